@@ -1,0 +1,217 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  topsell ingest logs/                     take in every log of a folder
+  topsell rank --window 150h               rank the last 150 hours, as cron does
+  topsell show --limit 10                  the shop's ten best sellers
+  topsell show --category Books/Fiction    the best sellers of a category
+";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  could not: the disk, the lake or an input stood in the way
+  2  misused: the command line makes no sense
+  3  damaged data: a file of the lake is not what it was
+  4  done, but some lines or files were rejected
+  5  nothing found: no such category, or nothing to rank
+";
+
+/// Turns purchase logs into best-seller lists.
+#[derive(Parser, Debug)]
+#[command(name = "topsell", version, styles = STYLES, before_help = EXAMPLES, after_help = EXIT_CODES)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What every command takes.
+#[derive(ClapArgs, Debug)]
+pub struct Common {
+    /// Folder of the lake
+    #[arg(long, global = true, value_name = "DIR", env = "TOPSELL_LAKE", default_value = "data/lake")]
+    pub lake: PathBuf,
+    /// Threads to work on; as many as there are processors unless said
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<u16>,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// When to use colors
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+    /// The moment to take for now, RFC 3339; for tests and for doing an old run again
+    #[arg(long, global = true, value_name = "TIME", env = "TOPSELL_NOW", hide = true)]
+    pub now: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    Ingest(Ingest),
+    Rollup(Rollup),
+    Rank(Rank),
+    Show(Show),
+}
+
+/// Read purchase logs into the lake
+///
+/// Every input is one batch, long ones and streams are several; each is committed whole. The same
+/// content again, under whatever name or compression, changes nothing.
+#[derive(ClapArgs, Debug)]
+#[command(before_help = "\
+Examples:
+  topsell ingest purchases-2017-01-01.csv.gz
+  topsell ingest /var/spool/shop/             every log below the folder, in name order
+  zcat *.ndjson.gz | topsell ingest --format ndjson -
+")]
+#[command(after_help = "\
+Columns, by the names in the header, in any order; others are dropped:
+  ts          when: RFC 3339 with an offset, or an epoch number, whose unit is told by its
+              size: below 10^11 seconds, below 10^14 milliseconds, else microseconds
+  item_id     what was bought
+  event_id    optional: the same id in the same hour counts once
+  category    optional: paths split by |, levels by /; inside a level %25 %2F %7C
+  categories  NDJSON and Parquet, instead: an array of paths, or of arrays of levels
+  event_type  optional: `purchase` unless given
+  quantity    optional: a whole number, 1 unless given, negative for a return
+  amount      optional: a decimal, kept to four places, halves rounded away from zero
+
+Lines that are no events are kept in the lake's rejects/ folder with the reason, and the exit
+code is 4. Only ts and item_id are required.
+")]
+pub struct Ingest {
+    /// Logs to read: files, folders, or - for standard input
+    #[arg(required = true, value_name = "FILE|DIR|-")]
+    pub inputs: Vec<PathBuf>,
+    /// Format of the inputs; told by their names unless given
+    #[arg(long, value_enum)]
+    pub format: Option<LogFormat>,
+    /// How far ahead of the clock an event may lie
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    pub max_skew: String,
+    /// Bytes into which long inputs are cut, such as 64MiB; bounds the memory used, and is set
+    /// for good when a lake is made
+    #[arg(long, value_name = "SIZE")]
+    pub slice_size: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogFormat {
+    Csv,
+    Tsv,
+    Ndjson,
+    Parquet,
+}
+
+/// Bring the sums up to date with the events
+#[derive(ClapArgs, Debug)]
+#[command(before_help = "\
+Examples:
+  topsell rollup            sum anew the hours that changed since last time
+  topsell rollup --all      sum everything anew, from the ground
+")]
+pub struct Rollup {
+    /// Sum everything anew, not only what changed
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Rank every category and the whole shop, and publish the ranking
+///
+/// Brings the sums up to date first.
+#[derive(ClapArgs, Debug)]
+#[command(before_help = "\
+Examples:
+  topsell rank                                        the last 150 hours
+  topsell rank --window 7d --no-decay --by amount     a week's turnover
+  topsell rank --as-of 2017-01-15T00:00:00Z           as it was then
+")]
+pub struct Rank {
+    /// Hours to look at, the newest being the one before --as-of
+    #[arg(long, value_name = "TIME", default_value = "150h")]
+    pub window: String,
+    /// Time after which a sale counts half
+    #[arg(long, value_name = "TIME", default_value = "48h", conflicts_with_all = ["decay", "no_decay"])]
+    pub half_life: String,
+    /// The same as a rate per hour: a sale counts e^(-RATE x hours)
+    #[arg(long, value_name = "RATE", conflicts_with = "no_decay", allow_negative_numbers = true)]
+    pub decay: Option<f64>,
+    /// Count old sales like new ones
+    #[arg(long)]
+    pub no_decay: bool,
+    /// Items to rank in each category
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub top: u32,
+    /// Where the window ends, RFC 3339 or an epoch number, rounded up to the full hour; now
+    /// unless given
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
+    /// Types of events to count; may be given several times
+    #[arg(long = "event-type", value_name = "TYPE", default_value = crate::event::PURCHASE)]
+    pub event_types: Vec<String>,
+    /// What the score adds up
+    #[arg(long, value_enum, default_value = "units")]
+    pub by: By,
+    /// A category with fewer rankable items looks further back
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub min_items: u64,
+    /// How far back it looks at most
+    #[arg(long, value_name = "TIME", default_value = "365d")]
+    pub max_lookback: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum By {
+    Units,
+    Purchases,
+    Amount,
+}
+
+/// Show the best sellers, from the newest published ranking
+#[derive(ClapArgs, Debug)]
+#[command(before_help = "\
+Examples:
+  topsell show --limit 10                               the shop's ten best sellers
+  topsell show --category 'DRUG GM/CANDY - PACKAGED'    those of a category
+  topsell show --categories                             which categories there are
+  topsell show --format json | jq '.items[0]'
+")]
+pub struct Show {
+    /// Category to show: levels from the top, split by /; the whole shop unless given
+    #[arg(long, value_name = "PATH")]
+    pub category: Option<String>,
+    /// List the categories, with how many items each ranks
+    #[arg(long, conflicts_with = "category")]
+    pub categories: bool,
+    /// Lines to show at most
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Form of the answer; a table on a terminal, else JSON
+    #[arg(long, value_enum)]
+    pub format: Option<ShowFormat>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ShowFormat {
+    Table,
+    Json,
+    Csv,
+    Ndjson,
+}

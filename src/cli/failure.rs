@@ -1,0 +1,166 @@
+//! How a run ends badly: an exit code, what happened, and what to do.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::cli::settings::Verbosity;
+use crate::columns::ColumnsError;
+use crate::lake::LakeError;
+use crate::pipeline::StepError;
+use crate::rollup::RollupError;
+use crate::show::ShowError;
+use crate::snapshot::SnapshotError;
+use crate::table::TableError;
+
+/// The exit codes, as the help tells them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    CouldNot = 1,
+    Misused = 2,
+    Damaged = 3,
+    Rejected = 4,
+    NothingFound = 5,
+}
+
+/// A run that did not do what it was to do.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    cause: anyhow::Error,
+    hint: Option<String>,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+impl Failure {
+    /// The command line makes no sense.
+    pub fn misused(what: String) -> Failure {
+        Failure { exit: Exit::Misused, cause: anyhow::anyhow!(what), hint: None }
+    }
+
+    /// Something stood in the way.
+    pub fn could_not(what: String) -> Failure {
+        Failure { exit: Exit::CouldNot, cause: anyhow::anyhow!(what), hint: None }
+    }
+
+    /// Says what happened on stderr, and returns the exit code.
+    pub fn tell(&self, _verbosity: Verbosity) -> ExitCode {
+        let mut stderr = io::stderr().lock();
+        // Nobody is left to hear of it where stderr is gone.
+        let _ = writeln!(stderr, "error: {self}");
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(stderr, "hint: {hint}");
+        }
+        self.exit.into()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.cause)
+    }
+}
+
+/// Turns a reader that left early into success.
+///
+/// # Errors
+/// Passes everything else on.
+pub fn unless_reader_left(error: ShowError) -> Result<(), Failure> {
+    match error {
+        ShowError::Output(output) if output.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Err(other.into()),
+    }
+}
+
+impl From<StepError> for Failure {
+    fn from(error: StepError) -> Failure {
+        match error {
+            StepError::Lake(error) => error.into(),
+            StepError::Rollup(RollupError::Lake(error)) => error.into(),
+            StepError::Rollup(error) => Failure {
+                exit: match &error {
+                    RollupError::Columns { source, .. } => exit_of_columns(source),
+                    RollupError::Table(error) => exit_of_table(error),
+                    RollupError::Store(error) if error.is_not_found() => Exit::Damaged,
+                    RollupError::BadPartition { .. } => Exit::Damaged,
+                    _ => Exit::CouldNot,
+                },
+                hint: None,
+                cause: error.into(),
+            },
+            StepError::Snapshot(error) => error.into(),
+        }
+    }
+}
+
+impl From<LakeError> for Failure {
+    fn from(error: LakeError) -> Failure {
+        let (exit, hint) = match &error {
+            LakeError::Missing { .. } => (
+                Exit::CouldNot,
+                Some("take in some logs with `topsell ingest FILE`, or name another folder with --lake"),
+            ),
+            LakeError::NotALake { .. } => (Exit::CouldNot, Some("name an empty or new folder with --lake")),
+            LakeError::OtherSlices { .. } => (Exit::Misused, Some("leave --slice-size out to use the lake's own")),
+            LakeError::Columns { source, .. } => (exit_of_columns(source), None),
+            LakeError::BadPartition { .. } | LakeError::BadSetting { .. } => (Exit::Damaged, None),
+            LakeError::Table(error) => (exit_of_table(error), None),
+            LakeError::Store(error) if error.is_not_found() => {
+                (Exit::Damaged, Some("a file that the lake names is gone; bring it back from a copy"))
+            }
+            LakeError::Store(_) | LakeError::Contended { .. } => (Exit::CouldNot, None),
+        };
+        Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
+    }
+}
+
+impl From<SnapshotError> for Failure {
+    fn from(error: SnapshotError) -> Failure {
+        let (exit, hint) = match &error {
+            SnapshotError::None => (Exit::NothingFound, Some("publish one with `topsell rank`")),
+            SnapshotError::Empty => {
+                (Exit::NothingFound, Some("the ranking published before stays; look at --as-of and --event-type"))
+            }
+            SnapshotError::Damaged { .. } => (Exit::Damaged, Some("publish it anew with `topsell rank`")),
+            SnapshotError::Columns { source, .. } => (exit_of_columns(source), None),
+            SnapshotError::Overflow(_) | SnapshotError::Store(_) => (Exit::CouldNot, None),
+        };
+        Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
+    }
+}
+
+impl From<ShowError> for Failure {
+    fn from(error: ShowError) -> Failure {
+        match error {
+            ShowError::Snapshot(error) => error.into(),
+            ShowError::UnknownCategory { ref nearest, .. } => {
+                let hint = match nearest.is_empty() {
+                    true => "see which there are with `topsell show --categories`".to_owned(),
+                    false => format!("did you mean {}?", nearest.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
+                };
+                Failure { exit: Exit::NothingFound, hint: Some(hint), cause: error.into() }
+            }
+            ShowError::Output(_) => Failure { exit: Exit::CouldNot, hint: None, cause: error.into() },
+        }
+    }
+}
+
+fn exit_of_columns(error: &ColumnsError) -> Exit {
+    match error {
+        ColumnsError::Unreadable(_) | ColumnsError::Column(_) => Exit::Damaged,
+        ColumnsError::Unwritable(_) => Exit::CouldNot,
+    }
+}
+
+fn exit_of_table(error: &TableError) -> Exit {
+    match error {
+        TableError::Damaged { .. } => Exit::Damaged,
+        TableError::Foreign { .. } | TableError::Kernel { .. } | TableError::Store(_) => Exit::CouldNot,
+    }
+}

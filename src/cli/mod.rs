@@ -1,0 +1,90 @@
+//! Where a person comes in: what was typed, what is meant, what is said back.
+//!
+//! Invariant: the only room that prints, reads the environment or asks the time.
+
+mod args;
+mod failure;
+mod listeners;
+mod progress;
+mod report;
+mod settings;
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use crate::pipeline::{self, Done};
+use crate::show;
+use crate::snapshot::Snapshot;
+use crate::trace::{Listener, Run};
+
+use args::Args;
+use failure::{Exit, Failure};
+use listeners::Record;
+use settings::{Settings, Task};
+
+/// Does what was typed and returns the exit code.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help goes to stdout and is no failure; a reader that leaves early is none either.
+            let exit = if error.use_stderr() { Exit::Misused } else { Exit::Done };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    let mut settings = match Settings::of(args) {
+        Ok(settings) => settings,
+        Err(failure) => return failure.tell(settings::Verbosity::Normal),
+    };
+    match run(&mut settings) {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.tell(settings.verbosity),
+    }
+}
+
+fn run(settings: &mut Settings) -> Result<Exit, Failure> {
+    settings.use_threads()?;
+    match &settings.task {
+        Task::Step(_) => run_step(settings),
+        Task::Show { .. } => run_show(settings),
+    }
+}
+
+fn run_step(settings: &Settings) -> Result<Exit, Failure> {
+    let Task::Step(step) = &settings.task else { return Ok(Exit::Done) };
+    let store = settings.store()?;
+    let record = Arc::new(Record::of(step, settings.now));
+    let progress: Option<Arc<dyn Listener>> = settings.shows_progress().then(progress::bars);
+    let mut heard_by: Vec<Arc<dyn Listener>> = vec![record.clone()];
+    heard_by.extend(progress);
+    let run = Run::heard_by(heard_by);
+    let done = pipeline::run(step, &store, settings.now, &run).map_err(Failure::from);
+    let exit = match &done {
+        Ok(done) => report::exit_of(done),
+        Err(failure) => failure.exit,
+    };
+    let outcome = done.as_ref().map_or_else(ToString::to_string, |_| "done".to_owned());
+    if let Err(error) = record.keep(&store, exit, &outcome) {
+        settings.note(&format!("warning: this run could not be recorded: {error}"));
+    }
+    let done: Done = done?;
+    settings.say(|out| report::write(&done, settings.verbosity, out))?;
+    Ok(exit)
+}
+
+fn run_show(settings: &Settings) -> Result<Exit, Failure> {
+    let Task::Show { question, limit, form } = &settings.task else { return Ok(Exit::Done) };
+    let store = settings.store()?;
+    let snapshot = Snapshot::current(&store)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let shown = match question {
+        settings::Question::Categories => show::categories(&snapshot, *limit, *form, &mut out),
+        settings::Question::Category(category) => show::category(&snapshot, category.as_deref(), *limit, *form, &mut out),
+    };
+    shown.and_then(|()| Ok(out.flush()?)).or_else(failure::unless_reader_left)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,89 @@
+//! The last lines of a run: what came of it, for a person or a log.
+
+use std::io::{self, Write};
+
+use crate::cli::failure::Exit;
+use crate::cli::settings::Verbosity;
+use crate::ingest;
+use crate::lake::Reject;
+use crate::pipeline::Done;
+use crate::rollup;
+
+/// Returns the exit code of a step that was done.
+pub fn exit_of(done: &Done) -> Exit {
+    match done {
+        Done::Ingested(summary) if summary.failures.is_empty() && summary.rejected == 0 => Exit::Done,
+        // Nothing at all could be read.
+        Done::Ingested(summary) if summary.read == 0 && summary.inputs == summary.failures.len() as u64 => Exit::CouldNot,
+        Done::Ingested(_) => Exit::Rejected,
+        Done::RolledUp(_) | Done::Ranked { .. } => Exit::Done,
+    }
+}
+
+/// Writes what came of a step.
+///
+/// # Errors
+/// Fails where the output does.
+pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Result<()> {
+    match done {
+        Done::Ingested(summary) => write_ingest(summary, verbosity, out),
+        Done::RolledUp(summary) => write_rollup(summary, verbosity, out),
+        Done::Ranked { rolled_up, published } => {
+            write_rollup(rolled_up, verbosity, out)?;
+            let (categories, rows) = (published.categories, published.rows);
+            writeln!(out, "rank: {categories} categories, {rows} rows, {} bytes in {}", published.size_bytes, published.file)
+        }
+    }
+}
+
+fn write_ingest(summary: &ingest::Summary, verbosity: Verbosity, out: &mut dyn Write) -> io::Result<()> {
+    for reject in summary.failures.iter().chain(&summary.first_rejects) {
+        write_reject(reject, out)?;
+    }
+    let more = summary.rejected.saturating_sub(summary.first_rejects.len() as u64);
+    if more > 0 {
+        writeln!(out, "rejected: {more} more lines; all are kept in the lake's rejects folder")?;
+    }
+    if verbosity == Verbosity::Verbose {
+        for name in &summary.passed_over {
+            writeln!(out, "passed over: {name}: its name is not a log's")?;
+        }
+    }
+    for name in &summary.known_inputs {
+        writeln!(out, "known: {name} was taken in before; nothing changed")?;
+    }
+    if summary.inputs == 0 {
+        writeln!(out, "nothing to read: no file here has the name of a log")?;
+    }
+    let ingest::Summary { read, accepted, duplicate, rejected, batches, .. } = summary;
+    write!(out, "ingest: {read} read = {accepted} accepted + {duplicate} duplicate + {rejected} rejected")?;
+    write!(out, ", {batches} new batches")?;
+    match summary.failures.len() {
+        0 => writeln!(out),
+        failed => writeln!(out, ", {failed} of {} inputs failed", summary.inputs),
+    }
+}
+
+fn write_reject(reject: &Reject, out: &mut dyn Write) -> io::Result<()> {
+    match reject.line {
+        Some(line) => writeln!(out, "rejected: {}:{line}: {}", reject.file, reject.reason),
+        None => writeln!(out, "failed: {}: {}", reject.file, reject.reason),
+    }
+}
+
+fn write_rollup(summary: &rollup::Summary, verbosity: Verbosity, out: &mut dyn Write) -> io::Result<()> {
+    if summary.hours == 0 {
+        return writeln!(out, "rollup: up to date");
+    }
+    write!(out, "rollup: {} hours, {} events in {} rows", summary.hours, summary.events, summary.rows)?;
+    if summary.repeated > 0 {
+        write!(out, ", {} repeated events left out", summary.repeated)?;
+    }
+    if summary.conflicts > 0 {
+        write!(out, ", {} event ids with differing contents counted once", summary.conflicts)?;
+    }
+    if verbosity == Verbosity::Verbose {
+        write!(out, ", {} files written, {} replaced", summary.files_added, summary.files_removed)?;
+    }
+    writeln!(out)
+}

@@ -1,0 +1,224 @@
+//! What is meant: the typed words checked, and the surroundings asked, once.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use clap::ColorChoice;
+
+use crate::cli::args::{Args, By, Command, Ingest, LogFormat, Rank, Rollup, Show, ShowFormat};
+use crate::cli::failure::{Failure, unless_reader_left};
+use crate::event::check_path;
+use crate::ingest::{self, Format};
+use crate::pipeline::Step;
+use crate::rank::{Measure, Rules};
+use crate::rollup::Scope;
+use crate::show::Form;
+use crate::store::Store;
+use crate::time::{Decay, Timestamp, Window, parse_hours, parse_seconds};
+
+/// How much to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+/// Everything that a run goes by.
+pub struct Settings {
+    pub task: Task,
+    pub verbosity: Verbosity,
+    pub now: Timestamp,
+    lake: PathBuf,
+    threads: Option<u16>,
+}
+
+/// What to do.
+pub enum Task {
+    Step(Step),
+    Show { question: Question, limit: usize, form: Form },
+}
+
+/// What to show.
+pub enum Question {
+    Categories,
+    /// The whole shop for `None`.
+    Category(Option<String>),
+}
+
+/// The smallest slice: a few long lines must fit.
+const MIN_SLICE_BYTES: u64 = 64 << 10;
+/// The largest slice: it is held in memory whole.
+const MAX_SLICE_BYTES: u64 = 1 << 30;
+
+impl Settings {
+    /// Checks what was typed.
+    ///
+    /// # Errors
+    /// Says which word is wrong and what to write.
+    pub fn of(args: Args) -> Result<Settings, Failure> {
+        let verbosity = match (args.common.quiet, args.common.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        };
+        let now = match &args.common.now {
+            Some(text) => Timestamp::parse(text).map_err(|e| Failure::misused(format!("--now `{text}` {e}")))?,
+            None => clock()?,
+        };
+        let task = match args.command {
+            Command::Ingest(typed) => Task::Step(ingest_step(&typed, now)?),
+            Command::Rollup(Rollup { all }) => {
+                Task::Step(Step::Rollup { scope: if all { Scope::All } else { Scope::Changed } })
+            }
+            Command::Rank(typed) => Task::Step(rank_step(typed, now)?),
+            Command::Show(typed) => show_task(typed, args.common.color)?,
+        };
+        Ok(Settings { task, verbosity, now, lake: args.common.lake, threads: args.common.threads })
+    }
+
+    /// Returns the lake's folder.
+    ///
+    /// # Errors
+    /// Fails where it cannot be named.
+    pub fn store(&self) -> Result<Store, Failure> {
+        Ok(Store::open(&self.lake).map_err(crate::lake::LakeError::from)?)
+    }
+
+    /// Sets how many threads the run's parallel work has.
+    ///
+    /// # Errors
+    /// Refuses none.
+    pub fn use_threads(&self) -> Result<(), Failure> {
+        let threads = match self.threads {
+            Some(0) => return Err(Failure::misused("--threads 0 leaves nobody to work; write at least 1".to_owned())),
+            Some(threads) => usize::from(threads),
+            None => 0,
+        };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        pool.map_err(|e| Failure::could_not(format!("no threads to work on: {e}")))
+    }
+
+    /// Tells whether to draw progress bars.
+    pub fn shows_progress(&self) -> bool {
+        self.verbosity != Verbosity::Quiet && io::stderr().is_terminal()
+    }
+
+    /// Says something on stderr, unless told to be quiet.
+    pub fn note(&self, text: &str) {
+        if self.verbosity != Verbosity::Quiet {
+            // Nobody is left to hear of it where stderr is gone.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    /// Writes a report on stderr, unless told to be quiet; stdout is for data.
+    ///
+    /// # Errors
+    /// Fails where stderr does.
+    pub fn say(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+        if self.verbosity == Verbosity::Quiet {
+            return Ok(());
+        }
+        write(&mut io::stderr().lock()).map_err(crate::show::ShowError::from).or_else(unless_reader_left)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door: the one place that asks the time")]
+fn clock() -> Result<Timestamp, Failure> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let micros = since.ok().and_then(|since| i64::try_from(since.as_micros()).ok());
+    let now = micros.and_then(|micros| Timestamp::from_micros(micros).ok());
+    now.ok_or_else(|| Failure::could_not("the machine's clock is set before 1970".to_owned()))
+}
+
+fn ingest_step(typed: &Ingest, now: Timestamp) -> Result<Step, Failure> {
+    let format = typed.format.map(|format| match format {
+        LogFormat::Csv => Format::Csv,
+        LogFormat::Tsv => Format::Tsv,
+        LogFormat::Ndjson => Format::Ndjson,
+        LogFormat::Parquet => Format::Parquet,
+    });
+    let skew = parse_seconds(&typed.max_skew).map_err(|e| Failure::misused(format!("--max-skew: {e}")))?;
+    let slice_bytes = typed.slice_size.as_deref().map(slice_bytes).transpose()?;
+    let options = ingest::Options { now, max_skew_seconds: skew.cast_signed() };
+    Ok(Step::Ingest { plan: ingest::plan(&typed.inputs, format), options, slice_bytes })
+}
+
+fn slice_bytes(text: &str) -> Result<u64, Failure> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let per_unit: Option<u64> = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1),
+        "k" | "kb" | "kib" => Some(1 << 10),
+        "m" | "mb" | "mib" => Some(1 << 20),
+        "g" | "gb" | "gib" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = digits.parse::<u64>().ok().zip(per_unit).and_then(|(number, unit)| number.checked_mul(unit));
+    match bytes {
+        Some(bytes) if (MIN_SLICE_BYTES..=MAX_SLICE_BYTES).contains(&bytes) => Ok(bytes),
+        _ => Err(Failure::misused(format!("--slice-size `{text}` is no size from 64KiB to 1GiB, such as 64MiB"))),
+    }
+}
+
+fn rank_step(typed: Rank, now: Timestamp) -> Result<Step, Failure> {
+    let hours = |name: &str, text: &str| parse_hours(text).map_err(|e| Failure::misused(format!("{name}: {e}")));
+    let window_hours = hours("--window", &typed.window)?;
+    let decay = match (typed.decay, typed.no_decay) {
+        (_, true) => Decay::None,
+        (Some(rate), _) if rate > 0.0 && rate.is_finite() => Decay::RatePerHour(rate),
+        (Some(rate), _) => {
+            return Err(Failure::misused(format!("--decay {rate} is no rate above 0; for none at all say --no-decay")));
+        }
+        (None, _) => Decay::HalfLifeHours(f64::from(hours("--half-life", &typed.half_life)?)),
+    };
+    let as_of = match &typed.as_of {
+        Some(text) => Timestamp::parse(text).map_err(|e| Failure::misused(format!("--as-of `{text}` {e}")))?,
+        None => now,
+    };
+    if typed.top == 0 {
+        return Err(Failure::misused("--top 0 ranks nothing; write at least 1".to_owned()));
+    }
+    let rules = Rules {
+        window: Window::ending(as_of.rounded_up(), window_hours),
+        decay,
+        measure: match typed.by {
+            By::Units => Measure::Units,
+            By::Purchases => Measure::Purchases,
+            By::Amount => Measure::Amount,
+        },
+        top: typed.top as usize,
+        min_items: typed.min_items,
+        max_lookback_hours: hours("--max-lookback", &typed.max_lookback)?,
+    };
+    let mut event_types = typed.event_types;
+    event_types.sort_unstable();
+    event_types.dedup();
+    Ok(Step::Rank { rules, event_types })
+}
+
+fn show_task(typed: Show, color: ColorChoice) -> Result<Task, Failure> {
+    let is_terminal = io::stdout().is_terminal();
+    let is_bright = match color {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    };
+    let form = match typed.format {
+        Some(ShowFormat::Table) => Form::Table { is_bright },
+        None if is_terminal => Form::Table { is_bright },
+        Some(ShowFormat::Json) | None => Form::Json,
+        Some(ShowFormat::Csv) => Form::Csv,
+        Some(ShowFormat::Ndjson) => Form::Ndjson,
+    };
+    let question = match (typed.categories, typed.category) {
+        (true, _) => Question::Categories,
+        (false, None) => Question::Category(None),
+        (false, Some(path)) => {
+            let path = check_path(&path).map_err(|e| Failure::misused(format!("--category `{path}` {e}")))?;
+            Question::Category(Some(path))
+        }
+    };
+    Ok(Task::Show { question, limit: typed.limit.unwrap_or(usize::MAX), form })
+}

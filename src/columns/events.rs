@@ -1,0 +1,152 @@
+//! Files of the `events` table: one row per event and top-level category.
+//!
+//! | column | Parquet type |
+//! |---|---|
+//! | `ts` | INT64, TIMESTAMP(MICROS, UTC) |
+//! | `event_id` | BYTE_ARRAY, STRING, or null |
+//! | `item_id` | BYTE_ARRAY, STRING |
+//! | `categories` | LIST of STRING: the paths below this top-level category |
+//! | `quantity` | INT64 |
+//! | `amount` | INT64, DECIMAL(18,4), or null |
+//! | `is_primary` | BOOLEAN: the one copy that counts shop-wide |
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, BooleanArray, BooleanBuilder, Decimal128Array, Decimal128Builder, Int64Array, Int64Builder,
+    StringArray, StringBuilder, TimestampMicrosecondArray,
+};
+use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
+use bytes::Bytes;
+
+use crate::columns::fields::{TextLists, batch_of, flags, numbers, text_lists, text_lists_builder, texts};
+use crate::columns::parquet_file::{ColumnsError, Encoded, decode, encode};
+use crate::event::{Amount, Events, Sums};
+use crate::time::Timestamp;
+
+const ROWS_PER_GROUP: usize = 1 << 20;
+
+/// One event's copy below one top-level category.
+#[derive(Clone, Copy)]
+pub struct EventCopy<'a> {
+    /// Row in the events.
+    pub row: usize,
+    /// The event's paths below this category.
+    pub paths: &'a [&'a str],
+    pub is_primary: bool,
+}
+
+/// Returns the file of the given copies, in their order.
+///
+/// # Errors
+/// Fails where the rows do not fit into Parquet.
+pub fn encode_events(events: &Events, copies: &[EventCopy<'_>]) -> Result<Encoded, ColumnsError> {
+    let mut ts = Vec::with_capacity(copies.len());
+    let mut event_id = StringBuilder::new();
+    let mut item_id = StringBuilder::new();
+    let mut categories = text_lists_builder();
+    let mut quantity = Int64Builder::new();
+    let mut amount = Decimal128Builder::new();
+    let mut is_primary = BooleanBuilder::new();
+    for copy in copies {
+        let event = events.event(copy.row);
+        ts.push(event.ts.micros());
+        event_id.append_option(event.event_id);
+        item_id.append_value(event.item_id);
+        categories.append_value(copy.paths.iter().map(Some));
+        quantity.append_value(event.quantity);
+        amount.append_option(event.amount.map(|a| i128::from(a.ten_thousandths())));
+        is_primary.append_value(copy.is_primary);
+    }
+    let ends = (ts.iter().min().copied(), ts.iter().max().copied());
+    let moment = |at: Option<i64>| Arc::new(TimestampMicrosecondArray::from(vec![at]).with_timezone("UTC"));
+    let amount = amount.finish().with_precision_and_scale(18, 4)?;
+    let batch = batch_of(vec![
+        ("ts", Arc::new(TimestampMicrosecondArray::from(ts).with_timezone("UTC"))),
+        ("event_id", Arc::new(event_id.finish())),
+        ("item_id", Arc::new(item_id.finish())),
+        ("categories", Arc::new(categories.finish())),
+        ("quantity", Arc::new(quantity.finish())),
+        ("amount", Arc::new(amount)),
+        ("is_primary", Arc::new(is_primary.finish())),
+    ])?;
+    Ok(Encoded {
+        bytes: encode(&batch, ROWS_PER_GROUP, &[])?,
+        rows: copies.len() as u64,
+        range: ("ts", moment(ends.0), moment(ends.1)),
+    })
+}
+
+/// Some rows of an `events` file.
+pub struct EventBatch {
+    ts: TimestampMicrosecondArray,
+    event_id: StringArray,
+    item_id: StringArray,
+    categories: TextLists,
+    quantity: Int64Array,
+    amount: Decimal128Array,
+    is_primary: BooleanArray,
+}
+
+/// Returns an `events` file's rows, some at a time.
+///
+/// # Errors
+/// Fails, or an item does, where the bytes are not such a file.
+pub fn decode_events(bytes: Bytes) -> Result<impl Iterator<Item = Result<EventBatch, ColumnsError>>, ColumnsError> {
+    let columns = ["ts", "event_id", "item_id", "categories", "quantity", "amount", "is_primary"];
+    Ok(decode(bytes, &columns)?.map(|batch| {
+        let batch = &batch?;
+        Ok(EventBatch {
+            ts: numbers::<TimestampMicrosecondType>(batch, "ts")?,
+            event_id: texts(batch, "event_id")?,
+            item_id: texts(batch, "item_id")?,
+            categories: text_lists(batch, "categories")?,
+            quantity: numbers::<Int64Type>(batch, "quantity")?,
+            amount: numbers::<Decimal128Type>(batch, "amount")?,
+            is_primary: flags(batch, "is_primary")?,
+        })
+    }))
+}
+
+impl EventBatch {
+    /// Returns how many rows there are.
+    pub fn rows(&self) -> usize {
+        self.ts.len()
+    }
+
+    /// Returns when the event was, in microseconds.
+    pub fn ts_micros(&self, row: usize) -> i64 {
+        self.ts.value(row)
+    }
+
+    /// Returns the event's own id, if it has one.
+    pub fn event_id(&self, row: usize) -> Option<&str> {
+        self.event_id.is_valid(row).then(|| self.event_id.value(row))
+    }
+
+    /// Returns the item's id.
+    pub fn item_id(&self, row: usize) -> &str {
+        self.item_id.value(row)
+    }
+
+    /// Returns the paths below this top-level category, joined by `|`.
+    pub fn paths<'a>(&'a self, row: usize, scratch: &'a mut String) -> &'a str {
+        self.categories.joined(row, scratch)
+    }
+
+    /// Returns whether this copy counts shop-wide.
+    pub fn is_primary(&self, row: usize) -> bool {
+        self.is_primary.value(row)
+    }
+
+    /// Returns what the one event adds up to.
+    pub fn sums(&self, row: usize) -> Sums {
+        let amount = self.amount.is_valid(row).then(|| self.amount.value(row));
+        Sums::of(self.quantity.value(row), amount.and_then(Amount::from_ten_thousandths))
+    }
+
+    /// Returns the moment of the event.
+    pub fn ts(&self, row: usize) -> Option<Timestamp> {
+        Timestamp::from_micros(self.ts.value(row)).ok()
+    }
+}

@@ -1,0 +1,76 @@
+//! Typed columns of a batch, or the name of the one that is missing.
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, ListArray, ListBuilder, PrimitiveArray, RecordBatch, StringArray, StringBuilder,
+};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Field};
+
+use crate::columns::ColumnsError;
+
+/// Returns a column of numbers.
+pub(super) fn numbers<T: ArrowPrimitiveType>(
+    batch: &RecordBatch,
+    name: &'static str,
+) -> Result<PrimitiveArray<T>, ColumnsError> {
+    let column = batch.column_by_name(name).ok_or(ColumnsError::Column(name))?;
+    column.as_primitive_opt::<T>().cloned().ok_or(ColumnsError::Column(name))
+}
+
+/// Returns a column of texts.
+pub(super) fn texts(batch: &RecordBatch, name: &'static str) -> Result<StringArray, ColumnsError> {
+    let column = batch.column_by_name(name).ok_or(ColumnsError::Column(name))?;
+    column.as_string_opt::<i32>().cloned().ok_or(ColumnsError::Column(name))
+}
+
+/// Returns a column of yes and no.
+pub(super) fn flags(batch: &RecordBatch, name: &'static str) -> Result<arrow::array::BooleanArray, ColumnsError> {
+    let column = batch.column_by_name(name).ok_or(ColumnsError::Column(name))?;
+    column.as_boolean_opt().cloned().ok_or(ColumnsError::Column(name))
+}
+
+/// A column of lists of texts.
+pub struct TextLists {
+    lists: ListArray,
+    texts: StringArray,
+}
+
+/// Returns a column of lists of texts.
+pub(super) fn text_lists(batch: &RecordBatch, name: &'static str) -> Result<TextLists, ColumnsError> {
+    let column = batch.column_by_name(name).ok_or(ColumnsError::Column(name))?;
+    let lists = column.as_list_opt::<i32>().cloned().ok_or(ColumnsError::Column(name))?;
+    let texts = lists.values().as_string_opt::<i32>().cloned().ok_or(ColumnsError::Column(name))?;
+    Ok(TextLists { lists, texts })
+}
+
+impl TextLists {
+    /// Returns a row's texts joined by `|`, the scratch text holding them where there are several.
+    pub fn joined<'a>(&'a self, row: usize, scratch: &'a mut String) -> &'a str {
+        if self.lists.is_null(row) {
+            return "";
+        }
+        let offsets = self.lists.value_offsets();
+        let span = offsets[row] as usize..offsets[row + 1] as usize;
+        if span.len() == 1 {
+            return self.texts.value(span.start);
+        }
+        scratch.clear();
+        for at in span {
+            if !scratch.is_empty() {
+                scratch.push('|');
+            }
+            scratch.push_str(self.texts.value(at));
+        }
+        scratch
+    }
+}
+
+/// Returns a builder of lists of texts whose Parquet form other engines expect.
+pub(super) fn text_lists_builder() -> ListBuilder<StringBuilder> {
+    ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true))
+}
+
+/// Returns a batch of nullable columns.
+pub(super) fn batch_of(columns: Vec<(&'static str, ArrayRef)>) -> Result<RecordBatch, ColumnsError> {
+    let columns = columns.into_iter().map(|(name, column)| (name, column, true));
+    RecordBatch::try_from_iter_with_nullable(columns).map_err(|e| ColumnsError::Unwritable(e.to_string()))
+}

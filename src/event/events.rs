@@ -1,0 +1,84 @@
+//! Many events side by side, one column for each part.
+
+use crate::event::{Amount, PathSet};
+use crate::time::Timestamp;
+
+/// One line of a purchase log, with its categories and type by number.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    pub ts: Timestamp,
+    pub event_id: Option<&'a str>,
+    pub item_id: &'a str,
+    /// Index into [`Events::path_sets`].
+    pub path_set: u32,
+    /// Index into [`Events::event_types`].
+    pub event_type: u32,
+    /// Units sold; negative for a return.
+    pub quantity: i64,
+    pub amount: Option<Amount>,
+}
+
+/// The events of one batch, in the order of its lines.
+#[derive(Default)]
+pub struct Events {
+    /// The distinct sets of paths that the events lie in.
+    pub path_sets: Vec<PathSet>,
+    /// The distinct event types.
+    pub event_types: Vec<String>,
+    ts: Vec<Timestamp>,
+    event_id: Vec<Option<(usize, usize)>>,
+    item_id: Vec<(usize, usize)>,
+    texts: String,
+    path_set: Vec<u32>,
+    event_type: Vec<u32>,
+    quantity: Vec<i64>,
+    amount: Vec<Option<Amount>>,
+}
+
+impl Events {
+    /// Appends one event.
+    pub fn push(&mut self, event: &Event<'_>) {
+        self.ts.push(event.ts);
+        let id = event.event_id.map(|id| self.keep(id));
+        self.event_id.push(id);
+        let item = self.keep(event.item_id);
+        self.item_id.push(item);
+        self.path_set.push(event.path_set);
+        self.event_type.push(event.event_type);
+        self.quantity.push(event.quantity);
+        self.amount.push(event.amount);
+    }
+
+    /// Returns one event.
+    pub fn event(&self, row: usize) -> Event<'_> {
+        Event {
+            ts: self.ts[row],
+            event_id: self.event_id[row].map(|span| self.text(span)),
+            item_id: self.text(self.item_id[row]),
+            path_set: self.path_set[row],
+            event_type: self.event_type[row],
+            quantity: self.quantity[row],
+            amount: self.amount[row],
+        }
+    }
+
+    /// Returns how many events there are.
+    pub fn len(&self) -> usize {
+        self.ts.len()
+    }
+
+    /// Tells whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ts.is_empty()
+    }
+
+    fn keep(&mut self, text: &str) -> (usize, usize) {
+        let start = self.texts.len();
+        self.texts.push_str(text);
+        (start, self.texts.len())
+    }
+
+    fn text(&self, (start, end): (usize, usize)) -> &str {
+        &self.texts[start..end]
+    }
+}

@@ -1,0 +1,31 @@
+//! What a purchase is: its parts, their limits, and the sums they add up to.
+//!
+//! Invariant: nothing here does I/O, and no number here ever wraps.
+
+mod amount;
+mod category;
+mod events;
+mod names;
+mod sums;
+
+pub use amount::{Amount, AmountError};
+pub use category::{CategoryError, PathSet, check_path, encode_levels, levels_of};
+pub use events::{Event, Events};
+pub use names::Names;
+pub use sums::{SumRow, SumRows, Sums, SumsOverflow};
+
+/// The event type of a line that names none.
+pub const PURCHASE: &str = "purchase";
+
+/// Bytes that an item id, an event id or one category path may have.
+///
+/// Longer ones are no identifiers but broken lines, and would be copied into every table.
+pub const MAX_ID_BYTES: usize = 8_192;
+
+/// Bytes that an event type may have: it becomes the name of a folder.
+pub const MAX_EVENT_TYPE_BYTES: usize = 128;
+
+/// Units that one line may move, either way.
+///
+/// The bound leaves room to add nine million such lines in 64 bits before a sum could overflow.
+pub const MAX_QUANTITY: i64 = 1_000_000_000_000;

@@ -1,0 +1,61 @@
+//! Texts numbered in the order they are first seen.
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::BuildHasher;
+
+/// Distinct texts, each with a small number that stands for it.
+#[derive(Default)]
+pub struct Names {
+    bytes: String,
+    ends: Vec<usize>,
+    codes: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Names {
+    /// Returns the number of a text, new or known.
+    pub fn code(&mut self, name: &str) -> u32 {
+        let Names { bytes, ends, codes, hasher } = self;
+        let text_of = |code: u32| text_at(bytes, ends, code);
+        let hash = hasher.hash_one(name);
+        if let Some(&code) = codes.find(hash, |&code| text_of(code) == name) {
+            return code;
+        }
+        let code = u32::try_from(ends.len()).expect("fewer than 2^32 names fit in memory");
+        codes.insert_unique(hash, code, |&code| hasher.hash_one(text_of(code)));
+        bytes.push_str(name);
+        ends.push(bytes.len());
+        code
+    }
+
+    /// Returns the text a number stands for.
+    pub fn name(&self, code: u32) -> &str {
+        text_at(&self.bytes, &self.ends, code)
+    }
+
+    /// Returns this table's numbers for another's texts, by the other's numbers.
+    pub fn codes_of(&mut self, other: &Names) -> Vec<u32> {
+        other.iter().map(|name| self.code(name)).collect()
+    }
+
+    /// Returns the texts by number.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..).take(self.len()).map(|code| self.name(code))
+    }
+
+    /// Returns how many distinct texts there are; their numbers are those below.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Tells whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+}
+
+fn text_at<'a>(bytes: &'a str, ends: &[usize], code: u32) -> &'a str {
+    let code = code as usize;
+    let start = if code == 0 { 0 } else { ends[code - 1] };
+    &bytes[start..ends[code]]
+}

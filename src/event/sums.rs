@@ -1,0 +1,111 @@
+//! Sums of events, and tables of them by item, categories and hour.
+//!
+//! Sums add: merging any split of the events, in any order, gives the same sums.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::event::amount::write_ten_thousandths;
+use crate::event::{Amount, Names};
+use crate::time::Hour;
+
+/// What any number of events add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// How many events.
+    pub purchases: i64,
+    /// Units sold less units returned.
+    pub units: i64,
+    /// Money, in ten-thousandths; events without an amount add nothing.
+    pub amount: i128,
+}
+
+/// A sum left the range of its column.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the sums of item {item_id:?} do not fit in 64 bits")]
+pub struct SumsOverflow {
+    pub item_id: String,
+}
+
+impl Sums {
+    /// Returns the sums of one event.
+    pub fn of(quantity: i64, amount: Option<Amount>) -> Sums {
+        Sums { purchases: 1, units: quantity, amount: amount.map_or(0, |a| i128::from(a.ten_thousandths())) }
+    }
+
+    /// Returns the sums of both, or nothing where one does not fit.
+    #[must_use]
+    pub fn plus(self, other: Sums) -> Option<Sums> {
+        Some(Sums {
+            purchases: self.purchases.checked_add(other.purchases)?,
+            units: self.units.checked_add(other.units)?,
+            amount: self.amount.checked_add(other.amount)?,
+        })
+    }
+
+    /// Returns the amount as a decimal with four places.
+    pub fn amount_text(&self) -> impl fmt::Display {
+        fmt::from_fn(|f| write_ten_thousandths(self.amount, f))
+    }
+}
+
+/// The sums of one item, one set of paths and one hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SumRow {
+    /// Number in [`SumRows::items`].
+    pub item: u32,
+    /// Number in [`SumRows::path_sets`].
+    pub path_set: u32,
+    pub hour: Hour,
+    /// Whether the events are the copies that count shop-wide.
+    pub is_primary: bool,
+    pub sums: Sums,
+}
+
+/// Sums by item, set of paths below one top-level category, and hour, in no order.
+///
+/// The same key may come more than once: sums add.
+#[derive(Default)]
+pub struct SumRows {
+    pub items: Names,
+    /// Sets of paths, each written as its paths joined by `|`; the empty text is no path.
+    pub path_sets: Names,
+    pub rows: Vec<SumRow>,
+}
+
+impl SumRows {
+    /// Appends other rows under this table's own numbers.
+    pub fn append(&mut self, other: &SumRows) {
+        let items = self.items.codes_of(&other.items);
+        let sets = self.path_sets.codes_of(&other.path_sets);
+        self.rows.extend(other.rows.iter().map(|row| SumRow {
+            item: items[row.item as usize],
+            path_set: sets[row.path_set as usize],
+            ..*row
+        }));
+    }
+
+    /// Returns the rows grouped by item, and for each item where its rows lie.
+    ///
+    /// Counting sort: one pass to count, one to place.
+    pub fn by_item(&self) -> (Vec<SumRow>, Vec<Range<usize>>) {
+        let mut ends = vec![0_usize; self.items.len()];
+        for row in &self.rows {
+            ends[row.item as usize] += 1;
+        }
+        let mut ranges = Vec::with_capacity(ends.len());
+        let mut start = 0;
+        for count in &ends {
+            ranges.push(start..start + count);
+            start += count;
+        }
+        let mut next: Vec<usize> = ranges.iter().map(|range| range.start).collect();
+        let mut grouped = self.rows.clone();
+        for row in &self.rows {
+            let place = &mut next[row.item as usize];
+            grouped[*place] = *row;
+            *place += 1;
+        }
+        (grouped, ranges)
+    }
+}

@@ -1,0 +1,242 @@
+//! Lines of CSV and TSV into fields.
+//!
+//! The dialect is RFC 4180's: a field may stand in double quotes, a quote inside is doubled, a
+//! quoted field may hold line ends. A quote that opens and never closes costs its own line only.
+
+use csv_core::ReadRecordResult;
+
+use crate::ingest::builder::{Builder, RawCategories, RawEvent, RawTime, Refusal};
+use crate::ingest::slices::Slice;
+use crate::ingest::{Format, json};
+
+/// Bytes that one line may have.
+const MAX_LINE_BYTES: usize = 16 << 20;
+/// Bytes over which a quoted field may run on.
+const MAX_RECORD_BYTES: usize = 1 << 20;
+
+/// The columns of a purchase log, by their names in its header.
+pub(super) const COLUMNS: [&str; 7] =
+    ["ts", "event_id", "item_id", "category", "event_type", "quantity", "amount"];
+const TS: usize = 0;
+const ITEM_ID: usize = 2;
+
+/// Reads one input's slices, in order.
+pub struct LineReader {
+    format: Format,
+    /// For each of [`COLUMNS`], where the header has it.
+    places: [Option<usize>; COLUMNS.len()],
+    /// How many fields the header has.
+    width: usize,
+    fields: FieldSplitter,
+}
+
+impl LineReader {
+    /// Returns a reader that has not seen its header yet.
+    pub fn of(format: Format) -> LineReader {
+        let delimiter = if format == Format::Tsv { b'\t' } else { b',' };
+        LineReader { format, places: [None; COLUMNS.len()], width: 0, fields: FieldSplitter::of(delimiter) }
+    }
+
+    /// Learns the columns from the input's first slice; NDJSON has none to learn.
+    ///
+    /// # Errors
+    /// Says what the header lacks.
+    pub fn read_header(&mut self, slice: &Slice) -> Result<(), String> {
+        if self.format == Format::Ndjson {
+            return Ok(());
+        }
+        let bytes = without_bom(&slice.bytes);
+        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+            return Err("is UTF-16; convert it to UTF-8".to_owned());
+        }
+        self.fields.split(bytes, bytes.len()).ok_or("has a header whose quotes do not close")?;
+        let names: Vec<String> =
+            self.fields.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+        self.width = names.len();
+        for (place, column) in self.places.iter_mut().zip(COLUMNS) {
+            let mut found = (0..names.len()).filter(|&at| names[at] == column);
+            *place = found.next();
+            if found.next().is_some() {
+                return Err(format!("line 1: the header names `{column}` twice"));
+            }
+        }
+        for needed in [TS, ITEM_ID] {
+            if self.places[needed].is_none() {
+                let shown: Vec<&str> = names.iter().map(String::as_str).take(20).collect();
+                let shown: String = shown.join(", ").chars().take(200).flat_map(char::escape_debug).collect();
+                return Err(format!("line 1: the header has no column `{}`; its columns are: {shown}", COLUMNS[needed]));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a slice's records into a batch.
+    pub fn read(&mut self, slice: &Slice, into: &mut Builder) {
+        if slice.is_endless_line {
+            let reason = format!("line is {} bytes long, longer than a whole slice", slice.consumed_bytes);
+            return into.reject(slice.first_line, Refusal::line(reason), &slice.bytes);
+        }
+        let is_start = slice.first_line == 1;
+        let mut rest = if is_start { without_bom(&slice.bytes) } else { &slice.bytes };
+        let mut number = slice.first_line;
+        if is_start && self.format != Format::Ndjson {
+            let header = self.fields.split(rest, rest.len()).unwrap_or(0);
+            number += lines_in(&rest[..header]);
+            rest = &rest[header..];
+        }
+        while !rest.is_empty() {
+            let consumed = self.read_record(rest, number, into);
+            number += lines_in(&rest[..consumed]);
+            rest = &rest[consumed..];
+        }
+    }
+
+    /// Reads the record at the beginning of `rest` and returns how many bytes it took.
+    fn read_record(&mut self, rest: &[u8], number: u64, into: &mut Builder) -> usize {
+        let line_end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let line = without_line_end(&rest[..line_end]);
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return line_end;
+        }
+        if line.len() > MAX_LINE_BYTES {
+            let reason = format!("line is {} bytes long; at most {MAX_LINE_BYTES} are taken", line.len());
+            into.reject(number, Refusal::line(reason), line);
+            return line_end;
+        }
+        let outcome = match self.format {
+            Format::Ndjson => json::read_line(line, into).map(|()| line_end),
+            _ => self.read_fields(rest, line_end, into),
+        };
+        match outcome {
+            Ok(consumed) => consumed,
+            Err(mut refusal) => {
+                if line_end == rest.len() && !rest.ends_with(b"\n") {
+                    refusal.reason.push_str("; the input ends in the middle of this line, or without a newline");
+                }
+                into.reject(number, refusal, line);
+                line_end
+            }
+        }
+    }
+
+    fn read_fields(&mut self, rest: &[u8], line_end: usize, into: &mut Builder) -> Result<usize, Refusal> {
+        let consumed = match memchr::memchr(b'"', &rest[..line_end]) {
+            None => {
+                self.fields.split_plain(without_line_end(&rest[..line_end]));
+                line_end
+            }
+            Some(_) => self
+                .fields
+                .split(&rest[..rest.len().min(MAX_RECORD_BYTES.max(line_end))], rest.len())
+                .ok_or_else(|| Refusal::line("a quote opens in this line and does not close"))?,
+        };
+        if self.fields.len() != self.width {
+            let (has, wants) = (self.fields.len(), self.width);
+            return Err(Refusal::line(format!("line has {has} fields where the header has {wants}")));
+        }
+        let field = |column: usize| -> Result<Option<&str>, Refusal> {
+            let Some(place) = self.places[column] else { return Ok(None) };
+            std::str::from_utf8(self.fields.field(place)).map(Some).map_err(|_| {
+                Refusal::of(COLUMNS[column], format!("{} is not UTF-8", COLUMNS[column]))
+            })
+        };
+        into.accept(&RawEvent {
+            ts: field(TS)?.map_or(RawTime::Missing, RawTime::Text),
+            event_id: field(1)?,
+            item_id: field(ITEM_ID)?,
+            categories: RawCategories::Text(field(3)?.unwrap_or("")),
+            event_type: field(4)?,
+            quantity: field(5)?,
+            amount: field(6)?,
+        })?;
+        Ok(consumed)
+    }
+}
+
+/// Splits records into fields, keeping its buffers from one to the next.
+struct FieldSplitter {
+    delimiter: u8,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    width: usize,
+}
+
+impl FieldSplitter {
+    fn of(delimiter: u8) -> FieldSplitter {
+        FieldSplitter { delimiter, bytes: vec![0; 4_096], ends: vec![0; 64], width: 0 }
+    }
+
+    fn len(&self) -> usize {
+        self.width
+    }
+
+    fn field(&self, at: usize) -> &[u8] {
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        &self.bytes[start..self.ends[at]]
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.width).map(|at| self.field(at))
+    }
+
+    /// Splits a line that has no quotes.
+    fn split_plain(&mut self, line: &[u8]) {
+        self.ends.clear();
+        self.bytes.clear();
+        let mut start = 0;
+        for end in memchr::memchr_iter(self.delimiter, line).chain(std::iter::once(line.len())) {
+            self.bytes.extend_from_slice(&line[start..end]);
+            self.ends.push(self.bytes.len());
+            start = end + 1;
+        }
+        self.width = self.ends.len();
+    }
+
+    /// Splits the record at the beginning of `input`, which shows all or part of the `available`
+    /// bytes, and returns how many bytes it took; none where a quote opens and does not close.
+    fn split(&mut self, input: &[u8], available: usize) -> Option<usize> {
+        let mut reader = csv_core::ReaderBuilder::new().delimiter(self.delimiter).build();
+        self.bytes.resize(self.bytes.capacity().max(4_096), 0);
+        self.ends.resize(self.ends.capacity().max(64), 0);
+        let (mut consumed, mut written, mut ended) = (0, 0, 0);
+        loop {
+            let (result, read, wrote, ends) =
+                reader.read_record(&input[consumed..], &mut self.bytes[written..], &mut self.ends[ended..]);
+            consumed += read;
+            written += wrote;
+            ended += ends;
+            match result {
+                ReadRecordResult::OutputFull => self.bytes.resize(self.bytes.len() * 2, 0),
+                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
+                ReadRecordResult::InputEmpty if input.len() == available && closes(input) => {}
+                ReadRecordResult::InputEmpty => return None,
+                ReadRecordResult::Record => break,
+                ReadRecordResult::End => return None,
+            }
+        }
+        self.width = ended;
+        // The next record's line end may be two bytes, of which the splitter took one.
+        if input[..consumed].ends_with(b"\r") && input.get(consumed) == Some(&b'\n') {
+            consumed += 1;
+        }
+        Some(consumed)
+    }
+}
+
+/// Tells whether all that opens in the input also closes, so that its end is a record's end.
+fn closes(input: &[u8]) -> bool {
+    !input.ends_with(b"\n") && memchr::memchr_iter(b'"', input).count() % 2 == 0
+}
+
+fn lines_in(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
+fn without_bom(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+fn without_line_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}

@@ -1,0 +1,173 @@
+//! One batch into the `events` table: its files first, then the commit that names them.
+
+use hashbrown::HashMap;
+use rayon::prelude::*;
+
+use crate::columns::{EventCopy, encode_events};
+use crate::event::Events;
+use crate::lake::{EVENTS, HourPartition, Lake, LakeError, Reject, records, unique_name};
+use crate::table::{Commit, NewFile, Outcome};
+use crate::time::Hour;
+
+/// How often a commit is tried again when other writers come first.
+const MAX_TRIES: u32 = 1_000;
+
+/// What one input, or one slice of it, brings in.
+pub struct Batch<'a> {
+    /// The batch's identity: the same one again is not appended again.
+    pub id: &'a str,
+    pub events: &'a Events,
+    pub rejects: &'a [Reject],
+    pub now_ms: i64,
+}
+
+/// How an append ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// The batch is in.
+    Committed,
+    /// It was in already, with so many lines.
+    Known { lines: u64 },
+}
+
+impl Batch<'_> {
+    fn lines(&self) -> u64 {
+        (self.events.len() + self.rejects.len()) as u64
+    }
+}
+
+impl Lake {
+    /// Returns how many lines the batch of that id brought, if it is in.
+    ///
+    /// # Errors
+    /// Fails where the table's log cannot be read.
+    pub fn known_batch(&self, id: &str) -> Result<Option<u64>, LakeError> {
+        // The transaction's version is the number of lines, so that a repeat can be accounted for
+        // without parsing it.
+        Ok(self.events.transaction(id)?.map(|lines| lines.max(0).unsigned_abs()))
+    }
+
+    /// Brings a batch in, in one commit that its id stands in; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// Fails where the disk does; the table is then as it was before.
+    pub fn append(&self, batch: &Batch<'_>) -> Result<Appended, LakeError> {
+        let adds = self.write_files(batch)?;
+        if !batch.rejects.is_empty() {
+            self.store.put(&records::rejects_path(batch.id), records::reject_lines(batch.rejects))?;
+        }
+        let commit = Commit {
+            transactions: vec![(batch.id.to_owned(), batch.lines().cast_signed())],
+            adds,
+            removes: Vec::new(),
+            metrics: vec![
+                ("numReadLines", batch.lines()),
+                ("numAcceptedLines", batch.events.len() as u64),
+                ("numRejectedLines", batch.rejects.len() as u64),
+            ],
+            now_ms: batch.now_ms,
+        };
+        for _ in 0..MAX_TRIES {
+            if let Some(lines) = self.known_batch(batch.id)? {
+                return Ok(Appended::Known { lines });
+            }
+            if let Outcome::Committed(_) = self.events.commit(&commit)? {
+                return Ok(Appended::Committed);
+            }
+        }
+        Err(LakeError::Contended { tries: MAX_TRIES })
+    }
+
+    /// Writes the batch's files, durable but not yet named by any commit.
+    fn write_files(&self, batch: &Batch<'_>) -> Result<Vec<NewFile>, LakeError> {
+        let events = batch.events;
+        let placed = placed_paths(events);
+        let groups = group(events, &placed);
+        let bulk = self.store.bulk();
+        let file_name = format!("{}-{}.parquet", &batch.id[..batch.id.len().min(16)], unique_name());
+        let files: Result<Vec<NewFile>, LakeError> = groups
+            .into_par_iter()
+            .map(|(partition, mut copies)| {
+                copies.sort_unstable_by(|a, b| {
+                    let key = |copy: &EventCopy<'_>| {
+                        let event = events.event(copy.row);
+                        (event.item_id, event.ts, copy.row)
+                    };
+                    key(a).cmp(&key(b))
+                });
+                let path = format!("{}/{file_name}", partition.folder());
+                let encoded = encode_events(events, &copies)
+                    .map_err(|source| LakeError::Columns { file: path.clone(), source })?;
+                let size_bytes = encoded.bytes.len() as u64;
+                bulk.put(&format!("{EVENTS}/{path}"), encoded.bytes)?;
+                Ok(NewFile {
+                    path,
+                    partition: partition.values(),
+                    size_bytes,
+                    rows: encoded.rows,
+                    range: encoded.range,
+                })
+            })
+            .collect();
+        let files = files?;
+        bulk.finish()?;
+        Ok(files)
+    }
+}
+
+/// The paths of one set that lie below one top-level category, or the set without any.
+struct Placed<'a> {
+    category: Option<&'a str>,
+    paths: Vec<&'a str>,
+    is_primary: bool,
+}
+
+/// Returns for each set of paths the top-level categories it is written under.
+fn placed_paths(events: &Events) -> Vec<Vec<Placed<'_>>> {
+    events
+        .path_sets
+        .iter()
+        .map(|set| match set.paths().is_empty() {
+            true => vec![Placed { category: None, paths: Vec::new(), is_primary: true }],
+            false => set
+                .by_top_level()
+                .into_iter()
+                .enumerate()
+                .map(|(at, (category, paths))| Placed { category: Some(category), paths, is_primary: at == 0 })
+                .collect(),
+        })
+        .collect()
+}
+
+/// Returns the copies that each partition gets.
+fn group<'a>(events: &Events, placed: &'a [Vec<Placed<'a>>]) -> Vec<(HourPartition, Vec<EventCopy<'a>>)> {
+    let mut categories: HashMap<Option<&str>, u32> = HashMap::new();
+    let codes: Vec<Vec<u32>> = placed
+        .iter()
+        .map(|places| {
+            let next = |known: usize| u32::try_from(known).expect("fewer categories than rows");
+            places
+                .iter()
+                .map(|place| {
+                    let code = next(categories.len());
+                    *categories.entry(place.category).or_insert(code)
+                })
+                .collect()
+        })
+        .collect();
+    let mut groups: HashMap<(u32, u32, Hour), (HourPartition, Vec<EventCopy<'a>>)> = HashMap::new();
+    for row in 0..events.len() {
+        let event = events.event(row);
+        let set = event.path_set as usize;
+        for (place, &code) in placed[set].iter().zip(&codes[set]) {
+            let key = (event.event_type, code, event.ts.hour());
+            let (_, copies) = groups.entry(key).or_insert_with(|| {
+                let event_type = events.event_types[event.event_type as usize].clone();
+                let category = place.category.map(str::to_owned);
+                (HourPartition { event_type, hour: event.ts.hour(), category }, Vec::new())
+            });
+            copies.push(EventCopy { row, paths: &place.paths, is_primary: place.is_primary });
+        }
+    }
+    groups.into_values().collect()
+}

@@ -1,0 +1,28 @@
+//! What can go wrong with a lake.
+
+use crate::columns::ColumnsError;
+use crate::store::StoreError;
+use crate::table::TableError;
+
+/// A lake could not be opened, read or added to.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    #[error("there is no lake in {lake}")]
+    Missing { lake: String },
+    #[error("{folder} is not empty, and what it holds is no lake")]
+    NotALake { folder: String },
+    #[error("this lake cuts long inputs into slices of {lake} bytes, not {asked}")]
+    OtherSlices { asked: u64, lake: u64 },
+    #[error("the lake's setting {name} is {value:?}, which is no number")]
+    BadSetting { name: &'static str, value: String },
+    #[error("{file} {source}")]
+    Columns { file: String, source: ColumnsError },
+    #[error("{file} lies in no partition of a known form")]
+    BadPartition { file: String },
+    #[error("other writers kept coming first, {tries} times over")]
+    Contended { tries: u32 },
+    #[error(transparent)]
+    Table(#[from] TableError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

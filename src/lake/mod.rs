@@ -1,0 +1,118 @@
+//! The lake: events by category and hour, and beside them what was rejected and what was run.
+//!
+//! Invariant: a batch is in the `events` table whole and once, or not at all.
+//!
+//! ```text
+//! events/event_type=purchase/category=GROCERY/date=2017-01-07/hour=13/….parquet
+//! rejects/<batch>.ndjson
+//! runs/<moment>-<command>-<id>.json
+//! ```
+
+mod append;
+mod error;
+mod events;
+mod partition;
+mod records;
+
+use std::path::Path;
+
+use crate::store::Store;
+use crate::table::Table;
+
+pub use append::{Appended, Batch};
+pub use error::LakeError;
+pub use partition::{HourPartition, hive_folder, partition_map};
+pub use records::{Reject, RunRecord, unique_name};
+
+const EVENTS: &str = "events";
+/// The table property that says into how many bytes this lake cuts long inputs.
+const SLICE_BYTES: &str = "topsell.sliceBytes";
+/// Into how many bytes a lake cuts long inputs unless it is told otherwise when it is made.
+pub const DEFAULT_SLICE_BYTES: u64 = 64 << 20;
+
+/// An open lake.
+pub struct Lake {
+    store: Store,
+    events: Table,
+    slice_bytes: u64,
+}
+
+impl Lake {
+    /// Opens the lake in a folder.
+    ///
+    /// # Errors
+    /// [`LakeError::Missing`] where there is none; otherwise fails where it cannot be read.
+    pub fn open(store: Store) -> Result<Lake, LakeError> {
+        match Table::open(&store, EVENTS, events::SCHEMA)? {
+            Some(table) => Lake::of(store, table),
+            None => Err(LakeError::Missing { lake: store.root().display().to_string() }),
+        }
+    }
+
+    /// Opens the lake in a folder, or makes one there.
+    ///
+    /// A lake that is there keeps the slices it was made with, since a batch's identity hangs on
+    /// where its input was cut.
+    ///
+    /// # Errors
+    /// Fails where the folder holds something else, or `slice_bytes` is not the lake's.
+    pub fn open_or_create(store: Store, slice_bytes: Option<u64>) -> Result<Lake, LakeError> {
+        let root = || store.root().display().to_string();
+        let lake = match Table::open(&store, EVENTS, events::SCHEMA)? {
+            Some(table) => Lake::of(store, table)?,
+            None if is_foreign(&store)? => return Err(LakeError::NotALake { folder: root() }),
+            None => {
+                let bytes = slice_bytes.unwrap_or(DEFAULT_SLICE_BYTES);
+                let properties = [
+                    (SLICE_BYTES, bytes.to_string()),
+                    ("delta.setTransactionRetentionDuration", "interval 365 days".to_owned()),
+                ];
+                let table = Table::open_or_create(&store, EVENTS, events::SCHEMA, &properties)?;
+                Lake::of(store, table)?
+            }
+        };
+        match slice_bytes {
+            Some(asked) if asked != lake.slice_bytes => {
+                Err(LakeError::OtherSlices { asked, lake: lake.slice_bytes })
+            }
+            _ => Ok(lake),
+        }
+    }
+
+    /// Returns the folder's files.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Returns the `events` table.
+    pub fn events(&self) -> &Table {
+        &self.events
+    }
+
+    /// Returns into how many bytes this lake cuts long inputs.
+    pub fn slice_bytes(&self) -> u64 {
+        self.slice_bytes
+    }
+
+    fn of(store: Store, events: Table) -> Result<Lake, LakeError> {
+        let slice_bytes = match events.property(SLICE_BYTES)? {
+            Some(text) => text.parse().map_err(|_| LakeError::BadSetting { name: SLICE_BYTES, value: text })?,
+            None => DEFAULT_SLICE_BYTES,
+        };
+        Ok(Lake { store, events, slice_bytes })
+    }
+}
+
+/// Returns the store of a lake's folder.
+///
+/// # Errors
+/// Fails where the folder cannot be named.
+pub fn store_at(folder: &Path) -> Result<Store, LakeError> {
+    Ok(Store::open(folder)?)
+}
+
+/// Tells whether a folder holds anything but the beginnings of a lake.
+fn is_foreign(store: &Store) -> Result<bool, LakeError> {
+    const OURS: [&str; 5] = ["events", "rollups", "rankings", "rejects", "runs"];
+    Ok(store.entries()?.iter().any(|name| !OURS.contains(&name.as_str())))
+}

@@ -1,0 +1,91 @@
+//! Lines that were not events, and what each run did: JSON beside the tables.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher};
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::lake::{Lake, LakeError};
+
+/// A line that was not an event, or a file that was no log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reject {
+    /// The input, as it was named.
+    pub file: String,
+    /// Line or row of the input, from 1; none where the whole file was bad.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// The column that was wrong, where one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    pub reason: String,
+    /// The line itself, where it is UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The line's bytes in hexadecimal, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_hex: Option<String>,
+}
+
+/// What a run did, how long it took and how it ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunRecord {
+    pub command: String,
+    pub started: String,
+    pub seconds: f64,
+    pub exit_code: u8,
+    pub outcome: String,
+    pub version: &'static str,
+    pub process: u32,
+    pub counts: BTreeMap<&'static str, u64>,
+    pub stage_seconds: BTreeMap<&'static str, f64>,
+}
+
+impl Lake {
+    /// Keeps the record of inputs that failed as a whole.
+    ///
+    /// # Errors
+    /// Fails where the disk does.
+    pub fn keep_failures(&self, failures: &[Reject]) -> Result<(), LakeError> {
+        let lines = reject_lines(failures);
+        // The same failure again writes the same file again.
+        let id = blake3::hash(&lines).to_hex();
+        Ok(self.store.put(&rejects_path(&id), lines)?)
+    }
+
+    /// Keeps the record of a run.
+    ///
+    /// # Errors
+    /// Fails where the disk does.
+    pub fn keep_run(&self, record: &RunRecord) -> Result<(), LakeError> {
+        let moment: String = record.started.chars().map(|c| if c == ':' { '-' } else { c }).collect();
+        let path = format!("runs/{moment}-{}-{}.json", record.command, unique_name());
+        let mut json = serde_json::to_vec_pretty(record).unwrap_or_default();
+        json.push(b'\n');
+        Ok(self.store.put(&path, json.into())?)
+    }
+}
+
+/// Returns a name that no other file has: 16 hexadecimal digits of chance.
+pub fn unique_name() -> String {
+    // The standard library seeds each of these from the operating system.
+    let chance = std::hash::RandomState::new().build_hasher().finish();
+    format!("{chance:016x}")
+}
+
+pub(super) fn rejects_path(batch_id: &str) -> String {
+    let safe: String =
+        batch_id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' }).collect();
+    format!("rejects/{safe}.ndjson")
+}
+
+pub(super) fn reject_lines(rejects: &[Reject]) -> Bytes {
+    let mut lines = Vec::new();
+    for reject in rejects {
+        // Texts and numbers alone cannot fail to be JSON.
+        serde_json::to_writer(&mut lines, reject).expect("a reject is plain texts and numbers");
+        lines.push(b'\n');
+    }
+    lines.into()
+}

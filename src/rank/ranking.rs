@@ -1,0 +1,33 @@
+//! What a ranking is.
+
+use crate::event::Sums;
+use crate::time::Window;
+
+/// The best sellers of the whole shop and of every category.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ranking {
+    /// The shop first, then the categories in byte order; none without a rankable item.
+    pub categories: Vec<CategoryRanking>,
+}
+
+/// The best sellers of one category.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CategoryRanking {
+    /// The category's path; `None` is the whole shop.
+    pub category: Option<String>,
+    /// The hours that were looked at, which may be more than were asked for.
+    pub window: Window,
+    /// How many items could have been ranked.
+    pub rankable: u64,
+    /// The best of them, best first.
+    pub items: Vec<RankedItem>,
+}
+
+/// One item's place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RankedItem {
+    pub item_id: String,
+    pub score: f64,
+    /// Plain sums over the category's window.
+    pub sums: Sums,
+}

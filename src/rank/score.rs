@@ -1,0 +1,73 @@
+//! One item's score in one category.
+
+use crate::event::{SumRow, Sums, SumsOverflow};
+use crate::rank::Measure;
+use crate::time::{Decay, Window};
+
+/// What a unit of each age counts, and what is counted.
+pub(super) struct Scoring {
+    window: Window,
+    measure: Measure,
+    /// By age in hours.
+    weights: Vec<f64>,
+}
+
+/// What an item comes to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Scored {
+    pub score: f64,
+    pub sums: Sums,
+}
+
+impl Scoring {
+    pub fn new(window: Window, decay: Decay, measure: Measure) -> Scoring {
+        Scoring { window, measure, weights: (0..window.hours()).map(|age| decay.weight(age)).collect() }
+    }
+
+    /// Returns the score and sums of rows of one item, ordered by hour; none where the item does
+    /// not rank.
+    ///
+    /// Σ measure × weight(age), where the measure of an hour is added up as an integer first.
+    pub fn score<'a>(&self, rows: impl Iterator<Item = &'a SumRow>) -> Result<Option<Scored>, Overflow> {
+        let mut total = Sums::default();
+        let mut score = 0.0;
+        let mut of_hour = Sums::default();
+        let mut hour = None;
+        for row in rows.filter(|row| self.window.contains(row.hour)) {
+            if hour != Some(row.hour) {
+                score += hour.map_or(0.0, |hour| self.weighted(of_hour, hour));
+                of_hour = Sums::default();
+                hour = Some(row.hour);
+            }
+            of_hour = of_hour.plus(row.sums).ok_or(Overflow)?;
+            total = total.plus(row.sums).ok_or(Overflow)?;
+        }
+        score += hour.map_or(0.0, |hour| self.weighted(of_hour, hour));
+        let is_positive = match self.measure {
+            Measure::Units => total.units > 0,
+            Measure::Purchases => total.purchases > 0,
+            Measure::Amount => total.amount > 0,
+        };
+        Ok((is_positive && score > 0.0).then_some(Scored { score, sums: total }))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "this is the last step, where floating point enters")]
+    fn weighted(&self, sums: Sums, hour: crate::time::Hour) -> f64 {
+        let measured = match self.measure {
+            Measure::Units => sums.units as f64,
+            Measure::Purchases => sums.purchases as f64,
+            Measure::Amount => sums.amount as f64 / 10_000.0,
+        };
+        measured * self.weights[self.window.age(hour) as usize]
+    }
+}
+
+/// A sum does not fit; the caller knows of which item.
+#[derive(Debug)]
+pub(super) struct Overflow;
+
+impl Overflow {
+    pub fn of(self, item_id: &str) -> SumsOverflow {
+        SumsOverflow { item_id: item_id.to_owned() }
+    }
+}

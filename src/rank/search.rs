@@ -1,0 +1,228 @@
+//! Ranking in steps: the window first, then, for categories that sell too little, twice as far
+//! back, and again.
+//!
+//! The search does no reading of its own. It says which sums it needs next; whoever drives it
+//! brings them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use hashbrown::HashSet;
+use rayon::prelude::*;
+
+use crate::event::{SumRow, SumRows, SumsOverflow, levels_of};
+use crate::rank::score::Scoring;
+use crate::rank::top::{Entry, Top};
+use crate::rank::tree::{SHOP, Tree};
+use crate::rank::{CategoryRanking, RankedItem, Ranking, Rules};
+use crate::time::{Hour, Window};
+
+/// Shares of the items that each thread gets, so that a slow share does not hold up the rest.
+const SHARES_PER_THREAD: usize = 4;
+
+/// A ranking under way.
+pub struct Search {
+    rules: Rules,
+    window: Window,
+    /// Sums of the window that unsettled categories may need.
+    rows: SumRows,
+    settled: BTreeMap<Option<String>, CategoryRanking>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Needs { from: Hour, until: Hour },
+    Done,
+}
+
+/// The sums that a search needs next.
+pub struct Need {
+    /// First hour, and the hour after the last.
+    pub hours: Range<Hour>,
+    settled: Settled,
+}
+
+/// The categories whose ranking is final.
+#[derive(Clone, Default)]
+struct Settled {
+    shop: bool,
+    categories: HashSet<String>,
+}
+
+impl Need {
+    /// Tells of a set of paths, joined by `|`, whether its sums are needed.
+    pub fn wants_paths(&self, paths: &str) -> bool {
+        self.settled.leaves_open(paths)
+    }
+}
+
+impl Settled {
+    fn contains(&self, category: Option<&str>) -> bool {
+        category.map_or(self.shop, |category| self.categories.contains(category))
+    }
+
+    fn leaves_open(&self, paths: &str) -> bool {
+        let mut categories = paths.split('|').filter(|path| !path.is_empty()).flat_map(levels_of);
+        !self.shop || categories.any(|category| !self.categories.contains(category))
+    }
+}
+
+impl Search {
+    /// Returns a search that has seen nothing yet.
+    pub fn new(rules: Rules) -> Search {
+        let window = rules.window;
+        let state = State::Needs { from: window.oldest(), until: window.as_of() };
+        Search { rules, window, rows: SumRows::default(), settled: BTreeMap::new(), state }
+    }
+
+    /// Returns what to bring next; nothing where the ranking is done.
+    pub fn need(&self) -> Option<Need> {
+        match self.state {
+            State::Done => None,
+            State::Needs { from, until } => Some(Need { hours: from..until, settled: self.settled() }),
+        }
+    }
+
+    /// Takes the sums that were needed, and ranks what can be.
+    ///
+    /// # Errors
+    /// Names an item whose sums over the window do not fit.
+    pub fn supply(&mut self, rows: SumRows) -> Result<(), SumsOverflow> {
+        if self.rows.rows.is_empty() {
+            self.rows = rows;
+        } else {
+            self.rows.append(&rows);
+        }
+        let is_last = self.window.hours() >= self.rules.max_lookback_hours || self.rules.min_items == 0;
+        let ranked = self.rank()?;
+        let enough = |ranking: &CategoryRanking| is_last || ranking.rankable >= self.rules.min_items;
+        self.settled.extend(ranked.into_iter().filter(enough).map(|ranking| (ranking.category.clone(), ranking)));
+        if is_last {
+            self.state = State::Done;
+            return Ok(());
+        }
+        self.forget_settled();
+        let until = self.window.oldest();
+        self.window = self.window.doubled(self.rules.max_lookback_hours);
+        self.state = State::Needs { from: self.window.oldest(), until };
+        Ok(())
+    }
+
+    /// Returns the ranking of all categories that have one.
+    pub fn finish(self) -> Ranking {
+        Ranking { categories: self.settled.into_values().filter(|ranking| ranking.rankable > 0).collect() }
+    }
+
+    fn settled(&self) -> Settled {
+        let categories = self.settled.keys().flatten().cloned().collect();
+        Settled { shop: self.settled.contains_key(&None), categories }
+    }
+
+    /// Drops the rows that no unsettled category needs.
+    fn forget_settled(&mut self) {
+        let settled = self.settled();
+        let wanted: Vec<bool> = self.rows.path_sets.iter().map(|paths| settled.leaves_open(paths)).collect();
+        self.rows.rows.retain(|row| wanted[row.path_set as usize]);
+    }
+
+    /// Ranks every unsettled category over the current window.
+    fn rank(&self) -> Result<Vec<CategoryRanking>, SumsOverflow> {
+        let settled = self.settled();
+        let tree = Tree::of(&self.rows.path_sets, &|category| !settled.contains(category));
+        let scoring = Scoring::new(self.window, self.rules.decay, self.rules.measure);
+        let (mut rows, ranges) = self.rows.by_item();
+        let shares = (rayon::current_num_threads() * SHARES_PER_THREAD).max(1);
+        let share_items = ranges.len().div_ceil(shares).max(1);
+        let mut parts: Vec<(&[Range<usize>], usize, &mut [SumRow])> = Vec::new();
+        let mut rest = rows.as_mut_slice();
+        let mut taken = 0;
+        for (at, share) in ranges.chunks(share_items).enumerate() {
+            let end = share.last().map_or(taken, |range| range.end);
+            let (part, after) = rest.split_at_mut(end - taken);
+            parts.push((share, at * share_items, part));
+            (rest, taken) = (after, end);
+        }
+        let tops: Result<Vec<Vec<Top<'_>>>, SumsOverflow> = parts
+            .into_par_iter()
+            .map(|(share, first_item, part)| {
+                let offset = share.first().map_or(0, |range| range.start);
+                let mut tops = vec![Top::default(); tree.len()];
+                for (at, range) in share.iter().enumerate() {
+                    let item_id = self.rows.items.name((first_item + at) as u32);
+                    let rows = &mut part[range.start - offset..range.end - offset];
+                    self.rank_item(item_id, rows, &tree, &scoring, &mut tops)?;
+                }
+                Ok(tops)
+            })
+            .collect();
+        Ok(self.collect(&tree, tops?))
+    }
+
+    /// Places one item in every category that it sold in.
+    fn rank_item<'a>(
+        &self,
+        item_id: &'a str,
+        rows: &mut [SumRow],
+        tree: &Tree,
+        scoring: &Scoring,
+        tops: &mut [Top<'a>],
+    ) -> Result<(), SumsOverflow> {
+        rows.sort_unstable_by_key(|row| row.hour);
+        let mut categories: Vec<u32> = Vec::new();
+        let mut last_set = None;
+        for row in rows.iter().filter(|row| last_set.replace(row.path_set) != Some(row.path_set)) {
+            categories.extend_from_slice(tree.closure(row.path_set));
+        }
+        categories.sort_unstable();
+        categories.dedup();
+        let is_one_set = rows.windows(2).all(|pair| pair[0].path_set == pair[1].path_set);
+        if is_one_set && !categories.is_empty() {
+            // The usual case: the item sells the same in every category that it lies in.
+            if let Some(scored) = scoring.score(rows.iter()).map_err(|e| e.of(item_id))? {
+                for &category in &categories {
+                    tops[category as usize].push(Entry { item_id, scored }, self.rules.top);
+                }
+            }
+        } else {
+            for &category in &categories {
+                let of_category = rows.iter().filter(|row| tree.closure(row.path_set).binary_search(&category).is_ok());
+                if let Some(scored) = scoring.score(of_category).map_err(|e| e.of(item_id))? {
+                    tops[category as usize].push(Entry { item_id, scored }, self.rules.top);
+                }
+            }
+        }
+        if tree.wants_shop {
+            let primary = rows.iter().filter(|row| row.is_primary);
+            if let Some(scored) = scoring.score(primary).map_err(|e| e.of(item_id))? {
+                tops[SHOP as usize].push(Entry { item_id, scored }, self.rules.top);
+            }
+        }
+        Ok(())
+    }
+
+    fn collect(&self, tree: &Tree, tops: Vec<Vec<Top<'_>>>) -> Vec<CategoryRanking> {
+        let mut merged = vec![Top::default(); tree.len()];
+        for tops in tops {
+            for (into, top) in merged.iter_mut().zip(tops) {
+                into.merge(top, self.rules.top);
+            }
+        }
+        let ranked = |(code, top): (u32, Top<'_>)| CategoryRanking {
+            category: tree.category(code).map(str::to_owned),
+            window: self.window,
+            rankable: top.seen,
+            items: top
+                .into_sorted()
+                .into_iter()
+                .map(|entry| RankedItem {
+                    item_id: entry.item_id.to_owned(),
+                    score: entry.scored.score,
+                    sums: entry.scored.sums,
+                })
+                .collect(),
+        };
+        let wanted = |code: &u32| *code != SHOP || tree.wants_shop;
+        (0..).zip(merged).filter(|(code, _)| wanted(code)).map(ranked).collect()
+    }
+}

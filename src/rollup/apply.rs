@@ -1,0 +1,181 @@
+//! A plan carried out: the planned hours summed, their files written, the commit made ready.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::HashMap;
+use rayon::prelude::*;
+
+use crate::columns::{SumLine, encode_sums};
+use crate::event::{SumRow, SumRows};
+use crate::lake::{HourPartition, Lake, hive_folder, partition_map, unique_name};
+use crate::rollup::conflicts::{IdHash, Version, conflicts};
+use crate::rollup::hour::{Tally, add_hour};
+use crate::rollup::plan::{DayPlan, Plan};
+use crate::rollup::read::{Wanted, place_of};
+use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
+use crate::store::Bulk;
+use crate::table::{Commit, LiveFile, NewFile};
+use crate::time::Hour;
+use crate::trace::{Run, Stage};
+
+/// The versions that count, for each hour that has any in dispute.
+type Settled = BTreeMap<Hour, HashMap<IdHash, Version>>;
+
+/// What one category's day comes to.
+struct DayOutcome {
+    add: Option<NewFile>,
+    removes: Vec<LiveFile>,
+    tally: Tally,
+}
+
+/// Writes the planned sums, durable but not yet named by any commit, and returns the commit.
+///
+/// # Errors
+/// Fails where the disk does, a file is damaged or a sum does not fit.
+pub(super) fn apply(
+    lake: &Lake,
+    rollups: &Rollups,
+    plan: &Plan,
+    now_ms: i64,
+    run: &Run,
+) -> Result<(Commit, Summary), RollupError> {
+    let bulk = rollups.store.bulk();
+    let outcomes: Result<Vec<(u64, Vec<DayOutcome>)>, RollupError> =
+        plan.days.par_iter().map(|day| apply_day(lake, rollups, day, &bulk, run)).collect();
+    let outcomes = outcomes?;
+    bulk.finish()?;
+    let mut summary = Summary { hours: plan.hours(), ..Summary::default() };
+    let mut commit = Commit {
+        transactions: vec![(plan.app_id.clone(), plan.covers.cast_signed())],
+        now_ms,
+        ..Commit::default()
+    };
+    for (conflicts, outcomes) in outcomes {
+        summary.conflicts += conflicts;
+        for outcome in outcomes {
+            summary.events += outcome.tally.events;
+            summary.repeated += outcome.tally.repeated;
+            summary.rows += outcome.add.as_ref().map_or(0, |file| file.rows);
+            commit.adds.extend(outcome.add);
+            commit.removes.extend(outcome.removes);
+        }
+    }
+    summary.files_added = commit.adds.len() as u64;
+    summary.files_removed = commit.removes.len() as u64;
+    commit.metrics = vec![
+        ("numHours", summary.hours),
+        ("numEvents", summary.events),
+        ("numRepeatedEvents", summary.repeated),
+        ("numConflictingEventIds", summary.conflicts),
+        ("numOutputRows", summary.rows),
+    ];
+    Ok((commit, summary))
+}
+
+/// Sums one day's hours; returns how many event ids were in dispute, and each category's outcome.
+fn apply_day(
+    lake: &Lake,
+    rollups: &Rollups,
+    day: &DayPlan,
+    bulk: &Bulk<'_>,
+    run: &Run,
+) -> Result<(u64, Vec<DayOutcome>), RollupError> {
+    let settled: Result<Settled, RollupError> = day
+        .hours
+        .par_iter()
+        .map(|&hour| {
+            let files = day.events.iter().filter(|(partition, _)| partition.hour == hour);
+            let files: Vec<(&HourPartition, &[LiveFile])> = files.map(|(p, f)| (p, f.as_slice())).collect();
+            Ok((hour, conflicts(lake, &files)?))
+        })
+        .collect();
+    let settled = settled?;
+    let categories: BTreeSet<&Option<String>> =
+        day.events.keys().map(|partition| &partition.category).chain(day.replaced.keys()).collect();
+    let outcomes: Result<Vec<DayOutcome>, RollupError> = categories
+        .into_iter()
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .map(|category| apply_category(lake, rollups, day, category, &settled, bulk, run))
+        .collect();
+    Ok((settled.values().map(|of_hour| of_hour.len() as u64).sum(), outcomes?))
+}
+
+fn apply_category(
+    lake: &Lake,
+    rollups: &Rollups,
+    day: &DayPlan,
+    category: &Option<String>,
+    settled: &Settled,
+    bulk: &Bulk<'_>,
+    run: &Run,
+) -> Result<DayOutcome, RollupError> {
+    let mut sums = SumRows::default();
+    let mut tally = Tally::default();
+    let none = HashMap::new();
+    for (partition, files) in day.events.iter().filter(|(partition, _)| partition.category == *category) {
+        let settled = settled.get(&partition.hour).unwrap_or(&none);
+        let of_hour = add_hour(lake, partition, files, settled, &mut sums)?;
+        tally.events += of_hour.events;
+        tally.repeated += of_hour.repeated;
+        run.advance(Stage::Rollup, files.iter().map(|file| file.rows).sum());
+    }
+    let removes = day.replaced.get(category).cloned().unwrap_or_default();
+    for file in &removes {
+        carry_over(rollups, file, &day.hours, &mut sums)?;
+    }
+    Ok(DayOutcome { add: write(day, category.as_deref(), &sums, bulk)?, removes, tally })
+}
+
+/// Takes the rows of hours that stay as they are from a file that goes.
+fn carry_over(
+    rollups: &Rollups,
+    file: &LiveFile,
+    rebuilt: &BTreeSet<Hour>,
+    into: &mut SumRows,
+) -> Result<(), RollupError> {
+    let place = place_of(file)?;
+    let midnight = Hour::of(place.date, 0);
+    let wanted = Wanted { event_types: &[], hours: midnight..midnight.plus(24), paths: &|_| true };
+    let mut rows = SumRows::default();
+    rollups.read_file(file, &place, &wanted, &mut rows)?;
+    rows.rows.retain(|row| !rebuilt.contains(&row.hour));
+    into.append(&rows);
+    Ok(())
+}
+
+/// Writes one category's day, sorted for merging; nothing where it has no rows.
+fn write(
+    day: &DayPlan,
+    category: Option<&str>,
+    sums: &SumRows,
+    bulk: &Bulk<'_>,
+) -> Result<Option<NewFile>, RollupError> {
+    if sums.rows.is_empty() {
+        return Ok(None);
+    }
+    let mut rows: Vec<&SumRow> = sums.rows.iter().collect();
+    let key = |row: &SumRow| {
+        (sums.items.name(row.item), sums.path_sets.name(row.path_set), row.is_primary, row.hour)
+    };
+    rows.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+    let lines = rows.into_iter().map(|row| SumLine {
+        hour_of_day: row.hour.of_day(),
+        item_id: sums.items.name(row.item),
+        paths: sums.path_sets.name(row.path_set),
+        is_primary: row.is_primary,
+        sums: row.sums,
+    });
+    let folder = hive_folder(&day.event_type, category, day.date);
+    let path = format!("{folder}/{}.parquet", unique_name());
+    let encoded = encode_sums(lines).map_err(|source| RollupError::Columns { file: path.clone(), source })?;
+    let size_bytes = encoded.bytes.len() as u64;
+    bulk.put(&format!("{ROLLUPS}/{path}"), encoded.bytes)?;
+    Ok(Some(NewFile {
+        path,
+        partition: partition_map(&day.event_type, category, day.date),
+        size_bytes,
+        rows: encoded.rows,
+        range: encoded.range,
+    }))
+}

@@ -1,0 +1,24 @@
+//! What can go wrong with a rollup.
+
+use crate::columns::ColumnsError;
+use crate::event::SumsOverflow;
+use crate::lake::LakeError;
+use crate::store::StoreError;
+use crate::table::TableError;
+
+/// The sums could not be made, written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RollupError {
+    #[error(transparent)]
+    Overflow(#[from] SumsOverflow),
+    #[error("{file} {source}")]
+    Columns { file: String, source: ColumnsError },
+    #[error("{file} lies in no partition of a known form")]
+    BadPartition { file: String },
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    #[error(transparent)]
+    Table(#[from] TableError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,110 @@
+//! Events into sums: the `rollups` table, brought up to date with what changed in `events`.
+//!
+//! Invariant: a rollup row is a pure function of the events of its hour, whatever the order they
+//! came in; the table's own log says up to which version of `events` it is true.
+//!
+//! ```text
+//! rollups/event_type=purchase/category=GROCERY/date=2017-01-07/….parquet
+//! ```
+//!
+//! A file holds one or more hours of its day, and no hour lies in two files.
+
+mod apply;
+mod conflicts;
+mod error;
+mod hour;
+mod plan;
+mod read;
+
+use crate::lake::{Lake, LakeError};
+use crate::store::Store;
+use crate::table::{Column, ColumnType, Outcome, Table, TableSchema};
+use crate::trace::{Count, Run, Stage};
+
+pub use error::RollupError;
+pub use plan::{Plan, Scope, plan};
+pub use read::Wanted;
+
+const ROLLUPS: &str = "rollups";
+const SCHEMA: TableSchema = TableSchema {
+    partitions: &[
+        Column("event_type", ColumnType::Text),
+        Column("category", ColumnType::Text),
+        Column("date", ColumnType::Date),
+    ],
+    columns: &[
+        Column("hour", ColumnType::Integer),
+        Column("item_id", ColumnType::Text),
+        Column("categories", ColumnType::TextList),
+        Column("is_primary", ColumnType::Boolean),
+        Column("purchases", ColumnType::Long),
+        Column("units", ColumnType::Long),
+        Column("amount", ColumnType::Decimal(38, 4)),
+    ],
+};
+/// How often a rollup begins again when another one comes first.
+const MAX_TRIES: u32 = 100;
+
+/// The `rollups` table.
+pub struct Rollups {
+    store: Store,
+    table: Table,
+}
+
+/// What a rollup has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Hours of an event type that were summed anew.
+    pub hours: u64,
+    /// Events they hold, each counted once.
+    pub events: u64,
+    /// Copies left out because their event id had been seen in the hour.
+    pub repeated: u64,
+    /// Event ids that came with different contents.
+    pub conflicts: u64,
+    /// Rows written.
+    pub rows: u64,
+    pub files_added: u64,
+    pub files_removed: u64,
+}
+
+/// Brings the rollups up to date with the lake's events, in one commit; does nothing where
+/// nothing changed.
+///
+/// # Errors
+/// Fails where the disk does, a file is damaged or a sum does not fit; the table is then as it
+/// was before.
+pub fn rollup(lake: &Lake, scope: Scope, now_ms: i64, run: &Run) -> Result<Summary, RollupError> {
+    let rollups = Rollups::open_or_create(lake.store())?;
+    run.begin(Stage::Rollup, None);
+    for _ in 0..MAX_TRIES {
+        let plan = plan(lake, &rollups, scope)?;
+        if plan.is_nothing() {
+            run.end(Stage::Rollup);
+            return Ok(Summary::default());
+        }
+        run.begin(Stage::Rollup, Some(plan.rows()));
+        let (commit, summary) = apply::apply(lake, &rollups, &plan, now_ms, run)?;
+        if let Outcome::Committed(_) = rollups.table.commit(&commit)? {
+            run.count(Count::HoursRebuilt, summary.hours);
+            run.count(Count::EventsRolledUp, summary.events);
+            run.count(Count::EventsRepeated, summary.repeated);
+            run.count(Count::EventIdsInConflict, summary.conflicts);
+            run.count(Count::RollupRows, summary.rows);
+            run.end(Stage::Rollup);
+            return Ok(summary);
+        }
+    }
+    Err(LakeError::Contended { tries: MAX_TRIES }.into())
+}
+
+impl Rollups {
+    /// Opens the table, or makes it.
+    ///
+    /// # Errors
+    /// Fails where it cannot be read or made.
+    pub fn open_or_create(store: &Store) -> Result<Rollups, RollupError> {
+        let table = Table::open_or_create(store, ROLLUPS, SCHEMA, &[])?;
+        Ok(Rollups { store: store.clone(), table })
+    }
+}

@@ -1,0 +1,136 @@
+//! Which hours to sum anew: those whose events changed since the version covered last.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::lake::{HourPartition, Lake};
+use crate::rollup::{RollupError, Rollups};
+use crate::table::{Change, LiveFile};
+use crate::time::{Date, Hour};
+
+/// How much to sum anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// What changed since last time.
+    Changed,
+    /// Everything, from the ground.
+    All,
+}
+
+/// The days to sum anew, and the version that they will then be true for.
+pub struct Plan {
+    /// The version of `events` that the rollups will cover.
+    pub covers: u64,
+    /// The name that version is recorded under.
+    pub(super) app_id: String,
+    pub(super) days: Vec<DayPlan>,
+    is_current: bool,
+}
+
+/// The hours of one day and event type to sum anew.
+pub(super) struct DayPlan {
+    pub event_type: String,
+    pub date: Date,
+    pub hours: BTreeSet<Hour>,
+    /// The files of those hours.
+    pub events: BTreeMap<HourPartition, Vec<LiveFile>>,
+    /// The day's rollup files that hold one of those hours, by category.
+    pub replaced: BTreeMap<Option<String>, Vec<LiveFile>>,
+}
+
+impl Plan {
+    /// Tells whether the rollups are up to date as they are.
+    pub fn is_nothing(&self) -> bool {
+        self.is_current
+    }
+
+    /// Returns how many event rows will be read.
+    pub fn rows(&self) -> u64 {
+        self.days.iter().flat_map(|day| day.events.values().flatten()).map(|file| file.rows).sum()
+    }
+
+    /// Returns how many hours will be summed anew.
+    pub fn hours(&self) -> u64 {
+        self.days.iter().map(|day| day.hours.len() as u64).sum()
+    }
+}
+
+/// Decides what to sum anew; writes nothing.
+///
+/// # Errors
+/// Fails where a table's log cannot be read.
+pub fn plan(lake: &Lake, rollups: &Rollups, scope: Scope) -> Result<Plan, RollupError> {
+    let covers = lake.events().version()?;
+    // A lake begun anew has other versions, which must not be taken for the old lake's.
+    let app_id = format!("rollup:{}", lake.events().id()?);
+    let covered = rollups.table.transaction(&app_id)?.and_then(|version| u64::try_from(version).ok());
+    let touched = match (scope, covered) {
+        (Scope::Changed, Some(covered)) if covered == covers => {
+            return Ok(Plan { covers, app_id, days: Vec::new(), is_current: true });
+        }
+        (Scope::Changed, Some(covered)) => match lake.events().changes(covered, covers)? {
+            Change::Partitions(partitions) => Some(hours_of(partitions.iter().map(HourPartition::of))?),
+            Change::Unknown => None,
+        },
+        (Scope::All, _) | (_, None) => None,
+    };
+    let days = days(lake, rollups, touched.as_ref())?;
+    Ok(Plan { covers, app_id, days, is_current: false })
+}
+
+type Hours = BTreeSet<(String, Hour)>;
+
+fn hours_of(partitions: impl Iterator<Item = Option<HourPartition>>) -> Result<Hours, RollupError> {
+    partitions
+        .map(|partition| {
+            let bad = || RollupError::BadPartition { file: "a commit of the `events` table".to_owned() };
+            partition.map(|p| (p.event_type, p.hour)).ok_or_else(bad)
+        })
+        .collect()
+}
+
+/// Returns the days of the touched hours; of all hours that either table has where `touched` is
+/// not known.
+fn days(lake: &Lake, rollups: &Rollups, touched: Option<&Hours>) -> Result<Vec<DayPlan>, RollupError> {
+    let mut days: BTreeMap<(String, Date), DayPlan> = BTreeMap::new();
+    let day_of = |event_type: &str, date: Date| DayPlan {
+        event_type: event_type.to_owned(),
+        date,
+        hours: BTreeSet::new(),
+        events: BTreeMap::new(),
+        replaced: BTreeMap::new(),
+    };
+    for (event_type, hour) in touched.into_iter().flatten() {
+        let key = (event_type.clone(), hour.date());
+        days.entry(key).or_insert_with(|| day_of(event_type, hour.date())).hours.insert(*hour);
+    }
+    for file in lake.events().files()?.1 {
+        let partition = HourPartition::of(&file.partition)
+            .ok_or_else(|| RollupError::BadPartition { file: file.path.clone() })?;
+        let key = (partition.event_type.clone(), partition.hour.date());
+        let day = match touched {
+            None => days.entry(key).or_insert_with(|| day_of(&partition.event_type, partition.hour.date())),
+            Some(_) => match days.get_mut(&key) {
+                Some(day) if day.hours.contains(&partition.hour) => day,
+                _ => continue,
+            },
+        };
+        day.hours.insert(partition.hour);
+        day.events.entry(partition).or_default().push(file);
+    }
+    for file in rollups.table.files()?.1 {
+        let place = super::read::place_of(&file)?;
+        let key = (place.event_type.clone(), place.date);
+        let day = match touched {
+            None => days.entry(key).or_insert_with(|| day_of(&place.event_type, place.date)),
+            Some(_) => match days.get_mut(&key) {
+                Some(day) if day.hours.iter().any(|hour| place.may_hold(*hour)) => day,
+                _ => continue,
+            },
+        };
+        if touched.is_none() {
+            day.hours.extend((0..24).map(|hour| Hour::of(place.date, hour)).filter(|hour| place.may_hold(*hour)));
+        }
+        day.replaced.entry(place.category).or_default().push(file);
+    }
+    Ok(days.into_values().collect())
+}

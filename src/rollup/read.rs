@@ -1,0 +1,108 @@
+//! Reading the sums of a span of hours.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::columns::decode_sums;
+use crate::event::SumRows;
+use crate::rollup::{ROLLUPS, RollupError, Rollups};
+use crate::table::LiveFile;
+use crate::time::{Date, Hour};
+use crate::trace::{Run, Stage};
+
+/// Where a rollup file lies, and which hours it may hold.
+pub(super) struct Place {
+    pub event_type: String,
+    pub category: Option<String>,
+    pub date: Date,
+    first_hour: i32,
+    last_hour: i32,
+}
+
+/// Which sums to read.
+pub struct Wanted<'a> {
+    pub event_types: &'a [String],
+    /// First hour, and the hour after the last.
+    pub hours: std::ops::Range<Hour>,
+    /// Tells of a set of paths, joined by `|`, whether its sums are wanted.
+    pub paths: &'a (dyn Fn(&str) -> bool + Sync),
+}
+
+impl Place {
+    /// Tells whether the file may hold rows of an hour.
+    pub fn may_hold(&self, hour: Hour) -> bool {
+        hour.date() == self.date && (self.first_hour..=self.last_hour).contains(&hour.of_day())
+    }
+}
+
+/// Reads a rollup file's place from its partition and the hours that the log says it has.
+pub(super) fn place_of(file: &LiveFile) -> Result<Place, RollupError> {
+    let text = |name: &str| file.partition.get(name).and_then(Option::as_deref);
+    let bad = || RollupError::BadPartition { file: format!("{ROLLUPS}/{}", file.path) };
+    let hour = |ends: &serde_json::Value, otherwise: i32| {
+        ends["hour"].as_i64().and_then(|hour| i32::try_from(hour).ok()).unwrap_or(otherwise)
+    };
+    Ok(Place {
+        event_type: text("event_type").ok_or_else(bad)?.to_owned(),
+        category: text("category").map(str::to_owned),
+        date: text("date").and_then(Date::parse).ok_or_else(bad)?,
+        first_hour: hour(&file.min_values, 0),
+        last_hour: hour(&file.max_values, 23),
+    })
+}
+
+impl Rollups {
+    /// Returns the wanted sums.
+    ///
+    /// # Errors
+    /// Names the file that is missing or damaged.
+    pub fn read(&self, wanted: &Wanted<'_>, run: &Run) -> Result<SumRows, RollupError> {
+        let mut by_category: BTreeMap<Option<String>, Vec<(LiveFile, Place)>> = BTreeMap::new();
+        let mut rows = 0;
+        for file in self.table.files()?.1 {
+            let place = place_of(&file)?;
+            let hours = (place.first_hour..=place.last_hour).map(|hour| Hour::of(place.date, hour));
+            let in_span = hours.into_iter().any(|hour| wanted.hours.contains(&hour));
+            if in_span && wanted.event_types.contains(&place.event_type) {
+                rows += file.rows;
+                by_category.entry(place.category.clone()).or_default().push((file, place));
+            }
+        }
+        run.begin(Stage::Read, Some(rows));
+        // An item lies mostly below one category, so its id is looked up once there and once here.
+        let parts: Result<Vec<SumRows>, RollupError> = by_category
+            .into_values()
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .map(|files| {
+                let mut part = SumRows::default();
+                for (file, place) in &files {
+                    self.read_file(file, place, wanted, &mut part)?;
+                    run.advance(Stage::Read, file.rows);
+                }
+                Ok(part)
+            })
+            .collect();
+        let mut all = SumRows::default();
+        for part in parts? {
+            all.append(&part);
+        }
+        run.end(Stage::Read);
+        Ok(all)
+    }
+
+    /// Appends a file's wanted rows.
+    pub(super) fn read_file(
+        &self,
+        file: &LiveFile,
+        place: &Place,
+        wanted: &Wanted<'_>,
+        into: &mut SumRows,
+    ) -> Result<(), RollupError> {
+        let path = format!("{ROLLUPS}/{}", file.path);
+        let bytes = self.store.get(&path)?;
+        decode_sums(bytes, place.date, &|hour| wanted.hours.contains(&hour), &|paths| (wanted.paths)(paths), into)
+            .map_err(|source| RollupError::Columns { file: path, source })
+    }
+}

@@ -1,0 +1,240 @@
+//! Durable files below one root. The only room that knows where bytes live.
+//!
+//! Invariant: a reader sees an old file or a new file, never half of one; what a call has
+//! returned for is on disk.
+//!
+//! Every operation goes through one `object_store`, the Delta kernel's included, so that a test
+//! which makes that one fail makes the whole program's disk fail.
+
+mod error;
+mod path;
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::{Path as FsPath, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{DynObjectStore, ObjectStoreExt};
+use tokio::runtime::{Handle, Runtime};
+use url::Url;
+
+pub use error::StoreError;
+pub use path::{folder_name, url_decoded, url_encoded};
+
+/// A folder of files that are written whole and never changed.
+#[derive(Clone)]
+pub struct Store {
+    root: PathBuf,
+    /// Syncs each file before it is named.
+    durable: Arc<DynObjectStore>,
+    /// Leaves syncing to [`Bulk::finish`].
+    quick: Arc<DynObjectStore>,
+    runtime: Arc<Runtime>,
+}
+
+/// Copies what a reader gives into a nameless file that vanishes with its handle.
+///
+/// # Errors
+/// Fails where the reader or the disk does.
+pub fn spool(mut from: impl Read) -> std::io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    std::io::copy(&mut from, &mut file)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// A file's path below the root, and its length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredFile {
+    pub path: String,
+    pub size_bytes: u64,
+}
+
+/// Many files that become durable together, for a tenth of what syncing each would cost.
+pub struct Bulk<'a> {
+    store: &'a Store,
+}
+
+impl Store {
+    /// Opens the folder, which need not exist yet.
+    ///
+    /// # Errors
+    /// Fails where the path cannot be made absolute or no thread can be started.
+    pub fn open(root: &FsPath) -> Result<Store, StoreError> {
+        Store::open_through(root, |disk| disk)
+    }
+
+    /// Opens the folder through a wrapper around the disk, such as one that fails on purpose.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_through(
+        root: &FsPath,
+        wrap: impl Fn(Arc<DynObjectStore>) -> Arc<DynObjectStore>,
+    ) -> Result<Store, StoreError> {
+        let failed = |e: std::io::Error| StoreError::io(root.display().to_string(), e);
+        let root = std::path::absolute(root).map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("topsell-io")
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        Ok(Store {
+            durable: wrap(Arc::new(LocalFileSystem::new().with_fsync(true))),
+            quick: wrap(Arc::new(LocalFileSystem::new().with_fsync(false))),
+            root,
+            runtime: Arc::new(runtime),
+        })
+    }
+
+    /// Returns the root as a person would type it.
+    pub fn root(&self) -> &FsPath {
+        &self.root
+    }
+
+    /// Returns the root's folder `name` as a URL that ends in a slash.
+    ///
+    /// # Errors
+    /// Fails where the root cannot be written as a URL.
+    pub fn folder_url(&self, name: &str) -> Result<Url, StoreError> {
+        Url::from_directory_path(self.root.join(name)).map_err(|()| StoreError::bad_path(name))
+    }
+
+    /// Returns the disk that syncs what it writes, for the Delta kernel.
+    pub fn durable_disk(&self) -> Arc<DynObjectStore> {
+        Arc::clone(&self.durable)
+    }
+
+    /// Returns the handle that asynchronous code runs on.
+    pub fn runtime(&self) -> Handle {
+        self.runtime.handle().clone()
+    }
+
+    /// Returns the names of the files and folders directly below the root; none where it is not
+    /// there.
+    ///
+    /// # Errors
+    /// Fails where the root is no folder, or may not be read.
+    pub fn entries(&self) -> Result<Vec<String>, StoreError> {
+        let failed = |e: std::io::Error| StoreError::io(self.root.display().to_string(), e);
+        let entries = match std::fs::read_dir(&self.root) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let names = entries.map(|entry| entry.map(|e| e.file_name().to_string_lossy().into_owned()));
+        names.collect::<Result<_, _>>().map_err(failed)
+    }
+
+    /// Makes a folder, for those who must find one before they write.
+    ///
+    /// # Errors
+    /// Names the folder.
+    pub fn make_folder(&self, folder: &str) -> Result<(), StoreError> {
+        std::fs::create_dir_all(self.root.join(folder)).map_err(|e| StoreError::io(folder.to_owned(), e))
+    }
+
+    /// Writes one file, replacing an older one of that name at once, and syncs it.
+    ///
+    /// # Errors
+    /// Names the file; it is then as it was before.
+    pub fn put(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        self.put_through(&self.durable, path, bytes)
+    }
+
+    /// Begins writing many files that become durable together.
+    pub fn bulk(&self) -> Bulk<'_> {
+        Bulk { store: self }
+    }
+
+    /// Returns a whole file.
+    ///
+    /// # Errors
+    /// Names the file; [`StoreError::is_not_found`] tells whether it was just not there.
+    pub fn get(&self, path: &str) -> Result<Bytes, StoreError> {
+        let at = self.absolute(path)?;
+        let read = async { self.durable.get(&at).await?.bytes().await };
+        self.runtime.block_on(read).map_err(|e| StoreError::new(path, e))
+    }
+
+    /// Returns the files below a folder, by path; none where the folder is not there.
+    ///
+    /// # Errors
+    /// Names the folder.
+    pub fn list(&self, folder: &str) -> Result<Vec<StoredFile>, StoreError> {
+        let at = self.absolute(folder)?;
+        let found: Result<Vec<_>, _> = self.runtime.block_on(self.durable.list(Some(&at)).try_collect());
+        let mut files: Vec<StoredFile> = found
+            .map_err(|e| StoreError::new(folder, e))?
+            .into_iter()
+            .map(|meta| StoredFile { path: self.relative(&meta.location), size_bytes: meta.size })
+            .collect();
+        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
+    /// Tells whether a folder holds any file, at whatever depth.
+    ///
+    /// # Errors
+    /// Names the folder.
+    pub fn holds_any(&self, folder: &str) -> Result<bool, StoreError> {
+        let at = self.absolute(folder)?;
+        let first = self.runtime.block_on(self.durable.list(Some(&at)).try_next());
+        Ok(first.map_err(|e| StoreError::new(folder, e))?.is_some())
+    }
+
+    fn put_through(&self, disk: &Arc<DynObjectStore>, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let at = self.absolute(path)?;
+        self.runtime.block_on(disk.put(&at, bytes.into())).map_err(|e| StoreError::new(path, e))?;
+        Ok(())
+    }
+
+    fn absolute(&self, path: &str) -> Result<Path, StoreError> {
+        let root = Path::from_absolute_path(&self.root).map_err(|_| StoreError::bad_path(path))?;
+        Path::parse(format!("{root}/{path}")).map_err(|_| StoreError::bad_path(path))
+    }
+
+    fn relative(&self, at: &Path) -> String {
+        let root = Path::from_absolute_path(&self.root).unwrap_or_default();
+        at.as_ref().strip_prefix(root.as_ref()).unwrap_or(at.as_ref()).trim_start_matches('/').to_owned()
+    }
+}
+
+impl Bulk<'_> {
+    /// Writes one file; it may be lost with the machine until [`Bulk::finish`] returns.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn put(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let disk = if cfg!(target_os = "linux") { &self.store.quick } else { &self.store.durable };
+        self.store.put_through(disk, path, bytes)
+    }
+
+    /// Makes all files written so far durable.
+    ///
+    /// # Errors
+    /// Fails where the disk does; nothing may then name the files.
+    pub fn finish(self) -> Result<(), StoreError> {
+        let root = &self.store.root;
+        let failed = |e: std::io::Error| StoreError::io(root.display().to_string(), e);
+        if root.exists() {
+            sync_file_system(&File::open(root).map_err(failed)?).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn sync_file_system(folder: &File) -> std::io::Result<()> {
+    Ok(rustix::fs::syncfs(folder)?)
+}
+
+/// Elsewhere every file was synced when it was put.
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(_folder: &File) -> std::io::Result<()> {
+    Ok(())
+}

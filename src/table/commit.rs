@@ -1,0 +1,178 @@
+//! One commit: files in, files out, and who has done what, all at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Int64Builder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder, StructArray,
+};
+use arrow::datatypes::{DataType, Field, Fields, Schema};
+use delta_kernel::FilteredEngineData;
+use delta_kernel::committer::FileSystemCommitter;
+use delta_kernel::engine::arrow_data::ArrowEngineData;
+use delta_kernel::snapshot::SnapshotRef;
+use delta_kernel::transaction::{CommitResult, CommittedTransaction, UpdateTableOperation};
+
+use crate::store::url_encoded;
+use crate::table::{LiveFile, Partition, Table, TableError};
+
+/// After so many commits the log is summed up, so that opening stays quick for ever.
+const COMMITS_PER_CHECKPOINT: u64 = 50;
+
+/// A file that is written and synced, and wants to be part of the table.
+#[derive(Clone, Debug)]
+pub struct NewFile {
+    /// Path below the table's folder.
+    pub path: String,
+    pub partition: Partition,
+    pub size_bytes: u64,
+    pub rows: u64,
+    /// The column that other engines may skip the file by, and its smallest and largest value.
+    pub range: (&'static str, ArrayRef, ArrayRef),
+}
+
+/// What a commit shall do.
+#[derive(Default)]
+pub struct Commit {
+    /// Application ids and the version each has reached; asked for by [`Table::transaction`].
+    pub transactions: Vec<(String, i64)>,
+    pub adds: Vec<NewFile>,
+    pub removes: Vec<LiveFile>,
+    /// Recorded in the table's history.
+    pub metrics: Vec<(&'static str, u64)>,
+    /// The moment of the commit, in milliseconds since 1970: the files' modification time.
+    pub now_ms: i64,
+}
+
+/// How a commit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is on disk as this version.
+    Committed(u64),
+    /// Someone else committed first; look at the table again.
+    Conflict,
+}
+
+impl Table {
+    /// Commits on top of the newest version.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be written; the table is then as it was before.
+    pub fn commit(&self, commit: &Commit) -> Result<Outcome, TableError> {
+        let snapshot = self.latest()?;
+        self.commit_on(snapshot, commit)
+    }
+
+    fn commit_on(&self, snapshot: SnapshotRef, commit: &Commit) -> Result<Outcome, TableError> {
+        let engine = self.engine.as_ref();
+        let metrics = commit.metrics.iter().map(|(name, value)| (*name, Some(value.to_string())));
+        let mut transaction = snapshot
+            .update_table(UpdateTableOperation::Write, super::ENGINE_INFO, true)
+            .build(engine, Box::new(FileSystemCommitter::new()))
+            .map_err(|e| self.failed(e))?
+            .with_operation_metrics(metrics);
+        for (app_id, version) in &commit.transactions {
+            transaction = transaction.with_transaction_id(app_id.clone(), *version);
+        }
+        if !commit.adds.is_empty() {
+            let batch = add_batch(&commit.adds, commit.now_ms);
+            let batch = batch.map_err(|e| self.damaged(&format!("its new files cannot be named: {e}")))?;
+            transaction.add_files(Box::new(ArrowEngineData::new(batch)));
+        }
+        for removed in removals(&commit.removes) {
+            transaction.remove_files(removed.map_err(|e| self.failed(e))?);
+        }
+        match transaction.commit(engine).map_err(|e| self.failed(e))? {
+            CommitResult::Committed(committed) => {
+                self.after(&committed);
+                Ok(Outcome::Committed(committed.commit_version()))
+            }
+            CommitResult::Conflicted(_) => Ok(Outcome::Conflict),
+            CommitResult::Retryable(retryable) => Err(self.failed(retryable.error)),
+        }
+    }
+
+    /// Keeps what the commit has taught, and sums up the log where it has grown long.
+    fn after(&self, committed: &CommittedTransaction) {
+        let Some(snapshot) = committed.post_commit_snapshot() else { return };
+        let mut snapshot = Arc::clone(snapshot);
+        if committed.post_commit_stats().commits_since_checkpoint >= COMMITS_PER_CHECKPOINT {
+            // The commit stands whether or not its summary can be written; the next one tries again.
+            if let Ok((_, checkpointed)) = snapshot.checkpoint(self.engine.as_ref(), None) {
+                snapshot = checkpointed;
+            }
+        }
+        self.remember(snapshot);
+    }
+}
+
+/// Returns the rows that name new files to the kernel, in its `add_files_schema`.
+fn add_batch(adds: &[NewFile], now_ms: i64) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let mut path = StringBuilder::new();
+    let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
+    let mut partition = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
+    let mut size = Int64Builder::new();
+    let mut modified = Int64Builder::new();
+    let mut records = Int64Builder::new();
+    for add in adds {
+        path.append_value(url_encoded(&add.path));
+        for (column, value) in &add.partition {
+            partition.keys().append_value(column);
+            partition.values().append_option(value.as_deref());
+        }
+        partition.append(true)?;
+        size.append_value(add.size_bytes.cast_signed());
+        modified.append_value(now_ms);
+        records.append_value(add.rows.cast_signed());
+    }
+    let columns: [(&str, ArrayRef); 5] = [
+        ("path", Arc::new(path.finish())),
+        ("partitionValues", Arc::new(partition.finish())),
+        ("size", Arc::new(size.finish())),
+        ("modificationTime", Arc::new(modified.finish())),
+        ("stats", Arc::new(stats(adds, Arc::new(records.finish()))?)),
+    ];
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, column)| Field::new(*name, column.data_type().clone(), *name == "stats"))
+        .collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, c)| c).collect())
+}
+
+fn stats(adds: &[NewFile], records: ArrayRef) -> Result<StructArray, arrow::error::ArrowError> {
+    let column = adds[0].range.0;
+    let ends = |pick: fn(&NewFile) -> &ArrayRef| -> Result<ArrayRef, arrow::error::ArrowError> {
+        let values: Vec<_> = adds.iter().map(|add| pick(add).as_ref()).collect();
+        let values = arrow::compute::concat(&values)?;
+        Ok(Arc::new(one_field(column, values)?))
+    };
+    let fields: [(&str, ArrayRef); 3] = [
+        ("numRecords", records),
+        ("minValues", ends(|add| &add.range.1)?),
+        ("maxValues", ends(|add| &add.range.2)?),
+    ];
+    let schema: Fields = fields.iter().map(|(name, c)| Field::new(*name, c.data_type().clone(), true)).collect();
+    StructArray::try_new(schema, fields.into_iter().map(|(_, c)| c).collect(), None)
+}
+
+fn one_field(name: &str, values: ArrayRef) -> Result<StructArray, arrow::error::ArrowError> {
+    let field: DataType = values.data_type().clone();
+    StructArray::try_new(Fields::from(vec![Field::new(name, field, true)]), vec![values], None)
+}
+
+/// Returns the log's own rows about the files, one piece for each batch they came in.
+fn removals(
+    removes: &[LiveFile],
+) -> impl Iterator<Item = delta_kernel::KernelResult<FilteredEngineData>> {
+    let mut batches: HashMap<*const RecordBatch, (Arc<RecordBatch>, Vec<bool>)> = HashMap::new();
+    for file in removes {
+        let (batch, row) = &file.origin;
+        let (_, selected) = batches
+            .entry(Arc::as_ptr(batch))
+            .or_insert_with(|| (Arc::clone(batch), vec![false; batch.num_rows()]));
+        selected[*row] = true;
+    }
+    batches.into_values().map(|(batch, selected)| {
+        FilteredEngineData::try_new(Box::new(ArrowEngineData::new(batch.as_ref().clone())), selected)
+    })
+}

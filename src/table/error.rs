@@ -1,0 +1,48 @@
+//! What can go wrong with a table.
+
+use std::error::Error;
+
+use delta_kernel::KernelError;
+
+use crate::store::StoreError;
+
+/// A table could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    #[error("the `{table}` table is not one that topsell made: {what}")]
+    Foreign { table: String, what: String },
+    #[error("the log of the `{table}` table: {}", deepest(source.as_ref()))]
+    Kernel { table: String, source: Box<KernelError> },
+    #[error("the log of the `{table}` table is damaged: {what}")]
+    Damaged { table: String, what: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl TableError {
+    pub(super) fn kernel(table: &str, source: KernelError) -> TableError {
+        TableError::Kernel { table: table.to_owned(), source: Box::new(source) }
+    }
+}
+
+/// Returns the kernel's error without the backtrace it may carry.
+fn bare(error: &KernelError) -> &KernelError {
+    match error {
+        KernelError::Backtraced { source, .. } => bare(source),
+        other => other,
+    }
+}
+
+/// Returns what the operating system said, where it said something.
+fn deepest(error: &KernelError) -> String {
+    let error = bare(error);
+    let mut said = error.to_string();
+    let mut next: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(cause) = next {
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            said = io.to_string();
+        }
+        next = cause.source();
+    }
+    said
+}

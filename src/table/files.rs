@@ -1,0 +1,102 @@
+//! The files that a table's newest version names.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, BooleanArray, Int64Array, MapArray, RecordBatch, StringArray, StructArray};
+use arrow::datatypes::Int64Type;
+use delta_kernel::engine::arrow_data::ArrowEngineData;
+use serde_json::Value;
+
+use crate::store::url_decoded;
+use crate::table::{Table, TableError};
+
+/// A partition's values by column; `None` where the rows have no value.
+pub type Partition = BTreeMap<String, Option<String>>;
+
+/// A file of the table's newest version.
+#[derive(Clone)]
+pub struct LiveFile {
+    /// Path below the table's folder.
+    pub path: String,
+    pub size_bytes: u64,
+    pub partition: Partition,
+    pub rows: u64,
+    /// Smallest and largest values by column, as the log has them.
+    pub min_values: Value,
+    pub max_values: Value,
+    /// Where the log's own row about the file is, which a removal must hand back.
+    pub(super) origin: (Arc<RecordBatch>, usize),
+}
+
+impl Table {
+    /// Returns the newest version and the files that it names, by path.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be read.
+    pub fn files(&self) -> Result<(u64, Vec<LiveFile>), TableError> {
+        let snapshot = self.latest()?;
+        let version = snapshot.version();
+        let scan = snapshot.scan_builder().build().map_err(|e| self.failed(e))?;
+        let mut files = Vec::new();
+        for scanned in scan.scan_metadata(self.engine.as_ref()).map_err(|e| self.failed(e))? {
+            let (data, mut selected) = scanned.map_err(|e| self.failed(e))?.scan_files.into_parts();
+            let data = ArrowEngineData::try_from_engine_data(data).map_err(|e| self.failed(e))?;
+            let batch = Arc::new(data.record_batch().clone());
+            selected.resize(batch.num_rows(), true);
+            self.collect(&batch, &selected, &mut files)?;
+        }
+        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok((version, files))
+    }
+
+    fn collect(
+        &self,
+        batch: &Arc<RecordBatch>,
+        selected: &[bool],
+        files: &mut Vec<LiveFile>,
+    ) -> Result<(), TableError> {
+        let damaged = || self.damaged("it lists files in a form of its own");
+        let column = |name: &str| batch.column_by_name(name).ok_or_else(damaged);
+        let path: &StringArray = column("path")?.as_string_opt().ok_or_else(damaged)?;
+        let size: &Int64Array = column("size")?.as_primitive_opt::<Int64Type>().ok_or_else(damaged)?;
+        let stats: &StringArray = column("stats")?.as_string_opt().ok_or_else(damaged)?;
+        let constants: &StructArray = column("fileConstantValues")?.as_struct_opt().ok_or_else(damaged)?;
+        let partitions = constants.column_by_name("partitionValues").ok_or_else(damaged)?;
+        let partitions = partitions.as_map_opt().ok_or_else(damaged)?;
+        for row in (0..batch.num_rows()).filter(|&row| selected[row]) {
+            let stats: Value = match stats.is_valid(row) {
+                true => serde_json::from_str(stats.value(row)).map_err(|_| damaged())?,
+                false => Value::Null,
+            };
+            files.push(LiveFile {
+                path: url_decoded(path.value(row)),
+                size_bytes: size.value(row).max(0).unsigned_abs(),
+                partition: map_entries(partitions, row).ok_or_else(damaged)?,
+                rows: stats["numRecords"].as_u64().unwrap_or(0),
+                min_values: stats["minValues"].clone(),
+                max_values: stats["maxValues"].clone(),
+                origin: (Arc::clone(batch), row),
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn damaged(&self, what: &str) -> TableError {
+        TableError::Damaged { table: self.name.clone(), what: what.to_owned() }
+    }
+}
+
+/// Returns the texts of one map value.
+pub(super) fn map_entries(maps: &MapArray, row: usize) -> Option<Partition> {
+    let entries = maps.value(row);
+    let keys: &StringArray = entries.column(0).as_string_opt()?;
+    let values: &StringArray = entries.column(1).as_string_opt()?;
+    let value_at = |at: usize| values.is_valid(at).then(|| values.value(at).to_owned());
+    Some((0..entries.len()).map(|at| (keys.value(at).to_owned(), value_at(at))).collect())
+}
+
+/// Returns the boolean column of that name, if it is one.
+pub(super) fn boolean_column<'a>(of: &'a StructArray, name: &str) -> Option<&'a BooleanArray> {
+    of.column_by_name(name)?.as_boolean_opt()
+}

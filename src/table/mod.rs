@@ -1,0 +1,164 @@
+//! Delta tables: open, create, commit files in and out, ask what changed, checkpoint.
+//!
+//! Invariant: nothing is part of a table before its commit is on disk, and a commit is whole.
+//!
+//! The protocol is <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>; the kernel
+//! speaks it, this room only names files to it. What is in the files it does not know.
+
+mod changes;
+mod commit;
+mod error;
+mod files;
+mod schema;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use delta_kernel::committer::FileSystemCommitter;
+use delta_kernel::snapshot::{Snapshot, SnapshotRef};
+use delta_kernel::transaction::create_table::create_table;
+use delta_kernel::transaction::data_layout::DataLayout;
+use delta_kernel::{Engine, KernelError};
+use delta_kernel_default_engine::DefaultEngineBuilder;
+use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
+use url::Url;
+
+use crate::store::Store;
+
+pub use changes::Change;
+pub use commit::{Commit, NewFile, Outcome};
+pub use error::TableError;
+pub use files::{LiveFile, Partition};
+pub use schema::{Column, ColumnType, TableSchema};
+
+const ENGINE_INFO: &str = concat!("topsell/", env!("CARGO_PKG_VERSION"));
+
+/// One Delta table, at its newest version whenever asked.
+pub struct Table {
+    name: String,
+    url: Url,
+    engine: Arc<dyn Engine>,
+    schema: TableSchema,
+    /// The last version seen, so that the next look reads only what came after it.
+    seen: Mutex<Option<SnapshotRef>>,
+}
+
+impl Table {
+    /// Opens the table in the store's folder `name`; none where there is no table.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be read, or the table has other columns than `schema`.
+    pub fn open(store: &Store, name: &str, schema: TableSchema) -> Result<Option<Table>, TableError> {
+        if !store.holds_any(&format!("{name}/_delta_log"))? {
+            return Ok(None);
+        }
+        let table = Table::at(store, name, schema)?;
+        let snapshot = table.latest()?;
+        table.schema.check(&snapshot).map_err(|what| table.foreign(what))?;
+        Ok(Some(table))
+    }
+
+    /// Opens the table, or makes it with the given properties where there is none.
+    ///
+    /// # Errors
+    /// As [`Table::open`], and where the first commit cannot be written.
+    pub fn open_or_create(
+        store: &Store,
+        name: &str,
+        schema: TableSchema,
+        properties: &[(&str, String)],
+    ) -> Result<Table, TableError> {
+        if let Some(table) = Table::open(store, name, schema)? {
+            return Ok(table);
+        }
+        store.make_folder(name)?;
+        let table = Table::at(store, name, schema)?;
+        table.create(properties)?;
+        // Another process may have been first, with whatever columns it knows.
+        let snapshot = table.latest()?;
+        table.schema.check(&snapshot).map_err(|what| table.foreign(what))?;
+        Ok(table)
+    }
+
+    /// Returns the newest version's number.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be read.
+    pub fn version(&self) -> Result<u64, TableError> {
+        Ok(self.latest()?.version())
+    }
+
+    /// Returns the table's own id, which a table made anew does not share.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be read.
+    pub fn id(&self) -> Result<String, TableError> {
+        Ok(self.latest()?.table_configuration().metadata().id().to_owned())
+    }
+
+    /// Returns the version an application last recorded with [`Commit::transactions`].
+    ///
+    /// # Errors
+    /// Fails where the log cannot be read.
+    pub fn transaction(&self, app_id: &str) -> Result<Option<i64>, TableError> {
+        let snapshot = self.latest()?;
+        snapshot.get_app_id_version(app_id, self.engine.as_ref()).map_err(|e| self.failed(e))
+    }
+
+    /// Returns the value of a table property.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be read.
+    pub fn property(&self, name: &str) -> Result<Option<String>, TableError> {
+        let snapshot = self.latest()?;
+        Ok(snapshot.table_configuration().metadata().configuration().get(name).cloned())
+    }
+
+    fn at(store: &Store, name: &str, schema: TableSchema) -> Result<Table, TableError> {
+        let executor = Arc::new(TokioMultiThreadExecutor::new(store.runtime()));
+        let engine = DefaultEngineBuilder::new(store.durable_disk()).with_task_executor(executor).build();
+        Ok(Table {
+            name: name.to_owned(),
+            url: store.folder_url(name)?,
+            engine: Arc::new(engine),
+            schema,
+            seen: Mutex::new(None),
+        })
+    }
+
+    fn create(&self, properties: &[(&str, String)]) -> Result<(), TableError> {
+        let built = create_table(self.url.as_str(), self.schema.to_delta(), ENGINE_INFO, false)
+            .with_table_properties(properties.iter().map(|(name, value)| (*name, value.as_str())))
+            .with_data_layout(DataLayout::partitioned(self.schema.partition_columns()))
+            .build(self.engine.as_ref(), Box::new(FileSystemCommitter::new()));
+        match built.and_then(|transaction| transaction.commit(self.engine.as_ref())) {
+            // Whoever came first has made the same table.
+            Ok(_) | Err(KernelError::TableAlreadyExistsAtPath(_)) => Ok(()),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Returns the newest snapshot, reading only what is new since the last one.
+    fn latest(&self) -> Result<SnapshotRef, TableError> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let engine = self.engine.as_ref();
+        let newest = match seen.take() {
+            Some(snapshot) => Snapshot::builder_from(snapshot).build(engine),
+            None => Snapshot::builder_for(self.url.as_str()).build(engine),
+        }
+        .map_err(|e| self.failed(e))?;
+        *seen = Some(Arc::clone(&newest));
+        Ok(newest)
+    }
+
+    fn remember(&self, snapshot: SnapshotRef) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+    }
+
+    fn failed(&self, source: KernelError) -> TableError {
+        TableError::kernel(&self.name, source)
+    }
+
+    fn foreign(&self, what: String) -> TableError {
+        TableError::Foreign { table: self.name.clone(), what }
+    }
+}

@@ -1,0 +1,13 @@
+//! Points, hours and spans of time, as plain values.
+//!
+//! Invariant: this room never asks what time it is; whoever needs the present is given it.
+
+mod decay;
+mod span;
+mod timestamp;
+mod window;
+
+pub use decay::Decay;
+pub use span::{SpanError, parse_hours, parse_seconds};
+pub use timestamp::{Date, Hour, Timestamp, TimestampError};
+pub use window::Window;

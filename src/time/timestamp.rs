@@ -1,0 +1,269 @@
+//! Moments in microseconds, and the hour buckets and dates they fall in; all UTC.
+
+use std::fmt;
+
+use jiff::civil;
+
+/// A moment: microseconds since 1970-01-01T00:00:00Z, negative before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// An hour bucket: whole hours since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hour(i32);
+
+/// A calendar day: whole days since 1970-01-01.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date(i32);
+
+/// Why a text is not a moment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TimestampError {
+    #[error("is empty")]
+    Empty,
+    #[error(
+        "is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds"
+    )]
+    Unreadable,
+    #[error("lies outside the years 1 to 9999")]
+    OutOfRange,
+}
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+const MICROS_PER_HOUR: i64 = 3_600 * MICROS_PER_SECOND;
+const HOURS_PER_DAY: i32 = 24;
+/// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999Z, the years a `date` partition can spell.
+const MIN_MICROS: i64 = -62_135_596_800 * MICROS_PER_SECOND;
+const MAX_MICROS: i64 = 253_402_300_800 * MICROS_PER_SECOND - 1;
+
+/// An epoch number below this many is in seconds (up to the year 5138) …
+const SECONDS_BELOW: u64 = 100_000_000_000;
+/// … below this one in milliseconds, and from here on in microseconds.
+const MILLIS_BELOW: u64 = 100_000_000_000_000;
+
+impl Timestamp {
+    /// Returns the moment so many microseconds after 1970, if it lies in the years 1 to 9999.
+    ///
+    /// # Errors
+    /// [`TimestampError::OutOfRange`] otherwise.
+    pub fn from_micros(micros: i64) -> Result<Timestamp, TimestampError> {
+        if (MIN_MICROS..=MAX_MICROS).contains(&micros) {
+            Ok(Timestamp(micros))
+        } else {
+            Err(TimestampError::OutOfRange)
+        }
+    }
+
+    /// Reads RFC 3339 with any offset, or an epoch number.
+    ///
+    /// The unit of an epoch number is told by its magnitude: below 10^11 seconds, below 10^14
+    /// milliseconds, else microseconds. It may have a fraction. Anything finer than a
+    /// microsecond is cut off.
+    ///
+    /// # Errors
+    /// Says what is wrong with the text, without naming it.
+    pub fn parse(text: &str) -> Result<Timestamp, TimestampError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(TimestampError::Empty);
+        }
+        if is_number(text) { parse_epoch(text) } else { parse_rfc3339(text) }
+    }
+
+    /// Returns the moment an epoch integer names, its unit told by its magnitude.
+    ///
+    /// # Errors
+    /// [`TimestampError::OutOfRange`] beyond the years 1 to 9999.
+    pub fn from_epoch(value: i64) -> Result<Timestamp, TimestampError> {
+        let micros = i128::from(value) * i128::from(micros_per_unit(value.unsigned_abs()));
+        i64::try_from(micros).map_err(|_| TimestampError::OutOfRange).and_then(Timestamp::from_micros)
+    }
+
+    /// Returns microseconds since 1970.
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Returns the bucket this moment falls in.
+    pub fn hour(self) -> Hour {
+        let hours = self.0.div_euclid(MICROS_PER_HOUR);
+        Hour(i32::try_from(hours).expect("the years 1 to 9999 have fewer than 2^31 hours"))
+    }
+
+    /// Returns the first full hour that does not begin before this moment.
+    pub fn rounded_up(self) -> Hour {
+        let hour = self.hour();
+        if hour.start() == self { hour } else { hour.plus(1) }
+    }
+
+    /// Returns this moment moved by so many seconds.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: i64) -> Timestamp {
+        Timestamp(self.0.saturating_add(seconds.saturating_mul(MICROS_PER_SECOND)))
+    }
+}
+
+impl Hour {
+    /// Returns the hour so many hours after 1970 began.
+    pub fn new(hours_since_epoch: i32) -> Hour {
+        Hour(hours_since_epoch)
+    }
+
+    /// Returns the hour of a date.
+    pub fn of(date: Date, hour_of_day: i32) -> Hour {
+        Hour(date.0.saturating_mul(HOURS_PER_DAY).saturating_add(hour_of_day))
+    }
+
+    /// Returns whole hours since 1970 began.
+    pub fn number(self) -> i32 {
+        self.0
+    }
+
+    /// Returns the moment the bucket begins.
+    pub fn start(self) -> Timestamp {
+        Timestamp(i64::from(self.0) * MICROS_PER_HOUR)
+    }
+
+    /// Returns the hour so many hours later, or earlier if negative.
+    #[must_use]
+    pub fn plus(self, hours: i32) -> Hour {
+        Hour(self.0.saturating_add(hours))
+    }
+
+    /// Returns the day the bucket lies in.
+    pub fn date(self) -> Date {
+        Date(self.0.div_euclid(HOURS_PER_DAY))
+    }
+
+    /// Returns 0 to 23.
+    pub fn of_day(self) -> i32 {
+        self.0.rem_euclid(HOURS_PER_DAY)
+    }
+}
+
+impl Date {
+    /// Returns the day so many days after 1970-01-01.
+    pub fn new(days_since_epoch: i32) -> Date {
+        Date(days_since_epoch)
+    }
+
+    /// Reads `2017-01-07`.
+    pub fn parse(text: &str) -> Option<Date> {
+        let date: civil::Date = text.parse().ok()?;
+        let since = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
+        i32::try_from(since.div_euclid(86_400)).ok().map(Date)
+    }
+
+    /// Returns whole days since 1970-01-01.
+    pub fn number(self) -> i32 {
+        self.0
+    }
+}
+
+/// RFC 3339 in UTC, with as many decimals as the moment needs.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(moment) => write!(f, "{moment}"),
+            Err(_) => write!(f, "{} µs since 1970", self.0),
+        }
+    }
+}
+
+/// `2017-01-07`, as Hive partitions spell it.
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_second(i64::from(self.0) * 86_400) {
+            Ok(moment) => write!(f, "{}", moment.strftime("%Y-%m-%d")),
+            Err(_) => write!(f, "{} days since 1970", self.0),
+        }
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+}
+
+fn micros_per_unit(magnitude: u64) -> i64 {
+    if magnitude < SECONDS_BELOW {
+        MICROS_PER_SECOND
+    } else if magnitude < MILLIS_BELOW {
+        1_000
+    } else {
+        1
+    }
+}
+
+fn parse_epoch(text: &str) -> Result<Timestamp, TimestampError> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if fraction.contains('.') {
+        return Err(TimestampError::Unreadable);
+    }
+    let value: i64 = whole.parse().map_err(|_| TimestampError::OutOfRange)?;
+    let per_unit = micros_per_unit(value.unsigned_abs());
+    let mut scale = per_unit;
+    let mut below = 0;
+    for digit in fraction.bytes().take(6) {
+        scale /= 10;
+        below += i64::from(digit - b'0') * scale;
+    }
+    let signed = if text.starts_with('-') { -below } else { below };
+    let micros = i128::from(value) * i128::from(per_unit) + i128::from(signed);
+    i64::try_from(micros).map_err(|_| TimestampError::OutOfRange).and_then(Timestamp::from_micros)
+}
+
+fn parse_rfc3339(text: &str) -> Result<Timestamp, TimestampError> {
+    // The library also reads week dates and bracketed zone names, which RFC 3339 has not.
+    let plain = text.len() >= 19 && text.as_bytes()[4] == b'-' && !text.contains('[');
+    let moment: jiff::Timestamp =
+        if plain { text.parse().map_err(|_| TimestampError::Unreadable)? } else { return Err(TimestampError::Unreadable) };
+    // Sub-microseconds are floored, so that an hour's last nanosecond stays in its hour.
+    let micros = moment.as_nanosecond().div_euclid(1_000);
+    i64::try_from(micros).map_err(|_| TimestampError::OutOfRange).and_then(Timestamp::from_micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<&str, TimestampError>) {
+        let got = Timestamp::parse(text).map(|t| t.to_string());
+        assert_eq!(got, expected.map(str::to_owned), "{text}");
+    }
+
+    #[test]
+    fn moments_are_read_in_every_promised_form() {
+        check("2017-01-07T13:05:00Z", Ok("2017-01-07T13:05:00Z"));
+        check("2017-01-07T13:05:00.1234567+05:30", Ok("2017-01-07T07:35:00.123456Z"));
+        check("2017-01-07 13:05:00-00:00", Ok("2017-01-07T13:05:00Z"));
+        check("1483794300", Ok("2017-01-07T13:05:00Z"));
+        check("1483794300.25", Ok("2017-01-07T13:05:00.25Z"));
+        check("1483794300123", Ok("2017-01-07T13:05:00.123Z"));
+        check("1483794300123456", Ok("2017-01-07T13:05:00.123456Z"));
+        check("-1.5", Ok("1969-12-31T23:59:58.5Z"));
+        check("9999-12-31T23:59:59Z", Ok("9999-12-31T23:59:59Z"));
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_a_reason() {
+        for text in ["yesterday", "2017-01-07", "2017-01-07T13:05:00", "1.2.3", "2017-W01-1T00:00:00Z", "-"] {
+            check(text, Err(TimestampError::Unreadable));
+        }
+        check("  ", Err(TimestampError::Empty));
+        check("99999999999999999999", Err(TimestampError::OutOfRange));
+        check("999999999999999999", Err(TimestampError::OutOfRange));
+    }
+
+    #[test]
+    fn hours_and_dates_hold_before_1970_too() {
+        let hour = Timestamp::parse("1969-12-31T23:30:00Z").map(Timestamp::hour);
+        assert_eq!(hour, Ok(Hour(-1)));
+        assert_eq!(Hour(-1).date().to_string(), "1969-12-31");
+        assert_eq!(Hour(-1).of_day(), 23);
+        assert_eq!(Date::parse("1969-12-31"), Some(Date(-1)));
+        assert_eq!(Hour(-1).start().rounded_up(), Hour(-1));
+        assert_eq!(Hour(-1).start().plus_seconds(1).rounded_up(), Hour(0));
+    }
+}

@@ -1,0 +1,99 @@
+//! What a run reports while it works: a closed list of stages and counts.
+//!
+//! Invariant: this room hears and passes on; it never prints, and never decides.
+
+use std::sync::Arc;
+
+/// A part of the work that takes long enough to watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    Ingest,
+    Rollup,
+    Read,
+    Rank,
+    Publish,
+}
+
+/// Something that a run counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Count {
+    LinesRead,
+    EventsAccepted,
+    LinesDuplicate,
+    LinesRejected,
+    BatchesCommitted,
+    BatchesKnown,
+    FilesFailed,
+    EventsRolledUp,
+    EventsRepeated,
+    EventIdsInConflict,
+    HoursRebuilt,
+    RollupRows,
+    CategoriesRanked,
+    RowsRanked,
+}
+
+/// One thing a run says.
+#[derive(Clone, Debug)]
+pub enum Signal<'a> {
+    /// A stage begins; `total` is in the unit it will advance by, where that is known.
+    Begins { stage: Stage, total: Option<u64> },
+    /// A stage has done so much more.
+    Advances { stage: Stage, by: u64 },
+    /// A stage is over.
+    Ends { stage: Stage },
+    /// A count grows.
+    Counts { count: Count, by: u64 },
+    /// Something went wrong that does not end the run.
+    Warns(&'a str),
+}
+
+/// Someone who wants to know: a progress bar, a record, a log.
+pub trait Listener: Send + Sync {
+    /// Takes one signal; it must return soon and must not fail.
+    fn hear(&self, signal: &Signal<'_>);
+}
+
+/// One run of the program, as its rooms see it: something to report to.
+#[derive(Default)]
+pub struct Run {
+    listeners: Vec<Arc<dyn Listener>>,
+}
+
+impl Run {
+    /// Returns a run that the given listeners follow.
+    pub fn heard_by(listeners: Vec<Arc<dyn Listener>>) -> Run {
+        Run { listeners }
+    }
+
+    /// Reports that a stage begins.
+    pub fn begin(&self, stage: Stage, total: Option<u64>) {
+        self.say(&Signal::Begins { stage, total });
+    }
+
+    /// Reports progress within a stage.
+    pub fn advance(&self, stage: Stage, by: u64) {
+        self.say(&Signal::Advances { stage, by });
+    }
+
+    /// Reports that a stage is over.
+    pub fn end(&self, stage: Stage) {
+        self.say(&Signal::Ends { stage });
+    }
+
+    /// Adds to a count.
+    pub fn count(&self, count: Count, by: u64) {
+        self.say(&Signal::Counts { count, by });
+    }
+
+    /// Reports something that went wrong and is survived.
+    pub fn warn(&self, text: &str) {
+        self.say(&Signal::Warns(text));
+    }
+
+    fn say(&self, signal: &Signal<'_>) {
+        for listener in &self.listeners {
+            listener.hear(signal);
+        }
+    }
+}
