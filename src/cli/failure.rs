@@ -107,7 +107,9 @@ impl From<LakeError> for Failure {
                 Some("take in some logs with `topsell ingest FILE`, or name another folder with --lake"),
             ),
             LakeError::NotALake { .. } => (Exit::CouldNot, Some("name an empty or new folder with --lake")),
-            LakeError::OtherSlices { .. } => (Exit::Misused, Some("leave --slice-size out to use the lake's own")),
+            LakeError::OtherSlices { .. } => {
+                (Exit::Misused, Some("leave --slice-size out to use the lake's own"))
+            }
             LakeError::Columns { source, .. } => (exit_of_columns(source), None),
             LakeError::BadPartition { .. } | LakeError::BadSetting { .. } => (Exit::Damaged, None),
             LakeError::Table(error) => (exit_of_table(error), None),
@@ -124,9 +126,10 @@ impl From<SnapshotError> for Failure {
     fn from(error: SnapshotError) -> Failure {
         let (exit, hint) = match &error {
             SnapshotError::None => (Exit::NothingFound, Some("publish one with `topsell rank`")),
-            SnapshotError::Empty => {
-                (Exit::NothingFound, Some("the ranking published before stays; look at --as-of and --event-type"))
-            }
+            SnapshotError::Empty => (
+                Exit::NothingFound,
+                Some("the ranking published before stays; look at --as-of and --event-type"),
+            ),
             SnapshotError::Damaged { .. } => (Exit::Damaged, Some("publish it anew with `topsell rank`")),
             SnapshotError::Columns { source, .. } => (exit_of_columns(source), None),
             SnapshotError::Overflow(_) | SnapshotError::Store(_) => (Exit::CouldNot, None),
@@ -142,7 +145,10 @@ impl From<ShowError> for Failure {
             ShowError::UnknownCategory { ref nearest, .. } => {
                 let hint = match nearest.is_empty() {
                     true => "see which there are with `topsell show --categories`".to_owned(),
-                    false => format!("did you mean {}?", nearest.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
+                    false => format!(
+                        "did you mean {}?",
+                        nearest.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
+                    ),
                 };
                 Failure { exit: Exit::NothingFound, hint: Some(hint), cause: error.into() }
             }

@@ -64,7 +64,10 @@ impl Record {
 }
 
 impl Listener for Record {
-    #[expect(clippy::disallowed_methods, reason = "this is the door: a stage's length is measured here alone")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the door: a stage's length is measured here alone"
+    )]
     fn hear(&self, signal: &Signal<'_>) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         match *signal {

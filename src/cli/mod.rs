@@ -83,7 +83,9 @@ fn run_show(settings: &Settings) -> Result<Exit, Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     let shown = match question {
         settings::Question::Categories => show::categories(&snapshot, *limit, *form, &mut out),
-        settings::Question::Category(category) => show::category(&snapshot, category.as_deref(), *limit, *form, &mut out),
+        settings::Question::Category(category) => {
+            show::category(&snapshot, category.as_deref(), *limit, *form, &mut out)
+        }
     };
     shown.and_then(|()| Ok(out.flush()?)).or_else(failure::unless_reader_left)?;
     Ok(Exit::Done)

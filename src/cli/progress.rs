@@ -71,5 +71,6 @@ fn style(stage: Stage, has_total: bool) -> ProgressStyle {
         (_, true) => "{bar:30} {human_pos}/{human_len} rows {per_sec}, {eta} left",
         (_, false) => "{spinner} {human_pos} rows {per_sec}",
     };
-    ProgressStyle::with_template(&format!("{name:>8} {template}")).unwrap_or_else(|_| ProgressStyle::default_bar())
+    ProgressStyle::with_template(&format!("{name:>8} {template}"))
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -14,7 +14,9 @@ pub fn exit_of(done: &Done) -> Exit {
     match done {
         Done::Ingested(summary) if summary.failures.is_empty() && summary.rejected == 0 => Exit::Done,
         // Nothing at all could be read.
-        Done::Ingested(summary) if summary.read == 0 && summary.inputs == summary.failures.len() as u64 => Exit::CouldNot,
+        Done::Ingested(summary) if summary.read == 0 && summary.inputs == summary.failures.len() as u64 => {
+            Exit::CouldNot
+        }
         Done::Ingested(_) => Exit::Rejected,
         Done::RolledUp(_) | Done::Ranked { .. } => Exit::Done,
     }
@@ -31,7 +33,11 @@ pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Resu
         Done::Ranked { rolled_up, published } => {
             write_rollup(rolled_up, verbosity, out)?;
             let (categories, rows) = (published.categories, published.rows);
-            writeln!(out, "rank: {categories} categories, {rows} rows, {} bytes in {}", published.size_bytes, published.file)
+            writeln!(
+                out,
+                "rank: {categories} categories, {rows} rows, {} bytes in {}",
+                published.size_bytes, published.file
+            )
         }
     }
 }

@@ -64,7 +64,9 @@ impl Settings {
             _ => Verbosity::Normal,
         };
         let now = match &args.common.now {
-            Some(text) => Timestamp::parse(text).map_err(|e| Failure::misused(format!("--now `{text}` {e}")))?,
+            Some(text) => {
+                Timestamp::parse(text).map_err(|e| Failure::misused(format!("--now `{text}` {e}")))?
+            }
             None => clock()?,
         };
         let task = match args.command {
@@ -92,7 +94,11 @@ impl Settings {
     /// Refuses none.
     pub fn use_threads(&self) -> Result<(), Failure> {
         let threads = match self.threads {
-            Some(0) => return Err(Failure::misused("--threads 0 leaves nobody to work; write at least 1".to_owned())),
+            Some(0) => {
+                return Err(Failure::misused(
+                    "--threads 0 leaves nobody to work; write at least 1".to_owned(),
+                ));
+            }
             Some(threads) => usize::from(threads),
             None => 0,
         };
@@ -158,23 +164,30 @@ fn slice_bytes(text: &str) -> Result<u64, Failure> {
     let bytes = digits.parse::<u64>().ok().zip(per_unit).and_then(|(number, unit)| number.checked_mul(unit));
     match bytes {
         Some(bytes) if (MIN_SLICE_BYTES..=MAX_SLICE_BYTES).contains(&bytes) => Ok(bytes),
-        _ => Err(Failure::misused(format!("--slice-size `{text}` is no size from 64KiB to 1GiB, such as 64MiB"))),
+        _ => Err(Failure::misused(format!(
+            "--slice-size `{text}` is no size from 64KiB to 1GiB, such as 64MiB"
+        ))),
     }
 }
 
 fn rank_step(typed: Rank, now: Timestamp) -> Result<Step, Failure> {
-    let hours = |name: &str, text: &str| parse_hours(text).map_err(|e| Failure::misused(format!("{name}: {e}")));
+    let hours =
+        |name: &str, text: &str| parse_hours(text).map_err(|e| Failure::misused(format!("{name}: {e}")));
     let window_hours = hours("--window", &typed.window)?;
     let decay = match (typed.decay, typed.no_decay) {
         (_, true) => Decay::None,
         (Some(rate), _) if rate > 0.0 && rate.is_finite() => Decay::RatePerHour(rate),
         (Some(rate), _) => {
-            return Err(Failure::misused(format!("--decay {rate} is no rate above 0; for none at all say --no-decay")));
+            return Err(Failure::misused(format!(
+                "--decay {rate} is no rate above 0; for none at all say --no-decay"
+            )));
         }
         (None, _) => Decay::HalfLifeHours(f64::from(hours("--half-life", &typed.half_life)?)),
     };
     let as_of = match &typed.as_of {
-        Some(text) => Timestamp::parse(text).map_err(|e| Failure::misused(format!("--as-of `{text}` {e}")))?,
+        Some(text) => {
+            Timestamp::parse(text).map_err(|e| Failure::misused(format!("--as-of `{text}` {e}")))?
+        }
         None => now,
     };
     if typed.top == 0 {

@@ -20,7 +20,7 @@ use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use bytes::Bytes;
 
 use crate::columns::fields::{TextLists, batch_of, flags, numbers, text_lists, text_lists_builder, texts};
-use crate::columns::parquet_file::{ColumnsError, Encoded, decode, encode};
+use crate::columns::parquet_file::{ColumnsError, Encoded, decode};
 use crate::event::{Amount, Events, Sums};
 use crate::time::Timestamp;
 
@@ -58,8 +58,6 @@ pub fn encode_events(events: &Events, copies: &[EventCopy<'_>]) -> Result<Encode
         amount.append_option(event.amount.map(|a| i128::from(a.ten_thousandths())));
         is_primary.append_value(copy.is_primary);
     }
-    let ends = (ts.iter().min().copied(), ts.iter().max().copied());
-    let moment = |at: Option<i64>| Arc::new(TimestampMicrosecondArray::from(vec![at]).with_timezone("UTC"));
     let amount = amount.finish().with_precision_and_scale(18, 4)?;
     let batch = batch_of(vec![
         ("ts", Arc::new(TimestampMicrosecondArray::from(ts).with_timezone("UTC"))),
@@ -70,11 +68,7 @@ pub fn encode_events(events: &Events, copies: &[EventCopy<'_>]) -> Result<Encode
         ("amount", Arc::new(amount)),
         ("is_primary", Arc::new(is_primary.finish())),
     ])?;
-    Ok(Encoded {
-        bytes: encode(&batch, ROWS_PER_GROUP, &[])?,
-        rows: copies.len() as u64,
-        range: ("ts", moment(ends.0), moment(ends.1)),
-    })
+    Encoded::of(&batch, ROWS_PER_GROUP)
 }
 
 /// Some rows of an `events` file.
@@ -92,7 +86,9 @@ pub struct EventBatch {
 ///
 /// # Errors
 /// Fails, or an item does, where the bytes are not such a file.
-pub fn decode_events(bytes: Bytes) -> Result<impl Iterator<Item = Result<EventBatch, ColumnsError>>, ColumnsError> {
+pub fn decode_events(
+    bytes: Bytes,
+) -> Result<impl Iterator<Item = Result<EventBatch, ColumnsError>>, ColumnsError> {
     let columns = ["ts", "event_id", "item_id", "categories", "quantity", "amount", "is_primary"];
     Ok(decode(bytes, &columns)?.map(|batch| {
         let batch = &batch?;

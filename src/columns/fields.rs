@@ -23,7 +23,10 @@ pub(super) fn texts(batch: &RecordBatch, name: &'static str) -> Result<StringArr
 }
 
 /// Returns a column of yes and no.
-pub(super) fn flags(batch: &RecordBatch, name: &'static str) -> Result<arrow::array::BooleanArray, ColumnsError> {
+pub(super) fn flags(
+    batch: &RecordBatch,
+    name: &'static str,
+) -> Result<arrow::array::BooleanArray, ColumnsError> {
     let column = batch.column_by_name(name).ok_or(ColumnsError::Column(name))?;
     column.as_boolean_opt().cloned().ok_or(ColumnsError::Column(name))
 }

@@ -48,7 +48,8 @@ impl ForeignFile {
     pub fn open(file: File, wanted: &[&str]) -> Result<ForeignFile, ColumnsError> {
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, plain_options())?;
         let schema = builder.parquet_schema();
-        let names: Vec<String> = schema.root_schema().get_fields().iter().map(|f| f.name().to_owned()).collect();
+        let names: Vec<String> =
+            schema.root_schema().get_fields().iter().map(|f| f.name().to_owned()).collect();
         let kept: Vec<usize> = (0..names.len()).filter(|&at| wanted.contains(&names[at].as_str())).collect();
         let mask = ProjectionMask::roots(schema, kept.iter().copied());
         let rows = builder.metadata().file_metadata().num_rows().max(0).unsigned_abs();
@@ -81,7 +82,8 @@ impl Iterator for ForeignFile {
 
 impl ForeignBatch {
     fn of(batch: &RecordBatch) -> Result<ForeignBatch, ColumnsError> {
-        let mut into = ForeignBatch { rows: batch.num_rows(), ts: None, texts: Vec::new(), lists: Vec::new() };
+        let mut into =
+            ForeignBatch { rows: batch.num_rows(), ts: None, texts: Vec::new(), lists: Vec::new() };
         for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
             let name = field.name().clone();
             if name == "ts" {
@@ -106,7 +108,9 @@ impl ForeignBatch {
             return ForeignTime::Missing;
         };
         match column.data_type() {
-            DataType::Timestamp(..) => ForeignTime::Micros(column.as_primitive::<TimestampMicrosecondType>().value(row)),
+            DataType::Timestamp(..) => {
+                ForeignTime::Micros(column.as_primitive::<TimestampMicrosecondType>().value(row))
+            }
             DataType::Int64 => ForeignTime::Epoch(column.as_primitive::<Int64Type>().value(row)),
             _ => ForeignTime::Text(column.as_string::<i32>().value(row)),
         }
@@ -135,7 +139,9 @@ impl ForeignBatch {
     /// Tells whether the column's lists hold lists.
     pub fn is_nested(&self, name: &str) -> bool {
         let column = self.lists.iter().find(|(of, _)| of == name);
-        column.is_some_and(|(_, c)| matches!(c.data_type(), DataType::List(f) if matches!(f.data_type(), DataType::List(_))))
+        column.is_some_and(
+            |(_, c)| matches!(c.data_type(), DataType::List(f) if matches!(f.data_type(), DataType::List(_))),
+        )
     }
 }
 
@@ -163,7 +169,10 @@ fn text_column(column: &ArrayRef) -> Result<StringArray, ColumnsError> {
         let floats = cast(column, &DataType::Float64)?;
         let floats: &Float64Array = floats.as_primitive::<Float64Type>();
         // Not-a-number is how those programs write that there is none.
-        return Ok(floats.iter().map(|value| value.filter(|v| !v.is_nan()).map(|v| format!("{v}"))).collect());
+        return Ok(floats
+            .iter()
+            .map(|value| value.filter(|v| !v.is_nan()).map(|v| format!("{v}")))
+            .collect());
     }
     let texts = cast(column, &DataType::Utf8)?;
     Ok(texts.as_string::<i32>().clone())

@@ -6,6 +6,7 @@
 //! The format is <https://parquet.apache.org/docs/file-format/>.
 
 mod events;
+mod facts;
 mod fields;
 mod foreign;
 mod parquet_file;
@@ -13,6 +14,7 @@ mod ranking;
 mod sums;
 
 pub use events::{EventBatch, EventCopy, decode_events, encode_events};
+pub use facts::ColumnFacts;
 pub use foreign::{ForeignBatch, ForeignFile, ForeignTime};
 pub use parquet_file::{ColumnsError, Encoded};
 pub use ranking::{RankedRow, RankingFile, encode_ranking};

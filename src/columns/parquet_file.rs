@@ -1,15 +1,19 @@
 //! Whole Parquet files in memory, in and out.
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::arrow::{ProjectionMask, arrow_reader::ArrowReaderMetadata};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+
+use crate::columns::facts::{ColumnFacts, facts};
 
 /// A file is not the Parquet that it should be.
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +42,18 @@ impl From<ArrowError> for ColumnsError {
 pub struct Encoded {
     pub bytes: Bytes,
     pub rows: u64,
-    /// The column the file may be skipped by, its smallest and its largest value.
-    pub range: (&'static str, ArrayRef, ArrayRef),
+    pub columns: Vec<ColumnFacts>,
+}
+
+impl Encoded {
+    /// Returns the file of one batch of rows.
+    pub(super) fn of(batch: &RecordBatch, rows_per_group: usize) -> Result<Encoded, ColumnsError> {
+        Ok(Encoded {
+            bytes: encode(batch, rows_per_group, &[])?,
+            rows: batch.num_rows() as u64,
+            columns: facts(batch)?,
+        })
+    }
 }
 
 const ROWS_PER_BATCH: usize = 8_192;
@@ -53,7 +67,8 @@ pub(super) fn encode(
     labels: &[(&str, String)],
 ) -> Result<Bytes, ColumnsError> {
     let unwritable = |e: ParquetError| ColumnsError::Unwritable(e.to_string());
-    let labels = labels.iter().map(|(name, value)| KeyValue::new((*name).to_owned(), value.clone())).collect();
+    let labels =
+        labels.iter().map(|(name, value)| KeyValue::new((*name).to_owned(), value.clone())).collect();
     let properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -63,13 +78,17 @@ pub(super) fn encode(
         .set_key_value_metadata(Some(labels))
         .build();
     let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options).map_err(unwritable)?;
+    let mut writer =
+        ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options).map_err(unwritable)?;
     writer.write(batch).map_err(unwritable)?;
     Ok(writer.into_inner().map_err(unwritable)?.into())
 }
 
 /// Returns a file's batches with the named columns, in the types that Parquet itself tells.
-pub(super) fn decode(bytes: Bytes, columns: &[&'static str]) -> Result<ParquetRecordBatchReader, ColumnsError> {
+pub(super) fn decode(
+    bytes: Bytes,
+    columns: &[&'static str],
+) -> Result<ParquetRecordBatchReader, ColumnsError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, plain_options())?;
     let schema = builder.parquet_schema();
     for column in columns {
@@ -77,9 +96,11 @@ pub(super) fn decode(bytes: Bytes, columns: &[&'static str]) -> Result<ParquetRe
             return Err(ColumnsError::Column(column));
         }
     }
-    let mask = ProjectionMask::roots(schema, (0..schema.root_schema().get_fields().len()).filter(|&at| {
-        columns.contains(&schema.root_schema().get_fields()[at].name())
-    }));
+    let mask = ProjectionMask::roots(
+        schema,
+        (0..schema.root_schema().get_fields().len())
+            .filter(|&at| columns.contains(&schema.root_schema().get_fields()[at].name())),
+    );
     Ok(builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?)
 }
 

@@ -17,7 +17,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, Decimal128Builder, Float64Builder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
+    Array, Decimal128Builder, Float64Builder, Int32Builder, Int64Builder, StringBuilder,
+    TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use bytes::Bytes;
@@ -123,7 +124,8 @@ impl RankingFile {
         let groups = self.footer.metadata().row_groups();
         let column = self.footer.parquet_schema().columns().iter().position(|c| c.name() == "category");
         let column = column.ok_or(ColumnsError::Column("category"))?;
-        let chosen = (0..groups.len()).filter(|&at| may_hold(groups[at].column(column).statistics(), category));
+        let chosen =
+            (0..groups.len()).filter(|&at| may_hold(groups[at].column(column).statistics(), category));
         self.read(chosen.collect(), &|row| row == category)
     }
 
@@ -150,8 +152,13 @@ impl RankingFile {
         self.read((0..self.footer.metadata().num_row_groups()).collect(), &|_| true)
     }
 
-    fn read(&self, groups: Vec<usize>, wants: &dyn Fn(Option<&str>) -> bool) -> Result<Vec<RankedRow>, ColumnsError> {
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), self.footer.clone());
+    fn read(
+        &self,
+        groups: Vec<usize>,
+        wants: &dyn Fn(Option<&str>) -> bool,
+    ) -> Result<Vec<RankedRow>, ColumnsError> {
+        let reader =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), self.footer.clone());
         let mut rows = Vec::new();
         for batch in reader.with_row_groups(groups).build()? {
             let batch = &batch?;
@@ -165,7 +172,8 @@ impl RankingFile {
             let window_from = numbers::<TimestampMicrosecondType>(batch, "window_from")?;
             let window_to = numbers::<TimestampMicrosecondType>(batch, "window_to")?;
             let rankable = numbers::<Int64Type>(batch, "rankable")?;
-            let moment = |micros, name| Timestamp::from_micros(micros).map_err(|_| ColumnsError::Column(name));
+            let moment =
+                |micros, name| Timestamp::from_micros(micros).map_err(|_| ColumnsError::Column(name));
             for at in 0..batch.num_rows() {
                 let path = category.is_valid(at).then(|| category.value(at));
                 if !wants(path) {

@@ -14,12 +14,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{BooleanBuilder, Decimal128Builder, Int32Array, Int32Builder, Int64Builder, StringBuilder};
+use arrow::array::{BooleanBuilder, Decimal128Builder, Int32Builder, Int64Builder, StringBuilder};
 use arrow::datatypes::{Decimal128Type, Int32Type, Int64Type};
 use bytes::Bytes;
 
 use crate::columns::fields::{batch_of, flags, numbers, text_lists, text_lists_builder, texts};
-use crate::columns::parquet_file::{ColumnsError, Encoded, decode, encode};
+use crate::columns::parquet_file::{ColumnsError, Encoded, decode};
 use crate::event::{SumRow, SumRows, Sums};
 use crate::time::{Date, Hour};
 
@@ -57,10 +57,8 @@ pub fn encode_sums<'a>(lines: impl IntoIterator<Item = SumLine<'a>>) -> Result<E
         units.append_value(line.sums.units);
         amount.append_value(line.sums.amount);
     }
-    let hour = hour.finish();
-    let ends = (arrow::compute::min(&hour), arrow::compute::max(&hour));
     let batch = batch_of(vec![
-        ("hour", Arc::new(hour)),
+        ("hour", Arc::new(hour.finish())),
         ("item_id", Arc::new(item_id.finish())),
         ("categories", Arc::new(categories.finish())),
         ("is_primary", Arc::new(is_primary.finish())),
@@ -68,11 +66,7 @@ pub fn encode_sums<'a>(lines: impl IntoIterator<Item = SumLine<'a>>) -> Result<E
         ("units", Arc::new(units.finish())),
         ("amount", Arc::new(amount.finish().with_precision_and_scale(38, 4)?)),
     ])?;
-    Ok(Encoded {
-        bytes: encode(&batch, ROWS_PER_GROUP, &[])?,
-        rows: batch.num_rows() as u64,
-        range: ("hour", Arc::new(Int32Array::from(vec![ends.0])), Arc::new(Int32Array::from(vec![ends.1]))),
-    })
+    Encoded::of(&batch, ROWS_PER_GROUP)
 }
 
 /// Appends a rollup file's rows of the wanted hours and sets of paths.

@@ -37,7 +37,7 @@ impl Amount {
         if whole.len() + fraction.len() == 0 || !digits().all(|b| b.is_ascii_digit()) {
             return Err(AmountError::Unreadable);
         }
-        let kept = whole.len() as i64 + exponent + PLACES;
+        let kept = i64::try_from(whole.len()).unwrap_or(i64::MAX / 2) + exponent + PLACES;
         let value = round_digits(digits(), kept)?;
         let value = i64::try_from(value).map_err(|_| AmountError::TooLarge)?;
         Ok(Amount(if negative { -value } else { value }))
@@ -77,7 +77,11 @@ fn round_digits(digits: impl Iterator<Item = u8>, kept: i64) -> Result<i128, Amo
         } else {
             // A number that begins below the fifth place (taken > kept) rounds to nothing.
             let up = taken == kept && digit >= 5;
-            return if up && value + 1 >= LIMIT { Err(AmountError::TooLarge) } else { Ok(value + i128::from(up)) };
+            return if up && value + 1 >= LIMIT {
+                Err(AmountError::TooLarge)
+            } else {
+                Ok(value + i128::from(up))
+            };
         }
         taken += 1;
     }

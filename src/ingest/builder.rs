@@ -135,13 +135,20 @@ impl Builder {
             RawTime::Missing => Err(TimestampError::Empty),
         }
         .map_err(|error| match (&error, raw) {
-            (TimestampError::Empty, _) | (_, RawTime::Missing) => Refusal::of("ts", "ts is empty; every event needs one"),
+            (TimestampError::Empty, _) | (_, RawTime::Missing) => {
+                Refusal::of("ts", "ts is empty; every event needs one")
+            }
             (_, RawTime::Text(text)) => Refusal::of("ts", format!("ts `{}` {error}", shown(text))),
-            (_, RawTime::Epoch(value) | RawTime::Micros(value)) => Refusal::of("ts", format!("ts `{value}` {error}")),
+            (_, RawTime::Epoch(value) | RawTime::Micros(value)) => {
+                Refusal::of("ts", format!("ts `{value}` {error}"))
+            }
         })?;
         if ts > self.limits.newest {
             let limit = self.limits.newest;
-            return Err(Refusal::of("ts", format!("ts `{ts}` lies in the future: the latest accepted now is {limit}")));
+            return Err(Refusal::of(
+                "ts",
+                format!("ts `{ts}` lies in the future: the latest accepted now is {limit}"),
+            ));
         }
         Ok(ts)
     }
@@ -152,7 +159,8 @@ impl Builder {
             return Ok(code);
         }
         if name.len() > MAX_EVENT_TYPE_BYTES {
-            let reason = format!("event_type is {} bytes long; at most {MAX_EVENT_TYPE_BYTES} are taken", name.len());
+            let reason =
+                format!("event_type is {} bytes long; at most {MAX_EVENT_TYPE_BYTES} are taken", name.len());
             return Err(Refusal::of("event_type", reason));
         }
         let code = self.events.event_types.len() as u32;
@@ -167,8 +175,9 @@ impl Builder {
                 if let Some(&code) = self.sets_by_text.get(*text) {
                     return Ok(code);
                 }
-                let set = PathSet::parse(text)
-                    .map_err(|error| Refusal::of("category", format!("category `{}` {error}", shown(text))))?;
+                let set = PathSet::parse(text).map_err(|error| {
+                    Refusal::of("category", format!("category `{}` {error}", shown(text)))
+                })?;
                 let code = self.path_set_code(set);
                 self.sets_by_text.insert((*text).to_owned(), code);
                 Ok(code)

@@ -39,8 +39,8 @@ struct Line<'a> {
 pub fn read_line(line: &[u8], into: &mut Builder) -> Result<(), Refusal> {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
     let text = std::str::from_utf8(line).map_err(|_| Refusal::line("line is not UTF-8"))?;
-    let fields: Line<'_> =
-        serde_json::from_str(text).map_err(|error| Refusal::line(format!("line is not a JSON object: {error}")))?;
+    let fields: Line<'_> = serde_json::from_str(text)
+        .map_err(|error| Refusal::line(format!("line is not a JSON object: {error}")))?;
     let ts = scalar("ts", fields.ts)?;
     let event_id = scalar("event_id", fields.event_id)?;
     let item_id = scalar("item_id", fields.item_id)?;
@@ -89,9 +89,8 @@ enum Paths {
 }
 
 fn path_list(raw: &RawValue) -> Result<PathSet, Refusal> {
-    let refuse = |error: CategoryError| {
-        Refusal::of("categories", format!("categories has a path that {error}"))
-    };
+    let refuse =
+        |error: CategoryError| Refusal::of("categories", format!("categories has a path that {error}"));
     let paths: Result<Vec<String>, _> = match serde_json::from_str(raw.get()) {
         Ok(Paths::Paths(paths)) => paths.iter().map(|path| check_path(path)).collect(),
         Ok(Paths::Levels(paths)) => {

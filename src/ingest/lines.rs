@@ -64,7 +64,10 @@ impl LineReader {
             if self.places[needed].is_none() {
                 let shown: Vec<&str> = names.iter().map(String::as_str).take(20).collect();
                 let shown: String = shown.join(", ").chars().take(200).flat_map(char::escape_debug).collect();
-                return Err(format!("line 1: the header has no column `{}`; its columns are: {shown}", COLUMNS[needed]));
+                return Err(format!(
+                    "line 1: the header has no column `{}`; its columns are: {shown}",
+                    COLUMNS[needed]
+                ));
             }
         }
         Ok(())
@@ -111,7 +114,9 @@ impl LineReader {
             Ok(consumed) => consumed,
             Err(mut refusal) => {
                 if line_end == rest.len() && !rest.ends_with(b"\n") {
-                    refusal.reason.push_str("; the input ends in the middle of this line, or without a newline");
+                    refusal
+                        .reason
+                        .push_str("; the input ends in the middle of this line, or without a newline");
                 }
                 into.reject(number, refusal, line);
                 line_end
@@ -136,9 +141,9 @@ impl LineReader {
         }
         let field = |column: usize| -> Result<Option<&str>, Refusal> {
             let Some(place) = self.places[column] else { return Ok(None) };
-            std::str::from_utf8(self.fields.field(place)).map(Some).map_err(|_| {
-                Refusal::of(COLUMNS[column], format!("{} is not UTF-8", COLUMNS[column]))
-            })
+            std::str::from_utf8(self.fields.field(place))
+                .map(Some)
+                .map_err(|_| Refusal::of(COLUMNS[column], format!("{} is not UTF-8", COLUMNS[column])))
         };
         into.accept(&RawEvent {
             ts: field(TS)?.map_or(RawTime::Missing, RawTime::Text),
@@ -225,7 +230,7 @@ impl FieldSplitter {
 
 /// Tells whether all that opens in the input also closes, so that its end is a record's end.
 fn closes(input: &[u8]) -> bool {
-    !input.ends_with(b"\n") && memchr::memchr_iter(b'"', input).count() % 2 == 0
+    !input.ends_with(b"\n") && memchr::memchr_iter(b'"', input).count().is_multiple_of(2)
 }
 
 fn lines_in(bytes: &[u8]) -> u64 {

@@ -127,7 +127,9 @@ struct Intake<'a> {
 impl Intake<'_> {
     fn take(&mut self) -> Result<(), Stop> {
         match self.input.open()? {
-            Source::Text { format, reader } => self.take_text(format, Slices::of(reader, format, self.lake.slice_bytes())),
+            Source::Text { format, reader } => {
+                self.take_text(format, Slices::of(reader, format, self.lake.slice_bytes()))
+            }
             Source::Rows(file) => self.take_rows(file),
         }
     }
@@ -183,7 +185,8 @@ impl Intake<'_> {
         if accepted + rejected == 0 {
             return Ok(());
         }
-        let batch = Batch { id, events: &events, rejects: &rejects, now_ms: self.options.now.micros() / 1_000 };
+        let batch =
+            Batch { id, events: &events, rejects: &rejects, now_ms: self.options.now.micros() / 1_000 };
         match self.lake.append(&batch)? {
             Appended::Known { lines } => self.account_known(lines),
             Appended::Committed => {
@@ -212,4 +215,3 @@ impl Intake<'_> {
         self.run.count(Count::LinesDuplicate, lines);
     }
 }
-

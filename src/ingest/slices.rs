@@ -70,7 +70,12 @@ impl Slices {
     fn fill(&mut self) -> Result<(), SourceError> {
         while !self.at_end && self.pending.len() < self.limit {
             let missing = (self.limit - self.pending.len()).min(1 << 20);
-            let read = self.reader.by_ref().take(missing as u64).read_to_end(&mut self.pending).map_err(reading_failed)?;
+            let read = self
+                .reader
+                .by_ref()
+                .take(missing as u64)
+                .read_to_end(&mut self.pending)
+                .map_err(reading_failed)?;
             self.at_end = read == 0;
         }
         Ok(())
@@ -169,7 +174,9 @@ mod tests {
     fn ids_follow_content_and_place() {
         let id = |text: &str, limit| {
             let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-            Slices::of(reader, Format::Csv, limit).map(|s| s.expect("memory can be read").id).collect::<Vec<_>>()
+            Slices::of(reader, Format::Csv, limit)
+                .map(|s| s.expect("memory can be read").id)
+                .collect::<Vec<_>>()
         };
         assert_eq!(id("a\na\n", 2).len(), 2);
         assert_ne!(id("a\na\n", 2)[0], id("a\na\n", 2)[1]);

@@ -58,7 +58,9 @@ pub enum SourceError {
     Io(#[from] io::Error),
     #[error("its name does not tell its format; say --format csv, tsv, ndjson or parquet")]
     UnknownFormat,
-    #[error("ends in the middle of its {compression} data; what was read of its last part is left out, so send the whole file again")]
+    #[error(
+        "ends in the middle of its {compression} data; what was read of its last part is left out, so send the whole file again"
+    )]
     Truncated { compression: &'static str },
     #[error("is damaged: its {compression} data cannot be unpacked: {source}")]
     Damaged { compression: &'static str, source: io::Error },
@@ -76,7 +78,12 @@ pub fn plan(paths: &[PathBuf], format: Option<Format>) -> Plan {
     let mut plan = Plan::default();
     for path in paths {
         if path.as_os_str() == "-" {
-            plan.inputs.push(Input { name: "-".into(), path: None, format: Some(format.unwrap_or(Format::Csv)), size_bytes: None });
+            plan.inputs.push(Input {
+                name: "-".into(),
+                path: None,
+                format: Some(format.unwrap_or(Format::Csv)),
+                size_bytes: None,
+            });
         } else if path.is_dir() {
             plan.add_folder(path, format);
         } else {
@@ -88,7 +95,9 @@ pub fn plan(paths: &[PathBuf], format: Option<Format>) -> Plan {
 
 impl Plan {
     fn add_folder(&mut self, folder: &Path, format: Option<Format>) {
-        let mut found = match std::fs::read_dir(folder).and_then(|entries| entries.map(|e| Ok(e?.path())).collect::<io::Result<Vec<_>>>()) {
+        let mut found = match std::fs::read_dir(folder)
+            .and_then(|entries| entries.map(|e| Ok(e?.path())).collect::<io::Result<Vec<_>>>())
+        {
             Ok(found) => found,
             Err(error) => return self.fail(folder, &error),
         };

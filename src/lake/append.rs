@@ -105,7 +105,7 @@ impl Lake {
                     partition: partition.values(),
                     size_bytes,
                     rows: encoded.rows,
-                    range: encoded.range,
+                    columns: encoded.columns,
                 })
             })
             .collect();
@@ -133,7 +133,11 @@ fn placed_paths(events: &Events) -> Vec<Vec<Placed<'_>>> {
                 .by_top_level()
                 .into_iter()
                 .enumerate()
-                .map(|(at, (category, paths))| Placed { category: Some(category), paths, is_primary: at == 0 })
+                .map(|(at, (category, paths))| Placed {
+                    category: Some(category),
+                    paths,
+                    is_primary: at == 0,
+                })
                 .collect(),
         })
         .collect()

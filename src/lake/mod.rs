@@ -96,7 +96,9 @@ impl Lake {
 
     fn of(store: Store, events: Table) -> Result<Lake, LakeError> {
         let slice_bytes = match events.property(SLICE_BYTES)? {
-            Some(text) => text.parse().map_err(|_| LakeError::BadSetting { name: SLICE_BYTES, value: text })?,
+            Some(text) => {
+                text.parse().map_err(|_| LakeError::BadSetting { name: SLICE_BYTES, value: text })?
+            }
             None => DEFAULT_SLICE_BYTES,
         };
         Ok(Lake { store, events, slice_bytes })

@@ -49,5 +49,6 @@ pub fn partition_map(event_type: &str, category: Option<&str>, date: Date) -> Pa
 
 /// Returns the folder of those values.
 pub fn hive_folder(event_type: &str, category: Option<&str>, date: Date) -> String {
-    [folder_name("event_type", Some(event_type)), folder_name("category", category), format!("date={date}")].join("/")
+    [folder_name("event_type", Some(event_type)), folder_name("category", category), format!("date={date}")]
+        .join("/")
 }

@@ -75,8 +75,10 @@ pub fn unique_name() -> String {
 }
 
 pub(super) fn rejects_path(batch_id: &str) -> String {
-    let safe: String =
-        batch_id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' }).collect();
+    let safe: String = batch_id
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' })
+        .collect();
     format!("rejects/{safe}.ndjson")
 }
 

@@ -97,7 +97,8 @@ impl Search {
         let is_last = self.window.hours() >= self.rules.max_lookback_hours || self.rules.min_items == 0;
         let ranked = self.rank()?;
         let enough = |ranking: &CategoryRanking| is_last || ranking.rankable >= self.rules.min_items;
-        self.settled.extend(ranked.into_iter().filter(enough).map(|ranking| (ranking.category.clone(), ranking)));
+        self.settled
+            .extend(ranked.into_iter().filter(enough).map(|ranking| (ranking.category.clone(), ranking)));
         if is_last {
             self.state = State::Done;
             return Ok(());
@@ -132,26 +133,14 @@ impl Search {
         let tree = Tree::of(&self.rows.path_sets, &|category| !settled.contains(category));
         let scoring = Scoring::new(self.window, self.rules.decay, self.rules.measure);
         let (mut rows, ranges) = self.rows.by_item();
-        let shares = (rayon::current_num_threads() * SHARES_PER_THREAD).max(1);
-        let share_items = ranges.len().div_ceil(shares).max(1);
-        let mut parts: Vec<(&[Range<usize>], usize, &mut [SumRow])> = Vec::new();
-        let mut rest = rows.as_mut_slice();
-        let mut taken = 0;
-        for (at, share) in ranges.chunks(share_items).enumerate() {
-            let end = share.last().map_or(taken, |range| range.end);
-            let (part, after) = rest.split_at_mut(end - taken);
-            parts.push((share, at * share_items, part));
-            (rest, taken) = (after, end);
-        }
-        let tops: Result<Vec<Vec<Top<'_>>>, SumsOverflow> = parts
+        let tops: Result<Vec<Vec<Top<'_>>>, SumsOverflow> = shares(&mut rows, &ranges)
             .into_par_iter()
-            .map(|(share, first_item, part)| {
-                let offset = share.first().map_or(0, |range| range.start);
+            .map(|share| {
                 let mut tops = vec![Top::default(); tree.len()];
-                for (at, range) in share.iter().enumerate() {
-                    let item_id = self.rows.items.name((first_item + at) as u32);
-                    let rows = &mut part[range.start - offset..range.end - offset];
-                    self.rank_item(item_id, rows, &tree, &scoring, &mut tops)?;
+                let offset = share.ranges.first().map_or(0, |range| range.start);
+                for (item, range) in (share.first_item..).zip(share.ranges) {
+                    let rows = &mut share.rows[range.start - offset..range.end - offset];
+                    self.rank_item(self.rows.items.name(item), rows, &tree, &scoring, &mut tops)?;
                 }
                 Ok(tops)
             })
@@ -186,7 +175,8 @@ impl Search {
             }
         } else {
             for &category in &categories {
-                let of_category = rows.iter().filter(|row| tree.closure(row.path_set).binary_search(&category).is_ok());
+                let of_category =
+                    rows.iter().filter(|row| tree.closure(row.path_set).binary_search(&category).is_ok());
                 if let Some(scored) = scoring.score(of_category).map_err(|e| e.of(item_id))? {
                     tops[category as usize].push(Entry { item_id, scored }, self.rules.top);
                 }
@@ -225,4 +215,28 @@ impl Search {
         let wanted = |code: &u32| *code != SHOP || tree.wants_shop;
         (0..).zip(merged).filter(|(code, _)| wanted(code)).map(ranked).collect()
     }
+}
+
+/// Some items, and the rows that are theirs.
+struct Share<'a> {
+    first_item: u32,
+    /// Where each item's rows lie among the rows of all items.
+    ranges: &'a [Range<usize>],
+    rows: &'a mut [SumRow],
+}
+
+/// Cuts the items into shares that can be ranked side by side.
+fn shares<'a>(mut rows: &'a mut [SumRow], ranges: &'a [Range<usize>]) -> Vec<Share<'a>> {
+    let count = rayon::current_num_threads() * SHARES_PER_THREAD;
+    let items_per_share = ranges.len().div_ceil(count).max(1);
+    let mut shares = Vec::with_capacity(count);
+    let mut first_item = 0;
+    for ranges in ranges.chunks(items_per_share) {
+        let rows_of_share = ranges.iter().map(Range::len).sum();
+        let (of_share, rest) = rows.split_at_mut(rows_of_share);
+        shares.push(Share { first_item, ranges, rows: of_share });
+        first_item += ranges.len() as u32;
+        rows = rest;
+    }
+    shares
 }

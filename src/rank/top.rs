@@ -86,7 +86,13 @@ mod tests {
             Entry { item_id, scored: Scored { score, sums } }
         };
         let mut top = Top::default();
-        for entry in [entry("b", 1.0, 2), entry("c", 1.0, 3), entry("a", 1.0, 2), entry("d", 2.0, 1), entry("e", 0.5, 9)] {
+        for entry in [
+            entry("b", 1.0, 2),
+            entry("c", 1.0, 3),
+            entry("a", 1.0, 2),
+            entry("d", 2.0, 1),
+            entry("e", 0.5, 9),
+        ] {
             top.push(entry, 4);
         }
         assert_eq!(top.seen, 5);

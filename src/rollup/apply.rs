@@ -176,6 +176,6 @@ fn write(
         partition: partition_map(&day.event_type, category, day.date),
         size_bytes,
         rows: encoded.rows,
-        range: encoded.range,
+        columns: encoded.columns,
     }))
 }

@@ -107,7 +107,9 @@ fn content_hash(batch: &EventBatch, row: usize, partition: &HourPartition) -> u6
     hasher.update(&batch.ts_micros(row).to_le_bytes());
     hasher.update(&sums.units.to_le_bytes());
     hasher.update(&sums.amount.to_le_bytes());
-    for text in [batch.item_id(row), partition.category.as_deref().unwrap_or(""), batch.paths(row, &mut scratch)] {
+    for text in
+        [batch.item_id(row), partition.category.as_deref().unwrap_or(""), batch.paths(row, &mut scratch)]
+    {
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }

@@ -128,7 +128,8 @@ fn days(lake: &Lake, rollups: &Rollups, touched: Option<&Hours>) -> Result<Vec<D
             },
         };
         if touched.is_none() {
-            day.hours.extend((0..24).map(|hour| Hour::of(place.date, hour)).filter(|hour| place.may_hold(*hour)));
+            day.hours
+                .extend((0..24).map(|hour| Hour::of(place.date, hour)).filter(|hour| place.may_hold(*hour)));
         }
         day.replaced.entry(place.category).or_default().push(file);
     }

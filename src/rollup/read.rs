@@ -102,7 +102,13 @@ impl Rollups {
     ) -> Result<(), RollupError> {
         let path = format!("{ROLLUPS}/{}", file.path);
         let bytes = self.store.get(&path)?;
-        decode_sums(bytes, place.date, &|hour| wanted.hours.contains(&hour), &|paths| (wanted.paths)(paths), into)
-            .map_err(|source| RollupError::Columns { file: path, source })
+        decode_sums(
+            bytes,
+            place.date,
+            &|hour| wanted.hours.contains(&hour),
+            &|paths| (wanted.paths)(paths),
+            into,
+        )
+        .map_err(|source| RollupError::Columns { file: path, source })
     }
 }

@@ -17,7 +17,9 @@ use crate::snapshot::{Snapshot, SnapshotError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// `is_bright` headings are in bold type.
-    Table { is_bright: bool },
+    Table {
+        is_bright: bool,
+    },
     Json,
     Ndjson,
     Csv,
@@ -119,7 +121,12 @@ pub fn category(
 ///
 /// # Errors
 /// Fails where the snapshot is damaged or the output ends.
-pub fn categories(snapshot: &Snapshot, limit: usize, form: Form, out: &mut impl Write) -> Result<(), ShowError> {
+pub fn categories(
+    snapshot: &Snapshot,
+    limit: usize,
+    form: Form,
+    out: &mut impl Write,
+) -> Result<(), ShowError> {
     let mut leaders = snapshot.leaders()?;
     leaders.truncate(limit);
     let lines = || {
@@ -135,14 +142,23 @@ pub fn categories(snapshot: &Snapshot, limit: usize, form: Form, out: &mut impl 
         Form::Table { is_bright } => table::categories(&leaders, is_bright, out)?,
         Form::Json => {
             let categories: Vec<Category<'_>> = lines().collect();
-            write_json(&serde_json::json!({"schema": SCHEMA, "as_of": snapshot.as_of, "categories": categories}), out)?;
+            write_json(
+                &serde_json::json!({"schema": SCHEMA, "as_of": snapshot.as_of, "categories": categories}),
+                out,
+            )?;
         }
         Form::Ndjson => lines().try_for_each(|line| write_json(&line, out))?,
         Form::Csv => write_csv(
             &["category", "items", "rankable", "window_from", "window_to"],
             lines().map(|line| {
                 let category = line.category.unwrap_or("").to_owned();
-                [category, line.items.to_string(), line.rankable.to_string(), line.window_from, line.window_to]
+                [
+                    category,
+                    line.items.to_string(),
+                    line.rankable.to_string(),
+                    line.window_from,
+                    line.window_to,
+                ]
             }),
             out,
         )?,

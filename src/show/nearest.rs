@@ -3,7 +3,7 @@
 /// How many names to offer.
 const OFFERED: usize = 3;
 /// How alike a name must be, from 0 to 1.
-const ALIKE: f64 = 0.6;
+const ALIKE: f64 = 0.7;
 
 /// Returns the known names most like the one asked for, best first.
 ///

@@ -14,7 +14,8 @@ pub(super) fn category(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let name = first.category.as_deref().map_or("the whole shop".to_owned(), harmless);
-    let decay = snapshot.half_life_hours.map_or("no decay".to_owned(), |hours| format!("half-life {hours} h"));
+    let decay =
+        snapshot.half_life_hours.map_or("no decay".to_owned(), |hours| format!("half-life {hours} h"));
     writeln!(out, "Best sellers of {name}, {} to {}, {decay}", first.window_from, first.window_to)?;
     let header = ["rank", "item", "score", "units", "purchases", "amount"].map(str::to_owned);
     let lines = rows.iter().map(|row| {
@@ -31,7 +32,11 @@ pub(super) fn category(
 }
 
 /// Writes the categories and how many items each ranks.
-pub(super) fn categories(leaders: &[(RankedRow, u64)], is_bright: bool, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn categories(
+    leaders: &[(RankedRow, u64)],
+    is_bright: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let header = ["category", "items", "rankable", "from", "to"].map(str::to_owned);
     let lines = leaders.iter().map(|(row, items)| {
         [
@@ -53,7 +58,8 @@ fn write_aligned<const N: usize>(
     is_bright: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let width_of = |at: usize| lines.iter().chain([header]).map(|line| line[at].chars().count()).max().unwrap_or(0);
+    let width_of =
+        |at: usize| lines.iter().chain([header]).map(|line| line[at].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width_of).collect();
     let (bright, plain) = if is_bright { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
     for (number, line) in std::iter::once(header).chain(lines).enumerate() {

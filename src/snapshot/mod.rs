@@ -103,7 +103,10 @@ pub fn publish(
     };
     let reread = open(&pointer, store.get(&file)?)?;
     if reread.file.all().map_err(columns(&file))? != rows {
-        return Err(SnapshotError::Damaged { file, what: "it reads otherwise than it was written".to_owned() });
+        return Err(SnapshotError::Damaged {
+            file,
+            what: "it reads otherwise than it was written".to_owned(),
+        });
     }
     let mut json = serde_json::to_vec(&pointer).expect("a pointer is plain texts and numbers");
     json.push(b'\n');
@@ -130,11 +133,16 @@ impl Snapshot {
         let damaged = |what: String| SnapshotError::Damaged { file: POINTER.to_owned(), what };
         let pointer: Pointer = serde_json::from_slice(&json).map_err(|e| damaged(e.to_string()))?;
         if pointer.schema != SCHEMA {
-            return Err(damaged(format!("its schema is {}, and this program knows {SCHEMA}", pointer.schema)));
+            return Err(damaged(format!(
+                "its schema is {}, and this program knows {SCHEMA}",
+                pointer.schema
+            )));
         }
         let file = format!("{FOLDER}/{}", pointer.file);
         let bytes = match store.get(&file) {
-            Err(error) if error.is_not_found() => return Err(damaged(format!("it names {file}, which is not there"))),
+            Err(error) if error.is_not_found() => {
+                return Err(damaged(format!("it names {file}, which is not there")));
+            }
             bytes => bytes?,
         };
         open(&pointer, bytes)
@@ -157,6 +165,7 @@ impl Snapshot {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "passed to map_err")]
 fn damaged_rows(error: ColumnsError) -> SnapshotError {
     SnapshotError::Damaged { file: FOLDER.to_owned(), what: error.to_string() }
 }
@@ -167,17 +176,19 @@ fn open(pointer: &Pointer, bytes: Bytes) -> Result<Snapshot, SnapshotError> {
         file: format!("{FOLDER}/{}", pointer.file),
         what: what.to_owned(),
     };
-    if bytes.len() as u64 != pointer.size_bytes || blake3::hash(&bytes).to_hex().to_string() != pointer.blake3 {
+    if bytes.len() as u64 != pointer.size_bytes || blake3::hash(&bytes).to_hex().to_string() != pointer.blake3
+    {
         return Err(damaged("its bytes are not those that were published"));
     }
     let file = RankingFile::open(bytes).map_err(|e| damaged(&e.to_string()))?;
     if file.rows() != pointer.rows {
         return Err(damaged("it has another number of rows than was published"));
     }
-    let half_life_hours = match file.label("topsell.half_life_hours").ok_or_else(|| damaged("it names no half-life"))? {
-        "none" => None,
-        text => Some(text.parse().map_err(|_| damaged("its half-life is no number"))?),
-    };
+    let half_life_hours =
+        match file.label("topsell.half_life_hours").ok_or_else(|| damaged("it names no half-life"))? {
+            "none" => None,
+            text => Some(text.parse().map_err(|_| damaged("its half-life is no number"))?),
+        };
     Ok(Snapshot { file, half_life_hours, as_of: pointer.as_of.clone() })
 }
 

@@ -32,10 +32,15 @@ impl Table {
             return Ok(Change::Partitions(touched));
         }
         let engine = self.engine.as_ref();
-        let range = CommitRange::builder_for(self.url.as_str(), after + 1).with_end_version(until).build(engine);
+        let range =
+            CommitRange::builder_for(self.url.as_str(), after + 1).with_end_version(until).build(engine);
         let range = match range {
             Ok(range) => range,
-            Err(KernelError::StartVersionNotFound { .. } | KernelError::MissingVersion(_) | KernelError::EmptyLog) => {
+            Err(
+                KernelError::StartVersionNotFound { .. }
+                | KernelError::MissingVersion(_)
+                | KernelError::EmptyLog,
+            ) => {
                 return Ok(Change::Unknown);
             }
             Err(error) => return Err(self.failed(error)),
@@ -45,7 +50,8 @@ impl Table {
         for commit in range.commits(engine_handle, None, &actions).map_err(|e| self.failed(e))? {
             let commit = commit.map_err(|e| self.failed(e))?;
             for data in commit.get_actions(engine).map_err(|e| self.failed(e))? {
-                let data = data.and_then(ArrowEngineData::try_from_engine_data).map_err(|e| self.failed(e))?;
+                let data =
+                    data.and_then(ArrowEngineData::try_from_engine_data).map_err(|e| self.failed(e))?;
                 for action in ["add", "remove"] {
                     collect(data.record_batch(), action, &mut touched)
                         .ok_or_else(|| self.damaged("a commit names files in a form of its own"))?;

@@ -4,15 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Int64Builder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder, StructArray,
+    Array, ArrayRef, Int64Array, Int64Builder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
+    StructArray,
 };
-use arrow::datatypes::{DataType, Field, Fields, Schema};
+use arrow::datatypes::{Field, Fields, Schema};
+use arrow::error::ArrowError;
 use delta_kernel::FilteredEngineData;
 use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 use delta_kernel::snapshot::SnapshotRef;
 use delta_kernel::transaction::{CommitResult, CommittedTransaction, UpdateTableOperation};
 
+use crate::columns::ColumnFacts;
 use crate::store::url_encoded;
 use crate::table::{LiveFile, Partition, Table, TableError};
 
@@ -27,8 +30,7 @@ pub struct NewFile {
     pub partition: Partition,
     pub size_bytes: u64,
     pub rows: u64,
-    /// The column that other engines may skip the file by, and its smallest and largest value.
-    pub range: (&'static str, ArrayRef, ArrayRef),
+    pub columns: Vec<ColumnFacts>,
 }
 
 /// What a commit shall do.
@@ -107,7 +109,7 @@ impl Table {
 }
 
 /// Returns the rows that name new files to the kernel, in its `add_files_schema`.
-fn add_batch(adds: &[NewFile], now_ms: i64) -> Result<RecordBatch, arrow::error::ArrowError> {
+fn add_batch(adds: &[NewFile], now_ms: i64) -> Result<RecordBatch, ArrowError> {
     let mut path = StringBuilder::new();
     let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
     let mut partition = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
@@ -139,31 +141,40 @@ fn add_batch(adds: &[NewFile], now_ms: i64) -> Result<RecordBatch, arrow::error:
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, c)| c).collect())
 }
 
-fn stats(adds: &[NewFile], records: ArrayRef) -> Result<StructArray, arrow::error::ArrowError> {
-    let column = adds[0].range.0;
-    let ends = |pick: fn(&NewFile) -> &ArrayRef| -> Result<ArrayRef, arrow::error::ArrowError> {
-        let values: Vec<_> = adds.iter().map(|add| pick(add).as_ref()).collect();
-        let values = arrow::compute::concat(&values)?;
-        Ok(Arc::new(one_field(column, values)?))
+/// Returns the statistics column; all files of a commit have the same columns.
+fn stats(adds: &[NewFile], records: ArrayRef) -> Result<StructArray, ArrowError> {
+    let columns = 0..adds[0].columns.len();
+    let facts = |column: usize| adds.iter().map(move |add| &add.columns[column]);
+    let name = |column: usize| adds[0].columns[column].name.as_str();
+    let nulls = columns.clone().map(|column| {
+        let counts: Int64Array = facts(column).map(|of| of.nulls.cast_signed()).collect();
+        (name(column), Arc::new(counts) as ArrayRef)
+    });
+    let ends = |pick: fn(&(ArrayRef, ArrayRef)) -> &ArrayRef| -> Result<ArrayRef, ArrowError> {
+        let ranged = columns.clone().filter(|&column| adds[0].columns[column].range.is_some());
+        let values = ranged.map(|column| {
+            let values: Vec<&dyn Array> =
+                facts(column).filter_map(|of| Some(pick(of.range.as_ref()?).as_ref())).collect();
+            Ok((name(column), arrow::compute::concat(&values)?))
+        });
+        Ok(Arc::new(struct_of(values.collect::<Result<Vec<_>, ArrowError>>()?)?))
     };
-    let fields: [(&str, ArrayRef); 3] = [
+    struct_of(vec![
         ("numRecords", records),
-        ("minValues", ends(|add| &add.range.1)?),
-        ("maxValues", ends(|add| &add.range.2)?),
-    ];
-    let schema: Fields = fields.iter().map(|(name, c)| Field::new(*name, c.data_type().clone(), true)).collect();
-    StructArray::try_new(schema, fields.into_iter().map(|(_, c)| c).collect(), None)
+        ("nullCount", Arc::new(struct_of(nulls.collect())?)),
+        ("minValues", ends(|(min, _)| min)?),
+        ("maxValues", ends(|(_, max)| max)?),
+    ])
 }
 
-fn one_field(name: &str, values: ArrayRef) -> Result<StructArray, arrow::error::ArrowError> {
-    let field: DataType = values.data_type().clone();
-    StructArray::try_new(Fields::from(vec![Field::new(name, field, true)]), vec![values], None)
+fn struct_of(columns: Vec<(&str, ArrayRef)>) -> Result<StructArray, ArrowError> {
+    let fields: Fields =
+        columns.iter().map(|(name, c)| Field::new(*name, c.data_type().clone(), true)).collect();
+    StructArray::try_new(fields, columns.into_iter().map(|(_, column)| column).collect(), None)
 }
 
 /// Returns the log's own rows about the files, one piece for each batch they came in.
-fn removals(
-    removes: &[LiveFile],
-) -> impl Iterator<Item = delta_kernel::KernelResult<FilteredEngineData>> {
+fn removals(removes: &[LiveFile]) -> impl Iterator<Item = delta_kernel::KernelResult<FilteredEngineData>> {
     let mut batches: HashMap<*const RecordBatch, (Arc<RecordBatch>, Vec<bool>)> = HashMap::new();
     for file in removes {
         let (batch, row) = &file.origin;

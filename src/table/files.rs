@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, Int64Array, MapArray, RecordBatch, StringArray, StructArray};
+use arrow::array::{
+    Array, AsArray, BooleanArray, Int64Array, MapArray, RecordBatch, StringArray, StructArray,
+};
 use arrow::datatypes::Int64Type;
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 use serde_json::Value;

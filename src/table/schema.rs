@@ -50,7 +50,12 @@ impl TableSchema {
                 return Err(format!("it has no column `{}`", field.name()));
             };
             if other.data_type() != field.data_type() {
-                return Err(format!("its column `{}` is {}, not {}", field.name(), other.data_type(), field.data_type()));
+                return Err(format!(
+                    "its column `{}` is {}, not {}",
+                    field.name(),
+                    other.data_type(),
+                    field.data_type()
+                ));
             }
         }
         let metadata = snapshot.table_configuration().metadata();
@@ -71,8 +76,9 @@ fn delta_type(of: ColumnType) -> DataType {
         ColumnType::Text => DataType::STRING,
         ColumnType::Date => DataType::DATE,
         ColumnType::Timestamp => DataType::TIMESTAMP,
-        ColumnType::Decimal(precision, scale) => PrimitiveType::decimal(precision, scale)
-            .map_or(DataType::LONG, DataType::Primitive),
+        ColumnType::Decimal(precision, scale) => {
+            PrimitiveType::decimal(precision, scale).map_or(DataType::LONG, DataType::Primitive)
+        }
         ColumnType::TextList => ArrayType::new(DataType::STRING, true).into(),
     }
 }

@@ -42,7 +42,11 @@ pub fn parse_hours(text: &str) -> Result<u32, SpanError> {
 /// Names the text and says what to write instead.
 pub fn parse_seconds(text: &str) -> Result<u64, SpanError> {
     let seconds = seconds_of(text).ok_or(SpanError::Unreadable(text.to_owned(), "10s or 1h"))?;
-    if seconds > MAX_HOURS * SECONDS_PER_HOUR { Err(SpanError::TooLong(text.to_owned())) } else { Ok(seconds) }
+    if seconds > MAX_HOURS * SECONDS_PER_HOUR {
+        Err(SpanError::TooLong(text.to_owned()))
+    } else {
+        Ok(seconds)
+    }
 }
 
 fn seconds_of(text: &str) -> Option<u64> {

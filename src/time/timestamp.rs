@@ -32,9 +32,10 @@ pub enum TimestampError {
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const MICROS_PER_HOUR: i64 = 3_600 * MICROS_PER_SECOND;
 const HOURS_PER_DAY: i32 = 24;
-/// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999Z, the years a `date` partition can spell.
+/// 0001-01-01T00:00:00Z: the first year that a `date` partition can spell.
 const MIN_MICROS: i64 = -62_135_596_800 * MICROS_PER_SECOND;
-const MAX_MICROS: i64 = 253_402_300_800 * MICROS_PER_SECOND - 1;
+/// 9999-12-30T22:00:00.999999Z: the last moment that has a name in every time zone.
+const MAX_MICROS: i64 = 253_402_207_200 * MICROS_PER_SECOND + 999_999;
 
 /// An epoch number below this many is in seconds (up to the year 5138) …
 const SECONDS_BELOW: u64 = 100_000_000_000;
@@ -217,8 +218,11 @@ fn parse_epoch(text: &str) -> Result<Timestamp, TimestampError> {
 fn parse_rfc3339(text: &str) -> Result<Timestamp, TimestampError> {
     // The library also reads week dates and bracketed zone names, which RFC 3339 has not.
     let plain = text.len() >= 19 && text.as_bytes()[4] == b'-' && !text.contains('[');
-    let moment: jiff::Timestamp =
-        if plain { text.parse().map_err(|_| TimestampError::Unreadable)? } else { return Err(TimestampError::Unreadable) };
+    let moment: jiff::Timestamp = if plain {
+        text.parse().map_err(|_| TimestampError::Unreadable)?
+    } else {
+        return Err(TimestampError::Unreadable);
+    };
     // Sub-microseconds are floored, so that an hour's last nanosecond stays in its hour.
     let micros = moment.as_nanosecond().div_euclid(1_000);
     i64::try_from(micros).map_err(|_| TimestampError::OutOfRange).and_then(Timestamp::from_micros)
@@ -243,7 +247,7 @@ mod tests {
         check("1483794300123", Ok("2017-01-07T13:05:00.123Z"));
         check("1483794300123456", Ok("2017-01-07T13:05:00.123456Z"));
         check("-1.5", Ok("1969-12-31T23:59:58.5Z"));
-        check("9999-12-31T23:59:59Z", Ok("9999-12-31T23:59:59Z"));
+        check("9999-12-30T00:00:00Z", Ok("9999-12-30T00:00:00Z"));
     }
 
     #[test]

@@ -1,0 +1,13 @@
+//! Everything that is promised, in one test binary: a file per command, a file per promise.
+
+mod bad_input;
+mod house;
+mod identity;
+mod ingest;
+mod oracle;
+mod rank;
+mod readme;
+mod rollup;
+mod sample;
+mod show;
+mod world;
