@@ -7,10 +7,28 @@
 //! ```
 //!
 //! The list below is the architecture. A blank line ends a floor, and a room uses rooms of earlier
-//! floors only.
+//! floors only. What each room may *not* do tells it from the others:
+//!
+//! | room | what it owns | what it never does |
+//! |---|---|---|
+//! | [`time`] | moments, hours, windows, decay | ask what time it is |
+//! | [`event`] | purchases and their sums, as plain values | I/O; let a number wrap |
+//! | [`columns`] | our rows as Parquet, others' Parquet as fields | know where a file lies |
+//! | [`store`] | durable files below one root | know what is in a file |
+//! | [`trace`] | what a run reports while it works | print |
+//! | [`table`] | Delta commits: open, add, remove, changes since, checkpoint | know what the columns mean |
+//! | [`lake`] | the `events` table, the rejects and run records beside it | take half a batch |
+//! | [`ingest`] | logs into the lake | lose a line without saying so |
+//! | [`rollup`] | the `rollups` table of hourly sums | read hours that did not change |
+//! | [`rank`] | the best sellers of a window | I/O |
+//! | [`snapshot`] | published rankings and the pointer to the newest | change what is published |
+//! | [`pipeline`] | the whole flow in one page | work of its own |
+//! | [`show`] | a snapshot as text | look into the tables |
+//! | [`cli`] | where a person comes in: words, clock, environment, exit codes | be used by another room |
+
+pub mod time;
 
 pub mod event;
-pub mod time;
 
 pub mod columns;
 pub mod store;

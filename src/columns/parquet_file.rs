@@ -71,9 +71,11 @@ pub(super) fn encode(
         labels.iter().map(|(name, value)| KeyValue::new((*name).to_owned(), value.clone())).collect();
     let properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_compression(compression_for(batch))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(rows_per_group))
+        // Nearly every value is another: a dictionary of them would be built only to be thrown away.
+        .set_column_dictionary_enabled("event_id".into(), false)
         .set_created_by(concat!("topsell ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_key_value_metadata(Some(labels))
         .build();
@@ -82,6 +84,15 @@ pub(super) fn encode(
         ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options).map_err(unwritable)?;
     writer.write(batch).map_err(unwritable)?;
     Ok(writer.into_inner().map_err(unwritable)?.into())
+}
+
+/// Setting up the compressor costs more than it saves on a file of a block or two.
+fn compression_for(batch: &RecordBatch) -> Compression {
+    const WORTHWHILE_ROWS: usize = 200;
+    match batch.num_rows() < WORTHWHILE_ROWS {
+        true => Compression::UNCOMPRESSED,
+        false => Compression::ZSTD(ZstdLevel::default()),
+    }
 }
 
 /// Returns a file's batches with the named columns, in the types that Parquet itself tells.

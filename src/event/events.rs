@@ -1,6 +1,6 @@
 //! Many events side by side, one column for each part.
 
-use crate::event::{Amount, PathSet};
+use crate::event::{Amount, Names, PathSet};
 use crate::time::Timestamp;
 
 /// One line of a purchase log, with its categories and type by number.
@@ -27,7 +27,8 @@ pub struct Events {
     pub event_types: Vec<String>,
     ts: Vec<Timestamp>,
     event_id: Vec<Option<(usize, usize)>>,
-    item_id: Vec<(usize, usize)>,
+    item: Vec<u32>,
+    items: Names,
     texts: String,
     path_set: Vec<u32>,
     event_type: Vec<u32>,
@@ -41,8 +42,7 @@ impl Events {
         self.ts.push(event.ts);
         let id = event.event_id.map(|id| self.keep(id));
         self.event_id.push(id);
-        let item = self.keep(event.item_id);
-        self.item_id.push(item);
+        self.item.push(self.items.code(event.item_id));
         self.path_set.push(event.path_set);
         self.event_type.push(event.event_type);
         self.quantity.push(event.quantity);
@@ -54,12 +54,28 @@ impl Events {
         Event {
             ts: self.ts[row],
             event_id: self.event_id[row].map(|span| self.text(span)),
-            item_id: self.text(self.item_id[row]),
+            item_id: self.items.name(self.item[row]),
             path_set: self.path_set[row],
             event_type: self.event_type[row],
             quantity: self.quantity[row],
             amount: self.amount[row],
         }
+    }
+
+    /// Returns for each event the place of its item in byte order, to sort events by.
+    pub fn item_order(&self) -> Vec<u32> {
+        let mut codes: Vec<u32> = (0..).take(self.items.len()).collect();
+        codes.sort_unstable_by(|a, b| self.items.name(*a).cmp(self.items.name(*b)));
+        let mut places = vec![0; codes.len()];
+        for (place, code) in (0..).zip(codes) {
+            places[code as usize] = place;
+        }
+        self.item.iter().map(|&item| places[item as usize]).collect()
+    }
+
+    /// Returns when an event was.
+    pub fn ts(&self, row: usize) -> Timestamp {
+        self.ts[row]
     }
 
     /// Returns how many events there are.

@@ -9,15 +9,19 @@ mod lines;
 mod rows;
 mod slices;
 mod sources;
+mod writer;
 
-use crate::event::Events;
-use crate::lake::{Appended, Batch, Lake, LakeError, Reject};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+
+use crate::lake::{Lake, LakeError, Reject};
 use crate::time::Timestamp;
 use crate::trace::{Count, Run, Stage};
 
 use builder::{Builder, Limits};
 use slices::Slices;
 use sources::{Source, SourceError};
+use writer::{Parsed, Writer};
 
 pub use sources::{Format, Input, Plan, plan};
 
@@ -51,46 +55,46 @@ pub struct Summary {
     pub passed_over: Vec<String>,
 }
 
-/// Rejected lines that a summary repeats.
-const FIRST_REJECTS: usize = 5;
+/// Batches that wait to be written while the next one is read; bounds the memory used.
+const WAITING: usize = 1;
 
-/// Reads the planned inputs into the lake, one after another.
+/// Reads the planned inputs into the lake, in their order, reading one batch while the one before
+/// is written.
 ///
 /// # Errors
 /// Fails where the lake does. What is wrong with an input stands in the summary.
 pub fn ingest(lake: &Lake, plan: &Plan, options: Options, run: &Run) -> Result<Summary, LakeError> {
-    let mut summary = Summary {
-        inputs: (plan.inputs.len() + plan.failures.len()) as u64,
-        failures: plan.failures.clone(),
-        passed_over: plan.passed_over.clone(),
-        ..Summary::default()
-    };
     run.begin(Stage::Ingest, plan.known_bytes());
-    for input in &plan.inputs {
-        let mut intake = Intake { lake, input, options, run, summary: &mut summary, known: 0, new: 0 };
-        match intake.take() {
-            Ok(()) => {
-                if intake.known > 0 && intake.new == 0 {
-                    summary.known_inputs.push(input.name.clone());
-                }
+    let mut failures = plan.failures.clone();
+    let writer = Writer::new(lake, plan, options.now, run);
+    let mut summary = thread::scope(|scope| {
+        let (send, receive) = sync_channel(WAITING);
+        let writing = scope.spawn(move || writer.write_all(receive));
+        for (number, input) in plan.inputs.iter().enumerate() {
+            match (Intake { lake, input, number, options, run, send: &send }).take() {
+                Ok(()) => {}
+                Err(Stop::Input(reason)) => failures.push(failure(&input.name, reason)),
+                Err(Stop::Lake(error)) => return Err(error),
+                // The writer says why.
+                Err(Stop::Writer) => break,
             }
-            Err(Stop::Input(reason)) => summary.failures.push(Reject {
-                file: input.name.clone(),
-                line: None,
-                column: None,
-                reason,
-                text: None,
-                bytes_hex: None,
-            }),
-            Err(Stop::Lake(error)) => return Err(error),
         }
+        drop(send);
+        writing.join().expect("the writer does not panic")
+    })?;
+    summary.inputs = (plan.inputs.len() + plan.failures.len()) as u64;
+    summary.passed_over.clone_from(&plan.passed_over);
+    run.count(Count::FilesFailed, failures.len() as u64);
+    if !failures.is_empty() {
+        lake.keep_failures(&failures)?;
     }
-    run.count(Count::FilesFailed, summary.failures.len() as u64);
-    if !summary.failures.is_empty() {
-        lake.keep_failures(&summary.failures)?;
-    }
+    summary.failures = failures;
     run.end(Stage::Ingest);
     Ok(summary)
+}
+
+fn failure(file: &str, reason: String) -> Reject {
+    Reject { file: file.to_owned(), line: None, column: None, reason, text: None, bytes_hex: None }
 }
 
 /// Why an input was not read to its end.
@@ -98,6 +102,8 @@ enum Stop {
     /// The input is bad; the next one may be good.
     Input(String),
     Lake(LakeError),
+    /// The writer has ended.
+    Writer,
 }
 
 impl From<LakeError> for Stop {
@@ -116,16 +122,15 @@ impl From<SourceError> for Stop {
 struct Intake<'a> {
     lake: &'a Lake,
     input: &'a Input,
+    /// The input's place in the plan.
+    number: usize,
     options: Options,
     run: &'a Run,
-    summary: &'a mut Summary,
-    /// Batches that were in already, and that came in.
-    known: u64,
-    new: u64,
+    send: &'a SyncSender<Parsed>,
 }
 
 impl Intake<'_> {
-    fn take(&mut self) -> Result<(), Stop> {
+    fn take(&self) -> Result<(), Stop> {
         match self.input.open()? {
             Source::Text { format, reader } => {
                 self.take_text(format, Slices::of(reader, format, self.lake.slice_bytes()))
@@ -134,7 +139,7 @@ impl Intake<'_> {
         }
     }
 
-    fn take_text(&mut self, format: Format, slices: Slices) -> Result<(), Stop> {
+    fn take_text(&self, format: Format, slices: Slices) -> Result<(), Stop> {
         let mut reader = lines::LineReader::of(format);
         for slice in slices {
             let slice = slice?;
@@ -143,18 +148,18 @@ impl Intake<'_> {
                 reader.read_header(&slice).map_err(Stop::Input)?;
             }
             match self.lake.known_batch(&slice.id)? {
-                Some(lines) => self.account_known(lines),
+                Some(lines) => self.hand_over(Parsed::Known { input: self.number, lines })?,
                 None => {
                     let mut builder = self.builder();
                     reader.read(&slice, &mut builder);
-                    self.append(&slice.id, builder)?;
+                    self.hand_over_batch(slice.id, builder)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn take_rows(&mut self, file: sources::RowFile) -> Result<(), Stop> {
+    fn take_rows(&self, file: sources::RowFile) -> Result<(), Stop> {
         let per_slice = rows::rows_per_slice(self.lake.slice_bytes());
         let mut reader = rows::RowReader::open(file.file).map_err(Stop::Input)?;
         let mut at = 0;
@@ -163,12 +168,12 @@ impl Intake<'_> {
             at += 1;
             if let Some(lines) = self.lake.known_batch(&id)? {
                 reader.skip(per_slice).map_err(Stop::Input)?;
-                self.account_known(lines);
+                self.hand_over(Parsed::Known { input: self.number, lines })?;
                 continue;
             }
             let mut builder = self.builder();
             reader.read(per_slice, &mut builder).map_err(Stop::Input)?;
-            self.append(&id, builder)?;
+            self.hand_over_batch(id, builder)?;
         }
         self.run.advance(Stage::Ingest, self.input.size_bytes.unwrap_or(0));
         Ok(())
@@ -179,39 +184,15 @@ impl Intake<'_> {
         Builder::new(&self.input.name, Limits { newest })
     }
 
-    fn append(&mut self, id: &str, builder: Builder) -> Result<(), Stop> {
-        let (events, rejects): (Events, Vec<Reject>) = builder.finish();
-        let (accepted, rejected) = (events.len() as u64, rejects.len() as u64);
-        if accepted + rejected == 0 {
+    fn hand_over_batch(&self, id: String, builder: Builder) -> Result<(), Stop> {
+        let (events, rejects) = builder.finish();
+        if events.is_empty() && rejects.is_empty() {
             return Ok(());
         }
-        let batch =
-            Batch { id, events: &events, rejects: &rejects, now_ms: self.options.now.micros() / 1_000 };
-        match self.lake.append(&batch)? {
-            Appended::Known { lines } => self.account_known(lines),
-            Appended::Committed => {
-                self.new += 1;
-                self.summary.batches += 1;
-                self.summary.read += accepted + rejected;
-                self.summary.accepted += accepted;
-                self.summary.rejected += rejected;
-                let room = FIRST_REJECTS.saturating_sub(self.summary.first_rejects.len());
-                self.summary.first_rejects.extend(rejects.into_iter().take(room));
-                self.run.count(Count::BatchesCommitted, 1);
-                self.run.count(Count::LinesRead, accepted + rejected);
-                self.run.count(Count::EventsAccepted, accepted);
-                self.run.count(Count::LinesRejected, rejected);
-            }
-        }
-        Ok(())
+        self.hand_over(Parsed::Batch { input: self.number, id, events, rejects })
     }
 
-    fn account_known(&mut self, lines: u64) {
-        self.known += 1;
-        self.summary.read += lines;
-        self.summary.duplicate += lines;
-        self.run.count(Count::BatchesKnown, 1);
-        self.run.count(Count::LinesRead, lines);
-        self.run.count(Count::LinesDuplicate, lines);
+    fn hand_over(&self, parsed: Parsed) -> Result<(), Stop> {
+        self.send.send(parsed).map_err(|_| Stop::Writer)
     }
 }

@@ -83,18 +83,13 @@ impl Lake {
         let events = batch.events;
         let placed = placed_paths(events);
         let groups = group(events, &placed);
+        let order = events.item_order();
         let bulk = self.store.bulk();
         let file_name = format!("{}-{}.parquet", &batch.id[..batch.id.len().min(16)], unique_name());
         let files: Result<Vec<NewFile>, LakeError> = groups
             .into_par_iter()
             .map(|(partition, mut copies)| {
-                copies.sort_unstable_by(|a, b| {
-                    let key = |copy: &EventCopy<'_>| {
-                        let event = events.event(copy.row);
-                        (event.item_id, event.ts, copy.row)
-                    };
-                    key(a).cmp(&key(b))
-                });
+                copies.sort_unstable_by_key(|copy| (order[copy.row], events.ts(copy.row), copy.row));
                 let path = format!("{}/{file_name}", partition.folder());
                 let encoded = encode_events(events, &copies)
                     .map_err(|source| LakeError::Columns { file: path.clone(), source })?;

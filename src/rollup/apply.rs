@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use crate::columns::{SumLine, encode_sums};
 use crate::event::{SumRow, SumRows};
 use crate::lake::{HourPartition, Lake, hive_folder, partition_map, unique_name};
-use crate::rollup::conflicts::{IdHash, Version, conflicts};
-use crate::rollup::hour::{Tally, add_hour};
+use crate::rollup::conflicts::{IdHash, IdHasher, Version, conflicts};
+use crate::rollup::hour::{Settled, Tally, add_hour};
 use crate::rollup::plan::{DayPlan, Plan};
 use crate::rollup::read::{Wanted, place_of};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
@@ -18,8 +18,11 @@ use crate::table::{Commit, LiveFile, NewFile};
 use crate::time::Hour;
 use crate::trace::{Run, Stage};
 
-/// The versions that count, for each hour that has any in dispute.
-type Settled = BTreeMap<Hour, HashMap<IdHash, Version>>;
+/// The versions that count of events whose ids are in dispute, by hour.
+struct DaySettled {
+    hasher: IdHasher,
+    by_hour: BTreeMap<Hour, HashMap<IdHash, Version>>,
+}
 
 /// What one category's day comes to.
 struct DayOutcome {
@@ -80,16 +83,17 @@ fn apply_day(
     bulk: &Bulk<'_>,
     run: &Run,
 ) -> Result<(u64, Vec<DayOutcome>), RollupError> {
-    let settled: Result<Settled, RollupError> = day
+    let hasher = IdHasher::default();
+    let by_hour: Result<BTreeMap<_, _>, RollupError> = day
         .hours
         .par_iter()
         .map(|&hour| {
             let files = day.events.iter().filter(|(partition, _)| partition.hour == hour);
             let files: Vec<(&HourPartition, &[LiveFile])> = files.map(|(p, f)| (p, f.as_slice())).collect();
-            Ok((hour, conflicts(lake, &files)?))
+            Ok((hour, conflicts(lake, &files, &hasher)?))
         })
         .collect();
-    let settled = settled?;
+    let settled = DaySettled { by_hour: by_hour?, hasher };
     let categories: BTreeSet<&Option<String>> =
         day.events.keys().map(|partition| &partition.category).chain(day.replaced.keys()).collect();
     let outcomes: Result<Vec<DayOutcome>, RollupError> = categories
@@ -98,7 +102,7 @@ fn apply_day(
         .into_par_iter()
         .map(|category| apply_category(lake, rollups, day, category, &settled, bulk, run))
         .collect();
-    Ok((settled.values().map(|of_hour| of_hour.len() as u64).sum(), outcomes?))
+    Ok((settled.by_hour.values().map(|of_hour| of_hour.len() as u64).sum(), outcomes?))
 }
 
 fn apply_category(
@@ -106,15 +110,14 @@ fn apply_category(
     rollups: &Rollups,
     day: &DayPlan,
     category: &Option<String>,
-    settled: &Settled,
+    settled: &DaySettled,
     bulk: &Bulk<'_>,
     run: &Run,
 ) -> Result<DayOutcome, RollupError> {
     let mut sums = SumRows::default();
     let mut tally = Tally::default();
-    let none = HashMap::new();
     for (partition, files) in day.events.iter().filter(|(partition, _)| partition.category == *category) {
-        let settled = settled.get(&partition.hour).unwrap_or(&none);
+        let settled = Settled { hasher: &settled.hasher, versions: settled.by_hour.get(&partition.hour) };
         let of_hour = add_hour(lake, partition, files, settled, &mut sums)?;
         tally.events += of_hour.events;
         tally.repeated += of_hour.repeated;

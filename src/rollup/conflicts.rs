@@ -3,7 +3,9 @@
 //! The rule does not look at arrival: of all versions that share an id within the hour, the
 //! smallest by (moment, item, quantity, amount, category, paths) counts, and no copy of another.
 
-use hashbrown::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashMap};
 
 use crate::columns::EventBatch;
 use crate::lake::{HourPartition, Lake};
@@ -16,11 +18,32 @@ pub(super) type IdHash = u128;
 /// Ids that are looked at in one pass over an hour; bounds the memory that a pass needs.
 const IDS_PER_PASS: u64 = 4_000_000;
 
-/// Returns the hash that stands for an event id.
-pub(super) fn id_hash(id: &str) -> IdHash {
-    let hash = blake3::hash(id.as_bytes());
-    let first: [u8; 16] = hash.as_bytes()[..16].try_into().expect("a hash has 32 bytes");
-    u128::from_le_bytes(first)
+/// Hashes event ids for the length of one rollup, from seeds that nobody can know beforehand.
+#[derive(Default)]
+pub(super) struct IdHasher {
+    high: DefaultHashBuilder,
+    low: DefaultHashBuilder,
+}
+
+impl IdHasher {
+    /// Returns the hash that stands for an event id.
+    pub(super) fn hash(&self, id: &str) -> IdHash {
+        u128::from(self.high.hash_one(id)) << 64 | u128::from(self.low.hash_one(id))
+    }
+
+    /// Returns a hash that stands for a row's content.
+    fn content(&self, batch: &EventBatch, row: usize, partition: &HourPartition) -> u64 {
+        let mut scratch = String::new();
+        let sums = batch.sums(row);
+        self.low.hash_one((
+            batch.ts_micros(row),
+            sums.units,
+            sums.amount,
+            batch.item_id(row),
+            partition.category.as_deref(),
+            batch.paths(row, &mut scratch),
+        ))
+    }
 }
 
 /// What tells versions of an event apart, in the order by which the first one counts.
@@ -68,6 +91,7 @@ impl Version {
 pub(super) fn conflicts(
     lake: &Lake,
     files: &[(&HourPartition, &[LiveFile])],
+    hasher: &IdHasher,
 ) -> Result<HashMap<IdHash, Version>, RollupError> {
     let rows: u64 = files.iter().flat_map(|(_, files)| files.iter()).map(|file| file.rows).sum();
     let passes = rows / IDS_PER_PASS + 1;
@@ -76,9 +100,9 @@ pub(super) fn conflicts(
         let mut first: HashMap<IdHash, u64> = HashMap::new();
         let mut disputed: HashMap<IdHash, Option<Version>> = HashMap::new();
         let of_pass = |id: IdHash| (id >> 64) as u64 % passes == pass;
-        each_primary(lake, files, &mut |batch, row, id, partition| {
+        each_primary(lake, files, hasher, &mut |batch, row, id, partition| {
             if of_pass(id) {
-                let content = content_hash(batch, row, partition);
+                let content = hasher.content(batch, row, partition);
                 if *first.entry(id).or_insert(content) != content {
                     disputed.insert(id, None);
                 }
@@ -87,7 +111,7 @@ pub(super) fn conflicts(
         if disputed.is_empty() {
             continue;
         }
-        each_primary(lake, files, &mut |batch, row, id, partition| {
+        each_primary(lake, files, hasher, &mut |batch, row, id, partition| {
             if let Some(best) = disputed.get_mut(&id) {
                 let version = Version::of(batch, row, partition);
                 if best.as_ref().is_none_or(|best| version < *best) {
@@ -100,26 +124,10 @@ pub(super) fn conflicts(
     Ok(settled)
 }
 
-fn content_hash(batch: &EventBatch, row: usize, partition: &HourPartition) -> u64 {
-    let mut hasher = blake3::Hasher::new();
-    let sums = batch.sums(row);
-    let mut scratch = String::new();
-    hasher.update(&batch.ts_micros(row).to_le_bytes());
-    hasher.update(&sums.units.to_le_bytes());
-    hasher.update(&sums.amount.to_le_bytes());
-    for text in
-        [batch.item_id(row), partition.category.as_deref().unwrap_or(""), batch.paths(row, &mut scratch)]
-    {
-        hasher.update(&(text.len() as u64).to_le_bytes());
-        hasher.update(text.as_bytes());
-    }
-    let first: [u8; 8] = hasher.finalize().as_bytes()[..8].try_into().expect("a hash has 32 bytes");
-    u64::from_le_bytes(first)
-}
-
 fn each_primary(
     lake: &Lake,
     files: &[(&HourPartition, &[LiveFile])],
+    hasher: &IdHasher,
     take: &mut dyn FnMut(&EventBatch, usize, IdHash, &HourPartition),
 ) -> Result<(), RollupError> {
     for (partition, files) in files {
@@ -127,7 +135,7 @@ fn each_primary(
             lake.read_events(file, &mut |batch| {
                 for row in (0..batch.rows()).filter(|&row| batch.is_primary(row)) {
                     if let Some(id) = batch.event_id(row) {
-                        take(batch, row, id_hash(id), partition);
+                        take(batch, row, hasher.hash(id), partition);
                     }
                 }
             })?;

@@ -7,7 +7,7 @@ use crate::columns::EventBatch;
 use crate::event::{SumRow, SumRows, Sums, SumsOverflow};
 use crate::lake::{HourPartition, Lake};
 use crate::rollup::RollupError;
-use crate::rollup::conflicts::{IdHash, Version, id_hash};
+use crate::rollup::conflicts::{IdHash, IdHasher, Version};
 use crate::table::LiveFile;
 
 /// What became of an hour's events.
@@ -19,6 +19,13 @@ pub(super) struct Tally {
     pub repeated: u64,
 }
 
+/// The versions that count of the hour's events whose ids are in dispute.
+#[derive(Clone, Copy)]
+pub(super) struct Settled<'a> {
+    pub hasher: &'a IdHasher,
+    pub versions: Option<&'a HashMap<IdHash, Version>>,
+}
+
 /// Adds the sums of an hour's files to `into`, each event id counting once.
 ///
 /// # Errors
@@ -27,7 +34,7 @@ pub(super) fn add_hour(
     lake: &Lake,
     partition: &HourPartition,
     files: &[LiveFile],
-    settled: &HashMap<IdHash, Version>,
+    settled: Settled<'_>,
     into: &mut SumRows,
 ) -> Result<Tally, RollupError> {
     let mut kept = Kept { rows: Vec::new(), by_id: HashMap::new(), tally: Tally::default() };
@@ -70,14 +77,14 @@ impl Kept {
         &mut self,
         batch: &EventBatch,
         partition: &HourPartition,
-        settled: &HashMap<IdHash, Version>,
+        settled: Settled<'_>,
         names: &mut SumRows,
     ) {
         let mut scratch = String::new();
         for row in 0..batch.rows() {
             let is_primary = batch.is_primary(row);
-            let id = batch.event_id(row).map(id_hash);
-            let winner = id.and_then(|id| settled.get(&id));
+            let id = batch.event_id(row).map(|id| settled.hasher.hash(id));
+            let winner = id.and_then(|id| settled.versions.and_then(|versions| versions.get(&id)));
             if winner.is_some_and(|winner| !counts(winner, batch, row, partition)) {
                 self.tally.repeated += u64::from(is_primary);
                 continue;

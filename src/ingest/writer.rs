@@ -1,0 +1,98 @@
+//! The writing half of an ingest: batches into the lake, one after another, and the accounts.
+
+use std::sync::mpsc::Receiver;
+
+use crate::event::Events;
+use crate::ingest::{Plan, Summary};
+use crate::lake::{Appended, Batch, Lake, LakeError, Reject};
+use crate::time::Timestamp;
+use crate::trace::{Count, Run};
+
+/// Rejected lines that a summary repeats.
+const FIRST_REJECTS: usize = 5;
+
+/// What the reading half hands over.
+pub(super) enum Parsed {
+    Batch {
+        input: usize,
+        id: String,
+        events: Events,
+        rejects: Vec<Reject>,
+    },
+    /// A batch that is in already, with so many lines.
+    Known {
+        input: usize,
+        lines: u64,
+    },
+}
+
+/// Appends batches and keeps account of them.
+pub(super) struct Writer<'a> {
+    lake: &'a Lake,
+    plan: &'a Plan,
+    now_ms: i64,
+    run: &'a Run,
+    summary: Summary,
+    /// For each input, how many batches were in already, and how many came in.
+    batches: Vec<(u64, u64)>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(lake: &'a Lake, plan: &'a Plan, now: Timestamp, run: &'a Run) -> Writer<'a> {
+        let batches = vec![(0, 0); plan.inputs.len()];
+        Writer { lake, plan, now_ms: now.micros() / 1_000, run, summary: Summary::default(), batches }
+    }
+
+    /// Takes all that is handed over.
+    ///
+    /// # Errors
+    /// Fails where the lake does; what was appended before stays.
+    pub(super) fn write_all(mut self, receive: Receiver<Parsed>) -> Result<Summary, LakeError> {
+        for parsed in receive {
+            match parsed {
+                Parsed::Known { input, lines } => self.account_known(input, lines),
+                Parsed::Batch { input, id, events, rejects } => self.append(input, &id, &events, rejects)?,
+            }
+        }
+        let known = self.plan.inputs.iter().zip(&self.batches);
+        let known = known.filter(|(_, (known, new))| *known > 0 && *new == 0);
+        self.summary.known_inputs = known.map(|(input, _)| input.name.clone()).collect();
+        Ok(self.summary)
+    }
+
+    fn append(
+        &mut self,
+        input: usize,
+        id: &str,
+        events: &Events,
+        rejects: Vec<Reject>,
+    ) -> Result<(), LakeError> {
+        let (accepted, rejected) = (events.len() as u64, rejects.len() as u64);
+        match self.lake.append(&Batch { id, events, rejects: &rejects, now_ms: self.now_ms })? {
+            Appended::Known { lines } => self.account_known(input, lines),
+            Appended::Committed => {
+                self.batches[input].1 += 1;
+                self.summary.batches += 1;
+                self.summary.read += accepted + rejected;
+                self.summary.accepted += accepted;
+                self.summary.rejected += rejected;
+                let room = FIRST_REJECTS.saturating_sub(self.summary.first_rejects.len());
+                self.summary.first_rejects.extend(rejects.into_iter().take(room));
+                self.run.count(Count::BatchesCommitted, 1);
+                self.run.count(Count::LinesRead, accepted + rejected);
+                self.run.count(Count::EventsAccepted, accepted);
+                self.run.count(Count::LinesRejected, rejected);
+            }
+        }
+        Ok(())
+    }
+
+    fn account_known(&mut self, input: usize, lines: u64) {
+        self.batches[input].0 += 1;
+        self.summary.read += lines;
+        self.summary.duplicate += lines;
+        self.run.count(Count::BatchesKnown, 1);
+        self.run.count(Count::LinesRead, lines);
+        self.run.count(Count::LinesDuplicate, lines);
+    }
+}
