@@ -63,7 +63,8 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#}", self.cause)
+        // Each error already says what lies beneath it.
+        write!(f, "{}", self.cause)
     }
 }
 

@@ -135,7 +135,7 @@ impl Store {
     /// # Errors
     /// Names the folder.
     pub fn make_folder(&self, folder: &str) -> Result<(), StoreError> {
-        std::fs::create_dir_all(self.root.join(folder)).map_err(|e| StoreError::io(folder.to_owned(), e))
+        std::fs::create_dir_all(self.root.join(folder)).map_err(|e| StoreError::io(self.shown(folder), e))
     }
 
     /// Writes one file, replacing an older one of that name at once, and syncs it.
@@ -158,7 +158,7 @@ impl Store {
     pub fn get(&self, path: &str) -> Result<Bytes, StoreError> {
         let at = self.absolute(path)?;
         let read = async { self.durable.get(&at).await?.bytes().await };
-        self.runtime.block_on(read).map_err(|e| StoreError::new(path, e))
+        self.runtime.block_on(read).map_err(|e| StoreError::new(&self.shown(path), e))
     }
 
     /// Returns the files below a folder, by path; none where the folder is not there.
@@ -169,7 +169,7 @@ impl Store {
         let at = self.absolute(folder)?;
         let found: Result<Vec<_>, _> = self.runtime.block_on(self.durable.list(Some(&at)).try_collect());
         let mut files: Vec<StoredFile> = found
-            .map_err(|e| StoreError::new(folder, e))?
+            .map_err(|e| StoreError::new(&self.shown(folder), e))?
             .into_iter()
             .map(|meta| StoredFile { path: self.relative(&meta.location), size_bytes: meta.size })
             .collect();
@@ -184,13 +184,20 @@ impl Store {
     pub fn holds_any(&self, folder: &str) -> Result<bool, StoreError> {
         let at = self.absolute(folder)?;
         let first = self.runtime.block_on(self.durable.list(Some(&at)).try_next());
-        Ok(first.map_err(|e| StoreError::new(folder, e))?.is_some())
+        Ok(first.map_err(|e| StoreError::new(&self.shown(folder), e))?.is_some())
     }
 
     fn put_through(&self, disk: &Arc<DynObjectStore>, path: &str, bytes: Bytes) -> Result<(), StoreError> {
         let at = self.absolute(path)?;
-        self.runtime.block_on(disk.put(&at, bytes.into())).map_err(|e| StoreError::new(path, e))?;
+        self.runtime
+            .block_on(disk.put(&at, bytes.into()))
+            .map_err(|e| StoreError::new(&self.shown(path), e))?;
         Ok(())
+    }
+
+    /// Returns a path as a person finds the file.
+    fn shown(&self, path: &str) -> String {
+        self.root.join(path).display().to_string()
     }
 
     fn absolute(&self, path: &str) -> Result<Path, StoreError> {

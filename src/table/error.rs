@@ -37,7 +37,11 @@ fn bare(error: &KernelError) -> &KernelError {
 fn deepest(error: &KernelError) -> String {
     let error = bare(error);
     let mut said = error.to_string();
-    let mut next: Option<&(dyn Error + 'static)> = error.source();
+    let mut next: Option<&(dyn Error + 'static)> = match error {
+        // The kernel prints this one's cause and does not pass it on.
+        KernelError::ObjectStore(cause) => Some(cause),
+        other => other.source(),
+    };
     while let Some(cause) = next {
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
             said = io.to_string();

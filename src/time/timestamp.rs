@@ -25,7 +25,7 @@ pub enum TimestampError {
         "is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds"
     )]
     Unreadable,
-    #[error("lies outside the years 1 to 9999")]
+    #[error("lies outside the years 1 to 9998")]
     OutOfRange,
 }
 
@@ -34,8 +34,8 @@ const MICROS_PER_HOUR: i64 = 3_600 * MICROS_PER_SECOND;
 const HOURS_PER_DAY: i32 = 24;
 /// 0001-01-01T00:00:00Z: the first year that a `date` partition can spell.
 const MIN_MICROS: i64 = -62_135_596_800 * MICROS_PER_SECOND;
-/// 9999-12-30T22:00:00.999999Z: the last moment that has a name in every time zone.
-const MAX_MICROS: i64 = 253_402_207_200 * MICROS_PER_SECOND + 999_999;
+/// 9998-12-31T23:59:59.999999Z: the last year that has a name in every time zone.
+const MAX_MICROS: i64 = 253_370_764_800 * MICROS_PER_SECOND - 1;
 
 /// An epoch number below this many is in seconds (up to the year 5138) …
 const SECONDS_BELOW: u64 = 100_000_000_000;
@@ -43,7 +43,7 @@ const SECONDS_BELOW: u64 = 100_000_000_000;
 const MILLIS_BELOW: u64 = 100_000_000_000_000;
 
 impl Timestamp {
-    /// Returns the moment so many microseconds after 1970, if it lies in the years 1 to 9999.
+    /// Returns the moment so many microseconds after 1970, if it lies in the years 1 to 9998.
     ///
     /// # Errors
     /// [`TimestampError::OutOfRange`] otherwise.
@@ -74,7 +74,7 @@ impl Timestamp {
     /// Returns the moment an epoch integer names, its unit told by its magnitude.
     ///
     /// # Errors
-    /// [`TimestampError::OutOfRange`] beyond the years 1 to 9999.
+    /// [`TimestampError::OutOfRange`] beyond the years 1 to 9998.
     pub fn from_epoch(value: i64) -> Result<Timestamp, TimestampError> {
         let micros = i128::from(value) * i128::from(micros_per_unit(value.unsigned_abs()));
         i64::try_from(micros).map_err(|_| TimestampError::OutOfRange).and_then(Timestamp::from_micros)
@@ -88,7 +88,7 @@ impl Timestamp {
     /// Returns the bucket this moment falls in.
     pub fn hour(self) -> Hour {
         let hours = self.0.div_euclid(MICROS_PER_HOUR);
-        Hour(i32::try_from(hours).expect("the years 1 to 9999 have fewer than 2^31 hours"))
+        Hour(i32::try_from(hours).expect("the years 1 to 9998 have fewer than 2^31 hours"))
     }
 
     /// Returns the first full hour that does not begin before this moment.
@@ -218,11 +218,14 @@ fn parse_epoch(text: &str) -> Result<Timestamp, TimestampError> {
 fn parse_rfc3339(text: &str) -> Result<Timestamp, TimestampError> {
     // The library also reads week dates and bracketed zone names, which RFC 3339 has not.
     let plain = text.len() >= 19 && text.as_bytes()[4] == b'-' && !text.contains('[');
-    let moment: jiff::Timestamp = if plain {
-        text.parse().map_err(|_| TimestampError::Unreadable)?
-    } else {
+    if !plain {
         return Err(TimestampError::Unreadable);
-    };
+    }
+    let moment: jiff::Timestamp = text.parse().map_err(|_| {
+        // A moment that is written well, and yet is none, lies beyond what the calendar holds.
+        let is_dated = text.get(..19).is_some_and(|local| local.parse::<civil::DateTime>().is_ok());
+        if is_dated && text.len() > 19 { TimestampError::OutOfRange } else { TimestampError::Unreadable }
+    })?;
     // Sub-microseconds are floored, so that an hour's last nanosecond stays in its hour.
     let micros = moment.as_nanosecond().div_euclid(1_000);
     i64::try_from(micros).map_err(|_| TimestampError::OutOfRange).and_then(Timestamp::from_micros)
@@ -247,7 +250,7 @@ mod tests {
         check("1483794300123", Ok("2017-01-07T13:05:00.123Z"));
         check("1483794300123456", Ok("2017-01-07T13:05:00.123456Z"));
         check("-1.5", Ok("1969-12-31T23:59:58.5Z"));
-        check("9999-12-30T00:00:00Z", Ok("9999-12-30T00:00:00Z"));
+        check("9998-12-31T23:59:59Z", Ok("9998-12-31T23:59:59Z"));
     }
 
     #[test]
@@ -256,6 +259,7 @@ mod tests {
             check(text, Err(TimestampError::Unreadable));
         }
         check("  ", Err(TimestampError::Empty));
+        check("9999-12-31T23:59:59Z", Err(TimestampError::OutOfRange));
         check("99999999999999999999", Err(TimestampError::OutOfRange));
         check("999999999999999999", Err(TimestampError::OutOfRange));
     }
