@@ -32,12 +32,9 @@ pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Resu
         Done::RolledUp(summary) => write_rollup(summary, verbosity, out),
         Done::Ranked { rolled_up, published } => {
             write_rollup(rolled_up, verbosity, out)?;
-            let (categories, rows) = (published.categories, published.rows);
-            writeln!(
-                out,
-                "rank: {categories} categories, {rows} rows, {} bytes in {}",
-                published.size_bytes, published.file
-            )
+            let categories = counted(published.categories, "category", "categories");
+            let rows = counted(published.rows, "row", "rows");
+            writeln!(out, "rank: {categories}, {rows}, {} bytes in {}", published.size_bytes, published.file)
         }
     }
 }
@@ -48,7 +45,8 @@ fn write_ingest(summary: &ingest::Summary, verbosity: Verbosity, out: &mut dyn W
     }
     let more = summary.rejected.saturating_sub(summary.first_rejects.len() as u64);
     if more > 0 {
-        writeln!(out, "rejected: {more} more lines; all are kept in the lake's rejects folder")?;
+        let more = counted(more, "more line", "more lines");
+        writeln!(out, "rejected: {more}; all are kept in the lake's rejects folder")?;
     }
     if verbosity == Verbosity::Verbose {
         for name in &summary.passed_over {
@@ -63,10 +61,10 @@ fn write_ingest(summary: &ingest::Summary, verbosity: Verbosity, out: &mut dyn W
     }
     let ingest::Summary { read, accepted, duplicate, rejected, batches, .. } = summary;
     write!(out, "ingest: {read} read = {accepted} accepted + {duplicate} duplicate + {rejected} rejected")?;
-    write!(out, ", {batches} new batches")?;
+    write!(out, ", {}", counted(*batches, "new batch", "new batches"))?;
     match summary.failures.len() {
         0 => writeln!(out),
-        failed => writeln!(out, ", {failed} of {} inputs failed", summary.inputs),
+        failed => writeln!(out, ", {failed} of {} failed", counted(summary.inputs, "input", "inputs")),
     }
 }
 
@@ -81,15 +79,24 @@ fn write_rollup(summary: &rollup::Summary, verbosity: Verbosity, out: &mut dyn W
     if summary.hours == 0 {
         return writeln!(out, "rollup: up to date");
     }
-    write!(out, "rollup: {} hours, {} events in {} rows", summary.hours, summary.events, summary.rows)?;
+    let (hours, events) =
+        (counted(summary.hours, "hour", "hours"), counted(summary.events, "event", "events"));
+    write!(out, "rollup: {hours} summed from {events}, {} written", counted(summary.rows, "row", "rows"))?;
     if summary.repeated > 0 {
-        write!(out, ", {} repeated events left out", summary.repeated)?;
+        write!(out, ", {} left out", counted(summary.repeated, "repeated event", "repeated events"))?;
     }
     if summary.conflicts > 0 {
-        write!(out, ", {} event ids with differing contents counted once", summary.conflicts)?;
+        let ids = counted(summary.conflicts, "event id", "event ids");
+        write!(out, ", {ids} with differing contents counted once")?;
     }
     if verbosity == Verbosity::Verbose {
-        write!(out, ", {} files written, {} replaced", summary.files_added, summary.files_removed)?;
+        let files = counted(summary.files_added, "file", "files");
+        write!(out, ", {files} added, {} taken out", summary.files_removed)?;
     }
     writeln!(out)
+}
+
+/// Returns a number of things in words: `1 hour`, `2 hours`.
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }

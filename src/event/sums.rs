@@ -76,13 +76,37 @@ pub struct SumRows {
 impl SumRows {
     /// Appends other rows under this table's own numbers.
     pub fn append(&mut self, other: &SumRows) {
+        self.append_where(other, |_| true);
+    }
+
+    /// Appends those of other rows that are wanted, under this table's own numbers.
+    pub fn append_where(&mut self, other: &SumRows, wants: impl Fn(&SumRow) -> bool) {
         let items = self.items.codes_of(&other.items);
         let sets = self.path_sets.codes_of(&other.path_sets);
-        self.rows.extend(other.rows.iter().map(|row| SumRow {
+        self.rows.extend(other.rows.iter().filter(|row| wants(row)).map(|row| SumRow {
             item: items[row.item as usize],
             path_set: sets[row.path_set as usize],
             ..*row
         }));
+    }
+
+    /// Returns the rows ordered by item, set of paths, copy and hour, as rollup files are.
+    pub fn sorted(&self) -> Vec<&SumRow> {
+        let mut rows: Vec<&SumRow> = self.rows.iter().collect();
+        rows.sort_unstable_by(|a, b| self.key(a).cmp(&self.key(b)));
+        rows
+    }
+
+    /// Tells whether both have the same rows, by whatever numbers.
+    pub fn is_same_as(&self, other: &SumRows) -> bool {
+        let is_same = |(ours, theirs): (&SumRow, &SumRow)| {
+            self.key(ours) == other.key(theirs) && ours.sums == theirs.sums
+        };
+        self.rows.len() == other.rows.len() && self.sorted().into_iter().zip(other.sorted()).all(is_same)
+    }
+
+    fn key(&self, row: &SumRow) -> (&str, &str, bool, Hour) {
+        (self.items.name(row.item), self.path_sets.name(row.path_set), row.is_primary, row.hour)
     }
 
     /// Returns the rows grouped by item, and for each item where its rows lie.

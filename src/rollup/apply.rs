@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use rayon::prelude::*;
 
 use crate::columns::{SumLine, encode_sums};
-use crate::event::{SumRow, SumRows};
+use crate::event::SumRows;
 use crate::lake::{HourPartition, Lake, hive_folder, partition_map, unique_name};
 use crate::rollup::conflicts::{IdHash, IdHasher, Version, conflicts};
 use crate::rollup::hour::{Settled, Tally, add_hour};
@@ -95,7 +95,7 @@ fn apply_day(
         .collect();
     let settled = DaySettled { by_hour: by_hour?, hasher };
     let categories: BTreeSet<&Option<String>> =
-        day.events.keys().map(|partition| &partition.category).chain(day.replaced.keys()).collect();
+        day.events.keys().map(|partition| &partition.category).chain(day.standing.keys()).collect();
     let outcomes: Result<Vec<DayOutcome>, RollupError> = categories
         .into_iter()
         .collect::<Vec<_>>()
@@ -123,28 +123,28 @@ fn apply_category(
         tally.repeated += of_hour.repeated;
         run.advance(Stage::Rollup, files.iter().map(|file| file.rows).sum());
     }
-    let removes = day.replaced.get(category).cloned().unwrap_or_default();
-    for file in &removes {
-        carry_over(rollups, file, &day.hours, &mut sums)?;
+    let standing = day.standing.get(category).map_or(&[][..], Vec::as_slice);
+    if !day.from_ground {
+        let mut stood = SumRows::default();
+        for file in standing {
+            read_day(rollups, file, &mut stood)?;
+        }
+        let mut of_rebuilt = SumRows::default();
+        of_rebuilt.append_where(&stood, |row| day.hours.contains(&row.hour));
+        if of_rebuilt.is_same_as(&sums) {
+            return Ok(DayOutcome { add: None, removes: Vec::new(), tally });
+        }
+        sums.append_where(&stood, |row| !day.hours.contains(&row.hour));
     }
-    Ok(DayOutcome { add: write(day, category.as_deref(), &sums, bulk)?, removes, tally })
+    Ok(DayOutcome { add: write(day, category.as_deref(), &sums, bulk)?, removes: standing.to_vec(), tally })
 }
 
-/// Takes the rows of hours that stay as they are from a file that goes.
-fn carry_over(
-    rollups: &Rollups,
-    file: &LiveFile,
-    rebuilt: &BTreeSet<Hour>,
-    into: &mut SumRows,
-) -> Result<(), RollupError> {
+/// Reads a rollup file whole.
+fn read_day(rollups: &Rollups, file: &LiveFile, into: &mut SumRows) -> Result<(), RollupError> {
     let place = place_of(file)?;
     let midnight = Hour::of(place.date, 0);
     let wanted = Wanted { event_types: &[], hours: midnight..midnight.plus(24), paths: &|_| true };
-    let mut rows = SumRows::default();
-    rollups.read_file(file, &place, &wanted, &mut rows)?;
-    rows.rows.retain(|row| !rebuilt.contains(&row.hour));
-    into.append(&rows);
-    Ok(())
+    rollups.read_file(file, &place, &wanted, into)
 }
 
 /// Writes one category's day, sorted for merging; nothing where it has no rows.
@@ -157,12 +157,7 @@ fn write(
     if sums.rows.is_empty() {
         return Ok(None);
     }
-    let mut rows: Vec<&SumRow> = sums.rows.iter().collect();
-    let key = |row: &SumRow| {
-        (sums.items.name(row.item), sums.path_sets.name(row.path_set), row.is_primary, row.hour)
-    };
-    rows.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
-    let lines = rows.into_iter().map(|row| SumLine {
+    let lines = sums.sorted().into_iter().map(|row| SumLine {
         hour_of_day: row.hour.of_day(),
         item_id: sums.items.name(row.item),
         paths: sums.path_sets.name(row.path_set),

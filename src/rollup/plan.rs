@@ -33,8 +33,10 @@ pub(super) struct DayPlan {
     pub hours: BTreeSet<Hour>,
     /// The files of those hours.
     pub events: BTreeMap<HourPartition, Vec<LiveFile>>,
-    /// The day's rollup files that hold one of those hours, by category.
-    pub replaced: BTreeMap<Option<String>, Vec<LiveFile>>,
+    /// The day's rollup files that may hold one of those hours, by category.
+    pub standing: BTreeMap<Option<String>, Vec<LiveFile>>,
+    /// The standing files go whatever they hold, unread.
+    pub from_ground: bool,
 }
 
 impl Plan {
@@ -97,7 +99,8 @@ fn days(lake: &Lake, rollups: &Rollups, touched: Option<&Hours>) -> Result<Vec<D
         date,
         hours: BTreeSet::new(),
         events: BTreeMap::new(),
-        replaced: BTreeMap::new(),
+        standing: BTreeMap::new(),
+        from_ground: touched.is_none(),
     };
     for (event_type, hour) in touched.into_iter().flatten() {
         let key = (event_type.clone(), hour.date());
@@ -127,11 +130,7 @@ fn days(lake: &Lake, rollups: &Rollups, touched: Option<&Hours>) -> Result<Vec<D
                 _ => continue,
             },
         };
-        if touched.is_none() {
-            day.hours
-                .extend((0..24).map(|hour| Hour::of(place.date, hour)).filter(|hour| place.may_hold(*hour)));
-        }
-        day.replaced.entry(place.category).or_default().push(file);
+        day.standing.entry(place.category).or_default().push(file);
     }
     Ok(days.into_values().collect())
 }
