@@ -1,16 +1,20 @@
 //! Progress bars on a terminal: how much, how fast, how much longer.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::cli::listeners::stage_name;
 use crate::trace::{Listener, Signal, Stage};
 
 /// Work that is done sooner than this shows no bar.
 const QUIET_FOR: Duration = Duration::from_millis(250);
+/// How often bars are drawn anew, whether or not anything moves.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Draws a bar for each stage under way.
 struct Bars {
@@ -26,7 +30,35 @@ struct Bar {
 
 /// Returns a listener that draws bars on stderr.
 pub fn bars() -> Arc<dyn Listener> {
-    Arc::new(Bars { screen: MultiProgress::new(), bars: Mutex::new(BTreeMap::new()) })
+    let bars = Arc::new(Bars { screen: MultiProgress::new(), bars: Mutex::new(BTreeMap::new()) });
+    let drawn = Arc::downgrade(&bars);
+    thread::spawn(move || keep_drawing(&drawn));
+    bars
+}
+
+/// Draws until the listener is gone.
+fn keep_drawing(drawn: &Weak<Bars>) {
+    while let Some(bars) = drawn.upgrade() {
+        bars.draw();
+        drop(bars);
+        thread::sleep(TICK);
+    }
+}
+
+impl Bars {
+    #[expect(clippy::disallowed_methods, reason = "this is the door: bars wait before they show")]
+    fn draw(&self) {
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        for (stage, bar) in bars.iter_mut() {
+            if bar.is_shown {
+                bar.bar.tick();
+            } else if Instant::now().duration_since(bar.began) > QUIET_FOR {
+                bar.is_shown = true;
+                bar.bar.set_style(style(*stage, bar.bar.length().is_some()));
+                self.screen.add(bar.bar.clone());
+            }
+        }
+    }
 }
 
 impl Listener for Bars {
@@ -39,18 +71,14 @@ impl Listener for Bars {
                 if let Some(total) = total {
                     bar.set_length(total);
                 }
-                let began = Instant::now();
-                if let Some(old) = bars.insert(stage, Bar { bar, began, is_shown: false }) {
+                let fresh = Bar { bar, began: Instant::now(), is_shown: false };
+                if let Some(old) = bars.insert(stage, fresh) {
                     old.bar.finish_and_clear();
                 }
             }
             Signal::Advances { stage, by } => {
-                let Some(bar) = bars.get_mut(&stage) else { return };
-                bar.bar.inc(by);
-                if !bar.is_shown && bar.began.elapsed() > QUIET_FOR {
-                    bar.is_shown = true;
-                    bar.bar.set_style(style(stage, bar.bar.length().is_some()));
-                    self.screen.add(bar.bar.clone());
+                if let Some(bar) = bars.get_mut(&stage) {
+                    bar.bar.inc(by);
                 }
             }
             Signal::Ends { stage } => {
@@ -68,9 +96,15 @@ fn style(stage: Stage, has_total: bool) -> ProgressStyle {
     let template = match (stage, has_total) {
         (Stage::Ingest, true) => "{bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
         (Stage::Ingest, false) => "{spinner} {bytes} {bytes_per_sec}",
-        (_, true) => "{bar:30} {human_pos}/{human_len} rows {per_sec}, {eta} left",
-        (_, false) => "{spinner} {human_pos} rows {per_sec}",
+        (_, true) => "{bar:30} {human_pos}/{human_len} rows {rate}, {eta} left",
+        (_, false) => "{spinner} {elapsed}",
     };
-    ProgressStyle::with_template(&format!("{name:>8} {template}"))
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style = ProgressStyle::with_template(&format!("{name:>8} {template}"));
+    style.unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("rate", write_rate)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for the eye")]
+fn write_rate(state: &ProgressState, into: &mut dyn Write) {
+    // A bar that cannot be written is not drawn.
+    let _ = write!(into, "{}/s", HumanCount(state.per_sec() as u64));
 }

@@ -131,7 +131,7 @@ struct Intake<'a> {
 
 impl Intake<'_> {
     fn take(&self) -> Result<(), Stop> {
-        match self.input.open()? {
+        match self.input.open(self.run)? {
             Source::Text { format, reader } => {
                 self.take_text(format, Slices::of(reader, format, self.lake.slice_bytes()))
             }
@@ -139,11 +139,10 @@ impl Intake<'_> {
         }
     }
 
-    fn take_text(&self, format: Format, slices: Slices) -> Result<(), Stop> {
+    fn take_text(&self, format: Format, slices: Slices<'_>) -> Result<(), Stop> {
         let mut reader = lines::LineReader::of(format);
         for slice in slices {
             let slice = slice?;
-            self.run.advance(Stage::Ingest, slice.consumed_bytes);
             if slice.first_line == 1 {
                 reader.read_header(&slice).map_err(Stop::Input)?;
             }
@@ -175,7 +174,6 @@ impl Intake<'_> {
             reader.read(per_slice, &mut builder).map_err(Stop::Input)?;
             self.hand_over_batch(id, builder)?;
         }
-        self.run.advance(Stage::Ingest, self.input.size_bytes.unwrap_or(0));
         Ok(())
     }
 

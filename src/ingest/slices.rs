@@ -19,15 +19,15 @@ pub struct Slice {
     /// Number of its first line in the input, from 1.
     pub first_line: u64,
     pub id: String,
-    /// Bytes of the input it covers.
+    /// Bytes of the input it covers, unpacked.
     pub consumed_bytes: u64,
     /// It is one line too long to hold, of which `bytes` has the beginning.
     pub is_endless_line: bool,
 }
 
 /// The slices of one input.
-pub struct Slices {
-    reader: Box<dyn Read>,
+pub struct Slices<'a> {
+    reader: Box<dyn Read + 'a>,
     quotes: bool,
     limit: usize,
     hasher: blake3::Hasher,
@@ -36,9 +36,9 @@ pub struct Slices {
     at_end: bool,
 }
 
-impl Slices {
+impl<'a> Slices<'a> {
     /// Cuts what the reader gives into slices of at most `limit` bytes.
-    pub fn of(reader: Box<dyn Read>, format: Format, limit: u64) -> Slices {
+    pub fn of(reader: Box<dyn Read + 'a>, format: Format, limit: u64) -> Slices<'a> {
         Slices {
             reader,
             quotes: format != Format::Ndjson,
@@ -117,7 +117,7 @@ impl Slices {
     }
 }
 
-impl Iterator for Slices {
+impl Iterator for Slices<'_> {
     type Item = Result<Slice, SourceError>;
 
     fn next(&mut self) -> Option<Self::Item> {

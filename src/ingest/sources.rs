@@ -8,6 +8,7 @@ use flate2::read::MultiGzDecoder;
 
 use crate::lake::Reject;
 use crate::store::spool;
+use crate::trace::{Run, Stage};
 
 /// The form of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,8 +40,8 @@ pub struct Plan {
 }
 
 /// An opened input.
-pub enum Source {
-    Text { format: Format, reader: Box<dyn Read> },
+pub enum Source<'a> {
+    Text { format: Format, reader: Box<dyn Read + 'a> },
     Rows(RowFile),
 }
 
@@ -154,17 +155,18 @@ fn format_of_name(path: &Path) -> Option<Format> {
 }
 
 impl Input {
-    /// Opens the input and unpacks it, whatever its name says of compression.
+    /// Opens the input and unpacks it, whatever its name says of compression; what is read of it
+    /// is reported.
     ///
     /// # Errors
     /// Says why it cannot be read.
-    pub fn open(&self) -> Result<Source, SourceError> {
+    pub fn open<'a>(&self, run: &'a Run) -> Result<Source<'a>, SourceError> {
         let format = self.format.ok_or(SourceError::UnknownFormat)?;
         let raw: Box<dyn Read> = match &self.path {
             Some(path) => Box::new(File::open(path)?),
             None => Box::new(io::stdin()),
         };
-        let (compression, reader) = unpacked(raw)?;
+        let (compression, reader) = unpacked(Box::new(Metered { raw, run }))?;
         if format != Format::Parquet {
             return Ok(Source::Text { format, reader });
         }
@@ -179,7 +181,9 @@ impl Input {
 }
 
 /// Returns what the bytes are once unpacked, told by how they begin.
-fn unpacked(mut raw: Box<dyn Read>) -> Result<(Option<&'static str>, Box<dyn Read>), SourceError> {
+fn unpacked<'a>(
+    mut raw: Box<dyn Read + 'a>,
+) -> Result<(Option<&'static str>, Box<dyn Read + 'a>), SourceError> {
     let mut head = [0; 4];
     let mut filled = 0;
     while filled < head.len() {
@@ -200,6 +204,20 @@ fn unpacked(mut raw: Box<dyn Read>) -> Result<(Option<&'static str>, Box<dyn Rea
         return Ok((Some("zstd"), Box::new(Unpacking { compression: "zstd", reader })));
     }
     Ok((None, Box::new(whole)))
+}
+
+/// Reports how much is read.
+struct Metered<'a> {
+    raw: Box<dyn Read>,
+    run: &'a Run,
+}
+
+impl Read for Metered<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.raw.read(into)?;
+        self.run.advance(Stage::Ingest, read as u64);
+        Ok(read)
+    }
 }
 
 /// A decoder whose errors say what was being unpacked.
