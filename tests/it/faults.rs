@@ -1,0 +1,197 @@
+//! Every operation on the disk may fail: the lake is then as it was before or as it is after, and
+//! doing the same again makes it as after.
+
+mod disk;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use topsell::ingest;
+use topsell::lake::Lake;
+use topsell::pipeline::{self, Step};
+use topsell::rank::{Measure, Rules};
+use topsell::rollup::{Rollups, Scope, Wanted};
+use topsell::snapshot::Snapshot;
+use topsell::store::Store;
+use topsell::time::{Decay, Hour, Timestamp, Window};
+use topsell::trace::Run;
+
+use crate::world::World;
+use disk::{Faults, Manner};
+
+const FIRST: &str = "ts,event_id,item_id,category,quantity\n\
+    2017-01-14T10:00:00Z,e1,a,Books/New|Toys,2\n\
+    2017-01-14T11:00:00Z,e2,b,Books,1\n";
+const SECOND: &str = "ts,event_id,item_id,category,quantity\n\
+    2017-01-14T10:30:00Z,e3,c,Books/Old,5\n\
+    2017-01-14T12:00:00Z,e4,a,Toys,7\n\
+    not-a-time,e5,a,Toys,7\n";
+const AS_OF: &str = "2017-01-15T00:00:00Z";
+
+#[test]
+fn an_ingest_that_fails_anywhere_leaves_the_lake_before_or_after() {
+    every_failure_leaves_before_or_after(&|world| ingest_step(world, "second.csv"), &[]);
+}
+
+#[test]
+fn the_first_ingest_that_fails_anywhere_can_be_done_again() {
+    for manner in [Manner::Undone, Manner::DoneUntold] {
+        for operations in 0.. {
+            let world = world();
+            let faults = Faults::after(operations, manner);
+            let outcome = attempt(&world, "lake", &ingest_step(&world, "first.csv"), &faults);
+            attempt(&world, "lake", &ingest_step(&world, "first.csv"), &never())
+                .expect("a second try succeeds");
+            assert_eq!(seen(&world.path("lake")).events, 3, "after {operations} operations, {outcome:?}");
+            if !faults.have_struck() {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rollup_that_fails_anywhere_leaves_the_lake_before_or_after() {
+    let prepare = |world: &World| vec![ingest_step(world, "second.csv")];
+    every_failure_leaves_before_or_after(&|_| Step::Rollup { scope: Scope::Changed }, &[&prepare]);
+}
+
+#[test]
+fn a_rollup_from_the_ground_that_fails_anywhere_leaves_the_lake_before_or_after() {
+    every_failure_leaves_before_or_after(&|_| Step::Rollup { scope: Scope::All }, &[]);
+}
+
+#[test]
+fn a_rank_that_fails_anywhere_leaves_the_lake_before_or_after() {
+    let prepare =
+        |world: &World| vec![ingest_step(world, "second.csv"), Step::Rollup { scope: Scope::Changed }];
+    every_failure_leaves_before_or_after(&|_| rank_step(), &[&prepare]);
+}
+
+/// What a reader of the lake sees.
+#[derive(Clone, Debug, PartialEq)]
+struct Seen {
+    events: u64,
+    /// Units by item, set of paths, hour and copy.
+    sums: BTreeMap<(String, String, i32, bool), i64>,
+    ranking: Vec<String>,
+}
+
+/// Fails a step at its first operation, its second, and so on until nothing fails any more.
+fn every_failure_leaves_before_or_after(
+    step: &dyn Fn(&World) -> Step,
+    prepare: &[&dyn Fn(&World) -> Vec<Step>],
+) {
+    let world = world();
+    for step in [ingest_step(&world, "first.csv"), rank_step()] {
+        attempt(&world, "before", &step, &never()).expect("nothing fails yet");
+    }
+    for step in prepare.iter().flat_map(|prepare| prepare(&world)) {
+        attempt(&world, "before", &step, &never()).expect("nothing fails yet");
+    }
+    let before = seen(&world.path("before"));
+    copy(&world.path("before"), &world.path("after"));
+    attempt(&world, "after", &step(&world), &never()).expect("nothing fails yet");
+    let after = seen(&world.path("after"));
+    for manner in [Manner::Undone, Manner::DoneUntold] {
+        for operations in 0.. {
+            let lake = format!("lake-{manner:?}-{operations}");
+            copy(&world.path("before"), &world.path(&lake));
+            let faults = Faults::after(operations, manner);
+            let outcome = attempt(&world, &lake, &step(&world), &faults);
+            let left = seen(&world.path(&lake));
+            assert!(left == before || left == after, "after {operations} operations {manner:?}: {left:?}");
+            if outcome.is_ok() {
+                assert_eq!(left, after, "success after {operations} operations {manner:?}");
+            }
+            attempt(&world, &lake, &step(&world), &never()).expect("a second try succeeds");
+            assert_eq!(
+                seen(&world.path(&lake)),
+                after,
+                "a second try after {operations} operations {manner:?}"
+            );
+            if !faults.have_struck() {
+                assert!(operations > 3, "the faults were never near the step");
+                break;
+            }
+        }
+    }
+}
+
+fn world() -> World {
+    let world = World::new();
+    world.write("first.csv", FIRST);
+    world.write("second.csv", SECOND);
+    world
+}
+
+fn never() -> Faults {
+    Faults::after(i64::MAX, Manner::Undone)
+}
+
+fn attempt(world: &World, lake: &str, step: &Step, faults: &Faults) -> Result<(), String> {
+    let store =
+        Store::open_through(&world.path(lake), |disk| faults.before(disk)).map_err(|e| e.to_string())?;
+    pipeline::run(step, &store, now(), &Run::default()).map(|_| ()).map_err(|e| e.to_string())
+}
+
+fn seen(lake: &Path) -> Seen {
+    let store = Store::open(lake).expect("the lake's folder can be named");
+    let open = Lake::open(store.clone()).expect("the lake can be opened");
+    let events = open.events().files().expect("the log can be read").1;
+    let rollups = Rollups::open_or_create(&store).expect("the rollups can be opened");
+    let span = Hour::new(0)..now().hour().plus(24);
+    let wanted = Wanted { event_types: &["purchase".to_owned()], hours: span, paths: &|_| true };
+    let rows = rollups.read(&wanted, &Run::default()).expect("the sums can be read");
+    let key = |row: &topsell::event::SumRow| {
+        let (item, paths) = (rows.items.name(row.item), rows.path_sets.name(row.path_set));
+        (item.to_owned(), paths.to_owned(), row.hour.number(), row.is_primary)
+    };
+    let snapshot = Snapshot::current(&store).map(|snapshot| snapshot.category(None));
+    let ranking = snapshot.ok().map(|rows| rows.expect("the snapshot can be read")).unwrap_or_default();
+    Seen {
+        events: events.iter().map(|file| file.rows).sum(),
+        sums: rows.rows.iter().map(|row| (key(row), row.sums.units)).collect(),
+        ranking: ranking
+            .iter()
+            .map(|row| format!("{} {} {}", row.rank, row.item_id, row.sums.units))
+            .collect(),
+    }
+}
+
+fn ingest_step(world: &World, file: &str) -> Step {
+    Step::Ingest {
+        plan: ingest::plan(&[world.path(file)], None),
+        options: ingest::Options { now: now(), max_skew_seconds: 3_600 },
+        slice_bytes: None,
+    }
+}
+
+fn rank_step() -> Step {
+    let rules = Rules {
+        window: Window::ending(now().hour(), 150),
+        decay: Decay::HalfLifeHours(48.0),
+        measure: Measure::Units,
+        top: 100,
+        min_items: 1,
+        max_lookback_hours: 150,
+    };
+    Step::Rank { rules, event_types: vec!["purchase".to_owned()] }
+}
+
+fn now() -> Timestamp {
+    Timestamp::parse(AS_OF).expect("a good moment")
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder can be made");
+    for entry in std::fs::read_dir(from).expect("a folder can be read") {
+        let entry = entry.expect("a folder can be read");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a file can be copied");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! A disk that fails on purpose: at the n-th operation, and ever after.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, DynObjectStore, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+
+/// How many operations a disk has left, and what a failing one has still done.
+#[derive(Clone, Debug)]
+pub struct Faults {
+    left: Arc<AtomicI64>,
+    manner: Manner,
+}
+
+/// How an operation fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// It does nothing.
+    Undone,
+    /// A write is on disk, and its success is not told.
+    DoneUntold,
+}
+
+/// A disk that fails when its operations are used up.
+#[derive(Debug)]
+pub struct FaultyDisk {
+    disk: Arc<DynObjectStore>,
+    faults: Faults,
+}
+
+impl Faults {
+    /// Returns faults that begin after so many operations.
+    pub fn after(operations: i64, manner: Manner) -> Faults {
+        Faults { left: Arc::new(AtomicI64::new(operations)), manner }
+    }
+
+    /// Tells whether the disk has failed.
+    pub fn have_struck(&self) -> bool {
+        self.left.load(Ordering::SeqCst) < 0
+    }
+
+    /// Puts these faults before a disk.
+    pub fn before(&self, disk: Arc<DynObjectStore>) -> Arc<DynObjectStore> {
+        Arc::new(FaultyDisk { disk, faults: self.clone() })
+    }
+
+    fn strike(&self) -> bool {
+        self.left.fetch_sub(1, Ordering::SeqCst) <= 0
+    }
+}
+
+fn failure() -> Error {
+    Error::Generic { store: "faulty", source: Box::new(std::io::Error::other("this disk fails on purpose")) }
+}
+
+impl FaultyDisk {
+    fn check(&self) -> Result<()> {
+        if self.faults.strike() { Err(failure()) } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for FaultyDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a faulty {}", self.disk)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for FaultyDisk {
+    async fn put_opts(&self, at: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        if self.faults.strike() {
+            if self.faults.manner == Manner::DoneUntold {
+                self.disk.put_opts(at, payload, options).await?;
+            }
+            return Err(failure());
+        }
+        self.disk.put_opts(at, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        at: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.check()?;
+        self.disk.put_multipart_opts(at, options).await
+    }
+
+    async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
+        self.check()?;
+        self.disk.get_opts(at, options).await
+    }
+
+    async fn get_ranges(&self, at: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.check()?;
+        self.disk.get_ranges(at, ranges).await
+    }
+
+    fn delete_stream(&self, at: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        match self.check() {
+            Ok(()) => self.disk.delete_stream(at),
+            Err(error) => stream::once(async { Err(error) }).boxed(),
+        }
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        match self.check() {
+            Ok(()) => self.disk.list(prefix),
+            Err(error) => stream::once(async { Err(error) }).boxed(),
+        }
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.check()?;
+        self.disk.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.check()?;
+        self.disk.copy_opts(from, to, options).await
+    }
+}
