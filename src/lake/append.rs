@@ -85,12 +85,15 @@ impl Lake {
         let groups = group(events, &placed);
         let order = events.item_order();
         let bulk = self.store.bulk();
-        let file_name = format!("{}-{}.parquet", &batch.id[..batch.id.len().min(16)], unique_name());
+        let batch_name = unique_name();
         let files: Result<Vec<NewFile>, LakeError> = groups
             .into_par_iter()
-            .map(|(partition, mut copies)| {
+            .enumerate()
+            .map(|(number, (partition, mut copies))| {
                 copies.sort_unstable_by_key(|copy| (order[copy.row], events.ts(copy.row), copy.row));
-                let path = format!("{}/{file_name}", partition.folder());
+                // Numbered, so that folders which one file system takes for two names and another
+                // for one never make two files one.
+                let path = format!("{}/{batch_name}-{number:05}.parquet", partition.folder());
                 let encoded = encode_events(events, &copies)
                     .map_err(|source| LakeError::Columns { file: path.clone(), source })?;
                 let size_bytes = encoded.bytes.len() as u64;

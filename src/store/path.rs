@@ -21,7 +21,9 @@ pub fn folder_name(column: &str, value: Option<&str>) -> String {
     let Some(value) = value else { return format!("{column}={HIVE_NULL}") };
     let mut escaped = String::with_capacity(value.len());
     for c in value.chars() {
-        if c.is_alphanumeric() || " _-.,&()+".contains(c) {
+        // A value spelled like Hive's name for none must not lie in none's folder.
+        let is_plain = c.is_alphanumeric() || " _-.,&()+".contains(c);
+        if is_plain && !(escaped.is_empty() && value == HIVE_NULL) {
             escaped.push(c);
         } else {
             let mut bytes = [0; 4];
@@ -63,6 +65,7 @@ mod tests {
         check(Some("A%2FB"), "category=A%252FB");
         check(Some("a\nb\u{7f}"), "category=a%0Ab%7F");
         check(None, "category=__HIVE_DEFAULT_PARTITION__");
+        check(Some(HIVE_NULL), "category=%5F_HIVE_DEFAULT_PARTITION__");
         let long = folder_name("category", Some(&"ü".repeat(4_000)));
         assert!(long.len() < 200 && long.contains('~'));
     }

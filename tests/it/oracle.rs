@@ -1,1 +1,166 @@
-//! To be written.
+//! Every ranking against brute force straight from the definitions, on sales made up at random.
+//!
+//! Invariant: nothing here is the program's own code; it is only run, and its snapshot read.
+
+mod logs;
+mod sales;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::oracle::logs::{event_ids, write_logs};
+use crate::oracle::sales::{Between, Decay, JANUARY, MEASURES, ROUNDS, Rules, Sale, between, rules, sale};
+use crate::world::{Ranked, World};
+
+/// How many made-up shops are ranked, unless PROPTEST_CASES says otherwise.
+const CASES: u32 = 48;
+
+/// Units, purchases and money in ten-thousandths, by hour.
+type Hours = BTreeMap<i64, [i128; 3]>;
+
+#[test]
+fn every_ranking_is_what_brute_force_makes_of_the_same_sales() {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
+    let shops = (vec(sale(), 0..90), rules(), vec(between(), ROUNDS - 1));
+    let outcome =
+        TestRunner::new(config).run(&shops, |(sales, rules, between)| check(&sales, &rules, &between));
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// Lets the sales come in round by round, and compares every ranking on the way.
+fn check(sales: &[Sale], rules: &Rules, between: &[Between]) -> Result<(), TestCaseError> {
+    let world = World::new();
+    let ids = event_ids(sales);
+    for round in 0..ROUNDS {
+        let mut logs = write_logs(&world, sales, &ids, round);
+        if round > 0 {
+            std::fs::copy(world.path("0-0.csv"), world.path("again.csv")).expect("a file can be copied");
+            logs.push("again.csv".to_owned());
+        }
+        let said = world.run(&format!("ingest {}", logs.join(" ")));
+        prop_assert_eq!(said.code, Some(0), "{}", said.whole());
+        match between.get(round) {
+            Some(Between::Nothing) => {}
+            Some(Between::Rollup) => prop_assert_eq!(world.run("rollup").code, Some(0)),
+            Some(Between::Rank) | None => check_ranking(&world, rules, &oracle(sales, rules, round))?,
+        }
+    }
+    Ok(())
+}
+
+fn check_ranking(world: &World, rules: &Rules, expected: &[Ranked]) -> Result<(), TestCaseError> {
+    let arguments = rules.arguments();
+    let said = world.run_with(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), b"");
+    if expected.is_empty() {
+        prop_assert_eq!(said.code, Some(5), "nothing ranks: {}", said.whole());
+        return Ok(());
+    }
+    prop_assert_eq!(said.code, Some(0), "{}", said.whole());
+    let got = world.ranking("data/lake");
+    for (got, expected) in got.iter().zip(expected) {
+        let is_near = (got.score - expected.score).abs() <= 1e-12 * expected.score;
+        let same = Ranked { score: got.score, ..expected.clone() };
+        prop_assert!(is_near && *got == same, "{arguments:?}\ngot      {got:?}\nexpected {expected:?}");
+    }
+    prop_assert_eq!(got.len(), expected.len(), "{:?}", arguments);
+    Ok(())
+}
+
+// The oracle.
+
+fn oracle(sales: &[Sale], rules: &Rules, last_round: usize) -> Vec<Ranked> {
+    let mut nodes: BTreeMap<Option<String>, BTreeMap<&str, Hours>> = BTreeMap::new();
+    for sale in sales.iter().filter(|sale| if m(17) { rules.event_types[0] == sale.event_type } else { rules.event_types.contains(&sale.event_type) }) {
+        let lines = sale.lines.iter().filter(|(round, ..)| *round <= last_round).count();
+        let times = if sale.has_id && !m(1) { lines.min(1) } else { lines } as i128;
+        let one = [sale.quantity.unwrap_or(1).into(), 1, sale.amount.unwrap_or(0).into()];
+        for node in nodes_of(&sale.paths) { if m(2) && node.is_none() && sale.paths.is_empty() { continue; }
+            let hours = nodes.entry(node).or_default().entry(sale.item).or_default();
+            let sums = hours.entry(sale.second / 3_600).or_default();
+            *sums = std::array::from_fn(|at| sums[at] + times * one[at]);
+        }
+    }
+    nodes.iter().flat_map(|(node, items)| rank(node.as_deref(), items, rules)).collect()
+}
+
+/// The shop, and every path and all above it, each once.
+fn nodes_of(paths: &BTreeSet<&str>) -> BTreeSet<Option<String>> {
+    let above = |path: &str| -> Vec<Option<String>> {
+        let levels: Vec<&str> = path.split('/').collect();
+        (if m(3) { levels.len() } else { 1 }..=levels.len()).map(|depth| Some(levels[..depth].join("/"))).collect()
+    };
+    paths.iter().flat_map(|path| above(path)).chain([None]).collect()
+}
+
+fn rank(category: Option<&str>, items: &BTreeMap<&str, Hours>, rules: &Rules) -> Vec<Ranked> {
+    let mut window = rules.window;
+    let mut ranked = rank_within(items, rules, window);
+    while ranked.len() < rules.min_items + usize::from(m(6)) && window < rules.max_lookback && !m(4) {
+        window = (window * 2).min(if m(5) { 100000 } else { rules.max_lookback });
+        ranked = rank_within(items, rules, window);
+    }
+    let moment = |hour: i64| (JANUARY + hour * 3_600) * 1_000_000;
+    let rankable = i64::try_from(ranked.len()).expect("items are few");
+    let row = |(rank, (item, score, sums)): (i32, (&str, f64, [i128; 3]))| Ranked {
+        category: category.map(str::to_owned),
+        rank,
+        item_id: item.to_owned(),
+        score,
+        units: sums[0] as i64,
+        purchases: sums[1] as i64,
+        amount: sums[2],
+        window_from: moment(rules.as_of() - window),
+        window_to: moment(rules.as_of()),
+        rankable,
+    };
+    (1..).zip(ranked).take(rules.top + usize::from(m(16))).map(row).collect()
+}
+
+/// The items that can rank over a window, best first.
+fn rank_within<'a>(
+    items: &BTreeMap<&'a str, Hours>,
+    rules: &Rules,
+    window: i64,
+) -> Vec<(&'a str, f64, [i128; 3])> {
+    let mut ranked = Vec::new();
+    for (&item, hours) in items {
+        let (mut score, mut total) = (0.0, [0; 3]);
+        for (hour, sums) in hours.range(rules.as_of() - window + i64::from(m(10))..rules.as_of()) {
+            let unit = if MEASURES[rules.by] == "amount" { 10_000.0 } else { 1.0 };
+            score += sums[rules.by] as f64 / unit * rules.weight(rules.as_of() - i64::from(!m(7)) - hour);
+            total = std::array::from_fn(|at| total[at] + sums[at]);
+        }
+        if (total[rules.by] > 0 || m(9)) && (score > 0.0 || m(8)) {
+            ranked.push((item, score, total));
+        }
+    }
+    ranked.sort_by(|(item, score, sums), (other_item, other_score, other_sums)| {
+        let score = other_score.total_cmp(score);
+        score.then(if m(14) { std::cmp::Ordering::Equal } else { other_sums[0].cmp(&sums[0]) }).then(if m(11) { other_item.cmp(item) } else if m(12) { item.encode_utf16().cmp(other_item.encode_utf16()) } else if m(13) { item.to_lowercase().cmp(&other_item.to_lowercase()) } else { item.as_bytes().cmp(other_item.as_bytes()) })
+    });
+    ranked
+}
+
+impl Rules {
+    /// The first full hour that does not begin before the moment asked for.
+    fn as_of(&self) -> i64 {
+        (self.as_of_second + if m(15) { 0 } else { 3_599 }) / 3_600
+    }
+
+    fn weight(&self, age: i64) -> f64 {
+        match self.decay {
+            Decay::None => 1.0,
+            Decay::Rate(rate) => (-rate * age as f64).exp(),
+            Decay::HalfLife(half_life) => {
+                let (whole, rest) = (age / half_life, age % half_life);
+                if m(18) { (-(age as f64) / half_life as f64).exp2() } else { (-(rest as f64) / half_life as f64).exp2() * (-whole as f64).exp2() }
+            }
+        }
+    }
+}
+
+fn m(n: i32) -> bool { std::env::var("MUT").is_ok_and(|v| v == n.to_string()) }

@@ -5,6 +5,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 
 /// The moment at which every run takes place unless it says otherwise.
@@ -13,6 +17,22 @@ pub const NOW: &str = "2017-01-15T00:00:00Z";
 /// A folder with nothing in it but what the test puts there.
 pub struct World {
     folder: TempDir,
+}
+
+/// One row of a published ranking; money in ten-thousandths, moments in microseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranked {
+    /// The path; `None` is the whole shop.
+    pub category: Option<String>,
+    pub rank: i32,
+    pub item_id: String,
+    pub score: f64,
+    pub units: i64,
+    pub purchases: i64,
+    pub amount: i128,
+    pub window_from: i64,
+    pub window_to: i64,
+    pub rankable: i64,
 }
 
 /// What a run said and how it ended.
@@ -39,6 +59,61 @@ impl World {
         let folder = path.parent().expect("a file lies in a folder");
         std::fs::create_dir_all(folder).expect("a folder can be made");
         std::fs::write(path, content).expect("a file can be written");
+    }
+
+    /// Returns the files below a folder, by their paths from it in byte order.
+    pub fn files(&self, folder: &str) -> Vec<String> {
+        let top = self.path(folder);
+        let mut found = Vec::new();
+        let mut open = vec![top.clone()];
+        while let Some(folder) = open.pop() {
+            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            for path in entries.map(|entry| entry.expect("a folder can be listed").path()) {
+                if path.is_dir() {
+                    open.push(path);
+                } else {
+                    let below = path.strip_prefix(&top).expect("what was found below lies below");
+                    found.push(below.display().to_string());
+                }
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// Returns all JSON values in the files of one folder of the default lake, in name order.
+    pub fn records(&self, folder: &str) -> Vec<serde_json::Value> {
+        let folder = format!("data/lake/{folder}");
+        let texts = self.files(&folder).into_iter().map(|name| {
+            let path = self.path(&folder).join(name);
+            std::fs::read_to_string(path).expect("a record is text")
+        });
+        texts
+            .flat_map(|text| {
+                let values = serde_json::Deserializer::from_str(&text).into_iter();
+                values.collect::<Result<Vec<_>, _>>().expect("a record is JSON")
+            })
+            .collect()
+    }
+
+    /// Sums and ranks a whole year, each sale counting the same, and returns what sold in the
+    /// shop and how many items each category ranks.
+    pub fn sold(&self) -> String {
+        let ranked = self.run("rank --window 365d --no-decay --top 100000");
+        assert_eq!(ranked.code, Some(0), "{}", ranked.whole());
+        let shop = self.run("show --format csv");
+        let categories = self.run("show --categories --format csv");
+        assert_eq!((shop.code, categories.code), (Some(0), Some(0)), "{}", categories.whole());
+        let mut text = String::from("item,units,purchases,amount\n");
+        for line in shop.stdout.lines().skip(1) {
+            let fields: Vec<&str> = line.splitn(7, ',').collect();
+            writeln!(text, "{},{}", fields[2], fields[4..].join(",")).expect("a text can grow");
+        }
+        for line in categories.stdout.lines().skip(2) {
+            let fields: Vec<&str> = line.rsplitn(5, ',').collect();
+            writeln!(text, "{}: {}", fields[4], fields[3]).expect("a text can grow");
+        }
+        text
     }
 
     /// Runs `topsell` with arguments split at spaces, in the world's folder.
@@ -80,6 +155,23 @@ impl World {
         command
     }
 
+    /// Returns a lake's pointer to its newest snapshot, and the bytes of the file it names.
+    pub fn snapshot(&self, lake: &str) -> (serde_json::Value, Vec<u8>) {
+        let folder = self.path(lake).join("rankings");
+        let pointer = std::fs::read(folder.join("current.json")).expect("a ranking was published");
+        let pointer: serde_json::Value = serde_json::from_slice(&pointer).expect("a pointer is JSON");
+        let file = pointer["file"].as_str().expect("a pointer names a file");
+        let bytes = std::fs::read(folder.join(file)).expect("the pointer's file is there");
+        (pointer, bytes)
+    }
+
+    /// Returns every row of a lake's newest snapshot, read as any other program would.
+    pub fn ranking(&self, lake: &str) -> Vec<Ranked> {
+        let file = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(self.snapshot(lake).1));
+        let reader = file.and_then(|file| file.build()).expect("a snapshot is Parquet");
+        reader.flat_map(|batch| rows_of(&batch.expect("a snapshot can be read"))).collect()
+    }
+
     /// Spells the world's own folder the same in every run.
     fn plain(&self, bytes: &[u8]) -> String {
         let folder = self.folder.path().display().to_string();
@@ -102,7 +194,37 @@ impl Said {
     }
 }
 
+fn rows_of(batch: &RecordBatch) -> Vec<Ranked> {
+    let column = |name: &str| batch.column_by_name(name).expect("a ranking has all its columns");
+    let (category, item_id) = (column("category").as_string::<i32>(), column("item_id").as_string::<i32>());
+    let long = |name: &str, at: usize| column(name).as_primitive::<Int64Type>().value(at);
+    let moment = |name: &str, at: usize| column(name).as_primitive::<TimestampMicrosecondType>().value(at);
+    let row = |at: usize| Ranked {
+        category: category.is_valid(at).then(|| category.value(at).to_owned()),
+        rank: column("rank").as_primitive::<Int32Type>().value(at),
+        item_id: item_id.value(at).to_owned(),
+        score: column("score").as_primitive::<Float64Type>().value(at),
+        units: long("units", at),
+        purchases: long("purchases", at),
+        amount: column("amount").as_primitive::<Decimal128Type>().value(at),
+        window_from: moment("window_from", at),
+        window_to: moment("window_to", at),
+        rankable: long("rankable", at),
+    };
+    (0..batch.num_rows()).map(row).collect()
+}
+
 /// The sample that the project carries.
 pub fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/complete-journey")
+}
+
+/// Returns the sample's purchase logs, oldest first.
+pub fn sample_logs() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(sample()).expect("the sample is there");
+    let mut logs: Vec<PathBuf> =
+        entries.map(|entry| entry.expect("the sample can be listed").path()).collect();
+    logs.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("purchases-")));
+    logs.sort_unstable();
+    logs
 }

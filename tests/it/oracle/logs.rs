@@ -1,0 +1,131 @@
+//! Sales as purchase logs tell of them, and wishes as a command line does.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::oracle::sales::{Decay, FILES, JANUARY, MEASURES, Rules, Sale};
+use crate::world::World;
+
+const COLUMNS: [&str; 8] =
+    ["ts", "event_id", "item_id", "category", "event_type", "quantity", "amount", "buyer"];
+
+/// Ids that are an event's own within its hour, and come again in other hours.
+pub fn event_ids(sales: &[Sale]) -> Vec<String> {
+    let mut used: BTreeMap<i64, usize> = BTreeMap::new();
+    let mut next = |sale: &Sale| {
+        let used = used.entry(sale.second / 3_600).or_default();
+        *used += 1;
+        format!("{}{}", if *used % 2 == 0 { "é" } else { "É" }, *used / 2)
+    };
+    sales.iter().map(|sale| if sale.has_id { next(sale) } else { String::new() }).collect()
+}
+
+/// Writes a round's files and returns their names.
+pub fn write_logs(world: &World, sales: &[Sale], ids: &[String], round: usize) -> Vec<String> {
+    let write = |file: usize| {
+        let buyer = format!("{round}-{file}");
+        let mut lines: Vec<[String; 8]> = Vec::new();
+        for (sale, id) in sales.iter().zip(ids) {
+            let here = sale.lines.iter().filter(|(r, f, _)| (*r, *f) == (round, file));
+            lines.extend(here.map(|(_, _, spelling)| fields(sale, id, &buyer, *spelling)));
+        }
+        let (name, content) = match file % 2 {
+            0 => (format!("{round}-{file}.csv"), csv(&lines, round)),
+            _ => (format!("{round}-{file}.ndjson"), ndjson(&lines)),
+        };
+        world.write(&name, content);
+        name
+    };
+    (0..FILES).map(write).collect()
+}
+
+/// Returns a sale's fields, in the order of [`COLUMNS`] and one of many spellings.
+pub fn fields(sale: &Sale, id: &str, buyer: &str, spelling: u8) -> [String; 8] {
+    let ts = match spelling % 4 {
+        0 => rfc3339(sale.second, "Z"),
+        1 => rfc3339(sale.second + 19_800, "+05:30"),
+        2 => (JANUARY + sale.second).to_string(),
+        _ => ((JANUARY + sale.second) * 1_000).to_string(),
+    };
+    let mut paths: Vec<String> = sale.paths.iter().map(|path| (*path).to_owned()).collect();
+    if spelling & 4 != 0 {
+        paths.reverse();
+        paths.extend(paths.first().map(|path| path.replace("%2F", "%2f").replace("%7C", "%7c")));
+    }
+    let is_short = spelling & 8 != 0;
+    let event_type = if is_short && sale.event_type == "purchase" { "" } else { sale.event_type };
+    let amount = sale.amount.map_or(String::new(), |amount| {
+        let sign = if amount < 0 { "-" } else { "" };
+        let text = format!("{sign}{}.{:04}", amount.abs() / 10_000, amount.abs() % 10_000);
+        if is_short { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    });
+    let quantity = sale.quantity.map_or(String::new(), |quantity| quantity.to_string());
+    let item = sale.item.to_owned();
+    [ts, id.to_owned(), item, paths.join("|"), event_type.to_owned(), quantity, amount, buyer.to_owned()]
+}
+
+pub fn rfc3339(second: i64, zone: &str) -> String {
+    let (day, hour, minute) = (second / 86_400 + 1, second / 3_600 % 24, second / 60 % 60);
+    format!("2017-01-{day:02}T{hour:02}:{minute:02}:{:02}{zone}", second % 60)
+}
+
+/// Returns lines under a header whose columns begin with the given one.
+pub fn csv(lines: &[[String; 8]], first_column: usize) -> String {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    let header = COLUMNS.map(str::to_owned);
+    for mut line in std::iter::once(&header).chain(lines).cloned() {
+        line.rotate_left(first_column);
+        csv.write_record(line).expect("memory can be written");
+    }
+    String::from_utf8(csv.into_inner().expect("memory can be written")).expect("a log is text")
+}
+
+/// Returns lines as objects, categories as a text, as paths or as levels by turns.
+pub fn ndjson(lines: &[[String; 8]]) -> String {
+    let object = |(at, line): (usize, &[String; 8])| {
+        let mut object: Value = COLUMNS.iter().copied().zip(line.iter().cloned()).collect();
+        let paths: Vec<&str> = line[3].split('|').filter(|path| !path.is_empty()).collect();
+        match at % 3 {
+            0 => {}
+            1 => object["categories"] = json!(paths),
+            _ => object["categories"] = paths.iter().map(|path| levels(path)).collect(),
+        }
+        for column in ["quantity", "event_id", "amount"] {
+            match object[column].as_str().map(str::parse::<i64>) {
+                Some(Ok(number)) if at % 2 == 0 => object[column] = json!(number),
+                Some(Err(_)) if object[column] == "" => object[column] = Value::Null,
+                _ => {}
+            }
+        }
+        format!("{object}\n")
+    };
+    lines.iter().enumerate().map(object).collect()
+}
+
+/// Returns a path's levels, plain.
+pub fn levels(path: &str) -> Value {
+    let plain = |level: &str| {
+        let level = level.replace("%2F", "/").replace("%2f", "/").replace("%7C", "|").replace("%7c", "|");
+        level.replace("%25", "%")
+    };
+    path.split('/').map(plain).collect()
+}
+
+impl Rules {
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["rank".to_owned(), format!("--as-of={}", rfc3339(self.as_of_second, "Z"))];
+        arguments.push(format!("--window={}h", self.window));
+        arguments.push(format!("--max-lookback={}h", self.max_lookback));
+        arguments.push(format!("--min-items={}", self.min_items));
+        arguments.push(format!("--top={}", self.top));
+        arguments.push(format!("--by={}", MEASURES[self.by]));
+        arguments.push(match self.decay {
+            Decay::None => "--no-decay".to_owned(),
+            Decay::HalfLife(hours) => format!("--half-life={hours}h"),
+            Decay::Rate(rate) => format!("--decay={rate}"),
+        });
+        arguments.extend(self.event_types.iter().map(|event_type| format!("--event-type={event_type}")));
+        arguments
+    }
+}
