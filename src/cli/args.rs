@@ -26,6 +26,7 @@ Exit codes:
   3  damaged data: a file of the lake is not what it was
   4  done, but some lines or files were rejected
   5  nothing found: no such category, or nothing to rank
+  6  busy: another run is at work on the lake
 ";
 
 /// Turns purchase logs into best-seller lists.
@@ -131,6 +132,9 @@ pub struct Rollup {
     /// Sum everything anew, not only what changed
     #[arg(long)]
     pub all: bool,
+    /// Wait while another run is at work on the lake, instead of giving up
+    #[arg(long)]
+    pub wait: bool,
 }
 
 /// Rank every category and the whole shop, and publish the ranking
@@ -175,6 +179,9 @@ pub struct Rank {
     /// How far back it looks at most
     #[arg(long, value_name = "TIME", default_value = "365d")]
     pub max_lookback: String,
+    /// Wait while another run is at work on the lake, instead of giving up
+    #[arg(long)]
+    pub wait: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -11,6 +11,7 @@ use crate::pipeline::StepError;
 use crate::rollup::RollupError;
 use crate::show::ShowError;
 use crate::snapshot::SnapshotError;
+use crate::store::LockError;
 use crate::table::TableError;
 
 /// The exit codes, as the help tells them.
@@ -22,6 +23,7 @@ pub enum Exit {
     Damaged = 3,
     Rejected = 4,
     NothingFound = 5,
+    Busy = 6,
 }
 
 /// A run that did not do what it was to do.
@@ -96,6 +98,11 @@ impl From<StepError> for Failure {
                 cause: error.into(),
             },
             StepError::Snapshot(error) => error.into(),
+            StepError::Lock(error) => {
+                let exit = if matches!(error, LockError::Held { .. }) { Exit::Busy } else { Exit::CouldNot };
+                let hint = (exit == Exit::Busy).then(|| "wait for it with --wait".to_owned());
+                Failure { exit, hint, cause: error.into() }
+            }
         }
     }
 }

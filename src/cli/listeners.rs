@@ -38,6 +38,11 @@ impl Record {
         Record { command, started, began: Instant::now(), heard: Mutex::new(Heard::default()) }
     }
 
+    /// Returns the command that runs.
+    pub fn command(&self) -> &'static str {
+        self.command
+    }
+
     /// Keeps the record, where there is a lake to keep it in.
     ///
     /// # Errors

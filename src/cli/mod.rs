@@ -10,20 +10,21 @@ mod report;
 mod settings;
 
 use std::io::{self, BufWriter, Write};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::sync::Arc;
 
 use clap::Parser;
 
-use crate::pipeline::{self, Done};
-use crate::show;
+use crate::pipeline::{self, Caller, Done, Step};
+use crate::show::{self, Form};
 use crate::snapshot::Snapshot;
+use crate::store::Patience;
 use crate::trace::{Listener, Run};
 
 use args::Args;
 use failure::{Exit, Failure};
 use listeners::Record;
-use settings::{Settings, Task};
+use settings::{Question, Settings, Task};
 
 /// Does what was typed and returns the exit code.
 pub fn main() -> ExitCode {
@@ -49,20 +50,22 @@ pub fn main() -> ExitCode {
 fn run(settings: &mut Settings) -> Result<Exit, Failure> {
     settings.use_threads()?;
     match &settings.task {
-        Task::Step(_) => run_step(settings),
-        Task::Show { .. } => run_show(settings),
+        Task::Step { step, patience } => run_step(settings, step, *patience),
+        Task::Show { question, limit, form } => run_show(settings, question, *limit, *form),
     }
 }
 
-fn run_step(settings: &Settings) -> Result<Exit, Failure> {
-    let Task::Step(step) = &settings.task else { return Ok(Exit::Done) };
+fn run_step(settings: &Settings, step: &Step, patience: Patience) -> Result<Exit, Failure> {
     let store = settings.store()?;
     let record = Arc::new(Record::of(step, settings.now));
+    let name =
+        format!("{} (process {}, host {}, since {})", record.command(), process::id(), host(), settings.now);
+    let caller = Caller { name, patience, now: settings.now };
     let progress: Option<Arc<dyn Listener>> = settings.shows_progress().then(progress::bars);
     let mut heard_by: Vec<Arc<dyn Listener>> = vec![record.clone()];
     heard_by.extend(progress);
     let run = Run::heard_by(heard_by);
-    let done = pipeline::run(step, &store, settings.now, &run).map_err(Failure::from);
+    let done = pipeline::run(step, &store, &caller, &run).map_err(Failure::from);
     let exit = match &done {
         Ok(done) => report::exit_of(done),
         Err(failure) => failure.exit,
@@ -76,17 +79,19 @@ fn run_step(settings: &Settings) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-fn run_show(settings: &Settings) -> Result<Exit, Failure> {
-    let Task::Show { question, limit, form } = &settings.task else { return Ok(Exit::Done) };
+fn run_show(settings: &Settings, question: &Question, limit: usize, form: Form) -> Result<Exit, Failure> {
     let store = settings.store()?;
     let snapshot = Snapshot::current(&store)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let shown = match question {
-        settings::Question::Categories => show::categories(&snapshot, *limit, *form, &mut out),
-        settings::Question::Category(category) => {
-            show::category(&snapshot, category.as_deref(), *limit, *form, &mut out)
-        }
+        Question::Categories => show::categories(&snapshot, limit, form, &mut out),
+        Question::Category(category) => show::category(&snapshot, category.as_deref(), limit, form, &mut out),
     };
     shown.and_then(|()| Ok(out.flush()?)).or_else(failure::unless_reader_left)?;
     Ok(Exit::Done)
+}
+
+/// Returns the machine's name.
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

@@ -14,7 +14,7 @@ use crate::pipeline::Step;
 use crate::rank::{Measure, Rules};
 use crate::rollup::Scope;
 use crate::show::Form;
-use crate::store::Store;
+use crate::store::{Patience, Store};
 use crate::time::{Decay, Timestamp, Window, parse_hours, parse_seconds};
 
 /// How much to say.
@@ -36,7 +36,7 @@ pub struct Settings {
 
 /// What to do.
 pub enum Task {
-    Step(Step),
+    Step { step: Step, patience: Patience },
     Show { question: Question, limit: usize, form: Form },
 }
 
@@ -70,11 +70,17 @@ impl Settings {
             None => clock()?,
         };
         let task = match args.command {
-            Command::Ingest(typed) => Task::Step(ingest_step(&typed, now)?),
-            Command::Rollup(Rollup { all }) => {
-                Task::Step(Step::Rollup { scope: if all { Scope::All } else { Scope::Changed } })
+            Command::Ingest(typed) => {
+                Task::Step { step: ingest_step(&typed, now)?, patience: Patience::None }
             }
-            Command::Rank(typed) => Task::Step(rank_step(typed, now)?),
+            Command::Rollup(Rollup { all, wait }) => {
+                let scope = if all { Scope::All } else { Scope::Changed };
+                Task::Step { step: Step::Rollup { scope }, patience: patience(wait) }
+            }
+            Command::Rank(typed) => {
+                let patience = patience(typed.wait);
+                Task::Step { step: rank_step(typed, now)?, patience }
+            }
             Command::Show(typed) => show_task(typed, args.common.color)?,
         };
         Ok(Settings { task, verbosity, now, lake: args.common.lake, threads: args.common.threads })
@@ -137,6 +143,10 @@ fn clock() -> Result<Timestamp, Failure> {
     let micros = since.ok().and_then(|since| i64::try_from(since.as_micros()).ok());
     let now = micros.and_then(|micros| Timestamp::from_micros(micros).ok());
     now.ok_or_else(|| Failure::could_not("the machine's clock is set before 1970".to_owned()))
+}
+
+fn patience(wait: bool) -> Patience {
+    if wait { Patience::Waits } else { Patience::None }
 }
 
 fn ingest_step(typed: &Ingest, now: Timestamp) -> Result<Step, Failure> {

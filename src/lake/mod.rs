@@ -16,7 +16,7 @@ mod records;
 
 use std::path::Path;
 
-use crate::store::Store;
+use crate::store::{Lock, LockError, Patience, Store};
 use crate::table::Table;
 
 pub use append::{Appended, Batch};
@@ -25,6 +25,7 @@ pub use partition::{HourPartition, hive_folder, partition_map};
 pub use records::{Reject, RunRecord, unique_name};
 
 const EVENTS: &str = "events";
+const UPKEEP_LOCK: &str = "upkeep.lock";
 /// The table property that says into how many bytes this lake cuts long inputs.
 const SLICE_BYTES: &str = "topsell.sliceBytes";
 /// Into how many bytes a lake cuts long inputs unless it is told otherwise when it is made.
@@ -79,6 +80,15 @@ impl Lake {
         }
     }
 
+    /// Takes the lock that those hold who sum, rank, merge or sweep: one at a time, beside any
+    /// number of ingests and readers.
+    ///
+    /// # Errors
+    /// Says who holds it, where there is no patience to wait.
+    pub fn lock_upkeep(&self, holder: &str, patience: Patience) -> Result<Lock, LockError> {
+        self.store.lock(UPKEEP_LOCK, holder, patience)
+    }
+
     /// Returns the folder's files.
     pub fn store(&self) -> &Store {
         &self.store
@@ -115,6 +125,6 @@ pub fn store_at(folder: &Path) -> Result<Store, LakeError> {
 
 /// Tells whether a folder holds anything but the beginnings of a lake.
 fn is_foreign(store: &Store) -> Result<bool, LakeError> {
-    const OURS: [&str; 5] = ["events", "rollups", "rankings", "rejects", "runs"];
+    const OURS: [&str; 6] = ["events", "rollups", "rankings", "rejects", "runs", UPKEEP_LOCK];
     Ok(store.entries()?.iter().any(|name| !OURS.contains(&name.as_str())))
 }

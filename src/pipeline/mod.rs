@@ -7,7 +7,7 @@ use crate::lake::{Lake, LakeError};
 use crate::rank::{Rules, Search};
 use crate::rollup::{self, RollupError, Rollups, Scope, Wanted};
 use crate::snapshot::{self, Published, SnapshotError};
-use crate::store::Store;
+use crate::store::{LockError, Patience, Store};
 use crate::time::Timestamp;
 use crate::trace::{Count, Run, Stage};
 
@@ -16,6 +16,15 @@ pub enum Step {
     Ingest { plan: Plan, options: ingest::Options, slice_bytes: Option<u64> },
     Rollup { scope: Scope },
     Rank { rules: Rules, event_types: Vec<String> },
+}
+
+/// Who asks, and when.
+pub struct Caller {
+    /// What to call the caller where its work keeps another from its own.
+    pub name: String,
+    /// Whether it waits while another is at work.
+    pub patience: Patience,
+    pub now: Timestamp,
 }
 
 /// What came of it.
@@ -34,6 +43,8 @@ pub enum StepError {
     Rollup(#[from] RollupError),
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
 }
 
 /// Does one step on the lake in a store.
@@ -41,7 +52,8 @@ pub enum StepError {
 /// # Errors
 /// Fails where the step does; the lake is then as it was before, or as after a part of the step
 /// that stands by itself.
-pub fn run(step: &Step, store: &Store, now: Timestamp, run: &Run) -> Result<Done, StepError> {
+pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Done, StepError> {
+    let now_ms = caller.now.micros() / 1_000;
     match step {
         Step::Ingest { plan, options, slice_bytes } => {
             let lake = Lake::open_or_create(store.clone(), *slice_bytes)?;
@@ -49,11 +61,13 @@ pub fn run(step: &Step, store: &Store, now: Timestamp, run: &Run) -> Result<Done
         }
         Step::Rollup { scope } => {
             let lake = Lake::open(store.clone())?;
-            Ok(Done::RolledUp(rollup::rollup(&lake, *scope, now.micros() / 1_000, run)?))
+            let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
+            Ok(Done::RolledUp(rollup::rollup(&lake, *scope, now_ms, run)?))
         }
         Step::Rank { rules, event_types } => {
             let lake = Lake::open(store.clone())?;
-            let rolled_up = rollup::rollup(&lake, Scope::Changed, now.micros() / 1_000, run)?;
+            let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
+            let rolled_up = rollup::rollup(&lake, Scope::Changed, now_ms, run)?;
             let published = rank(store, *rules, event_types, run)?;
             Ok(Done::Ranked { rolled_up, published })
         }
@@ -62,12 +76,13 @@ pub fn run(step: &Step, store: &Store, now: Timestamp, run: &Run) -> Result<Done
 
 fn rank(store: &Store, rules: Rules, event_types: &[String], run: &Run) -> Result<Published, StepError> {
     let rollups = Rollups::open_or_create(store)?;
+    let sums = rollups.pin()?;
     let mut search = Search::new(rules);
     while let Some(need) = search.need() {
         let wants = |paths: &str| need.wants_paths(paths);
-        let sums = rollups.read(&Wanted { event_types, hours: need.hours.clone(), paths: &wants }, run)?;
+        let found = sums.read(&Wanted { event_types, hours: need.hours.clone(), paths: &wants }, run)?;
         run.begin(Stage::Rank, None);
-        search.supply(sums).map_err(SnapshotError::from)?;
+        search.supply(found).map_err(SnapshotError::from)?;
         run.end(Stage::Rank);
     }
     run.begin(Stage::Publish, None);

@@ -51,7 +51,7 @@ impl Scoring {
         Ok((is_positive && score > 0.0).then_some(Scored { score, sums: total }))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "this is the last step, where floating point enters")]
+    // The last step: here floating point enters.
     fn weighted(&self, sums: Sums, hour: crate::time::Hour) -> f64 {
         let measured = match self.measure {
             Measure::Units => sums.units as f64,

@@ -23,7 +23,7 @@ use crate::trace::{Count, Run, Stage};
 
 pub use error::RollupError;
 pub use plan::{Plan, Scope, plan};
-pub use read::Wanted;
+pub use read::{Pinned, Wanted};
 
 const ROLLUPS: &str = "rollups";
 const SCHEMA: TableSchema = TableSchema {

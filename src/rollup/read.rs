@@ -34,6 +34,13 @@ impl Place {
     pub fn may_hold(&self, hour: Hour) -> bool {
         hour.date() == self.date && (self.first_hour..=self.last_hour).contains(&hour.of_day())
     }
+
+    fn may_be_wanted(&self, wanted: &Wanted<'_>) -> bool {
+        let first = Hour::of(self.date, self.first_hour);
+        let last = Hour::of(self.date, self.last_hour);
+        let in_span = first < wanted.hours.end && last >= wanted.hours.start;
+        in_span && wanted.event_types.contains(&self.event_type)
+    }
 }
 
 /// Reads a rollup file's place from its partition and the hours that the log says it has.
@@ -52,22 +59,23 @@ pub(super) fn place_of(file: &LiveFile) -> Result<Place, RollupError> {
     })
 }
 
-impl Rollups {
+/// The rollups of one version, whatever is committed meanwhile.
+pub struct Pinned<'a> {
+    rollups: &'a Rollups,
+    files: Vec<(LiveFile, Place)>,
+}
+
+impl Pinned<'_> {
     /// Returns the wanted sums.
     ///
     /// # Errors
     /// Names the file that is missing or damaged.
     pub fn read(&self, wanted: &Wanted<'_>, run: &Run) -> Result<SumRows, RollupError> {
-        let mut by_category: BTreeMap<Option<String>, Vec<(LiveFile, Place)>> = BTreeMap::new();
+        let mut by_category: BTreeMap<Option<&str>, Vec<&(LiveFile, Place)>> = BTreeMap::new();
         let mut rows = 0;
-        for file in self.table.files()?.1 {
-            let place = place_of(&file)?;
-            let hours = (place.first_hour..=place.last_hour).map(|hour| Hour::of(place.date, hour));
-            let in_span = hours.into_iter().any(|hour| wanted.hours.contains(&hour));
-            if in_span && wanted.event_types.contains(&place.event_type) {
-                rows += file.rows;
-                by_category.entry(place.category.clone()).or_default().push((file, place));
-            }
+        for pinned in self.files.iter().filter(|(_, place)| place.may_be_wanted(wanted)) {
+            rows += pinned.0.rows;
+            by_category.entry(pinned.1.category.as_deref()).or_default().push(pinned);
         }
         run.begin(Stage::Read, Some(rows));
         // An item lies mostly below one category, so its id is looked up once there and once here.
@@ -77,8 +85,8 @@ impl Rollups {
             .into_par_iter()
             .map(|files| {
                 let mut part = SumRows::default();
-                for (file, place) in &files {
-                    self.read_file(file, place, wanted, &mut part)?;
+                for (file, place) in files {
+                    self.rollups.read_file(file, place, wanted, &mut part)?;
                     run.advance(Stage::Read, file.rows);
                 }
                 Ok(part)
@@ -90,6 +98,18 @@ impl Rollups {
         }
         run.end(Stage::Read);
         Ok(all)
+    }
+}
+
+impl Rollups {
+    /// Returns the newest version's sums, to be read in several steps that fit together.
+    ///
+    /// # Errors
+    /// Fails where the table's log cannot be read.
+    pub fn pin(&self) -> Result<Pinned<'_>, RollupError> {
+        let files = self.table.files()?.1.into_iter();
+        let placed = files.map(|file| place_of(&file).map(|place| (file, place)));
+        Ok(Pinned { rollups: self, files: placed.collect::<Result<_, _>>()? })
     }
 
     /// Appends a file's wanted rows.

@@ -7,6 +7,7 @@
 //! which makes that one fail makes the whole program's disk fail.
 
 mod error;
+mod lock;
 mod path;
 
 use std::fs::File;
@@ -23,6 +24,7 @@ use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
 pub use error::StoreError;
+pub use lock::{Lock, LockError, Patience};
 pub use path::{folder_name, url_decoded, url_encoded};
 
 /// A folder of files that are written whole and never changed.

@@ -8,11 +8,11 @@ use std::path::Path;
 
 use topsell::ingest;
 use topsell::lake::Lake;
-use topsell::pipeline::{self, Step};
+use topsell::pipeline::{self, Caller, Step};
 use topsell::rank::{Measure, Rules};
 use topsell::rollup::{Rollups, Scope, Wanted};
 use topsell::snapshot::Snapshot;
-use topsell::store::Store;
+use topsell::store::{Patience, Store};
 use topsell::time::{Decay, Hour, Timestamp, Window};
 use topsell::trace::Run;
 
@@ -77,11 +77,11 @@ struct Seen {
     ranking: Vec<String>,
 }
 
+/// What is to be done before a step that fails.
+type Prepare<'a> = &'a dyn Fn(&World) -> Vec<Step>;
+
 /// Fails a step at its first operation, its second, and so on until nothing fails any more.
-fn every_failure_leaves_before_or_after(
-    step: &dyn Fn(&World) -> Step,
-    prepare: &[&dyn Fn(&World) -> Vec<Step>],
-) {
+fn every_failure_leaves_before_or_after(step: &dyn Fn(&World) -> Step, prepare: &[Prepare<'_>]) {
     let world = world();
     for step in [ingest_step(&world, "first.csv"), rank_step()] {
         attempt(&world, "before", &step, &never()).expect("nothing fails yet");
@@ -132,7 +132,8 @@ fn never() -> Faults {
 fn attempt(world: &World, lake: &str, step: &Step, faults: &Faults) -> Result<(), String> {
     let store =
         Store::open_through(&world.path(lake), |disk| faults.before(disk)).map_err(|e| e.to_string())?;
-    pipeline::run(step, &store, now(), &Run::default()).map(|_| ()).map_err(|e| e.to_string())
+    let caller = Caller { name: "a test".to_owned(), patience: Patience::None, now: now() };
+    pipeline::run(step, &store, &caller, &Run::default()).map(|_| ()).map_err(|e| e.to_string())
 }
 
 fn seen(lake: &Path) -> Seen {
@@ -142,7 +143,11 @@ fn seen(lake: &Path) -> Seen {
     let rollups = Rollups::open_or_create(&store).expect("the rollups can be opened");
     let span = Hour::new(0)..now().hour().plus(24);
     let wanted = Wanted { event_types: &["purchase".to_owned()], hours: span, paths: &|_| true };
-    let rows = rollups.read(&wanted, &Run::default()).expect("the sums can be read");
+    let rows = rollups
+        .pin()
+        .expect("the log can be read")
+        .read(&wanted, &Run::default())
+        .expect("the sums can be read");
     let key = |row: &topsell::event::SumRow| {
         let (item, paths) = (rows.items.name(row.item), rows.path_sets.name(row.path_set));
         (item.to_owned(), paths.to_owned(), row.hour.number(), row.is_primary)
