@@ -42,9 +42,7 @@ impl Lake {
     /// # Errors
     /// Fails where the table's log cannot be read.
     pub fn known_batch(&self, id: &str) -> Result<Option<u64>, LakeError> {
-        // The transaction's version is the number of lines, so that a repeat can be accounted for
-        // without parsing it.
-        Ok(self.events.transaction(id)?.map(|lines| lines.max(0).unsigned_abs()))
+        Ok(lines_of(self.events.newest()?.transaction(id)?))
     }
 
     /// Brings a batch in, in one commit that its id stands in; it is on disk when this returns.
@@ -68,10 +66,13 @@ impl Lake {
             now_ms: batch.now_ms,
         };
         for _ in 0..MAX_TRIES {
-            if let Some(lines) = self.known_batch(batch.id)? {
+            // Asked of the very version that is committed on: who brings the same batch in between
+            // makes this commit fail.
+            let newest = self.events.newest()?;
+            if let Some(lines) = lines_of(newest.transaction(batch.id)?) {
                 return Ok(Appended::Known { lines });
             }
-            if let Outcome::Committed(_) = self.events.commit(&commit)? {
+            if let Outcome::Committed(_) = newest.commit(&commit)? {
                 return Ok(Appended::Committed);
             }
         }
@@ -111,6 +112,12 @@ impl Lake {
         bulk.finish()?;
         Ok(files)
     }
+}
+
+/// The transaction's version is the number of lines, so that a repeat can be accounted for without
+/// parsing it.
+fn lines_of(transaction: Option<i64>) -> Option<u64> {
+    transaction.map(|lines| lines.max(0).unsigned_abs())
 }
 
 /// The paths of one set that lie below one top-level category, or the set without any.

@@ -14,8 +14,6 @@ mod events;
 mod partition;
 mod records;
 
-use std::path::Path;
-
 use crate::store::{Lock, LockError, Patience, Store};
 use crate::table::Table;
 
@@ -105,22 +103,15 @@ impl Lake {
     }
 
     fn of(store: Store, events: Table) -> Result<Lake, LakeError> {
-        let slice_bytes = match events.property(SLICE_BYTES)? {
+        let slice_bytes = match events.newest()?.property(SLICE_BYTES) {
             Some(text) => {
-                text.parse().map_err(|_| LakeError::BadSetting { name: SLICE_BYTES, value: text })?
+                let bad = |_| LakeError::BadSetting { name: SLICE_BYTES, value: text.to_owned() };
+                text.parse().map_err(bad)?
             }
             None => DEFAULT_SLICE_BYTES,
         };
         Ok(Lake { store, events, slice_bytes })
     }
-}
-
-/// Returns the store of a lake's folder.
-///
-/// # Errors
-/// Fails where the folder cannot be named.
-pub fn store_at(folder: &Path) -> Result<Store, LakeError> {
-    Ok(Store::open(folder)?)
 }
 
 /// Tells whether a folder holds anything but the beginnings of a lake.

@@ -78,14 +78,15 @@ pub fn rollup(lake: &Lake, scope: Scope, now_ms: i64, run: &Run) -> Result<Summa
     let rollups = Rollups::open_or_create(lake.store())?;
     run.begin(Stage::Rollup, None);
     for _ in 0..MAX_TRIES {
-        let plan = plan(lake, &rollups, scope)?;
+        let newest = rollups.table.newest()?;
+        let plan = plan(lake, &newest, scope)?;
         if plan.is_nothing() {
             run.end(Stage::Rollup);
             return Ok(Summary::default());
         }
         run.begin(Stage::Rollup, Some(plan.rows()));
         let (commit, summary) = apply::apply(lake, &rollups, &plan, now_ms, run)?;
-        if let Outcome::Committed(_) = rollups.table.commit(&commit)? {
+        if let Outcome::Committed(_) = newest.commit(&commit)? {
             run.count(Count::HoursRebuilt, summary.hours);
             run.count(Count::EventsRolledUp, summary.events);
             run.count(Count::EventsRepeated, summary.repeated);

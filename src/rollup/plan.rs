@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lake::{HourPartition, Lake};
-use crate::rollup::{RollupError, Rollups};
-use crate::table::{Change, LiveFile};
+use crate::rollup::RollupError;
+use crate::table::{Change, LiveFile, Version};
 use crate::time::{Date, Hour};
 
 /// How much to sum anew.
@@ -60,11 +60,12 @@ impl Plan {
 ///
 /// # Errors
 /// Fails where a table's log cannot be read.
-pub fn plan(lake: &Lake, rollups: &Rollups, scope: Scope) -> Result<Plan, RollupError> {
-    let covers = lake.events().version()?;
+pub fn plan(lake: &Lake, rollups: &Version<'_>, scope: Scope) -> Result<Plan, RollupError> {
+    let events = lake.events().newest()?;
+    let covers = events.number();
     // A lake begun anew has other versions, which must not be taken for the old lake's.
-    let app_id = format!("rollup:{}", lake.events().id()?);
-    let covered = rollups.table.transaction(&app_id)?.and_then(|version| u64::try_from(version).ok());
+    let app_id = format!("rollup:{}", events.table_id());
+    let covered = rollups.transaction(&app_id)?.and_then(|version| u64::try_from(version).ok());
     let touched = match (scope, covered) {
         (Scope::Changed, Some(covered)) if covered == covers => {
             return Ok(Plan { covers, app_id, days: Vec::new(), is_current: true });
@@ -75,7 +76,7 @@ pub fn plan(lake: &Lake, rollups: &Rollups, scope: Scope) -> Result<Plan, Rollup
         },
         (Scope::All, _) | (_, None) => None,
     };
-    let days = days(lake, rollups, touched.as_ref())?;
+    let days = days(&events, rollups, touched.as_ref())?;
     Ok(Plan { covers, app_id, days, is_current: false })
 }
 
@@ -92,7 +93,11 @@ fn hours_of(partitions: impl Iterator<Item = Option<HourPartition>>) -> Result<H
 
 /// Returns the days of the touched hours; of all hours that either table has where `touched` is
 /// not known.
-fn days(lake: &Lake, rollups: &Rollups, touched: Option<&Hours>) -> Result<Vec<DayPlan>, RollupError> {
+fn days(
+    events: &Version<'_>,
+    rollups: &Version<'_>,
+    touched: Option<&Hours>,
+) -> Result<Vec<DayPlan>, RollupError> {
     let mut days: BTreeMap<(String, Date), DayPlan> = BTreeMap::new();
     let day_of = |event_type: &str, date: Date| DayPlan {
         event_type: event_type.to_owned(),
@@ -106,7 +111,7 @@ fn days(lake: &Lake, rollups: &Rollups, touched: Option<&Hours>) -> Result<Vec<D
         let key = (event_type.clone(), hour.date());
         days.entry(key).or_insert_with(|| day_of(event_type, hour.date())).hours.insert(*hour);
     }
-    for file in lake.events().files()?.1 {
+    for file in events.files()? {
         let partition = HourPartition::of(&file.partition)
             .ok_or_else(|| RollupError::BadPartition { file: file.path.clone() })?;
         let key = (partition.event_type.clone(), partition.hour.date());
@@ -120,7 +125,7 @@ fn days(lake: &Lake, rollups: &Rollups, touched: Option<&Hours>) -> Result<Vec<D
         day.hours.insert(partition.hour);
         day.events.entry(partition).or_default().push(file);
     }
-    for file in rollups.table.files()?.1 {
+    for file in rollups.files()? {
         let place = super::read::place_of(&file)?;
         let key = (place.event_type.clone(), place.date);
         let day = match touched {

@@ -107,7 +107,7 @@ impl Rollups {
     /// # Errors
     /// Fails where the table's log cannot be read.
     pub fn pin(&self) -> Result<Pinned<'_>, RollupError> {
-        let files = self.table.files()?.1.into_iter();
+        let files = self.table.newest()?.files()?.into_iter();
         let placed = files.map(|file| place_of(&file).map(|place| (file, place)));
         Ok(Pinned { rollups: self, files: placed.collect::<Result<_, _>>()? })
     }

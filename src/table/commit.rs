@@ -12,12 +12,11 @@ use arrow::error::ArrowError;
 use delta_kernel::FilteredEngineData;
 use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::engine::arrow_data::ArrowEngineData;
-use delta_kernel::snapshot::SnapshotRef;
 use delta_kernel::transaction::{CommitResult, CommittedTransaction, UpdateTableOperation};
 
 use crate::columns::ColumnFacts;
 use crate::store::url_encoded;
-use crate::table::{LiveFile, Partition, Table, TableError};
+use crate::table::{ENGINE_INFO, LiveFile, Partition, Table, TableError, Version};
 
 /// After so many commits the log is summed up, so that opening stays quick for ever.
 const COMMITS_PER_CHECKPOINT: u64 = 50;
@@ -36,7 +35,7 @@ pub struct NewFile {
 /// What a commit shall do.
 #[derive(Default)]
 pub struct Commit {
-    /// Application ids and the version each has reached; asked for by [`Table::transaction`].
+    /// Application ids and the version each has reached; asked for by [`Version::transaction`].
     pub transactions: Vec<(String, i64)>,
     pub adds: Vec<NewFile>,
     pub removes: Vec<LiveFile>,
@@ -55,45 +54,43 @@ pub enum Outcome {
     Conflict,
 }
 
-impl Table {
-    /// Commits on top of the newest version.
+impl Version<'_> {
+    /// Commits on top of this version.
     ///
     /// # Errors
     /// Fails where the log cannot be written; the table is then as it was before.
     pub fn commit(&self, commit: &Commit) -> Result<Outcome, TableError> {
-        let snapshot = self.latest()?;
-        self.commit_on(snapshot, commit)
-    }
-
-    fn commit_on(&self, snapshot: SnapshotRef, commit: &Commit) -> Result<Outcome, TableError> {
-        let engine = self.engine.as_ref();
+        let table = self.table;
+        let engine = table.engine.as_ref();
         let metrics = commit.metrics.iter().map(|(name, value)| (*name, Some(value.to_string())));
-        let mut transaction = snapshot
-            .update_table(UpdateTableOperation::Write, super::ENGINE_INFO, true)
+        let mut transaction = Arc::clone(&self.snapshot)
+            .update_table(UpdateTableOperation::Write, ENGINE_INFO, true)
             .build(engine, Box::new(FileSystemCommitter::new()))
-            .map_err(|e| self.failed(e))?
+            .map_err(|e| table.failed(e))?
             .with_operation_metrics(metrics);
         for (app_id, version) in &commit.transactions {
             transaction = transaction.with_transaction_id(app_id.clone(), *version);
         }
         if !commit.adds.is_empty() {
             let batch = add_batch(&commit.adds, commit.now_ms);
-            let batch = batch.map_err(|e| self.damaged(&format!("its new files cannot be named: {e}")))?;
+            let batch = batch.map_err(|e| table.damaged(&format!("its new files cannot be named: {e}")))?;
             transaction.add_files(Box::new(ArrowEngineData::new(batch)));
         }
         for removed in removals(&commit.removes) {
-            transaction.remove_files(removed.map_err(|e| self.failed(e))?);
+            transaction.remove_files(removed.map_err(|e| table.failed(e))?);
         }
-        match transaction.commit(engine).map_err(|e| self.failed(e))? {
+        match transaction.commit(engine).map_err(|e| table.failed(e))? {
             CommitResult::Committed(committed) => {
-                self.after(&committed);
+                table.after(&committed);
                 Ok(Outcome::Committed(committed.commit_version()))
             }
             CommitResult::Conflicted(_) => Ok(Outcome::Conflict),
-            CommitResult::Retryable(retryable) => Err(self.failed(retryable.error)),
+            CommitResult::Retryable(retryable) => Err(table.failed(retryable.error)),
         }
     }
+}
 
+impl Table {
     /// Keeps what the commit has taught, and sums up the log where it has grown long.
     fn after(&self, committed: &CommittedTransaction) {
         let Some(snapshot) = committed.post_commit_snapshot() else { return };

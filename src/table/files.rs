@@ -11,7 +11,7 @@ use delta_kernel::engine::arrow_data::ArrowEngineData;
 use serde_json::Value;
 
 use crate::store::url_decoded;
-use crate::table::{Table, TableError};
+use crate::table::{Table, TableError, Version};
 
 /// A partition's values by column; `None` where the rows have no value.
 pub type Partition = BTreeMap<String, Option<String>>;
@@ -31,27 +31,28 @@ pub struct LiveFile {
     pub(super) origin: (Arc<RecordBatch>, usize),
 }
 
-impl Table {
-    /// Returns the newest version and the files that it names, by path.
+impl Version<'_> {
+    /// Returns the files that this version names, by path.
     ///
     /// # Errors
     /// Fails where the log cannot be read.
-    pub fn files(&self) -> Result<(u64, Vec<LiveFile>), TableError> {
-        let snapshot = self.latest()?;
-        let version = snapshot.version();
-        let scan = snapshot.scan_builder().build().map_err(|e| self.failed(e))?;
+    pub fn files(&self) -> Result<Vec<LiveFile>, TableError> {
+        let failed = |e| self.table.failed(e);
+        let scan = Arc::clone(&self.snapshot).scan_builder().build().map_err(failed)?;
         let mut files = Vec::new();
-        for scanned in scan.scan_metadata(self.engine.as_ref()).map_err(|e| self.failed(e))? {
-            let (data, mut selected) = scanned.map_err(|e| self.failed(e))?.scan_files.into_parts();
-            let data = ArrowEngineData::try_from_engine_data(data).map_err(|e| self.failed(e))?;
+        for scanned in scan.scan_metadata(self.table.engine.as_ref()).map_err(failed)? {
+            let (data, mut selected) = scanned.map_err(failed)?.scan_files.into_parts();
+            let data = ArrowEngineData::try_from_engine_data(data).map_err(failed)?;
             let batch = Arc::new(data.record_batch().clone());
             selected.resize(batch.num_rows(), true);
-            self.collect(&batch, &selected, &mut files)?;
+            self.table.collect(&batch, &selected, &mut files)?;
         }
         files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok((version, files))
+        Ok(files)
     }
+}
 
+impl Table {
     fn collect(
         &self,
         batch: &Arc<RecordBatch>,

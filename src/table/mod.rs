@@ -42,6 +42,40 @@ pub struct Table {
     seen: Mutex<Option<SnapshotRef>>,
 }
 
+/// One version of a table. What is read from it fits together, and what is committed on it is
+/// refused where anyone has committed since: so a decision holds until the commit it led to.
+pub struct Version<'a> {
+    table: &'a Table,
+    snapshot: SnapshotRef,
+}
+
+impl Version<'_> {
+    /// Returns the version's number.
+    pub fn number(&self) -> u64 {
+        self.snapshot.version()
+    }
+
+    /// Returns the table's own id, which a table made anew does not share.
+    pub fn table_id(&self) -> &str {
+        self.snapshot.table_configuration().metadata().id()
+    }
+
+    /// Returns the value of a table property.
+    pub fn property(&self, name: &str) -> Option<&str> {
+        let properties = self.snapshot.table_configuration().metadata().configuration();
+        properties.get(name).map(String::as_str)
+    }
+
+    /// Returns the version an application last recorded with [`Commit::transactions`].
+    ///
+    /// # Errors
+    /// Fails where the log cannot be read.
+    pub fn transaction(&self, app_id: &str) -> Result<Option<i64>, TableError> {
+        let found = self.snapshot.get_app_id_version(app_id, self.table.engine.as_ref());
+        found.map_err(|e| self.table.failed(e))
+    }
+}
+
 impl Table {
     /// Opens the table in the store's folder `name`; none where there is no table.
     ///
@@ -79,38 +113,12 @@ impl Table {
         Ok(table)
     }
 
-    /// Returns the newest version's number.
+    /// Returns the newest version, to read from and to commit on.
     ///
     /// # Errors
     /// Fails where the log cannot be read.
-    pub fn version(&self) -> Result<u64, TableError> {
-        Ok(self.latest()?.version())
-    }
-
-    /// Returns the table's own id, which a table made anew does not share.
-    ///
-    /// # Errors
-    /// Fails where the log cannot be read.
-    pub fn id(&self) -> Result<String, TableError> {
-        Ok(self.latest()?.table_configuration().metadata().id().to_owned())
-    }
-
-    /// Returns the version an application last recorded with [`Commit::transactions`].
-    ///
-    /// # Errors
-    /// Fails where the log cannot be read.
-    pub fn transaction(&self, app_id: &str) -> Result<Option<i64>, TableError> {
-        let snapshot = self.latest()?;
-        snapshot.get_app_id_version(app_id, self.engine.as_ref()).map_err(|e| self.failed(e))
-    }
-
-    /// Returns the value of a table property.
-    ///
-    /// # Errors
-    /// Fails where the log cannot be read.
-    pub fn property(&self, name: &str) -> Result<Option<String>, TableError> {
-        let snapshot = self.latest()?;
-        Ok(snapshot.table_configuration().metadata().configuration().get(name).cloned())
+    pub fn newest(&self) -> Result<Version<'_>, TableError> {
+        Ok(Version { table: self, snapshot: self.latest()? })
     }
 
     fn at(store: &Store, name: &str, schema: TableSchema) -> Result<Table, TableError> {

@@ -139,7 +139,7 @@ fn attempt(world: &World, lake: &str, step: &Step, faults: &Faults) -> Result<()
 fn seen(lake: &Path) -> Seen {
     let store = Store::open(lake).expect("the lake's folder can be named");
     let open = Lake::open(store.clone()).expect("the lake can be opened");
-    let events = open.events().files().expect("the log can be read").1;
+    let events = open.events().newest().and_then(|newest| newest.files()).expect("the log can be read");
     let rollups = Rollups::open_or_create(&store).expect("the rollups can be opened");
     let span = Hour::new(0)..now().hour().plus(24);
     let wanted = Wanted { event_types: &["purchase".to_owned()], hours: span, paths: &|_| true };

@@ -1,0 +1,49 @@
+//! Many at once on one lake: nothing is lost, nothing counts twice.
+
+use std::process::Child;
+
+use crate::world::{World, sample};
+
+#[test]
+fn eight_ingests_at_once_each_file_sent_twice_bring_each_file_once() {
+    let world = World::new();
+    let days: Vec<String> = (1..=8).map(|day| format!("purchases-2017-01-0{day}.csv.gz")).collect();
+    let paths: Vec<String> = days.iter().map(|day| sample().join(day).display().to_string()).collect();
+    for path in &paths {
+        let said = world.run_with(&["--lake", "one", "ingest", path], b"");
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+    }
+    // Two processes for each file, all begun before any is waited for; the lake is not there yet.
+    let start = |path: &String| -> Child {
+        let mut command = world.command(&["--quiet", "--lake", "many", "ingest", path]);
+        command.spawn().expect("the program under test can be started")
+    };
+    let running: Vec<Child> = paths.iter().chain(&paths).map(start).collect();
+    for mut child in running {
+        assert!(child.wait().expect("the run ends").success());
+    }
+    for lake in ["one", "many"] {
+        let said = world.run(&format!("--lake {lake} rank"));
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+    }
+    let pointer = |lake: &str| std::fs::read_to_string(world.path(&format!("{lake}/rankings/current.json")));
+    assert_eq!(pointer("many").expect("a ranking is published"), pointer("one").expect("a ranking is published"));
+}
+
+#[test]
+fn a_second_rank_gives_up_or_waits_and_the_holder_is_named() {
+    let world = World::new();
+    world.write("log.csv", "ts,item_id\n2017-01-14T00:00:00Z,a\n");
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    let lock = std::fs::File::create(world.path("data/lake/upkeep.lock")).expect("a file can be made");
+    lock.lock().expect("nobody else has it");
+    std::fs::write(world.path("data/lake/upkeep.lock"), "rank (process 7)").expect("a file can be written");
+    let said = world.run("rank");
+    assert_eq!(said.code, Some(6), "{}", said.whole());
+    assert!(said.stderr.contains("rank (process 7) is at work on this lake"), "{}", said.whole());
+    let waiting = world.command(&["rank", "--wait"]).spawn();
+    let mut waiting = waiting.expect("the program under test can be started");
+    assert!(waiting.try_wait().expect("it can be asked").is_none(), "it waits");
+    drop(lock);
+    assert!(waiting.wait().expect("the run ends").success());
+}
