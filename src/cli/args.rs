@@ -42,6 +42,7 @@ pub struct Args {
 
 /// What every command takes.
 #[derive(ClapArgs, Debug)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Common {
     /// Folder of the lake
     #[arg(long, global = true, value_name = "DIR", env = "TOPSELL_LAKE", default_value = "data/lake")]

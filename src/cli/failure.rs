@@ -119,7 +119,9 @@ impl From<LakeError> for Failure {
                 (Exit::Misused, Some("leave --slice-size out to use the lake's own"))
             }
             LakeError::Columns { source, .. } => (exit_of_columns(source), None),
-            LakeError::BadPartition { .. } | LakeError::BadSetting { .. } => (Exit::Damaged, None),
+            LakeError::BadPartition { .. } | LakeError::BadSetting { .. } | LakeError::LostRows { .. } => {
+                (Exit::Damaged, None)
+            }
             LakeError::Table(error) => (exit_of_table(error), None),
             LakeError::Store(error) if error.is_not_found() => {
                 (Exit::Damaged, Some("a file that the lake names is gone; bring it back from a copy"))
@@ -136,7 +138,7 @@ impl From<SnapshotError> for Failure {
             SnapshotError::None => (Exit::NothingFound, Some("publish one with `topsell rank`")),
             SnapshotError::Empty => (
                 Exit::NothingFound,
-                Some("the ranking published before stays; look at --as-of and --event-type"),
+                Some("a ranking published before stays as it is; look at --as-of and --event-type"),
             ),
             SnapshotError::Damaged { .. } => (Exit::Damaged, Some("publish it anew with `topsell rank`")),
             SnapshotError::Columns { source, .. } => (exit_of_columns(source), None),

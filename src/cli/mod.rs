@@ -15,9 +15,10 @@ use std::sync::Arc;
 
 use clap::Parser;
 
+use crate::lake::Lake;
 use crate::pipeline::{self, Caller, Done, Step};
 use crate::show::{self, Form};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, SnapshotError};
 use crate::store::Patience;
 use crate::trace::{Listener, Run};
 
@@ -81,7 +82,14 @@ fn run_step(settings: &Settings, step: &Step, patience: Patience) -> Result<Exit
 
 fn run_show(settings: &Settings, question: &Question, limit: usize, form: Form) -> Result<Exit, Failure> {
     let store = settings.store()?;
-    let snapshot = Snapshot::current(&store)?;
+    let snapshot = match Snapshot::current(&store) {
+        // Without a lake there is more to do than to rank.
+        Err(SnapshotError::None) => {
+            Lake::open(store)?;
+            return Err(SnapshotError::None.into());
+        }
+        snapshot => snapshot?,
+    };
     let mut out = BufWriter::new(io::stdout().lock());
     let shown = match question {
         Question::Categories => show::categories(&snapshot, limit, form, &mut out),

@@ -9,6 +9,9 @@ use crate::lake::Reject;
 use crate::pipeline::Done;
 use crate::rollup;
 
+/// Inputs known before that are named one by one.
+const FIRST_KNOWN: usize = 5;
+
 /// Returns the exit code of a step that was done.
 pub fn exit_of(done: &Done) -> Exit {
     match done {
@@ -50,14 +53,18 @@ fn write_ingest(summary: &ingest::Summary, verbosity: Verbosity, out: &mut dyn W
     }
     if verbosity == Verbosity::Verbose {
         for name in &summary.passed_over {
-            writeln!(out, "passed over: {name}: its name is not a log's")?;
+            writeln!(out, "passed over: {name}")?;
         }
     }
-    for name in &summary.known_inputs {
+    for name in summary.known_inputs.iter().take(FIRST_KNOWN) {
         writeln!(out, "known: {name} was taken in before; nothing changed")?;
     }
+    let more = summary.known_inputs.len().saturating_sub(FIRST_KNOWN) as u64;
+    if more > 0 {
+        writeln!(out, "known: {} taken in before", counted(more, "more input", "more inputs"))?;
+    }
     if summary.inputs == 0 {
-        writeln!(out, "nothing to read: no file here has the name of a log")?;
+        writeln!(out, "nothing to read: there is no log here")?;
     }
     let ingest::Summary { read, accepted, duplicate, rejected, batches, .. } = summary;
     write!(out, "ingest: {read} read = {accepted} accepted + {duplicate} duplicate + {rejected} rejected")?;

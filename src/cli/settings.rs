@@ -200,6 +200,13 @@ fn rank_step(typed: Rank, now: Timestamp) -> Result<Step, Failure> {
         }
         None => now,
     };
+    let max_lookback_hours = hours("--max-lookback", &typed.max_lookback)?;
+    let furthest = Window::ending(as_of.rounded_up(), window_hours.max(max_lookback_hours)).oldest();
+    if Timestamp::from_micros(furthest.start().micros()).is_err() {
+        return Err(Failure::misused(
+            "--as-of lies so early that the window begins before the year 1".to_owned(),
+        ));
+    }
     if typed.top == 0 {
         return Err(Failure::misused("--top 0 ranks nothing; write at least 1".to_owned()));
     }
@@ -213,7 +220,7 @@ fn rank_step(typed: Rank, now: Timestamp) -> Result<Step, Failure> {
         },
         top: typed.top as usize,
         min_items: typed.min_items,
-        max_lookback_hours: hours("--max-lookback", &typed.max_lookback)?,
+        max_lookback_hours,
     };
     let mut event_types = typed.event_types;
     event_types.sort_unstable();

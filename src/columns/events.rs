@@ -14,8 +14,9 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, BooleanArray, BooleanBuilder, Decimal128Array, Decimal128Builder, Int64Array, Int64Builder,
-    StringArray, StringBuilder, TimestampMicrosecondArray,
+    RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
 };
+use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use bytes::Bytes;
 
@@ -25,6 +26,7 @@ use crate::event::{Amount, Events, Sums};
 use crate::time::Timestamp;
 
 const ROWS_PER_GROUP: usize = 1 << 20;
+const COLUMNS: [&str; 7] = ["ts", "event_id", "item_id", "categories", "quantity", "amount", "is_primary"];
 
 /// One event's copy below one top-level category.
 #[derive(Clone, Copy)]
@@ -89,8 +91,7 @@ pub struct EventBatch {
 pub fn decode_events(
     bytes: Bytes,
 ) -> Result<impl Iterator<Item = Result<EventBatch, ColumnsError>>, ColumnsError> {
-    let columns = ["ts", "event_id", "item_id", "categories", "quantity", "amount", "is_primary"];
-    Ok(decode(bytes, &columns)?.map(|batch| {
+    Ok(decode(bytes, &COLUMNS)?.map(|batch| {
         let batch = &batch?;
         Ok(EventBatch {
             ts: numbers::<TimestampMicrosecondType>(batch, "ts")?,
@@ -102,6 +103,25 @@ pub fn decode_events(
             is_primary: flags(batch, "is_primary")?,
         })
     }))
+}
+
+/// Returns one file with the rows of several, sorted by item, moment and event id.
+///
+/// # Errors
+/// Fails where the bytes are not such files.
+pub fn merge_events(files: Vec<Bytes>) -> Result<Encoded, ColumnsError> {
+    let mut batches = Vec::new();
+    for file in files {
+        for batch in decode(file, &COLUMNS)? {
+            batches.push(batch?);
+        }
+    }
+    let schema = batches.first().map(RecordBatch::schema).ok_or(ColumnsError::Column("ts"))?;
+    let all = concat_batches(&schema, &batches)?;
+    let keys = ["item_id", "ts", "event_id"].map(|name| all.column_by_name(name).cloned());
+    let keys = keys.into_iter().flatten().map(|values| SortColumn { values, options: None });
+    let order = lexsort_to_indices(&keys.collect::<Vec<_>>(), None)?;
+    Encoded::of(&take_record_batch(&all, &order)?, ROWS_PER_GROUP)
 }
 
 impl EventBatch {

@@ -229,9 +229,15 @@ fn amount(raw: Option<&str>) -> Result<Option<Amount>, Refusal> {
 /// Returns enough of a field to recognize it by.
 fn shown(text: &str) -> String {
     const SHOWN_CHARS: usize = 60;
-    let mut short: String = text.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).collect();
+    let mut short = harmless(text.chars().take(SHOWN_CHARS));
     if text.chars().nth(SHOWN_CHARS).is_some() {
         short.push('…');
     }
     short
+}
+
+/// Returns characters with those that would steer a terminal spelled out.
+pub(super) fn harmless(text: impl Iterator<Item = char>) -> String {
+    let spelled = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
+    text.map(spelled).collect()
 }

@@ -39,8 +39,15 @@ struct Line<'a> {
 pub fn read_line(line: &[u8], into: &mut Builder) -> Result<(), Refusal> {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
     let text = std::str::from_utf8(line).map_err(|_| Refusal::line("line is not UTF-8"))?;
-    let fields: Line<'_> = serde_json::from_str(text)
-        .map_err(|error| Refusal::line(format!("line is not a JSON object: {error}")))?;
+    // The library would take an array for the fields in their order.
+    if !text.trim_start().starts_with('{') {
+        return Err(Refusal::line("line is not a JSON object"));
+    }
+    let fields: Line<'_> = serde_json::from_str(text).map_err(|error| {
+        let whole = error.to_string();
+        let what = whole.split(" at line ").next().unwrap_or(&whole);
+        Refusal::line(format!("line is not a JSON object: {what} at character {}", error.column()))
+    })?;
     let ts = scalar("ts", fields.ts)?;
     let event_id = scalar("event_id", fields.event_id)?;
     let item_id = scalar("item_id", fields.item_id)?;

@@ -5,7 +5,7 @@
 
 use csv_core::ReadRecordResult;
 
-use crate::ingest::builder::{Builder, RawCategories, RawEvent, RawTime, Refusal};
+use crate::ingest::builder::{Builder, RawCategories, RawEvent, RawTime, Refusal, harmless};
 use crate::ingest::slices::Slice;
 use crate::ingest::{Format, json};
 
@@ -49,6 +49,12 @@ impl LineReader {
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
             return Err("is UTF-16; convert it to UTF-8".to_owned());
         }
+        if bytes.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        if bytes.starts_with(b"{") {
+            return Err("begins like NDJSON; say --format ndjson".to_owned());
+        }
         self.fields.split(bytes, bytes.len()).ok_or("has a header whose quotes do not close")?;
         let names: Vec<String> =
             self.fields.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
@@ -63,7 +69,7 @@ impl LineReader {
         for needed in [TS, ITEM_ID] {
             if self.places[needed].is_none() {
                 let shown: Vec<&str> = names.iter().map(String::as_str).take(20).collect();
-                let shown: String = shown.join(", ").chars().take(200).flat_map(char::escape_debug).collect();
+                let shown = harmless(shown.join(", ").chars().take(200));
                 return Err(format!(
                     "line 1: the header has no column `{}`; its columns are: {shown}",
                     COLUMNS[needed]
@@ -220,11 +226,45 @@ impl FieldSplitter {
             }
         }
         self.width = ended;
+        let is_one_line = memchr::memchr(b'\n', &input[..consumed]).is_none_or(|at| at + 1 >= consumed);
+        if !is_one_line && !is_well_quoted(&input[..consumed], self.delimiter) {
+            return None;
+        }
         // The next record's line end may be two bytes, of which the splitter took one.
         if input[..consumed].ends_with(b"\r") && input.get(consumed) == Some(&b'\n') {
             consumed += 1;
         }
         Some(consumed)
+    }
+}
+
+/// Tells whether every field that opens with a quote closes with one right before the next
+/// delimiter or line end. A record over several lines must: else a quote that was never closed
+/// has met one of a later line.
+fn is_well_quoted(record: &[u8], delimiter: u8) -> bool {
+    let mut at = 0;
+    loop {
+        if record.get(at) == Some(&b'"') {
+            at += 1;
+            loop {
+                match (record.get(at), record.get(at + 1)) {
+                    (Some(b'"'), Some(b'"')) => at += 2,
+                    (Some(b'"'), _) => break,
+                    (Some(_), _) => at += 1,
+                    (None, _) => return false,
+                }
+            }
+            at += 1;
+        } else {
+            while record.get(at).is_some_and(|&byte| byte != delimiter && byte != b'\n' && byte != b'\r') {
+                at += 1;
+            }
+        }
+        match record.get(at) {
+            Some(&byte) if byte == delimiter => at += 1,
+            Some(b'\r' | b'\n') | None => return true,
+            Some(_) => return false,
+        }
     }
 }
 

@@ -51,7 +51,7 @@ pub struct Summary {
     pub failures: Vec<Reject>,
     /// The first few rejected lines.
     pub first_rejects: Vec<Reject>,
-    /// Files of folders whose names say nothing of a log.
+    /// What folders hold that is no log, and why.
     pub passed_over: Vec<String>,
 }
 
@@ -65,6 +65,10 @@ const WAITING: usize = 1;
 /// Fails where the lake does. What is wrong with an input stands in the summary.
 pub fn ingest(lake: &Lake, plan: &Plan, options: Options, run: &Run) -> Result<Summary, LakeError> {
     run.begin(Stage::Ingest, plan.known_bytes());
+    // Told even where they stay at nothing: the record must add up by itself.
+    for count in [Count::LinesRead, Count::EventsAccepted, Count::LinesDuplicate, Count::LinesRejected] {
+        run.count(count, 0);
+    }
     let mut failures = plan.failures.clone();
     let writer = Writer::new(lake, plan, options.now, run);
     let mut summary = thread::scope(|scope| {
@@ -91,6 +95,16 @@ pub fn ingest(lake: &Lake, plan: &Plan, options: Options, run: &Run) -> Result<S
     summary.failures = failures;
     run.end(Stage::Ingest);
     Ok(summary)
+}
+
+/// Returns the summary of a plan without an input that could be read.
+pub fn summary_of_nothing(plan: &Plan) -> Summary {
+    Summary {
+        inputs: plan.failures.len() as u64,
+        failures: plan.failures.clone(),
+        passed_over: plan.passed_over.clone(),
+        ..Summary::default()
+    }
 }
 
 fn failure(file: &str, reason: String) -> Reject {

@@ -35,7 +35,7 @@ pub struct Input {
 pub struct Plan {
     pub inputs: Vec<Input>,
     pub failures: Vec<Reject>,
-    /// Files of folders whose names say nothing of a log.
+    /// What folders hold that is no log, and why.
     pub passed_over: Vec<String>,
 }
 
@@ -79,14 +79,9 @@ pub fn plan(paths: &[PathBuf], format: Option<Format>) -> Plan {
     let mut plan = Plan::default();
     for path in paths {
         if path.as_os_str() == "-" {
-            plan.inputs.push(Input {
-                name: "-".into(),
-                path: None,
-                format: Some(format.unwrap_or(Format::Csv)),
-                size_bytes: None,
-            });
+            plan.inputs.push(Input { name: "-".into(), path: None, format, size_bytes: None });
         } else if path.is_dir() {
-            plan.add_folder(path, format);
+            plan.add_folder(path, format, &[]);
         } else {
             plan.add_file(path, format);
         }
@@ -95,26 +90,39 @@ pub fn plan(paths: &[PathBuf], format: Option<Format>) -> Plan {
 }
 
 impl Plan {
-    fn add_folder(&mut self, folder: &Path, format: Option<Format>) {
-        let mut found = match std::fs::read_dir(folder)
-            .and_then(|entries| entries.map(|e| Ok(e?.path())).collect::<io::Result<Vec<_>>>())
-        {
-            Ok(found) => found,
+    /// Adds a folder's logs; `above` are the folders it was reached through, to leave circles.
+    fn add_folder(&mut self, folder: &Path, format: Option<Format>, above: &[PathBuf]) {
+        let entries = std::fs::read_dir(folder).and_then(|entries| {
+            let paths = entries.map(|entry| Ok(entry?.path()));
+            Ok((std::fs::canonicalize(folder)?, paths.collect::<io::Result<Vec<_>>>()?))
+        });
+        let (real, mut found) = match entries {
+            Ok(entries) => entries,
             Err(error) => return self.fail(folder, &error),
         };
+        if above.contains(&real) {
+            return self.pass_over(folder, "it links back to a folder above it");
+        }
+        if ["_delta_log", "events/_delta_log"].iter().any(|log| folder.join(log).is_dir()) {
+            return self.pass_over(folder, "it holds tables, not logs");
+        }
+        let above = [above, &[real]].concat();
         found.sort_unstable();
         for path in found {
-            let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(['.', '_']));
-            if hidden {
-                self.passed_over.push(path.display().to_string());
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_'])) {
+                self.pass_over(&path, "it is hidden");
             } else if path.is_dir() {
-                self.add_folder(&path, format);
+                self.add_folder(&path, format, &above);
             } else if format_of_name(&path).is_some() {
                 self.add_file(&path, format);
             } else {
-                self.passed_over.push(path.display().to_string());
+                self.pass_over(&path, "its name is not a log's");
             }
         }
+    }
+
+    fn pass_over(&mut self, path: &Path, why: &str) {
+        self.passed_over.push(format!("{}: {why}", path.display()));
     }
 
     fn add_file(&mut self, path: &Path, format: Option<Format>) {
@@ -161,12 +169,18 @@ impl Input {
     /// # Errors
     /// Says why it cannot be read.
     pub fn open<'a>(&self, run: &'a Run) -> Result<Source<'a>, SourceError> {
-        let format = self.format.ok_or(SourceError::UnknownFormat)?;
+        if self.format.is_none() && self.path.is_some() {
+            return Err(SourceError::UnknownFormat);
+        }
         let raw: Box<dyn Read> = match &self.path {
             Some(path) => Box::new(File::open(path)?),
             None => Box::new(io::stdin()),
         };
         let (compression, reader) = unpacked(Box::new(Metered { raw, run }))?;
+        let (format, reader) = match self.format {
+            Some(format) => (format, reader),
+            None => told_by_content(reader)?,
+        };
         if format != Format::Parquet {
             return Ok(Source::Text { format, reader });
         }
@@ -204,6 +218,24 @@ fn unpacked<'a>(
         return Ok((Some("zstd"), Box::new(Unpacking { compression: "zstd", reader })));
     }
     Ok((None, Box::new(whole)))
+}
+
+/// Tells the format of a stream by how it begins.
+fn told_by_content<'a>(mut reader: Box<dyn Read + 'a>) -> Result<(Format, Box<dyn Read + 'a>), SourceError> {
+    let mut head = Vec::new();
+    reader.by_ref().take(4_096).read_to_end(&mut head).map_err(reading_failed)?;
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
+    let first_line = text.split(|&byte| byte == b'\n').next().unwrap_or(text);
+    let format = if text.starts_with(b"{") {
+        Format::Ndjson
+    } else if text.starts_with(b"PAR1") {
+        Format::Parquet
+    } else if first_line.contains(&b'\t') {
+        Format::Tsv
+    } else {
+        Format::Csv
+    };
+    Ok((format, Box::new(io::Cursor::new(head).chain(reader))))
 }
 
 /// Reports how much is read.

@@ -57,13 +57,13 @@ impl Lake {
         let commit = Commit {
             transactions: vec![(batch.id.to_owned(), batch.lines().cast_signed())],
             adds,
-            removes: Vec::new(),
             metrics: vec![
                 ("numReadLines", batch.lines()),
                 ("numAcceptedLines", batch.events.len() as u64),
                 ("numRejectedLines", batch.rejects.len() as u64),
             ],
             now_ms: batch.now_ms,
+            ..Commit::default()
         };
         for _ in 0..MAX_TRIES {
             // Asked of the very version that is committed on: who brings the same batch in between

@@ -19,6 +19,8 @@ pub enum LakeError {
     Columns { file: String, source: ColumnsError },
     #[error("{file} lies in no partition of a known form")]
     BadPartition { file: String },
+    #[error("{file} would not have as many rows as the files it merges")]
+    LostRows { file: String },
     #[error("other writers kept coming first, {tries} times over")]
     Contended { tries: u32 },
     #[error(transparent)]

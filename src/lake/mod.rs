@@ -11,6 +11,7 @@
 mod append;
 mod error;
 mod events;
+mod merge;
 mod partition;
 mod records;
 
@@ -19,6 +20,7 @@ use crate::table::Table;
 
 pub use append::{Appended, Batch};
 pub use error::LakeError;
+pub use merge::MergePlan;
 pub use partition::{HourPartition, hive_folder, partition_map};
 pub use records::{Reject, RunRecord, unique_name};
 

@@ -15,7 +15,7 @@ use crate::rollup::read::{Wanted, place_of};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
 use crate::store::Bulk;
 use crate::table::{Commit, LiveFile, NewFile};
-use crate::time::Hour;
+use crate::time::{Date, Hour};
 use crate::trace::{Run, Stage};
 
 /// The versions that count of events whose ids are in dispute, by hour.
@@ -136,11 +136,15 @@ fn apply_category(
         }
         sums.append_where(&stood, |row| !day.hours.contains(&row.hour));
     }
-    Ok(DayOutcome { add: write(day, category.as_deref(), &sums, bulk)?, removes: standing.to_vec(), tally })
+    Ok(DayOutcome {
+        add: write_day(&day.event_type, category.as_deref(), day.date, &sums, bulk)?,
+        removes: standing.to_vec(),
+        tally,
+    })
 }
 
 /// Reads a rollup file whole.
-fn read_day(rollups: &Rollups, file: &LiveFile, into: &mut SumRows) -> Result<(), RollupError> {
+pub(super) fn read_day(rollups: &Rollups, file: &LiveFile, into: &mut SumRows) -> Result<(), RollupError> {
     let place = place_of(file)?;
     let midnight = Hour::of(place.date, 0);
     let wanted = Wanted { event_types: &[], hours: midnight..midnight.plus(24), paths: &|_| true };
@@ -148,9 +152,10 @@ fn read_day(rollups: &Rollups, file: &LiveFile, into: &mut SumRows) -> Result<()
 }
 
 /// Writes one category's day, sorted for merging; nothing where it has no rows.
-fn write(
-    day: &DayPlan,
+pub(super) fn write_day(
+    event_type: &str,
     category: Option<&str>,
+    date: Date,
     sums: &SumRows,
     bulk: &Bulk<'_>,
 ) -> Result<Option<NewFile>, RollupError> {
@@ -164,14 +169,14 @@ fn write(
         is_primary: row.is_primary,
         sums: row.sums,
     });
-    let folder = hive_folder(&day.event_type, category, day.date);
+    let folder = hive_folder(event_type, category, date);
     let path = format!("{folder}/{}.parquet", unique_name());
     let encoded = encode_sums(lines).map_err(|source| RollupError::Columns { file: path.clone(), source })?;
     let size_bytes = encoded.bytes.len() as u64;
     bulk.put(&format!("{ROLLUPS}/{path}"), encoded.bytes)?;
     Ok(Some(NewFile {
         path,
-        partition: partition_map(&day.event_type, category, day.date),
+        partition: partition_map(event_type, category, date),
         size_bytes,
         rows: encoded.rows,
         columns: encoded.columns,

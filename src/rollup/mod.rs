@@ -13,6 +13,7 @@ mod apply;
 mod conflicts;
 mod error;
 mod hour;
+mod merge;
 mod plan;
 mod read;
 
@@ -22,6 +23,7 @@ use crate::table::{Column, ColumnType, Outcome, Table, TableSchema};
 use crate::trace::{Count, Run, Stage};
 
 pub use error::RollupError;
+pub use merge::MergePlan;
 pub use plan::{Plan, Scope, plan};
 pub use read::{Pinned, Wanted};
 

@@ -8,7 +8,7 @@ use crate::columns::decode_sums;
 use crate::event::SumRows;
 use crate::rollup::{ROLLUPS, RollupError, Rollups};
 use crate::table::LiveFile;
-use crate::time::{Date, Hour};
+use crate::time::{Date, Hour, Timestamp};
 use crate::trace::{Run, Stage};
 
 /// Where a rollup file lies, and which hours it may hold.
@@ -33,6 +33,11 @@ impl Place {
     /// Tells whether the file may hold rows of an hour.
     pub fn may_hold(&self, hour: Hour) -> bool {
         hour.date() == self.date && (self.first_hour..=self.last_hour).contains(&hour.of_day())
+    }
+
+    /// Returns the moment the file's day ends.
+    pub fn end(&self) -> Timestamp {
+        Hour::of(self.date, 24).start()
     }
 
     fn may_be_wanted(&self, wanted: &Wanted<'_>) -> bool {

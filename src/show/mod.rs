@@ -68,6 +68,13 @@ struct Line<'a> {
 }
 
 #[derive(Serialize)]
+struct Categories<'a> {
+    schema: u32,
+    as_of: &'a str,
+    categories: Vec<Category<'a>>,
+}
+
+#[derive(Serialize)]
 struct Category<'a> {
     category: Option<&'a str>,
     items: u64,
@@ -141,11 +148,8 @@ pub fn categories(
     match form {
         Form::Table { is_bright } => table::categories(&leaders, is_bright, out)?,
         Form::Json => {
-            let categories: Vec<Category<'_>> = lines().collect();
-            write_json(
-                &serde_json::json!({"schema": SCHEMA, "as_of": snapshot.as_of, "categories": categories}),
-                out,
-            )?;
+            let categories = lines().collect();
+            write_json(&Categories { schema: SCHEMA, as_of: &snapshot.as_of, categories }, out)?;
         }
         Form::Ndjson => lines().try_for_each(|line| write_json(&line, out))?,
         Form::Csv => write_csv(

@@ -20,6 +20,13 @@ impl StoreError {
         StoreError { path, source: source.into() }
     }
 
+    pub(super) fn percent(path: &str) -> StoreError {
+        StoreError {
+            path: path.to_owned(),
+            source: "has a `%` in it, which the names in a Delta log cannot".into(),
+        }
+    }
+
     pub(super) fn bad_path(path: &str) -> StoreError {
         StoreError { path: path.to_owned(), source: "is no path that this disk can name".into() }
     }

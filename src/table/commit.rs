@@ -32,9 +32,20 @@ pub struct NewFile {
     pub columns: Vec<ColumnFacts>,
 }
 
+/// Whether a commit changes what rows there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effect {
+    /// Rows come or go.
+    #[default]
+    Data,
+    /// The same rows lie in other files.
+    Layout,
+}
+
 /// What a commit shall do.
 #[derive(Default)]
 pub struct Commit {
+    pub effect: Effect,
     /// Application ids and the version each has reached; asked for by [`Version::transaction`].
     pub transactions: Vec<(String, i64)>,
     pub adds: Vec<NewFile>,
@@ -63,8 +74,12 @@ impl Version<'_> {
         let table = self.table;
         let engine = table.engine.as_ref();
         let metrics = commit.metrics.iter().map(|(name, value)| (*name, Some(value.to_string())));
+        let operation = match commit.effect {
+            Effect::Data => UpdateTableOperation::Write,
+            Effect::Layout => UpdateTableOperation::Optimize,
+        };
         let mut transaction = Arc::clone(&self.snapshot)
-            .update_table(UpdateTableOperation::Write, ENGINE_INFO, true)
+            .update_table(operation, ENGINE_INFO, commit.effect == Effect::Data)
             .build(engine, Box::new(FileSystemCommitter::new()))
             .map_err(|e| table.failed(e))?
             .with_operation_metrics(metrics);

@@ -25,7 +25,7 @@ use url::Url;
 use crate::store::Store;
 
 pub use changes::Change;
-pub use commit::{Commit, NewFile, Outcome};
+pub use commit::{Commit, Effect, NewFile, Outcome};
 pub use error::TableError;
 pub use files::{LiveFile, Partition};
 pub use schema::{Column, ColumnType, TableSchema};

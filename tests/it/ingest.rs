@@ -1,1 +1,389 @@
-//! To be written.
+//! `topsell ingest`: what comes in, what is told, what is kept.
+
+pub mod formats;
+mod lines;
+
+use expect_test::expect;
+use serde_json::json;
+
+use crate::world::World;
+
+const LOG: &str = "\
+ts,event_id,item_id,category,quantity,amount
+2017-01-14T10:00:00Z,1,apple,Food/Fruit,3,1.50
+2017-01-14T11:00:00Z,2,bread,Food/Bakery,1,2.25
+2017-01-14T12:00:00Z,3,novel,Books|Gifts,1,9.99
+";
+
+#[test]
+fn the_program_says_what_it_does() {
+    let world = World::new();
+    expect![[r#"
+        stdout: Examples:
+        stdout:   topsell ingest logs/                     take in every log of a folder
+        stdout:   topsell rank --window 150h               rank the last 150 hours, as cron does
+        stdout:   topsell show --limit 10                  the shop's ten best sellers
+        stdout:   topsell show --category Books/Fiction    the best sellers of a category
+        stdout: 
+        stdout: Turns purchase logs into best-seller lists
+        stdout: 
+        stdout: Usage: topsell [OPTIONS] <COMMAND>
+        stdout: 
+        stdout: Commands:
+        stdout:   ingest  Read purchase logs into the lake
+        stdout:   rollup  Bring the sums up to date with the events
+        stdout:   rank    Rank every category and the whole shop, and publish the ranking
+        stdout:   show    Show the best sellers, from the newest published ranking
+        stdout: 
+        stdout: Options:
+        stdout:       --lake <DIR>    Folder of the lake [env: TOPSELL_LAKE=] [default: data/lake]
+        stdout:       --threads <N>   Threads to work on; as many as there are processors unless said
+        stdout:   -q, --quiet         Say nothing but errors
+        stdout:   -v, --verbose       Say more
+        stdout:       --color <WHEN>  When to use colors [default: auto] [possible values: auto, always, never]
+        stdout:   -h, --help          Print help
+        stdout:   -V, --version       Print version
+        stdout: 
+        stdout: Exit codes:
+        stdout:   0  done
+        stdout:   1  could not: the disk, the lake or an input stood in the way
+        stdout:   2  misused: the command line makes no sense
+        stdout:   3  damaged data: a file of the lake is not what it was
+        stdout:   4  done, but some lines or files were rejected
+        stdout:   5  nothing found: no such category, or nothing to rank
+        stdout:   6  busy: another run is at work on the lake
+        exit code 0
+    "#]].assert_eq(&world.run("--help").whole());
+    expect![[r#"
+        stdout: topsell 0.1.0
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("--version").whole());
+    assert_eq!(world.run("").code, Some(2), "a bare call is a misuse");
+    assert!(world.run("").stderr.contains("Usage: topsell"), "a bare call is answered with the help");
+}
+
+#[test]
+fn the_help_says_what_a_log_looks_like() {
+    expect![[r#"
+        stdout: Examples:
+        stdout:   topsell ingest purchases-2017-01-01.csv.gz
+        stdout:   topsell ingest /var/spool/shop/             every log below the folder, in name order
+        stdout:   zcat *.ndjson.gz | topsell ingest --format ndjson -
+        stdout: 
+        stdout: Read purchase logs into the lake
+        stdout: 
+        stdout: Every input is one batch, long ones and streams are several; each is committed whole. The same
+        stdout: content again, under whatever name or compression, changes nothing.
+        stdout: 
+        stdout: Usage: topsell ingest [OPTIONS] <FILE|DIR|->...
+        stdout: 
+        stdout: Arguments:
+        stdout:   <FILE|DIR|->...
+        stdout:           Logs to read: files, folders, or - for standard input
+        stdout: 
+        stdout: Options:
+        stdout:       --format <FORMAT>
+        stdout:           Format of the inputs; told by their names unless given
+        stdout:           
+        stdout:           [possible values: csv, tsv, ndjson, parquet]
+        stdout: 
+        stdout:       --max-skew <TIME>
+        stdout:           How far ahead of the clock an event may lie
+        stdout:           
+        stdout:           [default: 1h]
+        stdout: 
+        stdout:       --slice-size <SIZE>
+        stdout:           Bytes into which long inputs are cut, such as 64MiB; bounds the memory used, and is set
+        stdout:           for good when a lake is made
+        stdout: 
+        stdout:       --lake <DIR>
+        stdout:           Folder of the lake
+        stdout:           
+        stdout:           [env: TOPSELL_LAKE=]
+        stdout:           [default: data/lake]
+        stdout: 
+        stdout:       --threads <N>
+        stdout:           Threads to work on; as many as there are processors unless said
+        stdout: 
+        stdout:   -q, --quiet
+        stdout:           Say nothing but errors
+        stdout: 
+        stdout:   -v, --verbose
+        stdout:           Say more
+        stdout: 
+        stdout:       --color <WHEN>
+        stdout:           When to use colors
+        stdout:           
+        stdout:           [default: auto]
+        stdout:           [possible values: auto, always, never]
+        stdout: 
+        stdout:   -h, --help
+        stdout:           Print help (see a summary with '-h')
+        stdout: 
+        stdout: Columns, by the names in the header, in any order; others are dropped:
+        stdout:   ts          when: RFC 3339 with an offset, or an epoch number, whose unit is told by its
+        stdout:               size: below 10^11 seconds, below 10^14 milliseconds, else microseconds
+        stdout:   item_id     what was bought
+        stdout:   event_id    optional: the same id in the same hour counts once
+        stdout:   category    optional: paths split by |, levels by /; inside a level %25 %2F %7C
+        stdout:   categories  NDJSON and Parquet, instead: an array of paths, or of arrays of levels
+        stdout:   event_type  optional: `purchase` unless given
+        stdout:   quantity    optional: a whole number, 1 unless given, negative for a return
+        stdout:   amount      optional: a decimal, kept to four places, halves rounded away from zero
+        stdout: 
+        stdout: Lines that are no events are kept in the lake's rejects/ folder with the reason, and the exit
+        stdout: code is 4. Only ts and item_id are required.
+        exit code 0
+    "#]].assert_eq(&World::new().run("ingest --help").whole());
+}
+
+#[test]
+fn a_log_comes_in_and_every_line_is_accounted_for() {
+    let world = World::new();
+    world.write("log.csv", format!("{LOG}2017-01-14T13:00:00Z,4,,Food,1,1\nyesterday,5,apple,,1,1\n"));
+    expect![[r#"
+        stderr: rejected: log.csv:5: item_id is empty; every event needs one
+        stderr: rejected: log.csv:6: ts `yesterday` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: ingest: 5 read = 3 accepted + 0 duplicate + 2 rejected, 1 new batch
+        exit code 4
+    "#]].assert_eq(&world.run("ingest log.csv").whole());
+    let counts = world.records("runs").remove(0);
+    assert_eq!(
+        counts["counts"],
+        json!({
+            "read": 5, "accepted": 3, "duplicate": 0, "rejected": 2,
+            "batches": 1, "known_batches": 0, "failed_inputs": 0,
+        })
+    );
+    assert_eq!((&counts["command"], &counts["exit_code"]), (&json!("ingest"), &json!(4)));
+    expect![[r#"
+        item,units,purchases,amount
+        apple,3,1,1.5000
+        bread,1,1,2.2500
+        novel,1,1,9.9900
+        Books: 1
+        Food: 2
+        Food/Bakery: 1
+        Food/Fruit: 1
+        Gifts: 1
+    "#]]
+    .assert_eq(&world.sold());
+}
+
+#[test]
+fn rejected_lines_are_kept_with_their_reasons() {
+    let world = World::new();
+    let log = b"ts,item_id,amount\n2017-01-14T10:00:00Z,a,cheap\n2017-01-14T10:00:00Z,b\xff,1\nx,y\n";
+    world.write("logs/log.csv", log);
+    expect![[r#"
+        stderr: rejected: logs/log.csv:2: amount `cheap` is not a decimal number such as 12.34 or 1.5e3
+        stderr: rejected: logs/log.csv:3: item_id is not UTF-8
+        stderr: rejected: logs/log.csv:4: line has 2 fields where the header has 3
+        stderr: ingest: 3 read = 0 accepted + 0 duplicate + 3 rejected, 1 new batch
+        exit code 4
+    "#]]
+    .assert_eq(&world.run("ingest logs/log.csv").whole());
+    let kept = world.records("rejects");
+    assert_eq!(
+        kept,
+        [
+            json!({
+                "file": "logs/log.csv", "line": 2, "column": "amount",
+                "reason": "amount `cheap` is not a decimal number such as 12.34 or 1.5e3",
+                "text": "2017-01-14T10:00:00Z,a,cheap",
+            }),
+            json!({
+                "file": "logs/log.csv", "line": 3, "column": "item_id", "reason": "item_id is not UTF-8",
+                "bytes_hex": "323031372d30312d31345431303a30303a30305a2c62ff2c31",
+            }),
+            json!({
+                "file": "logs/log.csv", "line": 4,
+                "reason": "line has 2 fields where the header has 3", "text": "x,y",
+            }),
+        ]
+    );
+}
+
+#[test]
+fn only_the_first_rejected_lines_are_repeated_on_the_screen() {
+    let world = World::new();
+    world.write("log.csv", format!("ts,item_id\n{}", "soon,apple\n".repeat(8)));
+    expect![[r#"
+        stderr: rejected: log.csv:2: ts `soon` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: rejected: log.csv:3: ts `soon` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: rejected: log.csv:4: ts `soon` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: rejected: log.csv:5: ts `soon` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: rejected: log.csv:6: ts `soon` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: rejected: 3 more lines; all are kept in the lake's rejects folder
+        stderr: ingest: 8 read = 0 accepted + 0 duplicate + 8 rejected, 1 new batch
+        exit code 4
+    "#]].assert_eq(&world.run("ingest log.csv").whole());
+    assert_eq!(world.records("rejects").len(), 8);
+}
+
+#[test]
+fn the_same_content_again_changes_nothing_and_says_so() {
+    let world = World::new();
+    world.write("log.csv", format!("{LOG}yesterday,5,apple,,1,1\n"));
+    let log = std::fs::read(world.path("log.csv")).expect("it was just written");
+    world.write("renamed.csv", &log);
+    world.write("packed.csv.gz", formats::gzip(&log));
+    world.write("packed.csv.zst", formats::zstd(&log));
+    assert_eq!(world.run("ingest log.csv").code, Some(4));
+    let before = world.files("data/lake/events");
+    expect![[r#"
+        stderr: known: log.csv was taken in before; nothing changed
+        stderr: known: renamed.csv was taken in before; nothing changed
+        stderr: known: packed.csv.gz was taken in before; nothing changed
+        stderr: known: packed.csv.zst was taken in before; nothing changed
+        stderr: ingest: 16 read = 0 accepted + 16 duplicate + 0 rejected, 0 new batches
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("ingest log.csv renamed.csv packed.csv.gz packed.csv.zst").whole());
+    assert_eq!(world.files("data/lake/events"), before);
+    assert_eq!(world.records("rejects").len(), 1);
+    let runs = world.records("runs");
+    let again = json!({
+        "read": 16, "accepted": 0, "duplicate": 16, "rejected": 0,
+        "batches": 0, "known_batches": 4, "failed_inputs": 0,
+    });
+    assert!(runs.iter().any(|run| run["counts"] == again), "{runs:?}");
+    let (_, log) = LOG.split_once('\n').expect("it has a header");
+    world.write("appended.csv", format!("{LOG}{log}"));
+    expect![[r#""#]].assert_eq(&world.run("ingest appended.csv").whole());
+}
+
+#[test]
+fn a_folder_brings_its_logs_and_passes_over_the_rest() {
+    let world = World::new();
+    world.write("logs/b.csv", LOG);
+    world.write("logs/a/deep.ndjson", r#"{"ts":"2017-01-14T10:00:00Z","item_id":"pear"}"#);
+    world.write("logs/README.md", "not a log");
+    world.write("logs/.hidden.csv", LOG);
+    world.write("logs/half.csv.tmp", LOG);
+    expect![[r#"
+        stderr: passed over: logs/.hidden.csv: its name is not a log's
+        stderr: passed over: logs/README.md: its name is not a log's
+        stderr: passed over: logs/half.csv.tmp: its name is not a log's
+        stderr: ingest: 4 read = 4 accepted + 0 duplicate + 0 rejected, 2 new batches
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("ingest logs --verbose").whole());
+    expect![[r#"
+        stderr: known: logs/a/deep.ndjson was taken in before; nothing changed
+        stderr: known: logs/b.csv was taken in before; nothing changed
+        stderr: ingest: 4 read = 0 accepted + 4 duplicate + 0 rejected, 0 new batches
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("ingest logs").whole());
+    let quiet = world.run("--quiet ingest logs");
+    assert_eq!((quiet.stderr.as_str(), quiet.code), ("", Some(0)));
+}
+
+#[test]
+fn standard_input_is_csv_unless_told_otherwise() {
+    let world = World::new();
+    let from_stdin = |arguments: &[&str], text: &str| world.run_with(arguments, text.as_bytes()).whole();
+    expect![[r#"
+        stderr: ingest: 3 read = 3 accepted + 0 duplicate + 0 rejected, 1 new batch
+        exit code 0
+    "#]]
+    .assert_eq(&from_stdin(&["ingest", "-"], LOG));
+    let line = r#"{"ts":1484388000,"item_id":"pear"}"#;
+    expect![[r#"
+        stderr: ingest: 1 read = 1 accepted + 0 duplicate + 0 rejected, 1 new batch
+        exit code 0
+    "#]]
+    .assert_eq(&from_stdin(&["ingest", "--format", "ndjson", "-"], line));
+    expect![[r#"
+        stderr: failed: -: line 1: the header has no column `ts`; its columns are: {\"ts\":1484388000, item_id:\"pear\"}
+        stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 1 of 1 input failed
+        exit code 1
+    "#]].assert_eq(&from_stdin(&["ingest", "-"], line));
+    expect![[r#"
+        stderr: known: - was taken in before; nothing changed
+        stderr: ingest: 3 read = 0 accepted + 3 duplicate + 0 rejected, 0 new batches
+        exit code 0
+    "#]]
+    .assert_eq(&from_stdin(&["ingest", "-"], LOG));
+}
+
+#[test]
+fn events_too_far_ahead_of_the_clock_are_refused() {
+    let world = World::new();
+    world.write("log.csv", "ts,item_id\n2017-01-15T00:59:59Z,a\n2017-01-15T01:00:01Z,b\n");
+    expect![[r#"
+        stderr: rejected: log.csv:3: ts `2017-01-15T01:00:01Z` lies in the future: the latest accepted now is 2017-01-15T01:00:00Z
+        stderr: ingest: 2 read = 1 accepted + 0 duplicate + 1 rejected, 1 new batch
+        exit code 4
+    "#]].assert_eq(&world.run("ingest log.csv").whole());
+    world.write("later.csv", "ts,item_id\n2017-01-15T01:00:01Z,b\n");
+    expect![[r#"
+        stderr: ingest: 1 read = 1 accepted + 0 duplicate + 0 rejected, 1 new batch
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("ingest --max-skew 2h later.csv").whole());
+    expect![[r#"
+        stderr: error: --max-skew: `soon` is not a length of time; write a whole number and a unit, such as 10s or 1h
+        exit code 2
+    "#]].assert_eq(&world.run("ingest --max-skew soon later.csv").whole());
+}
+
+#[test]
+fn what_makes_no_sense_is_told_so() {
+    let world = World::new();
+    expect![[r#"
+        stderr: error: the following required arguments were not provided:
+        stderr:   <FILE|DIR|->...
+        stderr: 
+        stderr: Usage: topsell ingest <FILE|DIR|->...
+        stderr: 
+        stderr: For more information, try '--help'.
+        exit code 2
+    "#]]
+    .assert_eq(&world.run("ingest").whole());
+    expect![[r#"
+        stderr: error: invalid value 'xml' for '--format <FORMAT>'
+        stderr:   [possible values: csv, tsv, ndjson, parquet]
+        stderr: 
+        stderr: For more information, try '--help'.
+        exit code 2
+    "#]]
+    .assert_eq(&world.run("ingest --format xml log.xml").whole());
+    expect![[r#"
+        stderr: error: --threads 0 leaves nobody to work; write at least 1
+        exit code 2
+    "#]]
+    .assert_eq(&world.run("ingest --threads 0 -").whole());
+    world.write("log.txt", LOG);
+    expect![[r#"
+        stderr: failed: log.txt: its name does not tell its format; say --format csv, tsv, ndjson or parquet
+        stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 1 of 1 input failed
+        exit code 1
+    "#]]
+    .assert_eq(&world.run("ingest log.txt").whole());
+    expect![[r#"
+        stderr: ingest: 3 read = 3 accepted + 0 duplicate + 0 rejected, 1 new batch
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("ingest --format csv log.txt").whole());
+}
+
+#[test]
+fn the_lake_lies_where_the_flag_or_the_environment_says() {
+    let world = World::new();
+    world.write("log.csv", LOG);
+    world.run("ingest --lake there log.csv");
+    assert!(world.path("there/events/_delta_log").is_dir());
+    let mut command = world.command(&["ingest", "log.csv"]);
+    let output = command.env("TOPSELL_LAKE", "elsewhere/still").output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(world.path("elsewhere/still/events/_delta_log").is_dir());
+    assert!(!world.path("data").exists());
+    for lake in ["a space", "50% off", "über", "a%41", "x#y?z"] {
+        let said = world.run_with(&["--lake", lake, "ingest", "log.csv"], b"");
+        assert_eq!(said.code, Some(0), "{lake}: {}", said.whole());
+        assert!(world.path(lake).join("events/_delta_log").is_dir(), "{lake}");
+    }
+}

@@ -1,6 +1,8 @@
 //! Everything that is promised, in one test binary: a file per command, a file per promise.
 
 mod bad_input;
+mod concurrency;
+mod faults;
 mod house;
 mod identity;
 mod ingest;

@@ -24,11 +24,27 @@ type Hours = BTreeMap<i64, [i128; 3]>;
 #[test]
 fn every_ranking_is_what_brute_force_makes_of_the_same_sales() {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
     let shops = (vec(sale(), 0..90), rules(), vec(between(), ROUNDS - 1));
     let outcome =
         TestRunner::new(config).run(&shops, |(sales, rules, between)| check(&sales, &rules, &between));
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// Hive's name for no category is a good name for one. The events of both once lay in one folder,
+/// in a file of one name, so that a batch with both kept only half of them.
+#[test]
+fn a_category_that_is_called_what_hive_calls_none_is_a_category() {
+    let world = World::new();
+    let none = "2017-01-14T23:00:00Z,a,";
+    world.write("two.csv", format!("ts,item_id,category\n{none}\n{none}__HIVE_DEFAULT_PARTITION__\n"));
+    for command in ["ingest two.csv", "rank"] {
+        let said = world.run(command);
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+    }
+    let units = world.ranking("data/lake").into_iter().map(|row| (row.category, row.units));
+    let category = Some("__HIVE_DEFAULT_PARTITION__".to_owned());
+    assert_eq!(units.collect::<Vec<_>>(), [(None, 2), (category, 1)]);
 }
 
 /// Lets the sales come in round by round, and compares every ranking on the way.
@@ -74,11 +90,11 @@ fn check_ranking(world: &World, rules: &Rules, expected: &[Ranked]) -> Result<()
 
 fn oracle(sales: &[Sale], rules: &Rules, last_round: usize) -> Vec<Ranked> {
     let mut nodes: BTreeMap<Option<String>, BTreeMap<&str, Hours>> = BTreeMap::new();
-    for sale in sales.iter().filter(|sale| if m(17) { rules.event_types[0] == sale.event_type } else { rules.event_types.contains(&sale.event_type) }) {
+    for sale in sales.iter().filter(|sale| rules.event_types.contains(&sale.event_type)) {
         let lines = sale.lines.iter().filter(|(round, ..)| *round <= last_round).count();
-        let times = if sale.has_id && !m(1) { lines.min(1) } else { lines } as i128;
+        let times = if sale.has_id { lines.min(1) } else { lines } as i128;
         let one = [sale.quantity.unwrap_or(1).into(), 1, sale.amount.unwrap_or(0).into()];
-        for node in nodes_of(&sale.paths) { if m(2) && node.is_none() && sale.paths.is_empty() { continue; }
+        for node in nodes_of(&sale.paths) {
             let hours = nodes.entry(node).or_default().entry(sale.item).or_default();
             let sums = hours.entry(sale.second / 3_600).or_default();
             *sums = std::array::from_fn(|at| sums[at] + times * one[at]);
@@ -91,7 +107,7 @@ fn oracle(sales: &[Sale], rules: &Rules, last_round: usize) -> Vec<Ranked> {
 fn nodes_of(paths: &BTreeSet<&str>) -> BTreeSet<Option<String>> {
     let above = |path: &str| -> Vec<Option<String>> {
         let levels: Vec<&str> = path.split('/').collect();
-        (if m(3) { levels.len() } else { 1 }..=levels.len()).map(|depth| Some(levels[..depth].join("/"))).collect()
+        (1..=levels.len()).map(|depth| Some(levels[..depth].join("/"))).collect()
     };
     paths.iter().flat_map(|path| above(path)).chain([None]).collect()
 }
@@ -99,8 +115,8 @@ fn nodes_of(paths: &BTreeSet<&str>) -> BTreeSet<Option<String>> {
 fn rank(category: Option<&str>, items: &BTreeMap<&str, Hours>, rules: &Rules) -> Vec<Ranked> {
     let mut window = rules.window;
     let mut ranked = rank_within(items, rules, window);
-    while ranked.len() < rules.min_items + usize::from(m(6)) && window < rules.max_lookback && !m(4) {
-        window = (window * 2).min(if m(5) { 100000 } else { rules.max_lookback });
+    while ranked.len() < rules.min_items && window < rules.max_lookback {
+        window = (window * 2).min(rules.max_lookback);
         ranked = rank_within(items, rules, window);
     }
     let moment = |hour: i64| (JANUARY + hour * 3_600) * 1_000_000;
@@ -117,7 +133,7 @@ fn rank(category: Option<&str>, items: &BTreeMap<&str, Hours>, rules: &Rules) ->
         window_to: moment(rules.as_of()),
         rankable,
     };
-    (1..).zip(ranked).take(rules.top + usize::from(m(16))).map(row).collect()
+    (1..).zip(ranked).take(rules.top).map(row).collect()
 }
 
 /// The items that can rank over a window, best first.
@@ -129,18 +145,18 @@ fn rank_within<'a>(
     let mut ranked = Vec::new();
     for (&item, hours) in items {
         let (mut score, mut total) = (0.0, [0; 3]);
-        for (hour, sums) in hours.range(rules.as_of() - window + i64::from(m(10))..rules.as_of()) {
+        for (hour, sums) in hours.range(rules.as_of() - window..rules.as_of()) {
             let unit = if MEASURES[rules.by] == "amount" { 10_000.0 } else { 1.0 };
-            score += sums[rules.by] as f64 / unit * rules.weight(rules.as_of() - i64::from(!m(7)) - hour);
+            score += sums[rules.by] as f64 / unit * rules.weight(rules.as_of() - 1 - hour);
             total = std::array::from_fn(|at| total[at] + sums[at]);
         }
-        if (total[rules.by] > 0 || m(9)) && (score > 0.0 || m(8)) {
+        if total[rules.by] > 0 && score > 0.0 {
             ranked.push((item, score, total));
         }
     }
     ranked.sort_by(|(item, score, sums), (other_item, other_score, other_sums)| {
         let score = other_score.total_cmp(score);
-        score.then(if m(14) { std::cmp::Ordering::Equal } else { other_sums[0].cmp(&sums[0]) }).then(if m(11) { other_item.cmp(item) } else if m(12) { item.encode_utf16().cmp(other_item.encode_utf16()) } else if m(13) { item.to_lowercase().cmp(&other_item.to_lowercase()) } else { item.as_bytes().cmp(other_item.as_bytes()) })
+        score.then(other_sums[0].cmp(&sums[0])).then(item.as_bytes().cmp(other_item.as_bytes()))
     });
     ranked
 }
@@ -148,7 +164,7 @@ fn rank_within<'a>(
 impl Rules {
     /// The first full hour that does not begin before the moment asked for.
     fn as_of(&self) -> i64 {
-        (self.as_of_second + if m(15) { 0 } else { 3_599 }) / 3_600
+        (self.as_of_second + 3_599) / 3_600
     }
 
     fn weight(&self, age: i64) -> f64 {
@@ -157,10 +173,8 @@ impl Rules {
             Decay::Rate(rate) => (-rate * age as f64).exp(),
             Decay::HalfLife(half_life) => {
                 let (whole, rest) = (age / half_life, age % half_life);
-                if m(18) { (-(age as f64) / half_life as f64).exp2() } else { (-(rest as f64) / half_life as f64).exp2() * (-whole as f64).exp2() }
+                (-(rest as f64) / half_life as f64).exp2() * (-whole as f64).exp2()
             }
         }
     }
 }
-
-fn m(n: i32) -> bool { std::env::var("MUT").is_ok_and(|v| v == n.to_string()) }

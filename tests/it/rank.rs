@@ -1,1 +1,445 @@
-//! To be written.
+//! `topsell rank`: what each flag changes, and when nothing is published.
+
+use expect_test::expect;
+
+use crate::world::World;
+
+const LOG: &str = "\
+ts,event_id,item_id,category,event_type,quantity,amount
+2017-01-14T23:10:00Z,1,apple,Food/Fruit,,3,1.50
+2017-01-14T23:20:00Z,2,bread,Food/Bakery,,2,4.00
+2017-01-12T23:00:00Z,3,pear,Food/Fruit,,4,3.20
+2017-01-14T22:00:00Z,4,novel,Books/Fiction|Gifts,,1,9.99
+2017-01-14T21:00:00Z,5,apple,Food/Fruit,,-1,-0.50
+2017-01-14T23:30:00Z,6,apple,Food/Fruit,view,7,
+2017-01-14T23:35:00Z,7,cake,Food/Bakery,,2,
+2017-01-14T23:36:00Z,8,cake,Food/Bakery,,-2,
+2017-01-01T12:00:00Z,9,plum,Food/Fruit,,5,2.00
+2017-01-14T23:40:00Z,10,gift card,,,1,20
+";
+
+/// A lake with a few purchases, summed but not ranked.
+fn shop() -> World {
+    let world = World::new();
+    world.write("log.csv", LOG);
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    assert_eq!(world.run("rollup").code, Some(0));
+    world
+}
+
+/// Runs a ranking; the snapshot's size and hash, which follow the Parquet library, are left out.
+fn rank(world: &World, flags: &str) -> String {
+    let said = world.run(&format!("rank {flags}")).whole();
+    let mut steady = String::new();
+    for line in said.lines() {
+        let told = line.split_once(" rows, ").zip(line.rsplit_once('/')).filter(|_| line.contains("rank: "));
+        match told {
+            Some(((head, _), (_, file))) => {
+                let moment = file.split('-').take(3).collect::<Vec<_>>().join("-");
+                steady.push_str(&format!("{head} rows, … in rankings/{moment}-….parquet\n"));
+            }
+            None => steady.push_str(&format!("{line}\n")),
+        }
+    }
+    steady
+}
+
+/// Ranks, and returns the window, the decay and the best sellers of the shop, one a line.
+fn ranked(world: &World, flags: &str) -> String {
+    let said = world.run(&format!("rank --min-items 1 {flags}"));
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    let shown = world.run("show --format json").stdout;
+    let answer: serde_json::Value = serde_json::from_str(&shown).expect("the answer is JSON");
+    let (from, to) = (&answer["window_from"], &answer["window_to"]);
+    let mut text = format!("{from} to {to}, half-life {}\n", answer["half_life_hours"]);
+    for item in answer["items"].as_array().expect("items are an array") {
+        let [rank, id, score] = ["rank", "item_id", "score"].map(|key| &item[key]);
+        text.push_str(&format!("{rank} {id} {score}\n"));
+    }
+    text
+}
+
+#[test]
+fn the_help_tells_every_default() {
+    expect![[r#"
+        stdout: Examples:
+        stdout:   topsell rank                                        the last 150 hours
+        stdout:   topsell rank --window 7d --no-decay --by amount     a week's turnover
+        stdout:   topsell rank --as-of 2017-01-15T00:00:00Z           as it was then
+        stdout: 
+        stdout: Rank every category and the whole shop, and publish the ranking
+        stdout: 
+        stdout: Brings the sums up to date first.
+        stdout: 
+        stdout: Usage: topsell rank [OPTIONS]
+        stdout: 
+        stdout: Options:
+        stdout:       --window <TIME>
+        stdout:           Hours to look at, the newest being the one before --as-of
+        stdout:           
+        stdout:           [default: 150h]
+        stdout: 
+        stdout:       --half-life <TIME>
+        stdout:           Time after which a sale counts half
+        stdout:           
+        stdout:           [default: 48h]
+        stdout: 
+        stdout:       --decay <RATE>
+        stdout:           The same as a rate per hour: a sale counts e^(-RATE x hours)
+        stdout: 
+        stdout:       --no-decay
+        stdout:           Count old sales like new ones
+        stdout: 
+        stdout:       --lake <DIR>
+        stdout:           Folder of the lake
+        stdout:           
+        stdout:           [env: TOPSELL_LAKE=]
+        stdout:           [default: data/lake]
+        stdout: 
+        stdout:       --top <N>
+        stdout:           Items to rank in each category
+        stdout:           
+        stdout:           [default: 100]
+        stdout: 
+        stdout:       --as-of <TIME>
+        stdout:           Where the window ends, RFC 3339 or an epoch number, rounded up to the full hour; now
+        stdout:           unless given
+        stdout: 
+        stdout:       --threads <N>
+        stdout:           Threads to work on; as many as there are processors unless said
+        stdout: 
+        stdout:       --event-type <TYPE>
+        stdout:           Types of events to count; may be given several times
+        stdout:           
+        stdout:           [default: purchase]
+        stdout: 
+        stdout:   -q, --quiet
+        stdout:           Say nothing but errors
+        stdout: 
+        stdout:       --by <BY>
+        stdout:           What the score adds up
+        stdout:           
+        stdout:           [default: units]
+        stdout:           [possible values: units, purchases, amount]
+        stdout: 
+        stdout:   -v, --verbose
+        stdout:           Say more
+        stdout: 
+        stdout:       --color <WHEN>
+        stdout:           When to use colors
+        stdout:           
+        stdout:           [default: auto]
+        stdout:           [possible values: auto, always, never]
+        stdout: 
+        stdout:       --min-items <N>
+        stdout:           A category with fewer rankable items looks further back
+        stdout:           
+        stdout:           [default: 10]
+        stdout: 
+        stdout:       --max-lookback <TIME>
+        stdout:           How far back it looks at most
+        stdout:           
+        stdout:           [default: 365d]
+        stdout: 
+        stdout:       --wait
+        stdout:           Wait while another run is at work on the lake, instead of giving up
+        stdout: 
+        stdout:   -h, --help
+        stdout:           Print help (see a summary with '-h')
+        exit code 0
+    "#]]
+    .assert_eq(&World::new().run("rank --help").whole());
+}
+
+#[test]
+fn one_command_sums_ranks_and_publishes() {
+    let world = World::new();
+    world.write("log.csv", LOG);
+    world.run("ingest log.csv");
+    expect![[r#"
+        stderr: rollup: 6 hours summed from 10 events, 10 rows written
+        stderr: rank: 7 categories, 17 rows, … in rankings/2017-01-15T00Z-….parquet
+        exit code 0
+    "#]]
+    .assert_eq(&rank(&world, ""));
+    expect![[r#"
+        stderr: rollup: up to date
+        stderr: rank: 7 categories, 17 rows, … in rankings/2017-01-15T00Z-….parquet
+        exit code 0
+    "#]]
+    .assert_eq(&rank(&world, "--verbose"));
+    expect![[r#"
+        exit code 0
+    "#]]
+    .assert_eq(&rank(&world, "--quiet"));
+    assert_eq!(world.files("data/lake/rankings").len(), 2, "the same answer is the same file");
+    assert_eq!(world.run("rank --quiet --top 1").code, Some(0));
+    assert_eq!(world.files("data/lake/rankings").len(), 3, "the ranking before is kept");
+}
+
+#[test]
+fn a_window_is_so_many_whole_hours() {
+    let world = shop();
+    expect![[r#"
+        "2017-01-14T22:00:00Z" to "2017-01-15T00:00:00Z", half-life null
+        1 "apple" 3.0
+        2 "bread" 2.0
+        3 "gift card" 1.0
+        4 "novel" 1.0
+    "#]]
+    .assert_eq(&ranked(&world, "--window 2h --no-decay"));
+    assert_eq!(ranked(&world, "--window 7d"), ranked(&world, "--window 168h"));
+    expect![[r#"
+        "2017-01-08T00:00:00Z" to "2017-01-15T00:00:00Z", half-life 48.0
+        1 "apple" 2.028468058846394
+        2 "pear" 2.0
+        3 "bread" 2.0
+        4 "gift card" 1.0
+        5 "novel" 0.9856631986401876
+    "#]]
+    .assert_eq(&ranked(&world, "--window 7d"));
+}
+
+#[test]
+fn decay_is_a_half_life_or_a_rate_or_none() {
+    let world = shop();
+    expect![[r#"
+        "2017-01-08T18:00:00Z" to "2017-01-15T00:00:00Z", half-life 1.0
+        1 "apple" 2.75
+        2 "bread" 2.0
+        3 "gift card" 1.0
+        4 "novel" 0.5
+        5 "pear" 1.4210854715202004e-14
+    "#]]
+    .assert_eq(&ranked(&world, "--half-life 1h"));
+    expect![[r#"
+        "2017-01-08T18:00:00Z" to "2017-01-15T00:00:00Z", half-life 1.0
+        1 "apple" 2.75
+        2 "bread" 2.0
+        3 "gift card" 1.0
+        4 "novel" 0.5
+        5 "pear" 1.4210854715202045e-14
+    "#]]
+    .assert_eq(&ranked(&world, "--decay 0.6931471805599453"));
+    expect![[r#"
+        "2017-01-08T18:00:00Z" to "2017-01-15T00:00:00Z", half-life null
+        1 "pear" 4.0
+        2 "apple" 2.0
+        3 "bread" 2.0
+        4 "gift card" 1.0
+        5 "novel" 1.0
+    "#]]
+    .assert_eq(&ranked(&world, "--no-decay"));
+}
+
+#[test]
+fn the_score_may_add_up_something_else() {
+    let world = shop();
+    expect![[r#"
+        "2017-01-08T18:00:00Z" to "2017-01-15T00:00:00Z", half-life null
+        1 "gift card" 20.0
+        2 "novel" 9.99
+        3 "bread" 4.0
+        4 "pear" 3.2
+        5 "apple" 1.0
+    "#]]
+    .assert_eq(&ranked(&world, "--no-decay --by amount"));
+    expect![[r#"
+        "2017-01-08T18:00:00Z" to "2017-01-15T00:00:00Z", half-life null
+        1 "apple" 2.0
+        2 "cake" 2.0
+        3 "pear" 1.0
+        4 "bread" 1.0
+        5 "gift card" 1.0
+        6 "novel" 1.0
+    "#]]
+    .assert_eq(&ranked(&world, "--no-decay --by purchases"));
+    expect![[r#"
+        "2017-01-08T18:00:00Z" to "2017-01-15T00:00:00Z", half-life null
+        1 "apple" 7.0
+    "#]]
+    .assert_eq(&ranked(&world, "--no-decay --event-type view"));
+    expect![[r#"
+        "2017-01-08T18:00:00Z" to "2017-01-15T00:00:00Z", half-life null
+        1 "apple" 9.0
+        2 "pear" 4.0
+        3 "bread" 2.0
+        4 "gift card" 1.0
+        5 "novel" 1.0
+    "#]]
+    .assert_eq(&ranked(&world, "--no-decay --event-type view --event-type purchase"));
+    expect![[r#"
+        "2017-01-08T18:00:00Z" to "2017-01-15T00:00:00Z", half-life null
+        1 "pear" 4.0
+        2 "apple" 2.0
+    "#]]
+    .assert_eq(&ranked(&world, "--no-decay --top 2 --threads 1"));
+}
+
+#[test]
+fn a_window_ends_at_a_full_hour() {
+    let world = shop();
+    expect![[r#"
+        "2017-01-06T18:00:00Z" to "2017-01-13T00:00:00Z", half-life 1.0
+        1 "pear" 4.0
+    "#]]
+    .assert_eq(&ranked(&world, "--as-of 2017-01-13T00:00:00Z --half-life 1h"));
+    let later = ranked(&world, "--as-of 2017-01-12T23:00:01Z --half-life 1h");
+    assert_eq!(later, ranked(&world, "--as-of 1484265600 --half-life 1h"), "an hour begun counts whole");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_the_reason() {
+    let world = shop();
+    let flags = [
+        "--window 90m",
+        "--window 0h",
+        "--window 150",
+        "--half-life 90m",
+        "--max-lookback forever",
+        "--decay 0",
+        "--decay -0.1",
+        "--decay inf",
+        "--top 0",
+        "--as-of yesterday",
+        "--as-of 9999-12-30T21:30:00Z",
+    ];
+    let said: String = flags.map(|flags| rank(&world, flags)).concat();
+    expect![[r#"
+        stderr: error: --window: `90m` is not whole hours: sales are summed by the hour, so time slides by the hour; write 1h or 2h
+        exit code 2
+        stderr: error: --window: `0h` is no time at all; write at least 1h
+        exit code 2
+        stderr: error: --window: `150` is not a length of time; write a whole number and a unit, such as 150h or 7d
+        exit code 2
+        stderr: error: --half-life: `90m` is not whole hours: sales are summed by the hour, so time slides by the hour; write 1h or 2h
+        exit code 2
+        stderr: error: --max-lookback: `forever` is not a length of time; write a whole number and a unit, such as 150h or 7d
+        exit code 2
+        stderr: error: --decay 0 is no rate above 0; for none at all say --no-decay
+        exit code 2
+        stderr: error: --decay -0.1 is no rate above 0; for none at all say --no-decay
+        exit code 2
+        stderr: error: --decay inf is no rate above 0; for none at all say --no-decay
+        exit code 2
+        stderr: error: --top 0 ranks nothing; write at least 1
+        exit code 2
+        stderr: error: --as-of `yesterday` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        exit code 2
+        stderr: error: --as-of `9999-12-30T21:30:00Z` lies outside the years 1 to 9998
+        exit code 2
+    "#]].assert_eq(&said);
+}
+
+#[test]
+fn flags_that_contradict_each_other_are_refused() {
+    let world = shop();
+    expect![[r#"
+        stderr: error: the argument '--half-life <TIME>' cannot be used with '--no-decay'
+        stderr: 
+        stderr: Usage: topsell rank --half-life <TIME>
+        stderr: 
+        stderr: For more information, try '--help'.
+        exit code 2
+    "#]]
+    .assert_eq(&rank(&world, "--half-life 24h --no-decay"));
+    for flags in ["--decay 0.1 --no-decay", "--decay 0.1 --half-life 24h", "--quiet --verbose"] {
+        let said = world.run(&format!("rank {flags}"));
+        assert!(said.stderr.contains("cannot be used with"), "{}", said.whole());
+        assert_eq!((said.stdout.as_str(), said.code), ("", Some(2)));
+    }
+    for flags in ["--by weight", "--top many", "--top -1", "--wIndow 1h", "--color sometimes", "log.csv"] {
+        assert_eq!(world.run(&format!("rank {flags}")).code, Some(2), "{flags}");
+    }
+}
+
+#[test]
+fn a_category_that_sells_too_little_looks_further_back_and_says_so() {
+    let world = shop();
+    let shown = |flags: &str, category: &str| {
+        assert_eq!(world.run(&format!("rank --window 24h {flags}")).code, Some(0));
+        let said = world.run(&format!("show --category {category} --format table"));
+        said.stdout
+    };
+    expect![[r#"
+        Best sellers of Food/Fruit, 2017-01-11T00:00:00Z to 2017-01-15T00:00:00Z, half-life 24 h
+        rank  item   score  units  purchases  amount
+           1  apple  2.056      2          2  1.0000
+           2  pear   1.000      4          1  3.2000
+    "#]]
+    .assert_eq(&shown("--min-items 2 --half-life 24h", "Food/Fruit"));
+    expect![[r#"
+        Best sellers of Food/Fruit, 2016-12-30T00:00:00Z to 2017-01-15T00:00:00Z, half-life 24 h
+        rank  item   score  units  purchases  amount
+           1  apple  2.056      2          2  1.0000
+           2  pear   1.000      4          1  3.2000
+           3  plum   0.000      5          1  2.0000
+    "#]]
+    .assert_eq(&shown("--min-items 3 --half-life 24h", "Food/Fruit"));
+    expect![[r#"
+        Best sellers of Food/Fruit, 2017-01-10T20:00:00Z to 2017-01-15T00:00:00Z, half-life 24 h
+        rank  item   score  units  purchases  amount
+           1  apple  2.056      2          2  1.0000
+           2  pear   1.000      4          1  3.2000
+    "#]]
+    .assert_eq(&shown("--min-items 3 --half-life 24h --max-lookback 100h", "Food/Fruit"));
+    expect![[r#"
+        Best sellers of Food/Fruit, 2017-01-14T00:00:00Z to 2017-01-15T00:00:00Z, half-life 24 h
+        rank  item   score  units  purchases  amount
+           1  apple  2.056      2          2  1.0000
+    "#]]
+    .assert_eq(&shown("--min-items 3 --half-life 24h --max-lookback 1h", "Food/Fruit"));
+    expect![[r#"
+        Best sellers of Food, 2017-01-14T00:00:00Z to 2017-01-15T00:00:00Z, half-life 24 h
+        rank  item   score  units  purchases  amount
+           1  apple  2.056      2          2  1.0000
+           2  bread  2.000      2          1  4.0000
+    "#]]
+    .assert_eq(&shown("--min-items 0 --half-life 24h", "Food"));
+}
+
+#[test]
+fn without_a_lake_there_is_nothing_to_rank() {
+    let world = World::new();
+    expect![[r#"
+        stderr: error: there is no lake in WORLD/data/lake
+        stderr: hint: take in some logs with `topsell ingest FILE`, or name another folder with --lake
+        exit code 1
+    "#]]
+    .assert_eq(&rank(&world, ""));
+    assert_eq!(world.files("data"), [""; 0], "asking makes no lake");
+}
+
+#[test]
+fn where_nothing_sold_the_published_ranking_stays() {
+    let world = shop();
+    expect![[r#"
+        stderr: error: nothing sold in the hours looked at, so there is nothing to publish
+        stderr: hint: the ranking published before stays; look at --as-of and --event-type
+        exit code 5
+    "#]]
+    .assert_eq(&rank(&world, "--event-type refund"));
+    expect![[r#"
+        stderr: error: there is no ranking in this lake yet
+        stderr: hint: publish one with `topsell rank`
+        exit code 5
+    "#]]
+    .assert_eq(&world.run("show").whole());
+    assert_eq!(world.run("rank").code, Some(0));
+    let before = world.run("show").stdout;
+    expect![[r#"
+        stderr: error: nothing sold in the hours looked at, so there is nothing to publish
+        stderr: hint: the ranking published before stays; look at --as-of and --event-type
+        exit code 5
+    "#]]
+    .assert_eq(&rank(&world, "--as-of 2019-01-01T00:00:00Z"));
+    expect![[r#"
+        stderr: error: nothing sold in the hours looked at, so there is nothing to publish
+        stderr: hint: the ranking published before stays; look at --as-of and --event-type
+        exit code 5
+    "#]]
+    .assert_eq(&rank(&world, "--as-of 0001-01-01T00:00:00Z"));
+    assert_eq!(world.run("show").stdout, before);
+    let run = world.records("runs").into_iter().find(|run| run["exit_code"] == 5);
+    assert_eq!(run.map(|run| run["command"].clone()), Some("rank".into()), "failures are recorded too");
+}

@@ -1,1 +1,184 @@
-//! To be written.
+//! `topsell rollup`: the sums follow the events, and nothing is summed twice.
+
+use expect_test::expect;
+use serde_json::json;
+
+use crate::world::World;
+
+/// A log of so many events an hour, in the first hours of a day.
+fn day(date: &str, hours: u32, events_per_hour: u32) -> String {
+    let mut log = String::from("ts,event_id,item_id,category,quantity,amount\n");
+    for hour in 0..hours {
+        for n in 0..events_per_hour {
+            log.push_str(&format!("{date}T{hour:02}:30:00Z,{date}-{hour}-{n},item-{n},Food/Fruit,2,0.50\n"));
+        }
+    }
+    log
+}
+
+#[test]
+fn the_help_says_when_to_sum_everything() {
+    expect![[r#"
+        stdout: Examples:
+        stdout:   topsell rollup            sum anew the hours that changed since last time
+        stdout:   topsell rollup --all      sum everything anew, from the ground
+        stdout: 
+        stdout: Bring the sums up to date with the events
+        stdout: 
+        stdout: Usage: topsell rollup [OPTIONS]
+        stdout: 
+        stdout: Options:
+        stdout:       --all           Sum everything anew, not only what changed
+        stdout:       --wait          Wait while another run is at work on the lake, instead of giving up
+        stdout:       --lake <DIR>    Folder of the lake [env: TOPSELL_LAKE=] [default: data/lake]
+        stdout:       --threads <N>   Threads to work on; as many as there are processors unless said
+        stdout:   -q, --quiet         Say nothing but errors
+        stdout:   -v, --verbose       Say more
+        stdout:       --color <WHEN>  When to use colors [default: auto] [possible values: auto, always, never]
+        stdout:   -h, --help          Print help
+        exit code 0
+    "#]].assert_eq(&World::new().run("rollup --help").whole());
+}
+
+#[test]
+fn sums_are_brought_up_to_date_once() {
+    let world = World::new();
+    world.write("log.csv", day("2017-01-14", 5, 3));
+    world.run("ingest log.csv");
+    expect![[r#"
+        stderr: rollup: 5 hours summed from 15 events, 15 rows written, 1 file added, 0 taken out
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("rollup --verbose").whole());
+    let before = world.files("data/lake/rollups");
+    expect![[r#"
+        stderr: rollup: up to date
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("rollup").whole());
+    assert_eq!(world.files("data/lake/rollups"), before, "the second time does nothing");
+    let sold = world.sold();
+    expect![[r#"
+        stderr: rollup: 5 hours summed from 15 events, 15 rows written, 1 file added, 1 taken out
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("rollup --all --verbose").whole());
+    assert_eq!(world.sold(), sold, "from the ground the sums are the same");
+    let quiet = world.run("rollup --all --quiet");
+    assert_eq!((quiet.stderr.as_str(), quiet.code), ("", Some(0)));
+}
+
+#[test]
+fn late_data_touches_its_own_hours_only() {
+    let world = World::new();
+    world.write("a.csv", day("2017-01-12", 6, 2));
+    world.write("b.csv", day("2017-01-13", 6, 2));
+    world.run("ingest a.csv b.csv");
+    world.run("rollup");
+    world.write("late.csv", "ts,item_id,category\n2017-01-12T03:59:59Z,late,Food\n");
+    world.run("ingest late.csv");
+    let before = world.files("data/lake/rollups");
+    expect![[r#"
+        stderr: rollup: 1 hour summed from 3 events, 13 rows written, 1 file added, 1 taken out
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("rollup --verbose").whole());
+    let written: Vec<String> = world.files("data/lake/rollups");
+    let new = written.iter().filter(|name| !before.contains(name) && name.ends_with(".parquet"));
+    assert!(new.clone().count() > 0, "the late hour was written");
+    assert!(new.clone().all(|name| name.contains("date=2017-01-12")), "{:?}", new.collect::<Vec<_>>());
+    expect![[r#"
+        item,units,purchases,amount
+        item-0,24,12,6.0000
+        item-1,24,12,6.0000
+        late,1,1,0.0000
+        Food: 3
+        Food/Fruit: 2
+    "#]]
+    .assert_eq(&world.sold());
+}
+
+#[test]
+fn an_event_that_comes_again_in_another_file_counts_once() {
+    let world = World::new();
+    let line = |id: &str, item: &str| format!("2017-01-14T10:00:00Z,{id},{item},Food|Gifts,2,1.00\n");
+    let header = "ts,event_id,item_id,category,quantity,amount\n";
+    world.write("a.csv", format!("{header}{}{}", line("1", "apple"), line("2", "apple")));
+    world.write("b.csv", format!("{header}{}{}{}", line("2", "apple"), line("3", "pear"), line("3", "pear")));
+    // Without an id every line is an event of its own.
+    world.write("c.csv", format!("{header}{}{}", line("", "plum"), line("", "plum")));
+    world.run("ingest a.csv b.csv c.csv");
+    expect![[r#"
+        stderr: rollup: 1 hour summed from 5 events, 6 rows written, 2 repeated events left out
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("rollup").whole());
+    let counts = &world.records("runs").into_iter().find(|run| run["command"] == "rollup");
+    assert_eq!(counts.as_ref().map(|run| &run["counts"]["repeated_events"]), Some(&json!(2)));
+    expect![[r#"
+        item,units,purchases,amount
+        apple,4,2,2.0000
+        plum,4,2,2.0000
+        pear,2,1,1.0000
+        Food: 3
+        Gifts: 3
+    "#]]
+    .assert_eq(&world.sold());
+}
+
+#[test]
+fn an_id_counts_in_each_hour_by_itself() {
+    let world = World::new();
+    let log = "ts,event_id,item_id\n2017-01-14T10:59:59Z,1,apple\n2017-01-14T11:00:00Z,1,apple\n";
+    world.write("log.csv", log);
+    world.run("ingest log.csv");
+    expect![[r#"
+        stderr: rollup: 2 hours summed from 2 events, 2 rows written
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("rollup").whole());
+}
+
+#[test]
+fn an_id_with_other_contents_counts_once_and_is_reported_whatever_came_first() {
+    let versions = [
+        "2017-01-14T10:00:05Z,1,apple,Food/Fruit,1,9.00\n",
+        "2017-01-14T10:00:05Z,1,apple,Food/Fruit,3,1.00\n",
+        "2017-01-14T10:00:05Z,1,apple,Books|Gifts,3,1.00\n",
+        "2017-01-14T10:00:05Z,1,banana,Food/Fruit,1,9.00\n",
+    ];
+    let answer = |order: [usize; 4]| {
+        let world = World::new();
+        for at in order {
+            let header = "ts,event_id,item_id,category,quantity,amount\n";
+            world.write(&format!("{at}.csv"), format!("{header}{}", versions[at]));
+            assert_eq!(world.run(&format!("ingest {at}.csv")).code, Some(0));
+            // A rollup in between must not settle what a later file disputes.
+            assert_eq!(world.run("rollup").code, Some(0));
+        }
+        format!("{}{}", world.run("rollup --all").whole(), world.sold())
+    };
+    let first = answer([0, 1, 2, 3]);
+    expect![[r#"
+        stderr: rollup: 1 hour summed from 1 event, 1 row written, 3 repeated events left out, 1 event id with differing contents counted once
+        exit code 0
+        item,units,purchases,amount
+        apple,1,1,9.0000
+        Food: 1
+        Food/Fruit: 1
+    "#]].assert_eq(&first);
+    assert_eq!(answer([3, 2, 1, 0]), first);
+    assert_eq!(answer([2, 0, 3, 1]), first);
+}
+
+#[test]
+fn without_a_lake_there_is_nothing_to_sum() {
+    let world = World::new();
+    expect![[r#"
+        stderr: error: there is no lake in WORLD/data/lake
+        stderr: hint: take in some logs with `topsell ingest FILE`, or name another folder with --lake
+        exit code 1
+    "#]]
+    .assert_eq(&world.run("rollup").whole());
+    assert_eq!(world.files("data"), [""; 0], "asking makes no lake");
+}

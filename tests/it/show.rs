@@ -1,1 +1,296 @@
-//! To be written.
+//! `topsell show`: a published ranking in every form, and what stands in its way.
+
+use std::process::Stdio;
+
+use expect_test::expect;
+use serde_json::Value;
+
+use crate::world::World;
+
+const LOG: &str = "\
+ts,item_id,category,quantity,amount
+2017-01-14T23:10:00Z,apple,Food/Fruit,3,1.50
+2017-01-14T23:20:00Z,\"bread, \"\"dark\"\"\",Food/Bakery,2,4
+2017-01-14T23:20:00Z,käse,Food/CHEESE & MORE,2,4
+2017-01-14T11:00:00Z,novel,Books/Fiction|Gifts,1,9.99
+2017-01-14T11:00:00Z,\u{1b}[31mred,,-1,
+2017-01-14T12:00:00Z,\u{1b}[31mred,,2,
+";
+
+/// A lake with a published ranking.
+fn shop() -> World {
+    let world = World::new();
+    world.write("log.csv", LOG);
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    assert_eq!(world.run("rank --window 24h --half-life 12h --min-items 1").code, Some(0));
+    world
+}
+
+#[test]
+fn the_help_shows_how_to_ask() {
+    expect![[r#"
+        stdout: Examples:
+        stdout:   topsell show --limit 10                               the shop's ten best sellers
+        stdout:   topsell show --category 'DRUG GM/CANDY - PACKAGED'    those of a category
+        stdout:   topsell show --categories                             which categories there are
+        stdout:   topsell show --format json | jq '.items[0]'
+        stdout: 
+        stdout: Show the best sellers, from the newest published ranking
+        stdout: 
+        stdout: Usage: topsell show [OPTIONS]
+        stdout: 
+        stdout: Options:
+        stdout:       --category <PATH>  Category to show: levels from the top, split by /; the whole shop unless
+        stdout:                          given
+        stdout:       --categories       List the categories, with how many items each ranks
+        stdout:       --limit <N>        Lines to show at most
+        stdout:       --format <FORMAT>  Form of the answer; a table on a terminal, else JSON [possible values:
+        stdout:                          table, json, csv, ndjson]
+        stdout:       --lake <DIR>       Folder of the lake [env: TOPSELL_LAKE=] [default: data/lake]
+        stdout:       --threads <N>      Threads to work on; as many as there are processors unless said
+        stdout:   -q, --quiet            Say nothing but errors
+        stdout:   -v, --verbose          Say more
+        stdout:       --color <WHEN>     When to use colors [default: auto] [possible values: auto, always, never]
+        stdout:   -h, --help             Print help
+        exit code 0
+    "#]].assert_eq(&World::new().run("show --help").whole());
+}
+
+#[test]
+fn the_shop_is_shown_as_a_table() {
+    let world = shop();
+    expect![[r#"
+        stdout: Best sellers of the whole shop, 2017-01-14T00:00:00Z to 2017-01-15T00:00:00Z, half-life 12 h
+        stdout: rank  item           score  units  purchases  amount
+        stdout:    1  apple          3.000      3          1  1.5000
+        stdout:    2  bread, "dark"  2.000      2          1  4.0000
+        stdout:    3  käse           2.000      2          1  4.0000
+        stdout:    4  \u{1b}[31mred  0.559      1          2  0.0000
+        stdout:    5  novel          0.500      1          1  9.9900
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("show --format table").whole());
+    expect![[r#"
+        stdout: Best sellers of Food, 2017-01-14T00:00:00Z to 2017-01-15T00:00:00Z, half-life 12 h
+        stdout: rank  item   score  units  purchases  amount
+        stdout:    1  apple  3.000      3          1  1.5000
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("show --format table --limit 1 --category Food").whole());
+    let bright = world.run("show --format table --limit 1 --color always").stdout;
+    assert!(bright.contains("\u{1b}[1mrank"), "{bright}");
+}
+
+#[test]
+fn lines_for_programs_hold_what_the_table_holds() {
+    let world = shop();
+    expect![[r#"
+        stdout: category,rank,item_id,score,units,purchases,amount
+        stdout: ,1,apple,3,3,1,1.5000
+        stdout: ,2,"bread, ""dark""",2,2,1,4.0000
+        stdout: ,3,käse,2,2,1,4.0000
+        stdout: ,4,[31mred,0.5594630943592953,1,2,0.0000
+        stdout: ,5,novel,0.5,1,1,9.9900
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("show --format csv").whole());
+    expect![[r#"
+        stdout: {"category":null,"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000"}
+        stdout: {"category":null,"rank":2,"item_id":"bread, \"dark\"","score":2.0,"units":2,"purchases":1,"amount":"4.0000"}
+        exit code 0
+    "#]].assert_eq(&world.run("show --format ndjson --limit 2").whole());
+    expect![[r#"
+        stdout: category,rank,item_id,score,units,purchases,amount
+        stdout: Gifts,1,novel,0.5,1,1,9.9900
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("show --format csv --category Gifts").whole());
+    expect![[r#"
+        stdout: {"category":"Gifts","rank":1,"item_id":"novel","score":0.5,"units":1,"purchases":1,"amount":"9.9900"}
+        exit code 0
+    "#]].assert_eq(&world.run("show --format ndjson --category Gifts").whole());
+}
+
+#[test]
+fn json_has_exactly_the_promised_keys() {
+    let world = shop();
+    expect![[r#"
+        stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"items":[{"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000"}]}
+        exit code 0
+    "#]].assert_eq(&world.run("show --limit 1").whole());
+    expect![[r#"
+        stdout: {"schema":1,"category":"Books/Fiction","as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"items":[{"rank":1,"item_id":"novel","score":0.5,"units":1,"purchases":1,"amount":"9.9900"}]}
+        exit code 0
+    "#]].assert_eq(&world.run("show --format json --limit 1 --category Books/Fiction").whole());
+    assert_eq!(world.run("rank --no-decay --min-items 1").code, Some(0));
+    let answer: Value = serde_json::from_str(&world.run("show").stdout).expect("the answer is JSON");
+    let keys = |of: &Value| of.as_object().expect("it is an object").keys().cloned().collect::<Vec<_>>();
+    let mut expected =
+        ["schema", "category", "as_of", "window_from", "window_to", "half_life_hours", "items"];
+    expected.sort_unstable();
+    assert_eq!(keys(&answer), expected);
+    let items = answer["items"].as_array().expect("items are an array");
+    for item in items {
+        assert_eq!(keys(item), ["amount", "item_id", "purchases", "rank", "score", "units"]);
+        assert!(item["amount"].is_string() && item["score"].is_number(), "{item}");
+    }
+    assert!(answer["category"].is_null() && answer["half_life_hours"].is_null());
+    assert_eq!(items.len(), 5);
+}
+
+#[test]
+fn the_categories_are_listed_with_what_they_rank() {
+    let world = shop();
+    expect![[r#"
+        stdout: category            items  rankable                  from                    to
+        stdout: (the whole shop)        5         5  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: Books                   1         1  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: Books/Fiction           1         1  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: Food                    3         3  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: Food/Bakery             1         1  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: Food/CHEESE & MORE      1         1  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: Food/Fruit              1         1  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: Gifts                   1         1  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("show --categories --format table").whole());
+    expect![[r#"
+        stdout: {"as_of":"2017-01-15T00:00:00Z","categories":[{"category":null,"items":5,"rankable":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z"},{"category":"Books","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z"}],"schema":1}
+        exit code 0
+    "#]].assert_eq(&world.run("show --categories --limit 2").whole());
+    expect![[r#"
+        stdout: category,items,rankable,window_from,window_to
+        stdout: ,5,5,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z
+        stdout: Books,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z
+        stdout: Books/Fiction,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("show --categories --format csv --limit 3").whole());
+    expect![[r#"
+        stdout: {"category":null,"items":5,"rankable":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z"}
+        stdout: {"category":"Books","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z"}
+        stdout: {"category":"Books/Fiction","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z"}
+        exit code 0
+    "#]].assert_eq(&world.run("show --categories --format ndjson --limit 3").whole());
+    assert_eq!(world.run("show --categories --category Food").code, Some(2));
+}
+
+#[test]
+fn an_unknown_category_is_answered_with_the_nearest_names() {
+    let world = shop();
+    let ask = |category: &str| world.run_with(&["show", "--category", category], b"").whole();
+    expect![[r#"
+        stderr: error: there is no ranking of `food/fruits`
+        stderr: hint: did you mean `Food/Fruit`?
+        exit code 5
+    "#]]
+    .assert_eq(&ask("food/fruits"));
+    expect![[r#"
+        stderr: error: there is no ranking of `cheese & more`
+        stderr: hint: did you mean `Food/CHEESE & MORE`?
+        exit code 5
+    "#]]
+    .assert_eq(&ask("cheese & more"));
+    expect![[r#"
+        stderr: error: there is no ranking of `Garden`
+        stderr: hint: see which there are with `topsell show --categories`
+        exit code 5
+    "#]]
+    .assert_eq(&ask("Garden"));
+    expect![[r#"
+        stderr: error: --category `Food//Fruit` has an empty level; write levels from the top, as in Books/Fiction
+        exit code 2
+    "#]].assert_eq(&ask("Food//Fruit"));
+    expect![[r#"
+        stderr: error: --category `50% off` has a `%` that begins none of %25, %2F, %7C; write a plain `%` as %25
+        exit code 2
+    "#]].assert_eq(&ask("50% off"));
+}
+
+#[test]
+fn before_the_first_ranking_there_is_nothing_to_show() {
+    let world = World::new();
+    expect![[r#"
+        stderr: error: there is no ranking in this lake yet
+        stderr: hint: publish one with `topsell rank`
+        exit code 5
+    "#]]
+    .assert_eq(&world.run("show").whole());
+    assert_eq!(world.files("data"), [""; 0], "asking makes no lake");
+    world.write("log.csv", LOG);
+    world.run("ingest log.csv");
+    expect![[r#"
+        stderr: error: there is no ranking in this lake yet
+        stderr: hint: publish one with `topsell rank`
+        exit code 5
+    "#]]
+    .assert_eq(&world.run("show --categories").whole());
+}
+
+/// Changes the published file, shows it, and changes it back.
+fn shown_after(world: &World, name: &str, change: impl Fn(&mut Vec<u8>)) -> String {
+    let path = world.path("data/lake/rankings").join(name);
+    let good = std::fs::read(&path).expect("the ranking was published");
+    let mut bad = good.clone();
+    change(&mut bad);
+    std::fs::write(&path, bad).expect("the file can be changed");
+    let said = world.run("show --limit 1");
+    std::fs::write(&path, good).expect("the file can be changed back");
+    let snapshot = world.files("data/lake/rankings").swap_remove(0);
+    said.whole().replace(&snapshot, "2017-01-15T00Z-….parquet")
+}
+
+#[test]
+fn a_damaged_ranking_is_told_and_not_shown() {
+    let world = shop();
+    let files = world.files("data/lake/rankings");
+    let [snapshot, pointer] = files.as_slice() else { panic!("one snapshot and a pointer: {files:?}") };
+    assert_eq!(pointer, "current.json");
+    expect![[r#"
+        stderr: error: rankings/2017-01-15T00Z-….parquet is damaged: its bytes are not those that were published
+        stderr: hint: publish it anew with `topsell rank`
+        exit code 3
+    "#]].assert_eq(&shown_after(&world, snapshot, |bytes| bytes[100] ^= 1));
+    let truncated = shown_after(&world, snapshot, |bytes| bytes.truncate(50));
+    assert!(truncated.ends_with("exit code 3\n"), "{truncated}");
+    expect![[r#"
+        stderr: error: rankings/current.json is damaged: EOF while parsing a string at line 1 column 30
+        stderr: hint: publish it anew with `topsell rank`
+        exit code 3
+    "#]]
+    .assert_eq(&shown_after(&world, pointer, |bytes| bytes.truncate(30)));
+    let newer = |bytes: &mut Vec<u8>| {
+        let text = String::from_utf8_lossy(bytes).replace("\"schema\":1", "\"schema\":2");
+        *bytes = text.into_bytes();
+    };
+    expect![[r#"
+        stderr: error: rankings/current.json is damaged: its schema is 2, and this program knows 1
+        stderr: hint: publish it anew with `topsell rank`
+        exit code 3
+    "#]]
+    .assert_eq(&shown_after(&world, pointer, newer));
+    std::fs::remove_file(world.path("data/lake/rankings").join(snapshot)).expect("it can be removed");
+    let said = world.run("show").whole().replace(snapshot, "2017-01-15T00Z-….parquet");
+    expect![[r#"
+        stderr: error: rankings/current.json is damaged: it names rankings/2017-01-15T00Z-….parquet, which is not there
+        stderr: hint: publish it anew with `topsell rank`
+        exit code 3
+    "#]].assert_eq(&said);
+    assert_eq!(world.run("rank --window 24h").code, Some(0), "ranking anew mends it");
+    assert_eq!(world.run("show").code, Some(0));
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    let world = shop();
+    for arguments in ["show", "show --format csv", "show --categories --format table", "show --help"] {
+        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        drop(reader);
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let mut command = world.command(&arguments);
+        let output = command.stdout(writer).stdin(Stdio::null()).stderr(Stdio::piped()).output();
+        let output = output.expect("the program starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((stderr.as_ref(), output.status.code()), ("", Some(0)), "{arguments:?}");
+    }
+}

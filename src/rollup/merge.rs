@@ -1,0 +1,84 @@
+//! Files of one day into one: the same sums, laid out anew.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::event::SumRows;
+use crate::rollup::apply::{read_day, write_day};
+use crate::rollup::read::place_of;
+use crate::rollup::{RollupError, Rollups};
+use crate::table::{Commit, Effect, LiveFile, NewFile, Outcome, Version};
+use crate::time::{Date, Timestamp};
+
+/// A day of one event type and top-level category.
+type Day = (String, Option<String>, Date);
+
+/// The days whose files are to become one file each.
+#[derive(Default)]
+pub struct MergePlan {
+    days: Vec<(Day, Vec<LiveFile>)>,
+}
+
+impl MergePlan {
+    /// Returns how many days of categories there are to merge, and how many files they have.
+    pub fn size(&self) -> (u64, u64) {
+        (self.days.len() as u64, self.days.iter().map(|(_, files)| files.len() as u64).sum())
+    }
+}
+
+impl Rollups {
+    /// Decides which days to merge: those that ended before `closed` and lie in several files.
+    ///
+    /// # Errors
+    /// Fails where the table's log cannot be read.
+    pub fn plan_merges(&self, closed: Timestamp) -> Result<MergePlan, RollupError> {
+        plan(&self.table.newest()?, closed)
+    }
+
+    /// Merges days that ended before `closed`, in one commit that changes no sum. Returns how
+    /// many were merged; none where a rollup came in between, which leaves them for next time.
+    ///
+    /// # Errors
+    /// Fails where the disk does; the table is then as it was before.
+    pub fn merge(&self, closed: Timestamp, now_ms: i64) -> Result<u64, RollupError> {
+        let newest = self.table.newest()?;
+        let plan = plan(&newest, closed)?;
+        if plan.days.is_empty() {
+            return Ok(0);
+        }
+        let bulk = self.store.bulk();
+        let adds: Result<Vec<Option<NewFile>>, RollupError> = plan
+            .days
+            .par_iter()
+            .map(|((event_type, category, date), files)| {
+                let mut sums = SumRows::default();
+                for file in files {
+                    read_day(self, file, &mut sums)?;
+                }
+                write_day(event_type, category.as_deref(), *date, &sums, &bulk)
+            })
+            .collect();
+        let adds: Vec<NewFile> = adds?.into_iter().flatten().collect();
+        bulk.finish()?;
+        let removes: Vec<LiveFile> = plan.days.iter().flat_map(|(_, files)| files.clone()).collect();
+        let days = plan.days.len() as u64;
+        let metrics = vec![("numAddedFiles", days), ("numRemovedFiles", removes.len() as u64)];
+        let commit = Commit { effect: Effect::Layout, adds, removes, metrics, now_ms, ..Commit::default() };
+        match newest.commit(&commit)? {
+            Outcome::Committed(_) => Ok(days),
+            Outcome::Conflict => Ok(0),
+        }
+    }
+}
+
+fn plan(newest: &Version<'_>, closed: Timestamp) -> Result<MergePlan, RollupError> {
+    let mut days: BTreeMap<Day, Vec<LiveFile>> = BTreeMap::new();
+    for file in newest.files()? {
+        let place = place_of(&file)?;
+        if place.end() <= closed {
+            days.entry((place.event_type, place.category, place.date)).or_default().push(file);
+        }
+    }
+    Ok(MergePlan { days: days.into_iter().filter(|(_, files)| files.len() > 1).collect() })
+}

@@ -1,0 +1,113 @@
+//! Where a line ends, and where a slice does.
+
+use expect_test::expect;
+
+use crate::world::World;
+
+#[test]
+fn a_long_stream_comes_in_slices_and_is_taken_up_where_it_broke_off() {
+    let world = World::new();
+    let line = |n: u32| {
+        format!("2017-01-14T10:{:02}:00Z,{n},item-{},\"a \"\"note\"\"\nof two lines\"\n", n % 60, n % 7)
+    };
+    let log = format!("ts,event_id,item_id,note\n{}", (0..4_000).map(line).collect::<String>());
+    let slices = ["ingest", "--slice-size", "64KiB", "-"];
+    expect![[r#"
+        stderr: rejected: -:5122: a quote opens in this line and does not close
+        stderr: ingest: 2561 read = 2560 accepted + 0 duplicate + 1 rejected, 3 new batches
+        exit code 4
+    "#]]
+    .assert_eq(&world.run_with(&slices, &log.as_bytes()[..150_000]).whole());
+    expect![[r#"
+        stderr: ingest: 4000 read = 1761 accepted + 2239 duplicate + 0 rejected, 2 new batches
+        exit code 0
+    "#]]
+    .assert_eq(&world.run_with(&slices, log.as_bytes()).whole());
+    expect![[r#"
+        stderr: known: - was taken in before; nothing changed
+        stderr: ingest: 4000 read = 0 accepted + 4000 duplicate + 0 rejected, 0 new batches
+        exit code 0
+    "#]]
+    .assert_eq(&world.run_with(&["ingest", "-"], log.as_bytes()).whole());
+    expect![[r#"
+        item,units,purchases,amount
+        item-0,572,572,0.0000
+        item-1,572,572,0.0000
+        item-2,572,572,0.0000
+        item-3,571,571,0.0000
+        item-4,571,571,0.0000
+        item-5,571,571,0.0000
+        item-6,571,571,0.0000
+    "#]]
+    .assert_eq(&world.sold());
+    expect![[r#"
+        stderr: error: this lake cuts long inputs into slices of 65536 bytes, not 1048576
+        stderr: hint: leave --slice-size out to use the lake's own
+        exit code 2
+    "#]]
+    .assert_eq(&world.run("ingest --slice-size 1MiB -").whole());
+}
+
+#[test]
+fn a_size_for_slices_must_be_one() {
+    let world = World::new();
+    for size in ["1KiB", "2GiB", "64", "64 MiB", "-1", "many", "64XiB", "99999999999999999999GiB"] {
+        let said = world.run_with(&["ingest", &format!("--slice-size={size}"), "-"], b"");
+        let expected = format!("error: --slice-size `{size}` is no size from 64KiB to 1GiB, such as 64MiB\n");
+        assert_eq!((said.stderr, said.code), (expected, Some(2)));
+    }
+    assert_eq!(world.files("data"), [""; 0], "a misuse makes no lake");
+}
+
+#[test]
+fn quoted_fields_may_hold_commas_quotes_and_line_ends() {
+    let world = World::new();
+    let log = "ts,item_id,quantity\n\
+        2017-01-14T10:00:00Z,\"one, \"\"two\"\"\r\nthree\",4\r\n\
+        \"2017-01-14T10:00:00Z\",\"plain\",\"5\"\n\
+        2017-01-14T10:00:00Z,plain,many\n";
+    world.write("log.csv", log);
+    expect![[r#"
+        stderr: rejected: log.csv:5: quantity `many` is not a whole number
+        stderr: ingest: 3 read = 2 accepted + 0 duplicate + 1 rejected, 1 new batch
+        exit code 4
+    "#]]
+    .assert_eq(&world.run("ingest log.csv").whole());
+    world.run("rank");
+    let shown = world.run("show --format ndjson").stdout;
+    assert!(shown.contains(r#""item_id":"one, \"two\"\r\nthree","#), "{shown}");
+}
+
+#[test]
+fn a_quote_that_does_not_close_costs_its_line_only() {
+    let check = |last: &str| {
+        let world = World::new();
+        let notes = ["fine", "\"oops", "fine", last];
+        let line = |note: &str| format!("2017-01-14T10:00:00Z,apple,{note}\n");
+        world.write("log.csv", format!("ts,item_id,note\n{}", notes.map(line).concat()));
+        let expected = "\
+stderr: rejected: log.csv:3: a quote opens in this line and does not close
+stderr: ingest: 4 read = 3 accepted + 0 duplicate + 1 rejected, 1 new batch
+exit code 4
+";
+        assert_eq!(world.run("ingest log.csv").whole(), expected, "the last note is {last}");
+    };
+    check("fine");
+    // What follows these quotes is neither a comma nor a line end, so they close no field.
+    check("\"well closed\"");
+    check("5\" screen");
+}
+
+#[test]
+fn a_quote_inside_a_plain_field_is_a_letter() {
+    let world = World::new();
+    let pipes = "ts,item_id\n2017-01-14T10:00:00Z,5\" pipe\n2017-01-14T10:00:00Z,6\" pipe";
+    world.write("with-newline.csv", format!("{pipes}\n"));
+    world.write("without.csv", pipes);
+    expect![[r#"
+        stderr: rejected: without.csv:3: a quote opens in this line and does not close; the input ends in the middle of this line, or without a newline
+        stderr: ingest: 4 read = 3 accepted + 0 duplicate + 1 rejected, 2 new batches
+        exit code 4
+    "#]]
+    .assert_eq(&world.run("ingest with-newline.csv without.csv").whole());
+}
