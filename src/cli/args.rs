@@ -102,7 +102,7 @@ pub struct Ingest {
     /// Logs to read: files, folders, or - for standard input
     #[arg(required = true, value_name = "FILE|DIR|-")]
     pub inputs: Vec<PathBuf>,
-    /// Format of the inputs; told by their names unless given
+    /// Format of the inputs; told by their names unless given, of standard input by its content
     #[arg(long, value_enum)]
     pub format: Option<LogFormat>,
     /// How far ahead of the clock an event may lie

@@ -66,7 +66,14 @@ const WAITING: usize = 1;
 pub fn ingest(lake: &Lake, plan: &Plan, options: Options, run: &Run) -> Result<Summary, LakeError> {
     run.begin(Stage::Ingest, plan.known_bytes());
     // Told even where they stay at nothing: the record must add up by itself.
-    for count in [Count::LinesRead, Count::EventsAccepted, Count::LinesDuplicate, Count::LinesRejected] {
+    for count in [
+        Count::LinesRead,
+        Count::EventsAccepted,
+        Count::LinesDuplicate,
+        Count::LinesRejected,
+        Count::BatchesCommitted,
+        Count::BatchesKnown,
+    ] {
         run.count(count, 0);
     }
     let mut failures = plan.failures.clone();

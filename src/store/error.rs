@@ -23,7 +23,7 @@ impl StoreError {
     pub(super) fn percent(path: &str) -> StoreError {
         StoreError {
             path: path.to_owned(),
-            source: "has a `%` in it, which the names in a Delta log cannot".into(),
+            source: "has a `%` that reads like an escape, which the Delta library cannot find again; rename the folder".into(),
         }
     }
 

@@ -81,7 +81,8 @@ impl Store {
         let failed = |e: std::io::Error| StoreError::io(root.display().to_string(), e);
         let root = std::path::absolute(root).map_err(failed)?;
         // The Delta library lists files by URLs that it unescapes once too often.
-        if root.to_string_lossy().contains('%') {
+        let text = root.to_string_lossy();
+        if url_decoded(&text) != text {
             return Err(StoreError::percent(&root.display().to_string()));
         }
         let runtime = tokio::runtime::Builder::new_multi_thread()

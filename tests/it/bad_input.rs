@@ -351,7 +351,7 @@ fn a_folder_without_logs_says_so() {
     let world = World::new();
     world.write("logs/notes.txt", "nothing");
     expect![[r#"
-        stderr: nothing to read: no file here has the name of a log
+        stderr: nothing to read: there is no log here
         stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]

@@ -27,7 +27,10 @@ fn eight_ingests_at_once_each_file_sent_twice_bring_each_file_once() {
         assert_eq!(said.code, Some(0), "{}", said.whole());
     }
     let pointer = |lake: &str| std::fs::read_to_string(world.path(&format!("{lake}/rankings/current.json")));
-    assert_eq!(pointer("many").expect("a ranking is published"), pointer("one").expect("a ranking is published"));
+    assert_eq!(
+        pointer("many").expect("a ranking is published"),
+        pointer("one").expect("a ranking is published")
+    );
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn formats_and_compressions_do_not_matter() {
     let world = World::new();
     let logs = plain_logs(&world);
     make(&world, "plain", &logs);
-    let kinds: [(&str, fn(&[u8]) -> Vec<u8>); 4] =
+    let kinds: [(&str, Pack); 4] =
         [("csv.gz", gzip), ("csv.zst", zstd), ("ndjson", ndjson), ("ndjson.gz", |csv| gzip(&ndjson(csv)))];
     for (kind, convert) in kinds {
         let converted: Vec<String> = logs
@@ -185,3 +185,6 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 1).expect("memory can be written")
 }
+
+/// Returns a file as it is sent.
+type Pack = fn(&[u8]) -> Vec<u8>;

@@ -90,12 +90,6 @@ fn the_help_tells_every_default() {
         stdout:       --no-decay
         stdout:           Count old sales like new ones
         stdout: 
-        stdout:       --lake <DIR>
-        stdout:           Folder of the lake
-        stdout:           
-        stdout:           [env: TOPSELL_LAKE=]
-        stdout:           [default: data/lake]
-        stdout: 
         stdout:       --top <N>
         stdout:           Items to rank in each category
         stdout:           
@@ -105,31 +99,16 @@ fn the_help_tells_every_default() {
         stdout:           Where the window ends, RFC 3339 or an epoch number, rounded up to the full hour; now
         stdout:           unless given
         stdout: 
-        stdout:       --threads <N>
-        stdout:           Threads to work on; as many as there are processors unless said
-        stdout: 
         stdout:       --event-type <TYPE>
         stdout:           Types of events to count; may be given several times
         stdout:           
         stdout:           [default: purchase]
-        stdout: 
-        stdout:   -q, --quiet
-        stdout:           Say nothing but errors
         stdout: 
         stdout:       --by <BY>
         stdout:           What the score adds up
         stdout:           
         stdout:           [default: units]
         stdout:           [possible values: units, purchases, amount]
-        stdout: 
-        stdout:   -v, --verbose
-        stdout:           Say more
-        stdout: 
-        stdout:       --color <WHEN>
-        stdout:           When to use colors
-        stdout:           
-        stdout:           [default: auto]
-        stdout:           [possible values: auto, always, never]
         stdout: 
         stdout:       --min-items <N>
         stdout:           A category with fewer rankable items looks further back
@@ -146,6 +125,28 @@ fn the_help_tells_every_default() {
         stdout: 
         stdout:   -h, --help
         stdout:           Print help (see a summary with '-h')
+        stdout: 
+        stdout: Options of every command:
+        stdout:       --lake <DIR>
+        stdout:           Folder of the lake
+        stdout:           
+        stdout:           [env: TOPSELL_LAKE=]
+        stdout:           [default: data/lake]
+        stdout: 
+        stdout:       --threads <N>
+        stdout:           Threads to work on; as many as there are processors unless said
+        stdout: 
+        stdout:   -q, --quiet
+        stdout:           Say nothing but errors
+        stdout: 
+        stdout:   -v, --verbose
+        stdout:           Say more
+        stdout: 
+        stdout:       --color <WHEN>
+        stdout:           When to use colors
+        stdout:           
+        stdout:           [default: auto]
+        stdout:           [possible values: auto, always, never]
         exit code 0
     "#]]
     .assert_eq(&World::new().run("rank --help").whole());
@@ -415,7 +416,7 @@ fn where_nothing_sold_the_published_ranking_stays() {
     let world = shop();
     expect![[r#"
         stderr: error: nothing sold in the hours looked at, so there is nothing to publish
-        stderr: hint: the ranking published before stays; look at --as-of and --event-type
+        stderr: hint: a ranking published before stays as it is; look at --as-of and --event-type
         exit code 5
     "#]]
     .assert_eq(&rank(&world, "--event-type refund"));
@@ -429,14 +430,13 @@ fn where_nothing_sold_the_published_ranking_stays() {
     let before = world.run("show").stdout;
     expect![[r#"
         stderr: error: nothing sold in the hours looked at, so there is nothing to publish
-        stderr: hint: the ranking published before stays; look at --as-of and --event-type
+        stderr: hint: a ranking published before stays as it is; look at --as-of and --event-type
         exit code 5
     "#]]
     .assert_eq(&rank(&world, "--as-of 2019-01-01T00:00:00Z"));
     expect![[r#"
-        stderr: error: nothing sold in the hours looked at, so there is nothing to publish
-        stderr: hint: the ranking published before stays; look at --as-of and --event-type
-        exit code 5
+        stderr: error: --as-of lies so early that the window begins before the year 1
+        exit code 2
     "#]]
     .assert_eq(&rank(&world, "--as-of 0001-01-01T00:00:00Z"));
     assert_eq!(world.run("show").stdout, before);

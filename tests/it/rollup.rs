@@ -28,14 +28,16 @@ fn the_help_says_when_to_sum_everything() {
         stdout: Usage: topsell rollup [OPTIONS]
         stdout: 
         stdout: Options:
-        stdout:       --all           Sum everything anew, not only what changed
-        stdout:       --wait          Wait while another run is at work on the lake, instead of giving up
+        stdout:       --all   Sum everything anew, not only what changed
+        stdout:       --wait  Wait while another run is at work on the lake, instead of giving up
+        stdout:   -h, --help  Print help
+        stdout: 
+        stdout: Options of every command:
         stdout:       --lake <DIR>    Folder of the lake [env: TOPSELL_LAKE=] [default: data/lake]
         stdout:       --threads <N>   Threads to work on; as many as there are processors unless said
         stdout:   -q, --quiet         Say nothing but errors
         stdout:   -v, --verbose       Say more
         stdout:       --color <WHEN>  When to use colors [default: auto] [possible values: auto, always, never]
-        stdout:   -h, --help          Print help
         exit code 0
     "#]].assert_eq(&World::new().run("rollup --help").whole());
 }

@@ -46,12 +46,14 @@ fn the_help_shows_how_to_ask() {
         stdout:       --limit <N>        Lines to show at most
         stdout:       --format <FORMAT>  Form of the answer; a table on a terminal, else JSON [possible values:
         stdout:                          table, json, csv, ndjson]
-        stdout:       --lake <DIR>       Folder of the lake [env: TOPSELL_LAKE=] [default: data/lake]
-        stdout:       --threads <N>      Threads to work on; as many as there are processors unless said
-        stdout:   -q, --quiet            Say nothing but errors
-        stdout:   -v, --verbose          Say more
-        stdout:       --color <WHEN>     When to use colors [default: auto] [possible values: auto, always, never]
         stdout:   -h, --help             Print help
+        stdout: 
+        stdout: Options of every command:
+        stdout:       --lake <DIR>    Folder of the lake [env: TOPSELL_LAKE=] [default: data/lake]
+        stdout:       --threads <N>   Threads to work on; as many as there are processors unless said
+        stdout:   -q, --quiet         Say nothing but errors
+        stdout:   -v, --verbose       Say more
+        stdout:       --color <WHEN>  When to use colors [default: auto] [possible values: auto, always, never]
         exit code 0
     "#]].assert_eq(&World::new().run("show --help").whole());
 }
@@ -155,7 +157,7 @@ fn the_categories_are_listed_with_what_they_rank() {
     "#]]
     .assert_eq(&world.run("show --categories --format table").whole());
     expect![[r#"
-        stdout: {"as_of":"2017-01-15T00:00:00Z","categories":[{"category":null,"items":5,"rankable":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z"},{"category":"Books","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z"}],"schema":1}
+        stdout: {"schema":1,"as_of":"2017-01-15T00:00:00Z","categories":[{"category":null,"items":5,"rankable":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z"},{"category":"Books","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z"}]}
         exit code 0
     "#]].assert_eq(&world.run("show --categories --limit 2").whole());
     expect![[r#"
@@ -211,9 +213,9 @@ fn an_unknown_category_is_answered_with_the_nearest_names() {
 fn before_the_first_ranking_there_is_nothing_to_show() {
     let world = World::new();
     expect![[r#"
-        stderr: error: there is no ranking in this lake yet
-        stderr: hint: publish one with `topsell rank`
-        exit code 5
+        stderr: error: there is no lake in WORLD/data/lake
+        stderr: hint: take in some logs with `topsell ingest FILE`, or name another folder with --lake
+        exit code 1
     "#]]
     .assert_eq(&world.run("show").whole());
     assert_eq!(world.files("data"), [""; 0], "asking makes no lake");

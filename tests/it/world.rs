@@ -168,7 +168,7 @@ impl World {
     /// Returns every row of a lake's newest snapshot, read as any other program would.
     pub fn ranking(&self, lake: &str) -> Vec<Ranked> {
         let file = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(self.snapshot(lake).1));
-        let reader = file.and_then(|file| file.build()).expect("a snapshot is Parquet");
+        let reader = file.and_then(ParquetRecordBatchReaderBuilder::build).expect("a snapshot is Parquet");
         reader.flat_map(|batch| rows_of(&batch.expect("a snapshot can be read"))).collect()
     }
 

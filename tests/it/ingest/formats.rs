@@ -221,8 +221,8 @@ fn json_lines_that_are_no_events_are_told_apart() {
         4 "categories" "categories is no array of paths, nor of arrays of levels"
         5 "categories" "categories has a path that has an empty level; write levels from the top, as in Books/Fiction"
         6 "item_id" "item_id is empty; every event needs one"
-        7 null "line is not a JSON object: EOF while parsing an object at line 1 column 30"
-        8 null "line is not a JSON object: duplicate field `item_id` at line 1 column 40"
+        7 null "line is not a JSON object: EOF while parsing an object at character 30"
+        8 null "line is not a JSON object: duplicate field `item_id` at character 40"
     "#]].assert_eq(&reasons);
 }
 

@@ -16,7 +16,7 @@ pub fn event_ids(sales: &[Sale]) -> Vec<String> {
     let mut next = |sale: &Sale| {
         let used = used.entry(sale.second / 3_600).or_default();
         *used += 1;
-        format!("{}{}", if *used % 2 == 0 { "é" } else { "É" }, *used / 2)
+        format!("{}{}", if used.is_multiple_of(2) { "é" } else { "É" }, *used / 2)
     };
     sales.iter().map(|sale| if sale.has_id { next(sale) } else { String::new() }).collect()
 }
