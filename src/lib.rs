@@ -22,6 +22,7 @@
 //! | [`rollup`] | the `rollups` table of hourly sums | read hours that did not change |
 //! | [`rank`] | the best sellers of a window | I/O |
 //! | [`snapshot`] | published rankings and the pointer to the newest | change what is published |
+//! | [`upkeep`] | merging small files, checking, counting what is there | change what a ranking says |
 //! | [`pipeline`] | the whole flow in one page | work of its own |
 //! | [`show`] | a snapshot as text | look into the tables |
 //! | [`cli`] | where a person comes in: words, clock, environment, exit codes | be used by another room |
@@ -44,6 +45,8 @@ pub mod rollup;
 pub mod rank;
 
 pub mod snapshot;
+
+pub mod upkeep;
 
 pub mod pipeline;
 pub mod show;

@@ -70,6 +70,7 @@ pub enum Command {
     Rollup(Rollup),
     Rank(Rank),
     Show(Show),
+    Lake(Lake),
 }
 
 /// Read purchase logs into the lake
@@ -190,6 +191,34 @@ pub enum By {
     Units,
     Purchases,
     Amount,
+}
+
+/// Look after the lake: merge small files, check it, see what is in it
+#[derive(ClapArgs, Debug)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Lake {
+    #[command(subcommand)]
+    pub command: LakeCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum LakeCommand {
+    /// Merge small files: events of hours that are over, sums of days that are over
+    ///
+    /// Rankings stay as they are, and readers at work read on. The files that are merged stay on
+    /// disk for them.
+    Compact {
+        /// Say what would be merged, and merge nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Wait while another run is at work on the lake, instead of giving up
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Read every file that the lake names, and count all sums again; exit code 3 if any is wrong
+    Verify,
+    /// Count files, rows, hours and categories
+    Stats,
 }
 
 /// Show the best sellers, from the newest published ranking

@@ -34,6 +34,9 @@ impl Record {
             Step::Ingest { .. } => "ingest",
             Step::Rollup { .. } => "rollup",
             Step::Rank { .. } => "rank",
+            Step::Compact { .. } => "compact",
+            Step::Verify => "verify",
+            Step::Stats => "stats",
         };
         Record { command, started, began: Instant::now(), heard: Mutex::new(Heard::default()) }
     }

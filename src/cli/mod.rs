@@ -17,7 +17,7 @@ use clap::Parser;
 
 use crate::lake::Lake;
 use crate::pipeline::{self, Caller, Done, Step};
-use crate::show::{self, Form};
+use crate::show::{self, Form, ShowError};
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::store::Patience;
 use crate::trace::{Listener, Run};
@@ -77,6 +77,9 @@ fn run_step(settings: &Settings, step: &Step, patience: Patience) -> Result<Exit
     }
     let done: Done = done?;
     settings.say(|out| report::write(&done, settings.verbosity, out))?;
+    report::answer(&done, &mut io::stdout().lock())
+        .map_err(ShowError::from)
+        .or_else(failure::unless_reader_left)?;
     Ok(exit)
 }
 

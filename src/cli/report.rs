@@ -2,12 +2,15 @@
 
 use std::io::{self, Write};
 
+use serde_json::json;
+
 use crate::cli::failure::Exit;
 use crate::cli::settings::Verbosity;
 use crate::ingest;
 use crate::lake::Reject;
 use crate::pipeline::Done;
 use crate::rollup;
+use crate::upkeep::{Compacted, Doing, TableStats, Verified};
 
 /// Inputs known before that are named one by one.
 const FIRST_KNOWN: usize = 5;
@@ -21,7 +24,8 @@ pub fn exit_of(done: &Done) -> Exit {
             Exit::CouldNot
         }
         Done::Ingested(_) => Exit::Rejected,
-        Done::RolledUp(_) | Done::Ranked { .. } => Exit::Done,
+        Done::Verified(verified) if !verified.problems.is_empty() => Exit::Damaged,
+        _ => Exit::Done,
     }
 }
 
@@ -33,6 +37,10 @@ pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Resu
     match done {
         Done::Ingested(summary) => write_ingest(summary, verbosity, out),
         Done::RolledUp(summary) => write_rollup(summary, verbosity, out),
+        Done::Compacted { compacted, doing } => write_compacted(compacted, *doing, out),
+        Done::Verified(verified) => write_verified(verified, out),
+        // The one answer that is data; see `answer`.
+        Done::Counted(_) => Ok(()),
         Done::Ranked { rolled_up, published } => {
             write_rollup(rolled_up, verbosity, out)?;
             let categories = counted(published.categories, "category", "categories");
@@ -101,6 +109,62 @@ fn write_rollup(summary: &rollup::Summary, verbosity: Verbosity, out: &mut dyn W
         write!(out, ", {files} added, {} taken out", summary.files_removed)?;
     }
     writeln!(out)
+}
+
+fn write_compacted(compacted: &Compacted, doing: Doing, out: &mut dyn Write) -> io::Result<()> {
+    let event_files = counted(compacted.event_files, "event file", "event files");
+    let rollup_files = counted(compacted.rollup_files, "rollup file", "rollup files");
+    match (doing, compacted.event_hours + compacted.rollup_days) {
+        (_, 0) => writeln!(out, "compact: nothing to merge"),
+        (Doing::Planning, _) => writeln!(
+            out,
+            "compact: would merge {event_files} into {}, {rollup_files} into {}",
+            compacted.event_hours, compacted.rollup_days
+        ),
+        (Doing::Applying, _) => writeln!(
+            out,
+            "compact: {event_files} merged into {}, {rollup_files} into {}",
+            compacted.event_hours, compacted.rollup_days
+        ),
+    }
+}
+
+fn write_verified(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
+    for problem in &verified.problems {
+        writeln!(out, "damaged: {problem}")?;
+    }
+    let events = counted(verified.event_files, "event file", "event files");
+    let rollups = counted(verified.rollup_files, "rollup file", "rollup files");
+    let days = counted(verified.days_recounted, "day", "days");
+    write!(out, "verify: {events}, {rollups}, sums of {days} of categories counted again")?;
+    if verified.is_behind {
+        write!(out, "; the sums are behind the events, so run `topsell rollup` and verify again")?;
+    }
+    match verified.problems.len() as u64 {
+        0 => writeln!(out, "; all is well"),
+        problems => writeln!(out, "; {}", counted(problems, "problem", "problems")),
+    }
+}
+
+/// Writes the answer of a step that has one; stdout is for data.
+///
+/// # Errors
+/// Fails where the output does.
+pub fn answer(done: &Done, out: &mut dyn Write) -> io::Result<()> {
+    let Done::Counted(stats) = done else { return Ok(()) };
+    let table = |of: &TableStats| json!({"version": of.version, "files": of.files, "rows": of.rows, "size_bytes": of.size_bytes});
+    let largest = stats.largest.iter().map(|(category, rows)| json!({"category": category, "rows": rows}));
+    let answer = json!({
+        "schema": 1,
+        "events": table(&stats.events),
+        "rollups": table(&stats.rollups),
+        "hours": stats.hours,
+        "empty_hours": stats.empty_hours,
+        "first_hour": stats.span.as_ref().map(|span| &span.0),
+        "last_hour": stats.span.as_ref().map(|span| &span.1),
+        "largest_categories": largest.collect::<Vec<_>>(),
+    });
+    writeln!(out, "{answer:#}")
 }
 
 /// Returns a number of things in words: `1 hour`, `2 hours`.

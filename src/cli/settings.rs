@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use clap::ColorChoice;
 
-use crate::cli::args::{Args, By, Command, Ingest, LogFormat, Rank, Rollup, Show, ShowFormat};
+use crate::cli::args::{Args, By, Command, Ingest, LakeCommand, LogFormat, Rank, Rollup, Show, ShowFormat};
 use crate::cli::failure::{Failure, unless_reader_left};
 use crate::event::check_path;
 use crate::ingest::{self, Format};
@@ -16,6 +16,7 @@ use crate::rollup::Scope;
 use crate::show::Form;
 use crate::store::{Patience, Store};
 use crate::time::{Decay, Timestamp, Window, parse_hours, parse_seconds};
+use crate::upkeep::Doing;
 
 /// How much to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +82,7 @@ impl Settings {
                 let patience = patience(typed.wait);
                 Task::Step { step: rank_step(typed, now)?, patience }
             }
+            Command::Lake(typed) => lake_task(&typed.command),
             Command::Show(typed) => show_task(typed, args.common.color)?,
         };
         Ok(Settings { task, verbosity, now, lake: args.common.lake, threads: args.common.threads })
@@ -143,6 +145,17 @@ fn clock() -> Result<Timestamp, Failure> {
     let micros = since.ok().and_then(|since| i64::try_from(since.as_micros()).ok());
     let now = micros.and_then(|micros| Timestamp::from_micros(micros).ok());
     now.ok_or_else(|| Failure::could_not("the machine's clock is set before 1970".to_owned()))
+}
+
+fn lake_task(typed: &LakeCommand) -> Task {
+    match *typed {
+        LakeCommand::Compact { dry_run, wait } => {
+            let doing = if dry_run { Doing::Planning } else { Doing::Applying };
+            Task::Step { step: Step::Compact { doing }, patience: patience(wait) }
+        }
+        LakeCommand::Verify => Task::Step { step: Step::Verify, patience: Patience::None },
+        LakeCommand::Stats => Task::Step { step: Step::Stats, patience: Patience::None },
+    }
 }
 
 fn patience(wait: bool) -> Patience {

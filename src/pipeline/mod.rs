@@ -10,12 +10,16 @@ use crate::snapshot::{self, Published, SnapshotError};
 use crate::store::{LockError, Patience, Store};
 use crate::time::Timestamp;
 use crate::trace::{Count, Run, Stage};
+use crate::upkeep::{self, Compacted, Doing, Stats, UpkeepError, Verified};
 
 /// Something that can be asked of a lake.
 pub enum Step {
     Ingest { plan: Plan, options: ingest::Options, slice_bytes: Option<u64> },
     Rollup { scope: Scope },
     Rank { rules: Rules, event_types: Vec<String> },
+    Compact { doing: Doing },
+    Verify,
+    Stats,
 }
 
 /// Who asks, and when.
@@ -32,6 +36,9 @@ pub enum Done {
     Ingested(ingest::Summary),
     RolledUp(rollup::Summary),
     Ranked { rolled_up: rollup::Summary, published: Published },
+    Compacted { compacted: Compacted, doing: Doing },
+    Verified(Verified),
+    Counted(Stats),
 }
 
 /// A step could not be done.
@@ -45,6 +52,16 @@ pub enum StepError {
     Snapshot(#[from] SnapshotError),
     #[error(transparent)]
     Lock(#[from] LockError),
+}
+
+impl From<UpkeepError> for StepError {
+    fn from(error: UpkeepError) -> StepError {
+        match error {
+            UpkeepError::Lake(error) => error.into(),
+            UpkeepError::Rollup(error) => error.into(),
+            UpkeepError::Snapshot(error) => error.into(),
+        }
+    }
 }
 
 /// Does one step on the lake in a store.
@@ -74,6 +91,13 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
             let published = rank(store, *rules, event_types, run)?;
             Ok(Done::Ranked { rolled_up, published })
         }
+        Step::Compact { doing } => {
+            let lake = Lake::open(store.clone())?;
+            let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
+            Ok(Done::Compacted { compacted: upkeep::compact(&lake, caller.now, *doing)?, doing: *doing })
+        }
+        Step::Verify => Ok(Done::Verified(upkeep::verify(&Lake::open(store.clone())?, run)?)),
+        Step::Stats => Ok(Done::Counted(upkeep::stats(&Lake::open(store.clone())?)?)),
     }
 }
 

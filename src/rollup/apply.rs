@@ -1,6 +1,6 @@
 //! A plan carried out: the planned hours summed, their files written, the commit made ready.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 use rayon::prelude::*;
@@ -19,7 +19,7 @@ use crate::time::{Date, Hour};
 use crate::trace::{Run, Stage};
 
 /// The versions that count of events whose ids are in dispute, by hour.
-struct DaySettled {
+pub(super) struct DaySettled {
     hasher: IdHasher,
     by_hour: BTreeMap<Hour, HashMap<IdHash, Version>>,
 }
@@ -83,6 +83,17 @@ fn apply_day(
     bulk: &Bulk<'_>,
     run: &Run,
 ) -> Result<(u64, Vec<DayOutcome>), RollupError> {
+    let settled = settle(lake, day)?;
+    let outcomes: Result<Vec<DayOutcome>, RollupError> = day
+        .categories()
+        .into_par_iter()
+        .map(|category| apply_category(lake, rollups, day, category, &settled, bulk, run))
+        .collect();
+    Ok((settled.by_hour.values().map(|of_hour| of_hour.len() as u64).sum(), outcomes?))
+}
+
+/// Returns which versions count of a day's events whose ids are in dispute.
+pub(super) fn settle(lake: &Lake, day: &DayPlan) -> Result<DaySettled, RollupError> {
     let hasher = IdHasher::default();
     let by_hour: Result<BTreeMap<_, _>, RollupError> = day
         .hours
@@ -93,16 +104,27 @@ fn apply_day(
             Ok((hour, conflicts(lake, &files, &hasher)?))
         })
         .collect();
-    let settled = DaySettled { by_hour: by_hour?, hasher };
-    let categories: BTreeSet<&Option<String>> =
-        day.events.keys().map(|partition| &partition.category).chain(day.standing.keys()).collect();
-    let outcomes: Result<Vec<DayOutcome>, RollupError> = categories
-        .into_iter()
-        .collect::<Vec<_>>()
-        .into_par_iter()
-        .map(|category| apply_category(lake, rollups, day, category, &settled, bulk, run))
-        .collect();
-    Ok((settled.by_hour.values().map(|of_hour| of_hour.len() as u64).sum(), outcomes?))
+    Ok(DaySettled { by_hour: by_hour?, hasher })
+}
+
+/// Returns the sums of a category's events in the planned hours.
+pub(super) fn sum_category(
+    lake: &Lake,
+    day: &DayPlan,
+    category: &Option<String>,
+    settled: &DaySettled,
+    run: &Run,
+) -> Result<(SumRows, Tally), RollupError> {
+    let mut sums = SumRows::default();
+    let mut tally = Tally::default();
+    for (partition, files) in day.events.iter().filter(|(partition, _)| partition.category == *category) {
+        let settled = Settled { hasher: &settled.hasher, versions: settled.by_hour.get(&partition.hour) };
+        let of_hour = add_hour(lake, partition, files, settled, &mut sums)?;
+        tally.events += of_hour.events;
+        tally.repeated += of_hour.repeated;
+        run.advance(Stage::Rollup, files.iter().map(|file| file.rows).sum());
+    }
+    Ok((sums, tally))
 }
 
 fn apply_category(
@@ -114,15 +136,7 @@ fn apply_category(
     bulk: &Bulk<'_>,
     run: &Run,
 ) -> Result<DayOutcome, RollupError> {
-    let mut sums = SumRows::default();
-    let mut tally = Tally::default();
-    for (partition, files) in day.events.iter().filter(|(partition, _)| partition.category == *category) {
-        let settled = Settled { hasher: &settled.hasher, versions: settled.by_hour.get(&partition.hour) };
-        let of_hour = add_hour(lake, partition, files, settled, &mut sums)?;
-        tally.events += of_hour.events;
-        tally.repeated += of_hour.repeated;
-        run.advance(Stage::Rollup, files.iter().map(|file| file.rows).sum());
-    }
+    let (mut sums, tally) = sum_category(lake, day, category, settled, run)?;
     let standing = day.standing.get(category).map_or(&[][..], Vec::as_slice);
     if !day.from_ground {
         let mut stood = SumRows::default();

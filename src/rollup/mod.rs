@@ -16,16 +16,19 @@ mod hour;
 mod merge;
 mod plan;
 mod read;
+mod recount;
 
+use crate::event::SumRows;
 use crate::lake::{Lake, LakeError};
 use crate::store::Store;
-use crate::table::{Column, ColumnType, Outcome, Table, TableSchema};
+use crate::table::{Column, ColumnType, LiveFile, Outcome, Table, TableSchema};
 use crate::trace::{Count, Run, Stage};
 
 pub use error::RollupError;
 pub use merge::MergePlan;
 pub use plan::{Plan, Scope, plan};
 pub use read::{Pinned, Wanted};
+pub use recount::{Recount, recount};
 
 const ROLLUPS: &str = "rollups";
 const SCHEMA: TableSchema = TableSchema {
@@ -102,6 +105,15 @@ pub fn rollup(lake: &Lake, scope: Scope, now_ms: i64, run: &Run) -> Result<Summa
 }
 
 impl Rollups {
+    /// Opens the table; none where nothing was ever summed.
+    ///
+    /// # Errors
+    /// Fails where it cannot be read.
+    pub fn open(store: &Store) -> Result<Option<Rollups>, RollupError> {
+        let table = Table::open(store, ROLLUPS, SCHEMA)?;
+        Ok(table.map(|table| Rollups { store: store.clone(), table }))
+    }
+
     /// Opens the table, or makes it.
     ///
     /// # Errors
@@ -109,5 +121,24 @@ impl Rollups {
     pub fn open_or_create(store: &Store) -> Result<Rollups, RollupError> {
         let table = Table::open_or_create(store, ROLLUPS, SCHEMA, &[])?;
         Ok(Rollups { store: store.clone(), table })
+    }
+
+    /// Returns the newest version's number, and the files that it names.
+    ///
+    /// # Errors
+    /// Fails where the table's log cannot be read.
+    pub fn files(&self) -> Result<(u64, Vec<LiveFile>), RollupError> {
+        let newest = self.table.newest()?;
+        Ok((newest.number(), newest.files()?))
+    }
+
+    /// Reads a file whole and returns how many rows it has.
+    ///
+    /// # Errors
+    /// Names the file that is missing or damaged.
+    pub fn check_file(&self, file: &LiveFile) -> Result<u64, RollupError> {
+        let mut sums = SumRows::default();
+        apply::read_day(self, file, &mut sums)?;
+        Ok(sums.rows.len() as u64)
     }
 }

@@ -23,7 +23,7 @@ pub struct Plan {
     /// The name that version is recorded under.
     pub(super) app_id: String,
     pub(super) days: Vec<DayPlan>,
-    is_current: bool,
+    pub(super) is_current: bool,
 }
 
 /// The hours of one day and event type to sum anew.
@@ -37,6 +37,14 @@ pub(super) struct DayPlan {
     pub standing: BTreeMap<Option<String>, Vec<LiveFile>>,
     /// The standing files go whatever they hold, unread.
     pub from_ground: bool,
+}
+
+impl DayPlan {
+    /// Returns the categories that have events or sums in the day.
+    pub fn categories(&self) -> Vec<&Option<String>> {
+        let of_events = self.events.keys().map(|partition| &partition.category);
+        of_events.chain(self.standing.keys()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
 }
 
 impl Plan {

@@ -12,7 +12,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::oracle::logs::{event_ids, write_logs};
-use crate::oracle::sales::{Between, Decay, JANUARY, MEASURES, ROUNDS, Rules, Sale, between, rules, sale};
+use crate::oracle::sales::{
+    Between, Decay, JANUARY, MEASURES, NOW, ROUNDS, Rules, Sale, between, rules, sale,
+};
 use crate::world::{Ranked, World};
 
 /// How many made-up shops are ranked, unless PROPTEST_CASES says otherwise.
@@ -29,6 +31,29 @@ fn every_ranking_is_what_brute_force_makes_of_the_same_sales() {
     let outcome =
         TestRunner::new(config).run(&shops, |(sales, rules, between)| check(&sales, &rules, &between));
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// A rounding of 2^(−age / half-life) would part them by a hair, and units would never be asked.
+#[test]
+fn sales_that_are_whole_half_lives_apart_tie_exactly() {
+    let world = World::new();
+    let mut csv = "ts,item_id,category,quantity\n".to_owned();
+    for age in 0..20 {
+        for (item, halvings, units) in [("new", 0, 1), ("old", 1, 2), ("oldest", 2, 4)] {
+            let hour = NOW - 1 - age - 3 * halvings;
+            csv.push_str(&format!("{},{item},{age},{units}\n", JANUARY + hour * 3_600));
+        }
+    }
+    world.write("sales.csv", csv);
+    for command in ["ingest sales.csv", "rank --window 26h --half-life 3h --min-items 0"] {
+        let said = world.run(command);
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+    }
+    for of_category in world.ranking("data/lake")[3..].chunks(3) {
+        assert!(of_category.iter().all(|row| row.score == of_category[0].score), "{of_category:?}");
+        let items: Vec<&str> = of_category.iter().map(|row| row.item_id.as_str()).collect();
+        assert_eq!(items, ["oldest", "old", "new"], "{of_category:?}");
+    }
 }
 
 /// Hive's name for no category is a good name for one. The events of both once lay in one folder,

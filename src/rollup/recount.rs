@@ -1,0 +1,61 @@
+//! The sums that stand, held against the events they are sums of.
+
+use rayon::prelude::*;
+
+use crate::event::SumRows;
+use crate::lake::Lake;
+use crate::rollup::apply::{read_day, settle, sum_category};
+use crate::rollup::{RollupError, Rollups, Scope, plan};
+use crate::trace::{Run, Stage};
+
+/// What a recount has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recount {
+    /// The sums are of an older version of the events; a rollup is due, and nothing was compared.
+    pub is_behind: bool,
+    /// Days of categories that were compared.
+    pub days: u64,
+    /// Those whose sums are not what their events add up to.
+    pub wrong: Vec<String>,
+}
+
+/// Sums all events anew and compares; writes nothing.
+///
+/// # Errors
+/// Names the file that is missing or damaged.
+pub fn recount(lake: &Lake, run: &Run) -> Result<Recount, RollupError> {
+    let Some(rollups) = Rollups::open(lake.store())? else {
+        return Ok(Recount { is_behind: true, ..Recount::default() });
+    };
+    let newest = rollups.table.newest()?;
+    if !plan(lake, &newest, Scope::Changed)?.is_nothing() {
+        return Ok(Recount { is_behind: true, ..Recount::default() });
+    }
+    let plan = plan(lake, &newest, Scope::All)?;
+    run.begin(Stage::Rollup, Some(plan.rows()));
+    let mut found = Recount::default();
+    for day in &plan.days {
+        let settled = settle(lake, day)?;
+        let wrong: Result<Vec<Option<String>>, RollupError> = day
+            .categories()
+            .into_par_iter()
+            .map(|category| {
+                let (sums, _) = sum_category(lake, day, category, &settled, run)?;
+                let mut stood = SumRows::default();
+                for file in day.standing.get(category).into_iter().flatten() {
+                    read_day(&rollups, file, &mut stood)?;
+                }
+                let name = || format!("{} of {} on {}", day.event_type, shown(category.as_deref()), day.date);
+                Ok((!stood.is_same_as(&sums)).then(name))
+            })
+            .collect();
+        found.days += day.categories().len() as u64;
+        found.wrong.extend(wrong?.into_iter().flatten());
+    }
+    run.end(Stage::Rollup);
+    Ok(found)
+}
+
+fn shown(category: Option<&str>) -> &str {
+    category.unwrap_or("no category")
+}

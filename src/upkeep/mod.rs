@@ -1,0 +1,65 @@
+//! Looking after a lake: what is in it, whether it is whole, and laying it out anew.
+//!
+//! Invariant: nothing here changes what a ranking says.
+
+mod stats;
+mod verify;
+
+use crate::lake::{Lake, LakeError};
+use crate::rollup::{RollupError, Rollups};
+use crate::snapshot::SnapshotError;
+use crate::time::Timestamp;
+
+pub use stats::{Stats, TableStats, stats};
+pub use verify::{Verified, verify};
+
+/// Upkeep could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum UpkeepError {
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    #[error(transparent)]
+    Rollup(#[from] RollupError),
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+}
+
+/// Whether to do what was planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    Planning,
+    Applying,
+}
+
+/// What merging small files comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compacted {
+    /// Hours of categories whose event files become one, and how many files they had.
+    pub event_hours: u64,
+    pub event_files: u64,
+    /// Days of categories whose rollup files become one, and how many files they had.
+    pub rollup_days: u64,
+    pub rollup_files: u64,
+}
+
+/// Merges the event files of hours that are over, one for each category and hour, and the rollup
+/// files of days that are over, one for each category and day.
+///
+/// # Errors
+/// Fails where the disk does; both tables say the same as before.
+pub fn compact(lake: &Lake, now: Timestamp, doing: Doing) -> Result<Compacted, UpkeepError> {
+    let events = lake.plan_merges(now)?;
+    let (event_hours, event_files) = events.size();
+    let mut compacted = Compacted { event_hours, event_files, ..Compacted::default() };
+    let now_ms = now.micros() / 1_000;
+    if doing == Doing::Applying {
+        compacted.event_hours = lake.merge(&events, now_ms)?;
+    }
+    if let Some(rollups) = Rollups::open(lake.store())? {
+        (compacted.rollup_days, compacted.rollup_files) = rollups.plan_merges(now)?.size();
+        if doing == Doing::Applying {
+            compacted.rollup_days = rollups.merge(now, now_ms)?;
+        }
+    }
+    Ok(compacted)
+}

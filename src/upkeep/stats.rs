@@ -1,0 +1,76 @@
+//! What is in a lake.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::lake::{HourPartition, Lake, LakeError};
+use crate::rollup::Rollups;
+use crate::table::LiveFile;
+use crate::upkeep::UpkeepError;
+
+/// Categories that are named.
+const LARGEST: usize = 10;
+
+/// A lake in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub events: TableStats,
+    pub rollups: TableStats,
+    /// Hours that have events, and those between the first and the last that have none.
+    pub hours: u64,
+    pub empty_hours: u64,
+    /// First and last hour with events, RFC 3339.
+    pub span: Option<(String, String)>,
+    /// Rows by top-level category, the most first; `None` holds the events without one.
+    pub largest: Vec<(Option<String>, u64)>,
+}
+
+/// A table in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableStats {
+    pub version: u64,
+    pub files: u64,
+    pub rows: u64,
+    pub size_bytes: u64,
+}
+
+impl TableStats {
+    fn of(version: u64, files: &[LiveFile]) -> TableStats {
+        TableStats {
+            version,
+            files: files.len() as u64,
+            rows: files.iter().map(|file| file.rows).sum(),
+            size_bytes: files.iter().map(|file| file.size_bytes).sum(),
+        }
+    }
+}
+
+/// Returns a lake's numbers, from the tables' logs alone.
+///
+/// # Errors
+/// Fails where a log cannot be read.
+pub fn stats(lake: &Lake) -> Result<Stats, UpkeepError> {
+    let newest = lake.events().newest().map_err(LakeError::from)?;
+    let files = newest.files().map_err(LakeError::from)?;
+    let mut hours = BTreeSet::new();
+    let mut rows: BTreeMap<Option<String>, u64> = BTreeMap::new();
+    for file in &files {
+        let bad = || LakeError::BadPartition { file: file.path.clone() };
+        let partition = HourPartition::of(&file.partition).ok_or_else(bad)?;
+        hours.insert(partition.hour);
+        *rows.entry(partition.category).or_default() += file.rows;
+    }
+    let mut largest: Vec<(Option<String>, u64)> = rows.into_iter().collect();
+    largest.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    largest.truncate(LARGEST);
+    let ends = hours.first().zip(hours.last());
+    let spanned = ends.map_or(0, |(first, last)| u64::from(last.number().abs_diff(first.number())) + 1);
+    let rollups = Rollups::open(lake.store())?.map(|rollups| rollups.files()).transpose()?;
+    Ok(Stats {
+        events: TableStats::of(newest.number(), &files),
+        rollups: rollups.map_or(TableStats::default(), |(version, files)| TableStats::of(version, &files)),
+        hours: hours.len() as u64,
+        empty_hours: spanned - hours.len() as u64,
+        span: ends.map(|(first, last)| (first.start().to_string(), last.start().to_string())),
+        largest,
+    })
+}

@@ -1,0 +1,67 @@
+//! Whether a lake is whole: every file that is named is there, and says what it should.
+
+use rayon::prelude::*;
+
+use crate::lake::{Lake, LakeError};
+use crate::rollup::{self, Rollups};
+use crate::snapshot::{Snapshot, SnapshotError};
+use crate::trace::Run;
+use crate::upkeep::UpkeepError;
+
+/// What a look at a whole lake has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    pub event_files: u64,
+    pub rollup_files: u64,
+    /// Days of categories whose sums were counted again.
+    pub days_recounted: u64,
+    /// The sums are of an older version of the events, and were not counted again.
+    pub is_behind: bool,
+    /// Each thing that is wrong.
+    pub problems: Vec<String>,
+}
+
+/// Reads every file that the lake names, counts the sums again, and checks the published ranking;
+/// changes nothing.
+///
+/// # Errors
+/// Fails where a log cannot be read; what is wrong with files stands among the problems.
+pub fn verify(lake: &Lake, run: &Run) -> Result<Verified, UpkeepError> {
+    let mut found = Verified::default();
+    let newest = lake.events().newest().map_err(LakeError::from)?;
+    let files = newest.files().map_err(LakeError::from)?;
+    found.event_files = files.len() as u64;
+    let broken = files.par_iter().filter_map(|file| {
+        let mut rows = 0;
+        let read = lake.read_events(file, &mut |batch| rows += batch.rows() as u64);
+        match read {
+            Ok(()) if rows == file.rows => None,
+            Ok(()) => Some(format!("events/{}: has {rows} rows where the log says {}", file.path, file.rows)),
+            Err(error) => Some(error.to_string()),
+        }
+    });
+    found.problems = broken.collect();
+    if let Some(rollups) = Rollups::open(lake.store())? {
+        let (_, files) = rollups.files()?;
+        found.rollup_files = files.len() as u64;
+        let broken = files.par_iter().filter_map(|file| match rollups.check_file(file) {
+            Ok(rows) if rows == file.rows => None,
+            Ok(rows) => {
+                Some(format!("rollups/{}: has {rows} rows where the log says {}", file.path, file.rows))
+            }
+            Err(error) => Some(error.to_string()),
+        });
+        found.problems.extend(broken.collect::<Vec<_>>());
+    }
+    if found.problems.is_empty() {
+        let recount = rollup::recount(lake, run)?;
+        (found.days_recounted, found.is_behind) = (recount.days, recount.is_behind);
+        let wrong = recount.wrong.into_iter();
+        found.problems.extend(wrong.map(|day| format!("rollups: {day}: not what the events add up to")));
+    }
+    match Snapshot::current(lake.store()) {
+        Ok(_) | Err(SnapshotError::None) => {}
+        Err(error) => found.problems.push(error.to_string()),
+    }
+    Ok(found)
+}
