@@ -4,7 +4,6 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::cli::settings::Verbosity;
 use crate::columns::ColumnsError;
 use crate::lake::LakeError;
 use crate::pipeline::StepError;
@@ -52,7 +51,7 @@ impl Failure {
     }
 
     /// Says what happened on stderr, and returns the exit code.
-    pub fn tell(&self, _verbosity: Verbosity) -> ExitCode {
+    pub fn tell(&self) -> ExitCode {
         let mut stderr = io::stderr().lock();
         // Nobody is left to hear of it where stderr is gone.
         let _ = writeln!(stderr, "error: {self}");
@@ -175,8 +174,5 @@ fn exit_of_columns(error: &ColumnsError) -> Exit {
 }
 
 fn exit_of_table(error: &TableError) -> Exit {
-    match error {
-        TableError::Damaged { .. } => Exit::Damaged,
-        TableError::Foreign { .. } | TableError::Kernel { .. } | TableError::Store(_) => Exit::CouldNot,
-    }
+    if error.is_damage() { Exit::Damaged } else { Exit::CouldNot }
 }

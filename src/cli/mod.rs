@@ -38,17 +38,17 @@ pub fn main() -> ExitCode {
             return exit.into();
         }
     };
-    let mut settings = match Settings::of(args) {
+    let settings = match Settings::of(args) {
         Ok(settings) => settings,
-        Err(failure) => return failure.tell(settings::Verbosity::Normal),
+        Err(failure) => return failure.tell(),
     };
-    match run(&mut settings) {
+    match run(&settings) {
         Ok(exit) => exit.into(),
-        Err(failure) => failure.tell(settings.verbosity),
+        Err(failure) => failure.tell(),
     }
 }
 
-fn run(settings: &mut Settings) -> Result<Exit, Failure> {
+fn run(settings: &Settings) -> Result<Exit, Failure> {
     settings.use_threads()?;
     match &settings.task {
         Task::Step { step, patience } => run_step(settings, step, *patience),

@@ -36,9 +36,20 @@ pub enum ForeignTime<'a> {
 pub struct ForeignBatch {
     rows: usize,
     ts: Option<ArrayRef>,
-    texts: Vec<(String, StringArray)>,
+    texts: Vec<TextColumn>,
     lists: Vec<(String, ArrayRef)>,
 }
+
+/// A column as texts, and as it came.
+struct TextColumn {
+    name: String,
+    texts: StringArray,
+    original: ArrayRef,
+}
+
+/// A value is there, and is no text: bytes that are not UTF-8, say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotText;
 
 impl ForeignFile {
     /// Reads the footer, and keeps the wanted columns alone.
@@ -91,7 +102,11 @@ impl ForeignBatch {
             } else if matches!(column.data_type(), DataType::List(_)) {
                 into.lists.push((name, Arc::clone(column)));
             } else {
-                into.texts.push((name, text_column(column)?));
+                into.texts.push(TextColumn {
+                    name,
+                    texts: text_column(column)?,
+                    original: Arc::clone(column),
+                });
             }
         }
         Ok(into)
@@ -117,23 +132,34 @@ impl ForeignBatch {
     }
 
     /// Returns a row's field as a log would have it; none where it is null or no such column.
-    pub fn text(&self, name: &str, row: usize) -> Option<&str> {
-        let (_, column) = self.texts.iter().find(|(of, _)| of == name)?;
-        column.is_valid(row).then(|| column.value(row))
+    ///
+    /// # Errors
+    /// The value is no text.
+    pub fn text(&self, name: &str, row: usize) -> Result<Option<&str>, NotText> {
+        let Some(column) = self.texts.iter().find(|column| column.name == name) else { return Ok(None) };
+        if column.texts.is_valid(row) {
+            return Ok(Some(column.texts.value(row)));
+        }
+        // Not-a-number stands for no value where the column is one of floats.
+        let is_lost = column.original.is_valid(row) && !column.original.data_type().is_floating();
+        if is_lost { Err(NotText) } else { Ok(None) }
     }
 
     /// Returns a row's list of texts, or of lists of texts, whichever the column has.
-    pub fn list(&self, name: &str, row: usize) -> Option<Vec<Vec<String>>> {
-        let (_, column) = self.lists.iter().find(|(of, _)| of == name)?;
+    ///
+    /// # Errors
+    /// The list holds something that is no text, or nothing.
+    pub fn list(&self, name: &str, row: usize) -> Result<Option<Vec<Vec<String>>>, NotText> {
+        let Some((_, column)) = self.lists.iter().find(|(of, _)| of == name) else { return Ok(None) };
         let list = column.as_list::<i32>();
         if list.is_null(row) {
-            return None;
+            return Ok(None);
         }
         let values = list.value(row);
         if let Some(inner) = values.as_list_opt::<i32>() {
-            return Some((0..inner.len()).map(|at| strings(&inner.value(at))).collect());
+            return (0..inner.len()).map(|at| strings(&inner.value(at))).collect::<Result<_, _>>().map(Some);
         }
-        Some(strings(&values).into_iter().map(|text| vec![text]).collect())
+        Ok(Some(strings(&values)?.into_iter().map(|text| vec![text]).collect()))
     }
 
     /// Tells whether the column's lists hold lists.
@@ -145,9 +171,9 @@ impl ForeignBatch {
     }
 }
 
-fn strings(values: &ArrayRef) -> Vec<String> {
-    let Ok(texts) = cast(values, &DataType::Utf8) else { return Vec::new() };
-    texts.as_string::<i32>().iter().flatten().map(str::to_owned).collect()
+fn strings(values: &ArrayRef) -> Result<Vec<String>, NotText> {
+    let texts = cast(values, &DataType::Utf8).map_err(|_| NotText)?;
+    texts.as_string::<i32>().iter().map(|text| text.map(str::to_owned).ok_or(NotText)).collect()
 }
 
 /// Returns a column of moments as microseconds, of integers as they are, of anything else as text.

@@ -27,6 +27,8 @@ pub struct LineReader {
     places: [Option<usize>; COLUMNS.len()],
     /// How many fields the header has.
     width: usize,
+    /// First line of the slice that the header stands in, once it is found.
+    header_in: Option<u64>,
     fields: FieldSplitter,
 }
 
@@ -34,15 +36,21 @@ impl LineReader {
     /// Returns a reader that has not seen its header yet.
     pub fn of(format: Format) -> LineReader {
         let delimiter = if format == Format::Tsv { b'\t' } else { b',' };
-        LineReader { format, places: [None; COLUMNS.len()], width: 0, fields: FieldSplitter::of(delimiter) }
+        LineReader {
+            format,
+            places: [None; COLUMNS.len()],
+            width: 0,
+            header_in: None,
+            fields: FieldSplitter::of(delimiter),
+        }
     }
 
-    /// Learns the columns from the input's first slice; NDJSON has none to learn.
+    /// Learns the columns from the input's first slice that is not blank; NDJSON has none to learn.
     ///
     /// # Errors
     /// Says what the header lacks.
     pub fn read_header(&mut self, slice: &Slice) -> Result<(), String> {
-        if self.format == Format::Ndjson {
+        if self.format == Format::Ndjson || self.header_in.is_some() {
             return Ok(());
         }
         let bytes = without_bom(&slice.bytes);
@@ -59,6 +67,10 @@ impl LineReader {
         let names: Vec<String> =
             self.fields.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
         self.width = names.len();
+        self.header_in = Some(slice.first_line);
+        if names.iter().any(|name| name == "categories") && !names.iter().any(|name| name == "category") {
+            return Err("line 1: the header has a column `categories`; here it is `category`".to_owned());
+        }
         for (place, column) in self.places.iter_mut().zip(COLUMNS) {
             let mut found = (0..names.len()).filter(|&at| names[at] == column);
             *place = found.next();
@@ -88,7 +100,7 @@ impl LineReader {
         let is_start = slice.first_line == 1;
         let mut rest = if is_start { without_bom(&slice.bytes) } else { &slice.bytes };
         let mut number = slice.first_line;
-        if is_start && self.format != Format::Ndjson {
+        if self.header_in == Some(slice.first_line) {
             let header = self.fields.split(rest, rest.len()).unwrap_or(0);
             number += lines_in(&rest[..header]);
             rest = &rest[header..];
@@ -104,7 +116,8 @@ impl LineReader {
     fn read_record(&mut self, rest: &[u8], number: u64, into: &mut Builder) -> usize {
         let line_end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
         let line = without_line_end(&rest[..line_end]);
-        if line.iter().all(u8::is_ascii_whitespace) {
+        let delimiter = self.fields.delimiter;
+        if line.iter().all(|byte| byte.is_ascii_whitespace() && *byte != delimiter) {
             return line_end;
         }
         if line.len() > MAX_LINE_BYTES {
@@ -167,6 +180,7 @@ impl LineReader {
 /// Splits records into fields, keeping its buffers from one to the next.
 struct FieldSplitter {
     delimiter: u8,
+    reader: csv_core::Reader,
     bytes: Vec<u8>,
     ends: Vec<usize>,
     width: usize,
@@ -174,7 +188,13 @@ struct FieldSplitter {
 
 impl FieldSplitter {
     fn of(delimiter: u8) -> FieldSplitter {
-        FieldSplitter { delimiter, bytes: vec![0; 4_096], ends: vec![0; 64], width: 0 }
+        FieldSplitter {
+            delimiter,
+            reader: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
+            bytes: vec![0; 4_096],
+            ends: vec![0; 64],
+            width: 0,
+        }
     }
 
     fn len(&self) -> usize {
@@ -206,13 +226,16 @@ impl FieldSplitter {
     /// Splits the record at the beginning of `input`, which shows all or part of the `available`
     /// bytes, and returns how many bytes it took; none where a quote opens and does not close.
     fn split(&mut self, input: &[u8], available: usize) -> Option<usize> {
-        let mut reader = csv_core::ReaderBuilder::new().delimiter(self.delimiter).build();
+        self.reader.reset();
         self.bytes.resize(self.bytes.capacity().max(4_096), 0);
         self.ends.resize(self.ends.capacity().max(64), 0);
         let (mut consumed, mut written, mut ended) = (0, 0, 0);
         loop {
-            let (result, read, wrote, ends) =
-                reader.read_record(&input[consumed..], &mut self.bytes[written..], &mut self.ends[ended..]);
+            let (result, read, wrote, ends) = self.reader.read_record(
+                &input[consumed..],
+                &mut self.bytes[written..],
+                &mut self.ends[ended..],
+            );
             consumed += read;
             written += wrote;
             ended += ends;

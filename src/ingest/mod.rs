@@ -164,9 +164,7 @@ impl Intake<'_> {
         let mut reader = lines::LineReader::of(format);
         for slice in slices {
             let slice = slice?;
-            if slice.first_line == 1 {
-                reader.read_header(&slice).map_err(Stop::Input)?;
-            }
+            reader.read_header(&slice).map_err(Stop::Input)?;
             match self.lake.known_batch(&slice.id)? {
                 Some(lines) => self.hand_over(Parsed::Known { input: self.number, lines })?,
                 None => {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use crate::columns::{ForeignBatch, ForeignFile, ForeignTime};
+use crate::columns::{ForeignBatch, ForeignFile, ForeignTime, NotText};
 use crate::event::{CategoryError, PathSet, check_path, encode_levels};
 use crate::ingest::builder::{Builder, RawCategories, RawEvent, RawTime, Refusal};
 use crate::ingest::lines::COLUMNS;
@@ -88,9 +88,10 @@ impl RowReader {
 }
 
 fn accept(batch: &ForeignBatch, row: usize, into: &mut Builder) -> Result<(), Refusal> {
+    let text = |column: &str| batch.text(column, row).map_err(|NotText| not_text(column));
     let categories = match (path_set(batch, CATEGORIES, row)?, path_set(batch, "category", row)?) {
         (Some(set), _) | (None, Some(set)) => RawCategories::Set(set),
-        (None, None) => RawCategories::Text(batch.text("category", row).unwrap_or("")),
+        (None, None) => RawCategories::Text(text("category")?.unwrap_or("")),
     };
     into.accept(&RawEvent {
         ts: match batch.time(row) {
@@ -99,18 +100,22 @@ fn accept(batch: &ForeignBatch, row: usize, into: &mut Builder) -> Result<(), Re
             ForeignTime::Text(text) => RawTime::Text(text),
             ForeignTime::Missing => RawTime::Missing,
         },
-        event_id: batch.text("event_id", row),
-        item_id: batch.text("item_id", row),
+        event_id: text("event_id")?,
+        item_id: text("item_id")?,
         categories,
-        event_type: batch.text("event_type", row),
-        quantity: batch.text("quantity", row),
-        amount: batch.text("amount", row),
+        event_type: text("event_type")?,
+        quantity: text("quantity")?,
+        amount: text("amount")?,
     })
+}
+
+fn not_text(column: &str) -> Refusal {
+    Refusal::of(column, format!("{column} holds something that is no UTF-8 text"))
 }
 
 /// Returns the paths that a list column gives: each a path, or a list of levels.
 fn path_set(batch: &ForeignBatch, column: &str, row: usize) -> Result<Option<PathSet>, Refusal> {
-    let Some(list) = batch.list(column, row) else { return Ok(None) };
+    let Some(list) = batch.list(column, row).map_err(|NotText| not_text(column))? else { return Ok(None) };
     let nested = batch.is_nested(column);
     let path = |levels: &Vec<String>| -> Result<String, CategoryError> {
         match nested {
@@ -131,7 +136,7 @@ fn shown(batch: &ForeignBatch, row: usize) -> String {
         ForeignTime::Missing => None,
     };
     for column in COLUMNS {
-        if let Some(text) = batch.text(column, row) {
+        if let Ok(Some(text)) = batch.text(column, row) {
             fields.insert(column.into(), text.into());
         }
     }

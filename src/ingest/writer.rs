@@ -70,15 +70,16 @@ impl<'a> Writer<'a> {
         let (accepted, rejected) = (events.len() as u64, rejects.len() as u64);
         match self.lake.append(&Batch { id, events, rejects: &rejects, now_ms: self.now_ms })? {
             Appended::Known { lines } => self.account_known(input, lines),
-            Appended::Committed => {
+            appended => {
+                let committed = u64::from(appended == Appended::Committed);
                 self.batches[input].1 += 1;
-                self.summary.batches += 1;
+                self.summary.batches += committed;
                 self.summary.read += accepted + rejected;
                 self.summary.accepted += accepted;
                 self.summary.rejected += rejected;
                 let room = FIRST_REJECTS.saturating_sub(self.summary.first_rejects.len());
                 self.summary.first_rejects.extend(rejects.into_iter().take(room));
-                self.run.count(Count::BatchesCommitted, 1);
+                self.run.count(Count::BatchesCommitted, committed);
                 self.run.count(Count::LinesRead, accepted + rejected);
                 self.run.count(Count::EventsAccepted, accepted);
                 self.run.count(Count::LinesRejected, rejected);

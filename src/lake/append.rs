@@ -26,6 +26,8 @@ pub struct Batch<'a> {
 pub enum Appended {
     /// The batch is in.
     Committed,
+    /// Every line was rejected, so there was nothing to bring in.
+    Nothing,
     /// It was in already, with so many lines.
     Known { lines: u64 },
 }
@@ -53,6 +55,10 @@ impl Lake {
         let adds = self.write_files(batch)?;
         if !batch.rejects.is_empty() {
             self.store.put(&records::rejects_path(batch.id), records::reject_lines(batch.rejects))?;
+        }
+        if adds.is_empty() {
+            // A batch of which nothing could be read is not in: read rightly, it may come again.
+            return Ok(Appended::Nothing);
         }
         let commit = Commit {
             transactions: vec![(batch.id.to_owned(), batch.lines().cast_signed())],
@@ -85,7 +91,7 @@ impl Lake {
         let placed = placed_paths(events);
         let groups = group(events, &placed);
         let order = events.item_order();
-        let bulk = self.store.bulk();
+        let bulk = self.store.bulk(EVENTS)?;
         let batch_name = unique_name();
         let files: Result<Vec<NewFile>, LakeError> = groups
             .into_par_iter()

@@ -51,7 +51,7 @@ impl Lake {
         if plan.hours.is_empty() {
             return Ok(0);
         }
-        let bulk = self.store.bulk();
+        let bulk = self.store.bulk(EVENTS)?;
         let name = unique_name();
         let merged: Result<Vec<NewFile>, LakeError> = plan
             .hours

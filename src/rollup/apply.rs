@@ -42,7 +42,7 @@ pub(super) fn apply(
     now_ms: i64,
     run: &Run,
 ) -> Result<(Commit, Summary), RollupError> {
-    let bulk = rollups.store.bulk();
+    let bulk = rollups.store.bulk(ROLLUPS)?;
     let outcomes: Result<Vec<(u64, Vec<DayOutcome>)>, RollupError> =
         plan.days.par_iter().map(|day| apply_day(lake, rollups, day, &bulk, run)).collect();
     let outcomes = outcomes?;

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::event::SumRows;
 use crate::rollup::apply::{read_day, write_day};
 use crate::rollup::read::place_of;
-use crate::rollup::{RollupError, Rollups};
+use crate::rollup::{ROLLUPS, RollupError, Rollups};
 use crate::table::{Commit, Effect, LiveFile, NewFile, Outcome, Version};
 use crate::time::{Date, Timestamp};
 
@@ -47,7 +47,7 @@ impl Rollups {
         if plan.days.is_empty() {
             return Ok(0);
         }
-        let bulk = self.store.bulk();
+        let bulk = self.store.bulk(ROLLUPS)?;
         let adds: Result<Vec<Option<NewFile>>, RollupError> = plan
             .days
             .par_iter()

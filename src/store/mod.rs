@@ -3,8 +3,9 @@
 //! Invariant: a reader sees an old file or a new file, never half of one; what a call has
 //! returned for is on disk.
 //!
-//! Every operation goes through one `object_store`, the Delta kernel's included, so that a test
-//! which makes that one fail makes the whole program's disk fail.
+//! Every file is read and written through one `object_store`, the Delta kernel's included, so that
+//! a test which makes that one fail makes the program's disk fail. Folders, locks and syncing a
+//! whole disk are not its business, and go by the standard library.
 
 mod error;
 mod lock;
@@ -49,16 +50,10 @@ pub fn spool(mut from: impl Read) -> std::io::Result<File> {
     Ok(file)
 }
 
-/// A file's path below the root, and its length.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredFile {
-    pub path: String,
-    pub size_bytes: u64,
-}
-
 /// Many files that become durable together, for a tenth of what syncing each would cost.
 pub struct Bulk<'a> {
     store: &'a Store,
+    folder: File,
 }
 
 impl Store {
@@ -153,9 +148,15 @@ impl Store {
         self.put_through(&self.durable, path, bytes)
     }
 
-    /// Begins writing many files that become durable together.
-    pub fn bulk(&self) -> Bulk<'_> {
-        Bulk { store: self }
+    /// Begins writing many files below a folder that become durable together.
+    ///
+    /// # Errors
+    /// Fails where the folder cannot be opened.
+    pub fn bulk(&self, folder: &str) -> Result<Bulk<'_>, StoreError> {
+        // Opened before the first write, so that no failed one goes by unheard, and on the disk
+        // that the folder itself lies on.
+        let opened = File::open(self.root.join(folder)).map_err(|e| StoreError::io(self.shown(folder), e))?;
+        Ok(Bulk { store: self, folder: opened })
     }
 
     /// Returns a whole file.
@@ -166,22 +167,6 @@ impl Store {
         let at = self.absolute(path)?;
         let read = async { self.durable.get(&at).await?.bytes().await };
         self.runtime.block_on(read).map_err(|e| StoreError::new(&self.shown(path), e))
-    }
-
-    /// Returns the files below a folder, by path; none where the folder is not there.
-    ///
-    /// # Errors
-    /// Names the folder.
-    pub fn list(&self, folder: &str) -> Result<Vec<StoredFile>, StoreError> {
-        let at = self.absolute(folder)?;
-        let found: Result<Vec<_>, _> = self.runtime.block_on(self.durable.list(Some(&at)).try_collect());
-        let mut files: Vec<StoredFile> = found
-            .map_err(|e| StoreError::new(&self.shown(folder), e))?
-            .into_iter()
-            .map(|meta| StoredFile { path: self.relative(&meta.location), size_bytes: meta.size })
-            .collect();
-        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok(files)
     }
 
     /// Tells whether a folder holds any file, at whatever depth.
@@ -211,11 +196,6 @@ impl Store {
         let root = Path::from_absolute_path(&self.root).map_err(|_| StoreError::bad_path(path))?;
         Path::parse(format!("{root}/{path}")).map_err(|_| StoreError::bad_path(path))
     }
-
-    fn relative(&self, at: &Path) -> String {
-        let root = Path::from_absolute_path(&self.root).unwrap_or_default();
-        at.as_ref().strip_prefix(root.as_ref()).unwrap_or(at.as_ref()).trim_start_matches('/').to_owned()
-    }
 }
 
 impl Bulk<'_> {
@@ -233,12 +213,8 @@ impl Bulk<'_> {
     /// # Errors
     /// Fails where the disk does; nothing may then name the files.
     pub fn finish(self) -> Result<(), StoreError> {
-        let root = &self.store.root;
-        let failed = |e: std::io::Error| StoreError::io(root.display().to_string(), e);
-        if root.exists() {
-            sync_file_system(&File::open(root).map_err(failed)?).map_err(failed)?;
-        }
-        Ok(())
+        let root = self.store.root.display();
+        sync_file_system(&self.folder).map_err(|e| StoreError::io(root.to_string(), e))
     }
 }
 

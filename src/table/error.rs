@@ -25,6 +25,19 @@ impl TableError {
     }
 }
 
+impl TableError {
+    /// Tells whether the table is not what it was, rather than the disk in the way.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            TableError::Damaged { .. } => true,
+            TableError::Kernel { source, .. } => {
+                !matches!(bare(source), KernelError::ObjectStore(_) | KernelError::IOError(_))
+            }
+            TableError::Foreign { .. } | TableError::Store(_) => false,
+        }
+    }
+}
+
 /// Returns the kernel's error without the backtrace it may carry.
 fn bare(error: &KernelError) -> &KernelError {
     match error {
