@@ -63,7 +63,7 @@ impl Bars {
 
 impl Listener for Bars {
     #[expect(clippy::disallowed_methods, reason = "this is the door: bars wait before they show")]
-    fn hear(&self, signal: &Signal<'_>) {
+    fn hear(&self, signal: &Signal) {
         let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
         match *signal {
             Signal::Begins { stage, total } => {
@@ -86,7 +86,7 @@ impl Listener for Bars {
                     bar.bar.finish_and_clear();
                 }
             }
-            Signal::Counts { .. } | Signal::Warns(_) => {}
+            Signal::Counts { .. } => {}
         }
     }
 }

@@ -199,7 +199,9 @@ fn rank_step(typed: Rank, now: Timestamp) -> Result<Step, Failure> {
     let window_hours = hours("--window", &typed.window)?;
     let decay = match (typed.decay, typed.no_decay) {
         (_, true) => Decay::None,
-        (Some(rate), _) if rate > 0.0 && rate.is_finite() => Decay::RatePerHour(rate),
+        (Some(rate), _) if rate > 0.0 && rate.is_finite() && (1.0 / rate).is_finite() => {
+            Decay::RatePerHour(rate)
+        }
         (Some(rate), _) => {
             return Err(Failure::misused(format!(
                 "--decay {rate} is no rate above 0; for none at all say --no-decay"

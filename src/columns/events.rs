@@ -23,7 +23,6 @@ use bytes::Bytes;
 use crate::columns::fields::{TextLists, batch_of, flags, numbers, text_lists, text_lists_builder, texts};
 use crate::columns::parquet_file::{ColumnsError, Encoded, decode};
 use crate::event::{Amount, Events, Sums};
-use crate::time::Timestamp;
 
 const ROWS_PER_GROUP: usize = 1 << 20;
 const COLUMNS: [&str; 7] = ["ts", "event_id", "item_id", "categories", "quantity", "amount", "is_primary"];
@@ -159,10 +158,5 @@ impl EventBatch {
     pub fn sums(&self, row: usize) -> Sums {
         let amount = self.amount.is_valid(row).then(|| self.amount.value(row));
         Sums::of(self.quantity.value(row), amount.and_then(Amount::from_ten_thousandths))
-    }
-
-    /// Returns the moment of the event.
-    pub fn ts(&self, row: usize) -> Option<Timestamp> {
-        Timestamp::from_micros(self.ts.value(row)).ok()
     }
 }

@@ -43,14 +43,6 @@ impl Amount {
         Ok(Amount(if negative { -value } else { value }))
     }
 
-    /// Returns the amount nearest a binary float, by the shortest decimal that means the float.
-    ///
-    /// # Errors
-    /// Refuses infinities and what is not a number.
-    pub fn from_f64(value: f64) -> Result<Amount, AmountError> {
-        if value.is_finite() { Amount::parse(&format!("{value}")) } else { Err(AmountError::Unreadable) }
-    }
-
     /// Returns the amount of so many ten-thousandths, if it has at most 18 digits.
     pub fn from_ten_thousandths(value: i128) -> Option<Amount> {
         if value.abs() < LIMIT { i64::try_from(value).ok().map(Amount) } else { None }
@@ -159,7 +151,5 @@ mod tests {
         for text in ["100000000000000", "99999999999999.99995", "1e15", "1e999999999999999999999"] {
             check(text, Err(AmountError::TooLarge));
         }
-        assert_eq!(Amount::from_f64(f64::NAN), Err(AmountError::Unreadable));
-        assert_eq!(Amount::from_f64(2.78).map(|a| a.to_string()), Ok("2.7800".to_owned()));
     }
 }

@@ -133,7 +133,8 @@ impl Search {
         let tree = Tree::of(&self.rows.path_sets, &|category| !settled.contains(category));
         let scoring = Scoring::new(self.window, self.rules.decay, self.rules.measure);
         let (mut rows, ranges) = self.rows.by_item();
-        let tops: Result<Vec<Vec<Top<'_>>>, SumsOverflow> = shares(&mut rows, &ranges)
+        let top = self.rules.top;
+        let tops = shares(&mut rows, &ranges)
             .into_par_iter()
             .map(|share| {
                 let mut tops = vec![Top::default(); tree.len()];
@@ -144,8 +145,8 @@ impl Search {
                 }
                 Ok(tops)
             })
-            .collect();
-        Ok(self.collect(&tree, tops?))
+            .try_reduce(Vec::new, |left, right| Ok(merged(left, right, top)))?;
+        Ok(self.collect(&tree, tops))
     }
 
     /// Places one item in every category that it sold in.
@@ -191,13 +192,9 @@ impl Search {
         Ok(())
     }
 
-    fn collect(&self, tree: &Tree, tops: Vec<Vec<Top<'_>>>) -> Vec<CategoryRanking> {
-        let mut merged = vec![Top::default(); tree.len()];
-        for tops in tops {
-            for (into, top) in merged.iter_mut().zip(tops) {
-                into.merge(top, self.rules.top);
-            }
-        }
+    fn collect(&self, tree: &Tree, mut tops: Vec<Top<'_>>) -> Vec<CategoryRanking> {
+        // Without a single item there was not even a share.
+        tops.resize(tree.len(), Top::default());
         let ranked = |(code, top): (u32, Top<'_>)| CategoryRanking {
             category: tree.category(code).map(str::to_owned),
             window: self.window,
@@ -213,8 +210,19 @@ impl Search {
                 .collect(),
         };
         let wanted = |code: &u32| *code != SHOP || tree.wants_shop;
-        (0..).zip(merged).filter(|(code, _)| wanted(code)).map(ranked).collect()
+        (0..).zip(tops).filter(|(code, _)| wanted(code)).map(ranked).collect()
     }
+}
+
+/// Returns what two shares come to; one may have been no share at all.
+fn merged<'a>(mut left: Vec<Top<'a>>, mut right: Vec<Top<'a>>, limit: usize) -> Vec<Top<'a>> {
+    if left.len() < right.len() {
+        std::mem::swap(&mut left, &mut right);
+    }
+    for (into, top) in left.iter_mut().zip(right) {
+        into.merge(top, limit);
+    }
+    left
 }
 
 /// Some items, and the rows that are theirs.

@@ -99,7 +99,7 @@ pub(super) fn settle(lake: &Lake, day: &DayPlan) -> Result<DaySettled, RollupErr
         .hours
         .par_iter()
         .map(|&hour| {
-            let files = day.events.iter().filter(|(partition, _)| partition.hour == hour);
+            let files = day.events.values().flatten().filter(|(partition, _)| partition.hour == hour);
             let files: Vec<(&HourPartition, &[LiveFile])> = files.map(|(p, f)| (p, f.as_slice())).collect();
             Ok((hour, conflicts(lake, &files, &hasher)?))
         })
@@ -117,7 +117,7 @@ pub(super) fn sum_category(
 ) -> Result<(SumRows, Tally), RollupError> {
     let mut sums = SumRows::default();
     let mut tally = Tally::default();
-    for (partition, files) in day.events.iter().filter(|(partition, _)| partition.category == *category) {
+    for (partition, files) in day.events.get(category).into_iter().flatten() {
         let settled = Settled { hasher: &settled.hasher, versions: settled.by_hour.get(&partition.hour) };
         let of_hour = add_hour(lake, partition, files, settled, &mut sums)?;
         tally.events += of_hour.events;

@@ -37,23 +37,19 @@ pub(super) fn add_hour(
     settled: Settled<'_>,
     into: &mut SumRows,
 ) -> Result<Tally, RollupError> {
-    let mut kept = Kept { rows: Vec::new(), by_id: HashMap::new(), tally: Tally::default() };
+    let mut kept = Kept::default();
     for file in files {
-        lake.read_events(file, &mut |batch| kept.take(batch, partition, settled, into))?;
+        let mut outcome = Ok(());
+        lake.read_events(file, &mut |batch| {
+            if outcome.is_ok() {
+                outcome = kept.take(batch, partition, settled, into);
+            }
+        })?;
+        outcome?;
     }
-    let tally = kept.tally;
-    let mut sums: HashMap<(u32, u32, bool), Sums> = HashMap::new();
-    for row in kept.rows {
-        match sums.entry((row.item, row.path_set, row.is_primary)) {
-            Entry::Vacant(new) => {
-                new.insert(row.sums);
-            }
-            Entry::Occupied(mut known) => {
-                let total = known.get().plus(row.sums);
-                let overflow = || SumsOverflow { item_id: into.items.name(row.item).to_owned() };
-                *known.get_mut() = total.ok_or_else(overflow)?;
-            }
-        }
+    let Kept { rows, mut sums, tally, .. } = kept;
+    for row in rows {
+        add(&mut sums, &row, into)?;
     }
     into.rows.extend(sums.into_iter().map(|((item, path_set, is_primary), sums)| SumRow {
         item,
@@ -65,8 +61,22 @@ pub(super) fn add_hour(
     Ok(tally)
 }
 
-/// The copies that count, and which of them has which id.
+/// Sums by item, set of paths, and whether they count shop-wide.
+type SumsByKey = HashMap<(u32, u32, bool), Sums>;
+
+fn add(sums: &mut SumsByKey, row: &SumRow, names: &SumRows) -> Result<(), SumsOverflow> {
+    let known = sums.entry((row.item, row.path_set, row.is_primary)).or_default();
+    let overflow = || SumsOverflow { item_id: names.items.name(row.item).to_owned() };
+    *known = known.plus(row.sums).ok_or_else(overflow)?;
+    Ok(())
+}
+
+/// What counts so far.
+#[derive(Default)]
 struct Kept {
+    /// Sums of events without an id.
+    sums: SumsByKey,
+    /// Copies of events with an id, which a better copy may still replace.
     rows: Vec<SumRow>,
     by_id: HashMap<IdHash, usize>,
     tally: Tally,
@@ -79,7 +89,7 @@ impl Kept {
         partition: &HourPartition,
         settled: Settled<'_>,
         names: &mut SumRows,
-    ) {
+    ) -> Result<(), SumsOverflow> {
         let mut scratch = String::new();
         for row in 0..batch.rows() {
             let is_primary = batch.is_primary(row);
@@ -110,11 +120,16 @@ impl Kept {
                 Some(Entry::Vacant(new)) => {
                     new.insert(self.rows.len());
                 }
-                None => {}
+                None => {
+                    self.tally.events += u64::from(is_primary);
+                    add(&mut self.sums, &copy, names)?;
+                    continue;
+                }
             }
             self.tally.events += u64::from(is_primary);
             self.rows.push(copy);
         }
+        Ok(())
     }
 }
 

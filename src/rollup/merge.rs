@@ -8,15 +8,16 @@ use crate::event::SumRows;
 use crate::rollup::apply::{read_day, write_day};
 use crate::rollup::read::place_of;
 use crate::rollup::{ROLLUPS, RollupError, Rollups};
-use crate::table::{Commit, Effect, LiveFile, NewFile, Outcome, Version};
+use crate::table::{Commit, Effect, LiveFile, NewFile, Outcome};
 use crate::time::{Date, Timestamp};
 
 /// A day of one event type and top-level category.
 type Day = (String, Option<String>, Date);
 
 /// The days whose files are to become one file each.
-#[derive(Default)]
 pub struct MergePlan {
+    /// The version that was looked at.
+    version: u64,
     days: Vec<(Day, Vec<LiveFile>)>,
 }
 
@@ -33,18 +34,26 @@ impl Rollups {
     /// # Errors
     /// Fails where the table's log cannot be read.
     pub fn plan_merges(&self, closed: Timestamp) -> Result<MergePlan, RollupError> {
-        plan(&self.table.newest()?, closed)
+        let newest = self.table.newest()?;
+        let mut days: BTreeMap<Day, Vec<LiveFile>> = BTreeMap::new();
+        for file in newest.files()? {
+            let place = place_of(&file)?;
+            if place.end() <= closed {
+                days.entry((place.event_type, place.category, place.date)).or_default().push(file);
+            }
+        }
+        let days = days.into_iter().filter(|(_, files)| files.len() > 1).collect();
+        Ok(MergePlan { version: newest.number(), days })
     }
 
-    /// Merges days that ended before `closed`, in one commit that changes no sum. Returns how
-    /// many were merged; none where a rollup came in between, which leaves them for next time.
+    /// Merges as planned, in one commit that changes no sum. Returns how many days were merged;
+    /// none where anyone has committed since the plan was made, which leaves them for next time.
     ///
     /// # Errors
     /// Fails where the disk does; the table is then as it was before.
-    pub fn merge(&self, closed: Timestamp, now_ms: i64) -> Result<u64, RollupError> {
+    pub fn merge(&self, plan: &MergePlan, now_ms: i64) -> Result<u64, RollupError> {
         let newest = self.table.newest()?;
-        let plan = plan(&newest, closed)?;
-        if plan.days.is_empty() {
+        if plan.days.is_empty() || newest.number() != plan.version {
             return Ok(0);
         }
         let bulk = self.store.bulk(ROLLUPS)?;
@@ -70,15 +79,4 @@ impl Rollups {
             Outcome::Conflict => Ok(0),
         }
     }
-}
-
-fn plan(newest: &Version<'_>, closed: Timestamp) -> Result<MergePlan, RollupError> {
-    let mut days: BTreeMap<Day, Vec<LiveFile>> = BTreeMap::new();
-    for file in newest.files()? {
-        let place = place_of(&file)?;
-        if place.end() <= closed {
-            days.entry((place.event_type, place.category, place.date)).or_default().push(file);
-        }
-    }
-    Ok(MergePlan { days: days.into_iter().filter(|(_, files)| files.len() > 1).collect() })
 }

@@ -31,8 +31,8 @@ pub(super) struct DayPlan {
     pub event_type: String,
     pub date: Date,
     pub hours: BTreeSet<Hour>,
-    /// The files of those hours.
-    pub events: BTreeMap<HourPartition, Vec<LiveFile>>,
+    /// The files of those hours, by category.
+    pub events: BTreeMap<Option<String>, BTreeMap<HourPartition, Vec<LiveFile>>>,
     /// The day's rollup files that may hold one of those hours, by category.
     pub standing: BTreeMap<Option<String>, Vec<LiveFile>>,
     /// The standing files go whatever they hold, unread.
@@ -42,8 +42,7 @@ pub(super) struct DayPlan {
 impl DayPlan {
     /// Returns the categories that have events or sums in the day.
     pub fn categories(&self) -> Vec<&Option<String>> {
-        let of_events = self.events.keys().map(|partition| &partition.category);
-        of_events.chain(self.standing.keys()).collect::<BTreeSet<_>>().into_iter().collect()
+        self.events.keys().chain(self.standing.keys()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 
@@ -55,7 +54,8 @@ impl Plan {
 
     /// Returns how many event rows will be read.
     pub fn rows(&self) -> u64 {
-        self.days.iter().flat_map(|day| day.events.values().flatten()).map(|file| file.rows).sum()
+        let files = self.days.iter().flat_map(|day| day.events.values().flat_map(BTreeMap::values).flatten());
+        files.map(|file| file.rows).sum()
     }
 
     /// Returns how many hours will be summed anew.
@@ -78,11 +78,15 @@ pub fn plan(lake: &Lake, rollups: &Version<'_>, scope: Scope) -> Result<Plan, Ro
         (Scope::Changed, Some(covered)) if covered == covers => {
             return Ok(Plan { covers, app_id, days: Vec::new(), is_current: true });
         }
-        (Scope::Changed, Some(covered)) => match lake.events().changes(covered, covers)? {
-            Change::Partitions(partitions) => Some(hours_of(partitions.iter().map(HourPartition::of))?),
-            Change::Unknown => None,
-        },
-        (Scope::All, _) | (_, None) => None,
+        (Scope::Changed, Some(covered)) if covered < covers => {
+            match lake.events().changes(covered, covers)? {
+                // A commit by another program may name no partition; then anything may have changed.
+                Change::Partitions(partitions) => hours_of(partitions.iter().map(HourPartition::of)),
+                Change::Unknown => None,
+            }
+        }
+        // Everything is asked for, or the events are older than the sums: someone brought back a copy.
+        _ => None,
     };
     let days = days(&events, rollups, touched.as_ref())?;
     Ok(Plan { covers, app_id, days, is_current: false })
@@ -90,13 +94,8 @@ pub fn plan(lake: &Lake, rollups: &Version<'_>, scope: Scope) -> Result<Plan, Ro
 
 type Hours = BTreeSet<(String, Hour)>;
 
-fn hours_of(partitions: impl Iterator<Item = Option<HourPartition>>) -> Result<Hours, RollupError> {
-    partitions
-        .map(|partition| {
-            let bad = || RollupError::BadPartition { file: "a commit of the `events` table".to_owned() };
-            partition.map(|p| (p.event_type, p.hour)).ok_or_else(bad)
-        })
-        .collect()
+fn hours_of(partitions: impl Iterator<Item = Option<HourPartition>>) -> Option<Hours> {
+    partitions.map(|partition| partition.map(|p| (p.event_type, p.hour))).collect()
 }
 
 /// Returns the days of the touched hours; of all hours that either table has where `touched` is
@@ -131,7 +130,8 @@ fn days(
             },
         };
         day.hours.insert(partition.hour);
-        day.events.entry(partition).or_default().push(file);
+        let of_category = day.events.entry(partition.category.clone()).or_default();
+        of_category.entry(partition).or_default().push(file);
     }
     for file in rollups.files()? {
         let place = super::read::place_of(&file)?;

@@ -28,7 +28,7 @@ pub fn recount(lake: &Lake, run: &Run) -> Result<Recount, RollupError> {
         return Ok(Recount { is_behind: true, ..Recount::default() });
     };
     let newest = rollups.table.newest()?;
-    if !plan(lake, &newest, Scope::Changed)?.is_nothing() {
+    if plan(lake, &newest, Scope::Changed)?.hours() > 0 {
         return Ok(Recount { is_behind: true, ..Recount::default() });
     }
     let plan = plan(lake, &newest, Scope::All)?;

@@ -44,7 +44,7 @@ pub struct Published {
 pub enum SnapshotError {
     #[error("there is no ranking in this lake yet")]
     None,
-    #[error("nothing sold in the hours looked at, so there is nothing to publish")]
+    #[error("nothing ranks in the hours looked at, so there is nothing to publish")]
     Empty,
     #[error("{file} is damaged: {what}")]
     Damaged { file: String, what: String },

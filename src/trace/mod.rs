@@ -35,7 +35,7 @@ pub enum Count {
 
 /// One thing a run says.
 #[derive(Clone, Debug)]
-pub enum Signal<'a> {
+pub enum Signal {
     /// A stage begins; `total` is in the unit it will advance by, where that is known.
     Begins { stage: Stage, total: Option<u64> },
     /// A stage has done so much more.
@@ -44,14 +44,12 @@ pub enum Signal<'a> {
     Ends { stage: Stage },
     /// A count grows.
     Counts { count: Count, by: u64 },
-    /// Something went wrong that does not end the run.
-    Warns(&'a str),
 }
 
 /// Someone who wants to know: a progress bar, a record, a log.
 pub trait Listener: Send + Sync {
     /// Takes one signal; it must return soon and must not fail.
-    fn hear(&self, signal: &Signal<'_>);
+    fn hear(&self, signal: &Signal);
 }
 
 /// One run of the program, as its rooms see it: something to report to.
@@ -86,12 +84,7 @@ impl Run {
         self.say(&Signal::Counts { count, by });
     }
 
-    /// Reports something that went wrong and is survived.
-    pub fn warn(&self, text: &str) {
-        self.say(&Signal::Warns(text));
-    }
-
-    fn say(&self, signal: &Signal<'_>) {
+    fn say(&self, signal: &Signal) {
         for listener in &self.listeners {
             listener.hear(signal);
         }

@@ -56,9 +56,10 @@ pub fn compact(lake: &Lake, now: Timestamp, doing: Doing) -> Result<Compacted, U
         compacted.event_hours = lake.merge(&events, now_ms)?;
     }
     if let Some(rollups) = Rollups::open(lake.store())? {
-        (compacted.rollup_days, compacted.rollup_files) = rollups.plan_merges(now)?.size();
+        let days = rollups.plan_merges(now)?;
+        (compacted.rollup_days, compacted.rollup_files) = days.size();
         if doing == Doing::Applying {
-            compacted.rollup_days = rollups.merge(now, now_ms)?;
+            compacted.rollup_days = rollups.merge(&days, now_ms)?;
         }
     }
     Ok(compacted)

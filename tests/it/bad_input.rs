@@ -174,7 +174,7 @@ fn a_line_may_be_long_but_not_endless() {
     let said = world.run_with(&["ingest", "--slice-size", "64KiB", "-"], log(10 << 20).as_bytes());
     expect![[r#"
         stderr: rejected: -:2: line is 10485788 bytes long, longer than a whole slice
-        stderr: ingest: 2 read = 1 accepted + 0 duplicate + 1 rejected, 2 new batches
+        stderr: ingest: 2 read = 1 accepted + 0 duplicate + 1 rejected, 1 new batch
         exit code 4
     "#]]
     .assert_eq(&said.whole());
@@ -194,7 +194,7 @@ fn what_is_not_utf8_matters_only_where_it_is_needed() {
     let json = b"{\"ts\":1484388000,\"item_id\":\"tea\",\"note\":\"caf\xe9\"}\n";
     expect![[r#"
         stderr: rejected: latin1.ndjson:1: line is not UTF-8
-        stderr: ingest: 1 read = 0 accepted + 0 duplicate + 1 rejected, 1 new batch
+        stderr: ingest: 1 read = 0 accepted + 0 duplicate + 1 rejected, 0 new batches
         exit code 4
     "#]]
     .assert_eq(&ingested(&[("latin1.ndjson", json)]));
@@ -280,7 +280,7 @@ fn names_too_long_to_be_names_cost_their_lines() {
         stderr: rejected: 3.csv:2: category `level/level/level/level/level/level/level/level/level/level/…` has more than 64 levels
         stderr: rejected: 4.csv:2: category `0|1|2|3|4|5|6|7|8|9|10|11|12|13|14|15|16|17|18|19|20|21|22|2…` names more than 64 paths
         stderr: rejected: 2 more lines; all are kept in the lake's rejects folder
-        stderr: ingest: 8 read = 1 accepted + 0 duplicate + 7 rejected, 8 new batches
+        stderr: ingest: 8 read = 1 accepted + 0 duplicate + 7 rejected, 1 new batch
         exit code 4
     "#]].assert_eq(&ingested(&files));
 }
@@ -290,7 +290,7 @@ fn no_name_leads_out_of_the_lake() {
     let world = World::new();
     let names =
         ["..", ".", "../../x", "/etc", "~", "%2e%2e", "a\\b", "x=y", "__HIVE_DEFAULT_PARTITION__", " "];
-    let mut log = String::from("ts,item_id,categories,event_type\n");
+    let mut log = String::from("ts,item_id,category,event_type\n");
     let mut json = String::new();
     for name in names {
         log.push_str(&format!("{TS},a,,{name}\n"));

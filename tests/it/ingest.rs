@@ -34,6 +34,7 @@ fn the_program_says_what_it_does() {
         stdout:   rollup  Bring the sums up to date with the events
         stdout:   rank    Rank every category and the whole shop, and publish the ranking
         stdout:   show    Show the best sellers, from the newest published ranking
+        stdout:   lake    Look after the lake: merge small files, check it, see what is in it
         stdout: 
         stdout: Options:
         stdout:   -h, --help     Print help
@@ -183,7 +184,7 @@ fn rejected_lines_are_kept_with_their_reasons() {
         stderr: rejected: logs/log.csv:2: amount `cheap` is not a decimal number such as 12.34 or 1.5e3
         stderr: rejected: logs/log.csv:3: item_id is not UTF-8
         stderr: rejected: logs/log.csv:4: line has 2 fields where the header has 3
-        stderr: ingest: 3 read = 0 accepted + 0 duplicate + 3 rejected, 1 new batch
+        stderr: ingest: 3 read = 0 accepted + 0 duplicate + 3 rejected, 0 new batches
         exit code 4
     "#]]
     .assert_eq(&world.run("ingest logs/log.csv").whole());
@@ -219,7 +220,7 @@ fn only_the_first_rejected_lines_are_repeated_on_the_screen() {
         stderr: rejected: log.csv:5: ts `soon` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
         stderr: rejected: log.csv:6: ts `soon` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
         stderr: rejected: 3 more lines; all are kept in the lake's rejects folder
-        stderr: ingest: 8 read = 0 accepted + 0 duplicate + 8 rejected, 1 new batch
+        stderr: ingest: 8 read = 0 accepted + 0 duplicate + 8 rejected, 0 new batches
         exit code 4
     "#]].assert_eq(&world.run("ingest log.csv").whole());
     assert_eq!(world.records("rejects").len(), 8);

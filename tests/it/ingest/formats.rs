@@ -154,7 +154,7 @@ fn a_moment_may_be_written_in_every_promised_form() {
         stderr: rejected: bad.csv:4: ts `14/01/2017 10:00` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
         stderr: rejected: bad.csv:5: ts `0x10` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
         stderr: rejected: bad.csv:6: ts `1484388000s` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: ingest: 5 read = 0 accepted + 0 duplicate + 5 rejected, 1 new batch
+        stderr: ingest: 5 read = 0 accepted + 0 duplicate + 5 rejected, 0 new batches
         exit code 4
     "#]].assert_eq(&world.run("ingest bad.csv").whole());
 }

@@ -1,0 +1,126 @@
+//! `topsell lake`: merging small files, checking the whole, counting; and a long history.
+
+use expect_test::expect;
+
+use crate::world::World;
+
+/// Ingests the lines of three days in pieces, with a rollup after each, so that hours and days lie
+/// in many files.
+fn scattered() -> World {
+    let world = World::new();
+    for piece in 0..6 {
+        let mut log = String::from("ts,event_id,item_id,category,quantity,amount\n");
+        for day in 12..15 {
+            for hour in 0..3 {
+                let item = (piece * 7 + hour) % 5;
+                let id = format!("{piece}-{day}-{hour}");
+                log.push_str(&format!(
+                    "2017-01-{day}T{:02}:00:00Z,{id},item{item},Food/Fruit|Toys,{item},1.25\n",
+                    hour + piece
+                ));
+            }
+        }
+        world.write(&format!("{piece}.csv"), log);
+        assert_eq!(world.run(&format!("ingest {piece}.csv")).code, Some(0));
+        assert_eq!(world.run("rank").code, Some(0));
+    }
+    world
+}
+
+#[test]
+fn merging_changes_no_ranking_and_is_planned_before_it_is_done() {
+    let world = scattered();
+    let before = world.snapshot("data/lake");
+    let live = world.run("lake stats").stdout;
+    let planned = world.run("lake compact --dry-run");
+    expect![[r#"
+        stderr: compact: would merge 96 event files into 36, 0 rollup files into 0
+        exit code 0
+    "#]]
+    .assert_eq(&planned.whole());
+    assert_eq!(world.run("lake stats").stdout, live, "a dry run changes nothing");
+    expect![[r#"
+        stderr: compact: 96 event files merged into 36, 0 rollup files into 0
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("lake compact").whole());
+    assert_eq!(world.run("lake compact").whole(), "stderr: compact: nothing to merge\nexit code 0\n");
+    assert_eq!(world.run("rank").code, Some(0));
+    assert_eq!(world.snapshot("data/lake").1, before.1, "the same ranking, byte for byte");
+    assert_eq!(world.run("rollup --all").code, Some(0));
+    assert_eq!(world.run("rank").code, Some(0));
+    assert_eq!(world.snapshot("data/lake").1, before.1, "and again from the merged events");
+}
+
+#[test]
+fn a_whole_lake_is_found_whole() {
+    let world = scattered();
+    expect![[r#"
+        stderr: verify: 108 event files, 6 rollup files, sums of 6 days of categories counted again; all is well
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("lake verify").whole());
+    world.run("lake compact");
+    let said = world.run("lake verify").whole();
+    assert!(said.contains("sums of 6 days of categories counted again; all is well"), "{said}");
+}
+
+#[test]
+fn a_damaged_file_is_found() {
+    for table in ["events", "rollups"] {
+        let world = scattered();
+        let folder = format!("data/lake/{table}");
+        let names = world.files(&folder).into_iter().map(|name| format!("{folder}/{name}"));
+        for name in names.filter(|name| name.ends_with(".parquet")) {
+            let mut bytes = std::fs::read(world.path(&name)).expect("a file can be read");
+            bytes.truncate(bytes.len() / 2);
+            world.write(&name, bytes);
+        }
+        let said = world.run("lake verify");
+        assert_eq!(said.code, Some(3), "{}", said.whole());
+        assert!(said.stderr.contains("damaged: "), "{}", said.whole());
+    }
+}
+
+#[test]
+fn stats_are_json_on_standard_output() {
+    let stats: serde_json::Value =
+        serde_json::from_str(&scattered().run("lake stats").stdout).expect("stats are JSON");
+    assert_eq!(stats["events"]["rows"], 108);
+    assert_eq!(stats["hours"], 24);
+    assert_eq!(stats["first_hour"], "2017-01-12T00:00:00Z");
+    assert_eq!(stats["largest_categories"][0]["category"], "Food");
+}
+
+#[test]
+fn a_history_of_many_small_batches_is_summed_up_and_stays_right() {
+    let world = World::new();
+    for batch in 0..120 {
+        let log = format!("ts,item_id,quantity\n2017-01-14T{:02}:{:02}:00Z,a,1\n", batch / 60, batch % 60);
+        let said = world.run_with(&["-q", "ingest", "--format", "csv", "-"], log.as_bytes());
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+    }
+    let checkpoints = world.files("data/lake/events/_delta_log");
+    let checkpoints = checkpoints.iter().filter(|name| name.contains("checkpoint.parquet")).count();
+    assert!(checkpoints >= 2, "the log is summed up every fifty commits: {checkpoints}");
+    assert_eq!(world.run("rank").code, Some(0));
+    let shown = world.run("show --format csv").stdout;
+    assert!(shown.contains(",a,") && shown.contains(",120,120,"), "{shown}");
+    let again = world
+        .run_with(&["ingest", "--format", "csv", "-"], b"ts,item_id,quantity\n2017-01-14T00:00:00Z,a,1\n");
+    assert!(
+        again.stderr.contains("1 duplicate"),
+        "a batch from before the checkpoint is known: {}",
+        again.whole()
+    );
+}
+
+#[test]
+fn a_file_read_in_the_wrong_format_can_come_again_in_the_right_one() {
+    let world = World::new();
+    let log = "ts,item_id\n2017-01-14T00:00:00Z,a\n";
+    let wrong = world.run_with(&["ingest", "--format", "ndjson", "-"], log.as_bytes());
+    assert_eq!(wrong.code, Some(4), "{}", wrong.whole());
+    let right = world.run_with(&["ingest", "--format", "csv", "-"], log.as_bytes());
+    assert!(right.stderr.contains("1 read = 1 accepted"), "{}", right.whole());
+}
