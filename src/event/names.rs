@@ -8,7 +8,8 @@ use std::hash::BuildHasher;
 pub struct Names {
     bytes: String,
     ends: Vec<usize>,
-    codes: HashTable<u32>,
+    /// Each with its hash, so that growing the table does not read the texts again.
+    codes: HashTable<(u64, u32)>,
     hasher: DefaultHashBuilder,
 }
 
@@ -16,13 +17,13 @@ impl Names {
     /// Returns the number of a text, new or known.
     pub fn code(&mut self, name: &str) -> u32 {
         let Names { bytes, ends, codes, hasher } = self;
-        let text_of = |code: u32| text_at(bytes, ends, code);
         let hash = hasher.hash_one(name);
-        if let Some(&code) = codes.find(hash, |&code| text_of(code) == name) {
+        let is_same = |&(of, code): &(u64, u32)| of == hash && text_at(bytes, ends, code) == name;
+        if let Some(&(_, code)) = codes.find(hash, is_same) {
             return code;
         }
         let code = u32::try_from(ends.len()).expect("fewer than 2^32 names fit in memory");
-        codes.insert_unique(hash, code, |&code| hasher.hash_one(text_of(code)));
+        codes.insert_unique(hash, (hash, code), |&(hash, _)| hash);
         bytes.push_str(name);
         ends.push(bytes.len());
         code
