@@ -22,7 +22,7 @@ check:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
-	$(CARGO) test --locked
+	$(CARGO) test --locked --all-targets
 
 # Compares with a peer on the same purchases, in the same run; see tests/bench/.
 bench: $(VENV)/bench
