@@ -109,6 +109,9 @@ pub struct Ingest {
     /// How far ahead of the clock an event may lie
     #[arg(long, value_name = "TIME", default_value = "1h")]
     pub max_skew: String,
+    /// Read and report, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Bytes into which long inputs are cut, such as 64MiB; bounds the memory used, and is set
     /// for good when a lake is made
     #[arg(long, value_name = "SIZE")]

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::cli::failure::Exit;
-use crate::lake::{Lake, LakeError, RunRecord};
+use crate::lake::{Doing, Lake, LakeError, RunRecord};
 use crate::pipeline::Step;
 use crate::store::Store;
 use crate::time::Timestamp;
@@ -14,6 +14,7 @@ use crate::trace::{Count, Listener, Signal, Stage};
 /// Writes down what it hears, to be kept in the lake when the run ends.
 pub struct Record {
     command: &'static str,
+    writes: bool,
     started: Timestamp,
     began: Instant,
     heard: Mutex<Heard>,
@@ -38,7 +39,13 @@ impl Record {
             Step::Verify => "verify",
             Step::Stats => "stats",
         };
-        Record { command, started, began: Instant::now(), heard: Mutex::new(Heard::default()) }
+        let writes = match step {
+            Step::Ingest { options, .. } => options.doing == Doing::Applying,
+            Step::Compact { doing } => *doing == Doing::Applying,
+            Step::Stats => false,
+            _ => true,
+        };
+        Record { command, writes, started, began: Instant::now(), heard: Mutex::new(Heard::default()) }
     }
 
     /// Returns the command that runs.
@@ -51,8 +58,8 @@ impl Record {
     /// # Errors
     /// Fails where the lake cannot be written to.
     pub fn keep(&self, store: &Store, exit: Exit, outcome: &str) -> Result<(), LakeError> {
-        if self.command == "stats" {
-            // Counting leaves no trace in what it counts.
+        if !self.writes {
+            // What only looks leaves no trace.
             return Ok(());
         }
         let lake = match Lake::open(store.clone()) {

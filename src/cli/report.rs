@@ -7,10 +7,10 @@ use serde_json::json;
 use crate::cli::failure::Exit;
 use crate::cli::settings::Verbosity;
 use crate::ingest;
-use crate::lake::Reject;
+use crate::lake::{Doing, Reject};
 use crate::pipeline::Done;
 use crate::rollup;
-use crate::upkeep::{Compacted, Doing, TableStats, Verified};
+use crate::upkeep::{Compacted, TableStats, Verified};
 
 /// Inputs known before that are named one by one.
 const FIRST_KNOWN: usize = 5;
@@ -18,12 +18,14 @@ const FIRST_KNOWN: usize = 5;
 /// Returns the exit code of a step that was done.
 pub fn exit_of(done: &Done) -> Exit {
     match done {
-        Done::Ingested(summary) if summary.failures.is_empty() && summary.rejected == 0 => Exit::Done,
+        Done::Ingested { summary, .. } if summary.failures.is_empty() && summary.rejected == 0 => Exit::Done,
         // Nothing at all could be read.
-        Done::Ingested(summary) if summary.read == 0 && summary.inputs == summary.failures.len() as u64 => {
+        Done::Ingested { summary, .. }
+            if summary.read == 0 && summary.inputs == summary.failures.len() as u64 =>
+        {
             Exit::CouldNot
         }
-        Done::Ingested(_) => Exit::Rejected,
+        Done::Ingested { .. } => Exit::Rejected,
         Done::Verified(verified) if !verified.problems.is_empty() => Exit::Damaged,
         _ => Exit::Done,
     }
@@ -35,7 +37,7 @@ pub fn exit_of(done: &Done) -> Exit {
 /// Fails where the output does.
 pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Result<()> {
     match done {
-        Done::Ingested(summary) => write_ingest(summary, verbosity, out),
+        Done::Ingested { summary, doing } => write_ingest(summary, *doing, verbosity, out),
         Done::RolledUp(summary) => write_rollup(summary, verbosity, out),
         Done::Compacted { compacted, doing } => write_compacted(compacted, *doing, out),
         Done::Verified(verified) => write_verified(verified, out),
@@ -50,14 +52,20 @@ pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Resu
     }
 }
 
-fn write_ingest(summary: &ingest::Summary, verbosity: Verbosity, out: &mut dyn Write) -> io::Result<()> {
+fn write_ingest(
+    summary: &ingest::Summary,
+    doing: Doing,
+    verbosity: Verbosity,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     for reject in summary.failures.iter().chain(&summary.first_rejects) {
         write_reject(reject, out)?;
     }
     let more = summary.rejected.saturating_sub(summary.first_rejects.len() as u64);
     if more > 0 {
         let more = counted(more, "more line", "more lines");
-        writeln!(out, "rejected: {more}; all are kept in the lake's rejects folder")?;
+        let kept = if doing == Doing::Applying { "; all are kept in the lake's rejects folder" } else { "" };
+        writeln!(out, "rejected: {more}{kept}")?;
     }
     if verbosity == Verbosity::Verbose {
         for name in &summary.passed_over {
@@ -77,9 +85,13 @@ fn write_ingest(summary: &ingest::Summary, verbosity: Verbosity, out: &mut dyn W
     let ingest::Summary { read, accepted, duplicate, rejected, batches, .. } = summary;
     write!(out, "ingest: {read} read = {accepted} accepted + {duplicate} duplicate + {rejected} rejected")?;
     write!(out, ", {}", counted(*batches, "new batch", "new batches"))?;
-    match summary.failures.len() {
-        0 => writeln!(out),
-        failed => writeln!(out, ", {failed} of {} failed", counted(summary.inputs, "input", "inputs")),
+    if !summary.failures.is_empty() {
+        let inputs = counted(summary.inputs, "input", "inputs");
+        write!(out, ", {} of {inputs} failed", summary.failures.len())?;
+    }
+    match doing {
+        Doing::Applying => writeln!(out),
+        Doing::Planning => writeln!(out, "; a dry run: nothing was written"),
     }
 }
 

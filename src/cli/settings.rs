@@ -10,13 +10,13 @@ use crate::cli::args::{Args, By, Command, Ingest, LakeCommand, LogFormat, Rank, 
 use crate::cli::failure::{Failure, unless_reader_left};
 use crate::event::check_path;
 use crate::ingest::{self, Format};
+use crate::lake::Doing;
 use crate::pipeline::Step;
 use crate::rank::{Measure, Rules};
 use crate::rollup::Scope;
 use crate::show::Form;
 use crate::store::{Patience, Store};
 use crate::time::{Decay, Timestamp, Window, parse_hours, parse_seconds};
-use crate::upkeep::Doing;
 
 /// How much to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,12 +150,15 @@ fn clock() -> Result<Timestamp, Failure> {
 fn lake_task(typed: &LakeCommand) -> Task {
     match *typed {
         LakeCommand::Compact { dry_run, wait } => {
-            let doing = if dry_run { Doing::Planning } else { Doing::Applying };
-            Task::Step { step: Step::Compact { doing }, patience: patience(wait) }
+            Task::Step { step: Step::Compact { doing: doing(dry_run) }, patience: patience(wait) }
         }
         LakeCommand::Verify => Task::Step { step: Step::Verify, patience: Patience::None },
         LakeCommand::Stats => Task::Step { step: Step::Stats, patience: Patience::None },
     }
+}
+
+fn doing(dry_run: bool) -> Doing {
+    if dry_run { Doing::Planning } else { Doing::Applying }
 }
 
 fn patience(wait: bool) -> Patience {
@@ -171,7 +174,7 @@ fn ingest_step(typed: &Ingest, now: Timestamp) -> Result<Step, Failure> {
     });
     let skew = parse_seconds(&typed.max_skew).map_err(|e| Failure::misused(format!("--max-skew: {e}")))?;
     let slice_bytes = typed.slice_size.as_deref().map(slice_bytes).transpose()?;
-    let options = ingest::Options { now, max_skew_seconds: skew.cast_signed() };
+    let options = ingest::Options { now, max_skew_seconds: skew.cast_signed(), doing: doing(typed.dry_run) };
     Ok(Step::Ingest { plan: ingest::plan(&typed.inputs, format), options, slice_bytes })
 }
 

@@ -5,12 +5,14 @@
 mod amount;
 mod category;
 mod events;
+mod harmless;
 mod names;
 mod sums;
 
 pub use amount::{Amount, AmountError};
 pub use category::{CategoryError, PathSet, check_path, encode_levels, levels_of};
 pub use events::{Event, Events};
+pub use harmless::harmless;
 pub use names::Names;
 pub use sums::{SumRow, SumRows, Sums, SumsOverflow};
 

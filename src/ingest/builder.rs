@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use crate::event::{
-    Amount, Event, Events, MAX_EVENT_TYPE_BYTES, MAX_ID_BYTES, MAX_QUANTITY, PURCHASE, PathSet,
+    Amount, Event, Events, MAX_EVENT_TYPE_BYTES, MAX_ID_BYTES, MAX_QUANTITY, PURCHASE, PathSet, harmless,
 };
 use crate::lake::Reject;
 use crate::time::{Timestamp, TimestampError};
@@ -229,15 +229,9 @@ fn amount(raw: Option<&str>) -> Result<Option<Amount>, Refusal> {
 /// Returns enough of a field to recognize it by.
 fn shown(text: &str) -> String {
     const SHOWN_CHARS: usize = 60;
-    let mut short = harmless(text.chars().take(SHOWN_CHARS));
+    let mut short = harmless(&text.chars().take(SHOWN_CHARS).collect::<String>());
     if text.chars().nth(SHOWN_CHARS).is_some() {
         short.push('…');
     }
     short
-}
-
-/// Returns characters with those that would steer a terminal spelled out.
-pub(super) fn harmless(text: impl Iterator<Item = char>) -> String {
-    let spelled = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
-    text.map(spelled).collect()
 }

@@ -5,7 +5,8 @@
 
 use csv_core::ReadRecordResult;
 
-use crate::ingest::builder::{Builder, RawCategories, RawEvent, RawTime, Refusal, harmless};
+use crate::event::harmless;
+use crate::ingest::builder::{Builder, RawCategories, RawEvent, RawTime, Refusal};
 use crate::ingest::slices::Slice;
 use crate::ingest::{Format, json};
 
@@ -81,7 +82,7 @@ impl LineReader {
         for needed in [TS, ITEM_ID] {
             if self.places[needed].is_none() {
                 let shown: Vec<&str> = names.iter().map(String::as_str).take(20).collect();
-                let shown = harmless(shown.join(", ").chars().take(200));
+                let shown = harmless(&shown.join(", ").chars().take(200).collect::<String>());
                 return Err(format!(
                     "line 1: the header has no column `{}`; its columns are: {shown}",
                     COLUMNS[needed]

@@ -14,7 +14,7 @@ mod writer;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use crate::lake::{Lake, LakeError, Reject};
+use crate::lake::{DEFAULT_SLICE_BYTES, Doing, Lake, LakeError, Reject};
 use crate::time::Timestamp;
 use crate::trace::{Count, Run, Stage};
 
@@ -32,6 +32,8 @@ pub struct Options {
     pub now: Timestamp,
     /// How far ahead of it an event may lie.
     pub max_skew_seconds: i64,
+    /// Whether to write, or only to read and report.
+    pub doing: Doing,
 }
 
 /// What an ingest has done. `read = accepted + duplicate + rejected`.
@@ -59,11 +61,11 @@ pub struct Summary {
 const WAITING: usize = 1;
 
 /// Reads the planned inputs into the lake, in their order, reading one batch while the one before
-/// is written.
+/// is written. Without a lake there is nothing to write into, and nothing is known.
 ///
 /// # Errors
 /// Fails where the lake does. What is wrong with an input stands in the summary.
-pub fn ingest(lake: &Lake, plan: &Plan, options: Options, run: &Run) -> Result<Summary, LakeError> {
+pub fn ingest(lake: Option<&Lake>, plan: &Plan, options: Options, run: &Run) -> Result<Summary, LakeError> {
     run.begin(Stage::Ingest, plan.known_bytes());
     // Told even where they stay at nothing: the record must add up by itself.
     for count in [
@@ -77,7 +79,8 @@ pub fn ingest(lake: &Lake, plan: &Plan, options: Options, run: &Run) -> Result<S
         run.count(count, 0);
     }
     let mut failures = plan.failures.clone();
-    let writer = Writer::new(lake, plan, options.now, run);
+    let target = lake.filter(|_| options.doing == Doing::Applying);
+    let writer = Writer::new(target, plan, options.now, run);
     let mut summary = thread::scope(|scope| {
         let (send, receive) = sync_channel(WAITING);
         let writing = scope.spawn(move || writer.write_all(receive));
@@ -96,22 +99,12 @@ pub fn ingest(lake: &Lake, plan: &Plan, options: Options, run: &Run) -> Result<S
     summary.inputs = (plan.inputs.len() + plan.failures.len()) as u64;
     summary.passed_over.clone_from(&plan.passed_over);
     run.count(Count::FilesFailed, failures.len() as u64);
-    if !failures.is_empty() {
+    if let Some(lake) = target.filter(|_| !failures.is_empty()) {
         lake.keep_failures(&failures)?;
     }
     summary.failures = failures;
     run.end(Stage::Ingest);
     Ok(summary)
-}
-
-/// Returns the summary of a plan without an input that could be read.
-pub fn summary_of_nothing(plan: &Plan) -> Summary {
-    Summary {
-        inputs: plan.failures.len() as u64,
-        failures: plan.failures.clone(),
-        passed_over: plan.passed_over.clone(),
-        ..Summary::default()
-    }
 }
 
 fn failure(file: &str, reason: String) -> Reject {
@@ -141,7 +134,7 @@ impl From<SourceError> for Stop {
 
 /// One input on its way in.
 struct Intake<'a> {
-    lake: &'a Lake,
+    lake: Option<&'a Lake>,
     input: &'a Input,
     /// The input's place in the plan.
     number: usize,
@@ -154,7 +147,7 @@ impl Intake<'_> {
     fn take(&self) -> Result<(), Stop> {
         match self.input.open(self.run)? {
             Source::Text { format, reader } => {
-                self.take_text(format, Slices::of(reader, format, self.lake.slice_bytes()))
+                self.take_text(format, Slices::of(reader, format, self.slice_bytes()))
             }
             Source::Rows(file) => self.take_rows(file),
         }
@@ -165,7 +158,7 @@ impl Intake<'_> {
         for slice in slices {
             let slice = slice?;
             reader.read_header(&slice).map_err(Stop::Input)?;
-            match self.lake.known_batch(&slice.id)? {
+            match self.known_batch(&slice.id)? {
                 Some(lines) => self.hand_over(Parsed::Known { input: self.number, lines })?,
                 None => {
                     let mut builder = self.builder();
@@ -178,13 +171,13 @@ impl Intake<'_> {
     }
 
     fn take_rows(&self, file: sources::RowFile) -> Result<(), Stop> {
-        let per_slice = rows::rows_per_slice(self.lake.slice_bytes());
+        let per_slice = rows::rows_per_slice(self.slice_bytes());
         let mut reader = rows::RowReader::open(file.file).map_err(Stop::Input)?;
         let mut at = 0;
         while !reader.is_done() {
             let id = if at == 0 { file.id.clone() } else { format!("{}-{at}", file.id) };
             at += 1;
-            if let Some(lines) = self.lake.known_batch(&id)? {
+            if let Some(lines) = self.known_batch(&id)? {
                 reader.skip(per_slice).map_err(Stop::Input)?;
                 self.hand_over(Parsed::Known { input: self.number, lines })?;
                 continue;
@@ -194,6 +187,14 @@ impl Intake<'_> {
             self.hand_over_batch(id, builder)?;
         }
         Ok(())
+    }
+
+    fn slice_bytes(&self) -> u64 {
+        self.lake.map_or(DEFAULT_SLICE_BYTES, Lake::slice_bytes)
+    }
+
+    fn known_batch(&self, id: &str) -> Result<Option<u64>, LakeError> {
+        self.lake.map_or(Ok(None), |lake| lake.known_batch(id))
     }
 
     fn builder(&self) -> Builder {

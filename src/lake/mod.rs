@@ -31,6 +31,15 @@ const SLICE_BYTES: &str = "topsell.sliceBytes";
 /// Into how many bytes a lake cuts long inputs unless it is told otherwise when it is made.
 pub const DEFAULT_SLICE_BYTES: u64 = 64 << 20;
 
+/// Whether to do what was asked, or only to say what it would come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Nothing is written.
+    Planning,
+    /// It is done.
+    Applying,
+}
+
 /// An open lake.
 pub struct Lake {
     store: Store,

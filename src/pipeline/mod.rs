@@ -3,14 +3,14 @@
 //! Invariant: no work of its own; it calls the rooms in their order.
 
 use crate::ingest::{self, Plan};
-use crate::lake::{Lake, LakeError};
+use crate::lake::{Doing, Lake, LakeError};
 use crate::rank::{Rules, Search};
 use crate::rollup::{self, RollupError, Rollups, Scope, Wanted};
 use crate::snapshot::{self, Published, SnapshotError};
 use crate::store::{LockError, Patience, Store};
 use crate::time::Timestamp;
 use crate::trace::{Count, Run, Stage};
-use crate::upkeep::{self, Compacted, Doing, Stats, UpkeepError, Verified};
+use crate::upkeep::{self, Compacted, Stats, UpkeepError, Verified};
 
 /// Something that can be asked of a lake.
 pub enum Step {
@@ -33,7 +33,7 @@ pub struct Caller {
 
 /// What came of it.
 pub enum Done {
-    Ingested(ingest::Summary),
+    Ingested { summary: ingest::Summary, doing: Doing },
     RolledUp(rollup::Summary),
     Ranked { rolled_up: rollup::Summary, published: Published },
     Compacted { compacted: Compacted, doing: Doing },
@@ -73,11 +73,15 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
     let now_ms = caller.now.micros() / 1_000;
     match step {
         Step::Ingest { plan, options, slice_bytes } => {
-            if plan.inputs.is_empty() && matches!(Lake::open(store.clone()), Err(LakeError::Missing { .. })) {
-                return Ok(Done::Ingested(ingest::summary_of_nothing(plan)));
-            }
-            let lake = Lake::open_or_create(store.clone(), *slice_bytes)?;
-            Ok(Done::Ingested(ingest::ingest(&lake, plan, *options, run)?))
+            // Without anything to write, there is no need for a lake.
+            let writes = options.doing == Doing::Applying && !plan.inputs.is_empty();
+            let lake = match Lake::open(store.clone()) {
+                Err(LakeError::Missing { .. }) if !writes => None,
+                Ok(lake) if !writes => Some(lake),
+                _ => Some(Lake::open_or_create(store.clone(), *slice_bytes)?),
+            };
+            let summary = ingest::ingest(lake.as_ref(), plan, *options, run)?;
+            Ok(Done::Ingested { summary, doing: options.doing })
         }
         Step::Rollup { scope } => {
             let lake = Lake::open(store.clone())?;

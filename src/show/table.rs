@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use crate::columns::RankedRow;
+use crate::event::harmless;
 use crate::snapshot::Snapshot;
 
 /// Writes one category's best sellers under a line that says what they are.
@@ -76,9 +77,4 @@ fn write_aligned<const N: usize>(
         }
     }
     Ok(())
-}
-
-/// Returns a text from the lake with its control characters spelled out.
-fn harmless(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }

@@ -5,7 +5,7 @@
 mod stats;
 mod verify;
 
-use crate::lake::{Lake, LakeError};
+use crate::lake::{Doing, Lake, LakeError};
 use crate::rollup::{RollupError, Rollups};
 use crate::snapshot::SnapshotError;
 use crate::time::Timestamp;
@@ -22,13 +22,6 @@ pub enum UpkeepError {
     Rollup(#[from] RollupError),
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-}
-
-/// Whether to do what was planned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
-    Planning,
-    Applying,
 }
 
 /// What merging small files comes to.

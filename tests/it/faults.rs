@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use topsell::ingest;
-use topsell::lake::Lake;
+use topsell::lake::{Doing, Lake};
 use topsell::pipeline::{self, Caller, Step};
 use topsell::rank::{Measure, Rules};
 use topsell::rollup::{Rollups, Scope, Wanted};
@@ -167,7 +167,7 @@ fn seen(lake: &Path) -> Seen {
 fn ingest_step(world: &World, file: &str) -> Step {
     Step::Ingest {
         plan: ingest::plan(&[world.path(file)], None),
-        options: ingest::Options { now: now(), max_skew_seconds: 3_600 },
+        options: ingest::Options { now: now(), max_skew_seconds: 3_600, doing: Doing::Applying },
         slice_bytes: None,
     }
 }

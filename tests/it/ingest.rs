@@ -96,6 +96,9 @@ fn the_help_says_what_a_log_looks_like() {
         stdout:           
         stdout:           [default: 1h]
         stdout: 
+        stdout:       --dry-run
+        stdout:           Read and report, and write nothing
+        stdout: 
         stdout:       --slice-size <SIZE>
         stdout:           Bytes into which long inputs are cut, such as 64MiB; bounds the memory used, and is set
         stdout:           for good when a lake is made

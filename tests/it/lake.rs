@@ -124,3 +124,22 @@ fn a_file_read_in_the_wrong_format_can_come_again_in_the_right_one() {
     let right = world.run_with(&["ingest", "--format", "csv", "-"], log.as_bytes());
     assert!(right.stderr.contains("1 read = 1 accepted"), "{}", right.whole());
 }
+
+#[test]
+fn a_dry_run_reads_and_reports_and_writes_nothing() {
+    let world = World::new();
+    world.write("log.csv", "ts,item_id\n2017-01-14T00:00:00Z,a\nnever,b\n");
+    expect![[r#"
+        stderr: rejected: log.csv:3: ts `never` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: known: log.csv was taken in before; nothing changed
+        stderr: ingest: 4 read = 1 accepted + 2 duplicate + 1 rejected, 1 new batch; a dry run: nothing was written
+        exit code 4
+    "#]]
+    .assert_eq(&world.run("ingest --dry-run log.csv log.csv").whole());
+    assert_eq!(world.files("."), ["log.csv"], "not even a lake");
+    assert_eq!(world.run("ingest log.csv").code, Some(4));
+    let before = world.files("data");
+    let known = world.run("ingest --dry-run log.csv");
+    assert!(known.stderr.contains("2 read = 0 accepted + 2 duplicate"), "{}", known.whole());
+    assert_eq!(world.files("data"), before);
+}
