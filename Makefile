@@ -7,7 +7,7 @@ VENV := .venv
 DEMO_LAKE := data/lake
 BENCH := data/bench
 
-.PHONY: demo check bench interop figures clean
+.PHONY: demo check bench soak interop figures clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -28,6 +28,10 @@ check:
 bench: $(VENV)/bench
 	$(CARGO) build --release --locked
 	$(VENV)/bin/python tests/bench/bench.py $(BENCH)
+
+# Kills thousands of runs at random moments; the checks kill a few dozen.
+soak:
+	TOPSELL_KILL_ROUNDS=2000 PROPTEST_CASES=500 $(CARGO) test --locked --test it -- kill:: oracle::
 
 # Reads both tables of the demo's lake with a reader that is not ours, and compares the sums.
 interop: demo $(VENV)/interop
