@@ -9,11 +9,12 @@ mod progress;
 mod report;
 mod settings;
 
+use std::env;
 use std::io::{self, BufWriter, Write};
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::lake::Lake;
 use crate::pipeline::{self, Caller, Done, Step};
@@ -29,7 +30,8 @@ use settings::{Question, Settings, Task};
 
 /// Does what was typed and returns the exit code.
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let typed = Args::command().color(args::color_of(env::args_os())).try_get_matches();
+    let args = match typed.and_then(|typed| Args::from_arg_matches(&typed)) {
         Ok(args) => args,
         Err(error) => {
             // Help goes to stdout and is no failure; a reader that leaves early is none either.
