@@ -6,6 +6,7 @@ mod faults;
 mod house;
 mod identity;
 mod ingest;
+mod jobs;
 mod kill;
 mod lake;
 mod oracle;
