@@ -2,6 +2,10 @@
 
 use std::process::Child;
 
+use topsell::lake::Lake;
+use topsell::store::Store;
+use topsell::table::{Commit, Outcome};
+
 use crate::world::{World, sample};
 
 #[test]
@@ -49,4 +53,22 @@ fn a_second_rank_gives_up_or_waits_and_the_holder_is_named() {
     assert!(waiting.try_wait().expect("it can be asked").is_none(), "it waits");
     drop(lock);
     assert!(waiting.wait().expect("the run ends").success());
+}
+
+/// Whoever commits between a look at a table and the commit that it led to must make that commit
+/// fail. It once did not: the commit looked anew, and one batch stood twice.
+#[test]
+fn a_commit_stands_only_on_the_version_it_was_decided_on() {
+    let world = World::new();
+    let store = Store::open(&world.path("lake")).expect("a folder can be named");
+    let lake = Lake::open_or_create(store, None).expect("a lake can be made");
+    let [first, second] = [(); 2].map(|()| lake.events().newest().expect("the log can be read"));
+    let commit = |id: &str| Commit { transactions: vec![(id.to_owned(), 1)], ..Commit::default() };
+    let outcome = first.commit(&commit("a")).expect("the log can be written");
+    assert_eq!(outcome, Outcome::Committed(1));
+    let outcome = second.commit(&commit("b")).expect("the log can be read");
+    assert_eq!(outcome, Outcome::Conflict);
+    let newest = lake.events().newest().expect("the log can be read");
+    assert_eq!(newest.transaction("a").expect("the log can be read"), Some(1));
+    assert_eq!(newest.transaction("b").expect("the log can be read"), None);
 }
