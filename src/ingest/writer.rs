@@ -82,6 +82,7 @@ impl<'a> Writer<'a> {
         let (accepted, rejected) = (events.len() as u64, rejects.len() as u64);
         let appended = match self.lake {
             Some(lake) => lake.append(&Batch { id, events, rejects: &rejects, now_ms: self.now_ms })?,
+            None if events.is_empty() => Appended::Nothing,
             None if !self.planned.insert(id.to_owned()) => Appended::Known { lines: accepted + rejected },
             None => Appended::Committed,
         };

@@ -103,15 +103,8 @@ impl Lake {
                 let path = format!("{}/{batch_name}-{number:05}.parquet", partition.folder());
                 let encoded = encode_events(events, &copies)
                     .map_err(|source| LakeError::Columns { file: path.clone(), source })?;
-                let size_bytes = encoded.bytes.len() as u64;
-                bulk.put(&format!("{EVENTS}/{path}"), encoded.bytes)?;
-                Ok(NewFile {
-                    path,
-                    partition: partition.values(),
-                    size_bytes,
-                    rows: encoded.rows,
-                    columns: encoded.columns,
-                })
+                bulk.put(&format!("{EVENTS}/{path}"), encoded.bytes.clone())?;
+                Ok(NewFile::of(path, partition.values(), encoded))
             })
             .collect();
         let files = files?;

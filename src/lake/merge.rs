@@ -43,13 +43,13 @@ impl Lake {
     }
 
     /// Merges as planned, in one commit that changes no row; hours that someone else changed
-    /// meanwhile stay as they are. Returns how many were merged.
+    /// meanwhile stay as they are. Returns how many were merged, and how many files they had.
     ///
     /// # Errors
     /// Fails where the disk does; the table is then as it was before.
-    pub fn merge(&self, plan: &MergePlan, now_ms: i64) -> Result<u64, LakeError> {
+    pub fn merge(&self, plan: &MergePlan, now_ms: i64) -> Result<(u64, u64), LakeError> {
         if plan.hours.is_empty() {
-            return Ok(0);
+            return Ok((0, 0));
         }
         let bulk = self.store.bulk(EVENTS)?;
         let name = unique_name();
@@ -65,11 +65,8 @@ impl Lake {
                 if encoded.rows != files.iter().map(|file| file.rows).sum::<u64>() {
                     return Err(LakeError::LostRows { file: path });
                 }
-                let size_bytes = encoded.bytes.len() as u64;
-                bulk.put(&format!("{EVENTS}/{path}"), encoded.bytes)?;
-                let values = partition.values();
-                let (rows, columns) = (encoded.rows, encoded.columns);
-                Ok(NewFile { path, partition: values, size_bytes, rows, columns })
+                bulk.put(&format!("{EVENTS}/{path}"), encoded.bytes.clone())?;
+                Ok(NewFile::of(path, partition.values(), encoded))
             })
             .collect();
         let merged = merged?;
@@ -77,7 +74,12 @@ impl Lake {
         self.commit_merges(plan, &merged, now_ms)
     }
 
-    fn commit_merges(&self, plan: &MergePlan, merged: &[NewFile], now_ms: i64) -> Result<u64, LakeError> {
+    fn commit_merges(
+        &self,
+        plan: &MergePlan,
+        merged: &[NewFile],
+        now_ms: i64,
+    ) -> Result<(u64, u64), LakeError> {
         for _ in 0..MAX_TRIES {
             let newest = self.events.newest()?;
             let live: HashMap<String, LiveFile> =
@@ -91,13 +93,13 @@ impl Lake {
                     commit.adds.push(add.clone());
                 }
             }
-            let hours = commit.adds.len() as u64;
-            commit.metrics = vec![("numAddedFiles", hours), ("numRemovedFiles", commit.removes.len() as u64)];
+            let (hours, files) = (commit.adds.len() as u64, commit.removes.len() as u64);
+            commit.metrics = vec![("numAddedFiles", hours), ("numRemovedFiles", files)];
             if hours == 0 {
-                return Ok(0);
+                return Ok((0, 0));
             }
             if let Outcome::Committed(_) = newest.commit(&commit)? {
-                return Ok(hours);
+                return Ok((hours, files));
             }
         }
         Err(LakeError::Contended { tries: MAX_TRIES })

@@ -10,7 +10,7 @@ use crate::snapshot::{self, Published, SnapshotError};
 use crate::store::{LockError, Patience, Store};
 use crate::time::Timestamp;
 use crate::trace::{Count, Run, Stage};
-use crate::upkeep::{self, Compacted, Stats, UpkeepError, Verified};
+use crate::upkeep::{self, Compacted, Stats, Verified};
 
 /// Something that can be asked of a lake.
 pub enum Step {
@@ -54,16 +54,6 @@ pub enum StepError {
     Lock(#[from] LockError),
 }
 
-impl From<UpkeepError> for StepError {
-    fn from(error: UpkeepError) -> StepError {
-        match error {
-            UpkeepError::Lake(error) => error.into(),
-            UpkeepError::Rollup(error) => error.into(),
-            UpkeepError::Snapshot(error) => error.into(),
-        }
-    }
-}
-
 /// Does one step on the lake in a store.
 ///
 /// # Errors
@@ -75,10 +65,13 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
         Step::Ingest { plan, options, slice_bytes } => {
             // Without anything to write, there is no need for a lake.
             let writes = options.doing == Doing::Applying && !plan.inputs.is_empty();
-            let lake = match Lake::open(store.clone()) {
-                Err(LakeError::Missing { .. }) if !writes => None,
-                Ok(lake) if !writes => Some(lake),
-                _ => Some(Lake::open_or_create(store.clone(), *slice_bytes)?),
+            let lake = if writes {
+                Some(Lake::open_or_create(store.clone(), *slice_bytes)?)
+            } else {
+                match Lake::open(store.clone()) {
+                    Err(LakeError::Missing { .. }) => None,
+                    lake => Some(lake?),
+                }
             };
             let summary = ingest::ingest(lake.as_ref(), plan, *options, run)?;
             Ok(Done::Ingested { summary, doing: options.doing })

@@ -186,13 +186,6 @@ pub(super) fn write_day(
     let folder = hive_folder(event_type, category, date);
     let path = format!("{folder}/{}.parquet", unique_name());
     let encoded = encode_sums(lines).map_err(|source| RollupError::Columns { file: path.clone(), source })?;
-    let size_bytes = encoded.bytes.len() as u64;
-    bulk.put(&format!("{ROLLUPS}/{path}"), encoded.bytes)?;
-    Ok(Some(NewFile {
-        path,
-        partition: partition_map(event_type, category, date),
-        size_bytes,
-        rows: encoded.rows,
-        columns: encoded.columns,
-    }))
+    bulk.put(&format!("{ROLLUPS}/{path}"), encoded.bytes.clone())?;
+    Ok(Some(NewFile::of(path, partition_map(event_type, category, date), encoded)))
 }

@@ -46,15 +46,15 @@ impl Rollups {
         Ok(MergePlan { version: newest.number(), days })
     }
 
-    /// Merges as planned, in one commit that changes no sum. Returns how many days were merged;
-    /// none where anyone has committed since the plan was made, which leaves them for next time.
+    /// Merges as planned, in one commit that changes no sum. Returns how many days were merged,
+    /// and how many files they had; none where anyone has committed since the plan was made, which leaves them for next time.
     ///
     /// # Errors
     /// Fails where the disk does; the table is then as it was before.
-    pub fn merge(&self, plan: &MergePlan, now_ms: i64) -> Result<u64, RollupError> {
+    pub fn merge(&self, plan: &MergePlan, now_ms: i64) -> Result<(u64, u64), RollupError> {
         let newest = self.table.newest()?;
         if plan.days.is_empty() || newest.number() != plan.version {
-            return Ok(0);
+            return Ok((0, 0));
         }
         let bulk = self.store.bulk(ROLLUPS)?;
         let adds: Result<Vec<Option<NewFile>>, RollupError> = plan
@@ -71,12 +71,12 @@ impl Rollups {
         let adds: Vec<NewFile> = adds?.into_iter().flatten().collect();
         bulk.finish()?;
         let removes: Vec<LiveFile> = plan.days.iter().flat_map(|(_, files)| files.clone()).collect();
-        let days = plan.days.len() as u64;
-        let metrics = vec![("numAddedFiles", days), ("numRemovedFiles", removes.len() as u64)];
+        let (days, files) = plan.size();
+        let metrics = vec![("numAddedFiles", days), ("numRemovedFiles", files)];
         let commit = Commit { effect: Effect::Layout, adds, removes, metrics, now_ms, ..Commit::default() };
         match newest.commit(&commit)? {
-            Outcome::Committed(_) => Ok(days),
-            Outcome::Conflict => Ok(0),
+            Outcome::Committed(_) => Ok((days, files)),
+            Outcome::Conflict => Ok((0, 0)),
         }
     }
 }

@@ -14,7 +14,7 @@ use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 use delta_kernel::transaction::{CommitResult, CommittedTransaction, UpdateTableOperation};
 
-use crate::columns::ColumnFacts;
+use crate::columns::{ColumnFacts, Encoded};
 use crate::store::url_encoded;
 use crate::table::{ENGINE_INFO, LiveFile, Partition, Table, TableError, Version};
 
@@ -30,6 +30,14 @@ pub struct NewFile {
     pub size_bytes: u64,
     pub rows: u64,
     pub columns: Vec<ColumnFacts>,
+}
+
+impl NewFile {
+    /// Returns the file that lies at a path below the table's folder.
+    pub fn of(path: String, partition: Partition, encoded: Encoded) -> NewFile {
+        let size_bytes = encoded.bytes.len() as u64;
+        NewFile { path, partition, size_bytes, rows: encoded.rows, columns: encoded.columns }
+    }
 }
 
 /// Whether a commit changes what rows there are.

@@ -5,24 +5,12 @@
 mod stats;
 mod verify;
 
-use crate::lake::{Doing, Lake, LakeError};
+use crate::lake::{Doing, Lake};
 use crate::rollup::{RollupError, Rollups};
-use crate::snapshot::SnapshotError;
 use crate::time::Timestamp;
 
 pub use stats::{Stats, TableStats, stats};
 pub use verify::{Verified, verify};
-
-/// Upkeep could not be done.
-#[derive(Debug, thiserror::Error)]
-pub enum UpkeepError {
-    #[error(transparent)]
-    Lake(#[from] LakeError),
-    #[error(transparent)]
-    Rollup(#[from] RollupError),
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
-}
 
 /// What merging small files comes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,19 +28,19 @@ pub struct Compacted {
 ///
 /// # Errors
 /// Fails where the disk does; both tables say the same as before.
-pub fn compact(lake: &Lake, now: Timestamp, doing: Doing) -> Result<Compacted, UpkeepError> {
+pub fn compact(lake: &Lake, now: Timestamp, doing: Doing) -> Result<Compacted, RollupError> {
     let events = lake.plan_merges(now)?;
     let (event_hours, event_files) = events.size();
     let mut compacted = Compacted { event_hours, event_files, ..Compacted::default() };
     let now_ms = now.micros() / 1_000;
     if doing == Doing::Applying {
-        compacted.event_hours = lake.merge(&events, now_ms)?;
+        (compacted.event_hours, compacted.event_files) = lake.merge(&events, now_ms)?;
     }
     if let Some(rollups) = Rollups::open(lake.store())? {
         let days = rollups.plan_merges(now)?;
         (compacted.rollup_days, compacted.rollup_files) = days.size();
         if doing == Doing::Applying {
-            compacted.rollup_days = rollups.merge(&days, now_ms)?;
+            (compacted.rollup_days, compacted.rollup_files) = rollups.merge(&days, now_ms)?;
         }
     }
     Ok(compacted)

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lake::{HourPartition, Lake, LakeError};
-use crate::rollup::Rollups;
+use crate::rollup::{RollupError, Rollups};
 use crate::table::LiveFile;
-use crate::upkeep::UpkeepError;
 
 /// Categories that are named.
 const LARGEST: usize = 10;
@@ -48,9 +47,9 @@ impl TableStats {
 ///
 /// # Errors
 /// Fails where a log cannot be read.
-pub fn stats(lake: &Lake) -> Result<Stats, UpkeepError> {
-    let newest = lake.events().newest().map_err(LakeError::from)?;
-    let files = newest.files().map_err(LakeError::from)?;
+pub fn stats(lake: &Lake) -> Result<Stats, RollupError> {
+    let newest = lake.events().newest()?;
+    let files = newest.files()?;
     let mut hours = BTreeSet::new();
     let mut rows: BTreeMap<Option<String>, u64> = BTreeMap::new();
     for file in &files {

@@ -2,11 +2,10 @@
 
 use rayon::prelude::*;
 
-use crate::lake::{Lake, LakeError};
-use crate::rollup::{self, Rollups};
+use crate::lake::Lake;
+use crate::rollup::{self, RollupError, Rollups};
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::trace::Run;
-use crate::upkeep::UpkeepError;
 
 /// What a look at a whole lake has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,10 +25,10 @@ pub struct Verified {
 ///
 /// # Errors
 /// Fails where a log cannot be read; what is wrong with files stands among the problems.
-pub fn verify(lake: &Lake, run: &Run) -> Result<Verified, UpkeepError> {
+pub fn verify(lake: &Lake, run: &Run) -> Result<Verified, RollupError> {
     let mut found = Verified::default();
-    let newest = lake.events().newest().map_err(LakeError::from)?;
-    let files = newest.files().map_err(LakeError::from)?;
+    let newest = lake.events().newest()?;
+    let files = newest.files()?;
     found.event_files = files.len() as u64;
     let broken = files.par_iter().filter_map(|file| {
         let mut rows = 0;

@@ -50,6 +50,8 @@ fn a_second_rank_gives_up_or_waits_and_the_holder_is_named() {
     assert!(said.stderr.contains("rank (process 7) is at work on this lake"), "{}", said.whole());
     let waiting = world.command(&["rank", "--wait"]).spawn();
     let mut waiting = waiting.expect("the program under test can be started");
+    // Without waiting it would be over in a tenth of this: giving up, as above, or ranking.
+    std::thread::sleep(std::time::Duration::from_secs(1));
     assert!(waiting.try_wait().expect("it can be asked").is_none(), "it waits");
     drop(lock);
     assert!(waiting.wait().expect("the run ends").success());

@@ -62,6 +62,13 @@ fn a_rollup_from_the_ground_that_fails_anywhere_leaves_the_lake_before_or_after(
 }
 
 #[test]
+fn a_merge_that_fails_anywhere_changes_no_row() {
+    let prepare =
+        |world: &World| vec![ingest_step(world, "second.csv"), Step::Rollup { scope: Scope::Changed }];
+    every_failure_leaves_before_or_after(&|_| Step::Compact { doing: Doing::Applying }, &[&prepare]);
+}
+
+#[test]
 fn a_rank_that_fails_anywhere_leaves_the_lake_before_or_after() {
     let prepare =
         |world: &World| vec![ingest_step(world, "second.csv"), Step::Rollup { scope: Scope::Changed }];
@@ -72,6 +79,7 @@ fn a_rank_that_fails_anywhere_leaves_the_lake_before_or_after() {
 #[derive(Clone, Debug, PartialEq)]
 struct Seen {
     events: u64,
+    event_files: usize,
     /// Units by item, set of paths, hour and copy.
     sums: BTreeMap<(String, String, i32, bool), i64>,
     ranking: Vec<String>,
@@ -156,6 +164,7 @@ fn seen(lake: &Path) -> Seen {
     let ranking = snapshot.ok().map(|rows| rows.expect("the snapshot can be read")).unwrap_or_default();
     Seen {
         events: events.iter().map(|file| file.rows).sum(),
+        event_files: events.len(),
         sums: rows.rows.iter().map(|row| (key(row), row.sums.units)).collect(),
         ranking: ranking
             .iter()

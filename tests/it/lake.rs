@@ -137,6 +137,14 @@ fn a_dry_run_reads_and_reports_and_writes_nothing() {
     "#]]
     .assert_eq(&world.run("ingest --dry-run log.csv log.csv").whole());
     assert_eq!(world.files("."), ["log.csv"], "not even a lake");
+    world.write("bad.csv", "ts,item_id\nnever,b\n");
+    let planned = world.run("ingest --dry-run bad.csv bad.csv").stderr;
+    let done = world.run("--lake other ingest bad.csv bad.csv").stderr;
+    assert_eq!(
+        planned.replace("; a dry run: nothing was written", ""),
+        done,
+        "a dry run says what a run does"
+    );
     assert_eq!(world.run("ingest log.csv").code, Some(4));
     let before = world.files("data");
     let known = world.run("ingest --dry-run log.csv");
