@@ -65,7 +65,10 @@ fn a_rollup_from_the_ground_that_fails_anywhere_leaves_the_lake_before_or_after(
 fn a_merge_that_fails_anywhere_changes_no_row() {
     let prepare =
         |world: &World| vec![ingest_step(world, "second.csv"), Step::Rollup { scope: Scope::Changed }];
-    every_failure_leaves_before_or_after(&|_| Step::Compact { doing: Doing::Applying }, &[&prepare]);
+    let compact = |_: &World| Step::Compact { doing: Doing::Applying };
+    let (before, after) = every_failure_leaves_before_or_after(&compact, &[&prepare]);
+    assert!(after.event_files < before.event_files, "there was something to merge");
+    assert_eq!((after.events, after.sums, after.ranking), (before.events, before.sums, before.ranking));
 }
 
 #[test]
@@ -88,8 +91,12 @@ struct Seen {
 /// What is to be done before a step that fails.
 type Prepare<'a> = &'a dyn Fn(&World) -> Vec<Step>;
 
-/// Fails a step at its first operation, its second, and so on until nothing fails any more.
-fn every_failure_leaves_before_or_after(step: &dyn Fn(&World) -> Step, prepare: &[Prepare<'_>]) {
+/// Fails a step at its first operation, its second, and so on until nothing fails any more; returns
+/// the lake before and after.
+fn every_failure_leaves_before_or_after(
+    step: &dyn Fn(&World) -> Step,
+    prepare: &[Prepare<'_>],
+) -> (Seen, Seen) {
     let world = world();
     for step in [ingest_step(&world, "first.csv"), rank_step()] {
         attempt(&world, "before", &step, &never()).expect("nothing fails yet");
@@ -124,6 +131,7 @@ fn every_failure_leaves_before_or_after(step: &dyn Fn(&World) -> Step, prepare: 
             }
         }
     }
+    (before, after)
 }
 
 fn world() -> World {
