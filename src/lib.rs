@@ -16,6 +16,7 @@
 //! | [`columns`] | our rows as Parquet, others' Parquet as fields | know where a file lies |
 //! | [`store`] | durable files below one root | know what is in a file |
 //! | [`trace`] | what a run reports while it works | print |
+//! | [`source`] | what others have written: unpacked, its form told | write |
 //! | [`table`] | Delta commits: open, add, remove, changes since, checkpoint | know what the columns mean |
 //! | [`lake`] | the `events` table, the rejects and run records beside it | take half a batch |
 //! | [`ingest`] | logs into the lake | lose a line without saying so |
@@ -35,6 +36,7 @@ pub mod columns;
 pub mod store;
 pub mod trace;
 
+pub mod source;
 pub mod table;
 
 pub mod lake;

@@ -9,12 +9,13 @@ use clap::ColorChoice;
 use crate::cli::args::{Args, By, Command, Ingest, LakeCommand, LogFormat, Rank, Rollup, Show, ShowFormat};
 use crate::cli::failure::{Failure, unless_reader_left};
 use crate::event::check_path;
-use crate::ingest::{self, Format};
+use crate::ingest;
 use crate::lake::Doing;
 use crate::pipeline::Step;
 use crate::rank::{Measure, Rules};
 use crate::rollup::Scope;
 use crate::show::Form;
+use crate::source::Format;
 use crate::store::{Patience, Store};
 use crate::time::{Decay, Timestamp, Window, parse_hours, parse_seconds};
 

@@ -7,8 +7,9 @@ use csv_core::ReadRecordResult;
 
 use crate::event::harmless;
 use crate::ingest::builder::{Builder, RawCategories, RawEvent, RawTime, Refusal};
+use crate::ingest::json;
 use crate::ingest::slices::Slice;
-use crate::ingest::{Format, json};
+use crate::source::Format;
 
 /// Bytes that one line may have.
 const MAX_LINE_BYTES: usize = 16 << 20;

@@ -15,15 +15,15 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use crate::lake::{DEFAULT_SLICE_BYTES, Doing, Lake, LakeError, Reject};
+use crate::source::{Format, RowFile, Source, SourceError};
 use crate::time::Timestamp;
 use crate::trace::{Count, Run, Stage};
 
 use builder::{Builder, Limits};
 use slices::Slices;
-use sources::{Source, SourceError};
 use writer::{Parsed, Writer};
 
-pub use sources::{Format, Input, Plan, plan};
+pub use sources::{Input, Plan, plan};
 
 /// What an ingest is told besides its inputs.
 #[derive(Clone, Copy, Debug)]
@@ -170,7 +170,7 @@ impl Intake<'_> {
         Ok(())
     }
 
-    fn take_rows(&self, file: sources::RowFile) -> Result<(), Stop> {
+    fn take_rows(&self, file: RowFile) -> Result<(), Stop> {
         let per_slice = rows::rows_per_slice(self.slice_bytes());
         let mut reader = rows::RowReader::open(file.file).map_err(Stop::Input)?;
         let mut at = 0;

@@ -7,8 +7,7 @@
 
 use std::io::Read;
 
-use crate::ingest::Format;
-use crate::ingest::sources::{SourceError, reading_failed};
+use crate::source::{Format, SourceError, reading_failed};
 
 /// Bytes of an endless line that are kept to show.
 const SHOWN_BYTES: usize = 65_536;
