@@ -101,7 +101,7 @@ impl Lake {
                 // Numbered, so that folders which one file system takes for two names and another
                 // for one never make two files one.
                 let path = format!("{}/{batch_name}-{number:05}.parquet", partition.folder());
-                let encoded = encode_events(events, &copies)
+                let encoded = encode_events(events, &copies, batch.id)
                     .map_err(|source| LakeError::Columns { file: path.clone(), source })?;
                 bulk.put(&format!("{EVENTS}/{path}"), encoded.bytes.clone())?;
                 Ok(NewFile::of(path, partition.values(), encoded))
@@ -119,40 +119,42 @@ fn lines_of(transaction: Option<i64>) -> Option<u64> {
     transaction.map(|lines| lines.max(0).unsigned_abs())
 }
 
-/// The paths of one set that lie below one top-level category, or the set without any.
+/// Where the events of one set of paths are written.
 struct Placed<'a> {
+    /// The whole set joined by `|`, where it lies below several top-level categories.
+    all_paths: Option<String>,
+    places: Vec<Place<'a>>,
+}
+
+/// The paths of one set that lie below one top-level category, or the set without any.
+struct Place<'a> {
     category: Option<&'a str>,
     paths: Vec<&'a str>,
     is_primary: bool,
 }
 
 /// Returns for each set of paths the top-level categories it is written under.
-fn placed_paths(events: &Events) -> Vec<Vec<Placed<'_>>> {
-    events
-        .path_sets
-        .iter()
-        .map(|set| match set.paths().is_empty() {
-            true => vec![Placed { category: None, paths: Vec::new(), is_primary: true }],
-            false => set
-                .by_top_level()
-                .into_iter()
-                .enumerate()
-                .map(|(at, (category, paths))| Placed {
-                    category: Some(category),
-                    paths,
-                    is_primary: at == 0,
-                })
-                .collect(),
-        })
-        .collect()
+fn placed_paths(events: &Events) -> Vec<Placed<'_>> {
+    let placed = events.path_sets.iter().map(|set| {
+        let by_top_level = set.by_top_level().into_iter().zip(0..);
+        let mut places: Vec<Place<'_>> = by_top_level
+            .map(|((category, paths), at)| Place { category: Some(category), paths, is_primary: at == 0 })
+            .collect();
+        let all_paths = (places.len() > 1).then(|| set.paths().join("|"));
+        if places.is_empty() {
+            places.push(Place { category: None, paths: Vec::new(), is_primary: true });
+        }
+        Placed { all_paths, places }
+    });
+    placed.collect()
 }
 
 /// Returns the copies that each partition gets.
-fn group<'a>(events: &Events, placed: &'a [Vec<Placed<'a>>]) -> Vec<(HourPartition, Vec<EventCopy<'a>>)> {
+fn group<'a>(events: &Events, placed: &'a [Placed<'a>]) -> Vec<(HourPartition, Vec<EventCopy<'a>>)> {
     let mut categories: HashMap<Option<&str>, u32> = HashMap::new();
     let codes: Vec<Vec<u32>> = placed
         .iter()
-        .map(|places| {
+        .map(|Placed { places, .. }| {
             let next = |known: usize| u32::try_from(known).expect("fewer categories than rows");
             places
                 .iter()
@@ -167,14 +169,15 @@ fn group<'a>(events: &Events, placed: &'a [Vec<Placed<'a>>]) -> Vec<(HourPartiti
     for row in 0..events.len() {
         let event = events.event(row);
         let set = event.path_set as usize;
-        for (place, &code) in placed[set].iter().zip(&codes[set]) {
+        let all_paths = placed[set].all_paths.as_deref();
+        for (place, &code) in placed[set].places.iter().zip(&codes[set]) {
             let key = (event.event_type, code, event.ts.hour());
             let (_, copies) = groups.entry(key).or_insert_with(|| {
                 let event_type = events.event_types[event.event_type as usize].clone();
                 let category = place.category.map(str::to_owned);
                 (HourPartition { event_type, hour: event.ts.hour(), category }, Vec::new())
             });
-            copies.push(EventCopy { row, paths: &place.paths, is_primary: place.is_primary });
+            copies.push(EventCopy { row, paths: &place.paths, all_paths, is_primary: place.is_primary });
         }
     }
     groups.into_values().collect()

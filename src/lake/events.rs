@@ -19,6 +19,8 @@ pub(super) const SCHEMA: TableSchema = TableSchema {
         Column("quantity", ColumnType::Long),
         Column("amount", ColumnType::Decimal(18, 4)),
         Column("is_primary", ColumnType::Boolean),
+        Column("all_categories", ColumnType::Text),
+        Column("batch", ColumnType::Text),
     ],
 };
 

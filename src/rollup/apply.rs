@@ -1,31 +1,29 @@
 //! A plan carried out: the planned hours summed, their files written, the commit made ready.
 
-use std::collections::BTreeMap;
-
-use hashbrown::HashMap;
 use rayon::prelude::*;
 
 use crate::columns::{SumLine, encode_sums};
 use crate::event::SumRows;
-use crate::lake::{HourPartition, Lake, hive_folder, partition_map, unique_name};
-use crate::rollup::conflicts::{IdHash, IdHasher, Version, conflicts};
-use crate::rollup::hour::{Settled, Tally, add_hour};
+use crate::lake::{Lake, hive_folder, partition_map, unique_name};
+use crate::rollup::hour::{Tally, add_hour};
 use crate::rollup::plan::{DayPlan, Plan};
 use crate::rollup::read::{Wanted, place_of};
+use crate::rollup::settle::{Settled, settle};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
 use crate::store::Bulk;
 use crate::table::{Commit, LiveFile, NewFile};
 use crate::time::{Date, Hour};
 use crate::trace::{Run, Stage};
 
-/// The versions that count of events whose ids are in dispute, by hour.
-pub(super) struct DaySettled {
-    hasher: IdHasher,
-    by_hour: BTreeMap<Hour, HashMap<IdHash, Version>>,
+/// What a day comes to.
+struct DayOutcome {
+    hours: u64,
+    conflicts: u64,
+    categories: Vec<CategoryOutcome>,
 }
 
 /// What one category's day comes to.
-struct DayOutcome {
+struct CategoryOutcome {
     add: Option<NewFile>,
     removes: Vec<LiveFile>,
     tally: Tally,
@@ -43,19 +41,20 @@ pub(super) fn apply(
     run: &Run,
 ) -> Result<(Commit, Summary), RollupError> {
     let bulk = rollups.store.bulk(ROLLUPS)?;
-    let outcomes: Result<Vec<(u64, Vec<DayOutcome>)>, RollupError> =
+    let days: Result<Vec<DayOutcome>, RollupError> =
         plan.days.par_iter().map(|day| apply_day(lake, rollups, day, &bulk, run)).collect();
-    let outcomes = outcomes?;
+    let days = days?;
     bulk.finish()?;
-    let mut summary = Summary { hours: plan.hours(), ..Summary::default() };
+    let mut summary = Summary::default();
     let mut commit = Commit {
         transactions: vec![(plan.app_id.clone(), plan.covers.cast_signed())],
         now_ms,
         ..Commit::default()
     };
-    for (conflicts, outcomes) in outcomes {
-        summary.conflicts += conflicts;
-        for outcome in outcomes {
+    for day in days {
+        summary.hours += day.hours;
+        summary.conflicts += day.conflicts;
+        for outcome in day.categories {
             summary.events += outcome.tally.events;
             summary.repeated += outcome.tally.repeated;
             summary.rows += outcome.add.as_ref().map_or(0, |file| file.rows);
@@ -75,51 +74,40 @@ pub(super) fn apply(
     Ok((commit, summary))
 }
 
-/// Sums one day's hours; returns how many event ids were in dispute, and each category's outcome.
+/// Sums one day's hours.
 fn apply_day(
     lake: &Lake,
     rollups: &Rollups,
     day: &DayPlan,
     bulk: &Bulk<'_>,
     run: &Run,
-) -> Result<(u64, Vec<DayOutcome>), RollupError> {
+) -> Result<DayOutcome, RollupError> {
     let settled = settle(lake, day)?;
-    let outcomes: Result<Vec<DayOutcome>, RollupError> = day
+    let categories: Result<Vec<CategoryOutcome>, RollupError> = settled
         .categories()
+        .into_iter()
+        .collect::<Vec<_>>()
         .into_par_iter()
-        .map(|category| apply_category(lake, rollups, day, category, &settled, bulk, run))
+        .map(|category| apply_category(lake, rollups, &settled, category, bulk, run))
         .collect();
-    Ok((settled.by_hour.values().map(|of_hour| of_hour.len() as u64).sum(), outcomes?))
+    Ok(DayOutcome {
+        hours: settled.hours.len() as u64,
+        conflicts: settled.disputes.len() as u64,
+        categories: categories?,
+    })
 }
 
-/// Returns which versions count of a day's events whose ids are in dispute.
-pub(super) fn settle(lake: &Lake, day: &DayPlan) -> Result<DaySettled, RollupError> {
-    let hasher = IdHasher::default();
-    let by_hour: Result<BTreeMap<_, _>, RollupError> = day
-        .hours
-        .par_iter()
-        .map(|&hour| {
-            let files = day.events.values().flatten().filter(|(partition, _)| partition.hour == hour);
-            let files: Vec<(&HourPartition, &[LiveFile])> = files.map(|(p, f)| (p, f.as_slice())).collect();
-            Ok((hour, conflicts(lake, &files, &hasher)?))
-        })
-        .collect();
-    Ok(DaySettled { by_hour: by_hour?, hasher })
-}
-
-/// Returns the sums of a category's events in the planned hours.
+/// Returns the sums of a category's events in a day's hours.
 pub(super) fn sum_category(
     lake: &Lake,
-    day: &DayPlan,
+    settled: &Settled<'_>,
     category: &Option<String>,
-    settled: &DaySettled,
     run: &Run,
 ) -> Result<(SumRows, Tally), RollupError> {
     let mut sums = SumRows::default();
     let mut tally = Tally::default();
-    for (partition, files) in day.events.get(category).into_iter().flatten() {
-        let settled = Settled { hasher: &settled.hasher, versions: settled.by_hour.get(&partition.hour) };
-        let of_hour = add_hour(lake, partition, files, settled, &mut sums)?;
+    for (hour, files) in settled.events(category) {
+        let of_hour = add_hour(lake, hour, &files, settled, &mut sums)?;
         tally.events += of_hour.events;
         tally.repeated += of_hour.repeated;
         run.advance(Stage::Rollup, files.iter().map(|file| file.rows).sum());
@@ -130,29 +118,29 @@ pub(super) fn sum_category(
 fn apply_category(
     lake: &Lake,
     rollups: &Rollups,
-    day: &DayPlan,
+    settled: &Settled<'_>,
     category: &Option<String>,
-    settled: &DaySettled,
     bulk: &Bulk<'_>,
     run: &Run,
-) -> Result<DayOutcome, RollupError> {
-    let (mut sums, tally) = sum_category(lake, day, category, settled, run)?;
-    let standing = day.standing.get(category).map_or(&[][..], Vec::as_slice);
+) -> Result<CategoryOutcome, RollupError> {
+    let (mut sums, tally) = sum_category(lake, settled, category, run)?;
+    let standing = settled.standing(category);
+    let day = settled.day;
     if !day.from_ground {
         let mut stood = SumRows::default();
-        for file in standing {
+        for file in &standing {
             read_day(rollups, file, &mut stood)?;
         }
         let mut of_rebuilt = SumRows::default();
-        of_rebuilt.append_where(&stood, |row| day.hours.contains(&row.hour));
+        of_rebuilt.append_where(&stood, |row| settled.hours.contains(&row.hour));
         if of_rebuilt.is_same_as(&sums) {
-            return Ok(DayOutcome { add: None, removes: Vec::new(), tally });
+            return Ok(CategoryOutcome { add: None, removes: Vec::new(), tally });
         }
-        sums.append_where(&stood, |row| !day.hours.contains(&row.hour));
+        sums.append_where(&stood, |row| !settled.hours.contains(&row.hour));
     }
-    Ok(DayOutcome {
+    Ok(CategoryOutcome {
         add: write_day(&day.event_type, category.as_deref(), day.date, &sums, bulk)?,
-        removes: standing.to_vec(),
+        removes: standing,
         tally,
     })
 }

@@ -1,22 +1,28 @@
 //! The one version of an event that counts, where its id came with different contents.
 //!
-//! The rule does not look at arrival: of all versions that share an id within the hour, the
-//! smallest by (moment, item, quantity, amount, category, paths) counts, and no copy of another.
+//! The rule does not look at arrival: of all versions that share an id within an event type and
+//! day, the smallest by (moment, item, quantity, amount, paths) counts, and no copy of another.
 
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
+use std::sync::{Mutex, PoisonError};
 
 use hashbrown::{DefaultHashBuilder, HashMap};
+use rayon::prelude::*;
 
 use crate::columns::EventBatch;
-use crate::lake::{HourPartition, Lake};
+use crate::lake::Lake;
 use crate::rollup::RollupError;
-use crate::table::LiveFile;
+use crate::rollup::plan::HourFile;
+use crate::time::Hour;
 
 /// An event id's hash; 128 bits, so that chance never makes two ids one.
 pub(super) type IdHash = u128;
 
-/// Ids that are looked at in one pass over an hour; bounds the memory that a pass needs.
+/// Ids that are looked at in one pass over a day; bounds the memory that a pass needs.
 const IDS_PER_PASS: u64 = 4_000_000;
+/// Pieces of the table of ids, so that threads seldom wait for each other.
+const SHARDS: usize = 64;
 
 /// Hashes event ids for the length of one rollup, from seeds that nobody can know beforehand.
 #[derive(Default)]
@@ -32,33 +38,27 @@ impl IdHasher {
     }
 
     /// Returns a hash that stands for a row's content.
-    fn content(&self, batch: &EventBatch, row: usize, partition: &HourPartition) -> u64 {
+    fn content(&self, batch: &EventBatch, row: usize) -> u64 {
         let mut scratch = String::new();
         let sums = batch.sums(row);
-        self.low.hash_one((
-            batch.ts_micros(row),
-            sums.units,
-            sums.amount,
-            batch.item_id(row),
-            partition.category.as_deref(),
-            batch.paths(row, &mut scratch),
-        ))
+        let paths = batch.all_paths(row, &mut scratch);
+        self.low.hash_one((batch.ts_micros(row), sums.units, sums.amount, batch.item_id(row), paths))
     }
 }
 
 /// What tells versions of an event apart, in the order by which the first one counts.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version {
-    pub ts_micros: i64,
-    pub item_id: String,
-    pub quantity: i64,
-    pub amount: i128,
-    pub category: Option<String>,
-    pub paths: String,
+    ts_micros: i64,
+    item_id: String,
+    quantity: i64,
+    amount: i128,
+    /// All paths of the event, joined by `|`.
+    paths: String,
 }
 
 impl Version {
-    pub(super) fn of(batch: &EventBatch, row: usize, partition: &HourPartition) -> Version {
+    fn of(batch: &EventBatch, row: usize) -> Version {
         let sums = batch.sums(row);
         let mut scratch = String::new();
         Version {
@@ -66,80 +66,157 @@ impl Version {
             item_id: batch.item_id(row).to_owned(),
             quantity: sums.units,
             amount: sums.amount,
-            category: partition.category.clone(),
-            paths: batch.paths(row, &mut scratch).to_owned(),
+            paths: batch.all_paths(row, &mut scratch).to_owned(),
         }
     }
 
-    /// Tells whether a row is a copy of this version, as far as copies below other categories
-    /// can be told.
+    /// Tells whether a row is a copy of this version.
     pub(super) fn is_of(&self, batch: &EventBatch, row: usize) -> bool {
         let sums = batch.sums(row);
+        let mut scratch = String::new();
         self.ts_micros == batch.ts_micros(row)
             && self.item_id == batch.item_id(row)
             && self.quantity == sums.units
             && self.amount == sums.amount
+            && self.paths == batch.all_paths(row, &mut scratch)
     }
 }
 
-/// Returns for each id of an hour that came in more than one version the one that counts.
+/// An id that came with different contents.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Dispute {
+    /// The version that counts.
+    winner: Option<Version>,
+    /// The hours in which any version lies.
+    pub hours: BTreeSet<Hour>,
+}
+
+impl Dispute {
+    /// Tells whether a row is a copy of the version that counts.
+    pub(super) fn is_won_by(&self, batch: &EventBatch, row: usize) -> bool {
+        self.winner.as_ref().is_some_and(|winner| winner.is_of(batch, row))
+    }
+}
+
+/// The disputes of some hours of one event type and day, by id.
+pub(super) type Disputes = HashMap<IdHash, Dispute>;
+
+/// Returns the disputes about the ids of the `asked` files, the day's `other` files being heard.
 ///
 /// Only the copies that count shop-wide are looked at: every version has exactly one.
 ///
 /// # Errors
 /// Names the file that is missing or damaged.
-pub(super) fn conflicts(
+pub(super) fn disputes(
     lake: &Lake,
-    files: &[(&HourPartition, &[LiveFile])],
+    asked: &[&HourFile],
+    others: &[&HourFile],
     hasher: &IdHasher,
-) -> Result<HashMap<IdHash, Version>, RollupError> {
-    let rows: u64 = files.iter().flat_map(|(_, files)| files.iter()).map(|file| file.rows).sum();
-    let passes = rows / IDS_PER_PASS + 1;
-    let mut settled = HashMap::new();
+) -> Result<Disputes, RollupError> {
+    let asked: Vec<&HourFile> = asked.iter().copied().filter(|file| file.has_ids()).collect();
+    let others: Vec<&HourFile> =
+        others.iter().copied().filter(|file| asked.iter().any(|of| of.may_share_ids_with(file))).collect();
+    let passes = asked.iter().map(|file| file.file.rows).sum::<u64>() / IDS_PER_PASS + 1;
+    let mut settled = Disputes::new();
     for pass in 0..passes {
-        let mut first: HashMap<IdHash, u64> = HashMap::new();
-        let mut disputed: HashMap<IdHash, Option<Version>> = HashMap::new();
         let of_pass = |id: IdHash| (id >> 64) as u64 % passes == pass;
-        each_primary(lake, files, hasher, &mut |batch, row, id, partition| {
+        let contents: Shards<u64> = Shards::new();
+        let disputed: Shards<Dispute> = Shards::new();
+        each_primary(lake, &asked, hasher, &|batch, row, id, _| {
             if of_pass(id) {
-                let content = hasher.content(batch, row, partition);
-                if *first.entry(id).or_insert(content) != content {
-                    disputed.insert(id, None);
+                let content = hasher.content(batch, row);
+                if contents.with(id, |known| *known.or_insert(content) != content) {
+                    disputed.with(id, |dispute| {
+                        dispute.or_default();
+                    });
                 }
+            }
+        })?;
+        each_primary(lake, &others, hasher, &|batch, row, id, _| {
+            let differs = |known| known != hasher.content(batch, row);
+            if of_pass(id) && contents.known(id).is_some_and(differs) {
+                disputed.with(id, |dispute| {
+                    dispute.or_default();
+                });
             }
         })?;
         if disputed.is_empty() {
             continue;
         }
-        each_primary(lake, files, hasher, &mut |batch, row, id, partition| {
-            if let Some(best) = disputed.get_mut(&id) {
-                let version = Version::of(batch, row, partition);
-                if best.as_ref().is_none_or(|best| version < *best) {
-                    *best = Some(version);
-                }
+        let both: Vec<&HourFile> = asked.iter().chain(&others).copied().collect();
+        each_primary(lake, &both, hasher, &|batch, row, id, hour| {
+            if of_pass(id) {
+                disputed.with(id, |dispute| {
+                    dispute.and_modify(|dispute| dispute.hear(Version::of(batch, row), hour));
+                });
             }
         })?;
-        settled.extend(disputed.into_iter().filter_map(|(id, version)| Some((id, version?))));
+        settled.extend(disputed.into_iter());
     }
     Ok(settled)
 }
 
-fn each_primary(
-    lake: &Lake,
-    files: &[(&HourPartition, &[LiveFile])],
-    hasher: &IdHasher,
-    take: &mut dyn FnMut(&EventBatch, usize, IdHash, &HourPartition),
-) -> Result<(), RollupError> {
-    for (partition, files) in files {
-        for file in *files {
-            lake.read_events(file, &mut |batch| {
-                for row in (0..batch.rows()).filter(|&row| batch.is_primary(row)) {
-                    if let Some(id) = batch.event_id(row) {
-                        take(batch, row, hasher.hash(id), partition);
-                    }
-                }
-            })?;
+impl Dispute {
+    fn hear(&mut self, version: Version, hour: Hour) {
+        self.hours.insert(hour);
+        if self.winner.as_ref().is_none_or(|winner| version < *winner) {
+            self.winner = Some(version);
         }
     }
-    Ok(())
+}
+
+/// Looks at all rows with an id that count shop-wide, on all threads.
+fn each_primary(
+    lake: &Lake,
+    files: &[&HourFile],
+    hasher: &IdHasher,
+    take: &(dyn Fn(&EventBatch, usize, IdHash, Hour) + Sync),
+) -> Result<(), RollupError> {
+    files.par_iter().try_for_each(|HourFile { partition, file }| {
+        Ok(lake.read_events(file, &mut |batch| {
+            for row in (0..batch.rows()).filter(|&row| batch.is_primary(row)) {
+                if let Some(id) = batch.event_id(row) {
+                    take(batch, row, hasher.hash(id), partition.hour);
+                }
+            }
+        })?)
+    })
+}
+
+/// A table by id that several threads fill.
+struct Shards<T> {
+    shards: Vec<Mutex<HashMap<IdHash, T>>>,
+}
+
+type Entry<'a, T> = hashbrown::hash_map::Entry<'a, IdHash, T, DefaultHashBuilder>;
+
+impl<T> Shards<T> {
+    fn new() -> Shards<T> {
+        Shards { shards: (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect() }
+    }
+
+    fn with<R>(&self, id: IdHash, change: impl FnOnce(Entry<'_, T>) -> R) -> R {
+        // Another thread's panic ends the run; until then its piece is as good as any.
+        let mut shard = self.shard(id).lock().unwrap_or_else(PoisonError::into_inner);
+        change(shard.entry(id))
+    }
+
+    fn known(&self, id: IdHash) -> Option<T>
+    where
+        T: Copy,
+    {
+        self.shard(id).lock().unwrap_or_else(PoisonError::into_inner).get(&id).copied()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.shards.iter().all(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).is_empty())
+    }
+
+    fn into_iter(self) -> impl Iterator<Item = (IdHash, T)> {
+        self.shards.into_iter().flat_map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn shard(&self, id: IdHash) -> &Mutex<HashMap<IdHash, T>> {
+        &self.shards[id as usize % SHARDS]
+    }
 }

@@ -17,6 +17,7 @@ mod merge;
 mod plan;
 mod read;
 mod recount;
+mod settle;
 
 use crate::event::SumRows;
 use crate::lake::{Lake, LakeError};
@@ -63,7 +64,7 @@ pub struct Summary {
     pub hours: u64,
     /// Events they hold, each counted once.
     pub events: u64,
-    /// Copies left out because their event id had been seen in the hour.
+    /// Copies left out because their event id counts already.
     pub repeated: u64,
     /// Event ids that came with different contents.
     pub conflicts: u64,

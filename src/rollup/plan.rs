@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lake::{HourPartition, Lake};
 use crate::rollup::RollupError;
-use crate::table::{Change, LiveFile, Version};
+use crate::rollup::read::{Place, place_of};
+use crate::table::{Change, LiveFile, Partition, Version};
 use crate::time::{Date, Hour};
 
 /// How much to sum anew.
@@ -26,23 +27,40 @@ pub struct Plan {
     pub(super) is_current: bool,
 }
 
-/// The hours of one day and event type to sum anew.
+/// The hours of one day and event type to sum anew, and all there is of that day.
 pub(super) struct DayPlan {
     pub event_type: String,
     pub date: Date,
+    /// The hours whose events changed.
     pub hours: BTreeSet<Hour>,
-    /// The files of those hours, by category.
-    pub events: BTreeMap<Option<String>, BTreeMap<HourPartition, Vec<LiveFile>>>,
-    /// The day's rollup files that may hold one of those hours, by category.
-    pub standing: BTreeMap<Option<String>, Vec<LiveFile>>,
+    pub events: Vec<HourFile>,
+    pub standing: Vec<(Place, LiveFile)>,
     /// The standing files go whatever they hold, unread.
     pub from_ground: bool,
 }
 
-impl DayPlan {
-    /// Returns the categories that have events or sums in the day.
-    pub fn categories(&self) -> Vec<&Option<String>> {
-        self.events.keys().chain(self.standing.keys()).collect::<BTreeSet<_>>().into_iter().collect()
+/// A file of the `events` table.
+#[derive(Clone)]
+pub(super) struct HourFile {
+    pub partition: HourPartition,
+    pub file: LiveFile,
+}
+
+impl HourFile {
+    /// Tells whether any event of the file has an id, as far as the log knows.
+    pub fn has_ids(&self) -> bool {
+        self.file.null_counts["event_id"].as_u64() != Some(self.file.rows)
+    }
+
+    /// Tells whether an id may be in both files, by the ranges that the log knows.
+    pub fn may_share_ids_with(&self, other: &HourFile) -> bool {
+        let first = |of: &HourFile| of.file.min_values["event_id"].as_str().map(str::to_owned);
+        let last = |of: &HourFile| of.file.max_values["event_id"].as_str().map(str::to_owned);
+        let ends_before = |a: &HourFile, b: &HourFile| match (last(a), first(b)) {
+            (Some(last), Some(first)) => last < first,
+            _ => false,
+        };
+        other.has_ids() && !ends_before(self, other) && !ends_before(other, self)
     }
 }
 
@@ -54,8 +72,11 @@ impl Plan {
 
     /// Returns how many event rows will be read.
     pub fn rows(&self) -> u64 {
-        let files = self.days.iter().flat_map(|day| day.events.values().flat_map(BTreeMap::values).flatten());
-        files.map(|file| file.rows).sum()
+        let files = self
+            .days
+            .iter()
+            .flat_map(|day| day.events.iter().filter(|file| day.hours.contains(&file.partition.hour)));
+        files.map(|of| of.file.rows).sum()
     }
 
     /// Returns how many hours will be summed anew.
@@ -74,28 +95,44 @@ pub fn plan(lake: &Lake, rollups: &Version<'_>, scope: Scope) -> Result<Plan, Ro
     // A lake begun anew has other versions, which must not be taken for the old lake's.
     let app_id = format!("rollup:{}", events.table_id());
     let covered = rollups.transaction(&app_id)?.and_then(|version| u64::try_from(version).ok());
-    let touched = match (scope, covered) {
+    let changed = match (scope, covered) {
         (Scope::Changed, Some(covered)) if covered == covers => {
             return Ok(Plan { covers, app_id, days: Vec::new(), is_current: true });
         }
         (Scope::Changed, Some(covered)) if covered < covers => {
             match lake.events().changes(covered, covers)? {
                 // A commit by another program may name no partition; then anything may have changed.
-                Change::Partitions(partitions) => hours_of(partitions.iter().map(HourPartition::of)),
+                Change::Partitions { added, removed } => touched(&added, &removed),
                 Change::Unknown => None,
             }
         }
         // Everything is asked for, or the events are older than the sums: someone brought back a copy.
         _ => None,
     };
-    let days = days(&events, rollups, touched.as_ref())?;
+    let days = days(&events, rollups, changed.as_ref())?;
     Ok(Plan { covers, app_id, days, is_current: false })
 }
 
-type Hours = BTreeSet<(String, Hour)>;
+/// Hours by event type whose events changed, and days that lost some.
+#[derive(Default)]
+struct Touched {
+    hours: BTreeSet<(String, Hour)>,
+    /// An event that went may have kept another version of its id from counting, in any hour of
+    /// its day, and nothing is left to tell which.
+    days: BTreeSet<(String, Date)>,
+}
 
-fn hours_of(partitions: impl Iterator<Item = Option<HourPartition>>) -> Option<Hours> {
-    partitions.map(|partition| partition.map(|p| (p.event_type, p.hour))).collect()
+fn touched(added: &BTreeSet<Partition>, removed: &BTreeSet<Partition>) -> Option<Touched> {
+    let mut touched = Touched::default();
+    for partition in added.iter().chain(removed) {
+        let partition = HourPartition::of(partition)?;
+        touched.hours.insert((partition.event_type, partition.hour));
+    }
+    for partition in removed {
+        let partition = HourPartition::of(partition)?;
+        touched.days.insert((partition.event_type, partition.hour.date()));
+    }
+    Some(touched)
 }
 
 /// Returns the days of the touched hours; of all hours that either table has where `touched` is
@@ -103,47 +140,44 @@ fn hours_of(partitions: impl Iterator<Item = Option<HourPartition>>) -> Option<H
 fn days(
     events: &Version<'_>,
     rollups: &Version<'_>,
-    touched: Option<&Hours>,
+    touched: Option<&Touched>,
 ) -> Result<Vec<DayPlan>, RollupError> {
     let mut days: BTreeMap<(String, Date), DayPlan> = BTreeMap::new();
-    let day_of = |event_type: &str, date: Date| DayPlan {
-        event_type: event_type.to_owned(),
-        date,
+    let day_of = |key: &(String, Date)| DayPlan {
+        event_type: key.0.clone(),
+        date: key.1,
         hours: BTreeSet::new(),
-        events: BTreeMap::new(),
-        standing: BTreeMap::new(),
+        events: Vec::new(),
+        standing: Vec::new(),
         from_ground: touched.is_none(),
     };
-    for (event_type, hour) in touched.into_iter().flatten() {
+    for (event_type, hour) in touched.into_iter().flat_map(|touched| &touched.hours) {
         let key = (event_type.clone(), hour.date());
-        days.entry(key).or_insert_with(|| day_of(event_type, hour.date())).hours.insert(*hour);
+        days.entry(key.clone()).or_insert_with(|| day_of(&key)).hours.insert(*hour);
     }
+    let is_whole = |key: &(String, Date)| touched.is_none_or(|touched| touched.days.contains(key));
     for file in events.files()? {
         let partition = HourPartition::of(&file.partition)
             .ok_or_else(|| RollupError::BadPartition { file: file.path.clone() })?;
         let key = (partition.event_type.clone(), partition.hour.date());
-        let day = match touched {
-            None => days.entry(key).or_insert_with(|| day_of(&partition.event_type, partition.hour.date())),
-            Some(_) => match days.get_mut(&key) {
-                Some(day) if day.hours.contains(&partition.hour) => day,
-                _ => continue,
-            },
-        };
-        day.hours.insert(partition.hour);
-        let of_category = day.events.entry(partition.category.clone()).or_default();
-        of_category.entry(partition).or_default().push(file);
+        if touched.is_none() {
+            days.entry(key.clone()).or_insert_with(|| day_of(&key));
+        }
+        let Some(day) = days.get_mut(&key) else { continue };
+        if is_whole(&key) {
+            day.hours.insert(partition.hour);
+        }
+        day.events.push(HourFile { partition, file });
     }
     for file in rollups.files()? {
-        let place = super::read::place_of(&file)?;
+        let place = place_of(&file)?;
         let key = (place.event_type.clone(), place.date);
-        let day = match touched {
-            None => days.entry(key).or_insert_with(|| day_of(&place.event_type, place.date)),
-            Some(_) => match days.get_mut(&key) {
-                Some(day) if day.hours.iter().any(|hour| place.may_hold(*hour)) => day,
-                _ => continue,
-            },
-        };
-        day.standing.entry(place.category).or_default().push(file);
+        if touched.is_none() {
+            days.entry(key.clone()).or_insert_with(|| day_of(&key));
+        }
+        if let Some(day) = days.get_mut(&key) {
+            day.standing.push((place, file));
+        }
     }
     Ok(days.into_values().collect())
 }

@@ -4,7 +4,8 @@ use rayon::prelude::*;
 
 use crate::event::SumRows;
 use crate::lake::Lake;
-use crate::rollup::apply::{read_day, settle, sum_category};
+use crate::rollup::apply::{read_day, sum_category};
+use crate::rollup::settle::settle;
 use crate::rollup::{RollupError, Rollups, Scope, plan};
 use crate::trace::{Run, Stage};
 
@@ -36,20 +37,20 @@ pub fn recount(lake: &Lake, run: &Run) -> Result<Recount, RollupError> {
     let mut found = Recount::default();
     for day in &plan.days {
         let settled = settle(lake, day)?;
-        let wrong: Result<Vec<Option<String>>, RollupError> = day
-            .categories()
+        let categories: Vec<&Option<String>> = settled.categories().into_iter().collect();
+        found.days += categories.len() as u64;
+        let wrong: Result<Vec<Option<String>>, RollupError> = categories
             .into_par_iter()
             .map(|category| {
-                let (sums, _) = sum_category(lake, day, category, &settled, run)?;
+                let (sums, _) = sum_category(lake, &settled, category, run)?;
                 let mut stood = SumRows::default();
-                for file in day.standing.get(category).into_iter().flatten() {
-                    read_day(&rollups, file, &mut stood)?;
+                for file in settled.standing(category) {
+                    read_day(&rollups, &file, &mut stood)?;
                 }
                 let name = || format!("{} of {} on {}", day.event_type, shown(category.as_deref()), day.date);
                 Ok((!stood.is_same_as(&sums)).then(name))
             })
             .collect();
-        found.days += day.categories().len() as u64;
         found.wrong.extend(wrong?.into_iter().flatten());
     }
     run.end(Stage::Rollup);

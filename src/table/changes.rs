@@ -14,7 +14,7 @@ use crate::table::{Partition, Table, TableError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Rows came or went in these partitions, and in no others.
-    Partitions(BTreeSet<Partition>),
+    Partitions { added: BTreeSet<Partition>, removed: BTreeSet<Partition> },
     /// The log no longer reaches back so far.
     Unknown,
 }
@@ -27,9 +27,9 @@ impl Table {
     /// # Errors
     /// Fails where the log cannot be read.
     pub fn changes(&self, after: u64, until: u64) -> Result<Change, TableError> {
-        let mut touched = BTreeSet::new();
+        let (mut added, mut removed) = (BTreeSet::new(), BTreeSet::new());
         if after >= until {
-            return Ok(Change::Partitions(touched));
+            return Ok(Change::Partitions { added, removed });
         }
         let engine = self.engine.as_ref();
         let range =
@@ -52,13 +52,13 @@ impl Table {
             for data in commit.get_actions(engine).map_err(|e| self.failed(e))? {
                 let data =
                     data.and_then(ArrowEngineData::try_from_engine_data).map_err(|e| self.failed(e))?;
-                for action in ["add", "remove"] {
-                    collect(data.record_batch(), action, &mut touched)
+                for (action, touched) in [("add", &mut added), ("remove", &mut removed)] {
+                    collect(data.record_batch(), action, touched)
                         .ok_or_else(|| self.damaged("a commit names files in a form of its own"))?;
                 }
             }
         }
-        Ok(Change::Partitions(touched))
+        Ok(Change::Partitions { added, removed })
     }
 }
 

@@ -24,7 +24,8 @@ pub struct LiveFile {
     pub size_bytes: u64,
     pub partition: Partition,
     pub rows: u64,
-    /// Smallest and largest values by column, as the log has them.
+    /// How often each column has no value, and the smallest and largest it has, as the log tells.
+    pub null_counts: Value,
     pub min_values: Value,
     pub max_values: Value,
     /// Where the log's own row about the file is, which a removal must hand back.
@@ -77,6 +78,7 @@ impl Table {
                 size_bytes: size.value(row).max(0).unsigned_abs(),
                 partition: map_entries(partitions, row).ok_or_else(damaged)?,
                 rows: stats["numRecords"].as_u64().unwrap_or(0),
+                null_counts: stats["nullCount"].clone(),
                 min_values: stats["minValues"].clone(),
                 max_values: stats["maxValues"].clone(),
                 origin: (Arc::clone(batch), row),

@@ -129,16 +129,70 @@ fn an_event_that_comes_again_in_another_file_counts_once() {
 }
 
 #[test]
-fn an_id_counts_in_each_hour_by_itself() {
+fn an_id_counts_once_a_day_and_on_each_day_by_itself() {
     let world = World::new();
-    let log = "ts,event_id,item_id\n2017-01-14T10:59:59Z,1,apple\n2017-01-14T11:00:00Z,1,apple\n";
+    let log = "ts,event_id,item_id\n2017-01-13T23:59:59Z,1,apple\n2017-01-14T10:59:59Z,1,apple\n\
+               2017-01-14T11:00:00Z,1,apple\n";
     world.write("log.csv", log);
     world.run("ingest log.csv");
     expect![[r#"
-        stderr: rollup: 2 hours summed from 2 events, 2 rows written
+        stderr: rollup: 3 hours summed from 2 events, 2 rows written, 1 repeated event left out, 1 event id with differing contents counted once
         exit code 0
-    "#]]
-    .assert_eq(&world.run("rollup").whole());
+    "#]].assert_eq(&world.run("rollup").whole());
+}
+
+/// The hour that a version lay in before a smaller one of another hour came is summed anew too.
+#[test]
+fn a_version_of_another_hour_takes_back_what_was_counted() {
+    let world = World::new();
+    let log = |name: &str, hour: u32, quantity: u32| {
+        let line = format!("2017-01-14T{hour:02}:30:00Z,1,apple,Food,{quantity}");
+        world.write(name, format!("ts,event_id,item_id,category,quantity\n{line}\n"));
+        assert_eq!(world.run(&format!("ingest {name}")).code, Some(0));
+        format!("{}{}", world.run("rollup").whole(), world.sold())
+    };
+    expect![[r#"
+        stderr: rollup: 1 hour summed from 1 event, 1 row written
+        exit code 0
+        item,units,purchases,amount
+        apple,1,1,0.0000
+        Food: 1
+    "#]].assert_eq(&log("ten.csv", 10, 1));
+    expect![[r#"
+        stderr: rollup: 2 hours summed from 1 event, 0 rows written, 1 repeated event left out, 1 event id with differing contents counted once
+        exit code 0
+        item,units,purchases,amount
+        apple,1,1,0.0000
+        Food: 1
+    "#]].assert_eq(&log("twelve.csv", 12, 5));
+    expect![[r#"
+        stderr: rollup: 3 hours summed from 1 event, 1 row written, 2 repeated events left out, 1 event id with differing contents counted once
+        exit code 0
+        item,units,purchases,amount
+        apple,7,1,0.0000
+        Food: 1
+    "#]].assert_eq(&log("nine.csv", 9, 7));
+    assert_eq!(world.run("lake verify").code, Some(0));
+}
+
+/// Versions that differ only below a category that is not their first once counted in each.
+#[test]
+fn an_id_with_other_further_categories_counts_in_those_of_one_version() {
+    let world = World::new();
+    let header = "ts,event_id,item_id,category\n";
+    let line = |further: &str| format!("{header}2017-01-14T10:30:00Z,1,apple,Food|{further}\n");
+    for further in ["Gifts", "Books", "Toys/Wood"] {
+        world.write("log.csv", line(further));
+        assert_eq!(world.run("ingest log.csv").code, Some(0));
+    }
+    expect![[r#"
+        stderr: rollup: 1 hour summed from 1 event, 2 rows written, 2 repeated events left out, 1 event id with differing contents counted once
+        exit code 0
+        item,units,purchases,amount
+        apple,1,1,0.0000
+        Books: 1
+        Food: 1
+    "#]].assert_eq(&format!("{}{}", world.run("rollup").whole(), world.sold()));
 }
 
 #[test]

@@ -10,12 +10,13 @@ use crate::world::World;
 const COLUMNS: [&str; 8] =
     ["ts", "event_id", "item_id", "category", "event_type", "quantity", "amount", "buyer"];
 
-/// Ids that are an event's own within its hour, and come again in other hours.
+/// Ids of which most are an event's own within its hour, while others' events of the hour, of the
+/// day and of other days have some of them too.
 pub fn event_ids(sales: &[Sale]) -> Vec<String> {
     let mut used: BTreeMap<i64, usize> = BTreeMap::new();
     let mut next = |sale: &Sale| {
         let used = used.entry(sale.second / 3_600).or_default();
-        *used += 1;
+        *used = (*used + 1) % 5;
         format!("{}{}", if used.is_multiple_of(2) { "é" } else { "É" }, *used / 2)
     };
     sales.iter().map(|sale| if sale.has_id { next(sale) } else { String::new() }).collect()
