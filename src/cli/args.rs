@@ -90,7 +90,7 @@ Columns, by the names in the header, in any order; others are dropped:
   ts          when: RFC 3339 with an offset, or an epoch number, whose unit is told by its
               size: below 10^11 seconds, below 10^14 milliseconds, else microseconds
   item_id     what was bought
-  event_id    optional: the same id in the same hour counts once
+  event_id    optional: the same id counts once a day
   category    optional: paths split by |, levels by /; inside a level %25 %2F %7C
   categories  NDJSON and Parquet, instead: an array of paths, or of arrays of levels
   event_type  optional: `purchase` unless given
@@ -113,6 +113,12 @@ pub struct Ingest {
     /// Read and report, and write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// What the batch of the only input is called; by its content unless given
+    #[arg(long, value_name = "ID")]
+    pub batch_id: Option<String>,
+    /// Take in again what was taken in before, instead of what it brought then
+    #[arg(long)]
+    pub force: bool,
     /// Bytes into which long inputs are cut, such as 64MiB; bounds the memory used, and is set
     /// for good when a lake is made
     #[arg(long, value_name = "SIZE")]
@@ -197,7 +203,7 @@ pub enum By {
     Amount,
 }
 
-/// Look after the lake: merge small files, check it, see what is in it
+/// Look after the lake: merge small files, let go of old ones, check it, see what is in it
 #[derive(ClapArgs, Debug)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Lake {
@@ -213,6 +219,28 @@ pub enum LakeCommand {
     /// disk for them.
     Compact {
         /// Say what would be merged, and merge nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Wait while another run is at work on the lake, instead of giving up
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Drop hours past the retention, and remove files that nothing needs any more
+    ///
+    /// The retention is what --retention says, else `retention = "400d"` in the lake's
+    /// topsell.toml; without either all hours stay. Their files, and those that were merged or
+    /// summed anew, are removed when the versions that name them are kept no longer.
+    Prune {
+        /// Drop hours older than this
+        #[arg(long, value_name = "TIME")]
+        retention: Option<String>,
+        /// Keep the tables as they were for so long, for whoever still reads them
+        #[arg(long, value_name = "TIME", default_value = "7d")]
+        keep_versions: String,
+        /// Keep published rankings for so long
+        #[arg(long, value_name = "TIME", default_value = "35d")]
+        keep_rankings: String,
+        /// Say what would go, and remove nothing
         #[arg(long)]
         dry_run: bool,
         /// Wait while another run is at work on the lake, instead of giving up

@@ -117,6 +117,7 @@ impl From<LakeError> for Failure {
             LakeError::OtherSlices { .. } => {
                 (Exit::Misused, Some("leave --slice-size out to use the lake's own"))
             }
+            LakeError::BadSettings { .. } => (Exit::Misused, None),
             LakeError::Columns { source, .. } => (exit_of_columns(source), None),
             LakeError::BadPartition { .. } | LakeError::BadSetting { .. } | LakeError::LostRows { .. } => {
                 (Exit::Damaged, None)

@@ -36,12 +36,13 @@ impl Record {
             Step::Rollup { .. } => "rollup",
             Step::Rank { .. } => "rank",
             Step::Compact { .. } => "compact",
+            Step::Prune { .. } => "prune",
             Step::Verify => "verify",
             Step::Stats => "stats",
         };
         let writes = match step {
             Step::Ingest { options, .. } => options.doing == Doing::Applying,
-            Step::Compact { doing } => *doing == Doing::Applying,
+            Step::Compact { doing } | Step::Prune { doing, .. } => *doing == Doing::Applying,
             Step::Stats => false,
             _ => true,
         };
@@ -122,6 +123,7 @@ fn count_name(count: Count) -> &'static str {
         Count::LinesDuplicate => "duplicate",
         Count::LinesRejected => "rejected",
         Count::BatchesCommitted => "batches",
+        Count::BatchesReplaced => "replaced_batches",
         Count::BatchesKnown => "known_batches",
         Count::FilesFailed => "failed_inputs",
         Count::EventsRolledUp => "events",

@@ -7,13 +7,16 @@ use serde_json::json;
 use crate::cli::failure::Exit;
 use crate::cli::settings::Verbosity;
 use crate::ingest;
-use crate::lake::{Doing, Reject};
+use crate::lake::{Doing, Dropped, Reject};
 use crate::pipeline::Done;
 use crate::rollup;
-use crate::upkeep::{Compacted, TableStats, Verified};
+use crate::time::Hour;
+use crate::upkeep::{Compacted, Pruned, TableStats, Verified};
 
 /// Inputs known before that are named one by one.
 const FIRST_KNOWN: usize = 5;
+/// Gaps that are named one by one.
+const FIRST_GAPS: usize = 10;
 
 /// Returns the exit code of a step that was done.
 pub fn exit_of(done: &Done) -> Exit {
@@ -40,6 +43,7 @@ pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Resu
         Done::Ingested { summary, doing } => write_ingest(summary, *doing, verbosity, out),
         Done::RolledUp(summary) => write_rollup(summary, verbosity, out),
         Done::Compacted { compacted, doing } => write_compacted(compacted, *doing, out),
+        Done::Pruned { pruned, doing } => write_pruned(pruned, *doing, out),
         Done::Verified(verified) => write_verified(verified, out),
         // The one answer that is data; see `answer`.
         Done::Counted(_) => Ok(()),
@@ -82,9 +86,12 @@ fn write_ingest(
     if summary.inputs == 0 {
         writeln!(out, "nothing to read: there is no log here")?;
     }
-    let ingest::Summary { read, accepted, duplicate, rejected, batches, .. } = summary;
+    let ingest::Summary { read, accepted, duplicate, rejected, batches, replaced, .. } = summary;
     write!(out, "ingest: {read} read = {accepted} accepted + {duplicate} duplicate + {rejected} rejected")?;
     write!(out, ", {}", counted(*batches, "new batch", "new batches"))?;
+    if *replaced > 0 {
+        write!(out, ", {} replaced", counted(*replaced, "batch", "batches"))?;
+    }
     if !summary.failures.is_empty() {
         let inputs = counted(summary.inputs, "input", "inputs");
         write!(out, ", {} of {inputs} failed", summary.failures.len())?;
@@ -141,14 +148,45 @@ fn write_compacted(compacted: &Compacted, doing: Doing, out: &mut dyn Write) -> 
     }
 }
 
+fn write_pruned(pruned: &Pruned, doing: Doing, out: &mut dyn Write) -> io::Result<()> {
+    let Dropped { hours, files, rows } = pruned.dropped;
+    let would = if doing == Doing::Planning { "would be " } else { "" };
+    match pruned.oldest.map(Hour::start) {
+        None => {
+            writeln!(out, "prune: all hours are kept; neither --retention nor topsell.toml says otherwise")?;
+        }
+        Some(oldest) if hours == 0 => writeln!(out, "prune: nothing lies before {oldest}")?,
+        Some(oldest) => writeln!(
+            out,
+            "prune: {} before {oldest} {would}dropped, {} in {}",
+            counted(hours, "hour", "hours"),
+            counted(rows, "row", "rows"),
+            counted(files, "file", "files"),
+        )?,
+    }
+    let files = counted(pruned.files, "unneeded file", "unneeded files");
+    let rankings = counted(pruned.rankings, "old ranking", "old rankings");
+    writeln!(out, "prune: {files} and {rankings} {would}removed, {} bytes", pruned.size_bytes)
+}
+
 fn write_verified(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
     for problem in &verified.problems {
         writeln!(out, "damaged: {problem}")?;
     }
+    for gap in verified.gaps.iter().take(FIRST_GAPS) {
+        let hours = counted(u64::from(gap.hours), "hour", "hours");
+        writeln!(out, "gap: no events for {hours} from {}", gap.first.start())?;
+    }
+    let more = &verified.gaps[verified.gaps.len().min(FIRST_GAPS)..];
+    if !more.is_empty() {
+        let hours = counted(more.iter().map(|gap| u64::from(gap.hours)).sum(), "hour", "hours");
+        writeln!(out, "gap: {}, {hours}", counted(more.len() as u64, "more gap", "more gaps"))?;
+    }
     let events = counted(verified.event_files, "event file", "event files");
     let rollups = counted(verified.rollup_files, "rollup file", "rollup files");
+    let rankings = counted(verified.rankings, "ranking", "rankings");
     let days = counted(verified.days_recounted, "day", "days");
-    write!(out, "verify: {events}, {rollups}, sums of {days} of categories counted again")?;
+    write!(out, "verify: {events}, {rollups}, {rankings}, sums of {days} of categories counted again")?;
     if verified.is_behind {
         write!(out, "; the sums are behind the events, so run `topsell rollup` and verify again")?;
     }
@@ -170,6 +208,7 @@ pub fn answer(done: &Done, out: &mut dyn Write) -> io::Result<()> {
         "schema": 1,
         "events": table(&stats.events),
         "rollups": table(&stats.rollups),
+        "batches": stats.batches,
         "hours": stats.hours,
         "empty_hours": stats.empty_hours,
         "first_hour": stats.span.as_ref().map(|span| &span.0),

@@ -10,7 +10,7 @@ use crate::cli::args::{Args, By, Command, Ingest, LakeCommand, LogFormat, Rank, 
 use crate::cli::failure::{Failure, unless_reader_left};
 use crate::event::check_path;
 use crate::ingest;
-use crate::lake::Doing;
+use crate::lake::{Doing, Known};
 use crate::pipeline::Step;
 use crate::rank::{Measure, Rules};
 use crate::rollup::Scope;
@@ -18,6 +18,7 @@ use crate::show::Form;
 use crate::source::Format;
 use crate::store::{Patience, Store};
 use crate::time::{Decay, Timestamp, Window, parse_hours, parse_seconds};
+use crate::upkeep::Keep;
 
 /// How much to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl Settings {
                 let patience = patience(typed.wait);
                 Task::Step { step: rank_step(typed, now)?, patience }
             }
-            Command::Lake(typed) => lake_task(&typed.command),
+            Command::Lake(typed) => lake_task(&typed.command, now)?,
             Command::Show(typed) => show_task(typed, args.common.color)?,
         };
         Ok(Settings { task, verbosity, now, lake: args.common.lake, threads: args.common.threads })
@@ -148,14 +149,29 @@ fn clock() -> Result<Timestamp, Failure> {
     now.ok_or_else(|| Failure::could_not("the machine's clock is set before 1970".to_owned()))
 }
 
-fn lake_task(typed: &LakeCommand) -> Task {
-    match *typed {
+fn lake_task(typed: &LakeCommand, now: Timestamp) -> Result<Task, Failure> {
+    let task = match typed {
         LakeCommand::Compact { dry_run, wait } => {
-            Task::Step { step: Step::Compact { doing: doing(dry_run) }, patience: patience(wait) }
+            Task::Step { step: Step::Compact { doing: doing(*dry_run) }, patience: patience(*wait) }
+        }
+        LakeCommand::Prune { retention, keep_versions, keep_rankings, dry_run, wait } => {
+            let since = |option: &str, text: &str| {
+                let seconds = parse_seconds(text).map_err(|e| Failure::misused(format!("{option}: {e}")))?;
+                Ok::<Timestamp, Failure>(now.plus_seconds(-seconds.cast_signed()))
+            };
+            let hours =
+                |text: &String| parse_hours(text).map_err(|e| Failure::misused(format!("--retention: {e}")));
+            let keep = Keep {
+                retention_hours: retention.as_ref().map(hours).transpose()?,
+                versions_since: since("--keep-versions", keep_versions)?,
+                rankings_since: since("--keep-rankings", keep_rankings)?,
+            };
+            Task::Step { step: Step::Prune { keep, doing: doing(*dry_run) }, patience: patience(*wait) }
         }
         LakeCommand::Verify => Task::Step { step: Step::Verify, patience: Patience::None },
         LakeCommand::Stats => Task::Step { step: Step::Stats, patience: Patience::None },
-    }
+    };
+    Ok(task)
 }
 
 fn doing(dry_run: bool) -> Doing {
@@ -175,8 +191,14 @@ fn ingest_step(typed: &Ingest, now: Timestamp) -> Result<Step, Failure> {
     });
     let skew = parse_seconds(&typed.max_skew).map_err(|e| Failure::misused(format!("--max-skew: {e}")))?;
     let slice_bytes = typed.slice_size.as_deref().map(slice_bytes).transpose()?;
-    let options = ingest::Options { now, max_skew_seconds: skew.cast_signed(), doing: doing(typed.dry_run) };
-    Ok(Step::Ingest { plan: ingest::plan(&typed.inputs, format), options, slice_bytes })
+    let known = if typed.force { Known::Replace } else { Known::Skip };
+    let options =
+        ingest::Options { now, max_skew_seconds: skew.cast_signed(), doing: doing(typed.dry_run), known };
+    let mut plan = ingest::plan(&typed.inputs, format);
+    if let Some(id) = &typed.batch_id {
+        plan = plan.called(id).map_err(|e| Failure::misused(format!("--batch-id `{id}` {e}")))?;
+    }
+    Ok(Step::Ingest { plan, options, slice_bytes })
 }
 
 fn slice_bytes(text: &str) -> Result<u64, Failure> {

@@ -6,7 +6,7 @@ use crate::event::{
     Amount, Event, Events, MAX_EVENT_TYPE_BYTES, MAX_ID_BYTES, MAX_QUANTITY, PURCHASE, PathSet, harmless,
 };
 use crate::lake::Reject;
-use crate::time::{Timestamp, TimestampError};
+use crate::time::{Hour, Timestamp, TimestampError};
 
 /// Bytes of a broken line that are kept with the reason.
 const MAX_KEPT_BYTES: usize = 16 << 20;
@@ -16,6 +16,8 @@ const MAX_KEPT_BYTES: usize = 16 << 20;
 pub struct Limits {
     /// Events after this moment are refused.
     pub newest: Timestamp,
+    /// Events before this hour are refused.
+    pub oldest: Option<Hour>,
 }
 
 /// When a line says it happened.
@@ -148,6 +150,13 @@ impl Builder {
             return Err(Refusal::of(
                 "ts",
                 format!("ts `{ts}` lies in the future: the latest accepted now is {limit}"),
+            ));
+        }
+        if let Some(oldest) = self.limits.oldest.filter(|oldest| ts.hour() < *oldest) {
+            let oldest = oldest.start();
+            return Err(Refusal::of(
+                "ts",
+                format!("ts `{ts}` is older than what this lake keeps, which begins at {oldest}"),
             ));
         }
         Ok(ts)

@@ -14,7 +14,7 @@ mod writer;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use crate::lake::{DEFAULT_SLICE_BYTES, Doing, Lake, LakeError, Reject};
+use crate::lake::{DEFAULT_SLICE_BYTES, Doing, Known, Lake, LakeError, LakeSettings, Reject};
 use crate::source::{Format, RowFile, Source, SourceError};
 use crate::time::Timestamp;
 use crate::trace::{Count, Run, Stage};
@@ -23,7 +23,7 @@ use builder::{Builder, Limits};
 use slices::Slices;
 use writer::{Parsed, Writer};
 
-pub use sources::{Input, Plan, plan};
+pub use sources::{BadBatchId, Input, Plan, plan};
 
 /// What an ingest is told besides its inputs.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,8 @@ pub struct Options {
     pub max_skew_seconds: i64,
     /// Whether to write, or only to read and report.
     pub doing: Doing,
+    /// What to do with batches that are in already.
+    pub known: Known,
 }
 
 /// What an ingest has done. `read = accepted + duplicate + rejected`.
@@ -47,6 +49,8 @@ pub struct Summary {
     pub inputs: u64,
     /// Batches that were committed.
     pub batches: u64,
+    /// Batches that were committed instead of what they had brought before.
+    pub replaced: u64,
     /// Inputs that brought nothing because every batch of theirs was in already.
     pub known_inputs: Vec<String>,
     /// Inputs that failed as a whole, and why.
@@ -80,12 +84,13 @@ pub fn ingest(lake: Option<&Lake>, plan: &Plan, options: Options, run: &Run) -> 
     }
     let mut failures = plan.failures.clone();
     let target = lake.filter(|_| options.doing == Doing::Applying);
-    let writer = Writer::new(target, plan, options.now, run);
+    let settings = lake.map_or(Ok(LakeSettings::default()), Lake::settings)?;
+    let writer = Writer::new(target, plan, options, run);
     let mut summary = thread::scope(|scope| {
         let (send, receive) = sync_channel(WAITING);
         let writing = scope.spawn(move || writer.write_all(receive));
         for (number, input) in plan.inputs.iter().enumerate() {
-            match (Intake { lake, input, number, options, run, send: &send }).take() {
+            match (Intake { lake, settings, plan, input, number, options, run, send: &send }).take() {
                 Ok(()) => {}
                 Err(Stop::Input(reason)) => failures.push(failure(&input.name, reason)),
                 Err(Stop::Lake(error)) => return Err(error),
@@ -109,6 +114,11 @@ pub fn ingest(lake: Option<&Lake>, plan: &Plan, options: Options, run: &Run) -> 
 
 fn failure(file: &str, reason: String) -> Reject {
     Reject { file: file.to_owned(), line: None, column: None, reason, text: None, bytes_hex: None }
+}
+
+/// Returns the id of one slice of an input that is known by a single id.
+fn numbered(id: &str, at: usize) -> String {
+    if at == 0 { id.to_owned() } else { format!("{id}#{at}") }
 }
 
 /// Why an input was not read to its end.
@@ -135,6 +145,8 @@ impl From<SourceError> for Stop {
 /// One input on its way in.
 struct Intake<'a> {
     lake: Option<&'a Lake>,
+    settings: LakeSettings,
+    plan: &'a Plan,
     input: &'a Input,
     /// The input's place in the plan.
     number: usize,
@@ -155,19 +167,22 @@ impl Intake<'_> {
 
     fn take_text(&self, format: Format, slices: Slices<'_>) -> Result<(), Stop> {
         let mut reader = lines::LineReader::of(format);
+        let mut at = 0;
         for slice in slices {
             let slice = slice?;
             reader.read_header(&slice).map_err(Stop::Input)?;
-            match self.known_batch(&slice.id)? {
+            let id = self.plan.batch_id.as_ref().map_or(slice.id.clone(), |id| numbered(id, at));
+            at += 1;
+            match self.known_batch(&id)? {
                 Some(lines) => self.hand_over(Parsed::Known { input: self.number, lines })?,
                 None => {
                     let mut builder = self.builder();
                     reader.read(&slice, &mut builder);
-                    self.hand_over_batch(slice.id, builder)?;
+                    self.hand_over_batch(id, builder)?;
                 }
             }
         }
-        Ok(())
+        self.take_back_from(at)
     }
 
     fn take_rows(&self, file: RowFile) -> Result<(), Stop> {
@@ -175,7 +190,7 @@ impl Intake<'_> {
         let mut reader = rows::RowReader::open(file.file).map_err(Stop::Input)?;
         let mut at = 0;
         while !reader.is_done() {
-            let id = if at == 0 { file.id.clone() } else { format!("{}-{at}", file.id) };
+            let id = numbered(self.plan.batch_id.as_ref().unwrap_or(&file.id), at);
             at += 1;
             if let Some(lines) = self.known_batch(&id)? {
                 reader.skip(per_slice).map_err(Stop::Input)?;
@@ -186,6 +201,26 @@ impl Intake<'_> {
             reader.read(per_slice, &mut builder).map_err(Stop::Input)?;
             self.hand_over_batch(id, builder)?;
         }
+        self.take_back_from(at)
+    }
+
+    /// Takes back the slices that a named batch had further ones of when it came before.
+    fn take_back_from(&self, mut at: usize) -> Result<(), Stop> {
+        let (Some(batch_id), Some(lake), Known::Replace) =
+            (&self.plan.batch_id, self.lake, self.options.known)
+        else {
+            return Ok(());
+        };
+        while lake.known_batch(&numbered(batch_id, at))?.is_some() {
+            let (events, rejects) = self.builder().finish();
+            self.hand_over(Parsed::Batch {
+                input: self.number,
+                id: numbered(batch_id, at),
+                events,
+                rejects,
+            })?;
+            at += 1;
+        }
         Ok(())
     }
 
@@ -194,12 +229,16 @@ impl Intake<'_> {
     }
 
     fn known_batch(&self, id: &str) -> Result<Option<u64>, LakeError> {
-        self.lake.map_or(Ok(None), |lake| lake.known_batch(id))
+        match (self.lake, self.options.known) {
+            (Some(lake), Known::Skip) => lake.known_batch(id),
+            _ => Ok(None),
+        }
     }
 
     fn builder(&self) -> Builder {
         let newest = self.options.now.plus_seconds(self.options.max_skew_seconds);
-        Builder::new(&self.input.name, Limits { newest })
+        let oldest = self.settings.oldest_kept(self.options.now);
+        Builder::new(&self.input.name, Limits { newest, oldest })
     }
 
     fn hand_over_batch(&self, id: String, builder: Builder) -> Result<(), Stop> {

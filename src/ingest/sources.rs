@@ -18,6 +18,20 @@ pub struct Input {
     pub size_bytes: Option<u64>,
 }
 
+/// Bytes that a batch's name may have.
+const MAX_BATCH_ID_BYTES: usize = 512;
+
+/// A name cannot be a batch's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadBatchId {
+    #[error("names the batch of one input, and there are {inputs}")]
+    NotOneInput { inputs: usize },
+    #[error("is no name of 1 to {MAX_BATCH_ID_BYTES} bytes without `#` and control characters")]
+    Form,
+    #[error("begins with `topsell:`, which is kept for topsell itself")]
+    Reserved,
+}
+
 /// The inputs in the order they will be read, and those that cannot be.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -25,6 +39,8 @@ pub struct Plan {
     pub failures: Vec<Reject>,
     /// What folders hold that is no log, and why.
     pub passed_over: Vec<String>,
+    /// What the only input's batch is called, instead of by its content.
+    pub batch_id: Option<String>,
 }
 
 impl Plan {
@@ -47,6 +63,28 @@ pub fn plan(paths: &[PathBuf], format: Option<Format>) -> Plan {
         }
     }
     plan
+}
+
+impl Plan {
+    /// Returns the plan with its only input's batch called by a name.
+    ///
+    /// # Errors
+    /// Says why the name cannot be one, or that there is not one input.
+    pub fn called(mut self, batch_id: &str) -> Result<Plan, BadBatchId> {
+        let inputs = self.inputs.len() + self.failures.len();
+        if inputs != 1 {
+            return Err(BadBatchId::NotOneInput { inputs });
+        }
+        let is_good = |c: char| !c.is_control() && c != '#';
+        if batch_id.is_empty() || batch_id.len() > MAX_BATCH_ID_BYTES || !batch_id.chars().all(is_good) {
+            return Err(BadBatchId::Form);
+        }
+        if batch_id.starts_with("topsell:") {
+            return Err(BadBatchId::Reserved);
+        }
+        self.batch_id = Some(batch_id.to_owned());
+        Ok(self)
+    }
 }
 
 impl Plan {

@@ -4,9 +4,8 @@ use std::collections::HashSet;
 use std::sync::mpsc::Receiver;
 
 use crate::event::Events;
-use crate::ingest::{Plan, Summary};
-use crate::lake::{Appended, Batch, Lake, LakeError, Reject};
-use crate::time::Timestamp;
+use crate::ingest::{Options, Plan, Summary};
+use crate::lake::{Appended, Batch, Known, Lake, LakeError, Reject};
 use crate::trace::{Count, Run};
 
 /// Rejected lines that a summary repeats.
@@ -34,6 +33,7 @@ pub(super) struct Writer<'a> {
     /// The batches of a run that writes nothing, each of which would be new once.
     planned: HashSet<String>,
     plan: &'a Plan,
+    known: Known,
     now_ms: i64,
     run: &'a Run,
     summary: Summary,
@@ -42,13 +42,14 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(lake: Option<&'a Lake>, plan: &'a Plan, now: Timestamp, run: &'a Run) -> Writer<'a> {
+    pub(super) fn new(lake: Option<&'a Lake>, plan: &'a Plan, options: Options, run: &'a Run) -> Writer<'a> {
         let batches = vec![(0, 0); plan.inputs.len()];
         Writer {
             lake,
             planned: HashSet::new(),
             plan,
-            now_ms: now.micros() / 1_000,
+            known: options.known,
+            now_ms: options.now.micros() / 1_000,
             run,
             summary: Summary::default(),
             batches,
@@ -81,17 +82,24 @@ impl<'a> Writer<'a> {
     ) -> Result<(), LakeError> {
         let (accepted, rejected) = (events.len() as u64, rejects.len() as u64);
         let appended = match self.lake {
-            Some(lake) => lake.append(&Batch { id, events, rejects: &rejects, now_ms: self.now_ms })?,
+            Some(lake) => {
+                lake.append(&Batch { id, events, rejects: &rejects, known: self.known, now_ms: self.now_ms })?
+            }
             None if events.is_empty() => Appended::Nothing,
             None if !self.planned.insert(id.to_owned()) => Appended::Known { lines: accepted + rejected },
             None => Appended::Committed,
         };
+        if appended == Appended::Replaced {
+            self.run.count(Count::BatchesReplaced, 1);
+        }
         match appended {
             Appended::Known { lines } => self.account_known(input, lines),
             appended => {
                 let committed = u64::from(appended == Appended::Committed);
+                let replaced = u64::from(appended == Appended::Replaced);
                 self.batches[input].1 += 1;
                 self.summary.batches += committed;
+                self.summary.replaced += replaced;
                 self.summary.read += accepted + rejected;
                 self.summary.accepted += accepted;
                 self.summary.rejected += rejected;

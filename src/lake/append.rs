@@ -5,12 +5,17 @@ use rayon::prelude::*;
 
 use crate::columns::{EventCopy, encode_events};
 use crate::event::Events;
-use crate::lake::{EVENTS, HourPartition, Lake, LakeError, Reject, records, unique_name};
-use crate::table::{Commit, NewFile, Outcome};
+use crate::lake::replace::Remainders;
+use crate::lake::{EVENTS, HourPartition, Lake, LakeError, Reject, WRITERS, records, unique_name};
+use crate::table::{Commit, LiveFile, NewFile, Outcome, Version};
 use crate::time::Hour;
 
 /// How often a commit is tried again when other writers come first.
-const MAX_TRIES: u32 = 1_000;
+pub(super) const MAX_TRIES: u32 = 1_000;
+/// The application id under which the log counts batches; no batch may be called so.
+const BATCHES: &str = "topsell:batches";
+/// The transaction version of a batch that was taken back and may come again.
+const TAKEN_BACK: i64 = -1;
 
 /// What one input, or one slice of it, brings in.
 pub struct Batch<'a> {
@@ -18,7 +23,18 @@ pub struct Batch<'a> {
     pub id: &'a str,
     pub events: &'a Events,
     pub rejects: &'a [Reject],
+    pub known: Known,
     pub now_ms: i64,
+}
+
+/// What to do with a batch that is in already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Known {
+    /// Leave it as it is.
+    #[default]
+    Skip,
+    /// Take out what it brought, and bring in what it has now.
+    Replace,
 }
 
 /// How an append ended.
@@ -26,6 +42,8 @@ pub struct Batch<'a> {
 pub enum Appended {
     /// The batch is in.
     Committed,
+    /// The batch is in, instead of what it brought before.
+    Replaced,
     /// Every line was rejected, so there was nothing to bring in.
     Nothing,
     /// It was in already, with so many lines.
@@ -47,22 +65,78 @@ impl Lake {
         Ok(lines_of(self.events.newest()?.transaction(id)?))
     }
 
+    /// Returns how many batches have come in since the lake was made.
+    ///
+    /// # Errors
+    /// Fails where the table's log cannot be read.
+    pub fn batches(&self) -> Result<u64, LakeError> {
+        Ok(lines_of(self.events.newest()?.transaction(BATCHES)?).unwrap_or(0))
+    }
+
     /// Brings a batch in, in one commit that its id stands in; it is on disk when this returns.
     ///
     /// # Errors
     /// Fails where the disk does; the table is then as it was before.
     pub fn append(&self, batch: &Batch<'_>) -> Result<Appended, LakeError> {
+        // Until the commit nothing names the files, and whoever sweeps must know them from litter.
+        let _writing = self.store.enter(WRITERS)?;
         let adds = self.write_files(batch)?;
         if !batch.rejects.is_empty() {
             self.store.put(&records::rejects_path(batch.id), records::reject_lines(batch.rejects))?;
         }
-        if adds.is_empty() {
+        if adds.is_empty() && batch.known == Known::Skip {
             // A batch of which nothing could be read is not in: read rightly, it may come again.
             return Ok(Appended::Nothing);
         }
-        let commit = Commit {
-            transactions: vec![(batch.id.to_owned(), batch.lines().cast_signed())],
+        let mut stays = Remainders::of(batch.id);
+        for _ in 0..MAX_TRIES {
+            // Asked of the very version that is committed on: who brings the same batch in between
+            // makes this commit fail.
+            let newest = self.events.newest()?;
+            let known = lines_of(newest.transaction(batch.id)?);
+            let (mut adds, mut removes) = (adds.clone(), Vec::new());
+            let appended = match (known, batch.known) {
+                (Some(lines), Known::Skip) => return Ok(Appended::Known { lines }),
+                (Some(_), Known::Replace) => {
+                    for file in newest.files()? {
+                        if let Some(remainder) = self.without_batch(&mut stays, &file)? {
+                            removes.push(file);
+                            adds.extend(remainder);
+                        }
+                    }
+                    Appended::Replaced
+                }
+                (None, _) if adds.is_empty() => return Ok(Appended::Nothing),
+                (None, _) => Appended::Committed,
+            };
+            let commit = self.commit_of(&newest, batch, appended, adds, removes)?;
+            if let Outcome::Committed(_) = newest.commit(&commit)? {
+                if appended == Appended::Replaced && batch.rejects.is_empty() {
+                    self.store.delete(&records::rejects_path(batch.id))?;
+                }
+                return Ok(appended);
+            }
+        }
+        Err(LakeError::Contended { tries: MAX_TRIES })
+    }
+
+    fn commit_of(
+        &self,
+        newest: &Version<'_>,
+        batch: &Batch<'_>,
+        appended: Appended,
+        adds: Vec<NewFile>,
+        removes: Vec<LiveFile>,
+    ) -> Result<Commit, LakeError> {
+        let lines = if batch.events.is_empty() { TAKEN_BACK } else { batch.lines().cast_signed() };
+        let mut transactions = vec![(batch.id.to_owned(), lines)];
+        if appended == Appended::Committed {
+            transactions.push((BATCHES.to_owned(), newest.transaction(BATCHES)?.unwrap_or(0) + 1));
+        }
+        Ok(Commit {
+            transactions,
             adds,
+            removes,
             metrics: vec![
                 ("numReadLines", batch.lines()),
                 ("numAcceptedLines", batch.events.len() as u64),
@@ -70,19 +144,7 @@ impl Lake {
             ],
             now_ms: batch.now_ms,
             ..Commit::default()
-        };
-        for _ in 0..MAX_TRIES {
-            // Asked of the very version that is committed on: who brings the same batch in between
-            // makes this commit fail.
-            let newest = self.events.newest()?;
-            if let Some(lines) = lines_of(newest.transaction(batch.id)?) {
-                return Ok(Appended::Known { lines });
-            }
-            if let Outcome::Committed(_) = newest.commit(&commit)? {
-                return Ok(Appended::Committed);
-            }
-        }
-        Err(LakeError::Contended { tries: MAX_TRIES })
+        })
     }
 
     /// Writes the batch's files, durable but not yet named by any commit.
@@ -116,7 +178,7 @@ impl Lake {
 /// The transaction's version is the number of lines, so that a repeat can be accounted for without
 /// parsing it.
 fn lines_of(transaction: Option<i64>) -> Option<u64> {
-    transaction.map(|lines| lines.max(0).unsigned_abs())
+    transaction.and_then(|lines| u64::try_from(lines).ok())
 }
 
 /// Where the events of one set of paths are written.

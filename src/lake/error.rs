@@ -15,6 +15,8 @@ pub enum LakeError {
     OtherSlices { asked: u64, lake: u64 },
     #[error("the lake's setting {name} is {value:?}, which is no number")]
     BadSetting { name: &'static str, value: String },
+    #[error("{file}: {what}")]
+    BadSettings { file: String, what: String },
     #[error("{file} {source}")]
     Columns { file: String, source: ColumnsError },
     #[error("{file} lies in no partition of a known form")]

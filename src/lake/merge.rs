@@ -5,12 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use rayon::prelude::*;
 
 use crate::columns::merge_events;
+use crate::lake::append::MAX_TRIES;
 use crate::lake::{EVENTS, HourPartition, Lake, LakeError, unique_name};
 use crate::table::{Commit, Effect, LiveFile, NewFile, Outcome};
 use crate::time::Timestamp;
-
-/// How often a commit is tried again when other writers come first.
-const MAX_TRIES: u32 = 1_000;
 
 /// The hours whose files are to become one file each.
 #[derive(Default)]

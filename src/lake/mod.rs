@@ -6,26 +6,34 @@
 //! events/event_type=purchase/category=GROCERY/date=2017-01-07/hour=13/….parquet
 //! rejects/<batch>.ndjson
 //! runs/<moment>-<command>-<id>.json
+//! topsell.toml
 //! ```
 
 mod append;
+mod drop;
 mod error;
 mod events;
 mod merge;
 mod partition;
 mod records;
+mod replace;
+mod settings;
 
 use crate::store::{Lock, LockError, Patience, Store};
-use crate::table::Table;
+use crate::table::{Sweep, Table};
 
-pub use append::{Appended, Batch};
+pub use append::{Appended, Batch, Known};
+pub use drop::Dropped;
 pub use error::LakeError;
 pub use merge::MergePlan;
 pub use partition::{HourPartition, hive_folder, partition_map};
 pub use records::{Reject, RunRecord, unique_name};
+pub use settings::LakeSettings;
 
 const EVENTS: &str = "events";
 const UPKEEP_LOCK: &str = "upkeep.lock";
+/// The room that those are in who write files which no commit names yet.
+const WRITERS: &str = "writers";
 /// The table property that says into how many bytes this lake cuts long inputs.
 const SLICE_BYTES: &str = "topsell.sliceBytes";
 /// Into how many bytes a lake cuts long inputs unless it is told otherwise when it is made.
@@ -98,6 +106,23 @@ impl Lake {
         self.store.lock(UPKEEP_LOCK, holder, patience)
     }
 
+    /// Removes, or only names, the files of the `events` table that no version since a moment needs,
+    /// while no batch is half-way in.
+    ///
+    /// # Errors
+    /// Fails where the disk does; what is removed no version needed.
+    pub fn sweep(&self, kept_since_ms: i64, doing: Doing) -> Result<Sweep, LakeError> {
+        let _alone = match doing {
+            Doing::Planning => None,
+            Doing::Applying => Some(self.store.enter_alone(WRITERS)?),
+        };
+        let sweep = self.events.plan_sweep(&self.store, kept_since_ms)?;
+        if doing == Doing::Applying {
+            sweep.remove(&self.store)?;
+        }
+        Ok(sweep)
+    }
+
     /// Returns the folder's files.
     pub fn store(&self) -> &Store {
         &self.store
@@ -127,6 +152,16 @@ impl Lake {
 
 /// Tells whether a folder holds anything but the beginnings of a lake.
 fn is_foreign(store: &Store) -> Result<bool, LakeError> {
-    const OURS: [&str; 6] = ["events", "rollups", "rankings", "rejects", "runs", UPKEEP_LOCK];
+    const OURS: [&str; 9] = [
+        "events",
+        "rollups",
+        "rankings",
+        "rejects",
+        "runs",
+        UPKEEP_LOCK,
+        "writers.door.lock",
+        "writers.lock",
+        settings::FILE,
+    ];
     Ok(store.entries()?.iter().any(|name| !OURS.contains(&name.as_str())))
 }

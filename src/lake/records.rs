@@ -75,11 +75,12 @@ pub fn unique_name() -> String {
 }
 
 pub(super) fn rejects_path(batch_id: &str) -> String {
-    let safe: String = batch_id
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' })
-        .collect();
-    format!("rejects/{safe}.ndjson")
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    match batch_id.len() <= 128 && batch_id.bytes().all(is_plain) {
+        true => format!("rejects/{batch_id}.ndjson"),
+        // A name that is no file's, or too long for one; the point keeps it from being another's.
+        false => format!("rejects/id.{}.ndjson", blake3::hash(batch_id.as_bytes()).to_hex()),
+    }
 }
 
 pub(super) fn reject_lines(rejects: &[Reject]) -> Bytes {

@@ -10,7 +10,7 @@ use crate::snapshot::{self, Published, SnapshotError};
 use crate::store::{LockError, Patience, Store};
 use crate::time::Timestamp;
 use crate::trace::{Count, Run, Stage};
-use crate::upkeep::{self, Compacted, Stats, Verified};
+use crate::upkeep::{self, Compacted, Keep, Pruned, Stats, Verified};
 
 /// Something that can be asked of a lake.
 pub enum Step {
@@ -18,6 +18,7 @@ pub enum Step {
     Rollup { scope: Scope },
     Rank { rules: Rules, event_types: Vec<String> },
     Compact { doing: Doing },
+    Prune { keep: Keep, doing: Doing },
     Verify,
     Stats,
 }
@@ -37,6 +38,7 @@ pub enum Done {
     RolledUp(rollup::Summary),
     Ranked { rolled_up: rollup::Summary, published: Published },
     Compacted { compacted: Compacted, doing: Doing },
+    Pruned { pruned: Pruned, doing: Doing },
     Verified(Verified),
     Counted(Stats),
 }
@@ -92,6 +94,11 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
             let lake = Lake::open(store.clone())?;
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
             Ok(Done::Compacted { compacted: upkeep::compact(&lake, caller.now, *doing)?, doing: *doing })
+        }
+        Step::Prune { keep, doing } => {
+            let lake = Lake::open(store.clone())?;
+            let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
+            Ok(Done::Pruned { pruned: upkeep::prune(&lake, keep, caller.now, *doing, run)?, doing: *doing })
         }
         Step::Verify => Ok(Done::Verified(upkeep::verify(&Lake::open(store.clone())?, run)?)),
         Step::Stats => Ok(Done::Counted(upkeep::stats(&Lake::open(store.clone())?)?)),

@@ -20,9 +20,9 @@ mod recount;
 mod settle;
 
 use crate::event::SumRows;
-use crate::lake::{Lake, LakeError};
+use crate::lake::{Doing, Lake, LakeError};
 use crate::store::Store;
-use crate::table::{Column, ColumnType, LiveFile, Outcome, Table, TableSchema};
+use crate::table::{Column, ColumnType, LiveFile, Outcome, Sweep, Table, TableSchema};
 use crate::trace::{Count, Run, Stage};
 
 pub use error::RollupError;
@@ -131,6 +131,18 @@ impl Rollups {
     pub fn files(&self) -> Result<(u64, Vec<LiveFile>), RollupError> {
         let newest = self.table.newest()?;
         Ok((newest.number(), newest.files()?))
+    }
+
+    /// Removes, or only names, the files that no version since a moment needs; nobody may be summing.
+    ///
+    /// # Errors
+    /// Fails where the disk does; what is removed no version needed.
+    pub fn sweep(&self, kept_since_ms: i64, doing: Doing) -> Result<Sweep, RollupError> {
+        let sweep = self.table.plan_sweep(&self.store, kept_since_ms)?;
+        if doing == Doing::Applying {
+            sweep.remove(&self.store)?;
+        }
+        Ok(sweep)
     }
 
     /// Reads a file whole and returns how many rows it has.

@@ -8,6 +8,8 @@
 //! rankings/current.json                    {"schema":1,"file":…,"blake3":…,"size_bytes":…,"rows":…}
 //! ```
 
+mod kept;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,8 @@ use crate::columns::{ColumnsError, RankedRow, RankingFile, encode_ranking};
 use crate::event::SumsOverflow;
 use crate::rank::{Measure, Ranking, Rules};
 use crate::store::{Store, StoreError};
+
+pub use kept::{check_all, old_rankings};
 
 const FOLDER: &str = "rankings";
 const POINTER: &str = "rankings/current.json";
@@ -126,26 +130,21 @@ impl Snapshot {
     /// [`SnapshotError::None`] where none was published; [`SnapshotError::Damaged`] where the file is not
     /// the one that was.
     pub fn current(store: &Store) -> Result<Snapshot, SnapshotError> {
-        let json = match store.get(POINTER) {
-            Err(error) if error.is_not_found() => return Err(SnapshotError::None),
-            json => json?,
-        };
-        let damaged = |what: String| SnapshotError::Damaged { file: POINTER.to_owned(), what };
-        let pointer: Pointer = serde_json::from_slice(&json).map_err(|e| damaged(e.to_string()))?;
-        if pointer.schema != SCHEMA {
-            return Err(damaged(format!(
-                "its schema is {}, and this program knows {SCHEMA}",
-                pointer.schema
-            )));
-        }
-        let file = format!("{FOLDER}/{}", pointer.file);
-        let bytes = match store.get(&file) {
-            Err(error) if error.is_not_found() => {
-                return Err(damaged(format!("it names {file}, which is not there")));
+        let mut pointer = read_pointer(store)?;
+        loop {
+            let file = format!("{FOLDER}/{}", pointer.file);
+            match store.get(&file) {
+                Err(error) if error.is_not_found() => {
+                    // Between the two looks a newer ranking may have come, and the older one gone.
+                    let newer = read_pointer(store)?;
+                    if newer.file == pointer.file {
+                        return Err(damaged_pointer(format!("it names {file}, which is not there")));
+                    }
+                    pointer = newer;
+                }
+                bytes => return open(&pointer, bytes?),
             }
-            bytes => bytes?,
-        };
-        open(&pointer, bytes)
+        }
     }
 
     /// Returns one category's rows, best first; the whole shop's for `None`.
@@ -163,6 +162,22 @@ impl Snapshot {
     pub fn leaders(&self) -> Result<Vec<(RankedRow, u64)>, SnapshotError> {
         self.file.leaders().map_err(damaged_rows)
     }
+}
+
+fn read_pointer(store: &Store) -> Result<Pointer, SnapshotError> {
+    let json = match store.get(POINTER) {
+        Err(error) if error.is_not_found() => return Err(SnapshotError::None),
+        json => json?,
+    };
+    let pointer: Pointer = serde_json::from_slice(&json).map_err(|e| damaged_pointer(e.to_string()))?;
+    if pointer.schema == SCHEMA {
+        return Ok(pointer);
+    }
+    Err(damaged_pointer(format!("its schema is {}, and this program knows {SCHEMA}", pointer.schema)))
+}
+
+fn damaged_pointer(what: String) -> SnapshotError {
+    SnapshotError::Damaged { file: POINTER.to_owned(), what }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "passed to map_err")]

@@ -1,4 +1,5 @@
-//! A lock that one process at a time holds, and that its death releases.
+//! Locks that processes hold, and that their death releases: one at a time, or a room that many
+//! may be in until one has it to itself.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -38,8 +39,7 @@ impl Store {
         let path = self.root().join(name);
         let failed = |e: std::io::Error| StoreError::io(path.display().to_string(), e);
         // Opened as it is: emptying it before it is ours would wipe out the holder's note.
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = open.map_err(failed)?;
+        let mut file = self.opened(name)?;
         match (file.try_lock(), patience) {
             (Ok(()), _) => {}
             (Err(TryLockError::WouldBlock), Patience::Waits) => file.lock().map_err(failed)?,
@@ -59,5 +59,47 @@ impl Store {
         };
         note(&mut file).map_err(failed)?;
         Ok(Lock { _file: file })
+    }
+}
+
+/// A room that is being used, by many at once or by one alone; dropping it, or dying, leaves.
+#[derive(Debug)]
+pub struct Stay {
+    _file: File,
+}
+
+impl Store {
+    /// Enters a room that others may be in too; waits while someone has it alone.
+    ///
+    /// # Errors
+    /// Fails where the lock's file cannot be opened.
+    pub fn enter(&self, room: &str) -> Result<Stay, StoreError> {
+        // Through a door that whoever wants the room alone keeps shut: else new ones would come in
+        // for ever while it waits for the last to leave.
+        let door = self.opened(&format!("{room}.door.lock"))?;
+        let inside = self.opened(&format!("{room}.lock"))?;
+        let failed = |e: std::io::Error| StoreError::io(self.root().join(room).display().to_string(), e);
+        door.lock_shared().map_err(failed)?;
+        inside.lock_shared().map_err(failed)?;
+        Ok(Stay { _file: inside })
+    }
+
+    /// Waits until all have left a room, and has it alone; nobody enters meanwhile.
+    ///
+    /// # Errors
+    /// Fails where the lock's file cannot be opened.
+    pub fn enter_alone(&self, room: &str) -> Result<(Stay, Stay), StoreError> {
+        let door = self.opened(&format!("{room}.door.lock"))?;
+        let inside = self.opened(&format!("{room}.lock"))?;
+        let failed = |e: std::io::Error| StoreError::io(self.root().join(room).display().to_string(), e);
+        door.lock().map_err(failed)?;
+        inside.lock().map_err(failed)?;
+        Ok((Stay { _file: door }, Stay { _file: inside }))
+    }
+
+    fn opened(&self, name: &str) -> Result<File, StoreError> {
+        let path = self.root().join(name);
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        open.map_err(|e| StoreError::io(path.display().to_string(), e))
     }
 }

@@ -8,6 +8,7 @@
 //! whole disk are not its business, and go by the standard library.
 
 mod error;
+mod listing;
 mod lock;
 mod path;
 
@@ -25,7 +26,8 @@ use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
 pub use error::StoreError;
-pub use lock::{Lock, LockError, Patience};
+pub use listing::{StoredFile, is_unfinished};
+pub use lock::{Lock, LockError, Patience, Stay};
 pub use path::{folder_name, url_decoded, url_encoded};
 
 /// A folder of files that are written whole and never changed.

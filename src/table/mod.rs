@@ -10,6 +10,7 @@ mod commit;
 mod error;
 mod files;
 mod schema;
+mod sweep;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -29,6 +30,7 @@ pub use commit::{Commit, Effect, NewFile, Outcome};
 pub use error::TableError;
 pub use files::{LiveFile, Partition};
 pub use schema::{Column, ColumnType, TableSchema};
+pub use sweep::Sweep;
 
 const ENGINE_INFO: &str = concat!("topsell/", env!("CARGO_PKG_VERSION"));
 

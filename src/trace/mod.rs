@@ -22,6 +22,7 @@ pub enum Count {
     LinesDuplicate,
     LinesRejected,
     BatchesCommitted,
+    BatchesReplaced,
     BatchesKnown,
     FilesFailed,
     EventsRolledUp,

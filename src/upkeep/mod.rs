@@ -1,7 +1,10 @@
-//! Looking after a lake: what is in it, whether it is whole, and laying it out anew.
+//! Looking after a lake: what is in it, whether it is whole, laying it out anew, and letting go of
+//! what has outlived its use.
 //!
-//! Invariant: nothing here changes what a ranking says.
+//! Invariant: nothing here changes what a ranking of the hours that are kept says.
 
+mod hours;
+mod prune;
 mod stats;
 mod verify;
 
@@ -9,6 +12,8 @@ use crate::lake::{Doing, Lake};
 use crate::rollup::{RollupError, Rollups};
 use crate::time::Timestamp;
 
+pub use hours::Gap;
+pub use prune::{Keep, Pruned, prune};
 pub use stats::{Stats, TableStats, stats};
 pub use verify::{Verified, verify};
 

@@ -14,6 +14,8 @@ const LARGEST: usize = 10;
 pub struct Stats {
     pub events: TableStats,
     pub rollups: TableStats,
+    /// Batches that have come in since the lake was made.
+    pub batches: u64,
     /// Hours that have events, and those between the first and the last that have none.
     pub hours: u64,
     pub empty_hours: u64,
@@ -66,6 +68,7 @@ pub fn stats(lake: &Lake) -> Result<Stats, RollupError> {
     let rollups = Rollups::open(lake.store())?.map(|rollups| rollups.files()).transpose()?;
     Ok(Stats {
         events: TableStats::of(newest.number(), &files),
+        batches: lake.batches()?,
         rollups: rollups.map_or(TableStats::default(), |(version, files)| TableStats::of(version, &files)),
         hours: hours.len() as u64,
         empty_hours: spanned - hours.len() as u64,

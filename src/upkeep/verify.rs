@@ -4,14 +4,20 @@ use rayon::prelude::*;
 
 use crate::lake::Lake;
 use crate::rollup::{self, RollupError, Rollups};
-use crate::snapshot::{Snapshot, SnapshotError};
+use crate::snapshot;
 use crate::trace::Run;
+use crate::upkeep::hours::{Gap, gaps};
 
 /// What a look at a whole lake has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
     pub event_files: u64,
     pub rollup_files: u64,
+    /// Published rankings, the newest and older ones.
+    pub rankings: u64,
+    /// Hours without any event between the first and the last with some; a quiet night is no harm,
+    /// a shipper that failed is.
+    pub gaps: Vec<Gap>,
     /// Days of categories whose sums were counted again.
     pub days_recounted: u64,
     /// The sums are of an older version of the events, and were not counted again.
@@ -20,7 +26,7 @@ pub struct Verified {
     pub problems: Vec<String>,
 }
 
-/// Reads every file that the lake names, counts the sums again, and checks the published ranking;
+/// Reads every file that the lake names, counts the sums again, and checks the published rankings;
 /// changes nothing.
 ///
 /// # Errors
@@ -30,6 +36,7 @@ pub fn verify(lake: &Lake, run: &Run) -> Result<Verified, RollupError> {
     let newest = lake.events().newest()?;
     let files = newest.files()?;
     found.event_files = files.len() as u64;
+    found.gaps = gaps(&files)?;
     let broken = files.par_iter().filter_map(|file| {
         let mut rows = 0;
         let read = lake.read_events(file, &mut |batch| rows += batch.rows() as u64);
@@ -58,9 +65,8 @@ pub fn verify(lake: &Lake, run: &Run) -> Result<Verified, RollupError> {
         let wrong = recount.wrong.into_iter();
         found.problems.extend(wrong.map(|day| format!("rollups: {day}: not what the events add up to")));
     }
-    match Snapshot::current(lake.store()) {
-        Ok(_) | Err(SnapshotError::None) => {}
-        Err(error) => found.problems.push(error.to_string()),
-    }
+    let (rankings, problems) = snapshot::check_all(lake.store())?;
+    found.rankings = rankings;
+    found.problems.extend(problems);
     Ok(found)
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use topsell::ingest;
-use topsell::lake::{Doing, Lake};
+use topsell::lake::{Doing, Known, Lake};
 use topsell::pipeline::{self, Caller, Step};
 use topsell::rank::{Measure, Rules};
 use topsell::rollup::{Rollups, Scope, Wanted};
@@ -15,6 +15,7 @@ use topsell::snapshot::Snapshot;
 use topsell::store::{Patience, Store};
 use topsell::time::{Decay, Hour, Timestamp, Window};
 use topsell::trace::Run;
+use topsell::upkeep::Keep;
 
 use crate::world::World;
 use disk::{Faults, Manner};
@@ -26,6 +27,8 @@ const SECOND: &str = "ts,event_id,item_id,category,quantity\n\
     2017-01-14T10:30:00Z,e3,c,Books/Old,5\n\
     2017-01-14T12:00:00Z,e4,a,Toys,7\n\
     not-a-time,e5,a,Toys,7\n";
+/// Replaces what the second log brought.
+const OTHER: &str = "ts,event_id,item_id,category,quantity\n2017-01-14T12:30:00Z,e6,d,Toys,1\n";
 const AS_OF: &str = "2017-01-15T00:00:00Z";
 
 #[test]
@@ -65,10 +68,82 @@ fn a_rollup_from_the_ground_that_fails_anywhere_leaves_the_lake_before_or_after(
 fn a_merge_that_fails_anywhere_changes_no_row() {
     let prepare =
         |world: &World| vec![ingest_step(world, "second.csv"), Step::Rollup { scope: Scope::Changed }];
-    let compact = |_: &World| Step::Compact { doing: Doing::Applying };
-    let (before, after) = every_failure_leaves_before_or_after(&compact, &[&prepare]);
+    let (before, after) = every_failure_leaves_before_or_after(&|_| compact_step(), &[&prepare]);
     assert!(after.event_files < before.event_files, "there was something to merge");
     assert_eq!((after.events, after.sums, after.ranking), (before.events, before.sums, before.ranking));
+}
+
+#[test]
+fn a_replacement_that_fails_anywhere_leaves_the_lake_before_or_after() {
+    let prepare = |world: &World| {
+        vec![ingest_step(world, "second.csv"), Step::Rollup { scope: Scope::Changed }, compact_step()]
+    };
+    let replace = |world: &World| {
+        let second = blake3::hash(SECOND.as_bytes()).to_hex();
+        let plan = ingest::plan(&[world.path("other.csv")], None).called(&second).expect("a good name");
+        let options = ingest::Options { known: Known::Replace, ..options() };
+        Step::Ingest { plan, options, slice_bytes: None }
+    };
+    let (before, after) = every_failure_leaves_before_or_after(&replace, &[&prepare]);
+    assert_eq!((before.events, after.events), (5, 4), "two rows went for the one that came");
+}
+
+/// Dropping hours and their sums are two commits, in two tables; each is whole by itself, and the
+/// files go last.
+#[test]
+fn a_prune_that_fails_anywhere_leaves_each_table_before_or_after() {
+    let world = world();
+    let day = |world: &World| {
+        vec![
+            ingest_step(world, "first.csv"),
+            rank_step(),
+            ingest_step(world, "second.csv"),
+            rank_step(),
+            compact_step(),
+        ]
+    };
+    let prune = Step::Prune {
+        keep: Keep {
+            retention_hours: Some(13),
+            // After every file's last change, so that all that can go goes.
+            versions_since: Timestamp::parse("2100-01-01T00:00:00Z").expect("a good moment"),
+            rankings_since: Timestamp::parse("2100-01-01T00:00:00Z").expect("a good moment"),
+        },
+        doing: Doing::Applying,
+    };
+    for step in day(&world) {
+        attempt(&world, "before", &step, &never()).expect("nothing fails yet");
+    }
+    let before = seen(&world.path("before"));
+    copy(&world.path("before"), &world.path("after"));
+    attempt(&world, "after", &prune, &never()).expect("nothing fails yet");
+    let after = seen(&world.path("after"));
+    assert!(after.events < before.events && after.sums.len() < before.sums.len(), "{after:?}");
+    assert_eq!(after.ranking, before.ranking);
+    let files = |lake: &str| world.files(lake).into_iter().filter(|name| !name.ends_with(".lock")).count();
+    let left = files("after");
+    assert!(left < files("before"), "files went");
+    for manner in [Manner::Undone, Manner::DoneUntold] {
+        for operations in 0.. {
+            let lake = format!("lake-{manner:?}-{operations}");
+            copy(&world.path("before"), &world.path(&lake));
+            let faults = Faults::after(operations, manner);
+            let outcome = attempt(&world, &lake, &prune, &faults);
+            let seen_now = seen(&world.path(&lake));
+            let is_whole = [&before, &after].iter().any(|whole| seen_now.events == whole.events)
+                && [&before, &after].iter().any(|whole| seen_now.sums == whole.sums);
+            assert!(
+                is_whole && seen_now.ranking == before.ranking,
+                "after {operations} operations {manner:?}"
+            );
+            attempt(&world, &lake, &prune, &never()).expect("a second try succeeds");
+            assert_eq!(seen(&world.path(&lake)), after, "after {operations} operations {manner:?}");
+            if outcome.is_ok() && !faults.have_struck() {
+                assert!(operations > 10, "the faults were never near the step");
+                break;
+            }
+        }
+    }
 }
 
 #[test]
@@ -138,6 +213,7 @@ fn world() -> World {
     let world = World::new();
     world.write("first.csv", FIRST);
     world.write("second.csv", SECOND);
+    world.write("other.csv", OTHER);
     world
 }
 
@@ -182,11 +258,15 @@ fn seen(lake: &Path) -> Seen {
 }
 
 fn ingest_step(world: &World, file: &str) -> Step {
-    Step::Ingest {
-        plan: ingest::plan(&[world.path(file)], None),
-        options: ingest::Options { now: now(), max_skew_seconds: 3_600, doing: Doing::Applying },
-        slice_bytes: None,
-    }
+    Step::Ingest { plan: ingest::plan(&[world.path(file)], None), options: options(), slice_bytes: None }
+}
+
+fn options() -> ingest::Options {
+    ingest::Options { now: now(), max_skew_seconds: 3_600, doing: Doing::Applying, known: Known::Skip }
+}
+
+fn compact_step() -> Step {
+    Step::Compact { doing: Doing::Applying }
 }
 
 fn rank_step() -> Step {

@@ -34,7 +34,7 @@ fn the_program_says_what_it_does() {
         stdout:   rollup  Bring the sums up to date with the events
         stdout:   rank    Rank every category and the whole shop, and publish the ranking
         stdout:   show    Show the best sellers, from the newest published ranking
-        stdout:   lake    Look after the lake: merge small files, check it, see what is in it
+        stdout:   lake    Look after the lake: merge small files, let go of old ones, check it, see what is in it
         stdout: 
         stdout: Options:
         stdout:   -h, --help     Print help
@@ -99,6 +99,12 @@ fn the_help_says_what_a_log_looks_like() {
         stdout:       --dry-run
         stdout:           Read and report, and write nothing
         stdout: 
+        stdout:       --batch-id <ID>
+        stdout:           What the batch of the only input is called; by its content unless given
+        stdout: 
+        stdout:       --force
+        stdout:           Take in again what was taken in before, instead of what it brought then
+        stdout: 
         stdout:       --slice-size <SIZE>
         stdout:           Bytes into which long inputs are cut, such as 64MiB; bounds the memory used, and is set
         stdout:           for good when a lake is made
@@ -132,7 +138,7 @@ fn the_help_says_what_a_log_looks_like() {
         stdout:   ts          when: RFC 3339 with an offset, or an epoch number, whose unit is told by its
         stdout:               size: below 10^11 seconds, below 10^14 milliseconds, else microseconds
         stdout:   item_id     what was bought
-        stdout:   event_id    optional: the same id in the same hour counts once
+        stdout:   event_id    optional: the same id counts once a day
         stdout:   category    optional: paths split by |, levels by /; inside a level %25 %2F %7C
         stdout:   categories  NDJSON and Parquet, instead: an array of paths, or of arrays of levels
         stdout:   event_type  optional: `purchase` unless given

@@ -56,7 +56,9 @@ fn merging_changes_no_ranking_and_is_planned_before_it_is_done() {
 fn a_whole_lake_is_found_whole() {
     let world = scattered();
     expect![[r#"
-        stderr: verify: 108 event files, 6 rollup files, sums of 6 days of categories counted again; all is well
+        stderr: gap: no events for 16 hours from 2017-01-12T08:00:00Z
+        stderr: gap: no events for 16 hours from 2017-01-13T08:00:00Z
+        stderr: verify: 108 event files, 6 rollup files, 6 rankings, sums of 6 days of categories counted again; all is well
         exit code 0
     "#]]
     .assert_eq(&world.run("lake verify").whole());

@@ -1,6 +1,7 @@
 //! Everything that is promised, in one test binary: a file per command, a file per promise.
 
 mod bad_input;
+mod batches;
 mod concurrency;
 mod faults;
 mod house;
@@ -10,6 +11,7 @@ mod jobs;
 mod kill;
 mod lake;
 mod oracle;
+mod prune;
 mod rank;
 mod readme;
 mod rollup;

@@ -157,7 +157,8 @@ fn a_version_of_another_hour_takes_back_what_was_counted() {
         item,units,purchases,amount
         apple,1,1,0.0000
         Food: 1
-    "#]].assert_eq(&log("ten.csv", 10, 1));
+    "#]]
+    .assert_eq(&log("ten.csv", 10, 1));
     expect![[r#"
         stderr: rollup: 2 hours summed from 1 event, 0 rows written, 1 repeated event left out, 1 event id with differing contents counted once
         exit code 0

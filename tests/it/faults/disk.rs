@@ -27,7 +27,7 @@ pub struct Faults {
 pub enum Manner {
     /// It does nothing.
     Undone,
-    /// A write is on disk, and its success is not told.
+    /// A write or removal is on disk, and its success is not told.
     DoneUntold,
 }
 
@@ -109,6 +109,9 @@ impl ObjectStore for FaultyDisk {
     fn delete_stream(&self, at: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         match self.check() {
             Ok(()) => self.disk.delete_stream(at),
+            Err(_) if self.faults.manner == Manner::DoneUntold => {
+                self.disk.delete_stream(at).map(|_| Err(failure())).boxed()
+            }
             Err(error) => stream::once(async { Err(error) }).boxed(),
         }
     }

@@ -1,0 +1,54 @@
+//! What a lake is told once for all who work on it: `topsell.toml` in its folder.
+//!
+//! ```toml
+//! retention = "400d"    # hours older than this are refused and dropped; everything stays unless said
+//! ```
+
+use serde::Deserialize;
+
+use crate::lake::{Lake, LakeError};
+use crate::time::{Hour, Timestamp, parse_hours};
+
+/// The file's name below the lake.
+pub(super) const FILE: &str = "topsell.toml";
+
+/// A lake's settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LakeSettings {
+    /// How many hours are kept; all of them where none.
+    pub retention_hours: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    retention: Option<String>,
+}
+
+impl LakeSettings {
+    /// Returns the oldest hour that is kept; none where all are.
+    pub fn oldest_kept(&self, now: Timestamp) -> Option<Hour> {
+        self.retention_hours.map(|hours| now.hour().plus(-i32::try_from(hours).unwrap_or(i32::MAX)))
+    }
+}
+
+impl Lake {
+    /// Reads the lake's settings; the defaults where nothing is written.
+    ///
+    /// # Errors
+    /// Names the file and says what is wrong with it.
+    pub fn settings(&self) -> Result<LakeSettings, LakeError> {
+        let bytes = match self.store().get(FILE) {
+            Err(error) if error.is_not_found() => return Ok(LakeSettings::default()),
+            bytes => bytes?,
+        };
+        let bad = |what: String| {
+            let file = self.store().root().join(FILE).display().to_string();
+            LakeError::BadSettings { file, what: what.trim_end().to_owned() }
+        };
+        let text = std::str::from_utf8(&bytes).map_err(|_| bad("it is not UTF-8".to_owned()))?;
+        let written: Written = toml::from_str(text).map_err(|error| bad(error.to_string()))?;
+        let hours = |text: &String| parse_hours(text).map_err(|error| bad(format!("retention: {error}")));
+        Ok(LakeSettings { retention_hours: written.retention.as_ref().map(hours).transpose()? })
+    }
+}

@@ -1,0 +1,118 @@
+//! What files there are, and removing those that nothing needs.
+
+use std::collections::BTreeSet;
+use std::path::Path as FsPath;
+
+use futures::TryStreamExt;
+use object_store::{Error, ObjectStoreExt};
+
+use crate::store::{Store, StoreError};
+
+/// A file as the disk lists it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StoredFile {
+    /// Path below the root.
+    pub path: String,
+    pub size_bytes: u64,
+    /// When it was last written, in milliseconds since 1970.
+    pub modified_ms: i64,
+}
+
+/// Tells whether a path is that of a file whose writer has not named it yet: `….parquet#1`.
+pub fn is_unfinished(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let number = name.rsplit_once('#').map(|(_, number)| number);
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+impl Store {
+    /// Returns the files below a folder, at whatever depth; none where it is not there.
+    ///
+    /// # Errors
+    /// Names the folder.
+    pub fn files(&self, folder: &str) -> Result<Vec<StoredFile>, StoreError> {
+        let at = self.absolute(folder)?;
+        let listed = self.runtime.block_on(self.durable.list(Some(&at)).try_collect::<Vec<_>>());
+        let prefix = format!("{at}/");
+        let files = listed.map_err(|e| StoreError::new(&self.shown(folder), e))?.into_iter();
+        let files = files.filter_map(|meta| {
+            let below = meta.location.as_ref().strip_prefix(&prefix)?;
+            let modified_ms = meta.last_modified.timestamp_millis();
+            Some(StoredFile { path: format!("{folder}/{below}"), size_bytes: meta.size, modified_ms })
+        });
+        Ok(files.collect())
+    }
+
+    /// Returns the files below a folder that were never finished: their writers are at work, or dead.
+    ///
+    /// # Errors
+    /// Names the folder.
+    pub fn unfinished_files(&self, folder: &str) -> Result<Vec<StoredFile>, StoreError> {
+        let mut found = Vec::new();
+        let mut open = vec![folder.to_owned()];
+        while let Some(folder) = open.pop() {
+            let failed = |e: std::io::Error| StoreError::io(self.shown(&folder), e);
+            let entries = match std::fs::read_dir(self.root.join(&folder)) {
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                entries => entries.map_err(failed)?,
+            };
+            for entry in entries {
+                let entry = entry.map_err(failed)?;
+                let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+                if entry.file_type().map_err(failed)?.is_dir() {
+                    open.push(path);
+                } else if is_unfinished(&path) {
+                    // Its writer may have finished or given up just now.
+                    let Ok(meta) = entry.metadata() else { continue };
+                    let since =
+                        meta.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+                    let modified_ms =
+                        since.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(0);
+                    found.push(StoredFile { path, size_bytes: meta.len(), modified_ms });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes a file; one that is not there is as good as removed.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn delete(&self, path: &str) -> Result<(), StoreError> {
+        let at = self.absolute(path)?;
+        match self.runtime.block_on(self.durable.delete(&at)) {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(StoreError::new(&self.shown(path), error)),
+        }
+    }
+
+    /// Removes files, and the folders that they leave empty; nobody may be writing there.
+    ///
+    /// # Errors
+    /// Names the file that cannot be removed.
+    pub fn remove<'a>(&self, files: impl Iterator<Item = &'a StoredFile>) -> Result<(), StoreError> {
+        let mut folders = BTreeSet::new();
+        for file in files {
+            if is_unfinished(&file.path) {
+                // The object store does not own to having such files.
+                let removed = std::fs::remove_file(self.root.join(&file.path));
+                match removed {
+                    Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(StoreError::io(self.shown(&file.path), e));
+                    }
+                    _ => {}
+                }
+            } else {
+                self.delete(&file.path)?;
+            }
+            folders.extend(FsPath::new(&file.path).parent().map(FsPath::to_owned));
+        }
+        for folder in folders {
+            // Up to the first that still holds something; the top ones always do.
+            let up = folder.ancestors().filter(|up| up.components().count() > 1);
+            up.map_while(|up| std::fs::remove_dir(self.root.join(up)).ok()).for_each(drop);
+        }
+        Ok(())
+    }
+}

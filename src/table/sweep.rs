@@ -1,0 +1,145 @@
+//! Files below a table that no kept version names, and the part of the log that none needs.
+//!
+//! Kept are the newest version, those committed since a moment, and the one that was the newest at
+//! that moment: whoever began to read then, or later, reads on.
+
+use std::collections::BTreeSet;
+
+use arrow::array::{Array, AsArray, StringArray};
+use delta_kernel::commit_range::{CommitRange, DeltaAction};
+use delta_kernel::engine::arrow_data::ArrowEngineData;
+
+use crate::store::{Store, StoreError, StoredFile, is_unfinished, url_decoded};
+use crate::table::{Table, TableError};
+
+const LOG: &str = "_delta_log";
+
+/// Files to be removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// Files of rows.
+    pub data: Vec<StoredFile>,
+    /// Commits, and sums of commits, before the last sum that a kept version needs.
+    pub log: Vec<StoredFile>,
+}
+
+impl Sweep {
+    /// Removes the files.
+    ///
+    /// # Errors
+    /// Names the file that cannot be removed; those before it are gone, and none was needed.
+    pub fn remove(&self, store: &Store) -> Result<(), StoreError> {
+        store.remove(self.data.iter().chain(&self.log))
+    }
+
+    /// Returns how many files there are, and their bytes.
+    pub fn size(&self) -> (u64, u64) {
+        let files = self.data.iter().chain(&self.log);
+        (files.clone().count() as u64, files.map(|file| file.size_bytes).sum())
+    }
+}
+
+impl Table {
+    /// Decides what to remove; nobody may be writing files that no commit names yet.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be read or the folder listed.
+    pub fn plan_sweep(&self, store: &Store, kept_since_ms: i64) -> Result<Sweep, TableError> {
+        let log = store.files(&format!("{}/{LOG}", self.name))?;
+        let newest = self.newest()?;
+        let is_kept = |file: &&StoredFile| file.modified_ms >= kept_since_ms;
+        let first_since = log.iter().filter(is_kept).filter_map(|file| commit_of(&file.path)).min();
+        // The version before it was the newest at the moment that is asked for.
+        let oldest = first_since.map_or(newest.number(), |first| first.saturating_sub(1));
+        let mut named: BTreeSet<String> = newest.files()?.into_iter().map(|file| file.path).collect();
+        named.extend(self.removed(oldest, newest.number())?);
+        let mut data = store.files(&self.name)?;
+        data.extend(store.unfinished_files(&self.name)?);
+        data.retain(|file| {
+            let below = &file.path[self.name.len() + 1..];
+            let is_hidden = below.split('/').any(|part| part.starts_with(['_', '.']));
+            // What was being written in the log when its writer died is nobody's.
+            (!is_hidden || is_unfinished(below)) && file.modified_ms < kept_since_ms && !named.contains(below)
+        });
+        let summed = log.iter().filter_map(|file| checkpoint_of(&file.path)).filter(|at| *at <= oldest).max();
+        let needless = |file: &StoredFile| match (summed, last_version_of(&file.path)) {
+            (Some(summed), Some(version)) => version < summed,
+            _ => false,
+        };
+        Ok(Sweep { data, log: log.into_iter().filter(needless).collect() })
+    }
+
+    /// Returns the files that commits after version `after` took out.
+    fn removed(&self, after: u64, until: u64) -> Result<BTreeSet<String>, TableError> {
+        let mut removed = BTreeSet::new();
+        if after >= until {
+            return Ok(removed);
+        }
+        let (failed, engine) = (|e| self.failed(e), self.engine.as_ref());
+        let range = CommitRange::builder_for(self.url.as_str(), after + 1).with_end_version(until);
+        let range = range.build(engine).map_err(failed)?;
+        let handle = std::sync::Arc::clone(&self.engine);
+        for commit in range.commits(handle, None, &[DeltaAction::Remove]).map_err(failed)? {
+            for data in commit.and_then(|commit| commit.get_actions(engine)).map_err(failed)? {
+                let data = data.and_then(ArrowEngineData::try_from_engine_data).map_err(failed)?;
+                let paths = data.record_batch().column_by_name("remove").and_then(|actions| {
+                    let paths: &StringArray =
+                        actions.as_struct_opt()?.column_by_name("path")?.as_string_opt()?;
+                    let there = (0..paths.len()).filter(|&row| actions.is_valid(row) && paths.is_valid(row));
+                    Some(there.map(|row| url_decoded(paths.value(row))).collect::<Vec<_>>())
+                });
+                removed
+                    .extend(paths.ok_or_else(|| self.damaged("a commit names files in a form of its own"))?);
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// Returns a log file's name and the version it begins with: `00000000000000000007.json`.
+fn version_and_rest(path: &str) -> Option<(u64, &str)> {
+    let name = path.rsplit('/').next()?;
+    let (digits, rest) = name.split_at_checked(20)?;
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    Some((digits.parse().ok().filter(|_| is_number)?, rest))
+}
+
+/// Returns the version that a log file commits.
+fn commit_of(path: &str) -> Option<u64> {
+    version_and_rest(path).filter(|(_, rest)| *rest == ".json").map(|(version, _)| version)
+}
+
+/// Returns the version up to which a log file sums up the log; a sum in several parts is none, for
+/// one of them may be missing.
+fn checkpoint_of(path: &str) -> Option<u64> {
+    version_and_rest(path).filter(|(_, rest)| *rest == ".checkpoint.parquet").map(|(version, _)| version)
+}
+
+/// Returns the last version that a log file is about: `7` of `7.json`, `9` of `7.9.compacted.json`.
+fn last_version_of(path: &str) -> Option<u64> {
+    let (first, rest) = version_and_rest(path)?;
+    match rest.strip_suffix(".compacted.json") {
+        Some(span) => span.strip_prefix('.')?.parse().ok(),
+        None => Some(first),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_files_tell_their_versions() {
+        let version = "00000000000000000007";
+        let path = |rest: &str| format!("events/_delta_log/{version}{rest}");
+        assert_eq!(commit_of(&path(".json")), Some(7));
+        assert_eq!(commit_of(&path(".checkpoint.parquet")), None);
+        assert_eq!(checkpoint_of(&path(".checkpoint.parquet")), Some(7));
+        assert_eq!(checkpoint_of(&path(".checkpoint.0000000001.0000000002.parquet")), None);
+        assert_eq!(last_version_of(&path(".crc")), Some(7));
+        assert_eq!(last_version_of(&path(".00000000000000000009.compacted.json")), Some(9));
+        for other in ["events/_delta_log/_last_checkpoint", "events/_delta_log/é0000000000000000007.json"] {
+            assert_eq!(last_version_of(other), None, "{other}");
+        }
+    }
+}

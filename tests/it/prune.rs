@@ -1,0 +1,236 @@
+//! `topsell lake prune`: hours past the retention, files that nothing names, old rankings.
+
+use std::time::Duration;
+
+use expect_test::expect;
+
+use crate::world::World;
+
+/// A moment after any file's last change, from which nothing looks new.
+const LATER: &str = "2100-01-01T00:00:00Z";
+
+/// A lake with a sale in each of some hours of two days, summed and ranked.
+fn shop() -> World {
+    let world = World::new();
+    let mut log = String::from("ts,event_id,item_id,category,quantity\n");
+    for (day, hour) in [(12, 1), (12, 22), (12, 23), (14, 0), (14, 5)] {
+        let line = format!("2017-01-{day}T{hour:02}:30:00Z,{day}-{hour},item{hour},Food/Fruit|A%2FB,2\n");
+        log.push_str(&line);
+    }
+    world.write("log.csv", log);
+    for command in ["ingest log.csv", "rank"] {
+        let said = world.run(command);
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+    }
+    world
+}
+
+/// Returns the data files of both tables.
+fn data_files(world: &World) -> Vec<String> {
+    let mut files = world.files("data/lake");
+    files.retain(|name| name.ends_with(".parquet") && !name.contains("_delta_log"));
+    files.retain(|name| name.starts_with("events/") || name.starts_with("rollups/"));
+    files
+}
+
+#[test]
+fn hours_past_the_retention_go_with_their_sums_and_the_plan_says_which() {
+    let world = shop();
+    let before = world.files("data");
+    expect![[r#"
+        stderr: prune: 3 hours before 2017-01-13T00:00:00Z would be dropped, 6 rows in 6 files
+        stderr: prune: 0 unneeded files and 0 old rankings would be removed, 0 bytes
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("lake prune --retention 48h --dry-run").whole());
+    assert_eq!(world.files("data"), before, "a dry run removes nothing");
+    expect![[r#"
+        stderr: prune: 3 hours before 2017-01-13T00:00:00Z dropped, 6 rows in 6 files
+        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 bytes
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("lake prune --retention 48h").whole());
+    expect![[r#"
+        item,units,purchases,amount
+        item0,2,1,0.0000
+        item5,2,1,0.0000
+        A%2FB: 2
+        Food: 2
+        Food/Fruit: 2
+    "#]]
+    .assert_eq(&world.sold());
+    expect![[r#"
+        stderr: gap: no events for 4 hours from 2017-01-14T01:00:00Z
+        stderr: verify: 4 event files, 2 rollup files, 2 rankings, sums of 2 days of categories counted again; all is well
+        exit code 0
+    "#]].assert_eq(&world.run("lake verify").whole());
+    expect![[r#"
+        stderr: prune: nothing lies before 2017-01-13T00:00:00Z
+        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 bytes
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("lake prune --retention 48h").whole());
+}
+
+#[test]
+fn without_a_retention_every_hour_stays() {
+    let world = shop();
+    let sold = world.sold();
+    expect![[r#"
+        stderr: prune: all hours are kept; neither --retention nor topsell.toml says otherwise
+        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 bytes
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("lake prune").whole());
+    assert_eq!(world.sold(), sold);
+}
+
+#[test]
+fn the_lakes_own_retention_governs_what_is_dropped_and_what_is_taken_in() {
+    let world = shop();
+    world.write("data/lake/topsell.toml", "retention = \"49h\"\n");
+    let log = "ts,item_id\n2017-01-12T22:59:59Z,old\n2017-01-12T23:00:00Z,kept\n";
+    let said = world.run_with(&["ingest", "-"], log.as_bytes());
+    expect![[r#"
+        stderr: rejected: -:2: ts `2017-01-12T22:59:59Z` is older than what this lake keeps, which begins at 2017-01-12T23:00:00Z
+        stderr: ingest: 2 read = 1 accepted + 0 duplicate + 1 rejected, 1 new batch
+        exit code 4
+    "#]].assert_eq(&said.whole());
+    expect![[r#"
+        stderr: prune: 2 hours before 2017-01-12T23:00:00Z dropped, 4 rows in 4 files
+        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 bytes
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("lake prune").whole());
+    expect![[r#"
+        item,units,purchases,amount
+        item0,2,1,0.0000
+        item23,2,1,0.0000
+        item5,2,1,0.0000
+        kept,1,1,0.0000
+        A%2FB: 3
+        Food: 3
+        Food/Fruit: 3
+    "#]]
+    .assert_eq(&world.sold());
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused_and_nothing_is_lost() {
+    let world = shop();
+    for (settings, what) in [
+        ("retention = 400\n", "integer"),
+        ("retention = \"400\"\n", "is not a length of time"),
+        ("retention = \"90m\"\n", "whole hours"),
+        ("retentoin = \"400d\"\n", "unknown field `retentoin`"),
+        ("retention = \"400d", "TOML parse error"),
+        ("\u{0}", "TOML parse error"),
+    ] {
+        world.write("data/lake/topsell.toml", settings);
+        for command in ["lake prune", "ingest log.csv"] {
+            let said = world.run(command);
+            assert_eq!(said.code, Some(2), "{}", said.whole());
+            assert!(said.stderr.contains("topsell.toml: ") && said.stderr.contains(what), "{}", said.whole());
+        }
+    }
+    std::fs::remove_file(world.path("data/lake/topsell.toml")).expect("a file can be removed");
+    assert!(world.run("lake prune").stderr.contains("all hours are kept"));
+}
+
+#[test]
+fn files_that_no_kept_version_names_go_and_the_others_stay() {
+    let world = shop();
+    let ranking = world.snapshot("data/lake");
+    world.write("more.csv", "ts,item_id,category\n2017-01-12T01:30:00Z,more,Food/Fruit\n");
+    for command in ["ingest more.csv", "rollup", "lake compact"] {
+        assert_eq!(world.run(command).code, Some(0));
+    }
+    // What a killed run leaves: a file that no commit names, and one that was never finished.
+    let folder = "data/lake/events/event_type=purchase/category=Food/date=2017-01-12/hour=1";
+    world.write(&format!("{folder}/0123456789abcdef-00000.parquet"), "litter");
+    world.write(&format!("{folder}/fedcba9876543210-00000.parquet#1"), "half");
+    world.write("data/lake/events/_delta_log/00000000000000000099.json#1", "half");
+    // Somebody else's, which the format tells us to leave alone.
+    world.write("data/lake/events/_somebody/else.parquet", "not ours");
+    let all = data_files(&world);
+    expect![[r#"
+        stderr: prune: all hours are kept; neither --retention nor topsell.toml says otherwise
+        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 bytes
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("lake prune").whole());
+    assert_eq!(data_files(&world), all, "all are newer than a week");
+    let said = world.run(&format!("lake prune --now {LATER} --keep-versions 0s"));
+    assert!(said.stderr.contains("6 unneeded files and 0 old rankings removed"), "{}", said.whole());
+    let left = world.files("data/lake/events");
+    assert!(!left.iter().any(|name| name.contains('#') || name.contains("0123456789abcdef")), "{left:?}");
+    assert!(left.contains(&"_somebody/else.parquet".to_owned()), "{left:?}");
+    let stats: serde_json::Value =
+        serde_json::from_str(&world.run("lake stats").stdout).expect("stats are JSON");
+    let live = stats["events"]["files"].as_u64().zip(stats["rollups"]["files"].as_u64());
+    let live = live.map(|(events, rollups)| events + rollups + 1);
+    assert_eq!(Some(data_files(&world).len() as u64), live, "what is named is all that is left");
+    assert_eq!(world.snapshot("data/lake"), ranking);
+    assert_eq!(world.run("lake verify").code, Some(0));
+}
+
+#[test]
+fn old_rankings_go_but_never_the_newest() {
+    let world = shop();
+    assert_eq!(world.run("rank --as-of 2017-01-14T00:00:00Z").code, Some(0));
+    let newest = world.snapshot("data/lake");
+    let parquet = |world: &World| world.files("data/lake/rankings").len();
+    assert_eq!(parquet(&world), 3, "two rankings and the pointer");
+    world.run("lake prune");
+    assert_eq!(parquet(&world), 3, "both are new");
+    let said = world.run(&format!("lake prune --now {LATER}"));
+    assert!(said.stderr.contains(" and 1 old ranking removed"), "{}", said.whole());
+    assert_eq!((parquet(&world), world.snapshot("data/lake")), (2, newest));
+}
+
+/// A year of batches a minute must not make every look at the log longer.
+#[test]
+fn the_log_is_cut_where_its_summary_begins_and_says_the_same_after() {
+    let world = World::new();
+    for batch in 0..60 {
+        let log = format!("ts,item_id,quantity\n2017-01-14T10:{batch:02}:00Z,a,1\n");
+        let said = world.run_with(&["-q", "ingest", "--format", "csv", "-"], log.as_bytes());
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+    }
+    let sold = world.sold();
+    let log = |world: &World| world.files("data/lake/events/_delta_log").len();
+    let before = log(&world);
+    assert_eq!(world.run(&format!("lake prune --now {LATER} --keep-versions 0s")).code, Some(0));
+    assert!(log(&world) < before / 2, "{before} files became {}", log(&world));
+    assert_eq!(world.sold(), sold);
+    let again = world
+        .run_with(&["ingest", "--format", "csv", "-"], b"ts,item_id,quantity\n2017-01-14T10:00:00Z,a,1\n");
+    assert!(again.stderr.contains("1 duplicate"), "the first batch is still known: {}", again.whole());
+    assert_eq!(world.run("lake verify").code, Some(0));
+}
+
+/// The version that was the newest when the kept time began is kept whole.
+#[test]
+fn whoever_began_to_read_within_the_kept_time_reads_on() {
+    let world = shop();
+    world.write("clock", "");
+    let now = std::fs::metadata(world.path("clock")).and_then(|file| file.modified());
+    let now = now.expect("a file has a time");
+    let old = now - Duration::from_secs(10 * 86_400);
+    for name in world.files("data/lake") {
+        let file = std::fs::File::options().write(true).open(world.path("data/lake").join(name));
+        file.and_then(|file| file.set_modified(old)).expect("a file's time can be set");
+    }
+    let standing = data_files(&world);
+    world.write("more.csv", "ts,item_id,category\n2017-01-12T01:30:00Z,more,Food/Fruit\n");
+    for command in ["ingest more.csv", "rollup", "lake compact"] {
+        assert_eq!(world.run(command).code, Some(0));
+    }
+    let now = jiff::Timestamp::try_from(now + Duration::from_secs(60)).expect("a good moment");
+    let said = world.run(&format!("lake prune --now {now}"));
+    assert!(said.stderr.contains("0 unneeded files"), "{}", said.whole());
+    let left = data_files(&world);
+    assert!(standing.iter().all(|name| left.contains(name)), "of {standing:?} is left {left:?}");
+    let said = world.run(&format!("lake prune --now {now} --keep-versions 0s"));
+    assert!(!said.stderr.contains("0 unneeded files"), "{}", said.whole());
+}
