@@ -1,5 +1,7 @@
 //! One batch into the `events` table: its files first, then the commit that names them.
 
+use std::sync::{Mutex, PoisonError};
+
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
@@ -62,7 +64,12 @@ impl Lake {
     /// # Errors
     /// Fails where the table's log cannot be read.
     pub fn known_batch(&self, id: &str) -> Result<Option<u64>, LakeError> {
-        Ok(lines_of(self.events.newest()?.transaction(id)?))
+        let newest = self.events.newest()?;
+        let lines = lines_of(newest.transaction(id)?);
+        if lines.is_none() {
+            self.unknown.remember(id, newest.number());
+        }
+        Ok(lines)
     }
 
     /// Returns how many batches have come in since the lake was made.
@@ -93,7 +100,10 @@ impl Lake {
             // Asked of the very version that is committed on: who brings the same batch in between
             // makes this commit fail.
             let newest = self.events.newest()?;
-            let known = lines_of(newest.transaction(batch.id)?);
+            let known = match self.unknown.forget(batch.id) == Some(newest.number()) {
+                true => None,
+                false => lines_of(newest.transaction(batch.id)?),
+            };
             let (mut adds, mut removes) = (adds.clone(), Vec::new());
             let appended = match (known, batch.known) {
                 (Some(lines), Known::Skip) => return Ok(Appended::Known { lines }),
@@ -172,6 +182,23 @@ impl Lake {
         let files = files?;
         bulk.finish()?;
         Ok(files)
+    }
+}
+
+/// Batches that were looked for and not found, and in which version; the log of a lake that has
+/// taken in a batch a minute for a year is too long to be searched twice for each.
+#[derive(Default)]
+pub(super) struct Unknown {
+    by_id: Mutex<HashMap<String, u64>>,
+}
+
+impl Unknown {
+    fn remember(&self, id: &str, version: u64) {
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), version);
+    }
+
+    fn forget(&self, id: &str) -> Option<u64> {
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
     }
 }
 

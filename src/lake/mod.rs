@@ -22,6 +22,8 @@ mod settings;
 use crate::store::{Lock, LockError, Patience, Store};
 use crate::table::{Sweep, Table};
 
+use append::Unknown;
+
 pub use append::{Appended, Batch, Known};
 pub use drop::Dropped;
 pub use error::LakeError;
@@ -53,6 +55,7 @@ pub struct Lake {
     store: Store,
     events: Table,
     slice_bytes: u64,
+    unknown: Unknown,
 }
 
 impl Lake {
@@ -111,12 +114,12 @@ impl Lake {
     ///
     /// # Errors
     /// Fails where the disk does; what is removed no version needed.
-    pub fn sweep(&self, kept_since_ms: i64, doing: Doing) -> Result<Sweep, LakeError> {
+    pub fn sweep(&self, kept_since_ms: i64, now_ms: i64, doing: Doing) -> Result<Sweep, LakeError> {
         let _alone = match doing {
             Doing::Planning => None,
             Doing::Applying => Some(self.store.enter_alone(WRITERS)?),
         };
-        let sweep = self.events.plan_sweep(&self.store, kept_since_ms)?;
+        let sweep = self.events.plan_sweep(&self.store, kept_since_ms, now_ms)?;
         if doing == Doing::Applying {
             sweep.remove(&self.store)?;
         }
@@ -146,7 +149,7 @@ impl Lake {
             }
             None => DEFAULT_SLICE_BYTES,
         };
-        Ok(Lake { store, events, slice_bytes })
+        Ok(Lake { store, events, slice_bytes, unknown: Unknown::default() })
     }
 }
 

@@ -137,8 +137,8 @@ impl Rollups {
     ///
     /// # Errors
     /// Fails where the disk does; what is removed no version needed.
-    pub fn sweep(&self, kept_since_ms: i64, doing: Doing) -> Result<Sweep, RollupError> {
-        let sweep = self.table.plan_sweep(&self.store, kept_since_ms)?;
+    pub fn sweep(&self, kept_since_ms: i64, now_ms: i64, doing: Doing) -> Result<Sweep, RollupError> {
+        let sweep = self.table.plan_sweep(&self.store, kept_since_ms, now_ms)?;
         if doing == Doing::Applying {
             sweep.remove(&self.store)?;
         }

@@ -151,11 +151,12 @@ impl Table {
     fn latest(&self) -> Result<SnapshotRef, TableError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = self.engine.as_ref();
-        let newest = match seen.take() {
-            Some(snapshot) => Snapshot::builder_from(snapshot).build(engine),
-            None => Snapshot::builder_for(self.url.as_str()).build(engine),
-        }
-        .map_err(|e| self.failed(e))?;
+        // What was seen may have been swept since; then the log is read from its beginning.
+        let after_seen = seen.take().and_then(|seen| Snapshot::builder_from(seen).build(engine).ok());
+        let newest = match after_seen {
+            Some(snapshot) => snapshot,
+            None => Snapshot::builder_for(self.url.as_str()).build(engine).map_err(|e| self.failed(e))?,
+        };
         *seen = Some(Arc::clone(&newest));
         Ok(newest)
     }

@@ -1,7 +1,9 @@
 //! Files below a table that no kept version names, and the part of the log that none needs.
 //!
 //! Kept are the newest version, those committed since a moment, and the one that was the newest at
-//! that moment: whoever began to read then, or later, reads on.
+//! that moment: whoever began to read then, or later, reads on. The first of these and the newest
+//! keep their sums of the log; those in between only save reading, and weigh the more the more
+//! batches the log remembers.
 
 use std::collections::BTreeSet;
 
@@ -13,6 +15,8 @@ use crate::store::{Store, StoreError, StoredFile, is_unfinished, url_decoded};
 use crate::table::{Table, TableError};
 
 const LOG: &str = "_delta_log";
+/// How long a sum of the log that others make needless stays for those who are reading it.
+const READ_WITHIN_MS: i64 = 3_600_000;
 
 /// Files to be removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +48,7 @@ impl Table {
     ///
     /// # Errors
     /// Fails where the log cannot be read or the folder listed.
-    pub fn plan_sweep(&self, store: &Store, kept_since_ms: i64) -> Result<Sweep, TableError> {
+    pub fn plan_sweep(&self, store: &Store, kept_since_ms: i64, now_ms: i64) -> Result<Sweep, TableError> {
         let log = store.files(&format!("{}/{LOG}", self.name))?;
         let newest = self.newest()?;
         let is_kept = |file: &&StoredFile| file.modified_ms >= kept_since_ms;
@@ -61,10 +65,13 @@ impl Table {
             // What was being written in the log when its writer died is nobody's.
             (!is_hidden || is_unfinished(below)) && file.modified_ms < kept_since_ms && !named.contains(below)
         });
-        let summed = log.iter().filter_map(|file| checkpoint_of(&file.path)).filter(|at| *at <= oldest).max();
-        let needless = |file: &StoredFile| match (summed, last_version_of(&file.path)) {
-            (Some(summed), Some(version)) => version < summed,
-            _ => false,
+        let sums = || log.iter().filter_map(|file| checkpoint_of(&file.path));
+        let (first, last) = (sums().filter(|at| *at <= oldest).max(), sums().max());
+        let needless = |file: &StoredFile| {
+            let is_before = last_version_of(&file.path).zip(first).is_some_and(|(at, first)| at < first);
+            let is_between = checkpoint_of(&file.path)
+                .is_some_and(|at| first.is_some_and(|first| first < at) && Some(at) < last);
+            is_before || is_between && file.modified_ms < now_ms - READ_WITHIN_MS
         };
         Ok(Sweep { data, log: log.into_iter().filter(needless).collect() })
     }

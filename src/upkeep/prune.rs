@@ -60,9 +60,9 @@ pub fn prune(
         rollup::rollup(lake, Scope::Changed, now_ms, run)?;
     }
     let versions_since_ms = keep.versions_since.micros() / 1_000;
-    let mut swept = vec![lake.sweep(versions_since_ms, doing)?];
+    let mut swept = vec![lake.sweep(versions_since_ms, now_ms, doing)?];
     if let Some(rollups) = rollups {
-        swept.push(rollups.sweep(versions_since_ms, doing)?);
+        swept.push(rollups.sweep(versions_since_ms, now_ms, doing)?);
     }
     for (files, size_bytes) in swept.iter().map(crate::table::Sweep::size) {
         pruned.files += files;
