@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 DEMO_LAKE := data/lake
 BENCH := data/bench
+INTEROP := data/interop
 
 .PHONY: demo check bench soak interop figures clean
 
@@ -33,8 +34,10 @@ bench: $(VENV)/bench
 soak:
 	TOPSELL_KILL_ROUNDS=2000 PROPTEST_CASES=500 $(CARGO) test --locked --test it -- kill:: oracle::
 
-# Reads both tables of the demo's lake with a reader that is not ours, and compares the sums.
+# Reads both tables with readers that are not ours and compares the sums: of the demo's lake, and of
+# one with a hundred and more commits behind it, merged and pruned.
 interop: demo $(VENV)/interop
+	$(VENV)/bin/python tests/interop/history.py "$(TOPSELL)" data/complete-journey $(INTEROP)
 	$(VENV)/bin/python tests/interop/interop.py $(DEMO_LAKE) --expect-events 57401 --expect-units 4801143 --expect-amount 171618.91
 
 # Compares every row of the demo's ranking with figures computed apart from the program.
@@ -47,4 +50,4 @@ $(VENV)/%: tests/%/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(DEMO_LAKE) $(BENCH) $(VENV)
+	rm -rf $(DEMO_LAKE) $(BENCH) $(INTEROP) $(VENV)

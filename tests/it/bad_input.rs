@@ -1,6 +1,7 @@
 //! Whatever is put in: a bad line costs that line, a bad file that file, and the user is told.
 
 mod arbitrary;
+mod hundred;
 mod lakes;
 
 use expect_test::expect;
