@@ -24,6 +24,8 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug)]
 pub enum RawTime<'a> {
     Text(&'a str),
+    /// The `date` that a log shipper put in.
+    Stamp(&'a str),
     Epoch(i64),
     Micros(i64),
     Missing,
@@ -132,6 +134,7 @@ impl Builder {
     fn time(&self, raw: RawTime<'_>) -> Result<Timestamp, Refusal> {
         let ts = match raw {
             RawTime::Text(text) => Timestamp::parse(text),
+            RawTime::Stamp(text) => Timestamp::parse_stamp(text),
             RawTime::Epoch(value) => Timestamp::from_epoch(value),
             RawTime::Micros(value) => Timestamp::from_micros(value),
             RawTime::Missing => Err(TimestampError::Empty),
@@ -141,6 +144,7 @@ impl Builder {
                 Refusal::of("ts", "ts is empty; every event needs one")
             }
             (_, RawTime::Text(text)) => Refusal::of("ts", format!("ts `{}` {error}", shown(text))),
+            (_, RawTime::Stamp(text)) => Refusal::of("date", format!("date `{}` {error}", shown(text))),
             (_, RawTime::Epoch(value) | RawTime::Micros(value)) => {
                 Refusal::of("ts", format!("ts `{value}` {error}"))
             }

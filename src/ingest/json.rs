@@ -1,7 +1,8 @@
 //! Lines of NDJSON into fields.
 //!
 //! Values may be texts or plain numbers. `categories` is an array of paths, or of arrays of
-//! levels; where it is given, `category` is not looked at.
+//! levels; where it is given, `category` is not looked at. Where there is no `ts`, a log shipper's
+//! `date` is taken for it, and else the time beside the record.
 
 use std::borrow::Cow;
 
@@ -10,12 +11,15 @@ use serde_json::value::RawValue;
 
 use crate::event::{CategoryError, PathSet, check_path, encode_levels};
 use crate::ingest::builder::{Builder, RawCategories, RawEvent, RawTime, Refusal};
+use crate::source::tagged_record;
 
 /// One line's fields, as they are written.
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(borrow)]
     ts: Option<&'a RawValue>,
+    #[serde(borrow)]
+    date: Option<&'a RawValue>,
     #[serde(borrow)]
     event_id: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -39,16 +43,21 @@ struct Line<'a> {
 pub fn read_line(line: &[u8], into: &mut Builder) -> Result<(), Refusal> {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
     let text = std::str::from_utf8(line).map_err(|_| Refusal::line("line is not UTF-8"))?;
+    let (stamp, record) = match tagged_record(text) {
+        Some(tagged) => (Some(tagged.time), tagged.record.trim_end().strip_suffix(']')),
+        None => (None, Some(text)),
+    };
     // The library would take an array for the fields in their order.
-    if !text.trim_start().starts_with('{') {
-        return Err(Refusal::line("line is not a JSON object"));
-    }
-    let fields: Line<'_> = serde_json::from_str(text).map_err(|error| {
+    let record = record
+        .filter(|record| record.trim_start().starts_with('{'))
+        .ok_or_else(|| Refusal::line("line is not a JSON object"))?;
+    let fields: Line<'_> = serde_json::from_str(record).map_err(|error| {
         let whole = error.to_string();
         let what = whole.split(" at line ").next().unwrap_or(&whole);
         Refusal::line(format!("line is not a JSON object: {what} at character {}", error.column()))
     })?;
     let ts = scalar("ts", fields.ts)?;
+    let date = scalar("date", fields.date.filter(|_| ts.is_none()))?;
     let event_id = scalar("event_id", fields.event_id)?;
     let item_id = scalar("item_id", fields.item_id)?;
     let event_type = scalar("event_type", fields.event_type)?;
@@ -63,7 +72,11 @@ pub fn read_line(line: &[u8], into: &mut Builder) -> Result<(), Refusal> {
         }
     };
     into.accept(&RawEvent {
-        ts: ts.as_deref().map_or(RawTime::Missing, RawTime::Text),
+        ts: match (ts.as_deref(), date.as_deref().or(stamp)) {
+            (Some(ts), _) => RawTime::Text(ts),
+            (None, Some(stamp)) => RawTime::Stamp(stamp),
+            (None, None) => RawTime::Missing,
+        },
         event_id: event_id.as_deref(),
         item_id: item_id.as_deref(),
         categories,

@@ -3,6 +3,7 @@
 //! Invariant: nothing is taken on trust from a name that the bytes tell better. Compression is
 //! told by how the bytes begin, the form by the name or, of a stream, by how its text begins.
 
+mod tagged;
 mod unpack;
 
 use std::fs::File;
@@ -12,6 +13,7 @@ use std::path::Path;
 use crate::store::spool;
 use crate::trace::{Run, Stage};
 
+pub use tagged::{Tagged, tagged_record};
 pub use unpack::reading_failed;
 
 /// The form of a log.
@@ -68,6 +70,9 @@ pub fn open_file<'a>(path: &Path, format: Format, run: &'a Run) -> Result<Source
 
 /// Opens a stream and unpacks it; its form is told by its beginning where `format` does not say.
 ///
+/// A stream may say [`io::ErrorKind::WouldBlock`] at any time, to have what it gave so far used.
+/// That passes through whatever unpacks it, and costs no byte.
+///
 /// # Errors
 /// Says why it cannot be read.
 pub fn open_stream<'a>(
@@ -80,7 +85,10 @@ pub fn open_stream<'a>(
         Some(format) => (format, reader),
         None => unpack::told_by_content(reader)?,
     };
-    if format == Format::Parquet { rows(spool(reader)?) } else { Ok(Source::Text { format, reader }) }
+    match format {
+        Format::Parquet => rows(spool(Untimed(reader)).map_err(reading_failed)?),
+        _ => Ok(Source::Text { format, reader }),
+    }
 }
 
 fn rows<'a>(mut file: File) -> Result<Source<'a>, SourceError> {
@@ -99,6 +107,20 @@ pub fn format_of_name(path: &Path) -> Option<Format> {
         "ndjson" | "jsonl" | "json" => Some(Format::Ndjson),
         "parquet" => Some(Format::Parquet),
         _ => None,
+    }
+}
+
+/// Reads on where a stream only says that some time has passed.
+struct Untimed<R>(R);
+
+impl<R: Read> Read for Untimed<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(into) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+        }
     }
 }
 

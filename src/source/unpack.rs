@@ -4,7 +4,10 @@ use std::io::{self, BufReader, Read};
 
 use flate2::read::MultiGzDecoder;
 
-use crate::source::{Format, SourceError};
+use crate::source::{Format, SourceError, tagged_record};
+
+/// Bytes by which a stream's form is told at most.
+const MAX_HEAD_BYTES: usize = 4_096;
 
 /// Returns what the bytes are once unpacked, told by how they begin.
 pub(super) fn unpacked<'a>(
@@ -16,7 +19,7 @@ pub(super) fn unpacked<'a>(
         match raw.read(&mut head[filled..]) {
             Ok(0) => break,
             Ok(read) => filled += read,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) if is_passing(&e) => {}
             Err(e) => return Err(e.into()),
         }
     }
@@ -32,15 +35,26 @@ pub(super) fn unpacked<'a>(
     Ok((None, Box::new(whole)))
 }
 
-/// Tells the format of a stream by how it begins.
+/// Tells the format of a stream by how it begins, from no more than its first line: a stream that
+/// is still being written may have no second one for hours.
 pub(super) fn told_by_content<'a>(
     mut reader: Box<dyn Read + 'a>,
 ) -> Result<(Format, Box<dyn Read + 'a>), SourceError> {
     let mut head = Vec::new();
-    reader.by_ref().take(4_096).read_to_end(&mut head).map_err(reading_failed)?;
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
+    while head.len() < MAX_HEAD_BYTES && !text_of(&head).contains(&b'\n') {
+        let filled = head.len();
+        head.resize(MAX_HEAD_BYTES, 0);
+        let read = reader.read(&mut head[filled..]);
+        head.truncate(filled + *read.as_ref().unwrap_or(&0));
+        match read {
+            Ok(0) => break,
+            Err(e) if !is_passing(&e) => return Err(reading_failed(e)),
+            _ => {}
+        }
+    }
+    let text = text_of(&head);
     let first_line = text.split(|&byte| byte == b'\n').next().unwrap_or(text);
-    let format = if text.starts_with(b"{") {
+    let format = if text.starts_with(b"{") || tagged_record(&String::from_utf8_lossy(first_line)).is_some() {
         Format::Ndjson
     } else if text.starts_with(b"PAR1") {
         Format::Parquet
@@ -50,6 +64,15 @@ pub(super) fn told_by_content<'a>(
         Format::Csv
     };
     Ok((format, Box::new(io::Cursor::new(head).chain(reader))))
+}
+
+fn text_of(head: &[u8]) -> &[u8] {
+    head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start()
+}
+
+/// Tells whether an error only says that some time has passed.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
 }
 
 /// A decoder whose errors say what was being unpacked.
@@ -64,7 +87,7 @@ impl<R: Read> Read for Unpacking<R> {
         self.reader.read(into).map_err(|source| {
             let kind = source.kind();
             let error = match kind {
-                io::ErrorKind::Interrupted => return source,
+                _ if is_passing(&source) => return source,
                 // zstd reports an incomplete frame so, gzip an early end.
                 io::ErrorKind::UnexpectedEof => SourceError::Truncated { compression },
                 _ => SourceError::Damaged { compression, source },

@@ -71,6 +71,21 @@ impl Timestamp {
         if is_number(text) { parse_epoch(text) } else { parse_rfc3339(text) }
     }
 
+    /// Reads what [`Timestamp::parse`] does, and `2022-11-23 14:23:54.123456`: a log shipper's own
+    /// stamp, which says no offset and is UTC.
+    ///
+    /// # Errors
+    /// As [`Timestamp::parse`].
+    pub fn parse_stamp(text: &str) -> Result<Timestamp, TimestampError> {
+        let text = text.trim();
+        match Timestamp::parse(text) {
+            Err(TimestampError::Unreadable) if text.as_bytes().get(10) == Some(&b' ') => {
+                parse_rfc3339(&format!("{text}Z"))
+            }
+            parsed => parsed,
+        }
+    }
+
     /// Returns the moment an epoch integer names, its unit told by its magnitude.
     ///
     /// # Errors
@@ -224,7 +239,8 @@ fn parse_rfc3339(text: &str) -> Result<Timestamp, TimestampError> {
     let moment: jiff::Timestamp = text.parse().map_err(|_| {
         // A moment that is written well, and yet is none, lies beyond what the calendar holds.
         let is_dated = text.get(..19).is_some_and(|local| local.parse::<civil::DateTime>().is_ok());
-        if is_dated && text.len() > 19 { TimestampError::OutOfRange } else { TimestampError::Unreadable }
+        let has_offset = is_dated && !text[19..].bytes().all(|byte| byte == b'.' || byte.is_ascii_digit());
+        if has_offset { TimestampError::OutOfRange } else { TimestampError::Unreadable }
     })?;
     // Sub-microseconds are floored, so that an hour's last nanosecond stays in its hour.
     let micros = moment.as_nanosecond().div_euclid(1_000);
@@ -254,10 +270,30 @@ mod tests {
     }
 
     #[test]
+    fn stamps_of_log_shippers_are_read_to_the_microsecond() {
+        let check = |text: &str, expected: Result<&str, TimestampError>| {
+            let got = Timestamp::parse_stamp(text).map(|t| t.to_string());
+            assert_eq!(got, expected.map(str::to_owned), "{text}");
+        };
+        check("1669213434.123456", Ok("2022-11-23T14:23:54.123456Z"));
+        check("1669213434.123456999", Ok("2022-11-23T14:23:54.123456Z"));
+        check("1669213434.000000001", Ok("2022-11-23T14:23:54Z"));
+        check("1669213434123", Ok("2022-11-23T14:23:54.123Z"));
+        check("2022-11-23T14:23:54.123456Z", Ok("2022-11-23T14:23:54.123456Z"));
+        check("2022-11-23 14:23:54.123456", Ok("2022-11-23T14:23:54.123456Z"));
+        check("2022-11-23 14:23:54", Ok("2022-11-23T14:23:54Z"));
+        check("2022-11-23 14:23:54+01:00", Ok("2022-11-23T13:23:54Z"));
+        for text in ["2022-11-23T14:23:54", "2022-11-23 ", "2022-11-23 noon"] {
+            check(text, Err(TimestampError::Unreadable));
+        }
+    }
+
+    #[test]
     fn anything_else_is_refused_with_a_reason() {
         for text in ["yesterday", "2017-01-07", "2017-01-07T13:05:00", "1.2.3", "2017-W01-1T00:00:00Z", "-"] {
             check(text, Err(TimestampError::Unreadable));
         }
+        check("2017-01-07T13:05:00.25", Err(TimestampError::Unreadable));
         check("  ", Err(TimestampError::Empty));
         check("9999-12-31T23:59:59Z", Err(TimestampError::OutOfRange));
         check("99999999999999999999", Err(TimestampError::OutOfRange));

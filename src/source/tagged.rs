@@ -1,0 +1,46 @@
+//! Lines as Fluent Bit's file output writes them unless told otherwise: `tag: [time, {record}]`.
+
+/// The parts of such a line.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Tagged<'a> {
+    /// Epoch seconds, with a fraction.
+    pub time: &'a str,
+    /// From the record's brace to the line's end, the closing bracket included.
+    pub record: &'a str,
+}
+
+/// Tells whether a line begins so, whatever its tag: a tag may have spaces, colons and brackets.
+pub fn tagged_record(line: &str) -> Option<Tagged<'_>> {
+    if line.trim_start().starts_with('{') {
+        return None;
+    }
+    line.match_indices(": [").find_map(|(at, opening)| {
+        let (time, record) = line[at + opening.len()..].split_once(',')?;
+        let record = record.trim_start();
+        let is_time = time.starts_with(|c: char| c.is_ascii_digit())
+            && time.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        (is_time && record.starts_with('{')).then_some(Tagged { time, record })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_may_look_like_anything() {
+        let check = |line: &str, expected: Option<(&str, &str)>| {
+            let got = tagged_record(line).map(|tagged| (tagged.time, tagged.record));
+            assert_eq!(got, expected, "{line}");
+        };
+        check(r#"shop: [1669213434.5, {"a":"]"}]"#, Some(("1669213434.5", r#"{"a":"]"}]"#)));
+        check(r#"a b: [x, y: [2, {}]"#, Some(("2", "{}]")));
+        check(r#"é: : [2.000000001,{}]"#, Some(("2.000000001", "{}]")));
+        check(r#": [2, {}]"#, Some(("2", "{}]")));
+        check(r#"{"a":": [2, {}]"}"#, None);
+        check(r#"shop: [2022-11-23, {}]"#, None);
+        check(r#"shop: [2, []]"#, None);
+        check("shop: [2", None);
+        check("ts,item_id", None);
+    }
+}
