@@ -83,7 +83,9 @@ pub enum Command {
 Examples:
   topsell ingest purchases-2017-01-01.csv.gz
   topsell ingest /var/spool/shop/             every log below the folder, in name order
+  topsell ingest --spool /var/spool/shop/     finished logs, moved away when they are in
   zcat *.ndjson.gz | topsell ingest --format ndjson -
+  kcat -C -t purchases | topsell ingest --commit-every 10s -
 ")]
 #[command(after_help = "\
 Columns, by the names in the header, in any order; others are dropped:
@@ -98,12 +100,29 @@ Columns, by the names in the header, in any order; others are dropped:
   amount      optional: a decimal, kept to four places, halves rounded away from zero
 
 Lines that are no events are kept in the lake's rejects/ folder with the reason, and the exit
-code is 4. Only ts and item_id are required.
+code is 4. Only ts and item_id are required; in NDJSON, `date` serves for ts, and so does the
+time of a line such as Fluent Bit writes: `tag: [1483794300.25, {\"item_id\":\"7\"}]`.
 ")]
 pub struct Ingest {
     /// Logs to read: files, folders, or - for standard input
-    #[arg(required = true, value_name = "FILE|DIR|-")]
+    #[arg(required_unless_present = "spool", value_name = "FILE|DIR|-")]
     pub inputs: Vec<PathBuf>,
+    /// Take in the finished logs directly in a folder, and move each to its done/ or failed/
+    #[arg(long, value_name = "DIR", conflicts_with = "inputs")]
+    pub spool: Option<PathBuf>,
+    /// With --spool: leave files alone that changed less than this ago; 0s to take them too
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub settle: String,
+    /// Commit what came on standard input so far every so often, such as 10s, or every so many
+    /// lines, such as 50000; may be given once each
+    #[arg(long, value_name = "TIME|LINES")]
+    pub commit_every: Vec<String>,
+    /// Answer each message on standard input when it is on disk, as the sender asks
+    #[arg(long, value_enum, value_name = "SENDER", conflicts_with_all = ["commit_every", "spool", "dry_run"])]
+    pub ack: Option<Sender>,
+    /// Exit with 0 where lines or files were rejected; they are kept and told all the same
+    #[arg(long)]
+    pub lenient: bool,
     /// Format of the inputs; told by their names unless given, of standard input by its content
     #[arg(long, value_enum)]
     pub format: Option<LogFormat>,
@@ -114,15 +133,22 @@ pub struct Ingest {
     #[arg(long)]
     pub dry_run: bool,
     /// What the batch of the only input is called; by its content unless given
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["spool", "ack", "commit_every"])]
     pub batch_id: Option<String>,
     /// Take in again what was taken in before, instead of what it brought then
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ack")]
     pub force: bool,
     /// Bytes into which long inputs are cut, such as 64MiB; bounds the memory used, and is set
     /// for good when a lake is made
     #[arg(long, value_name = "SIZE")]
     pub slice_size: Option<String>,
+}
+
+/// Who waits for answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sender {
+    /// The omprog module with confirmMessages="on", with or without useTransactions
+    Rsyslog,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

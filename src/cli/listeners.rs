@@ -32,7 +32,7 @@ impl Record {
     #[expect(clippy::disallowed_methods, reason = "this is the door: a run's length is measured here alone")]
     pub fn of(step: &Step, started: Timestamp) -> Record {
         let command = match step {
-            Step::Ingest { .. } => "ingest",
+            Step::Ingest { .. } | Step::Acknowledge { .. } => "ingest",
             Step::Rollup { .. } => "rollup",
             Step::Rank { .. } => "rank",
             Step::Compact { .. } => "compact",

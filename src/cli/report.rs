@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::cli::failure::Exit;
 use crate::cli::settings::Verbosity;
 use crate::ingest;
+use crate::ingest::Spooled;
 use crate::lake::{Doing, Dropped, Reject};
 use crate::pipeline::Done;
 use crate::rollup;
@@ -21,10 +22,17 @@ const FIRST_GAPS: usize = 10;
 /// Returns the exit code of a step that was done.
 pub fn exit_of(done: &Done) -> Exit {
     match done {
+        Done::Ingested { summary: ingest::Summary { spooled: Some(spooled), .. }, .. }
+            if !spooled.unmoved.is_empty() =>
+        {
+            Exit::CouldNot
+        }
         Done::Ingested { summary, .. } if summary.failures.is_empty() && summary.rejected == 0 => Exit::Done,
-        // Nothing at all could be read.
+        // Nothing at all could be read, and what could not be is still where it was.
         Done::Ingested { summary, .. }
-            if summary.read == 0 && summary.inputs == summary.failures.len() as u64 =>
+            if summary.read == 0
+                && summary.inputs == summary.failures.len() as u64
+                && summary.spooled.is_none() =>
         {
             Exit::CouldNot
         }
@@ -83,8 +91,20 @@ fn write_ingest(
     if more > 0 {
         writeln!(out, "known: {} taken in before", counted(more, "more input", "more inputs"))?;
     }
-    if summary.inputs == 0 {
+    if let Some(spooled) = &summary.spooled {
+        write_spooled(spooled, doing, out)?;
+    } else if summary.inputs == 0 {
         writeln!(out, "nothing to read: there is no log here")?;
+    }
+    if summary.was_stopped {
+        writeln!(out, "stopped: by a signal; what had come by then was taken")?;
+    }
+    if summary.unanswered > 0 {
+        let messages = counted(summary.unanswered, "message", "messages");
+        writeln!(
+            out,
+            "left out: {messages} that nobody committed; rsyslog sends what was not confirmed again"
+        )?;
     }
     let ingest::Summary { read, accepted, duplicate, rejected, batches, replaced, .. } = summary;
     write!(out, "ingest: {read} read = {accepted} accepted + {duplicate} duplicate + {rejected} rejected")?;
@@ -99,6 +119,25 @@ fn write_ingest(
     match doing {
         Doing::Applying => writeln!(out),
         Doing::Planning => writeln!(out, "; a dry run: nothing was written"),
+    }
+}
+
+fn write_spooled(spooled: &Spooled, doing: Doing, out: &mut dyn Write) -> io::Result<()> {
+    for name in &spooled.changed {
+        writeln!(out, "left: {name} changed while it was read; the next run takes it")?;
+    }
+    for why in &spooled.unmoved {
+        writeln!(out, "left: {why}; what it brought is in")?;
+    }
+    let Spooled { done, failed, unsettled, .. } = *spooled;
+    let done = counted(done, "file", "files");
+    match doing {
+        Doing::Applying => write!(out, "spool: {done} moved to done, {failed} to failed")?,
+        Doing::Planning => write!(out, "spool: would move {done} to done, {failed} to failed")?,
+    }
+    match unsettled {
+        0 => writeln!(out),
+        _ => writeln!(out, ", {unsettled} changed too lately to be taken"),
     }
 }
 

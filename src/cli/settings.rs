@@ -6,16 +6,16 @@ use std::time::SystemTime;
 
 use clap::ColorChoice;
 
-use crate::cli::args::{Args, By, Command, Ingest, LakeCommand, LogFormat, Rank, Rollup, Show, ShowFormat};
-use crate::cli::failure::{Failure, unless_reader_left};
+use crate::cli::args::{Args, By, Command, LakeCommand, Rank, Rollup, Show, ShowFormat};
+use crate::cli::door::Opening;
+use crate::cli::failure::{Exit, Failure, unless_reader_left};
+use crate::cli::intake::ingest_task;
 use crate::event::check_path;
-use crate::ingest;
-use crate::lake::{Doing, Known};
+use crate::lake::Doing;
 use crate::pipeline::Step;
 use crate::rank::{Measure, Rules};
 use crate::rollup::Scope;
 use crate::show::Form;
-use crate::source::Format;
 use crate::store::{Patience, Store};
 use crate::time::{Decay, Timestamp, Window, parse_hours, parse_seconds};
 use crate::upkeep::Keep;
@@ -33,13 +33,23 @@ pub struct Settings {
     pub task: Task,
     pub verbosity: Verbosity,
     pub now: Timestamp,
+    pub clock: Clock,
     lake: PathBuf,
     threads: Option<u16>,
+    is_lenient: bool,
+}
+
+/// Whom to ask for the time.
+#[derive(Clone, Copy, Debug)]
+pub enum Clock {
+    Machine,
+    /// It is always this moment.
+    Fixed(Timestamp),
 }
 
 /// What to do.
 pub enum Task {
-    Step { step: Step, patience: Patience },
+    Step { step: Step, patience: Patience, stdin: Option<Opening> },
     Show { question: Question, limit: usize, form: Form },
 }
 
@@ -49,11 +59,6 @@ pub enum Question {
     /// The whole shop for `None`.
     Category(Option<String>),
 }
-
-/// The smallest slice: a few long lines must fit.
-const MIN_SLICE_BYTES: u64 = 64 << 10;
-/// The largest slice: it is held in memory whole.
-const MAX_SLICE_BYTES: u64 = 1 << 30;
 
 impl Settings {
     /// Checks what was typed.
@@ -66,28 +71,35 @@ impl Settings {
             (_, true) => Verbosity::Verbose,
             _ => Verbosity::Normal,
         };
-        let now = match &args.common.now {
+        let clock = match &args.common.now {
             Some(text) => {
-                Timestamp::parse(text).map_err(|e| Failure::misused(format!("--now `{text}` {e}")))?
+                let parsed = Timestamp::parse(text);
+                Clock::Fixed(parsed.map_err(|e| Failure::misused(format!("--now `{text}` {e}")))?)
             }
-            None => clock()?,
+            None => Clock::Machine,
         };
+        let now = clock.now()?;
+        let is_lenient = matches!(&args.command, Command::Ingest(typed) if typed.lenient);
         let task = match args.command {
-            Command::Ingest(typed) => {
-                Task::Step { step: ingest_step(&typed, now)?, patience: Patience::None }
-            }
+            Command::Ingest(typed) => ingest_task(&typed, now)?,
             Command::Rollup(Rollup { all, wait }) => {
                 let scope = if all { Scope::All } else { Scope::Changed };
-                Task::Step { step: Step::Rollup { scope }, patience: patience(wait) }
+                Task::of(Step::Rollup { scope }, patience(wait))
             }
             Command::Rank(typed) => {
                 let patience = patience(typed.wait);
-                Task::Step { step: rank_step(typed, now)?, patience }
+                Task::of(rank_step(typed, now)?, patience)
             }
             Command::Lake(typed) => lake_task(&typed.command, now)?,
             Command::Show(typed) => show_task(typed, args.common.color)?,
         };
-        Ok(Settings { task, verbosity, now, lake: args.common.lake, threads: args.common.threads })
+        let (lake, threads) = (args.common.lake, args.common.threads);
+        Ok(Settings { task, verbosity, now, clock, lake, threads, is_lenient })
+    }
+
+    /// Returns the exit code to end with where rejected lines may be no failure.
+    pub fn lenient(&self, exit: Exit) -> Exit {
+        if self.is_lenient && exit == Exit::Rejected { Exit::Done } else { exit }
     }
 
     /// Returns the lake's folder.
@@ -141,18 +153,33 @@ impl Settings {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door: the one place that asks the time")]
-fn clock() -> Result<Timestamp, Failure> {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let micros = since.ok().and_then(|since| i64::try_from(since.as_micros()).ok());
-    let now = micros.and_then(|micros| Timestamp::from_micros(micros).ok());
-    now.ok_or_else(|| Failure::could_not("the machine's clock is set before 1970".to_owned()))
+impl Task {
+    fn of(step: Step, patience: Patience) -> Task {
+        Task::Step { step, patience, stdin: None }
+    }
+}
+
+impl Clock {
+    /// Returns what time it is.
+    ///
+    /// # Errors
+    /// Fails where the machine's clock is set before 1970.
+    #[expect(clippy::disallowed_methods, reason = "this is the door: the one place that asks the time")]
+    pub fn now(self) -> Result<Timestamp, Failure> {
+        if let Clock::Fixed(now) = self {
+            return Ok(now);
+        }
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let micros = since.ok().and_then(|since| i64::try_from(since.as_micros()).ok());
+        let now = micros.and_then(|micros| Timestamp::from_micros(micros).ok());
+        now.ok_or_else(|| Failure::could_not("the machine's clock is set before 1970".to_owned()))
+    }
 }
 
 fn lake_task(typed: &LakeCommand, now: Timestamp) -> Result<Task, Failure> {
     let task = match typed {
         LakeCommand::Compact { dry_run, wait } => {
-            Task::Step { step: Step::Compact { doing: doing(*dry_run) }, patience: patience(*wait) }
+            Task::of(Step::Compact { doing: doing(*dry_run) }, patience(*wait))
         }
         LakeCommand::Prune { retention, keep_versions, keep_rankings, dry_run, wait } => {
             let since = |option: &str, text: &str| {
@@ -166,57 +193,20 @@ fn lake_task(typed: &LakeCommand, now: Timestamp) -> Result<Task, Failure> {
                 versions_since: since("--keep-versions", keep_versions)?,
                 rankings_since: since("--keep-rankings", keep_rankings)?,
             };
-            Task::Step { step: Step::Prune { keep, doing: doing(*dry_run) }, patience: patience(*wait) }
+            Task::of(Step::Prune { keep, doing: doing(*dry_run) }, patience(*wait))
         }
-        LakeCommand::Verify => Task::Step { step: Step::Verify, patience: Patience::None },
-        LakeCommand::Stats => Task::Step { step: Step::Stats, patience: Patience::None },
+        LakeCommand::Verify => Task::of(Step::Verify, Patience::None),
+        LakeCommand::Stats => Task::of(Step::Stats, Patience::None),
     };
     Ok(task)
 }
 
-fn doing(dry_run: bool) -> Doing {
+pub(super) fn doing(dry_run: bool) -> Doing {
     if dry_run { Doing::Planning } else { Doing::Applying }
 }
 
 fn patience(wait: bool) -> Patience {
     if wait { Patience::Waits } else { Patience::None }
-}
-
-fn ingest_step(typed: &Ingest, now: Timestamp) -> Result<Step, Failure> {
-    let format = typed.format.map(|format| match format {
-        LogFormat::Csv => Format::Csv,
-        LogFormat::Tsv => Format::Tsv,
-        LogFormat::Ndjson => Format::Ndjson,
-        LogFormat::Parquet => Format::Parquet,
-    });
-    let skew = parse_seconds(&typed.max_skew).map_err(|e| Failure::misused(format!("--max-skew: {e}")))?;
-    let slice_bytes = typed.slice_size.as_deref().map(slice_bytes).transpose()?;
-    let known = if typed.force { Known::Replace } else { Known::Skip };
-    let options =
-        ingest::Options { now, max_skew_seconds: skew.cast_signed(), doing: doing(typed.dry_run), known };
-    let mut plan = ingest::plan(&typed.inputs, format);
-    if let Some(id) = &typed.batch_id {
-        plan = plan.called(id).map_err(|e| Failure::misused(format!("--batch-id `{id}` {e}")))?;
-    }
-    Ok(Step::Ingest { plan, options, slice_bytes })
-}
-
-fn slice_bytes(text: &str) -> Result<u64, Failure> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let per_unit: Option<u64> = match text[digits.len()..].to_ascii_lowercase().as_str() {
-        "" | "b" => Some(1),
-        "k" | "kb" | "kib" => Some(1 << 10),
-        "m" | "mb" | "mib" => Some(1 << 20),
-        "g" | "gb" | "gib" => Some(1 << 30),
-        _ => None,
-    };
-    let bytes = digits.parse::<u64>().ok().zip(per_unit).and_then(|(number, unit)| number.checked_mul(unit));
-    match bytes {
-        Some(bytes) if (MIN_SLICE_BYTES..=MAX_SLICE_BYTES).contains(&bytes) => Ok(bytes),
-        _ => Err(Failure::misused(format!(
-            "--slice-size `{text}` is no size from 64KiB to 1GiB, such as 64MiB"
-        ))),
-    }
 }
 
 fn rank_step(typed: Rank, now: Timestamp) -> Result<Step, Failure> {

@@ -95,6 +95,11 @@ impl Builder {
         }
     }
 
+    /// Tells whether no line was read, good or bad.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.rejects.is_empty()
+    }
+
     /// Returns what has been read.
     pub fn finish(self) -> (Events, Vec<Reject>) {
         (self.events, self.rejects)

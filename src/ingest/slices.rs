@@ -5,12 +5,17 @@
 //! compression; a longer one that was cut off half-way is taken up where it ended when it comes
 //! again whole; and two slices of one stream never share an id, even with the same lines.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use crate::source::{Format, SourceError, reading_failed};
 
 /// Bytes of an endless line that are kept to show.
 const SHOWN_BYTES: usize = 65_536;
+/// Bytes that are read at once at most.
+const READ_BYTES: usize = 256 << 10;
+
+/// Bytes over which a quoted field may run on past the line after which a slice was to end.
+const MAX_RECORD_BYTES: usize = 1 << 20;
 
 /// A piece of a text log, made of whole lines.
 pub struct Slice {
@@ -24,6 +29,15 @@ pub struct Slice {
     pub is_endless_line: bool,
 }
 
+/// Where an input is cut, besides where a slice is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pieces {
+    /// After so many lines, the header not counted.
+    pub lines: Option<u64>,
+    /// Whether what was read before the input broke off is a slice too.
+    pub keeps_broken_off: bool,
+}
+
 /// The slices of one input.
 pub struct Slices<'a> {
     reader: Box<dyn Read + 'a>,
@@ -33,31 +47,76 @@ pub struct Slices<'a> {
     pending: Vec<u8>,
     next_line: u64,
     at_end: bool,
+    pieces: Pieces,
+    counter: LineCounter,
+    /// A tick has found nothing to cut off but a record whose quotes are open.
+    has_waited: bool,
+    /// Why the input broke off, to be told after what came before.
+    broken_off: Option<SourceError>,
+}
+
+/// What there is to cut off.
+enum Filled {
+    /// A whole slice, or all that is left.
+    All,
+    /// The lines that were asked for, which end here.
+    Lines(usize),
+    /// What there is at a tick.
+    Tick,
 }
 
 impl<'a> Slices<'a> {
-    /// Cuts what the reader gives into slices of at most `limit` bytes.
-    pub fn of(reader: Box<dyn Read + 'a>, format: Format, limit: u64) -> Slices<'a> {
+    /// Cuts what the reader gives into slices of at most `limit` bytes, and into smaller pieces
+    /// where that is asked for or the reader would block.
+    pub fn of(reader: Box<dyn Read + 'a>, format: Format, limit: u64, pieces: Pieces) -> Slices<'a> {
+        let quotes = format != Format::Ndjson;
         Slices {
             reader,
-            quotes: format != Format::Ndjson,
+            quotes,
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             hasher: blake3::Hasher::new(),
             pending: Vec::new(),
             next_line: 1,
             at_end: false,
+            pieces,
+            // A format with quotes is one with a header.
+            counter: LineCounter { header: u64::from(quotes), quotes, ..LineCounter::default() },
+            has_waited: false,
+            broken_off: None,
         }
     }
 
+    /// Tells whether the input ended before its end, so that its last line may be a part of one.
+    pub fn has_broken_off(&self) -> bool {
+        self.broken_off.is_some()
+    }
+
     fn advance(&mut self) -> Result<Option<Slice>, SourceError> {
-        self.fill()?;
-        if self.pending.is_empty() {
-            return Ok(None);
-        }
-        let end = if self.at_end && self.pending.len() <= self.limit {
-            Some(self.pending.len())
-        } else {
-            last_record_end(&self.pending[..self.limit.min(self.pending.len())], self.quotes)
+        let end = loop {
+            let filled = match self.fill() {
+                Err(error) if self.pieces.keeps_broken_off => {
+                    (self.at_end, self.broken_off) = (true, Some(error));
+                    Filled::All
+                }
+                filled => filled?,
+            };
+            match filled {
+                Filled::Lines(end) => break Some(end),
+                Filled::All if self.pending.is_empty() => {
+                    return self.broken_off.take().map_or(Ok(None), Err);
+                }
+                Filled::All if self.at_end && self.pending.len() <= self.limit => {
+                    break Some(self.pending.len());
+                }
+                Filled::All => {
+                    break last_record_end(&self.pending[..self.limit.min(self.pending.len())], self.quotes);
+                }
+                Filled::Tick => {
+                    if let Some(end) = self.end_at_tick() {
+                        break Some(end);
+                    }
+                }
+            }
         };
         match end {
             Some(end) => Ok(Some(self.cut(end))),
@@ -65,24 +124,47 @@ impl<'a> Slices<'a> {
         }
     }
 
-    /// Reads until the slice is full or the input at its end.
-    fn fill(&mut self) -> Result<(), SourceError> {
-        while !self.at_end && self.pending.len() < self.limit {
-            let missing = (self.limit - self.pending.len()).min(1 << 20);
-            let read = self
-                .reader
-                .by_ref()
-                .take(missing as u64)
-                .read_to_end(&mut self.pending)
-                .map_err(reading_failed)?;
-            self.at_end = read == 0;
+    /// Reads until the slice is full, has its lines or must wait, or the input is at its end.
+    fn fill(&mut self) -> Result<Filled, SourceError> {
+        loop {
+            if let Some(end) = self.pieces.lines.and_then(|lines| self.counter.end_of(lines, &self.pending)) {
+                return Ok(Filled::Lines(end));
+            }
+            if self.at_end || self.pending.len() >= self.limit {
+                return Ok(Filled::All);
+            }
+            match self.read_some() {
+                Ok(read) => self.at_end = read == 0,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Filled::Tick),
+                Err(error) => return Err(reading_failed(error)),
+            }
         }
-        Ok(())
+    }
+
+    /// Reads what comes first, not waiting for more.
+    fn read_some(&mut self) -> io::Result<usize> {
+        let filled = self.pending.len();
+        self.pending.resize(filled + READ_BYTES.min(self.limit - filled), 0);
+        let read = self.reader.read(&mut self.pending[filled..]);
+        self.pending.truncate(filled + *read.as_ref().unwrap_or(&0));
+        read
+    }
+
+    /// Returns where the last whole record ends. One whose quotes are open gets a tick's time to
+    /// close them; after that they are taken for strays, which must not keep all else waiting.
+    fn end_at_tick(&mut self) -> Option<usize> {
+        let whole = last_whole_record_end(&self.pending, self.quotes);
+        let end = if self.has_waited { last_record_end(&self.pending, self.quotes) } else { whole };
+        self.has_waited = end.is_none() && self.pending.contains(&b'\n');
+        end
     }
 
     fn cut(&mut self, end: usize) -> Slice {
         let rest = self.pending.split_off(end);
         let bytes = std::mem::replace(&mut self.pending, rest);
+        self.counter = LineCounter { quotes: self.quotes, ..LineCounter::default() };
+        self.has_waited = false;
         self.hasher.update(&bytes);
         let lines = memchr::memchr_iter(b'\n', &bytes).count() as u64 + u64::from(!bytes.ends_with(b"\n"));
         let first_line = self.next_line;
@@ -104,8 +186,14 @@ impl<'a> Slices<'a> {
             if end.is_some() || (self.at_end && self.pending.is_empty()) {
                 break;
             }
-            self.fill()?;
+            match self.read_some() {
+                Ok(read) => self.at_end = read == 0,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(reading_failed(error)),
+            }
         }
+        self.counter = LineCounter { quotes: self.quotes, ..LineCounter::default() };
         let first_line = self.next_line;
         self.next_line += 1;
         Ok(Slice { bytes: shown, first_line, id: self.id(), consumed_bytes, is_endless_line: true })
@@ -124,18 +212,57 @@ impl Iterator for Slices<'_> {
     }
 }
 
-/// Returns where the last whole record ends: after a newline outside quotes, or after any newline
-/// where the quotes do not pair up.
-fn last_record_end(bytes: &[u8], quotes: bool) -> Option<usize> {
-    let last_newline = memchr::memrchr(b'\n', bytes)?;
-    let quotes_in = |piece: &[u8]| memchr::memchr_iter(b'"', piece).count();
-    if !quotes {
-        return Some(last_newline + 1);
+/// Counts the lines of what is pending, each byte once.
+#[derive(Default)]
+struct LineCounter {
+    quotes: bool,
+    /// Lines that do not count.
+    header: u64,
+    lines: u64,
+    scanned: usize,
+    is_open: bool,
+    /// Where the last line that was asked for ends, within a quoted field.
+    last_within: Option<usize>,
+}
+
+impl LineCounter {
+    /// Returns where so many lines end, once they are there: at the first record's end from the
+    /// last of them on, or, where none comes soon, at that line's own.
+    fn end_of(&mut self, lines: u64, pending: &[u8]) -> Option<usize> {
+        let wanted = lines.saturating_add(self.header);
+        let is_near = |last: Option<usize>, at: usize| last.is_none_or(|last| at - last <= MAX_RECORD_BYTES);
+        for at in memchr::memchr2_iter(b'\n', b'"', &pending[self.scanned..]) {
+            let at = self.scanned + at;
+            if pending[at] == b'"' {
+                self.is_open ^= self.quotes;
+                continue;
+            }
+            self.lines += 1;
+            if self.lines < wanted || !is_near(self.last_within, at) {
+                continue;
+            }
+            if !self.is_open {
+                return Some(at + 1);
+            }
+            self.last_within.get_or_insert(at + 1);
+        }
+        self.scanned = pending.len();
+        self.last_within.filter(|&last| !is_near(Some(last), pending.len()))
     }
-    let mut open = quotes_in(&bytes[..last_newline]) % 2 == 1;
-    let mut at = last_newline;
+}
+
+/// Returns where the last whole record ends, or the last line where the quotes do not pair up.
+fn last_record_end(bytes: &[u8], quotes: bool) -> Option<usize> {
+    last_whole_record_end(bytes, quotes).or_else(|| memchr::memrchr(b'\n', bytes).map(|at| at + 1))
+}
+
+/// Returns where the last whole record ends: after a newline outside quotes.
+pub(super) fn last_whole_record_end(bytes: &[u8], quotes: bool) -> Option<usize> {
+    let mut at = memchr::memrchr(b'\n', bytes)?;
+    let quotes_in = |piece: &[u8]| memchr::memchr_iter(b'"', piece).count();
+    let mut open = quotes && quotes_in(&bytes[..at]) % 2 == 1;
     while open {
-        let Some(before) = memchr::memrchr(b'\n', &bytes[..at]) else { return Some(last_newline + 1) };
+        let before = memchr::memrchr(b'\n', &bytes[..at])?;
         open ^= quotes_in(&bytes[before..at]) % 2 == 1;
         at = before;
     }
@@ -148,7 +275,8 @@ mod tests {
 
     fn slices(text: &str, format: Format, limit: u64) -> Vec<(String, u64)> {
         let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-        let cut = Slices::of(reader, format, limit).map(|slice| slice.expect("memory can be read"));
+        let cut = Slices::of(reader, format, limit, Pieces::default())
+            .map(|slice| slice.expect("memory can be read"));
         cut.map(|slice| (String::from_utf8_lossy(&slice.bytes).into_owned(), slice.first_line)).collect()
     }
 
@@ -169,11 +297,61 @@ mod tests {
         assert_eq!(cut.len(), 2);
     }
 
+    /// Gives one piece at each read, and blocks where there is none.
+    struct Pulsing(Vec<&'static str>);
+
+    impl Read for Pulsing {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            match (!self.0.is_empty()).then(|| self.0.remove(0)) {
+                None => Ok(0),
+                Some("") => Err(io::ErrorKind::WouldBlock.into()),
+                Some(piece) => piece.as_bytes().read(into),
+            }
+        }
+    }
+
+    fn check_pieces(read: &[&'static str], lines: Option<u64>, expected: &[&str]) {
+        let pieces = Pieces { lines, keeps_broken_off: false };
+        let cut = Slices::of(Box::new(Pulsing(read.to_vec())), Format::Csv, 100, pieces);
+        let cut = cut.map(|slice| slice.expect("it can be read").bytes);
+        let cut: Vec<String> = cut.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
+        assert_eq!(cut, expected, "{read:?}");
+    }
+
+    #[test]
+    fn at_a_tick_whole_records_are_cut_off_and_the_rest_waits() {
+        check_pieces(&["", "a\nb", "", "", "c\n", ""], None, &["a\n", "bc\n"]);
+        check_pieces(&["a\n\"b\n", "", "c\"\nd", ""], None, &["a\n", "\"b\nc\"\n", "d"]);
+        // A quote that does not close holds back what is behind it for one tick.
+        check_pieces(&["a\n\"b\n", "", "c\n", "", "", "d"], None, &["a\n", "\"b\nc\n", "d"]);
+        check_pieces(&["\"b\n", "", "c\n", "", "d"], None, &["\"b\nc\n", "d"]);
+    }
+
+    #[test]
+    fn so_many_lines_are_cut_off_wherever_the_reads_end() {
+        let expected = ["h\na\nb\n", "c\nd\n", "e"];
+        check_pieces(&["h\na\nb\nc\nd\ne"], Some(2), &expected);
+        check_pieces(&["h", "\n", "a\nb", "\nc", "\nd\n", "e"], Some(2), &expected);
+        check_pieces(&["h\na\n\"b\nc\"\nd\n"], Some(2), &["h\na\n\"b\nc\"\n", "d\n"]);
+        check_pieces(&["h\na\n\"b\nc\nd\n"], Some(2), &["h\na\n\"b\nc\nd\n"]);
+    }
+
+    #[test]
+    fn a_quote_that_does_not_close_soon_is_cut_off_at_its_line() {
+        let mut counter = LineCounter { quotes: true, ..LineCounter::default() };
+        let mut pending = b"a\n\"b\n".to_vec();
+        assert_eq!(counter.end_of(2, &pending), None);
+        pending.extend(b"c\n".repeat(MAX_RECORD_BYTES / 2));
+        assert_eq!(counter.end_of(2, &pending), None);
+        pending.extend(b"\"\n");
+        assert_eq!(counter.end_of(2, &pending), Some(5), "whatever the next read holds");
+    }
+
     #[test]
     fn ids_follow_content_and_place() {
         let id = |text: &str, limit| {
             let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-            Slices::of(reader, Format::Csv, limit)
+            Slices::of(reader, Format::Csv, limit, Pieces::default())
                 .map(|s| s.expect("memory can be read").id)
                 .collect::<Vec<_>>()
         };

@@ -1,10 +1,14 @@
 //! Which inputs there are.
 
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::ingest::feed::Feed;
+use crate::ingest::spool::{Spool, Stamp};
 use crate::lake::Reject;
 use crate::source::{Format, Source, SourceError, format_of_name, open_file, open_stream};
+use crate::store::is_gone;
 use crate::trace::Run;
 
 /// One input to read.
@@ -16,6 +20,8 @@ pub struct Input {
     path: Option<PathBuf>,
     format: Option<Format>,
     pub size_bytes: Option<u64>,
+    /// What the file was like when it was found in a spool.
+    stamp: Option<Stamp>,
 }
 
 /// Bytes that a batch's name may have.
@@ -41,6 +47,8 @@ pub struct Plan {
     pub passed_over: Vec<String>,
     /// What the only input's batch is called, instead of by its content.
     pub batch_id: Option<String>,
+    /// The folder the inputs were dropped into, to be moved on when they are in.
+    pub spool: Option<Spool>,
 }
 
 impl Plan {
@@ -55,7 +63,7 @@ pub fn plan(paths: &[PathBuf], format: Option<Format>) -> Plan {
     let mut plan = Plan::default();
     for path in paths {
         if path.as_os_str() == "-" {
-            plan.inputs.push(Input { name: "-".into(), path: None, format, size_bytes: None });
+            plan.inputs.push(Input::standard(format));
         } else if path.is_dir() {
             plan.add_folder(path, format, &[]);
         } else {
@@ -119,7 +127,7 @@ impl Plan {
         }
     }
 
-    fn pass_over(&mut self, path: &Path, why: &str) {
+    pub(super) fn pass_over(&mut self, path: &Path, why: &str) {
         self.passed_over.push(format!("{}: {why}", path.display()));
     }
 
@@ -130,12 +138,13 @@ impl Plan {
                 path: Some(path.to_owned()),
                 format: format.or_else(|| format_of_name(path)),
                 size_bytes: meta.is_file().then_some(meta.len()),
+                stamp: None,
             }),
             Err(error) => self.fail(path, &error),
         }
     }
 
-    fn fail(&mut self, path: &Path, error: &io::Error) {
+    pub(super) fn fail(&mut self, path: &Path, error: &io::Error) {
         self.failures.push(Reject {
             file: path.display().to_string(),
             line: None,
@@ -148,15 +157,55 @@ impl Plan {
 }
 
 impl Input {
+    /// Returns standard input.
+    pub(super) fn standard(format: Option<Format>) -> Input {
+        Input { name: "-".into(), path: None, format, size_bytes: None, stamp: None }
+    }
+
+    /// Returns a file that was found in a spool.
+    pub(super) fn spooled(path: PathBuf, format: Option<Format>, meta: Option<&Metadata>) -> Input {
+        Input {
+            name: path.display().to_string(),
+            path: Some(path),
+            format,
+            size_bytes: meta.map(Metadata::len),
+            stamp: meta.and_then(Stamp::of),
+        }
+    }
+
+    /// Returns where the input lies; nowhere, if it is standard input.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Tells whether a file is another than when it was found in its spool.
+    pub(super) fn has_changed(&self) -> bool {
+        self.path().is_some_and(|path| Stamp::has_changed(self.stamp, path))
+    }
+
+    /// Tells whether nothing lies where it was found.
+    pub(super) fn is_gone(&self) -> bool {
+        self.path().is_some_and(is_gone)
+    }
+
+    /// Tells whether it is a file that was found in a spool.
+    pub(super) fn is_spooled(&self) -> bool {
+        self.stamp.is_some()
+    }
+
     /// Opens the input.
     ///
     /// # Errors
     /// Says why it cannot be read.
-    pub fn open<'a>(&self, run: &'a Run) -> Result<Source<'a>, SourceError> {
+    pub fn open<'a>(&self, feed: Option<&'a Feed>, run: &'a Run) -> Result<Source<'a>, SourceError> {
         match (&self.path, self.format) {
             (Some(path), Some(format)) => open_file(path, format, run),
             (Some(_), None) => Err(SourceError::UnknownFormat),
-            (None, format) => open_stream(io::stdin(), format, run),
+            (None, format) => match feed {
+                Some(feed) => open_stream(feed, format, run),
+                // Nobody stands at the door.
+                None => open_stream(io::empty(), format, run),
+            },
         }
     }
 }

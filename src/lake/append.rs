@@ -37,6 +37,8 @@ pub enum Known {
     Skip,
     /// Take out what it brought, and bring in what it has now.
     Replace,
+    /// It is another batch with the same content, as its sender can tell: it comes in too.
+    AppendAgain,
 }
 
 /// How an append ended.
@@ -91,7 +93,7 @@ impl Lake {
         if !batch.rejects.is_empty() {
             self.store.put(&records::rejects_path(batch.id), records::reject_lines(batch.rejects))?;
         }
-        if adds.is_empty() && batch.known == Known::Skip {
+        if adds.is_empty() && batch.known != Known::Replace {
             // A batch of which nothing could be read is not in: read rightly, it may come again.
             return Ok(Appended::Nothing);
         }
@@ -116,6 +118,7 @@ impl Lake {
                     }
                     Appended::Replaced
                 }
+                (Some(_), Known::AppendAgain) => Appended::Committed,
                 (None, _) if adds.is_empty() => return Ok(Appended::Nothing),
                 (None, _) => Appended::Committed,
             };

@@ -2,7 +2,7 @@
 //!
 //! Invariant: no work of its own; it calls the rooms in their order.
 
-use crate::ingest::{self, Plan};
+use crate::ingest::{self, Feed, Plan};
 use crate::lake::{Doing, Lake, LakeError};
 use crate::rank::{Rules, Search};
 use crate::rollup::{self, RollupError, Rollups, Scope, Wanted};
@@ -14,11 +14,30 @@ use crate::upkeep::{self, Compacted, Keep, Pruned, Stats, Verified};
 
 /// Something that can be asked of a lake.
 pub enum Step {
-    Ingest { plan: Plan, options: ingest::Options, slice_bytes: Option<u64> },
-    Rollup { scope: Scope },
-    Rank { rules: Rules, event_types: Vec<String> },
-    Compact { doing: Doing },
-    Prune { keep: Keep, doing: Doing },
+    Ingest {
+        plan: Plan,
+        options: ingest::Options,
+        slice_bytes: Option<u64>,
+    },
+    /// Messages on standard input, each answered when it is in.
+    Acknowledge {
+        options: ingest::Options,
+        slice_bytes: Option<u64>,
+    },
+    Rollup {
+        scope: Scope,
+    },
+    Rank {
+        rules: Rules,
+        event_types: Vec<String>,
+    },
+    Compact {
+        doing: Doing,
+    },
+    Prune {
+        keep: Keep,
+        doing: Doing,
+    },
     Verify,
     Stats,
 }
@@ -30,6 +49,8 @@ pub struct Caller {
     /// Whether it waits while another is at work.
     pub patience: Patience,
     pub now: Timestamp,
+    /// What comes on standard input, for a step that reads it.
+    pub feed: Option<Feed>,
 }
 
 /// What came of it.
@@ -75,7 +96,15 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
                     lake => Some(lake?),
                 }
             };
-            let summary = ingest::ingest(lake.as_ref(), plan, *options, run)?;
+            let summary = ingest::ingest(lake.as_ref(), plan, caller.feed.as_ref(), *options, run)?;
+            Ok(Done::Ingested { summary, doing: options.doing })
+        }
+        Step::Acknowledge { options, slice_bytes } => {
+            let lake = Lake::open_or_create(store.clone(), *slice_bytes)?;
+            let summary = match &caller.feed {
+                Some(feed) => ingest::acknowledge(&lake, feed, *options, run)?,
+                None => ingest::Summary::default(),
+            };
             Ok(Done::Ingested { summary, doing: options.doing })
         }
         Step::Rollup { scope } => {

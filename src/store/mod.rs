@@ -7,6 +7,7 @@
 //! a test which makes that one fail makes the program's disk fail. Folders, locks and syncing a
 //! whole disk are not its business, and go by the standard library.
 
+mod aside;
 mod error;
 mod listing;
 mod lock;
@@ -25,6 +26,7 @@ use object_store::{DynObjectStore, ObjectStoreExt};
 use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
+pub use aside::{is_gone, set_aside};
 pub use error::StoreError;
 pub use listing::{StoredFile, is_unfinished};
 pub use lock::{Lock, LockError, Patience, Stay};

@@ -1,12 +1,13 @@
 //! Every operation on the disk may fail: the lake is then as it was before or as it is after, and
 //! doing the same again makes it as after.
 
-mod disk;
+pub mod disk;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use topsell::ingest;
+use topsell::ingest::Pieces;
 use topsell::lake::{Doing, Known, Lake};
 use topsell::pipeline::{self, Caller, Step};
 use topsell::rank::{Measure, Rules};
@@ -224,7 +225,7 @@ fn never() -> Faults {
 fn attempt(world: &World, lake: &str, step: &Step, faults: &Faults) -> Result<(), String> {
     let store =
         Store::open_through(&world.path(lake), |disk| faults.before(disk)).map_err(|e| e.to_string())?;
-    let caller = Caller { name: "a test".to_owned(), patience: Patience::None, now: now() };
+    let caller = Caller { name: "a test".to_owned(), patience: Patience::None, now: now(), feed: None };
     pipeline::run(step, &store, &caller, &Run::default()).map(|_| ()).map_err(|e| e.to_string())
 }
 
@@ -262,7 +263,13 @@ fn ingest_step(world: &World, file: &str) -> Step {
 }
 
 fn options() -> ingest::Options {
-    ingest::Options { now: now(), max_skew_seconds: 3_600, doing: Doing::Applying, known: Known::Skip }
+    ingest::Options {
+        now: now(),
+        max_skew_seconds: 3_600,
+        doing: Doing::Applying,
+        known: Known::Skip,
+        pieces: Pieces::default(),
+    }
 }
 
 fn compact_step() -> Step {

@@ -72,20 +72,43 @@ fn the_help_says_what_a_log_looks_like() {
         stdout: Examples:
         stdout:   topsell ingest purchases-2017-01-01.csv.gz
         stdout:   topsell ingest /var/spool/shop/             every log below the folder, in name order
+        stdout:   topsell ingest --spool /var/spool/shop/     finished logs, moved away when they are in
         stdout:   zcat *.ndjson.gz | topsell ingest --format ndjson -
+        stdout:   kcat -C -t purchases | topsell ingest --commit-every 10s -
         stdout: 
         stdout: Read purchase logs into the lake
         stdout: 
         stdout: Every input is one batch, long ones and streams are several; each is committed whole. The same
         stdout: content again, under whatever name or compression, changes nothing.
         stdout: 
-        stdout: Usage: topsell ingest [OPTIONS] <FILE|DIR|->...
+        stdout: Usage: topsell ingest [OPTIONS] [FILE|DIR|-]...
         stdout: 
         stdout: Arguments:
-        stdout:   <FILE|DIR|->...
+        stdout:   [FILE|DIR|-]...
         stdout:           Logs to read: files, folders, or - for standard input
         stdout: 
         stdout: Options:
+        stdout:       --spool <DIR>
+        stdout:           Take in the finished logs directly in a folder, and move each to its done/ or failed/
+        stdout: 
+        stdout:       --settle <TIME>
+        stdout:           With --spool: leave files alone that changed less than this ago; 0s to take them too
+        stdout:           
+        stdout:           [default: 10s]
+        stdout: 
+        stdout:       --commit-every <TIME|LINES>
+        stdout:           Commit what came on standard input so far every so often, such as 10s, or every so many
+        stdout:           lines, such as 50000; may be given once each
+        stdout: 
+        stdout:       --ack <SENDER>
+        stdout:           Answer each message on standard input when it is on disk, as the sender asks
+        stdout: 
+        stdout:           Possible values:
+        stdout:           - rsyslog: The omprog module with confirmMessages="on", with or without useTransactions
+        stdout: 
+        stdout:       --lenient
+        stdout:           Exit with 0 where lines or files were rejected; they are kept and told all the same
+        stdout: 
         stdout:       --format <FORMAT>
         stdout:           Format of the inputs; told by their names unless given, of standard input by its content
         stdout:           
@@ -146,7 +169,8 @@ fn the_help_says_what_a_log_looks_like() {
         stdout:   amount      optional: a decimal, kept to four places, halves rounded away from zero
         stdout: 
         stdout: Lines that are no events are kept in the lake's rejects/ folder with the reason, and the exit
-        stdout: code is 4. Only ts and item_id are required.
+        stdout: code is 4. Only ts and item_id are required; in NDJSON, `date` serves for ts, and so does the
+        stdout: time of a line such as Fluent Bit writes: `tag: [1483794300.25, {"item_id":"7"}]`.
         exit code 0
     "#]].assert_eq(&World::new().run("ingest --help").whole());
 }

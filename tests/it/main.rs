@@ -16,5 +16,6 @@ mod rank;
 mod readme;
 mod rollup;
 mod sample;
+mod shippers;
 mod show;
 mod world;

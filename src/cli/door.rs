@@ -1,0 +1,107 @@
+//! The door that standard input comes in by: threads that read the pipe, the clock and the signals.
+//!
+//! Invariant: what the pipe gave is passed on, in order, however long whoever reads it takes; the
+//! pipe then fills up, and its writer waits.
+
+use std::io::{self, Read};
+use std::process;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+use crate::cli::failure::Failure;
+use crate::cli::settings::Clock;
+use crate::ingest::{Feed, Pulse};
+
+/// Bytes that are read at once at most.
+const READ_BYTES: usize = 64 << 10;
+/// Pulses that wait to be taken.
+const WAITING: usize = 16;
+/// How long a pipe that never falls silent is still read after a signal.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What to do with standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// How often what has come is committed.
+    pub every: Option<Duration>,
+    /// Whether messages are answered on standard output.
+    pub answers: bool,
+}
+
+/// Opens standard input, and hears SIGTERM and SIGINT from now on: the first ends the input, the
+/// second the process.
+///
+/// # Errors
+/// Fails where the signals cannot be heard or the clock cannot be read.
+pub fn open(opening: Opening, clock: Clock) -> Result<Feed, Failure> {
+    let (send, receive) = sync_channel(WAITING);
+    let signals = Signals::new([SIGTERM, SIGINT]);
+    let signals = signals.map_err(|e| Failure::could_not(format!("signals cannot be heard: {e}")))?;
+    let feed = Feed::of(receive, clock.now()?);
+    if let Some(every) = opening.every {
+        let send = send.clone();
+        thread::spawn(move || tick(every, &send));
+    }
+    let to_hear = send.clone();
+    thread::spawn(move || hear(signals, &to_hear));
+    thread::spawn(move || read(clock, &send));
+    Ok(if opening.answers { feed.answered_on(io::stdout()) } else { feed })
+}
+
+/// Passes on what the pipe gives, until its end.
+fn read(clock: Clock, send: &SyncSender<Pulse>) {
+    let mut stdin = io::stdin().lock();
+    loop {
+        let mut bytes = vec![0; READ_BYTES];
+        let pulse = match stdin.read(&mut bytes) {
+            Ok(0) => Pulse::End,
+            Ok(read) => {
+                bytes.truncate(read);
+                match clock.now() {
+                    Ok(at) => Pulse::Bytes { bytes, at },
+                    Err(failure) => Pulse::Failed(io::Error::other(failure.to_string())),
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => Pulse::Failed(error),
+        };
+        let is_last = !matches!(pulse, Pulse::Bytes { .. });
+        if send.send(pulse).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+fn tick(every: Duration, send: &SyncSender<Pulse>) {
+    loop {
+        thread::sleep(every);
+        if send.send(Pulse::Tick).is_err() {
+            return;
+        }
+    }
+}
+
+fn hear(mut signals: Signals, send: &SyncSender<Pulse>) {
+    let mut heard = signals.forever();
+    if heard.next().is_none() {
+        return;
+    }
+    let to_end = send.clone();
+    // On a thread of its own: whoever reads may be busy, and a second signal must not wait for it.
+    thread::spawn(move || {
+        let is_heard = to_end.send(Pulse::Stop).is_ok();
+        thread::sleep(GRACE);
+        // Nobody is left to hear of it where the run has ended by itself.
+        let _ = is_heard && to_end.send(Pulse::End).is_ok();
+    });
+    if let Some(signal) = heard.next() {
+        // The process ends here, as if it had heard no signals.
+        let _ = emulate_default_handler(signal);
+        process::abort();
+    }
+}

@@ -1,0 +1,134 @@
+//! What is meant by `topsell ingest`: which logs, how standard input is cut, who is answered.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::cli::args::{Ingest, LogFormat, Sender};
+use crate::cli::door::Opening;
+use crate::cli::failure::Failure;
+use crate::cli::settings::{Task, doing};
+use crate::ingest::{self, Pieces, Plan};
+use crate::lake::Known;
+use crate::pipeline::Step;
+use crate::source::Format;
+use crate::store::Patience;
+use crate::time::{Timestamp, parse_seconds};
+
+/// The smallest slice: a few long lines must fit.
+const MIN_SLICE_BYTES: u64 = 64 << 10;
+/// The largest slice: it is held in memory whole.
+const MAX_SLICE_BYTES: u64 = 1 << 30;
+
+/// How often standard input is committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Every {
+    time: Option<Duration>,
+    lines: Option<u64>,
+}
+
+/// Checks what was typed.
+///
+/// # Errors
+/// Says which word is wrong and what to write.
+pub fn ingest_task(typed: &Ingest, now: Timestamp) -> Result<Task, Failure> {
+    let format = typed.format.map(|format| match format {
+        LogFormat::Csv => Format::Csv,
+        LogFormat::Tsv => Format::Tsv,
+        LogFormat::Ndjson => Format::Ndjson,
+        LogFormat::Parquet => Format::Parquet,
+    });
+    let skew = seconds("--max-skew", &typed.max_skew)?;
+    let slice_bytes = typed.slice_size.as_deref().map(slice_bytes).transpose()?;
+    let every = commit_every(&typed.commit_every)?;
+    let is_stdin = |path: &Path| path.as_os_str() == "-";
+    let reads_stdin = typed.inputs.iter().any(|path| is_stdin(path));
+    if every != Every::default() && !reads_stdin {
+        return Err(Failure::misused(
+            "--commit-every is for standard input; name it with `-`, or leave --commit-every out: a file is \
+             committed when it is read"
+                .to_owned(),
+        ));
+    }
+    let pieces = Pieces { lines: every.lines, keeps_broken_off: every != Every::default() };
+    let known = if typed.force { Known::Replace } else { Known::Skip };
+    let max_skew_seconds = skew.cast_signed();
+    let options = ingest::Options { now, max_skew_seconds, doing: doing(typed.dry_run), known, pieces };
+    if let Some(Sender::Rsyslog) = typed.ack {
+        check_ack(format, typed.inputs.len() == 1 && reads_stdin)?;
+        let stdin = Some(Opening { every: None, answers: true });
+        let step = Step::Acknowledge { options, slice_bytes };
+        return Ok(Task::Step { step, patience: Patience::None, stdin });
+    }
+    let plan = plan(typed, format, now)?;
+    let stdin = reads_stdin.then_some(Opening { every: every.time, answers: false });
+    Ok(Task::Step { step: Step::Ingest { plan, options, slice_bytes }, patience: Patience::None, stdin })
+}
+
+fn plan(typed: &Ingest, format: Option<Format>, now: Timestamp) -> Result<Plan, Failure> {
+    let settle = seconds("--settle", &typed.settle)?;
+    let plan = match &typed.spool {
+        Some(folder) => ingest::plan_spool(folder, format, now, settle),
+        None => ingest::plan(&typed.inputs, format),
+    };
+    match &typed.batch_id {
+        Some(id) => plan.called(id).map_err(|e| Failure::misused(format!("--batch-id `{id}` {e}"))),
+        None => Ok(plan),
+    }
+}
+
+fn check_ack(format: Option<Format>, is_stdin_alone: bool) -> Result<(), Failure> {
+    if !is_stdin_alone {
+        return Err(Failure::misused(
+            "--ack answers standard input alone; name `-` and nothing else".to_owned(),
+        ));
+    }
+    match format {
+        None | Some(Format::Ndjson) => Ok(()),
+        Some(_) => Err(Failure::misused(
+            "--ack takes messages of NDJSON, a line each; leave --format out".to_owned(),
+        )),
+    }
+}
+
+fn seconds(option: &str, text: &str) -> Result<u64, Failure> {
+    parse_seconds(text).map_err(|e| Failure::misused(format!("{option}: {e}")))
+}
+
+fn commit_every(typed: &[String]) -> Result<Every, Failure> {
+    let mut every = Every::default();
+    for text in typed {
+        let refuse = |what: &str| Failure::misused(format!("--commit-every `{text}` {what}"));
+        let is_again = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let lines = text.parse().ok().filter(|&lines: &u64| lines > 0);
+            let lines = lines.ok_or_else(|| refuse("is no number of lines; write at least 1"))?;
+            every.lines.replace(lines).is_some()
+        } else {
+            match seconds("--commit-every", text)? {
+                0 => return Err(refuse("is no time at all; write at least 1s")),
+                seconds => every.time.replace(Duration::from_secs(seconds)).is_some(),
+            }
+        };
+        if is_again {
+            return Err(refuse("is the second of its kind; give one time and one number of lines at most"));
+        }
+    }
+    Ok(every)
+}
+
+fn slice_bytes(text: &str) -> Result<u64, Failure> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let per_unit: Option<u64> = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1),
+        "k" | "kb" | "kib" => Some(1 << 10),
+        "m" | "mb" | "mib" => Some(1 << 20),
+        "g" | "gb" | "gib" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = digits.parse::<u64>().ok().zip(per_unit).and_then(|(number, unit)| number.checked_mul(unit));
+    match bytes {
+        Some(bytes) if (MIN_SLICE_BYTES..=MAX_SLICE_BYTES).contains(&bytes) => Ok(bytes),
+        _ => Err(Failure::misused(format!(
+            "--slice-size `{text}` is no size from 64KiB to 1GiB, such as 64MiB"
+        ))),
+    }
+}

@@ -1,0 +1,112 @@
+//! Files of others, moved out of the way once they are dealt with.
+//!
+//! Invariant: at every moment the file is there under its old name or its new one, and no other
+//! file is replaced.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Moves a file into a folder, which is made where it is missing, and returns its new path once
+/// that is durable; none where the file is gone. Where its name is taken, it gets a number.
+///
+/// # Errors
+/// Fails where the disk does; the file is then where it was.
+pub fn set_aside(file: &Path, folder: &Path) -> io::Result<Option<PathBuf>> {
+    let Some(name) = file.file_name() else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made.and_then(|()| File::open(parent)?.sync_all())?,
+    }
+    for number in 0_u64.. {
+        let mut target = OsString::from(name);
+        if number > 0 {
+            target.push(format!(".{number}"));
+        }
+        let target = folder.join(target);
+        match rename_to_new(file, &target) {
+            Ok(()) => {
+                File::open(folder)?.sync_all()?;
+                File::open(parent)?.sync_all()?;
+                return Ok(Some(target));
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_gone(file) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Tells whether there is nothing under a path, not even a link that leads nowhere.
+pub fn is_gone(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+#[cfg(target_os = "linux")]
+fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::CWD;
+    use rustix::fs::RenameFlags;
+    use rustix::io::Errno;
+
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some file systems know no such rename.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => link_to_new(from, to),
+        renamed => Ok(renamed?),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    link_to_new(from, to)
+}
+
+/// A hard link never replaces a file; in between, the file has both names.
+fn link_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::hard_link(from, to)?;
+    if let Some(folder) = to.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    match std::fs::remove_file(from) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn either_way_of_moving_replaces_nothing() {
+        for rename in [rename_to_new, link_to_new] {
+            let folder = tempfile::tempdir().expect("a temporary folder can be made");
+            let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
+            std::fs::write(&from, "new").expect("a file can be written");
+            std::fs::write(&to, "old").expect("a file can be written");
+            let kind = rename(&from, &to).expect_err("the name is taken").kind();
+            assert_eq!(kind, io::ErrorKind::AlreadyExists);
+            assert_eq!(std::fs::read(&to).expect("it is still there"), b"old");
+            let free = folder.path().join("free");
+            rename(&from, &free).expect("the name is free");
+            assert!(is_gone(&from));
+            assert_eq!(std::fs::read(&free).expect("it was moved"), b"new");
+            assert_eq!(rename(&from, &to).expect_err("it is gone").kind(), io::ErrorKind::NotFound);
+        }
+    }
+
+    #[test]
+    fn a_taken_name_gets_a_number_and_a_file_that_is_gone_is_none() {
+        let top = tempfile::tempdir().expect("a temporary folder can be made");
+        let (file, folder) = (top.path().join("a.csv"), top.path().join("done"));
+        for expected in ["a.csv", "a.csv.1", "a.csv.2"] {
+            std::fs::write(&file, expected).expect("a file can be written");
+            let moved = set_aside(&file, &folder).expect("it can be moved");
+            assert_eq!(moved, Some(folder.join(expected)));
+            assert_eq!(std::fs::read_to_string(folder.join(expected)).expect("it is there"), expected);
+        }
+        assert_eq!(set_aside(&file, &folder).expect("nothing stands in the way"), None);
+    }
+}

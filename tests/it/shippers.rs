@@ -1,0 +1,112 @@
+//! Log shippers, each as it calls the program.
+
+mod fluent_bit;
+mod fluentd;
+mod rsyslog;
+mod spool;
+mod stream;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use crate::world::World;
+
+/// How often to look for what should happen, and how long to wait before looking again.
+const LOOKS: u32 = 12_000;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+
+/// A child of a shipper, as the shipper holds it: by its pipes.
+struct Held {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Option<BufReader<ChildStdout>>,
+}
+
+impl Held {
+    /// Starts `topsell` with arguments split at spaces.
+    fn start(world: &World, arguments: &str) -> Held {
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        let mut command = world.command(&arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program under test can be started");
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        Held { child, stdin, stdout: stdout.map(BufReader::new) }
+    }
+
+    fn write(&mut self, text: &str) {
+        let stdin = self.stdin.as_mut().expect("it is still open");
+        stdin.write_all(text.as_bytes()).expect("the child reads");
+    }
+
+    /// Reads one line that the child writes on stdout; empty where it will write no more.
+    fn answer(&mut self) -> String {
+        let mut line = String::new();
+        let stdout = self.stdout.as_mut().expect("it is still open");
+        stdout.read_line(&mut line).expect("the child writes text");
+        line.trim_end().to_owned()
+    }
+
+    /// Sends a line and returns the answer.
+    fn ask(&mut self, line: &str) -> String {
+        self.write(&format!("{line}\n"));
+        self.answer()
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status().expect("there is a kill");
+        assert!(sent.success());
+    }
+
+    fn close(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Waits for the end, and returns all that was left to be said, and the exit code.
+    fn end(mut self) -> (String, ExitStatus) {
+        let mut said = String::new();
+        let mut stderr = self.child.stderr.take().expect("it is a pipe");
+        stderr.read_to_string(&mut said).expect("the child writes text");
+        let status = self.child.wait().expect("the child ends");
+        (said, status)
+    }
+}
+
+/// Waits until something is so.
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..LOOKS {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+    panic!("waited in vain until {what}");
+}
+
+/// Returns how many commits the default lake has seen after the one that made it.
+fn commits(world: &World) -> usize {
+    let files = world.files("data/lake/events/_delta_log");
+    files.iter().filter(|name| name.ends_with(".json")).count().saturating_sub(1)
+}
+
+/// Waits until the default lake has seen so many commits.
+fn wait_for_commits(world: &World, wanted: usize) {
+    wait_until(&format!("{wanted} commits are on disk"), || commits(world) >= wanted);
+}
+
+/// Returns an event of an item as a line of JSON, without its end.
+fn purchase(item: &str) -> String {
+    format!(r#"{{"ts":"2017-01-14T10:00:00Z","item_id":"{item}"}}"#)
+}
+
+/// Returns each item that sold and its units, and checks every run's accounts on the way.
+fn sold(world: &World) -> String {
+    for run in world.records("runs").iter().filter(|run| run["command"] == "ingest") {
+        let count = |name: &str| run["counts"][name].as_u64().expect("every count is told");
+        let sum = count("accepted") + count("duplicate") + count("rejected");
+        assert_eq!(count("read"), sum, "{run}");
+    }
+    let units = |line: &str| line.split(',').take(2).collect::<Vec<_>>().join("=");
+    world.sold().lines().skip(1).filter(|line| line.contains(',')).map(units).collect::<Vec<_>>().join(" ")
+}

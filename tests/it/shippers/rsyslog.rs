@@ -1,0 +1,229 @@
+//! rsyslog's `omprog`: a child that lives on its standard input and confirms what is on disk.
+
+use expect_test::expect;
+
+use crate::shippers::{Held, commits, purchase, sold, wait_until};
+use crate::world::World;
+
+const CALL: &str = "ingest --ack rsyslog -";
+
+/// Starts a child and hears that it is ready.
+fn ready(world: &World) -> Held {
+    let mut child = Held::start(world, CALL);
+    assert_eq!(child.answer(), "OK", "the child says that it is ready");
+    child
+}
+
+#[test]
+fn each_message_is_confirmed_when_it_is_on_disk() {
+    let world = World::new();
+    let mut child = ready(&world);
+    for (item, number) in ["a", "b", "c"].into_iter().zip(1..) {
+        assert_eq!(child.ask(&purchase(item)), "OK");
+        assert_eq!(commits(&world), number);
+    }
+    assert_eq!(child.ask("shop: [1484388000.5, {\"item_id\":\"d\"}]"), "OK");
+    child.close();
+    assert_eq!(child.answer(), "", "nothing else is written to stdout");
+    let (said, status) = child.end();
+    expect![[r#"
+        ingest: 4 read = 4 accepted + 0 duplicate + 0 rejected, 4 new batches
+    "#]]
+    .assert_eq(&said);
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(world.records("runs").len(), 1, "one record for the child's life");
+    assert_eq!(sold(&world), "a=1 b=1 c=1 d=1");
+}
+
+#[test]
+fn a_transaction_is_one_batch() {
+    let world = World::new();
+    let mut child = ready(&world);
+    for round in 1..=2 {
+        assert_eq!(child.ask("BEGIN TRANSACTION"), "OK");
+        for item in ["a", "b", "a"] {
+            assert_eq!(child.ask(&purchase(item)), "DEFER_COMMIT");
+        }
+        assert_eq!(commits(&world), round - 1, "nothing is in before the commit");
+        assert_eq!(child.ask("COMMIT TRANSACTION"), "OK");
+        assert_eq!(commits(&world), round);
+    }
+    assert_eq!(child.ask("BEGIN TRANSACTION"), "OK");
+    assert_eq!(child.ask("COMMIT TRANSACTION"), "OK", "an empty one is no trouble");
+    let answer = child.ask("COMMIT TRANSACTION");
+    assert_eq!(answer, "Error: there is no transaction to commit");
+    child.close();
+    child.end();
+    assert_eq!(sold(&world), "a=4 b=2");
+}
+
+#[test]
+fn a_message_that_is_no_event_is_kept_and_not_sent_for_ever() {
+    let world = World::new();
+    let mut child = ready(&world);
+    assert_eq!(child.ask("nonsense"), "OK");
+    assert_eq!(child.ask(""), "OK");
+    assert_eq!(child.ask("BEGIN TRANSACTION"), "OK");
+    assert_eq!(child.ask(&purchase("a")), "DEFER_COMMIT");
+    assert_eq!(child.ask(&"x".repeat(17 << 20)), "DEFER_COMMIT");
+    assert_eq!(child.ask("COMMIT TRANSACTION"), "OK");
+    child.close();
+    let (said, status) = child.end();
+    expect![[r#"
+        rejected: -:1: line is not a JSON object
+        rejected: -:4: line is 16777217 bytes long; at most 16777216 are taken
+        ingest: 3 read = 1 accepted + 0 duplicate + 2 rejected, 1 new batch
+    "#]]
+    .assert_eq(&said);
+    assert_eq!(status.code(), Some(4));
+    assert_eq!(world.records("rejects").len(), 2);
+    assert_eq!(sold(&world), "a=1");
+}
+
+/// A child that is killed after the commit and before the answer leaves a message that is in, and
+/// is sent again to the next child.
+#[test]
+fn what_was_committed_and_not_confirmed_counts_once() {
+    for transaction in [false, true] {
+        let world = World::new();
+        let send = |child: &mut Held| {
+            if transaction {
+                assert_eq!(child.ask("BEGIN TRANSACTION"), "OK");
+                assert_eq!(child.ask(&purchase("a")), "DEFER_COMMIT");
+                assert_eq!(child.ask("COMMIT TRANSACTION"), "OK");
+            } else {
+                assert_eq!(child.ask(&purchase("a")), "OK");
+            }
+        };
+        for _ in 0..2 {
+            let mut child = ready(&world);
+            send(&mut child);
+            child.signal("-KILL");
+            child.end();
+        }
+        assert_eq!(commits(&world), 1);
+        // From the second message on, the same bytes are another purchase.
+        let mut child = ready(&world);
+        for _ in 0..3 {
+            send(&mut child);
+        }
+        child.close();
+        child.end();
+        assert_eq!(sold(&world), "a=3");
+    }
+}
+
+#[test]
+fn a_commit_that_fails_is_answered_with_the_reason_and_the_child_lives_on() {
+    let world = World::new();
+    let mut child = ready(&world);
+    assert_eq!(child.ask(&purchase("a")), "OK");
+    let [events, away] = ["data/lake/events", "data/away"].map(|name| world.path(name));
+    std::fs::rename(&events, &away).expect("a folder can be moved");
+    let answer = child.ask(&purchase("b"));
+    assert!(answer.starts_with("Error: ") && answer.contains("data/lake/events"), "{answer}");
+    assert_eq!(child.ask("BEGIN TRANSACTION"), "OK");
+    assert_eq!(child.ask(&purchase("c")), "DEFER_COMMIT");
+    assert!(child.ask("COMMIT TRANSACTION").starts_with("Error: "));
+    // What the failed tries may have left is no table.
+    let _ = std::fs::remove_dir_all(&events);
+    std::fs::rename(&away, &events).expect("a folder can be moved");
+    for item in ["b", "c", "c"] {
+        assert_eq!(child.ask(&purchase(item)), "OK");
+    }
+    child.close();
+    let (said, status) = child.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert_eq!(sold(&world), "c=2 a=1 b=1");
+}
+
+#[test]
+fn an_open_transaction_is_left_to_be_sent_again() {
+    let world = World::new();
+    let mut child = ready(&world);
+    assert_eq!(child.ask("BEGIN TRANSACTION"), "OK");
+    assert_eq!(child.ask(&purchase("a")), "DEFER_COMMIT");
+    child.write("{\"half");
+    child.close();
+    let (said, status) = child.end();
+    expect![[r#"
+        left out: 2 messages that nobody committed; rsyslog sends what was not confirmed again
+        ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches
+    "#]]
+    .assert_eq(&said);
+    assert_eq!(status.code(), Some(0));
+    // One that is begun anew was given up.
+    let mut child = ready(&world);
+    for item in ["b", "a"] {
+        assert_eq!(child.ask("BEGIN TRANSACTION"), "OK");
+        assert_eq!(child.ask(&purchase(item)), "DEFER_COMMIT");
+    }
+    assert_eq!(child.ask("COMMIT TRANSACTION"), "OK");
+    child.close();
+    child.end();
+    assert_eq!(sold(&world), "a=1");
+}
+
+#[test]
+fn a_transaction_that_memory_must_not_hold_is_refused_as_a_whole() {
+    let world = World::new();
+    let mut child = Held::start(&world, "ingest --slice-size 64KiB --ack rsyslog -");
+    assert_eq!(child.answer(), "OK");
+    assert_eq!(child.ask("BEGIN TRANSACTION"), "OK");
+    let long = format!("{{\"note\":\"{}\",{}", "x".repeat(40_000), &purchase("a")[1..]);
+    assert_eq!(child.ask(&long), "DEFER_COMMIT");
+    let answer = "Error: a transaction of more than 65536 bytes; lower queue.dequeueBatchSize";
+    for line in [&long, &long, &purchase("a"), "COMMIT TRANSACTION"] {
+        assert_eq!(child.ask(line), answer);
+    }
+    assert_eq!(commits(&world), 0);
+    assert_eq!(child.ask("BEGIN TRANSACTION"), "OK");
+    assert_eq!(child.ask(&purchase("a")), "DEFER_COMMIT");
+    assert_eq!(child.ask("COMMIT TRANSACTION"), "OK");
+    child.close();
+    child.end();
+    assert_eq!(sold(&world), "a=1");
+}
+
+#[test]
+fn a_signal_or_a_deaf_parent_ends_the_child_cleanly() {
+    let world = World::new();
+    for signal in ["-TERM", "-INT"] {
+        let child = ready(&world);
+        child.signal(signal);
+        let (said, status) = child.end();
+        assert_eq!(status.code(), Some(0), "{said}");
+        assert!(said.starts_with("stopped: "), "{said}");
+    }
+    let mut child = ready(&world);
+    child.stdout = None;
+    child.write(&format!("{}\n", purchase("a")));
+    wait_until("the message is in", || commits(&world) == 1);
+    let (said, status) = child.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert_eq!(sold(&world), "a=1");
+}
+
+#[test]
+fn what_cannot_be_answered_is_a_misuse() {
+    let world = World::new();
+    let said: String = [
+        "ingest --ack rsyslog --format csv -",
+        "ingest --ack rsyslog - log.ndjson",
+        "ingest --ack rsyslog log.ndjson",
+    ]
+    .map(|call| world.run(call).whole())
+    .concat();
+    expect![[r#"
+        stderr: error: --ack takes messages of NDJSON, a line each; leave --format out
+        exit code 2
+        stderr: error: --ack answers standard input alone; name `-` and nothing else
+        exit code 2
+        stderr: error: --ack answers standard input alone; name `-` and nothing else
+        exit code 2
+    "#]]
+    .assert_eq(&said);
+    for other in ["--commit-every 1s", "--dry-run", "--spool x"] {
+        assert_eq!(world.run(&format!("{CALL} {other}")).code, Some(2), "{other}");
+    }
+}

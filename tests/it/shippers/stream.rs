@@ -1,0 +1,251 @@
+//! A plain pipe that may stay open for months: what came is committed while it is open.
+
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::sync::mpsc::sync_channel;
+
+use expect_test::expect;
+use flate2::write::GzEncoder;
+use topsell::ingest::{self, Feed, Options, Pieces, Pulse, Summary};
+use topsell::lake::{Doing, Known};
+use topsell::time::Timestamp;
+use topsell::trace::Run;
+
+use crate::shippers::{Held, commits, purchase, sold, wait_for_commits, wait_until};
+use crate::world::World;
+
+#[test]
+fn so_many_lines_are_committed_while_the_pipe_is_open() {
+    let world = World::new();
+    let mut child = Held::start(&world, "ingest --commit-every 2 -");
+    for (item, number) in ["a", "b", "c", "d"].into_iter().zip(1..) {
+        child.write(&format!("{}\n", purchase(item)));
+        wait_for_commits(&world, number / 2);
+        assert_eq!(commits(&world), number / 2);
+    }
+    child.write(&format!("{}\n{}", purchase("e"), &purchase("torn")[..20]));
+    child.close();
+    let (said, status) = child.end();
+    expect![[r#"
+        rejected: -:6: line is not a JSON object: EOF while parsing a string at character 20; the input ends in the middle of this line, or without a newline
+        ingest: 6 read = 5 accepted + 0 duplicate + 1 rejected, 3 new batches
+    "#]]
+    .assert_eq(&said);
+    assert_eq!(status.code(), Some(4));
+    assert_eq!(sold(&world), "a=1 b=1 c=1 d=1 e=1");
+}
+
+#[test]
+fn what_came_is_committed_every_so_often_while_the_pipe_is_open() {
+    let world = World::new();
+    let mut child = Held::start(&world, "ingest --commit-every 1s --commit-every 50000 -");
+    // The header comes alone, and a record in two pieces.
+    child.write("ts,item_id,note\n");
+    for number in 1..=3 {
+        child.write(&format!("2017-01-14T10:00:00Z,item-{number},\"a\nb\"\n2017-01-14T10:00"));
+        wait_for_commits(&world, number);
+        child.write(":01Z,x,\n");
+    }
+    child.close();
+    let (said, status) = child.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("6 read = 6 accepted"), "{said}");
+    assert_eq!(sold(&world), "x=3 item-1=1 item-2=1 item-3=1");
+}
+
+#[test]
+fn a_signal_commits_what_the_pipe_holds() {
+    for (signal, call) in [
+        ("-TERM", "ingest -"),
+        ("-INT", "ingest -"),
+        ("-TERM", "ingest --commit-every 1h -"),
+        ("-INT", "ingest --commit-every 1000 -"),
+    ] {
+        let world = World::new();
+        let mut child = Held::start(&world, call);
+        // Once the lake is there, signals are heard.
+        wait_until("the run has begun", || world.path("data/lake/events/_delta_log").exists());
+        child.write("ts,item_id\n2017-01-14T10:00:00Z,a\n2017-01-14T10:00:00Z,b\n2017-01-14T10:00:00Z,b");
+        child.signal(signal);
+        let (said, status) = child.end();
+        expect![[r#"
+            rejected: -:4: the input ends in the middle of this line, or without a newline
+            stopped: by a signal; what had come by then was taken
+            ingest: 3 read = 2 accepted + 0 duplicate + 1 rejected, 1 new batch
+        "#]]
+        .assert_eq(&said);
+        assert_eq!(status.code(), Some(4));
+        assert_eq!(sold(&world), "a=1 b=1");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_the_process_at_once() {
+    let world = World::new();
+    let mut child = Held::start(&world, "ingest -");
+    wait_until("the run has begun", || world.path("data/lake/events/_delta_log").exists());
+    let mut pipe = child.stdin.take().expect("it is a pipe");
+    // A pipe that never falls silent keeps the run going for a while after the first signal.
+    let line = format!("{}\n", purchase("a"));
+    let feeder = std::thread::spawn(move || while pipe.write_all(line.as_bytes()).is_ok() {});
+    child.signal("-TERM");
+    child.signal("-INT");
+    let (said, status) = child.end();
+    assert!(matches!(status.signal(), Some(2 | 15)), "{status:?} {said}");
+    feeder.join().expect("the feeder ends with the pipe");
+    assert_eq!(commits(&world), 0);
+}
+
+#[test]
+fn a_pipe_that_never_falls_silent_is_left_all_the_same() {
+    let world = World::new();
+    let mut child = Held::start(&world, "ingest -");
+    wait_until("the run has begun", || world.path("data/lake/events/_delta_log").exists());
+    let mut pipe = child.stdin.take().expect("it is a pipe");
+    let line = format!("{}\n", purchase("a"));
+    let feeder = std::thread::spawn(move || {
+        while pipe.write_all(line.as_bytes()).is_ok() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    });
+    child.signal("-TERM");
+    let (said, status) = child.end();
+    assert!(matches!(status.code(), Some(0 | 4)), "{status:?} {said}");
+    assert!(said.contains("stopped: "), "{said}");
+    feeder.join().expect("the feeder ends with the pipe");
+}
+
+#[test]
+fn a_stream_that_is_cut_by_lines_is_known_again() {
+    let world = World::new();
+    let log: String = ["a", "b", "c", "d", "e"].map(|item| purchase(item) + "\n").concat();
+    let call = ["ingest", "--commit-every", "2", "-"];
+    expect![[r#"
+        stderr: ingest: 5 read = 5 accepted + 0 duplicate + 0 rejected, 3 new batches
+        exit code 0
+    "#]]
+    .assert_eq(&world.run_with(&call, log.as_bytes()).whole());
+    let longer = format!("{log}{}\n{}\n", purchase("f"), purchase("g"));
+    expect![[r#"
+        stderr: ingest: 7 read = 3 accepted + 4 duplicate + 0 rejected, 2 new batches
+        exit code 0
+    "#]]
+    .assert_eq(&world.run_with(&call, longer.as_bytes()).whole());
+    assert_eq!(sold(&world), "e=2 a=1 b=1 c=1 d=1 f=1 g=1", "its last piece was cut elsewhere");
+}
+
+#[test]
+fn how_often_to_commit_is_checked() {
+    let world = World::new();
+    let calls = [
+        "ingest --commit-every 10s log.csv",
+        "ingest --commit-every 0s -",
+        "ingest --commit-every 0 -",
+        "ingest --commit-every often -",
+        "ingest --commit-every 10s --commit-every 20s -",
+    ];
+    expect![[r#"
+        stderr: error: --commit-every is for standard input; name it with `-`, or leave --commit-every out: a file is committed when it is read
+        exit code 2
+        stderr: error: --commit-every `0s` is no time at all; write at least 1s
+        exit code 2
+        stderr: error: --commit-every `0` is no number of lines; write at least 1
+        exit code 2
+        stderr: error: --commit-every: `often` is not a length of time; write a whole number and a unit, such as 10s or 1h
+        exit code 2
+        stderr: error: --commit-every `20s` is the second of its kind; give one time and one number of lines at most
+        exit code 2
+    "#]].assert_eq(&calls.map(|call| world.run(call).whole()).concat());
+}
+
+/// A tick may come between any two bytes of what is packed, and costs none of them.
+#[test]
+fn ticks_do_no_harm_to_packed_streams() {
+    let log: String = (0..200).map(|n| purchase(&format!("item-{n}")) + "\n").collect();
+    let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let mut zstd = zstd::Encoder::new(Vec::new(), 0).expect("a packer can be made");
+    for piece in log.as_bytes().chunks(999) {
+        for packer in [&mut gzip as &mut dyn std::io::Write, &mut zstd] {
+            packer.write_all(piece).expect("memory can be written");
+            packer.flush().expect("memory can be written");
+        }
+    }
+    let gzip = gzip.finish().expect("memory can be written");
+    let packed = [gzip.repeat(2), zstd.finish().expect("memory can be written").repeat(2)];
+    for packed in packed.iter().map(Vec::as_slice).chain([log.repeat(2).as_bytes()]) {
+        for step in [1, 7, 1_000] {
+            let pieces = packed.chunks(step);
+            let pulses = pieces.flat_map(|piece| [bytes(piece, 1_484_388_000), Pulse::Tick]);
+            let summary = fed(pulses.collect());
+            assert_eq!((summary.read, summary.accepted), (400, 400), "{step}");
+            assert!(summary.failures.is_empty() && summary.batches > 1, "{step}: {summary:?}");
+        }
+    }
+}
+
+#[test]
+fn a_packed_stream_that_breaks_off_keeps_the_lines_that_came_whole() {
+    let log: String = (0..200).map(|n| purchase(&format!("item-{n}")) + "\n").collect();
+    let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(log.as_bytes()).expect("memory can be written");
+    gzip.flush().expect("memory can be written");
+    let packed = gzip.get_ref().clone();
+    let summary = fed(vec![bytes(&packed, 1_484_388_000), Pulse::Stop]);
+    assert_eq!((summary.accepted, summary.rejected, summary.failures.len()), (200, 0, 1), "{summary:?}");
+}
+
+#[test]
+fn events_are_held_against_the_moment_they_came() {
+    let at = |second: i64| {
+        let line = format!("{{\"ts\":{second},\"item_id\":\"a\"}}\n");
+        [bytes(line.as_bytes(), second), Pulse::Tick]
+    };
+    let months = [0, 1, 2].map(|month| at(1_484_388_000 + month * 30 * 86_400));
+    let summary = fed(months.into_iter().flatten().collect());
+    assert_eq!((summary.accepted, summary.batches), (3, 3), "{summary:?}");
+    let early = bytes(b"{\"ts\":1484388001,\"item_id\":\"a\"}\n", 1_484_388_000);
+    assert_eq!(fed(vec![early]).rejected, 1);
+}
+
+#[test]
+fn a_stray_quote_holds_nothing_back_for_longer_than_a_tick() {
+    let record = |text: &str| bytes(text.as_bytes(), 1_484_388_000);
+    let good = "1484388000,a,\n";
+    let log = vec![
+        record(&format!("ts,item_id,note\n{good}")),
+        Pulse::Tick,
+        record(&format!("1484388000,b,5\" pipe\n{good}")),
+        Pulse::Tick,
+        Pulse::Tick,
+        record("1484388000,c,\"two\n"),
+        Pulse::Tick,
+        record("lines\"\n"),
+        Pulse::Tick,
+        record(good),
+    ];
+    let summary = fed(log);
+    assert_eq!((summary.accepted, summary.rejected, summary.batches), (5, 0, 4), "{summary:?}");
+}
+
+fn bytes(bytes: &[u8], second: i64) -> Pulse {
+    Pulse::Bytes { bytes: bytes.to_vec(), at: moment(second) }
+}
+
+fn moment(second: i64) -> Timestamp {
+    Timestamp::from_epoch(second).expect("a good moment")
+}
+
+/// Reads standard input from a door of our own, writing nothing.
+fn fed(pulses: Vec<Pulse>) -> Summary {
+    let (send, receive) = sync_channel(pulses.len());
+    for pulse in pulses {
+        send.send(pulse).expect("there is room");
+    }
+    drop(send);
+    let now = moment(0);
+    let pieces = Pieces { lines: None, keeps_broken_off: true };
+    let options = Options { now, max_skew_seconds: 0, doing: Doing::Planning, pieces, known: Known::Skip };
+    let plan = ingest::plan(&["-".into()], None);
+    let feed = Feed::of(receive, now);
+    ingest::ingest(None, &plan, Some(&feed), options, &Run::default()).expect("there is no lake to fail")
+}
