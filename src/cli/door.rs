@@ -21,6 +21,8 @@ use crate::ingest::{Feed, Pulse};
 const READ_BYTES: usize = 64 << 10;
 /// Pulses that wait to be taken.
 const WAITING: usize = 16;
+/// How long to wait before a pipe that would block is read again.
+const NAP: Duration = Duration::from_millis(10);
 /// How long a pipe that never falls silent is still read after a signal.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -68,6 +70,11 @@ fn read(clock: Clock, send: &SyncSender<Pulse>) {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // Whoever shares the pipe has set it so; it still has an end.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                thread::sleep(NAP);
+                continue;
+            }
             Err(error) => Pulse::Failed(error),
         };
         let is_last = !matches!(pulse, Pulse::Bytes { .. });

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::time::Timestamp;
 
 /// Once the end is wished for, what the pipe still holds is taken until it has been silent so long.
-const SILENCE: Duration = Duration::from_millis(250);
+const SILENCE: Duration = Duration::from_millis(500);
 
 /// One thing that happens to standard input.
 #[derive(Debug)]

@@ -45,6 +45,8 @@ pub struct Slices<'a> {
     limit: usize,
     hasher: blake3::Hasher,
     pending: Vec<u8>,
+    /// Where bytes are read to first: to make room in `pending` would clear it each time.
+    scratch: Vec<u8>,
     next_line: u64,
     at_end: bool,
     pieces: Pieces,
@@ -76,6 +78,7 @@ impl<'a> Slices<'a> {
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             hasher: blake3::Hasher::new(),
             pending: Vec::new(),
+            scratch: vec![0; READ_BYTES],
             next_line: 1,
             at_end: false,
             pieces,
@@ -144,11 +147,10 @@ impl<'a> Slices<'a> {
 
     /// Reads what comes first, not waiting for more.
     fn read_some(&mut self) -> io::Result<usize> {
-        let filled = self.pending.len();
-        self.pending.resize(filled + READ_BYTES.min(self.limit - filled), 0);
-        let read = self.reader.read(&mut self.pending[filled..]);
-        self.pending.truncate(filled + *read.as_ref().unwrap_or(&0));
-        read
+        let room = READ_BYTES.min(self.limit - self.pending.len());
+        let read = self.reader.read(&mut self.scratch[..room])?;
+        self.pending.extend_from_slice(&self.scratch[..read]);
+        Ok(read)
     }
 
     /// Returns where the last whole record ends. One whose quotes are open gets a tick's time to

@@ -166,6 +166,28 @@ fn runs_killed_at_random_moments_leave_each_file_counted_once_and_moved() {
 }
 
 #[test]
+fn two_runs_at_once_do_not_get_in_each_others_way() {
+    let world = World::new();
+    for number in 10..30 {
+        world.write(&format!("spool/{number}.ndjson"), purchase(&format!("item-{number}")));
+    }
+    world.write("spool/bad.log", "no log");
+    let start = || {
+        let child = world.command(&CALL.split(' ').collect::<Vec<_>>()).stderr(Stdio::piped()).spawn();
+        child.expect("the program under test can be started")
+    };
+    for child in [start(), start()] {
+        let ended = child.wait_with_output().expect("the run ends");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(matches!(ended.status.code(), Some(0 | 4)), "{said}");
+        assert!(!said.contains("left: "), "{said}");
+    }
+    assert_eq!((world.files("spool/done").len(), world.files("spool").len()), (20, 21));
+    assert!(sold(&world).split(' ').all(|item| item.ends_with("=1")));
+    assert_eq!(events(&world), 20);
+}
+
+#[test]
 fn a_disk_that_fails_anywhere_leaves_each_file_where_it_can_be_taken_again() {
     for manner in [Manner::Undone, Manner::DoneUntold] {
         for operations in 0.. {

@@ -53,6 +53,20 @@ fn what_came_is_committed_every_so_often_while_the_pipe_is_open() {
     assert_eq!(sold(&world), "x=3 item-1=1 item-2=1 item-3=1");
 }
 
+/// Commits are slower than the pipe: it fills up, its writer waits, and nothing is lost.
+#[test]
+fn a_lake_that_is_slower_than_the_pipe_loses_nothing() {
+    let world = World::new();
+    let log: String = (0..40_000).map(|n| purchase(&format!("{n:08}")) + "\n").collect();
+    let said = world.run_with(&["ingest", "--commit-every", "1000", "-"], log.as_bytes());
+    expect![[r#"
+        stderr: ingest: 40000 read = 40000 accepted + 0 duplicate + 0 rejected, 40 new batches
+        exit code 0
+    "#]]
+    .assert_eq(&said.whole());
+    assert_eq!(sold(&world).split(' ').filter(|item| item.ends_with("=1")).count(), 40_000);
+}
+
 #[test]
 fn a_signal_commits_what_the_pipe_holds() {
     for (signal, call) in [
