@@ -17,6 +17,7 @@
 //! | [`store`] | durable files below one root | know what is in a file |
 //! | [`trace`] | what a run reports while it works | print |
 //! | [`source`] | what others have written: unpacked, its form told | write |
+//! | [`catalog`] | what the shop says of its items: their categories, their names | take half a list |
 //! | [`table`] | Delta commits: open, add, remove, changes since, checkpoint | know what the columns mean |
 //! | [`lake`] | the `events` table, the rejects and run records beside it | take half a batch |
 //! | [`ingest`] | logs into the lake | lose a line without saying so |
@@ -37,6 +38,8 @@ pub mod store;
 pub mod trace;
 
 pub mod source;
+
+pub mod catalog;
 pub mod table;
 
 pub mod lake;

@@ -86,6 +86,7 @@ Examples:
   topsell ingest --spool /var/spool/shop/     finished logs, moved away when they are in
   zcat *.ndjson.gz | topsell ingest --format ndjson -
   kcat -C -t purchases | topsell ingest --commit-every 10s -
+  topsell ingest --map vendor.toml --catalog products.parquet sales.parquet
 ")]
 #[command(after_help = "\
 Columns, by the names in the header, in any order; others are dropped:
@@ -98,6 +99,10 @@ Columns, by the names in the header, in any order; others are dropped:
   event_type  optional: `purchase` unless given
   quantity    optional: a whole number, 1 unless given, negative for a return
   amount      optional: a decimal, kept to four places, halves rounded away from zero
+
+Other names are mapped: --map ts=sold_at --map item_id=sku, or --map FILE with lines such as
+ts = \"sold_at\", and assume_utc = true. category=department/group/type makes a path of one
+column for each level; category=department/ takes one column as one level.
 
 Lines that are no events are kept in the lake's rejects/ folder with the reason, and the exit
 code is 4. Only ts and item_id are required; in NDJSON, `date` serves for ts, and so does the
@@ -126,6 +131,14 @@ pub struct Ingest {
     /// Format of the inputs; told by their names unless given, of standard input by its content
     #[arg(long, value_enum)]
     pub format: Option<LogFormat>,
+    /// Column to read a field from, or a TOML file of such pairs; may be given several times
+    #[arg(long = "map", value_name = "FIELD=COLUMN|FILE")]
+    pub map: Vec<String>,
+    /// Take times without an offset as UTC, instead of rejecting them
+    #[arg(long)]
+    pub assume_utc: bool,
+    #[command(flatten)]
+    pub catalog: Catalog,
     /// How far ahead of the clock an event may lie
     #[arg(long, value_name = "TIME", default_value = "1h")]
     pub max_skew: String,
@@ -149,6 +162,19 @@ pub struct Ingest {
 pub enum Sender {
     /// The omprog module with confirmMessages="on", with or without useTransactions
     Rsyslog,
+}
+
+/// What names a catalogue.
+#[derive(ClapArgs, Debug)]
+pub struct Catalog {
+    /// CSV, TSV or Parquet file of item_id, category and name: `ingest` takes from it the
+    /// categories of items whose line has none, `rank` the names of ranked items
+    #[arg(long, value_name = "FILE")]
+    pub catalog: Option<PathBuf>,
+    /// Column of the catalogue to read item_id, category or name from, or a TOML file of such
+    /// pairs; may be given several times
+    #[arg(long, value_name = "FIELD=COLUMN|FILE", requires = "catalog")]
+    pub catalog_map: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -217,6 +243,8 @@ pub struct Rank {
     /// How far back it looks at most
     #[arg(long, value_name = "TIME", default_value = "365d")]
     pub max_lookback: String,
+    #[command(flatten)]
+    pub catalog: Catalog,
     /// Wait while another run is at work on the lake, instead of giving up
     #[arg(long)]
     pub wait: bool,

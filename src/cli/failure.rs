@@ -83,6 +83,11 @@ pub fn unless_reader_left(error: ShowError) -> Result<(), Failure> {
 impl From<StepError> for Failure {
     fn from(error: StepError) -> Failure {
         match error {
+            StepError::Catalog(_) => Failure {
+                exit: Exit::CouldNot,
+                hint: Some("mend the catalogue, or name its columns with --catalog-map".to_owned()),
+                cause: error.into(),
+            },
             StepError::Lake(error) => error.into(),
             StepError::Rollup(RollupError::Lake(error)) => error.into(),
             StepError::Rollup(error) => Failure {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cli::args::{Ingest, LogFormat, Sender};
 use crate::cli::door::Opening;
 use crate::cli::failure::Failure;
-use crate::cli::settings::{Task, doing};
+use crate::cli::settings::{Task, catalog_file, doing, mapping};
 use crate::ingest::{self, Pieces, Plan};
 use crate::lake::Known;
 use crate::pipeline::Step;
@@ -53,15 +53,21 @@ pub fn ingest_task(typed: &Ingest, now: Timestamp) -> Result<Task, Failure> {
     let known = if typed.force { Known::Replace } else { Known::Skip };
     let max_skew_seconds = skew.cast_signed();
     let options = ingest::Options { now, max_skew_seconds, doing: doing(typed.dry_run), known, pieces };
+    let mut mapping = mapping("--map", ingest::FIELDS, &typed.map)?;
+    if typed.assume_utc {
+        mapping.assume_utc();
+    }
+    let catalog = catalog_file(&typed.catalog)?;
     if let Some(Sender::Rsyslog) = typed.ack {
         check_ack(format, typed.inputs.len() == 1 && reads_stdin)?;
         let stdin = Some(Opening { every: None, answers: true });
-        let step = Step::Acknowledge { options, slice_bytes };
+        let step = Step::Acknowledge { options, mapping, catalog, slice_bytes };
         return Ok(Task::Step { step, patience: Patience::None, stdin });
     }
     let plan = plan(typed, format, now)?;
     let stdin = reads_stdin.then_some(Opening { every: every.time, answers: false });
-    Ok(Task::Step { step: Step::Ingest { plan, options, slice_bytes }, patience: Patience::None, stdin })
+    let step = Step::Ingest { plan, options, mapping, catalog, slice_bytes };
+    Ok(Task::Step { step, patience: Patience::None, stdin })
 }
 
 fn plan(typed: &Ingest, format: Option<Format>, now: Timestamp) -> Result<Plan, Failure> {

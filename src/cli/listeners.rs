@@ -125,6 +125,7 @@ fn count_name(count: Count) -> &'static str {
         Count::BatchesCommitted => "batches",
         Count::BatchesReplaced => "replaced_batches",
         Count::BatchesKnown => "known_batches",
+        Count::EventsFiled => "filed_by_catalog",
         Count::FilesFailed => "failed_inputs",
         Count::EventsRolledUp => "events",
         Count::EventsRepeated => "repeated_events",
@@ -133,5 +134,6 @@ fn count_name(count: Count) -> &'static str {
         Count::RollupRows => "rollup_rows",
         Count::CategoriesRanked => "categories",
         Count::RowsRanked => "ranked_rows",
+        Count::RowsNamed => "named_rows",
     }
 }

@@ -59,7 +59,9 @@ pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Resu
             write_rollup(rolled_up, verbosity, out)?;
             let categories = counted(published.categories, "category", "categories");
             let rows = counted(published.rows, "row", "rows");
-            writeln!(out, "rank: {categories}, {rows}, {} bytes in {}", published.size_bytes, published.file)
+            let named = published.named.map(|named| format!(", {named} of them named")).unwrap_or_default();
+            let (size_bytes, file) = (published.size_bytes, &published.file);
+            writeln!(out, "rank: {categories}, {rows}{named}, {size_bytes} bytes in {file}")
         }
     }
 }
@@ -105,6 +107,10 @@ fn write_ingest(
             out,
             "left out: {messages} that nobody committed; rsyslog sends what was not confirmed again"
         )?;
+    }
+    if let Some(filed) = summary.filed {
+        let events = counted(summary.accepted, "event", "events");
+        writeln!(out, "catalog: {filed} of {events} filed by the catalogue")?;
     }
     let ingest::Summary { read, accepted, duplicate, rejected, batches, replaced, .. } = summary;
     write!(out, "ingest: {read} read = {accepted} accepted + {duplicate} duplicate + {rejected} rejected")?;

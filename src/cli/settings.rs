@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use clap::ColorChoice;
 
-use crate::cli::args::{Args, By, Command, LakeCommand, Rank, Rollup, Show, ShowFormat};
+use crate::catalog::{self, CatalogFile};
+use crate::cli::args::{self, Args, By, Command, LakeCommand, Rank, Rollup, Show, ShowFormat};
 use crate::cli::door::Opening;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::intake::ingest_task;
@@ -16,6 +17,7 @@ use crate::pipeline::Step;
 use crate::rank::{Measure, Rules};
 use crate::rollup::Scope;
 use crate::show::Form;
+use crate::source::{Mapping, MappingError};
 use crate::store::{Patience, Store};
 use crate::time::{Decay, Timestamp, Window, parse_hours, parse_seconds};
 use crate::upkeep::Keep;
@@ -209,6 +211,23 @@ fn patience(wait: bool) -> Patience {
     if wait { Patience::Waits } else { Patience::None }
 }
 
+pub(super) fn catalog_file(typed: &args::Catalog) -> Result<Option<CatalogFile>, Failure> {
+    let Some(path) = typed.catalog.clone() else { return Ok(None) };
+    let mapping = mapping("--catalog-map", catalog::FIELDS, &typed.catalog_map)?;
+    Ok(Some(CatalogFile { path, mapping }))
+}
+
+pub(super) fn mapping(
+    name: &str,
+    fields: &'static [&'static str],
+    words: &[String],
+) -> Result<Mapping, Failure> {
+    Mapping::of(fields, words).map_err(|error| match error {
+        error @ MappingError::Unreadable { .. } => Failure::could_not(format!("{name}: {error}")),
+        error => Failure::misused(format!("{name}: {error}")),
+    })
+}
+
 fn rank_step(typed: Rank, now: Timestamp) -> Result<Step, Failure> {
     let hours =
         |name: &str, text: &str| parse_hours(text).map_err(|e| Failure::misused(format!("{name}: {e}")));
@@ -256,7 +275,7 @@ fn rank_step(typed: Rank, now: Timestamp) -> Result<Step, Failure> {
     let mut event_types = typed.event_types;
     event_types.sort_unstable();
     event_types.dedup();
-    Ok(Step::Rank { rules, event_types })
+    Ok(Step::Rank { rules, event_types, catalog: catalog_file(&typed.catalog)? })
 }
 
 fn show_task(typed: Show, color: ColorChoice) -> Result<Task, Failure> {

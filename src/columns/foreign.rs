@@ -1,4 +1,4 @@
-//! Other people's Parquet: any file with the columns that a purchase log has, by name.
+//! Other people's Parquet: the columns that are wanted of any file, as fields.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -11,13 +11,30 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 
 use crate::columns::ColumnsError;
 use crate::columns::parquet_file::plain_options;
+use crate::event::{CategoryError, PathSet, check_path, encode_levels};
 
 const ROWS_PER_BATCH: usize = 8_192;
 
-/// A Parquet file of purchases, read some rows at a time.
+/// A Parquet file whose footer was read.
 pub struct ForeignFile {
-    reader: ParquetRecordBatchReader,
+    builder: ParquetRecordBatchReaderBuilder<File>,
     columns: Vec<String>,
+}
+
+/// A column to read, by its place in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// As moments.
+    Time(usize),
+    /// As texts, or lists of them.
+    Text(usize),
+}
+
+/// The rows of a foreign file, read some at a time.
+pub struct ForeignRows {
+    reader: ParquetRecordBatchReader,
+    /// For each wanted column its place in what the reader gives.
+    wanted: Vec<Wanted>,
     rows: u64,
 }
 
@@ -32,84 +49,106 @@ pub enum ForeignTime<'a> {
     Missing,
 }
 
-/// Some rows of a foreign file, each column as the fields of a log.
+/// Some rows of a foreign file, each wanted column as the fields of a log.
 pub struct ForeignBatch {
     rows: usize,
-    ts: Option<ArrayRef>,
-    texts: Vec<TextColumn>,
-    lists: Vec<(String, ArrayRef)>,
+    columns: Vec<Column>,
 }
 
-/// A column as texts, and as it came.
-struct TextColumn {
-    name: String,
-    texts: StringArray,
-    original: ArrayRef,
+/// A column in the form that its values are asked for in.
+enum Column {
+    Time(ArrayRef),
+    List(ArrayRef),
+    /// As texts, and as it came.
+    Text(StringArray, ArrayRef),
 }
 
 /// A value is there, and is no text: bytes that are not UTF-8, say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotText;
 
+/// A list is no set of category paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadPaths {
+    NotText,
+    Category(CategoryError),
+}
+
 impl ForeignFile {
-    /// Reads the footer, and keeps the wanted columns alone.
+    /// Reads the footer.
     ///
     /// # Errors
     /// Fails where the file is no Parquet.
-    pub fn open(file: File, wanted: &[&str]) -> Result<ForeignFile, ColumnsError> {
+    pub fn open(file: File) -> Result<ForeignFile, ColumnsError> {
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, plain_options())?;
-        let schema = builder.parquet_schema();
-        let names: Vec<String> =
-            schema.root_schema().get_fields().iter().map(|f| f.name().to_owned()).collect();
-        let kept: Vec<usize> = (0..names.len()).filter(|&at| wanted.contains(&names[at].as_str())).collect();
-        let mask = ProjectionMask::roots(schema, kept.iter().copied());
-        let rows = builder.metadata().file_metadata().num_rows().max(0).unsigned_abs();
-        Ok(ForeignFile {
-            reader: builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?,
-            columns: kept.into_iter().map(|at| names[at].clone()).collect(),
-            rows,
-        })
+        let fields = builder.parquet_schema().root_schema().get_fields();
+        let columns = fields.iter().map(|field| field.name().to_owned()).collect();
+        Ok(ForeignFile { builder, columns })
     }
 
-    /// Returns the wanted columns that the file has.
+    /// Returns the names of the file's columns.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
+    /// Returns the file's rows with the wanted columns alone, in the order they are wanted in.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged.
+    pub fn rows(self, wanted: &[Wanted]) -> Result<ForeignRows, ColumnsError> {
+        let mut kept: Vec<usize> = wanted.iter().map(|wanted| wanted.place()).collect();
+        kept.sort_unstable();
+        kept.dedup();
+        let place = |column: usize| kept.partition_point(|&kept| kept < column);
+        let read = |wanted: &Wanted| match *wanted {
+            Wanted::Time(column) => Wanted::Time(place(column)),
+            Wanted::Text(column) => Wanted::Text(place(column)),
+        };
+        let wanted = wanted.iter().map(read).collect();
+        let mask = ProjectionMask::roots(self.builder.parquet_schema(), kept.iter().copied());
+        let rows = self.builder.metadata().file_metadata().num_rows().max(0).unsigned_abs();
+        let reader = self.builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?;
+        Ok(ForeignRows { reader, wanted, rows })
+    }
+}
+
+impl Wanted {
+    fn place(self) -> usize {
+        let (Wanted::Time(column) | Wanted::Text(column)) = self;
+        column
+    }
+}
+
+impl ForeignRows {
     /// Returns how many rows the file has.
-    pub fn rows(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.rows
     }
 }
 
-impl Iterator for ForeignFile {
+impl Iterator for ForeignRows {
     type Item = Result<ForeignBatch, ColumnsError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let batch = self.reader.next()?;
-        Some(batch.map_err(ColumnsError::from).and_then(|batch| ForeignBatch::of(&batch)))
+        Some(batch.map_err(ColumnsError::from).and_then(|batch| ForeignBatch::of(&batch, &self.wanted)))
     }
 }
 
 impl ForeignBatch {
-    fn of(batch: &RecordBatch) -> Result<ForeignBatch, ColumnsError> {
-        let mut into =
-            ForeignBatch { rows: batch.num_rows(), ts: None, texts: Vec::new(), lists: Vec::new() };
-        for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-            let name = field.name().clone();
-            if name == "ts" {
-                into.ts = Some(time_column(column)?);
-            } else if matches!(column.data_type(), DataType::List(_)) {
-                into.lists.push((name, Arc::clone(column)));
-            } else {
-                into.texts.push(TextColumn {
-                    name,
-                    texts: text_column(column)?,
-                    original: Arc::clone(column),
-                });
-            }
-        }
-        Ok(into)
+    fn of(batch: &RecordBatch, wanted: &[Wanted]) -> Result<ForeignBatch, ColumnsError> {
+        let column = |wanted: &Wanted| {
+            let column = batch.column(wanted.place());
+            Ok(match wanted {
+                Wanted::Time(_) => Column::Time(time_column(column)?),
+                Wanted::Text(_) if matches!(column.data_type(), DataType::List(_)) => {
+                    Column::List(Arc::clone(column))
+                }
+                Wanted::Text(_) => Column::Text(text_column(column)?, Arc::clone(column)),
+            })
+        };
+        let columns = wanted.iter().map(column).collect::<Result<_, ColumnsError>>()?;
+        Ok(ForeignBatch { rows: batch.num_rows(), columns })
     }
 
     /// Returns how many rows there are.
@@ -117,11 +156,12 @@ impl ForeignBatch {
         self.rows
     }
 
-    /// Returns when a row says it happened.
-    pub fn time(&self, row: usize) -> ForeignTime<'_> {
-        let Some(column) = self.ts.as_ref().filter(|column| column.is_valid(row)) else {
+    /// Returns when a row says it happened, by a column of moments.
+    pub fn time(&self, column: usize, row: usize) -> ForeignTime<'_> {
+        let Column::Time(column) = &self.columns[column] else { return ForeignTime::Missing };
+        if column.is_null(row) {
             return ForeignTime::Missing;
-        };
+        }
         match column.data_type() {
             DataType::Timestamp(..) => {
                 ForeignTime::Micros(column.as_primitive::<TimestampMicrosecondType>().value(row))
@@ -131,43 +171,54 @@ impl ForeignBatch {
         }
     }
 
-    /// Returns a row's field as a log would have it; none where it is null or no such column.
+    /// Returns a row's field as a log would have it; none where it is null or the column is one
+    /// of lists.
     ///
     /// # Errors
     /// The value is no text.
-    pub fn text(&self, name: &str, row: usize) -> Result<Option<&str>, NotText> {
-        let Some(column) = self.texts.iter().find(|column| column.name == name) else { return Ok(None) };
-        if column.texts.is_valid(row) {
-            return Ok(Some(column.texts.value(row)));
+    pub fn text(&self, column: usize, row: usize) -> Result<Option<&str>, NotText> {
+        let Column::Text(texts, original) = &self.columns[column] else { return Ok(None) };
+        if texts.is_valid(row) {
+            return Ok(Some(texts.value(row)));
         }
         // Not-a-number stands for no value where the column is one of floats.
-        let is_lost = column.original.is_valid(row) && !column.original.data_type().is_floating();
+        let is_lost = original.is_valid(row) && !original.data_type().is_floating();
         if is_lost { Err(NotText) } else { Ok(None) }
     }
 
-    /// Returns a row's list of texts, or of lists of texts, whichever the column has.
+    /// Returns the paths that a row's list gives, each a path or a list of levels; none where it
+    /// is null or the column is not one of lists.
     ///
     /// # Errors
-    /// The list holds something that is no text, or nothing.
-    pub fn list(&self, name: &str, row: usize) -> Result<Option<Vec<Vec<String>>>, NotText> {
-        let Some((_, column)) = self.lists.iter().find(|(of, _)| of == name) else { return Ok(None) };
+    /// The list holds something that is no text, or no path.
+    pub fn path_set(&self, column: usize, row: usize) -> Result<Option<PathSet>, BadPaths> {
+        let Column::List(column) = &self.columns[column] else { return Ok(None) };
         let list = column.as_list::<i32>();
         if list.is_null(row) {
             return Ok(None);
         }
         let values = list.value(row);
-        if let Some(inner) = values.as_list_opt::<i32>() {
-            return (0..inner.len()).map(|at| strings(&inner.value(at))).collect::<Result<_, _>>().map(Some);
-        }
-        Ok(Some(strings(&values)?.into_iter().map(|text| vec![text]).collect()))
+        let paths: Result<Vec<String>, CategoryError> = match values.as_list_opt::<i32>() {
+            Some(inner) => {
+                let levels = (0..inner.len()).map(|at| strings(&inner.value(at)));
+                let levels = levels.collect::<Result<Vec<_>, NotText>>()?;
+                levels.iter().map(|levels| encode_levels(levels.iter().map(String::as_str))).collect()
+            }
+            None => strings(&values)?.iter().map(|path| check_path(path)).collect(),
+        };
+        Ok(Some(paths.and_then(PathSet::of)?))
     }
+}
 
-    /// Tells whether the column's lists hold lists.
-    pub fn is_nested(&self, name: &str) -> bool {
-        let column = self.lists.iter().find(|(of, _)| of == name);
-        column.is_some_and(
-            |(_, c)| matches!(c.data_type(), DataType::List(f) if matches!(f.data_type(), DataType::List(_))),
-        )
+impl From<NotText> for BadPaths {
+    fn from(NotText: NotText) -> BadPaths {
+        BadPaths::NotText
+    }
+}
+
+impl From<CategoryError> for BadPaths {
+    fn from(error: CategoryError) -> BadPaths {
+        BadPaths::Category(error)
     }
 }
 

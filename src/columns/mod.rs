@@ -15,7 +15,7 @@ mod sums;
 
 pub use events::{EventBatch, EventCopy, decode_events, encode_events, merge_events, without_batch};
 pub use facts::ColumnFacts;
-pub use foreign::{ForeignBatch, ForeignFile, ForeignTime, NotText};
+pub use foreign::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, ForeignTime, NotText, Wanted};
 pub use parquet_file::{ColumnsError, Encoded};
 pub use ranking::{RankedRow, RankingFile, encode_ranking};
 pub use sums::{SumLine, decode_sums, encode_sums};

@@ -5,12 +5,15 @@
 //! | `category` | BYTE_ARRAY, STRING: the path; null for the whole shop, which comes first |
 //! | `rank` | INT32, from 1 |
 //! | `item_id` | BYTE_ARRAY, STRING |
+//! | `name` | BYTE_ARRAY, STRING, or null: what a catalogue calls the item |
 //! | `score` | DOUBLE |
 //! | `units`, `purchases` | INT64 |
 //! | `amount` | FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4) |
 //! | `window_from` | INT64, TIMESTAMP(MICROS, UTC): where the oldest bucket begins |
 //! | `window_to` | INT64, TIMESTAMP(MICROS, UTC): where the newest bucket ends |
 //! | `rankable` | INT64: items the category could have ranked |
+//!
+//! Files written before there were names have no column `name`, and are read all the same.
 //!
 //! How the ranking was made stands in the footer's key-value metadata.
 
@@ -32,6 +35,7 @@ use crate::time::Timestamp;
 
 /// Small groups, so that one category is found without reading its neighbours.
 const ROWS_PER_GROUP: usize = 16_384;
+const NAME: &str = "name";
 
 /// One item's place in one category.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +44,7 @@ pub struct RankedRow {
     pub category: Option<String>,
     pub rank: i32,
     pub item_id: String,
+    pub name: Option<String>,
     pub score: f64,
     pub sums: Sums,
     pub window_from: Timestamp,
@@ -55,6 +60,7 @@ pub fn encode_ranking(rows: &[RankedRow], labels: &[(&str, String)]) -> Result<B
     let mut category = StringBuilder::new();
     let mut rank = Int32Builder::new();
     let mut item_id = StringBuilder::new();
+    let mut name = StringBuilder::new();
     let mut score = Float64Builder::new();
     let mut units = Int64Builder::new();
     let mut purchases = Int64Builder::new();
@@ -66,6 +72,7 @@ pub fn encode_ranking(rows: &[RankedRow], labels: &[(&str, String)]) -> Result<B
         category.append_option(row.category.as_deref());
         rank.append_value(row.rank);
         item_id.append_value(&row.item_id);
+        name.append_option(row.name.as_deref());
         score.append_value(row.score);
         units.append_value(row.sums.units);
         purchases.append_value(row.sums.purchases);
@@ -78,6 +85,7 @@ pub fn encode_ranking(rows: &[RankedRow], labels: &[(&str, String)]) -> Result<B
         ("category", Arc::new(category.finish())),
         ("rank", Arc::new(rank.finish())),
         ("item_id", Arc::new(item_id.finish())),
+        ("name", Arc::new(name.finish())),
         ("score", Arc::new(score.finish())),
         ("units", Arc::new(units.finish())),
         ("purchases", Arc::new(purchases.finish())),
@@ -122,11 +130,19 @@ impl RankingFile {
     /// Fails where the file is damaged.
     pub fn category(&self, category: Option<&str>) -> Result<Vec<RankedRow>, ColumnsError> {
         let groups = self.footer.metadata().row_groups();
-        let column = self.footer.parquet_schema().columns().iter().position(|c| c.name() == "category");
-        let column = column.ok_or(ColumnsError::Column("category"))?;
+        let column = self.column("category").ok_or(ColumnsError::Column("category"))?;
         let chosen =
             (0..groups.len()).filter(|&at| may_hold(groups[at].column(column).statistics(), category));
         self.read(chosen.collect(), &|row| row == category)
+    }
+
+    /// Tells whether any row has a name.
+    pub fn has_names(&self) -> bool {
+        let Some(column) = self.column(NAME) else { return false };
+        self.footer.metadata().row_groups().iter().any(|group| {
+            let nulls = group.column(column).statistics().and_then(Statistics::null_count_opt);
+            nulls.is_none_or(|nulls| nulls < group.num_rows().max(0).unsigned_abs())
+        })
     }
 
     /// Returns the first row of every category, the shop first.
@@ -152,6 +168,10 @@ impl RankingFile {
         self.read((0..self.footer.metadata().num_row_groups()).collect(), &|_| true)
     }
 
+    fn column(&self, name: &str) -> Option<usize> {
+        self.footer.parquet_schema().columns().iter().position(|column| column.name() == name)
+    }
+
     fn read(
         &self,
         groups: Vec<usize>,
@@ -165,6 +185,7 @@ impl RankingFile {
             let category = texts(batch, "category")?;
             let rank = numbers::<Int32Type>(batch, "rank")?;
             let item_id = texts(batch, "item_id")?;
+            let name = batch.column_by_name(NAME).map(|_| texts(batch, NAME)).transpose()?;
             let score = numbers::<Float64Type>(batch, "score")?;
             let units = numbers::<Int64Type>(batch, "units")?;
             let purchases = numbers::<Int64Type>(batch, "purchases")?;
@@ -183,6 +204,10 @@ impl RankingFile {
                     category: path.map(str::to_owned),
                     rank: rank.value(at),
                     item_id: item_id.value(at).to_owned(),
+                    name: name
+                        .as_ref()
+                        .filter(|name| name.is_valid(at))
+                        .map(|name| name.value(at).to_owned()),
                     score: score.value(at),
                     sums: Sums {
                         purchases: purchases.value(at),

@@ -7,6 +7,7 @@ mod category;
 mod events;
 mod harmless;
 mod names;
+mod path_sets;
 mod sums;
 
 pub use amount::{Amount, AmountError};
@@ -14,6 +15,7 @@ pub use category::{CategoryError, PathSet, check_path, encode_levels, levels_of}
 pub use events::{Event, Events};
 pub use harmless::harmless;
 pub use names::Names;
+pub use path_sets::{PathSets, RawCategories};
 pub use sums::{SumRow, SumRows, Sums, SumsOverflow};
 
 /// The event type of a line that names none.

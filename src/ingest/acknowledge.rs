@@ -22,7 +22,7 @@ use crate::ingest::lines::LineReader;
 use crate::ingest::slices::Slice;
 use crate::ingest::sources::{Input, Plan};
 use crate::ingest::writer::{Brought, Writer};
-use crate::ingest::{Options, Summary, begin, failure};
+use crate::ingest::{Options, Reading, Summary, begin, failure};
 use crate::lake::{Known, Lake, LakeError, LakeSettings};
 use crate::source::Format;
 use crate::trace::{Count, Run, Stage};
@@ -39,15 +39,22 @@ const MAX_HELD_BYTES: usize = (16 << 20) + 1;
 ///
 /// # Errors
 /// Fails where the lake cannot be written to before the first message; later failures are answered.
-pub fn acknowledge(lake: &Lake, feed: &Feed, options: Options, run: &Run) -> Result<Summary, LakeError> {
+pub fn acknowledge(
+    lake: &Lake,
+    feed: &Feed,
+    options: Options,
+    reading: Reading<'_>,
+    run: &Run,
+) -> Result<Summary, LakeError> {
     let plan = Plan { inputs: vec![Input::standard(Some(Format::Ndjson))], ..Plan::default() };
-    begin(&plan, run);
+    begin(&plan, reading, run);
     let mut desk = Desk {
         feed,
         settings: lake.settings()?,
         options,
         limit: lake.slice_bytes(),
-        reader: LineReader::of(Format::Ndjson),
+        reading,
+        reader: LineReader::of(Format::Ndjson, reading.mapping),
         writer: Writer::new(Some(lake), &plan, run),
         open: None,
         known: Known::Skip,
@@ -87,30 +94,31 @@ struct Desk<'a> {
     options: Options,
     /// Bytes that a transaction may have.
     limit: u64,
-    reader: LineReader,
+    reading: Reading<'a>,
+    reader: LineReader<'a>,
     writer: Writer<'a>,
-    open: Option<Open>,
+    open: Option<Open<'a>>,
     /// What to do with the next batch if its id is known.
     known: Known,
     messages: u64,
 }
 
 /// Messages that are not committed yet.
-struct Open {
-    builder: Builder,
+struct Open<'a> {
+    builder: Builder<'a>,
     hasher: blake3::Hasher,
     messages: u64,
     size_bytes: u64,
 }
 
-impl Open {
+impl Open<'_> {
     /// Tells whether it may be held in memory; a single message always may.
     fn fits(&self, limit: u64) -> bool {
         self.messages <= 1 || self.size_bytes <= limit
     }
 }
 
-impl Desk<'_> {
+impl<'a> Desk<'a> {
     /// Takes one line and returns the answer to it.
     fn take(&mut self, line: &[u8]) -> String {
         let is_mark = |mark: &[u8]| line.trim_ascii_end() == mark;
@@ -143,14 +151,13 @@ impl Desk<'_> {
         format!("Error: a transaction of more than {} bytes; lower queue.dequeueBatchSize", self.limit)
     }
 
-    fn fresh(&self) -> Open {
-        let now = self.feed.arrived();
-        let newest = now.plus_seconds(self.options.max_skew_seconds);
-        let builder = Builder::new("-", Limits { newest, oldest: self.settings.oldest_kept(now) });
+    fn fresh(&self) -> Open<'a> {
+        let limits = Limits::at(self.feed.arrived(), &self.options, self.settings, self.reading);
+        let builder = Builder::new("-", limits);
         Open { builder, hasher: blake3::Hasher::new(), messages: 0, size_bytes: 0 }
     }
 
-    fn read(&mut self, line: &[u8], into: &mut Open) {
+    fn read(&mut self, line: &[u8], into: &mut Open<'a>) {
         self.messages += 1;
         into.messages += 1;
         into.size_bytes += line.len() as u64;
@@ -165,17 +172,17 @@ impl Desk<'_> {
         self.reader.read(&slice, &mut into.builder);
     }
 
-    fn commit(&mut self, open: Open) -> String {
+    fn commit(&mut self, open: Open<'a>) -> String {
         if !open.fits(self.limit) {
             return self.too_long();
         }
-        let (events, rejects) = open.builder.finish();
-        if events.is_empty() && rejects.is_empty() {
+        if open.builder.is_empty() {
             return OK.to_owned();
         }
+        let read = open.builder.finish();
         let id = open.hasher.finalize().to_hex().to_string();
         let (at, known) = (self.feed.arrived(), self.known);
-        match self.writer.append(Brought { input: 0, id, events, rejects, at, known }) {
+        match self.writer.append(Brought { input: 0, id, read, at, known }) {
             Ok(()) => {
                 self.known = Known::AppendAgain;
                 OK.to_owned()

@@ -2,22 +2,41 @@
 
 use hashbrown::HashMap;
 
+use crate::catalog::Catalog;
 use crate::event::{
-    Amount, Event, Events, MAX_EVENT_TYPE_BYTES, MAX_ID_BYTES, MAX_QUANTITY, PURCHASE, PathSet, harmless,
+    Amount, Event, Events, MAX_EVENT_TYPE_BYTES, MAX_ID_BYTES, MAX_QUANTITY, PURCHASE, PathSets,
+    RawCategories, harmless,
 };
-use crate::lake::Reject;
+use crate::ingest::{Options, Reading};
+use crate::lake::{LakeSettings, Reject};
 use crate::time::{Hour, Timestamp, TimestampError};
 
 /// Bytes of a broken line that are kept with the reason.
 const MAX_KEPT_BYTES: usize = 16 << 20;
 
-/// The bounds that depend on the run.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
+/// What a line is judged by that depends on the run.
+#[derive(Clone, Copy)]
+pub struct Limits<'a> {
     /// Events after this moment are refused.
     pub newest: Timestamp,
     /// Events before this hour are refused.
     pub oldest: Option<Hour>,
+    /// Times without an offset are UTC; else they are refused.
+    pub assumes_utc: bool,
+    /// Gives the categories of items whose line has none.
+    pub catalog: Option<&'a Catalog>,
+}
+
+impl<'a> Limits<'a> {
+    /// Returns the limits at a moment.
+    pub fn at(now: Timestamp, options: &Options, settings: LakeSettings, reading: Reading<'a>) -> Limits<'a> {
+        Limits {
+            newest: now.plus_seconds(options.max_skew_seconds),
+            oldest: settings.oldest_kept(now),
+            assumes_utc: reading.mapping.assumes_utc(),
+            catalog: reading.catalog,
+        }
+    }
 }
 
 /// When a line says it happened.
@@ -29,14 +48,6 @@ pub enum RawTime<'a> {
     Epoch(i64),
     Micros(i64),
     Missing,
-}
-
-/// The categories that a line gives.
-#[derive(Clone, Debug)]
-pub enum RawCategories<'a> {
-    /// Paths joined by `|`.
-    Text(&'a str),
-    Set(PathSet),
 }
 
 /// A line's fields, not yet checked; a field left out is `None`.
@@ -59,14 +70,23 @@ pub struct Refusal {
 }
 
 /// The events and rejects of one batch as they are read.
-pub struct Builder {
+pub struct Builder<'a> {
     file: String,
-    limits: Limits,
-    events: Events,
-    rejects: Vec<Reject>,
-    sets_by_text: HashMap<String, u32>,
-    sets: HashMap<PathSet, u32>,
+    limits: Limits<'a>,
+    read: Read,
+    path_sets: PathSets,
     types: HashMap<String, u32>,
+    /// For the catalogue's numbers of sets those of this batch.
+    filed_under: HashMap<u32, u32>,
+}
+
+/// What has been read of one batch.
+#[derive(Default)]
+pub struct Read {
+    pub events: Events,
+    pub rejects: Vec<Reject>,
+    /// Events whose categories the catalogue gave.
+    pub filed: u64,
 }
 
 impl Refusal {
@@ -81,28 +101,28 @@ impl Refusal {
     }
 }
 
-impl Builder {
+impl Builder<'_> {
     /// Returns an empty batch of the named input.
-    pub fn new(file: &str, limits: Limits) -> Builder {
+    pub fn new<'a>(file: &str, limits: Limits<'a>) -> Builder<'a> {
         Builder {
             file: file.to_owned(),
             limits,
-            events: Events::default(),
-            rejects: Vec::new(),
-            sets_by_text: HashMap::new(),
-            sets: HashMap::new(),
+            read: Read::default(),
+            path_sets: PathSets::default(),
             types: HashMap::new(),
+            filed_under: HashMap::new(),
         }
     }
 
     /// Tells whether no line was read, good or bad.
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.rejects.is_empty()
+        self.read.events.is_empty() && self.read.rejects.is_empty()
     }
 
     /// Returns what has been read.
-    pub fn finish(self) -> (Events, Vec<Reject>) {
-        (self.events, self.rejects)
+    pub fn finish(mut self) -> Read {
+        self.read.events.path_sets = self.path_sets.into_sets();
+        self.read
     }
 
     /// Takes a line's fields as an event.
@@ -117,8 +137,8 @@ impl Builder {
         let quantity = quantity(raw.quantity)?;
         let amount = amount(raw.amount)?;
         let event_type = self.event_type(raw.event_type)?;
-        let path_set = self.path_set(&raw.categories)?;
-        self.events.push(&Event { ts, event_id, item_id, path_set, event_type, quantity, amount });
+        let path_set = self.path_set(&raw.categories, item_id)?;
+        self.read.events.push(&Event { ts, event_id, item_id, path_set, event_type, quantity, amount });
         Ok(())
     }
 
@@ -126,7 +146,7 @@ impl Builder {
     pub fn reject(&mut self, line: u64, refusal: Refusal, text: &[u8]) {
         let kept = &text[..text.len().min(MAX_KEPT_BYTES)];
         let utf8 = std::str::from_utf8(kept).ok();
-        self.rejects.push(Reject {
+        self.read.rejects.push(Reject {
             file: self.file.clone(),
             line: Some(line),
             column: refusal.column,
@@ -138,6 +158,7 @@ impl Builder {
 
     fn time(&self, raw: RawTime<'_>) -> Result<Timestamp, Refusal> {
         let ts = match raw {
+            RawTime::Text(text) if self.limits.assumes_utc => Timestamp::parse_assuming_utc(text),
             RawTime::Text(text) => Timestamp::parse(text),
             RawTime::Stamp(text) => Timestamp::parse_stamp(text),
             RawTime::Epoch(value) => Timestamp::from_epoch(value),
@@ -181,37 +202,28 @@ impl Builder {
                 format!("event_type is {} bytes long; at most {MAX_EVENT_TYPE_BYTES} are taken", name.len());
             return Err(Refusal::of("event_type", reason));
         }
-        let code = self.events.event_types.len() as u32;
-        self.events.event_types.push(name.to_owned());
+        let code = self.read.events.event_types.len() as u32;
+        self.read.events.event_types.push(name.to_owned());
         self.types.insert(name.to_owned(), code);
         Ok(code)
     }
 
-    fn path_set(&mut self, raw: &RawCategories<'_>) -> Result<u32, Refusal> {
-        match raw {
+    fn path_set(&mut self, raw: &RawCategories<'_>, item_id: &str) -> Result<u32, Refusal> {
+        let code = self.path_sets.read(raw).map_err(|error| match raw {
             RawCategories::Text(text) => {
-                if let Some(&code) = self.sets_by_text.get(*text) {
-                    return Ok(code);
-                }
-                let set = PathSet::parse(text).map_err(|error| {
-                    Refusal::of("category", format!("category `{}` {error}", shown(text)))
-                })?;
-                let code = self.path_set_code(set);
-                self.sets_by_text.insert((*text).to_owned(), code);
-                Ok(code)
+                Refusal::of("category", format!("category `{}` {error}", shown(text)))
             }
-            RawCategories::Set(set) => Ok(self.path_set_code(set.clone())),
-        }
-    }
-
-    fn path_set_code(&mut self, set: PathSet) -> u32 {
-        if let Some(&code) = self.sets.get(&set) {
-            return code;
-        }
-        let code = self.events.path_sets.len() as u32;
-        self.events.path_sets.push(set.clone());
-        self.sets.insert(set, code);
-        code
+            RawCategories::Levels(levels) => {
+                Refusal::of("category", format!("category `{}` {error}", shown(&levels.join("/"))))
+            }
+            RawCategories::Set(_) => Refusal::of("category", format!("category {error}")),
+        })?;
+        let has_paths = !self.path_sets.set(code).paths().is_empty();
+        let Some(catalog) = self.limits.catalog.filter(|_| !has_paths) else { return Ok(code) };
+        let Some(filed) = catalog.find(item_id) else { return Ok(code) };
+        self.read.filed += 1;
+        let code = self.filed_under.entry(filed).or_insert_with(|| self.path_sets.code(catalog.paths(filed)));
+        Ok(*code)
     }
 }
 
@@ -228,6 +240,11 @@ fn identifier<'a>(column: &str, raw: Option<&'a str>) -> Result<Option<&'a str>,
 fn quantity(raw: Option<&str>) -> Result<i64, Refusal> {
     let Some(text) = raw.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(1) };
     let refuse = |what: String| Refusal::of("quantity", format!("quantity `{}` {what}", shown(text)));
+    // Other programs turn integers with gaps into decimals: `1.0`.
+    let text = match text.split_once('.') {
+        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
+        _ => text,
+    };
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(refuse("is not a whole number".to_owned()));

@@ -5,28 +5,27 @@
 
 use csv_core::ReadRecordResult;
 
-use crate::event::harmless;
-use crate::ingest::builder::{Builder, RawCategories, RawEvent, RawTime, Refusal};
+use crate::event::RawCategories;
+use crate::ingest::builder::{Builder, RawEvent, RawTime, Refusal};
+use crate::ingest::fields::{
+    AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, NEEDED, QUANTITY, TS,
+};
 use crate::ingest::json;
 use crate::ingest::slices::Slice;
-use crate::source::Format;
+use crate::source::{Format, Mapping, Place};
 
 /// Bytes that one line may have.
 const MAX_LINE_BYTES: usize = 16 << 20;
 /// Bytes over which a quoted field may run on.
 const MAX_RECORD_BYTES: usize = 1 << 20;
 
-/// The columns of a purchase log, by their names in its header.
-pub(super) const COLUMNS: [&str; 7] =
-    ["ts", "event_id", "item_id", "category", "event_type", "quantity", "amount"];
-const TS: usize = 0;
-const ITEM_ID: usize = 2;
-
 /// Reads one input's slices, in order.
-pub struct LineReader {
+pub struct LineReader<'a> {
     format: Format,
-    /// For each of [`COLUMNS`], where the header has it.
-    places: [Option<usize>; COLUMNS.len()],
+    mapping: &'a Mapping,
+    keys: json::Keys,
+    /// For each field, where the header has it.
+    places: Vec<Option<Place>>,
     /// How many fields the header has.
     width: usize,
     /// First line of the slice that the header stands in, once it is found.
@@ -34,13 +33,15 @@ pub struct LineReader {
     fields: FieldSplitter,
 }
 
-impl LineReader {
+impl LineReader<'_> {
     /// Returns a reader that has not seen its header yet.
-    pub fn of(format: Format) -> LineReader {
+    pub fn of(format: Format, mapping: &Mapping) -> LineReader<'_> {
         let delimiter = if format == Format::Tsv { b'\t' } else { b',' };
         LineReader {
             format,
-            places: [None; COLUMNS.len()],
+            mapping,
+            keys: json::Keys::of(mapping),
+            places: Vec::new(),
             width: 0,
             header_in: None,
             fields: FieldSplitter::of(delimiter),
@@ -70,31 +71,22 @@ impl LineReader {
             self.fields.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
         self.width = names.len();
         self.header_in = Some(slice.first_line);
-        if names.iter().any(|name| name == "categories") && !names.iter().any(|name| name == "category") {
-            return Err("line 1: the header has a column `categories`; here it is `category`".to_owned());
+        let given = |field: usize| self.mapping.given(field).is_some();
+        let has = |field: usize| names.iter().any(|name| name == FIELDS[field]);
+        if given(CATEGORIES) || (has(CATEGORIES) && !has(CATEGORY) && !given(CATEGORY)) {
+            let what = match self.mapping.given(CATEGORIES) {
+                Some(_) => "categories is for NDJSON and Parquet; map category",
+                None => "the header has a column `categories`; here it is `category`",
+            };
+            return Err(format!("line 1: {what}"));
         }
-        for (place, column) in self.places.iter_mut().zip(COLUMNS) {
-            let mut found = (0..names.len()).filter(|&at| names[at] == column);
-            *place = found.next();
-            if found.next().is_some() {
-                return Err(format!("line 1: the header names `{column}` twice"));
-            }
-        }
-        for needed in [TS, ITEM_ID] {
-            if self.places[needed].is_none() {
-                let shown: Vec<&str> = names.iter().map(String::as_str).take(20).collect();
-                let shown = harmless(&shown.join(", ").chars().take(200).collect::<String>());
-                return Err(format!(
-                    "line 1: the header has no column `{}`; its columns are: {shown}",
-                    COLUMNS[needed]
-                ));
-            }
-        }
+        let places = self.mapping.places(&names, NEEDED);
+        self.places = places.map_err(|reason| format!("line 1: the header {reason}"))?;
         Ok(())
     }
 
     /// Reads a slice's records into a batch.
-    pub fn read(&mut self, slice: &Slice, into: &mut Builder) {
+    pub fn read(&mut self, slice: &Slice, into: &mut Builder<'_>) {
         if slice.is_endless_line {
             let reason = format!("line is {} bytes long, longer than a whole slice", slice.consumed_bytes);
             return into.reject(slice.first_line, Refusal::line(reason), &slice.bytes);
@@ -115,7 +107,7 @@ impl LineReader {
     }
 
     /// Reads the record at the beginning of `rest` and returns how many bytes it took.
-    fn read_record(&mut self, rest: &[u8], number: u64, into: &mut Builder) -> usize {
+    fn read_record(&mut self, rest: &[u8], number: u64, into: &mut Builder<'_>) -> usize {
         let line_end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
         let line = without_line_end(&rest[..line_end]);
         let delimiter = self.fields.delimiter;
@@ -128,7 +120,7 @@ impl LineReader {
             return line_end;
         }
         let outcome = match self.format {
-            Format::Ndjson => json::read_line(line, into).map(|()| line_end),
+            Format::Ndjson => json::read_line(line, &self.keys, into).map(|()| line_end),
             _ => self.read_fields(rest, line_end, into),
         };
         match outcome {
@@ -145,7 +137,12 @@ impl LineReader {
         }
     }
 
-    fn read_fields(&mut self, rest: &[u8], line_end: usize, into: &mut Builder) -> Result<usize, Refusal> {
+    fn read_fields(
+        &mut self,
+        rest: &[u8],
+        line_end: usize,
+        into: &mut Builder<'_>,
+    ) -> Result<usize, Refusal> {
         let consumed = match memchr::memchr(b'"', &rest[..line_end]) {
             None => {
                 self.fields.split_plain(without_line_end(&rest[..line_end]));
@@ -160,20 +157,30 @@ impl LineReader {
             let (has, wants) = (self.fields.len(), self.width);
             return Err(Refusal::line(format!("line has {has} fields where the header has {wants}")));
         }
-        let field = |column: usize| -> Result<Option<&str>, Refusal> {
-            let Some(place) = self.places[column] else { return Ok(None) };
+        let text = |field: usize, place: usize| -> Result<&str, Refusal> {
             std::str::from_utf8(self.fields.field(place))
-                .map(Some)
-                .map_err(|_| Refusal::of(COLUMNS[column], format!("{} is not UTF-8", COLUMNS[column])))
+                .map_err(|_| Refusal::of(FIELDS[field], format!("{} is not UTF-8", FIELDS[field])))
+        };
+        let field = |field: usize| match &self.places[field] {
+            Some(Place::Whole(place)) => text(field, *place).map(Some),
+            _ => Ok(None),
+        };
+        let levels: Vec<&str>;
+        let categories = match &self.places[CATEGORY] {
+            Some(Place::Levels(places)) => {
+                levels = places.iter().map(|place| text(CATEGORY, *place)).collect::<Result<_, _>>()?;
+                RawCategories::Levels(&levels)
+            }
+            _ => RawCategories::Text(field(CATEGORY)?.unwrap_or("")),
         };
         into.accept(&RawEvent {
             ts: field(TS)?.map_or(RawTime::Missing, RawTime::Text),
-            event_id: field(1)?,
+            event_id: field(EVENT_ID)?,
             item_id: field(ITEM_ID)?,
-            categories: RawCategories::Text(field(3)?.unwrap_or("")),
-            event_type: field(4)?,
-            quantity: field(5)?,
-            amount: field(6)?,
+            categories,
+            event_type: field(EVENT_TYPE)?,
+            quantity: field(QUANTITY)?,
+            amount: field(AMOUNT)?,
         })?;
         Ok(consumed)
     }

@@ -2,23 +2,29 @@
 
 use std::fs::File;
 
-use crate::columns::{ForeignBatch, ForeignFile, ForeignTime, NotText};
-use crate::event::{CategoryError, PathSet, check_path, encode_levels};
-use crate::ingest::builder::{Builder, RawCategories, RawEvent, RawTime, Refusal};
-use crate::ingest::lines::COLUMNS;
+use crate::columns::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, ForeignTime, NotText, Wanted};
+use crate::event::{PathSet, RawCategories};
+use crate::ingest::builder::{Builder, RawEvent, RawTime, Refusal};
+use crate::ingest::fields::{
+    AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, NEEDED, QUANTITY, TS,
+};
+use crate::source::{Mapping, Place};
 
 /// Bytes that a row takes in memory, roughly; turns a slice's bytes into rows.
 const BYTES_PER_ROW: u64 = 64;
-const CATEGORIES: &str = "categories";
 
 /// Reads one Parquet file, so many rows at a time.
 pub struct RowReader {
-    file: ForeignFile,
+    rows: ForeignRows,
+    places: Places,
     batch: Option<ForeignBatch>,
     /// Next row in the batch, and in the file.
     at: usize,
     number: u64,
 }
+
+/// Where each field is among the columns that are read.
+struct Places(Vec<Option<Place>>);
 
 /// Returns how many rows a slice has.
 pub fn rows_per_slice(slice_bytes: u64) -> u64 {
@@ -30,31 +36,45 @@ impl RowReader {
     ///
     /// # Errors
     /// Says what it lacks.
-    pub fn open(file: File) -> Result<RowReader, String> {
-        let mut wanted = COLUMNS.to_vec();
-        wanted.push(CATEGORIES);
-        let file = ForeignFile::open(file, &wanted).map_err(|e| e.to_string())?;
-        for needed in ["ts", "item_id"] {
-            if !file.columns().iter().any(|column| column == needed) {
-                return Err(format!("has no column `{needed}`"));
+    pub fn open(file: File, mapping: &Mapping) -> Result<RowReader, String> {
+        let file = ForeignFile::open(file).map_err(|e| e.to_string())?;
+        let mut places = mapping.places(file.columns(), NEEDED)?;
+        // Where one of the two was given a column, the other's own name means nothing.
+        for (one, other) in [(CATEGORY, CATEGORIES), (CATEGORIES, CATEGORY)] {
+            if mapping.given(one).is_some() && mapping.given(other).is_none() {
+                places[other] = None;
             }
         }
-        Ok(RowReader { file, batch: None, at: 0, number: 1 })
+        let mut wanted = Vec::new();
+        let places = places.into_iter().enumerate().map(|(field, place)| {
+            let mut number = |column: usize| {
+                wanted.push(if field == TS { Wanted::Time(column) } else { Wanted::Text(column) });
+                wanted.len() - 1
+            };
+            place.map(|place| match place {
+                Place::Whole(column) => Place::Whole(number(column)),
+                Place::Levels(columns) => Place::Levels(columns.into_iter().map(number).collect()),
+            })
+        });
+        let places = Places(places.collect());
+        let rows = file.rows(&wanted).map_err(|e| e.to_string())?;
+        Ok(RowReader { rows, places, batch: None, at: 0, number: 1 })
     }
 
     /// Tells whether every row has been read.
     pub fn is_done(&self) -> bool {
-        self.number > self.file.rows()
+        self.number > self.rows.total()
     }
 
     /// Reads up to so many rows into a batch.
     ///
     /// # Errors
     /// Says how the file is damaged.
-    pub fn read(&mut self, rows: u64, into: &mut Builder) -> Result<(), String> {
-        self.each(rows, &mut |batch, at, number| {
-            if let Err(refusal) = accept(batch, at, into) {
-                into.reject(number, refusal, shown(batch, at).as_bytes());
+    pub fn read(&mut self, rows: u64, into: &mut Builder<'_>) -> Result<(), String> {
+        self.each(rows, &mut |places, batch, at, number| {
+            let row = Row { places, batch, at };
+            if let Err(refusal) = row.accept(into) {
+                into.reject(number, refusal, row.shown().as_bytes());
             }
         })
     }
@@ -64,21 +84,21 @@ impl RowReader {
     /// # Errors
     /// Says how the file is damaged.
     pub fn skip(&mut self, rows: u64) -> Result<(), String> {
-        self.each(rows, &mut |_, _, _| {})
+        self.each(rows, &mut |_, _, _, _| {})
     }
 
-    fn each(&mut self, rows: u64, take: &mut dyn FnMut(&ForeignBatch, usize, u64)) -> Result<(), String> {
+    fn each(&mut self, rows: u64, take: &mut Take<'_>) -> Result<(), String> {
         for _ in 0..rows {
             if self.is_done() {
                 break;
             }
             while self.batch.as_ref().is_none_or(|batch| self.at == batch.rows()) {
-                let next = self.file.next().ok_or("has fewer rows than its footer says")?;
+                let next = self.rows.next().ok_or("has fewer rows than its footer says")?;
                 self.batch = Some(next.map_err(|e| e.to_string())?);
                 self.at = 0;
             }
             if let Some(batch) = &self.batch {
-                take(batch, self.at, self.number);
+                take(&self.places, batch, self.at, self.number);
             }
             self.at += 1;
             self.number += 1;
@@ -87,58 +107,100 @@ impl RowReader {
     }
 }
 
-fn accept(batch: &ForeignBatch, row: usize, into: &mut Builder) -> Result<(), Refusal> {
-    let text = |column: &str| batch.text(column, row).map_err(|NotText| not_text(column));
-    let categories = match (path_set(batch, CATEGORIES, row)?, path_set(batch, "category", row)?) {
-        (Some(set), _) | (None, Some(set)) => RawCategories::Set(set),
-        (None, None) => RawCategories::Text(text("category")?.unwrap_or("")),
-    };
-    into.accept(&RawEvent {
-        ts: match batch.time(row) {
-            ForeignTime::Micros(micros) => RawTime::Micros(micros),
-            ForeignTime::Epoch(value) => RawTime::Epoch(value),
-            ForeignTime::Text(text) => RawTime::Text(text),
-            ForeignTime::Missing => RawTime::Missing,
-        },
-        event_id: text("event_id")?,
-        item_id: text("item_id")?,
-        categories,
-        event_type: text("event_type")?,
-        quantity: text("quantity")?,
-        amount: text("amount")?,
-    })
-}
+/// What is done with each row, and its number in the file.
+type Take<'a> = dyn FnMut(&Places, &ForeignBatch, usize, u64) + 'a;
 
-fn not_text(column: &str) -> Refusal {
-    Refusal::of(column, format!("{column} holds something that is no UTF-8 text"))
-}
-
-/// Returns the paths that a list column gives: each a path, or a list of levels.
-fn path_set(batch: &ForeignBatch, column: &str, row: usize) -> Result<Option<PathSet>, Refusal> {
-    let Some(list) = batch.list(column, row).map_err(|NotText| not_text(column))? else { return Ok(None) };
-    let nested = batch.is_nested(column);
-    let path = |levels: &Vec<String>| -> Result<String, CategoryError> {
-        match nested {
-            true => encode_levels(levels.iter().map(String::as_str)),
-            false => check_path(levels.first().map_or("", String::as_str)),
-        }
-    };
-    let set = list.iter().map(path).collect::<Result<Vec<_>, _>>().and_then(PathSet::of);
-    set.map(Some).map_err(|error| Refusal::of(column, format!("{column} has a path that {error}")))
-}
-
-/// Returns a row as JSON, for a person to find it by.
-fn shown(batch: &ForeignBatch, row: usize) -> String {
-    let mut fields = serde_json::Map::new();
-    match batch.time(row) {
-        ForeignTime::Micros(value) | ForeignTime::Epoch(value) => fields.insert("ts".into(), value.into()),
-        ForeignTime::Text(text) => fields.insert("ts".into(), text.into()),
-        ForeignTime::Missing => None,
-    };
-    for column in COLUMNS {
-        if let Ok(Some(text)) = batch.text(column, row) {
-            fields.insert(column.into(), text.into());
+impl Places {
+    fn whole(&self, field: usize) -> Option<usize> {
+        match &self.0[field] {
+            Some(Place::Whole(column)) => Some(*column),
+            _ => None,
         }
     }
-    serde_json::Value::Object(fields).to_string()
+}
+
+/// One row.
+struct Row<'a> {
+    places: &'a Places,
+    batch: &'a ForeignBatch,
+    at: usize,
+}
+
+impl<'a> Row<'a> {
+    fn accept(&self, into: &mut Builder<'_>) -> Result<(), Refusal> {
+        let levels = self.levels()?;
+        let categories = match (self.path_set(CATEGORIES)?, self.path_set(CATEGORY)?) {
+            (Some(set), _) | (None, Some(set)) => RawCategories::Set(set),
+            (None, None) if levels.is_empty() => RawCategories::Text(self.text(CATEGORY)?.unwrap_or("")),
+            (None, None) => RawCategories::Levels(&levels),
+        };
+        into.accept(&RawEvent {
+            ts: match self.time() {
+                ForeignTime::Micros(micros) => RawTime::Micros(micros),
+                ForeignTime::Epoch(value) => RawTime::Epoch(value),
+                ForeignTime::Text(text) => RawTime::Text(text),
+                ForeignTime::Missing => RawTime::Missing,
+            },
+            event_id: self.text(EVENT_ID)?,
+            item_id: self.text(ITEM_ID)?,
+            categories,
+            event_type: self.text(EVENT_TYPE)?,
+            quantity: self.text(QUANTITY)?,
+            amount: self.text(AMOUNT)?,
+        })
+    }
+
+    fn time(&self) -> ForeignTime<'a> {
+        self.places.whole(TS).map_or(ForeignTime::Missing, |column| self.batch.time(column, self.at))
+    }
+
+    fn text(&self, field: usize) -> Result<Option<&'a str>, Refusal> {
+        let Some(column) = self.places.whole(field) else { return Ok(None) };
+        self.batch.text(column, self.at).map_err(|NotText| not_text(field))
+    }
+
+    /// Returns the levels of a path that has a column for each.
+    fn levels(&self) -> Result<Vec<&'a str>, Refusal> {
+        let Some(Place::Levels(columns)) = &self.places.0[CATEGORY] else { return Ok(Vec::new()) };
+        let level = |column: &usize| self.batch.text(*column, self.at).map(Option::unwrap_or_default);
+        columns.iter().map(level).collect::<Result<_, _>>().map_err(|NotText| not_text(CATEGORY))
+    }
+
+    /// Returns the paths that a column of lists gives.
+    fn path_set(&self, field: usize) -> Result<Option<PathSet>, Refusal> {
+        let Some(column) = self.places.whole(field) else { return Ok(None) };
+        self.batch.path_set(column, self.at).map_err(|error| match error {
+            BadPaths::NotText => not_text(field),
+            BadPaths::Category(error) => {
+                Refusal::of(FIELDS[field], format!("{} has a path that {error}", FIELDS[field]))
+            }
+        })
+    }
+
+    /// Returns the row as JSON by our names, for a person to find it by.
+    fn shown(&self) -> String {
+        let mut fields = serde_json::Map::new();
+        match self.time() {
+            ForeignTime::Micros(value) | ForeignTime::Epoch(value) => {
+                fields.insert("ts".into(), value.into())
+            }
+            ForeignTime::Text(text) => fields.insert("ts".into(), text.into()),
+            ForeignTime::Missing => None,
+        };
+        for (field, name) in FIELDS.iter().enumerate().filter(|(field, _)| *field != TS) {
+            if let Ok(Some(text)) = self.text(field) {
+                fields.insert((*name).into(), text.into());
+            }
+        }
+        if let Ok(levels) = self.levels()
+            && !levels.is_empty()
+        {
+            fields.insert(FIELDS[CATEGORY].into(), levels.into());
+        }
+        serde_json::Value::Object(fields).to_string()
+    }
+}
+
+fn not_text(field: usize) -> Refusal {
+    Refusal::of(FIELDS[field], format!("{} holds something that is no UTF-8 text", FIELDS[field]))
 }

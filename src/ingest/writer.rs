@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::sync::mpsc::Receiver;
 
-use crate::event::Events;
+use crate::ingest::builder::Read;
 use crate::ingest::spool::{Place, Spooled};
 use crate::ingest::{Plan, Summary, failure};
-use crate::lake::{Appended, Batch, Known, Lake, LakeError, Reject};
+use crate::lake::{Appended, Batch, Known, Lake, LakeError};
 use crate::time::Timestamp;
 use crate::trace::{Count, Run};
 
@@ -32,8 +32,7 @@ pub(super) enum Parsed {
 pub(super) struct Brought {
     pub input: usize,
     pub id: String,
-    pub events: Events,
-    pub rejects: Vec<Reject>,
+    pub read: Read,
     /// When it was.
     pub at: Timestamp,
     pub known: Known,
@@ -105,7 +104,7 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// Fails where the lake does; nothing of the batch is then in, or counted.
     pub(super) fn append(&mut self, brought: Brought) -> Result<(), LakeError> {
-        let Brought { input, id, events, rejects, at, known } = brought;
+        let Brought { input, id, read: Read { events, rejects, filed }, at, known } = brought;
         let (accepted, rejected) = (events.len() as u64, rejects.len() as u64);
         let appended = match self.lake {
             Some(lake) => {
@@ -136,6 +135,10 @@ impl<'a> Writer<'a> {
                 self.run.count(Count::LinesRead, accepted + rejected);
                 self.run.count(Count::EventsAccepted, accepted);
                 self.run.count(Count::LinesRejected, rejected);
+                if filed > 0 {
+                    *self.summary.filed.get_or_insert(0) += filed;
+                    self.run.count(Count::EventsFiled, filed);
+                }
             }
         }
         Ok(())

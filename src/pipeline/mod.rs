@@ -2,11 +2,13 @@
 //!
 //! Invariant: no work of its own; it calls the rooms in their order.
 
-use crate::ingest::{self, Feed, Plan};
+use crate::catalog::{Catalog, CatalogError, CatalogFile, NameList};
+use crate::ingest::{self, Feed, Plan, Reading};
 use crate::lake::{Doing, Lake, LakeError};
 use crate::rank::{Rules, Search};
 use crate::rollup::{self, RollupError, Rollups, Scope, Wanted};
 use crate::snapshot::{self, Published, SnapshotError};
+use crate::source::Mapping;
 use crate::store::{LockError, Patience, Store};
 use crate::time::Timestamp;
 use crate::trace::{Count, Run, Stage};
@@ -17,19 +19,25 @@ pub enum Step {
     Ingest {
         plan: Plan,
         options: ingest::Options,
+        mapping: Mapping,
+        catalog: Option<CatalogFile>,
         slice_bytes: Option<u64>,
     },
     /// Messages on standard input, each answered when it is in.
     Acknowledge {
         options: ingest::Options,
+        mapping: Mapping,
+        catalog: Option<CatalogFile>,
         slice_bytes: Option<u64>,
     },
     Rollup {
         scope: Scope,
     },
+    /// The catalogue gives the ranked items their names.
     Rank {
         rules: Rules,
         event_types: Vec<String>,
+        catalog: Option<CatalogFile>,
     },
     Compact {
         doing: Doing,
@@ -68,6 +76,8 @@ pub enum Done {
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
     #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
     Lake(#[from] LakeError),
     #[error(transparent)]
     Rollup(#[from] RollupError),
@@ -85,7 +95,9 @@ pub enum StepError {
 pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Done, StepError> {
     let now_ms = caller.now.micros() / 1_000;
     match step {
-        Step::Ingest { plan, options, slice_bytes } => {
+        Step::Ingest { plan, options, mapping, catalog, slice_bytes } => {
+            // Before anything is written: a bad one must not file a part of the purchases.
+            let catalog = catalog.as_ref().map(Catalog::open).transpose()?;
             // Without anything to write, there is no need for a lake.
             let writes = options.doing == Doing::Applying && !plan.inputs.is_empty();
             let lake = if writes {
@@ -96,13 +108,17 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
                     lake => Some(lake?),
                 }
             };
-            let summary = ingest::ingest(lake.as_ref(), plan, caller.feed.as_ref(), *options, run)?;
+            let reading = Reading { mapping, catalog: catalog.as_ref() };
+            let feed = caller.feed.as_ref();
+            let summary = ingest::ingest(lake.as_ref(), plan, feed, *options, reading, run)?;
             Ok(Done::Ingested { summary, doing: options.doing })
         }
-        Step::Acknowledge { options, slice_bytes } => {
+        Step::Acknowledge { options, mapping, catalog, slice_bytes } => {
+            let catalog = catalog.as_ref().map(Catalog::open).transpose()?;
+            let reading = Reading { mapping, catalog: catalog.as_ref() };
             let lake = Lake::open_or_create(store.clone(), *slice_bytes)?;
             let summary = match &caller.feed {
-                Some(feed) => ingest::acknowledge(&lake, feed, *options, run)?,
+                Some(feed) => ingest::acknowledge(&lake, feed, *options, reading, run)?,
                 None => ingest::Summary::default(),
             };
             Ok(Done::Ingested { summary, doing: options.doing })
@@ -112,11 +128,12 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
             Ok(Done::RolledUp(rollup::rollup(&lake, *scope, now_ms, run)?))
         }
-        Step::Rank { rules, event_types } => {
+        Step::Rank { rules, event_types, catalog } => {
             let lake = Lake::open(store.clone())?;
+            let names = catalog.as_ref().map(NameList::open).transpose()?;
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
             let rolled_up = rollup::rollup(&lake, Scope::Changed, now_ms, run)?;
-            let published = rank(store, *rules, event_types, run)?;
+            let published = rank(store, *rules, event_types, names, run)?;
             Ok(Done::Ranked { rolled_up, published })
         }
         Step::Compact { doing } => {
@@ -134,7 +151,13 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
     }
 }
 
-fn rank(store: &Store, rules: Rules, event_types: &[String], run: &Run) -> Result<Published, StepError> {
+fn rank(
+    store: &Store,
+    rules: Rules,
+    event_types: &[String],
+    names: Option<NameList>,
+    run: &Run,
+) -> Result<Published, StepError> {
     let rollups = Rollups::open_or_create(store)?;
     let sums = rollups.pin()?;
     let mut search = Search::new(rules);
@@ -146,9 +169,14 @@ fn rank(store: &Store, rules: Rules, event_types: &[String], run: &Run) -> Resul
         run.end(Stage::Rank);
     }
     run.begin(Stage::Publish, None);
-    let published = snapshot::publish(store, &search.finish(), &rules, event_types)?;
+    let ranking = search.finish();
+    let names = names.map(|names| names.names_of(ranking.items())).transpose()?;
+    let published = snapshot::publish(store, &ranking, names.as_ref(), &rules, event_types)?;
     run.end(Stage::Publish);
     run.count(Count::CategoriesRanked, published.categories);
     run.count(Count::RowsRanked, published.rows);
+    if let Some(named) = published.named {
+        run.count(Count::RowsNamed, named);
+    }
     Ok(published)
 }

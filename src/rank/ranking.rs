@@ -10,6 +10,13 @@ pub struct Ranking {
     pub categories: Vec<CategoryRanking>,
 }
 
+impl Ranking {
+    /// Returns the ids of the items that rank anywhere, each as often as it does.
+    pub fn items(&self) -> impl Iterator<Item = &str> {
+        self.categories.iter().flat_map(|category| category.items.iter().map(|item| item.item_id.as_str()))
+    }
+}
+
 /// The best sellers of one category.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CategoryRanking {

@@ -37,6 +37,9 @@ pub enum ShowError {
 }
 
 const SCHEMA: u32 = 1;
+/// The name comes last, and only where the snapshot has names.
+const CSV_COLUMNS: [&str; 8] =
+    ["category", "rank", "item_id", "score", "units", "purchases", "amount", "name"];
 
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -53,6 +56,8 @@ struct Answer<'a> {
 struct Item<'a> {
     rank: i32,
     item_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     score: f64,
     units: i64,
     purchases: i64,
@@ -109,17 +114,16 @@ pub fn category(
                 write_json(&Line { category, item: item(row) }, out)?;
             }
         }
-        Form::Csv => write_csv(
-            &["category", "rank", "item_id", "score", "units", "purchases", "amount"],
-            rows.iter().map(|row| {
-                let item = item(row);
-                let category = category.unwrap_or("").to_owned();
-                let numbers = [item.score.to_string(), item.units.to_string(), item.purchases.to_string()];
-                let [score, units, purchases] = numbers;
-                [category, item.rank.to_string(), row.item_id.clone(), score, units, purchases, item.amount]
-            }),
-            out,
-        )?,
+        Form::Csv => {
+            // Told by the whole snapshot, so that all its categories have the same columns.
+            let columns = if snapshot.has_names() { &CSV_COLUMNS[..] } else { &CSV_COLUMNS[..7] };
+            let line = |row| {
+                let mut line = csv_line(category, row).to_vec();
+                line.truncate(columns.len());
+                line
+            };
+            write_csv(columns, rows.iter().map(line), out)?;
+        }
     }
     Ok(())
 }
@@ -156,13 +160,9 @@ pub fn categories(
             &["category", "items", "rankable", "window_from", "window_to"],
             lines().map(|line| {
                 let category = line.category.unwrap_or("").to_owned();
-                [
-                    category,
-                    line.items.to_string(),
-                    line.rankable.to_string(),
-                    line.window_from,
-                    line.window_to,
-                ]
+                let numbers = [line.items.to_string(), line.rankable.to_string()];
+                let [items, rankable] = numbers;
+                [category, items, rankable, line.window_from, line.window_to]
             }),
             out,
         )?,
@@ -186,11 +186,21 @@ fn item(row: &RankedRow) -> Item<'_> {
     Item {
         rank: row.rank,
         item_id: &row.item_id,
+        name: row.name.as_deref(),
         score: row.score,
         units: row.sums.units,
         purchases: row.sums.purchases,
         amount: row.sums.amount_text().to_string(),
     }
+}
+
+fn csv_line(category: Option<&str>, row: &RankedRow) -> [String; CSV_COLUMNS.len()] {
+    let Item { rank, item_id, name, score, units, purchases, amount } = item(row);
+    let category = category.unwrap_or("").to_owned();
+    let numbers = [score.to_string(), units.to_string(), purchases.to_string()];
+    let [score, units, purchases] = numbers;
+    let name = name.unwrap_or("").to_owned();
+    [category, rank.to_string(), item_id.to_owned(), score, units, purchases, amount, name]
 }
 
 fn write_json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
@@ -199,15 +209,15 @@ fn write_json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", json.get())
 }
 
-fn write_csv<const N: usize>(
-    header: &[&str; N],
-    rows: impl Iterator<Item = [String; N]>,
+fn write_csv<R: AsRef<[String]>>(
+    header: &[&str],
+    rows: impl Iterator<Item = R>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(header)?;
     for row in rows {
-        csv.write_record(row)?;
+        csv.write_record(row.as_ref())?;
     }
     csv.flush()
 }

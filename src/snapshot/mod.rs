@@ -10,6 +10,8 @@
 
 mod kept;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +43,8 @@ pub struct Published {
     pub size_bytes: u64,
     pub categories: u64,
     pub rows: u64,
+    /// How many of the rows tell the item's name, where names were given.
+    pub named: Option<u64>,
 }
 
 /// A ranking could not be published or opened.
@@ -72,7 +76,7 @@ struct Pointer {
 
 /// Publishes a ranking: the file, a check of it as it lies on disk, and the pointer last.
 ///
-/// The same ranking by the same rules gives the same bytes.
+/// The same ranking and names by the same rules give the same bytes.
 ///
 /// # Errors
 /// [`SnapshotError::Empty`] where nothing ranked; otherwise fails where the disk does. The
@@ -80,10 +84,11 @@ struct Pointer {
 pub fn publish(
     store: &Store,
     ranking: &Ranking,
+    names: Option<&BTreeMap<&str, String>>,
     rules: &Rules,
     event_types: &[String],
 ) -> Result<Published, SnapshotError> {
-    let rows = rows_of(ranking);
+    let rows = rows_of(ranking, names);
     if rows.is_empty() {
         return Err(SnapshotError::Empty);
     }
@@ -120,6 +125,7 @@ pub fn publish(
         size_bytes: pointer.size_bytes,
         categories: ranking.categories.len() as u64,
         rows: pointer.rows,
+        named: names.map(|_| rows.iter().filter(|row| row.name.is_some()).count() as u64),
     })
 }
 
@@ -153,6 +159,11 @@ impl Snapshot {
     /// Fails where the file is damaged.
     pub fn category(&self, category: Option<&str>) -> Result<Vec<RankedRow>, SnapshotError> {
         self.file.category(category).map_err(damaged_rows)
+    }
+
+    /// Tells whether any item has a name.
+    pub fn has_names(&self) -> bool {
+        self.file.has_names()
     }
 
     /// Returns each category's best row and how many rows it has, the shop first.
@@ -207,12 +218,14 @@ fn open(pointer: &Pointer, bytes: Bytes) -> Result<Snapshot, SnapshotError> {
     Ok(Snapshot { file, half_life_hours, as_of: pointer.as_of.clone() })
 }
 
-fn rows_of(ranking: &Ranking) -> Vec<RankedRow> {
+fn rows_of(ranking: &Ranking, names: Option<&BTreeMap<&str, String>>) -> Vec<RankedRow> {
+    let name = |item_id: &str| names.and_then(|names| names.get(item_id).cloned());
     let of_category = ranking.categories.iter().flat_map(|category| {
         (1..).zip(&category.items).map(|(rank, item)| RankedRow {
             category: category.category.clone(),
             rank,
             item_id: item.item_id.clone(),
+            name: name(&item.item_id),
             score: item.score,
             sums: item.sums,
             window_from: category.window.oldest().start(),

@@ -3,6 +3,7 @@
 //! Invariant: nothing is taken on trust from a name that the bytes tell better. Compression is
 //! told by how the bytes begin, the form by the name or, of a stream, by how its text begins.
 
+mod mapping;
 mod tagged;
 mod unpack;
 
@@ -13,6 +14,7 @@ use std::path::Path;
 use crate::store::spool;
 use crate::trace::{Run, Stage};
 
+pub use mapping::{Key, Mapping, MappingError, Place};
 pub use tagged::{Tagged, tagged_record};
 pub use unpack::reading_failed;
 

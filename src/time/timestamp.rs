@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::civil;
+use jiff::tz::Offset;
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z, negative before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,6 +85,25 @@ impl Timestamp {
             }
             parsed => parsed,
         }
+    }
+
+    /// Reads the same, and a date and time without an offset as UTC.
+    ///
+    /// # Errors
+    /// As [`Timestamp::parse`].
+    pub fn parse_assuming_utc(text: &str) -> Result<Timestamp, TimestampError> {
+        let text = text.trim();
+        Timestamp::parse(text).or_else(|error| {
+            // A date alone is no moment, and other forms of dates are not told apart by guessing.
+            let is_local = text.len() >= "2017-01-07T13:05".len() && text.as_bytes()[4] == b'-';
+            match text.parse::<civil::DateTime>() {
+                Ok(local) if is_local && !text.contains('[') => {
+                    let moment = Offset::UTC.to_timestamp(local).map_err(|_| TimestampError::OutOfRange)?;
+                    from_jiff(moment)
+                }
+                _ => Err(error),
+            }
+        })
     }
 
     /// Returns the moment an epoch integer names, its unit told by its magnitude.
@@ -242,6 +262,10 @@ fn parse_rfc3339(text: &str) -> Result<Timestamp, TimestampError> {
         let has_offset = is_dated && !text[19..].bytes().all(|byte| byte == b'.' || byte.is_ascii_digit());
         if has_offset { TimestampError::OutOfRange } else { TimestampError::Unreadable }
     })?;
+    from_jiff(moment)
+}
+
+fn from_jiff(moment: jiff::Timestamp) -> Result<Timestamp, TimestampError> {
     // Sub-microseconds are floored, so that an hour's last nanosecond stays in its hour.
     let micros = moment.as_nanosecond().div_euclid(1_000);
     i64::try_from(micros).map_err(|_| TimestampError::OutOfRange).and_then(Timestamp::from_micros)
@@ -286,6 +310,27 @@ mod tests {
         for text in ["2022-11-23T14:23:54", "2022-11-23 ", "2022-11-23 noon"] {
             check(text, Err(TimestampError::Unreadable));
         }
+    }
+
+    #[test]
+    fn times_without_an_offset_are_utc_where_that_is_assumed() {
+        let check = |text: &str, expected: Result<&str, TimestampError>| {
+            let got = Timestamp::parse_assuming_utc(text).map(|t| t.to_string());
+            assert_eq!(got, expected.map(str::to_owned), "{text}");
+        };
+        check("2017-01-07T13:05:00", Ok("2017-01-07T13:05:00Z"));
+        check(" 2017-01-07 13:05:00.25 ", Ok("2017-01-07T13:05:00.25Z"));
+        check("2017-01-07 13:05", Ok("2017-01-07T13:05:00Z"));
+        check("2017-01-07T13:05:00+05:30", Ok("2017-01-07T07:35:00Z"));
+        check("1483794300", Ok("2017-01-07T13:05:00Z"));
+        check("9998-12-31 23:59", Ok("9998-12-31T23:59:00Z"));
+        check("9999-12-31 23:59:59", Err(TimestampError::OutOfRange));
+        for text in
+            ["2017-01-07", "2017-01-07T13", "07/01/2017 13:05:00", "2017-W01-1T00:00:00", "2017-01-07 "]
+        {
+            check(text, Err(TimestampError::Unreadable));
+        }
+        check("", Err(TimestampError::Empty));
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub enum Count {
     BatchesReplaced,
     BatchesKnown,
     FilesFailed,
+    EventsFiled,
     EventsRolledUp,
     EventsRepeated,
     EventIdsInConflict,
@@ -32,6 +33,7 @@ pub enum Count {
     RollupRows,
     CategoriesRanked,
     RowsRanked,
+    RowsNamed,
 }
 
 /// One thing a run says.
@@ -60,6 +62,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// Returns a run that nobody follows.
+    pub const fn unheard() -> Run {
+        Run { listeners: Vec::new() }
+    }
+
     /// Returns a run that the given listeners follow.
     pub fn heard_by(listeners: Vec<Arc<dyn Listener>>) -> Run {
         Run { listeners }

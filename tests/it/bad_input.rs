@@ -68,7 +68,7 @@ fn a_header_that_lacks_a_column_or_has_it_twice_is_told() {
         stderr: failed: b.csv: line 1: the header names `ts` twice
         stderr: failed: c.csv: has a header whose quotes do not close
         stderr: failed: d.csv: is UTF-16; convert it to UTF-8
-        stderr: failed: e.parquet: has no column `item_id`
+        stderr: failed: e.parquet: has no column `item_id`; its columns are: ts
         stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 5 of 5 inputs failed
         exit code 1
     "#]]

@@ -13,6 +13,7 @@ use topsell::pipeline::{self, Caller, Step};
 use topsell::rank::{Measure, Rules};
 use topsell::rollup::{Rollups, Scope, Wanted};
 use topsell::snapshot::Snapshot;
+use topsell::source::Mapping;
 use topsell::store::{Patience, Store};
 use topsell::time::{Decay, Hour, Timestamp, Window};
 use topsell::trace::Run;
@@ -83,7 +84,13 @@ fn a_replacement_that_fails_anywhere_leaves_the_lake_before_or_after() {
         let second = blake3::hash(SECOND.as_bytes()).to_hex();
         let plan = ingest::plan(&[world.path("other.csv")], None).called(&second).expect("a good name");
         let options = ingest::Options { known: Known::Replace, ..options() };
-        Step::Ingest { plan, options, slice_bytes: None }
+        Step::Ingest {
+            plan,
+            options,
+            mapping: Mapping::none(ingest::FIELDS),
+            catalog: None,
+            slice_bytes: None,
+        }
     };
     let (before, after) = every_failure_leaves_before_or_after(&replace, &[&prepare]);
     assert_eq!((before.events, after.events), (5, 4), "two rows went for the one that came");
@@ -259,7 +266,13 @@ fn seen(lake: &Path) -> Seen {
 }
 
 fn ingest_step(world: &World, file: &str) -> Step {
-    Step::Ingest { plan: ingest::plan(&[world.path(file)], None), options: options(), slice_bytes: None }
+    Step::Ingest {
+        plan: ingest::plan(&[world.path(file)], None),
+        options: options(),
+        mapping: Mapping::none(ingest::FIELDS),
+        catalog: None,
+        slice_bytes: None,
+    }
 }
 
 fn options() -> ingest::Options {
@@ -285,7 +298,7 @@ fn rank_step() -> Step {
         min_items: 1,
         max_lookback_hours: 150,
     };
-    Step::Rank { rules, event_types: vec!["purchase".to_owned()] }
+    Step::Rank { rules, event_types: vec!["purchase".to_owned()], catalog: None }
 }
 
 fn now() -> Timestamp {

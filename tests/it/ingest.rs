@@ -75,6 +75,7 @@ fn the_help_says_what_a_log_looks_like() {
         stdout:   topsell ingest --spool /var/spool/shop/     finished logs, moved away when they are in
         stdout:   zcat *.ndjson.gz | topsell ingest --format ndjson -
         stdout:   kcat -C -t purchases | topsell ingest --commit-every 10s -
+        stdout:   topsell ingest --map vendor.toml --catalog products.parquet sales.parquet
         stdout: 
         stdout: Read purchase logs into the lake
         stdout: 
@@ -113,6 +114,20 @@ fn the_help_says_what_a_log_looks_like() {
         stdout:           Format of the inputs; told by their names unless given, of standard input by its content
         stdout:           
         stdout:           [possible values: csv, tsv, ndjson, parquet]
+        stdout: 
+        stdout:       --map <FIELD=COLUMN|FILE>
+        stdout:           Column to read a field from, or a TOML file of such pairs; may be given several times
+        stdout: 
+        stdout:       --assume-utc
+        stdout:           Take times without an offset as UTC, instead of rejecting them
+        stdout: 
+        stdout:       --catalog <FILE>
+        stdout:           CSV, TSV or Parquet file of item_id, category and name: `ingest` takes from it the
+        stdout:           categories of items whose line has none, `rank` the names of ranked items
+        stdout: 
+        stdout:       --catalog-map <FIELD=COLUMN|FILE>
+        stdout:           Column of the catalogue to read item_id, category or name from, or a TOML file of such
+        stdout:           pairs; may be given several times
         stdout: 
         stdout:       --max-skew <TIME>
         stdout:           How far ahead of the clock an event may lie
@@ -167,6 +182,10 @@ fn the_help_says_what_a_log_looks_like() {
         stdout:   event_type  optional: `purchase` unless given
         stdout:   quantity    optional: a whole number, 1 unless given, negative for a return
         stdout:   amount      optional: a decimal, kept to four places, halves rounded away from zero
+        stdout: 
+        stdout: Other names are mapped: --map ts=sold_at --map item_id=sku, or --map FILE with lines such as
+        stdout: ts = "sold_at", and assume_utc = true. category=department/group/type makes a path of one
+        stdout: column for each level; category=department/ takes one column as one level.
         stdout: 
         stdout: Lines that are no events are kept in the lake's rejects/ folder with the reason, and the exit
         stdout: code is 4. Only ts and item_id are required; in NDJSON, `date` serves for ts, and so does the

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod batches;
+mod catalog;
 mod concurrency;
 mod faults;
 mod house;
@@ -10,6 +11,7 @@ mod ingest;
 mod jobs;
 mod kill;
 mod lake;
+mod mapping;
 mod oracle;
 mod prune;
 mod rank;

@@ -120,6 +120,14 @@ fn the_help_tells_every_default() {
         stdout:           
         stdout:           [default: 365d]
         stdout: 
+        stdout:       --catalog <FILE>
+        stdout:           CSV, TSV or Parquet file of item_id, category and name: `ingest` takes from it the
+        stdout:           categories of items whose line has none, `rank` the names of ranked items
+        stdout: 
+        stdout:       --catalog-map <FIELD=COLUMN|FILE>
+        stdout:           Column of the catalogue to read item_id, category or name from, or a TOML file of such
+        stdout:           pairs; may be given several times
+        stdout: 
         stdout:       --wait
         stdout:           Wait while another run is at work on the lake, instead of giving up
         stdout: 

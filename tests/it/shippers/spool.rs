@@ -8,6 +8,7 @@ use expect_test::expect;
 use topsell::ingest::{self, Options, Pieces};
 use topsell::lake::{Doing, Known, Lake};
 use topsell::pipeline::{self, Caller, Done, Step};
+use topsell::source::Mapping;
 use topsell::store::{Patience, Store};
 use topsell::time::Timestamp;
 use topsell::trace::Run;
@@ -278,7 +279,13 @@ fn ingest_spool(world: &World, faults: &Faults, between: impl Fn()) -> Result<in
     };
     let store = Store::open_through(&world.path("data/lake"), |disk| faults.before(disk));
     let caller = Caller { name: "a test".to_owned(), patience: Patience::None, now, feed: None };
-    let step = Step::Ingest { plan, options, slice_bytes: None };
+    let step = Step::Ingest {
+        plan,
+        options,
+        mapping: Mapping::none(topsell::ingest::FIELDS),
+        catalog: None,
+        slice_bytes: None,
+    };
     let done = pipeline::run(&step, &store.map_err(|e| e.to_string())?, &caller, &Run::default());
     match done.map_err(|e| e.to_string())? {
         Done::Ingested { summary, .. } => Ok(summary),

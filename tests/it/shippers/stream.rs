@@ -6,8 +6,9 @@ use std::sync::mpsc::sync_channel;
 
 use expect_test::expect;
 use flate2::write::GzEncoder;
-use topsell::ingest::{self, Feed, Options, Pieces, Pulse, Summary};
+use topsell::ingest::{self, Feed, Options, Pieces, Pulse, Reading, Summary};
 use topsell::lake::{Doing, Known};
+use topsell::source::Mapping;
 use topsell::time::Timestamp;
 use topsell::trace::Run;
 
@@ -261,5 +262,8 @@ fn fed(pulses: Vec<Pulse>) -> Summary {
     let options = Options { now, max_skew_seconds: 0, doing: Doing::Planning, pieces, known: Known::Skip };
     let plan = ingest::plan(&["-".into()], None);
     let feed = Feed::of(receive, now);
-    ingest::ingest(None, &plan, Some(&feed), options, &Run::default()).expect("there is no lake to fail")
+    let mapping = Mapping::none(ingest::FIELDS);
+    let reading = Reading { mapping: &mapping, catalog: None };
+    ingest::ingest(None, &plan, Some(&feed), options, reading, &Run::default())
+        .expect("there is no lake to fail")
 }

@@ -1,0 +1,17 @@
+//! The fields of a purchase log, by the names that its columns have unless they are mapped.
+
+/// The fields, each by its number.
+pub const FIELDS: &[&str] =
+    &["ts", "event_id", "item_id", "category", "categories", "event_type", "quantity", "amount"];
+
+pub(super) const TS: usize = 0;
+pub(super) const EVENT_ID: usize = 1;
+pub(super) const ITEM_ID: usize = 2;
+pub(super) const CATEGORY: usize = 3;
+pub(super) const CATEGORIES: usize = 4;
+pub(super) const EVENT_TYPE: usize = 5;
+pub(super) const QUANTITY: usize = 6;
+pub(super) const AMOUNT: usize = 7;
+
+/// Every event needs these.
+pub(super) const NEEDED: &[usize] = &[TS, ITEM_ID];

@@ -1,0 +1,189 @@
+//! One input on its way in: cut into batches, each read and handed over to be written.
+
+use std::sync::mpsc::SyncSender;
+
+use crate::ingest::builder::{Builder, Limits, Refusal};
+use crate::ingest::feed::Feed;
+use crate::ingest::lines::LineReader;
+use crate::ingest::rows::{RowReader, rows_per_slice};
+use crate::ingest::slices::{Pieces, Slice, Slices, last_whole_record_end};
+use crate::ingest::sources::{Input, Plan};
+use crate::ingest::writer::{Brought, Parsed};
+use crate::ingest::{Options, Reading};
+use crate::lake::{DEFAULT_SLICE_BYTES, Known, Lake, LakeError, LakeSettings};
+use crate::source::{Format, RowFile, Source, SourceError};
+use crate::time::Timestamp;
+use crate::trace::Run;
+
+/// Why the last line of a stream that broke off is none.
+const TORN: &str = "the input ends in the middle of this line, or without a newline";
+
+/// Returns the id of one slice of an input that is known by a single id.
+fn numbered(id: &str, at: usize) -> String {
+    if at == 0 { id.to_owned() } else { format!("{id}#{at}") }
+}
+
+/// Why an input was not read to its end.
+pub(super) enum Stop {
+    /// The input is bad; the next one may be good.
+    Input(String),
+    /// The input is another than it was when it was found.
+    Changed,
+    Lake(LakeError),
+    /// The writer has ended.
+    Writer,
+}
+
+impl From<LakeError> for Stop {
+    fn from(error: LakeError) -> Stop {
+        Stop::Lake(error)
+    }
+}
+
+impl From<SourceError> for Stop {
+    fn from(error: SourceError) -> Stop {
+        Stop::Input(error.to_string())
+    }
+}
+
+/// One input on its way in.
+pub(super) struct Intake<'a> {
+    pub lake: Option<&'a Lake>,
+    pub settings: LakeSettings,
+    pub plan: &'a Plan,
+    pub input: &'a Input,
+    /// The input's place in the plan.
+    pub number: usize,
+    pub feed: Option<&'a Feed>,
+    pub options: Options,
+    pub reading: Reading<'a>,
+    pub run: &'a Run,
+    pub send: &'a SyncSender<Parsed>,
+}
+
+impl Intake<'_> {
+    /// Hands over all that the input brings, batch by batch.
+    pub fn take(&self) -> Result<(), Stop> {
+        match self.input.open(self.feed, self.run)? {
+            Source::Text { format, reader } => {
+                let pieces = self.stream().map_or(Pieces::default(), |_| self.options.pieces);
+                self.take_text(format, Slices::of(reader, format, self.slice_bytes(), pieces))
+            }
+            Source::Rows(file) => self.take_rows(file),
+        }
+    }
+
+    fn take_text(&self, format: Format, mut slices: Slices<'_>) -> Result<(), Stop> {
+        let mut reader = LineReader::of(format, self.reading.mapping);
+        let mut at = 0;
+        while let Some(slice) = slices.next() {
+            let mut slice = slice?;
+            let broke_off = slices.has_broken_off() || self.stream().is_some_and(Feed::was_stopped);
+            let torn = if broke_off && format != Format::Ndjson { cut_torn(&mut slice) } else { Vec::new() };
+            reader.read_header(&slice).map_err(Stop::Input)?;
+            let id = self.plan.batch_id.as_ref().map_or(slice.id.clone(), |id| numbered(id, at));
+            at += 1;
+            match self.known_batch(&id)? {
+                Some(lines) => self.hand_over(Parsed::Known { input: self.number, lines })?,
+                None => {
+                    let mut builder = self.builder();
+                    reader.read(&slice, &mut builder);
+                    if !torn.is_empty() {
+                        let number =
+                            slice.first_line + slice.bytes.iter().filter(|&&b| b == b'\n').count() as u64;
+                        builder.reject(number, Refusal::line(TORN), &torn);
+                    }
+                    self.hand_over_batch(id, builder)?;
+                }
+            }
+        }
+        self.take_back_from(at)
+    }
+
+    fn take_rows(&self, file: RowFile) -> Result<(), Stop> {
+        let per_slice = rows_per_slice(self.slice_bytes());
+        let mut reader = RowReader::open(file.file, self.reading.mapping).map_err(Stop::Input)?;
+        let mut at = 0;
+        while !reader.is_done() {
+            let id = numbered(self.plan.batch_id.as_ref().unwrap_or(&file.id), at);
+            at += 1;
+            if let Some(lines) = self.known_batch(&id)? {
+                reader.skip(per_slice).map_err(Stop::Input)?;
+                self.hand_over(Parsed::Known { input: self.number, lines })?;
+                continue;
+            }
+            let mut builder = self.builder();
+            reader.read(per_slice, &mut builder).map_err(Stop::Input)?;
+            self.hand_over_batch(id, builder)?;
+        }
+        self.take_back_from(at)
+    }
+
+    /// Takes back the slices that a named batch had further ones of when it came before.
+    fn take_back_from(&self, mut at: usize) -> Result<(), Stop> {
+        let (Some(batch_id), Some(lake), Known::Replace) =
+            (&self.plan.batch_id, self.lake, self.options.known)
+        else {
+            return Ok(());
+        };
+        while lake.known_batch(&numbered(batch_id, at))?.is_some() {
+            self.hand_over(self.brought(numbered(batch_id, at), self.builder()))?;
+            at += 1;
+        }
+        Ok(())
+    }
+
+    fn slice_bytes(&self) -> u64 {
+        self.lake.map_or(DEFAULT_SLICE_BYTES, Lake::slice_bytes)
+    }
+
+    fn known_batch(&self, id: &str) -> Result<Option<u64>, LakeError> {
+        match (self.lake, self.options.known) {
+            (Some(lake), Known::Skip) => lake.known_batch(id),
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns the stream that the input is, if it is one.
+    fn stream(&self) -> Option<&Feed> {
+        self.feed.filter(|_| self.input.path().is_none())
+    }
+
+    /// Returns the present: of a stream, when its newest bytes came.
+    fn now(&self) -> Timestamp {
+        self.stream().map_or(self.options.now, Feed::arrived)
+    }
+
+    fn builder(&self) -> Builder<'_> {
+        let limits = Limits::at(self.now(), &self.options, self.settings, self.reading);
+        Builder::new(&self.input.name, limits)
+    }
+
+    fn hand_over_batch(&self, id: String, builder: Builder<'_>) -> Result<(), Stop> {
+        if builder.is_empty() {
+            return Ok(());
+        }
+        // Part of a file that someone is still writing would count again with the whole of it.
+        if self.input.is_spooled() && self.input.has_changed() {
+            return Err(Stop::Changed);
+        }
+        self.hand_over(self.brought(id, builder))
+    }
+
+    fn brought(&self, id: String, builder: Builder<'_>) -> Parsed {
+        let (input, at, known) = (self.number, self.now(), self.options.known);
+        Parsed::Batch(Brought { input, id, read: builder.finish(), at, known })
+    }
+
+    fn hand_over(&self, parsed: Parsed) -> Result<(), Stop> {
+        self.send.send(parsed).map_err(|_| Stop::Writer)
+    }
+}
+
+/// Takes a last line without its end off a slice. In CSV nothing else would tell it from a whole one.
+fn cut_torn(slice: &mut Slice) -> Vec<u8> {
+    if slice.is_endless_line || slice.bytes.ends_with(b"\n") {
+        return Vec::new();
+    }
+    slice.bytes.split_off(last_whole_record_end(&slice.bytes, true).unwrap_or(0))
+}

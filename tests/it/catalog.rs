@@ -1,0 +1,384 @@
+//! `--catalog`: what the shop says of its items files purchases, and names what ranks.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use expect_test::expect;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::properties::WriterProperties;
+use serde_json::json;
+
+use crate::ingest::formats::{gzip, parquet, texts, zstd};
+use crate::world::World;
+
+/// 2017-01-14T10:00:00Z in seconds.
+const TEN: i64 = 1_484_388_000;
+const LOG: &str = "\
+ts,item_id,category,quantity
+2017-01-14T10:00:00Z,a,,1
+2017-01-14T10:00:00Z,b,Own/Place,2
+2017-01-14T10:00:00Z,c,,3
+2017-01-14T10:00:00Z,unknown,,4
+";
+const CATALOG: &str = "\
+item_id,category,name
+a,Food/Fruit,Apple
+b,Food/Bread,Bread
+c,,Cent
+a,Gifts,Another name
+";
+
+/// A world with the log and a catalogue.
+fn shop() -> World {
+    let world = World::new();
+    world.write("log.csv", LOG);
+    world.write("items.csv", CATALOG);
+    world
+}
+
+/// A vendor's sales of a few hundred rows, and the catalogue to them, as columns of Parquet.
+struct Vendor {
+    sales: Vec<(&'static str, ArrayRef)>,
+    products: Vec<(&'static str, ArrayRef)>,
+    /// The same in our own form.
+    plain: String,
+    sales_csv: String,
+    products_csv: String,
+}
+
+fn vendor() -> Vendor {
+    const ROWS: i64 = 400;
+    const PRODUCTS: i64 = 40;
+    let product = |row: i64| row * row % (PRODUCTS + 3);
+    let (at, quantity) = (|row: i64| TEN + row * 60, |row: i64| 1 + row % 4);
+    let paid = |row: i64| (row % 17) as f64 * 0.25;
+    let dept = |id: i64| ["GROCERY", "DRUG GM", "FLORAL"][id as usize % 3];
+    let group = |id: i64| (id % 5 > 0).then(|| format!("GROUP 1/{}", id % 5));
+    let kind = |id: i64| (id % 7 > 0).then(|| format!("TYPE {}%", id % 7));
+    let mut plain = String::from("ts,item_id,category,quantity,amount\n");
+    let mut sales_csv = String::from("basket,sold_at,product,qty,paid\n");
+    let mut products_csv = String::from("product,brand,dept,group,type\n");
+    for row in 0..ROWS {
+        let (id, units, money) = (product(row), quantity(row), paid(row));
+        let path = match (id < PRODUCTS, group(id), kind(id)) {
+            (false, _, _) => String::new(),
+            (true, None, _) => dept(id).to_owned(),
+            (true, Some(group), None) => format!("{}/{}", dept(id), group.replace('/', "%2F")),
+            (true, Some(group), Some(kind)) => {
+                format!("{}/{}/{}", dept(id), group.replace('/', "%2F"), kind.replace('%', "%25"))
+            }
+        };
+        writeln!(plain, "{},{id},{path},{units},{money}", at(row)).expect("a text can grow");
+        writeln!(sales_csv, "{row},{},{id},{units}.0,{money}", at(row)).expect("a text can grow");
+    }
+    for id in 0..PRODUCTS {
+        let (group, kind) = (group(id).unwrap_or_default(), kind(id).unwrap_or_default());
+        writeln!(products_csv, "{id},\"A \"\"brand\"\"\",{},{group},{kind}", dept(id))
+            .expect("a text can grow");
+    }
+    let strings = |of: &dyn Fn(i64) -> Option<String>| -> ArrayRef {
+        Arc::new((0..PRODUCTS).map(of).collect::<StringArray>())
+    };
+    let rows = || 0..ROWS;
+    Vendor {
+        sales: vec![
+            ("basket", Arc::new(rows().collect::<Int64Array>())),
+            (
+                "sold_at",
+                Arc::new(rows().map(|row| Some(at(row) * 1_000_000)).collect::<TimestampMicrosecondArray>()),
+            ),
+            ("product", Arc::new(rows().map(product).collect::<Int64Array>())),
+            ("qty", Arc::new(rows().map(|row| Some(quantity(row) as f64)).collect::<Float64Array>())),
+            ("paid", Arc::new(rows().map(|row| Some(paid(row))).collect::<Float64Array>())),
+        ],
+        products: vec![
+            ("product", Arc::new((0..PRODUCTS).collect::<Int64Array>())),
+            ("dept", strings(&|id| Some(dept(id).to_owned()))),
+            ("group", strings(&group)),
+            ("type", strings(&kind)),
+        ],
+        plain,
+        sales_csv,
+        products_csv,
+    }
+}
+
+#[test]
+fn a_vendors_sales_and_catalogue_go_in_as_they_are() {
+    let Vendor { sales, products, plain, sales_csv, products_csv } = vendor();
+    let world = World::new();
+    world.write("plain.csv", plain);
+    assert_eq!(world.run("ingest plain.csv").code, Some(0));
+    let expected = world.sold();
+    assert!(expected.contains("GROCERY/GROUP 1%2F1/TYPE 1%25: "), "{expected}");
+    let (sales, products) = (parquet(sales), parquet(products));
+    let tsv = products_csv.replace(',', "\t");
+    let catalogs: [(&str, &[u8]); 5] = [
+        ("products.csv", products_csv.as_bytes()),
+        ("products.csv.gz", &gzip(products_csv.as_bytes())),
+        ("products.tsv.zst", &zstd(tsv.as_bytes())),
+        ("products.parquet", &products),
+        ("products.parquet.gz", &gzip(&products)),
+    ];
+    for (log, bytes) in [("sales.csv", sales_csv.as_bytes()), ("sales.parquet", &sales)] {
+        for (catalog, products) in catalogs {
+            let world = World::new();
+            world.write(log, bytes);
+            world.write(catalog, products);
+            let said = world.run(&format!(
+                "ingest {log} --map ts=sold_at --map item_id=product --map quantity=qty --map amount=paid \
+                 --catalog {catalog} --catalog-map item_id=product --catalog-map category=dept/group/type"
+            ));
+            assert_eq!(said.code, Some(0), "{log} {catalog}: {}", said.whole());
+            assert_eq!(world.sold(), expected, "{log} {catalog}");
+        }
+    }
+}
+
+#[test]
+fn a_line_without_a_category_gets_the_catalogues_and_one_with_keeps_it() {
+    let world = shop();
+    expect![[r#"
+        stderr: catalog: 1 of 4 events filed by the catalogue
+        stderr: ingest: 4 read = 4 accepted + 0 duplicate + 0 rejected, 1 new batch
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("ingest log.csv --catalog items.csv").whole());
+    expect![[r#"
+        item,units,purchases,amount
+        unknown,4,1,0.0000
+        c,3,1,0.0000
+        b,2,1,0.0000
+        a,1,1,0.0000
+        Food: 1
+        Food/Fruit: 1
+        Gifts: 1
+        Own: 1
+        Own/Place: 1
+    "#]]
+    .assert_eq(&world.sold());
+    let runs = world.records("runs");
+    let ingest = runs.iter().find(|run| run["command"] == "ingest").expect("the run is recorded");
+    assert_eq!(ingest["counts"]["filed_by_catalog"], json!(1));
+    expect![[r#"
+        stderr: known: log.csv was taken in before; nothing changed
+        stderr: catalog: 0 of 0 events filed by the catalogue
+        stderr: ingest: 4 read = 0 accepted + 4 duplicate + 0 rejected, 0 new batches
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("ingest log.csv --catalog items.csv").whole());
+    let dry = shop().run("ingest log.csv --catalog items.csv --dry-run");
+    assert!(dry.stderr.contains("catalog: 1 of 4 events filed by the catalogue\n"), "{}", dry.whole());
+}
+
+#[test]
+fn a_bad_catalogue_stops_the_run_before_anything_is_written() {
+    let row =
+        |row: &str| format!("item_id,category,name\na,Food,Apple\n\n{row}\nb,Food,Bread\n").into_bytes();
+    let long = format!("x,{}", "a".repeat(9_000));
+    let files: [(&str, Vec<u8>); 15] = [
+        ("empty.csv", Vec::new()),
+        ("blank.csv", b"\n\n".to_vec()),
+        ("bare.csv", b"item_id,name\na,b\n".to_vec()),
+        ("twice.csv", b"item_id,category,category\na,b,c\n".to_vec()),
+        ("item.csv", row(",Food,x")),
+        ("path.csv", row("x,Food//Fruit,x")),
+        ("escape.csv", row("x,50% off,x")),
+        ("long.csv", row(&format!("{long},x"))),
+        ("short.csv", row("x,Food")),
+        ("wide.csv", row("x,Food,x,x")),
+        ("quote.csv", row("x,\"Food,x")),
+        ("bytes.csv", b"item_id,category\na,\xff\n".to_vec()),
+        ("cut.csv.gz", gzip(&row("x,Food,x").repeat(500))[..60].to_vec()),
+        ("not.parquet", b"PAR1".to_vec()),
+        ("items.ndjson", b"{}".to_vec()),
+    ];
+    let world = World::new();
+    world.write("log.csv", LOG);
+    let mut said = String::new();
+    for (name, content) in files {
+        world.write(name, content);
+        let run = world.run(&format!("ingest log.csv --catalog {name}"));
+        assert_eq!(run.code, Some(1), "{name}: {}", run.whole());
+        said.push_str(run.stderr.lines().next().unwrap_or(""));
+        said.push('\n');
+    }
+    let run = world.run("ingest log.csv --catalog gone.csv");
+    said.push_str(&run.stderr);
+    expect![[r#"
+        error: the catalogue empty.csv:1: is empty; its first line is to name its columns
+        error: the catalogue blank.csv:1: is empty; its first line is to name its columns
+        error: the catalogue bare.csv has no column `category`; its columns are: item_id, name (line 1)
+        error: the catalogue twice.csv names `category` twice (line 1)
+        error: the catalogue item.csv:4: item_id is empty; every row of a catalogue needs one
+        error: the catalogue path.csv:4: its category has an empty level; write levels from the top, as in Books/Fiction
+        error: the catalogue escape.csv:4: its category has a `%` that begins none of %25, %2F, %7C; write a plain `%` as %25
+        error: the catalogue long.csv:4: its category is longer than 8192 bytes
+        error: the catalogue short.csv:4: row has 2 fields where the header has 3
+        error: the catalogue wide.csv:4: row has 4 fields where the header has 3
+        error: the catalogue quote.csv:4: a quote opens in this row and does not close; a row is one line
+        error: the catalogue bytes.csv:2: row holds something that is no UTF-8
+        error: the catalogue cut.csv.gz: ends in the middle of its gzip data; what was read of its last part is left out, so send the whole file again
+        error: the catalogue not.parquet is not a readable Parquet file: EOF: Parquet file too small. Size is 4 but need 8
+        error: the catalogue items.ndjson is no catalogue by its name, which must end in .csv, .tsv or .parquet
+        error: the catalogue gone.csv: cannot be read: No such file or directory (os error 2)
+        hint: mend the catalogue, or name its columns with --catalog-map
+    "#]].assert_eq(&said);
+    assert_eq!(world.files("data/lake"), [""; 0]);
+}
+
+#[test]
+fn a_bad_row_of_parquet_is_told_by_its_number() {
+    let world = World::new();
+    world.write("log.csv", LOG);
+    let items: Vec<(&str, ArrayRef)> = vec![
+        ("item_id", texts([Some("a"), Some("b"), None])),
+        ("category", texts([Some("Food"), None, None])),
+    ];
+    world.write("items.parquet", parquet(items));
+    expect![[r#"
+        stderr: error: the catalogue items.parquet:3: item_id is empty; every row of a catalogue needs one
+        stderr: hint: mend the catalogue, or name its columns with --catalog-map
+        exit code 1
+    "#]]
+    .assert_eq(&world.run("ingest log.csv --catalog items.parquet").whole());
+    expect![[r#"
+        stderr: error: the catalogue items.parquet has no column `title`, which is to give name; its columns are: item_id, category
+        stderr: hint: mend the catalogue, or name its columns with --catalog-map
+        exit code 1
+    "#]]
+        .assert_eq(&world.run("ingest log.csv --catalog items.parquet --catalog-map name=title").whole());
+}
+
+/// Ranks the log by a catalogue and returns what was said, without the file's size and name.
+fn ranked(world: &World, flags: &str) -> String {
+    let said = world.run(&format!("rank --window 24h --min-items 1 {flags}")).whole();
+    let lines = said.lines().map(|line| line.split(" bytes in ").next().unwrap_or(line));
+    lines.map(|line| format!("{}\n", line.rsplit_once(", ").map_or(line, |(head, _)| head))).collect()
+}
+
+#[test]
+fn ranked_items_have_their_names_in_every_form() {
+    let world = shop();
+    let long = "x".repeat(60);
+    world.write("items.csv", format!("{CATALOG}unknown,,\"{long}, \u{1b}[31mred\"\nother,,Never sold\n"));
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    expect![[r#"
+        stderr: rollup: 1 hour summed from 4 events
+        stderr: rank: 3 categories, 6 rows, 6 of them named
+        exit code 0
+    "#]]
+    .assert_eq(&ranked(&world, "--catalog items.csv"));
+    for form in ["table", "json", "ndjson", "csv"] {
+        let said = world.run(&format!("show --limit 3 --format {form}"));
+        match form {
+            "table" => expect![[r#"
+                stdout: Best sellers of the whole shop, 2017-01-14T00:00:00Z to 2017-01-15T00:00:00Z, half-life 48 h
+                stdout: rank  item     name                                               score  units  purchases  amount
+                stdout:    1  unknown  xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…  3.315      4          1  0.0000
+                stdout:    2  c        Cent                                               2.487      3          1  0.0000
+                stdout:    3  b        Bread                                              1.658      2          1  0.0000
+                exit code 0
+            "#]].assert_eq(&said.whole()),
+            "json" => expect![[r#"
+                stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":48.0,"items":[{"rank":1,"item_id":"unknown","name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u001b[31mred","score":3.315362601536175,"units":4,"purchases":1,"amount":"0.0000"},{"rank":2,"item_id":"c","name":"Cent","score":2.486521951152131,"units":3,"purchases":1,"amount":"0.0000"},{"rank":3,"item_id":"b","name":"Bread","score":1.6576813007680875,"units":2,"purchases":1,"amount":"0.0000"}]}
+                exit code 0
+            "#]].assert_eq(&said.whole()),
+            "ndjson" => expect![[r#"
+                stdout: {"category":null,"rank":1,"item_id":"unknown","name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u001b[31mred","score":3.315362601536175,"units":4,"purchases":1,"amount":"0.0000"}
+                stdout: {"category":null,"rank":2,"item_id":"c","name":"Cent","score":2.486521951152131,"units":3,"purchases":1,"amount":"0.0000"}
+                stdout: {"category":null,"rank":3,"item_id":"b","name":"Bread","score":1.6576813007680875,"units":2,"purchases":1,"amount":"0.0000"}
+                exit code 0
+            "#]].assert_eq(&said.whole()),
+            _ => expect![[r#"
+                stdout: category,rank,item_id,score,units,purchases,amount,name
+                stdout: ,1,unknown,3.315362601536175,4,1,0.0000,"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, [31mred"
+                stdout: ,2,c,2.486521951152131,3,1,0.0000,Cent
+                stdout: ,3,b,1.6576813007680875,2,1,0.0000,Bread
+                exit code 0
+            "#]].assert_eq(&said.whole()),
+        }
+    }
+    let runs = world.records("runs");
+    let rank = runs.iter().find(|run| run["command"] == "rank").expect("the run is recorded");
+    assert_eq!(rank["counts"]["named_rows"], json!(6));
+}
+
+#[test]
+fn names_make_a_ranking_of_their_own_and_the_same_ones_the_same_bytes() {
+    let world = shop();
+    assert_eq!(world.run("ingest log.csv --catalog items.csv").code, Some(0));
+    let published = |flags: &str| {
+        ranked(&world, flags);
+        world.snapshot("data/lake").1
+    };
+    let plain = published("");
+    let named = published("--catalog items.csv");
+    assert_ne!(plain, named);
+    assert_eq!(named, published("--catalog items.csv --threads 1"));
+    world.write("renamed.tsv", "sku\tcalled\nzz\tNobody\nb\tBread\nc\tCent\nb\tNot this\na\t \na\tApple\n");
+    let mapped = "--catalog renamed.tsv --catalog-map item_id=sku --catalog-map name=called";
+    assert_eq!(named, published(mapped));
+    assert_eq!(plain, published(""));
+    let csv = world.run("show --format csv").stdout;
+    assert!(csv.starts_with("category,rank,item_id,score,units,purchases,amount\n"), "{csv}");
+}
+
+#[test]
+fn a_catalogue_that_names_nothing_that_ranked_is_told_and_a_bad_one_publishes_nothing() {
+    let world = shop();
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    world.write("others.csv", "item_id,name\nzz,Nobody\n");
+    expect![[r#"
+        stderr: rollup: 1 hour summed from 4 events
+        stderr: rank: 3 categories, 6 rows, 0 of them named
+        exit code 0
+    "#]]
+    .assert_eq(&ranked(&world, "--catalog others.csv"));
+    let before = world.snapshot("data/lake");
+    world.write("bad.csv", "item_id,name\na,Apple\n,Nobody\n");
+    expect![[r#"
+        stderr: error: the catalogue bad.csv:3: item_id is empty; every row of a catalogue needs one
+        stderr: hint: mend the catalogue, or name its columns with --catalog-map
+        exit code 1
+    "#]]
+    .assert_eq(&world.run("rank --catalog bad.csv").whole());
+    expect![[r#"
+        stderr: error: the catalogue items.csv has no column `title`, which is to give name; its columns are: item_id, category, name (line 1)
+        stderr: hint: mend the catalogue, or name its columns with --catalog-map
+        exit code 1
+    "#]].assert_eq(&world.run("rank --catalog items.csv --catalog-map name=title").whole());
+    assert_eq!(world.snapshot("data/lake"), before);
+}
+
+#[test]
+fn a_ranking_published_before_there_were_names_can_still_be_shown() {
+    let world = shop();
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    ranked(&world, "");
+    let shown = world.run("show --format json").whole();
+    let (mut pointer, bytes) = world.snapshot("data/lake");
+    let file = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).expect("it is Parquet");
+    let labels = file.metadata().file_metadata().key_value_metadata().cloned();
+    let batches = file.build().expect("it can be read").collect::<Result<Vec<_>, _>>();
+    let batch: &RecordBatch = &batches.expect("it can be read")[0];
+    let kept: Vec<usize> =
+        (0..batch.num_columns()).filter(|&at| batch.schema().field(at).name() != "name").collect();
+    assert_eq!(kept.len() + 1, batch.num_columns());
+    let old = batch.project(&kept).expect("a batch has its own columns");
+    let properties = WriterProperties::builder().set_key_value_metadata(labels).build();
+    let writer = ArrowWriter::try_new(Vec::new(), old.schema(), Some(properties));
+    let mut writer = writer.expect("the schema is plain");
+    writer.write(&old).expect("memory can be written");
+    let old = writer.into_inner().expect("memory can be written");
+    pointer["blake3"] = json!(blake3::hash(&old).to_hex().to_string());
+    pointer["size_bytes"] = json!(old.len());
+    pointer["file"] = json!("old.parquet");
+    world.write("data/lake/rankings/old.parquet", old);
+    world.write("data/lake/rankings/current.json", pointer.to_string());
+    assert_eq!(world.run("show --format json").whole(), shown);
+    assert_eq!(world.run("show --format csv").code, Some(0));
+    assert_eq!(world.run("show --format table").code, Some(0));
+}
