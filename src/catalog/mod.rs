@@ -16,8 +16,9 @@
 mod items;
 mod rows;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use hashbrown::HashMap;
 
 use crate::event::{MAX_ID_BYTES, PathSet, PathSets};
 use crate::source::{Mapping, SourceError};
@@ -72,7 +73,7 @@ impl Catalog {
         let mut sets = PathSets::default();
         Rows::open(file, &[ITEM_ID, CATEGORY])?.each(&mut |row| {
             let item = item(row.item_id)?;
-            let code = sets.read(&row.categories).map_err(|e| format!("its category {e}"))?;
+            let code = sets.read(&row.categories).map_err(|e| format!("{} {e}", row.categories.shown()))?;
             let known = items.code(item, code);
             if *known != code {
                 let together = [sets.set(*known).paths(), sets.set(code).paths()].concat();
@@ -113,8 +114,8 @@ impl NameList {
     pub fn names_of<'a>(
         self,
         items: impl IntoIterator<Item = &'a str>,
-    ) -> Result<BTreeMap<&'a str, String>, CatalogError> {
-        let mut names: BTreeMap<&str, String> = items.into_iter().map(|item| (item, String::new())).collect();
+    ) -> Result<HashMap<&'a str, String>, CatalogError> {
+        let mut names: HashMap<&str, String> = items.into_iter().map(|item| (item, String::new())).collect();
         self.rows.each(&mut |row| {
             let name = row.name.unwrap_or("").trim();
             if name.len() > MAX_ID_BYTES {

@@ -56,9 +56,15 @@ impl Rows {
             .map_err(|source| CatalogError::Source { file: name.clone(), source })?;
         let (source, places) = match opened {
             Source::Text { format, reader } => {
-                let (lines, names) = Lines::open(reader, format).map_err(|e| e.of(&name, 1))?;
-                let places = file.mapping.places(&names, needed);
-                (Form::Text(lines), places.map_err(|reason| refuse(format!("{reason} (line 1)")))?)
+                let mut lines = Lines::of(reader, format);
+                if lines.advance().map_err(|(line, bad)| bad.of(&name, line))?.is_none() {
+                    return Err(refuse("is empty; its first line is to name its columns".to_owned()));
+                }
+                let places = file
+                    .mapping
+                    .places(&lines.names(), needed)
+                    .map_err(|reason| Bad::Row(format!("the header {reason}")).of(&name, lines.number))?;
+                (Form::Text(lines), places)
             }
             Source::Rows(rows) => {
                 let foreign = ForeignFile::open(rows.file).map_err(|e| refuse(e.to_string()))?;
@@ -143,8 +149,8 @@ fn take_row(
         Some(Place::Whole(column)) => match batch.path_set(*column, at) {
             Ok(Some(set)) => RawCategories::Set(set),
             Ok(None) => RawCategories::Text(text(*column)?.unwrap_or("")),
-            Err(BadPaths::NotText) => return Err("its category holds something that is no text".to_owned()),
-            Err(BadPaths::Category(error)) => return Err(format!("its category {error}")),
+            Err(BadPaths::NotText) => return Err("category holds something that is no text".to_owned()),
+            Err(BadPaths::Category(error)) => return Err(format!("category has a path that {error}")),
         },
     };
     take(&Row { item_id: whole(ITEM_ID)?, categories, name: whole(NAME)? })
@@ -181,10 +187,9 @@ struct Lines {
 type TextRow<'a> = (Option<&'a str>, Vec<&'a str>, Option<&'a str>, Option<&'a str>);
 
 impl Lines {
-    /// Reads the header, and returns the columns it names.
-    fn open(reader: Box<dyn Read>, format: Format) -> Result<(Lines, Vec<String>), Bad> {
+    fn of(reader: Box<dyn Read>, format: Format) -> Lines {
         let delimiter = if format == Format::Tsv { b'\t' } else { b',' };
-        let mut lines = Lines {
+        Lines {
             reader: BufReader::with_capacity(1 << 16, reader),
             splitter: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
             line: Vec::new(),
@@ -192,14 +197,12 @@ impl Lines {
             width: 0,
             bytes: vec![0; 4_096],
             ends: vec![0; 64],
-        };
-        let header = lines.advance().map_err(|(_, bad)| bad)?;
-        if header.is_none() {
-            return Err(Bad::Row("is empty; its first line is to name its columns".to_owned()));
         }
-        let names = (0..lines.width).map(|at| String::from_utf8_lossy(lines.field(at)).trim().to_owned());
-        let names = names.collect();
-        Ok((lines, names))
+    }
+
+    /// Returns the fields of the header, while it is the line that was read last.
+    fn names(&self) -> Vec<String> {
+        (0..self.width).map(|at| String::from_utf8_lossy(self.field(at)).trim().to_owned()).collect()
     }
 
     /// Reads the next line that is not blank, and returns its number.

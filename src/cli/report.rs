@@ -108,7 +108,7 @@ fn write_ingest(
             "left out: {messages} that nobody committed; rsyslog sends what was not confirmed again"
         )?;
     }
-    if let Some(filed) = summary.filed {
+    if let Some(filed) = summary.filed.filter(|_| summary.accepted > 0) {
         let events = counted(summary.accepted, "event", "events");
         writeln!(out, "catalog: {filed} of {events} filed by the catalogue")?;
     }

@@ -13,7 +13,7 @@ mod sums;
 pub use amount::{Amount, AmountError};
 pub use category::{CategoryError, PathSet, check_path, encode_levels, levels_of};
 pub use events::{Event, Events};
-pub use harmless::harmless;
+pub use harmless::{harmless, shown};
 pub use names::Names;
 pub use path_sets::{PathSets, RawCategories};
 pub use sums::{SumRow, SumRows, Sums, SumsOverflow};

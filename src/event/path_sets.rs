@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use hashbrown::HashMap;
 
-use crate::event::{CategoryError, PathSet, encode_levels};
+use crate::event::{CategoryError, PathSet, encode_levels, shown};
 
 /// The categories that a line gives, not yet checked.
 #[derive(Clone, Debug)]
@@ -14,6 +14,17 @@ pub enum RawCategories<'a> {
     /// One path's levels from the top, without escapes; it ends before the first empty one.
     Levels(&'a [&'a str]),
     Set(PathSet),
+}
+
+impl RawCategories<'_> {
+    /// Returns the field and enough of its text to recognize it by.
+    pub fn shown(&self) -> String {
+        match self {
+            RawCategories::Text(text) => format!("category `{}`", shown(text)),
+            RawCategories::Levels(levels) => format!("category `{}`", shown(&levels.join("/"))),
+            RawCategories::Set(_) => "category".to_owned(),
+        }
+    }
 }
 
 /// Distinct sets of paths, each with a small number that stands for it.

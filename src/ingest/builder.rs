@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use crate::catalog::Catalog;
 use crate::event::{
     Amount, Event, Events, MAX_EVENT_TYPE_BYTES, MAX_ID_BYTES, MAX_QUANTITY, PURCHASE, PathSets,
-    RawCategories, harmless,
+    RawCategories, shown,
 };
 use crate::ingest::{Options, Reading};
 use crate::lake::{LakeSettings, Reject};
@@ -209,15 +209,10 @@ impl Builder<'_> {
     }
 
     fn path_set(&mut self, raw: &RawCategories<'_>, item_id: &str) -> Result<u32, Refusal> {
-        let code = self.path_sets.read(raw).map_err(|error| match raw {
-            RawCategories::Text(text) => {
-                Refusal::of("category", format!("category `{}` {error}", shown(text)))
-            }
-            RawCategories::Levels(levels) => {
-                Refusal::of("category", format!("category `{}` {error}", shown(&levels.join("/"))))
-            }
-            RawCategories::Set(_) => Refusal::of("category", format!("category {error}")),
-        })?;
+        let code = self
+            .path_sets
+            .read(raw)
+            .map_err(|error| Refusal::of("category", format!("{} {error}", raw.shown())))?;
         let has_paths = !self.path_sets.set(code).paths().is_empty();
         let Some(catalog) = self.limits.catalog.filter(|_| !has_paths) else { return Ok(code) };
         let Some(filed) = catalog.find(item_id) else { return Ok(code) };
@@ -259,14 +254,4 @@ fn amount(raw: Option<&str>) -> Result<Option<Amount>, Refusal> {
     let Some(text) = raw.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     let refuse = |error| Refusal::of("amount", format!("amount `{}` {error}", shown(text)));
     Amount::parse(text).map(Some).map_err(refuse)
-}
-
-/// Returns enough of a field to recognize it by.
-fn shown(text: &str) -> String {
-    const SHOWN_CHARS: usize = 60;
-    let mut short = harmless(&text.chars().take(SHOWN_CHARS).collect::<String>());
-    if text.chars().nth(SHOWN_CHARS).is_some() {
-        short.push('…');
-    }
-    short
 }

@@ -10,9 +10,8 @@
 
 mod kept;
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::columns::{ColumnsError, RankedRow, RankingFile, encode_ranking};
@@ -84,7 +83,7 @@ struct Pointer {
 pub fn publish(
     store: &Store,
     ranking: &Ranking,
-    names: Option<&BTreeMap<&str, String>>,
+    names: Option<&HashMap<&str, String>>,
     rules: &Rules,
     event_types: &[String],
 ) -> Result<Published, SnapshotError> {
@@ -218,7 +217,7 @@ fn open(pointer: &Pointer, bytes: Bytes) -> Result<Snapshot, SnapshotError> {
     Ok(Snapshot { file, half_life_hours, as_of: pointer.as_of.clone() })
 }
 
-fn rows_of(ranking: &Ranking, names: Option<&BTreeMap<&str, String>>) -> Vec<RankedRow> {
+fn rows_of(ranking: &Ranking, names: Option<&HashMap<&str, String>>) -> Vec<RankedRow> {
     let name = |item_id: &str| names.and_then(|names| names.get(item_id).cloned());
     let of_category = ranking.categories.iter().flat_map(|category| {
         (1..).zip(&category.items).map(|(rank, item)| RankedRow {

@@ -26,7 +26,7 @@ const CATALOG: &str = "\
 item_id,category,name
 a,Food/Fruit,Apple
 b,Food/Bread,Bread
-c,,Cent
+c,,Ce\u{1b}[31mnt
 a,Gifts,Another name
 ";
 
@@ -164,7 +164,6 @@ fn a_line_without_a_category_gets_the_catalogues_and_one_with_keeps_it() {
     assert_eq!(ingest["counts"]["filed_by_catalog"], json!(1));
     expect![[r#"
         stderr: known: log.csv was taken in before; nothing changed
-        stderr: catalog: 0 of 0 events filed by the catalogue
         stderr: ingest: 4 read = 0 accepted + 4 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]
@@ -208,14 +207,14 @@ fn a_bad_catalogue_stops_the_run_before_anything_is_written() {
     let run = world.run("ingest log.csv --catalog gone.csv");
     said.push_str(&run.stderr);
     expect![[r#"
-        error: the catalogue empty.csv:1: is empty; its first line is to name its columns
-        error: the catalogue blank.csv:1: is empty; its first line is to name its columns
-        error: the catalogue bare.csv has no column `category`; its columns are: item_id, name (line 1)
-        error: the catalogue twice.csv names `category` twice (line 1)
+        error: the catalogue empty.csv is empty; its first line is to name its columns
+        error: the catalogue blank.csv is empty; its first line is to name its columns
+        error: the catalogue bare.csv:1: the header has no column `category`; its columns are: item_id, name
+        error: the catalogue twice.csv:1: the header names `category` twice
         error: the catalogue item.csv:4: item_id is empty; every row of a catalogue needs one
-        error: the catalogue path.csv:4: its category has an empty level; write levels from the top, as in Books/Fiction
-        error: the catalogue escape.csv:4: its category has a `%` that begins none of %25, %2F, %7C; write a plain `%` as %25
-        error: the catalogue long.csv:4: its category is longer than 8192 bytes
+        error: the catalogue path.csv:4: category `Food//Fruit` has an empty level; write levels from the top, as in Books/Fiction
+        error: the catalogue escape.csv:4: category `50% off` has a `%` that begins none of %25, %2F, %7C; write a plain `%` as %25
+        error: the catalogue long.csv:4: category `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…` is longer than 8192 bytes
         error: the catalogue short.csv:4: row has 2 fields where the header has 3
         error: the catalogue wide.csv:4: row has 4 fields where the header has 3
         error: the catalogue quote.csv:4: a quote opens in this row and does not close; a row is one line
@@ -278,24 +277,24 @@ fn ranked_items_have_their_names_in_every_form() {
                 stdout: Best sellers of the whole shop, 2017-01-14T00:00:00Z to 2017-01-15T00:00:00Z, half-life 48 h
                 stdout: rank  item     name                                               score  units  purchases  amount
                 stdout:    1  unknown  xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…  3.315      4          1  0.0000
-                stdout:    2  c        Cent                                               2.487      3          1  0.0000
+                stdout:    2  c        Ce\u{1b}[31mnt                                     2.487      3          1  0.0000
                 stdout:    3  b        Bread                                              1.658      2          1  0.0000
                 exit code 0
             "#]].assert_eq(&said.whole()),
             "json" => expect![[r#"
-                stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":48.0,"items":[{"rank":1,"item_id":"unknown","name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u001b[31mred","score":3.315362601536175,"units":4,"purchases":1,"amount":"0.0000"},{"rank":2,"item_id":"c","name":"Cent","score":2.486521951152131,"units":3,"purchases":1,"amount":"0.0000"},{"rank":3,"item_id":"b","name":"Bread","score":1.6576813007680875,"units":2,"purchases":1,"amount":"0.0000"}]}
+                stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":48.0,"items":[{"rank":1,"item_id":"unknown","name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u001b[31mred","score":3.315362601536175,"units":4,"purchases":1,"amount":"0.0000"},{"rank":2,"item_id":"c","name":"Ce\u001b[31mnt","score":2.486521951152131,"units":3,"purchases":1,"amount":"0.0000"},{"rank":3,"item_id":"b","name":"Bread","score":1.6576813007680875,"units":2,"purchases":1,"amount":"0.0000"}]}
                 exit code 0
             "#]].assert_eq(&said.whole()),
             "ndjson" => expect![[r#"
                 stdout: {"category":null,"rank":1,"item_id":"unknown","name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u001b[31mred","score":3.315362601536175,"units":4,"purchases":1,"amount":"0.0000"}
-                stdout: {"category":null,"rank":2,"item_id":"c","name":"Cent","score":2.486521951152131,"units":3,"purchases":1,"amount":"0.0000"}
+                stdout: {"category":null,"rank":2,"item_id":"c","name":"Ce\u001b[31mnt","score":2.486521951152131,"units":3,"purchases":1,"amount":"0.0000"}
                 stdout: {"category":null,"rank":3,"item_id":"b","name":"Bread","score":1.6576813007680875,"units":2,"purchases":1,"amount":"0.0000"}
                 exit code 0
             "#]].assert_eq(&said.whole()),
             _ => expect![[r#"
                 stdout: category,rank,item_id,score,units,purchases,amount,name
                 stdout: ,1,unknown,3.315362601536175,4,1,0.0000,"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, [31mred"
-                stdout: ,2,c,2.486521951152131,3,1,0.0000,Cent
+                stdout: ,2,c,2.486521951152131,3,1,0.0000,Ce[31mnt
                 stdout: ,3,b,1.6576813007680875,2,1,0.0000,Bread
                 exit code 0
             "#]].assert_eq(&said.whole()),
@@ -318,7 +317,10 @@ fn names_make_a_ranking_of_their_own_and_the_same_ones_the_same_bytes() {
     let named = published("--catalog items.csv");
     assert_ne!(plain, named);
     assert_eq!(named, published("--catalog items.csv --threads 1"));
-    world.write("renamed.tsv", "sku\tcalled\nzz\tNobody\nb\tBread\nc\tCent\nb\tNot this\na\t \na\tApple\n");
+    world.write(
+        "renamed.tsv",
+        "sku\tcalled\nzz\tNobody\nb\tBread\nc\tCe\u{1b}[31mnt\nb\tNot this\na\t \na\tApple\n",
+    );
     let mapped = "--catalog renamed.tsv --catalog-map item_id=sku --catalog-map name=called";
     assert_eq!(named, published(mapped));
     assert_eq!(plain, published(""));
@@ -346,7 +348,7 @@ fn a_catalogue_that_names_nothing_that_ranked_is_told_and_a_bad_one_publishes_no
     "#]]
     .assert_eq(&world.run("rank --catalog bad.csv").whole());
     expect![[r#"
-        stderr: error: the catalogue items.csv has no column `title`, which is to give name; its columns are: item_id, category, name (line 1)
+        stderr: error: the catalogue items.csv:1: the header has no column `title`, which is to give name; its columns are: item_id, category, name
         stderr: hint: mend the catalogue, or name its columns with --catalog-map
         exit code 1
     "#]].assert_eq(&world.run("rank --catalog items.csv --catalog-map name=title").whole());
