@@ -115,9 +115,10 @@ pub struct Ingest {
     /// Take in the finished logs directly in a folder, and move each to its done/ or failed/
     #[arg(long, value_name = "DIR", conflicts_with = "inputs")]
     pub spool: Option<PathBuf>,
-    /// With --spool: leave files alone that changed less than this ago; 0s to take them too
-    #[arg(long, value_name = "TIME", default_value = "10s")]
-    pub settle: String,
+    /// With --spool: leave files alone that changed less than this ago, 10s unless given; 0s to
+    /// take them too
+    #[arg(long, value_name = "TIME")]
+    pub settle: Option<String>,
     /// Commit what came on standard input so far every so often, such as 10s, or every so many
     /// lines, such as 50000; may be given once each
     #[arg(long, value_name = "TIME|LINES")]

@@ -19,6 +19,9 @@ const MIN_SLICE_BYTES: u64 = 64 << 10;
 /// The largest slice: it is held in memory whole.
 const MAX_SLICE_BYTES: u64 = 1 << 30;
 
+/// How long a spool's file must not have changed unless said otherwise.
+const SETTLE: &str = "10s";
+
 /// How often standard input is committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Every {
@@ -71,10 +74,18 @@ pub fn ingest_task(typed: &Ingest, now: Timestamp) -> Result<Task, Failure> {
 }
 
 fn plan(typed: &Ingest, format: Option<Format>, now: Timestamp) -> Result<Plan, Failure> {
-    let settle = seconds("--settle", &typed.settle)?;
-    let plan = match &typed.spool {
-        Some(folder) => ingest::plan_spool(folder, format, now, settle),
-        None => ingest::plan(&typed.inputs, format),
+    let plan = match (&typed.spool, &typed.settle) {
+        (Some(folder), settle) => {
+            let settle = seconds("--settle", settle.as_deref().unwrap_or(SETTLE))?;
+            ingest::plan_spool(folder, format, now, settle)
+        }
+        (None, Some(_)) => {
+            return Err(Failure::misused(
+                "--settle is for --spool; files that are named are taken however lately they changed"
+                    .to_owned(),
+            ));
+        }
+        (None, None) => ingest::plan(&typed.inputs, format),
     };
     match &typed.batch_id {
         Some(id) => plan.called(id).map_err(|e| Failure::misused(format!("--batch-id `{id}` {e}"))),

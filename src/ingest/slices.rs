@@ -300,21 +300,32 @@ mod tests {
     }
 
     /// Gives one piece at each read, and blocks where there is none.
-    struct Pulsing(Vec<&'static str>);
+    struct Pulsing(Vec<String>);
 
     impl Read for Pulsing {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-            match (!self.0.is_empty()).then(|| self.0.remove(0)) {
-                None => Ok(0),
-                Some("") => Err(io::ErrorKind::WouldBlock.into()),
-                Some(piece) => piece.as_bytes().read(into),
+            if self.0.is_empty() {
+                return Ok(0);
             }
+            let piece = self.0.remove(0);
+            let read = piece.as_bytes().read(into)?;
+            match &piece[read..] {
+                "" if read == 0 => return Err(io::ErrorKind::WouldBlock.into()),
+                "" => {}
+                rest => self.0.insert(0, rest.to_owned()),
+            }
+            Ok(read)
         }
     }
 
-    fn check_pieces(read: &[&'static str], lines: Option<u64>, expected: &[&str]) {
+    fn check_pieces(read: &[&str], lines: Option<u64>, expected: &[&str]) {
         let pieces = Pieces { lines, keeps_broken_off: false };
-        let cut = Slices::of(Box::new(Pulsing(read.to_vec())), Format::Csv, 100, pieces);
+        let cut = Slices::of(
+            Box::new(Pulsing(read.iter().map(|&piece| piece.to_owned()).collect())),
+            Format::Csv,
+            100,
+            pieces,
+        );
         let cut = cut.map(|slice| slice.expect("it can be read").bytes);
         let cut: Vec<String> = cut.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
         assert_eq!(cut, expected, "{read:?}");
@@ -347,6 +358,31 @@ mod tests {
         assert_eq!(counter.end_of(2, &pending), None);
         pending.extend(b"\"\n");
         assert_eq!(counter.end_of(2, &pending), Some(5), "whatever the next read holds");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_byte_is_lost_wherever_reads_end_and_ticks_come(
+            read in proptest::collection::vec("[a\n\"]{0,6}", 0..20),
+            lines in proptest::option::of(1_u64..4),
+            limit in 4_u64..40,
+        ) {
+            let whole = read.concat();
+            let pieces = Pieces { lines, keeps_broken_off: false };
+            // An endless line shows but its beginning, which here is all of it.
+            let cut = Slices::of(Box::new(Pulsing(read)), Format::Csv, limit, pieces);
+            let cut: Vec<Slice> = cut.map(|slice| slice.expect("it can be read")).collect();
+            let bytes: Vec<u8> = cut.iter().flat_map(|slice| slice.bytes.clone()).collect();
+            proptest::prop_assert_eq!(String::from_utf8_lossy(&bytes), &*whole);
+            let mut next_line = 1;
+            for slice in &cut {
+                proptest::prop_assert_eq!(slice.first_line, next_line);
+                next_line += memchr::memchr_iter(b'\n', &slice.bytes).count() as u64;
+            }
+            if let Some(last) = cut.last() {
+                proptest::prop_assert_eq!(&last.id, &blake3::hash(whole.as_bytes()).to_hex().to_string());
+            }
+        }
     }
 
     #[test]

@@ -93,9 +93,8 @@ fn the_help_says_what_a_log_looks_like() {
         stdout:           Take in the finished logs directly in a folder, and move each to its done/ or failed/
         stdout: 
         stdout:       --settle <TIME>
-        stdout:           With --spool: leave files alone that changed less than this ago; 0s to take them too
-        stdout:           
-        stdout:           [default: 10s]
+        stdout:           With --spool: leave files alone that changed less than this ago, 10s unless given; 0s to
+        stdout:           take them too
         stdout: 
         stdout:       --commit-every <TIME|LINES>
         stdout:           Commit what came on standard input so far every so often, such as 10s, or every so many

@@ -27,7 +27,11 @@ impl Held {
     /// Starts `topsell` with arguments split at spaces.
     fn start(world: &World, arguments: &str) -> Held {
         let arguments: Vec<&str> = arguments.split_whitespace().collect();
-        let mut command = world.command(&arguments);
+        Held::of(world.command(&arguments))
+    }
+
+    /// Starts a command.
+    fn of(mut command: Command) -> Held {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program under test can be started");
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());

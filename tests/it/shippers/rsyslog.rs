@@ -1,5 +1,7 @@
 //! rsyslog's `omprog`: a child that lives on its standard input and confirms what is on disk.
 
+use std::process::Command;
+
 use expect_test::expect;
 
 use crate::shippers::{Held, commits, purchase, sold, wait_until};
@@ -33,6 +35,27 @@ fn each_message_is_confirmed_when_it_is_on_disk() {
     assert_eq!(status.code(), Some(0));
     assert_eq!(world.records("runs").len(), 1, "one record for the child's life");
     assert_eq!(sold(&world), "a=1 b=1 c=1 d=1");
+}
+
+/// A child may live for months: what happened after its start does not lie in the future.
+#[test]
+fn messages_are_held_against_the_moment_they_come() {
+    let world = World::new();
+    let seconds = || -> u64 {
+        let said = Command::new("date").arg("+%s").output().expect("there is a clock");
+        String::from_utf8_lossy(&said.stdout).trim().parse().expect("it counts seconds")
+    };
+    let mut command = world.command(&["ingest", "--max-skew", "0s", "--ack", "rsyslog", "-"]);
+    command.env_remove("TOPSELL_NOW");
+    let mut child = Held::of(command);
+    assert_eq!(child.answer(), "OK");
+    let start = seconds();
+    wait_until("some time has passed", || seconds() > start + 1);
+    assert_eq!(child.ask(&format!(r#"{{"ts":{},"item_id":"a"}}"#, seconds())), "OK");
+    assert_eq!(child.ask(&format!(r#"{{"ts":{},"item_id":"a"}}"#, seconds() + 60)), "OK");
+    child.close();
+    let (said, _) = child.end();
+    assert!(said.contains("2 read = 1 accepted + 0 duplicate + 1 rejected"), "{said}");
 }
 
 #[test]

@@ -262,6 +262,7 @@ fn a_spool_that_is_not_there_or_comes_with_files_is_told() {
     .assert_eq(&world.run(CALL).whole());
     assert_eq!(world.run(&format!("{CALL} log.csv")).code, Some(2));
     assert_eq!(world.run("ingest --spool spool --settle soon").code, Some(2));
+    assert_eq!(world.run("ingest --settle 1s log.csv").code, Some(2));
 }
 
 /// Takes the spool in through a disk that may fail; `between` happens after the files are found
