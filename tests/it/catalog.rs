@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, Float64Array, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
+    TimestampMicrosecondArray,
+};
 use expect_test::expect;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -226,6 +229,23 @@ fn a_bad_catalogue_stops_the_run_before_anything_is_written() {
         hint: mend the catalogue, or name its columns with --catalog-map
     "#]].assert_eq(&said);
     assert_eq!(world.files("data/lake"), [""; 0]);
+}
+
+#[test]
+fn a_catalogue_may_come_from_other_systems_and_hold_lists_of_paths() {
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    lists.append_value([Some("Food/Fruit"), Some("Gifts")]);
+    lists.append_null();
+    let items: Vec<(&str, ArrayRef)> =
+        vec![("item_id", texts([Some("a"), Some("c")])), ("category", Arc::new(lists.finish()))];
+    let csv = "\u{feff}category,\"item_id\",x\r\n\r\n\"Food/Fruit|Gifts\",a,\"say \"\"x\"\", y\"\r\n,c,";
+    for (name, content) in [("items.parquet", parquet(items)), ("items.csv", csv.as_bytes().to_vec())] {
+        let world = shop();
+        world.write(name, content);
+        let said = world.run(&format!("ingest log.csv --catalog {name}"));
+        assert_eq!(said.code, Some(0), "{name}: {}", said.whole());
+        assert!(world.sold().ends_with("Food: 1\nFood/Fruit: 1\nGifts: 1\nOwn: 1\nOwn/Place: 1\n"), "{name}");
+    }
 }
 
 #[test]
