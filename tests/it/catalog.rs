@@ -171,6 +171,10 @@ fn a_line_without_a_category_gets_the_catalogues_and_one_with_keeps_it() {
         exit code 0
     "#]]
     .assert_eq(&world.run("ingest log.csv --catalog items.csv").whole());
+    let bare = shop();
+    assert_eq!(bare.run("ingest log.csv").code, Some(0));
+    let again = bare.run("ingest log.csv --catalog items.csv");
+    assert!(again.stderr.starts_with("known: log.csv was taken in before"), "{}", again.whole());
     let dry = shop().run("ingest log.csv --catalog items.csv --dry-run");
     assert!(dry.stderr.contains("catalog: 1 of 4 events filed by the catalogue\n"), "{}", dry.whole());
 }
