@@ -149,7 +149,8 @@ pub struct Ingest {
     /// What the batch of the only input is called; by its content unless given
     #[arg(long, value_name = "ID", conflicts_with_all = ["spool", "ack", "commit_every"])]
     pub batch_id: Option<String>,
-    /// Take in again what was taken in before, instead of what it brought then
+    /// Take in again what was taken in before, by --batch-id or with the same content, in the place
+    /// of what it brought then; all of an input or nothing
     #[arg(long, conflicts_with = "ack")]
     pub force: bool,
     /// Bytes into which long inputs are cut, such as 64MiB; bounds the memory used, and is set

@@ -108,6 +108,13 @@ fn write_ingest(
             "left out: {messages} that nobody committed; rsyslog sends what was not confirmed again"
         )?;
     }
+    if summary.replaces && summary.batches > 0 {
+        let added = counted(summary.batches, "batch was", "batches were");
+        writeln!(
+            out,
+            "added: {added} not in before, under this name or content; nothing was replaced by it"
+        )?;
+    }
     if let Some(filed) = summary.filed.filter(|_| summary.accepted > 0) {
         let events = counted(summary.accepted, "event", "events");
         writeln!(out, "catalog: {filed} of {events} filed by the catalogue")?;

@@ -14,6 +14,7 @@
 //!
 //! `all_categories` tells versions of one event id apart from any one of their copies.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -146,22 +147,24 @@ pub fn merge_events(files: Vec<Bytes>) -> Result<Encoded, ColumnsError> {
     Encoded::of(&take_record_batch(&all, &order)?, ROWS_PER_GROUP)
 }
 
-/// Returns an `events` file without the rows that a batch brought; none where it has none of them.
+/// Returns an `events` file without the rows that some batches brought; none where it has none of
+/// them.
 ///
 /// # Errors
 /// Fails where the bytes are not such a file.
-pub fn without_batch(bytes: &Bytes, batch_id: &str) -> Result<Option<Encoded>, ColumnsError> {
-    let mut is_there = false;
+pub fn without_batches(bytes: &Bytes, ids: &HashSet<&str>) -> Result<Option<Encoded>, ColumnsError> {
+    let is_of = |id: Option<&str>| id.is_some_and(|id| ids.contains(id));
+    let mut are_there = false;
     for rows in decode(bytes.clone(), &[BATCH])? {
-        is_there |= texts(&rows?, BATCH)?.iter().any(|id| id == Some(batch_id));
+        are_there |= texts(&rows?, BATCH)?.iter().any(is_of);
     }
-    if !is_there {
+    if !are_there {
         return Ok(None);
     }
     let mut kept = Vec::new();
     for rows in decode(bytes.clone(), &every_column())? {
         let rows = rows?;
-        let stays: BooleanArray = texts(&rows, BATCH)?.iter().map(|id| Some(id != Some(batch_id))).collect();
+        let stays: BooleanArray = texts(&rows, BATCH)?.iter().map(|id| Some(!is_of(id))).collect();
         kept.push(filter_record_batch(&rows, &stays)?);
     }
     let schema = kept.first().map(RecordBatch::schema).ok_or(ColumnsError::Column(BATCH))?;

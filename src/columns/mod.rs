@@ -13,7 +13,7 @@ mod parquet_file;
 mod ranking;
 mod sums;
 
-pub use events::{EventBatch, EventCopy, decode_events, encode_events, merge_events, without_batch};
+pub use events::{EventBatch, EventCopy, decode_events, encode_events, merge_events, without_batches};
 pub use facts::ColumnFacts;
 pub use foreign::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, ForeignTime, NotText, Wanted};
 pub use parquet_file::{ColumnsError, Encoded};

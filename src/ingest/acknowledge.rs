@@ -55,7 +55,7 @@ pub fn acknowledge(
         limit: lake.slice_bytes(),
         reading,
         reader: LineReader::of(Format::Ndjson, reading.mapping),
-        writer: Writer::new(Some(lake), &plan, run),
+        writer: Writer::new(Some(lake), &plan, options, run),
         open: None,
         known: Known::Skip,
         messages: 0,
@@ -181,8 +181,8 @@ impl<'a> Desk<'a> {
         }
         let read = open.builder.finish();
         let id = open.hasher.finalize().to_hex().to_string();
-        let (at, known) = (self.feed.arrived(), self.known);
-        match self.writer.append(Brought { input: 0, id, read, at, known }) {
+        let brought = Brought { input: 0, id, read, at: self.feed.arrived() };
+        match self.writer.append(brought, self.known) {
             Ok(()) => {
                 self.known = Known::AppendAgain;
                 OK.to_owned()

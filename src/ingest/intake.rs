@@ -18,7 +18,7 @@ use crate::trace::Run;
 /// Why the last line of a stream that broke off is none.
 const TORN: &str = "the input ends in the middle of this line, or without a newline";
 
-/// Returns the id of one slice of an input that is known by a single id.
+/// Returns the id of one slice of an input that is hashed as a whole.
 fn numbered(id: &str, at: usize) -> String {
     if at == 0 { id.to_owned() } else { format!("{id}#{at}") }
 }
@@ -64,6 +64,11 @@ pub(super) struct Intake<'a> {
 impl Intake<'_> {
     /// Hands over all that the input brings, batch by batch.
     pub fn take(&self) -> Result<(), Stop> {
+        if let (Some(lake), Some(id), Known::Skip) = (self.lake, &self.plan.batch_id, self.options.known)
+            && let Some(lines) = lake.known_batch(id)?
+        {
+            return self.hand_over(Parsed::Known { input: self.number, lines });
+        }
         match self.input.open(self.feed, self.run)? {
             Source::Text { format, reader } => {
                 let pieces = self.stream().map_or(Pieces::default(), |_| self.options.pieces);
@@ -75,15 +80,13 @@ impl Intake<'_> {
 
     fn take_text(&self, format: Format, mut slices: Slices<'_>) -> Result<(), Stop> {
         let mut reader = LineReader::of(format, self.reading.mapping);
-        let mut at = 0;
         while let Some(slice) = slices.next() {
             let mut slice = slice?;
             let broke_off = slices.has_broken_off() || self.stream().is_some_and(Feed::was_stopped);
             let torn = if broke_off && format != Format::Ndjson { cut_torn(&mut slice) } else { Vec::new() };
             reader.read_header(&slice).map_err(Stop::Input)?;
-            let id = self.plan.batch_id.as_ref().map_or(slice.id.clone(), |id| numbered(id, at));
-            at += 1;
-            match self.known_batch(&id)? {
+            let id = self.plan.batch_id.clone().unwrap_or_else(|| slice.id.clone());
+            match self.known_slice(&id)? {
                 Some(lines) => self.hand_over(Parsed::Known { input: self.number, lines })?,
                 None => {
                     let mut builder = self.builder();
@@ -97,7 +100,7 @@ impl Intake<'_> {
                 }
             }
         }
-        self.take_back_from(at)
+        Ok(())
     }
 
     fn take_rows(&self, file: RowFile) -> Result<(), Stop> {
@@ -105,9 +108,9 @@ impl Intake<'_> {
         let mut reader = RowReader::open(file.file, self.reading.mapping).map_err(Stop::Input)?;
         let mut at = 0;
         while !reader.is_done() {
-            let id = numbered(self.plan.batch_id.as_ref().unwrap_or(&file.id), at);
+            let id = self.plan.batch_id.clone().unwrap_or_else(|| numbered(&file.id, at));
             at += 1;
-            if let Some(lines) = self.known_batch(&id)? {
+            if let Some(lines) = self.known_slice(&id)? {
                 reader.skip(per_slice).map_err(Stop::Input)?;
                 self.hand_over(Parsed::Known { input: self.number, lines })?;
                 continue;
@@ -116,20 +119,6 @@ impl Intake<'_> {
             reader.read(per_slice, &mut builder).map_err(Stop::Input)?;
             self.hand_over_batch(id, builder)?;
         }
-        self.take_back_from(at)
-    }
-
-    /// Takes back the slices that a named batch had further ones of when it came before.
-    fn take_back_from(&self, mut at: usize) -> Result<(), Stop> {
-        let (Some(batch_id), Some(lake), Known::Replace) =
-            (&self.plan.batch_id, self.lake, self.options.known)
-        else {
-            return Ok(());
-        };
-        while lake.known_batch(&numbered(batch_id, at))?.is_some() {
-            self.hand_over(self.brought(numbered(batch_id, at), self.builder()))?;
-            at += 1;
-        }
         Ok(())
     }
 
@@ -137,9 +126,10 @@ impl Intake<'_> {
         self.lake.map_or(DEFAULT_SLICE_BYTES, Lake::slice_bytes)
     }
 
-    fn known_batch(&self, id: &str) -> Result<Option<u64>, LakeError> {
-        match (self.lake, self.options.known) {
-            (Some(lake), Known::Skip) => lake.known_batch(id),
+    /// Asks for one slice; an input that comes in as a whole is asked for as a whole.
+    fn known_slice(&self, id: &str) -> Result<Option<u64>, LakeError> {
+        match self.lake {
+            Some(lake) if !self.plan.is_whole(&self.options) => lake.known_batch(id),
             _ => Ok(None),
         }
     }
@@ -171,8 +161,7 @@ impl Intake<'_> {
     }
 
     fn brought(&self, id: String, builder: Builder<'_>) -> Parsed {
-        let (input, at, known) = (self.number, self.now(), self.options.known);
-        Parsed::Batch(Brought { input, id, read: builder.finish(), at, known })
+        Parsed::Batch(Brought { input: self.number, id, read: builder.finish(), at: self.now() })
     }
 
     fn hand_over(&self, parsed: Parsed) -> Result<(), Stop> {

@@ -74,6 +74,8 @@ pub struct Summary {
     pub batches: u64,
     /// Batches that were committed instead of what they had brought before.
     pub replaced: u64,
+    /// Whether batches were to take the place of what they had brought before.
+    pub replaces: bool,
     /// Inputs that brought nothing because every batch of theirs was in already.
     pub known_inputs: Vec<String>,
     /// Inputs that failed as a whole, and why.
@@ -109,7 +111,7 @@ pub fn ingest(
     begin(plan, reading, run);
     let target = lake.filter(|_| options.doing == Doing::Applying);
     let settings = lake.map_or(Ok(LakeSettings::default()), Lake::settings)?;
-    let writer = Writer::new(target, plan, run);
+    let writer = Writer::new(lake, plan, options, run);
     let mut summary = thread::scope(|scope| {
         let (send, receive) = sync_channel(WAITING);
         let writing = scope.spawn(move || writer.write_all(receive));
@@ -137,6 +139,7 @@ pub fn ingest(
     summary.filed = reading.catalog.map(|_| summary.filed.unwrap_or(0));
     summary.inputs = (plan.inputs.len() + plan.failures.len()) as u64;
     summary.passed_over.clone_from(&plan.passed_over);
+    summary.replaces = options.known == Known::Replace;
     summary.was_stopped = feed.is_some_and(Feed::was_stopped);
     let failures = [plan.failures.clone(), summary.failures].concat();
     run.count(Count::FilesFailed, failures.len() as u64);

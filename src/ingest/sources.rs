@@ -4,9 +4,10 @@ use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::ingest::Options;
 use crate::ingest::feed::Feed;
 use crate::ingest::spool::{Spool, Stamp};
-use crate::lake::Reject;
+use crate::lake::{Known, Reject};
 use crate::source::{Format, Source, SourceError, format_of_name, open_file, open_stream};
 use crate::store::is_gone;
 use crate::trace::Run;
@@ -74,6 +75,12 @@ pub fn plan(paths: &[PathBuf], format: Option<Format>) -> Plan {
 }
 
 impl Plan {
+    /// Tells whether an input comes in as a whole or not at all, however many slices it has: where it
+    /// has a name of its own, or takes the place of what was there, a part of it would be a mixture.
+    pub fn is_whole(&self, options: &Options) -> bool {
+        self.batch_id.is_some() || options.known == Known::Replace
+    }
+
     /// Returns the plan with its only input's batch called by a name.
     ///
     /// # Errors

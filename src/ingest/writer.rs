@@ -1,12 +1,12 @@
 //! The writing half of an ingest: batches into the lake, one after another, and the accounts.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::mpsc::Receiver;
 
 use crate::ingest::builder::Read;
 use crate::ingest::spool::{Place, Spooled};
-use crate::ingest::{Plan, Summary, failure};
-use crate::lake::{Appended, Batch, Known, Lake, LakeError};
+use crate::ingest::{Options, Plan, Summary, failure};
+use crate::lake::{Append, Appended, Doing, Known, Lake, LakeError, Reject};
 use crate::time::Timestamp;
 use crate::trace::{Count, Run};
 
@@ -35,7 +35,6 @@ pub(super) struct Brought {
     pub read: Read,
     /// When it was.
     pub at: Timestamp,
-    pub known: Known,
 }
 
 /// How the reading of an input ended.
@@ -49,26 +48,67 @@ pub(super) enum Outcome {
 
 /// Appends batches and keeps account of them.
 pub(super) struct Writer<'a> {
-    /// `None` writes nothing.
     lake: Option<&'a Lake>,
+    options: Options,
     /// The batches of a run that writes nothing, each of which would be new once.
     planned: HashSet<String>,
     plan: &'a Plan,
     run: &'a Run,
+    /// An input that comes in as a whole or not at all, as far as it has come.
+    open: Option<Open<'a>>,
     summary: Summary,
     /// For each input, how many batches were in already, and how many came in.
     batches: Vec<(u64, u64)>,
 }
 
+/// What is written and not committed yet.
+struct Open<'a> {
+    /// `None` writes nothing.
+    append: Option<Append<'a>>,
+    ids: BTreeSet<String>,
+    accepted: u64,
+    rejected: u64,
+    filed: u64,
+    first_rejects: Vec<Reject>,
+    at: Timestamp,
+}
+
+impl Open<'_> {
+    fn add(&mut self, brought: Brought) -> Result<(), LakeError> {
+        let Brought { id, read: Read { events, rejects, filed }, at, .. } = brought;
+        if let Some(append) = &mut self.append {
+            append.add(&id, &events, &rejects)?;
+        }
+        self.ids.insert(id);
+        self.accepted += events.len() as u64;
+        self.rejected += rejects.len() as u64;
+        self.filed += filed;
+        let room = FIRST_REJECTS.saturating_sub(self.first_rejects.len());
+        self.first_rejects.extend(rejects.into_iter().take(room));
+        self.at = at;
+        Ok(())
+    }
+
+    fn name(&mut self, id: &str) {
+        if let Some(append) = &mut self.append {
+            append.name(id);
+        }
+        self.ids.insert(id.to_owned());
+    }
+}
+
 impl<'a> Writer<'a> {
-    pub(super) fn new(lake: Option<&'a Lake>, plan: &'a Plan, run: &'a Run) -> Writer<'a> {
+    /// Returns a writer that appends to the lake, or only looks at it where that is what is asked.
+    pub(super) fn new(lake: Option<&'a Lake>, plan: &'a Plan, options: Options, run: &'a Run) -> Writer<'a> {
         let spooled =
             plan.spool.as_ref().map(|spool| Spooled { unsettled: spool.unsettled, ..Spooled::default() });
         Writer {
             lake,
+            options,
             planned: HashSet::new(),
             plan,
             run,
+            open: None,
             summary: Summary { spooled, ..Summary::default() },
             batches: vec![(0, 0); plan.inputs.len()],
         }
@@ -82,10 +122,12 @@ impl<'a> Writer<'a> {
         for parsed in receive {
             match parsed {
                 Parsed::Known { input, lines } => self.account_known(input, lines),
-                Parsed::Batch(brought) => {
-                    self.append(brought)?;
+                Parsed::Batch(brought) if self.plan.is_whole(&self.options) => self.hold(brought)?,
+                Parsed::Batch(brought) => self.append(brought, self.options.known)?,
+                Parsed::End { input, outcome } => {
+                    self.close(input, &outcome)?;
+                    self.end(input, outcome)?;
                 }
-                Parsed::End { input, outcome } => self.end(input, outcome)?,
             }
         }
         Ok(self.finish())
@@ -103,45 +145,111 @@ impl<'a> Writer<'a> {
     ///
     /// # Errors
     /// Fails where the lake does; nothing of the batch is then in, or counted.
-    pub(super) fn append(&mut self, brought: Brought) -> Result<(), LakeError> {
-        let Brought { input, id, read: Read { events, rejects, filed }, at, known } = brought;
-        let (accepted, rejected) = (events.len() as u64, rejects.len() as u64);
-        let appended = match self.lake {
-            Some(lake) => {
-                let now_ms = at.micros() / 1_000;
-                lake.append(&Batch { id: &id, events: &events, rejects: &rejects, now_ms, known })?
-            }
-            None if events.is_empty() => Appended::Nothing,
-            None if !self.planned.insert(id) => Appended::Known { lines: accepted + rejected },
-            None => Appended::Committed,
+    pub(super) fn append(&mut self, brought: Brought, known: Known) -> Result<(), LakeError> {
+        let input = brought.input;
+        let mut open = self.begin()?;
+        open.add(brought)?;
+        self.commit(input, open, known)
+    }
+
+    /// Keeps a part of an input until all of it is there.
+    fn hold(&mut self, brought: Brought) -> Result<(), LakeError> {
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.begin()?,
         };
-        if appended == Appended::Replaced {
-            self.run.count(Count::BatchesReplaced, 1);
+        open.add(brought)?;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// Commits an input that comes in as a whole, if all of it was read; else nothing of it is in.
+    fn close(&mut self, input: usize, outcome: &Outcome) -> Result<(), LakeError> {
+        let open = self.open.take();
+        if !self.plan.is_whole(&self.options) || !matches!(outcome, Outcome::Read) {
+            return Ok(());
         }
+        let mut open = match (open, &self.plan.batch_id) {
+            (Some(open), _) => open,
+            // Known, or without any line; under a name, it may take the place of one that had some.
+            (None, Some(_)) if self.batches[input].0 == 0 => self.begin()?,
+            (None, _) => return Ok(()),
+        };
+        if let Some(id) = &self.plan.batch_id {
+            open.name(id);
+        }
+        self.commit(input, open, self.options.known)
+    }
+
+    fn begin(&self) -> Result<Open<'a>, LakeError> {
+        Ok(Open {
+            append: self.target().map(Lake::append).transpose()?,
+            ids: BTreeSet::new(),
+            accepted: 0,
+            rejected: 0,
+            filed: 0,
+            first_rejects: Vec::new(),
+            at: self.options.now,
+        })
+    }
+
+    fn commit(&mut self, input: usize, open: Open<'_>, known: Known) -> Result<(), LakeError> {
+        let Open { append, ids, accepted, rejected, filed, first_rejects, at } = open;
+        let appended = match append {
+            Some(append) => append.commit(known, at.micros() / 1_000)?,
+            None => self.planned(&ids, known, accepted, rejected)?,
+        };
+        let batches = ids.len() as u64;
         match appended {
-            Appended::Known { lines } => self.account_known(input, lines),
-            appended => {
-                let committed = u64::from(appended == Appended::Committed);
-                let replaced = u64::from(appended == Appended::Replaced);
-                self.batches[input].1 += 1;
-                self.summary.batches += committed;
-                self.summary.replaced += replaced;
-                self.summary.read += accepted + rejected;
-                self.summary.accepted += accepted;
-                self.summary.rejected += rejected;
-                let room = FIRST_REJECTS.saturating_sub(self.summary.first_rejects.len());
-                self.summary.first_rejects.extend(rejects.into_iter().take(room));
-                self.run.count(Count::BatchesCommitted, committed);
-                self.run.count(Count::LinesRead, accepted + rejected);
-                self.run.count(Count::EventsAccepted, accepted);
-                self.run.count(Count::LinesRejected, rejected);
-                if filed > 0 {
-                    *self.summary.filed.get_or_insert(0) += filed;
-                    self.run.count(Count::EventsFiled, filed);
-                }
+            Appended::Known { lines } => {
+                self.account_known(input, lines);
+                return Ok(());
             }
+            Appended::Committed => {
+                self.summary.batches += batches;
+                self.run.count(Count::BatchesCommitted, batches);
+            }
+            Appended::Replaced => {
+                self.summary.replaced += batches;
+                self.run.count(Count::BatchesReplaced, batches);
+            }
+            Appended::Nothing => {}
+        }
+        self.batches[input].1 += 1;
+        self.summary.read += accepted + rejected;
+        self.summary.accepted += accepted;
+        self.summary.rejected += rejected;
+        let room = FIRST_REJECTS.saturating_sub(self.summary.first_rejects.len());
+        self.summary.first_rejects.extend(first_rejects.into_iter().take(room));
+        self.run.count(Count::LinesRead, accepted + rejected);
+        self.run.count(Count::EventsAccepted, accepted);
+        self.run.count(Count::LinesRejected, rejected);
+        if filed > 0 {
+            *self.summary.filed.get_or_insert(0) += filed;
+            self.run.count(Count::EventsFiled, filed);
         }
         Ok(())
+    }
+
+    /// Says how a commit would end.
+    fn planned(
+        &mut self,
+        ids: &BTreeSet<String>,
+        known: Known,
+        accepted: u64,
+        rejected: u64,
+    ) -> Result<Appended, LakeError> {
+        let mut are_known = false;
+        for id in ids {
+            let in_lake = self.lake.map_or(Ok(None), |lake| lake.known_batch(id))?;
+            are_known |= in_lake.is_some() || (accepted > 0 && !self.planned.insert(id.clone()));
+        }
+        Ok(match (are_known, known) {
+            (true, Known::Replace) => Appended::Replaced,
+            (true, Known::Skip) => Appended::Known { lines: accepted + rejected },
+            _ if accepted == 0 => Appended::Nothing,
+            _ => Appended::Committed,
+        })
     }
 
     /// Closes an input, all of which is committed; one from a spool goes to its place.
@@ -151,7 +259,7 @@ impl<'a> Writer<'a> {
             Outcome::Read => Place::Done,
             Outcome::Failed(reason) => {
                 let failed = failure(&input.name, reason);
-                if let Some(lake) = self.lake.filter(|_| self.plan.spool.is_some()) {
+                if let Some(lake) = self.target().filter(|_| self.plan.spool.is_some()) {
                     // Kept before the file goes: why it failed must not be lost in between.
                     lake.keep_failures(std::slice::from_ref(&failed))?;
                 }
@@ -165,10 +273,11 @@ impl<'a> Writer<'a> {
                 return Ok(());
             }
         };
+        let target = self.target();
         let (Some(spool), Some(spooled)) = (&self.plan.spool, &mut self.summary.spooled) else {
             return Ok(());
         };
-        let moved = match (self.lake, input.path()) {
+        let moved = match (target, input.path()) {
             _ if input.has_changed() => {
                 spooled.changed.push(input.name.clone());
                 return Ok(());
@@ -182,6 +291,11 @@ impl<'a> Writer<'a> {
             (Err(why), _) => spooled.unmoved.push(why),
         }
         Ok(())
+    }
+
+    /// Returns the lake, if anything is to be written.
+    fn target(&self) -> Option<&'a Lake> {
+        self.lake.filter(|_| self.options.doing == Doing::Applying)
     }
 
     fn account_known(&mut self, input: usize, lines: u64) {

@@ -15,6 +15,7 @@ mod error;
 mod events;
 mod merge;
 mod partition;
+mod placing;
 mod records;
 mod replace;
 mod settings;
@@ -24,7 +25,7 @@ use crate::table::{Sweep, Table};
 
 use append::Unknown;
 
-pub use append::{Appended, Batch, Known};
+pub use append::{Append, Appended, Known};
 pub use drop::Dropped;
 pub use error::LakeError;
 pub use merge::MergePlan;

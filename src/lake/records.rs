@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::lake::{Lake, LakeError};
+use crate::store::Store;
 
 /// A line that was not an event, or a file that was no log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,7 +52,7 @@ impl Lake {
         let lines = reject_lines(failures);
         // The same failure again writes the same file again.
         let id = blake3::hash(&lines).to_hex();
-        Ok(self.store.put(&rejects_path(&id), lines)?)
+        Ok(self.store.put(&rejects_path(&id, 0), lines)?)
     }
 
     /// Keeps the record of a run.
@@ -74,12 +75,24 @@ pub fn unique_name() -> String {
     format!("{chance:016x}")
 }
 
-pub(super) fn rejects_path(batch_id: &str) -> String {
+/// Returns where a batch's rejects lie, in so many files as it had parts with any.
+pub(super) fn rejects_path(batch_id: &str, part: usize) -> String {
+    let name = rejects_name(batch_id);
+    if part == 0 { format!("rejects/{name}.ndjson") } else { format!("rejects/{name}.{part}.ndjson") }
+}
+
+/// Returns the files of a batch's rejects that there are, from the given part on.
+pub(super) fn rejects_of(store: &Store, batch_id: &str, from: usize) -> Vec<String> {
+    let parts = (from..).map(|part| rejects_path(batch_id, part));
+    parts.take_while(|path| store.is_there(path)).collect()
+}
+
+fn rejects_name(batch_id: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     match batch_id.len() <= 128 && batch_id.bytes().all(is_plain) {
-        true => format!("rejects/{batch_id}.ndjson"),
+        true => batch_id.to_owned(),
         // A name that is no file's, or too long for one; the point keeps it from being another's.
-        false => format!("rejects/id.{}.ndjson", blake3::hash(batch_id.as_bytes()).to_hex()),
+        false => format!("id.{}", blake3::hash(batch_id.as_bytes()).to_hex()),
     }
 }
 

@@ -1,15 +1,19 @@
-//! What a batch brought, taken out again: its rows' files written anew without them.
+//! What batches brought, taken out again: their rows' files written anew without them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::columns::without_batch;
+use rayon::prelude::*;
+
+use crate::columns::without_batches;
 use crate::lake::{EVENTS, HourPartition, Lake, LakeError, unique_name};
 use crate::table::{LiveFile, NewFile};
 
-/// What is left of files without one batch's rows, kept from one try of a commit to the next.
+/// What is left of files without some batches' rows, kept from one try of a commit to the next.
 pub(super) struct Remainders<'a> {
-    batch_id: &'a str,
-    /// By the file's path: none where the batch has no row in it.
+    ids: HashSet<&'a str>,
+    first: &'a str,
+    last: &'a str,
+    /// By the file's path: none where no row is of these batches.
     known: HashMap<String, Option<Remainder>>,
 }
 
@@ -18,42 +22,56 @@ pub(super) struct Remainders<'a> {
 struct Remainder(Option<NewFile>);
 
 impl<'a> Remainders<'a> {
-    /// Returns an empty table of what is left without that batch.
-    pub fn of(batch_id: &'a str) -> Remainders<'a> {
-        Remainders { batch_id, known: HashMap::new() }
+    /// Returns an empty table of what is left without those batches.
+    pub fn of(ids: &[&'a str]) -> Remainders<'a> {
+        let (first, last) = (ids.iter().min().copied(), ids.iter().max().copied());
+        Remainders {
+            ids: ids.iter().copied().collect(),
+            first: first.unwrap_or_default(),
+            last: last.unwrap_or_default(),
+            known: HashMap::new(),
+        }
     }
 
-    /// Tells by the log's ranges whether a file may hold rows of the batch.
+    /// Tells by the log's ranges whether a file may hold rows of the batches.
     fn may_be_in(&self, file: &LiveFile) -> bool {
-        let end = |ends: &serde_json::Value| ends["batch"].as_str().map(str::to_owned);
-        let (first, last) = (end(&file.min_values), end(&file.max_values));
-        first.is_none_or(|first| first.as_str() <= self.batch_id)
-            && last.is_none_or(|last| self.batch_id <= last.as_str())
+        let least = file.min_values["batch"].as_str();
+        let most = file.max_values["batch"].as_str();
+        least.is_none_or(|least| least <= self.last) && most.is_none_or(|most| self.first <= most)
     }
 }
 
 impl Lake {
-    /// Writes what is left of a file without a batch's rows, durable but not yet named by any
-    /// commit; none where the batch has no row in it.
-    pub(super) fn without_batch(
+    /// Returns those of the files that hold rows of the batches, and `adds` with what is left of
+    /// them, durable but not yet named by any commit.
+    pub(super) fn without_batches(
         &self,
         remainders: &mut Remainders<'_>,
-        file: &LiveFile,
-    ) -> Result<Option<Option<NewFile>>, LakeError> {
-        if !remainders.may_be_in(file) {
-            return Ok(None);
+        files: Vec<LiveFile>,
+        mut adds: Vec<NewFile>,
+    ) -> Result<(Vec<LiveFile>, Vec<NewFile>), LakeError> {
+        let unseen =
+            |file: &&LiveFile| !remainders.known.contains_key(&file.path) && remainders.may_be_in(file);
+        let seen: Result<Vec<(String, Option<Remainder>)>, LakeError> = files
+            .par_iter()
+            .filter(unseen)
+            .map(|file| Ok((file.path.clone(), self.remainder(&remainders.ids, file)?)))
+            .collect();
+        remainders.known.extend(seen?);
+        let mut removes = Vec::new();
+        for file in files {
+            if let Some(Some(Remainder(left))) = remainders.known.get(&file.path) {
+                adds.extend(left.clone());
+                removes.push(file);
+            }
         }
-        if !remainders.known.contains_key(&file.path) {
-            let remainder = self.remainder(remainders.batch_id, file)?;
-            remainders.known.insert(file.path.clone(), remainder);
-        }
-        Ok(remainders.known[&file.path].clone().map(|Remainder(left)| left))
+        Ok((removes, adds))
     }
 
-    fn remainder(&self, batch_id: &str, file: &LiveFile) -> Result<Option<Remainder>, LakeError> {
+    fn remainder(&self, ids: &HashSet<&str>, file: &LiveFile) -> Result<Option<Remainder>, LakeError> {
         let bytes = self.store.get(&format!("{EVENTS}/{}", file.path))?;
         let failed = |source| LakeError::Columns { file: format!("{EVENTS}/{}", file.path), source };
-        let Some(encoded) = without_batch(&bytes, batch_id).map_err(failed)? else { return Ok(None) };
+        let Some(encoded) = without_batches(&bytes, ids).map_err(failed)? else { return Ok(None) };
         if encoded.rows == 0 {
             return Ok(Some(Remainder(None)));
         }

@@ -136,6 +136,11 @@ impl Store {
         names.collect::<Result<_, _>>().map_err(failed)
     }
 
+    /// Tells whether a file is there; where the disk does not say, it is taken not to be.
+    pub fn is_there(&self, path: &str) -> bool {
+        self.root.join(path).exists()
+    }
+
     /// Makes a folder, for those who must find one before they write.
     ///
     /// # Errors

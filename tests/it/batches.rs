@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 
+use crate::ingest::formats::gzip;
 use crate::world::World;
 
 const HEADER: &str = "ts,item_id,category,quantity\n";
@@ -143,12 +144,12 @@ fn a_shorter_input_takes_back_the_slices_it_no_longer_has() {
     world.write("long.csv", format!("{HEADER}{long}"));
     world.write("short.csv", log("apple", 1));
     expect![[r#"
-        stderr: ingest: 4000 read = 4000 accepted + 0 duplicate + 0 rejected, 3 new batches
+        stderr: ingest: 4000 read = 4000 accepted + 0 duplicate + 0 rejected, 1 new batch
         exit code 0
     "#]]
     .assert_eq(&world.run("ingest --slice-size 64KiB --batch-id day long.csv").whole());
     expect![[r#"
-        stderr: ingest: 2 read = 2 accepted + 0 duplicate + 0 rejected, 0 new batches, 3 batches replaced
+        stderr: ingest: 2 read = 2 accepted + 0 duplicate + 0 rejected, 0 new batches, 1 batch replaced
         exit code 0
     "#]]
     .assert_eq(&world.run("ingest --batch-id day --force short.csv").whole());
@@ -160,11 +161,121 @@ fn a_shorter_input_takes_back_the_slices_it_no_longer_has() {
     "#]]
     .assert_eq(&world.sold());
     expect![[r#"
-        stderr: ingest: 4000 read = 4000 accepted + 0 duplicate + 0 rejected, 2 new batches, 1 batch replaced
+        stderr: ingest: 4000 read = 4000 accepted + 0 duplicate + 0 rejected, 0 new batches, 1 batch replaced
         exit code 0
     "#]]
     .assert_eq(&world.run("ingest --batch-id day --force long.csv").whole());
     assert!(world.sold().contains("Food: 4000"), "{}", world.sold());
+}
+
+/// It once left what had been brought before, for there was no line to replace it with.
+#[test]
+fn a_forced_input_with_a_header_alone_or_nothing_at_all_takes_the_former_back() {
+    for empty in [HEADER, ""] {
+        let world = World::new();
+        world.write("other.csv", log("plum", 3));
+        world.write("day.csv", log("apple", 1));
+        world.run("ingest other.csv");
+        world.run("ingest --batch-id day day.csv");
+        world.write("day.csv", empty);
+        let planned = world.run("ingest --batch-id day --force --dry-run day.csv").stderr;
+        assert!(planned.contains("1 batch replaced; a dry run"), "{planned}");
+        let said = world.run("ingest --batch-id day --force day.csv");
+        assert!(said.stderr.ends_with("0 new batches, 1 batch replaced\n"), "{}", said.whole());
+        assert!(!world.sold().contains("apple"), "{}", world.sold());
+    }
+}
+
+/// The slices of a name once came and went one by one: what was killed in between, had a bad slice in
+/// the middle or was longer than before left a mixture.
+#[test]
+fn a_named_input_of_many_slices_comes_in_whole_or_not_at_all() {
+    let world = World::new();
+    let lines = |item: &str, count: usize| -> String {
+        (0..count).map(|n| format!("2017-01-14T10:00:00Z,{item}{n:06},Food,1\n")).collect()
+    };
+    let holed =
+        format!("{HEADER}{}{}{}", lines("a", 3_000), "never,b,Food,1\n".repeat(9_000), lines("c", 3_000));
+    world.write("holed.csv", &holed);
+    world.write("short.csv", log("apple", 1));
+    let said = world.run("ingest --slice-size 64KiB --batch-id day holed.csv");
+    assert!(
+        said.stderr.contains("15000 read = 6000 accepted + 0 duplicate + 9000 rejected, 1 new batch"),
+        "{}",
+        said.whole()
+    );
+    // A longer one under the same name stays out as a whole.
+    world.write("longer.csv", format!("{holed}{}", lines("d", 3_000)));
+    expect![[r#"
+        stderr: known: longer.csv was taken in before; nothing changed
+        stderr: ingest: 15000 read = 0 accepted + 15000 duplicate + 0 rejected, 0 new batches
+        exit code 0
+    "#]].assert_eq(&world.run("ingest --batch-id day longer.csv").whole());
+    // One that cannot be read to its end replaces nothing.
+    let packed = gzip(holed.replace(",1\n", ",22\n").as_bytes());
+    world.write("cut.csv.gz", &packed[..packed.len() * 9 / 10]);
+    let cut = world.run("ingest --batch-id day --force cut.csv.gz");
+    assert_eq!(cut.code, Some(1), "{}", cut.whole());
+    let rows = |world: &World| {
+        let stats: serde_json::Value =
+            serde_json::from_str(&world.run("lake stats").stdout).expect("stats are JSON");
+        stats["events"]["rows"].as_u64()
+    };
+    assert_eq!(rows(&world), Some(6_000), "{}", cut.whole());
+    let rejected = world.records("rejects").len();
+    assert!(rejected >= 9_000, "{rejected}");
+    // Killed at any moment, it is there or not; in the end the short one is.
+    for wait in 0..12 {
+        let child = world.command(&["-q", "ingest", "--batch-id", "day", "--force", "short.csv"]).spawn();
+        let mut child = child.expect("the program under test can be started");
+        std::thread::sleep(std::time::Duration::from_millis(wait * 4));
+        child.kill().expect("a child can be killed");
+        child.wait().expect("the run ends");
+        assert!([Some(6_000), Some(3)].contains(&rows(&world)), "after {wait}: {:?}", rows(&world));
+    }
+    assert_eq!(world.run("ingest --batch-id day --force short.csv").code, Some(0));
+    assert_eq!(rows(&world), Some(3));
+    assert_eq!(world.records("rejects").len(), rejected - 9_000, "its rejects went with it");
+}
+
+/// The log forgets ids in time; the rows know which batch they are of.
+#[test]
+fn a_forced_batch_whose_id_the_log_has_forgotten_is_replaced_all_the_same() {
+    let world = World::new();
+    world.write("day.csv", log("apple", 1));
+    world.run("ingest --batch-id day day.csv");
+    let name = "data/lake/events/_delta_log/00000000000000000001.json";
+    let commit = std::fs::read_to_string(world.path(name)).expect("a commit is text");
+    let at = commit.find("\"lastUpdated\":").expect("a transaction has a time") + "\"lastUpdated\":".len();
+    let end = at + commit[at..].find(|c: char| !c.is_ascii_digit()).expect("the time ends");
+    world.write(name, format!("{}1400000000000{}", &commit[..at], &commit[end..]));
+    world.write("day.csv", log("apple", 7));
+    let said = world.run("ingest --batch-id day --force day.csv");
+    assert!(said.stderr.contains("0 new batches, 1 batch replaced"), "{}", said.whole());
+    assert!(world.sold().contains("apple,14,2,"), "{}", world.sold());
+}
+
+#[test]
+fn a_forced_input_that_was_not_in_before_is_added_and_says_so() {
+    let world = World::new();
+    world.write("log.csv", log("apple", 1));
+    expect![[r#"
+        stderr: added: 1 batch was not in before, under this name or content; nothing was replaced by it
+        stderr: ingest: 2 read = 2 accepted + 0 duplicate + 0 rejected, 1 new batch
+        exit code 0
+    "#]].assert_eq(&world.run("ingest --force log.csv").whole());
+}
+
+/// Rejects of a first try that brought nothing once stayed when the second came in without any.
+#[test]
+fn rejects_go_when_the_batch_comes_in_without_them() {
+    let world = World::new();
+    world.write("log.csv", format!("{HEADER}never,pear,Toys,2\n"));
+    world.run("ingest --batch-id day log.csv");
+    assert_eq!(world.files("data/lake/rejects"), ["day.ndjson"]);
+    world.write("log.csv", log("apple", 1));
+    assert_eq!(world.run("ingest --batch-id day log.csv").code, Some(0));
+    assert_eq!(world.files("data/lake/rejects"), [""; 0]);
 }
 
 #[test]

@@ -140,7 +140,8 @@ fn the_help_says_what_a_log_looks_like() {
         stdout:           What the batch of the only input is called; by its content unless given
         stdout: 
         stdout:       --force
-        stdout:           Take in again what was taken in before, instead of what it brought then
+        stdout:           Take in again what was taken in before, by --batch-id or with the same content, in the
+        stdout:           place of what it brought then; all of an input or nothing
         stdout: 
         stdout:       --slice-size <SIZE>
         stdout:           Bytes into which long inputs are cut, such as 64MiB; bounds the memory used, and is set
