@@ -210,7 +210,8 @@ fn a_named_input_of_many_slices_comes_in_whole_or_not_at_all() {
         stderr: known: longer.csv was taken in before; nothing changed
         stderr: ingest: 15000 read = 0 accepted + 15000 duplicate + 0 rejected, 0 new batches
         exit code 0
-    "#]].assert_eq(&world.run("ingest --batch-id day longer.csv").whole());
+    "#]]
+    .assert_eq(&world.run("ingest --batch-id day longer.csv").whole());
     // One that cannot be read to its end replaces nothing.
     let packed = gzip(holed.replace(",1\n", ",22\n").as_bytes());
     world.write("cut.csv.gz", &packed[..packed.len() * 9 / 10]);
@@ -263,7 +264,8 @@ fn a_forced_input_that_was_not_in_before_is_added_and_says_so() {
         stderr: added: 1 batch was not in before, under this name or content; nothing was replaced by it
         stderr: ingest: 2 read = 2 accepted + 0 duplicate + 0 rejected, 1 new batch
         exit code 0
-    "#]].assert_eq(&world.run("ingest --force log.csv").whole());
+    "#]]
+    .assert_eq(&world.run("ingest --force log.csv").whole());
 }
 
 /// Rejects of a first try that brought nothing once stayed when the second came in without any.
