@@ -57,6 +57,81 @@ fn a_second_rank_gives_up_or_waits_and_the_holder_is_named() {
     assert!(waiting.wait().expect("the run ends").success());
 }
 
+/// Everything at once: each run ends well or says that another is at work, no look at the lake shows
+/// a part of a batch or of a merging, and in the end every sale counts once.
+#[test]
+fn all_that_can_be_asked_of_a_lake_may_be_asked_at_once() {
+    const SHIPPERS: usize = 4;
+    const FILES: usize = 6;
+    const ROWS_A_BATCH: u64 = 50;
+    const LATER: &str = "2100-01-01T00:00:00Z";
+    let world = World::new();
+    for shipper in 0..SHIPPERS {
+        for file in 0..FILES {
+            let line = |n: u64| {
+                let (hour, item) = (n % 24, n % 7);
+                // The minute tells the files apart, which else would be one batch.
+                format!("2017-01-14T{hour:02}:{file:02}:00Z,item{item},Food/Shelf{shipper},1\n")
+            };
+            let log: String = (0..ROWS_A_BATCH).map(line).collect();
+            world.write(&format!("{shipper}-{file}.csv"), format!("ts,item_id,category,quantity\n{log}"));
+        }
+    }
+    assert_eq!(world.run("ingest 0-0.csv").code, Some(0));
+    assert_eq!(world.run("rank").code, Some(0));
+    let busy = std::sync::atomic::AtomicUsize::new(SHIPPERS);
+    let prune = format!("lake prune --now {LATER} --keep-versions 0s --keep-rankings 0s");
+    std::thread::scope(|scope| {
+        for shipper in 0..SHIPPERS {
+            let (world, busy) = (&world, &busy);
+            scope.spawn(move || {
+                for file in 0..FILES {
+                    let said = world.run(&format!("ingest {shipper}-{file}.csv"));
+                    assert_eq!(said.code, Some(0), "{}", said.whole());
+                }
+                busy.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+            });
+        }
+        for command in ["rank", "rollup", "lake compact", &prune, "show --format json", "lake stats"] {
+            let (world, busy) = (&world, &busy);
+            scope.spawn(move || {
+                while busy.load(std::sync::atomic::Ordering::SeqCst) > 0 {
+                    let said = world.run(command);
+                    assert!(matches!(said.code, Some(0 | 6)), "{command}: {}", said.whole());
+                    if command == "lake stats" {
+                        let stats: serde_json::Value =
+                            serde_json::from_str(&said.stdout).expect("stats are JSON");
+                        let rows = stats["events"]["rows"].as_u64().expect("rows are counted");
+                        assert_eq!(rows % ROWS_A_BATCH, 0, "part of a batch is seen: {rows}");
+                    }
+                    if command.starts_with("show") {
+                        let shown: serde_json::Value =
+                            serde_json::from_str(&said.stdout).expect("a ranking is JSON");
+                        let units = shown["items"]
+                            .as_array()
+                            .into_iter()
+                            .flatten()
+                            .filter_map(|item| item["units"].as_u64());
+                        assert_eq!(
+                            units.sum::<u64>() % ROWS_A_BATCH,
+                            0,
+                            "part of a batch is ranked: {shown}"
+                        );
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(world.run("lake verify").code, Some(0));
+    let sold: u64 = world
+        .sold()
+        .lines()
+        .filter(|line| line.starts_with("item"))
+        .filter_map(|line| line.split(',').nth(1)?.parse::<u64>().ok())
+        .sum();
+    assert_eq!(sold, SHIPPERS as u64 * FILES as u64 * ROWS_A_BATCH);
+}
+
 /// Whoever commits between a look at a table and the commit that it led to must make that commit
 /// fail. It once did not: the commit looked anew, and one batch stood twice.
 #[test]
