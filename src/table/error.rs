@@ -21,7 +21,15 @@ pub enum TableError {
 
 impl TableError {
     pub(super) fn kernel(table: &str, source: KernelError) -> TableError {
-        TableError::Kernel { table: table.to_owned(), source: Box::new(source) }
+        let table = table.to_owned();
+        match bare(&source) {
+            // A feature of a protocol that is newer than the kernel.
+            KernelError::Unsupported(what) => TableError::Foreign {
+                table,
+                what: format!("{what}; undo it with the program that brought it, or bring the lake back from a copy"),
+            },
+            _ => TableError::Kernel { table, source: Box::new(source) },
+        }
     }
 }
 

@@ -82,14 +82,14 @@ impl Table {
     /// Opens the table in the store's folder `name`; none where there is no table.
     ///
     /// # Errors
-    /// Fails where the log cannot be read, or the table has other columns than `schema`.
+    /// Fails where the log cannot be read, or the table is not one that we would have made: it has
+    /// other columns than `schema`, or asks for more of the Delta protocol.
     pub fn open(store: &Store, name: &str, schema: TableSchema) -> Result<Option<Table>, TableError> {
         if !store.holds_any(&format!("{name}/_delta_log"))? {
             return Ok(None);
         }
         let table = Table::at(store, name, schema)?;
-        let snapshot = table.latest()?;
-        table.schema.check(&snapshot).map_err(|what| table.foreign(what))?;
+        table.latest()?;
         Ok(Some(table))
     }
 
@@ -110,15 +110,14 @@ impl Table {
         let table = Table::at(store, name, schema)?;
         table.create(properties)?;
         // Another process may have been first, with whatever columns it knows.
-        let snapshot = table.latest()?;
-        table.schema.check(&snapshot).map_err(|what| table.foreign(what))?;
+        table.latest()?;
         Ok(table)
     }
 
     /// Returns the newest version, to read from and to commit on.
     ///
     /// # Errors
-    /// Fails where the log cannot be read.
+    /// As [`Table::open`]: another program may change the table at any time.
     pub fn newest(&self) -> Result<Version<'_>, TableError> {
         Ok(Version { table: self, snapshot: self.latest()? })
     }
@@ -147,7 +146,8 @@ impl Table {
         }
     }
 
-    /// Returns the newest snapshot, reading only what is new since the last one.
+    /// Returns the newest snapshot, reading only what is new since the last one; refuses one that
+    /// we could not have made.
     fn latest(&self) -> Result<SnapshotRef, TableError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = self.engine.as_ref();
@@ -157,6 +157,7 @@ impl Table {
             Some(snapshot) => snapshot,
             None => Snapshot::builder_for(self.url.as_str()).build(engine).map_err(|e| self.failed(e))?,
         };
+        self.schema.check(&newest).map_err(|what| TableError::Foreign { table: self.name.clone(), what })?;
         *seen = Some(Arc::clone(&newest));
         Ok(newest)
     }
@@ -167,9 +168,5 @@ impl Table {
 
     fn failed(&self, source: KernelError) -> TableError {
         TableError::kernel(&self.name, source)
-    }
-
-    fn foreign(&self, what: String) -> TableError {
-        TableError::Foreign { table: self.name.clone(), what }
     }
 }

@@ -1,9 +1,18 @@
-//! A table's columns, and how Delta spells them.
+//! A table's columns, how Delta spells them, and that no more is asked of us than our own tables ask.
 
 use std::sync::Arc;
 
 use delta_kernel::schema::{ArrayType, DataType, PrimitiveType, SchemaRef, StructField, StructType};
 use delta_kernel::snapshot::SnapshotRef;
+
+/// The versions of the protocol that our tables are made with: those at which every feature has a
+/// name, and ours have none.
+const READER_VERSION: i32 = 3;
+const WRITER_VERSION: i32 = 7;
+/// The one property of Delta's own that our tables may have.
+const KNOWN_PROPERTY: &str = "delta.setTransactionRetentionDuration";
+/// What a property says that is there and asks for nothing.
+const ASKS_NOTHING: [&str; 2] = ["false", "none"];
 
 /// The types that our tables use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +69,44 @@ impl TableSchema {
         }
         let metadata = snapshot.table_configuration().metadata();
         let partitions: Vec<&str> = metadata.partition_columns().iter().map(String::as_str).collect();
-        if partitions == self.partition_columns() {
-            Ok(())
-        } else {
-            Err(format!("it is partitioned by {partitions:?}"))
+        if partitions != self.partition_columns() {
+            return Err(format!("it is partitioned by {partitions:?}"));
         }
+        check_protocol(snapshot)
+    }
+}
+
+/// Says which part of the Delta protocol another program has asked for, if one has.
+///
+/// Whatever it is, deleted rows that are still in their file or columns under other names, we would
+/// read past it and count wrong.
+fn check_protocol(snapshot: &SnapshotRef) -> Result<(), String> {
+    let configuration = snapshot.table_configuration();
+    let protocol = configuration.protocol();
+    let features = [protocol.reader_features(), protocol.writer_features()];
+    if let Some(feature) = features.into_iter().flatten().flatten().next() {
+        return Err(format!(
+            "it has the table feature `{feature}`, which topsell does not know; drop the feature with the \
+             program that enabled it, or bring the lake back from a copy"
+        ));
+    }
+    let (reader, writer) = (protocol.min_reader_version(), protocol.min_writer_version());
+    if (reader, writer) != (READER_VERSION, WRITER_VERSION) {
+        return Err(format!(
+            "it asks for reader version {reader} and writer version {writer} of the Delta protocol, not \
+             {READER_VERSION} and {WRITER_VERSION}; bring the lake back from a copy"
+        ));
+    }
+    let mut properties: Vec<(&String, &String)> = configuration.metadata().configuration().iter().collect();
+    properties.retain(|(name, value)| {
+        name.starts_with("delta.") && *name != KNOWN_PROPERTY && !ASKS_NOTHING.contains(&value.as_str())
+    });
+    match properties.into_iter().min() {
+        Some((name, value)) => Err(format!(
+            "it has the property `{name}` = `{value}`, which topsell does not know; unset the property with \
+             the program that set it, or bring the lake back from a copy"
+        )),
+        None => Ok(()),
     }
 }
 

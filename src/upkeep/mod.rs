@@ -34,6 +34,8 @@ pub struct Compacted {
 /// # Errors
 /// Fails where the disk does; both tables say the same as before.
 pub fn compact(lake: &Lake, now: Timestamp, doing: Doing) -> Result<Compacted, RollupError> {
+    // Before anything is merged: a table that another program has changed stops it all.
+    let rollups = Rollups::open(lake.store())?;
     let events = lake.plan_merges(now)?;
     let (event_hours, event_files) = events.size();
     let mut compacted = Compacted { event_hours, event_files, ..Compacted::default() };
@@ -41,7 +43,7 @@ pub fn compact(lake: &Lake, now: Timestamp, doing: Doing) -> Result<Compacted, R
     if doing == Doing::Applying {
         (compacted.event_hours, compacted.event_files) = lake.merge(&events, now_ms)?;
     }
-    if let Some(rollups) = Rollups::open(lake.store())? {
+    if let Some(rollups) = rollups {
         let days = rollups.plan_merges(now)?;
         (compacted.rollup_days, compacted.rollup_files) = days.size();
         if doing == Doing::Applying {

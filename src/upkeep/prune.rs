@@ -43,6 +43,8 @@ pub fn prune(
     doing: Doing,
     run: &Run,
 ) -> Result<Pruned, RollupError> {
+    // Before anything is dropped: a table that another program has changed stops it all.
+    let rollups = Rollups::open(lake.store())?;
     let mut settings = lake.settings()?;
     settings.retention_hours = keep.retention_hours.or(settings.retention_hours);
     let mut pruned = Pruned { oldest: settings.oldest_kept(now), ..Pruned::default() };
@@ -53,7 +55,6 @@ pub fn prune(
             Doing::Applying => lake.drop_before(oldest, now_ms)?,
         };
     }
-    let rollups = Rollups::open(lake.store())?;
     if rollups.is_some() && doing == Doing::Applying {
         // The sums must not outlive their events; and the part of the log that says what changed
         // since the last rollup is about to go.

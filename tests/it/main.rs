@@ -13,6 +13,7 @@ mod kill;
 mod lake;
 mod mapping;
 mod oracle;
+mod protocol;
 mod prune;
 mod rank;
 mod readme;
