@@ -61,9 +61,7 @@ impl Table {
         data.extend(store.unfinished_files(&self.name)?);
         data.retain(|file| {
             let below = &file.path[self.name.len() + 1..];
-            let is_hidden = below.split('/').any(|part| part.starts_with(['_', '.']));
-            // What was being written in the log when its writer died is nobody's.
-            (!is_hidden || is_unfinished(below)) && file.modified_ms < kept_since_ms && !named.contains(below)
+            is_ours(below) && file.modified_ms < kept_since_ms && !named.contains(below)
         });
         let sums = || log.iter().filter_map(|file| checkpoint_of(&file.path));
         let (first, last) = (sums().filter(|at| *at <= oldest).max(), sums().max());
@@ -101,6 +99,16 @@ impl Table {
         }
         Ok(removed)
     }
+}
+
+/// Tells whether a file below the table's folder is of a kind that we write, and may be litter: rows,
+/// or what was never finished. Whatever else lies there is somebody's.
+fn is_ours(path: &str) -> bool {
+    let finished = path.rsplit_once('#').filter(|_| is_unfinished(path)).map(|(finished, _)| finished);
+    // What was being written in the log when its writer died is nobody's.
+    let was_log = finished.is_some_and(|finished| finished.starts_with(&format!("{LOG}/")));
+    let is_hidden = path.split('/').any(|part| part.starts_with(['_', '.']));
+    was_log || finished.unwrap_or(path).ends_with(".parquet") && !is_hidden
 }
 
 /// Returns a log file's name and the version it begins with: `00000000000000000007.json`.
