@@ -284,10 +284,11 @@ pub enum LakeCommand {
     /// Drop hours past the retention, and remove files that nothing needs any more
     ///
     /// The retention is what --retention says, else `retention = "400d"` in the lake's
-    /// topsell.toml; without either all hours stay. Their files, and those that were merged or
-    /// summed anew, are removed when the versions that name them are kept no longer.
+    /// topsell.toml; without either all hours stay. A UTC day goes when all of it is older. Dropped
+    /// hours' files, and those that were merged or summed anew, are removed when the versions that
+    /// name them are kept no longer.
     Prune {
-        /// Drop hours older than this
+        /// Drop the hours of days that are over for longer than this
         #[arg(long, value_name = "TIME")]
         retention: Option<String>,
         /// Keep the tables as they were for so long, for whoever still reads them

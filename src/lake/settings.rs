@@ -1,7 +1,7 @@
 //! What a lake is told once for all who work on it: `topsell.toml` in its folder.
 //!
 //! ```toml
-//! retention = "400d"    # hours older than this are refused and dropped; everything stays unless said
+//! retention = "400d"    # days before this are refused and dropped; everything stays unless said
 //! ```
 
 use serde::Deserialize;
@@ -26,9 +26,13 @@ struct Written {
 }
 
 impl LakeSettings {
-    /// Returns the oldest hour that is kept; none where all are.
+    /// Returns the oldest hour that is kept, always a midnight; none where all are.
+    ///
+    /// Which version of an event counts is settled over its day, so a day stays whole or goes whole:
+    /// without its first hours, a version in the others could begin to count.
     pub fn oldest_kept(&self, now: Timestamp) -> Option<Hour> {
-        self.retention_hours.map(|hours| now.hour().plus(-i32::try_from(hours).unwrap_or(i32::MAX)))
+        let hours = i32::try_from(self.retention_hours?).unwrap_or(i32::MAX);
+        Some(Hour::of(now.hour().plus(-hours).date(), 0))
     }
 }
 

@@ -26,7 +26,9 @@ impl TableError {
             // A feature of a protocol that is newer than the kernel.
             KernelError::Unsupported(what) => TableError::Foreign {
                 table,
-                what: format!("{what}; undo it with the program that brought it, or bring the lake back from a copy"),
+                what: format!(
+                    "{what}; undo it with the program that brought it, or bring the lake back from a copy"
+                ),
             },
             _ => TableError::Kernel { table, source: Box::new(source) },
         }

@@ -101,8 +101,10 @@ fn a_replacement_that_fails_anywhere_leaves_the_lake_before_or_after() {
 #[test]
 fn a_prune_that_fails_anywhere_leaves_each_table_before_or_after() {
     let world = world();
+    world.write("older.csv", "ts,event_id,item_id,category\n2017-01-13T23:00:00Z,e0,a,Toys\n");
     let day = |world: &World| {
         vec![
+            ingest_step(world, "older.csv"),
             ingest_step(world, "first.csv"),
             rank_step(),
             ingest_step(world, "second.csv"),
@@ -112,7 +114,7 @@ fn a_prune_that_fails_anywhere_leaves_each_table_before_or_after() {
     };
     let prune = Step::Prune {
         keep: Keep {
-            retention_hours: Some(13),
+            retention_hours: Some(24),
             // After every file's last change, so that all that can go goes.
             versions_since: Timestamp::parse("2100-01-01T00:00:00Z").expect("a good moment"),
             rankings_since: Timestamp::parse("2100-01-01T00:00:00Z").expect("a good moment"),

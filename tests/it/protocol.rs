@@ -50,7 +50,8 @@ fn change(world: &World, table: &str, versions: (i32, i32), features: [&[&str]; 
         }
     }
     let next = world.files(&log).len();
-    world.write(&format!("{log}/{next:020}.json"), format!("{metadata}\n{}\n", json!({"protocol": protocol})));
+    world
+        .write(&format!("{log}/{next:020}.json"), format!("{metadata}\n{}\n", json!({"protocol": protocol})));
 }
 
 /// Returns every file of the lake but its records of runs, and what it holds.

@@ -88,16 +88,18 @@ fn without_a_retention_every_hour_stays() {
 #[test]
 fn the_lakes_own_retention_governs_what_is_dropped_and_what_is_taken_in() {
     let world = shop();
+    let older = world.run_with(&["ingest", "-"], b"ts,item_id\n2017-01-11T23:59:59Z,older\n");
+    assert_eq!(older.code, Some(0), "{}", older.whole());
     world.write("data/lake/topsell.toml", "retention = \"49h\"\n");
-    let log = "ts,item_id\n2017-01-12T22:59:59Z,old\n2017-01-12T23:00:00Z,kept\n";
+    let log = "ts,item_id\n2017-01-11T23:59:59Z,old\n2017-01-12T00:00:00Z,kept\n";
     let said = world.run_with(&["ingest", "-"], log.as_bytes());
     expect![[r#"
-        stderr: rejected: -:2: ts `2017-01-12T22:59:59Z` is older than what this lake keeps, which begins at 2017-01-12T23:00:00Z
+        stderr: rejected: -:2: ts `2017-01-11T23:59:59Z` is older than what this lake keeps, which begins at 2017-01-12T00:00:00Z
         stderr: ingest: 2 read = 1 accepted + 0 duplicate + 1 rejected, 1 new batch
         exit code 4
     "#]].assert_eq(&said.whole());
     expect![[r#"
-        stderr: prune: 2 hours before 2017-01-12T23:00:00Z dropped, 4 rows in 4 files
+        stderr: prune: 1 hour before 2017-01-12T00:00:00Z dropped, 1 row in 1 file
         stderr: prune: 0 unneeded files and 0 old rankings removed, 0 bytes
         exit code 0
     "#]]
@@ -105,14 +107,41 @@ fn the_lakes_own_retention_governs_what_is_dropped_and_what_is_taken_in() {
     expect![[r#"
         item,units,purchases,amount
         item0,2,1,0.0000
+        item1,2,1,0.0000
+        item22,2,1,0.0000
         item23,2,1,0.0000
         item5,2,1,0.0000
         kept,1,1,0.0000
-        A%2FB: 3
-        Food: 3
-        Food/Fruit: 3
+        A%2FB: 5
+        Food: 5
+        Food/Fruit: 5
     "#]]
     .assert_eq(&world.sold());
+}
+
+/// An id counts once a day, in its smallest version. When the retention ended at any hour, the
+/// larger version began to count as soon as the smaller one's hour was dropped.
+#[test]
+fn a_day_goes_whole_so_that_no_other_version_of_an_event_comes_to_count() {
+    let world = World::new();
+    world.write(
+        "log.csv",
+        "ts,event_id,item_id\n2017-01-14T00:59:00Z,e1,A\n2017-01-14T01:05:00Z,e1,B\n\
+         2017-01-15T00:00:00Z,e2,C\n",
+    );
+    assert_eq!(world.run("ingest --now 2017-01-15T01:00:00Z log.csv").code, Some(0));
+    for (now, left) in [
+        ("2017-01-15T01:00:00Z", "A C"),
+        ("2017-01-15T02:00:00Z", "A C"),
+        ("2017-01-15T23:59:59Z", "A C"),
+        ("2017-01-16T00:00:00Z", "C"),
+    ] {
+        assert_eq!(world.run(&format!("lake prune --retention 24h --now {now}")).code, Some(0));
+        assert_eq!(world.run(&format!("rank --now {now} --no-decay")).code, Some(0));
+        let shown = world.run("show --format csv").stdout;
+        let items: Vec<&str> = shown.lines().skip(1).filter_map(|line| line.split(',').nth(2)).collect();
+        assert_eq!(items.join(" "), left, "at {now}: {shown}");
+    }
 }
 
 #[test]
