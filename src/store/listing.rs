@@ -1,9 +1,12 @@
 //! What files there are, and removing those that nothing needs.
 
 use std::collections::BTreeSet;
+use std::fs::Metadata;
+use std::io;
 use std::path::Path as FsPath;
+use std::time::UNIX_EPOCH;
 
-use futures::TryStreamExt;
+use object_store::path::PathPart;
 use object_store::{Error, ObjectStoreExt};
 
 use crate::store::{Store, StoreError};
@@ -18,6 +21,14 @@ pub struct StoredFile {
     pub modified_ms: i64,
 }
 
+impl StoredFile {
+    fn of(path: String, meta: &Metadata) -> StoredFile {
+        let since = meta.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let modified_ms = since.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(0);
+        StoredFile { path, size_bytes: meta.len(), modified_ms }
+    }
+}
+
 /// Tells whether a path is that of a file whose writer has not named it yet: `….parquet#1`.
 pub fn is_unfinished(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -26,49 +37,38 @@ pub fn is_unfinished(path: &str) -> bool {
 }
 
 impl Store {
-    /// Returns the files below a folder, at whatever depth; none where it is not there.
+    /// Returns the files below a folder, at whatever depth, finished or not; none where it is not
+    /// there.
+    ///
+    /// Not among them are links, and names that are no text or no path of the object store's: no
+    /// file of ours has such a name.
     ///
     /// # Errors
     /// Names the folder.
     pub fn files(&self, folder: &str) -> Result<Vec<StoredFile>, StoreError> {
-        let at = self.absolute(folder)?;
-        let listed = self.runtime.block_on(self.durable.list(Some(&at)).try_collect::<Vec<_>>());
-        let prefix = format!("{at}/");
-        let files = listed.map_err(|e| StoreError::new(&self.shown(folder), e))?.into_iter();
-        let files = files.filter_map(|meta| {
-            let below = meta.location.as_ref().strip_prefix(&prefix)?;
-            let modified_ms = meta.last_modified.timestamp_millis();
-            Some(StoredFile { path: format!("{folder}/{below}"), size_bytes: meta.size, modified_ms })
-        });
-        Ok(files.collect())
-    }
-
-    /// Returns the files below a folder that were never finished: their writers are at work, or dead.
-    ///
-    /// # Errors
-    /// Names the folder.
-    pub fn unfinished_files(&self, folder: &str) -> Result<Vec<StoredFile>, StoreError> {
         let mut found = Vec::new();
         let mut open = vec![folder.to_owned()];
         while let Some(folder) = open.pop() {
-            let failed = |e: std::io::Error| StoreError::io(self.shown(&folder), e);
+            let failed = |e: io::Error| StoreError::io(self.shown(&folder), e);
             let entries = match std::fs::read_dir(self.root.join(&folder)) {
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 entries => entries.map_err(failed)?,
             };
             for entry in entries {
                 let entry = entry.map_err(failed)?;
-                let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
-                if entry.file_type().map_err(failed)?.is_dir() {
+                let name = entry.file_name();
+                let Some(name) = name.to_str().filter(|name| PathPart::parse(name).is_ok()) else { continue };
+                let path = format!("{folder}/{name}");
+                let kind = entry.file_type().map_err(failed)?;
+                if kind.is_dir() {
                     open.push(path);
-                } else if is_unfinished(&path) {
-                    // Its writer may have finished or given up just now.
-                    let Ok(meta) = entry.metadata() else { continue };
-                    let since =
-                        meta.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-                    let modified_ms =
-                        since.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(0);
-                    found.push(StoredFile { path, size_bytes: meta.len(), modified_ms });
+                } else if kind.is_file() {
+                    match entry.metadata() {
+                        Ok(meta) => found.push(StoredFile::of(path, &meta)),
+                        // Its writer has finished it or given up just now.
+                        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                        Err(e) => return Err(StoreError::io(self.shown(&path), e)),
+                    }
                 }
             }
         }
@@ -98,7 +98,7 @@ impl Store {
                 // The object store does not own to having such files.
                 let removed = std::fs::remove_file(self.root.join(&file.path));
                 match removed {
-                    Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    Err(e) if e.kind() != io::ErrorKind::NotFound => {
                         return Err(StoreError::io(self.shown(&file.path), e));
                     }
                     _ => {}

@@ -58,7 +58,6 @@ impl Table {
         let mut named: BTreeSet<String> = newest.files()?.into_iter().map(|file| file.path).collect();
         named.extend(self.removed(oldest, newest.number())?);
         let mut data = store.files(&self.name)?;
-        data.extend(store.unfinished_files(&self.name)?);
         data.retain(|file| {
             let below = &file.path[self.name.len() + 1..];
             is_ours(below) && file.modified_ms < kept_since_ms && !named.contains(below)
@@ -130,13 +129,16 @@ fn checkpoint_of(path: &str) -> Option<u64> {
     version_and_rest(path).filter(|(_, rest)| *rest == ".checkpoint.parquet").map(|(version, _)| version)
 }
 
-/// Returns the last version that a log file is about: `7` of `7.json`, `9` of `7.9.compacted.json`.
+/// Returns the last version that a log file is about: `7` of `7.json`, `9` of `7.9.compacted.json`;
+/// none of a file that the log's format does not know.
 fn last_version_of(path: &str) -> Option<u64> {
     let (first, rest) = version_and_rest(path)?;
-    match rest.strip_suffix(".compacted.json") {
-        Some(span) => span.strip_prefix('.')?.parse().ok(),
-        None => Some(first),
+    if let Some(span) = rest.strip_suffix(".compacted.json") {
+        return span.strip_prefix('.')?.parse().ok();
     }
+    let is_sum =
+        rest.starts_with(".checkpoint.") && [".parquet", ".json"].iter().any(|end| rest.ends_with(end));
+    (is_sum || [".json", ".crc"].contains(&rest)).then_some(first)
 }
 
 #[cfg(test)]
@@ -153,8 +155,12 @@ mod tests {
         assert_eq!(checkpoint_of(&path(".checkpoint.0000000001.0000000002.parquet")), None);
         assert_eq!(last_version_of(&path(".crc")), Some(7));
         assert_eq!(last_version_of(&path(".00000000000000000009.compacted.json")), Some(9));
+        assert_eq!(last_version_of(&path(".checkpoint.0000000001.0000000002.parquet")), Some(7));
         for other in ["events/_delta_log/_last_checkpoint", "events/_delta_log/é0000000000000000007.json"] {
             assert_eq!(last_version_of(other), None, "{other}");
+        }
+        for other in [".json#1", ".checkpoint.parquet#1", ".notes"] {
+            assert_eq!(last_version_of(&path(other)), None, "{other}");
         }
     }
 }

@@ -207,6 +207,28 @@ fn files_that_no_kept_version_names_go_and_the_others_stay() {
     assert_eq!(world.run("lake verify").code, Some(0));
 }
 
+/// Listed through the object store, one such name below the table stopped every prune for ever.
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_text_stop_no_prune_and_stay() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let world = shop();
+    world.write("data/lake/events/litter.parquet", "litter");
+    let strange = [&b"\xff.parquet"[..], b"\xff.parquet#1", b"a\nb.parquet"];
+    let strange = strange.map(|name| world.path("data/lake/events").join(OsStr::from_bytes(name)));
+    let folder = world.path("data/lake/events").join(OsStr::from_bytes(b"\xfe"));
+    std::fs::create_dir(&folder).expect("a folder can be made");
+    for path in strange.iter().chain([&folder.join("in.parquet")]) {
+        std::fs::write(path, "not ours").expect("a file can be written");
+    }
+    let said = world.run(&format!("lake prune --now {LATER} --keep-versions 0s"));
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    assert!(said.stderr.contains("1 unneeded file and"), "{}", said.whole());
+    assert!(strange.iter().chain([&folder.join("in.parquet")]).all(|path| path.exists()));
+}
+
 #[test]
 fn old_rankings_go_but_never_the_newest() {
     let world = shop();
