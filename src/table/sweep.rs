@@ -5,6 +5,7 @@
 //! keep their sums of the log; those in between only save reading, and weigh the more the more
 //! batches the log remembers.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use arrow::array::{Array, AsArray, StringArray};
@@ -15,7 +16,7 @@ use crate::store::{Store, StoreError, StoredFile, is_unfinished, url_decoded};
 use crate::table::{Table, TableError};
 
 const LOG: &str = "_delta_log";
-/// How long a sum of the log that others make needless stays for those who are reading it.
+/// How long a sum of the log stays, after the next one is there, for those who are reading it.
 const READ_WITHIN_MS: i64 = 3_600_000;
 
 /// Files to be removed.
@@ -62,13 +63,17 @@ impl Table {
             let below = &file.path[self.name.len() + 1..];
             is_ours(below) && file.modified_ms < kept_since_ms && !named.contains(below)
         });
-        let sums = || log.iter().filter_map(|file| checkpoint_of(&file.path));
-        let (first, last) = (sums().filter(|at| *at <= oldest).max(), sums().max());
+        let sums = log.iter().filter_map(|file| Some((checkpoint_of(&file.path)?, file.modified_ms)));
+        let sums: BTreeMap<u64, i64> = sums.collect();
+        let first = sums.keys().copied().filter(|at| *at <= oldest).max();
         let needless = |file: &StoredFile| {
             let is_before = last_version_of(&file.path).zip(first).is_some_and(|(at, first)| at < first);
-            let is_between = checkpoint_of(&file.path)
-                .is_some_and(|at| first.is_some_and(|first| first < at) && Some(at) < last);
-            is_before || is_between && file.modified_ms < now_ms - READ_WITHIN_MS
+            // Until the next sum was there, whoever opened the table began at this one.
+            let next = |at| sums.range(at + 1..).next().map(|(_, made_ms)| *made_ms);
+            let is_between = checkpoint_of(&file.path).zip(first).is_some_and(|(at, first)| {
+                first < at && next(at).is_some_and(|made_ms| made_ms < now_ms - READ_WITHIN_MS)
+            });
+            is_before || is_between
         };
         Ok(Sweep { data, log: log.into_iter().filter(needless).collect() })
     }

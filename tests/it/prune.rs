@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use expect_test::expect;
+use topsell::lake::Lake;
+use topsell::store::Store;
+use topsell::table::Commit;
 
 use crate::world::World;
 
@@ -261,6 +264,45 @@ fn the_log_is_cut_where_its_summary_begins_and_says_the_same_after() {
     let again = world
         .run_with(&["ingest", "--format", "csv", "-"], b"ts,item_id,quantity\n2017-01-14T10:00:00Z,a,1\n");
     assert!(again.stderr.contains("1 duplicate"), "the first batch is still known: {}", again.whole());
+    assert_eq!(world.run("lake verify").code, Some(0));
+}
+
+/// A sum that is old was the newest a moment ago, where batches are rare, and may be being read.
+#[test]
+fn a_sum_of_the_log_stays_for_an_hour_after_the_next_one_is_there() {
+    let world = shop();
+    let store = Store::open(&world.path("data/lake")).expect("a folder can be named");
+    let lake = Lake::open(store).expect("the lake is there");
+    while lake.events().newest().expect("the log can be read").number() < 160 {
+        let newest = lake.events().newest().expect("the log can be read");
+        let commit = Commit { transactions: vec![("a".to_owned(), 1)], ..Commit::default() };
+        newest.commit(&commit).expect("the log can be written");
+    }
+    let log = "data/lake/events/_delta_log";
+    let sums = || -> Vec<String> {
+        world.files(log).into_iter().filter(|name| name.ends_with(".checkpoint.parquet")).collect()
+    };
+    let [first, between, last] = sums().try_into().expect("every fifty commits are summed up");
+    let now = std::fs::metadata(world.path("data/lake/events/_delta_log").join(&last));
+    let now = now.and_then(|file| file.modified()).expect("a file has a time");
+    let set = |name: &String, minutes: u64| {
+        let file = std::fs::File::options().write(true).open(world.path(log).join(name));
+        let then = now - Duration::from_secs(60 * minutes);
+        file.and_then(|file| file.set_modified(then)).expect("a file's time can be set");
+    };
+    for name in
+        world.files(log).iter().filter(|name| name.as_str() < &first[..20] || name.starts_with(&first[..20]))
+    {
+        set(name, 10 * 24 * 60);
+    }
+    let prune = format!("lake prune --now {}", jiff::Timestamp::try_from(now).expect("a good moment"));
+    for (made, next_made, left) in [(600, 1, 3), (1, 59, 3), (600, 61, 2)] {
+        set(&between, made);
+        set(&last, next_made);
+        assert_eq!(world.run(&prune).code, Some(0));
+        assert_eq!(sums().len(), left, "made {made} minutes ago, the next one {next_made}");
+    }
+    assert_eq!(sums(), [first, last]);
     assert_eq!(world.run("lake verify").code, Some(0));
 }
 
