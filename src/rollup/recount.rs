@@ -29,10 +29,12 @@ pub fn recount(lake: &Lake, run: &Run) -> Result<Recount, RollupError> {
         return Ok(Recount { is_behind: true, ..Recount::default() });
     };
     let newest = rollups.table.newest()?;
-    if plan(lake, &newest, Scope::Changed)?.hours() > 0 {
+    let missing = plan(lake, &newest, Scope::Changed)?;
+    let plan = plan(lake, &newest, Scope::All)?;
+    // Each plan looks at the newest events; a batch may have come in between.
+    if missing.hours() > 0 || missing.covers != plan.covers {
         return Ok(Recount { is_behind: true, ..Recount::default() });
     }
-    let plan = plan(lake, &newest, Scope::All)?;
     run.begin(Stage::Rollup, Some(plan.rows()));
     let mut found = Recount::default();
     for day in &plan.days {
