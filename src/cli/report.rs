@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::cli::failure::Exit;
 use crate::cli::settings::Verbosity;
+use crate::event::harmless;
 use crate::ingest;
 use crate::ingest::Spooled;
 use crate::lake::{Doing, Dropped, Reject};
@@ -253,7 +254,14 @@ fn write_verified(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// Fails where the output does.
 pub fn answer(done: &Done, out: &mut dyn Write) -> io::Result<()> {
-    let Done::Counted(stats) = done else { return Ok(()) };
+    let stats = match done {
+        Done::Counted(stats) => stats,
+        Done::Compacted { compacted, .. } => {
+            // Names of others may hold anything that a terminal would obey.
+            return compacted.plan.iter().try_for_each(|line| writeln!(out, "{}", harmless(line)));
+        }
+        _ => return Ok(()),
+    };
     let table = |of: &TableStats| json!({"version": of.version, "files": of.files, "rows": of.rows, "size_bytes": of.size_bytes});
     let largest = stats.largest.iter().map(|(category, rows)| json!({"category": category, "rows": rows}));
     let answer = json!({

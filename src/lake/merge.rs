@@ -17,6 +17,11 @@ pub struct MergePlan {
 }
 
 impl MergePlan {
+    /// Returns the hours, and how many files each has.
+    pub fn hours(&self) -> impl Iterator<Item = (&HourPartition, u64)> {
+        self.hours.iter().map(|(partition, files)| (partition, files.len() as u64))
+    }
+
     /// Returns how many hours of categories there are to merge, and how many files they have.
     pub fn size(&self) -> (u64, u64) {
         (self.hours.len() as u64, self.hours.iter().map(|(_, files)| files.len() as u64).sum())

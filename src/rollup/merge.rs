@@ -12,7 +12,7 @@ use crate::table::{Commit, Effect, LiveFile, NewFile, Outcome};
 use crate::time::{Date, Timestamp};
 
 /// A day of one event type and top-level category.
-type Day = (String, Option<String>, Date);
+pub type Day = (String, Option<String>, Date);
 
 /// The days whose files are to become one file each.
 pub struct MergePlan {
@@ -22,6 +22,11 @@ pub struct MergePlan {
 }
 
 impl MergePlan {
+    /// Returns the days, and how many files each has.
+    pub fn days(&self) -> impl Iterator<Item = (&Day, u64)> {
+        self.days.iter().map(|(day, files)| (day, files.len() as u64))
+    }
+
     /// Returns how many days of categories there are to merge, and how many files they have.
     pub fn size(&self) -> (u64, u64) {
         (self.days.len() as u64, self.days.iter().map(|(_, files)| files.len() as u64).sum())

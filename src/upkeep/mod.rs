@@ -18,8 +18,10 @@ pub use stats::{Stats, TableStats, stats};
 pub use verify::{Verified, verify};
 
 /// What merging small files comes to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Compacted {
+    /// What is to be merged, a line each; only where that is all that was asked.
+    pub plan: Vec<String>,
     /// Hours of categories whose event files become one, and how many files they had.
     pub event_hours: u64,
     pub event_files: u64,
@@ -39,6 +41,13 @@ pub fn compact(lake: &Lake, now: Timestamp, doing: Doing) -> Result<Compacted, R
     let events = lake.plan_merges(now)?;
     let (event_hours, event_files) = events.size();
     let mut compacted = Compacted { event_hours, event_files, ..Compacted::default() };
+    if doing == Doing::Planning {
+        let lines = events.hours().map(|(of, files)| {
+            let category = of.category.as_deref().unwrap_or("(no category)");
+            format!("merge events of {}, {category}, {}: {files} files", of.event_type, of.hour.start())
+        });
+        compacted.plan.extend(lines);
+    }
     let now_ms = now.micros() / 1_000;
     if doing == Doing::Applying {
         (compacted.event_hours, compacted.event_files) = lake.merge(&events, now_ms)?;
@@ -46,6 +55,13 @@ pub fn compact(lake: &Lake, now: Timestamp, doing: Doing) -> Result<Compacted, R
     if let Some(rollups) = rollups {
         let days = rollups.plan_merges(now)?;
         (compacted.rollup_days, compacted.rollup_files) = days.size();
+        if doing == Doing::Planning {
+            let lines = days.days().map(|((event_type, category, date), files)| {
+                let category = category.as_deref().unwrap_or("(no category)");
+                format!("merge sums of {event_type}, {category}, {date}: {files} files")
+            });
+            compacted.plan.extend(lines);
+        }
         if doing == Doing::Applying {
             (compacted.rollup_days, compacted.rollup_files) = rollups.merge(&days, now_ms)?;
         }

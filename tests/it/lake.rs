@@ -34,6 +34,42 @@ fn merging_changes_no_ranking_and_is_planned_before_it_is_done() {
     let live = world.run("lake stats").stdout;
     let planned = world.run("lake compact --dry-run");
     expect![[r#"
+        stdout: merge events of purchase, Food, 2017-01-12T01:00:00Z: 2 files
+        stdout: merge events of purchase, Toys, 2017-01-12T01:00:00Z: 2 files
+        stdout: merge events of purchase, Food, 2017-01-12T02:00:00Z: 3 files
+        stdout: merge events of purchase, Toys, 2017-01-12T02:00:00Z: 3 files
+        stdout: merge events of purchase, Food, 2017-01-12T03:00:00Z: 3 files
+        stdout: merge events of purchase, Toys, 2017-01-12T03:00:00Z: 3 files
+        stdout: merge events of purchase, Food, 2017-01-12T04:00:00Z: 3 files
+        stdout: merge events of purchase, Toys, 2017-01-12T04:00:00Z: 3 files
+        stdout: merge events of purchase, Food, 2017-01-12T05:00:00Z: 3 files
+        stdout: merge events of purchase, Toys, 2017-01-12T05:00:00Z: 3 files
+        stdout: merge events of purchase, Food, 2017-01-12T06:00:00Z: 2 files
+        stdout: merge events of purchase, Toys, 2017-01-12T06:00:00Z: 2 files
+        stdout: merge events of purchase, Food, 2017-01-13T01:00:00Z: 2 files
+        stdout: merge events of purchase, Toys, 2017-01-13T01:00:00Z: 2 files
+        stdout: merge events of purchase, Food, 2017-01-13T02:00:00Z: 3 files
+        stdout: merge events of purchase, Toys, 2017-01-13T02:00:00Z: 3 files
+        stdout: merge events of purchase, Food, 2017-01-13T03:00:00Z: 3 files
+        stdout: merge events of purchase, Toys, 2017-01-13T03:00:00Z: 3 files
+        stdout: merge events of purchase, Food, 2017-01-13T04:00:00Z: 3 files
+        stdout: merge events of purchase, Toys, 2017-01-13T04:00:00Z: 3 files
+        stdout: merge events of purchase, Food, 2017-01-13T05:00:00Z: 3 files
+        stdout: merge events of purchase, Toys, 2017-01-13T05:00:00Z: 3 files
+        stdout: merge events of purchase, Food, 2017-01-13T06:00:00Z: 2 files
+        stdout: merge events of purchase, Toys, 2017-01-13T06:00:00Z: 2 files
+        stdout: merge events of purchase, Food, 2017-01-14T01:00:00Z: 2 files
+        stdout: merge events of purchase, Toys, 2017-01-14T01:00:00Z: 2 files
+        stdout: merge events of purchase, Food, 2017-01-14T02:00:00Z: 3 files
+        stdout: merge events of purchase, Toys, 2017-01-14T02:00:00Z: 3 files
+        stdout: merge events of purchase, Food, 2017-01-14T03:00:00Z: 3 files
+        stdout: merge events of purchase, Toys, 2017-01-14T03:00:00Z: 3 files
+        stdout: merge events of purchase, Food, 2017-01-14T04:00:00Z: 3 files
+        stdout: merge events of purchase, Toys, 2017-01-14T04:00:00Z: 3 files
+        stdout: merge events of purchase, Food, 2017-01-14T05:00:00Z: 3 files
+        stdout: merge events of purchase, Toys, 2017-01-14T05:00:00Z: 3 files
+        stdout: merge events of purchase, Food, 2017-01-14T06:00:00Z: 2 files
+        stdout: merge events of purchase, Toys, 2017-01-14T06:00:00Z: 2 files
         stderr: compact: would merge 96 event files into 36, 0 rollup files into 0
         exit code 0
     "#]]
