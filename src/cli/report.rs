@@ -219,7 +219,14 @@ fn write_pruned(pruned: &Pruned, doing: Doing, out: &mut dyn Write) -> io::Resul
     }
     let files = counted(pruned.files, "unneeded file", "unneeded files");
     let rankings = counted(pruned.rankings, "old ranking", "old rankings");
-    writeln!(out, "prune: {files} and {rankings} {would}removed, {} bytes", pruned.size_bytes)
+    write!(out, "prune: {files} and {rankings} {would}removed, {} bytes", pruned.size_bytes)?;
+    match pruned.is_events_left {
+        true => writeln!(
+            out,
+            "; the events table's files were being written all the time and are left for the next run"
+        ),
+        false => writeln!(out),
+    }
 }
 
 fn write_verified(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {

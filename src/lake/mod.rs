@@ -21,7 +21,7 @@ mod replace;
 mod settings;
 
 use crate::store::{Lock, LockError, Patience, Store};
-use crate::table::{Sweep, Table};
+use crate::table::{Sweep, SweepRule, Table};
 
 use append::Unknown;
 
@@ -110,21 +110,19 @@ impl Lake {
         self.store.lock(UPKEEP_LOCK, holder, patience)
     }
 
-    /// Removes, or only names, the files of the `events` table that no version since a moment needs,
-    /// while no batch is half-way in.
+    /// Removes, or only names, the files of the `events` table that nobody needs any more, while no
+    /// batch is half-way in; none where one was for too long, and nothing was removed.
     ///
     /// # Errors
     /// Fails where the disk does; what is removed no version needed.
-    pub fn sweep(&self, kept_since_ms: i64, now_ms: i64, doing: Doing) -> Result<Sweep, LakeError> {
-        let _alone = match doing {
-            Doing::Planning => None,
-            Doing::Applying => Some(self.store.enter_alone(WRITERS)?),
-        };
-        let sweep = self.events.plan_sweep(&self.store, kept_since_ms, now_ms)?;
-        if doing == Doing::Applying {
-            sweep.remove(&self.store)?;
+    pub fn sweep(&self, rule: &SweepRule, doing: Doing) -> Result<Option<Sweep>, LakeError> {
+        if doing == Doing::Planning {
+            return Ok(Some(self.events.plan_sweep(&self.store, rule)?));
         }
-        Ok(sweep)
+        let Some(_alone) = self.store.enter_alone(WRITERS)? else { return Ok(None) };
+        let sweep = self.events.plan_sweep(&self.store, rule)?;
+        sweep.remove(&self.store)?;
+        Ok(Some(sweep))
     }
 
     /// Returns the folder's files.

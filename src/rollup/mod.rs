@@ -22,7 +22,7 @@ mod settle;
 use crate::event::SumRows;
 use crate::lake::{Doing, Lake, LakeError};
 use crate::store::Store;
-use crate::table::{Column, ColumnType, LiveFile, Outcome, Sweep, Table, TableSchema};
+use crate::table::{Column, ColumnType, LiveFile, Outcome, Sweep, SweepRule, Table, TableSchema};
 use crate::trace::{Count, Run, Stage};
 
 pub use error::RollupError;
@@ -133,12 +133,12 @@ impl Rollups {
         Ok((newest.number(), newest.files()?))
     }
 
-    /// Removes, or only names, the files that no version since a moment needs; nobody may be summing.
+    /// Removes, or only names, the files that nobody needs any more; nobody may be summing.
     ///
     /// # Errors
     /// Fails where the disk does; what is removed no version needed.
-    pub fn sweep(&self, kept_since_ms: i64, now_ms: i64, doing: Doing) -> Result<Sweep, RollupError> {
-        let sweep = self.table.plan_sweep(&self.store, kept_since_ms, now_ms)?;
+    pub fn sweep(&self, rule: &SweepRule, doing: Doing) -> Result<Sweep, RollupError> {
+        let sweep = self.table.plan_sweep(&self.store, rule)?;
         if doing == Doing::Applying {
             sweep.remove(&self.store)?;
         }

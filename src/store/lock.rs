@@ -3,8 +3,14 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::time::Duration;
 
 use crate::store::{Store, StoreError};
+
+/// For how long a door is kept shut while the last to leave are waited for: ten seconds, since all
+/// who come meanwhile wait too.
+const TRIES_TO_BE_ALONE: u32 = 200;
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// A held lock; dropping it, or dying, lets go.
 #[derive(Debug)]
@@ -84,17 +90,29 @@ impl Store {
         Ok(Stay { _file: inside })
     }
 
-    /// Waits until all have left a room, and has it alone; nobody enters meanwhile.
+    /// Waits for some seconds until all have left a room, and has it alone, nobody entering meanwhile;
+    /// none where somebody stays longer.
     ///
     /// # Errors
     /// Fails where the lock's file cannot be opened.
-    pub fn enter_alone(&self, room: &str) -> Result<(Stay, Stay), StoreError> {
+    pub fn enter_alone(&self, room: &str) -> Result<Option<(Stay, Stay)>, StoreError> {
         let door = self.opened(&format!("{room}.door.lock"))?;
         let inside = self.opened(&format!("{room}.lock"))?;
         let failed = |e: std::io::Error| StoreError::io(self.root().join(room).display().to_string(), e);
-        door.lock().map_err(failed)?;
-        inside.lock().map_err(failed)?;
-        Ok((Stay { _file: door }, Stay { _file: inside }))
+        let mut tries = TRIES_TO_BE_ALONE;
+        for lock in [&door, &inside] {
+            while let Err(held) = lock.try_lock() {
+                match held {
+                    TryLockError::Error(error) => return Err(failed(error)),
+                    TryLockError::WouldBlock if tries == 0 => return Ok(None),
+                    TryLockError::WouldBlock => {
+                        tries -= 1;
+                        std::thread::sleep(BETWEEN_TRIES);
+                    }
+                }
+            }
+        }
+        Ok(Some((Stay { _file: door }, Stay { _file: inside })))
     }
 
     fn opened(&self, name: &str) -> Result<File, StoreError> {

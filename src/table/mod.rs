@@ -30,7 +30,7 @@ pub use commit::{Commit, Effect, NewFile, Outcome};
 pub use error::TableError;
 pub use files::{LiveFile, Partition};
 pub use schema::{Column, ColumnType, TableSchema};
-pub use sweep::Sweep;
+pub use sweep::{Reach, Sweep, SweepRule};
 
 const ENGINE_INFO: &str = concat!("topsell/", env!("CARGO_PKG_VERSION"));
 

@@ -19,6 +19,24 @@ const LOG: &str = "_delta_log";
 /// How long a sum of the log stays, after the next one is there, for those who are reading it.
 const READ_WITHIN_MS: i64 = 3_600_000;
 
+/// How far a sweep goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Files of rows, and the log's part that no kept version needs.
+    RowsAndLog,
+    /// Files of rows alone: somebody has yet to read the log.
+    Rows,
+}
+
+/// What a sweep leaves.
+#[derive(Clone, Copy, Debug)]
+pub struct SweepRule {
+    /// The moment since which all versions are kept, in milliseconds since 1970.
+    pub kept_since_ms: i64,
+    pub now_ms: i64,
+    pub reach: Reach,
+}
+
 /// Files to be removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sweep {
@@ -49,7 +67,8 @@ impl Table {
     ///
     /// # Errors
     /// Fails where the log cannot be read or the folder listed.
-    pub fn plan_sweep(&self, store: &Store, kept_since_ms: i64, now_ms: i64) -> Result<Sweep, TableError> {
+    pub fn plan_sweep(&self, store: &Store, rule: &SweepRule) -> Result<Sweep, TableError> {
+        let SweepRule { kept_since_ms, now_ms, reach } = *rule;
         let log = store.files(&format!("{}/{LOG}", self.name))?;
         let newest = self.newest()?;
         let is_kept = |file: &&StoredFile| file.modified_ms >= kept_since_ms;
@@ -75,7 +94,11 @@ impl Table {
             });
             is_before || is_between
         };
-        Ok(Sweep { data, log: log.into_iter().filter(needless).collect() })
+        let log = match reach {
+            Reach::RowsAndLog => log.into_iter().filter(needless).collect(),
+            Reach::Rows => Vec::new(),
+        };
+        Ok(Sweep { data, log })
     }
 
     /// Returns the files that commits after version `after` took out.

@@ -4,6 +4,7 @@
 use crate::lake::{Doing, Dropped, Lake};
 use crate::rollup::{self, RollupError, Rollups, Scope};
 use crate::snapshot;
+use crate::table::{Reach, Sweep, SweepRule};
 use crate::time::{Hour, Timestamp};
 use crate::trace::Run;
 
@@ -28,6 +29,8 @@ pub struct Pruned {
     pub files: u64,
     pub rankings: u64,
     pub size_bytes: u64,
+    /// Batches were half-way in all the time, and the `events` table's files were left as they are.
+    pub is_events_left: bool,
 }
 
 /// Drops hours past the retention and their sums, then removes files that nothing needs.
@@ -35,7 +38,9 @@ pub struct Pruned {
 /// Dropped hours' own files are needed by the versions before, and go when those are kept no more.
 ///
 /// # Errors
-/// Fails where the disk does; each step stands by itself, and the next run takes it up from there.
+/// Fails where the disk does or a file is damaged; each step stands by itself, and the next run
+/// takes it up from there. Where the sums could not be made, files of rows that nothing needs are
+/// gone nevertheless.
 pub fn prune(
     lake: &Lake,
     keep: &Keep,
@@ -49,23 +54,43 @@ pub fn prune(
     settings.retention_hours = keep.retention_hours.or(settings.retention_hours);
     let mut pruned = Pruned { oldest: settings.oldest_kept(now), ..Pruned::default() };
     let now_ms = now.micros() / 1_000;
-    if let Some(oldest) = pruned.oldest {
-        pruned.dropped = match doing {
-            Doing::Planning => lake.plan_drop(oldest)?,
-            Doing::Applying => lake.drop_before(oldest, now_ms)?,
-        };
-    }
-    if rollups.is_some() && doing == Doing::Applying {
+    let is_due = rollups.is_some() && doing == Doing::Applying;
+    let dropped = drop_hours(lake, pruned.oldest, now_ms, doing).and_then(|dropped| {
+        pruned.dropped = dropped;
         // The sums must not outlive their events; and the part of the log that says what changed
         // since the last rollup is about to go.
-        rollup::rollup(lake, Scope::Changed, now_ms, run)?;
-    }
-    let versions_since_ms = keep.versions_since.micros() / 1_000;
-    let mut swept = vec![lake.sweep(versions_since_ms, now_ms, doing)?];
-    if let Some(rollups) = rollups {
-        swept.push(rollups.sweep(versions_since_ms, now_ms, doing)?);
-    }
-    for (files, size_bytes) in swept.iter().map(crate::table::Sweep::size) {
+        if is_due { rollup::rollup(lake, Scope::Changed, now_ms, run).map(drop) } else { Ok(()) }
+    });
+    // What nobody needs goes even so: that the disk is full may be what went wrong.
+    let reach = if dropped.is_ok() { Reach::RowsAndLog } else { Reach::Rows };
+    let rule = SweepRule { kept_since_ms: keep.versions_since.micros() / 1_000, now_ms, reach };
+    let swept = sweep(lake, rollups.as_ref(), keep, &rule, doing, &mut pruned);
+    dropped?;
+    swept?;
+    Ok(pruned)
+}
+
+fn drop_hours(lake: &Lake, oldest: Option<Hour>, now_ms: i64, doing: Doing) -> Result<Dropped, RollupError> {
+    let Some(oldest) = oldest else { return Ok(Dropped::default()) };
+    Ok(match doing {
+        Doing::Planning => lake.plan_drop(oldest)?,
+        Doing::Applying => lake.drop_before(oldest, now_ms)?,
+    })
+}
+
+/// Removes what nobody needs: files of both tables, and old rankings.
+fn sweep(
+    lake: &Lake,
+    rollups: Option<&Rollups>,
+    keep: &Keep,
+    rule: &SweepRule,
+    doing: Doing,
+    pruned: &mut Pruned,
+) -> Result<(), RollupError> {
+    let of_events = lake.sweep(rule, doing)?;
+    pruned.is_events_left = of_events.is_none();
+    let of_rollups = rollups.map(|rollups| rollups.sweep(rule, doing)).transpose()?;
+    for (files, size_bytes) in of_events.iter().chain(&of_rollups).map(Sweep::size) {
         pruned.files += files;
         pruned.size_bytes += size_bytes;
     }
@@ -75,5 +100,5 @@ pub fn prune(
     }
     pruned.rankings = rankings.len() as u64;
     pruned.size_bytes += rankings.iter().map(|file| file.size_bytes).sum::<u64>();
-    Ok(pruned)
+    Ok(())
 }

@@ -36,6 +36,17 @@ fn data_files(world: &World) -> Vec<String> {
     files
 }
 
+/// Commits to the `events` table until it has a version, no commit bringing a row.
+fn commit_until(world: &World, version: u64) {
+    let store = Store::open(&world.path("data/lake")).expect("a folder can be named");
+    let lake = Lake::open(store).expect("the lake is there");
+    let newest = || lake.events().newest().expect("the log can be read");
+    while newest().number() < version {
+        let commit = Commit { transactions: vec![("a".to_owned(), 1)], ..Commit::default() };
+        newest().commit(&commit).expect("the log can be written");
+    }
+}
+
 #[test]
 fn hours_past_the_retention_go_with_their_sums_and_the_plan_says_which() {
     let world = shop();
@@ -267,17 +278,61 @@ fn the_log_is_cut_where_its_summary_begins_and_says_the_same_after() {
     assert_eq!(world.run("lake verify").code, Some(0));
 }
 
+/// A disk that is full stops the rollup before anything is removed, and then fills for ever.
+#[test]
+fn files_that_nothing_needs_go_even_where_the_sums_cannot_be_made() {
+    let world = shop();
+    commit_until(&world, 60);
+    world.write("more.csv", "ts,item_id,category\n2017-01-12T01:30:00Z,more,New\n");
+    assert_eq!(world.run("ingest more.csv").code, Some(0));
+    let new = data_files(&world).into_iter().find(|name| name.contains("category=New/"));
+    let new = format!("data/lake/{}", new.expect("the batch has a file"));
+    let bytes = std::fs::read(world.path(&new)).expect("a file can be read");
+    world.write(&new, "damaged");
+    world.write("data/lake/events/litter.parquet", "litter");
+    let log = world.files("data/lake/events/_delta_log");
+    let prune = format!("lake prune --now {LATER} --keep-versions 0s");
+    let said = world.run(&prune);
+    assert_eq!(said.code, Some(3), "{}", said.whole());
+    assert!(said.stderr.contains(".parquet "), "the damaged file is named: {}", said.whole());
+    assert!(!world.path("data/lake/events/litter.parquet").exists());
+    assert_eq!(world.files("data/lake/events/_delta_log"), log, "the next rollup needs it");
+    world.write(&new, bytes);
+    assert_eq!(world.run(&prune).code, Some(0));
+    assert!(world.files("data/lake/events/_delta_log").len() < log.len());
+    assert_eq!(world.run("lake verify").code, Some(0));
+}
+
+/// While somebody waits to be alone in the writers' room, nobody enters it.
+#[test]
+fn a_prune_gives_up_where_a_batch_is_being_written_for_long_and_the_next_does_the_work() {
+    let world = shop();
+    world.write("data/lake/events/litter.parquet", "litter");
+    let writing = std::fs::File::open(world.path("data/lake/writers.lock")).expect("the lock is there");
+    writing.lock_shared().expect("nobody is alone");
+    let prune = format!("lake prune --now {LATER} --keep-versions 0s");
+    expect![[r#"
+        stderr: prune: all hours are kept; neither --retention nor topsell.toml says otherwise
+        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 bytes; the events table's files were being written all the time and are left for the next run
+        exit code 0
+    "#]].assert_eq(&world.run(&prune).whole());
+    assert!(world.path("data/lake/events/litter.parquet").exists());
+    world.write("more.csv", "ts,item_id\n2017-01-12T01:30:00Z,more\n");
+    assert_eq!(world.run("ingest more.csv").code, Some(0), "the door is open again");
+    drop(writing);
+    expect![[r#"
+        stderr: prune: all hours are kept; neither --retention nor topsell.toml says otherwise
+        stderr: prune: 1 unneeded file and 0 old rankings removed, 6 bytes
+        exit code 0
+    "#]].assert_eq(&world.run(&prune).whole());
+    assert!(!world.path("data/lake/events/litter.parquet").exists());
+}
+
 /// A sum that is old was the newest a moment ago, where batches are rare, and may be being read.
 #[test]
 fn a_sum_of_the_log_stays_for_an_hour_after_the_next_one_is_there() {
     let world = shop();
-    let store = Store::open(&world.path("data/lake")).expect("a folder can be named");
-    let lake = Lake::open(store).expect("the lake is there");
-    while lake.events().newest().expect("the log can be read").number() < 160 {
-        let newest = lake.events().newest().expect("the log can be read");
-        let commit = Commit { transactions: vec![("a".to_owned(), 1)], ..Commit::default() };
-        newest.commit(&commit).expect("the log can be written");
-    }
+    commit_until(&world, 160);
     let log = "data/lake/events/_delta_log";
     let sums = || -> Vec<String> {
         world.files(log).into_iter().filter(|name| name.ends_with(".checkpoint.parquet")).collect()
