@@ -202,7 +202,8 @@ fn write_compacted(compacted: &Compacted, doing: Doing, out: &mut dyn Write) -> 
 }
 
 fn write_pruned(pruned: &Pruned, doing: Doing, out: &mut dyn Write) -> io::Result<()> {
-    let Dropped { hours, files, rows } = pruned.dropped;
+    let Dropped { hours, files, rows } = &pruned.dropped;
+    let hours = hours.len() as u64;
     let would = if doing == Doing::Planning { "would be " } else { "" };
     match pruned.oldest.map(Hour::start) {
         None => {
@@ -213,8 +214,8 @@ fn write_pruned(pruned: &Pruned, doing: Doing, out: &mut dyn Write) -> io::Resul
             out,
             "prune: {} before {oldest} {would}dropped, {} in {}",
             counted(hours, "hour", "hours"),
-            counted(rows, "row", "rows"),
-            counted(files, "file", "files"),
+            counted(*rows, "row", "rows"),
+            counted(*files, "file", "files"),
         )?,
     }
     let files = counted(pruned.files, "unneeded file", "unneeded files");
@@ -263,9 +264,10 @@ fn write_verified(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
 pub fn answer(done: &Done, out: &mut dyn Write) -> io::Result<()> {
     let stats = match done {
         Done::Counted(stats) => stats,
-        Done::Compacted { compacted, .. } => {
+        Done::Compacted { compacted: Compacted { plan, .. }, .. }
+        | Done::Pruned { pruned: Pruned { plan, .. }, .. } => {
             // Names of others may hold anything that a terminal would obey.
-            return compacted.plan.iter().try_for_each(|line| writeln!(out, "{}", harmless(line)));
+            return plan.iter().try_for_each(|line| writeln!(out, "{}", harmless(line)));
         }
         _ => return Ok(()),
     };

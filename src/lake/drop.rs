@@ -8,10 +8,10 @@ use crate::table::{Commit, LiveFile, Outcome, Version};
 use crate::time::Hour;
 
 /// The hours to be dropped, and what they hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
     /// Hours of the clock.
-    pub hours: u64,
+    pub hours: BTreeSet<Hour>,
     pub files: u64,
     pub rows: u64,
 }
@@ -58,6 +58,6 @@ fn before(newest: &Version<'_>, oldest: Hour) -> Result<(Vec<LiveFile>, Dropped)
         }
     }
     let rows = removes.iter().map(|file| file.rows).sum();
-    let dropped = Dropped { hours: hours.len() as u64, files: removes.len() as u64, rows };
+    let dropped = Dropped { hours, files: removes.len() as u64, rows };
     Ok((removes, dropped))
 }

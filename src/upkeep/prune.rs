@@ -20,11 +20,13 @@ pub struct Keep {
 }
 
 /// What pruning comes to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// The oldest hour that is kept; none where all are.
     pub oldest: Option<Hour>,
     pub dropped: Dropped,
+    /// What is to go, a line each; only where that is all that was asked.
+    pub plan: Vec<String>,
     /// Files that no kept version of a table needs, and their bytes.
     pub files: u64,
     pub rankings: u64,
@@ -94,9 +96,16 @@ fn sweep(
         pruned.files += files;
         pruned.size_bytes += size_bytes;
     }
+    let unneeded = of_events.iter().chain(&of_rollups).flat_map(|sweep| sweep.data.iter().chain(&sweep.log));
+    let mut going: Vec<String> = unneeded.map(|file| file.path.clone()).collect();
     let rankings = snapshot::old_rankings(lake.store(), keep.rankings_since.micros() / 1_000)?;
     if doing == Doing::Applying {
         lake.store().remove(rankings.iter())?;
+    }
+    going.extend(rankings.iter().map(|file| file.path.clone()));
+    if doing == Doing::Planning {
+        let hours = pruned.dropped.hours.iter().map(|hour| format!("drop {}", hour.start()));
+        pruned.plan = hours.chain(going.iter().map(|path| format!("remove {path}"))).collect();
     }
     pruned.rankings = rankings.len() as u64;
     pruned.size_bytes += rankings.iter().map(|file| file.size_bytes).sum::<u64>();

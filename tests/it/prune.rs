@@ -52,6 +52,9 @@ fn hours_past_the_retention_go_with_their_sums_and_the_plan_says_which() {
     let world = shop();
     let before = world.files("data");
     expect![[r#"
+        stdout: drop 2017-01-12T01:00:00Z
+        stdout: drop 2017-01-12T22:00:00Z
+        stdout: drop 2017-01-12T23:00:00Z
         stderr: prune: 3 hours before 2017-01-13T00:00:00Z would be dropped, 6 rows in 6 files
         stderr: prune: 0 unneeded files and 0 old rankings would be removed, 0 bytes
         exit code 0
@@ -324,7 +327,8 @@ fn a_prune_gives_up_where_a_batch_is_being_written_for_long_and_the_next_does_th
         stderr: prune: all hours are kept; neither --retention nor topsell.toml says otherwise
         stderr: prune: 1 unneeded file and 0 old rankings removed, 6 bytes
         exit code 0
-    "#]].assert_eq(&world.run(&prune).whole());
+    "#]]
+    .assert_eq(&world.run(&prune).whole());
     assert!(!world.path("data/lake/events/litter.parquet").exists());
 }
 
