@@ -151,7 +151,7 @@ pub struct Ingest {
     pub batch_id: Option<String>,
     /// Take in again what was taken in before, by --batch-id or with the same content, in the place
     /// of what it brought then; all of an input or nothing
-    #[arg(long, conflicts_with = "ack")]
+    #[arg(long, conflicts_with_all = ["ack", "commit_every"])]
     pub force: bool,
     /// Bytes into which long inputs are cut, such as 64MiB; bounds the memory used, and is set
     /// for good when a lake is made
