@@ -15,6 +15,10 @@ use crate::table::{Commit, LiveFile, NewFile};
 use crate::time::{Date, Hour};
 use crate::trace::{Run, Stage};
 
+/// A day with more rows keeps all threads busy by itself, and holds so much of its ids and sums in
+/// memory that no other is summed meanwhile.
+const ROWS_OF_A_LARGE_DAY: u64 = 1_000_000;
+
 /// What a day comes to.
 struct DayOutcome {
     hours: u64,
@@ -41,9 +45,14 @@ pub(super) fn apply(
     run: &Run,
 ) -> Result<(Commit, Summary), RollupError> {
     let bulk = rollups.store.bulk(ROLLUPS)?;
-    let days: Result<Vec<DayOutcome>, RollupError> =
-        plan.days.par_iter().map(|day| apply_day(lake, rollups, day, &bulk, run)).collect();
-    let days = days?;
+    let (large, small): (Vec<&DayPlan>, Vec<&DayPlan>) =
+        plan.days.iter().partition(|day| day.rows() > ROWS_OF_A_LARGE_DAY);
+    let apply = |day: &&DayPlan| apply_day(lake, rollups, day, &bulk, run);
+    let days: Result<Vec<DayOutcome>, RollupError> = small.par_iter().map(apply).collect();
+    let mut days = days?;
+    for day in &large {
+        days.push(apply(day)?);
+    }
     bulk.finish()?;
     let mut summary = Summary::default();
     let mut commit = Commit {

@@ -88,6 +88,6 @@ impl Kept {
     /// Tells whether a row is the first copy of the version that counts.
     fn counts(&mut self, batch: &EventBatch, row: usize, settled: &Settled<'_>) -> bool {
         let Some(id) = batch.event_id(row).map(|id| settled.hasher.hash(id)) else { return true };
-        settled.disputes.get(&id).is_none_or(|dispute| dispute.is_won_by(batch, row)) && self.seen.insert(id)
+        settled.disputes.allow(&settled.hasher, id, batch, row) && self.seen.insert(id)
     }
 }

@@ -64,6 +64,14 @@ impl HourFile {
     }
 }
 
+impl DayPlan {
+    /// Returns how many event rows the planned hours have.
+    pub fn rows(&self) -> u64 {
+        let files = self.events.iter().filter(|file| self.hours.contains(&file.partition.hour));
+        files.map(|of| of.file.rows).sum()
+    }
+}
+
 impl Plan {
     /// Tells whether the rollups are up to date as they are.
     pub fn is_nothing(&self) -> bool {
@@ -72,11 +80,7 @@ impl Plan {
 
     /// Returns how many event rows will be read.
     pub fn rows(&self) -> u64 {
-        let files = self
-            .days
-            .iter()
-            .flat_map(|day| day.events.iter().filter(|file| day.hours.contains(&file.partition.hour)));
-        files.map(|of| of.file.rows).sum()
+        self.days.iter().map(DayPlan::rows).sum()
     }
 
     /// Returns how many hours will be summed anew.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lake::Lake;
 use crate::rollup::RollupError;
-use crate::rollup::conflicts::{Disputes, IdHasher, disputes};
+use crate::rollup::conflicts::{Disputes, IdHasher, Limits, disputes};
 use crate::rollup::plan::{DayPlan, HourFile};
 use crate::table::LiveFile;
 use crate::time::Hour;
@@ -25,14 +25,12 @@ pub(super) struct Settled<'a> {
 pub(super) fn settle<'a>(lake: &Lake, day: &'a DayPlan) -> Result<Settled<'a>, RollupError> {
     let hasher = IdHasher::default();
     let (asked, others) = parted(&day.events, &day.hours);
-    let mut disputes_of = disputes(lake, &asked, &others, &hasher)?;
-    let heard: BTreeSet<Hour> =
-        disputes_of.values().flat_map(|dispute| dispute.hours.iter().copied()).collect();
-    let further: BTreeSet<Hour> = heard.difference(&day.hours).copied().collect();
+    let mut disputes_of = disputes(lake, &asked, &others, &hasher, Limits::default())?;
+    let further: BTreeSet<Hour> = disputes_of.hours(day.date).difference(&day.hours).copied().collect();
     if !further.is_empty() {
         // What these hours dispute with the rest of the day stands as it was, but must be known.
         let (asked, others) = parted(&day.events, &further);
-        disputes_of.extend(disputes(lake, &asked, &others, &hasher)?);
+        disputes_of.extend(disputes(lake, &asked, &others, &hasher, Limits::default())?);
     }
     Ok(Settled { day, hours: day.hours.union(&further).copied().collect(), hasher, disputes: disputes_of })
 }
