@@ -114,7 +114,7 @@ struct Open<'a> {
 impl Open<'_> {
     /// Tells whether it may be held in memory; a single message always may.
     fn fits(&self, limit: u64) -> bool {
-        self.messages <= 1 || self.size_bytes <= limit
+        self.messages <= 1 || (self.size_bytes <= limit && !self.builder.is_full())
     }
 }
 
@@ -153,7 +153,7 @@ impl<'a> Desk<'a> {
 
     fn fresh(&self) -> Open<'a> {
         let limits = Limits::at(self.feed.arrived(), &self.options, self.settings, self.reading);
-        let builder = Builder::new("-", limits);
+        let builder = Builder::new("-", limits, self.limit);
         Open { builder, hasher: blake3::Hasher::new(), messages: 0, size_bytes: 0 }
     }
 
@@ -169,7 +169,7 @@ impl<'a> Desk<'a> {
             consumed_bytes: line.len() as u64,
             is_endless_line: false,
         };
-        self.reader.read(&slice, &mut into.builder);
+        self.reader.read(&slice, None, &mut into.builder);
     }
 
     fn commit(&mut self, open: Open<'a>) -> String {

@@ -13,6 +13,13 @@ use crate::time::{Hour, Timestamp, TimestampError};
 
 /// Bytes of a broken line that are kept with the reason.
 const MAX_KEPT_BYTES: usize = 16 << 20;
+/// Bytes that an event and a rejected line take in memory besides their texts, roughly.
+const BYTES_PER_EVENT: usize = 96;
+const BYTES_PER_REJECT: usize = 256;
+/// A part of a batch may be so many times as large in memory as a slice is on disk, as only lines
+/// shorter than those of any log are; but parts of less than this are not worth their files.
+const SLICES_PER_PART: u64 = 4;
+const MIN_PART_BYTES: u64 = 8 << 20;
 
 /// What a line is judged by that depends on the run.
 #[derive(Clone, Copy)]
@@ -69,7 +76,7 @@ pub struct Refusal {
     pub reason: String,
 }
 
-/// The events and rejects of one batch as they are read.
+/// The events and rejects of one batch, or of a part of one, as they are read.
 pub struct Builder<'a> {
     file: String,
     limits: Limits<'a>,
@@ -78,6 +85,9 @@ pub struct Builder<'a> {
     types: HashMap<String, u32>,
     /// For the catalogue's numbers of sets those of this batch.
     filed_under: HashMap<u32, u32>,
+    held_bytes: usize,
+    /// Bytes that are held before what was read is to be handed on.
+    most_bytes: u64,
 }
 
 /// What has been read of one batch.
@@ -102,8 +112,8 @@ impl Refusal {
 }
 
 impl Builder<'_> {
-    /// Returns an empty batch of the named input.
-    pub fn new<'a>(file: &str, limits: Limits<'a>) -> Builder<'a> {
+    /// Returns an empty batch of the named input, in a lake with slices of so many bytes.
+    pub fn new<'a>(file: &str, limits: Limits<'a>, slice_bytes: u64) -> Builder<'a> {
         Builder {
             file: file.to_owned(),
             limits,
@@ -111,12 +121,19 @@ impl Builder<'_> {
             path_sets: PathSets::default(),
             types: HashMap::new(),
             filed_under: HashMap::new(),
+            held_bytes: 0,
+            most_bytes: slice_bytes.saturating_mul(SLICES_PER_PART).max(MIN_PART_BYTES),
         }
     }
 
     /// Tells whether no line was read, good or bad.
     pub fn is_empty(&self) -> bool {
         self.read.events.is_empty() && self.read.rejects.is_empty()
+    }
+
+    /// Tells whether more of the batch would be more than is to be held in memory.
+    pub fn is_full(&self) -> bool {
+        self.held_bytes as u64 >= self.most_bytes
     }
 
     /// Returns what has been read.
@@ -138,6 +155,7 @@ impl Builder<'_> {
         let amount = amount(raw.amount)?;
         let event_type = self.event_type(raw.event_type)?;
         let path_set = self.path_set(&raw.categories, item_id)?;
+        self.held_bytes += BYTES_PER_EVENT + item_id.len() + event_id.map_or(0, str::len);
         self.read.events.push(&Event { ts, event_id, item_id, path_set, event_type, quantity, amount });
         Ok(())
     }
@@ -146,6 +164,7 @@ impl Builder<'_> {
     pub fn reject(&mut self, line: u64, refusal: Refusal, text: &[u8]) {
         let kept = &text[..text.len().min(MAX_KEPT_BYTES)];
         let utf8 = std::str::from_utf8(kept).ok();
+        self.held_bytes += BYTES_PER_REJECT + utf8.map_or(2 * kept.len(), str::len);
         self.read.rejects.push(Reject {
             file: self.file.clone(),
             line: Some(line),

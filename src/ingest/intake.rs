@@ -15,6 +15,8 @@ use crate::source::{Format, RowFile, Source, SourceError};
 use crate::time::Timestamp;
 use crate::trace::Run;
 
+/// Rows of Parquet that are read before it is asked whether there is room for more.
+const ROWS_AT_ONCE: u64 = 4_096;
 /// Why the last line of a stream that broke off is none.
 const TORN: &str = "the input ends in the middle of this line, or without a newline";
 
@@ -90,13 +92,21 @@ impl Intake<'_> {
                 Some(lines) => self.hand_over(Parsed::Known { input: self.number, lines })?,
                 None => {
                     let mut builder = self.builder();
-                    reader.read(&slice, &mut builder);
+                    let mut mark = reader.read(&slice, None, &mut builder);
+                    let has_parts = mark.is_some();
+                    while mark.is_some() {
+                        builder = self.hand_over_part(&id, builder)?;
+                        mark = reader.read(&slice, mark, &mut builder);
+                    }
                     if !torn.is_empty() {
                         let number =
                             slice.first_line + slice.bytes.iter().filter(|&&b| b == b'\n').count() as u64;
                         builder.reject(number, Refusal::line(TORN), &torn);
                     }
-                    self.hand_over_batch(id, builder)?;
+                    // What is left may be blank, but it is what commits the parts before it.
+                    if has_parts || !builder.is_empty() {
+                        self.hand_over_batch(id, builder)?;
+                    }
                 }
             }
         }
@@ -116,7 +126,14 @@ impl Intake<'_> {
                 continue;
             }
             let mut builder = self.builder();
-            reader.read(per_slice, &mut builder).map_err(Stop::Input)?;
+            let mut left = per_slice;
+            while left > 0 && !reader.is_done() {
+                if builder.is_full() {
+                    builder = self.hand_over_part(&id, builder)?;
+                }
+                reader.read(left.min(ROWS_AT_ONCE), &mut builder).map_err(Stop::Input)?;
+                left = left.saturating_sub(ROWS_AT_ONCE);
+            }
             self.hand_over_batch(id, builder)?;
         }
         Ok(())
@@ -146,22 +163,25 @@ impl Intake<'_> {
 
     fn builder(&self) -> Builder<'_> {
         let limits = Limits::at(self.now(), &self.options, self.settings, self.reading);
-        Builder::new(&self.input.name, limits)
+        Builder::new(&self.input.name, limits, self.slice_bytes())
+    }
+
+    /// Hands over the beginning of a batch and returns an empty builder for what is left of it.
+    fn hand_over_part(&self, id: &str, full: Builder<'_>) -> Result<Builder<'_>, Stop> {
+        self.hand_over(Parsed::Part(self.brought(id.to_owned(), full)))?;
+        Ok(self.builder())
     }
 
     fn hand_over_batch(&self, id: String, builder: Builder<'_>) -> Result<(), Stop> {
-        if builder.is_empty() {
-            return Ok(());
-        }
         // Part of a file that someone is still writing would count again with the whole of it.
         if self.input.is_spooled() && self.input.has_changed() {
             return Err(Stop::Changed);
         }
-        self.hand_over(self.brought(id, builder))
+        self.hand_over(Parsed::Batch(self.brought(id, builder)))
     }
 
-    fn brought(&self, id: String, builder: Builder<'_>) -> Parsed {
-        Parsed::Batch(Brought { input: self.number, id, read: builder.finish(), at: self.now() })
+    fn brought(&self, id: String, builder: Builder<'_>) -> Brought {
+        Brought { input: self.number, id, read: builder.finish(), at: self.now() }
     }
 
     fn hand_over(&self, parsed: Parsed) -> Result<(), Stop> {

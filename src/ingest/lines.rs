@@ -19,6 +19,13 @@ const MAX_LINE_BYTES: usize = 16 << 20;
 /// Bytes over which a quoted field may run on.
 const MAX_RECORD_BYTES: usize = 1 << 20;
 
+/// How far a slice has been read.
+pub struct Mark {
+    at: usize,
+    /// Number of the next line in the input.
+    number: u64,
+}
+
 /// Reads one input's slices, in order.
 pub struct LineReader<'a> {
     format: Format,
@@ -85,25 +92,39 @@ impl LineReader<'_> {
         Ok(())
     }
 
-    /// Reads a slice's records into a batch.
-    pub fn read(&mut self, slice: &Slice, into: &mut Builder<'_>) {
+    /// Reads a slice's records into a batch, from a mark on or from the beginning, and returns the
+    /// mark to go on from where the batch is full before the slice is at its end.
+    pub fn read(&mut self, slice: &Slice, from: Option<Mark>, into: &mut Builder<'_>) -> Option<Mark> {
         if slice.is_endless_line {
             let reason = format!("line is {} bytes long, longer than a whole slice", slice.consumed_bytes);
-            return into.reject(slice.first_line, Refusal::line(reason), &slice.bytes);
+            into.reject(slice.first_line, Refusal::line(reason), &slice.bytes);
+            return None;
         }
-        let is_start = slice.first_line == 1;
-        let mut rest = if is_start { without_bom(&slice.bytes) } else { &slice.bytes };
-        let mut number = slice.first_line;
-        if self.header_in == Some(slice.first_line) {
-            let header = self.fields.split(rest, rest.len()).unwrap_or(0);
-            number += lines_in(&rest[..header]);
-            rest = &rest[header..];
-        }
-        while !rest.is_empty() {
+        let Mark { mut at, mut number } = from.unwrap_or_else(|| self.first_record(slice));
+        while at < slice.bytes.len() {
+            if into.is_full() {
+                return Some(Mark { at, number });
+            }
+            let rest = &slice.bytes[at..];
             let consumed = self.read_record(rest, number, into);
             number += lines_in(&rest[..consumed]);
-            rest = &rest[consumed..];
+            at += consumed;
         }
+        None
+    }
+
+    fn first_record(&mut self, slice: &Slice) -> Mark {
+        let mut mark = Mark { at: 0, number: slice.first_line };
+        if slice.first_line == 1 {
+            mark.at = slice.bytes.len() - without_bom(&slice.bytes).len();
+        }
+        if self.header_in == Some(slice.first_line) {
+            let rest = &slice.bytes[mark.at..];
+            let header = self.fields.split(rest, rest.len()).unwrap_or(0);
+            mark.at += header;
+            mark.number += lines_in(&rest[..header]);
+        }
+        mark
     }
 
     /// Reads the record at the beginning of `rest` and returns how many bytes it took.

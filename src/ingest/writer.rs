@@ -16,6 +16,8 @@ const FIRST_REJECTS: usize = 5;
 /// What the reading half hands over.
 pub(super) enum Parsed {
     Batch(Brought),
+    /// The beginning of a batch that is too large to be held; the rest of it follows.
+    Part(Brought),
     /// A batch that is in already, with so many lines.
     Known {
         input: usize,
@@ -54,7 +56,7 @@ pub(super) struct Writer<'a> {
     planned: HashSet<String>,
     plan: &'a Plan,
     run: &'a Run,
-    /// An input that comes in as a whole or not at all, as far as it has come.
+    /// A batch, or an input that comes in as a whole or not at all, as far as it has come.
     open: Option<Open<'a>>,
     summary: Summary,
     /// For each input, how many batches were in already, and how many came in.
@@ -122,6 +124,7 @@ impl<'a> Writer<'a> {
         for parsed in receive {
             match parsed {
                 Parsed::Known { input, lines } => self.account_known(input, lines),
+                Parsed::Part(brought) => self.hold(brought)?,
                 Parsed::Batch(brought) if self.plan.is_whole(&self.options) => self.hold(brought)?,
                 Parsed::Batch(brought) => self.append(brought, self.options.known)?,
                 Parsed::End { input, outcome } => {
@@ -141,18 +144,20 @@ impl<'a> Writer<'a> {
         self.summary
     }
 
-    /// Brings one batch in.
+    /// Brings one batch in, or what is left of it.
     ///
     /// # Errors
     /// Fails where the lake does; nothing of the batch is then in, or counted.
     pub(super) fn append(&mut self, brought: Brought, known: Known) -> Result<(), LakeError> {
         let input = brought.input;
-        let mut open = self.begin()?;
-        open.add(brought)?;
-        self.commit(input, open, known)
+        self.hold(brought)?;
+        match self.open.take() {
+            Some(open) => self.commit(input, open, known),
+            None => Ok(()),
+        }
     }
 
-    /// Keeps a part of an input until all of it is there.
+    /// Keeps a part of a batch or of an input until all of it is there.
     fn hold(&mut self, brought: Brought) -> Result<(), LakeError> {
         let mut open = match self.open.take() {
             Some(open) => open,

@@ -12,6 +12,7 @@ mod jobs;
 mod kill;
 mod lake;
 mod mapping;
+mod memory;
 mod oracle;
 mod protocol;
 mod prune;

@@ -1,0 +1,174 @@
+//! Memory stays within bounds, whatever comes: bombs and false claims, under a limit of address
+//! space. Whoever needs more than that is ended by a failed allocation, and has no exit code.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::ingest::formats::{gzip, zstd};
+use crate::world::{Said, World};
+
+/// Above what an ingest of a few lines needs, and one slice of 64 MiB; far below any bomb.
+const LIMIT_KIB: usize = 384 << 10;
+const MIB: usize = 1 << 20;
+
+/// Something that is large once unpacked: a beginning, and so many times the same after it.
+struct Bomb {
+    head: &'static str,
+    piece: Vec<u8>,
+    times: usize,
+}
+
+impl Bomb {
+    fn of(head: &'static str, piece: &str, mebibytes: usize) -> Bomb {
+        Bomb { head, piece: piece.repeat(MIB / piece.len()).into_bytes(), times: mebibytes }
+    }
+
+    /// Packs it piece by piece; both compressions allow several parts, one behind the other.
+    fn packed(&self, pack: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+        [pack(self.head.as_bytes()), pack(&self.piece).repeat(self.times)].concat()
+    }
+}
+
+/// Runs the program within the limit, on standard input so many times the same.
+fn run(world: &World, arguments: &str, stdin: &[u8], times: usize) -> Said {
+    let arguments: Vec<&str> = ["--threads", "2"].into_iter().chain(arguments.split(' ')).collect();
+    let free = world.command(&arguments);
+    let mut limited = Command::new("/bin/sh");
+    limited.args(["-c", "ulimit -v \"$0\" && exec \"$@\"", &LIMIT_KIB.to_string()]);
+    limited.arg(free.get_program()).args(free.get_args()).env_clear();
+    limited.envs(free.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    // Each arena reserves 64 MiB of addresses, which is not memory that anything needs.
+    limited.env("MALLOC_ARENA_MAX", "1").current_dir(world.path("."));
+    limited.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = limited.spawn().expect("there is a shell");
+    let mut pipe = child.stdin.take().expect("standard input is a pipe");
+    let piece = stdin.to_vec();
+    // Whoever has had enough closes the pipe, which is its right.
+    let feeder = std::thread::spawn(move || (0..times).try_for_each(|_| pipe.write_all(&piece)).is_ok());
+    let output = child.wait_with_output().expect("the run ends");
+    feeder.join().expect("feeding does not panic");
+    Said {
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        code: output.status.code(),
+    }
+}
+
+/// Takes a bomb in as a file and as a stream, in large slices and in small ones.
+fn check(bomb: &Bomb, ending: &str, code: i32, words: &str) {
+    for (pack, packing, size) in
+        [(gzip as fn(&[u8]) -> Vec<u8>, "gz", "64MiB"), (zstd as fn(&[u8]) -> Vec<u8>, "zst", "64KiB")]
+    {
+        let packed = bomb.packed(pack);
+        assert!(packed.len() < bomb.times * MIB / 100, "a bomb is small: {} bytes", packed.len());
+        let file = format!("bomb.{ending}.{packing}");
+        for (input, stdin) in [(file.as_str(), &b""[..]), ("-", &packed)] {
+            let world = World::new();
+            world.write(&file, &packed);
+            let said = run(&world, &format!("ingest --slice-size {size} {input}"), stdin, 1);
+            assert_eq!(said.code, Some(code), "{input} {size}: {}", said.whole());
+            assert!(said.stderr.contains(words), "{input} {size}: {}", said.whole());
+        }
+    }
+}
+
+#[test]
+fn the_limit_is_one() {
+    let world = World::new();
+    world.write("log.csv", "ts,item_id\n1484388000,apple\n");
+    let said = run(&world, "ingest log.csv", b"", 0);
+    assert_eq!(said.code, Some(0), "there is room for an honest log: {}", said.whole());
+    let said = run(&world, "ingest --slice-size 1GiB --lake other -", "x".repeat(MIB).as_bytes(), 400);
+    assert_eq!(said.code, None, "a slice larger than the limit cannot be held: {}", said.whole());
+}
+
+#[test]
+fn a_bomb_of_zeros_costs_no_memory() {
+    check(&Bomb::of("", "\0", 256), "csv", 1, "the header has no column `ts`");
+}
+
+#[test]
+fn a_bomb_of_empty_lines_costs_no_memory() {
+    check(&Bomb::of("", "\n", 72), "csv", 0, "0 read");
+}
+
+#[test]
+fn an_endless_line_costs_no_memory() {
+    let one = "line is 268435468 bytes long, longer than a whole slice";
+    check(&Bomb::of("{\"ts\":1,\"a\":", "[[", 256), "ndjson", 4, one);
+}
+
+#[test]
+fn an_endless_quoted_field_costs_no_memory() {
+    check(&Bomb::of("ts,item_id\n1484388000,\"", "x", 256), "csv", 4, "longer than a whole slice");
+}
+
+/// Every rejected line was held with its reason until its slice was read: a slice of 64 MiB in which
+/// each line was one letter took 14 GB, and ended the machine rather than the run.
+#[test]
+fn a_slice_of_garbage_lines_is_accounted_for_without_being_held() {
+    let world = World::new();
+    let packed = Bomb::of("", "x\n", 4).packed(gzip);
+    let said = run(&world, "ingest --slice-size 4MiB --format ndjson -", &packed, 1);
+    let lines = 4 * MIB / 2;
+    assert_eq!(said.code, Some(4), "{}", said.whole());
+    let account =
+        format!("ingest: {lines} read = 0 accepted + 0 duplicate + {lines} rejected, 0 new batches");
+    assert!(said.stderr.contains(&account), "{}", said.whole());
+    let folder = world.path("data/lake/rejects");
+    let kept: usize = world
+        .files("data/lake/rejects")
+        .iter()
+        .map(|name| std::fs::read(folder.join(name)).expect("a listed file can be read"))
+        .map(|text| text.iter().filter(|&&byte| byte == b'\n').count())
+        .sum();
+    assert_eq!(kept, lines, "each is kept with its reason");
+}
+
+#[test]
+fn a_batch_of_many_short_lines_is_one_batch_in_one_commit() {
+    let world = World::new();
+    let bomb = Bomb::of("ts,item_id\n", "1,a\n1,b\nx\n\n\n\n\n\n\n", 4);
+    let packed = bomb.packed(gzip);
+    let said = run(&world, "ingest --slice-size 16MiB --format csv -", &packed, 1);
+    let thirds = 4 * MIB / 16;
+    let account = format!(
+        "ingest: {} read = {} accepted + 0 duplicate + {thirds} rejected, 1 new batch\n",
+        3 * thirds,
+        2 * thirds
+    );
+    assert!(said.stderr.ends_with(&account), "{}", said.whole());
+    let again = run(&world, "ingest --format csv -", &packed, 1);
+    assert!(again.stderr.contains(&format!(" {} duplicate", 3 * thirds)), "{}", again.whole());
+    assert_eq!(run(&world, "rank --no-decay --window 500000h --max-lookback 500000h", b"", 0).code, Some(0));
+    let shown = world.run("show --format csv");
+    assert!(shown.stdout.contains(&format!(",a,{0},{0},{0},", thirds)), "{}", shown.whole());
+}
+
+/// The part of a batch behind its last full part may be blank, and yet the parts must come in.
+#[test]
+fn a_batch_that_fills_a_part_to_the_line_comes_in_whole() {
+    for lines in [172_960, 172_961, 172_962] {
+        let world = World::new();
+        world.write("log.csv", format!("ts,item_id\n{}\n\n", "1,a\n".repeat(lines)));
+        let said = run(&world, "ingest --slice-size 4MiB log.csv", b"", 0);
+        let account = format!("{lines} read = {lines} accepted + 0 duplicate + 0 rejected, 1 new batch\n");
+        assert!(said.stderr.ends_with(&account), "{}", said.whole());
+        let again = run(&world, "ingest log.csv", b"", 0);
+        assert!(again.stderr.contains(&format!(" {lines} duplicate")), "{}", again.whole());
+    }
+}
+
+#[test]
+fn a_message_without_an_end_is_held_to_the_length_of_a_line() {
+    let world = World::new();
+    let endless = "x".repeat(MIB);
+    let said = run(&world, "ingest --ack rsyslog -", endless.as_bytes(), 256);
+    assert_eq!((said.stdout.as_str(), said.code), ("OK\n", Some(0)), "{}", said.whole());
+    assert!(said.stderr.starts_with("left out: 1 message"), "{}", said.whole());
+    // With an end, at last, it is one rejected line.
+    let ended = format!("{}\n", "x".repeat(40 * MIB));
+    let said = run(&world, "ingest --ack rsyslog -", ended.as_bytes(), 1);
+    assert_eq!((said.stdout.as_str(), said.code), ("OK\nOK\n", Some(4)), "{}", said.whole());
+    assert!(said.stderr.contains("at most 16777216 are taken"), "{}", said.whole());
+}
