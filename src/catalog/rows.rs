@@ -10,7 +10,9 @@ use csv_core::ReadRecordResult;
 use crate::catalog::{CATEGORY, CatalogError, CatalogFile, ITEM_ID, NAME};
 use crate::columns::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, NotText, Wanted};
 use crate::event::RawCategories;
-use crate::source::{Format, Place, Source, SourceError, format_of_name, open_file, reading_failed};
+use crate::source::{
+    Format, MAX_COLUMNS, Place, Source, SourceError, format_of_name, open_file, reading_failed,
+};
 use crate::trace::Run;
 
 /// Bytes that one line may have.
@@ -196,7 +198,7 @@ impl Lines {
             number: 0,
             width: 0,
             bytes: vec![0; 4_096],
-            ends: vec![0; 64],
+            ends: Vec::new(),
         }
     }
 
@@ -241,15 +243,22 @@ impl Lines {
         if !self.line.ends_with(b"\n") {
             self.line.push(b'\n');
         }
-        // No field of a line is longer than the line, and each ends at one of its bytes.
+        let most = if self.width == 0 { MAX_COLUMNS } else { self.width };
+        // No field of a line is longer than the line.
         self.bytes.resize(self.bytes.len().max(self.line.len()), 0);
-        self.ends.resize(self.ends.len().max(self.line.len()), 0);
+        self.ends.resize(most + 1, 0);
         self.splitter.reset();
         let (result, read, _, fields) =
             self.splitter.read_record(&self.line, &mut self.bytes, &mut self.ends);
         let is_whole = self.line[read..].iter().all(|byte| matches!(byte, b'\n' | b'\r'));
         match result {
             ReadRecordResult::Record if is_whole => Ok(fields),
+            ReadRecordResult::OutputEndsFull if self.width == 0 => {
+                Err(format!("the header has more than {MAX_COLUMNS} columns"))
+            }
+            ReadRecordResult::OutputEndsFull => {
+                Err(format!("row has more fields than the header, which has {}", self.width))
+            }
             _ => Err("a quote opens in this row and does not close; a row is one line".to_owned()),
         }
     }

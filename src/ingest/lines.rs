@@ -12,7 +12,7 @@ use crate::ingest::fields::{
 };
 use crate::ingest::json;
 use crate::ingest::slices::Slice;
-use crate::source::{Format, Mapping, Place};
+use crate::source::{Format, MAX_COLUMNS, Mapping, Place};
 
 /// Bytes that one line may have.
 const MAX_LINE_BYTES: usize = 16 << 20;
@@ -73,7 +73,10 @@ impl LineReader<'_> {
         if bytes.starts_with(b"{") {
             return Err("begins like NDJSON; say --format ndjson".to_owned());
         }
-        self.fields.split(bytes, bytes.len()).ok_or("has a header whose quotes do not close")?;
+        self.fields.split(bytes, bytes.len(), MAX_COLUMNS).map_err(|unsplit| match unsplit {
+            Unsplit::Open => "has a header whose quotes do not close".to_owned(),
+            Unsplit::TooManyFields => format!("line 1: the header has more than {MAX_COLUMNS} columns"),
+        })?;
         let names: Vec<String> =
             self.fields.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
         self.width = names.len();
@@ -120,7 +123,7 @@ impl LineReader<'_> {
         }
         if self.header_in == Some(slice.first_line) {
             let rest = &slice.bytes[mark.at..];
-            let header = self.fields.split(rest, rest.len()).unwrap_or(0);
+            let header = self.fields.split(rest, rest.len(), MAX_COLUMNS).unwrap_or(0);
             mark.at += header;
             mark.number += lines_in(&rest[..header]);
         }
@@ -166,13 +169,19 @@ impl LineReader<'_> {
     ) -> Result<usize, Refusal> {
         let consumed = match memchr::memchr(b'"', &rest[..line_end]) {
             None => {
-                self.fields.split_plain(without_line_end(&rest[..line_end]));
+                self.fields.split_plain(without_line_end(&rest[..line_end]), self.width);
                 line_end
             }
             Some(_) => self
                 .fields
-                .split(&rest[..rest.len().min(MAX_RECORD_BYTES.max(line_end))], rest.len())
-                .ok_or_else(|| Refusal::line("a quote opens in this line and does not close"))?,
+                .split(&rest[..rest.len().min(MAX_RECORD_BYTES.max(line_end))], rest.len(), self.width)
+                .map_err(|unsplit| match unsplit {
+                    Unsplit::Open => Refusal::line("a quote opens in this line and does not close"),
+                    Unsplit::TooManyFields => Refusal::line(format!(
+                        "line has more fields than the header, which has {}",
+                        self.width
+                    )),
+                })?,
         };
         if self.fields.len() != self.width {
             let (has, wants) = (self.fields.len(), self.width);
@@ -205,6 +214,13 @@ impl LineReader<'_> {
         })?;
         Ok(consumed)
     }
+}
+
+/// Why the beginning of a text cannot be split into the fields of a record.
+enum Unsplit {
+    /// A quote opens and does not close.
+    Open,
+    TooManyFields,
 }
 
 /// Splits records into fields, keeping its buffers from one to the next.
@@ -240,25 +256,29 @@ impl FieldSplitter {
         (0..self.width).map(|at| self.field(at))
     }
 
-    /// Splits a line that has no quotes.
-    fn split_plain(&mut self, line: &[u8]) {
+    /// Splits a line that has no quotes; of its fields so many are kept, and all are counted.
+    fn split_plain(&mut self, line: &[u8], most: usize) {
         self.ends.clear();
         self.bytes.clear();
+        self.width = 0;
         let mut start = 0;
         for end in memchr::memchr_iter(self.delimiter, line).chain(std::iter::once(line.len())) {
-            self.bytes.extend_from_slice(&line[start..end]);
-            self.ends.push(self.bytes.len());
+            if self.width < most {
+                self.bytes.extend_from_slice(&line[start..end]);
+                self.ends.push(self.bytes.len());
+            }
             start = end + 1;
+            self.width += 1;
         }
-        self.width = self.ends.len();
     }
 
     /// Splits the record at the beginning of `input`, which shows all or part of the `available`
-    /// bytes, and returns how many bytes it took; none where a quote opens and does not close.
-    fn split(&mut self, input: &[u8], available: usize) -> Option<usize> {
+    /// bytes, and returns how many bytes it took. A record that has more than so many fields is not
+    /// read to its end: lines that each leave a quote open would all be read again for each of them.
+    fn split(&mut self, input: &[u8], available: usize, most: usize) -> Result<usize, Unsplit> {
         self.reader.reset();
         self.bytes.resize(self.bytes.capacity().max(4_096), 0);
-        self.ends.resize(self.ends.capacity().max(64), 0);
+        self.ends.resize(most + 1, 0);
         let (mut consumed, mut written, mut ended) = (0, 0, 0);
         loop {
             let (result, read, wrote, ends) = self.reader.read_record(
@@ -271,23 +291,25 @@ impl FieldSplitter {
             ended += ends;
             match result {
                 ReadRecordResult::OutputFull => self.bytes.resize(self.bytes.len() * 2, 0),
-                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
+                ReadRecordResult::OutputEndsFull if input[..consumed].contains(&b'\n') => {
+                    return Err(Unsplit::Open);
+                }
+                ReadRecordResult::OutputEndsFull => return Err(Unsplit::TooManyFields),
                 ReadRecordResult::InputEmpty if input.len() == available && closes(input) => {}
-                ReadRecordResult::InputEmpty => return None,
+                ReadRecordResult::InputEmpty | ReadRecordResult::End => return Err(Unsplit::Open),
                 ReadRecordResult::Record => break,
-                ReadRecordResult::End => return None,
             }
         }
         self.width = ended;
         let is_one_line = memchr::memchr(b'\n', &input[..consumed]).is_none_or(|at| at + 1 >= consumed);
         if !is_one_line && !is_well_quoted(&input[..consumed], self.delimiter) {
-            return None;
+            return Err(Unsplit::Open);
         }
         // The next record's line end may be two bytes, of which the splitter took one.
         if input[..consumed].ends_with(b"\r") && input.get(consumed) == Some(&b'\n') {
             consumed += 1;
         }
-        Some(consumed)
+        Ok(consumed)
     }
 }
 

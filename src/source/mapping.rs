@@ -22,6 +22,9 @@ const ASSUME_UTC: &str = "assume_utc";
 const SHOWN_COLUMNS: usize = 20;
 const SHOWN_CHARS: usize = 200;
 
+/// Columns that a header may have: more are no header, but would fill the memory with names.
+pub const MAX_COLUMNS: usize = 16_384;
+
 /// The columns that were named for some of a form's fields; the others keep their own names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {

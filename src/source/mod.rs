@@ -14,7 +14,7 @@ use std::path::Path;
 use crate::store::spool;
 use crate::trace::{Run, Stage};
 
-pub use mapping::{Key, Mapping, MappingError, Place};
+pub use mapping::{Key, MAX_COLUMNS, Mapping, MappingError, Place};
 pub use tagged::{Tagged, tagged_record};
 pub use unpack::reading_failed;
 

@@ -103,6 +103,17 @@ fn an_endless_quoted_field_costs_no_memory() {
     check(&Bomb::of("ts,item_id\n1484388000,\"", "x", 256), "csv", 4, "longer than a whole slice");
 }
 
+#[test]
+fn a_header_of_commas_alone_costs_no_memory() {
+    // Shorter than a slice, so that it is read as a header.
+    let world = World::new();
+    let bomb = Bomb::of("ts,item_id", ",", 60);
+    world.write("bomb.csv.gz", [bomb.packed(gzip), gzip(b"\n1484388000,apple\n")].concat());
+    let said = run(&world, "ingest bomb.csv.gz", b"", 0);
+    assert_eq!(said.code, Some(1), "{}", said.whole());
+    assert!(said.stderr.contains("line 1: the header has more than 16384 columns"), "{}", said.whole());
+}
+
 /// Every rejected line was held with its reason until its slice was read: a slice of 64 MiB in which
 /// each line was one letter took 14 GB, and ended the machine rather than the run.
 #[test]
@@ -156,6 +167,42 @@ fn a_batch_that_fills_a_part_to_the_line_comes_in_whole() {
         assert!(said.stderr.ends_with(&account), "{}", said.whole());
         let again = run(&world, "ingest log.csv", b"", 0);
         assert!(again.stderr.contains(&format!(" {lines} duplicate")), "{}", again.whole());
+    }
+}
+
+/// Each line of these opens a quote that only the next line closes, and so opens another: read as
+/// one record each to the end, a file of a megabyte took minutes, one of a slice days.
+#[test]
+fn lines_that_each_leave_a_quote_open_are_read_once() {
+    let world = World::new();
+    let lines = 300_000;
+    world.write("log.csv", format!("ts,item_id\n{}1484388000,apple\n", "x\",\"y\n".repeat(lines)));
+    let said = run(&world, "ingest log.csv", b"", 0);
+    assert_eq!(said.code, Some(4), "{}", said.whole());
+    let account = format!("{} read = 1 accepted + 0 duplicate + {lines} rejected", lines + 1);
+    assert!(said.stderr.contains(&account), "{}", said.whole());
+}
+
+#[test]
+fn a_catalogue_bomb_is_refused_by_its_first_line() {
+    for (piece, words) in [("\0", "longer than 16777216 bytes"), (",", "more than 16384 columns")] {
+        for (pack, name) in
+            [(gzip as fn(&[u8]) -> Vec<u8>, "items.csv.gz"), (zstd as fn(&[u8]) -> Vec<u8>, "items.csv.zst")]
+        {
+            let world = World::new();
+            let mebibytes = if piece == "," { 15 } else { 256 };
+            let head = if piece == "," { "item_id,category,name" } else { "" };
+            world.write(name, Bomb::of(head, piece, mebibytes).packed(pack));
+            world.write("log.csv", "ts,item_id\n1484388000,apple\n");
+            let said = run(&world, &format!("ingest log.csv --catalog {name}"), b"", 0);
+            assert_eq!(said.code, Some(1), "{}", said.whole());
+            assert!(said.stderr.contains(&format!("error: the catalogue {name}:1: ")), "{}", said.whole());
+            assert!(said.stderr.contains(words), "{}", said.whole());
+            assert_eq!(world.run("ingest log.csv").code, Some(0));
+            let said = run(&world, &format!("rank --catalog {name}"), b"", 0);
+            assert_eq!(said.code, Some(1), "{}", said.whole());
+            assert!(said.stderr.contains(words), "{}", said.whole());
+        }
     }
 }
 
