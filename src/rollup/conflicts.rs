@@ -294,7 +294,7 @@ mod tests {
     use crate::columns::{EventCopy, encode_events};
     use crate::event::{Event, Events};
     use crate::lake::{HourPartition, hive_folder, partition_map};
-    use crate::store::Store;
+    use crate::store::temporary;
     use crate::table::{Commit, NewFile};
     use crate::time::Timestamp;
 
@@ -331,8 +331,7 @@ mod tests {
 
     #[test]
     fn neither_passes_nor_readings_matter() {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let store = Store::open(folder.path()).expect("a folder can be named");
+        let (store, _folder) = temporary();
         let lake = Lake::open_or_create(store, None).expect("a lake can be made");
         // 0 and 1 are disputed within an hour, 2 to 4 between two; 9 came twice the same.
         add(&lake, 7, &[(0, 2), (0, 1), (1, 5), (1, 6), (2, 1), (3, 1), (4, 1), (8, 1)]);

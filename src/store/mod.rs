@@ -237,3 +237,10 @@ fn sync_file_system(folder: &File) -> std::io::Result<()> {
 fn sync_file_system(_folder: &File) -> std::io::Result<()> {
     Ok(())
 }
+
+/// Returns a store in a folder of its own, for tests; the folder goes with the handle beside it.
+#[cfg(test)]
+pub(crate) fn temporary() -> (Store, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    (Store::open(folder.path()).expect("a folder can be named"), folder)
+}
