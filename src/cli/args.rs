@@ -124,9 +124,10 @@ pub struct Ingest {
     #[arg(long, value_name = "TIME|LINES")]
     pub commit_every: Vec<String>,
     /// Answer each message on standard input when it is on disk, as the sender asks
-    #[arg(long, value_enum, value_name = "SENDER", conflicts_with_all = ["commit_every", "spool", "dry_run"])]
+    #[arg(long, value_enum, value_name = "SENDER", conflicts_with_all = ["commit_every", "spool", "settle", "dry_run"])]
     pub ack: Option<Sender>,
-    /// Exit with 0 where lines or files were rejected; they are kept and told all the same
+    /// Exit with 0 where lines or some of the files were rejected; they are kept and told all the
+    /// same
     #[arg(long)]
     pub lenient: bool,
     /// Format of the inputs; told by their names unless given, of standard input by its content

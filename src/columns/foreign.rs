@@ -5,9 +5,15 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Field, Float32Type, Float64Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType,
+};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::Type as PhysicalType;
+use parquet::schema::types::TypePtr;
 
 use crate::columns::ColumnsError;
 use crate::columns::parquet_file::plain_options;
@@ -80,7 +86,12 @@ impl ForeignFile {
     /// # Errors
     /// Fails where the file is no Parquet.
     pub fn open(file: File) -> Result<ForeignFile, ColumnsError> {
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, plain_options())?;
+        let mut footer = ArrowReaderMetadata::load(&file, plain_options())?;
+        if let Some(schema) = in_microseconds(&footer) {
+            let options = plain_options().with_schema(Arc::new(schema));
+            footer = ArrowReaderMetadata::try_new(Arc::clone(footer.metadata()), options)?;
+        }
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer);
         let fields = builder.parquet_schema().root_schema().get_fields();
         let columns = fields.iter().map(|field| field.name().to_owned()).collect();
         Ok(ForeignFile { builder, columns })
@@ -110,6 +121,24 @@ impl ForeignFile {
         let reader = self.builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?;
         Ok(ForeignRows { reader, wanted, rows })
     }
+}
+
+/// Returns the file's columns with its 96-bit moments in microseconds, where it has any: in
+/// nanoseconds, as they would come, the years before 1677 and after 2262 wrap around to others.
+fn in_microseconds(footer: &ArrowReaderMetadata) -> Option<Schema> {
+    let roots = footer.parquet_schema().root_schema().get_fields();
+    let is_wide = |of: &TypePtr| of.is_primitive() && of.get_physical_type() == PhysicalType::INT96;
+    if !roots.iter().any(is_wide) {
+        return None;
+    }
+    let fields = footer.schema().fields().iter().zip(roots).map(|(field, root)| match is_wide(root) {
+        true => {
+            let moment = DataType::Timestamp(TimeUnit::Microsecond, None);
+            Field::new(field.name(), moment, field.is_nullable())
+        }
+        false => field.as_ref().clone(),
+    });
+    Some(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 impl Wanted {
@@ -171,13 +200,16 @@ impl ForeignBatch {
         }
     }
 
-    /// Returns a row's field as a log would have it; none where it is null or the column is one
-    /// of lists.
+    /// Returns a row's field as a log would have it; none where it is null.
     ///
     /// # Errors
-    /// The value is no text.
+    /// The value is no text, a list for one.
     pub fn text(&self, column: usize, row: usize) -> Result<Option<&str>, NotText> {
-        let Column::Text(texts, original) = &self.columns[column] else { return Ok(None) };
+        let (texts, original) = match &self.columns[column] {
+            Column::Text(texts, original) => (texts, original),
+            Column::List(lists) if lists.is_valid(row) => return Err(NotText),
+            _ => return Ok(None),
+        };
         if texts.is_valid(row) {
             return Ok(Some(texts.value(row)));
         }
@@ -243,6 +275,12 @@ fn time_column(column: &ArrayRef) -> Result<ArrayRef, ColumnsError> {
 /// programs turn integers with gaps into floats.
 fn text_column(column: &ArrayRef) -> Result<StringArray, ColumnsError> {
     if column.data_type().is_floating() {
+        if *column.data_type() != DataType::Float64 {
+            // In their own fewest digits: as a wider float they would get some that were never there.
+            let floats = cast(column, &DataType::Float32)?;
+            let floats = floats.as_primitive::<Float32Type>();
+            return Ok(floats.iter().map(|v| v.filter(|v| !v.is_nan()).map(|v| v.to_string())).collect());
+        }
         let floats = cast(column, &DataType::Float64)?;
         let floats: &Float64Array = floats.as_primitive::<Float64Type>();
         // Not-a-number is how those programs write that there is none.

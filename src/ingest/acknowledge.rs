@@ -80,6 +80,7 @@ pub fn acknowledge(
         lake.keep_failures(&failed)?;
     }
     summary.inputs = 1;
+    summary.filed = reading.catalog.map(|_| summary.filed.unwrap_or(0));
     summary.failures = failed;
     summary.unanswered = unanswered;
     summary.was_stopped = feed.was_stopped();

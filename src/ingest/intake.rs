@@ -6,7 +6,7 @@ use crate::ingest::builder::{Builder, Limits, Refusal};
 use crate::ingest::feed::Feed;
 use crate::ingest::lines::LineReader;
 use crate::ingest::rows::{RowReader, rows_per_slice};
-use crate::ingest::slices::{Pieces, Slice, Slices, last_whole_record_end};
+use crate::ingest::slices::{Pieces, Slice, Slices};
 use crate::ingest::sources::{Input, Plan};
 use crate::ingest::writer::{Brought, Parsed};
 use crate::ingest::{Options, Reading};
@@ -110,7 +110,7 @@ impl Intake<'_> {
                 }
             }
         }
-        Ok(())
+        self.must_be_whole()
     }
 
     fn take_rows(&self, file: RowFile) -> Result<(), Stop> {
@@ -135,6 +135,17 @@ impl Intake<'_> {
                 left = left.saturating_sub(ROWS_AT_ONCE);
             }
             self.hand_over_batch(id, builder)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a stream that was left before its end where only all of it may come in.
+    fn must_be_whole(&self) -> Result<(), Stop> {
+        let was_stopped = self.stream().is_some_and(Feed::was_stopped);
+        if was_stopped && self.plan.is_whole(&self.options) {
+            return Err(Stop::Input(
+                "was stopped before its end; nothing of it is in, send it again".to_owned(),
+            ));
         }
         Ok(())
     }
@@ -194,5 +205,5 @@ fn cut_torn(slice: &mut Slice) -> Vec<u8> {
     if slice.is_endless_line || slice.bytes.ends_with(b"\n") {
         return Vec::new();
     }
-    slice.bytes.split_off(last_whole_record_end(&slice.bytes, true).unwrap_or(0))
+    slice.bytes.split_off(memchr::memrchr(b'\n', &slice.bytes).map_or(0, |at| at + 1))
 }

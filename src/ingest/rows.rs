@@ -131,7 +131,12 @@ impl<'a> Row<'a> {
         let levels = self.levels()?;
         let categories = match (self.path_set(CATEGORIES)?, self.path_set(CATEGORY)?) {
             (Some(set), _) | (None, Some(set)) => RawCategories::Set(set),
-            (None, None) if levels.is_empty() => RawCategories::Text(self.text(CATEGORY)?.unwrap_or("")),
+            // A column of paths as texts serves under either name.
+            (None, None) if levels.is_empty() => match self.text(CATEGORIES)?.filter(|text| !text.is_empty())
+            {
+                Some(text) => RawCategories::Text(text),
+                None => RawCategories::Text(self.text(CATEGORY)?.unwrap_or("")),
+            },
             (None, None) => RawCategories::Levels(&levels),
         };
         into.accept(&RawEvent {

@@ -19,6 +19,9 @@ use crate::source::{Format, format_of_name};
 use crate::store::{is_gone, set_aside};
 use crate::time::Timestamp;
 
+/// Where files go that are in, and those that failed; no log is called so.
+const DONE: &str = "done";
+const FAILED: &str = "failed";
 /// What the names of files end in that someone is still writing.
 const UNFINISHED: [&str; 5] = [".tmp", ".part", ".partial", ".swp", "~"];
 
@@ -76,7 +79,7 @@ pub fn plan_spool(folder: &Path, format: Option<Format>, now: Timestamp, settle_
         // What leads nowhere is an input too: one that fails.
         let meta = std::fs::metadata(&path).ok();
         let changed = meta.clone().or_else(|| std::fs::symlink_metadata(&path).ok());
-        if path.is_dir() {
+        if path.is_dir() || [DONE, FAILED].contains(&name.as_str()) {
             continue;
         } else if name.starts_with(['.', '_']) {
             plan.pass_over(&path, "it is hidden");
@@ -123,8 +126,8 @@ impl Spool {
     /// Says why it cannot be moved; it is then where it was.
     pub(super) fn put(&self, file: &Path, place: Place) -> Result<bool, String> {
         let name = match place {
-            Place::Done => "done",
-            Place::Failed => "failed",
+            Place::Done => DONE,
+            Place::Failed => FAILED,
         };
         let moved = set_aside(file, &self.folder.join(name));
         Ok(moved.map_err(|e| format!("{}: cannot be moved to {name}: {e}", file.display()))?.is_some())

@@ -124,8 +124,10 @@ impl<'a> Writer<'a> {
         for parsed in receive {
             match parsed {
                 Parsed::Known { input, lines } => self.account_known(input, lines),
-                Parsed::Part(brought) => self.hold(brought)?,
-                Parsed::Batch(brought) if self.plan.is_whole(&self.options) => self.hold(brought)?,
+                Parsed::Part(brought) => self.hold(brought, self.options.known)?,
+                Parsed::Batch(brought) if self.plan.is_whole(&self.options) => {
+                    self.hold(brought, self.options.known)?;
+                }
                 Parsed::Batch(brought) => self.append(brought, self.options.known)?,
                 Parsed::End { input, outcome } => {
                     self.close(input, &outcome)?;
@@ -150,7 +152,7 @@ impl<'a> Writer<'a> {
     /// Fails where the lake does; nothing of the batch is then in, or counted.
     pub(super) fn append(&mut self, brought: Brought, known: Known) -> Result<(), LakeError> {
         let input = brought.input;
-        self.hold(brought)?;
+        self.hold(brought, known)?;
         match self.open.take() {
             Some(open) => self.commit(input, open, known),
             None => Ok(()),
@@ -158,10 +160,10 @@ impl<'a> Writer<'a> {
     }
 
     /// Keeps a part of a batch or of an input until all of it is there.
-    fn hold(&mut self, brought: Brought) -> Result<(), LakeError> {
+    fn hold(&mut self, brought: Brought, known: Known) -> Result<(), LakeError> {
         let mut open = match self.open.take() {
             Some(open) => open,
-            None => self.begin()?,
+            None => self.begin(known)?,
         };
         open.add(brought)?;
         self.open = Some(open);
@@ -177,7 +179,7 @@ impl<'a> Writer<'a> {
         let mut open = match (open, &self.plan.batch_id) {
             (Some(open), _) => open,
             // Known, or without any line; under a name, it may take the place of one that had some.
-            (None, Some(_)) if self.batches[input].0 == 0 => self.begin()?,
+            (None, Some(_)) if self.batches[input].0 == 0 => self.begin(self.options.known)?,
             (None, _) => return Ok(()),
         };
         if let Some(id) = &self.plan.batch_id {
@@ -186,9 +188,9 @@ impl<'a> Writer<'a> {
         self.commit(input, open, self.options.known)
     }
 
-    fn begin(&self) -> Result<Open<'a>, LakeError> {
+    fn begin(&self, known: Known) -> Result<Open<'a>, LakeError> {
         Ok(Open {
-            append: self.target().map(Lake::append).transpose()?,
+            append: self.target().map(|lake| lake.append(known)).transpose()?,
             ids: BTreeSet::new(),
             accepted: 0,
             rejected: 0,
@@ -199,9 +201,14 @@ impl<'a> Writer<'a> {
     }
 
     fn commit(&mut self, input: usize, open: Open<'_>, known: Known) -> Result<(), LakeError> {
+        let source = &self.plan.inputs[input];
+        if source.is_spooled() && source.has_changed() {
+            // The next run takes it; what is in by then would count again with the whole of it.
+            return Ok(());
+        }
         let Open { append, ids, accepted, rejected, filed, first_rejects, at } = open;
         let appended = match append {
-            Some(append) => append.commit(known, at.micros() / 1_000)?,
+            Some(append) => append.commit(at.micros() / 1_000)?,
             None => self.planned(&ids, known, accepted, rejected)?,
         };
         let batches = ids.len() as u64;
@@ -214,9 +221,11 @@ impl<'a> Writer<'a> {
                 self.summary.batches += batches;
                 self.run.count(Count::BatchesCommitted, batches);
             }
-            Appended::Replaced => {
-                self.summary.replaced += batches;
-                self.run.count(Count::BatchesReplaced, batches);
+            Appended::Replaced { added } => {
+                self.summary.replaced += batches - added;
+                self.summary.batches += added;
+                self.run.count(Count::BatchesReplaced, batches - added);
+                self.run.count(Count::BatchesCommitted, added);
             }
             Appended::Nothing => {}
         }
@@ -244,13 +253,14 @@ impl<'a> Writer<'a> {
         accepted: u64,
         rejected: u64,
     ) -> Result<Appended, LakeError> {
-        let mut are_known = false;
+        let mut added = 0;
         for id in ids {
             let in_lake = self.lake.map_or(Ok(None), |lake| lake.known_batch(id))?;
-            are_known |= in_lake.is_some() || (accepted > 0 && !self.planned.insert(id.clone()));
+            let is_known = in_lake.is_some() || (accepted > 0 && !self.planned.insert(id.clone()));
+            added += u64::from(!is_known);
         }
-        Ok(match (are_known, known) {
-            (true, Known::Replace) => Appended::Replaced,
+        Ok(match (added < ids.len() as u64, known) {
+            (true, Known::Replace) => Appended::Replaced { added },
             (true, Known::Skip) => Appended::Known { lines: accepted + rejected },
             _ if accepted == 0 => Appended::Nothing,
             _ => Appended::Committed,

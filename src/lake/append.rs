@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use crate::event::Events;
 use crate::lake::records::{reject_lines, rejects_of, rejects_path};
 use crate::lake::replace::Remainders;
-use crate::lake::{Lake, LakeError, Reject, WRITERS};
+use crate::lake::{Lake, LakeError, Reject, WRITERS, unique_name};
 use crate::store::Stay;
 use crate::table::{Commit, LiveFile, NewFile, Outcome, Version};
 
@@ -36,8 +36,8 @@ pub enum Known {
 pub enum Appended {
     /// The batches are in.
     Committed,
-    /// They are in, instead of what they brought before.
-    Replaced,
+    /// They are in, instead of what they brought before; so many had brought nothing.
+    Replaced { added: u64 },
     /// Every line was rejected, so there was nothing to bring in.
     Nothing,
     /// They were in already, with so many lines.
@@ -51,8 +51,11 @@ pub struct Append<'a> {
     lake: &'a Lake,
     /// Until the commit nothing names the files, and whoever sweeps must know them from litter.
     _writing: Stay,
+    known: Known,
     adds: Vec<NewFile>,
     batches: BTreeMap<String, Lines>,
+    /// Rejects that lie beside those of what may be replaced, and where they are to lie.
+    aside: Vec<(String, String)>,
 }
 
 /// What a batch's lines came to.
@@ -90,9 +93,10 @@ impl Lake {
     ///
     /// # Errors
     /// Fails where the lake's folder does.
-    pub fn append(&self) -> Result<Append<'_>, LakeError> {
+    pub fn append(&self, known: Known) -> Result<Append<'_>, LakeError> {
         let _writing = self.store.enter(WRITERS)?;
-        Ok(Append { lake: self, _writing, adds: Vec::new(), batches: BTreeMap::new() })
+        let (adds, batches, aside) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Ok(Append { lake: self, _writing, known, adds, batches, aside })
     }
 }
 
@@ -112,8 +116,16 @@ impl Append<'_> {
         lines.accepted += events.len() as u64;
         lines.rejected += rejects.len() as u64;
         if !rejects.is_empty() {
-            self.lake.store.put(&rejects_path(id, lines.reject_files), reject_lines(rejects))?;
+            let path = rejects_path(id, lines.reject_files);
             lines.reject_files += 1;
+            if self.known == Known::Replace {
+                // Those of the batch that stands stay as long as it does.
+                let aside = format!("{path}.{}", unique_name());
+                self.lake.store.put(&aside, reject_lines(rejects))?;
+                self.aside.push((aside, path));
+            } else {
+                self.lake.store.put(&path, reject_lines(rejects))?;
+            }
         }
         Ok(())
     }
@@ -122,12 +134,14 @@ impl Append<'_> {
     ///
     /// # Errors
     /// Fails where the disk does; the table is then as it was before.
-    pub fn commit(self, known: Known, now_ms: i64) -> Result<Appended, LakeError> {
+    pub fn commit(mut self, now_ms: i64) -> Result<Appended, LakeError> {
+        let known = self.known;
         if self.adds.is_empty() && known != Known::Replace {
             // A batch of which nothing could be read is not in: read rightly, it may come again.
             return Ok(Appended::Nothing);
         }
-        let ids: Vec<&str> = self.batches.keys().map(String::as_str).collect();
+        let names: Vec<String> = self.batches.keys().cloned().collect();
+        let ids: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut remainders = Remainders::of(&ids);
         for _ in 0..MAX_TRIES {
             // Asked of the very version that is committed on: who brings the same batch in between
@@ -144,14 +158,18 @@ impl Append<'_> {
                 (removes, adds) = self.lake.without_batches(&mut remainders, newest.files()?, adds)?;
             }
             if adds.is_empty() && removes.is_empty() {
+                self.settle_rejects();
                 return Ok(Appended::Nothing);
             }
+            let unknown = lines.iter().filter(|known| known.is_none()).count() as u64;
             let replaces = !removes.is_empty();
-            let new_batches = if replaces { 0 } else { lines.iter().filter(|known| known.is_none()).count() };
-            let commit = self.commit_of(&newest, new_batches as u64, adds, removes, now_ms)?;
+            // Rows without a known id are those of ids that the log has forgotten.
+            let is_forgotten = replaces && unknown == ids.len() as u64;
+            let added = if is_forgotten { 0 } else { unknown };
+            let commit = self.commit_of(&newest, added, adds, removes, now_ms)?;
             if let Outcome::Committed(_) = newest.commit(&commit)? {
-                self.forget_old_rejects();
-                return Ok(if replaces { Appended::Replaced } else { Appended::Committed });
+                self.settle_rejects();
+                return Ok(if replaces { Appended::Replaced { added } } else { Appended::Committed });
             }
         }
         Err(LakeError::Contended { tries: MAX_TRIES })
@@ -191,12 +209,25 @@ impl Append<'_> {
         })
     }
 
-    /// Removes what was noted of lines that the batches no longer have.
-    fn forget_old_rejects(&self) {
+    /// Puts the rejects in their place, and removes those of lines that the batches no longer have.
+    fn settle_rejects(&mut self) {
+        // What is in is in: a note that cannot be moved is still a note, and no failure.
+        for (aside, path) in self.aside.drain(..) {
+            let _ = self.lake.store.rename(&aside, &path);
+        }
         for (id, lines) in &self.batches {
-            // What is in is in: an old note that cannot be removed makes no failure of it.
             let stale = rejects_of(&self.lake.store, id, lines.reject_files);
-            stale.iter().for_each(|path| drop(self.lake.store.delete(path)));
+            // The last first: who is killed on the way leaves no gap that would hide the others.
+            stale.iter().rev().for_each(|path| drop(self.lake.store.delete(path)));
+        }
+    }
+}
+
+impl Drop for Append<'_> {
+    /// Leaves nothing beside the rejects of a batch that stands after all.
+    fn drop(&mut self) {
+        for (aside, _) in &self.aside {
+            let _ = self.lake.store.delete(aside);
         }
     }
 }

@@ -15,10 +15,12 @@ pub fn tagged_record(line: &str) -> Option<Tagged<'_>> {
         return None;
     }
     line.match_indices(": [").find_map(|(at, opening)| {
-        let (time, record) = line[at + opening.len()..].split_once(',')?;
-        let record = record.trim_start();
-        let is_time = time.starts_with(|c: char| c.is_ascii_digit())
-            && time.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        // Only as far as the time goes: a line of many openings is read once, not once for each.
+        let rest = &line[at + opening.len()..];
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (time, record) = rest.split_at(end);
+        let record = record.strip_prefix(',')?.trim_start();
+        let is_time = time.starts_with(|c: char| c.is_ascii_digit());
         (is_time && record.starts_with('{')).then_some(Tagged { time, record })
     })
 }

@@ -75,6 +75,16 @@ impl Store {
         Ok(found)
     }
 
+    /// Gives a file another name, replacing what had it.
+    ///
+    /// # Errors
+    /// Names the file; it then has its old name.
+    pub fn rename(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        let (at, new) = (self.absolute(from)?, self.absolute(to)?);
+        let renamed = self.runtime.block_on(self.durable.rename(&at, &new));
+        renamed.map_err(|e| StoreError::new(&self.shown(from), e))
+    }
+
     /// Removes a file; one that is not there is as good as removed.
     ///
     /// # Errors

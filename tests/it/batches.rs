@@ -280,6 +280,38 @@ fn rejects_go_when_the_batch_comes_in_without_them() {
     assert_eq!(world.files("data/lake/rejects"), [""; 0]);
 }
 
+/// By content alone, the slices that changed are others than those that were in: they are added.
+#[test]
+fn a_forced_input_that_was_in_in_part_says_what_was_replaced_and_what_added() {
+    let world = World::new();
+    let lines: String = (0..4_000).map(|n| format!("2017-01-14T10:00:00Z,item{n},Food,1\n")).collect();
+    world.write("a.csv", format!("{HEADER}{lines}"));
+    world.write("b.csv", format!("{HEADER}{lines}2017-01-14T10:00:00Z,more,Food,1\n"));
+    world.run("ingest --slice-size 64KiB a.csv");
+    expect![[r#"
+        stderr: added: 1 batch was not in before, under this name or content; nothing was replaced by it
+        stderr: ingest: 4001 read = 4001 accepted + 0 duplicate + 0 rejected, 1 new batch, 2 batches replaced
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("ingest --force b.csv").whole());
+}
+
+/// What was rejected of the batch that stands once went with the input that did not come in.
+#[test]
+fn a_forced_input_that_fails_leaves_the_rejects_of_the_one_that_stands() {
+    let world = World::new();
+    world.write("good.csv", format!("{}never,pear,Toys,2\n", log("apple", 1)));
+    world.run("ingest --batch-id day good.csv");
+    let rejects = world.records("rejects");
+    let bad = gzip(format!("{HEADER}{}", "never,plum,Toys,2\n".repeat(200_000)).as_bytes());
+    world.write("cut.csv.gz", &bad[..bad.len() - 20]);
+    let said = world.run("ingest --batch-id day --force cut.csv.gz");
+    assert_eq!(said.code, Some(1), "{}", said.whole());
+    let left = world.records("rejects");
+    assert!(rejects.iter().all(|reject| left.contains(reject)), "{left:?}");
+    assert!(!world.files("data/lake/rejects").iter().any(|name| name.contains("day.ndjson.")));
+}
+
 #[test]
 fn names_that_no_batch_can_have_are_refused() {
     let world = World::new();

@@ -2,6 +2,7 @@
 
 pub mod formats;
 mod lines;
+mod shapes;
 
 use expect_test::expect;
 use serde_json::json;
@@ -107,7 +108,8 @@ fn the_help_says_what_a_log_looks_like() {
         stdout:           - rsyslog: The omprog module with confirmMessages="on", with or without useTransactions
         stdout: 
         stdout:       --lenient
-        stdout:           Exit with 0 where lines or files were rejected; they are kept and told all the same
+        stdout:           Exit with 0 where lines or some of the files were rejected; they are kept and told all the
+        stdout:           same
         stdout: 
         stdout:       --format <FORMAT>
         stdout:           Format of the inputs; told by their names unless given, of standard input by its content

@@ -94,6 +94,39 @@ fn a_signal_commits_what_the_pipe_holds() {
     }
 }
 
+/// What came of it once took the name, or the place of the whole, and the rest was known ever after.
+#[test]
+fn a_signal_leaves_nothing_of_a_stream_that_comes_in_whole_or_not_at_all() {
+    let world = World::new();
+    let mut child = Held::start(&world, "ingest --batch-id day -");
+    wait_until("the run has begun", || world.path("data/lake/events/_delta_log").exists());
+    child.write("ts,item_id\n2017-01-14T10:00:00Z,a\n2017-01-14T10:00:00Z,b\n");
+    child.signal("-TERM");
+    let (said, status) = child.end();
+    expect![[r#"
+        failed: -: was stopped before its end; nothing of it is in, send it again
+        stopped: by a signal; what had come by then was taken
+        ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 1 of 1 input failed
+    "#]]
+    .assert_eq(&said);
+    assert_eq!(status.code(), Some(1));
+    let whole = "ts,item_id\n2017-01-14T10:00:00Z,a\n2017-01-14T10:00:00Z,b\n2017-01-14T10:00:00Z,c\n";
+    let said = world.run_with(&["ingest", "--batch-id", "day", "-"], whole.as_bytes());
+    assert!(said.stderr.contains("3 read = 3 accepted"), "{}", said.whole());
+}
+
+/// A quote in the middle of a field once made one line of all that followed, where the end was torn.
+#[test]
+fn a_stray_quote_costs_no_other_line_where_a_stream_is_stopped() {
+    let world = World::new();
+    let mut child = Held::start(&world, "ingest -");
+    wait_until("the run has begun", || world.path("data/lake/events/_delta_log").exists());
+    child.write("ts,item_id\n2017-01-14T10:00:00Z,5\" pipe\n2017-01-14T10:00:00Z,a\n2017-01-14T10:0");
+    child.signal("-TERM");
+    let (said, _) = child.end();
+    assert!(said.contains("3 read = 2 accepted + 0 duplicate + 1 rejected"), "{said}");
+}
+
 #[test]
 fn a_second_signal_ends_the_process_at_once() {
     let world = World::new();
