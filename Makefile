@@ -32,9 +32,11 @@ bench: $(VENV)/bench
 	$(CARGO) build --release --locked
 	$(VENV)/bin/python tests/bench/bench.py $(BENCH)
 
-# Kills thousands of runs at random moments; the checks kill a few dozen.
+# Kills thousands of runs at random moments, and feeds every reader thousands of inputs of chance;
+# the checks kill a few dozen and try a few hundred.
 soak:
 	TOPSELL_KILL_ROUNDS=2000 PROPTEST_CASES=500 $(CARGO) test --locked --test it -- kill:: oracle::
+	TOPSELL_FUZZ_CASES=2000 $(CARGO) test --locked --test it -- --nocapture arbitrary::
 
 # Reads both tables with readers that are not ours and compares the sums: of the demo's lake, and of
 # one with a hundred and more commits behind it, merged and pruned.

@@ -1,17 +1,132 @@
-//! Bytes of chance, and good logs with changes of chance: never a panic, and the account holds.
+//! Bytes of chance, and good bytes with changes of chance, wherever the program reads: never a
+//! panic, an exit code that is documented, and the account holds.
+//!
+//! `TOPSELL_FUZZ_CASES` says how many cases of each property to try; the default is short. Each
+//! property says at its end how much it tried.
+
+mod described;
+mod lakes;
+mod logs;
+mod streams;
+
+use std::cell::Cell;
+use std::fmt::Debug;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::ingest::formats::{gzip, purchases_as_parquet, zstd};
-use crate::world::{Said, World};
+use crate::ingest::formats::{gzip, zstd};
+use crate::world::Said;
 
-const FORMATS: [&str; 4] = ["csv", "tsv", "ndjson", "parquet"];
-
-/// A change of a log: at so many thousandths of it, something is put in the place of some bytes.
+/// A change of something: at so many thousandths of it, something is put in the place of some bytes.
 type Change = (usize, usize, Vec<u8>);
 
+/// How a good file becomes a bad one.
+#[derive(Clone, Debug)]
+enum Harm {
+    Bytes(Vec<u8>),
+    Changes(Vec<Change>),
+    /// Changes before it is packed, and changes after.
+    Packed {
+        is_gzip: bool,
+        before: Vec<Change>,
+        after: Vec<Change>,
+    },
+}
+
+impl Harm {
+    fn done_to(&self, good: Vec<u8>) -> Vec<u8> {
+        match self {
+            Harm::Bytes(bytes) => bytes.clone(),
+            Harm::Changes(changes) => changed(good, changes),
+            Harm::Packed { is_gzip, before, after } => {
+                let whole = changed(good, before);
+                changed(if *is_gzip { gzip(&whole) } else { zstd(&whole) }, after)
+            }
+        }
+    }
+}
+
+fn changes(of: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Change>> {
+    let telling: &[&[u8]] =
+        &[b"", b"\"", b"\n", b"\r", b",", b"\0", b"\xff", b"{", b"[", b"%", b"|", b"//", b"9999", b"-"];
+    let put = prop_oneof![prop::sample::select(telling).prop_map(<[u8]>::to_vec), vec(any::<u8>(), 0..4)];
+    vec((0..1_000_usize, 0..4_usize, put), of)
+}
+
+/// Changes a plain file, or replaces it.
+fn harm() -> impl Strategy<Value = Harm> {
+    prop_oneof![
+        1 => vec(any::<u8>(), 0..200).prop_map(Harm::Bytes),
+        3 => changes(1..6).prop_map(Harm::Changes),
+    ]
+}
+
+/// Changes a file, packed or not, or replaces it.
+fn harm_or_packing() -> impl Strategy<Value = Harm> {
+    let packed = (any::<bool>(), changes(0..4), changes(0..4));
+    prop_oneof![
+        3 => harm(),
+        1 => packed.prop_map(|(is_gzip, before, after)| Harm::Packed { is_gzip, before, after }),
+    ]
+}
+
+fn changed(mut whole: Vec<u8>, changes: &[Change]) -> Vec<u8> {
+    for (place, length, put) in changes {
+        let at = whole.len() * place / 1_000;
+        let until = whole.len().min(at + length);
+        whole.splice(at..until, put.iter().copied());
+    }
+    whole
+}
+
+/// Checks so many cases, each of which says how many bytes it tried.
+#[expect(clippy::print_stdout, reason = "whoever asks with --nocapture is told how much was tried")]
+fn try_cases<T: Debug>(
+    what: &str,
+    cases: u32,
+    strategy: impl Strategy<Value = T>,
+    check: impl Fn(T) -> Result<usize, TestCaseError>,
+) {
+    let wanted = std::env::var("TOPSELL_FUZZ_CASES").ok().and_then(|text| text.parse().ok());
+    let cases = wanted.unwrap_or(cases);
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
+    let (tried, bytes) = (Cell::new(0_u64), Cell::new(0));
+    let outcome = TestRunner::new(config).run(&strategy, |case| {
+        let size = check(case)?;
+        tried.set(tried.get() + 1);
+        bytes.set(bytes.get() + size as u64);
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{what}: {failure}");
+    }
+    assert_eq!(tried.get(), u64::from(cases), "{what}: every case was tried");
+    println!("{what}: {} cases, {} bytes", tried.get(), bytes.get());
+}
+
+/// Checks that a run has ended in one of these ways, and not by a panic.
+fn ended(said: &Said, codes: &[i32]) -> Result<(), TestCaseError> {
+    let is_good = said.code.is_some_and(|code| codes.contains(&code));
+    prop_assert!(is_good && !said.stderr.contains("panicked"), "{}", said.whole());
+    Ok(())
+}
+
+/// Returns the four numbers of an ingest's summary, after a check that they add up.
+fn account(said: &Said) -> Result<[u64; 4], TestCaseError> {
+    let numbers = said.stderr.lines().find(|line| line.starts_with("ingest: ")).and_then(|line| {
+        let number = |before: &str| line.split_once(before)?.0.rsplit(' ').next()?.parse().ok();
+        Some([number(" read")?, number(" accepted")?, number(" duplicate")?, number(" rejected")?])
+    });
+    let Some([read, accepted, duplicate, rejected]) = numbers else {
+        return Err(TestCaseError::fail(format!("there is no summary: {}", said.whole())));
+    };
+    prop_assert_eq!(read, accepted + duplicate + rejected, "{}", said.whole());
+    Ok([read, accepted, duplicate, rejected])
+}
+
+/// Returns a log of a few events that are read without a complaint.
 fn good_log(format: &str) -> Vec<u8> {
     let csv = "ts,event_id,item_id,category,event_type,quantity,amount\r\n\
         2017-01-14T10:00:00Z,1,apple,Food/Fruit|Gifts,purchase,1,1.50\n\
@@ -23,104 +138,19 @@ fn good_log(format: &str) -> Vec<u8> {
         "ndjson" => {
             br#"{"ts":"2017-01-14T10:00:00Z","event_id":"1","item_id":"apple","category":"Food/Fruit"}
 {"ts":1484388000,"item_id":7,"categories":[["Food","Fruit"],["Gifts"]],"quantity":-1,"amount":1.5e3}
+shop.web: [1484388000.123456789, {"item_id":"pear","category":["Food","Fruit"]}]
+{"date":"2017-01-14 10:00:00.123456","item_id":"plum","quantity":2.0}
 "#
             .to_vec()
         }
-        _ => purchases_as_parquet(),
+        _ => crate::ingest::formats::purchases_as_parquet(),
     }
 }
 
-fn changes() -> impl Strategy<Value = Vec<Change>> {
-    let telling: &[&[u8]] =
-        &[b"", b"\"", b"\n", b"\r", b",", b"\0", b"\xff", b"{", b"[", b"%", b"|", b"//", b"9999", b"-"];
-    let put = prop_oneof![prop::sample::select(telling).prop_map(<[u8]>::to_vec), vec(any::<u8>(), 0..4)];
-    vec((0..1_000_usize, 0..4_usize, put), 1..6)
-}
-
-fn changed(mut log: Vec<u8>, changes: Vec<Change>) -> Vec<u8> {
-    for (place, length, put) in changes {
-        let at = log.len() * place / 1_000;
-        let until = log.len().min(at + length);
-        log.splice(at..until, put);
-    }
-    log
-}
-
-/// Returns the four numbers of the summary.
-fn account(said: &Said) -> Option<[u64; 4]> {
-    let line = said.stderr.lines().find(|line| line.starts_with("ingest: "))?;
-    let number = |before: &str| line.split_once(before)?.0.rsplit(' ').next()?.parse().ok();
-    Some([number(" read")?, number(" accepted")?, number(" duplicate")?, number(" rejected")?])
-}
-
-/// Takes bytes in as a file and from standard input; `lines` is how many must be accounted for,
-/// where that is known.
-fn check(world: &World, format: &str, bytes: &[u8], lines: Option<u64>) -> Result<(), TestCaseError> {
-    let name = format!("log.{format}");
-    world.write(&name, bytes);
-    let from_file = world.run(&format!("ingest {name}"));
-    let again = world.run_with(&["ingest", "--format", format, "-"], bytes);
-    for said in [&from_file, &again] {
-        prop_assert!(matches!(said.code, Some(0 | 1 | 4)), "{}", said.whole());
-        let Some([read, accepted, duplicate, rejected]) = account(said) else {
-            return Err(TestCaseError::fail(format!("there is no summary: {}", said.whole())));
-        };
-        prop_assert_eq!(read, accepted + duplicate + rejected, "{}", said.whole());
-        prop_assert!(lines.is_none_or(|lines| lines == read), "{:?} lines: {}", lines, said.whole());
-        let is_whole = rejected == 0 && !said.stderr.contains("failed: ");
-        prop_assert_eq!(said.code == Some(0), is_whole, "{}", said.whole());
-    }
-    // Only an input of which nothing could be read is read again, with nothing to show for it.
-    let [_, first, ..] = account(&from_file).unwrap_or_default();
-    let [_, accepted, _, rejected] = account(&again).unwrap_or_default();
-    prop_assert_eq!(accepted, 0, "what was taken in once stays: {}", again.whole());
-    prop_assert!(rejected == 0 || first == 0, "and is not looked at again: {}", again.whole());
-    Ok(())
-}
-
-/// Counts the lines of NDJSON, each of which must be accounted for.
-fn lines_to_account_for(format: &str, bytes: &[u8]) -> Option<u64> {
+/// Counts the lines of plain NDJSON, each of which must be accounted for.
+fn json_lines(bytes: &[u8]) -> Option<u64> {
     let is_packed = bytes.starts_with(&[0x1f, 0x8b]) || bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
     let lines = bytes.split(|&byte| byte == b'\n');
     let told = lines.filter(|line| !line.iter().all(u8::is_ascii_whitespace)).count() as u64;
-    (format == "ndjson" && !is_packed).then_some(told)
-}
-
-fn run_cases(cases: u32, strategy: impl Strategy<Value = (usize, Vec<u8>)>) {
-    let worlds = FORMATS.map(|_| World::new());
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
-    let outcome = runner.run(&strategy, |(format, bytes)| {
-        let lines = lines_to_account_for(FORMATS[format], &bytes);
-        check(&worlds[format], FORMATS[format], &bytes, lines)
-    });
-    if let Err(failure) = outcome {
-        panic!("{failure}");
-    }
-    for world in worlds {
-        let said = world.run("rank --window 365d");
-        assert!(matches!(said.code, Some(0 | 1 | 5)), "what came in can be ranked: {}", said.whole());
-    }
-}
-
-#[test]
-fn bytes_of_chance_never_end_in_a_panic() {
-    run_cases(40, (0..FORMATS.len(), vec(any::<u8>(), 0..200)));
-}
-
-#[test]
-fn changed_logs_never_end_in_a_panic_and_are_accounted_for() {
-    let logs = (0..FORMATS.len(), changes());
-    run_cases(100, logs.prop_map(|(format, changes)| (format, changed(good_log(FORMATS[format]), changes))));
-}
-
-#[test]
-fn changed_packed_logs_never_end_in_a_panic() {
-    let logs = (0..FORMATS.len(), any::<bool>(), changes());
-    run_cases(
-        40,
-        logs.prop_map(|(format, is_gzip, changes)| {
-            let log = good_log(FORMATS[format]);
-            (format, changed(if is_gzip { gzip(&log) } else { zstd(&log) }, changes))
-        }),
-    );
+    (!is_packed).then_some(told)
 }
