@@ -1,13 +1,15 @@
 //! Other people's Parquet: the columns that are wanted of any file, as fields.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringViewArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Field, Float32Type, Float64Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType,
 };
+use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -66,7 +68,7 @@ enum Column {
     Time(ArrayRef),
     List(ArrayRef),
     /// As texts, and as it came.
-    Text(StringArray, ArrayRef),
+    Text(StringViewArray, ArrayRef),
 }
 
 /// A value is there, and is no text: bytes that are not UTF-8, say.
@@ -86,11 +88,12 @@ impl ForeignFile {
     /// # Errors
     /// Fails where the file is no Parquet.
     pub fn open(file: File) -> Result<ForeignFile, ColumnsError> {
-        let mut footer = ArrowReaderMetadata::load(&file, plain_options())?;
-        if let Some(schema) = in_microseconds(&footer) {
-            let options = plain_options().with_schema(Arc::new(schema));
-            footer = ArrowReaderMetadata::try_new(Arc::clone(footer.metadata()), options)?;
-        }
+        let footer = ArrowReaderMetadata::load(&file, plain_options())?;
+        let roots = footer.parquet_schema().root_schema().get_fields();
+        let fields = footer.schema().fields().iter().zip(roots);
+        let viewed = Schema::new(fields.map(|(field, root)| viewed(field, root)).collect::<Vec<_>>());
+        let options = plain_options().with_schema(Arc::new(viewed));
+        let footer = ArrowReaderMetadata::try_new(Arc::clone(footer.metadata()), options)?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer);
         let fields = builder.parquet_schema().root_schema().get_fields();
         let columns = fields.iter().map(|field| field.name().to_owned()).collect();
@@ -121,24 +124,6 @@ impl ForeignFile {
         let reader = self.builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?;
         Ok(ForeignRows { reader, wanted, rows })
     }
-}
-
-/// Returns the file's columns with its 96-bit moments in microseconds, where it has any: in
-/// nanoseconds, as they would come, the years before 1677 and after 2262 wrap around to others.
-fn in_microseconds(footer: &ArrowReaderMetadata) -> Option<Schema> {
-    let roots = footer.parquet_schema().root_schema().get_fields();
-    let is_wide = |of: &TypePtr| of.is_primitive() && of.get_physical_type() == PhysicalType::INT96;
-    if !roots.iter().any(is_wide) {
-        return None;
-    }
-    let fields = footer.schema().fields().iter().zip(roots).map(|(field, root)| match is_wide(root) {
-        true => {
-            let moment = DataType::Timestamp(TimeUnit::Microsecond, None);
-            Field::new(field.name(), moment, field.is_nullable())
-        }
-        false => field.as_ref().clone(),
-    });
-    Some(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 impl Wanted {
@@ -196,7 +181,7 @@ impl ForeignBatch {
                 ForeignTime::Micros(column.as_primitive::<TimestampMicrosecondType>().value(row))
             }
             DataType::Int64 => ForeignTime::Epoch(column.as_primitive::<Int64Type>().value(row)),
-            _ => ForeignTime::Text(column.as_string::<i32>().value(row)),
+            _ => ForeignTime::Text(column.as_string_view().value(row)),
         }
     }
 
@@ -230,15 +215,23 @@ impl ForeignBatch {
             return Ok(None);
         }
         let values = list.value(row);
-        let paths: Result<Vec<String>, CategoryError> = match values.as_list_opt::<i32>() {
+        // A set while it grows: a list may repeat a path as often as it likes.
+        let mut paths = BTreeSet::new();
+        match values.as_list_opt::<i32>() {
             Some(inner) => {
-                let levels = (0..inner.len()).map(|at| strings(&inner.value(at)));
-                let levels = levels.collect::<Result<Vec<_>, NotText>>()?;
-                levels.iter().map(|levels| encode_levels(levels.iter().map(String::as_str))).collect()
+                for at in 0..inner.len() {
+                    let levels = views(&inner.value(at)).map_err(|_| NotText)?;
+                    let levels = levels.iter().collect::<Option<Vec<&str>>>().ok_or(NotText)?;
+                    paths.insert(encode_levels(levels)?);
+                }
             }
-            None => strings(&values)?.iter().map(|path| check_path(path)).collect(),
-        };
-        Ok(Some(paths.and_then(PathSet::of)?))
+            None => {
+                for path in &views(&values).map_err(|_| NotText)? {
+                    paths.insert(check_path(path.ok_or(NotText)?)?);
+                }
+            }
+        }
+        Ok(Some(PathSet::of(paths.into_iter().collect())?))
     }
 }
 
@@ -254,9 +247,39 @@ impl From<CategoryError> for BadPaths {
     }
 }
 
-fn strings(values: &ArrayRef) -> Result<Vec<String>, NotText> {
-    let texts = cast(values, &DataType::Utf8).map_err(|_| NotText)?;
-    texts.as_string::<i32>().iter().map(|text| text.map(str::to_owned).ok_or(NotText)).collect()
+/// Returns a column with its texts as views: a name that a dictionary has once, and a million rows
+/// repeat, is then held once, however long it is.
+///
+/// Moments of 96 bits come in microseconds: in nanoseconds the years before 1677 and after 2262
+/// would wrap around to others.
+fn viewed(field: &Arc<Field>, root: &TypePtr) -> Field {
+    let is_wide = root.is_primitive() && root.get_physical_type() == PhysicalType::INT96;
+    let of = match field.data_type() {
+        _ if is_wide => DataType::Timestamp(TimeUnit::Microsecond, None),
+        of => texts_viewed(of),
+    };
+    field.as_ref().clone().with_data_type(of)
+}
+
+fn texts_viewed(of: &DataType) -> DataType {
+    match of {
+        DataType::Utf8 => DataType::Utf8View,
+        DataType::Binary => DataType::BinaryView,
+        DataType::List(of) => {
+            let viewed = texts_viewed(of.data_type());
+            DataType::List(Arc::new(of.as_ref().clone().with_data_type(viewed)))
+        }
+        of => of.clone(),
+    }
+}
+
+/// Returns a column's texts; null where it holds no text.
+fn views(column: &ArrayRef) -> Result<StringViewArray, ArrowError> {
+    let texts = match column.data_type() {
+        DataType::Utf8View | DataType::BinaryView => cast(column, &DataType::Utf8View)?,
+        _ => cast(&cast(column, &DataType::Utf8)?, &DataType::Utf8View)?,
+    };
+    Ok(texts.as_string_view().clone())
 }
 
 /// Returns a column of moments as microseconds, of integers as they are, of anything else as text.
@@ -273,7 +296,7 @@ fn time_column(column: &ArrayRef) -> Result<ArrayRef, ColumnsError> {
 
 /// Returns a column as texts; floats that are whole numbers lose their point, since other
 /// programs turn integers with gaps into floats.
-fn text_column(column: &ArrayRef) -> Result<StringArray, ColumnsError> {
+fn text_column(column: &ArrayRef) -> Result<StringViewArray, ColumnsError> {
     if column.data_type().is_floating() {
         if *column.data_type() != DataType::Float64 {
             // In their own fewest digits: as a wider float they would get some that were never there.
@@ -289,6 +312,5 @@ fn text_column(column: &ArrayRef) -> Result<StringArray, ColumnsError> {
             .map(|value| value.filter(|v| !v.is_nan()).map(|v| format!("{v}")))
             .collect());
     }
-    let texts = cast(column, &DataType::Utf8)?;
-    Ok(texts.as_string::<i32>().clone())
+    Ok(views(column)?)
 }

@@ -104,11 +104,17 @@ pub fn check_path(text: &str) -> Result<String, CategoryError> {
 /// # Errors
 /// Says what is wrong with the levels.
 pub fn encode_levels<'a>(levels: impl IntoIterator<Item = &'a str>) -> Result<String, CategoryError> {
-    let encoded: Vec<String> = levels
-        .into_iter()
-        .map(|level| level.replace('%', "%25").replace('/', "%2F").replace('|', "%7C"))
-        .collect();
-    check_path(&encoded.join("/"))
+    let mut path = String::new();
+    for (at, level) in levels.into_iter().enumerate() {
+        if at > 0 {
+            path.push('/');
+        }
+        path.push_str(&level.replace('%', "%25").replace('/', "%2F").replace('|', "%7C"));
+        if path.len() > MAX_ID_BYTES {
+            return Err(CategoryError::TooLong);
+        }
+    }
+    check_path(&path)
 }
 
 /// Returns the path's top-level category, then each longer part of it, then the path itself.

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 use crate::trace::Run;
 
 /// Rows of Parquet that are read before it is asked whether there is room for more.
-const ROWS_AT_ONCE: u64 = 4_096;
+const ROWS_AT_ONCE: u64 = 64;
 /// Why the last line of a stream that broke off is none.
 const TORN: &str = "the input ends in the middle of this line, or without a newline";
 

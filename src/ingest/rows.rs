@@ -12,6 +12,8 @@ use crate::source::{Mapping, Place};
 
 /// Bytes that a row takes in memory, roughly; turns a slice's bytes into rows.
 const BYTES_PER_ROW: u64 = 64;
+/// Bytes of a rejected row's field that are kept: a million rows may share one long text.
+const SHOWN_BYTES: usize = 8 << 10;
 
 /// Reads one Parquet file, so many rows at a time.
 pub struct RowReader {
@@ -189,21 +191,26 @@ impl<'a> Row<'a> {
             ForeignTime::Micros(value) | ForeignTime::Epoch(value) => {
                 fields.insert("ts".into(), value.into())
             }
-            ForeignTime::Text(text) => fields.insert("ts".into(), text.into()),
+            ForeignTime::Text(text) => fields.insert("ts".into(), beginning(text).into()),
             ForeignTime::Missing => None,
         };
         for (field, name) in FIELDS.iter().enumerate().filter(|(field, _)| *field != TS) {
             if let Ok(Some(text)) = self.text(field) {
-                fields.insert((*name).into(), text.into());
+                fields.insert((*name).into(), beginning(text).into());
             }
         }
         if let Ok(levels) = self.levels()
             && !levels.is_empty()
         {
+            let levels: Vec<&str> = levels.into_iter().map(beginning).collect();
             fields.insert(FIELDS[CATEGORY].into(), levels.into());
         }
         serde_json::Value::Object(fields).to_string()
     }
+}
+
+fn beginning(text: &str) -> &str {
+    &text[..text.floor_char_boundary(SHOWN_BYTES)]
 }
 
 fn not_text(field: usize) -> Refusal {

@@ -3,8 +3,21 @@
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-use crate::ingest::formats::{gzip, zstd};
+use arrow::array::{
+    Array as _, AsArray as _, DictionaryArray, Int32Array, ListArray, RecordBatch, StringArray,
+};
+use arrow::datatypes::{Field, Int32Type};
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::file::metadata::{
+    FileMetaData, ParquetMetaDataBuilder, ParquetMetaDataReader, ParquetMetaDataWriter,
+};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+
+use crate::ingest::formats::{gzip, parquet, purchases_as_parquet, texts, zstd};
 use crate::world::{Said, World};
 
 /// Above what an ingest of a few lines needs, and one slice of 64 MiB; far below any bomb.
@@ -31,10 +44,14 @@ impl Bomb {
 
 /// Runs the program within the limit, on standard input so many times the same.
 fn run(world: &World, arguments: &str, stdin: &[u8], times: usize) -> Said {
+    run_within(LIMIT_KIB, world, arguments, stdin, times)
+}
+
+fn run_within(limit_kib: usize, world: &World, arguments: &str, stdin: &[u8], times: usize) -> Said {
     let arguments: Vec<&str> = ["--threads", "2"].into_iter().chain(arguments.split(' ')).collect();
     let free = world.command(&arguments);
     let mut limited = Command::new("/bin/sh");
-    limited.args(["-c", "ulimit -v \"$0\" && exec \"$@\"", &LIMIT_KIB.to_string()]);
+    limited.args(["-c", "ulimit -v \"$0\" && exec \"$@\"", &limit_kib.to_string()]);
     limited.arg(free.get_program()).args(free.get_args()).env_clear();
     limited.envs(free.get_envs().filter_map(|(name, value)| Some((name, value?))));
     // Each arena reserves 64 MiB of addresses, which is not memory that anything needs.
@@ -218,4 +235,128 @@ fn a_message_without_an_end_is_held_to_the_length_of_a_line() {
     let said = run(&world, "ingest --ack rsyslog -", ended.as_bytes(), 1);
     assert_eq!((said.stdout.as_str(), said.code), ("OK\nOK\n", Some(4)), "{}", said.whole());
     assert!(said.stderr.contains("at most 16777216 are taken"), "{}", said.whole());
+}
+
+/// Returns three purchases whose footer claims more rows than anyone has sold.
+fn boastful(bytes: &[u8], rows: i64) -> Vec<u8> {
+    let footer = ParquetMetaDataReader::new().parse_and_finish(&Bytes::copy_from_slice(bytes));
+    let footer = footer.expect("it is good Parquet");
+    let was = footer.file_metadata();
+    let file = FileMetaData::new(
+        was.version(),
+        rows,
+        was.created_by().map(str::to_owned),
+        None,
+        was.schema_descr_ptr(),
+        None,
+    );
+    let group = footer.row_group(0).clone();
+    let columns = group.columns().iter().map(|column| {
+        let column = column.clone().into_builder().set_num_values(rows);
+        column.set_total_uncompressed_size(rows).build().expect("a column may claim anything")
+    });
+    let group = group.clone().into_builder().set_num_rows(rows).set_column_metadata(columns.collect());
+    let groups = vec![group.build().expect("a group may claim anything")];
+    let metadata = ParquetMetaDataBuilder::new(file).set_row_groups(groups).build();
+    let mut claims = bytes.to_vec();
+    ParquetMetaDataWriter::new(&mut claims, &metadata).finish().expect("memory can be written");
+    claims
+}
+
+#[test]
+fn a_footer_that_claims_a_trillion_rows_costs_no_memory() {
+    let world = World::new();
+    world.write("log.parquet", boastful(&purchases_as_parquet(), 1 << 40));
+    for input in ["log.parquet", "--dry-run log.parquet", "log.parquet --slice-size 64MiB --batch-id b"] {
+        let said = run(&world, &format!("ingest {input}"), b"", 0);
+        assert_eq!(said.code, Some(1), "{}", said.whole());
+        assert!(said.stderr.starts_with("failed: log.parquet: "), "{}", said.whole());
+    }
+}
+
+/// Returns a purchase whose last page claims two gigabytes once it is unpacked.
+fn swollen() -> Vec<u8> {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(EnabledStatistics::None);
+    let batch = RecordBatch::try_from_iter([
+        ("ts", texts([Some("2017-01-14T10:00:00Z")])),
+        ("item_id", texts([Some("apple")])),
+    ]);
+    let batch = batch.expect("the columns are of one length");
+    let writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties.build()));
+    let mut writer = writer.expect("the schema is plain");
+    writer.write(&batch).expect("memory can be written");
+    let mut bytes = writer.into_inner().expect("memory can be written");
+    let footer = ParquetMetaDataReader::new().parse_and_finish(&Bytes::copy_from_slice(&bytes));
+    let footer = footer.expect("it is good Parquet");
+    let group = footer.row_group(0).clone();
+    let mut columns = group.columns().to_vec();
+    let page = usize::try_from(columns[1].data_page_offset()).expect("it lies in the file");
+    // A page's header: its kind, the bytes it has once unpacked, the bytes it has now, each behind
+    // the number of its field, as zigzag varints.
+    assert_eq!((bytes[page], bytes[page + 2]), (0x15, 0x15));
+    bytes.splice(page + 3..page + 4, [0xfe, 0xff, 0xff, 0xff, 0x0f]);
+    let size = columns[1].compressed_size() + 4;
+    let column = columns[1].clone().into_builder().set_total_compressed_size(size);
+    columns[1] = column.set_total_uncompressed_size(1 << 31).build().expect("a column may claim anything");
+    let group = group.into_builder().set_column_metadata(columns).build().expect("so may a group");
+    let metadata = ParquetMetaDataBuilder::new(footer.file_metadata().clone()).set_row_groups(vec![group]);
+    ParquetMetaDataWriter::new(&mut bytes, &metadata.build()).finish().expect("memory can be written");
+    bytes
+}
+
+/// A page is unpacked whole, into as much memory as it says: two gigabytes is the most it can say.
+#[test]
+fn a_page_of_parquet_is_believed_up_to_two_gigabytes() {
+    let world = World::new();
+    world.write("log.parquet", swollen());
+    let said = run_within((2 << 20) + LIMIT_KIB, &world, "ingest log.parquet", b"", 0);
+    assert_eq!(said.code, Some(0), "what it holds is read all the same: {}", said.whole());
+}
+
+/// Returns many rows of one very long name, which a dictionary holds once.
+fn repeated(rows: usize, bytes: usize) -> Vec<u8> {
+    let name = "x".repeat(bytes);
+    let names: DictionaryArray<Int32Type> =
+        DictionaryArray::new(Int32Array::from(vec![0; rows]), Arc::new(StringArray::from(vec![name])));
+    let ts: DictionaryArray<Int32Type> = std::iter::repeat_n("2017-01-14T10:00:00Z", rows).collect();
+    parquet(vec![("ts", Arc::new(ts)), ("item_id", Arc::new(names))])
+}
+
+#[test]
+fn a_long_name_that_a_dictionary_repeats_costs_no_memory() {
+    let world = World::new();
+    let rows = 8_000;
+    let file = repeated(rows, 200_000);
+    assert!(file.len() < MIB);
+    world.write("log.parquet", file);
+    let said = run(&world, "ingest log.parquet", b"", 0);
+    assert_eq!(said.code, Some(4), "{}", said.whole());
+    assert!(said.stderr.contains(&format!(" {rows} rejected")), "{}", said.whole());
+}
+
+#[test]
+fn a_long_path_that_lists_repeat_costs_no_memory() {
+    let world = World::new();
+    let rows = 4_000;
+    let path = "x".repeat(100_000);
+    let lists = (0..rows).map(|_| Some([Some(0), Some(0)]));
+    let keys = ListArray::from_iter_primitive::<Int32Type, _, _>(lists);
+    let names: DictionaryArray<Int32Type> = DictionaryArray::new(
+        keys.values().as_primitive::<Int32Type>().clone(),
+        Arc::new(StringArray::from(vec![path])),
+    );
+    let field = Field::new("element", names.data_type().clone(), true);
+    let lists = ListArray::new(Arc::new(field), keys.offsets().clone(), Arc::new(names), None);
+    let ts: DictionaryArray<Int32Type> = std::iter::repeat_n("2017-01-14T10:00:00Z", rows).collect();
+    let item: DictionaryArray<Int32Type> = std::iter::repeat_n("apple", rows).collect();
+    let file =
+        parquet(vec![("ts", Arc::new(ts)), ("item_id", Arc::new(item)), ("categories", Arc::new(lists))]);
+    assert!(file.len() < MIB);
+    world.write("log.parquet", file);
+    let said = run(&world, "ingest log.parquet", b"", 0);
+    assert_eq!(said.code, Some(4), "{}", said.whole());
+    assert!(said.stderr.contains(&format!(" {rows} rejected")), "{}", said.whole());
 }
