@@ -162,7 +162,7 @@ fn settings_of_chance_are_followed_or_refused() {
         world.write("data/lake/topsell.toml", &toml);
         let said = world.run(command);
         ended(&said, &[0, 2, 4, 5])?;
-        let is_named = said.stderr.contains("topsell.toml");
+        let is_named = said.stderr.starts_with("error: ") && said.stderr.contains("topsell.toml");
         prop_assert_eq!(said.code == Some(2), is_named, "{}", said.whole());
         Ok(toml.len())
     });
