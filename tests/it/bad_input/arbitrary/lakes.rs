@@ -72,8 +72,9 @@ impl Good {
         (world, size)
     }
 
-    /// Sums all anew and ranks, and checks that nothing else has sold than before.
+    /// Ranks, sums all anew and ranks again, and checks that nothing else has sold than before.
     fn is_unchanged(&self, world: &World) -> Result<(), TestCaseError> {
+        prop_assert_eq!(&world.sold(), &self.sold);
         ended(&world.run("rollup --all"), &[0])?;
         prop_assert_eq!(&world.sold(), &self.sold);
         Ok(())
@@ -84,8 +85,8 @@ fn is_damaged(said: &Said) -> bool {
     said.code == Some(3)
 }
 
-/// A byte that is changed within a value of an event can be seen by nothing but the sums that were
-/// made of it before; so those are compared first, as a nightly `lake verify` does.
+/// A byte that is changed within a value of an event shows only against the sums that were made of it
+/// before; so these are compared first, as a nightly `lake verify` does.
 #[test]
 fn changed_data_files_are_noticed_or_say_the_same() {
     let good = Good::of(6);
@@ -105,7 +106,7 @@ fn changed_data_files_are_noticed_or_say_the_same() {
 }
 
 #[test]
-fn changed_table_logs_never_end_in_a_panic() {
+fn changed_table_logs_are_noticed_or_say_the_same() {
     // With and without a summary of the log.
     let lakes = [Good::of(3), Good::of(52)];
     let logs = [0, 1].map(|lake| lakes[lake].numbers(|name| name.contains("_delta_log")));
@@ -114,10 +115,15 @@ fn changed_table_logs_never_end_in_a_panic() {
         (Just(1), prop::sample::select(logs[1].clone())),
     ];
     let cases = (file, harm(), prop::sample::select(&COMMANDS[..]));
-    try_cases("table logs", 20, cases, |((lake, file), harm, command)| {
+    try_cases("table logs", 15, cases, |((lake, file), harm, command)| {
         let (world, size) = lakes[lake].harmed(file, &harm);
         ended(&world.run(command), &[0, 1, 3, 5])?;
-        ended(&world.run("lake verify"), &[0, 1, 3])?;
+        let (world, _) = lakes[lake].harmed(file, &harm);
+        let verified = world.run("lake verify");
+        ended(&verified, &[0, 1, 3])?;
+        if verified.code == Some(0) {
+            lakes[lake].is_unchanged(&world)?;
+        }
         Ok(size)
     });
 }
