@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::columns::{ColumnsError, RankedRow, RankingFile, encode_ranking};
 use crate::event::SumsOverflow;
+use crate::event::harmless;
 use crate::rank::{Measure, Ranking, Rules};
 use crate::store::{Store, StoreError};
 
@@ -180,10 +181,16 @@ fn read_pointer(store: &Store) -> Result<Pointer, SnapshotError> {
         json => json?,
     };
     let pointer: Pointer = serde_json::from_slice(&json).map_err(|e| damaged_pointer(e.to_string()))?;
-    if pointer.schema == SCHEMA {
+    if pointer.schema != SCHEMA {
+        let what = format!("its schema is {}, and this program knows {SCHEMA}", pointer.schema);
+        return Err(damaged_pointer(what));
+    }
+    // Else it may lead out of the folder, or be nothing that a disk can name.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if pointer.file.bytes().all(is_plain) {
         return Ok(pointer);
     }
-    Err(damaged_pointer(format!("its schema is {}, and this program knows {SCHEMA}", pointer.schema)))
+    Err(damaged_pointer(format!("it names `{}`, which is no ranking", harmless(&pointer.file))))
 }
 
 fn damaged_pointer(what: String) -> SnapshotError {

@@ -261,6 +261,15 @@ fn a_damaged_ranking_is_told_and_not_shown() {
         exit code 3
     "#]]
     .assert_eq(&shown_after(&world, pointer, |bytes| bytes.truncate(30)));
+    let elsewhere = |bytes: &mut Vec<u8>| {
+        let text = String::from_utf8_lossy(bytes).replace("\"file\":\"", "\"file\":\"//../");
+        *bytes = text.into_bytes();
+    };
+    expect![[r#"
+        stderr: error: rankings/current.json is damaged: it names `//../2017-01-15T00Z-….parquet`, which is no ranking
+        stderr: hint: publish it anew with `topsell rank`
+        exit code 3
+    "#]].assert_eq(&shown_after(&world, pointer, elsewhere));
     let newer = |bytes: &mut Vec<u8>| {
         let text = String::from_utf8_lossy(bytes).replace("\"schema\":1", "\"schema\":2");
         *bytes = text.into_bytes();
