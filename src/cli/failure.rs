@@ -174,7 +174,7 @@ impl From<ShowError> for Failure {
 
 fn exit_of_columns(error: &ColumnsError) -> Exit {
     match error {
-        ColumnsError::Unreadable(_) | ColumnsError::Column(_) => Exit::Damaged,
+        ColumnsError::Unreadable(_) | ColumnsError::Column(_) | ColumnsError::Unsorted => Exit::Damaged,
         ColumnsError::Unwritable(_) => Exit::CouldNot,
     }
 }

@@ -18,24 +18,24 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, BooleanArray, BooleanBuilder, Decimal128Array, Decimal128Builder, Int64Array, Int64Builder,
-    RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
+    BooleanArray, BooleanBuilder, Decimal128Builder, Int64Builder, RecordBatch, StringBuilder,
+    TimestampMicrosecondArray,
 };
 use arrow::compute::{
     SortColumn, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch,
 };
-use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use bytes::Bytes;
 
-use crate::columns::fields::{TextLists, batch_of, flags, numbers, text_lists, text_lists_builder, texts};
+use crate::columns::fields::{batch_of, text_lists_builder, texts};
 use crate::columns::parquet_file::{ColumnsError, Encoded, decode};
-use crate::event::{Amount, Events, Sums};
+use crate::event::Events;
 
 const ROWS_PER_GROUP: usize = 1 << 20;
-/// The columns that sums are made of.
-const SUMMED: [&str; 8] =
-    ["ts", "event_id", "item_id", "categories", "quantity", "amount", "is_primary", "all_categories"];
+const COLUMNS: [&str; 9] =
+    ["ts", "event_id", "item_id", "categories", "quantity", "amount", "is_primary", "all_categories", BATCH];
 const BATCH: &str = "batch";
+/// Nearly every id is another: a dictionary of them would be built only to be thrown away.
+const PLAIN: [&str; 1] = ["event_id"];
 
 /// One event's copy below one top-level category.
 #[derive(Clone, Copy)]
@@ -91,41 +91,7 @@ pub fn encode_events(
         ("all_categories", Arc::new(all_categories.finish())),
         (BATCH, Arc::new(batch.finish())),
     ])?;
-    Encoded::of(&rows, ROWS_PER_GROUP)
-}
-
-/// Some rows of an `events` file.
-pub struct EventBatch {
-    ts: TimestampMicrosecondArray,
-    event_id: StringArray,
-    item_id: StringArray,
-    categories: TextLists,
-    quantity: Int64Array,
-    amount: Decimal128Array,
-    is_primary: BooleanArray,
-    all_categories: StringArray,
-}
-
-/// Returns an `events` file's rows, some at a time.
-///
-/// # Errors
-/// Fails, or an item does, where the bytes are not such a file.
-pub fn decode_events(
-    bytes: Bytes,
-) -> Result<impl Iterator<Item = Result<EventBatch, ColumnsError>>, ColumnsError> {
-    Ok(decode(bytes, &SUMMED)?.map(|batch| {
-        let batch = &batch?;
-        Ok(EventBatch {
-            ts: numbers::<TimestampMicrosecondType>(batch, "ts")?,
-            event_id: texts(batch, "event_id")?,
-            item_id: texts(batch, "item_id")?,
-            categories: text_lists(batch, "categories")?,
-            quantity: numbers::<Int64Type>(batch, "quantity")?,
-            amount: numbers::<Decimal128Type>(batch, "amount")?,
-            is_primary: flags(batch, "is_primary")?,
-            all_categories: texts(batch, "all_categories")?,
-        })
-    }))
+    Encoded::of(&rows, ROWS_PER_GROUP, &[], &PLAIN)
 }
 
 /// Returns one file with the rows of several, sorted by item, moment and event id.
@@ -135,7 +101,7 @@ pub fn decode_events(
 pub fn merge_events(files: Vec<Bytes>) -> Result<Encoded, ColumnsError> {
     let mut batches = Vec::new();
     for file in files {
-        for batch in decode(file, &every_column())? {
+        for batch in decode(file, &COLUMNS)? {
             batches.push(batch?);
         }
     }
@@ -144,7 +110,7 @@ pub fn merge_events(files: Vec<Bytes>) -> Result<Encoded, ColumnsError> {
     let keys = ["item_id", "ts", "event_id"].map(|name| all.column_by_name(name).cloned());
     let keys = keys.into_iter().flatten().map(|values| SortColumn { values, options: None });
     let order = lexsort_to_indices(&keys.collect::<Vec<_>>(), None)?;
-    Encoded::of(&take_record_batch(&all, &order)?, ROWS_PER_GROUP)
+    Encoded::of(&take_record_batch(&all, &order)?, ROWS_PER_GROUP, &[], &PLAIN)
 }
 
 /// Returns an `events` file without the rows that some batches brought; none where it has none of
@@ -162,62 +128,11 @@ pub fn without_batches(bytes: &Bytes, ids: &HashSet<&str>) -> Result<Option<Enco
         return Ok(None);
     }
     let mut kept = Vec::new();
-    for rows in decode(bytes.clone(), &every_column())? {
+    for rows in decode(bytes.clone(), &COLUMNS)? {
         let rows = rows?;
         let stays: BooleanArray = texts(&rows, BATCH)?.iter().map(|id| Some(!is_of(id))).collect();
         kept.push(filter_record_batch(&rows, &stays)?);
     }
     let schema = kept.first().map(RecordBatch::schema).ok_or(ColumnsError::Column(BATCH))?;
-    Ok(Some(Encoded::of(&concat_batches(&schema, &kept)?, ROWS_PER_GROUP)?))
-}
-
-fn every_column() -> Vec<&'static str> {
-    SUMMED.into_iter().chain([BATCH]).collect()
-}
-
-impl EventBatch {
-    /// Returns how many rows there are.
-    pub fn rows(&self) -> usize {
-        self.ts.len()
-    }
-
-    /// Returns when the event was, in microseconds.
-    pub fn ts_micros(&self, row: usize) -> i64 {
-        self.ts.value(row)
-    }
-
-    /// Returns the event's own id, if it has one.
-    pub fn event_id(&self, row: usize) -> Option<&str> {
-        self.event_id.is_valid(row).then(|| self.event_id.value(row))
-    }
-
-    /// Returns the item's id.
-    pub fn item_id(&self, row: usize) -> &str {
-        self.item_id.value(row)
-    }
-
-    /// Returns the paths below this top-level category, joined by `|`.
-    pub fn paths<'a>(&'a self, row: usize, scratch: &'a mut String) -> &'a str {
-        self.categories.joined(row, scratch)
-    }
-
-    /// Returns all the event's paths, joined by `|`; only those below this top-level category where
-    /// the event has no id.
-    pub fn all_paths<'a>(&'a self, row: usize, scratch: &'a mut String) -> &'a str {
-        match self.all_categories.is_valid(row) {
-            true => self.all_categories.value(row),
-            false => self.paths(row, scratch),
-        }
-    }
-
-    /// Returns whether this copy counts shop-wide.
-    pub fn is_primary(&self, row: usize) -> bool {
-        self.is_primary.value(row)
-    }
-
-    /// Returns what the one event adds up to.
-    pub fn sums(&self, row: usize) -> Sums {
-        let amount = self.amount.is_valid(row).then(|| self.amount.value(row));
-        Sums::of(self.quantity.value(row), amount.and_then(Amount::from_ten_thousandths))
-    }
+    Ok(Some(Encoded::of(&concat_batches(&schema, &kept)?, ROWS_PER_GROUP, &[], &PLAIN)?))
 }

@@ -1,8 +1,6 @@
 //! Typed columns of a batch, or the name of the one that is missing.
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, ListArray, ListBuilder, PrimitiveArray, RecordBatch, StringArray, StringBuilder,
-};
+use arrow::array::{ArrayRef, AsArray, ListBuilder, PrimitiveArray, RecordBatch, StringArray, StringBuilder};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Field};
 
 use crate::columns::ColumnsError;
@@ -29,42 +27,6 @@ pub(super) fn flags(
 ) -> Result<arrow::array::BooleanArray, ColumnsError> {
     let column = batch.column_by_name(name).ok_or(ColumnsError::Column(name))?;
     column.as_boolean_opt().cloned().ok_or(ColumnsError::Column(name))
-}
-
-/// A column of lists of texts.
-pub struct TextLists {
-    lists: ListArray,
-    texts: StringArray,
-}
-
-/// Returns a column of lists of texts.
-pub(super) fn text_lists(batch: &RecordBatch, name: &'static str) -> Result<TextLists, ColumnsError> {
-    let column = batch.column_by_name(name).ok_or(ColumnsError::Column(name))?;
-    let lists = column.as_list_opt::<i32>().cloned().ok_or(ColumnsError::Column(name))?;
-    let texts = lists.values().as_string_opt::<i32>().cloned().ok_or(ColumnsError::Column(name))?;
-    Ok(TextLists { lists, texts })
-}
-
-impl TextLists {
-    /// Returns a row's texts joined by `|`, the scratch text holding them where there are several.
-    pub fn joined<'a>(&'a self, row: usize, scratch: &'a mut String) -> &'a str {
-        if self.lists.is_null(row) {
-            return "";
-        }
-        let offsets = self.lists.value_offsets();
-        let span = offsets[row] as usize..offsets[row + 1] as usize;
-        if span.len() == 1 {
-            return self.texts.value(span.start);
-        }
-        scratch.clear();
-        for at in span {
-            if !scratch.is_empty() {
-                scratch.push('|');
-            }
-            scratch.push_str(self.texts.value(at));
-        }
-        scratch
-    }
 }
 
 /// Returns a builder of lists of texts whose Parquet form other engines expect.

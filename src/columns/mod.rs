@@ -5,6 +5,8 @@
 //!
 //! The format is <https://parquet.apache.org/docs/file-format/>.
 
+mod coded;
+mod event_batch;
 mod events;
 mod facts;
 mod fields;
@@ -13,9 +15,11 @@ mod parquet_file;
 mod ranking;
 mod sums;
 
-pub use events::{EventBatch, EventCopy, decode_events, encode_events, merge_events, without_batches};
+pub use coded::Coder;
+pub use event_batch::{EventBatch, EventColumns, decode_events};
+pub use events::{EventCopy, encode_events, merge_events, without_batches};
 pub use facts::ColumnFacts;
 pub use foreign::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, ForeignTime, NotText, Wanted};
 pub use parquet_file::{ColumnsError, Encoded};
 pub use ranking::{RankedRow, RankingFile, encode_ranking};
-pub use sums::{SumLine, decode_sums, encode_sums};
+pub use sums::{ItemRange, SumBatch, SumLine, decode_sums, encode_sums, first_items, paths_of};

@@ -10,9 +10,12 @@ use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::arrow::{ProjectionMask, arrow_reader::ArrowReaderMetadata};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::file::statistics::Statistics;
+use parquet::schema::types::SchemaDescriptor;
 
+use crate::columns::coded::keeping_dictionaries;
 use crate::columns::facts::{ColumnFacts, facts};
 
 /// A file is not the Parquet that it should be.
@@ -22,6 +25,8 @@ pub enum ColumnsError {
     Unreadable(String),
     #[error("has no column `{0}` of the type that topsell writes")]
     Column(&'static str),
+    #[error("is not sorted by item_id, as topsell writes it")]
+    Unsorted,
     #[error("cannot be written as Parquet: {0}")]
     Unwritable(String),
 }
@@ -46,10 +51,16 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// Returns the file of one batch of rows.
-    pub(super) fn of(batch: &RecordBatch, rows_per_group: usize) -> Result<Encoded, ColumnsError> {
+    /// Returns the file of one batch of rows, with labels in its footer; the `plain` columns get no
+    /// dictionary.
+    pub(super) fn of(
+        batch: &RecordBatch,
+        rows_per_group: usize,
+        labels: &[(&str, String)],
+        plain: &[&'static str],
+    ) -> Result<Encoded, ColumnsError> {
         Ok(Encoded {
-            bytes: encode(batch, rows_per_group, &[])?,
+            bytes: encode(batch, rows_per_group, labels, plain)?,
             rows: batch.num_rows() as u64,
             columns: facts(batch)?,
         })
@@ -65,21 +76,23 @@ pub(super) fn encode(
     batch: &RecordBatch,
     rows_per_group: usize,
     labels: &[(&str, String)],
+    plain: &[&'static str],
 ) -> Result<Bytes, ColumnsError> {
     let unwritable = |e: ParquetError| ColumnsError::Unwritable(e.to_string());
     let labels =
         labels.iter().map(|(name, value)| KeyValue::new((*name).to_owned(), value.clone())).collect();
-    let properties = WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(compression_for(batch))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(rows_per_group))
-        // Nearly every value is another: a dictionary of them would be built only to be thrown away.
-        .set_column_dictionary_enabled("event_id".into(), false)
         .set_created_by(concat!("topsell ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_key_value_metadata(Some(labels))
-        .build();
-    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        .set_key_value_metadata(Some(labels));
+    for column in plain {
+        properties = properties.set_column_dictionary_enabled((*column).into(), false);
+    }
+    let options =
+        ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true);
     let mut writer =
         ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options).map_err(unwritable)?;
     writer.write(batch).map_err(unwritable)?;
@@ -101,24 +114,67 @@ pub(super) fn decode(
     columns: &[&'static str],
 ) -> Result<ParquetRecordBatchReader, ColumnsError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, plain_options())?;
-    let schema = builder.parquet_schema();
+    let mask = mask(builder.parquet_schema(), columns)?;
+    Ok(builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?)
+}
+
+/// Returns a file's batches with the named columns, some of them with their dictionaries kept, of
+/// the groups of rows that one column's statistics do not rule out.
+pub(super) fn decode_coded(
+    bytes: Bytes,
+    columns: &[&'static str],
+    coded: &[&str],
+    (chosen_by, may_hold): (&str, &dyn Fn(Option<&Statistics>) -> bool),
+) -> Result<ParquetRecordBatchReader, ColumnsError> {
+    let plain = footer(&bytes)?;
+    let schema = keeping_dictionaries(plain.schema(), coded);
+    let footer = ArrowReaderMetadata::try_new(plain.metadata().clone(), plain_options().with_schema(schema))?;
+    let leaves = footer.parquet_schema().columns();
+    let chosen_by = leaves.iter().position(|column| column.path().parts() == [chosen_by]);
+    let groups = footer.metadata().row_groups();
+    let is_chosen =
+        |at: &usize| may_hold(chosen_by.and_then(|column| groups[*at].column(column).statistics()));
+    let chosen = (0..groups.len()).filter(is_chosen).collect();
+    let mask = mask(footer.parquet_schema(), columns)?;
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, footer);
+    let reader = reader.with_row_groups(chosen).with_projection(mask).with_batch_size(ROWS_PER_BATCH);
+    Ok(reader.build()?)
+}
+
+fn mask(schema: &SchemaDescriptor, columns: &[&'static str]) -> Result<ProjectionMask, ColumnsError> {
+    let fields = schema.root_schema().get_fields();
     for column in columns {
-        if !schema.root_schema().get_fields().iter().any(|field| field.name() == *column) {
+        if !fields.iter().any(|field| field.name() == *column) {
             return Err(ColumnsError::Column(column));
         }
     }
-    let mask = ProjectionMask::roots(
-        schema,
-        (0..schema.root_schema().get_fields().len())
-            .filter(|&at| columns.contains(&schema.root_schema().get_fields()[at].name())),
-    );
-    Ok(builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?)
+    let roots = (0..fields.len()).filter(|&at| columns.contains(&fields[at].name()));
+    Ok(ProjectionMask::roots(schema, roots))
 }
 
 /// Returns a file's footer.
 pub(super) fn footer(bytes: &Bytes) -> Result<ArrowReaderMetadata, ColumnsError> {
     Ok(ArrowReaderMetadata::load(bytes, plain_options())?)
 }
+
+/// Returns a label of a file's footer, of which the file's end is given, or the whole file; none
+/// where the end given does not reach back to where the footer begins.
+///
+/// # Errors
+/// Fails where this is no end of a Parquet file.
+pub(super) fn label(tail: &Bytes, size: u64, name: &str) -> Result<Option<Label>, ColumnsError> {
+    let mut reader = ParquetMetaDataReader::new();
+    match reader.try_parse_sized(tail, size) {
+        Err(ParquetError::NeedMoreData(_)) if (tail.len() as u64) < size => return Ok(None),
+        parsed => parsed?,
+    }
+    let footer = reader.finish()?;
+    let labels = footer.file_metadata().key_value_metadata().into_iter().flatten();
+    Ok(Some(Label(labels.filter(|label| label.key == name).find_map(|label| label.value.clone()))))
+}
+
+/// What a footer says under some name, if anything.
+pub(super) struct Label(pub Option<String>);
 
 /// Ignores the Arrow types another writer may have noted, so that texts are always `Utf8`.
 pub(super) fn plain_options() -> ArrowReaderOptions {

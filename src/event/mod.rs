@@ -16,7 +16,7 @@ pub use events::{Event, Events};
 pub use harmless::{harmless, shown};
 pub use names::Names;
 pub use path_sets::{PathSets, RawCategories};
-pub use sums::{SumRow, SumRows, Sums, SumsOverflow};
+pub use sums::{HourSums, SumRow, SumRows, Sums, SumsOverflow};
 
 /// The event type of a line that names none.
 pub const PURCHASE: &str = "purchase";

@@ -44,6 +44,20 @@ impl Names {
         (0..).take(self.len()).map(|code| self.name(code))
     }
 
+    /// Returns each text's place among all in the order of their bytes, by number.
+    pub fn ranks(&self) -> Vec<u32> {
+        let mut sorted: Vec<(u64, u32)> =
+            (0..).zip(self.iter()).map(|(code, name)| (prefix(name), code)).collect();
+        sorted.sort_unstable_by(|(prefix, code), (other_prefix, other)| {
+            prefix.cmp(other_prefix).then_with(|| self.name(*code).cmp(self.name(*other)))
+        });
+        let mut ranks = vec![0; sorted.len()];
+        for (rank, (_, code)) in (0..).zip(sorted) {
+            ranks[code as usize] = rank;
+        }
+        ranks
+    }
+
     /// Returns how many distinct texts there are; their numbers are those below.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -53,6 +67,14 @@ impl Names {
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
+}
+
+/// Returns the first eight bytes as a number in the texts' order, which mostly tells two apart.
+fn prefix(text: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let kept = text.len().min(8);
+    bytes[..kept].copy_from_slice(&text.as_bytes()[..kept]);
+    u64::from_be_bytes(bytes)
 }
 
 fn text_at<'a>(bytes: &'a str, ends: &[usize], code: u32) -> &'a str {

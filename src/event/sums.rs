@@ -3,7 +3,6 @@
 //! Sums add: merging any split of the events, in any order, gives the same sums.
 
 use std::fmt;
-use std::ops::Range;
 
 use crate::event::amount::write_ten_thousandths;
 use crate::event::{Amount, Names};
@@ -62,6 +61,17 @@ pub struct SumRow {
     pub sums: Sums,
 }
 
+/// The sums of one hour and one set of paths, of an item that is told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HourSums {
+    pub hour: Hour,
+    /// A number for the paths below one top-level category.
+    pub path_set: u32,
+    /// Whether the events are the copies that count shop-wide.
+    pub is_primary: bool,
+    pub sums: Sums,
+}
+
 /// Sums by item, set of paths below one top-level category, and hour, in no order.
 ///
 /// The same key may come more than once: sums add.
@@ -91,45 +101,40 @@ impl SumRows {
     }
 
     /// Returns the rows ordered by item, set of paths, copy and hour, as rollup files are.
-    pub fn sorted(&self) -> Vec<&SumRow> {
-        let mut rows: Vec<&SumRow> = self.rows.iter().collect();
-        rows.sort_unstable_by(|a, b| self.key(a).cmp(&self.key(b)));
-        rows
+    pub fn sorted(&self) -> Vec<SumRow> {
+        let items = self.items.ranks();
+        let sets = self.path_sets.ranks();
+        // A counting sort by item, and then each item's few rows: one pass to count, one to place.
+        let mut ends = vec![0_usize; items.len()];
+        for row in &self.rows {
+            ends[items[row.item as usize] as usize] += 1;
+        }
+        let mut start = 0;
+        for end in &mut ends {
+            (start, *end) = (start + *end, start);
+        }
+        let mut sorted = self.rows.clone();
+        for row in &self.rows {
+            let next = &mut ends[items[row.item as usize] as usize];
+            sorted[*next] = *row;
+            *next += 1;
+        }
+        let key = |row: &SumRow| (sets[row.path_set as usize], row.is_primary, row.hour);
+        for of_item in sorted.chunk_by_mut(|a, b| a.item == b.item).filter(|of_item| of_item.len() > 1) {
+            of_item.sort_by_key(key);
+        }
+        sorted
     }
 
     /// Tells whether both have the same rows, by whatever numbers.
     pub fn is_same_as(&self, other: &SumRows) -> bool {
-        let is_same = |(ours, theirs): (&SumRow, &SumRow)| {
-            self.key(ours) == other.key(theirs) && ours.sums == theirs.sums
+        let is_same = |(ours, theirs): (SumRow, SumRow)| {
+            self.key(&ours) == other.key(&theirs) && ours.sums == theirs.sums
         };
         self.rows.len() == other.rows.len() && self.sorted().into_iter().zip(other.sorted()).all(is_same)
     }
 
     fn key(&self, row: &SumRow) -> (&str, &str, bool, Hour) {
         (self.items.name(row.item), self.path_sets.name(row.path_set), row.is_primary, row.hour)
-    }
-
-    /// Returns the rows grouped by item, and for each item where its rows lie.
-    ///
-    /// Counting sort: one pass to count, one to place.
-    pub fn by_item(&self) -> (Vec<SumRow>, Vec<Range<usize>>) {
-        let mut ends = vec![0_usize; self.items.len()];
-        for row in &self.rows {
-            ends[row.item as usize] += 1;
-        }
-        let mut ranges = Vec::with_capacity(ends.len());
-        let mut start = 0;
-        for count in &ends {
-            ranges.push(start..start + count);
-            start += count;
-        }
-        let mut next: Vec<usize> = ranges.iter().map(|range| range.start).collect();
-        let mut grouped = self.rows.clone();
-        for row in &self.rows {
-            let place = &mut next[row.item as usize];
-            grouped[*place] = *row;
-            *place += 1;
-        }
-        (grouped, ranges)
     }
 }

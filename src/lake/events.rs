@@ -1,6 +1,6 @@
 //! The `events` table's columns, and reading its files.
 
-use crate::columns::{EventBatch, decode_events};
+use crate::columns::{EventBatch, EventColumns, decode_events};
 use crate::lake::{EVENTS, Lake, LakeError};
 use crate::table::{Column, ColumnType, LiveFile, TableSchema};
 
@@ -29,13 +29,27 @@ impl Lake {
     ///
     /// # Errors
     /// Names the file that is missing or damaged.
-    pub fn read_events(&self, file: &LiveFile, take: &mut dyn FnMut(&EventBatch)) -> Result<(), LakeError> {
+    pub fn read_events(
+        &self,
+        file: &LiveFile,
+        columns: EventColumns,
+        take: &mut dyn FnMut(&EventBatch),
+    ) -> Result<(), LakeError> {
         let path = format!("{EVENTS}/{}", file.path);
         let failed = |source| LakeError::Columns { file: path.clone(), source };
         let bytes = self.store().get(&path)?;
-        for batch in decode_events(bytes).map_err(failed)? {
+        for batch in decode_events(bytes, columns).map_err(failed)? {
             take(&batch.map_err(failed)?);
         }
         Ok(())
+    }
+}
+
+/// Returns the columns that must be read of a file to sum its events: fewer where no event has an
+/// id, as far as the log knows.
+pub fn columns_to_sum(file: &LiveFile) -> EventColumns {
+    match file.null_counts["event_id"].as_u64() == Some(file.rows) {
+        true => EventColumns::WithoutIds,
+        false => EventColumns::All,
     }
 }

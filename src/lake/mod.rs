@@ -28,6 +28,7 @@ use append::Unknown;
 pub use append::{Append, Appended, Known};
 pub use drop::Dropped;
 pub use error::LakeError;
+pub use events::columns_to_sum;
 pub use merge::MergePlan;
 pub use partition::{HourPartition, hive_folder, partition_map};
 pub use records::{Reject, RunRecord, unique_name};

@@ -2,11 +2,13 @@
 //!
 //! Invariant: no work of its own; it calls the rooms in their order.
 
+use rayon::prelude::*;
+
 use crate::catalog::{Catalog, CatalogError, CatalogFile, NameList};
 use crate::ingest::{self, Feed, Plan, Reading};
 use crate::lake::{Doing, Lake, LakeError};
-use crate::rank::{Rules, Search};
-use crate::rollup::{self, RollupError, Rollups, Scope, Wanted};
+use crate::rank::{Rules, Search, Tallied};
+use crate::rollup::{self, Part, RollupError, Rollups, Scope, Wanted};
 use crate::snapshot::{self, Published, SnapshotError};
 use crate::source::Mapping;
 use crate::store::{LockError, Patience, Store};
@@ -162,10 +164,19 @@ fn rank(
     let sums = rollups.pin()?;
     let mut search = Search::new(rules);
     while let Some(need) = search.need() {
-        let wants = |paths: &str| need.wants_paths(paths);
-        let found = sums.read(&Wanted { event_types, hours: need.hours.clone(), paths: &wants }, run)?;
-        run.begin(Stage::Rank, None);
-        search.supply(found).map_err(SnapshotError::from)?;
+        let wants = |path: &str| need.wants_path(path);
+        let wants = (!need.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));
+        let parts = sums.parts(&Wanted { event_types, hours: need.hours.clone() }, wants)?;
+        run.begin(Stage::Rank, Some(parts.iter().map(Part::rows).sum()));
+        let tallies: Result<Vec<Tallied>, RollupError> = parts
+            .par_iter()
+            .map(|part| {
+                let mut tally = need.tally();
+                part.each_item(run, &mut |item| tally.take(item.item_id, item.rows, item.path_sets))?;
+                Ok(tally.finish())
+            })
+            .collect();
+        search.supply(&need, tallies?).map_err(SnapshotError::from)?;
         run.end(Stage::Rank);
     }
     run.begin(Stage::Publish, None);

@@ -7,11 +7,14 @@
 mod ranking;
 mod score;
 mod search;
+mod shop;
+mod tally;
 mod top;
 mod tree;
 
 pub use ranking::{CategoryRanking, RankedItem, Ranking};
 pub use search::{Need, Search};
+pub use tally::{Tallied, Tally};
 
 use crate::time::{Decay, Window};
 

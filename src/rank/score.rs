@@ -1,6 +1,6 @@
 //! One item's score in one category.
 
-use crate::event::{SumRow, Sums, SumsOverflow};
+use crate::event::{HourSums, Sums, SumsOverflow};
 use crate::rank::Measure;
 use crate::time::{Decay, Window};
 
@@ -28,7 +28,7 @@ impl Scoring {
     /// not rank.
     ///
     /// Σ measure × weight(age), where the measure of an hour is added up as an integer first.
-    pub fn score<'a>(&self, rows: impl Iterator<Item = &'a SumRow>) -> Result<Option<Scored>, Overflow> {
+    pub fn score<'a>(&self, rows: impl Iterator<Item = &'a HourSums>) -> Result<Option<Scored>, Overflow> {
         let mut total = Sums::default();
         let mut score = 0.0;
         let mut of_hour = Sums::default();

@@ -6,73 +6,91 @@ use std::collections::BinaryHeap;
 use crate::rank::score::Scored;
 
 /// An item that could rank.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entry<'a> {
-    pub item_id: &'a str,
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub item_id: Box<str>,
     pub scored: Scored,
 }
 
 /// The best entries seen so far, and how many were seen.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Top<'a> {
+pub(super) struct Top {
     /// The worst on top, to be pushed out first.
-    best: BinaryHeap<Entry<'a>>,
+    best: BinaryHeap<Entry>,
     pub seen: u64,
 }
 
-impl<'a> Top<'a> {
-    /// Takes an entry, and lets go of the worst where there are more than `limit`.
-    pub fn push(&mut self, entry: Entry<'a>, limit: usize) {
+impl Top {
+    /// Takes an item, and lets go of the worst where there are more than `limit`.
+    pub fn push(&mut self, item_id: &str, scored: Scored, limit: usize) {
         self.seen += 1;
-        self.keep(entry, limit);
+        // Most items are not among the best, so nothing is kept of them, not even for a moment.
+        if self.best.len() < limit {
+            self.best.push(Entry { item_id: item_id.into(), scored });
+        } else if let Some(mut worst) = self.best.peek_mut()
+            && order((item_id, scored), worst.key()) == Ordering::Less
+        {
+            *worst = Entry { item_id: item_id.into(), scored };
+        }
     }
 
     /// Takes what another has seen.
-    pub fn merge(&mut self, other: Top<'a>, limit: usize) {
+    pub fn merge(&mut self, other: Top, limit: usize) {
         self.seen += other.seen;
         for entry in other.best {
-            self.keep(entry, limit);
+            if self.best.len() < limit {
+                self.best.push(entry);
+            } else if let Some(mut worst) = self.best.peek_mut()
+                && entry < *worst
+            {
+                *worst = entry;
+            }
         }
+    }
+
+    /// Returns the entries, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.best.iter()
     }
 
     /// Returns the entries, best first.
-    pub fn into_sorted(self) -> Vec<Entry<'a>> {
+    pub fn into_sorted(self) -> Vec<Entry> {
         self.best.into_sorted_vec()
     }
+}
 
-    fn keep(&mut self, entry: Entry<'a>, limit: usize) {
-        if self.best.len() < limit {
-            self.best.push(entry);
-        } else if let Some(mut worst) = self.best.peek_mut()
-            && entry < *worst
-        {
-            *worst = entry;
-        }
+impl Entry {
+    fn key(&self) -> (&str, Scored) {
+        (&self.item_id, self.scored)
     }
 }
 
 /// Better is less: score down, units down, item id up by bytes.
-impl Ord for Entry<'_> {
+fn order((item, scored): (&str, Scored), (other_item, other): (&str, Scored)) -> Ordering {
+    let score = other.score.total_cmp(&scored.score);
+    let units = other.sums.units.cmp(&scored.sums.units);
+    score.then(units).then_with(|| item.cmp(other_item))
+}
+
+impl Ord for Entry {
     fn cmp(&self, other: &Self) -> Ordering {
-        let score = other.scored.score.total_cmp(&self.scored.score);
-        let units = other.scored.sums.units.cmp(&self.scored.sums.units);
-        score.then(units).then_with(|| self.item_id.cmp(other.item_id))
+        order(self.key(), other.key())
     }
 }
 
-impl PartialOrd for Entry<'_> {
+impl PartialOrd for Entry {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Entry<'_> {
+impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Entry<'_> {}
+impl Eq for Entry {}
 
 #[cfg(test)]
 mod tests {
@@ -81,25 +99,24 @@ mod tests {
 
     #[test]
     fn ties_fall_to_more_units_then_to_the_smaller_id() {
-        let entry = |item_id, score, units| {
-            let sums = Sums { purchases: 1, units, amount: 0 };
-            Entry { item_id, scored: Scored { score, sums } }
+        let scored = |score, units| Scored { score, sums: Sums { purchases: 1, units, amount: 0 } };
+        let sales = [("b", 1.0, 2), ("c", 1.0, 3), ("a", 1.0, 2), ("d", 2.0, 1), ("e", 0.5, 9)];
+        let top_of = |sales: &[(&str, f64, i64)]| {
+            let mut top = Top::default();
+            sales.iter().for_each(|&(item_id, score, units)| top.push(item_id, scored(score, units), 4));
+            top
         };
-        let mut top = Top::default();
-        for entry in [
-            entry("b", 1.0, 2),
-            entry("c", 1.0, 3),
-            entry("a", 1.0, 2),
-            entry("d", 2.0, 1),
-            entry("e", 0.5, 9),
-        ] {
-            top.push(entry, 4);
-        }
+        let ids = |top: Top| top.into_sorted().into_iter().map(|entry| entry.item_id).collect::<Vec<_>>();
+        let top = top_of(&sales);
         assert_eq!(top.seen, 5);
-        let ids: Vec<&str> = top.into_sorted().iter().map(|entry| entry.item_id).collect();
-        assert_eq!(ids, ["d", "c", "a", "b"]);
+        assert_eq!(ids(top).concat(), "dcab");
+        for cut in 0..sales.len() {
+            let mut merged = top_of(&sales[..cut]);
+            merged.merge(top_of(&sales[cut..]), 4);
+            assert_eq!((merged.seen, ids(merged).concat()), (5, "dcab".to_owned()), "cut at {cut}");
+        }
         let mut none = Top::default();
-        none.push(entry("a", 1.0, 1), 0);
+        none.push("a", scored(1.0, 1), 0);
         assert_eq!((none.seen, none.into_sorted().len()), (1, 0));
     }
 }

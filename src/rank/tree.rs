@@ -10,27 +10,33 @@ pub(super) struct Tree {
     names: Names,
     /// For each set of paths, the wanted categories it lies in, ascending, each once.
     closures: Vec<Vec<u32>>,
-    pub wants_shop: bool,
 }
 
 impl Tree {
-    /// Returns the categories of the given sets, as far as they are wanted.
-    pub fn of(path_sets: &Names, wants: &dyn Fn(Option<&str>) -> bool) -> Tree {
+    /// Returns a tree of the shop alone.
+    pub fn new() -> Tree {
         let mut names = Names::default();
         // No category has an empty path, so the empty text can stand for the shop.
         names.code("");
-        let closures = path_sets
-            .iter()
-            .map(|set| {
-                let paths = set.split('|').filter(|path| !path.is_empty());
-                let wanted = paths.flat_map(levels_of).filter(|category| wants(Some(category)));
-                let mut closure: Vec<u32> = wanted.map(|category| names.code(category)).collect();
-                closure.sort_unstable();
-                closure.dedup();
-                closure
-            })
-            .collect();
-        Tree { names, closures, wants_shop: wants(None) }
+        Tree { names, closures: Vec::new() }
+    }
+
+    /// Learns the sets of paths that are new, and their categories as far as they are wanted.
+    pub fn grow(&mut self, path_sets: &Names, wants: &dyn Fn(&str) -> bool) {
+        for set in self.closures.len()..path_sets.len() {
+            let set = path_sets.name(set as u32);
+            let paths = set.split('|').filter(|path| !path.is_empty());
+            let wanted = paths.flat_map(levels_of).filter(|category| wants(category));
+            let mut closure: Vec<u32> = wanted.map(|category| self.names.code(category)).collect();
+            closure.sort_unstable();
+            closure.dedup();
+            self.closures.push(closure);
+        }
+    }
+
+    /// Returns how many sets of paths it has learned.
+    pub fn path_sets(&self) -> usize {
+        self.closures.len()
     }
 
     /// Returns how many categories there are, the shop included.
@@ -38,13 +44,13 @@ impl Tree {
         self.names.len()
     }
 
-    /// Returns a category's path; `None` for the shop.
-    pub fn category(&self, code: u32) -> Option<&str> {
-        (code != SHOP).then(|| self.names.name(code))
-    }
-
     /// Returns the wanted categories that a set of paths lies in, ascending.
     pub fn closure(&self, path_set: u32) -> &[u32] {
         &self.closures[path_set as usize]
+    }
+
+    /// Returns the categories by number, the shop as the empty text.
+    pub fn categories(&self) -> impl Iterator<Item = &str> {
+        self.names.iter()
     }
 }

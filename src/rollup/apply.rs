@@ -5,14 +5,13 @@ use rayon::prelude::*;
 use crate::columns::{SumLine, encode_sums};
 use crate::event::SumRows;
 use crate::lake::{Lake, hive_folder, partition_map, unique_name};
-use crate::rollup::hour::{Tally, add_hour};
+use crate::rollup::hour::{HourByHour, Tally};
 use crate::rollup::plan::{DayPlan, Plan};
-use crate::rollup::read::{Wanted, place_of};
 use crate::rollup::settle::{Settled, settle};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
 use crate::store::Bulk;
 use crate::table::{Commit, LiveFile, NewFile};
-use crate::time::{Date, Hour};
+use crate::time::Date;
 use crate::trace::{Run, Stage};
 
 /// A day with more rows keeps all threads busy by itself, and holds so much of its ids and sums in
@@ -113,15 +112,15 @@ pub(super) fn sum_category(
     category: &Option<String>,
     run: &Run,
 ) -> Result<(SumRows, Tally), RollupError> {
-    let mut sums = SumRows::default();
+    let mut hours = HourByHour::default();
     let mut tally = Tally::default();
     for (hour, files) in settled.events(category) {
-        let of_hour = add_hour(lake, hour, &files, settled, &mut sums)?;
+        let of_hour = hours.add(lake, hour, &files, settled)?;
         tally.events += of_hour.events;
         tally.repeated += of_hour.repeated;
         run.advance(Stage::Rollup, files.iter().map(|file| file.rows).sum());
     }
-    Ok((sums, tally))
+    Ok((hours.sums, tally))
 }
 
 fn apply_category(
@@ -138,7 +137,7 @@ fn apply_category(
     if !day.from_ground {
         let mut stood = SumRows::default();
         for file in &standing {
-            read_day(rollups, file, &mut stood)?;
+            rollups.read_day(file, &mut stood)?;
         }
         let mut of_rebuilt = SumRows::default();
         of_rebuilt.append_where(&stood, |row| settled.hours.contains(&row.hour));
@@ -152,14 +151,6 @@ fn apply_category(
         removes: standing,
         tally,
     })
-}
-
-/// Reads a rollup file whole.
-pub(super) fn read_day(rollups: &Rollups, file: &LiveFile, into: &mut SumRows) -> Result<(), RollupError> {
-    let place = place_of(file)?;
-    let midnight = Hour::of(place.date, 0);
-    let wanted = Wanted { event_types: &[], hours: midnight..midnight.plus(24), paths: &|_| true };
-    rollups.read_file(file, &place, &wanted, into)
 }
 
 /// Writes one category's day, sorted for merging; nothing where it has no rows.

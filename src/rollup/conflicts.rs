@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hashbrown::{DefaultHashBuilder, HashMap};
 use rayon::prelude::*;
 
-use crate::columns::EventBatch;
+use crate::columns::{EventBatch, EventColumns};
 use crate::lake::Lake;
 use crate::rollup::RollupError;
 use crate::rollup::plan::HourFile;
@@ -256,7 +256,7 @@ fn each_primary(
     take: &(dyn Fn(&EventBatch, usize, IdHash, Hour) + Sync),
 ) -> Result<(), RollupError> {
     files.par_iter().try_for_each(|HourFile { partition, file }| {
-        Ok(lake.read_events(file, &mut |batch| {
+        Ok(lake.read_events(file, EventColumns::All, &mut |batch| {
             for row in (0..batch.rows()).filter(|&row| batch.is_primary(row)) {
                 if let Some(id) = batch.event_id(row) {
                     take(batch, row, hasher.hash(id), partition.hour);

@@ -2,9 +2,9 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::columns::EventBatch;
+use crate::columns::{Coder, EventBatch};
 use crate::event::{SumRow, SumRows, Sums, SumsOverflow};
-use crate::lake::Lake;
+use crate::lake::{Lake, columns_to_sum};
 use crate::rollup::RollupError;
 use crate::rollup::conflicts::IdHash;
 use crate::rollup::settle::Settled;
@@ -20,74 +20,114 @@ pub(super) struct Tally {
     pub repeated: u64,
 }
 
-/// Adds the sums of one category's files of an hour to `into`, each event id counting once.
-///
-/// # Errors
-/// Names the file that is missing or damaged, or the item whose sums do not fit.
-pub(super) fn add_hour(
-    lake: &Lake,
-    hour: Hour,
-    files: &[&LiveFile],
-    settled: &Settled<'_>,
-    into: &mut SumRows,
-) -> Result<Tally, RollupError> {
-    let mut kept = Kept::default();
-    for file in files {
-        let mut outcome = Ok(());
-        lake.read_events(file, &mut |batch| {
-            if outcome.is_ok() {
-                outcome = kept.take(batch, settled, into);
-            }
-        })?;
-        outcome?;
-    }
-    into.rows.extend(kept.sums.into_iter().map(|((item, path_set, is_primary), sums)| SumRow {
-        item,
-        path_set,
-        hour,
-        is_primary,
-        sums,
-    }));
-    Ok(kept.tally)
-}
-
-/// What counts so far.
+/// One category's sums of a day's hours, one hour after the other.
 #[derive(Default)]
-struct Kept {
-    /// Sums by item, set of paths, and whether they count shop-wide.
-    sums: HashMap<(u32, u32, bool), Sums>,
-    /// Events that have been counted.
-    seen: HashSet<IdHash>,
-    tally: Tally,
+pub(super) struct HourByHour {
+    pub sums: SumRows,
+    items: Coder,
+    path_sets: Coder,
+    /// By item, where the hour's first row of it lies, counted from 1; 0 is none yet.
+    first_rows: Vec<u32>,
+    /// Where the hour's other rows of an item lie: few items sell in several sets of paths.
+    other_rows: HashMap<(u32, u32, bool), usize>,
 }
 
-impl Kept {
+impl HourByHour {
+    /// Adds the sums of one hour's files, each event id counting once.
+    ///
+    /// # Errors
+    /// Names the file that is missing or damaged, or the item whose sums do not fit.
+    pub fn add(
+        &mut self,
+        lake: &Lake,
+        hour: Hour,
+        files: &[&LiveFile],
+        settled: &Settled<'_>,
+    ) -> Result<Tally, RollupError> {
+        let begins = self.sums.rows.len();
+        let mut seen = Seen::default();
+        for file in files {
+            let mut outcome = Ok(());
+            lake.read_events(file, columns_to_sum(file), &mut |batch| {
+                if outcome.is_ok() {
+                    outcome = self.take(batch, hour, begins, settled, &mut seen);
+                }
+            })?;
+            outcome?;
+        }
+        for row in &self.sums.rows[begins..] {
+            self.first_rows[row.item as usize] = 0;
+        }
+        self.other_rows.clear();
+        Ok(seen.tally)
+    }
+
     fn take(
         &mut self,
         batch: &EventBatch,
+        hour: Hour,
+        begins: usize,
         settled: &Settled<'_>,
-        names: &mut SumRows,
+        seen: &mut Seen,
     ) -> Result<(), SumsOverflow> {
-        let mut scratch = String::new();
         for row in 0..batch.rows() {
             let is_primary = batch.is_primary(row);
-            if !self.counts(batch, row, settled) {
-                self.tally.repeated += u64::from(is_primary);
+            if !seen.counts(batch, row, settled) {
+                seen.tally.repeated += u64::from(is_primary);
                 continue;
             }
-            self.tally.events += u64::from(is_primary);
-            let item = names.items.code(batch.item_id(row));
-            let path_set = names.path_sets.code(batch.paths(row, &mut scratch));
-            let known = self.sums.entry((item, path_set, is_primary)).or_default();
+            seen.tally.events += u64::from(is_primary);
+            let item = batch.item(row, &mut self.items, &mut self.sums.items);
+            let path_set = batch.path_set(row, &mut self.path_sets, &mut self.sums.path_sets);
+            let at = self.row_of(begins, item, path_set, is_primary, hour);
+            let known = &mut self.sums.rows[at].sums;
             let overflow = || SumsOverflow { item_id: batch.item_id(row).to_owned() };
             *known = known.plus(batch.sums(row)).ok_or_else(overflow)?;
         }
         Ok(())
     }
 
+    /// Returns where the hour's row of an item, a set of paths and a kind of copy lies, which is
+    /// appended where it is new.
+    fn row_of(&mut self, begins: usize, item: u32, path_set: u32, is_primary: bool, hour: Hour) -> usize {
+        if self.first_rows.len() <= item as usize {
+            self.first_rows.resize(self.sums.items.len(), 0);
+        }
+        let rows = &mut self.sums.rows;
+        let first = &mut self.first_rows[item as usize];
+        if *first > 0 {
+            let at = begins + (*first as usize - 1);
+            if rows[at].path_set == path_set && rows[at].is_primary == is_primary {
+                return at;
+            }
+            if let Some(&at) = self.other_rows.get(&(item, path_set, is_primary)) {
+                return at;
+            }
+        }
+        let at = rows.len();
+        rows.push(SumRow { item, path_set, hour, is_primary, sums: Sums::default() });
+        match *first {
+            // An hour of more rows does not fit in memory.
+            0 => *first = u32::try_from(at - begins + 1).expect("fewer than 2^32 rows an hour"),
+            _ => {
+                self.other_rows.insert((item, path_set, is_primary), at);
+            }
+        }
+        at
+    }
+}
+
+/// The events of an hour that have been counted.
+#[derive(Default)]
+struct Seen {
+    ids: HashSet<IdHash>,
+    tally: Tally,
+}
+
+impl Seen {
     /// Tells whether a row is the first copy of the version that counts.
     fn counts(&mut self, batch: &EventBatch, row: usize, settled: &Settled<'_>) -> bool {
         let Some(id) = batch.event_id(row).map(|id| settled.hasher.hash(id)) else { return true };
-        settled.disputes.allow(&settled.hasher, id, batch, row) && self.seen.insert(id)
+        settled.disputes.allow(&settled.hasher, id, batch, row) && self.ids.insert(id)
     }
 }

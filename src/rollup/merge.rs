@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::event::SumRows;
-use crate::rollup::apply::{read_day, write_day};
+use crate::rollup::apply::write_day;
 use crate::rollup::read::place_of;
 use crate::rollup::{ROLLUPS, RollupError, Rollups};
 use crate::table::{Commit, Effect, LiveFile, NewFile, Outcome};
@@ -68,7 +68,7 @@ impl Rollups {
             .map(|((event_type, category, date), files)| {
                 let mut sums = SumRows::default();
                 for file in files {
-                    read_day(self, file, &mut sums)?;
+                    self.read_day(file, &mut sums)?;
                 }
                 write_day(event_type, category.as_deref(), *date, &sums, &bulk)
             })

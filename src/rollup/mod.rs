@@ -11,8 +11,10 @@
 
 mod apply;
 mod conflicts;
+mod cursor;
 mod error;
 mod hour;
+mod items;
 mod merge;
 mod plan;
 mod read;
@@ -26,9 +28,10 @@ use crate::table::{Column, ColumnType, LiveFile, Outcome, Sweep, SweepRule, Tabl
 use crate::trace::{Count, Run, Stage};
 
 pub use error::RollupError;
+pub use items::{ItemSums, Part, Pinned};
 pub use merge::MergePlan;
 pub use plan::{Plan, Scope, plan};
-pub use read::{Pinned, Wanted};
+pub use read::Wanted;
 pub use recount::{Recount, recount};
 
 const ROLLUPS: &str = "rollups";
@@ -151,7 +154,7 @@ impl Rollups {
     /// Names the file that is missing or damaged.
     pub fn check_file(&self, file: &LiveFile) -> Result<u64, RollupError> {
         let mut sums = SumRows::default();
-        apply::read_day(self, file, &mut sums)?;
+        self.read_day(file, &mut sums)?;
         Ok(sums.rows.len() as u64)
     }
 }

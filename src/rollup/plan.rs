@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::lake::{HourPartition, Lake};
+use crate::columns::EventColumns;
+use crate::lake::{HourPartition, Lake, columns_to_sum};
 use crate::rollup::RollupError;
 use crate::rollup::read::{Place, place_of};
 use crate::table::{Change, LiveFile, Partition, Version};
@@ -49,7 +50,7 @@ pub(super) struct HourFile {
 impl HourFile {
     /// Tells whether any event of the file has an id, as far as the log knows.
     pub fn has_ids(&self) -> bool {
-        self.file.null_counts["event_id"].as_u64() != Some(self.file.rows)
+        columns_to_sum(&self.file) == EventColumns::All
     }
 
     /// Tells whether an id may be in both files, by the ranges that the log knows.

@@ -1,17 +1,17 @@
-//! Reading the sums of a span of hours.
+//! Where rollup files lie, which of them are wanted, and reading one whole.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
-use rayon::prelude::*;
+use bytes::Bytes;
 
-use crate::columns::decode_sums;
-use crate::event::SumRows;
+use crate::columns::{Coder, ColumnsError, ItemRange, decode_sums};
+use crate::event::{SumRow, SumRows};
 use crate::rollup::{ROLLUPS, RollupError, Rollups};
 use crate::table::LiveFile;
 use crate::time::{Date, Hour, Timestamp};
-use crate::trace::{Run, Stage};
 
 /// Where a rollup file lies, and which hours it may hold.
+#[derive(Clone)]
 pub(super) struct Place {
     pub event_type: String,
     pub category: Option<String>,
@@ -21,12 +21,11 @@ pub(super) struct Place {
 }
 
 /// Which sums to read.
+#[derive(Clone, Debug)]
 pub struct Wanted<'a> {
     pub event_types: &'a [String],
     /// First hour, and the hour after the last.
-    pub hours: std::ops::Range<Hour>,
-    /// Tells of a set of paths, joined by `|`, whether its sums are wanted.
-    pub paths: &'a (dyn Fn(&str) -> bool + Sync),
+    pub hours: Range<Hour>,
 }
 
 impl Place {
@@ -40,7 +39,8 @@ impl Place {
         Hour::of(self.date, 24).start()
     }
 
-    fn may_be_wanted(&self, wanted: &Wanted<'_>) -> bool {
+    /// Tells whether the file may hold wanted rows.
+    pub fn may_be_wanted(&self, wanted: &Wanted<'_>) -> bool {
         let first = Hour::of(self.date, self.first_hour);
         let last = Hour::of(self.date, self.last_hour);
         let in_span = first < wanted.hours.end && last >= wanted.hours.start;
@@ -51,7 +51,7 @@ impl Place {
 /// Reads a rollup file's place from its partition and the hours that the log says it has.
 pub(super) fn place_of(file: &LiveFile) -> Result<Place, RollupError> {
     let text = |name: &str| file.partition.get(name).and_then(Option::as_deref);
-    let bad = || RollupError::BadPartition { file: format!("{ROLLUPS}/{}", file.path) };
+    let bad = || RollupError::BadPartition { file: path_of(file) };
     let hour = |ends: &serde_json::Value, otherwise: i32| {
         ends["hour"].as_i64().and_then(|hour| i32::try_from(hour).ok()).unwrap_or(otherwise)
     };
@@ -64,76 +64,51 @@ pub(super) fn place_of(file: &LiveFile) -> Result<Place, RollupError> {
     })
 }
 
-/// The rollups of one version, whatever is committed meanwhile.
-pub struct Pinned<'a> {
-    rollups: &'a Rollups,
-    files: Vec<(LiveFile, Place)>,
-}
+impl Rollups {
+    /// Returns a file's bytes.
+    pub(super) fn bytes_of(&self, file: &LiveFile) -> Result<Bytes, RollupError> {
+        Ok(self.store.get(&path_of(file))?)
+    }
 
-impl Pinned<'_> {
-    /// Returns the wanted sums.
+    /// Reads a file whole.
     ///
     /// # Errors
     /// Names the file that is missing or damaged.
-    pub fn read(&self, wanted: &Wanted<'_>, run: &Run) -> Result<SumRows, RollupError> {
-        let mut by_category: BTreeMap<Option<&str>, Vec<&(LiveFile, Place)>> = BTreeMap::new();
-        let mut rows = 0;
-        for pinned in self.files.iter().filter(|(_, place)| place.may_be_wanted(wanted)) {
-            rows += pinned.0.rows;
-            by_category.entry(pinned.1.category.as_deref()).or_default().push(pinned);
-        }
-        run.begin(Stage::Read, Some(rows));
-        // An item lies mostly below one category, so its id is looked up once there and once here.
-        let parts: Result<Vec<SumRows>, RollupError> = by_category
-            .into_values()
-            .collect::<Vec<_>>()
-            .into_par_iter()
-            .map(|files| {
-                let mut part = SumRows::default();
-                for (file, place) in files {
-                    self.rollups.read_file(file, place, wanted, &mut part)?;
-                    run.advance(Stage::Read, file.rows);
-                }
-                Ok(part)
-            })
-            .collect();
-        let mut all = SumRows::default();
-        for part in parts? {
-            all.append(&part);
-        }
-        run.end(Stage::Read);
-        Ok(all)
+    pub(super) fn read_day(&self, file: &LiveFile, into: &mut SumRows) -> Result<(), RollupError> {
+        let date = place_of(file)?.date;
+        let bytes = self.bytes_of(file)?;
+        append(bytes, date, into).map_err(|source| RollupError::Columns { file: path_of(file), source })
     }
 }
 
-impl Rollups {
-    /// Returns the newest version's sums, to be read in several steps that fit together.
-    ///
-    /// # Errors
-    /// Fails where the table's log cannot be read.
-    pub fn pin(&self) -> Result<Pinned<'_>, RollupError> {
-        let files = self.table.newest()?.files()?.into_iter();
-        let placed = files.map(|file| place_of(&file).map(|place| (file, place)));
-        Ok(Pinned { rollups: self, files: placed.collect::<Result<_, _>>()? })
-    }
+/// Returns a file's path below the lake.
+pub(super) fn path_of(file: &LiveFile) -> String {
+    format!("{ROLLUPS}/{}", file.path)
+}
 
-    /// Appends a file's wanted rows.
-    pub(super) fn read_file(
-        &self,
-        file: &LiveFile,
-        place: &Place,
-        wanted: &Wanted<'_>,
-        into: &mut SumRows,
-    ) -> Result<(), RollupError> {
-        let path = format!("{ROLLUPS}/{}", file.path);
-        let bytes = self.store.get(&path)?;
-        decode_sums(
-            bytes,
-            place.date,
-            &|hour| wanted.hours.contains(&hour),
-            &|paths| (wanted.paths)(paths),
-            into,
-        )
-        .map_err(|source| RollupError::Columns { file: path, source })
+fn append(bytes: Bytes, date: Date, into: &mut SumRows) -> Result<(), ColumnsError> {
+    let mut path_sets = Coder::default();
+    let (mut last_id, mut last_item) = (String::new(), None);
+    for batch in decode_sums(bytes, &ItemRange::default())? {
+        let batch = batch?;
+        for row in 0..batch.rows() {
+            let item_id = batch.item_id(row);
+            let item = match last_item {
+                Some(item) if last_id == item_id => item,
+                _ => {
+                    item_id.clone_into(&mut last_id);
+                    into.items.code(item_id)
+                }
+            };
+            last_item = Some(item);
+            into.rows.push(SumRow {
+                item,
+                path_set: batch.path_set(row, &mut path_sets, &mut into.path_sets),
+                hour: Hour::of(date, batch.hour_of_day(row)),
+                is_primary: batch.is_primary(row),
+                sums: batch.sums(row),
+            });
+        }
     }
+    Ok(())
 }

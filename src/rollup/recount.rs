@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::event::SumRows;
 use crate::lake::Lake;
-use crate::rollup::apply::{read_day, sum_category};
+use crate::rollup::apply::sum_category;
 use crate::rollup::settle::settle;
 use crate::rollup::{RollupError, Rollups, Scope, plan};
 use crate::trace::{Run, Stage};
@@ -47,7 +47,7 @@ pub fn recount(lake: &Lake, run: &Run) -> Result<Recount, RollupError> {
                 let (sums, _) = sum_category(lake, &settled, category, run)?;
                 let mut stood = SumRows::default();
                 for file in settled.standing(category) {
-                    read_day(&rollups, &file, &mut stood)?;
+                    rollups.read_day(&file, &mut stood)?;
                 }
                 let name = || format!("{} of {} on {}", day.event_type, shown(category.as_deref()), day.date);
                 Ok((!stood.is_same_as(&sums)).then(name))

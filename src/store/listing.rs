@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use object_store::path::PathPart;
 use object_store::{Error, ObjectStoreExt};
 
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, wait_for};
 
 /// A file as the disk lists it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +81,7 @@ impl Store {
     /// Names the file; it then has its old name.
     pub fn rename(&self, from: &str, to: &str) -> Result<(), StoreError> {
         let (at, new) = (self.absolute(from)?, self.absolute(to)?);
-        let renamed = self.runtime.block_on(self.durable.rename(&at, &new));
+        let renamed = wait_for(self.durable.rename(&at, &new));
         renamed.map_err(|e| StoreError::new(&self.shown(from), e))
     }
 
@@ -91,7 +91,7 @@ impl Store {
     /// Names the file.
     pub fn delete(&self, path: &str) -> Result<(), StoreError> {
         let at = self.absolute(path)?;
-        match self.runtime.block_on(self.durable.delete(&at)) {
+        match wait_for(self.durable.delete(&at)) {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(StoreError::new(&self.shown(path), error)),
         }

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{DynObjectStore, ObjectStoreExt};
+use object_store::{DynObjectStore, GetOptions, GetRange, ObjectStoreExt};
 use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
@@ -175,7 +175,22 @@ impl Store {
     pub fn get(&self, path: &str) -> Result<Bytes, StoreError> {
         let at = self.absolute(path)?;
         let read = async { self.durable.get(&at).await?.bytes().await };
-        self.runtime.block_on(read).map_err(|e| StoreError::new(&self.shown(path), e))
+        wait_for(read).map_err(|e| StoreError::new(&self.shown(path), e))
+    }
+
+    /// Returns the last bytes of a file, all of it where it has no more.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get_tail(&self, path: &str, bytes: u64) -> Result<Bytes, StoreError> {
+        self.get_ranged(path, GetRange::Suffix(bytes))
+    }
+
+    fn get_ranged(&self, path: &str, range: GetRange) -> Result<Bytes, StoreError> {
+        let at = self.absolute(path)?;
+        let options = GetOptions { range: Some(range), ..GetOptions::default() };
+        let read = async { self.durable.get_opts(&at, options).await?.bytes().await };
+        wait_for(read).map_err(|e| StoreError::new(&self.shown(path), e))
     }
 
     /// Tells whether a folder holds any file, at whatever depth.
@@ -184,15 +199,13 @@ impl Store {
     /// Names the folder.
     pub fn holds_any(&self, folder: &str) -> Result<bool, StoreError> {
         let at = self.absolute(folder)?;
-        let first = self.runtime.block_on(self.durable.list(Some(&at)).try_next());
+        let first = wait_for(self.durable.list(Some(&at)).try_next());
         Ok(first.map_err(|e| StoreError::new(&self.shown(folder), e))?.is_some())
     }
 
     fn put_through(&self, disk: &Arc<DynObjectStore>, path: &str, bytes: Bytes) -> Result<(), StoreError> {
         let at = self.absolute(path)?;
-        self.runtime
-            .block_on(disk.put(&at, bytes.into()))
-            .map_err(|e| StoreError::new(&self.shown(path), e))?;
+        wait_for(disk.put(&at, bytes.into())).map_err(|e| StoreError::new(&self.shown(path), e))?;
         Ok(())
     }
 
@@ -225,6 +238,12 @@ impl Bulk<'_> {
         let root = self.store.root.display();
         sync_file_system(&self.folder).map_err(|e| StoreError::io(root.to_string(), e))
     }
+}
+
+/// Waits for the disk on the thread that asks. Outside a runtime a local disk does its work there
+/// and then; a thread of a runtime would have to be woken for each file, and to wake this one.
+fn wait_for<T>(work: impl Future<Output = T>) -> T {
+    futures::executor::block_on(work)
 }
 
 #[cfg(target_os = "linux")]

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::columns::EventColumns;
 use crate::lake::Lake;
 use crate::rollup::{self, RollupError, Rollups};
 use crate::snapshot;
@@ -39,7 +40,7 @@ pub fn verify(lake: &Lake, run: &Run) -> Result<Verified, RollupError> {
     found.gaps = gaps(&files)?;
     let broken = files.par_iter().filter_map(|file| {
         let mut rows = 0;
-        let read = lake.read_events(file, &mut |batch| rows += batch.rows() as u64);
+        let read = lake.read_events(file, EventColumns::All, &mut |batch| rows += batch.rows() as u64);
         match read {
             Ok(()) if rows == file.rows => None,
             Ok(()) => Some(format!("events/{}: has {rows} rows where the log says {}", file.path, file.rows)),

@@ -244,22 +244,26 @@ fn seen(lake: &Path) -> Seen {
     let events = open.events().newest().and_then(|newest| newest.files()).expect("the log can be read");
     let rollups = Rollups::open_or_create(&store).expect("the rollups can be opened");
     let span = Hour::new(0)..now().hour().plus(24);
-    let wanted = Wanted { event_types: &["purchase".to_owned()], hours: span, paths: &|_| true };
-    let rows = rollups
-        .pin()
-        .expect("the log can be read")
-        .read(&wanted, &Run::default())
-        .expect("the sums can be read");
-    let key = |row: &topsell::event::SumRow| {
-        let (item, paths) = (rows.items.name(row.item), rows.path_sets.name(row.path_set));
-        (item.to_owned(), paths.to_owned(), row.hour.number(), row.is_primary)
-    };
+    let wanted = Wanted { event_types: &["purchase".to_owned()], hours: span };
+    let pinned = rollups.pin().expect("the log can be read");
+    let mut sums = BTreeMap::new();
+    for part in pinned.parts(&wanted, None).expect("the sums can be found") {
+        let read = part.each_item(&Run::default(), &mut |item| {
+            for row in item.rows {
+                let paths = item.path_sets.name(row.path_set).to_owned();
+                let key = (item.item_id.to_owned(), paths, row.hour.number(), row.is_primary);
+                assert_eq!(sums.insert(key, row.sums.units), None, "no two rows share a key");
+            }
+            Ok(())
+        });
+        read.expect("the sums can be read");
+    }
     let snapshot = Snapshot::current(&store).map(|snapshot| snapshot.category(None));
     let ranking = snapshot.ok().map(|rows| rows.expect("the snapshot can be read")).unwrap_or_default();
     Seen {
         events: events.iter().map(|file| file.rows).sum(),
         event_files: events.len(),
-        sums: rows.rows.iter().map(|row| (key(row), row.sums.units)).collect(),
+        sums,
         ranking: ranking
             .iter()
             .map(|row| format!("{} {} {}", row.rank, row.item_id, row.sums.units))

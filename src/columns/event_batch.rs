@@ -1,0 +1,132 @@
+//! Rows of `events` files, as they are summed.
+
+use arrow::array::RecordBatch;
+use arrow::array::{
+    Array, BooleanArray, Decimal128Array, Int64Array, StringArray, TimestampMicrosecondArray,
+};
+use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
+use bytes::Bytes;
+
+use crate::columns::coded::{CodedLists, CodedTexts, Coder, coded_lists, coded_texts};
+use crate::columns::fields::{flags, numbers, texts};
+use crate::columns::parquet_file::{ColumnsError, decode_coded};
+use crate::event::{Amount, Names, Sums};
+
+const SUMMED: [&str; 5] = ["item_id", "categories", "quantity", "amount", "is_primary"];
+/// What tells one event from another, which nobody needs to know of events without an id.
+const TOLD_APART_BY: [&str; 3] = ["ts", "event_id", "all_categories"];
+
+/// Which columns to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventColumns {
+    /// No event of the file has an id.
+    WithoutIds,
+    All,
+}
+
+/// Some rows of an `events` file.
+pub struct EventBatch {
+    item_id: CodedTexts,
+    categories: CodedLists,
+    quantity: Int64Array,
+    amount: Decimal128Array,
+    is_primary: BooleanArray,
+    ids: Option<Ids>,
+}
+
+struct Ids {
+    ts: TimestampMicrosecondArray,
+    event_id: StringArray,
+    all_categories: StringArray,
+}
+
+/// Returns an `events` file's rows, some at a time.
+///
+/// # Errors
+/// Fails, or an item does, where the bytes are not such a file.
+pub fn decode_events(
+    bytes: Bytes,
+    columns: EventColumns,
+) -> Result<impl Iterator<Item = Result<EventBatch, ColumnsError>>, ColumnsError> {
+    let names = match columns {
+        EventColumns::WithoutIds => SUMMED.to_vec(),
+        EventColumns::All => [&SUMMED[..], &TOLD_APART_BY[..]].concat(),
+    };
+    let batches = decode_coded(bytes, &names, &["item_id", "categories"], ("item_id", &|_| true))?;
+    Ok(batches.map(move |batch| EventBatch::of(&batch?, columns)))
+}
+
+impl EventBatch {
+    fn of(batch: &RecordBatch, columns: EventColumns) -> Result<EventBatch, ColumnsError> {
+        let ids = || {
+            Ok::<_, ColumnsError>(Ids {
+                ts: numbers::<TimestampMicrosecondType>(batch, "ts")?,
+                event_id: texts(batch, "event_id")?,
+                all_categories: texts(batch, "all_categories")?,
+            })
+        };
+        Ok(EventBatch {
+            item_id: coded_texts(batch, "item_id")?,
+            categories: coded_lists(batch, "categories")?,
+            quantity: numbers::<Int64Type>(batch, "quantity")?,
+            amount: numbers::<Decimal128Type>(batch, "amount")?,
+            is_primary: flags(batch, "is_primary")?,
+            ids: (columns == EventColumns::All).then(ids).transpose()?,
+        })
+    }
+
+    /// Returns how many rows there are.
+    pub fn rows(&self) -> usize {
+        self.quantity.len()
+    }
+
+    /// Returns when the event was, in microseconds; 0 where only events without ids were read.
+    pub fn ts_micros(&self, row: usize) -> i64 {
+        self.ids.as_ref().map_or(0, |ids| ids.ts.value(row))
+    }
+
+    /// Returns the event's own id, if it has one.
+    pub fn event_id(&self, row: usize) -> Option<&str> {
+        let ids = &self.ids.as_ref()?.event_id;
+        ids.is_valid(row).then(|| ids.value(row))
+    }
+
+    /// Returns the item's id.
+    pub fn item_id(&self, row: usize) -> &str {
+        self.item_id.text(row)
+    }
+
+    /// Returns the item's number in a table of names.
+    pub fn item(&self, row: usize, coder: &mut Coder, names: &mut Names) -> u32 {
+        coder.code(&self.item_id, row, names)
+    }
+
+    /// Returns the number of the paths below this top-level category, joined by `|`, in a table of
+    /// names.
+    pub fn path_set(&self, row: usize, coder: &mut Coder, names: &mut Names) -> u32 {
+        coder.code_of_list(&self.categories, row, names)
+    }
+
+    /// Returns all the event's paths, joined by `|`; only those below this top-level category where
+    /// the event has no id.
+    pub fn all_paths<'a>(&'a self, row: usize, scratch: &'a mut String) -> &'a str {
+        match &self.ids {
+            Some(Ids { all_categories, .. }) if all_categories.is_valid(row) => all_categories.value(row),
+            _ => {
+                self.categories.join(row, scratch);
+                scratch
+            }
+        }
+    }
+
+    /// Returns whether this copy counts shop-wide.
+    pub fn is_primary(&self, row: usize) -> bool {
+        self.is_primary.value(row)
+    }
+
+    /// Returns what the one event adds up to.
+    pub fn sums(&self, row: usize) -> Sums {
+        let amount = self.amount.is_valid(row).then(|| self.amount.value(row));
+        Sums::of(self.quantity.value(row), amount.and_then(Amount::from_ten_thousandths))
+    }
+}

@@ -1,0 +1,156 @@
+//! The whole shop's ranking, put together from tallies that each saw one top-level category.
+//!
+//! An item counts shop-wide by its primary copies. Those of one item mostly lie below one top-level
+//! category; where they do not, its sums there must be added before it can be scored. So each tally
+//! tells the hashes of the items that it scored, and an item whose hash two of them tell is
+//! *spread*: its rows are asked for once more, from everywhere. Two items that share a hash are both
+//! asked for, for nothing: hashes decide what is looked at again, never what is ranked.
+
+use hashbrown::HashMap;
+use rayon::prelude::*;
+
+use crate::event::{HourSums, SumsOverflow};
+use crate::rank::score::Scored;
+use crate::rank::search::Need;
+use crate::rank::top::Top;
+
+/// Spread items whose rows are held at a time.
+const ITEMS_PER_PASS: usize = 200_000;
+/// A tally keeps so many more of the best than are ranked, so that some of them may turn out to be
+/// spread.
+const SPARE: usize = 256;
+/// The bit of a hash that tells whether the item could rank.
+const RANKS: u64 = 1;
+
+/// What a tally knows of the shop.
+#[derive(Default)]
+pub(super) struct ShopTally {
+    top: Top,
+    /// Of every item with a primary copy, the hash.
+    hashes: Vec<u64>,
+    /// The primary rows of spread items.
+    collected: HashMap<String, Vec<HourSums>>,
+}
+
+/// The items whose primary copies lie below several top-level categories.
+#[derive(Clone, Debug)]
+pub(super) struct Spread {
+    /// Ascending, without the lowest bit.
+    hashes: Vec<u64>,
+    /// How many of them are dealt with already.
+    done: usize,
+    /// The others must be ranked again, too: too many of the best turned out to be spread.
+    pub ranks_the_others: bool,
+}
+
+/// The shop's ranking, as far as it is known.
+#[derive(Default)]
+pub(super) struct Shop {
+    /// Of items that are not spread, and of spread ones that were added up.
+    pub top: Top,
+    pub spread: Option<Spread>,
+}
+
+impl ShopTally {
+    /// Takes an item with a primary copy, and what it comes to where it could rank.
+    pub fn take(&mut self, item_id: &str, scored: Option<Scored>, need: &Need) {
+        let hash = need.hash(item_id) & !RANKS;
+        self.hashes.push(if scored.is_some() { hash | RANKS } else { hash });
+        if let Some(scored) = scored {
+            self.top.push(item_id, scored, need.limit + SPARE);
+        }
+    }
+
+    /// Takes primary rows of a spread item.
+    pub fn collect(&mut self, item_id: &str, rows: impl Iterator<Item = HourSums>) {
+        self.collected.entry_ref(item_id).or_default().extend(rows);
+    }
+}
+
+impl Spread {
+    /// Tells whether an item of this hash is spread.
+    pub fn has(&self, hash: u64) -> bool {
+        self.hashes.binary_search(&(hash & !RANKS)).is_ok()
+    }
+
+    /// Tells whether the rows of an item of this hash are to be collected now.
+    pub fn is_asked_for(&self, hash: u64) -> bool {
+        self.hashes.binary_search(&(hash & !RANKS)).is_ok_and(|at| self.pass().contains(&at))
+    }
+
+    fn pass(&self) -> std::ops::Range<usize> {
+        self.done..self.hashes.len().min(self.done + ITEMS_PER_PASS)
+    }
+}
+
+impl Shop {
+    /// Takes what the tallies of the whole window know.
+    pub fn of(tallies: Vec<ShopTally>, need: &Need) -> Shop {
+        let mut hashes: Vec<u64> = tallies.iter().flat_map(|tally| &tally.hashes).copied().collect();
+        hashes.par_sort_unstable();
+        let (rankable, spread) = told_apart(&hashes);
+        let mut top = Top::default();
+        let mut ranks_the_others = false;
+        for tally in tallies {
+            let mut of_tally = Top::default();
+            let mut kept = 0;
+            for entry in tally.top.entries() {
+                kept += 1;
+                if spread.binary_search(&(need.hash(&entry.item_id) & !RANKS)).is_err() {
+                    of_tally.push(&entry.item_id, entry.scored, need.limit);
+                }
+            }
+            // Where it had to let go of some, others may have been better than what is left.
+            let is_full = kept == need.limit + SPARE;
+            ranks_the_others |= is_full && of_tally.seen < need.limit as u64;
+            top.merge(of_tally, need.limit);
+        }
+        if ranks_the_others {
+            top = Top::default();
+        }
+        top.seen = rankable;
+        let spread = (!spread.is_empty()).then_some(Spread { hashes: spread, done: 0, ranks_the_others });
+        Shop { top, spread }
+    }
+
+    /// Takes the rows of spread items that were asked for.
+    ///
+    /// # Errors
+    /// Names an item whose sums do not fit.
+    pub fn add(&mut self, tallies: Vec<ShopTally>, need: &Need) -> Result<(), SumsOverflow> {
+        let Some(mut spread) = self.spread.take() else { return Ok(()) };
+        let mut items: HashMap<String, Vec<HourSums>> = HashMap::new();
+        for tally in tallies {
+            let seen = self.top.seen;
+            self.top.merge(tally.top, need.limit);
+            // They were counted before.
+            self.top.seen = seen;
+            for (item_id, rows) in tally.collected {
+                items.entry(item_id).or_default().extend(rows);
+            }
+        }
+        for (item_id, mut rows) in items {
+            rows.sort_by_key(|row| row.hour);
+            if let Some(scored) = need.scoring.score(rows.iter()).map_err(|e| e.of(&item_id))? {
+                self.top.push(&item_id, scored, need.limit);
+            }
+        }
+        spread.done = spread.pass().end;
+        spread.ranks_the_others = false;
+        self.spread = (spread.done < spread.hashes.len()).then_some(spread);
+        Ok(())
+    }
+}
+
+/// Returns how many items could rank of those whose hash is told once, and the other hashes.
+fn told_apart(sorted: &[u64]) -> (u64, Vec<u64>) {
+    let mut rankable = 0;
+    let mut spread = Vec::new();
+    for of_hash in sorted.chunk_by(|a, b| a & !RANKS == b & !RANKS) {
+        match of_hash {
+            [one] => rankable += one & RANKS,
+            _ => spread.push(of_hash[0] & !RANKS),
+        }
+    }
+    (rankable, spread)
+}
