@@ -12,6 +12,7 @@ mod error;
 mod listing;
 mod lock;
 mod path;
+mod stream;
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -31,6 +32,7 @@ pub use error::StoreError;
 pub use listing::{StoredFile, is_unfinished};
 pub use lock::{Lock, LockError, Patience, Stay};
 pub use path::{folder_name, url_decoded, url_encoded};
+pub use stream::Stream;
 
 /// A folder of files that are written whole and never changed.
 #[derive(Clone)]
@@ -226,8 +228,7 @@ impl Bulk<'_> {
     /// # Errors
     /// Names the file.
     pub fn put(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
-        let disk = if cfg!(target_os = "linux") { &self.store.quick } else { &self.store.durable };
-        self.store.put_through(disk, path, bytes)
+        self.store.put_through(self.disk(), path, bytes)
     }
 
     /// Makes all files written so far durable.
@@ -237,6 +238,10 @@ impl Bulk<'_> {
     pub fn finish(self) -> Result<(), StoreError> {
         let root = self.store.root.display();
         sync_file_system(&self.folder).map_err(|e| StoreError::io(root.to_string(), e))
+    }
+
+    fn disk(&self) -> &Arc<DynObjectStore> {
+        if cfg!(target_os = "linux") { &self.store.quick } else { &self.store.durable }
     }
 }
 

@@ -1,0 +1,73 @@
+//! A file too large to hold, written piece by piece.
+
+use bytes::Bytes;
+use object_store::{MultipartUpload, ObjectStoreExt};
+
+use crate::store::{Bulk, Store, StoreError};
+
+/// A file that has no name until its last piece is written; dropped before, it never was.
+pub struct Stream<'a> {
+    store: &'a Store,
+    path: String,
+    upload: Box<dyn MultipartUpload>,
+}
+
+impl Bulk<'_> {
+    /// Begins a file; as with [`Bulk::put`], it may be lost with the machine until
+    /// [`Bulk::finish`] returns.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn stream(&self, path: &str) -> Result<Stream<'_>, StoreError> {
+        let store = self.store;
+        let at = store.absolute(path)?;
+        let upload = store.runtime.block_on(self.disk().put_multipart(&at));
+        let upload = upload.map_err(|e| StoreError::new(&store.shown(path), e))?;
+        Ok(Stream { store, path: path.to_owned(), upload })
+    }
+}
+
+impl Stream<'_> {
+    /// Writes the next piece; pieces should be some megabytes long.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn append(&mut self, piece: Bytes) -> Result<(), StoreError> {
+        let written = self.store.runtime.block_on(self.upload.put_part(piece.into()));
+        written.map_err(|e| StoreError::new(&self.store.shown(&self.path), e))
+    }
+
+    /// Gives the file its name, replacing an older one of that name at once.
+    ///
+    /// # Errors
+    /// Names the file; it is then as it was before.
+    pub fn finish(mut self) -> Result<(), StoreError> {
+        let named = self.store.runtime.block_on(self.upload.complete());
+        named.map(drop).map_err(|e| StoreError::new(&self.store.shown(&self.path), e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::temporary;
+
+    #[test]
+    fn a_stream_is_seen_whole_or_not_at_all() {
+        let (store, _folder) = temporary();
+        let bulk = store.bulk("").expect("the root is there");
+        store.put("a.csv", Bytes::from("old")).expect("a file can be written");
+        let mut stream = bulk.stream("a.csv").expect("a file can be begun");
+        for piece in ["one,", "", "two"] {
+            stream.append(Bytes::from(piece)).expect("a piece can be written");
+        }
+        assert_eq!(store.get("a.csv").expect("it is there"), "old");
+        stream.finish().expect("a file can be named");
+        assert_eq!(store.get("a.csv").expect("it is there"), "one,two");
+        let mut dropped = bulk.stream("b.csv").expect("a file can be begun");
+        dropped.append(Bytes::from("lost")).expect("a piece can be written");
+        drop(dropped);
+        assert!(store.get("b.csv").is_err_and(|error| error.is_not_found()));
+        bulk.finish().expect("the disk can be synced");
+    }
+}
