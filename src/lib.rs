@@ -25,6 +25,7 @@
 //! | [`rank`] | the best sellers of a window | I/O |
 //! | [`snapshot`] | published rankings and the pointer to the newest | change what is published |
 //! | [`upkeep`] | merging small files, checking, counting what is there | change what a ranking says |
+//! | [`datagen`] | made-up purchases to measure with, as logs | draw anything but from its seed |
 //! | [`pipeline`] | the whole flow in one page | work of its own |
 //! | [`show`] | a snapshot as text | look into the tables |
 //! | [`cli`] | where a person comes in: words, clock, environment, exit codes | be used by another room |
@@ -52,6 +53,8 @@ pub mod rank;
 pub mod snapshot;
 
 pub mod upkeep;
+
+pub mod datagen;
 
 pub mod pipeline;
 pub mod show;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use crate::cli::datagen::Datagen;
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -72,6 +74,8 @@ pub enum Command {
     Rank(Rank),
     Show(Show),
     Lake(Lake),
+    #[command(hide = true)]
+    Datagen(Datagen),
 }
 
 /// Read purchase logs into the lake

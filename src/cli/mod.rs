@@ -3,6 +3,7 @@
 //! Invariant: the only room that prints, reads the environment or asks the time.
 
 mod args;
+mod datagen;
 mod door;
 mod failure;
 mod intake;
@@ -58,6 +59,7 @@ fn run(settings: &Settings) -> Result<Exit, Failure> {
     match &settings.task {
         Task::Step { step, patience, stdin } => run_step(settings, step, *patience, *stdin),
         Task::Show { question, limit, form } => run_show(settings, question, *limit, *form),
+        Task::Datagen(typed) => datagen::run(settings, typed),
     }
 }
 

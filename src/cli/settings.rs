@@ -8,6 +8,7 @@ use clap::ColorChoice;
 
 use crate::catalog::{self, CatalogFile};
 use crate::cli::args::{self, Args, By, Command, LakeCommand, Rank, Rollup, Show, ShowFormat};
+use crate::cli::datagen::Datagen;
 use crate::cli::door::Opening;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::intake::ingest_task;
@@ -53,6 +54,7 @@ pub enum Clock {
 pub enum Task {
     Step { step: Step, patience: Patience, stdin: Option<Opening> },
     Show { question: Question, limit: usize, form: Form },
+    Datagen(Datagen),
 }
 
 /// What to show.
@@ -94,6 +96,7 @@ impl Settings {
             }
             Command::Lake(typed) => lake_task(&typed.command, now)?,
             Command::Show(typed) => show_task(typed, args.common.color)?,
+            Command::Datagen(typed) => Task::Datagen(typed),
         };
         let (lake, threads) = (args.common.lake, args.common.threads);
         Ok(Settings { task, verbosity, now, clock, lake, threads, is_lenient })

@@ -1,0 +1,81 @@
+//! `topsell datagen`: made-up purchases to measure with; hidden, for it is no business of a shop.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, ValueEnum};
+
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::settings::Settings;
+use crate::datagen::{self, DatagenError, LogOptions, Workload};
+use crate::store::Store;
+
+/// Make up purchases of a large shop, one file an hour
+///
+/// The same arguments give the same bytes.
+#[derive(ClapArgs, Debug)]
+#[command(before_help = "\
+Examples:
+  topsell datagen --purchases 10000000 --items 1000000 --leaves 1000 --tops 50 logs/
+")]
+pub struct Datagen {
+    /// Purchases to make up
+    #[arg(long, value_name = "N")]
+    purchases: u64,
+    /// Items that are sold, by Zipf's law with exponent 1.05
+    #[arg(long, value_name = "N")]
+    items: u32,
+    /// Leaf paths of the category tree; as many as --tops for a flat one
+    #[arg(long, value_name = "N")]
+    leaves: u32,
+    /// Top-level categories
+    #[arg(long, value_name = "N")]
+    tops: u32,
+    /// Hours to spread them over, from 2024-01-01T00:00:00Z on
+    #[arg(long, value_name = "N", default_value_t = 150)]
+    hours: u32,
+    /// Format of the logs
+    #[arg(long, value_enum, default_value = "csv")]
+    format: Format,
+    /// Give each purchase an id
+    #[arg(long)]
+    event_ids: bool,
+    /// Other seeds give other purchases
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Folder for the files; those of the same names are replaced
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Csv,
+    Ndjson,
+}
+
+/// Does what was typed.
+///
+/// # Errors
+/// Says which word is wrong, or names the file that cannot be written.
+pub fn run(settings: &Settings, typed: &Datagen) -> Result<Exit, Failure> {
+    let Datagen { purchases, items, leaves, tops, hours, seed, event_ids, .. } = *typed;
+    let workload = Workload { purchases, items, leaves, tops, hours, seed };
+    let form = match typed.format {
+        Format::Csv => datagen::Form::Csv,
+        Format::Ndjson => datagen::Form::Ndjson,
+    };
+    let store = Store::open(&typed.folder).map_err(DatagenError::from)?;
+    let written = datagen::write_logs(&store, &workload, LogOptions { form, event_ids })?;
+    let datagen::Written { files, lines, size_bytes } = written;
+    settings.note(&format!("datagen: {lines} purchases, {size_bytes} bytes in {files} files"));
+    Ok(Exit::Done)
+}
+
+impl From<DatagenError> for Failure {
+    fn from(error: DatagenError) -> Failure {
+        match error {
+            DatagenError::Workload(error) => Failure::misused(error.to_string()),
+            DatagenError::Store(error) => Failure::could_not(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Purchase logs: one file an hour, its lines in time order.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::datagen::hours::purchases_by_hour;
+use crate::datagen::popularity::Popularity;
+use crate::datagen::random::{Random, mixed};
+use crate::datagen::shop::{Item, Shop};
+use crate::datagen::{DatagenError, Workload};
+use crate::store::{Store, StoreError, Stream};
+use crate::time::Hour;
+
+/// Bytes that are written at once.
+const PIECE_BYTES: usize = 4 << 20;
+/// More than any line takes.
+const LINE_BYTES: usize = 4 << 10;
+const SECONDS: usize = 3_600;
+/// Purchases that are drawn before the first of them is written: the memory is waited for once for
+/// many of them, and not once for each.
+const DRAWN_AT_ONCE: usize = 256;
+
+const HEADER: &[u8] = b"ts,item_id,category,quantity,amount\n";
+const HEADER_WITH_IDS: &[u8] = b"ts,event_id,item_id,category,quantity,amount\n";
+
+/// The sequence that is drawn for each hour.
+const OF_HOUR: u64 = 2;
+
+/// Of a hundred purchases, those of one piece, of one or two, and of one to three; the others are
+/// returns.
+const ONES: u64 = 93;
+const UP_TO_TWO: u64 = 97;
+const UP_TO_THREE: u64 = 99;
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// With a header.
+    Csv,
+    Ndjson,
+}
+
+/// What lines look like.
+#[derive(Clone, Copy, Debug)]
+pub struct LogOptions {
+    pub form: Form,
+    /// Whether each purchase has an id: 16 hexadecimal digits, unique, in no order.
+    pub event_ids: bool,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    pub files: u64,
+    pub lines: u64,
+    pub size_bytes: u64,
+}
+
+/// Writes a workload's purchases as logs directly into the store's folder, replacing logs of the
+/// same hours.
+///
+/// # Errors
+/// Refuses a workload that makes no sense, and names the file that cannot be written.
+pub fn write_logs(store: &Store, workload: &Workload, options: LogOptions) -> Result<Written, DatagenError> {
+    workload.check()?;
+    store.make_folder("")?;
+    let bulk = store.bulk("")?;
+    let shop = Shop::of(workload);
+    let popularity = Popularity::of(workload.items);
+    let hours = purchases_by_hour(workload.purchases, workload.hours).into_par_iter();
+    let sizes: Result<Vec<u64>, StoreError> = hours
+        .map(|(hour, numbers)| {
+            let mut file = bulk.stream(&file_name(hour, options.form))?;
+            let lines = Lines::of(&shop, &popularity, workload.seed, hour, options);
+            let size_bytes = lines.write(numbers, &mut file)?;
+            file.finish()?;
+            Ok(size_bytes)
+        })
+        .collect();
+    let sizes = sizes?;
+    bulk.finish()?;
+    Ok(Written { files: sizes.len() as u64, lines: workload.purchases, size_bytes: sizes.into_iter().sum() })
+}
+
+/// Returns the name of an hour's file: `purchases-2024-01-01T00.csv`.
+fn file_name(hour: Hour, form: Form) -> String {
+    let extension = match form {
+        Form::Csv => "csv",
+        Form::Ndjson => "ndjson",
+    };
+    format!("purchases-{}T{:02}.{extension}", hour.date(), hour.of_day())
+}
+
+/// The lines of one hour.
+struct Lines<'a> {
+    shop: &'a Shop,
+    popularity: &'a Popularity,
+    options: LogOptions,
+    random: Random,
+    event_key: u64,
+    /// `2024-01-01T00:00:00Z`
+    stamp: Vec<u8>,
+    text: Vec<u8>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(
+        shop: &'a Shop,
+        popularity: &'a Popularity,
+        seed: u64,
+        hour: Hour,
+        options: LogOptions,
+    ) -> Lines<'a> {
+        Lines {
+            shop,
+            popularity,
+            options,
+            random: Random::of(seed, OF_HOUR, u64::from(hour.number().unsigned_abs())),
+            event_key: mixed(seed),
+            stamp: hour.start().to_string().into_bytes(),
+            text: Vec::new(),
+        }
+    }
+
+    /// Writes the purchases of so many numbers, and returns how many bytes they took.
+    fn write(mut self, numbers: Range<u64>, file: &mut Stream<'_>) -> Result<u64, StoreError> {
+        let mut size_bytes = 0;
+        let mut per_second = vec![0_u64; SECONDS];
+        for _ in numbers.clone() {
+            per_second[self.random.below(SECONDS as u64).0 as usize] += 1;
+        }
+        self.text = Vec::with_capacity(PIECE_BYTES + LINE_BYTES);
+        if self.options.form == Form::Csv {
+            let header = if self.options.event_ids { HEADER_WITH_IDS } else { HEADER };
+            self.text.extend_from_slice(header);
+        }
+        let mut number = numbers.start;
+        let mut drawn: Vec<(Item, i64)> = Vec::with_capacity(DRAWN_AT_ONCE);
+        for (second, purchases) in (0_u32..).zip(per_second) {
+            set_two_digits(&mut self.stamp[14..16], second / 60);
+            set_two_digits(&mut self.stamp[17..19], second % 60);
+            for _ in 0..purchases {
+                if drawn.is_empty() {
+                    drawn.extend((0..DRAWN_AT_ONCE).map(|_| self.draw()));
+                }
+                let (item, quantity) = drawn.pop().expect("some were just drawn");
+                self.push(number, &item, quantity);
+                number += 1;
+                if self.text.len() >= PIECE_BYTES {
+                    size_bytes += self.text.len() as u64;
+                    let next = Vec::with_capacity(PIECE_BYTES + LINE_BYTES);
+                    file.append(std::mem::replace(&mut self.text, next).into())?;
+                }
+            }
+        }
+        size_bytes += self.text.len() as u64;
+        file.append(self.text.into())?;
+        Ok(size_bytes)
+    }
+
+    /// Draws an item and how many pieces of it.
+    #[inline]
+    fn draw(&mut self) -> (Item, i64) {
+        let item = self.shop.items[self.popularity.draw(&mut self.random) as usize];
+        let quantity = match self.random.below(100).0 {
+            0..ONES => 1,
+            ONES..UP_TO_TWO => 2,
+            UP_TO_TWO..UP_TO_THREE => 3,
+            _ => -1,
+        };
+        (item, quantity)
+    }
+
+    /// Appends one purchase's line.
+    #[inline]
+    fn push(&mut self, number: u64, item: &Item, quantity: i64) {
+        // Mixing is one-to-one, so no two purchases have the same id.
+        let event_id = self.options.event_ids.then(|| hexadecimal(mixed(number ^ self.event_key)));
+        match self.options.form {
+            Form::Csv => self.push_csv(item, quantity, event_id),
+            Form::Ndjson => self.push_json(item, quantity, event_id),
+        }
+    }
+
+    #[inline]
+    fn push_csv(&mut self, item: &Item, quantity: i64, event_id: Option<[u8; 16]>) {
+        let text = &mut self.text;
+        text.extend_from_slice(&self.stamp);
+        text.push(b',');
+        if let Some(event_id) = event_id {
+            text.extend_from_slice(&event_id);
+            text.push(b',');
+        }
+        text.extend_from_slice(item.id());
+        let mut before = b',';
+        for &leaf in item.leaves() {
+            text.push(before);
+            text.extend_from_slice(self.shop.tree.leaves[leaf as usize].as_bytes());
+            before = b'|';
+        }
+        text.push(b',');
+        push_whole(text, quantity);
+        text.push(b',');
+        push_money(text, quantity * i64::from(item.price_cents));
+        text.push(b'\n');
+    }
+
+    #[inline]
+    fn push_json(&mut self, item: &Item, quantity: i64, event_id: Option<[u8; 16]>) {
+        let text = &mut self.text;
+        text.extend_from_slice(b"{\"ts\":\"");
+        text.extend_from_slice(&self.stamp);
+        if let Some(event_id) = event_id {
+            text.extend_from_slice(b"\",\"event_id\":\"");
+            text.extend_from_slice(&event_id);
+        }
+        text.extend_from_slice(b"\",\"item_id\":\"");
+        text.extend_from_slice(item.id());
+        let mut before: &[u8] = b"\",\"categories\":[\"";
+        for &leaf in item.leaves() {
+            text.extend_from_slice(before);
+            text.extend_from_slice(self.shop.tree.leaves[leaf as usize].as_bytes());
+            before = b"\",\"";
+        }
+        text.extend_from_slice(b"\"],\"quantity\":");
+        push_whole(text, quantity);
+        text.extend_from_slice(b",\"amount\":");
+        push_money(text, quantity * i64::from(item.price_cents));
+        text.extend_from_slice(b"}\n");
+    }
+}
+
+/// Returns a number's 16 hexadecimal digits.
+#[inline]
+fn hexadecimal(number: u64) -> [u8; 16] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0; 16];
+    for (place, digit) in digits.iter_mut().zip((0..16).rev()) {
+        *place = DIGITS[(number >> (4 * digit)) as usize & 15];
+    }
+    digits
+}
+
+fn set_two_digits(place: &mut [u8], number: u32) {
+    place[0] = b'0' + (number / 10) as u8;
+    place[1] = b'0' + (number % 10) as u8;
+}
+
+/// Appends a whole number.
+#[inline]
+fn push_whole(text: &mut Vec<u8>, number: i64) {
+    if number < 0 {
+        text.push(b'-');
+    }
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = number.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    text.extend_from_slice(&digits[at..]);
+}
+
+/// Appends cents as a decimal with two places.
+#[inline]
+fn push_money(text: &mut Vec<u8>, cents: i64) {
+    if cents < 0 {
+        text.push(b'-');
+    }
+    let cents = cents.unsigned_abs();
+    push_whole(text, (cents / 100).cast_signed());
+    let places = (cents % 100) as u8;
+    text.extend_from_slice(&[b'.', b'0' + places / 10, b'0' + places % 10]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_people_write_them() {
+        let check = |push: fn(&mut Vec<u8>, i64), number, expected: &str| {
+            let mut text = Vec::new();
+            push(&mut text, number);
+            assert_eq!(text, expected.as_bytes());
+        };
+        check(push_whole, 0, "0");
+        check(push_whole, -1, "-1");
+        check(push_whole, i64::MIN, "-9223372036854775808");
+        check(push_money, 665, "6.65");
+        check(push_money, -1, "-0.01");
+        check(push_money, 100_000, "1000.00");
+        assert_eq!(&hexadecimal(0x0123_4567_89ab_cdef), b"0123456789abcdef");
+    }
+}
