@@ -25,7 +25,7 @@
 //! | [`rank`] | the best sellers of a window | I/O |
 //! | [`snapshot`] | published rankings and the pointer to the newest | change what is published |
 //! | [`upkeep`] | merging small files, checking, counting what is there | change what a ranking says |
-//! | [`datagen`] | made-up purchases to measure with, as logs | draw anything but from its seed |
+//! | [`datagen`] | made-up purchases to measure with, as logs or as sums | draw anything but from its seed |
 //! | [`pipeline`] | the whole flow in one page | work of its own |
 //! | [`show`] | a snapshot as text | look into the tables |
 //! | [`cli`] | where a person comes in: words, clock, environment, exit codes | be used by another room |

@@ -7,15 +7,19 @@ use clap::{Args as ClapArgs, ValueEnum};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::settings::Settings;
 use crate::datagen::{self, DatagenError, LogOptions, Workload};
+use crate::lake::Lake;
+use crate::pipeline::StepError;
+use crate::rollup;
 use crate::store::Store;
 
-/// Make up purchases of a large shop, one file an hour
+/// Make up purchases of a large shop, one file an hour, or their hourly sums
 ///
-/// The same arguments give the same bytes.
+/// The same arguments give the same purchases.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
   topsell datagen --purchases 10000000 --items 1000000 --leaves 1000 --tops 50 logs/
+  topsell datagen --sums --purchases 5400000000 --items 10000000 --leaves 10000 --tops 50 lake/
 ")]
 pub struct Datagen {
     /// Purchases to make up
@@ -42,7 +46,11 @@ pub struct Datagen {
     /// Other seeds give other purchases
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Folder for the files; those of the same names are replaced
+    /// Write hourly sums into a new lake instead of logs: as many purchases on average, and no
+    /// event behind them
+    #[arg(long, conflicts_with_all = ["format", "event_ids"])]
+    sums: bool,
+    /// Folder for the logs, of which those of the same names are replaced; or of the new lake
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
@@ -60,11 +68,19 @@ enum Format {
 pub fn run(settings: &Settings, typed: &Datagen) -> Result<Exit, Failure> {
     let Datagen { purchases, items, leaves, tops, hours, seed, event_ids, .. } = *typed;
     let workload = Workload { purchases, items, leaves, tops, hours, seed };
+    let store = Store::open(&typed.folder).map_err(DatagenError::from)?;
+    if typed.sums {
+        workload.check().map_err(DatagenError::from)?;
+        let lake = Lake::open_or_create(store, None)?;
+        let summary = datagen::write_sums(&lake, &workload, settings.now.micros() / 1_000)?;
+        let rollup::Summary { rows, files_added, .. } = summary;
+        settings.note(&format!("datagen: {rows} hourly sums in {files_added} files"));
+        return Ok(Exit::Done);
+    }
     let form = match typed.format {
         Format::Csv => datagen::Form::Csv,
         Format::Ndjson => datagen::Form::Ndjson,
     };
-    let store = Store::open(&typed.folder).map_err(DatagenError::from)?;
     let written = datagen::write_logs(&store, &workload, LogOptions { form, event_ids })?;
     let datagen::Written { files, lines, size_bytes } = written;
     settings.note(&format!("datagen: {lines} purchases, {size_bytes} bytes in {files} files"));
@@ -76,6 +92,9 @@ impl From<DatagenError> for Failure {
         match error {
             DatagenError::Workload(error) => Failure::misused(error.to_string()),
             DatagenError::Store(error) => Failure::could_not(error.to_string()),
+            DatagenError::Lake(error) => error.into(),
+            DatagenError::Lock(error) => StepError::Lock(error).into(),
+            DatagenError::Rollup(error) => StepError::Rollup(error).into(),
         }
     }
 }

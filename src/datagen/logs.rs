@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::datagen::hours::purchases_by_hour;
 use crate::datagen::popularity::Popularity;
+use crate::datagen::quantity::quantity;
 use crate::datagen::random::{Random, mixed};
 use crate::datagen::shop::{Item, Shop};
 use crate::datagen::{DatagenError, Workload};
@@ -26,12 +27,6 @@ const HEADER_WITH_IDS: &[u8] = b"ts,event_id,item_id,category,quantity,amount\n"
 
 /// The sequence that is drawn for each hour.
 const OF_HOUR: u64 = 2;
-
-/// Of a hundred purchases, those of one piece, of one or two, and of one to three; the others are
-/// returns.
-const ONES: u64 = 93;
-const UP_TO_TWO: u64 = 97;
-const UP_TO_THREE: u64 = 99;
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,13 +158,7 @@ impl<'a> Lines<'a> {
     #[inline]
     fn draw(&mut self) -> (Item, i64) {
         let item = self.shop.items[self.popularity.draw(&mut self.random) as usize];
-        let quantity = match self.random.below(100).0 {
-            0..ONES => 1,
-            ONES..UP_TO_TWO => 2,
-            UP_TO_TWO..UP_TO_THREE => 3,
-            _ => -1,
-        };
-        (item, quantity)
+        (item, quantity(&mut self.random))
     }
 
     /// Appends one purchase's line.
@@ -192,7 +181,7 @@ impl<'a> Lines<'a> {
             text.extend_from_slice(&event_id);
             text.push(b',');
         }
-        text.extend_from_slice(item.id());
+        text.extend_from_slice(item.id().as_bytes());
         let mut before = b',';
         for &leaf in item.leaves() {
             text.push(before);
@@ -216,7 +205,7 @@ impl<'a> Lines<'a> {
             text.extend_from_slice(&event_id);
         }
         text.extend_from_slice(b"\",\"item_id\":\"");
-        text.extend_from_slice(item.id());
+        text.extend_from_slice(item.id().as_bytes());
         let mut before: &[u8] = b"\",\"categories\":[\"";
         for &leaf in item.leaves() {
             text.extend_from_slice(before);

@@ -1,7 +1,7 @@
-//! Made-up purchases of a large shop, to measure with: the same arguments give the same bytes.
+//! Made-up purchases of a large shop, to measure with: logs, or a lake of hourly sums.
 //!
-//! Invariant: nothing depends on the machine, the clock or the number of threads; memory grows with
-//! the items, not with the purchases.
+//! Invariant: the same arguments give the same purchases, whatever the machine, the clock or the
+//! number of threads; memory grows with the items, not with the purchases.
 //!
 //! - Popularity follows Zipf's law with exponent 1.05, and says nothing about an item's id, its
 //!   categories or its price.
@@ -15,12 +15,17 @@
 mod hours;
 mod logs;
 mod popularity;
+mod quantity;
 mod random;
 mod shop;
+mod sums;
 
-use crate::store::StoreError;
+use crate::lake::LakeError;
+use crate::rollup::RollupError;
+use crate::store::{LockError, StoreError};
 
 pub use logs::{Form, LogOptions, Written, write_logs};
+pub use sums::write_sums;
 
 /// Leaves that a tree may have.
 const MAX_LEAVES: u32 = 1_000_000;
@@ -62,6 +67,12 @@ pub enum DatagenError {
     Workload(#[from] WorkloadError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Rollup(#[from] RollupError),
 }
 
 impl Workload {

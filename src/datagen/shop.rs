@@ -38,6 +38,10 @@ pub(super) struct Shop {
 pub(super) struct Tree {
     /// The full paths, in byte order.
     pub leaves: Vec<String>,
+    /// The top-level categories, in byte order.
+    pub tops: Vec<String>,
+    /// For each leaf, the number of its top-level category.
+    pub top_of: Vec<u32>,
 }
 
 /// Something that is sold.
@@ -66,19 +70,22 @@ impl Tree {
     /// but one leaf, the tree is flat.
     fn of(leaves: u32, tops: u32) -> Tree {
         if leaves == tops {
-            return Tree { leaves: names("Department", tops).collect() };
+            let names: Vec<String> = names("Department", tops).collect();
+            return Tree { leaves: names.clone(), tops: names, top_of: (0..tops).collect() };
         }
-        let mut paths = Vec::new();
+        let mut tree = Tree { leaves: Vec::new(), tops: Vec::new(), top_of: Vec::new() };
         // Numbers are as wide everywhere, so that byte order is the order of the numbers.
         let most = leaves.div_ceil(tops);
         let groups = most.isqrt();
-        for (top, leaves) in names("Department", tops).zip(split(leaves, tops)) {
+        for (number, (top, leaves)) in (0..).zip(names("Department", tops).zip(split(leaves, tops))) {
             for (group, shelves) in names("Group", groups).zip(split(leaves, groups)) {
                 let shelves = names("Shelf", most.div_ceil(groups)).take(shelves as usize);
-                paths.extend(shelves.map(|shelf| format!("{top}/{group}/{shelf}")));
+                tree.leaves.extend(shelves.map(|shelf| format!("{top}/{group}/{shelf}")));
             }
+            tree.tops.push(top);
+            tree.top_of.resize(tree.leaves.len(), number);
         }
-        Tree { leaves: paths }
+        tree
     }
 }
 
@@ -108,8 +115,8 @@ impl Item {
 
     /// Returns the id.
     #[inline]
-    pub fn id(&self) -> &[u8; ID_LENGTH] {
-        &self.id
+    pub fn id(&self) -> &str {
+        std::str::from_utf8(&self.id).expect("letters and digits are text")
     }
 
     /// Returns the numbers of the leaves that the item lies in, ascending.
@@ -169,10 +176,12 @@ mod tests {
         for (leaves, tops) in [(1, 1), (3, 2), (7, 7), (60, 50), (1_000, 50), (1_000, 1_000), (10_000, 1)] {
             let tree = Tree::of(leaves, tops);
             assert_eq!(tree.leaves.len(), leaves as usize);
-            assert!(tree.leaves.is_sorted(), "{leaves} {tops}");
+            assert!(tree.leaves.is_sorted() && tree.tops.is_sorted(), "{leaves} {tops}");
             assert_eq!(tree.leaves.iter().collect::<BTreeSet<_>>().len(), leaves as usize);
-            let departments: BTreeSet<_> = tree.leaves.iter().map(|leaf| leaf.split('/').next()).collect();
-            assert_eq!(departments.len(), tops as usize);
+            assert_eq!(tree.tops.len(), tops as usize);
+            for (leaf, &top) in tree.leaves.iter().zip(&tree.top_of) {
+                assert_eq!(leaf.split('/').next(), Some(tree.tops[top as usize].as_str()));
+            }
         }
         let tree = Tree::of(1_000, 50);
         assert_eq!(tree.leaves.first().map(String::as_str), Some("Department 01/Group 01/Shelf 01"));

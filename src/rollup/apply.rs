@@ -161,9 +161,6 @@ pub(super) fn write_day(
     sums: &SumRows,
     bulk: &Bulk<'_>,
 ) -> Result<Option<NewFile>, RollupError> {
-    if sums.rows.is_empty() {
-        return Ok(None);
-    }
     let lines = sums.sorted().into_iter().map(|row| SumLine {
         hour_of_day: row.hour.of_day(),
         item_id: sums.items.name(row.item),
@@ -171,6 +168,21 @@ pub(super) fn write_day(
         is_primary: row.is_primary,
         sums: row.sums,
     });
+    write_lines(event_type, category, date, lines, bulk)
+}
+
+/// Writes one category's day of lines in the order of rollup files; nothing where there are none.
+pub(super) fn write_lines<'a>(
+    event_type: &str,
+    category: Option<&str>,
+    date: Date,
+    lines: impl IntoIterator<Item = SumLine<'a>>,
+    bulk: &Bulk<'_>,
+) -> Result<Option<NewFile>, RollupError> {
+    let mut lines = lines.into_iter().peekable();
+    if lines.peek().is_none() {
+        return Ok(None);
+    }
     let folder = hive_folder(event_type, category, date);
     let path = format!("{folder}/{}.parquet", unique_name());
     let encoded = encode_sums(lines).map_err(|source| RollupError::Columns { file: path.clone(), source })?;

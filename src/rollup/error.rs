@@ -15,6 +15,8 @@ pub enum RollupError {
     Columns { file: String, source: ColumnsError },
     #[error("{file} lies in no partition of a known form")]
     BadPartition { file: String },
+    #[error("the lake holds events or sums already; name a new folder")]
+    NotEmpty,
     #[error(transparent)]
     Lake(#[from] LakeError),
     #[error(transparent)]

@@ -15,6 +15,7 @@ mod cursor;
 mod error;
 mod hour;
 mod items;
+mod load;
 mod merge;
 mod plan;
 mod read;
@@ -29,6 +30,7 @@ use crate::trace::{Count, Run, Stage};
 
 pub use error::RollupError;
 pub use items::{ItemSums, Part, Pinned};
+pub use load::{Load, LoadedDay, load};
 pub use merge::MergePlan;
 pub use plan::{Plan, Scope, plan};
 pub use read::Wanted;
