@@ -14,21 +14,25 @@
 //!
 //! `all_categories` tells versions of one event id apart from any one of their copies.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::LazyLock;
 
-use arrow::array::{
-    BooleanArray, BooleanBuilder, Decimal128Builder, Int64Builder, RecordBatch, StringBuilder,
-    TimestampMicrosecondArray,
-};
+use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::{
     SortColumn, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch,
 };
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use bytes::Bytes;
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::schema::types::TypePtr;
 
-use crate::columns::fields::{batch_of, text_lists_builder, texts};
+use crate::columns::chunks::{Chunk, ChunkedFile, Dictionary, Shape, Values};
+use crate::columns::fields::texts;
 use crate::columns::parquet_file::{ColumnsError, Encoded, decode};
-use crate::event::Events;
+use crate::event::{Events, Place, Places};
 
 const ROWS_PER_GROUP: usize = 1 << 20;
 const COLUMNS: [&str; 9] =
@@ -37,61 +41,217 @@ const BATCH: &str = "batch";
 /// Nearly every id is another: a dictionary of them would be built only to be thrown away.
 const PLAIN: [&str; 1] = ["event_id"];
 
+/// Distinct quantities of a file that are worth a dictionary.
+const FEW: usize = 1 << 8;
+
 /// One event's copy below one top-level category.
 #[derive(Clone, Copy)]
-pub struct EventCopy<'a> {
+pub struct EventCopy {
     /// Row in the events.
-    pub row: usize,
-    /// The event's paths below this category.
-    pub paths: &'a [&'a str],
-    /// All its paths, joined by `|`, where some lie below other top-level categories.
-    pub all_paths: Option<&'a str>,
-    pub is_primary: bool,
+    pub row: u32,
+    /// Number of the place.
+    pub place: u32,
 }
 
-/// Returns the file of the given copies, in their order, that a batch brings.
-///
-/// # Errors
-/// Fails where the rows do not fit into Parquet.
-pub fn encode_events(
-    events: &Events,
-    copies: &[EventCopy<'_>],
-    batch_id: &str,
-) -> Result<Encoded, ColumnsError> {
-    let mut ts = Vec::with_capacity(copies.len());
-    let mut event_id = StringBuilder::new();
-    let mut item_id = StringBuilder::new();
-    let mut categories = text_lists_builder();
-    let mut quantity = Int64Builder::new();
-    let mut amount = Decimal128Builder::new();
-    let mut is_primary = BooleanBuilder::new();
-    let mut all_categories = StringBuilder::new();
-    let mut batch = StringBuilder::new();
-    for copy in copies {
-        let event = events.event(copy.row);
-        ts.push(event.ts.micros());
-        event_id.append_option(event.event_id);
-        item_id.append_value(event.item_id);
-        categories.append_value(copy.paths.iter().map(Some));
-        quantity.append_value(event.quantity);
-        amount.append_option(event.amount.map(|a| i128::from(a.ten_thousandths())));
-        is_primary.append_value(copy.is_primary);
-        all_categories.append_option(copy.all_paths.filter(|_| event.event_id.is_some()));
-        batch.append_value(batch_id);
+/// Writes files of a batch's events, one after another.
+pub struct EventEncoder<'a> {
+    events: &'a Events,
+    places: &'a Places<'a>,
+    batch_id: &'a str,
+    items: Numbering,
+    paths: Numbering,
+}
+
+/// The columns, and what they are in Parquet.
+static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
+    let text = || DataType::Utf8;
+    let of = [
+        ("ts", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+        ("event_id", text()),
+        ("item_id", text()),
+        ("categories", DataType::List(Arc::new(Field::new("element", text(), true)))),
+        ("quantity", DataType::Int64),
+        ("amount", DataType::Decimal128(18, 4)),
+        ("is_primary", DataType::Boolean),
+        ("all_categories", text()),
+        (BATCH, text()),
+    ];
+    let schema = Schema::new(of.map(|(name, of)| Field::new(name, of, true)).to_vec());
+    let converted = ArrowSchemaConverter::new().convert(&schema).expect("every type has one in Parquet");
+    (schema, converted.root_schema_ptr())
+});
+
+/// Numbers codes anew in the order in which a file has them.
+struct Numbering {
+    /// For each code its number in the file.
+    numbers: Vec<u32>,
+    /// For each number its code.
+    codes: Vec<u32>,
+}
+
+const UNSEEN: u32 = u32::MAX;
+
+impl Numbering {
+    fn of(codes: usize) -> Numbering {
+        Numbering { numbers: vec![UNSEEN; codes], codes: Vec::new() }
     }
-    let amount = amount.finish().with_precision_and_scale(18, 4)?;
-    let rows = batch_of(vec![
-        ("ts", Arc::new(TimestampMicrosecondArray::from(ts).with_timezone("UTC"))),
-        ("event_id", Arc::new(event_id.finish())),
-        ("item_id", Arc::new(item_id.finish())),
-        ("categories", Arc::new(categories.finish())),
-        ("quantity", Arc::new(quantity.finish())),
-        ("amount", Arc::new(amount)),
-        ("is_primary", Arc::new(is_primary.finish())),
-        ("all_categories", Arc::new(all_categories.finish())),
-        (BATCH, Arc::new(batch.finish())),
-    ])?;
-    Encoded::of(&rows, ROWS_PER_GROUP, &[], &PLAIN)
+
+    fn number(&mut self, code: u32) -> u32 {
+        let number = &mut self.numbers[code as usize];
+        if *number == UNSEEN {
+            *number = self.codes.len() as u32;
+            self.codes.push(code);
+        }
+        *number
+    }
+
+    /// Forgets all numbers, and returns the codes they stood for.
+    fn finish(&mut self) -> Vec<u32> {
+        self.codes.iter().for_each(|&code| self.numbers[code as usize] = UNSEEN);
+        std::mem::take(&mut self.codes)
+    }
+}
+
+impl<'a> EventEncoder<'a> {
+    /// Returns a writer of the files that a batch brings.
+    pub fn of(events: &'a Events, places: &'a Places<'a>, batch_id: &'a str) -> EventEncoder<'a> {
+        let (items, paths) = (events.items().len(), places.path_names().len());
+        EventEncoder { events, places, batch_id, items: Numbering::of(items), paths: Numbering::of(paths) }
+    }
+
+    /// Returns the file of the given copies, in their order.
+    ///
+    /// # Errors
+    /// Fails where the rows do not fit into Parquet.
+    pub fn encode(&mut self, copies: &[EventCopy]) -> Result<Encoded, ColumnsError> {
+        let (schema, root) = &*SCHEMA;
+        let mut file = ChunkedFile::of(Arc::clone(root))?;
+        for copies in copies.chunks(ROWS_PER_GROUP) {
+            self.add(copies, &mut file)?;
+        }
+        file.finish(schema)
+    }
+
+    /// Adds a row group, or two where one's texts would be too long for Parquet.
+    fn add(&mut self, copies: &[EventCopy], file: &mut ChunkedFile) -> Result<(), ColumnsError> {
+        let EventEncoder { events, places, batch_id, items, paths } = self;
+        let rows = || copies.iter().map(|copy| copy.row as usize);
+        let of_copies = || copies.iter().map(|copy| places.place(copy.place));
+        let ts: Vec<i64> = rows().map(|row| events.ts(row).micros()).collect();
+        let item_codes: Vec<u32> = rows().map(|row| items.number(events.item(row))).collect();
+        let item_names = items.finish().into_iter().map(|item| events.items().name(item).into()).collect();
+        let mut path_codes = Vec::with_capacity(copies.len());
+        for place in of_copies() {
+            path_codes.extend(places.paths(place).iter().map(|&path| paths.number(path)));
+        }
+        let path_names = paths.finish().into_iter().map(|path| places.path_names().name(path).into());
+        let lengths: Vec<u32> = of_copies().map(|place| places.paths(place).len() as u32).collect();
+        let quantities: Vec<i64> = rows().map(|row| events.quantity(row)).collect();
+        let few = few_distinct(&quantities);
+        let amounts: Vec<Option<i64>> = rows().map(|row| events.amount(row)).collect();
+        let have_amounts: Vec<bool> = amounts.iter().map(Option::is_some).collect();
+        let amounts: Vec<i64> = amounts.into_iter().flatten().collect();
+        let is_primary: Vec<bool> = of_copies().map(|place| place.is_primary).collect();
+        let ids: Vec<Option<&str>> = match events.have_ids() {
+            true => rows().map(|row| events.event_id(row)).collect(),
+            false => Vec::new(),
+        };
+        let have_ids: Vec<bool> = ids.iter().map(Option::is_some).collect();
+        let all = AllCategories::of(places, of_copies().zip(&have_ids));
+        let one_batch = vec![0; copies.len()];
+        let full = |values| Chunk { shape: Shape::Full, values };
+        let chunks = [
+            full(Values::Deltas(&ts)),
+            match have_ids.contains(&true) {
+                true => Chunk {
+                    shape: Shape::Optional(&have_ids),
+                    values: Values::Texts(ids.into_iter().flatten().collect()),
+                },
+                false => full(Values::None),
+            },
+            full(Values::Codes { codes: &item_codes, of: Dictionary::Texts(item_names) }),
+            Chunk {
+                shape: if lengths.iter().all(|&length| length == 1) {
+                    Shape::Ones
+                } else {
+                    Shape::Lists(&lengths)
+                },
+                values: Values::Codes { codes: &path_codes, of: Dictionary::Texts(path_names.collect()) },
+            },
+            full(match &few {
+                Some((codes, of)) => Values::Codes { codes, of: Dictionary::Numbers(of) },
+                None => Values::Deltas(&quantities),
+            }),
+            Chunk {
+                shape: if have_amounts.contains(&false) {
+                    Shape::Optional(&have_amounts)
+                } else {
+                    Shape::Full
+                },
+                values: Values::Deltas(&amounts),
+            },
+            full(Values::Flags(&is_primary)),
+            match all.texts.is_empty() {
+                true => full(Values::None),
+                false => Chunk {
+                    shape: Shape::Optional(&all.are_there),
+                    values: Values::Codes { codes: &all.codes, of: Dictionary::Texts(all.texts) },
+                },
+            },
+            full(Values::Codes { codes: &one_batch, of: Dictionary::Texts(vec![Cow::Borrowed(*batch_id)]) }),
+        ];
+        if copies.len() > 1 && !chunks.iter().all(Chunk::fits) {
+            let (first, second) = copies.split_at(copies.len() / 2);
+            self.add(first, file)?;
+            return self.add(second, file);
+        }
+        file.add(copies.len(), &chunks)
+    }
+}
+
+/// The texts of whole sets of paths, where a row needs its own.
+#[derive(Default)]
+struct AllCategories {
+    are_there: Vec<bool>,
+    codes: Vec<u32>,
+    texts: Vec<Cow<'static, str>>,
+}
+
+impl AllCategories {
+    /// Returns those of copies, each with whether its event has an id.
+    fn of<'a>(places: &Places<'_>, copies: impl Iterator<Item = (&'a Place, &'a bool)>) -> AllCategories {
+        let mut all = AllCategories::default();
+        let mut known: HashMap<u32, u32> = HashMap::new();
+        for (place, &has_id) in copies {
+            let set = place.parted_set.filter(|_| has_id);
+            all.are_there.push(set.is_some());
+            all.codes.extend(set.map(|set| {
+                *known.entry(set).or_insert_with(|| {
+                    all.texts.push(Cow::Owned(places.joined(set)));
+                    all.texts.len() as u32 - 1
+                })
+            }));
+        }
+        all
+    }
+}
+
+/// Returns numbers as codes into their distinct values, if those are few.
+fn few_distinct(numbers: &[i64]) -> Option<(Vec<u32>, Vec<i64>)> {
+    let mut known: Vec<i64> = Vec::new();
+    let mut codes = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        // The most usual is mostly the first.
+        let code = known.iter().position(|of| of == number).unwrap_or_else(|| {
+            known.push(*number);
+            known.len() - 1
+        });
+        if known.len() > FEW {
+            return None;
+        }
+        codes.push(code as u32);
+    }
+    Some((codes, known))
 }
 
 /// Returns one file with the rows of several, sorted by item, moment and event id.
@@ -135,4 +295,166 @@ pub fn without_batches(bytes: &Bytes, ids: &HashSet<&str>) -> Result<Option<Enco
     }
     let schema = kept.first().map(RecordBatch::schema).ok_or(ColumnsError::Column(BATCH))?;
     Ok(Some(Encoded::of(&concat_batches(&schema, &kept)?, ROWS_PER_GROUP, &[], &PLAIN)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use arrow::array::Array;
+    use arrow::array::AsArray;
+    use arrow::datatypes::Decimal128Type;
+    use arrow::datatypes::Int64Type;
+    use arrow::datatypes::TimestampMicrosecondType;
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prop_assert_eq;
+
+    use crate::event::Amount;
+    use crate::event::Event;
+    use crate::event::RawCategories;
+    use crate::time::Timestamp;
+
+    /// One event as it is written down here: microseconds, id, item, category, quantity, amount.
+    type Sale = (i64, Option<String>, String, String, i64, Option<i64>);
+
+    fn events_of(sales: &[Sale]) -> Events {
+        let mut events = Events::default();
+        for (ts, event_id, item_id, categories, quantity, amount) in sales {
+            let path_set = events.path_sets.read(&RawCategories::Text(categories)).expect("these are paths");
+            events.push(&Event {
+                ts: Timestamp::from_micros(*ts).expect("a good moment"),
+                event_id: event_id.as_deref(),
+                item_id,
+                path_set,
+                event_type: 0,
+                quantity: *quantity,
+                amount: amount.and_then(|amount| Amount::from_ten_thousandths(amount.into())),
+            });
+        }
+        events
+    }
+
+    /// Returns all copies of the events, one line each as they would be read in the file.
+    fn expected(events: &Events, places: &Places<'_>) -> (Vec<EventCopy>, Vec<String>) {
+        let rows = 0..u32::try_from(events.len()).expect("few rows");
+        let copies = rows.flat_map(|row| {
+            places.of_set(events.path_set(row as usize)).map(move |place| EventCopy { row, place })
+        });
+        let copies: Vec<EventCopy> = copies.collect();
+        let line = |copy: &EventCopy| {
+            let (row, place) = (copy.row as usize, places.place(copy.place));
+            let paths = places.paths(place).iter().map(|&path| places.path_names().name(path));
+            let all = place.parted_set.filter(|_| events.event_id(row).is_some());
+            format!(
+                "{} {:?} {} {:?} {} {:?} {} {:?} a-batch",
+                events.ts(row).micros(),
+                events.event_id(row),
+                events.items().name(events.item(row)),
+                paths.collect::<Vec<_>>(),
+                events.quantity(row),
+                events.amount(row),
+                place.is_primary,
+                all.map(|set| places.joined(set)),
+            )
+        };
+        let lines = copies.iter().map(line).collect();
+        (copies, lines)
+    }
+
+    /// Returns a file's rows as the library reads them.
+    fn read(bytes: &Bytes) -> Vec<String> {
+        let mut lines = Vec::new();
+        for rows in decode(bytes.clone(), &COLUMNS).expect("it is Parquet") {
+            let rows = rows.expect("its pages can be read");
+            let column = |name: &str| rows.column_by_name(name).expect("it is there");
+            let text = |name: &str, row: usize| {
+                let texts = column(name).as_string::<i32>();
+                texts.is_valid(row).then(|| texts.value(row).to_owned())
+            };
+            for row in 0..rows.num_rows() {
+                let paths = column("categories").as_list::<i32>().value(row);
+                let paths: Vec<&str> = paths.as_string::<i32>().iter().flatten().collect();
+                let amounts = column("amount").as_primitive::<Decimal128Type>();
+                lines.push(format!(
+                    "{} {:?} {} {:?} {} {:?} {} {:?} {}",
+                    column("ts").as_primitive::<TimestampMicrosecondType>().value(row),
+                    text("event_id", row),
+                    text("item_id", row).expect("every event has an item"),
+                    paths,
+                    column("quantity").as_primitive::<Int64Type>().value(row),
+                    amounts.is_valid(row).then(|| amounts.value(row)),
+                    column("is_primary").as_boolean().value(row),
+                    text("all_categories", row),
+                    text(BATCH, row).expect("every event came in a batch"),
+                ));
+            }
+        }
+        lines
+    }
+
+    fn encoded(sales: &[Sale]) -> (Encoded, Vec<String>) {
+        let events = events_of(sales);
+        let places = Places::of(&events.path_sets);
+        let (copies, lines) = expected(&events, &places);
+        let mut encoder = EventEncoder::of(&events, &places, "a-batch");
+        let first = encoder.encode(&copies).expect("rows fit");
+        let again = encoder.encode(&copies).expect("rows fit");
+        assert_eq!(first.bytes, again.bytes, "a file leaves nothing behind for the next");
+        (first, lines)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_events_there_are_the_library_reads_them_back(
+            sales in vec(
+                (
+                    proptest::prop_oneof![0_i64..9, -62_000_000_000_000_000_i64..253_000_000_000_000_000],
+                    option::of("[a-cé]{1,9}"),
+                    "[a-c]{1,2}|[a-z]{70}",
+                    "|A|A/x|A/x\\|B|B/y\\|A/x\\|B\\|A|C\\|C/z",
+                    proptest::prop_oneof![1_i64..3, proptest::num::i64::ANY],
+                    option::of(proptest::prop_oneof![0_i64..9, -999_999_999_999_999_999_i64..999_999_999_999_999_999]),
+                ),
+                1..400,
+            ),
+            has_ids: bool,
+            has_amounts: bool,
+        ) {
+            let plain = |(ts, id, item, paths, quantity, amount): Sale| {
+                let (id, amount) = (id.filter(|_| has_ids), amount.filter(|_| has_amounts));
+                (ts, id, item, paths, quantity, amount)
+            };
+            let sales: Vec<Sale> = sales.into_iter().map(plain).collect();
+            let (file, lines) = encoded(&sales);
+            prop_assert_eq!(file.rows, lines.len() as u64);
+            prop_assert_eq!(read(&file.bytes), lines);
+            // What the log is told is what the library would have found.
+            let rows = decode(file.bytes.clone(), &COLUMNS).expect("it is Parquet");
+            let rows: Vec<RecordBatch> = rows.collect::<Result<_, _>>().expect("its pages can be read");
+            let rows = concat_batches(&rows[0].schema(), &rows).expect("they are of one schema");
+            let known = crate::columns::facts::facts(&rows).expect("every column has facts");
+            prop_assert_eq!(format!("{:?}", file.columns), format!("{known:?}"));
+        }
+    }
+
+    #[test]
+    fn a_file_of_many_pages_and_groups_is_read_back() {
+        let sale = |row: i64| -> Sale {
+            let item = format!("item {}", row.unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15) % 200_000);
+            let categories = ["A/x", "A/x|A/y", "", "A/y"][row as usize * 7 / 5 % 4];
+            let id = (row % 3 > 0).then(|| format!("{row:x}"));
+            (row * 1_000, id, item, categories.to_owned(), row % 1_000, (row % 5 > 0).then_some(row))
+        };
+        let sales: Vec<Sale> = (0..(1 << 20) + 70_000).map(sale).collect();
+        let (file, lines) = encoded(&sales);
+        assert!(read(&file.bytes) == lines, "every row is as it was");
+        let footer = crate::columns::parquet_file::footer(&file.bytes).expect("it has a footer");
+        let groups = footer.metadata().row_groups();
+        assert_eq!(groups.len(), 2);
+        // However many items there are, they are in a dictionary, which readers can keep.
+        for group in groups {
+            assert!(group.columns()[2].dictionary_page_offset().is_some());
+        }
+    }
 }

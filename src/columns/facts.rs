@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array, PrimitiveArray, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
+};
 use arrow::compute::{max, max_boolean, max_string, min, min_boolean, min_string};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    ArrowPrimitiveType, DataType, Decimal128Type, Field, Int32Type, Int64Type, TimestampMicrosecondType,
 };
 
 use crate::columns::ColumnsError;
@@ -22,6 +25,76 @@ pub struct ColumnFacts {
     /// Nothing in the column is less or more than these, each an array of one; a column of lists
     /// has none.
     pub range: Option<(ArrayRef, ArrayRef)>,
+}
+
+/// Nothing in a column is less or more than these.
+#[derive(Clone, Debug)]
+pub(super) enum Range {
+    Numbers(i64, i64),
+    Flags(bool, bool),
+    Texts(String, String),
+}
+
+impl Range {
+    /// Returns the range of both.
+    pub fn and(self, other: Range) -> Range {
+        match (self, other) {
+            (Range::Numbers(a, b), Range::Numbers(c, d)) => Range::Numbers(a.min(c), b.max(d)),
+            (Range::Flags(a, b), Range::Flags(c, d)) => Range::Flags(a.min(c), b.max(d)),
+            (Range::Texts(a, b), Range::Texts(c, d)) => Range::Texts(a.min(c), b.max(d)),
+            // A column has values of one kind.
+            (one, _) => one,
+        }
+    }
+}
+
+impl ColumnFacts {
+    /// Returns the facts of a column whose range is known already, if it has any value.
+    pub(super) fn of(field: &Field, nulls: u64, range: Option<Range>) -> ColumnFacts {
+        let (least, most) = match range {
+            Some(Range::Numbers(least, most)) => (End::Number(least), End::Number(most)),
+            Some(Range::Flags(least, most)) => (End::Flag(least), End::Flag(most)),
+            Some(Range::Texts(least, most)) => {
+                (End::Text(lower_bound(&least)), End::Text(upper_bound(&most)))
+            }
+            None => (End::None, End::None),
+        };
+        let of = field.data_type();
+        let range = least.array(of).zip(most.array(of));
+        ColumnFacts { name: field.name().clone(), nulls, range }
+    }
+}
+
+/// One end of a range.
+enum End {
+    Number(i64),
+    Flag(bool),
+    Text(String),
+    None,
+}
+
+impl End {
+    /// Returns an array of it alone; a column of lists has none.
+    fn array(self, of: &DataType) -> Option<ArrayRef> {
+        let number = match self {
+            End::Number(number) => Some(number),
+            _ => None,
+        };
+        Some(match (of, self) {
+            (DataType::Int64, _) => Arc::new(Int64Array::from(vec![number])),
+            (DataType::Timestamp(..), _) => {
+                Arc::new(TimestampMicrosecondArray::from(vec![number]).with_data_type(of.clone()))
+            }
+            (DataType::Decimal128(..), _) => {
+                Arc::new(Decimal128Array::from(vec![number.map(i128::from)]).with_data_type(of.clone()))
+            }
+            (DataType::Boolean, End::Flag(flag)) => Arc::new(BooleanArray::from(vec![flag])),
+            (DataType::Boolean, _) => Arc::new(BooleanArray::from(vec![None])),
+            (DataType::Utf8, End::Text(text)) => Arc::new(StringArray::from(vec![text])),
+            (DataType::Utf8, _) => Arc::new(StringArray::from(vec![None::<&str>])),
+            _ => return None,
+        })
+    }
 }
 
 /// Returns the facts of every column: some readers take a column whose range is missing for one

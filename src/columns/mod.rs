@@ -5,7 +5,9 @@
 //!
 //! The format is <https://parquet.apache.org/docs/file-format/>.
 
+mod chunks;
 mod coded;
+mod encodings;
 mod event_batch;
 mod events;
 mod facts;
@@ -17,7 +19,7 @@ mod sums;
 
 pub use coded::Coder;
 pub use event_batch::{EventBatch, EventColumns, decode_events};
-pub use events::{EventCopy, encode_events, merge_events, without_batches};
+pub use events::{EventCopy, EventEncoder, merge_events, without_batches};
 pub use facts::ColumnFacts;
 pub use foreign::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, ForeignTime, NotText, Wanted};
 pub use parquet_file::{ColumnsError, Encoded};

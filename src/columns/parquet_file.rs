@@ -67,6 +67,9 @@ impl Encoded {
     }
 }
 
+/// What every file says it was written by.
+pub(super) const CREATED_BY: &str = concat!("topsell ", env!("CARGO_PKG_VERSION"));
+
 const ROWS_PER_BATCH: usize = 8_192;
 
 /// Returns the Parquet file of one batch of rows.
@@ -86,7 +89,7 @@ pub(super) fn encode(
         .set_compression(compression_for(batch))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(rows_per_group))
-        .set_created_by(concat!("topsell ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_created_by(CREATED_BY.to_owned())
         .set_key_value_metadata(Some(labels));
     for column in plain {
         properties = properties.set_column_dictionary_enabled((*column).into(), false);

@@ -4,14 +4,12 @@
 //! `%`, `/` and `|` inside a level. That spelling is the path's name everywhere: in logs, tables,
 //! folders, snapshots and on the command line.
 
-use std::collections::BTreeMap;
-
 use crate::event::MAX_ID_BYTES;
 
 /// Levels that one path may have.
 const MAX_LEVELS: usize = 64;
 /// Paths that one event may have.
-const MAX_PATHS: usize = 64;
+pub(super) const MAX_PATHS: usize = 64;
 
 /// Why a text is not a category path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,17 +60,6 @@ impl PathSet {
     pub fn paths(&self) -> &[String] {
         &self.paths
     }
-
-    /// Returns the paths below each top-level category, in byte order of the categories.
-    ///
-    /// The first one holds the copy of the event that counts shop-wide.
-    pub fn by_top_level(&self) -> BTreeMap<&str, Vec<&str>> {
-        let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for path in &self.paths {
-            groups.entry(top_level(path)).or_default().push(path);
-        }
-        groups
-    }
 }
 
 /// Returns the path in its one spelling, if it is one.
@@ -122,7 +109,8 @@ pub fn levels_of(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..at]).chain(std::iter::once(path))
 }
 
-fn top_level(path: &str) -> &str {
+/// Returns a path's first level.
+pub(super) fn top_level(path: &str) -> &str {
     path.split('/').next().unwrap_or(path)
 }
 
@@ -180,13 +168,5 @@ mod tests {
     fn levels_run_from_the_top() {
         assert_eq!(levels_of("A/B/C").collect::<Vec<_>>(), ["A", "A/B", "A/B/C"]);
         assert_eq!(encode_levels(["50%", "a/b|c"]).as_deref(), Ok("50%25/a%2Fb%7Cc"));
-    }
-
-    #[test]
-    fn groups_hold_together_where_byte_order_would_part_them() {
-        let set = PathSet::parse("A/x|A!y|A").expect("three good paths");
-        let groups = set.by_top_level();
-        assert_eq!(groups.keys().collect::<Vec<_>>(), [&"A", &"A!y"]);
-        assert_eq!(groups["A"], ["A", "A/x"]);
     }
 }

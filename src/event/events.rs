@@ -1,15 +1,19 @@
 //! Many events side by side, one column for each part.
 
-use crate::event::{Amount, Names, PathSet};
+use crate::event::{Amount, Names, PathSets};
 use crate::time::Timestamp;
+
+/// Stands for no amount: no amount has so many digits.
+const NO_AMOUNT: i64 = i64::MIN;
 
 /// One line of a purchase log, with its categories and type by number.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
     pub ts: Timestamp,
+    /// Never empty.
     pub event_id: Option<&'a str>,
     pub item_id: &'a str,
-    /// Index into [`Events::path_sets`].
+    /// Number in [`Events::path_sets`].
     pub path_set: u32,
     /// Index into [`Events::event_types`].
     pub event_type: u32,
@@ -22,60 +26,84 @@ pub struct Event<'a> {
 #[derive(Default)]
 pub struct Events {
     /// The distinct sets of paths that the events lie in.
-    pub path_sets: Vec<PathSet>,
+    pub path_sets: PathSets,
     /// The distinct event types.
     pub event_types: Vec<String>,
     ts: Vec<Timestamp>,
-    event_id: Vec<Option<(usize, usize)>>,
     item: Vec<u32>,
     items: Names,
-    texts: String,
     path_set: Vec<u32>,
     event_type: Vec<u32>,
     quantity: Vec<i64>,
-    amount: Vec<Option<Amount>>,
+    amount: Vec<i64>,
+    ids: String,
+    /// Where each event's id ends in the text; none at all while no event has one.
+    id_ends: Vec<usize>,
 }
 
 impl Events {
     /// Appends one event.
     pub fn push(&mut self, event: &Event<'_>) {
+        if event.event_id.is_some() && self.id_ends.is_empty() {
+            self.id_ends.resize(self.ts.len(), 0);
+        }
+        if event.event_id.is_some() || !self.id_ends.is_empty() {
+            self.ids.push_str(event.event_id.unwrap_or_default());
+            self.id_ends.push(self.ids.len());
+        }
         self.ts.push(event.ts);
-        let id = event.event_id.map(|id| self.keep(id));
-        self.event_id.push(id);
         self.item.push(self.items.code(event.item_id));
         self.path_set.push(event.path_set);
         self.event_type.push(event.event_type);
         self.quantity.push(event.quantity);
-        self.amount.push(event.amount);
-    }
-
-    /// Returns one event.
-    pub fn event(&self, row: usize) -> Event<'_> {
-        Event {
-            ts: self.ts[row],
-            event_id: self.event_id[row].map(|span| self.text(span)),
-            item_id: self.items.name(self.item[row]),
-            path_set: self.path_set[row],
-            event_type: self.event_type[row],
-            quantity: self.quantity[row],
-            amount: self.amount[row],
-        }
-    }
-
-    /// Returns for each event the place of its item in byte order, to sort events by.
-    pub fn item_order(&self) -> Vec<u32> {
-        let mut codes: Vec<u32> = (0..).take(self.items.len()).collect();
-        codes.sort_unstable_by(|a, b| self.items.name(*a).cmp(self.items.name(*b)));
-        let mut places = vec![0; codes.len()];
-        for (place, code) in (0..).zip(codes) {
-            places[code as usize] = place;
-        }
-        self.item.iter().map(|&item| places[item as usize]).collect()
+        self.amount.push(event.amount.map_or(NO_AMOUNT, Amount::ten_thousandths));
     }
 
     /// Returns when an event was.
     pub fn ts(&self, row: usize) -> Timestamp {
         self.ts[row]
+    }
+
+    /// Returns an event's own id, if it has one.
+    pub fn event_id(&self, row: usize) -> Option<&str> {
+        let end = *self.id_ends.get(row)?;
+        let start = if row == 0 { 0 } else { self.id_ends[row - 1] };
+        (start < end).then(|| &self.ids[start..end])
+    }
+
+    /// Tells whether any event has an id of its own.
+    pub fn have_ids(&self) -> bool {
+        !self.id_ends.is_empty()
+    }
+
+    /// Returns the number of an event's item.
+    pub fn item(&self, row: usize) -> u32 {
+        self.item[row]
+    }
+
+    /// Returns the items' ids, by number.
+    pub fn items(&self) -> &Names {
+        &self.items
+    }
+
+    /// Returns the number of an event's set of paths.
+    pub fn path_set(&self, row: usize) -> u32 {
+        self.path_set[row]
+    }
+
+    /// Returns the index of an event's type.
+    pub fn event_type(&self, row: usize) -> u32 {
+        self.event_type[row]
+    }
+
+    /// Returns how many units an event moved.
+    pub fn quantity(&self, row: usize) -> i64 {
+        self.quantity[row]
+    }
+
+    /// Returns an event's amount in ten-thousandths, if it has one.
+    pub fn amount(&self, row: usize) -> Option<i64> {
+        Some(self.amount[row]).filter(|&amount| amount != NO_AMOUNT)
     }
 
     /// Returns how many events there are.
@@ -86,15 +114,5 @@ impl Events {
     /// Tells whether there are none.
     pub fn is_empty(&self) -> bool {
         self.ts.is_empty()
-    }
-
-    fn keep(&mut self, text: &str) -> (usize, usize) {
-        let start = self.texts.len();
-        self.texts.push_str(text);
-        (start, self.texts.len())
-    }
-
-    fn text(&self, (start, end): (usize, usize)) -> &str {
-        &self.texts[start..end]
     }
 }

@@ -8,6 +8,7 @@ mod events;
 mod harmless;
 mod names;
 mod path_sets;
+mod places;
 mod sums;
 
 pub use amount::{Amount, AmountError};
@@ -16,6 +17,7 @@ pub use events::{Event, Events};
 pub use harmless::{harmless, shown};
 pub use names::Names;
 pub use path_sets::{PathSets, RawCategories};
+pub use places::{Place, Places};
 pub use sums::{HourSums, SumRow, SumRows, Sums, SumsOverflow};
 
 /// The event type of a line that names none.

@@ -14,6 +14,13 @@ pub struct Names {
 }
 
 impl Names {
+    /// Returns the number of a text, if it is known.
+    pub fn find(&self, name: &str) -> Option<u32> {
+        let hash = self.hasher.hash_one(name);
+        let is_same = |&(of, code): &(u64, u32)| of == hash && text_at(&self.bytes, &self.ends, code) == name;
+        self.codes.find(hash, is_same).map(|&(_, code)| code)
+    }
+
     /// Returns the number of a text, new or known.
     pub fn code(&mut self, name: &str) -> u32 {
         let Names { bytes, ends, codes, hasher } = self;

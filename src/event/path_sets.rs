@@ -1,10 +1,12 @@
 //! Sets of paths numbered in the order they are first seen, read from whatever a line gives.
 
 use std::fmt::Write as _;
+use std::hash::BuildHasher;
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::event::{CategoryError, PathSet, encode_levels, shown};
+use crate::event::category::MAX_PATHS;
+use crate::event::{CategoryError, Names, PathSet, check_path, encode_levels, shown};
 
 /// The categories that a line gives, not yet checked.
 #[derive(Clone, Debug)]
@@ -28,14 +30,42 @@ impl RawCategories<'_> {
 }
 
 /// Distinct sets of paths, each with a small number that stands for it.
+///
+/// A set is the numbers of its paths: there are many sets of few paths, so a set that is new costs
+/// no text of its own.
 #[derive(Default)]
 pub struct PathSets {
-    sets: Vec<PathSet>,
-    codes: HashMap<PathSet, u32>,
+    /// The distinct paths, each in its one spelling.
+    paths: Names,
+    /// The paths of all sets, by number and ascending; where each set's end.
+    members: Vec<u32>,
+    ends: Vec<usize>,
+    codes: HashTable<(u64, u32)>,
+    hasher: DefaultHashBuilder,
     /// What lines gave before, as it was written: there are few distinct ones.
-    by_text: HashMap<String, u32>,
-    by_levels: HashMap<String, u32>,
+    by_text: Memo,
+    by_levels: Memo,
+    /// For one path as it was written its number.
+    by_path: Memo,
     scratch: String,
+}
+
+/// Numbers that texts stood for before.
+#[derive(Default)]
+struct Memo {
+    texts: Names,
+    codes: Vec<u32>,
+}
+
+impl Memo {
+    fn find(&self, text: &str) -> Option<u32> {
+        self.texts.find(text).map(|at| self.codes[at as usize])
+    }
+
+    fn keep(&mut self, text: &str, code: u32) {
+        self.texts.code(text);
+        self.codes.push(code);
+    }
 }
 
 impl PathSets {
@@ -45,14 +75,10 @@ impl PathSets {
     /// Says what is wrong with the paths, without naming them.
     pub fn read(&mut self, raw: &RawCategories<'_>) -> Result<u32, CategoryError> {
         match raw {
-            RawCategories::Text(text) => {
-                if let Some(&code) = self.by_text.get(*text) {
-                    return Ok(code);
-                }
-                let code = self.code(&PathSet::parse(text)?);
-                self.by_text.insert((*text).to_owned(), code);
-                Ok(code)
-            }
+            RawCategories::Text(text) => match self.by_text.find(text) {
+                Some(code) => Ok(code),
+                None => self.read_text(text),
+            },
             RawCategories::Levels(levels) => self.read_levels(levels),
             RawCategories::Set(set) => Ok(self.code(set)),
         }
@@ -60,23 +86,58 @@ impl PathSets {
 
     /// Returns the number of a set, new or known.
     pub fn code(&mut self, set: &PathSet) -> u32 {
-        if let Some(&code) = self.codes.get(set) {
-            return code;
-        }
-        let code = u32::try_from(self.sets.len()).expect("fewer than 2^32 sets fit in memory");
-        self.sets.push(set.clone());
-        self.codes.insert(set.clone(), code);
-        code
+        let members = set.paths().iter().map(|path| self.paths.code(path)).collect();
+        self.code_of(members)
     }
 
     /// Returns the set a number stands for.
-    pub fn set(&self, code: u32) -> &PathSet {
-        &self.sets[code as usize]
+    pub fn set(&self, code: u32) -> PathSet {
+        let paths = self.members(code).iter().map(|&path| self.paths.name(path).to_owned()).collect();
+        PathSet::of(paths).expect("a set that was taken has few enough paths")
+    }
+
+    /// Returns the numbers of a set's paths, in no order that means anything.
+    pub fn members(&self, code: u32) -> &[u32] {
+        let code = code as usize;
+        let start = if code == 0 { 0 } else { self.ends[code - 1] };
+        &self.members[start..self.ends[code]]
+    }
+
+    /// Returns the distinct paths, by number.
+    pub fn paths(&self) -> &Names {
+        &self.paths
+    }
+
+    /// Returns how many sets there are; their numbers are those below.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Tells whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
     }
 
     /// Returns the sets alone, by their numbers.
     pub fn into_sets(self) -> Vec<PathSet> {
-        self.sets
+        (0..).take(self.len()).map(|code| self.set(code)).collect()
+    }
+
+    fn read_text(&mut self, text: &str) -> Result<u32, CategoryError> {
+        let mut members = Vec::new();
+        for path in text.split('|').filter(|_| !text.is_empty()) {
+            members.push(match self.by_path.find(path) {
+                Some(code) => code,
+                None => {
+                    let code = self.paths.code(&check_path(path)?);
+                    self.by_path.keep(path, code);
+                    code
+                }
+            });
+        }
+        let code = self.code_of_few(members)?;
+        self.by_text.keep(text, code);
+        Ok(code)
     }
 
     fn read_levels(&mut self, levels: &[&str]) -> Result<u32, CategoryError> {
@@ -87,7 +148,7 @@ impl PathSets {
             // Writing to a text cannot fail.
             let _ = write!(self.scratch, "{}:{level}", level.len());
         }
-        if let Some(&code) = self.by_levels.get(self.scratch.as_str()) {
+        if let Some(code) = self.by_levels.find(&self.scratch) {
             return Ok(code);
         }
         let paths = match filled {
@@ -95,8 +156,34 @@ impl PathSets {
             filled => vec![encode_levels(filled.iter().copied())?],
         };
         let code = self.code(&PathSet::of(paths)?);
-        self.by_levels.insert(self.scratch.clone(), code);
+        self.by_levels.keep(&self.scratch, code);
         Ok(code)
+    }
+
+    fn code_of_few(&mut self, mut members: Vec<u32>) -> Result<u32, CategoryError> {
+        members.sort_unstable();
+        members.dedup();
+        if members.len() > MAX_PATHS { Err(CategoryError::TooMany) } else { Ok(self.code_of(members)) }
+    }
+
+    /// Returns the number of the set of these distinct paths.
+    fn code_of(&mut self, mut paths: Vec<u32>) -> u32 {
+        paths.sort_unstable();
+        let PathSets { members, ends, codes, hasher, .. } = self;
+        let hash = hasher.hash_one(&paths);
+        let is_same = |&(of, code): &(u64, u32)| {
+            let code = code as usize;
+            let start = if code == 0 { 0 } else { ends[code - 1] };
+            of == hash && members[start..ends[code]] == paths
+        };
+        if let Some(&(_, code)) = codes.find(hash, is_same) {
+            return code;
+        }
+        let code = u32::try_from(ends.len()).expect("fewer than 2^32 sets fit in memory");
+        codes.insert_unique(hash, (hash, code), |&(hash, _)| hash);
+        members.extend_from_slice(&paths);
+        ends.push(members.len());
+        code
     }
 }
 

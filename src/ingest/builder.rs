@@ -138,7 +138,7 @@ impl Builder<'_> {
 
     /// Returns what has been read.
     pub fn finish(mut self) -> Read {
-        self.read.events.path_sets = self.path_sets.into_sets();
+        self.read.events.path_sets = self.path_sets;
         self.read
     }
 
@@ -232,8 +232,10 @@ impl Builder<'_> {
             .path_sets
             .read(raw)
             .map_err(|error| Refusal::of("category", format!("{} {error}", raw.shown())))?;
-        let has_paths = !self.path_sets.set(code).paths().is_empty();
-        let Some(catalog) = self.limits.catalog.filter(|_| !has_paths) else { return Ok(code) };
+        let Some(catalog) = self.limits.catalog else { return Ok(code) };
+        if !self.path_sets.members(code).is_empty() {
+            return Ok(code);
+        }
         let Some(filed) = catalog.find(item_id) else { return Ok(code) };
         self.read.filed += 1;
         let code = self.filed_under.entry(filed).or_insert_with(|| self.path_sets.code(catalog.paths(filed)));

@@ -3,8 +3,8 @@
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use crate::columns::{EventCopy, encode_events};
-use crate::event::Events;
+use crate::columns::{EventCopy, EventEncoder};
+use crate::event::{Events, Places};
 use crate::lake::{EVENTS, HourPartition, Lake, LakeError, unique_name};
 use crate::table::NewFile;
 use crate::time::Hour;
@@ -12,24 +12,27 @@ use crate::time::Hour;
 impl Lake {
     /// Writes the files of a batch's events, durable but not yet named by any commit.
     pub(super) fn write_events(&self, batch_id: &str, events: &Events) -> Result<Vec<NewFile>, LakeError> {
-        let placed = placed_paths(events);
-        let groups = group(events, &placed);
-        let order = events.item_order();
+        let places = Places::of(&events.path_sets);
+        let groups = Groups::of(events, &places);
         let bulk = self.store.bulk(EVENTS)?;
         let batch_name = unique_name();
         let files: Result<Vec<NewFile>, LakeError> = groups
-            .into_par_iter()
+            .partitions
+            .par_iter()
             .enumerate()
-            .map(|(number, (partition, mut copies))| {
-                copies.sort_unstable_by_key(|copy| (order[copy.row], events.ts(copy.row), copy.row));
-                // Numbered, so that folders which one file system takes for two names and another
-                // for one never make two files one.
-                let path = format!("{}/{batch_name}-{number:05}.parquet", partition.folder());
-                let encoded = encode_events(events, &copies, batch_id)
-                    .map_err(|source| LakeError::Columns { file: path.clone(), source })?;
-                bulk.put(&format!("{EVENTS}/{path}"), encoded.bytes.clone())?;
-                Ok(NewFile::of(path, partition.values(), encoded))
-            })
+            .map_init(
+                || EventEncoder::of(events, &places, batch_id),
+                |encoder, (number, partition)| {
+                    // Numbered, so that folders which one file system takes for two names and
+                    // another for one never make two files one.
+                    let path = format!("{}/{batch_name}-{number:05}.parquet", partition.folder());
+                    let encoded = encoder
+                        .encode(groups.copies(number))
+                        .map_err(|source| LakeError::Columns { file: path.clone(), source })?;
+                    bulk.put(&format!("{EVENTS}/{path}"), encoded.bytes.clone())?;
+                    Ok(NewFile::of(path, partition.values(), encoded))
+                },
+            )
             .collect();
         let files = files?;
         bulk.finish()?;
@@ -37,66 +40,54 @@ impl Lake {
     }
 }
 
-/// Where the events of one set of paths are written.
-struct Placed<'a> {
-    /// The whole set joined by `|`, where it lies below several top-level categories.
-    all_paths: Option<String>,
-    places: Vec<Place<'a>>,
+/// The partitions in the order in which the events reach them, and the copies that each gets.
+struct Groups {
+    partitions: Vec<HourPartition>,
+    /// Partition by partition; in each, in the order of the events.
+    copies: Vec<EventCopy>,
+    /// Where each partition's end.
+    ends: Vec<usize>,
 }
 
-/// The paths of one set that lie below one top-level category, or the set without any.
-struct Place<'a> {
-    category: Option<&'a str>,
-    paths: Vec<&'a str>,
-    is_primary: bool,
-}
-
-/// Returns for each set of paths the top-level categories it is written under.
-fn placed_paths(events: &Events) -> Vec<Placed<'_>> {
-    let placed = events.path_sets.iter().map(|set| {
-        let by_top_level = set.by_top_level().into_iter().zip(0..);
-        let mut places: Vec<Place<'_>> = by_top_level
-            .map(|((category, paths), at)| Place { category: Some(category), paths, is_primary: at == 0 })
-            .collect();
-        let all_paths = (places.len() > 1).then(|| set.paths().join("|"));
-        if places.is_empty() {
-            places.push(Place { category: None, paths: Vec::new(), is_primary: true });
+impl Groups {
+    /// Sorts the copies by counting: each partition's are counted first, and so have their place.
+    fn of(events: &Events, places: &Places<'_>) -> Groups {
+        let mut numbers: HashMap<(u32, Option<u32>, Hour), u32> = HashMap::new();
+        let mut partitions: Vec<HourPartition> = Vec::new();
+        let mut counts: Vec<usize> = Vec::new();
+        let mut partition_of_copy: Vec<u32> = Vec::with_capacity(events.len());
+        for row in 0..events.len() {
+            let (event_type, hour) = (events.event_type(row), events.ts(row).hour());
+            for place in places.of_set(events.path_set(row)) {
+                let category = places.place(place).category;
+                let number = *numbers.entry((event_type, category, hour)).or_insert_with(|| {
+                    let event_type = events.event_types[event_type as usize].clone();
+                    let category = category.map(|code| places.categories().name(code).to_owned());
+                    partitions.push(HourPartition { event_type, hour, category });
+                    counts.push(0);
+                    counts.len() as u32 - 1
+                });
+                counts[number as usize] += 1;
+                partition_of_copy.push(number);
+            }
         }
-        Placed { all_paths, places }
-    });
-    placed.collect()
-}
-
-/// Returns the copies that each partition gets.
-fn group<'a>(events: &Events, placed: &'a [Placed<'a>]) -> Vec<(HourPartition, Vec<EventCopy<'a>>)> {
-    let mut categories: HashMap<Option<&str>, u32> = HashMap::new();
-    let codes: Vec<Vec<u32>> = placed
-        .iter()
-        .map(|Placed { places, .. }| {
-            let next = |known: usize| u32::try_from(known).expect("fewer categories than rows");
-            places
-                .iter()
-                .map(|place| {
-                    let code = next(categories.len());
-                    *categories.entry(place.category).or_insert(code)
-                })
-                .collect()
-        })
-        .collect();
-    let mut groups: HashMap<(u32, u32, Hour), (HourPartition, Vec<EventCopy<'a>>)> = HashMap::new();
-    for row in 0..events.len() {
-        let event = events.event(row);
-        let set = event.path_set as usize;
-        let all_paths = placed[set].all_paths.as_deref();
-        for (place, &code) in placed[set].places.iter().zip(&codes[set]) {
-            let key = (event.event_type, code, event.ts.hour());
-            let (_, copies) = groups.entry(key).or_insert_with(|| {
-                let event_type = events.event_types[event.event_type as usize].clone();
-                let category = place.category.map(str::to_owned);
-                (HourPartition { event_type, hour: event.ts.hour(), category }, Vec::new())
-            });
-            copies.push(EventCopy { row, paths: &place.paths, all_paths, is_primary: place.is_primary });
+        let mut ends: Vec<usize> =
+            counts.iter().scan(0, |start, &count| Some(std::mem::replace(start, *start + count))).collect();
+        let mut copies = vec![EventCopy { row: 0, place: 0 }; partition_of_copy.len()];
+        let mut partition_of_copy = partition_of_copy.into_iter();
+        for row in 0..events.len() {
+            for place in places.of_set(events.path_set(row)) {
+                let number = partition_of_copy.next().expect("every copy was counted");
+                let end = &mut ends[number as usize];
+                copies[*end] = EventCopy { row: row as u32, place };
+                *end += 1;
+            }
         }
+        Groups { partitions, copies, ends }
     }
-    groups.into_values().collect()
+
+    fn copies(&self, partition: usize) -> &[EventCopy] {
+        let start = if partition == 0 { 0 } else { self.ends[partition - 1] };
+        &self.copies[start..self.ends[partition]]
+    }
 }

@@ -291,8 +291,8 @@ impl<T> Shards<T> {
 mod tests {
     use super::*;
 
-    use crate::columns::{EventCopy, encode_events};
-    use crate::event::{Event, Events};
+    use crate::columns::{EventCopy, EventEncoder};
+    use crate::event::{Event, Events, Places, RawCategories};
     use crate::lake::{HourPartition, hive_folder, partition_map};
     use crate::store::temporary;
     use crate::table::{Commit, NewFile};
@@ -302,6 +302,7 @@ mod tests {
     fn add(lake: &Lake, hour: i32, sales: &[(u32, i64)]) {
         let date = Date::parse("2017-01-14").expect("a date");
         let mut events = Events::default();
+        events.path_sets.read(&RawCategories::Text("Food")).expect("it is a path");
         for (id, quantity) in sales {
             let ts = Hour::of(date, hour).start();
             let (event_id, item_id) = (&*format!("id{id}"), "item");
@@ -317,9 +318,9 @@ mod tests {
             };
             events.push(&event);
         }
-        let copy = |row| EventCopy { row, paths: &["Food"], all_paths: None, is_primary: true };
-        let copies: Vec<EventCopy<'_>> = (0..sales.len()).map(copy).collect();
-        let encoded = encode_events(&events, &copies, "batch").expect("rows fit");
+        let copies: Vec<EventCopy> = (0..).take(sales.len()).map(|row| EventCopy { row, place: 0 }).collect();
+        let places = Places::of(&events.path_sets);
+        let encoded = EventEncoder::of(&events, &places, "batch").encode(&copies).expect("rows fit");
         let mut partition = partition_map("purchase", Some("Food"), date);
         partition.insert("hour".to_owned(), Some(hour.to_string()));
         let path = format!("{}/hour={hour}/a.parquet", hive_folder("purchase", Some("Food"), date));

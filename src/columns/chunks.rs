@@ -1,0 +1,379 @@
+//! Parquet files from column chunks that are encoded here.
+//!
+//! The library's own writers look up every value in a dictionary of theirs. Whoever knows the
+//! dictionary already hands over numbers into it, and saves that: here only the library's pages,
+//! statistics and footer are left of a file.
+//!
+//! All columns are optional; a repeated one is a list of optional texts.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use bytes::Bytes;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::column::page::{CompressedPage, Page, PageWriter};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::data_type::ByteArray;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::properties::WriterProperties;
+use parquet::file::statistics::Statistics;
+use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
+use parquet::schema::types::{SchemaDescriptor, TypePtr};
+
+use crate::columns::encodings::{put_deltas, put_flags, put_hybrid, put_run, width_of};
+use crate::columns::facts::{ColumnFacts, Range};
+use crate::columns::parquet_file::{CREATED_BY, ColumnsError, Encoded};
+
+/// Rows that a page has at most; a multiple of eight.
+const ROWS_PER_PAGE: usize = 1 << 16;
+/// Longer texts are no statistics that anyone would want to read with every footer.
+const MAX_BOUND_BYTES: usize = 64;
+/// A chunk of fewer bytes is not compressed: it lies in few blocks of the disk either way.
+const COMPRESSED_FROM_BYTES: usize = 64 << 10;
+/// Bytes that the texts of one dictionary may have: a page's length is a number of 31 bits.
+const MAX_DICTIONARY_BYTES: usize = 1 << 30;
+
+/// The values of one column of a row group, in the order of its rows.
+pub(super) enum Values<'a> {
+    /// Numbers next to each other differ little.
+    Deltas(&'a [i64]),
+    Flags(&'a [bool]),
+    Texts(Vec<&'a str>),
+    /// Numbers into a dictionary.
+    Codes {
+        codes: &'a [u32],
+        of: Dictionary<'a>,
+    },
+    /// Nothing but nulls.
+    None,
+}
+
+/// The distinct values that codes stand for.
+pub(super) enum Dictionary<'a> {
+    Numbers(&'a [i64]),
+    Texts(Vec<Cow<'a, str>>),
+}
+
+/// How many values the rows have.
+pub(super) enum Shape<'a> {
+    /// One each.
+    Full,
+    /// One, or none where this is false.
+    Optional(&'a [bool]),
+    /// As many as this says; a list may be empty, but is there.
+    Lists(&'a [u32]),
+    /// A list of one each.
+    Ones,
+}
+
+/// One column of a row group.
+pub(super) struct Chunk<'a> {
+    pub shape: Shape<'a>,
+    pub values: Values<'a>,
+}
+
+/// A file on its way.
+pub(super) struct ChunkedFile {
+    writer: SerializedFileWriter<Vec<u8>>,
+    schema: Arc<SchemaDescriptor>,
+    rows: usize,
+    /// Of every column, over the row groups so far.
+    nulls: Vec<u64>,
+    ranges: Vec<Option<Range>>,
+}
+
+/// Pages of one chunk, each with how many values, nulls included, it has.
+struct Pages {
+    dictionary: Option<(Vec<u8>, usize)>,
+    data: Vec<(Vec<u8>, usize)>,
+    encoding: Encoding,
+}
+
+fn unwritable(error: &ParquetError) -> ColumnsError {
+    ColumnsError::Unwritable(error.to_string())
+}
+
+impl ChunkedFile {
+    /// Begins a file.
+    pub fn of(schema: TypePtr) -> Result<ChunkedFile, ColumnsError> {
+        let properties = WriterProperties::builder().set_created_by(CREATED_BY.to_owned()).build();
+        let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&schema), Arc::new(properties));
+        let writer = writer.map_err(|e| unwritable(&e))?;
+        let schema = Arc::new(SchemaDescriptor::new(schema));
+        let (nulls, ranges) = (vec![0; schema.num_columns()], vec![None; schema.num_columns()]);
+        Ok(ChunkedFile { writer, schema, rows: 0, nulls, ranges })
+    }
+
+    /// Adds a row group of so many rows.
+    pub fn add(&mut self, rows: usize, chunks: &[Chunk<'_>]) -> Result<(), ColumnsError> {
+        let mut group = self.writer.next_row_group().map_err(|e| unwritable(&e))?;
+        for (number, chunk) in chunks.iter().enumerate() {
+            let descriptor = self.schema.column(number);
+            let pages = chunk.pages(rows);
+            let range = chunk.range();
+            let raw_bytes: usize =
+                pages.dictionary.iter().chain(&pages.data).map(|(bytes, _)| bytes.len()).sum();
+            let (compression, packs) = match raw_bytes < COMPRESSED_FROM_BYTES {
+                true => (Compression::UNCOMPRESSED, false),
+                false => (Compression::ZSTD(ZstdLevel::default()), true),
+            };
+            let mut sink = TrackedWrite::new(Vec::with_capacity(raw_bytes + 256));
+            let mut uncompressed = 0;
+            let mut values = 0;
+            let has_dictionary = pages.dictionary.is_some();
+            let mut data_page_offset = 0;
+            let mut put = |page: Page, raw: usize| -> Result<u64, ParquetError> {
+                let written =
+                    SerializedPageWriter::new(&mut sink).write_page(CompressedPage::new(page, raw))?;
+                uncompressed += written.uncompressed_size;
+                Ok(written.bytes_written)
+            };
+            let packed = |bytes: Vec<u8>| -> Result<Bytes, ColumnsError> {
+                match packs {
+                    true => zstd::bulk::compress(&bytes, 1).map(Bytes::from),
+                    false => Ok(bytes.into()),
+                }
+                .map_err(|e| ColumnsError::Unwritable(e.to_string()))
+            };
+            if let Some((bytes, entries)) = pages.dictionary {
+                let raw = bytes.len();
+                let page = Page::DictionaryPage {
+                    buf: packed(bytes)?,
+                    num_values: entries as u32,
+                    encoding: Encoding::PLAIN,
+                    is_sorted: false,
+                };
+                data_page_offset = put(page, raw).map_err(|e| unwritable(&e))?;
+            }
+            for (bytes, count) in pages.data {
+                let raw = bytes.len();
+                let page = Page::DataPage {
+                    buf: packed(bytes)?,
+                    num_values: count as u32,
+                    encoding: pages.encoding,
+                    def_level_encoding: Encoding::RLE,
+                    rep_level_encoding: Encoding::RLE,
+                    statistics: None,
+                };
+                values += count;
+                put(page, raw).map_err(|e| unwritable(&e))?;
+            }
+            let bytes = sink.into_inner().map_err(|e| unwritable(&e))?;
+            let encodings = match has_dictionary {
+                true => vec![Encoding::PLAIN, Encoding::RLE, pages.encoding],
+                false => vec![Encoding::RLE, pages.encoding],
+            };
+            let metadata = ColumnChunkMetaData::builder(descriptor)
+                .set_encodings(encodings)
+                .set_compression(compression)
+                .set_num_values(values as i64)
+                .set_total_compressed_size(bytes.len() as i64)
+                .set_total_uncompressed_size(uncompressed as i64)
+                .set_dictionary_page_offset(has_dictionary.then_some(0))
+                .set_data_page_offset(data_page_offset as i64)
+                .set_statistics(chunk.statistics(values, range.as_ref()));
+            let close = ColumnCloseResult {
+                bytes_written: bytes.len() as u64,
+                rows_written: rows as u64,
+                metadata: metadata.build().map_err(|e| unwritable(&e))?,
+                bloom_filter: None,
+                column_index: None,
+                offset_index: None,
+            };
+            group.append_column(&Bytes::from(bytes), close).map_err(|e| unwritable(&e))?;
+            self.nulls[number] += chunk.nulls(rows);
+            let known = self.ranges[number].take();
+            self.ranges[number] = match (known, range) {
+                (Some(known), Some(range)) => Some(known.and(range)),
+                (known, range) => known.or(range),
+            };
+        }
+        group.close().map_err(|e| unwritable(&e))?;
+        self.rows += rows;
+        Ok(())
+    }
+
+    /// Returns the whole file, whose columns are these.
+    pub fn finish(self, schema: &Schema) -> Result<Encoded, ColumnsError> {
+        let facts = schema.fields().iter().zip(self.nulls).zip(self.ranges);
+        let columns = facts.map(|((field, nulls), range)| ColumnFacts::of(field, nulls, range)).collect();
+        let bytes = self.writer.into_inner().map_err(|e| unwritable(&e))?.into();
+        Ok(Encoded { bytes, rows: self.rows as u64, columns })
+    }
+}
+
+impl Chunk<'_> {
+    /// Tells whether its dictionary fits into a page.
+    pub fn fits(&self) -> bool {
+        match &self.values {
+            Values::Codes { of: Dictionary::Texts(texts), .. } => {
+                texts.iter().map(|text| text.len() + 4).sum::<usize>() <= MAX_DICTIONARY_BYTES
+            }
+            _ => true,
+        }
+    }
+
+    /// Returns how many of its rows have no value.
+    pub fn nulls(&self, rows: usize) -> u64 {
+        match (&self.values, &self.shape) {
+            (Values::None, _) => rows as u64,
+            (_, Shape::Optional(are_there)) => are_there.iter().filter(|&&is_there| !is_there).count() as u64,
+            _ => 0,
+        }
+    }
+
+    /// Returns the range of its values, if there are any.
+    fn range(&self) -> Option<Range> {
+        let numbers = |values: &[i64]| Some(Range::Numbers(*values.iter().min()?, *values.iter().max()?));
+        let texts =
+            |least: Option<&str>, most: Option<&str>| Some(Range::Texts(least?.to_owned(), most?.to_owned()));
+        match &self.values {
+            Values::Deltas(values) | Values::Codes { of: Dictionary::Numbers(values), .. } => numbers(values),
+            Values::Flags(flags) => Some(Range::Flags(*flags.iter().min()?, *flags.iter().max()?)),
+            Values::Texts(of) => texts(of.iter().copied().min(), of.iter().copied().max()),
+            Values::Codes { of: Dictionary::Texts(of), .. } => {
+                texts(of.iter().map(AsRef::as_ref).min(), of.iter().map(AsRef::as_ref).max())
+            }
+            Values::None => None,
+        }
+    }
+
+    fn statistics(&self, values: usize, range: Option<&Range>) -> Statistics {
+        let nulls = Some(match &self.shape {
+            Shape::Lists(lengths) => lengths.iter().filter(|&&length| length == 0).count() as u64,
+            _ => self.nulls(values),
+        });
+        match range {
+            Some(&Range::Numbers(least, most)) => {
+                Statistics::int64(Some(least), Some(most), None, nulls, false)
+            }
+            Some(&Range::Flags(least, most)) => {
+                Statistics::boolean(Some(least), Some(most), None, nulls, false)
+            }
+            Some(Range::Texts(least, most)) if least.len().max(most.len()) <= MAX_BOUND_BYTES => {
+                let [least, most] = [least, most].map(|text| Some(ByteArray::from(text.as_str())));
+                Statistics::byte_array(least, most, None, nulls, false)
+            }
+            _ => Statistics::byte_array(None, None, None, nulls, false),
+        }
+    }
+
+    fn pages(&self, rows: usize) -> Pages {
+        let dictionary = match &self.values {
+            Values::Codes { of: Dictionary::Numbers(numbers), .. } => {
+                let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+                Some((bytes, numbers.len()))
+            }
+            Values::Codes { of: Dictionary::Texts(texts), .. } => {
+                let mut bytes = Vec::with_capacity(texts.iter().map(|text| text.len() + 4).sum());
+                texts.iter().for_each(|text| put_text(text, &mut bytes));
+                Some((bytes, texts.len()))
+            }
+            _ => None,
+        };
+        let mut data = Vec::with_capacity(rows.div_ceil(ROWS_PER_PAGE));
+        // Rows, and values that are there, which the pages so far have.
+        let (mut row, mut value) = (0, 0);
+        while row < rows || data.is_empty() {
+            let end = rows.min(row + ROWS_PER_PAGE);
+            let mut bytes = Vec::new();
+            let (count, filled) = self.put_levels(row..end, &mut bytes);
+            self.put_values(value..value + filled, &mut bytes);
+            data.push((bytes, count));
+            (row, value) = (end, value + filled);
+        }
+        let encoding = match &self.values {
+            Values::Deltas(_) => Encoding::DELTA_BINARY_PACKED,
+            Values::Codes { .. } => Encoding::RLE_DICTIONARY,
+            Values::Flags(_) | Values::Texts(_) | Values::None => Encoding::PLAIN,
+        };
+        Pages { dictionary, data, encoding }
+    }
+
+    /// Appends the levels of some rows; returns how many values they have, nulls included and not.
+    fn put_levels(&self, rows: std::ops::Range<usize>, out: &mut Vec<u8>) -> (usize, usize) {
+        let count = rows.len();
+        match &self.shape {
+            _ if matches!(self.values, Values::None) => {
+                put_level_run(0, count, 1, out);
+                (count, 0)
+            }
+            Shape::Full => {
+                put_level_run(1, count, 1, out);
+                (count, count)
+            }
+            Shape::Optional(are_there) => {
+                let levels: Vec<u32> = are_there[rows].iter().map(|&is_there| u32::from(is_there)).collect();
+                put_levels(&levels, 1, out);
+                (count, levels.iter().filter(|&&level| level == 1).count())
+            }
+            Shape::Ones => {
+                put_level_run(0, count, 1, out);
+                put_level_run(3, count, 2, out);
+                (count, count)
+            }
+            Shape::Lists(lengths) => {
+                // A row's first value repeats at level 0, the others at 1; an empty list is
+                // defined at level 1, a value at 3.
+                let (mut repetition, mut definition) = (Vec::new(), Vec::new());
+                for &length in &lengths[rows] {
+                    repetition.push(0);
+                    repetition.extend((1..length).map(|_| 1));
+                    definition.push(if length == 0 { 1 } else { 3 });
+                    definition.extend((1..length).map(|_| 3));
+                }
+                put_levels(&repetition, 1, out);
+                put_levels(&definition, 2, out);
+                (definition.len(), definition.iter().filter(|&&level| level == 3).count())
+            }
+        }
+    }
+
+    fn put_values(&self, values: std::ops::Range<usize>, out: &mut Vec<u8>) {
+        match &self.values {
+            Values::Deltas(numbers) => put_deltas(&numbers[values], out),
+            Values::Flags(flags) => put_flags(&flags[values], out),
+            Values::Texts(texts) => texts[values].iter().for_each(|text| put_text(text, out)),
+            Values::Codes { codes, of } => {
+                let width = width_of((of.len() as u64).saturating_sub(1));
+                // At most 32.
+                out.push(width as u8);
+                put_hybrid(&codes[values], width, out);
+            }
+            Values::None => {}
+        }
+    }
+}
+
+impl Dictionary<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Dictionary::Numbers(numbers) => numbers.len(),
+            Dictionary::Texts(texts) => texts.len(),
+        }
+    }
+}
+
+fn put_text(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn put_levels(levels: &[u32], width: u32, out: &mut Vec<u8>) {
+    put_sized(out, |out| put_hybrid(levels, width, out));
+}
+
+fn put_level_run(level: u32, times: usize, width: u32, out: &mut Vec<u8>) {
+    put_sized(out, |out| put_run(level, times, width, out));
+}
+
+/// Appends what is put, its length before it.
+fn put_sized(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    put(out);
+    let length = (out.len() - start - 4) as u32;
+    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+}
