@@ -1,91 +1,88 @@
-"""Measures topsell and a peer on the same purchases, in the same run.
+"""Measures topsell and four other engines on the same purchases, in turn.
 
-    python tests/bench/bench.py FOLDER [--events N] [--items M] [--runs R]
+    python tests/bench/bench.py FOLDER [--sections XS S flat M XL] [--runs 5]
 
-FOLDER is where the synthetic purchases and the lake are made; they are made anew each time.
-The peer (peer.py) computes the same ranking from the same files with polars on all processors.
-Times are wall clock, the median of R runs; what counts is the ratio, since both ran on the same
-machine in the same minutes. At the end compare.py checks that both rankings agree.
+FOLDER is where the purchases, the lakes and the results are made: results.json and results.md.
+Sections, each with its own workload: XS and S (one and ten million purchases), flat (24,000
+partitions), M (a hundred million), XL (the hourly sums of 5.4 billion). Sections that were not
+asked for keep the figures that results.json has of them. Needs Linux, and for M 30 GB of disk.
+
+The peers' results are held against topsell's before any time is taken. A peer measures its own
+work, with the loading of Python and of its library left out; topsell is measured as a whole
+process, and syncs what it wrote to disk, which the peers do not.
 """
 
 import argparse
+import datetime
+import importlib.metadata
 import json
 import os
-import pathlib
-import shutil
-import statistics
+import platform
 import subprocess
-import sys
-import time
+from pathlib import Path
 
-HERE = pathlib.Path(__file__).resolve().parent
+import picture
+import report
+from measure import say
+from peers import PEERS
+from sections import SECTIONS, Bench
+from workload import workloads
+
+HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-AS_OF = "2024-01-07T06:00:00Z"
 
 
-def timed(command, before=lambda: None, runs=1):
-    """The median seconds and the largest peak of memory in MiB of some runs of a command."""
-    seconds, peaks = [], []
-    for _ in range(runs):
-        before()
-        start = time.monotonic()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        said = process.stderr.read().decode(errors="replace")
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds.append(time.monotonic() - start)
-        peaks.append(usage.ru_maxrss / 1024)
-        if status != 0:
-            sys.exit(f"{' '.join(map(str, command))} failed:\n{said}")
-    return statistics.median(seconds), max(peaks)
-
-
-def topsell_binary():
+def built_binary():
     metadata = ["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"]
     target = json.loads(subprocess.check_output(metadata, cwd=ROOT))["target_directory"]
-    return pathlib.Path(target) / "release" / "topsell"
+    return Path(target) / "release" / "topsell"
+
+
+def machine():
+    processors = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.split(":", 1)[1].strip() for line in processors if line.startswith("model name")]
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "processors": os.cpu_count(),
+        "model": models[0] if models else platform.machine(),
+        "memory_bytes": pages,
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def versions(binary):
+    own = subprocess.check_output([binary, "--version"], text=True).split()[-1]
+    return {"topsell": own, **{name: importlib.metadata.version(name) for name in PEERS}}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--events", type=int, default=10_000_000)
-    parser.add_argument("--items", type=int, default=1_000_000)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=["XS", "S", "flat"])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
+    parser.add_argument("--binary", type=Path, help="instead of the release build of this folder")
+    parser.add_argument("--scale", type=float, default=1.0, help="for trying out: a share of each workload")
+    parser.add_argument("--pictures", type=Path, help="a folder to draw the pictures in")
     options = parser.parse_args()
 
-    logs, lake = options.folder / "logs", options.folder / "lake"
-    shutil.rmtree(options.folder, ignore_errors=True)
-    options.folder.mkdir(parents=True)
-    python, binary = sys.executable, topsell_binary()
-    generate = [python, HERE / "generate.py", logs, "--seed", "1"]
-    subprocess.check_call([*generate, "--events", str(options.events), "--items", str(options.items)])
-    topsell = [binary, "--quiet", "--lake", lake]
-    rank = [*topsell, "rank", "--as-of", AS_OF]
-    from_logs, from_sums = options.folder / "logs.parquet", options.folder / "sums.parquet"
-
-    figures = {}
-    figures["ingest"] = timed([*topsell, "ingest", logs], lambda: shutil.rmtree(lake, True), options.runs)
-    figures["rollup, from the ground"] = timed([*topsell, "rollup", "--all"], runs=options.runs)
-    figures["rollup, nothing new"] = timed([*topsell, "rollup"], runs=options.runs)
-    figures["rank, from the sums"] = timed(rank, runs=options.runs)
-    figures["show one category"] = timed([*topsell, "show", "--limit", "10"], runs=options.runs)
-    figures["peer, rank from the logs"] = timed([python, HERE / "peer.py", logs, "--out", from_logs], runs=options.runs)
-    peer_sums = [python, HERE / "peer.py", "--rollups", lake, "--out", from_sums]
-    figures["peer, rank from the sums"] = timed(peer_sums, runs=options.runs)
-
-    print(f"{options.events:,} purchases of {options.items:,} items, 150 hours, {os.cpu_count()} processors")
-    print(f"{'':28}{'seconds':>10}{'peak MiB':>10}")
-    for name, (seconds, peak) in figures.items():
-        print(f"{name:28}{seconds:>10.2f}{peak:>10.0f}")
-    seconds = {name: figure[0] for name, figure in figures.items()}
-    logs_ratio = seconds["peer, rank from the logs"] / seconds["rank, from the sums"]
-    sums_ratio = seconds["peer, rank from the sums"] / seconds["rank, from the sums"]
-    first = seconds["ingest"] + seconds["rollup, from the ground"] + seconds["rank, from the sums"]
-    print(f"every ranking after the first: peer from the logs takes {logs_ratio:.1f} times as long")
-    print(f"the same sums, each its own reader: peer takes {sums_ratio:.1f} times as long")
-    print(f"the first ranking, lake and all: topsell takes {first / seconds['peer, rank from the logs']:.1f} times as long")
-    for peer in (from_logs, from_sums):
-        subprocess.check_call([python, HERE / "compare.py", peer, lake / "rankings" / "current.json"])
+    binary = (options.binary or built_binary()).resolve()
+    folder = options.folder.resolve()
+    bench = Bench(binary, folder, options.runs, options.peers, workloads(options.scale))
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / "results.json"
+    results = json.loads(kept.read_text()) if kept.exists() else {"sections": {}}
+    for name in options.sections:
+        say(f"{name}: {bench.workloads[name].purchases:,} purchases")
+        measured = SECTIONS[name](bench)
+        measured |= {"date": datetime.date.today().isoformat(), "runs": options.runs}
+        results |= {"machine": machine(), "versions": versions(binary)}
+        results["sections"][name] = measured
+        kept.write_text(json.dumps(results, indent=1))
+    text = report.markdown(results)
+    (folder / "results.md").write_text(text)
+    picture.draw(results, options.pictures or folder)
+    print(text)
 
 
 if __name__ == "__main__":

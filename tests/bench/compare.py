@@ -1,83 +1,101 @@
-"""Checks topsell's ranking against the peer's.
+"""Holds the peers' results against topsell's, before any time is taken.
 
-    python compare.py PEER.parquet SNAPSHOT
-
-SNAPSHOT is a snapshot's .parquet, or the current.json that names it. Only the shop and the
-categories that topsell ranked over the same window as the peer are held together; those it
-looked further back for are counted and left alone. In each, both must list the same items
-with the same units, purchases and amount, scores within 1e-9 of one another, and the same
-number of rankable items. Items whose scores lie that close to the last one listed may stand
-in for each other. Exits 1 with the first differences.
+Rankings: the same items with the same units, scores within 1e-9 of one another; floating sums
+depend on the order in which threads add, so items that close to the last one listed may stand in
+for each other. Partitions: rows, paths, quantities and amounts of every category and hour.
 """
 
 import json
-import sys
 from collections import defaultdict
 from pathlib import Path
 
+import duckdb
+import pyarrow.compute
 import pyarrow.parquet
 
 CLOSE = 1e-9
-EXACT = ["units", "purchases", "amount", "rankable"]
 
 
-def read(path):
-    """window end, and category -> (window start, item -> row)"""
-    path = Path(path)
-    if path.suffix == ".json":
-        path = path.parent / json.loads(path.read_text())["file"]
-    starts, items, ends = {}, defaultdict(dict), set()
-    columns = ["category", "item_id", "score", "window_from", "window_to", *EXACT]
-    for row in pyarrow.parquet.read_table(path, columns=columns).to_pylist():
-        starts[row["category"]] = row["window_from"]
-        ends.add(row["window_to"])
-        items[row["category"]][row["item_id"]] = row
-    return ends, starts, items
+class Different(Exception):
+    """The first differences between two results."""
+
+
+def lists(table, names):
+    """Category (or None for the shop) -> item -> score and units."""
+    columns = [table[name].to_pylist() for name in names]
+    found = defaultdict(dict)
+    for category, item, score, units in zip(*columns):
+        found[category][item] = (score, units)
+    return found
+
+
+def of_peer(path):
+    table = pyarrow.parquet.read_table(path)
+    for name in ("leaf", "item_id"):
+        # Some write text as bytes.
+        table = table.set_column(
+            table.schema.get_field_index(name), name, pyarrow.compute.cast(table[name], "string")
+        )
+    return lists(table, ["leaf", "item_id", "score", "units"])
+
+
+def of_topsell(lake):
+    rankings = Path(lake) / "rankings"
+    snapshot = rankings / json.loads((rankings / "current.json").read_text())["file"]
+    names = ["category", "item_id", "score", "units"]
+    return lists(pyarrow.parquet.read_table(snapshot, columns=names), names)
 
 
 def near(one, two):
     return abs(one - two) <= CLOSE * max(abs(one), abs(two))
 
 
-def differences(name, peer, ours):
-    if len(peer) != len(ours):
-        yield f"{name}: {len(ours)} items, the peer lists {len(peer)}"
-    last = min(row["score"] for row in peer.values())
-    for item in sorted(peer.keys() ^ ours.keys()):
-        row = peer.get(item) or ours[item]
-        if not near(row["score"], last):
-            yield f"{name}: {item} only in the {'peer' if item in peer else 'snapshot'}"
-    for item in sorted(peer.keys() & ours.keys()):
-        one, two = peer[item], ours[item]
-        if not near(one["score"], two["score"]):
-            yield f"{name}: {item} scores {two['score']}, by the peer {one['score']}"
-        for column in EXACT:
-            if one[column] != two[column]:
-                yield f"{name}: {item} has {column} {two[column]}, by the peer {one[column]}"
+def differences(name, ours, theirs):
+    if len(ours) != len(theirs):
+        yield f"{name}: {len(ours)} items, the peer lists {len(theirs)}"
+    last = min(score for score, _ in theirs.values())
+    for item in sorted(ours.keys() ^ theirs.keys()):
+        score, _ = ours.get(item) or theirs[item]
+        if not near(score, last):
+            yield f"{name}: {item} only {'here' if item in ours else 'at the peer'}"
+    for item in sorted(ours.keys() & theirs.keys()):
+        (score, units), (their_score, their_units) = ours[item], theirs[item]
+        if units != their_units or not near(score, their_score):
+            yield f"{name}: {item} {score} {units}, at the peer {their_score} {their_units}"
 
 
-def main():
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    (peer_ends, peer_starts, peer), (ends, starts, ours) = read(sys.argv[1]), read(sys.argv[2])
-    found = []
-    if peer_ends != ends:
-        found.append(f"windows end at {sorted(ends)}, the peer's at {sorted(peer_ends)}")
-    same_window = [name for name in starts if starts[name] == peer_starts.get(name)]
-    # Whatever the peer could rank at all is in the snapshot, over this window or a longer one.
-    found += [f"{name}: only in the peer" for name in peer_starts if name not in starts]
-    if None not in same_window:
-        found.append("the whole shop is not ranked over the peer's window")
-    for name in same_window:
-        found += differences(name or "the shop", peer[name], ours[name])
-    print(f"{len(same_window)} categories compared (the shop among them),", end=" ")
-    print(f"{len(starts) - len(same_window)} ranked over a longer window left alone")
-    for line in found[:20]:
-        print(line)
+def rankings(ours, theirs):
+    """Holds the list of every leaf and of the shop together; returns how many there were."""
+    parents = {path[:at] for path in ours if path for at, sign in enumerate(path) if sign == "/"}
+    ours = {name: ranked for name, ranked in ours.items() if name not in parents}
+    found = [f"{name}: not ranked by the peer" for name in ours.keys() - theirs.keys()]
+    found += [f"{name}: ranked by the peer alone" for name in theirs.keys() - ours.keys()]
+    for name in sorted(ours.keys() & theirs.keys(), key=str):
+        found += differences(name or "the shop", ours[name], theirs[name])
     if found:
-        sys.exit(f"{len(found)} differences")
-    print("compare: ok")
+        raise Different("; ".join(found[:5]) + f" ({len(found)} in all)")
+    return len(ours)
 
 
-if __name__ == "__main__":
-    main()
+def partitions(folder):
+    """Per category, date and hour: rows, paths, quantity and amount."""
+    types = "{'category': VARCHAR, 'date': DATE, 'hour': INTEGER}"
+    return duckdb.connect().execute(f"""
+        SELECT category, date, "hour", count(*), sum(len(categories)), sum(quantity), sum(amount)::DECIMAL(38, 4)
+        FROM read_parquet('{folder}/category=*/date=*/hour=*/*.parquet',
+            hive_partitioning = true, hive_types = {types})
+        GROUP BY ALL ORDER BY ALL""").fetchall()
+
+
+def units(path):
+    """Per leaf and day: rows and units."""
+    return duckdb.connect().execute(f"""
+        SELECT leaf::VARCHAR, day, count(*), sum(units)::BIGINT FROM read_parquet('{path}')
+        GROUP BY ALL ORDER BY ALL""").fetchall()
+
+
+def same(ours, theirs):
+    if ours != theirs:
+        pairs = [pair for pair in zip(ours, theirs) if pair[0] != pair[1]]
+        raise Different(f"{len(ours)} and {len(theirs)} groups, first different: {pairs[:2]}")
+    return len(ours)

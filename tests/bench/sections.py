@@ -1,0 +1,209 @@
+"""What is measured on each workload; every function returns what results.json keeps of it."""
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import compare
+import measure
+import workload as made
+from measure import in_turn, run_peer, say
+from topsell import HOUR_BEFORE, Topsell, all_but_newest
+
+SHOW_RUNS = 51
+
+
+@dataclass
+class Bench:
+    binary: Path
+    folder: Path
+    runs: int
+    peers: list
+    workloads: dict
+
+    def at(self, name):
+        folder = self.folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return self.workloads[name], folder
+
+    def ours(self, folder):
+        return Topsell(self.binary, folder / "lake")
+
+
+def described(workload, logs):
+    return {**asdict(workload), "log_bytes": made.size_bytes(logs)}
+
+
+def small(bench):
+    """One million purchases, for what grows with what."""
+    workload, folder = bench.at("XS")
+    logs = made.logs(bench.binary, workload, folder)
+    return {"workload": described(workload, logs), **steps(bench, bench.ours(folder), logs)}
+
+
+def middle(bench):
+    """Ten million purchases: every task, with every peer."""
+    workload, folder = bench.at("S")
+    logs = made.logs(bench.binary, workload, folder)
+    hourly = made.hourly_parquet(workload, logs, folder)
+    ours = bench.ours(folder)
+    ours.ingest_anew(logs)
+    ours.rank()
+    sources = {"rank_raw": hourly, "rank_rollups": ours.lake, "units": hourly, "partition": logs}
+    checks = {task: checked(bench, task, source, folder, ours) for task, source in sources.items()}
+    tasks = {
+        "partition": peers_and(bench, "partition", logs, folder, checks, lambda: ours.ingest_anew(logs)),
+        "rank_raw": peers_and(bench, "rank_raw", hourly, folder, checks, ours.first_ranking),
+        "rank_rollups": peers_and(bench, "rank_rollups", ours.lake, folder, checks, ours.rank),
+        "units": peers_and(bench, "units", hourly, folder, checks),
+    }
+    ndjson = made.logs(bench.binary, workload, folder, "ndjson")
+    say("  ours, of NDJSON")
+    tasks["ingest_ndjson"] = in_turn(bench.runs, {"topsell": lambda: ours.ingest_anew(ndjson)})
+    return {"workload": described(workload, logs), "tasks": tasks, **steps(bench, ours, logs), **ours_alone(bench, ours, logs)}
+
+
+def large(bench):
+    """A hundred million purchases: the peers once, and the best of them in turn with ours."""
+    workload, folder = bench.at("M")
+    logs = made.logs(bench.binary, workload, folder)
+    hourly = made.hourly_parquet(workload, logs, folder)
+    ours = bench.ours(folder)
+    ours.ingest_anew(logs)
+    ours.rank()
+    checks = {task: checked(bench, task, source, folder, ours) for task, source in
+              {"rank_raw": hourly, "rank_rollups": ours.lake}.items()}
+    tasks = {
+        "rank_raw": best_and(bench, "rank_raw", hourly, folder, checks, ours.first_ranking),
+        "rank_rollups": best_and(bench, "rank_rollups", ours.lake, folder, checks, ours.rank),
+    }
+    return {"workload": described(workload, logs), "tasks": tasks, **steps(bench, ours, logs), **ours_alone(bench, ours, logs)}
+
+
+def flat(bench):
+    """A thousand flat top-level categories, twenty-four hours: 24,000 partitions."""
+    workload, folder = bench.at("flat")
+    logs = made.logs(bench.binary, workload, folder)
+    ours = bench.ours(folder)
+    ours.ingest_anew(logs)
+    checks = {"partition": checked(bench, "partition", logs, folder, ours)}
+    task = peers_and(bench, "partition", logs, folder, checks, lambda: ours.ingest_anew(logs))
+    return {"workload": described(workload, logs), "tasks": {"partition": task}}
+
+
+def hourly_sums(bench):
+    """The sums of billions of purchases, written straight into `rollups`."""
+    workload, folder = bench.at("XL")
+    ours = Topsell(bench.binary, made.sums(bench.binary, workload, folder))
+    say("XL: ranks from the sums")
+    ranking = in_turn(bench.runs, {"topsell": ours.ranking_from_rollups})
+    return {"workload": asdict(workload), "tasks": {"rank_sums": ranking}, "sizes": ours.sizes()}
+
+
+def output(folder, task, name):
+    """A fresh place for what a peer writes: a folder of partitions, or one file."""
+    out = folder / "out" / (f"{task}-{name}" if task == "partition" else f"{task}-{name}.parquet")
+    shutil.rmtree(out, ignore_errors=True)
+    out.unlink(missing_ok=True)
+    out.parent.mkdir(exist_ok=True)
+    return out
+
+
+def checked(bench, task, source, folder, ours):
+    """Each peer's result is held against ours; returns what the peers took, by name.
+
+    A peer that fails is written down. One whose result differs ends the benchmark.
+    """
+    say(f"  {task}: holds results together")
+    taken, first = {}, None
+    for name in bench.peers:
+        out = output(folder, task, name)
+        taken[name] = run_peer(name, task, source, out)
+        if not taken[name].failed:
+            try:
+                if task == "partition":
+                    groups = compare.same(compare.partitions(ours.lake / "events" / "event_type=purchase"), compare.partitions(out))
+                elif task == "units":
+                    # No command of ours answers this, so the peers are held against the first.
+                    first = first or compare.units(out)
+                    groups = compare.same(first, compare.units(out))
+                else:
+                    groups = compare.rankings(compare.of_topsell(ours.lake), compare.of_peer(out))
+            except compare.Different as different:
+                raise SystemExit(f"{task} by {name}: {different}")
+            say(f"    {name}: {groups:,} groups agree, {taken[name].cpu:.2f} s CPU")
+        output(folder, task, name)
+    return taken
+
+
+def peers_and(bench, task, source, folder, checks, ours=None, names=None):
+    """Times ours and each peer in turn."""
+    say(f"  {task}: times in turn")
+    contenders = {"topsell": ours} if ours else {}
+    for name in names or bench.peers:
+        contenders[name] = lambda name=name: one_run(task, source, folder, name)
+    failed = {name: taken for name, taken in checks[task].items() if taken.failed}
+    found = in_turn(bench.runs, contenders, dropped=failed)
+    return found | {name: measure.summary([taken]) for name, taken in failed.items()}
+
+
+def best_and(bench, task, source, folder, checks, ours):
+    """Times ours and the peer that was best in the one run that compared results."""
+    finished = {name: taken for name, taken in checks[task].items() if not taken.failed}
+    best = min(finished, key=lambda name: finished[name].cpu)
+    found = peers_and(bench, task, source, folder, checks, ours, [best])
+    once = {name: {**measure.summary([taken]), "once": True} for name, taken in finished.items() if name != best}
+    return found | once
+
+
+def one_run(task, source, folder, name):
+    out = output(folder, task, name)
+    taken = run_peer(name, task, source, out)
+    output(folder, task, name)
+    return taken
+
+
+def steps(bench, ours, logs):
+    """Each step by itself, for the growth from one workload to the next."""
+    say("  steps of ours, one by one")
+
+    def sums():
+        ours.forget_sums()
+        return ours.must("rollup")
+
+    work = {
+        "ingest": lambda: ours.ingest_anew(logs),
+        "rollup": sums,
+        "rank": ours.ranking_from_rollups,
+        "rank again": ours.rank,
+    }
+    found = in_turn(bench.runs, work)
+    events = {"event_bytes": made.size_bytes(ours.lake / "events")}
+    return {"steps": found, "sizes": {**ours.sizes(), **events}}
+
+
+def ours_alone(bench, ours, logs):
+    """What no peer does: threads, one more hour, and a category shown by a cold process.
+
+    The first ranking is of all that is in the lake; `steps` left it whole.
+    """
+    say("  show")
+    shown = ours.show(SHOW_RUNS)
+    say("  one thread and two")
+    work = {}
+    for number in ("1", "2"):
+        threads = ("--threads", number)
+        work[f"ingest, {number}"] = lambda threads=threads: ours.ingest_anew(logs, threads=threads)
+        work[f"first ranking, {number}"] = lambda threads=threads: ours.first_ranking(*threads)
+        work[f"rank again, {number}"] = lambda threads=threads: ours.rank(*threads)
+    found = in_turn(bench.runs, work)
+    say("  one more hour")
+    kept = Topsell(bench.binary, ours.lake.with_name("lake-kept"))
+    kept.ingest_anew(*all_but_newest(logs))
+    kept.rank(as_of=HOUR_BEFORE)
+    hour = in_turn(bench.runs, {"one more hour": lambda: ours.one_more_hour(logs, kept.lake)})
+    shutil.rmtree(kept.lake)
+    return {"show": shown, "threads": found, "one_more_hour": hour["one more hour"]}
+
+
+SECTIONS = {"XS": small, "S": middle, "flat": flat, "M": large, "XL": hourly_sums}

@@ -1,0 +1,136 @@
+"""What topsell is asked to do, and the states that its lake is put into before."""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+import deltalake
+import pyarrow.parquet
+
+import measure
+
+END = "2024-01-07T06:00:00Z"
+HOUR_BEFORE = "2024-01-07T05:00:00Z"
+
+
+class Topsell:
+    """A binary and a lake."""
+
+    def __init__(self, binary, lake):
+        self.binary, self.lake = Path(binary), Path(lake)
+
+    def command(self, *words):
+        return [self.binary, "--quiet", "--lake", self.lake, *words]
+
+    def run(self, *words):
+        return measure.run(self.command(*words))
+
+    def must(self, *words):
+        taken = self.run(*words)
+        if taken.failed:
+            raise SystemExit(f"topsell {' '.join(map(str, words))}: {taken.failed}")
+        return taken
+
+    def ingest_anew(self, *logs, threads=()):
+        shutil.rmtree(self.lake, ignore_errors=True)
+        return self.must(*threads, "ingest", *logs)
+
+    def rank(self, *more, as_of=END):
+        # Small categories do not look further back: the peers do not either.
+        return self.must(*more, "rank", "--min-items", "0", "--as-of", as_of)
+
+    def forget_rankings(self):
+        shutil.rmtree(self.lake / "rankings", ignore_errors=True)
+
+    def forget_sums(self):
+        """Leaves the events alone, as they are after the first ingest."""
+        self.forget_rankings()
+        shutil.rmtree(self.lake / "rollups", ignore_errors=True)
+
+    def first_ranking(self, *more):
+        self.forget_sums()
+        return self.rank(*more)
+
+    def ranking_from_rollups(self, *more):
+        self.forget_rankings()
+        return self.rank(*more)
+
+    def one_more_hour(self, logs, kept):
+        """The ranking after the newest hour's log came in; taking it in is not measured.
+
+        `kept` is a copy of the lake as it was an hour before.
+        """
+        shutil.rmtree(self.lake, ignore_errors=True)
+        # Links suffice: no file of a lake is ever written to again.
+        subprocess.run(["cp", "--recursive", "--link", kept, self.lake], check=True)
+        self.must("ingest", newest(logs))
+        return self.rank()
+
+    def show(self, runs):
+        """Milliseconds of cold processes that show one category each."""
+        categories = [category for category in self.categories() if category]
+        taken = []
+        for number in range(runs):
+            category = categories[number * 7919 % len(categories)]
+            taken.append(spawn_milliseconds(self.command("show", "--category", category)))
+        taken.sort()
+        return {
+            "median_ms": statistics.median(taken),
+            "p99_ms": taken[min(len(taken) - 1, len(taken) * 99 // 100)],
+            "empty_process_ms": statistics.median(spawn_milliseconds(["/bin/true"]) for _ in range(runs)),
+            "runs": runs,
+        }
+
+    def categories(self):
+        table = pyarrow.parquet.read_table(self.snapshot(), columns=["category"])
+        return table["category"].unique().to_pylist()
+
+    def snapshot(self):
+        rankings = self.lake / "rankings"
+        return rankings / json.loads((rankings / "current.json").read_text())["file"]
+
+    def sizes(self):
+        """Bytes and rows of the sums, and of the files that belong to the published ranking."""
+        files = live_files(self.lake / "rollups")
+        snapshot = self.snapshot()
+        parts = [part for part in snapshot.parent.iterdir() if part.stem == snapshot.stem]
+        return {
+            "rollup_bytes": sum(file.stat().st_size for file in files),
+            "rollup_rows": sum(pyarrow.parquet.read_metadata(file).num_rows for file in files),
+            "snapshot_bytes": sum(part.stat().st_size for part in parts),
+            "snapshot_rows": pyarrow.parquet.read_metadata(snapshot).num_rows,
+        }
+
+
+def live_files(table):
+    """The files of a Delta table, by another reader; those on disk must be the same, for the
+    peers read the folder."""
+    live = {Path(uri.removeprefix("file://")).resolve() for uri in deltalake.DeltaTable(str(table)).file_uris()}
+    on_disk = {file.resolve() for file in table.glob("event_type=*/**/*.parquet")}
+    if live != on_disk:
+        raise SystemExit(f"{table}: {len(live)} live files, {len(on_disk)} on disk")
+    return sorted(live)
+
+
+def newest(logs):
+    return sorted(Path(logs).iterdir())[-1]
+
+
+def all_but_newest(logs):
+    return sorted(Path(logs).iterdir())[:-1]
+
+
+def spawn_milliseconds(command):
+    command = [str(word) for word in command]
+    null = (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)
+    start = time.perf_counter()
+    pid = os.posix_spawn(command[0], command, os.environ, file_actions=[null])
+    _, status = os.waitpid(pid, 0)
+    taken = (time.perf_counter() - start) * 1000
+    if status != 0:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return taken
