@@ -62,6 +62,8 @@ def run(command):
 
 def run_process(command):
     command = [str(word) for word in command]
+    # Nobody pays for what another left to be written.
+    os.sync()
     start = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     stopped, said = [], []

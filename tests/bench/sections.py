@@ -115,25 +115,41 @@ def checked(bench, task, source, folder, ours):
     A peer that fails is written down. One whose result differs ends the benchmark.
     """
     say(f"  {task}: holds results together")
-    taken, first = {}, None
+    taken, expected = {}, None
     for name in bench.peers:
         out = output(folder, task, name)
         taken[name] = run_peer(name, task, source, out)
         if not taken[name].failed:
+            if expected is None:
+                # No command of ours tells units by day, so there the first peer is the measure.
+                expected = READERS[task](out) if task == "units" else of_ours(task, ours)
             try:
-                if task == "partition":
-                    groups = compare.same(compare.partitions(ours.lake / "events" / "event_type=purchase"), compare.partitions(out))
-                elif task == "units":
-                    # No command of ours answers this, so the peers are held against the first.
-                    first = first or compare.units(out)
-                    groups = compare.same(first, compare.units(out))
-                else:
-                    groups = compare.rankings(compare.of_topsell(ours.lake), compare.of_peer(out))
+                groups = COMPARISONS[task](expected, READERS[task](out))
             except compare.Different as different:
                 raise SystemExit(f"{task} by {name}: {different}")
             say(f"    {name}: {groups:,} groups agree, {taken[name].cpu:.2f} s CPU")
         output(folder, task, name)
     return taken
+
+
+READERS = {
+    "partition": compare.partitions,
+    "rank_raw": compare.of_peer,
+    "rank_rollups": compare.of_peer,
+    "units": compare.units,
+}
+COMPARISONS = {
+    "partition": compare.same,
+    "rank_raw": compare.rankings,
+    "rank_rollups": compare.rankings,
+    "units": compare.same,
+}
+
+
+def of_ours(task, ours):
+    if task == "partition":
+        return compare.partitions(ours.lake / "events" / "event_type=purchase")
+    return compare.of_topsell(ours.lake)
 
 
 def peers_and(bench, task, source, folder, checks, ours=None, names=None):

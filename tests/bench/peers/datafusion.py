@@ -49,14 +49,17 @@ def partition_one(log, out):
             FROM log WHERE strpos(category, '|') = 0
             UNION ALL
             SELECT first_value(ts), first_value(item_id), array_agg(path), first_value(quantity),
-                first_value(amount), split_part(path, '/', 1),
+                first_value(amount), top_level,
                 CAST(CAST(first_value(ts) AS DATE) AS VARCHAR),
                 CAST(date_part('hour', first_value(ts)) AS VARCHAR)
             FROM (
-                SELECT event, ts, item_id, quantity, amount, unnest(string_to_array(category, '|')) AS path
-                FROM (SELECT *, row_number() OVER () AS event FROM log WHERE strpos(category, '|') > 0)
+                SELECT *, split_part(path, '/', 1) AS top_level FROM (
+                    SELECT event, ts, item_id, quantity, amount,
+                        unnest(string_to_array(category, '|')) AS path
+                    FROM (SELECT *, row_number() OVER () AS event FROM log WHERE strpos(category, '|') > 0)
+                )
             )
-            GROUP BY event, split_part(path, '/', 1)
+            GROUP BY event, top_level
         ) TO '{out}/' STORED AS PARQUET PARTITIONED BY (category, date, hour)
         OPTIONS ('format.compression' 'zstd(3)')""",
     )
