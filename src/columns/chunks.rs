@@ -20,7 +20,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::WriterProperties;
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
-use parquet::schema::types::{SchemaDescriptor, TypePtr};
+use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor, TypePtr};
 
 use crate::columns::encodings::{put_deltas, put_flags, put_hybrid, put_run, width_of};
 use crate::columns::facts::{ColumnFacts, Range};
@@ -32,6 +32,9 @@ const ROWS_PER_PAGE: usize = 1 << 16;
 const MAX_BOUND_BYTES: usize = 64;
 /// A chunk of fewer bytes is not compressed: it lies in few blocks of the disk either way.
 const COMPRESSED_FROM_BYTES: usize = 64 << 10;
+const ZSTD_LEVEL: i32 = 1;
+/// Bytes that the headers of a chunk's pages take, roughly.
+const HEADER_BYTES: usize = 64;
 /// Bytes that the texts of one dictionary may have: a page's length is a number of 31 bits.
 const MAX_DICTIONARY_BYTES: usize = 1 << 30;
 
@@ -110,79 +113,11 @@ impl ChunkedFile {
     pub fn add(&mut self, rows: usize, chunks: &[Chunk<'_>]) -> Result<(), ColumnsError> {
         let mut group = self.writer.next_row_group().map_err(|e| unwritable(&e))?;
         for (number, chunk) in chunks.iter().enumerate() {
-            let descriptor = self.schema.column(number);
-            let pages = chunk.pages(rows);
             let range = chunk.range();
-            let raw_bytes: usize =
-                pages.dictionary.iter().chain(&pages.data).map(|(bytes, _)| bytes.len()).sum();
-            let (compression, packs) = match raw_bytes < COMPRESSED_FROM_BYTES {
-                true => (Compression::UNCOMPRESSED, false),
-                false => (Compression::ZSTD(ZstdLevel::default()), true),
-            };
-            let mut sink = TrackedWrite::new(Vec::with_capacity(raw_bytes + 256));
-            let mut uncompressed = 0;
-            let mut values = 0;
-            let has_dictionary = pages.dictionary.is_some();
-            let mut data_page_offset = 0;
-            let mut put = |page: Page, raw: usize| -> Result<u64, ParquetError> {
-                let written =
-                    SerializedPageWriter::new(&mut sink).write_page(CompressedPage::new(page, raw))?;
-                uncompressed += written.uncompressed_size;
-                Ok(written.bytes_written)
-            };
-            let packed = |bytes: Vec<u8>| -> Result<Bytes, ColumnsError> {
-                match packs {
-                    true => zstd::bulk::compress(&bytes, 1).map(Bytes::from),
-                    false => Ok(bytes.into()),
-                }
-                .map_err(|e| ColumnsError::Unwritable(e.to_string()))
-            };
-            if let Some((bytes, entries)) = pages.dictionary {
-                let raw = bytes.len();
-                let page = Page::DictionaryPage {
-                    buf: packed(bytes)?,
-                    num_values: entries as u32,
-                    encoding: Encoding::PLAIN,
-                    is_sorted: false,
-                };
-                data_page_offset = put(page, raw).map_err(|e| unwritable(&e))?;
-            }
-            for (bytes, count) in pages.data {
-                let raw = bytes.len();
-                let page = Page::DataPage {
-                    buf: packed(bytes)?,
-                    num_values: count as u32,
-                    encoding: pages.encoding,
-                    def_level_encoding: Encoding::RLE,
-                    rep_level_encoding: Encoding::RLE,
-                    statistics: None,
-                };
-                values += count;
-                put(page, raw).map_err(|e| unwritable(&e))?;
-            }
-            let bytes = sink.into_inner().map_err(|e| unwritable(&e))?;
-            let encodings = match has_dictionary {
-                true => vec![Encoding::PLAIN, Encoding::RLE, pages.encoding],
-                false => vec![Encoding::RLE, pages.encoding],
-            };
-            let metadata = ColumnChunkMetaData::builder(descriptor)
-                .set_encodings(encodings)
-                .set_compression(compression)
-                .set_num_values(values as i64)
-                .set_total_compressed_size(bytes.len() as i64)
-                .set_total_uncompressed_size(uncompressed as i64)
-                .set_dictionary_page_offset(has_dictionary.then_some(0))
-                .set_data_page_offset(data_page_offset as i64)
-                .set_statistics(chunk.statistics(values, range.as_ref()));
-            let close = ColumnCloseResult {
-                bytes_written: bytes.len() as u64,
-                rows_written: rows as u64,
-                metadata: metadata.build().map_err(|e| unwritable(&e))?,
-                bloom_filter: None,
-                column_index: None,
-                offset_index: None,
-            };
-            group.append_column(&Bytes::from(bytes), close).map_err(|e| unwritable(&e))?;
+            let pages = chunk.pages(rows);
+            let statistics = chunk.statistics(pages.values(), range.as_ref());
+            let (bytes, close) = pages.close(self.schema.column(number), rows, statistics)?;
+            group.append_column(&bytes, close).map_err(|e| unwritable(&e))?;
             self.nulls[number] += chunk.nulls(rows);
             let known = self.ranges[number].take();
             self.ranges[number] = match (known, range) {
@@ -201,6 +136,83 @@ impl ChunkedFile {
         let columns = facts.map(|((field, nulls), range)| ColumnFacts::of(field, nulls, range)).collect();
         let bytes = self.writer.into_inner().map_err(|e| unwritable(&e))?.into();
         Ok(Encoded { bytes, rows: self.rows as u64, columns })
+    }
+}
+
+impl Pages {
+    fn values(&self) -> usize {
+        self.data.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Returns the chunk's bytes, and what the footer is to say of it.
+    fn close(
+        self,
+        column: ColumnDescPtr,
+        rows: usize,
+        statistics: Statistics,
+    ) -> Result<(Bytes, ColumnCloseResult), ColumnsError> {
+        let values = self.values();
+        let raw_bytes: usize = self.dictionary.iter().chain(&self.data).map(|(bytes, _)| bytes.len()).sum();
+        let is_packed = raw_bytes >= COMPRESSED_FROM_BYTES;
+        let pack = |bytes: Vec<u8>| match is_packed {
+            true => zstd::bulk::compress(&bytes, ZSTD_LEVEL)
+                .map(Bytes::from)
+                .map_err(|e| ColumnsError::Unwritable(e.to_string())),
+            false => Ok(bytes.into()),
+        };
+        let mut sink = TrackedWrite::new(Vec::with_capacity(raw_bytes + HEADER_BYTES));
+        let mut uncompressed = 0;
+        let mut put = |page: Page, raw: usize| -> Result<u64, ColumnsError> {
+            let page = CompressedPage::new(page, raw);
+            let written =
+                SerializedPageWriter::new(&mut sink).write_page(page).map_err(|e| unwritable(&e))?;
+            uncompressed += written.uncompressed_size as u64;
+            Ok(written.bytes_written)
+        };
+        let mut encodings = vec![Encoding::RLE, self.encoding];
+        let mut dictionary_bytes = None;
+        if let Some((bytes, entries)) = self.dictionary {
+            encodings.push(Encoding::PLAIN);
+            let (encoding, is_sorted, num_values) = (Encoding::PLAIN, false, entries as u32);
+            let raw = bytes.len();
+            let page = Page::DictionaryPage { buf: pack(bytes)?, num_values, encoding, is_sorted };
+            dictionary_bytes = Some(put(page, raw)?);
+        }
+        for (bytes, count) in self.data {
+            let raw = bytes.len();
+            let page = Page::DataPage {
+                buf: pack(bytes)?,
+                num_values: count as u32,
+                encoding: self.encoding,
+                def_level_encoding: Encoding::RLE,
+                rep_level_encoding: Encoding::RLE,
+                statistics: None,
+            };
+            put(page, raw)?;
+        }
+        let bytes: Bytes = sink.into_inner().map_err(|e| unwritable(&e))?.into();
+        let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(|e| unwritable(&e))?;
+        let signed = |count: usize| (count as u64).cast_signed();
+        let metadata = ColumnChunkMetaData::builder(column)
+            .set_encodings(encodings)
+            .set_compression(if is_packed { Compression::ZSTD(level) } else { Compression::UNCOMPRESSED })
+            .set_num_values(signed(values))
+            .set_total_compressed_size(signed(bytes.len()))
+            .set_total_uncompressed_size(uncompressed.cast_signed())
+            .set_dictionary_page_offset(dictionary_bytes.map(|_| 0))
+            .set_data_page_offset(dictionary_bytes.unwrap_or(0).cast_signed())
+            .set_statistics(statistics)
+            .build()
+            .map_err(|e| unwritable(&e))?;
+        let close = ColumnCloseResult {
+            bytes_written: bytes.len() as u64,
+            rows_written: rows as u64,
+            metadata,
+            bloom_filter: None,
+            column_index: None,
+            offset_index: None,
+        };
+        Ok((bytes, close))
     }
 }
 

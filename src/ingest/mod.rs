@@ -3,6 +3,7 @@
 //! Invariant: every line read is accepted, a duplicate, or rejected with a reason; a bad line
 //! costs that line, a bad file that file.
 
+mod accounts;
 mod acknowledge;
 mod builder;
 mod feed;

@@ -1,17 +1,18 @@
-//! The writing half of an ingest: batches into the lake, one after another, and the accounts.
+//! The writing half of an ingest: the files of batches into the lake, and who commits them.
+//!
+//! One batch is read while the files of the one before are written, and while the one before that
+//! becomes durable and is committed.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::mpsc::Receiver;
+use std::collections::BTreeSet;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
+use crate::ingest::accounts::{Accounts, FIRST_REJECTS, Written};
 use crate::ingest::builder::Read;
-use crate::ingest::spool::{Place, Spooled};
-use crate::ingest::{Options, Plan, Summary, failure};
-use crate::lake::{Append, Appended, Doing, Known, Lake, LakeError, Reject};
+use crate::ingest::{Options, Plan, Summary, WAITING};
+use crate::lake::{Append, Doing, Known, Lake, LakeError, Reject};
 use crate::time::Timestamp;
-use crate::trace::{Count, Run};
-
-/// Rejected lines that a summary repeats.
-const FIRST_REJECTS: usize = 5;
+use crate::trace::Run;
 
 /// What the reading half hands over.
 pub(super) enum Parsed {
@@ -48,34 +49,47 @@ pub(super) enum Outcome {
     Changed,
 }
 
-/// Appends batches and keeps account of them.
+/// Writes batches, and has them committed.
 pub(super) struct Writer<'a> {
-    lake: Option<&'a Lake>,
+    files: Files<'a>,
+    accounts: Accounts<'a>,
+}
+
+/// Writes the files of batches.
+struct Files<'a> {
+    target: Option<&'a Lake>,
     options: Options,
-    /// The batches of a run that writes nothing, each of which would be new once.
-    planned: HashSet<String>,
     plan: &'a Plan,
-    run: &'a Run,
     /// A batch, or an input that comes in as a whole or not at all, as far as it has come.
     open: Option<Open<'a>>,
-    summary: Summary,
-    /// For each input, how many batches were in already, and how many came in.
-    batches: Vec<(u64, u64)>,
 }
 
 /// What is written and not committed yet.
-struct Open<'a> {
+pub(super) struct Open<'a> {
     /// `None` writes nothing.
-    append: Option<Append<'a>>,
-    ids: BTreeSet<String>,
-    accepted: u64,
-    rejected: u64,
-    filed: u64,
-    first_rejects: Vec<Reject>,
-    at: Timestamp,
+    pub append: Option<Append<'a>>,
+    pub ids: BTreeSet<String>,
+    pub accepted: u64,
+    pub rejected: u64,
+    pub filed: u64,
+    pub first_rejects: Vec<Reject>,
+    pub at: Timestamp,
 }
 
-impl Open<'_> {
+impl<'a> Open<'a> {
+    /// Begins with nothing; where there is no lake to write into, it stays so.
+    pub fn begin(target: Option<&'a Lake>, options: Options, known: Known) -> Result<Open<'a>, LakeError> {
+        Ok(Open {
+            append: target.map(|lake| lake.append(known)).transpose()?,
+            ids: BTreeSet::new(),
+            accepted: 0,
+            rejected: 0,
+            filed: 0,
+            first_rejects: Vec::new(),
+            at: options.now,
+        })
+    }
+
     fn add(&mut self, brought: Brought) -> Result<(), LakeError> {
         let Brought { id, read: Read { events, rejects, filed }, at, .. } = brought;
         if let Some(append) = &mut self.append {
@@ -91,7 +105,8 @@ impl Open<'_> {
         Ok(())
     }
 
-    fn name(&mut self, id: &str) {
+    /// Calls it by a further name.
+    pub fn name(&mut self, id: &str) {
         if let Some(append) = &mut self.append {
             append.name(id);
         }
@@ -102,223 +117,81 @@ impl Open<'_> {
 impl<'a> Writer<'a> {
     /// Returns a writer that appends to the lake, or only looks at it where that is what is asked.
     pub(super) fn new(lake: Option<&'a Lake>, plan: &'a Plan, options: Options, run: &'a Run) -> Writer<'a> {
-        let spooled =
-            plan.spool.as_ref().map(|spool| Spooled { unsettled: spool.unsettled, ..Spooled::default() });
-        Writer {
-            lake,
-            options,
-            planned: HashSet::new(),
-            plan,
-            run,
-            open: None,
-            summary: Summary { spooled, ..Summary::default() },
-            batches: vec![(0, 0); plan.inputs.len()],
-        }
+        let target = lake.filter(|_| options.doing == Doing::Applying);
+        let files = Files { target, options, plan, open: None };
+        Writer { files, accounts: Accounts::of(lake, plan, options, run) }
     }
 
     /// Takes all that is handed over.
     ///
     /// # Errors
-    /// Fails where the lake does; what was appended before stays.
-    pub(super) fn write_all(mut self, receive: Receiver<Parsed>) -> Result<Summary, LakeError> {
-        for parsed in receive {
-            match parsed {
-                Parsed::Known { input, lines } => self.account_known(input, lines),
-                Parsed::Part(brought) => self.hold(brought, self.options.known)?,
-                Parsed::Batch(brought) if self.plan.is_whole(&self.options) => {
-                    self.hold(brought, self.options.known)?;
-                }
-                Parsed::Batch(brought) => self.append(brought, self.options.known)?,
-                Parsed::End { input, outcome } => {
-                    self.close(input, &outcome)?;
-                    self.end(input, outcome)?;
-                }
-            }
-        }
-        Ok(self.finish())
+    /// Fails where the lake does; what was committed before stays.
+    pub(super) fn write_all(self, receive: Receiver<Parsed>) -> Result<Summary, LakeError> {
+        let Writer { mut files, accounts } = self;
+        thread::scope(|scope| {
+            let (send, written) = sync_channel(WAITING);
+            let committing = scope.spawn(move || accounts.take_all(written));
+            let outcome = files.write_all(receive, &send);
+            drop(send);
+            let summary = committing.join().expect("whoever commits does not panic")?;
+            outcome.map(|()| summary)
+        })
     }
 
     /// Returns the accounts.
-    pub(super) fn finish(mut self) -> Summary {
-        let known = self.plan.inputs.iter().zip(&self.batches);
-        let known = known.filter(|(_, (known, new))| *known > 0 && *new == 0);
-        self.summary.known_inputs = known.map(|(input, _)| input.name.clone()).collect();
-        self.summary
+    pub(super) fn finish(self) -> Summary {
+        self.accounts.finish()
     }
 
-    /// Brings one batch in, or what is left of it.
+    /// Brings one batch in.
     ///
     /// # Errors
     /// Fails where the lake does; nothing of the batch is then in, or counted.
     pub(super) fn append(&mut self, brought: Brought, known: Known) -> Result<(), LakeError> {
         let input = brought.input;
-        self.hold(brought, known)?;
-        match self.open.take() {
-            Some(open) => self.commit(input, open, known),
-            None => Ok(()),
+        let mut open = Open::begin(self.files.target, self.files.options, known)?;
+        open.add(brought)?;
+        self.accounts.commit(input, open, known)
+    }
+}
+
+impl<'a> Files<'a> {
+    fn write_all(
+        &mut self,
+        receive: Receiver<Parsed>,
+        send: &SyncSender<Written<'a>>,
+    ) -> Result<(), LakeError> {
+        for parsed in receive {
+            // Whoever commits says why it has ended.
+            if let Some(written) = self.write(parsed)?
+                && send.send(written).is_err()
+            {
+                break;
+            }
         }
+        Ok(())
     }
 
-    /// Keeps a part of a batch or of an input until all of it is there.
-    fn hold(&mut self, brought: Brought, known: Known) -> Result<(), LakeError> {
+    /// Writes the files of what was read, and returns what is now to be accounted for.
+    fn write(&mut self, parsed: Parsed) -> Result<Option<Written<'a>>, LakeError> {
+        let (brought, is_all) = match parsed {
+            Parsed::Known { input, lines } => return Ok(Some(Written::Known { input, lines })),
+            Parsed::End { input, outcome } => {
+                return Ok(Some(Written::End { input, outcome, open: self.open.take() }));
+            }
+            Parsed::Part(brought) => (brought, false),
+            Parsed::Batch(brought) => (brought, !self.plan.is_whole(&self.options)),
+        };
         let mut open = match self.open.take() {
             Some(open) => open,
-            None => self.begin(known)?,
+            None => Open::begin(self.target, self.options, self.options.known)?,
         };
+        let input = brought.input;
         open.add(brought)?;
+        if is_all {
+            return Ok(Some(Written::Batch { input, open }));
+        }
         self.open = Some(open);
-        Ok(())
-    }
-
-    /// Commits an input that comes in as a whole, if all of it was read; else nothing of it is in.
-    fn close(&mut self, input: usize, outcome: &Outcome) -> Result<(), LakeError> {
-        let open = self.open.take();
-        if !self.plan.is_whole(&self.options) || !matches!(outcome, Outcome::Read) {
-            return Ok(());
-        }
-        let mut open = match (open, &self.plan.batch_id) {
-            (Some(open), _) => open,
-            // Known, or without any line; under a name, it may take the place of one that had some.
-            (None, Some(_)) if self.batches[input].0 == 0 => self.begin(self.options.known)?,
-            (None, _) => return Ok(()),
-        };
-        if let Some(id) = &self.plan.batch_id {
-            open.name(id);
-        }
-        self.commit(input, open, self.options.known)
-    }
-
-    fn begin(&self, known: Known) -> Result<Open<'a>, LakeError> {
-        Ok(Open {
-            append: self.target().map(|lake| lake.append(known)).transpose()?,
-            ids: BTreeSet::new(),
-            accepted: 0,
-            rejected: 0,
-            filed: 0,
-            first_rejects: Vec::new(),
-            at: self.options.now,
-        })
-    }
-
-    fn commit(&mut self, input: usize, open: Open<'_>, known: Known) -> Result<(), LakeError> {
-        let source = &self.plan.inputs[input];
-        if source.is_spooled() && source.has_changed() {
-            // The next run takes it; what is in by then would count again with the whole of it.
-            return Ok(());
-        }
-        let Open { append, ids, accepted, rejected, filed, first_rejects, at } = open;
-        let appended = match append {
-            Some(append) => append.commit(at.micros() / 1_000)?,
-            None => self.planned(&ids, known, accepted, rejected)?,
-        };
-        let batches = ids.len() as u64;
-        match appended {
-            Appended::Known { lines } => {
-                self.account_known(input, lines);
-                return Ok(());
-            }
-            Appended::Committed => {
-                self.summary.batches += batches;
-                self.run.count(Count::BatchesCommitted, batches);
-            }
-            Appended::Replaced { added } => {
-                self.summary.replaced += batches - added;
-                self.summary.batches += added;
-                self.run.count(Count::BatchesReplaced, batches - added);
-                self.run.count(Count::BatchesCommitted, added);
-            }
-            Appended::Nothing => {}
-        }
-        self.batches[input].1 += 1;
-        self.summary.read += accepted + rejected;
-        self.summary.accepted += accepted;
-        self.summary.rejected += rejected;
-        let room = FIRST_REJECTS.saturating_sub(self.summary.first_rejects.len());
-        self.summary.first_rejects.extend(first_rejects.into_iter().take(room));
-        self.run.count(Count::LinesRead, accepted + rejected);
-        self.run.count(Count::EventsAccepted, accepted);
-        self.run.count(Count::LinesRejected, rejected);
-        if filed > 0 {
-            *self.summary.filed.get_or_insert(0) += filed;
-            self.run.count(Count::EventsFiled, filed);
-        }
-        Ok(())
-    }
-
-    /// Says how a commit would end.
-    fn planned(
-        &mut self,
-        ids: &BTreeSet<String>,
-        known: Known,
-        accepted: u64,
-        rejected: u64,
-    ) -> Result<Appended, LakeError> {
-        let mut added = 0;
-        for id in ids {
-            let in_lake = self.lake.map_or(Ok(None), |lake| lake.known_batch(id))?;
-            let is_known = in_lake.is_some() || (accepted > 0 && !self.planned.insert(id.clone()));
-            added += u64::from(!is_known);
-        }
-        Ok(match (added < ids.len() as u64, known) {
-            (true, Known::Replace) => Appended::Replaced { added },
-            (true, Known::Skip) => Appended::Known { lines: accepted + rejected },
-            _ if accepted == 0 => Appended::Nothing,
-            _ => Appended::Committed,
-        })
-    }
-
-    /// Closes an input, all of which is committed; one from a spool goes to its place.
-    fn end(&mut self, input: usize, outcome: Outcome) -> Result<(), LakeError> {
-        let input = &self.plan.inputs[input];
-        let place = match outcome {
-            Outcome::Read => Place::Done,
-            Outcome::Failed(reason) => {
-                let failed = failure(&input.name, reason);
-                if let Some(lake) = self.target().filter(|_| self.plan.spool.is_some()) {
-                    // Kept before the file goes: why it failed must not be lost in between.
-                    lake.keep_failures(std::slice::from_ref(&failed))?;
-                }
-                self.summary.failures.push(failed);
-                Place::Failed
-            }
-            Outcome::Changed => {
-                if let Some(spooled) = &mut self.summary.spooled {
-                    spooled.changed.push(input.name.clone());
-                }
-                return Ok(());
-            }
-        };
-        let target = self.target();
-        let (Some(spool), Some(spooled)) = (&self.plan.spool, &mut self.summary.spooled) else {
-            return Ok(());
-        };
-        let moved = match (target, input.path()) {
-            _ if input.has_changed() => {
-                spooled.changed.push(input.name.clone());
-                return Ok(());
-            }
-            (Some(_), Some(path)) => spool.put(path, place),
-            _ => Ok(true),
-        };
-        match (moved, place) {
-            (Ok(moved), Place::Done) => spooled.done += u64::from(moved),
-            (Ok(moved), Place::Failed) => spooled.failed += u64::from(moved),
-            (Err(why), _) => spooled.unmoved.push(why),
-        }
-        Ok(())
-    }
-
-    /// Returns the lake, if anything is to be written.
-    fn target(&self) -> Option<&'a Lake> {
-        self.lake.filter(|_| self.options.doing == Doing::Applying)
-    }
-
-    fn account_known(&mut self, input: usize, lines: u64) {
-        self.batches[input].0 += 1;
-        self.summary.read += lines;
-        self.summary.duplicate += lines;
-        self.run.count(Count::BatchesKnown, 1);
-        self.run.count(Count::LinesRead, lines);
-        self.run.count(Count::LinesDuplicate, lines);
+        Ok(None)
     }
 }

@@ -1,14 +1,16 @@
 //! Batches into the `events` table: their files first, then the commit that names them.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 
 use crate::event::Events;
+use crate::lake::placing::write_events;
 use crate::lake::records::{reject_lines, rejects_of, rejects_path};
 use crate::lake::replace::Remainders;
-use crate::lake::{Lake, LakeError, Reject, WRITERS, unique_name};
+use crate::lake::{EVENTS, Lake, LakeError, Reject, WRITERS, unique_name};
+use crate::store::Bulk;
 use crate::store::Stay;
 use crate::table::{Commit, LiveFile, NewFile, Outcome, Version};
 
@@ -52,6 +54,8 @@ pub struct Append<'a> {
     /// Until the commit nothing names the files, and whoever sweeps must know them from litter.
     _writing: Stay,
     known: Known,
+    /// The files that are written; no commit names them before they are durable.
+    bulk: Option<Bulk<'a>>,
     adds: Vec<NewFile>,
     batches: BTreeMap<String, Lines>,
     /// Rejects that lie beside those of what may be replaced, and where they are to lie.
@@ -74,11 +78,11 @@ impl Lake {
     /// Fails where the table's log cannot be read.
     pub fn known_batch(&self, id: &str) -> Result<Option<u64>, LakeError> {
         let newest = self.events.newest()?;
-        let lines = lines_of(newest.transaction(id)?);
-        if lines.is_none() {
-            self.unknown.remember(id, newest.number());
+        let found = newest.transaction(id)?;
+        if lines_of(found).is_none() {
+            self.recent.ask(id, found, newest.number());
         }
-        Ok(lines)
+        Ok(lines_of(found))
     }
 
     /// Returns how many batches have come in since the lake was made.
@@ -95,8 +99,9 @@ impl Lake {
     /// Fails where the lake's folder does.
     pub fn append(&self, known: Known) -> Result<Append<'_>, LakeError> {
         let _writing = self.store.enter(WRITERS)?;
+        let bulk = Some(self.store.bulk(EVENTS)?);
         let (adds, batches, aside) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Ok(Append { lake: self, _writing, known, adds, batches, aside })
+        Ok(Append { lake: self, _writing, known, bulk, adds, batches, aside })
     }
 }
 
@@ -111,7 +116,9 @@ impl Append<'_> {
     /// # Errors
     /// Fails where the disk does.
     pub fn add(&mut self, id: &str, events: &Events, rejects: &[Reject]) -> Result<(), LakeError> {
-        self.adds.extend(self.lake.write_events(id, events)?);
+        if let Some(bulk) = &self.bulk {
+            self.adds.extend(write_events(bulk, id, events)?);
+        }
         let lines = self.batches.entry(id.to_owned()).or_default();
         lines.accepted += events.len() as u64;
         lines.rejected += rejects.len() as u64;
@@ -140,6 +147,9 @@ impl Append<'_> {
             // A batch of which nothing could be read is not in: read rightly, it may come again.
             return Ok(Appended::Nothing);
         }
+        if let Some(bulk) = self.bulk.take().filter(|_| !self.adds.is_empty()) {
+            bulk.finish()?;
+        }
         let names: Vec<String> = self.batches.keys().cloned().collect();
         let ids: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut remainders = Remainders::of(&ids);
@@ -147,8 +157,10 @@ impl Append<'_> {
             // Asked of the very version that is committed on: who brings the same batch in between
             // makes this commit fail.
             let newest = self.lake.events.newest()?;
-            let lines: Vec<Option<u64>> =
-                ids.iter().map(|id| self.lake.lines_at(&newest, id)).collect::<Result<_, _>>()?;
+            let lines: Vec<Option<u64>> = ids
+                .iter()
+                .map(|id| Ok(lines_of(self.lake.transaction(&newest, id)?)))
+                .collect::<Result<_, LakeError>>()?;
             if let (Known::Skip, Some(lines)) = (known, lines.iter().copied().sum()) {
                 return Ok(Appended::Known { lines });
             }
@@ -167,7 +179,8 @@ impl Append<'_> {
             let is_forgotten = replaces && unknown == ids.len() as u64;
             let added = if is_forgotten { 0 } else { unknown };
             let commit = self.commit_of(&newest, added, adds, removes, now_ms)?;
-            if let Outcome::Committed(_) = newest.commit(&commit)? {
+            if let Outcome::Committed(version) = newest.commit(&commit)? {
+                self.lake.recent.record(&commit, version);
                 self.settle_rejects();
                 return Ok(if replaces { Appended::Replaced { added } } else { Appended::Committed });
             }
@@ -192,7 +205,7 @@ impl Append<'_> {
             all.rejected += lines.rejected;
         }
         if new_batches > 0 {
-            let so_far = newest.transaction(BATCHES)?.unwrap_or(0);
+            let so_far = self.lake.transaction(newest, BATCHES)?.unwrap_or(0);
             transactions.push((BATCHES.to_owned(), so_far + new_batches.cast_signed()));
         }
         Ok(Commit {
@@ -233,29 +246,68 @@ impl Drop for Append<'_> {
 }
 
 impl Lake {
-    /// Returns how many lines a version has of a batch, if it has it.
-    fn lines_at(&self, version: &Version<'_>, id: &str) -> Result<Option<u64>, LakeError> {
-        match self.unknown.forget(id) == Some(version.number()) {
-            true => Ok(None),
-            false => Ok(lines_of(version.transaction(id)?)),
+    /// Returns what a version's log has for an id, read again only where it may have changed.
+    fn transaction(&self, version: &Version<'_>, id: &str) -> Result<Option<i64>, LakeError> {
+        match self.recent.find(id, version.number()) {
+            Some(known) => Ok(known),
+            None => Ok(version.transaction(id)?),
         }
     }
 }
 
-/// Batches that were looked for and not found, and in which version; the log of a lake that has
-/// taken in a batch a minute for a year is too long to be searched twice for each.
+/// What is known of the newest commits without reading them: the log of a lake that has taken in a
+/// batch a minute for a year is too long to be searched three times for each.
 #[derive(Default)]
-pub(super) struct Unknown {
-    by_id: Mutex<HashMap<String, u64>>,
+pub(super) struct Recent {
+    state: Mutex<RecentState>,
 }
 
-impl Unknown {
-    fn remember(&self, id: &str, version: u64) {
-        self.by_id.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), version);
+#[derive(Default)]
+struct RecentState {
+    /// Ids that were looked for, in which version, and what it had.
+    asked: HashMap<String, (u64, Option<i64>)>,
+    /// Versions that follow each other and were all committed here, and what they recorded.
+    ours: Option<(u64, u64)>,
+    recorded: HashMap<String, i64>,
+}
+
+/// Ids that are kept; after so many the log is asked again.
+const MAX_RECORDED: usize = 10_000;
+
+impl Recent {
+    fn ask(&self, id: &str, found: Option<i64>, version: u64) {
+        self.state().asked.insert(id.to_owned(), (version, found));
     }
 
-    fn forget(&self, id: &str) -> Option<u64> {
-        self.by_id.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
+    /// Returns what a version has for an id, where that is known.
+    fn find(&self, id: &str, version: u64) -> Option<Option<i64>> {
+        let mut state = self.state();
+        let asked = state.asked.remove(id);
+        let (first, _) = state.ours.filter(|&(_, last)| last == version).unzip();
+        let recorded = first.and_then(|_| state.recorded.get(id).copied());
+        match (recorded, asked) {
+            (Some(recorded), _) => Some(Some(recorded)),
+            // Nobody else has committed since.
+            (None, Some((at, found))) if at == version || first.is_some_and(|first| first <= at + 1) => {
+                Some(found)
+            }
+            _ => None,
+        }
+    }
+
+    fn record(&self, commit: &Commit, version: u64) {
+        let mut state = self.state();
+        let follows = state.ours.filter(|&(_, last)| last + 1 == version);
+        if follows.is_none() || state.recorded.len() > MAX_RECORDED {
+            state.recorded.clear();
+            state.ours = None;
+        }
+        state.ours = Some((state.ours.map_or(version, |(first, _)| first), version));
+        state.recorded.extend(commit.transactions.iter().cloned());
+    }
+
+    fn state(&self) -> MutexGuard<'_, RecentState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -23,7 +23,7 @@ mod settings;
 use crate::store::{Lock, LockError, Patience, Store};
 use crate::table::{Sweep, SweepRule, Table};
 
-use append::Unknown;
+use append::Recent;
 
 pub use append::{Append, Appended, Known};
 pub use drop::Dropped;
@@ -57,7 +57,7 @@ pub struct Lake {
     store: Store,
     events: Table,
     slice_bytes: u64,
-    unknown: Unknown,
+    recent: Recent,
 }
 
 impl Lake {
@@ -149,7 +149,7 @@ impl Lake {
             }
             None => DEFAULT_SLICE_BYTES,
         };
-        Ok(Lake { store, events, slice_bytes, unknown: Unknown::default() })
+        Ok(Lake { store, events, slice_bytes, recent: Recent::default() })
     }
 }
 

@@ -5,39 +5,32 @@ use rayon::prelude::*;
 
 use crate::columns::{EventCopy, EventEncoder};
 use crate::event::{Events, Places};
-use crate::lake::{EVENTS, HourPartition, Lake, LakeError, unique_name};
+use crate::lake::{EVENTS, HourPartition, LakeError, unique_name};
+use crate::store::Bulk;
 use crate::table::NewFile;
 use crate::time::Hour;
 
-impl Lake {
-    /// Writes the files of a batch's events, durable but not yet named by any commit.
-    pub(super) fn write_events(&self, batch_id: &str, events: &Events) -> Result<Vec<NewFile>, LakeError> {
-        let places = Places::of(&events.path_sets);
-        let groups = Groups::of(events, &places);
-        let bulk = self.store.bulk(EVENTS)?;
-        let batch_name = unique_name();
-        let files: Result<Vec<NewFile>, LakeError> = groups
-            .partitions
-            .par_iter()
-            .enumerate()
-            .map_init(
-                || EventEncoder::of(events, &places, batch_id),
-                |encoder, (number, partition)| {
-                    // Numbered, so that folders which one file system takes for two names and
-                    // another for one never make two files one.
-                    let path = format!("{}/{batch_name}-{number:05}.parquet", partition.folder());
-                    let encoded = encoder
-                        .encode(groups.copies(number))
-                        .map_err(|source| LakeError::Columns { file: path.clone(), source })?;
-                    bulk.put(&format!("{EVENTS}/{path}"), encoded.bytes.clone())?;
-                    Ok(NewFile::of(path, partition.values(), encoded))
-                },
-            )
-            .collect();
-        let files = files?;
-        bulk.finish()?;
-        Ok(files)
-    }
+/// Writes the files of a batch's events, durable once the bulk is and not yet named by any commit.
+pub(super) fn write_events(
+    bulk: &Bulk<'_>,
+    batch_id: &str,
+    events: &Events,
+) -> Result<Vec<NewFile>, LakeError> {
+    let places = Places::of(&events.path_sets);
+    let groups = Groups::of(events, &places);
+    let batch_name = unique_name();
+    let write = |encoder: &mut EventEncoder<'_>, (number, partition): (usize, &HourPartition)| {
+        // Numbered, so that folders which one file system takes for two names and another for one
+        // never make two files one.
+        let path = format!("{}/{batch_name}-{number:05}.parquet", partition.folder());
+        let encoded = encoder
+            .encode(groups.copies(number))
+            .map_err(|source| LakeError::Columns { file: path.clone(), source })?;
+        bulk.put(&format!("{EVENTS}/{path}"), encoded.bytes.clone())?;
+        Ok(NewFile::of(path, partition.values(), encoded))
+    };
+    let partitions = groups.partitions.par_iter().enumerate();
+    partitions.map_init(|| EventEncoder::of(events, &places, batch_id), write).collect()
 }
 
 /// The partitions in the order in which the events reach them, and the copies that each gets.
