@@ -14,9 +14,9 @@ use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
-use parquet::data_type::ByteArray;
+use parquet::data_type::{ByteArray, FixedLenByteArray};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue};
 use parquet::file::properties::WriterProperties;
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
@@ -35,6 +35,8 @@ const COMPRESSED_FROM_BYTES: usize = 64 << 10;
 const ZSTD_LEVEL: i32 = 1;
 /// Bytes that the headers of a chunk's pages take, roughly.
 const HEADER_BYTES: usize = 64;
+/// Distinct numbers of a chunk that are worth a dictionary.
+const FEW: usize = 1 << 8;
 /// Bytes that the texts of one dictionary may have: a page's length is a number of 31 bits.
 const MAX_DICTIONARY_BYTES: usize = 1 << 30;
 
@@ -43,6 +45,8 @@ pub(super) enum Values<'a> {
     /// Numbers next to each other differ little.
     Deltas(&'a [i64]),
     Flags(&'a [bool]),
+    /// Decimals of more digits than 64 bits hold.
+    Wide(&'a [i128]),
     Texts(Vec<&'a str>),
     /// Numbers into a dictionary.
     Codes {
@@ -55,6 +59,8 @@ pub(super) enum Values<'a> {
 
 /// The distinct values that codes stand for.
 pub(super) enum Dictionary<'a> {
+    /// Of 32 bits.
+    Small(&'a [i32]),
     Numbers(&'a [i64]),
     Texts(Vec<Cow<'a, str>>),
 }
@@ -82,6 +88,7 @@ pub(super) struct ChunkedFile {
     writer: SerializedFileWriter<Vec<u8>>,
     schema: Arc<SchemaDescriptor>,
     rows: usize,
+    compresses_from: usize,
     /// Of every column, over the row groups so far.
     nulls: Vec<u64>,
     ranges: Vec<Option<Range>>,
@@ -106,7 +113,17 @@ impl ChunkedFile {
         let writer = writer.map_err(|e| unwritable(&e))?;
         let schema = Arc::new(SchemaDescriptor::new(schema));
         let (nulls, ranges) = (vec![0; schema.num_columns()], vec![None; schema.num_columns()]);
-        Ok(ChunkedFile { writer, schema, rows: 0, nulls, ranges })
+        Ok(ChunkedFile { writer, schema, rows: 0, compresses_from: COMPRESSED_FROM_BYTES, nulls, ranges })
+    }
+
+    /// Compresses chunks of so many bytes and more, smaller ones not.
+    pub fn compressing_from(self, bytes: usize) -> ChunkedFile {
+        ChunkedFile { compresses_from: bytes, ..self }
+    }
+
+    /// Writes a label into the footer.
+    pub fn label(&mut self, name: &str, value: String) {
+        self.writer.append_key_value_metadata(KeyValue::new(name.to_owned(), value));
     }
 
     /// Adds a row group of so many rows.
@@ -116,7 +133,7 @@ impl ChunkedFile {
             let range = chunk.range();
             let pages = chunk.pages(rows);
             let statistics = chunk.statistics(pages.values(), range.as_ref());
-            let (bytes, close) = pages.close(self.schema.column(number), rows, statistics)?;
+            let (bytes, close) = pages.close(self.schema.column(number), rows, statistics, self.compresses_from)?;
             group.append_column(&bytes, close).map_err(|e| unwritable(&e))?;
             self.nulls[number] += chunk.nulls(rows);
             let known = self.ranges[number].take();
@@ -150,10 +167,11 @@ impl Pages {
         column: ColumnDescPtr,
         rows: usize,
         statistics: Statistics,
+        compresses_from: usize,
     ) -> Result<(Bytes, ColumnCloseResult), ColumnsError> {
         let values = self.values();
         let raw_bytes: usize = self.dictionary.iter().chain(&self.data).map(|(bytes, _)| bytes.len()).sum();
-        let is_packed = raw_bytes >= COMPRESSED_FROM_BYTES;
+        let is_packed = raw_bytes >= compresses_from;
         let pack = |bytes: Vec<u8>| match is_packed {
             true => zstd::bulk::compress(&bytes, ZSTD_LEVEL)
                 .map(Bytes::from)
@@ -243,6 +261,11 @@ impl Chunk<'_> {
             |least: Option<&str>, most: Option<&str>| Some(Range::Texts(least?.to_owned(), most?.to_owned()));
         match &self.values {
             Values::Deltas(values) | Values::Codes { of: Dictionary::Numbers(values), .. } => numbers(values),
+            Values::Codes { of: Dictionary::Small(values), .. } => {
+                let ends = values.iter().min().zip(values.iter().max());
+                ends.map(|(least, most)| Range::Numbers(i64::from(*least), i64::from(*most)))
+            }
+            Values::Wide(values) => Some(Range::Wide(*values.iter().min()?, *values.iter().max()?)),
             Values::Flags(flags) => Some(Range::Flags(*flags.iter().min()?, *flags.iter().max()?)),
             Values::Texts(of) => texts(of.iter().copied().min(), of.iter().copied().max()),
             Values::Codes { of: Dictionary::Texts(of), .. } => {
@@ -258,6 +281,18 @@ impl Chunk<'_> {
             _ => self.nulls(values),
         });
         match range {
+            Some(&Range::Numbers(least, most))
+                if matches!(self.values, Values::Codes { of: Dictionary::Small(_), .. }) =>
+            {
+                // They were 32 bits before.
+                let [least, most] = [least, most].map(|end| i32::try_from(end).ok());
+                Statistics::int32(least, most, None, nulls, false)
+            }
+            Some(&Range::Wide(least, most)) => {
+                let [least, most] = [least, most]
+                    .map(|end| Some(FixedLenByteArray::from(ByteArray::from(end.to_be_bytes().to_vec()))));
+                Statistics::fixed_len_byte_array(least, most, None, nulls, false)
+            }
             Some(&Range::Numbers(least, most)) => {
                 Statistics::int64(Some(least), Some(most), None, nulls, false)
             }
@@ -275,6 +310,10 @@ impl Chunk<'_> {
     fn pages(&self, rows: usize) -> Pages {
         let dictionary = match &self.values {
             Values::Codes { of: Dictionary::Numbers(numbers), .. } => {
+                let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+                Some((bytes, numbers.len()))
+            }
+            Values::Codes { of: Dictionary::Small(numbers), .. } => {
                 let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
                 Some((bytes, numbers.len()))
             }
@@ -299,7 +338,7 @@ impl Chunk<'_> {
         let encoding = match &self.values {
             Values::Deltas(_) => Encoding::DELTA_BINARY_PACKED,
             Values::Codes { .. } => Encoding::RLE_DICTIONARY,
-            Values::Flags(_) | Values::Texts(_) | Values::None => Encoding::PLAIN,
+            Values::Flags(_) | Values::Wide(_) | Values::Texts(_) | Values::None => Encoding::PLAIN,
         };
         Pages { dictionary, data, encoding }
     }
@@ -347,6 +386,9 @@ impl Chunk<'_> {
         match &self.values {
             Values::Deltas(numbers) => put_deltas(&numbers[values], out),
             Values::Flags(flags) => put_flags(&flags[values], out),
+            Values::Wide(numbers) => {
+                out.extend(numbers[values].iter().flat_map(|number| number.to_be_bytes()));
+            }
             Values::Texts(texts) => texts[values].iter().for_each(|text| put_text(text, out)),
             Values::Codes { codes, of } => {
                 let width = width_of((of.len() as u64).saturating_sub(1));
@@ -362,10 +404,29 @@ impl Chunk<'_> {
 impl Dictionary<'_> {
     fn len(&self) -> usize {
         match self {
+            Dictionary::Small(numbers) => numbers.len(),
             Dictionary::Numbers(numbers) => numbers.len(),
             Dictionary::Texts(texts) => texts.len(),
         }
     }
+}
+
+/// Returns numbers as codes into their distinct values, if those are few.
+pub(super) fn few_distinct(numbers: &[i64]) -> Option<(Vec<u32>, Vec<i64>)> {
+    let mut known: Vec<i64> = Vec::new();
+    let mut codes = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        // The most usual is mostly the first.
+        let code = known.iter().position(|of| of == number).unwrap_or_else(|| {
+            known.push(*number);
+            known.len() - 1
+        });
+        if known.len() > FEW {
+            return None;
+        }
+        codes.push(code as u32);
+    }
+    Some((codes, known))
 }
 
 fn put_text(text: &str, out: &mut Vec<u8>) {

@@ -29,7 +29,7 @@ use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::schema::types::TypePtr;
 
-use crate::columns::chunks::{Chunk, ChunkedFile, Dictionary, Shape, Values};
+use crate::columns::chunks::{Chunk, ChunkedFile, Dictionary, Shape, Values, few_distinct};
 use crate::columns::fields::texts;
 use crate::columns::parquet_file::{ColumnsError, Encoded, decode};
 use crate::event::{Events, Place, Places};
@@ -40,9 +40,6 @@ const COLUMNS: [&str; 9] =
 const BATCH: &str = "batch";
 /// Nearly every id is another: a dictionary of them would be built only to be thrown away.
 const PLAIN: [&str; 1] = ["event_id"];
-
-/// Distinct quantities of a file that are worth a dictionary.
-const FEW: usize = 1 << 8;
 
 /// One event's copy below one top-level category.
 #[derive(Clone, Copy)]
@@ -234,24 +231,6 @@ impl AllCategories {
         }
         all
     }
-}
-
-/// Returns numbers as codes into their distinct values, if those are few.
-fn few_distinct(numbers: &[i64]) -> Option<(Vec<u32>, Vec<i64>)> {
-    let mut known: Vec<i64> = Vec::new();
-    let mut codes = Vec::with_capacity(numbers.len());
-    for number in numbers {
-        // The most usual is mostly the first.
-        let code = known.iter().position(|of| of == number).unwrap_or_else(|| {
-            known.push(*number);
-            known.len() - 1
-        });
-        if known.len() > FEW {
-            return None;
-        }
-        codes.push(code as u32);
-    }
-    Some((codes, known))
 }
 
 /// Returns one file with the rows of several, sorted by item, moment and event id.

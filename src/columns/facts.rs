@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array, PrimitiveArray, RecordBatch,
-    StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int32Array, Int64Array, PrimitiveArray,
+    RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::compute::{max, max_boolean, max_string, min, min_boolean, min_string};
 use arrow::datatypes::{
@@ -31,6 +31,7 @@ pub struct ColumnFacts {
 #[derive(Clone, Debug)]
 pub(super) enum Range {
     Numbers(i64, i64),
+    Wide(i128, i128),
     Flags(bool, bool),
     Texts(String, String),
 }
@@ -40,6 +41,7 @@ impl Range {
     pub fn and(self, other: Range) -> Range {
         match (self, other) {
             (Range::Numbers(a, b), Range::Numbers(c, d)) => Range::Numbers(a.min(c), b.max(d)),
+            (Range::Wide(a, b), Range::Wide(c, d)) => Range::Wide(a.min(c), b.max(d)),
             (Range::Flags(a, b), Range::Flags(c, d)) => Range::Flags(a.min(c), b.max(d)),
             (Range::Texts(a, b), Range::Texts(c, d)) => Range::Texts(a.min(c), b.max(d)),
             // A column has values of one kind.
@@ -52,7 +54,10 @@ impl ColumnFacts {
     /// Returns the facts of a column whose range is known already, if it has any value.
     pub(super) fn of(field: &Field, nulls: u64, range: Option<Range>) -> ColumnFacts {
         let (least, most) = match range {
-            Some(Range::Numbers(least, most)) => (End::Number(least), End::Number(most)),
+            Some(Range::Numbers(least, most)) => {
+                (End::Number(i128::from(least)), End::Number(i128::from(most)))
+            }
+            Some(Range::Wide(least, most)) => (End::Number(least), End::Number(most)),
             Some(Range::Flags(least, most)) => (End::Flag(least), End::Flag(most)),
             Some(Range::Texts(least, most)) => {
                 (End::Text(lower_bound(&least)), End::Text(upper_bound(&most)))
@@ -67,7 +72,7 @@ impl ColumnFacts {
 
 /// One end of a range.
 enum End {
-    Number(i64),
+    Number(i128),
     Flag(bool),
     Text(String),
     None,
@@ -76,17 +81,21 @@ enum End {
 impl End {
     /// Returns an array of it alone; a column of lists has none.
     fn array(self, of: &DataType) -> Option<ArrayRef> {
-        let number = match self {
+        let wide = match self {
             End::Number(number) => Some(number),
             _ => None,
         };
+        // A number was one of its column before.
+        let number = wide.and_then(|number| i64::try_from(number).ok());
+        let small = wide.and_then(|number| i32::try_from(number).ok());
         Some(match (of, self) {
+            (DataType::Int32, _) => Arc::new(Int32Array::from(vec![small])),
             (DataType::Int64, _) => Arc::new(Int64Array::from(vec![number])),
             (DataType::Timestamp(..), _) => {
                 Arc::new(TimestampMicrosecondArray::from(vec![number]).with_data_type(of.clone()))
             }
             (DataType::Decimal128(..), _) => {
-                Arc::new(Decimal128Array::from(vec![number.map(i128::from)]).with_data_type(of.clone()))
+                Arc::new(Decimal128Array::from(vec![wide]).with_data_type(of.clone()))
             }
             (DataType::Boolean, End::Flag(flag)) => Arc::new(BooleanArray::from(vec![flag])),
             (DataType::Boolean, _) => Arc::new(BooleanArray::from(vec![None])),

@@ -1,7 +1,7 @@
 //! Typed columns of a batch, or the name of the one that is missing.
 
-use arrow::array::{ArrayRef, AsArray, ListBuilder, PrimitiveArray, RecordBatch, StringArray, StringBuilder};
-use arrow::datatypes::{ArrowPrimitiveType, DataType, Field};
+use arrow::array::{ArrayRef, AsArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::datatypes::ArrowPrimitiveType;
 
 use crate::columns::ColumnsError;
 
@@ -27,11 +27,6 @@ pub(super) fn flags(
 ) -> Result<arrow::array::BooleanArray, ColumnsError> {
     let column = batch.column_by_name(name).ok_or(ColumnsError::Column(name))?;
     column.as_boolean_opt().cloned().ok_or(ColumnsError::Column(name))
-}
-
-/// Returns a builder of lists of texts whose Parquet form other engines expect.
-pub(super) fn text_lists_builder() -> ListBuilder<StringBuilder> {
-    ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true))
 }
 
 /// Returns a batch of nullable columns.

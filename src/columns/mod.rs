@@ -15,6 +15,7 @@ mod fields;
 mod foreign;
 mod parquet_file;
 mod ranking;
+mod sum_batch;
 mod sums;
 
 pub use coded::Coder;
@@ -24,4 +25,5 @@ pub use facts::ColumnFacts;
 pub use foreign::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, ForeignTime, NotText, Wanted};
 pub use parquet_file::{ColumnsError, Encoded};
 pub use ranking::{RankedRow, RankingFile, encode_ranking};
-pub use sums::{ItemRange, SumBatch, SumLine, decode_sums, encode_sums, first_items, paths_of};
+pub use sum_batch::{ItemRange, SumBatch, decode_sums, first_items, paths_of};
+pub use sums::{SumLine, encode_sums};

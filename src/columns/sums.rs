@@ -14,34 +14,31 @@
 //! footer's key-value metadata has `topsell.paths`: a JSON array of all the paths in the file, by
 //! which it can be passed over.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::LazyLock;
 
-use arrow::array::{
-    BooleanArray, BooleanBuilder, Decimal128Array, Decimal128Builder, Int32Array, Int32Builder, Int64Array,
-    Int64Builder, RecordBatch, StringArray, StringBuilder,
-};
-use arrow::datatypes::{Decimal128Type, Int32Type, Int64Type};
-use bytes::Bytes;
-use parquet::file::statistics::Statistics;
+use arrow::datatypes::{DataType, Field, Schema};
+use hashbrown::HashMap;
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::schema::types::TypePtr;
 
-use crate::columns::coded::{CodedLists, Coder, coded_lists};
-use crate::columns::fields::{batch_of, flags, numbers, text_lists_builder, texts};
-use crate::columns::parquet_file::{ColumnsError, Encoded, decode_coded, footer, label};
-use crate::event::{Names, Sums};
+use crate::columns::chunks::{Chunk, ChunkedFile, Dictionary, Shape, Values, few_distinct};
+use crate::columns::parquet_file::{ColumnsError, Encoded};
+use crate::event::Sums;
 
 /// Small groups, so that the items between two bounds are found without the rest.
 const ROWS_PER_GROUP: usize = 1 << 17;
-const COLUMNS: [&str; 7] = ["hour", ITEM_ID, "categories", "is_primary", "purchases", "units", "amount"];
-const ITEM_ID: &str = "item_id";
-/// An id that comes again comes at once, and amounts seldom do: compression finds what repeats in
-/// less room than a dictionary and the numbers of its entries take, and no text is looked up.
-const PLAIN: [&str; 2] = [ITEM_ID, "amount"];
-const PATHS: &str = "topsell.paths";
+/// Sums are kept for long and read as a whole, so that even small chunks are worth compressing.
+const COMPRESSED_FROM_BYTES: usize = 2 << 10;
+/// The footer's label for all the paths in the file.
+pub(super) const PATHS: &str = "topsell.paths";
 
 /// One row of a rollup file.
 #[derive(Clone, Copy, Debug)]
 pub struct SumLine<'a> {
+    /// 0 to 23.
     pub hour_of_day: i32,
     pub item_id: &'a str,
     /// Joined by `|`.
@@ -50,158 +47,145 @@ pub struct SumLine<'a> {
     pub sums: Sums,
 }
 
+/// The columns, and what they are in Parquet.
+static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
+    let paths = DataType::List(Arc::new(Field::new("element", DataType::Utf8, true)));
+    let of = [
+        ("hour", DataType::Int32),
+        ("item_id", DataType::Utf8),
+        ("categories", paths),
+        ("is_primary", DataType::Boolean),
+        ("purchases", DataType::Int64),
+        ("units", DataType::Int64),
+        ("amount", DataType::Decimal128(38, 4)),
+    ];
+    let schema = Schema::new(of.map(|(name, of)| Field::new(name, of, true)).to_vec());
+    let converted = ArrowSchemaConverter::new().convert(&schema).expect("every type has one in Parquet");
+    (schema, converted.root_schema_ptr())
+});
+
 /// Returns the file of the given rows, in their order.
 ///
 /// # Errors
 /// Fails where the rows do not fit into Parquet.
 pub fn encode_sums<'a>(lines: impl IntoIterator<Item = SumLine<'a>>) -> Result<Encoded, ColumnsError> {
-    let mut hour = Int32Builder::new();
-    let mut item_id = StringBuilder::new();
-    let mut categories = text_lists_builder();
-    let mut is_primary = BooleanBuilder::new();
-    let mut purchases = Int64Builder::new();
-    let mut units = Int64Builder::new();
-    let mut amount = Decimal128Builder::new();
-    let mut paths = BTreeSet::new();
-    let mut last_paths = None;
+    let (schema, root) = &*SCHEMA;
+    let mut file = ChunkedFile::of(Arc::clone(root))?.compressing_from(COMPRESSED_FROM_BYTES);
+    let (mut paths, mut group) = (PathSets::default(), Group::default());
     for line in lines {
-        hour.append_value(line.hour_of_day);
-        item_id.append_value(line.item_id);
-        let paths_of_line = || line.paths.split('|').filter(|path| !path.is_empty());
-        categories.append_value(paths_of_line().map(Some));
-        if last_paths != Some(line.paths) {
-            paths.extend(paths_of_line());
-            last_paths = Some(line.paths);
+        if group.items.len() == ROWS_PER_GROUP {
+            group.write(&paths, &mut file)?;
+            group = Group::default();
         }
-        is_primary.append_value(line.is_primary);
-        purchases.append_value(line.sums.purchases);
-        units.append_value(line.sums.units);
-        amount.append_value(line.sums.amount);
+        group.push(&line, &mut paths);
     }
-    let batch = batch_of(vec![
-        ("hour", Arc::new(hour.finish())),
-        (ITEM_ID, Arc::new(item_id.finish())),
-        ("categories", Arc::new(categories.finish())),
-        ("is_primary", Arc::new(is_primary.finish())),
-        ("purchases", Arc::new(purchases.finish())),
-        ("units", Arc::new(units.finish())),
-        ("amount", Arc::new(amount.finish().with_precision_and_scale(38, 4)?)),
-    ])?;
-    let paths = serde_json::to_string(&paths).map_err(|e| ColumnsError::Unwritable(e.to_string()))?;
-    Encoded::of(&batch, ROWS_PER_GROUP, &[(PATHS, paths)], &PLAIN)
+    group.write(&paths, &mut file)?;
+    let all: BTreeSet<&str> = paths.names.iter().copied().collect();
+    let all = serde_json::to_string(&all).map_err(|e| ColumnsError::Unwritable(e.to_string()))?;
+    file.label(PATHS, all);
+    file.finish(schema)
 }
 
-/// Returns all the paths in a rollup file, whose end is given; none where they are not known or the
-/// end given is too short.
-///
-/// # Errors
-/// Fails where this is no end of a Parquet file.
-pub fn paths_of(tail: &Bytes, size: u64) -> Result<Option<Vec<String>>, ColumnsError> {
-    let text = label(tail, size, PATHS)?.and_then(|label| label.0);
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+/// The sets of paths of a file, and its paths by number.
+#[derive(Default)]
+struct PathSets<'a> {
+    names: Vec<&'a str>,
+    numbers: HashMap<&'a str, u32>,
+    /// The paths of each set, one set after the other.
+    of_sets: Vec<u32>,
+    /// By a set's text, where its paths lie.
+    sets: HashMap<&'a str, (u32, u32)>,
+    last: Option<(&'a str, (u32, u32))>,
 }
 
-/// The items to read: those from one id on, up to but not including another.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ItemRange {
-    pub from: Option<String>,
-    pub until: Option<String>,
-}
+impl<'a> PathSets<'a> {
+    /// Returns the numbers of a set's paths.
+    fn paths_of(&mut self, set: &'a str) -> &[u32] {
+        let (start, end) = match self.last {
+            // Most rows have the text of the row before them, the very same.
+            Some((last, span)) if std::ptr::eq(last, set) => span,
+            _ => self.span(set),
+        };
+        self.last = Some((set, (start, end)));
+        &self.of_sets[start as usize..end as usize]
+    }
 
-/// Some rows of a rollup file, in its order.
-pub struct SumBatch {
-    hour: Int32Array,
-    item_id: StringArray,
-    categories: CodedLists,
-    is_primary: BooleanArray,
-    purchases: Int64Array,
-    units: Int64Array,
-    amount: Decimal128Array,
-}
-
-/// Returns a rollup file's rows, some at a time; all of the range's, and some around them.
-///
-/// # Errors
-/// Fails, or an item does, where the bytes are not such a file.
-pub fn decode_sums(
-    bytes: Bytes,
-    range: &ItemRange,
-) -> Result<impl Iterator<Item = Result<SumBatch, ColumnsError>> + Send + use<>, ColumnsError> {
-    let may_hold = |item_id: Option<&Statistics>| {
-        let ends = item_id.and_then(|of| of.min_bytes_opt().zip(of.max_bytes_opt()));
-        let is_before = |max: &[u8]| range.from.as_ref().is_some_and(|from| max < from.as_bytes());
-        let is_behind = |min: &[u8]| range.until.as_ref().is_some_and(|until| min >= until.as_bytes());
-        ends.is_none_or(|(min, max)| !is_before(max) && !is_behind(min))
-    };
-    let batches = decode_coded(bytes, &COLUMNS, &["categories"], (ITEM_ID, &may_hold))?;
-    Ok(batches.map(|batch| {
-        let batch = &batch?;
-        SumBatch::of(batch)
-    }))
-}
-
-/// Returns the smallest item id of each group of rows, perhaps cut short: where a file can be parted.
-///
-/// # Errors
-/// Fails where the bytes are no Parquet file.
-pub fn first_items(bytes: &Bytes) -> Result<Vec<String>, ColumnsError> {
-    let footer = footer(bytes)?;
-    let column = footer.parquet_schema().columns().iter().position(|column| column.name() == ITEM_ID);
-    let column = column.ok_or(ColumnsError::Column(ITEM_ID))?;
-    let groups = footer.metadata().row_groups().iter();
-    let first = groups.filter_map(|group| group.column(column).statistics()?.min_bytes_opt());
-    // A text that is cut in the middle of a letter bounds nothing less for being left out.
-    Ok(first.filter_map(|min| String::from_utf8(min.to_vec()).ok()).collect())
-}
-
-impl SumBatch {
-    fn of(batch: &RecordBatch) -> Result<SumBatch, ColumnsError> {
-        let hour = numbers::<Int32Type>(batch, "hour")?;
-        if !hour.values().iter().all(|hour| (0..24).contains(hour)) {
-            return Err(ColumnsError::Column("hour"));
+    fn span(&mut self, set: &'a str) -> (u32, u32) {
+        if let Some(span) = self.sets.get(set) {
+            return *span;
         }
-        Ok(SumBatch {
-            hour,
-            item_id: texts(batch, ITEM_ID)?,
-            categories: coded_lists(batch, "categories")?,
-            is_primary: flags(batch, "is_primary")?,
-            purchases: numbers::<Int64Type>(batch, "purchases")?,
-            units: numbers::<Int64Type>(batch, "units")?,
-            amount: numbers::<Decimal128Type>(batch, "amount")?,
-        })
-    }
-
-    /// Returns how many rows there are.
-    pub fn rows(&self) -> usize {
-        self.hour.len()
-    }
-
-    /// Returns the hour, 0 to 23.
-    pub fn hour_of_day(&self, row: usize) -> i32 {
-        self.hour.value(row)
-    }
-
-    /// Returns the item's id.
-    pub fn item_id(&self, row: usize) -> &str {
-        self.item_id.value(row)
-    }
-
-    /// Returns the number of the paths, joined by `|`, in a table of names.
-    pub fn path_set(&self, row: usize, coder: &mut Coder, names: &mut Names) -> u32 {
-        coder.code_of_list(&self.categories, row, names)
-    }
-
-    /// Returns whether the sums count shop-wide.
-    pub fn is_primary(&self, row: usize) -> bool {
-        self.is_primary.value(row)
-    }
-
-    /// Returns the sums.
-    pub fn sums(&self, row: usize) -> Sums {
-        Sums {
-            purchases: self.purchases.value(row),
-            units: self.units.value(row),
-            amount: self.amount.value(row),
+        let start = self.of_sets.len() as u32;
+        for path in set.split('|').filter(|path| !path.is_empty()) {
+            let next = self.names.len() as u32;
+            let number = *self.numbers.entry(path).or_insert_with(|| {
+                self.names.push(path);
+                next
+            });
+            self.of_sets.push(number);
         }
+        let span = (start, self.of_sets.len() as u32);
+        self.sets.insert(set, span);
+        span
+    }
+}
+
+/// The rows of one group.
+#[derive(Default)]
+struct Group<'a> {
+    hours: Vec<i64>,
+    items: Vec<&'a str>,
+    lengths: Vec<u32>,
+    paths: Vec<u32>,
+    is_primary: Vec<bool>,
+    purchases: Vec<i64>,
+    units: Vec<i64>,
+    amounts: Vec<i128>,
+}
+
+impl<'a> Group<'a> {
+    fn push(&mut self, line: &SumLine<'a>, paths: &mut PathSets<'a>) {
+        self.hours.push(i64::from(line.hour_of_day));
+        self.items.push(line.item_id);
+        let paths = paths.paths_of(line.paths);
+        self.lengths.push(paths.len() as u32);
+        self.paths.extend_from_slice(paths);
+        self.is_primary.push(line.is_primary);
+        self.purchases.push(line.sums.purchases);
+        self.units.push(line.sums.units);
+        self.amounts.push(line.sums.amount);
+    }
+
+    fn write(self, paths: &PathSets<'a>, file: &mut ChunkedFile) -> Result<(), ColumnsError> {
+        let rows = self.items.len();
+        let full = |values| Chunk { shape: Shape::Full, values };
+        let hours = few_distinct(&self.hours).unwrap_or_default();
+        let of_hours: Vec<i32> = hours.1.iter().filter_map(|&hour| i32::try_from(hour).ok()).collect();
+        let names = paths.names.iter().map(|&name| Cow::Borrowed(name)).collect();
+        let (purchases, units) = (few_distinct(&self.purchases), few_distinct(&self.units));
+        fn numbers<'b>(few: &'b Option<(Vec<u32>, Vec<i64>)>, all: &'b [i64]) -> Chunk<'b> {
+            let values = match few {
+                Some((codes, of)) => Values::Codes { codes, of: Dictionary::Numbers(of) },
+                None => Values::Deltas(all),
+            };
+            Chunk { shape: Shape::Full, values }
+        }
+        let chunks = [
+            full(Values::Codes { codes: &hours.0, of: Dictionary::Small(&of_hours) }),
+            // An id that comes again comes at once, and amounts seldom do: compression finds what
+            // repeats in less room than a dictionary and the numbers of its entries take.
+            full(Values::Texts(self.items)),
+            Chunk {
+                shape: match self.lengths.iter().all(|&length| length == 1) {
+                    true => Shape::Ones,
+                    false => Shape::Lists(&self.lengths),
+                },
+                values: Values::Codes { codes: &self.paths, of: Dictionary::Texts(names) },
+            },
+            full(Values::Flags(&self.is_primary)),
+            numbers(&purchases, &self.purchases),
+            numbers(&units, &self.units),
+            full(Values::Wide(&self.amounts)),
+        ];
+        file.add(rows, &chunks)
     }
 }

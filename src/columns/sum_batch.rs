@@ -1,0 +1,130 @@
+//! Rows of rollup files, as they are ranked and merged.
+
+use arrow::array::{BooleanArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{Decimal128Type, Int32Type, Int64Type};
+use bytes::Bytes;
+use parquet::file::statistics::Statistics;
+
+use crate::columns::coded::{CodedLists, Coder, coded_lists};
+use crate::columns::fields::{flags, numbers, texts};
+use crate::columns::parquet_file::{ColumnsError, decode_coded, footer, label};
+use crate::columns::sums::PATHS;
+use crate::event::{Names, Sums};
+
+const COLUMNS: [&str; 7] = ["hour", ITEM_ID, "categories", "is_primary", "purchases", "units", "amount"];
+const ITEM_ID: &str = "item_id";
+
+/// Returns all the paths in a rollup file, whose end is given; none where they are not known or the
+/// end given is too short.
+///
+/// # Errors
+/// Fails where this is no end of a Parquet file.
+pub fn paths_of(tail: &Bytes, size: u64) -> Result<Option<Vec<String>>, ColumnsError> {
+    let text = label(tail, size, PATHS)?.and_then(|label| label.0);
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// The items to read: those from one id on, up to but not including another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ItemRange {
+    pub from: Option<String>,
+    pub until: Option<String>,
+}
+
+/// Some rows of a rollup file, in its order.
+pub struct SumBatch {
+    hour: Int32Array,
+    item_id: StringArray,
+    categories: CodedLists,
+    is_primary: BooleanArray,
+    purchases: Int64Array,
+    units: Int64Array,
+    amount: Decimal128Array,
+}
+
+/// Returns a rollup file's rows, some at a time; all of the range's, and some around them.
+///
+/// # Errors
+/// Fails, or an item does, where the bytes are not such a file.
+pub fn decode_sums(
+    bytes: Bytes,
+    range: &ItemRange,
+) -> Result<impl Iterator<Item = Result<SumBatch, ColumnsError>> + Send + use<>, ColumnsError> {
+    let may_hold = |item_id: Option<&Statistics>| {
+        let ends = item_id.and_then(|of| of.min_bytes_opt().zip(of.max_bytes_opt()));
+        let is_before = |max: &[u8]| range.from.as_ref().is_some_and(|from| max < from.as_bytes());
+        let is_behind = |min: &[u8]| range.until.as_ref().is_some_and(|until| min >= until.as_bytes());
+        ends.is_none_or(|(min, max)| !is_before(max) && !is_behind(min))
+    };
+    let batches = decode_coded(bytes, &COLUMNS, &["categories"], (ITEM_ID, &may_hold))?;
+    Ok(batches.map(|batch| {
+        let batch = &batch?;
+        SumBatch::of(batch)
+    }))
+}
+
+/// Returns the smallest item id of each group of rows, perhaps cut short: where a file can be parted.
+///
+/// # Errors
+/// Fails where the bytes are no Parquet file.
+pub fn first_items(bytes: &Bytes) -> Result<Vec<String>, ColumnsError> {
+    let footer = footer(bytes)?;
+    let column = footer.parquet_schema().columns().iter().position(|column| column.name() == ITEM_ID);
+    let column = column.ok_or(ColumnsError::Column(ITEM_ID))?;
+    let groups = footer.metadata().row_groups().iter();
+    let first = groups.filter_map(|group| group.column(column).statistics()?.min_bytes_opt());
+    // A text that is cut in the middle of a letter bounds nothing less for being left out.
+    Ok(first.filter_map(|min| String::from_utf8(min.to_vec()).ok()).collect())
+}
+
+impl SumBatch {
+    fn of(batch: &RecordBatch) -> Result<SumBatch, ColumnsError> {
+        let hour = numbers::<Int32Type>(batch, "hour")?;
+        if !hour.values().iter().all(|hour| (0..24).contains(hour)) {
+            return Err(ColumnsError::Column("hour"));
+        }
+        Ok(SumBatch {
+            hour,
+            item_id: texts(batch, ITEM_ID)?,
+            categories: coded_lists(batch, "categories")?,
+            is_primary: flags(batch, "is_primary")?,
+            purchases: numbers::<Int64Type>(batch, "purchases")?,
+            units: numbers::<Int64Type>(batch, "units")?,
+            amount: numbers::<Decimal128Type>(batch, "amount")?,
+        })
+    }
+
+    /// Returns how many rows there are.
+    pub fn rows(&self) -> usize {
+        self.hour.len()
+    }
+
+    /// Returns the hour, 0 to 23.
+    pub fn hour_of_day(&self, row: usize) -> i32 {
+        self.hour.value(row)
+    }
+
+    /// Returns the item's id.
+    pub fn item_id(&self, row: usize) -> &str {
+        self.item_id.value(row)
+    }
+
+    /// Returns the number of the paths, joined by `|`, in a table of names.
+    pub fn path_set(&self, row: usize, coder: &mut Coder, names: &mut Names) -> u32 {
+        coder.code_of_list(&self.categories, row, names)
+    }
+
+    /// Returns whether the sums count shop-wide.
+    pub fn is_primary(&self, row: usize) -> bool {
+        self.is_primary.value(row)
+    }
+
+    /// Returns the sums.
+    pub fn sums(&self, row: usize) -> Sums {
+        Sums {
+            purchases: self.purchases.value(row),
+            units: self.units.value(row),
+            amount: self.amount.value(row),
+        }
+    }
+}
