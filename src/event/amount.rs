@@ -26,6 +26,13 @@ impl Amount {
     /// # Errors
     /// Says what is wrong with the text, without naming it.
     pub fn parse(text: &str) -> Result<Amount, AmountError> {
+        match plain(text.as_bytes()) {
+            Some(amount) => Ok(amount),
+            None => Amount::parse_any(text),
+        }
+    }
+
+    fn parse_any(text: &str) -> Result<Amount, AmountError> {
         let (mantissa, exponent) = match text.find(['e', 'E']) {
             Some(at) => (&text[..at], parse_exponent(&text[at + 1..])?),
             None => (text, 0),
@@ -52,6 +59,32 @@ impl Amount {
     pub fn ten_thousandths(self) -> i64 {
         self.0
     }
+}
+
+/// Reads an amount as most are written: up to fourteen digits, the last four of them at most behind
+/// a point.
+fn plain(text: &[u8]) -> Option<Amount> {
+    const MOST_BYTES: usize = 14;
+    let (is_negative, digits) = match text.split_first()? {
+        (b'-', rest) => (true, rest),
+        _ => (false, text),
+    };
+    if digits.len() > MOST_BYTES || !digits.first()?.is_ascii_digit() {
+        return None;
+    }
+    let (mut value, mut places) = (0, None);
+    for byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                value = value * 10 + i64::from(byte - b'0');
+                places = places.map(|places: usize| places + 1);
+            }
+            b'.' if places.is_none() => places = Some(0),
+            _ => return None,
+        }
+    }
+    value *= [10_000, 1_000, 100, 10, 1].get(places.unwrap_or(0))?;
+    Some(Amount(if is_negative { -value } else { value }))
 }
 
 /// Returns the number that the first `kept` digits make, rounded by the one after them; digits
@@ -141,6 +174,15 @@ mod tests {
         check("99999999999999.9999", Ok("99999999999999.9999"));
         check("0e999999999999999999999", Ok("0.0000"));
         check("000000000000000000000000000001", Ok("1.0000"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_short_way_of_reading_says_what_the_long_one_does(
+            text in "[-+]?[0-9]{0,15}(\\.[0-9]{0,6})?(e-?[0-9])?|[-+.0-9e]{0,6}",
+        ) {
+            proptest::prop_assert_eq!(Amount::parse(&text), Amount::parse_any(&text));
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::event::{
 };
 use crate::ingest::{Options, Reading};
 use crate::lake::{LakeSettings, Reject};
-use crate::time::{Hour, Timestamp, TimestampError};
+use crate::time::{Days, Hour, Timestamp, TimestampError};
 
 /// Bytes of a broken line that are kept with the reason.
 const MAX_KEPT_BYTES: usize = 16 << 20;
@@ -82,7 +82,10 @@ pub struct Builder<'a> {
     limits: Limits<'a>,
     read: Read,
     path_sets: PathSets,
+    days: Days,
     types: HashMap<String, u32>,
+    /// The type of the event before: mostly there is but one.
+    last_type: u32,
     /// For the catalogue's numbers of sets those of this batch.
     filed_under: HashMap<u32, u32>,
     held_bytes: usize,
@@ -119,7 +122,9 @@ impl Builder<'_> {
             limits,
             read: Read::default(),
             path_sets: PathSets::default(),
+            days: Days::default(),
             types: HashMap::new(),
+            last_type: 0,
             filed_under: HashMap::new(),
             held_bytes: 0,
             most_bytes: slice_bytes.saturating_mul(SLICES_PER_PART).max(MIN_PART_BYTES),
@@ -175,10 +180,10 @@ impl Builder<'_> {
         });
     }
 
-    fn time(&self, raw: RawTime<'_>) -> Result<Timestamp, Refusal> {
+    fn time(&mut self, raw: RawTime<'_>) -> Result<Timestamp, Refusal> {
         let ts = match raw {
             RawTime::Text(text) if self.limits.assumes_utc => Timestamp::parse_assuming_utc(text),
-            RawTime::Text(text) => Timestamp::parse(text),
+            RawTime::Text(text) => self.days.parse(text),
             RawTime::Stamp(text) => Timestamp::parse_stamp(text),
             RawTime::Epoch(value) => Timestamp::from_epoch(value),
             RawTime::Micros(value) => Timestamp::from_micros(value),
@@ -213,7 +218,11 @@ impl Builder<'_> {
 
     fn event_type(&mut self, raw: Option<&str>) -> Result<u32, Refusal> {
         let name = raw.filter(|name| !name.is_empty()).unwrap_or(PURCHASE);
+        if self.read.events.event_types.get(self.last_type as usize).is_some_and(|last| last == name) {
+            return Ok(self.last_type);
+        }
         if let Some(&code) = self.types.get(name) {
+            self.last_type = code;
             return Ok(code);
         }
         if name.len() > MAX_EVENT_TYPE_BYTES {
@@ -254,6 +263,9 @@ fn identifier<'a>(column: &str, raw: Option<&'a str>) -> Result<Option<&'a str>,
 }
 
 fn quantity(raw: Option<&str>) -> Result<i64, Refusal> {
+    if let Some([digit @ b'0'..=b'9']) = raw.map(str::as_bytes) {
+        return Ok(i64::from(digit - b'0'));
+    }
     let Some(text) = raw.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(1) };
     let refuse = |what: String| Refusal::of("quantity", format!("quantity `{}` {what}", shown(text)));
     // Other programs turn integers with gaps into decimals: `1.0`.

@@ -11,6 +11,7 @@ use crate::ingest::fields::{
     AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, NEEDED, QUANTITY, TS,
 };
 use crate::ingest::json;
+use crate::ingest::plain::PlainLines;
 use crate::ingest::slices::Slice;
 use crate::source::{Format, MAX_COLUMNS, Mapping, Place};
 
@@ -38,6 +39,8 @@ pub struct LineReader<'a> {
     /// First line of the slice that the header stands in, once it is found.
     header_in: Option<u64>,
     fields: FieldSplitter,
+    /// Reads most lines, once the header is known.
+    plain: Option<PlainLines>,
 }
 
 impl LineReader<'_> {
@@ -52,6 +55,7 @@ impl LineReader<'_> {
             width: 0,
             header_in: None,
             fields: FieldSplitter::of(delimiter),
+            plain: None,
         }
     }
 
@@ -92,6 +96,7 @@ impl LineReader<'_> {
         }
         let places = self.mapping.places(&names, NEEDED);
         self.places = places.map_err(|reason| format!("line 1: the header {reason}"))?;
+        self.plain = PlainLines::of(self.fields.delimiter, self.width, &self.places);
         Ok(())
     }
 
@@ -104,12 +109,26 @@ impl LineReader<'_> {
             return None;
         }
         let Mark { mut at, mut number } = from.unwrap_or_else(|| self.first_record(slice));
+        // How far the bytes from `at` on are known to be text.
+        let mut text = "";
         while at < slice.bytes.len() {
             if into.is_full() {
                 return Some(Mark { at, number });
             }
             let rest = &slice.bytes[at..];
+            if let Some(plain) = &mut self.plain {
+                if text.is_empty() {
+                    text = text_of(rest);
+                }
+                if let Some(consumed) = plain.take(text, into) {
+                    text = &text[consumed..];
+                    number += 1;
+                    at += consumed;
+                    continue;
+                }
+            }
             let consumed = self.read_record(rest, number, into);
+            text = text.get(consumed..).unwrap_or("");
             number += lines_in(&rest[..consumed]);
             at += consumed;
         }
@@ -348,6 +367,16 @@ fn closes(input: &[u8]) -> bool {
     !input.ends_with(b"\n") && memchr::memchr_iter(b'"', input).count().is_multiple_of(2)
 }
 
+/// Returns the beginning of some bytes that is text, as far as a megabyte goes.
+fn text_of(bytes: &[u8]) -> &str {
+    const AT_ONCE: usize = 1 << 20;
+    let bytes = &bytes[..bytes.len().min(AT_ONCE)];
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or(""),
+    }
+}
+
 fn lines_in(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
@@ -359,4 +388,135 @@ fn without_bom(bytes: &[u8]) -> &[u8] {
 fn without_line_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use proptest::collection::vec;
+    use proptest::prop_assert_eq;
+    use proptest::prop_oneof;
+    use proptest::strategy::Just;
+    use proptest::strategy::Strategy;
+
+    use crate::ingest::builder::Limits;
+    use crate::time::Hour;
+    use crate::time::Timestamp;
+
+    /// Returns what a slice's lines come to, read with the short way for plain lines or without it.
+    fn read(bytes: &[u8], format: Format, assumes_utc: bool, is_short: bool) -> Result<Vec<String>, String> {
+        let mapping = Mapping::none(FIELDS);
+        let limits = Limits {
+            newest: Timestamp::parse("2024-02-01T00:00:00Z").expect("a good moment"),
+            oldest: Some(Hour::new(0)),
+            assumes_utc,
+            catalog: None,
+        };
+        let slice = Slice {
+            bytes: bytes.to_vec(),
+            first_line: 1,
+            id: String::new(),
+            consumed_bytes: bytes.len() as u64,
+            is_endless_line: false,
+        };
+        let mut into = Builder::new("log", limits, 1 << 30);
+        let mut reader = LineReader::of(format, &mapping);
+        reader.read_header(&slice)?;
+        assert!(reader.plain.is_some());
+        reader.plain = reader.plain.filter(|_| is_short);
+        assert!(reader.read(&slice, None, &mut into).is_none());
+        let read = into.finish();
+        let event = |row: usize| {
+            let events = &read.events;
+            format!(
+                "{:?} {:?} {} {:?} {} {} {:?}",
+                events.ts(row),
+                events.event_id(row),
+                events.items().name(events.item(row)),
+                events.path_sets.set(events.path_set(row)),
+                events.event_types[events.event_type(row) as usize],
+                events.quantity(row),
+                events.amount(row),
+            )
+        };
+        let rejects = read.rejects.iter().map(|reject| format!("{reject:?}"));
+        Ok((0..read.events.len()).map(event).chain(rejects).collect())
+    }
+
+    /// A field as it stands in a line: mostly good, sometimes anything.
+    fn field(name: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
+        let good = match name {
+            "ts" => {
+                "2024-01-0[1-3]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,7})?Z|17041[0-9]{5}| 2024-01-01T00:00:00\\+01:00"
+            }
+            "quantity" => "|-?[0-9]{1,3}|1\\.0| 7 ",
+            "amount" => "|-?[0-9]{1,4}\\.[0-9]{2}|[0-9]{1,20}|1e2",
+            "category" => "|(A|A/x|B/y|C%2F)(\\|(A/z|B))?|A//|%",
+            "event_type" => "|purchase|return",
+            _ => "|[a-c]{1,3}|é ",
+        };
+        let odd = vec(
+            prop_oneof![
+                Just(b'"'),
+                Just(b','),
+                Just(b'\n'),
+                Just(b'\r'),
+                Just(0xff),
+                Just(b'\t'),
+                Just(b'1')
+            ],
+            0..5,
+        );
+        prop_oneof![40 => good.prop_map(String::into_bytes), 1 => good.prop_map(|text| format!("\"{text}\"").into_bytes()), 1 => odd]
+    }
+
+    fn lines(columns: &[&str], delimiter: u8) -> impl Strategy<Value = Vec<u8>> + use<> {
+        let line: Vec<_> = columns.iter().map(|name| field(name)).collect();
+        let end = prop_oneof![20 => Just("\n"), 2 => Just("\r\n"), 1 => Just("\n\n"), 1 => Just(" \n"), 1 => Just("")];
+        let header = columns.join(std::str::from_utf8(&[delimiter]).expect("it is a letter"));
+        vec((line, end), 0..30).prop_map(move |lines| {
+            let mut bytes = format!("{header}\n").into_bytes();
+            for (fields, end) in lines {
+                bytes.extend(fields.join(&[delimiter][..]));
+                bytes.extend(end.as_bytes());
+            }
+            bytes
+        })
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_short_way_for_plain_lines_takes_and_rejects_the_same(
+            five in lines(&["ts", "item_id", "category", "quantity", "amount"], b','),
+            all in lines(&["event_id", "x", "amount", "ts", "item_id", "event_type", "category"], b'\t'),
+            two in lines(&["ts", "item_id"], b','),
+        ) {
+            let logs = [(&five, Format::Csv, false), (&all, Format::Tsv, false), (&two, Format::Csv, true)];
+            for (bytes, format, assumes_utc) in logs {
+                let long = read(bytes, format, assumes_utc, false);
+                let short = read(bytes, format, assumes_utc, true);
+                prop_assert_eq!(short, long, "{}", String::from_utf8_lossy(bytes));
+            }
+        }
+    }
+
+    #[test]
+    fn text_goes_on_behind_bytes_that_are_none_and_over_the_length_that_is_looked_at_once() {
+        let mut bytes = b"ts,item_id\n".to_vec();
+        let mut expected = 0;
+        for number in 0..120_000 {
+            let line = match number % 40_000 {
+                17 => b"1704067200,caf\xe9\n".to_vec(),
+                18 => "1704067200,café\r\n".into(),
+                _ => format!("1704067200,item {number}\n").into_bytes(),
+            };
+            expected += usize::from(number % 40_000 != 17);
+            bytes.extend(line);
+        }
+        assert!(bytes.len() > 2 << 20);
+        let short = read(&bytes, Format::Csv, false, true).expect("the header is good");
+        assert_eq!(short.iter().filter(|line| line.starts_with("Timestamp")).count(), expected);
+        assert_eq!(short, read(&bytes, Format::Csv, false, false).expect("the header is good"));
+    }
 }

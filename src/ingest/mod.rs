@@ -11,6 +11,7 @@ mod fields;
 mod intake;
 mod json;
 mod lines;
+mod plain;
 mod rows;
 mod slices;
 mod sources;
