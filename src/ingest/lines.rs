@@ -12,13 +12,12 @@ use crate::ingest::fields::{
 };
 use crate::ingest::json;
 use crate::ingest::plain::PlainLines;
+use crate::ingest::records::{MAX_RECORD_BYTES, delimiter_of};
 use crate::ingest::slices::Slice;
 use crate::source::{Format, MAX_COLUMNS, Mapping, Place};
 
 /// Bytes that one line may have.
 const MAX_LINE_BYTES: usize = 16 << 20;
-/// Bytes over which a quoted field may run on.
-const MAX_RECORD_BYTES: usize = 1 << 20;
 
 /// How far a slice has been read.
 pub struct Mark {
@@ -46,7 +45,7 @@ pub struct LineReader<'a> {
 impl LineReader<'_> {
     /// Returns a reader that has not seen its header yet.
     pub fn of(format: Format, mapping: &Mapping) -> LineReader<'_> {
-        let delimiter = if format == Format::Tsv { b'\t' } else { b',' };
+        let delimiter = delimiter_of(format).unwrap_or(b',');
         LineReader {
             format,
             mapping,

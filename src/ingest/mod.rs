@@ -12,6 +12,7 @@ mod intake;
 mod json;
 mod lines;
 mod plain;
+mod records;
 mod rows;
 mod slices;
 mod sources;

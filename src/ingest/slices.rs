@@ -7,15 +7,13 @@
 
 use std::io::{self, Read};
 
+use crate::ingest::records::{LineCounter, delimiter_of, last_record_end, last_whole_record_end};
 use crate::source::{Format, SourceError, reading_failed};
 
 /// Bytes of an endless line that are kept to show.
 const SHOWN_BYTES: usize = 65_536;
 /// Bytes that are read at once at most.
 const READ_BYTES: usize = 256 << 10;
-
-/// Bytes over which a quoted field may run on past the line after which a slice was to end.
-const MAX_RECORD_BYTES: usize = 1 << 20;
 
 /// A piece of a text log, made of whole lines.
 pub struct Slice {
@@ -41,7 +39,8 @@ pub struct Pieces {
 /// The slices of one input.
 pub struct Slices<'a> {
     reader: Box<dyn Read + 'a>,
-    quotes: bool,
+    /// None where quotes mean nothing.
+    delimiter: Option<u8>,
     limit: usize,
     hasher: blake3::Hasher,
     pending: Vec<u8>,
@@ -71,10 +70,10 @@ impl<'a> Slices<'a> {
     /// Cuts what the reader gives into slices of at most `limit` bytes, and into smaller pieces
     /// where that is asked for or the reader would block.
     pub fn of(reader: Box<dyn Read + 'a>, format: Format, limit: u64, pieces: Pieces) -> Slices<'a> {
-        let quotes = format != Format::Ndjson;
+        let delimiter = delimiter_of(format);
         Slices {
             reader,
-            quotes,
+            delimiter,
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             hasher: blake3::Hasher::new(),
             pending: Vec::new(),
@@ -83,7 +82,7 @@ impl<'a> Slices<'a> {
             at_end: false,
             pieces,
             // A format with quotes is one with a header.
-            counter: LineCounter { header: u64::from(quotes), quotes, ..LineCounter::default() },
+            counter: LineCounter::of(delimiter, u64::from(delimiter.is_some())),
             has_waited: false,
             broken_off: None,
         }
@@ -112,7 +111,10 @@ impl<'a> Slices<'a> {
                     break Some(self.pending.len());
                 }
                 Filled::All => {
-                    break last_record_end(&self.pending[..self.limit.min(self.pending.len())], self.quotes);
+                    break last_record_end(
+                        &self.pending[..self.limit.min(self.pending.len())],
+                        self.delimiter,
+                    );
                 }
                 Filled::Tick => {
                     if let Some(end) = self.end_at_tick() {
@@ -156,8 +158,8 @@ impl<'a> Slices<'a> {
     /// Returns where the last whole record ends. One whose quotes are open gets a tick's time to
     /// close them; after that they are taken for strays, which must not keep all else waiting.
     fn end_at_tick(&mut self) -> Option<usize> {
-        let whole = last_whole_record_end(&self.pending, self.quotes);
-        let end = if self.has_waited { last_record_end(&self.pending, self.quotes) } else { whole };
+        let whole = last_whole_record_end(&self.pending, self.delimiter);
+        let end = if self.has_waited { last_record_end(&self.pending, self.delimiter) } else { whole };
         self.has_waited = end.is_none() && self.pending.contains(&b'\n');
         end
     }
@@ -165,7 +167,7 @@ impl<'a> Slices<'a> {
     fn cut(&mut self, end: usize) -> Slice {
         let rest = self.pending.split_off(end);
         let bytes = std::mem::replace(&mut self.pending, rest);
-        self.counter = LineCounter { quotes: self.quotes, ..LineCounter::default() };
+        self.counter = LineCounter::of(self.delimiter, 0);
         self.has_waited = false;
         self.hasher.update(&bytes);
         let lines = memchr::memchr_iter(b'\n', &bytes).count() as u64 + u64::from(!bytes.ends_with(b"\n"));
@@ -195,7 +197,7 @@ impl<'a> Slices<'a> {
                 Err(error) => return Err(reading_failed(error)),
             }
         }
-        self.counter = LineCounter { quotes: self.quotes, ..LineCounter::default() };
+        self.counter = LineCounter::of(self.delimiter, 0);
         let first_line = self.next_line;
         self.next_line += 1;
         Ok(Slice { bytes: shown, first_line, id: self.id(), consumed_bytes, is_endless_line: true })
@@ -212,63 +214,6 @@ impl Iterator for Slices<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         self.advance().transpose()
     }
-}
-
-/// Counts the lines of what is pending, each byte once.
-#[derive(Default)]
-struct LineCounter {
-    quotes: bool,
-    /// Lines that do not count.
-    header: u64,
-    lines: u64,
-    scanned: usize,
-    is_open: bool,
-    /// Where the last line that was asked for ends, within a quoted field.
-    last_within: Option<usize>,
-}
-
-impl LineCounter {
-    /// Returns where so many lines end, once they are there: at the first record's end from the
-    /// last of them on, or, where none comes soon, at that line's own.
-    fn end_of(&mut self, lines: u64, pending: &[u8]) -> Option<usize> {
-        let wanted = lines.saturating_add(self.header);
-        let is_near = |last: Option<usize>, at: usize| last.is_none_or(|last| at - last <= MAX_RECORD_BYTES);
-        for at in memchr::memchr2_iter(b'\n', b'"', &pending[self.scanned..]) {
-            let at = self.scanned + at;
-            if pending[at] == b'"' {
-                self.is_open ^= self.quotes;
-                continue;
-            }
-            self.lines += 1;
-            if self.lines < wanted || !is_near(self.last_within, at) {
-                continue;
-            }
-            if !self.is_open {
-                return Some(at + 1);
-            }
-            self.last_within.get_or_insert(at + 1);
-        }
-        self.scanned = pending.len();
-        self.last_within.filter(|&last| !is_near(Some(last), pending.len()))
-    }
-}
-
-/// Returns where the last whole record ends, or the last line where the quotes do not pair up.
-fn last_record_end(bytes: &[u8], quotes: bool) -> Option<usize> {
-    last_whole_record_end(bytes, quotes).or_else(|| memchr::memrchr(b'\n', bytes).map(|at| at + 1))
-}
-
-/// Returns where the last whole record ends: after a newline outside quotes.
-pub(super) fn last_whole_record_end(bytes: &[u8], quotes: bool) -> Option<usize> {
-    let mut at = memchr::memrchr(b'\n', bytes)?;
-    let quotes_in = |piece: &[u8]| memchr::memchr_iter(b'"', piece).count();
-    let mut open = quotes && quotes_in(&bytes[..at]) % 2 == 1;
-    while open {
-        let before = memchr::memrchr(b'\n', &bytes[..at])?;
-        open ^= quotes_in(&bytes[before..at]) % 2 == 1;
-        at = before;
-    }
-    Some(at + 1)
 }
 
 #[cfg(test)]
@@ -347,17 +292,6 @@ mod tests {
         check_pieces(&["h", "\n", "a\nb", "\nc", "\nd\n", "e"], Some(2), &expected);
         check_pieces(&["h\na\n\"b\nc\"\nd\n"], Some(2), &["h\na\n\"b\nc\"\n", "d\n"]);
         check_pieces(&["h\na\n\"b\nc\nd\n"], Some(2), &["h\na\n\"b\nc\nd\n"]);
-    }
-
-    #[test]
-    fn a_quote_that_does_not_close_soon_is_cut_off_at_its_line() {
-        let mut counter = LineCounter { quotes: true, ..LineCounter::default() };
-        let mut pending = b"a\n\"b\n".to_vec();
-        assert_eq!(counter.end_of(2, &pending), None);
-        pending.extend(b"c\n".repeat(MAX_RECORD_BYTES / 2));
-        assert_eq!(counter.end_of(2, &pending), None);
-        pending.extend(b"\"\n");
-        assert_eq!(counter.end_of(2, &pending), Some(5), "whatever the next read holds");
     }
 
     proptest::proptest! {

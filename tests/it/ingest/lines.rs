@@ -48,6 +48,24 @@ fn a_long_stream_comes_in_slices_and_is_taken_up_where_it_broke_off() {
     .assert_eq(&world.run("ingest --slice-size 1MiB -").whole());
 }
 
+/// Every quote once counted when the end of a slice was looked for, so that the inches of one pipe cut
+/// good records in two at the end of every slice behind them.
+#[test]
+fn a_quote_within_a_field_cuts_no_record_of_several_lines() {
+    let world = World::new();
+    let line = |n: u32| format!("2017-01-14T10:00:00Z,item-{n},\"a note\nof two lines\"\n");
+    let pipe = "2017-01-14T10:00:00Z,5\" pipe,none\n";
+    for at in [0, 700, 2_999] {
+        let lines = (0..3_000).map(|n| line(n) + if n == at { pipe } else { "" });
+        let log = format!("ts,item_id,note\n{}", lines.collect::<String>());
+        assert!(log.len() > 2 * (64 << 10));
+        let lake = format!("lake-{at}");
+        let said = world.run_with(&["ingest", "--lake", &lake, "--slice-size", "64KiB", "-"], log.as_bytes());
+        let account = "3001 read = 3001 accepted + 0 duplicate + 0 rejected";
+        assert!(said.stderr.contains(account), "{at}: {}", said.whole());
+    }
+}
+
 #[test]
 fn a_size_for_slices_must_be_one() {
     let world = World::new();

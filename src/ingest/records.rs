@@ -1,0 +1,196 @@
+//! Where records end: after a line end that lies in no quoted field.
+//!
+//! A quote opens a field at the field's beginning only, and closes it unless it is doubled; any
+//! other is a letter like all others, as in `5" pipe`.
+
+use crate::source::Format;
+
+/// Bytes over which a quoted field may run on, past the line in which it opened or after which the
+/// input was to be cut.
+pub(super) const MAX_RECORD_BYTES: usize = 1 << 20;
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Returns what parts the fields of a format with quotes.
+pub(super) fn delimiter_of(format: Format) -> Option<u8> {
+    match format {
+        Format::Csv => Some(b','),
+        Format::Tsv => Some(b'\t'),
+        Format::Ndjson | Format::Parquet => None,
+    }
+}
+
+/// Tells of quotes, one after another, whether they leave a field open.
+#[derive(Clone, Copy)]
+struct Quotes {
+    /// None where quotes mean nothing.
+    delimiter: Option<u8>,
+    is_open: bool,
+    /// Where the last field was closed: a quote right behind was doubled and opens it again.
+    closed_at: Option<usize>,
+}
+
+impl Quotes {
+    fn of(delimiter: Option<u8>) -> Quotes {
+        Quotes { delimiter, is_open: false, closed_at: None }
+    }
+
+    /// Takes the quote at a place of bytes that begin where a record does.
+    fn take(&mut self, bytes: &[u8], at: usize) {
+        let Some(delimiter) = self.delimiter else { return };
+        if self.is_open {
+            (self.is_open, self.closed_at) = (false, Some(at));
+            return;
+        }
+        let is_first = match at.checked_sub(1) {
+            None => true,
+            Some(before) => {
+                let before_it = bytes[before];
+                before_it == delimiter || before_it == b'\n' || before_it == b'\r' || bytes[..at] == *BOM
+            }
+        };
+        let is_doubled = at.checked_sub(1).is_some_and(|before| self.closed_at == Some(before));
+        self.is_open = is_first || is_doubled;
+    }
+}
+
+/// Counts the lines of what is pending, each byte once.
+pub(super) struct LineCounter {
+    quotes: Quotes,
+    /// Lines that do not count.
+    header: u64,
+    lines: u64,
+    scanned: usize,
+    /// Where the last line that was asked for ends, within a quoted field.
+    last_within: Option<usize>,
+}
+
+impl LineCounter {
+    /// Returns a counter that passes over so many lines of a header.
+    pub fn of(delimiter: Option<u8>, header: u64) -> LineCounter {
+        LineCounter { quotes: Quotes::of(delimiter), header, lines: 0, scanned: 0, last_within: None }
+    }
+
+    /// Returns where so many lines end, once they are there: at the first record's end from the
+    /// last of them on, or, where none comes soon, at that line's own.
+    pub fn end_of(&mut self, lines: u64, pending: &[u8]) -> Option<usize> {
+        let wanted = lines.saturating_add(self.header);
+        let is_near = |last: Option<usize>, at: usize| last.is_none_or(|last| at - last <= MAX_RECORD_BYTES);
+        for at in memchr::memchr2_iter(b'\n', b'"', &pending[self.scanned..]) {
+            let at = self.scanned + at;
+            if pending[at] == b'"' {
+                self.quotes.take(pending, at);
+                continue;
+            }
+            self.lines += 1;
+            if self.lines < wanted || !is_near(self.last_within, at) {
+                continue;
+            }
+            if !self.quotes.is_open {
+                return Some(at + 1);
+            }
+            self.last_within.get_or_insert(at + 1);
+        }
+        self.scanned = pending.len();
+        self.last_within.filter(|&last| !is_near(Some(last), pending.len()))
+    }
+}
+
+/// Returns where the last whole record ends, or the last line where a quote does not close.
+pub(super) fn last_record_end(bytes: &[u8], delimiter: Option<u8>) -> Option<usize> {
+    last_whole_record_end(bytes, delimiter).or_else(|| memchr::memrchr(b'\n', bytes).map(|at| at + 1))
+}
+
+/// Returns where the last whole record ends: after a newline outside quotes.
+pub(super) fn last_whole_record_end(bytes: &[u8], delimiter: Option<u8>) -> Option<usize> {
+    if delimiter.is_none() {
+        return memchr::memrchr(b'\n', bytes).map(|at| at + 1);
+    }
+    let mut quotes = Quotes::of(delimiter);
+    let mut end = None;
+    // Where the bytes begin that lie in no quoted field.
+    let mut outside = 0;
+    let last_line = |from: usize, to: usize| memchr::memrchr(b'\n', &bytes[from..to]).map(|at| from + at + 1);
+    for at in memchr::memchr_iter(b'"', bytes) {
+        let was_open = quotes.is_open;
+        quotes.take(bytes, at);
+        match (was_open, quotes.is_open) {
+            (false, true) => end = last_line(outside, at).or(end),
+            (true, false) => outside = at,
+            _ => {}
+        }
+    }
+    if quotes.is_open { end } else { last_line(outside, bytes.len()).or(end) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns where every record ends, by one state for each byte.
+    fn ends(bytes: &[u8]) -> Vec<usize> {
+        let (mut ends, mut is_open, mut at) = (Vec::new(), false, 0);
+        let mut is_first = true;
+        while at < bytes.len() {
+            match (bytes[at], is_open) {
+                (b'"', true) if bytes.get(at + 1) == Some(&b'"') => at += 1,
+                (b'"', true) => is_open = false,
+                (b'"', false) => is_open = is_first,
+                (b'\n', false) => ends.push(at + 1),
+                _ => {}
+            }
+            is_first = matches!(bytes[at], b',' | b'\n' | b'\r') && !is_open;
+            at += 1;
+        }
+        ends
+    }
+
+    fn check(text: &str, expected: Option<usize>) {
+        assert_eq!(last_whole_record_end(text.as_bytes(), Some(b',')), expected, "{text:?}");
+        assert_eq!(ends(text.as_bytes()).last().copied(), expected, "{text:?}");
+    }
+
+    /// Every quote once flipped the parity, so that a record with a line end in it was cut in two
+    /// where a line somewhere before it had the inches of a pipe.
+    #[test]
+    fn a_quote_within_a_field_is_a_letter() {
+        check("5\" pipe,1\na,\"b\nc\"\n", Some(18));
+        check("5\" pipe,1\na,\"b\nc\n", Some(10));
+        check("a,\"5\"\" pipe\nx\"\nb", Some(15));
+        check("a,\"\"\n", Some(5));
+        check("a,\"\"\"\n\"\n", Some(8));
+        check("\"a\n\"x\"y\"\nb\n", Some(11));
+        check("a,b\"\nc", Some(5));
+        assert_eq!(last_whole_record_end(b"\xef\xbb\xbf\"t\ns\",x\ny", Some(b',')), Some(11));
+        assert_eq!(last_whole_record_end(b"a\t\"b\nc\"\nd", Some(b'\t')), Some(8));
+        assert_eq!(last_whole_record_end(b"a,\"b\nc", None), Some(5));
+        assert_eq!(last_record_end(b"\"a\nb", Some(b',')), Some(3));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn records_end_where_each_byte_by_itself_says(text in "[a\",\n\r]{0,24}", lines in 1_u64..5, piece in 1_usize..9) {
+            let expected = ends(text.as_bytes());
+            let last = last_whole_record_end(text.as_bytes(), Some(b','));
+            proptest::prop_assert_eq!(last, expected.last().copied());
+            let mut counter = LineCounter::of(Some(b','), 0);
+            let mut found = None;
+            for end in (0..text.len()).step_by(piece).chain([text.len()]) {
+                found = found.or_else(|| counter.end_of(lines, &text.as_bytes()[..end]));
+            }
+            let is_late = |end: &&usize| text[..**end].matches('\n').count() as u64 >= lines;
+            proptest::prop_assert_eq!(found, expected.iter().find(is_late).copied());
+        }
+    }
+
+    #[test]
+    fn a_quote_that_does_not_close_soon_is_cut_off_at_its_line() {
+        let mut counter = LineCounter::of(Some(b','), 0);
+        let mut pending = b"a\n\"b\n".to_vec();
+        assert_eq!(counter.end_of(2, &pending), None);
+        pending.extend(b"c\n".repeat(MAX_RECORD_BYTES / 2));
+        assert_eq!(counter.end_of(2, &pending), None);
+        pending.extend(b"\"\n");
+        assert_eq!(counter.end_of(2, &pending), Some(5), "whatever the next read holds");
+    }
+}
