@@ -32,6 +32,8 @@ const ROWS_PER_PAGE: usize = 1 << 16;
 const MAX_BOUND_BYTES: usize = 64;
 /// A chunk of fewer bytes is not compressed: it lies in few blocks of the disk either way.
 const COMPRESSED_FROM_BYTES: usize = 64 << 10;
+/// One of texts that mostly differ has more to gain.
+const TEXTS_COMPRESSED_FROM_BYTES: usize = 8 << 10;
 const ZSTD_LEVEL: i32 = 1;
 /// Bytes that the headers of a chunk's pages take, roughly.
 const HEADER_BYTES: usize = 64;
@@ -99,6 +101,8 @@ struct Pages {
     dictionary: Option<(Vec<u8>, usize)>,
     data: Vec<(Vec<u8>, usize)>,
     encoding: Encoding,
+    /// From how many bytes on they are compressed.
+    packed_from: usize,
 }
 
 fn unwritable(error: &ParquetError) -> ColumnsError {
@@ -171,7 +175,7 @@ impl Pages {
     ) -> Result<(Bytes, ColumnCloseResult), ColumnsError> {
         let values = self.values();
         let raw_bytes: usize = self.dictionary.iter().chain(&self.data).map(|(bytes, _)| bytes.len()).sum();
-        let is_packed = raw_bytes >= compresses_from;
+        let is_packed = raw_bytes >= self.packed_from.min(compresses_from);
         let pack = |bytes: Vec<u8>| match is_packed {
             true => zstd::bulk::compress(&bytes, ZSTD_LEVEL)
                 .map(Bytes::from)
@@ -340,7 +344,11 @@ impl Chunk<'_> {
             Values::Codes { .. } => Encoding::RLE_DICTIONARY,
             Values::Flags(_) | Values::Wide(_) | Values::Texts(_) | Values::None => Encoding::PLAIN,
         };
-        Pages { dictionary, data, encoding }
+        let packed_from = match &self.values {
+            Values::Texts(_) => TEXTS_COMPRESSED_FROM_BYTES,
+            _ => COMPRESSED_FROM_BYTES,
+        };
+        Pages { dictionary, data, encoding, packed_from }
     }
 
     /// Appends the levels of some rows; returns how many values they have, nulls included and not.

@@ -16,6 +16,10 @@ pub enum RawCategories<'a> {
     /// One path's levels from the top, without escapes; it ends before the first empty one.
     Levels(&'a [&'a str]),
     Set(PathSet),
+    /// A set that was written like this, in whatever form.
+    Written(&'a str, PathSet),
+    /// What [`PathSets::written`] has found.
+    Known(u32),
 }
 
 impl RawCategories<'_> {
@@ -24,7 +28,9 @@ impl RawCategories<'_> {
         match self {
             RawCategories::Text(text) => format!("category `{}`", shown(text)),
             RawCategories::Levels(levels) => format!("category `{}`", shown(&levels.join("/"))),
-            RawCategories::Set(_) => "category".to_owned(),
+            RawCategories::Set(_) | RawCategories::Written(..) | RawCategories::Known(_) => {
+                "category".to_owned()
+            }
         }
     }
 }
@@ -45,6 +51,7 @@ pub struct PathSets {
     /// What lines gave before, as it was written: there are few distinct ones.
     by_text: Memo,
     by_levels: Memo,
+    by_writing: Memo,
     /// For one path as it was written its number.
     by_path: Memo,
     scratch: String,
@@ -81,7 +88,20 @@ impl PathSets {
             },
             RawCategories::Levels(levels) => self.read_levels(levels),
             RawCategories::Set(set) => Ok(self.code(set)),
+            RawCategories::Written(text, set) => {
+                let code = self.code(set);
+                if self.by_writing.find(text).is_none() {
+                    self.by_writing.keep(text, code);
+                }
+                Ok(code)
+            }
+            RawCategories::Known(code) => Ok(*code),
         }
+    }
+
+    /// Returns the number of the set that was once [`RawCategories::Written`] so.
+    pub fn written(&self, text: &str) -> Option<u32> {
+        self.by_writing.find(text)
     }
 
     /// Returns the number of a set, new or known.
@@ -121,6 +141,13 @@ impl PathSets {
     /// Returns the sets alone, by their numbers.
     pub fn into_sets(self) -> Vec<PathSet> {
         (0..).take(self.len()).map(|code| self.set(code)).collect()
+    }
+
+    /// Forgets how the sets were written, once no more are read.
+    pub fn shrink(&mut self) {
+        for memo in [&mut self.by_text, &mut self.by_levels, &mut self.by_writing, &mut self.by_path] {
+            *memo = Memo::default();
+        }
     }
 
     fn read_text(&mut self, text: &str) -> Result<u32, CategoryError> {

@@ -143,8 +143,14 @@ impl Builder<'_> {
 
     /// Returns what has been read.
     pub fn finish(mut self) -> Read {
+        self.path_sets.shrink();
         self.read.events.path_sets = self.path_sets;
         self.read
+    }
+
+    /// Returns the set of paths that another line has written in the same way.
+    pub fn written(&self, categories: &str) -> Option<u32> {
+        self.path_sets.written(categories)
     }
 
     /// Takes a line's fields as an event.

@@ -111,7 +111,10 @@ pub fn read_line(line: &[u8], keys: &Keys, into: &mut Builder<'_>) -> Result<(),
     let list = line.value(CATEGORIES).filter(|_| keys.reads_categories);
     let one = line.value(CATEGORY).filter(|_| keys.reads_category);
     let categories = match (list.or(one.filter(|raw| raw.get().starts_with('['))), one) {
-        (Some(list), _) => RawCategories::Set(path_list(list)?),
+        (Some(list), _) => match into.written(list.get()) {
+            Some(known) => RawCategories::Known(known),
+            None => RawCategories::Written(list.get(), path_list(list)?),
+        },
         (None, Some(_)) => {
             category = line.scalar(CATEGORY)?;
             RawCategories::Text(category.as_deref().unwrap_or(""))
