@@ -24,7 +24,7 @@ use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor, TypePtr};
 
 use crate::columns::encodings::{put_deltas, put_flags, put_hybrid, put_run, width_of};
 use crate::columns::facts::{ColumnFacts, Range};
-use crate::columns::parquet_file::{CREATED_BY, ColumnsError, Encoded};
+use crate::columns::parquet_file::{CREATED_BY, ColumnsError, Encoded, MAX_DICTIONARY_BYTES};
 
 /// Rows that a page has at most; a multiple of eight.
 const ROWS_PER_PAGE: usize = 1 << 16;
@@ -39,8 +39,6 @@ const ZSTD_LEVEL: i32 = 1;
 const HEADER_BYTES: usize = 64;
 /// Distinct numbers of a chunk that are worth a dictionary.
 const FEW: usize = 1 << 8;
-/// Bytes that the texts of one dictionary may have: a page's length is a number of 31 bits.
-const MAX_DICTIONARY_BYTES: usize = 1 << 30;
 
 /// The values of one column of a row group, in the order of its rows.
 pub(super) enum Values<'a> {
@@ -137,7 +135,8 @@ impl ChunkedFile {
             let range = chunk.range();
             let pages = chunk.pages(rows);
             let statistics = chunk.statistics(pages.values(), range.as_ref());
-            let (bytes, close) = pages.close(self.schema.column(number), rows, statistics, self.compresses_from)?;
+            let (bytes, close) =
+                pages.close(self.schema.column(number), rows, statistics, self.compresses_from)?;
             group.append_column(&bytes, close).map_err(|e| unwritable(&e))?;
             self.nulls[number] += chunk.nulls(rows);
             let known = self.ranges[number].take();

@@ -40,6 +40,8 @@ const COLUMNS: [&str; 9] =
 const BATCH: &str = "batch";
 /// Nearly every id is another: a dictionary of them would be built only to be thrown away.
 const PLAIN: [&str; 1] = ["event_id"];
+/// Columns whose readers may count on a dictionary.
+const DICTIONARIES: [&str; 1] = ["item_id"];
 
 /// One event's copy below one top-level category.
 #[derive(Clone, Copy)]
@@ -249,7 +251,7 @@ pub fn merge_events(files: Vec<Bytes>) -> Result<Encoded, ColumnsError> {
     let keys = ["item_id", "ts", "event_id"].map(|name| all.column_by_name(name).cloned());
     let keys = keys.into_iter().flatten().map(|values| SortColumn { values, options: None });
     let order = lexsort_to_indices(&keys.collect::<Vec<_>>(), None)?;
-    Encoded::of(&take_record_batch(&all, &order)?, ROWS_PER_GROUP, &[], &PLAIN)
+    Encoded::of(&take_record_batch(&all, &order)?, ROWS_PER_GROUP, &DICTIONARIES, &PLAIN)
 }
 
 /// Returns an `events` file without the rows that some batches brought; none where it has none of
@@ -273,7 +275,7 @@ pub fn without_batches(bytes: &Bytes, ids: &HashSet<&str>) -> Result<Option<Enco
         kept.push(filter_record_batch(&rows, &stays)?);
     }
     let schema = kept.first().map(RecordBatch::schema).ok_or(ColumnsError::Column(BATCH))?;
-    Ok(Some(Encoded::of(&concat_batches(&schema, &kept)?, ROWS_PER_GROUP, &[], &PLAIN)?))
+    Ok(Some(Encoded::of(&concat_batches(&schema, &kept)?, ROWS_PER_GROUP, &DICTIONARIES, &PLAIN)?))
 }
 
 #[cfg(test)]
@@ -431,9 +433,14 @@ mod tests {
         let footer = crate::columns::parquet_file::footer(&file.bytes).expect("it has a footer");
         let groups = footer.metadata().row_groups();
         assert_eq!(groups.len(), 2);
-        // However many items there are, they are in a dictionary, which readers can keep.
-        for group in groups {
-            assert!(group.columns()[2].dictionary_page_offset().is_some());
+        // However many items there are, all are in a dictionary, which readers can keep.
+        let merged = merge_events(vec![file.bytes.clone()]).expect("it can be written anew");
+        let merged = crate::columns::parquet_file::footer(&merged.bytes).expect("it has a footer");
+        for group in groups.iter().chain(merged.metadata().row_groups()) {
+            let items = &group.columns()[2];
+            assert!(items.dictionary_page_offset().is_some());
+            // A page beyond the dictionary's limit would have its texts in full: eleven bytes each.
+            assert!(items.uncompressed_size() < 10 * group.num_rows());
         }
     }
 }

@@ -13,7 +13,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::file::statistics::Statistics;
-use parquet::schema::types::SchemaDescriptor;
+use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
 use crate::columns::coded::keeping_dictionaries;
 use crate::columns::facts::{ColumnFacts, facts};
@@ -51,16 +51,16 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// Returns the file of one batch of rows, with labels in its footer; the `plain` columns get no
-    /// dictionary.
+    /// Returns the file of one batch of rows; some columns keep their dictionaries, however many
+    /// values these get, and the `plain` ones get none.
     pub(super) fn of(
         batch: &RecordBatch,
         rows_per_group: usize,
-        labels: &[(&str, String)],
+        dictionaries: &[&'static str],
         plain: &[&'static str],
     ) -> Result<Encoded, ColumnsError> {
         Ok(Encoded {
-            bytes: encode(batch, rows_per_group, labels, plain)?,
+            bytes: write(batch, rows_per_group, &[], dictionaries, plain)?,
             rows: batch.num_rows() as u64,
             columns: facts(batch)?,
         })
@@ -69,6 +69,9 @@ impl Encoded {
 
 /// What every file says it was written by.
 pub(super) const CREATED_BY: &str = concat!("topsell ", env!("CARGO_PKG_VERSION"));
+
+/// Bytes that the texts of one dictionary may have: a page's length is a number of 31 bits.
+pub(super) const MAX_DICTIONARY_BYTES: usize = 1 << 30;
 
 const ROWS_PER_BATCH: usize = 8_192;
 
@@ -79,6 +82,15 @@ pub(super) fn encode(
     batch: &RecordBatch,
     rows_per_group: usize,
     labels: &[(&str, String)],
+) -> Result<Bytes, ColumnsError> {
+    write(batch, rows_per_group, labels, &[], &[])
+}
+
+fn write(
+    batch: &RecordBatch,
+    rows_per_group: usize,
+    labels: &[(&str, String)],
+    dictionaries: &[&'static str],
     plain: &[&'static str],
 ) -> Result<Bytes, ColumnsError> {
     let unwritable = |e: ParquetError| ColumnsError::Unwritable(e.to_string());
@@ -93,6 +105,10 @@ pub(super) fn encode(
         .set_key_value_metadata(Some(labels));
     for column in plain {
         properties = properties.set_column_dictionary_enabled((*column).into(), false);
+    }
+    for column in dictionaries {
+        properties =
+            properties.set_column_dictionary_page_size_limit(ColumnPath::from(*column), MAX_DICTIONARY_BYTES);
     }
     let options =
         ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true);

@@ -94,7 +94,7 @@ pub fn encode_ranking(rows: &[RankedRow], labels: &[(&str, String)]) -> Result<B
         ("window_to", Arc::new(window_to.finish().with_timezone("UTC"))),
         ("rankable", Arc::new(rankable.finish())),
     ])?;
-    encode(&batch, ROWS_PER_GROUP, labels, &[])
+    encode(&batch, ROWS_PER_GROUP, labels)
 }
 
 /// A ranking's file, its footer read.
