@@ -1,21 +1,16 @@
-"""Runs a command and says what it took: CPU and wall seconds, and its peak of memory.
+"""What commands take, CPU and wall seconds and peak memory, of contenders that take turns.
 
-A command that uses more than 8 GiB or runs for more than 15 minutes is stopped, and that is
-its result. Files stay in the page cache between runs, for everyone alike.
+Files stay in the page cache between runs, for everyone alike.
 """
 
 import json
-import os
 import statistics
 import subprocess
 import sys
-import threading
-import time
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-MEMORY_LIMIT = 8 << 30
-TIME_LIMIT = 15 * 60
 HERE = Path(__file__).resolve().parent
 
 
@@ -31,69 +26,30 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def own_memory(pid):
-    """Bytes of a process that are its own; files that it has mapped are not."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    lines = [line for line in status.splitlines() if line.startswith("RssAnon:")]
-    return int(lines[0].split()[1]) * 1024 if lines else 0
-
-
-def watch(process, stopped):
-    """Stops a process that takes too much memory or time, and says why in `stopped`."""
-    end = time.monotonic() + TIME_LIMIT
-    while process.returncode is None and not stopped:
-        if own_memory(process.pid) > MEMORY_LIMIT:
-            stopped.append("out of memory (8 GiB)")
-        elif time.monotonic() > end:
-            stopped.append("stopped after 15 minutes")
-        time.sleep(0.05)
-    if process.returncode is None:
-        process.kill()
-
-
 def run(command):
-    """The whole process: how `topsell` is measured."""
-    taken, _ = run_process(command)
+    """The whole process: how topsell is measured."""
+    taken, _ = run_and_listen(command)
     return taken
-
-
-def run_process(command):
-    command = [str(word) for word in command]
-    # Nobody pays for what another left to be written.
-    os.sync()
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    stopped, said = [], []
-    # What it says on stderr is read beside, or a full pipe would hold it up.
-    reader = threading.Thread(target=lambda: said.append(process.stderr.read()))
-    watcher = threading.Thread(target=watch, args=(process, stopped), daemon=True)
-    reader.start(), watcher.start()
-    out = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    reader.join(), watcher.join()
-    taken = Taken(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024)
-    if stopped or process.returncode != 0:
-        taken.failed = (stopped or [last_line(said[0])])[0]
-        say(f"    {' '.join(command)}: {taken.failed}")
-    return taken, out
-
-
-def last_line(said):
-    lines = said.decode(errors="replace").strip().splitlines()
-    return lines[-1][:200] if lines else "failed without a word"
 
 
 def run_peer(name, task, source, out):
     """The peer's work alone, as it measures itself: loading Python and the library is left out."""
-    taken, said = run_process([sys.executable, HERE / "peer.py", name, task, source, out])
-    if not taken.failed:
-        taken = Taken(**json.loads(said.splitlines()[-1]))
-    return taken
+    taken, said = run_and_listen([sys.executable, HERE / "peer.py", name, task, source, out])
+    return taken if taken.failed else Taken(**json.loads(said.splitlines()[-1]))
+
+
+def run_and_listen(command):
+    command = [str(word) for word in command]
+    with tempfile.NamedTemporaryFile("r", errors="replace") as heard:
+        launch = [sys.executable, "-I", "-S", HERE / "launch.py", heard.name, *command]
+        taken = Taken(**json.loads(subprocess.check_output(launch)))
+        said = heard.read()
+    if taken.failed:
+        last = (said.strip().splitlines() or ["without a word"])[-1]
+        say(f"    {' '.join(command)}: {taken.failed}: {last[:300]}")
+        if "memory" in last.lower():
+            taken.failed = "out of memory"
+    return taken, said
 
 
 def in_turn(runs, contenders, dropped=()):

@@ -19,14 +19,19 @@ def cpu_seconds():
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
+def peak_bytes():
+    with open("/proc/self/status") as status:
+        peak = next(line for line in status if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) * 1024
+
+
 def main():
     name, task, source, out = sys.argv[1:]
     do = getattr(importlib.import_module(f"peers.{name}"), task)
     cpu, wall = cpu_seconds(), time.monotonic()
     do(source, out)
     cpu, wall = cpu_seconds() - cpu, time.monotonic() - wall
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"cpu": cpu, "wall": wall, "peak_bytes": peak}))
+    print(json.dumps({"cpu": cpu, "wall": wall, "peak_bytes": peak_bytes()}))
 
 
 if __name__ == "__main__":

@@ -217,7 +217,11 @@ def ours_alone(bench, ours, logs):
     kept = Topsell(bench.binary, ours.lake.with_name("lake-kept"))
     kept.ingest_anew(*all_but_newest(logs))
     kept.rank(as_of=HOUR_BEFORE)
+    whole = ours.snapshot().name
     hour = in_turn(bench.runs, {"one more hour": lambda: ours.one_more_hour(logs, kept.lake)})
+    # A snapshot is named by its content.
+    if ours.snapshot().name != whole:
+        raise SystemExit(f"one more hour: {ours.snapshot().name}, in one go {whole}")
     shutil.rmtree(kept.lake)
     return {"show": shown, "threads": found, "one_more_hour": hour["one more hour"]}
 
