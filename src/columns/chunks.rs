@@ -37,8 +37,6 @@ const TEXTS_COMPRESSED_FROM_BYTES: usize = 8 << 10;
 const ZSTD_LEVEL: i32 = 1;
 /// Bytes that the headers of a chunk's pages take, roughly.
 const HEADER_BYTES: usize = 64;
-/// Distinct numbers of a chunk that are worth a dictionary.
-const FEW: usize = 1 << 8;
 
 /// The values of one column of a row group, in the order of its rows.
 pub(super) enum Values<'a> {
@@ -416,24 +414,6 @@ impl Dictionary<'_> {
             Dictionary::Texts(texts) => texts.len(),
         }
     }
-}
-
-/// Returns numbers as codes into their distinct values, if those are few.
-pub(super) fn few_distinct(numbers: &[i64]) -> Option<(Vec<u32>, Vec<i64>)> {
-    let mut known: Vec<i64> = Vec::new();
-    let mut codes = Vec::with_capacity(numbers.len());
-    for number in numbers {
-        // The most usual is mostly the first.
-        let code = known.iter().position(|of| of == number).unwrap_or_else(|| {
-            known.push(*number);
-            known.len() - 1
-        });
-        if known.len() > FEW {
-            return None;
-        }
-        codes.push(code as u32);
-    }
-    Some((codes, known))
 }
 
 fn put_text(text: &str, out: &mut Vec<u8>) {

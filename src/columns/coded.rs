@@ -71,12 +71,17 @@ fn coded(column: &ArrayRef) -> Option<CodedTexts> {
 
 impl CodedTexts {
     /// Returns a row's text.
+    #[inline]
     pub fn text(&self, row: usize) -> &str {
         self.values.value(self.keys[row] as usize)
     }
 }
 
 impl CodedLists {
+    fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
     /// Writes a row's texts, joined by `|`.
     pub fn join(&self, row: usize, into: &mut String) {
         into.clear();
@@ -88,6 +93,7 @@ impl CodedLists {
         }
     }
 
+    #[inline]
     fn keys(&self, row: usize) -> &[i32] {
         &self.texts.keys[self.offsets[row] as usize..self.offsets[row + 1] as usize]
     }
@@ -110,34 +116,41 @@ pub struct Coder {
 }
 
 impl Coder {
-    /// Returns the number of a row's text.
-    pub(super) fn code(&mut self, column: &CodedTexts, row: usize, names: &mut Names) -> u32 {
+    /// Appends the number of each row's text.
+    pub(super) fn codes(&mut self, column: &CodedTexts, names: &mut Names, into: &mut Vec<u32>) {
         self.turn_to(&column.values);
-        let key = column.keys[row] as usize;
-        if self.codes[key] == UNKNOWN {
-            self.codes[key] = names.code(column.values.value(key));
-        }
-        self.codes[key]
+        let codes = &mut self.codes;
+        into.extend(column.keys.iter().map(|&key| {
+            let code = &mut codes[key as usize];
+            if *code == UNKNOWN {
+                *code = names.code(column.values.value(key as usize));
+            }
+            *code
+        }));
     }
 
-    /// Returns the number of a row's texts, joined by `|`.
-    pub(super) fn code_of_list(&mut self, column: &CodedLists, row: usize, names: &mut Names) -> u32 {
+    /// Appends the number of each row's texts, joined by `|`.
+    pub(super) fn codes_of_lists(&mut self, column: &CodedLists, names: &mut Names, into: &mut Vec<u32>) {
         self.turn_to(&column.texts.values);
-        let keys = column.keys(row);
-        if let [key] = keys {
-            let key = *key as usize;
-            if self.codes[key] == UNKNOWN {
-                self.codes[key] = names.code(column.texts.values.value(key));
+        into.reserve(column.len());
+        for row in 0..column.len() {
+            let keys = column.keys(row);
+            if let [key] = keys {
+                let code = &mut self.codes[*key as usize];
+                if *code == UNKNOWN {
+                    *code = names.code(column.texts.values.value(*key as usize));
+                }
+                into.push(*code);
+                continue;
             }
-            return self.codes[key];
+            if self.last_code == UNKNOWN || self.last_keys != keys {
+                column.join(row, &mut self.joined);
+                self.last_keys.clear();
+                self.last_keys.extend_from_slice(keys);
+                self.last_code = names.code(&self.joined);
+            }
+            into.push(self.last_code);
         }
-        if self.last_code == UNKNOWN || self.last_keys != keys {
-            column.join(row, &mut self.joined);
-            self.last_keys.clear();
-            self.last_keys.extend_from_slice(keys);
-            self.last_code = names.code(&self.joined);
-        }
-        self.last_code
     }
 
     fn turn_to(&mut self, dictionary: &StringArray) {

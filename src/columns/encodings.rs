@@ -4,6 +4,8 @@
 
 /// Values that are worth a run of their own among bit-packed ones.
 const RUN: usize = 8;
+/// Distinct numbers that are worth a dictionary.
+const FEW: usize = 1 << 8;
 const BLOCK: usize = 128;
 const MINIBLOCKS: usize = 4;
 const MINIBLOCK: usize = BLOCK / MINIBLOCKS;
@@ -11,6 +13,40 @@ const MINIBLOCK: usize = BLOCK / MINIBLOCKS;
 /// Returns how many bits the numbers up to this one need.
 pub(super) fn width_of(most: u64) -> u32 {
     u64::BITS - most.leading_zeros()
+}
+
+/// Returns numbers as codes into their distinct values, if those are few.
+pub(super) fn few_distinct(numbers: &[i64]) -> Option<(Vec<u32>, Vec<i64>)> {
+    const UNSEEN: u16 = u16::MAX;
+    let mut known: Vec<i64> = Vec::new();
+    // Most are small, and found at once.
+    let mut of_small = [UNSEEN; 256];
+    let mut codes = Vec::with_capacity(numbers.len());
+    for &number in numbers {
+        let small = usize::try_from(number).ok().filter(|&small| small < of_small.len());
+        let code = match small {
+            Some(small) if of_small[small] != UNSEEN => of_small[small],
+            _ => {
+                let at = match small {
+                    Some(_) => None,
+                    None => known.iter().position(|of| *of == number),
+                };
+                let at = at.unwrap_or_else(|| {
+                    known.push(number);
+                    known.len() - 1
+                });
+                if let Some(small) = small {
+                    of_small[small] = at as u16;
+                }
+                at as u16
+            }
+        };
+        if known.len() > FEW {
+            return None;
+        }
+        codes.push(u32::from(code));
+    }
+    Some((codes, known))
 }
 
 /// Appends numbers of a width as runs of equal ones and bit-packed groups of eight.

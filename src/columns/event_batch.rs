@@ -76,6 +76,7 @@ impl EventBatch {
     }
 
     /// Returns how many rows there are.
+    #[inline]
     pub fn rows(&self) -> usize {
         self.quantity.len()
     }
@@ -86,25 +87,27 @@ impl EventBatch {
     }
 
     /// Returns the event's own id, if it has one.
+    #[inline]
     pub fn event_id(&self, row: usize) -> Option<&str> {
         let ids = &self.ids.as_ref()?.event_id;
         ids.is_valid(row).then(|| ids.value(row))
     }
 
     /// Returns the item's id.
+    #[inline]
     pub fn item_id(&self, row: usize) -> &str {
         self.item_id.text(row)
     }
 
-    /// Returns the item's number in a table of names.
-    pub fn item(&self, row: usize, coder: &mut Coder, names: &mut Names) -> u32 {
-        coder.code(&self.item_id, row, names)
+    /// Appends the number of each row's item in a table of names.
+    pub fn items(&self, coder: &mut Coder, names: &mut Names, into: &mut Vec<u32>) {
+        coder.codes(&self.item_id, names, into);
     }
 
-    /// Returns the number of the paths below this top-level category, joined by `|`, in a table of
-    /// names.
-    pub fn path_set(&self, row: usize, coder: &mut Coder, names: &mut Names) -> u32 {
-        coder.code_of_list(&self.categories, row, names)
+    /// Appends the number of each row's paths below this top-level category, joined by `|`, in a
+    /// table of names.
+    pub fn path_sets(&self, coder: &mut Coder, names: &mut Names, into: &mut Vec<u32>) {
+        coder.codes_of_lists(&self.categories, names, into);
     }
 
     /// Returns all the event's paths, joined by `|`; only those below this top-level category where
@@ -120,11 +123,13 @@ impl EventBatch {
     }
 
     /// Returns whether this copy counts shop-wide.
+    #[inline]
     pub fn is_primary(&self, row: usize) -> bool {
         self.is_primary.value(row)
     }
 
     /// Returns what the one event adds up to.
+    #[inline]
     pub fn sums(&self, row: usize) -> Sums {
         let amount = self.amount.is_valid(row).then(|| self.amount.value(row));
         Sums::of(self.quantity.value(row), amount.and_then(Amount::from_ten_thousandths))

@@ -9,7 +9,8 @@ use crate::columns::coded::{CodedLists, Coder, coded_lists};
 use crate::columns::fields::{flags, numbers, texts};
 use crate::columns::parquet_file::{ColumnsError, decode_coded, footer, label};
 use crate::columns::sums::PATHS;
-use crate::event::{Names, Sums};
+use crate::event::{HourSums, ItemKey, Names, Sums};
+use crate::time::Hour;
 
 const COLUMNS: [&str; 7] = ["hour", ITEM_ID, "categories", "is_primary", "purchases", "units", "amount"];
 const ITEM_ID: &str = "item_id";
@@ -99,32 +100,54 @@ impl SumBatch {
         self.hour.len()
     }
 
-    /// Returns the hour, 0 to 23.
-    pub fn hour_of_day(&self, row: usize) -> i32 {
-        self.hour.value(row)
-    }
-
     /// Returns the item's id.
+    #[inline]
     pub fn item_id(&self, row: usize) -> &str {
         self.item_id.value(row)
     }
 
-    /// Returns the number of the paths, joined by `|`, in a table of names.
-    pub fn path_set(&self, row: usize, coder: &mut Coder, names: &mut Names) -> u32 {
-        coder.code_of_list(&self.categories, row, names)
-    }
-
-    /// Returns whether the sums count shop-wide.
-    pub fn is_primary(&self, row: usize) -> bool {
-        self.is_primary.value(row)
-    }
-
-    /// Returns the sums.
-    pub fn sums(&self, row: usize) -> Sums {
-        Sums {
-            purchases: self.purchases.value(row),
-            units: self.units.value(row),
-            amount: self.amount.value(row),
+    /// Replaces what a block holds by these rows, as far as their hours, by hour of day, are wanted.
+    pub fn read(
+        &self,
+        hours: &[Option<Hour>; 24],
+        coder: &mut Coder,
+        path_sets: &mut Names,
+        into: &mut SumBlock,
+    ) {
+        let SumBlock { rows, items, sets } = into;
+        (rows.clear(), items.clear(), sets.clear());
+        coder.codes_of_lists(&self.categories, path_sets, sets);
+        let sums = self.purchases.values().iter().zip(self.units.values()).zip(self.amount.values());
+        let sums = sums.map(|((&purchases, &units), &amount)| Sums { purchases, units, amount });
+        let rows_there = self.hour.values().iter().zip(&*sets).zip(self.is_primary.values()).zip(sums);
+        for (at, (((&hour, &path_set), is_primary), sums)) in rows_there.enumerate() {
+            let key = ItemKey::of(self.item_id.value(at));
+            if items.last().is_none_or(|item| item.key != key) {
+                items.push(BlockItem { key, row: at, end: rows.len() });
+            }
+            if let Some(hour) = hours[hour as usize] {
+                rows.push(HourSums { hour, path_set, is_primary, sums });
+            }
+            if let Some(item) = items.last_mut() {
+                item.end = rows.len();
+            }
         }
     }
+}
+
+/// The wanted rows of a batch, and which are of which item.
+#[derive(Default)]
+pub struct SumBlock {
+    pub rows: Vec<HourSums>,
+    pub items: Vec<BlockItem>,
+    sets: Vec<u32>,
+}
+
+/// One item of a block.
+pub struct BlockItem {
+    pub key: ItemKey,
+    /// Its first row in the batch.
+    pub row: usize,
+    /// Where its rows in the block end, and the next item's begin.
+    pub end: usize,
 }

@@ -24,7 +24,8 @@ use hashbrown::HashMap;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::schema::types::TypePtr;
 
-use crate::columns::chunks::{Chunk, ChunkedFile, Dictionary, Shape, Values, few_distinct};
+use crate::columns::chunks::{Chunk, ChunkedFile, Dictionary, Shape, Values};
+use crate::columns::encodings::few_distinct;
 use crate::columns::parquet_file::{ColumnsError, Encoded};
 use crate::event::Sums;
 

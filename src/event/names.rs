@@ -37,6 +37,7 @@ impl Names {
     }
 
     /// Returns the text a number stands for.
+    #[inline]
     pub fn name(&self, code: u32) -> &str {
         text_at(&self.bytes, &self.ends, code)
     }
@@ -84,6 +85,7 @@ fn prefix(text: &str) -> u64 {
     u64::from_be_bytes(bytes)
 }
 
+#[inline]
 fn text_at<'a>(bytes: &'a str, ends: &[usize], code: u32) -> &'a str {
     let code = code as usize;
     let start = if code == 0 { 0 } else { ends[code - 1] };

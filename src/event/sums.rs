@@ -72,6 +72,14 @@ pub struct HourSums {
     pub sums: Sums,
 }
 
+impl HourSums {
+    /// Returns the row of an item.
+    pub fn of_item(self, item: u32) -> SumRow {
+        let HourSums { hour, path_set, is_primary, sums } = self;
+        SumRow { item, path_set, hour, is_primary, sums }
+    }
+}
+
 /// Sums by item, set of paths below one top-level category, and hour, in no order.
 ///
 /// The same key may come more than once: sums add.

@@ -148,7 +148,7 @@ impl Search {
             return;
         }
         let items = top.into_sorted().into_iter().map(|entry| RankedItem {
-            item_id: entry.item_id.into(),
+            item_id: entry.item_id,
             score: entry.scored.score,
             sums: entry.scored.sums,
         });
@@ -159,5 +159,131 @@ impl Search {
             items: items.collect(),
         };
         self.settled.insert(category, ranking);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+
+    use super::*;
+    use crate::event::{HourSums, Names, Sums};
+    use crate::rank::Measure;
+    use crate::time::Decay;
+
+    /// Item, top-level category, leaf or none, whether it is the primary copy, hour, units.
+    type Sale = (u8, u8, Option<u8>, bool, i32, i64);
+
+    const HOURS: u32 = 20;
+
+    fn rules(top: usize) -> Rules {
+        Rules {
+            window: Window::ending(Hour::new(100), HOURS),
+            decay: Decay::HalfLifeHours(5.0),
+            measure: Measure::Units,
+            top,
+            min_items: 0,
+            max_lookback_hours: HOURS,
+        }
+    }
+
+    fn row((_, top, leaf, is_primary, hour, units): Sale, path_sets: &mut Names) -> HourSums {
+        let path = leaf.map_or_else(|| format!("T{top}"), |leaf| format!("T{top}/{leaf}"));
+        HourSums {
+            hour: Hour::new(80 + hour),
+            path_set: path_sets.code(&path),
+            is_primary,
+            sums: Sums { purchases: 1, units, amount: 0 },
+        }
+    }
+
+    /// Ranks by tallies that each see some items of one top-level category.
+    fn searched(sales: &[Sale], rules: Rules, shares: u8) -> Ranking {
+        let mut search = Search::new(rules);
+        while let Some(need) = search.need() {
+            let mut tallies = Vec::new();
+            for (top, share) in (0..3).flat_map(|top| (0..shares).map(move |share| (top, share))) {
+                let (mut tally, mut path_sets) = (need.tally(), Names::default());
+                for item in (0..=u8::MAX).filter(|item| item % shares == share) {
+                    let of_item = sales.iter().filter(|sale| sale.0 == item && sale.1 == top);
+                    let mut rows: Vec<HourSums> = of_item.map(|&sale| row(sale, &mut path_sets)).collect();
+                    rows.sort_by_key(|row| row.hour);
+                    if !rows.is_empty() {
+                        tally.take(&format!("i{item:03}"), &rows, &path_sets).expect("small sums fit");
+                    }
+                }
+                tallies.push(tally.finish());
+            }
+            search.supply(&need, tallies).expect("small sums fit");
+        }
+        search.finish()
+    }
+
+    /// Each category's items, best first, with score and units, and how many could rank.
+    type Answer = BTreeMap<String, (u64, Vec<(String, String, i64)>)>;
+
+    fn brute_force(sales: &[Sale], rules: Rules) -> Answer {
+        let mut units: BTreeMap<String, BTreeMap<u8, BTreeMap<i32, i64>>> = BTreeMap::new();
+        for &(item, top, leaf, is_primary, hour, sold) in sales {
+            let mut categories = vec![format!("T{top}")];
+            categories.extend(leaf.map(|leaf| format!("T{top}/{leaf}")));
+            categories.extend(is_primary.then(String::new));
+            for category in categories {
+                *units.entry(category).or_default().entry(item).or_default().entry(hour).or_default() += sold;
+            }
+        }
+        let mut answer = Answer::new();
+        for (category, items) in units {
+            let mut ranked: Vec<(f64, i64, String)> = Vec::new();
+            for (item, hours) in items {
+                let weight = |hour: i32| rules.decay.weight(19 - hour.cast_unsigned());
+                let score =
+                    hours.iter().fold(0.0, |score, (&hour, &units)| score + units as f64 * weight(hour));
+                let sold: i64 = hours.values().sum();
+                if sold > 0 && score > 0.0 {
+                    ranked.push((score, sold, format!("i{item:03}")));
+                }
+            }
+            ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2)));
+            let rankable = ranked.len() as u64;
+            let best = ranked.into_iter().take(rules.top);
+            if rankable > 0 {
+                let best = best.map(|(score, units, item)| (item, score.to_string(), units)).collect();
+                answer.insert(category, (rankable, best));
+            }
+        }
+        answer
+    }
+
+    fn answer(ranking: Ranking) -> Answer {
+        let of_category = |ranking: CategoryRanking| {
+            let items = ranking.items.into_iter();
+            let items = items.map(|item| (item.item_id, item.score.to_string(), item.sums.units));
+            (ranking.category.unwrap_or_default(), (ranking.rankable, items.collect()))
+        };
+        ranking.categories.into_iter().map(of_category).collect()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_item_counts_once_in_the_shop_wherever_its_copies_lie(
+            sales in vec((0_u8..12, 0_u8..3, proptest::option::of(0_u8..2), proptest::bool::ANY, 0_i32..20, -2_i64..5), 0..80),
+            top in 0_usize..6,
+            shares in 1_u8..3,
+        ) {
+            let rules = rules(top);
+            proptest::prop_assert_eq!(answer(searched(&sales, rules, shares)), brute_force(&sales, rules));
+        }
+    }
+
+    #[test]
+    fn where_the_best_are_spread_the_others_are_still_ranked() {
+        // Nine items sell best, and in two places each; behind them come those that sell in one.
+        let spread = (0..9).flat_map(|item| [(item, 0, None, true, 3, 9), (item, 1, None, true, 4, 9)]);
+        let others = (20..29).map(|item| (item, 0, None, true, 5, i64::from(item) - 19));
+        let sales: Vec<Sale> = spread.chain(others).collect();
+        for top in [1, 3, 12] {
+            assert_eq!(answer(searched(&sales, rules(top), 1)), brute_force(&sales, rules(top)), "top {top}");
+        }
     }
 }

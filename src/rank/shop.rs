@@ -14,11 +14,11 @@ use crate::rank::score::Scored;
 use crate::rank::search::Need;
 use crate::rank::top::Top;
 
-/// Spread items whose rows are held at a time.
-const ITEMS_PER_PASS: usize = 200_000;
+/// Spread items whose rows are held at a time; few in tests, so that these see several passes.
+const ITEMS_PER_PASS: usize = if cfg!(test) { 2 } else { 200_000 };
 /// A tally keeps so many more of the best than are ranked, so that some of them may turn out to be
 /// spread.
-const SPARE: usize = 256;
+const SPARE: usize = if cfg!(test) { 1 } else { 256 };
 /// The bit of a hash that tells whether the item could rank.
 const RANKS: u64 = 1;
 

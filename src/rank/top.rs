@@ -8,7 +8,7 @@ use crate::rank::score::Scored;
 /// An item that could rank.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    pub item_id: Box<str>,
+    pub item_id: String,
     pub scored: Scored,
 }
 
@@ -26,11 +26,14 @@ impl Top {
         self.seen += 1;
         // Most items are not among the best, so nothing is kept of them, not even for a moment.
         if self.best.len() < limit {
-            self.best.push(Entry { item_id: item_id.into(), scored });
+            self.best.push(Entry { item_id: item_id.to_owned(), scored });
         } else if let Some(mut worst) = self.best.peek_mut()
             && order((item_id, scored), worst.key()) == Ordering::Less
         {
-            *worst = Entry { item_id: item_id.into(), scored };
+            // The place of the one that goes serves the one that comes.
+            let worst = &mut *worst;
+            item_id.clone_into(&mut worst.item_id);
+            worst.scored = scored;
         }
     }
 

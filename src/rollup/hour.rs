@@ -70,15 +70,17 @@ impl HourByHour {
         settled: &Settled<'_>,
         seen: &mut Seen,
     ) -> Result<(), SumsOverflow> {
-        for row in 0..batch.rows() {
+        let (mut items, mut path_sets) = (Vec::new(), Vec::new());
+        batch.items(&mut self.items, &mut self.sums.items, &mut items);
+        batch.path_sets(&mut self.path_sets, &mut self.sums.path_sets, &mut path_sets);
+        self.first_rows.resize(self.sums.items.len(), 0);
+        for (row, (item, path_set)) in items.into_iter().zip(path_sets).enumerate() {
             let is_primary = batch.is_primary(row);
             if !seen.counts(batch, row, settled) {
                 seen.tally.repeated += u64::from(is_primary);
                 continue;
             }
             seen.tally.events += u64::from(is_primary);
-            let item = batch.item(row, &mut self.items, &mut self.sums.items);
-            let path_set = batch.path_set(row, &mut self.path_sets, &mut self.sums.path_sets);
             let at = self.row_of(begins, item, path_set, is_primary, hour);
             let known = &mut self.sums.rows[at].sums;
             let overflow = || SumsOverflow { item_id: batch.item_id(row).to_owned() };
@@ -90,9 +92,6 @@ impl HourByHour {
     /// Returns where the hour's row of an item, a set of paths and a kind of copy lies, which is
     /// appended where it is new.
     fn row_of(&mut self, begins: usize, item: u32, path_set: u32, is_primary: bool, hour: Hour) -> usize {
-        if self.first_rows.len() <= item as usize {
-            self.first_rows.resize(self.sums.items.len(), 0);
-        }
         let rows = &mut self.sums.rows;
         let first = &mut self.first_rows[item as usize];
         if *first > 0 {

@@ -4,15 +4,14 @@
 //! pages of each file of a part and the rows of one item, however many sums there are.
 
 use std::cmp::Reverse;
-use std::collections::binary_heap::PeekMut;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
 use crate::columns::{ColumnsError, ItemRange, first_items, paths_of};
-use crate::event::{HourSums, Names, SumsOverflow};
-use crate::rollup::cursor::{Cursor, ItemKey};
+use crate::event::{HourSums, ItemKey, Names, SumsOverflow};
+use crate::rollup::cursor::Cursor;
 use crate::rollup::read::{Place, Wanted, path_of, place_of};
 use crate::rollup::{RollupError, Rollups};
 use crate::table::LiveFile;
@@ -144,31 +143,25 @@ impl Part<'_> {
         run: &Run,
         take: &mut dyn FnMut(ItemSums<'_>) -> Result<(), SumsOverflow>,
     ) -> Result<(), RollupError> {
-        let mut cursors = self.open()?;
-        let head = |(at, cursor): (usize, &Cursor)| Some(Reverse((cursor.key()?.clone(), at)));
-        let mut heads: BinaryHeap<Reverse<(ItemKey, usize)>> =
-            cursors.iter().enumerate().filter_map(head).collect();
         let (mut path_sets, mut rows) = (Names::default(), Vec::new());
+        let mut cursors = self.open(&mut path_sets)?;
+        let head = |(at, cursor): (usize, &Cursor)| Some(Reverse((cursor.key()?.clone(), at)));
+        // The next item's last: a cursor that moves on mostly finds its new place near its old one.
+        let mut heads: Vec<Reverse<(ItemKey, usize)>> = cursors.iter().enumerate().filter_map(head).collect();
+        heads.sort_unstable();
         let mut item_id = String::new();
         let mut key = None;
-        while let Some(mut head) = heads.peek_mut() {
-            let Reverse((next, at)) = &*head;
-            let at = *at;
-            if key.as_ref() != Some(next) {
-                let next = next.clone();
-                drop(head);
-                give(&item_id, &mut rows, &path_sets, take)?;
-                key = Some(next);
-                cursors[at].item_id().unwrap_or_default().clone_into(&mut item_id);
-                continue;
-            }
+        while let Some(Reverse((next, at))) = heads.pop() {
             let cursor = &mut cursors[at];
+            if key.as_ref() != Some(&next) {
+                give(&item_id, &mut rows, &path_sets, take)?;
+                cursor.item_id().unwrap_or_default().clone_into(&mut item_id);
+                key = Some(next);
+            }
             cursor.take_item(&mut path_sets, &mut rows).map_err(|source| self.failed(at, source))?;
-            match cursor.key() {
-                Some(key) => *head = Reverse((key.clone(), at)),
-                None => {
-                    PeekMut::pop(head);
-                }
+            if let Some(key) = cursor.key() {
+                let head = Reverse((key.clone(), at));
+                heads.insert(heads.partition_point(|other| *other < head), head);
             }
         }
         give(&item_id, &mut rows, &path_sets, take)?;
@@ -182,13 +175,13 @@ impl Part<'_> {
         if self.range == ItemRange::default() { rows } else { rows.min(ROWS_PER_PART) }
     }
 
-    fn open(&self) -> Result<Vec<Cursor>, RollupError> {
+    fn open(&self, path_sets: &mut Names) -> Result<Vec<Cursor>, RollupError> {
         let open = |(at, PinnedFile { place, file, .. }): (usize, &&PinnedFile)| {
             let wanted =
                 |hour| Some(Hour::of(place.date, hour)).filter(|hour| self.wanted.hours.contains(hour));
             let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().and_then(wanted));
             let bytes = self.pinned.rollups.bytes_of(file)?;
-            Cursor::open(bytes, &self.range, hours).map_err(|source| self.failed(at, source))
+            Cursor::open(bytes, &self.range, hours, path_sets).map_err(|source| self.failed(at, source))
         };
         self.files.iter().enumerate().map(open).collect()
     }

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::columns::{Coder, ColumnsError, ItemRange, decode_sums};
-use crate::event::{SumRow, SumRows};
+use crate::columns::{Coder, ColumnsError, ItemRange, SumBlock, decode_sums};
+use crate::event::SumRows;
 use crate::rollup::{ROLLUPS, RollupError, Rollups};
 use crate::table::LiveFile;
 use crate::time::{Date, Hour, Timestamp};
@@ -87,27 +87,16 @@ pub(super) fn path_of(file: &LiveFile) -> String {
 }
 
 fn append(bytes: Bytes, date: Date, into: &mut SumRows) -> Result<(), ColumnsError> {
-    let mut path_sets = Coder::default();
-    let (mut last_id, mut last_item) = (String::new(), None);
+    let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(|hour| Hour::of(date, hour)));
+    let (mut coder, mut block) = (Coder::default(), SumBlock::default());
     for batch in decode_sums(bytes, &ItemRange::default())? {
         let batch = batch?;
-        for row in 0..batch.rows() {
-            let item_id = batch.item_id(row);
-            let item = match last_item {
-                Some(item) if last_id == item_id => item,
-                _ => {
-                    item_id.clone_into(&mut last_id);
-                    into.items.code(item_id)
-                }
-            };
-            last_item = Some(item);
-            into.rows.push(SumRow {
-                item,
-                path_set: batch.path_set(row, &mut path_sets, &mut into.path_sets),
-                hour: Hour::of(date, batch.hour_of_day(row)),
-                is_primary: batch.is_primary(row),
-                sums: batch.sums(row),
-            });
+        batch.read(&hours, &mut coder, &mut into.path_sets, &mut block);
+        let mut start = 0;
+        for of_item in &block.items {
+            let item = into.items.code(batch.item_id(of_item.row));
+            into.rows.extend(block.rows[start..of_item.end].iter().map(|row| row.of_item(item)));
+            start = of_item.end;
         }
     }
     Ok(())
