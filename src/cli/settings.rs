@@ -129,6 +129,10 @@ impl Settings {
             Some(threads) => usize::from(threads),
             None => 0,
         };
+        // An answer is read by the thread that asks; to start others takes longer than that.
+        if matches!(self.task, Task::Show { .. }) {
+            return Ok(());
+        }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         pool.map_err(|e| Failure::could_not(format!("no threads to work on: {e}")))
     }

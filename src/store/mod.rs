@@ -16,8 +16,10 @@ mod stream;
 
 use std::fs::File;
 use std::io::{Read, Seek};
+use std::ops::Range;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -42,7 +44,8 @@ pub struct Store {
     durable: Arc<DynObjectStore>,
     /// Leaves syncing to [`Bulk::finish`].
     quick: Arc<DynObjectStore>,
-    runtime: Arc<Runtime>,
+    /// Started by who first asks for it: a reader of files has no need of its threads.
+    runtime: Arc<OnceLock<Runtime>>,
 }
 
 /// Copies what a reader gives into a nameless file that vanishes with its handle.
@@ -66,7 +69,7 @@ impl Store {
     /// Opens the folder, which need not exist yet.
     ///
     /// # Errors
-    /// Fails where the path cannot be made absolute or no thread can be started.
+    /// Fails where the path cannot be made absolute.
     pub fn open(root: &FsPath) -> Result<Store, StoreError> {
         Store::open_through(root, |disk| disk)
     }
@@ -86,17 +89,11 @@ impl Store {
         if url_decoded(&text) != text {
             return Err(StoreError::percent(&root.display().to_string()));
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("topsell-io")
-            .enable_all()
-            .build()
-            .map_err(failed)?;
         Ok(Store {
             durable: wrap(Arc::new(LocalFileSystem::new().with_fsync(true))),
             quick: wrap(Arc::new(LocalFileSystem::new().with_fsync(false))),
             root,
-            runtime: Arc::new(runtime),
+            runtime: Arc::default(),
         })
     }
 
@@ -119,8 +116,21 @@ impl Store {
     }
 
     /// Returns the handle that asynchronous code runs on.
-    pub fn runtime(&self) -> Handle {
-        self.runtime.handle().clone()
+    ///
+    /// # Errors
+    /// Fails where no thread can be started.
+    pub fn runtime(&self) -> Result<Handle, StoreError> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime.handle().clone());
+        }
+        let started = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("topsell-io")
+            .enable_all()
+            .build()
+            .map_err(|e| StoreError::io(self.root.display().to_string(), e))?;
+        // Where another thread was quicker, its runtime serves and this one goes.
+        Ok(self.runtime.get_or_init(|| started).handle().clone())
     }
 
     /// Returns the names of the files and folders directly below the root; none where it is not
@@ -186,6 +196,14 @@ impl Store {
     /// As [`Store::get`].
     pub fn get_tail(&self, path: &str, bytes: u64) -> Result<Bytes, StoreError> {
         self.get_ranged(path, GetRange::Suffix(bytes))
+    }
+
+    /// Returns a part of a file, less where the file ends sooner.
+    ///
+    /// # Errors
+    /// As [`Store::get`], and where the file ends before the part begins.
+    pub fn get_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, StoreError> {
+        self.get_ranged(path, GetRange::Bounded(range))
     }
 
     fn get_ranged(&self, path: &str, range: GetRange) -> Result<Bytes, StoreError> {

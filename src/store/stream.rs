@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use object_store::{MultipartUpload, ObjectStoreExt};
+use tokio::runtime::Handle;
 
 use crate::store::{Bulk, Store, StoreError};
 
@@ -10,6 +11,7 @@ pub struct Stream<'a> {
     store: &'a Store,
     path: String,
     upload: Box<dyn MultipartUpload>,
+    runtime: Handle,
 }
 
 impl Bulk<'_> {
@@ -21,9 +23,10 @@ impl Bulk<'_> {
     pub fn stream(&self, path: &str) -> Result<Stream<'_>, StoreError> {
         let store = self.store;
         let at = store.absolute(path)?;
-        let upload = store.runtime.block_on(self.disk().put_multipart(&at));
+        let runtime = store.runtime()?;
+        let upload = runtime.block_on(self.disk().put_multipart(&at));
         let upload = upload.map_err(|e| StoreError::new(&store.shown(path), e))?;
-        Ok(Stream { store, path: path.to_owned(), upload })
+        Ok(Stream { store, path: path.to_owned(), upload, runtime })
     }
 }
 
@@ -33,7 +36,7 @@ impl Stream<'_> {
     /// # Errors
     /// Names the file.
     pub fn append(&mut self, piece: Bytes) -> Result<(), StoreError> {
-        let written = self.store.runtime.block_on(self.upload.put_part(piece.into()));
+        let written = self.runtime.block_on(self.upload.put_part(piece.into()));
         written.map_err(|e| StoreError::new(&self.store.shown(&self.path), e))
     }
 
@@ -42,7 +45,7 @@ impl Stream<'_> {
     /// # Errors
     /// Names the file; it is then as it was before.
     pub fn finish(mut self) -> Result<(), StoreError> {
-        let named = self.store.runtime.block_on(self.upload.complete());
+        let named = self.runtime.block_on(self.upload.complete());
         named.map(drop).map_err(|e| StoreError::new(&self.store.shown(&self.path), e))
     }
 }

@@ -123,7 +123,7 @@ impl Table {
     }
 
     fn at(store: &Store, name: &str, schema: TableSchema) -> Result<Table, TableError> {
-        let executor = Arc::new(TokioMultiThreadExecutor::new(store.runtime()));
+        let executor = Arc::new(TokioMultiThreadExecutor::new(store.runtime()?));
         let engine = DefaultEngineBuilder::new(store.durable_disk()).with_task_executor(executor).build();
         Ok(Table {
             name: name.to_owned(),
