@@ -24,6 +24,6 @@ pub use events::{EventCopy, EventEncoder, merge_events, without_batches};
 pub use facts::ColumnFacts;
 pub use foreign::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, ForeignTime, NotText, Wanted};
 pub use parquet_file::{ColumnsError, Encoded};
-pub use ranking::{RankedRow, RankingFile, encode_ranking};
+pub use ranking::{EncodedRanking, Leader, ROWS_PER_GROUP, RankedRow, RankingFile, encode_ranking};
 pub use sum_batch::{ItemRange, SumBatch, SumBlock, decode_sums, first_items, paths_of};
 pub use sums::{SumLine, encode_sums};

@@ -102,7 +102,7 @@ pub fn category(
     let mut rows = snapshot.category(category)?;
     let Some(first) = rows.first().cloned() else {
         let name = category.unwrap_or("the whole shop").to_owned();
-        let known = snapshot.leaders()?.into_iter().filter_map(|(row, _)| row.category);
+        let known = snapshot.leaders()?.into_iter().filter_map(|leader| leader.category);
         return Err(ShowError::UnknownCategory { nearest: nearest::nearest(&name, known), category: name });
     };
     rows.truncate(limit);
@@ -141,12 +141,12 @@ pub fn categories(
     let mut leaders = snapshot.leaders()?;
     leaders.truncate(limit);
     let lines = || {
-        leaders.iter().map(|(row, items)| Category {
-            category: row.category.as_deref(),
-            items: *items,
-            rankable: row.rankable,
-            window_from: row.window_from.to_string(),
-            window_to: row.window_to.to_string(),
+        leaders.iter().map(|leader| Category {
+            category: leader.category.as_deref(),
+            items: leader.items,
+            rankable: leader.rankable,
+            window_from: leader.window_from.to_string(),
+            window_to: leader.window_to.to_string(),
         })
     };
     match form {
@@ -170,7 +170,7 @@ pub fn categories(
     Ok(())
 }
 
-fn answer<'a>(snapshot: &'a Snapshot, first: &'a RankedRow, rows: &'a [RankedRow]) -> Answer<'a> {
+fn answer<'a>(snapshot: &'a Snapshot, first: &'a RankedRow<'_>, rows: &'a [RankedRow<'_>]) -> Answer<'a> {
     Answer {
         schema: SCHEMA,
         category: first.category.as_deref(),
@@ -182,7 +182,7 @@ fn answer<'a>(snapshot: &'a Snapshot, first: &'a RankedRow, rows: &'a [RankedRow
     }
 }
 
-fn item(row: &RankedRow) -> Item<'_> {
+fn item<'a>(row: &'a RankedRow<'_>) -> Item<'a> {
     Item {
         rank: row.rank,
         item_id: &row.item_id,
@@ -194,7 +194,7 @@ fn item(row: &RankedRow) -> Item<'_> {
     }
 }
 
-fn csv_line(category: Option<&str>, row: &RankedRow) -> [String; CSV_COLUMNS.len()] {
+fn csv_line(category: Option<&str>, row: &RankedRow<'_>) -> [String; CSV_COLUMNS.len()] {
     let Item { rank, item_id, name, score, units, purchases, amount } = item(row);
     let category = category.unwrap_or("").to_owned();
     let numbers = [score.to_string(), units.to_string(), purchases.to_string()];

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crate::columns::Leader;
 use crate::columns::RankedRow;
 use crate::event::harmless;
 use crate::snapshot::Snapshot;
@@ -14,8 +15,8 @@ const SHOWN_CHARS: usize = 48;
 /// Writes one category's best sellers under a line that says what they are.
 pub(super) fn category(
     snapshot: &Snapshot,
-    first: &RankedRow,
-    rows: &[RankedRow],
+    first: &RankedRow<'_>,
+    rows: &[RankedRow<'_>],
     is_bright: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
@@ -24,7 +25,7 @@ pub(super) fn category(
         snapshot.half_life_hours.map_or("no decay".to_owned(), |hours| format!("half-life {hours} h"));
     writeln!(out, "Best sellers of {name}, {} to {}, {decay}", first.window_from, first.window_to)?;
     let header = ["rank", "item", "name", "score", "units", "purchases", "amount"].map(str::to_owned);
-    let line = |row: &RankedRow| {
+    let line = |row: &RankedRow<'_>| {
         [
             row.rank.to_string(),
             harmless(&row.item_id),
@@ -52,19 +53,15 @@ fn short(name: &str) -> String {
 }
 
 /// Writes the categories and how many items each ranks.
-pub(super) fn categories(
-    leaders: &[(RankedRow, u64)],
-    is_bright: bool,
-    out: &mut impl Write,
-) -> io::Result<()> {
+pub(super) fn categories(leaders: &[Leader], is_bright: bool, out: &mut impl Write) -> io::Result<()> {
     let header = ["category", "items", "rankable", "from", "to"].map(str::to_owned).to_vec();
-    let lines = leaders.iter().map(|(row, items)| {
+    let lines = leaders.iter().map(|leader| {
         vec![
-            row.category.as_deref().map_or("(the whole shop)".to_owned(), harmless),
-            items.to_string(),
-            row.rankable.to_string(),
-            row.window_from.to_string(),
-            row.window_to.to_string(),
+            leader.category.as_deref().map_or("(the whole shop)".to_owned(), harmless),
+            leader.items.to_string(),
+            leader.rankable.to_string(),
+            leader.window_from.to_string(),
+            leader.window_to.to_string(),
         ]
     });
     write_aligned(&std::iter::once(header).chain(lines).collect::<Vec<_>>(), &[0], is_bright, out)

@@ -19,7 +19,7 @@ pub fn check_all(store: &Store) -> Result<(u64, Vec<String>), StoreError> {
             Err(error) => problems.push(error.to_string()),
         }
     }
-    match super::Snapshot::current(store) {
+    match super::Snapshot::checked(store) {
         Ok(_) | Err(SnapshotError::None) => {}
         Err(error) => problems.push(error.to_string()),
     }

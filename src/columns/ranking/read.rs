@@ -1,0 +1,323 @@
+//! A file's rows, group by group, from whatever part of the file is at hand.
+
+use std::ops::Range;
+
+use arrow::array::{Array, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::datatypes::{Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use bytes::Buf;
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowPredicateFn, ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowFilter,
+};
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::statistics::Statistics;
+
+use crate::columns::fields::{numbers, texts};
+use crate::columns::parquet_file::{ColumnsError, plain_options};
+use crate::columns::ranking::{HASHES, NAME, RankedRow, hash_of};
+use crate::event::Sums;
+use crate::time::Timestamp;
+
+const ROWS_PER_BATCH: usize = 4_096;
+
+/// A ranking's file, its footer read.
+pub struct RankingFile {
+    footer: ArrowReaderMetadata,
+    size_bytes: u64,
+    /// Of each group; none in files written before groups were hashed.
+    hashes: Option<Vec<String>>,
+}
+
+/// A category and what stands in each of its rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Leader {
+    /// The path; `None` is the whole shop.
+    pub category: Option<String>,
+    /// How many items it ranks.
+    pub items: u64,
+    pub rankable: i64,
+    pub window_from: Timestamp,
+    pub window_to: Timestamp,
+}
+
+/// A part of a file that passes for the whole.
+struct Part {
+    at: u64,
+    bytes: Bytes,
+    size_bytes: u64,
+}
+
+impl RankingFile {
+    /// Reads the footer, of which the file's end is given, or the whole file.
+    ///
+    /// # Errors
+    /// Fails where this is no end of such a file.
+    pub fn open(tail: Bytes, size_bytes: u64) -> Result<RankingFile, ColumnsError> {
+        let at = size_bytes.saturating_sub(tail.len() as u64);
+        let footer = ArrowReaderMetadata::load(&Part { at, bytes: tail, size_bytes }, plain_options())?;
+        let mut file = RankingFile { footer, size_bytes, hashes: None };
+        file.hashes = file.label(HASHES).map(|hashes| hashes.split(' ').map(str::to_owned).collect());
+        Ok(file)
+    }
+
+    /// Returns how many rows the file has.
+    pub fn rows(&self) -> u64 {
+        self.footer.metadata().file_metadata().num_rows().max(0).unsigned_abs()
+    }
+
+    /// Returns how many groups of rows the file has.
+    pub fn groups(&self) -> usize {
+        self.footer.metadata().num_row_groups()
+    }
+
+    /// Tells whether every group can be checked by itself.
+    pub fn has_hashes(&self) -> bool {
+        self.hashes.as_ref().is_some_and(|hashes| hashes.len() == self.groups())
+    }
+
+    /// Returns a label of the footer.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        let labels = self.footer.metadata().file_metadata().key_value_metadata()?;
+        labels.iter().find(|label| label.key == name)?.value.as_deref()
+    }
+
+    /// Tells whether any row has a name.
+    pub fn has_names(&self) -> bool {
+        let Some(column) = self.column(NAME) else { return false };
+        self.footer.metadata().row_groups().iter().any(|group| {
+            let nulls = group.column(column).statistics().and_then(Statistics::null_count_opt);
+            nulls.is_none_or(|nulls| nulls < group.num_rows().max(0).unsigned_abs())
+        })
+    }
+
+    /// Returns the groups that may hold a category's rows.
+    ///
+    /// # Errors
+    /// Fails where the file has no categories.
+    pub fn groups_of(&self, category: Option<&str>) -> Result<Vec<usize>, ColumnsError> {
+        let groups = self.footer.metadata().row_groups();
+        let column = self.column("category").ok_or(ColumnsError::Column("category"))?;
+        let may_hold = |at: &usize| {
+            let rows = groups[*at].num_rows().max(0).unsigned_abs();
+            may_hold(groups[*at].column(column).statistics(), rows, category)
+        };
+        Ok((0..groups.len()).filter(may_hold).collect())
+    }
+
+    /// Returns where in the file a group lies.
+    pub fn range(&self, group: usize) -> Range<u64> {
+        let columns = self.footer.metadata().row_group(group).columns();
+        let ranges = columns.iter().map(|column| {
+            let (from, length) = column.byte_range();
+            from..from.saturating_add(length)
+        });
+        let whole = ranges.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
+        whole.unwrap_or(0..0)
+    }
+
+    /// Tells whether these are the bytes that were written for a group.
+    pub fn is_whole(&self, group: usize, bytes: &[u8]) -> bool {
+        let hash = self.hashes.as_ref().and_then(|hashes| hashes.get(group));
+        hash.is_some_and(|hash| *hash == hash_of(bytes))
+    }
+
+    /// Returns one category's rows of a group, whose bytes are given.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged.
+    pub fn category(
+        &self,
+        group: usize,
+        bytes: Bytes,
+        category: Option<&str>,
+    ) -> Result<Vec<RankedRow<'static>>, ColumnsError> {
+        let reader = self.reader(group, bytes);
+        // The names are looked at first, and of the other columns only the pages that are needed.
+        let mask = ProjectionMask::columns(reader.parquet_schema(), ["category"]);
+        let asked = category.map(str::to_owned);
+        let is_asked = ArrowPredicateFn::new(mask, move |batch| {
+            let categories = texts(&batch, "category")
+                .map_err(|e| arrow::error::ArrowError::SchemaError(e.to_string()))?;
+            Ok(categories.iter().map(|of_row| Some(of_row == asked.as_deref())).collect::<BooleanArray>())
+        });
+        let mut rows = Vec::new();
+        for batch in reader.with_row_filter(RowFilter::new(vec![Box::new(is_asked)])).build()? {
+            let batch = Columns::of(&batch?)?;
+            for at in 0..batch.rank.len() {
+                rows.push(batch.row(at)?.into_owned());
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Hands over every row of a group, whose bytes are given.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged.
+    pub fn each_row(
+        &self,
+        group: usize,
+        bytes: Bytes,
+        take: &mut dyn FnMut(RankedRow<'_>),
+    ) -> Result<(), ColumnsError> {
+        for batch in self.reader(group, bytes).build()? {
+            let batch = Columns::of(&batch?)?;
+            for at in 0..batch.rank.len() {
+                take(batch.row(at)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what a group, whose bytes are given, says of its categories to what those before it did.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged.
+    pub fn add_leaders(
+        &self,
+        group: usize,
+        bytes: Bytes,
+        leaders: &mut Vec<Leader>,
+    ) -> Result<(), ColumnsError> {
+        let reader = self.reader(group, bytes);
+        let columns = ["category", "window_from", "window_to", "rankable"];
+        let mask = ProjectionMask::columns(reader.parquet_schema(), columns);
+        for batch in reader.with_projection(mask).build()? {
+            let batch = &batch?;
+            let category = texts(batch, "category")?;
+            let window_from = numbers::<TimestampMicrosecondType>(batch, "window_from")?;
+            let window_to = numbers::<TimestampMicrosecondType>(batch, "window_to")?;
+            let rankable = numbers::<Int64Type>(batch, "rankable")?;
+            for (at, path) in category.iter().enumerate() {
+                match leaders.last_mut() {
+                    Some(leader) if leader.category.as_deref() == path => leader.items += 1,
+                    _ => leaders.push(Leader {
+                        category: path.map(str::to_owned),
+                        items: 1,
+                        rankable: rankable.value(at),
+                        window_from: moment(&window_from, at, "window_from")?,
+                        window_to: moment(&window_to, at, "window_to")?,
+                    }),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn column(&self, name: &str) -> Option<usize> {
+        self.footer.parquet_schema().columns().iter().position(|column| column.name() == name)
+    }
+
+    fn reader(&self, group: usize, bytes: Bytes) -> ParquetRecordBatchReaderBuilder<Part> {
+        let part = Part { at: self.range(group).start, bytes, size_bytes: self.size_bytes };
+        ParquetRecordBatchReaderBuilder::new_with_metadata(part, self.footer.clone())
+            .with_row_groups(vec![group])
+            .with_batch_size(ROWS_PER_BATCH)
+    }
+}
+
+/// A batch's columns.
+struct Columns {
+    category: StringArray,
+    rank: PrimitiveArray<Int32Type>,
+    item_id: StringArray,
+    name: Option<StringArray>,
+    score: PrimitiveArray<Float64Type>,
+    units: PrimitiveArray<Int64Type>,
+    purchases: PrimitiveArray<Int64Type>,
+    amount: PrimitiveArray<Decimal128Type>,
+    window_from: PrimitiveArray<TimestampMicrosecondType>,
+    window_to: PrimitiveArray<TimestampMicrosecondType>,
+    rankable: PrimitiveArray<Int64Type>,
+}
+
+impl Columns {
+    fn of(batch: &RecordBatch) -> Result<Columns, ColumnsError> {
+        Ok(Columns {
+            category: texts(batch, "category")?,
+            rank: numbers(batch, "rank")?,
+            item_id: texts(batch, "item_id")?,
+            name: batch.column_by_name(NAME).map(|_| texts(batch, NAME)).transpose()?,
+            score: numbers(batch, "score")?,
+            units: numbers(batch, "units")?,
+            purchases: numbers(batch, "purchases")?,
+            amount: numbers(batch, "amount")?,
+            window_from: numbers(batch, "window_from")?,
+            window_to: numbers(batch, "window_to")?,
+            rankable: numbers(batch, "rankable")?,
+        })
+    }
+
+    fn row(&self, at: usize) -> Result<RankedRow<'_>, ColumnsError> {
+        let name = self.name.as_ref().filter(|name| name.is_valid(at));
+        Ok(RankedRow {
+            category: self.category.is_valid(at).then(|| self.category.value(at).into()),
+            rank: self.rank.value(at),
+            item_id: self.item_id.value(at).into(),
+            name: name.map(|name| name.value(at).into()),
+            score: self.score.value(at),
+            sums: Sums {
+                purchases: self.purchases.value(at),
+                units: self.units.value(at),
+                amount: self.amount.value(at),
+            },
+            window_from: moment(&self.window_from, at, "window_from")?,
+            window_to: moment(&self.window_to, at, "window_to")?,
+            rankable: self.rankable.value(at),
+        })
+    }
+}
+
+fn moment(
+    micros: &PrimitiveArray<TimestampMicrosecondType>,
+    at: usize,
+    name: &'static str,
+) -> Result<Timestamp, ColumnsError> {
+    Timestamp::from_micros(micros.value(at)).map_err(|_| ColumnsError::Column(name))
+}
+
+/// Tells by a group's statistics whether it may hold the category.
+fn may_hold(statistics: Option<&Statistics>, rows: u64, category: Option<&str>) -> bool {
+    let Some(statistics) = statistics else { return true };
+    match category {
+        None => statistics.null_count_opt() != Some(0),
+        Some(_) if statistics.null_count_opt() == Some(rows) => false,
+        Some(path) => match (statistics.min_bytes_opt(), statistics.max_bytes_opt()) {
+            (Some(min), Some(max)) => min <= path.as_bytes() && path.as_bytes() <= max,
+            _ => true,
+        },
+    }
+}
+
+impl Part {
+    fn from(&self, start: u64) -> Result<Bytes, ParquetError> {
+        let start = start.checked_sub(self.at).and_then(|start| usize::try_from(start).ok());
+        let start = start.filter(|start| *start <= self.bytes.len());
+        start.map(|start| self.bytes.slice(start..)).ok_or_else(outside)
+    }
+}
+
+impl Length for Part {
+    fn len(&self) -> u64 {
+        self.size_bytes
+    }
+}
+
+impl ChunkReader for Part {
+    type T = bytes::buf::Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        Ok(self.from(start)?.reader())
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let rest = self.from(start)?;
+        (length <= rest.len()).then(|| rest.slice(..length)).ok_or_else(outside)
+    }
+}
+
+fn outside() -> ParquetError {
+    ParquetError::EOF("the footer names a place outside of the row group".to_owned())
+}
