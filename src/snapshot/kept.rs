@@ -1,6 +1,7 @@
 //! The rankings that were published before: checked, and in time removed.
 
-use crate::snapshot::{FOLDER, POINTER, Pointer, SnapshotError};
+use crate::snapshot::pointer::{POINTER, Pointer};
+use crate::snapshot::{FOLDER, Snapshot, SnapshotError};
 use crate::store::{Store, StoreError, StoredFile};
 
 /// Returns what is wrong with published rankings, the newest and all before it: each file's name
@@ -19,7 +20,7 @@ pub fn check_all(store: &Store) -> Result<(u64, Vec<String>), StoreError> {
             Err(error) => problems.push(error.to_string()),
         }
     }
-    match super::Snapshot::checked(store) {
+    match Snapshot::checked(store) {
         Ok(_) | Err(SnapshotError::None) => {}
         Err(error) => problems.push(error.to_string()),
     }

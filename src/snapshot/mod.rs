@@ -17,24 +17,21 @@
 
 mod groups;
 mod kept;
+mod pointer;
+mod publish;
 
 use bytes::Bytes;
-use hashbrown::HashMap;
-use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use crate::columns::{ColumnsError, Leader, RankedRow, RankingFile, encode_ranking};
+use crate::columns::{ColumnsError, Leader, RankedRow, RankingFile};
 use crate::event::SumsOverflow;
-use crate::event::harmless;
-use crate::rank::{Measure, Ranking, Rules};
-use crate::snapshot::groups::Groups;
+use crate::snapshot::pointer::damaged_pointer;
+use crate::snapshot::pointer::newest;
 use crate::store::{Store, StoreError};
 
 pub use kept::{check_all, old_rankings};
+pub use publish::{Published, publish};
 
 const FOLDER: &str = "rankings";
-const POINTER: &str = "rankings/current.json";
-const SCHEMA: u32 = 1;
 
 /// A published ranking, open for reading.
 pub struct Snapshot {
@@ -56,18 +53,6 @@ enum Rows {
     InGroups(Store),
 }
 
-/// What has been published.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// Path below the lake.
-    pub file: String,
-    pub size_bytes: u64,
-    pub categories: u64,
-    pub rows: u64,
-    /// How many of the rows tell the item's name, where names were given.
-    pub named: Option<u64>,
-}
-
 /// A ranking could not be published or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
@@ -83,106 +68,6 @@ pub enum SnapshotError {
     Overflow(#[from] SumsOverflow),
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-#[derive(Serialize, Deserialize)]
-struct Pointer {
-    schema: u32,
-    file: String,
-    blake3: String,
-    size_bytes: u64,
-    rows: u64,
-    as_of: String,
-    /// None in pointers that were written before groups were hashed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    footer: Option<Footer>,
-}
-
-/// The end of a file, which says how to read the rest.
-#[derive(Serialize, Deserialize)]
-struct Footer {
-    size_bytes: u64,
-    blake3: String,
-}
-
-/// Publishes a ranking: the file, a check of it as it lies on disk, and the pointer last.
-///
-/// The same ranking and names by the same rules give the same bytes.
-///
-/// # Errors
-/// [`SnapshotError::Empty`] where nothing ranked; otherwise fails where the disk does. The
-/// pointer then names what it named before.
-pub fn publish(
-    store: &Store,
-    ranking: &Ranking,
-    names: Option<&HashMap<&str, String>>,
-    rules: &Rules,
-    event_types: &[String],
-) -> Result<Published, SnapshotError> {
-    let groups = Groups::of(ranking, names);
-    if groups.rows() == 0 {
-        return Err(SnapshotError::Empty);
-    }
-    let as_of = rules.window.as_of().start().to_string();
-    let encoded = encode_ranking(
-        groups.len(),
-        |group| groups.rows_of(group).collect(),
-        groups.largest_amount(),
-        &labels(rules, event_types),
-    );
-    let encoded = encoded.map_err(|source| SnapshotError::Columns { file: FOLDER.to_owned(), source })?;
-    let hash = blake3::hash(&encoded.bytes).to_hex().to_string();
-    let name = format!("{}-{}.parquet", as_of.replace(":00:00Z", "Z"), &hash[..16]);
-    let file = format!("{FOLDER}/{name}");
-    store.put(&file, encoded.bytes.clone())?;
-    let footer = &encoded.bytes[encoded.footer_at..];
-    let pointer = Pointer {
-        schema: SCHEMA,
-        file: name,
-        blake3: hash,
-        size_bytes: encoded.bytes.len() as u64,
-        rows: groups.rows(),
-        as_of,
-        footer: Some(Footer {
-            size_bytes: footer.len() as u64,
-            blake3: blake3::hash(footer).to_hex().to_string(),
-        }),
-    };
-    drop(encoded);
-    check_written(store, &pointer, &groups)?;
-    let mut json = serde_json::to_vec(&pointer).expect("a pointer is plain texts and numbers");
-    json.push(b'\n');
-    store.put(POINTER, json.into())?;
-    Ok(Published {
-        file,
-        size_bytes: pointer.size_bytes,
-        categories: ranking.categories.len() as u64,
-        rows: pointer.rows,
-        named: names.map(|_| groups.named()),
-    })
-}
-
-/// Reads a file back from the disk, as a whole and by groups, and compares every row.
-fn check_written(store: &Store, pointer: &Pointer, groups: &Groups<'_>) -> Result<(), SnapshotError> {
-    let damaged = || damaged_file(pointer, "it reads otherwise than it was written");
-    let bytes = store.get(&pointer.path())?;
-    let by_groups = pointer.footer_of(&bytes).ok_or_else(damaged)?;
-    by_groups.map_err(|e| damaged_file(pointer, &e.to_string()))?;
-    let written = pointer.open_whole(bytes)?;
-    if written.file.groups() != groups.len() {
-        return Err(damaged());
-    }
-    (0..groups.len()).into_par_iter().try_for_each(|group| {
-        let bytes = written.group(group)?;
-        if !written.file.is_whole(group, &bytes) {
-            return Err(damaged());
-        }
-        let mut expected = groups.rows_of(group);
-        let mut is_same = true;
-        let read = written.file.each_row(group, bytes, &mut |row| is_same &= expected.next() == Some(row));
-        read.map_err(|e| damaged_file(pointer, &e.to_string()))?;
-        if is_same && expected.next().is_none() { Ok(()) } else { Err(damaged()) }
-    })
 }
 
 impl Snapshot {
@@ -279,113 +164,177 @@ impl Snapshot {
     }
 }
 
-/// Opens what the pointer names.
-fn newest(
-    store: &Store,
-    open: impl Fn(&Pointer) -> Result<Snapshot, SnapshotError>,
-) -> Result<Snapshot, SnapshotError> {
-    let mut pointer = read_pointer(store)?;
-    loop {
-        match open(&pointer) {
-            Err(SnapshotError::Store(error)) if error.is_not_found() => {
-                // Between the two looks a newer ranking may have come, and the older one gone.
-                let newer = read_pointer(store)?;
-                if newer.file == pointer.file {
-                    let what = format!("it names {}, which is not there", pointer.path());
-                    return Err(damaged_pointer(what));
-                }
-                pointer = newer;
-            }
-            opened => return opened,
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::columns::ROWS_PER_GROUP;
+    use crate::event::Sums;
+    use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
+    use crate::snapshot::groups::Groups;
+    use crate::snapshot::pointer::POINTER;
+    use crate::store::temporary;
+    use crate::time::{Decay, Timestamp, Window};
+
+    fn rules() -> Rules {
+        let as_of = Timestamp::parse("2017-01-15T00:00:00Z").expect("a good moment").hour();
+        let window = Window::ending(as_of, 150);
+        Rules {
+            window,
+            decay: Decay::HalfLifeHours(48.0),
+            measure: Measure::Units,
+            top: usize::MAX,
+            min_items: 1,
+            max_lookback_hours: 150,
         }
     }
-}
 
-impl Pointer {
-    /// Returns the file's path below the lake.
-    fn path(&self) -> String {
-        format!("{FOLDER}/{}", self.file)
-    }
-
-    /// Opens a file's bytes, if they are what the pointer says.
-    fn open_whole(&self, bytes: Bytes) -> Result<Snapshot, SnapshotError> {
-        if bytes.len() as u64 != self.size_bytes || blake3::hash(&bytes).to_hex().to_string() != self.blake3 {
-            return Err(damaged_file(self, "its bytes are not those that were published"));
-        }
-        let file = RankingFile::open(bytes.clone(), self.size_bytes);
-        self.snapshot(file.map_err(|e| damaged_file(self, &e.to_string()))?, Rows::Whole(bytes))
-    }
-
-    /// Opens the footer at the end of some bytes, if it is the one that the pointer tells of and
-    /// has what it takes to check each group by itself.
-    fn footer_of(&self, tail: &Bytes) -> Option<Result<RankingFile, ColumnsError>> {
-        let footer = self.footer.as_ref()?;
-        let length = usize::try_from(footer.size_bytes).ok().filter(|length| *length <= tail.len())?;
-        let bytes = tail.slice(tail.len() - length..);
-        if blake3::hash(&bytes).to_hex().to_string() != footer.blake3 {
-            return None;
-        }
-        let file = RankingFile::open(bytes, self.size_bytes);
-        (!file.as_ref().is_ok_and(|file| !file.has_hashes())).then_some(file)
-    }
-
-    fn snapshot(&self, file: RankingFile, rows: Rows) -> Result<Snapshot, SnapshotError> {
-        if file.rows() != self.rows {
-            return Err(damaged_file(self, "it has another number of rows than was published"));
-        }
-        let half_life = file.label("topsell.half_life_hours");
-        let half_life_hours = match half_life.ok_or_else(|| damaged_file(self, "it names no half-life"))? {
-            "none" => None,
-            text => Some(text.parse().map_err(|_| damaged_file(self, "its half-life is no number"))?),
+    /// The shop and categories of so many rows each.
+    fn ranking(sizes: &[usize], step: i128) -> Ranking {
+        let item = |category: usize, rank: usize| RankedItem {
+            item_id: format!("item {}", (rank * 7919 + category) % 5_000),
+            score: 1e6 / (rank + category + 1) as f64,
+            sums: Sums { purchases: 3, units: 1_000_000 - rank as i64, amount: step * rank as i128 },
         };
-        Ok(Snapshot { path: self.path(), file, rows, half_life_hours, as_of: self.as_of.clone() })
+        let of_category = |(category, &size): (usize, &usize)| CategoryRanking {
+            category: (category > 0).then(|| format!("Category {category:05}")),
+            window: rules().window,
+            rankable: size as u64 + 5,
+            items: (0..size).map(|rank| item(category, rank)).collect(),
+        };
+        Ranking { categories: sizes.iter().enumerate().map(of_category).collect() }
     }
-}
 
-fn read_pointer(store: &Store) -> Result<Pointer, SnapshotError> {
-    let json = match store.get(POINTER) {
-        Err(error) if error.is_not_found() => return Err(SnapshotError::None),
-        json => json?,
-    };
-    let pointer: Pointer = serde_json::from_slice(&json).map_err(|e| damaged_pointer(e.to_string()))?;
-    if pointer.schema != SCHEMA {
-        let what = format!("its schema is {}, and this program knows {SCHEMA}", pointer.schema);
-        return Err(damaged_pointer(what));
+    fn rows(ranking: &Ranking) -> Vec<RankedRow<'_>> {
+        let groups = Groups::of(ranking, None);
+        (0..groups.len()).flat_map(|group| groups.rows_of(group)).collect()
     }
-    // Else it may lead out of the folder, or be nothing that a disk can name.
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if pointer.file.bytes().all(is_plain) {
-        return Ok(pointer);
+
+    fn published(store: &Store, ranking: &Ranking) -> Snapshot {
+        publish(store, ranking, None, &rules(), &[]).expect("it can be published");
+        Snapshot::current(store).expect("it was published")
     }
-    Err(damaged_pointer(format!("it names `{}`, which is no ranking", harmless(&pointer.file))))
-}
 
-fn damaged_pointer(what: String) -> SnapshotError {
-    SnapshotError::Damaged { file: POINTER.to_owned(), what }
-}
+    /// Changes a byte of the published file, so many from its beginning or, below zero, its end.
+    fn harm(store: &Store, at: i64) {
+        let path = Snapshot::current(store).expect("it was published").path;
+        let mut bytes = store.get(&path).expect("it is there").to_vec();
+        let at = if at < 0 { bytes.len() - at.unsigned_abs() as usize } else { at as usize };
+        bytes[at] ^= 1;
+        store.put(&path, bytes.into()).expect("it can be written");
+    }
 
-fn damaged_file(pointer: &Pointer, what: &str) -> SnapshotError {
-    SnapshotError::Damaged { file: pointer.path(), what: what.to_owned() }
-}
+    fn is_damaged<T>(read: Result<T, SnapshotError>) -> bool {
+        matches!(read, Err(SnapshotError::Damaged { .. }))
+    }
 
-/// How the ranking was made; nothing of when or by whom, so that the same inputs give the same
-/// bytes.
-fn labels(rules: &Rules, event_types: &[String]) -> Vec<(&'static str, String)> {
-    let half_life = rules.decay.half_life_hours().map_or("none".to_owned(), |hours| hours.to_string());
-    let measure = match rules.measure {
-        Measure::Units => "units",
-        Measure::Purchases => "purchases",
-        Measure::Amount => "amount",
-    };
-    vec![
-        ("topsell.schema", SCHEMA.to_string()),
-        ("topsell.as_of", rules.window.as_of().start().to_string()),
-        ("topsell.window_hours", rules.window.hours().to_string()),
-        ("topsell.half_life_hours", half_life),
-        ("topsell.by", measure.to_owned()),
-        ("topsell.event_types", serde_json::json!(event_types).to_string()),
-        ("topsell.top", rules.top.to_string()),
-        ("topsell.min_items", rules.min_items.to_string()),
-        ("topsell.max_lookback_hours", rules.max_lookback_hours.to_string()),
-    ]
+    fn problems(store: &Store) -> usize {
+        check_all(store).expect("the folder can be listed").1.len()
+    }
+
+    /// Rewrites the pointer.
+    fn point(store: &Store, change: impl Fn(&mut serde_json::Map<String, serde_json::Value>)) {
+        let json = store.get(POINTER).expect("there is a pointer");
+        let mut pointer = serde_json::from_slice(&json).expect("a pointer is JSON");
+        change(&mut pointer);
+        let json = serde_json::to_vec(&pointer).expect("it was JSON");
+        store.put(POINTER, json.into()).expect("it can be written");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        #[test]
+        fn what_is_read_by_parts_is_what_was_ranked(
+            sizes in vec(prop_oneof![1..300_usize, 3_000..9_000_usize, 16_380..16_390_usize, Just(40_000)], 1..14),
+            step in prop_oneof![Just(100), Just(10_i128.pow(13)), Just(-10_i128.pow(17))],
+        ) {
+            let (store, _folder) = temporary();
+            let ranking = ranking(&sizes, step);
+            let snapshot = published(&store, &ranking);
+            let whole = Snapshot::checked(&store).expect("it is whole");
+            prop_assert!(matches!((&snapshot.rows, &whole.rows), (Rows::InGroups(_), Rows::Whole(_))));
+            let expected = rows(&ranking);
+            for category in &ranking.categories {
+                let of_category: Vec<&RankedRow<'_>> =
+                    expected.iter().filter(|row| row.category.as_deref() == category.category.as_deref()).collect();
+                let path = category.category.as_deref();
+                let read = snapshot.category(path).expect("it can be read");
+                // `name` and `rankable` among them.
+                prop_assert!(read.iter().eq(of_category), "{path:?}");
+                prop_assert_eq!(read, whole.category(path).expect("it can be read"));
+            }
+            for unknown in ["", "Category", "Category 00001 ", "Z"] {
+                prop_assert_eq!(snapshot.category(Some(unknown)).expect("it can be read"), []);
+            }
+            let leaders = snapshot.leaders().expect("it can be read");
+            let counts: Vec<usize> = leaders.iter().map(|leader| leader.items as usize).collect();
+            prop_assert_eq!(counts, sizes);
+            prop_assert_eq!(leaders, whole.leaders().expect("it can be read"));
+            prop_assert_eq!(problems(&store), 0);
+        }
+    }
+
+    #[test]
+    fn a_category_that_fits_into_a_group_is_read_from_one() {
+        let (store, _folder) = temporary();
+        let ranking = ranking(&[100; 400], 100);
+        let snapshot = published(&store, &ranking);
+        assert_eq!(snapshot.file.groups(), 400 / (ROWS_PER_GROUP / 100) + 1);
+        for category in &ranking.categories {
+            let groups = snapshot.file.groups_of(category.category.as_deref());
+            assert_eq!(groups.expect("there are categories").len(), 1);
+        }
+    }
+
+    #[test]
+    fn damage_is_told_by_whatever_reads_it_and_the_rest_is_still_shown() {
+        let (store, _folder) = temporary();
+        let ranking = ranking(&[10_000; 3], 100);
+        let snapshot = published(&store, &ranking);
+        let ends: Vec<i64> = (0..3).map(|group| snapshot.file.range(group).end as i64 - 1).collect();
+        harm(&store, ends[1]);
+        let snapshot = Snapshot::current(&store).expect("the footer is as it was");
+        for (path, expected) in
+            [(None, false), (Some("Category 00001"), true), (Some("Category 00002"), false)]
+        {
+            assert_eq!(is_damaged(snapshot.category(path)), expected, "{path:?}");
+        }
+        assert!(is_damaged(snapshot.leaders()));
+        assert_eq!(problems(&store), 2, "the file, and that the newest ranking is one of them");
+        // What stands between the rows and the footer is for other engines; no answer is made of it.
+        publish(&store, &ranking, None, &rules(), &[]).expect("it can be published again");
+        harm(&store, ends[2] + 2);
+        let snapshot = Snapshot::current(&store).expect("the footer is as it was");
+        assert_eq!(snapshot.leaders().expect("no group has changed").len(), 3);
+        assert_eq!(problems(&store), 2);
+        for of_footer in [-1, -5, -9, -200] {
+            publish(&store, &ranking, None, &rules(), &[]).expect("it can be published again");
+            harm(&store, of_footer);
+            assert!(is_damaged(Snapshot::current(&store)), "{of_footer}");
+            assert_eq!(problems(&store), 2, "{of_footer}");
+        }
+    }
+
+    #[test]
+    fn without_a_footer_to_go_by_the_whole_file_is_checked() {
+        let (store, _folder) = temporary();
+        let ranking = ranking(&[10_000; 3], 100);
+        let expected = published(&store, &ranking).category(None).expect("it can be read");
+        let shown = || Snapshot::current(&store).and_then(|snapshot| snapshot.category(None));
+        // As pointers were written before groups were hashed.
+        point(&store, |pointer| drop(pointer.remove("footer")));
+        assert_eq!(shown().expect("an older pointer is good"), expected);
+        assert_eq!(problems(&store), 0);
+        harm(&store, 30_000);
+        assert!(is_damaged(shown()));
+        publish(&store, &ranking, None, &rules(), &[]).expect("it can be published again");
+        for wrong in [serde_json::json!(0), serde_json::json!(10), serde_json::json!(u64::MAX)] {
+            point(&store, |pointer| pointer["footer"]["size_bytes"] = wrong.clone());
+            assert_eq!(shown().expect("the file is good"), expected);
+            assert_eq!(problems(&store), 1, "{wrong}");
+        }
+    }
 }

@@ -1,19 +1,20 @@
 //! A file's rows, group by group, from whatever part of the file is at hand.
 
+use std::iter;
 use std::ops::Range;
 
-use arrow::array::{Array, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::array::{Array, AsArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow::datatypes::{Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use bytes::Buf;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowPredicateFn, ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowFilter,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetStatisticsPolicy;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
 
+use crate::columns::coded::keeping_dictionaries;
 use crate::columns::fields::{numbers, texts};
 use crate::columns::parquet_file::{ColumnsError, plain_options};
 use crate::columns::ranking::{HASHES, NAME, RankedRow, hash_of};
@@ -56,7 +57,10 @@ impl RankingFile {
     /// Fails where this is no end of such a file.
     pub fn open(tail: Bytes, size_bytes: u64) -> Result<RankingFile, ColumnsError> {
         let at = size_bytes.saturating_sub(tail.len() as u64);
-        let footer = ArrowReaderMetadata::load(&Part { at, bytes: tail, size_bytes }, plain_options())?;
+        let options = plain_options()
+            .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+            .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+        let footer = ArrowReaderMetadata::load(&Part { at, bytes: tail, size_bytes }, options)?;
         let mut file = RankingFile { footer, size_bytes, hashes: None };
         file.hashes = file.label(HASHES).map(|hashes| hashes.split(' ').map(str::to_owned).collect());
         Ok(file)
@@ -133,23 +137,62 @@ impl RankingFile {
         bytes: Bytes,
         category: Option<&str>,
     ) -> Result<Vec<RankedRow<'static>>, ColumnsError> {
-        let reader = self.reader(group, bytes);
-        // The names are looked at first, and of the other columns only the pages that are needed.
-        let mask = ProjectionMask::columns(reader.parquet_schema(), ["category"]);
-        let asked = category.map(str::to_owned);
-        let is_asked = ArrowPredicateFn::new(mask, move |batch| {
-            let categories = texts(&batch, "category")
-                .map_err(|e| arrow::error::ArrowError::SchemaError(e.to_string()))?;
-            Ok(categories.iter().map(|of_row| Some(of_row == asked.as_deref())).collect::<BooleanArray>())
-        });
-        let mut rows = Vec::new();
-        for batch in reader.with_row_filter(RowFilter::new(vec![Box::new(is_asked)])).build()? {
+        let rows_of = self.rows_of(group, bytes.clone(), category)?;
+        let mut rows = Vec::with_capacity(rows_of.len());
+        let selection = RowSelection::from_consecutive_ranges(iter::once(rows_of), self.rows_in(group));
+        let reader = self.reader(group, bytes).with_row_selection(selection);
+        // What is known already is not read again.
+        let is_known = |name: &str| name == "category" || (name == NAME && !self.has_names());
+        let names = reader.parquet_schema().columns().iter().map(|column| column.name());
+        let others: Vec<&str> = names.filter(|name| !is_known(name)).collect();
+        let mask = ProjectionMask::columns(reader.parquet_schema(), others);
+        for batch in reader.with_projection(mask).build()? {
             let batch = Columns::of(&batch?)?;
             for at in 0..batch.rank.len() {
-                rows.push(batch.row(at)?.into_owned());
+                let category = category.map(Into::into);
+                rows.push(RankedRow { category, ..batch.row(at)? }.into_owned());
             }
         }
         Ok(rows)
+    }
+
+    /// Returns which rows of a group are a category's; they lie side by side.
+    fn rows_of(
+        &self,
+        group: usize,
+        bytes: Bytes,
+        category: Option<&str>,
+    ) -> Result<Range<usize>, ColumnsError> {
+        // By the file's own dictionary, so that a path is looked at once and not for each row.
+        let schema = keeping_dictionaries(self.footer.schema(), &["category"]);
+        let footer = ArrowReaderMetadata::try_new(
+            self.footer.metadata().clone(),
+            plain_options().with_schema(schema),
+        )?;
+        let mask = ProjectionMask::columns(footer.parquet_schema(), ["category"]);
+        let mut found = 0..0;
+        let mut before = 0;
+        for batch in self.reader_by(footer, group, bytes).with_projection(mask).build()? {
+            let batch = batch?;
+            let column = batch.column(0).as_dictionary_opt::<Int32Type>();
+            let column = column.ok_or(ColumnsError::Column("category"))?;
+            let paths = column.values().as_string_opt::<i32>().ok_or(ColumnsError::Column("category"))?;
+            let asked = match category {
+                Some(path) => paths.iter().position(|known| known == Some(path)),
+                None => None,
+            };
+            if category.is_none() || asked.is_some() {
+                let is_asked = |at: &usize| column.key(*at) == asked;
+                let first = (0..column.len()).find(is_asked);
+                let last = (0..column.len()).rfind(is_asked);
+                if let Some((first, last)) = first.zip(last) {
+                    let first = if found.is_empty() { before + first } else { found.start };
+                    found = first..before + last + 1;
+                }
+            }
+            before += column.len();
+        }
+        Ok(found)
     }
 
     /// Hands over every row of a group, whose bytes are given.
@@ -210,17 +253,30 @@ impl RankingFile {
         self.footer.parquet_schema().columns().iter().position(|column| column.name() == name)
     }
 
+    fn rows_in(&self, group: usize) -> usize {
+        usize::try_from(self.footer.metadata().row_group(group).num_rows()).unwrap_or(0)
+    }
+
     fn reader(&self, group: usize, bytes: Bytes) -> ParquetRecordBatchReaderBuilder<Part> {
+        self.reader_by(self.footer.clone(), group, bytes)
+    }
+
+    fn reader_by(
+        &self,
+        footer: ArrowReaderMetadata,
+        group: usize,
+        bytes: Bytes,
+    ) -> ParquetRecordBatchReaderBuilder<Part> {
         let part = Part { at: self.range(group).start, bytes, size_bytes: self.size_bytes };
-        ParquetRecordBatchReaderBuilder::new_with_metadata(part, self.footer.clone())
+        ParquetRecordBatchReaderBuilder::new_with_metadata(part, footer)
             .with_row_groups(vec![group])
             .with_batch_size(ROWS_PER_BATCH)
     }
 }
 
-/// A batch's columns.
+/// A batch's columns, some of which may not have been asked for.
 struct Columns {
-    category: StringArray,
+    category: Option<StringArray>,
     rank: PrimitiveArray<Int32Type>,
     item_id: StringArray,
     name: Option<StringArray>,
@@ -235,11 +291,12 @@ struct Columns {
 
 impl Columns {
     fn of(batch: &RecordBatch) -> Result<Columns, ColumnsError> {
+        let texts_if_read = |name| batch.column_by_name(name).map(|_| texts(batch, name)).transpose();
         Ok(Columns {
-            category: texts(batch, "category")?,
+            category: texts_if_read("category")?,
             rank: numbers(batch, "rank")?,
             item_id: texts(batch, "item_id")?,
-            name: batch.column_by_name(NAME).map(|_| texts(batch, NAME)).transpose()?,
+            name: texts_if_read(NAME)?,
             score: numbers(batch, "score")?,
             units: numbers(batch, "units")?,
             purchases: numbers(batch, "purchases")?,
@@ -250,13 +307,15 @@ impl Columns {
         })
     }
 
-    fn row(&self, at: usize) -> Result<RankedRow<'_>, ColumnsError> {
-        let name = self.name.as_ref().filter(|name| name.is_valid(at));
+    fn row<'a>(&'a self, at: usize) -> Result<RankedRow<'a>, ColumnsError> {
+        let text = |column: &'a Option<StringArray>| {
+            column.as_ref().filter(|texts| texts.is_valid(at)).map(|texts| texts.value(at).into())
+        };
         Ok(RankedRow {
-            category: self.category.is_valid(at).then(|| self.category.value(at).into()),
+            category: text(&self.category),
             rank: self.rank.value(at),
             item_id: self.item_id.value(at).into(),
-            name: name.map(|name| name.value(at).into()),
+            name: text(&self.name),
             score: self.score.value(at),
             sums: Sums {
                 purchases: self.purchases.value(at),

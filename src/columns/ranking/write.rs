@@ -24,7 +24,7 @@ use crate::columns::ranking::{HASHES, NAME, RankedRow, hash_of};
 /// Rows of a group at most: an answer reads and checks one, and the footer grows by each.
 pub const ROWS_PER_GROUP: usize = 16_384;
 /// Rows of a page: an answer unpacks one or two of each column.
-const ROWS_PER_PAGE: usize = 4_096;
+const ROWS_PER_PAGE: usize = 8_192;
 /// Digits of an amount that a 64-bit integer holds.
 const SHORT_DIGITS: u8 = 18;
 const LONG_DIGITS: u8 = 38;
@@ -112,6 +112,11 @@ fn properties(digits: u8, labels: &[(&str, String)]) -> WriterProperties {
         properties = properties
             .set_column_dictionary_enabled(column.into(), false)
             .set_column_encoding(column.into(), encoding);
+    }
+    // These are runs of equal values, which are short as they are; to unpack them would take a
+    // reader longer than to read them.
+    for column in ["window_from", "window_to", "rankable"] {
+        properties = properties.set_column_compression(column.into(), Compression::UNCOMPRESSED);
     }
     properties.build()
 }

@@ -1,0 +1,125 @@
+//! A ranking into the lake: the file, a check of it as it lies on disk, and the pointer last.
+
+use hashbrown::HashMap;
+use rayon::prelude::*;
+
+use crate::columns::encode_ranking;
+use crate::rank::{Measure, Ranking, Rules};
+use crate::snapshot::groups::Groups;
+use crate::snapshot::pointer::{Footer, POINTER, Pointer, SCHEMA, damaged_file};
+use crate::snapshot::{FOLDER, SnapshotError};
+use crate::store::Store;
+
+/// What has been published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Path below the lake.
+    pub file: String,
+    pub size_bytes: u64,
+    pub categories: u64,
+    pub rows: u64,
+    /// How many of the rows tell the item's name, where names were given.
+    pub named: Option<u64>,
+}
+
+/// Publishes a ranking: the file, a check of it as it lies on disk, and the pointer last.
+///
+/// The same ranking and names by the same rules give the same bytes.
+///
+/// # Errors
+/// [`SnapshotError::Empty`] where nothing ranked; otherwise fails where the disk does. The
+/// pointer then names what it named before.
+pub fn publish(
+    store: &Store,
+    ranking: &Ranking,
+    names: Option<&HashMap<&str, String>>,
+    rules: &Rules,
+    event_types: &[String],
+) -> Result<Published, SnapshotError> {
+    let groups = Groups::of(ranking, names);
+    if groups.rows() == 0 {
+        return Err(SnapshotError::Empty);
+    }
+    let as_of = rules.window.as_of().start().to_string();
+    let encoded = encode_ranking(
+        groups.len(),
+        |group| groups.rows_of(group).collect(),
+        groups.largest_amount(),
+        &labels(rules, event_types),
+    );
+    let encoded = encoded.map_err(|source| SnapshotError::Columns { file: FOLDER.to_owned(), source })?;
+    let hash = blake3::hash(&encoded.bytes).to_hex().to_string();
+    let name = format!("{}-{}.parquet", as_of.replace(":00:00Z", "Z"), &hash[..16]);
+    let file = format!("{FOLDER}/{name}");
+    store.put(&file, encoded.bytes.clone())?;
+    let footer = &encoded.bytes[encoded.footer_at..];
+    let pointer = Pointer {
+        schema: SCHEMA,
+        file: name,
+        blake3: hash,
+        size_bytes: encoded.bytes.len() as u64,
+        rows: groups.rows(),
+        as_of,
+        footer: Some(Footer {
+            size_bytes: footer.len() as u64,
+            blake3: blake3::hash(footer).to_hex().to_string(),
+        }),
+    };
+    drop(encoded);
+    check_written(store, &pointer, &groups)?;
+    let mut json = serde_json::to_vec(&pointer).expect("a pointer is plain texts and numbers");
+    json.push(b'\n');
+    store.put(POINTER, json.into())?;
+    Ok(Published {
+        file,
+        size_bytes: pointer.size_bytes,
+        categories: ranking.categories.len() as u64,
+        rows: pointer.rows,
+        named: names.map(|_| groups.named()),
+    })
+}
+
+/// Reads a file back from the disk, as a whole and by groups, and compares every row.
+fn check_written(store: &Store, pointer: &Pointer, groups: &Groups<'_>) -> Result<(), SnapshotError> {
+    let damaged = || damaged_file(pointer, "it reads otherwise than it was written");
+    let bytes = store.get(&pointer.path())?;
+    let by_groups = pointer.footer_of(&bytes).ok_or_else(damaged)?;
+    by_groups.map_err(|e| damaged_file(pointer, &e.to_string()))?;
+    let written = pointer.open_whole(bytes)?;
+    if written.file.groups() != groups.len() {
+        return Err(damaged());
+    }
+    (0..groups.len()).into_par_iter().try_for_each(|group| {
+        let bytes = written.group(group)?;
+        if !written.file.is_whole(group, &bytes) {
+            return Err(damaged());
+        }
+        let mut expected = groups.rows_of(group);
+        let mut is_same = true;
+        let read = written.file.each_row(group, bytes, &mut |row| is_same &= expected.next() == Some(row));
+        read.map_err(|e| damaged_file(pointer, &e.to_string()))?;
+        if is_same && expected.next().is_none() { Ok(()) } else { Err(damaged()) }
+    })
+}
+
+/// How the ranking was made; nothing of when or by whom, so that the same inputs give the same
+/// bytes.
+fn labels(rules: &Rules, event_types: &[String]) -> Vec<(&'static str, String)> {
+    let half_life = rules.decay.half_life_hours().map_or("none".to_owned(), |hours| hours.to_string());
+    let measure = match rules.measure {
+        Measure::Units => "units",
+        Measure::Purchases => "purchases",
+        Measure::Amount => "amount",
+    };
+    vec![
+        ("topsell.schema", SCHEMA.to_string()),
+        ("topsell.as_of", rules.window.as_of().start().to_string()),
+        ("topsell.window_hours", rules.window.hours().to_string()),
+        ("topsell.half_life_hours", half_life),
+        ("topsell.by", measure.to_owned()),
+        ("topsell.event_types", serde_json::json!(event_types).to_string()),
+        ("topsell.top", rules.top.to_string()),
+        ("topsell.min_items", rules.min_items.to_string()),
+        ("topsell.max_lookback_hours", rules.max_lookback_hours.to_string()),
+    ]
+}
