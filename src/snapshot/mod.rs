@@ -196,7 +196,11 @@ mod tests {
         let item = |category: usize, rank: usize| RankedItem {
             item_id: format!("item {}", (rank * 7919 + category) % 5_000),
             score: 1e6 / (rank + category + 1) as f64,
-            sums: Sums { purchases: 3, units: 1_000_000 - rank as i64, amount: step * rank as i128 },
+            sums: Sums {
+                purchases: 3,
+                units: i64::try_from(1_000_000 - rank).expect("ranks are small"),
+                amount: step * rank as i128,
+            },
         };
         let of_category = |(category, &size): (usize, &usize)| CategoryRanking {
             category: (category > 0).then(|| format!("Category {category:05}")),
@@ -218,15 +222,15 @@ mod tests {
     }
 
     /// Changes a byte of the published file, so many from its beginning or, below zero, its end.
-    fn harm(store: &Store, at: i64) {
+    fn harm(store: &Store, at: isize) {
         let path = Snapshot::current(store).expect("it was published").path;
         let mut bytes = store.get(&path).expect("it is there").to_vec();
-        let at = if at < 0 { bytes.len() - at.unsigned_abs() as usize } else { at as usize };
+        let at = if at < 0 { bytes.len() - at.unsigned_abs() } else { at.unsigned_abs() };
         bytes[at] ^= 1;
         store.put(&path, bytes.into()).expect("it can be written");
     }
 
-    fn is_damaged<T>(read: Result<T, SnapshotError>) -> bool {
+    fn is_damaged<T>(read: &Result<T, SnapshotError>) -> bool {
         matches!(read, Err(SnapshotError::Damaged { .. }))
     }
 
@@ -294,15 +298,16 @@ mod tests {
         let (store, _folder) = temporary();
         let ranking = ranking(&[10_000; 3], 100);
         let snapshot = published(&store, &ranking);
-        let ends: Vec<i64> = (0..3).map(|group| snapshot.file.range(group).end as i64 - 1).collect();
+        let last = |group| isize::try_from(snapshot.file.range(group).end - 1).expect("the file is small");
+        let ends = [0, 1, 2].map(last);
         harm(&store, ends[1]);
         let snapshot = Snapshot::current(&store).expect("the footer is as it was");
         for (path, expected) in
             [(None, false), (Some("Category 00001"), true), (Some("Category 00002"), false)]
         {
-            assert_eq!(is_damaged(snapshot.category(path)), expected, "{path:?}");
+            assert_eq!(is_damaged(&snapshot.category(path)), expected, "{path:?}");
         }
-        assert!(is_damaged(snapshot.leaders()));
+        assert!(is_damaged(&snapshot.leaders()));
         assert_eq!(problems(&store), 2, "the file, and that the newest ranking is one of them");
         // What stands between the rows and the footer is for other engines; no answer is made of it.
         publish(&store, &ranking, None, &rules(), &[]).expect("it can be published again");
@@ -313,7 +318,7 @@ mod tests {
         for of_footer in [-1, -5, -9, -200] {
             publish(&store, &ranking, None, &rules(), &[]).expect("it can be published again");
             harm(&store, of_footer);
-            assert!(is_damaged(Snapshot::current(&store)), "{of_footer}");
+            assert!(is_damaged(&Snapshot::current(&store)), "{of_footer}");
             assert_eq!(problems(&store), 2, "{of_footer}");
         }
     }
@@ -329,7 +334,7 @@ mod tests {
         assert_eq!(shown().expect("an older pointer is good"), expected);
         assert_eq!(problems(&store), 0);
         harm(&store, 30_000);
-        assert!(is_damaged(shown()));
+        assert!(is_damaged(&shown()));
         publish(&store, &ranking, None, &rules(), &[]).expect("it can be published again");
         for wrong in [serde_json::json!(0), serde_json::json!(10), serde_json::json!(u64::MAX)] {
             point(&store, |pointer| pointer["footer"]["size_bytes"] = wrong.clone());

@@ -14,7 +14,9 @@
 //! | `rankable` | INT64: items the category could have ranked | dictionary |
 //!
 //! Item ids and the low bytes of scores are close to random. A dictionary of such values makes them
-//! longer; bytes of one place side by side are as short as they can be.
+//! longer; bytes of one place side by side are as short as they can be. Where at least half of a
+//! group's scores are those of other rows, as in a shop that sells little, `score` and `amount` have
+//! dictionaries in that group.
 //!
 //! A row group holds whole categories, as many as fit into [`ROWS_PER_GROUP`] rows; a category
 //! larger than that has groups of its own. So one category is read from one group, and the footer,

@@ -8,6 +8,7 @@ use arrow::array::{
     TimestampMicrosecondBuilder,
 };
 use bytes::Bytes;
+use hashbrown::HashSet;
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowRowGroupWriterFactory, ArrowWriter, ArrowWriterOptions, compute_leaves,
 };
@@ -58,15 +59,25 @@ pub fn encode_ranking<'a>(
         false => LONG_DIGITS,
     };
     let unwritable = |e: ParquetError| ColumnsError::Unwritable(e.to_string());
-    let options =
-        ArrowWriterOptions::new().with_properties(properties(digits, labels)).with_skip_arrow_metadata(true);
-    let schema = batch(&[], digits)?.schema();
-    let writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options).map_err(unwritable)?;
-    let (mut file, columns) = writer.into_serialized_writer().map_err(unwritable)?;
-    let encoded: Result<Vec<_>, ColumnsError> = (0..groups)
-        .into_par_iter()
-        .map(|group| encode_group(group, &rows_of(group), digits, &columns))
-        .collect();
+    let writer = |scores| {
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties(digits, scores, labels))
+            .with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(Vec::new(), batch(&[], digits)?.schema(), options);
+        writer.and_then(ArrowWriter::into_serialized_writer).map_err(unwritable)
+    };
+    let (mut file, for_apart) = writer(Scores::Apart)?;
+    // Only how it would write a group's columns is of use.
+    let (_, for_repeated) = writer(Scores::Repeated)?;
+    let encode = |group: usize| {
+        let rows = rows_of(group);
+        let columns = match Scores::of(&rows) {
+            Scores::Apart => &for_apart,
+            Scores::Repeated => &for_repeated,
+        };
+        encode_group(group, &rows, digits, columns)
+    };
+    let encoded: Result<Vec<_>, ColumnsError> = (0..groups).into_par_iter().map(encode).collect();
     let mut ranges: Vec<Range<usize>> = Vec::with_capacity(groups);
     for chunks in encoded? {
         let from = file.bytes_written();
@@ -85,7 +96,23 @@ pub fn encode_ranking<'a>(
     Ok(EncodedRanking { bytes: bytes.into(), footer_at })
 }
 
-fn properties(digits: u8, labels: &[(&str, String)]) -> WriterProperties {
+/// How a group's scores are.
+#[derive(Clone, Copy)]
+enum Scores {
+    /// Most are of one row alone.
+    Apart,
+    /// Most are of several rows: of items that sold as often, or in several categories.
+    Repeated,
+}
+
+impl Scores {
+    fn of(rows: &[RankedRow<'_>]) -> Scores {
+        let distinct: HashSet<u64> = rows.iter().map(|row| row.score.to_bits()).collect();
+        if distinct.len() <= rows.len() / 2 { Scores::Repeated } else { Scores::Apart }
+    }
+}
+
+fn properties(digits: u8, scores: Scores, labels: &[(&str, String)]) -> WriterProperties {
     let labels = labels.iter().map(|(name, value)| KeyValue::new((*name).to_owned(), value.clone()));
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
@@ -112,6 +139,11 @@ fn properties(digits: u8, labels: &[(&str, String)]) -> WriterProperties {
         properties = properties
             .set_column_dictionary_enabled(column.into(), false)
             .set_column_encoding(column.into(), encoding);
+    }
+    if matches!(scores, Scores::Repeated) {
+        for column in ["score", "amount"] {
+            properties = properties.set_column_dictionary_enabled(column.into(), true);
+        }
     }
     // These are runs of equal values, which are short as they are; to unpack them would take a
     // reader longer than to read them.
