@@ -47,7 +47,15 @@ def against(what, ours, task, kind, must, aim):
     if best:
         name, theirs = best
         word = {"cpu": "CPU", "wall": "wall"}[kind]
-        yield Bar(f"{what}, {word}", seconds(ours[kind]), f"{seconds(theirs)} ({name})", ours[kind] / theirs, "×", must, aim)
+        yield Bar(
+            f"{what}, {word}",
+            seconds(ours[kind]),
+            f"{seconds(theirs)} ({name})",
+            ours[kind] / theirs,
+            "×",
+            must,
+            aim,
+        )
 
 
 def of_rankings(name, section):
@@ -57,18 +65,43 @@ def of_rankings(name, section):
     yield from against(f"{name}: ranking again; peers on raw", again, raw, "cpu", 1 / 5, 1 / 20)
     yield from against(f"{name}: ranking again; peers on our sums", again, rollups, "cpu", 1 / 2, 1 / 5)
     hour, full = section["one_more_hour"]["cpu"], section["steps"]["rank"]["cpu"]
-    yield Bar(f"{name}: one more hour, to a full ranking of the sums, CPU", seconds(hour), seconds(full), hour / full, "×", 1 / 5, 1 / 20)
+    yield Bar(
+        f"{name}: one more hour, to a full ranking of the sums, CPU",
+        seconds(hour),
+        seconds(full),
+        hour / full,
+        "×",
+        1 / 5,
+        1 / 20,
+    )
     shown = section["show"]["median_ms"]
     yield Bar(f"{name}: show, cold process", f"{shown:.1f} ms", "", shown, " ms", 10, 3)
     sizes = section["sizes"]
     for part, must, aim in (("rollup", 5, 2), ("snapshot", 16, 10)):
         bytes_, rows = sizes[f"{part}_bytes"], sizes[f"{part}_rows"]
-        yield Bar(f"{name}: size of a row of the {part}", f"{size(bytes_)}, {rows:,} rows", "", bytes_ / rows, " B", must, aim)
+        yield Bar(
+            f"{name}: size of a row of the {part}",
+            f"{size(bytes_)}, {rows:,} rows",
+            "",
+            bytes_ / rows,
+            " B",
+            must,
+            aim,
+        )
     ranked = max(taken["peak_bytes"] for taken in (first, again))
     yield Bar(f"{name}: memory, rank", size(ranked), "", ranked / MIB, " MiB", 2048, 1024)
     for step in ("ingest", "first ranking", "rank again"):
         one, two = (section["threads"][f"{step}, {number}"]["wall"] for number in (1, 2))
-        yield Bar(f"{name}: one thread to two, {step}, wall", f"{seconds(one)} to {seconds(two)}", "", one / two, "×", 1.7, 1.9, True)
+        yield Bar(
+            f"{name}: one thread to two, {step}, wall",
+            f"{seconds(one)} to {seconds(two)}",
+            "",
+            one / two,
+            "×",
+            1.7,
+            1.9,
+            True,
+        )
 
 
 def of_ingest(name, section, must, aim):
@@ -89,14 +122,31 @@ def bars(sections):
         yield from of_ingest("flat", sections["flat"], 1, 1 / 2)
     if "XL" in sections:
         taken = sections["XL"]["tasks"]["rank_sums"]["topsell"]
-        yield Bar("XL: ranking, from sums written straight into `rollups`", seconds(taken["wall"]), "", taken["wall"], " s", 120, 30)
+        yield Bar(
+            "XL: ranking, from sums written straight into `rollups`",
+            seconds(taken["wall"]),
+            "",
+            taken["wall"],
+            " s",
+            120,
+            30,
+        )
         yield Bar("XL: its memory", size(taken["peak_bytes"]), "", taken["peak_bytes"] / GIB, " GiB", 8, 4)
-    peaks = [(section["steps"]["ingest"]["peak_bytes"], name) for name, section in sections.items() if "steps" in section]
-    peaks += [(section["tasks"]["partition"]["topsell"]["peak_bytes"], name) for name, section in sections.items()
-              if "partition" in section.get("tasks", {})]
+    peaks = [
+        (section["steps"]["ingest"]["peak_bytes"], name)
+        for name, section in sections.items()
+        if "steps" in section
+    ]
+    peaks += [
+        (section["tasks"]["partition"]["topsell"]["peak_bytes"], name)
+        for name, section in sections.items()
+        if "partition" in section.get("tasks", {})
+    ]
     if peaks:
         peak, name = max(peaks)
-        yield Bar(f"memory, ingest of any size (most at {name})", size(peak), "", peak / MIB, " MiB", 512, 256)
+        yield Bar(
+            f"memory, ingest of any size (most at {name})", size(peak), "", peak / MIB, " MiB", 512, 256
+        )
     if small and large:
         for step in ("ingest", "first ranking", "rank again"):
             few, many = (cost(section, step) for section in (small, large))

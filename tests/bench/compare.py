@@ -80,18 +80,26 @@ def rankings(ours, theirs):
 def partitions(folder):
     """Per category, date and hour: rows, paths, quantity and amount."""
     types = "{'category': VARCHAR, 'date': DATE, 'hour': INTEGER}"
-    return duckdb.connect().execute(f"""
+    return (
+        duckdb.connect()
+        .execute(f"""
         SELECT category, date, "hour", count(*), sum(len(categories)), sum(quantity), sum(amount)::DECIMAL(38, 4)
         FROM read_parquet('{folder}/category=*/date=*/hour=*/*.parquet',
             hive_partitioning = true, hive_types = {types})
-        GROUP BY ALL ORDER BY ALL""").fetchall()
+        GROUP BY ALL ORDER BY ALL""")
+        .fetchall()
+    )
 
 
 def units(path):
     """Per leaf and day: rows and units."""
-    return duckdb.connect().execute(f"""
+    return (
+        duckdb.connect()
+        .execute(f"""
         SELECT leaf::VARCHAR, day, count(*), sum(units)::BIGINT FROM read_parquet('{path}')
-        GROUP BY ALL ORDER BY ALL""").fetchall()
+        GROUP BY ALL ORDER BY ALL""")
+        .fetchall()
+    )
 
 
 def same(ours, theirs):

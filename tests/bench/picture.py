@@ -29,7 +29,9 @@ WIDTH, LABELS, ROOM = 760, 110, 150
 
 
 def text(x, y, words, kind="", anchor="start"):
-    return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">{escape(str(words))}</text>'
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">{escape(str(words))}</text>'
+    )
 
 
 def svg(height, parts, described):
@@ -56,7 +58,9 @@ def bars(results):
                     parts.append(text(LABELS, y + 13, task[name]["failed"], "quiet"))
                 else:
                     long = max(finished[name] / longest * (WIDTH - LABELS - ROOM), 1)
-                    parts.append(f'<rect x="{LABELS}" y="{y + 2}" width="{long:.1f}" height="14" rx="2" class="{kind}"/>')
+                    parts.append(
+                        f'<rect x="{LABELS}" y="{y + 2}" width="{long:.1f}" height="14" rx="2" class="{kind}"/>'
+                    )
                     ratio = f"  {finished[name] / ours:.1f}×" if ours and name != "topsell" else ""
                     parts.append(text(LABELS + long + 6, y + 13, f"{finished[name]:.2f} s{ratio}", "quiet"))
                 y += 20
@@ -86,10 +90,10 @@ def growth(results):
     for power in range(low, high + 1):
         _, y = place(xs[0], power)
         parts.append(f'<line x1="{left}" x2="{WIDTH - ROOM}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
-        parts.append(text(left - 8, y + 4, f"{10.0 ** power:g} s", "quiet", "end"))
+        parts.append(text(left - 8, y + 4, f"{10.0**power:g} s", "quiet", "end"))
     for x in xs:
         across, y = place(x, low)
-        parts.append(text(across, y + 22, f"{10 ** x / 1e6:g} million", "quiet", "middle"))
+        parts.append(text(across, y + 22, f"{10**x / 1e6:g} million", "quiet", "middle"))
     for color, (step, points) in zip(LINES, series.items()):
         at = [place(math.log10(x), math.log10(y)) for x, y in points]
         joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in at)

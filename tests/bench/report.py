@@ -18,10 +18,19 @@ def table(head, rows):
     widths = [max(len(str(row[at])) for row in [head, *rows]) for at in range(len(head))]
 
     def line(row):
-        cells = [f"{cell:<{width}}" if at == 0 else f"{cell:>{width}}" for at, (cell, width) in enumerate(zip(row, widths))]
+        cells = [
+            f"{cell:<{width}}" if at == 0 else f"{cell:>{width}}"
+            for at, (cell, width) in enumerate(zip(row, widths))
+        ]
         return "| " + " | ".join(cells) + " |"
 
-    rule = "|" + "|".join("-" * (width + 2) if at == 0 else "-" * (width + 1) + ":" for at, width in enumerate(widths)) + "|"
+    rule = (
+        "|"
+        + "|".join(
+            "-" * (width + 2) if at == 0 else "-" * (width + 1) + ":" for at, width in enumerate(widths)
+        )
+        + "|"
+    )
     return "\n".join([line(head), rule, *map(line, rows)])
 
 
@@ -34,7 +43,9 @@ def bar_table(sections):
     for bar in bars(sections):
         sign = "≥" if bar.more_is_better else "≤"
         limits = [f"{sign} {number(limit)}{bar.unit}" for limit in (bar.must, bar.aim)]
-        rows.append([bar.what, bar.ours, bar.best, f"{number(bar.value)}{bar.unit}", *limits, bar.verdict()])
+        rows.append(
+            [bar.what, bar.ours, bar.best, f"{number(bar.value)}{bar.unit}", *limits, bar.verdict()]
+        )
     return table(["what", "ours", "best peer, or base", "figure", "must", "aim", "reached"], rows)
 
 
@@ -56,7 +67,11 @@ def task_table(sections, kind):
             ratio = ""
             if "topsell" in task and kind != "peak_bytes" and best_peer(task, kind):
                 ratio = f"{best_peer(task, kind)[1] / task['topsell'][kind]:.1f}×"
-            row = [f"{section_name}: {TASKS[task_name]}", *(cell(task, name, kind) for name in names), ratio]
+            row = [
+                f"{section_name}: {TASKS[task_name]}",
+                *(cell(task, name, kind) for name in names),
+                ratio,
+            ]
             rows.append(row if kind != "peak_bytes" else row[:-1])
     head = ["", *names, "best peer / ours"]
     return table(head if kind != "peak_bytes" else head[:-1], rows)
@@ -68,36 +83,87 @@ def growth_table(sections):
         section = sections.get(name)
         if section:
             workload, steps, sizes = section["workload"], section["steps"], section["sizes"]
-            rows.append([
-                f"{workload['purchases']:,}",
-                f"{workload['items']:,}",
-                f"{workload['leaves']:,}",
-                *(f"{seconds(steps[step]['cpu'])}, {size(steps[step]['peak_bytes'])}" for step in steps),
-                *(size(sizes[f"{part}_bytes"]) for part in ("event", "rollup", "snapshot")),
-            ])
-    head = ["purchases", "items", "leaves", "ingest", "rollup", "rank", "rank again", "events", "rollups", "snapshot"]
+            rows.append(
+                [
+                    f"{workload['purchases']:,}",
+                    f"{workload['items']:,}",
+                    f"{workload['leaves']:,}",
+                    *(
+                        f"{seconds(steps[step]['cpu'])}, {size(steps[step]['peak_bytes'])}"
+                        for step in steps
+                    ),
+                    *(size(sizes[f"{part}_bytes"]) for part in ("event", "rollup", "snapshot")),
+                ]
+            )
+    head = [
+        "purchases",
+        "items",
+        "leaves",
+        "ingest",
+        "rollup",
+        "rank",
+        "rank again",
+        "events",
+        "rollups",
+        "snapshot",
+    ]
     return table(head, rows)
 
 
-def markdown(results):
-    sections, machine = results["sections"], results["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    runs = ", ".join(f"{name} {section['date']} ({section['runs']} runs)" for name, section in sections.items())
-    shown = [f"{name}: {section['show']['median_ms']:.1f} ms, 99 of 100 below {section['show']['p99_ms']:.1f} ms, "
-             f"a process that does nothing {section['show']['empty_process_ms']:.1f} ms"
-             for name, section in sections.items() if "show" in section]
-    parts = [
-        f"{machine['processors']} processors ({machine['model']}), {size(machine['memory_bytes'])} of memory, {machine['system']}. {versions}.",
-        f"Medians of runs in turn: {runs}. Files stay in the page cache; ours are synced to disk, the peers' are not. "
-        "A peer's start and imports are left out, ours are not. Limits: 8 GiB, 15 minutes.",
-        "## Bars", bar_table(sections),
-        "## CPU seconds", task_table(sections, "cpu"),
-        "## Wall seconds", task_table(sections, "wall"),
-        "## Peak memory", task_table(sections, "peak_bytes"),
-        "An asterisk marks a peer that ran once, to find the best one. Peers rank leaves and the shop, ours every level. "
-        "XL's sums are written straight into `rollups`, without the events they would be the sums of.",
-        "## Growth: CPU seconds and peak memory of each step, bytes on disk", growth_table(sections),
+HOW = """\
+Medians of runs in turn. Files stay in the page cache for everyone; what we write is synced to disk,
+what the peers write is not; a peer's start and imports are left out, ours are not. Limits: 8 GiB, 15
+minutes. Peers rank leaf paths and the whole shop, we every level.\
+"""
+NOTES = """\
+An asterisk marks a peer that ran once, to find the best one. XL's sums are written straight into
+`rollups`, without the events that they would be the sums of.\
+"""
+
+
+def environment(results):
+    machine = results["machine"]
+    versions = [f"{name} {version}" for name, version in results["versions"].items()]
+    memory = size(machine["memory_bytes"])
+    words = [
+        f"{machine['processors']} processors",
+        machine["model"],
+        f"{memory} of memory",
+        machine["system"],
     ]
-    if shown:
-        parts += ["`show` of one category: " + "; ".join(shown) + "."]
+    dates = [f"{name} {one['date']}, {one['runs']} runs" for name, one in results["sections"].items()]
+    return f"{', '.join(words)}. {', '.join(versions)}. {'; '.join(dates)}."
+
+
+def shown(sections):
+    """How long `show` takes, beside a process that does nothing."""
+    for name, section in sections.items():
+        if "show" in section:
+            median, most, nothing = (
+                section["show"][key] for key in ("median_ms", "p99_ms", "empty_process_ms")
+            )
+            yield (
+                f"`show` of one category of {name}: {median:.1f} ms, 99 of 100 below {most:.1f} ms; "
+                f"a process that does nothing {nothing:.1f} ms."
+            )
+
+
+def markdown(results):
+    sections = results["sections"]
+    parts = [
+        environment(results),
+        HOW,
+        "## Bars",
+        bar_table(sections),
+        "## CPU seconds",
+        task_table(sections, "cpu"),
+        "## Wall seconds",
+        task_table(sections, "wall"),
+        "## Peak memory",
+        task_table(sections, "peak_bytes"),
+        NOTES,
+        *shown(sections),
+        "## Growth: CPU seconds and peak memory of each step, bytes on disk",
+        growth_table(sections),
+    ]
     return "\n\n".join(parts) + "\n"

@@ -46,21 +46,29 @@ def middle(bench):
     workload, folder = bench.at("S")
     logs = made.logs(bench.binary, workload, folder)
     hourly = made.hourly_parquet(workload, logs, folder)
+    ndjson = made.logs(bench.binary, workload, folder, "ndjson")
     ours = bench.ours(folder)
     ours.ingest_anew(logs)
     ours.rank()
     sources = {"rank_raw": hourly, "rank_rollups": ours.lake, "units": hourly, "partition": logs}
     checks = {task: checked(bench, task, source, folder, ours) for task, source in sources.items()}
-    tasks = {
-        "partition": peers_and(bench, "partition", logs, folder, checks, lambda: ours.ingest_anew(logs)),
-        "rank_raw": peers_and(bench, "rank_raw", hourly, folder, checks, ours.first_ranking),
-        "rank_rollups": peers_and(bench, "rank_rollups", ours.lake, folder, checks, ours.rank),
-        "units": peers_and(bench, "units", hourly, folder, checks),
-    }
-    ndjson = made.logs(bench.binary, workload, folder, "ndjson")
     say("  ours, of NDJSON")
-    tasks["ingest_ndjson"] = in_turn(bench.runs, {"topsell": lambda: ours.ingest_anew(ndjson)})
-    return {"workload": described(workload, logs), "tasks": tasks, **steps(bench, ours, logs), **ours_alone(bench, ours, logs)}
+    tasks = {"ingest_ndjson": in_turn(bench.runs, {"topsell": lambda: ours.ingest_anew(ndjson)})}
+    works = {
+        "partition": lambda: ours.ingest_anew(logs),
+        "rank_raw": ours.first_ranking,
+        "rank_rollups": ours.rank,
+        "units": None,
+    }
+    for task, work in works.items():
+        tasks[task] = peers_and(bench, task, sources[task], folder, checks, work)
+    ingested = tasks["partition"]["topsell"]
+    return {
+        "workload": described(workload, logs),
+        "tasks": tasks,
+        **steps(bench, ours, logs, ingested),
+        **ours_alone(bench, ours, logs),
+    }
 
 
 def large(bench):
@@ -71,13 +79,18 @@ def large(bench):
     ours = bench.ours(folder)
     ours.ingest_anew(logs)
     ours.rank()
-    checks = {task: checked(bench, task, source, folder, ours) for task, source in
-              {"rank_raw": hourly, "rank_rollups": ours.lake}.items()}
+    sources = {"rank_raw": hourly, "rank_rollups": ours.lake}
+    checks = {task: checked(bench, task, source, folder, ours) for task, source in sources.items()}
     tasks = {
         "rank_raw": best_and(bench, "rank_raw", hourly, folder, checks, ours.first_ranking),
         "rank_rollups": best_and(bench, "rank_rollups", ours.lake, folder, checks, ours.rank),
     }
-    return {"workload": described(workload, logs), "tasks": tasks, **steps(bench, ours, logs), **ours_alone(bench, ours, logs)}
+    return {
+        "workload": described(workload, logs),
+        "tasks": tasks,
+        **steps(bench, ours, logs),
+        **ours_alone(bench, ours, logs),
+    }
 
 
 def flat(bench):
@@ -168,7 +181,9 @@ def best_and(bench, task, source, folder, checks, ours):
     finished = {name: taken for name, taken in checks[task].items() if not taken.failed}
     best = min(finished, key=lambda name: finished[name].cpu)
     found = peers_and(bench, task, source, folder, checks, ours, [best])
-    once = {name: {**measure.summary([taken]), "once": True} for name, taken in finished.items() if name != best}
+    once = {
+        name: {**measure.summary([taken]), "once": True} for name, taken in finished.items() if name != best
+    }
     return found | once
 
 
@@ -179,21 +194,23 @@ def one_run(task, source, folder, name):
     return taken
 
 
-def steps(bench, ours, logs):
-    """Each step by itself, for the growth from one workload to the next."""
+def steps(bench, ours, logs, ingested=None):
+    """Each step by itself, for the growth from one workload to the next.
+
+    `ingested` is what taking in the lake's logs took, where that has been measured.
+    """
     say("  steps of ours, one by one")
 
     def sums():
         ours.forget_sums()
         return ours.must("rollup")
 
-    work = {
-        "ingest": lambda: ours.ingest_anew(logs),
-        "rollup": sums,
-        "rank": ours.ranking_from_rollups,
-        "rank again": ours.rank,
-    }
-    found = in_turn(bench.runs, work)
+    work = {"rollup": sums, "rank": ours.ranking_from_rollups, "rank again": ours.rank}
+    if ingested is None:
+        work = {"ingest": lambda: ours.ingest_anew(logs), **work}
+        found = in_turn(bench.runs, work)
+    else:
+        found = {"ingest": ingested, **in_turn(bench.runs, work)}
     events = {"event_bytes": made.size_bytes(ours.lake / "events")}
     return {"steps": found, "sizes": {**ours.sizes(), **events}}
 

@@ -109,7 +109,9 @@ class Topsell:
 def live_files(table):
     """The files of a Delta table, by another reader; those on disk must be the same, for the
     peers read the folder."""
-    live = {Path(uri.removeprefix("file://")).resolve() for uri in deltalake.DeltaTable(str(table)).file_uris()}
+    live = {
+        Path(uri.removeprefix("file://")).resolve() for uri in deltalake.DeltaTable(str(table)).file_uris()
+    }
     on_disk = {file.resolve() for file in table.glob("event_type=*/**/*.parquet")}
     if live != on_disk:
         raise SystemExit(f"{table}: {len(live)} live files, {len(on_disk)} on disk")
@@ -117,7 +119,7 @@ def live_files(table):
 
 
 def newest(logs):
-    return sorted(Path(logs).iterdir())[-1]
+    return max(Path(logs).iterdir())
 
 
 def all_but_newest(logs):

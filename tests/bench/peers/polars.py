@@ -36,9 +36,7 @@ def partition(logs, out):
     # An event in one path needs no regrouping; of the others an event's number brings its paths
     # together again, below each top-level category.
     one = pl.col("categories").list.len() == 1
-    single = rows.filter(one).with_columns(
-        category=pl.col("category").str.split("/").list.first()
-    )
+    single = rows.filter(one).with_columns(category=pl.col("category").str.split("/").list.first())
     several = (
         rows.filter(~one)
         .with_row_index("event")
