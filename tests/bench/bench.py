@@ -77,7 +77,8 @@ def main():
         measured = SECTIONS[name](bench)
         measured |= {"date": datetime.date.today().isoformat(), "runs": options.runs}
         results |= {"machine": machine(), "versions": versions(binary)}
-        results["sections"][name] = measured
+        done = results["sections"] | {name: measured}
+        results["sections"] = {name: done[name] for name in SECTIONS if name in done}
         kept.write_text(json.dumps(results, indent=1))
     text = report.markdown(results)
     (folder / "results.md").write_text(text)

@@ -43,29 +43,36 @@ def bars(results):
     """CPU seconds by task, ours first; each task on its own scale, for ratios are what counts."""
     parts, y = [text(0, 20, "CPU seconds, less is better", "title")], 50
     for section_name, section in results["sections"].items():
-        for task_name, task in section.get("tasks", {}).items():
-            finished = {name: taken["cpu"] for name, taken in task.items() if "cpu" in taken}
-            if len(finished) < 2:
-                continue
-            purchases = section["workload"]["purchases"] // 1_000_000
-            parts.append(text(0, y, f"{TASKS[task_name]} ({section_name}, {purchases} million purchases)"))
-            y += 8
-            longest, ours = max(finished.values()), finished.get("topsell")
-            for name in [name for name in ("topsell", *PEERS) if name in task]:
-                kind = "ours" if name == "topsell" else "peer"
-                parts.append(text(LABELS - 8, y + 13, name, "", "end"))
-                if name not in finished:
-                    parts.append(text(LABELS, y + 13, task[name]["failed"], "quiet"))
-                else:
-                    long = max(finished[name] / longest * (WIDTH - LABELS - ROOM), 1)
-                    parts.append(
-                        f'<rect x="{LABELS}" y="{y + 2}" width="{long:.1f}" height="14" rx="2" class="{kind}"/>'
-                    )
-                    ratio = f"  {finished[name] / ours:.1f}×" if ours and name != "topsell" else ""
-                    parts.append(text(LABELS + long + 6, y + 13, f"{finished[name]:.2f} s{ratio}", "quiet"))
-                y += 20
-            y += 22
-    return svg(y, parts, "CPU seconds of topsell and its peers by task")
+        tasks = section.get("tasks", {})
+        for task_name in [name for name, task in tasks.items() if "topsell" in task and len(task) > 1]:
+            rows = [
+                (name, tasks[task_name][name]) for name in ("topsell", *PEERS) if name in tasks[task_name]
+            ]
+            if task_name == "rank_raw":
+                # The second ranking and all after it have no need of the raw events.
+                rows.insert(1, ("topsell, again", tasks["rank_rollups"]["topsell"]))
+            millions = section["workload"]["purchases"] / 1_000_000
+            parts.append(text(0, y, f"{TASKS[task_name]} ({section_name}, {millions:g} million purchases)"))
+            parts += group(rows, y + 8)
+            y += 30 + 20 * len(rows)
+    return svg(y - 16, parts, "CPU seconds of topsell and its peers by task")
+
+
+def group(rows, y):
+    """The bars of one task."""
+    longest = max(taken["cpu"] for _, taken in rows if "cpu" in taken)
+    ours = rows[0][1]["cpu"]
+    for name, taken in rows:
+        yield text(LABELS - 8, y + 13, name, "", "end")
+        if "cpu" in taken:
+            long = max(taken["cpu"] / longest * (WIDTH - LABELS - ROOM), 1)
+            kind = "ours" if name.startswith("topsell") else "peer"
+            yield f'<rect x="{LABELS}" y="{y + 2}" width="{long:.1f}" height="14" rx="2" class="{kind}"/>'
+            ratio = f" · {taken['cpu'] / ours:.1f}×" if kind == "peer" else ""
+            yield text(LABELS + long + 6, y + 13, f"{taken['cpu']:.2f} s{ratio}", "quiet")
+        else:
+            yield text(LABELS, y + 13, taken["failed"], "quiet")
+        y += 20
 
 
 def growth(results):
@@ -94,13 +101,22 @@ def growth(results):
     for x in xs:
         across, y = place(x, low)
         parts.append(text(across, y + 22, f"{10**x / 1e6:g} million", "quiet", "middle"))
+    names = label_places({step: place(0, math.log10(points[-1][1]))[1] for step, points in series.items()})
     for color, (step, points) in zip(LINES, series.items()):
         at = [place(math.log10(x), math.log10(y)) for x, y in points]
         joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in at)
         parts.append(f'<polyline points="{joined}" fill="none" stroke="{color}" stroke-width="2.5"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{color}"/>' for x, y in at]
-        parts.append(text(at[-1][0] + 10, at[-1][1] + 4, f"{step} {points[-1][1]:.2f} s"))
+        parts.append(text(at[-1][0] + 10, names[step] + 4, f"{step} {points[-1][1]:.2f} s"))
     return svg(top + height + 40, parts, "Growth of each step with the number of purchases")
+
+
+def label_places(wanted):
+    """Heights for labels, each a line below the last at least."""
+    places, last = {}, -math.inf
+    for name, y in sorted(wanted.items(), key=lambda pair: pair[1]):
+        last = places[name] = max(y, last + 17)
+    return places
 
 
 def draw(results, folder):

@@ -111,7 +111,7 @@ def growth_table(sections):
 
 
 HOW = """\
-Medians of runs in turn. Files stay in the page cache for everyone; what we write is synced to disk,
+Runs in turn. Files stay in the page cache for everyone; what we write is synced to disk,
 what the peers write is not; a peer's start and imports are left out, ours are not. Limits: 8 GiB, 15
 minutes. Peers rank leaf paths and the whole shop, we every level.\
 """
@@ -131,7 +131,7 @@ def environment(results):
         f"{memory} of memory",
         machine["system"],
     ]
-    dates = [f"{name} {one['date']}, {one['runs']} runs" for name, one in results["sections"].items()]
+    dates = [f"{name} {one['date']}, median of {one['runs']}" for name, one in results["sections"].items()]
     return f"{', '.join(words)}. {', '.join(versions)}. {'; '.join(dates)}."
 
 
@@ -163,7 +163,10 @@ def markdown(results):
         task_table(sections, "peak_bytes"),
         NOTES,
         *shown(sections),
-        "## Growth: CPU seconds and peak memory of each step, bytes on disk",
-        growth_table(sections),
     ]
+    if any("steps" in section for section in sections.values()):
+        parts += [
+            "## Growth: CPU seconds and peak memory of each step, bytes on disk",
+            growth_table(sections),
+        ]
     return "\n\n".join(parts) + "\n"
