@@ -10,9 +10,8 @@ use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::arrow::{ProjectionMask, arrow_reader::ArrowReaderMetadata};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
+use parquet::file::metadata::{ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
-use parquet::file::statistics::Statistics;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
 use crate::columns::coded::keeping_dictionaries;
@@ -60,7 +59,7 @@ impl Encoded {
         plain: &[&'static str],
     ) -> Result<Encoded, ColumnsError> {
         Ok(Encoded {
-            bytes: write(batch, rows_per_group, &[], dictionaries, plain)?,
+            bytes: write(batch, rows_per_group, dictionaries, plain)?,
             rows: batch.num_rows() as u64,
             columns: facts(batch)?,
         })
@@ -77,34 +76,19 @@ const ROWS_PER_BATCH: usize = 8_192;
 /// Where dictionaries are kept, a batch costs more and a row less.
 const CODED_ROWS_PER_BATCH: usize = 1 << 15;
 
-/// Returns the Parquet file of one batch of rows.
-///
-/// The same rows and labels give the same bytes.
-pub(super) fn encode(
-    batch: &RecordBatch,
-    rows_per_group: usize,
-    labels: &[(&str, String)],
-) -> Result<Bytes, ColumnsError> {
-    write(batch, rows_per_group, labels, &[], &[])
-}
-
 fn write(
     batch: &RecordBatch,
     rows_per_group: usize,
-    labels: &[(&str, String)],
     dictionaries: &[&'static str],
     plain: &[&'static str],
 ) -> Result<Bytes, ColumnsError> {
     let unwritable = |e: ParquetError| ColumnsError::Unwritable(e.to_string());
-    let labels =
-        labels.iter().map(|(name, value)| KeyValue::new((*name).to_owned(), value.clone())).collect();
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(compression_for(batch))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(rows_per_group))
-        .set_created_by(CREATED_BY.to_owned())
-        .set_key_value_metadata(Some(labels));
+        .set_created_by(CREATED_BY.to_owned());
     for column in plain {
         properties = properties.set_column_dictionary_enabled((*column).into(), false);
     }
@@ -140,22 +124,18 @@ pub(super) fn decode(
 }
 
 /// Returns a file's batches with the named columns, some of them with their dictionaries kept, of
-/// the groups of rows that one column's statistics do not rule out.
+/// the wanted groups of rows.
 pub(super) fn decode_coded(
     bytes: Bytes,
     columns: &[&'static str],
     coded: &[&str],
-    (chosen_by, may_hold): (&str, &dyn Fn(Option<&Statistics>) -> bool),
+    wants_group: &dyn Fn(&RowGroupMetaData) -> bool,
 ) -> Result<ParquetRecordBatchReader, ColumnsError> {
     let plain = footer(&bytes)?;
     let schema = keeping_dictionaries(plain.schema(), coded);
     let footer = ArrowReaderMetadata::try_new(plain.metadata().clone(), plain_options().with_schema(schema))?;
-    let leaves = footer.parquet_schema().columns();
-    let chosen_by = leaves.iter().position(|column| column.path().parts() == [chosen_by]);
     let groups = footer.metadata().row_groups();
-    let is_chosen =
-        |at: &usize| may_hold(chosen_by.and_then(|column| groups[*at].column(column).statistics()));
-    let chosen = (0..groups.len()).filter(is_chosen).collect();
+    let chosen = (0..groups.len()).filter(|&at| wants_group(&groups[at])).collect();
     let mask = mask(footer.parquet_schema(), columns)?;
     let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, footer);
     let reader = reader.with_row_groups(chosen).with_projection(mask).with_batch_size(CODED_ROWS_PER_BATCH);

@@ -3,7 +3,7 @@
 use arrow::array::{BooleanArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Decimal128Type, Int32Type, Int64Type};
 use bytes::Bytes;
-use parquet::file::statistics::Statistics;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
 use crate::columns::coded::{CodedLists, Coder, coded_lists};
 use crate::columns::fields::{flags, numbers, texts};
@@ -51,13 +51,15 @@ pub fn decode_sums(
     bytes: Bytes,
     range: &ItemRange,
 ) -> Result<impl Iterator<Item = Result<SumBatch, ColumnsError>> + Send + use<>, ColumnsError> {
-    let may_hold = |item_id: Option<&Statistics>| {
+    let may_hold = |group: &RowGroupMetaData| {
+        let item_id = group.columns().iter().find(|column| column.column_path().parts() == [ITEM_ID]);
+        let item_id = item_id.and_then(ColumnChunkMetaData::statistics);
         let ends = item_id.and_then(|of| of.min_bytes_opt().zip(of.max_bytes_opt()));
         let is_before = |max: &[u8]| range.from.as_ref().is_some_and(|from| max < from.as_bytes());
         let is_behind = |min: &[u8]| range.until.as_ref().is_some_and(|until| min >= until.as_bytes());
         ends.is_none_or(|(min, max)| !is_before(max) && !is_behind(min))
     };
-    let batches = decode_coded(bytes, &COLUMNS, &["categories"], (ITEM_ID, &may_hold))?;
+    let batches = decode_coded(bytes, &COLUMNS, &["categories"], &may_hold)?;
     Ok(batches.map(|batch| {
         let batch = &batch?;
         SumBatch::of(batch)
@@ -115,7 +117,9 @@ impl SumBatch {
         into: &mut SumBlock,
     ) {
         let SumBlock { rows, items, sets } = into;
-        (rows.clear(), items.clear(), sets.clear());
+        rows.clear();
+        items.clear();
+        sets.clear();
         coder.codes_of_lists(&self.categories, path_sets, sets);
         let sums = self.purchases.values().iter().zip(self.units.values()).zip(self.amount.values());
         let sums = sums.map(|((&purchases, &units), &amount)| Sums { purchases, units, amount });
