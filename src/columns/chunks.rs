@@ -10,20 +10,17 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
-use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::column::page::{CompressedPage, Page, PageWriter};
-use parquet::column::writer::ColumnCloseResult;
+use parquet::basic::Encoding;
 use parquet::data_type::{ByteArray, FixedLenByteArray};
-use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, KeyValue};
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::statistics::Statistics;
-use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
-use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor, TypePtr};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
 use crate::columns::encodings::{put_deltas, put_flags, put_hybrid, put_run, width_of};
 use crate::columns::facts::{ColumnFacts, Range};
+use crate::columns::pages::{Pages, unwritable};
 use crate::columns::parquet_file::{CREATED_BY, ColumnsError, Encoded, MAX_DICTIONARY_BYTES};
 
 /// Rows that a page has at most; a multiple of eight.
@@ -34,9 +31,6 @@ const MAX_BOUND_BYTES: usize = 64;
 const COMPRESSED_FROM_BYTES: usize = 64 << 10;
 /// One of texts that mostly differ has more to gain.
 const TEXTS_COMPRESSED_FROM_BYTES: usize = 8 << 10;
-const ZSTD_LEVEL: i32 = 1;
-/// Bytes that the headers of a chunk's pages take, roughly.
-const HEADER_BYTES: usize = 64;
 
 /// The values of one column of a row group, in the order of its rows.
 pub(super) enum Values<'a> {
@@ -92,19 +86,6 @@ pub(super) struct ChunkedFile {
     ranges: Vec<Option<Range>>,
 }
 
-/// Pages of one chunk, each with how many values, nulls included, it has.
-struct Pages {
-    dictionary: Option<(Vec<u8>, usize)>,
-    data: Vec<(Vec<u8>, usize)>,
-    encoding: Encoding,
-    /// From how many bytes on they are compressed.
-    packed_from: usize,
-}
-
-fn unwritable(error: &ParquetError) -> ColumnsError {
-    ColumnsError::Unwritable(error.to_string())
-}
-
 impl ChunkedFile {
     /// Begins a file.
     pub fn of(schema: TypePtr) -> Result<ChunkedFile, ColumnsError> {
@@ -154,84 +135,6 @@ impl ChunkedFile {
         let columns = facts.map(|((field, nulls), range)| ColumnFacts::of(field, nulls, range)).collect();
         let bytes = self.writer.into_inner().map_err(|e| unwritable(&e))?.into();
         Ok(Encoded { bytes, rows: self.rows as u64, columns })
-    }
-}
-
-impl Pages {
-    fn values(&self) -> usize {
-        self.data.iter().map(|(_, count)| count).sum()
-    }
-
-    /// Returns the chunk's bytes, and what the footer is to say of it.
-    fn close(
-        self,
-        column: ColumnDescPtr,
-        rows: usize,
-        statistics: Statistics,
-        compresses_from: usize,
-    ) -> Result<(Bytes, ColumnCloseResult), ColumnsError> {
-        let values = self.values();
-        let raw_bytes: usize = self.dictionary.iter().chain(&self.data).map(|(bytes, _)| bytes.len()).sum();
-        let is_packed = raw_bytes >= self.packed_from.min(compresses_from);
-        let pack = |bytes: Vec<u8>| match is_packed {
-            true => zstd::bulk::compress(&bytes, ZSTD_LEVEL)
-                .map(Bytes::from)
-                .map_err(|e| ColumnsError::Unwritable(e.to_string())),
-            false => Ok(bytes.into()),
-        };
-        let mut sink = TrackedWrite::new(Vec::with_capacity(raw_bytes + HEADER_BYTES));
-        let mut uncompressed = 0;
-        let mut put = |page: Page, raw: usize| -> Result<u64, ColumnsError> {
-            let page = CompressedPage::new(page, raw);
-            let written =
-                SerializedPageWriter::new(&mut sink).write_page(page).map_err(|e| unwritable(&e))?;
-            uncompressed += written.uncompressed_size as u64;
-            Ok(written.bytes_written)
-        };
-        let mut encodings = vec![Encoding::RLE, self.encoding];
-        let mut dictionary_bytes = None;
-        if let Some((bytes, entries)) = self.dictionary {
-            encodings.push(Encoding::PLAIN);
-            let (encoding, is_sorted, num_values) = (Encoding::PLAIN, false, entries as u32);
-            let raw = bytes.len();
-            let page = Page::DictionaryPage { buf: pack(bytes)?, num_values, encoding, is_sorted };
-            dictionary_bytes = Some(put(page, raw)?);
-        }
-        for (bytes, count) in self.data {
-            let raw = bytes.len();
-            let page = Page::DataPage {
-                buf: pack(bytes)?,
-                num_values: count as u32,
-                encoding: self.encoding,
-                def_level_encoding: Encoding::RLE,
-                rep_level_encoding: Encoding::RLE,
-                statistics: None,
-            };
-            put(page, raw)?;
-        }
-        let bytes: Bytes = sink.into_inner().map_err(|e| unwritable(&e))?.into();
-        let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(|e| unwritable(&e))?;
-        let signed = |count: usize| (count as u64).cast_signed();
-        let metadata = ColumnChunkMetaData::builder(column)
-            .set_encodings(encodings)
-            .set_compression(if is_packed { Compression::ZSTD(level) } else { Compression::UNCOMPRESSED })
-            .set_num_values(signed(values))
-            .set_total_compressed_size(signed(bytes.len()))
-            .set_total_uncompressed_size(uncompressed.cast_signed())
-            .set_dictionary_page_offset(dictionary_bytes.map(|_| 0))
-            .set_data_page_offset(dictionary_bytes.unwrap_or(0).cast_signed())
-            .set_statistics(statistics)
-            .build()
-            .map_err(|e| unwritable(&e))?;
-        let close = ColumnCloseResult {
-            bytes_written: bytes.len() as u64,
-            rows_written: rows as u64,
-            metadata,
-            bloom_filter: None,
-            column_index: None,
-            offset_index: None,
-        };
-        Ok((bytes, close))
     }
 }
 

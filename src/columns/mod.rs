@@ -13,6 +13,7 @@ mod events;
 mod facts;
 mod fields;
 mod foreign;
+mod pages;
 mod parquet_file;
 mod ranking;
 mod sum_batch;
