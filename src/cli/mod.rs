@@ -14,11 +14,13 @@ mod settings;
 
 use std::env;
 use std::io::{self, BufWriter, Write};
+use std::panic;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 
 use clap::{CommandFactory, FromArgMatches};
 
+use crate::columns::is_guarded;
 use crate::lake::Lake;
 use crate::pipeline::{self, Caller, Done, Step};
 use crate::show::{self, Form, ShowError};
@@ -34,6 +36,12 @@ use settings::{Question, Settings, Task};
 
 /// Does what was typed and returns the exit code.
 pub fn main() -> ExitCode {
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if !is_guarded() {
+            print(panic);
+        }
+    }));
     let typed = Args::command().color(args::color_of(env::args_os())).try_get_matches();
     let args = match typed.and_then(|typed| Args::from_arg_matches(&typed)) {
         Ok(args) => args,

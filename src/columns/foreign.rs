@@ -18,6 +18,7 @@ use parquet::basic::Type as PhysicalType;
 use parquet::schema::types::TypePtr;
 
 use crate::columns::ColumnsError;
+use crate::columns::guard::{Guarded, guarded};
 use crate::columns::parquet_file::plain_options;
 use crate::event::{CategoryError, PathSet, check_path, encode_levels};
 
@@ -40,7 +41,7 @@ pub enum Wanted {
 
 /// The rows of a foreign file, read some at a time.
 pub struct ForeignRows {
-    reader: ParquetRecordBatchReader,
+    reader: Guarded<ParquetRecordBatchReader>,
     /// For each wanted column its place in what the reader gives.
     wanted: Vec<Wanted>,
     rows: u64,
@@ -88,12 +89,12 @@ impl ForeignFile {
     /// # Errors
     /// Fails where the file is no Parquet.
     pub fn open(file: File) -> Result<ForeignFile, ColumnsError> {
-        let footer = ArrowReaderMetadata::load(&file, plain_options())?;
+        let footer = guarded(|| Ok(ArrowReaderMetadata::load(&file, plain_options())?))?;
         let roots = footer.parquet_schema().root_schema().get_fields();
         let fields = footer.schema().fields().iter().zip(roots);
         let viewed = Schema::new(fields.map(|(field, root)| viewed(field, root)).collect::<Vec<_>>());
         let options = plain_options().with_schema(Arc::new(viewed));
-        let footer = ArrowReaderMetadata::try_new(Arc::clone(footer.metadata()), options)?;
+        let footer = guarded(|| Ok(ArrowReaderMetadata::try_new(Arc::clone(footer.metadata()), options)?))?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer);
         let fields = builder.parquet_schema().root_schema().get_fields();
         let columns = fields.iter().map(|field| field.name().to_owned()).collect();
@@ -121,7 +122,8 @@ impl ForeignFile {
         let wanted = wanted.iter().map(read).collect();
         let mask = ProjectionMask::roots(self.builder.parquet_schema(), kept.iter().copied());
         let rows = self.builder.metadata().file_metadata().num_rows().max(0).unsigned_abs();
-        let reader = self.builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?;
+        let reader = self.builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH);
+        let reader = Guarded::of(guarded(|| Ok(reader.build()?))?);
         Ok(ForeignRows { reader, wanted, rows })
     }
 }
@@ -145,7 +147,7 @@ impl Iterator for ForeignRows {
 
     fn next(&mut self) -> Option<Self::Item> {
         let batch = self.reader.next()?;
-        Some(batch.map_err(ColumnsError::from).and_then(|batch| ForeignBatch::of(&batch, &self.wanted)))
+        Some(batch.and_then(|batch| guarded(|| ForeignBatch::of(&batch, &self.wanted))))
     }
 }
 

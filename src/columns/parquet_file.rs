@@ -16,6 +16,7 @@ use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
 use crate::columns::coded::keeping_dictionaries;
 use crate::columns::facts::{ColumnFacts, facts};
+use crate::columns::guard::{Guarded, guarded};
 
 /// A file is not the Parquet that it should be.
 #[derive(Debug, thiserror::Error)]
@@ -117,10 +118,12 @@ fn compression_for(batch: &RecordBatch) -> Compression {
 pub(super) fn decode(
     bytes: Bytes,
     columns: &[&'static str],
-) -> Result<ParquetRecordBatchReader, ColumnsError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, plain_options())?;
-    let mask = mask(builder.parquet_schema(), columns)?;
-    Ok(builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?)
+) -> Result<Guarded<ParquetRecordBatchReader>, ColumnsError> {
+    guarded(|| {
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, plain_options())?;
+        let mask = mask(builder.parquet_schema(), columns)?;
+        Ok(Guarded::of(builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?))
+    })
 }
 
 /// Returns a file's batches with the named columns, some of them with their dictionaries kept, of
@@ -130,16 +133,19 @@ pub(super) fn decode_coded(
     columns: &[&'static str],
     coded: &[&str],
     wants_group: &dyn Fn(&RowGroupMetaData) -> bool,
-) -> Result<ParquetRecordBatchReader, ColumnsError> {
-    let plain = footer(&bytes)?;
-    let schema = keeping_dictionaries(plain.schema(), coded);
-    let footer = ArrowReaderMetadata::try_new(plain.metadata().clone(), plain_options().with_schema(schema))?;
-    let groups = footer.metadata().row_groups();
-    let chosen = (0..groups.len()).filter(|&at| wants_group(&groups[at])).collect();
-    let mask = mask(footer.parquet_schema(), columns)?;
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, footer);
-    let reader = reader.with_row_groups(chosen).with_projection(mask).with_batch_size(CODED_ROWS_PER_BATCH);
-    Ok(reader.build()?)
+) -> Result<Guarded<ParquetRecordBatchReader>, ColumnsError> {
+    guarded(|| {
+        let plain = footer(&bytes)?;
+        let schema = keeping_dictionaries(plain.schema(), coded);
+        let options = plain_options().with_schema(schema);
+        let footer = ArrowReaderMetadata::try_new(plain.metadata().clone(), options)?;
+        let groups = footer.metadata().row_groups();
+        let chosen = (0..groups.len()).filter(|&at| wants_group(&groups[at])).collect();
+        let mask = mask(footer.parquet_schema(), columns)?;
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, footer);
+        let reader = reader.with_row_groups(chosen).with_projection(mask);
+        Ok(Guarded::of(reader.with_batch_size(CODED_ROWS_PER_BATCH).build()?))
+    })
 }
 
 fn mask(schema: &SchemaDescriptor, columns: &[&'static str]) -> Result<ProjectionMask, ColumnsError> {
@@ -155,7 +161,7 @@ fn mask(schema: &SchemaDescriptor, columns: &[&'static str]) -> Result<Projectio
 
 /// Returns a file's footer.
 pub(super) fn footer(bytes: &Bytes) -> Result<ArrowReaderMetadata, ColumnsError> {
-    Ok(ArrowReaderMetadata::load(bytes, plain_options())?)
+    guarded(|| Ok(ArrowReaderMetadata::load(bytes, plain_options())?))
 }
 
 /// Returns a label of a file's footer, of which the file's end is given, or the whole file; none
@@ -164,12 +170,15 @@ pub(super) fn footer(bytes: &Bytes) -> Result<ArrowReaderMetadata, ColumnsError>
 /// # Errors
 /// Fails where this is no end of a Parquet file.
 pub(super) fn label(tail: &Bytes, size: u64, name: &str) -> Result<Option<Label>, ColumnsError> {
-    let mut reader = ParquetMetaDataReader::new();
-    match reader.try_parse_sized(tail, size) {
-        Err(ParquetError::NeedMoreData(_)) if (tail.len() as u64) < size => return Ok(None),
-        parsed => parsed?,
-    }
-    let footer = reader.finish()?;
+    let footer = guarded(|| {
+        let mut reader = ParquetMetaDataReader::new();
+        match reader.try_parse_sized(tail, size) {
+            Err(ParquetError::NeedMoreData(_)) if (tail.len() as u64) < size => return Ok(None),
+            parsed => parsed?,
+        }
+        Ok(Some(reader.finish()?))
+    })?;
+    let Some(footer) = footer else { return Ok(None) };
     let labels = footer.file_metadata().key_value_metadata().into_iter().flatten();
     Ok(Some(Label(labels.filter(|label| label.key == name).find_map(|label| label.value.clone()))))
 }
