@@ -1,6 +1,8 @@
 """DuckDB: `min(struct, n)` in the place of a window function, constants as doubles, insertion
 order given up, sums held in a temporary result that both rankings read."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -26,22 +28,26 @@ LOG = """read_csv('{}', header = true, auto_detect = false, delim = ',',
 
 
 def partition(logs, out):
-    # A file at a time, appending: all at once keeps some rows of every partition in memory for
-    # long, and takes a sixth more CPU.
+    # A log for each processor at a time: all at once keeps some rows of every partition in memory
+    # for long, and one at a time leaves a processor idle.
     connection = connect()
-    for log in sorted(Path(logs).glob("*.csv")):
-        connection.execute(f"""
-            COPY (
-                SELECT ts, item_id,
-                    list_filter(paths, lambda p: split_part(p, '/', 1) = top) AS categories,
-                    quantity, amount, top AS category, ts::DATE AS date, hour(ts) AS "hour"
-                FROM (
-                    SELECT *, unnest(list_distinct(tops)) AS top FROM (
-                        SELECT *, list_transform(paths, lambda p: split_part(p, '/', 1)) AS tops
-                        FROM (SELECT *, string_split(category, '|') AS paths FROM {LOG.format(log)})
-                    )
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        logs = sorted(Path(logs).glob("*.csv"))
+        list(pool.map(lambda log: partition_one(connection.cursor(), log, out), logs))
+
+
+def partition_one(connection, log, out):
+    connection.execute(f"""
+        COPY (
+            SELECT ts, item_id, list_filter(paths, lambda p: split_part(p, '/', 1) = top) AS categories,
+                quantity, amount, top AS category, ts::DATE AS date, hour(ts) AS "hour"
+            FROM (
+                SELECT *, unnest(list_distinct(tops)) AS top FROM (
+                    SELECT *, list_transform(paths, lambda p: split_part(p, '/', 1)) AS tops
+                    FROM (SELECT *, string_split(category, '|') AS paths FROM {LOG.format(log)})
                 )
-            ) TO '{out}' (FORMAT parquet, COMPRESSION zstd, APPEND, PARTITION_BY (category, date, "hour"))""")
+            )
+        ) TO '{out}' (FORMAT parquet, COMPRESSION zstd, APPEND, PARTITION_BY (category, date, "hour"))""")
 
 
 def rank(sums, out):
