@@ -52,7 +52,7 @@ pub fn decode_events(
         EventColumns::WithoutIds => SUMMED.to_vec(),
         EventColumns::All => [&SUMMED[..], &TOLD_APART_BY[..]].concat(),
     };
-    let batches = decode_coded(bytes, &names, &["item_id", "categories"], &|_| true)?;
+    let batches = decode_coded(bytes, &names, &["item_id", "categories"], &|_| true, None)?;
     Ok(batches.map(move |batch| EventBatch::of(&batch?, columns)))
 }
 

@@ -28,5 +28,5 @@ pub use foreign::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, ForeignTime,
 pub use guard::is_guarded;
 pub use parquet_file::{ColumnsError, Encoded};
 pub use ranking::{EncodedRanking, Leader, ROWS_PER_GROUP, RankedRow, RankingFile, encode_ranking};
-pub use sum_batch::{ItemRange, SumBatch, SumBlock, decode_sums, first_items, paths_of};
+pub use sum_batch::{ItemRange, SumBatch, SumBlock, WantsItem, decode_sums, first_items, paths_of};
 pub use sums::{SumLine, encode_sums};

@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::arrow::{ProjectionMask, arrow_reader::ArrowReaderMetadata};
@@ -127,12 +127,13 @@ pub(super) fn decode(
 }
 
 /// Returns a file's batches with the named columns, some of them with their dictionaries kept, of
-/// the wanted groups of rows.
+/// the wanted groups of rows, or of some of their rows.
 pub(super) fn decode_coded(
     bytes: Bytes,
     columns: &[&'static str],
     coded: &[&str],
     wants_group: &dyn Fn(&RowGroupMetaData) -> bool,
+    rows: Option<RowSelection>,
 ) -> Result<Guarded<ParquetRecordBatchReader>, ColumnsError> {
     guarded(|| {
         let plain = footer(&bytes)?;
@@ -144,6 +145,10 @@ pub(super) fn decode_coded(
         let mask = mask(footer.parquet_schema(), columns)?;
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, footer);
         let reader = reader.with_row_groups(chosen).with_projection(mask);
+        let reader = match rows {
+            Some(rows) => reader.with_row_selection(rows),
+            None => reader,
+        };
         Ok(Guarded::of(reader.with_batch_size(CODED_ROWS_PER_BATCH).build()?))
     })
 }

@@ -1,8 +1,9 @@
 //! Rows of rollup files, as they are ranked and merged.
 
-use arrow::array::{BooleanArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{Array, BooleanArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Decimal128Type, Int32Type, Int64Type};
 use bytes::Bytes;
+use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
 use crate::columns::coded::{CodedLists, Coder, coded_lists};
@@ -43,13 +44,18 @@ pub struct SumBatch {
     amount: Decimal128Array,
 }
 
-/// Returns a rollup file's rows, some at a time; all of the range's, and some around them.
+/// Tells of an item whether its rows are wanted.
+pub type WantsItem<'a> = &'a (dyn Fn(&str) -> bool + Sync);
+
+/// Returns a rollup file's rows, some at a time: all of the range's, and some around them. Where
+/// `wants` is given, only those of items that it wants; of the others nothing but the id is read.
 ///
 /// # Errors
 /// Fails, or an item does, where the bytes are not such a file.
 pub fn decode_sums(
     bytes: Bytes,
     range: &ItemRange,
+    wants: Option<WantsItem<'_>>,
 ) -> Result<impl Iterator<Item = Result<SumBatch, ColumnsError>> + Send + use<>, ColumnsError> {
     let may_hold = |group: &RowGroupMetaData| {
         let item_id = group.columns().iter().find(|column| column.column_path().parts() == [ITEM_ID]);
@@ -59,11 +65,41 @@ pub fn decode_sums(
         let is_behind = |min: &[u8]| range.until.as_ref().is_some_and(|until| min >= until.as_bytes());
         ends.is_none_or(|(min, max)| !is_before(max) && !is_behind(min))
     };
-    let batches = decode_coded(bytes, &COLUMNS, &["categories"], &may_hold)?;
+    let rows = match wants {
+        Some(wants) => Some(rows_of(decode_coded(bytes.clone(), &[ITEM_ID], &[], &may_hold, None)?, wants)?),
+        None => None,
+    };
+    let batches = decode_coded(bytes, &COLUMNS, &["categories"], &may_hold, rows)?;
     Ok(batches.map(|batch| {
         let batch = &batch?;
         SumBatch::of(batch)
     }))
+}
+
+/// Returns which rows are of the wanted items.
+fn rows_of(
+    batches: impl Iterator<Item = Result<RecordBatch, ColumnsError>>,
+    wants: WantsItem<'_>,
+) -> Result<RowSelection, ColumnsError> {
+    let mut stretches: Vec<RowSelector> = Vec::new();
+    for batch in batches {
+        let item_id = texts(&batch?, ITEM_ID)?;
+        let mut last: Option<(&str, bool)> = None;
+        for row in 0..item_id.len() {
+            let id = item_id.value(row);
+            let is_wanted = match last {
+                Some((last, is_wanted)) if last == id => is_wanted,
+                _ => wants(id),
+            };
+            last = Some((id, is_wanted));
+            match stretches.last_mut() {
+                Some(stretch) if stretch.skip != is_wanted => stretch.row_count += 1,
+                _ if is_wanted => stretches.push(RowSelector::select(1)),
+                _ => stretches.push(RowSelector::skip(1)),
+            }
+        }
+    }
+    Ok(stretches.into())
 }
 
 /// Returns the smallest item id of each group of rows, perhaps cut short: where a file can be parted.

@@ -5,6 +5,7 @@
 use rayon::prelude::*;
 
 use crate::catalog::{Catalog, CatalogError, CatalogFile, NameList};
+use crate::columns::WantsItem;
 use crate::ingest::{self, Feed, Plan, Reading};
 use crate::lake::{Doing, Lake, LakeError};
 use crate::rank::{Rules, Search, Tallied};
@@ -167,12 +168,16 @@ fn rank(
         let wants = |path: &str| need.wants_path(path);
         let wants = (!need.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));
         let parts = sums.parts(&Wanted { event_types, hours: need.hours.clone() }, wants)?;
+        let wants_item = |item_id: &str| need.wants_item(item_id);
+        let wants_item = (!need.wants_every_item()).then_some(&wants_item as WantsItem<'_>);
         run.begin(Stage::Rank, Some(parts.iter().map(Part::rows).sum()));
         let tallies: Result<Vec<Tallied>, RollupError> = parts
             .par_iter()
             .map(|part| {
                 let mut tally = need.tally();
-                part.each_item(run, &mut |item| tally.take(item.item_id, item.rows, item.path_sets))?;
+                part.each_item(run, wants_item, &mut |item| {
+                    tally.take(item.item_id, item.rows, item.path_sets)
+                })?;
                 Ok(tally.finish())
             })
             .collect();

@@ -59,6 +59,18 @@ impl Need {
         self.wants_shop || levels_of(path).any(|category| self.wants_category(category))
     }
 
+    /// Tells whether the sums of all items are wanted, or only those of some.
+    pub fn wants_every_item(&self) -> bool {
+        self.spread.as_ref().is_none_or(|spread| spread.ranks_the_others)
+    }
+
+    /// Tells whether the sums of an item are wanted.
+    pub fn wants_item(&self, item_id: &str) -> bool {
+        self.spread
+            .as_ref()
+            .is_none_or(|spread| spread.ranks_the_others || spread.is_asked_for(self.hash(item_id)))
+    }
+
     pub(super) fn wants_category(&self, category: &str) -> bool {
         !self.settled.contains(category)
     }

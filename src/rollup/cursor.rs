@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::columns::{Coder, ColumnsError, ItemRange, SumBatch, SumBlock, decode_sums};
+use crate::columns::{Coder, ColumnsError, ItemRange, SumBatch, SumBlock, WantsItem, decode_sums};
 use crate::event::{HourSums, ItemKey, Names};
 use crate::time::Hour;
 
@@ -22,18 +22,19 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// Opens a file's bytes at the range's first item.
+    /// Opens a file's bytes at the range's first item, to give all its items or those that are wanted.
     ///
     /// # Errors
     /// Fails where the bytes are no rollup file, or not sorted.
     pub fn open(
         bytes: Bytes,
         range: &ItemRange,
+        wants: Option<WantsItem<'_>>,
         hours: [Option<Hour>; 24],
         path_sets: &mut Names,
     ) -> Result<Cursor, ColumnsError> {
         let mut cursor = Cursor {
-            batches: Box::new(decode_sums(bytes, range)?),
+            batches: Box::new(decode_sums(bytes, range, wants)?),
             batch: None,
             block: SumBlock::default(),
             item: 0,

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use crate::columns::{ColumnsError, ItemRange, first_items, paths_of};
+use crate::columns::{ColumnsError, ItemRange, WantsItem, first_items, paths_of};
 use crate::event::{HourSums, ItemKey, Names, SumsOverflow};
 use crate::rollup::cursor::Cursor;
 use crate::rollup::read::{Place, Wanted, path_of, place_of};
@@ -134,17 +134,18 @@ impl Pinned<'_> {
 }
 
 impl Part<'_> {
-    /// Gives each item's sums to `take`, in the order of their ids.
+    /// Gives the sums of each item, or of each that is wanted, to `take`, in the order of their ids.
     ///
     /// # Errors
     /// Names the file that is missing or damaged, or fails as `take` does.
     pub fn each_item(
         &self,
         run: &Run,
+        wants: Option<WantsItem<'_>>,
         take: &mut dyn FnMut(ItemSums<'_>) -> Result<(), SumsOverflow>,
     ) -> Result<(), RollupError> {
         let (mut path_sets, mut rows) = (Names::default(), Vec::new());
-        let mut cursors = self.open(&mut path_sets)?;
+        let mut cursors = self.open(wants, &mut path_sets)?;
         let head = |(at, cursor): (usize, &Cursor)| Some(Reverse((cursor.key()?.clone(), at)));
         // The next item's last: a cursor that moves on mostly finds its new place near its old one.
         let mut heads: Vec<Reverse<(ItemKey, usize)>> = cursors.iter().enumerate().filter_map(head).collect();
@@ -175,13 +176,14 @@ impl Part<'_> {
         if self.range == ItemRange::default() { rows } else { rows.min(ROWS_PER_PART) }
     }
 
-    fn open(&self, path_sets: &mut Names) -> Result<Vec<Cursor>, RollupError> {
+    fn open(&self, wants: Option<WantsItem<'_>>, path_sets: &mut Names) -> Result<Vec<Cursor>, RollupError> {
         let open = |(at, PinnedFile { place, file, .. }): (usize, &&PinnedFile)| {
             let wanted =
                 |hour| Some(Hour::of(place.date, hour)).filter(|hour| self.wanted.hours.contains(hour));
             let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().and_then(wanted));
             let bytes = self.pinned.rollups.bytes_of(file)?;
-            Cursor::open(bytes, &self.range, hours, path_sets).map_err(|source| self.failed(at, source))
+            Cursor::open(bytes, &self.range, wants, hours, path_sets)
+                .map_err(|source| self.failed(at, source))
         };
         self.files.iter().enumerate().map(open).collect()
     }

@@ -89,7 +89,7 @@ pub(super) fn path_of(file: &LiveFile) -> String {
 fn append(bytes: Bytes, date: Date, into: &mut SumRows) -> Result<(), ColumnsError> {
     let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(|hour| Hour::of(date, hour)));
     let (mut coder, mut block) = (Coder::default(), SumBlock::default());
-    for batch in decode_sums(bytes, &ItemRange::default())? {
+    for batch in decode_sums(bytes, &ItemRange::default(), None)? {
         let batch = batch?;
         batch.read(&hours, &mut coder, &mut into.path_sets, &mut block);
         let mut start = 0;

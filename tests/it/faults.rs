@@ -248,7 +248,7 @@ fn seen(lake: &Path) -> Seen {
     let pinned = rollups.pin().expect("the log can be read");
     let mut sums = BTreeMap::new();
     for part in pinned.parts(&wanted, None).expect("the sums can be found") {
-        let read = part.each_item(&Run::default(), &mut |item| {
+        let read = part.each_item(&Run::default(), None, &mut |item| {
             for row in item.rows {
                 let paths = item.path_sets.name(row.path_set).to_owned();
                 let key = (item.item_id.to_owned(), paths, row.hour.number(), row.is_primary);
