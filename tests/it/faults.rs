@@ -165,7 +165,7 @@ fn a_rank_that_fails_anywhere_leaves_the_lake_before_or_after() {
 
 /// What a reader of the lake sees.
 #[derive(Clone, Debug, PartialEq)]
-struct Seen {
+pub struct Seen {
     events: u64,
     event_files: usize,
     /// Units by item, set of paths, hour and copy.
@@ -227,18 +227,21 @@ fn world() -> World {
     world
 }
 
-fn never() -> Faults {
+/// A disk that does not fail.
+pub fn never() -> Faults {
     Faults::after(i64::MAX, Manner::Undone)
 }
 
-fn attempt(world: &World, lake: &str, step: &Step, faults: &Faults) -> Result<(), String> {
+/// Takes a step on a lake whose disk may fail.
+pub fn attempt(world: &World, lake: &str, step: &Step, faults: &Faults) -> Result<(), String> {
     let store =
         Store::open_through(&world.path(lake), |disk| faults.before(disk)).map_err(|e| e.to_string())?;
     let caller = Caller { name: "a test".to_owned(), patience: Patience::None, now: now(), feed: None };
     pipeline::run(step, &store, &caller, &Run::default()).map(|_| ()).map_err(|e| e.to_string())
 }
 
-fn seen(lake: &Path) -> Seen {
+/// Returns what a reader of a lake sees now.
+pub fn seen(lake: &Path) -> Seen {
     let store = Store::open(lake).expect("the lake's folder can be named");
     let open = Lake::open(store.clone()).expect("the lake can be opened");
     let events = open.events().newest().and_then(|newest| newest.files()).expect("the log can be read");
@@ -271,7 +274,8 @@ fn seen(lake: &Path) -> Seen {
     }
 }
 
-fn ingest_step(world: &World, file: &str) -> Step {
+/// Takes in one of the world's files.
+pub fn ingest_step(world: &World, file: &str) -> Step {
     Step::Ingest {
         plan: ingest::plan(&[world.path(file)], None),
         options: options(),
@@ -295,7 +299,8 @@ fn compact_step() -> Step {
     Step::Compact { doing: Doing::Applying }
 }
 
-fn rank_step() -> Step {
+/// Ranks 150 hours with a half-life of 48, looking no further back.
+pub fn rank_step() -> Step {
     let rules = Rules {
         window: Window::ending(now().hour(), 150),
         decay: Decay::HalfLifeHours(48.0),
@@ -311,7 +316,8 @@ fn now() -> Timestamp {
     Timestamp::parse(AS_OF).expect("a good moment")
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a lake as it lies on the disk.
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder can be made");
     for entry in std::fs::read_dir(from).expect("a folder can be read") {
         let entry = entry.expect("a folder can be read");

@@ -21,6 +21,7 @@ mod rank;
 mod readme;
 mod rollup;
 mod sample;
+mod scale;
 mod shippers;
 mod show;
 mod world;

@@ -1,4 +1,4 @@
-//! A disk that fails on purpose: at the n-th operation, and ever after.
+//! A disk that fails on purpose: at the n-th operation or the n-th byte, and ever after.
 
 use std::fmt;
 use std::ops::Range;
@@ -15,7 +15,8 @@ use object_store::{
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-/// How many operations a disk has left, and what a failing one has still done.
+/// How many operations a disk has left, or bytes where it fills up, and what a failing operation
+/// has still done.
 #[derive(Clone, Debug)]
 pub struct Faults {
     left: Arc<AtomicI64>,
@@ -29,6 +30,8 @@ pub enum Manner {
     Undone,
     /// A write or removal is on disk, and its success is not told.
     DoneUntold,
+    /// A write finds no room and does nothing; reads and removals go on.
+    Full,
 }
 
 /// A disk that fails when its operations are used up.
@@ -44,9 +47,19 @@ impl Faults {
         Faults { left: Arc::new(AtomicI64::new(operations)), manner }
     }
 
+    /// Returns a disk with room for so many bytes.
+    pub fn full_after(bytes: i64) -> Faults {
+        Faults::after(bytes, Manner::Full)
+    }
+
+    /// Returns how many operations, or bytes, are left.
+    pub fn left(&self) -> i64 {
+        self.left.load(Ordering::SeqCst)
+    }
+
     /// Tells whether the disk has failed.
     pub fn have_struck(&self) -> bool {
-        self.left.load(Ordering::SeqCst) < 0
+        self.left() < 0
     }
 
     /// Puts these faults before a disk.
@@ -54,18 +67,32 @@ impl Faults {
         Arc::new(FaultyDisk { disk, faults: self.clone() })
     }
 
-    fn strike(&self) -> bool {
-        self.left.fetch_sub(1, Ordering::SeqCst) <= 0
+    /// Tells whether a write fails.
+    fn strike_write(&self, bytes: usize) -> bool {
+        let cost = match self.manner {
+            Manner::Full => i64::try_from(bytes).unwrap_or(i64::MAX),
+            Manner::Undone | Manner::DoneUntold => 1,
+        };
+        self.left.fetch_sub(cost, Ordering::SeqCst) < cost
     }
-}
 
-fn failure() -> Error {
-    Error::Generic { store: "faulty", source: Box::new(std::io::Error::other("this disk fails on purpose")) }
+    /// Tells whether an operation fails that needs no room.
+    fn strike(&self) -> bool {
+        self.manner != Manner::Full && self.strike_write(0)
+    }
+
+    fn failure(&self) -> Error {
+        let source = match self.manner {
+            Manner::Full => std::io::Error::from(std::io::ErrorKind::StorageFull),
+            Manner::Undone | Manner::DoneUntold => std::io::Error::other("this disk fails on purpose"),
+        };
+        Error::Generic { store: "faulty", source: Box::new(source) }
+    }
 }
 
 impl FaultyDisk {
     fn check(&self) -> Result<()> {
-        if self.faults.strike() { Err(failure()) } else { Ok(()) }
+        if self.faults.strike() { Err(self.faults.failure()) } else { Ok(()) }
     }
 }
 
@@ -78,11 +105,11 @@ impl fmt::Display for FaultyDisk {
 #[async_trait]
 impl ObjectStore for FaultyDisk {
     async fn put_opts(&self, at: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        if self.faults.strike() {
+        if self.faults.strike_write(payload.content_length()) {
             if self.faults.manner == Manner::DoneUntold {
                 self.disk.put_opts(at, payload, options).await?;
             }
-            return Err(failure());
+            return Err(self.faults.failure());
         }
         self.disk.put_opts(at, payload, options).await
     }
@@ -110,7 +137,8 @@ impl ObjectStore for FaultyDisk {
         match self.check() {
             Ok(()) => self.disk.delete_stream(at),
             Err(_) if self.faults.manner == Manner::DoneUntold => {
-                self.disk.delete_stream(at).map(|_| Err(failure())).boxed()
+                let faults = self.faults.clone();
+                self.disk.delete_stream(at).map(move |_| Err(faults.failure())).boxed()
             }
             Err(error) => stream::once(async { Err(error) }).boxed(),
         }
