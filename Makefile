@@ -10,7 +10,7 @@ INTEROP := data/interop
 JOURNEY := data/journey
 JOURNEY_END := 2018-01-01T05:00:00Z
 
-.PHONY: demo check bench bench-full soak interop figures journey clean
+.PHONY: demo check bench bench-full micro soak interop figures journey clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -37,6 +37,10 @@ bench: $(VENV)/bench
 bench-full: $(VENV)/bench
 	$(CARGO) build --release --locked
 	$(VENV)/bin/python tests/bench/bench.py $(BENCH) --pictures tests/bench --sections XS S flat M XL
+
+# The inner loops by themselves, each in about a second; MICRO=sums measures those with it in their names.
+micro:
+	$(CARGO) bench --locked --bench micro -- $(MICRO)
 
 # Kills thousands of runs at random moments, and feeds every reader thousands of inputs of chance;
 # the checks kill a few dozen and try a few hundred.

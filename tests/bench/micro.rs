@@ -1,0 +1,338 @@
+//! The loops that every purchase goes through, each measured by itself: `make micro`.
+//!
+//! Whatever they read is made up from a fixed seed, so that two builds do the same work. Of what is
+//! printed, the fastest of the samples is what other programs on the machine disturb least. Under
+//! `cargo test --all-targets` each runs once, to show that it still does.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+
+use divan::Bencher;
+use divan::counter::ItemsCount;
+
+use topsell::columns::Coder;
+use topsell::columns::EventColumns;
+use topsell::columns::EventCopy;
+use topsell::columns::EventEncoder;
+use topsell::columns::ItemRange;
+use topsell::columns::SumBlock;
+use topsell::columns::SumLine;
+use topsell::columns::decode_events;
+use topsell::columns::decode_sums;
+use topsell::columns::encode_sums;
+use topsell::event::Amount;
+use topsell::event::Event;
+use topsell::event::Events;
+use topsell::event::HourSums;
+use topsell::event::Names;
+use topsell::event::Places;
+use topsell::event::RawCategories;
+use topsell::event::SumRow;
+use topsell::event::SumRows;
+use topsell::event::Sums;
+use topsell::ingest;
+use topsell::ingest::Pieces;
+use topsell::ingest::Reading;
+use topsell::lake::Doing;
+use topsell::lake::Known;
+use topsell::rank::Measure;
+use topsell::rank::Rules;
+use topsell::rank::Search;
+use topsell::source::Mapping;
+use topsell::time::Date;
+use topsell::time::Decay;
+use topsell::time::Hour;
+use topsell::time::Timestamp;
+use topsell::time::Window;
+use topsell::trace::Run;
+
+const PURCHASES: usize = 100_000;
+/// Distinct items of all the purchases together; how often one sells falls with its number.
+const ITEMS: u64 = 20_000;
+const LEAVES: u64 = 50;
+const HOURS: u32 = 24;
+const SEED: u64 = 20_240_101;
+/// 2024-01-01T00:00:00Z.
+const FIRST_HOUR: i32 = 473_352;
+const BEST: usize = 100;
+
+fn main() {
+    divan::main();
+}
+
+/// A purchase, with its item by number.
+struct Sale {
+    item: u64,
+    hour_of_day: u32,
+    second: u32,
+    quantity: i64,
+    cents: u64,
+}
+
+/// Returns a number of 64 bits without any visible relation to the given one (SplitMix64).
+fn mixed(number: u64) -> u64 {
+    let number = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    number ^ (number >> 31)
+}
+
+/// Returns all the purchases; how often an item sells goes by one divided by its number.
+fn sales() -> impl Iterator<Item = Sale> {
+    (0..PURCHASES as u64).map(|number| {
+        let bits = mixed(SEED + number);
+        let fraction = (bits >> 11) as f64 / (1_u64 << 53) as f64;
+        let rest = mixed(bits);
+        Sale {
+            item: (ITEMS as f64).powf(fraction) as u64,
+            hour_of_day: (rest % u64::from(HOURS)) as u32,
+            second: (rest >> 8) as u32 % 3_600,
+            quantity: 1 + i64::from((rest >> 40).is_multiple_of(8)),
+            cents: 99 + mixed(bits % ITEMS) % 5_000,
+        }
+    })
+}
+
+/// Returns an item's id, ten letters and digits.
+fn item_id(item: u64) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let mut rest = mixed(item);
+    let digits = (0..10).map(|_| {
+        let digit = DIGITS[(rest % 36) as usize];
+        rest /= 36;
+        char::from(digit)
+    });
+    digits.collect()
+}
+
+/// Returns an item's paths: one, or for every fifth item two.
+fn paths(item: u64) -> String {
+    let leaf = |of: u64| {
+        let leaf = mixed(of) % LEAVES;
+        format!("Books/Shelf {}/Leaf {leaf:02}", leaf % 7)
+    };
+    let (first, second) = (leaf(item), leaf(item + ITEMS));
+    if item.is_multiple_of(5) && first != second { format!("{first}|{second}") } else { first }
+}
+
+fn date() -> Date {
+    Hour::new(FIRST_HOUR).date()
+}
+
+/// Returns the purchases as an ingest hands them on.
+fn events() -> Events {
+    let mut events = Events::default();
+    for sale in sales() {
+        let path_set = events.path_sets.read(&RawCategories::Text(&paths(sale.item)));
+        events.push(&Event {
+            ts: Hour::of(date(), sale.hour_of_day.cast_signed()).start().plus_seconds(sale.second.into()),
+            event_id: None,
+            item_id: &item_id(sale.item),
+            path_set: path_set.expect("these are paths"),
+            event_type: 0,
+            quantity: sale.quantity,
+            amount: Amount::from_ten_thousandths(i128::from(sale.cents) * 100),
+        });
+    }
+    events.event_types.push("purchase".to_owned());
+    events
+}
+
+/// Returns the copies of all events, one place after the other as files are written.
+fn copies(events: &Events, places: &Places<'_>) -> Vec<EventCopy> {
+    let rows = (0..).zip(0..events.len());
+    let copies = rows.flat_map(|(number, row)| {
+        places.of_set(events.path_set(row)).map(move |place| EventCopy { row: number, place })
+    });
+    copies.collect()
+}
+
+/// Returns the sums of the purchases, in no order.
+fn sums() -> SumRows {
+    let mut sums = SumRows::default();
+    let mut known = std::collections::HashMap::new();
+    for sale in sales() {
+        let item = sums.items.code(&item_id(sale.item));
+        let path_set = sums.path_sets.code(&paths(sale.item));
+        let hour = Hour::of(date(), sale.hour_of_day.cast_signed());
+        let at = *known.entry((item, path_set, hour.number())).or_insert_with(|| {
+            sums.rows.push(SumRow { item, path_set, hour, is_primary: true, sums: Sums::default() });
+            sums.rows.len() - 1
+        });
+        let of_sale = Sums::of(sale.quantity, Amount::from_ten_thousandths(i128::from(sale.cents) * 100));
+        let of_hour = &mut sums.rows[at].sums;
+        *of_hour = of_hour.plus(of_sale).expect("small sums fit");
+    }
+    sums
+}
+
+/// Returns sorted sums as lines of a file.
+fn lines<'a>(sums: &'a SumRows, sorted: &'a [SumRow]) -> impl Iterator<Item = SumLine<'a>> {
+    sorted.iter().map(|row| SumLine {
+        hour_of_day: row.hour.of_day(),
+        item_id: sums.items.name(row.item),
+        paths: sums.path_sets.name(row.path_set),
+        is_primary: row.is_primary,
+        sums: row.sums,
+    })
+}
+
+/// Lines of a log cut into fields, checked and numbered: an ingest that writes nothing.
+#[divan::bench]
+fn read_csv(bencher: Bencher) {
+    let folder = tempfile::tempdir().expect("there is a folder for what is temporary");
+    let mut text = "ts,item_id,category,quantity,amount\n".to_owned();
+    for sale in sales() {
+        let (hour, minute, second) = (sale.hour_of_day, sale.second / 60, sale.second % 60);
+        let (item_id, paths) = (item_id(sale.item), paths(sale.item));
+        let (quantity, whole, cents) = (sale.quantity, sale.cents / 100, sale.cents % 100);
+        writeln!(
+            text,
+            "2024-01-01T{hour:02}:{minute:02}:{second:02}Z,{item_id},{paths},{quantity},{whole}.{cents:02}"
+        )
+        .expect("a text can be written to");
+    }
+    let path = folder.path().join("purchases.csv");
+    std::fs::write(&path, text).expect("the folder can be written to");
+    let plan = ingest::plan(&[path], None);
+    let mapping = Mapping::none(ingest::FIELDS);
+    let options = ingest::Options {
+        now: Timestamp::parse("2024-01-02T00:00:00Z").expect("this is a moment"),
+        max_skew_seconds: 0,
+        doing: Doing::Planning,
+        known: Known::Skip,
+        pieces: Pieces::default(),
+    };
+    let reading = Reading { mapping: &mapping, catalog: None };
+    bencher.counter(ItemsCount::new(PURCHASES)).bench(|| {
+        let summary = ingest::ingest(None, &plan, None, options, reading, &Run::unheard());
+        assert_eq!(summary.expect("there is no lake to fail").accepted, PURCHASES as u64);
+    });
+}
+
+/// An events file encoded.
+#[divan::bench]
+fn write_events(bencher: Bencher) {
+    let events = events();
+    let places = Places::of(&events.path_sets);
+    let copies = copies(&events, &places);
+    bencher.counter(ItemsCount::new(copies.len())).bench(|| {
+        let encoded = EventEncoder::of(&events, &places, "a-batch").encode(&copies);
+        encoded.expect("the rows fit into Parquet").bytes
+    });
+}
+
+/// An events file decoded, its items and sets of paths numbered, its sums added.
+#[divan::bench]
+fn read_events(bencher: Bencher) {
+    let events = events();
+    let places = Places::of(&events.path_sets);
+    let copies = copies(&events, &places);
+    let encoded = EventEncoder::of(&events, &places, "a-batch").encode(&copies);
+    let bytes = encoded.expect("the rows fit into Parquet").bytes;
+    bencher.counter(ItemsCount::new(copies.len())).bench(|| {
+        let (mut items, mut path_sets) = (Names::default(), Names::default());
+        let (mut of_items, mut of_sets) = (Coder::default(), Coder::default());
+        let (mut item_codes, mut set_codes) = (Vec::new(), Vec::new());
+        let mut total = Sums::default();
+        for batch in decode_events(bytes.clone(), EventColumns::WithoutIds).expect("it is Parquet") {
+            let batch = batch.expect("its pages can be read");
+            batch.items(&mut of_items, &mut items, &mut item_codes);
+            batch.path_sets(&mut of_sets, &mut path_sets, &mut set_codes);
+            for row in 0..batch.rows() {
+                total = total.plus(batch.sums(row)).expect("small sums fit");
+            }
+        }
+        (total, item_codes, set_codes)
+    });
+}
+
+/// Item ids given numbers, most of them known from before.
+#[divan::bench]
+fn number_names(bencher: Bencher) {
+    let ids: Vec<String> = sales().map(|sale| item_id(sale.item)).collect();
+    bencher.counter(ItemsCount::new(ids.len())).bench(|| {
+        let mut names = Names::default();
+        ids.iter().fold(0_u64, |all, id| all + u64::from(names.code(id)))
+    });
+}
+
+/// Item ids put in order.
+#[divan::bench]
+fn order_names(bencher: Bencher) {
+    let mut names = Names::default();
+    (0..PURCHASES as u64).for_each(|item| {
+        names.code(&item_id(item));
+    });
+    bencher.counter(ItemsCount::new(names.len())).bench(|| black_box(&names).ranks());
+}
+
+/// Sums put in the order of a rollup file.
+#[divan::bench]
+fn sort_sums(bencher: Bencher) {
+    let sums = sums();
+    bencher.counter(ItemsCount::new(sums.rows.len())).bench(|| black_box(&sums).sorted());
+}
+
+/// A rollup file encoded.
+#[divan::bench]
+fn write_sums(bencher: Bencher) {
+    let sums = sums();
+    let sorted = sums.sorted();
+    bencher
+        .counter(ItemsCount::new(sorted.len()))
+        .bench(|| encode_sums(lines(&sums, &sorted)).expect("the rows fit into Parquet").bytes);
+}
+
+/// A rollup file decoded, its rows told apart by item.
+#[divan::bench]
+fn read_sums(bencher: Bencher) {
+    let sums = sums();
+    let sorted = sums.sorted();
+    let bytes = encode_sums(lines(&sums, &sorted)).expect("the rows fit into Parquet").bytes;
+    let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(|hour| Hour::of(date(), hour)));
+    bencher.counter(ItemsCount::new(sorted.len())).bench(|| {
+        let (mut coder, mut path_sets, mut block) = (Coder::default(), Names::default(), SumBlock::default());
+        let mut items = 0;
+        for batch in decode_sums(bytes.clone(), &ItemRange::default()).expect("it is Parquet") {
+            let batch = batch.expect("its pages can be read");
+            batch.read(&hours, &mut coder, &mut path_sets, &mut block);
+            items += black_box(&block).items.len();
+        }
+        items
+    });
+}
+
+/// Every category's best found among the sums of all items.
+#[divan::bench]
+fn tally_items(bencher: Bencher) {
+    let sums = sums();
+    let sorted = sums.sorted();
+    let of_item = |rows: &[SumRow]| {
+        let hours = rows.iter().map(|row| {
+            let SumRow { path_set, hour, is_primary, sums, .. } = *row;
+            HourSums { hour, path_set, is_primary, sums }
+        });
+        (sums.items.name(rows[0].item).to_owned(), hours.collect::<Vec<_>>())
+    };
+    let items: Vec<(String, Vec<HourSums>)> = sorted.chunk_by(|a, b| a.item == b.item).map(of_item).collect();
+    let rules = Rules {
+        window: Window::ending(Hour::new(FIRST_HOUR).plus(HOURS.cast_signed()), HOURS),
+        decay: Decay::HalfLifeHours(48.0),
+        measure: Measure::Units,
+        top: BEST,
+        min_items: 0,
+        max_lookback_hours: HOURS,
+    };
+    bencher.counter(ItemsCount::new(sorted.len())).bench(|| {
+        let mut search = Search::new(rules);
+        while let Some(need) = search.need() {
+            let mut tally = need.tally();
+            for (item_id, rows) in &items {
+                tally.take(item_id, rows, &sums.path_sets).expect("small sums fit");
+            }
+            search.supply(&need, vec![tally.finish()]).expect("small sums fit");
+        }
+        search.finish()
+    });
+}
