@@ -10,7 +10,7 @@ INTEROP := data/interop
 JOURNEY := data/journey
 JOURNEY_END := 2018-01-01T05:00:00Z
 
-.PHONY: demo check bench bench-full micro soak interop figures journey clean
+.PHONY: demo check bench bench-full micro instructions soak interop figures journey clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -41,6 +41,12 @@ bench-full: $(VENV)/bench
 # The inner loops by themselves, each in about a second; MICRO=sums measures those with it in their names.
 micro:
 	$(CARGO) bench --locked --bench micro -- $(MICRO)
+
+# Counts the instructions of each step and compares with those kept in tests/bench/instructions.json;
+# needs valgrind. After a change that is worth more of them: KEEP=--keep.
+instructions:
+	$(CARGO) build --release --locked
+	$(PYTHON) tests/bench/instructions.py $(KEEP)
 
 # Kills thousands of runs at random moments, and feeds every reader thousands of inputs of chance;
 # the checks kill a few dozen and try a few hundred.

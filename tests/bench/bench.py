@@ -23,19 +23,10 @@ from pathlib import Path
 
 import picture
 import report
-from measure import say
+from measure import built_binary, say
 from peers import PEERS
 from sections import SECTIONS, Bench
 from workload import workloads
-
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-
-
-def built_binary():
-    metadata = ["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"]
-    target = json.loads(subprocess.check_output(metadata, cwd=ROOT))["target_directory"]
-    return Path(target) / "release" / "topsell"
 
 
 def machine():

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
 
 
 @dataclass
@@ -24,6 +25,13 @@ class Taken:
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
+
+
+def built_binary():
+    """The release build of this folder."""
+    metadata = ["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"]
+    target = json.loads(subprocess.check_output(metadata, cwd=ROOT))["target_directory"]
+    return Path(target) / "release" / "topsell"
 
 
 def run(command):
