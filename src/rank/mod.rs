@@ -3,6 +3,23 @@
 //! Invariant: a pure function of sums. Integers are added first, hour by hour; floating point
 //! enters at the last step, oldest hour first. So the same sums give the same ranking, bit for
 //! bit, in whatever order and on however many threads.
+//!
+//! # Where the time goes
+//!
+//! Reading the sums bounds a ranking, not ranking them. Of the CPU time of ranking 1.5 million sums
+//! of 350 files in 1,251 categories, 13 % opens files and reads their footers; 16 % decompresses,
+//! half of that the Parquet library making a compressor and a decompressor for each chunk it reads;
+//! 17 % decodes pages, 6 % tells the rows apart by item and 13 % merges the files by item. What
+//! this room does, scoring items and keeping each category's best, takes 14 %, and publishing the
+//! ranking 9 %.
+//!
+//! ```text
+//! topsell datagen --purchases 3000000 --items 300000 --leaves 1000 --tops 50 logs
+//! topsell --lake lake ingest logs && topsell --lake lake rollup
+//! perf record --call-graph dwarf,16384 topsell --threads 1 --lake lake rank \
+//!     --as-of 2024-01-07T06:00:00Z
+//! perf report --no-inline --children
+//! ```
 
 mod ranking;
 mod score;

@@ -8,6 +8,23 @@
 //! ```
 //!
 //! A file holds one or more hours of its day, and no hour lies in two files.
+//!
+//! # Where the time goes
+//!
+//! Small files bound a rollup: it opens as many as there are categories and hours. Of the CPU time
+//! of summing three million purchases from 7,500 files anew, 22 % opens files and reads their
+//! bytes, 11 % reads their footers and sets their readers up, 20 % decodes their pages; 7 % numbers
+//! items and paths and 4 % adds. Writing 1.5 million sums takes a quarter: 3 % sorting, 7 %
+//! encoding, 9 % compressing, 4 % and more creating and writing 350 files, by how long the file
+//! system looks for inodes. Planning from the table's log takes 8 %. Allocating memory, within all
+//! of these, is 14 %.
+//!
+//! ```text
+//! topsell datagen --purchases 3000000 --items 300000 --leaves 1000 --tops 50 logs
+//! topsell --lake lake ingest logs
+//! perf record --call-graph dwarf,16384 topsell --threads 1 --lake lake rollup --all
+//! perf report --no-inline --children
+//! ```
 
 mod apply;
 mod conflicts;
