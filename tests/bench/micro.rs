@@ -294,7 +294,7 @@ fn read_sums(bencher: Bencher) {
     bencher.counter(ItemsCount::new(sorted.len())).bench(|| {
         let (mut coder, mut path_sets, mut block) = (Coder::default(), Names::default(), SumBlock::default());
         let mut items = 0;
-        for batch in decode_sums(bytes.clone(), &ItemRange::default()).expect("it is Parquet") {
+        for batch in decode_sums(bytes.clone(), &ItemRange::default(), None).expect("it is Parquet") {
             let batch = batch.expect("its pages can be read");
             batch.read(&hours, &mut coder, &mut path_sets, &mut block);
             items += black_box(&block).items.len();
