@@ -9,7 +9,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Field, Schema};
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::Encoding;
 use parquet::data_type::{ByteArray, FixedLenByteArray};
 use parquet::file::metadata::KeyValue;
@@ -27,10 +28,8 @@ use crate::columns::parquet_file::{CREATED_BY, ColumnsError, Encoded, MAX_DICTIO
 const ROWS_PER_PAGE: usize = 1 << 16;
 /// Longer texts are no statistics that anyone would want to read with every footer.
 const MAX_BOUND_BYTES: usize = 64;
-/// A chunk of fewer bytes is not compressed: it lies in few blocks of the disk either way.
-const COMPRESSED_FROM_BYTES: usize = 64 << 10;
-/// One of texts that mostly differ has more to gain.
-const TEXTS_COMPRESSED_FROM_BYTES: usize = 8 << 10;
+/// A chunk of texts that mostly differ has more to gain from compression than others of its size.
+const TEXTS_PACKED_FROM_BYTES: usize = 8 << 10;
 
 /// The values of one column of a row group, in the order of its rows.
 pub(super) enum Values<'a> {
@@ -47,6 +46,16 @@ pub(super) enum Values<'a> {
     },
     /// Nothing but nulls.
     None,
+}
+
+impl<'a> Values<'a> {
+    /// Returns numbers as codes, if their distinct values were found to be few.
+    pub fn of_numbers(numbers: &'a [i64], few: Option<&'a (Vec<u32>, Vec<i64>)>) -> Values<'a> {
+        match few {
+            Some((codes, of)) => Values::Codes { codes, of: Dictionary::Numbers(of) },
+            None => Values::Deltas(numbers),
+        }
+    }
 }
 
 /// The distinct values that codes stand for.
@@ -75,31 +84,38 @@ pub(super) struct Chunk<'a> {
     pub values: Values<'a>,
 }
 
+/// Returns a schema of columns, and what it is in Parquet.
+pub(super) fn schema_of<const N: usize>(columns: [(&str, DataType); N]) -> (Schema, TypePtr) {
+    let schema = Schema::new(columns.map(|(name, of)| Field::new(name, of, true)).to_vec());
+    let converted = ArrowSchemaConverter::new().convert(&schema).expect("every type has one in Parquet");
+    (schema, converted.root_schema_ptr())
+}
+
+/// Returns the type of lists of texts whose Parquet form other engines expect.
+pub(super) fn text_lists() -> DataType {
+    DataType::List(Arc::new(Field::new("element", DataType::Utf8, true)))
+}
+
 /// A file on its way.
 pub(super) struct ChunkedFile {
     writer: SerializedFileWriter<Vec<u8>>,
     schema: Arc<SchemaDescriptor>,
     rows: usize,
-    compresses_from: usize,
+    packed_from: usize,
     /// Of every column, over the row groups so far.
     nulls: Vec<u64>,
     ranges: Vec<Option<Range>>,
 }
 
 impl ChunkedFile {
-    /// Begins a file.
-    pub fn of(schema: TypePtr) -> Result<ChunkedFile, ColumnsError> {
+    /// Begins a file, of which chunks of so many bytes and more are compressed.
+    pub fn of(schema: TypePtr, packed_from: usize) -> Result<ChunkedFile, ColumnsError> {
         let properties = WriterProperties::builder().set_created_by(CREATED_BY.to_owned()).build();
         let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&schema), Arc::new(properties));
         let writer = writer.map_err(|e| unwritable(&e))?;
         let schema = Arc::new(SchemaDescriptor::new(schema));
         let (nulls, ranges) = (vec![0; schema.num_columns()], vec![None; schema.num_columns()]);
-        Ok(ChunkedFile { writer, schema, rows: 0, compresses_from: COMPRESSED_FROM_BYTES, nulls, ranges })
-    }
-
-    /// Compresses chunks of so many bytes and more, smaller ones not.
-    pub fn compressing_from(self, bytes: usize) -> ChunkedFile {
-        ChunkedFile { compresses_from: bytes, ..self }
+        Ok(ChunkedFile { writer, schema, rows: 0, packed_from, nulls, ranges })
     }
 
     /// Writes a label into the footer.
@@ -114,8 +130,11 @@ impl ChunkedFile {
             let range = chunk.range();
             let pages = chunk.pages(rows);
             let statistics = chunk.statistics(pages.values(), range.as_ref());
-            let (bytes, close) =
-                pages.close(self.schema.column(number), rows, statistics, self.compresses_from)?;
+            let packed_from = match &chunk.values {
+                Values::Texts(_) => self.packed_from.min(TEXTS_PACKED_FROM_BYTES),
+                _ => self.packed_from,
+            };
+            let (bytes, close) = pages.close(self.schema.column(number), rows, statistics, packed_from)?;
             group.append_column(&bytes, close).map_err(|e| unwritable(&e))?;
             self.nulls[number] += chunk.nulls(rows);
             let known = self.ranges[number].take();
@@ -244,11 +263,7 @@ impl Chunk<'_> {
             Values::Codes { .. } => Encoding::RLE_DICTIONARY,
             Values::Flags(_) | Values::Wide(_) | Values::Texts(_) | Values::None => Encoding::PLAIN,
         };
-        let packed_from = match &self.values {
-            Values::Texts(_) => TEXTS_COMPRESSED_FROM_BYTES,
-            _ => COMPRESSED_FROM_BYTES,
-        };
-        Pages { dictionary, data, encoding, packed_from }
+        Pages { dictionary, data, encoding }
     }
 
     /// Appends the levels of some rows; returns how many values they have, nulls included and not.

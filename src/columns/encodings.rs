@@ -23,20 +23,17 @@ pub(super) fn few_distinct(numbers: &[i64]) -> Option<(Vec<u32>, Vec<i64>)> {
     let mut of_small = [UNSEEN; 256];
     let mut codes = Vec::with_capacity(numbers.len());
     for &number in numbers {
-        let small = usize::try_from(number).ok().filter(|&small| small < of_small.len());
-        let code = match small {
-            Some(small) if of_small[small] != UNSEEN => of_small[small],
-            _ => {
-                let at = match small {
-                    Some(_) => None,
-                    None => known.iter().position(|of| *of == number),
-                };
-                let at = at.unwrap_or_else(|| {
+        let code = match usize::try_from(number).ok().and_then(|small| of_small.get_mut(small)) {
+            Some(code) if *code != UNSEEN => *code,
+            Some(code) => {
+                *code = known.len() as u16;
+                known.push(number);
+                *code
+            }
+            None => {
+                let at = known.iter().position(|of| *of == number).unwrap_or(known.len());
+                if at == known.len() {
                     known.push(number);
-                    known.len() - 1
-                });
-                if let Some(small) = small {
-                    of_small[small] = at as u16;
                 }
                 at as u16
             }

@@ -24,18 +24,19 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::{
     SortColumn, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch,
 };
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::datatypes::{DataType, Schema, TimeUnit};
 use bytes::Bytes;
-use parquet::arrow::ArrowSchemaConverter;
 use parquet::schema::types::TypePtr;
 
-use crate::columns::chunks::{Chunk, ChunkedFile, Dictionary, Shape, Values};
+use crate::columns::chunks::{Chunk, ChunkedFile, Dictionary, Shape, Values, schema_of, text_lists};
 use crate::columns::encodings::few_distinct;
 use crate::columns::fields::texts;
 use crate::columns::parquet_file::{ColumnsError, Encoded, decode};
 use crate::event::{Events, Place, Places};
 
 const ROWS_PER_GROUP: usize = 1 << 20;
+/// A smaller chunk lies in few blocks of the disk either way, and is read soon.
+const PACKED_FROM_BYTES: usize = 64 << 10;
 const COLUMNS: [&str; 9] =
     ["ts", "event_id", "item_id", "categories", "quantity", "amount", "is_primary", "all_categories", BATCH];
 const BATCH: &str = "batch";
@@ -64,21 +65,17 @@ pub struct EventEncoder<'a> {
 
 /// The columns, and what they are in Parquet.
 static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
-    let text = || DataType::Utf8;
-    let of = [
+    schema_of([
         ("ts", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
-        ("event_id", text()),
-        ("item_id", text()),
-        ("categories", DataType::List(Arc::new(Field::new("element", text(), true)))),
+        ("event_id", DataType::Utf8),
+        ("item_id", DataType::Utf8),
+        ("categories", text_lists()),
         ("quantity", DataType::Int64),
         ("amount", DataType::Decimal128(18, 4)),
         ("is_primary", DataType::Boolean),
-        ("all_categories", text()),
-        (BATCH, text()),
-    ];
-    let schema = Schema::new(of.map(|(name, of)| Field::new(name, of, true)).to_vec());
-    let converted = ArrowSchemaConverter::new().convert(&schema).expect("every type has one in Parquet");
-    (schema, converted.root_schema_ptr())
+        ("all_categories", DataType::Utf8),
+        (BATCH, DataType::Utf8),
+    ])
 });
 
 /// Numbers codes anew in the order in which a file has them.
@@ -125,7 +122,7 @@ impl<'a> EventEncoder<'a> {
     /// Fails where the rows do not fit into Parquet.
     pub fn encode(&mut self, copies: &[EventCopy]) -> Result<Encoded, ColumnsError> {
         let (schema, root) = &*SCHEMA;
-        let mut file = ChunkedFile::of(Arc::clone(root))?;
+        let mut file = ChunkedFile::of(Arc::clone(root), PACKED_FROM_BYTES)?;
         for copies in copies.chunks(ROWS_PER_GROUP) {
             self.add(copies, &mut file)?;
         }
@@ -178,10 +175,7 @@ impl<'a> EventEncoder<'a> {
                 },
                 values: Values::Codes { codes: &path_codes, of: Dictionary::Texts(path_names.collect()) },
             },
-            full(match &few {
-                Some((codes, of)) => Values::Codes { codes, of: Dictionary::Numbers(of) },
-                None => Values::Deltas(&quantities),
-            }),
+            full(Values::of_numbers(&quantities, few.as_ref())),
             Chunk {
                 shape: if have_amounts.contains(&false) {
                     Shape::Optional(&have_amounts)

@@ -21,8 +21,6 @@ pub(super) struct Pages {
     pub dictionary: Option<(Vec<u8>, usize)>,
     pub data: Vec<(Vec<u8>, usize)>,
     pub encoding: Encoding,
-    /// From how many bytes on they are compressed.
-    pub packed_from: usize,
 }
 
 pub(super) fn unwritable(error: &ParquetError) -> ColumnsError {
@@ -35,17 +33,18 @@ impl Pages {
         self.data.iter().map(|(_, count)| count).sum()
     }
 
-    /// Returns the chunk's bytes, and what the footer is to say of it.
+    /// Returns the chunk's bytes, compressed where they are so many, and what the footer is to say of
+    /// it.
     pub fn close(
         self,
         column: ColumnDescPtr,
         rows: usize,
         statistics: Statistics,
-        compresses_from: usize,
+        packed_from: usize,
     ) -> Result<(Bytes, ColumnCloseResult), ColumnsError> {
         let values = self.values();
         let raw_bytes: usize = self.dictionary.iter().chain(&self.data).map(|(bytes, _)| bytes.len()).sum();
-        let is_packed = raw_bytes >= self.packed_from.min(compresses_from);
+        let is_packed = raw_bytes >= packed_from;
         let pack = |bytes: Vec<u8>| match is_packed {
             true => zstd::bulk::compress(&bytes, ZSTD_LEVEL)
                 .map(Bytes::from)

@@ -170,11 +170,11 @@ pub(super) fn footer(bytes: &Bytes) -> Result<ArrowReaderMetadata, ColumnsError>
 }
 
 /// Returns a label of a file's footer, of which the file's end is given, or the whole file; none
-/// where the end given does not reach back to where the footer begins.
+/// where there is no such label, or the end given does not reach back to where the footer begins.
 ///
 /// # Errors
 /// Fails where this is no end of a Parquet file.
-pub(super) fn label(tail: &Bytes, size: u64, name: &str) -> Result<Option<Label>, ColumnsError> {
+pub(super) fn label(tail: &Bytes, size: u64, name: &str) -> Result<Option<String>, ColumnsError> {
     let footer = guarded(|| {
         let mut reader = ParquetMetaDataReader::new();
         match reader.try_parse_sized(tail, size) {
@@ -185,11 +185,8 @@ pub(super) fn label(tail: &Bytes, size: u64, name: &str) -> Result<Option<Label>
     })?;
     let Some(footer) = footer else { return Ok(None) };
     let labels = footer.file_metadata().key_value_metadata().into_iter().flatten();
-    Ok(Some(Label(labels.filter(|label| label.key == name).find_map(|label| label.value.clone()))))
+    Ok(labels.filter(|label| label.key == name).find_map(|label| label.value.clone()))
 }
-
-/// What a footer says under some name, if anything.
-pub(super) struct Label(pub Option<String>);
 
 /// Ignores the Arrow types another writer may have noted, so that texts are always `Utf8`.
 pub(super) fn plain_options() -> ArrowReaderOptions {

@@ -22,8 +22,7 @@ const ITEM_ID: &str = "item_id";
 /// # Errors
 /// Fails where this is no end of a Parquet file.
 pub fn paths_of(tail: &Bytes, size: u64) -> Result<Option<Vec<String>>, ColumnsError> {
-    let text = label(tail, size, PATHS)?.and_then(|label| label.0);
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    Ok(label(tail, size, PATHS)?.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// The items to read: those from one id on, up to but not including another.
@@ -70,10 +69,7 @@ pub fn decode_sums(
         None => None,
     };
     let batches = decode_coded(bytes, &COLUMNS, &["categories"], &may_hold, rows)?;
-    Ok(batches.map(|batch| {
-        let batch = &batch?;
-        SumBatch::of(batch)
-    }))
+    Ok(batches.map(|batch| SumBatch::of(&batch?)))
 }
 
 /// Returns which rows are of the wanted items.

@@ -16,15 +16,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Schema};
 use hashbrown::HashMap;
-use parquet::arrow::ArrowSchemaConverter;
 use parquet::schema::types::TypePtr;
 
-use crate::columns::chunks::{Chunk, ChunkedFile, Dictionary, Shape, Values};
+use crate::columns::chunks::{Chunk, ChunkedFile, Dictionary, Shape, Values, schema_of, text_lists};
 use crate::columns::encodings::few_distinct;
 use crate::columns::parquet_file::{ColumnsError, Encoded};
 use crate::event::Sums;
@@ -32,7 +30,7 @@ use crate::event::Sums;
 /// Small groups, so that the items between two bounds are found without the rest.
 const ROWS_PER_GROUP: usize = 1 << 17;
 /// Sums are kept for long and read as a whole, so that even small chunks are worth compressing.
-const COMPRESSED_FROM_BYTES: usize = 2 << 10;
+const PACKED_FROM_BYTES: usize = 2 << 10;
 /// The footer's label for all the paths in the file.
 pub(super) const PATHS: &str = "topsell.paths";
 
@@ -50,19 +48,15 @@ pub struct SumLine<'a> {
 
 /// The columns, and what they are in Parquet.
 static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
-    let paths = DataType::List(Arc::new(Field::new("element", DataType::Utf8, true)));
-    let of = [
+    schema_of([
         ("hour", DataType::Int32),
         ("item_id", DataType::Utf8),
-        ("categories", paths),
+        ("categories", text_lists()),
         ("is_primary", DataType::Boolean),
         ("purchases", DataType::Int64),
         ("units", DataType::Int64),
         ("amount", DataType::Decimal128(38, 4)),
-    ];
-    let schema = Schema::new(of.map(|(name, of)| Field::new(name, of, true)).to_vec());
-    let converted = ArrowSchemaConverter::new().convert(&schema).expect("every type has one in Parquet");
-    (schema, converted.root_schema_ptr())
+    ])
 });
 
 /// Returns the file of the given rows, in their order.
@@ -71,7 +65,7 @@ static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
 /// Fails where the rows do not fit into Parquet.
 pub fn encode_sums<'a>(lines: impl IntoIterator<Item = SumLine<'a>>) -> Result<Encoded, ColumnsError> {
     let (schema, root) = &*SCHEMA;
-    let mut file = ChunkedFile::of(Arc::clone(root))?.compressing_from(COMPRESSED_FROM_BYTES);
+    let mut file = ChunkedFile::of(Arc::clone(root), PACKED_FROM_BYTES)?;
     let (mut paths, mut group) = (PathSets::default(), Group::default());
     for line in lines {
         if group.items.len() == ROWS_PER_GROUP {
@@ -163,13 +157,6 @@ impl<'a> Group<'a> {
         let of_hours: Vec<i32> = hours.1.iter().filter_map(|&hour| i32::try_from(hour).ok()).collect();
         let names = paths.names.iter().map(|&name| Cow::Borrowed(name)).collect();
         let (purchases, units) = (few_distinct(&self.purchases), few_distinct(&self.units));
-        fn numbers<'b>(few: &'b Option<(Vec<u32>, Vec<i64>)>, all: &'b [i64]) -> Chunk<'b> {
-            let values = match few {
-                Some((codes, of)) => Values::Codes { codes, of: Dictionary::Numbers(of) },
-                None => Values::Deltas(all),
-            };
-            Chunk { shape: Shape::Full, values }
-        }
         let chunks = [
             full(Values::Codes { codes: &hours.0, of: Dictionary::Small(&of_hours) }),
             // An id that comes again comes at once, and amounts seldom do: compression finds what
@@ -183,8 +170,8 @@ impl<'a> Group<'a> {
                 values: Values::Codes { codes: &self.paths, of: Dictionary::Texts(names) },
             },
             full(Values::Flags(&self.is_primary)),
-            numbers(&purchases, &self.purchases),
-            numbers(&units, &self.units),
+            full(Values::of_numbers(&self.purchases, purchases.as_ref())),
+            full(Values::of_numbers(&self.units, units.as_ref())),
             full(Values::Wide(&self.amounts)),
         ];
         file.add(rows, &chunks)
