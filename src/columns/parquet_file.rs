@@ -75,7 +75,7 @@ pub(super) const MAX_DICTIONARY_BYTES: usize = 1 << 30;
 
 const ROWS_PER_BATCH: usize = 8_192;
 /// Where dictionaries are kept, a batch costs more and a row less.
-const CODED_ROWS_PER_BATCH: usize = 1 << 15;
+const CODED_ROWS_PER_BATCH: usize = 1 << 12;
 
 fn write(
     batch: &RecordBatch,

@@ -140,41 +140,57 @@ impl SumBatch {
         self.item_id.value(row)
     }
 
-    /// Replaces what a block holds by these rows, as far as their hours, by hour of day, are wanted.
-    pub fn read(
-        &self,
-        hours: &[Option<Hour>; 24],
-        coder: &mut Coder,
-        path_sets: &mut Names,
-        into: &mut SumBlock,
-    ) {
-        let SumBlock { rows, items, sets } = into;
-        rows.clear();
+    /// Replaces what a block knows by what there is to know of these rows.
+    pub fn read(&self, coder: &mut Coder, path_sets: &mut Names, into: &mut SumBlock) {
+        let SumBlock { items, sets } = into;
         items.clear();
         sets.clear();
         coder.codes_of_lists(&self.categories, path_sets, sets);
-        let sums = self.purchases.values().iter().zip(self.units.values()).zip(self.amount.values());
-        let sums = sums.map(|((&purchases, &units), &amount)| Sums { purchases, units, amount });
-        let rows_there = self.hour.values().iter().zip(&*sets).zip(self.is_primary.values()).zip(sums);
-        for (at, (((&hour, &path_set), is_primary), sums)) in rows_there.enumerate() {
-            let key = ItemKey::of(self.item_id.value(at));
-            if items.last().is_none_or(|item| item.key != key) {
-                items.push(BlockItem { key, row: at, end: rows.len() });
-            }
-            if let Some(hour) = hours[hour as usize] {
-                rows.push(HourSums { hour, path_set, is_primary, sums });
-            }
-            if let Some(item) = items.last_mut() {
-                item.end = rows.len();
+        for row in 0..self.rows() {
+            let key = ItemKey::of(self.item_id(row));
+            match items.last_mut() {
+                Some(last)
+                    if last.key == key && (key.is_whole() || self.item_id(last.row) == self.item_id(row)) =>
+                {
+                    last.end = row + 1;
+                }
+                _ => items.push(BlockItem { key, row, end: row + 1 }),
             }
         }
     }
+
+    /// Returns one item's rows, as far as their hours, by hour of day, are wanted.
+    #[inline]
+    pub fn rows_of<'a>(
+        &'a self,
+        item: &BlockItem,
+        block: &'a SumBlock,
+        hours: &'a [Option<Hour>; 24],
+    ) -> impl Iterator<Item = HourSums> + 'a {
+        (item.row..item.end).filter_map(move |row| {
+            let hour = hours[self.hour.value(row) as usize]?;
+            let sums = Sums {
+                purchases: self.purchases.value(row),
+                units: self.units.value(row),
+                amount: self.amount.value(row),
+            };
+            let (path_set, is_primary) = (block.sets[row], self.is_primary.value(row));
+            Some(HourSums { hour, path_set, is_primary, sums })
+        })
+    }
+
+    /// Tells whether the items of a block, read from here, are in the order of their ids, each once.
+    pub fn is_sorted(&self, block: &SumBlock) -> bool {
+        block.items.is_sorted_by(|a, b| {
+            let are_alike = a.key == b.key && !a.key.is_whole();
+            a.key < b.key || are_alike && self.item_id(a.row) < self.item_id(b.row)
+        })
+    }
 }
 
-/// The wanted rows of a batch, and which are of which item.
+/// Which rows of a batch are of which item, and the number of each row's set of paths.
 #[derive(Default)]
 pub struct SumBlock {
-    pub rows: Vec<HourSums>,
     pub items: Vec<BlockItem>,
     sets: Vec<u32>,
 }
@@ -184,6 +200,6 @@ pub struct BlockItem {
     pub key: ItemKey,
     /// Its first row in the batch.
     pub row: usize,
-    /// Where its rows in the block end, and the next item's begin.
-    pub end: usize,
+    /// Where its rows end, and the next item's begin.
+    end: usize,
 }

@@ -1,27 +1,24 @@
 //! Item ids as they are compared where many sorted files are merged.
 
-use std::cmp::Ordering;
-
 /// An item's id, in the ids' order, as it is compared most quickly.
 ///
-/// The first fifteen bytes and the length are one number; ids that are longer stand beside it.
-#[derive(Clone, Debug)]
-pub struct ItemKey {
-    short: u128,
-    /// The whole id, where it is longer.
-    long: Option<Box<str>>,
-}
+/// The first fifteen bytes and the length are one number. Of longer ids, those that begin alike have
+/// the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ItemKey(u128);
 
 const SHORT_BYTES: usize = 15;
 
 impl ItemKey {
+    /// Behind the keys of all ids, none of which has a byte like these.
+    pub const BEHIND_ALL: ItemKey = ItemKey(u128::MAX);
+
     /// Returns the key of an id.
     #[inline]
     pub fn of(item_id: &str) -> ItemKey {
         let bytes = item_id.as_bytes();
         // Behind equal bytes, the shorter id comes first, as it does among texts.
         let length = bytes.len().min(SHORT_BYTES + 1) as u128;
-        let is_long = bytes.len() > SHORT_BYTES;
         let kept = &bytes[..bytes.len().min(SHORT_BYTES)];
         // Two numbers that overlap are read sooner than so many bytes are copied.
         let short = match (kept.first_chunk::<8>(), kept.last_chunk::<8>()) {
@@ -34,33 +31,15 @@ impl ItemKey {
                 kept.iter().zip(0..).fold(0, |short, (&byte, at)| short | u128::from(byte) << (120 - 8 * at))
             }
         };
-        ItemKey { short: short | length, long: is_long.then(|| item_id.into()) }
+        ItemKey(short | length)
+    }
+
+    /// Tells whether no other id has this key.
+    #[inline]
+    pub fn is_whole(self) -> bool {
+        self.0 & 0xFF <= SHORT_BYTES as u128
     }
 }
-
-impl Ord for ItemKey {
-    fn cmp(&self, other: &Self) -> Ordering {
-        match (&self.long, &other.long) {
-            // Only of two long ones do the first bytes not tell.
-            (Some(long), Some(other)) => long.cmp(other),
-            _ => self.short.cmp(&other.short),
-        }
-    }
-}
-
-impl PartialOrd for ItemKey {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for ItemKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for ItemKey {}
 
 #[cfg(test)]
 mod tests {
@@ -73,7 +52,11 @@ mod tests {
         ids.extend(long);
         for a in &ids {
             for b in &ids {
-                assert_eq!(ItemKey::of(a).cmp(&ItemKey::of(b)), a.cmp(b), "{a:?} and {b:?}");
+                let (of_a, of_b) = (ItemKey::of(a), ItemKey::of(b));
+                match of_a == of_b && !of_a.is_whole() {
+                    true => assert_eq!(a[..15], b[..15]),
+                    false => assert_eq!(of_a.cmp(&of_b), a.cmp(b), "{a:?} and {b:?}"),
+                }
             }
         }
     }

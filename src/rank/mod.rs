@@ -21,6 +21,7 @@
 //! perf report --no-inline --children
 //! ```
 
+mod leaders;
 mod ranking;
 mod score;
 mod search;

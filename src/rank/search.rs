@@ -159,7 +159,7 @@ impl Search {
         if !self.is_last() && rankable < self.rules.min_items {
             return;
         }
-        let items = top.into_sorted().into_iter().map(|entry| RankedItem {
+        let items = top.into_sorted(self.rules.top).into_iter().map(|entry| RankedItem {
             item_id: entry.item_id,
             score: entry.scored.score,
             sums: entry.scored.sums,

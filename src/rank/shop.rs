@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use rayon::prelude::*;
 
 use crate::event::{HourSums, SumsOverflow};
-use crate::rank::score::Scored;
+use crate::rank::leaders::{Candidates, Leaders, Newcomer};
 use crate::rank::search::Need;
 use crate::rank::top::Top;
 
@@ -22,13 +22,20 @@ const SPARE: usize = if cfg!(test) { 1 } else { 256 };
 /// The bit of a hash that tells whether the item could rank.
 const RANKS: u64 = 1;
 
-/// What a tally knows of the shop.
+/// What a tally learns of the shop.
 #[derive(Default)]
 pub(super) struct ShopTally {
-    top: Top,
+    leaders: Leaders,
     /// Of every item with a primary copy, the hash.
     hashes: Vec<u64>,
     /// The primary rows of spread items.
+    collected: HashMap<String, Vec<HourSums>>,
+}
+
+/// What a tally has learned of the shop.
+pub(super) struct ShopTallied {
+    top: Top,
+    hashes: Vec<u64>,
     collected: HashMap<String, Vec<HourSums>>,
 }
 
@@ -53,11 +60,17 @@ pub(super) struct Shop {
 
 impl ShopTally {
     /// Takes an item with a primary copy, and what it comes to where it could rank.
-    pub fn take(&mut self, item_id: &str, scored: Option<Scored>, need: &Need) {
-        let hash = need.hash(item_id) & !RANKS;
-        self.hashes.push(if scored.is_some() { hash | RANKS } else { hash });
-        if let Some(scored) = scored {
-            self.top.push(item_id, scored, need.limit + SPARE);
+    pub fn take(
+        &mut self,
+        hash: u64,
+        newcomer: Option<&mut Newcomer<'_>>,
+        candidates: &mut Candidates,
+        need: &Need,
+    ) {
+        let hash = hash & !RANKS;
+        self.hashes.push(if newcomer.is_some() { hash | RANKS } else { hash });
+        if let Some(newcomer) = newcomer {
+            self.leaders.take(newcomer, candidates, kept(need));
         }
     }
 
@@ -65,6 +78,17 @@ impl ShopTally {
     pub fn collect(&mut self, item_id: &str, rows: impl Iterator<Item = HourSums>) {
         self.collected.entry_ref(item_id).or_default().extend(rows);
     }
+
+    /// Returns what it has learned.
+    pub fn finish(self, candidates: &Candidates, need: &Need) -> ShopTallied {
+        let ShopTally { leaders, hashes, collected } = self;
+        ShopTallied { top: leaders.finish(candidates, kept(need)), hashes, collected }
+    }
+}
+
+/// Returns how many of the best a tally keeps.
+fn kept(need: &Need) -> usize {
+    need.limit.saturating_add(SPARE)
 }
 
 impl Spread {
@@ -85,24 +109,19 @@ impl Spread {
 
 impl Shop {
     /// Takes what the tallies of the whole window know.
-    pub fn of(tallies: Vec<ShopTally>, need: &Need) -> Shop {
+    pub fn of(tallies: Vec<ShopTallied>, need: &Need) -> Shop {
         let mut hashes: Vec<u64> = tallies.iter().flat_map(|tally| &tally.hashes).copied().collect();
         hashes.par_sort_unstable();
         let (rankable, spread) = told_apart(&hashes);
         let mut top = Top::default();
         let mut ranks_the_others = false;
         for tally in tallies {
-            let mut of_tally = Top::default();
-            let mut kept = 0;
-            for entry in tally.top.entries() {
-                kept += 1;
-                if spread.binary_search(&(need.hash(&entry.item_id) & !RANKS)).is_err() {
-                    of_tally.push(&entry.item_id, entry.scored, need.limit);
-                }
-            }
+            let mut best = tally.top.into_entries();
+            let is_full = best.len() == kept(need);
+            best.retain(|entry| spread.binary_search(&(need.hash(&entry.item_id) & !RANKS)).is_err());
             // Where it had to let go of some, others may have been better than what is left.
-            let is_full = kept == need.limit + SPARE;
-            ranks_the_others |= is_full && of_tally.seen < need.limit as u64;
+            ranks_the_others |= is_full && best.len() < need.limit;
+            let of_tally = Top::of(best, 0);
             top.merge(of_tally, need.limit);
         }
         if ranks_the_others {
@@ -117,7 +136,7 @@ impl Shop {
     ///
     /// # Errors
     /// Names an item whose sums do not fit.
-    pub fn add(&mut self, tallies: Vec<ShopTally>, need: &Need) -> Result<(), SumsOverflow> {
+    pub fn add(&mut self, tallies: Vec<ShopTallied>, need: &Need) -> Result<(), SumsOverflow> {
         let Some(mut spread) = self.spread.take() else { return Ok(()) };
         let mut items: HashMap<String, Vec<HourSums>> = HashMap::new();
         for tally in tallies {
@@ -132,7 +151,7 @@ impl Shop {
         for (item_id, mut rows) in items {
             rows.sort_by_key(|row| row.hour);
             if let Some(scored) = need.scoring.score(rows.iter()).map_err(|e| e.of(&item_id))? {
-                self.top.push(&item_id, scored, need.limit);
+                self.top.push(item_id, scored, need.limit);
             }
         }
         spread.done = spread.pass().end;

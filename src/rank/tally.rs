@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 
 use crate::event::{HourSums, Names, SumsOverflow};
+use crate::rank::leaders::{Candidates, Leaders, Newcomer};
+use crate::rank::score::Scoring;
 use crate::rank::search::Need;
-use crate::rank::shop::{ShopTally, Spread};
+use crate::rank::shop::{ShopTallied, ShopTally, Spread};
 use crate::rank::top::Top;
 use crate::rank::tree::{SHOP, Tree};
 
@@ -16,8 +18,9 @@ use crate::rank::tree::{SHOP, Tree};
 pub struct Tally<'a> {
     need: &'a Need,
     tree: Tree,
+    candidates: Candidates,
     /// By category.
-    tops: Vec<Top>,
+    leaders: Vec<Leaders>,
     shop: ShopTally,
     categories: Vec<u32>,
 }
@@ -25,7 +28,7 @@ pub struct Tally<'a> {
 /// What a tally has come to.
 pub struct Tallied {
     pub(super) tops: BTreeMap<String, Top>,
-    pub(super) shop: ShopTally,
+    pub(super) shop: ShopTallied,
 }
 
 impl<'a> Tally<'a> {
@@ -34,14 +37,16 @@ impl<'a> Tally<'a> {
         Tally {
             need,
             tree: Tree::new(),
-            tops: vec![Top::default()],
+            candidates: Candidates::default(),
+            leaders: vec![Leaders::default()],
             shop: ShopTally::default(),
             categories: Vec::new(),
         }
     }
 
-    /// Takes one item's sums below one top-level category, ordered by hour; `path_sets` has the
-    /// texts of its sets of paths, and must be the same table, perhaps grown, each time.
+    /// Takes one item's sums below one top-level category, ordered by hour. The items come in the
+    /// order of their ids; `path_sets` has the texts of their sets of paths, and must be the same
+    /// table, perhaps grown, each time.
     ///
     /// # Errors
     /// Names the item where its sums do not fit.
@@ -51,22 +56,23 @@ impl<'a> Tally<'a> {
         }
         if path_sets.len() > self.tree.path_sets() {
             self.tree.grow(path_sets, &|category| self.need.wants_category(category));
-            self.tops.resize(self.tree.len(), Top::default());
+            self.leaders.resize(self.tree.len(), Leaders::default());
         }
         let Need { scoring, limit, .. } = self.need;
         let Some(first) = rows.first() else { return Ok(()) };
         let is_one_set = rows.iter().all(|row| row.path_set == first.path_set);
         let is_one_kind = rows.iter().all(|row| row.is_primary == first.is_primary);
+        let is_for_shop = self.need.wants_shop && rows.iter().any(|row| row.is_primary);
         let mut of_all = None;
         if is_one_set {
             // The usual case: the item sells the same in every category that it lies in.
             let categories = self.tree.closure(first.path_set);
-            if !categories.is_empty() || (is_one_kind && first.is_primary && self.need.wants_shop) {
-                of_all = scoring.score(rows.iter()).map_err(|e| e.of(item_id))?;
+            if !categories.is_empty() || (is_one_kind && is_for_shop) {
+                of_all = newcomer(item_id, rows.iter(), scoring)?;
             }
-            if let Some(scored) = of_all {
+            if let Some(newcomer) = &mut of_all {
                 for &category in categories {
-                    self.tops[category as usize].push(item_id, scored, *limit);
+                    self.leaders[category as usize].take(newcomer, &mut self.candidates, *limit);
                 }
             }
         } else {
@@ -81,29 +87,28 @@ impl<'a> Tally<'a> {
                 let of_category = rows
                     .iter()
                     .filter(|row| self.tree.closure(row.path_set).binary_search(&category).is_ok());
-                if let Some(scored) = scoring.score(of_category).map_err(|e| e.of(item_id))? {
-                    self.tops[category as usize].push(item_id, scored, *limit);
+                if let Some(mut newcomer) = newcomer(item_id, of_category, scoring)? {
+                    self.leaders[category as usize].take(&mut newcomer, &mut self.candidates, *limit);
                 }
             }
         }
-        if !self.need.wants_shop || !rows.iter().any(|row| row.is_primary) {
-            return Ok(());
+        if is_for_shop {
+            let mut of_primary = match is_one_set && is_one_kind {
+                true => of_all,
+                false => newcomer(item_id, rows.iter().filter(|row| row.is_primary), scoring)?,
+            };
+            let hash = self.need.hash(item_id);
+            self.shop.take(hash, of_primary.as_mut(), &mut self.candidates, self.need);
         }
-        let of_primary = match is_one_set && is_one_kind {
-            true => of_all,
-            false => {
-                let primary = rows.iter().filter(|row| row.is_primary);
-                scoring.score(primary).map_err(|e| e.of(item_id))?
-            }
-        };
-        self.shop.take(item_id, of_primary, self.need);
         Ok(())
     }
 
     /// Returns what it has come to.
     pub fn finish(self) -> Tallied {
-        let tops = self.tree.categories().map(str::to_owned).zip(self.tops);
-        Tallied { tops: tops.skip(SHOP as usize + 1).collect(), shop: self.shop }
+        let Tally { need, tree, candidates, leaders, shop, .. } = self;
+        let tops = leaders.into_iter().map(|leaders| leaders.finish(&candidates, need.limit));
+        let tops = tree.categories().map(str::to_owned).zip(tops).skip(SHOP as usize + 1).collect();
+        Tallied { tops, shop: shop.finish(&candidates, need) }
     }
 
     fn take_for_shop(
@@ -117,9 +122,18 @@ impl<'a> Tally<'a> {
         if spread.is_asked_for(hash) {
             self.shop.collect(item_id, primary().copied());
         } else if spread.ranks_the_others && !spread.has(hash) && primary().next().is_some() {
-            let scored = self.need.scoring.score(primary()).map_err(|e| e.of(item_id))?;
-            self.shop.take(item_id, scored, self.need);
+            let mut newcomer = newcomer(item_id, primary(), &self.need.scoring)?;
+            self.shop.take(hash, newcomer.as_mut(), &mut self.candidates, self.need);
         }
         Ok(())
     }
+}
+
+fn newcomer<'a, 'b>(
+    item_id: &'a str,
+    rows: impl Iterator<Item = &'b HourSums>,
+    scoring: &Scoring,
+) -> Result<Option<Newcomer<'a>>, SumsOverflow> {
+    let scored = scoring.score(rows).map_err(|e| e.of(item_id))?;
+    Ok(scored.map(|scored| Newcomer::of(item_id, scored)))
 }

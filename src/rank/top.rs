@@ -1,7 +1,6 @@
 //! The best N of many, without keeping the rest.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 
 use crate::rank::score::Scored;
 
@@ -15,50 +14,56 @@ pub(super) struct Entry {
 /// The best entries seen so far, and how many were seen.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Top {
-    /// The worst on top, to be pushed out first.
-    best: BinaryHeap<Entry>,
+    /// In no order; now and then more than are asked for.
+    best: Vec<Entry>,
     pub seen: u64,
 }
 
 impl Top {
-    /// Takes an item, and lets go of the worst where there are more than `limit`.
-    pub fn push(&mut self, item_id: &str, scored: Scored, limit: usize) {
+    /// Returns a top of these entries, the best of so many.
+    pub fn of(best: Vec<Entry>, seen: u64) -> Top {
+        Top { best, seen }
+    }
+
+    /// Takes an item, and lets go of the worst where there are many more than `limit`.
+    pub fn push(&mut self, item_id: String, scored: Scored, limit: usize) {
         self.seen += 1;
-        // Most items are not among the best, so nothing is kept of them, not even for a moment.
-        if self.best.len() < limit {
-            self.best.push(Entry { item_id: item_id.to_owned(), scored });
-        } else if let Some(mut worst) = self.best.peek_mut()
-            && order((item_id, scored), worst.key()) == Ordering::Less
-        {
-            // The place of the one that goes serves the one that comes.
-            let worst = &mut *worst;
-            item_id.clone_into(&mut worst.item_id);
-            worst.scored = scored;
+        self.best.push(Entry { item_id, scored });
+        if self.best.len() > limit.saturating_mul(2) {
+            self.prune(limit);
         }
     }
 
     /// Takes what another has seen.
-    pub fn merge(&mut self, other: Top, limit: usize) {
+    pub fn merge(&mut self, mut other: Top, limit: usize) {
         self.seen += other.seen;
-        for entry in other.best {
-            if self.best.len() < limit {
-                self.best.push(entry);
-            } else if let Some(mut worst) = self.best.peek_mut()
-                && entry < *worst
-            {
-                *worst = entry;
-            }
+        // Mostly there is but one that has seen anything of a category.
+        if self.best.len() < other.best.len() {
+            std::mem::swap(&mut self.best, &mut other.best);
         }
+        self.best.append(&mut other.best);
+        self.prune(limit);
     }
 
     /// Returns the entries, in no order.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.best.iter()
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.best
     }
 
-    /// Returns the entries, best first.
-    pub fn into_sorted(self) -> Vec<Entry> {
-        self.best.into_sorted_vec()
+    /// Returns the best entries, best first.
+    pub fn into_sorted(mut self, limit: usize) -> Vec<Entry> {
+        self.prune(limit);
+        self.best.sort_unstable();
+        self.best
+    }
+
+    fn prune(&mut self, limit: usize) {
+        if self.best.len() > limit {
+            if let Some(last) = limit.checked_sub(1) {
+                self.best.select_nth_unstable(last);
+            }
+            self.best.truncate(limit);
+        }
     }
 }
 
@@ -106,10 +111,12 @@ mod tests {
         let sales = [("b", 1.0, 2), ("c", 1.0, 3), ("a", 1.0, 2), ("d", 2.0, 1), ("e", 0.5, 9)];
         let top_of = |sales: &[(&str, f64, i64)]| {
             let mut top = Top::default();
-            sales.iter().for_each(|&(item_id, score, units)| top.push(item_id, scored(score, units), 4));
+            sales
+                .iter()
+                .for_each(|&(item_id, score, units)| top.push(item_id.to_owned(), scored(score, units), 4));
             top
         };
-        let ids = |top: Top| top.into_sorted().into_iter().map(|entry| entry.item_id).collect::<Vec<_>>();
+        let ids = |top: Top| top.into_sorted(4).into_iter().map(|entry| entry.item_id).collect::<Vec<_>>();
         let top = top_of(&sales);
         assert_eq!(top.seen, 5);
         assert_eq!(ids(top).concat(), "dcab");
@@ -119,7 +126,7 @@ mod tests {
             assert_eq!((merged.seen, ids(merged).concat()), (5, "dcab".to_owned()), "cut at {cut}");
         }
         let mut none = Top::default();
-        none.push("a", scored(1.0, 1), 0);
-        assert_eq!((none.seen, none.into_sorted().len()), (1, 0));
+        none.push("a".to_owned(), scored(1.0, 1), 0);
+        assert_eq!((none.seen, none.into_sorted(0).len()), (1, 0));
     }
 }

@@ -10,11 +10,9 @@ use crate::time::Hour;
 pub(super) struct Cursor {
     batches: Box<dyn Iterator<Item = Result<SumBatch, ColumnsError>> + Send>,
     batch: Option<SumBatch>,
-    /// The wanted rows of the batch.
     block: SumBlock,
-    /// The item that comes next, and its first row, both in the block.
+    /// The item of the block that comes next.
     item: usize,
-    row: usize,
     range: ItemRange,
     /// By hour of day, the hours that are wanted.
     hours: [Option<Hour>; 24],
@@ -38,7 +36,6 @@ impl Cursor {
             batch: None,
             block: SumBlock::default(),
             item: 0,
-            row: 0,
             range: range.clone(),
             hours,
             paths: Coder::default(),
@@ -58,8 +55,8 @@ impl Cursor {
     }
 
     /// Returns the key of the item that comes next; none at the end of the range.
-    pub fn key(&self) -> Option<&ItemKey> {
-        self.block.items.get(self.item).map(|item| &item.key)
+    pub fn key(&self) -> Option<ItemKey> {
+        self.block.items.get(self.item).map(|item| item.key)
     }
 
     /// Appends the next item's wanted rows, in the file's order, and goes on to the item behind it.
@@ -67,19 +64,19 @@ impl Cursor {
     /// # Errors
     /// Fails where the file is damaged, or not sorted.
     pub fn take_item(&mut self, path_sets: &mut Names, into: &mut Vec<HourSums>) -> Result<(), ColumnsError> {
-        while let Some(item) = self.block.items.get(self.item) {
-            // One by one: mostly there is but one, not worth copying a stretch of memory.
-            self.block.rows[self.row..item.end].iter().for_each(|row| into.push(*row));
-            (self.item, self.row) = (self.item + 1, item.end);
-            if self.item < self.block.items.len() {
+        while let Some((batch, item)) = self.batch.as_ref().zip(self.block.items.get(self.item)) {
+            // One by one: mostly there is but one, not worth asking first how many there will be.
+            batch.rows_of(item, &self.block, &self.hours).for_each(|row| into.push(row));
+            if self.item + 1 < self.block.items.len() {
+                self.item += 1;
                 return Ok(());
             }
             // The item may go on in the next batch.
-            let passed = item.key.clone();
+            let passed = batch.item_id(item.row).to_owned();
             self.next_batch(path_sets)?;
-            match self.key() {
-                Some(key) if *key == passed => {}
-                Some(key) if *key < passed => return Err(ColumnsError::Unsorted),
+            match self.item_id() {
+                Some(item_id) if item_id == passed => {}
+                Some(item_id) if *item_id < *passed => return Err(ColumnsError::Unsorted),
                 _ => return Ok(()),
             }
         }
@@ -87,13 +84,13 @@ impl Cursor {
     }
 
     fn next_batch(&mut self, path_sets: &mut Names) -> Result<(), ColumnsError> {
-        (self.item, self.row) = (0, 0);
+        self.item = 0;
         self.block.items.clear();
         self.batch =
             self.batches.find(|batch| batch.as_ref().map_or(true, |of| of.rows() > 0)).transpose()?;
         let Some(batch) = &self.batch else { return Ok(()) };
-        batch.read(&self.hours, &mut self.paths, path_sets, &mut self.block);
-        if !self.block.items.is_sorted_by(|a, b| a.key < b.key) {
+        batch.read(&mut self.paths, path_sets, &mut self.block);
+        if !batch.is_sorted(&self.block) {
             return Err(ColumnsError::Unsorted);
         }
         if let Some(until) = &self.range.until {

@@ -10,8 +10,9 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use crate::columns::{ColumnsError, ItemRange, WantsItem, first_items, paths_of};
-use crate::event::{HourSums, ItemKey, Names, SumsOverflow};
+use crate::event::{HourSums, Names, SumsOverflow};
 use crate::rollup::cursor::Cursor;
+use crate::rollup::heads::Heads;
 use crate::rollup::read::{Place, Wanted, path_of, place_of};
 use crate::rollup::{RollupError, Rollups};
 use crate::table::LiveFile;
@@ -146,26 +147,24 @@ impl Part<'_> {
     ) -> Result<(), RollupError> {
         let (mut path_sets, mut rows) = (Names::default(), Vec::new());
         let mut cursors = self.open(wants, &mut path_sets)?;
-        let head = |(at, cursor): (usize, &Cursor)| Some(Reverse((cursor.key()?.clone(), at)));
-        // The next item's last: a cursor that moves on mostly finds its new place near its old one.
-        let mut heads: Vec<Reverse<(ItemKey, usize)>> = cursors.iter().enumerate().filter_map(head).collect();
-        heads.sort_unstable();
-        let mut item_id = String::new();
-        let mut key = None;
-        while let Some(Reverse((next, at))) = heads.pop() {
-            let cursor = &mut cursors[at];
-            if key.as_ref() != Some(&next) {
-                give(&item_id, &mut rows, &path_sets, take)?;
-                cursor.item_id().unwrap_or_default().clone_into(&mut item_id);
-                key = Some(next);
+        let mut heads = Heads::of(cursors.iter().map(Cursor::key));
+        let (mut item_id, mut having) = (String::new(), Vec::new());
+        while let Some(key) = heads.smallest(&mut having) {
+            if !key.is_whole() {
+                // The ids begin alike: the smallest of them comes next.
+                let smallest = having.iter().filter_map(|&at| cursors[at].item_id()).min().map(str::to_owned);
+                having.retain(|&at| cursors[at].item_id() == smallest.as_deref());
             }
-            cursor.take_item(&mut path_sets, &mut rows).map_err(|source| self.failed(at, source))?;
-            if let Some(key) = cursor.key() {
-                let head = Reverse((key.clone(), at));
-                heads.insert(heads.partition_point(|other| *other < head), head);
+            for (nth, &at) in having.iter().enumerate() {
+                let cursor = &mut cursors[at];
+                if nth == 0 {
+                    cursor.item_id().unwrap_or_default().clone_into(&mut item_id);
+                }
+                cursor.take_item(&mut path_sets, &mut rows).map_err(|source| self.failed(at, source))?;
+                heads.set(at, cursor.key());
             }
+            give(&item_id, &mut rows, &path_sets, take)?;
         }
-        give(&item_id, &mut rows, &path_sets, take)?;
         run.advance(Stage::Rank, self.rows());
         Ok(())
     }

@@ -30,6 +30,7 @@ mod apply;
 mod conflicts;
 mod cursor;
 mod error;
+mod heads;
 mod hour;
 mod items;
 mod load;

@@ -91,12 +91,10 @@ fn append(bytes: Bytes, date: Date, into: &mut SumRows) -> Result<(), ColumnsErr
     let (mut coder, mut block) = (Coder::default(), SumBlock::default());
     for batch in decode_sums(bytes, &ItemRange::default(), None)? {
         let batch = batch?;
-        batch.read(&hours, &mut coder, &mut into.path_sets, &mut block);
-        let mut start = 0;
+        batch.read(&mut coder, &mut into.path_sets, &mut block);
         for of_item in &block.items {
             let item = into.items.code(batch.item_id(of_item.row));
-            into.rows.extend(block.rows[start..of_item.end].iter().map(|row| row.of_item(item)));
-            start = of_item.end;
+            into.rows.extend(batch.rows_of(of_item, &block, &hours).map(|row| row.of_item(item)));
         }
     }
     Ok(())

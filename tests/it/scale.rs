@@ -131,6 +131,24 @@ fn one_category_has_nine_sales_of_ten() {
     check(&sales, &Rules { top: 100, ..rules() });
 }
 
+/// Of one another they are told apart only behind their fifteenth byte.
+#[test]
+fn long_ids_begin_alike_in_the_files_of_many_days() {
+    let mut chance = Chance(3);
+    let sales: Vec<Sale> = (0..6_000)
+        .map(|number| {
+            let item = chance.below(40).min(chance.below(40));
+            let item = format!("urn:shop:product:{}", "0".repeat(item as usize % 5) + &item.to_string());
+            // Some a byte shorter or longer than what is compared first.
+            let item = [item.as_str(), "urn:shop:produ", "urn:shop:produc", "urn:shop:product"]
+                [if number % 20 == 0 { 1 + number as usize % 3 } else { 0 }]
+            .to_owned();
+            sale(NOW - 1 - chance.below(300), item, format!("C/L{}", chance.below(3)), 1 + number % 4)
+        })
+        .collect();
+    check(&sales, &Rules { window: 300, max_lookback: 300, top: 7, ..rules() });
+}
+
 #[test]
 fn an_hour_has_one_event_or_none() {
     let mut sales = vec![sale(NOW - 1, "only", "A/x", 1)];
