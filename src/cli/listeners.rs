@@ -110,7 +110,6 @@ pub fn stage_name(stage: Stage) -> &'static str {
     match stage {
         Stage::Ingest => "ingest",
         Stage::Rollup => "rollup",
-        Stage::Read => "read",
         Stage::Rank => "rank",
         Stage::Publish => "publish",
     }

@@ -203,7 +203,8 @@ impl LineReader<'_> {
         };
         if self.fields.len() != self.width {
             let (has, wants) = (self.fields.len(), self.width);
-            return Err(Refusal::line(format!("line has {has} fields where the header has {wants}")));
+            let fields = if has == 1 { "field" } else { "fields" };
+            return Err(Refusal::line(format!("line has {has} {fields} where the header has {wants}")));
         }
         let text = |field: usize, place: usize| -> Result<&str, Refusal> {
             std::str::from_utf8(self.fields.field(place))

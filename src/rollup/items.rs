@@ -19,8 +19,10 @@ use crate::table::LiveFile;
 use crate::time::Hour;
 use crate::trace::{Run, Stage};
 
-/// A category with more rows than this is read in several parts.
+/// A category with more rows than this is read in several parts, ...
 const ROWS_PER_PART: u64 = 4_000_000;
+/// ... unless it is a small share of all: each part reads its files' bytes anew.
+const PARTS: u64 = 16;
 /// Where a file's footer mostly begins, counted from its end.
 const TAIL_BYTES: u64 = 1 << 16;
 
@@ -43,6 +45,8 @@ pub struct Part<'a> {
     /// In the order of their days.
     files: Vec<&'a PinnedFile>,
     range: ItemRange,
+    /// Its share of what its files have.
+    rows: u64,
     wanted: Wanted<'a>,
 }
 
@@ -94,15 +98,22 @@ impl Pinned<'_> {
         for pinned in files {
             by_category.entry(pinned.place.category.as_deref()).or_default().push(pinned);
         }
+        let rows_of = |files: &[&PinnedFile]| files.iter().map(|pinned| pinned.file.rows).sum::<u64>();
+        let rows: u64 = by_category.values().map(|files| rows_of(files)).sum();
+        let rows_per_part = ROWS_PER_PART.max(rows / PARTS);
         let mut parts = Vec::new();
         for mut files in by_category.into_values() {
             files.sort_by_key(|pinned| pinned.place.date);
-            for range in self.ranges(&files)? {
-                parts.push(Part { pinned: self, files: files.clone(), range, wanted: wanted.clone() });
+            let rows = rows_of(&files);
+            let ranges = self.ranges(&files, rows.div_ceil(rows_per_part))?;
+            let rows = rows / ranges.len() as u64;
+            for range in ranges {
+                let (files, wanted) = (files.clone(), wanted.clone());
+                parts.push(Part { pinned: self, files, range, rows, wanted });
             }
         }
         // The largest first, so that none of them is left for the end.
-        parts.sort_by_key(|part| Reverse(part.rows()));
+        parts.sort_by_key(|part| Reverse(part.rows));
         Ok(parts)
     }
 
@@ -117,10 +128,9 @@ impl Pinned<'_> {
         Ok(pinned.paths.get().and_then(Option::as_deref))
     }
 
-    /// Cuts a category's items into ranges of about as many rows, by what its largest file has.
-    fn ranges(&self, files: &[&PinnedFile]) -> Result<Vec<ItemRange>, RollupError> {
-        let rows: u64 = files.iter().map(|pinned| pinned.file.rows).sum();
-        let pieces = usize::try_from(rows.div_ceil(ROWS_PER_PART)).unwrap_or(usize::MAX);
+    /// Cuts a category's items into so many ranges of about as many rows, by what its largest file has.
+    fn ranges(&self, files: &[&PinnedFile], pieces: u64) -> Result<Vec<ItemRange>, RollupError> {
+        let pieces = usize::try_from(pieces).unwrap_or(usize::MAX);
         let largest = files.iter().map(|pinned| &pinned.file).max_by_key(|file| file.rows);
         let Some(largest) = largest.filter(|_| pieces > 1) else { return Ok(vec![ItemRange::default()]) };
         let firsts = first_items(&self.rollups.bytes_of(largest)?)
@@ -165,14 +175,13 @@ impl Part<'_> {
             }
             give(&item_id, &mut rows, &path_sets, take)?;
         }
-        run.advance(Stage::Rank, self.rows());
+        run.advance(Stage::Rank, self.rows);
         Ok(())
     }
 
-    /// Returns how many rows its files have, its share of them where it is one of several parts.
+    /// Returns about how many rows it has.
     pub fn rows(&self) -> u64 {
-        let rows = self.files.iter().map(|pinned| pinned.file.rows).sum::<u64>();
-        if self.range == ItemRange::default() { rows } else { rows.min(ROWS_PER_PART) }
+        self.rows
     }
 
     fn open(&self, wants: Option<WantsItem<'_>>, path_sets: &mut Names) -> Result<Vec<Cursor>, RollupError> {

@@ -9,7 +9,6 @@ use std::sync::Arc;
 pub enum Stage {
     Ingest,
     Rollup,
-    Read,
     Rank,
     Publish,
 }
