@@ -70,6 +70,14 @@ fn coded(column: &ArrayRef) -> Option<CodedTexts> {
 }
 
 impl CodedTexts {
+    /// Returns the texts that numbers into a dictionary stand for; none where one stands for nothing.
+    pub fn of(keys: Vec<i32>, values: StringArray) -> Option<CodedTexts> {
+        // One below nothing is beyond everything.
+        let last = keys.iter().map(|key| key.cast_unsigned()).max();
+        let are_known = last.is_none_or(|last| (last as usize) < values.len());
+        are_known.then(|| CodedTexts { keys: keys.into(), values })
+    }
+
     /// Returns a row's text.
     #[inline]
     pub fn text(&self, row: usize) -> &str {
@@ -78,6 +86,15 @@ impl CodedTexts {
 }
 
 impl CodedLists {
+    /// Returns the lists that begin where the offsets say, the last of which is where they end; none
+    /// where they do not follow each other.
+    pub fn of(offsets: Vec<i32>, texts: CodedTexts) -> Option<CodedLists> {
+        let ends = offsets.first().zip(offsets.last());
+        let is_whole = ends.is_some_and(|(&first, &last)| first == 0 && last as usize == texts.keys.len());
+        (is_whole && offsets.is_sorted())
+            .then(|| CodedLists { offsets: OffsetBuffer::new(offsets.into()), texts })
+    }
+
     fn len(&self) -> usize {
         self.offsets.len() - 1
     }

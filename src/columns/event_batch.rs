@@ -1,13 +1,12 @@
 //! Rows of `events` files, as they are summed.
 
 use arrow::array::RecordBatch;
-use arrow::array::{
-    Array, BooleanArray, Decimal128Array, Int64Array, StringArray, TimestampMicrosecondArray,
-};
+use arrow::array::{Array, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use bytes::Bytes;
 
-use crate::columns::coded::{CodedLists, CodedTexts, Coder, coded_lists, coded_texts};
+use crate::columns::coded::{Coder, coded_lists, coded_texts};
+use crate::columns::event_pages::{EventRows, read_rows};
 use crate::columns::fields::{flags, numbers, texts};
 use crate::columns::parquet_file::{ColumnsError, decode_coded};
 use crate::event::{Amount, Names, Sums};
@@ -26,11 +25,7 @@ pub enum EventColumns {
 
 /// Some rows of an `events` file.
 pub struct EventBatch {
-    item_id: CodedTexts,
-    categories: CodedLists,
-    quantity: Int64Array,
-    amount: Decimal128Array,
-    is_primary: BooleanArray,
+    rows: EventRows,
     ids: Option<Ids>,
 }
 
@@ -48,6 +43,23 @@ pub fn decode_events(
     bytes: Bytes,
     columns: EventColumns,
 ) -> Result<impl Iterator<Item = Result<EventBatch, ColumnsError>>, ColumnsError> {
+    let of_pages = match columns {
+        EventColumns::WithoutIds => read_rows(&bytes),
+        EventColumns::All => None,
+    };
+    let by_library = match of_pages {
+        Some(_) => None,
+        None => Some(decode_by_library(bytes, columns)?),
+    };
+    let of_pages = of_pages.map(|rows| Ok(EventBatch::of_rows(rows)));
+    Ok(of_pages.into_iter().chain(by_library.into_iter().flatten()))
+}
+
+/// Returns the rows of any file with an `events` file's columns, some at a time.
+pub(super) fn decode_by_library(
+    bytes: Bytes,
+    columns: EventColumns,
+) -> Result<impl Iterator<Item = Result<EventBatch, ColumnsError>>, ColumnsError> {
     let names = match columns {
         EventColumns::WithoutIds => SUMMED.to_vec(),
         EventColumns::All => [&SUMMED[..], &TOLD_APART_BY[..]].concat(),
@@ -57,6 +69,10 @@ pub fn decode_events(
 }
 
 impl EventBatch {
+    pub(super) fn of_rows(rows: EventRows) -> EventBatch {
+        EventBatch { rows, ids: None }
+    }
+
     fn of(batch: &RecordBatch, columns: EventColumns) -> Result<EventBatch, ColumnsError> {
         let ids = || {
             Ok::<_, ColumnsError>(Ids {
@@ -65,12 +81,16 @@ impl EventBatch {
                 all_categories: texts(batch, "all_categories")?,
             })
         };
+        let amount = numbers::<Decimal128Type>(batch, "amount")?;
+        let amount = amount.iter().map(|amount| Amount::from_ten_thousandths(amount?));
         Ok(EventBatch {
-            item_id: coded_texts(batch, "item_id")?,
-            categories: coded_lists(batch, "categories")?,
-            quantity: numbers::<Int64Type>(batch, "quantity")?,
-            amount: numbers::<Decimal128Type>(batch, "amount")?,
-            is_primary: flags(batch, "is_primary")?,
+            rows: EventRows {
+                item_id: coded_texts(batch, "item_id")?,
+                categories: coded_lists(batch, "categories")?,
+                quantity: numbers::<Int64Type>(batch, "quantity")?.values().to_vec(),
+                amount: amount.map(|amount| amount.map_or(0, Amount::ten_thousandths)).collect(),
+                is_primary: flags(batch, "is_primary")?.values().iter().collect(),
+            },
             ids: (columns == EventColumns::All).then(ids).transpose()?,
         })
     }
@@ -78,7 +98,7 @@ impl EventBatch {
     /// Returns how many rows there are.
     #[inline]
     pub fn rows(&self) -> usize {
-        self.quantity.len()
+        self.rows.quantity.len()
     }
 
     /// Returns when the event was, in microseconds; 0 where only events without ids were read.
@@ -96,18 +116,18 @@ impl EventBatch {
     /// Returns the item's id.
     #[inline]
     pub fn item_id(&self, row: usize) -> &str {
-        self.item_id.text(row)
+        self.rows.item_id.text(row)
     }
 
     /// Appends the number of each row's item in a table of names.
     pub fn items(&self, coder: &mut Coder, names: &mut Names, into: &mut Vec<u32>) {
-        coder.codes(&self.item_id, names, into);
+        coder.codes(&self.rows.item_id, names, into);
     }
 
     /// Appends the number of each row's paths below this top-level category, joined by `|`, in a
     /// table of names.
     pub fn path_sets(&self, coder: &mut Coder, names: &mut Names, into: &mut Vec<u32>) {
-        coder.codes_of_lists(&self.categories, names, into);
+        coder.codes_of_lists(&self.rows.categories, names, into);
     }
 
     /// Returns all the event's paths, joined by `|`; only those below this top-level category where
@@ -116,7 +136,7 @@ impl EventBatch {
         match &self.ids {
             Some(Ids { all_categories, .. }) if all_categories.is_valid(row) => all_categories.value(row),
             _ => {
-                self.categories.join(row, scratch);
+                self.rows.categories.join(row, scratch);
                 scratch
             }
         }
@@ -125,13 +145,13 @@ impl EventBatch {
     /// Returns whether this copy counts shop-wide.
     #[inline]
     pub fn is_primary(&self, row: usize) -> bool {
-        self.is_primary.value(row)
+        self.rows.is_primary[row]
     }
 
     /// Returns what the one event adds up to.
     #[inline]
     pub fn sums(&self, row: usize) -> Sums {
-        let amount = self.amount.is_valid(row).then(|| self.amount.value(row));
-        Sums::of(self.quantity.value(row), amount.and_then(Amount::from_ten_thousandths))
+        let amount = Amount::from_ten_thousandths(self.rows.amount[row].into());
+        Sums::of(self.rows.quantity[row], amount)
     }
 }

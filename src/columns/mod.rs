@@ -7,8 +7,10 @@
 
 mod chunks;
 mod coded;
+mod decodings;
 mod encodings;
 mod event_batch;
+mod event_pages;
 mod events;
 mod facts;
 mod fields;

@@ -1,0 +1,301 @@
+//! Rows of `events` files straight from their pages.
+//!
+//! A lake has a small file for each category and hour, and setting the library's readers up for it
+//! costs more than reading it. What [`EventEncoder`](crate::columns::EventEncoder) writes lies in
+//! one of few ways, which are read here. Any other file, a damaged one too, is none here, and the
+//! library's to read and to judge.
+//!
+//! Invariant: what is read here the library would have read the same.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::StringArray;
+use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use bytes::Bytes;
+use parquet::basic::Encoding;
+use parquet::column::page::Page;
+use parquet::file::metadata::{
+    ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy, RowGroupMetaData,
+};
+use parquet::file::serialized_reader::SerializedPageReader;
+use parquet::schema::types::SchemaDescriptor;
+
+use crate::columns::coded::{CodedLists, CodedTexts};
+use crate::columns::decodings::{is_run_of, take, take_deltas, take_flags, take_hybrid, take_sized};
+use crate::columns::events::{ROWS_PER_GROUP, SCHEMA, empty_file};
+use crate::columns::guard::guarded;
+
+/// The numbers of the columns that are read.
+const ITEM_ID: usize = 2;
+const CATEGORIES: usize = 3;
+const QUANTITY: usize = 4;
+const AMOUNT: usize = 5;
+const IS_PRIMARY: usize = 6;
+/// Behind a footer, its length and four letters.
+const TRAILER_BYTES: usize = 8;
+
+/// The rows of a file, as far as they are summed.
+pub(super) struct EventRows {
+    pub item_id: CodedTexts,
+    pub categories: CodedLists,
+    pub quantity: Vec<i64>,
+    /// In ten-thousandths; 0 where there is none.
+    pub amount: Vec<i64>,
+    pub is_primary: Vec<bool>,
+}
+
+/// What every footer of ours begins with, which is the schema and no more, and how it is read then.
+static FOOTER: LazyLock<(Vec<u8>, ParquetMetaDataOptions)> = LazyLock::new(|| {
+    let footers = [0, 1].map(|rows| empty_file(rows).ok().and_then(|file| Some(footer_of(&file)?.to_vec())));
+    let [none, one] = footers.map(Option::unwrap_or_default);
+    // The first thing to differ is the number of rows, which follows the schema.
+    let same = none.iter().zip(&one).take_while(|(none, one)| none == one).count();
+    let options = ParquetMetaDataOptions::new()
+        .with_schema(Arc::new(SchemaDescriptor::new(Arc::clone(&SCHEMA.1))))
+        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    (none[..same].to_vec(), options)
+});
+
+/// Returns the rows of a file; none where it is not laid out as ours are.
+pub(super) fn read_rows(bytes: &Bytes) -> Option<EventRows> {
+    guarded(|| Ok(rows_of(bytes))).ok().flatten()
+}
+
+fn rows_of(bytes: &Bytes) -> Option<EventRows> {
+    let footer = footer(bytes)?;
+    let [group] = footer.row_groups() else { return None };
+    let rows = usize::try_from(group.num_rows()).ok().filter(|rows| *rows <= ROWS_PER_GROUP)?;
+    let bytes = Arc::new(bytes.clone());
+    let chunk = |column| Chunk::of(&bytes, group, column, rows);
+    Some(EventRows {
+        item_id: chunk(ITEM_ID)?.texts()?,
+        categories: chunk(CATEGORIES)?.lists()?,
+        quantity: chunk(QUANTITY)?.numbers().filter(|(_, has_nulls)| !has_nulls)?.0,
+        amount: chunk(AMOUNT)?.numbers()?.0,
+        is_primary: chunk(IS_PRIMARY)?.flags()?,
+    })
+}
+
+/// Returns the footer of a file whose columns are ours.
+pub(super) fn footer(bytes: &Bytes) -> Option<ParquetMetaData> {
+    let (beginning, options) = &*FOOTER;
+    let footer = footer_of(bytes)?;
+    if beginning.is_empty() || !footer.starts_with(beginning) {
+        return None;
+    }
+    ParquetMetaDataReader::decode_metadata_with_options(footer, Some(options)).ok()
+}
+
+fn footer_of(bytes: &Bytes) -> Option<&[u8]> {
+    let (rest, trailer) = bytes.split_last_chunk::<TRAILER_BYTES>()?;
+    let [a, b, c, d, letters @ ..] = *trailer;
+    let start = rest.len().checked_sub(u32::from_le_bytes([a, b, c, d]) as usize)?;
+    (&letters == b"PAR1").then(|| &rest[start..])
+}
+
+/// The pages of one column.
+struct Chunk {
+    rows: usize,
+    /// Its bytes, and how many values they are.
+    dictionary: Option<(Bytes, usize)>,
+    data: Vec<DataPage>,
+}
+
+struct DataPage {
+    bytes: Bytes,
+    /// Values, nulls included.
+    count: usize,
+    encoding: Encoding,
+}
+
+impl Chunk {
+    fn of(bytes: &Arc<Bytes>, group: &RowGroupMetaData, column: usize, rows: usize) -> Option<Chunk> {
+        let chunk = group.columns().get(column)?;
+        let mut read = Chunk { rows, dictionary: None, data: Vec::with_capacity(1) };
+        for page in SerializedPageReader::new(Arc::clone(bytes), chunk, rows, None).ok()? {
+            match page.ok()? {
+                Page::DictionaryPage { buf, num_values, encoding: Encoding::PLAIN, .. }
+                    if read.dictionary.is_none() && read.data.is_empty() =>
+                {
+                    read.dictionary = Some((buf, num_values as usize));
+                }
+                Page::DataPage {
+                    buf,
+                    num_values,
+                    encoding,
+                    def_level_encoding: Encoding::RLE,
+                    rep_level_encoding: Encoding::RLE,
+                    ..
+                } => read.data.push(DataPage { bytes: buf, count: num_values as usize, encoding }),
+                _ => return None,
+            }
+        }
+        Some(read)
+    }
+
+    /// Returns the rows' texts, none of which may be missing.
+    fn texts(&self) -> Option<CodedTexts> {
+        let mut keys = Vec::with_capacity(self.rows);
+        for page in &self.data {
+            let mut bytes = self.of_flat(page, keys.len())?;
+            let levels = take_sized(&mut bytes)?;
+            is_run_of(1, page.count, levels, 1).then_some(())?;
+            take_keys(page, bytes, page.count, &mut keys)?;
+        }
+        (keys.len() == self.rows).then_some(())?;
+        CodedTexts::of(keys, self.dictionary_of_texts()?)
+    }
+
+    /// Returns the rows' lists of texts, none of which may be missing.
+    fn lists(&self) -> Option<CodedLists> {
+        let mut keys = Vec::with_capacity(self.rows);
+        let mut offsets = Vec::with_capacity(self.rows + 1);
+        for page in &self.data {
+            let mut bytes = &page.bytes[..];
+            let [repetition, definition] = [take_sized(&mut bytes)?, take_sized(&mut bytes)?];
+            let starts = keys.len();
+            let are_ones = is_run_of(0, page.count, repetition, 1) && is_run_of(3, page.count, definition, 2);
+            let mut filled = page.count;
+            if are_ones {
+                (offsets.len() + page.count <= self.rows).then_some(())?;
+                offsets.extend((0..page.count).map(|row| ((starts + row) as u32).cast_signed()));
+            } else {
+                filled = self.put_offsets(page.count, [repetition, definition], starts, &mut offsets)?;
+            }
+            take_keys(page, bytes, filled, &mut keys)?;
+        }
+        (offsets.len() == self.rows).then_some(())?;
+        offsets.push(i32::try_from(keys.len()).ok()?);
+        CodedLists::of(offsets, CodedTexts::of(keys, self.dictionary_of_texts()?)?)
+    }
+
+    /// Appends where the lists of a page begin; returns how many texts they have.
+    fn put_offsets(
+        &self,
+        count: usize,
+        levels: [&[u8]; 2],
+        starts: usize,
+        offsets: &mut Vec<i32>,
+    ) -> Option<usize> {
+        /// Beyond what an event can have, nothing is expected of a page.
+        const MAX_TEXTS_OF_ROW: usize = 64;
+        (count <= self.rows.checked_mul(MAX_TEXTS_OF_ROW)?).then_some(())?;
+        let [mut repetition, mut definition] = [Vec::new(), Vec::new()];
+        take_hybrid(levels[0], 1, count, &mut repetition)?;
+        take_hybrid(levels[1], 2, count, &mut definition)?;
+        let mut filled = 0;
+        for (repetition, definition) in repetition.into_iter().zip(definition) {
+            match (repetition, definition) {
+                (0, 1 | 3) if offsets.len() < self.rows => {
+                    offsets.push(((starts + filled) as u32).cast_signed());
+                }
+                (1, 3) if !offsets.is_empty() => {}
+                _ => return None,
+            }
+            filled += usize::from(definition == 3);
+        }
+        Some(filled)
+    }
+
+    /// Returns the rows' numbers, 0 for one that is missing, and whether any is.
+    fn numbers(&self) -> Option<(Vec<i64>, bool)> {
+        let dictionary: Option<Vec<i64>> = match &self.dictionary {
+            Some((bytes, count)) => Some(plain_numbers(bytes, *count)?),
+            None => None,
+        };
+        let mut numbers = Vec::with_capacity(self.rows);
+        let mut has_nulls = false;
+        for page in &self.data {
+            let mut bytes = self.of_flat(page, numbers.len())?;
+            let levels = take_sized(&mut bytes)?;
+            if is_run_of(1, page.count, levels, 1) {
+                take_numbers(page, bytes, page.count, dictionary.as_deref(), &mut numbers)?;
+                continue;
+            }
+            has_nulls = true;
+            let (mut are_there, mut filled) = (Vec::new(), Vec::new());
+            take_hybrid(levels, 1, page.count, &mut are_there)?;
+            let count = are_there.iter().filter(|&&level| level == 1).count();
+            take_numbers(page, bytes, count, dictionary.as_deref(), &mut filled)?;
+            let mut filled = filled.into_iter();
+            numbers.extend(are_there.into_iter().map(|level| match level {
+                1 => filled.next().unwrap_or(0),
+                _ => 0,
+            }));
+        }
+        (numbers.len() == self.rows).then_some((numbers, has_nulls))
+    }
+
+    /// Returns the rows' flags, none of which may be missing.
+    fn flags(&self) -> Option<Vec<bool>> {
+        let mut flags = Vec::with_capacity(self.rows);
+        for page in &self.data {
+            let mut bytes = self.of_flat(page, flags.len())?;
+            let levels = take_sized(&mut bytes)?;
+            (page.encoding == Encoding::PLAIN && is_run_of(1, page.count, levels, 1)).then_some(())?;
+            take_flags(bytes, page.count, &mut flags)?;
+        }
+        (flags.len() == self.rows).then_some(flags)
+    }
+
+    /// Returns a page's bytes, if it has no more rows than are left.
+    fn of_flat<'a>(&self, page: &'a DataPage, rows_so_far: usize) -> Option<&'a [u8]> {
+        (page.count <= self.rows - rows_so_far).then_some(&page.bytes[..])
+    }
+
+    fn dictionary_of_texts(&self) -> Option<StringArray> {
+        let (bytes, count) = self.dictionary.as_ref()?;
+        // Each has its length before it.
+        let mut texts = Vec::with_capacity(bytes.len().checked_sub(4 * count)?);
+        let mut offsets = Vec::with_capacity(count + 1);
+        let mut rest = &bytes[..];
+        offsets.push(0);
+        for _ in 0..*count {
+            texts.extend_from_slice(take_sized(&mut rest)?);
+            offsets.push(i32::try_from(texts.len()).ok()?);
+        }
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+        StringArray::try_new(offsets, Buffer::from_vec(texts), None).ok()
+    }
+}
+
+/// Appends numbers into a dictionary.
+fn take_keys(page: &DataPage, mut bytes: &[u8], count: usize, into: &mut Vec<i32>) -> Option<()> {
+    (page.encoding == Encoding::RLE_DICTIONARY).then_some(())?;
+    if count == 0 {
+        return Some(());
+    }
+    let width = take(&mut bytes, 1)?[0];
+    take_hybrid(bytes, width.into(), count, into)
+}
+
+fn take_numbers(
+    page: &DataPage,
+    bytes: &[u8],
+    count: usize,
+    dictionary: Option<&[i64]>,
+    into: &mut Vec<i64>,
+) -> Option<()> {
+    match page.encoding {
+        Encoding::DELTA_BINARY_PACKED => take_deltas(bytes, count, into),
+        Encoding::PLAIN => {
+            into.extend(plain_numbers(bytes, count)?);
+            Some(())
+        }
+        _ => {
+            let (mut keys, dictionary) = (Vec::new(), dictionary?);
+            take_keys(page, bytes, count, &mut keys)?;
+            for key in keys {
+                into.push(*dictionary.get(key as usize)?);
+            }
+            Some(())
+        }
+    }
+}
+
+fn plain_numbers(bytes: &[u8], count: usize) -> Option<Vec<i64>> {
+    let (numbers, _) = bytes.get(..count.checked_mul(8)?)?.as_chunks::<8>();
+    Some(numbers.iter().map(|number| i64::from_le_bytes(*number)).collect())
+}
