@@ -16,22 +16,7 @@ impl ItemKey {
     /// Returns the key of an id.
     #[inline]
     pub fn of(item_id: &str) -> ItemKey {
-        let bytes = item_id.as_bytes();
-        // Behind equal bytes, the shorter id comes first, as it does among texts.
-        let length = bytes.len().min(SHORT_BYTES + 1) as u128;
-        let kept = &bytes[..bytes.len().min(SHORT_BYTES)];
-        // Two numbers that overlap are read sooner than so many bytes are copied.
-        let short = match (kept.first_chunk::<8>(), kept.last_chunk::<8>()) {
-            (Some(first), Some(last)) => {
-                let [first, last] = [*first, *last].map(|eight| u128::from(u64::from_be_bytes(eight)));
-                let behind = last << (8 * (16 - kept.len())) & u128::from(u64::MAX);
-                first << 64 | behind
-            }
-            _ => {
-                kept.iter().zip(0..).fold(0, |short, (&byte, at)| short | u128::from(byte) << (120 - 8 * at))
-            }
-        };
-        ItemKey(short | length)
+        ItemKey(beginning(item_id))
     }
 
     /// Tells whether no other id has this key.
@@ -39,6 +24,31 @@ impl ItemKey {
     pub fn is_whole(self) -> bool {
         self.0 & 0xFF <= SHORT_BYTES as u128
     }
+}
+
+/// Returns the number that stands for a whole text, in the texts' order; none of a longer one.
+#[inline]
+pub(super) fn short_key(text: &str) -> Option<u128> {
+    (text.len() <= SHORT_BYTES).then(|| beginning(text))
+}
+
+/// Returns the first fifteen bytes and the length of a text as one number in the texts' order.
+#[inline]
+fn beginning(text: &str) -> u128 {
+    let bytes = text.as_bytes();
+    // Behind equal bytes, the shorter text comes first, as it does among texts.
+    let length = bytes.len().min(SHORT_BYTES + 1) as u128;
+    let kept = &bytes[..bytes.len().min(SHORT_BYTES)];
+    // Two numbers that overlap are read sooner than so many bytes are copied.
+    let short = match (kept.first_chunk::<8>(), kept.last_chunk::<8>()) {
+        (Some(first), Some(last)) => {
+            let [first, last] = [*first, *last].map(|eight| u128::from(u64::from_be_bytes(eight)));
+            let behind = last << (8 * (16 - kept.len())) & u128::from(u64::MAX);
+            first << 64 | behind
+        }
+        _ => kept.iter().zip(0..).fold(0, |short, (&byte, at)| short | u128::from(byte) << (120 - 8 * at)),
+    };
+    short | length
 }
 
 #[cfg(test)]

@@ -3,34 +3,73 @@
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 
+use crate::event::item_key::short_key;
+
 /// Distinct texts, each with a small number that stands for it.
 #[derive(Default)]
 pub struct Names {
     bytes: String,
     ends: Vec<usize>,
-    /// Each with its hash, so that growing the table does not read the texts again.
-    codes: HashTable<(u64, u32)>,
+    /// Each with what tells it from others, so that neither finding one nor growing the table
+    /// reads the texts again, unless they are long.
+    codes: HashTable<(Key, u32)>,
     hasher: DefaultHashBuilder,
+}
+
+/// A text as the table holds it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    /// The two halves of a short text's number, or a long one's hash and [`LONG`].
+    halves: [u64; 2],
+}
+
+/// No half of a short text's number: its length is at the end of that.
+const LONG: u64 = u64::MAX;
+
+impl Key {
+    #[inline]
+    fn of(text: &str, hasher: &DefaultHashBuilder) -> Key {
+        let halves = match short_key(text) {
+            Some(short) => [(short >> 64) as u64, short as u64],
+            None => [hasher.hash_one(text), LONG],
+        };
+        Key { halves }
+    }
+
+    #[inline]
+    fn is_long(self) -> bool {
+        self.halves[1] == LONG
+    }
+
+    #[inline]
+    fn hash(self, hasher: &DefaultHashBuilder) -> u64 {
+        let [first, second] = self.halves;
+        if self.is_long() { first } else { hasher.hash_one(u128::from(first) << 64 | u128::from(second)) }
+    }
 }
 
 impl Names {
     /// Returns the number of a text, if it is known.
     pub fn find(&self, name: &str) -> Option<u32> {
-        let hash = self.hasher.hash_one(name);
-        let is_same = |&(of, code): &(u64, u32)| of == hash && text_at(&self.bytes, &self.ends, code) == name;
-        self.codes.find(hash, is_same).map(|&(_, code)| code)
+        let Names { bytes, ends, codes, hasher } = self;
+        let key = Key::of(name, hasher);
+        let is_same =
+            |&(of, code): &(Key, u32)| of == key && (!key.is_long() || text_at(bytes, ends, code) == name);
+        codes.find(key.hash(hasher), is_same).map(|&(_, code)| code)
     }
 
     /// Returns the number of a text, new or known.
     pub fn code(&mut self, name: &str) -> u32 {
         let Names { bytes, ends, codes, hasher } = self;
-        let hash = hasher.hash_one(name);
-        let is_same = |&(of, code): &(u64, u32)| of == hash && text_at(bytes, ends, code) == name;
+        let key = Key::of(name, hasher);
+        let hash = key.hash(hasher);
+        let is_same =
+            |&(of, code): &(Key, u32)| of == key && (!key.is_long() || text_at(bytes, ends, code) == name);
         if let Some(&(_, code)) = codes.find(hash, is_same) {
             return code;
         }
         let code = u32::try_from(ends.len()).expect("fewer than 2^32 names fit in memory");
-        codes.insert_unique(hash, (hash, code), |&(hash, _)| hash);
+        codes.insert_unique(hash, (key, code), |(key, _)| key.hash(hasher));
         bytes.push_str(name);
         ends.push(bytes.len());
         code
@@ -56,9 +95,11 @@ impl Names {
     pub fn ranks(&self) -> Vec<u32> {
         let mut sorted: Vec<(u64, u32)> =
             (0..).zip(self.iter()).map(|(code, name)| (prefix(name), code)).collect();
-        sorted.sort_unstable_by(|(prefix, code), (other_prefix, other)| {
-            prefix.cmp(other_prefix).then_with(|| self.name(*code).cmp(self.name(*other)))
-        });
+        // Numbers alone are sorted without a guess at every comparison.
+        sorted.sort_unstable_by_key(|(prefix, _)| *prefix);
+        for of_prefix in sorted.chunk_by_mut(|(a, _), (b, _)| a == b).filter(|of| of.len() > 1) {
+            of_prefix.sort_unstable_by_key(|&(_, code)| self.name(code));
+        }
         let mut ranks = vec![0; sorted.len()];
         for (rank, (_, code)) in (0..).zip(sorted) {
             ranks[code as usize] = rank;
@@ -90,4 +131,29 @@ fn text_at<'a>(bytes: &'a str, ends: &[usize], code: u32) -> &'a str {
     let code = code as usize;
     let start = if code == 0 { 0 } else { ends[code - 1] };
     &bytes[start..ends[code]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_any_length_are_told_apart_and_ranked() {
+        let mut texts: Vec<String> = (0..40).map(|length| "ab".repeat(20)[..length].to_owned()).collect();
+        // What stands for a short text is as long as these, and ends in their length.
+        texts.extend(
+            ["123456789012345", "1234567890123456", "12345678901234\u{f}", "12345678\0", "é"].map(Into::into),
+        );
+        let mut names = Names::default();
+        let codes: Vec<u32> = texts.iter().map(|text| names.code(text)).collect();
+        assert_eq!(codes, (0..).take(texts.len()).collect::<Vec<u32>>());
+        for (text, code) in texts.iter().zip(codes) {
+            assert_eq!((names.find(text), names.code(text), names.name(code)), (Some(code), code, &**text));
+        }
+        assert_eq!(names.find("abc"), None);
+        let mut sorted = texts.clone();
+        sorted.sort_unstable();
+        let ranked = names.ranks().into_iter().zip(&texts);
+        assert!(ranked.into_iter().all(|(rank, text)| sorted[rank as usize] == *text));
+    }
 }
