@@ -80,6 +80,9 @@ impl HourSums {
     }
 }
 
+/// Rows that are put in order at once: few enough for the nearest memory.
+const ROWS_AT_A_TIME: usize = 256;
+
 /// Sums by item, set of paths below one top-level category, and hour, in no order.
 ///
 /// The same key may come more than once: sums add.
@@ -109,11 +112,13 @@ impl SumRows {
     }
 
     /// Returns the rows ordered by item, set of paths, copy and hour, as rollup files are.
-    pub fn sorted(&self) -> Vec<SumRow> {
+    pub fn sorted(&self) -> impl Iterator<Item = SumRow> {
         let items = self.items.ranks();
         let sets = self.path_sets.ranks();
         // A counting sort by item, and then each item's few rows: one pass to count, one to place.
-        let mut ends = vec![0_usize; items.len()];
+        // Only numbers of rows are moved: all rows twice would be the most that is held of a day.
+        u32::try_from(self.rows.len()).expect("fewer than 2^32 rows fit in memory");
+        let mut ends = vec![0_u32; items.len()];
         for row in &self.rows {
             ends[items[row.item as usize] as usize] += 1;
         }
@@ -121,17 +126,29 @@ impl SumRows {
         for end in &mut ends {
             (start, *end) = (start + *end, start);
         }
-        let mut sorted = self.rows.clone();
-        for row in &self.rows {
+        let mut sorted = vec![0_u32; self.rows.len()];
+        for (at, row) in (0..).zip(&self.rows) {
             let next = &mut ends[items[row.item as usize] as usize];
-            sorted[*next] = *row;
+            sorted[*next as usize] = at;
             *next += 1;
         }
-        let key = |row: &SumRow| (sets[row.path_set as usize], row.is_primary, row.hour);
-        for of_item in sorted.chunk_by_mut(|a, b| a.item == b.item).filter(|of_item| of_item.len() > 1) {
-            of_item.sort_by_key(key);
+        let mut start = 0;
+        for end in ends {
+            let of_item = &mut sorted[start..end as usize];
+            if of_item.len() > 1 {
+                of_item.sort_by_key(|&at| {
+                    let row = &self.rows[at as usize];
+                    (sets[row.path_set as usize], row.is_primary, row.hour)
+                });
+            }
+            start = end as usize;
         }
-        sorted
+        // Rows that lie anywhere are fetched many at a time, so that none is waited for alone.
+        let blocks = (0..sorted.len()).step_by(ROWS_AT_A_TIME);
+        blocks.flat_map(move |start| {
+            let block = &sorted[start..sorted.len().min(start + ROWS_AT_A_TIME)];
+            block.iter().map(|&at| self.rows[at as usize]).collect::<Vec<_>>()
+        })
     }
 
     /// Tells whether both have the same rows, by whatever numbers.
@@ -139,7 +156,7 @@ impl SumRows {
         let is_same = |(ours, theirs): (SumRow, SumRow)| {
             self.key(&ours) == other.key(&theirs) && ours.sums == theirs.sums
         };
-        self.rows.len() == other.rows.len() && self.sorted().into_iter().zip(other.sorted()).all(is_same)
+        self.rows.len() == other.rows.len() && self.sorted().zip(other.sorted()).all(is_same)
     }
 
     fn key(&self, row: &SumRow) -> (&str, &str, bool, Hour) {

@@ -161,7 +161,7 @@ pub(super) fn write_day(
     sums: &SumRows,
     bulk: &Bulk<'_>,
 ) -> Result<Option<NewFile>, RollupError> {
-    let lines = sums.sorted().into_iter().map(|row| SumLine {
+    let lines = sums.sorted().map(|row| SumLine {
         hour_of_day: row.hour.of_day(),
         item_id: sums.items.name(row.item),
         paths: sums.path_sets.name(row.path_set),
