@@ -21,7 +21,7 @@ use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
 use crate::columns::encodings::{put_deltas, put_flags, put_hybrid, put_run, width_of};
 use crate::columns::facts::{ColumnFacts, Range};
-use crate::columns::pages::{Pages, unwritable};
+use crate::columns::pages::{Packer, Pages, unwritable};
 use crate::columns::parquet_file::{CREATED_BY, ColumnsError, Encoded, MAX_DICTIONARY_BYTES};
 
 /// Rows that a page has at most; a multiple of eight.
@@ -39,6 +39,8 @@ pub(super) enum Values<'a> {
     /// Decimals of more digits than 64 bits hold.
     Wide(&'a [i128]),
     Texts(Vec<&'a str>),
+    /// Texts none of which is less than the one before it.
+    InOrder(Vec<&'a str>),
     /// Numbers into a dictionary.
     Codes {
         codes: &'a [u32],
@@ -102,6 +104,7 @@ pub(super) struct ChunkedFile {
     schema: Arc<SchemaDescriptor>,
     rows: usize,
     packed_from: usize,
+    packer: Packer,
     /// Of every column, over the row groups so far.
     nulls: Vec<u64>,
     ranges: Vec<Option<Range>>,
@@ -115,7 +118,7 @@ impl ChunkedFile {
         let writer = writer.map_err(|e| unwritable(&e))?;
         let schema = Arc::new(SchemaDescriptor::new(schema));
         let (nulls, ranges) = (vec![0; schema.num_columns()], vec![None; schema.num_columns()]);
-        Ok(ChunkedFile { writer, schema, rows: 0, packed_from, nulls, ranges })
+        Ok(ChunkedFile { writer, schema, rows: 0, packed_from, packer: Packer::default(), nulls, ranges })
     }
 
     /// Writes a label into the footer.
@@ -131,10 +134,11 @@ impl ChunkedFile {
             let pages = chunk.pages(rows);
             let statistics = chunk.statistics(pages.values(), range.as_ref());
             let packed_from = match &chunk.values {
-                Values::Texts(_) => self.packed_from.min(TEXTS_PACKED_FROM_BYTES),
+                Values::Texts(_) | Values::InOrder(_) => self.packed_from.min(TEXTS_PACKED_FROM_BYTES),
                 _ => self.packed_from,
             };
-            let (bytes, close) = pages.close(self.schema.column(number), rows, statistics, packed_from)?;
+            let (bytes, close) =
+                pages.close(self.schema.column(number), rows, statistics, packed_from, &mut self.packer)?;
             group.append_column(&bytes, close).map_err(|e| unwritable(&e))?;
             self.nulls[number] += chunk.nulls(rows);
             let known = self.ranges[number].take();
@@ -191,6 +195,10 @@ impl Chunk<'_> {
             Values::Wide(values) => Some(Range::Wide(*values.iter().min()?, *values.iter().max()?)),
             Values::Flags(flags) => Some(Range::Flags(*flags.iter().min()?, *flags.iter().max()?)),
             Values::Texts(of) => texts(of.iter().copied().min(), of.iter().copied().max()),
+            Values::InOrder(of) => {
+                debug_assert!(of.is_sorted(), "they are said to be in order");
+                texts(of.first().copied(), of.last().copied())
+            }
             Values::Codes { of: Dictionary::Texts(of), .. } => {
                 texts(of.iter().map(AsRef::as_ref).min(), of.iter().map(AsRef::as_ref).max())
             }
@@ -261,7 +269,9 @@ impl Chunk<'_> {
         let encoding = match &self.values {
             Values::Deltas(_) => Encoding::DELTA_BINARY_PACKED,
             Values::Codes { .. } => Encoding::RLE_DICTIONARY,
-            Values::Flags(_) | Values::Wide(_) | Values::Texts(_) | Values::None => Encoding::PLAIN,
+            Values::Flags(_) | Values::Wide(_) | Values::Texts(_) | Values::InOrder(_) | Values::None => {
+                Encoding::PLAIN
+            }
         };
         Pages { dictionary, data, encoding }
     }
@@ -310,9 +320,15 @@ impl Chunk<'_> {
             Values::Deltas(numbers) => put_deltas(&numbers[values], out),
             Values::Flags(flags) => put_flags(&flags[values], out),
             Values::Wide(numbers) => {
-                out.extend(numbers[values].iter().flat_map(|number| number.to_be_bytes()));
+                let numbers = &numbers[values];
+                out.reserve_exact(size_of_val(numbers));
+                numbers.iter().for_each(|number| out.extend_from_slice(&number.to_be_bytes()));
             }
-            Values::Texts(texts) => texts[values].iter().for_each(|text| put_text(text, out)),
+            Values::Texts(texts) | Values::InOrder(texts) => {
+                let texts = &texts[values];
+                out.reserve_exact(texts.iter().map(|text| text.len() + 4).sum());
+                texts.iter().for_each(|text| put_text(text, out));
+            }
             Values::Codes { codes, of } => {
                 let width = width_of((of.len() as u64).saturating_sub(1));
                 // At most 32.

@@ -9,12 +9,27 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
+use zstd::bulk::Compressor;
 
 use crate::columns::parquet_file::ColumnsError;
 
 const ZSTD_LEVEL: i32 = 1;
 /// Bytes that the headers of a chunk's pages take, roughly.
 const HEADER_BYTES: usize = 64;
+
+/// What compresses pages: set up by the first, and kept, since that costs as much as many a page.
+#[derive(Default)]
+pub(super) struct Packer(Option<Compressor<'static>>);
+
+impl Packer {
+    fn pack(&mut self, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+        let compressor = match &mut self.0 {
+            Some(compressor) => compressor,
+            none => none.insert(Compressor::new(ZSTD_LEVEL)?),
+        };
+        compressor.compress(bytes)
+    }
+}
 
 /// Pages of one chunk, each with how many values, nulls included, it has.
 pub(super) struct Pages {
@@ -41,14 +56,13 @@ impl Pages {
         rows: usize,
         statistics: Statistics,
         packed_from: usize,
+        packer: &mut Packer,
     ) -> Result<(Bytes, ColumnCloseResult), ColumnsError> {
         let values = self.values();
         let raw_bytes: usize = self.dictionary.iter().chain(&self.data).map(|(bytes, _)| bytes.len()).sum();
         let is_packed = raw_bytes >= packed_from;
-        let pack = |bytes: Vec<u8>| match is_packed {
-            true => zstd::bulk::compress(&bytes, ZSTD_LEVEL)
-                .map(Bytes::from)
-                .map_err(|e| ColumnsError::Unwritable(e.to_string())),
+        let mut pack = |bytes: Vec<u8>| match is_packed {
+            true => packer.pack(&bytes).map(Bytes::from).map_err(|e| ColumnsError::Unwritable(e.to_string())),
             false => Ok(bytes.into()),
         };
         let mut sink = TrackedWrite::new(Vec::with_capacity(raw_bytes + HEADER_BYTES));

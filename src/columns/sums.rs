@@ -161,7 +161,7 @@ impl<'a> Group<'a> {
             full(Values::Codes { codes: &hours.0, of: Dictionary::Small(&of_hours) }),
             // An id that comes again comes at once, and amounts seldom do: compression finds what
             // repeats in less room than a dictionary and the numbers of its entries take.
-            full(Values::Texts(self.items)),
+            full(Values::InOrder(self.items)),
             Chunk {
                 shape: match self.lengths.iter().all(|&length| length == 1) {
                     true => Shape::Ones,
