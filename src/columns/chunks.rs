@@ -134,6 +134,8 @@ impl ChunkedFile {
             let pages = chunk.pages(rows);
             let statistics = chunk.statistics(pages.values(), range.as_ref());
             let packed_from = match &chunk.values {
+                // Few numbers in no order are as small as their bits: nothing would be saved.
+                Values::Codes { of: Dictionary::Small(_), .. } => usize::MAX,
                 Values::Texts(_) | Values::InOrder(_) => self.packed_from.min(TEXTS_PACKED_FROM_BYTES),
                 _ => self.packed_from,
             };

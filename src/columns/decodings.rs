@@ -96,8 +96,12 @@ pub(super) fn take_deltas(mut bytes: &[u8], count: usize, into: &mut Vec<i64>) -
 /// Appends flags, eight to a byte; `count` of them.
 pub(super) fn take_flags(bytes: &[u8], count: usize, into: &mut Vec<bool>) -> Option<()> {
     let bytes = bytes.get(..count.div_ceil(8))?;
-    let flags = bytes.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
-    into.extend(flags.take(count));
+    let end = into.len() + count;
+    into.reserve(8 * bytes.len());
+    for byte in bytes {
+        into.extend_from_slice(&std::array::from_fn::<bool, 8, _>(|bit| byte >> bit & 1 == 1));
+    }
+    into.truncate(end);
     Some(())
 }
 

@@ -66,11 +66,12 @@ static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
 pub fn encode_sums<'a>(lines: impl IntoIterator<Item = SumLine<'a>>) -> Result<Encoded, ColumnsError> {
     let (schema, root) = &*SCHEMA;
     let mut file = ChunkedFile::of(Arc::clone(root), PACKED_FROM_BYTES)?;
-    let (mut paths, mut group) = (PathSets::default(), Group::default());
-    for line in lines {
+    let mut lines = lines.into_iter();
+    let (mut paths, mut group) = (PathSets::default(), Group::of(lines.size_hint().0));
+    while let Some(line) = lines.next() {
         if group.items.len() == ROWS_PER_GROUP {
             group.write(&paths, &mut file)?;
-            group = Group::default();
+            group = Group::of(lines.size_hint().0 + 1);
         }
         group.push(&line, &mut paths);
     }
@@ -125,7 +126,6 @@ impl<'a> PathSets<'a> {
 }
 
 /// The rows of one group.
-#[derive(Default)]
 struct Group<'a> {
     hours: Vec<i64>,
     items: Vec<&'a str>,
@@ -138,6 +138,21 @@ struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
+    /// Returns an empty group, with room for so many rows, as far as a group has them.
+    fn of(rows: usize) -> Group<'a> {
+        let rows = rows.min(ROWS_PER_GROUP);
+        Group {
+            hours: Vec::with_capacity(rows),
+            items: Vec::with_capacity(rows),
+            lengths: Vec::with_capacity(rows),
+            paths: Vec::with_capacity(rows),
+            is_primary: Vec::with_capacity(rows),
+            purchases: Vec::with_capacity(rows),
+            units: Vec::with_capacity(rows),
+            amounts: Vec::with_capacity(rows),
+        }
+    }
+
     fn push(&mut self, line: &SumLine<'a>, paths: &mut PathSets<'a>) {
         self.hours.push(i64::from(line.hour_of_day));
         self.items.push(line.item_id);

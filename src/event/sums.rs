@@ -80,8 +80,43 @@ impl HourSums {
     }
 }
 
-/// Rows that are put in order at once: few enough for the nearest memory.
+/// Rows that are fetched at once: few enough for the nearest memory.
 const ROWS_AT_A_TIME: usize = 256;
+
+/// Rows in an order of their own.
+///
+/// They lie anywhere, and are fetched many at a time, so that none is waited for alone.
+struct Sorted<'a> {
+    rows: &'a [SumRow],
+    order: Vec<u32>,
+    fetched: Vec<SumRow>,
+    /// The next of the rows in their order.
+    next: usize,
+}
+
+impl Iterator for Sorted<'_> {
+    type Item = SumRow;
+
+    #[inline]
+    fn next(&mut self) -> Option<SumRow> {
+        let at = self.next % ROWS_AT_A_TIME;
+        if at == 0 {
+            let end = self.order.len().min(self.next + ROWS_AT_A_TIME);
+            self.fetched.clear();
+            self.fetched.extend(self.order[self.next..end].iter().map(|&at| self.rows[at as usize]));
+        }
+        let row = self.fetched.get(at).copied()?;
+        self.next += 1;
+        Some(row)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.order.len() - self.next;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Sorted<'_> {}
 
 /// Sums by item, set of paths below one top-level category, and hour, in no order.
 ///
@@ -112,7 +147,7 @@ impl SumRows {
     }
 
     /// Returns the rows ordered by item, set of paths, copy and hour, as rollup files are.
-    pub fn sorted(&self) -> impl Iterator<Item = SumRow> {
+    pub fn sorted(&self) -> impl ExactSizeIterator<Item = SumRow> {
         let items = self.items.ranks();
         let sets = self.path_sets.ranks();
         // A counting sort by item, and then each item's few rows: one pass to count, one to place.
@@ -143,12 +178,7 @@ impl SumRows {
             }
             start = end as usize;
         }
-        // Rows that lie anywhere are fetched many at a time, so that none is waited for alone.
-        let blocks = (0..sorted.len()).step_by(ROWS_AT_A_TIME);
-        blocks.flat_map(move |start| {
-            let block = &sorted[start..sorted.len().min(start + ROWS_AT_A_TIME)];
-            block.iter().map(|&at| self.rows[at as usize]).collect::<Vec<_>>()
-        })
+        Sorted { rows: &self.rows, order: sorted, fetched: Vec::with_capacity(ROWS_AT_A_TIME), next: 0 }
     }
 
     /// Tells whether both have the same rows, by whatever numbers.

@@ -69,18 +69,19 @@ impl Table {
         let partitions = constants.column_by_name("partitionValues").ok_or_else(damaged)?;
         let partitions = partitions.as_map_opt().ok_or_else(damaged)?;
         for row in (0..batch.num_rows()).filter(|&row| selected[row]) {
-            let stats: Value = match stats.is_valid(row) {
+            let mut stats: Value = match stats.is_valid(row) {
                 true => serde_json::from_str(stats.value(row)).map_err(|_| damaged())?,
                 false => Value::Null,
             };
+            let mut of_columns = |name: &str| stats.get_mut(name).map(Value::take).unwrap_or_default();
             files.push(LiveFile {
                 path: url_decoded(path.value(row)),
                 size_bytes: size.value(row).max(0).unsigned_abs(),
                 partition: map_entries(partitions, row).ok_or_else(damaged)?,
+                null_counts: of_columns("nullCount"),
+                min_values: of_columns("minValues"),
+                max_values: of_columns("maxValues"),
                 rows: stats["numRecords"].as_u64().unwrap_or(0),
-                null_counts: stats["nullCount"].clone(),
-                min_values: stats["minValues"].clone(),
-                max_values: stats["maxValues"].clone(),
                 origin: (Arc::clone(batch), row),
             });
         }
