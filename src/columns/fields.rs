@@ -1,6 +1,6 @@
 //! Typed columns of a batch, or the name of the one that is missing.
 
-use arrow::array::{ArrayRef, AsArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::array::{AsArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow::datatypes::ArrowPrimitiveType;
 
 use crate::columns::ColumnsError;
@@ -27,10 +27,4 @@ pub(super) fn flags(
 ) -> Result<arrow::array::BooleanArray, ColumnsError> {
     let column = batch.column_by_name(name).ok_or(ColumnsError::Column(name))?;
     column.as_boolean_opt().cloned().ok_or(ColumnsError::Column(name))
-}
-
-/// Returns a batch of nullable columns.
-pub(super) fn batch_of(columns: Vec<(&'static str, ArrayRef)>) -> Result<RecordBatch, ColumnsError> {
-    let columns = columns.into_iter().map(|(name, column)| (name, column, true));
-    RecordBatch::try_from_iter_with_nullable(columns).map_err(|e| ColumnsError::Unwritable(e.to_string()))
 }

@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
+use crate::columns::AmountForm;
 use crate::columns::encode_ranking;
 use crate::rank::{Measure, Ranking, Rules};
 use crate::snapshot::groups::Groups;
@@ -44,7 +45,7 @@ pub fn publish(
     let encoded = encode_ranking(
         groups.len(),
         |group| groups.rows_of(group).collect(),
-        groups.largest_amount(),
+        AmountForm::of(groups.amounts()),
         &labels(rules, event_types),
     );
     let encoded = encoded.map_err(|source| SnapshotError::Columns { file: FOLDER.to_owned(), source })?;

@@ -30,6 +30,8 @@
 //! Files written before there were names have no column `name`, and those written before groups
 //! were hashed no hashes; both are read all the same.
 
+mod chunk;
+mod pack;
 mod read;
 mod write;
 
@@ -39,11 +41,16 @@ use crate::event::Sums;
 use crate::time::Timestamp;
 
 pub use read::{Leader, RankingFile};
-pub use write::{EncodedRanking, ROWS_PER_GROUP, encode_ranking};
+pub use write::{AmountForm, EncodedRanking, ROWS_PER_GROUP, encode_ranking};
 
 const NAME: &str = "name";
 /// The label that holds the hashes of the row groups, in their order, parted by spaces.
 const HASHES: &str = "topsell.blake3";
+/// Digits behind an amount's point, and those where every amount is one of whole cents.
+const SCALE: i8 = 4;
+const CENT_SCALE: i8 = 2;
+/// Ten-thousandths of a cent.
+const PER_CENT: i128 = 100;
 
 /// One item's place in one category.
 #[derive(Clone, Debug, PartialEq)]

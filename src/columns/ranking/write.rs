@@ -3,34 +3,30 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{
-    Decimal128Builder, Float64Builder, Int32Builder, Int64Builder, RecordBatch, StringBuilder,
-    TimestampMicrosecondBuilder,
-};
+use arrow::array::{ArrayRef, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use bytes::Bytes;
-use hashbrown::HashSet;
 use parquet::arrow::arrow_writer::{
-    ArrowColumnChunk, ArrowRowGroupWriterFactory, ArrowWriter, ArrowWriterOptions, compute_leaves,
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriter, ArrowWriterOptions,
+    compute_leaves,
 };
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::schema::types::ColumnDescPtr;
 use rayon::prelude::*;
 
-use crate::columns::fields::batch_of;
+use crate::columns::pages::unwritable;
 use crate::columns::parquet_file::{CREATED_BY, ColumnsError};
-use crate::columns::ranking::{HASHES, NAME, RankedRow, hash_of};
+use crate::columns::ranking::chunk::{Chunk, Values, chunk};
+use crate::columns::ranking::{CENT_SCALE, HASHES, NAME, PER_CENT, RankedRow, SCALE, hash_of};
+use crate::time::Timestamp;
 
 /// Rows of a group at most: an answer reads and checks one, and the footer grows by each.
 pub const ROWS_PER_GROUP: usize = 16_384;
-/// Rows of a page: an answer unpacks one or two of each column.
-const ROWS_PER_PAGE: usize = 8_192;
 /// Digits of an amount that a 64-bit integer holds.
 const SHORT_DIGITS: u8 = 18;
 const LONG_DIGITS: u8 = 38;
-/// Digits behind an amount's point.
-const SCALE: i8 = 4;
 /// Parquet's magic and the length of the footer before it, at a file's very end.
 const END_BYTES: usize = 8;
 
@@ -41,8 +37,43 @@ pub struct EncodedRanking {
     pub footer_at: usize,
 }
 
-/// Returns the file of so many groups of rows, with labels in its footer; no amount may be larger
-/// than `largest_amount` on either side of zero.
+/// How the amounts of a file are written: in as few digits as hold them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AmountForm {
+    digits: u8,
+    /// Digits behind the point.
+    scale: i8,
+}
+
+impl AmountForm {
+    /// Returns the form of amounts in ten-thousandths.
+    pub fn of(amounts: impl Iterator<Item = i128>) -> AmountForm {
+        let (mut largest, mut are_cents) = (0, true);
+        for amount in amounts {
+            largest = largest.max(amount.unsigned_abs());
+            are_cents &= amount % PER_CENT == 0;
+        }
+        let (scale, largest) = match are_cents {
+            true => (CENT_SCALE, largest / PER_CENT.unsigned_abs()),
+            false => (SCALE, largest),
+        };
+        let is_short = largest < 10_u128.pow(u32::from(SHORT_DIGITS));
+        AmountForm { digits: if is_short { SHORT_DIGITS } else { LONG_DIGITS }, scale }
+    }
+
+    fn values(self, rows: &[RankedRow<'_>]) -> Values<'static> {
+        let unit = if self.scale == CENT_SCALE { PER_CENT } else { 1 };
+        let amounts = rows.iter().map(|row| row.sums.amount / unit);
+        match self.digits {
+            // Of so few digits, it has 64 bits at most.
+            SHORT_DIGITS => Values::Numbers(amounts.map(|amount| (amount as i64).to_le_bytes()).collect()),
+            _ => Values::Long(amounts.map(i128::to_be_bytes).collect()),
+        }
+    }
+}
+
+/// Returns the file of so many groups of rows, whose amounts have the form, with labels in its
+/// footer.
 ///
 /// The same rows and labels give the same bytes, on however many threads.
 ///
@@ -51,166 +82,142 @@ pub struct EncodedRanking {
 pub fn encode_ranking<'a>(
     groups: usize,
     rows_of: impl Fn(usize) -> Vec<RankedRow<'a>> + Sync,
-    largest_amount: u128,
+    amounts: AmountForm,
     labels: &[(&str, String)],
 ) -> Result<EncodedRanking, ColumnsError> {
-    let digits = match largest_amount < 10_u128.pow(u32::from(SHORT_DIGITS)) {
-        true => SHORT_DIGITS,
-        false => LONG_DIGITS,
-    };
-    let unwritable = |e: ParquetError| ColumnsError::Unwritable(e.to_string());
-    let writer = |scores| {
-        let options = ArrowWriterOptions::new()
-            .with_properties(properties(digits, scores, labels))
-            .with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(Vec::new(), batch(&[], digits)?.schema(), options);
-        writer.and_then(ArrowWriter::into_serialized_writer).map_err(unwritable)
-    };
-    let (mut file, for_apart) = writer(Scores::Apart)?;
-    // Only how it would write a group's columns is of use.
-    let (_, for_repeated) = writer(Scores::Repeated)?;
-    let encode = |group: usize| {
-        let rows = rows_of(group);
-        let columns = match Scores::of(&rows) {
-            Scores::Apart => &for_apart,
-            Scores::Repeated => &for_repeated,
-        };
-        encode_group(group, &rows, digits, columns)
-    };
+    let schema = schema(amounts);
+    let options =
+        ArrowWriterOptions::new().with_properties(properties(labels)).with_skip_arrow_metadata(true);
+    let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options);
+    let (mut file, library) =
+        writer.and_then(ArrowWriter::into_serialized_writer).map_err(|e| unwritable(&e))?;
+    let columns = file.schema_descr().columns().to_vec();
+    let encode = |group| encode_group(group, &rows_of(group), amounts, &schema, &columns, &library);
     let encoded: Result<Vec<_>, ColumnsError> = (0..groups).into_par_iter().map(encode).collect();
     let mut ranges: Vec<Range<usize>> = Vec::with_capacity(groups);
     for chunks in encoded? {
         let from = file.bytes_written();
-        let mut group = file.next_row_group().map_err(unwritable)?;
+        let mut group = file.next_row_group().map_err(|e| unwritable(&e))?;
         for chunk in chunks {
-            chunk.append_to_row_group(&mut group).map_err(unwritable)?;
+            let appended = match chunk {
+                Column::Few(chunk) => chunk.append_to_row_group(&mut group),
+                Column::Many((bytes, close)) => group.append_column(&bytes, close),
+            };
+            appended.map_err(|e| unwritable(&e))?;
         }
-        group.close().map_err(unwritable)?;
+        group.close().map_err(|e| unwritable(&e))?;
         ranges.push(from..file.bytes_written());
     }
-    file.flush().map_err(|e| unwritable(e.into()))?;
+    file.flush().map_err(|e| unwritable(&e.into()))?;
     let hashes: Vec<String> = ranges.into_iter().map(|range| hash_of(&file.inner()[range])).collect();
     file.append_key_value_metadata(KeyValue::new(HASHES.to_owned(), hashes.join(" ")));
-    let bytes = file.into_inner().map_err(unwritable)?;
+    let bytes = file.into_inner().map_err(|e| unwritable(&e))?;
     let footer_at = footer_at(&bytes);
     Ok(EncodedRanking { bytes: bytes.into(), footer_at })
 }
 
-/// How a group's scores are.
-#[derive(Clone, Copy)]
-enum Scores {
-    /// Most are of one row alone.
-    Apart,
-    /// Most are of several rows: of items that sold as often, or in several categories.
-    Repeated,
+fn schema(amounts: AmountForm) -> SchemaRef {
+    let moment = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let columns = [
+        ("category", DataType::Utf8),
+        ("rank", DataType::Int32),
+        ("item_id", DataType::Utf8),
+        (NAME, DataType::Utf8),
+        ("score", DataType::Float64),
+        ("units", DataType::Int64),
+        ("purchases", DataType::Int64),
+        ("amount", DataType::Decimal128(amounts.digits, amounts.scale)),
+        ("window_from", moment()),
+        ("window_to", moment()),
+        ("rankable", DataType::Int64),
+    ];
+    Arc::new(Schema::new(columns.map(|(name, of)| Field::new(name, of, true)).to_vec()))
 }
 
-impl Scores {
-    fn of(rows: &[RankedRow<'_>]) -> Scores {
-        let distinct: HashSet<u64> = rows.iter().map(|row| row.score.to_bits()).collect();
-        if distinct.len() <= rows.len() / 2 { Scores::Repeated } else { Scores::Apart }
-    }
-}
-
-fn properties(digits: u8, scores: Scores, labels: &[(&str, String)]) -> WriterProperties {
+/// How the library writes the columns that are left to it.
+fn properties(labels: &[(&str, String)]) -> WriterProperties {
     let labels = labels.iter().map(|(name, value)| KeyValue::new((*name).to_owned(), value.clone()));
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_data_page_row_count_limit(ROWS_PER_PAGE)
-        .set_write_batch_size(ROWS_PER_PAGE)
+        .set_data_page_row_count_limit(ROWS_PER_GROUP)
+        .set_write_batch_size(ROWS_PER_GROUP)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_column_statistics_enabled("category".into(), EnabledStatistics::Page)
         .set_column_statistics_enabled(NAME.into(), EnabledStatistics::Chunk)
         .set_max_row_group_row_count(None)
         .set_created_by(CREATED_BY.to_owned())
         .set_key_value_metadata(Some(labels.collect()));
-    let amount = if digits == SHORT_DIGITS { Encoding::BYTE_STREAM_SPLIT } else { Encoding::PLAIN };
-    for (column, encoding) in [
-        ("rank", Encoding::DELTA_BINARY_PACKED),
-        ("item_id", Encoding::DELTA_LENGTH_BYTE_ARRAY),
-        (NAME, Encoding::DELTA_LENGTH_BYTE_ARRAY),
-        ("score", Encoding::BYTE_STREAM_SPLIT),
-        ("units", Encoding::BYTE_STREAM_SPLIT),
-        ("purchases", Encoding::BYTE_STREAM_SPLIT),
-        // Not every engine reads long decimals split so.
-        ("amount", amount),
-    ] {
+    // Ranks of one category are those of the next one again, which plain numbers show best.
+    for (column, encoding) in [("rank", Encoding::PLAIN), (NAME, Encoding::DELTA_LENGTH_BYTE_ARRAY)] {
         properties = properties
             .set_column_dictionary_enabled(column.into(), false)
             .set_column_encoding(column.into(), encoding);
     }
-    if matches!(scores, Scores::Repeated) {
-        for column in ["score", "amount"] {
-            properties = properties.set_column_dictionary_enabled(column.into(), true);
-        }
-    }
-    // These are runs of equal values, which are short as they are; to unpack them would take a
-    // reader longer than to read them.
-    for column in ["window_from", "window_to", "rankable"] {
+    // These are one run of a few bytes.
+    for column in ["window_from", "window_to"] {
         properties = properties.set_column_compression(column.into(), Compression::UNCOMPRESSED);
     }
     properties.build()
 }
 
+/// A column of a group.
+enum Column {
+    /// Of few values or none, as the library writes it.
+    Few(ArrowColumnChunk),
+    /// Of many values.
+    Many(Chunk),
+}
+
 fn encode_group(
     group: usize,
     rows: &[RankedRow<'_>],
-    digits: u8,
-    columns: &ArrowRowGroupWriterFactory,
-) -> Result<Vec<ArrowColumnChunk>, ColumnsError> {
-    let unwritable = |e: ParquetError| ColumnsError::Unwritable(e.to_string());
-    let batch = batch(rows, digits)?;
-    let mut writers = columns.create_column_writers(group).map_err(unwritable)?.into_iter();
-    let mut chunks = Vec::with_capacity(writers.len());
-    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-        for leaf in compute_leaves(field, column).map_err(unwritable)? {
-            let mut writer = writers.next().expect("there is a writer for each leaf of the schema");
-            writer.write(&leaf).map_err(unwritable)?;
-            chunks.push(writer.close().map_err(unwritable)?);
+    amounts: AmountForm,
+    schema: &SchemaRef,
+    columns: &[ColumnDescPtr],
+    library: &ArrowRowGroupWriterFactory,
+) -> Result<Vec<Column>, ColumnsError> {
+    let writers = library.create_column_writers(group).map_err(|e| unwritable(&e))?;
+    let columns = schema.fields().iter().zip(columns).zip(writers);
+    let encode = |((field, column), mut writer): ((&FieldRef, &ColumnDescPtr), ArrowColumnWriter)| {
+        if let Some(values) = many(field.name(), rows, amounts) {
+            return Ok(Column::Many(chunk(Arc::clone(column), &values)?));
         }
-    }
-    Ok(chunks)
+        for leaf in compute_leaves(field, &few(field.name(), rows)).map_err(|e| unwritable(&e))? {
+            writer.write(&leaf).map_err(|e| unwritable(&e))?;
+        }
+        Ok(Column::Few(writer.close().map_err(|e| unwritable(&e))?))
+    };
+    columns.map(encode).collect()
 }
 
-fn batch(rows: &[RankedRow<'_>], digits: u8) -> Result<RecordBatch, ColumnsError> {
-    let mut category = StringBuilder::new();
-    let mut rank = Int32Builder::new();
-    let mut item_id = StringBuilder::new();
-    let mut name = StringBuilder::new();
-    let mut score = Float64Builder::new();
-    let mut units = Int64Builder::new();
-    let mut purchases = Int64Builder::new();
-    let mut amount = Decimal128Builder::new();
-    let mut window_from = TimestampMicrosecondBuilder::new();
-    let mut window_to = TimestampMicrosecondBuilder::new();
-    let mut rankable = Int64Builder::new();
-    for row in rows {
-        category.append_option(row.category.as_deref());
-        rank.append_value(row.rank);
-        item_id.append_value(&row.item_id);
-        name.append_option(row.name.as_deref());
-        score.append_value(row.score);
-        units.append_value(row.sums.units);
-        purchases.append_value(row.sums.purchases);
-        amount.append_value(row.sums.amount);
-        window_from.append_value(row.window_from.micros());
-        window_to.append_value(row.window_to.micros());
-        rankable.append_value(row.rankable);
+/// Returns the values of a column that differ from row to row; none of another column.
+fn many<'a>(column: &str, rows: &'a [RankedRow<'_>], amounts: AmountForm) -> Option<Values<'a>> {
+    let numbers = |of: fn(&RankedRow<'_>) -> [u8; 8]| rows.iter().map(of).collect();
+    Some(match column {
+        "item_id" => Values::Texts(rows.iter().map(|row| &*row.item_id).collect()),
+        "score" => Values::Numbers(numbers(|row| row.score.to_le_bytes())),
+        "units" => Values::Counts(numbers(|row| row.sums.units.to_le_bytes())),
+        "purchases" => Values::Counts(numbers(|row| row.sums.purchases.to_le_bytes())),
+        "amount" => amounts.values(rows),
+        _ => return None,
+    })
+}
+
+/// Returns the values of one of the other columns.
+fn few(column: &str, rows: &[RankedRow<'_>]) -> ArrayRef {
+    let moments = |of: fn(&RankedRow<'_>) -> Timestamp| {
+        let micros = rows.iter().map(|row| of(row).micros());
+        TimestampMicrosecondArray::from_iter_values(micros).with_timezone("UTC")
+    };
+    match column {
+        "category" => Arc::new(rows.iter().map(|row| row.category.as_deref()).collect::<StringArray>()),
+        "rank" => Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.rank))),
+        "window_from" => Arc::new(moments(|row| row.window_from)),
+        "window_to" => Arc::new(moments(|row| row.window_to)),
+        "rankable" => Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.rankable))),
+        _ => Arc::new(rows.iter().map(|row| row.name.as_deref()).collect::<StringArray>()),
     }
-    batch_of(vec![
-        ("category", Arc::new(category.finish())),
-        ("rank", Arc::new(rank.finish())),
-        ("item_id", Arc::new(item_id.finish())),
-        (NAME, Arc::new(name.finish())),
-        ("score", Arc::new(score.finish())),
-        ("units", Arc::new(units.finish())),
-        ("purchases", Arc::new(purchases.finish())),
-        ("amount", Arc::new(amount.finish().with_precision_and_scale(digits, SCALE)?)),
-        ("window_from", Arc::new(window_from.finish().with_timezone("UTC"))),
-        ("window_to", Arc::new(window_to.finish().with_timezone("UTC"))),
-        ("rankable", Arc::new(rankable.finish())),
-    ])
 }
 
 /// Returns where a finished file's footer begins.
