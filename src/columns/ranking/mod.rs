@@ -3,20 +3,21 @@
 //! | column | Parquet type | encoding |
 //! |---|---|---|
 //! | `category` | BYTE_ARRAY, STRING: the path; null for the whole shop, which comes first | dictionary |
-//! | `rank` | INT32, from 1 | DELTA_BINARY_PACKED |
-//! | `item_id` | BYTE_ARRAY, STRING | DELTA_LENGTH_BYTE_ARRAY |
+//! | `rank` | INT32, from 1 | PLAIN |
+//! | `item_id` | BYTE_ARRAY, STRING | DELTA_LENGTH_BYTE_ARRAY, or dictionary |
 //! | `name` | BYTE_ARRAY, STRING, or null: what a catalogue calls the item | DELTA_LENGTH_BYTE_ARRAY |
-//! | `score` | DOUBLE | BYTE_STREAM_SPLIT |
+//! | `score` | DOUBLE | BYTE_STREAM_SPLIT, or dictionary |
 //! | `units`, `purchases` | INT64 | BYTE_STREAM_SPLIT |
-//! | `amount` | INT64, DECIMAL(18,4); FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4) where one is too large | BYTE_STREAM_SPLIT; PLAIN |
+//! | `amount` | INT64, DECIMAL(18,2); FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,2) where one is too large; of scale 4 where one is not of whole cents | BYTE_STREAM_SPLIT; PLAIN; or dictionary |
 //! | `window_from` | INT64, TIMESTAMP(MICROS, UTC): where the oldest bucket begins | dictionary |
 //! | `window_to` | INT64, TIMESTAMP(MICROS, UTC): where the newest bucket ends | dictionary |
 //! | `rankable` | INT64: items the category could have ranked | dictionary |
 //!
-//! Item ids and the low bytes of scores are close to random. A dictionary of such values makes them
-//! longer; bytes of one place side by side are as short as they can be. Where at least half of a
-//! group's scores are those of other rows, as in a shop that sells little, `score` and `amount` have
-//! dictionaries in that group.
+//! Item ids and the low bytes of scores are close to random, and most of a file is these. Bytes of
+//! one place side by side are as short as they can be, and a column is one page of a group, so that
+//! an id that stands in a group again is a match of it. A dictionary adds a number to each row: where
+//! at least half of a group's values are those of other rows, as in a shop that sells little,
+//! `item_id`, `score` and `amount` are written with one, too, and the shorter of the two stays.
 //!
 //! A row group holds whole categories, as many as fit into [`ROWS_PER_GROUP`] rows; a category
 //! larger than that has groups of its own. So one category is read from one group, and the footer,
@@ -27,8 +28,9 @@
 //! the beginning of each row group's BLAKE3 hash, so that a group can be checked without the rest of
 //! the file.
 //!
-//! Files written before there were names have no column `name`, and those written before groups
-//! were hashed no hashes; both are read all the same.
+//! Files written before there were names have no column `name`, those written before groups were
+//! hashed no hashes, and those written before cents were told always amounts of scale 4; all are
+//! read all the same.
 
 mod chunk;
 mod pack;

@@ -226,3 +226,118 @@ fn footer_at(bytes: &[u8]) -> usize {
     let length = bytes[end..].first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
     end - length as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::columns::RankingFile;
+    use crate::event::Sums;
+
+    fn row(rank: i32, item_id: String, score: f64, amount: i128) -> RankedRow<'static> {
+        let moment = |micros| Timestamp::from_micros(micros).expect("it is within the years");
+        RankedRow {
+            category: (rank > 2).then(|| "GROCERY".into()),
+            rank,
+            item_id: item_id.into(),
+            name: None,
+            score,
+            sums: Sums { purchases: i64::from(rank), units: i64::MAX - i64::from(rank), amount },
+            window_from: moment(0),
+            window_to: moment(3_600_000_000),
+            rankable: i64::from(rank) + 7,
+        }
+    }
+
+    /// Writes rows, and reads them back the same.
+    fn written(rows: &[RankedRow<'static>]) -> ParquetRecordBatchReaderBuilder<Bytes> {
+        let amounts = AmountForm::of(rows.iter().map(|row| row.sums.amount));
+        let bytes = encode_ranking(1, |_| rows.to_vec(), amounts, &[]).expect("it can be written").bytes;
+        let file = RankingFile::open(bytes.clone(), bytes.len() as u64).expect("it is a ranking");
+        let range = file.range(0);
+        let group = bytes.slice(range.start as usize..range.end as usize);
+        assert!(file.is_whole(0, &group));
+        let mut expected = rows.iter();
+        let mut check = |row: RankedRow<'_>| assert_eq!(Some(&row.into_owned()), expected.next());
+        file.each_row(0, group, &mut check).expect("it can be read");
+        assert_eq!(expected.next(), None);
+        ParquetRecordBatchReaderBuilder::try_new(bytes).expect("it is Parquet")
+    }
+
+    fn has_dictionary(file: &ParquetRecordBatchReaderBuilder<Bytes>, name: &str) -> bool {
+        let columns = file.metadata().row_group(0).columns();
+        let column = columns.iter().find(|column| column.column_path().string() == name);
+        column.expect("there is such a column").dictionary_page_offset().is_some()
+    }
+
+    #[test]
+    fn amounts_have_the_fewest_digits_that_hold_them_all() {
+        let short = 10_i128.pow(18);
+        for (amounts, digits, scale) in [
+            (vec![0], 18, 2),
+            (vec![100, -1_200, 99_999_900], 18, 2),
+            (vec![100 * (short - 1), -100 * (short - 1)], 18, 2),
+            (vec![100 * short, 100], 38, 2),
+            (vec![-100 * short], 38, 2),
+            (vec![100, 1], 18, 4),
+            (vec![-50, 100], 18, 4),
+            (vec![short - 1, 1 - short], 18, 4),
+            (vec![short + 1, 100], 38, 4),
+            (vec![10_i128.pow(38) - 1, 1 - 10_i128.pow(38)], 38, 4),
+        ] {
+            let rows = (1..).zip(&amounts).map(|(rank, amount)| row(rank, format!("I{rank}"), 1.5, *amount));
+            let file = written(&rows.collect::<Vec<_>>());
+            let of = file.schema().field_with_name("amount").expect("there is such a column").data_type();
+            assert_eq!(*of, DataType::Decimal128(digits, scale), "{amounts:?}");
+        }
+    }
+
+    #[test]
+    fn a_column_has_a_dictionary_where_it_is_shorter_so() {
+        let mixed = |number: i32| {
+            let hash = blake3::hash(&number.to_le_bytes());
+            u64::from_le_bytes(*hash.as_bytes().first_chunk().expect("a hash has 32 bytes"))
+        };
+        let rows_of = |value: &dyn Fn(i32) -> i32| -> Vec<RankedRow<'static>> {
+            let row = |rank| {
+                let of_chance = mixed(value(rank));
+                let score = f64::from_bits(of_chance >> 12 | 0x3FF0_0000_0000_0000);
+                row(rank, format!("{of_chance:016X}"), score, i128::from(of_chance >> 8))
+            };
+            (1..=4_000).map(row).collect()
+        };
+        let apart = written(&rows_of(&|rank| rank));
+        let scattered = written(&rows_of(&|rank| (mixed(rank) >> 40) as i32 % 500));
+        for column in ["item_id", "score", "amount"] {
+            assert!(!has_dictionary(&apart, column), "{column}");
+            assert!(has_dictionary(&scattered, column), "{column}");
+        }
+        for file in [&apart, &scattered] {
+            assert!(!has_dictionary(file, "units") && !has_dictionary(file, "purchases"));
+        }
+        // That the same ids come again in the same order is told in fewer bytes than numbers take.
+        assert!(!has_dictionary(&written(&rows_of(&|rank| rank % 500)), "item_id"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn whatever_is_ranked_is_read_back(
+            items in vec((".{0,12}", any::<f64>(), any::<i64>(), 0_i32..9), 1..300),
+            is_cents in any::<bool>(),
+        ) {
+            let unit = if is_cents { PER_CENT } else { 1 };
+            let rows = (1..).zip(items).map(|(rank, (item_id, score, amount, times))| {
+                let score = if score.is_nan() { 0.0 } else { score };
+                // Some stand in several rows.
+                let item_id = if times > 4 { format!("item {times}") } else { item_id };
+                row(rank, item_id, score, i128::from(amount) * unit)
+            });
+            written(&rows.collect::<Vec<_>>());
+        }
+    }
+}
