@@ -1,4 +1,4 @@
-//! Item ids as they are compared where many sorted files are merged.
+//! Item ids, and other texts, as the numbers by which they are compared and told apart.
 
 /// An item's id, in the ids' order, as it is compared most quickly.
 ///
