@@ -1,10 +1,10 @@
-//! What becomes of batches whose files are written: commits, one after another, and the accounts.
+//! What becomes of batches whose files are written: commits, each of many batches, and the accounts.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::mpsc::Receiver;
 
 use crate::ingest::spool::{Place, Spooled};
-use crate::ingest::writer::{Open, Outcome};
+use crate::ingest::writer::{Group, Open, Outcome};
 use crate::ingest::{Options, Plan, Summary, failure};
 use crate::lake::{Appended, Doing, Known, Lake, LakeError};
 use crate::trace::{Count, Run};
@@ -55,18 +55,50 @@ impl<'a> Accounts<'a> {
     ///
     /// # Errors
     /// Fails where the lake does; what was committed before stays.
-    pub(super) fn take_all(mut self, written: Receiver<Written<'a>>) -> Result<Summary, LakeError> {
-        for written in written {
+    pub(super) fn take_all(mut self, groups: Receiver<Group<'a>>) -> Result<Summary, LakeError> {
+        for group in groups {
+            self.take(group, self.options.known)?;
+        }
+        Ok(self.finish())
+    }
+
+    /// Commits a group, and accounts for all that is in it.
+    ///
+    /// # Errors
+    /// Fails where the lake does; no batch of the group is then counted.
+    pub(super) fn take(&mut self, mut group: Group<'a>, known: Known) -> Result<(), LakeError> {
+        let mut ended = Vec::new();
+        let mut batches: Vec<(usize, Open<'a>)> = Vec::new();
+        for written in std::mem::take(&mut group.written) {
             match written {
                 Written::Known { input, lines } => self.account_known(input, lines),
-                Written::Batch { input, open } => self.commit(input, open, self.options.known)?,
+                Written::Batch { input, open } => batches.push((input, open)),
                 Written::End { input, outcome, open } => {
-                    self.close(input, &outcome, open)?;
-                    self.end(input, outcome)?;
+                    let open = self.close(&mut group, input, &outcome, open)?;
+                    batches.extend(open.map(|open| (input, open)));
+                    ended.push((input, outcome));
                 }
             }
         }
-        Ok(self.finish())
+        // The next run takes what has changed; what is in by then would count again with the whole
+        // of it.
+        batches.retain(|(input, _)| {
+            let source = &self.plan.inputs[*input];
+            !(source.is_spooled() && source.has_changed())
+        });
+        let appended = match (group.append, batches.last()) {
+            (Some(append), Some((_, last))) => {
+                let now_ms = last.at.micros() / 1_000;
+                let deliveries = batches.iter_mut().filter_map(|(_, open)| open.delivery.take());
+                append.commit(deliveries.collect(), now_ms)?
+            }
+            _ => batches.iter().map(|(_, open)| self.planned(open, known)).collect::<Result<_, _>>()?,
+        };
+        for ((input, open), appended) in batches.into_iter().zip(appended) {
+            self.account(input, open, appended);
+        }
+        // No file of a spool is moved before what it brought is in.
+        ended.into_iter().try_for_each(|(input, outcome)| self.end(input, outcome))
     }
 
     /// Returns the accounts.
@@ -77,46 +109,37 @@ impl<'a> Accounts<'a> {
         self.summary
     }
 
-    /// Commits an input that comes in as a whole, if all of it was read; else nothing of it is in.
-    fn close(&mut self, input: usize, outcome: &Outcome, open: Option<Open<'a>>) -> Result<(), LakeError> {
+    /// Returns an input that comes in as a whole, if all of it was read; else nothing of it is in.
+    fn close(
+        &self,
+        group: &mut Group<'a>,
+        input: usize,
+        outcome: &Outcome,
+        open: Option<Open<'a>>,
+    ) -> Result<Option<Open<'a>>, LakeError> {
         if !self.plan.is_whole(&self.options) || !matches!(outcome, Outcome::Read) {
-            return Ok(());
+            return Ok(None);
         }
         let mut open = match (open, &self.plan.batch_id) {
             (Some(open), _) => open,
             // Known, or without any line; under a name, it may take the place of one that had some.
             (None, Some(_)) if self.batches[input].0 == 0 => {
-                Open::begin(self.target(), self.options, self.options.known)?
+                group.open(self.target(), self.options, self.options.known)?
             }
-            (None, _) => return Ok(()),
+            (None, _) => return Ok(None),
         };
         if let Some(id) = &self.plan.batch_id {
             open.name(id);
         }
-        self.commit(input, open, self.options.known)
+        Ok(Some(open))
     }
 
-    /// Commits what was written of an input.
-    ///
-    /// # Errors
-    /// Fails where the lake does; nothing of it is then in, or counted.
-    pub(super) fn commit(&mut self, input: usize, open: Open<'_>, known: Known) -> Result<(), LakeError> {
-        let source = &self.plan.inputs[input];
-        if source.is_spooled() && source.has_changed() {
-            // The next run takes it; what is in by then would count again with the whole of it.
-            return Ok(());
-        }
-        let Open { append, ids, accepted, rejected, filed, first_rejects, at } = open;
-        let appended = match append {
-            Some(append) => append.commit(at.micros() / 1_000)?,
-            None => self.planned(&ids, known, accepted, rejected)?,
-        };
+    /// Accounts for what was written of an input.
+    fn account(&mut self, input: usize, open: Open<'_>, appended: Appended) {
+        let Open { ids, accepted, rejected, filed, first_rejects, .. } = open;
         let batches = ids.len() as u64;
         match appended {
-            Appended::Known { lines } => {
-                self.account_known(input, lines);
-                return Ok(());
-            }
+            Appended::Known { lines } => return self.account_known(input, lines),
             Appended::Committed => {
                 self.summary.batches += batches;
                 self.run.count(Count::BatchesCommitted, batches);
@@ -142,27 +165,21 @@ impl<'a> Accounts<'a> {
             *self.summary.filed.get_or_insert(0) += filed;
             self.run.count(Count::EventsFiled, filed);
         }
-        Ok(())
     }
 
     /// Says how a commit would end.
-    fn planned(
-        &mut self,
-        ids: &BTreeSet<String>,
-        known: Known,
-        accepted: u64,
-        rejected: u64,
-    ) -> Result<Appended, LakeError> {
+    fn planned(&mut self, open: &Open<'_>, known: Known) -> Result<Appended, LakeError> {
+        let Open { ids, accepted, rejected, .. } = open;
         let mut added = 0;
         for id in ids {
             let in_lake = self.lake.map_or(Ok(None), |lake| lake.known_batch(id))?;
-            let is_known = in_lake.is_some() || (accepted > 0 && !self.planned.insert(id.clone()));
+            let is_known = in_lake.is_some() || (*accepted > 0 && !self.planned.insert(id.clone()));
             added += u64::from(!is_known);
         }
         Ok(match (added < ids.len() as u64, known) {
             (true, Known::Replace) => Appended::Replaced { added },
             (true, Known::Skip) => Appended::Known { lines: accepted + rejected },
-            _ if accepted == 0 => Appended::Nothing,
+            _ if *accepted == 0 => Appended::Nothing,
             _ => Appended::Committed,
         })
     }

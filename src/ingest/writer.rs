@@ -1,7 +1,8 @@
 //! The writing half of an ingest: the files of batches into the lake, and who commits them.
 //!
-//! One batch is read while the files of the one before are written, and while the one before that
-//! becomes durable and is committed.
+//! One batch is read while the files of the one before are written, and while those before that
+//! become durable and are committed: many at once, since a commit costs as much as a batch. Which
+//! ones come in together hangs on the inputs alone, and not on who is quicker.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,9 +11,15 @@ use std::thread;
 use crate::ingest::accounts::{Accounts, FIRST_REJECTS, Written};
 use crate::ingest::builder::Read;
 use crate::ingest::{Options, Plan, Summary, WAITING};
-use crate::lake::{Append, Doing, Known, Lake, LakeError, Reject};
+use crate::lake::{Append, Delivery, Doing, Known, Lake, LakeError, Reject};
 use crate::time::Timestamp;
 use crate::trace::Run;
+
+/// What a group may have before it is committed: batches and ends of inputs, lines, files. A second
+/// or two of work are then lost where a run is killed, and the files' names take little memory.
+const MAX_WRITTEN: usize = 128;
+const MAX_LINES: u64 = 1 << 20;
+const MAX_FILES: usize = 4_096;
 
 /// What the reading half hands over.
 pub(super) enum Parsed {
@@ -62,12 +69,23 @@ struct Files<'a> {
     plan: &'a Plan,
     /// A batch, or an input that comes in as a whole or not at all, as far as it has come.
     open: Option<Open<'a>>,
+    group: Group<'a>,
+}
+
+/// What is accounted for at once; its batches come in by one commit.
+#[derive(Default)]
+pub(super) struct Group<'a> {
+    /// What the batches are written through; nothing where nothing is written.
+    pub append: Option<Append<'a>>,
+    pub written: Vec<Written<'a>>,
+    lines: u64,
+    files: usize,
 }
 
 /// What is written and not committed yet.
 pub(super) struct Open<'a> {
     /// `None` writes nothing.
-    pub append: Option<Append<'a>>,
+    pub delivery: Option<Delivery<'a>>,
     pub ids: BTreeSet<String>,
     pub accepted: u64,
     pub rejected: u64,
@@ -76,11 +94,21 @@ pub(super) struct Open<'a> {
     pub at: Timestamp,
 }
 
-impl<'a> Open<'a> {
-    /// Begins with nothing; where there is no lake to write into, it stays so.
-    pub fn begin(target: Option<&'a Lake>, options: Options, known: Known) -> Result<Open<'a>, LakeError> {
+impl<'a> Group<'a> {
+    /// Opens a batch; where there is no lake to write into, nothing of it is written.
+    pub fn open(
+        &mut self,
+        target: Option<&'a Lake>,
+        options: Options,
+        known: Known,
+    ) -> Result<Open<'a>, LakeError> {
+        if self.append.is_none() {
+            // One stay among the writers for all of the group: who held one and waited for another
+            // would wait for somebody who waits for the first to end.
+            self.append = target.map(|lake| lake.append(known)).transpose()?;
+        }
         Ok(Open {
-            append: target.map(|lake| lake.append(known)).transpose()?,
+            delivery: self.append.as_ref().map(Append::delivery),
             ids: BTreeSet::new(),
             accepted: 0,
             rejected: 0,
@@ -90,25 +118,41 @@ impl<'a> Open<'a> {
         })
     }
 
-    fn add(&mut self, brought: Brought) -> Result<(), LakeError> {
+    fn add(&self, open: &mut Open<'a>, brought: Brought) -> Result<(), LakeError> {
         let Brought { id, read: Read { events, rejects, filed }, at, .. } = brought;
-        if let Some(append) = &mut self.append {
-            append.add(&id, &events, &rejects)?;
+        if let (Some(append), Some(delivery)) = (&self.append, &mut open.delivery) {
+            append.add(delivery, &id, &events, &rejects)?;
         }
-        self.ids.insert(id);
-        self.accepted += events.len() as u64;
-        self.rejected += rejects.len() as u64;
-        self.filed += filed;
-        let room = FIRST_REJECTS.saturating_sub(self.first_rejects.len());
-        self.first_rejects.extend(rejects.into_iter().take(room));
-        self.at = at;
+        open.ids.insert(id);
+        open.accepted += events.len() as u64;
+        open.rejected += rejects.len() as u64;
+        open.filed += filed;
+        let room = FIRST_REJECTS.saturating_sub(open.first_rejects.len());
+        open.first_rejects.extend(rejects.into_iter().take(room));
+        open.at = at;
         Ok(())
     }
 
+    fn push(&mut self, written: Written<'a>) {
+        if let Written::Batch { open, .. } = &written {
+            self.lines += open.accepted + open.rejected;
+            self.files += open.delivery.as_ref().map_or(0, Delivery::files);
+        }
+        self.written.push(written);
+    }
+
+    /// Tells whether it is large enough for a commit to cost next to nothing for each batch, or so
+    /// large that who is killed before it would have to do much again.
+    fn is_full(&self) -> bool {
+        self.written.len() >= MAX_WRITTEN || self.lines >= MAX_LINES || self.files >= MAX_FILES
+    }
+}
+
+impl Open<'_> {
     /// Calls it by a further name.
     pub fn name(&mut self, id: &str) {
-        if let Some(append) = &mut self.append {
-            append.name(id);
+        if let Some(delivery) = &mut self.delivery {
+            delivery.name(id);
         }
         self.ids.insert(id.to_owned());
     }
@@ -118,7 +162,7 @@ impl<'a> Writer<'a> {
     /// Returns a writer that appends to the lake, or only looks at it where that is what is asked.
     pub(super) fn new(lake: Option<&'a Lake>, plan: &'a Plan, options: Options, run: &'a Run) -> Writer<'a> {
         let target = lake.filter(|_| options.doing == Doing::Applying);
-        let files = Files { target, options, plan, open: None };
+        let files = Files { target, options, plan, open: None, group: Group::default() };
         Writer { files, accounts: Accounts::of(lake, plan, options, run) }
     }
 
@@ -129,12 +173,13 @@ impl<'a> Writer<'a> {
     pub(super) fn write_all(self, receive: Receiver<Parsed>) -> Result<Summary, LakeError> {
         let Writer { mut files, accounts } = self;
         thread::scope(|scope| {
-            let (send, written) = sync_channel(WAITING);
-            let committing = scope.spawn(move || accounts.take_all(written));
+            let (send, groups) = sync_channel(WAITING);
+            let committing = scope.spawn(move || accounts.take_all(groups));
             let outcome = files.write_all(receive, &send);
             drop(send);
-            let summary = committing.join().expect("whoever commits does not panic")?;
-            outcome.map(|()| summary)
+            let summary = committing.join().expect("whoever commits does not panic");
+            // What failed here came first: whoever commits has only taken what was whole by then.
+            outcome.and(summary)
         })
     }
 
@@ -149,9 +194,11 @@ impl<'a> Writer<'a> {
     /// Fails where the lake does; nothing of the batch is then in, or counted.
     pub(super) fn append(&mut self, brought: Brought, known: Known) -> Result<(), LakeError> {
         let input = brought.input;
-        let mut open = Open::begin(self.files.target, self.files.options, known)?;
-        open.add(brought)?;
-        self.accounts.commit(input, open, known)
+        let mut group = Group::default();
+        let mut open = group.open(self.files.target, self.files.options, known)?;
+        group.add(&mut open, brought)?;
+        group.push(Written::Batch { input, open });
+        self.accounts.take(group, known)
     }
 }
 
@@ -159,39 +206,72 @@ impl<'a> Files<'a> {
     fn write_all(
         &mut self,
         receive: Receiver<Parsed>,
-        send: &SyncSender<Written<'a>>,
+        send: &SyncSender<Group<'a>>,
     ) -> Result<(), LakeError> {
+        let mut outcome = Ok(());
         for parsed in receive {
-            // Whoever commits says why it has ended.
-            if let Some(written) = self.write(parsed)?
-                && send.send(written).is_err()
-            {
+            let is_last = self.commits_after(&parsed);
+            outcome = self.write(parsed);
+            if outcome.is_err() {
                 break;
             }
+            // Whoever commits says why it has ended.
+            if self.open.is_none()
+                && (is_last || self.group.is_full())
+                && send.send(std::mem::take(&mut self.group)).is_err()
+            {
+                return Ok(());
+            }
         }
-        Ok(())
+        // What is whole comes in, also where something has failed after it.
+        if !self.group.written.is_empty() {
+            let _ = send.send(std::mem::take(&mut self.group));
+        }
+        outcome
     }
 
-    /// Writes the files of what was read, and returns what is now to be accounted for.
-    fn write(&mut self, parsed: Parsed) -> Result<Option<Written<'a>>, LakeError> {
+    /// Tells whether what is written by then is to be committed before more is waited for: from a
+    /// stream, more may not come for hours.
+    fn commits_after(&self, parsed: &Parsed) -> bool {
+        match parsed {
+            Parsed::Part(_) => false,
+            Parsed::Batch(Brought { input, .. }) | Parsed::Known { input, .. } => {
+                !self.plan.is_whole(&self.options) && self.is_stream(*input)
+            }
+            Parsed::End { input, .. } => {
+                self.plan.is_whole(&self.options) || [0, 1].iter().any(|next| self.is_stream(input + next))
+            }
+        }
+    }
+
+    fn is_stream(&self, input: usize) -> bool {
+        self.plan.inputs.get(input).is_some_and(|input| input.size_bytes.is_none())
+    }
+
+    /// Writes the files of what was read, and what is to be accounted for into the group.
+    fn write(&mut self, parsed: Parsed) -> Result<(), LakeError> {
         let (brought, is_all) = match parsed {
-            Parsed::Known { input, lines } => return Ok(Some(Written::Known { input, lines })),
+            Parsed::Known { input, lines } => {
+                self.group.push(Written::Known { input, lines });
+                return Ok(());
+            }
             Parsed::End { input, outcome } => {
-                return Ok(Some(Written::End { input, outcome, open: self.open.take() }));
+                self.group.push(Written::End { input, outcome, open: self.open.take() });
+                return Ok(());
             }
             Parsed::Part(brought) => (brought, false),
             Parsed::Batch(brought) => (brought, !self.plan.is_whole(&self.options)),
         };
         let mut open = match self.open.take() {
             Some(open) => open,
-            None => Open::begin(self.target, self.options, self.options.known)?,
+            None => self.group.open(self.target, self.options, self.options.known)?,
         };
         let input = brought.input;
-        open.add(brought)?;
-        if is_all {
-            return Ok(Some(Written::Batch { input, open }));
+        self.group.add(&mut open, brought)?;
+        match is_all {
+            true => self.group.push(Written::Batch { input, open }),
+            false => self.open = Some(open),
         }
-        self.open = Some(open);
-        Ok(None)
+        Ok(())
     }
 }

@@ -1,9 +1,6 @@
 //! Batches into the `events` table: their files first, then the commit that names them.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use hashbrown::HashMap;
 
 use crate::event::Events;
 use crate::lake::placing::write_events;
@@ -33,7 +30,7 @@ pub enum Known {
     AppendAgain,
 }
 
-/// How an append ended.
+/// How an append ended for what came in whole or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
     /// The batches are in.
@@ -46,7 +43,7 @@ pub enum Appended {
     Known { lines: u64 },
 }
 
-/// Batches that come in together, in one commit.
+/// An append to the table: deliveries whose files become durable together and come in by one commit.
 ///
 /// Their files are written as they are added; without the commit they are litter.
 pub struct Append<'a> {
@@ -55,7 +52,12 @@ pub struct Append<'a> {
     _writing: Stay,
     known: Known,
     /// The files that are written; no commit names them before they are durable.
-    bulk: Option<Bulk<'a>>,
+    bulk: Bulk<'a>,
+}
+
+/// What comes in whole or not at all: one batch, or those of an input that comes in as a whole.
+pub struct Delivery<'a> {
+    lake: &'a Lake,
     adds: Vec<NewFile>,
     batches: BTreeMap<String, Lines>,
     /// Rejects that lie beside those of what may be replaced, and where they are to lie.
@@ -69,6 +71,12 @@ struct Lines {
     rejected: u64,
     /// Files of rejects that were written.
     reject_files: usize,
+}
+
+impl Lines {
+    fn all(self) -> u64 {
+        self.accepted + self.rejected
+    }
 }
 
 impl Lake {
@@ -99,27 +107,30 @@ impl Lake {
     /// Fails where the lake's folder does.
     pub fn append(&self, known: Known) -> Result<Append<'_>, LakeError> {
         let _writing = self.store.enter(WRITERS)?;
-        let bulk = Some(self.store.bulk(EVENTS)?);
-        let (adds, batches, aside) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Ok(Append { lake: self, _writing, known, bulk, adds, batches, aside })
+        let bulk = self.store.bulk(EVENTS)?;
+        Ok(Append { lake: self, _writing, known, bulk })
     }
 }
 
-impl Append<'_> {
-    /// Names a batch that comes in, were it without any line.
-    pub fn name(&mut self, id: &str) {
-        self.batches.entry(id.to_owned()).or_default();
+impl<'a> Append<'a> {
+    /// Returns an empty delivery.
+    pub fn delivery(&self) -> Delivery<'a> {
+        Delivery { lake: self.lake, adds: Vec::new(), batches: BTreeMap::new(), aside: Vec::new() }
     }
 
-    /// Adds a batch, or a further part of one.
+    /// Adds a batch to a delivery, or a further part of one.
     ///
     /// # Errors
     /// Fails where the disk does.
-    pub fn add(&mut self, id: &str, events: &Events, rejects: &[Reject]) -> Result<(), LakeError> {
-        if let Some(bulk) = &self.bulk {
-            self.adds.extend(write_events(bulk, id, events)?);
-        }
-        let lines = self.batches.entry(id.to_owned()).or_default();
+    pub fn add(
+        &self,
+        delivery: &mut Delivery<'a>,
+        id: &str,
+        events: &Events,
+        rejects: &[Reject],
+    ) -> Result<(), LakeError> {
+        delivery.adds.extend(write_events(&self.bulk, id, events)?);
+        let lines = delivery.batches.entry(id.to_owned()).or_default();
         lines.accepted += events.len() as u64;
         lines.rejected += rejects.len() as u64;
         if !rejects.is_empty() {
@@ -129,7 +140,7 @@ impl Append<'_> {
                 // Those of the batch that stands stay as long as it does.
                 let aside = format!("{path}.{}", unique_name());
                 self.lake.store.put(&aside, reject_lines(rejects))?;
-                self.aside.push((aside, path));
+                delivery.aside.push((aside, path));
             } else {
                 self.lake.store.put(&path, reject_lines(rejects))?;
             }
@@ -137,89 +148,168 @@ impl Append<'_> {
         Ok(())
     }
 
-    /// Commits all that was added; it is on disk when this returns.
+    /// Commits the deliveries, and returns how each has ended; what is in is on disk by then.
+    ///
+    /// New batches come in by one commit. Whatever may come in twice, or takes the place of rows
+    /// that another delivery may touch too, has a commit of its own.
     ///
     /// # Errors
-    /// Fails where the disk does; the table is then as it was before.
-    pub fn commit(mut self, now_ms: i64) -> Result<Appended, LakeError> {
-        let known = self.known;
-        if self.adds.is_empty() && known != Known::Replace {
-            // A batch of which nothing could be read is not in: read rightly, it may come again.
-            return Ok(Appended::Nothing);
-        }
-        if let Some(bulk) = self.bulk.take().filter(|_| !self.adds.is_empty()) {
+    /// Fails where the disk does; of the delivery that it failed for nothing is in, and nothing of
+    /// those that were to come in with it or after it.
+    pub fn commit(self, mut deliveries: Vec<Delivery<'a>>, now_ms: i64) -> Result<Vec<Appended>, LakeError> {
+        let Append { lake, _writing, known, bulk } = self;
+        if deliveries.iter().any(|delivery| !delivery.adds.is_empty()) {
             bulk.finish()?;
         }
-        let names: Vec<String> = self.batches.keys().cloned().collect();
-        let ids: Vec<&str> = names.iter().map(String::as_str).collect();
-        let mut remainders = Remainders::of(&ids);
+        let at_once = if known == Known::Skip { deliveries.len().max(1) } else { 1 };
+        let mut appended = Vec::with_capacity(deliveries.len());
+        for together in deliveries.chunks_mut(at_once) {
+            appended.extend(lake.commit_together(known, together, now_ms)?);
+        }
+        Ok(appended)
+    }
+}
+
+/// What a commit is to do, as far as it is decided.
+#[derive(Default)]
+struct Draft {
+    adds: Vec<NewFile>,
+    removes: Vec<LiveFile>,
+    /// The batches that come in.
+    batches: Vec<(String, Lines)>,
+    /// How many of them had not come in before.
+    new_batches: u64,
+}
+
+impl Draft {
+    /// Returns how many lines a batch brings by this very commit.
+    fn lines_of(&self, id: &str) -> Option<u64> {
+        self.batches.iter().find(|(of, lines)| of == id && lines.accepted > 0).map(|(_, lines)| lines.all())
+    }
+}
+
+impl Lake {
+    fn commit_together(
+        &self,
+        known: Known,
+        together: &mut [Delivery<'_>],
+        now_ms: i64,
+    ) -> Result<Vec<Appended>, LakeError> {
+        if known != Known::Replace && together.iter().all(|delivery| delivery.adds.is_empty()) {
+            return Ok(vec![Appended::Nothing; together.len()]);
+        }
+        let names: Vec<Vec<String>> =
+            together.iter().map(|delivery| delivery.batches.keys().cloned().collect()).collect();
+        let mut remainders: Vec<Remainders<'_>> = names
+            .iter()
+            .map(|names| Remainders::of(&names.iter().map(String::as_str).collect::<Vec<_>>()))
+            .collect();
         for _ in 0..MAX_TRIES {
             // Asked of the very version that is committed on: who brings the same batch in between
-            // makes this commit fail.
-            let newest = self.lake.events.newest()?;
-            let lines: Vec<Option<u64>> = ids
+            // makes this commit fail, and then each delivery is decided on anew.
+            let newest = self.events.newest()?;
+            let mut draft = Draft::default();
+            let appended: Vec<Appended> = together
                 .iter()
-                .map(|id| Ok(lines_of(self.lake.transaction(&newest, id)?)))
+                .zip(&mut remainders)
+                .map(|(delivery, remainders)| self.decide(&newest, known, delivery, remainders, &mut draft))
                 .collect::<Result<_, LakeError>>()?;
-            if let (Known::Skip, Some(lines)) = (known, lines.iter().copied().sum()) {
-                return Ok(Appended::Known { lines });
+            if !draft.adds.is_empty() || !draft.removes.is_empty() {
+                let commit = self.commit_of(&newest, draft, now_ms)?;
+                let Outcome::Committed(version) = newest.commit(&commit)? else { continue };
+                self.recent.record(&commit, version);
             }
-            let (mut adds, mut removes) = (self.adds.clone(), Vec::new());
-            if known == Known::Replace {
-                // Looked for even where the id is not known: the log forgets ids in time, not rows.
-                (removes, adds) = self.lake.without_batches(&mut remainders, newest.files()?, adds)?;
+            for (delivery, appended) in together.iter_mut().zip(&appended) {
+                if known == Known::Replace || *appended == Appended::Committed {
+                    delivery.settle_rejects();
+                }
             }
-            if adds.is_empty() && removes.is_empty() {
-                self.settle_rejects();
-                return Ok(Appended::Nothing);
-            }
-            let unknown = lines.iter().filter(|known| known.is_none()).count() as u64;
-            let replaces = !removes.is_empty();
-            // Rows without a known id are those of ids that the log has forgotten.
-            let is_forgotten = replaces && unknown == ids.len() as u64;
-            let added = if is_forgotten { 0 } else { unknown };
-            let commit = self.commit_of(&newest, added, adds, removes, now_ms)?;
-            if let Outcome::Committed(version) = newest.commit(&commit)? {
-                self.lake.recent.record(&commit, version);
-                self.settle_rejects();
-                return Ok(if replaces { Appended::Replaced { added } } else { Appended::Committed });
-            }
+            return Ok(appended);
         }
         Err(LakeError::Contended { tries: MAX_TRIES })
     }
 
-    fn commit_of(
+    /// Decides what becomes of one delivery on top of a version and of what comes in before it.
+    fn decide(
         &self,
         newest: &Version<'_>,
-        new_batches: u64,
-        adds: Vec<NewFile>,
-        removes: Vec<LiveFile>,
-        now_ms: i64,
-    ) -> Result<Commit, LakeError> {
+        known: Known,
+        delivery: &Delivery<'_>,
+        remainders: &mut Remainders<'_>,
+        draft: &mut Draft,
+    ) -> Result<Appended, LakeError> {
+        if delivery.adds.is_empty() && known != Known::Replace {
+            // A batch of which nothing could be read is not in: read rightly, it may come again.
+            return Ok(Appended::Nothing);
+        }
+        let lines: Vec<Option<u64>> = delivery
+            .batches
+            .keys()
+            .map(|id| match draft.lines_of(id) {
+                Some(lines) => Ok(Some(lines)),
+                None => Ok(lines_of(self.transaction(newest, id)?)),
+            })
+            .collect::<Result<_, LakeError>>()?;
+        if let (Known::Skip, Some(lines)) = (known, lines.iter().copied().sum()) {
+            return Ok(Appended::Known { lines });
+        }
+        let (mut adds, mut removes) = (delivery.adds.clone(), Vec::new());
+        if known == Known::Replace {
+            // Looked for even where the id is not known: the log forgets ids in time, not rows.
+            (removes, adds) = self.without_batches(remainders, newest.files()?, adds)?;
+        }
+        if adds.is_empty() && removes.is_empty() {
+            return Ok(Appended::Nothing);
+        }
+        let unknown = lines.iter().filter(|known| known.is_none()).count() as u64;
+        let replaces = !removes.is_empty();
+        // Rows without a known id are those of ids that the log has forgotten.
+        let is_forgotten = replaces && unknown == lines.len() as u64;
+        let added = if is_forgotten { 0 } else { unknown };
+        draft.adds.extend(adds);
+        draft.removes.extend(removes);
+        draft.batches.extend(delivery.batches.iter().map(|(id, lines)| (id.clone(), *lines)));
+        draft.new_batches += added;
+        Ok(if replaces { Appended::Replaced { added } } else { Appended::Committed })
+    }
+
+    fn commit_of(&self, newest: &Version<'_>, draft: Draft, now_ms: i64) -> Result<Commit, LakeError> {
         let mut transactions: Vec<(String, i64)> = Vec::new();
         let mut all = Lines::default();
-        for (id, lines) in &self.batches {
-            let all_lines = (lines.accepted + lines.rejected).cast_signed();
-            transactions.push((id.clone(), if lines.accepted > 0 { all_lines } else { TAKEN_BACK }));
+        for (id, lines) in draft.batches {
+            let all_lines = lines.all().cast_signed();
+            transactions.push((id, if lines.accepted > 0 { all_lines } else { TAKEN_BACK }));
             all.accepted += lines.accepted;
             all.rejected += lines.rejected;
         }
-        if new_batches > 0 {
-            let so_far = self.lake.transaction(newest, BATCHES)?.unwrap_or(0);
-            transactions.push((BATCHES.to_owned(), so_far + new_batches.cast_signed()));
+        if draft.new_batches > 0 {
+            let so_far = self.transaction(newest, BATCHES)?.unwrap_or(0);
+            transactions.push((BATCHES.to_owned(), so_far + draft.new_batches.cast_signed()));
         }
         Ok(Commit {
             transactions,
-            adds,
-            removes,
+            adds: draft.adds,
+            removes: draft.removes,
             metrics: vec![
-                ("numReadLines", all.accepted + all.rejected),
+                ("numReadLines", all.all()),
                 ("numAcceptedLines", all.accepted),
                 ("numRejectedLines", all.rejected),
             ],
             now_ms,
             ..Commit::default()
         })
+    }
+}
+
+impl Delivery<'_> {
+    /// Names a batch that comes in, were it without any line.
+    pub fn name(&mut self, id: &str) {
+        self.batches.entry(id.to_owned()).or_default();
+    }
+
+    /// Returns how many files it has.
+    pub fn files(&self) -> usize {
+        self.adds.len()
     }
 
     /// Puts the rejects in their place, and removes those of lines that the batches no longer have.
@@ -236,78 +326,12 @@ impl Append<'_> {
     }
 }
 
-impl Drop for Append<'_> {
+impl Drop for Delivery<'_> {
     /// Leaves nothing beside the rejects of a batch that stands after all.
     fn drop(&mut self) {
         for (aside, _) in &self.aside {
             let _ = self.lake.store.delete(aside);
         }
-    }
-}
-
-impl Lake {
-    /// Returns what a version's log has for an id, read again only where it may have changed.
-    fn transaction(&self, version: &Version<'_>, id: &str) -> Result<Option<i64>, LakeError> {
-        match self.recent.find(id, version.number()) {
-            Some(known) => Ok(known),
-            None => Ok(version.transaction(id)?),
-        }
-    }
-}
-
-/// What is known of the newest commits without reading them: the log of a lake that has taken in a
-/// batch a minute for a year is too long to be searched three times for each.
-#[derive(Default)]
-pub(super) struct Recent {
-    state: Mutex<RecentState>,
-}
-
-#[derive(Default)]
-struct RecentState {
-    /// Ids that were looked for, in which version, and what it had.
-    asked: HashMap<String, (u64, Option<i64>)>,
-    /// Versions that follow each other and were all committed here, and what they recorded.
-    ours: Option<(u64, u64)>,
-    recorded: HashMap<String, i64>,
-}
-
-/// Ids that are kept; after so many the log is asked again.
-const MAX_RECORDED: usize = 10_000;
-
-impl Recent {
-    fn ask(&self, id: &str, found: Option<i64>, version: u64) {
-        self.state().asked.insert(id.to_owned(), (version, found));
-    }
-
-    /// Returns what a version has for an id, where that is known.
-    fn find(&self, id: &str, version: u64) -> Option<Option<i64>> {
-        let mut state = self.state();
-        let asked = state.asked.remove(id);
-        let (first, _) = state.ours.filter(|&(_, last)| last == version).unzip();
-        let recorded = first.and_then(|_| state.recorded.get(id).copied());
-        match (recorded, asked) {
-            (Some(recorded), _) => Some(Some(recorded)),
-            // Nobody else has committed since.
-            (None, Some((at, found))) if at == version || first.is_some_and(|first| first <= at + 1) => {
-                Some(found)
-            }
-            _ => None,
-        }
-    }
-
-    fn record(&self, commit: &Commit, version: u64) {
-        let mut state = self.state();
-        let follows = state.ours.filter(|&(_, last)| last + 1 == version);
-        if follows.is_none() || state.recorded.len() > MAX_RECORDED {
-            state.recorded.clear();
-            state.ours = None;
-        }
-        state.ours = Some((state.ours.map_or(version, |(first, _)| first), version));
-        state.recorded.extend(commit.transactions.iter().cloned());
-    }
-
-    fn state(&self) -> MutexGuard<'_, RecentState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

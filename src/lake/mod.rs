@@ -16,6 +16,7 @@ mod events;
 mod merge;
 mod partition;
 mod placing;
+mod recent;
 mod records;
 mod replace;
 mod settings;
@@ -23,9 +24,9 @@ mod settings;
 use crate::store::{Lock, LockError, Patience, Store};
 use crate::table::{Sweep, SweepRule, Table};
 
-use append::Recent;
+use recent::Recent;
 
-pub use append::{Append, Appended, Known};
+pub use append::{Append, Appended, Delivery, Known};
 pub use drop::Dropped;
 pub use error::LakeError;
 pub use events::columns_to_sum;
