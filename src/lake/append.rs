@@ -85,12 +85,7 @@ impl Lake {
     /// # Errors
     /// Fails where the table's log cannot be read.
     pub fn known_batch(&self, id: &str) -> Result<Option<u64>, LakeError> {
-        let newest = self.events.newest()?;
-        let found = newest.transaction(id)?;
-        if lines_of(found).is_none() {
-            self.recent.ask(id, found, newest.number());
-        }
-        Ok(lines_of(found))
+        Ok(lines_of(self.ask(id)?))
     }
 
     /// Returns how many batches have come in since the lake was made.
@@ -216,8 +211,12 @@ impl Lake {
                 .collect::<Result<_, LakeError>>()?;
             if !draft.adds.is_empty() || !draft.removes.is_empty() {
                 let commit = self.commit_of(&newest, draft, now_ms)?;
-                let Outcome::Committed(version) = newest.commit(&commit)? else { continue };
-                self.recent.record(&commit, version);
+                self.recent.expect(newest.number() + 1);
+                let Outcome::Committed(version) = newest.commit(&commit)? else {
+                    self.recent.record(None);
+                    continue;
+                };
+                self.recent.record(Some((&commit, version)));
             }
             for (delivery, appended) in together.iter_mut().zip(&appended) {
                 if known == Known::Replace || *appended == Appended::Committed {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow::array::{
     Array, ArrayRef, Int64Array, Int64Builder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
@@ -20,6 +21,8 @@ use crate::table::{ENGINE_INFO, LiveFile, Partition, Table, TableError, Version}
 
 /// After so many commits the log is summed up, so that opening stays quick for ever.
 const COMMITS_PER_CHECKPOINT: u64 = 50;
+/// After so many files it is too, since a commit may have thousands.
+const FILES_PER_CHECKPOINT: usize = 16_384;
 
 /// A file that is written and synced, and wants to be part of the table.
 #[derive(Clone, Debug)]
@@ -104,7 +107,7 @@ impl Version<'_> {
         }
         match transaction.commit(engine).map_err(|e| table.failed(e))? {
             CommitResult::Committed(committed) => {
-                table.after(&committed);
+                table.after(&committed, commit.adds.len());
                 Ok(Outcome::Committed(committed.commit_version()))
             }
             CommitResult::Conflicted(_) => Ok(Outcome::Conflict),
@@ -115,13 +118,16 @@ impl Version<'_> {
 
 impl Table {
     /// Keeps what the commit has taught, and sums up the log where it has grown long.
-    fn after(&self, committed: &CommittedTransaction) {
+    fn after(&self, committed: &CommittedTransaction, files: usize) {
+        let unsummed = self.unsummed.fetch_add(files, Ordering::Relaxed) + files;
         let Some(snapshot) = committed.post_commit_snapshot() else { return };
         let mut snapshot = Arc::clone(snapshot);
-        if committed.post_commit_stats().commits_since_checkpoint >= COMMITS_PER_CHECKPOINT {
+        let commits = committed.post_commit_stats().commits_since_checkpoint;
+        if commits >= COMMITS_PER_CHECKPOINT || unsummed >= FILES_PER_CHECKPOINT {
             // The commit stands whether or not its summary can be written; the next one tries again.
             if let Ok((_, checkpointed)) = snapshot.checkpoint(self.engine.as_ref(), None) {
                 snapshot = checkpointed;
+                self.unsummed.store(0, Ordering::Relaxed);
             }
         }
         self.remember(snapshot);

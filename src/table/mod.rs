@@ -12,6 +12,7 @@ mod files;
 mod schema;
 mod sweep;
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use delta_kernel::committer::FileSystemCommitter;
@@ -42,6 +43,8 @@ pub struct Table {
     schema: TableSchema,
     /// The last version seen, so that the next look reads only what came after it.
     seen: Mutex<Option<SnapshotRef>>,
+    /// Files that were committed here and that no sum of the log made here has taken in.
+    unsummed: AtomicUsize,
 }
 
 /// One version of a table. What is read from it fits together, and what is committed on it is
@@ -51,7 +54,16 @@ pub struct Version<'a> {
     snapshot: SnapshotRef,
 }
 
+/// A version to come back to.
+#[derive(Clone)]
+pub struct Mark(SnapshotRef);
+
 impl Version<'_> {
+    /// Returns a mark by which to come back to the version.
+    pub fn mark(&self) -> Mark {
+        Mark(Arc::clone(&self.snapshot))
+    }
+
     /// Returns the version's number.
     pub fn number(&self) -> u64 {
         self.snapshot.version()
@@ -122,6 +134,11 @@ impl Table {
         Ok(Version { table: self, snapshot: self.latest()? })
     }
 
+    /// Returns a version that was marked; what it needs of the log may have been swept since.
+    pub fn marked(&self, mark: &Mark) -> Version<'_> {
+        Version { table: self, snapshot: Arc::clone(&mark.0) }
+    }
+
     fn at(store: &Store, name: &str, schema: TableSchema) -> Result<Table, TableError> {
         let executor = Arc::new(TokioMultiThreadExecutor::new(store.runtime()?));
         let engine = DefaultEngineBuilder::new(store.durable_disk()).with_task_executor(executor).build();
@@ -131,6 +148,7 @@ impl Table {
             engine: Arc::new(engine),
             schema,
             seen: Mutex::new(None),
+            unsummed: AtomicUsize::new(0),
         })
     }
 

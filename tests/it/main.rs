@@ -24,4 +24,5 @@ mod sample;
 mod scale;
 mod shippers;
 mod show;
+mod together;
 mod world;

@@ -54,6 +54,22 @@ fn what_came_is_committed_every_so_often_while_the_pipe_is_open() {
     assert_eq!(sold(&world), "x=3 item-1=1 item-2=1 item-3=1");
 }
 
+#[test]
+fn files_before_a_stream_are_in_while_the_stream_is_silent() {
+    let world = World::new();
+    for item in ["a", "b"] {
+        world.write(&format!("{item}.csv"), format!("ts,item_id\n2017-01-14T10:00:00Z,{item}\n"));
+    }
+    let mut child = Held::start(&world, "ingest a.csv b.csv -");
+    wait_for_commits(&world, 1);
+    assert_eq!(sold(&world), "a=1 b=1");
+    child.write(&format!("{}\n", purchase("c")));
+    child.close();
+    let (said, _) = child.end();
+    assert!(said.contains("3 read = 3 accepted"), "{said}");
+    assert_eq!(commits(&world), 2);
+}
+
 /// Commits are slower than the pipe: it fills up, its writer waits, and nothing is lost.
 #[test]
 fn a_lake_that_is_slower_than_the_pipe_loses_nothing() {
