@@ -19,7 +19,7 @@ use crate::trace::Run;
 /// or two of work are then lost where a run is killed, and the files' names take little memory.
 const MAX_WRITTEN: usize = 128;
 const MAX_LINES: u64 = 1 << 20;
-const MAX_FILES: usize = 4_096;
+const MAX_FILES: usize = 1_024;
 
 /// What the reading half hands over.
 pub(super) enum Parsed {

@@ -22,7 +22,7 @@ use crate::table::{ENGINE_INFO, LiveFile, Partition, Table, TableError, Version}
 /// After so many commits the log is summed up, so that opening stays quick for ever.
 const COMMITS_PER_CHECKPOINT: u64 = 50;
 /// After so many files it is too, since a commit may have thousands.
-const FILES_PER_CHECKPOINT: usize = 16_384;
+const FILES_PER_CHECKPOINT: usize = 65_536;
 
 /// A file that is written and synced, and wants to be part of the table.
 #[derive(Clone, Debug)]
@@ -32,14 +32,15 @@ pub struct NewFile {
     pub partition: Partition,
     pub size_bytes: u64,
     pub rows: u64,
-    pub columns: Vec<ColumnFacts>,
+    /// Shared, since a commit takes its files' names along and may have to be tried again.
+    pub columns: Arc<[ColumnFacts]>,
 }
 
 impl NewFile {
     /// Returns the file that lies at a path below the table's folder.
     pub fn of(path: String, partition: Partition, encoded: Encoded) -> NewFile {
         let size_bytes = encoded.bytes.len() as u64;
-        NewFile { path, partition, size_bytes, rows: encoded.rows, columns: encoded.columns }
+        NewFile { path, partition, size_bytes, rows: encoded.rows, columns: encoded.columns.into() }
     }
 }
 
