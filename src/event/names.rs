@@ -16,35 +16,33 @@ pub struct Names {
     hasher: DefaultHashBuilder,
 }
 
-/// A text as the table holds it.
+/// A text as the table holds it: a short one's number, or a long one's hash behind what no number
+/// ends in. In four parts, a key and a code take twenty bytes, and not the 24 or 32 of wider parts.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Key {
-    /// The two halves of a short text's number, or a long one's hash and [`LONG`].
-    halves: [u64; 2],
-}
+struct Key([u32; 4]);
 
-/// No half of a short text's number: its length is at the end of that.
-const LONG: u64 = u64::MAX;
+/// The last part of a long text's key: a short one's number ends in its length.
+const LONG: u32 = u32::MAX;
 
 impl Key {
     #[inline]
     fn of(text: &str, hasher: &DefaultHashBuilder) -> Key {
-        let halves = match short_key(text) {
-            Some(short) => [(short >> 64) as u64, short as u64],
-            None => [hasher.hash_one(text), LONG],
+        let key = match short_key(text) {
+            Some(short) => short,
+            None => u128::from(hasher.hash_one(text)) << 64 | u128::from(LONG),
         };
-        Key { halves }
+        Key([96, 64, 32, 0].map(|shift| (key >> shift) as u32))
     }
 
     #[inline]
     fn is_long(self) -> bool {
-        self.halves[1] == LONG
+        self.0[3] == LONG
     }
 
     #[inline]
     fn hash(self, hasher: &DefaultHashBuilder) -> u64 {
-        let [first, second] = self.halves;
-        if self.is_long() { first } else { hasher.hash_one(u128::from(first) << 64 | u128::from(second)) }
+        let key = self.0.into_iter().fold(0, |key, part| key << 32 | u128::from(part));
+        if self.is_long() { (key >> 64) as u64 } else { hasher.hash_one(key) }
     }
 }
 
