@@ -60,9 +60,10 @@ impl<'a> Groups<'a> {
         self.pieces().map(|piece| piece.items.iter().filter(is_named).count() as u64).sum()
     }
 
-    /// Returns the amounts of the rows.
-    pub fn amounts(&self) -> impl Iterator<Item = i128> {
-        self.pieces().flat_map(|piece| piece.items).map(|item| item.sums.amount)
+    /// Returns the amount that is farthest from zero.
+    pub fn largest_amount(&self) -> u128 {
+        let amounts = self.pieces().flat_map(|piece| piece.items).map(|item| item.sums.amount.unsigned_abs());
+        amounts.max().unwrap_or(0)
     }
 
     /// Returns one group's rows.

@@ -3,7 +3,6 @@
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use crate::columns::AmountForm;
 use crate::columns::encode_ranking;
 use crate::rank::{Measure, Ranking, Rules};
 use crate::snapshot::groups::Groups;
@@ -45,7 +44,7 @@ pub fn publish(
     let encoded = encode_ranking(
         groups.len(),
         |group| groups.rows_of(group).collect(),
-        AmountForm::of(groups.amounts()),
+        groups.largest_amount(),
         &labels(rules, event_types),
     );
     let encoded = encoded.map_err(|source| SnapshotError::Columns { file: FOLDER.to_owned(), source })?;

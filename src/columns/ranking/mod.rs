@@ -8,7 +8,7 @@
 //! | `name` | BYTE_ARRAY, STRING, or null: what a catalogue calls the item | DELTA_LENGTH_BYTE_ARRAY |
 //! | `score` | DOUBLE | BYTE_STREAM_SPLIT, or dictionary |
 //! | `units`, `purchases` | INT64 | BYTE_STREAM_SPLIT |
-//! | `amount` | INT64, DECIMAL(18,2); FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,2) where one is too large; of scale 4 where one is not of whole cents | BYTE_STREAM_SPLIT; PLAIN; or dictionary |
+//! | `amount` | INT64, DECIMAL(18,4); FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4) where one is too large | BYTE_STREAM_SPLIT; PLAIN; or dictionary |
 //! | `window_from` | INT64, TIMESTAMP(MICROS, UTC): where the oldest bucket begins | dictionary |
 //! | `window_to` | INT64, TIMESTAMP(MICROS, UTC): where the newest bucket ends | dictionary |
 //! | `rankable` | INT64: items the category could have ranked | dictionary |
@@ -28,9 +28,8 @@
 //! the beginning of each row group's BLAKE3 hash, so that a group can be checked without the rest of
 //! the file.
 //!
-//! Files written before there were names have no column `name`, those written before groups were
-//! hashed no hashes, and those written before cents were told always amounts of scale 4; all are
-//! read all the same.
+//! Files written before there were names have no column `name`, and those written before groups
+//! were hashed no hashes; both are read all the same.
 
 mod chunk;
 mod pack;
@@ -43,17 +42,11 @@ use crate::event::Sums;
 use crate::time::Timestamp;
 
 pub use read::{Leader, RankingFile};
-pub use write::{AmountForm, EncodedRanking, ROWS_PER_GROUP, encode_ranking};
+pub use write::{EncodedRanking, ROWS_PER_GROUP, encode_ranking};
 
 const NAME: &str = "name";
 /// The label that holds the hashes of the row groups, in their order, parted by spaces.
 const HASHES: &str = "topsell.blake3";
-/// Digits behind an amount's point, and those where every amount is one of whole cents.
-const SCALE: i8 = 4;
-const CENT_SCALE: i8 = 2;
-/// Ten-thousandths of a cent.
-const PER_CENT: i128 = 100;
-
 /// One item's place in one category.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RankedRow<'a> {

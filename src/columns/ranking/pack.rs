@@ -59,33 +59,32 @@ fn compressed(parts: &[Vec<u8>], raw: usize, search: Search) -> io::Result<Vec<u
 impl Search {
     fn parameters(self) -> &'static [CParameter] {
         match self {
-            // A tree is searched everywhere; the cheaper ways pass over what follows many bytes of
-            // chance. An id is longer than six bytes, and shorter matches save nothing.
+            // An id is longer than six bytes, and shorter matches save nothing. The two quickest
+            // searches pass over too much of what follows many bytes of chance.
             Search::Texts => &[
                 CParameter::WindowLog(20),
                 CParameter::HashLog(17),
                 CParameter::ChainLog(15),
                 CParameter::SearchLog(1),
                 CParameter::MinMatch(6),
-                CParameter::Strategy(Strategy::ZSTD_btlazy2),
+                CParameter::Strategy(Strategy::ZSTD_greedy),
             ],
             Search::Counts => &[
                 CParameter::WindowLog(18),
-                CParameter::HashLog(17),
-                CParameter::ChainLog(17),
-                CParameter::SearchLog(2),
-                CParameter::MinMatch(3),
-                CParameter::TargetLength(24),
-                CParameter::Strategy(Strategy::ZSTD_btultra2),
-            ],
-            Search::Numbers => &[
-                CParameter::WindowLog(18),
-                CParameter::HashLog(17),
-                CParameter::ChainLog(17),
+                CParameter::HashLog(14),
+                CParameter::ChainLog(14),
                 CParameter::SearchLog(2),
                 CParameter::MinMatch(4),
-                CParameter::TargetLength(24),
-                CParameter::Strategy(Strategy::ZSTD_btopt),
+                CParameter::TargetLength(8),
+                CParameter::Strategy(Strategy::ZSTD_lazy),
+            ],
+            // Of bytes of chance nothing is found: the quickest search passes over them soonest.
+            Search::Numbers => &[
+                CParameter::WindowLog(18),
+                CParameter::HashLog(13),
+                CParameter::MinMatch(5),
+                CParameter::TargetLength(0),
+                CParameter::Strategy(Strategy::ZSTD_fast),
             ],
             Search::Mixed => &[],
         }

@@ -17,7 +17,7 @@ use parquet::file::statistics::Statistics;
 use crate::columns::coded::keeping_dictionaries;
 use crate::columns::fields::{numbers, texts};
 use crate::columns::parquet_file::{ColumnsError, plain_options};
-use crate::columns::ranking::{CENT_SCALE, HASHES, NAME, PER_CENT, RankedRow, SCALE, hash_of};
+use crate::columns::ranking::{HASHES, NAME, RankedRow, hash_of};
 use crate::event::Sums;
 use crate::time::Timestamp;
 
@@ -284,8 +284,6 @@ struct Columns {
     units: PrimitiveArray<Int64Type>,
     purchases: PrimitiveArray<Int64Type>,
     amount: PrimitiveArray<Decimal128Type>,
-    /// Ten-thousandths of what the amounts count.
-    amount_unit: i128,
     window_from: PrimitiveArray<TimestampMicrosecondType>,
     window_to: PrimitiveArray<TimestampMicrosecondType>,
     rankable: PrimitiveArray<Int64Type>,
@@ -294,12 +292,6 @@ struct Columns {
 impl Columns {
     fn of(batch: &RecordBatch) -> Result<Columns, ColumnsError> {
         let texts_if_read = |name| batch.column_by_name(name).map(|_| texts(batch, name)).transpose();
-        let amount = numbers::<Decimal128Type>(batch, "amount")?;
-        let amount_unit = match amount.scale() {
-            SCALE => 1,
-            CENT_SCALE => PER_CENT,
-            _ => return Err(ColumnsError::Column("amount")),
-        };
         Ok(Columns {
             category: texts_if_read("category")?,
             rank: numbers(batch, "rank")?,
@@ -308,8 +300,7 @@ impl Columns {
             score: numbers(batch, "score")?,
             units: numbers(batch, "units")?,
             purchases: numbers(batch, "purchases")?,
-            amount,
-            amount_unit,
+            amount: numbers(batch, "amount")?,
             window_from: numbers(batch, "window_from")?,
             window_to: numbers(batch, "window_to")?,
             rankable: numbers(batch, "rankable")?,
@@ -320,7 +311,6 @@ impl Columns {
         let text = |column: &'a Option<StringArray>| {
             column.as_ref().filter(|texts| texts.is_valid(at)).map(|texts| texts.value(at).into())
         };
-        let amount = self.amount.value(at).checked_mul(self.amount_unit);
         Ok(RankedRow {
             category: text(&self.category),
             rank: self.rank.value(at),
@@ -330,7 +320,7 @@ impl Columns {
             sums: Sums {
                 purchases: self.purchases.value(at),
                 units: self.units.value(at),
-                amount: amount.ok_or(ColumnsError::Column("amount"))?,
+                amount: self.amount.value(at),
             },
             window_from: moment(&self.window_from, at, "window_from")?,
             window_to: moment(&self.window_to, at, "window_to")?,

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use crate::columns::pages::unwritable;
 use crate::columns::parquet_file::{CREATED_BY, ColumnsError};
 use crate::columns::ranking::chunk::{Chunk, Values, chunk};
-use crate::columns::ranking::{CENT_SCALE, HASHES, NAME, PER_CENT, RankedRow, SCALE, hash_of};
+use crate::columns::ranking::{HASHES, NAME, RankedRow, hash_of};
 use crate::time::Timestamp;
 
 /// Rows of a group at most: an answer reads and checks one, and the footer grows by each.
@@ -27,6 +27,8 @@ pub const ROWS_PER_GROUP: usize = 16_384;
 /// Digits of an amount that a 64-bit integer holds.
 const SHORT_DIGITS: u8 = 18;
 const LONG_DIGITS: u8 = 38;
+/// Digits behind an amount's point.
+const SCALE: i8 = 4;
 /// Parquet's magic and the length of the footer before it, at a file's very end.
 const END_BYTES: usize = 8;
 
@@ -37,43 +39,8 @@ pub struct EncodedRanking {
     pub footer_at: usize,
 }
 
-/// How the amounts of a file are written: in as few digits as hold them all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AmountForm {
-    digits: u8,
-    /// Digits behind the point.
-    scale: i8,
-}
-
-impl AmountForm {
-    /// Returns the form of amounts in ten-thousandths.
-    pub fn of(amounts: impl Iterator<Item = i128>) -> AmountForm {
-        let (mut largest, mut are_cents) = (0, true);
-        for amount in amounts {
-            largest = largest.max(amount.unsigned_abs());
-            are_cents &= amount % PER_CENT == 0;
-        }
-        let (scale, largest) = match are_cents {
-            true => (CENT_SCALE, largest / PER_CENT.unsigned_abs()),
-            false => (SCALE, largest),
-        };
-        let is_short = largest < 10_u128.pow(u32::from(SHORT_DIGITS));
-        AmountForm { digits: if is_short { SHORT_DIGITS } else { LONG_DIGITS }, scale }
-    }
-
-    fn values(self, rows: &[RankedRow<'_>]) -> Values<'static> {
-        let unit = if self.scale == CENT_SCALE { PER_CENT } else { 1 };
-        let amounts = rows.iter().map(|row| row.sums.amount / unit);
-        match self.digits {
-            // Of so few digits, it has 64 bits at most.
-            SHORT_DIGITS => Values::Numbers(amounts.map(|amount| (amount as i64).to_le_bytes()).collect()),
-            _ => Values::Long(amounts.map(i128::to_be_bytes).collect()),
-        }
-    }
-}
-
-/// Returns the file of so many groups of rows, whose amounts have the form, with labels in its
-/// footer.
+/// Returns the file of so many groups of rows, with labels in its footer; no amount may be larger
+/// than `largest_amount` on either side of zero.
 ///
 /// The same rows and labels give the same bytes, on however many threads.
 ///
@@ -82,17 +49,21 @@ impl AmountForm {
 pub fn encode_ranking<'a>(
     groups: usize,
     rows_of: impl Fn(usize) -> Vec<RankedRow<'a>> + Sync,
-    amounts: AmountForm,
+    largest_amount: u128,
     labels: &[(&str, String)],
 ) -> Result<EncodedRanking, ColumnsError> {
-    let schema = schema(amounts);
+    let digits = match largest_amount < 10_u128.pow(u32::from(SHORT_DIGITS)) {
+        true => SHORT_DIGITS,
+        false => LONG_DIGITS,
+    };
+    let schema = schema(digits);
     let options =
         ArrowWriterOptions::new().with_properties(properties(labels)).with_skip_arrow_metadata(true);
     let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options);
     let (mut file, library) =
         writer.and_then(ArrowWriter::into_serialized_writer).map_err(|e| unwritable(&e))?;
     let columns = file.schema_descr().columns().to_vec();
-    let encode = |group| encode_group(group, &rows_of(group), amounts, &schema, &columns, &library);
+    let encode = |group| encode_group(group, &rows_of(group), digits, &schema, &columns, &library);
     let encoded: Result<Vec<_>, ColumnsError> = (0..groups).into_par_iter().map(encode).collect();
     let mut ranges: Vec<Range<usize>> = Vec::with_capacity(groups);
     for chunks in encoded? {
@@ -116,7 +87,7 @@ pub fn encode_ranking<'a>(
     Ok(EncodedRanking { bytes: bytes.into(), footer_at })
 }
 
-fn schema(amounts: AmountForm) -> SchemaRef {
+fn schema(digits: u8) -> SchemaRef {
     let moment = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let columns = [
         ("category", DataType::Utf8),
@@ -126,7 +97,7 @@ fn schema(amounts: AmountForm) -> SchemaRef {
         ("score", DataType::Float64),
         ("units", DataType::Int64),
         ("purchases", DataType::Int64),
-        ("amount", DataType::Decimal128(amounts.digits, amounts.scale)),
+        ("amount", DataType::Decimal128(digits, SCALE)),
         ("window_from", moment()),
         ("window_to", moment()),
         ("rankable", DataType::Int64),
@@ -172,7 +143,7 @@ enum Column {
 fn encode_group(
     group: usize,
     rows: &[RankedRow<'_>],
-    amounts: AmountForm,
+    digits: u8,
     schema: &SchemaRef,
     columns: &[ColumnDescPtr],
     library: &ArrowRowGroupWriterFactory,
@@ -180,7 +151,7 @@ fn encode_group(
     let writers = library.create_column_writers(group).map_err(|e| unwritable(&e))?;
     let columns = schema.fields().iter().zip(columns).zip(writers);
     let encode = |((field, column), mut writer): ((&FieldRef, &ColumnDescPtr), ArrowColumnWriter)| {
-        if let Some(values) = many(field.name(), rows, amounts) {
+        if let Some(values) = many(field.name(), rows, digits) {
             return Ok(Column::Many(chunk(Arc::clone(column), &values)?));
         }
         for leaf in compute_leaves(field, &few(field.name(), rows)).map_err(|e| unwritable(&e))? {
@@ -192,14 +163,18 @@ fn encode_group(
 }
 
 /// Returns the values of a column that differ from row to row; none of another column.
-fn many<'a>(column: &str, rows: &'a [RankedRow<'_>], amounts: AmountForm) -> Option<Values<'a>> {
+fn many<'a>(column: &str, rows: &'a [RankedRow<'_>], digits: u8) -> Option<Values<'a>> {
     let numbers = |of: fn(&RankedRow<'_>) -> [u8; 8]| rows.iter().map(of).collect();
     Some(match column {
         "item_id" => Values::Texts(rows.iter().map(|row| &*row.item_id).collect()),
         "score" => Values::Numbers(numbers(|row| row.score.to_le_bytes())),
         "units" => Values::Counts(numbers(|row| row.sums.units.to_le_bytes())),
         "purchases" => Values::Counts(numbers(|row| row.sums.purchases.to_le_bytes())),
-        "amount" => amounts.values(rows),
+        // Of so few digits, it has 64 bits at most.
+        "amount" if digits == SHORT_DIGITS => {
+            Values::Numbers(numbers(|row| (row.sums.amount as i64).to_le_bytes()))
+        }
+        "amount" => Values::Long(rows.iter().map(|row| row.sums.amount.to_be_bytes()).collect()),
         _ => return None,
     })
 }
@@ -254,8 +229,8 @@ mod tests {
 
     /// Writes rows, and reads them back the same.
     fn written(rows: &[RankedRow<'static>]) -> ParquetRecordBatchReaderBuilder<Bytes> {
-        let amounts = AmountForm::of(rows.iter().map(|row| row.sums.amount));
-        let bytes = encode_ranking(1, |_| rows.to_vec(), amounts, &[]).expect("it can be written").bytes;
+        let largest = rows.iter().map(|row| row.sums.amount.unsigned_abs()).max().unwrap_or(0);
+        let bytes = encode_ranking(1, |_| rows.to_vec(), largest, &[]).expect("it can be written").bytes;
         let file = RankingFile::open(bytes.clone(), bytes.len() as u64).expect("it is a ranking");
         let range = file.range(0);
         let group = bytes.slice(range.start as usize..range.end as usize);
@@ -274,24 +249,20 @@ mod tests {
     }
 
     #[test]
-    fn amounts_have_the_fewest_digits_that_hold_them_all() {
+    fn amounts_have_64_bits_where_these_hold_them_all() {
         let short = 10_i128.pow(18);
-        for (amounts, digits, scale) in [
-            (vec![0], 18, 2),
-            (vec![100, -1_200, 99_999_900], 18, 2),
-            (vec![100 * (short - 1), -100 * (short - 1)], 18, 2),
-            (vec![100 * short, 100], 38, 2),
-            (vec![-100 * short], 38, 2),
-            (vec![100, 1], 18, 4),
-            (vec![-50, 100], 18, 4),
-            (vec![short - 1, 1 - short], 18, 4),
-            (vec![short + 1, 100], 38, 4),
-            (vec![10_i128.pow(38) - 1, 1 - 10_i128.pow(38)], 38, 4),
+        for (amounts, digits) in [
+            (vec![0], 18),
+            (vec![100, -1_200, 1], 18),
+            (vec![short - 1, 1 - short], 18),
+            (vec![short, 100], 38),
+            (vec![-short], 38),
+            (vec![10_i128.pow(38) - 1, 1 - 10_i128.pow(38)], 38),
         ] {
             let rows = (1..).zip(&amounts).map(|(rank, amount)| row(rank, format!("I{rank}"), 1.5, *amount));
             let file = written(&rows.collect::<Vec<_>>());
             let of = file.schema().field_with_name("amount").expect("there is such a column").data_type();
-            assert_eq!(*of, DataType::Decimal128(digits, scale), "{amounts:?}");
+            assert_eq!(*of, DataType::Decimal128(digits, SCALE), "{amounts:?}");
         }
     }
 
@@ -328,9 +299,9 @@ mod tests {
         #[test]
         fn whatever_is_ranked_is_read_back(
             items in vec((".{0,12}", any::<f64>(), any::<i64>(), 0_i32..9), 1..300),
-            is_cents in any::<bool>(),
+            is_long in any::<bool>(),
         ) {
-            let unit = if is_cents { PER_CENT } else { 1 };
+            let unit = if is_long { 1_000_000 } else { 1 };
             let rows = (1..).zip(items).map(|(rank, (item_id, score, amount, times))| {
                 let score = if score.is_nan() { 0.0 } else { score };
                 // Some stand in several rows.
