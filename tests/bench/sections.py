@@ -1,6 +1,5 @@
 """What is measured on each workload; every function returns what results.json keeps of it."""
 
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ class Bench:
     def at(self, name):
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
+        measure.tidy(folder)
         return self.workloads[name], folder
 
     def ours(self, folder):
@@ -116,8 +116,7 @@ def hourly_sums(bench):
 def output(folder, task, name):
     """A fresh place for what a peer writes: a folder of partitions, or one file."""
     out = folder / "out" / (f"{task}-{name}" if task == "partition" else f"{task}-{name}.parquet")
-    shutil.rmtree(out, ignore_errors=True)
-    out.unlink(missing_ok=True)
+    measure.set_aside(out, folder)
     out.parent.mkdir(exist_ok=True)
     return out
 
@@ -239,7 +238,7 @@ def ours_alone(bench, ours, logs):
     # A snapshot is named by its content.
     if ours.snapshot().name != whole:
         raise SystemExit(f"one more hour: {ours.snapshot().name}, in one go {whole}")
-    shutil.rmtree(kept.lake)
+    measure.set_aside(kept.lake, kept.lake.parent)
     return {"show": shown, "threads": found, "one_more_hour": hour["one more hour"]}
 
 

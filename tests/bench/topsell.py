@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import time
@@ -35,8 +34,11 @@ class Topsell:
             raise SystemExit(f"topsell {' '.join(map(str, words))}: {taken.failed}")
         return taken
 
+    def set_aside(self, path):
+        measure.set_aside(path, self.lake.parent)
+
     def ingest_anew(self, *logs, threads=()):
-        shutil.rmtree(self.lake, ignore_errors=True)
+        self.set_aside(self.lake)
         return self.must(*threads, "ingest", *logs)
 
     def rank(self, *more, as_of=END):
@@ -44,12 +46,12 @@ class Topsell:
         return self.must(*more, "rank", "--min-items", "0", "--as-of", as_of)
 
     def forget_rankings(self):
-        shutil.rmtree(self.lake / "rankings", ignore_errors=True)
+        self.set_aside(self.lake / "rankings")
 
     def forget_sums(self):
         """Leaves the events alone, as they are after the first ingest."""
         self.forget_rankings()
-        shutil.rmtree(self.lake / "rollups", ignore_errors=True)
+        self.set_aside(self.lake / "rollups")
 
     def first_ranking(self, *more):
         self.forget_sums()
@@ -64,7 +66,7 @@ class Topsell:
 
         `kept` is a copy of the lake as it was an hour before.
         """
-        shutil.rmtree(self.lake, ignore_errors=True)
+        self.set_aside(self.lake)
         # Links suffice: no file of a lake is ever written to again.
         subprocess.run(["cp", "--recursive", "--link", kept, self.lake], check=True)
         self.must("ingest", newest(logs))
