@@ -28,15 +28,15 @@ check:
 	$(CARGO) test --locked --all-targets
 
 # Measures the program and four other engines on ten million purchases, in turn, in minutes; the
-# full one takes hours and 40 GB of disk, for a hundred million and for the sums of five billion.
-# Both add to data/bench/results.json and draw the README's pictures; see tests/bench/.
+# full one takes an hour and 60 GB of disk, for a hundred million and for the sums of five billion.
+# Both add to data/bench/results.json, and put tables and pictures into the README; see tests/bench/.
 bench: $(VENV)/bench
 	$(CARGO) build --release --locked
-	$(VENV)/bin/python tests/bench/bench.py $(BENCH) --pictures tests/bench
+	$(VENV)/bin/python tests/bench/bench.py $(BENCH) --pictures tests/bench --readme README.md
 
 bench-full: $(VENV)/bench
 	$(CARGO) build --release --locked
-	$(VENV)/bin/python tests/bench/bench.py $(BENCH) --pictures tests/bench --sections XS S flat M XL
+	$(VENV)/bin/python tests/bench/bench.py $(BENCH) --pictures tests/bench --readme README.md --sections XS S flat M XL
 
 # The inner loops by themselves, each in about a second; MICRO=sums measures those with it in their names.
 micro:
@@ -55,10 +55,11 @@ soak:
 	TOPSELL_FUZZ_CASES=2000 $(CARGO) test --locked --test it -- --nocapture arbitrary::
 
 # Reads both tables with readers that are not ours and compares the sums: of the demo's lake, and of
-# one with a hundred and more commits behind it, merged and pruned.
+# one with a hundred and more commits behind it, merged and pruned. So is the demo's ranking read.
 interop: demo $(VENV)/interop
 	$(VENV)/bin/python tests/interop/history.py "$(TOPSELL)" data/complete-journey $(INTEROP)
 	$(VENV)/bin/python tests/interop/interop.py $(DEMO_LAKE) --expect-events 57401 --expect-units 4801143 --expect-amount 171618.91
+	$(VENV)/bin/python tests/interop/rankings.py $(DEMO_LAKE) --expect-rows 24117
 
 # Compares every row of the demo's ranking with figures computed apart from the program.
 figures: demo $(VENV)/interop

@@ -5,7 +5,7 @@
 FOLDER is where the purchases, the lakes and the results are made: results.json and results.md.
 Sections, each with its own workload: XS and S (one and ten million purchases), flat (24,000
 partitions), M (a hundred million), XL (the hourly sums of 5.4 billion). Sections that were not
-asked for keep the figures that results.json has of them. Needs Linux, for S 4 GB of disk and for all 40 GB.
+asked for keep the figures that results.json has of them. Needs Linux, for S 10 GB of disk and for all 60.
 
 The peers' results are held against topsell's before any time is taken. A peer measures its own
 work, with the loading of Python and of its library left out; topsell is measured as a whole
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import picture
 import report
-from measure import built_binary, say
+from measure import built_binary, say, tidy
 from peers import PEERS
 from sections import SECTIONS, Bench
 from workload import workloads
@@ -37,13 +37,21 @@ def machine():
         "processors": os.cpu_count(),
         "model": models[0] if models else platform.machine(),
         "memory_bytes": pages,
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().split('-')[0]}",
     }
 
 
 def versions(binary):
     own = subprocess.check_output([binary, "--version"], text=True).split()[-1]
     return {"topsell": own, **{name: importlib.metadata.version(name) for name in PEERS}}
+
+
+def put_between_marks(text, file):
+    before, begins, rest = file.read_text().partition("<!-- measured -->\n")
+    _, ends, after = rest.partition("<!-- /measured -->\n")
+    if not begins or not ends:
+        raise SystemExit(f"{file} has no marks between which the tables belong")
+    file.write_text(f"{before}{begins}\n{text}\n{ends}{after}")
 
 
 def main():
@@ -55,6 +63,7 @@ def main():
     parser.add_argument("--binary", type=Path, help="instead of the release build of this folder")
     parser.add_argument("--scale", type=float, default=1.0, help="for trying out: a share of each workload")
     parser.add_argument("--pictures", type=Path, help="a folder to draw the pictures in")
+    parser.add_argument("--readme", type=Path, help="a file to put the tables into, between its two marks")
     options = parser.parse_args()
 
     binary = (options.binary or built_binary()).resolve()
@@ -65,7 +74,10 @@ def main():
     results = json.loads(kept.read_text()) if kept.exists() else {"sections": {}}
     for name in options.sections:
         say(f"{name}: {bench.workloads[name].purchases:,} purchases")
-        measured = SECTIONS[name](bench)
+        try:
+            measured = SECTIONS[name](bench)
+        finally:
+            tidy(folder / name)
         measured |= {"date": datetime.date.today().isoformat(), "runs": options.runs}
         results |= {"machine": machine(), "versions": versions(binary)}
         done = results["sections"] | {name: measured}
@@ -73,6 +85,8 @@ def main():
         kept.write_text(json.dumps(results, indent=1))
     text = report.markdown(results)
     (folder / "results.md").write_text(text)
+    if options.readme:
+        put_between_marks(report.for_readme(results), options.readme)
     picture.draw(results, options.pictures or folder)
     print(text)
 

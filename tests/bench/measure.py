@@ -4,6 +4,7 @@ Files stay in the page cache between runs, for everyone alike.
 """
 
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -88,13 +89,15 @@ def in_turn(runs, contenders, dropped=()):
     """Has each contender do its work once, then each again, `runs` times.
 
     A contender is a name and a function that returns what its work took; one that failed is
-    not asked again. Returns the runs of each.
+    not asked again. What one has written is on disk before the next begins, so that nobody's work
+    is disturbed by another's. Returns the runs of each.
     """
     taken = {name: [] for name in contenders}
     for number in range(runs):
         for name, work in contenders.items():
             if name in dropped or any(one.failed for one in taken[name]):
                 continue
+            os.sync()
             taken[name].append(work())
             one = taken[name][-1]
             say(f"    run {number + 1}: {name:12} {one.cpu:8.2f} s CPU {one.wall:8.2f} s wall {one.failed}")

@@ -148,6 +148,26 @@ def shown(sections):
             )
 
 
+GROWTH = "CPU seconds and peak memory of each step, and what lies on the disk then:"
+
+
+def for_readme(results):
+    """What the README shows of the results."""
+    sections = results["sections"]
+    parts = [
+        environment(results),
+        "CPU seconds:",
+        task_table(sections, "cpu"),
+        "Peak memory:",
+        task_table(sections, "peak_bytes"),
+        NOTES,
+        *shown(sections),
+        GROWTH,
+        growth_table(sections),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
 def markdown(results):
     sections = results["sections"]
     parts = [
@@ -166,7 +186,8 @@ def markdown(results):
     ]
     if any("steps" in section for section in sections.values()):
         parts += [
-            "## Growth: CPU seconds and peak memory of each step, bytes on disk",
+            "## Growth",
+            GROWTH,
             growth_table(sections),
         ]
     return "\n\n".join(parts) + "\n"

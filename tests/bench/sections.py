@@ -23,7 +23,6 @@ class Bench:
     def at(self, name):
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
-        measure.tidy(folder)
         return self.workloads[name], folder
 
     def ours(self, folder):
