@@ -19,7 +19,7 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
-use crate::columns::encodings::{put_deltas, put_flags, put_hybrid, put_run, width_of};
+use crate::columns::encodings::{put_deltas, put_flags, put_hybrid, put_run, put_sized, put_text, width_of};
 use crate::columns::facts::{ColumnFacts, Range};
 use crate::columns::pages::{Packer, Pages, unwritable};
 use crate::columns::parquet_file::{CREATED_BY, ColumnsError, Encoded, MAX_DICTIONARY_BYTES};
@@ -352,24 +352,10 @@ impl Dictionary<'_> {
     }
 }
 
-fn put_text(text: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(&(text.len() as u32).to_le_bytes());
-    out.extend_from_slice(text.as_bytes());
-}
-
 fn put_levels(levels: &[u32], width: u32, out: &mut Vec<u8>) {
     put_sized(out, |out| put_hybrid(levels, width, out));
 }
 
 fn put_level_run(level: u32, times: usize, width: u32, out: &mut Vec<u8>) {
     put_sized(out, |out| put_run(level, times, width, out));
-}
-
-/// Appends what is put, its length before it.
-fn put_sized(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) {
-    let start = out.len();
-    out.extend_from_slice(&[0; 4]);
-    put(out);
-    let length = (out.len() - start - 4) as u32;
-    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }

@@ -101,6 +101,21 @@ pub(super) fn put_deltas(values: &[i64], out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a text, its length before it.
+pub(super) fn put_text(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Appends what is put, its length before it.
+pub(super) fn put_sized(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    put(out);
+    let length = (out.len() - start - 4) as u32;
+    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+}
+
 /// Appends flags, eight to a byte.
 pub(super) fn put_flags(flags: &[bool], out: &mut Vec<u8>) {
     out.extend(

@@ -299,3 +299,110 @@ fn plain_numbers(bytes: &[u8], count: usize) -> Option<Vec<i64>> {
     let (numbers, _) = bytes.get(..count.checked_mul(8)?)?.as_chunks::<8>();
     Some(numbers.iter().map(|number| i64::from_le_bytes(*number)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use arrow::datatypes::DataType;
+    use proptest::prop_assert_eq;
+
+    use crate::columns::Coder;
+    use crate::columns::EventBatch;
+    use crate::columns::EventColumns;
+    use crate::columns::chunks;
+    use crate::columns::chunks::{ChunkedFile, Shape, Values, schema_of};
+    use crate::columns::event_batch::decode_by_library;
+    use crate::columns::events::tests::{Sale, any_sales, encoded};
+    use crate::columns::events::{COLUMNS, merge_events};
+    use crate::event::{Names, Sums};
+
+    proptest::proptest! {
+        #[test]
+        fn of_the_pages_the_same_is_read_as_by_the_library(sales in any_sales()) {
+            let (file, _) = encoded(&sales);
+            let by_library = decode_by_library(file.bytes.clone(), EventColumns::WithoutIds);
+            let by_library = by_library.and_then(Iterator::collect::<Result<Vec<_>, _>>);
+            let by_library = summed(&by_library.expect("its pages can be read"));
+            let of_pages = read_rows(&file.bytes).expect("it is laid out as ours are");
+            prop_assert_eq!(summed(&[EventBatch::of_rows(of_pages)]), by_library);
+        }
+    }
+
+    /// Returns what is summed of some batches.
+    fn summed(batches: &[EventBatch]) -> Vec<(String, String, Sums, bool)> {
+        let (mut coder, mut sets, mut lines) = (Coder::default(), Names::default(), Vec::new());
+        for batch in batches {
+            let mut codes = Vec::new();
+            batch.path_sets(&mut coder, &mut sets, &mut codes);
+            lines.extend(codes.into_iter().enumerate().map(|(row, set)| {
+                let (item, paths) = (batch.item_id(row).to_owned(), sets.name(set).to_owned());
+                (item, paths, batch.sums(row), batch.is_primary(row))
+            }));
+        }
+        lines
+    }
+
+    /// Items and paths that come again and that do not, lists of none and of several, and amounts
+    /// that are missing.
+    fn some_sales() -> Vec<Sale> {
+        let sale = |row: i64| -> Sale {
+            let categories = ["A/x", "A/x|A/y", "", "B/z|A/y"][row as usize % 7 % 4];
+            let amount = (row % 5 > 0).then_some(row * row);
+            (row * 1_000, None, format!("item {}", row % 50), categories.to_owned(), row % 3, amount)
+        };
+        (0..200).map(sale).collect()
+    }
+
+    #[test]
+    fn of_a_damaged_file_the_same_is_read_from_the_pages_as_by_the_library_if_anything_is() {
+        let (file, _) = encoded(&some_sales());
+        let whole = summed(&[EventBatch::of_rows(read_rows(&file.bytes).expect("it is whole"))]);
+        let (mut read, mut differs) = (0, 0);
+        for at in 0..file.bytes.len() {
+            for change in [0x01, 0x80, 0xFF] {
+                let mut damaged = file.bytes.to_vec();
+                damaged[at] ^= change;
+                let damaged = Bytes::from(damaged);
+                let Some(of_pages) = read_rows(&damaged) else { continue };
+                let of_pages = summed(&[EventBatch::of_rows(of_pages)]);
+                let by_library = decode_by_library(damaged, EventColumns::WithoutIds);
+                let by_library = by_library.and_then(Iterator::collect::<Result<Vec<_>, _>>);
+                // It also reads statistics, which say nothing of the rows.
+                let Ok(by_library) = by_library else { continue };
+                read += 1;
+                differs += usize::from(of_pages != whole);
+                assert!(of_pages == summed(&by_library), "byte {at} changed by {change:#x}");
+            }
+        }
+        assert!(differs > 100 && read > differs, "{differs} of {read} differ");
+        for end in 0..file.bytes.len() {
+            assert!(read_rows(&file.bytes.slice(..end)).is_none());
+        }
+    }
+
+    #[test]
+    fn other_files_are_left_to_the_library() {
+        let (file, _) = encoded(&some_sales());
+        let merged = merge_events(vec![file.bytes.clone()]).expect("it can be written anew");
+        // Whether or not the library's own pages can be read here, nothing else may come of it.
+        let by_library = |bytes: &Bytes| {
+            let batches = decode_by_library(bytes.clone(), EventColumns::WithoutIds).expect("it is Parquet");
+            summed(&batches.collect::<Result<Vec<_>, _>>().expect("its pages can be read"))
+        };
+        if let Some(rows) = read_rows(&merged.bytes) {
+            assert!(summed(&[EventBatch::of_rows(rows)]) == by_library(&merged.bytes));
+        }
+        // Amounts of another scale, which are other numbers.
+        let (schema, root) = schema_of(COLUMNS.map(|name| match name {
+            "amount" => (name, DataType::Decimal128(18, 2)),
+            _ => (name, SCHEMA.0.field_with_name(name).expect("it is one of ours").data_type().clone()),
+        }));
+        let mut other = ChunkedFile::of(root, usize::MAX).expect("a file can be begun");
+        other
+            .add(1, &COLUMNS.map(|_| chunks::Chunk { shape: Shape::Full, values: Values::None }))
+            .expect("it fits");
+        let other = other.finish(&schema).expect("it fits").bytes;
+        assert!(footer(&other).is_none() && footer(&file.bytes).is_some());
+    }
+}

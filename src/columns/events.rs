@@ -37,7 +37,7 @@ use crate::event::{Events, Place, Places};
 pub(super) const ROWS_PER_GROUP: usize = 1 << 20;
 /// A smaller chunk lies in few blocks of the disk either way, and is read soon.
 const PACKED_FROM_BYTES: usize = 64 << 10;
-const COLUMNS: [&str; 9] =
+pub(super) const COLUMNS: [&str; 9] =
     ["ts", "event_id", "item_id", "categories", "quantity", "amount", "is_primary", "all_categories", BATCH];
 const BATCH: &str = "batch";
 /// Nearly every id is another: a dictionary of them would be built only to be thrown away.
@@ -283,7 +283,7 @@ pub fn without_batches(bytes: &Bytes, ids: &HashSet<&str>) -> Result<Option<Enco
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     use arrow::array::Array;
@@ -293,22 +293,16 @@ mod tests {
     use arrow::datatypes::TimestampMicrosecondType;
     use proptest::collection::vec;
     use proptest::option;
+    use proptest::prelude::{Strategy, any};
     use proptest::prop_assert_eq;
 
-    use crate::columns::Coder;
-    use crate::columns::EventBatch;
-    use crate::columns::EventColumns;
-    use crate::columns::event_batch::decode_by_library;
-    use crate::columns::event_pages::{footer, read_rows};
     use crate::event::Amount;
     use crate::event::Event;
-    use crate::event::Names;
     use crate::event::RawCategories;
-    use crate::event::Sums;
     use crate::time::Timestamp;
 
     /// One event as it is written down here: microseconds, id, item, category, quantity, amount.
-    type Sale = (i64, Option<String>, String, String, i64, Option<i64>);
+    pub type Sale = (i64, Option<String>, String, String, i64, Option<i64>);
 
     fn events_of(sales: &[Sale]) -> Events {
         let mut events = Events::default();
@@ -385,7 +379,7 @@ mod tests {
         lines
     }
 
-    fn encoded(sales: &[Sale]) -> (Encoded, Vec<String>) {
+    pub fn encoded(sales: &[Sale]) -> (Encoded, Vec<String>) {
         let events = events_of(sales);
         let places = Places::of(&events.path_sets);
         let (copies, lines) = expected(&events, &places);
@@ -396,28 +390,31 @@ mod tests {
         (first, lines)
     }
 
-    proptest::proptest! {
-        #[test]
-        fn whatever_events_there_are_the_library_reads_them_back(
-            sales in vec(
-                (
-                    proptest::prop_oneof![0_i64..9, -62_000_000_000_000_000_i64..253_000_000_000_000_000],
-                    option::of("[a-cé]{1,9}"),
-                    "[a-c]{1,2}|[a-z]{70}",
-                    "|A|A/x|A/x\\|B|B/y\\|A/x\\|B\\|A|C\\|C/z",
-                    proptest::prop_oneof![1_i64..3, proptest::num::i64::ANY],
-                    option::of(proptest::prop_oneof![0_i64..9, -999_999_999_999_999_999_i64..999_999_999_999_999_999]),
-                ),
-                1..400,
-            ),
-            has_ids: bool,
-            has_amounts: bool,
-        ) {
+    /// Any sales, among them such as have an id or an amount, or none of which has.
+    pub fn any_sales() -> impl Strategy<Value = Vec<Sale>> {
+        let sale = (
+            proptest::prop_oneof![0_i64..9, -62_000_000_000_000_000_i64..253_000_000_000_000_000],
+            option::of("[a-cé]{1,9}"),
+            "[a-c]{1,2}|[a-z]{70}",
+            "|A|A/x|A/x\\|B|B/y\\|A/x\\|B\\|A|C\\|C/z",
+            proptest::prop_oneof![1_i64..3, proptest::num::i64::ANY],
+            option::of(proptest::prop_oneof![
+                0_i64..9,
+                -999_999_999_999_999_999_i64..999_999_999_999_999_999
+            ]),
+        );
+        (vec(sale, 1..400), any::<bool>(), any::<bool>()).prop_map(|(sales, has_ids, has_amounts)| {
             let plain = |(ts, id, item, paths, quantity, amount): Sale| {
                 let (id, amount) = (id.filter(|_| has_ids), amount.filter(|_| has_amounts));
                 (ts, id, item, paths, quantity, amount)
             };
-            let sales: Vec<Sale> = sales.into_iter().map(plain).collect();
+            sales.into_iter().map(plain).collect()
+        })
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_events_there_are_the_library_reads_them_back(sales in any_sales()) {
             let (file, lines) = encoded(&sales);
             prop_assert_eq!(file.rows, lines.len() as u64);
             prop_assert_eq!(read(&file.bytes), lines);
@@ -427,94 +424,7 @@ mod tests {
             let rows = concat_batches(&rows[0].schema(), &rows).expect("they are of one schema");
             let known = crate::columns::facts::facts(&rows).expect("every column has facts");
             prop_assert_eq!(format!("{:?}", file.columns), format!("{known:?}"));
-            let by_library = decode_by_library(file.bytes.clone(), EventColumns::WithoutIds);
-            let by_library = by_library.and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            let by_library = summed(&by_library.expect("its pages can be read"));
-            let of_pages = read_rows(&file.bytes).expect("it is laid out as ours are");
-            prop_assert_eq!(summed(&[EventBatch::of_rows(of_pages)]), by_library);
         }
-    }
-
-    /// Returns what is summed of some batches.
-    fn summed(batches: &[EventBatch]) -> Vec<(String, String, Sums, bool)> {
-        let (mut coder, mut sets, mut lines) = (Coder::default(), Names::default(), Vec::new());
-        for batch in batches {
-            let mut codes = Vec::new();
-            batch.path_sets(&mut coder, &mut sets, &mut codes);
-            lines.extend(codes.into_iter().enumerate().map(|(row, set)| {
-                let (item, paths) = (batch.item_id(row).to_owned(), sets.name(set).to_owned());
-                (item, paths, batch.sums(row), batch.is_primary(row))
-            }));
-        }
-        lines
-    }
-
-    /// Items and paths that come again and that do not, lists of none and of several, and amounts
-    /// that are missing.
-    fn some_sales() -> Vec<Sale> {
-        let sale = |row: i64| -> Sale {
-            let categories = ["A/x", "A/x|A/y", "", "B/z|A/y"][row as usize % 7 % 4];
-            let amount = (row % 5 > 0).then_some(row * row);
-            (row * 1_000, None, format!("item {}", row % 50), categories.to_owned(), row % 3, amount)
-        };
-        (0..200).map(sale).collect()
-    }
-
-    #[test]
-    fn of_a_damaged_file_the_same_is_read_from_the_pages_as_by_the_library_if_anything_is() {
-        let (file, _) = encoded(&some_sales());
-        let whole = summed(&[EventBatch::of_rows(read_rows(&file.bytes).expect("it is whole"))]);
-        let (mut read, mut differs) = (0, 0);
-        for at in 0..file.bytes.len() {
-            for change in [0x01, 0x80, 0xFF] {
-                let mut damaged = file.bytes.to_vec();
-                damaged[at] ^= change;
-                let damaged = Bytes::from(damaged);
-                let Some(of_pages) = read_rows(&damaged) else { continue };
-                let of_pages = summed(&[EventBatch::of_rows(of_pages)]);
-                let by_library = decode_by_library(damaged, EventColumns::WithoutIds);
-                let by_library = by_library.and_then(Iterator::collect::<Result<Vec<_>, _>>);
-                // It also reads statistics, which say nothing of the rows.
-                let Ok(by_library) = by_library else { continue };
-                read += 1;
-                differs += usize::from(of_pages != whole);
-                assert!(of_pages == summed(&by_library), "byte {at} changed by {change:#x}");
-            }
-        }
-        assert!(differs > 100 && read > differs, "{differs} of {read} differ");
-        for end in 0..file.bytes.len() {
-            assert!(read_rows(&file.bytes.slice(..end)).is_none());
-        }
-    }
-
-    #[test]
-    fn other_files_are_left_to_the_library() {
-        let (file, _) = encoded(&some_sales());
-        let merged = merge_events(vec![file.bytes.clone()]).expect("it can be written anew");
-        // Whether or not the library's own pages can be read here, nothing else may come of it.
-        let by_library = |bytes: &Bytes| {
-            let batches = decode_by_library(bytes.clone(), EventColumns::WithoutIds).expect("it is Parquet");
-            summed(&batches.collect::<Result<Vec<_>, _>>().expect("its pages can be read"))
-        };
-        if let Some(rows) = read_rows(&merged.bytes) {
-            assert!(summed(&[EventBatch::of_rows(rows)]) == by_library(&merged.bytes));
-        }
-        // Amounts of another scale, which are other numbers.
-        let (schema, root) = schema_of([
-            ("ts", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
-            ("event_id", DataType::Utf8),
-            ("item_id", DataType::Utf8),
-            ("categories", text_lists()),
-            ("quantity", DataType::Int64),
-            ("amount", DataType::Decimal128(18, 2)),
-            ("is_primary", DataType::Boolean),
-            ("all_categories", DataType::Utf8),
-            (BATCH, DataType::Utf8),
-        ]);
-        let mut other = ChunkedFile::of(root, PACKED_FROM_BYTES).expect("a file can be begun");
-        other.add(1, &COLUMNS.map(|_| Chunk { shape: Shape::Full, values: Values::None })).expect("it fits");
-        let other = other.finish(&schema).expect("it fits").bytes;
-        assert!(footer(&other).is_none() && footer(&file.bytes).is_some());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder};
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
@@ -57,65 +57,120 @@ impl Pages {
         statistics: Statistics,
         packed_from: usize,
         packer: &mut Packer,
-    ) -> Result<(Bytes, ColumnCloseResult), ColumnsError> {
-        let values = self.values();
+    ) -> Result<Closed, ColumnsError> {
         let raw_bytes: usize = self.dictionary.iter().chain(&self.data).map(|(bytes, _)| bytes.len()).sum();
         let is_packed = raw_bytes >= packed_from;
-        let mut pack = |bytes: Vec<u8>| match is_packed {
-            true => packer.pack(&bytes).map(Bytes::from).map_err(|e| ColumnsError::Unwritable(e.to_string())),
-            false => Ok(bytes.into()),
+        let mut pack = |(bytes, values): (Vec<u8>, usize)| {
+            let raw = bytes.len();
+            let bytes = match is_packed {
+                true => packer.pack(&bytes).map_err(|e| ColumnsError::Unwritable(e.to_string()))?,
+                false => bytes,
+            };
+            Ok(Packed { bytes, raw, values })
         };
-        let mut sink = TrackedWrite::new(Vec::with_capacity(raw_bytes + HEADER_BYTES));
-        let mut uncompressed = 0;
-        let mut put = |page: Page, raw: usize| -> Result<u64, ColumnsError> {
+        let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(|e| unwritable(&e))?;
+        let pages = PackedPages {
+            dictionary: self.dictionary.map(&mut pack).transpose()?,
+            data: self.data.into_iter().map(pack).collect::<Result<_, ColumnsError>>()?,
+            encoding: self.encoding,
+            compression: if is_packed { Compression::ZSTD(level) } else { Compression::UNCOMPRESSED },
+            has_index: false,
+        };
+        pages.close(column, rows, Some(statistics))
+    }
+}
+
+/// A chunk's bytes, and what the footer is to say of it.
+pub(super) type Closed = (Bytes, ColumnCloseResult);
+
+/// A page as it is written.
+pub(super) struct Packed {
+    pub bytes: Vec<u8>,
+    /// How many bytes it has uncompressed.
+    pub raw: usize,
+    /// How many values it has, nulls included.
+    pub values: usize,
+}
+
+/// Pages of one chunk as they are written.
+pub(super) struct PackedPages {
+    pub dictionary: Option<Packed>,
+    pub data: Vec<Packed>,
+    pub encoding: Encoding,
+    pub compression: Compression,
+    /// The file says where the pages are; each value is then a row.
+    pub has_index: bool,
+}
+
+impl PackedPages {
+    /// Returns how many bytes the pages have, without their headers.
+    pub fn bytes(&self) -> usize {
+        self.dictionary.iter().chain(&self.data).map(|page| page.bytes.len()).sum()
+    }
+
+    /// Returns the chunk's bytes, and what the footer is to say of it.
+    pub fn close(
+        self,
+        column: ColumnDescPtr,
+        rows: usize,
+        statistics: Option<Statistics>,
+    ) -> Result<Closed, ColumnsError> {
+        let signed = |count: usize| (count as u64).cast_signed();
+        let values = self.data.iter().map(|page| page.values).sum();
+        let mut sink = TrackedWrite::new(Vec::with_capacity(self.bytes() + HEADER_BYTES));
+        let mut put = |page: Page, raw: usize| {
             let page = CompressedPage::new(page, raw);
-            let written =
-                SerializedPageWriter::new(&mut sink).write_page(page).map_err(|e| unwritable(&e))?;
-            uncompressed += written.uncompressed_size as u64;
-            Ok(written.bytes_written)
+            SerializedPageWriter::new(&mut sink).write_page(page).map_err(|e| unwritable(&e))
         };
         let mut encodings = vec![Encoding::RLE, self.encoding];
-        let mut dictionary_bytes = None;
-        if let Some((bytes, entries)) = self.dictionary {
+        let (mut uncompressed, mut data_at) = (0, 0);
+        let has_dictionary = self.dictionary.is_some();
+        if let Some(Packed { bytes, raw, values }) = self.dictionary {
             encodings.push(Encoding::PLAIN);
-            let (encoding, is_sorted, num_values) = (Encoding::PLAIN, false, entries as u32);
-            let raw = bytes.len();
-            let page = Page::DictionaryPage { buf: pack(bytes)?, num_values, encoding, is_sorted };
-            dictionary_bytes = Some(put(page, raw)?);
+            let (encoding, is_sorted, num_values) = (Encoding::PLAIN, false, values as u32);
+            let page = Page::DictionaryPage { buf: bytes.into(), num_values, encoding, is_sorted };
+            let written = put(page, raw)?;
+            uncompressed += written.uncompressed_size;
+            data_at = written.bytes_written;
         }
-        for (bytes, count) in self.data {
-            let raw = bytes.len();
+        let mut places = OffsetIndexBuilder::new();
+        let mut page_at = data_at;
+        for Packed { bytes, raw, values } in self.data {
             let page = Page::DataPage {
-                buf: pack(bytes)?,
-                num_values: count as u32,
+                buf: bytes.into(),
+                num_values: values as u32,
                 encoding: self.encoding,
                 def_level_encoding: Encoding::RLE,
                 rep_level_encoding: Encoding::RLE,
                 statistics: None,
             };
-            put(page, raw)?;
+            let written = put(page, raw)?;
+            uncompressed += written.uncompressed_size;
+            places.append_row_count(signed(values));
+            // The length of a page has 31 bits, or it had not been written.
+            let length = (written.compressed_size as u32).cast_signed();
+            places.append_offset_and_size(page_at.cast_signed(), length);
+            page_at += written.bytes_written;
         }
         let bytes: Bytes = sink.into_inner().map_err(|e| unwritable(&e))?.into();
-        let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(|e| unwritable(&e))?;
-        let signed = |count: usize| (count as u64).cast_signed();
-        let metadata = ColumnChunkMetaData::builder(column)
+        let mut metadata = ColumnChunkMetaData::builder(column)
             .set_encodings(encodings)
-            .set_compression(if is_packed { Compression::ZSTD(level) } else { Compression::UNCOMPRESSED })
+            .set_compression(self.compression)
             .set_num_values(signed(values))
             .set_total_compressed_size(signed(bytes.len()))
-            .set_total_uncompressed_size(uncompressed.cast_signed())
-            .set_dictionary_page_offset(dictionary_bytes.map(|_| 0))
-            .set_data_page_offset(dictionary_bytes.unwrap_or(0).cast_signed())
-            .set_statistics(statistics)
-            .build()
-            .map_err(|e| unwritable(&e))?;
+            .set_total_uncompressed_size(signed(uncompressed))
+            .set_dictionary_page_offset(has_dictionary.then_some(0))
+            .set_data_page_offset(data_at.cast_signed());
+        if let Some(statistics) = statistics {
+            metadata = metadata.set_statistics(statistics);
+        }
         let close = ColumnCloseResult {
             bytes_written: bytes.len() as u64,
             rows_written: rows as u64,
-            metadata,
+            metadata: metadata.build().map_err(|e| unwritable(&e))?,
             bloom_filter: None,
             column_index: None,
-            offset_index: None,
+            offset_index: self.has_index.then(|| places.build()),
         };
         Ok((bytes, close))
     }

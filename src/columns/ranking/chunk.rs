@@ -6,20 +6,15 @@
 use std::hash::Hash;
 use std::iter;
 
-use bytes::Bytes;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::column::page::{CompressedPage, Page, PageWriter};
-use parquet::column::writer::ColumnCloseResult;
-use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder};
-use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
-use crate::columns::encodings::{put_deltas, put_hybrid, put_run, width_of};
-use crate::columns::pages::unwritable;
+use crate::columns::encodings::{put_deltas, put_hybrid, put_run, put_sized, put_text, width_of};
+use crate::columns::pages::{Closed, Packed, PackedPages};
 use crate::columns::parquet_file::ColumnsError;
-use crate::columns::ranking::pack::{Packed, Search, pack};
+use crate::columns::ranking::pack::{Search, pack};
 
 /// The values of a column in a row group.
 pub(super) enum Values<'a> {
@@ -32,26 +27,15 @@ pub(super) enum Values<'a> {
     Long(Vec<[u8; 16]>),
 }
 
-/// A chunk's bytes, and what the footer is to say of it.
-pub(super) type Chunk = (Bytes, ColumnCloseResult);
-
-/// What a chunk consists of.
-struct Pages {
-    encoding: Encoding,
-    /// The distinct values, and how many they are.
-    dictionary: Option<(Packed, usize)>,
-    data: Packed,
-}
-
 /// Returns the chunk of a column, whose every row has a value.
-pub(super) fn chunk(column: ColumnDescPtr, values: &Values<'_>) -> Result<Chunk, ColumnsError> {
+pub(super) fn chunk(column: ColumnDescPtr, values: &Values<'_>) -> Result<Closed, ColumnsError> {
     let rows = values.len();
     let as_they_are = values.as_they_are()?;
     let pages = match values.in_a_dictionary()? {
-        Some(pages) if pages.len() < as_they_are.len() => pages,
+        Some(pages) if pages.bytes() < as_they_are.bytes() => pages,
         _ => as_they_are,
     };
-    pages.close(column, rows)
+    pages.close(column, rows, None)
 }
 
 impl Values<'_> {
@@ -63,44 +47,40 @@ impl Values<'_> {
         }
     }
 
-    fn as_they_are(&self) -> Result<Pages, ColumnsError> {
+    fn as_they_are(&self) -> Result<PackedPages, ColumnsError> {
         let mut first = levels(self.len());
-        let (encoding, data) = match self {
+        let (encoding, parts, search) = match self {
             Values::Texts(texts) => {
-                let lengths: Vec<i64> = texts.iter().map(|text| signed(text.len())).collect();
+                let lengths: Vec<i64> = texts.iter().map(|text| (text.len() as u64).cast_signed()).collect();
                 put_deltas(&lengths, &mut first);
                 texts.iter().for_each(|text| first.extend_from_slice(text.as_bytes()));
-                (Encoding::DELTA_LENGTH_BYTE_ARRAY, pack(&[first], Search::Texts)?)
+                (Encoding::DELTA_LENGTH_BYTE_ARRAY, vec![first], Search::Texts)
             }
             Values::Counts(numbers) | Values::Numbers(numbers) => {
                 first.extend(numbers.iter().map(|number| number[0]));
                 let others = (1..8).map(|at| numbers.iter().map(|number| number[at]).collect());
-                let streams: Vec<Vec<u8>> = iter::once(first).chain(others).collect();
                 let search = match self {
                     Values::Counts(_) => Search::Counts,
                     _ => Search::Numbers,
                 };
-                (Encoding::BYTE_STREAM_SPLIT, pack(&streams, search)?)
+                (Encoding::BYTE_STREAM_SPLIT, iter::once(first).chain(others).collect(), search)
             }
             // Not every engine reads long decimals split.
             Values::Long(numbers) => {
                 first.extend(numbers.iter().flatten());
-                (Encoding::PLAIN, pack(&[first], Search::Mixed)?)
+                (Encoding::PLAIN, vec![first], Search::Mixed)
             }
         };
-        Ok(Pages { encoding, dictionary: None, data })
+        Ok(pages(encoding, None, pack(&parts, self.len(), search)?))
     }
 
     /// Returns the pages with a dictionary; none where it could not be worth it.
-    fn in_a_dictionary(&self) -> Result<Option<Pages>, ColumnsError> {
+    fn in_a_dictionary(&self) -> Result<Option<PackedPages>, ColumnsError> {
         let (codes, entries, dictionary) = match self {
             Values::Texts(texts) => {
                 let Some((codes, distinct)) = repeated(texts) else { return Ok(None) };
                 let mut bytes = Vec::new();
-                for text in &distinct {
-                    bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
-                    bytes.extend_from_slice(text.as_bytes());
-                }
+                distinct.iter().for_each(|text| put_text(text, &mut bytes));
                 (codes, distinct.len(), bytes)
             }
             // Compressed, they take no more bits than numbers into a dictionary would.
@@ -119,12 +99,15 @@ impl Values<'_> {
         // At most 32.
         data.push(width as u8);
         put_hybrid(&codes, width, &mut data);
-        Ok(Some(Pages {
-            encoding: Encoding::RLE_DICTIONARY,
-            dictionary: Some((pack(&[dictionary], Search::Mixed)?, entries)),
-            data: pack(&[data], Search::Mixed)?,
-        }))
+        let dictionary = pack(&[dictionary], entries, Search::Mixed)?;
+        let data = pack(&[data], self.len(), Search::Mixed)?;
+        Ok(Some(pages(Encoding::RLE_DICTIONARY, Some(dictionary), data)))
     }
+}
+
+fn pages(encoding: Encoding, dictionary: Option<Packed>, data: Packed) -> PackedPages {
+    let compression = Compression::ZSTD(ZstdLevel::default());
+    PackedPages { dictionary, data: vec![data], encoding, compression, has_index: true }
 }
 
 /// Returns the values as numbers into the distinct ones, if most are those of other rows.
@@ -149,72 +132,7 @@ fn repeated<T: Copy + Eq + Hash>(values: &[T]) -> Option<(Vec<u32>, Vec<T>)> {
 
 /// Returns the levels that say that each row has a value.
 fn levels(rows: usize) -> Vec<u8> {
-    let mut run = Vec::new();
-    put_run(1, rows, 1, &mut run);
-    let mut levels = (run.len() as u32).to_le_bytes().to_vec();
-    levels.append(&mut run);
+    let mut levels = Vec::new();
+    put_sized(&mut levels, |levels| put_run(1, rows, 1, levels));
     levels
-}
-
-fn signed(count: usize) -> i64 {
-    (count as u64).cast_signed()
-}
-
-impl Pages {
-    fn len(&self) -> usize {
-        self.dictionary.as_ref().map_or(0, |(packed, _)| packed.bytes.len()) + self.data.bytes.len()
-    }
-
-    fn close(self, column: ColumnDescPtr, rows: usize) -> Result<Chunk, ColumnsError> {
-        let mut sink = TrackedWrite::new(Vec::with_capacity(self.len() + 128));
-        let mut put = |page: Page, raw: usize| {
-            let page = CompressedPage::new(page, raw);
-            SerializedPageWriter::new(&mut sink).write_page(page).map_err(|e| unwritable(&e))
-        };
-        let mut encodings = vec![Encoding::RLE, self.encoding];
-        let (mut uncompressed, mut data_at) = (0, 0);
-        let has_dictionary = self.dictionary.is_some();
-        if let Some((Packed { bytes, raw }, entries)) = self.dictionary {
-            encodings.push(Encoding::PLAIN);
-            let (encoding, is_sorted, num_values) = (Encoding::PLAIN, false, entries as u32);
-            let page = Page::DictionaryPage { buf: bytes.into(), num_values, encoding, is_sorted };
-            let written = put(page, raw)?;
-            uncompressed += written.uncompressed_size;
-            data_at = written.bytes_written;
-        }
-        let page = Page::DataPage {
-            buf: self.data.bytes.into(),
-            num_values: rows as u32,
-            encoding: self.encoding,
-            def_level_encoding: Encoding::RLE,
-            rep_level_encoding: Encoding::RLE,
-            statistics: None,
-        };
-        let written = put(page, self.data.raw)?;
-        uncompressed += written.uncompressed_size;
-        let bytes: Bytes = sink.into_inner().map_err(|e| unwritable(&e))?.into();
-        let metadata = ColumnChunkMetaData::builder(column)
-            .set_encodings(encodings)
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_num_values(signed(rows))
-            .set_total_compressed_size(signed(bytes.len()))
-            .set_total_uncompressed_size(signed(uncompressed))
-            .set_dictionary_page_offset(has_dictionary.then_some(0))
-            .set_data_page_offset(data_at.cast_signed())
-            .build()
-            .map_err(|e| unwritable(&e))?;
-        let mut places = OffsetIndexBuilder::new();
-        places.append_row_count(signed(rows));
-        // The length of a page has 31 bits, or it had not been written.
-        places.append_offset_and_size(data_at.cast_signed(), (written.compressed_size as u32).cast_signed());
-        let close = ColumnCloseResult {
-            bytes_written: bytes.len() as u64,
-            rows_written: rows as u64,
-            metadata,
-            bloom_filter: None,
-            column_index: None,
-            offset_index: Some(places.build()),
-        };
-        Ok((bytes, close))
-    }
 }

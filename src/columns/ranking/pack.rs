@@ -8,14 +8,8 @@ use std::io::Write;
 use zstd::stream::raw::CParameter;
 use zstd::zstd_safe::Strategy;
 
+use crate::columns::pages::Packed;
 use crate::columns::parquet_file::ColumnsError;
-
-/// A compressed page.
-pub(super) struct Packed {
-    pub bytes: Vec<u8>,
-    /// How many bytes it has uncompressed.
-    pub raw: usize,
-}
 
 /// What is to be looked for in a page.
 #[derive(Clone, Copy)]
@@ -33,11 +27,11 @@ pub(super) enum Search {
 /// A part of fewer bytes has less to gain by statistics of its own than these take.
 const PART_BYTES: usize = 1 << 10;
 
-/// Compresses the parts of a page, each by statistics of its own.
-pub(super) fn pack(parts: &[Vec<u8>], search: Search) -> Result<Packed, ColumnsError> {
+/// Compresses the parts of a page of so many values, each part by statistics of its own.
+pub(super) fn pack(parts: &[Vec<u8>], values: usize, search: Search) -> Result<Packed, ColumnsError> {
     let raw = parts.iter().map(Vec::len).sum();
     let bytes = compressed(parts, raw, search).map_err(|e| ColumnsError::Unwritable(e.to_string()))?;
-    Ok(Packed { bytes, raw })
+    Ok(Packed { bytes, raw, values })
 }
 
 fn compressed(parts: &[Vec<u8>], raw: usize, search: Search) -> io::Result<Vec<u8>> {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, FieldRef, SchemaRef, TimeUnit};
 use bytes::Bytes;
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriter, ArrowWriterOptions,
@@ -16,9 +16,10 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersi
 use parquet::schema::types::ColumnDescPtr;
 use rayon::prelude::*;
 
-use crate::columns::pages::unwritable;
+use crate::columns::chunks::schema_of;
+use crate::columns::pages::{Closed, unwritable};
 use crate::columns::parquet_file::{CREATED_BY, ColumnsError};
-use crate::columns::ranking::chunk::{Chunk, Values, chunk};
+use crate::columns::ranking::chunk::{Values, chunk};
 use crate::columns::ranking::{HASHES, NAME, RankedRow, hash_of};
 use crate::time::Timestamp;
 
@@ -89,7 +90,7 @@ pub fn encode_ranking<'a>(
 
 fn schema(digits: u8) -> SchemaRef {
     let moment = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    let columns = [
+    let (schema, _) = schema_of([
         ("category", DataType::Utf8),
         ("rank", DataType::Int32),
         ("item_id", DataType::Utf8),
@@ -101,8 +102,8 @@ fn schema(digits: u8) -> SchemaRef {
         ("window_from", moment()),
         ("window_to", moment()),
         ("rankable", DataType::Int64),
-    ];
-    Arc::new(Schema::new(columns.map(|(name, of)| Field::new(name, of, true)).to_vec()))
+    ]);
+    Arc::new(schema)
 }
 
 /// How the library writes the columns that are left to it.
@@ -137,7 +138,7 @@ enum Column {
     /// Of few values or none, as the library writes it.
     Few(ArrowColumnChunk),
     /// Of many values.
-    Many(Chunk),
+    Many(Closed),
 }
 
 fn encode_group(
