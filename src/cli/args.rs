@@ -238,6 +238,9 @@ pub struct Rank {
     /// unless given
     #[arg(long, value_name = "TIME")]
     pub as_of: Option<String>,
+    /// Time zone of the seven days that units are told of, besides the window
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub tz: String,
     /// Types of events to count; may be given several times
     #[arg(long = "event-type", value_name = "TYPE", default_value = crate::event::PURCHASE)]
     pub event_types: Vec<String>,

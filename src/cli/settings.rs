@@ -20,7 +20,7 @@ use crate::rollup::Scope;
 use crate::show::Form;
 use crate::source::{Mapping, MappingError};
 use crate::store::{Patience, Store};
-use crate::time::{Decay, Timestamp, Window, parse_hours, parse_seconds};
+use crate::time::{Decay, Timestamp, Week, Window, Zone, parse_hours, parse_seconds};
 use crate::upkeep::Keep;
 
 /// How much to say.
@@ -264,6 +264,7 @@ fn rank_step(typed: Rank, now: Timestamp) -> Result<Step, Failure> {
             "--as-of lies so early that the window begins before the year 1".to_owned(),
         ));
     }
+    let zone = Zone::named(&typed.tz).map_err(|e| Failure::misused(format!("--tz: {e}")))?;
     if typed.top == 0 {
         return Err(Failure::misused("--top 0 ranks nothing; write at least 1".to_owned()));
     }
@@ -278,6 +279,7 @@ fn rank_step(typed: Rank, now: Timestamp) -> Result<Step, Failure> {
         top: typed.top as usize,
         min_items: typed.min_items,
         max_lookback_hours,
+        week: Week::ending(as_of.rounded_up(), zone),
     };
     let mut event_types = typed.event_types;
     event_types.sort_unstable();

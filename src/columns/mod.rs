@@ -29,6 +29,8 @@ pub use facts::ColumnFacts;
 pub use foreign::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, ForeignTime, NotText, Wanted};
 pub use guard::is_guarded;
 pub use parquet_file::{ColumnsError, Encoded};
-pub use ranking::{EncodedRanking, Leader, ROWS_PER_GROUP, RankedRow, RankingFile, encode_ranking};
+pub use ranking::{
+    EncodedRanking, Leader, ROWS_PER_GROUP, RankedRow, RankingFile, RowTotals, encode_ranking,
+};
 pub use sum_batch::{ItemRange, SumBatch, SumBlock, WantsItem, decode_sums, first_items, paths_of};
 pub use sums::{SumLine, encode_sums};

@@ -20,7 +20,7 @@ pub use item_key::ItemKey;
 pub use names::Names;
 pub use path_sets::{PathSets, RawCategories};
 pub use places::{Place, Places};
-pub use sums::{HourSums, SumRow, SumRows, Sums, SumsOverflow};
+pub use sums::{DayUnits, HourSums, SumRow, SumRows, Sums, SumsOverflow};
 
 /// The event type of a line that names none.
 pub const PURCHASE: &str = "purchase";

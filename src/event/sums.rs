@@ -6,7 +6,10 @@ use std::fmt;
 
 use crate::event::amount::write_ten_thousandths;
 use crate::event::{Amount, Names};
-use crate::time::Hour;
+use crate::time::{DAYS, Hour};
+
+/// Units of each of seven days, oldest first.
+pub type DayUnits = [i64; DAYS];
 
 /// What any number of events add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +43,17 @@ impl Sums {
             units: self.units.checked_add(other.units)?,
             amount: self.amount.checked_add(other.amount)?,
         })
+    }
+
+    /// Returns the sums without others that were added to them before.
+    #[must_use]
+    pub fn minus(self, other: Sums) -> Sums {
+        // They were added to it, so what is left fits; and if not, this is no place to panic.
+        Sums {
+            purchases: self.purchases.wrapping_sub(other.purchases),
+            units: self.units.wrapping_sub(other.units),
+            amount: self.amount.wrapping_sub(other.amount),
+        }
     }
 
     /// Returns the amount as a decimal with four places.

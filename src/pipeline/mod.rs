@@ -136,7 +136,7 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
             let names = catalog.as_ref().map(NameList::open).transpose()?;
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
             let rolled_up = rollup::rollup(&lake, Scope::Changed, now_ms, run)?;
-            let published = rank(store, *rules, event_types, names, run)?;
+            let published = rank(store, rules, event_types, names, run)?;
             Ok(Done::Ranked { rolled_up, published })
         }
         Step::Compact { doing } => {
@@ -156,14 +156,14 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
 
 fn rank(
     store: &Store,
-    rules: Rules,
+    rules: &Rules,
     event_types: &[String],
     names: Option<NameList>,
     run: &Run,
 ) -> Result<Published, StepError> {
     let rollups = Rollups::open_or_create(store)?;
     let sums = rollups.pin()?;
-    let mut search = Search::new(rules);
+    let mut search = Search::new(rules.clone());
     while let Some(need) = search.need() {
         let wants = |path: &str| need.wants_path(path);
         let wants = (!need.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));
@@ -187,7 +187,7 @@ fn rank(
     run.begin(Stage::Publish, None);
     let ranking = search.finish();
     let names = names.map(|names| names.names_of(ranking.items())).transpose()?;
-    let published = snapshot::publish(store, &ranking, names.as_ref(), &rules, event_types)?;
+    let published = snapshot::publish(store, &ranking, names.as_ref(), rules, event_types)?;
     run.end(Stage::Publish);
     run.count(Count::CategoriesRanked, published.categories);
     run.count(Count::RowsRanked, published.rows);

@@ -7,8 +7,11 @@
 
 use std::cmp::Ordering;
 
-use crate::rank::score::Scored;
+use crate::event::{DayUnits, HourSums, Sums};
+use crate::rank::score::{Overflow, Scored, day_units};
+use crate::rank::search::Need;
 use crate::rank::top::{Entry, Top};
+use crate::time::Week;
 
 /// Items that were among the best of some category when they came by.
 #[derive(Default)]
@@ -21,6 +24,7 @@ struct Candidate {
     /// Where its id ends, and the next one's begins.
     end: usize,
     scored: Scored,
+    days: DayUnits,
 }
 
 /// The best items of one category.
@@ -30,6 +34,8 @@ pub(super) struct Leaders {
     floor: Option<(f64, i64)>,
     leaders: Vec<Leader>,
     seen: u64,
+    /// What all that were seen add up to.
+    sums: Sums,
 }
 
 #[derive(Clone, Copy)]
@@ -43,55 +49,84 @@ struct Leader {
 pub(super) struct Newcomer<'a> {
     item_id: &'a str,
     scored: Scored,
+    /// The item's rows, and which of them it was scored by.
+    rows: &'a [HourSums],
+    counts: &'a dyn Fn(&HourSums) -> bool,
     /// Its number, once some category has taken it.
     candidate: Option<u32>,
 }
 
 impl<'a> Newcomer<'a> {
-    pub fn of(item_id: &'a str, scored: Scored) -> Newcomer<'a> {
-        Newcomer { item_id, scored, candidate: None }
+    /// Returns an item that comes to this by those of its rows that count.
+    pub fn of(
+        item_id: &'a str,
+        scored: Scored,
+        rows: &'a [HourSums],
+        counts: &'a dyn Fn(&HourSums) -> bool,
+    ) -> Newcomer<'a> {
+        Newcomer { item_id, scored, rows, counts, candidate: None }
     }
 
-    fn number(&mut self, candidates: &mut Candidates) -> u32 {
-        *self.candidate.get_or_insert_with(|| candidates.add(self.item_id, self.scored))
+    /// Returns what it comes to.
+    pub fn sums(&self) -> Sums {
+        self.scored.sums
+    }
+
+    fn number(&mut self, candidates: &mut Candidates, week: &Week) -> Result<u32, Overflow> {
+        if let Some(number) = self.candidate {
+            return Ok(number);
+        }
+        // Only of those that may be ranked: most never are.
+        let days = day_units(self.rows.iter().filter(|row| (self.counts)(row)), week)?;
+        Ok(*self.candidate.insert(candidates.add(self.item_id, self.scored, days)))
     }
 }
 
 impl Candidates {
-    fn add(&mut self, item_id: &str, scored: Scored) -> u32 {
+    fn add(&mut self, item_id: &str, scored: Scored, days: DayUnits) -> u32 {
         let number = u32::try_from(self.candidates.len()).expect("fewer than 2^32 items fit in memory");
         self.ids.push_str(item_id);
-        self.candidates.push(Candidate { end: self.ids.len(), scored });
+        self.candidates.push(Candidate { end: self.ids.len(), scored, days });
         number
     }
 
     fn entry(&self, number: u32) -> Entry {
         let number = number as usize;
         let begins = number.checked_sub(1).map_or(0, |before| self.candidates[before].end);
-        let Candidate { end, scored } = self.candidates[number];
-        Entry { item_id: self.ids[begins..end].to_owned(), scored }
+        let Candidate { end, scored, days } = self.candidates[number];
+        Entry { item_id: self.ids[begins..end].to_owned(), scored, days }
     }
 }
 
 impl Leaders {
     /// Takes an item, whose id is behind those of all that came before it.
     #[inline]
-    pub fn take(&mut self, newcomer: &mut Newcomer<'_>, candidates: &mut Candidates, limit: usize) {
+    pub fn take(
+        &mut self,
+        newcomer: &mut Newcomer<'_>,
+        candidates: &mut Candidates,
+        need: &Need,
+        limit: usize,
+    ) -> Result<(), Overflow> {
         self.seen += 1;
+        self.sums = self.sums.plus(newcomer.scored.sums).ok_or(Overflow)?;
         let (score, units) = (newcomer.scored.score, newcomer.scored.sums.units);
         if self.floor.is_some_and(|floor| (score, units) <= floor) {
-            return;
+            return Ok(());
         }
-        self.leaders.push(Leader { score, units, candidate: newcomer.number(candidates) });
+        let candidate = newcomer.number(candidates, &need.week)?;
+        self.leaders.push(Leader { score, units, candidate });
         if self.leaders.len() > limit.saturating_mul(2) {
             self.prune(limit);
         }
+        Ok(())
     }
 
-    /// Returns the best, and how many there were.
+    /// Returns the best, how many there were, and what all come to.
     pub fn finish(mut self, candidates: &Candidates, limit: usize) -> Top {
         self.prune(limit);
-        Top::of(self.leaders.iter().map(|leader| candidates.entry(leader.candidate)).collect(), self.seen)
+        let best = self.leaders.iter().map(|leader| candidates.entry(leader.candidate));
+        Top::of(best.collect(), self.seen, self.sums)
     }
 
     fn prune(&mut self, limit: usize) {

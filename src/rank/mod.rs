@@ -34,7 +34,7 @@ pub use ranking::{CategoryRanking, RankedItem, Ranking};
 pub use search::{Need, Search};
 pub use tally::{Tallied, Tally};
 
-use crate::time::{Decay, Window};
+use crate::time::{Decay, Week, Window};
 
 /// What a score adds up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub enum Measure {
 }
 
 /// How to rank.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Rules {
     pub window: Window,
     pub decay: Decay,
@@ -56,4 +56,6 @@ pub struct Rules {
     pub min_items: u64,
     /// How far back it looks at most.
     pub max_lookback_hours: u32,
+    /// The days that units are told of, besides the window.
+    pub week: Week,
 }

@@ -1,6 +1,6 @@
 //! What a ranking is.
 
-use crate::event::Sums;
+use crate::event::{DayUnits, Sums};
 use crate::time::Window;
 
 /// The best sellers of the whole shop and of every category.
@@ -26,6 +26,8 @@ pub struct CategoryRanking {
     pub window: Window,
     /// How many items could have been ranked.
     pub rankable: u64,
+    /// What all these add up to over the window.
+    pub sums: Sums,
     /// The best of them, best first.
     pub items: Vec<RankedItem>,
 }
@@ -37,4 +39,6 @@ pub struct RankedItem {
     pub score: f64,
     /// Plain sums over the category's window.
     pub sums: Sums,
+    /// Units in the category on the days of the rules' week, which may lie outside of the window.
+    pub days: DayUnits,
 }

@@ -1,8 +1,8 @@
 //! One item's score in one category.
 
-use crate::event::{HourSums, Sums, SumsOverflow};
+use crate::event::{DayUnits, HourSums, Sums, SumsOverflow};
 use crate::rank::Measure;
-use crate::time::{Decay, Window};
+use crate::time::{DAYS, Decay, Week, Window};
 
 /// What a unit of each age counts, and what is counted.
 pub(super) struct Scoring {
@@ -60,6 +60,22 @@ impl Scoring {
         };
         measured * self.weights[self.window.age(hour) as usize]
     }
+}
+
+/// Returns the units of each day of a week, of rows of one item.
+pub(super) fn day_units<'a>(
+    rows: impl Iterator<Item = &'a HourSums>,
+    week: &Week,
+) -> Result<DayUnits, Overflow> {
+    let mut days = [0_i64; DAYS];
+    for row in rows {
+        if let Some(day) = week.day_of(row.hour) {
+            days[day] = days[day].checked_add(row.sums.units).ok_or(Overflow)?;
+        }
+    }
+    // The whole week is told, too.
+    days.iter().try_fold(0_i64, |week, day| week.checked_add(*day)).ok_or(Overflow)?;
+    Ok(days)
 }
 
 /// A sum does not fit; the caller knows of which item.

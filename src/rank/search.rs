@@ -16,7 +16,7 @@ use crate::rank::shop::{Shop, Spread};
 use crate::rank::tally::{Tallied, Tally};
 use crate::rank::top::Top;
 use crate::rank::{CategoryRanking, RankedItem, Ranking, Rules};
-use crate::time::{Hour, Window};
+use crate::time::{Hour, Week, Window};
 
 /// A ranking under way.
 pub struct Search {
@@ -36,6 +36,7 @@ pub struct Need {
     settled: HashSet<String>,
     pub(super) wants_shop: bool,
     pub(super) scoring: Scoring,
+    pub(super) week: Week,
     /// How many items a category's ranking has at most.
     pub(super) limit: usize,
     /// The items whose rows are collected for the shop; nothing else is wanted then.
@@ -84,8 +85,8 @@ impl Search {
     /// Returns a search that has seen nothing yet.
     pub fn new(rules: Rules) -> Search {
         Search {
-            rules,
             window: rules.window,
+            rules,
             settled: BTreeMap::new(),
             shop: None,
             hasher: DefaultHashBuilder::default(),
@@ -96,10 +97,12 @@ impl Search {
     /// Returns what to bring next; nothing where the ranking is done.
     pub fn need(&self) -> Option<Need> {
         (!self.is_done).then(|| Need {
-            hours: self.window.oldest()..self.window.as_of(),
+            // Units are told of the whole week, whatever is scored.
+            hours: self.window.oldest().min(self.rules.week.oldest())..self.window.as_of(),
             settled: self.settled.keys().flatten().cloned().collect(),
             wants_shop: !self.settled.contains_key(&None),
             scoring: Scoring::new(self.window, self.rules.decay, self.rules.measure),
+            week: self.rules.week.clone(),
             limit: self.rules.top,
             spread: self.shop.as_ref().and_then(|shop| shop.spread.clone()),
             hasher: self.hasher.clone(),
@@ -116,7 +119,7 @@ impl Search {
         for tallied in tallies {
             shops.push(tallied.shop);
             for (category, top) in tallied.tops {
-                tops.entry(category).or_default().merge(top, need.limit);
+                tops.entry(category).or_default().merge(top, need.limit)?;
             }
         }
         for (category, top) in tops {
@@ -124,7 +127,7 @@ impl Search {
         }
         if need.wants_shop {
             let shop = match self.shop.take() {
-                None => Shop::of(shops, need),
+                None => Shop::of(shops, need)?,
                 Some(mut shop) => {
                     shop.add(shops, need)?;
                     shop
@@ -155,7 +158,7 @@ impl Search {
 
     /// Keeps a category's ranking over the current window, if it is final.
     fn settle(&mut self, category: Option<String>, top: Top) {
-        let rankable = top.seen;
+        let (rankable, sums) = (top.seen, top.sums);
         if !self.is_last() && rankable < self.rules.min_items {
             return;
         }
@@ -163,11 +166,13 @@ impl Search {
             item_id: entry.item_id,
             score: entry.scored.score,
             sums: entry.scored.sums,
+            days: entry.days,
         });
         let ranking = CategoryRanking {
             category: category.clone(),
             window: self.window,
             rankable,
+            sums,
             items: items.collect(),
         };
         self.settled.insert(category, ranking);
@@ -179,9 +184,9 @@ mod tests {
     use proptest::collection::vec;
 
     use super::*;
-    use crate::event::{HourSums, Names, Sums};
+    use crate::event::{DayUnits, HourSums, Names, Sums};
     use crate::rank::Measure;
-    use crate::time::Decay;
+    use crate::time::{Decay, Zone};
 
     /// Item, top-level category, leaf or none, whether it is the primary copy, hour, units.
     type Sale = (u8, u8, Option<u8>, bool, i32, i64);
@@ -196,6 +201,7 @@ mod tests {
             top,
             min_items: 0,
             max_lookback_hours: HOURS,
+            week: Week::ending(Hour::new(100), Zone::utc()),
         }
     }
 
@@ -210,8 +216,8 @@ mod tests {
     }
 
     /// Ranks by tallies that each see some items of one top-level category.
-    fn searched(sales: &[Sale], rules: Rules, shares: u8) -> Ranking {
-        let mut search = Search::new(rules);
+    fn searched(sales: &[Sale], rules: &Rules, shares: u8) -> Ranking {
+        let mut search = Search::new(rules.clone());
         while let Some(need) = search.need() {
             let mut tallies = Vec::new();
             for (top, share) in (0..3).flat_map(|top| (0..shares).map(move |share| (top, share))) {
@@ -231,10 +237,11 @@ mod tests {
         search.finish()
     }
 
-    /// Each category's items, best first, with score and units, and how many could rank.
-    type Answer = BTreeMap<String, (u64, Vec<(String, String, i64)>)>;
+    /// Each category's items, best first, with score, units and those of each day; how many could
+    /// rank, and what units they come to.
+    type Answer = BTreeMap<String, (u64, i64, Vec<(String, String, i64, DayUnits)>)>;
 
-    fn brute_force(sales: &[Sale], rules: Rules) -> Answer {
+    fn brute_force(sales: &[Sale], rules: &Rules) -> Answer {
         let mut units: BTreeMap<String, BTreeMap<u8, BTreeMap<i32, i64>>> = BTreeMap::new();
         for &(item, top, leaf, is_primary, hour, sold) in sales {
             let mut categories = vec![format!("T{top}")];
@@ -246,22 +253,28 @@ mod tests {
         }
         let mut answer = Answer::new();
         for (category, items) in units {
-            let mut ranked: Vec<(f64, i64, String)> = Vec::new();
+            let mut ranked: Vec<(f64, i64, String, DayUnits)> = Vec::new();
             for (item, hours) in items {
                 let weight = |hour: i32| rules.decay.weight(19 - hour.cast_unsigned());
+                // The window is hours 80 to 99, and its last day begins with hour 96.
                 let score =
-                    hours.iter().fold(0.0, |score, (&hour, &units)| score + units as f64 * weight(hour));
-                let sold: i64 = hours.values().sum();
+                    hours.range(0..).fold(0.0, |score, (&hour, &units)| score + units as f64 * weight(hour));
+                let sold: i64 = hours.range(0..).map(|(_, units)| units).sum();
+                let days = std::array::from_fn(|day| {
+                    let first = 24 * day as i32 - 48;
+                    hours.range(first - 80..first - 56).map(|(_, units)| units).sum()
+                });
                 if sold > 0 && score > 0.0 {
-                    ranked.push((score, sold, format!("i{item:03}")));
+                    ranked.push((score, sold, format!("i{item:03}"), days));
                 }
             }
             ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2)));
             let rankable = ranked.len() as u64;
+            let units = ranked.iter().map(|ranked| ranked.1).sum();
             let best = ranked.into_iter().take(rules.top);
             if rankable > 0 {
-                let best = best.map(|(score, units, item)| (item, score.to_string(), units)).collect();
-                answer.insert(category, (rankable, best));
+                let best = best.map(|(score, units, item, days)| (item, score.to_string(), units, days));
+                answer.insert(category, (rankable, units, best.collect()));
             }
         }
         answer
@@ -270,8 +283,8 @@ mod tests {
     fn answer(ranking: Ranking) -> Answer {
         let of_category = |ranking: CategoryRanking| {
             let items = ranking.items.into_iter();
-            let items = items.map(|item| (item.item_id, item.score.to_string(), item.sums.units));
-            (ranking.category.unwrap_or_default(), (ranking.rankable, items.collect()))
+            let items = items.map(|item| (item.item_id, item.score.to_string(), item.sums.units, item.days));
+            (ranking.category.unwrap_or_default(), (ranking.rankable, ranking.sums.units, items.collect()))
         };
         ranking.categories.into_iter().map(of_category).collect()
     }
@@ -279,12 +292,12 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn an_item_counts_once_in_the_shop_wherever_its_copies_lie(
-            sales in vec((0_u8..12, 0_u8..3, proptest::option::of(0_u8..2), proptest::bool::ANY, 0_i32..20, -2_i64..5), 0..80),
+            sales in vec((0_u8..12, 0_u8..3, proptest::option::of(0_u8..2), proptest::bool::ANY, -40_i32..20, -2_i64..5), 0..80),
             top in 0_usize..6,
             shares in 1_u8..3,
         ) {
             let rules = rules(top);
-            proptest::prop_assert_eq!(answer(searched(&sales, rules, shares)), brute_force(&sales, rules));
+            proptest::prop_assert_eq!(answer(searched(&sales, &rules, shares)), brute_force(&sales, &rules));
         }
     }
 
@@ -295,7 +308,11 @@ mod tests {
         let others = (20..29).map(|item| (item, 0, None, true, 5, i64::from(item) - 19));
         let sales: Vec<Sale> = spread.chain(others).collect();
         for top in [1, 3, 12] {
-            assert_eq!(answer(searched(&sales, rules(top), 1)), brute_force(&sales, rules(top)), "top {top}");
+            assert_eq!(
+                answer(searched(&sales, &rules(top), 1)),
+                brute_force(&sales, &rules(top)),
+                "top {top}"
+            );
         }
     }
 }

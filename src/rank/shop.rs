@@ -9,10 +9,11 @@
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use crate::event::{HourSums, SumsOverflow};
+use crate::event::{HourSums, Sums, SumsOverflow};
 use crate::rank::leaders::{Candidates, Leaders, Newcomer};
+use crate::rank::score::{Overflow, day_units};
 use crate::rank::search::Need;
-use crate::rank::top::Top;
+use crate::rank::top::{Entry, Top};
 
 /// Spread items whose rows are held at a time; few in tests, so that these see several passes.
 const ITEMS_PER_PASS: usize = if cfg!(test) { 2 } else { 200_000 };
@@ -30,6 +31,8 @@ pub(super) struct ShopTally {
     hashes: Vec<u64>,
     /// The primary rows of spread items.
     collected: HashMap<String, Vec<HourSums>>,
+    /// What the spread items come to by these rows alone, where they could rank by them.
+    alone: Sums,
 }
 
 /// What a tally has learned of the shop.
@@ -37,6 +40,7 @@ pub(super) struct ShopTallied {
     top: Top,
     hashes: Vec<u64>,
     collected: HashMap<String, Vec<HourSums>>,
+    alone: Sums,
 }
 
 /// The items whose primary copies lie below several top-level categories.
@@ -66,23 +70,33 @@ impl ShopTally {
         newcomer: Option<&mut Newcomer<'_>>,
         candidates: &mut Candidates,
         need: &Need,
-    ) {
+    ) -> Result<(), Overflow> {
         let hash = hash & !RANKS;
         self.hashes.push(if newcomer.is_some() { hash | RANKS } else { hash });
-        if let Some(newcomer) = newcomer {
-            self.leaders.take(newcomer, candidates, kept(need));
+        match newcomer {
+            Some(newcomer) => self.leaders.take(newcomer, candidates, need, kept(need)),
+            None => Ok(()),
         }
     }
 
-    /// Takes primary rows of a spread item.
-    pub fn collect(&mut self, item_id: &str, rows: impl Iterator<Item = HourSums>) {
+    /// Takes primary rows of a spread item, and what it is by them alone.
+    pub fn collect(
+        &mut self,
+        item_id: &str,
+        rows: impl Iterator<Item = HourSums>,
+        alone: Option<&Newcomer<'_>>,
+    ) -> Result<(), Overflow> {
         self.collected.entry_ref(item_id).or_default().extend(rows);
+        if let Some(alone) = alone {
+            self.alone = self.alone.plus(alone.sums()).ok_or(Overflow)?;
+        }
+        Ok(())
     }
 
     /// Returns what it has learned.
     pub fn finish(self, candidates: &Candidates, need: &Need) -> ShopTallied {
-        let ShopTally { leaders, hashes, collected } = self;
-        ShopTallied { top: leaders.finish(candidates, kept(need)), hashes, collected }
+        let ShopTally { leaders, hashes, collected, alone } = self;
+        ShopTallied { top: leaders.finish(candidates, kept(need)), hashes, collected, alone }
     }
 }
 
@@ -109,27 +123,31 @@ impl Spread {
 
 impl Shop {
     /// Takes what the tallies of the whole window know.
-    pub fn of(tallies: Vec<ShopTallied>, need: &Need) -> Shop {
+    ///
+    /// # Errors
+    /// Names an item with which the shop's sums no longer fit.
+    pub fn of(tallies: Vec<ShopTallied>, need: &Need) -> Result<Shop, SumsOverflow> {
         let mut hashes: Vec<u64> = tallies.iter().flat_map(|tally| &tally.hashes).copied().collect();
         hashes.par_sort_unstable();
         let (rankable, spread) = told_apart(&hashes);
         let mut top = Top::default();
         let mut ranks_the_others = false;
         for tally in tallies {
+            let sums = tally.top.sums;
             let mut best = tally.top.into_entries();
             let is_full = best.len() == kept(need);
             best.retain(|entry| spread.binary_search(&(need.hash(&entry.item_id) & !RANKS)).is_err());
             // Where it had to let go of some, others may have been better than what is left.
             ranks_the_others |= is_full && best.len() < need.limit;
-            let of_tally = Top::of(best, 0);
-            top.merge(of_tally, need.limit);
+            let of_tally = Top::of(best, 0, sums);
+            top.merge(of_tally, need.limit)?;
         }
         if ranks_the_others {
-            top = Top::default();
+            top = Top::of(Vec::new(), 0, top.sums);
         }
         top.seen = rankable;
         let spread = (!spread.is_empty()).then_some(Spread { hashes: spread, done: 0, ranks_the_others });
-        Shop { top, spread }
+        Ok(Shop { top, spread })
     }
 
     /// Takes the rows of spread items that were asked for.
@@ -140,10 +158,10 @@ impl Shop {
         let Some(mut spread) = self.spread.take() else { return Ok(()) };
         let mut items: HashMap<String, Vec<HourSums>> = HashMap::new();
         for tally in tallies {
-            let seen = self.top.seen;
-            self.top.merge(tally.top, need.limit);
             // They were counted before.
-            self.top.seen = seen;
+            let others = Top::of(tally.top.into_entries(), 0, Sums::default());
+            self.top.merge(others, need.limit)?;
+            self.top.sums = self.top.sums.minus(tally.alone);
             for (item_id, rows) in tally.collected {
                 items.entry(item_id).or_default().extend(rows);
             }
@@ -151,7 +169,8 @@ impl Shop {
         for (item_id, mut rows) in items {
             rows.sort_by_key(|row| row.hour);
             if let Some(scored) = need.scoring.score(rows.iter()).map_err(|e| e.of(&item_id))? {
-                self.top.push(item_id, scored, need.limit);
+                let days = day_units(rows.iter(), &need.week).map_err(|e| e.of(&item_id))?;
+                self.top.push(Entry { item_id, scored, days }, need.limit)?;
             }
         }
         spread.done = spread.pass().end;

@@ -62,17 +62,19 @@ impl<'a> Tally<'a> {
         let Some(first) = rows.first() else { return Ok(()) };
         let is_one_set = rows.iter().all(|row| row.path_set == first.path_set);
         let is_one_kind = rows.iter().all(|row| row.is_primary == first.is_primary);
-        let is_for_shop = self.need.wants_shop && rows.iter().any(|row| row.is_primary);
+        let is_for_shop = self.need.wants_shop && rows.iter().any(is_primary);
         let mut of_all = None;
         if is_one_set {
             // The usual case: the item sells the same in every category that it lies in.
             let categories = self.tree.closure(first.path_set);
             if !categories.is_empty() || (is_one_kind && is_for_shop) {
-                of_all = newcomer(item_id, rows.iter(), scoring)?;
+                of_all = newcomer(item_id, rows, &|_| true, scoring)?;
             }
             if let Some(newcomer) = &mut of_all {
                 for &category in categories {
-                    self.leaders[category as usize].take(newcomer, &mut self.candidates, *limit);
+                    let leaders = &mut self.leaders[category as usize];
+                    let taken = leaders.take(newcomer, &mut self.candidates, self.need, *limit);
+                    taken.map_err(|e| e.of(item_id))?;
                 }
             }
         } else {
@@ -84,21 +86,23 @@ impl<'a> Tally<'a> {
             self.categories.sort_unstable();
             self.categories.dedup();
             for &category in &self.categories {
-                let of_category = rows
-                    .iter()
-                    .filter(|row| self.tree.closure(row.path_set).binary_search(&category).is_ok());
-                if let Some(mut newcomer) = newcomer(item_id, of_category, scoring)? {
-                    self.leaders[category as usize].take(&mut newcomer, &mut self.candidates, *limit);
+                let tree = &self.tree;
+                let lies_in = |row: &HourSums| tree.closure(row.path_set).binary_search(&category).is_ok();
+                if let Some(mut newcomer) = newcomer(item_id, rows, &lies_in, scoring)? {
+                    let leaders = &mut self.leaders[category as usize];
+                    let taken = leaders.take(&mut newcomer, &mut self.candidates, self.need, *limit);
+                    taken.map_err(|e| e.of(item_id))?;
                 }
             }
         }
         if is_for_shop {
             let mut of_primary = match is_one_set && is_one_kind {
                 true => of_all,
-                false => newcomer(item_id, rows.iter().filter(|row| row.is_primary), scoring)?,
+                false => newcomer(item_id, rows, &is_primary, scoring)?,
             };
             let hash = self.need.hash(item_id);
-            self.shop.take(hash, of_primary.as_mut(), &mut self.candidates, self.need);
+            let taken = self.shop.take(hash, of_primary.as_mut(), &mut self.candidates, self.need);
+            taken.map_err(|e| e.of(item_id))?;
         }
         Ok(())
     }
@@ -117,23 +121,34 @@ impl<'a> Tally<'a> {
         rows: &[HourSums],
         spread: &Spread,
     ) -> Result<(), SumsOverflow> {
-        let primary = || rows.iter().filter(|row| row.is_primary);
         let hash = self.need.hash(item_id);
         if spread.is_asked_for(hash) {
-            self.shop.collect(item_id, primary().copied());
-        } else if spread.ranks_the_others && !spread.has(hash) && primary().next().is_some() {
-            let mut newcomer = newcomer(item_id, primary(), &self.need.scoring)?;
-            self.shop.take(hash, newcomer.as_mut(), &mut self.candidates, self.need);
+            // By itself it was counted before, and is now counted with all that it sold elsewhere.
+            let alone = newcomer(item_id, rows, &is_primary, &self.need.scoring)?;
+            let primary = rows.iter().copied().filter(is_primary);
+            let collected = self.shop.collect(item_id, primary, alone.as_ref());
+            collected.map_err(|e| e.of(item_id))?;
+        } else if spread.ranks_the_others && !spread.has(hash) && rows.iter().any(is_primary) {
+            let mut newcomer = newcomer(item_id, rows, &is_primary, &self.need.scoring)?;
+            let taken = self.shop.take(hash, newcomer.as_mut(), &mut self.candidates, self.need);
+            taken.map_err(|e| e.of(item_id))?;
         }
         Ok(())
     }
 }
 
-fn newcomer<'a, 'b>(
+fn is_primary(row: &HourSums) -> bool {
+    row.is_primary
+}
+
+/// Returns an item by those of its rows that count, if it could rank by them.
+#[inline]
+fn newcomer<'a, F: Fn(&HourSums) -> bool>(
     item_id: &'a str,
-    rows: impl Iterator<Item = &'b HourSums>,
+    rows: &'a [HourSums],
+    counts: &'a F,
     scoring: &Scoring,
 ) -> Result<Option<Newcomer<'a>>, SumsOverflow> {
-    let scored = scoring.score(rows).map_err(|e| e.of(item_id))?;
-    Ok(scored.map(|scored| Newcomer::of(item_id, scored)))
+    let scored = scoring.score(rows.iter().filter(|row| counts(row))).map_err(|e| e.of(item_id))?;
+    Ok(scored.map(|scored| Newcomer::of(item_id, scored, rows, counts)))
 }

@@ -2,13 +2,15 @@
 
 use std::cmp::Ordering;
 
-use crate::rank::score::Scored;
+use crate::event::{DayUnits, Sums, SumsOverflow};
+use crate::rank::score::{Overflow, Scored};
 
 /// An item that could rank.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub item_id: String,
     pub scored: Scored,
+    pub days: DayUnits,
 }
 
 /// The best entries seen so far, and how many were seen.
@@ -17,32 +19,40 @@ pub(super) struct Top {
     /// In no order; now and then more than are asked for.
     best: Vec<Entry>,
     pub seen: u64,
+    /// What all that were seen add up to.
+    pub sums: Sums,
 }
 
 impl Top {
-    /// Returns a top of these entries, the best of so many.
-    pub fn of(best: Vec<Entry>, seen: u64) -> Top {
-        Top { best, seen }
+    /// Returns a top of these entries, the best of so many that add up to this.
+    pub fn of(best: Vec<Entry>, seen: u64, sums: Sums) -> Top {
+        Top { best, seen, sums }
     }
 
     /// Takes an item, and lets go of the worst where there are many more than `limit`.
-    pub fn push(&mut self, item_id: String, scored: Scored, limit: usize) {
+    pub fn push(&mut self, entry: Entry, limit: usize) -> Result<(), SumsOverflow> {
         self.seen += 1;
-        self.best.push(Entry { item_id, scored });
+        let sums = self.sums.plus(entry.scored.sums);
+        self.sums = sums.ok_or_else(|| Overflow.of(&entry.item_id))?;
+        self.best.push(entry);
         if self.best.len() > limit.saturating_mul(2) {
             self.prune(limit);
         }
+        Ok(())
     }
 
     /// Takes what another has seen.
-    pub fn merge(&mut self, mut other: Top, limit: usize) {
+    pub fn merge(&mut self, mut other: Top, limit: usize) -> Result<(), SumsOverflow> {
         self.seen += other.seen;
+        let an_item = || other.best.first().map_or("", |entry| entry.item_id.as_str());
+        self.sums = self.sums.plus(other.sums).ok_or_else(|| Overflow.of(an_item()))?;
         // Mostly there is but one that has seen anything of a category.
         if self.best.len() < other.best.len() {
             std::mem::swap(&mut self.best, &mut other.best);
         }
         self.best.append(&mut other.best);
         self.prune(limit);
+        Ok(())
     }
 
     /// Returns the entries, in no order.
@@ -103,30 +113,36 @@ impl Eq for Entry {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Sums;
+    use crate::time::DAYS;
 
     #[test]
     fn ties_fall_to_more_units_then_to_the_smaller_id() {
-        let scored = |score, units| Scored { score, sums: Sums { purchases: 1, units, amount: 0 } };
+        let entry = |item_id: &str, score, units| Entry {
+            item_id: item_id.to_owned(),
+            scored: Scored { score, sums: Sums { purchases: 1, units, amount: 0 } },
+            days: [0; DAYS],
+        };
         let sales = [("b", 1.0, 2), ("c", 1.0, 3), ("a", 1.0, 2), ("d", 2.0, 1), ("e", 0.5, 9)];
         let top_of = |sales: &[(&str, f64, i64)]| {
             let mut top = Top::default();
-            sales
-                .iter()
-                .for_each(|&(item_id, score, units)| top.push(item_id.to_owned(), scored(score, units), 4));
+            for &(item_id, score, units) in sales {
+                top.push(entry(item_id, score, units), 4).expect("small sums fit");
+            }
             top
         };
         let ids = |top: Top| top.into_sorted(4).into_iter().map(|entry| entry.item_id).collect::<Vec<_>>();
+        let all = Sums { purchases: 5, units: 17, amount: 0 };
         let top = top_of(&sales);
-        assert_eq!(top.seen, 5);
+        assert_eq!((top.seen, top.sums), (5, all));
         assert_eq!(ids(top).concat(), "dcab");
         for cut in 0..sales.len() {
             let mut merged = top_of(&sales[..cut]);
-            merged.merge(top_of(&sales[cut..]), 4);
-            assert_eq!((merged.seen, ids(merged).concat()), (5, "dcab".to_owned()), "cut at {cut}");
+            merged.merge(top_of(&sales[cut..]), 4).expect("small sums fit");
+            assert_eq!((merged.seen, merged.sums), (5, all), "cut at {cut}");
+            assert_eq!(ids(merged).concat(), "dcab", "cut at {cut}");
         }
         let mut none = Top::default();
-        none.push("a".to_owned(), scored(1.0, 1), 0);
+        none.push(entry("a", 1.0, 1), 0).expect("small sums fit");
         assert_eq!((none.seen, none.into_sorted(0).len()), (1, 0));
     }
 }

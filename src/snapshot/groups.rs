@@ -4,6 +4,7 @@ use hashbrown::HashMap;
 
 use crate::columns::ROWS_PER_GROUP;
 use crate::columns::RankedRow;
+use crate::columns::RowTotals;
 use crate::rank::CategoryRanking;
 use crate::rank::RankedItem;
 use crate::rank::Ranking;
@@ -82,6 +83,7 @@ impl<'a> Groups<'a> {
                 window_from: category.window.oldest().start(),
                 window_to: category.window.as_of().start(),
                 rankable: category.rankable.cast_signed(),
+                totals: Some(RowTotals { days: item.days, rankable: category.sums }),
             })
         })
     }

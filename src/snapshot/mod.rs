@@ -176,7 +176,7 @@ mod tests {
     use crate::snapshot::groups::Groups;
     use crate::snapshot::pointer::POINTER;
     use crate::store::temporary;
-    use crate::time::{Decay, Timestamp, Window};
+    use crate::time::{Decay, Timestamp, Week, Window, Zone};
 
     fn rules() -> Rules {
         let as_of = Timestamp::parse("2017-01-15T00:00:00Z").expect("a good moment").hour();
@@ -188,6 +188,7 @@ mod tests {
             top: usize::MAX,
             min_items: 1,
             max_lookback_hours: 150,
+            week: Week::ending(as_of, Zone::utc()),
         }
     }
 
@@ -201,11 +202,13 @@ mod tests {
                 units: i64::try_from(1_000_000 - rank).expect("ranks are small"),
                 amount: step * rank as i128,
             },
+            days: [0, 0, 9, 4, 0, rank as i64, category as i64],
         };
         let of_category = |(category, &size): (usize, &usize)| CategoryRanking {
             category: (category > 0).then(|| format!("Category {category:05}")),
             window: rules().window,
             rankable: size as u64 + 5,
+            sums: Sums { purchases: 7, units: 1 << 50, amount: step * 1_000 },
             items: (0..size).map(|rank| item(category, rank)).collect(),
         };
         Ranking { categories: sizes.iter().enumerate().map(of_category).collect() }

@@ -111,6 +111,7 @@ fn labels(rules: &Rules, event_types: &[String]) -> Vec<(&'static str, String)> 
         Measure::Purchases => "purchases",
         Measure::Amount => "amount",
     };
+    let days: Vec<String> = rules.week.starts().iter().map(|first| first.start().to_string()).collect();
     vec![
         ("topsell.schema", SCHEMA.to_string()),
         ("topsell.as_of", rules.window.as_of().start().to_string()),
@@ -121,5 +122,7 @@ fn labels(rules: &Rules, event_types: &[String]) -> Vec<(&'static str, String)> 
         ("topsell.top", rules.top.to_string()),
         ("topsell.min_items", rules.min_items.to_string()),
         ("topsell.max_lookback_hours", rules.max_lookback_hours.to_string()),
+        ("topsell.time_zone", rules.week.zone().name().to_owned()),
+        ("topsell.days", serde_json::json!(days).to_string()),
     ]
 }

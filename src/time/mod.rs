@@ -6,10 +6,12 @@ mod days;
 mod decay;
 mod span;
 mod timestamp;
+mod week;
 mod window;
 
 pub use days::Days;
 pub use decay::Decay;
 pub use span::{SpanError, parse_hours, parse_seconds};
 pub use timestamp::{Date, Hour, Timestamp, TimestampError};
+pub use week::{DAYS, Week, Zone, ZoneError};
 pub use window::Window;

@@ -43,7 +43,9 @@ use topsell::time::Date;
 use topsell::time::Decay;
 use topsell::time::Hour;
 use topsell::time::Timestamp;
+use topsell::time::Week;
 use topsell::time::Window;
+use topsell::time::Zone;
 use topsell::trace::Run;
 
 const PURCHASES: usize = 100_000;
@@ -319,16 +321,18 @@ fn tally_items(bencher: Bencher) {
         (sums.items.name(rows[0].item).to_owned(), hours.collect::<Vec<_>>())
     };
     let items: Vec<(String, Vec<HourSums>)> = sorted.chunk_by(|a, b| a.item == b.item).map(of_item).collect();
+    let as_of = Hour::new(FIRST_HOUR).plus(HOURS.cast_signed());
     let rules = Rules {
-        window: Window::ending(Hour::new(FIRST_HOUR).plus(HOURS.cast_signed()), HOURS),
+        window: Window::ending(as_of, HOURS),
         decay: Decay::HalfLifeHours(48.0),
         measure: Measure::Units,
         top: BEST,
         min_items: 0,
         max_lookback_hours: HOURS,
+        week: Week::ending(as_of, Zone::utc()),
     };
     bencher.counter(ItemsCount::new(sorted.len())).bench(|| {
-        let mut search = Search::new(rules);
+        let mut search = Search::new(rules.clone());
         while let Some(need) = search.need() {
             let mut tally = need.tally();
             for (item_id, rows) in &items {

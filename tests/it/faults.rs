@@ -15,7 +15,7 @@ use topsell::rollup::{Rollups, Scope, Wanted};
 use topsell::snapshot::Snapshot;
 use topsell::source::Mapping;
 use topsell::store::{Patience, Store};
-use topsell::time::{Decay, Hour, Timestamp, Window};
+use topsell::time::{Decay, Hour, Timestamp, Week, Window, Zone};
 use topsell::trace::Run;
 use topsell::upkeep::Keep;
 
@@ -308,6 +308,7 @@ pub fn rank_step() -> Step {
         top: 100,
         min_items: 1,
         max_lookback_hours: 150,
+        week: Week::ending(now().hour(), Zone::utc()),
     };
     Step::Rank { rules, event_types: vec!["purchase".to_owned()], catalog: None }
 }

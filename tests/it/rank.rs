@@ -99,6 +99,11 @@ fn the_help_tells_every_default() {
         stdout:           Where the window ends, RFC 3339 or an epoch number, rounded up to the full hour; now
         stdout:           unless given
         stdout: 
+        stdout:       --tz <ZONE>
+        stdout:           Time zone of the seven days that units are told of, besides the window
+        stdout:           
+        stdout:           [default: UTC]
+        stdout: 
         stdout:       --event-type <TYPE>
         stdout:           Types of events to count; may be given several times
         stdout:           

@@ -12,6 +12,10 @@
 //! | `window_from` | INT64, TIMESTAMP(MICROS, UTC): where the oldest bucket begins | dictionary |
 //! | `window_to` | INT64, TIMESTAMP(MICROS, UTC): where the newest bucket ends | dictionary |
 //! | `rankable` | INT64: items the category could have ranked | dictionary |
+//! | `rankable_units`, `rankable_purchases` | INT64: what all these add up to | dictionary |
+//! | `rankable_amount` | FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4): the same | dictionary |
+//! | `units_day_1` … `units_day_7` | INT64: units of the last seven days, oldest first | BYTE_STREAM_SPLIT |
+//! | `units_week` | INT64: their sum | BYTE_STREAM_SPLIT |
 //!
 //! Item ids and the low bytes of scores are close to random, and most of a file is these. Bytes of
 //! one place side by side are as short as they can be, and a column is one page of a group, so that
@@ -28,8 +32,12 @@
 //! the beginning of each row group's BLAKE3 hash, so that a group can be checked without the rest of
 //! the file.
 //!
-//! Files written before there were names have no column `name`, and those written before groups
-//! were hashed no hashes; both are read all the same.
+//! The days are those of a time zone, which the metadata names together with the hours at which each
+//! begins; they may reach back beyond the window, and the last of them may not be over.
+//!
+//! Files written before there were names have no column `name`, those written before groups were
+//! hashed no hashes, and those written before units were told by days nothing behind `rankable`; all
+//! are read all the same.
 
 mod chunk;
 mod pack;
@@ -38,8 +46,8 @@ mod write;
 
 use std::borrow::Cow;
 
-use crate::event::Sums;
-use crate::time::Timestamp;
+use crate::event::{DayUnits, Sums};
+use crate::time::{DAYS, Timestamp};
 
 pub use read::{Leader, RankingFile};
 pub use write::{EncodedRanking, ROWS_PER_GROUP, encode_ranking};
@@ -47,6 +55,12 @@ pub use write::{EncodedRanking, ROWS_PER_GROUP, encode_ranking};
 const NAME: &str = "name";
 /// The label that holds the hashes of the row groups, in their order, parted by spaces.
 const HASHES: &str = "topsell.blake3";
+/// The columns of the days, oldest first.
+const DAY_COLUMNS: [&str; DAYS] =
+    ["units_day_1", "units_day_2", "units_day_3", "units_day_4", "units_day_5", "units_day_6", "units_day_7"];
+const WEEK: &str = "units_week";
+const RANKABLE: [&str; 3] = ["rankable_units", "rankable_purchases", "rankable_amount"];
+
 /// One item's place in one category.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RankedRow<'a> {
@@ -60,6 +74,24 @@ pub struct RankedRow<'a> {
     pub window_from: Timestamp,
     pub window_to: Timestamp,
     pub rankable: i64,
+    /// What is known since units are told by days; none in files written before.
+    pub totals: Option<RowTotals>,
+}
+
+/// What a row tells besides its item's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowTotals {
+    /// Units on each of the last seven days, oldest first.
+    pub days: DayUnits,
+    /// What all items add up to that the category could have ranked.
+    pub rankable: Sums,
+}
+
+impl RowTotals {
+    /// Returns the units of all seven days; none where they do not fit.
+    pub fn week(&self) -> Option<i64> {
+        self.days.iter().try_fold(0_i64, |sum, day| sum.checked_add(*day))
+    }
 }
 
 impl RankedRow<'_> {
@@ -76,6 +108,7 @@ impl RankedRow<'_> {
             window_from: self.window_from,
             window_to: self.window_to,
             rankable: self.rankable,
+            totals: self.totals,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A file's rows, group by group, from whatever part of the file is at hand.
 
+use std::array;
 use std::iter;
 use std::ops::Range;
 
@@ -17,7 +18,7 @@ use parquet::file::statistics::Statistics;
 use crate::columns::coded::keeping_dictionaries;
 use crate::columns::fields::{numbers, texts};
 use crate::columns::parquet_file::{ColumnsError, plain_options};
-use crate::columns::ranking::{HASHES, NAME, RankedRow, hash_of};
+use crate::columns::ranking::{DAY_COLUMNS, HASHES, NAME, RANKABLE, RankedRow, RowTotals, WEEK, hash_of};
 use crate::event::Sums;
 use crate::time::Timestamp;
 
@@ -39,6 +40,8 @@ pub struct Leader {
     /// How many items it ranks.
     pub items: u64,
     pub rankable: i64,
+    /// What all of these add up to; none in files written before that was told.
+    pub sums: Option<Sums>,
     pub window_from: Timestamp,
     pub window_to: Timestamp,
 }
@@ -142,7 +145,7 @@ impl RankingFile {
         let selection = RowSelection::from_consecutive_ranges(iter::once(rows_of), self.rows_in(group));
         let reader = self.reader(group, bytes).with_row_selection(selection);
         // What is known already is not read again.
-        let is_known = |name: &str| name == "category" || (name == NAME && !self.has_names());
+        let is_known = |name: &str| ["category", WEEK].contains(&name) || (name == NAME && !self.has_names());
         let names = reader.parquet_schema().columns().iter().map(|column| column.name());
         let others: Vec<&str> = names.filter(|name| !is_known(name)).collect();
         let mask = ProjectionMask::columns(reader.parquet_schema(), others);
@@ -225,7 +228,7 @@ impl RankingFile {
         leaders: &mut Vec<Leader>,
     ) -> Result<(), ColumnsError> {
         let reader = self.reader(group, bytes);
-        let columns = ["category", "window_from", "window_to", "rankable"];
+        let columns = ["category", "window_from", "window_to", "rankable"].into_iter().chain(RANKABLE);
         let mask = ProjectionMask::columns(reader.parquet_schema(), columns);
         for batch in reader.with_projection(mask).build()? {
             let batch = &batch?;
@@ -233,6 +236,7 @@ impl RankingFile {
             let window_from = numbers::<TimestampMicrosecondType>(batch, "window_from")?;
             let window_to = numbers::<TimestampMicrosecondType>(batch, "window_to")?;
             let rankable = numbers::<Int64Type>(batch, "rankable")?;
+            let sums = Rankable::of(batch)?;
             for (at, path) in category.iter().enumerate() {
                 match leaders.last_mut() {
                     Some(leader) if leader.category.as_deref() == path => leader.items += 1,
@@ -240,6 +244,7 @@ impl RankingFile {
                         category: path.map(str::to_owned),
                         items: 1,
                         rankable: rankable.value(at),
+                        sums: sums.as_ref().map(|sums| sums.at(at)),
                         window_from: moment(&window_from, at, "window_from")?,
                         window_to: moment(&window_to, at, "window_to")?,
                     }),
@@ -287,6 +292,34 @@ struct Columns {
     window_from: PrimitiveArray<TimestampMicrosecondType>,
     window_to: PrimitiveArray<TimestampMicrosecondType>,
     rankable: PrimitiveArray<Int64Type>,
+    totals: Option<(Vec<PrimitiveArray<Int64Type>>, Rankable)>,
+}
+
+/// What all items of a row's category add up to that it could have ranked.
+struct Rankable {
+    units: PrimitiveArray<Int64Type>,
+    purchases: PrimitiveArray<Int64Type>,
+    amount: PrimitiveArray<Decimal128Type>,
+}
+
+impl Rankable {
+    /// Returns a batch's columns, if it has them.
+    fn of(batch: &RecordBatch) -> Result<Option<Rankable>, ColumnsError> {
+        let [units, purchases, amount] = RANKABLE;
+        if batch.column_by_name(units).is_none() {
+            return Ok(None);
+        }
+        let [units, purchases] = [numbers(batch, units)?, numbers(batch, purchases)?];
+        Ok(Some(Rankable { units, purchases, amount: numbers(batch, amount)? }))
+    }
+
+    fn at(&self, at: usize) -> Sums {
+        Sums {
+            purchases: self.purchases.value(at),
+            units: self.units.value(at),
+            amount: self.amount.value(at),
+        }
+    }
 }
 
 impl Columns {
@@ -304,6 +337,13 @@ impl Columns {
             window_from: numbers(batch, "window_from")?,
             window_to: numbers(batch, "window_to")?,
             rankable: numbers(batch, "rankable")?,
+            totals: match Rankable::of(batch)? {
+                None => None,
+                Some(rankable) => {
+                    let days = DAY_COLUMNS.iter().map(|day| numbers(batch, day));
+                    Some((days.collect::<Result<_, _>>()?, rankable))
+                }
+            },
         })
     }
 
@@ -325,6 +365,10 @@ impl Columns {
             window_from: moment(&self.window_from, at, "window_from")?,
             window_to: moment(&self.window_to, at, "window_to")?,
             rankable: self.rankable.value(at),
+            totals: self.totals.as_ref().map(|(days, rankable)| RowTotals {
+                days: array::from_fn(|day| days[day].value(at)),
+                rankable: rankable.at(at),
+            }),
         })
     }
 }

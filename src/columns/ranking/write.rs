@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, Decimal128Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::{DataType, FieldRef, SchemaRef, TimeUnit};
 use bytes::Bytes;
 use parquet::arrow::arrow_writer::{
@@ -20,7 +22,7 @@ use crate::columns::chunks::schema_of;
 use crate::columns::pages::{Closed, unwritable};
 use crate::columns::parquet_file::{CREATED_BY, ColumnsError};
 use crate::columns::ranking::chunk::{Values, chunk};
-use crate::columns::ranking::{HASHES, NAME, RankedRow, hash_of};
+use crate::columns::ranking::{DAY_COLUMNS, HASHES, NAME, RANKABLE, RankedRow, RowTotals, WEEK, hash_of};
 use crate::time::Timestamp;
 
 /// Rows of a group at most: an answer reads and checks one, and the footer grows by each.
@@ -40,8 +42,8 @@ pub struct EncodedRanking {
     pub footer_at: usize,
 }
 
-/// Returns the file of so many groups of rows, with labels in its footer; no amount may be larger
-/// than `largest_amount` on either side of zero.
+/// Returns the file of so many groups of rows, all of them with totals, with labels in its footer;
+/// no amount may be larger than `largest_amount` on either side of zero.
 ///
 /// The same rows and labels give the same bytes, on however many threads.
 ///
@@ -90,6 +92,8 @@ pub fn encode_ranking<'a>(
 
 fn schema(digits: u8) -> SchemaRef {
     let moment = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let [rankable_units, rankable_purchases, rankable_amount] = RANKABLE;
+    let [day_1, day_2, day_3, day_4, day_5, day_6, day_7] = DAY_COLUMNS;
     let (schema, _) = schema_of([
         ("category", DataType::Utf8),
         ("rank", DataType::Int32),
@@ -102,6 +106,17 @@ fn schema(digits: u8) -> SchemaRef {
         ("window_from", moment()),
         ("window_to", moment()),
         ("rankable", DataType::Int64),
+        (rankable_units, DataType::Int64),
+        (rankable_purchases, DataType::Int64),
+        (rankable_amount, DataType::Decimal128(LONG_DIGITS, SCALE)),
+        (day_1, DataType::Int64),
+        (day_2, DataType::Int64),
+        (day_3, DataType::Int64),
+        (day_4, DataType::Int64),
+        (day_5, DataType::Int64),
+        (day_6, DataType::Int64),
+        (day_7, DataType::Int64),
+        (WEEK, DataType::Int64),
     ]);
     Arc::new(schema)
 }
@@ -166,6 +181,12 @@ fn encode_group(
 /// Returns the values of a column that differ from row to row; none of another column.
 fn many<'a>(column: &str, rows: &'a [RankedRow<'_>], digits: u8) -> Option<Values<'a>> {
     let numbers = |of: fn(&RankedRow<'_>) -> [u8; 8]| rows.iter().map(of).collect();
+    let totals = |of: &dyn Fn(&RowTotals) -> i64| {
+        Values::Counts(rows.iter().map(|row| row.totals.as_ref().map_or(0, of).to_le_bytes()).collect())
+    };
+    if let Some(day) = DAY_COLUMNS.iter().position(|name| *name == column) {
+        return Some(totals(&|totals| totals.days[day]));
+    }
     Some(match column {
         "item_id" => Values::Texts(rows.iter().map(|row| &*row.item_id).collect()),
         "score" => Values::Numbers(numbers(|row| row.score.to_le_bytes())),
@@ -176,6 +197,8 @@ fn many<'a>(column: &str, rows: &'a [RankedRow<'_>], digits: u8) -> Option<Value
             Values::Numbers(numbers(|row| (row.sums.amount as i64).to_le_bytes()))
         }
         "amount" => Values::Long(rows.iter().map(|row| row.sums.amount.to_be_bytes()).collect()),
+        // That it fits was checked where the days were added up.
+        WEEK => totals(&|totals| totals.week().unwrap_or_default()),
         _ => return None,
     })
 }
@@ -186,12 +209,24 @@ fn few(column: &str, rows: &[RankedRow<'_>]) -> ArrayRef {
         let micros = rows.iter().map(|row| of(row).micros());
         TimestampMicrosecondArray::from_iter_values(micros).with_timezone("UTC")
     };
+    let rankable = |of: fn(&RowTotals) -> i64| {
+        let of_rows = rows.iter().map(|row| row.totals.as_ref().map_or(0, of));
+        Int64Array::from_iter_values(of_rows)
+    };
+    let [rankable_units, rankable_purchases, rankable_amount] = RANKABLE;
     match column {
         "category" => Arc::new(rows.iter().map(|row| row.category.as_deref()).collect::<StringArray>()),
         "rank" => Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.rank))),
         "window_from" => Arc::new(moments(|row| row.window_from)),
         "window_to" => Arc::new(moments(|row| row.window_to)),
         "rankable" => Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.rankable))),
+        _ if column == rankable_units => Arc::new(rankable(|totals| totals.rankable.units)),
+        _ if column == rankable_purchases => Arc::new(rankable(|totals| totals.rankable.purchases)),
+        _ if column == rankable_amount => {
+            let amounts = rows.iter().map(|row| row.totals.map_or(0, |totals| totals.rankable.amount));
+            let kind = DataType::Decimal128(LONG_DIGITS, SCALE);
+            Arc::new(Decimal128Array::from_iter_values(amounts).with_data_type(kind))
+        }
         _ => Arc::new(rows.iter().map(|row| row.name.as_deref()).collect::<StringArray>()),
     }
 }
@@ -225,6 +260,10 @@ mod tests {
             window_from: moment(0),
             window_to: moment(3_600_000_000),
             rankable: i64::from(rank) + 7,
+            totals: Some(RowTotals {
+                days: [0, 1, -5, i64::from(rank), 0, 1 << 40, 2],
+                rankable: Sums { purchases: 3, units: i64::MIN, amount: amount / 2 },
+            }),
         }
     }
 
