@@ -24,6 +24,7 @@
 //! | [`rollup`] | the `rollups` table of hourly sums | read hours that did not change |
 //! | [`rank`] | the best sellers of a window | I/O |
 //! | [`snapshot`] | published rankings and the pointer to the newest | change what is published |
+//! | [`chart`] | a ranking held against those before it: what moved, shares, weeks | look into the tables |
 //! | [`upkeep`] | merging small files, checking, counting what is there | change what a ranking says |
 //! | [`datagen`] | made-up purchases to measure with, as logs or as sums | draw anything but from its seed |
 //! | [`pipeline`] | the whole flow in one page | work of its own |
@@ -51,6 +52,8 @@ pub mod rollup;
 pub mod rank;
 
 pub mod snapshot;
+
+pub mod chart;
 
 pub mod upkeep;
 

@@ -305,6 +305,10 @@ pub enum LakeCommand {
         /// Keep published rankings for so long
         #[arg(long, value_name = "TIME", default_value = "35d")]
         keep_rankings: String,
+        /// Of older ones, keep the last of each week for so long; by these `show` tells how many
+        /// weeks an item has been on a list
+        #[arg(long, value_name = "TIME", default_value = "53w")]
+        keep_weekly: String,
         /// Say what would go, and remove nothing
         #[arg(long)]
         dry_run: bool,

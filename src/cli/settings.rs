@@ -18,6 +18,7 @@ use crate::pipeline::Step;
 use crate::rank::{Measure, Rules};
 use crate::rollup::Scope;
 use crate::show::Form;
+use crate::snapshot::KeepRankings;
 use crate::source::{Mapping, MappingError};
 use crate::store::{Patience, Store};
 use crate::time::{Decay, Timestamp, Week, Window, Zone, parse_hours, parse_seconds};
@@ -190,7 +191,7 @@ fn lake_task(typed: &LakeCommand, now: Timestamp) -> Result<Task, Failure> {
         LakeCommand::Compact { dry_run, wait } => {
             Task::of(Step::Compact { doing: doing(*dry_run) }, patience(*wait))
         }
-        LakeCommand::Prune { retention, keep_versions, keep_rankings, dry_run, wait } => {
+        LakeCommand::Prune { retention, keep_versions, keep_rankings, keep_weekly, dry_run, wait } => {
             let since = |option: &str, text: &str| {
                 let seconds = parse_seconds(text).map_err(|e| Failure::misused(format!("{option}: {e}")))?;
                 Ok::<Timestamp, Failure>(now.plus_seconds(-seconds.cast_signed()))
@@ -200,7 +201,10 @@ fn lake_task(typed: &LakeCommand, now: Timestamp) -> Result<Task, Failure> {
             let keep = Keep {
                 retention_hours: retention.as_ref().map(hours).transpose()?,
                 versions_since: since("--keep-versions", keep_versions)?,
-                rankings_since: since("--keep-rankings", keep_rankings)?,
+                rankings: KeepRankings {
+                    all_since: since("--keep-rankings", keep_rankings)?,
+                    weekly_since: since("--keep-weekly", keep_weekly)?,
+                },
             };
             Task::of(Step::Prune { keep, doing: doing(*dry_run) }, patience(*wait))
         }

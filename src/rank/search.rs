@@ -260,8 +260,8 @@ mod tests {
                 let score =
                     hours.range(0..).fold(0.0, |score, (&hour, &units)| score + units as f64 * weight(hour));
                 let sold: i64 = hours.range(0..).map(|(_, units)| units).sum();
-                let days = std::array::from_fn(|day| {
-                    let first = 24 * day as i32 - 48;
+                let days = [0, 1, 2, 3, 4, 5, 6].map(|day| {
+                    let first = 24 * day - 48;
                     hours.range(first - 80..first - 56).map(|(_, units)| units).sum()
                 });
                 if sold > 0 && score > 0.0 {

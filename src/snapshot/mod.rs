@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! rankings/2017-01-15T00Z-1f0c….parquet    sorted by category and rank; see `columns`
+//! rankings/2017-01-15T00Z-1f0c….json       the pointer that named it, for who looks at it later
 //! rankings/current.json                    {"schema":1,"file":…,"blake3":…,"size_bytes":…,"rows":…,
 //!                                           "as_of":…,"footer":{"size_bytes":…,"blake3":…}}
 //! ```
@@ -15,10 +16,13 @@
 //! not the one that the pointer tells of, or the pointer tells of none, as those written before it
 //! did, the whole file is read and checked instead.
 
+mod facts;
 mod groups;
 mod kept;
 mod pointer;
 mod publish;
+
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 
@@ -27,8 +31,10 @@ use crate::event::SumsOverflow;
 use crate::snapshot::pointer::damaged_pointer;
 use crate::snapshot::pointer::newest;
 use crate::store::{Store, StoreError};
+use crate::time::Timestamp;
 
-pub use kept::{check_all, old_rankings};
+pub use facts::{DayFacts, Facts};
+pub use kept::{KeepRankings, Kept, check_all, kept, old_rankings};
 pub use publish::{Published, publish};
 
 const FOLDER: &str = "rankings";
@@ -43,6 +49,7 @@ pub struct Snapshot {
     pub half_life_hours: Option<f64>,
     /// When it was taken, RFC 3339.
     pub as_of: String,
+    facts: Facts,
 }
 
 /// Where the rows are.
@@ -77,20 +84,16 @@ impl Snapshot {
     /// [`SnapshotError::None`] where none was published; [`SnapshotError::Damaged`] where the file is not
     /// the one that was.
     pub fn current(store: &Store) -> Result<Snapshot, SnapshotError> {
-        newest(store, |pointer| {
-            let Some(footer) = &pointer.footer else {
-                return pointer.open_whole(store.get(&pointer.path())?);
-            };
-            // Whatever is wrong with the end, the whole file says what it is.
-            let opened = match store.get_tail(&pointer.path(), footer.size_bytes) {
-                Err(error) if error.is_not_found() => return Err(error.into()),
-                tail => tail.ok().and_then(|tail| pointer.footer_of(&tail)),
-            };
-            match opened {
-                Some(Ok(file)) => pointer.snapshot(file, Rows::InGroups(store.clone())),
-                Some(Err(_)) | None => pointer.open_whole(store.get(&pointer.path())?),
-            }
-        })
+        newest(store, |pointer| pointer.open(store))
+    }
+
+    /// Opens the newest ranking that ends no later than a moment, of those still there.
+    ///
+    /// # Errors
+    /// [`SnapshotError::None`] where none is so old; otherwise as [`Snapshot::current`].
+    pub fn at(store: &Store, moment: Timestamp) -> Result<Snapshot, SnapshotError> {
+        let kept = kept(store)?.into_iter().rfind(|kept| kept.as_of <= moment);
+        kept.ok_or(SnapshotError::None)?.open(store)
     }
 
     /// Opens the newest published ranking and checks it whole.
@@ -124,6 +127,49 @@ impl Snapshot {
     /// Tells whether any item has a name.
     pub fn has_names(&self) -> bool {
         self.file.has_names()
+    }
+
+    /// Returns how it was made.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Hands over every category's rows, best first; the shop comes first, then the categories in
+    /// byte order.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged, or as `take` does.
+    pub fn each_category<E: From<SnapshotError>>(
+        &self,
+        take: &mut dyn FnMut(Vec<RankedRow<'static>>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut categories = self.categories();
+        while let Some(rows) = categories.next().transpose()? {
+            take(rows)?;
+        }
+        Ok(())
+    }
+
+    /// Returns every category's rows, best first; the shop comes first, then the categories in byte
+    /// order.
+    pub fn categories(&self) -> Categories<'_> {
+        Categories { snapshot: self, next_group: 0, waiting: VecDeque::new() }
+    }
+
+    /// Returns the rows of items whose id and name are wanted, in the order of the file.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged.
+    pub fn rows_of(
+        &self,
+        wants: &dyn Fn(&str, Option<&str>) -> bool,
+    ) -> Result<Vec<RankedRow<'static>>, SnapshotError> {
+        let mut rows = Vec::new();
+        for group in 0..self.file.groups() {
+            let found = self.file.rows_wanted(group, self.group(group)?, wants);
+            rows.extend(found.map_err(|e| self.damaged(&e.to_string()))?);
+        }
+        Ok(rows)
     }
 
     /// Returns every category, the shop first.
@@ -164,6 +210,46 @@ impl Snapshot {
     }
 }
 
+/// The categories of a ranking, each with its rows; nothing behind a group that is damaged.
+pub struct Categories<'a> {
+    snapshot: &'a Snapshot,
+    next_group: usize,
+    waiting: VecDeque<Vec<RankedRow<'static>>>,
+}
+
+impl Categories<'_> {
+    /// Reads the next group behind what is waiting already.
+    fn read(&mut self) -> Result<(), SnapshotError> {
+        let Categories { snapshot, next_group, waiting } = self;
+        let bytes = snapshot.group(*next_group)?;
+        let read = snapshot.file.each_row(*next_group, bytes, &mut |row| {
+            let row = row.into_owned();
+            match waiting.back_mut() {
+                Some(rows) if rows[0].category == row.category => rows.push(row),
+                _ => waiting.push_back(vec![row]),
+            }
+        });
+        *next_group += 1;
+        read.map_err(|e| snapshot.damaged(&e.to_string()))
+    }
+}
+
+impl Iterator for Categories<'_> {
+    type Item = Result<Vec<RankedRow<'static>>, SnapshotError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // The last that is waiting may go on in the next group.
+        while self.waiting.len() < 2 && self.next_group < self.snapshot.file.groups() {
+            if let Err(error) = self.read() {
+                self.next_group = usize::MAX;
+                self.waiting.clear();
+                return Some(Err(error));
+            }
+        }
+        self.waiting.pop_front().map(Ok)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
@@ -176,7 +262,7 @@ mod tests {
     use crate::snapshot::groups::Groups;
     use crate::snapshot::pointer::POINTER;
     use crate::store::temporary;
-    use crate::time::{Decay, Timestamp, Week, Window, Zone};
+    use crate::time::{Decay, Week, Window, Zone};
 
     fn rules() -> Rules {
         let as_of = Timestamp::parse("2017-01-15T00:00:00Z").expect("a good moment").hour();
@@ -202,7 +288,7 @@ mod tests {
                 units: i64::try_from(1_000_000 - rank).expect("ranks are small"),
                 amount: step * rank as i128,
             },
-            days: [0, 0, 9, 4, 0, rank as i64, category as i64],
+            days: [0, 0, 9, 4, 0, i64::from(rank as u16), i64::from(category as u16)],
         };
         let of_category = |(category, &size): (usize, &usize)| CategoryRanking {
             category: (category > 0).then(|| format!("Category {category:05}")),

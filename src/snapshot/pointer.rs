@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::columns::{ColumnsError, RankingFile};
 use crate::event::harmless;
-use crate::snapshot::{FOLDER, Rows, Snapshot, SnapshotError};
+use crate::snapshot::{FOLDER, Facts, Rows, Snapshot, SnapshotError};
 use crate::store::Store;
 
 pub(super) const POINTER: &str = "rankings/current.json";
@@ -59,6 +59,22 @@ impl Pointer {
         format!("{FOLDER}/{}", self.file)
     }
 
+    /// Opens what it names; the rows are checked when they are read.
+    pub fn open(&self, store: &Store) -> Result<Snapshot, SnapshotError> {
+        let Some(footer) = &self.footer else {
+            return self.open_whole(store.get(&self.path())?);
+        };
+        // Whatever is wrong with the end, the whole file says what it is.
+        let opened = match store.get_tail(&self.path(), footer.size_bytes) {
+            Err(error) if error.is_not_found() => return Err(error.into()),
+            tail => tail.ok().and_then(|tail| self.footer_of(&tail)),
+        };
+        match opened {
+            Some(Ok(file)) => self.snapshot(file, Rows::InGroups(store.clone())),
+            Some(Err(_)) | None => self.open_whole(store.get(&self.path())?),
+        }
+    }
+
     /// Opens a file's bytes, if they are what the pointer says.
     pub fn open_whole(&self, bytes: Bytes) -> Result<Snapshot, SnapshotError> {
         if bytes.len() as u64 != self.size_bytes || blake3::hash(&bytes).to_hex().to_string() != self.blake3 {
@@ -85,21 +101,23 @@ impl Pointer {
         if file.rows() != self.rows {
             return Err(damaged_file(self, "it has another number of rows than was published"));
         }
-        let half_life = file.label("topsell.half_life_hours");
-        let half_life_hours = match half_life.ok_or_else(|| damaged_file(self, "it names no half-life"))? {
-            "none" => None,
-            text => Some(text.parse().map_err(|_| damaged_file(self, "its half-life is no number"))?),
-        };
-        Ok(Snapshot { path: self.path(), file, rows, half_life_hours, as_of: self.as_of.clone() })
+        let facts = Facts::of(&self.as_of, &file).map_err(|what| damaged_file(self, what))?;
+        let (half_life_hours, as_of) = (facts.half_life_hours, self.as_of.clone());
+        Ok(Snapshot { path: self.path(), file, rows, half_life_hours, as_of, facts })
     }
 }
 
 fn read_pointer(store: &Store) -> Result<Pointer, SnapshotError> {
-    let json = match store.get(POINTER) {
-        Err(error) if error.is_not_found() => return Err(SnapshotError::None),
-        json => json?,
-    };
-    let pointer: Pointer = serde_json::from_slice(&json).map_err(|e| damaged_pointer(e.to_string()))?;
+    match store.get(POINTER) {
+        Err(error) if error.is_not_found() => Err(SnapshotError::None),
+        json => parse_pointer(&json?, POINTER),
+    }
+}
+
+/// Reads what a pointer at a path says.
+pub(super) fn parse_pointer(json: &[u8], path: &str) -> Result<Pointer, SnapshotError> {
+    let damaged_pointer = |what: String| SnapshotError::Damaged { file: path.to_owned(), what };
+    let pointer: Pointer = serde_json::from_slice(json).map_err(|e| damaged_pointer(e.to_string()))?;
     if pointer.schema != SCHEMA {
         let what = format!("its schema is {}, and this program knows {SCHEMA}", pointer.schema);
         return Err(damaged_pointer(what));

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use crate::columns::encode_ranking;
 use crate::rank::{Measure, Ranking, Rules};
 use crate::snapshot::groups::Groups;
+use crate::snapshot::kept::pointer_beside;
 use crate::snapshot::pointer::{Footer, POINTER, Pointer, SCHEMA, damaged_file};
 use crate::snapshot::{FOLDER, SnapshotError};
 use crate::store::Store;
@@ -69,6 +70,7 @@ pub fn publish(
     check_written(store, &pointer, &groups)?;
     let mut json = serde_json::to_vec(&pointer).expect("a pointer is plain texts and numbers");
     json.push(b'\n');
+    store.put(&pointer_beside(&file), json.clone().into())?;
     store.put(POINTER, json.into())?;
     Ok(Published {
         file,

@@ -4,6 +4,7 @@
 use crate::lake::{Doing, Dropped, Lake};
 use crate::rollup::{self, RollupError, Rollups, Scope};
 use crate::snapshot;
+use crate::snapshot::KeepRankings;
 use crate::table::{Reach, Sweep, SweepRule};
 use crate::time::{Hour, Timestamp};
 use crate::trace::Run;
@@ -15,8 +16,7 @@ pub struct Keep {
     pub retention_hours: Option<u32>,
     /// The tables' versions since then.
     pub versions_since: Timestamp,
-    /// The rankings published since then.
-    pub rankings_since: Timestamp,
+    pub rankings: KeepRankings,
 }
 
 /// What pruning comes to.
@@ -98,7 +98,7 @@ fn sweep(
     }
     let unneeded = of_events.iter().chain(&of_rollups).flat_map(|sweep| sweep.data.iter().chain(&sweep.log));
     let mut going: Vec<String> = unneeded.map(|file| file.path.clone()).collect();
-    let rankings = snapshot::old_rankings(lake.store(), keep.rankings_since.micros() / 1_000)?;
+    let (rankings, count) = snapshot::old_rankings(lake.store(), &keep.rankings)?;
     if doing == Doing::Applying {
         lake.store().remove(rankings.iter())?;
     }
@@ -107,7 +107,7 @@ fn sweep(
         let hours = pruned.dropped.hours.iter().map(|hour| format!("drop {}", hour.start()));
         pruned.plan = hours.chain(going.iter().map(|path| format!("remove {path}"))).collect();
     }
-    pruned.rankings = rankings.len() as u64;
+    pruned.rankings = count;
     pruned.size_bytes += rankings.iter().map(|file| file.size_bytes).sum::<u64>();
     Ok(())
 }

@@ -12,6 +12,7 @@ use topsell::lake::{Doing, Known, Lake};
 use topsell::pipeline::{self, Caller, Step};
 use topsell::rank::{Measure, Rules};
 use topsell::rollup::{Rollups, Scope, Wanted};
+use topsell::snapshot::KeepRankings;
 use topsell::snapshot::Snapshot;
 use topsell::source::Mapping;
 use topsell::store::{Patience, Store};
@@ -112,12 +113,13 @@ fn a_prune_that_fails_anywhere_leaves_each_table_before_or_after() {
             compact_step(),
         ]
     };
+    // After every file's last change, so that all that can go goes.
+    let far = Timestamp::parse("2100-01-01T00:00:00Z").expect("a good moment");
     let prune = Step::Prune {
         keep: Keep {
             retention_hours: Some(24),
-            // After every file's last change, so that all that can go goes.
-            versions_since: Timestamp::parse("2100-01-01T00:00:00Z").expect("a good moment"),
-            rankings_since: Timestamp::parse("2100-01-01T00:00:00Z").expect("a good moment"),
+            versions_since: far,
+            rankings: KeepRankings { all_since: far, weekly_since: far },
         },
         doing: Doing::Applying,
     };

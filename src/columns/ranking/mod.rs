@@ -96,7 +96,7 @@ impl RowTotals {
 
 impl RankedRow<'_> {
     /// Returns the row with texts of its own.
-    fn into_owned(self) -> RankedRow<'static> {
+    pub fn into_owned(self) -> RankedRow<'static> {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         RankedRow {
             category: self.category.map(owned),

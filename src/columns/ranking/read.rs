@@ -4,7 +4,7 @@ use std::array;
 use std::iter;
 use std::ops::Range;
 
-use arrow::array::{Array, AsArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::array::{Array, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow::datatypes::{Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use bytes::Buf;
 use bytes::Bytes;
@@ -154,6 +154,41 @@ impl RankingFile {
             for at in 0..batch.rank.len() {
                 let category = category.map(Into::into);
                 rows.push(RankedRow { category, ..batch.row(at)? }.into_owned());
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Returns the rows of a group, whose bytes are given, that are wanted by their id and name.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged.
+    pub fn rows_wanted(
+        &self,
+        group: usize,
+        bytes: Bytes,
+        wants: &dyn Fn(&str, Option<&str>) -> bool,
+    ) -> Result<Vec<RankedRow<'static>>, ColumnsError> {
+        let reader = self.reader(group, bytes.clone());
+        let mask = ProjectionMask::columns(reader.parquet_schema(), ["item_id", NAME]);
+        let mut wanted = Vec::with_capacity(self.rows_in(group));
+        for batch in reader.with_projection(mask).build()? {
+            let batch = batch?;
+            let items = texts(&batch, "item_id")?;
+            let names = batch.column_by_name(NAME).map(|_| texts(&batch, NAME)).transpose()?;
+            let name =
+                |at: usize| names.as_ref().filter(|names| names.is_valid(at)).map(|names| names.value(at));
+            wanted.extend((0..items.len()).map(|at| wants(items.value(at), name(at))));
+        }
+        let mut rows = Vec::new();
+        if !wanted.contains(&true) {
+            return Ok(rows);
+        }
+        let selection = RowSelection::from_filters(&[BooleanArray::from(wanted)]);
+        for batch in self.reader(group, bytes).with_row_selection(selection).build()? {
+            let batch = Columns::of(&batch?)?;
+            for at in 0..batch.rank.len() {
+                rows.push(batch.row(at)?.into_owned());
             }
         }
         Ok(rows)
