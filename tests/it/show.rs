@@ -238,7 +238,7 @@ fn shown_after(world: &World, name: &str, change: impl Fn(&mut Vec<u8>)) -> Stri
     std::fs::write(&path, bad).expect("the file can be changed");
     let said = world.run("show --limit 1");
     std::fs::write(&path, good).expect("the file can be changed back");
-    let snapshot = world.files("data/lake/rankings").swap_remove(0);
+    let snapshot = world.files("data/lake/rankings").swap_remove(1);
     said.whole().replace(&snapshot, "2017-01-15T00Z-….parquet")
 }
 
@@ -246,8 +246,11 @@ fn shown_after(world: &World, name: &str, change: impl Fn(&mut Vec<u8>)) -> Stri
 fn a_damaged_ranking_is_told_and_not_shown() {
     let world = shop();
     let files = world.files("data/lake/rankings");
-    let [snapshot, pointer] = files.as_slice() else { panic!("one snapshot and a pointer: {files:?}") };
-    assert_eq!(pointer, "current.json");
+    let [beside, snapshot, pointer] = files.as_slice() else { panic!("one snapshot: {files:?}") };
+    assert_eq!(
+        (pointer.as_str(), beside.strip_suffix(".json")),
+        ("current.json", snapshot.strip_suffix(".parquet"))
+    );
     expect![[r#"
         stderr: error: rankings/2017-01-15T00Z-….parquet is damaged: its bytes are not those that were published
         stderr: hint: publish it anew with `topsell rank`

@@ -42,6 +42,7 @@
 mod chunk;
 mod pack;
 mod read;
+mod rows;
 mod write;
 
 use std::borrow::Cow;

@@ -1,11 +1,10 @@
 //! A file's rows, group by group, from whatever part of the file is at hand.
 
-use std::array;
 use std::iter;
 use std::ops::Range;
 
-use arrow::array::{Array, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
-use arrow::datatypes::{Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow::array::{Array, AsArray, BooleanArray};
+use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use bytes::Buf;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -18,7 +17,8 @@ use parquet::file::statistics::Statistics;
 use crate::columns::coded::keeping_dictionaries;
 use crate::columns::fields::{numbers, texts};
 use crate::columns::parquet_file::{ColumnsError, plain_options};
-use crate::columns::ranking::{DAY_COLUMNS, HASHES, NAME, RANKABLE, RankedRow, RowTotals, WEEK, hash_of};
+use crate::columns::ranking::rows::{Columns, Rankable, moment};
+use crate::columns::ranking::{HASHES, NAME, RANKABLE, RankedRow, WEEK, hash_of};
 use crate::event::Sums;
 use crate::time::Timestamp;
 
@@ -312,108 +312,6 @@ impl RankingFile {
             .with_row_groups(vec![group])
             .with_batch_size(ROWS_PER_BATCH)
     }
-}
-
-/// A batch's columns, some of which may not have been asked for.
-struct Columns {
-    category: Option<StringArray>,
-    rank: PrimitiveArray<Int32Type>,
-    item_id: StringArray,
-    name: Option<StringArray>,
-    score: PrimitiveArray<Float64Type>,
-    units: PrimitiveArray<Int64Type>,
-    purchases: PrimitiveArray<Int64Type>,
-    amount: PrimitiveArray<Decimal128Type>,
-    window_from: PrimitiveArray<TimestampMicrosecondType>,
-    window_to: PrimitiveArray<TimestampMicrosecondType>,
-    rankable: PrimitiveArray<Int64Type>,
-    totals: Option<(Vec<PrimitiveArray<Int64Type>>, Rankable)>,
-}
-
-/// What all items of a row's category add up to that it could have ranked.
-struct Rankable {
-    units: PrimitiveArray<Int64Type>,
-    purchases: PrimitiveArray<Int64Type>,
-    amount: PrimitiveArray<Decimal128Type>,
-}
-
-impl Rankable {
-    /// Returns a batch's columns, if it has them.
-    fn of(batch: &RecordBatch) -> Result<Option<Rankable>, ColumnsError> {
-        let [units, purchases, amount] = RANKABLE;
-        if batch.column_by_name(units).is_none() {
-            return Ok(None);
-        }
-        let [units, purchases] = [numbers(batch, units)?, numbers(batch, purchases)?];
-        Ok(Some(Rankable { units, purchases, amount: numbers(batch, amount)? }))
-    }
-
-    fn at(&self, at: usize) -> Sums {
-        Sums {
-            purchases: self.purchases.value(at),
-            units: self.units.value(at),
-            amount: self.amount.value(at),
-        }
-    }
-}
-
-impl Columns {
-    fn of(batch: &RecordBatch) -> Result<Columns, ColumnsError> {
-        let texts_if_read = |name| batch.column_by_name(name).map(|_| texts(batch, name)).transpose();
-        Ok(Columns {
-            category: texts_if_read("category")?,
-            rank: numbers(batch, "rank")?,
-            item_id: texts(batch, "item_id")?,
-            name: texts_if_read(NAME)?,
-            score: numbers(batch, "score")?,
-            units: numbers(batch, "units")?,
-            purchases: numbers(batch, "purchases")?,
-            amount: numbers(batch, "amount")?,
-            window_from: numbers(batch, "window_from")?,
-            window_to: numbers(batch, "window_to")?,
-            rankable: numbers(batch, "rankable")?,
-            totals: match Rankable::of(batch)? {
-                None => None,
-                Some(rankable) => {
-                    let days = DAY_COLUMNS.iter().map(|day| numbers(batch, day));
-                    Some((days.collect::<Result<_, _>>()?, rankable))
-                }
-            },
-        })
-    }
-
-    fn row<'a>(&'a self, at: usize) -> Result<RankedRow<'a>, ColumnsError> {
-        let text = |column: &'a Option<StringArray>| {
-            column.as_ref().filter(|texts| texts.is_valid(at)).map(|texts| texts.value(at).into())
-        };
-        Ok(RankedRow {
-            category: text(&self.category),
-            rank: self.rank.value(at),
-            item_id: self.item_id.value(at).into(),
-            name: text(&self.name),
-            score: self.score.value(at),
-            sums: Sums {
-                purchases: self.purchases.value(at),
-                units: self.units.value(at),
-                amount: self.amount.value(at),
-            },
-            window_from: moment(&self.window_from, at, "window_from")?,
-            window_to: moment(&self.window_to, at, "window_to")?,
-            rankable: self.rankable.value(at),
-            totals: self.totals.as_ref().map(|(days, rankable)| RowTotals {
-                days: array::from_fn(|day| days[day].value(at)),
-                rankable: rankable.at(at),
-            }),
-        })
-    }
-}
-
-fn moment(
-    micros: &PrimitiveArray<TimestampMicrosecondType>,
-    at: usize,
-    name: &'static str,
-) -> Result<Timestamp, ColumnsError> {
-    Timestamp::from_micros(micros.value(at)).map_err(|_| ColumnsError::Column(name))
 }
 
 /// Tells by a group's statistics whether it may hold the category.
