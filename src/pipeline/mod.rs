@@ -185,7 +185,7 @@ fn rank(
         run.end(Stage::Rank);
     }
     run.begin(Stage::Publish, None);
-    let ranking = search.finish();
+    let ranking = search.finish().ranking;
     let names = names.map(|names| names.names_of(ranking.items())).transpose()?;
     let published = snapshot::publish(store, &ranking, names.as_ref(), rules, event_types)?;
     run.end(Stage::Publish);

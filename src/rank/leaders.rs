@@ -68,8 +68,13 @@ impl<'a> Newcomer<'a> {
     }
 
     /// Returns what it comes to.
-    pub fn sums(&self) -> Sums {
-        self.scored.sums
+    pub fn scored(&self) -> Scored {
+        self.scored
+    }
+
+    /// Returns its units on each day.
+    pub fn days(&self, week: &Week) -> Result<DayUnits, Overflow> {
+        day_units(self.rows.iter().filter(|row| (self.counts)(row)), week)
     }
 
     fn number(&mut self, candidates: &mut Candidates, week: &Week) -> Result<u32, Overflow> {
@@ -77,7 +82,7 @@ impl<'a> Newcomer<'a> {
             return Ok(number);
         }
         // Only of those that may be ranked: most never are.
-        let days = day_units(self.rows.iter().filter(|row| (self.counts)(row)), week)?;
+        let days = self.days(week)?;
         Ok(*self.candidate.insert(candidates.add(self.item_id, self.scored, days)))
     }
 }

@@ -21,6 +21,7 @@
 //! perf report --no-inline --children
 //! ```
 
+mod everyone;
 mod leaders;
 mod ranking;
 mod score;
@@ -30,8 +31,9 @@ mod tally;
 mod top;
 mod tree;
 
+pub use everyone::{Everyone, EveryoneRow, SpreadItem};
 pub use ranking::{CategoryRanking, RankedItem, Ranking};
-pub use search::{Need, Search};
+pub use search::{Found, Need, Search, Settled};
 pub use tally::{Tallied, Tally};
 
 use crate::time::{Decay, Week, Window};

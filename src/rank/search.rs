@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::ops::Range;
 
-use hashbrown::{DefaultHashBuilder, HashSet};
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 
 use crate::event::{SumsOverflow, levels_of};
+use crate::rank::everyone::SpreadItem;
 use crate::rank::score::Scoring;
-use crate::rank::shop::{Shop, Spread};
+use crate::rank::shop::{Shop, Spread, is_among};
 use crate::rank::tally::{Tallied, Tally};
 use crate::rank::top::Top;
 use crate::rank::{CategoryRanking, RankedItem, Ranking, Rules};
@@ -27,6 +28,44 @@ pub struct Search {
     shop: Option<Shop>,
     hasher: DefaultHashBuilder,
     is_done: bool,
+    wants_everyone: bool,
+    rounds: u32,
+    /// In which round each category was settled.
+    settled_in: HashMap<Option<String>, u32>,
+    spread: (Vec<u64>, Vec<SpreadItem>),
+}
+
+/// What a search has found.
+pub struct Found {
+    pub ranking: Ranking,
+    pub settled: Settled,
+}
+
+/// By which of the sums each category was ranked.
+pub struct Settled {
+    /// The round of each category, none of which is in two.
+    rounds: HashMap<Option<String>, u32>,
+    hasher: DefaultHashBuilder,
+    spread: Vec<u64>,
+    /// What spread items come to shop-wide, those that rank, in no order.
+    pub spread_items: Vec<SpreadItem>,
+}
+
+impl Settled {
+    /// Tells whether a category, the shop for `None`, was ranked by a round's sums.
+    pub fn is_in(&self, category: Option<&str>, round: u32) -> bool {
+        let settled = match category {
+            // A key of owned text is not found by a borrowed one.
+            Some(category) => self.rounds.get(&Some(category.to_owned())),
+            None => self.rounds.get(&None),
+        };
+        settled == Some(&round)
+    }
+
+    /// Tells whether an item counts shop-wide by [`Settled::spread_items`], and not by its rows.
+    pub fn is_spread(&self, item_id: &str) -> bool {
+        is_among(&self.spread, self.hasher.hash_one(item_id))
+    }
 }
 
 /// The sums that a search needs next.
@@ -41,10 +80,17 @@ pub struct Need {
     pub(super) limit: usize,
     /// The items whose rows are collected for the shop; nothing else is wanted then.
     pub(super) spread: Option<Spread>,
+    pub(super) wants_everyone: bool,
+    round: u32,
     hasher: DefaultHashBuilder,
 }
 
 impl Need {
+    /// Returns which round of sums this is; those of spread items belong to the round before.
+    pub fn round(&self) -> u32 {
+        self.round
+    }
+
     /// Returns a tally for some of the sums.
     pub fn tally(&self) -> Tally<'_> {
         Tally::new(self)
@@ -91,7 +137,16 @@ impl Search {
             shop: None,
             hasher: DefaultHashBuilder::default(),
             is_done: false,
+            wants_everyone: false,
+            rounds: 0,
+            settled_in: HashMap::new(),
+            spread: Default::default(),
         }
+    }
+
+    /// Returns a search that tells of everyone who ranks, too.
+    pub fn of_everyone(rules: Rules) -> Search {
+        Search { wants_everyone: true, ..Search::new(rules) }
     }
 
     /// Returns what to bring next; nothing where the ranking is done.
@@ -105,6 +160,8 @@ impl Search {
             week: self.rules.week.clone(),
             limit: self.rules.top,
             spread: self.shop.as_ref().and_then(|shop| shop.spread.clone()),
+            wants_everyone: self.wants_everyone,
+            round: self.rounds,
             hasher: self.hasher.clone(),
         })
     }
@@ -126,7 +183,7 @@ impl Search {
             self.settle(Some(category), top);
         }
         if need.wants_shop {
-            let shop = match self.shop.take() {
+            let mut shop = match self.shop.take() {
                 None => Shop::of(shops, need)?,
                 Some(mut shop) => {
                     shop.add(shops, need)?;
@@ -137,8 +194,11 @@ impl Search {
                 self.shop = Some(shop);
                 return Ok(());
             }
-            self.settle(None, shop.top);
+            if self.settle(None, std::mem::take(&mut shop.top)) {
+                self.spread = shop.into_spread();
+            }
         }
+        self.rounds += 1;
         if self.is_last() {
             self.is_done = true;
         } else {
@@ -148,19 +208,22 @@ impl Search {
     }
 
     /// Returns the ranking of all categories that have one.
-    pub fn finish(self) -> Ranking {
-        Ranking { categories: self.settled.into_values().filter(|ranking| ranking.rankable > 0).collect() }
+    pub fn finish(self) -> Found {
+        let categories = self.settled.into_values().filter(|ranking| ranking.rankable > 0).collect();
+        let (spread, spread_items) = self.spread;
+        let settled = Settled { rounds: self.settled_in, hasher: self.hasher, spread, spread_items };
+        Found { ranking: Ranking { categories }, settled }
     }
 
     fn is_last(&self) -> bool {
         self.window.hours() >= self.rules.max_lookback_hours || self.rules.min_items == 0
     }
 
-    /// Keeps a category's ranking over the current window, if it is final.
-    fn settle(&mut self, category: Option<String>, top: Top) {
+    /// Keeps a category's ranking over the current window, if it is final; tells whether it is.
+    fn settle(&mut self, category: Option<String>, top: Top) -> bool {
         let (rankable, sums) = (top.seen, top.sums);
         if !self.is_last() && rankable < self.rules.min_items {
-            return;
+            return false;
         }
         let items = top.into_sorted(self.rules.top).into_iter().map(|entry| RankedItem {
             item_id: entry.item_id,
@@ -175,7 +238,11 @@ impl Search {
             sums,
             items: items.collect(),
         };
+        if self.wants_everyone {
+            self.settled_in.insert(category.clone(), self.rounds);
+        }
         self.settled.insert(category, ranking);
+        true
     }
 }
 
@@ -234,7 +301,7 @@ mod tests {
             }
             search.supply(&need, tallies).expect("small sums fit");
         }
-        search.finish()
+        search.finish().ranking
     }
 
     /// Each category's items, best first, with score, units and those of each day; how many could

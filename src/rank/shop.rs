@@ -10,8 +10,9 @@ use hashbrown::HashMap;
 use rayon::prelude::*;
 
 use crate::event::{HourSums, Sums, SumsOverflow};
+use crate::rank::everyone::SpreadItem;
 use crate::rank::leaders::{Candidates, Leaders, Newcomer};
-use crate::rank::score::{Overflow, day_units};
+use crate::rank::score::{Overflow, Scored, day_units};
 use crate::rank::search::Need;
 use crate::rank::top::{Entry, Top};
 
@@ -60,6 +61,10 @@ pub(super) struct Shop {
     /// Of items that are not spread, and of spread ones that were added up.
     pub top: Top,
     pub spread: Option<Spread>,
+    /// The spread items that were added up and could rank, where everyone is asked for.
+    pub items: Vec<SpreadItem>,
+    /// The hashes of all spread items, ascending, without the lowest bit.
+    hashes: Vec<u64>,
 }
 
 impl ShopTally {
@@ -88,7 +93,7 @@ impl ShopTally {
     ) -> Result<(), Overflow> {
         self.collected.entry_ref(item_id).or_default().extend(rows);
         if let Some(alone) = alone {
-            self.alone = self.alone.plus(alone.sums()).ok_or(Overflow)?;
+            self.alone = self.alone.plus(alone.scored().sums).ok_or(Overflow)?;
         }
         Ok(())
     }
@@ -105,10 +110,15 @@ fn kept(need: &Need) -> usize {
     need.limit.saturating_add(SPARE)
 }
 
+/// Tells whether an item of a hash is among spread ones.
+pub(super) fn is_among(hashes: &[u64], hash: u64) -> bool {
+    hashes.binary_search(&(hash & !RANKS)).is_ok()
+}
+
 impl Spread {
     /// Tells whether an item of this hash is spread.
     pub fn has(&self, hash: u64) -> bool {
-        self.hashes.binary_search(&(hash & !RANKS)).is_ok()
+        is_among(&self.hashes, hash)
     }
 
     /// Tells whether the rows of an item of this hash are to be collected now.
@@ -146,8 +156,14 @@ impl Shop {
             top = Top::of(Vec::new(), 0, top.sums);
         }
         top.seen = rankable;
+        let hashes = if need.wants_everyone { spread.clone() } else { Vec::new() };
         let spread = (!spread.is_empty()).then_some(Spread { hashes: spread, done: 0, ranks_the_others });
-        Ok(Shop { top, spread })
+        Ok(Shop { top, spread, items: Vec::new(), hashes })
+    }
+
+    /// Returns the hashes of the spread items, and those of them that could rank.
+    pub fn into_spread(self) -> (Vec<u64>, Vec<SpreadItem>) {
+        (self.hashes, self.items)
     }
 
     /// Takes the rows of spread items that were asked for.
@@ -170,6 +186,10 @@ impl Shop {
             rows.sort_by_key(|row| row.hour);
             if let Some(scored) = need.scoring.score(rows.iter()).map_err(|e| e.of(&item_id))? {
                 let days = day_units(rows.iter(), &need.week).map_err(|e| e.of(&item_id))?;
+                if need.wants_everyone {
+                    let (item_id, Scored { score, sums }) = (item_id.clone(), scored);
+                    self.items.push(SpreadItem { item_id, score, sums, days });
+                }
                 self.top.push(Entry { item_id, scored, days }, need.limit)?;
             }
         }

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{HourSums, Names, SumsOverflow};
+use crate::event::{DayUnits, HourSums, Names, SumsOverflow};
+use crate::rank::everyone::{Everyone, EveryoneWriter};
 use crate::rank::leaders::{Candidates, Leaders, Newcomer};
-use crate::rank::score::Scoring;
+use crate::rank::score::{Scored, Scoring};
 use crate::rank::search::Need;
 use crate::rank::shop::{ShopTallied, ShopTally, Spread};
 use crate::rank::top::Top;
@@ -23,12 +24,22 @@ pub struct Tally<'a> {
     leaders: Vec<Leaders>,
     shop: ShopTally,
     categories: Vec<u32>,
+    /// Everyone who ranks, where that is asked for.
+    everyone: Option<EveryoneWriter>,
 }
 
 /// What a tally has come to.
 pub struct Tallied {
     pub(super) tops: BTreeMap<String, Top>,
     pub(super) shop: ShopTallied,
+    everyone: Option<Everyone>,
+}
+
+impl Tallied {
+    /// Takes out the rows of everyone who ranks; none where they were not asked for.
+    pub fn take_everyone(&mut self) -> Option<Everyone> {
+        self.everyone.take()
+    }
 }
 
 impl<'a> Tally<'a> {
@@ -41,6 +52,7 @@ impl<'a> Tally<'a> {
             leaders: vec![Leaders::default()],
             shop: ShopTally::default(),
             categories: Vec::new(),
+            everyone: need.wants_everyone.then(EveryoneWriter::default),
         }
     }
 
@@ -76,6 +88,11 @@ impl<'a> Tally<'a> {
                     let taken = leaders.take(newcomer, &mut self.candidates, self.need, *limit);
                     taken.map_err(|e| e.of(item_id))?;
                 }
+                if let Some(everyone) = &mut self.everyone {
+                    let days = newcomer.days(&self.need.week).map_err(|e| e.of(item_id))?;
+                    let scored = newcomer.scored();
+                    everyone.push(item_id, scored, &days, categories, is_one_kind && is_for_shop);
+                }
             }
         } else {
             self.categories.clear();
@@ -85,6 +102,7 @@ impl<'a> Tally<'a> {
             }
             self.categories.sort_unstable();
             self.categories.dedup();
+            let mut alike: Vec<(Scored, DayUnits, Vec<u32>)> = Vec::new();
             for &category in &self.categories {
                 let tree = &self.tree;
                 let lies_in = |row: &HourSums| tree.closure(row.path_set).binary_search(&category).is_ok();
@@ -92,6 +110,19 @@ impl<'a> Tally<'a> {
                     let leaders = &mut self.leaders[category as usize];
                     let taken = leaders.take(&mut newcomer, &mut self.candidates, self.need, *limit);
                     taken.map_err(|e| e.of(item_id))?;
+                    if self.everyone.is_some() {
+                        let days = newcomer.days(&self.need.week).map_err(|e| e.of(item_id))?;
+                        let of = (newcomer.scored(), days);
+                        match alike.iter_mut().find(|(scored, days, _)| (*scored, *days) == of) {
+                            Some((_, _, categories)) => categories.push(category),
+                            None => alike.push((of.0, of.1, vec![category])),
+                        }
+                    }
+                }
+            }
+            if let Some(everyone) = &mut self.everyone {
+                for (scored, days, categories) in &alike {
+                    everyone.push(item_id, *scored, days, categories, false);
                 }
             }
         }
@@ -100,6 +131,12 @@ impl<'a> Tally<'a> {
                 true => of_all,
                 false => newcomer(item_id, rows, &is_primary, scoring)?,
             };
+            if let (Some(everyone), Some(newcomer)) = (&mut self.everyone, &of_primary)
+                && !(is_one_set && is_one_kind)
+            {
+                let days = newcomer.days(&self.need.week).map_err(|e| e.of(item_id))?;
+                everyone.push(item_id, newcomer.scored(), &days, &[], true);
+            }
             let hash = self.need.hash(item_id);
             let taken = self.shop.take(hash, of_primary.as_mut(), &mut self.candidates, self.need);
             taken.map_err(|e| e.of(item_id))?;
@@ -109,10 +146,11 @@ impl<'a> Tally<'a> {
 
     /// Returns what it has come to.
     pub fn finish(self) -> Tallied {
-        let Tally { need, tree, candidates, leaders, shop, .. } = self;
+        let Tally { need, tree, candidates, leaders, shop, everyone, .. } = self;
+        let everyone = everyone.map(|everyone| everyone.finish(tree.categories()));
         let tops = leaders.into_iter().map(|leaders| leaders.finish(&candidates, need.limit));
         let tops = tree.categories().map(str::to_owned).zip(tops).skip(SHOP as usize + 1).collect();
-        Tallied { tops, shop: shop.finish(&candidates, need) }
+        Tallied { tops, shop: shop.finish(&candidates, need), everyone }
     }
 
     fn take_for_shop(

@@ -1,0 +1,175 @@
+//! What every item comes to that ranks anywhere, not only the best.
+//!
+//! A tally writes down each of its items as it comes by, packed, since there are many. Their ranks
+//! are told when all are together; see [`Everyone`].
+//!
+//! An item sells the same in all its categories mostly, and is one row then. Where it lay in others
+//! for a part of the time, it is a row for each of the sums that it comes to; in none of its
+//! categories it is in two rows.
+
+use hashbrown::HashMap;
+
+use crate::event::{DayUnits, Sums};
+use crate::rank::score::Scored;
+use crate::time::DAYS;
+
+/// Rows of one tally, packed, in the order of their items' ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Everyone {
+    /// See [`EveryoneRow`]; texts with their lengths before them, numbers of few bytes where they are
+    /// small.
+    pub packed: Vec<u8>,
+    pub rows: u64,
+    /// The sets of categories that rows tell by their numbers, each by the categories' numbers.
+    pub sets: Vec<Vec<u32>>,
+    /// The categories by their numbers.
+    pub categories: Vec<String>,
+}
+
+/// What an item comes to in some of its categories.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EveryoneRow<'a> {
+    pub item_id: &'a str,
+    pub score: f64,
+    /// In the window.
+    pub units: i64,
+    pub days: DayUnits,
+    /// Number in [`Everyone::sets`].
+    pub set: u32,
+    /// Whether it is what the item comes to shop-wide, too, unless it counts so elsewhere as well.
+    pub is_for_shop: bool,
+}
+
+/// Packs rows.
+#[derive(Default)]
+pub(super) struct EveryoneWriter {
+    rows: Everyone,
+    numbers: HashMap<Vec<u32>, u32>,
+}
+
+impl EveryoneWriter {
+    /// Takes a row.
+    pub fn push(
+        &mut self,
+        item_id: &str,
+        scored: Scored,
+        days: &DayUnits,
+        categories: &[u32],
+        is_for_shop: bool,
+    ) {
+        let set = match self.numbers.get(categories) {
+            Some(number) => *number,
+            None => {
+                let number = self.rows.sets.len() as u32;
+                self.numbers.insert(categories.to_vec(), number);
+                self.rows.sets.push(categories.to_vec());
+                number
+            }
+        };
+        let Everyone { packed, rows, .. } = &mut self.rows;
+        put_varint(item_id.len() as u64, packed);
+        packed.extend_from_slice(item_id.as_bytes());
+        packed.extend_from_slice(&scored.score.to_le_bytes());
+        put_zigzag(scored.sums.units, packed);
+        days.iter().for_each(|day| put_zigzag(*day, packed));
+        put_varint(u64::from(set) << 1 | u64::from(is_for_shop), packed);
+        *rows += 1;
+    }
+
+    /// Returns the rows, whose categories have these names.
+    pub fn finish<'a>(self, categories: impl Iterator<Item = &'a str>) -> Everyone {
+        Everyone { categories: categories.map(str::to_owned).collect(), ..self.rows }
+    }
+}
+
+impl Everyone {
+    /// Returns the rows that were packed; fewer where the bytes are not those that were.
+    pub fn rows_of(packed: &[u8]) -> impl Iterator<Item = EveryoneRow<'_>> {
+        let mut left = packed;
+        std::iter::from_fn(move || {
+            let length = usize::try_from(take_varint(&mut left)?).ok()?;
+            let item_id = std::str::from_utf8(left.split_off(..length)?).ok()?;
+            let score = f64::from_le_bytes(*left.split_off(..8)?.first_chunk()?);
+            let units = take_zigzag(&mut left)?;
+            let mut days = [0; DAYS];
+            for day in &mut days {
+                *day = take_zigzag(&mut left)?;
+            }
+            let flags = take_varint(&mut left)?;
+            let set = u32::try_from(flags >> 1).ok()?;
+            Some(EveryoneRow { item_id, score, units, days, set, is_for_shop: flags & 1 == 1 })
+        })
+    }
+}
+
+/// What an item comes to shop-wide that lies below several top-level categories.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpreadItem {
+    pub item_id: String,
+    pub score: f64,
+    pub sums: Sums,
+    pub days: DayUnits,
+}
+
+/// Seven bits a byte, the lowest first, as in <https://protobuf.dev/programming-guides/encoding/>.
+fn put_varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn put_zigzag(value: i64, out: &mut Vec<u8>) {
+    put_varint((value << 1 ^ value >> 63).cast_unsigned(), out);
+}
+
+fn take_varint(from: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = *from.split_off_first()?;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn take_zigzag(from: &mut &[u8]) -> Option<i64> {
+    let value = take_varint(from)?;
+    Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_unpacked_as_they_were() {
+        let mut writer = EveryoneWriter::default();
+        let days = [0, 1, -1, i64::MAX, i64::MIN, 127, 128];
+        let scored = |units, score| Scored { score, sums: Sums { purchases: 1, units, amount: 5 } };
+        writer.push("a", scored(i64::MAX, 0.1), &days, &[1, 2], true);
+        writer.push("", scored(-64, f64::MAX), &[0; DAYS], &[], false);
+        writer.push("名前", scored(1, 1.0), &days, &[1, 2], false);
+        let everyone = writer.finish(["", "A", "A/B"].into_iter());
+        let row = |item_id, score, units, days, set, is_for_shop| EveryoneRow {
+            item_id,
+            score,
+            units,
+            days,
+            set,
+            is_for_shop,
+        };
+        let expected = [
+            row("a", 0.1, i64::MAX, days, 0, true),
+            row("", f64::MAX, -64, [0; DAYS], 1, false),
+            row("名前", 1.0, 1, days, 0, false),
+        ];
+        assert_eq!(Everyone::rows_of(&everyone.packed).collect::<Vec<_>>(), expected);
+        assert_eq!((everyone.rows, everyone.sets), (3, vec![vec![1, 2], vec![]]));
+        let cut = &everyone.packed[..everyone.packed.len() - 1];
+        assert_eq!(Everyone::rows_of(cut).count(), 2);
+    }
+}
