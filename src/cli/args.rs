@@ -217,6 +217,7 @@ Examples:
   topsell rank                                        the last 150 hours
   topsell rank --window 7d --no-decay --by amount     a week's turnover
   topsell rank --as-of 2017-01-15T00:00:00Z           as it was then
+  topsell rank --tail                                 with the rank of every item, as once a night
 ")]
 pub struct Rank {
     /// Hours to look at, the newest being the one before --as-of
@@ -247,6 +248,10 @@ pub struct Rank {
     /// What the score adds up
     #[arg(long, value_enum, default_value = "units")]
     pub by: By,
+    /// Publish what every item comes to, too, and its rank in each of its categories, not only the
+    /// best; for the nightly run
+    #[arg(long)]
+    pub tail: bool,
     /// A category with fewer rankable items looks further back
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub min_items: u64,

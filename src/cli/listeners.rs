@@ -134,5 +134,6 @@ fn count_name(count: Count) -> &'static str {
         Count::CategoriesRanked => "categories",
         Count::RowsRanked => "ranked_rows",
         Count::RowsNamed => "named_rows",
+        Count::TotalsRows => "totals_rows",
     }
 }

@@ -56,13 +56,16 @@ pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Resu
         Done::Verified(verified) => write_verified(verified, out),
         // The one answer that is data; see `answer`.
         Done::Counted(_) => Ok(()),
-        Done::Ranked { rolled_up, published } => {
+        Done::Ranked { rolled_up, published, totals } => {
             write_rollup(rolled_up, verbosity, out)?;
             let categories = counted(published.categories, "category", "categories");
             let rows = counted(published.rows, "row", "rows");
             let named = published.named.map(|named| format!(", {named} of them named")).unwrap_or_default();
             let (size_bytes, file) = (published.size_bytes, &published.file);
-            writeln!(out, "rank: {categories}, {rows}{named}, {size_bytes} bytes in {file}")
+            writeln!(out, "rank: {categories}, {rows}{named}, {size_bytes} bytes in {file}")?;
+            let Some(totals) = totals else { return Ok(()) };
+            let rows = counted(totals.rows, "row", "rows");
+            writeln!(out, "totals: {rows}, {} bytes in {}", totals.size_bytes, totals.file)
         }
     }
 }

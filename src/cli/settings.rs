@@ -288,7 +288,7 @@ fn rank_step(typed: Rank, now: Timestamp) -> Result<Step, Failure> {
     let mut event_types = typed.event_types;
     event_types.sort_unstable();
     event_types.dedup();
-    Ok(Step::Rank { rules, event_types, catalog: catalog_file(&typed.catalog)? })
+    Ok(Step::Rank { rules, event_types, catalog: catalog_file(&typed.catalog)?, tail: typed.tail })
 }
 
 fn show_task(typed: Show, color: ColorChoice) -> Result<Task, Failure> {

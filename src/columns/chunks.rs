@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
+use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::Encoding;
 use parquet::data_type::{ByteArray, FixedLenByteArray};
@@ -21,7 +22,7 @@ use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
 use crate::columns::encodings::{put_deltas, put_flags, put_hybrid, put_run, put_sized, put_text, width_of};
 use crate::columns::facts::{ColumnFacts, Range};
-use crate::columns::pages::{Packer, Pages, unwritable};
+use crate::columns::pages::{Closed, Packer, Pages, unwritable};
 use crate::columns::parquet_file::{CREATED_BY, ColumnsError, Encoded, MAX_DICTIONARY_BYTES};
 
 /// Rows that a page has at most; a multiple of eight.
@@ -39,6 +40,7 @@ pub(super) enum Values<'a> {
     /// Decimals of more digits than 64 bits hold.
     Wide(&'a [i128]),
     Texts(Vec<&'a str>),
+    Doubles(&'a [f64]),
     /// Texts none of which is less than the one before it.
     InOrder(Vec<&'a str>),
     /// Numbers into a dictionary.
@@ -128,21 +130,18 @@ impl ChunkedFile {
 
     /// Adds a row group of so many rows.
     pub fn add(&mut self, rows: usize, chunks: &[Chunk<'_>]) -> Result<(), ColumnsError> {
+        let group = encode_group(&self.schema, rows, chunks, self.packed_from, &mut self.packer)?;
+        self.append(group)
+    }
+
+    /// Adds a row group whose chunks are encoded already.
+    pub fn append(&mut self, encoded: EncodedGroup) -> Result<(), ColumnsError> {
         let mut group = self.writer.next_row_group().map_err(|e| unwritable(&e))?;
-        for (number, chunk) in chunks.iter().enumerate() {
-            let range = chunk.range();
-            let pages = chunk.pages(rows);
-            let statistics = chunk.statistics(pages.values(), range.as_ref());
-            let packed_from = match &chunk.values {
-                // Few numbers in no order are as small as their bits: nothing would be saved.
-                Values::Codes { of: Dictionary::Small(_), .. } => usize::MAX,
-                Values::Texts(_) | Values::InOrder(_) => self.packed_from.min(TEXTS_PACKED_FROM_BYTES),
-                _ => self.packed_from,
-            };
-            let (bytes, close) =
-                pages.close(self.schema.column(number), rows, statistics, packed_from, &mut self.packer)?;
+        for (number, EncodedChunk { closed: (bytes, close), nulls, range }) in
+            encoded.chunks.into_iter().enumerate()
+        {
             group.append_column(&bytes, close).map_err(|e| unwritable(&e))?;
-            self.nulls[number] += chunk.nulls(rows);
+            self.nulls[number] += nulls;
             let known = self.ranges[number].take();
             self.ranges[number] = match (known, range) {
                 (Some(known), Some(range)) => Some(known.and(range)),
@@ -150,8 +149,14 @@ impl ChunkedFile {
             };
         }
         group.close().map_err(|e| unwritable(&e))?;
-        self.rows += rows;
+        self.rows += encoded.rows;
         Ok(())
+    }
+
+    /// Takes out what is finished, so that it need not be held.
+    pub fn drain(&mut self) -> Result<Bytes, ColumnsError> {
+        self.writer.flush().map_err(|e| unwritable(&e.into()))?;
+        Ok(std::mem::take(self.writer.inner_mut()).into())
     }
 
     /// Returns the whole file, whose columns are these.
@@ -161,6 +166,53 @@ impl ChunkedFile {
         let bytes = self.writer.into_inner().map_err(|e| unwritable(&e))?.into();
         Ok(Encoded { bytes, rows: self.rows as u64, columns })
     }
+}
+
+/// The chunks of a row group, ready to be appended to a file.
+pub struct EncodedGroup {
+    rows: usize,
+    chunks: Vec<EncodedChunk>,
+}
+
+struct EncodedChunk {
+    closed: Closed,
+    nulls: u64,
+    range: Option<Range>,
+}
+
+/// Returns the chunks of a row group, of which those of so many bytes and more are compressed.
+pub(super) fn encode_chunks(
+    schema: &TypePtr,
+    rows: usize,
+    chunks: &[Chunk<'_>],
+    packed_from: usize,
+) -> Result<EncodedGroup, ColumnsError> {
+    let schema = SchemaDescriptor::new(Arc::clone(schema));
+    encode_group(&schema, rows, chunks, packed_from, &mut Packer::default())
+}
+
+fn encode_group(
+    schema: &SchemaDescriptor,
+    rows: usize,
+    chunks: &[Chunk<'_>],
+    packed_from: usize,
+    packer: &mut Packer,
+) -> Result<EncodedGroup, ColumnsError> {
+    let encode = |(number, chunk): (usize, &Chunk<'_>)| {
+        let range = chunk.range();
+        let pages = chunk.pages(rows);
+        let statistics = chunk.statistics(pages.values(), range.as_ref());
+        let packed_from = match &chunk.values {
+            // Few numbers in no order are as small as their bits: nothing would be saved.
+            Values::Codes { of: Dictionary::Small(_), .. } => usize::MAX,
+            Values::Texts(_) | Values::InOrder(_) => packed_from.min(TEXTS_PACKED_FROM_BYTES),
+            _ => packed_from,
+        };
+        let closed = pages.close(schema.column(number), rows, statistics, packed_from, packer)?;
+        Ok(EncodedChunk { closed, nulls: chunk.nulls(rows), range })
+    };
+    let chunks: Result<Vec<EncodedChunk>, ColumnsError> = chunks.iter().enumerate().map(encode).collect();
+    Ok(EncodedGroup { rows, chunks: chunks? })
 }
 
 impl Chunk<'_> {
@@ -204,7 +256,7 @@ impl Chunk<'_> {
             Values::Codes { of: Dictionary::Texts(of), .. } => {
                 texts(of.iter().map(AsRef::as_ref).min(), of.iter().map(AsRef::as_ref).max())
             }
-            Values::None => None,
+            Values::Doubles(_) | Values::None => None,
         }
     }
 
@@ -271,6 +323,7 @@ impl Chunk<'_> {
         let encoding = match &self.values {
             Values::Deltas(_) => Encoding::DELTA_BINARY_PACKED,
             Values::Codes { .. } => Encoding::RLE_DICTIONARY,
+            Values::Doubles(_) => Encoding::BYTE_STREAM_SPLIT,
             Values::Flags(_) | Values::Wide(_) | Values::Texts(_) | Values::InOrder(_) | Values::None => {
                 Encoding::PLAIN
             }
@@ -321,6 +374,10 @@ impl Chunk<'_> {
         match &self.values {
             Values::Deltas(numbers) => put_deltas(&numbers[values], out),
             Values::Flags(flags) => put_flags(&flags[values], out),
+            Values::Doubles(numbers) => {
+                let numbers = &numbers[values];
+                (0..8).for_each(|at| out.extend(numbers.iter().map(|number| number.to_le_bytes()[at])));
+            }
             Values::Wide(numbers) => {
                 let numbers = &numbers[values];
                 out.reserve_exact(size_of_val(numbers));

@@ -18,10 +18,13 @@ mod foreign;
 mod guard;
 mod pages;
 mod parquet_file;
+mod part;
 mod ranking;
 mod sum_batch;
 mod sums;
+mod totals;
 
+pub use chunks::EncodedGroup;
 pub use coded::Coder;
 pub use event_batch::{EventBatch, EventColumns, decode_events};
 pub use events::{EventCopy, EventEncoder, merge_events, without_batches};
@@ -34,3 +37,4 @@ pub use ranking::{
 };
 pub use sum_batch::{ItemRange, SumBatch, SumBlock, WantsItem, decode_sums, first_items, paths_of};
 pub use sums::{SumLine, encode_sums};
+pub use totals::{TOTALS_PER_GROUP, TotalsEncoder, TotalsFile, TotalsGroup, TotalsLine, TotalsRow};

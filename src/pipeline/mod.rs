@@ -8,9 +8,9 @@ use crate::catalog::{Catalog, CatalogError, CatalogFile, NameList};
 use crate::columns::WantsItem;
 use crate::ingest::{self, Feed, Plan, Reading};
 use crate::lake::{Doing, Lake, LakeError};
-use crate::rank::{Rules, Search, Tallied};
+use crate::rank::{Found, Rules, Search, Tallied};
 use crate::rollup::{self, Part, RollupError, Rollups, Scope, Wanted};
-use crate::snapshot::{self, Published, SnapshotError};
+use crate::snapshot::{self, Draft, Published, PublishedTotals, SnapshotError};
 use crate::source::Mapping;
 use crate::store::{LockError, Patience, Store};
 use crate::time::Timestamp;
@@ -41,6 +41,8 @@ pub enum Step {
         rules: Rules,
         event_types: Vec<String>,
         catalog: Option<CatalogFile>,
+        /// Whether to publish what every item comes to, too.
+        tail: bool,
     },
     Compact {
         doing: Doing,
@@ -68,7 +70,7 @@ pub struct Caller {
 pub enum Done {
     Ingested { summary: ingest::Summary, doing: Doing },
     RolledUp(rollup::Summary),
-    Ranked { rolled_up: rollup::Summary, published: Published },
+    Ranked { rolled_up: rollup::Summary, published: Published, totals: Option<PublishedTotals> },
     Compacted { compacted: Compacted, doing: Doing },
     Pruned { pruned: Pruned, doing: Doing },
     Verified(Verified),
@@ -131,13 +133,13 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
             Ok(Done::RolledUp(rollup::rollup(&lake, *scope, now_ms, run)?))
         }
-        Step::Rank { rules, event_types, catalog } => {
+        Step::Rank { rules, event_types, catalog, tail } => {
             let lake = Lake::open(store.clone())?;
             let names = catalog.as_ref().map(NameList::open).transpose()?;
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
             let rolled_up = rollup::rollup(&lake, Scope::Changed, now_ms, run)?;
-            let published = rank(store, rules, event_types, names, run)?;
-            Ok(Done::Ranked { rolled_up, published })
+            let (published, totals) = rank(store, rules, event_types, names, *tail, run)?;
+            Ok(Done::Ranked { rolled_up, published, totals })
         }
         Step::Compact { doing } => {
             let lake = Lake::open(store.clone())?;
@@ -159,11 +161,13 @@ fn rank(
     rules: &Rules,
     event_types: &[String],
     names: Option<NameList>,
+    tail: bool,
     run: &Run,
-) -> Result<Published, StepError> {
+) -> Result<(Published, Option<PublishedTotals>), StepError> {
     let rollups = Rollups::open_or_create(store)?;
     let sums = rollups.pin()?;
-    let mut search = Search::new(rules.clone());
+    let draft = if tail { Some(Draft::begin(store)?) } else { None };
+    let mut search = if tail { Search::of_everyone(rules.clone()) } else { Search::new(rules.clone()) };
     while let Some(need) = search.need() {
         let wants = |path: &str| need.wants_path(path);
         let wants = (!need.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));
@@ -171,28 +175,40 @@ fn rank(
         let wants_item = |item_id: &str| need.wants_item(item_id);
         let wants_item = (!need.wants_every_item()).then_some(&wants_item as WantsItem<'_>);
         run.begin(Stage::Rank, Some(parts.iter().map(Part::rows).sum()));
-        let tallies: Result<Vec<Tallied>, RollupError> = parts
+        let tallies: Result<Vec<Tallied>, StepError> = parts
             .par_iter()
             .map(|part| {
                 let mut tally = need.tally();
                 part.each_item(run, wants_item, &mut |item| {
                     tally.take(item.item_id, item.rows, item.path_sets)
                 })?;
-                Ok(tally.finish())
+                let mut tallied = tally.finish();
+                if let Some((draft, everyone)) = draft.as_ref().zip(tallied.take_everyone()) {
+                    draft.add(part.category(), need.round(), everyone)?;
+                }
+                Ok(tallied)
             })
             .collect();
         search.supply(&need, tallies?).map_err(SnapshotError::from)?;
         run.end(Stage::Rank);
     }
     run.begin(Stage::Publish, None);
-    let ranking = search.finish().ranking;
-    let names = names.map(|names| names.names_of(ranking.items())).transpose()?;
-    let published = snapshot::publish(store, &ranking, names.as_ref(), rules, event_types)?;
+    let Found { ranking, settled } = search.finish();
+    let published = {
+        let ranking = ranking;
+        let names = names.map(|names| names.names_of(ranking.items())).transpose()?;
+        snapshot::publish(store, &ranking, names.as_ref(), rules, event_types)?
+        // The best are let go of before all others are put in order.
+    };
+    let totals = draft.map(|draft| draft.publish(&settled, rules, event_types, &published)).transpose()?;
     run.end(Stage::Publish);
     run.count(Count::CategoriesRanked, published.categories);
     run.count(Count::RowsRanked, published.rows);
     if let Some(named) = published.named {
         run.count(Count::RowsNamed, named);
     }
-    Ok(published)
+    if let Some(totals) = &totals {
+        run.count(Count::TotalsRows, totals.rows);
+    }
+    Ok((published, totals))
 }

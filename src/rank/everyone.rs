@@ -83,6 +83,17 @@ impl EveryoneWriter {
 }
 
 impl Everyone {
+    /// Returns the rows of items that are spread, which count shop-wide and in no category.
+    pub fn of_spread(items: &[SpreadItem]) -> Everyone {
+        let mut sorted: Vec<&SpreadItem> = items.iter().collect();
+        sorted.sort_unstable_by(|a, b| a.item_id.cmp(&b.item_id));
+        let mut writer = EveryoneWriter::default();
+        for SpreadItem { item_id, score, sums, days } in sorted {
+            writer.push(item_id, Scored { score: *score, sums: *sums }, days, &[], true);
+        }
+        writer.finish(std::iter::empty())
+    }
+
     /// Returns the rows that were packed; fewer where the bytes are not those that were.
     pub fn rows_of(packed: &[u8]) -> impl Iterator<Item = EveryoneRow<'_>> {
         let mut left = packed;

@@ -179,6 +179,11 @@ impl Part<'_> {
         Ok(())
     }
 
+    /// Returns the top-level category; none where its items have none.
+    pub fn category(&self) -> Option<&str> {
+        self.files.first().and_then(|pinned| pinned.place.category.as_deref())
+    }
+
     /// Returns about how many rows it has.
     pub fn rows(&self) -> u64 {
         self.rows

@@ -21,6 +21,7 @@ mod groups;
 mod kept;
 mod pointer;
 mod publish;
+mod totals;
 
 use std::collections::VecDeque;
 
@@ -36,6 +37,7 @@ use crate::time::Timestamp;
 pub use facts::{DayFacts, Facts};
 pub use kept::{KeepRankings, Kept, check_all, kept, old_rankings};
 pub use publish::{Published, publish};
+pub use totals::{Draft, PublishedTotals, Totals, check_totals, old_totals};
 
 const FOLDER: &str = "rankings";
 

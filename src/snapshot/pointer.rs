@@ -54,6 +54,13 @@ pub(super) fn newest(
 }
 
 impl Pointer {
+    /// Returns the pointer as it is kept.
+    pub fn json(&self) -> Vec<u8> {
+        let mut json = serde_json::to_vec(self).expect("a pointer is plain texts and numbers");
+        json.push(b'\n');
+        json
+    }
+
     /// Returns the file's path below the lake.
     pub fn path(&self) -> String {
         format!("{FOLDER}/{}", self.file)

@@ -68,8 +68,7 @@ pub fn publish(
     };
     drop(encoded);
     check_written(store, &pointer, &groups)?;
-    let mut json = serde_json::to_vec(&pointer).expect("a pointer is plain texts and numbers");
-    json.push(b'\n');
+    let json = pointer.json();
     store.put(&pointer_beside(&file), json.clone().into())?;
     store.put(POINTER, json.into())?;
     Ok(Published {
@@ -106,7 +105,7 @@ fn check_written(store: &Store, pointer: &Pointer, groups: &Groups<'_>) -> Resul
 
 /// How the ranking was made; nothing of when or by whom, so that the same inputs give the same
 /// bytes.
-fn labels(rules: &Rules, event_types: &[String]) -> Vec<(&'static str, String)> {
+pub(super) fn labels(rules: &Rules, event_types: &[String]) -> Vec<(&'static str, String)> {
     let half_life = rules.decay.half_life_hours().map_or("none".to_owned(), |hours| hours.to_string());
     let measure = match rules.measure {
         Measure::Units => "units",

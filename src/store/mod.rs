@@ -12,6 +12,7 @@ mod error;
 mod listing;
 mod lock;
 mod path;
+mod scratch;
 mod stream;
 
 use std::fs::File;
@@ -34,6 +35,7 @@ pub use error::StoreError;
 pub use listing::{StoredFile, is_unfinished};
 pub use lock::{Lock, LockError, Patience, Stay};
 pub use path::{folder_name, url_decoded, url_encoded};
+pub use scratch::Scratch;
 pub use stream::Stream;
 
 /// A folder of files that are written whole and never changed.

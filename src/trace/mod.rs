@@ -33,6 +33,8 @@ pub enum Count {
     CategoriesRanked,
     RowsRanked,
     RowsNamed,
+    /// Rows of what every item comes to.
+    TotalsRows,
 }
 
 /// One thing a run says.

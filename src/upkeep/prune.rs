@@ -98,7 +98,9 @@ fn sweep(
     }
     let unneeded = of_events.iter().chain(&of_rollups).flat_map(|sweep| sweep.data.iter().chain(&sweep.log));
     let mut going: Vec<String> = unneeded.map(|file| file.path.clone()).collect();
-    let (rankings, count) = snapshot::old_rankings(lake.store(), &keep.rankings)?;
+    let (mut rankings, count) = snapshot::old_rankings(lake.store(), &keep.rankings)?;
+    // They are large, and what is told of an item comes from the newest.
+    rankings.extend(snapshot::old_totals(lake.store(), keep.versions_since.micros() / 1_000)?);
     if doing == Doing::Applying {
         lake.store().remove(rankings.iter())?;
     }

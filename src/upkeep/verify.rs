@@ -69,5 +69,6 @@ pub fn verify(lake: &Lake, run: &Run) -> Result<Verified, RollupError> {
     let (rankings, problems) = snapshot::check_all(lake.store())?;
     found.rankings = rankings;
     found.problems.extend(problems);
+    found.problems.extend(snapshot::check_totals(lake.store()));
     Ok(found)
 }

@@ -51,13 +51,14 @@ use crate::event::{DayUnits, Sums};
 use crate::time::{DAYS, Timestamp};
 
 pub use read::{Leader, RankingFile};
+pub(super) use write::footer_at;
 pub use write::{EncodedRanking, ROWS_PER_GROUP, encode_ranking};
 
 const NAME: &str = "name";
 /// The label that holds the hashes of the row groups, in their order, parted by spaces.
 const HASHES: &str = "topsell.blake3";
 /// The columns of the days, oldest first.
-const DAY_COLUMNS: [&str; DAYS] =
+pub(super) const DAY_COLUMNS: [&str; DAYS] =
     ["units_day_1", "units_day_2", "units_day_3", "units_day_4", "units_day_5", "units_day_6", "units_day_7"];
 const WEEK: &str = "units_week";
 const RANKABLE: [&str; 3] = ["rankable_units", "rankable_purchases", "rankable_amount"];

@@ -5,18 +5,16 @@ use std::ops::Range;
 
 use arrow::array::{Array, AsArray, BooleanArray};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
-use bytes::Buf;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection};
-use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetStatisticsPolicy;
-use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
 
 use crate::columns::coded::keeping_dictionaries;
 use crate::columns::fields::{numbers, texts};
 use crate::columns::parquet_file::{ColumnsError, plain_options};
+use crate::columns::part::{Part, may_hold, range_of};
 use crate::columns::ranking::rows::{Columns, Rankable, moment};
 use crate::columns::ranking::{HASHES, NAME, RANKABLE, RankedRow, WEEK, hash_of};
 use crate::event::Sums;
@@ -44,13 +42,6 @@ pub struct Leader {
     pub sums: Option<Sums>,
     pub window_from: Timestamp,
     pub window_to: Timestamp,
-}
-
-/// A part of a file that passes for the whole.
-struct Part {
-    at: u64,
-    bytes: Bytes,
-    size_bytes: u64,
 }
 
 impl RankingFile {
@@ -115,13 +106,7 @@ impl RankingFile {
 
     /// Returns where in the file a group lies.
     pub fn range(&self, group: usize) -> Range<u64> {
-        let columns = self.footer.metadata().row_group(group).columns();
-        let ranges = columns.iter().map(|column| {
-            let (from, length) = column.byte_range();
-            from..from.saturating_add(length)
-        });
-        let whole = ranges.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
-        whole.unwrap_or(0..0)
+        range_of(self.footer.metadata().row_group(group).columns())
     }
 
     /// Tells whether these are the bytes that were written for a group.
@@ -312,48 +297,4 @@ impl RankingFile {
             .with_row_groups(vec![group])
             .with_batch_size(ROWS_PER_BATCH)
     }
-}
-
-/// Tells by a group's statistics whether it may hold the category.
-fn may_hold(statistics: Option<&Statistics>, rows: u64, category: Option<&str>) -> bool {
-    let Some(statistics) = statistics else { return true };
-    match category {
-        None => statistics.null_count_opt() != Some(0),
-        Some(_) if statistics.null_count_opt() == Some(rows) => false,
-        Some(path) => match (statistics.min_bytes_opt(), statistics.max_bytes_opt()) {
-            (Some(min), Some(max)) => min <= path.as_bytes() && path.as_bytes() <= max,
-            _ => true,
-        },
-    }
-}
-
-impl Part {
-    fn from(&self, start: u64) -> Result<Bytes, ParquetError> {
-        let start = start.checked_sub(self.at).and_then(|start| usize::try_from(start).ok());
-        let start = start.filter(|start| *start <= self.bytes.len());
-        start.map(|start| self.bytes.slice(start..)).ok_or_else(outside)
-    }
-}
-
-impl Length for Part {
-    fn len(&self) -> u64 {
-        self.size_bytes
-    }
-}
-
-impl ChunkReader for Part {
-    type T = bytes::buf::Reader<Bytes>;
-
-    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(self.from(start)?.reader())
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let rest = self.from(start)?;
-        (length <= rest.len()).then(|| rest.slice(..length)).ok_or_else(outside)
-    }
-}
-
-fn outside() -> ParquetError {
-    ParquetError::EOF("the footer names a place outside of the row group".to_owned())
 }

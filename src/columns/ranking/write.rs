@@ -231,8 +231,8 @@ fn few(column: &str, rows: &[RankedRow<'_>]) -> ArrayRef {
     }
 }
 
-/// Returns where a finished file's footer begins.
-fn footer_at(bytes: &[u8]) -> usize {
+/// Returns where the footer begins in bytes that a finished file ends with.
+pub fn footer_at(bytes: &[u8]) -> usize {
     let end = bytes.len() - END_BYTES;
     let length = bytes[end..].first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
     end - length as usize

@@ -1,0 +1,218 @@
+//! Totals of an item or a category, read without the rest of the file.
+
+use std::ops::Range;
+
+use arrow::array::{Array, AsArray, BooleanArray, PrimitiveArray, RecordBatch};
+use arrow::datatypes::{Float64Type, Int64Type};
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection};
+
+use crate::columns::fields::{numbers, texts};
+use crate::columns::guard::guarded;
+use crate::columns::parquet_file::{ColumnsError, plain_options};
+use crate::columns::part::{Part, may_hold, range_of};
+use crate::columns::ranking::DAY_COLUMNS;
+use crate::columns::totals::{CATEGORIES, ITEM, RANKS, SCORE, SHOP_RANK, TOP, UNITS};
+use crate::event::DayUnits;
+use crate::time::DAYS;
+
+const ROWS_PER_BATCH: usize = 4_096;
+
+/// A file of totals, its footer read.
+pub struct TotalsFile {
+    footer: ArrowReaderMetadata,
+    size_bytes: u64,
+}
+
+/// What an item comes to in some of its categories.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TotalsRow {
+    /// The first level of the categories; `None` where it counts shop-wide only.
+    pub top_category: Option<String>,
+    pub item_id: String,
+    pub days: DayUnits,
+    /// In the window.
+    pub units: i64,
+    pub score: f64,
+    pub shop_rank: Option<i64>,
+    /// The categories in which it comes to this, and its rank in each.
+    pub ranks: Vec<(String, i64)>,
+}
+
+impl TotalsFile {
+    /// Reads the footer, of which the file's end is given, or the whole file.
+    ///
+    /// # Errors
+    /// Fails where this is no end of such a file.
+    pub fn open(tail: Bytes, size_bytes: u64) -> Result<TotalsFile, ColumnsError> {
+        let at = size_bytes.saturating_sub(tail.len() as u64);
+        let part = Part { at, bytes: tail, size_bytes };
+        let footer = guarded(|| Ok(ArrowReaderMetadata::load(&part, plain_options())?))?;
+        Ok(TotalsFile { footer, size_bytes })
+    }
+
+    /// Returns how many rows the file has.
+    pub fn rows(&self) -> u64 {
+        self.footer.metadata().file_metadata().num_rows().max(0).unsigned_abs()
+    }
+
+    /// Returns a label of the footer.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        let labels = self.footer.metadata().file_metadata().key_value_metadata()?;
+        labels.iter().find(|label| label.key == name)?.value.as_deref()
+    }
+
+    /// Returns the groups of rows that may hold an item.
+    ///
+    /// # Errors
+    /// Fails where the file has no items.
+    pub fn groups_of_item(&self, item_id: &str) -> Result<Vec<usize>, ColumnsError> {
+        self.groups_with(ITEM, Some(item_id))
+    }
+
+    /// Returns the groups of rows of a top-level category, or of what counts shop-wide only.
+    ///
+    /// # Errors
+    /// Fails where the file has no categories.
+    pub fn groups_of_top(&self, top: Option<&str>) -> Result<Vec<usize>, ColumnsError> {
+        self.groups_with(TOP, top)
+    }
+
+    fn groups_with(&self, name: &'static str, text: Option<&str>) -> Result<Vec<usize>, ColumnsError> {
+        let column = self.column(name)?;
+        let groups = self.footer.metadata().row_groups();
+        let may_hold = |at: &usize| {
+            let rows = groups[*at].num_rows().max(0).unsigned_abs();
+            may_hold(groups[*at].column(column).statistics(), rows, text)
+        };
+        Ok((0..groups.len()).filter(may_hold).collect())
+    }
+
+    /// Returns where in the file a group lies.
+    pub fn range(&self, group: usize) -> Range<u64> {
+        range_of(self.footer.metadata().row_group(group).columns())
+    }
+
+    /// Returns where in the file a group's item ids lie.
+    ///
+    /// # Errors
+    /// Fails where the file has no items.
+    pub fn range_of_items(&self, group: usize) -> Result<Range<u64>, ColumnsError> {
+        let column = self.column(ITEM)?;
+        Ok(range_of(&self.footer.metadata().row_group(group).columns()[column..=column]))
+    }
+
+    /// Tells whether a group holds an item, by the bytes of its item ids.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged.
+    pub fn has_item(&self, group: usize, items: Bytes, item_id: &str) -> Result<bool, ColumnsError> {
+        let at = self.range_of_items(group)?.start;
+        let found = self.is_item(group, Part { at, bytes: items, size_bytes: self.size_bytes }, item_id)?;
+        Ok(found.contains(&true))
+    }
+
+    /// Returns an item's rows of a group, whose bytes are given.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged.
+    pub fn item(&self, group: usize, bytes: Bytes, item_id: &str) -> Result<Vec<TotalsRow>, ColumnsError> {
+        let is_item = self.is_item(group, self.part(group, bytes.clone()), item_id)?;
+        let selection = RowSelection::from_filters(&[BooleanArray::from(is_item)]);
+        let mut rows = Vec::new();
+        self.read(group, bytes, Some(selection), &mut |row| rows.push(row))?;
+        Ok(rows)
+    }
+
+    /// Hands over every row of a group, whose bytes are given.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged.
+    pub fn each_row(
+        &self,
+        group: usize,
+        bytes: Bytes,
+        take: &mut dyn FnMut(TotalsRow),
+    ) -> Result<(), ColumnsError> {
+        self.read(group, bytes, None, take)
+    }
+
+    fn is_item(&self, group: usize, part: Part, item_id: &str) -> Result<Vec<bool>, ColumnsError> {
+        guarded(|| {
+            let mut found = Vec::new();
+            let reader = self.reader(group, part);
+            let mask = ProjectionMask::columns(reader.parquet_schema(), [ITEM]);
+            for batch in reader.with_projection(mask).build()? {
+                let items = texts(&batch?, ITEM)?;
+                found.extend((0..items.len()).map(|at| items.value(at) == item_id));
+            }
+            Ok(found)
+        })
+    }
+
+    fn read(
+        &self,
+        group: usize,
+        bytes: Bytes,
+        selection: Option<RowSelection>,
+        take: &mut dyn FnMut(TotalsRow),
+    ) -> Result<(), ColumnsError> {
+        guarded(|| {
+            let reader = self.reader(group, self.part(group, bytes));
+            let reader = match selection {
+                Some(selection) => reader.with_row_selection(selection),
+                None => reader,
+            };
+            for batch in reader.build()? {
+                each_row(&batch?, take)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn part(&self, group: usize, bytes: Bytes) -> Part {
+        Part { at: self.range(group).start, bytes, size_bytes: self.size_bytes }
+    }
+
+    fn reader(&self, group: usize, part: Part) -> ParquetRecordBatchReaderBuilder<Part> {
+        ParquetRecordBatchReaderBuilder::new_with_metadata(part, self.footer.clone())
+            .with_row_groups(vec![group])
+            .with_batch_size(ROWS_PER_BATCH)
+    }
+
+    fn column(&self, name: &'static str) -> Result<usize, ColumnsError> {
+        let columns = self.footer.parquet_schema().columns();
+        columns.iter().position(|column| column.name() == name).ok_or(ColumnsError::Column(name))
+    }
+}
+
+fn each_row(batch: &RecordBatch, take: &mut dyn FnMut(TotalsRow)) -> Result<(), ColumnsError> {
+    let (tops, items) = (texts(batch, TOP)?, texts(batch, ITEM)?);
+    let days: Vec<PrimitiveArray<Int64Type>> =
+        DAY_COLUMNS.iter().map(|day| numbers(batch, day)).collect::<Result<_, _>>()?;
+    let units = numbers::<Int64Type>(batch, UNITS)?;
+    let scores = numbers::<Float64Type>(batch, SCORE)?;
+    let shop_ranks = numbers::<Int64Type>(batch, SHOP_RANK)?;
+    let list = |name: &'static str| {
+        let column = batch.column_by_name(name).and_then(|column| column.as_list_opt::<i32>());
+        column.ok_or(ColumnsError::Column(name))
+    };
+    let (categories, ranks) = (list(CATEGORIES)?, list(RANKS)?);
+    for at in 0..items.len() {
+        let (of_row, ranks) = (categories.value(at), ranks.value(at));
+        let of_row = of_row.as_string_opt::<i32>().ok_or(ColumnsError::Column(CATEGORIES))?;
+        let ranks = ranks.as_primitive_opt::<Int64Type>().ok_or(ColumnsError::Column(RANKS))?;
+        let of_row = of_row.iter().flatten().map(str::to_owned);
+        take(TotalsRow {
+            top_category: tops.is_valid(at).then(|| tops.value(at).to_owned()),
+            item_id: items.value(at).to_owned(),
+            days: std::array::from_fn::<i64, DAYS, _>(|day| days[day].value(at)),
+            units: units.value(at),
+            score: scores.value(at),
+            shop_rank: shop_ranks.is_valid(at).then(|| shop_ranks.value(at)),
+            ranks: of_row.zip(ranks.values().iter().copied()).collect(),
+        });
+    }
+    Ok(())
+}

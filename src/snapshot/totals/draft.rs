@@ -1,0 +1,243 @@
+//! Totals on their way: set aside while the sums are read, then ordered, merged and written.
+
+use std::sync::{Mutex, PoisonError};
+
+use blake3::Hasher;
+use bytes::Bytes;
+use rayon::prelude::*;
+
+use crate::columns::{ColumnsError, TOTALS_PER_GROUP, TotalsEncoder, TotalsGroup, TotalsLine};
+use crate::rank::{Everyone, Rules, Settled};
+use crate::snapshot::pointer::{Footer, Pointer, SCHEMA};
+use crate::snapshot::publish::labels;
+use crate::snapshot::totals::merge::{pack, shop_ranks};
+use crate::snapshot::totals::order::TopRows;
+use crate::snapshot::totals::{FOLDER, POINTER, Part};
+use crate::snapshot::{Published, SnapshotError};
+use crate::store::{Scratch, Store, StoreError, Stream};
+
+/// Bytes that are read at once to check what was written.
+const CHECKED_BYTES: u64 = 8 << 20;
+
+/// Totals of which not all is known yet.
+pub struct Draft {
+    store: Store,
+    scratch: Scratch,
+    parts: Mutex<Vec<Part>>,
+}
+
+/// What has been published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedTotals {
+    /// Path below the lake.
+    pub file: String,
+    pub size_bytes: u64,
+    pub rows: u64,
+}
+
+/// One top-level category whose order is known.
+struct Ordered<'a> {
+    parts: Vec<&'a Part>,
+    order: Vec<u32>,
+}
+
+impl Draft {
+    /// Begins with nothing.
+    ///
+    /// # Errors
+    /// Fails where the lake's disk does.
+    pub fn begin(store: &Store) -> Result<Draft, SnapshotError> {
+        let scratch = store.scratch()?;
+        Ok(Draft { store: store.clone(), scratch, parts: Mutex::new(Vec::new()) })
+    }
+
+    /// Sets some items of a top-level category aside, scored in a round of sums.
+    ///
+    /// # Errors
+    /// Fails where the disk does.
+    pub fn add(&self, top: Option<&str>, round: u32, everyone: Everyone) -> Result<(), SnapshotError> {
+        self.set_aside(top, round, everyone, false)
+    }
+
+    fn set_aside(
+        &self,
+        top: Option<&str>,
+        round: u32,
+        mut of: Everyone,
+        is_spread: bool,
+    ) -> Result<(), SnapshotError> {
+        let packed = std::mem::take(&mut of.packed);
+        let first_item = Everyone::rows_of(&packed).next().map(|row| row.item_id.to_owned());
+        let Some(first_item) = first_item else { return Ok(()) };
+        let range = self.scratch.append(&packed)?;
+        let part = Part { top: top.map(str::to_owned), round, is_spread, first_item, range, of };
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).push(part);
+        Ok(())
+    }
+
+    /// Publishes them, as what stands behind a ranking: the file, a check of it as it lies on disk, and
+    /// the pointer last.
+    ///
+    /// The same sums by the same rules give the same bytes.
+    ///
+    /// # Errors
+    /// Fails where the disk does; the pointer then names what it named before.
+    pub fn publish(
+        self,
+        settled: &Settled,
+        rules: &Rules,
+        event_types: &[String],
+        of: &Published,
+    ) -> Result<PublishedTotals, SnapshotError> {
+        self.set_aside(None, 0, Everyone::of_spread(&settled.spread_items), true)?;
+        let Draft { store, scratch, parts } = self;
+        let mut parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let key = |part: &Part| (part.top.clone(), part.round, part.is_spread, part.first_item.clone());
+        parts.sort_by_cached_key(key);
+        let tops: Vec<Vec<&Part>> =
+            parts.chunk_by(|a, b| a.top == b.top).map(|of_top| of_top.iter().collect()).collect();
+        let ordered = tops.into_par_iter().map(|parts| {
+            let packed = packed_of(&scratch, &parts)?;
+            let rows = TopRows::of(&packed, settled);
+            let order = rows.order();
+            let range = scratch.append(&pack(&rows, &order))?;
+            Ok((Ordered { parts, order }, range))
+        });
+        let ordered: Result<Vec<_>, StoreError> = ordered.collect();
+        let (ordered, ranges): (Vec<Ordered<'_>>, Vec<_>) = ordered?.into_iter().unzip();
+        let orders: Vec<_> =
+            ranges.into_iter().zip(&ordered).map(|(range, of)| (range, of.order.len())).collect();
+        let in_shop = shop_ranks(&scratch, &orders)?;
+        let name = of.file.rsplit('/').next().unwrap_or(&of.file).to_owned();
+        let path = format!("{FOLDER}/{name}");
+        store.make_folder(FOLDER)?;
+        let bulk = store.bulk(FOLDER)?;
+        let failed = |source: ColumnsError| SnapshotError::Columns { file: path.clone(), source };
+        let mut labels = labels(rules, event_types);
+        labels.push(("topsell.ranking", name.clone()));
+        let mut file = TotalsEncoder::of(&labels).map_err(failed)?;
+        let mut out =
+            Output { stream: bulk.stream(&path)?, waiting: Vec::new(), hash: Hasher::new(), length: 0 };
+        let mut rows = 0;
+        let ready: Vec<(&Ordered<'_>, &Vec<u32>)> = ordered.iter().zip(&in_shop).collect();
+        // A few at a time: what is encoded is held until it is written.
+        for some in ready.chunks(rayon::current_num_threads().max(1)) {
+            let encoded: Result<Vec<_>, SnapshotError> = some
+                .par_iter()
+                .map(|(ordered, in_shop)| {
+                    let packed = packed_of(&scratch, &ordered.parts)?;
+                    let rows = TopRows::of(&packed, settled);
+                    encode(&rows, ordered, in_shop).map_err(failed)
+                })
+                .collect();
+            for (group, group_rows) in encoded?.into_iter().flatten() {
+                rows += group_rows;
+                out.write(file.add(group).map_err(failed)?)?;
+            }
+        }
+        let (end, footer_at) = file.finish().map_err(failed)?;
+        let footer = end.slice(footer_at..);
+        out.write(end)?;
+        let (blake3, size_bytes) = out.finish()?;
+        bulk.finish()?;
+        check_written(&store, &path, &blake3, size_bytes)?;
+        let pointer = Pointer {
+            schema: SCHEMA,
+            file: name,
+            blake3,
+            size_bytes,
+            rows,
+            as_of: rules.window.as_of().start().to_string(),
+            footer: Some(Footer {
+                size_bytes: footer.len() as u64,
+                blake3: blake3::hash(&footer).to_hex().to_string(),
+            }),
+        };
+        store.put(POINTER, pointer.json().into())?;
+        Ok(PublishedTotals { file: path, size_bytes, rows })
+    }
+}
+
+/// Reads the packed rows of some parts again.
+fn packed_of<'a>(scratch: &Scratch, parts: &[&'a Part]) -> Result<Vec<(&'a Part, Vec<u8>)>, StoreError> {
+    parts.iter().map(|part| Ok((*part, scratch.read(part.range.clone())?))).collect()
+}
+
+type Encoded = (crate::columns::EncodedGroup, u64);
+
+/// Returns the row groups of one top-level category, each with how many rows it has.
+fn encode(rows: &TopRows<'_>, of: &Ordered<'_>, in_shop: &[u32]) -> Result<Vec<Encoded>, ColumnsError> {
+    let top = of.parts.first().and_then(|part| part.top.as_deref());
+    let (ranks, begins) = rows.ranks(&of.order);
+    let mut encoded = Vec::new();
+    let mut group = TotalsGroup::default();
+    for (at, row) in rows.rows.iter().enumerate() {
+        let of_row = ranks[begins[at]..begins[at + 1]].iter().map(|&rank| i64::from(rank));
+        let line = TotalsLine {
+            item_id: row.item_id,
+            days: &row.days,
+            units: row.units,
+            score: row.score,
+            shop_rank: Some(i64::from(in_shop[at])).filter(|&rank| rank > 0),
+        };
+        group.push(&line, rows.sets[row.set as usize].iter().copied().zip(of_row));
+        if group.len() == TOTALS_PER_GROUP {
+            encoded.push((group.encode(top, &rows.categories)?, group.len() as u64));
+            group = TotalsGroup::default();
+        }
+    }
+    if !group.is_empty() {
+        encoded.push((group.encode(top, &rows.categories)?, group.len() as u64));
+    }
+    Ok(encoded)
+}
+
+/// The file as it is written.
+struct Output<'a> {
+    stream: Stream<'a>,
+    waiting: Vec<u8>,
+    hash: Hasher,
+    length: u64,
+}
+
+impl Output<'_> {
+    fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        self.hash.update(&bytes);
+        self.length += bytes.len() as u64;
+        self.waiting.extend_from_slice(&bytes);
+        if self.waiting.len() as u64 >= CHECKED_BYTES {
+            self.stream.append(std::mem::take(&mut self.waiting).into())?;
+        }
+        Ok(())
+    }
+
+    /// Returns the file's hash and length.
+    fn finish(mut self) -> Result<(String, u64), StoreError> {
+        if !self.waiting.is_empty() {
+            self.stream.append(self.waiting.into())?;
+        }
+        self.stream.finish()?;
+        Ok((self.hash.finalize().to_hex().to_string(), self.length))
+    }
+}
+
+/// Reads a file back from the disk.
+fn check_written(store: &Store, path: &str, blake3: &str, size_bytes: u64) -> Result<(), SnapshotError> {
+    if hash_of(store, path, size_bytes)? == blake3 {
+        return Ok(());
+    }
+    let what = "it reads otherwise than it was written".to_owned();
+    Err(SnapshotError::Damaged { file: path.to_owned(), what })
+}
+
+/// Returns the hash of so many bytes of a file, which need not fit into memory.
+pub(super) fn hash_of(store: &Store, path: &str, size_bytes: u64) -> Result<String, StoreError> {
+    let mut hash = Hasher::new();
+    let mut at = 0;
+    while at < size_bytes {
+        let end = size_bytes.min(at + CHECKED_BYTES);
+        hash.update(&store.get_range(path, at..end)?);
+        at = end;
+    }
+    Ok(hash.finalize().to_hex().to_string())
+}
