@@ -4,6 +4,7 @@
 
 mod logs;
 pub mod sales;
+mod totals;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,15 +94,20 @@ fn check(sales: &[Sale], rules: &Rules, between: &[Between]) -> Result<(), TestC
     Ok(())
 }
 
-fn check_ranking(world: &World, rules: &Rules, expected: &[Ranked]) -> Result<(), TestCaseError> {
-    let arguments = rules.arguments();
+/// Compares the best of everyone with what is published, and everyone with the totals.
+fn check_ranking(world: &World, rules: &Rules, everyone: &[Ranked]) -> Result<(), TestCaseError> {
+    let mut arguments = rules.arguments();
+    arguments.push("--tail".to_owned());
     let said = world.run_with(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), b"");
+    let best = |row: &&Ranked| usize::try_from(row.rank).is_ok_and(|rank| rank <= rules.top);
+    let expected: Vec<Ranked> = everyone.iter().filter(best).cloned().collect();
     if expected.is_empty() {
         prop_assert_eq!(said.code, Some(5), "nothing ranks: {}", said.whole());
         return Ok(());
     }
     prop_assert_eq!(said.code, Some(0), "{}", said.whole());
-    compare(&world.ranking("data/lake"), expected)
+    compare(&world.ranking("data/lake"), &expected)
+        .and_then(|()| totals::compare(world, everyone))
         .map_err(|parting| TestCaseError::fail(format!("{arguments:?}\n{parting}")))
 }
 
@@ -140,7 +146,8 @@ fn oracle(sales: &[Sale], ids: &[String], rules: &Rules, last_round: usize) -> V
             *sums = std::array::from_fn(|at| sums[at] + times * one[at]);
         }
     }
-    nodes.iter().flat_map(|(node, items)| rank(node.as_deref(), items, rules)).collect()
+    let everyone = Rules { top: usize::MAX, ..rules.clone() };
+    nodes.iter().flat_map(|(node, items)| rank(node.as_deref(), items, &everyone)).collect()
 }
 
 /// What tells versions of one id apart, in the order by which the first one counts.
@@ -168,6 +175,8 @@ pub fn rank(category: Option<&str>, items: &BTreeMap<&str, Hours>, rules: &Rules
     }
     let moment = |hour: i64| (JANUARY + hour * 3_600) * 1_000_000;
     let rankable = i64::try_from(ranked.len()).expect("items are few");
+    let of_category =
+        ranked.iter().fold([0; 3], |all, (_, _, sums)| std::array::from_fn(|at| all[at] + sums[at]));
     let row = |(rank, (item, score, sums)): (i32, (&str, f64, [i128; 3]))| Ranked {
         category: category.map(str::to_owned),
         rank,
@@ -179,8 +188,24 @@ pub fn rank(category: Option<&str>, items: &BTreeMap<&str, Hours>, rules: &Rules
         window_from: moment(rules.as_of() - window),
         window_to: moment(rules.as_of()),
         rankable,
+        days: days(&items[item], rules),
+        week: days(&items[item], rules).iter().sum(),
+        of_category,
     };
     (1..).zip(ranked).take(rules.top).map(row).collect()
+}
+
+/// The units of the seven local days of which the last is that of the newest hour.
+fn days(hours: &Hours, rules: &Rules) -> [i64; 7] {
+    let day_of = |hour: i64| (hour * 3_600 + rules.zone.1).div_euclid(86_400);
+    let mut days = [0; 7];
+    for (&hour, sums) in hours.range(..rules.as_of()) {
+        let back = day_of(rules.as_of() - 1) - day_of(hour);
+        if let Some(day) = usize::try_from(back).ok().and_then(|back| 6_usize.checked_sub(back)) {
+            days[day] += sums[0] as i64;
+        }
+    }
+    days
 }
 
 /// The items that can rank over a window, best first.

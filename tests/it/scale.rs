@@ -9,7 +9,7 @@ use topsell::rollup::Scope;
 
 use crate::faults::disk::Faults;
 use crate::faults::{attempt, copy, ingest_step, never, rank_step, seen};
-use crate::oracle::sales::{Decay, JANUARY, NOW, Rules};
+use crate::oracle::sales::{Decay, JANUARY, NOW, Rules, UTC};
 use crate::oracle::{Hours, compare, nodes_of, rank};
 use crate::world::{Ranked, World};
 
@@ -38,6 +38,7 @@ fn rules() -> Rules {
         decay: Decay::HalfLife(12),
         by: 0,
         event_types: vec!["purchase"],
+        zone: UTC,
     }
 }
 

@@ -33,6 +33,11 @@ pub struct Ranked {
     pub window_from: i64,
     pub window_to: i64,
     pub rankable: i64,
+    /// Units of the last seven days, oldest first.
+    pub days: [i64; 7],
+    pub week: i64,
+    /// Units, purchases and money of all items that the category could rank.
+    pub of_category: [i128; 3],
 }
 
 /// What a run said and how it ended.
@@ -210,6 +215,13 @@ fn rows_of(batch: &RecordBatch) -> Vec<Ranked> {
         window_from: moment("window_from", at),
         window_to: moment("window_to", at),
         rankable: long("rankable", at),
+        days: std::array::from_fn(|day| long(&format!("units_day_{}", day + 1), at)),
+        week: long("units_week", at),
+        of_category: [
+            long("rankable_units", at).into(),
+            long("rankable_purchases", at).into(),
+            column("rankable_amount").as_primitive::<Decimal128Type>().value(at),
+        ],
     };
     (0..batch.num_rows()).map(row).collect()
 }

@@ -121,6 +121,7 @@ impl Rules {
         arguments.push(format!("--min-items={}", self.min_items));
         arguments.push(format!("--top={}", self.top));
         arguments.push(format!("--by={}", MEASURES[self.by]));
+        arguments.push(format!("--tz={}", self.zone.0));
         arguments.push(match self.decay {
             Decay::None => "--no-decay".to_owned(),
             Decay::HalfLife(hours) => format!("--half-life={hours}h"),

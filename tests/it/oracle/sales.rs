@@ -41,6 +41,9 @@ const PATHS: [&str; 22] = [
     "A ",
     "__HIVE_DEFAULT_PARTITION__",
 ];
+pub const UTC: (&str, i64) = ("UTC", 0);
+const ZONES: [(&str, i64); 4] =
+    [UTC, ("Asia/Kolkata", 19_800), ("America/New_York", -18_000), ("Pacific/Kiritimati", 50_400)];
 const TYPES: [&str; 4] = ["purchase", "Purchase", "return/überall", "view"];
 pub const MEASURES: [&str; 3] = ["units", "purchases", "amount"];
 
@@ -80,6 +83,8 @@ pub struct Rules {
     /// Place in [`MEASURES`].
     pub by: usize,
     pub event_types: Vec<&'static str>,
+    /// The zone whose days are told, and how many seconds it is ahead of UTC in January.
+    pub zone: (&'static str, i64),
 }
 
 /// What is asked for before the next logs come in.
@@ -142,17 +147,21 @@ pub fn rules() -> impl Strategy<Value = Rules> {
     let window = prop_oneof![2 => select(vec![1, 2, 3, 4, 5, 6, 8, 10, 18]), 1 => 1..40_i64];
     let top = prop_oneof![1..4_usize, Just(100)];
     let event_types = prop_oneof![2 => Just(vec![TYPES[0]]), 1 => subsequence(TYPES.to_vec(), 1..=4)];
+    let event_types = (event_types, select(&ZONES[..]));
     let parts = (as_of, window, 1..200_i64, 0..6_usize, top, decay, 0..MEASURES.len(), event_types);
-    parts.prop_map(|((hour, second), window, max_lookback, min_items, top, decay, by, event_types)| Rules {
-        as_of_second: hour * 3_600 + second,
-        window,
-        max_lookback,
-        min_items,
-        top,
-        decay,
-        by,
-        event_types,
-    })
+    parts.prop_map(
+        |((hour, second), window, max_lookback, min_items, top, decay, by, (event_types, zone))| Rules {
+            as_of_second: hour * 3_600 + second,
+            window,
+            max_lookback,
+            min_items,
+            top,
+            decay,
+            by,
+            event_types,
+            zone,
+        },
+    )
 }
 
 pub fn between() -> impl Strategy<Value = Between> {
