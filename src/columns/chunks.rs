@@ -21,11 +21,11 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
 use crate::columns::encodings::{put_deltas, put_flags, put_hybrid, put_run, put_sized, put_text, width_of};
-use crate::columns::facts::{ColumnFacts, Range};
-use crate::columns::pages::{Closed, Packer, Pages, unwritable};
+use crate::columns::facts::{ColumnFacts, Range, lower_bound, upper_bound};
+use crate::columns::pages::{Closed, Packer, Pages, RawPage, unwritable};
 use crate::columns::parquet_file::{CREATED_BY, ColumnsError, Encoded, MAX_DICTIONARY_BYTES};
 
-/// Rows that a page has at most; a multiple of eight.
+/// Rows that a page has at most unless the file is indexed.
 const ROWS_PER_PAGE: usize = 1 << 16;
 /// Longer texts are no statistics that anyone would want to read with every footer.
 const MAX_BOUND_BYTES: usize = 64;
@@ -100,6 +100,14 @@ pub(super) fn text_lists() -> DataType {
     DataType::List(Arc::new(Field::new("element", DataType::Utf8, true)))
 }
 
+/// How many rows pages have, each a multiple of eight, in a file that says where they lie.
+#[derive(Clone, Copy)]
+pub(super) struct Index {
+    /// Of texts in order, one page of which is read to find one of them.
+    pub rows_to_search: usize,
+    pub rows_per_page: usize,
+}
+
 /// A file on its way.
 pub(super) struct ChunkedFile {
     writer: SerializedFileWriter<Vec<u8>>,
@@ -107,6 +115,7 @@ pub(super) struct ChunkedFile {
     rows: usize,
     packed_from: usize,
     packer: Packer,
+    index: Option<Index>,
     /// Of every column, over the row groups so far.
     nulls: Vec<u64>,
     ranges: Vec<Option<Range>>,
@@ -120,7 +129,21 @@ impl ChunkedFile {
         let writer = writer.map_err(|e| unwritable(&e))?;
         let schema = Arc::new(SchemaDescriptor::new(schema));
         let (nulls, ranges) = (vec![0; schema.num_columns()], vec![None; schema.num_columns()]);
-        Ok(ChunkedFile { writer, schema, rows: 0, packed_from, packer: Packer::default(), nulls, ranges })
+        Ok(ChunkedFile {
+            writer,
+            schema,
+            rows: 0,
+            packed_from,
+            packer: Packer::default(),
+            index: None,
+            nulls,
+            ranges,
+        })
+    }
+
+    /// Has the file say where each page lies, and between which texts each page of texts in order.
+    pub fn indexed(self, index: Index) -> ChunkedFile {
+        ChunkedFile { index: Some(index), ..self }
     }
 
     /// Writes a label into the footer.
@@ -130,7 +153,7 @@ impl ChunkedFile {
 
     /// Adds a row group of so many rows.
     pub fn add(&mut self, rows: usize, chunks: &[Chunk<'_>]) -> Result<(), ColumnsError> {
-        let group = encode_group(&self.schema, rows, chunks, self.packed_from, &mut self.packer)?;
+        let group = encode_group(&self.schema, rows, chunks, self.packed_from, self.index, &mut self.packer)?;
         self.append(group)
     }
 
@@ -188,7 +211,7 @@ pub(super) fn encode_chunks(
     packed_from: usize,
 ) -> Result<EncodedGroup, ColumnsError> {
     let schema = SchemaDescriptor::new(Arc::clone(schema));
-    encode_group(&schema, rows, chunks, packed_from, &mut Packer::default())
+    encode_group(&schema, rows, chunks, packed_from, None, &mut Packer::default())
 }
 
 fn encode_group(
@@ -196,11 +219,12 @@ fn encode_group(
     rows: usize,
     chunks: &[Chunk<'_>],
     packed_from: usize,
+    index: Option<Index>,
     packer: &mut Packer,
 ) -> Result<EncodedGroup, ColumnsError> {
     let encode = |(number, chunk): (usize, &Chunk<'_>)| {
         let range = chunk.range();
-        let pages = chunk.pages(rows);
+        let pages = chunk.pages(rows, index);
         let statistics = chunk.statistics(pages.values(), range.as_ref());
         let packed_from = match &chunk.values {
             // Few numbers in no order are as small as their bits: nothing would be saved.
@@ -292,7 +316,12 @@ impl Chunk<'_> {
         }
     }
 
-    fn pages(&self, rows: usize) -> Pages {
+    fn pages(&self, rows: usize, index: Option<Index>) -> Pages {
+        let rows_per_page = match (index, &self.values) {
+            (None, _) => ROWS_PER_PAGE,
+            (Some(index), Values::InOrder(_)) => index.rows_to_search,
+            (Some(index), _) => index.rows_per_page,
+        };
         let dictionary = match &self.values {
             Values::Codes { of: Dictionary::Numbers(numbers), .. } => {
                 let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
@@ -309,15 +338,15 @@ impl Chunk<'_> {
             }
             _ => None,
         };
-        let mut data = Vec::with_capacity(rows.div_ceil(ROWS_PER_PAGE));
+        let mut data = Vec::with_capacity(rows.div_ceil(rows_per_page));
         // Rows, and values that are there, which the pages so far have.
         let (mut row, mut value) = (0, 0);
         while row < rows || data.is_empty() {
-            let end = rows.min(row + ROWS_PER_PAGE);
+            let end = rows.min(row + rows_per_page);
             let mut bytes = Vec::new();
-            let (count, filled) = self.put_levels(row..end, &mut bytes);
+            let (values, filled) = self.put_levels(row..end, &mut bytes);
             self.put_values(value..value + filled, &mut bytes);
-            data.push((bytes, count));
+            data.push(RawPage { bytes, values, rows: end - row });
             (row, value) = (end, value + filled);
         }
         let encoding = match &self.values {
@@ -328,7 +357,14 @@ impl Chunk<'_> {
                 Encoding::PLAIN
             }
         };
-        Pages { dictionary, data, encoding }
+        let ends = match &self.values {
+            Values::InOrder(texts) if index.is_some() => {
+                let ends = |page: &[&str]| Some((lower_bound(page.first()?), upper_bound(page.last()?)));
+                texts.chunks(rows_per_page).map(ends).collect()
+            }
+            _ => None,
+        };
+        Pages { dictionary, data, encoding, is_indexed: index.is_some(), ends }
     }
 
     /// Appends the levels of some rows; returns how many values they have, nulls included and not.

@@ -149,12 +149,15 @@ fn of_numbers<T: ArrowPrimitiveType>(column: &ArrayRef) -> (ArrayRef, ArrayRef) 
     (one(min(numbers)), one(max(numbers)))
 }
 
-fn lower_bound(text: &str) -> String {
+/// Returns a text that is no greater, and short.
+pub(super) fn lower_bound(text: &str) -> String {
     text.chars().take(KEPT_CHARS).collect()
 }
 
+/// Returns a text that is no less, and short.
+///
 /// A cut text sorts before the whole; the last of all characters behind it makes up for that.
-fn upper_bound(text: &str) -> String {
+pub(super) fn upper_bound(text: &str) -> String {
     let mut kept = lower_bound(text);
     if kept.len() < text.len() {
         kept.push(char::MAX);

@@ -1,11 +1,12 @@
 //! Pages of a column chunk, and their way into a file.
 
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::{BoundaryOrder, Compression, Encoding, Type, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder};
+use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
@@ -31,11 +32,24 @@ impl Packer {
     }
 }
 
-/// Pages of one chunk, each with how many values, nulls included, it has.
+/// Pages of one chunk.
 pub(super) struct Pages {
+    /// Its bytes, and how many values it has.
     pub dictionary: Option<(Vec<u8>, usize)>,
-    pub data: Vec<(Vec<u8>, usize)>,
+    pub data: Vec<RawPage>,
     pub encoding: Encoding,
+    /// The file says where the pages are, ...
+    pub is_indexed: bool,
+    /// ... and between which texts, in order, the values of each lie.
+    pub ends: Option<Vec<(String, String)>>,
+}
+
+/// A page before it is compressed.
+pub(super) struct RawPage {
+    pub bytes: Vec<u8>,
+    /// How many values it has, nulls included.
+    pub values: usize,
+    pub rows: usize,
 }
 
 pub(super) fn unwritable(error: &ParquetError) -> ColumnsError {
@@ -45,7 +59,7 @@ pub(super) fn unwritable(error: &ParquetError) -> ColumnsError {
 impl Pages {
     /// Returns how many values there are, nulls included.
     pub fn values(&self) -> usize {
-        self.data.iter().map(|(_, count)| count).sum()
+        self.data.iter().map(|page| page.values).sum()
     }
 
     /// Returns the chunk's bytes, compressed where they are so many, and what the footer is to say of
@@ -58,23 +72,25 @@ impl Pages {
         packed_from: usize,
         packer: &mut Packer,
     ) -> Result<Closed, ColumnsError> {
-        let raw_bytes: usize = self.dictionary.iter().chain(&self.data).map(|(bytes, _)| bytes.len()).sum();
+        let dictionary = self.dictionary.map(|(bytes, values)| RawPage { bytes, values, rows: 0 });
+        let raw_bytes: usize = dictionary.iter().chain(&self.data).map(|page| page.bytes.len()).sum();
         let is_packed = raw_bytes >= packed_from;
-        let mut pack = |(bytes, values): (Vec<u8>, usize)| {
+        let mut pack = |RawPage { bytes, values, rows }: RawPage| {
             let raw = bytes.len();
             let bytes = match is_packed {
                 true => packer.pack(&bytes).map_err(|e| ColumnsError::Unwritable(e.to_string()))?,
                 false => bytes,
             };
-            Ok(Packed { bytes, raw, values })
+            Ok(Packed { bytes, raw, values, rows })
         };
         let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(|e| unwritable(&e))?;
         let pages = PackedPages {
-            dictionary: self.dictionary.map(&mut pack).transpose()?,
+            dictionary: dictionary.map(&mut pack).transpose()?,
             data: self.data.into_iter().map(pack).collect::<Result<_, ColumnsError>>()?,
             encoding: self.encoding,
             compression: if is_packed { Compression::ZSTD(level) } else { Compression::UNCOMPRESSED },
-            has_index: false,
+            has_index: self.is_indexed,
+            ends: self.ends,
         };
         pages.close(column, rows, Some(statistics))
     }
@@ -90,6 +106,8 @@ pub(super) struct Packed {
     pub raw: usize,
     /// How many values it has, nulls included.
     pub values: usize,
+    /// Of a page of data.
+    pub rows: usize,
 }
 
 /// Pages of one chunk as they are written.
@@ -98,8 +116,10 @@ pub(super) struct PackedPages {
     pub data: Vec<Packed>,
     pub encoding: Encoding,
     pub compression: Compression,
-    /// The file says where the pages are; each value is then a row.
+    /// The file says where the pages are, ...
     pub has_index: bool,
+    /// ... and between which texts, in order, the values of each lie.
+    pub ends: Option<Vec<(String, String)>>,
 }
 
 impl PackedPages {
@@ -125,7 +145,7 @@ impl PackedPages {
         let mut encodings = vec![Encoding::RLE, self.encoding];
         let (mut uncompressed, mut data_at) = (0, 0);
         let has_dictionary = self.dictionary.is_some();
-        if let Some(Packed { bytes, raw, values }) = self.dictionary {
+        if let Some(Packed { bytes, raw, values, .. }) = self.dictionary {
             encodings.push(Encoding::PLAIN);
             let (encoding, is_sorted, num_values) = (Encoding::PLAIN, false, values as u32);
             let page = Page::DictionaryPage { buf: bytes.into(), num_values, encoding, is_sorted };
@@ -135,7 +155,7 @@ impl PackedPages {
         }
         let mut places = OffsetIndexBuilder::new();
         let mut page_at = data_at;
-        for Packed { bytes, raw, values } in self.data {
+        for Packed { bytes, raw, values, rows } in self.data {
             let page = Page::DataPage {
                 buf: bytes.into(),
                 num_values: values as u32,
@@ -146,7 +166,7 @@ impl PackedPages {
             };
             let written = put(page, raw)?;
             uncompressed += written.uncompressed_size;
-            places.append_row_count(signed(values));
+            places.append_row_count(signed(rows));
             // The length of a page has 31 bits, or it had not been written.
             let length = (written.compressed_size as u32).cast_signed();
             places.append_offset_and_size(page_at.cast_signed(), length);
@@ -169,9 +189,19 @@ impl PackedPages {
             rows_written: rows as u64,
             metadata: metadata.build().map_err(|e| unwritable(&e))?,
             bloom_filter: None,
-            column_index: None,
+            column_index: self.ends.map(index_of).transpose().map_err(|e| unwritable(&e))?,
             offset_index: self.has_index.then(|| places.build()),
         };
         Ok((bytes, close))
     }
+}
+
+/// Returns what tells the page of a text, from the ends of pages in order.
+fn index_of(ends: Vec<(String, String)>) -> Result<ColumnIndexMetaData, ParquetError> {
+    let mut index = ColumnIndexBuilder::new(Type::BYTE_ARRAY);
+    for (first, last) in ends {
+        index.append(false, first.into_bytes(), last.into_bytes(), 0, None);
+    }
+    index.set_boundary_order(BoundaryOrder::ASCENDING);
+    index.build()
 }

@@ -12,7 +12,8 @@
 //!
 //! Rows are sorted by `item_id`, `categories`, `is_primary`, `hour`; no two share all four. The
 //! footer's key-value metadata has `topsell.paths`: a JSON array of all the paths in the file, by
-//! which it can be passed over.
+//! which it can be passed over. The page index says where every page lies, and between which items
+//! those of `item_id` do.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -22,13 +23,16 @@ use arrow::datatypes::{DataType, Schema};
 use hashbrown::HashMap;
 use parquet::schema::types::TypePtr;
 
-use crate::columns::chunks::{Chunk, ChunkedFile, Dictionary, Shape, Values, schema_of, text_lists};
+use crate::columns::chunks::{Chunk, ChunkedFile, Dictionary, Index, Shape, Values, schema_of, text_lists};
 use crate::columns::encodings::few_distinct;
 use crate::columns::parquet_file::{ColumnsError, Encoded};
 use crate::event::Sums;
 
 /// Small groups, so that the items between two bounds are found without the rest.
 const ROWS_PER_GROUP: usize = 1 << 17;
+/// Small pages, so that one item is found without the rest of its group; those of ids have as many rows
+/// as a batch of those who read them all, whom smaller ones would cost.
+const INDEX: Index = Index { rows_to_search: 1 << 12, rows_per_page: 1 << 14 };
 /// Sums are kept for long and read as a whole, so that even small chunks are worth compressing.
 const PACKED_FROM_BYTES: usize = 2 << 10;
 /// The footer's label for all the paths in the file.
@@ -65,7 +69,7 @@ static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
 /// Fails where the rows do not fit into Parquet.
 pub fn encode_sums<'a>(lines: impl IntoIterator<Item = SumLine<'a>>) -> Result<Encoded, ColumnsError> {
     let (schema, root) = &*SCHEMA;
-    let mut file = ChunkedFile::of(Arc::clone(root), PACKED_FROM_BYTES)?;
+    let mut file = ChunkedFile::of(Arc::clone(root), PACKED_FROM_BYTES)?.indexed(INDEX);
     let mut lines = lines.into_iter();
     let (mut paths, mut group) = (PathSets::default(), Group::of(lines.size_hint().0));
     while let Some(line) = lines.next() {

@@ -107,7 +107,7 @@ impl Values<'_> {
 
 fn pages(encoding: Encoding, dictionary: Option<Packed>, data: Packed) -> PackedPages {
     let compression = Compression::ZSTD(ZstdLevel::default());
-    PackedPages { dictionary, data: vec![data], encoding, compression, has_index: true }
+    PackedPages { dictionary, data: vec![data], encoding, compression, has_index: true, ends: None }
 }
 
 /// Returns the values as numbers into the distinct ones, if most are those of other rows.

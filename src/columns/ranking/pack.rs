@@ -31,7 +31,7 @@ const PART_BYTES: usize = 1 << 10;
 pub(super) fn pack(parts: &[Vec<u8>], values: usize, search: Search) -> Result<Packed, ColumnsError> {
     let raw = parts.iter().map(Vec::len).sum();
     let bytes = compressed(parts, raw, search).map_err(|e| ColumnsError::Unwritable(e.to_string()))?;
-    Ok(Packed { bytes, raw, values })
+    Ok(Packed { bytes, raw, values, rows: values })
 }
 
 fn compressed(parts: &[Vec<u8>], raw: usize, search: Search) -> io::Result<Vec<u8>> {
