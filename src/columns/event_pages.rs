@@ -24,6 +24,7 @@ use crate::columns::coded::{CodedLists, CodedTexts};
 use crate::columns::decodings::{is_run_of, take, take_deltas, take_flags, take_hybrid, take_sized};
 use crate::columns::events::{ROWS_PER_GROUP, SCHEMA, empty_file};
 use crate::columns::guard::guarded;
+use crate::columns::parquet_file::CREATED_BY;
 
 /// The numbers of the columns that are read.
 const ITEM_ID: usize = 2;
@@ -76,6 +77,35 @@ fn rows_of(bytes: &Bytes) -> Option<EventRows> {
         amount: chunk(AMOUNT)?.numbers()?.0,
         is_primary: chunk(IS_PRIMARY)?.flags()?,
     })
+}
+
+/// Tells whether a file may have rows of some items, which are in order.
+pub fn may_have_items(bytes: &Bytes, items: &[&str]) -> bool {
+    let looked = guarded(|| Ok(has_any(bytes, items)));
+    looked.ok().flatten().unwrap_or(true)
+}
+
+/// Tells by the dictionary of a file's ids whether any is there; none where it is not laid out as
+/// ours are.
+fn has_any(bytes: &Bytes, items: &[&str]) -> Option<bool> {
+    let footer = footer(bytes)?;
+    // Others may have ids beside the dictionary.
+    let is_ours = footer.file_metadata().created_by() == Some(CREATED_BY);
+    let ([group], true) = (footer.row_groups(), is_ours) else { return None };
+    let chunk = group.columns().get(ITEM_ID)?;
+    let rows = usize::try_from(group.num_rows()).ok()?;
+    let mut pages = SerializedPageReader::new(Arc::new(bytes.clone()), chunk, rows, None).ok()?;
+    let Page::DictionaryPage { buf, num_values, encoding: Encoding::PLAIN, .. } = pages.next()?.ok()? else {
+        return None;
+    };
+    let mut rest = &buf[..];
+    for _ in 0..num_values {
+        let id = take_sized(&mut rest)?;
+        if items.binary_search_by(|item| item.as_bytes().cmp(id)).is_ok() {
+            return Some(true);
+        }
+    }
+    Some(false)
 }
 
 /// Returns the footer of a file whose columns are ours.

@@ -21,20 +21,23 @@ mod parquet_file;
 mod part;
 mod ranking;
 mod sum_batch;
+mod sum_file;
 mod sums;
 mod totals;
 
 pub use chunks::EncodedGroup;
 pub use coded::Coder;
 pub use event_batch::{EventBatch, EventColumns, decode_events};
+pub use event_pages::may_have_items;
 pub use events::{EventCopy, EventEncoder, merge_events, without_batches};
 pub use facts::ColumnFacts;
 pub use foreign::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, ForeignTime, NotText, Wanted};
 pub use guard::is_guarded;
-pub use parquet_file::{ColumnsError, Encoded};
+pub use parquet_file::{ColumnsError, Encoded, decode_nested};
 pub use ranking::{
     EncodedRanking, Leader, ROWS_PER_GROUP, RankedRow, RankingFile, RowTotals, encode_ranking,
 };
 pub use sum_batch::{ItemRange, SumBatch, SumBlock, WantsItem, decode_sums, first_items, paths_of};
+pub use sum_file::{ItemPages, SumFile};
 pub use sums::{SumLine, encode_sums};
 pub use totals::{TOTALS_PER_GROUP, TotalsEncoder, TotalsFile, TotalsGroup, TotalsLine, TotalsRow};

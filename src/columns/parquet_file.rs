@@ -126,6 +126,22 @@ pub(super) fn decode(
     })
 }
 
+/// Returns the batches of a file that is nobody's rows, with the named columns and parts of them, as
+/// far as it has them.
+///
+/// # Errors
+/// Fails, or an item does, where this is no Parquet file.
+pub fn decode_nested(
+    bytes: Bytes,
+    columns: &[&str],
+) -> Result<impl Iterator<Item = Result<RecordBatch, ColumnsError>>, ColumnsError> {
+    guarded(|| {
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, plain_options())?;
+        let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+        Ok(Guarded::of(builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?))
+    })
+}
+
 /// Returns a file's batches with the named columns, some of them with their dictionaries kept, of
 /// the wanted groups of rows, or of some of their rows.
 pub(super) fn decode_coded(

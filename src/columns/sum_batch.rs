@@ -113,7 +113,7 @@ pub fn first_items(bytes: &Bytes) -> Result<Vec<String>, ColumnsError> {
 }
 
 impl SumBatch {
-    fn of(batch: &RecordBatch) -> Result<SumBatch, ColumnsError> {
+    pub(super) fn of(batch: &RecordBatch) -> Result<SumBatch, ColumnsError> {
         let hour = numbers::<Int32Type>(batch, "hour")?;
         if !hour.values().iter().all(|hour| (0..24).contains(hour)) {
             return Err(ColumnsError::Column("hour"));

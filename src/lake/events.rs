@@ -1,8 +1,11 @@
 //! The `events` table's columns, and reading its files.
 
-use crate::columns::{EventBatch, EventColumns, decode_events};
+use bytes::Bytes;
+
+use crate::columns::{EventBatch, EventColumns, decode_events, may_have_items};
 use crate::lake::{EVENTS, Lake, LakeError};
-use crate::table::{Column, ColumnType, LiveFile, TableSchema};
+use crate::store::Store;
+use crate::table::{Column, ColumnType, Log, NamedFile, TableSchema};
 
 pub(super) const SCHEMA: TableSchema = TableSchema {
     partitions: &[
@@ -31,23 +34,55 @@ impl Lake {
     /// Names the file that is missing or damaged.
     pub fn read_events(
         &self,
-        file: &LiveFile,
+        file: &NamedFile,
         columns: EventColumns,
         take: &mut dyn FnMut(&EventBatch),
     ) -> Result<(), LakeError> {
         let path = format!("{EVENTS}/{}", file.path);
-        let failed = |source| LakeError::Columns { file: path.clone(), source };
-        let bytes = self.store().get(&path)?;
-        for batch in decode_events(bytes, columns).map_err(failed)? {
-            take(&batch.map_err(failed)?);
-        }
-        Ok(())
+        decode(&path, self.store().get(&path)?, columns, take)
     }
+}
+
+/// Gives the rows of a file without event ids, that may have some of the items, to `take`; the
+/// lake in the store need not be open.
+///
+/// # Errors
+/// Names the file that is missing or damaged.
+pub fn read_events_of(
+    store: &Store,
+    file: &NamedFile,
+    items: &[&str],
+    take: &mut dyn FnMut(&EventBatch),
+) -> Result<(), LakeError> {
+    let path = format!("{EVENTS}/{}", file.path);
+    let bytes = store.get(&path)?;
+    match may_have_items(&bytes, items) {
+        true => decode(&path, bytes, EventColumns::WithoutIds, take),
+        false => Ok(()),
+    }
+}
+
+/// Returns the log of the `events` table in a store.
+pub fn events_log(store: &Store) -> Log<'_> {
+    Log::of(store, EVENTS)
+}
+
+fn decode(
+    path: &str,
+    bytes: Bytes,
+    columns: EventColumns,
+    take: &mut dyn FnMut(&EventBatch),
+) -> Result<(), LakeError> {
+    let failed = |source| LakeError::Columns { file: path.to_owned(), source };
+    for batch in decode_events(bytes, columns).map_err(failed)? {
+        take(&batch.map_err(failed)?);
+    }
+    Ok(())
 }
 
 /// Returns the columns that must be read of a file to sum its events: fewer where no event has an
 /// id, as far as the log knows.
-pub fn columns_to_sum(file: &LiveFile) -> EventColumns {
+pub fn columns_to_sum(file: &NamedFile) -> EventColumns {
     match file.null_counts["event_id"].as_u64() == Some(file.rows) {
         true => EventColumns::WithoutIds,
         false => EventColumns::All,

@@ -29,7 +29,7 @@ use recent::Recent;
 pub use append::{Append, Appended, Delivery, Known};
 pub use drop::Dropped;
 pub use error::LakeError;
-pub use events::columns_to_sum;
+pub use events::{columns_to_sum, events_log, read_events_of};
 pub use merge::MergePlan;
 pub use partition::{HourPartition, hive_folder, partition_map};
 pub use records::{Reject, RunRecord, unique_name};

@@ -340,7 +340,10 @@ mod tests {
         let files = lake.events().newest().expect("the log can be read").files().expect("so can its files");
         let files: Vec<HourFile> = files
             .into_iter()
-            .map(|file| HourFile { partition: HourPartition::of(&file.partition).expect("an hour"), file })
+            .map(|file| HourFile {
+                partition: HourPartition::of(&file.partition).expect("an hour"),
+                file: file.into(),
+            })
             .collect();
         let (asked, others): (Vec<&HourFile>, Vec<&HourFile>) =
             files.iter().partition(|of| of.partition.hour.of_day() == 7);

@@ -8,7 +8,7 @@ use crate::lake::{Lake, columns_to_sum};
 use crate::rollup::RollupError;
 use crate::rollup::conflicts::IdHash;
 use crate::rollup::settle::Settled;
-use crate::table::LiveFile;
+use crate::table::NamedFile;
 use crate::time::Hour;
 
 /// What became of an hour's events.
@@ -41,7 +41,7 @@ impl HourByHour {
         &mut self,
         lake: &Lake,
         hour: Hour,
-        files: &[&LiveFile],
+        files: &[&NamedFile],
         settled: &Settled<'_>,
     ) -> Result<Tally, RollupError> {
         let begins = self.sums.rows.len();

@@ -37,8 +37,10 @@ mod items;
 mod load;
 mod merge;
 mod plan;
+mod present;
 mod read;
 mod recount;
+mod seek;
 mod settle;
 
 use crate::event::SumRows;
@@ -52,6 +54,7 @@ pub use items::{ItemSums, Part, Pinned};
 pub use load::{Load, LoadedDay, load};
 pub use merge::MergePlan;
 pub use plan::{Plan, Scope, plan};
+pub use present::{Asked, Present, look};
 pub use read::Wanted;
 pub use recount::{Recount, recount};
 

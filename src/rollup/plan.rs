@@ -6,7 +6,7 @@ use crate::columns::EventColumns;
 use crate::lake::{HourPartition, Lake, columns_to_sum};
 use crate::rollup::RollupError;
 use crate::rollup::read::{Place, place_of};
-use crate::table::{Change, LiveFile, Partition, Version};
+use crate::table::{Change, LiveFile, NamedFile, Partition, Version};
 use crate::time::{Date, Hour};
 
 /// How much to sum anew.
@@ -44,7 +44,7 @@ pub(super) struct DayPlan {
 #[derive(Clone)]
 pub(super) struct HourFile {
     pub partition: HourPartition,
-    pub file: LiveFile,
+    pub file: NamedFile,
 }
 
 impl HourFile {
@@ -95,11 +95,17 @@ impl Plan {
 /// # Errors
 /// Fails where a table's log cannot be read.
 pub fn plan(lake: &Lake, rollups: &Version<'_>, scope: Scope) -> Result<Plan, RollupError> {
+    plan_on(lake, Some(rollups), scope)
+}
+
+/// Decides the same where there may be no sums yet.
+pub(super) fn plan_on(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> Result<Plan, RollupError> {
     let events = lake.events().newest()?;
     let covers = events.number();
     // A lake begun anew has other versions, which must not be taken for the old lake's.
-    let app_id = format!("rollup:{}", events.table_id());
-    let covered = rollups.transaction(&app_id)?.and_then(|version| u64::try_from(version).ok());
+    let app_id = app_id(events.table_id());
+    let covered = rollups.map(|rollups| rollups.transaction(&app_id)).transpose()?.flatten();
+    let covered = covered.and_then(|version| u64::try_from(version).ok());
     let changed = match (scope, covered) {
         (Scope::Changed, Some(covered)) if covered == covers => {
             return Ok(Plan { covers, app_id, days: Vec::new(), is_current: true });
@@ -116,6 +122,11 @@ pub fn plan(lake: &Lake, rollups: &Version<'_>, scope: Scope) -> Result<Plan, Ro
     };
     let days = days(&events, rollups, changed.as_ref())?;
     Ok(Plan { covers, app_id, days, is_current: false })
+}
+
+/// Returns the name under which the version of `events` is recorded that the rollups cover.
+pub(super) fn app_id(events_id: &str) -> String {
+    format!("rollup:{events_id}")
 }
 
 /// Hours by event type whose events changed, and days that lost some.
@@ -144,7 +155,7 @@ fn touched(added: &BTreeSet<Partition>, removed: &BTreeSet<Partition>) -> Option
 /// not known.
 fn days(
     events: &Version<'_>,
-    rollups: &Version<'_>,
+    rollups: Option<&Version<'_>>,
     touched: Option<&Touched>,
 ) -> Result<Vec<DayPlan>, RollupError> {
     let mut days: BTreeMap<(String, Date), DayPlan> = BTreeMap::new();
@@ -172,9 +183,9 @@ fn days(
         if is_whole(&key) {
             day.hours.insert(partition.hour);
         }
-        day.events.push(HourFile { partition, file });
+        day.events.push(HourFile { partition, file: file.into() });
     }
-    for file in rollups.files()? {
+    for file in rollups.map(Version::files).transpose()?.into_iter().flatten() {
         let place = place_of(&file)?;
         let key = (place.event_type.clone(), place.date);
         if touched.is_none() {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::columns::{Coder, ColumnsError, ItemRange, SumBlock, decode_sums};
 use crate::event::SumRows;
 use crate::rollup::{ROLLUPS, RollupError, Rollups};
-use crate::table::LiveFile;
+use crate::table::NamedFile;
 use crate::time::{Date, Hour, Timestamp};
 
 /// Where a rollup file lies, and which hours it may hold.
@@ -49,7 +49,7 @@ impl Place {
 }
 
 /// Reads a rollup file's place from its partition and the hours that the log says it has.
-pub(super) fn place_of(file: &LiveFile) -> Result<Place, RollupError> {
+pub(super) fn place_of(file: &NamedFile) -> Result<Place, RollupError> {
     let text = |name: &str| file.partition.get(name).and_then(Option::as_deref);
     let bad = || RollupError::BadPartition { file: path_of(file) };
     let hour = |ends: &serde_json::Value, otherwise: i32| {
@@ -66,7 +66,7 @@ pub(super) fn place_of(file: &LiveFile) -> Result<Place, RollupError> {
 
 impl Rollups {
     /// Returns a file's bytes.
-    pub(super) fn bytes_of(&self, file: &LiveFile) -> Result<Bytes, RollupError> {
+    pub(super) fn bytes_of(&self, file: &NamedFile) -> Result<Bytes, RollupError> {
         Ok(self.store.get(&path_of(file))?)
     }
 
@@ -74,7 +74,7 @@ impl Rollups {
     ///
     /// # Errors
     /// Names the file that is missing or damaged.
-    pub(super) fn read_day(&self, file: &LiveFile, into: &mut SumRows) -> Result<(), RollupError> {
+    pub(super) fn read_day(&self, file: &NamedFile, into: &mut SumRows) -> Result<(), RollupError> {
         let date = place_of(file)?.date;
         let bytes = self.bytes_of(file)?;
         append(bytes, date, into).map_err(|source| RollupError::Columns { file: path_of(file), source })
@@ -82,7 +82,7 @@ impl Rollups {
 }
 
 /// Returns a file's path below the lake.
-pub(super) fn path_of(file: &LiveFile) -> String {
+pub(super) fn path_of(file: &NamedFile) -> String {
     format!("{ROLLUPS}/{}", file.path)
 }
 

@@ -6,7 +6,7 @@ use crate::lake::Lake;
 use crate::rollup::RollupError;
 use crate::rollup::conflicts::{Disputes, IdHasher, Limits, disputes};
 use crate::rollup::plan::{DayPlan, HourFile};
-use crate::table::LiveFile;
+use crate::table::{LiveFile, NamedFile};
 use crate::time::Hour;
 
 /// A day that is ready to be summed.
@@ -49,8 +49,8 @@ impl Settled<'_> {
     }
 
     /// Returns the files of a category's events, by hour.
-    pub fn events(&self, category: &Option<String>) -> BTreeMap<Hour, Vec<&LiveFile>> {
-        let mut hours: BTreeMap<Hour, Vec<&LiveFile>> = BTreeMap::new();
+    pub fn events(&self, category: &Option<String>) -> BTreeMap<Hour, Vec<&NamedFile>> {
+        let mut hours: BTreeMap<Hour, Vec<&NamedFile>> = BTreeMap::new();
         for HourFile { partition, file } in &self.day.events {
             if self.hours.contains(&partition.hour) && partition.category == *category {
                 hours.entry(partition.hour).or_default().push(file);

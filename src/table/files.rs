@@ -1,6 +1,7 @@
 //! The files that a table's newest version names.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -16,9 +17,9 @@ use crate::table::{Table, TableError, Version};
 /// A partition's values by column; `None` where the rows have no value.
 pub type Partition = BTreeMap<String, Option<String>>;
 
-/// A file of the table's newest version.
+/// A file of rows, as a table's log names it.
 #[derive(Clone)]
-pub struct LiveFile {
+pub struct NamedFile {
     /// Path below the table's folder.
     pub path: String,
     pub size_bytes: u64,
@@ -28,8 +29,28 @@ pub struct LiveFile {
     pub null_counts: Value,
     pub min_values: Value,
     pub max_values: Value,
+}
+
+/// A file of the table's newest version.
+#[derive(Clone)]
+pub struct LiveFile {
+    file: NamedFile,
     /// Where the log's own row about the file is, which a removal must hand back.
     pub(super) origin: (Arc<RecordBatch>, usize),
+}
+
+impl Deref for LiveFile {
+    type Target = NamedFile;
+
+    fn deref(&self) -> &NamedFile {
+        &self.file
+    }
+}
+
+impl From<LiveFile> for NamedFile {
+    fn from(live: LiveFile) -> NamedFile {
+        live.file
+    }
 }
 
 impl Version<'_> {
@@ -38,6 +59,14 @@ impl Version<'_> {
     /// # Errors
     /// Fails where the log cannot be read.
     pub fn files(&self) -> Result<Vec<LiveFile>, TableError> {
+        self.files_of(&|_| true)
+    }
+
+    /// Returns the files of wanted partitions, by path.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be read.
+    pub fn files_of(&self, wants: &dyn Fn(&Partition) -> bool) -> Result<Vec<LiveFile>, TableError> {
         let failed = |e| self.table.failed(e);
         let scan = Arc::clone(&self.snapshot).scan_builder().build().map_err(failed)?;
         let mut files = Vec::new();
@@ -46,10 +75,26 @@ impl Version<'_> {
             let data = ArrowEngineData::try_from_engine_data(data).map_err(failed)?;
             let batch = Arc::new(data.record_batch().clone());
             selected.resize(batch.num_rows(), true);
-            self.table.collect(&batch, &selected, &mut files)?;
+            self.table.collect(&batch, &selected, wants, &mut files)?;
         }
         files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(files)
+    }
+}
+
+impl NamedFile {
+    /// Returns a file by what the log says of it, whose paths are URLs.
+    pub(super) fn of(path: &str, size_bytes: u64, partition: Partition, mut stats: Value) -> NamedFile {
+        let mut of_columns = |name: &str| stats.get_mut(name).map(Value::take).unwrap_or_default();
+        NamedFile {
+            path: url_decoded(path),
+            size_bytes,
+            partition,
+            null_counts: of_columns("nullCount"),
+            min_values: of_columns("minValues"),
+            max_values: of_columns("maxValues"),
+            rows: stats["numRecords"].as_u64().unwrap_or(0),
+        }
     }
 }
 
@@ -58,6 +103,7 @@ impl Table {
         &self,
         batch: &Arc<RecordBatch>,
         selected: &[bool],
+        wants: &dyn Fn(&Partition) -> bool,
         files: &mut Vec<LiveFile>,
     ) -> Result<(), TableError> {
         let damaged = || self.damaged("it lists files in a form of its own");
@@ -69,21 +115,17 @@ impl Table {
         let partitions = constants.column_by_name("partitionValues").ok_or_else(damaged)?;
         let partitions = partitions.as_map_opt().ok_or_else(damaged)?;
         for row in (0..batch.num_rows()).filter(|&row| selected[row]) {
-            let mut stats: Value = match stats.is_valid(row) {
+            let partition = map_entries(partitions, row).ok_or_else(damaged)?;
+            if !wants(&partition) {
+                continue;
+            }
+            let stats: Value = match stats.is_valid(row) {
                 true => serde_json::from_str(stats.value(row)).map_err(|_| damaged())?,
                 false => Value::Null,
             };
-            let mut of_columns = |name: &str| stats.get_mut(name).map(Value::take).unwrap_or_default();
-            files.push(LiveFile {
-                path: url_decoded(path.value(row)),
-                size_bytes: size.value(row).max(0).unsigned_abs(),
-                partition: map_entries(partitions, row).ok_or_else(damaged)?,
-                null_counts: of_columns("nullCount"),
-                min_values: of_columns("minValues"),
-                max_values: of_columns("maxValues"),
-                rows: stats["numRecords"].as_u64().unwrap_or(0),
-                origin: (Arc::clone(batch), row),
-            });
+            let size_bytes = size.value(row).max(0).unsigned_abs();
+            let file = NamedFile::of(path.value(row), size_bytes, partition, stats);
+            files.push(LiveFile { file, origin: (Arc::clone(batch), row) });
         }
         Ok(())
     }

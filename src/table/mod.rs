@@ -9,6 +9,7 @@ mod changes;
 mod commit;
 mod error;
 mod files;
+mod log;
 mod schema;
 mod sweep;
 
@@ -29,7 +30,8 @@ use crate::store::Store;
 pub use changes::Change;
 pub use commit::{Commit, Effect, NewFile, Outcome};
 pub use error::TableError;
-pub use files::{LiveFile, Partition};
+pub use files::{LiveFile, NamedFile, Partition};
+pub use log::{Log, News, State};
 pub use schema::{Column, ColumnType, TableSchema};
 pub use sweep::{Reach, Sweep, SweepRule};
 

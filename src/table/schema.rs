@@ -7,8 +7,8 @@ use delta_kernel::snapshot::SnapshotRef;
 
 /// The versions of the protocol that our tables are made with: those at which every feature has a
 /// name, and ours have none.
-const READER_VERSION: i32 = 3;
-const WRITER_VERSION: i32 = 7;
+pub(super) const READER_VERSION: i32 = 3;
+pub(super) const WRITER_VERSION: i32 = 7;
 /// The one property of Delta's own that our tables may have.
 const KNOWN_PROPERTY: &str = "delta.setTransactionRetentionDuration";
 /// What a property says that is there and asks for nothing.

@@ -75,7 +75,7 @@ impl Table {
         let first_since = log.iter().filter(is_kept).filter_map(|file| commit_of(&file.path)).min();
         // The version before it was the newest at the moment that is asked for.
         let oldest = first_since.map_or(newest.number(), |first| first.saturating_sub(1));
-        let mut named: BTreeSet<String> = newest.files()?.into_iter().map(|file| file.path).collect();
+        let mut named: BTreeSet<String> = newest.files()?.iter().map(|file| file.path.clone()).collect();
         named.extend(self.removed(oldest, newest.number())?);
         let mut data = store.files(&self.name)?;
         data.retain(|file| {

@@ -31,6 +31,10 @@ impl Zone {
     /// # Errors
     /// Names the text that is none.
     pub fn named(name: &str) -> Result<Zone, ZoneError> {
+        if name == "UTC" {
+            // The database need not be looked for.
+            return Ok(Zone::utc());
+        }
         let zone = TimeZone::get(name).map_err(|_| ZoneError(name.to_owned()))?;
         let name = zone.iana_name().unwrap_or(name).to_owned();
         Ok(Zone { zone, name })

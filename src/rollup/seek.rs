@@ -1,0 +1,79 @@
+//! Some items' rows out of a rollup file, by a few of its pages.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::columns::{Coder, ColumnsError, SumBlock, SumFile};
+use crate::event::SumRows;
+use crate::rollup::RollupError;
+use crate::rollup::read::path_of;
+use crate::store::{Store, StoreError};
+use crate::table::NamedFile;
+use crate::time::Hour;
+
+/// Where a file's footer, and what it says of its pages, mostly begins, counted from its end, and
+/// where those of a very large file do.
+const TAIL_BYTES: [u64; 2] = [1 << 15, 1 << 20];
+
+/// Returns the rows of some items, which are in order, in those hours of a file's day that are
+/// wanted.
+///
+/// # Errors
+/// Names the file that is missing or damaged.
+pub(super) fn seek(
+    store: &Store,
+    file: &NamedFile,
+    items: &[&str],
+    hours: &[Option<Hour>; 24],
+) -> Result<SumRows, RollupError> {
+    let path = path_of(file);
+    let failed = |source: ColumnsError| RollupError::Columns { file: path.clone(), source };
+    let mut end = End { store, path: &path, size_bytes: file.size_bytes, tail: Bytes::new() };
+    let mut sums = None;
+    for bytes in TAIL_BYTES.into_iter().chain([file.size_bytes]) {
+        end.tail = store.get_tail(&path, bytes)?;
+        sums = SumFile::open(&end.tail, end.size_bytes).map_err(failed)?;
+        if sums.is_some() {
+            break;
+        }
+    }
+    let sums = sums.ok_or_else(|| failed(ColumnsError::Unreadable("it has no end".to_owned())))?;
+    let mut found = SumRows::default();
+    let (mut coder, mut block) = (Coder::default(), SumBlock::default());
+    for pages in sums.pages_of(items) {
+        let rows = sums.rows_of(&pages, end.bytes(pages.range.clone())?, items).map_err(failed)?;
+        if rows.is_empty() {
+            continue;
+        }
+        let bytes = end.bytes(sums.range_of(&pages))?;
+        for batch in sums.read(&pages, bytes, rows).map_err(failed)? {
+            let batch = batch.map_err(failed)?;
+            batch.read(&mut coder, &mut found.path_sets, &mut block);
+            for of_item in &block.items {
+                let item = found.items.code(batch.item_id(of_item.row));
+                found.rows.extend(batch.rows_of(of_item, &block, hours).map(|row| row.of_item(item)));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A file of which the end is at hand.
+struct End<'a> {
+    store: &'a Store,
+    path: &'a str,
+    size_bytes: u64,
+    tail: Bytes,
+}
+
+impl End<'_> {
+    fn bytes(&self, range: Range<u64>) -> Result<Bytes, StoreError> {
+        let tail_at = self.size_bytes.saturating_sub(self.tail.len() as u64);
+        let within = |at: u64| at.checked_sub(tail_at).and_then(|at| usize::try_from(at).ok());
+        match within(range.start).zip(within(range.end)) {
+            Some((start, end)) if start <= end && end <= self.tail.len() => Ok(self.tail.slice(start..end)),
+            _ => self.store.get_range(self.path, range),
+        }
+    }
+}
