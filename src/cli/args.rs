@@ -7,6 +7,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
 use crate::cli::datagen::Datagen;
+use crate::cli::show::Show;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -325,38 +326,6 @@ pub enum LakeCommand {
     Verify,
     /// Count files, rows, hours and categories
     Stats,
-}
-
-/// Show the best sellers, from the newest published ranking
-#[derive(ClapArgs, Debug)]
-#[command(before_help = "\
-Examples:
-  topsell show --limit 10                               the shop's ten best sellers
-  topsell show --category 'DRUG GM/CANDY - PACKAGED'    those of a category
-  topsell show --categories                             which categories there are
-  topsell show --format json | jq '.items[0]'
-")]
-pub struct Show {
-    /// Category to show: levels from the top, split by /; the whole shop unless given
-    #[arg(long, value_name = "PATH")]
-    pub category: Option<String>,
-    /// List the categories, with how many items each ranks
-    #[arg(long, conflicts_with = "category")]
-    pub categories: bool,
-    /// Lines to show at most
-    #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
-    /// Form of the answer; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    pub format: Option<ShowFormat>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ShowFormat {
-    Table,
-    Json,
-    Csv,
-    Ndjson,
 }
 
 /// Returns the typed `--color`, which help and errors about the other words go by too.

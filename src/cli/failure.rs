@@ -167,6 +167,9 @@ impl From<ShowError> for Failure {
                 };
                 Failure { exit: Exit::NothingFound, hint: Some(hint), cause: error.into() }
             }
+            ShowError::NoMatch { .. } => {
+                Failure { exit: Exit::NothingFound, hint: None, cause: error.into() }
+            }
             ShowError::Output(_) => Failure { exit: Exit::CouldNot, hint: None, cause: error.into() },
         }
     }

@@ -11,9 +11,10 @@ mod listeners;
 mod progress;
 mod report;
 mod settings;
+mod show;
 
 use std::env;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::panic;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
@@ -21,10 +22,8 @@ use std::sync::Arc;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::columns::is_guarded;
-use crate::lake::Lake;
 use crate::pipeline::{self, Caller, Done, Step};
-use crate::show::{self, Form, ShowError};
-use crate::snapshot::{Snapshot, SnapshotError};
+use crate::show::ShowError;
 use crate::store::Patience;
 use crate::trace::{Listener, Run};
 
@@ -32,7 +31,7 @@ use args::Args;
 use door::Opening;
 use failure::{Exit, Failure};
 use listeners::Record;
-use settings::{Question, Settings, Task};
+use settings::{Settings, Task};
 
 /// Does what was typed and returns the exit code.
 pub fn main() -> ExitCode {
@@ -66,7 +65,7 @@ fn run(settings: &Settings) -> Result<Exit, Failure> {
     settings.use_threads()?;
     match &settings.task {
         Task::Step { step, patience, stdin } => run_step(settings, step, *patience, *stdin),
-        Task::Show { question, limit, form } => run_show(settings, question, *limit, *form),
+        Task::Show(showing) => show::run(settings, showing),
         Task::Datagen(typed) => datagen::run(settings, typed),
     }
 }
@@ -102,25 +101,6 @@ fn run_step(
         .map_err(ShowError::from)
         .or_else(failure::unless_reader_left)?;
     Ok(exit)
-}
-
-fn run_show(settings: &Settings, question: &Question, limit: usize, form: Form) -> Result<Exit, Failure> {
-    let store = settings.store()?;
-    let snapshot = match Snapshot::current(&store) {
-        // Without a lake there is more to do than to rank.
-        Err(SnapshotError::None) => {
-            Lake::open(store)?;
-            return Err(SnapshotError::None.into());
-        }
-        snapshot => snapshot?,
-    };
-    let mut out = BufWriter::new(io::stdout().lock());
-    let shown = match question {
-        Question::Categories => show::categories(&snapshot, limit, form, &mut out),
-        Question::Category(category) => show::category(&snapshot, category.as_deref(), limit, form, &mut out),
-    };
-    shown.and_then(|()| Ok(out.flush()?)).or_else(failure::unless_reader_left)?;
-    Ok(Exit::Done)
 }
 
 /// Returns the machine's name.

@@ -7,17 +7,17 @@ use std::time::SystemTime;
 use clap::ColorChoice;
 
 use crate::catalog::{self, CatalogFile};
-use crate::cli::args::{self, Args, By, Command, LakeCommand, Rank, Rollup, Show, ShowFormat};
+use crate::cli::args::{self, Args, By, Command, LakeCommand, Rank, Rollup};
 use crate::cli::datagen::Datagen;
 use crate::cli::door::Opening;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::intake::ingest_task;
-use crate::event::check_path;
+use crate::cli::show::{self, Showing};
 use crate::lake::Doing;
 use crate::pipeline::Step;
 use crate::rank::{Measure, Rules};
 use crate::rollup::Scope;
-use crate::show::Form;
+use crate::show::Colors;
 use crate::snapshot::KeepRankings;
 use crate::source::{Mapping, MappingError};
 use crate::store::{Patience, Store};
@@ -54,15 +54,8 @@ pub enum Clock {
 /// What to do.
 pub enum Task {
     Step { step: Step, patience: Patience, stdin: Option<Opening> },
-    Show { question: Question, limit: usize, form: Form },
+    Show(Showing),
     Datagen(Datagen),
-}
-
-/// What to show.
-pub enum Question {
-    Categories,
-    /// The whole shop for `None`.
-    Category(Option<String>),
 }
 
 impl Settings {
@@ -96,7 +89,7 @@ impl Settings {
                 Task::of(rank_step(typed, now)?, patience)
             }
             Command::Lake(typed) => lake_task(&typed.command, now)?,
-            Command::Show(typed) => show_task(typed, args.common.color)?,
+            Command::Show(typed) => show::task(typed, args.common.color, now)?,
             Command::Datagen(typed) => Task::Datagen(typed),
         };
         let (lake, threads) = (args.common.lake, args.common.threads);
@@ -131,7 +124,7 @@ impl Settings {
             None => 0,
         };
         // An answer is read by the thread that asks; to start others takes longer than that.
-        if matches!(self.task, Task::Show { .. }) {
+        if matches!(self.task, Task::Show(_)) {
             return Ok(());
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
@@ -291,27 +284,14 @@ fn rank_step(typed: Rank, now: Timestamp) -> Result<Step, Failure> {
     Ok(Step::Rank { rules, event_types, catalog: catalog_file(&typed.catalog)?, tail: typed.tail })
 }
 
-fn show_task(typed: Show, color: ColorChoice) -> Result<Task, Failure> {
-    let is_terminal = io::stdout().is_terminal();
+/// Returns whether what is written on standard output has colors.
+pub(super) fn colors(color: ColorChoice) -> Colors {
     let is_bright = match color {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
-        ColorChoice::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-    };
-    let form = match typed.format {
-        Some(ShowFormat::Table) => Form::Table { is_bright },
-        None if is_terminal => Form::Table { is_bright },
-        Some(ShowFormat::Json) | None => Form::Json,
-        Some(ShowFormat::Csv) => Form::Csv,
-        Some(ShowFormat::Ndjson) => Form::Ndjson,
-    };
-    let question = match (typed.categories, typed.category) {
-        (true, _) => Question::Categories,
-        (false, None) => Question::Category(None),
-        (false, Some(path)) => {
-            let path = check_path(&path).map_err(|e| Failure::misused(format!("--category `{path}` {e}")))?;
-            Question::Category(Some(path))
+        ColorChoice::Auto => {
+            io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         }
     };
-    Ok(Task::Show { question, limit: typed.limit.unwrap_or(usize::MAX), form })
+    if is_bright { Colors::Always } else { Colors::Never }
 }

@@ -14,6 +14,25 @@ pub fn shown(text: &str) -> String {
 
 /// Returns a text with the characters that would steer a terminal spelled out.
 pub fn harmless(text: &str) -> String {
-    let spelled = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
+    let spelled = |c: char| if steers(c) { c.escape_default().collect() } else { String::from(c) };
     text.chars().map(spelled).collect()
+}
+
+/// Tells whether a character moves others: a control, one that ends a line, or one that begins or
+/// ends a run of text of another direction, and so can turn round what stands beside it.
+fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_steer_a_terminal_is_spelled_out() {
+        assert_eq!(harmless("a\u{1b}[31m\tb\u{9b}c"), "a\\u{1b}[31m\\tb\\u{9b}c");
+        assert_eq!(harmless("evil\u{202e}txt\u{2069}\u{2028}"), "evil\\u{202e}txt\\u{2069}\\u{2028}");
+        // Marks that only say which way a neutral character belongs are part of good spelling.
+        assert_eq!(harmless("käse \u{200f}שלום 👩\u{200d}👧"), "käse \u{200f}שלום 👩\u{200d}👧");
+    }
 }

@@ -1,94 +1,253 @@
-//! Tables for people: aligned columns, nothing that a terminal could take for a command.
+//! Tables for people: columns side by side, as many as the paper is wide for.
+//!
+//! Invariant: a line is no wider than the paper, unless what may not be cut is.
 
 use std::io::{self, Write};
 
-use crate::columns::Leader;
-use crate::columns::RankedRow;
 use crate::event::harmless;
-use crate::snapshot::Snapshot;
+use crate::show::text::{cut, isolated, width};
 
-/// Where a line has the item's name.
-const NAME: usize = 2;
-/// Characters of a name that are shown.
-const SHOWN_CHARS: usize = 48;
+/// What a table is written on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paper {
+    /// Cells of a line; as many as it takes for `None`.
+    pub width: Option<usize>,
+    pub colors: Colors,
+}
 
-/// Writes one category's best sellers under a line that says what they are.
-pub(super) fn category(
-    snapshot: &Snapshot,
-    first: &RankedRow<'_>,
-    rows: &[RankedRow<'_>],
-    is_bright: bool,
+/// Whether to use colors and bold type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colors {
+    Always,
+    Never,
+}
+
+/// How a text stands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    Plain,
+    Bold,
+    Dim,
+}
+
+/// Which side of its column a text keeps to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Left,
+    Right,
+}
+
+/// A column: what stands above it, and what becomes of it where the paper is narrow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heading {
+    pub text: &'static str,
+    pub side: Side,
+    /// The least important column is left out first, the essential ones never.
+    pub importance: Importance,
+    /// How many cells are enough to recognize a text by; none where it may not be cut.
+    pub enough: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Importance {
+    Minor(u8),
+    Essential,
+}
+
+/// What stands in one place of a table.
+#[derive(Clone, Debug)]
+pub(super) struct Cell {
+    pub text: String,
+    pub style: Style,
+}
+
+impl Cell {
+    /// Returns a text from outside, made safe to show.
+    pub fn of(text: &str) -> Cell {
+        Cell { text: harmless(text), style: Style::Plain }
+    }
+
+    /// Returns the cell standing out.
+    #[must_use]
+    pub fn styled(self, style: Style) -> Cell {
+        Cell { style, ..self }
+    }
+}
+
+/// Cells between two columns.
+const GAP: usize = 2;
+
+/// Writes rows below their headings.
+pub(super) fn write_table(
+    headings: &[Heading],
+    rows: &[Vec<Cell>],
+    paper: Paper,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let name = first.category.as_deref().map_or("the whole shop".to_owned(), harmless);
-    let decay =
-        snapshot.half_life_hours.map_or("no decay".to_owned(), |hours| format!("half-life {hours} h"));
-    writeln!(out, "Best sellers of {name}, {} to {}, {decay}", first.window_from, first.window_to)?;
-    let header = ["rank", "item", "name", "score", "units", "purchases", "amount"].map(str::to_owned);
-    let line = |row: &RankedRow<'_>| {
-        [
-            row.rank.to_string(),
-            harmless(&row.item_id),
-            short(&harmless(row.name.as_deref().unwrap_or(""))),
-            format!("{:.3}", row.score),
-            row.sums.units.to_string(),
-            row.sums.purchases.to_string(),
-            row.sums.amount_text().to_string(),
-        ]
+    let natural: Vec<usize> = headings
+        .iter()
+        .enumerate()
+        .map(|(at, heading)| {
+            rows.iter().map(|row| width(&row[at].text)).max().unwrap_or(0).max(width(heading.text))
+        })
+        .collect();
+    let widths = fitted(headings, &natural, paper.width);
+    let line = |cells: &[Cell], out: &mut dyn Write| {
+        let shown = widths.iter().zip(headings).zip(cells);
+        let shown: Vec<_> =
+            shown.filter_map(|((cells, heading), cell)| Some(((*cells)?, heading, cell))).collect();
+        let last = shown.iter().rposition(|(_, _, cell)| !cell.text.is_empty());
+        for (at, (cells, heading, cell)) in
+            shown.into_iter().take(last.map_or(0, |last| last + 1)).enumerate()
+        {
+            let text = match heading.enough {
+                Some(_) => cut(&cell.text, cells),
+                None => cell.text.clone(),
+            };
+            let room = " ".repeat(cells.saturating_sub(width(&text)));
+            let gap = if at == 0 { "" } else { "  " };
+            let text = styled(&isolated(&text), cell.style, paper.colors);
+            match heading.side {
+                // Nothing is to follow what is last.
+                Side::Left if Some(at) == last => write!(out, "{gap}{text}")?,
+                Side::Left => write!(out, "{gap}{text}{room}")?,
+                Side::Right => write!(out, "{gap}{room}{text}")?,
+            }
+        }
+        writeln!(out)
     };
-    let mut lines: Vec<Vec<String>> =
-        [header].into_iter().chain(rows.iter().map(line)).map(Vec::from).collect();
-    if rows.iter().all(|row| row.name.is_none()) {
-        lines.iter_mut().for_each(|line| drop(line.remove(NAME)));
-        return write_aligned(&lines, &[1], is_bright, out);
-    }
-    write_aligned(&lines, &[1, NAME], is_bright, out)
+    let head = headings.iter().map(|heading| Cell::of(heading.text).styled(Style::Bold));
+    line(&head.collect::<Vec<_>>(), out)?;
+    rows.iter().try_for_each(|row| line(row, out))
 }
 
-fn short(name: &str) -> String {
-    match name.char_indices().nth(SHOWN_CHARS) {
-        None => name.to_owned(),
-        Some((at, _)) => format!("{}…", &name[..at]),
-    }
-}
-
-/// Writes the categories and how many items each ranks.
-pub(super) fn categories(leaders: &[Leader], is_bright: bool, out: &mut impl Write) -> io::Result<()> {
-    let header = ["category", "items", "rankable", "from", "to"].map(str::to_owned).to_vec();
-    let lines = leaders.iter().map(|leader| {
-        vec![
-            leader.category.as_deref().map_or("(the whole shop)".to_owned(), harmless),
-            leader.items.to_string(),
-            leader.rankable.to_string(),
-            leader.window_from.to_string(),
-            leader.window_to.to_string(),
-        ]
-    });
-    write_aligned(&std::iter::once(header).chain(lines).collect::<Vec<_>>(), &[0], is_bright, out)
-}
-
-/// Writes columns below the first line's headings, texts to the left and numbers to the right.
-fn write_aligned(
-    lines: &[Vec<String>],
-    texts: &[usize],
-    is_bright: bool,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let width_of = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..lines.first().map_or(0, Vec::len)).map(width_of).collect();
-    let (bright, plain) = if is_bright { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-    for (number, line) in lines.iter().enumerate() {
-        let cells: Vec<String> = (0..widths.len())
-            .map(|at| match texts.contains(&at) {
-                true => format!("{:<1$}", line[at], widths[at]),
-                false => format!("{:>1$}", line[at], widths[at]),
-            })
-            .collect();
-        let text = cells.join("  ");
-        match number {
-            0 => writeln!(out, "{bright}{}{plain}", text.trim_end())?,
-            _ => writeln!(out, "{}", text.trim_end())?,
+/// Returns how wide each column is; none where it is left out.
+fn fitted(headings: &[Heading], natural: &[usize], paper: Option<usize>) -> Vec<Option<usize>> {
+    let enough: Vec<usize> = headings
+        .iter()
+        .zip(natural)
+        .map(|(heading, natural)| heading.enough.map_or(*natural, |enough| (*natural).min(enough)))
+        .collect();
+    let Some(paper) = paper else { return natural.iter().map(|cells| Some(*cells)).collect() };
+    let mut kept: Vec<usize> = (0..headings.len()).collect();
+    let needed = |kept: &[usize]| {
+        let cells: usize = kept.iter().map(|&at| enough[at]).sum();
+        cells + GAP * kept.len().saturating_sub(1)
+    };
+    while needed(&kept) > paper {
+        let least = kept.iter().copied().min_by_key(|&at| headings[at].importance);
+        match least.filter(|&at| headings[at].importance != Importance::Essential) {
+            Some(least) => kept.retain(|&at| at != least),
+            None => break,
         }
     }
-    Ok(())
+    // What is left over goes to what was cut.
+    let mut spare = paper.saturating_sub(needed(&kept));
+    let mut widths = vec![None; headings.len()];
+    for at in kept {
+        let more = (natural[at] - enough[at]).min(spare);
+        spare -= more;
+        widths[at] = Some(enough[at] + more);
+    }
+    widths
+}
+
+/// Writes phrases one behind the other, on as many lines as they need.
+pub(super) fn write_phrases(
+    phrases: &[String],
+    style: Style,
+    paper: Paper,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let mut line = String::new();
+    for (at, phrase) in phrases.iter().enumerate() {
+        let comma = usize::from(at + 1 < phrases.len());
+        let fits = paper.width.is_none_or(|cells| width(&line) + GAP + width(phrase) + comma <= cells);
+        if !line.is_empty() && !fits {
+            writeln!(out, "{}", styled(&format!("{line},"), style, paper.colors))?;
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push_str(", ");
+        }
+        line.push_str(phrase);
+    }
+    if line.is_empty() { Ok(()) } else { writeln!(out, "{}", styled(&line, style, paper.colors)) }
+}
+
+/// Returns a text with what makes it stand out around it.
+pub(super) fn styled(text: &str, style: Style, colors: Colors) -> String {
+    let code = match style {
+        Style::Plain => return text.to_owned(),
+        _ if colors == Colors::Never || text.is_empty() => return text.to_owned(),
+        Style::Bold => 1,
+        Style::Dim => 2,
+    };
+    format!("\x1b[{code}m{text}\x1b[0m")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADINGS: [Heading; 4] = [
+        Heading { text: "rank", side: Side::Right, importance: Importance::Essential, enough: None },
+        Heading { text: "item", side: Side::Left, importance: Importance::Essential, enough: None },
+        Heading { text: "name", side: Side::Left, importance: Importance::Minor(2), enough: Some(6) },
+        Heading { text: "units", side: Side::Right, importance: Importance::Minor(1), enough: None },
+    ];
+
+    fn check(paper: Option<usize>, expected: &[&str]) {
+        let row = |cells: [&str; 4]| cells.map(Cell::of).to_vec();
+        let rows = [row(["1", "a-1", "dark bread 日本", "1,000"]), row(["2", "b", "שלום", ""])];
+        let mut out = Vec::new();
+        let paper = Paper { width: paper, colors: Colors::Never };
+        write_table(&HEADINGS, &rows, paper, &mut out).expect("memory takes all");
+        let text = String::from_utf8(out).expect("it is text");
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected, "{paper:?}");
+    }
+
+    #[test]
+    fn columns_give_way_where_the_paper_is_narrow() {
+        let whole = [
+            "rank  item  name             units",
+            "   1  a-1   dark bread 日本  1,000",
+            "   2  b     \u{2068}שלום\u{2069}",
+        ];
+        check(None, &whole);
+        check(Some(34), &whole);
+        check(
+            Some(30),
+            &[
+                "rank  item  name         units",
+                "   1  a-1   dark bread…  1,000",
+                "   2  b     \u{2068}שלום\u{2069}",
+            ],
+        );
+        check(Some(24), &["rank  item  name", "   1  a-1   dark bread…", "   2  b     \u{2068}שלום\u{2069}"]);
+        check(Some(12), &["rank  item", "   1  a-1", "   2  b"]);
+        check(Some(1), &["rank  item", "   1  a-1", "   2  b"]);
+    }
+
+    #[test]
+    fn phrases_are_parted_between_lines_only() {
+        let check = |cells: Option<usize>, expected: &str| {
+            let mut out = Vec::new();
+            let phrases = ["as of today", "150 hours", "no decay"].map(str::to_owned);
+            let paper = Paper { width: cells, colors: Colors::Never };
+            write_phrases(&phrases, Style::Dim, paper, &mut out).expect("memory takes all");
+            assert_eq!(String::from_utf8(out).as_deref(), Ok(expected));
+        };
+        check(None, "as of today, 150 hours, no decay\n");
+        check(Some(32), "as of today, 150 hours, no decay\n");
+        check(Some(24), "as of today, 150 hours,\nno decay\n");
+        check(Some(1), "as of today,\n150 hours,\nno decay\n");
+    }
+
+    #[test]
+    fn styles_are_for_terminals_that_have_them() {
+        assert_eq!(styled("x", Style::Bold, Colors::Always), "\x1b[1mx\x1b[0m");
+        assert_eq!(styled("x", Style::Bold, Colors::Never), "x");
+        assert_eq!(styled("", Style::Dim, Colors::Always), "");
+    }
 }

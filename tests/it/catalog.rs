@@ -195,21 +195,22 @@ fn ranked_items_have_their_names_in_every_form() {
         let said = world.run(&format!("show --limit 3 --format {form}"));
         match form {
             "table" => expect![[r#"
-                stdout: Best sellers of the whole shop, 2017-01-14T00:00:00Z to 2017-01-15T00:00:00Z, half-life 48 h
-                stdout: rank  item     name                                               score  units  purchases  amount
-                stdout:    1  unknown  xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…  3.315      4          1  0.0000
-                stdout:    2  c        Ce\u{1b}[31mnt                                     2.487      3          1  0.0000
-                stdout:    3  b        Bread                                              1.658      2          1  0.0000
+                stdout: Best sellers of the whole shop
+                stdout: as of 2017-01-15T00:00:00Z, 24 hours from 2017-01-14T00:00:00Z, half-life 48 h
+                stdout: rank  item     name                                                                         units  score  purchases  amount
+                stdout:    1  unknown  xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u{1b}[31mred      4  3.315          1    0.00
+                stdout:    2  c        Ce\u{1b}[31mnt                                                                   3  2.487          1    0.00
+                stdout:    3  b        Bread                                                                            2  1.658          1    0.00
                 exit code 0
             "#]].assert_eq(&said.whole()),
             "json" => expect![[r#"
-                stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":48.0,"items":[{"rank":1,"item_id":"unknown","name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u001b[31mred","score":3.315362601536175,"units":4,"purchases":1,"amount":"0.0000"},{"rank":2,"item_id":"c","name":"Ce\u001b[31mnt","score":2.486521951152131,"units":3,"purchases":1,"amount":"0.0000"},{"rank":3,"item_id":"b","name":"Bread","score":1.6576813007680875,"units":2,"purchases":1,"amount":"0.0000"}]}
+                stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":48.0,"window_hours":24,"age_seconds":0,"items":[{"rank":1,"item_id":"unknown","score":3.315362601536175,"units":4,"purchases":1,"amount":"0.0000","name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u001b[31mred"},{"rank":2,"item_id":"c","score":2.486521951152131,"units":3,"purchases":1,"amount":"0.0000","name":"Ce\u001b[31mnt"},{"rank":3,"item_id":"b","score":1.6576813007680875,"units":2,"purchases":1,"amount":"0.0000","name":"Bread"}]}
                 exit code 0
             "#]].assert_eq(&said.whole()),
             "ndjson" => expect![[r#"
-                stdout: {"category":null,"rank":1,"item_id":"unknown","name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u001b[31mred","score":3.315362601536175,"units":4,"purchases":1,"amount":"0.0000"}
-                stdout: {"category":null,"rank":2,"item_id":"c","name":"Ce\u001b[31mnt","score":2.486521951152131,"units":3,"purchases":1,"amount":"0.0000"}
-                stdout: {"category":null,"rank":3,"item_id":"b","name":"Bread","score":1.6576813007680875,"units":2,"purchases":1,"amount":"0.0000"}
+                stdout: {"category":null,"rank":1,"item_id":"unknown","score":3.315362601536175,"units":4,"purchases":1,"amount":"0.0000","name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u001b[31mred"}
+                stdout: {"category":null,"rank":2,"item_id":"c","score":2.486521951152131,"units":3,"purchases":1,"amount":"0.0000","name":"Ce\u001b[31mnt"}
+                stdout: {"category":null,"rank":3,"item_id":"b","score":1.6576813007680875,"units":2,"purchases":1,"amount":"0.0000","name":"Bread"}
                 exit code 0
             "#]].assert_eq(&said.whole()),
             _ => expect![[r#"
@@ -246,7 +247,8 @@ fn names_make_a_ranking_of_their_own_and_the_same_ones_the_same_bytes() {
     assert_eq!(named, published(mapped));
     assert_eq!(plain, published(""));
     let csv = world.run("show --format csv").stdout;
-    assert!(csv.starts_with("category,rank,item_id,score,units,purchases,amount\n"), "{csv}");
+    assert!(csv.starts_with("category,rank,item_id,score,units,purchases,amount,name\n"), "{csv}");
+    assert!(csv.contains(",1,unknown,3.315362601536175,4,1,0.0000,\n"), "no name is an empty field: {csv}");
 }
 
 #[test]

@@ -376,38 +376,43 @@ fn a_category_that_sells_too_little_looks_further_back_and_says_so() {
         said.stdout
     };
     expect![[r#"
-        Best sellers of Food/Fruit, 2017-01-11T00:00:00Z to 2017-01-15T00:00:00Z, half-life 24 h
-        rank  item   score  units  purchases  amount
-           1  apple  2.056      2          2  1.0000
-           2  pear   1.000      4          1  3.2000
+        Best sellers of Food/Fruit
+        as of 2017-01-15T00:00:00Z, 96 hours from 2017-01-11T00:00:00Z, half-life 24 h
+        rank  item   units  score  purchases  amount
+           1  apple      2  2.056          2    1.00
+           2  pear       4  1.000          1    3.20
     "#]]
     .assert_eq(&shown("--min-items 2 --half-life 24h", "Food/Fruit"));
     expect![[r#"
-        Best sellers of Food/Fruit, 2016-12-30T00:00:00Z to 2017-01-15T00:00:00Z, half-life 24 h
-        rank  item   score  units  purchases  amount
-           1  apple  2.056      2          2  1.0000
-           2  pear   1.000      4          1  3.2000
-           3  plum   0.000      5          1  2.0000
+        Best sellers of Food/Fruit
+        as of 2017-01-15T00:00:00Z, 384 hours from 2016-12-30T00:00:00Z, half-life 24 h
+        rank  item   units  score  purchases  amount
+           1  apple      2  2.056          2    1.00
+           2  pear       4  1.000          1    3.20
+           3  plum       5  0.000          1    2.00
     "#]]
     .assert_eq(&shown("--min-items 3 --half-life 24h", "Food/Fruit"));
     expect![[r#"
-        Best sellers of Food/Fruit, 2017-01-10T20:00:00Z to 2017-01-15T00:00:00Z, half-life 24 h
-        rank  item   score  units  purchases  amount
-           1  apple  2.056      2          2  1.0000
-           2  pear   1.000      4          1  3.2000
+        Best sellers of Food/Fruit
+        as of 2017-01-15T00:00:00Z, 100 hours from 2017-01-10T20:00:00Z, half-life 24 h
+        rank  item   units  score  purchases  amount
+           1  apple      2  2.056          2    1.00
+           2  pear       4  1.000          1    3.20
     "#]]
     .assert_eq(&shown("--min-items 3 --half-life 24h --max-lookback 100h", "Food/Fruit"));
     expect![[r#"
-        Best sellers of Food/Fruit, 2017-01-14T00:00:00Z to 2017-01-15T00:00:00Z, half-life 24 h
-        rank  item   score  units  purchases  amount
-           1  apple  2.056      2          2  1.0000
+        Best sellers of Food/Fruit
+        as of 2017-01-15T00:00:00Z, 24 hours from 2017-01-14T00:00:00Z, half-life 24 h
+        rank  item   units  score  purchases  amount
+           1  apple      2  2.056          2    1.00
     "#]]
     .assert_eq(&shown("--min-items 3 --half-life 24h --max-lookback 1h", "Food/Fruit"));
     expect![[r#"
-        Best sellers of Food, 2017-01-14T00:00:00Z to 2017-01-15T00:00:00Z, half-life 24 h
-        rank  item   score  units  purchases  amount
-           1  apple  2.056      2          2  1.0000
-           2  bread  2.000      2          1  4.0000
+        Best sellers of Food
+        as of 2017-01-15T00:00:00Z, 24 hours from 2017-01-14T00:00:00Z, half-life 24 h
+        rank  item   units  score  purchases  amount
+           1  apple      2  2.056          2    1.00
+           2  bread      2  2.000          1    4.00
     "#]]
     .assert_eq(&shown("--min-items 0 --half-life 24h", "Food"));
 }

@@ -32,7 +32,8 @@ fn the_help_shows_how_to_ask() {
         stdout: Examples:
         stdout:   topsell show --limit 10                               the shop's ten best sellers
         stdout:   topsell show --category 'DRUG GM/CANDY - PACKAGED'    those of a category
-        stdout:   topsell show --categories                             which categories there are
+        stdout:   topsell show --categories --tree                      which categories there are
+        stdout:   topsell show --search 'white bread'                   where items rank, found by their names
         stdout:   topsell show --format json | jq '.items[0]'
         stdout: 
         stdout: Show the best sellers, from the newest published ranking
@@ -43,9 +44,13 @@ fn the_help_shows_how_to_ask() {
         stdout:       --category <PATH>  Category to show: levels from the top, split by /; the whole shop unless
         stdout:                          given
         stdout:       --categories       List the categories, with how many items each ranks
+        stdout:       --tree             With --categories: each below the one that it is part of
+        stdout:       --search <TEXT>    Find items by words of their names or ids, and say where each ranks
         stdout:       --limit <N>        Lines to show at most
         stdout:       --format <FORMAT>  Form of the answer; a table on a terminal, else JSON [possible values:
         stdout:                          table, json, csv, ndjson]
+        stdout:       --width <CELLS>    Cells of a table's line; the terminal's unless given, 0 for as many as it
+        stdout:                          takes
         stdout:   -h, --help             Print help
         stdout: 
         stdout: Options of every command:
@@ -62,20 +67,22 @@ fn the_help_shows_how_to_ask() {
 fn the_shop_is_shown_as_a_table() {
     let world = shop();
     expect![[r#"
-        stdout: Best sellers of the whole shop, 2017-01-14T00:00:00Z to 2017-01-15T00:00:00Z, half-life 12 h
-        stdout: rank  item           score  units  purchases  amount
-        stdout:    1  apple          3.000      3          1  1.5000
-        stdout:    2  bread, "dark"  2.000      2          1  4.0000
-        stdout:    3  käse           2.000      2          1  4.0000
-        stdout:    4  \u{1b}[31mred  0.559      1          2  0.0000
-        stdout:    5  novel          0.500      1          1  9.9900
+        stdout: Best sellers of the whole shop
+        stdout: as of 2017-01-15T00:00:00Z, 24 hours from 2017-01-14T00:00:00Z, half-life 12 h
+        stdout: rank  item           units  score  purchases  amount
+        stdout:    1  apple              3  3.000          1    1.50
+        stdout:    2  bread, "dark"      2  2.000          1    4.00
+        stdout:    3  käse               2  2.000          1    4.00
+        stdout:    4  \u{1b}[31mred      1  0.559          2    0.00
+        stdout:    5  novel              1  0.500          1    9.99
         exit code 0
     "#]]
     .assert_eq(&world.run("show --format table").whole());
     expect![[r#"
-        stdout: Best sellers of Food, 2017-01-14T00:00:00Z to 2017-01-15T00:00:00Z, half-life 12 h
-        stdout: rank  item   score  units  purchases  amount
-        stdout:    1  apple  3.000      3          1  1.5000
+        stdout: Best sellers of Food
+        stdout: as of 2017-01-15T00:00:00Z, 24 hours from 2017-01-14T00:00:00Z, half-life 12 h
+        stdout: rank  item   units  score  purchases  amount
+        stdout:    1  apple      3  3.000          1    1.50
         exit code 0
     "#]]
     .assert_eq(&world.run("show --format table --limit 1 --category Food").whole());
@@ -87,12 +94,12 @@ fn the_shop_is_shown_as_a_table() {
 fn lines_for_programs_hold_what_the_table_holds() {
     let world = shop();
     expect![[r#"
-        stdout: category,rank,item_id,score,units,purchases,amount
-        stdout: ,1,apple,3,3,1,1.5000
-        stdout: ,2,"bread, ""dark""",2,2,1,4.0000
-        stdout: ,3,käse,2,2,1,4.0000
-        stdout: ,4,[31mred,0.5594630943592953,1,2,0.0000
-        stdout: ,5,novel,0.5,1,1,9.9900
+        stdout: category,rank,item_id,score,units,purchases,amount,name
+        stdout: ,1,apple,3,3,1,1.5000,
+        stdout: ,2,"bread, ""dark""",2,2,1,4.0000,
+        stdout: ,3,käse,2,2,1,4.0000,
+        stdout: ,4,[31mred,0.5594630943592953,1,2,0.0000,
+        stdout: ,5,novel,0.5,1,1,9.9900,
         exit code 0
     "#]]
     .assert_eq(&world.run("show --format csv").whole());
@@ -102,8 +109,8 @@ fn lines_for_programs_hold_what_the_table_holds() {
         exit code 0
     "#]].assert_eq(&world.run("show --format ndjson --limit 2").whole());
     expect![[r#"
-        stdout: category,rank,item_id,score,units,purchases,amount
-        stdout: Gifts,1,novel,0.5,1,1,9.9900
+        stdout: category,rank,item_id,score,units,purchases,amount,name
+        stdout: Gifts,1,novel,0.5,1,1,9.9900,
         exit code 0
     "#]]
     .assert_eq(&world.run("show --format csv --category Gifts").whole());
@@ -117,23 +124,28 @@ fn lines_for_programs_hold_what_the_table_holds() {
 fn json_has_exactly_the_promised_keys() {
     let world = shop();
     expect![[r#"
-        stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"items":[{"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000"}]}
+        stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"age_seconds":0,"items":[{"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000"}]}
         exit code 0
     "#]].assert_eq(&world.run("show --limit 1").whole());
     expect![[r#"
-        stdout: {"schema":1,"category":"Books/Fiction","as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"items":[{"rank":1,"item_id":"novel","score":0.5,"units":1,"purchases":1,"amount":"9.9900"}]}
+        stdout: {"schema":1,"category":"Books/Fiction","as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"age_seconds":0,"items":[{"rank":1,"item_id":"novel","score":0.5,"units":1,"purchases":1,"amount":"9.9900"}]}
         exit code 0
     "#]].assert_eq(&world.run("show --format json --limit 1 --category Books/Fiction").whole());
     assert_eq!(world.run("rank --no-decay --min-items 1").code, Some(0));
     let answer: Value = serde_json::from_str(&world.run("show").stdout).expect("the answer is JSON");
     let keys = |of: &Value| of.as_object().expect("it is an object").keys().cloned().collect::<Vec<_>>();
     let mut expected =
-        ["schema", "category", "as_of", "window_from", "window_to", "half_life_hours", "items"];
+        vec!["schema", "category", "as_of", "window_from", "window_to", "half_life_hours", "items"];
+    expected.extend(["window_hours", "age_seconds"]);
     expected.sort_unstable();
     assert_eq!(keys(&answer), expected);
     let items = answer["items"].as_array().expect("items are an array");
     for item in items {
-        assert_eq!(keys(item), ["amount", "item_id", "purchases", "rank", "score", "units"]);
+        assert_eq!(
+            keys(item),
+            ["amount", "item_id", "purchases", "rank", "score", "units"],
+            "none has a name"
+        );
         assert!(item["amount"].is_string() && item["score"].is_number(), "{item}");
     }
     assert!(answer["category"].is_null() && answer["half_life_hours"].is_null());
@@ -144,6 +156,8 @@ fn json_has_exactly_the_promised_keys() {
 fn the_categories_are_listed_with_what_they_rank() {
     let world = shop();
     expect![[r#"
+        stdout: Categories
+        stdout: as of 2017-01-15T00:00:00Z
         stdout: category            items  rankable                  from                    to
         stdout: (the whole shop)        5         5  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
         stdout: Books                   1         1  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
@@ -157,21 +171,21 @@ fn the_categories_are_listed_with_what_they_rank() {
     "#]]
     .assert_eq(&world.run("show --categories --format table").whole());
     expect![[r#"
-        stdout: {"schema":1,"as_of":"2017-01-15T00:00:00Z","categories":[{"category":null,"items":5,"rankable":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z"},{"category":"Books","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z"}]}
+        stdout: {"schema":1,"as_of":"2017-01-15T00:00:00Z","categories":[{"category":null,"items":5,"rankable":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":0},{"category":"Books","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":1}]}
         exit code 0
     "#]].assert_eq(&world.run("show --categories --limit 2").whole());
     expect![[r#"
-        stdout: category,items,rankable,window_from,window_to
-        stdout: ,5,5,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z
-        stdout: Books,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z
-        stdout: Books/Fiction,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z
+        stdout: category,items,rankable,window_from,window_to,depth
+        stdout: ,5,5,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,0
+        stdout: Books,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,1
+        stdout: Books/Fiction,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,2
         exit code 0
     "#]]
     .assert_eq(&world.run("show --categories --format csv --limit 3").whole());
     expect![[r#"
-        stdout: {"category":null,"items":5,"rankable":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z"}
-        stdout: {"category":"Books","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z"}
-        stdout: {"category":"Books/Fiction","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z"}
+        stdout: {"category":null,"items":5,"rankable":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":0}
+        stdout: {"category":"Books","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":1}
+        stdout: {"category":"Books/Fiction","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":2}
         exit code 0
     "#]].assert_eq(&world.run("show --categories --format ndjson --limit 3").whole());
     assert_eq!(world.run("show --categories --category Food").code, Some(2));

@@ -110,13 +110,11 @@ impl World {
         let categories = self.run("show --categories --format csv");
         assert_eq!((shop.code, categories.code), (Some(0), Some(0)), "{}", categories.whole());
         let mut text = String::from("item,units,purchases,amount\n");
-        for line in shop.stdout.lines().skip(1) {
-            let fields: Vec<&str> = line.splitn(7, ',').collect();
-            writeln!(text, "{},{}", fields[2], fields[4..].join(",")).expect("a text can grow");
+        for line in fields_of(&shop.stdout, ["item_id", "units", "purchases", "amount"]) {
+            writeln!(text, "{}", line.join(",")).expect("a text can grow");
         }
-        for line in categories.stdout.lines().skip(2) {
-            let fields: Vec<&str> = line.rsplitn(5, ',').collect();
-            writeln!(text, "{}: {}", fields[4], fields[3]).expect("a text can grow");
+        for [category, items] in fields_of(&categories.stdout, ["category", "items"]).into_iter().skip(1) {
+            writeln!(text, "{category}: {items}").expect("a text can grow");
         }
         text
     }
@@ -197,6 +195,16 @@ impl Said {
         writeln!(text, "exit code {code}").expect("a text can grow");
         text
     }
+}
+
+/// Returns some columns of a CSV file.
+fn fields_of<const N: usize>(text: &str, names: [&str; N]) -> Vec<[String; N]> {
+    let mut lines = csv::Reader::from_reader(text.as_bytes());
+    let header = lines.headers().expect("there is a header").clone();
+    let at = |name: &str| header.iter().position(|column| column == name).expect("there is such a column");
+    let places = names.map(at);
+    let rows = lines.records().map(|row| row.expect("the file is CSV"));
+    rows.map(|row| places.map(|at| row[at].to_owned())).collect()
 }
 
 fn rows_of(batch: &RecordBatch) -> Vec<Ranked> {

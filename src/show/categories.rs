@@ -1,0 +1,71 @@
+//! Which categories there are.
+
+use crate::columns::Leader;
+use crate::show::answer::{Answer, Column, Kind, List, Shown, Value, count};
+use crate::show::facts::taken;
+use crate::show::{Order, Question, ShowError};
+use crate::snapshot::Snapshot;
+
+const COLUMNS: [Column; 6] = [
+    Column::of("category", Kind::Text),
+    Column::of("items", Kind::Integer),
+    Column::of("rankable", Kind::Integer),
+    Column::of("window_from", Kind::Moment),
+    Column::of("window_to", Kind::Moment),
+    Column::of("depth", Kind::Integer),
+];
+
+/// What is shown beside the category itself.
+const SHOWN: [Shown; 4] = [
+    Shown::minor("items", "items", 3),
+    Shown::minor("rankable", "rankable", 4),
+    Shown::minor("window_from", "from", 2),
+    Shown::minor("window_to", "to", 1),
+];
+const SHOP: &str = "(the whole shop)";
+
+/// Answers with every category, the whole shop first, and how many items it ranks.
+pub(super) fn categories(
+    snapshot: &Snapshot,
+    order: Order,
+    question: &Question,
+) -> Result<Answer, ShowError> {
+    let mut leaders = snapshot.leaders()?;
+    if order == Order::Tree {
+        leaders.sort_by(|a, b| levels(a).cmp(levels(b)));
+    }
+    leaders.truncate(question.limit);
+    let heading = match order {
+        Order::Paths => Shown::essential("category", "category").or(SHOP),
+        Order::Tree => Shown::essential("category", "category").or(SHOP).indented(),
+    };
+    Ok(Answer {
+        title: "Categories".to_owned(),
+        facts: vec![taken(snapshot, question.now)],
+        head: vec![("as_of", snapshot.as_of.as_str().into())],
+        lists: vec![List {
+            name: "categories",
+            title: String::new(),
+            columns: COLUMNS.to_vec(),
+            rows: leaders.iter().map(values).collect(),
+            closing: Vec::new(),
+            shown: [heading].into_iter().chain(SHOWN).collect(),
+        }],
+    })
+}
+
+fn values(leader: &Leader) -> Vec<Value> {
+    vec![
+        leader.category.as_deref().into(),
+        leader.items.cast_signed().into(),
+        leader.rankable.into(),
+        leader.window_from.into(),
+        leader.window_to.into(),
+        count(levels(leader).count()),
+    ]
+}
+
+/// Returns the names of a category's levels, none for the whole shop.
+fn levels(leader: &Leader) -> impl Iterator<Item = &str> {
+    leader.category.iter().flat_map(|path| path.split('/'))
+}
