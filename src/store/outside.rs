@@ -1,0 +1,118 @@
+//! A file for a person, outside of any lake.
+//!
+//! Invariant: under its name is what was there before or all of the new, never half of it.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Who may do what with a new file, before the process's mask takes from it.
+const MODE: u32 = 0o666;
+
+/// Writes a file whole, replacing an older one of that name at once, and syncs it; what is no file,
+/// such as a pipe, is written into.
+///
+/// # Errors
+/// Fails where the disk does, or the path is that of a folder; what was there is then as it was.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (path, before) = match std::fs::metadata(path) {
+        // Where a link leads to is replaced, not the link.
+        Ok(before) => (path.canonicalize()?, Some(before)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (led_to(path)?, None),
+        Err(error) => return Err(error),
+    };
+    if before.as_ref().is_some_and(|before| !before.is_file()) {
+        return OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".topsell-")
+        .permissions(Permissions::from_mode(MODE))
+        .tempfile_in(folder)?;
+    if let Some(before) = before {
+        file.as_file().set_permissions(before.permissions())?;
+    }
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(&path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Returns where a link leads that leads to nothing yet; a path that is no link is its own.
+fn led_to(path: &Path) -> io::Result<PathBuf> {
+    match std::fs::read_link(path) {
+        Ok(target) => Ok(path.parent().unwrap_or(Path::new("")).join(target)),
+        Err(_) if path.file_name().is_none() => Err(io::ErrorKind::NotFound.into()),
+        Err(_) => Ok(path.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(path: &Path) -> String {
+        std::fs::read_to_string(path).expect("it was written")
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).expect("a folder can be listed");
+        let names = entries.map(|entry| entry.expect("a folder can be listed").file_name());
+        let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn an_older_file_is_replaced_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        for name in ["page.html", "~ 50% #1?.html", "käse"] {
+            let path = folder.path().join(name);
+            for text in ["old, and longer", "new"] {
+                write_whole(&path, text.as_bytes()).expect("it can be written");
+                assert_eq!(read(&path), text);
+            }
+            std::fs::remove_file(path).expect("it is there");
+        }
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn an_older_file_keeps_who_may_read_it_and_a_new_one_is_like_any_other() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let mode = |name: &str| {
+            let meta = std::fs::metadata(folder.path().join(name)).expect("it was written");
+            meta.permissions().mode()
+        };
+        std::fs::write(folder.path().join("any"), "").expect("it can be written");
+        write_whole(&folder.path().join("new"), b"new").expect("it can be written");
+        assert_eq!(mode("new"), mode("any"));
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, "old").expect("it can be written");
+        std::fs::set_permissions(&secret, Permissions::from_mode(0o600)).expect("it is ours");
+        write_whole(&secret, b"new").expect("it can be written");
+        assert_eq!(mode("secret") & 0o777, 0o600);
+    }
+
+    #[test]
+    fn links_stay_links_and_what_is_no_file_is_not_replaced() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let [file, link, loose] = ["file", "link", "loose"].map(|name| folder.path().join(name));
+        std::fs::write(&file, "old").expect("it can be written");
+        std::os::unix::fs::symlink("file", &link).expect("a link can be made");
+        std::os::unix::fs::symlink("later", &loose).expect("a link can be made");
+        write_whole(&link, b"new").expect("it can be written");
+        write_whole(&loose, b"new").expect("it can be written");
+        assert_eq!((read(&file).as_str(), read(&loose).as_str()), ("new", "new"));
+        assert!(link.is_symlink() && loose.is_symlink());
+        write_whole(Path::new("/dev/null"), b"gone").expect("it takes everything");
+        assert!(!std::fs::metadata("/dev/null").expect("it is there").is_file());
+        for no_file in
+            [folder.path(), &folder.path().join("nowhere/file"), &file.join("below"), Path::new("")]
+        {
+            assert!(write_whole(no_file, b"x").is_err(), "{}", no_file.display());
+        }
+        assert_eq!(names(folder.path()), ["file", "later", "link", "loose"]);
+    }
+}
