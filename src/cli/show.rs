@@ -1,6 +1,8 @@
 //! What is asked of published rankings.
 
+use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ColorChoice, ValueEnum};
 
@@ -8,8 +10,9 @@ use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::{Settings, Task, colors};
 use crate::event::check_path;
 use crate::lake::Lake;
-use crate::show::{self, Form, Order, Paper, Question, View};
+use crate::show::{self, Colors, Form, Order, Paper, Question, View};
 use crate::snapshot::{Snapshot, SnapshotError};
+use crate::store::write_whole;
 use crate::time::Timestamp;
 
 /// Cells of a line where a terminal does not tell.
@@ -41,6 +44,10 @@ pub struct Show {
     /// Lines to show at most
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+    /// File to write the answer into, whole or not at all, in the place of an older one; its form
+    /// is told by the end of its name: .parquet, .csv, .json, .ndjson or .txt
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
     /// Form of the answer; a table on a terminal, else JSON
     #[arg(long, value_enum)]
     pub format: Option<ShowFormat>,
@@ -55,12 +62,15 @@ pub enum ShowFormat {
     Json,
     Csv,
     Ndjson,
+    Parquet,
 }
 
 /// What to show, and how.
 pub struct Showing {
     question: Question,
     form: Form,
+    /// Standard output for `None`.
+    output: Option<PathBuf>,
 }
 
 /// Returns what was typed as a task.
@@ -68,14 +78,7 @@ pub struct Showing {
 /// # Errors
 /// Says which word is wrong and what to write.
 pub fn task(typed: Show, color: ColorChoice, now: Timestamp) -> Result<Task, Failure> {
-    let paper = Paper { width: width(typed.width), colors: colors(color) };
-    let form = match typed.format {
-        Some(ShowFormat::Table) => Form::Table(paper),
-        None if io::stdout().is_terminal() => Form::Table(paper),
-        Some(ShowFormat::Json) | None => Form::Json,
-        Some(ShowFormat::Csv) => Form::Csv,
-        Some(ShowFormat::Ndjson) => Form::Ndjson,
-    };
+    let form = form(&typed, color)?;
     let view = match (typed.categories, typed.search, typed.category) {
         (true, ..) if typed.tree => View::Categories(Order::Tree),
         (true, ..) => View::Categories(Order::Paths),
@@ -83,14 +86,55 @@ pub fn task(typed: Show, color: ColorChoice, now: Timestamp) -> Result<Task, Fai
         (_, _, path) => View::Best(path.map(|path| checked(&path)).transpose()?),
     };
     let question = Question { view, limit: typed.limit.unwrap_or(usize::MAX), now };
-    Ok(Task::Show(Showing { question, form }))
+    Ok(Task::Show(Showing { question, form, output: typed.output }))
+}
+
+fn form(typed: &Show, color: ColorChoice) -> Result<Form, Failure> {
+    let is_terminal = typed.output.is_none() && io::stdout().is_terminal();
+    let format = match (typed.format, &typed.output) {
+        (None, Some(path)) => format_of(path)?,
+        (None, None) if is_terminal => ShowFormat::Table,
+        (None, None) => ShowFormat::Json,
+        (Some(ShowFormat::Parquet), None) if is_terminal => {
+            return Err(Failure::misused(
+                "Parquet is nothing for a terminal; name a file with -o".to_owned(),
+            ));
+        }
+        (Some(format), _) => format,
+    };
+    Ok(match format {
+        ShowFormat::Table if typed.output.is_some() => {
+            let width = typed.width.filter(|cells| *cells > 0);
+            Form::Table(Paper { width, colors: Colors::Never })
+        }
+        ShowFormat::Table => Form::Table(Paper { width: width(typed.width), colors: colors(color) }),
+        ShowFormat::Json => Form::Json,
+        ShowFormat::Csv => Form::Csv,
+        ShowFormat::Ndjson => Form::Ndjson,
+        ShowFormat::Parquet => Form::Parquet,
+    })
+}
+
+/// Returns the form that a file's name tells.
+fn format_of(path: &Path) -> Result<ShowFormat, Failure> {
+    match path.extension().map(OsStr::to_ascii_lowercase).as_deref().and_then(OsStr::to_str) {
+        Some("parquet") => Ok(ShowFormat::Parquet),
+        Some("csv") => Ok(ShowFormat::Csv),
+        Some("json") => Ok(ShowFormat::Json),
+        Some("ndjson" | "jsonl") => Ok(ShowFormat::Ndjson),
+        Some("txt") => Ok(ShowFormat::Table),
+        _ => Err(Failure::misused(format!(
+            "the name of {} does not tell its form; end it in .parquet, .csv, .json, .ndjson or .txt, or say --format",
+            path.display()
+        ))),
+    }
 }
 
 /// Answers.
 ///
 /// # Errors
 /// Fails where there is nothing to show, or the output ends.
-pub fn run(settings: &Settings, Showing { question, form }: &Showing) -> Result<Exit, Failure> {
+pub fn run(settings: &Settings, Showing { question, form, output }: &Showing) -> Result<Exit, Failure> {
     let store = settings.store()?;
     let snapshot = match Snapshot::current(&store) {
         // Without a lake there is more to do than to rank.
@@ -101,6 +145,12 @@ pub fn run(settings: &Settings, Showing { question, form }: &Showing) -> Result<
         snapshot => snapshot?,
     };
     let answer = show::answer(&snapshot, question)?;
+    if let Some(path) = output {
+        let mut bytes = Vec::new();
+        let written = answer.write(*form, &mut bytes).and_then(|()| write_whole(path, &bytes));
+        written.map_err(|e| Failure::could_not(format!("{}: {e}", path.display())))?;
+        return Ok(Exit::Done);
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     let shown = answer.write(*form, &mut out).and_then(|()| out.flush());
     shown.map_err(show::ShowError::from).or_else(unless_reader_left)?;

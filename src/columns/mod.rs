@@ -19,6 +19,7 @@ mod guard;
 mod pages;
 mod parquet_file;
 mod part;
+mod plain_table;
 mod ranking;
 mod sum_batch;
 mod sum_file;
@@ -34,6 +35,7 @@ pub use facts::ColumnFacts;
 pub use foreign::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, ForeignTime, NotText, Wanted};
 pub use guard::is_guarded;
 pub use parquet_file::{ColumnsError, Encoded, decode_nested};
+pub use plain_table::{PlainColumn, encode_table};
 pub use ranking::{
     EncodedRanking, Leader, ROWS_PER_GROUP, RankedRow, RankingFile, RowTotals, encode_ranking,
 };

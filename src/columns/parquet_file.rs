@@ -77,7 +77,8 @@ const ROWS_PER_BATCH: usize = 8_192;
 /// Where dictionaries are kept, a batch costs more and a row less.
 const CODED_ROWS_PER_BATCH: usize = 1 << 12;
 
-fn write(
+/// Returns the file of one batch of rows, as [`Encoded::of`] has it.
+pub(super) fn write(
     batch: &RecordBatch,
     rows_per_group: usize,
     dictionaries: &[&'static str],

@@ -8,10 +8,12 @@ use std::io::{self, Write};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
+use crate::columns::encode_table;
 use crate::event::Sums;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Value};
 use crate::show::table::{Cell, Heading, Paper, Side, Style, styled, write_phrases, write_table};
 use crate::show::text::grouped;
+use crate::show::typed::typed;
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,7 @@ pub enum Form {
     Json,
     Ndjson,
     Csv,
+    Parquet,
 }
 
 const SCHEMA: u32 = 1;
@@ -38,6 +41,10 @@ impl Answer {
                 write_json(&line, out)
             }),
             Form::Csv => write_csv(self.list(), out),
+            Form::Parquet => {
+                let encoded = encode_table(typed(self.list()));
+                out.write_all(&encoded.map_err(io::Error::other)?)
+            }
         }
     }
 
@@ -122,7 +129,7 @@ fn cell(value: &Value, places: usize, missing: &str) -> Cell {
 }
 
 /// Returns a value as programs read it where all is text.
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::None => String::new(),
         Value::Text(text) => text.clone(),

@@ -14,6 +14,7 @@ mod nearest;
 mod search;
 mod table;
 mod text;
+mod typed;
 
 use std::io;
 

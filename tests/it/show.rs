@@ -1,5 +1,7 @@
 //! `topsell show`: a published ranking in every form, and what stands in its way.
 
+mod files;
+
 use std::process::Stdio;
 
 use expect_test::expect;
@@ -17,7 +19,7 @@ ts,item_id,category,quantity,amount
 2017-01-14T12:00:00Z,\u{1b}[31mred,,2,
 ";
 
-/// A lake with a published ranking.
+/// Returns a lake with a published ranking.
 fn shop() -> World {
     let world = World::new();
     world.write("log.csv", LOG);
@@ -47,8 +49,11 @@ fn the_help_shows_how_to_ask() {
         stdout:       --tree             With --categories: each below the one that it is part of
         stdout:       --search <TEXT>    Find items by words of their names or ids, and say where each ranks
         stdout:       --limit <N>        Lines to show at most
+        stdout:   -o, --output <FILE>    File to write the answer into, whole or not at all, in the place of an
+        stdout:                          older one; its form is told by the end of its name: .parquet, .csv, .json,
+        stdout:                          .ndjson or .txt
         stdout:       --format <FORMAT>  Form of the answer; a table on a terminal, else JSON [possible values:
-        stdout:                          table, json, csv, ndjson]
+        stdout:                          table, json, csv, ndjson, parquet]
         stdout:       --width <CELLS>    Cells of a table's line; the terminal's unless given, 0 for as many as it
         stdout:                          takes
         stdout:   -h, --help             Print help

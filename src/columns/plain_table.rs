@@ -1,0 +1,75 @@
+//! A table of few kinds of columns, as a file for whoever asks.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Decimal128Array, Float64Array, Int64Array, Int64Builder, ListBuilder, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::{DataType, Field, Schema};
+use bytes::Bytes;
+
+use crate::columns::parquet_file::{ColumnsError, write};
+use crate::time::Timestamp;
+
+/// Rows of a group.
+const ROWS_PER_GROUP: usize = 1 << 20;
+/// Digits that any decimal has room for.
+const DIGITS: u8 = 38;
+
+/// The values of a column, some of which may be missing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PlainColumn {
+    Texts(Vec<Option<String>>),
+    Integers(Vec<Option<i64>>),
+    Lists(Vec<Option<Vec<i64>>>),
+    Numbers(Vec<Option<f64>>),
+    /// In units of the last of so many places behind the point.
+    Decimals {
+        values: Vec<Option<i128>>,
+        places: i8,
+    },
+    Moments(Vec<Option<Timestamp>>),
+}
+
+/// Returns the file of columns of the same length.
+///
+/// The same columns give the same bytes.
+///
+/// # Errors
+/// Fails where the values do not fit into Parquet.
+pub fn encode_table(columns: Vec<(&str, PlainColumn)>) -> Result<Bytes, ColumnsError> {
+    let unwritable = |e: arrow::error::ArrowError| ColumnsError::Unwritable(e.to_string());
+    let mut fields = Vec::with_capacity(columns.len());
+    let mut arrays = Vec::with_capacity(columns.len());
+    for (name, column) in columns {
+        let array = array(column).map_err(unwritable)?;
+        fields.push(Field::new(name, array.data_type().clone(), true));
+        arrays.push(array);
+    }
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(unwritable)?;
+    write(&batch, ROWS_PER_GROUP, &[], &[])
+}
+
+fn array(column: PlainColumn) -> Result<ArrayRef, arrow::error::ArrowError> {
+    Ok(match column {
+        PlainColumn::Texts(texts) => Arc::new(StringArray::from(texts)),
+        PlainColumn::Integers(numbers) => Arc::new(Int64Array::from(numbers)),
+        PlainColumn::Lists(lists) => {
+            let element = Field::new("element", DataType::Int64, true);
+            let mut builder = ListBuilder::new(Int64Builder::new()).with_field(element);
+            for list in lists {
+                builder.append_option(list.map(|numbers| numbers.into_iter().map(Some)));
+            }
+            Arc::new(builder.finish())
+        }
+        PlainColumn::Numbers(numbers) => Arc::new(Float64Array::from(numbers)),
+        PlainColumn::Decimals { values, places } => {
+            Arc::new(Decimal128Array::from(values).with_precision_and_scale(DIGITS, places)?)
+        }
+        PlainColumn::Moments(moments) => {
+            let micros = moments.into_iter().map(|moment| moment.map(Timestamp::micros));
+            Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+        }
+    })
+}
