@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::columns::ColumnsError;
+use crate::event::harmless;
 use crate::lake::LakeError;
 use crate::pipeline::StepError;
 use crate::rollup::RollupError;
@@ -158,19 +159,32 @@ impl From<ShowError> for Failure {
         match error {
             ShowError::Snapshot(error) => error.into(),
             ShowError::UnknownCategory { ref nearest, .. } => {
-                let hint = match nearest.is_empty() {
-                    true => "see which there are with `topsell show --categories`".to_owned(),
-                    false => format!(
-                        "did you mean {}?",
-                        nearest.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
-                    ),
-                };
+                let hint = meant(nearest, "see which there are with `topsell show --categories`");
                 Failure { exit: Exit::NothingFound, hint: Some(hint), cause: error.into() }
             }
-            ShowError::NoMatch { .. } => {
+            ShowError::UnknownItem { ref nearest, .. } => {
+                let hint = meant(nearest, "look for it with `topsell show --search`");
+                Failure { exit: Exit::NothingFound, hint: Some(hint), cause: error.into() }
+            }
+            ShowError::NoneAt { oldest, .. } => {
+                let hint = oldest.map(|oldest| format!("the oldest is `--at {oldest}`"));
+                Failure { exit: Exit::NothingFound, hint, cause: error.into() }
+            }
+            ShowError::NothingBefore | ShowError::NoMatch { .. } => {
                 Failure { exit: Exit::NothingFound, hint: None, cause: error.into() }
             }
             ShowError::Output(_) => Failure { exit: Exit::CouldNot, hint: None, cause: error.into() },
+        }
+    }
+}
+
+/// Asks whether one of the nearest names was meant, or says what else to do.
+fn meant(nearest: &[String], otherwise: &str) -> String {
+    match nearest.is_empty() {
+        true => otherwise.to_owned(),
+        false => {
+            let names: Vec<String> = nearest.iter().map(|name| format!("`{}`", harmless(name))).collect();
+            format!("did you mean {}?", names.join(", "))
         }
     }
 }

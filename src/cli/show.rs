@@ -10,8 +10,8 @@ use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::{Settings, Task, colors};
 use crate::event::check_path;
 use crate::lake::Lake;
-use crate::show::{self, Colors, Form, Order, Paper, Question, View};
-use crate::snapshot::{Snapshot, SnapshotError};
+use crate::show::{self, Colors, Form, Order, Paper, Part, Question, ShowError, View};
+use crate::snapshot::SnapshotError;
 use crate::store::write_whole;
 use crate::time::Timestamp;
 
@@ -32,14 +32,35 @@ pub struct Show {
     /// Category to show: levels from the top, split by /; the whole shop unless given
     #[arg(long, value_name = "PATH")]
     pub category: Option<String>,
+    /// Show where an item ranks, in the shop and in each of its categories, and what beside it
+    #[arg(long, value_name = "ID", group = "view", conflicts_with = "category")]
+    pub item: Option<String>,
+    /// Show an item's rank in the shop, or in a category, over the rankings that are kept
+    #[arg(long, value_name = "ID", group = "view")]
+    pub history: Option<String>,
+    /// Show what changed from the ranking of one time to that of another, RFC 3339
+    #[arg(long, num_args = 2, value_names = ["FROM", "TO"], group = "view", conflicts_with = "at")]
+    pub diff: Vec<String>,
+    /// Of the best sellers, those that rose or fell since the ranking before
+    #[arg(long, group = "view")]
+    pub movers: bool,
+    /// Of the best sellers, those that were not on the list before
+    #[arg(long, group = "view")]
+    pub new: bool,
+    /// Those that were on the list before, and are no more
+    #[arg(long, group = "view")]
+    pub dropped: bool,
+    /// Show the ranking of then, RFC 3339: the newest that ends no later, of those still kept
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
     /// List the categories, with how many items each ranks
-    #[arg(long, conflicts_with = "category")]
+    #[arg(long, group = "view", conflicts_with = "category")]
     pub categories: bool,
     /// With --categories: each below the one that it is part of
     #[arg(long, requires = "categories")]
     pub tree: bool,
     /// Find items by words of their names or ids, and say where each ranks
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["category", "categories"])]
+    #[arg(long, value_name = "TEXT", group = "view", conflicts_with = "category")]
     pub search: Option<String>,
     /// Lines to show at most
     #[arg(long, value_name = "N")]
@@ -79,14 +100,41 @@ pub struct Showing {
 /// Says which word is wrong and what to write.
 pub fn task(typed: Show, color: ColorChoice, now: Timestamp) -> Result<Task, Failure> {
     let form = form(&typed, color)?;
-    let view = match (typed.categories, typed.search, typed.category) {
-        (true, ..) if typed.tree => View::Categories(Order::Tree),
-        (true, ..) => View::Categories(Order::Paths),
-        (_, Some(text), _) => View::Search(text),
-        (_, _, path) => View::Best(path.map(|path| checked(&path)).transpose()?),
-    };
-    let question = Question { view, limit: typed.limit.unwrap_or(usize::MAX), now };
+    let at = typed.at.as_deref().map(|text| moment("--at", text)).transpose()?;
+    let limit = typed.limit.unwrap_or(usize::MAX);
+    let question = Question { view: view(&typed)?, at, limit, now };
     Ok(Task::Show(Showing { question, form, output: typed.output }))
+}
+
+fn view(typed: &Show) -> Result<View, Failure> {
+    if typed.categories {
+        return Ok(View::Categories(if typed.tree { Order::Tree } else { Order::Paths }));
+    }
+    if let Some(text) = &typed.search {
+        return Ok(View::Search(text.clone()));
+    }
+    let category = typed.category.as_deref().map(checked).transpose()?;
+    if let Some(item_id) = typed.item.clone() {
+        return Ok(View::Item { item_id });
+    }
+    if let Some(item_id) = typed.history.clone() {
+        return Ok(View::History { category, item_id });
+    }
+    if let [before, after] = typed.diff.as_slice() {
+        let between = [moment("--diff", before)?, moment("--diff", after)?];
+        return Ok(View::Diff { category, between });
+    }
+    let part = match (typed.movers, typed.new, typed.dropped) {
+        (true, ..) => Part::Movers,
+        (_, true, _) => Part::New,
+        (.., true) => Part::Dropped,
+        _ => Part::All,
+    };
+    Ok(View::Best { category, part })
+}
+
+fn moment(option: &str, text: &str) -> Result<Timestamp, Failure> {
+    Timestamp::parse(text).map_err(|e| Failure::misused(format!("{option} `{text}` {e}")))
 }
 
 fn form(typed: &Show, color: ColorChoice) -> Result<Form, Failure> {
@@ -136,15 +184,14 @@ fn format_of(path: &Path) -> Result<ShowFormat, Failure> {
 /// Fails where there is nothing to show, or the output ends.
 pub fn run(settings: &Settings, Showing { question, form, output }: &Showing) -> Result<Exit, Failure> {
     let store = settings.store()?;
-    let snapshot = match Snapshot::current(&store) {
+    let answer = match show::answer(&store, question) {
         // Without a lake there is more to do than to rank.
-        Err(SnapshotError::None) => {
+        Err(ShowError::Snapshot(SnapshotError::None)) => {
             Lake::open(store)?;
             return Err(SnapshotError::None.into());
         }
-        snapshot => snapshot?,
+        answer => answer?,
     };
-    let answer = show::answer(&snapshot, question)?;
     if let Some(path) = output {
         let mut bytes = Vec::new();
         let written = answer.write(*form, &mut bytes).and_then(|()| write_whole(path, &bytes));
@@ -153,7 +200,7 @@ pub fn run(settings: &Settings, Showing { question, form, output }: &Showing) ->
     }
     let mut out = BufWriter::new(io::stdout().lock());
     let shown = answer.write(*form, &mut out).and_then(|()| out.flush());
-    shown.map_err(show::ShowError::from).or_else(unless_reader_left)?;
+    shown.map_err(ShowError::from).or_else(unless_reader_left)?;
     Ok(Exit::Done)
 }
 

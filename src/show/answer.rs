@@ -1,17 +1,21 @@
 //! What was found out, in no form yet: lists of values, and what a person is told around them.
 
-use crate::show::table::Importance;
+use crate::event::Sums;
+use crate::show::plot::Plot;
+use crate::show::table::{Cell, Importance, Style};
 use crate::time::Timestamp;
 
 /// The answer to a question.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Answer {
     /// What people read first.
     pub(super) title: String,
     /// What they read below it, in phrases.
-    pub(super) facts: Vec<String>,
+    pub(super) facts: Vec<Cell>,
     /// What JSON says beside the lists.
     pub(super) head: Vec<(&'static str, Value)>,
+    /// What people see above the lists.
+    pub(super) plot: Option<Plot>,
     /// The first is what the question was for: forms that have room for one list have this one.
     pub(super) lists: Vec<List>,
 }
@@ -55,9 +59,11 @@ pub(super) enum InJson {
 pub(super) enum Kind {
     Text,
     Integer,
+    Integers,
     Number,
     Money,
     Places,
+    Share,
     Moment,
 }
 
@@ -79,13 +85,26 @@ pub(super) struct Shown {
 pub(super) enum Value {
     None,
     Text(String),
+    /// A word of ours, which people see as another that stands out.
+    Word {
+        word: &'static str,
+        shown: String,
+        style: Style,
+    },
+    Flag(bool),
     Integer(i64),
+    /// People see them as a sparkline.
+    Integers(Vec<i64>),
     Number(f64),
     /// In ten-thousandths.
     Money(i128),
     /// Ranks and the categories that they are in, the whole shop for `None`.
     Places(Vec<(i32, Option<String>)>),
+    /// In hundredths of a percent.
+    Share(u32),
     Moment(Timestamp),
+    Moments(Vec<Timestamp>),
+    Fields(Vec<(&'static str, Value)>),
 }
 
 impl Column {
@@ -159,6 +178,16 @@ impl From<i64> for Value {
 impl From<Option<i64>> for Value {
     fn from(number: Option<i64>) -> Value {
         number.map_or(Value::None, Value::Integer)
+    }
+}
+
+impl From<Sums> for Value {
+    fn from(sums: Sums) -> Value {
+        Value::Fields(vec![
+            ("units", sums.units.into()),
+            ("purchases", sums.purchases.into()),
+            ("amount", Value::Money(sums.amount)),
+        ])
     }
 }
 

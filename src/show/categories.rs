@@ -6,25 +6,31 @@ use crate::show::facts::taken;
 use crate::show::{Order, Question, ShowError};
 use crate::snapshot::Snapshot;
 
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column; 9] = [
     Column::of("category", Kind::Text),
     Column::of("items", Kind::Integer),
     Column::of("rankable", Kind::Integer),
     Column::of("window_from", Kind::Moment),
     Column::of("window_to", Kind::Moment),
     Column::of("depth", Kind::Integer),
+    Column::of("units", Kind::Integer),
+    Column::of("purchases", Kind::Integer),
+    Column::of("amount", Kind::Money),
 ];
 
 /// What is shown beside the category itself.
-const SHOWN: [Shown; 4] = [
-    Shown::minor("items", "items", 3),
-    Shown::minor("rankable", "rankable", 4),
+const SHOWN: [Shown; 7] = [
+    Shown::minor("items", "ranked", 3),
+    Shown::minor("rankable", "items", 6),
+    Shown::minor("units", "units", 7),
+    Shown::minor("purchases", "purchases", 5),
+    Shown::minor("amount", "amount", 4),
     Shown::minor("window_from", "from", 2),
     Shown::minor("window_to", "to", 1),
 ];
 const SHOP: &str = "(the whole shop)";
 
-/// Answers with every category, the whole shop first, and how many items it ranks.
+/// Answers with every category, the whole shop first, and what it sells.
 pub(super) fn categories(
     snapshot: &Snapshot,
     order: Order,
@@ -41,8 +47,8 @@ pub(super) fn categories(
     };
     Ok(Answer {
         title: "Categories".to_owned(),
-        facts: vec![taken(snapshot, question.now)],
-        head: vec![("as_of", snapshot.as_of.as_str().into())],
+        facts: vec![taken(snapshot.facts(), question)],
+        head: vec![("as_of", snapshot.facts().as_of.into())],
         lists: vec![List {
             name: "categories",
             title: String::new(),
@@ -51,6 +57,7 @@ pub(super) fn categories(
             closing: Vec::new(),
             shown: [heading].into_iter().chain(SHOWN).collect(),
         }],
+        ..Answer::default()
     })
 }
 
@@ -62,6 +69,9 @@ fn values(leader: &Leader) -> Vec<Value> {
         leader.window_from.into(),
         leader.window_to.into(),
         count(levels(leader).count()),
+        leader.sums.map(|sums| sums.units).into(),
+        leader.sums.map(|sums| sums.purchases).into(),
+        leader.sums.map_or(Value::None, |sums| Value::Money(sums.amount)),
     ]
 }
 

@@ -1,29 +1,34 @@
 //! What an answer says of the ranking it is from.
 
 use crate::columns::RankedRow;
-use crate::show::text::age;
-use crate::snapshot::Snapshot;
+use crate::show::Question;
+use crate::show::table::{Cell, Style};
+use crate::show::text::{age, grouped};
+use crate::snapshot::Facts;
 use crate::time::Timestamp;
 
-/// Returns when a ranking was taken, and how old it is.
-pub(super) fn taken(snapshot: &Snapshot, now: Timestamp) -> String {
-    let text = format!("as of {}", snapshot.as_of);
-    match age_seconds(snapshot, now) {
-        Some(seconds @ 60..) => format!("{text} ({} old)", age(seconds)),
+/// Returns when a ranking was taken, and how old the newest one is.
+pub(super) fn taken(facts: &Facts, question: &Question) -> Cell {
+    let text = format!("as of {}", facts.as_of);
+    let text = match age_seconds(facts, question.now) {
+        Some(seconds @ 60..) if question.at.is_none() => format!("{text} ({} old)", age(seconds)),
         _ => text,
-    }
+    };
+    Cell::of(&text).styled(Style::Dim)
 }
 
 /// Returns how long ago a ranking was taken; nothing of one that is yet to come.
-pub(super) fn age_seconds(snapshot: &Snapshot, now: Timestamp) -> Option<i64> {
-    let as_of = Timestamp::parse(&snapshot.as_of).ok()?;
-    Some(now.micros().saturating_sub(as_of.micros()) / 1_000_000).filter(|seconds| *seconds >= 0)
+pub(super) fn age_seconds(facts: &Facts, now: Timestamp) -> Option<i64> {
+    let micros = now.micros().saturating_sub(facts.as_of.micros());
+    Some(micros / 1_000_000).filter(|seconds| *seconds >= 0)
 }
 
 /// Returns which hours a category's ranking covers.
-pub(super) fn covered(row: &RankedRow<'_>) -> String {
+pub(super) fn covered(row: &RankedRow<'_>) -> Cell {
     let hours = hours(row);
-    format!("{hours} {} from {}", if hours == 1 { "hour" } else { "hours" }, row.window_from)
+    let unit = if hours == 1 { "hour" } else { "hours" };
+    let text = format!("{} {unit} from {}", grouped(&hours.to_string()), row.window_from);
+    Cell::of(&text).styled(Style::Dim)
 }
 
 /// Returns how many hours a category's ranking covers.
@@ -32,6 +37,7 @@ pub(super) fn hours(row: &RankedRow<'_>) -> i64 {
 }
 
 /// Returns how fast sales fade.
-pub(super) fn decay(snapshot: &Snapshot) -> String {
-    snapshot.half_life_hours.map_or("no decay".to_owned(), |hours| format!("half-life {hours} h"))
+pub(super) fn decay(facts: &Facts) -> Cell {
+    let text = facts.half_life_hours.map_or("no decay".to_owned(), |hours| format!("half-life {hours} h"));
+    Cell::of(&text).styled(Style::Dim)
 }

@@ -11,8 +11,9 @@ use serde_json::value::RawValue;
 use crate::columns::encode_table;
 use crate::event::Sums;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Value};
+use crate::show::plot::write_plot;
 use crate::show::table::{Cell, Heading, Paper, Side, Style, styled, write_phrases, write_table};
-use crate::show::text::grouped;
+use crate::show::text::{grouped, sparkline};
 use crate::show::typed::typed;
 
 /// The form of an answer.
@@ -53,14 +54,19 @@ impl Answer {
     }
 
     fn write_page(&self, paper: Paper, out: &mut impl Write) -> io::Result<()> {
-        write_phrases(std::slice::from_ref(&self.title), Style::Bold, paper, out)?;
-        write_phrases(&self.facts, Style::Dim, paper, out)?;
+        writeln!(out, "{}", styled(&self.title, Style::Bold, paper.colors))?;
+        write_phrases(&self.facts, paper, out)?;
+        if let Some(plot) = &self.plot {
+            write_plot(plot, paper, out)?;
+        }
         for list in &self.lists {
             if !list.title.is_empty() {
                 writeln!(out, "\n{}", styled(&list.title, Style::Bold, paper.colors))?;
             }
-            let (headings, rows) = list.table();
-            write_table(&headings, &rows, paper, out)?;
+            match list.table() {
+                (_, rows) if rows.is_empty() => writeln!(out, "none")?,
+                (headings, rows) => write_table(&headings, &rows, paper, out)?,
+            }
         }
         Ok(())
     }
@@ -80,7 +86,11 @@ impl List {
             if is_missing && shown.missing.is_empty() {
                 continue;
             }
-            let side = if matches!(kind, Kind::Text | Kind::Places) { Side::Left } else { Side::Right };
+            let side = if matches!(kind, Kind::Text | Kind::Places | Kind::Integers) {
+                Side::Left
+            } else {
+                Side::Right
+            };
             let (text, importance, enough) = (shown.heading, shown.importance, shown.enough);
             headings.push(Heading { text, side, importance, enough });
             let places = places(rows().map(|row| &row[at]));
@@ -112,13 +122,16 @@ fn cell(value: &Value, places: usize, missing: &str) -> Cell {
     match value {
         Value::None => Cell::of(missing).styled(Style::Dim),
         Value::Text(text) => Cell::of(text),
+        Value::Word { shown, style, .. } => Cell::of(shown).styled(*style),
         Value::Integer(number) => Cell::of(&grouped(&number.to_string())),
+        Value::Integers(numbers) => Cell::of(&sparkline(numbers)),
         Value::Number(number) => Cell::of(&grouped(&format!("{number:.3}"))),
         Value::Money(amount) => {
             let text = money(*amount);
             Cell::of(&grouped(&text[..text.len() + places - 4]))
         }
-        Value::Moment(_) => Cell::of(&plain(value)),
+        Value::Share(_) => Cell::of(&format!("{} %", plain(value))),
+        Value::Flag(_) | Value::Moment(_) | Value::Moments(_) | Value::Fields(_) => Cell::of(&plain(value)),
         Value::Places(places) => {
             let place = |(rank, category): &(i32, Option<String>)| {
                 format!("#{} {}", grouped(&rank.to_string()), category.as_deref().unwrap_or("of the shop"))
@@ -131,12 +144,18 @@ fn cell(value: &Value, places: usize, missing: &str) -> Cell {
 /// Returns a value as programs read it where all is text.
 pub(super) fn plain(value: &Value) -> String {
     match value {
-        Value::None => String::new(),
+        // Values in fields are for JSON alone.
+        Value::None | Value::Fields(_) => String::new(),
         Value::Text(text) => text.clone(),
+        Value::Word { word, .. } => (*word).to_owned(),
+        Value::Flag(flag) => flag.to_string(),
         Value::Integer(number) => number.to_string(),
+        Value::Integers(numbers) => joined(numbers),
         Value::Number(number) => number.to_string(),
         Value::Money(amount) => money(*amount),
+        Value::Share(hundredths) => format!("{}.{:02}", hundredths / 100, hundredths % 100),
         Value::Moment(moment) => moment.to_string(),
+        Value::Moments(moments) => joined(moments),
         // A category has no `|` of its own.
         Value::Places(places) => {
             let place = |(rank, category): &(i32, Option<String>)| {
@@ -145,6 +164,10 @@ pub(super) fn plain(value: &Value) -> String {
             places.iter().map(place).collect::<Vec<_>>().join("|")
         }
     }
+}
+
+fn joined(values: &[impl ToString]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 fn money(amount: i128) -> String {
@@ -217,12 +240,18 @@ impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Value::None => serializer.serialize_none(),
+            Value::Flag(flag) => serializer.serialize_bool(*flag),
             Value::Integer(number) => serializer.serialize_i64(*number),
+            Value::Integers(numbers) => numbers.serialize(serializer),
             Value::Number(number) => serializer.serialize_f64(*number),
+            Value::Share(hundredths) => serializer.serialize_f64(f64::from(*hundredths) / 100.0),
+            Value::Moments(moments) => serializer.collect_seq(moments.iter().map(ToString::to_string)),
+            Value::Fields(fields) => serializer.collect_map(fields.iter().map(|(name, value)| (name, value))),
             Value::Places(places) => {
                 serializer.collect_seq(places.iter().map(|(rank, category)| Place { category, rank: *rank }))
             }
             Value::Text(text) => serializer.serialize_str(text),
+            Value::Word { word, .. } => serializer.serialize_str(word),
             // Decimals as texts, which no reader rounds.
             Value::Money(_) | Value::Moment(_) => serializer.serialize_str(&plain(self)),
         }

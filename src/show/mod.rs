@@ -8,18 +8,25 @@
 mod answer;
 mod best;
 mod categories;
+mod diff;
 mod facts;
 mod forms;
+mod history;
+mod item;
 mod nearest;
+mod plot;
 mod search;
 mod table;
 mod text;
 mod typed;
 
+use std::collections::BTreeSet;
 use std::io;
 
+use crate::chart::Charts;
 use crate::show::nearest::nearest;
-use crate::snapshot::{Snapshot, SnapshotError};
+use crate::snapshot::{Snapshot, SnapshotError, kept};
+use crate::store::Store;
 use crate::time::Timestamp;
 
 pub use answer::Answer;
@@ -30,6 +37,8 @@ pub use table::{Colors, Paper};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     pub view: View,
+    /// The newest ranking that ends no later; the newest of all for `None`.
+    pub at: Option<Timestamp>,
     /// Rows to show at most.
     pub limit: usize,
     pub now: Timestamp,
@@ -39,10 +48,39 @@ pub struct Question {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum View {
     /// The best sellers of a category, of the whole shop for `None`.
-    Best(Option<String>),
+    Best {
+        category: Option<String>,
+        part: Part,
+    },
     Categories(Order),
+    /// An item's places.
+    Item {
+        item_id: String,
+    },
+    /// A category's ranking as it was at two moments.
+    Diff {
+        category: Option<String>,
+        between: [Timestamp; 2],
+    },
+    /// An item's rank in a category over time.
+    History {
+        category: Option<String>,
+        item_id: String,
+    },
     /// The items that have all the words of a text in their name or id.
     Search(String),
+}
+
+/// Which of the best sellers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    All,
+    /// Those with another rank than before, the farthest moved first.
+    Movers,
+    /// Those that were not on the list before.
+    New,
+    /// Those that were on the list before, and are no more.
+    Dropped,
 }
 
 /// How categories are listed.
@@ -59,6 +97,12 @@ pub enum Order {
 pub enum ShowError {
     #[error("there is no ranking of `{category}`")]
     UnknownCategory { category: String, nearest: Vec<String> },
+    #[error("no item `{item_id}` is ranked there")]
+    UnknownItem { item_id: String, nearest: Vec<String> },
+    #[error("no ranking that is still kept ends at {moment} or before")]
+    NoneAt { moment: Timestamp, oldest: Option<Timestamp> },
+    #[error("there is no ranking before this one by the same rules")]
+    NothingBefore,
     #[error("no ranked item has `{text}` in its name or id")]
     NoMatch { text: String },
     #[error(transparent)]
@@ -70,12 +114,36 @@ pub enum ShowError {
 /// Answers a question.
 ///
 /// # Errors
-/// Names the nearest categories where there is none of the name asked for.
-pub fn answer(snapshot: &Snapshot, question: &Question) -> Result<Answer, ShowError> {
+/// Says what there is instead, where there is nothing of what was asked for.
+pub fn answer(store: &Store, question: &Question) -> Result<Answer, ShowError> {
+    let snapshot = opened(store, question.at)?;
     match &question.view {
-        View::Best(category) => best::best(snapshot, category.as_deref(), question),
-        View::Categories(order) => categories::categories(snapshot, *order, question),
-        View::Search(text) => search::search(snapshot, text, question),
+        View::Best { category, part } => {
+            best::best(&Charts::of(store, snapshot)?, category.as_deref(), *part, question)
+        }
+        View::Categories(order) => categories::categories(&snapshot, *order, question),
+        View::Item { item_id } => item::item(&Charts::of(store, snapshot)?, item_id, question),
+        View::Diff { category, between } => {
+            let [before, after] = [opened(store, Some(between[0]))?, opened(store, Some(between[1]))?];
+            diff::diff(&before, &after, category.as_deref(), question)
+        }
+        View::History { category, item_id } => {
+            history::history(store, &snapshot, item_id, category.as_deref(), question)
+        }
+        View::Search(text) => search::search(&snapshot, text, question),
+    }
+}
+
+fn opened(store: &Store, at: Option<Timestamp>) -> Result<Snapshot, ShowError> {
+    let Some(moment) = at else { return Ok(Snapshot::current(store)?) };
+    match Snapshot::at(store, moment) {
+        Err(SnapshotError::None) => {
+            // Without any ranking there is more to do than to name another time.
+            Snapshot::current(store)?;
+            let oldest = kept(store)?.first().map(|kept| kept.as_of);
+            Err(ShowError::NoneAt { moment, oldest })
+        }
+        snapshot => Ok(snapshot?),
     }
 }
 
@@ -83,4 +151,13 @@ fn unknown_category(snapshot: &Snapshot, category: &str) -> Result<ShowError, Sh
     let known = snapshot.leaders()?.into_iter().filter_map(|leader| leader.category);
     let nearest = nearest(category, known);
     Ok(ShowError::UnknownCategory { category: category.to_owned(), nearest })
+}
+
+fn unknown_item(snapshot: &Snapshot, item_id: &str) -> Result<ShowError, ShowError> {
+    // One of another length by more is not like it.
+    let is_alike = |id: &str| id.len().abs_diff(item_id.len()) <= 1 + item_id.len() / 2;
+    let rows = snapshot.rows_of(&|id, _| is_alike(id))?;
+    let known: BTreeSet<String> = rows.into_iter().map(|row| row.item_id.into_owned()).collect();
+    let nearest = nearest(item_id, known.into_iter());
+    Ok(ShowError::UnknownItem { item_id: item_id.to_owned(), nearest })
 }

@@ -4,11 +4,10 @@ use std::cmp::Reverse;
 
 use hashbrown::HashMap;
 
-use crate::columns::RankedRow;
-use crate::event::harmless;
 use crate::show::answer::{Answer, Column, Kind, List, Shown, Value, count};
 use crate::show::facts::taken;
-use crate::show::text::grouped;
+use crate::show::table::Cell;
+use crate::show::text::{grouped, quoted};
 use crate::show::{Question, ShowError};
 use crate::snapshot::Snapshot;
 
@@ -23,7 +22,7 @@ const COLUMNS: [Column; 6] = [
 
 const SHOWN: [Shown; 4] = [
     Shown::essential("item_id", "item"),
-    Shown::minor("name", "name", 9).cut_to(20),
+    Shown::minor("name", "name", 9).cut_to(16),
     Shown::minor("places", "ranks", 8).cut_to(24),
     Shown::minor("shop_rank", "in the shop", 1).or("-"),
 ];
@@ -41,26 +40,24 @@ struct Found {
 pub(super) fn search(snapshot: &Snapshot, text: &str, question: &Question) -> Result<Answer, ShowError> {
     let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
     let mut found: HashMap<String, Found> = HashMap::new();
-    snapshot.each_row(&mut |row| {
-        if fits(&words, &row) {
-            let item = found.entry_ref(&*row.item_id).or_default();
-            item.name = item.name.take().or_else(|| row.name.as_deref().map(str::to_owned));
-            let category = row.category.as_deref().map(str::to_owned);
-            item.places.push((row.rank, Reverse(row.rankable), category));
-        }
-    })?;
+    for row in snapshot.rows_of(&|item_id, name| fits(&words, item_id, name))? {
+        let item = found.entry_ref(&*row.item_id).or_default();
+        item.name = item.name.take().or_else(|| row.name.as_deref().map(str::to_owned));
+        let category = row.category.as_deref().map(str::to_owned);
+        item.places.push((row.rank, Reverse(row.rankable), category));
+    }
     if found.is_empty() {
         return Err(ShowError::NoMatch { text: text.to_owned() });
     }
     let mut found: Vec<(String, Found)> = found.into_iter().collect();
     found.iter_mut().for_each(|(_, item)| item.places.sort_unstable());
     found.sort_unstable_by(|(a, item), (b, other)| item.places.cmp(&other.places).then_with(|| a.cmp(b)));
-    let total = found.len();
+    let (total, facts) = (found.len(), snapshot.facts());
     found.truncate(question.limit);
     Ok(Answer {
-        title: format!("Items with `{}`", harmless(text)),
-        facts: vec![format!("{} found", grouped(&total.to_string())), taken(snapshot, question.now)],
-        head: vec![("as_of", snapshot.as_of.as_str().into()), ("text", text.into()), ("found", count(total))],
+        title: format!("Items with `{}`", quoted(text)),
+        facts: vec![Cell::of(&format!("{} found", grouped(&total.to_string()))), taken(facts, question)],
+        head: vec![("as_of", facts.as_of.into()), ("text", text.into()), ("found", count(total))],
         lists: vec![List {
             name: "items",
             title: String::new(),
@@ -69,13 +66,14 @@ pub(super) fn search(snapshot: &Snapshot, text: &str, question: &Question) -> Re
             closing: Vec::new(),
             shown: SHOWN.to_vec(),
         }],
+        ..Answer::default()
     })
 }
 
 /// Tells whether every word is in the name or the id.
-fn fits(words: &[String], row: &RankedRow<'_>) -> bool {
-    let name = row.name.as_deref().unwrap_or("").to_lowercase();
-    let id = row.item_id.to_lowercase();
+fn fits(words: &[String], item_id: &str, name: Option<&str>) -> bool {
+    let name = name.unwrap_or("").to_lowercase();
+    let id = item_id.to_lowercase();
     words.iter().all(|word| name.contains(word) || id.contains(word))
 }
 

@@ -28,6 +28,9 @@ pub(super) enum Style {
     Plain,
     Bold,
     Dim,
+    Good,
+    Bad,
+    Fresh,
 }
 
 /// Which side of its column a text keeps to.
@@ -88,7 +91,13 @@ pub(super) fn write_table(
         .iter()
         .enumerate()
         .map(|(at, heading)| {
-            rows.iter().map(|row| width(&row[at].text)).max().unwrap_or(0).max(width(heading.text))
+            let mut cells: Vec<usize> = rows.iter().map(|row| width(&row[at].text)).collect();
+            cells.sort_unstable();
+            match (heading.side, heading.enough) {
+                (Side::Left, None) => usual(&cells, paper.width),
+                _ => cells.last().copied().unwrap_or(0),
+            }
+            .max(width(heading.text))
         })
         .collect();
     let widths = fitted(headings, &natural, paper.width);
@@ -119,6 +128,15 @@ pub(super) fn write_table(
     let head = headings.iter().map(|heading| Cell::of(heading.text).styled(Style::Bold));
     line(&head.collect::<Vec<_>>(), out)?;
     rows.iter().try_for_each(|row| line(row, out))
+}
+
+/// Returns how wide a column is whose texts may not be cut, of their widths in order: where a few
+/// are as wide as half of the paper, these have longer lines, and the others do not have to give way.
+fn usual(cells: &[usize], paper: Option<usize>) -> usize {
+    let most = paper.unwrap_or(usize::MAX) / 2;
+    let fitting = cells.partition_point(|cells| *cells <= most);
+    let shown = if fitting * 2 > cells.len() { &cells[..fitting] } else { cells };
+    shown.last().copied().unwrap_or(0)
 }
 
 /// Returns how wide each column is; none where it is left out.
@@ -153,26 +171,21 @@ fn fitted(headings: &[Heading], natural: &[usize], paper: Option<usize>) -> Vec<
 }
 
 /// Writes phrases one behind the other, on as many lines as they need.
-pub(super) fn write_phrases(
-    phrases: &[String],
-    style: Style,
-    paper: Paper,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let mut line = String::new();
+pub(super) fn write_phrases(phrases: &[Cell], paper: Paper, out: &mut impl Write) -> io::Result<()> {
+    let mut used = 0;
     for (at, phrase) in phrases.iter().enumerate() {
-        let comma = usize::from(at + 1 < phrases.len());
-        let fits = paper.width.is_none_or(|cells| width(&line) + GAP + width(phrase) + comma <= cells);
-        if !line.is_empty() && !fits {
-            writeln!(out, "{}", styled(&format!("{line},"), style, paper.colors))?;
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push_str(", ");
-        }
-        line.push_str(phrase);
+        let comma = if at + 1 < phrases.len() { "," } else { "" };
+        let cells = width(&phrase.text) + comma.len();
+        let fits = paper.width.is_none_or(|paper| used + 1 + cells <= paper);
+        let gap = match used {
+            0 => "",
+            _ if fits => " ",
+            _ => "\n",
+        };
+        used = if gap == "\n" { cells } else { used + gap.len() + cells };
+        write!(out, "{gap}{}", styled(&format!("{}{comma}", phrase.text), phrase.style, paper.colors))?;
     }
-    if line.is_empty() { Ok(()) } else { writeln!(out, "{}", styled(&line, style, paper.colors)) }
+    if phrases.is_empty() { Ok(()) } else { writeln!(out) }
 }
 
 /// Returns a text with what makes it stand out around it.
@@ -182,6 +195,9 @@ pub(super) fn styled(text: &str, style: Style, colors: Colors) -> String {
         _ if colors == Colors::Never || text.is_empty() => return text.to_owned(),
         Style::Bold => 1,
         Style::Dim => 2,
+        Style::Good => 32,
+        Style::Bad => 31,
+        Style::Fresh => 36,
     };
     format!("\x1b[{code}m{text}\x1b[0m")
 }
@@ -230,12 +246,34 @@ mod tests {
     }
 
     #[test]
+    fn one_long_id_is_a_long_line_and_no_more() {
+        let long = "x".repeat(30);
+        let row = |id: &str, name: &str| ["1", id, name, "5"].map(Cell::of).to_vec();
+        let rows = [row("a-1", "bread"), row(&long, "bread"), row("b", "bread")];
+        let written = |cells: usize, rows: &[Vec<Cell>]| {
+            let mut out = Vec::new();
+            let paper = Paper { width: Some(cells), colors: Colors::Never };
+            write_table(&HEADINGS, rows, paper, &mut out).expect("memory takes all");
+            String::from_utf8(out).expect("it is text")
+        };
+        assert_eq!(
+            written(40, &rows),
+            format!(
+                "rank  item  name   units\n   1  a-1   bread      5\n   1  {long}  bread      5\n   1  b     bread      5\n"
+            )
+        );
+        // Where most are long, all are given the room.
+        assert_eq!(written(40, &rows[1..2]), format!("rank  item\n   1  {long}\n"));
+        assert!(written(60, &rows).starts_with("rank  item                            name   units\n"));
+    }
+
+    #[test]
     fn phrases_are_parted_between_lines_only() {
         let check = |cells: Option<usize>, expected: &str| {
             let mut out = Vec::new();
-            let phrases = ["as of today", "150 hours", "no decay"].map(str::to_owned);
+            let phrases = ["as of today", "150 hours", "no decay"].map(Cell::of);
             let paper = Paper { width: cells, colors: Colors::Never };
-            write_phrases(&phrases, Style::Dim, paper, &mut out).expect("memory takes all");
+            write_phrases(&phrases, paper, &mut out).expect("memory takes all");
             assert_eq!(String::from_utf8(out).as_deref(), Ok(expected));
         };
         check(None, "as of today, 150 hours, no decay\n");

@@ -1,4 +1,4 @@
-//! Texts as a terminal shows them: how wide they are, cut and grouped.
+//! Texts as a terminal shows them: how wide they are, cut, grouped, drawn.
 //!
 //! Invariant: a cluster of characters that a reader sees as one is never parted, and what is cut is
 //! never wider than asked.
@@ -8,8 +8,12 @@ use std::fmt::Write;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use crate::event::harmless;
+
 /// What stands where the end of a text was cut off; one cell wide.
 const CUT: char = '…';
+/// The bars of a sparkline, the lowest first.
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// Returns how many cells of a terminal a text takes.
 pub fn width(text: &str) -> usize {
@@ -49,6 +53,11 @@ pub fn isolated(text: &str) -> String {
     }
 }
 
+/// Returns a text from outside as a part of a line: harmless, and its direction its own.
+pub fn quoted(text: &str) -> String {
+    isolated(&harmless(text))
+}
+
 /// Tells whether a character is of a script that is written from right to left, or says that it is.
 fn runs_leftwards(c: char) -> bool {
     matches!(c, '\u{590}'..='\u{8ff}' | '\u{200f}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}'
@@ -67,6 +76,20 @@ pub fn grouped(number: &str) -> String {
         text.push(digit);
     }
     text + fraction
+}
+
+/// Returns a bar for each value, the highest for the largest.
+///
+/// The lowest bar is kept for what sold nothing, or less than came back, so that one unit can be
+/// told from none however many the best day sold.
+pub fn sparkline(values: &[i64]) -> String {
+    let most = values.iter().copied().max().unwrap_or(0).max(1);
+    let steps = BARS.len() as i128 - 1;
+    let bar = |&value: &i64| {
+        let step = (i128::from(value.max(0)) * steps + i128::from(most) - 1) / i128::from(most);
+        BARS[usize::try_from(step).unwrap_or(0)]
+    };
+    values.iter().map(bar).collect()
 }
 
 /// Returns how long ago something was, in the two largest units: `3 d 4 h`.
@@ -162,6 +185,19 @@ mod tests {
         ] {
             assert_eq!(grouped(number), expected);
         }
+    }
+
+    #[test]
+    fn a_sparkline_keeps_its_lowest_bar_for_nothing() {
+        let check = |values: &[i64], expected: &str| assert_eq!(sparkline(values), expected, "{values:?}");
+        check(&[0, 1, 2, 3, 4, 5, 6, 7], "▁▂▃▄▅▆▇█");
+        check(&[0; 7], "▁▁▁▁▁▁▁");
+        check(&[0, 1, 1_000_000], "▁▂█");
+        check(&[-5, 0, 5], "▁▁█");
+        check(&[-5, -1], "▁▁");
+        check(&[3, 3, 3], "███");
+        check(&[i64::MIN, i64::MAX, 1], "▁█▂");
+        check(&[], "");
     }
 
     #[test]

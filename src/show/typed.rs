@@ -16,6 +16,10 @@ fn values(list: &List, at: usize, kind: Kind) -> PlainColumn {
             Value::Integer(number) => Some(*number),
             _ => None,
         })),
+        Kind::Integers => PlainColumn::Lists(picked(list, at, |value| match value {
+            Value::Integers(numbers) => Some(numbers.clone()),
+            _ => None,
+        })),
         Kind::Number => PlainColumn::Numbers(picked(list, at, |value| match value {
             Value::Number(number) => Some(*number),
             _ => None,
@@ -26,6 +30,13 @@ fn values(list: &List, at: usize, kind: Kind) -> PlainColumn {
                 _ => None,
             });
             PlainColumn::Decimals { values, places: 4 }
+        }
+        Kind::Share => {
+            let values = picked(list, at, |value| match value {
+                Value::Share(hundredths) => Some(i128::from(*hundredths)),
+                _ => None,
+            });
+            PlainColumn::Decimals { values, places: 2 }
         }
         Kind::Moment => PlainColumn::Moments(picked(list, at, |value| match value {
             Value::Moment(moment) => Some(*moment),

@@ -126,17 +126,6 @@ impl Snapshot {
         Ok(rows)
     }
 
-    /// Hands over every row, categories in the order of their paths and best sellers first.
-    ///
-    /// # Errors
-    /// Fails where the file is damaged.
-    pub fn each_row(&self, take: &mut dyn FnMut(RankedRow<'_>)) -> Result<(), SnapshotError> {
-        (0..self.file.groups()).try_for_each(|group| {
-            let handed = self.file.each_row(group, self.group(group)?, take);
-            handed.map_err(|e| self.damaged(&e.to_string()))
-        })
-    }
-
     /// Tells whether any item has a name.
     pub fn has_names(&self) -> bool {
         self.file.has_names()

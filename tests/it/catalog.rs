@@ -197,27 +197,28 @@ fn ranked_items_have_their_names_in_every_form() {
             "table" => expect![[r#"
                 stdout: Best sellers of the whole shop
                 stdout: as of 2017-01-15T00:00:00Z, 24 hours from 2017-01-14T00:00:00Z, half-life 48 h
-                stdout: rank  item     name                                                                         units  score  purchases  amount
-                stdout:    1  unknown  xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u{1b}[31mred      4  3.315          1    0.00
-                stdout:    2  c        Ce\u{1b}[31mnt                                                                   3  2.487          1    0.00
-                stdout:    3  b        Bread                                                                            2  1.658          1    0.00
+                stdout: rank  item     name                                                                         units    share  7 days   weeks  score  purchases  amount
+                stdout:    1  unknown  xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u{1b}[31mred      4  40.00 %  ▁▁▁▁▁▁█      1  3.315          1    0.00
+                stdout:    2  c        Ce\u{1b}[31mnt                                                                   3  30.00 %  ▁▁▁▁▁▁█      1  2.487          1    0.00
+                stdout:    3  b        Bread                                                                            2  20.00 %  ▁▁▁▁▁▁█      1  1.658          1    0.00
+                stdout:                1 other                                                                          1  10.00 %                                 1    0.00
                 exit code 0
             "#]].assert_eq(&said.whole()),
             "json" => expect![[r#"
-                stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":48.0,"window_hours":24,"age_seconds":0,"items":[{"rank":1,"item_id":"unknown","score":3.315362601536175,"units":4,"purchases":1,"amount":"0.0000","name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u001b[31mred"},{"rank":2,"item_id":"c","score":2.486521951152131,"units":3,"purchases":1,"amount":"0.0000","name":"Ce\u001b[31mnt"},{"rank":3,"item_id":"b","score":1.6576813007680875,"units":2,"purchases":1,"amount":"0.0000","name":"Bread"}]}
+                stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":48.0,"window_hours":24,"by":"units","age_seconds":0,"is_stale":null,"previous_as_of":null,"time_zone":"UTC","days_from":["2017-01-08T00:00:00Z","2017-01-09T00:00:00Z","2017-01-10T00:00:00Z","2017-01-11T00:00:00Z","2017-01-12T00:00:00Z","2017-01-13T00:00:00Z","2017-01-14T00:00:00Z"],"rankable":4,"total":{"units":10,"purchases":4,"amount":"0.0000"},"others":{"items":1,"units":1,"purchases":1,"amount":"0.0000","share_percent":10.0},"items":[{"rank":1,"item_id":"unknown","score":3.315362601536175,"units":4,"purchases":1,"amount":"0.0000","name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u001b[31mred","movement":null,"previous_rank":null,"share_percent":40.0,"weeks":1,"units_by_day":[0,0,0,0,0,0,4],"units_week":4},{"rank":2,"item_id":"c","score":2.486521951152131,"units":3,"purchases":1,"amount":"0.0000","name":"Ce\u001b[31mnt","movement":null,"previous_rank":null,"share_percent":30.0,"weeks":1,"units_by_day":[0,0,0,0,0,0,3],"units_week":3},{"rank":3,"item_id":"b","score":1.6576813007680875,"units":2,"purchases":1,"amount":"0.0000","name":"Bread","movement":null,"previous_rank":null,"share_percent":20.0,"weeks":1,"units_by_day":[0,0,0,0,0,0,2],"units_week":2}]}
                 exit code 0
             "#]].assert_eq(&said.whole()),
             "ndjson" => expect![[r#"
-                stdout: {"category":null,"rank":1,"item_id":"unknown","score":3.315362601536175,"units":4,"purchases":1,"amount":"0.0000","name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u001b[31mred"}
-                stdout: {"category":null,"rank":2,"item_id":"c","score":2.486521951152131,"units":3,"purchases":1,"amount":"0.0000","name":"Ce\u001b[31mnt"}
-                stdout: {"category":null,"rank":3,"item_id":"b","score":1.6576813007680875,"units":2,"purchases":1,"amount":"0.0000","name":"Bread"}
+                stdout: {"category":null,"rank":1,"item_id":"unknown","score":3.315362601536175,"units":4,"purchases":1,"amount":"0.0000","name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, \u001b[31mred","movement":null,"previous_rank":null,"share_percent":40.0,"weeks":1,"units_by_day":[0,0,0,0,0,0,4],"units_week":4}
+                stdout: {"category":null,"rank":2,"item_id":"c","score":2.486521951152131,"units":3,"purchases":1,"amount":"0.0000","name":"Ce\u001b[31mnt","movement":null,"previous_rank":null,"share_percent":30.0,"weeks":1,"units_by_day":[0,0,0,0,0,0,3],"units_week":3}
+                stdout: {"category":null,"rank":3,"item_id":"b","score":1.6576813007680875,"units":2,"purchases":1,"amount":"0.0000","name":"Bread","movement":null,"previous_rank":null,"share_percent":20.0,"weeks":1,"units_by_day":[0,0,0,0,0,0,2],"units_week":2}
                 exit code 0
             "#]].assert_eq(&said.whole()),
             _ => expect![[r#"
-                stdout: category,rank,item_id,score,units,purchases,amount,name
-                stdout: ,1,unknown,3.315362601536175,4,1,0.0000,"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, [31mred"
-                stdout: ,2,c,2.486521951152131,3,1,0.0000,Ce[31mnt
-                stdout: ,3,b,1.6576813007680875,2,1,0.0000,Bread
+                stdout: category,rank,item_id,score,units,purchases,amount,name,movement,previous_rank,share_percent,weeks,units_by_day,units_week
+                stdout: ,1,unknown,3.315362601536175,4,1,0.0000,"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, [31mred",,,40.00,1,0 0 0 0 0 0 4,4
+                stdout: ,2,c,2.486521951152131,3,1,0.0000,Ce[31mnt,,,30.00,1,0 0 0 0 0 0 3,3
+                stdout: ,3,b,1.6576813007680875,2,1,0.0000,Bread,,,20.00,1,0 0 0 0 0 0 2,2
                 exit code 0
             "#]].assert_eq(&said.whole()),
         }
@@ -247,8 +248,8 @@ fn names_make_a_ranking_of_their_own_and_the_same_ones_the_same_bytes() {
     assert_eq!(named, published(mapped));
     assert_eq!(plain, published(""));
     let csv = world.run("show --format csv").stdout;
-    assert!(csv.starts_with("category,rank,item_id,score,units,purchases,amount,name\n"), "{csv}");
-    assert!(csv.contains(",1,unknown,3.315362601536175,4,1,0.0000,\n"), "no name is an empty field: {csv}");
+    assert!(csv.starts_with("category,rank,item_id,score,units,purchases,amount,name,"), "{csv}");
+    assert!(csv.contains(",1,unknown,3.315362601536175,4,1,0.0000,,"), "no name is an empty field: {csv}");
 }
 
 #[test]

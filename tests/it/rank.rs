@@ -378,41 +378,41 @@ fn a_category_that_sells_too_little_looks_further_back_and_says_so() {
     expect![[r#"
         Best sellers of Food/Fruit
         as of 2017-01-15T00:00:00Z, 96 hours from 2017-01-11T00:00:00Z, half-life 24 h
-        rank  item   units  score  purchases  amount
-           1  apple      2  2.056          2    1.00
-           2  pear       4  1.000          1    3.20
+        rank  item   units    share  7 days   weeks  score  purchases  amount
+           1  apple      2  33.33 %  ▁▁▁▁▁▁█      1  2.056          2    1.00
+           2  pear       4  66.67 %  ▁▁▁▁█▁▁      1  1.000          1    3.20
     "#]]
     .assert_eq(&shown("--min-items 2 --half-life 24h", "Food/Fruit"));
     expect![[r#"
         Best sellers of Food/Fruit
         as of 2017-01-15T00:00:00Z, 384 hours from 2016-12-30T00:00:00Z, half-life 24 h
-        rank  item   units  score  purchases  amount
-           1  apple      2  2.056          2    1.00
-           2  pear       4  1.000          1    3.20
-           3  plum       5  0.000          1    2.00
+        rank  item   units    share  7 days   weeks  score  purchases  amount
+           1  apple      2  18.18 %  ▁▁▁▁▁▁█      1  2.056          2    1.00
+           2  pear       4  36.36 %  ▁▁▁▁█▁▁      1  1.000          1    3.20
+           3  plum       5  45.46 %  ▁▁▁▁▁▁▁      1  0.000          1    2.00
     "#]]
     .assert_eq(&shown("--min-items 3 --half-life 24h", "Food/Fruit"));
     expect![[r#"
         Best sellers of Food/Fruit
         as of 2017-01-15T00:00:00Z, 100 hours from 2017-01-10T20:00:00Z, half-life 24 h
-        rank  item   units  score  purchases  amount
-           1  apple      2  2.056          2    1.00
-           2  pear       4  1.000          1    3.20
+        rank  item   units    share  7 days   weeks  score  purchases  amount
+           1  apple      2  33.33 %  ▁▁▁▁▁▁█      1  2.056          2    1.00
+           2  pear       4  66.67 %  ▁▁▁▁█▁▁      1  1.000          1    3.20
     "#]]
     .assert_eq(&shown("--min-items 3 --half-life 24h --max-lookback 100h", "Food/Fruit"));
     expect![[r#"
         Best sellers of Food/Fruit
         as of 2017-01-15T00:00:00Z, 24 hours from 2017-01-14T00:00:00Z, half-life 24 h
-        rank  item   units  score  purchases  amount
-           1  apple      2  2.056          2    1.00
+        rank  item   units     share  7 days   weeks  score  purchases  amount
+           1  apple      2  100.00 %  ▁▁▁▁▁▁█      1  2.056          2    1.00
     "#]]
     .assert_eq(&shown("--min-items 3 --half-life 24h --max-lookback 1h", "Food/Fruit"));
     expect![[r#"
         Best sellers of Food
         as of 2017-01-15T00:00:00Z, 24 hours from 2017-01-14T00:00:00Z, half-life 24 h
-        rank  item   units  score  purchases  amount
-           1  apple      2  2.056          2    1.00
-           2  bread      2  2.000          1    4.00
+        rank  item   units    share  7 days   weeks  score  purchases  amount
+           1  apple      2  50.00 %  ▁▁▁▁▁▁█      1  2.056          2    1.00
+           2  bread      2  50.00 %  ▁▁▁▁▁▁█      1  2.000          1    4.00
     "#]]
     .assert_eq(&shown("--min-items 0 --half-life 24h", "Food"));
 }

@@ -1,6 +1,8 @@
 //! `topsell show`: a published ranking in every form, and what stands in its way.
 
 mod files;
+mod questions;
+mod views;
 
 use std::process::Stdio;
 
@@ -43,20 +45,31 @@ fn the_help_shows_how_to_ask() {
         stdout: Usage: topsell show [OPTIONS]
         stdout: 
         stdout: Options:
-        stdout:       --category <PATH>  Category to show: levels from the top, split by /; the whole shop unless
-        stdout:                          given
-        stdout:       --categories       List the categories, with how many items each ranks
-        stdout:       --tree             With --categories: each below the one that it is part of
-        stdout:       --search <TEXT>    Find items by words of their names or ids, and say where each ranks
-        stdout:       --limit <N>        Lines to show at most
-        stdout:   -o, --output <FILE>    File to write the answer into, whole or not at all, in the place of an
-        stdout:                          older one; its form is told by the end of its name: .parquet, .csv, .json,
-        stdout:                          .ndjson or .txt
-        stdout:       --format <FORMAT>  Form of the answer; a table on a terminal, else JSON [possible values:
-        stdout:                          table, json, csv, ndjson, parquet]
-        stdout:       --width <CELLS>    Cells of a table's line; the terminal's unless given, 0 for as many as it
-        stdout:                          takes
-        stdout:   -h, --help             Print help
+        stdout:       --category <PATH>   Category to show: levels from the top, split by /; the whole shop unless
+        stdout:                           given
+        stdout:       --item <ID>         Show where an item ranks, in the shop and in each of its categories, and
+        stdout:                           what beside it
+        stdout:       --history <ID>      Show an item's rank in the shop, or in a category, over the rankings that
+        stdout:                           are kept
+        stdout:       --diff <FROM> <TO>  Show what changed from the ranking of one time to that of another, RFC
+        stdout:                           3339
+        stdout:       --movers            Of the best sellers, those that rose or fell since the ranking before
+        stdout:       --new               Of the best sellers, those that were not on the list before
+        stdout:       --dropped           Those that were on the list before, and are no more
+        stdout:       --at <TIME>         Show the ranking of then, RFC 3339: the newest that ends no later, of
+        stdout:                           those still kept
+        stdout:       --categories        List the categories, with how many items each ranks
+        stdout:       --tree              With --categories: each below the one that it is part of
+        stdout:       --search <TEXT>     Find items by words of their names or ids, and say where each ranks
+        stdout:       --limit <N>         Lines to show at most
+        stdout:   -o, --output <FILE>     File to write the answer into, whole or not at all, in the place of an
+        stdout:                           older one; its form is told by the end of its name: .parquet, .csv, .json,
+        stdout:                           .ndjson or .txt
+        stdout:       --format <FORMAT>   Form of the answer; a table on a terminal, else JSON [possible values:
+        stdout:                           table, json, csv, ndjson, parquet]
+        stdout:       --width <CELLS>     Cells of a table's line; the terminal's unless given, 0 for as many as it
+        stdout:                           takes
+        stdout:   -h, --help              Print help
         stdout: 
         stdout: Options of every command:
         stdout:       --lake <DIR>    Folder of the lake [env: TOPSELL_LAKE=] [default: data/lake]
@@ -74,20 +87,21 @@ fn the_shop_is_shown_as_a_table() {
     expect![[r#"
         stdout: Best sellers of the whole shop
         stdout: as of 2017-01-15T00:00:00Z, 24 hours from 2017-01-14T00:00:00Z, half-life 12 h
-        stdout: rank  item           units  score  purchases  amount
-        stdout:    1  apple              3  3.000          1    1.50
-        stdout:    2  bread, "dark"      2  2.000          1    4.00
-        stdout:    3  käse               2  2.000          1    4.00
-        stdout:    4  \u{1b}[31mred      1  0.559          2    0.00
-        stdout:    5  novel              1  0.500          1    9.99
+        stdout: rank  item           units    share  7 days   weeks  score  purchases  amount
+        stdout:    1  apple              3  33.34 %  ▁▁▁▁▁▁█      1  3.000          1    1.50
+        stdout:    2  bread, "dark"      2  22.22 %  ▁▁▁▁▁▁█      1  2.000          1    4.00
+        stdout:    3  käse               2  22.22 %  ▁▁▁▁▁▁█      1  2.000          1    4.00
+        stdout:    4  \u{1b}[31mred      1  11.11 %  ▁▁▁▁▁▁█      1  0.559          2    0.00
+        stdout:    5  novel              1  11.11 %  ▁▁▁▁▁▁█      1  0.500          1    9.99
         exit code 0
     "#]]
     .assert_eq(&world.run("show --format table").whole());
     expect![[r#"
         stdout: Best sellers of Food
         stdout: as of 2017-01-15T00:00:00Z, 24 hours from 2017-01-14T00:00:00Z, half-life 12 h
-        stdout: rank  item   units  score  purchases  amount
-        stdout:    1  apple      3  3.000          1    1.50
+        stdout: rank  item          units    share  7 days   weeks  score  purchases  amount
+        stdout:    1  apple             3  42.86 %  ▁▁▁▁▁▁█      1  3.000          1    1.50
+        stdout:       all 2 others      4  57.14 %                                 2    8.00
         exit code 0
     "#]]
     .assert_eq(&world.run("show --format table --limit 1 --category Food").whole());
@@ -99,28 +113,28 @@ fn the_shop_is_shown_as_a_table() {
 fn lines_for_programs_hold_what_the_table_holds() {
     let world = shop();
     expect![[r#"
-        stdout: category,rank,item_id,score,units,purchases,amount,name
-        stdout: ,1,apple,3,3,1,1.5000,
-        stdout: ,2,"bread, ""dark""",2,2,1,4.0000,
-        stdout: ,3,käse,2,2,1,4.0000,
-        stdout: ,4,[31mred,0.5594630943592953,1,2,0.0000,
-        stdout: ,5,novel,0.5,1,1,9.9900,
+        stdout: category,rank,item_id,score,units,purchases,amount,name,movement,previous_rank,share_percent,weeks,units_by_day,units_week
+        stdout: ,1,apple,3,3,1,1.5000,,,,33.34,1,0 0 0 0 0 0 3,3
+        stdout: ,2,"bread, ""dark""",2,2,1,4.0000,,,,22.22,1,0 0 0 0 0 0 2,2
+        stdout: ,3,käse,2,2,1,4.0000,,,,22.22,1,0 0 0 0 0 0 2,2
+        stdout: ,4,[31mred,0.5594630943592953,1,2,0.0000,,,,11.11,1,0 0 0 0 0 0 1,1
+        stdout: ,5,novel,0.5,1,1,9.9900,,,,11.11,1,0 0 0 0 0 0 1,1
         exit code 0
     "#]]
     .assert_eq(&world.run("show --format csv").whole());
     expect![[r#"
-        stdout: {"category":null,"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000"}
-        stdout: {"category":null,"rank":2,"item_id":"bread, \"dark\"","score":2.0,"units":2,"purchases":1,"amount":"4.0000"}
+        stdout: {"category":null,"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000","movement":null,"previous_rank":null,"share_percent":33.33,"weeks":1,"units_by_day":[0,0,0,0,0,0,3],"units_week":3}
+        stdout: {"category":null,"rank":2,"item_id":"bread, \"dark\"","score":2.0,"units":2,"purchases":1,"amount":"4.0000","movement":null,"previous_rank":null,"share_percent":22.22,"weeks":1,"units_by_day":[0,0,0,0,0,0,2],"units_week":2}
         exit code 0
     "#]].assert_eq(&world.run("show --format ndjson --limit 2").whole());
     expect![[r#"
-        stdout: category,rank,item_id,score,units,purchases,amount,name
-        stdout: Gifts,1,novel,0.5,1,1,9.9900,
+        stdout: category,rank,item_id,score,units,purchases,amount,name,movement,previous_rank,share_percent,weeks,units_by_day,units_week
+        stdout: Gifts,1,novel,0.5,1,1,9.9900,,,,100.00,1,0 0 0 0 0 0 1,1
         exit code 0
     "#]]
     .assert_eq(&world.run("show --format csv --category Gifts").whole());
     expect![[r#"
-        stdout: {"category":"Gifts","rank":1,"item_id":"novel","score":0.5,"units":1,"purchases":1,"amount":"9.9900"}
+        stdout: {"category":"Gifts","rank":1,"item_id":"novel","score":0.5,"units":1,"purchases":1,"amount":"9.9900","movement":null,"previous_rank":null,"share_percent":100.0,"weeks":1,"units_by_day":[0,0,0,0,0,0,1],"units_week":1}
         exit code 0
     "#]].assert_eq(&world.run("show --format ndjson --category Gifts").whole());
 }
@@ -129,11 +143,11 @@ fn lines_for_programs_hold_what_the_table_holds() {
 fn json_has_exactly_the_promised_keys() {
     let world = shop();
     expect![[r#"
-        stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"age_seconds":0,"items":[{"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000"}]}
+        stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"by":"units","age_seconds":0,"is_stale":null,"previous_as_of":null,"time_zone":"UTC","days_from":["2017-01-08T00:00:00Z","2017-01-09T00:00:00Z","2017-01-10T00:00:00Z","2017-01-11T00:00:00Z","2017-01-12T00:00:00Z","2017-01-13T00:00:00Z","2017-01-14T00:00:00Z"],"rankable":5,"total":{"units":9,"purchases":6,"amount":"19.4900"},"others":{"items":4,"units":6,"purchases":5,"amount":"17.9900","share_percent":66.67},"items":[{"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000","movement":null,"previous_rank":null,"share_percent":33.33,"weeks":1,"units_by_day":[0,0,0,0,0,0,3],"units_week":3}]}
         exit code 0
     "#]].assert_eq(&world.run("show --limit 1").whole());
     expect![[r#"
-        stdout: {"schema":1,"category":"Books/Fiction","as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"age_seconds":0,"items":[{"rank":1,"item_id":"novel","score":0.5,"units":1,"purchases":1,"amount":"9.9900"}]}
+        stdout: {"schema":1,"category":"Books/Fiction","as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"by":"units","age_seconds":0,"is_stale":null,"previous_as_of":null,"time_zone":"UTC","days_from":["2017-01-08T00:00:00Z","2017-01-09T00:00:00Z","2017-01-10T00:00:00Z","2017-01-11T00:00:00Z","2017-01-12T00:00:00Z","2017-01-13T00:00:00Z","2017-01-14T00:00:00Z"],"rankable":1,"total":{"units":1,"purchases":1,"amount":"9.9900"},"others":null,"items":[{"rank":1,"item_id":"novel","score":0.5,"units":1,"purchases":1,"amount":"9.9900","movement":null,"previous_rank":null,"share_percent":100.0,"weeks":1,"units_by_day":[0,0,0,0,0,0,1],"units_week":1}]}
         exit code 0
     "#]].assert_eq(&world.run("show --format json --limit 1 --category Books/Fiction").whole());
     assert_eq!(world.run("rank --no-decay --min-items 1").code, Some(0));
@@ -141,16 +155,16 @@ fn json_has_exactly_the_promised_keys() {
     let keys = |of: &Value| of.as_object().expect("it is an object").keys().cloned().collect::<Vec<_>>();
     let mut expected =
         vec!["schema", "category", "as_of", "window_from", "window_to", "half_life_hours", "items"];
-    expected.extend(["window_hours", "age_seconds"]);
+    expected.extend(["window_hours", "by", "age_seconds", "is_stale", "previous_as_of", "time_zone"]);
+    expected.extend(["days_from", "rankable", "total", "others"]);
     expected.sort_unstable();
     assert_eq!(keys(&answer), expected);
     let items = answer["items"].as_array().expect("items are an array");
+    let mut expected = vec!["rank", "item_id", "score", "units", "purchases", "amount"];
+    expected.extend(["movement", "previous_rank", "share_percent", "weeks", "units_by_day", "units_week"]);
+    expected.sort_unstable();
     for item in items {
-        assert_eq!(
-            keys(item),
-            ["amount", "item_id", "purchases", "rank", "score", "units"],
-            "none has a name"
-        );
+        assert_eq!(keys(item), expected, "none has a name");
         assert!(item["amount"].is_string() && item["score"].is_number(), "{item}");
     }
     assert!(answer["category"].is_null() && answer["half_life_hours"].is_null());
@@ -163,34 +177,34 @@ fn the_categories_are_listed_with_what_they_rank() {
     expect![[r#"
         stdout: Categories
         stdout: as of 2017-01-15T00:00:00Z
-        stdout: category            items  rankable                  from                    to
-        stdout: (the whole shop)        5         5  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
-        stdout: Books                   1         1  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
-        stdout: Books/Fiction           1         1  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
-        stdout: Food                    3         3  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
-        stdout: Food/Bakery             1         1  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
-        stdout: Food/CHEESE & MORE      1         1  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
-        stdout: Food/Fruit              1         1  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
-        stdout: Gifts                   1         1  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: category            ranked  items  units  purchases  amount                  from                    to
+        stdout: (the whole shop)         5      5      9          6   19.49  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: Books                    1      1      1          1    9.99  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: Books/Fiction            1      1      1          1    9.99  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: Food                     3      3      7          3    9.50  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: Food/Bakery              1      1      2          1    4.00  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: Food/CHEESE & MORE       1      1      2          1    4.00  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: Food/Fruit               1      1      3          1    1.50  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: Gifts                    1      1      1          1    9.99  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
         exit code 0
     "#]]
     .assert_eq(&world.run("show --categories --format table").whole());
     expect![[r#"
-        stdout: {"schema":1,"as_of":"2017-01-15T00:00:00Z","categories":[{"category":null,"items":5,"rankable":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":0},{"category":"Books","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":1}]}
+        stdout: {"schema":1,"as_of":"2017-01-15T00:00:00Z","categories":[{"category":null,"items":5,"rankable":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":0,"units":9,"purchases":6,"amount":"19.4900"},{"category":"Books","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":1,"units":1,"purchases":1,"amount":"9.9900"}]}
         exit code 0
     "#]].assert_eq(&world.run("show --categories --limit 2").whole());
     expect![[r#"
-        stdout: category,items,rankable,window_from,window_to,depth
-        stdout: ,5,5,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,0
-        stdout: Books,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,1
-        stdout: Books/Fiction,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,2
+        stdout: category,items,rankable,window_from,window_to,depth,units,purchases,amount
+        stdout: ,5,5,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,0,9,6,19.4900
+        stdout: Books,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,1,1,1,9.9900
+        stdout: Books/Fiction,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,2,1,1,9.9900
         exit code 0
     "#]]
     .assert_eq(&world.run("show --categories --format csv --limit 3").whole());
     expect![[r#"
-        stdout: {"category":null,"items":5,"rankable":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":0}
-        stdout: {"category":"Books","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":1}
-        stdout: {"category":"Books/Fiction","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":2}
+        stdout: {"category":null,"items":5,"rankable":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":0,"units":9,"purchases":6,"amount":"19.4900"}
+        stdout: {"category":"Books","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":1,"units":1,"purchases":1,"amount":"9.9900"}
+        stdout: {"category":"Books/Fiction","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":2,"units":1,"purchases":1,"amount":"9.9900"}
         exit code 0
     "#]].assert_eq(&world.run("show --categories --format ndjson --limit 3").whole());
     assert_eq!(world.run("show --categories --category Food").code, Some(2));
