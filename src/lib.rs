@@ -25,6 +25,7 @@
 //! | [`rank`] | the best sellers of a window | I/O |
 //! | [`snapshot`] | published rankings and the pointer to the newest | change what is published |
 //! | [`chart`] | a ranking held against those before it: what moved, shares, weeks | look into the tables |
+//! | [`count`] | what single items have sold, up to this moment | write, or wait for anyone |
 //! | [`upkeep`] | merging small files, checking, counting what is there | change what a ranking says |
 //! | [`datagen`] | made-up purchases to measure with, as logs or as sums | draw anything but from its seed |
 //! | [`pipeline`] | the whole flow in one page | work of its own |
@@ -55,6 +56,7 @@ pub mod snapshot;
 
 pub mod chart;
 
+pub mod count;
 pub mod upkeep;
 
 pub mod datagen;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use crate::cli::count::Count;
 use crate::cli::datagen::Datagen;
 use crate::cli::show::Show;
 
@@ -20,6 +21,7 @@ Examples:
   topsell rank --window 150h               rank the last 150 hours, as cron does
   topsell show --limit 10                  the shop's ten best sellers
   topsell show --category Books/Fiction    the best sellers of a category
+  topsell count 1082185 --last 24h         what one item has sold, up to this moment
 ";
 
 const EXIT_CODES: &str = "\
@@ -74,6 +76,7 @@ pub enum Command {
     Rollup(Rollup),
     Rank(Rank),
     Show(Show),
+    Count(Count),
     Lake(Lake),
     #[command(hide = true)]
     Datagen(Datagen),

@@ -3,6 +3,7 @@
 //! Invariant: the only room that prints, reads the environment or asks the time.
 
 mod args;
+mod count;
 mod datagen;
 mod door;
 mod failure;
@@ -66,6 +67,7 @@ fn run(settings: &Settings) -> Result<Exit, Failure> {
     match &settings.task {
         Task::Step { step, patience, stdin } => run_step(settings, step, *patience, *stdin),
         Task::Show(showing) => show::run(settings, showing),
+        Task::Count(question) => count::run(settings, question),
         Task::Datagen(typed) => datagen::run(settings, typed),
     }
 }

@@ -8,6 +8,7 @@ use clap::ColorChoice;
 
 use crate::catalog::{self, CatalogFile};
 use crate::cli::args::{self, Args, By, Command, LakeCommand, Rank, Rollup};
+use crate::cli::count;
 use crate::cli::datagen::Datagen;
 use crate::cli::door::Opening;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
@@ -55,6 +56,7 @@ pub enum Clock {
 pub enum Task {
     Step { step: Step, patience: Patience, stdin: Option<Opening> },
     Show(Showing),
+    Count(count::Question),
     Datagen(Datagen),
 }
 
@@ -90,6 +92,7 @@ impl Settings {
             }
             Command::Lake(typed) => lake_task(&typed.command, now)?,
             Command::Show(typed) => show::task(typed, args.common.color, now)?,
+            Command::Count(typed) => Task::Count(count::Question::of(typed, now, args.common.color)?),
             Command::Datagen(typed) => Task::Datagen(typed),
         };
         let (lake, threads) = (args.common.lake, args.common.threads);

@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing here is the program's own code; it is only run, and its snapshot read.
 
+mod counts;
 mod logs;
 pub mod sales;
 mod totals;
@@ -12,6 +13,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use crate::oracle::counts::check_counts;
 use crate::oracle::logs::{event_ids, write_logs};
 use crate::oracle::sales::{
     Between, Decay, JANUARY, MEASURES, NOW, ROUNDS, Rules, Sale, between, rules, sale,
@@ -23,6 +25,8 @@ const CASES: u32 = 48;
 
 /// Units, purchases and money in ten-thousandths, by hour.
 pub type Hours = BTreeMap<i64, [i128; 3]>;
+/// What each item has sold in each category; `None` is the whole shop.
+pub type Nodes<'a> = BTreeMap<Option<String>, BTreeMap<&'a str, Hours>>;
 
 #[test]
 fn every_ranking_is_what_brute_force_makes_of_the_same_sales() {
@@ -73,7 +77,8 @@ fn a_category_that_is_called_what_hive_calls_none_is_a_category() {
     assert_eq!(units.collect::<Vec<_>>(), [(None, 2), (category, 1)]);
 }
 
-/// Lets the sales come in round by round, and compares every ranking on the way.
+/// Lets the sales come in round by round, and compares every ranking on the way, and what single
+/// items have sold, before and after their sums are made.
 fn check(sales: &[Sale], rules: &Rules, between: &[Between]) -> Result<(), TestCaseError> {
     let world = World::new();
     let ids = event_ids(sales);
@@ -85,10 +90,16 @@ fn check(sales: &[Sale], rules: &Rules, between: &[Between]) -> Result<(), TestC
         }
         let said = world.run(&format!("ingest {}", logs.join(" ")));
         prop_assert_eq!(said.code, Some(0), "{}", said.whole());
+        let nodes = nodes(sales, &ids, rules, round);
+        check_counts(&world, rules, &nodes)?;
         match between.get(round) {
             Some(Between::Nothing) => {}
+            Some(Between::Compact) => prop_assert_eq!(world.run("lake compact").code, Some(0)),
             Some(Between::Rollup) => prop_assert_eq!(world.run("rollup").code, Some(0)),
-            Some(Between::Rank) | None => check_ranking(&world, rules, &oracle(sales, &ids, rules, round))?,
+            Some(Between::Rank) | None => check_ranking(&world, rules, &ranked(&nodes, rules))?,
+        }
+        if !matches!(between.get(round), Some(Between::Nothing)) {
+            check_counts(&world, rules, &nodes)?;
         }
     }
     Ok(())
@@ -125,8 +136,13 @@ pub fn compare(got: &[Ranked], expected: &[Ranked]) -> Result<(), String> {
 
 // The oracle.
 
-fn oracle(sales: &[Sale], ids: &[String], rules: &Rules, last_round: usize) -> Vec<Ranked> {
-    let mut nodes: BTreeMap<Option<String>, BTreeMap<&str, Hours>> = BTreeMap::new();
+fn ranked(nodes: &Nodes<'_>, rules: &Rules) -> Vec<Ranked> {
+    let everyone = Rules { top: usize::MAX, ..rules.clone() };
+    nodes.iter().flat_map(|(node, items)| rank(node.as_deref(), items, &everyone)).collect()
+}
+
+fn nodes<'a>(sales: &'a [Sale], ids: &[String], rules: &Rules, last_round: usize) -> Nodes<'a> {
+    let mut nodes = Nodes::new();
     let lines = |sale: &Sale| sale.lines.iter().filter(|(round, ..)| *round <= last_round).count();
     for (number, sale) in sales.iter().enumerate() {
         if !rules.event_types.contains(&sale.event_type) {
@@ -146,8 +162,7 @@ fn oracle(sales: &[Sale], ids: &[String], rules: &Rules, last_round: usize) -> V
             *sums = std::array::from_fn(|at| sums[at] + times * one[at]);
         }
     }
-    let everyone = Rules { top: usize::MAX, ..rules.clone() };
-    nodes.iter().flat_map(|(node, items)| rank(node.as_deref(), items, &everyone)).collect()
+    nodes
 }
 
 /// What tells versions of one id apart, in the order by which the first one counts.
@@ -235,7 +250,7 @@ fn rank_within<'a>(
 
 impl Rules {
     /// The first full hour that does not begin before the moment asked for.
-    fn as_of(&self) -> i64 {
+    pub fn as_of(&self) -> i64 {
         (self.as_of_second + 3_599) / 3_600
     }
 

@@ -16,7 +16,7 @@ pub const NOW: i64 = 14 * 24;
 
 /// Few enough that sales meet in one hour; half-lives apart, so that there are ties.
 const HOURS_AGO: [i64; 18] = [0, 1, 1, 1, 2, 2, 3, 4, 5, 7, 9, 17, 25, 49, 50, 96, 97, 130];
-const ITEMS: [&str; 10] = ["a", "A", "a ", "B", "é", "É", "e\u{301}", "\u{fffd}", "𝄞", ",\"q\"|/%\n"];
+pub const ITEMS: [&str; 10] = ["a", "A", "a ", "B", "é", "É", "e\u{301}", "\u{fffd}", "𝄞", ",\"q\"|/%\n"];
 const PATHS: [&str; 22] = [
     "A",
     "A/x",
@@ -91,6 +91,7 @@ pub struct Rules {
 #[derive(Clone, Copy, Debug)]
 pub enum Between {
     Nothing,
+    Compact,
     Rollup,
     Rank,
 }
@@ -165,5 +166,5 @@ pub fn rules() -> impl Strategy<Value = Rules> {
 }
 
 pub fn between() -> impl Strategy<Value = Between> {
-    select(vec![Between::Nothing, Between::Rollup, Between::Rank])
+    select(vec![Between::Nothing, Between::Compact, Between::Rollup, Between::Rank])
 }

@@ -1,0 +1,193 @@
+//! Hours put together to days and days of the week, as the clocks of a place go.
+//!
+//! An hour belongs to the local day in which it begins, so that every hour is in one day and a day
+//! has 23 to 25 of them where clocks change.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+use jiff::civil;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::count::ByHour;
+use crate::event::Sums;
+use crate::time::Hour;
+
+/// What hours are put together to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Hour,
+    Day,
+    Weekday,
+}
+
+/// A time zone by its name in the IANA's list.
+#[derive(Clone, Debug)]
+pub struct Zone(TimeZone);
+
+/// There is no time zone of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no time zone; write a name such as Europe/Berlin or UTC")]
+pub struct ZoneError(String);
+
+/// Hours that are counted together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bucket {
+    pub label: String,
+    /// First hour, and the hour after the last; those of all of them for a day of the week.
+    pub span: Range<Hour>,
+    /// How many hours it has.
+    pub hours: u32,
+}
+
+/// A bucket's place among all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Hour(Hour),
+    Day(civil::Date),
+    /// 1 is Monday.
+    Weekday(i8),
+}
+
+const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+impl Zone {
+    /// Returns the zone of a name, whatever the case of its letters.
+    ///
+    /// # Errors
+    /// Names the name that is none.
+    pub fn of(name: &str) -> Result<Zone, ZoneError> {
+        TimeZone::get(name).map(Zone).map_err(|_| ZoneError(name.to_owned()))
+    }
+
+    /// Returns the zone's name.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
+    fn local(&self, hour: Hour) -> jiff::Zoned {
+        let moment = jiff::Timestamp::from_microsecond(hour.start().micros()).unwrap_or_default();
+        moment.to_zoned(self.0.clone())
+    }
+
+    /// Returns the moment at which an hour begins, as a clock there shows it.
+    pub(super) fn shown(&self, hour: Hour) -> String {
+        let local = self.local(hour);
+        match local.offset().is_zero() {
+            true => hour.start().to_string(),
+            false => local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+        }
+    }
+}
+
+impl By {
+    /// Returns what one bucket is called.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            By::Hour => "hour",
+            By::Day => "day",
+            By::Weekday => "weekday",
+        }
+    }
+
+    fn key(self, hour: Hour, zone: &Zone) -> Key {
+        match self {
+            By::Hour => Key::Hour(hour),
+            By::Day => Key::Day(zone.local(hour).date()),
+            By::Weekday => Key::Weekday(zone.local(hour).weekday().to_monday_one_offset()),
+        }
+    }
+}
+
+/// The buckets that some hours are in, and which of them each hour is in.
+pub(super) struct Buckets {
+    pub all: Vec<Bucket>,
+    first: Hour,
+    /// By hours after the first.
+    of_hours: Vec<usize>,
+}
+
+impl Buckets {
+    /// Returns the buckets of some hours, all seven days of a week among them.
+    pub fn of(hours: Range<Hour>, by: By, zone: &Zone) -> Buckets {
+        let each = || (hours.start.number()..hours.end.number()).map(Hour::new);
+        let keys: Vec<Key> = each().map(|hour| by.key(hour, zone)).collect();
+        let mut all: BTreeMap<Key, Bucket> = BTreeMap::new();
+        if by == By::Weekday {
+            for (number, label) in (1..).zip(WEEKDAYS) {
+                let bucket = Bucket { label: label.to_owned(), span: hours.clone(), hours: 0 };
+                all.insert(Key::Weekday(number), bucket);
+            }
+        }
+        for (&key, hour) in keys.iter().zip(each()) {
+            let bucket = all.entry(key).or_insert_with(|| Bucket {
+                label: match key {
+                    Key::Day(date) => date.to_string(),
+                    _ => zone.shown(hour),
+                },
+                span: hour..hour,
+                hours: 0,
+            });
+            bucket.hours += 1;
+            bucket.span.end = bucket.span.end.max(hour.plus(1));
+        }
+        let places: BTreeMap<Key, usize> = all.keys().copied().zip(0..).collect();
+        let of_hours = keys.iter().map(|key| places[key]).collect();
+        Buckets { all: all.into_values().collect(), first: hours.start, of_hours }
+    }
+
+    /// Returns the sums of each bucket; none where one does not fit.
+    pub fn sums(&self, by_hour: &ByHour) -> Option<Vec<Sums>> {
+        let mut sums = vec![Sums::default(); self.all.len()];
+        for (hour, of_hour) in by_hour {
+            let after = usize::try_from(hour.number() - self.first.number()).ok()?;
+            let bucket = &mut sums[*self.of_hours.get(after)?];
+            *bucket = bucket.plus(*of_hour)?;
+        }
+        Some(sums)
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for Zone {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::time::Timestamp;
+
+    fn hour(text: &str) -> Hour {
+        Timestamp::parse(text).expect("a good moment").hour()
+    }
+
+    #[test]
+    fn days_have_as_many_hours_as_their_clocks_go_round() {
+        let check = |zone: &str, from: &str, to: &str, expected: &[(&str, u32)]| {
+            let zone = Zone::of(zone).expect("there is one");
+            let buckets = Buckets::of(hour(from)..hour(to), By::Day, &zone);
+            let got: Vec<(&str, u32)> =
+                buckets.all.iter().map(|bucket| (bucket.label.as_str(), bucket.hours)).collect();
+            assert_eq!(got, expected, "{zone}");
+        };
+        let days = [("2017-03-25", 24), ("2017-03-26", 23), ("2017-03-27", 24)];
+        check("Europe/Berlin", "2017-03-24T23:00:00Z", "2017-03-27T22:00:00Z", &days);
+        let days = [("2017-10-28", 24), ("2017-10-29", 25), ("2017-10-30", 24)];
+        check("Europe/Berlin", "2017-10-27T22:00:00Z", "2017-10-30T23:00:00Z", &days);
+        // Half an hour past the full one.
+        let days = [("2017-01-13", 5), ("2017-01-14", 24)];
+        check("Asia/Kolkata", "2017-01-13T14:00:00Z", "2017-01-14T19:00:00Z", &days);
+        assert!(Zone::of("Europe/Nowhere").is_err());
+    }
+}

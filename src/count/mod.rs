@@ -1,0 +1,176 @@
+//! What single items have sold, hour by hour, up to this moment.
+//!
+//! Invariant: nothing is written and nothing is locked; the answer is what it would be after a
+//! rollup.
+
+mod buckets;
+mod text;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+
+use crate::event::{SumRows, Sums, SumsOverflow, levels_of};
+use crate::rollup::{Asked, RollupError, Wanted, look};
+use crate::store::Store;
+use crate::time::Hour;
+
+pub use buckets::{By, Zone, ZoneError};
+pub use text::{Answer, Form, write};
+
+/// Nothing could be counted, or nobody could be told.
+#[derive(Debug, thiserror::Error)]
+pub enum CountError {
+    #[error(transparent)]
+    Rollup(#[from] RollupError),
+    #[error(transparent)]
+    Output(#[from] io::Error),
+}
+
+/// The sums of one item by hour, those without any sale left out.
+pub type ByHour = BTreeMap<Hour, Sums>;
+
+/// What is to be counted.
+#[derive(Clone, Debug)]
+pub struct Counted<'a> {
+    pub event_types: &'a [String],
+    /// First hour, and the hour after the last.
+    pub hours: Range<Hour>,
+    /// Only what lies in this category or below it.
+    pub category: Option<&'a str>,
+}
+
+impl<'a> Counted<'a> {
+    fn wanted(&self) -> Wanted<'a> {
+        Wanted { event_types: self.event_types, hours: self.hours.clone() }
+    }
+
+    fn asked(&self, items: &'a [&'a str]) -> Asked<'a> {
+        let top_level = self.category.and_then(|path| levels_of(path).next());
+        Asked { items, wanted: self.wanted(), top_level }
+    }
+}
+
+/// Returns what each of some items has sold; nothing of an item that is not known.
+///
+/// # Errors
+/// Names the file that is missing or damaged, or the item whose sums do not fit.
+pub fn by_hour<'a>(
+    store: &Store,
+    counted: &Counted<'_>,
+    items: &[&'a str],
+) -> Result<BTreeMap<&'a str, ByHour>, RollupError> {
+    let items = in_order(items);
+    let rows = look(store, &counted.wanted(), |present| present.sums(&counted.asked(&items)))?;
+    let counts: Vec<bool> = rows.path_sets.iter().map(|paths| counted.is_below(paths)).collect();
+    let mut of_items: Vec<ByHour> = vec![ByHour::new(); rows.items.len()];
+    for row in &rows.rows {
+        let is_counted = match counted.category {
+            // Whatever lies in several top-level categories has a row in each.
+            None => row.is_primary,
+            Some(_) => counts[row.path_set as usize],
+        };
+        if is_counted {
+            add(&mut of_items[row.item as usize], row.hour, row.sums, &rows, row.item)?;
+        }
+    }
+    let found = items.into_iter().map(|item| {
+        let code = rows.items.find(item);
+        (item, code.map(|code| std::mem::take(&mut of_items[code as usize])).unwrap_or_default())
+    });
+    Ok(found.collect())
+}
+
+/// Returns what one item has sold in the whole shop, which is `None`, and in every category in which
+/// it has sold, at every level.
+///
+/// # Errors
+/// As [`by_hour`].
+pub fn by_category(
+    store: &Store,
+    counted: &Counted<'_>,
+    item: &str,
+) -> Result<BTreeMap<Option<String>, ByHour>, RollupError> {
+    let rows = look(store, &counted.wanted(), |present| present.sums(&counted.asked(&[item])))?;
+    let mut of_categories: BTreeMap<Option<String>, ByHour> = BTreeMap::new();
+    for row in &rows.rows {
+        let paths = rows.path_sets.name(row.path_set).split('|').filter(|path| !path.is_empty());
+        let mut categories: Vec<Option<&str>> = paths.flat_map(levels_of).map(Some).collect();
+        categories.extend(row.is_primary.then_some(None));
+        categories.sort_unstable();
+        categories.dedup();
+        for category in categories {
+            let of_category = of_categories.entry(category.map(str::to_owned)).or_default();
+            add(of_category, row.hour, row.sums, &rows, row.item)?;
+        }
+    }
+    Ok(of_categories)
+}
+
+/// Returns the first and the last hour, of those that are counted, in which an item was sold; none
+/// where it never was.
+///
+/// Days are looked at from either end, up to the first in which there was a sale.
+///
+/// # Errors
+/// As [`by_hour`].
+pub fn first_and_last(
+    store: &Store,
+    counted: &Counted<'_>,
+    item: &str,
+) -> Result<Option<(Hour, Hour)>, RollupError> {
+    look(store, &counted.wanted(), |present| {
+        let items = [item];
+        let sold_on = |date| -> Result<Option<(Hour, Hour)>, RollupError> {
+            let day = Hour::of(date, 0).max(counted.hours.start)..Hour::of(date, 24).min(counted.hours.end);
+            let of_day = Counted { hours: day, ..counted.clone() };
+            let rows = present.sums(&of_day.asked(&items))?;
+            let hours = rows.rows.iter().filter(|row| {
+                let is_in = counted.category.is_none() || counted.is_below(rows.path_sets.name(row.path_set));
+                is_in && row.sums.purchases > 0
+            });
+            let hours = hours.map(|row| row.hour);
+            Ok(hours.clone().min().zip(hours.max()))
+        };
+        let days = present.days();
+        let mut first = None;
+        for &date in &days {
+            first = sold_on(date)?;
+            if first.is_some() {
+                break;
+            }
+        }
+        let Some((first, mut last)) = first else { return Ok(None) };
+        for &date in days.iter().rev() {
+            if let Some((_, of_day)) = sold_on(date)? {
+                last = of_day;
+                break;
+            }
+        }
+        Ok(Some((first, last)))
+    })
+}
+
+impl Counted<'_> {
+    /// Tells whether any of some paths, joined by `|`, lies in the category or below it.
+    fn is_below(&self, paths: &str) -> bool {
+        self.category.is_some_and(|category| paths.split('|').any(|path| is_below(path, category)))
+    }
+}
+
+fn is_below(path: &str, category: &str) -> bool {
+    path.strip_prefix(category).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn in_order<'a>(items: &[&'a str]) -> Vec<&'a str> {
+    let mut items = items.to_vec();
+    items.sort_unstable();
+    items.dedup();
+    items
+}
+
+fn add(of: &mut ByHour, hour: Hour, sums: Sums, rows: &SumRows, item: u32) -> Result<(), SumsOverflow> {
+    let known = of.entry(hour).or_default();
+    *known = known.plus(sums).ok_or_else(|| SumsOverflow { item_id: rows.items.name(item).to_owned() })?;
+    Ok(())
+}

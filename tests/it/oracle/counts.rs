@@ -1,0 +1,75 @@
+//! What single items have sold, against the same brute force.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::oracle::logs::rfc3339;
+use crate::oracle::sales::{ITEMS, NOW, Rules};
+use crate::oracle::{Hours, Nodes};
+use crate::world::World;
+
+/// Counts every item, and one that nobody sold, hour by hour in the whole shop, and in a lump in one
+/// of the categories.
+pub fn check_counts(world: &World, rules: &Rules, nodes: &Nodes<'_>) -> Result<(), TestCaseError> {
+    let shop = count(world, rules, 0..NOW + 2, None, &["--by=hour"])?;
+    for (item, of_item) in &shop {
+        let expected = nodes.get(&None).and_then(|items| items.get(item.as_str()));
+        let hours = of_item["by"].as_array().map(Vec::as_slice).unwrap_or_default();
+        prop_assert_eq!(hours.len(), NOW as usize + 2);
+        for (hour, got) in (0..).zip(hours) {
+            prop_assert_eq!(&got["hour"], &Value::from(rfc3339(hour * 3_600, "Z")));
+            let sums = expected.and_then(|hours| hours.get(&hour)).copied().unwrap_or_default();
+            prop_assert_eq!(numbers(got), sums, "{} at {}: {}", item, hour, got);
+        }
+    }
+    // Another one from round to round, and hours that begin and end within those of the sales.
+    let number = rules.window as usize + nodes.values().map(BTreeMap::len).sum::<usize>();
+    let known = nodes.keys().nth(number % nodes.len().max(1)).cloned().flatten();
+    let category = known.unwrap_or("A/none".to_owned());
+    let hours = rules.as_of().min(NOW) - rules.window..rules.as_of().min(NOW);
+    for (item, got) in count(world, rules, hours.clone(), Some(&category), &[])? {
+        let sold = nodes.get(&Some(category.clone())).and_then(|items| items.get(item.as_str()));
+        let sold = sold
+            .unwrap_or(&Hours::new())
+            .range(hours.clone())
+            .fold([0; 3], |sum, (_, of_hour)| std::array::from_fn(|at| sum[at] + of_hour[at]));
+        prop_assert_eq!(numbers(&got), sold, "{} in {} {:?}: {}", item, category, hours, got);
+    }
+    Ok(())
+}
+
+fn count(
+    world: &World,
+    rules: &Rules,
+    hours: std::ops::Range<i64>,
+    category: Option<&str>,
+    more: &[&str],
+) -> Result<Vec<(String, Value)>, TestCaseError> {
+    let (from, to) = (rfc3339(hours.start * 3_600, "Z"), rfc3339(hours.end * 3_600, "Z"));
+    let mut arguments = vec!["count".to_owned(), format!("--from={from}"), format!("--to={to}")];
+    arguments.extend(category.map(|category| format!("--category={category}")));
+    arguments.extend(rules.event_types.iter().map(|event_type| format!("--event-type={event_type}")));
+    arguments.extend(more.iter().map(|&more| more.to_owned()));
+    arguments.extend(["--", "nobody's"].map(str::to_owned));
+    arguments.extend(ITEMS.map(str::to_owned));
+    let said = world.run_with(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), b"");
+    prop_assert_eq!(said.code, Some(0), "{}", said.whole());
+    let answer: Value = serde_json::from_str(&said.stdout).expect("an answer is JSON");
+    prop_assert_eq!(&answer["hours_from"], &Value::from(from));
+    prop_assert_eq!(&answer["hours_to"], &Value::from(to));
+    let items = answer["items"].as_array().cloned().unwrap_or_default();
+    prop_assert_eq!(items.len(), ITEMS.len() + 1);
+    Ok(items
+        .into_iter()
+        .map(|item| (item["item_id"].as_str().unwrap_or_default().to_owned(), item))
+        .collect())
+}
+
+/// Units, purchases and money, as the brute force has them.
+fn numbers(of: &Value) -> [i128; 3] {
+    let number = |name: &str| i128::from(of[name].as_i64().expect("a count has its numbers"));
+    let amount = of["amount"].as_str().expect("money is a text").replace('.', "");
+    [number("units"), number("purchases"), amount.parse().expect("an amount has four places")]
+}
