@@ -9,11 +9,11 @@ use clap::{Args as ClapArgs, ColorChoice, ValueEnum};
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::Settings;
 use crate::count;
-use crate::count::{Answer, By, CountError, Counted, Form, Zone};
+use crate::count::{Answer, By, CountError, Counted, Form};
 use crate::event::{PURCHASE, check_path};
 use crate::pipeline::StepError;
 use crate::show::ShowError;
-use crate::time::{Hour, Timestamp, Window, parse_hours};
+use crate::time::{Hour, Timestamp, Window, Zone, parse_hours};
 
 /// Count what single items have sold, up to this moment
 ///
@@ -132,7 +132,7 @@ impl Question {
                 CountBy::Day => By::Day,
                 CountBy::Weekday => By::Weekday,
             }),
-            zone: Zone::of(&typed.tz).map_err(|e| Failure::misused(format!("--tz: {e}")))?,
+            zone: Zone::named(&typed.tz).map_err(|e| Failure::misused(format!("--tz: {e}")))?,
             form,
             is_rounded,
         })

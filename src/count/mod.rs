@@ -15,7 +15,7 @@ use crate::rollup::{Asked, RollupError, Wanted, look};
 use crate::store::Store;
 use crate::time::Hour;
 
-pub use buckets::{By, Zone, ZoneError};
+pub use buckets::By;
 pub use text::{Answer, Form, write};
 
 /// Nothing could be counted, or nobody could be told.

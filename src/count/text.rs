@@ -5,11 +5,11 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::count::buckets::{Bucket, Buckets, By, Zone};
+use crate::count::buckets::{Bucket, Buckets, By};
 use crate::count::{ByHour, CountError, Counted};
 use crate::event::{PURCHASE, Sums, SumsOverflow, harmless};
 use crate::rollup::RollupError;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Zone};
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,7 +222,7 @@ impl Answer<'_> {
         let of = one.map(|item_id| format!(" of {}", harmless(item_id))).unwrap_or_default();
         let place = category.map_or("the whole shop".to_owned(), harmless);
         let mut heading = format!(
-            "Sold{of} in {place}, {} to {}",
+            "Counts{of} in {place}, {} to {}",
             self.zone.shown(hours.start),
             self.zone.shown(hours.end)
         );
@@ -243,11 +243,12 @@ impl Answer<'_> {
     ) -> Result<(), CountError> {
         let line = |item_id, place: Option<&Bucket>, sums: &Sums| {
             let hours = place.map_or(&self.counted.hours, |bucket| &bucket.span);
+            let until = place.map_or(self.counted.hours.end, |bucket| bucket.until);
             Line::<'_> {
                 item_id,
                 hours_from: hours.start.start().to_string(),
                 hours_to: hours.end.start().to_string(),
-                is_filling: hours.end.start() > self.now,
+                is_filling: until.start() > self.now,
                 place: None,
                 numbers: Numbers::of(sums),
             }

@@ -57,6 +57,16 @@ impl Zone {
         self.zone.to_datetime(moment.unwrap_or(jiff::Timestamp::MAX))
     }
 
+    /// Returns the moment at which an hour begins, RFC 3339 as a clock there has it.
+    pub fn shown(&self, hour: Hour) -> String {
+        let moment = jiff::Timestamp::from_second(i64::from(hour.number()) * 3_600);
+        let moment = moment.unwrap_or(jiff::Timestamp::MAX).to_zoned(self.zone.clone());
+        match moment.offset().is_zero() {
+            true => hour.start().to_string(),
+            false => moment.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+        }
+    }
+
     /// Returns the first hour that begins on a local day, or after it where none does.
     pub fn first_hour(&self, day: civil::Date) -> Option<Hour> {
         let midnight = day.to_zoned(self.zone.clone()).ok()?;

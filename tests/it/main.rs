@@ -4,6 +4,7 @@ mod bad_input;
 mod batches;
 mod catalog;
 mod concurrency;
+mod count;
 mod datagen;
 mod faults;
 mod house;

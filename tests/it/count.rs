@@ -1,0 +1,634 @@
+//! `topsell count`: what single items have sold, up to this moment.
+
+use expect_test::expect;
+use serde_json::Value;
+use topsell::lake::{Lake, events_log};
+use topsell::store::Store;
+use topsell::table::{NamedFile, Partition};
+
+use crate::world::World;
+
+const LOG: &str = "\
+ts,item_id,category,quantity,amount
+2017-01-13T23:59:59Z,apple,Food/Fruit,7,7
+2017-01-14T11:00:00Z,apple,Food/Fruit|Gifts,3,1.50
+2017-01-14T23:10:00Z,apple,Food/Fruit,3,1.50
+2017-01-14T23:20:00Z,apple,Food/Fruit,-1,-0.50
+2017-01-14T23:20:00Z,\"bread, \"\"dark\"\"\",Food/Bakery,2,4
+2017-01-14T11:00:00Z,\u{1b}[31mred,,-1,
+2017-01-14T12:00:00Z,\u{1b}[31mred,,1,3
+";
+
+/// A lake of which nothing is summed yet.
+fn shop() -> World {
+    let world = World::new();
+    world.write("log.csv", LOG);
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    world
+}
+
+fn json(world: &World, arguments: &str) -> Value {
+    let said = world.run(arguments);
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    serde_json::from_str(&said.stdout).expect("an answer is JSON")
+}
+
+fn units(world: &World, arguments: &str) -> i64 {
+    json(world, arguments)["items"][0]["units"].as_i64().expect("units are a number")
+}
+
+#[test]
+fn the_help_shows_how_to_ask() {
+    expect![[r#"
+        stdout: Examples:
+        stdout:   topsell count 1082185                             the last 24 hours, this one among them
+        stdout:   topsell count 1082185 --last 7d --by day --tz Europe/Berlin
+        stdout:   topsell count 1082185 --from 2017-01-01T00:00:00Z --to 2017-01-08T00:00:00Z
+        stdout:   topsell count --category GROCERY --format csv - < items.txt
+        stdout: 
+        stdout: Count what single items have sold, up to this moment
+        stdout: 
+        stdout: Whatever has come in counts at once, before any rollup: the hour that is still filling too.
+        stdout: 
+        stdout: Usage: topsell count [OPTIONS] <ITEM|->...
+        stdout: 
+        stdout: Arguments:
+        stdout:   <ITEM|->...
+        stdout:           Items to count, or - to read them from standard input, one a line
+        stdout: 
+        stdout: Options:
+        stdout:       --last <TIME>
+        stdout:           So many hours, this one being the last; 24h unless --from is given
+        stdout: 
+        stdout:       --from <TIME>
+        stdout:           Where to begin, RFC 3339 or an epoch number
+        stdout: 
+        stdout:       --to <TIME>
+        stdout:           Where to end; with this hour unless given
+        stdout: 
+        stdout:       --by <BY>
+        stdout:           Count each by itself
+        stdout:           
+        stdout:           [possible values: hour, day, weekday]
+        stdout: 
+        stdout:       --tz <ZONE>
+        stdout:           Time zone by whose clocks days begin
+        stdout:           
+        stdout:           [default: UTC]
+        stdout: 
+        stdout:       --event-type <TYPE>
+        stdout:           Types of events to count; may be given several times
+        stdout:           
+        stdout:           [default: purchase]
+        stdout: 
+        stdout:       --category <PATH>
+        stdout:           Count only what was sold in this category, or below it
+        stdout: 
+        stdout:       --format <FORMAT>
+        stdout:           Form of the answer; a table on a terminal, else JSON
+        stdout:           
+        stdout:           [possible values: table, json, csv, ndjson]
+        stdout: 
+        stdout:   -h, --help
+        stdout:           Print help (see a summary with '-h')
+        stdout: 
+        stdout: Options of every command:
+        stdout:       --lake <DIR>
+        stdout:           Folder of the lake
+        stdout:           
+        stdout:           [env: TOPSELL_LAKE=]
+        stdout:           [default: data/lake]
+        stdout: 
+        stdout:       --threads <N>
+        stdout:           Threads to work on; as many as there are processors unless said
+        stdout: 
+        stdout:   -q, --quiet
+        stdout:           Say nothing but errors
+        stdout: 
+        stdout:   -v, --verbose
+        stdout:           Say more
+        stdout: 
+        stdout:       --color <WHEN>
+        stdout:           When to use colors
+        stdout:           
+        stdout:           [default: auto]
+        stdout:           [possible values: auto, always, never]
+        stdout: 
+        stdout: Time is counted in whole hours, UTC: --last 24h is this hour and the 23 before it; --from and --to
+        stdout: are rounded outwards, and the answer says which hours it covers. An hour belongs to the day in which
+        stdout: it begins. An item that was never sold has sold 0.
+        exit code 0
+    "#]].assert_eq(&World::new().run("count --help").whole());
+}
+
+#[test]
+fn an_item_is_counted_over_the_last_day_and_the_hour_that_is_still_filling() {
+    let world = shop();
+    let table = "count apple --format table --now 2017-01-14T23:30:00Z";
+    expect![[r#"
+        stdout: Counts in the whole shop, 2017-01-14T00:00:00Z to 2017-01-15T00:00:00Z, the last hour still filling
+        stdout: item   purchases  units  amount  average
+        stdout: apple          3      5  2.5000   0.5000
+        exit code 0
+    "#]].assert_eq(&world.run(table).whole());
+    let before = world.run(table).whole();
+    assert_eq!(world.run("rollup").code, Some(0));
+    assert_eq!(world.run(table).whole(), before);
+    expect![[r#"
+        stdout: {"schema":1,"hours_from":"2017-01-14T00:00:00Z","hours_to":"2017-01-15T00:00:00Z","is_filling":true,"event_types":["purchase"],"category":null,"items":[{"item_id":"apple","purchases":3,"units":5,"amount":"2.5000","average":"0.5000"},{"item_id":"nobody's","purchases":0,"units":0,"amount":"0.0000","average":null}]}
+        exit code 0
+    "#]].assert_eq(&world.run("count apple nobody's --now 2017-01-14T23:30:00Z").whole());
+}
+
+#[test]
+fn each_hour_day_or_weekday_is_counted_by_itself_in_every_form() {
+    let world = shop();
+    for (arguments, expected) in [
+        (
+            "count apple --last 2h --by hour --format table",
+            expect![[r#"
+                stdout: Counts of apple in the whole shop, 2017-01-14T22:00:00Z to 2017-01-15T00:00:00Z, the last hour still filling
+                stdout: hour                  purchases  units  amount  average
+                stdout: 2017-01-14T22:00:00Z          0      0  0.0000
+                stdout: 2017-01-14T23:00:00Z          2      2  1.0000   0.5000
+                exit code 0
+            "#]],
+        ),
+        (
+            "count apple --last 2h --by hour --format json",
+            expect![[r#"
+            stdout: {"schema":1,"hours_from":"2017-01-14T22:00:00Z","hours_to":"2017-01-15T00:00:00Z","is_filling":true,"event_types":["purchase"],"category":null,"time_zone":"UTC","items":[{"item_id":"apple","purchases":2,"units":2,"amount":"1.0000","average":"0.5000","by":[{"hour":"2017-01-14T22:00:00Z","hours":1,"purchases":0,"units":0,"amount":"0.0000","average":null},{"hour":"2017-01-14T23:00:00Z","hours":1,"purchases":2,"units":2,"amount":"1.0000","average":"0.5000"}]}]}
+            exit code 0
+        "#]],
+        ),
+        (
+            "count apple --last 2d --by day --format ndjson",
+            expect![[r#"
+            stdout: {"item_id":"apple","day":"2017-01-13","hours":24,"hours_from":"2017-01-13T00:00:00Z","hours_to":"2017-01-14T00:00:00Z","is_filling":false,"purchases":1,"units":7,"amount":"7.0000","average":"1.0000"}
+            stdout: {"item_id":"apple","day":"2017-01-14","hours":24,"hours_from":"2017-01-14T00:00:00Z","hours_to":"2017-01-15T00:00:00Z","is_filling":true,"purchases":3,"units":5,"amount":"2.5000","average":"0.5000"}
+            exit code 0
+        "#]],
+        ),
+        (
+            "count apple --last 8d --by weekday --format csv",
+            expect![[r#"
+                stdout: item_id,weekday,hours,hours_from,hours_to,is_filling,purchases,units,amount,average
+                stdout: apple,Monday,24,2017-01-07T00:00:00Z,2017-01-15T00:00:00Z,false,0,0,0.0000,
+                stdout: apple,Tuesday,24,2017-01-07T00:00:00Z,2017-01-15T00:00:00Z,false,0,0,0.0000,
+                stdout: apple,Wednesday,24,2017-01-07T00:00:00Z,2017-01-15T00:00:00Z,false,0,0,0.0000,
+                stdout: apple,Thursday,24,2017-01-07T00:00:00Z,2017-01-15T00:00:00Z,false,0,0,0.0000,
+                stdout: apple,Friday,24,2017-01-07T00:00:00Z,2017-01-15T00:00:00Z,false,1,7,7.0000,1.0000
+                stdout: apple,Saturday,48,2017-01-07T00:00:00Z,2017-01-15T00:00:00Z,true,3,5,2.5000,0.5000
+                stdout: apple,Sunday,24,2017-01-07T00:00:00Z,2017-01-15T00:00:00Z,false,0,0,0.0000,
+                exit code 0
+            "#]],
+        ),
+        (
+            "count apple nobody's --last 3d --by day --format table --category Gifts",
+            expect![[r#"
+                stdout: Counts in Gifts, 2017-01-12T00:00:00Z to 2017-01-15T00:00:00Z, the last hour still filling
+                stdout: item      day         hours  purchases  units  amount  average
+                stdout: apple     2017-01-12     24          0      0  0.0000
+                stdout: apple     2017-01-13     24          0      0  0.0000
+                stdout: apple     2017-01-14     24          1      3  1.5000   0.5000
+                stdout: nobody's  2017-01-12     24          0      0  0.0000
+                stdout: nobody's  2017-01-13     24          0      0  0.0000
+                stdout: nobody's  2017-01-14     24          0      0  0.0000
+                exit code 0
+            "#]],
+        ),
+        (
+            "count apple --last 1h --format csv --event-type view",
+            expect![[r#"
+            stdout: item_id,hours_from,hours_to,is_filling,purchases,units,amount,average
+            stdout: apple,2017-01-14T23:00:00Z,2017-01-15T00:00:00Z,true,0,0,0.0000,
+            exit code 0
+        "#]],
+        ),
+    ] {
+        expected.assert_eq(&world.run(&format!("{arguments} --now 2017-01-14T23:30:00Z")).whole());
+    }
+}
+
+#[test]
+fn many_items_come_by_standard_input_and_odd_ones_do_no_harm() {
+    let world = shop();
+    let items = "apple\nbread, \"dark\"\r\n\n\u{1b}[31mred\napple\nnobody's\n";
+    let ask = |arguments: &str| {
+        let arguments = format!("count {arguments} --last 26h");
+        world.run_with(&arguments.split(' ').collect::<Vec<_>>(), items.as_bytes()).whole()
+    };
+    expect![[r#"
+        stdout: Counts in the whole shop, 2017-01-13T23:00:00Z to 2017-01-15T01:00:00Z, the last hour still filling
+        stdout: item           purchases  units  amount  average
+        stdout: apple                  4     12  9.5000   0.7917
+        stdout: bread, "dark"          1      2  4.0000   2.0000
+        stdout: \u{1b}[31mred          2      0  3.0000
+        stdout: nobody's               0      0  0.0000
+        exit code 0
+    "#]].assert_eq(&ask("- --format table"));
+    expect![[r#"
+        stdout: item_id,hours_from,hours_to,is_filling,purchases,units,amount,average
+        stdout: apple,2017-01-13T23:00:00Z,2017-01-15T01:00:00Z,true,4,12,9.5000,0.7917
+        stdout: "bread, ""dark""",2017-01-13T23:00:00Z,2017-01-15T01:00:00Z,true,1,2,4.0000,2.0000
+        stdout: [31mred,2017-01-13T23:00:00Z,2017-01-15T01:00:00Z,true,2,0,3.0000,
+        stdout: nobody's,2017-01-13T23:00:00Z,2017-01-15T01:00:00Z,true,0,0,0.0000,
+        exit code 0
+    "#]]
+    .assert_eq(&ask("- --format csv"));
+    expect![[r#"
+        stdout: {"item_id":"nobody's","hours_from":"2017-01-13T23:00:00Z","hours_to":"2017-01-15T01:00:00Z","is_filling":true,"purchases":0,"units":0,"amount":"0.0000","average":null}
+        stdout: {"item_id":"apple","hours_from":"2017-01-13T23:00:00Z","hours_to":"2017-01-15T01:00:00Z","is_filling":true,"purchases":4,"units":12,"amount":"9.5000","average":"0.7917"}
+        stdout: {"item_id":"bread, \"dark\"","hours_from":"2017-01-13T23:00:00Z","hours_to":"2017-01-15T01:00:00Z","is_filling":true,"purchases":1,"units":2,"amount":"4.0000","average":"2.0000"}
+        stdout: {"item_id":"\u001b[31mred","hours_from":"2017-01-13T23:00:00Z","hours_to":"2017-01-15T01:00:00Z","is_filling":true,"purchases":0,"units":0,"amount":"0.0000","average":null}
+        exit code 0
+    "#]].assert_eq(&ask("nobody's - --format ndjson --category Food"));
+    expect![[r#"
+        stderr: error: standard input, line 2: is no UTF-8 text
+        exit code 1
+    "#]]
+    .assert_eq(&world.run_with(&["count", "-"], b"apple\n\xff\n").whole());
+    expect![[r#"
+        stdout: {"schema":1,"hours_from":"2017-01-14T01:00:00Z","hours_to":"2017-01-15T01:00:00Z","is_filling":true,"event_types":["purchase"],"category":null,"items":[]}
+        exit code 0
+    "#]].assert_eq(&world.run_with(&["count", "-"], b"").whole());
+}
+
+#[test]
+fn what_makes_no_sense_is_said_and_hours_are_whole() {
+    let world = shop();
+    for (arguments, expected) in [
+        (
+            "count",
+            expect![[r#"
+            stderr: error: the following required arguments were not provided:
+            stderr:   <ITEM|->...
+            stderr: 
+            stderr: Usage: topsell count <ITEM|->...
+            stderr: 
+            stderr: For more information, try '--help'.
+            exit code 2
+        "#]],
+        ),
+        (
+            "count apple --last 90m",
+            expect![[r#"
+            stderr: error: --last: `90m` is not whole hours: sales are summed by the hour, so time slides by the hour; write 1h or 2h
+            exit code 2
+        "#]],
+        ),
+        (
+            "count apple --last 50y",
+            expect![[r#"
+            stderr: error: --last: `50y` is not a length of time; write a whole number and a unit, such as 150h or 7d
+            exit code 2
+        "#]],
+        ),
+        (
+            "count apple --last 9000d --now 0010-01-01T00:00:00Z",
+            expect![[r#"
+            stderr: error: --last begins before the year 1
+            exit code 2
+        "#]],
+        ),
+        (
+            "count apple --last 2h --from 2017-01-14T00:00:00Z",
+            expect![[r#"
+            stderr: error: the argument '--last <TIME>' cannot be used with '--from <TIME>'
+            stderr: 
+            stderr: Usage: topsell count --last <TIME> <ITEM|->...
+            stderr: 
+            stderr: For more information, try '--help'.
+            exit code 2
+        "#]],
+        ),
+        (
+            "count apple --to 2017-01-14T00:00:00Z",
+            expect![[r#"
+            stderr: error: the following required arguments were not provided:
+            stderr:   --from <TIME>
+            stderr: 
+            stderr: Usage: topsell count --from <TIME> --to <TIME> <ITEM|->...
+            stderr: 
+            stderr: For more information, try '--help'.
+            exit code 2
+        "#]],
+        ),
+        (
+            "count apple --from yesterday",
+            expect![[r#"
+            stderr: error: --from `yesterday` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+            exit code 2
+        "#]],
+        ),
+        (
+            "count apple --from 2017-01-16T00:00:00Z",
+            expect![[r#"
+            stderr: error: --from 2017-01-16T00:00:00Z does not lie before --to 2017-01-15T00:00:00Z
+            exit code 2
+        "#]],
+        ),
+        (
+            "count apple --from 1800-01-01T00:00:00Z",
+            expect![[r#"
+            stderr: error: --from and --to lie more than 100 years apart
+            exit code 2
+        "#]],
+        ),
+        (
+            "count apple --tz Mars/Olympus",
+            expect![[r#"
+            stderr: error: --tz: `Mars/Olympus` is no time zone; write a name such as Europe/Berlin, or UTC
+            exit code 2
+        "#]],
+        ),
+        (
+            "count apple --category Food//Fruit",
+            expect![[r#"
+            stderr: error: --category `Food//Fruit` has an empty level; write levels from the top, as in Books/Fiction
+            exit code 2
+        "#]],
+        ),
+        (
+            "count apple --from 2017-01-14T11:30:00+00:30 --to 2017-01-14T11:20:00Z",
+            expect![[r#"
+            stdout: {"schema":1,"hours_from":"2017-01-14T11:00:00Z","hours_to":"2017-01-14T12:00:00Z","is_filling":false,"event_types":["purchase"],"category":null,"items":[{"item_id":"apple","purchases":1,"units":3,"amount":"1.5000","average":"0.5000"}]}
+            stderr: note: counted in whole hours, from 2017-01-14T11:00:00Z to 2017-01-14T12:00:00Z
+            exit code 0
+        "#]],
+        ),
+        (
+            "--lake nowhere count apple",
+            expect![[r#"
+            stderr: error: there is no lake in WORLD/nowhere
+            stderr: hint: take in some logs with `topsell ingest FILE`, or name another folder with --lake
+            exit code 1
+        "#]],
+        ),
+    ] {
+        expected.assert_eq(&world.run(arguments).whole());
+    }
+}
+
+/// In spring a day has 23 hours and in autumn 25, and the sales of each hour are in one of them.
+#[test]
+fn days_and_weekdays_are_those_of_the_clocks_where_they_change() {
+    let world = World::new();
+    let mut log = "ts,item_id,quantity\n".to_owned();
+    let (spring, autumn) = (1_490_313_600, 1_509_062_400);
+    for begins in [spring, autumn] {
+        // Four days from 2017-03-24 and 2017-10-27, a unit more with every hour.
+        (0..96).for_each(|hour| log.push_str(&format!("{},a,{}\n", begins + hour * 3_600, hour + 1)));
+    }
+    world.write("log.csv", log);
+    assert_eq!(world.run("ingest log.csv --now 2017-12-01T00:00:00Z").code, Some(0));
+    let days = |from: &str, to: &str| {
+        format!(
+            "count a --tz europe/berlin --format table --from {from} --to {to} --now 2017-12-01T00:00:00Z"
+        )
+    };
+    let spring = days("2017-03-25T00:00:00+01:00", "2017-03-28T00:00:00+02:00");
+    let autumn = days("2017-10-28T00:00:00+02:00", "2017-10-31T00:00:00+01:00");
+    for (arguments, expected) in [
+        (
+            format!("{spring} --by day"),
+            expect![[r#"
+                stdout: Counts of a in the whole shop, 2017-03-25T00:00:00+01:00 to 2017-03-28T00:00:00+02:00
+                stdout: day         hours  purchases  units  amount  average
+                stdout: 2017-03-25     24         24    852  0.0000   0.0000
+                stdout: 2017-03-26     23         23   1357  0.0000   0.0000
+                stdout: 2017-03-27     24         24   1980  0.0000   0.0000
+                exit code 0
+            "#]],
+        ),
+        (
+            format!("{spring} --by weekday"),
+            expect![[r#"
+                stdout: Counts of a in the whole shop, 2017-03-25T00:00:00+01:00 to 2017-03-28T00:00:00+02:00
+                stdout: weekday    hours  purchases  units  amount  average
+                stdout: Monday        24         24   1980  0.0000   0.0000
+                stdout: Tuesday        0          0      0  0.0000
+                stdout: Wednesday      0          0      0  0.0000
+                stdout: Thursday       0          0      0  0.0000
+                stdout: Friday         0          0      0  0.0000
+                stdout: Saturday      24         24    852  0.0000   0.0000
+                stdout: Sunday        23         23   1357  0.0000   0.0000
+                exit code 0
+            "#]],
+        ),
+        (
+            format!("{autumn} --by day"),
+            expect![[r#"
+                stdout: Counts of a in the whole shop, 2017-10-28T00:00:00+02:00 to 2017-10-31T00:00:00+01:00
+                stdout: day         hours  purchases  units  amount  average
+                stdout: 2017-10-28     24         24    828  0.0000   0.0000
+                stdout: 2017-10-29     25         25   1475  0.0000   0.0000
+                stdout: 2017-10-30     24         24   2004  0.0000   0.0000
+                exit code 0
+            "#]],
+        ),
+        (
+            format!("{autumn} --by weekday"),
+            expect![[r#"
+                stdout: Counts of a in the whole shop, 2017-10-28T00:00:00+02:00 to 2017-10-31T00:00:00+01:00
+                stdout: weekday    hours  purchases  units  amount  average
+                stdout: Monday        24         24   2004  0.0000   0.0000
+                stdout: Tuesday        0          0      0  0.0000
+                stdout: Wednesday      0          0      0  0.0000
+                stdout: Thursday       0          0      0  0.0000
+                stdout: Friday         0          0      0  0.0000
+                stdout: Saturday      24         24    828  0.0000   0.0000
+                stdout: Sunday        25         25   1475  0.0000   0.0000
+                exit code 0
+            "#]],
+        ),
+        (
+            days("2017-10-29T02:00:00+02:00", "2017-10-29T03:00:00+01:00") + " --by hour",
+            expect![[r#"
+                stdout: Counts of a in the whole shop, 2017-10-29T02:00:00+02:00 to 2017-10-29T03:00:00+01:00
+                stdout: hour                       purchases  units  amount  average
+                stdout: 2017-10-29T02:00:00+02:00          1     49  0.0000   0.0000
+                stdout: 2017-10-29T02:00:00+01:00          1     50  0.0000   0.0000
+                exit code 0
+            "#]],
+        ),
+    ] {
+        expected.assert_eq(&world.run(&arguments).whole());
+    }
+    // Local Sunday, 23 hours from the 25th at 23:00 UTC on, which were sold by 48, 49, … 70.
+    let sunday: i64 = (48..=70).sum();
+    assert_eq!(units(&world, "count a --from 2017-03-25T23:00:00Z --to 2017-03-26T22:00:00Z"), sunday);
+}
+
+/// What has come in since the last rollup is found by the table's log, in three ways: rows without
+/// ids add up, ids are settled as a rollup would, and what was taken back is gone.
+#[test]
+fn what_came_in_or_went_since_the_last_rollup_counts_at_once() {
+    let world = World::new();
+    let ask = "count a --from 2017-01-14T00:00:00Z --to 2017-01-15T00:00:00Z";
+    let ingest = |name: &str, lines: &str, more: &str| {
+        world.write(name, format!("ts,item_id,event_id,quantity\n{lines}"));
+        let said = world.run(&format!("ingest {more} {name}"));
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+    };
+    let check = |expected: i64| {
+        assert_eq!(units(&world, ask), expected);
+        assert_eq!(world.run("lake compact").code, Some(0));
+        assert_eq!(units(&world, ask), expected, "after compaction");
+    };
+    ingest("1.csv", "2017-01-14T10:00:00Z,a,,1\n2017-01-14T10:00:00Z,b,,50\n", "");
+    check(1);
+    assert_eq!(world.run("rollup").code, Some(0));
+    check(1);
+    ingest("2.csv", "2017-01-14T10:30:00Z,a,,2\n2017-01-14T10:30:00Z,b,,50\n", "");
+    ingest("3.csv", "2017-01-14T20:30:00Z,a,,4\n2017-01-15T00:00:00Z,a,,99\n", "");
+    check(7);
+    ingest("4.csv", "2017-01-14T20:30:00Z,a,x,8\n2017-01-14T20:30:00Z,a,x,8\n", "");
+    check(15);
+    assert_eq!(world.run("rollup").code, Some(0));
+    check(15);
+    // Another version of the same sale counts in its place; its hour is none of the first.
+    ingest("5.csv", "2017-01-14T09:30:00Z,b,x,8\n", "");
+    check(7);
+    assert_eq!(units(&world, &ask.replace(" a ", " b ")), 108);
+    ingest("6.csv", "2017-01-14T20:30:00Z,a,,16\n", "--batch-id till");
+    check(23);
+    assert_eq!(world.run("rollup").code, Some(0));
+    ingest("6.csv", "2017-01-14T20:30:00Z,a,,32\n", "--batch-id till --force");
+    check(39);
+    assert_eq!(world.run("rollup").code, Some(0));
+    check(39);
+}
+
+/// Holds what a table's log says by itself against what the library says of the table.
+fn check_log(world: &World) {
+    let store = Store::open(&world.path("data/lake")).expect("the lake can be named");
+    let lake = Lake::open(store.clone()).expect("the lake can be opened");
+    let table = lake.events().newest().expect("the log can be read");
+    let log = events_log(&store);
+    let of_hour = |partition: &Partition| partition["hour"].as_deref() == Some("10");
+    let state = log.newest(&of_hour).expect("the log can be read").expect("the log is understood");
+    assert_eq!((state.number, state.table_id()), (table.number(), table.table_id()));
+    assert_eq!(log.table_id().expect("the log can be read").as_deref(), Some(table.table_id()));
+    let batches = table.transaction("topsell:batches").expect("the log can be read");
+    assert!(batches.is_some() && state.transaction("topsell:batches") == batches);
+    let told = |file: &NamedFile| (file.path.clone(), file.size_bytes, file.partition.clone());
+    let files = table.files_of(&of_hour).expect("the log can be read");
+    assert!(!files.is_empty());
+    assert_eq!(
+        state.files.iter().map(told).collect::<Vec<_>>(),
+        files.iter().map(|f| told(f)).collect::<Vec<_>>()
+    );
+}
+
+/// Commits are read one by one, after the last sum of the log or the version that the rollups cover.
+#[test]
+fn a_log_that_was_summed_up_and_swept_says_the_same() {
+    let world = World::new();
+    let sale = |minute: usize| format!("ts,item_id\n2017-01-14T10:{minute:02}:00Z,a\n");
+    for minute in 0..55 {
+        world.write(&format!("{minute}.csv"), sale(minute));
+        assert_eq!(world.run(&format!("ingest --batch-id {minute} {minute}.csv")).code, Some(0));
+        if minute % 20 == 3 {
+            check_log(&world);
+        }
+    }
+    check_log(&world);
+    world.write("3.csv", "ts,item_id\n2017-01-14T11:00:00Z,a\n");
+    for command in ["ingest --force --batch-id 3 3.csv", "lake compact", "rollup"] {
+        assert_eq!(world.run(command).code, Some(0));
+        check_log(&world);
+    }
+    let prune = "lake prune --keep-versions 0s --now 2100-01-01T00:00:00Z";
+    assert_eq!(world.run(prune).code, Some(0));
+    let log = "data/lake/events/_delta_log";
+    assert!(!world.files(log).contains(&format!("{:020}.json", 0)), "the first commit is gone");
+    check_log(&world);
+    assert_eq!(units(&world, "count a"), 55);
+    world.write("late.csv", sale(55));
+    assert_eq!(world.run("ingest late.csv").code, Some(0));
+    check_log(&world);
+    assert_eq!(units(&world, "count a"), 56);
+    // What is not said as we say it is left to the library.
+    let commit = |number: u64| format!("{log}/{number:020}.json");
+    let newest = (0..99).rev().find(|number| world.path(&commit(*number)).exists());
+    let other = r#"{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"],"writerFeatures":["deletionVectors"]}}"#;
+    world.write(&commit(newest.expect("there is a commit") + 1), other);
+    let said = world.run("count a");
+    assert!(said.code == Some(1) && said.stderr.contains("deletionVectors"), "{}", said.whole());
+}
+
+#[test]
+fn a_damaged_file_is_named() {
+    let world = shop();
+    assert_eq!(world.run("rollup").code, Some(0));
+    let rollups = "data/lake/rollups";
+    let files = world.files(rollups);
+    let name = files.iter().find(|name| name.contains("Food") && name.contains("2017-01-14"));
+    let name = format!("{rollups}/{}", name.expect("there are sums of that day"));
+    let whole = std::fs::read(world.path(&name)).expect("the file is there");
+    let said = |world: &World| {
+        let said = world.run("count apple");
+        (said.code, said.stderr.contains("category=Food/date=2017-01-14"), said.whole())
+    };
+    for cut in [0, 3, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(world.path(&name), &whole[..cut]).expect("a file can be written");
+        let (code, is_named, whole) = said(&world);
+        assert_eq!((code, is_named), (Some(3), true), "cut at {cut}: {whole}");
+    }
+    std::fs::remove_file(world.path(&name)).expect("a file can be removed");
+    let (code, is_named, whole) = said(&world);
+    assert_eq!((code, is_named), (Some(3), true), "gone: {whole}");
+}
+
+/// Ingests, rollups and merging go on while counts are asked for: each is of whole commits, and none
+/// is less than the one before.
+#[test]
+fn counts_only_grow_while_sales_come_in() {
+    const FILES: i64 = 24;
+    const UNITS_A_FILE: i64 = 10;
+    let world = World::new();
+    for file in 0..FILES {
+        let line = |n: i64| match file % 3 {
+            // With ids, without, and late.
+            0 => format!("2017-01-14T22:{file:02}:{n:02}Z,a,{file}-{n},Food\n"),
+            1 => format!("2017-01-14T22:{file:02}:{n:02}Z,a,,Food|Gifts\n"),
+            _ => format!("2017-01-14T0{n}:{file:02}:00Z,a,,\n"),
+        };
+        let lines: String = (0..UNITS_A_FILE).map(line).collect();
+        world.write(&format!("{file}.csv"), format!("ts,item_id,event_id,category\n{lines}"));
+    }
+    assert_eq!(world.run("ingest 0.csv").code, Some(0));
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let order = std::sync::atomic::Ordering::SeqCst;
+    std::thread::scope(|scope| {
+        let (world, is_over) = (&world, &is_over);
+        scope.spawn(move || {
+            for file in 1..FILES {
+                assert_eq!(world.run(&format!("ingest {file}.csv")).code, Some(0));
+            }
+            is_over.store(true, order);
+        });
+        for command in ["rollup --wait", "lake compact --wait"] {
+            scope.spawn(move || {
+                while !is_over.load(order) {
+                    assert_eq!(world.run(command).code, Some(0));
+                }
+            });
+        }
+        let prune = "lake prune --wait --keep-versions 0s --now 2100-01-01T00:00:00Z";
+        scope.spawn(move || {
+            while !is_over.load(order) {
+                assert_eq!(world.run(prune).code, Some(0));
+            }
+        });
+        let mut last = UNITS_A_FILE;
+        while !is_over.load(order) {
+            let now = units(world, "count a --now 2017-01-14T23:30:00Z");
+            assert_eq!(now % UNITS_A_FILE, 0, "a part of a batch is counted: {now}");
+            assert!(now >= last, "{last} were sold, and then {now}");
+            last = now;
+        }
+    });
+    assert_eq!(units(&world, "count a --now 2017-01-14T23:30:00Z"), FILES * UNITS_A_FILE);
+}
