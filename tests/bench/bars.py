@@ -76,6 +76,9 @@ def of_rankings(name, section):
     )
     shown = section["show"]["median_ms"]
     yield Bar(f"{name}: show, cold process", f"{shown:.1f} ms", "", shown, " ms", 10, 3)
+    if "count" in section:
+        counted = section["count"]["median_ms"]
+        yield Bar(f"{name}: count, cold process", f"{counted:.1f} ms", "", counted, " ms", 20, 10)
     sizes = section["sizes"]
     for part, must, aim in (("rollup", 5, 2), ("snapshot", 16, 10)):
         bytes_, rows = sizes[f"{part}_bytes"], sizes[f"{part}_rows"]

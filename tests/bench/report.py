@@ -135,15 +135,18 @@ def environment(results):
     return f"{', '.join(words)}. {', '.join(versions)}. {'; '.join(dates)}."
 
 
+ANSWERS = {"show": "`show` of one category of {}", "count": "`count` of one item of {} over 24 hours"}
+
+
 def shown(sections):
-    """How long `show` takes, beside a process that does nothing."""
+    """How long `show` and `count` take, beside a process that does nothing."""
     for name, section in sections.items():
-        if "show" in section:
+        for command in (command for command in ANSWERS if command in section):
             median, most, nothing = (
-                section["show"][key] for key in ("median_ms", "p99_ms", "empty_process_ms")
+                section[command][key] for key in ("median_ms", "p99_ms", "empty_process_ms")
             )
             yield (
-                f"`show` of one category of {name}: {median:.1f} ms, 99 of 100 below {most:.1f} ms; "
+                f"{ANSWERS[command].format(name)}: {median:.1f} ms, 99 of 100 below {most:.1f} ms; "
                 f"a process that does nothing {nothing:.1f} ms."
             )
 

@@ -14,6 +14,7 @@ import measure
 
 END = "2024-01-07T06:00:00Z"
 HOUR_BEFORE = "2024-01-07T05:00:00Z"
+DAY_BEFORE = "2024-01-06T06:00:00Z"
 
 
 class Topsell:
@@ -74,22 +75,18 @@ class Topsell:
 
     def show(self, runs):
         """Milliseconds of cold processes that show one category each."""
-        categories = [category for category in self.categories() if category]
-        taken = []
-        for number in range(runs):
-            category = categories[number * 7919 % len(categories)]
-            taken.append(spawn_milliseconds(self.command("show", "--category", category)))
-        taken.sort()
-        return {
-            "median_ms": statistics.median(taken),
-            "p99_ms": taken[min(len(taken) - 1, len(taken) * 99 // 100)],
-            "empty_process_ms": statistics.median(spawn_milliseconds(["/bin/true"]) for _ in range(runs)),
-            "runs": runs,
-        }
+        categories = [category for category in self.ranked("category") if category]
+        return milliseconds(self.command("show", "--category", one) for one in some_of(categories, runs))
 
-    def categories(self):
-        table = pyarrow.parquet.read_table(self.snapshot(), columns=["category"])
-        return table["category"].unique().to_pylist()
+    def count(self, runs):
+        """Milliseconds of cold processes that count one item each, over a day, by the hour."""
+        window = ["--from", DAY_BEFORE, "--to", END, "--by", "hour"]
+        items = some_of(self.ranked("item_id"), runs)
+        return milliseconds(self.command("count", *window, "--", item) for item in items)
+
+    def ranked(self, column):
+        table = pyarrow.parquet.read_table(self.snapshot(), columns=[column])
+        return table[column].unique().to_pylist()
 
     def snapshot(self):
         rankings = self.lake / "rankings"
@@ -126,6 +123,21 @@ def newest(logs):
 
 def all_but_newest(logs):
     return sorted(Path(logs).iterdir())[:-1]
+
+
+def some_of(values, number):
+    return [values[at * 7919 % len(values)] for at in range(number)]
+
+
+def milliseconds(commands):
+    """What each of some commands takes, and a process that does nothing."""
+    taken = sorted(map(spawn_milliseconds, commands))
+    return {
+        "median_ms": statistics.median(taken),
+        "p99_ms": taken[min(len(taken) - 1, len(taken) * 99 // 100)],
+        "empty_process_ms": statistics.median(spawn_milliseconds(["/bin/true"]) for _ in taken),
+        "runs": len(taken),
+    }
 
 
 def spawn_milliseconds(command):
