@@ -29,7 +29,7 @@
 //! | [`upkeep`] | merging small files, checking, counting what is there | change what a ranking says |
 //! | [`datagen`] | made-up purchases to measure with, as logs or as sums | draw anything but from its seed |
 //! | [`pipeline`] | the whole flow in one page | work of its own |
-//! | [`show`] | a snapshot as text | look into the tables |
+//! | [`show`] | a snapshot as text | write anything |
 //! | [`cli`] | where a person comes in: words, clock, environment, exit codes | be used by another room |
 
 pub mod time;

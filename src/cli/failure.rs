@@ -158,6 +158,7 @@ impl From<ShowError> for Failure {
     fn from(error: ShowError) -> Failure {
         match error {
             ShowError::Snapshot(error) => error.into(),
+            ShowError::Sums(error) => StepError::Rollup(error).into(),
             ShowError::UnknownCategory { ref nearest, .. } => {
                 let hint = meant(nearest, "see which there are with `topsell show --categories`");
                 Failure { exit: Exit::NothingFound, hint: Some(hint), cause: error.into() }

@@ -33,8 +33,12 @@ pub struct Show {
     #[arg(long, value_name = "PATH")]
     pub category: Option<String>,
     /// Show where an item ranks, in the shop and in each of its categories, and what beside it
-    #[arg(long, value_name = "ID", group = "view", conflicts_with = "category")]
+    #[arg(long, value_name = "ID", group = "view")]
     pub item: Option<String>,
+    /// With --item: the hours that its score in the shop, or in a category, is made of, so that it
+    /// can be checked by hand
+    #[arg(long, requires = "item")]
+    pub explain: bool,
     /// Show an item's rank in the shop, or in a category, over the rankings that are kept
     #[arg(long, value_name = "ID", group = "view")]
     pub history: Option<String>,
@@ -115,7 +119,12 @@ fn view(typed: &Show) -> Result<View, Failure> {
     }
     let category = typed.category.as_deref().map(checked).transpose()?;
     if let Some(item_id) = typed.item.clone() {
-        return Ok(View::Item { item_id });
+        if category.is_some() && !typed.explain {
+            let what =
+                "--item shows all categories that an item ranks in; leave --category out, or add --explain";
+            return Err(Failure::misused(what.to_owned()));
+        }
+        return Ok(View::Item { item_id, explained: typed.explain.then_some(category) });
     }
     if let Some(item_id) = typed.history.clone() {
         return Ok(View::History { category, item_id });

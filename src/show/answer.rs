@@ -96,6 +96,8 @@ pub(super) enum Value {
     /// People see them as a sparkline.
     Integers(Vec<i64>),
     Number(f64),
+    /// A number of which people, too, see every digit.
+    Exact(f64),
     /// In ten-thousandths.
     Money(i128),
     /// Ranks and the categories that they are in, the whole shop for `None`.

@@ -130,6 +130,7 @@ fn cell(value: &Value, places: usize, missing: &str) -> Cell {
             let text = money(*amount);
             Cell::of(&grouped(&text[..text.len() + places - 4]))
         }
+        Value::Exact(_) => Cell::of(&grouped(&plain(value))),
         Value::Share(_) => Cell::of(&format!("{} %", plain(value))),
         Value::Flag(_) | Value::Moment(_) | Value::Moments(_) | Value::Fields(_) => Cell::of(&plain(value)),
         Value::Places(places) => {
@@ -151,7 +152,7 @@ pub(super) fn plain(value: &Value) -> String {
         Value::Flag(flag) => flag.to_string(),
         Value::Integer(number) => number.to_string(),
         Value::Integers(numbers) => joined(numbers),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) | Value::Exact(number) => number.to_string(),
         Value::Money(amount) => money(*amount),
         Value::Share(hundredths) => format!("{}.{:02}", hundredths / 100, hundredths % 100),
         Value::Moment(moment) => moment.to_string(),
@@ -243,7 +244,7 @@ impl Serialize for Value {
             Value::Flag(flag) => serializer.serialize_bool(*flag),
             Value::Integer(number) => serializer.serialize_i64(*number),
             Value::Integers(numbers) => numbers.serialize(serializer),
-            Value::Number(number) => serializer.serialize_f64(*number),
+            Value::Number(number) | Value::Exact(number) => serializer.serialize_f64(*number),
             Value::Share(hundredths) => serializer.serialize_f64(f64::from(*hundredths) / 100.0),
             Value::Moments(moments) => serializer.collect_seq(moments.iter().map(ToString::to_string)),
             Value::Fields(fields) => serializer.collect_map(fields.iter().map(|(name, value)| (name, value))),

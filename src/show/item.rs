@@ -2,12 +2,19 @@
 
 use crate::chart::{Chart, Charts};
 use crate::columns::{RankedRow, RowTotals};
+use crate::count::{Counted, first_and_last};
+use crate::lake::LakeError;
+use crate::rollup::RollupError;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::best::movement;
+use crate::show::explain::explain;
 use crate::show::facts::{age_seconds, decay, taken};
+use crate::show::table::{Cell, Style};
 use crate::show::text::quoted;
 use crate::show::{Question, ShowError, unknown_item};
-use crate::time::{Timestamp, Zone};
+use crate::snapshot::Facts;
+use crate::store::Store;
+use crate::time::{Hour, Timestamp, Zone};
 
 const COLUMNS: [Column; 15] = [
     Column::of("item_id", Kind::Text).json(InJson::Head),
@@ -54,11 +61,20 @@ const DAYS_SHOWN: [Shown; 3] = [
     Shown::essential("units", "units"),
 ];
 
-/// Answers with an item's places in the shop and in each of its categories, the best first.
-pub(super) fn item(charts: &Charts, item_id: &str, question: &Question) -> Result<Answer, ShowError> {
+/// Answers with an item's places in the shop and in each of its categories, after what its score in
+/// one of them is made of, if that is asked for.
+pub(super) fn item(
+    store: &Store,
+    charts: &Charts,
+    item_id: &str,
+    explained: Option<Option<&str>>,
+    question: &Question,
+) -> Result<Answer, ShowError> {
     let snapshot = charts.current();
     let rows = snapshot.rows_of(&|id, _| id == item_id)?;
-    if rows.is_empty() {
+    let explained = explained.map(|category| explain(store, charts, item_id, category)).transpose()?;
+    let is_sold = explained.as_ref().is_some_and(|explained| !explained.list.rows.is_empty());
+    if rows.is_empty() && !is_sold {
         return Err(unknown_item(snapshot, item_id)?);
     }
     let name = rows.iter().find_map(|row| row.name.as_deref());
@@ -68,31 +84,56 @@ pub(super) fn item(charts: &Charts, item_id: &str, question: &Question) -> Resul
             places.extend(values(&chart, &snapshot.facts().by, item_id));
         }
     }
-    places.truncate(question.limit);
     let facts = snapshot.facts();
+    let sales = sales(store, facts, item_id)?;
     let zone = facts.days.as_ref().map(|days| days.zone.as_str());
+    let mut told = vec![taken(facts, question), decay(facts)];
+    if let Some((first, last)) = sales {
+        let text = format!("sold from {} to {}", first.start(), last.plus(1).start());
+        told.push(Cell::of(&text).styled(Style::Dim));
+    }
+    let hour = |of: fn((Hour, Hour)) -> Hour| sales.map_or(Value::None, |sales| of(sales).start().into());
+    let mut head = vec![
+        ("item_id", item_id.into()),
+        ("name", name.into()),
+        ("as_of", facts.as_of.into()),
+        ("half_life_hours", facts.half_life_hours.map_or(Value::None, Value::Number)),
+        ("by", facts.by.as_str().into()),
+        ("age_seconds", age_seconds(facts, question.now).into()),
+        ("time_zone", zone.into()),
+        ("first_sale_hour", hour(|(first, _)| first)),
+        ("last_sale_hour", hour(|(_, last)| last)),
+    ];
+    let mut lists = Vec::new();
+    if let Some(explained) = explained {
+        told.push(explained.note);
+        head.push(("explained_score", Value::Exact(explained.score)));
+        lists.push(explained.list);
+    }
+    lists.push(list_of(places));
+    lists.extend(days(charts, &rows));
+    lists[0].rows.truncate(question.limit);
     let title = [Some(item_id), name].into_iter().flatten().map(quoted).collect::<Vec<_>>().join("  ");
-    Ok(Answer {
-        title,
-        facts: vec![taken(facts, question), decay(facts)],
-        head: vec![
-            ("item_id", item_id.into()),
-            ("name", name.into()),
-            ("as_of", facts.as_of.into()),
-            ("half_life_hours", facts.half_life_hours.map_or(Value::None, Value::Number)),
-            ("by", facts.by.as_str().into()),
-            ("age_seconds", age_seconds(facts, question.now).into()),
-            ("time_zone", zone.into()),
-        ],
-        lists: [Some(list_of(places)), days(charts, &rows)].into_iter().flatten().collect(),
-        ..Answer::default()
-    })
+    Ok(Answer { title, facts: told, head, lists, ..Answer::default() })
+}
+
+/// Returns the hours of the first and the last sale that a ranking could know of; nothing where
+/// only rankings are at hand.
+fn sales(store: &Store, facts: &Facts, item_id: &str) -> Result<Option<(Hour, Hour)>, ShowError> {
+    // No log reaches farther back than the year 1.
+    let first = Timestamp::parse("0001-01-01T00:00:00Z").unwrap_or(facts.as_of).hour();
+    let hours = first..facts.as_of.hour();
+    let counted = Counted { event_types: &facts.event_types, hours, category: None };
+    match first_and_last(store, &counted, item_id) {
+        Err(RollupError::Lake(LakeError::Missing { .. })) => Ok(None),
+        sales => Ok(sales?),
+    }
 }
 
 fn list_of(places: Vec<Vec<Value>>) -> List {
     List {
         name: "places",
-        title: String::new(),
+        title: "Places".to_owned(),
         columns: COLUMNS.to_vec(),
         rows: places,
         closing: Vec::new(),

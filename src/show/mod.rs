@@ -3,12 +3,14 @@
 //! A question is answered by a list of values ([`Answer`]), and that is written in whatever form
 //! was asked for: a view decides what is said, a form how.
 //!
-//! Invariant: answers come from published rankings alone.
+//! Invariant: answers come from published rankings; an item's hours, which these do not have, come
+//! from [`count`](crate::count).
 
 mod answer;
 mod best;
 mod categories;
 mod diff;
+mod explain;
 mod facts;
 mod forms;
 mod history;
@@ -24,6 +26,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::chart::Charts;
+use crate::rollup::RollupError;
 use crate::show::nearest::nearest;
 use crate::snapshot::{Snapshot, SnapshotError, kept};
 use crate::store::Store;
@@ -53,9 +56,10 @@ pub enum View {
         part: Part,
     },
     Categories(Order),
-    /// An item's places.
+    /// An item's places, and what its score is made of in a category, if that is asked for.
     Item {
         item_id: String,
+        explained: Option<Option<String>>,
     },
     /// A category's ranking as it was at two moments.
     Diff {
@@ -106,6 +110,8 @@ pub enum ShowError {
     #[error("no ranked item has `{text}` in its name or id")]
     NoMatch { text: String },
     #[error(transparent)]
+    Sums(#[from] RollupError),
+    #[error(transparent)]
     Snapshot(#[from] SnapshotError),
     #[error(transparent)]
     Output(#[from] io::Error),
@@ -122,7 +128,10 @@ pub fn answer(store: &Store, question: &Question) -> Result<Answer, ShowError> {
             best::best(&Charts::of(store, snapshot)?, category.as_deref(), *part, question)
         }
         View::Categories(order) => categories::categories(&snapshot, *order, question),
-        View::Item { item_id } => item::item(&Charts::of(store, snapshot)?, item_id, question),
+        View::Item { item_id, explained } => {
+            let explained = explained.as_ref().map(Option::as_deref);
+            item::item(store, &Charts::of(store, snapshot)?, item_id, explained, question)
+        }
         View::Diff { category, between } => {
             let [before, after] = [opened(store, Some(between[0]))?, opened(store, Some(between[1]))?];
             diff::diff(&before, &after, category.as_deref(), question)

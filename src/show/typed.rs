@@ -21,7 +21,7 @@ fn values(list: &List, at: usize, kind: Kind) -> PlainColumn {
             _ => None,
         })),
         Kind::Number => PlainColumn::Numbers(picked(list, at, |value| match value {
-            Value::Number(number) => Some(*number),
+            Value::Number(number) | Value::Exact(number) => Some(*number),
             _ => None,
         })),
         Kind::Money => {

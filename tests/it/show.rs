@@ -1,5 +1,6 @@
 //! `topsell show`: a published ranking in every form, and what stands in its way.
 
+mod explain;
 mod files;
 mod questions;
 mod views;
@@ -49,6 +50,8 @@ fn the_help_shows_how_to_ask() {
         stdout:                           given
         stdout:       --item <ID>         Show where an item ranks, in the shop and in each of its categories, and
         stdout:                           what beside it
+        stdout:       --explain           With --item: the hours that its score in the shop, or in a category, is
+        stdout:                           made of, so that it can be checked by hand
         stdout:       --history <ID>      Show an item's rank in the shop, or in a category, over the rankings that
         stdout:                           are kept
         stdout:       --diff <FROM> <TO>  Show what changed from the ranking of one time to that of another, RFC

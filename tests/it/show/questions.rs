@@ -18,7 +18,7 @@ fn one_thing_is_asked_at_a_time() {
         views[at + 1..].iter().for_each(|other| refused(&format!("{view} {other}")));
         refused(&format!("{view} {diff}"));
     }
-    for view in ["--item x", "--categories", "--search x"] {
+    for view in ["--categories", "--search x"] {
         refused(&format!("{view} --category Food"));
     }
     refused(&format!("{diff} --at 2017-01-15T00:00:00Z"));

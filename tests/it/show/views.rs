@@ -201,3 +201,8 @@ fn the_categories_as_a_tree() {
 fn items_that_are_looked_for() {
     check(&shop(), "--search s", &expect_file!["views/search.txt"]);
 }
+
+#[test]
+fn a_score_that_is_explained() {
+    check(&shop(), "--item choc --explain --category Food", &expect_file!["views/explain.txt"]);
+}

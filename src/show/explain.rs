@@ -1,0 +1,163 @@
+//! A score, hour by hour: what was sold, how much it still counts, and what that adds up to.
+
+use crate::chart::Charts;
+use crate::columns::RankedRow;
+use crate::count::{ByHour, Counted, by_hour};
+use crate::event::Sums;
+use crate::show::answer::{Column, Kind, List, Shown, Value};
+use crate::show::table::{Cell, Style};
+use crate::show::text::quoted;
+use crate::show::{ShowError, unknown_category};
+use crate::snapshot::Facts;
+use crate::store::Store;
+use crate::time::{Decay, Hour, Window};
+
+const COLUMNS: [Column; 9] = [
+    Column::of("hour", Kind::Moment),
+    Column::of("age_hours", Kind::Integer),
+    Column::of("units", Kind::Integer),
+    Column::of("purchases", Kind::Integer),
+    Column::of("amount", Kind::Money),
+    Column::of("counted", Kind::Number),
+    Column::of("weight", Kind::Number),
+    Column::of("product", Kind::Number),
+    Column::of("sum", Kind::Number),
+];
+
+/// An hour in which the item was sold.
+struct Weighed {
+    hour: Hour,
+    age_hours: u32,
+    sums: Sums,
+    counted: f64,
+    weight: f64,
+    product: f64,
+    /// Of all products up to this one.
+    sum: f64,
+}
+
+/// What a score is made of.
+pub(super) struct Explained {
+    pub list: List,
+    /// The sum of all hours, as the lake has them now.
+    pub score: f64,
+    /// What a person is to know.
+    pub note: Cell,
+}
+
+/// Explains an item's score in a category, in the whole shop for `None`; nothing is said of a
+/// category in which nothing ranks.
+pub(super) fn explain(
+    store: &Store,
+    charts: &Charts,
+    item_id: &str,
+    category: Option<&str>,
+) -> Result<Explained, ShowError> {
+    let facts = charts.current().facts();
+    let rows = charts.current().category(category)?;
+    let Some(first) = rows.first() else {
+        return Err(unknown_category(charts.current(), category.unwrap_or("the whole shop"))?);
+    };
+    let published = rows.iter().find(|row| row.item_id == item_id).map(|row| row.score);
+    let window = window_of(first);
+    let counted =
+        Counted { event_types: &facts.event_types, hours: window.oldest()..window.as_of(), category };
+    let sold = by_hour(store, &counted, &[item_id])?.remove(item_id).unwrap_or_default();
+    let weighed = decays(facts)
+        .into_iter()
+        .map(|decay| weighed(&sold, window, decay, &facts.by))
+        .reduce(|first, other| if Some(score(&other)) == published { other } else { first })
+        .unwrap_or_default();
+    let score = score(&weighed);
+    Ok(Explained { note: note(score, published), list: list(&weighed, score, category, &facts.by), score })
+}
+
+fn window_of(row: &RankedRow<'_>) -> Window {
+    let (from, to) = (row.window_from.hour(), row.window_to.hour());
+    Window::ending(to, from.number().abs_diff(to.number()))
+}
+
+/// Returns the rules that a ranking may have been made by: a rate is told as the half-life that it
+/// comes to, and the two may differ in the last digit.
+fn decays(facts: &Facts) -> Vec<Decay> {
+    match facts.half_life_hours {
+        None => vec![Decay::None],
+        Some(hours) => {
+            vec![Decay::HalfLifeHours(hours), Decay::RatePerHour(std::f64::consts::LN_2 / hours)]
+        }
+    }
+}
+
+/// Weighs each hour and adds them up as a ranking does, the oldest first.
+fn weighed(sold: &ByHour, window: Window, decay: Decay, by: &str) -> Vec<Weighed> {
+    let mut sum = 0.0;
+    let mut weigh = |(&hour, &sums): (&Hour, &Sums)| {
+        let counted = match by {
+            "amount" => sums.amount as f64 / 10_000.0,
+            "purchases" => sums.purchases as f64,
+            _ => sums.units as f64,
+        };
+        let age_hours = window.age(hour);
+        let weight = decay.weight(age_hours);
+        let product = counted * weight;
+        sum += product;
+        Weighed { hour, age_hours, sums, counted, weight, product, sum }
+    };
+    sold.iter().map(&mut weigh).collect()
+}
+
+fn score(weighed: &[Weighed]) -> f64 {
+    weighed.last().map_or(0.0, |last| last.sum)
+}
+
+fn note(score: f64, published: Option<f64>) -> Cell {
+    match published {
+        Some(published) if published.to_bits() == score.to_bits() => {
+            Cell::of(&format!("score {score}")).styled(Style::Good)
+        }
+        Some(published) => {
+            let text = format!("score {published} as published, {score} with what came in since");
+            Cell::of(&text).styled(Style::Bad)
+        }
+        None => Cell::of(&format!("score {score}, not on the list")).styled(Style::Dim),
+    }
+}
+
+fn list(weighed: &[Weighed], score: f64, category: Option<&str>, by: &str) -> List {
+    let row = |of: &Weighed| {
+        vec![
+            of.hour.start().into(),
+            Value::Integer(of.age_hours.into()),
+            of.sums.units.into(),
+            of.sums.purchases.into(),
+            Value::Money(of.sums.amount),
+            Value::Exact(of.counted),
+            Value::Exact(of.weight),
+            Value::Exact(of.product),
+            Value::Exact(of.sum),
+        ]
+    };
+    let mut closing = vec![Value::None; COLUMNS.len()];
+    closing[0] = Value::Word { word: "", shown: "score".to_owned(), style: Style::Bold };
+    closing[8] = Value::Exact(score);
+    let counted = match by {
+        "amount" => Shown::essential("amount", "amount"),
+        "purchases" => Shown::essential("purchases", "purchases"),
+        _ => Shown::essential("units", "units"),
+    };
+    List {
+        name: "hours",
+        title: format!("Score in {}", category.map_or("the whole shop".to_owned(), quoted)),
+        columns: COLUMNS.to_vec(),
+        rows: weighed.iter().map(row).collect(),
+        closing: vec![closing],
+        shown: vec![
+            Shown::essential("hour", "hour"),
+            Shown::minor("age_hours", "age", 3),
+            counted,
+            Shown::minor("weight", "× weight", 4),
+            Shown::minor("product", "= product", 2),
+            Shown::essential("sum", "sum so far"),
+        ],
+    }
+}

@@ -1,0 +1,146 @@
+//! Scores that can be checked by hand.
+
+use std::collections::HashMap;
+
+use expect_test::expect;
+use serde_json::Value;
+
+use crate::world::World;
+
+const LOG: &str = "\
+ts,item_id,category,quantity,amount
+2017-01-14T23:10:00Z,apple,Food/Fruit|Gifts,3,1.50
+2017-01-14T23:40:00Z,apple,Food/Fruit,4,2.1234
+2017-01-14T13:00:00Z,apple,Food,-1,-0.5
+2017-01-14T02:00:00Z,apple,Food/Fruit,10,5
+2017-01-10T02:00:00Z,apple,Food/Fruit,7,3.33
+2017-01-14T20:00:00Z,pear,Food/Fruit,90,8
+";
+
+fn shop(rules: &str) -> World {
+    let world = World::new();
+    world.write("log.csv", LOG);
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    let said = world.run(&format!("rank --window 24h --min-items 1 {rules}"));
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    world
+}
+
+fn json(world: &World, arguments: &str) -> Value {
+    let said = world.run(&format!("show --format json {arguments}"));
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    serde_json::from_str(&said.stdout).expect("the answer is JSON")
+}
+
+/// Returns the lines of a CSV answer: programs read its numbers to the last digit.
+fn lines(world: &World, arguments: &str) -> Vec<HashMap<String, String>> {
+    let said = world.run(&format!("show --format csv {arguments}"));
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    let mut lines = csv::Reader::from_reader(said.stdout.as_bytes());
+    lines.deserialize().map(|line| line.expect("the answer is CSV")).collect()
+}
+
+fn number(line: &HashMap<String, String>, name: &str) -> f64 {
+    line[name].parse().expect("it is a number")
+}
+
+#[test]
+fn the_hours_add_up_to_the_very_score_that_is_shown() {
+    for rules in ["--half-life 7h", "--decay 0.0371", "--no-decay", "--by amount", "--by purchases"] {
+        let world = shop(rules);
+        for category in ["", "--category Food", "--category Food/Fruit", "--category Gifts"] {
+            let list = lines(&world, category);
+            let place = list.iter().find(|line| line["item_id"] == "apple");
+            let score = number(place.unwrap_or_else(|| panic!("{rules} {category}: it ranks")), "score");
+            let mut sum = 0.0;
+            for hour in lines(&world, &format!("--item apple --explain {category}")) {
+                let product = number(&hour, "counted") * number(&hour, "weight");
+                assert_eq!(number(&hour, "product"), product, "{rules} {category}");
+                sum += product;
+                assert_eq!(number(&hour, "sum"), sum, "{rules} {category}");
+            }
+            assert_eq!(sum, score, "{rules} {category}");
+            let told = world.run(&format!("show --item apple --explain {category} --format json")).stdout;
+            assert!(told.contains(&format!("\"explained_score\":{score:?},")), "{rules} {category}: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_score_is_explained_hour_by_hour() {
+    let world = shop("--half-life 12h");
+    expect![[r#"
+        stdout: apple
+        stdout: as of 2017-01-15T00:00:00Z, half-life 12 h, sold from 2017-01-10T02:00:00Z to 2017-01-15T00:00:00Z,
+        stdout: score 9.411786763352115
+        stdout: 
+        stdout: Score in the whole shop
+        stdout:                 hour  age  units             × weight            = product          sum so far
+        stdout: 2017-01-14T02:00:00Z   21     10  0.29730177875068026   2.9730177875068025  2.9730177875068025
+        stdout: 2017-01-14T13:00:00Z   10     -1   0.5612310241546865  -0.5612310241546865   2.411786763352116
+        stdout: 2017-01-14T23:00:00Z    0      7                    1                    7   9.411786763352115
+        stdout:                score                                                         9.411786763352115
+        stdout: 
+        stdout: Places
+        stdout: category          rank  of  units     share  weeks  score  above  below                  from
+        stdout: (the whole shop)     2   2     16   15.09 %      1  9.412  pear   -      2017-01-14T00:00:00Z
+        stdout: Food                 2   2     16   15.09 %      1  9.412  pear   -      2017-01-14T00:00:00Z
+        stdout: Food/Fruit           2   2     17   15.89 %      1  9.973  pear   -      2017-01-14T00:00:00Z
+        stdout: Gifts                1   1      3  100.00 %      1  3.000  -      -      2017-01-14T00:00:00Z
+        stdout: 
+        stdout: Units by day, UTC
+        stdout: weekday    date        units
+        stdout: Sunday     2017-01-08      0
+        stdout: Monday     2017-01-09      0
+        stdout: Tuesday    2017-01-10      7
+        stdout: Wednesday  2017-01-11      0
+        stdout: Thursday   2017-01-12      0
+        stdout: Friday     2017-01-13      0
+        stdout: Saturday   2017-01-14     17
+        exit code 0
+    "#]].assert_eq(&world.run("show --item apple --explain --format table --width 100").whole());
+    expect![[r#"
+        stdout: hour,age_hours,units,purchases,amount,counted,weight,product,sum
+        stdout: 2017-01-14T23:00:00Z,0,3,1,1.5000,3,1,3,3
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("show --item apple --explain --category Gifts --format csv").whole());
+    expect![[r#"
+        stderr: error: --item shows all categories that an item ranks in; leave --category out, or add --explain
+        exit code 2
+    "#]].assert_eq(&world.run("show --item apple --category Gifts").whole());
+    expect![[r#"
+        stderr: error: there is no ranking of `Gift`
+        stderr: hint: did you mean `Gifts`?
+        exit code 5
+    "#]]
+    .assert_eq(&world.run("show --item apple --explain --category Gift").whole());
+}
+
+#[test]
+fn what_came_in_since_and_what_is_not_listed_is_explained_and_said() {
+    let world = shop("--half-life 12h --top 1");
+    let second = |arguments: &str| {
+        let said = world.run(&format!("show --format table {arguments}"));
+        said.stdout.lines().nth(1).map(str::to_owned).unwrap_or_else(|| panic!("{}", said.whole()))
+    };
+    let listed = second("--item pear --explain");
+    assert!(listed.ends_with("score 75.68067737283431"), "{listed}");
+    let unlisted = second("--item apple --explain");
+    assert!(unlisted.contains("score 9.41") && unlisted.ends_with(", not on the list"), "{unlisted}");
+    world.write("late.csv", "ts,item_id,category,quantity\n2017-01-14T22:00:00Z,pear,Food/Fruit,1\n");
+    assert_eq!(world.run("ingest late.csv").code, Some(0));
+    let late = second("--item pear --explain");
+    let told = "score 75.68067737283431 as published, 76.6245";
+    assert!(late.contains(told) && late.ends_with(" with what came in since"), "{late}");
+}
+
+#[test]
+fn an_item_is_shown_where_only_rankings_are_at_hand() {
+    let world = shop("");
+    for folder in ["events", "rollups"] {
+        std::fs::remove_dir_all(world.path("data/lake").join(folder)).expect("the folder is there");
+    }
+    let answer = json(&world, "--item apple");
+    assert_eq!((&answer["first_sale_hour"], &answer["places"][0]["rank"]), (&Value::Null, &Value::from(2)));
+}
