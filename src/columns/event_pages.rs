@@ -340,8 +340,9 @@ mod tests {
     use crate::columns::Coder;
     use crate::columns::EventBatch;
     use crate::columns::EventColumns;
+    use crate::columns::chunked_file::{ChunkedFile, schema_of};
     use crate::columns::chunks;
-    use crate::columns::chunks::{ChunkedFile, Shape, Values, schema_of};
+    use crate::columns::chunks::{Shape, Values};
     use crate::columns::event_batch::decode_by_library;
     use crate::columns::events::tests::{Sale, any_sales, encoded};
     use crate::columns::events::{COLUMNS, merge_events};

@@ -28,7 +28,8 @@ use arrow::datatypes::{DataType, Schema, TimeUnit};
 use bytes::Bytes;
 use parquet::schema::types::TypePtr;
 
-use crate::columns::chunks::{Chunk, ChunkedFile, Dictionary, Shape, Values, schema_of, text_lists};
+use crate::columns::chunked_file::{ChunkedFile, schema_of, text_lists};
+use crate::columns::chunks::{Chunk, Dictionary, Shape, Values};
 use crate::columns::encodings::few_distinct;
 use crate::columns::fields::texts;
 use crate::columns::parquet_file::{ColumnsError, Encoded, decode};

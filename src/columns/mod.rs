@@ -5,6 +5,7 @@
 //!
 //! The format is <https://parquet.apache.org/docs/file-format/>.
 
+mod chunked_file;
 mod chunks;
 mod coded;
 mod decodings;
@@ -26,7 +27,7 @@ mod sum_file;
 mod sums;
 mod totals;
 
-pub use chunks::EncodedGroup;
+pub use chunked_file::EncodedGroup;
 pub use coded::Coder;
 pub use event_batch::{EventBatch, EventColumns, decode_events};
 pub use event_pages::may_have_items;

@@ -23,7 +23,8 @@ use arrow::datatypes::{DataType, Schema};
 use hashbrown::HashMap;
 use parquet::schema::types::TypePtr;
 
-use crate::columns::chunks::{Chunk, ChunkedFile, Dictionary, Index, Shape, Values, schema_of, text_lists};
+use crate::columns::chunked_file::{ChunkedFile, schema_of, text_lists};
+use crate::columns::chunks::{Chunk, Dictionary, Index, Shape, Values};
 use crate::columns::encodings::few_distinct;
 use crate::columns::parquet_file::{ColumnsError, Encoded};
 use crate::event::Sums;

@@ -8,7 +8,7 @@ use crate::catalog::{Catalog, CatalogError, CatalogFile, NameList};
 use crate::columns::WantsItem;
 use crate::ingest::{self, Feed, Plan, Reading};
 use crate::lake::{Doing, Lake, LakeError};
-use crate::rank::{Found, Rules, Search, Tallied};
+use crate::rank::{Found, Ranking, Rules, Search, Tallied};
 use crate::rollup::{self, Part, RollupError, Rollups, Scope, Wanted};
 use crate::snapshot::{self, Draft, Published, PublishedTotals, SnapshotError};
 use crate::source::Mapping;
@@ -194,12 +194,8 @@ fn rank(
     }
     run.begin(Stage::Publish, None);
     let Found { ranking, settled } = search.finish();
-    let published = {
-        let ranking = ranking;
-        let names = names.map(|names| names.names_of(ranking.items())).transpose()?;
-        snapshot::publish(store, &ranking, names.as_ref(), rules, event_types)?
-        // The best are let go of before all others are put in order.
-    };
+    // Given away, so that the best are let go of before all others are put in order.
+    let published = publish(store, ranking, names, rules, event_types)?;
     let totals = draft.map(|draft| draft.publish(&settled, rules, event_types, &published)).transpose()?;
     run.end(Stage::Publish);
     run.count(Count::CategoriesRanked, published.categories);
@@ -211,4 +207,16 @@ fn rank(
         run.count(Count::TotalsRows, totals.rows);
     }
     Ok((published, totals))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "nobody needs the ranking any more, and it is large")]
+fn publish(
+    store: &Store,
+    ranking: Ranking,
+    names: Option<NameList>,
+    rules: &Rules,
+    event_types: &[String],
+) -> Result<Published, StepError> {
+    let names = names.map(|names| names.names_of(ranking.items())).transpose()?;
+    Ok(snapshot::publish(store, &ranking, names.as_ref(), rules, event_types)?)
 }

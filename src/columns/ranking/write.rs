@@ -18,7 +18,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersi
 use parquet::schema::types::ColumnDescPtr;
 use rayon::prelude::*;
 
-use crate::columns::chunks::schema_of;
+use crate::columns::chunked_file::schema_of;
 use crate::columns::pages::{Closed, unwritable};
 use crate::columns::parquet_file::{CREATED_BY, ColumnsError};
 use crate::columns::ranking::chunk::{Values, chunk};

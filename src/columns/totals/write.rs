@@ -7,9 +7,8 @@ use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
 use parquet::schema::types::TypePtr;
 
-use crate::columns::chunks::{
-    Chunk, ChunkedFile, Dictionary, EncodedGroup, Shape, Values, encode_chunks, schema_of, text_lists,
-};
+use crate::columns::chunked_file::{ChunkedFile, EncodedGroup, encode_chunks, schema_of, text_lists};
+use crate::columns::chunks::{Chunk, Dictionary, Shape, Values};
 use crate::columns::encodings::few_distinct;
 use crate::columns::parquet_file::ColumnsError;
 use crate::columns::ranking::DAY_COLUMNS;

@@ -132,12 +132,12 @@ impl Draft {
                 .collect();
             for (group, group_rows) in encoded?.into_iter().flatten() {
                 rows += group_rows;
-                out.write(file.add(group).map_err(failed)?)?;
+                out.write(&file.add(group).map_err(failed)?)?;
             }
         }
         let (end, footer_at) = file.finish().map_err(failed)?;
         let footer = end.slice(footer_at..);
-        out.write(end)?;
+        out.write(&end)?;
         let (blake3, size_bytes) = out.finish()?;
         bulk.finish()?;
         check_written(&store, &path, &blake3, size_bytes)?;
@@ -201,10 +201,10 @@ struct Output<'a> {
 }
 
 impl Output<'_> {
-    fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
-        self.hash.update(&bytes);
+    fn write(&mut self, bytes: &Bytes) -> Result<(), StoreError> {
+        self.hash.update(bytes);
         self.length += bytes.len() as u64;
-        self.waiting.extend_from_slice(&bytes);
+        self.waiting.extend_from_slice(bytes);
         if self.waiting.len() as u64 >= CHECKED_BYTES {
             self.stream.append(std::mem::take(&mut self.waiting).into())?;
         }
