@@ -2,9 +2,12 @@
 
 use expect_test::expect;
 use serde_json::Value;
+use topsell::count;
+use topsell::count::Counted;
 use topsell::lake::{Lake, events_log};
 use topsell::store::Store;
 use topsell::table::{NamedFile, Partition};
+use topsell::time::Timestamp;
 
 use crate::world::World;
 
@@ -556,6 +559,35 @@ fn a_log_that_was_summed_up_and_swept_says_the_same() {
     world.write(&commit(newest.expect("there is a commit") + 1), other);
     let said = world.run("count a");
     assert!(said.code == Some(1) && said.stderr.contains("deletionVectors"), "{}", said.whole());
+}
+
+/// What other rooms ask: in which categories an item has sold, and since when.
+#[test]
+fn an_item_is_told_by_category_and_from_its_first_sale_to_its_last() {
+    let world = shop();
+    let store = Store::open(&world.path("data/lake")).expect("the lake can be named");
+    let types = ["purchase".to_owned()];
+    let hour = |text: &str| Timestamp::parse(text).expect("a good moment").hour();
+    let hours = hour("2017-01-01T00:00:00Z")..hour("2017-01-15T00:00:00Z");
+    let counted = Counted { event_types: &types, hours, category: None };
+    let in_gifts = Counted { category: Some("Gifts"), ..counted.clone() };
+    for summed in [false, true] {
+        if summed {
+            assert_eq!(world.run("rollup").code, Some(0));
+        }
+        let sold = count::by_category(&store, &counted, "apple").expect("the lake can be read");
+        let units = |of: &count::ByHour| of.values().map(|sums| sums.units).sum::<i64>();
+        let sold: Vec<(Option<&str>, i64)> =
+            sold.iter().map(|(of, sums)| (of.as_deref(), units(sums))).collect();
+        assert_eq!(sold, [(None, 12), (Some("Food"), 12), (Some("Food/Fruit"), 12), (Some("Gifts"), 3)]);
+        let ends =
+            |counted, item| count::first_and_last(&store, counted, item).expect("the lake can be read");
+        let first_and_last = Some((hour("2017-01-13T23:00:00Z"), hour("2017-01-14T23:00:00Z")));
+        assert_eq!(ends(&counted, "apple"), first_and_last);
+        let once = hour("2017-01-14T11:00:00Z");
+        assert_eq!(ends(&in_gifts, "apple"), Some((once, once)));
+        assert_eq!(ends(&counted, "nobody's"), None);
+    }
 }
 
 #[test]
