@@ -25,6 +25,7 @@ fn the_program_says_what_it_does() {
         stdout:   topsell rank --window 150h               rank the last 150 hours, as cron does
         stdout:   topsell show --limit 10                  the shop's ten best sellers
         stdout:   topsell show --category Books/Fiction    the best sellers of a category
+        stdout:   topsell count 1082185 --last 24h         what one item has sold, up to this moment
         stdout: 
         stdout: Turns purchase logs into best-seller lists
         stdout: 
@@ -35,6 +36,7 @@ fn the_program_says_what_it_does() {
         stdout:   rollup  Bring the sums up to date with the events
         stdout:   rank    Rank every category and the whole shop, and publish the ranking
         stdout:   show    Show the best sellers, from the newest published ranking
+        stdout:   count   Count what single items have sold, up to this moment
         stdout:   lake    Look after the lake: merge small files, let go of old ones, check it, see what is in it
         stdout: 
         stdout: Options:
