@@ -19,7 +19,7 @@ mod stream;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::ops::Range;
-use std::path::{Path as FsPath, PathBuf};
+use std::path::{Component, Path as FsPath, PathBuf};
 use std::sync::Arc;
 use std::sync::OnceLock;
 
@@ -87,7 +87,7 @@ impl Store {
         wrap: impl Fn(Arc<DynObjectStore>) -> Arc<DynObjectStore>,
     ) -> Result<Store, StoreError> {
         let failed = |e: std::io::Error| StoreError::io(root.display().to_string(), e);
-        let root = std::path::absolute(root).map_err(failed)?;
+        let root = without_parents(&std::path::absolute(root).map_err(failed)?);
         // The Delta library lists files by URLs that it unescapes once too often.
         let text = root.to_string_lossy();
         if url_decoded(&text) != text {
@@ -242,6 +242,21 @@ impl Store {
         let root = Path::from_absolute_path(&self.root).map_err(|_| StoreError::bad_path(path))?;
         Path::parse(format!("{root}/{path}")).map_err(|_| StoreError::bad_path(path))
     }
+}
+
+/// Returns a path without `..`, which the libraries' own paths cannot hold; where a link leads is
+/// asked of the disk.
+fn without_parents(path: &FsPath) -> PathBuf {
+    let mut resolved = PathBuf::new();
+    for component in path.components() {
+        if component == Component::ParentDir {
+            resolved = resolved.canonicalize().unwrap_or(resolved);
+            resolved.pop();
+        } else {
+            resolved.push(component);
+        }
+    }
+    resolved
 }
 
 impl Bulk<'_> {

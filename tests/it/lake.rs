@@ -189,3 +189,18 @@ fn a_dry_run_reads_and_reports_and_writes_nothing() {
     assert!(known.stderr.contains("2 read = 0 accepted + 2 duplicate"), "{}", known.whole());
     assert_eq!(world.files("data"), before);
 }
+
+#[test]
+fn a_lake_is_found_by_way_of_the_folder_above_it() {
+    let world = World::new();
+    world.write("log.csv", "ts,item_id\n2017-01-14T00:00:00Z,a\n");
+    world.write("shops/one/notes", "");
+    std::os::unix::fs::symlink("shops/one", world.path("link")).expect("a link can be made");
+    // Above where the link leads, not above the link; and as if what is not there yet were.
+    for (lake, folder) in [("link/../lake", "shops/lake"), ("nowhere/../lake", "lake")] {
+        let said = world.run(&format!("--lake {lake} ingest log.csv"));
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+        assert!(world.path(folder).join("events").is_dir(), "{lake}");
+        assert_eq!(world.run(&format!("--lake {folder} rank")).code, Some(0));
+    }
+}
