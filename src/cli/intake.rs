@@ -7,6 +7,7 @@ use crate::cli::args::{Ingest, LogFormat, Sender};
 use crate::cli::door::Opening;
 use crate::cli::failure::Failure;
 use crate::cli::settings::{Task, catalog_file, doing, mapping};
+use crate::cli::size::parse_bytes;
 use crate::ingest::{self, Pieces, Plan};
 use crate::lake::Known;
 use crate::pipeline::Step;
@@ -133,19 +134,8 @@ fn commit_every(typed: &[String]) -> Result<Every, Failure> {
 }
 
 fn slice_bytes(text: &str) -> Result<u64, Failure> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let per_unit: Option<u64> = match text[digits.len()..].to_ascii_lowercase().as_str() {
-        "" | "b" => Some(1),
-        "k" | "kb" | "kib" => Some(1 << 10),
-        "m" | "mb" | "mib" => Some(1 << 20),
-        "g" | "gb" | "gib" => Some(1 << 30),
-        _ => None,
-    };
-    let bytes = digits.parse::<u64>().ok().zip(per_unit).and_then(|(number, unit)| number.checked_mul(unit));
-    match bytes {
-        Some(bytes) if (MIN_SLICE_BYTES..=MAX_SLICE_BYTES).contains(&bytes) => Ok(bytes),
-        _ => Err(Failure::misused(format!(
-            "--slice-size `{text}` is no size from 64KiB to 1GiB, such as 64MiB"
-        ))),
-    }
+    let bytes = parse_bytes(text).filter(|bytes| (MIN_SLICE_BYTES..=MAX_SLICE_BYTES).contains(bytes));
+    bytes.ok_or_else(|| {
+        Failure::misused(format!("--slice-size `{text}` is no size from 64KiB to 1GiB, such as 64MiB"))
+    })
 }

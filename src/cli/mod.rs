@@ -13,6 +13,7 @@ mod progress;
 mod report;
 mod settings;
 mod show;
+mod size;
 
 use std::env;
 use std::io;

@@ -1,10 +1,12 @@
-//! Lengths of time as a person types them: `150h`, `7d`, `90s`.
+//! Lengths of time as a person types them: `150h`, `7d`, `90 min`, `1d12h`.
 
 /// Why a text is not a length of time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpanError {
-    #[error("`{0}` is not a length of time; write a whole number and a unit, such as {1}")]
+    #[error("`{0}` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as {1}")]
     Unreadable(String, &'static str),
+    #[error("`{0}`: m may be minutes or months; write min for minutes, and months in days, such as 30d")]
+    Ambiguous(String),
     #[error(
         "`{0}` is not whole hours: sales are summed by the hour, so time slides by the hour; write {1}h or {2}h"
     )]
@@ -18,12 +20,23 @@ pub enum SpanError {
 const SECONDS_PER_HOUR: u64 = 3_600;
 const MAX_HOURS: u64 = 100 * 366 * 24;
 
-/// Reads a positive number of whole hours: `150h`, `7d`, `2w`, `120m`.
+/// What a unit is called, and its seconds.
+const UNITS: &[(&[&str], u64)] = &[
+    (&["s", "sec", "second", "seconds"], 1),
+    (&["min", "minute", "minutes"], 60),
+    (&["h", "hour", "hours"], SECONDS_PER_HOUR),
+    (&["d", "day", "days"], 24 * SECONDS_PER_HOUR),
+    (&["w", "week", "weeks"], 7 * 24 * SECONDS_PER_HOUR),
+];
+/// What might be two units.
+const AMBIGUOUS: &str = "m";
+
+/// Reads a positive number of whole hours: `150h`, `7d`, `2w`, `1d12h`, `120min`.
 ///
 /// # Errors
 /// Names the text and says what to write instead.
 pub fn parse_hours(text: &str) -> Result<u32, SpanError> {
-    let seconds = seconds_of(text).ok_or(SpanError::Unreadable(text.to_owned(), "150h or 7d"))?;
+    let seconds = seconds_of(text, "150h or 7d")?;
     let hours = seconds / SECONDS_PER_HOUR;
     if seconds == 0 {
         Err(SpanError::Zero(text.to_owned()))
@@ -41,7 +54,7 @@ pub fn parse_hours(text: &str) -> Result<u32, SpanError> {
 /// # Errors
 /// Names the text and says what to write instead.
 pub fn parse_seconds(text: &str) -> Result<u64, SpanError> {
-    let seconds = seconds_of(text).ok_or(SpanError::Unreadable(text.to_owned(), "10s or 1h"))?;
+    let seconds = seconds_of(text, "10s or 1h")?;
     if seconds > MAX_HOURS * SECONDS_PER_HOUR {
         Err(SpanError::TooLong(text.to_owned()))
     } else {
@@ -49,19 +62,30 @@ pub fn parse_seconds(text: &str) -> Result<u64, SpanError> {
     }
 }
 
-fn seconds_of(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(unit_at);
-    let per_unit = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => SECONDS_PER_HOUR,
-        "d" => 24 * SECONDS_PER_HOUR,
-        "w" => 7 * 24 * SECONDS_PER_HOUR,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(per_unit)
+/// Adds up the parts of a text such as `1d12h`, each of a smaller unit than the one before it.
+fn seconds_of(text: &str, such_as: &'static str) -> Result<u64, SpanError> {
+    let unreadable = || SpanError::Unreadable(text.to_owned(), such_as);
+    let mut rest = text.trim();
+    let mut total = 0_u64;
+    let mut last_unit = u64::MAX;
+    while !rest.is_empty() || last_unit == u64::MAX {
+        let (number, after) = split_where(rest, |c| !c.is_ascii_digit());
+        let (unit, after) = split_where(after.trim_start(), |c| !c.is_ascii_alphabetic());
+        if unit == AMBIGUOUS && !number.is_empty() {
+            return Err(SpanError::Ambiguous(text.to_owned()));
+        }
+        let known = UNITS.iter().find(|(names, _)| names.contains(&unit));
+        let (_, per_unit) = known.filter(|(_, per_unit)| *per_unit < last_unit).ok_or_else(unreadable)?;
+        let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*per_unit));
+        total = part.and_then(|part| total.checked_add(part)).ok_or_else(unreadable)?;
+        last_unit = *per_unit;
+        rest = after.trim_start();
+    }
+    Ok(total)
+}
+
+fn split_where(text: &str, ends: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(ends).unwrap_or(text.len()))
 }
 
 #[cfg(test)]
@@ -72,12 +96,39 @@ mod tests {
     fn whole_hours_are_read_and_the_rest_refused() {
         assert_eq!(parse_hours("150h"), Ok(150));
         assert_eq!(parse_hours("7d"), Ok(168));
-        assert_eq!(parse_hours("120m"), Ok(2));
-        assert_eq!(parse_hours("90m"), Err(SpanError::NotWholeHours("90m".into(), 1, 2)));
+        assert_eq!(parse_hours("120min"), Ok(2));
+        assert_eq!(parse_hours("90min"), Err(SpanError::NotWholeHours("90min".into(), 1, 2)));
         assert_eq!(parse_hours("0h"), Err(SpanError::Zero("0h".into())));
-        for text in ["", "h", "150", "-1h", "1.5h", "99999999999999999999h", "1y", "é"] {
+        for text in ["", " ", "h", "150", "-1h", "1.5h", "99999999999999999999h", "1y", "é", "1h é", "h1"] {
             assert!(matches!(parse_hours(text), Err(SpanError::Unreadable(..))), "{text}");
         }
         assert!(matches!(parse_hours("9999999d"), Err(SpanError::TooLong(_))));
+    }
+
+    #[test]
+    fn units_are_spelled_as_people_spell_them_and_parts_add_up() {
+        for (text, hours) in [
+            ("150 hours", 150),
+            ("1 hour", 1),
+            ("1 week", 168),
+            ("1d12h", 36),
+            ("1d 12h", 36),
+            ("2w1d1h60min", 362),
+            ("\t3 days ", 72),
+        ] {
+            assert_eq!(parse_hours(text), Ok(hours), "{text}");
+        }
+        assert_eq!(parse_seconds("1min30s"), Ok(90));
+        for text in ["1h1d", "1h1h", "1h,30s", "1 h o", "18446744073709551615s1", "18446744073709551615min"] {
+            assert!(matches!(parse_hours(text), Err(SpanError::Unreadable(..))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bare_m_is_refused_because_it_might_be_months() {
+        for text in ["90m", "1h30m", "6 m"] {
+            assert_eq!(parse_seconds(text), Err(SpanError::Ambiguous(text.to_owned())), "{text}");
+        }
+        assert!(matches!(parse_seconds("m"), Err(SpanError::Unreadable(..))));
     }
 }

@@ -167,7 +167,7 @@ fn settings_that_make_no_sense_are_refused_and_nothing_is_lost() {
     for (settings, what) in [
         ("retention = 400\n", "integer"),
         ("retention = \"400\"\n", "is not a length of time"),
-        ("retention = \"90m\"\n", "whole hours"),
+        ("retention = \"90min\"\n", "whole hours"),
         ("retentoin = \"400d\"\n", "unknown field `retentoin`"),
         ("retention = \"400d", "TOML parse error"),
         ("\u{0}", "TOML parse error"),

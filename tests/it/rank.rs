@@ -141,9 +141,8 @@ fn the_help_tells_every_default() {
         stdout: 
         stdout: Options of every command:
         stdout:       --lake <DIR>
-        stdout:           Folder of the lake
+        stdout:           Folder of the lake; TOPSELL_LAKE unless given
         stdout:           
-        stdout:           [env: TOPSELL_LAKE=]
         stdout:           [default: data/lake]
         stdout: 
         stdout:       --threads <N>
@@ -307,9 +306,10 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
     let world = shop();
     let flags = [
         "--window 90m",
+        "--window 90min",
         "--window 0h",
         "--window 150",
-        "--half-life 90m",
+        "--half-life 90min",
         "--max-lookback forever",
         "--decay 0",
         "--decay -0.1",
@@ -320,15 +320,17 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
     ];
     let said: String = flags.map(|flags| rank(&world, flags)).concat();
     expect![[r#"
-        stderr: error: --window: `90m` is not whole hours: sales are summed by the hour, so time slides by the hour; write 1h or 2h
+        stderr: error: --window: `90m`: m may be minutes or months; write min for minutes, and months in days, such as 30d
+        exit code 2
+        stderr: error: --window: `90min` is not whole hours: sales are summed by the hour, so time slides by the hour; write 1h or 2h
         exit code 2
         stderr: error: --window: `0h` is no time at all; write at least 1h
         exit code 2
-        stderr: error: --window: `150` is not a length of time; write a whole number and a unit, such as 150h or 7d
+        stderr: error: --window: `150` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 150h or 7d
         exit code 2
-        stderr: error: --half-life: `90m` is not whole hours: sales are summed by the hour, so time slides by the hour; write 1h or 2h
+        stderr: error: --half-life: `90min` is not whole hours: sales are summed by the hour, so time slides by the hour; write 1h or 2h
         exit code 2
-        stderr: error: --max-lookback: `forever` is not a length of time; write a whole number and a unit, such as 150h or 7d
+        stderr: error: --max-lookback: `forever` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 150h or 7d
         exit code 2
         stderr: error: --decay 0 is no rate above 0; for none at all say --no-decay
         exit code 2

@@ -69,7 +69,7 @@ fn a_quote_within_a_field_cuts_no_record_of_several_lines() {
 #[test]
 fn a_size_for_slices_must_be_one() {
     let world = World::new();
-    for size in ["1KiB", "2GiB", "64", "64 MiB", "-1", "many", "64XiB", "99999999999999999999GiB"] {
+    for size in ["1KiB", "2GiB", "64", "64kB", "1.5MiB", "-1", "many", "64XiB", "99999999999999999999GiB"] {
         let said = world.run_with(&["ingest", &format!("--slice-size={size}"), "-"], b"");
         let expected = format!("error: --slice-size `{size}` is no size from 64KiB to 1GiB, such as 64MiB\n");
         assert_eq!((said.stderr, said.code), (expected, Some(2)));
