@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use crate::cli::config::Ask;
 use crate::cli::count::Count;
 use crate::cli::datagen::Datagen;
 use crate::cli::show::Show;
@@ -50,8 +51,8 @@ pub struct Args {
 #[derive(ClapArgs, Debug)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Common {
-    /// Folder of the lake
-    #[arg(long, global = true, value_name = "DIR", env = "TOPSELL_LAKE", default_value = "data/lake")]
+    /// Folder of the lake; TOPSELL_LAKE unless given
+    #[arg(long, global = true, value_name = "DIR", default_value = "data/lake")]
     pub lake: PathBuf,
     /// Threads to work on; as many as there are processors unless said
     #[arg(long, global = true, value_name = "N")]
@@ -78,6 +79,7 @@ pub enum Command {
     Show(Show),
     Count(Count),
     Lake(Lake),
+    Config(Ask),
     #[command(hide = true)]
     Datagen(Datagen),
 }
@@ -331,14 +333,15 @@ pub enum LakeCommand {
     Stats,
 }
 
+/// Tells whether a command goes by what is set once, besides what was typed.
+pub fn goes_by_settings(typed: &ArgMatches) -> bool {
+    !matches!(typed.subcommand_name(), Some("completions" | "man"))
+}
+
 /// Returns the typed `--color`, which help and errors about the other words go by too.
-pub fn color_of(words: impl Iterator<Item = OsString>) -> ColorChoice {
+pub fn color_of(words: impl Iterator<Item = OsString>) -> Option<ColorChoice> {
     let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
     let after = words.iter().position(|word| word == "--color").and_then(|at| words.get(at + 1));
     let joined = words.iter().find_map(|word| word.strip_prefix("--color="));
-    match joined.or(after.map(String::as_str)) {
-        Some("always") => ColorChoice::Always,
-        Some("never") => ColorChoice::Never,
-        _ => ColorChoice::Auto,
-    }
+    joined.or(after.map(String::as_str))?.parse().ok()
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use clap::{Args as ClapArgs, ColorChoice, ValueEnum};
 
+use crate::cli::color::is_bright;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::Settings;
 use crate::count;
@@ -110,13 +111,7 @@ impl Question {
             Some(CountFormat::Json) => Form::Json,
             Some(CountFormat::Csv) => Form::Csv,
             Some(CountFormat::Ndjson) => Form::Ndjson,
-            None | Some(CountFormat::Table) => Form::Table {
-                is_bright: match color {
-                    ColorChoice::Always => true,
-                    ColorChoice::Never => false,
-                    ColorChoice::Auto => is_terminal,
-                },
-            },
+            None | Some(CountFormat::Table) => Form::Table { is_bright: is_bright(color, &io::stdout()) },
         };
         let mut items = typed.items;
         let asked = items.len();

@@ -4,6 +4,9 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::ColorChoice;
+
+use crate::cli::color::is_bright;
 use crate::columns::ColumnsError;
 use crate::event::harmless;
 use crate::lake::LakeError;
@@ -51,13 +54,22 @@ impl Failure {
         Failure { exit: Exit::CouldNot, cause: anyhow::anyhow!(what), hint: None }
     }
 
+    /// Adds what to do about it.
+    pub fn hinted(self, hint: String) -> Failure {
+        Failure { hint: Some(hint), ..self }
+    }
+
     /// Says what happened on stderr, and returns the exit code.
-    pub fn tell(&self) -> ExitCode {
+    pub fn tell(&self, color: ColorChoice) -> ExitCode {
         let mut stderr = io::stderr().lock();
+        let (red, green, plain) = match is_bright(color, &stderr) {
+            true => ("\x1b[1;31m", "\x1b[32m", "\x1b[0m"),
+            false => ("", "", ""),
+        };
         // Nobody is left to hear of it where stderr is gone.
-        let _ = writeln!(stderr, "error: {self}");
+        let _ = writeln!(stderr, "{red}error:{plain} {self}");
         if let Some(hint) = &self.hint {
-            let _ = writeln!(stderr, "hint: {hint}");
+            let _ = writeln!(stderr, "{green}hint:{plain} {hint}");
         }
         self.exit.into()
     }

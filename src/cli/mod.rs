@@ -3,6 +3,8 @@
 //! Invariant: the only room that prints, reads the environment or asks the time.
 
 mod args;
+mod color;
+mod config;
 mod count;
 mod datagen;
 mod door;
@@ -16,12 +18,12 @@ mod show;
 mod size;
 
 use std::env;
-use std::io;
+use std::io::{self, BufWriter, Write};
 use std::panic;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{ColorChoice, CommandFactory, FromArgMatches};
 
 use crate::columns::is_guarded;
 use crate::pipeline::{self, Caller, Done, Step};
@@ -30,6 +32,8 @@ use crate::store::Patience;
 use crate::trace::{Listener, Run};
 
 use args::Args;
+use color::is_bright;
+use config::Config;
 use door::Opening;
 use failure::{Exit, Failure};
 use listeners::Record;
@@ -43,24 +47,57 @@ pub fn main() -> ExitCode {
             print(panic);
         }
     }));
-    let typed = Args::command().color(args::color_of(env::args_os())).try_get_matches();
-    let args = match typed.and_then(|typed| Args::from_arg_matches(&typed)) {
-        Ok(args) => args,
-        Err(error) => {
-            // Help goes to stdout and is no failure; a reader that leaves early is none either.
-            let exit = if error.use_stderr() { Exit::Misused } else { Exit::Done };
-            let _ = error.print();
-            return exit.into();
-        }
+    let (args, config) = match understood() {
+        Ok(understood) => understood,
+        Err(exit) => return exit,
     };
-    let settings = match Settings::of(args) {
+    let color = args.common.color;
+    let settings = match Settings::of(args, config) {
         Ok(settings) => settings,
-        Err(failure) => return failure.tell(),
+        Err(failure) => return failure.tell(color),
     };
     match run(&settings) {
         Ok(exit) => exit.into(),
-        Err(failure) => failure.tell(),
+        Err(failure) => failure.tell(color),
     }
+}
+
+/// Returns what was typed, filled up with what is set; what makes no sense is told, and the exit code
+/// is all that is left.
+fn understood() -> Result<(Args, Config), ExitCode> {
+    let around = Config::around();
+    let color = args::color_of(env::args_os());
+    let color = color.or_else(|| around.as_ref().ok()?.color()).unwrap_or_default();
+    let refuse = |error: clap::Error| tell_misuse(&error, color);
+    let mut typed = Args::command().try_get_matches().map_err(refuse)?;
+    let mut config = Config::default();
+    if args::goes_by_settings(&typed) {
+        config = around.and_then(|around| around.of_run(&typed)).map_err(|failure| failure.tell(color))?;
+        if let Some(command) = config.defaults(Args::command(), &typed) {
+            typed = command.try_get_matches().map_err(refuse)?;
+        }
+    }
+    Ok((Args::from_arg_matches(&typed).map_err(refuse)?, config))
+}
+
+/// Says what is wrong with the command line, or how it is used where that was asked.
+fn tell_misuse(error: &clap::Error, color: ColorChoice) -> ExitCode {
+    let said = error.render();
+    let write = |out: &mut dyn Write, is_bright: bool| match is_bright {
+        true => write!(out, "{}", said.ansi()),
+        false => write!(out, "{said}"),
+    };
+    // Help goes to stdout and is no failure; a reader that leaves early is none either.
+    if error.use_stderr() {
+        let mut stderr = io::stderr().lock();
+        let is_bright = is_bright(color, &stderr);
+        let _ = write(&mut stderr, is_bright);
+        return Exit::Misused.into();
+    }
+    let mut stdout = io::stdout().lock();
+    let is_bright = is_bright(color, &stdout);
+    let _ = write(&mut stdout, is_bright).and_then(|()| stdout.flush());
+    Exit::Done.into()
 }
 
 fn run(settings: &Settings) -> Result<Exit, Failure> {
@@ -70,6 +107,12 @@ fn run(settings: &Settings) -> Result<Exit, Failure> {
         Task::Show(showing) => show::run(settings, showing),
         Task::Count(question) => count::run(settings, question),
         Task::Datagen(typed) => datagen::run(settings, typed),
+        Task::Config { config, form } => {
+            let (mut out, mut notes) = (BufWriter::new(io::stdout().lock()), io::stderr().lock());
+            let written = config::write(config, *form, &mut out, &mut notes).and_then(|()| out.flush());
+            written.map_err(ShowError::from).or_else(failure::unless_reader_left)?;
+            Ok(Exit::Done)
+        }
     }
 }
 

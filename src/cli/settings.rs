@@ -8,6 +8,8 @@ use clap::ColorChoice;
 
 use crate::catalog::{self, CatalogFile};
 use crate::cli::args::{self, Args, By, Command, LakeCommand, Rank, Rollup};
+use crate::cli::color::{is_bright, is_dumb};
+use crate::cli::config::{AskForm, Config};
 use crate::cli::count;
 use crate::cli::datagen::Datagen;
 use crate::cli::door::Opening;
@@ -58,6 +60,7 @@ pub enum Task {
     Show(Showing),
     Count(count::Question),
     Datagen(Datagen),
+    Config { config: Box<Config>, form: AskForm },
 }
 
 impl Settings {
@@ -65,7 +68,7 @@ impl Settings {
     ///
     /// # Errors
     /// Says which word is wrong and what to write.
-    pub fn of(args: Args) -> Result<Settings, Failure> {
+    pub fn of(args: Args, config: Config) -> Result<Settings, Failure> {
         let verbosity = match (args.common.quiet, args.common.verbose) {
             (true, _) => Verbosity::Quiet,
             (_, true) => Verbosity::Verbose,
@@ -94,6 +97,10 @@ impl Settings {
             Command::Show(typed) => show::task(typed, args.common.color, now)?,
             Command::Count(typed) => Task::Count(count::Question::of(typed, now, args.common.color)?),
             Command::Datagen(typed) => Task::Datagen(typed),
+            Command::Config(typed) => {
+                let unsaid = if io::stdout().is_terminal() { AskForm::Table } else { AskForm::Json };
+                Task::Config { config: Box::new(config), form: typed.format.unwrap_or(unsaid) }
+            }
         };
         let (lake, threads) = (args.common.lake, args.common.threads);
         Ok(Settings { task, verbosity, now, clock, lake, threads, is_lenient })
@@ -127,7 +134,7 @@ impl Settings {
             None => 0,
         };
         // An answer is read by the thread that asks; to start others takes longer than that.
-        if matches!(self.task, Task::Show(_)) {
+        if matches!(self.task, Task::Show(_) | Task::Config { .. }) {
             return Ok(());
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
@@ -136,7 +143,7 @@ impl Settings {
 
     /// Tells whether to draw progress bars.
     pub fn shows_progress(&self) -> bool {
-        self.verbosity != Verbosity::Quiet && io::stderr().is_terminal()
+        self.verbosity != Verbosity::Quiet && io::stderr().is_terminal() && !is_dumb()
     }
 
     /// Says something on stderr, unless told to be quiet.
@@ -289,12 +296,5 @@ fn rank_step(typed: Rank, now: Timestamp) -> Result<Step, Failure> {
 
 /// Returns whether what is written on standard output has colors.
 pub(super) fn colors(color: ColorChoice) -> Colors {
-    let is_bright = match color {
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-        ColorChoice::Auto => {
-            io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-        }
-    };
-    if is_bright { Colors::Always } else { Colors::Never }
+    if is_bright(color, &io::stdout()) { Colors::Always } else { Colors::Never }
 }

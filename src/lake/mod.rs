@@ -33,7 +33,7 @@ pub use events::{columns_to_sum, events_log, read_events_of};
 pub use merge::MergePlan;
 pub use partition::{HourPartition, hive_folder, partition_map};
 pub use records::{Reject, RunRecord, unique_name};
-pub use settings::LakeSettings;
+pub use settings::{LakeSettings, SETTINGS_FILE};
 
 const EVENTS: &str = "events";
 const UPKEEP_LOCK: &str = "upkeep.lock";
@@ -165,7 +165,7 @@ fn is_foreign(store: &Store) -> Result<bool, LakeError> {
         UPKEEP_LOCK,
         "writers.door.lock",
         "writers.lock",
-        settings::FILE,
+        settings::SETTINGS_FILE,
     ];
     Ok(store.entries()?.iter().any(|name| !OURS.contains(&name.as_str())))
 }

@@ -3,6 +3,9 @@
 //! ```toml
 //! retention = "400d"    # days before this are refused and dropped; everything stays unless said
 //! ```
+//!
+//! The file may set other things, for those who call the lake; `cli` knows them all, and refuses what
+//! it does not know.
 
 use serde::Deserialize;
 
@@ -10,7 +13,7 @@ use crate::lake::{Lake, LakeError};
 use crate::time::{Hour, Timestamp, parse_hours};
 
 /// The file's name below the lake.
-pub(super) const FILE: &str = "topsell.toml";
+pub const SETTINGS_FILE: &str = "topsell.toml";
 
 /// A lake's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,7 +23,6 @@ pub struct LakeSettings {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Written {
     retention: Option<String>,
 }
@@ -42,12 +44,12 @@ impl Lake {
     /// # Errors
     /// Names the file and says what is wrong with it.
     pub fn settings(&self) -> Result<LakeSettings, LakeError> {
-        let bytes = match self.store().get(FILE) {
+        let bytes = match self.store().get(SETTINGS_FILE) {
             Err(error) if error.is_not_found() => return Ok(LakeSettings::default()),
             bytes => bytes?,
         };
         let bad = |what: String| {
-            let file = self.store().root().join(FILE).display().to_string();
+            let file = self.store().root().join(SETTINGS_FILE).display().to_string();
             LakeError::BadSettings { file, what: what.trim_end().to_owned() }
         };
         let text = std::str::from_utf8(&bytes).map_err(|_| bad("it is not UTF-8".to_owned()))?;

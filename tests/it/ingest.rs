@@ -38,13 +38,14 @@ fn the_program_says_what_it_does() {
         stdout:   show    Show the best sellers, from the newest published ranking
         stdout:   count   Count what single items have sold, up to this moment
         stdout:   lake    Look after the lake: merge small files, let go of old ones, check it, see what is in it
+        stdout:   config  Show each setting, its value and where that comes from
         stdout: 
         stdout: Options:
         stdout:   -h, --help     Print help
         stdout:   -V, --version  Print version
         stdout: 
         stdout: Options of every command:
-        stdout:       --lake <DIR>    Folder of the lake [env: TOPSELL_LAKE=] [default: data/lake]
+        stdout:       --lake <DIR>    Folder of the lake; TOPSELL_LAKE unless given [default: data/lake]
         stdout:       --threads <N>   Threads to work on; as many as there are processors unless said
         stdout:   -q, --quiet         Say nothing but errors
         stdout:   -v, --verbose       Say more
@@ -156,9 +157,8 @@ fn the_help_says_what_a_log_looks_like() {
         stdout: 
         stdout: Options of every command:
         stdout:       --lake <DIR>
-        stdout:           Folder of the lake
+        stdout:           Folder of the lake; TOPSELL_LAKE unless given
         stdout:           
-        stdout:           [env: TOPSELL_LAKE=]
         stdout:           [default: data/lake]
         stdout: 
         stdout:       --threads <N>
@@ -390,7 +390,7 @@ fn events_too_far_ahead_of_the_clock_are_refused() {
     "#]]
     .assert_eq(&world.run("ingest --max-skew 2h later.csv").whole());
     expect![[r#"
-        stderr: error: --max-skew: `soon` is not a length of time; write a whole number and a unit, such as 10s or 1h
+        stderr: error: --max-skew: `soon` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 10s or 1h
         exit code 2
     "#]].assert_eq(&world.run("ingest --max-skew soon later.csv").whole());
 }
@@ -417,7 +417,7 @@ fn what_makes_no_sense_is_told_so() {
     "#]]
     .assert_eq(&world.run("ingest --format xml log.xml").whole());
     expect![[r#"
-        stderr: error: --threads 0 leaves nobody to work; write at least 1
+        stderr: error: threads: `0` is no whole number from 1 to 65535
         exit code 2
     "#]]
     .assert_eq(&world.run("ingest --threads 0 -").whole());

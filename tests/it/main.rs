@@ -3,7 +3,9 @@
 mod bad_input;
 mod batches;
 mod catalog;
+mod colors;
 mod concurrency;
+mod config;
 mod count;
 mod datagen;
 mod faults;

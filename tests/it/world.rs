@@ -124,10 +124,20 @@ impl World {
         self.run_with(&arguments.split_whitespace().collect::<Vec<_>>(), b"")
     }
 
+    /// Runs `topsell` with arguments split at spaces, and variables of the environment.
+    pub fn run_in(&self, variables: &[(&str, &str)], arguments: &str) -> Said {
+        let mut command = self.command(&arguments.split_whitespace().collect::<Vec<_>>());
+        self.said(command.envs(variables.iter().copied()), b"")
+    }
+
     /// Runs `topsell` with the given arguments and standard input.
     pub fn run_with(&self, arguments: &[&str], stdin: &[u8]) -> Said {
-        let mut child = self
-            .command(arguments)
+        self.said(&mut self.command(arguments), stdin)
+    }
+
+    /// Runs a command with the given standard input.
+    pub fn said(&self, command: &mut Command, stdin: &[u8]) -> Said {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

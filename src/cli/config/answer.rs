@@ -1,0 +1,150 @@
+//! `topsell config`: each setting, what it is set to, and where.
+
+use std::io::{self, Write};
+
+use clap::{Args as ClapArgs, CommandFactory, ValueEnum};
+use serde_json::json;
+
+use crate::cli::args::Args;
+use crate::cli::config::Config;
+use crate::cli::config::keys::{KEYS, Key};
+use crate::cli::config::layer::{Origin, Value, unknown_variable};
+use crate::event::harmless;
+
+/// Show each setting, its value and where that comes from
+///
+/// An option that is typed goes before the environment's TOPSELL_ variables, these before the lake's
+/// own topsell.toml, that before the user's file, and that before what is built in.
+#[derive(ClapArgs, Debug)]
+#[command(before_help = "\
+Examples:
+  topsell config                       what is set, and where
+  TOPSELL_WINDOW=7d topsell config     a variable for each setting
+  topsell config --format json | jq '.settings[] | select(.from != \"built in\")'
+")]
+#[command(after_help = "\
+A file of settings has lines such as these; a path in it counts from the file's folder:
+  window = \"7d\"
+  top = 50
+  no_decay = true
+  event_types = [\"purchase\", \"return\"]
+")]
+pub struct Ask {
+    /// Form of the answer; a table on a terminal, else JSON
+    #[arg(long, value_enum)]
+    pub format: Option<AskForm>,
+}
+
+/// The form of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AskForm {
+    Table,
+    Json,
+}
+
+/// Writes every setting; what is wrong with none of them, but worth a look, goes to `notes`.
+///
+/// # Errors
+/// Fails where the output does.
+pub fn write(config: &Config, form: AskForm, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<()> {
+    for name in &config.unknown {
+        writeln!(notes, "warning: {}", unknown_variable(name))?;
+    }
+    let settled: Vec<(&Key, Option<Value>)> = KEYS.iter().map(|key| (key, settled(config, key))).collect();
+    match form {
+        AskForm::Table => write_table(config, &settled, out),
+        AskForm::Json => write_json(config, &settled, out),
+    }
+}
+
+/// Returns what a setting comes down to; none where nothing is set and nothing built in.
+fn settled(config: &Config, key: &Key) -> Option<Value> {
+    match config.decider(key) {
+        Some(layer) => layer.get(key.name).cloned(),
+        None => built_in(key),
+    }
+}
+
+fn built_in(key: &Key) -> Option<Value> {
+    let root = Args::command();
+    let path = key.commands.first().copied().unwrap_or_default();
+    let command = path.split_whitespace().try_fold(&root, |at, name| at.find_subcommand(name))?;
+    let option = command.get_arguments().find(|arg| arg.get_id() == key.name)?;
+    let texts: Vec<_> = option.get_default_values().iter().map(|text| text.to_os_string()).collect();
+    (!texts.is_empty()).then_some(Value { texts, origin: Origin::BuiltIn })
+}
+
+fn write_table(config: &Config, settled: &[(&Key, Option<Value>)], out: &mut dyn Write) -> io::Result<()> {
+    let shown = |value: &Value| {
+        let texts: Vec<String> = value.texts.iter().map(|text| harmless(&text.to_string_lossy())).collect();
+        texts.join(", ")
+    };
+    let lines: Vec<[String; 3]> = settled
+        .iter()
+        .map(|(key, value)| {
+            let from = value.as_ref().map_or("not set".to_owned(), |value| harmless(&place(&value.origin)));
+            [key.name.to_owned(), value.as_ref().map(shown).unwrap_or_default(), from]
+        })
+        .collect();
+    let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1)];
+    for [name, value, from] in &lines {
+        let line = format!("{name:<0$}  {value:<1$}  {from}", widths[0], widths[1]);
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    writeln!(out)?;
+    for (file, is_there) in &config.files {
+        let state = if *is_there { "read" } else { "not there" };
+        writeln!(out, "{}: {state}", harmless(&file.display().to_string()))?;
+    }
+    Ok(())
+}
+
+fn write_json(config: &Config, settled: &[(&Key, Option<Value>)], out: &mut dyn Write) -> io::Result<()> {
+    let settings = settled.iter().map(|(key, value)| {
+        let texts = value.as_ref().map(|value| {
+            value.texts.iter().map(|text| text.to_string_lossy().into_owned()).collect::<Vec<_>>()
+        });
+        let (file, line) = match value.as_ref().map(|value| &value.origin) {
+            Some(Origin::Lake { file, line } | Origin::User { file, line }) => {
+                (Some(file.display().to_string()), Some(line))
+            }
+            _ => (None, None),
+        };
+        json!({
+            "key": key.name,
+            "variable": key.variable(),
+            "values": texts,
+            "from": value.as_ref().map(|value| layer_name(&value.origin)),
+            "file": file,
+            "line": line,
+        })
+    });
+    let files = config.files.iter();
+    let files =
+        files.map(|(file, is_there)| json!({"file": file.display().to_string(), "is_there": is_there}));
+    let answer = json!({
+        "schema": 1,
+        "settings": settings.collect::<Vec<_>>(),
+        "files": files.collect::<Vec<_>>(),
+    });
+    writeln!(out, "{answer:#}")
+}
+
+fn layer_name(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::CommandLine => "command line",
+        Origin::Environment { .. } => "environment",
+        Origin::Lake { .. } => "lake",
+        Origin::User { .. } => "user",
+        Origin::BuiltIn => "built in",
+    }
+}
+
+fn place(origin: &Origin) -> String {
+    match origin {
+        Origin::Environment { variable } => variable.clone(),
+        Origin::Lake { file, line } | Origin::User { file, line } => format!("{}:{line}", file.display()),
+        Origin::CommandLine | Origin::BuiltIn => layer_name(origin).to_owned(),
+    }
+}

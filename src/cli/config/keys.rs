@@ -1,0 +1,185 @@
+//! Everything that can be set once, in one table.
+
+use crate::cli::config::layer::nearest;
+use crate::time::{parse_hours, parse_seconds};
+
+/// A setting, named as in the files; its option and its variable are spelled after it.
+#[derive(Debug, PartialEq)]
+pub struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// The commands whose option it is; all of them where none is named.
+    pub commands: &'static [&'static str],
+    /// Where it may be said.
+    pub said_in: Layers,
+    /// What it decides together with others, only one of which may be said; or in company.
+    pub part_of: Option<Choice>,
+}
+
+/// Settings that are decided together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Choice {
+    /// How fast old sales fade: one of three ways.
+    Fading,
+    /// The catalogue, and how it is to be read.
+    Catalog,
+}
+
+/// Layers in which a setting may be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layers(u8);
+
+/// What a value must be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    Hours,
+    Seconds,
+    /// A whole number between two.
+    Number(u64, u64),
+    /// A number above 0.
+    Rate,
+    Flag,
+    OneOf(&'static [&'static str]),
+    /// A path, in a file counted from the file's folder.
+    Path,
+    /// Several texts.
+    Texts,
+}
+
+impl Layers {
+    pub const ENVIRONMENT: Layers = Layers(1);
+    pub const LAKE: Layers = Layers(2);
+    pub const USER: Layers = Layers(4);
+    const ALL: Layers = Layers(7);
+    /// What is a person's or a machine's, and no lake's.
+    const NO_LAKE: Layers = Layers(5);
+
+    pub fn has(self, layer: Layers) -> bool {
+        self.0 & layer.0 != 0
+    }
+}
+
+const fn key(name: &'static str, kind: Kind, commands: &'static [&'static str]) -> Key {
+    Key { name, kind, commands, said_in: Layers::ALL, part_of: None }
+}
+
+/// Every setting, in the order in which `topsell config` lists them.
+pub const KEYS: &[Key] = &[
+    Key { said_in: Layers::NO_LAKE, ..key("lake", Kind::Path, &[]) },
+    key("threads", Kind::Number(1, u16::MAX as u64), &[]),
+    Key { said_in: Layers::NO_LAKE, ..key("color", Kind::OneOf(&["auto", "always", "never"]), &[]) },
+    Key { part_of: Some(Choice::Catalog), ..key("catalog", Kind::Path, &["ingest", "rank"]) },
+    Key { part_of: Some(Choice::Catalog), ..key("catalog_map", Kind::Texts, &["ingest", "rank"]) },
+    key("max_skew", Kind::Seconds, &["ingest"]),
+    key("window", Kind::Hours, &["rank"]),
+    Key { part_of: Some(Choice::Fading), ..key("half_life", Kind::Hours, &["rank"]) },
+    Key { part_of: Some(Choice::Fading), ..key("decay", Kind::Rate, &["rank"]) },
+    Key { part_of: Some(Choice::Fading), ..key("no_decay", Kind::Flag, &["rank"]) },
+    key("top", Kind::Number(1, u32::MAX as u64), &["rank"]),
+    key("by", Kind::OneOf(&["units", "purchases", "amount"]), &["rank"]),
+    key("event_types", Kind::Texts, &["rank", "count"]),
+    key("min_items", Kind::Number(0, u64::MAX), &["rank"]),
+    key("max_lookback", Kind::Hours, &["rank"]),
+    // A lake's own: what one sender's environment said would have others' events dropped.
+    Key { said_in: Layers::LAKE, ..key("retention", Kind::Hours, &["lake prune"]) },
+    key("keep_versions", Kind::Seconds, &["lake prune"]),
+    key("keep_rankings", Kind::Seconds, &["lake prune"]),
+    Key {
+        said_in: Layers::NO_LAKE,
+        ..key("format", Kind::OneOf(&["table", "json", "csv", "ndjson"]), &["show"])
+    },
+    Key { said_in: Layers::NO_LAKE, ..key("limit", Kind::Number(0, u32::MAX as u64), &["show"]) },
+];
+
+/// Returns a setting that is known to be there.
+pub fn named(name: &str) -> &'static Key {
+    find(name).expect("only settings of the table are asked for by name")
+}
+
+/// Returns the setting of a name.
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+impl Key {
+    /// Returns the variable that sets it.
+    pub fn variable(&self) -> String {
+        format!("TOPSELL_{}", self.name.to_ascii_uppercase())
+    }
+
+    /// Tells whether a command, such as `lake prune`, takes it.
+    pub fn is_for(&self, command: &str) -> bool {
+        self.is_for_all() || self.commands.contains(&command)
+    }
+
+    /// Tells whether every command takes it.
+    pub fn is_for_all(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// Returns the settings that are decided together with it, itself among them.
+    pub fn rivals(&self) -> impl Iterator<Item = &'static Key> {
+        let (name, choice) = (self.name, self.part_of);
+        KEYS.iter().filter(move |key| key.name == name || choice.is_some() && key.part_of == choice)
+    }
+}
+
+impl Kind {
+    /// Says what is wrong with a text, if anything is.
+    pub fn check(self, text: &str) -> Result<(), String> {
+        let number = |text: &str| text.parse::<u64>().ok();
+        match self {
+            Kind::Hours => parse_hours(text).map(drop).map_err(|e| e.to_string()),
+            Kind::Seconds => parse_seconds(text).map(drop).map_err(|e| e.to_string()),
+            Kind::Number(least, most) if number(text).is_some_and(|n| (least..=most).contains(&n)) => Ok(()),
+            Kind::Number(least, u64::MAX) => Err(format!("`{text}` is no whole number from {least} on")),
+            Kind::Number(least, most) => Err(format!("`{text}` is no whole number from {least} to {most}")),
+            Kind::Rate => match text.parse::<f64>() {
+                Ok(rate) if rate > 0.0 && rate.is_finite() && (1.0 / rate).is_finite() => Ok(()),
+                _ => Err(format!("`{text}` is no rate above 0")),
+            },
+            Kind::Flag if ["true", "false"].contains(&text) => Ok(()),
+            Kind::Flag => Err(format!("`{text}` is neither true nor false")),
+            Kind::OneOf(names) if names.contains(&text) => Ok(()),
+            Kind::OneOf(names) => {
+                let meant = nearest(text, names.iter().copied());
+                let meant = meant.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+                Err(format!("`{text}` is none of {}{meant}", names.join(", ")))
+            }
+            Kind::Path | Kind::Texts if text.is_empty() => Err("it is empty".to_owned()),
+            Kind::Path | Kind::Texts => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::args::Args;
+
+    #[test]
+    fn every_setting_is_an_option_of_the_commands_that_it_names() {
+        let mut root = Args::command();
+        root.build();
+        for key in KEYS {
+            let all = if key.is_for_all() { &[""][..] } else { key.commands };
+            for path in all {
+                let command = path.split_whitespace().fold(&root, |at, name| {
+                    at.find_subcommand(name).unwrap_or_else(|| panic!("{}: no command {path}", key.name))
+                });
+                let mut options = command.get_arguments();
+                let option = options.find(|arg| arg.get_id() == key.name && arg.get_long().is_some());
+                let option = option.unwrap_or_else(|| panic!("{path} has no option {}", key.name));
+                if let Kind::OneOf(names) = key.kind {
+                    let possible = option.get_possible_values();
+                    let taken: Vec<&str> =
+                        possible.iter().map(clap::builder::PossibleValue::get_name).collect();
+                    assert!(names.iter().all(|name| taken.contains(name)), "{path} {}: {taken:?}", key.name);
+                    assert_eq!(names.len(), taken.len(), "{path} {}: {taken:?}", key.name);
+                }
+            }
+        }
+    }
+}
