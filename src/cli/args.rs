@@ -1,14 +1,15 @@
 //! What can be typed.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use crate::cli::complete::{CompleteCategories, Completions};
 use crate::cli::config::Ask;
 use crate::cli::count::Count;
 use crate::cli::datagen::Datagen;
+use crate::cli::man::Man;
 use crate::cli::show::Show;
 
 const STYLES: Styles = Styles::styled()
@@ -25,7 +26,7 @@ Examples:
   topsell count 1082185 --last 24h         what one item has sold, up to this moment
 ";
 
-const EXIT_CODES: &str = "\
+pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  could not: the disk, the lake or an input stood in the way
@@ -80,6 +81,10 @@ pub enum Command {
     Count(Count),
     Lake(Lake),
     Config(Ask),
+    Completions(Completions),
+    Man(Man),
+    #[command(hide = true)]
+    CompleteCategories(CompleteCategories),
     #[command(hide = true)]
     Datagen(Datagen),
 }
@@ -280,6 +285,13 @@ pub enum By {
 
 /// Look after the lake: merge small files, let go of old ones, check it, see what is in it
 #[derive(ClapArgs, Debug)]
+#[command(before_help = "\
+Examples:
+  topsell lake compact            merge small files, as the nightly job does
+  topsell lake prune --dry-run    what nothing needs any more
+  topsell lake verify             whether all is well
+  topsell lake stats              what is in it
+")]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Lake {
     #[command(subcommand)]
@@ -292,6 +304,11 @@ pub enum LakeCommand {
     ///
     /// Rankings stay as they are, and readers at work read on. The files that are merged stay on
     /// disk for them.
+    #[command(before_help = "\
+Examples:
+  topsell lake compact --dry-run     what would be merged
+  topsell lake compact --wait        merge it, as the nightly job does
+")]
     Compact {
         /// Say what would be merged, and merge nothing
         #[arg(long)]
@@ -306,6 +323,11 @@ pub enum LakeCommand {
     /// topsell.toml; without either all hours stay. A UTC day goes when all of it is older. Dropped
     /// hours' files, and those that were merged or summed anew, are removed when the versions that
     /// name them are kept no longer.
+    #[command(before_help = "\
+Examples:
+  topsell lake prune --retention 400d --dry-run     what would go
+  topsell lake prune --wait                         what the lake's topsell.toml lets go
+")]
     Prune {
         /// Drop the hours of days that are over for longer than this
         #[arg(long, value_name = "TIME")]
@@ -328,20 +350,20 @@ pub enum LakeCommand {
         wait: bool,
     },
     /// Read every file that the lake names, and count all sums again; exit code 3 if any is wrong
+    #[command(before_help = "\
+Examples:
+  topsell lake verify || echo 'bring the lake back from a copy'
+")]
     Verify,
     /// Count files, rows, hours and categories
+    #[command(before_help = "\
+Examples:
+  topsell lake stats | jq '.events.rows'
+")]
     Stats,
 }
 
 /// Tells whether a command goes by what is set once, besides what was typed.
 pub fn goes_by_settings(typed: &ArgMatches) -> bool {
     !matches!(typed.subcommand_name(), Some("completions" | "man"))
-}
-
-/// Returns the typed `--color`, which help and errors about the other words go by too.
-pub fn color_of(words: impl Iterator<Item = OsString>) -> Option<ColorChoice> {
-    let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
-    let after = words.iter().position(|word| word == "--color").and_then(|at| words.get(at + 1));
-    let joined = words.iter().find_map(|word| word.strip_prefix("--color="));
-    joined.or(after.map(String::as_str))?.parse().ok()
 }

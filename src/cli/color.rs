@@ -1,6 +1,7 @@
 //! When to use colors: one rule for help, errors and tables.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::IsTerminal;
 
 use clap::ColorChoice;
@@ -11,6 +12,14 @@ struct Surroundings {
     force_color: bool,
     is_dumb: bool,
     is_terminal: bool,
+}
+
+/// Returns the typed `--color`, which help and errors about the other words go by too.
+pub fn typed(words: impl Iterator<Item = OsString>) -> Option<ColorChoice> {
+    let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let after = words.iter().position(|word| word == "--color").and_then(|at| words.get(at + 1));
+    let joined = words.iter().find_map(|word| word.strip_prefix("--color="));
+    joined.or(after.map(String::as_str))?.parse().ok()
 }
 
 /// Tells whether what is written to a stream is colored.

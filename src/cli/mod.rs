@@ -4,6 +4,7 @@
 
 mod args;
 mod color;
+mod complete;
 mod config;
 mod count;
 mod datagen;
@@ -11,6 +12,7 @@ mod door;
 mod failure;
 mod intake;
 mod listeners;
+mod man;
 mod progress;
 mod report;
 mod settings;
@@ -66,7 +68,7 @@ pub fn main() -> ExitCode {
 /// is all that is left.
 fn understood() -> Result<(Args, Config), ExitCode> {
     let around = Config::around();
-    let color = args::color_of(env::args_os());
+    let color = color::typed(env::args_os());
     let color = color.or_else(|| around.as_ref().ok()?.color()).unwrap_or_default();
     let refuse = |error: clap::Error| tell_misuse(&error, color);
     let mut typed = Args::command().try_get_matches().map_err(refuse)?;
@@ -107,6 +109,9 @@ fn run(settings: &Settings) -> Result<Exit, Failure> {
         Task::Show(showing) => show::run(settings, showing),
         Task::Count(question) => count::run(settings, question),
         Task::Datagen(typed) => datagen::run(settings, typed),
+        Task::Completions(typed) => complete::write(typed.shell, &mut io::stdout().lock()),
+        Task::CompleteCategories(typed) => complete::answer(typed, settings.lake.clone()),
+        Task::Man(typed) => man::run(settings, typed),
         Task::Config { config, form } => {
             let (mut out, mut notes) = (BufWriter::new(io::stdout().lock()), io::stderr().lock());
             let written = config::write(config, *form, &mut out, &mut notes).and_then(|()| out.flush());

@@ -9,12 +9,14 @@ use clap::ColorChoice;
 use crate::catalog::{self, CatalogFile};
 use crate::cli::args::{self, Args, By, Command, LakeCommand, Rank, Rollup};
 use crate::cli::color::{is_bright, is_dumb};
+use crate::cli::complete::{CompleteCategories, Completions};
 use crate::cli::config::{AskForm, Config};
 use crate::cli::count;
 use crate::cli::datagen::Datagen;
 use crate::cli::door::Opening;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::intake::ingest_task;
+use crate::cli::man::Man;
 use crate::cli::show::{self, Showing};
 use crate::lake::Doing;
 use crate::pipeline::Step;
@@ -41,7 +43,7 @@ pub struct Settings {
     pub verbosity: Verbosity,
     pub now: Timestamp,
     pub clock: Clock,
-    lake: PathBuf,
+    pub lake: PathBuf,
     threads: Option<u16>,
     is_lenient: bool,
 }
@@ -61,6 +63,9 @@ pub enum Task {
     Count(count::Question),
     Datagen(Datagen),
     Config { config: Box<Config>, form: AskForm },
+    Completions(Completions),
+    CompleteCategories(CompleteCategories),
+    Man(Man),
 }
 
 impl Settings {
@@ -97,6 +102,9 @@ impl Settings {
             Command::Show(typed) => show::task(typed, args.common.color, now)?,
             Command::Count(typed) => Task::Count(count::Question::of(typed, now, args.common.color)?),
             Command::Datagen(typed) => Task::Datagen(typed),
+            Command::Completions(typed) => Task::Completions(typed),
+            Command::CompleteCategories(typed) => Task::CompleteCategories(typed),
+            Command::Man(typed) => Task::Man(typed),
             Command::Config(typed) => {
                 let unsaid = if io::stdout().is_terminal() { AskForm::Table } else { AskForm::Json };
                 Task::Config { config: Box::new(config), form: typed.format.unwrap_or(unsaid) }
@@ -134,7 +142,7 @@ impl Settings {
             None => 0,
         };
         // An answer is read by the thread that asks; to start others takes longer than that.
-        if matches!(self.task, Task::Show(_) | Task::Config { .. }) {
+        if matches!(self.task, Task::Show(_) | Task::Config { .. } | Task::CompleteCategories(_)) {
             return Ok(());
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();

@@ -57,11 +57,13 @@ fn what_nobody_set_is_built_in() {
         stdout: top            100        built in
         stdout: by             units      built in
         stdout: event_types    purchase   built in
+        stdout: tz             UTC        built in
         stdout: min_items      10         built in
         stdout: max_lookback   365d       built in
         stdout: retention                 not set
         stdout: keep_versions  7d         built in
         stdout: keep_rankings  35d        built in
+        stdout: keep_weekly    53w        built in
         stdout: format                    not set
         stdout: limit                     not set
         stdout: 

@@ -14,6 +14,8 @@ const LODGERS: &[(&str, &[&str])] = &[
     ("futures", &["store", "table"]),
     ("tempfile", &["store", "table"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("indicatif", &["cli"]),
     ("anyhow", &["cli"]),
 ];

@@ -42,6 +42,7 @@ pub enum Kind {
     OneOf(&'static [&'static str]),
     /// A path, in a file counted from the file's folder.
     Path,
+    Text,
     /// Several texts.
     Texts,
 }
@@ -78,12 +79,14 @@ pub const KEYS: &[Key] = &[
     key("top", Kind::Number(1, u32::MAX as u64), &["rank"]),
     key("by", Kind::OneOf(&["units", "purchases", "amount"]), &["rank"]),
     key("event_types", Kind::Texts, &["rank", "count"]),
+    key("tz", Kind::Text, &["rank", "count"]),
     key("min_items", Kind::Number(0, u64::MAX), &["rank"]),
     key("max_lookback", Kind::Hours, &["rank"]),
     // A lake's own: what one sender's environment said would have others' events dropped.
     Key { said_in: Layers::LAKE, ..key("retention", Kind::Hours, &["lake prune"]) },
     key("keep_versions", Kind::Seconds, &["lake prune"]),
     key("keep_rankings", Kind::Seconds, &["lake prune"]),
+    key("keep_weekly", Kind::Seconds, &["lake prune"]),
     Key {
         said_in: Layers::NO_LAKE,
         ..key("format", Kind::OneOf(&["table", "json", "csv", "ndjson"]), &["show"])
@@ -146,8 +149,8 @@ impl Kind {
                 let meant = meant.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
                 Err(format!("`{text}` is none of {}{meant}", names.join(", ")))
             }
-            Kind::Path | Kind::Texts if text.is_empty() => Err("it is empty".to_owned()),
-            Kind::Path | Kind::Texts => Ok(()),
+            Kind::Path | Kind::Text | Kind::Texts if text.is_empty() => Err("it is empty".to_owned()),
+            Kind::Path | Kind::Text | Kind::Texts => Ok(()),
         }
     }
 }
