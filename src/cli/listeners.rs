@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::cli::failure::Exit;
-use crate::lake::{Doing, Lake, LakeError, RunRecord};
+use crate::lake::{Doing, Lake, LakeError, RUN_SCHEMA, RunRecord};
 use crate::pipeline::Step;
 use crate::store::Store;
 use crate::time::Timestamp;
@@ -70,6 +70,7 @@ impl Record {
         };
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         lake.keep_run(&RunRecord {
+            schema: RUN_SCHEMA,
             command: self.command.to_owned(),
             started: self.started.to_string(),
             seconds: self.began.elapsed().as_secs_f64(),

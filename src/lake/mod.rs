@@ -32,7 +32,7 @@ pub use error::LakeError;
 pub use events::{columns_to_sum, events_log, read_events_of};
 pub use merge::MergePlan;
 pub use partition::{HourPartition, hive_folder, partition_map};
-pub use records::{Reject, RunRecord, unique_name};
+pub use records::{RUN_SCHEMA, Reject, RunRecord, unique_name};
 pub use settings::{LakeSettings, SETTINGS_FILE};
 
 const EVENTS: &str = "events";

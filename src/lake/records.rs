@@ -29,9 +29,14 @@ pub struct Reject {
     pub bytes_hex: Option<String>,
 }
 
+/// Which keys the record of a run has; more may come while it stays the same, none go.
+pub const RUN_SCHEMA: u32 = 1;
+
 /// What a run did, how long it took and how it ended.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunRecord {
+    /// See [`RUN_SCHEMA`].
+    pub schema: u32,
     pub command: String,
     pub started: String,
     pub seconds: f64,

@@ -15,6 +15,7 @@ mod house;
 mod identity;
 mod ingest;
 mod jobs;
+mod json;
 mod kill;
 mod lake;
 mod man;
