@@ -10,7 +10,20 @@ INTEROP := data/interop
 JOURNEY := data/journey
 JOURNEY_END := 2018-01-01T05:00:00Z
 
-.PHONY: demo check bench bench-full micro instructions soak interop figures journey clean
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man/man1
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+UNITS := topsell-hourly.service topsell-hourly.timer topsell-nightly.service topsell-nightly.timer
+ifndef PROGRAM
+PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
+BUILD := build
+endif
+
+.PHONY: demo check build install uninstall size bench bench-full micro instructions soak interop figures journey clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -26,6 +39,32 @@ check:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 	$(CARGO) test --locked --all-targets
+
+build:
+	$(CARGO) build --release --locked
+
+# The program, its manual pages and its completions, below PREFIX; with SYSTEMD=1 the jobs as units.
+# PROGRAM=target/release/topsell installs what is built already, as root who has no cargo.
+install: $(BUILD)
+	install -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(MANDIR)" "$(DESTDIR)$(BASHDIR)" "$(DESTDIR)$(ZSHDIR)" "$(DESTDIR)$(FISHDIR)"
+	install -m 755 "$(PROGRAM)" "$(DESTDIR)$(BINDIR)/topsell"
+	"$(PROGRAM)" --quiet man "$(DESTDIR)$(MANDIR)"
+	"$(PROGRAM)" completions bash > "$(DESTDIR)$(BASHDIR)/topsell"
+	"$(PROGRAM)" completions zsh > "$(DESTDIR)$(ZSHDIR)/_topsell"
+	"$(PROGRAM)" completions fish > "$(DESTDIR)$(FISHDIR)/topsell.fish"
+ifdef SYSTEMD
+	install -d "$(DESTDIR)$(UNITDIR)"
+	for unit in $(UNITS); do sed 's|@BINDIR@|$(BINDIR)|' jobs/systemd/$$unit > "$(DESTDIR)$(UNITDIR)/$$unit" || exit 1; done
+endif
+
+uninstall:
+	rm -f "$(DESTDIR)$(BINDIR)/topsell" "$(DESTDIR)$(MANDIR)"/topsell.1 "$(DESTDIR)$(MANDIR)"/topsell-*.1
+	rm -f "$(DESTDIR)$(BASHDIR)/topsell" "$(DESTDIR)$(ZSHDIR)/_topsell" "$(DESTDIR)$(FISHDIR)/topsell.fish"
+	for unit in $(UNITS); do rm -f "$(DESTDIR)$(UNITDIR)/$$unit"; done
+
+# How large the program is, and how long it takes to start.
+size: $(BUILD)
+	$(PYTHON) tests/bench/start.py "$(PROGRAM)"
 
 # Measures the program and four other engines on ten million purchases, in turn, in minutes; the
 # full one takes an hour and 60 GB of disk, for a hundred million and for the sums of five billion.
