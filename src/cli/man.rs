@@ -125,8 +125,9 @@ fn ending(root: &Command, command: &Command) -> Roff {
     let is_root = full_name(command) == full_name(root);
     let name = full_name(command).split_once('-').map(|(_, name)| name.replace('-', " ")).unwrap_or_default();
     let is_for = |key: &&Key| {
-        let is_its = key.is_for(&name) && !(key.is_for_all() && !is_root);
-        key.said_in.has(Layers::ENVIRONMENT) && (is_its || is_root)
+        // What every command takes is told once, by the first page, which tells of all.
+        let is_told = is_root || key.commands.contains(&name.as_str());
+        is_told && key.said_in.has(Layers::ENVIRONMENT)
     };
     let variables: Vec<&Key> = KEYS.iter().filter(is_for).collect();
     if !variables.is_empty() {

@@ -148,6 +148,8 @@ fn words(line: &str) -> (Vec<Word>, Quoting) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -191,6 +193,26 @@ mod tests {
             ["", "topsell", "topsell show --categories x", "topsell show --category x y", "--lake --category"]
         {
             assert_eq!(Typed::of(line, ""), None, "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_put_into_a_line_is_read_as_it_was_meant(
+            path in "[ -~é½\\t]{1,12}",
+            begun in prop_oneof![Just("--category "), Just("--category="), Just("--category \""), Just("--category='")],
+        ) {
+            let line = format!("topsell show {begun}");
+            let typed = Typed::of(&line, "").expect("a category is being typed");
+            let again = Typed::of(&format!("{line}{}", typed.replacing(&path)), "");
+            prop_assert_eq!(again.expect("it still is").asked, path);
+        }
+
+        #[test]
+        fn any_line_is_answered(line in "(topsell --category[= ])?\\PC{0,20}", word in "\\PC{0,4}", path in "\\PC{0,9}") {
+            if let Some(typed) = Typed::of(&line, &word) {
+                typed.replacing(&path);
+            }
         }
     }
 

@@ -70,7 +70,7 @@ fn built_in(key: &Key) -> Option<Value> {
     let path = key.commands.first().copied().unwrap_or_default();
     let command = path.split_whitespace().try_fold(&root, |at, name| at.find_subcommand(name))?;
     let option = command.get_arguments().find(|arg| arg.get_id() == key.name)?;
-    let texts: Vec<_> = option.get_default_values().iter().map(|text| text.to_os_string()).collect();
+    let texts: Vec<_> = option.get_default_values().iter().map(clap::builder::OsStr::to_os_string).collect();
     (!texts.is_empty()).then_some(Value { texts, origin: Origin::BuiltIn })
 }
 
