@@ -163,12 +163,23 @@ fn a_path_in_a_file_counts_from_the_files_folder() {
     world.write("shop/lake/topsell.toml", "catalog = \"../names.csv\"\n");
     assert_eq!(world.run_in(&mine, "rank --by amount --no-decay").code, Some(0));
     expect![[r#"
-        stdout: category,rank,item_id,score,units,purchases,amount,name
-        stdout: ,1,new,9,1,1,9.0000,A new one
+        stdout: category,rank,item_id,score,units,purchases,amount,name,movement,previous_rank,share_percent,weeks,units_by_day,units_week
+        stdout: ,1,new,9,1,1,9.0000,A new one,,,75.00,1,0 0 0 0 0 0 1,1
         exit code 0
     "#]]
     .assert_eq(&world.run_in(&mine, "show").whole());
     assert_eq!(world.run("show").code, Some(1), "a relative XDG_CONFIG_HOME or none is not this one");
+}
+
+#[test]
+fn the_name_of_a_file_tells_its_form_whatever_is_set() {
+    let world = shop();
+    assert_eq!(world.run("rank").code, Some(0));
+    let set = [("TOPSELL_FORMAT", "csv")];
+    assert_eq!(world.run_in(&set, "show -o best.json").code, Some(0));
+    assert!(std::fs::read(world.path("best.json")).expect("a file was written").starts_with(b"{"));
+    assert!(world.run_in(&set, "count new").stdout.starts_with("item"), "one setting for all answers");
+    assert!(world.run_in(&set, "count new --format json").stdout.starts_with('{'));
 }
 
 #[test]

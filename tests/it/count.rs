@@ -97,9 +97,8 @@ fn the_help_shows_how_to_ask() {
         stdout: 
         stdout: Options of every command:
         stdout:       --lake <DIR>
-        stdout:           Folder of the lake
+        stdout:           Folder of the lake; TOPSELL_LAKE unless given
         stdout:           
-        stdout:           [env: TOPSELL_LAKE=]
         stdout:           [default: data/lake]
         stdout: 
         stdout:       --threads <N>
@@ -276,16 +275,16 @@ fn what_makes_no_sense_is_said_and_hours_are_whole() {
         (
             "count apple --last 90m",
             expect![[r#"
-            stderr: error: --last: `90m` is not whole hours: sales are summed by the hour, so time slides by the hour; write 1h or 2h
-            exit code 2
-        "#]],
+                stderr: error: --last: `90m`: m may be minutes or months; write min for minutes, and months in days, such as 30d
+                exit code 2
+            "#]],
         ),
         (
             "count apple --last 50y",
             expect![[r#"
-            stderr: error: --last: `50y` is not a length of time; write a whole number and a unit, such as 150h or 7d
-            exit code 2
-        "#]],
+                stderr: error: --last: `50y` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 150h or 7d
+                exit code 2
+            "#]],
         ),
         (
             "count apple --last 9000d --now 0010-01-01T00:00:00Z",

@@ -13,6 +13,7 @@ fn help_begins_with_examples_that_the_program_understands() {
         "rollup",
         "rank",
         "show",
+        "count",
         "lake",
         "lake compact",
         "lake prune",
@@ -70,7 +71,7 @@ fn slips_are_answered_with_what_was_probably_meant() {
         stderr: For more information, try '--help'.
         exit code 2
         stderr: error: invalid value 'jsn' for '--format <FORMAT>'
-        stderr:   [possible values: table, json, csv, ndjson]
+        stderr:   [possible values: table, json, csv, ndjson, parquet]
         stderr: 
         stderr:   tip: a similar value exists: 'json'
         stderr: 

@@ -97,7 +97,10 @@ impl Config {
     /// nothing where none is set.
     pub fn defaults(&self, command: clap::Command, typed: &ArgMatches) -> Option<clap::Command> {
         let (name, innermost) = innermost(typed);
-        let is_free = |key: &Key| !key.rivals().any(|rival| is_typed(innermost, rival.name));
+        let is_free = |key: &Key| {
+            let mut others = key.rivals().map(|rival| rival.name).chain(key.yields_to.iter().copied());
+            !others.any(|other| is_typed(innermost, other))
+        };
         let of_command = KEYS.iter().filter(|key| key.is_for(&name) && is_free(key));
         let set: Vec<(&Key, &Value)> =
             of_command.filter_map(|key| self.value(key).map(|value| (key, value))).collect();
