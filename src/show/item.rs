@@ -1,8 +1,11 @@
 //! One item: where it ranks, what ranks beside it, and how its week went.
 
+use std::collections::BTreeMap;
+
 use crate::chart::{Chart, Charts};
-use crate::columns::{RankedRow, RowTotals};
+use crate::columns::RankedRow;
 use crate::count::{Counted, first_and_last};
+use crate::event::DayUnits;
 use crate::lake::LakeError;
 use crate::rollup::RollupError;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
@@ -12,11 +15,11 @@ use crate::show::facts::{age_seconds, decay, taken};
 use crate::show::table::{Cell, Style};
 use crate::show::text::quoted;
 use crate::show::{Question, ShowError, unknown_item};
-use crate::snapshot::Facts;
+use crate::snapshot::{Facts, Totals};
 use crate::store::Store;
 use crate::time::{Hour, Timestamp, Zone};
 
-const COLUMNS: [Column; 15] = [
+const COLUMNS: [Column; 16] = [
     Column::of("item_id", Kind::Text).json(InJson::Head),
     Column::of("category", Kind::Text),
     Column::of("rank", Kind::Integer),
@@ -32,6 +35,7 @@ const COLUMNS: [Column; 15] = [
     Column::of("below_item_id", Kind::Text),
     Column::of("below_score", Kind::Number),
     Column::of("window_from", Kind::Moment),
+    Column::of("as_of", Kind::Moment),
 ];
 
 const SHOWN: [Shown; 11] = [
@@ -74,17 +78,25 @@ pub(super) fn item(
     let rows = snapshot.rows_of(&|id, _| id == item_id)?;
     let explained = explained.map(|category| explain(store, charts, item_id, category)).transpose()?;
     let is_sold = explained.as_ref().is_some_and(|explained| !explained.list.rows.is_empty());
-    if rows.is_empty() && !is_sold {
+    let unlisted = unlisted(store, charts, item_id)?;
+    if rows.is_empty() && unlisted.is_empty() && !is_sold {
         return Err(unknown_item(snapshot, item_id)?);
     }
     let name = rows.iter().find_map(|row| row.name.as_deref());
-    let mut places = Vec::with_capacity(rows.len());
+    let mut places: Vec<Vec<Value>> = Vec::with_capacity(rows.len());
     for row in &rows {
         if let Some(chart) = charts.category(row.category.as_deref())? {
-            places.extend(values(&chart, &snapshot.facts().by, item_id));
+            places.extend(values(&chart, snapshot.facts(), item_id));
+        }
+    }
+    for (category, place) in &unlisted {
+        if !rows.iter().any(|row| row.category.as_deref() == category.as_deref()) {
+            places.push(unlisted_values(charts, item_id, category.as_deref(), place)?);
         }
     }
     let facts = snapshot.facts();
+    // Where all are of the same time, the head says of which.
+    let older = unlisted.values().map(|place| place.as_of).find(|as_of| *as_of != facts.as_of);
     let sales = sales(store, facts, item_id)?;
     let zone = facts.days.as_ref().map(|days| days.zone.as_str());
     let mut told = vec![taken(facts, question), decay(facts)];
@@ -92,6 +104,9 @@ pub(super) fn item(
         let text = format!("sold from {} to {}", first.start(), last.plus(1).start());
         told.push(Cell::of(&text).styled(Style::Dim));
     }
+    told.extend(
+        older.map(|as_of| Cell::of(&format!("places below the lists as of {as_of}")).styled(Style::Dim)),
+    );
     let hour = |of: fn((Hour, Hour)) -> Hour| sales.map_or(Value::None, |sales| of(sales).start().into());
     let mut head = vec![
         ("item_id", item_id.into()),
@@ -110,9 +125,11 @@ pub(super) fn item(
         head.push(("explained_score", Value::Exact(explained.score)));
         lists.push(explained.list);
     }
+    places.sort_by(|a, b| category_of(a).cmp(&category_of(b)));
+    // Of the hours that a score is made of, none can be left out.
+    places.truncate(question.limit);
     lists.push(list_of(places));
-    lists.extend(days(charts, &rows));
-    lists[0].rows.truncate(question.limit);
+    lists.extend(days(charts, &rows, &unlisted));
     let title = [Some(item_id), name].into_iter().flatten().map(quoted).collect::<Vec<_>>().join("  ");
     Ok(Answer { title, facts: told, head, lists, ..Answer::default() })
 }
@@ -142,9 +159,9 @@ fn list_of(places: Vec<Vec<Value>>) -> List {
 }
 
 /// Returns the values of an item's place on a list, if it is there.
-fn values(chart: &Chart, by: &str, item_id: &str) -> Option<Vec<Value>> {
+fn values(chart: &Chart, facts: &Facts, item_id: &str) -> Option<Vec<Value>> {
     let at = chart.places.iter().position(|place| place.row.item_id == item_id)?;
-    let shares = chart.shares(chart.places.len(), by);
+    let shares = chart.shares(chart.places.len(), &facts.by);
     let share = shares.and_then(|(shares, _)| shares.get(at).copied());
     let place = &chart.places[at];
     let above = at.checked_sub(1).map(|above| &chart.places[above].row);
@@ -167,15 +184,87 @@ fn values(chart: &Chart, by: &str, item_id: &str) -> Option<Vec<Value>> {
         id(below),
         score(below),
         place.row.window_from.into(),
+        facts.as_of.into(),
     ])
+}
+
+/// Returns a place's category; the whole shop comes before all others.
+fn category_of(values: &[Value]) -> Option<&str> {
+    match values.get(1) {
+        Some(Value::Text(category)) => Some(category),
+        _ => None,
+    }
+}
+
+/// What an item comes to that is too far down to be on a list.
+struct Unlisted {
+    rank: i64,
+    units: i64,
+    score: f64,
+    days: DayUnits,
+    as_of: Timestamp,
+}
+
+/// Returns an item's place in every category, as the newest totals have them; nothing where there
+/// are none, or they are newer than the ranking.
+fn unlisted(
+    store: &Store,
+    charts: &Charts,
+    item_id: &str,
+) -> Result<BTreeMap<Option<String>, Unlisted>, ShowError> {
+    let mut places = BTreeMap::new();
+    let totals = Totals::current(store)?.filter(|totals| totals.as_of <= charts.current().facts().as_of);
+    let Some(totals) = totals else { return Ok(places) };
+    for row in totals.item(item_id)? {
+        let (units, score, days, as_of) = (row.units, row.score, row.days, totals.as_of);
+        let ranks = row.ranks.into_iter().map(|(category, rank)| (Some(category), rank));
+        for (category, rank) in ranks.chain(row.shop_rank.map(|rank| (None, rank))) {
+            places.insert(category, Unlisted { rank, units, score, days, as_of });
+        }
+    }
+    Ok(places)
+}
+
+fn unlisted_values(
+    charts: &Charts,
+    item_id: &str,
+    category: Option<&str>,
+    place: &Unlisted,
+) -> Result<Vec<Value>, ShowError> {
+    let listed = charts.current().category(category)?;
+    let mut values = vec![Value::None; COLUMNS.len()];
+    let mut put = |name: &str, value: Value| {
+        let at = COLUMNS.iter().position(|column| column.name == name);
+        values[at.expect("there is such a column")] = value;
+    };
+    put("item_id", item_id.into());
+    put("category", category.into());
+    put("rank", place.rank.into());
+    put("rankable", listed.first().map(|row| row.rankable).into());
+    put("units", place.units.into());
+    put("score", Value::Number(place.score));
+    let is_of_now = place.as_of == charts.current().facts().as_of;
+    let window_from = listed.first().filter(|_| is_of_now).map(|row| row.window_from);
+    put("window_from", window_from.map_or(Value::None, Value::Moment));
+    put("as_of", place.as_of.into());
+    Ok(values)
 }
 
 /// Returns the units of each of the last seven days, as the place with the most units has them: the
 /// whole shop, if the item ranks there.
-fn days(charts: &Charts, rows: &[RankedRow<'_>]) -> Option<List> {
+fn days(
+    charts: &Charts,
+    rows: &[RankedRow<'_>],
+    unlisted: &BTreeMap<Option<String>, Unlisted>,
+) -> Option<List> {
     let days = charts.current().facts().days.as_ref()?;
     let zone = Zone::named(&days.zone).ok()?;
-    let widest = rows.iter().filter_map(|row| row.totals).max_by_key(RowTotals::week)?;
+    let as_of = charts.current().facts().as_of;
+    let listed = rows.iter().filter_map(|row| row.totals).map(|totals| totals.days);
+    // Those of another time have other days.
+    let others = unlisted.values().filter(|place| place.as_of == as_of).map(|place| place.days);
+    let week = |days: &DayUnits| days.iter().map(|units| i128::from(*units)).sum::<i128>();
+    let widest = listed.chain(others).max_by_key(week)?;
     let row = |(from, units): (&Timestamp, &i64)| {
         let date = zone.day_of(from.hour());
         vec![
@@ -189,7 +278,7 @@ fn days(charts: &Charts, rows: &[RankedRow<'_>]) -> Option<List> {
         name: "days",
         title: format!("Units by day, {}", days.zone),
         columns: DAY_COLUMNS.to_vec(),
-        rows: days.starts.iter().zip(&widest.days).map(row).collect(),
+        rows: days.starts.iter().zip(&widest).map(row).collect(),
         closing: Vec::new(),
         shown: DAYS_SHOWN.to_vec(),
     })

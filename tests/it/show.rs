@@ -3,6 +3,7 @@
 mod explain;
 mod files;
 mod questions;
+mod tail;
 mod views;
 
 use std::process::Stdio;
