@@ -26,10 +26,13 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::metadata(folder)?;
     let mut file = tempfile::Builder::new()
         .prefix(".topsell-")
         .permissions(Permissions::from_mode(MODE))
-        .tempfile_in(folder)?;
+        .tempfile_in(folder)
+        // Else the name would be told that the file has for a moment, another each time.
+        .map_err(|error| io::Error::from(error.kind()))?;
     if let Some(before) = before {
         file.as_file().set_permissions(before.permissions())?;
     }
@@ -111,7 +114,8 @@ mod tests {
         for no_file in
             [folder.path(), &folder.path().join("nowhere/file"), &file.join("below"), Path::new("")]
         {
-            assert!(write_whole(no_file, b"x").is_err(), "{}", no_file.display());
+            let error = write_whole(no_file, b"x").expect_err("there is no such place").to_string();
+            assert!(!error.contains(".topsell-"), "{}: {error}", no_file.display());
         }
         assert_eq!(names(folder.path()), ["file", "later", "link", "loose"]);
     }
