@@ -29,6 +29,7 @@
 //! | [`upkeep`] | merging small files, checking, counting what is there | change what a ranking says |
 //! | [`datagen`] | made-up purchases to measure with, as logs or as sums | draw anything but from its seed |
 //! | [`pipeline`] | the whole flow in one page | work of its own |
+//! | [`report`] | a snapshot as a page to look at | need anything but the page |
 //! | [`show`] | a snapshot as text | write anything |
 //! | [`cli`] | where a person comes in: words, clock, environment, exit codes | be used by another room |
 
@@ -62,6 +63,7 @@ pub mod upkeep;
 pub mod datagen;
 
 pub mod pipeline;
+pub mod report;
 pub mod show;
 
 pub mod cli;

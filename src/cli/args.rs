@@ -10,6 +10,7 @@ use crate::cli::config::Ask;
 use crate::cli::count::Count;
 use crate::cli::datagen::Datagen;
 use crate::cli::man::Man;
+use crate::cli::page::Report;
 use crate::cli::show::Show;
 
 const STYLES: Styles = Styles::styled()
@@ -79,6 +80,7 @@ pub enum Command {
     Rank(Rank),
     Show(Show),
     Count(Count),
+    Report(Report),
     Lake(Lake),
     Config(Ask),
     Completions(Completions),

@@ -59,6 +59,11 @@ impl Failure {
         Failure { hint: Some(hint), ..self }
     }
 
+    /// What was asked for is not there.
+    pub fn nothing_found(what: String) -> Failure {
+        Failure { exit: Exit::NothingFound, cause: anyhow::anyhow!(what), hint: None }
+    }
+
     /// Says what happened on stderr, and returns the exit code.
     pub fn tell(&self, color: ColorChoice) -> ExitCode {
         let mut stderr = io::stderr().lock();

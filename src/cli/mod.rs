@@ -13,6 +13,7 @@ mod failure;
 mod intake;
 mod listeners;
 mod man;
+mod page;
 mod progress;
 mod report;
 mod settings;
@@ -108,6 +109,7 @@ fn run(settings: &Settings) -> Result<Exit, Failure> {
         Task::Step { step, patience, stdin } => run_step(settings, step, *patience, *stdin),
         Task::Show(showing) => show::run(settings, showing),
         Task::Count(question) => count::run(settings, question),
+        Task::Report(asked) => page::run(settings, asked),
         Task::Datagen(typed) => datagen::run(settings, typed),
         Task::Completions(typed) => complete::write(typed.shell, &mut io::stdout().lock()),
         Task::CompleteCategories(typed) => complete::answer(typed, settings.lake.clone()),

@@ -17,6 +17,7 @@ use crate::cli::door::Opening;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::intake::ingest_task;
 use crate::cli::man::Man;
+use crate::cli::page::{self, Wanted};
 use crate::cli::show::{self, Showing};
 use crate::lake::Doing;
 use crate::pipeline::Step;
@@ -61,6 +62,7 @@ pub enum Task {
     Step { step: Step, patience: Patience, stdin: Option<Opening> },
     Show(Showing),
     Count(count::Question),
+    Report(Wanted),
     Datagen(Datagen),
     Config { config: Box<Config>, form: AskForm },
     Completions(Completions),
@@ -101,6 +103,7 @@ impl Settings {
             Command::Lake(typed) => lake_task(&typed.command, now)?,
             Command::Show(typed) => show::task(typed, args.common.color, now)?,
             Command::Count(typed) => Task::Count(count::Question::of(typed, now, args.common.color)?),
+            Command::Report(typed) => Task::Report(page::wanted(typed)?),
             Command::Datagen(typed) => Task::Datagen(typed),
             Command::Completions(typed) => Task::Completions(typed),
             Command::CompleteCategories(typed) => Task::CompleteCategories(typed),

@@ -26,6 +26,7 @@ mod protocol;
 mod prune;
 mod rank;
 mod readme;
+mod report;
 mod rollup;
 mod sample;
 mod scale;

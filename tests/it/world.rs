@@ -180,9 +180,24 @@ impl World {
 
     /// Returns every row of a lake's newest snapshot, read as any other program would.
     pub fn ranking(&self, lake: &str) -> Vec<Ranked> {
+        self.batches(lake).iter().flat_map(rows_of).collect()
+    }
+
+    /// Returns the units of the last seven days of every row, oldest first.
+    pub fn ranked_days(&self, lake: &str) -> Vec<Vec<i64>> {
+        let days_of = |batch: &RecordBatch, row: usize| {
+            let column =
+                |day| batch.column_by_name(&format!("units_day_{day}")).expect("seven days are told");
+            (1..=7).map(|day| column(day).as_primitive::<Int64Type>().value(row)).collect()
+        };
+        let batches = self.batches(lake);
+        batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| days_of(batch, row))).collect()
+    }
+
+    fn batches(&self, lake: &str) -> Vec<RecordBatch> {
         let file = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(self.snapshot(lake).1));
         let reader = file.and_then(ParquetRecordBatchReaderBuilder::build).expect("a snapshot is Parquet");
-        reader.flat_map(|batch| rows_of(&batch.expect("a snapshot can be read"))).collect()
+        reader.map(|batch| batch.expect("a snapshot can be read")).collect()
     }
 
     /// Spells the world's own folder the same in every run.

@@ -1,0 +1,92 @@
+//! `topsell report`: a published ranking as one page to look at.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args as ClapArgs;
+
+use crate::chart::Charts;
+use crate::cli::failure::{Exit, Failure, unless_reader_left};
+use crate::cli::settings::Settings;
+use crate::lake::Lake;
+use crate::report::{self, Page};
+use crate::show::ShowError;
+use crate::snapshot::{Snapshot, SnapshotError};
+use crate::store::write_whole;
+use crate::time::Timestamp;
+
+/// Write a published ranking as one HTML page, to look at in any browser
+///
+/// The page is one file that needs nothing else: the whole shop and every category, with movement,
+/// the last seven days and a search. It is written whole or not at all.
+#[derive(ClapArgs, Debug)]
+#[command(before_help = "\
+Examples:
+  topsell report -o bestsellers.html
+  topsell report -o bestsellers.html --title 'Best sellers of our shop'
+  topsell report -o - | gzip > bestsellers.html.gz
+")]
+pub struct Report {
+    /// Page to write, in the place of an older one; - for standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Take the newest ranking that ends no later than this, RFC 3339 or an epoch number; the
+    /// newest of all unless given
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// What the page is called
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+}
+
+/// A page to write.
+pub struct Wanted {
+    output: PathBuf,
+    at: Option<Timestamp>,
+    title: Option<String>,
+}
+
+/// Checks what was typed.
+///
+/// # Errors
+/// Says which word is wrong and what to write.
+pub fn wanted(typed: Report) -> Result<Wanted, Failure> {
+    let Report { output, at, title } = typed;
+    let moment =
+        |text: String| Timestamp::parse(&text).map_err(|e| Failure::misused(format!("--at `{text}` {e}")));
+    Ok(Wanted { output, at: at.map(moment).transpose()?, title })
+}
+
+/// Writes the page.
+///
+/// # Errors
+/// Fails where there is no ranking, it cannot be read or the page cannot be written.
+pub fn run(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
+    let store = settings.store()?;
+    let opened = match asked.at {
+        Some(moment) => Snapshot::at(&store, moment),
+        None => Snapshot::current(&store),
+    };
+    let snapshot = match opened {
+        Err(SnapshotError::None) => {
+            // Without a lake there is more to do than to rank.
+            Lake::open(store)?;
+            let none_at =
+                |moment| Failure::nothing_found(format!("no ranking is kept of {moment} or before"));
+            return Err(asked.at.map_or(SnapshotError::None.into(), none_at));
+        }
+        snapshot => snapshot?,
+    };
+    let charts = Charts::of(&store, snapshot)?;
+    let Page { html, categories, rows } = report::page(&charts, asked.title.as_deref(), settings.now)?;
+    if asked.output == Path::new("-") {
+        let mut out = io::stdout().lock();
+        let written = out.write_all(html.as_bytes()).and_then(|()| out.flush());
+        written.map_err(ShowError::from).or_else(unless_reader_left)?;
+        return Ok(Exit::Done);
+    }
+    let name = asked.output.display();
+    write_whole(&asked.output, html.as_bytes()).map_err(|e| Failure::could_not(format!("{name}: {e}")))?;
+    settings.note(&format!("report: {categories} categories, {rows} rows, {} bytes in {name}", html.len()));
+    Ok(Exit::Done)
+}

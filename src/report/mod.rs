@@ -1,0 +1,58 @@
+//! A published ranking as one page of HTML: to look at, to click through, to search and to print.
+//!
+//! Invariant: the page needs nothing but itself, and what came from outside is text in it.
+//!
+//! ```text
+//! page.html     markup, with a policy that lets no script run but the page's own
+//!   facts       JSON: how the ranking was made, and a directory of the categories
+//!   part-0      the first categories' rows, packed; see `part`
+//!   script      draws what the address asks for, and unpacks the part that it is in
+//!   part-1 …    the others
+//! ```
+//!
+//! So a page of a million rows is read as one text, and only what is looked at is unpacked.
+
+mod facts;
+mod part;
+mod template;
+
+use crate::chart::Charts;
+use crate::snapshot::SnapshotError;
+use crate::time::Timestamp;
+
+use facts::PageFacts;
+use part::Packer;
+use template::Content;
+
+/// What a page is called that nobody gave a name.
+const TITLE: &str = "Best sellers";
+
+/// A page, and how much it tells.
+pub struct Page {
+    pub html: String,
+    pub categories: u64,
+    pub rows: u64,
+}
+
+/// Returns the page of a ranking that is written now.
+///
+/// The same rankings, title and moment give the same page.
+///
+/// # Errors
+/// Fails where the ranking cannot be read.
+pub fn page(charts: &Charts, title: Option<&str>, now: Timestamp) -> Result<Page, SnapshotError> {
+    let title = title.filter(|title| !title.trim().is_empty()).unwrap_or(TITLE);
+    let facts = charts.current().facts();
+    let mut packer = Packer::new(&facts.by, facts.window_hours);
+    let (mut categories, mut rows) = (0, 0);
+    charts.each::<SnapshotError>(&mut |chart| {
+        categories += 1;
+        rows += chart.places.len() as u64;
+        packer.add(&chart);
+        Ok(())
+    })?;
+    let (directory, parts) = packer.finish();
+    let facts = PageFacts::of(charts, &directory, title, now);
+    let facts = serde_json::to_string(&facts).expect("facts are plain texts and numbers");
+    Ok(Page { html: template::page(&Content { title, facts: &facts, parts: &parts }), categories, rows })
+}
