@@ -32,13 +32,17 @@ fn the_program_says_what_it_does() {
         stdout: Usage: topsell [OPTIONS] <COMMAND>
         stdout: 
         stdout: Commands:
-        stdout:   ingest  Read purchase logs into the lake
-        stdout:   rollup  Bring the sums up to date with the events
-        stdout:   rank    Rank every category and the whole shop, and publish the ranking
-        stdout:   show    Show the best sellers, from the newest published ranking
-        stdout:   count   Count what single items have sold, up to this moment
-        stdout:   lake    Look after the lake: merge small files, let go of old ones, check it, see what is in it
-        stdout:   config  Show each setting, its value and where that comes from
+        stdout:   ingest       Read purchase logs into the lake
+        stdout:   rollup       Bring the sums up to date with the events
+        stdout:   rank         Rank every category and the whole shop, and publish the ranking
+        stdout:   show         Show the best sellers, from the newest published ranking
+        stdout:   count        Count what single items have sold, up to this moment
+        stdout:   report       Write a published ranking as one HTML page, to look at in any browser
+        stdout:   lake         Look after the lake: merge small files, let go of old ones, check it, see what is in
+        stdout:                it
+        stdout:   config       Show each setting, its value and where that comes from
+        stdout:   completions  Print the script that completes topsell's words in a shell
+        stdout:   man          Write the manual pages into a folder
         stdout: 
         stdout: Options:
         stdout:   -h, --help     Print help

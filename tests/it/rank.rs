@@ -66,6 +66,7 @@ fn the_help_tells_every_default() {
         stdout:   topsell rank                                        the last 150 hours
         stdout:   topsell rank --window 7d --no-decay --by amount     a week's turnover
         stdout:   topsell rank --as-of 2017-01-15T00:00:00Z           as it was then
+        stdout:   topsell rank --tail                                 with the rank of every item, as once a night
         stdout: 
         stdout: Rank every category and the whole shop, and publish the ranking
         stdout: 
@@ -114,6 +115,10 @@ fn the_help_tells_every_default() {
         stdout:           
         stdout:           [default: units]
         stdout:           [possible values: units, purchases, amount]
+        stdout: 
+        stdout:       --tail
+        stdout:           Publish what every item comes to, too, and its rank in each of its categories, not only
+        stdout:           the best; for the nightly run
         stdout: 
         stdout:       --min-items <N>
         stdout:           A category with fewer rankable items looks further back

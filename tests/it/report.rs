@@ -177,9 +177,8 @@ fn the_help_shows_how_to_ask() {
         stdout: 
         stdout: Options of every command:
         stdout:       --lake <DIR>
-        stdout:           Folder of the lake
+        stdout:           Folder of the lake; TOPSELL_LAKE unless given
         stdout:           
-        stdout:           [env: TOPSELL_LAKE=]
         stdout:           [default: data/lake]
         stdout: 
         stdout:       --threads <N>

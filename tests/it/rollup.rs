@@ -33,7 +33,7 @@ fn the_help_says_when_to_sum_everything() {
         stdout:   -h, --help  Print help
         stdout: 
         stdout: Options of every command:
-        stdout:       --lake <DIR>    Folder of the lake [env: TOPSELL_LAKE=] [default: data/lake]
+        stdout:       --lake <DIR>    Folder of the lake; TOPSELL_LAKE unless given [default: data/lake]
         stdout:       --threads <N>   Threads to work on; as many as there are processors unless said
         stdout:   -q, --quiet         Say nothing but errors
         stdout:   -v, --verbose       Say more

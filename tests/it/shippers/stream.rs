@@ -215,7 +215,7 @@ fn how_often_to_commit_is_checked() {
         exit code 2
         stderr: error: --commit-every `0` is no number of lines; write at least 1
         exit code 2
-        stderr: error: --commit-every: `often` is not a length of time; write a whole number and a unit, such as 10s or 1h
+        stderr: error: --commit-every: `often` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 10s or 1h
         exit code 2
         stderr: error: --commit-every `20s` is the second of its kind; give one time and one number of lines at most
         exit code 2
