@@ -203,6 +203,8 @@ struct Unlisted {
     score: f64,
     days: DayUnits,
     as_of: Timestamp,
+    /// The items above and below it, with their ranks and scores.
+    beside: Vec<(i64, String, f64)>,
 }
 
 /// Returns an item's place in every category, as the newest totals have them; nothing where there
@@ -213,13 +215,16 @@ fn unlisted(
     item_id: &str,
 ) -> Result<BTreeMap<Option<String>, Unlisted>, ShowError> {
     let mut places = BTreeMap::new();
-    let totals = Totals::current(store)?.filter(|totals| totals.as_of <= charts.current().facts().as_of);
-    let Some(totals) = totals else { return Ok(places) };
+    let facts = charts.current().facts();
+    let fit = |totals: &Totals| totals.facts.as_of <= facts.as_of && totals.facts.is_like(facts);
+    let Some(totals) = Totals::current(store)?.filter(fit) else { return Ok(places) };
     for row in totals.item(item_id)? {
-        let (units, score, days, as_of) = (row.units, row.score, row.days, totals.as_of);
+        let (units, score, days, as_of) = (row.units, row.score, row.days, totals.facts.as_of);
         let ranks = row.ranks.into_iter().map(|(category, rank)| (Some(category), rank));
         for (category, rank) in ranks.chain(row.shop_rank.map(|rank| (None, rank))) {
-            places.insert(category, Unlisted { rank, units, score, days, as_of });
+            let beside = totals.ranked(category.as_deref(), &[rank - 1, rank + 1])?;
+            let beside = beside.into_iter().map(|(rank, row)| (rank, row.item_id, row.score)).collect();
+            places.insert(category, Unlisted { rank, units, score, days, as_of, beside });
         }
     }
     Ok(places)
@@ -243,6 +248,11 @@ fn unlisted_values(
     put("rankable", listed.first().map(|row| row.rankable).into());
     put("units", place.units.into());
     put("score", Value::Number(place.score));
+    for (rank, item_id, score) in &place.beside {
+        let side = if *rank < place.rank { "above" } else { "below" };
+        put(&format!("{side}_item_id"), item_id.as_str().into());
+        put(&format!("{side}_score"), Value::Number(*score));
+    }
     let is_of_now = place.as_of == charts.current().facts().as_of;
     let window_from = listed.first().filter(|_| is_of_now).map(|row| row.window_from);
     put("window_from", window_from.map_or(Value::None, Value::Moment));

@@ -1,6 +1,5 @@
 //! How a ranking was made, as its file says.
 
-use crate::columns::RankingFile;
 use crate::time::Timestamp;
 
 /// The labels that two rankings share which can be held against each other.
@@ -43,8 +42,10 @@ pub struct DayFacts {
 
 impl Facts {
     /// Reads a file's labels; what cannot be read, and a ranking must have, is named.
-    pub(super) fn of(as_of: &str, file: &RankingFile) -> Result<Facts, &'static str> {
-        let label = |name: &str| file.label(name);
+    pub(super) fn of<'a>(
+        as_of: &str,
+        label: &dyn Fn(&str) -> Option<&'a str>,
+    ) -> Result<Facts, &'static str> {
         let half_life_hours = match label("topsell.half_life_hours").ok_or("it names no half-life")? {
             "none" => None,
             text => Some(text.parse().map_err(|_| "its half-life is no number")?),
@@ -59,7 +60,7 @@ impl Facts {
             by: label("topsell.by").ok_or("it does not say what it adds up")?.to_owned(),
             event_types: event_types.ok_or("it does not say what events it counts")?,
             top: number("topsell.top").ok_or("it does not say how many items it ranks")?,
-            days: days(file),
+            days: days(label),
             rules: RULES.map(|name| label(name).map(str::to_owned)).into(),
         })
     }
@@ -70,9 +71,9 @@ impl Facts {
     }
 }
 
-fn days(file: &RankingFile) -> Option<DayFacts> {
-    let zone = file.label("topsell.time_zone")?.to_owned();
-    let starts: Vec<String> = serde_json::from_str(file.label("topsell.days")?).ok()?;
+fn days<'a>(label: &dyn Fn(&str) -> Option<&'a str>) -> Option<DayFacts> {
+    let zone = label("topsell.time_zone")?.to_owned();
+    let starts: Vec<String> = serde_json::from_str(label("topsell.days")?).ok()?;
     let starts = starts.iter().map(|start| Timestamp::parse(start).ok());
     Some(DayFacts { zone, starts: starts.collect::<Option<_>>()? })
 }

@@ -108,7 +108,8 @@ impl Pointer {
         if file.rows() != self.rows {
             return Err(damaged_file(self, "it has another number of rows than was published"));
         }
-        let facts = Facts::of(&self.as_of, &file).map_err(|what| damaged_file(self, what))?;
+        let facts =
+            Facts::of(&self.as_of, &|name| file.label(name)).map_err(|what| damaged_file(self, what))?;
         let (half_life_hours, as_of) = (facts.half_life_hours, self.as_of.clone());
         Ok(Snapshot { path: self.path(), file, rows, half_life_hours, as_of, facts })
     }

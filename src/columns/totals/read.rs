@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use arrow::array::{Array, AsArray, BooleanArray, PrimitiveArray, RecordBatch};
+use arrow::array::{Array, AsArray, BooleanArray, ListArray, PrimitiveArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection};
+use parquet::schema::types::ColumnDescPtr;
 
 use crate::columns::fields::{numbers, texts};
 use crate::columns::guard::guarded;
@@ -55,6 +56,11 @@ impl TotalsFile {
     /// Returns how many rows the file has.
     pub fn rows(&self) -> u64 {
         self.footer.metadata().file_metadata().num_rows().max(0).unsigned_abs()
+    }
+
+    /// Returns how many groups of rows the file has.
+    pub fn groups(&self) -> usize {
+        self.footer.metadata().num_row_groups()
     }
 
     /// Returns a label of the footer.
@@ -121,21 +127,73 @@ impl TotalsFile {
         let is_item = self.is_item(group, self.part(group, bytes.clone()), item_id)?;
         let selection = RowSelection::from_filters(&[BooleanArray::from(is_item)]);
         let mut rows = Vec::new();
-        self.read(group, bytes, Some(selection), &mut |row| rows.push(row))?;
+        self.read(group, bytes, selection, &mut |row| rows.push(row))?;
         Ok(rows)
     }
 
-    /// Hands over every row of a group, whose bytes are given.
+    /// Returns where in a file lies what tells the ranks in a category, or in the shop for `None`.
+    ///
+    /// # Errors
+    /// Fails where the file has no ranks.
+    pub fn range_of_ranks(&self, group: usize, category: Option<&str>) -> Result<Range<u64>, ColumnsError> {
+        let (first, last) = match category {
+            None => (self.column(SHOP_RANK)?, self.column(SHOP_RANK)?),
+            Some(_) => (self.column(CATEGORIES)?, self.column(RANKS)?),
+        };
+        let columns = self.footer.metadata().row_group(group).columns();
+        Ok(range_of(columns.get(first..=last).unwrap_or_default()))
+    }
+
+    /// Returns which rows of a group have certain ranks in a category, or in the shop for `None`, by
+    /// the bytes that tell the ranks.
     ///
     /// # Errors
     /// Fails where the file is damaged.
-    pub fn each_row(
+    pub fn rows_ranked(
         &self,
         group: usize,
         bytes: Bytes,
-        take: &mut dyn FnMut(TotalsRow),
-    ) -> Result<(), ColumnsError> {
-        self.read(group, bytes, None, take)
+        category: Option<&str>,
+        ranks: &[i64],
+    ) -> Result<Vec<usize>, ColumnsError> {
+        let at = self.range_of_ranks(group, category)?.start;
+        let part = Part { at, bytes, size_bytes: self.size_bytes };
+        guarded(|| {
+            let reader = self.reader(group, part);
+            let columns = if category.is_some() { vec![CATEGORIES, RANKS] } else { vec![SHOP_RANK] };
+            let fields = reader.parquet_schema().root_schema().get_fields();
+            let roots = (0..fields.len()).filter(|&at| columns.contains(&fields[at].name()));
+            let mask = ProjectionMask::roots(reader.parquet_schema(), roots.collect::<Vec<_>>());
+            let (mut found, mut before) = (Vec::new(), 0);
+            for batch in reader.with_projection(mask).build()? {
+                let batch = batch?;
+                let rows = match category {
+                    None => ranked_in_shop(&batch, ranks)?,
+                    Some(path) => ranked_in(&batch, path, ranks)?,
+                };
+                found.extend(rows.into_iter().map(|row| before + row));
+                before += batch.num_rows();
+            }
+            Ok(found)
+        })
+    }
+
+    /// Returns some rows of a group, whose bytes are given, by their numbers in it, ascending.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged.
+    pub fn rows_at(
+        &self,
+        group: usize,
+        bytes: Bytes,
+        rows: &[usize],
+    ) -> Result<Vec<TotalsRow>, ColumnsError> {
+        let all = usize::try_from(self.footer.metadata().row_group(group).num_rows()).unwrap_or(0);
+        let ranges = rows.iter().map(|&row| row..row + 1);
+        let selection = RowSelection::from_consecutive_ranges(ranges, all);
+        let mut found = Vec::new();
+        self.read(group, bytes, selection, &mut |row| found.push(row))?;
+        Ok(found)
     }
 
     fn is_item(&self, group: usize, part: Part, item_id: &str) -> Result<Vec<bool>, ColumnsError> {
@@ -155,16 +213,12 @@ impl TotalsFile {
         &self,
         group: usize,
         bytes: Bytes,
-        selection: Option<RowSelection>,
+        selection: RowSelection,
         take: &mut dyn FnMut(TotalsRow),
     ) -> Result<(), ColumnsError> {
         guarded(|| {
             let reader = self.reader(group, self.part(group, bytes));
-            let reader = match selection {
-                Some(selection) => reader.with_row_selection(selection),
-                None => reader,
-            };
-            for batch in reader.build()? {
+            for batch in reader.with_row_selection(selection).build()? {
                 each_row(&batch?, take)?;
             }
             Ok(())
@@ -183,8 +237,42 @@ impl TotalsFile {
 
     fn column(&self, name: &'static str) -> Result<usize, ColumnsError> {
         let columns = self.footer.parquet_schema().columns();
-        columns.iter().position(|column| column.name() == name).ok_or(ColumnsError::Column(name))
+        let is_named = |column: &ColumnDescPtr| column.path().parts().first().is_some_and(|of| of == name);
+        columns.iter().position(is_named).ok_or(ColumnsError::Column(name))
     }
+}
+
+/// Returns the rows of a batch that have certain ranks in the shop.
+fn ranked_in_shop(batch: &RecordBatch, ranks: &[i64]) -> Result<Vec<usize>, ColumnsError> {
+    let of_rows = numbers::<Int64Type>(batch, SHOP_RANK)?;
+    let is_ranked = |row: &usize| of_rows.is_valid(*row) && ranks.contains(&of_rows.value(*row));
+    Ok((0..of_rows.len()).filter(is_ranked).collect())
+}
+
+/// Returns the rows of a batch that have certain ranks in a category.
+fn ranked_in(batch: &RecordBatch, path: &str, ranks: &[i64]) -> Result<Vec<usize>, ColumnsError> {
+    let (categories, of_rows) = (list(batch, CATEGORIES)?, list(batch, RANKS)?);
+    let texts = categories.values().as_string_opt::<i32>().ok_or(ColumnsError::Column(CATEGORIES))?;
+    let numbers = of_rows.values().as_primitive_opt::<Int64Type>().ok_or(ColumnsError::Column(RANKS))?;
+    let mut found = Vec::new();
+    for row in 0..batch.num_rows() {
+        let [texts_of, numbers_of] = [categories, of_rows].map(|lists| {
+            let offsets = lists.value_offsets();
+            offsets[row] as usize..offsets[row + 1] as usize
+        });
+        let is_ranked = texts_of.zip(numbers_of).any(|(text, number)| {
+            ranks.contains(&numbers.value(number)) && texts.is_valid(text) && texts.value(text) == path
+        });
+        if is_ranked {
+            found.push(row);
+        }
+    }
+    Ok(found)
+}
+
+fn list<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a ListArray, ColumnsError> {
+    let column = batch.column_by_name(name).and_then(|column| column.as_list_opt::<i32>());
+    column.ok_or(ColumnsError::Column(name))
 }
 
 fn each_row(batch: &RecordBatch, take: &mut dyn FnMut(TotalsRow)) -> Result<(), ColumnsError> {
@@ -194,11 +282,7 @@ fn each_row(batch: &RecordBatch, take: &mut dyn FnMut(TotalsRow)) -> Result<(), 
     let units = numbers::<Int64Type>(batch, UNITS)?;
     let scores = numbers::<Float64Type>(batch, SCORE)?;
     let shop_ranks = numbers::<Int64Type>(batch, SHOP_RANK)?;
-    let list = |name: &'static str| {
-        let column = batch.column_by_name(name).and_then(|column| column.as_list_opt::<i32>());
-        column.ok_or(ColumnsError::Column(name))
-    };
-    let (categories, ranks) = (list(CATEGORIES)?, list(RANKS)?);
+    let (categories, ranks) = (list(batch, CATEGORIES)?, list(batch, RANKS)?);
     for at in 0..items.len() {
         let (of_row, ranks) = (categories.value(at), ranks.value(at));
         let of_row = of_row.as_string_opt::<i32>().ok_or(ColumnsError::Column(CATEGORIES))?;

@@ -58,7 +58,7 @@ pub struct TotalsGroup<'a> {
 
 impl<'a> TotalsGroup<'a> {
     /// Adds a row, whose ranks are in categories by their numbers.
-    pub fn push(&mut self, line: &TotalsLine<'a>, ranks: impl Iterator<Item = (u32, i64)>) {
+    pub fn push(&mut self, line: &TotalsLine<'a, '_>, ranks: impl Iterator<Item = (u32, i64)>) {
         self.items.push(line.item_id);
         self.days.iter_mut().zip(line.days).for_each(|(column, day)| column.push(*day));
         // That they fit was checked when they were added up.

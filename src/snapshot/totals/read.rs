@@ -1,20 +1,19 @@
 //! Published totals, read for one item or one category.
 
-use crate::columns::{TotalsFile, TotalsRow};
-use crate::snapshot::SnapshotError;
+use crate::columns::{ColumnsError, TotalsFile, TotalsRow};
 use crate::snapshot::pointer::{Pointer, parse_pointer};
 use crate::snapshot::totals::draft::hash_of;
 use crate::snapshot::totals::{FOLDER, POINTER};
+use crate::snapshot::{Facts, SnapshotError};
 use crate::store::{Store, StoreError, StoredFile};
-use crate::time::Timestamp;
 
 /// Published totals, open for reading.
 pub struct Totals {
     store: Store,
     path: String,
     file: TotalsFile,
-    /// Where their window ends.
-    pub as_of: Timestamp,
+    /// How they were made.
+    pub facts: Facts,
 }
 
 impl Totals {
@@ -34,13 +33,8 @@ impl Totals {
             return Err(damaged("its footer is not the one that was published"));
         }
         let file = TotalsFile::open(tail, pointer.size_bytes).map_err(|e| damaged(&e.to_string()))?;
-        let as_of = Timestamp::parse(&pointer.as_of).map_err(|_| damaged("its time is no moment"))?;
-        Ok(Some(Totals { store: store.clone(), file, as_of, path }))
-    }
-
-    /// Returns how many rows there are.
-    pub fn rows(&self) -> u64 {
-        self.file.rows()
+        let facts = Facts::of(&pointer.as_of, &|name| file.label(name)).map_err(damaged)?;
+        Ok(Some(Totals { store: store.clone(), file, facts, path }))
     }
 
     /// Returns an item's rows, none where it ranks nowhere.
@@ -61,42 +55,38 @@ impl Totals {
         Ok(rows)
     }
 
-    /// Returns a category's items by their ranks, from 1.
+    /// Returns the items of certain ranks in a category, in the whole shop for `None`, each with its
+    /// rank, best first.
     ///
     /// # Errors
     /// Fails where the file is damaged.
-    pub fn category(&self, path: &str) -> Result<Vec<TotalsRow>, SnapshotError> {
-        let rank = |row: &TotalsRow| row.ranks.iter().find(|(of, _)| of == path).map(|(_, rank)| *rank);
-        let mut rows = Vec::new();
-        self.each_row_below(path.split('/').next(), &mut |row| {
-            if let Some(rank) = rank(&row) {
-                rows.push((rank, row));
-            }
-        })?;
-        rows.sort_unstable_by_key(|(rank, _)| *rank);
-        Ok(rows.into_iter().map(|(_, row)| row).collect())
-    }
-
-    /// Hands over every row below a top-level category, in the order of their ids; for `None` those of
-    /// items that count shop-wide only.
-    ///
-    /// # Errors
-    /// Fails where the file is damaged.
-    pub fn each_row_below(
+    pub fn ranked(
         &self,
-        top: Option<&str>,
-        take: &mut dyn FnMut(TotalsRow),
-    ) -> Result<(), SnapshotError> {
-        for group in self.file.groups_of_top(top).map_err(|e| self.damaged(&e.to_string()))? {
-            let bytes = self.store.get_range(&self.path, self.file.range(group))?;
-            let mut of_top = |row: TotalsRow| {
-                if row.top_category.as_deref() == top {
-                    take(row);
-                }
-            };
-            self.file.each_row(group, bytes, &mut of_top).map_err(|e| self.damaged(&e.to_string()))?;
+        category: Option<&str>,
+        ranks: &[i64],
+    ) -> Result<Vec<(i64, TotalsRow)>, SnapshotError> {
+        let damaged = |e: ColumnsError| self.damaged(&e.to_string());
+        let groups = match category {
+            Some(path) => self.file.groups_of_top(path.split('/').next()).map_err(damaged)?,
+            None => (0..self.file.groups()).collect(),
+        };
+        let rank_of = |row: &TotalsRow| match category {
+            Some(path) => row.ranks.iter().find(|(of, _)| of == path).map(|(_, rank)| *rank),
+            None => row.shop_rank,
+        };
+        let mut found = Vec::new();
+        for group in groups {
+            let range = self.file.range_of_ranks(group, category).map_err(damaged)?;
+            let bytes = self.store.get_range(&self.path, range)?;
+            let rows = self.file.rows_ranked(group, bytes, category, ranks).map_err(damaged)?;
+            if !rows.is_empty() {
+                let bytes = self.store.get_range(&self.path, self.file.range(group))?;
+                let rows = self.file.rows_at(group, bytes, &rows).map_err(damaged)?;
+                found.extend(rows.into_iter().filter_map(|row| Some((rank_of(&row)?, row))));
+            }
         }
-        Ok(())
+        found.sort_unstable_by_key(|(rank, _)| *rank);
+        Ok(found)
     }
 
     fn damaged(&self, what: &str) -> SnapshotError {

@@ -36,9 +36,9 @@ fn an_item_has_its_ranks_however_far_down_where_all_are_published() {
         stdout: 
         stdout: Places
         stdout: category          rank  of  units     share  weeks   score  above  below                  from
-        stdout: (the whole shop)     3   5     70                   70.000  -      -      2017-01-14T00:00:00Z
-        stdout: Food                 3   4     70                   70.000  -      -      2017-01-14T00:00:00Z
-        stdout: Food/Fruit           2   3     70                   70.000  -      -      2017-01-14T00:00:00Z
+        stdout: (the whole shop)     3   5     70                   70.000  bread  plum   2017-01-14T00:00:00Z
+        stdout: Food                 3   4     70                   70.000  bread  plum   2017-01-14T00:00:00Z
+        stdout: Food/Fruit           2   3     70                   70.000  apple  plum   2017-01-14T00:00:00Z
         stdout: Gifts                1   1     70  100.00 %      1  70.000  -      -      2017-01-14T00:00:00Z
         stdout: 
         stdout: Units by day, UTC
@@ -55,13 +55,13 @@ fn an_item_has_its_ranks_however_far_down_where_all_are_published() {
     .assert_eq(&world.run("show --item pear --format table").whole());
     expect![[r#"
         stdout: item_id,category,rank,rankable,movement,previous_rank,weeks,units,share_percent,score,above_item_id,above_score,below_item_id,below_score,window_from,as_of
-        stdout: plum,,4,5,,,,60,,60,,,,,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z
-        stdout: plum,Food,4,4,,,,60,,60,,,,,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z
-        stdout: plum,Food/Fruit,3,3,,,,60,,60,,,,,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z
+        stdout: plum,,4,5,,,,60,,60,pear,70,loose,5,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z
+        stdout: plum,Food,4,4,,,,60,,60,pear,70,,,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z
+        stdout: plum,Food/Fruit,3,3,,,,60,,60,pear,70,,,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z
         exit code 0
     "#]].assert_eq(&world.run("show --item plum --format csv").whole());
     expect![[r#"
-        stdout: {"item_id":"loose","category":null,"rank":5,"rankable":5,"movement":null,"previous_rank":null,"weeks":null,"units":5,"share_percent":null,"score":5.0,"above_item_id":null,"above_score":null,"below_item_id":null,"below_score":null,"window_from":"2017-01-14T00:00:00Z","as_of":"2017-01-15T00:00:00Z"}
+        stdout: {"item_id":"loose","category":null,"rank":5,"rankable":5,"movement":null,"previous_rank":null,"weeks":null,"units":5,"share_percent":null,"score":5.0,"above_item_id":"plum","above_score":60.0,"below_item_id":null,"below_score":null,"window_from":"2017-01-14T00:00:00Z","as_of":"2017-01-15T00:00:00Z"}
         exit code 0
     "#]].assert_eq(&world.run("show --item loose --format ndjson").whole());
     rank("--as-of 2017-01-15T01:00:00Z");
@@ -72,9 +72,9 @@ fn an_item_has_its_ranks_however_far_down_where_all_are_published() {
         stdout: 
         stdout: Places
         stdout: category          rank  of  units   score  above  below
-        stdout: (the whole shop)     4   5     60  60.000  -      -
-        stdout: Food                 4   4     60  60.000  -      -
-        stdout: Food/Fruit           3   3     60  60.000  -      -
+        stdout: (the whole shop)     4   5     60  60.000  pear   loose
+        stdout: Food                 4   4     60  60.000  pear   -
+        stdout: Food/Fruit           3   3     60  60.000  pear   -
         exit code 0
     "#]]
     .assert_eq(&world.run("show --item plum --format table --width 100").whole());
