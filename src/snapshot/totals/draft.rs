@@ -16,6 +16,8 @@ use crate::snapshot::totals::{FOLDER, POINTER, Part};
 use crate::snapshot::{Published, SnapshotError};
 use crate::store::{Scratch, Store, StoreError, Stream};
 
+/// Top-level categories whose rows are encoded before they are written.
+const AT_A_TIME: usize = 8;
 /// Bytes that are read at once to check what was written.
 const CHECKED_BYTES: u64 = 8 << 20;
 
@@ -120,21 +122,31 @@ impl Draft {
             Output { stream: bulk.stream(&path)?, waiting: Vec::new(), hash: Hasher::new(), length: 0 };
         let mut rows = 0;
         let ready: Vec<(&Ordered<'_>, &Vec<u32>)> = ordered.iter().zip(&in_shop).collect();
-        // A few at a time: what is encoded is held until it is written.
-        for some in ready.chunks(rayon::current_num_threads().max(1)) {
-            let encoded: Result<Vec<_>, SnapshotError> = some
-                .par_iter()
-                .map(|(ordered, in_shop)| {
-                    let packed = packed_of(&scratch, &ordered.parts)?;
-                    let rows = TopRows::of(&packed, settled);
-                    encode(&rows, ordered, in_shop).map_err(failed)
-                })
-                .collect();
-            for (group, group_rows) in encoded?.into_iter().flatten() {
+        let mut write = |encoded: Vec<Vec<Encoded>>| {
+            for (group, group_rows) in encoded.into_iter().flatten() {
                 rows += group_rows;
                 out.write(&file.add(group).map_err(failed)?)?;
             }
+            Ok::<(), SnapshotError>(())
+        };
+        let mut waiting = Vec::new();
+        // Some at a time: what is encoded is held until it is written, while the next are encoded.
+        for some in ready.chunks(AT_A_TIME) {
+            let encode = |(ordered, in_shop): &(&Ordered<'_>, &Vec<u32>)| {
+                let packed = packed_of(&scratch, &ordered.parts)?;
+                let rows = TopRows::of(&packed, settled);
+                encode(&rows, ordered, in_shop).map_err(failed)
+            };
+            let (encoded, written) = rayon::join(
+                || some.par_iter().map(encode).collect::<Result<Vec<_>, SnapshotError>>(),
+                || write(std::mem::take(&mut waiting)),
+            );
+            written?;
+            waiting = encoded?;
         }
+        write(waiting)?;
+        // Or what was set aside would be brought to the disk together with the file.
+        drop(scratch);
         let (end, footer_at) = file.finish().map_err(failed)?;
         let footer = end.slice(footer_at..);
         out.write(&end)?;

@@ -13,7 +13,8 @@ const READ_BYTES: u64 = 64 << 10;
 
 /// Packs what counts shop-wide, in its order: score, units, the row's number, the id's length, the id.
 pub(super) fn pack(rows: &TopRows<'_>, order: &[u32]) -> Vec<u8> {
-    let mut packed = Vec::new();
+    const TYPICAL_BYTES: usize = 36;
+    let mut packed = Vec::with_capacity(order.len() * TYPICAL_BYTES);
     for &at in order {
         let row = &rows.rows[at as usize];
         if row.is_for_shop {

@@ -46,6 +46,7 @@ impl<'a> TopRows<'a> {
                 ranked
             }));
             let ranks_shop = settled.is_in(None, part.round);
+            rows.reserve(usize::try_from(part.of.rows).unwrap_or(0));
             rows.extend(Everyone::rows_of(packed).filter_map(|row| {
                 let set = row.set + first_set;
                 let counts = part.is_spread || (ranks_shop && !settled.is_spread(row.item_id));
