@@ -33,11 +33,28 @@ pub struct EveryoneRow<'a> {
     pub score: f64,
     /// In the window.
     pub units: i64,
-    pub days: DayUnits,
+    /// Units of each day.
+    pub days: PackedDays<'a>,
     /// Number in [`Everyone::sets`].
     pub set: u32,
     /// Whether it is what the item comes to shop-wide, too, unless it counts so elsewhere as well.
     pub is_for_shop: bool,
+}
+
+/// Units of each day, not unpacked yet: a row is ordered and moved without them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackedDays<'a>(&'a [u8]);
+
+impl PackedDays<'_> {
+    /// Returns the units.
+    pub fn units(mut self) -> DayUnits {
+        let mut days = [0; DAYS];
+        for day in &mut days {
+            // Each was there when the row was unpacked.
+            *day = take_zigzag(&mut self.0).unwrap_or_default();
+        }
+        days
+    }
 }
 
 /// Packs rows.
@@ -102,10 +119,11 @@ impl Everyone {
             let item_id = std::str::from_utf8(left.split_off(..length)?).ok()?;
             let score = f64::from_le_bytes(*left.split_off(..8)?.first_chunk()?);
             let units = take_zigzag(&mut left)?;
-            let mut days = [0; DAYS];
-            for day in &mut days {
-                *day = take_zigzag(&mut left)?;
+            let mut days = PackedDays(left);
+            for _ in 0..DAYS {
+                take_varint(&mut left)?;
             }
+            days.0 = &days.0[..days.0.len() - left.len()];
             let flags = take_varint(&mut left)?;
             let set = u32::try_from(flags >> 1).ok()?;
             Some(EveryoneRow { item_id, score, units, days, set, is_for_shop: flags & 1 == 1 })
@@ -165,20 +183,15 @@ mod tests {
         writer.push("", scored(-64, f64::MAX), &[0; DAYS], &[], false);
         writer.push("名前", scored(1, 1.0), &days, &[1, 2], false);
         let everyone = writer.finish(["", "A", "A/B"].into_iter());
-        let row = |item_id, score, units, days, set, is_for_shop| EveryoneRow {
-            item_id,
-            score,
-            units,
-            days,
-            set,
-            is_for_shop,
-        };
         let expected = [
-            row("a", 0.1, i64::MAX, days, 0, true),
-            row("", f64::MAX, -64, [0; DAYS], 1, false),
-            row("名前", 1.0, 1, days, 0, false),
+            ("a", 0.1, i64::MAX, days, 0, true),
+            ("", f64::MAX, -64, [0; DAYS], 1, false),
+            ("名前", 1.0, 1, days, 0, false),
         ];
-        assert_eq!(Everyone::rows_of(&everyone.packed).collect::<Vec<_>>(), expected);
+        let found = Everyone::rows_of(&everyone.packed);
+        let found =
+            found.map(|row| (row.item_id, row.score, row.units, row.days.units(), row.set, row.is_for_shop));
+        assert_eq!(found.collect::<Vec<_>>(), expected);
         assert_eq!((everyone.rows, everyone.sets), (3, vec![vec![1, 2], vec![]]));
         let cut = &everyone.packed[..everyone.packed.len() - 1];
         assert_eq!(Everyone::rows_of(cut).count(), 2);

@@ -31,7 +31,7 @@ mod tally;
 mod top;
 mod tree;
 
-pub use everyone::{Everyone, EveryoneRow, SpreadItem};
+pub use everyone::{Everyone, EveryoneRow, PackedDays, SpreadItem};
 pub use ranking::{CategoryRanking, RankedItem, Ranking};
 pub use search::{Found, Need, Search, Settled};
 pub use tally::{Tallied, Tally};

@@ -10,7 +10,7 @@ use crate::columns::{ColumnsError, TOTALS_PER_GROUP, TotalsEncoder, TotalsGroup,
 use crate::rank::{Everyone, Rules, Settled};
 use crate::snapshot::pointer::{Footer, Pointer, SCHEMA};
 use crate::snapshot::publish::labels;
-use crate::snapshot::totals::merge::{pack, shop_ranks};
+use crate::snapshot::totals::merge::{Aside, pack, shop_ranks};
 use crate::snapshot::totals::order::TopRows;
 use crate::snapshot::totals::{FOLDER, POINTER, Part};
 use crate::snapshot::{Published, SnapshotError};
@@ -102,13 +102,13 @@ impl Draft {
             let packed = packed_of(&scratch, &parts)?;
             let rows = TopRows::of(&packed, settled);
             let order = rows.order();
-            let range = scratch.append(&pack(&rows, &order))?;
-            Ok((Ordered { parts, order }, range))
+            let (packed, notes) = pack(&rows, &order);
+            let range = scratch.append(&packed)?;
+            let rows = rows.rows.len();
+            Ok((Ordered { parts, order }, Aside { range, rows, notes }))
         });
         let ordered: Result<Vec<_>, StoreError> = ordered.collect();
-        let (ordered, ranges): (Vec<Ordered<'_>>, Vec<_>) = ordered?.into_iter().unzip();
-        let orders: Vec<_> =
-            ranges.into_iter().zip(&ordered).map(|(range, of)| (range, of.order.len())).collect();
+        let (ordered, orders): (Vec<Ordered<'_>>, Vec<Aside>) = ordered?.into_iter().unzip();
         let in_shop = shop_ranks(&scratch, &orders)?;
         let name = of.file.rsplit('/').next().unwrap_or(&of.file).to_owned();
         let path = format!("{FOLDER}/{name}");
@@ -187,7 +187,7 @@ fn encode(rows: &TopRows<'_>, of: &Ordered<'_>, in_shop: &[u32]) -> Result<Vec<E
         let of_row = ranks[begins[at]..begins[at + 1]].iter().map(|&rank| i64::from(rank));
         let line = TotalsLine {
             item_id: row.item_id,
-            days: &row.days,
+            days: &row.days.units(),
             units: row.units,
             score: row.score,
             shop_rank: Some(i64::from(in_shop[at])).filter(|&rank| rank > 0),
