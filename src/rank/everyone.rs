@@ -62,27 +62,36 @@ impl PackedDays<'_> {
 pub(super) struct EveryoneWriter {
     rows: Everyone,
     numbers: HashMap<Vec<u32>, u32>,
+    /// By sets of paths the numbers of their categories' sets, as far as they were asked for.
+    by_paths: Vec<Option<u32>>,
 }
 
 impl EveryoneWriter {
+    /// Returns the number of a set of categories.
+    pub fn set_of(&mut self, categories: &[u32]) -> u32 {
+        if let Some(number) = self.numbers.get(categories) {
+            return *number;
+        }
+        let number = self.rows.sets.len() as u32;
+        self.numbers.insert(categories.to_vec(), number);
+        self.rows.sets.push(categories.to_vec());
+        number
+    }
+
+    /// Returns the number of the categories that a set of paths lies in, which are always the same.
+    pub fn set_of_paths(&mut self, path_set: u32, categories: &[u32]) -> u32 {
+        let path_set = path_set as usize;
+        if let Some(Some(number)) = self.by_paths.get(path_set) {
+            return *number;
+        }
+        let number = self.set_of(categories);
+        self.by_paths.resize(self.by_paths.len().max(path_set + 1), None);
+        self.by_paths[path_set] = Some(number);
+        number
+    }
+
     /// Takes a row.
-    pub fn push(
-        &mut self,
-        item_id: &str,
-        scored: Scored,
-        days: &DayUnits,
-        categories: &[u32],
-        is_for_shop: bool,
-    ) {
-        let set = match self.numbers.get(categories) {
-            Some(number) => *number,
-            None => {
-                let number = self.rows.sets.len() as u32;
-                self.numbers.insert(categories.to_vec(), number);
-                self.rows.sets.push(categories.to_vec());
-                number
-            }
-        };
+    pub fn push(&mut self, item_id: &str, scored: Scored, days: &DayUnits, set: u32, is_for_shop: bool) {
         let Everyone { packed, rows, .. } = &mut self.rows;
         put_varint(item_id.len() as u64, packed);
         packed.extend_from_slice(item_id.as_bytes());
@@ -105,8 +114,9 @@ impl Everyone {
         let mut sorted: Vec<&SpreadItem> = items.iter().collect();
         sorted.sort_unstable_by(|a, b| a.item_id.cmp(&b.item_id));
         let mut writer = EveryoneWriter::default();
+        let none = writer.set_of(&[]);
         for SpreadItem { item_id, score, sums, days } in sorted {
-            writer.push(item_id, Scored { score: *score, sums: *sums }, days, &[], true);
+            writer.push(item_id, Scored { score: *score, sums: *sums }, days, none, true);
         }
         writer.finish(std::iter::empty())
     }
@@ -179,9 +189,11 @@ mod tests {
         let mut writer = EveryoneWriter::default();
         let days = [0, 1, -1, i64::MAX, i64::MIN, 127, 128];
         let scored = |units, score| Scored { score, sums: Sums { purchases: 1, units, amount: 5 } };
-        writer.push("a", scored(i64::MAX, 0.1), &days, &[1, 2], true);
-        writer.push("", scored(-64, f64::MAX), &[0; DAYS], &[], false);
-        writer.push("名前", scored(1, 1.0), &days, &[1, 2], false);
+        let sets = [writer.set_of_paths(7, &[1, 2]), writer.set_of(&[]), writer.set_of(&[1, 2])];
+        assert_eq!((sets, writer.set_of_paths(7, &[1, 2])), ([0, 1, 0], 0));
+        writer.push("a", scored(i64::MAX, 0.1), &days, sets[0], true);
+        writer.push("", scored(-64, f64::MAX), &[0; DAYS], sets[1], false);
+        writer.push("名前", scored(1, 1.0), &days, sets[2], false);
         let everyone = writer.finish(["", "A", "A/B"].into_iter());
         let expected = [
             ("a", 0.1, i64::MAX, days, 0, true),

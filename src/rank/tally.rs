@@ -91,7 +91,8 @@ impl<'a> Tally<'a> {
                 if let Some(everyone) = &mut self.everyone {
                     let days = newcomer.days(&self.need.week).map_err(|e| e.of(item_id))?;
                     let scored = newcomer.scored();
-                    everyone.push(item_id, scored, &days, categories, is_one_kind && is_for_shop);
+                    let set = everyone.set_of_paths(first.path_set, categories);
+                    everyone.push(item_id, scored, &days, set, is_one_kind && is_for_shop);
                 }
             }
         } else {
@@ -122,7 +123,8 @@ impl<'a> Tally<'a> {
             }
             if let Some(everyone) = &mut self.everyone {
                 for (scored, days, categories) in &alike {
-                    everyone.push(item_id, *scored, days, categories, false);
+                    let set = everyone.set_of(categories);
+                    everyone.push(item_id, *scored, days, set, false);
                 }
             }
         }
@@ -135,7 +137,8 @@ impl<'a> Tally<'a> {
                 && !(is_one_set && is_one_kind)
             {
                 let days = newcomer.days(&self.need.week).map_err(|e| e.of(item_id))?;
-                everyone.push(item_id, newcomer.scored(), &days, &[], true);
+                let none = everyone.set_of(&[]);
+                everyone.push(item_id, newcomer.scored(), &days, none, true);
             }
             let hash = self.need.hash(item_id);
             let taken = self.shop.take(hash, of_primary.as_mut(), &mut self.candidates, self.need);

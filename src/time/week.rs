@@ -8,6 +8,9 @@ use crate::time::{Hour, Timestamp};
 /// How many days a week has.
 pub const DAYS: usize = 7;
 
+/// Hours that a week has at most, with room for whatever a zone's rules may add.
+const MAX_HOURS: i32 = 7 * 24 + 2 * 24;
+
 /// A time zone of the IANA database, <https://www.iana.org/time-zones>, by its name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zone {
@@ -83,6 +86,8 @@ pub struct Week {
     zone: Zone,
     /// The first hour of each day, and the hour at which all end.
     bounds: [Hour; DAYS + 1],
+    /// The day of each hour from the first on; each is looked up once for every sum.
+    days: Vec<u8>,
 }
 
 impl Week {
@@ -96,7 +101,11 @@ impl Week {
             let first = day.and_then(|day| zone.first_hour(day));
             *bound = first.unwrap_or(Hour::new(i32::MIN)).min(as_of);
         }
-        Week { zone, bounds }
+        let of_hours = bounds[0].number().max(as_of.number().saturating_sub(MAX_HOURS))..as_of.number();
+        bounds[0] = Hour::new(of_hours.start);
+        let day = |hour| bounds[..DAYS].iter().rposition(|first| first.number() <= hour).unwrap_or(0);
+        let days = of_hours.map(|hour| day(hour) as u8).collect();
+        Week { zone, bounds, days }
     }
 
     /// Returns the zone whose days these are.
@@ -117,10 +126,8 @@ impl Week {
     /// Returns which of the days an hour belongs to, the oldest being 0.
     #[inline]
     pub fn day_of(&self, hour: Hour) -> Option<usize> {
-        if hour >= self.bounds[DAYS] {
-            return None;
-        }
-        self.bounds[..DAYS].iter().rposition(|first| *first <= hour)
+        let since = usize::try_from(hour.number().checked_sub(self.bounds[0].number())?).ok()?;
+        self.days.get(since).map(|day| usize::from(*day))
     }
 }
 
@@ -167,7 +174,7 @@ mod tests {
         let week = Week::ending(Hour::new(-17_259_888 + 30), Zone::utc());
         assert_eq!(week.day_of(Hour::new(-17_259_888)), Some(5));
         let week = Week::ending(Hour::new(i32::MAX), Zone::utc());
-        assert_eq!(week.day_of(Hour::new(0)), Some(6));
+        assert_eq!((week.day_of(Hour::new(0)), week.day_of(Hour::new(i32::MAX - 1))), (None, Some(6)));
     }
 
     #[test]

@@ -248,7 +248,7 @@ pub(super) fn hash_of(store: &Store, path: &str, size_bytes: u64) -> Result<Stri
     let mut at = 0;
     while at < size_bytes {
         let end = size_bytes.min(at + CHECKED_BYTES);
-        hash.update(&store.get_range(path, at..end)?);
+        hash.update_rayon(&store.get_range(path, at..end)?);
         at = end;
     }
     Ok(hash.finalize().to_hex().to_string())
