@@ -79,6 +79,18 @@ def of_rankings(name, section):
     if "count" in section:
         counted = section["count"]["median_ms"]
         yield Bar(f"{name}: count, cold process", f"{counted:.1f} ms", "", counted, " ms", 20, 10)
+    if "everyone" in section:
+        best, everyone = (section["everyone"][step] for step in ("rank", "rank --tail"))
+        for kind, name_of in (("wall", "wall"), ("cpu", "CPU")):
+            yield Bar(
+                f"{name}: totals of everyone, to a ranking alone, {name_of}",
+                seconds(everyone[kind]),
+                seconds(best[kind]),
+                everyone[kind] / best[kind],
+                "×",
+                2,
+                1.5,
+            )
     sizes = section["sizes"]
     for part, must, aim in (("rollup", 5, 2), ("snapshot", 16, 10)):
         bytes_, rows = sizes[f"{part}_bytes"], sizes[f"{part}_rows"]

@@ -151,6 +151,18 @@ def shown(sections):
             )
 
 
+def everyone(sections):
+    """What it costs to tell what every item comes to."""
+    for name, section in sections.items():
+        if "everyone" in section:
+            best, all_ = (section["everyone"][step] for step in ("rank", "rank --tail"))
+            yield (
+                f"`rank --tail` of {name}: {all_['wall']:.2f} s, {all_['cpu']:.2f} s of CPU and "
+                f"{all_['peak_bytes'] / 2**20:,.0f} MiB; `rank` alone {best['wall']:.2f} s, "
+                f"{best['cpu']:.2f} s and {best['peak_bytes'] / 2**20:,.0f} MiB."
+            )
+
+
 GROWTH = "CPU seconds and peak memory of each step, and what lies on the disk then:"
 
 
@@ -165,6 +177,7 @@ def for_readme(results):
         task_table(sections, "peak_bytes"),
         NOTES,
         *shown(sections),
+        *everyone(sections),
         GROWTH,
         growth_table(sections),
     ]
@@ -186,6 +199,7 @@ def markdown(results):
         task_table(sections, "peak_bytes"),
         NOTES,
         *shown(sections),
+        *everyone(sections),
     ]
     if any("steps" in section for section in sections.values()):
         parts += [

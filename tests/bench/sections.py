@@ -214,8 +214,8 @@ def steps(bench, ours, logs, ingested=None):
 
 
 def ours_alone(bench, ours, logs):
-    """What no peer does: threads, one more hour, and a category shown, and an item counted, by a cold
-    process.
+    """What no peer does: threads, one more hour, totals of everyone, and a category shown, and an
+    item counted, by a cold process.
 
     The first ranking is of all that is in the lake; `steps` left it whole.
     """
@@ -223,6 +223,8 @@ def ours_alone(bench, ours, logs):
     shown = ours.show(SHOW_RUNS)
     say("  count")
     counted = ours.count(SHOW_RUNS)
+    say("  totals of everyone")
+    everyone = in_turn(bench.runs, {"rank": ours.rank, "rank --tail": ours.rank_everyone})
     say("  one thread and two")
     work = {}
     for number in ("1", "2"):
@@ -241,7 +243,13 @@ def ours_alone(bench, ours, logs):
     if ours.snapshot().name != whole:
         raise SystemExit(f"one more hour: {ours.snapshot().name}, in one go {whole}")
     measure.set_aside(kept.lake, kept.lake.parent)
-    return {"show": shown, "count": counted, "threads": found, "one_more_hour": hour["one more hour"]}
+    return {
+        "show": shown,
+        "count": counted,
+        "everyone": everyone,
+        "threads": found,
+        "one_more_hour": hour["one more hour"],
+    }
 
 
 SECTIONS = {"XS": small, "S": middle, "flat": flat, "M": large, "XL": hourly_sums}
