@@ -124,7 +124,7 @@ mod tests {
                 assert!(file.has_item(group, ids, &row.item_id).expect("it can be read"));
                 file.item(group, part(file.range(group)), &row.item_id).expect("it can be read")
             });
-            assert_eq!(found.collect::<Vec<_>>(), [row.clone()]);
+            assert_eq!(found.collect::<Vec<_>>(), std::slice::from_ref(row));
         }
         assert_eq!(file.groups_of_item("item 999").expect("there are items"), Vec::<usize>::new());
         for category in [None, Some("A"), Some("A/x"), Some("A/y"), Some("A/z")] {

@@ -15,7 +15,7 @@ use crate::store::{Scratch, StoreError};
 const READ_BYTES: u64 = 64 << 10;
 
 /// Rows of an order between two that are noted, so that parts of it can be read apart.
-const NOTED: usize = 1 << 10;
+const NOTED: u32 = 1 << 10;
 /// Parts of the merge, which are done side by side.
 const PARTS: usize = 8;
 
@@ -41,11 +41,11 @@ pub(super) struct Note {
 pub(super) fn pack(rows: &TopRows<'_>, order: &[u32]) -> (Vec<u8>, Vec<Note>) {
     const TYPICAL_BYTES: usize = 36;
     let mut packed = Vec::with_capacity(order.len() * TYPICAL_BYTES);
-    let (mut notes, mut before) = (Vec::new(), 0);
+    let (mut notes, mut before) = (Vec::new(), 0_u32);
     for &at in order {
         let row = &rows.rows[at as usize];
         if row.is_for_shop {
-            if before as usize % NOTED == 0 {
+            if before.is_multiple_of(NOTED) {
                 notes.push(Note { score: row.score, at: packed.len() as u64, before });
             }
             before += 1;
