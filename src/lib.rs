@@ -23,7 +23,7 @@
 //! | [`ingest`] | logs into the lake | lose a line without saying so |
 //! | [`rollup`] | the `rollups` table of hourly sums | read hours that did not change |
 //! | [`rank`] | the best sellers of a window | I/O |
-//! | [`snapshot`] | published rankings and the pointer to the newest | change what is published |
+//! | [`snapshot`] | published rankings, totals of every item, and the pointers to the newest | change what is published |
 //! | [`chart`] | a ranking held against those before it: what moved, shares, weeks | look into the tables |
 //! | [`count`] | what single items have sold, up to this moment | write, or wait for anyone |
 //! | [`upkeep`] | merging small files, checking, counting what is there | change what a ranking says |
