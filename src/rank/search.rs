@@ -30,8 +30,8 @@ pub struct Search {
     is_done: bool,
     wants_everyone: bool,
     rounds: u32,
-    /// In which round each category was settled.
-    settled_in: HashMap<Option<String>, u32>,
+    /// In which round each category was settled, the shop as the empty text.
+    settled_in: HashMap<String, u32>,
     spread: (Vec<u64>, Vec<SpreadItem>),
 }
 
@@ -43,8 +43,8 @@ pub struct Found {
 
 /// By which of the sums each category was ranked.
 pub struct Settled {
-    /// The round of each category, none of which is in two.
-    rounds: HashMap<Option<String>, u32>,
+    /// The round of each category, none of which is in two; the shop's is the empty one.
+    rounds: HashMap<String, u32>,
     hasher: DefaultHashBuilder,
     spread: Vec<u64>,
     /// What spread items come to shop-wide, those that rank, in no order.
@@ -54,12 +54,7 @@ pub struct Settled {
 impl Settled {
     /// Tells whether a category, the shop for `None`, was ranked by a round's sums.
     pub fn is_in(&self, category: Option<&str>, round: u32) -> bool {
-        let settled = match category {
-            // A key of owned text is not found by a borrowed one.
-            Some(category) => self.rounds.get(&Some(category.to_owned())),
-            None => self.rounds.get(&None),
-        };
-        settled == Some(&round)
+        self.rounds.get(category.unwrap_or_default()) == Some(&round)
     }
 
     /// Tells whether an item counts shop-wide by [`Settled::spread_items`], and not by its rows.
@@ -239,7 +234,7 @@ impl Search {
             items: items.collect(),
         };
         if self.wants_everyone {
-            self.settled_in.insert(category.clone(), self.rounds);
+            self.settled_in.insert(category.clone().unwrap_or_default(), self.rounds);
         }
         self.settled.insert(category, ranking);
         true

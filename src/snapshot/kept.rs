@@ -5,7 +5,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::columns::RankingFile;
 use crate::snapshot::pointer::{POINTER, Pointer, SCHEMA, parse_pointer};
 use crate::snapshot::{FOLDER, Rows, Snapshot, SnapshotError};
-use crate::store::{Store, StoreError, StoredFile};
+use crate::store::{Store, StoreError, StoredFile, is_unfinished};
 use crate::time::Timestamp;
 
 /// Returns what is wrong with published rankings, the newest and all before it: each file's name
@@ -31,14 +31,15 @@ pub fn check_all(store: &Store) -> Result<(u64, Vec<String>), StoreError> {
     Ok((files.len() as u64, problems))
 }
 
-/// A published ranking that is still there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A published ranking that is still there; what is newer is more, and of those of one time what
+/// was published later.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Kept {
     /// Where its window ends.
     pub as_of: Timestamp,
-    path: String,
     /// When it was written, in milliseconds since 1970.
     modified_ms: i64,
+    path: String,
 }
 
 /// How long rankings are kept.
@@ -50,15 +51,14 @@ pub struct KeepRankings {
     pub weekly_since: Timestamp,
 }
 
-/// Returns the published rankings that are still there, oldest first; of those of one time, the one
-/// that was published last comes last.
+/// Returns the published rankings that are still there, oldest first.
 ///
 /// # Errors
 /// Fails where the folder cannot be listed.
 pub fn kept(store: &Store) -> Result<Vec<Kept>, SnapshotError> {
     let files = rankings(store)?.into_iter();
     let mut kept: Vec<Kept> = files.filter_map(|file| Kept::of(&file)).collect();
-    kept.sort_by(|a, b| (a.as_of, a.modified_ms, &a.path).cmp(&(b.as_of, b.modified_ms, &b.path)));
+    kept.sort_unstable();
     Ok(kept)
 }
 
@@ -77,11 +77,12 @@ impl Kept {
     /// [`SnapshotError::Damaged`] where the file is not the one that was published; fails where it was
     /// removed meanwhile, too.
     pub fn open(&self, store: &Store) -> Result<Snapshot, SnapshotError> {
-        match store.get(&pointer_beside(&self.path)) {
-            Ok(json) => parse_pointer(&json, &pointer_beside(&self.path))?.open(store),
-            // Published before pointers were kept beside.
-            Err(error) if error.is_not_found() => self.open_whole(store),
-            Err(error) => Err(error.into()),
+        let beside = pointer_beside(&self.path);
+        let pointer = store.get(&beside).ok().and_then(|json| parse_pointer(&json, &beside).ok());
+        match pointer.filter(|pointer| pointer.path() == self.path) {
+            Some(pointer) => pointer.open(store),
+            // Published before pointers were kept beside, or it is damaged: the ranking may be whole.
+            None => self.open_whole(store),
         }
     }
 
@@ -113,8 +114,9 @@ pub(super) fn pointer_beside(path: &str) -> String {
     format!("{}.json", path.strip_suffix(".parquet").unwrap_or(path))
 }
 
-/// Returns the files of rankings that need not be kept, never the newest, in the order in which to
-/// remove them; and how many rankings these are.
+/// Returns the files of rankings that need not be kept, never the newest, and what a run that was
+/// killed left half written, in the order in which to remove them; and how many rankings these are.
+/// No run may be at work meanwhile.
 ///
 /// # Errors
 /// Fails where the disk does.
@@ -130,7 +132,7 @@ pub fn old_rankings(store: &Store, keep: &KeepRankings) -> Result<(Vec<StoredFil
     let mut last_of_week: HashMap<i32, Kept> = HashMap::new();
     for kept in files.iter().filter_map(Kept::of).filter(|kept| kept.as_of >= keep.weekly_since) {
         let last = last_of_week.entry(week_of(kept.as_of)).or_insert_with(|| kept.clone());
-        if (last.as_of, last.modified_ms, &last.path) < (kept.as_of, kept.modified_ms, &kept.path) {
+        if *last < kept {
             *last = kept;
         }
     }
@@ -143,7 +145,8 @@ pub fn old_rankings(store: &Store, keep: &KeepRankings) -> Result<(Vec<StoredFil
     let count = going.len() as u64;
     // Its pointer goes before the ranking itself: without one it is still whole.
     let beside: HashSet<String> = going.iter().map(|file| pointer_beside(&file.path)).collect();
-    let mut all: Vec<StoredFile> = files.into_iter().filter(|file| beside.contains(&file.path)).collect();
+    let goes_first = |file: &StoredFile| beside.contains(&file.path) || is_unfinished(&file.path);
+    let mut all: Vec<StoredFile> = files.into_iter().filter(goes_first).collect();
     all.append(&mut going);
     Ok((all, count))
 }

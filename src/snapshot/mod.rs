@@ -47,10 +47,6 @@ pub struct Snapshot {
     path: String,
     file: RankingFile,
     rows: Rows,
-    /// Hours after which a sale counted half; none without decay.
-    pub half_life_hours: Option<f64>,
-    /// When it was taken, RFC 3339.
-    pub as_of: String,
     facts: Facts,
 }
 
@@ -126,30 +122,9 @@ impl Snapshot {
         Ok(rows)
     }
 
-    /// Tells whether any item has a name.
-    pub fn has_names(&self) -> bool {
-        self.file.has_names()
-    }
-
     /// Returns how it was made.
     pub fn facts(&self) -> &Facts {
         &self.facts
-    }
-
-    /// Hands over every category's rows, best first; the shop comes first, then the categories in
-    /// byte order.
-    ///
-    /// # Errors
-    /// Fails where the file is damaged, or as `take` does.
-    pub fn each_category<E: From<SnapshotError>>(
-        &self,
-        take: &mut dyn FnMut(Vec<RankedRow<'static>>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut categories = self.categories();
-        while let Some(rows) = categories.next().transpose()? {
-            take(rows)?;
-        }
-        Ok(())
     }
 
     /// Returns every category's rows, best first; the shop comes first, then the categories in byte

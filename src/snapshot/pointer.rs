@@ -53,6 +53,13 @@ pub(super) fn newest(
     }
 }
 
+impl Footer {
+    /// Returns what a pointer tells of a footer.
+    pub fn of(footer: &[u8]) -> Footer {
+        Footer { size_bytes: footer.len() as u64, blake3: blake3::hash(footer).to_hex().to_string() }
+    }
+}
+
 impl Pointer {
     /// Returns the pointer as it is kept.
     pub fn json(&self) -> Vec<u8> {
@@ -110,8 +117,7 @@ impl Pointer {
         }
         let facts =
             Facts::of(&self.as_of, &|name| file.label(name)).map_err(|what| damaged_file(self, what))?;
-        let (half_life_hours, as_of) = (facts.half_life_hours, self.as_of.clone());
-        Ok(Snapshot { path: self.path(), file, rows, half_life_hours, as_of, facts })
+        Ok(Snapshot { path: self.path(), file, rows, facts })
     }
 }
 

@@ -53,7 +53,6 @@ pub fn publish(
     let name = format!("{}-{}.parquet", as_of.replace(":00:00Z", "Z"), &hash[..16]);
     let file = format!("{FOLDER}/{name}");
     store.put(&file, encoded.bytes.clone())?;
-    let footer = &encoded.bytes[encoded.footer_at..];
     let pointer = Pointer {
         schema: SCHEMA,
         file: name,
@@ -61,10 +60,7 @@ pub fn publish(
         size_bytes: encoded.bytes.len() as u64,
         rows: groups.rows(),
         as_of,
-        footer: Some(Footer {
-            size_bytes: footer.len() as u64,
-            blake3: blake3::hash(footer).to_hex().to_string(),
-        }),
+        footer: Some(Footer::of(&encoded.bytes[encoded.footer_at..])),
     };
     drop(encoded);
     check_written(store, &pointer, &groups)?;

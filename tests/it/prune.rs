@@ -264,6 +264,26 @@ fn old_rankings_go_but_never_the_newest() {
     assert_eq!((rankings(&world), world.snapshot("data/lake")), (3, newest));
 }
 
+/// A run that was killed while it wrote what every item comes to left hundreds of megabytes behind,
+/// which nothing ever removed.
+#[test]
+fn what_a_killed_ranking_left_half_written_goes() {
+    let world = shop();
+    assert_eq!(world.run("rank --tail").code, Some(0));
+    let [rankings, totals] = ["rankings", "totals"].map(|folder| world.files(&format!("data/lake/{folder}")));
+    world.write("data/lake/rankings/2017-01-15T00Z-0123456789abcdef.parquet#1", "half");
+    world.write("data/lake/totals/2017-01-15T00Z-0123456789abcdef.parquet#27", "half");
+    let said = world.run("lake prune");
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    assert_eq!(world.files("data/lake/rankings"), rankings);
+    assert_eq!(world.files("data/lake/totals"), totals);
+    assert_eq!(world.run("rank --as-of 2017-01-14T00:00:00Z --tail").code, Some(0));
+    let said = world.run(&format!("lake prune --now {LATER}"));
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    assert_eq!(world.files("data/lake/totals").len(), 2, "the newest and its pointer");
+    assert_eq!(world.run("lake verify").code, Some(0));
+}
+
 #[test]
 fn the_last_ranking_of_each_week_stays_for_longer() {
     let world = shop();

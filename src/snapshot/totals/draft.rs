@@ -39,7 +39,7 @@ pub struct PublishedTotals {
 
 /// One top-level category whose order is known.
 struct Ordered<'a> {
-    parts: Vec<&'a Part>,
+    parts: &'a [Part],
     order: Vec<u32>,
 }
 
@@ -96,83 +96,102 @@ impl Draft {
         let mut parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
         let key = |part: &Part| (part.top.clone(), part.round, part.is_spread, part.first_item.clone());
         parts.sort_by_cached_key(key);
-        let tops: Vec<Vec<&Part>> =
-            parts.chunk_by(|a, b| a.top == b.top).map(|of_top| of_top.iter().collect()).collect();
-        let ordered = tops.into_par_iter().map(|parts| {
-            let packed = packed_of(&scratch, &parts)?;
-            let rows = TopRows::of(&packed, settled);
-            let order = rows.order();
-            let (packed, notes) = pack(&rows, &order);
-            let range = scratch.append(&packed)?;
-            let rows = rows.rows.len();
-            Ok((Ordered { parts, order }, Aside { range, rows, notes }))
-        });
-        let ordered: Result<Vec<_>, StoreError> = ordered.collect();
-        let (ordered, orders): (Vec<Ordered<'_>>, Vec<Aside>) = ordered?.into_iter().unzip();
+        let (tops, orders) = in_order(&parts, &scratch, settled)?;
         let in_shop = shop_ranks(&scratch, &orders)?;
-        let name = of.file.rsplit('/').next().unwrap_or(&of.file).to_owned();
-        let path = format!("{FOLDER}/{name}");
-        store.make_folder(FOLDER)?;
-        let bulk = store.bulk(FOLDER)?;
-        let failed = |source: ColumnsError| SnapshotError::Columns { file: path.clone(), source };
+        let file = of.file.rsplit('/').next().unwrap_or(&of.file).to_owned();
+        let path = format!("{FOLDER}/{file}");
         let mut labels = labels(rules, event_types);
-        labels.push(("topsell.ranking", name.clone()));
-        let mut file = TotalsEncoder::of(&labels).map_err(failed)?;
-        let mut out =
-            Output { stream: bulk.stream(&path)?, waiting: Vec::new(), hash: Hasher::new(), length: 0 };
-        let mut rows = 0;
-        let ready: Vec<(&Ordered<'_>, &Vec<u32>)> = ordered.iter().zip(&in_shop).collect();
-        let mut write = |encoded: Vec<Vec<Encoded>>| {
-            for (group, group_rows) in encoded.into_iter().flatten() {
-                rows += group_rows;
-                out.write(&file.add(group).map_err(failed)?)?;
-            }
-            Ok::<(), SnapshotError>(())
-        };
-        let mut waiting = Vec::new();
-        // Some at a time: what is encoded is held until it is written, while the next are encoded.
-        for some in ready.chunks(AT_A_TIME) {
-            let encode = |(ordered, in_shop): &(&Ordered<'_>, &Vec<u32>)| {
-                let packed = packed_of(&scratch, &ordered.parts)?;
-                let rows = TopRows::of(&packed, settled);
-                encode(&rows, ordered, in_shop).map_err(failed)
-            };
-            let (encoded, written) = rayon::join(
-                || some.par_iter().map(encode).collect::<Result<Vec<_>, SnapshotError>>(),
-                || write(std::mem::take(&mut waiting)),
-            );
-            written?;
-            waiting = encoded?;
-        }
-        write(waiting)?;
-        // Or what was set aside would be brought to the disk together with the file.
-        drop(scratch);
-        let (end, footer_at) = file.finish().map_err(failed)?;
-        let footer = end.slice(footer_at..);
-        out.write(&end)?;
-        let (blake3, size_bytes) = out.finish()?;
-        bulk.finish()?;
+        labels.push(("topsell.ranking", file.clone()));
+        let written = write(&store, &path, &labels, scratch, &tops, &in_shop, settled)?;
+        let Written { footer, blake3, size_bytes, rows } = written;
         check_written(&store, &path, &blake3, size_bytes)?;
-        let pointer = Pointer {
-            schema: SCHEMA,
-            file: name,
-            blake3,
-            size_bytes,
-            rows,
-            as_of: rules.window.as_of().start().to_string(),
-            footer: Some(Footer {
-                size_bytes: footer.len() as u64,
-                blake3: blake3::hash(&footer).to_hex().to_string(),
-            }),
-        };
+        let as_of = rules.window.as_of().start().to_string();
+        let pointer = Pointer { schema: SCHEMA, file, blake3, size_bytes, rows, as_of, footer: Some(footer) };
         store.put(POINTER, pointer.json().into())?;
         Ok(PublishedTotals { file: path, size_bytes, rows })
     }
 }
 
+/// Puts each top-level category in order, and sets its order aside.
+fn in_order<'a>(
+    parts: &'a [Part],
+    scratch: &Scratch,
+    settled: &Settled,
+) -> Result<(Vec<Ordered<'a>>, Vec<Aside>), StoreError> {
+    let tops: Vec<&[Part]> = parts.chunk_by(|a, b| a.top == b.top).collect();
+    let ordered = tops.into_par_iter().map(|parts| {
+        let packed = packed_of(scratch, parts)?;
+        let rows = TopRows::of(&packed, settled);
+        let order = rows.order();
+        let (packed, notes) = pack(&rows, &order);
+        let aside = Aside { range: scratch.append(&packed)?, rows: rows.rows.len(), notes };
+        Ok((Ordered { parts, order }, aside))
+    });
+    let ordered: Result<Vec<_>, StoreError> = ordered.collect();
+    Ok(ordered?.into_iter().unzip())
+}
+
+/// A file as it was written.
+struct Written {
+    footer: Footer,
+    blake3: String,
+    size_bytes: u64,
+    rows: u64,
+}
+
+/// Writes the rows of all top-level categories into a file.
+fn write(
+    store: &Store,
+    path: &str,
+    labels: &[(&str, String)],
+    scratch: Scratch,
+    tops: &[Ordered<'_>],
+    in_shop: &[Vec<u32>],
+    settled: &Settled,
+) -> Result<Written, SnapshotError> {
+    store.make_folder(FOLDER)?;
+    let bulk = store.bulk(FOLDER)?;
+    let failed = |source: ColumnsError| SnapshotError::Columns { file: path.to_owned(), source };
+    let mut file = TotalsEncoder::of(labels).map_err(failed)?;
+    let mut out =
+        Output { stream: bulk.stream(path)?, waiting: Vec::new(), hash: Hasher::new(), size_bytes: 0 };
+    let mut rows = 0;
+    let mut write = |encoded: Vec<Vec<Encoded>>| {
+        for (group, group_rows) in encoded.into_iter().flatten() {
+            rows += group_rows;
+            out.write(&file.add(group).map_err(failed)?)?;
+        }
+        Ok::<(), SnapshotError>(())
+    };
+    let encode = |(ordered, in_shop): &(&Ordered<'_>, &Vec<u32>)| {
+        let packed = packed_of(&scratch, ordered.parts)?;
+        let rows = TopRows::of(&packed, settled);
+        encode(&rows, ordered, in_shop).map_err(failed)
+    };
+    let tops: Vec<(&Ordered<'_>, &Vec<u32>)> = tops.iter().zip(in_shop).collect();
+    let mut waiting = Vec::new();
+    // Some at a time: what is encoded is held until it is written, while the next are encoded.
+    for some in tops.chunks(AT_A_TIME) {
+        let (encoded, written) = rayon::join(
+            || some.par_iter().map(encode).collect::<Result<Vec<_>, SnapshotError>>(),
+            || write(std::mem::take(&mut waiting)),
+        );
+        written?;
+        waiting = encoded?;
+    }
+    write(waiting)?;
+    // Or what was set aside would be brought to the disk together with the file.
+    drop(scratch);
+    let (end, footer_at) = file.finish().map_err(failed)?;
+    out.write(&end)?;
+    let (blake3, size_bytes) = out.finish()?;
+    bulk.finish()?;
+    Ok(Written { footer: Footer::of(&end[footer_at..]), blake3, size_bytes, rows })
+}
+
 /// Reads the packed rows of some parts again.
-fn packed_of<'a>(scratch: &Scratch, parts: &[&'a Part]) -> Result<Vec<(&'a Part, Vec<u8>)>, StoreError> {
-    parts.iter().map(|part| Ok((*part, scratch.read(part.range.clone())?))).collect()
+fn packed_of<'a>(scratch: &Scratch, parts: &'a [Part]) -> Result<Vec<(&'a Part, Vec<u8>)>, StoreError> {
+    parts.iter().map(|part| Ok((part, scratch.read(part.range.clone())?))).collect()
 }
 
 type Encoded = (crate::columns::EncodedGroup, u64);
@@ -209,13 +228,13 @@ struct Output<'a> {
     stream: Stream<'a>,
     waiting: Vec<u8>,
     hash: Hasher,
-    length: u64,
+    size_bytes: u64,
 }
 
 impl Output<'_> {
     fn write(&mut self, bytes: &Bytes) -> Result<(), StoreError> {
         self.hash.update(bytes);
-        self.length += bytes.len() as u64;
+        self.size_bytes += bytes.len() as u64;
         self.waiting.extend_from_slice(bytes);
         if self.waiting.len() as u64 >= CHECKED_BYTES {
             self.stream.append(std::mem::take(&mut self.waiting).into())?;
@@ -223,13 +242,13 @@ impl Output<'_> {
         Ok(())
     }
 
-    /// Returns the file's hash and length.
+    /// Returns the file's hash and size.
     fn finish(mut self) -> Result<(String, u64), StoreError> {
         if !self.waiting.is_empty() {
             self.stream.append(self.waiting.into())?;
         }
         self.stream.finish()?;
-        Ok((self.hash.finalize().to_hex().to_string(), self.length))
+        Ok((self.hash.finalize().to_hex().to_string(), self.size_bytes))
     }
 }
 

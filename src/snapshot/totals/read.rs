@@ -5,7 +5,7 @@ use crate::snapshot::pointer::{Pointer, parse_pointer};
 use crate::snapshot::totals::draft::hash_of;
 use crate::snapshot::totals::{FOLDER, POINTER};
 use crate::snapshot::{Facts, SnapshotError};
-use crate::store::{Store, StoreError, StoredFile};
+use crate::store::{Store, StoreError, StoredFile, is_unfinished};
 
 /// Published totals, open for reading.
 pub struct Totals {
@@ -108,18 +108,20 @@ pub fn check(store: &Store) -> Option<String> {
     }
 }
 
-/// Returns the totals published before a moment, but never the newest.
+/// Returns the totals published before a moment, but never the newest, and what a run that was
+/// killed left half written; none may be at work meanwhile.
 ///
 /// # Errors
 /// Fails where the disk does.
 pub fn old_totals(store: &Store, kept_since_ms: i64) -> Result<Vec<StoredFile>, StoreError> {
     // Where the pointer cannot be read, any of them may be the newest.
-    let Ok(Some(pointer)) = pointer(store) else { return Ok(Vec::new()) };
-    let newest = format!("{FOLDER}/{}", pointer.file);
+    let newest = pointer(store).ok().flatten().map(|pointer| format!("{FOLDER}/{}", pointer.file));
+    let is_old = |file: &StoredFile| {
+        let is_other = newest.as_ref().is_some_and(|newest| *newest != file.path);
+        is_other && file.path.ends_with(".parquet") && file.modified_ms < kept_since_ms
+    };
     let mut files = store.files(FOLDER)?;
-    files.retain(|file| {
-        file.path.ends_with(".parquet") && file.path != newest && file.modified_ms < kept_since_ms
-    });
+    files.retain(|file| is_old(file) || is_unfinished(&file.path));
     files.sort_unstable();
     Ok(files)
 }
