@@ -13,9 +13,12 @@
 //! |---|---|---|
 //! | [`time`] | moments, hours, windows, decay | ask what time it is |
 //! | [`event`] | purchases and their sums, as plain values | I/O; let a number wrap |
+//! | [`calendar`] | the times that cron expressions name | ask what time it is |
 //! | [`columns`] | our rows as Parquet, others' Parquet as fields | know where a file lies |
 //! | [`store`] | durable files below one root | know what is in a file |
 //! | [`trace`] | what a run reports while it works | print |
+//! | [`job`] | jobs as they are written down | start anything |
+//! | [`runs`] | what each run did, and how it ended | judge it |
 //! | [`source`] | what others have written: unpacked, its form told | write |
 //! | [`catalog`] | what the shop says of its items: their categories, their names | take half a list |
 //! | [`table`] | Delta commits: open, add, remove, changes since, checkpoint | know what the columns mean |
@@ -37,10 +40,13 @@ pub mod time;
 
 pub mod event;
 
+pub mod calendar;
 pub mod columns;
 pub mod store;
 pub mod trace;
 
+pub mod job;
+pub mod runs;
 pub mod source;
 
 pub mod catalog;

@@ -27,7 +27,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{DynObjectStore, GetOptions, GetRange, ObjectStoreExt};
+use object_store::{DynObjectStore, GetOptions, GetRange, ObjectStoreExt, PutMode};
 use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
@@ -171,6 +171,28 @@ impl Store {
     /// Names the file; it is then as it was before.
     pub fn put(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
         self.put_through(&self.durable, path, bytes)
+    }
+
+    /// Writes one file as [`Store::put`] does, but does not wait until it is on the disk: it outlives
+    /// this process, not a machine that stops.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    pub fn put_quickly(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        self.put_through(&self.quick, path, bytes)
+    }
+
+    /// Writes one file as [`Store::put_quickly`] does, unless one of that name is there; tells whether it was written.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    pub fn put_new(&self, path: &str, bytes: Bytes) -> Result<bool, StoreError> {
+        let at = self.absolute(path)?;
+        match wait_for(self.quick.put_opts(&at, bytes.into(), PutMode::Create.into())) {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(StoreError::new(&self.shown(path), error)),
+        }
     }
 
     /// Begins writing many files below a folder that become durable together.

@@ -48,6 +48,12 @@ impl Zone {
         &self.name
     }
 
+    /// Returns a moment as a clock there has it; none beyond the calendar's end.
+    pub fn zoned(&self, moment: Timestamp) -> Option<jiff::Zoned> {
+        let moment = jiff::Timestamp::from_microsecond(moment.micros()).ok()?;
+        Some(moment.to_zoned(self.zone.clone()))
+    }
+
     /// Returns the local day in which an hour begins.
     pub fn day_of(&self, hour: Hour) -> civil::Date {
         self.local(hour).date()

@@ -1,0 +1,133 @@
+//! The record of a run, as it lies in the lake.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher};
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// Which keys a record has; more may come while it stays the same, none go.
+pub const RUN_SCHEMA: u32 = 2;
+
+/// How a run, or a part of one, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It has begun, and not ended; or nobody lived to say how.
+    Started,
+    Done,
+    Failed,
+    /// It took longer than it may, and was ended.
+    TimedOut,
+    /// A signal ended it.
+    Killed,
+    /// It was not started, since another run of the job was at work.
+    Skipped,
+    /// It was not started, since its time had gone by.
+    Missed,
+    /// Its process died, and never said how it ended.
+    OwnerDied,
+}
+
+/// A run of a job that was due.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    pub job: String,
+    /// When it was due, RFC 3339; none where someone ran the job by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// From 1; higher where the same due run was begun again after its owner died.
+    pub attempt: u32,
+}
+
+/// A part of a run and how long it took; times are RFC 3339, ids as W3C trace context has them,
+/// <https://www.w3.org/TR/trace-context/>.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// 16 hexadecimal digits.
+    pub span_id: String,
+    /// The span it is a part of.
+    pub parent_span_id: Option<String>,
+    pub name: String,
+    pub started: String,
+    pub ended: Option<String>,
+    pub outcome: Outcome,
+    /// Whatever else is to be said of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Versions of what a lake holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    pub events: Option<u64>,
+    pub rollups: Option<u64>,
+    /// The file of the current ranking.
+    pub ranking: Option<String>,
+}
+
+/// What a run was asked, did, how long it took and how it ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunRecord {
+    /// See [`RUN_SCHEMA`].
+    pub schema: u32,
+    /// The name of its file, without the ending.
+    pub id: String,
+    /// `rank`, `ingest`, …; `run` for a whole job, `schedule` for a scheduler.
+    pub command: String,
+    /// What was typed after the program's name.
+    pub asked: Vec<String>,
+    /// The job's run that this is, if it is one.
+    pub due: Option<Due>,
+    pub started: String,
+    pub ended: Option<String>,
+    pub seconds: Option<f64>,
+    pub outcome: Outcome,
+    /// What went wrong, in words.
+    pub message: Option<String>,
+    pub exit_code: Option<u8>,
+    /// The signal that ended it, such as 9.
+    pub signal: Option<i32>,
+    pub version: String,
+    pub machine: String,
+    pub process: u32,
+    /// 32 hexadecimal digits, the same for all runs of one trace.
+    pub trace_id: String,
+    pub span_id: String,
+    /// The span of whoever started it, from `TRACEPARENT`.
+    pub parent_span_id: Option<String>,
+    pub before: Versions,
+    pub after: Versions,
+    pub counts: BTreeMap<String, u64>,
+    pub stage_seconds: BTreeMap<String, f64>,
+    pub spans: Vec<Span>,
+    pub peak_memory_bytes: Option<u64>,
+    /// The last of what it printed.
+    pub output_tail: Option<String>,
+}
+
+impl Default for Outcome {
+    fn default() -> Outcome {
+        Outcome::Started
+    }
+}
+
+/// Returns a name for a run that no other has, in the order of their beginnings.
+pub fn fresh_id(started: Timestamp, command: &str) -> String {
+    // The standard library seeds each of these from the operating system.
+    let chance = std::hash::RandomState::new().build_hasher().finish();
+    format!("{}-{command}-{chance:016x}", compact(started))
+}
+
+/// Returns the name of a job's run that was due: whoever makes the file first has the run.
+pub fn due_id(job: &str, at: Timestamp, attempt: u32) -> String {
+    let again = if attempt > 1 { format!(".{attempt}") } else { String::new() };
+    format!("{}-{job}{again}", compact(at))
+}
+
+/// Returns a moment without what no file's name should have.
+fn compact(moment: Timestamp) -> String {
+    moment.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect()
+}
