@@ -11,6 +11,7 @@ use crate::cli::count::Count;
 use crate::cli::datagen::Datagen;
 use crate::cli::man::Man;
 use crate::cli::page::Report;
+use crate::cli::schedule::Schedule;
 use crate::cli::show::Show;
 
 const STYLES: Styles = Styles::styled()
@@ -81,6 +82,7 @@ pub enum Command {
     Show(Show),
     Count(Count),
     Report(Report),
+    Schedule(Schedule),
     Lake(Lake),
     Config(Ask),
     Completions(Completions),

