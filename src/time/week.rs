@@ -48,6 +48,11 @@ impl Zone {
         &self.name
     }
 
+    /// Returns when and by how much clocks there are changed.
+    pub fn rules(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// Returns a moment as a clock there has it; none beyond the calendar's end.
     pub fn zoned(&self, moment: Timestamp) -> Option<jiff::Zoned> {
         let moment = jiff::Timestamp::from_microsecond(moment.micros()).ok()?;
