@@ -1,0 +1,28 @@
+//! How much memory a process has used.
+
+use std::fs;
+
+/// Returns the most memory that this process has had at once; none where the system does not tell.
+pub fn peak_memory_bytes() -> Option<u64> {
+    peak_of(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// Reads the line `VmHWM:      1234 kB` of what `proc_pid_status(5)` describes.
+fn peak_of(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_is_told_in_bytes_or_not_at_all() {
+        assert_eq!(peak_of("Name:\tx\nVmHWM:\t    1234 kB\nVmRSS:\t 1 kB\n"), Some(1_263_616));
+        assert_eq!(peak_of("Name:\tx\n"), None);
+        assert_eq!(peak_of("VmHWM:\tmuch kB\n"), None);
+        assert_eq!(peak_of("VmHWM:\t18446744073709551615 kB\n"), None);
+    }
+}
