@@ -9,7 +9,11 @@
 //! ```
 
 mod book;
+mod context;
+mod liveness;
 mod record;
 
 pub use book::{Book, RunsError};
+pub use context::{TRACEPARENT, TraceContext, fresh_span_id, traceparent};
+pub use liveness::State;
 pub use record::{Due, Outcome, RUN_SCHEMA, RunRecord, Span, Versions, due_id, fresh_id};

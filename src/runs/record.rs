@@ -11,10 +11,11 @@ use crate::time::Timestamp;
 pub const RUN_SCHEMA: u32 = 2;
 
 /// How a run, or a part of one, ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It has begun, and not ended; or nobody lived to say how.
+    #[default]
     Started,
     Done,
     Failed,
@@ -92,7 +93,12 @@ pub struct RunRecord {
     pub signal: Option<i32>,
     pub version: String,
     pub machine: String,
+    /// Which start of the machine it was, and which namespace the process's number is from.
+    pub boot: String,
+    pub namespace: String,
     pub process: u32,
+    /// When the process began, in ticks since the machine was started: a number alone may be another's by now.
+    pub process_start_ticks: Option<u64>,
     /// 32 hexadecimal digits, the same for all runs of one trace.
     pub trace_id: String,
     pub span_id: String,
@@ -101,6 +107,11 @@ pub struct RunRecord {
     pub before: Versions,
     pub after: Versions,
     pub counts: BTreeMap<String, u64>,
+    /// Bytes of what came in from outside.
+    pub input_bytes: Option<u64>,
+    /// Bytes of the lake's files that were read and written.
+    pub read_bytes: Option<u64>,
+    pub written_bytes: Option<u64>,
     pub stage_seconds: BTreeMap<String, f64>,
     pub spans: Vec<Span>,
     pub peak_memory_bytes: Option<u64>,
@@ -108,9 +119,24 @@ pub struct RunRecord {
     pub output_tail: Option<String>,
 }
 
-impl Default for Outcome {
-    fn default() -> Outcome {
-        Outcome::Started
+impl Outcome {
+    /// Returns what a table calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Started => "started",
+            Outcome::Done => "done",
+            Outcome::Failed => "failed",
+            Outcome::TimedOut => "timed out",
+            Outcome::Killed => "killed",
+            Outcome::Skipped => "skipped",
+            Outcome::Missed => "missed",
+            Outcome::OwnerDied => "owner died",
+        }
+    }
+
+    /// Tells whether it is an end that is not what was asked for; what was never begun failed at nothing.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Outcome::Failed | Outcome::TimedOut | Outcome::Killed | Outcome::OwnerDied)
     }
 }
 
