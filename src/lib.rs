@@ -35,6 +35,7 @@
 //! | [`pipeline`] | the whole flow in one page | work of its own |
 //! | [`report`] | a snapshot as a page to look at | need anything but the page |
 //! | [`show`] | a snapshot as text | write anything |
+//! | [`schedule`] | running jobs: locks, time-outs, retries, and what is left of those that died | ask what time it is |
 //! | [`cli`] | where a person comes in: words, clock, environment, exit codes | be used by another room |
 
 pub mod time;
@@ -73,5 +74,7 @@ pub mod datagen;
 pub mod pipeline;
 pub mod report;
 pub mod show;
+
+pub mod schedule;
 
 pub mod cli;
