@@ -15,7 +15,7 @@
 //! | [`event`] | purchases and their sums, as plain values | I/O; let a number wrap |
 //! | [`calendar`] | the times that cron expressions name | ask what time it is |
 //! | [`columns`] | our rows as Parquet, others' Parquet as fields | know where a file lies |
-//! | [`process`] | which process it is, whether it is still there | know what it was started for |
+//! | [`process`] | starting commands, ending them, knowing them again | know what it was started for |
 //! | [`store`] | durable files below one root | know what is in a file |
 //! | [`trace`] | what a run reports while it works | print |
 //! | [`job`] | jobs as they are written down | start anything |

@@ -2,9 +2,17 @@
 
 use std::fs;
 
+use nix::sys::resource::{UsageWho, getrusage};
+
 /// Returns the most memory that this process has had at once; none where the system does not tell.
 pub fn peak_memory_bytes() -> Option<u64> {
     peak_of(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// Returns the most memory that any of its children has had at once, of those that have been waited for.
+pub fn peak_memory_of_children_bytes() -> Option<u64> {
+    let kibibytes = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?.max_rss();
+    u64::try_from(kibibytes).ok()?.checked_mul(1024)
 }
 
 /// Reads the line `VmHWM:      1234 kB` of what `proc_pid_status(5)` describes.
