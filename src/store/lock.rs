@@ -15,7 +15,8 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 /// A held lock; dropping it, or dying, lets go.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+    path: String,
 }
 
 /// Whether to wait for a lock that someone else holds.
@@ -42,6 +43,16 @@ impl Store {
     /// # Errors
     /// [`LockError::Held`] where another process has it and there is no patience; it says who.
     pub fn lock(&self, name: &str, holder: &str, patience: Patience) -> Result<Lock, LockError> {
+        let mut lock = self.lock_as_left(name, patience)?;
+        lock.note(holder)?;
+        Ok(lock)
+    }
+
+    /// Takes the lock of that name, and leaves in it what its last holder noted.
+    ///
+    /// # Errors
+    /// As [`Store::lock`].
+    pub fn lock_as_left(&self, name: &str, patience: Patience) -> Result<Lock, LockError> {
         let path = self.root().join(name);
         let failed = |e: std::io::Error| StoreError::io(path.display().to_string(), e);
         // Opened as it is: emptying it before it is ours would wipe out the holder's note.
@@ -50,22 +61,48 @@ impl Store {
             (Ok(()), _) => {}
             (Err(TryLockError::WouldBlock), Patience::Waits) => file.lock().map_err(failed)?,
             (Err(TryLockError::WouldBlock), Patience::None) => {
-                let mut holder = String::new();
                 // The holder may be about to write its note; its name is a courtesy.
-                let _ = file.read_to_string(&mut holder);
+                let holder = noted(&mut file).unwrap_or_default();
                 let holder = if holder.is_empty() { "another run".to_owned() } else { holder };
-                return Err(LockError::Held { holder: holder.trim().to_owned() });
+                return Err(LockError::Held { holder });
             }
             (Err(TryLockError::Error(error)), _) => return Err(failed(error).into()),
         }
-        let note = |file: &mut File| -> std::io::Result<()> {
-            file.set_len(0)?;
-            file.rewind()?;
-            writeln!(file, "{holder}")
-        };
-        note(&mut file).map_err(failed)?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file, path: path.display().to_string() })
     }
+}
+
+impl Lock {
+    /// Returns what was noted last, by this holder or, until then, by the one before.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn last_note(&mut self) -> Result<String, StoreError> {
+        noted(&mut self.file).map_err(|e| StoreError::io(self.path.clone(), e))
+    }
+
+    /// Notes one line for those who find the lock held, and for the next holder.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn note(&mut self, line: &str) -> Result<(), StoreError> {
+        let line = format!("{line}\n");
+        let mut write = || -> std::io::Result<()> {
+            // Written over, then cut: whoever reads meanwhile sees one whole line first.
+            self.file.rewind()?;
+            self.file.write_all(line.as_bytes())?;
+            self.file.set_len(line.len() as u64)
+        };
+        write().map_err(|e| StoreError::io(self.path.clone(), e))
+    }
+}
+
+/// Returns the first line of a lock's file.
+fn noted(file: &mut File) -> std::io::Result<String> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.read_to_string(&mut text)?;
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
 /// A room that is being used, by many at once or by one alone; dropping it, or dying, leaves.
