@@ -35,8 +35,9 @@ Exit codes:
   2  misused: the command line makes no sense
   3  damaged data: a file of the lake is not what it was
   4  done, but some lines or files were rejected
-  5  nothing found: no such category, or nothing to rank
+  5  nothing found: no such category, item or ranking
   6  busy: another run is at work on the lake
+  7  stale: the ranking would have been empty, or of old sales; the one before stays
 ";
 
 /// Turns purchase logs into best-seller lists.
@@ -273,6 +274,10 @@ pub struct Rank {
     /// How far back it looks at most
     #[arg(long, value_name = "TIME", default_value = "365d")]
     pub max_lookback: String,
+    /// Publish nothing, and exit with 7, where the newest hour of sales ended longer than this
+    /// before --as-of; however old unless given
+    #[arg(long, value_name = "TIME")]
+    pub max_lag: Option<String>,
     #[command(flatten)]
     pub catalog: Catalog,
     /// Wait while another run is at work on the lake, instead of giving up

@@ -27,6 +27,7 @@ pub enum Exit {
     Rejected = 4,
     NothingFound = 5,
     Busy = 6,
+    Stale = 7,
 }
 
 /// A run that did not do what it was to do.
@@ -120,6 +121,13 @@ impl From<StepError> for Failure {
                 cause: error.into(),
             },
             StepError::Snapshot(error) => error.into(),
+            StepError::Stale { .. } => Failure {
+                exit: Exit::Stale,
+                hint: Some(
+                    "a ranking published before stays as it is; see whether logs still come in".to_owned(),
+                ),
+                cause: error.into(),
+            },
             StepError::Lock(error) => {
                 let exit = if matches!(error, LockError::Held { .. }) { Exit::Busy } else { Exit::CouldNot };
                 let hint = (exit == Exit::Busy).then(|| "wait for it with --wait".to_owned());
@@ -160,7 +168,7 @@ impl From<SnapshotError> for Failure {
         let (exit, hint) = match &error {
             SnapshotError::None => (Exit::NothingFound, Some("publish one with `topsell rank`")),
             SnapshotError::Empty => (
-                Exit::NothingFound,
+                Exit::Stale,
                 Some("a ranking published before stays as it is; look at --as-of and --event-type"),
             ),
             SnapshotError::Damaged { .. } => (Exit::Damaged, Some("publish it anew with `topsell rank`")),

@@ -21,7 +21,7 @@ use crate::cli::page::{self, Wanted};
 use crate::cli::schedule::Schedule;
 use crate::cli::show::{self, Showing};
 use crate::lake::Doing;
-use crate::pipeline::Step;
+use crate::pipeline::{Freshness, Step};
 use crate::rank::{Measure, Rules};
 use crate::rollup::Scope;
 use crate::show::Colors;
@@ -278,6 +278,9 @@ fn rank_step(typed: Rank, now: Timestamp) -> Result<Step, Failure> {
         }
         None => now,
     };
+    let max_lag = typed.max_lag.as_deref().map(parse_seconds).transpose();
+    let max_lag = max_lag.map_err(|e| Failure::misused(format!("--max-lag: {e}")))?;
+    let freshness = max_lag.map(|max_lag_seconds| Freshness { until: as_of, max_lag_seconds });
     let max_lookback_hours = hours("--max-lookback", &typed.max_lookback)?;
     let furthest = Window::ending(as_of.rounded_up(), window_hours.max(max_lookback_hours)).oldest();
     if Timestamp::from_micros(furthest.start().micros()).is_err() {
@@ -305,7 +308,8 @@ fn rank_step(typed: Rank, now: Timestamp) -> Result<Step, Failure> {
     let mut event_types = typed.event_types;
     event_types.sort_unstable();
     event_types.dedup();
-    Ok(Step::Rank { rules, event_types, catalog: catalog_file(&typed.catalog)?, tail: typed.tail })
+    let catalog = catalog_file(&typed.catalog)?;
+    Ok(Step::Rank { rules, event_types, catalog, tail: typed.tail, freshness })
 }
 
 /// Returns whether what is written on standard output has colors.

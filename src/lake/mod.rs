@@ -14,6 +14,7 @@ mod drop;
 mod error;
 mod events;
 mod merge;
+mod newest;
 mod partition;
 mod placing;
 mod recent;

@@ -13,7 +13,7 @@ use crate::rollup::{self, Part, RollupError, Rollups, Scope, Wanted};
 use crate::snapshot::{self, Draft, Published, PublishedTotals, SnapshotError};
 use crate::source::Mapping;
 use crate::store::{LockError, Patience, Store};
-use crate::time::Timestamp;
+use crate::time::{Hour, Timestamp, said_length};
 use crate::trace::{Count, Run, Stage};
 use crate::upkeep::{self, Compacted, Keep, Pruned, Stats, Verified};
 
@@ -43,6 +43,7 @@ pub enum Step {
         catalog: Option<CatalogFile>,
         /// Whether to publish what every item comes to, too.
         tail: bool,
+        freshness: Option<Freshness>,
     },
     Compact {
         doing: Doing,
@@ -53,6 +54,15 @@ pub enum Step {
     },
     Verify,
     Stats,
+}
+
+/// How new the sales must be for a ranking to be worth publishing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Freshness {
+    /// The moment that the sales are to lead up to.
+    pub until: Timestamp,
+    /// How long before that moment the newest hour of sales may end.
+    pub max_lag_seconds: u64,
 }
 
 /// Who asks, and when.
@@ -90,6 +100,9 @@ pub enum StepError {
     Snapshot(#[from] SnapshotError),
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The sales end too long ago.
+    #[error("{}", stale_text(.newest.as_ref(), .freshness))]
+    Stale { newest: Option<Hour>, freshness: Freshness },
 }
 
 /// Does one step on the lake in a store.
@@ -133,11 +146,14 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
             Ok(Done::RolledUp(rollup::rollup(&lake, *scope, now_ms, run)?))
         }
-        Step::Rank { rules, event_types, catalog, tail } => {
+        Step::Rank { rules, event_types, catalog, tail, freshness } => {
             let lake = Lake::open(store.clone())?;
             let names = catalog.as_ref().map(NameList::open).transpose()?;
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
             let rolled_up = rollup::rollup(&lake, Scope::Changed, now_ms, run)?;
+            if let Some(freshness) = freshness {
+                freshness.check(lake.newest_hour(event_types, rules.window.as_of())?)?;
+            }
             let (published, totals) = rank(store, rules, event_types, names, *tail, run)?;
             Ok(Done::Ranked { rolled_up, published, totals })
         }
@@ -154,6 +170,28 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
         Step::Verify => Ok(Done::Verified(upkeep::verify(&Lake::open(store.clone())?, run)?)),
         Step::Stats => Ok(Done::Counted(upkeep::stats(&Lake::open(store.clone())?)?)),
     }
+}
+
+impl Freshness {
+    fn check(self, newest: Option<Hour>) -> Result<(), StepError> {
+        let lag = newest.map(|hour| self.until.seconds_since(hour.plus(1).start()));
+        match lag {
+            Some(lag) if lag <= self.max_lag_seconds => Ok(()),
+            _ => Err(StepError::Stale { newest, freshness: self }),
+        }
+    }
+}
+
+fn stale_text(newest: Option<&Hour>, freshness: &Freshness) -> String {
+    let until = freshness.until;
+    let Some(end) = newest.map(|hour| hour.plus(1).start()) else {
+        return format!("there are no sales before {until}, so there is nothing to publish");
+    };
+    let lag = said_length(until.seconds_since(end));
+    let allowed = said_length(freshness.max_lag_seconds);
+    format!(
+        "the newest hour of sales ended {end}, {lag} before {until}, and {allowed} is as old as it may be"
+    )
 }
 
 fn rank(

@@ -11,7 +11,7 @@ mod window;
 
 pub use days::Days;
 pub use decay::Decay;
-pub use span::{SpanError, parse_hours, parse_seconds};
+pub use span::{SpanError, parse_hours, parse_seconds, said_length};
 pub use timestamp::{Date, Hour, Timestamp, TimestampError};
 pub use week::{DAYS, Week, Zone, ZoneError};
 pub use window::Window;

@@ -84,6 +84,21 @@ fn seconds_of(text: &str, such_as: &'static str) -> Result<u64, SpanError> {
     Ok(total)
 }
 
+/// Returns a length of time as a person says it, in its two largest units: `35 min`, `4 d 19 h`.
+pub fn said_length(seconds: u64) -> String {
+    const PARTS: [(&str, u64); 4] =
+        [("d", 24 * SECONDS_PER_HOUR), ("h", SECONDS_PER_HOUR), ("min", 60), ("s", 1)];
+    let first = PARTS.iter().position(|(_, per_unit)| seconds >= *per_unit).unwrap_or(PARTS.len() - 1);
+    let (unit, per_unit) = PARTS[first];
+    let rest = seconds % per_unit;
+    match PARTS.get(first + 1).map(|(unit, per_unit)| (rest / per_unit, unit)) {
+        Some((smaller, smaller_unit)) if smaller > 0 => {
+            format!("{} {unit} {smaller} {smaller_unit}", seconds / per_unit)
+        }
+        _ => format!("{} {unit}", seconds / per_unit),
+    }
+}
+
 fn split_where(text: &str, ends: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(ends).unwrap_or(text.len()))
 }
@@ -121,6 +136,21 @@ mod tests {
         assert_eq!(parse_seconds("1min30s"), Ok(90));
         for text in ["1h1d", "1h1h", "1h,30s", "1 h o", "18446744073709551615s1", "18446744073709551615min"] {
             assert!(matches!(parse_hours(text), Err(SpanError::Unreadable(..))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_said_in_its_two_largest_units() {
+        for (seconds, said) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (2_130, "35 min 30 s"),
+            (3_601, "1 h"),
+            (7_500, "2 h 5 min"),
+            (414_000, "4 d 19 h"),
+        ] {
+            assert_eq!(said_length(seconds), said);
         }
     }
 

@@ -132,6 +132,11 @@ impl Timestamp {
         if hour.start() == self { hour } else { hour.plus(1) }
     }
 
+    /// Returns the whole seconds that have gone by since another moment, none where it is yet to come.
+    pub fn seconds_since(self, other: Timestamp) -> u64 {
+        u64::try_from(self.0.saturating_sub(other.0).div_euclid(MICROS_PER_SECOND)).unwrap_or(0)
+    }
+
     /// Returns this moment moved by so many seconds.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Timestamp {

@@ -60,6 +60,7 @@ fn what_nobody_set_is_built_in() {
         stdout: tz             UTC        built in
         stdout: min_items      10         built in
         stdout: max_lookback   365d       built in
+        stdout: max_lag                   not set
         stdout: retention                 not set
         stdout: keep_versions  7d         built in
         stdout: keep_rankings  35d        built in

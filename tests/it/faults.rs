@@ -312,7 +312,7 @@ pub fn rank_step() -> Step {
         max_lookback_hours: 150,
         week: Week::ending(now().hour(), Zone::utc()),
     };
-    Step::Rank { rules, event_types: vec!["purchase".to_owned()], catalog: None, tail: true }
+    Step::Rank { rules, event_types: vec!["purchase".to_owned()], catalog: None, tail: true, freshness: None }
 }
 
 fn now() -> Timestamp {

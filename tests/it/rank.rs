@@ -130,6 +130,10 @@ fn the_help_tells_every_default() {
         stdout:           
         stdout:           [default: 365d]
         stdout: 
+        stdout:       --max-lag <TIME>
+        stdout:           Publish nothing, and exit with 7, where the newest hour of sales ended longer than this
+        stdout:           before --as-of; however old unless given
+        stdout: 
         stdout:       --catalog <FILE>
         stdout:           CSV, TSV or Parquet file of item_id, category and name: `ingest` takes from it the
         stdout:           categories of items whose line has none, `rank` the names of ranked items
@@ -442,7 +446,7 @@ fn where_nothing_sold_the_published_ranking_stays() {
     expect![[r#"
         stderr: error: nothing ranks in the hours looked at, so there is nothing to publish
         stderr: hint: a ranking published before stays as it is; look at --as-of and --event-type
-        exit code 5
+        exit code 7
     "#]]
     .assert_eq(&rank(&world, "--event-type refund"));
     expect![[r#"
@@ -456,7 +460,7 @@ fn where_nothing_sold_the_published_ranking_stays() {
     expect![[r#"
         stderr: error: nothing ranks in the hours looked at, so there is nothing to publish
         stderr: hint: a ranking published before stays as it is; look at --as-of and --event-type
-        exit code 5
+        exit code 7
     "#]]
     .assert_eq(&rank(&world, "--as-of 2019-01-01T00:00:00Z"));
     expect![[r#"
@@ -465,6 +469,41 @@ fn where_nothing_sold_the_published_ranking_stays() {
     "#]]
     .assert_eq(&rank(&world, "--as-of 0001-01-01T00:00:00Z"));
     assert_eq!(world.run("show").stdout, before);
-    let run = world.records("runs").into_iter().find(|run| run["exit_code"] == 5);
+    let run = world.records("runs").into_iter().find(|run| run["exit_code"] == 7);
     assert_eq!(run.map(|run| run["command"].clone()), Some("rank".into()), "failures are recorded too");
+}
+
+#[test]
+fn sales_that_ended_too_long_ago_are_not_published_as_if_they_were_new() {
+    let world = World::new();
+    world.write(
+        "log.csv",
+        "ts,item_id,event_type\n2017-01-14T10:20:00Z,a,\n2017-01-14T22:00:00Z,b,refund\n\
+         2017-01-15T00:30:00Z,c,\n",
+    );
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    expect![[r#"
+        stderr: error: the newest hour of sales ended 2017-01-14T11:00:00Z, 13 h before 2017-01-15T00:00:00Z, and 12 h 59 min is as old as it may be
+        stderr: hint: a ranking published before stays as it is; see whether logs still come in
+        exit code 7
+    "#]].assert_eq(&rank(&world, "--max-lag 12h59min"));
+    assert_eq!(world.run("show").code, Some(5), "nothing was published");
+    assert_eq!(world.run("rank --max-lag 13h").code, Some(0));
+    let before = world.snapshot("data/lake");
+    // The sales that came after what is asked for are no news for it, nor are those of other types.
+    expect![[r#"
+        stderr: error: the newest hour of sales ended 2017-01-14T11:00:00Z, 1 h before 2017-01-14T12:00:00Z, and 30 min is as old as it may be
+        stderr: hint: a ranking published before stays as it is; see whether logs still come in
+        exit code 7
+    "#]].assert_eq(&rank(&world, "--max-lag 30min --as-of 2017-01-14T12:00:00Z"));
+    assert_eq!(world.run("rank --max-lag 0s --as-of 2017-01-14T10:30:00Z").code, Some(0));
+    assert_eq!(world.run("rank --max-lag 13h").code, Some(0));
+    assert_eq!(world.run_in(&[("TOPSELL_MAX_LAG", "1h")], "rank").code, Some(7), "it can be set");
+    expect![[r#"
+        stderr: error: there are no sales before 2017-01-15T00:00:00Z, so there is nothing to publish
+        stderr: hint: a ranking published before stays as it is; see whether logs still come in
+        exit code 7
+    "#]]
+    .assert_eq(&rank(&world, "--max-lag 2h --event-type view"));
+    assert_eq!(world.snapshot("data/lake"), before);
 }

@@ -84,6 +84,7 @@ pub const KEYS: &[Key] = &[
     key("tz", Kind::Text, &["rank", "count"]),
     key("min_items", Kind::Number(0, u64::MAX), &["rank"]),
     key("max_lookback", Kind::Hours, &["rank"]),
+    key("max_lag", Kind::Seconds, &["rank"]),
     // A lake's own: what one sender's environment said would have others' events dropped.
     Key { said_in: Layers::LAKE, ..key("retention", Kind::Hours, &["lake prune"]) },
     key("keep_versions", Kind::Seconds, &["lake prune"]),
