@@ -97,9 +97,8 @@ fn attend(
     output: Output,
     tell: impl Fn(Progress) + Send + 'static,
 ) -> std::io::Result<()> {
-    let started = |work: Box<dyn FnOnce() + Send>| {
-        thread::Builder::new().stack_size(STACK_BYTES).spawn(work).map(drop)
-    };
+    let started =
+        |work: Box<dyn FnOnce() + Send>| thread::Builder::new().stack_size(STACK_BYTES).spawn(work).map(drop);
     let hearing = Arc::new(Hearing::default());
     type Pipe = Box<dyn Read + Send>;
     let stdout = child.stdout.take().map(|pipe| Box::new(pipe) as Pipe);
