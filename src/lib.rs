@@ -31,6 +31,7 @@
 //! | [`chart`] | a ranking held against those before it: what moved, shares, weeks | look into the tables |
 //! | [`count`] | what single items have sold, up to this moment | write, or wait for anyone |
 //! | [`upkeep`] | merging small files, checking, counting what is there | change what a ranking says |
+//! | [`health`] | how a lake fares: what a monitor asks | change anything |
 //! | [`datagen`] | made-up purchases to measure with, as logs or as sums | draw anything but from its seed |
 //! | [`pipeline`] | the whole flow in one page | work of its own |
 //! | [`report`] | a snapshot as a page to look at | need anything but the page |
@@ -68,6 +69,8 @@ pub mod chart;
 
 pub mod count;
 pub mod upkeep;
+
+pub mod health;
 
 pub mod datagen;
 

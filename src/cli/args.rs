@@ -9,6 +9,7 @@ use crate::cli::complete::{CompleteCategories, Completions};
 use crate::cli::config::Ask;
 use crate::cli::count::Count;
 use crate::cli::datagen::Datagen;
+use crate::cli::health::Ask as Health;
 use crate::cli::man::Man;
 use crate::cli::page::Report;
 use crate::cli::schedule::Schedule;
@@ -70,6 +71,10 @@ pub struct Common {
     /// When to use colors
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
+    /// Leave metrics of the lake and its last runs in this file, for the textfile collector of
+    /// Prometheus's node_exporter
+    #[arg(long, global = true, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
     /// The moment to take for now, RFC 3339; for tests and for doing an old run again
     #[arg(long, global = true, value_name = "TIME", env = "TOPSELL_NOW", hide = true)]
     pub now: Option<String>,
@@ -84,6 +89,7 @@ pub enum Command {
     Count(Count),
     Report(Report),
     Schedule(Schedule),
+    Health(Health),
     Lake(Lake),
     Config(Ask),
     Completions(Completions),

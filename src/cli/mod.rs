@@ -10,6 +10,7 @@ mod count;
 mod datagen;
 mod door;
 mod failure;
+mod health;
 mod intake;
 mod listeners;
 mod man;
@@ -60,7 +61,11 @@ pub fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(failure) => return failure.tell(color),
     };
-    match run(&settings) {
+    let done = run(&settings);
+    if let Some(file) = settings.metrics_file() {
+        health::keep_metrics(&settings, file);
+    }
+    match done {
         Ok(exit) => exit.into(),
         Err(failure) => failure.tell(color),
     }
@@ -112,6 +117,7 @@ fn run(settings: &Settings) -> Result<Exit, Failure> {
         Task::Count(question) => count::run(settings, question),
         Task::Report(asked) => page::run(settings, asked),
         Task::Schedule(typed) => schedule::run(settings, typed),
+        Task::Health(question) => health::run(settings, question),
         Task::Datagen(typed) => datagen::run(settings, typed),
         Task::Completions(typed) => complete::write(typed.shell, &mut io::stdout().lock()),
         Task::CompleteCategories(typed) => complete::answer(typed, settings.lake.clone()),

@@ -1,7 +1,7 @@
 //! What is meant: the typed words checked, and the surroundings asked, once.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use clap::ColorChoice;
@@ -15,6 +15,7 @@ use crate::cli::count;
 use crate::cli::datagen::Datagen;
 use crate::cli::door::Opening;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
+use crate::cli::health;
 use crate::cli::intake::ingest_task;
 use crate::cli::man::Man;
 use crate::cli::page::{self, Wanted};
@@ -48,6 +49,7 @@ pub struct Settings {
     pub lake: PathBuf,
     threads: Option<u16>,
     is_lenient: bool,
+    metrics_file: Option<PathBuf>,
 }
 
 /// Whom to ask for the time.
@@ -65,6 +67,7 @@ pub enum Task {
     Count(count::Question),
     Report(Wanted),
     Schedule(Schedule),
+    Health(health::Question),
     Datagen(Datagen),
     Config { config: Box<Config>, form: AskForm },
     Completions(Completions),
@@ -107,6 +110,7 @@ impl Settings {
             Command::Count(typed) => Task::Count(count::Question::of(typed, now, args.common.color)?),
             Command::Report(typed) => Task::Report(page::wanted(typed)?),
             Command::Schedule(typed) => Task::Schedule(typed),
+            Command::Health(typed) => Task::Health(health::Question::of(&typed)?),
             Command::Datagen(typed) => Task::Datagen(typed),
             Command::Completions(typed) => Task::Completions(typed),
             Command::CompleteCategories(typed) => Task::CompleteCategories(typed),
@@ -116,13 +120,19 @@ impl Settings {
                 Task::Config { config: Box::new(config), form: typed.format.unwrap_or(unsaid) }
             }
         };
-        let (lake, threads) = (args.common.lake, args.common.threads);
-        Ok(Settings { task, verbosity, now, clock, lake, threads, is_lenient })
+        let args::Common { lake, threads, metrics_file, .. } = args.common;
+        Ok(Settings { task, verbosity, now, clock, lake, threads, is_lenient, metrics_file })
     }
 
     /// Returns the exit code to end with where rejected lines may be no failure.
     pub fn lenient(&self, exit: Exit) -> Exit {
         if self.is_lenient && exit == Exit::Rejected { Exit::Done } else { exit }
+    }
+
+    /// Returns the file that the run leaves metrics in, where it is one that leaves any.
+    pub fn metrics_file(&self) -> Option<&Path> {
+        let leaves_metrics = matches!(self.task, Task::Step { .. } | Task::Report(_));
+        self.metrics_file.as_deref().filter(|_| leaves_metrics)
     }
 
     /// Returns the lake's folder.
@@ -148,7 +158,10 @@ impl Settings {
             None => 0,
         };
         // An answer is read by the thread that asks; to start others takes longer than that.
-        if matches!(self.task, Task::Show(_) | Task::Config { .. } | Task::CompleteCategories(_)) {
+        if matches!(
+            self.task,
+            Task::Show(_) | Task::Health(_) | Task::Config { .. } | Task::CompleteCategories(_)
+        ) {
             return Ok(());
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();

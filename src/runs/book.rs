@@ -49,6 +49,15 @@ impl Book {
         Ok(self.store.put(&path_of(&record.id), json(record).into())?)
     }
 
+    /// Returns the names of the records that lie by themselves, in no order.
+    ///
+    /// # Errors
+    /// Fails where the folder cannot be read.
+    pub(super) fn ids(&self) -> Result<Vec<String>, RunsError> {
+        let names = self.store.names(FOLDER)?;
+        Ok(names.iter().filter_map(|name| name.strip_suffix(".json")).map(str::to_owned).collect())
+    }
+
     /// Returns a record, none where there is none of that name.
     ///
     /// # Errors

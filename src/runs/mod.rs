@@ -11,9 +11,11 @@
 mod book;
 mod context;
 mod liveness;
+mod newest;
 mod record;
 
 pub use book::{Book, RunsError};
 pub use context::{TRACEPARENT, TraceContext, fresh_span_id, traceparent};
 pub use liveness::State;
+pub use newest::{LastRuns, Ran};
 pub use record::{Due, Outcome, RUN_SCHEMA, RunRecord, Span, Versions, due_id, fresh_id};

@@ -75,6 +75,21 @@ impl Store {
         Ok(found)
     }
 
+    /// Returns the names of the files and folders directly in a folder, as far as they are text; none
+    /// where it is not there.
+    ///
+    /// # Errors
+    /// Names the folder.
+    pub fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let failed = |e: io::Error| StoreError::io(self.shown(folder), e);
+        let entries = match std::fs::read_dir(self.root.join(folder)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let names = entries.map(|entry| Ok(entry.map_err(failed)?.file_name().into_string().ok()));
+        names.filter_map(Result::transpose).collect()
+    }
+
     /// Gives a file another name, replacing what had it.
     ///
     /// # Errors

@@ -47,6 +47,7 @@ fn what_nobody_set_is_built_in() {
         stdout: lake           data/lake  built in
         stdout: threads                   not set
         stdout: color          auto       built in
+        stdout: metrics_file              not set
         stdout: catalog                   not set
         stdout: catalog_map               not set
         stdout: max_skew       1h         built in

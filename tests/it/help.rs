@@ -19,6 +19,7 @@ fn help_begins_with_examples_that_the_program_understands() {
         "lake prune",
         "lake verify",
         "lake stats",
+        "health",
         "config",
         "completions",
         "man",

@@ -71,6 +71,8 @@ pub const KEYS: &[Key] = &[
     Key { said_in: Layers::NO_LAKE, ..key("lake", Kind::Path, &[]) },
     key("threads", Kind::Number(1, u16::MAX as u64), &[]),
     Key { said_in: Layers::NO_LAKE, ..key("color", Kind::OneOf(&["auto", "always", "never"]), &[]) },
+    // A machine's: what others write into a lake is not to name a file to write outside.
+    Key { said_in: Layers::NO_LAKE, ..key("metrics_file", Kind::Path, &[]) },
     Key { part_of: Some(Choice::Catalog), ..key("catalog", Kind::Path, &["ingest", "rank"]) },
     Key { part_of: Some(Choice::Catalog), ..key("catalog_map", Kind::Texts, &["ingest", "rank"]) },
     key("max_skew", Kind::Seconds, &["ingest"]),
