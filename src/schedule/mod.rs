@@ -12,6 +12,7 @@ mod clock;
 mod go;
 mod inbox;
 mod instance;
+mod planner;
 mod run;
 mod steps;
 
@@ -22,6 +23,7 @@ pub use bury::bury;
 pub use clock::Clock;
 pub use go::{Go, GoError};
 pub use inbox::{Bell, Inbox};
+pub use planner::{Action, Dropped, Ended, Event, GRACE_SECONDS, Planner, SET_BACK_SECONDS, Why};
 pub use run::{Ending, Runner, run_job};
 pub use steps::Program;
 
