@@ -2,10 +2,23 @@
 //!
 //! Invariant: reads and checks; never starts anything, never asks what time it is.
 
+mod crontab;
+mod error;
+mod file;
+mod folder;
+mod step;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+pub use crontab::{Crontab, read_crontab};
+pub use error::{JobError, Note};
+pub use file::{Check, read_file};
+pub use folder::{Found, Sources, Stamps, read_job};
 
 /// A job: its steps in order, the times at which they are due, and its policies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

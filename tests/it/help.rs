@@ -14,6 +14,7 @@ fn help_begins_with_examples_that_the_program_understands() {
         "rank",
         "show",
         "count",
+        "schedule",
         "lake",
         "lake compact",
         "lake prune",

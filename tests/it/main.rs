@@ -31,6 +31,7 @@ mod report;
 mod rollup;
 mod sample;
 mod scale;
+mod schedule_list;
 mod shippers;
 mod show;
 mod together;

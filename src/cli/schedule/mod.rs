@@ -1,11 +1,16 @@
 //! `topsell schedule`: which jobs there are, when they are due, and a host that starts them.
 
+mod list;
+pub mod written;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::settings::Settings;
+use crate::job::Sources;
+use crate::time::Zone;
 
 /// Start jobs when they are due, until told to stop
 ///
@@ -37,6 +42,9 @@ pub struct Schedule {
     /// root alone
     #[arg(long)]
     pub all_users: bool,
+    /// The list of accounts
+    #[arg(long, value_name = "FILE", requires = "all_users", default_value = "/etc/passwd", hide = true)]
+    pub accounts: PathBuf,
     /// Time zone of schedules that name none
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub tz: String,
@@ -73,9 +81,31 @@ pub enum ScheduleFormat {
 ///
 /// # Errors
 /// Fails where jobs cannot be read, and where nobody can start them.
-pub fn run(_settings: &Settings, typed: &Schedule) -> Result<Exit, Failure> {
+pub fn run(settings: &Settings, typed: &Schedule) -> Result<Exit, Failure> {
+    let sources = typed.sources()?;
     match (typed.list, typed.check) {
-        (false, false) => Err(Failure::could_not("there is no scheduler yet".to_owned())),
-        _ => Ok(Exit::Done),
+        (true, _) => list::run(settings, typed, &written::found(settings, &sources)),
+        (_, true) => written::check(settings, &sources),
+        _ => Err(Failure::could_not("there is no scheduler yet".to_owned())),
     }
 }
+
+impl Schedule {
+    /// Returns where jobs are looked for.
+    ///
+    /// # Errors
+    /// Refuses a zone that is none.
+    pub fn sources(&self) -> Result<Sources, Failure> {
+        let zone = Zone::named(&self.tz).map_err(|e| Failure::misused(format!("--tz: {e}")))?;
+        let is_unsaid = self.crontab.is_empty() && !self.all_users;
+        let folder = self.jobs.clone().or_else(|| is_unsaid.then(|| PathBuf::from(USUAL_FOLDER)));
+        Ok(Sources {
+            folder,
+            crontabs: self.crontab.clone(),
+            accounts: self.all_users.then(|| self.accounts.clone()),
+            time_zone: zone.name().to_owned(),
+        })
+    }
+}
+
+const USUAL_FOLDER: &str = "jobs";

@@ -1,0 +1,233 @@
+//! What will run when, and what is wrong with how it is written down: `topsell schedule --list` and `--check`.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+
+use expect_test::expect;
+
+use crate::world::{Said, World};
+
+const NIGHTLY: &str = r#"
+schedule = "30 2 * * *"
+time_zone = "Europe/Berlin"
+steps = ["lake compact --wait", { run = "rank --tail", accept = [6] }]
+"#;
+const CRONTAB: &str = "CRON_TZ=Australia/Lord_Howe\n15 2 1 10 *  echo 'spring' | mail%there\n";
+
+/// The night before clocks in Berlin go forward.
+fn at_night(world: &World, arguments: &str) -> Said {
+    world.run_in(&[("TOPSELL_NOW", "2017-03-24T12:00:00Z")], arguments)
+}
+
+fn two_jobs() -> World {
+    let world = World::new();
+    world.write("jobs/nightly.toml", NIGHTLY);
+    world.write("jobs/hand.toml", "steps = [{ exec = [\"true\"] }]");
+    world.write("jobs/notes.txt", "no job");
+    world.write("jobs/.hidden.toml", "no job either");
+    world.write("tab", CRONTAB);
+    world
+}
+
+fn set_mode(world: &World, name: &str, mode: u32) {
+    fs::set_permissions(world.path(name), Permissions::from_mode(mode)).expect("a mode can be set");
+}
+
+fn is_root(world: &World) -> bool {
+    fs::metadata(world.path(".")).expect("the world is there").uid() == 0
+}
+
+#[test]
+fn due_runs_are_listed_in_the_order_of_their_times() {
+    let world = two_jobs();
+    let said = at_night(&world, "schedule --jobs jobs --crontab tab --list --next 3 --format table");
+    expect![[r#"
+        stdout: due                        UTC                   job           what
+        stdout: 2017-03-25T02:30:00+01:00  2017-03-25T01:30:00Z  nightly       lake compact --wait; rank --tail
+        stdout: 2017-03-26T03:00:00+02:00  2017-03-26T01:00:00Z  nightly       lake compact --wait; rank --tail
+        stdout: 2017-03-27T02:30:00+02:00  2017-03-27T00:30:00Z  nightly       lake compact --wait; rank --tail
+        stdout: 2017-10-01T02:30:00+11:00  2017-09-30T15:30:00Z  tab-91943513  echo 'spring' | mail
+        stdout: 2018-10-01T02:15:00+10:30  2018-09-30T15:45:00Z  tab-91943513  echo 'spring' | mail
+        stdout: 2019-10-01T02:15:00+10:30  2019-09-30T15:45:00Z  tab-91943513  echo 'spring' | mail
+        stderr: note: without a schedule, run by hand: hand
+        exit code 0
+    "#]].assert_eq(&said.whole());
+    // Neither a lake is needed, nor a folder to be named.
+    let said = at_night(&world, "schedule --list --next 1 --format csv");
+    expect![[r#"
+        stdout: due,utc,job,time_zone,schedule,what
+        stdout: 2017-03-25T02:30:00+01:00,2017-03-25T01:30:00Z,nightly,Europe/Berlin,30 2 * * *,lake compact --wait; rank --tail
+        stderr: note: without a schedule, run by hand: hand
+        exit code 0
+    "#]].assert_eq(&said.whole());
+    let said = at_night(&world, "schedule --list --until 2017-03-27T00:30:01Z --format ndjson --quiet");
+    expect![[r#"
+        stdout: {"due":"2017-03-25T02:30:00+01:00","job":"nightly","schedule":"30 2 * * *","time_zone":"Europe/Berlin","utc":"2017-03-25T01:30:00Z","what":["lake compact --wait","rank --tail"]}
+        stdout: {"due":"2017-03-26T03:00:00+02:00","job":"nightly","schedule":"30 2 * * *","time_zone":"Europe/Berlin","utc":"2017-03-26T01:00:00Z","what":["lake compact --wait","rank --tail"]}
+        stdout: {"due":"2017-03-27T02:30:00+02:00","job":"nightly","schedule":"30 2 * * *","time_zone":"Europe/Berlin","utc":"2017-03-27T00:30:00Z","what":["lake compact --wait","rank --tail"]}
+        exit code 0
+    "#]].assert_eq(&said.whole());
+    let said = at_night(&world, "schedule --list --next 1");
+    expect![[r#"
+        stdout: {
+        stdout:   "schema": 1,
+        stdout:   "after": "2017-03-24T12:00:00Z",
+        stdout:   "runs": [
+        stdout:     {"due":"2017-03-25T02:30:00+01:00","job":"nightly","schedule":"30 2 * * *","time_zone":"Europe/Berlin","utc":"2017-03-25T01:30:00Z","what":["lake compact --wait","rank --tail"]}
+        stdout:   ],
+        stdout:   "unscheduled": ["hand"]
+        stdout: }
+        stderr: note: without a schedule, run by hand: hand
+        exit code 0
+    "#]].assert_eq(&said.whole());
+}
+
+#[test]
+fn a_zone_is_taken_for_schedules_that_name_none() {
+    let world = World::new();
+    world.write("jobs/a.toml", "schedule = '@daily'\nsteps = ['rank']");
+    world.write("tab", "@daily x\n");
+    let said =
+        at_night(&world, "schedule --jobs jobs --crontab tab --list --next 1 --tz asia/tokyo --format csv");
+    expect![[r#"
+        stdout: due,utc,job,time_zone,schedule,what
+        stdout: 2017-03-25T00:00:00+09:00,2017-03-24T15:00:00Z,a,Asia/Tokyo,@daily,rank
+        stdout: 2017-03-25T00:00:00+09:00,2017-03-24T15:00:00Z,tab-6a4775a1,Asia/Tokyo,@daily,x
+        exit code 0
+    "#]].assert_eq(&said.whole());
+    let said = world.run("schedule --list --tz Asia/Nowhere");
+    expect![[r#"
+        stderr: error: --tz: `Asia/Nowhere` is no time zone; write a name such as Europe/Berlin, or UTC
+        exit code 2
+    "#]].assert_eq(&said.whole());
+}
+
+#[test]
+fn all_well_is_said_and_all_that_is_wrong_is_named() {
+    let world = two_jobs();
+    expect![[r#"
+        stderr: 3 jobs, all well
+        exit code 0
+    "#]].assert_eq(&world.run("schedule --check --crontab tab --jobs jobs").whole());
+    world.write("jobs/bad.toml", "schedule = \"30 25 * * *\"\nsteps = [\"rank --windw 3h\", \"rank --window 3x\", \"schedule\", \"rank --help\", \"lake\", \"rank --wait\"]\n");
+    world.write("jobs/broken.toml", "schedule = ");
+    world.write("jobs/twin.toml", "name = \"hand\"\nsteps = [\"rank\"]");
+    world.write("jobs/latin.toml", b"steps = ['\n\xe9']");
+    world.write("tab", "MAILTO=root\n@reboot x\n* * * *\n");
+    let said = world.run("schedule --check --crontab tab --crontab none --jobs jobs");
+    expect![[r#"
+        stderr: warning: tab:1: MAILTO is not supported: no mail is sent; the end of the output is in the run's record
+        stderr: warning: tab:2: @reboot is not supported: have what starts the scheduler run `x`
+        stderr: error: jobs/bad.toml:1:12: `30 25 * * *` is no schedule: `25` is no hour; write 0 to 23
+        stderr: error: jobs/bad.toml:2:10: the step `rank --windw 3h`: unexpected argument '--windw' found; tip: a similar argument exists: '--window'
+        stderr: error: jobs/bad.toml:2:29: the step `rank --window 3x`: --window: `3x` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 150h or 7d
+        stderr: error: jobs/bad.toml:2:49: the step `schedule`: it does not end, so no step comes after it
+        stderr: error: jobs/bad.toml:2:61: the step `rank --help`: it shows something and does nothing
+        stderr: error: jobs/bad.toml:2:76: the step `lake`: 'lake' requires a subcommand but one was not provided; [subcommands: compact, prune, verify, stats]
+        stderr: error: jobs/broken.toml:1:12: it is no TOML: string values must be quoted, expected literal string
+        stderr: error: jobs/latin.toml:2:1: it is not UTF-8
+        stderr: error: jobs/twin.toml:1: there is a job `hand` already, in jobs/hand.toml:1; jobs are told apart by their names
+        stderr: error: tab:3:1: it is neither a variable nor a schedule of five fields and a command
+        stderr: error: none: No such file or directory (os error 2)
+        stderr: 2 jobs; 11 things are wrong
+        exit code 2
+    "#]].assert_eq(&said.whole());
+    // What can be told is told.
+    let said = at_night(&world, "schedule --list --next 1 --jobs jobs --format csv --quiet");
+    assert_eq!((said.code, said.stdout.lines().count()), (Some(2), 2), "{}", said.whole());
+    let empty = World::new();
+    empty.write("jobs/none.txt", "");
+    expect![[r#"
+        stderr: error: no jobs are written down there
+        exit code 5
+        stderr: error: no jobs are written down there
+        exit code 5
+        stderr: error: nowhere: No such file or directory (os error 2)
+        stderr: 0 jobs; 1 thing is wrong
+        exit code 2
+    "#]].assert_eq(
+        &["schedule --check", "schedule --list", "schedule --check --jobs nowhere"]
+            .map(|words| empty.run(words).whole())
+            .concat(),
+    );
+}
+
+#[test]
+fn a_file_that_others_may_write_is_refused() {
+    let world = World::new();
+    world.write("jobs/a.toml", "steps = [\"rank\"]");
+    world.write("tab", "@daily x\n");
+    let check = |expected: Option<&str>| {
+        let said = world.run("schedule --check --jobs jobs --crontab tab");
+        assert_eq!(said.code, Some(if expected.is_some() { 2 } else { 0 }), "{}", said.whole());
+        assert!(said.stderr.contains(expected.unwrap_or("2 jobs, all well")), "{}", said.whole());
+    };
+    check(None);
+    for (name, mode, fault) in [
+        ("jobs/a.toml", 0o664, "jobs/a.toml: others may write it (664), and so say what runs"),
+        ("jobs/a.toml", 0o646, "jobs/a.toml: others may write it (646)"),
+        ("tab", 0o620, "tab: others may write it (620)"),
+        ("jobs", 0o775, "jobs: others may write it (775)"),
+        ("jobs", 0o1777, "jobs: others may write it (1777)"),
+    ] {
+        let before = fs::metadata(world.path(name)).expect("it is there").mode() & 0o7777;
+        set_mode(&world, name, mode);
+        check(Some(fault));
+        set_mode(&world, name, before);
+    }
+    check(None);
+    // Only root can give a file away.
+    if is_root(&world) {
+        for name in ["jobs/a.toml", "tab", "jobs"] {
+            chown(world.path(name), Some(12_345), None).expect("root gives a file away");
+            check(Some(&format!(
+                "{name}: it belongs to the account 12345, and neither to root nor to who runs this"
+            )));
+            chown(world.path(name), Some(0), None).expect("root takes it back");
+        }
+    }
+    fs::remove_file(world.path("tab")).expect("a file can be removed");
+    fs::create_dir(world.path("tab")).expect("a folder can be made");
+    check(Some("tab: it is no plain file"));
+}
+
+#[test]
+fn crontabs_of_all_accounts_are_for_root() {
+    let world = World::new();
+    let home = |name: &str| world.path("home").join(name).display().to_string();
+    let accounts = format!(
+        "root:x:0:0:root:{}:/bin/bash\nann:x:12345:12346:Ann:{}:/bin/bash\nbob:x:12347:12346::{}:/bin/sh\n\
+         eve:x:12348:12346::{}:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\nnonsense\n+::::::\n",
+        home("root"),
+        home("ann"),
+        home("bob"),
+        home("eve")
+    );
+    world.write("accounts", accounts);
+    let list = "schedule --all-users --accounts accounts --list --next 1 --format ndjson";
+    world.write("home/ann/.crontab", "MAILTO=ann\n30 4 * * * $HOME/bin/report\n");
+    if !is_root(&world) {
+        let said = at_night(&world, list);
+        assert_eq!(said.code, Some(2), "{}", said.whole());
+        assert!(said.stderr.contains("for root alone"), "{}", said.whole());
+        return;
+    }
+    chown(world.path("home/ann/.crontab"), Some(12_345), None).expect("root gives a file away");
+    // A link leads to what may be anybody's; a file of root's is not bob's to have run.
+    fs::create_dir_all(world.path("home/eve")).expect("a folder can be made");
+    symlink(world.path("home/ann/.crontab"), world.path("home/eve/.crontab")).expect("a link can be made");
+    world.write("home/bob/.crontab", "@daily id\n");
+    let said = at_night(&world, list);
+    expect![[r#"
+        stdout: {"due":"2017-03-25T04:30:00+00:00","job":"ann-2f7355ce","schedule":"30 4 * * *","time_zone":"UTC","utc":"2017-03-25T04:30:00Z","what":["$HOME/bin/report"]}
+        stderr: warning: WORLD/home/ann/.crontab:1: MAILTO is not supported: no mail is sent; the end of the output is in the run's record
+        stderr: error: WORLD/home/bob/.crontab: it belongs to the account 0, and not to that of the home folder, 12347
+        stderr: error: WORLD/home/eve/.crontab: it is a link
+        exit code 2
+    "#]].assert_eq(&said.whole());
+    // Another name of a file may lie where someone else decides.
+    fs::hard_link(world.path("home/ann/.crontab"), world.path("home/ann/other")).expect("a link can be made");
+    let said = at_night(&world, list);
+    assert!(said.stderr.contains("home/ann/.crontab: it has another name elsewhere"), "{}", said.whole());
+    assert_eq!(said.stdout, "");
+}
