@@ -12,6 +12,7 @@ use crate::cli::datagen::Datagen;
 use crate::cli::health::Ask as Health;
 use crate::cli::man::Man;
 use crate::cli::page::Report;
+use crate::cli::run::Run;
 use crate::cli::schedule::Schedule;
 use crate::cli::show::Show;
 
@@ -88,6 +89,7 @@ pub enum Command {
     Show(Show),
     Count(Count),
     Report(Report),
+    Run(Run),
     Schedule(Schedule),
     Health(Health),
     Lake(Lake),

@@ -20,14 +20,33 @@ use crate::table::TableError;
 /// The exit codes, as the help tells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    Done = 0,
-    CouldNot = 1,
-    Misused = 2,
-    Damaged = 3,
-    Rejected = 4,
-    NothingFound = 5,
-    Busy = 6,
-    Stale = 7,
+    Done,
+    CouldNot,
+    Misused,
+    Damaged,
+    Rejected,
+    NothingFound,
+    Busy,
+    Stale,
+    /// What a job's step exited with that failed.
+    OfStep(u8),
+}
+
+impl Exit {
+    /// Returns the number that the process ends with.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::CouldNot => 1,
+            Exit::Misused => 2,
+            Exit::Damaged => 3,
+            Exit::Rejected => 4,
+            Exit::NothingFound => 5,
+            Exit::Busy => 6,
+            Exit::Stale => 7,
+            Exit::OfStep(code) => code,
+        }
+    }
 }
 
 /// A run that did not do what it was to do.
@@ -40,7 +59,7 @@ pub struct Failure {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(exit as u8)
+        ExitCode::from(exit.code())
     }
 }
 
@@ -53,6 +72,11 @@ impl Failure {
     /// Something stood in the way.
     pub fn could_not(what: String) -> Failure {
         Failure { exit: Exit::CouldNot, cause: anyhow::anyhow!(what), hint: None }
+    }
+
+    /// Another run is at work.
+    pub fn busy(what: String) -> Failure {
+        Failure { exit: Exit::Busy, cause: anyhow::anyhow!(what), hint: None }
     }
 
     /// Adds what to do about it.

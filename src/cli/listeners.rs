@@ -74,7 +74,7 @@ impl Record {
             command: self.command.to_owned(),
             started: self.started.to_string(),
             seconds: self.began.elapsed().as_secs_f64(),
-            exit_code: exit as u8,
+            exit_code: exit.code(),
             outcome: outcome.to_owned(),
             version: env!("CARGO_PKG_VERSION"),
             process: std::process::id(),

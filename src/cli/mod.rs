@@ -17,6 +17,7 @@ mod man;
 mod page;
 mod progress;
 mod report;
+mod run;
 mod schedule;
 mod settings;
 mod show;
@@ -116,6 +117,7 @@ fn run(settings: &Settings) -> Result<Exit, Failure> {
         Task::Show(showing) => show::run(settings, showing),
         Task::Count(question) => count::run(settings, question),
         Task::Report(asked) => page::run(settings, asked),
+        Task::Run(typed) => run::run(settings, typed),
         Task::Schedule(typed) => schedule::run(settings, typed),
         Task::Health(question) => health::run(settings, question),
         Task::Datagen(typed) => datagen::run(settings, typed),

@@ -19,6 +19,7 @@ use crate::cli::health;
 use crate::cli::intake::ingest_task;
 use crate::cli::man::Man;
 use crate::cli::page::{self, Wanted};
+use crate::cli::run::Run;
 use crate::cli::schedule::Schedule;
 use crate::cli::show::{self, Showing};
 use crate::lake::Doing;
@@ -66,6 +67,7 @@ pub enum Task {
     Show(Showing),
     Count(count::Question),
     Report(Wanted),
+    Run(Run),
     Schedule(Schedule),
     Health(health::Question),
     Datagen(Datagen),
@@ -109,6 +111,7 @@ impl Settings {
             Command::Show(typed) => show::task(typed, args.common.color, now)?,
             Command::Count(typed) => Task::Count(count::Question::of(typed, now, args.common.color)?),
             Command::Report(typed) => Task::Report(page::wanted(typed)?),
+            Command::Run(typed) => Task::Run(typed),
             Command::Schedule(typed) => Task::Schedule(typed),
             Command::Health(typed) => Task::Health(health::Question::of(&typed)?),
             Command::Datagen(typed) => Task::Datagen(typed),
@@ -157,11 +160,13 @@ impl Settings {
             Some(threads) => usize::from(threads),
             None => 0,
         };
-        // An answer is read by the thread that asks; to start others takes longer than that.
-        if matches!(
+        // An answer is read by the thread that asks, and a job's steps have their own; to start others takes
+        // longer than that.
+        let is_alone = matches!(
             self.task,
-            Task::Show(_) | Task::Health(_) | Task::Config { .. } | Task::CompleteCategories(_)
-        ) {
+            Task::Show(_) | Task::Health(_) | Task::Config { .. } | Task::CompleteCategories(_) | Task::Run(_)
+        );
+        if is_alone {
             return Ok(());
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();

@@ -157,12 +157,13 @@ impl Lake {
 
 /// Tells whether a folder holds anything but the beginnings of a lake.
 fn is_foreign(store: &Store) -> Result<bool, LakeError> {
-    const OURS: [&str; 9] = [
+    const OURS: [&str; 10] = [
         "events",
         "rollups",
         "rankings",
         "rejects",
         "runs",
+        "schedule",
         UPKEEP_LOCK,
         "writers.door.lock",
         "writers.lock",

@@ -42,7 +42,9 @@ impl Inbox {
     pub(super) fn teller(&self) -> impl Fn(Progress) + Send + use<> {
         let send = self.send.clone();
         // A run that has given a step up hears nothing of it any more.
-        move |progress| drop(send.send(News::Step(progress)))
+        move |progress| {
+            let _ = send.send(News::Step(progress));
+        }
     }
 
     /// Waits for news; none where none came in time.

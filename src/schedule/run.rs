@@ -1,6 +1,6 @@
 //! One run of one job: its lock, its claim, its steps, its record.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use crate::job::{Job, JobStep};
@@ -20,7 +20,6 @@ use crate::schedule::instance::{Entry, Holder, enter};
 use crate::schedule::steps::{Program, command_of};
 use crate::schedule::{FOLDER, RunError, check_name};
 use crate::store::Store;
-use crate::time::Timestamp;
 
 /// What a step that failed for no reason of its own exits with.
 const COULD_NOT: u8 = 1;

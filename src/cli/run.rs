@@ -1,0 +1,163 @@
+//! `topsell run`: one job, now, as a person, cron, systemd or a scheduler starts it.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::env;
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::thread;
+use std::time::Instant;
+
+use clap::Args as ClapArgs;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::settings::{Clock, Settings, Verbosity};
+use crate::event::harmless;
+use crate::job::Job;
+use crate::process::Identity;
+use crate::runs::{Outcome, RunRecord, TRACEPARENT, TraceContext};
+use crate::schedule::{self, Bell, Ending, Go, Inbox, Program, RunError, Runner, run_job};
+use crate::time::Timestamp;
+
+/// Run a job now, whatever its schedule says
+///
+/// Its steps are done one after the other, until one fails; the exit code is that of the step that
+/// failed, 1 where a signal or the job's time-out ended it. Only one run of a job is at work at a time:
+/// where another is, the job's `overlap` says what to do.
+#[derive(ClapArgs, Debug)]
+#[command(before_help = "\
+Examples:
+  topsell run jobs/nightly.toml                    a job file, now
+  topsell run /etc/topsell/crontab --job backup    one job of several
+")]
+pub struct Run {
+    /// File that the job is written down in: a job file, *.toml, or a crontab
+    #[arg(required_unless_present = "gate", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Which job of the file, where there are several
+    #[arg(long, value_name = "NAME", requires = "file")]
+    pub job: Option<String>,
+    /// Wait for one line on standard input that says what to run; do nothing if there is none
+    #[arg(long, hide = true, conflicts_with = "file")]
+    pub gate: bool,
+}
+
+/// Runs a job, and returns the exit code of the step that failed.
+///
+/// # Errors
+/// Fails where there is no such job, another run of it is at work, or nothing can be recorded.
+pub fn run(settings: &Settings, typed: &Run) -> Result<Exit, Failure> {
+    let store = settings.store()?;
+    let inbox = Inbox::default();
+    hear(inbox.bell())?;
+    // All that does not need to know the job is done before the line comes: then it is time.
+    let identity = Identity::own();
+    let trace = TraceContext::of(env::var(TRACEPARENT).ok().as_deref());
+    let program = program(settings, store.root().to_path_buf())?;
+    let asked = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let (began, last) = (began(), Cell::new(settings.now));
+    let wall = || wall(settings.clock, &last);
+    let lapsed = || began.elapsed();
+    let runner = Runner {
+        store: &store,
+        clock: schedule::Clock::of(&wall, &lapsed),
+        inbox: &inbox,
+        identity,
+        version: env!("CARGO_PKG_VERSION"),
+        asked,
+        trace,
+        program,
+        stdout: &|| Box::new(io::stdout()),
+        stderr: &|| Box::new(io::stderr()),
+        say: &|line| settings.note(&harmless(line)),
+    };
+    let Some(go) = go(typed)? else { return Ok(Exit::Done) };
+    let ending = run_job(&runner, &go).map_err(|error| failure_of(error, &go.job))?;
+    tell(settings, &go.job, ending)
+}
+
+/// Returns what to run; nothing where nobody says it at the gate.
+fn go(typed: &Run) -> Result<Option<Go>, Failure> {
+    let Some(file) = &typed.file else {
+        let mut line = String::new();
+        let read = io::stdin().lock().read_line(&mut line);
+        read.map_err(|e| Failure::could_not(format!("the line at the gate cannot be read: {e}")))?;
+        // A line without its end is of someone who died while writing it.
+        let Some(line) = line.strip_suffix('\n') else { return Ok(None) };
+        return Go::parse(line).map(Some).map_err(|e| Failure::misused(e.to_string()));
+    };
+    Err(Failure::could_not(format!("{}: jobs cannot be read yet", file.display())))
+}
+
+/// Says how it went, and returns the exit code.
+fn tell(settings: &Settings, job: &Job, ending: Ending) -> Result<Exit, Failure> {
+    let record = match ending {
+        Ending::Elsewhere { run } => {
+            if settings.verbosity == Verbosity::Verbose {
+                settings.note(&format!("run {run} is another process's; nothing done"));
+            }
+            return Ok(Exit::Done);
+        }
+        Ending::NotBegun(record) if record.outcome == Outcome::Killed => record,
+        Ending::NotBegun(record) => {
+            let why = record.message.unwrap_or_default();
+            return Err(Failure::busy(harmless(&why)));
+        }
+        Ending::Ran(record) => record,
+    };
+    let RunRecord { id, seconds, outcome, message, exit_code, .. } = *record;
+    if outcome == Outcome::Done {
+        let took = seconds.unwrap_or_default();
+        settings.note(&format!("the job {}: done in {took:.1} s (run {id})", job.name));
+        return Ok(Exit::Done);
+    }
+    let at = format!("{}:{}", job.file.display(), job.line);
+    let why = message.unwrap_or_default();
+    // Told here, not at the door: a step's own exit code may be one that the door has no word for.
+    let said = format!("error: the job {} ({at}): {why} (run {id})", job.name);
+    // Nobody is left to hear of it where stderr is gone.
+    let _ = writeln!(io::stderr(), "{}", harmless(&said));
+    Ok(exit_code.map_or(Exit::CouldNot, Exit::OfStep))
+}
+
+fn failure_of(error: RunError, job: &Job) -> Failure {
+    let said = harmless(&format!("the job {} could not be run: {error}", job.name));
+    if matches!(error, RunError::BadName(_)) { Failure::misused(said) } else { Failure::could_not(said) }
+}
+
+/// Returns this very program, as steps are to start it.
+fn program(settings: &Settings, lake: PathBuf) -> Result<Program, Failure> {
+    let path = env::current_exe();
+    let path = path.map_err(|e| Failure::could_not(format!("this program does not find itself: {e}")))?;
+    let verbosity = match settings.verbosity {
+        Verbosity::Quiet => Some("--quiet"),
+        Verbosity::Normal => None,
+        Verbosity::Verbose => Some("--verbose"),
+    };
+    let environment = match settings.clock {
+        Clock::Machine => BTreeMap::new(),
+        Clock::Fixed(now) => [("TOPSELL_NOW".to_owned(), now.to_string())].into(),
+    };
+    Ok(Program { path, verbosity, lake, environment })
+}
+
+/// Hears signals from now on: they tell the run to stop.
+fn hear(bell: Bell) -> Result<(), Failure> {
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]);
+    let mut signals = signals.map_err(|e| Failure::could_not(format!("signals cannot be heard: {e}")))?;
+    thread::spawn(move || signals.forever().for_each(|signal| bell.ring(signal)));
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door: a run's length is measured here alone")]
+fn began() -> Instant {
+    Instant::now()
+}
+
+/// Returns what time it is; as last time, where the clock has been set to what is no time.
+fn wall(clock: Clock, last: &Cell<Timestamp>) -> Timestamp {
+    last.set(clock.now().unwrap_or(last.get()));
+    last.get()
+}
