@@ -51,71 +51,109 @@ const MAX_STEM: usize = 40;
 
 /// Reads a crontab's text; its commands are the owner's, if one is named.
 pub fn read_crontab(path: &Path, text: &str, owner: Option<&Owner>, zone: &str) -> Crontab {
-    let mut tab = Crontab::default();
-    let mut variables = owner.map(of_owner).unwrap_or_default();
-    // None below a line that names one there is not: when those are due cannot be told.
-    let mut zone = Zone::named(zone).ok();
-    let stem = stem(path, owner);
-    let mut twins: HashMap<String, u32> = HashMap::new();
+    let mut reader = Reader {
+        path,
+        owner,
+        stem: stem(path, owner),
+        zone: Zone::named(zone).ok(),
+        variables: owner.map(of_owner).unwrap_or_default(),
+        twins: HashMap::new(),
+        line: 0,
+        tab: Crontab::default(),
+    };
     for (line, text) in (1..).zip(text.lines()) {
-        let mut fault = |column: u32, what: String| {
-            tab.faults.push(JobError::Wrong { file: path.to_owned(), line, column, what });
-        };
-        let note = |what: String| Note { file: path.to_owned(), line, what };
-        let blanks = u32::try_from(text.len() - text.trim_start().len()).unwrap_or(u32::MAX);
-        let text = text.trim_start();
+        reader.line = line;
+        let text = text.trim();
         if text.contains('\0') {
-            fault(1, "there is a NUL character in it".to_owned());
+            reader.fault("there is a NUL character in it".to_owned());
         } else if text.is_empty() || text.starts_with('#') {
+            continue;
         } else if let Some((name, value)) = variable(text) {
-            if name == ZONE {
-                let named = Zone::named(&value);
-                if let Err(error) = &named {
-                    fault(1, format!("{ZONE}: {error}"));
-                }
-                zone = named.ok();
-            } else if owner.is_some() && OWNERS_ALONE.contains(&name.as_str()) {
-                tab.notes.push(note(format!("{name} stays the owner's")));
-            } else {
-                if let Some((_, instead)) = UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name) {
-                    tab.notes.push(note(format!("{name} is not supported: {instead}")));
-                }
-                variables.insert(name, value);
-            }
+            reader.set(name, value);
         } else {
-            let (schedule, command) = split(text);
-            if schedule.eq_ignore_ascii_case(REBOOT) {
-                tab.notes.push(note(format!(
-                    "{REBOOT} is not supported: have what starts the scheduler run `{command}`"
-                )));
-                continue;
-            }
-            let named = zone.clone().unwrap_or_else(Zone::utc);
-            if command.is_empty() {
-                let what = "it is neither a variable nor a schedule of five fields and a command".to_owned();
-                fault(blanks + 1, what);
-            } else if let Err(error) = Calendar::parse(schedule, named) {
-                fault(blanks + 1, error.to_string());
-            } else if let Some(zone) = &zone {
-                let twin = twins.entry(digest(schedule, command)).or_insert(0);
-                *twin += 1;
-                let again = if *twin > 1 { format!("-{twin}") } else { String::new() };
-                tab.jobs.push(Job {
-                    name: format!("{stem}-{}{again}", digest(schedule, command)),
-                    file: path.to_owned(),
-                    line,
-                    schedule: Some(schedule.to_owned()),
-                    time_zone: zone.name().to_owned(),
-                    steps: vec![step(command, &variables)],
-                    policy: Policy::default(),
-                    environment: variables.clone(),
-                    folder: owner.map(|owner| owner.home.clone()),
-                    owner: owner.cloned(),
-                });
-            }
+            reader.add(text);
         }
     }
-    tab
+    reader.tab
+}
+
+/// A crontab that is read line by line.
+struct Reader<'a> {
+    path: &'a Path,
+    owner: Option<&'a Owner>,
+    /// What the jobs' names begin with.
+    stem: String,
+    /// None below a line that names one there is not: when those are due cannot be told.
+    zone: Option<Zone>,
+    variables: BTreeMap<String, String>,
+    /// How often each job was there.
+    twins: HashMap<String, u32>,
+    line: u32,
+    tab: Crontab,
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, what: String) {
+        let (file, line) = (self.path.to_owned(), self.line);
+        self.tab.faults.push(JobError::Wrong { file, line, column: 1, what });
+    }
+
+    fn note(&mut self, what: String) {
+        self.tab.notes.push(Note { file: self.path.to_owned(), line: self.line, what });
+    }
+
+    /// Sets a variable for the lines below.
+    fn set(&mut self, name: String, value: String) {
+        if name == ZONE {
+            let named = Zone::named(&value);
+            if let Err(error) = &named {
+                self.fault(format!("{ZONE}: {error}"));
+            }
+            self.zone = named.ok();
+            return;
+        }
+        if self.owner.is_some() && OWNERS_ALONE.contains(&name.as_str()) {
+            self.note(format!("{name} stays the owner's"));
+            return;
+        }
+        if let Some((_, instead)) = UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name) {
+            self.note(format!("{name} is not supported: {instead}"));
+        }
+        self.variables.insert(name, value);
+    }
+
+    /// Takes a line of a schedule and a command.
+    fn add(&mut self, text: &str) {
+        let (schedule, command) = split(text);
+        if schedule.eq_ignore_ascii_case(REBOOT) {
+            self.note(format!("{REBOOT} is not supported: have what starts the scheduler run `{command}`"));
+            return;
+        }
+        if command.is_empty() {
+            self.fault("it is neither a variable nor a schedule of five fields and a command".to_owned());
+            return;
+        }
+        if let Err(error) = Calendar::parse(schedule, self.zone.clone().unwrap_or_else(Zone::utc)) {
+            self.fault(error.to_string());
+            return;
+        }
+        let Some(zone) = &self.zone else { return };
+        let digest = digest(schedule, command);
+        let twin = self.twins.entry(digest.clone()).and_modify(|twin| *twin += 1).or_insert(1);
+        let again = if *twin > 1 { format!("-{twin}") } else { String::new() };
+        self.tab.jobs.push(Job {
+            name: format!("{}-{digest}{again}", self.stem),
+            file: self.path.to_owned(),
+            line: self.line,
+            schedule: Some(schedule.to_owned()),
+            time_zone: zone.name().to_owned(),
+            steps: vec![step(command, &self.variables)],
+            policy: Policy::default(),
+            environment: self.variables.clone(),
+            folder: self.owner.map(|owner| owner.home.clone()),
+            owner: self.owner.cloned(),
+        });
+    }
 }
 
 /// Returns what the names of a crontab's jobs begin with: its owner, or its own name.

@@ -273,20 +273,20 @@ fn what_a_crontab_cannot_have_is_told_with_its_line() {
         "MAILTO=root\nRANDOM_DELAY=5\nCRON_TZ=Europe/Nowhere\n* * * * * when\nCRON_TZ=UTC\n@reboot start me\n61 * * * * x\n* * * *\n* * * * *\n\
          @hourly\nnonsense\n@fortnightly x\n1=2\n0 0 30 2 * never\n0 * * * * a\0b\n0 * * * * good\n",
         &expect![[r#"
-            14: 0 * * * * UTC ["/bin/sh", "-c", "good"] {"MAILTO": "root", "RANDOM_DELAY": "5"}
+            16: 0 * * * * UTC ["/bin/sh", "-c", "good"] {"MAILTO": "root", "RANDOM_DELAY": "5"}
             error: /srv/crontab:3:1: CRON_TZ: `Europe/Nowhere` is no time zone; write a name such as Europe/Berlin, or UTC
-            error: /srv/crontab:5:1: `61 * * * *` is no schedule: `61` is no minute; write 0 to 59
-            error: /srv/crontab:6:1: it is neither a variable nor a schedule of five fields and a command
-            error: /srv/crontab:7:1: it is neither a variable nor a schedule of five fields and a command
+            error: /srv/crontab:7:1: `61 * * * *` is no schedule: `61` is no minute; write 0 to 59
             error: /srv/crontab:8:1: it is neither a variable nor a schedule of five fields and a command
             error: /srv/crontab:9:1: it is neither a variable nor a schedule of five fields and a command
-            error: /srv/crontab:10:1: `@fortnightly` is no schedule: the words are @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually
+            error: /srv/crontab:10:1: it is neither a variable nor a schedule of five fields and a command
             error: /srv/crontab:11:1: it is neither a variable nor a schedule of five fields and a command
-            error: /srv/crontab:12:1: `0 0 30 2 *` is no schedule: there is never such a day
-            error: /srv/crontab:13:1: there is a NUL character in it
+            error: /srv/crontab:12:1: `@fortnightly` is no schedule: the words are @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually
+            error: /srv/crontab:13:1: it is neither a variable nor a schedule of five fields and a command
+            error: /srv/crontab:14:1: `0 0 30 2 *` is no schedule: there is never such a day
+            error: /srv/crontab:15:1: there is a NUL character in it
             note: /srv/crontab:1: MAILTO is not supported: no mail is sent; the end of the output is in the run's record
             note: /srv/crontab:2: RANDOM_DELAY is not supported: runs begin when they are due; a job file can say `jitter`
-            note: /srv/crontab:4: @reboot is not supported: have what starts the scheduler run `start me`
+            note: /srv/crontab:6: @reboot is not supported: have what starts the scheduler run `start me`
         "#]],
     );
 }

@@ -10,6 +10,7 @@ use std::hint::black_box;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
+use topsell::calendar::Calendar;
 use topsell::columns::Coder;
 use topsell::columns::EventColumns;
 use topsell::columns::EventCopy;
@@ -341,5 +342,19 @@ fn tally_items(bencher: Bencher) {
             search.supply(&need, vec![tally.finish()]).expect("small sums fit");
         }
         search.finish()
+    });
+}
+
+/// The time that follows another, for a scheduler of many jobs.
+#[divan::bench(args = ["* * * * *", "30 2 * * *", "*/7 8-18 * * MON-FRI", "0 0 29 2 *"])]
+fn next_time(bencher: Bencher<'_, '_>, expression: &str) {
+    let zone = Zone::named("Europe/Berlin").expect("a good zone");
+    let calendar = Calendar::parse(expression, zone).expect("a good expression");
+    let mut at = Timestamp::parse("2024-01-01T00:00:00Z").expect("a good moment");
+    let end = Timestamp::parse("2100-01-01T00:00:00Z").expect("a good moment");
+    let start = at;
+    bencher.bench_local(|| {
+        at = calendar.next_after(black_box(at)).filter(|at| *at < end).unwrap_or(start);
+        at
     });
 }

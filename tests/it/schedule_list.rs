@@ -94,12 +94,14 @@ fn a_zone_is_taken_for_schedules_that_name_none() {
         stdout: 2017-03-25T00:00:00+09:00,2017-03-24T15:00:00Z,a,Asia/Tokyo,@daily,rank
         stdout: 2017-03-25T00:00:00+09:00,2017-03-24T15:00:00Z,tab-6a4775a1,Asia/Tokyo,@daily,x
         exit code 0
-    "#]].assert_eq(&said.whole());
+    "#]]
+    .assert_eq(&said.whole());
     let said = world.run("schedule --list --tz Asia/Nowhere");
     expect![[r#"
         stderr: error: --tz: `Asia/Nowhere` is no time zone; write a name such as Europe/Berlin, or UTC
         exit code 2
-    "#]].assert_eq(&said.whole());
+    "#]]
+    .assert_eq(&said.whole());
 }
 
 #[test]
@@ -108,7 +110,8 @@ fn all_well_is_said_and_all_that_is_wrong_is_named() {
     expect![[r#"
         stderr: 3 jobs, all well
         exit code 0
-    "#]].assert_eq(&world.run("schedule --check --crontab tab --jobs jobs").whole());
+    "#]]
+    .assert_eq(&world.run("schedule --check --crontab tab --jobs jobs").whole());
     world.write("jobs/bad.toml", "schedule = \"30 25 * * *\"\nsteps = [\"rank --windw 3h\", \"rank --window 3x\", \"schedule\", \"rank --help\", \"lake\", \"rank --wait\"]\n");
     world.write("jobs/broken.toml", "schedule = ");
     world.write("jobs/twin.toml", "name = \"hand\"\nsteps = [\"rank\"]");
@@ -145,7 +148,8 @@ fn all_well_is_said_and_all_that_is_wrong_is_named() {
         stderr: error: nowhere: No such file or directory (os error 2)
         stderr: 0 jobs; 1 thing is wrong
         exit code 2
-    "#]].assert_eq(
+    "#]]
+    .assert_eq(
         &["schedule --check", "schedule --list", "schedule --check --jobs nowhere"]
             .map(|words| empty.run(words).whole())
             .concat(),
