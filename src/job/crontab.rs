@@ -45,6 +45,8 @@ const UNSUPPORTED: &[(&str, &str)] = &[
 ];
 /// Whose a command is cannot be set.
 const OWNERS_ALONE: &[&str] = &["LOGNAME", "USER"];
+/// Bytes of all variables; each job has a copy of them.
+const MAX_VARIABLES: usize = 16 << 10;
 const FIELDS: usize = 5;
 /// Bytes of a name that tell of the file, before those that tell of the line.
 const MAX_STEM: usize = 40;
@@ -118,6 +120,11 @@ impl Reader<'_> {
         }
         if let Some((_, instead)) = UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name) {
             self.note(format!("{name} is not supported: {instead}"));
+        }
+        let size: usize = self.variables.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if size + name.len() + value.len() > MAX_VARIABLES {
+            self.fault(format!("variables take more than {} KiB", MAX_VARIABLES >> 10));
+            return;
         }
         self.variables.insert(name, value);
     }

@@ -44,8 +44,10 @@ pub struct Stamps(BTreeMap<PathBuf, Option<[i64; 5]>>);
 const JOB_FILE: &str = "toml";
 /// The crontab in an account's home folder.
 const OWN_CRONTAB: &str = ".crontab";
-/// No list of jobs is larger.
+/// No list of jobs is larger …
 const MAX_BYTES: u64 = 4 << 20;
+/// … nor an account's own, which anybody may write: it is root who reads it.
+const MAX_OWN_BYTES: u64 = 64 << 10;
 /// Permission for the group, or for all, to write.
 const OTHERS_WRITE: u32 = 0o022;
 
@@ -215,9 +217,10 @@ fn read_text(path: &Path, ours: &Ours) -> Result<String, JobError> {
     }
     ours.check(path, &seen)?;
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(bad("it is larger than 4 MiB"));
+    let most = if ours.alone.is_some() { MAX_OWN_BYTES } else { MAX_BYTES };
+    file.take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > most {
+        return Err(bad(&format!("it is larger than {} KiB", most >> 10)));
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use expect_test::{Expect, expect};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -319,4 +320,31 @@ fn an_accounts_commands_are_its_own() {
         ["HOME=/tmp", "LOGNAME=ann", "PATH=/usr/bin:/bin", "SHELL=/bin/sh", "USER=ann", "X=1"]
     );
     assert_eq!(tab.notes.len(), 2, "{:?}", tab.notes);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_makes_the_readers_stumble(
+        words in prop::collection::vec(
+            prop_oneof![
+                prop::sample::select(vec![
+                    "steps = [", "]", "\"rank\"", "{ run = ", "exec = [\"a\"]", "}", ",", "schedule = ", "\"0 0 * * *\"",
+                    "[environment]", "A = \"b\"", "\n", "* * * * * ", "@daily ", "%", "\\%", "'", "\"", "=", "MAILTO=x", "CRON_TZ=",
+                    "UTC", "accept = [1]", "name = ", "retries = 0x1f", "folder = ", "overlap = \"skip\"",
+                ]).prop_map(str::to_owned),
+                any::<String>(),
+            ],
+            0..20,
+        ),
+        glue in prop::sample::select(vec!["", " ", "\n"]),
+    ) {
+        let text = words.join(glue);
+        let _ = file::read(Path::new("a.toml"), &text, "UTC", &|_| Ok(()));
+        let tab = tab(&text);
+        for job in &tab.jobs {
+            prop_assert!(!job.steps.is_empty() && job.schedule.is_some());
+        }
+    }
 }

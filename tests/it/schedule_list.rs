@@ -5,6 +5,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use expect_test::expect;
 
+use topsell::job::Sources;
+
 use crate::world::{Said, World};
 
 const NIGHTLY: &str = r#"
@@ -193,6 +195,37 @@ fn a_file_that_others_may_write_is_refused() {
     fs::remove_file(world.path("tab")).expect("a file can be removed");
     fs::create_dir(world.path("tab")).expect("a folder can be made");
     check(Some("tab: it is no plain file"));
+}
+
+#[test]
+fn a_change_of_any_file_can_be_seen_from_outside() {
+    let world = two_jobs();
+    let sources = Sources {
+        folder: Some(world.path("jobs")),
+        crontabs: vec![world.path("tab"), world.path("later")],
+        accounts: None,
+        time_zone: "UTC".to_owned(),
+    };
+    let mut before = sources.stamps();
+    assert_eq!(before, sources.stamps());
+    let mut check = |what: &str| {
+        let after = sources.stamps();
+        assert_ne!(before, after, "{what}");
+        before = after;
+    };
+    world.write("jobs/nightly.toml", NIGHTLY.replace("30 2", "30 12"));
+    check("a file has grown");
+    world.write("new", NIGHTLY.replace("30 2", "40 12"));
+    fs::rename(world.path("new"), world.path("jobs/nightly.toml")).expect("a file can be renamed");
+    check("a file is another");
+    world.write("jobs/more.toml", NIGHTLY);
+    check("there is one more");
+    world.write("later", CRONTAB);
+    check("one is there at last");
+    set_mode(&world, "tab", 0o666);
+    check("others may write it");
+    fs::remove_file(world.path("tab")).expect("a file can be removed");
+    check("one is gone");
 }
 
 #[test]
