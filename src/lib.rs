@@ -16,6 +16,7 @@
 //! | [`calendar`] | the times that cron expressions name | ask what time it is |
 //! | [`columns`] | our rows as Parquet, others' Parquet as fields | know where a file lies |
 //! | [`process`] | starting commands, ending them, knowing them again | know what it was started for |
+//! | [`paper`] | tables and texts as a terminal shows them | know what they are of |
 //! | [`store`] | durable files below one root | know what is in a file |
 //! | [`trace`] | what a run reports while it works | print |
 //! | [`job`] | jobs as they are written down | start anything |
@@ -23,7 +24,7 @@
 //! | [`source`] | what others have written: unpacked, its form told | write |
 //! | [`catalog`] | what the shop says of its items: their categories, their names | take half a list |
 //! | [`table`] | Delta commits: open, add, remove, changes since, checkpoint | know what the columns mean |
-//! | [`lake`] | the `events` table, the rejects and run records beside it | take half a batch |
+//! | [`lake`] | the `events` table, the rejects beside it | take half a batch |
 //! | [`ingest`] | logs into the lake | lose a line without saying so |
 //! | [`rollup`] | the `rollups` table of hourly sums | read hours that did not change |
 //! | [`rank`] | the best sellers of a window | I/O |
@@ -45,6 +46,7 @@ pub mod event;
 
 pub mod calendar;
 pub mod columns;
+pub mod paper;
 pub mod process;
 pub mod store;
 pub mod trace;

@@ -13,6 +13,7 @@ use crate::cli::health::Ask as Health;
 use crate::cli::man::Man;
 use crate::cli::page::Report;
 use crate::cli::run::Run;
+use crate::cli::runs::Runs;
 use crate::cli::schedule::Schedule;
 use crate::cli::show::Show;
 
@@ -93,6 +94,7 @@ pub enum Command {
     Schedule(Schedule),
     Health(Health),
     Lake(Lake),
+    Runs(Runs),
     Config(Ask),
     Completions(Completions),
     Man(Man),
@@ -359,6 +361,9 @@ Examples:
         /// weeks an item has been on a list
         #[arg(long, value_name = "TIME", default_value = "53w")]
         keep_weekly: String,
+        /// Keep records of runs for so long; those of days that are over go into one file a day
+        #[arg(long, value_name = "TIME", default_value = "90d")]
+        keep_runs: String,
         /// Say what would go, and remove nothing
         #[arg(long)]
         dry_run: bool,

@@ -1,106 +1,116 @@
-//! The run's own record: what it counted, and how long each stage took.
+//! What is heard of a run while it works: what it counted, and when each stage began and ended.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::cli::failure::Exit;
-use crate::lake::{Doing, Lake, LakeError, RUN_SCHEMA, RunRecord};
-use crate::pipeline::Step;
-use crate::store::Store;
+use crate::runs::{Outcome, RunRecord, Span, fresh_span_id};
 use crate::time::Timestamp;
 use crate::trace::{Count, Listener, Signal, Stage};
 
-/// Writes down what it hears, to be kept in the lake when the run ends.
-pub struct Record {
-    command: &'static str,
-    writes: bool,
+/// Spans that a record has at most: whoever repeats a stage for ever is not to fill the disk.
+const MAX_SPANS: usize = 1_000;
+
+/// Writes down what it hears.
+pub struct Heard {
     started: Timestamp,
     began: Instant,
-    heard: Mutex<Heard>,
+    root: String,
+    notes: Mutex<Notes>,
 }
 
 #[derive(Default)]
-struct Heard {
+struct Notes {
     counts: BTreeMap<&'static str, u64>,
     stages: BTreeMap<&'static str, Duration>,
-    running: BTreeMap<Stage, Instant>,
+    /// The stages that have begun and not ended, the innermost last.
+    running: Vec<Running>,
+    spans: Vec<Span>,
+    input_bytes: Option<u64>,
 }
 
-impl Record {
-    /// Begins the record of a step.
+struct Running {
+    stage: Stage,
+    began: Instant,
+    span_id: String,
+}
+
+impl Heard {
+    /// Begins to listen to a run that started at a moment, which is now, and whose own span is known.
     #[expect(clippy::disallowed_methods, reason = "this is the door: a run's length is measured here alone")]
-    pub fn of(step: &Step, started: Timestamp) -> Record {
-        let command = match step {
-            Step::Ingest { .. } | Step::Acknowledge { .. } => "ingest",
-            Step::Rollup { .. } => "rollup",
-            Step::Rank { .. } => "rank",
-            Step::Compact { .. } => "compact",
-            Step::Prune { .. } => "prune",
-            Step::Verify => "verify",
-            Step::Stats => "stats",
-        };
-        let writes = match step {
-            Step::Ingest { options, .. } => options.doing == Doing::Applying,
-            Step::Compact { doing } | Step::Prune { doing, .. } => *doing == Doing::Applying,
-            Step::Stats => false,
-            _ => true,
-        };
-        Record { command, writes, started, began: Instant::now(), heard: Mutex::new(Heard::default()) }
+    pub fn of(started: Timestamp, root: &str) -> Heard {
+        Heard { started, began: Instant::now(), root: root.to_owned(), notes: Mutex::default() }
     }
 
-    /// Returns the command that runs.
-    pub fn command(&self) -> &'static str {
-        self.command
+    /// Returns how long the run has taken, and what time it is by that.
+    pub fn so_far(&self) -> (Duration, Timestamp) {
+        let took = self.began.elapsed();
+        (took, self.after(took))
     }
 
-    /// Keeps the record, where there is a lake to keep it in.
-    ///
-    /// # Errors
-    /// Fails where the lake cannot be written to.
-    pub fn keep(&self, store: &Store, exit: Exit, outcome: &str) -> Result<(), LakeError> {
-        if !self.writes {
-            // What only looks leaves no trace.
-            return Ok(());
+    /// Writes what was heard into the run's record; a stage that nobody ended has ended with the run.
+    pub fn tell(&self, record: &mut RunRecord) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(running) = notes.running.pop() {
+            self.note_end(&mut notes, running, Outcome::Failed);
         }
-        let lake = match Lake::open(store.clone()) {
-            Ok(lake) => lake,
-            // A run that found no lake leaves none behind; the failure itself has been told.
-            Err(_) => return Ok(()),
-        };
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        lake.keep_run(&RunRecord {
-            schema: RUN_SCHEMA,
-            command: self.command.to_owned(),
-            started: self.started.to_string(),
-            seconds: self.began.elapsed().as_secs_f64(),
-            exit_code: exit.code(),
-            outcome: outcome.to_owned(),
-            version: env!("CARGO_PKG_VERSION"),
-            process: std::process::id(),
-            counts: heard.counts.clone(),
-            stage_seconds: heard.stages.iter().map(|(name, took)| (*name, took.as_secs_f64())).collect(),
-        })
+        let count = |(name, count): (&&'static str, &u64)| ((*name).to_owned(), *count);
+        record.counts = notes.counts.iter().map(count).collect();
+        let stage = |(name, took): (&&'static str, &Duration)| ((*name).to_owned(), took.as_secs_f64());
+        record.stage_seconds = notes.stages.iter().map(stage).collect();
+        record.input_bytes = notes.input_bytes;
+        record.spans.clone_from(&notes.spans);
+        record.spans.sort_by(|a, b| a.started.cmp(&b.started));
+    }
+
+    fn after(&self, took: Duration) -> Timestamp {
+        let micros = i64::try_from(took.as_micros()).unwrap_or(i64::MAX);
+        let at = Timestamp::from_micros(self.started.micros().saturating_add(micros));
+        at.unwrap_or(self.started)
+    }
+
+    fn note_end(&self, notes: &mut Notes, running: Running, outcome: Outcome) {
+        let Running { stage, began, span_id } = running;
+        let took = began.elapsed();
+        *notes.stages.entry(stage_name(stage)).or_default() += took;
+        if notes.spans.len() < MAX_SPANS {
+            let before = began.duration_since(self.began);
+            notes.spans.push(Span {
+                span_id,
+                parent_span_id: Some(notes.running.last().map_or(&self.root, |last| &last.span_id).clone()),
+                name: stage_name(stage).to_owned(),
+                started: self.after(before).to_string(),
+                ended: Some(self.after(before + took).to_string()),
+                outcome,
+                attributes: BTreeMap::new(),
+            });
+        }
     }
 }
 
-impl Listener for Record {
+impl Listener for Heard {
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the door: a stage's length is measured here alone"
     )]
     fn hear(&self, signal: &Signal) {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         match *signal {
+            // A stage may begin again to say how much there is to do.
+            Signal::Begins { stage, .. } if notes.running.iter().any(|running| running.stage == stage) => {}
             Signal::Begins { stage, .. } => {
-                heard.running.entry(stage).or_insert_with(Instant::now);
+                let running = Running { stage, began: Instant::now(), span_id: fresh_span_id() };
+                notes.running.push(running);
             }
             Signal::Ends { stage } => {
-                if let Some(began) = heard.running.remove(&stage) {
-                    *heard.stages.entry(stage_name(stage)).or_default() += began.elapsed();
+                if let Some(at) = notes.running.iter().rposition(|running| running.stage == stage) {
+                    let running = notes.running.remove(at);
+                    self.note_end(&mut notes, running, Outcome::Done);
                 }
             }
-            Signal::Counts { count, by } => *heard.counts.entry(count_name(count)).or_default() += by,
+            Signal::Counts { count, by } => *notes.counts.entry(count_name(count)).or_default() += by,
+            // Logs are read by the byte; other stages go by rows.
+            Signal::Advances { stage: Stage::Ingest, by } => *notes.input_bytes.get_or_insert(0) += by,
             Signal::Advances { .. } => {}
         }
     }
@@ -113,6 +123,14 @@ pub fn stage_name(stage: Stage) -> &'static str {
         Stage::Rollup => "rollup",
         Stage::Rank => "rank",
         Stage::Publish => "publish",
+        Stage::MergeEvents => "merge_events",
+        Stage::MergeSums => "merge_sums",
+        Stage::DropHours => "drop_hours",
+        Stage::Sweep => "sweep",
+        Stage::KeepRuns => "keep_runs",
+        Stage::CheckEvents => "check_events",
+        Stage::CheckSums => "check_sums",
+        Stage::CheckRankings => "check_rankings",
     }
 }
 

@@ -8,6 +8,7 @@ mod complete;
 mod config;
 mod count;
 mod datagen;
+mod diary;
 mod door;
 mod failure;
 mod health;
@@ -18,6 +19,7 @@ mod page;
 mod progress;
 mod report;
 mod run;
+mod runs;
 mod schedule;
 mod settings;
 mod show;
@@ -33,6 +35,7 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 
 use crate::columns::is_guarded;
 use crate::pipeline::{self, Caller, Done, Step};
+use crate::process::machine_name;
 use crate::show::ShowError;
 use crate::store::Patience;
 use crate::trace::{Listener, Run};
@@ -42,7 +45,6 @@ use color::is_bright;
 use config::Config;
 use door::Opening;
 use failure::{Exit, Failure};
-use listeners::Record;
 use settings::{Settings, Task};
 
 /// Does what was typed and returns the exit code.
@@ -112,14 +114,15 @@ fn tell_misuse(error: &clap::Error, color: ColorChoice) -> ExitCode {
 
 fn run(settings: &Settings) -> Result<Exit, Failure> {
     settings.use_threads()?;
-    match &settings.task {
-        Task::Step { step, patience, stdin } => run_step(settings, step, *patience, *stdin),
+    diary::kept(settings, |heard_by| match &settings.task {
+        Task::Step { step, patience, stdin } => run_step(settings, step, *patience, *stdin, heard_by),
         Task::Show(showing) => show::run(settings, showing),
         Task::Count(question) => count::run(settings, question),
         Task::Report(asked) => page::run(settings, asked),
         Task::Run(typed) => run::run(settings, typed),
         Task::Schedule(typed) => schedule::run(settings, typed),
         Task::Health(question) => health::run(settings, question),
+        Task::Runs(asked) => runs::run(settings, asked),
         Task::Datagen(typed) => datagen::run(settings, typed),
         Task::Completions(typed) => complete::write(typed.shell, &mut io::stdout().lock()),
         Task::CompleteCategories(typed) => complete::answer(typed, settings.lake.clone()),
@@ -130,7 +133,7 @@ fn run(settings: &Settings) -> Result<Exit, Failure> {
             written.map_err(ShowError::from).or_else(failure::unless_reader_left)?;
             Ok(Exit::Done)
         }
-    }
+    })
 }
 
 fn run_step(
@@ -138,35 +141,20 @@ fn run_step(
     step: &Step,
     patience: Patience,
     stdin: Option<Opening>,
+    record: Option<Arc<dyn Listener>>,
 ) -> Result<Exit, Failure> {
     let store = settings.store()?;
     let feed = stdin.map(|opening| door::open(opening, settings.clock)).transpose()?;
-    let record = Arc::new(Record::of(step, settings.now));
+    let command = diary::name_of(step);
     let name =
-        format!("{} (process {}, host {}, since {})", record.command(), process::id(), host(), settings.now);
+        format!("{command} (process {}, host {}, since {})", process::id(), machine_name(), settings.now);
     let caller = Caller { name, patience, now: settings.now, feed };
     let progress: Option<Arc<dyn Listener>> = settings.shows_progress().then(progress::bars);
-    let mut heard_by: Vec<Arc<dyn Listener>> = vec![record.clone()];
-    heard_by.extend(progress);
-    let run = Run::heard_by(heard_by);
-    let done = pipeline::run(step, &store, &caller, &run).map_err(Failure::from);
-    let exit = match &done {
-        Ok(done) => settings.lenient(report::exit_of(done)),
-        Err(failure) => failure.exit,
-    };
-    let outcome = done.as_ref().map_or_else(ToString::to_string, |_| "done".to_owned());
-    if let Err(error) = record.keep(&store, exit, &outcome) {
-        settings.note(&format!("warning: this run could not be recorded: {error}"));
-    }
-    let done: Done = done?;
+    let run = Run::heard_by([record, progress].into_iter().flatten().collect());
+    let done: Done = pipeline::run(step, &store, &caller, &run)?;
+    // Bars draw until nobody follows the run any more.
+    drop(run);
     settings.say(|out| report::write(&done, settings.verbosity, out))?;
-    report::answer(&done, &mut io::stdout().lock())
-        .map_err(ShowError::from)
-        .or_else(failure::unless_reader_left)?;
-    Ok(exit)
-}
-
-/// Returns the machine's name.
-fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    settings.answer(|out| report::answer(&done, out))?;
+    Ok(settings.lenient(report::exit_of(&done)))
 }

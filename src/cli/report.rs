@@ -12,6 +12,7 @@ use crate::ingest::Spooled;
 use crate::lake::{Doing, Dropped, Reject};
 use crate::pipeline::Done;
 use crate::rollup;
+use crate::runs::KeptRuns;
 use crate::time::Hour;
 use crate::upkeep::{Compacted, Pruned, TableStats, Verified};
 
@@ -228,8 +229,26 @@ fn write_pruned(pruned: &Pruned, doing: Doing, out: &mut dyn Write) -> io::Resul
         true => writeln!(
             out,
             "; the events table's files were being written all the time and are left for the next run"
-        ),
-        false => writeln!(out),
+        )?,
+        false => writeln!(out)?,
+    }
+    write_kept_runs(&pruned.runs, doing, out)
+}
+
+fn write_kept_runs(kept: &KeptRuns, doing: Doing, out: &mut dyn Write) -> io::Result<()> {
+    for problem in &kept.problems {
+        writeln!(out, "left: {problem}")?;
+    }
+    let old = kept.old.len() as u64;
+    if kept.archived + old == 0 {
+        return Ok(());
+    }
+    let would = if doing == Doing::Planning { "would be " } else { "" };
+    let archived = counted(kept.archived, "record of a run", "records of runs");
+    write!(out, "prune: {archived} {would}put away by day")?;
+    match old {
+        0 => writeln!(out),
+        _ => writeln!(out, ", {} of older days {would}removed", counted(old, "file", "files")),
     }
 }
 

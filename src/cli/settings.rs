@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use clap::ColorChoice;
@@ -20,18 +21,22 @@ use crate::cli::intake::ingest_task;
 use crate::cli::man::Man;
 use crate::cli::page::{self, Wanted};
 use crate::cli::run::Run;
+use crate::cli::runs;
 use crate::cli::schedule::Schedule;
 use crate::cli::show::{self, Showing};
 use crate::lake::Doing;
+use crate::paper::Colors;
 use crate::pipeline::{Freshness, Step};
 use crate::rank::{Measure, Rules};
 use crate::rollup::Scope;
-use crate::show::Colors;
+use crate::runs::{KeepRuns, Tail};
 use crate::snapshot::KeepRankings;
 use crate::source::{Mapping, MappingError};
 use crate::store::{Patience, Store};
 use crate::time::{Decay, Timestamp, Week, Window, Zone, parse_hours, parse_seconds};
 use crate::upkeep::Keep;
+
+const SECONDS_PER_DAY: i64 = 86_400;
 
 /// How much to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +56,9 @@ pub struct Settings {
     threads: Option<u16>,
     is_lenient: bool,
     metrics_file: Option<PathBuf>,
+    /// The last of what was said, for the run's record.
+    said: Arc<Mutex<Tail>>,
+    store: OnceLock<Store>,
 }
 
 /// Whom to ask for the time.
@@ -70,6 +78,7 @@ pub enum Task {
     Run(Run),
     Schedule(Schedule),
     Health(health::Question),
+    Runs(runs::Asked),
     Datagen(Datagen),
     Config { config: Box<Config>, form: AskForm },
     Completions(Completions),
@@ -114,6 +123,7 @@ impl Settings {
             Command::Run(typed) => Task::Run(typed),
             Command::Schedule(typed) => Task::Schedule(typed),
             Command::Health(typed) => Task::Health(health::Question::of(&typed)?),
+            Command::Runs(typed) => Task::Runs(runs::asked(typed, args.common.color, now)?),
             Command::Datagen(typed) => Task::Datagen(typed),
             Command::Completions(typed) => Task::Completions(typed),
             Command::CompleteCategories(typed) => Task::CompleteCategories(typed),
@@ -124,7 +134,18 @@ impl Settings {
             }
         };
         let args::Common { lake, threads, metrics_file, .. } = args.common;
-        Ok(Settings { task, verbosity, now, clock, lake, threads, is_lenient, metrics_file })
+        Ok(Settings {
+            task,
+            verbosity,
+            now,
+            clock,
+            lake,
+            threads,
+            is_lenient,
+            metrics_file,
+            said: Arc::default(),
+            store: OnceLock::new(),
+        })
     }
 
     /// Returns the exit code to end with where rejected lines may be no failure.
@@ -143,7 +164,12 @@ impl Settings {
     /// # Errors
     /// Fails where it cannot be named.
     pub fn store(&self) -> Result<Store, Failure> {
-        Ok(Store::open(&self.lake).map_err(crate::lake::LakeError::from)?)
+        // One and the same, so that what is read and written adds up.
+        if let Some(store) = self.store.get() {
+            return Ok(store.clone());
+        }
+        let opened = Store::open(&self.lake).map_err(crate::lake::LakeError::from)?;
+        Ok(self.store.get_or_init(|| opened).clone())
     }
 
     /// Sets how many threads the run's parallel work has.
@@ -164,7 +190,11 @@ impl Settings {
         // longer than that.
         let is_alone = matches!(
             self.task,
-            Task::Show(_) | Task::Health(_) | Task::Config { .. } | Task::CompleteCategories(_) | Task::Run(_)
+            Task::Show(_)
+                | Task::Health(_)
+                | Task::Config { .. }
+                | Task::CompleteCategories(_)
+                | Task::Run(_)
         );
         if is_alone {
             return Ok(());
@@ -181,9 +211,19 @@ impl Settings {
     /// Says something on stderr, unless told to be quiet.
     pub fn note(&self, text: &str) {
         if self.verbosity != Verbosity::Quiet {
+            self.keep(format!("{text}\n").as_bytes());
             // Nobody is left to hear of it where stderr is gone.
             let _ = writeln!(io::stderr(), "{text}");
         }
+    }
+
+    /// Returns the last of what was said; none where nothing was.
+    pub fn said(&self) -> Option<String> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).text()
+    }
+
+    fn keep(&self, said: &[u8]) {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).push(said);
     }
 
     /// Writes a report on stderr, unless told to be quiet; stdout is for data.
@@ -194,7 +234,28 @@ impl Settings {
         if self.verbosity == Verbosity::Quiet {
             return Ok(());
         }
-        write(&mut io::stderr().lock()).map_err(crate::show::ShowError::from).or_else(unless_reader_left)
+        self.write(write, &mut io::stderr().lock())
+    }
+
+    /// Writes an answer on stdout, however quiet the run is.
+    ///
+    /// # Errors
+    /// Fails where stdout does.
+    pub fn answer(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+        self.write(write, &mut io::stdout().lock())
+    }
+
+    fn write(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+        out: &mut impl Write,
+    ) -> Result<(), Failure> {
+        let mut text = Vec::new();
+        let written = write(&mut text).and_then(|()| {
+            self.keep(&text);
+            out.write_all(&text).and_then(|()| out.flush())
+        });
+        written.map_err(crate::show::ShowError::from).or_else(unless_reader_left)
     }
 }
 
@@ -226,7 +287,15 @@ fn lake_task(typed: &LakeCommand, now: Timestamp) -> Result<Task, Failure> {
         LakeCommand::Compact { dry_run, wait } => {
             Task::of(Step::Compact { doing: doing(*dry_run) }, patience(*wait))
         }
-        LakeCommand::Prune { retention, keep_versions, keep_rankings, keep_weekly, dry_run, wait } => {
+        LakeCommand::Prune {
+            retention,
+            keep_versions,
+            keep_rankings,
+            keep_weekly,
+            keep_runs,
+            dry_run,
+            wait,
+        } => {
             let since = |option: &str, text: &str| {
                 let seconds = parse_seconds(text).map_err(|e| Failure::misused(format!("{option}: {e}")))?;
                 Ok::<Timestamp, Failure>(now.plus_seconds(-seconds.cast_signed()))
@@ -239,6 +308,11 @@ fn lake_task(typed: &LakeCommand, now: Timestamp) -> Result<Task, Failure> {
                 rankings: KeepRankings {
                     all_since: since("--keep-rankings", keep_rankings)?,
                     weekly_since: since("--keep-weekly", keep_weekly)?,
+                },
+                runs: KeepRuns {
+                    // Those of yesterday and today are asked for most, and may yet go on.
+                    loose_since: now.plus_seconds(-SECONDS_PER_DAY),
+                    since: since("--keep-runs", keep_runs)?,
                 },
             };
             Task::of(Step::Prune { keep, doing: doing(*dry_run) }, patience(*wait))

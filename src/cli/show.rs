@@ -10,7 +10,8 @@ use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::{Settings, Task, colors};
 use crate::event::check_path;
 use crate::lake::Lake;
-use crate::show::{self, Colors, Form, Order, Paper, Part, Question, ShowError, View};
+use crate::paper::{Colors, Paper};
+use crate::show::{self, Form, Order, Part, Question, ShowError, View};
 use crate::snapshot::SnapshotError;
 use crate::store::write_whole;
 use crate::time::Timestamp;
@@ -218,7 +219,7 @@ fn checked(path: &str) -> Result<String, Failure> {
 }
 
 /// Returns how wide a table may be; what is no terminal is as wide as it takes.
-fn width(typed: Option<usize>) -> Option<usize> {
+pub fn width(typed: Option<usize>) -> Option<usize> {
     let said = std::env::var("COLUMNS").ok().and_then(|cells| cells.parse::<usize>().ok());
     let of_terminal = || {
         let size = terminal_size::terminal_size_of(io::stdout());

@@ -22,6 +22,7 @@ mod parquet_file;
 mod part;
 mod plain_table;
 mod ranking;
+mod run_file;
 mod sum_batch;
 mod sum_file;
 mod sums;
@@ -40,6 +41,7 @@ pub use plain_table::{PlainColumn, encode_table};
 pub use ranking::{
     EncodedRanking, Leader, ROWS_PER_GROUP, RankedRow, RankingFile, RowTotals, encode_ranking,
 };
+pub use run_file::{decode_runs, encode_runs};
 pub use sum_batch::{ItemRange, SumBatch, SumBlock, WantsItem, decode_sums, first_items, paths_of};
 pub use sum_file::{ItemPages, SumFile};
 pub use sums::{SumLine, encode_sums};

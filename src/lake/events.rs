@@ -43,6 +43,12 @@ impl Lake {
     }
 }
 
+/// Returns the number of the `events` table's newest version, by the names of its commits; none where there
+/// is none.
+pub fn version(store: &Store) -> Option<u64> {
+    Log::of(store, EVENTS).number()
+}
+
 /// Gives the rows of a file without event ids, that may have some of the items, to `take`; the
 /// lake in the store need not be open.
 ///

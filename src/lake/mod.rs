@@ -1,11 +1,10 @@
-//! The lake: events by category and hour, and beside them what was rejected and what was run.
+//! The lake: events by category and hour, and beside them what was rejected.
 //!
 //! Invariant: a batch is in the `events` table whole and once, or not at all.
 //!
 //! ```text
 //! events/event_type=purchase/category=GROCERY/date=2017-01-07/hour=13/….parquet
 //! rejects/<batch>.ndjson
-//! runs/<moment>-<command>-<id>.json
 //! topsell.toml
 //! ```
 
@@ -30,10 +29,10 @@ use recent::Recent;
 pub use append::{Append, Appended, Delivery, Known};
 pub use drop::Dropped;
 pub use error::LakeError;
-pub use events::{columns_to_sum, events_log, read_events_of};
+pub use events::{columns_to_sum, events_log, read_events_of, version};
 pub use merge::MergePlan;
 pub use partition::{HourPartition, hive_folder, partition_map};
-pub use records::{RUN_SCHEMA, Reject, RunRecord, unique_name};
+pub use records::{Reject, unique_name};
 pub use settings::{LakeSettings, SETTINGS_FILE};
 
 const EVENTS: &str = "events";

@@ -1,6 +1,5 @@
-//! Lines that were not events, and what each run did: JSON beside the tables.
+//! Lines that were not events: JSON beside the tables.
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
 
 use bytes::Bytes;
@@ -29,25 +28,6 @@ pub struct Reject {
     pub bytes_hex: Option<String>,
 }
 
-/// Which keys the record of a run has; more may come while it stays the same, none go.
-pub const RUN_SCHEMA: u32 = 1;
-
-/// What a run did, how long it took and how it ended.
-#[derive(Clone, Debug, Serialize)]
-pub struct RunRecord {
-    /// See [`RUN_SCHEMA`].
-    pub schema: u32,
-    pub command: String,
-    pub started: String,
-    pub seconds: f64,
-    pub exit_code: u8,
-    pub outcome: String,
-    pub version: &'static str,
-    pub process: u32,
-    pub counts: BTreeMap<&'static str, u64>,
-    pub stage_seconds: BTreeMap<&'static str, f64>,
-}
-
 impl Lake {
     /// Keeps the record of inputs that failed as a whole.
     ///
@@ -58,18 +38,6 @@ impl Lake {
         // The same failure again writes the same file again.
         let id = blake3::hash(&lines).to_hex();
         Ok(self.store.put(&rejects_path(&id, 0), lines)?)
-    }
-
-    /// Keeps the record of a run.
-    ///
-    /// # Errors
-    /// Fails where the disk does.
-    pub fn keep_run(&self, record: &RunRecord) -> Result<(), LakeError> {
-        let moment: String = record.started.chars().map(|c| if c == ':' { '-' } else { c }).collect();
-        let path = format!("runs/{moment}-{}-{}.json", record.command, unique_name());
-        let mut json = serde_json::to_vec_pretty(record).unwrap_or_default();
-        json.push(b'\n');
-        Ok(self.store.put(&path, json.into())?)
     }
 }
 

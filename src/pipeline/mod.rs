@@ -160,7 +160,7 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
         Step::Compact { doing } => {
             let lake = Lake::open(store.clone())?;
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
-            Ok(Done::Compacted { compacted: upkeep::compact(&lake, caller.now, *doing)?, doing: *doing })
+            Ok(Done::Compacted { compacted: upkeep::compact(&lake, caller.now, *doing, run)?, doing: *doing })
         }
         Step::Prune { keep, doing } => {
             let lake = Lake::open(store.clone())?;

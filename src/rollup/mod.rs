@@ -46,7 +46,7 @@ mod settle;
 use crate::event::SumRows;
 use crate::lake::{Doing, Lake, LakeError};
 use crate::store::Store;
-use crate::table::{Column, ColumnType, LiveFile, Outcome, Sweep, SweepRule, Table, TableSchema};
+use crate::table::{Column, ColumnType, LiveFile, Log, Outcome, Sweep, SweepRule, Table, TableSchema};
 use crate::trace::{Count, Run, Stage};
 
 pub use error::RollupError;
@@ -99,6 +99,11 @@ pub struct Summary {
     pub rows: u64,
     pub files_added: u64,
     pub files_removed: u64,
+}
+
+/// Returns the number of the table's newest version, by the names of its commits; none where there is none.
+pub fn version(store: &Store) -> Option<u64> {
+    Log::of(store, ROLLUPS).number()
 }
 
 /// Brings the rollups up to date with the lake's events, in one commit; does nothing where

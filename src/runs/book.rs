@@ -1,13 +1,16 @@
-//! The records below `runs/`: begun, claimed, ended, read.
+//! The records below `runs/`: begun, claimed, ended, found by their names.
 
+use bytes::Bytes;
+
+use crate::columns::ColumnsError;
 use crate::runs::record::RunRecord;
 use crate::store::{Store, StoreError};
 
-const FOLDER: &str = "runs";
+pub(super) const FOLDER: &str = "runs";
 
 /// The records of a lake.
 pub struct Book {
-    store: Store,
+    pub(super) store: Store,
 }
 
 /// A record could not be written or read.
@@ -17,6 +20,8 @@ pub enum RunsError {
     Store(#[from] StoreError),
     #[error("{file}: no record of a run: {reason}")]
     Unreadable { file: String, reason: String },
+    #[error("{file} {source}")]
+    Columns { file: String, source: ColumnsError },
 }
 
 impl Book {
@@ -30,7 +35,7 @@ impl Book {
     /// # Errors
     /// Fails where the disk does.
     pub fn note(&self, record: &RunRecord) -> Result<(), RunsError> {
-        Ok(self.store.put_quickly(&path_of(&record.id), json(record).into())?)
+        Ok(self.store.put_quickly(&path_of(&record.id), bytes_of(record))?)
     }
 
     /// Writes the record of a due run that begins, unless someone has it already; tells whether it is ours.
@@ -38,7 +43,11 @@ impl Book {
     /// # Errors
     /// Fails where the disk does.
     pub fn claim(&self, record: &RunRecord) -> Result<bool, RunsError> {
-        Ok(self.store.put_new(&path_of(&record.id), json(record).into())?)
+        // Whoever had it may have had it days ago.
+        if self.archived(&record.id)?.is_some() {
+            return Ok(false);
+        }
+        Ok(self.store.put_new(&path_of(&record.id), bytes_of(record))?)
     }
 
     /// Writes the record of a run that has ended, and syncs it.
@@ -46,7 +55,7 @@ impl Book {
     /// # Errors
     /// Fails where the disk does.
     pub fn finish(&self, record: &RunRecord) -> Result<(), RunsError> {
-        Ok(self.store.put(&path_of(&record.id), json(record).into())?)
+        Ok(self.store.put(&path_of(&record.id), bytes_of(record))?)
     }
 
     /// Returns the names of the records that lie by themselves, in no order.
@@ -63,26 +72,30 @@ impl Book {
     /// # Errors
     /// Fails where the disk does, or the file is no record.
     pub fn read(&self, id: &str) -> Result<Option<RunRecord>, RunsError> {
-        let path = path_of(id);
-        let bytes = match self.store.get(&path) {
+        match self.read_file(&path_of(id))? {
+            None => self.archived(id),
+            record => Ok(record),
+        }
+    }
+
+    /// Returns the record in a file of its own, none where it is not there.
+    pub(super) fn read_file(&self, path: &str) -> Result<Option<RunRecord>, RunsError> {
+        let bytes = match self.store.get(path) {
             Err(error) if error.is_not_found() => return Ok(None),
             bytes => bytes?,
         };
         let unreadable = |e: serde_json::Error| RunsError::Unreadable {
-            file: self.store.root().join(&path).display().to_string(),
+            file: self.store.root().join(path).display().to_string(),
             reason: e.to_string(),
         };
         Ok(Some(serde_json::from_slice(&bytes).map_err(unreadable)?))
     }
 }
 
-fn path_of(id: &str) -> String {
+pub(super) fn path_of(id: &str) -> String {
     format!("{FOLDER}/{id}.json")
 }
 
-fn json(record: &RunRecord) -> Vec<u8> {
-    // Texts and numbers alone cannot fail to be JSON.
-    let mut json = serde_json::to_vec_pretty(record).expect("a record is plain texts and numbers");
-    json.push(b'\n');
-    json
+fn bytes_of(record: &RunRecord) -> Bytes {
+    format!("{}\n", record.json()).into()
 }

@@ -36,11 +36,13 @@ impl RunRecord {
 
     /// Tells how the run stands, as far as can be told from here and now.
     pub fn state(&self) -> State {
-        match (self.outcome, self.identity().liveness()) {
-            (Outcome::Started, Liveness::Alive) => State::Running,
-            (Outcome::Started, Liveness::Unknown) => State::PerhapsRunning,
-            (Outcome::Started, Liveness::Dead) => State::NeverEnded,
-            (outcome, _) => State::Ended(outcome),
+        if self.outcome != Outcome::Started {
+            return State::Ended(self.outcome);
+        }
+        match self.identity().liveness() {
+            Liveness::Alive => State::Running,
+            Liveness::Unknown => State::PerhapsRunning,
+            Liveness::Dead => State::NeverEnded,
         }
     }
 }

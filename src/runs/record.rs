@@ -1,11 +1,8 @@
 //! The record of a run, as it lies in the lake.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, Hasher};
 
 use serde::{Deserialize, Serialize};
-
-use crate::time::Timestamp;
 
 /// Which keys a record has; more may come while it stays the same, none go.
 pub const RUN_SCHEMA: u32 = 2;
@@ -140,20 +137,10 @@ impl Outcome {
     }
 }
 
-/// Returns a name for a run that no other has, in the order of their beginnings.
-pub fn fresh_id(started: Timestamp, command: &str) -> String {
-    // The standard library seeds each of these from the operating system.
-    let chance = std::hash::RandomState::new().build_hasher().finish();
-    format!("{}-{command}-{chance:016x}", compact(started))
-}
-
-/// Returns the name of a job's run that was due: whoever makes the file first has the run.
-pub fn due_id(job: &str, at: Timestamp, attempt: u32) -> String {
-    let again = if attempt > 1 { format!(".{attempt}") } else { String::new() };
-    format!("{}-{job}{again}", compact(at))
-}
-
-/// Returns a moment without what no file's name should have.
-fn compact(moment: Timestamp) -> String {
-    moment.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect()
+impl RunRecord {
+    /// Returns the record as it is written.
+    pub fn json(&self) -> String {
+        // Texts and numbers alone cannot fail to be JSON.
+        serde_json::to_string_pretty(self).expect("a record is plain texts and numbers")
+    }
 }

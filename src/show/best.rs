@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 use crate::chart::{Chart, Charts, Movement, Place};
 use crate::columns::RankedRow;
 use crate::event::Sums;
+use crate::paper::{Cell, Style};
+use crate::paper::{grouped, quoted};
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::facts::{age_seconds, covered, decay, hours, taken};
-use crate::show::table::{Cell, Style};
-use crate::show::text::{grouped, quoted};
 use crate::show::{Part, Question, ShowError, unknown_category};
 
 const COLUMNS: [Column; 14] = [

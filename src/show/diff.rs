@@ -3,11 +3,11 @@
 use hashbrown::HashMap;
 
 use crate::columns::RankedRow;
+use crate::paper::quoted;
+use crate::paper::{Cell, Style};
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::best::{dropped_word, moved, movement};
 use crate::show::facts::{covered, decay};
-use crate::show::table::{Cell, Style};
-use crate::show::text::quoted;
 use crate::show::{Question, ShowError, unknown_category};
 use crate::snapshot::Snapshot;
 

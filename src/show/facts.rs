@@ -1,9 +1,9 @@
 //! What an answer says of the ranking it is from.
 
 use crate::columns::RankedRow;
+use crate::paper::{Cell, Style};
+use crate::paper::{age, grouped};
 use crate::show::Question;
-use crate::show::table::{Cell, Style};
-use crate::show::text::{age, grouped};
 use crate::snapshot::Facts;
 use crate::time::Timestamp;
 

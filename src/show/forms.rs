@@ -10,10 +10,10 @@ use serde_json::value::RawValue;
 
 use crate::columns::encode_table;
 use crate::event::Sums;
+use crate::paper::{Cell, Heading, Paper, Side, Style, styled, write_phrases, write_table};
+use crate::paper::{grouped, sparkline};
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Value};
 use crate::show::plot::write_plot;
-use crate::show::table::{Cell, Heading, Paper, Side, Style, styled, write_phrases, write_table};
-use crate::show::text::{grouped, sparkline};
 use crate::show::typed::typed;
 
 /// The form of an answer.

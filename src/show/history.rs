@@ -1,11 +1,11 @@
 //! An item's rank over the rankings that are kept.
 
 use crate::columns::RankedRow;
+use crate::paper::{Cell, Style};
+use crate::paper::{grouped, quoted};
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::facts::taken;
 use crate::show::plot::Plot;
-use crate::show::table::{Cell, Style};
-use crate::show::text::{grouped, quoted};
 use crate::show::{Question, ShowError, unknown_item};
 use crate::snapshot::{Kept, Snapshot, kept};
 use crate::store::Store;

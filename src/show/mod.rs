@@ -18,8 +18,6 @@ mod item;
 mod nearest;
 mod plot;
 mod search;
-mod table;
-mod text;
 mod typed;
 
 use std::collections::BTreeSet;
@@ -34,7 +32,6 @@ use crate::time::Timestamp;
 
 pub use answer::Answer;
 pub use forms::Form;
-pub use table::{Colors, Paper};
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::show::table::{Paper, Style, styled};
-use crate::show::text::{grouped, width};
+use crate::paper::{Paper, Style, styled};
+use crate::paper::{grouped, width};
 
 /// Lines that a plot has at most.
 const MOST_LINES: usize = 10;
@@ -87,7 +87,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::show::table::Colors;
+    use crate::paper::Colors;
 
     fn plotted(ranks: &[Option<i32>], cells: Option<usize>) -> String {
         let plot = Plot { ranks: ranks.to_vec(), ends: ["then".to_owned(), "now".to_owned()] };

@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 
 use hashbrown::HashMap;
 
+use crate::paper::Cell;
+use crate::paper::{grouped, quoted};
 use crate::show::answer::{Answer, Column, Kind, List, Shown, Value, count};
 use crate::show::facts::taken;
-use crate::show::table::Cell;
-use crate::show::text::{grouped, quoted};
 use crate::show::{Question, ShowError};
 use crate::snapshot::Snapshot;
 

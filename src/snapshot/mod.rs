@@ -36,6 +36,7 @@ use crate::time::Timestamp;
 
 pub use facts::{DayFacts, Facts};
 pub use kept::{KeepRankings, Kept, check_all, kept, old_rankings};
+pub use pointer::current_file;
 pub use publish::{Published, publish};
 pub use totals::{Draft, PublishedTotals, Totals, check_totals, old_totals};
 

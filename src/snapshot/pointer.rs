@@ -128,6 +128,11 @@ fn read_pointer(store: &Store) -> Result<Pointer, SnapshotError> {
     }
 }
 
+/// Returns the name of the file that the pointer names; none where there is none, or it is damaged.
+pub fn current_file(store: &Store) -> Option<String> {
+    read_pointer(store).ok().map(|pointer| pointer.file)
+}
+
 /// Reads what a pointer at a path says.
 pub(super) fn parse_pointer(json: &[u8], path: &str) -> Result<Pointer, SnapshotError> {
     let damaged_pointer = |what: String| SnapshotError::Damaged { file: path.to_owned(), what };

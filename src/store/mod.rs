@@ -15,6 +15,7 @@ mod outside;
 mod path;
 mod scratch;
 mod stream;
+mod traffic;
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -40,6 +41,8 @@ pub use path::{folder_name, url_decoded, url_encoded};
 pub use scratch::Scratch;
 pub use stream::Stream;
 
+use traffic::Traffic;
+
 /// A folder of files that are written whole and never changed.
 #[derive(Clone)]
 pub struct Store {
@@ -50,6 +53,7 @@ pub struct Store {
     quick: Arc<DynObjectStore>,
     /// Started by who first asks for it: a reader of files has no need of its threads.
     runtime: Arc<OnceLock<Runtime>>,
+    traffic: Arc<Traffic>,
 }
 
 /// Copies what a reader gives into a nameless file that vanishes with its handle.
@@ -98,6 +102,7 @@ impl Store {
             quick: wrap(Arc::new(LocalFileSystem::new().with_fsync(false))),
             root,
             runtime: Arc::default(),
+            traffic: Arc::default(),
         })
     }
 
@@ -143,8 +148,17 @@ impl Store {
     /// # Errors
     /// Fails where the root is no folder, or may not be read.
     pub fn entries(&self) -> Result<Vec<String>, StoreError> {
-        let failed = |e: std::io::Error| StoreError::io(self.root.display().to_string(), e);
-        let entries = match std::fs::read_dir(&self.root) {
+        self.names("")
+    }
+
+    /// Returns the names of the files and folders directly below a folder; none where it is not there.
+    ///
+    /// # Errors
+    /// Fails where it is no folder, or may not be read.
+    pub fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let folder = self.root.join(folder);
+        let failed = |e: std::io::Error| StoreError::io(folder.display().to_string(), e);
+        let entries = match std::fs::read_dir(&folder) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(failed)?,
         };
@@ -188,8 +202,12 @@ impl Store {
     /// As [`Store::put`].
     pub fn put_new(&self, path: &str, bytes: Bytes) -> Result<bool, StoreError> {
         let at = self.absolute(path)?;
+        let length = bytes.len();
         match wait_for(self.quick.put_opts(&at, bytes.into(), PutMode::Create.into())) {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                self.traffic.wrote(length);
+                Ok(true)
+            }
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
             Err(error) => Err(StoreError::new(&self.shown(path), error)),
         }
@@ -213,7 +231,9 @@ impl Store {
     pub fn get(&self, path: &str) -> Result<Bytes, StoreError> {
         let at = self.absolute(path)?;
         let read = async { self.durable.get(&at).await?.bytes().await };
-        wait_for(read).map_err(|e| StoreError::new(&self.shown(path), e))
+        let bytes = wait_for(read).map_err(|e| StoreError::new(&self.shown(path), e))?;
+        self.traffic.read(bytes.len());
+        Ok(bytes)
     }
 
     /// Returns the last bytes of a file, all of it where it has no more.
@@ -236,7 +256,9 @@ impl Store {
         let at = self.absolute(path)?;
         let options = GetOptions { range: Some(range), ..GetOptions::default() };
         let read = async { self.durable.get_opts(&at, options).await?.bytes().await };
-        wait_for(read).map_err(|e| StoreError::new(&self.shown(path), e))
+        let bytes = wait_for(read).map_err(|e| StoreError::new(&self.shown(path), e))?;
+        self.traffic.read(bytes.len());
+        Ok(bytes)
     }
 
     /// Tells whether a folder holds any file, at whatever depth.
@@ -251,7 +273,9 @@ impl Store {
 
     fn put_through(&self, disk: &Arc<DynObjectStore>, path: &str, bytes: Bytes) -> Result<(), StoreError> {
         let at = self.absolute(path)?;
+        let length = bytes.len();
         wait_for(disk.put(&at, bytes.into())).map_err(|e| StoreError::new(&self.shown(path), e))?;
+        self.traffic.wrote(length);
         Ok(())
     }
 

@@ -36,6 +36,7 @@ impl Stream<'_> {
     /// # Errors
     /// Names the file.
     pub fn append(&mut self, piece: Bytes) -> Result<(), StoreError> {
+        self.store.traffic.wrote(piece.len());
         let written = self.runtime.block_on(self.upload.put_part(piece.into()));
         written.map_err(|e| StoreError::new(&self.store.shown(&self.path), e))
     }

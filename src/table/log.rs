@@ -175,6 +175,17 @@ impl<'a> Log<'a> {
         Ok(self.beginning(&|_| false)?.map(|state| state.table_id))
     }
 
+    /// Returns the number of the newest version, by looking at the names of commits alone; none where there
+    /// is no table.
+    pub fn number(&self) -> Option<u64> {
+        let begins = match self.hint().ok()? {
+            Some(hint) => hint.version,
+            None => self.store.is_there(&self.path(0)).then_some(0)?,
+        };
+        // Commits are numbered without a gap, and there are few since the last sum.
+        Some((begins..).find(|number| !self.store.is_there(&self.path(number + 1))).unwrap_or(begins))
+    }
+
     /// Returns what came after a version, of the wanted partitions.
     ///
     /// # Errors

@@ -11,6 +11,19 @@ pub enum Stage {
     Rollup,
     Rank,
     Publish,
+    /// Small files of events become few, and those of sums.
+    MergeEvents,
+    MergeSums,
+    /// Hours past the retention go.
+    DropHours,
+    /// Files that nothing needs go.
+    Sweep,
+    /// Records of runs are put away.
+    KeepRuns,
+    /// Files of events, sums and rankings are read and checked.
+    CheckEvents,
+    CheckSums,
+    CheckRankings,
 }
 
 /// Something that a run counts.

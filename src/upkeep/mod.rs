@@ -7,15 +7,18 @@ mod hours;
 mod prune;
 mod stats;
 mod verify;
+mod versions;
 
 use crate::lake::{Doing, Lake};
 use crate::rollup::{RollupError, Rollups};
 use crate::time::Timestamp;
+use crate::trace::{Run, Stage};
 
 pub use hours::Gap;
 pub use prune::{Keep, Pruned, prune};
 pub use stats::{Stats, TableStats, stats};
 pub use verify::{Verified, verify};
+pub use versions::versions;
 
 /// What merging small files comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,9 +38,10 @@ pub struct Compacted {
 ///
 /// # Errors
 /// Fails where the disk does; both tables say the same as before.
-pub fn compact(lake: &Lake, now: Timestamp, doing: Doing) -> Result<Compacted, RollupError> {
+pub fn compact(lake: &Lake, now: Timestamp, doing: Doing, run: &Run) -> Result<Compacted, RollupError> {
     // Before anything is merged: a table that another program has changed stops it all.
     let rollups = Rollups::open(lake.store())?;
+    run.begin(Stage::MergeEvents, None);
     let events = lake.plan_merges(now)?;
     let (event_hours, event_files) = events.size();
     let mut compacted = Compacted { event_hours, event_files, ..Compacted::default() };
@@ -52,7 +56,9 @@ pub fn compact(lake: &Lake, now: Timestamp, doing: Doing) -> Result<Compacted, R
     if doing == Doing::Applying {
         (compacted.event_hours, compacted.event_files) = lake.merge(&events, now_ms)?;
     }
+    run.end(Stage::MergeEvents);
     if let Some(rollups) = rollups {
+        run.begin(Stage::MergeSums, None);
         let days = rollups.plan_merges(now)?;
         (compacted.rollup_days, compacted.rollup_files) = days.size();
         if doing == Doing::Planning {
@@ -65,6 +71,7 @@ pub fn compact(lake: &Lake, now: Timestamp, doing: Doing) -> Result<Compacted, R
         if doing == Doing::Applying {
             (compacted.rollup_days, compacted.rollup_files) = rollups.merge(&days, now_ms)?;
         }
+        run.end(Stage::MergeSums);
     }
     Ok(compacted)
 }

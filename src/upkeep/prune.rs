@@ -1,13 +1,14 @@
 //! What has outlived its use: hours past the retention, files that no kept version names, old
-//! rankings.
+//! rankings, old records of runs.
 
 use crate::lake::{Doing, Dropped, Lake};
 use crate::rollup::{self, RollupError, Rollups, Scope};
+use crate::runs::{Book, KeepRuns, KeptRuns};
 use crate::snapshot;
 use crate::snapshot::KeepRankings;
 use crate::table::{Reach, Sweep, SweepRule};
 use crate::time::{Hour, Timestamp};
-use crate::trace::Run;
+use crate::trace::{Run, Stage};
 
 /// What to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,7 @@ pub struct Keep {
     /// The tables' versions since then.
     pub versions_since: Timestamp,
     pub rankings: KeepRankings,
+    pub runs: KeepRuns,
 }
 
 /// What pruning comes to.
@@ -31,6 +33,7 @@ pub struct Pruned {
     pub files: u64,
     pub rankings: u64,
     pub size_bytes: u64,
+    pub runs: KeptRuns,
     /// Batches were half-way in all the time, and the `events` table's files were left as they are.
     pub is_events_left: bool,
 }
@@ -57,8 +60,10 @@ pub fn prune(
     let mut pruned = Pruned { oldest: settings.oldest_kept(now), ..Pruned::default() };
     let now_ms = now.micros() / 1_000;
     let is_due = rollups.is_some() && doing == Doing::Applying;
+    run.begin(Stage::DropHours, None);
     let dropped = drop_hours(lake, pruned.oldest, now_ms, doing).and_then(|dropped| {
         pruned.dropped = dropped;
+        run.end(Stage::DropHours);
         // The sums must not outlive their events; and the part of the log that says what changed
         // since the last rollup is about to go.
         if is_due { rollup::rollup(lake, Scope::Changed, now_ms, run).map(drop) } else { Ok(()) }
@@ -66,9 +71,22 @@ pub fn prune(
     // What nobody needs goes even so: that the disk is full may be what went wrong.
     let reach = if dropped.is_ok() { Reach::RowsAndLog } else { Reach::Rows };
     let rule = SweepRule { kept_since_ms: keep.versions_since.micros() / 1_000, now_ms, reach };
+    run.begin(Stage::Sweep, None);
     let swept = sweep(lake, rollups.as_ref(), keep, &rule, doing, &mut pruned);
+    run.end(Stage::Sweep);
+    run.begin(Stage::KeepRuns, None);
+    let book = Book::open(lake.store());
+    let kept = match doing {
+        Doing::Planning => book.plan_keeping(&keep.runs),
+        Doing::Applying => book.keep(&keep.runs),
+    };
+    run.end(Stage::KeepRuns);
     dropped?;
     swept?;
+    pruned.runs = kept?;
+    if doing == Doing::Planning {
+        pruned.plan.extend(pruned.runs.old.iter().map(|path| format!("remove {path}")));
+    }
     Ok(pruned)
 }
 

@@ -6,7 +6,7 @@ use crate::columns::EventColumns;
 use crate::lake::Lake;
 use crate::rollup::{self, RollupError, Rollups};
 use crate::snapshot;
-use crate::trace::Run;
+use crate::trace::{Run, Stage};
 use crate::upkeep::hours::{Gap, gaps};
 
 /// What a look at a whole lake has found.
@@ -34,6 +34,7 @@ pub struct Verified {
 /// Fails where a log cannot be read; what is wrong with files stands among the problems.
 pub fn verify(lake: &Lake, run: &Run) -> Result<Verified, RollupError> {
     let mut found = Verified::default();
+    run.begin(Stage::CheckEvents, None);
     let newest = lake.events().newest()?;
     let files = newest.files()?;
     found.event_files = files.len() as u64;
@@ -48,7 +49,9 @@ pub fn verify(lake: &Lake, run: &Run) -> Result<Verified, RollupError> {
         }
     });
     found.problems = broken.collect();
+    run.end(Stage::CheckEvents);
     if let Some(rollups) = Rollups::open(lake.store())? {
+        run.begin(Stage::CheckSums, None);
         let (_, files) = rollups.files()?;
         found.rollup_files = files.len() as u64;
         let broken = files.par_iter().filter_map(|file| match rollups.check_file(file) {
@@ -59,6 +62,7 @@ pub fn verify(lake: &Lake, run: &Run) -> Result<Verified, RollupError> {
             Err(error) => Some(error.to_string()),
         });
         found.problems.extend(broken.collect::<Vec<_>>());
+        run.end(Stage::CheckSums);
     }
     if found.problems.is_empty() {
         let recount = rollup::recount(lake, run)?;
@@ -66,9 +70,11 @@ pub fn verify(lake: &Lake, run: &Run) -> Result<Verified, RollupError> {
         let wrong = recount.wrong.into_iter();
         found.problems.extend(wrong.map(|day| format!("rollups: {day}: not what the events add up to")));
     }
+    run.begin(Stage::CheckRankings, None);
     let (rankings, problems) = snapshot::check_all(lake.store())?;
     found.rankings = rankings;
     found.problems.extend(problems);
     found.problems.extend(snapshot::check_totals(lake.store()));
+    run.end(Stage::CheckRankings);
     Ok(found)
 }

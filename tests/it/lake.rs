@@ -184,10 +184,10 @@ fn a_dry_run_reads_and_reports_and_writes_nothing() {
         "a dry run says what a run does"
     );
     assert_eq!(world.run("ingest log.csv").code, Some(4));
-    let before = world.files("data");
+    let before = world.files_of_lake();
     let known = world.run("ingest --dry-run log.csv");
     assert!(known.stderr.contains("2 read = 0 accepted + 2 duplicate"), "{}", known.whole());
-    assert_eq!(world.files("data"), before);
+    assert_eq!(world.files_of_lake(), before);
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn commit_until(world: &World, version: u64) {
 #[test]
 fn hours_past_the_retention_go_with_their_sums_and_the_plan_says_which() {
     let world = shop();
-    let before = world.files("data");
+    let before = world.files_of_lake();
     expect![[r#"
         stdout: drop 2017-01-12T01:00:00Z
         stdout: drop 2017-01-12T22:00:00Z
@@ -60,7 +60,7 @@ fn hours_past_the_retention_go_with_their_sums_and_the_plan_says_which() {
         exit code 0
     "#]]
     .assert_eq(&world.run("lake prune --retention 48h --dry-run").whole());
-    assert_eq!(world.files("data"), before, "a dry run removes nothing");
+    assert_eq!(world.files_of_lake(), before, "a dry run removes nothing");
     expect![[r#"
         stderr: prune: 3 hours before 2017-01-13T00:00:00Z dropped, 6 rows in 6 files
         stderr: prune: 0 unneeded files and 0 old rankings removed, 0 bytes

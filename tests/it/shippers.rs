@@ -106,7 +106,9 @@ fn purchase(item: &str) -> String {
 
 /// Returns each item that sold and its units, and checks every run's accounts on the way.
 fn sold(world: &World) -> String {
-    for run in world.records("runs").iter().filter(|run| run["command"] == "ingest") {
+    let runs = world.records("runs");
+    // Of those that were killed, nobody wrote what they had counted.
+    for run in runs.iter().filter(|run| run["command"] == "ingest" && !run["ended"].is_null()) {
         let count = |name: &str| run["counts"][name].as_u64().expect("every count is told");
         let sum = count("accepted") + count("duplicate") + count("rejected");
         assert_eq!(count("read"), sum, "{run}");

@@ -86,10 +86,18 @@ impl World {
         found
     }
 
+    /// Returns the files of the default lake, but for the records that every run leaves.
+    pub fn files_of_lake(&self) -> Vec<String> {
+        let mut names = self.files("data/lake");
+        names.retain(|name| !name.starts_with("runs/"));
+        names
+    }
+
     /// Returns all JSON values in the files of one folder of the default lake, in name order.
     pub fn records(&self, folder: &str) -> Vec<serde_json::Value> {
         let folder = format!("data/lake/{folder}");
-        let texts = self.files(&folder).into_iter().map(|name| {
+        let names = self.files(&folder).into_iter().filter(|name| !name.ends_with(".parquet"));
+        let texts = names.map(|name| {
             let path = self.path(&folder).join(name);
             std::fs::read_to_string(path).expect("a record is text")
         });

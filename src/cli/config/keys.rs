@@ -92,11 +92,16 @@ pub const KEYS: &[Key] = &[
     key("keep_versions", Kind::Seconds, &["lake prune"]),
     key("keep_rankings", Kind::Seconds, &["lake prune"]),
     key("keep_weekly", Kind::Seconds, &["lake prune"]),
+    key("keep_runs", Kind::Seconds, &["lake prune"]),
     Key {
         said_in: Layers::NO_LAKE,
         // The name of a file tells its form.
         yields_to: &["output"],
-        ..key("format", Kind::OneOf(&["table", "json", "csv", "ndjson"]), &["show", "count"])
+        ..key(
+            "format",
+            Kind::OneOf(&["table", "json", "csv", "ndjson"]),
+            &["show", "count", "runs", "runs stats"],
+        )
     },
     Key { said_in: Layers::NO_LAKE, ..key("limit", Kind::Number(0, u32::MAX as u64), &["show"]) },
 ];

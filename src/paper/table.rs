@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 
 use crate::event::harmless;
-use crate::show::text::{cut, isolated, width};
+use crate::paper::{cut, isolated, width};
 
 /// What a table is written on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Colors {
 
 /// How a text stands out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub enum Style {
     Plain,
     Bold,
     Dim,
@@ -35,14 +35,14 @@ pub(super) enum Style {
 
 /// Which side of its column a text keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub enum Side {
     Left,
     Right,
 }
 
 /// A column: what stands above it, and what becomes of it where the paper is narrow.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Heading {
+pub struct Heading {
     pub text: &'static str,
     pub side: Side,
     /// The least important column is left out first, the essential ones never.
@@ -52,14 +52,14 @@ pub(super) struct Heading {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Importance {
+pub enum Importance {
     Minor(u8),
     Essential,
 }
 
 /// What stands in one place of a table.
 #[derive(Clone, Debug)]
-pub(super) struct Cell {
+pub struct Cell {
     pub text: String,
     pub style: Style,
 }
@@ -81,7 +81,7 @@ impl Cell {
 const GAP: usize = 2;
 
 /// Writes rows below their headings.
-pub(super) fn write_table(
+pub fn write_table(
     headings: &[Heading],
     rows: &[Vec<Cell>],
     paper: Paper,
@@ -171,7 +171,7 @@ fn fitted(headings: &[Heading], natural: &[usize], paper: Option<usize>) -> Vec<
 }
 
 /// Writes phrases one behind the other, on as many lines as they need.
-pub(super) fn write_phrases(phrases: &[Cell], paper: Paper, out: &mut impl Write) -> io::Result<()> {
+pub fn write_phrases(phrases: &[Cell], paper: Paper, out: &mut impl Write) -> io::Result<()> {
     let mut used = 0;
     for (at, phrase) in phrases.iter().enumerate() {
         let comma = if at + 1 < phrases.len() { "," } else { "" };
@@ -189,7 +189,7 @@ pub(super) fn write_phrases(phrases: &[Cell], paper: Paper, out: &mut impl Write
 }
 
 /// Returns a text with what makes it stand out around it.
-pub(super) fn styled(text: &str, style: Style, colors: Colors) -> String {
+pub fn styled(text: &str, style: Style, colors: Colors) -> String {
     let code = match style {
         Style::Plain => return text.to_owned(),
         _ if colors == Colors::Never || text.is_empty() => return text.to_owned(),

@@ -1,0 +1,341 @@
+//! `topsell runs`: what was typed, and what is meant by it.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args as ClapArgs, ColorChoice, Subcommand, ValueEnum};
+
+use crate::cli::failure::{Exit, Failure, unless_reader_left};
+use crate::cli::settings::{Settings, colors};
+use crate::cli::show::width;
+use crate::event::harmless;
+use crate::lake::Lake;
+use crate::paper::Paper;
+use crate::runs::{
+    self, Book, Form, Listing, RunRecord, chrome, otlp, stats, write_list, write_one, write_stats,
+};
+use crate::show::ShowError;
+use crate::store::write_whole;
+use crate::time::{Timestamp, parse_seconds};
+
+/// How far back runs are listed and counted unless said otherwise.
+const LISTED: &str = "7d";
+const COUNTED: &str = "30d";
+/// Runs that are listed unless said otherwise.
+const LIMIT: usize = 50;
+/// A trace's other runs began no longer than this before and after one of it.
+const AROUND_SECONDS: i64 = 7 * 86_400;
+/// Runs that are named where it is not clear which one was meant.
+const NAMED: usize = 5;
+
+/// See what runs did, and how they ended: the newest first
+#[derive(ClapArgs, Debug)]
+#[command(before_help = "\
+Examples:
+  topsell runs                                  those of the last week
+  topsell runs --failed --since 24h
+  topsell runs --job nightly --format csv
+  topsell runs show e271aa3a                    where the time of one went
+  topsell runs stats --by stage --since 90d     how often, how well, how fast
+  topsell runs export e271aa3a --format otlp | curl -H 'Content-Type: application/json' \\
+      --data-binary @- http://localhost:4318/v1/traces
+")]
+#[command(disable_help_subcommand = true)]
+pub struct Runs {
+    #[command(subcommand)]
+    command: Option<RunsCommand>,
+    /// Only runs of this job
+    #[arg(long, value_name = "JOB")]
+    job: Option<String>,
+    /// Only runs of this command, such as rank
+    #[arg(long = "command", value_name = "COMMAND")]
+    command_name: Option<String>,
+    /// Only runs that did not do what they were to do, or never ended
+    #[arg(long)]
+    failed: bool,
+    /// How far to look back, such as 24h; 7d unless given
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Runs to list at most, the newest; 50 unless given
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Form of the answer; a table on a terminal, else JSON
+    #[arg(long, value_enum)]
+    format: Option<RunsFormat>,
+}
+
+#[derive(Subcommand, Debug)]
+enum RunsCommand {
+    /// Show one run: what was asked, what came of it, its spans and where the time went
+    #[command(before_help = "\
+Examples:
+  topsell runs show e271aa3a
+  topsell runs show 20261122T020000Z-nightly
+")]
+    Show {
+        /// The run: its id, or a part of it that no other has
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Form of the answer; a table on a terminal, else JSON
+        #[arg(long, value_enum)]
+        format: Option<OneFormat>,
+    },
+    /// Count runs and their failures, and tell how long they took
+    ///
+    /// Half of the runs took no longer than p50, 95 of a hundred no longer than p95. The trend is by how
+    /// much those of the later half of their time took longer than those of the earlier.
+    #[command(before_help = "\
+Examples:
+  topsell runs stats
+  topsell runs stats --by stage --since 90d --format csv
+")]
+    Stats {
+        /// What to put together; a run that is no job's counts for its command
+        #[arg(long, value_enum, default_value = "job")]
+        by: StatsBy,
+        /// How far to look back, such as 24h
+        #[arg(long, value_name = "TIME", default_value = COUNTED)]
+        since: String,
+        /// Form of the answer; a table on a terminal, else JSON
+        #[arg(long, value_enum)]
+        format: Option<RunsFormat>,
+    },
+    /// Write the whole trace that a run is a part of, for other programs to load
+    #[command(before_help = "\
+Examples:
+  topsell runs export e271aa3a --format otlp -o trace.json      for Jaeger, Tempo, a collector
+  topsell runs export e271aa3a --format chrome -o trace.json    for ui.perfetto.dev
+")]
+    Export {
+        /// The run: its id, or a part of it that no other has
+        #[arg(value_name = "ID")]
+        id: String,
+        /// otlp is OpenTelemetry's JSON, chrome what Perfetto loads
+        #[arg(long, value_enum)]
+        format: ExportFormat,
+        /// File to write, whole or not at all; standard output unless given
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RunsFormat {
+    Table,
+    Json,
+    Csv,
+    Ndjson,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OneFormat {
+    Table,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ExportFormat {
+    Otlp,
+    Chrome,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StatsBy {
+    Job,
+    Stage,
+    Machine,
+}
+
+/// What is asked about runs.
+pub enum Asked {
+    List {
+        job: Option<String>,
+        command: Option<String>,
+        failed: bool,
+        since: Timestamp,
+        limit: usize,
+        form: Form,
+    },
+    Show {
+        id: String,
+        paper: Option<Paper>,
+    },
+    Stats {
+        by: runs::By,
+        since: Timestamp,
+        form: Form,
+    },
+    Export {
+        id: String,
+        is_otlp: bool,
+        output: Option<PathBuf>,
+    },
+}
+
+/// Checks what was typed.
+///
+/// # Errors
+/// Says which word is wrong and what to write.
+pub fn asked(typed: Runs, color: ColorChoice, now: Timestamp) -> Result<Asked, Failure> {
+    let paper = Paper { width: width(None), colors: colors(color) };
+    let form = |format: Option<RunsFormat>| match format {
+        None if io::stdout().is_terminal() => Form::Table(paper),
+        Some(RunsFormat::Table) => Form::Table(paper),
+        None | Some(RunsFormat::Json) => Form::Json,
+        Some(RunsFormat::Csv) => Form::Csv,
+        Some(RunsFormat::Ndjson) => Form::Ndjson,
+    };
+    let since = |text: &str| {
+        let seconds = parse_seconds(text).map_err(|e| Failure::misused(format!("--since: {e}")))?;
+        Ok::<Timestamp, Failure>(now.plus_seconds(-seconds.cast_signed()))
+    };
+    let lists = typed.job.is_some() || typed.command_name.is_some() || typed.failed || typed.limit.is_some();
+    if typed.command.is_some() && (lists || typed.since.is_some()) {
+        let what = "what to list is said without another word; `topsell runs show`, `stats` and `export` have \
+                    options of their own, behind them";
+        return Err(Failure::misused(what.to_owned()));
+    }
+    Ok(match typed.command {
+        None => Asked::List {
+            job: typed.job,
+            command: typed.command_name,
+            failed: typed.failed,
+            since: since(typed.since.as_deref().unwrap_or(LISTED))?,
+            limit: typed.limit.unwrap_or(LIMIT),
+            form: form(typed.format),
+        },
+        Some(RunsCommand::Show { id, format }) => {
+            let is_table = match format {
+                None => io::stdout().is_terminal(),
+                Some(format) => matches!(format, OneFormat::Table),
+            };
+            Asked::Show { id, paper: is_table.then_some(paper) }
+        }
+        Some(RunsCommand::Stats { by, since: period, format }) => Asked::Stats {
+            by: match by {
+                StatsBy::Job => runs::By::Job,
+                StatsBy::Stage => runs::By::Stage,
+                StatsBy::Machine => runs::By::Machine,
+            },
+            since: since(&period)?,
+            form: form(format),
+        },
+        Some(RunsCommand::Export { id, format, output }) => {
+            Asked::Export { id, is_otlp: matches!(format, ExportFormat::Otlp), output }
+        }
+    })
+}
+
+/// Answers what is asked about runs.
+///
+/// # Errors
+/// Fails where the records cannot be read, or there is no such run.
+pub fn run(settings: &Settings, asked: &Asked) -> Result<Exit, Failure> {
+    let store = settings.store()?;
+    if !store.is_there("runs") {
+        // Without a lake there is nothing to be told of.
+        Lake::open(store.clone())?;
+    }
+    let book = Book::open(&store);
+    let now = settings.now;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = match asked {
+        Asked::List { job, command, failed, since, limit, form } => {
+            let mut records = records(settings, &book, Some(*since), None)?;
+            records.retain(|record| {
+                let is_job = |job: &String| record.due.as_ref().is_some_and(|due| due.job == *job);
+                job.as_ref().is_none_or(is_job)
+                    && command.as_ref().is_none_or(|command| record.command == *command)
+                    && (!failed || record.state().is_failure())
+            });
+            let older = records.len().saturating_sub(*limit);
+            records.drain(..older);
+            records.reverse();
+            let written = write_list(&records, *form, now, &mut out);
+            if older > 0 {
+                settings.note(&format!("note: {older} older ones are not listed; say more with --limit"));
+            }
+            written
+        }
+        Asked::Show { id, paper } => {
+            let (record, of_trace) = found(settings, &book, id)?;
+            match paper {
+                Some(paper) => write_one(&record, &of_trace, now, *paper, &mut out),
+                None => writeln!(out, "{}", record.json()),
+            }
+        }
+        Asked::Stats { by, since, form } => {
+            let records = records(settings, &book, Some(*since), None)?;
+            write_stats(&stats(&records, *by), *by, *form, &mut out)
+        }
+        Asked::Export { id, is_otlp, output } => {
+            let (_, of_trace) = found(settings, &book, id)?;
+            let trace = if *is_otlp { otlp(&of_trace, now) } else { chrome(&of_trace, now) };
+            match output {
+                Some(path) => return export(path, &format!("{trace}\n")),
+                None => writeln!(out, "{trace}"),
+            }
+        }
+    };
+    written.and_then(|()| out.flush()).map_err(ShowError::from).or_else(unless_reader_left)?;
+    Ok(Exit::Done)
+}
+
+fn export(path: &Path, trace: &str) -> Result<Exit, Failure> {
+    let written = write_whole(path, trace.as_bytes());
+    written.map_err(|e| Failure::could_not(format!("{}: {e}", path.display())))?;
+    Ok(Exit::Done)
+}
+
+/// Returns the records of a time; what is wrong with any is told, and in nobody's way.
+fn records(
+    settings: &Settings,
+    book: &Book,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+) -> Result<Vec<RunRecord>, Failure> {
+    let failed = |e: runs::RunsError| Failure::could_not(e.to_string());
+    let Listing { records, problems } = book.list(since, until).map_err(failed)?;
+    if let Some(first) = problems.first() {
+        let more = match problems.len() - 1 {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        settings.note(&format!("warning: {}{more}", harmless(&first.to_string())));
+    }
+    Ok(records)
+}
+
+/// Returns the run that is meant, and all runs of its trace, it among them.
+fn found(settings: &Settings, book: &Book, id: &str) -> Result<(RunRecord, Vec<RunRecord>), Failure> {
+    let nothing = |what: String| {
+        Failure::nothing_found(what).hinted("see which there are with `topsell runs`".to_owned())
+    };
+    let failed = |e: runs::RunsError| Failure::could_not(e.to_string());
+    let whole = book.read(id).map_err(failed);
+    let record = match whole {
+        Ok(Some(record)) => record,
+        // What names no file may yet be a part of a name.
+        Ok(None) | Err(_) => {
+            let mut meant = records(settings, book, None, None)?;
+            meant.retain(|record| record.id.contains(id));
+            match (meant.len(), meant.pop()) {
+                (1, Some(record)) => record,
+                (0, _) | (_, None) => return Err(nothing(format!("there is no run `{id}`"))),
+                (number, Some(last)) => {
+                    let names = meant.iter().rev().take(NAMED - 1).map(|record| record.id.as_str());
+                    let names: Vec<&str> = [last.id.as_str()].into_iter().chain(names).collect();
+                    let what = format!("`{id}` may be any of {number} runs: {}", names.join(", "));
+                    return Err(nothing(if number > NAMED { format!("{what}, …") } else { what }));
+                }
+            }
+        }
+    };
+    let moment = |text: &str| Timestamp::parse(text).ok();
+    let since = moment(&record.started).map(|moment| moment.plus_seconds(-AROUND_SECONDS));
+    let ended = record.ended.as_deref().and_then(moment);
+    let until = ended.map(|moment| moment.plus_seconds(AROUND_SECONDS));
+    let mut of_trace = records(settings, book, since, until)?;
+    of_trace.retain(|other| other.trace_id == record.trace_id);
+    Ok((record, of_trace))
+}

@@ -1,0 +1,226 @@
+//! Records of days that are over: a Parquet file for each day, until they are too old to be kept.
+//!
+//! Invariant: a record is in the day's file, on disk, before its own is removed; until then it is in both,
+//! and counts once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::columns::{decode_runs, encode_runs};
+use crate::runs::book::{Book, FOLDER, RunsError, path_of};
+use crate::runs::liveness::State;
+use crate::runs::name::moment_of;
+use crate::runs::record::{Outcome, RunRecord};
+use crate::store::StoreError;
+use crate::time::{Date, Timestamp};
+
+/// How a day's folder begins.
+const DAY: &str = "date=";
+
+/// What to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepRuns {
+    /// Days before this one are over for good, and are put away.
+    pub loose_since: Timestamp,
+    /// Days before this one go.
+    pub since: Timestamp,
+}
+
+/// What keeping records comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptRuns {
+    /// Records that were put away into the files of their days.
+    pub archived: u64,
+    /// Files that are removed since they are too old: days, and records of their own.
+    pub old: Vec<String>,
+    /// What could not be put away, and was left as it is.
+    pub problems: Vec<String>,
+}
+
+impl Book {
+    /// Says what is to be put away, and which files are too old.
+    ///
+    /// # Errors
+    /// Fails where the folder cannot be listed.
+    pub fn plan_keeping(&self, keep: &KeepRuns) -> Result<KeptRuns, StoreError> {
+        let mut kept = KeptRuns { old: self.old(keep)?, ..KeptRuns::default() };
+        kept.archived = self.due_days(keep)?.into_values().map(|ids| ids.len() as u64).sum();
+        Ok(kept)
+    }
+
+    /// Puts away the records of days that are over, and removes what is too old; one at a time may do this.
+    ///
+    /// # Errors
+    /// Fails where the disk does; no record is lost by it.
+    pub fn keep(&self, keep: &KeepRuns) -> Result<KeptRuns, StoreError> {
+        let mut kept = KeptRuns { old: self.old(keep)?, ..KeptRuns::default() };
+        for path in &kept.old {
+            self.remove(path)?;
+        }
+        for (day, ids) in self.due_days(keep)? {
+            match self.put_away(day, &ids) {
+                Ok(archived) => kept.archived += archived,
+                Err(RunsError::Store(error)) => return Err(error),
+                Err(error) => kept.problems.push(error.to_string()),
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Returns the record of a day that was put away, if it is there.
+    pub(super) fn archived(&self, id: &str) -> Result<Option<RunRecord>, RunsError> {
+        let Some(moment) = moment_of(id) else { return Ok(None) };
+        let folder = folder_of(moment.hour().date());
+        if !self.store.is_there(&format!("{FOLDER}/{folder}")) {
+            return Ok(None);
+        }
+        let (records, _) = self.read_day(&folder)?;
+        Ok(records.into_iter().find(|record| record.id == id))
+    }
+
+    /// Returns the records in a day's folder, and what is wrong with its files.
+    pub(super) fn read_day(&self, folder: &str) -> Result<(Vec<RunRecord>, Vec<RunsError>), RunsError> {
+        // A file that goes while we look was put into another, which is there by then.
+        const TRIES: u32 = 5;
+        for _ in 0..TRIES {
+            let (mut records, mut problems, mut is_moving) = (Vec::new(), Vec::new(), false);
+            for path in self.files_of(folder)? {
+                let file = self.store.root().join(&path).display().to_string();
+                match self.store.get(&path) {
+                    Err(error) if error.is_not_found() => is_moving = true,
+                    Err(error) => problems.push(error.into()),
+                    Ok(bytes) => match decode_runs::<RunRecord>(bytes) {
+                        Ok(read) => records.extend(read.into_iter().map(spelled)),
+                        Err(source) => problems.push(RunsError::Columns { file, source }),
+                    },
+                }
+            }
+            if !is_moving {
+                return Ok((records, problems));
+            }
+        }
+        Ok((Vec::new(), Vec::new()))
+    }
+
+    /// Returns the Parquet files of a day's folder.
+    fn files_of(&self, folder: &str) -> Result<Vec<String>, RunsError> {
+        let mut names = self.store.names(&format!("{FOLDER}/{folder}"))?;
+        names.retain(|name| name.ends_with(".parquet"));
+        names.sort_unstable();
+        Ok(names.into_iter().map(|name| format!("{FOLDER}/{folder}/{name}")).collect())
+    }
+
+    /// Returns the records of their own that are to be put away, by day.
+    fn due_days(&self, keep: &KeepRuns) -> Result<BTreeMap<Date, Vec<String>>, StoreError> {
+        let loose_since = keep.loose_since.hour().date();
+        let mut days: BTreeMap<Date, Vec<String>> = BTreeMap::new();
+        for name in self.store.names(FOLDER)? {
+            let id = name.strip_suffix(".json");
+            let Some((id, moment)) = id.and_then(|id| Some((id, moment_of(id)?))) else { continue };
+            let day = moment.hour().date();
+            if day < loose_since && day >= keep.since.hour().date() {
+                days.entry(day).or_default().push(id.to_owned());
+            }
+        }
+        Ok(days)
+    }
+
+    /// Puts the records of a day into one file, together with what was there before; tells how many.
+    fn put_away(&self, day: Date, ids: &[String]) -> Result<u64, RunsError> {
+        let folder = folder_of(day);
+        let before = self.files_of(&folder)?;
+        let (records, problems) = self.read_day(&folder)?;
+        if let Some(problem) = problems.into_iter().next() {
+            // Nothing is put in the place of what may yet be mended.
+            return Err(problem);
+        }
+        let mut all: BTreeMap<String, RunRecord> =
+            records.into_iter().map(|record| (record.id.clone(), record)).collect();
+        let mut going = Vec::new();
+        for id in ids {
+            // What is no record stays as it is until it is too old.
+            let Ok(Some(record)) = self.read_file(&path_of(id)) else { continue };
+            if is_over(&record) && record.id == *id && has_moments(&record) {
+                all.insert(id.clone(), record);
+                going.push(path_of(id));
+            }
+        }
+        if going.is_empty() {
+            return Ok(0);
+        }
+        let records: Vec<RunRecord> = all.into_values().collect();
+        let at = format!("{FOLDER}/{folder}");
+        let encoded = encode_runs(&records);
+        let bytes = encoded.map_err(|source| RunsError::Columns { file: at.clone(), source })?;
+        // Named by what is in it: the same records again are the same file again.
+        let path = format!("{at}/{}.parquet", &blake3::hash(&bytes).to_hex()[..16]);
+        self.store.put(&path, bytes)?;
+        for old in going.iter().chain(before.iter().filter(|before| **before != path)) {
+            self.store.delete(old)?;
+        }
+        Ok(going.len() as u64)
+    }
+
+    /// Returns what is too old: days, and whatever else has the name of a run.
+    fn old(&self, keep: &KeepRuns) -> Result<Vec<String>, StoreError> {
+        let since = keep.since.hour().date();
+        let mut old = BTreeSet::new();
+        for name in self.store.names(FOLDER)? {
+            let moment = name.strip_suffix(".json").and_then(moment_of);
+            if day_of(&name).or(moment.map(|moment| moment.hour().date())).is_some_and(|day| day < since) {
+                old.insert(format!("{FOLDER}/{name}"));
+            }
+        }
+        Ok(old.into_iter().collect())
+    }
+
+    fn remove(&self, path: &str) -> Result<(), StoreError> {
+        if path.ends_with(".json") {
+            return self.store.delete(path);
+        }
+        self.store.remove(self.store.files(path)?.iter())
+    }
+}
+
+/// Returns the day of a folder; none of what is no such folder.
+pub(super) fn day_of(name: &str) -> Option<Date> {
+    Date::parse(name.strip_prefix(DAY)?)
+}
+
+fn folder_of(day: Date) -> String {
+    format!("{DAY}{day}")
+}
+
+/// Tells whether nobody will write to a record any more.
+fn is_over(record: &RunRecord) -> bool {
+    match record.state() {
+        State::Ended(outcome) => outcome != Outcome::Started,
+        // Whoever has the job next says how it ended.
+        State::NeverEnded => record.due.is_none(),
+        State::Running | State::PerhapsRunning => false,
+    }
+}
+
+/// Tells whether all moments of a record are spelled as we do: columns hold no others.
+fn has_moments(record: &RunRecord) -> bool {
+    let of_spans = record.spans.iter().flat_map(|span| [Some(&span.started), span.ended.as_ref()]);
+    let due = record.due.as_ref().and_then(|due| due.at.as_ref());
+    let mut all = [Some(&record.started), record.ended.as_ref(), due].into_iter().chain(of_spans).flatten();
+    all.all(|text| Timestamp::parse(text).is_ok_and(|moment| moment.to_string() == *text))
+}
+
+/// Returns a record with its moments spelled as they were.
+fn spelled(mut record: RunRecord) -> RunRecord {
+    let spell = |text: &mut String| {
+        if let Ok(moment) = Timestamp::parse(text) {
+            *text = moment.to_string();
+        }
+    };
+    spell(&mut record.started);
+    record.ended.iter_mut().for_each(spell);
+    record.due.iter_mut().filter_map(|due| due.at.as_mut()).for_each(spell);
+    for span in &mut record.spans {
+        spell(&mut span.started);
+        span.ended.iter_mut().for_each(spell);
+    }
+    record
+}

@@ -1,0 +1,54 @@
+//! Names of runs: they begin with the moment at which the run began, or was due.
+
+use std::hash::{BuildHasher, Hasher};
+
+use crate::time::Timestamp;
+
+/// Returns a name for a run that no other has, in the order of their beginnings.
+pub fn fresh_id(started: Timestamp, command: &str) -> String {
+    // The standard library seeds each of these from the operating system.
+    let chance = std::hash::RandomState::new().build_hasher().finish();
+    format!("{}-{command}-{chance:016x}", compact(started))
+}
+
+/// Returns the name of a job's run that was due: whoever makes the file first has the run.
+pub fn due_id(job: &str, at: Timestamp, attempt: u32) -> String {
+    let again = if attempt > 1 { format!(".{attempt}") } else { String::new() };
+    format!("{}-{job}{again}", compact(at))
+}
+
+/// Returns the moment that a run's name begins with; none where it is no such name.
+pub(super) fn moment_of(id: &str) -> Option<Timestamp> {
+    let (moment, _) = id.split_once('-')?;
+    let (date, time) = moment.strip_suffix('Z')?.split_once('T')?;
+    let is_plain = date.len() == 8 && time.len() >= 6 && moment.is_ascii();
+    if !is_plain {
+        return None;
+    }
+    let ([year, month, day], [hour, minute, second]) =
+        ([&date[..4], &date[4..6], &date[6..]], [&time[..2], &time[2..4], &time[4..]]);
+    Timestamp::parse(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z")).ok()
+}
+
+/// Returns a moment without what no file's name should have.
+fn compact(moment: Timestamp) -> String {
+    moment.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_moment_is_read_back_from_the_name() {
+        for text in ["2026-11-22T18:00:00Z", "2026-11-22T18:00:00.123456Z", "0001-01-01T00:00:00.5Z"] {
+            let moment = Timestamp::parse(text).expect("it is a moment");
+            assert_eq!(moment_of(&fresh_id(moment, "rank")), Some(moment));
+            assert_eq!(moment_of(&due_id("the-hourly", moment, 2)), Some(moment));
+        }
+        let odd = ["", "rank", "20261122T180000Z", "2026-11-22T18-00-00Z-rank-0", "20261122T18é000Z-x"];
+        for name in odd.into_iter().chain(["20261122TZ-x", "20261322T180000Z-x", "-"]) {
+            assert_eq!(moment_of(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What a lake holds, told by versions alone.
+
+use crate::lake;
+use crate::rollup;
+use crate::runs::Versions;
+use crate::snapshot;
+use crate::store::Store;
+
+/// Returns the versions of what a lake holds, at the cost of a few looks at the disk; none of what is not
+/// there, or cannot be told so quickly.
+pub fn versions(store: &Store) -> Versions {
+    Versions {
+        events: lake::version(store),
+        rollups: rollup::version(store),
+        ranking: snapshot::current_file(store),
+    }
+}
