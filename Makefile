@@ -10,6 +10,7 @@ INTEROP := data/interop
 JOURNEY := data/journey
 CALENDAR := data/calendar
 BROWSER := data/browser
+TRACES := data/traces
 JOURNEY_END := 2018-01-01T05:00:00Z
 
 PREFIX ?= /usr/local
@@ -25,7 +26,7 @@ PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
 BUILD := build
 endif
 
-.PHONY: demo check build install uninstall size bench bench-full micro instructions soak interop calendar figures journey browser clean
+.PHONY: demo check build install uninstall size bench bench-full micro instructions soak interop calendar figures journey browser traces clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -133,6 +134,12 @@ browser: tests/browser/node_modules/.package-lock.json
 	node tests/browser/pages.mjs "$(TOPSELL)" $(BROWSER)
 	node tests/browser/check.mjs $(BROWSER) $(or $(PICTURES),$(BROWSER)/pictures)
 
+# Has exported traces read by those whom they are for; TRACE_PROCESSOR=--trace-processor=PATH has Perfetto's
+# own reader load them, too.
+traces: $(VENV)/traces
+	$(CARGO) build --release --locked
+	$(VENV)/bin/python tests/traces/traces.py "$(TOPSELL)" data/complete-journey $(TRACES) $(TRACE_PROCESSOR)
+
 tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json
 	npm ci --prefix tests/browser --no-audit --no-fund
 	touch $@
@@ -151,4 +158,4 @@ $(VENV)/%: tests/%/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(DEMO_LAKE) $(BENCH) $(INTEROP) $(CALENDAR) $(JOURNEY) $(BROWSER) $(VENV) tests/browser/node_modules
+	rm -rf $(DEMO_LAKE) $(BENCH) $(INTEROP) $(CALENDAR) $(JOURNEY) $(BROWSER) $(TRACES) $(VENV) tests/browser/node_modules

