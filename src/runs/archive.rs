@@ -9,6 +9,7 @@ use crate::columns::{decode_runs, encode_runs};
 use crate::runs::book::{Book, FOLDER, RunsError, path_of};
 use crate::runs::liveness::State;
 use crate::runs::name::moment_of;
+use crate::runs::newest::LastRuns;
 use crate::runs::record::{Outcome, RunRecord};
 use crate::store::StoreError;
 use crate::time::{Date, Timestamp};
@@ -113,12 +114,16 @@ impl Book {
     fn due_days(&self, keep: &KeepRuns) -> Result<BTreeMap<Date, Vec<String>>, StoreError> {
         let loose_since = keep.loose_since.hour().date();
         let mut days: BTreeMap<Date, Vec<String>> = BTreeMap::new();
-        for name in self.store.names(FOLDER)? {
-            let id = name.strip_suffix(".json");
-            let Some((id, moment)) = id.and_then(|id| Some((id, moment_of(id)?))) else { continue };
-            let day = moment.hour().date();
-            if day < loose_since && day >= keep.since.hour().date() {
-                days.entry(day).or_default().push(id.to_owned());
+        // What ran last is asked for by who watches, however long ago it was.
+        let last: BTreeSet<String> = match self.last_runs() {
+            Ok((last, _)) => last.into_values().flat_map(LastRuns::ids).collect(),
+            Err(RunsError::Store(error)) => return Err(error),
+            Err(_) => BTreeSet::new(),
+        };
+        for id in self.ids()? {
+            let Some(day) = moment_of(&id).map(|moment| moment.hour().date()) else { continue };
+            if day < loose_since && day >= keep.since.hour().date() && !last.contains(&id) {
+                days.entry(day).or_default().push(id);
             }
         }
         Ok(days)
@@ -302,7 +307,8 @@ mod tests {
             full("2026-11-20T10:00:00Z"),
             plain("2026-11-20T10:00:00.1Z"),
             plain("2026-11-20T10:00:00.12Z"),
-            plain("2026-11-22T00:00:00Z"),
+            full("2026-11-22T00:00:00Z"),
+            plain("2026-11-22T00:00:00.5Z"),
         ];
         records.iter().for_each(|record| book.finish(record).expect("the disk works"));
         let all = || {
@@ -323,7 +329,7 @@ mod tests {
         book.finish(&late).expect("the disk works");
         assert_eq!(book.keep(&keep("2026-11-22T12:00:00Z")).expect("the disk works").archived, 2);
         assert_eq!(store.files("runs/date=2026-11-20").expect("it is there").len(), 1, "the older one went");
-        assert_eq!(all().len(), 5);
+        assert_eq!(all().len(), 6);
         assert_eq!(book.read(&late.id).expect("it can be read"), Some(late));
         let since = Some(moment("2026-11-20T10:00:00.1Z"));
         let until = Some(moment("2026-11-22T00:00:00Z"));
@@ -337,8 +343,9 @@ mod tests {
         let record = full("2026-11-20T10:00:00Z");
         assert!(book.claim(&record).expect("the disk works"));
         assert!(!book.claim(&record).expect("the disk works"));
+        assert!(book.claim(&full("2026-11-22T10:00:00Z")).expect("the disk works"));
         book.keep(&keep("2026-11-22T12:00:00Z")).expect("the disk works");
-        assert_eq!(store.names("runs").expect("it is there"), ["date=2026-11-20"]);
+        assert!(store.is_there("runs/date=2026-11-20") && !store.is_there(&path_of(&record.id)));
         assert!(!book.claim(&record).expect("the disk works"));
         assert!(book.claim(&full("2026-11-21T10:00:00Z")).expect("the disk works"));
     }
@@ -358,7 +365,8 @@ mod tests {
         dead.is_run_by(Identity { start_ticks: Some(1), ..Identity::own() });
         let mut odd = plain("2026-11-20T04:00:00Z");
         odd.started = "noon".to_owned();
-        for record in [&running, &unsaid, &dead, &odd, &plain("2026-08-01T00:00:00Z")] {
+        let last = plain("2026-11-20T06:00:00Z");
+        for record in [&running, &unsaid, &dead, &odd, &last, &plain("2026-08-01T00:00:00Z")] {
             book.note(record).expect("the disk works");
         }
         store.put("runs/20260801T000000Z-torn.json", "{".into()).expect("the disk works");
@@ -368,10 +376,10 @@ mod tests {
         assert_eq!((kept.archived, kept.old.len()), (1, 3), "{kept:?}");
         let mut left = store.names("runs").expect("it is there");
         left.sort_unstable();
-        let ids = [&running.id, &unsaid.id, &odd.id].map(|id| format!("{id}.json"));
-        let [running, unsaid, odd] = ids.each_ref().map(String::as_str);
-        assert_eq!(left, [running, unsaid, odd, "20261120T050000Z-torn.json", "date=2026-11-20"]);
+        let ids = [&running.id, &unsaid.id, &odd.id, &last.id].map(|id| format!("{id}.json"));
+        let [running, unsaid, odd, last] = ids.each_ref().map(String::as_str);
+        assert_eq!(left, [running, unsaid, odd, "20261120T050000Z-torn.json", last, "date=2026-11-20"]);
         let listing = book.list(None, None).expect("the folder can be listed");
-        assert_eq!((listing.records.len(), listing.problems.len()), (4, 1));
+        assert_eq!((listing.records.len(), listing.problems.len()), (5, 1));
     }
 }

@@ -62,7 +62,7 @@ impl Book {
     ///
     /// # Errors
     /// Fails where the folder cannot be read.
-    pub(super) fn ids(&self) -> Result<Vec<String>, RunsError> {
+    pub(super) fn ids(&self) -> Result<Vec<String>, StoreError> {
         let names = self.store.names(FOLDER)?;
         Ok(names.iter().filter_map(|name| name.strip_suffix(".json")).map(str::to_owned).collect())
     }

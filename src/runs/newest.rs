@@ -33,6 +33,13 @@ pub struct LastRuns {
     pub last_done: Option<RunRecord>,
 }
 
+impl LastRuns {
+    /// Returns the names of the runs.
+    pub(super) fn ids(self) -> impl Iterator<Item = String> {
+        self.last.into_iter().chain(self.last_done).map(|record| record.id)
+    }
+}
+
 impl Book {
     /// Returns the last runs of each command and job. Passed over are runs at work, and those that were not
     /// begun or found another at work; and records that cannot be read, which are named.

@@ -148,17 +148,8 @@ impl Store {
     /// # Errors
     /// Fails where the root is no folder, or may not be read.
     pub fn entries(&self) -> Result<Vec<String>, StoreError> {
-        self.names("")
-    }
-
-    /// Returns the names of the files and folders directly below a folder; none where it is not there.
-    ///
-    /// # Errors
-    /// Fails where it is no folder, or may not be read.
-    pub fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let folder = self.root.join(folder);
-        let failed = |e: std::io::Error| StoreError::io(folder.display().to_string(), e);
-        let entries = match std::fs::read_dir(&folder) {
+        let failed = |e: std::io::Error| StoreError::io(self.root.display().to_string(), e);
+        let entries = match std::fs::read_dir(&self.root) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(failed)?,
         };

@@ -12,6 +12,7 @@ use topsell::lake::{Doing, Known, Lake};
 use topsell::pipeline::{self, Caller, Step};
 use topsell::rank::{Measure, Rules};
 use topsell::rollup::{Rollups, Scope, Wanted};
+use topsell::runs::KeepRuns;
 use topsell::snapshot::KeepRankings;
 use topsell::snapshot::Snapshot;
 use topsell::source::Mapping;
@@ -120,6 +121,7 @@ fn a_prune_that_fails_anywhere_leaves_each_table_before_or_after() {
             retention_hours: Some(24),
             versions_since: far,
             rankings: KeepRankings { all_since: far, weekly_since: far },
+            runs: KeepRuns { loose_since: far, since: far },
         },
         doing: Doing::Applying,
     };
