@@ -1,6 +1,7 @@
 //! What can be wrong with what is written down.
 
 use std::io;
+use std::path::Path;
 use std::path::PathBuf;
 
 use crate::event::harmless;
@@ -26,6 +27,19 @@ pub enum JobError {
     /// Only root can run commands as somebody else.
     #[error("{}: crontabs of all accounts are for root alone, who can run commands as their owners", file.display())]
     NotRoot { file: PathBuf },
+}
+
+impl JobError {
+    /// Returns the file or folder that it is about.
+    pub fn file(&self) -> &Path {
+        match self {
+            JobError::Wrong { file, .. }
+            | JobError::Unreadable { file, .. }
+            | JobError::NotOurs { file, .. }
+            | JobError::Twice { file, .. }
+            | JobError::NotRoot { file } => file,
+        }
+    }
 }
 
 /// What is worth telling of a file, and stops nothing.

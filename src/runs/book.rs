@@ -67,6 +67,11 @@ impl Book {
         Ok(names.iter().filter_map(|name| name.strip_suffix(".json")).map(str::to_owned).collect())
     }
 
+    /// Tells whether there is a record of that name.
+    pub fn has(&self, id: &str) -> bool {
+        self.store.is_there(&path_of(id))
+    }
+
     /// Returns a record, none where there is none of that name.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ mod runs;
 mod sample;
 mod scale;
 mod schedule_list;
+mod scheduler;
 mod shippers;
 mod show;
 mod together;

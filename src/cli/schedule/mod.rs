@@ -1,5 +1,6 @@
 //! `topsell schedule`: which jobs there are, when they are due, and a host that starts them.
 
+mod host;
 mod list;
 pub mod written;
 
@@ -86,7 +87,7 @@ pub fn run(settings: &Settings, typed: &Schedule) -> Result<Exit, Failure> {
     match (typed.list, typed.check) {
         (true, _) => list::run(settings, typed, &written::found(settings, &sources)),
         (_, true) => written::check(settings, &sources),
-        _ => Err(Failure::could_not("there is no scheduler yet".to_owned())),
+        _ => host::run(settings, typed, sources),
     }
 }
 

@@ -13,8 +13,9 @@ const MOST_WAITING: usize = 1_000;
 /// How often one due run is begun, counting those whose owner died: a job that kills its owner must not
 /// do so for ever.
 const MOST_ATTEMPTS: u32 = 5;
-/// How long after a runner could not be started it is tried again.
+/// How long after a run could not be begun it is tried again; each time twice as long, up to the second.
 const PAUSE_SECONDS: i64 = 1;
+const LONGEST_PAUSE_SECONDS: i64 = 64;
 
 /// A due run and which attempt at it.
 type Turn = (Timestamp, u32);
@@ -31,6 +32,7 @@ pub(super) struct Line {
     waiting: VecDeque<Turn>,
     /// Those that wait do so until this at least.
     paused_until: Option<Timestamp>,
+    pause_seconds: i64,
     running: Option<Running>,
     /// Started, and not seen to have been claimed.
     unclaimed: BTreeSet<Timestamp>,
@@ -55,6 +57,7 @@ impl Line {
             next,
             waiting: VecDeque::new(),
             paused_until: None,
+            pause_seconds: PAUSE_SECONDS,
             running: None,
             unclaimed: BTreeSet::new(),
             marked: since,
@@ -98,6 +101,9 @@ impl Line {
     pub fn ended(&mut self, turn: Turn, how: Ended, now: Timestamp, todo: &mut Vec<Action>) {
         let Some(running) = self.running.take_if(|running| running.turn == turn) else { return };
         let (at, attempt) = turn;
+        if how != Ended::Unclaimed {
+            self.pause_seconds = PAUSE_SECONDS;
+        }
         match how {
             Ended::Told => {}
             Ended::Died if running.is_killed || self.is_retired || !self.may_repeat(attempt) => {
@@ -110,7 +116,8 @@ impl Line {
             Ended::Unclaimed if running.is_killed => self.drop_one(at, Why::Overlap, todo),
             Ended::Unclaimed => {
                 self.waiting.push_front(turn);
-                self.paused_until = Some(now.plus_seconds(PAUSE_SECONDS));
+                self.paused_until = Some(now.plus_seconds(self.pause_seconds));
+                self.pause_seconds = (self.pause_seconds * 2).min(LONGEST_PAUSE_SECONDS);
             }
         }
         self.unclaimed.remove(&at);
@@ -234,7 +241,10 @@ impl Line {
 
     /// Starts the first of those that wait, if nothing is in its way.
     fn start_next(&mut self, now: Timestamp, todo: &mut Vec<Action>) {
-        if self.paused_until.is_some_and(|until| until > now && until <= now.plus_seconds(PAUSE_SECONDS)) {
+        if self
+            .paused_until
+            .is_some_and(|until| until > now && until <= now.plus_seconds(LONGEST_PAUSE_SECONDS))
+        {
             return;
         }
         self.paused_until = None;
