@@ -150,6 +150,8 @@ fn count_name(count: Count) -> &'static str {
         Count::EventIdsInConflict => "conflicting_event_ids",
         Count::HoursRebuilt => "hours",
         Count::RollupRows => "rollup_rows",
+        Count::HoursDiffering => "differing_hours",
+        Count::RowsDiffering => "differing_rows",
         Count::CategoriesRanked => "categories",
         Count::RowsRanked => "ranked_rows",
         Count::RowsNamed => "named_rows",

@@ -12,12 +12,15 @@ use crate::ingest::Spooled;
 use crate::lake::{Doing, Dropped, Reject};
 use crate::pipeline::Done;
 use crate::rollup;
+use crate::rollup::Compared;
 use crate::runs::KeptRuns;
 use crate::time::Hour;
 use crate::upkeep::{Compacted, Pruned, TableStats, Verified};
 
 /// Inputs known before that are named one by one.
 const FIRST_KNOWN: usize = 5;
+/// Hours that differ from what stood there that are named one by one.
+const FIRST_DIFFERING: usize = 5;
 /// Gaps that are named one by one.
 const FIRST_GAPS: usize = 10;
 
@@ -184,7 +187,28 @@ fn write_rollup(summary: &rollup::Summary, verbosity: Verbosity, out: &mut dyn W
         let files = counted(summary.files_added, "file", "files");
         write!(out, ", {files} added, {} taken out", summary.files_removed)?;
     }
-    writeln!(out)
+    writeln!(out)?;
+    summary.compared.as_ref().map_or(Ok(()), |compared| write_compared(compared, verbosity, out))
+}
+
+fn write_compared(compared: &Compared, verbosity: Verbosity, out: &mut dyn Write) -> io::Result<()> {
+    let Compared { hours, changed_hours, differing } = compared;
+    let shown = if verbosity == Verbosity::Verbose { differing.len() } else { FIRST_DIFFERING };
+    for ((hour, event_type), rows) in differing.iter().take(shown) {
+        let rows = counted(*rows, "row", "rows");
+        writeln!(out, "differing: {} {}: {rows}", hour.start(), harmless(event_type))?;
+    }
+    write!(out, "rollup: {} compared with what stood there", counted(*hours, "hour", "hours"))?;
+    if *changed_hours > 0 {
+        write!(out, ", {} had changed", counted(*changed_hours, "more", "more"))?;
+    }
+    match differing.len() as u64 {
+        0 => writeln!(out, "; none differs"),
+        wrong => {
+            let rows = counted(differing.values().sum(), "row", "rows");
+            writeln!(out, "; {wrong} DIFFERED, in {rows}: all are now what their events add up to")
+        }
+    }
 }
 
 fn write_compacted(compacted: &Compacted, doing: Doing, out: &mut dyn Write) -> io::Result<()> {

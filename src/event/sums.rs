@@ -2,6 +2,7 @@
 //!
 //! Sums add: merging any split of the events, in any order, gives the same sums.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::event::amount::write_ten_thousandths;
@@ -102,7 +103,7 @@ const ROWS_AT_A_TIME: usize = 256;
 /// They lie anywhere, and are fetched many at a time, so that none is waited for alone.
 struct Sorted<'a> {
     rows: &'a [SumRow],
-    order: Vec<u32>,
+    order: Cow<'a, [u32]>,
     fetched: Vec<SumRow>,
     /// The next of the rows in their order.
     next: usize,
@@ -162,6 +163,20 @@ impl SumRows {
 
     /// Returns the rows ordered by item, set of paths, copy and hour, as rollup files are.
     pub fn sorted(&self) -> impl ExactSizeIterator<Item = SumRow> {
+        self.in_order_of(Cow::Owned(self.order()))
+    }
+
+    /// Returns the rows in an order that [`SumRows::order`] has given.
+    pub fn in_order<'a>(&'a self, order: &'a [u32]) -> impl ExactSizeIterator<Item = SumRow> + 'a {
+        self.in_order_of(Cow::Borrowed(order))
+    }
+
+    fn in_order_of<'a>(&'a self, order: Cow<'a, [u32]>) -> Sorted<'a> {
+        Sorted { rows: &self.rows, order, fetched: Vec::with_capacity(ROWS_AT_A_TIME), next: 0 }
+    }
+
+    /// Returns where the rows lie, ordered by item, set of paths, copy and hour, as rollup files are.
+    pub fn order(&self) -> Vec<u32> {
         let items = self.items.ranks();
         let sets = self.path_sets.ranks();
         // A counting sort by item, and then each item's few rows: one pass to count, one to place.
@@ -192,7 +207,7 @@ impl SumRows {
             }
             start = end as usize;
         }
-        Sorted { rows: &self.rows, order: sorted, fetched: Vec::with_capacity(ROWS_AT_A_TIME), next: 0 }
+        sorted
     }
 
     /// Tells whether both have the same rows, by whatever numbers.

@@ -1,17 +1,20 @@
 //! A plan carried out: the planned hours summed, their files written, the commit made ready.
 
+use std::collections::BTreeSet;
+
 use rayon::prelude::*;
 
-use crate::columns::{SumLine, encode_sums};
-use crate::event::SumRows;
+use crate::columns::{Encoded, SumLine, encode_sums};
+use crate::event::{SumRow, SumRows};
 use crate::lake::{Lake, hive_folder, partition_map, unique_name};
+use crate::rollup::compare::{Differing, Ordered, compare, is_as_stood};
 use crate::rollup::hour::{HourByHour, Tally};
 use crate::rollup::plan::{DayPlan, Plan};
-use crate::rollup::settle::{Settled, settle};
+use crate::rollup::settle::{Settled, settle, settle_hours};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
 use crate::store::Bulk;
-use crate::table::{Commit, LiveFile, NewFile};
-use crate::time::Date;
+use crate::table::{Commit, LiveFile, NewFile, Partition};
+use crate::time::{Date, Hour};
 use crate::trace::{Run, Stage};
 
 /// A day with more rows keeps all threads busy by itself, and holds so much of its ids and sums in
@@ -20,8 +23,11 @@ const ROWS_OF_A_LARGE_DAY: u64 = 1_000_000;
 
 /// What a day comes to.
 struct DayOutcome {
+    event_type: String,
     hours: u64,
     conflicts: u64,
+    /// How many hours had to be as they stood, and how many may have changed; none where nothing was compared.
+    compared: Option<(u64, u64)>,
     categories: Vec<CategoryOutcome>,
 }
 
@@ -30,6 +36,8 @@ struct CategoryOutcome {
     add: Option<NewFile>,
     removes: Vec<LiveFile>,
     tally: Tally,
+    /// Rows that were not as they stood, by hour.
+    differing: Differing,
 }
 
 /// Writes the planned sums, durable but not yet named by any commit, and returns the commit.
@@ -62,6 +70,14 @@ pub(super) fn apply(
     for day in days {
         summary.hours += day.hours;
         summary.conflicts += day.conflicts;
+        if let Some((hours, changed)) = day.compared {
+            let compared = summary.compared.get_or_insert_default();
+            compared.hours += hours;
+            compared.changed_hours += changed;
+            for (hour, rows) in day.categories.iter().flat_map(|of| &of.differing) {
+                *compared.differing.entry((*hour, day.event_type.clone())).or_default() += rows;
+            }
+        }
         for outcome in day.categories {
             summary.events += outcome.tally.events;
             summary.repeated += outcome.tally.repeated;
@@ -91,15 +107,26 @@ fn apply_day(
     run: &Run,
 ) -> Result<DayOutcome, RollupError> {
     let settled = settle(lake, day)?;
+    // A changed hour may decide which of two events counts in another.
+    let changed = match &day.changed {
+        Some(hours) if !hours.is_empty() => Some(settle_hours(lake, day, hours)?.hours),
+        hours => hours.clone(),
+    };
     let categories: Result<Vec<CategoryOutcome>, RollupError> = settled
         .categories()
         .into_iter()
         .collect::<Vec<_>>()
         .into_par_iter()
-        .map(|category| apply_category(lake, rollups, &settled, category, bulk, run))
+        .map(|category| apply_category(lake, rollups, &settled, changed.as_ref(), category, bulk, run))
         .collect();
+    let hours = settled.hours.len() as u64;
     Ok(DayOutcome {
-        hours: settled.hours.len() as u64,
+        event_type: day.event_type.clone(),
+        compared: changed.map(|changed| {
+            let may_differ = settled.hours.intersection(&changed).count() as u64;
+            (hours - may_differ, may_differ)
+        }),
+        hours,
         conflicts: settled.disputes.len() as u64,
         categories: categories?,
     })
@@ -127,6 +154,7 @@ fn apply_category(
     lake: &Lake,
     rollups: &Rollups,
     settled: &Settled<'_>,
+    changed: Option<&BTreeSet<Hour>>,
     category: &Option<String>,
     bulk: &Bulk<'_>,
     run: &Run,
@@ -142,15 +170,24 @@ fn apply_category(
         let mut of_rebuilt = SumRows::default();
         of_rebuilt.append_where(&stood, |row| settled.hours.contains(&row.hour));
         if of_rebuilt.is_same_as(&sums) {
-            return Ok(CategoryOutcome { add: None, removes: Vec::new(), tally });
+            let (add, removes, differing) = (None, Vec::new(), Differing::new());
+            return Ok(CategoryOutcome { add, removes, tally, differing });
         }
         sums.append_where(&stood, |row| !settled.hours.contains(&row.hour));
     }
-    Ok(CategoryOutcome {
-        add: write_day(&day.event_type, category.as_deref(), day.date, &sums, bulk)?,
-        removes: standing,
-        tally,
-    })
+    let order = sums.order();
+    let lines = lines_of(&sums, sums.in_order(&order));
+    let file = encode_lines(&day.event_type, category.as_deref(), day.date, lines)?;
+    let bytes = file.as_ref().map(|file| &file.encoded.bytes);
+    let differing = match changed {
+        // The same rows are the same bytes, so that what stood need not be decoded.
+        Some(changed) if !is_as_stood(rollups, &standing, bytes) => {
+            compare(rollups, day.date, &standing, &Ordered { sums: &sums, order: &order }, changed)
+        }
+        _ => Differing::new(),
+    };
+    let add = file.map(|file| file.put(bulk)).transpose()?;
+    Ok(CategoryOutcome { add, removes: standing, tally, differing })
 }
 
 /// Writes one category's day, sorted for merging; nothing where it has no rows.
@@ -161,14 +198,20 @@ pub(super) fn write_day(
     sums: &SumRows,
     bulk: &Bulk<'_>,
 ) -> Result<Option<NewFile>, RollupError> {
-    let lines = sums.sorted().map(|row| SumLine {
+    write_lines(event_type, category, date, lines_of(sums, sums.sorted()), bulk)
+}
+
+fn lines_of<'a>(
+    sums: &'a SumRows,
+    rows: impl Iterator<Item = SumRow> + 'a,
+) -> impl Iterator<Item = SumLine<'a>> + 'a {
+    rows.map(|row| SumLine {
         hour_of_day: row.hour.of_day(),
         item_id: sums.items.name(row.item),
         paths: sums.path_sets.name(row.path_set),
         is_primary: row.is_primary,
         sums: row.sums,
-    });
-    write_lines(event_type, category, date, lines, bulk)
+    })
 }
 
 /// Writes one category's day of lines in the order of rollup files; nothing where there are none.
@@ -179,6 +222,30 @@ pub(super) fn write_lines<'a>(
     lines: impl IntoIterator<Item = SumLine<'a>>,
     bulk: &Bulk<'_>,
 ) -> Result<Option<NewFile>, RollupError> {
+    let file = encode_lines(event_type, category, date, lines)?;
+    file.map(|file| file.put(bulk)).transpose()
+}
+
+/// A file that is not written yet.
+struct Encoding {
+    path: String,
+    partition: Partition,
+    encoded: Encoded,
+}
+
+impl Encoding {
+    fn put(self, bulk: &Bulk<'_>) -> Result<NewFile, RollupError> {
+        bulk.put(&format!("{ROLLUPS}/{}", self.path), self.encoded.bytes.clone())?;
+        Ok(NewFile::of(self.path, self.partition, self.encoded))
+    }
+}
+
+fn encode_lines<'a>(
+    event_type: &str,
+    category: Option<&str>,
+    date: Date,
+    lines: impl IntoIterator<Item = SumLine<'a>>,
+) -> Result<Option<Encoding>, RollupError> {
     let mut lines = lines.into_iter().peekable();
     if lines.peek().is_none() {
         return Ok(None);
@@ -186,6 +253,5 @@ pub(super) fn write_lines<'a>(
     let folder = hive_folder(event_type, category, date);
     let path = format!("{folder}/{}.parquet", unique_name());
     let encoded = encode_sums(lines).map_err(|source| RollupError::Columns { file: path.clone(), source })?;
-    bulk.put(&format!("{ROLLUPS}/{path}"), encoded.bytes.clone())?;
-    Ok(Some(NewFile::of(path, partition_map(event_type, category, date), encoded)))
+    Ok(Some(Encoding { path, partition: partition_map(event_type, category, date), encoded }))
 }

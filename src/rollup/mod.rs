@@ -28,6 +28,7 @@
 //! ```
 
 mod apply;
+mod compare;
 mod conflicts;
 mod cursor;
 mod error;
@@ -43,10 +44,13 @@ mod recount;
 mod seek;
 mod settle;
 
+use std::collections::BTreeMap;
+
 use crate::event::SumRows;
 use crate::lake::{Doing, Lake, LakeError};
 use crate::store::Store;
 use crate::table::{Column, ColumnType, LiveFile, Log, Outcome, Sweep, SweepRule, Table, TableSchema};
+use crate::time::Hour;
 use crate::trace::{Count, Run, Stage};
 
 pub use error::RollupError;
@@ -85,7 +89,7 @@ pub struct Rollups {
 }
 
 /// What a rollup has done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Hours of an event type that were summed anew.
     pub hours: u64,
@@ -99,6 +103,19 @@ pub struct Summary {
     pub rows: u64,
     pub files_added: u64,
     pub files_removed: u64,
+    /// How all sums anew were to what stood there; none where there was nothing to hold them against.
+    pub compared: Option<Compared>,
+}
+
+/// Sums anew, held against what stood there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// Hours of an event type whose events were the same as when they were summed before.
+    pub hours: u64,
+    /// Hours that were not compared, since their events had changed.
+    pub changed_hours: u64,
+    /// Rows that were not what their events add up to, by hour and event type.
+    pub differing: BTreeMap<(Hour, String), u64>,
 }
 
 /// Returns the number of the table's newest version, by the names of its commits; none where there is none.
@@ -130,6 +147,10 @@ pub fn rollup(lake: &Lake, scope: Scope, now_ms: i64, run: &Run) -> Result<Summa
             run.count(Count::EventsRepeated, summary.repeated);
             run.count(Count::EventIdsInConflict, summary.conflicts);
             run.count(Count::RollupRows, summary.rows);
+            if let Some(compared) = &summary.compared {
+                run.count(Count::HoursDiffering, compared.differing.len() as u64);
+                run.count(Count::RowsDiffering, compared.differing.values().sum());
+            }
             run.end(Stage::Rollup);
             return Ok(summary);
         }

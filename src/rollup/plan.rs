@@ -36,8 +36,11 @@ pub(super) struct DayPlan {
     pub hours: BTreeSet<Hour>,
     pub events: Vec<HourFile>,
     pub standing: Vec<(Place, LiveFile)>,
-    /// The standing files go whatever they hold, unread.
+    /// The standing files go whatever they hold.
     pub from_ground: bool,
+    /// The hours whose events changed since what stands was summed: sums of all others must be what they
+    /// were. None where that is not known, or not asked.
+    pub changed: Option<BTreeSet<Hour>>,
 }
 
 /// A file of the `events` table.
@@ -120,7 +123,15 @@ pub(super) fn plan_on(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) 
         // Everything is asked for, or the events are older than the sums: someone brought back a copy.
         _ => None,
     };
-    let days = days(&events, rollups, changed.as_ref())?;
+    let since = match (scope, covered) {
+        (Scope::All, Some(covered)) if covered == covers => Some(Touched::default()),
+        (Scope::All, Some(covered)) if covered < covers => match lake.events().changes(covered, covers)? {
+            Change::Partitions { added, removed } => touched(&added, &removed),
+            Change::Unknown => None,
+        },
+        _ => None,
+    };
+    let days = days(&events, rollups, changed.as_ref(), since.as_ref())?;
     Ok(Plan { covers, app_id, days, is_current: false })
 }
 
@@ -152,12 +163,19 @@ fn touched(added: &BTreeSet<Partition>, removed: &BTreeSet<Partition>) -> Option
 }
 
 /// Returns the days of the touched hours; of all hours that either table has where `touched` is
-/// not known.
+/// not known. What changed `since` need not be as it stood.
 fn days(
     events: &Version<'_>,
     rollups: Option<&Version<'_>>,
     touched: Option<&Touched>,
+    since: Option<&Touched>,
 ) -> Result<Vec<DayPlan>, RollupError> {
+    let changed = |key: &(String, Date)| {
+        let since = since.filter(|since| !since.days.contains(key))?;
+        let of_day =
+            since.hours.iter().filter(|(event_type, hour)| *event_type == key.0 && hour.date() == key.1);
+        Some(of_day.map(|(_, hour)| *hour).collect())
+    };
     let mut days: BTreeMap<(String, Date), DayPlan> = BTreeMap::new();
     let day_of = |key: &(String, Date)| DayPlan {
         event_type: key.0.clone(),
@@ -166,6 +184,7 @@ fn days(
         events: Vec::new(),
         standing: Vec::new(),
         from_ground: touched.is_none(),
+        changed: changed(key),
     };
     for (event_type, hour) in touched.into_iter().flat_map(|touched| &touched.hours) {
         let key = (event_type.clone(), hour.date());

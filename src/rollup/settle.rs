@@ -23,16 +23,25 @@ pub(super) struct Settled<'a> {
 /// # Errors
 /// Names the file that is missing or damaged.
 pub(super) fn settle<'a>(lake: &Lake, day: &'a DayPlan) -> Result<Settled<'a>, RollupError> {
+    settle_hours(lake, day, &day.hours)
+}
+
+/// Settles the same of some of a day's hours.
+pub(super) fn settle_hours<'a>(
+    lake: &Lake,
+    day: &'a DayPlan,
+    hours: &BTreeSet<Hour>,
+) -> Result<Settled<'a>, RollupError> {
     let hasher = IdHasher::default();
-    let (asked, others) = parted(&day.events, &day.hours);
+    let (asked, others) = parted(&day.events, hours);
     let mut disputes_of = disputes(lake, &asked, &others, &hasher, Limits::default())?;
-    let further: BTreeSet<Hour> = disputes_of.hours(day.date).difference(&day.hours).copied().collect();
+    let further: BTreeSet<Hour> = disputes_of.hours(day.date).difference(hours).copied().collect();
     if !further.is_empty() {
         // What these hours dispute with the rest of the day stands as it was, but must be known.
         let (asked, others) = parted(&day.events, &further);
         disputes_of.extend(disputes(lake, &asked, &others, &hasher, Limits::default())?);
     }
-    Ok(Settled { day, hours: day.hours.union(&further).copied().collect(), hasher, disputes: disputes_of })
+    Ok(Settled { day, hours: hours.union(&further).copied().collect(), hasher, disputes: disputes_of })
 }
 
 fn parted<'a>(files: &'a [HourFile], hours: &BTreeSet<Hour>) -> (Vec<&'a HourFile>, Vec<&'a HourFile>) {

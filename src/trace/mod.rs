@@ -43,6 +43,9 @@ pub enum Count {
     EventIdsInConflict,
     HoursRebuilt,
     RollupRows,
+    /// Hours whose sums, and rows of sums, that were not what their events add up to.
+    HoursDiffering,
+    RowsDiffering,
     CategoriesRanked,
     RowsRanked,
     RowsNamed,

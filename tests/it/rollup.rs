@@ -33,11 +33,14 @@ fn the_help_says_when_to_sum_everything() {
         stdout:   -h, --help  Print help
         stdout: 
         stdout: Options of every command:
-        stdout:       --lake <DIR>    Folder of the lake; TOPSELL_LAKE unless given [default: data/lake]
-        stdout:       --threads <N>   Threads to work on; as many as there are processors unless said
-        stdout:   -q, --quiet         Say nothing but errors
-        stdout:   -v, --verbose       Say more
-        stdout:       --color <WHEN>  When to use colors [default: auto] [possible values: auto, always, never]
+        stdout:       --lake <DIR>           Folder of the lake; TOPSELL_LAKE unless given [default: data/lake]
+        stdout:       --threads <N>          Threads to work on; as many as there are processors unless said
+        stdout:   -q, --quiet                Say nothing but errors
+        stdout:   -v, --verbose              Say more
+        stdout:       --color <WHEN>         When to use colors [default: auto] [possible values: auto, always,
+        stdout:                              never]
+        stdout:       --metrics-file <FILE>  Leave metrics of the lake and its last runs in this file, for the
+        stdout:                              textfile collector of Prometheus's node_exporter
         exit code 0
     "#]].assert_eq(&World::new().run("rollup --help").whole());
 }
@@ -62,6 +65,7 @@ fn sums_are_brought_up_to_date_once() {
     let sold = world.sold();
     expect![[r#"
         stderr: rollup: 5 hours summed from 15 events, 15 rows written, 1 file added, 1 taken out
+        stderr: rollup: 5 hours compared with what stood there; none differs
         exit code 0
     "#]]
     .assert_eq(&world.run("rollup --all --verbose").whole());
@@ -218,6 +222,7 @@ fn an_id_with_other_contents_counts_once_and_is_reported_whatever_came_first() {
     let first = answer([0, 1, 2, 3]);
     expect![[r#"
         stderr: rollup: 1 hour summed from 1 event, 1 row written, 3 repeated events left out, 1 event id with differing contents counted once
+        stderr: rollup: 1 hour compared with what stood there; none differs
         exit code 0
         item,units,purchases,amount
         apple,1,1,9.0000
@@ -238,4 +243,105 @@ fn without_a_lake_there_is_nothing_to_sum() {
     "#]]
     .assert_eq(&world.run("rollup").whole());
     assert_eq!(world.files("data"), [""; 0], "asking makes no lake");
+}
+
+/// Returns the only file of a lake's sums, by its path in the world.
+fn only_sums(world: &World, lake: &str) -> String {
+    let files = world.files(&format!("{lake}/rollups"));
+    let mut data = files.iter().filter(|name| name.ends_with(".parquet") && name.starts_with("event_type"));
+    let only = data.next_back().expect("there are sums");
+    assert_eq!(data.count(), 0, "{files:?}");
+    format!("{lake}/rollups/{only}")
+}
+
+#[test]
+fn all_sums_anew_are_held_against_what_stood_there() {
+    let world = World::new();
+    world.write("log.csv", day("2017-01-14", 5, 3));
+    // Of the same hours, but the last, with other sums of one item, and without another.
+    let other = day("2017-01-14", 4, 2).replace("item-1,Food/Fruit,2", "item-1,Food/Fruit,3");
+    world.write("other.csv", other);
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    assert_eq!(world.run("--lake other ingest other.csv").code, Some(0));
+    assert_eq!(world.run("--lake other rollup").code, Some(0));
+    expect![[r#"
+        stderr: rollup: 5 hours summed from 15 events, 15 rows written
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("rollup --all").whole());
+    expect![[r#"
+        stderr: rollup: 5 hours summed from 15 events, 15 rows written
+        stderr: rollup: 5 hours compared with what stood there; none differs
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("rollup --all").whole());
+    let sold = world.sold();
+    world.run("lake prune --now 2100-01-01T00:00:00Z --keep-versions 0s");
+    let wrong = std::fs::read(world.path(&only_sums(&world, "other"))).expect("it is there");
+    world.write(&only_sums(&world, "data/lake"), wrong);
+    assert_ne!(world.sold(), sold, "the sums are wrong");
+    expect![[r#"
+        stderr: rollup: 5 hours summed from 15 events, 15 rows written
+        stderr: differing: 2017-01-14T00:00:00Z purchase: 2 rows
+        stderr: differing: 2017-01-14T01:00:00Z purchase: 2 rows
+        stderr: differing: 2017-01-14T02:00:00Z purchase: 2 rows
+        stderr: differing: 2017-01-14T03:00:00Z purchase: 2 rows
+        stderr: differing: 2017-01-14T04:00:00Z purchase: 3 rows
+        stderr: rollup: 5 hours compared with what stood there; 5 DIFFERED, in 11 rows: all are now what their events add up to
+        exit code 0
+    "#]].assert_eq(&world.run("rollup --all").whole());
+    let count = |name: &str| {
+        let counts = |run: &serde_json::Value| run["counts"][name].as_u64();
+        world.records("runs").iter().filter_map(counts).max()
+    };
+    assert_eq!((count("differing_hours"), count("differing_rows")), (Some(5), Some(11)));
+    assert_eq!(world.sold(), sold, "and are healed");
+    world.run("lake prune --now 2100-01-01T00:00:00Z --keep-versions 0s");
+    world.write(&only_sums(&world, "data/lake"), "no Parquet");
+    expect![[r#"
+        stderr: rollup: 5 hours summed from 15 events, 15 rows written
+        stderr: differing: 2017-01-14T00:00:00Z purchase: 3 rows
+        stderr: differing: 2017-01-14T01:00:00Z purchase: 3 rows
+        stderr: differing: 2017-01-14T02:00:00Z purchase: 3 rows
+        stderr: differing: 2017-01-14T03:00:00Z purchase: 3 rows
+        stderr: differing: 2017-01-14T04:00:00Z purchase: 3 rows
+        stderr: rollup: 5 hours compared with what stood there; 5 DIFFERED, in 15 rows: all are now what their events add up to
+        exit code 0
+    "#]].assert_eq(&world.run("rollup --all").whole());
+    assert_eq!(world.sold(), sold, "what cannot be read is healed, too");
+    expect![[r#"
+        stderr: rollup: 5 hours summed from 15 events, 15 rows written, 1 file added, 1 taken out
+        stderr: rollup: 5 hours compared with what stood there; none differs
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("rollup --all -v").whole());
+}
+
+#[test]
+fn what_changed_since_it_was_summed_is_no_difference() {
+    let world = World::new();
+    let log = "ts,event_id,item_id,quantity\n2017-01-14T05:30:00Z,x,b,1\n2017-01-14T07:30:00Z,y,c,1\n";
+    world.write("log.csv", log);
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    assert_eq!(world.run("rollup").code, Some(0));
+    // The same id in an earlier hour: it counts there, and no longer where it counted.
+    world.write("late.csv", "ts,event_id,item_id\n2017-01-14T03:30:00Z,x,a\n2017-01-15T00:10:00Z,z,a\n");
+    assert_eq!(world.run("ingest late.csv").code, Some(0));
+    expect![[r#"
+        stderr: rollup: 4 hours summed from 3 events, 3 rows written, 1 repeated event left out, 1 event id with differing contents counted once
+        stderr: rollup: 1 hour compared with what stood there, 3 more had changed; none differs
+        exit code 0
+    "#]].assert_eq(&world.run("rollup --all").whole());
+    expect![[r#"
+        stderr: rollup: 4 hours summed from 3 events, 3 rows written, 1 repeated event left out, 1 event id with differing contents counted once
+        stderr: rollup: 4 hours compared with what stood there; none differs
+        exit code 0
+    "#]].assert_eq(&world.run("rollup --all").whole());
+    // Layout is no change.
+    assert_eq!(world.run("lake compact").code, Some(0));
+    expect![[r#"
+        stderr: rollup: 4 hours summed from 3 events, 3 rows written, 1 repeated event left out, 1 event id with differing contents counted once
+        stderr: rollup: 4 hours compared with what stood there; none differs
+        exit code 0
+    "#]].assert_eq(&world.run("rollup --all").whole());
 }
