@@ -26,7 +26,7 @@ PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
 BUILD := build
 endif
 
-.PHONY: demo check build install uninstall size bench bench-full micro instructions soak interop calendar figures journey browser traces clean
+.PHONY: demo check build install uninstall size bench bench-full micro lateness instructions soak interop calendar figures journey browser traces clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -84,6 +84,10 @@ bench-full: $(VENV)/bench
 micro:
 	$(CARGO) bench --locked --bench micro -- $(MICRO)
 
+# How late runs start where 1,000 jobs are due at once, and what a scheduler costs that only waits.
+lateness: $(BUILD)
+	$(PYTHON) tests/bench/lateness.py "$(PROGRAM)"
+
 # Counts the instructions of each step and compares with those kept in tests/bench/instructions.json;
 # needs valgrind. After a change that is worth more of them: KEEP=--keep.
 instructions:
@@ -95,6 +99,7 @@ instructions:
 soak:
 	TOPSELL_KILL_ROUNDS=2000 PROPTEST_CASES=500 $(CARGO) test --locked --test it -- kill:: oracle::
 	TOPSELL_FUZZ_CASES=2000 $(CARGO) test --locked --test it -- --nocapture arbitrary::
+	TOPSELL_SCHEDULE_ROUNDS=200 $(CARGO) test --locked --test it -- --nocapture scheduler::group::
 
 # Reads both tables with readers that are not ours and compares the sums: of the demo's lake, and of
 # one with a hundred and more commits behind it, merged and pruned. So is the demo's ranking read.

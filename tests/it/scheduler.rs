@@ -96,6 +96,8 @@ fn job(world: &World, name: &str, text: &str, script: &str) {
 fn runs(world: &World, job: &str) -> Vec<Value> {
     let mut runs = records(world, "run");
     runs.retain(|record| record["due"]["job"] == job);
+    let key = |record: &Value| (record["due"]["at"].to_string(), record["due"]["attempt"].as_u64());
+    runs.sort_by_key(key);
     runs
 }
 
@@ -115,11 +117,27 @@ fn outcomes(world: &World, job: &str) -> Vec<String> {
 #[test]
 fn what_cannot_be_started_is_refused_with_a_reason() {
     let world = World::new();
+    let said = |words: &[&str]| {
+        let mut command = world.command(&[&["schedule"], words].concat());
+        world.said(command.env_remove("TOPSELL_NOW"), b"").whole()
+    };
     std::fs::create_dir_all(world.path("jobs")).expect("a folder can be made");
-    expect![[""]].assert_eq(&world.run("schedule").whole());
-    world.write("jobs/bad.toml", "schedule = \"61 * * * *\"\nsteps = [\"rank\"]\n");
-    expect![[""]].assert_eq(&world.run_in(&[("TOPSELL_NOW", "")], "schedule").whole());
-    expect![[""]].assert_eq(&world.run("schedule --stop-wait soon").whole());
+    expect![[r#"
+        stderr: error: no jobs are written down there
+        exit code 5
+    "#]]
+    .assert_eq(&said(&[]));
+    world.write("jobs/good.toml", "schedule = \"0 * * * *\"\nsteps = [\"rank\"]\n");
+    world.write("jobs/bad.toml", "schedule = \"0 * * * *\"\nsteps = [\"rnak\"]\n");
+    let refused = said(&[]);
+    assert!(refused.contains("jobs/bad.toml:2:10") && refused.ends_with("exit code 2\n"), "{refused}");
+    assert!(said(&["--stop-wait", "soon"]).contains("--stop-wait"));
+    assert!(!world.path("data").exists(), "what starts nothing leaves nothing");
+    expect![[r#"
+        stderr: error: --now 2017-01-15T00:00:00Z: nothing is ever due on a clock that stands still
+        exit code 2
+    "#]]
+    .assert_eq(&world.run("schedule").whole());
 }
 
 #[test]

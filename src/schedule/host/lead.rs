@@ -34,9 +34,9 @@ struct Mark {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Left {
     Nothing,
-    /// It is at work.
-    AtWork,
-    /// Its process died, and nobody has said so.
+    /// It is at work; its name.
+    AtWork(String),
+    /// Its process died.
     Orphan(Option<Due>),
 }
 
@@ -95,19 +95,43 @@ pub(super) fn left_by(store: &Store, job: &str) -> Result<Left, RunError> {
     let Some(holder) = Holder::parse(note.lines().next().unwrap_or_default()) else {
         return Ok(Left::Nothing);
     };
-    match holder.liveness() {
-        Liveness::Alive => return Ok(Left::AtWork),
-        Liveness::Dead => {}
+    match (holder.liveness(), Book::open(store).read(&holder.run)?) {
+        (Liveness::Alive, _) => Ok(Left::AtWork(holder.run)),
+        (_, Some(record)) if record.outcome != Outcome::Started => Ok(Left::Nothing),
         // The lock knows, wherever it is held.
-        Liveness::Unknown => match store.lock_as_left(&name, Patience::None) {
-            Ok(_) => {}
-            Err(LockError::Held { .. }) => return Ok(Left::AtWork),
-            Err(error) => return Err(error.into()),
-        },
+        (Liveness::Unknown, _) if is_held(store, &name)? => Ok(Left::AtWork(holder.run)),
+        (_, Some(record)) => Ok(Left::Orphan(record.due)),
+        (_, None) => Ok(Left::Nothing),
     }
-    match Book::open(store).read(&holder.run)? {
-        Some(record) if record.outcome == Outcome::Started => Ok(Left::Orphan(record.due)),
+}
+
+/// Looks what has become of a run that another scheduler has started.
+pub(super) fn fate_of(store: &Store, job: &str, run: String) -> Result<Left, RunError> {
+    let Some(record) = Book::open(store).read(&run)? else {
+        // It has the lock, and is about to make its record; or died before it did, and then whoever comes
+        // next is given the due run as one that was never begun.
+        let left = left_by(store, job)?;
+        return Ok(if left == Left::AtWork(run) { left } else { Left::Nothing });
+    };
+    match (record.outcome, record.identity().liveness()) {
+        // The job's next run has said so, which knows nothing of repeating.
+        (Outcome::OwnerDied, _) => Ok(Left::Orphan(record.due)),
+        (Outcome::Started, Liveness::Alive) => Ok(Left::AtWork(run)),
+        (Outcome::Started, Liveness::Dead) => Ok(Left::Orphan(record.due)),
+        (Outcome::Started, Liveness::Unknown) => match left_by(store, job)? {
+            Left::Orphan(due) => Ok(Left::Orphan(due)),
+            // Held by it, or by the next, which will say so.
+            _ => Ok(Left::AtWork(run)),
+        },
         _ => Ok(Left::Nothing),
+    }
+}
+
+fn is_held(store: &Store, lock: &str) -> Result<bool, RunError> {
+    match store.lock_as_left(lock, Patience::None) {
+        Ok(_) => Ok(false),
+        Err(LockError::Held { .. }) => Ok(true),
+        Err(error) => Err(error.into()),
     }
 }
 

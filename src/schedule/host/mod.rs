@@ -10,7 +10,7 @@ mod runs;
 mod shelf;
 mod stop;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -42,10 +42,12 @@ const MOST_WAITING: usize = 128;
 const FEWEST_WAITING: usize = 2;
 /// How many processes are started before the clock is looked at again.
 const AT_ONCE: usize = 4;
-/// After so many words at once, those who have heard are left alone for so long before others are
-/// started: else the first would wait for the last.
-const MANY: usize = 16;
-const QUIET: Duration = Duration::from_millis(60);
+/// Another process is started only while fewer than so many of the newest runs have yet to begin: else the
+/// first of a thousand would wait for the last.
+const MOST_BEGINNING: usize = 8;
+/// How often those are looked at, and for how long they are taken to be about to begin.
+const BETWEEN_GLANCES: Duration = Duration::from_millis(5);
+const BEGINNING: Duration = Duration::from_secs(1);
 /// After a process that waited died by itself, none is started for so long.
 const AFTER_DEATH: Duration = Duration::from_secs(1);
 
@@ -126,12 +128,11 @@ struct Desk<'a> {
     ready: VecDeque<(Arc<Job>, Timestamp, u32)>,
     /// Runs at work, by their processes.
     works: BTreeMap<u32, Work>,
-    /// Jobs whose last run another scheduler has started, and is at work.
-    of_others: BTreeSet<String>,
+    /// Runs at work that another scheduler has started, by their jobs.
+    of_others: BTreeMap<String, String>,
     /// What is handled, and not yet written down.
     marks: BTreeMap<String, Timestamp>,
     next_look: Duration,
-    quiet_until: Duration,
     no_more_until: Duration,
     served: Served,
 }
@@ -148,10 +149,9 @@ impl<'a> Desk<'a> {
             lock: None,
             ready: VecDeque::new(),
             works: BTreeMap::new(),
-            of_others: BTreeSet::new(),
+            of_others: BTreeMap::new(),
             marks: BTreeMap::new(),
             next_look: host.clock.lapsed() + BETWEEN_LOOKS,
-            quiet_until: Duration::ZERO,
             no_more_until: Duration::ZERO,
             served: Served::default(),
             shelf,
@@ -181,7 +181,7 @@ impl<'a> Desk<'a> {
         for job in &jobs {
             match lead::left_by(self.host.store, &job.name)? {
                 Left::Nothing => {}
-                Left::AtWork => drop(self.of_others.insert(job.name.clone())),
+                Left::AtWork(run) => drop(self.of_others.insert(job.name.clone(), run)),
                 Left::Orphan(due) => orphans.push((job.name.clone(), due)),
             }
         }
@@ -240,16 +240,10 @@ impl<'a> Desk<'a> {
 
     /// Starts what is ready, as far as that is possible now.
     fn start(&mut self) {
-        let mut words = 0;
         while !self.ready.is_empty() && self.pool.len() > 0 {
             self.start_first();
-            words += 1;
         }
-        let now = self.host.clock.lapsed();
-        if words >= MANY {
-            self.quiet_until = now + QUIET;
-        }
-        if now < self.quiet_until.max(self.no_more_until) {
+        if self.ready.is_empty() || !self.may_add() {
             return;
         }
         for _ in 0..AT_ONCE.min(self.ready.len()) {
@@ -262,16 +256,32 @@ impl<'a> Desk<'a> {
 
     /// Lets as many wait at the gate as will be needed next.
     fn wait_ahead(&mut self) {
-        let lapsed = self.host.clock.lapsed();
-        if !self.ready.is_empty() || lapsed < self.quiet_until.max(self.no_more_until) {
+        let missing = self.wanted(AHEAD).saturating_sub(self.pool.len());
+        if missing == 0 || !self.ready.is_empty() || !self.may_add() {
             return;
         }
-        let missing = self.wanted(AHEAD).saturating_sub(self.pool.len());
         for _ in 0..AT_ONCE.min(missing) {
             if !self.add() {
                 return;
             }
         }
+    }
+
+    /// Tells whether another process may be started now; if not, it is asked again after a while.
+    fn may_add(&mut self) -> bool {
+        let lapsed = self.host.clock.lapsed();
+        if lapsed < self.no_more_until {
+            return false;
+        }
+        let begin = |desk: &Desk| desk.works.values().filter(|work| work.is_beginning(lapsed)).count();
+        if begin(self) >= MOST_BEGINNING {
+            self.confirm();
+            if begin(self) >= MOST_BEGINNING {
+                self.no_more_until = lapsed + BETWEEN_GLANCES;
+                return false;
+            }
+        }
+        true
     }
 
     /// Returns how many are to wait at the gate for what is due within a time.
@@ -300,7 +310,7 @@ impl<'a> Desk<'a> {
         let (lapsed, wall) = (self.host.clock.lapsed(), self.host.clock.wall());
         let mut wait = self.next_look.saturating_sub(lapsed);
         let Some(planner) = &self.planner else { return wait };
-        let may_start = self.quiet_until.max(self.no_more_until).saturating_sub(lapsed);
+        let may_start = self.no_more_until.saturating_sub(lapsed);
         if !self.ready.is_empty() || self.wanted(AHEAD) > self.pool.len() {
             wait = wait.min(may_start);
         }
@@ -333,10 +343,10 @@ impl<'a> Desk<'a> {
         }
         self.end_the_stubborn();
         self.confirm();
-        for job in std::mem::take(&mut self.of_others) {
-            match lead::left_by(self.host.store, &job) {
+        for (job, run) in std::mem::take(&mut self.of_others) {
+            match lead::fate_of(self.host.store, &job, run) {
                 Ok(Left::Nothing) => {}
-                Ok(Left::AtWork) => drop(self.of_others.insert(job)),
+                Ok(Left::AtWork(run)) => drop(self.of_others.insert(job, run)),
                 Ok(Left::Orphan(due)) => self.found(&job, due),
                 Err(error) => self.trouble(&format!("{job}: {error}")),
             }

@@ -8,7 +8,7 @@ use crate::process::{Identity, kill, terminate};
 use crate::runs::{Due, Outcome, RUN_SCHEMA, RunRecord, TraceContext, due_id};
 use crate::schedule::Go;
 use crate::schedule::host::pool::reap;
-use crate::schedule::host::{AFTER_DEATH, BETWEEN_LOOKS_AT_THE_END, Desk};
+use crate::schedule::host::{AFTER_DEATH, BEGINNING, BETWEEN_LOOKS_AT_THE_END, Desk};
 use crate::schedule::planner::{Dropped, Ended, Event, Why};
 use crate::time::Timestamp;
 
@@ -29,6 +29,11 @@ pub(super) struct Work {
 impl Work {
     pub fn is_ending(&self) -> bool {
         self.kill_at.is_some()
+    }
+
+    /// Tells whether it has heard the word, and is about to make the run its own.
+    pub fn is_beginning(&self, lapsed: Duration) -> bool {
+        !self.is_claimed && lapsed.saturating_sub(self.began) < BEGINNING
     }
 
     pub fn end_until(&mut self, kill_at: Duration) {
@@ -84,7 +89,8 @@ impl Desk<'_> {
             Err(error) => return self.over(work, Ended::Told, &error.to_string()),
         };
         match record {
-            Some(record) if record.outcome == Outcome::Started && record.process == process => {
+            // The job's next run may have said so already, if someone ran it by hand.
+            Some(record) if is_unended(record.outcome) && record.process == process => {
                 let by = signal.map_or(String::new(), |signal| format!(" by signal {signal}"));
                 self.over(work, Ended::Died, &format!("its process died{by} after {took:.1} s"));
             }
@@ -197,6 +203,10 @@ impl Desk<'_> {
             Err(error) => self.trouble(&format!("{job} of {first}: {message}; and not recorded: {error}")),
         }
     }
+}
+
+fn is_unended(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Started | Outcome::OwnerDied)
 }
 
 /// Returns how long a run may take to end that was told to.
