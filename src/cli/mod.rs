@@ -3,6 +3,7 @@
 //! Invariant: the only room that prints, reads the environment or asks the time.
 
 mod args;
+mod clock;
 mod color;
 mod complete;
 mod config;

@@ -2,13 +2,13 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::SystemTime;
+use std::sync::OnceLock;
 
 use clap::ColorChoice;
 
 use crate::catalog::{self, CatalogFile};
 use crate::cli::args::{self, Args, By, Command, LakeCommand, Rank, Rollup};
+pub use crate::cli::clock::Clock;
 use crate::cli::color::{is_bright, is_dumb};
 use crate::cli::complete::{CompleteCategories, Completions};
 use crate::cli::config::{AskForm, Config};
@@ -27,9 +27,10 @@ use crate::cli::show::{self, Showing};
 use crate::lake::Doing;
 use crate::paper::Colors;
 use crate::pipeline::{Freshness, Step};
+use crate::process::Tail;
 use crate::rank::{Measure, Rules};
 use crate::rollup::Scope;
-use crate::runs::{KeepRuns, Tail};
+use crate::runs::KeepRuns;
 use crate::snapshot::KeepRankings;
 use crate::source::{Mapping, MappingError};
 use crate::store::{Patience, Store};
@@ -57,16 +58,8 @@ pub struct Settings {
     is_lenient: bool,
     metrics_file: Option<PathBuf>,
     /// The last of what was said, for the run's record.
-    said: Arc<Mutex<Tail>>,
+    said: Tail,
     store: OnceLock<Store>,
-}
-
-/// Whom to ask for the time.
-#[derive(Clone, Copy, Debug)]
-pub enum Clock {
-    Machine,
-    /// It is always this moment.
-    Fixed(Timestamp),
 }
 
 /// What to do.
@@ -143,7 +136,7 @@ impl Settings {
             threads,
             is_lenient,
             metrics_file,
-            said: Arc::default(),
+            said: Tail::default(),
             store: OnceLock::new(),
         })
     }
@@ -211,7 +204,7 @@ impl Settings {
     /// Says something on stderr, unless told to be quiet.
     pub fn note(&self, text: &str) {
         if self.verbosity != Verbosity::Quiet {
-            self.keep(format!("{text}\n").as_bytes());
+            self.said.push(format!("{text}\n").as_bytes());
             // Nobody is left to hear of it where stderr is gone.
             let _ = writeln!(io::stderr(), "{text}");
         }
@@ -219,11 +212,7 @@ impl Settings {
 
     /// Returns the last of what was said; none where nothing was.
     pub fn said(&self) -> Option<String> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).text()
-    }
-
-    fn keep(&self, said: &[u8]) {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).push(said);
+        self.said.text()
     }
 
     /// Writes a report on stderr, unless told to be quiet; stdout is for data.
@@ -252,7 +241,7 @@ impl Settings {
     ) -> Result<(), Failure> {
         let mut text = Vec::new();
         let written = write(&mut text).and_then(|()| {
-            self.keep(&text);
+            self.said.push(&text);
             out.write_all(&text).and_then(|()| out.flush())
         });
         written.map_err(crate::show::ShowError::from).or_else(unless_reader_left)
@@ -262,23 +251,6 @@ impl Settings {
 impl Task {
     fn of(step: Step, patience: Patience) -> Task {
         Task::Step { step, patience, stdin: None }
-    }
-}
-
-impl Clock {
-    /// Returns what time it is.
-    ///
-    /// # Errors
-    /// Fails where the machine's clock is set before 1970.
-    #[expect(clippy::disallowed_methods, reason = "this is the door: the one place that asks the time")]
-    pub fn now(self) -> Result<Timestamp, Failure> {
-        if let Clock::Fixed(now) = self {
-            return Ok(now);
-        }
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let micros = since.ok().and_then(|since| i64::try_from(since.as_micros()).ok());
-        let now = micros.and_then(|micros| Timestamp::from_micros(micros).ok());
-        now.ok_or_else(|| Failure::could_not("the machine's clock is set before 1970".to_owned()))
     }
 }
 

@@ -66,6 +66,7 @@ fn what_nobody_set_is_built_in() {
         stdout: keep_versions  7d         built in
         stdout: keep_rankings  35d        built in
         stdout: keep_weekly    53w        built in
+        stdout: keep_runs      90d        built in
         stdout: format                    not set
         stdout: limit                     not set
         stdout: 

@@ -116,6 +116,10 @@ fn the_help_shows_how_to_ask() {
         stdout:           [default: auto]
         stdout:           [possible values: auto, always, never]
         stdout: 
+        stdout:       --metrics-file <FILE>
+        stdout:           Leave metrics of the lake and its last runs in this file, for the textfile collector of
+        stdout:           Prometheus's node_exporter
+        stdout: 
         stdout: Time is counted in whole hours, UTC: --last 24h is this hour and the 23 before it; --from and --to
         stdout: are rounded outwards, and the answer says which hours it covers. An hour belongs to the day in which
         stdout: it begins. An item that was never sold has sold 0.

@@ -38,8 +38,12 @@ fn the_program_says_what_it_does() {
         stdout:   show         Show the best sellers, from the newest published ranking
         stdout:   count        Count what single items have sold, up to this moment
         stdout:   report       Write a published ranking as one HTML page, to look at in any browser
+        stdout:   run          Run a job now, whatever its schedule says
+        stdout:   schedule     Start jobs when they are due, until told to stop
+        stdout:   health       Tell in one line, and by the exit code, whether someone must look
         stdout:   lake         Look after the lake: merge small files, let go of old ones, check it, see what is in
         stdout:                it
+        stdout:   runs         See what runs did, and how they ended: the newest first
         stdout:   config       Show each setting, its value and where that comes from
         stdout:   completions  Print the script that completes topsell's words in a shell
         stdout:   man          Write the manual pages into a folder
@@ -49,11 +53,14 @@ fn the_program_says_what_it_does() {
         stdout:   -V, --version  Print version
         stdout: 
         stdout: Options of every command:
-        stdout:       --lake <DIR>    Folder of the lake; TOPSELL_LAKE unless given [default: data/lake]
-        stdout:       --threads <N>   Threads to work on; as many as there are processors unless said
-        stdout:   -q, --quiet         Say nothing but errors
-        stdout:   -v, --verbose       Say more
-        stdout:       --color <WHEN>  When to use colors [default: auto] [possible values: auto, always, never]
+        stdout:       --lake <DIR>           Folder of the lake; TOPSELL_LAKE unless given [default: data/lake]
+        stdout:       --threads <N>          Threads to work on; as many as there are processors unless said
+        stdout:   -q, --quiet                Say nothing but errors
+        stdout:   -v, --verbose              Say more
+        stdout:       --color <WHEN>         When to use colors [default: auto] [possible values: auto, always,
+        stdout:                              never]
+        stdout:       --metrics-file <FILE>  Leave metrics of the lake and its last runs in this file, for the
+        stdout:                              textfile collector of Prometheus's node_exporter
         stdout: 
         stdout: Exit codes:
         stdout:   0  done
@@ -61,8 +68,9 @@ fn the_program_says_what_it_does() {
         stdout:   2  misused: the command line makes no sense
         stdout:   3  damaged data: a file of the lake is not what it was
         stdout:   4  done, but some lines or files were rejected
-        stdout:   5  nothing found: no such category, or nothing to rank
+        stdout:   5  nothing found: no such category, item or ranking
         stdout:   6  busy: another run is at work on the lake
+        stdout:   7  stale: the ranking would have been empty, or of old sales; the one before stays
         exit code 0
     "#]].assert_eq(&world.run("--help").whole());
     expect![[r#"
@@ -179,6 +187,10 @@ fn the_help_says_what_a_log_looks_like() {
         stdout:           
         stdout:           [default: auto]
         stdout:           [possible values: auto, always, never]
+        stdout: 
+        stdout:       --metrics-file <FILE>
+        stdout:           Leave metrics of the lake and its last runs in this file, for the textfile collector of
+        stdout:           Prometheus's node_exporter
         stdout: 
         stdout: Columns, by the names in the header, in any order; others are dropped:
         stdout:   ts          when: RFC 3339 with an offset, or an epoch number, whose unit is told by its

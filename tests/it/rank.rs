@@ -168,6 +168,10 @@ fn the_help_tells_every_default() {
         stdout:           
         stdout:           [default: auto]
         stdout:           [possible values: auto, always, never]
+        stdout: 
+        stdout:       --metrics-file <FILE>
+        stdout:           Leave metrics of the lake and its last runs in this file, for the textfile collector of
+        stdout:           Prometheus's node_exporter
         exit code 0
     "#]]
     .assert_eq(&World::new().run("rank --help").whole());

@@ -76,11 +76,14 @@ fn the_help_shows_how_to_ask() {
         stdout:   -h, --help              Print help
         stdout: 
         stdout: Options of every command:
-        stdout:       --lake <DIR>    Folder of the lake; TOPSELL_LAKE unless given [default: data/lake]
-        stdout:       --threads <N>   Threads to work on; as many as there are processors unless said
-        stdout:   -q, --quiet         Say nothing but errors
-        stdout:   -v, --verbose       Say more
-        stdout:       --color <WHEN>  When to use colors [default: auto] [possible values: auto, always, never]
+        stdout:       --lake <DIR>           Folder of the lake; TOPSELL_LAKE unless given [default: data/lake]
+        stdout:       --threads <N>          Threads to work on; as many as there are processors unless said
+        stdout:   -q, --quiet                Say nothing but errors
+        stdout:   -v, --verbose              Say more
+        stdout:       --color <WHEN>         When to use colors [default: auto] [possible values: auto, always,
+        stdout:                              never]
+        stdout:       --metrics-file <FILE>  Leave metrics of the lake and its last runs in this file, for the
+        stdout:                              textfile collector of Prometheus's node_exporter
         exit code 0
     "#]].assert_eq(&World::new().run("show --help").whole());
 }
