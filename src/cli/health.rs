@@ -1,7 +1,6 @@
 //! `topsell health`, and the metrics that runs leave behind.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::json;
@@ -9,7 +8,7 @@ use serde_json::json;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::Settings;
 use crate::health;
-use crate::health::{Facts, Health, Limits, Verdict};
+use crate::health::{Facts, Health, Limits, Look, Verdict};
 use crate::show::ShowError;
 use crate::store::write_whole;
 use crate::time::parse_seconds;
@@ -86,7 +85,7 @@ impl Question {
 /// # Errors
 /// Fails where the folder cannot be named or the output does.
 pub fn run(settings: &Settings, question: &Question) -> Result<Exit, Failure> {
-    let facts = health::facts(&settings.store()?, settings.now);
+    let facts = health::facts(&settings.store()?, Look::Ages, settings.now);
     let verdict = health::verdict(&facts, &question.limits);
     let mut out = io::stdout().lock();
     let written = match question.form {
@@ -133,11 +132,12 @@ fn answer(facts: &Facts, verdict: &Verdict) -> serde_json::Value {
 }
 
 /// Writes the file of metrics, where one is asked for; that it cannot be written is no failure of the run.
-pub fn keep_metrics(settings: &Settings, file: &Path) {
+pub fn keep_metrics(settings: &Settings) {
+    let Some(file) = settings.metrics_file() else { return };
     let Ok(store) = settings.store() else { return };
     // The run may have taken long.
     let now = settings.clock.now().unwrap_or(settings.now);
-    let text = health::metrics(&health::facts(&store, now), env!("CARGO_PKG_VERSION"));
+    let text = health::metrics(&health::facts(&store, Look::Sizes, now), env!("CARGO_PKG_VERSION"));
     if let Err(error) = write_whole(file, text.as_bytes()) {
         settings.note(&format!("warning: no metrics were written: {}: {error}", file.display()));
     }

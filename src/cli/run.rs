@@ -13,6 +13,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::health;
 use crate::cli::settings::{Clock, Settings, Verbosity};
 use crate::event::harmless;
 use crate::job::Job;
@@ -75,6 +76,7 @@ pub fn run(settings: &Settings, typed: &Run) -> Result<Exit, Failure> {
     };
     let Some(go) = go(typed)? else { return Ok(Exit::Done) };
     let ending = run_job(&runner, &go).map_err(|error| failure_of(error, &go.job))?;
+    health::keep_metrics(settings);
     tell(settings, &go.job, ending)
 }
 

@@ -146,10 +146,9 @@ impl Settings {
         if self.is_lenient && exit == Exit::Rejected { Exit::Done } else { exit }
     }
 
-    /// Returns the file that the run leaves metrics in, where it is one that leaves any.
+    /// Returns the file that metrics are to be left in.
     pub fn metrics_file(&self) -> Option<&Path> {
-        let leaves_metrics = matches!(self.task, Task::Step { .. } | Task::Report(_));
-        self.metrics_file.as_deref().filter(|_| leaves_metrics)
+        self.metrics_file.as_deref()
     }
 
     /// Returns the lake's folder.

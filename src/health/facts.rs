@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::event::PURCHASE;
-use crate::lake::{HourPartition, Lake, LakeError};
-use crate::rollup::Rollups;
+use crate::lake::{Lake, LakeError, newest_hour};
+use crate::rollup::{RollupError, Rollups};
 use crate::runs::{Book, LastRuns, Ran, RunRecord};
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::store::Store;
@@ -25,11 +25,20 @@ pub struct Facts {
     pub damage: Vec<String>,
 }
 
+/// How closely to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// At what tells how old things are.
+    Ages,
+    /// At all of the tables' logs, too: at each file.
+    Sizes,
+}
+
 /// The tables of a lake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LakeFacts {
-    pub events: TableFacts,
-    pub rollups: TableFacts,
+    /// The tables' names and sizes, where they were looked at.
+    pub tables: Vec<(&'static str, TableFacts)>,
     /// The newest hour that has events of the types that are ranked, and is not yet to come.
     pub newest_hour: Option<Hour>,
 }
@@ -71,7 +80,7 @@ impl TableFacts {
 }
 
 /// Gathers what is known of the lake in a store; what cannot be known is among the facts.
-pub fn facts(store: &Store, now: Timestamp) -> Facts {
+pub fn facts(store: &Store, look: Look, now: Timestamp) -> Facts {
     let (mut unknown, mut damage) = (Vec::new(), Vec::new());
     let runs = Book::open(store).last_runs();
     let (runs, broken) = runs.unwrap_or_else(|error| (BTreeMap::new(), vec![error]));
@@ -94,7 +103,7 @@ pub fn facts(store: &Store, now: Timestamp) -> Facts {
             (None, vec![PURCHASE.to_owned()])
         }
     };
-    let lake = match lake_facts(store, now, &event_types) {
+    let lake = match lake_facts(store, look, now, &event_types) {
         Ok(lake) => Some(lake),
         Err(Trouble::Damage(what)) => {
             damage.push(what);
@@ -128,20 +137,28 @@ impl From<LakeError> for Trouble {
     }
 }
 
-fn lake_facts(store: &Store, now: Timestamp, event_types: &[String]) -> Result<LakeFacts, Trouble> {
+fn lake_facts(
+    store: &Store,
+    look: Look,
+    now: Timestamp,
+    event_types: &[String],
+) -> Result<LakeFacts, Trouble> {
+    let newest_hour = newest_hour(store, event_types, now.rounded_up())?;
+    if look == Look::Ages {
+        return Ok(LakeFacts { tables: Vec::new(), newest_hour });
+    }
     let lake = Lake::open(store.clone())?;
     let newest = lake.events().newest().map_err(LakeError::from)?;
     let files = newest.files().map_err(LakeError::from)?;
-    let is_to_come = now.rounded_up();
-    let of_ranked = files.iter().filter_map(|file| HourPartition::of(&file.partition));
-    let of_ranked = of_ranked.filter(|of| event_types.contains(&of.event_type) && of.hour < is_to_come);
-    let newest_hour = of_ranked.map(|of| of.hour).max();
-    let failed = |error: crate::rollup::RollupError| Trouble::Other(error.to_string());
+    let failed = |error: RollupError| match error {
+        RollupError::Lake(error) => error.into(),
+        RollupError::Table(error) => LakeError::from(error).into(),
+        other => Trouble::Other(other.to_string()),
+    };
     let rollups = Rollups::open(store).map_err(failed)?;
     let rollups = rollups.map(|rollups| rollups.files()).transpose().map_err(failed)?;
-    Ok(LakeFacts {
-        events: TableFacts::of(newest.number(), &files),
-        rollups: rollups.map_or(TableFacts::default(), |(version, files)| TableFacts::of(version, &files)),
-        newest_hour,
-    })
+    let of_rollups =
+        rollups.map_or(TableFacts::default(), |(version, files)| TableFacts::of(version, &files));
+    let of_events = TableFacts::of(newest.number(), &files);
+    Ok(LakeFacts { tables: vec![("events", of_events), ("rollups", of_rollups)], newest_hour })
 }

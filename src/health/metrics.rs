@@ -57,8 +57,7 @@ fn of_ranking(facts: &Facts, text: &mut Text) {
 }
 
 fn of_tables(facts: &Facts, text: &mut Text) {
-    let tables = facts.lake.iter().flat_map(|lake| [("events", lake.events), ("rollups", lake.rollups)]);
-    let tables: Vec<(&str, TableFacts)> = tables.collect();
+    let tables: Vec<(&str, TableFacts)> = facts.lake.iter().flat_map(|lake| lake.tables.clone()).collect();
     let mut of = |name: &str, help: &str, value: &dyn Fn(&TableFacts) -> u64| {
         let of_tables = tables.iter().map(|(table, of)| (vec![("table", *table)], value(of) as f64));
         text.gauge(name, help, of_tables);
@@ -200,7 +199,7 @@ mod tests {
         };
         let facts = Facts {
             now: at("2017-01-15T11:37:00Z"),
-            lake: Some(LakeFacts { events: table, rollups: table, newest_hour }),
+            lake: Some(LakeFacts { tables: vec![("events", table), ("rollups", table)], newest_hour }),
             ranking: Some(RankingFacts {
                 as_of: at("2017-01-15T12:00:00Z"),
                 published: Some(at("2017-01-15T11:02:00Z")),

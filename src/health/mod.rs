@@ -6,6 +6,6 @@ mod facts;
 mod metrics;
 mod verdict;
 
-pub use facts::{Facts, LakeFacts, RankingFacts, TableFacts, facts};
+pub use facts::{Facts, LakeFacts, Look, RankingFacts, TableFacts, facts};
 pub use metrics::metrics;
 pub use verdict::{Health, Limits, Verdict, verdict};

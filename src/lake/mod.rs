@@ -5,6 +5,7 @@
 //! ```text
 //! events/event_type=purchase/category=GROCERY/date=2017-01-07/hour=13/….parquet
 //! rejects/<batch>.ndjson
+//! report.html
 //! topsell.toml
 //! ```
 
@@ -31,11 +32,14 @@ pub use drop::Dropped;
 pub use error::LakeError;
 pub use events::{columns_to_sum, events_log, read_events_of, version};
 pub use merge::MergePlan;
+pub use newest::newest_hour;
 pub use partition::{HourPartition, hive_folder, partition_map};
 pub use records::{Reject, unique_name};
 pub use settings::{LakeSettings, SETTINGS_FILE};
 
 const EVENTS: &str = "events";
+/// The page to look at that is the lake's own.
+pub const PAGE: &str = "report.html";
 const UPKEEP_LOCK: &str = "upkeep.lock";
 /// The room that those are in who write files which no commit names yet.
 const WRITERS: &str = "writers";
@@ -156,13 +160,14 @@ impl Lake {
 
 /// Tells whether a folder holds anything but the beginnings of a lake.
 fn is_foreign(store: &Store) -> Result<bool, LakeError> {
-    const OURS: [&str; 10] = [
+    const OURS: [&str; 11] = [
         "events",
         "rollups",
         "rankings",
         "rejects",
         "runs",
         "schedule",
+        PAGE,
         UPKEEP_LOCK,
         "writers.door.lock",
         "writers.lock",

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use crate::catalog::{Catalog, CatalogError, CatalogFile, NameList};
 use crate::columns::WantsItem;
 use crate::ingest::{self, Feed, Plan, Reading};
+use crate::lake;
 use crate::lake::{Doing, Lake, LakeError};
 use crate::rank::{Found, Ranking, Rules, Search, Tallied};
 use crate::rollup::{self, Part, RollupError, Rollups, Scope, Wanted};
@@ -152,7 +153,7 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
             let rolled_up = rollup::rollup(&lake, Scope::Changed, now_ms, run)?;
             if let Some(freshness) = freshness {
-                freshness.check(lake.newest_hour(event_types, rules.window.as_of())?)?;
+                freshness.check(lake::newest_hour(store, event_types, rules.window.as_of())?)?;
             }
             let (published, totals) = rank(store, rules, event_types, names, *tail, run)?;
             Ok(Done::Ranked { rolled_up, published, totals })

@@ -53,6 +53,21 @@ fn the_exit_code_says_whether_someone_must_look() {
 }
 
 #[test]
+fn what_failed_last_is_told_until_it_goes_well_again() {
+    let world = shop();
+    assert_eq!(world.run("rank --as-of 2019-01-01T00:00:00Z").code, Some(7));
+    // An analyst's slip is nobody's alarm.
+    assert_eq!(world.run("show --category Shoes").code, Some(5));
+    expect![[r#"
+        stdout: FAILED: rank, begun 2017-01-15T00:00:00Z, ended with exit code 7 (nothing ranks in the hours looked at, so there is nothing to publish); no ranking; newest hour of sales 2017-01-14T20:00:00Z, over for 3 h
+        exit code 1
+    "#]].assert_eq(&world.run("health").whole());
+    assert_eq!(world.run("health --max-failed 1").code, Some(0));
+    assert_eq!(world.run("rank --now 2017-01-15T00:00:01Z").code, Some(0));
+    assert_eq!(world.run("health --now 2017-01-15T00:00:02Z").code, Some(0));
+}
+
+#[test]
 fn a_damaged_ranking_is_worse_than_all() {
     let world = shop();
     assert_eq!(world.run("rank").code, Some(0));
