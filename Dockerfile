@@ -14,6 +14,8 @@ COPY tests/bench/micro.rs tests/bench/micro.rs
 RUN cargo build --release --locked
 # What a container of nothing lacks: a lake's folder to mount on, and one for files of the moment.
 RUN mkdir -p /image/lake /image/tmp && cp target/release/topsell /image/topsell && chmod 1777 /image/tmp
+# The jobs that come with it: topsell run /jobs/hourly.toml
+COPY jobs/hourly.toml jobs/nightly.toml /image/jobs/
 
 FROM scratch
 COPY --from=build --chown=65532:65532 /image/ /

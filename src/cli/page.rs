@@ -8,6 +8,7 @@ use clap::Args as ClapArgs;
 use crate::chart::Charts;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::Settings;
+use crate::lake;
 use crate::lake::Lake;
 use crate::report::{self, Page};
 use crate::show::ShowError;
@@ -23,13 +24,15 @@ use crate::time::Timestamp;
 #[command(before_help = "\
 Examples:
   topsell report -o bestsellers.html
+  topsell report                                  the lake's own page, as once a night
   topsell report -o bestsellers.html --title 'Best sellers of our shop'
   topsell report -o - | gzip > bestsellers.html.gz
 ")]
 pub struct Report {
-    /// Page to write, in the place of an older one; - for standard output
+    /// Page to write, in the place of an older one, - for standard output; the lake's own
+    /// report.html unless given
     #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    output: Option<PathBuf>,
     /// Take the newest ranking that ends no later than this, RFC 3339 or an epoch number; the
     /// newest of all unless given
     #[arg(long, value_name = "TIME")]
@@ -41,7 +44,8 @@ pub struct Report {
 
 /// A page to write.
 pub struct Wanted {
-    output: PathBuf,
+    /// None for the lake's own page.
+    output: Option<PathBuf>,
     at: Option<Timestamp>,
     title: Option<String>,
 }
@@ -79,14 +83,25 @@ pub fn run(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
     };
     let charts = Charts::of(&store, snapshot)?;
     let Page { html, categories, rows } = report::page(&charts, asked.title.as_deref(), settings.now)?;
-    if asked.output == Path::new("-") {
+    let Some(output) = &asked.output else {
+        let size_bytes = html.len();
+        store.put(lake::PAGE, html.into()).map_err(|e| Failure::could_not(e.to_string()))?;
+        let name = store.root().join(lake::PAGE);
+        settings.note(&said(categories, rows, size_bytes, &name));
+        return Ok(Exit::Done);
+    };
+    if output == Path::new("-") {
         let mut out = io::stdout().lock();
         let written = out.write_all(html.as_bytes()).and_then(|()| out.flush());
         written.map_err(ShowError::from).or_else(unless_reader_left)?;
         return Ok(Exit::Done);
     }
-    let name = asked.output.display();
-    write_whole(&asked.output, html.as_bytes()).map_err(|e| Failure::could_not(format!("{name}: {e}")))?;
-    settings.note(&format!("report: {categories} categories, {rows} rows, {} bytes in {name}", html.len()));
+    let failed = |e| Failure::could_not(format!("{}: {e}", output.display()));
+    write_whole(output, html.as_bytes()).map_err(failed)?;
+    settings.note(&said(categories, rows, html.len(), output));
     Ok(Exit::Done)
+}
+
+fn said(categories: u64, rows: u64, size_bytes: usize, page: &Path) -> String {
+    format!("report: {categories} categories, {rows} rows, {size_bytes} bytes in {}", page.display())
 }

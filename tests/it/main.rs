@@ -22,6 +22,7 @@ mod lake;
 mod man;
 mod mapping;
 mod memory;
+mod nightly;
 mod oracle;
 mod protocol;
 mod prune;
