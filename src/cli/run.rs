@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::env;
 use std::io::{self, BufRead, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
@@ -14,13 +14,19 @@ use signal_hook::iterator::Signals;
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::health;
+use crate::cli::schedule::written::{check_words, found};
 use crate::cli::settings::{Clock, Settings, Verbosity};
 use crate::event::harmless;
-use crate::job::Job;
+use crate::job::{Job, JobError, Sources, read_job};
 use crate::process::Identity;
 use crate::runs::{Outcome, RunRecord, TRACEPARENT, TraceContext};
 use crate::schedule::{self, Bell, Ending, Go, Inbox, Program, RunError, Runner, run_job};
 use crate::time::Timestamp;
+
+/// Which files are job files; others are crontabs.
+const JOB_FILE: &str = "toml";
+/// The zone of schedules that name none; a run that someone starts does not go by it.
+const UTC: &str = "UTC";
 
 /// Run a job now, whatever its schedule says
 ///
@@ -74,14 +80,14 @@ pub fn run(settings: &Settings, typed: &Run) -> Result<Exit, Failure> {
         stderr: &|| Box::new(io::stderr()),
         say: &|line| settings.note(&harmless(line)),
     };
-    let Some(go) = go(typed)? else { return Ok(Exit::Done) };
-    let ending = run_job(&runner, &go).map_err(|error| failure_of(error, &go.job))?;
+    let Some(go) = go(settings, typed)? else { return Ok(Exit::Done) };
+    let ending = run_job(&runner, &go).map_err(|error| failure_of(&error, &go.job))?;
     health::keep_metrics(settings);
     tell(settings, &go.job, ending)
 }
 
 /// Returns what to run; nothing where nobody says it at the gate.
-fn go(typed: &Run) -> Result<Option<Go>, Failure> {
+fn go(settings: &Settings, typed: &Run) -> Result<Option<Go>, Failure> {
     let Some(file) = &typed.file else {
         let mut line = String::new();
         let read = io::stdin().lock().read_line(&mut line);
@@ -90,7 +96,45 @@ fn go(typed: &Run) -> Result<Option<Go>, Failure> {
         let Some(line) = line.strip_suffix('\n') else { return Ok(None) };
         return Go::parse(line).map(Some).map_err(|e| Failure::misused(e.to_string()));
     };
-    Err(Failure::could_not(format!("{}: jobs cannot be read yet", file.display())))
+    let job = job_of(settings, file, typed.job.as_deref())?;
+    Ok(Some(Go { job, at: None, attempt: 1 }))
+}
+
+/// Returns the job of that name of a file, or the only one there is.
+fn job_of(settings: &Settings, file: &Path, name: Option<&str>) -> Result<Job, Failure> {
+    let is_job_file = file.extension().is_some_and(|extension| extension == JOB_FILE);
+    let mut jobs: Vec<Job> = if is_job_file {
+        let faults = |faults: Vec<JobError>| {
+            let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            let said = said.join("\nerror: ");
+            let is_unread = faults.iter().any(|fault| matches!(fault, JobError::Unreadable { .. }));
+            if is_unread { Failure::could_not(said) } else { Failure::misused(said) }
+        };
+        vec![read_job(file, UTC, &check_words).map_err(faults)?]
+    } else {
+        let crontabs = vec![file.to_path_buf()];
+        let sources = Sources { crontabs, time_zone: UTC.to_owned(), ..Sources::default() };
+        let found = found(settings, &sources);
+        if !found.faults.is_empty() {
+            return Err(Failure::misused(format!("{}: not all of its jobs can be read", file.display())));
+        }
+        found.jobs.into_values().collect()
+    };
+    let shown = file.display();
+    let all: Vec<String> = jobs.iter().map(|job| format!("`{}`", job.name)).collect();
+    jobs.retain(|job| name.is_none_or(|name| name == job.name));
+    match (jobs.pop(), jobs.is_empty()) {
+        (Some(job), true) => Ok(job),
+        (Some(_), false) => {
+            let hint = format!("name one with --job: {}", all.join(", "));
+            Err(Failure::misused(format!("{shown}: there are several jobs in it")).hinted(hint))
+        }
+        (None, _) if all.is_empty() => Err(Failure::misused(format!("{shown}: there is no job in it"))),
+        (None, _) => {
+            let hint = format!("there are {}", all.join(", "));
+            Err(Failure::misused(format!("{shown}: there is no job of that name in it")).hinted(hint))
+        }
+    }
 }
 
 /// Says how it went, and returns the exit code.
@@ -124,7 +168,7 @@ fn tell(settings: &Settings, job: &Job, ending: Ending) -> Result<Exit, Failure>
     Ok(exit_code.map_or(Exit::CouldNot, Exit::OfStep))
 }
 
-fn failure_of(error: RunError, job: &Job) -> Failure {
+fn failure_of(error: &RunError, job: &Job) -> Failure {
     let said = harmless(&format!("the job {} could not be run: {error}", job.name));
     if matches!(error, RunError::BadName(_)) { Failure::misused(said) } else { Failure::could_not(said) }
 }

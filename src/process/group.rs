@@ -57,14 +57,16 @@ fn signal(process: u32, signal: Signal) {
 }
 
 /// Returns the processes that found a variable in the environment they were started in, as far as the
-/// system lets us look.
-pub fn processes_with(variable: &str, value: &str) -> Vec<u32> {
+/// system lets us look, but for those of a group.
+pub fn processes_with(variable: &str, value: &str, but_for: Option<Group>) -> Vec<u32> {
     let wanted = format!("{variable}={value}");
     let has_it = |process: &u32| {
         let environment = fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
         environment.split(|&byte| byte == 0).any(|pair| pair == wanted.as_bytes())
     };
-    stats().filter(|(_, stat)| group_of(stat).is_some()).map(|(process, _)| process).filter(has_it).collect()
+    let is_other = |stat: &str| group_of(stat).is_some_and(|group| but_for.map(Group::number) != Some(group));
+    let others = stats().filter(|(_, stat)| is_other(stat)).map(|(process, _)| process);
+    others.filter(has_it).collect()
 }
 
 /// Returns the processes there are, and what `proc_pid_stat(5)` tells of each.

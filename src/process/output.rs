@@ -10,8 +10,10 @@ const KEPT_BYTES: usize = 4 << 10;
 const READ_BYTES: usize = 16 << 10;
 /// What two pipes hold at most. When a command has ended, no more than this can be from itself.
 const IN_PIPES_BYTES: u64 = 2 * (64 << 10);
-/// For how long a pipe that someone else holds open must be silent before it is given up.
+/// For how long a pipe that someone else holds open must be silent before it is given up …
 const SILENCE: Duration = Duration::from_millis(200);
+/// … and for how many times as long it is heard where it never is.
+const MAX_SILENCES: u32 = 5;
 
 /// Where the output of a command goes.
 pub struct Output {
@@ -92,14 +94,13 @@ impl Hearing {
     pub(super) fn wait_for_silence(&self) {
         let mut state = locked(&self.state);
         let until_bytes = state.heard_bytes + IN_PIPES_BYTES;
-        while state.open > 0 {
+        for nth in 1.. {
             let before = state.heard_bytes;
-            let is_same = |state: &mut State| state.open > 0 && state.heard_bytes == before;
-            let waited = self.changed.wait_timeout_while(state, SILENCE, is_same);
-            let (now, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-            state = now;
-            let is_over = waited.timed_out() || state.heard_bytes > until_bytes;
-            if is_over && state.passing == 0 {
+            let waited = self.changed.wait_timeout_while(state, SILENCE, |state| state.open > 0);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            let is_silent = state.heard_bytes == before || state.heard_bytes > until_bytes;
+            let is_over = state.passing == 0 && (is_silent || nth >= MAX_SILENCES);
+            if state.open == 0 || is_over {
                 return;
             }
         }

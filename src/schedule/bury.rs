@@ -138,10 +138,14 @@ pub(super) fn end_steps(record: &RunRecord, kill_after: Duration) -> Left {
 /// Ends a step's group, if it is known to be that, and whoever was started as a part of the step: the
 /// run may have died before it could write the group down, and the group's leader before the others.
 fn end_one(group: Option<Group>, trace: &str, kill_after: Duration) -> Left {
-    let others = || processes_with(TRACEPARENT, trace);
+    let others = || processes_with(TRACEPARENT, trace, group);
     let is_over = || group.is_none_or(Group::is_over) && others().is_empty();
     if is_over() {
-        return Left::Nothing;
+        // One that is just becoming another program shows no variables for a moment.
+        thread::sleep(if group.is_none() { BETWEEN_LOOKS } else { Duration::ZERO });
+        if is_over() {
+            return Left::Nothing;
+        }
     }
     group.into_iter().for_each(Group::terminate);
     others().into_iter().for_each(terminate);

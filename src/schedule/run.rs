@@ -20,6 +20,7 @@ use crate::schedule::instance::{Entry, Holder, enter};
 use crate::schedule::steps::{Program, command_of};
 use crate::schedule::{FOLDER, RunError, check_name};
 use crate::store::Store;
+use crate::upkeep::versions;
 
 /// What a step that failed for no reason of its own exits with.
 const COULD_NOT: u8 = 1;
@@ -268,6 +269,10 @@ impl<'a> Work<'a> {
             set(GROUP, running.group().number().into());
             running.start_ticks().map(|ticks| set(START_TICKS, ticks));
         }
+        if self.record.spans.len() == 1 {
+            // Read beside the first step, which takes longer than this to change anything: it was not to wait.
+            self.record.before = versions(self.runner.store);
+        }
         self.note();
     }
 
@@ -314,6 +319,7 @@ impl<'a> Work<'a> {
     }
 
     fn finish(&mut self) -> Result<(), RunError> {
+        self.record.after = versions(self.runner.store);
         self.record.output_tail = self.tail.text();
         self.record.peak_memory_bytes = peak_memory_bytes().max(peak_memory_of_children_bytes());
         Ok(self.book.finish(&self.record)?)

@@ -21,6 +21,7 @@ fn help_begins_with_examples_that_the_program_understands() {
         "lake verify",
         "lake stats",
         "health",
+        "run",
         "config",
         "completions",
         "man",

@@ -30,6 +30,7 @@ mod rank;
 mod readme;
 mod report;
 mod rollup;
+mod run;
 mod runs;
 mod sample;
 mod scale;

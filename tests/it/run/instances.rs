@@ -1,0 +1,114 @@
+//! One run of a job at a time, and of a due run one ever.
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use topsell::job::{Overlap, Policy};
+
+use super::{DUE, content, end, is_alive, job, line, only, records, run, signal, start, wait_until};
+use crate::world::World;
+
+#[test]
+fn a_second_run_is_turned_away_where_the_job_says_skip() {
+    let world = World::new();
+    let job = job("nightly", &["touch on; while ! test -e off; do sleep 0.01; done"]);
+    let first = start(&world, &line(&job, None));
+    wait_until("the first run", || world.path("on").exists());
+    let said = run(&world, &job);
+    assert_eq!(said.code, Some(6), "{}", said.whole());
+    let of_first = format!("process {}, machine ", first.id());
+    assert!(said.stderr.contains("error: the job nightly is at work (run "), "{}", said.whole());
+    assert!(said.stderr.contains(&of_first), "{}", said.whole());
+    // One that was due is claimed as skipped, so that nobody starts it later.
+    let due = world.run_with(&["run", "--gate"], line(&job, Some(DUE)).as_bytes());
+    assert_eq!(due.code, Some(6), "{}", due.whole());
+    world.write("off", "");
+    assert_eq!(end(first).0, Some(0));
+    let again = world.run_with(&["run", "--gate"], line(&job, Some(DUE)).as_bytes());
+    assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""));
+    let outcomes: Vec<Value> = records(&world).iter().map(|record| record["outcome"].clone()).collect();
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == "skipped").count(), 2, "{outcomes:?}");
+    assert_eq!(outcomes.len(), 3, "{outcomes:?}");
+}
+
+#[test]
+fn a_second_run_waits_where_the_job_says_queue_and_not_for_ever() {
+    let world = World::new();
+    let mut job =
+        job("turns", &["echo on >> log; while ! test -e off; do sleep 0.01; done; echo off >> log"]);
+    job.policy.overlap = Overlap::Queue;
+    let first = start(&world, &line(&job, None));
+    wait_until("the first run", || world.path("log").exists());
+    let second = start(&world, &line(&job, None));
+    // A third was due long ago, and is not to be started so late.
+    job.policy.deadline_seconds = Some(60);
+    let (code, said) = end(start(&world, &line(&job, Some(DUE))));
+    assert!(code == Some(6) && said.contains("could not be started within 60 s"), "{said}");
+    // A fourth is told to stop while it waits.
+    job.policy.deadline_seconds = None;
+    let fourth = start(&world, &line(&job, Some("2017-01-15T00:00:01Z")));
+    let is_stopped = || content(&world.path(&format!("/proc/{}/status", fourth.id()))).contains("SigCgt");
+    wait_until("a process", is_stopped);
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    signal(&fourth, Signal::TERM);
+    let (code, said) = end(fourth);
+    assert!(code == Some(1) && said.contains("ended by signal 15 while it waited"), "{said}");
+    world.write("off", "");
+    assert_eq!([end(first).0, end(second).0], [Some(0), Some(0)]);
+    assert_eq!(content(&world.path("log")), "on\noff\non\noff\n", "one after the other");
+    let mut outcomes: Vec<Value> = records(&world).iter().map(|record| record["outcome"].clone()).collect();
+    outcomes.sort_by_key(ToString::to_string);
+    assert_eq!(outcomes, ["done", "done", "killed", "missed"]);
+}
+
+#[test]
+fn a_second_run_ends_the_first_where_the_job_says_so() {
+    let world = World::new();
+    let mut job = job("newest", &["echo $$ >> pids; test -e off || sleep 1000"]);
+    job.policy = Policy { overlap: Overlap::KillOld, ..job.policy };
+    let first = start(&world, &line(&job, None));
+    wait_until("the first run", || world.path("pids").exists());
+    world.write("off", "");
+    let (code, said) = end(start(&world, &line(&job, None)));
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = end(first);
+    assert!(code == Some(1) && said.contains("ended by signal 15"), "{said}");
+    let pids = content(&world.path("pids"));
+    assert!(pids.lines().count() == 2 && !pids.lines().any(is_alive), "{pids}");
+    let outcomes: Vec<Value> = records(&world).iter().map(|record| record["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["killed", "done"]);
+}
+
+#[test]
+fn a_run_that_was_due_is_started_once_by_however_many() {
+    for overlap in [Overlap::Skip, Overlap::Queue, Overlap::KillOld] {
+        let world = World::new();
+        let mut job = job("once", &["echo ran >> log"]);
+        job.policy.overlap = overlap;
+        let rounds = 15;
+        for round in 0..rounds {
+            let line = line(&job, Some(&format!("2017-01-15T00:00:{round:02}Z")));
+            let all: Vec<_> = (0..4).map(|_| start(&world, &line)).collect();
+            for child in all {
+                let (code, said) = end(child);
+                assert_eq!(code, Some(0), "{overlap:?}: {said}");
+            }
+        }
+        assert_eq!(content(&world.path("log")).lines().count(), rounds, "{overlap:?}");
+        let records = records(&world);
+        assert_eq!(records.len(), rounds, "{overlap:?}");
+        assert!(records.iter().all(|record| record["outcome"] == "done"), "{overlap:?}: {records:?}");
+    }
+}
+
+#[test]
+fn the_name_of_a_due_run_is_its_claim() {
+    let world = World::new();
+    let job = job("hourly", &["true"]);
+    for _ in 0..2 {
+        let said = world.run_with(&["run", "--gate", "-v"], line(&job, Some(DUE)).as_bytes());
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+    }
+    assert_eq!(only(&world)["id"], "20170115T000000Z-hourly");
+    assert_eq!(world.files("data/lake/runs"), ["20170115T000000Z-hourly.json"]);
+}
