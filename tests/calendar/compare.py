@@ -37,7 +37,7 @@ MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
 WEEKDAYS = "SUN MON TUE WED THU FRI SAT".split()
 NIGHT = [0, 1, 2, 3, 23]
 # Of an expression with more times than these, the days around changes of clocks are compared, and others by chance.
-DENSE = int(os.environ.get("DENSE", 20_000))
+DENSE = 20_000
 CHANCE_DAYS = 20
 # Of expressions that are due more often than this a day, most are drawn anew: their times are all alike.
 OFTEN = 100
@@ -152,6 +152,9 @@ class Clocks:
                 return [before + datetime.timedelta(minutes=passed) for passed in range(minutes)]
         return []
 
+    def last_change(self, moment):
+        return max((change for change in self.changes if change[0] <= moment), default=None)
+
     def reading(self, moment):
         return moment.astimezone(self.zone).replace(tzinfo=None)
 
@@ -213,26 +216,49 @@ def ours(program, expressions):
         return [times[one.zone, one.text] for one in expressions]
 
 
-# Reasons. Each is checked for the moment at which two differ.
+# Reasons. Each is checked for the moment at which two differ; where one is said to be wrong, another of the
+# three must have what we have at that moment.
 
-def reason(expression, clocks, moment, is_ours, whose):
+def reason(expression, clocks, moment, is_ours, whose, agrees):
     """Returns why one of two has a time that the other has not; nothing where no rule says so."""
     every_hour = len(expression.hours) == 24
     minute, hour = expression.text.split()[:2]
-    reading = clocks.reading(moment)
-    twice = not every_hour and clocks.is_second_showing(moment) and expression.names(reading)
-    jumped = not every_hour and any(expression.names(jumped) for jumped in clocks.jumped(moment))
-    if whose == "croniter" and not is_ours and twice:
-        return "comes twice: croniter has it both times, we the first time"
-    wildcard = minute.startswith("*") or hour.startswith("*")
-    if whose == "cronsim" and wildcard and not is_ours and twice:
-        return "comes twice: cronsim has * in minute or hour both times, we have some hours the first time"
-    if whose == "cronsim" and wildcard and is_ours and jumped and not expression.names(reading):
-        return "jumped over: cronsim leaves * in minute or hour out, we have some hours right after"
-    if whose == "systemd" and is_ours and jumped and not expression.names(reading):
-        return "jumped over: systemd leaves it out, we have it right after"
-    if whose == "systemd" and is_ours and every_hour and clocks.is_second_showing(moment) and expression.names(reading):
+    has_star = minute.startswith("*") or hour.startswith("*")
+    is_named = expression.names(clocks.reading(moment))
+    is_second = clocks.is_second_showing(moment)
+    is_after_jump = any(expression.names(jumped) for jumped in clocks.jumped(moment))
+    if is_named and is_second and not every_hour and not is_ours:
+        if whose == "croniter":
+            return "comes twice: croniter has it both times, we the first time"
+        if whose == "cronsim" and has_star:
+            return "comes twice: cronsim has * in minute or hour both times, we have some hours the first time"
+    if is_after_jump and not is_named and not every_hour and is_ours:
+        if whose == "cronsim" and has_star:
+            return "jumped over: cronsim leaves * in minute or hour out, we have some hours right after"
+        if whose == "systemd":
+            return "jumped over: systemd leaves it out, we have it right after"
+    if is_named and is_second and every_hour and is_ours and whose == "systemd":
         return "comes twice: systemd has it once, we have every hour both times"
+    if not (is_named and is_ours and agrees):
+        return None
+    change = clocks.last_change(moment)
+    if change is None:
+        return None
+    at, before, after = change
+    is_whole = (after - before) % datetime.timedelta(hours=1) == datetime.timedelta(0)
+    since = moment - at
+    hours = datetime.timedelta(hours=1)
+    if whose == "croniter" and is_second and not is_whole:
+        return f"comes twice, by less than an hour: croniter leaves it out, {agrees} and we have it"
+    if is_second:
+        return None
+    if whose == "cronsim" and has_star and not is_whole and since < 25 * hours:
+        return f"on the day of a change that is no whole hour: cronsim leaves it out, {agrees} and we have it"
+    if whose == "cronsim" and has_star and before.time() == datetime.time() and before < after and since < hours:
+        return f"the hour after midnight was jumped over: cronsim leaves it out, {agrees} and we have it"
+    is_same_day = clocks.reading(moment).date() == after.date()
+    if whose == "systemd" and is_same_day and any(expression.names(jumped) for jumped in clocks.jumped(at)):
+        return f"later on a day on which a named one was jumped over: systemd leaves it out, {agrees} and we have it"
     return None
 
 
@@ -246,23 +272,18 @@ def compared(work):
         counts["our times"] += len(times)
         counts["times without a next"] += times != sorted(set(times))
         spans = windows(expression, clocks, times)
+        differing = {"croniter": {}, "cronsim": {}, "systemd": {}}
         counts["expressions compared in parts"] += len(times) > DENSE
         for whose, find in [("croniter", of_croniter), ("cronsim", of_cronsim)]:
-            is_different = False
             for start, end in spans:
                 just_before = start - datetime.timedelta(seconds=1)
                 mine = of_span(times, start, end)
                 theirs = set(find(expression, just_before, end))
                 counts[f"times compared with {whose}"] += len(mine | theirs)
-                for moment in sorted(mine ^ theirs):
-                    is_different = True
-                    why = reason(expression, clocks, moment, moment in mine, whose)
-                    differences.append((whose, expression.text, expression.zone, moment, moment in mine, why))
-            counts[f"expressions that differ from {whose}"] += is_different
+                differing[whose] |= {moment: moment in mine for moment in mine ^ theirs}
         if with_systemd and (spec := of_systemd_spec(expression)):
             counts["expressions compared with systemd"] += 1
             bases = [expression.start()] + [at - datetime.timedelta(hours=30) for at, _, _ in clocks.changes]
-            is_different = False
             for base in bases:
                 theirs = of_systemd(spec, base)
                 if isinstance(theirs, str):
@@ -275,11 +296,15 @@ def compared(work):
                 mine = of_span(times, base + second, end)
                 theirs = {time for time in theirs if time < expression.end()}
                 counts["times compared with systemd"] += len(mine | theirs)
-                for moment in sorted(mine ^ theirs):
-                    is_different = True
-                    why = reason(expression, clocks, moment, moment in mine, "systemd")
-                    differences.append(("systemd", expression.text, expression.zone, moment, moment in mine, why))
-            counts["expressions that differ from systemd"] += is_different
+                differing["systemd"] |= {moment: moment in mine for moment in mine ^ theirs}
+        for whose, moments in differing.items():
+            counts[f"expressions that differ from {whose}"] += bool(moments)
+            for moment, is_ours in moments.items():
+                compared_too = any(start <= moment < end for start, end in spans)
+                others = [other for other in ("croniter", "cronsim") if moment not in differing[other]]
+                agrees = next(iter(others), None) if compared_too else None
+                why = reason(expression, clocks, moment, is_ours, whose, agrees)
+                differences.append((whose, expression.text, expression.zone, moment, is_ours, why))
     return counts, differences
 
 
