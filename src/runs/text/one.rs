@@ -117,7 +117,7 @@ fn ending(record: &RunRecord, state: State) -> String {
 /// Returns words as they would be typed.
 fn words(asked: &[String]) -> String {
     let quoted =
-        asked.iter().map(|word| shlex::try_quote(word).map_or(word.clone(), |word| word.into_owned()));
+        asked.iter().map(|word| shlex::try_quote(word).map_or(word.clone(), std::borrow::Cow::into_owned));
     quoted.collect::<Vec<_>>().join(" ")
 }
 
