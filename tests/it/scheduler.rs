@@ -166,7 +166,7 @@ fn who_is_told_to_stop_starts_nothing_more_and_waits_for_what_is_at_work() {
         &world,
         "slow",
         &format!("{EVERY_SECOND}overlap = \"queue\"\n"),
-        "echo x >> slow; while [ ! -e go ]; do sleep 0.05; done",
+        "echo x >> slow; while [ -e jobs ] && [ ! -e go ]; do sleep 0.05; done",
     );
     let mut scheduler = Scheduler::start(&world, "one", &[]);
     wait_until("the first run is at work", || world.path("slow").exists());

@@ -82,7 +82,7 @@ fn check(world: &World, name: &str) {
 #[test]
 fn what_was_at_work_when_the_leader_died_goes_on_and_what_died_with_it_is_seen_to() {
     let world = World::new();
-    let wait = "while [ ! -e go ]; do sleep 0.05; done";
+    let wait = "while [ -e jobs ] && [ ! -e go ]; do sleep 0.05; done";
     job(
         &world,
         "lives",
