@@ -152,6 +152,7 @@ impl<'a> Work<'a> {
 
     /// Makes the record of a run that begins with its first step; tells whether the run is ours.
     fn claim(&mut self) -> Result<bool, RunError> {
+        self.record.before = versions(self.runner.store);
         if let Some(step) = self.job.steps.first() {
             self.begin_span(step, 1);
         }
@@ -268,10 +269,6 @@ impl<'a> Work<'a> {
             let mut set = |name: &str, value: u64| span.attributes.insert(name.to_owned(), value.to_string());
             set(GROUP, running.group().number().into());
             running.start_ticks().map(|ticks| set(START_TICKS, ticks));
-        }
-        if self.record.spans.len() == 1 {
-            // Read beside the first step, which takes longer than this to change anything: it was not to wait.
-            self.record.before = versions(self.runner.store);
         }
         self.note();
     }

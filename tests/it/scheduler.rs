@@ -204,7 +204,7 @@ fn jobs_are_read_again_when_they_change_and_a_bad_file_changes_nothing() {
     let world = World::new();
     job(&world, "a", "schedule = \"0 0 1 1 *\"\n", "true");
     let scheduler = Scheduler::start(&world, "one", &[]);
-    scheduler.wait_until_it_says(&world, "leading, with 1 jobs");
+    scheduler.wait_until_it_says(&world, "leading, with 1 job");
     job(&world, "a", EVERY_SECOND, "echo x >> a");
     scheduler.signal(Signal::HUP);
     wait_until("it runs by its new schedule", || world.path("a").exists());

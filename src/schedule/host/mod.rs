@@ -3,6 +3,7 @@
 //! Invariant: the planner decides, and this does it; a run is begun by a word said to a process that waits,
 //! and belongs to that process from then on: it outlives the scheduler.
 
+mod ahead;
 mod lead;
 mod pool;
 mod post;
@@ -35,21 +36,6 @@ pub use shelf::{Change, Shelf};
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 /// The same while something is about to end.
 const BETWEEN_LOOKS_AT_THE_END: Duration = Duration::from_millis(50);
-/// How long before it is due a process is started that is to run it.
-const AHEAD: Duration = Duration::from_millis(1_500);
-/// How many processes wait at the gate at most, and at least.
-const MOST_WAITING: usize = 128;
-const FEWEST_WAITING: usize = 2;
-/// How many processes are started before the clock is looked at again.
-const AT_ONCE: usize = 4;
-/// Another process is started only while fewer than so many of the newest runs have yet to begin: else the
-/// first of a thousand would wait for the last.
-const MOST_BEGINNING: usize = 8;
-/// How often those are looked at, and for how long they are taken to be about to begin.
-const BETWEEN_GLANCES: Duration = Duration::from_millis(5);
-const BEGINNING: Duration = Duration::from_secs(1);
-/// After a process that waited died by itself, none is started for so long.
-const AFTER_DEATH: Duration = Duration::from_secs(1);
 
 /// Whether a line is told to everyone, or only of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +81,7 @@ pub fn serve(host: &Host, shelf: Shelf, post: &Post) -> Result<Served, RunError>
                 News::Reload => {
                     let change = desk.shelf.read_again(host.check);
                     desk.tell("the jobs are read again");
-                    desk.take(change);
+                    desk.take(&change);
                 }
                 News::Child => desk.reap(),
                 News::Leads(lock) => desk.lead(lock?)?,
@@ -185,7 +171,8 @@ impl<'a> Desk<'a> {
                 Left::Orphan(due) => orphans.push((job.name.clone(), due)),
             }
         }
-        self.tell(&format!("leading, with {} jobs", jobs.len()));
+        let (count, s) = (jobs.len(), if jobs.len() == 1 { "" } else { "s" });
+        self.tell(&format!("leading, with {count} job{s}"));
         let (planner, todo) = Planner::begin(self.host.clock.wall(), jobs, &handled);
         self.planner = Some(planner);
         self.apply(todo);
@@ -238,93 +225,6 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Starts what is ready, as far as that is possible now.
-    fn start(&mut self) {
-        while !self.ready.is_empty() && self.pool.len() > 0 {
-            self.start_first();
-        }
-        if self.ready.is_empty() || !self.may_add() {
-            return;
-        }
-        for _ in 0..AT_ONCE.min(self.ready.len()) {
-            if !self.add() {
-                return;
-            }
-            self.start_first();
-        }
-    }
-
-    /// Lets as many wait at the gate as will be needed next.
-    fn wait_ahead(&mut self) {
-        let missing = self.wanted(AHEAD).saturating_sub(self.pool.len());
-        if missing == 0 || !self.ready.is_empty() || !self.may_add() {
-            return;
-        }
-        for _ in 0..AT_ONCE.min(missing) {
-            if !self.add() {
-                return;
-            }
-        }
-    }
-
-    /// Tells whether another process may be started now; if not, it is asked again after a while.
-    fn may_add(&mut self) -> bool {
-        let lapsed = self.host.clock.lapsed();
-        if lapsed < self.no_more_until {
-            return false;
-        }
-        let begin = |desk: &Desk| desk.works.values().filter(|work| work.is_beginning(lapsed)).count();
-        if begin(self) >= MOST_BEGINNING {
-            self.confirm();
-            if begin(self) >= MOST_BEGINNING {
-                self.no_more_until = lapsed + BETWEEN_GLANCES;
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Returns how many are to wait at the gate for what is due within a time.
-    fn wanted(&self, within: Duration) -> usize {
-        let Some(planner) = &self.planner else { return 0 };
-        if planner.wake().is_none() {
-            return 0;
-        }
-        let until = plus(self.host.clock.wall(), within);
-        planner.upcoming(until, MOST_WAITING).max(FEWEST_WAITING)
-    }
-
-    fn add(&mut self) -> bool {
-        match self.pool.add() {
-            Ok(()) => true,
-            Err(error) => {
-                self.trouble(&format!("no process can be started: {error}"));
-                self.no_more_until = self.host.clock.lapsed() + AFTER_DEATH;
-                false
-            }
-        }
-    }
-
-    /// Returns how long nothing is to be done, unless something happens.
-    fn until_next(&self) -> Duration {
-        let (lapsed, wall) = (self.host.clock.lapsed(), self.host.clock.wall());
-        let mut wait = self.next_look.saturating_sub(lapsed);
-        let Some(planner) = &self.planner else { return wait };
-        let may_start = self.no_more_until.saturating_sub(lapsed);
-        if !self.ready.is_empty() || self.wanted(AHEAD) > self.pool.len() {
-            wait = wait.min(may_start);
-        }
-        if let Some(wake) = planner.wake() {
-            let until = micros_between(wall, wake);
-            wait = wait.min(until);
-            // Also when the next of those that will wait is to be started.
-            if let Some(ahead) = until.checked_sub(AHEAD) {
-                wait = wait.min(ahead);
-            }
-        }
-        wait
-    }
-
     fn is_time_to_look(&mut self) -> bool {
         let lapsed = self.host.clock.lapsed();
         let is_time = lapsed >= self.next_look;
@@ -339,7 +239,7 @@ impl<'a> Desk<'a> {
     /// Looks at what nobody tells of: files that changed, runs that others started, marks to be written.
     fn look(&mut self) {
         if let Some(change) = self.shelf.look(self.host.check) {
-            self.take(change);
+            self.take(&change);
         }
         self.end_the_stubborn();
         self.confirm();
@@ -359,7 +259,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Takes other jobs, if there are any.
-    fn take(&mut self, change: Change) {
+    fn take(&mut self, change: &Change) {
         change.faults.iter().for_each(|fault| self.trouble(&format!("{fault}; it stays as it was")));
         if change.is_any {
             self.go_on(Event::Jobs(self.shelf.jobs()));
@@ -398,14 +298,4 @@ impl<'a> Desk<'a> {
     fn trouble(&self, text: &str) {
         (self.host.say)(Tone::Trouble, text);
     }
-}
-
-fn plus(moment: Timestamp, length: Duration) -> Timestamp {
-    let micros = i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
-    Timestamp::from_micros(moment.micros().saturating_add(micros)).unwrap_or(moment)
-}
-
-/// Returns how long it is from one moment to another, nothing where that has gone by.
-fn micros_between(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::from_micros(u64::try_from(to.micros().saturating_sub(from.micros())).unwrap_or(0))
 }

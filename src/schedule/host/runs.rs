@@ -7,8 +7,9 @@ use crate::job::Job;
 use crate::process::{Identity, kill, terminate};
 use crate::runs::{Due, Outcome, RUN_SCHEMA, RunRecord, TraceContext, due_id};
 use crate::schedule::Go;
+use crate::schedule::host::ahead::{AFTER_DEATH, BEGINNING};
 use crate::schedule::host::pool::reap;
-use crate::schedule::host::{AFTER_DEATH, BEGINNING, BETWEEN_LOOKS_AT_THE_END, Desk};
+use crate::schedule::host::{BETWEEN_LOOKS_AT_THE_END, Desk};
 use crate::schedule::planner::{Dropped, Ended, Event, Why};
 use crate::time::Timestamp;
 

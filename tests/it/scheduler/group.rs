@@ -15,6 +15,7 @@ const ROUNDS: u64 = 6;
 const TAKE_OVER: Duration = Duration::from_secs(1);
 
 #[test]
+#[expect(clippy::print_stdout, reason = "whoever asks with --nocapture is told what was measured")]
 fn each_due_run_is_started_once_whoever_of_three_schedulers_is_killed() {
     let rounds = std::env::var("TOPSELL_SCHEDULE_ROUNDS").ok().and_then(|text| text.parse().ok());
     let world = World::new();
@@ -61,6 +62,7 @@ fn each_due_run_is_started_once_whoever_of_three_schedulers_is_killed() {
 }
 
 /// Every second from the first to the last has one run, done, and the command ran once for each.
+#[expect(clippy::print_stdout, reason = "whoever asks with --nocapture is told what was measured")]
 fn check(world: &World, name: &str) {
     let mut dues = BTreeMap::new();
     for run in runs(world, name) {
