@@ -147,7 +147,7 @@ fn a_run_whose_owner_died_is_run_again_if_it_may_be_and_not_for_ever() {
 }
 
 #[test]
-fn a_runner_that_never_had_the_run_is_followed_by_another_a_while_later() {
+fn a_runner_that_never_had_the_run_is_followed_by_another_each_time_after_twice_as_long() {
     let mut world = World::of("12:00:00", 600, &[hourly(|policy| policy.deadline_seconds = Some(6))]);
     world.run_until("13:00:00");
     for _ in 0..4 {
@@ -160,8 +160,8 @@ fn a_runner_that_never_had_the_run_is_followed_by_another_a_while_later() {
     world.check(&expect![[r#"
         2026-03-10T13:00:00Z  start hourly of 2026-03-10T13:00:00Z
         2026-03-10T13:00:01Z  start hourly of 2026-03-10T13:00:00Z
-        2026-03-10T13:00:02Z  start hourly of 2026-03-10T13:00:00Z
-        2026-03-10T13:00:03Z  drop hourly: 1, 2026-03-10T13:00:00Z to 2026-03-10T13:00:00Z: Deadline
+        2026-03-10T13:00:03Z  start hourly of 2026-03-10T13:00:00Z
+        2026-03-10T13:00:07Z  drop hourly: 1, 2026-03-10T13:00:00Z to 2026-03-10T13:00:00Z: Deadline
     "#]]);
 }
 
