@@ -78,12 +78,12 @@ pub fn run(settings: &Settings, typed: &Run) -> Result<Exit, Failure> {
         program,
         stdout: &|| Box::new(io::stdout()),
         stderr: &|| Box::new(io::stderr()),
-        say: &|line| settings.note(&harmless(line)),
+        say: &|line| note(settings, typed, &harmless(line)),
     };
     let Some(go) = go(settings, typed)? else { return Ok(Exit::Done) };
     let ending = run_job(&runner, &go).map_err(|error| failure_of(&error, &go.job))?;
     health::keep_metrics(settings);
-    tell(settings, &go.job, ending)
+    tell(settings, typed, &go.job, ending)
 }
 
 /// Returns what to run; nothing where nobody says it at the gate.
@@ -137,8 +137,16 @@ fn job_of(settings: &Settings, file: &Path, name: Option<&str>) -> Result<Job, F
     }
 }
 
+/// Says something to whoever watches. What becomes of a run that came through the gate the scheduler tells,
+/// unless more is asked for; its steps speak as they do elsewhere.
+fn note(settings: &Settings, typed: &Run, text: &str) {
+    if !typed.gate || settings.verbosity == Verbosity::Verbose {
+        settings.note(text);
+    }
+}
+
 /// Says how it went, and returns the exit code.
-fn tell(settings: &Settings, job: &Job, ending: Ending) -> Result<Exit, Failure> {
+fn tell(settings: &Settings, typed: &Run, job: &Job, ending: Ending) -> Result<Exit, Failure> {
     let record = match ending {
         Ending::Elsewhere { run } => {
             if settings.verbosity == Verbosity::Verbose {
@@ -156,7 +164,7 @@ fn tell(settings: &Settings, job: &Job, ending: Ending) -> Result<Exit, Failure>
     let RunRecord { id, seconds, outcome, message, exit_code, .. } = *record;
     if outcome == Outcome::Done {
         let took = seconds.unwrap_or_default();
-        settings.note(&format!("the job {}: done in {took:.1} s (run {id})", job.name));
+        note(settings, typed, &format!("the job {}: done in {took:.1} s (run {id})", job.name));
         return Ok(Exit::Done);
     }
     let at = format!("{}:{}", job.file.display(), job.line);

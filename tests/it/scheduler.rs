@@ -171,7 +171,7 @@ fn who_is_told_to_stop_starts_nothing_more_and_waits_for_what_is_at_work() {
     let mut scheduler = Scheduler::start(&world, "one", &[]);
     wait_until("the first run is at work", || world.path("slow").exists());
     scheduler.signal(Signal::TERM);
-    scheduler.wait_until_it_says(&world, "stopping: waits for 1 runs");
+    scheduler.wait_until_it_says(&world, "stopping: waits for 1 run");
     assert_eq!(scheduler.child.try_wait().expect("it is our child"), None);
     world.write("go", "");
     assert_eq!(scheduler.end().code(), Some(0));

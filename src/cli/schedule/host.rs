@@ -85,9 +85,11 @@ fn starter(settings: &Settings, store: &Store) -> Result<Starter, Failure> {
     let program =
         program.map_err(|e| Failure::could_not(format!("this program does not find itself: {e}")))?;
     let mut arguments = vec!["--lake".into(), store.root().into(), "run".into(), "--gate".into()];
-    // The scheduler tells what becomes of runs; they themselves tell of trouble only, unless asked for more.
-    let is_verbose = settings.verbosity == Verbosity::Verbose;
-    arguments.push(if is_verbose { "--verbose".into() } else { "--quiet".into() });
+    match settings.verbosity {
+        Verbosity::Quiet => arguments.push("--quiet".into()),
+        Verbosity::Normal => {}
+        Verbosity::Verbose => arguments.push("--verbose".into()),
+    }
     Ok(Starter { program: program.into(), arguments })
 }
 

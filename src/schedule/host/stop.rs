@@ -21,7 +21,8 @@ impl Desk<'_> {
         self.ready.clear();
         self.pool.shrink(0);
         if !self.works.is_empty() {
-            self.tell(&format!("stopping: waits for {} runs", self.works.len()));
+            let (count, s) = (self.works.len(), if self.works.len() == 1 { "" } else { "s" });
+            self.tell(&format!("stopping: waits for {count} run{s}"));
         }
         let mut tell_at = self.host.clock.lapsed().saturating_add(self.host.stop_wait);
         self.reap();
