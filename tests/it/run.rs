@@ -59,9 +59,9 @@ fn line(job: &Job, at: Option<&str>) -> String {
     go.line().expect("its paths are texts")
 }
 
-/// Starts a runner, on the machine's own clock, and lets it go.
+/// Starts a runner that says what it does, on the machine's own clock, and lets it go.
 fn start(world: &World, line: &str) -> Child {
-    let mut command = world.command(&["run", "--gate"]);
+    let mut command = world.command(&["run", "--gate", "--verbose"]);
     command.env_remove("TOPSELL_NOW").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program under test can be started");
     let mut gate = child.stdin.take().expect("standard input is a pipe");
