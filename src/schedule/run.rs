@@ -1,6 +1,7 @@
 //! One run of one job: its lock, its claim, its steps, its record.
 
 use std::io::Write;
+use std::thread;
 use std::time::Duration;
 
 use crate::job::{Job, JobStep};
@@ -80,6 +81,8 @@ pub fn run_job(runner: &Runner, go: &Go) -> Result<Ending, RunError> {
     lock.note(&Holder::of(&work.record).note())?;
     // Waiting may have taken a while.
     work.begin();
+    // Where many are due at once, each begins before any of them goes on.
+    thread::yield_now();
     let is_ours = work.claim()?;
     if is_ours {
         work.run();
