@@ -37,7 +37,7 @@
 //! | [`pipeline`] | the whole flow in one page | work of its own |
 //! | [`report`] | a snapshot as a page to look at | need anything but the page |
 //! | [`show`] | a snapshot as text | write anything |
-//! | [`schedule`] | running jobs: locks, time-outs, retries, and what is left of those that died | ask what time it is |
+//! | [`schedule`] | jobs at their times: who leads, what is due, one run at a time, and what is left of those that died | ask what time it is |
 //! | [`cli`] | where a person comes in: words, clock, environment, exit codes | be used by another room |
 
 pub mod time;
