@@ -11,8 +11,7 @@
 //!
 //! | room | what it owns | what it never does |
 //! |---|---|---|
-//! | [`time`] | moments, hours, windows, decay | ask what time it is |
-//! | [`event`] | purchases and their sums, as plain values | I/O; let a number wrap |
+//! | [`model`] | moments, hours, windows, events and their sums, as plain values | I/O; ask what time it is; let a number wrap |
 //! | [`calendar`] | the times that cron expressions name | ask what time it is |
 //! | [`columns`] | our rows as Parquet, others' Parquet as fields | know where a file lies |
 //! | [`process`] | starting commands, ending them, knowing them again | know what it was started for |
@@ -40,9 +39,7 @@
 //! | [`schedule`] | jobs at their times: who leads, what is due, one run at a time, and what is left of those that died | ask what time it is |
 //! | [`cli`] | where a person comes in: words, clock, environment, exit codes | be used by another room |
 
-pub mod time;
-
-pub mod event;
+pub mod model;
 
 pub mod calendar;
 pub mod columns;

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use hashbrown::HashMap;
 
-use crate::event::{MAX_ID_BYTES, PathSet, PathSets};
+use crate::model::{MAX_ID_BYTES, PathSet, PathSets};
 use crate::source::{Mapping, SourceError};
 
 use items::Items;

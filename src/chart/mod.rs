@@ -13,10 +13,9 @@ use std::iter::Peekable;
 use hashbrown::{HashMap, HashSet};
 
 use crate::columns::RankedRow;
-use crate::event::Sums;
+use crate::model::{Sums, Timestamp};
 use crate::snapshot::{Categories, Kept, Snapshot, SnapshotError, kept};
 use crate::store::Store;
-use crate::time::Timestamp;
 
 pub use share::{WHOLE, shares};
 

@@ -11,10 +11,9 @@ use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::Settings;
 use crate::count;
 use crate::count::{Answer, By, CountError, Counted, Form};
-use crate::event::{PURCHASE, check_path};
+use crate::model::{Hour, PURCHASE, Timestamp, Window, Zone, check_path, parse_hours};
 use crate::pipeline::StepError;
 use crate::show::ShowError;
-use crate::time::{Hour, Timestamp, Window, Zone, parse_hours};
 
 /// Count what single items have sold, up to this moment
 ///

@@ -8,8 +8,8 @@ use clap::ColorChoice;
 
 use crate::cli::color::is_bright;
 use crate::columns::ColumnsError;
-use crate::event::harmless;
 use crate::lake::LakeError;
+use crate::model::harmless;
 use crate::pipeline::StepError;
 use crate::rollup::RollupError;
 use crate::show::ShowError;

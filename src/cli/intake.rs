@@ -10,10 +10,10 @@ use crate::cli::settings::{Task, catalog_file, doing, mapping};
 use crate::cli::size::parse_bytes;
 use crate::ingest::{self, Pieces, Plan};
 use crate::lake::Known;
+use crate::model::{Timestamp, parse_seconds};
 use crate::pipeline::Step;
 use crate::source::Format;
 use crate::store::Patience;
-use crate::time::{Timestamp, parse_seconds};
 
 /// The smallest slice: a few long lines must fit.
 const MIN_SLICE_BYTES: u64 = 64 << 10;

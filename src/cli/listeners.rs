@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::model::Timestamp;
 use crate::runs::{Outcome, RunRecord, Span, fresh_span_id};
-use crate::time::Timestamp;
 use crate::trace::{Count, Listener, Signal, Stage};
 
 /// Spans that a record has at most: whoever repeats a stage for ever is not to fill the disk.

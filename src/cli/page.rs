@@ -10,11 +10,11 @@ use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::Settings;
 use crate::lake;
 use crate::lake::Lake;
+use crate::model::Timestamp;
 use crate::report::{self, Page};
 use crate::show::ShowError;
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::store::write_whole;
-use crate::time::Timestamp;
 
 /// Write a published ranking as one HTML page, to look at in any browser
 ///

@@ -6,15 +6,14 @@ use serde_json::json;
 
 use crate::cli::failure::Exit;
 use crate::cli::settings::Verbosity;
-use crate::event::harmless;
 use crate::ingest;
 use crate::ingest::Spooled;
 use crate::lake::{Doing, Dropped, Reject};
+use crate::model::{Hour, harmless};
 use crate::pipeline::Done;
 use crate::rollup;
 use crate::rollup::Compared;
 use crate::runs::KeptRuns;
-use crate::time::Hour;
 use crate::upkeep::{Compacted, Pruned, TableStats, Verified};
 
 /// Inputs known before that are named one by one.

@@ -16,12 +16,11 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::health;
 use crate::cli::schedule::written::{check_words, found};
 use crate::cli::settings::{Clock, Settings, Verbosity};
-use crate::event::harmless;
 use crate::job::{Job, JobError, Sources, read_job};
+use crate::model::{Timestamp, harmless};
 use crate::process::Identity;
 use crate::runs::{Outcome, RunRecord, TRACEPARENT, TraceContext};
 use crate::schedule::{self, Bell, Ending, Go, Inbox, Program, RunError, Runner, run_job};
-use crate::time::Timestamp;
 
 /// Which files are job files; others are crontabs.
 const JOB_FILE: &str = "toml";

@@ -8,15 +8,15 @@ use clap::{Args as ClapArgs, ColorChoice, Subcommand, ValueEnum};
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::{Settings, colors};
 use crate::cli::show::width;
-use crate::event::harmless;
 use crate::lake::Lake;
+use crate::model::harmless;
+use crate::model::{Timestamp, parse_seconds};
 use crate::paper::Paper;
 use crate::runs::{
     self, Book, Form, Listing, RunRecord, chrome, otlp, stats, write_list, write_one, write_stats,
 };
 use crate::show::ShowError;
 use crate::store::write_whole;
-use crate::time::{Timestamp, parse_seconds};
 
 /// How far back runs are listed and counted unless said otherwise.
 const LISTED: &str = "7d";

@@ -25,6 +25,7 @@ use crate::cli::runs;
 use crate::cli::schedule::Schedule;
 use crate::cli::show::{self, Showing};
 use crate::lake::Doing;
+use crate::model::{Decay, Timestamp, Week, Window, Zone, parse_hours, parse_seconds};
 use crate::paper::Colors;
 use crate::pipeline::{Freshness, Step};
 use crate::process::Tail;
@@ -34,7 +35,6 @@ use crate::runs::KeepRuns;
 use crate::snapshot::KeepRankings;
 use crate::source::{Mapping, MappingError};
 use crate::store::{Patience, Store};
-use crate::time::{Decay, Timestamp, Week, Window, Zone, parse_hours, parse_seconds};
 use crate::upkeep::Keep;
 
 const SECONDS_PER_DAY: i64 = 86_400;

@@ -8,13 +8,12 @@ use clap::{Args as ClapArgs, ColorChoice, ValueEnum};
 
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::{Settings, Task, colors};
-use crate::event::check_path;
 use crate::lake::Lake;
+use crate::model::{Timestamp, check_path};
 use crate::paper::{Colors, Paper};
 use crate::show::{self, Form, Order, Part, Question, ShowError, View};
 use crate::snapshot::SnapshotError;
 use crate::store::write_whole;
-use crate::time::Timestamp;
 
 /// Cells of a line where a terminal does not tell.
 const USUAL_WIDTH: usize = 80;

@@ -10,7 +10,7 @@ use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 
 use crate::columns::ColumnsError;
-use crate::event::Names;
+use crate::model::Names;
 
 /// A column of texts, none of which is missing.
 pub(super) struct CodedTexts {

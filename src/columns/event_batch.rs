@@ -9,7 +9,7 @@ use crate::columns::coded::{Coder, coded_lists, coded_texts};
 use crate::columns::event_pages::{EventRows, read_rows};
 use crate::columns::fields::{flags, numbers, texts};
 use crate::columns::parquet_file::{ColumnsError, decode_coded};
-use crate::event::{Amount, Names, Sums};
+use crate::model::{Amount, Names, Sums};
 
 const SUMMED: [&str; 5] = ["item_id", "categories", "quantity", "amount", "is_primary"];
 /// What tells one event from another, which nobody needs to know of events without an id.

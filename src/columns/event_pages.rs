@@ -346,7 +346,7 @@ mod tests {
     use crate::columns::event_batch::decode_by_library;
     use crate::columns::events::tests::{Sale, any_sales, encoded};
     use crate::columns::events::{COLUMNS, merge_events};
-    use crate::event::{Names, Sums};
+    use crate::model::{Names, Sums};
 
     proptest::proptest! {
         #[test]

@@ -33,7 +33,7 @@ use crate::columns::chunks::{Chunk, Dictionary, Shape, Values};
 use crate::columns::encodings::few_distinct;
 use crate::columns::fields::texts;
 use crate::columns::parquet_file::{ColumnsError, Encoded, decode};
-use crate::event::{Events, Place, Places};
+use crate::model::{Events, Place, Places};
 
 pub(super) const ROWS_PER_GROUP: usize = 1 << 20;
 /// A smaller chunk lies in few blocks of the disk either way, and is read soon.
@@ -297,10 +297,7 @@ pub(super) mod tests {
     use proptest::prelude::{Strategy, any};
     use proptest::prop_assert_eq;
 
-    use crate::event::Amount;
-    use crate::event::Event;
-    use crate::event::RawCategories;
-    use crate::time::Timestamp;
+    use crate::model::{Amount, Event, RawCategories, Timestamp};
 
     /// One event as it is written down here: microseconds, id, item, category, quantity, amount.
     pub type Sale = (i64, Option<String>, String, String, i64, Option<i64>);

@@ -20,7 +20,7 @@ use parquet::schema::types::TypePtr;
 use crate::columns::ColumnsError;
 use crate::columns::guard::{Guarded, guarded};
 use crate::columns::parquet_file::plain_options;
-use crate::event::{CategoryError, PathSet, check_path, encode_levels};
+use crate::model::{CategoryError, PathSet, check_path, encode_levels};
 
 const ROWS_PER_BATCH: usize = 8_192;
 

@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
 
 use crate::columns::parquet_file::{ColumnsError, write};
-use crate::time::Timestamp;
+use crate::model::Timestamp;
 
 /// Rows of a group.
 const ROWS_PER_GROUP: usize = 1 << 20;

@@ -10,8 +10,7 @@ use crate::columns::coded::{CodedLists, Coder, coded_lists};
 use crate::columns::fields::{flags, numbers, texts};
 use crate::columns::parquet_file::{ColumnsError, decode_coded, footer, label};
 use crate::columns::sums::PATHS;
-use crate::event::{HourSums, ItemKey, Names, Sums};
-use crate::time::Hour;
+use crate::model::{Hour, HourSums, ItemKey, Names, Sums};
 
 const COLUMNS: [&str; 7] = ["hour", ITEM_ID, "categories", "is_primary", "purchases", "units", "amount"];
 const ITEM_ID: &str = "item_id";

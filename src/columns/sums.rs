@@ -27,7 +27,7 @@ use crate::columns::chunked_file::{ChunkedFile, schema_of, text_lists};
 use crate::columns::chunks::{Chunk, Dictionary, Index, Shape, Values};
 use crate::columns::encodings::few_distinct;
 use crate::columns::parquet_file::{ColumnsError, Encoded};
-use crate::event::Sums;
+use crate::model::Sums;
 
 /// Small groups, so that the items between two bounds are found without the rest.
 const ROWS_PER_GROUP: usize = 1 << 17;

@@ -9,8 +9,7 @@ use std::ops::Range;
 use jiff::civil;
 
 use crate::count::ByHour;
-use crate::event::Sums;
-use crate::time::{Hour, Zone};
+use crate::model::{Hour, Sums, Zone};
 
 /// What hours are put together to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +116,7 @@ impl Buckets {
 mod tests {
     use super::*;
 
-    use crate::time::Timestamp;
+    use crate::model::Timestamp;
 
     fn hour(text: &str) -> Hour {
         Timestamp::parse(text).expect("a good moment").hour()

@@ -10,10 +10,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 
-use crate::event::{SumRows, Sums, SumsOverflow, levels_of};
+use crate::model::{Hour, SumRows, Sums, SumsOverflow, levels_of};
 use crate::rollup::{Asked, RollupError, Wanted, look};
 use crate::store::Store;
-use crate::time::Hour;
 
 pub use buckets::By;
 pub use text::{Answer, Form, write};

@@ -7,9 +7,8 @@ use serde::Serialize;
 
 use crate::count::buckets::{Bucket, Buckets, By};
 use crate::count::{ByHour, CountError, Counted};
-use crate::event::{PURCHASE, Sums, SumsOverflow, harmless};
+use crate::model::{PURCHASE, Sums, SumsOverflow, Timestamp, Zone, harmless};
 use crate::rollup::RollupError;
-use crate::time::{Timestamp, Zone};
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,11 +16,10 @@ use crate::datagen::quantity::{quantity, units};
 use crate::datagen::random::Random;
 use crate::datagen::shop::{Item, Shop};
 use crate::datagen::{DatagenError, Workload};
-use crate::event::{PURCHASE, Sums};
 use crate::lake::Lake;
+use crate::model::{Date, PURCHASE, Sums};
 use crate::rollup::{Load, LoadedDay, RollupError, Summary, load};
 use crate::store::Patience;
-use crate::time::Date;
 
 /// The sequences that are drawn for each item, one for every day.
 const OF_DAY: u64 = 1 << 32;

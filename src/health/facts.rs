@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::PURCHASE;
 use crate::lake::{Lake, LakeError, newest_hour};
+use crate::model::{Hour, PURCHASE, Timestamp};
 use crate::rollup::{RollupError, Rollups};
 use crate::runs::{Book, LastRuns, Ran, RunRecord};
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::store::Store;
 use crate::table::LiveFile;
-use crate::time::{Hour, Timestamp};
 
 /// What is known of a lake at a moment.
 #[derive(Clone, Debug, PartialEq)]

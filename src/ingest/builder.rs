@@ -3,13 +3,13 @@
 use hashbrown::HashMap;
 
 use crate::catalog::Catalog;
-use crate::event::{
+use crate::ingest::{Options, Reading};
+use crate::lake::{LakeSettings, Reject};
+use crate::model::{
     Amount, Event, Events, MAX_EVENT_TYPE_BYTES, MAX_ID_BYTES, MAX_QUANTITY, PURCHASE, PathSets,
     RawCategories, shown,
 };
-use crate::ingest::{Options, Reading};
-use crate::lake::{LakeSettings, Reject};
-use crate::time::{Days, Hour, Timestamp, TimestampError};
+use crate::model::{Days, Hour, Timestamp, TimestampError};
 
 /// Bytes of a broken line that are kept with the reason.
 const MAX_KEPT_BYTES: usize = 16 << 20;

@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use crate::time::Timestamp;
+use crate::model::Timestamp;
 
 /// Once the end is wished for, what the pipe still holds is taken until it has been silent so long.
 const SILENCE: Duration = Duration::from_millis(500);

@@ -11,8 +11,8 @@ use crate::ingest::sources::{Input, Plan};
 use crate::ingest::writer::{Brought, Parsed};
 use crate::ingest::{Options, Reading};
 use crate::lake::{DEFAULT_SLICE_BYTES, Known, Lake, LakeError, LakeSettings};
+use crate::model::Timestamp;
 use crate::source::{Format, RowFile, Source, SourceError};
-use crate::time::Timestamp;
 use crate::trace::Run;
 
 /// Rows of Parquet that are read before it is asked whether there is room for more.

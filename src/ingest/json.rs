@@ -12,11 +12,11 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::event::{CategoryError, PathSet, RawCategories, check_path, encode_levels};
 use crate::ingest::builder::{Builder, RawEvent, RawTime, Refusal};
 use crate::ingest::fields::{
     AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, TS,
 };
+use crate::model::{CategoryError, PathSet, RawCategories, check_path, encode_levels};
 use crate::source::{Key, Mapping, tagged_record};
 
 /// The keys to look for in each line.

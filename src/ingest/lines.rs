@@ -5,7 +5,6 @@
 
 use csv_core::ReadRecordResult;
 
-use crate::event::RawCategories;
 use crate::ingest::builder::{Builder, RawEvent, RawTime, Refusal};
 use crate::ingest::fields::{
     AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, NEEDED, QUANTITY, TS,
@@ -14,6 +13,7 @@ use crate::ingest::json;
 use crate::ingest::plain::PlainLines;
 use crate::ingest::records::{MAX_RECORD_BYTES, delimiter_of};
 use crate::ingest::slices::Slice;
+use crate::model::RawCategories;
 use crate::source::{Format, MAX_COLUMNS, Mapping, Place};
 
 /// Bytes that one line may have.
@@ -401,8 +401,7 @@ mod tests {
     use proptest::strategy::Strategy;
 
     use crate::ingest::builder::Limits;
-    use crate::time::Hour;
-    use crate::time::Timestamp;
+    use crate::model::{Hour, Timestamp};
 
     /// Returns what a slice's lines come to, read with the short way for plain lines or without it.
     fn read(bytes: &[u8], format: Format, assumes_utc: bool, is_short: bool) -> Result<Vec<String>, String> {

@@ -39,8 +39,8 @@ use std::thread;
 
 use crate::catalog::Catalog;
 use crate::lake::{Doing, Known, Lake, LakeError, LakeSettings, Reject};
+use crate::model::Timestamp;
 use crate::source::Mapping;
-use crate::time::Timestamp;
 use crate::trace::{Count, Run, Stage};
 
 use intake::{Intake, Stop};

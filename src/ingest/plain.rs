@@ -3,9 +3,9 @@
 //! Invariant: whatever is taken here would be taken as the same event by the reader of all lines,
 //! to which everything else is left.
 
-use crate::event::RawCategories;
 use crate::ingest::builder::{Builder, RawEvent, RawTime};
 use crate::ingest::fields::{AMOUNT, CATEGORY, EVENT_ID, EVENT_TYPE, ITEM_ID, QUANTITY, TS};
+use crate::model::RawCategories;
 use crate::source::Place;
 
 /// Fields that a line may have here.

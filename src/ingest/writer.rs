@@ -12,7 +12,7 @@ use crate::ingest::accounts::{Accounts, FIRST_REJECTS, Written};
 use crate::ingest::builder::Read;
 use crate::ingest::{Options, Plan, Summary, WAITING};
 use crate::lake::{Append, Delivery, Doing, Known, Lake, LakeError, Reject};
-use crate::time::Timestamp;
+use crate::model::Timestamp;
 use crate::trace::Run;
 
 /// What a group may have before it is committed: batches and ends of inputs, lines, files. A second

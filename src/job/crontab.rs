@@ -18,7 +18,7 @@ use crate::calendar::Calendar;
 use crate::job::error::{JobError, Note};
 use crate::job::file::{is_plain, is_variable};
 use crate::job::{Does, Job, JobStep, Owner, Policy};
-use crate::time::Zone;
+use crate::model::Zone;
 
 /// What a crontab says.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
-use crate::event::harmless;
+use crate::model::harmless;
 
 /// A job cannot be taken as it is written down.
 #[derive(Debug, thiserror::Error)]

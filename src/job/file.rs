@@ -20,7 +20,7 @@ use toml::de::{DeTable, DeValue};
 use crate::calendar::Calendar;
 use crate::job::error::JobError;
 use crate::job::{Job, Missed, Overlap, Policy};
-use crate::time::{Zone, parse_seconds};
+use crate::model::{Zone, parse_seconds};
 
 use crate::job::step;
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::Events;
 use crate::lake::placing::write_events;
 use crate::lake::records::{reject_lines, rejects_of, rejects_path};
 use crate::lake::replace::Remainders;
 use crate::lake::{EVENTS, Lake, LakeError, Reject, WRITERS, unique_name};
+use crate::model::Events;
 use crate::store::Bulk;
 use crate::store::Stay;
 use crate::table::{Commit, LiveFile, NewFile, Outcome, Version};

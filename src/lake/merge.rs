@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use crate::columns::merge_events;
 use crate::lake::append::MAX_TRIES;
 use crate::lake::{EVENTS, HourPartition, Lake, LakeError, unique_name};
+use crate::model::Timestamp;
 use crate::table::{Commit, Effect, LiveFile, NewFile, Outcome};
-use crate::time::Timestamp;
 
 /// The hours whose files are to become one file each.
 #[derive(Default)]

@@ -4,11 +4,10 @@ use hashbrown::HashMap;
 use rayon::prelude::*;
 
 use crate::columns::{EventCopy, EventEncoder};
-use crate::event::{Events, Places};
 use crate::lake::{EVENTS, HourPartition, LakeError, unique_name};
+use crate::model::{Events, Hour, Places};
 use crate::store::Bulk;
 use crate::table::NewFile;
-use crate::time::Hour;
 
 /// Writes the files of a batch's events, durable once the bulk is and not yet named by any commit.
 pub(super) fn write_events(

@@ -10,7 +10,7 @@
 use serde::Deserialize;
 
 use crate::lake::{Lake, LakeError};
-use crate::time::{Hour, Timestamp, parse_hours};
+use crate::model::{Hour, Timestamp, parse_hours};
 
 /// The file's name below the lake.
 pub const SETTINGS_FILE: &str = "topsell.toml";

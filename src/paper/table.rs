@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use crate::event::harmless;
+use crate::model::harmless;
 use crate::paper::{cut, isolated, width};
 
 /// What a table is written on.

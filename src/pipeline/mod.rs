@@ -9,12 +9,12 @@ use crate::columns::WantsItem;
 use crate::ingest::{self, Feed, Plan, Reading};
 use crate::lake;
 use crate::lake::{Doing, Lake, LakeError};
+use crate::model::{Hour, Timestamp, said_length};
 use crate::rank::{Found, Ranking, Rules, Search, Tallied};
 use crate::rollup::{self, Part, RollupError, Rollups, Scope, Wanted};
 use crate::snapshot::{self, Draft, Published, PublishedTotals, SnapshotError};
 use crate::source::Mapping;
 use crate::store::{LockError, Patience, Store};
-use crate::time::{Hour, Timestamp, said_length};
 use crate::trace::{Count, Run, Stage};
 use crate::upkeep::{self, Compacted, Keep, Pruned, Stats, Verified};
 

@@ -9,9 +9,8 @@
 
 use hashbrown::HashMap;
 
-use crate::event::{DayUnits, Sums};
+use crate::model::{DAYS, DayUnits, Sums};
 use crate::rank::score::Scored;
-use crate::time::DAYS;
 
 /// Rows of one tally, packed, in the order of their items' ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,11 +7,10 @@
 
 use std::cmp::Ordering;
 
-use crate::event::{DayUnits, HourSums, Sums};
+use crate::model::{DayUnits, HourSums, Sums, Week};
 use crate::rank::score::{Overflow, Scored, day_units};
 use crate::rank::search::Need;
 use crate::rank::top::{Entry, Top};
-use crate::time::Week;
 
 /// Items that were among the best of some category when they came by.
 #[derive(Default)]

@@ -36,7 +36,7 @@ pub use ranking::{CategoryRanking, RankedItem, Ranking};
 pub use search::{Found, Need, Search, Settled};
 pub use tally::{Tallied, Tally};
 
-use crate::time::{Decay, Week, Window};
+use crate::model::{Decay, Week, Window};
 
 /// What a score adds up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! What a ranking is.
 
-use crate::event::{DayUnits, Sums};
-use crate::time::Window;
+use crate::model::{DayUnits, Sums, Window};
 
 /// The best sellers of the whole shop and of every category.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,8 +1,7 @@
 //! One item's score in one category.
 
-use crate::event::{DayUnits, HourSums, Sums, SumsOverflow};
+use crate::model::{DAYS, DayUnits, Decay, HourSums, Sums, SumsOverflow, Week, Window};
 use crate::rank::Measure;
-use crate::time::{DAYS, Decay, Week, Window};
 
 /// What a unit of each age counts, and what is counted.
 pub(super) struct Scoring {
@@ -52,7 +51,7 @@ impl Scoring {
     }
 
     // The last step: here floating point enters.
-    fn weighted(&self, sums: Sums, hour: crate::time::Hour) -> f64 {
+    fn weighted(&self, sums: Sums, hour: crate::model::Hour) -> f64 {
         let measured = match self.measure {
             Measure::Units => sums.units as f64,
             Measure::Purchases => sums.purchases as f64,

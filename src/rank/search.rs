@@ -10,14 +10,13 @@ use std::ops::Range;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 
-use crate::event::{SumsOverflow, levels_of};
+use crate::model::{Hour, SumsOverflow, Week, Window, levels_of};
 use crate::rank::everyone::SpreadItem;
 use crate::rank::score::Scoring;
 use crate::rank::shop::{Shop, Spread, is_among};
 use crate::rank::tally::{Tallied, Tally};
 use crate::rank::top::Top;
 use crate::rank::{CategoryRanking, RankedItem, Ranking, Rules};
-use crate::time::{Hour, Week, Window};
 
 /// A ranking under way.
 pub struct Search {
@@ -246,9 +245,8 @@ mod tests {
     use proptest::collection::vec;
 
     use super::*;
-    use crate::event::{DayUnits, HourSums, Names, Sums};
+    use crate::model::{DayUnits, Decay, HourSums, Names, Sums, Zone};
     use crate::rank::Measure;
-    use crate::time::{Decay, Zone};
 
     /// Item, top-level category, leaf or none, whether it is the primary copy, hour, units.
     type Sale = (u8, u8, Option<u8>, bool, i32, i64);

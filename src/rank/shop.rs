@@ -9,7 +9,7 @@
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use crate::event::{HourSums, Sums, SumsOverflow};
+use crate::model::{HourSums, Sums, SumsOverflow};
 use crate::rank::everyone::SpreadItem;
 use crate::rank::leaders::{Candidates, Leaders, Newcomer};
 use crate::rank::score::{Overflow, Scored, day_units};

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{DayUnits, HourSums, Names, SumsOverflow};
+use crate::model::{DayUnits, HourSums, Names, SumsOverflow};
 use crate::rank::everyone::{Everyone, EveryoneWriter};
 use crate::rank::leaders::{Candidates, Leaders, Newcomer};
 use crate::rank::score::{Scored, Scoring};

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::event::{DayUnits, Sums, SumsOverflow};
+use crate::model::{DayUnits, Sums, SumsOverflow};
 use crate::rank::score::{Overflow, Scored};
 
 /// An item that could rank.
@@ -113,7 +113,7 @@ impl Eq for Entry {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::DAYS;
+    use crate::model::DAYS;
 
     #[test]
     fn ties_fall_to_more_units_then_to_the_smaller_id() {

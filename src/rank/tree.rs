@@ -1,6 +1,6 @@
 //! The categories that sets of paths lie in: each path, its ancestors, and the shop above all.
 
-use crate::event::{Names, levels_of};
+use crate::model::{Names, levels_of};
 
 /// The whole shop's number.
 pub(super) const SHOP: u32 = 0;

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use crate::chart::Charts;
+use crate::model::{DAYS, Timestamp, Zone};
 use crate::report::part::Directory;
 use crate::snapshot::{DayFacts, Facts};
-use crate::time::{DAYS, Timestamp, Zone};
 
 const SCHEMA: u32 = 1;
 const MICROS_OF_HOUR: i64 = 3_600_000_000;

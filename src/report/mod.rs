@@ -17,8 +17,8 @@ mod part;
 mod template;
 
 use crate::chart::Charts;
+use crate::model::Timestamp;
 use crate::snapshot::SnapshotError;
-use crate::time::Timestamp;
 
 use facts::PageFacts;
 use part::Packer;

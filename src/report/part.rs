@@ -14,8 +14,7 @@ use serde::{Serialize, Serializer};
 
 use crate::chart::{Chart, Movement, Place};
 use crate::columns::RankedRow;
-use crate::event::Sums;
-use crate::time::DAYS;
+use crate::model::{DAYS, Sums};
 
 /// Rows from which on a part is closed: it is unpacked as a whole, in milliseconds.
 const ROWS_OF_PART: usize = 8_192;
@@ -315,7 +314,7 @@ mod tests {
 
     use super::*;
     use crate::columns::RowTotals;
-    use crate::time::Timestamp;
+    use crate::model::Timestamp;
 
     fn row(category: usize, rank: i32, item_id: String, totals: Option<RowTotals>) -> RankedRow<'static> {
         let hour = |hours: i64| Timestamp::from_micros(hours * MICROS_OF_HOUR).expect("a good moment");

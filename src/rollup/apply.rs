@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 
 use crate::columns::{Encoded, SumLine, encode_sums};
-use crate::event::{SumRow, SumRows};
 use crate::lake::{Lake, hive_folder, partition_map, unique_name};
+use crate::model::{Date, Hour, SumRow, SumRows};
 use crate::rollup::compare::{Differing, Ordered, compare, is_as_stood};
 use crate::rollup::hour::{HourByHour, Tally};
 use crate::rollup::plan::{DayPlan, Plan};
@@ -14,7 +14,6 @@ use crate::rollup::settle::{Settled, settle, settle_hours};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
 use crate::store::Bulk;
 use crate::table::{Commit, LiveFile, NewFile, Partition};
-use crate::time::{Date, Hour};
 use crate::trace::{Run, Stage};
 
 /// A day with more rows keeps all threads busy by itself, and holds so much of its ids and sums in

@@ -9,12 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::columns::ItemRange;
-use crate::event::{HourSums, Names, SumRow, SumRows};
+use crate::model::{Date, Hour, HourSums, Names, SumRow, SumRows};
 use crate::rollup::cursor::Cursor;
 use crate::rollup::read::{path_of, place_of};
 use crate::rollup::{RollupError, Rollups};
 use crate::table::LiveFile;
-use crate::time::{Date, Hour};
 
 /// Rows that are not as they stood, by hour.
 pub(super) type Differing = BTreeMap<Hour, u64>;

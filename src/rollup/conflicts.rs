@@ -17,9 +17,9 @@ use rayon::prelude::*;
 
 use crate::columns::{EventBatch, EventColumns};
 use crate::lake::Lake;
+use crate::model::{Date, Hour};
 use crate::rollup::RollupError;
 use crate::rollup::plan::HourFile;
-use crate::time::{Date, Hour};
 
 /// An event id's hash; 128 bits, so that chance never makes two ids one.
 pub(super) type IdHash = u128;
@@ -292,11 +292,10 @@ mod tests {
     use super::*;
 
     use crate::columns::{EventCopy, EventEncoder};
-    use crate::event::{Event, Events, Places, RawCategories};
     use crate::lake::{HourPartition, hive_folder, partition_map};
+    use crate::model::{Event, Events, Places, RawCategories, Timestamp};
     use crate::store::temporary;
     use crate::table::{Commit, NewFile};
-    use crate::time::Timestamp;
 
     /// Adds a file of sales in one hour of a day, by id and quantity.
     fn add(lake: &Lake, hour: i32, sales: &[(u32, i64)]) {

@@ -3,8 +3,7 @@
 use bytes::Bytes;
 
 use crate::columns::{Coder, ColumnsError, ItemRange, SumBatch, SumBlock, WantsItem, decode_sums};
-use crate::event::{HourSums, ItemKey, Names};
-use crate::time::Hour;
+use crate::model::{Hour, HourSums, ItemKey, Names};
 
 /// A place in a file: at an item, or behind the last.
 pub(super) struct Cursor {

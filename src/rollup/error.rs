@@ -1,8 +1,8 @@
 //! What can go wrong with a rollup.
 
 use crate::columns::ColumnsError;
-use crate::event::SumsOverflow;
 use crate::lake::LakeError;
+use crate::model::SumsOverflow;
 use crate::store::StoreError;
 use crate::table::TableError;
 

@@ -1,6 +1,6 @@
 //! Which of many sorted files has the smallest item.
 
-use crate::event::ItemKey;
+use crate::model::ItemKey;
 
 /// So many keys are compared one after the other sooner than a tree of them is kept in order.
 const KEYS_PER_BLOCK: usize = 8;

@@ -3,13 +3,12 @@
 use hashbrown::{HashMap, HashSet};
 
 use crate::columns::{Coder, EventBatch};
-use crate::event::{SumRow, SumRows, Sums, SumsOverflow};
 use crate::lake::{Lake, columns_to_sum};
+use crate::model::{Hour, SumRow, SumRows, Sums, SumsOverflow};
 use crate::rollup::RollupError;
 use crate::rollup::conflicts::IdHash;
 use crate::rollup::settle::Settled;
 use crate::table::NamedFile;
-use crate::time::Hour;
 
 /// What became of an hour's events.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,12 +7,12 @@ use rayon::prelude::*;
 
 use crate::columns::SumLine;
 use crate::lake::Lake;
+use crate::model::Date;
 use crate::rollup::apply::write_lines;
 use crate::rollup::plan::{Scope, plan};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
 use crate::store::Bulk;
 use crate::table::{Commit, NewFile, Outcome};
-use crate::time::Date;
 
 /// Where loaded sums are written, one category's day after the other.
 pub struct Load<'a> {

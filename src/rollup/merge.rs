@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::event::SumRows;
+use crate::model::{Date, SumRows, Timestamp};
 use crate::rollup::apply::write_day;
 use crate::rollup::read::place_of;
 use crate::rollup::{ROLLUPS, RollupError, Rollups};
 use crate::table::{Commit, Effect, LiveFile, NewFile, Outcome};
-use crate::time::{Date, Timestamp};
 
 /// A day of one event type and top-level category.
 pub type Day = (String, Option<String>, Date);

@@ -46,11 +46,10 @@ mod settle;
 
 use std::collections::BTreeMap;
 
-use crate::event::SumRows;
 use crate::lake::{Doing, Lake, LakeError};
+use crate::model::{Hour, SumRows};
 use crate::store::Store;
 use crate::table::{Column, ColumnType, LiveFile, Log, Outcome, Sweep, SweepRule, Table, TableSchema};
-use crate::time::Hour;
 use crate::trace::{Count, Run, Stage};
 
 pub use error::RollupError;

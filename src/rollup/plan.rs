@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::columns::EventColumns;
 use crate::lake::{HourPartition, Lake, columns_to_sum};
+use crate::model::{Date, Hour};
 use crate::rollup::RollupError;
 use crate::rollup::read::{Place, place_of};
 use crate::table::{Change, LiveFile, NamedFile, Partition, Version};
-use crate::time::{Date, Hour};
 
 /// How much to sum anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::columns::{Coder, EventBatch};
-use crate::event::{SumRow, SumRows};
 use crate::lake::{HourPartition, Lake, LakeError, events_log, read_events_of};
+use crate::model::{Date, Hour, SumRow, SumRows};
 use crate::rollup::apply::sum_category;
 use crate::rollup::plan::{DayPlan, HourFile, Plan, Scope, app_id, plan_on};
 use crate::rollup::read::{Place, place_of};
@@ -21,7 +21,6 @@ use crate::rollup::settle::{Settled, settle};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Wanted};
 use crate::store::Store;
 use crate::table::{Log, NamedFile, News, Partition, Version};
-use crate::time::{Date, Hour};
 use crate::trace::Run;
 
 /// How often the tables are looked at again when files were swept meanwhile.

@@ -5,10 +5,9 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::columns::{Coder, ColumnsError, ItemRange, SumBlock, decode_sums};
-use crate::event::SumRows;
+use crate::model::{Date, Hour, SumRows, Timestamp};
 use crate::rollup::{ROLLUPS, RollupError, Rollups};
 use crate::table::NamedFile;
-use crate::time::{Date, Hour, Timestamp};
 
 /// Where a rollup file lies, and which hours it may hold.
 #[derive(Clone)]

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::event::SumRows;
 use crate::lake::Lake;
+use crate::model::SumRows;
 use crate::rollup::apply::sum_category;
 use crate::rollup::settle::settle;
 use crate::rollup::{RollupError, Rollups, Scope, plan};

@@ -5,12 +5,11 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::columns::{Coder, ColumnsError, SumBlock, SumFile};
-use crate::event::SumRows;
+use crate::model::{Hour, SumRows};
 use crate::rollup::RollupError;
 use crate::rollup::read::path_of;
 use crate::store::{Store, StoreError};
 use crate::table::NamedFile;
-use crate::time::Hour;
 
 /// Where a file's footer, and what it says of its pages, mostly begins, counted from its end, and
 /// where those of a very large file do.

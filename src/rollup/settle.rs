@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lake::Lake;
+use crate::model::Hour;
 use crate::rollup::RollupError;
 use crate::rollup::conflicts::{Disputes, IdHasher, Limits, disputes};
 use crate::rollup::plan::{DayPlan, HourFile};
 use crate::table::{LiveFile, NamedFile};
-use crate::time::Hour;
 
 /// A day that is ready to be summed.
 pub(super) struct Settled<'a> {

@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::columns::{decode_runs, encode_runs};
+use crate::model::{Date, Timestamp};
 use crate::runs::book::{Book, FOLDER, RunsError, path_of};
 use crate::runs::liveness::State;
 use crate::runs::name::moment_of;
 use crate::runs::newest::LastRuns;
 use crate::runs::record::{Outcome, RunRecord};
 use crate::store::StoreError;
-use crate::time::{Date, Timestamp};
 
 /// How a day's folder begins.
 const DAY: &str = "date=";

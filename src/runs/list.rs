@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+use crate::model::Timestamp;
 use crate::runs::archive::day_of;
 use crate::runs::book::{Book, FOLDER, RunsError};
 use crate::runs::name::moment_of;
 use crate::runs::record::RunRecord;
-use crate::time::Timestamp;
 
 /// What records there are.
 #[derive(Debug, Default)]

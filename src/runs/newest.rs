@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::Timestamp;
 use crate::runs::book::{Book, RunsError};
 use crate::runs::{Outcome, RunRecord, State};
-use crate::time::Timestamp;
 
 /// The exit code of a run that found another at work.
 const BUSY: u8 = 6;

@@ -142,7 +142,7 @@ fn seconds(micros: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
+    use crate::model::Timestamp;
 
     fn run(began: i64, took: f64, outcome: Outcome) -> RunRecord {
         RunRecord {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::Timestamp;
 use crate::runs::record::{Outcome, RunRecord};
-use crate::time::Timestamp;
 
 /// A span in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]

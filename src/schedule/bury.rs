@@ -3,12 +3,12 @@
 use std::thread;
 use std::time::Duration;
 
+use crate::model::Timestamp;
 use crate::process::{Group, Identity, Liveness, kill, process_start_ticks, processes_with, terminate};
 use crate::runs::{Book, Outcome, RunRecord, RunsError, TRACEPARENT, traceparent};
 use crate::schedule::instance::Holder;
 use crate::schedule::{FOLDER, RunError, lock_name};
 use crate::store::{Lock, LockError, Patience, Store};
-use crate::time::Timestamp;
 
 /// The attributes of a step's span by which its processes are found again.
 pub(super) const GROUP: &str = "process_group";

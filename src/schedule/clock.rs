@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::time::Timestamp;
+use crate::model::Timestamp;
 
 /// The clock on the wall, and one that measures lengths.
 #[derive(Clone, Copy)]

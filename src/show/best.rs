@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use crate::chart::{Chart, Charts, Movement, Place};
 use crate::columns::RankedRow;
-use crate::event::Sums;
+use crate::model::Sums;
 use crate::paper::{Cell, Style};
 use crate::paper::{grouped, quoted};
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
@@ -156,7 +156,7 @@ fn head(
     let facts = charts.current().facts();
     let row = chart.places.first().map(|place| &place.row);
     let moment =
-        |of: fn(&RankedRow<'_>) -> crate::time::Timestamp| row.map_or(Value::None, |row| of(row).into());
+        |of: fn(&RankedRow<'_>) -> crate::model::Timestamp| row.map_or(Value::None, |row| of(row).into());
     vec![
         ("category", chart.category.as_deref().into()),
         ("as_of", facts.as_of.into()),

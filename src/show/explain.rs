@@ -3,14 +3,13 @@
 use crate::chart::Charts;
 use crate::columns::RankedRow;
 use crate::count::{ByHour, Counted, by_hour};
-use crate::event::Sums;
+use crate::model::{Decay, Hour, Sums, Window};
 use crate::paper::quoted;
 use crate::paper::{Cell, Style};
 use crate::show::answer::{Column, Kind, List, Shown, Value};
 use crate::show::{ShowError, unknown_category};
 use crate::snapshot::Facts;
 use crate::store::Store;
-use crate::time::{Decay, Hour, Window};
 
 const COLUMNS: [Column; 9] = [
     Column::of("hour", Kind::Moment),

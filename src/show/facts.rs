@@ -1,11 +1,11 @@
 //! What an answer says of the ranking it is from.
 
 use crate::columns::RankedRow;
+use crate::model::Timestamp;
 use crate::paper::{Cell, Style};
 use crate::paper::{age, grouped};
 use crate::show::Question;
 use crate::snapshot::Facts;
-use crate::time::Timestamp;
 
 /// Returns when a ranking was taken, and how old the newest one is.
 pub(super) fn taken(facts: &Facts, question: &Question) -> Cell {

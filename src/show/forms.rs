@@ -9,7 +9,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use crate::columns::encode_table;
-use crate::event::Sums;
+use crate::model::Sums;
 use crate::paper::{Cell, Heading, Paper, Side, Style, styled, write_phrases, write_table};
 use crate::paper::{grouped, sparkline};
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Value};

@@ -1,6 +1,7 @@
 //! An item's rank over the rankings that are kept.
 
 use crate::columns::RankedRow;
+use crate::model::Timestamp;
 use crate::paper::{Cell, Style};
 use crate::paper::{grouped, quoted};
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
@@ -9,7 +10,6 @@ use crate::show::plot::Plot;
 use crate::show::{Question, ShowError, unknown_item};
 use crate::snapshot::{Kept, Snapshot, kept};
 use crate::store::Store;
-use crate::time::Timestamp;
 
 const COLUMNS: [Column; 8] = [
     Column::of("category", Kind::Text).json(InJson::Head),

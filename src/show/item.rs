@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::chart::{Chart, Charts};
 use crate::columns::RankedRow;
 use crate::count::{Counted, first_and_last};
-use crate::event::DayUnits;
 use crate::lake::LakeError;
+use crate::model::{DayUnits, Hour, Timestamp, Zone};
 use crate::paper::quoted;
 use crate::paper::{Cell, Style};
 use crate::rollup::RollupError;
@@ -17,7 +17,6 @@ use crate::show::facts::{age_seconds, decay, taken};
 use crate::show::{Question, ShowError, unknown_item};
 use crate::snapshot::{Facts, Totals};
 use crate::store::Store;
-use crate::time::{Hour, Timestamp, Zone};
 
 const COLUMNS: [Column; 16] = [
     Column::of("item_id", Kind::Text).json(InJson::Head),

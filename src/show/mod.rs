@@ -24,11 +24,11 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::chart::Charts;
+use crate::model::Timestamp;
 use crate::rollup::RollupError;
 use crate::show::nearest::nearest;
 use crate::snapshot::{Snapshot, SnapshotError, kept};
 use crate::store::Store;
-use crate::time::Timestamp;
 
 pub use answer::Answer;
 pub use forms::Form;

@@ -1,6 +1,6 @@
 //! How a ranking was made, as its file says.
 
-use crate::time::Timestamp;
+use crate::model::Timestamp;
 
 /// The labels that two rankings share which can be held against each other.
 const RULES: [&str; 7] = [

@@ -28,11 +28,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::columns::{ColumnsError, Leader, RankedRow, RankingFile};
-use crate::event::SumsOverflow;
+use crate::model::{SumsOverflow, Timestamp};
 use crate::snapshot::pointer::damaged_pointer;
 use crate::snapshot::pointer::newest;
 use crate::store::{Store, StoreError};
-use crate::time::Timestamp;
 
 pub use facts::{DayFacts, Facts};
 pub use kept::{KeepRankings, Kept, check_all, kept, old_rankings};
@@ -235,12 +234,11 @@ mod tests {
 
     use super::*;
     use crate::columns::ROWS_PER_GROUP;
-    use crate::event::Sums;
+    use crate::model::{Decay, Sums, Week, Window, Zone};
     use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
     use crate::snapshot::groups::Groups;
     use crate::snapshot::pointer::POINTER;
     use crate::store::temporary;
-    use crate::time::{Decay, Week, Window, Zone};
 
     fn rules() -> Rules {
         let as_of = Timestamp::parse("2017-01-15T00:00:00Z").expect("a good moment").hour();

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::columns::{ColumnsError, RankingFile};
-use crate::event::harmless;
+use crate::model::harmless;
 use crate::snapshot::{FOLDER, Facts, Rows, Snapshot, SnapshotError};
 use crate::store::Store;
 

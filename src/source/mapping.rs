@@ -12,7 +12,7 @@ use std::io;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::event::harmless;
+use crate::model::harmless;
 
 /// The fields whose column may be several, one for each level.
 const CATEGORY: &str = "category";

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::lake::{HourPartition, LakeError};
+use crate::model::Hour;
 use crate::table::LiveFile;
-use crate::time::Hour;
 
 /// Hours in a row without events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

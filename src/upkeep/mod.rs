@@ -10,8 +10,8 @@ mod verify;
 mod versions;
 
 use crate::lake::{Doing, Lake};
+use crate::model::Timestamp;
 use crate::rollup::{RollupError, Rollups};
-use crate::time::Timestamp;
 use crate::trace::{Run, Stage};
 
 pub use hours::Gap;

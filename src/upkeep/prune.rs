@@ -2,12 +2,12 @@
 //! rankings, old records of runs.
 
 use crate::lake::{Doing, Dropped, Lake};
+use crate::model::{Hour, Timestamp};
 use crate::rollup::{self, RollupError, Rollups, Scope};
 use crate::runs::{Book, KeepRuns, KeptRuns};
 use crate::snapshot;
 use crate::snapshot::KeepRankings;
 use crate::table::{Reach, Sweep, SweepRule};
-use crate::time::{Hour, Timestamp};
 use crate::trace::{Run, Stage};
 
 /// What to keep.

@@ -21,32 +21,19 @@ use topsell::columns::SumLine;
 use topsell::columns::decode_events;
 use topsell::columns::decode_sums;
 use topsell::columns::encode_sums;
-use topsell::event::Amount;
-use topsell::event::Event;
-use topsell::event::Events;
-use topsell::event::HourSums;
-use topsell::event::Names;
-use topsell::event::Places;
-use topsell::event::RawCategories;
-use topsell::event::SumRow;
-use topsell::event::SumRows;
-use topsell::event::Sums;
 use topsell::ingest;
 use topsell::ingest::Pieces;
 use topsell::ingest::Reading;
 use topsell::lake::Doing;
 use topsell::lake::Known;
+use topsell::model::{
+    Amount, Date, Decay, Event, Events, Hour, HourSums, Names, Places, RawCategories, SumRow, SumRows, Sums,
+    Timestamp, Week, Window, Zone,
+};
 use topsell::rank::Measure;
 use topsell::rank::Rules;
 use topsell::rank::Search;
 use topsell::source::Mapping;
-use topsell::time::Date;
-use topsell::time::Decay;
-use topsell::time::Hour;
-use topsell::time::Timestamp;
-use topsell::time::Week;
-use topsell::time::Window;
-use topsell::time::Zone;
 use topsell::trace::Run;
 
 const PURCHASES: usize = 100_000;

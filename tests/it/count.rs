@@ -5,9 +5,9 @@ use serde_json::Value;
 use topsell::count;
 use topsell::count::Counted;
 use topsell::lake::{Lake, events_log};
+use topsell::model::Timestamp;
 use topsell::store::Store;
 use topsell::table::{NamedFile, Partition};
-use topsell::time::Timestamp;
 
 use crate::world::World;
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use topsell::ingest;
 use topsell::ingest::Pieces;
 use topsell::lake::{Doing, Known, Lake};
+use topsell::model::{Decay, Hour, Timestamp, Week, Window, Zone};
 use topsell::pipeline::{self, Caller, Step};
 use topsell::rank::{Measure, Rules};
 use topsell::rollup::{Rollups, Scope, Wanted};
@@ -17,7 +18,6 @@ use topsell::snapshot::KeepRankings;
 use topsell::snapshot::Snapshot;
 use topsell::source::Mapping;
 use topsell::store::{Patience, Store};
-use topsell::time::{Decay, Hour, Timestamp, Week, Window, Zone};
 use topsell::trace::Run;
 use topsell::upkeep::Keep;
 

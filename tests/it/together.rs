@@ -9,10 +9,10 @@ use expect_test::expect;
 use serde_json::Value;
 use topsell::ingest::{self, Options, Pieces, Summary};
 use topsell::lake::{Doing, Known, Lake};
+use topsell::model::Timestamp;
 use topsell::pipeline::{self, Caller, Done, Step};
 use topsell::source::Mapping;
 use topsell::store::{Patience, Store};
-use topsell::time::Timestamp;
 use topsell::trace::Run;
 
 use crate::faults::disk::{Faults, Manner};

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::calendar::Calendar;
 use crate::calendar::tests::moment;
-use crate::time::{Timestamp, Zone};
+use crate::model::{Timestamp, Zone};
 
 /// The numbers of a field, and how they may be written.
 fn field(least: u8, most: u8) -> impl Strategy<Value = (String, Vec<u8>)> {

@@ -14,13 +14,12 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::schedule::Schedule;
 use crate::cli::schedule::written::check_words;
 use crate::cli::settings::{Clock, Settings, Verbosity};
-use crate::event::harmless;
 use crate::job::Sources;
+use crate::model::{harmless, parse_seconds};
 use crate::process::{Identity, peak_memory_bytes};
 use crate::runs::{Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id};
 use crate::schedule::{self, Host, Messenger, Post, Served, Shelf, Starter, Tone};
 use crate::store::Store;
-use crate::time::parse_seconds;
 
 /// Starts jobs when they are due, until told to stop.
 ///

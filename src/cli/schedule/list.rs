@@ -12,10 +12,9 @@ use crate::calendar::Calendar;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::schedule::{Schedule, ScheduleFormat};
 use crate::cli::settings::Settings;
-use crate::event::{harmless, shown};
 use crate::job::{Does, Found, Job};
+use crate::model::{Timestamp, Zone, harmless, shown};
 use crate::show::ShowError;
-use crate::time::{Timestamp, Zone};
 
 /// Jobs that have a schedule, and the times by which theirs ends.
 struct Plan<'a> {

@@ -47,8 +47,7 @@ mod write;
 
 use std::borrow::Cow;
 
-use crate::event::{DayUnits, Sums};
-use crate::time::{DAYS, Timestamp};
+use crate::model::{DAYS, DayUnits, Sums, Timestamp};
 
 pub use read::{Leader, RankingFile};
 pub(super) use write::footer_at;

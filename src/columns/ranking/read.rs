@@ -17,8 +17,7 @@ use crate::columns::parquet_file::{ColumnsError, plain_options};
 use crate::columns::part::{Part, may_hold, range_of};
 use crate::columns::ranking::rows::{Columns, Rankable, moment};
 use crate::columns::ranking::{HASHES, NAME, RANKABLE, RankedRow, WEEK, hash_of};
-use crate::event::Sums;
-use crate::time::Timestamp;
+use crate::model::{Sums, Timestamp};
 
 const ROWS_PER_BATCH: usize = 4_096;
 

@@ -6,8 +6,7 @@ use arrow::datatypes::{Decimal128Type, Float64Type, Int32Type, Int64Type, Timest
 use crate::columns::ColumnsError;
 use crate::columns::fields::{numbers, texts};
 use crate::columns::ranking::{DAY_COLUMNS, NAME, RANKABLE, RankedRow, RowTotals};
-use crate::event::Sums;
-use crate::time::Timestamp;
+use crate::model::{Sums, Timestamp};
 
 /// A batch's columns, some of which may not have been asked for.
 pub(super) struct Columns {

@@ -23,7 +23,7 @@ use crate::columns::pages::{Closed, unwritable};
 use crate::columns::parquet_file::{CREATED_BY, ColumnsError};
 use crate::columns::ranking::chunk::{Values, chunk};
 use crate::columns::ranking::{DAY_COLUMNS, HASHES, NAME, RANKABLE, RankedRow, RowTotals, WEEK, hash_of};
-use crate::time::Timestamp;
+use crate::model::Timestamp;
 
 /// Rows of a group at most: an answer reads and checks one, and the footer grows by each.
 pub const ROWS_PER_GROUP: usize = 16_384;
@@ -246,7 +246,7 @@ mod tests {
 
     use super::*;
     use crate::columns::RankingFile;
-    use crate::event::Sums;
+    use crate::model::Sums;
 
     fn row(rank: i32, item_id: String, score: f64, amount: i128) -> RankedRow<'static> {
         let moment = |micros| Timestamp::from_micros(micros).expect("it is within the years");

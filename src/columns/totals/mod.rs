@@ -23,7 +23,7 @@
 mod read;
 mod write;
 
-use crate::event::DayUnits;
+use crate::model::DayUnits;
 
 pub use read::{TotalsFile, TotalsRow};
 pub use write::{TOTALS_PER_GROUP, TotalsEncoder, TotalsGroup};

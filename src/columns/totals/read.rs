@@ -15,8 +15,7 @@ use crate::columns::parquet_file::{ColumnsError, plain_options};
 use crate::columns::part::{Part, may_hold, range_of};
 use crate::columns::ranking::DAY_COLUMNS;
 use crate::columns::totals::{CATEGORIES, ITEM, RANKS, SCORE, SHOP_RANK, TOP, UNITS};
-use crate::event::DayUnits;
-use crate::time::DAYS;
+use crate::model::{DAYS, DayUnits};
 
 const ROWS_PER_BATCH: usize = 4_096;
 

@@ -13,7 +13,7 @@ use crate::columns::encodings::few_distinct;
 use crate::columns::parquet_file::ColumnsError;
 use crate::columns::ranking::DAY_COLUMNS;
 use crate::columns::totals::{CATEGORIES, ITEM, RANKS, SCORE, SHOP_RANK, TOP, TotalsLine, UNITS, WEEK};
-use crate::time::DAYS;
+use crate::model::DAYS;
 
 /// Rows of a group at most: an item is found by reading the ids of one in each top-level category.
 pub const TOTALS_PER_GROUP: usize = 1 << 15;

@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::model::Timestamp;
 use crate::runs::liveness::State;
 use crate::runs::record::RunRecord;
 use crate::runs::tree::{micros, name_of};
-use crate::time::Timestamp;
 
 /// The one thread of a run.
 const THREAD: u32 = 1;

@@ -5,10 +5,10 @@
 
 use serde_json::{Value, json};
 
+use crate::model::Timestamp;
 use crate::runs::liveness::State;
 use crate::runs::record::{Outcome, RunRecord, Span};
 use crate::runs::tree::{micros, name_of};
-use crate::time::Timestamp;
 
 /// A span within one program.
 const INTERNAL: u32 = 1;

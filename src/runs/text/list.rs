@@ -4,13 +4,13 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use crate::model::Timestamp;
 use crate::paper::{Cell, Heading, Importance, Side, Style, write_table};
 use crate::runs::liveness::State;
 use crate::runs::record::RunRecord;
 use crate::runs::text::Form;
 use crate::runs::text::numbers::{length, to_the_second};
 use crate::runs::tree::{micros, name_of};
-use crate::time::Timestamp;
 
 /// The schema of the JSON answer.
 const SCHEMA: u32 = 1;

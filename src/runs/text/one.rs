@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::event::harmless;
+use crate::model::{Timestamp, harmless};
 use crate::paper::{Cell, Heading, Importance, Paper, Side, Style, grouped, styled, write_table};
 use crate::runs::liveness::State;
 use crate::runs::record::{RunRecord, Versions};
 use crate::runs::text::list::style;
 use crate::runs::text::numbers::{length, size, to_the_second};
 use crate::runs::tree::{Node, name_of, tree};
-use crate::time::Timestamp;
 
 /// Cells of the bars beside the spans.
 const BAR: usize = 32;

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
+use crate::model::Timestamp;
 use crate::schedule::host::Desk;
-use crate::time::Timestamp;
 
 /// How long before it is due a process is started that is to run it.
 const AHEAD: Duration = Duration::from_millis(1_500);

@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::Calendar;
 use crate::job::Job;
+use crate::model::{Timestamp, Zone};
 use crate::process::Liveness;
 use crate::runs::{Book, Due, Outcome, due_id};
 use crate::schedule::instance::Holder;
 use crate::schedule::{FOLDER, RunError, lock_name};
 use crate::store::{LockError, Patience, Store};
-use crate::time::{Timestamp, Zone};
 
 pub(super) const LEADER: &str = "schedule/.leader.lock";
 

@@ -17,6 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::job::{Check, Job};
+use crate::model::Timestamp;
 use crate::runs::{Book, Due};
 use crate::schedule::clock::Clock;
 use crate::schedule::host::lead::{LEADER, Left};
@@ -26,7 +27,6 @@ use crate::schedule::host::runs::Work;
 use crate::schedule::planner::{Action, Event, Planner};
 use crate::schedule::{FOLDER, RunError, bury};
 use crate::store::{Lock, LockError, Patience, Store};
-use crate::time::Timestamp;
 
 pub use pool::Starter;
 pub use post::{Messenger, Post};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::job::Job;
+use crate::model::Timestamp;
 use crate::process::{Identity, kill, terminate};
 use crate::runs::{Due, Outcome, RUN_SCHEMA, RunRecord, TraceContext, due_id};
 use crate::schedule::Go;
@@ -11,7 +12,6 @@ use crate::schedule::host::ahead::{AFTER_DEATH, BEGINNING};
 use crate::schedule::host::pool::reap;
 use crate::schedule::host::{BETWEEN_LOOKS_AT_THE_END, Desk};
 use crate::schedule::planner::{Dropped, Ended, Event, Why};
-use crate::time::Timestamp;
 
 /// How much longer than its step a run takes to end that was told to.
 const UNTIL_STOPPED: Duration = Duration::from_secs(10);

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::job::{Job, Missed, Overlap};
+use crate::model::Timestamp;
 use crate::schedule::planner::times::Times;
 use crate::schedule::planner::{Action, Dropped, Ended, Why};
-use crate::time::Timestamp;
 
 /// How many due runs of a job may wait.
 const MOST_WAITING: usize = 1_000;

@@ -21,8 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::job::Job;
+use crate::model::Timestamp;
 use crate::schedule::planner::line::Line;
-use crate::time::Timestamp;
 
 /// A due run that begins so many seconds late is on time; one that would begin later was missed.
 pub const GRACE_SECONDS: i64 = 60;

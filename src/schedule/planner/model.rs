@@ -10,9 +10,9 @@ use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use crate::calendar::Calendar;
 use crate::job::{Job, Missed, Overlap, Policy};
+use crate::model::{Timestamp, Zone};
 use crate::schedule::planner::tests::job;
 use crate::schedule::planner::{Action, Ended, Event, GRACE_SECONDS, Planner, Why};
-use crate::time::{Timestamp, Zone};
 
 const START: &str = "2026-03-28T20:00:00Z";
 const SCHEDULES: &[&str] =

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use crate::calendar::Calendar;
 use crate::job::Job;
+use crate::model::{Timestamp, Zone};
 use crate::schedule::planner::GRACE_SECONDS;
-use crate::time::{Timestamp, Zone};
 
 const MICROS_PER_SECOND: u64 = 1_000_000;
 

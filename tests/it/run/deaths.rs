@@ -7,10 +7,10 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use topsell::job::Overlap;
+use topsell::model::Timestamp;
 use topsell::runs::{Book, Outcome, traceparent};
 use topsell::schedule::bury;
 use topsell::store::Store;
-use topsell::time::Timestamp;
 
 use super::{DUE, content, end, is_alive, job, line, only, records, signal, start, wait_until};
 use crate::world::World;

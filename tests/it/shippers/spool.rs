@@ -7,10 +7,10 @@ use std::time::Duration;
 use expect_test::expect;
 use topsell::ingest::{self, Options, Pieces};
 use topsell::lake::{Doing, Known, Lake};
+use topsell::model::Timestamp;
 use topsell::pipeline::{self, Caller, Done, Step};
 use topsell::source::Mapping;
 use topsell::store::{Patience, Store};
-use topsell::time::Timestamp;
 use topsell::trace::Run;
 
 use crate::faults::disk::{Faults, Manner};

@@ -8,8 +8,8 @@ use expect_test::expect;
 use flate2::write::GzEncoder;
 use topsell::ingest::{self, Feed, Options, Pieces, Pulse, Reading, Summary};
 use topsell::lake::{Doing, Known};
+use topsell::model::Timestamp;
 use topsell::source::Mapping;
-use topsell::time::Timestamp;
 use topsell::trace::Run;
 
 use crate::shippers::{Held, commits, purchase, sold, wait_for_commits, wait_until};

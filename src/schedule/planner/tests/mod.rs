@@ -10,8 +10,8 @@ use std::sync::Arc;
 use expect_test::Expect;
 
 use crate::job::{Does, Job, JobStep, Policy};
+use crate::model::Timestamp;
 use crate::schedule::planner::{Action, Ended, Event, Planner};
-use crate::time::Timestamp;
 
 /// A scheduler whose clock the test moves, and runs that take as long as the test says.
 struct World {

@@ -1,7 +1,7 @@
 //! Under which top-level categories the events of each set of paths are written.
 
-use crate::event::category::top_level;
-use crate::event::{Names, PathSets};
+use crate::model::category::top_level;
+use crate::model::{Names, PathSets};
 
 /// The paths of one set that lie below one top-level category, or the set without any.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +100,7 @@ impl<'a> Places<'a> {
 mod tests {
     use super::*;
 
-    use crate::event::RawCategories;
+    use crate::model::RawCategories;
 
     fn check(text: &str, expected: &[(Option<&str>, &str)]) {
         let mut sets = PathSets::default();

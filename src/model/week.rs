@@ -3,7 +3,7 @@
 use jiff::civil;
 use jiff::tz::TimeZone;
 
-use crate::time::{Hour, Timestamp};
+use crate::model::{Hour, Timestamp};
 
 /// How many days a week has.
 pub const DAYS: usize = 7;

@@ -5,8 +5,8 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::event::category::MAX_PATHS;
-use crate::event::{CategoryError, Names, PathSet, check_path, encode_levels, shown};
+use crate::model::category::MAX_PATHS;
+use crate::model::{CategoryError, Names, PathSet, check_path, encode_levels, shown};
 
 /// The categories that a line gives, not yet checked.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@
 //! `%`, `/` and `|` inside a level. That spelling is the path's name everywhere: in logs, tables,
 //! folders, snapshots and on the command line.
 
-use crate::event::MAX_ID_BYTES;
+use crate::model::MAX_ID_BYTES;
 
 /// Levels that one path may have.
 const MAX_LEVELS: usize = 64;

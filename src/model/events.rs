@@ -1,7 +1,6 @@
 //! Many events side by side, one column for each part.
 
-use crate::event::{Amount, Names, PathSets};
-use crate::time::Timestamp;
+use crate::model::{Amount, Names, PathSets, Timestamp};
 
 /// Stands for no amount: no amount has so many digits.
 const NO_AMOUNT: i64 = i64::MIN;

@@ -1,26 +1,38 @@
-//! What a purchase is: its parts, their limits, and the sums they add up to.
+//! Plain values: points, hours and spans of time, events, categories, and the sums they add up to.
 //!
-//! Invariant: nothing here does I/O, and no number here ever wraps.
+//! Invariant: nothing here does I/O or asks what time it is, and no number here ever wraps.
 
 mod amount;
 mod category;
+mod days;
+mod decay;
 mod events;
 mod harmless;
 mod item_key;
 mod names;
 mod path_sets;
 mod places;
+mod span;
 mod sums;
+mod timestamp;
+mod week;
+mod window;
 
 pub use amount::{Amount, AmountError};
 pub use category::{CategoryError, PathSet, check_path, encode_levels, levels_of};
+pub use days::Days;
+pub use decay::Decay;
 pub use events::{Event, Events};
 pub use harmless::{harmless, shown};
 pub use item_key::ItemKey;
 pub use names::Names;
 pub use path_sets::{PathSets, RawCategories};
 pub use places::{Place, Places};
+pub use span::{SpanError, parse_hours, parse_seconds, said_length};
 pub use sums::{DayUnits, HourSums, SumRow, SumRows, Sums, SumsOverflow};
+pub use timestamp::{Date, Hour, Timestamp, TimestampError};
+pub use week::{DAYS, Week, Zone, ZoneError};
+pub use window::Window;
 
 /// The event type of a line that names none.
 pub const PURCHASE: &str = "purchase";

@@ -5,9 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::event::amount::write_ten_thousandths;
-use crate::event::{Amount, Names};
-use crate::time::{DAYS, Hour};
+use crate::model::amount::write_ten_thousandths;
+use crate::model::{Amount, DAYS, Hour, Names};
 
 /// Units of each of seven days, oldest first.
 pub type DayUnits = [i64; DAYS];

@@ -1,6 +1,6 @@
 //! A window: so many hour buckets, and how old each is.
 
-use crate::time::Hour;
+use crate::model::Hour;
 
 /// Exactly `hours` buckets, the newest being the one before the moment it is taken at.
 ///

@@ -3,7 +3,7 @@
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 
-use crate::event::item_key::short_key;
+use crate::model::item_key::short_key;
 
 /// Distinct texts, each with a small number that stands for it.
 #[derive(Default)]

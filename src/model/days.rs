@@ -1,6 +1,6 @@
 //! Moments of a log, which mostly fall on the day of the one before.
 
-use crate::time::{Timestamp, TimestampError};
+use crate::model::{Timestamp, TimestampError};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
