@@ -16,7 +16,7 @@
 //! | [`columns`] | our rows as Parquet, others' Parquet as fields | know where a file lies |
 //! | [`process`] | starting commands, ending them, knowing them again | know what it was started for |
 //! | [`paper`] | tables and texts as a terminal shows them | know what they are of |
-//! | [`store`] | durable files below one root | know what is in a file |
+//! | [`storage`] | durable files below one root | know what is in a file |
 //! | [`trace`] | what a run reports while it works | print |
 //! | [`job`] | jobs as they are written down | start anything |
 //! | [`runs`] | what each run did, and how it ended | judge it |
@@ -45,7 +45,7 @@ pub mod calendar;
 pub mod columns;
 pub mod paper;
 pub mod process;
-pub mod store;
+pub mod storage;
 pub mod trace;
 
 pub mod job;

@@ -15,7 +15,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::columns::RankedRow;
 use crate::model::{Sums, Timestamp};
 use crate::snapshot::{Categories, Kept, Snapshot, SnapshotError, kept};
-use crate::store::Store;
+use crate::storage::Store;
 
 pub use share::{WHOLE, shares};
 

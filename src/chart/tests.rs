@@ -3,7 +3,7 @@ use crate::columns::RowTotals;
 use crate::model::{Decay, Hour, Week, Window, Zone};
 use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
 use crate::snapshot::publish;
-use crate::store::temporary;
+use crate::storage::temporary;
 
 /// Publishes lists of items, best first, the shop's under the empty name.
 fn published(store: &Store, as_of: i32, hours: u32, lists: &[(&str, &str)]) -> Snapshot {

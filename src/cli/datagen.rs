@@ -10,7 +10,7 @@ use crate::datagen::{self, DatagenError, LogOptions, Workload};
 use crate::lake::Lake;
 use crate::pipeline::StepError;
 use crate::rollup;
-use crate::store::Store;
+use crate::storage::Store;
 
 /// Make up purchases of a large shop, one file an hour, or their hourly sums
 ///

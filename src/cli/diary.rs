@@ -12,7 +12,7 @@ use crate::lake::{Doing, Lake};
 use crate::pipeline::Step;
 use crate::process::{Identity, machine_name, peak_memory_bytes};
 use crate::runs::{Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id};
-use crate::store::Store;
+use crate::storage::Store;
 use crate::trace::Listener;
 use crate::upkeep::versions;
 

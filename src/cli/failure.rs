@@ -14,7 +14,7 @@ use crate::pipeline::StepError;
 use crate::rollup::RollupError;
 use crate::show::ShowError;
 use crate::snapshot::SnapshotError;
-use crate::store::LockError;
+use crate::storage::LockError;
 use crate::table::TableError;
 
 /// The exit codes, as the help tells them.

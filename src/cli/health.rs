@@ -11,7 +11,7 @@ use crate::health;
 use crate::health::{Facts, Health, Limits, Look, Verdict};
 use crate::model::parse_seconds;
 use crate::show::ShowError;
-use crate::store::write_whole;
+use crate::storage::write_whole;
 
 /// Tell in one line, and by the exit code, whether someone must look
 ///

@@ -13,7 +13,7 @@ use crate::lake::Known;
 use crate::model::{Timestamp, parse_seconds};
 use crate::pipeline::Step;
 use crate::source::Format;
-use crate::store::Patience;
+use crate::storage::Patience;
 
 /// The smallest slice: a few long lines must fit.
 const MIN_SLICE_BYTES: u64 = 64 << 10;

@@ -12,7 +12,7 @@ use crate::cli::args::{Args, EXIT_CODES};
 use crate::cli::config::{KEYS, Key, Layers};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::settings::Settings;
-use crate::store::Store;
+use crate::storage::Store;
 
 /// Write the manual pages into a folder
 ///

@@ -38,7 +38,7 @@ use crate::columns::is_guarded;
 use crate::pipeline::{self, Caller, Done, Step};
 use crate::process::machine_name;
 use crate::show::ShowError;
-use crate::store::Patience;
+use crate::storage::Patience;
 use crate::trace::{Listener, Run};
 
 use args::Args;

@@ -14,7 +14,7 @@ use crate::model::Timestamp;
 use crate::report::{self, Page};
 use crate::show::ShowError;
 use crate::snapshot::{Snapshot, SnapshotError};
-use crate::store::write_whole;
+use crate::storage::write_whole;
 
 /// Write a published ranking as one HTML page, to look at in any browser
 ///

@@ -16,7 +16,7 @@ use crate::runs::{
     self, Book, Form, Listing, RunRecord, chrome, otlp, stats, write_list, write_one, write_stats,
 };
 use crate::show::ShowError;
-use crate::store::write_whole;
+use crate::storage::write_whole;
 
 /// How far back runs are listed and counted unless said otherwise.
 const LISTED: &str = "7d";

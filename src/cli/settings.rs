@@ -34,7 +34,7 @@ use crate::rollup::Scope;
 use crate::runs::KeepRuns;
 use crate::snapshot::KeepRankings;
 use crate::source::{Mapping, MappingError};
-use crate::store::{Patience, Store};
+use crate::storage::{Patience, Store};
 use crate::upkeep::Keep;
 
 const SECONDS_PER_DAY: i64 = 86_400;

@@ -13,7 +13,7 @@ use crate::model::{Timestamp, check_path};
 use crate::paper::{Colors, Paper};
 use crate::show::{self, Form, Order, Part, Question, ShowError, View};
 use crate::snapshot::SnapshotError;
-use crate::store::write_whole;
+use crate::storage::write_whole;
 
 /// Cells of a line where a terminal does not tell.
 const USUAL_WIDTH: usize = 80;

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use crate::model::{Hour, SumRows, Sums, SumsOverflow, levels_of};
 use crate::rollup::{Asked, RollupError, Wanted, look};
-use crate::store::Store;
+use crate::storage::Store;
 
 pub use buckets::By;
 pub use text::{Answer, Form, write};

@@ -11,7 +11,7 @@ use crate::datagen::random::{Random, mixed};
 use crate::datagen::shop::{Item, Shop};
 use crate::datagen::{DatagenError, Workload};
 use crate::model::Hour;
-use crate::store::{Store, StoreError, Stream};
+use crate::storage::{Store, StoreError, Stream};
 
 /// Bytes that are written at once.
 const PIECE_BYTES: usize = 4 << 20;

@@ -22,7 +22,7 @@ mod sums;
 
 use crate::lake::LakeError;
 use crate::rollup::RollupError;
-use crate::store::{LockError, StoreError};
+use crate::storage::{LockError, StoreError};
 
 pub use logs::{Form, LogOptions, Written, write_logs};
 pub use sums::write_sums;

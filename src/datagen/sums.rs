@@ -19,7 +19,7 @@ use crate::datagen::{DatagenError, Workload};
 use crate::lake::Lake;
 use crate::model::{Date, PURCHASE, Sums};
 use crate::rollup::{Load, LoadedDay, RollupError, Summary, load};
-use crate::store::Patience;
+use crate::storage::Patience;
 
 /// The sequences that are drawn for each item, one for every day.
 const OF_DAY: u64 = 1 << 32;

@@ -7,7 +7,7 @@ use crate::model::{Hour, PURCHASE, Timestamp};
 use crate::rollup::{RollupError, Rollups};
 use crate::runs::{Book, LastRuns, Ran, RunRecord};
 use crate::snapshot::{Snapshot, SnapshotError};
-use crate::store::Store;
+use crate::storage::Store;
 use crate::table::LiveFile;
 
 /// What is known of a lake at a moment.

@@ -9,7 +9,7 @@ use crate::ingest::feed::Feed;
 use crate::ingest::spool::{Spool, Stamp};
 use crate::lake::{Known, Reject};
 use crate::source::{Format, Source, SourceError, format_of_name, open_file, open_stream};
-use crate::store::is_gone;
+use crate::storage::is_gone;
 use crate::trace::Run;
 
 /// One input to read.

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 use crate::ingest::{Input, Plan};
 use crate::model::Timestamp;
 use crate::source::{Format, format_of_name};
-use crate::store::{is_gone, set_aside};
+use crate::storage::{is_gone, set_aside};
 
 /// Where files go that are in, and those that failed; no log is called so.
 const DONE: &str = "done";

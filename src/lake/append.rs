@@ -7,8 +7,8 @@ use crate::lake::records::{reject_lines, rejects_of, rejects_path};
 use crate::lake::replace::Remainders;
 use crate::lake::{EVENTS, Lake, LakeError, Reject, WRITERS, unique_name};
 use crate::model::Events;
-use crate::store::Bulk;
-use crate::store::Stay;
+use crate::storage::Bulk;
+use crate::storage::Stay;
 use crate::table::{Commit, LiveFile, NewFile, Outcome, Version};
 
 /// How often a commit is tried again when other writers come first.

@@ -1,7 +1,7 @@
 //! What can go wrong with a lake.
 
 use crate::columns::ColumnsError;
-use crate::store::StoreError;
+use crate::storage::StoreError;
 use crate::table::TableError;
 
 /// A lake could not be opened, read or added to.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::columns::{EventBatch, EventColumns, decode_events, may_have_items};
 use crate::lake::{EVENTS, Lake, LakeError};
-use crate::store::Store;
+use crate::storage::Store;
 use crate::table::{Column, ColumnType, Log, NamedFile, TableSchema};
 
 pub(super) const SCHEMA: TableSchema = TableSchema {

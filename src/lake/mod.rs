@@ -22,7 +22,7 @@ mod records;
 mod replace;
 mod settings;
 
-use crate::store::{Lock, LockError, Patience, Store};
+use crate::storage::{Lock, LockError, Patience, Store};
 use crate::table::{Sweep, SweepRule, Table};
 
 use recent::Recent;

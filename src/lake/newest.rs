@@ -2,7 +2,7 @@
 
 use crate::lake::{HourPartition, Lake, LakeError, events_log};
 use crate::model::{Date, Hour};
-use crate::store::Store;
+use crate::storage::Store;
 use crate::table::Partition;
 
 /// How many days before the day that is asked about are looked at first.

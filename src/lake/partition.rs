@@ -1,7 +1,7 @@
 //! Where an event's row lies: event type, top-level category, date and hour.
 
 use crate::model::{Date, Hour};
-use crate::store::folder_name;
+use crate::storage::folder_name;
 use crate::table::Partition;
 
 /// The hour of one top-level category that a file of the `events` table holds.

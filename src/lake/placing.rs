@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::columns::{EventCopy, EventEncoder};
 use crate::lake::{EVENTS, HourPartition, LakeError, unique_name};
 use crate::model::{Events, Hour, Places};
-use crate::store::Bulk;
+use crate::storage::Bulk;
 use crate::table::NewFile;
 
 /// Writes the files of a batch's events, durable once the bulk is and not yet named by any commit.

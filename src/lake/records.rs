@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::lake::{Lake, LakeError};
-use crate::store::Store;
+use crate::storage::Store;
 
 /// A line that was not an event, or a file that was no log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -14,7 +14,7 @@ use crate::rank::{Found, Ranking, Rules, Search, Tallied};
 use crate::rollup::{self, Part, RollupError, Rollups, Scope, Wanted};
 use crate::snapshot::{self, Draft, Published, PublishedTotals, SnapshotError};
 use crate::source::Mapping;
-use crate::store::{LockError, Patience, Store};
+use crate::storage::{LockError, Patience, Store};
 use crate::trace::{Count, Run, Stage};
 use crate::upkeep::{self, Compacted, Keep, Pruned, Stats, Verified};
 

@@ -12,7 +12,7 @@ use crate::rollup::hour::{HourByHour, Tally};
 use crate::rollup::plan::{DayPlan, Plan};
 use crate::rollup::settle::{Settled, settle, settle_hours};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
-use crate::store::Bulk;
+use crate::storage::Bulk;
 use crate::table::{Commit, LiveFile, NewFile, Partition};
 use crate::trace::{Run, Stage};
 

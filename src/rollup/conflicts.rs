@@ -294,7 +294,7 @@ mod tests {
     use crate::columns::{EventCopy, EventEncoder};
     use crate::lake::{HourPartition, hive_folder, partition_map};
     use crate::model::{Event, Events, Places, RawCategories, Timestamp};
-    use crate::store::temporary;
+    use crate::storage::temporary;
     use crate::table::{Commit, NewFile};
 
     /// Adds a file of sales in one hour of a day, by id and quantity.

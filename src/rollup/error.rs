@@ -3,7 +3,7 @@
 use crate::columns::ColumnsError;
 use crate::lake::LakeError;
 use crate::model::SumsOverflow;
-use crate::store::StoreError;
+use crate::storage::StoreError;
 use crate::table::TableError;
 
 /// The sums could not be made, written or read.

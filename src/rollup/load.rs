@@ -11,7 +11,7 @@ use crate::model::Date;
 use crate::rollup::apply::write_lines;
 use crate::rollup::plan::{Scope, plan};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
-use crate::store::Bulk;
+use crate::storage::Bulk;
 use crate::table::{Commit, NewFile, Outcome};
 
 /// Where loaded sums are written, one category's day after the other.

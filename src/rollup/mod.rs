@@ -48,7 +48,7 @@ use std::collections::BTreeMap;
 
 use crate::lake::{Doing, Lake, LakeError};
 use crate::model::{Hour, SumRows};
-use crate::store::Store;
+use crate::storage::Store;
 use crate::table::{Column, ColumnType, LiveFile, Log, Outcome, Sweep, SweepRule, Table, TableSchema};
 use crate::trace::{Count, Run, Stage};
 

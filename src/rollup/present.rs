@@ -19,7 +19,7 @@ use crate::rollup::read::{Place, place_of};
 use crate::rollup::seek::seek;
 use crate::rollup::settle::{Settled, settle};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Wanted};
-use crate::store::Store;
+use crate::storage::Store;
 use crate::table::{Log, NamedFile, News, Partition, Version};
 use crate::trace::Run;
 

@@ -8,7 +8,7 @@ use crate::columns::{Coder, ColumnsError, SumBlock, SumFile};
 use crate::model::{Hour, SumRows};
 use crate::rollup::RollupError;
 use crate::rollup::read::path_of;
-use crate::store::{Store, StoreError};
+use crate::storage::{Store, StoreError};
 use crate::table::NamedFile;
 
 /// Where a file's footer, and what it says of its pages, mostly begins, counted from its end, and

@@ -12,7 +12,7 @@ use crate::runs::liveness::State;
 use crate::runs::name::moment_of;
 use crate::runs::newest::LastRuns;
 use crate::runs::record::{Outcome, RunRecord};
-use crate::store::StoreError;
+use crate::storage::StoreError;
 
 /// How a day's folder begins.
 const DAY: &str = "date=";
@@ -238,7 +238,7 @@ mod tests {
     use crate::process::Identity;
     use crate::runs::name::{due_id, fresh_id};
     use crate::runs::record::{Due, Span, Versions};
-    use crate::store::temporary;
+    use crate::storage::temporary;
 
     fn moment(text: &str) -> Timestamp {
         Timestamp::parse(text).expect("it is a moment")

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::columns::ColumnsError;
 use crate::runs::record::RunRecord;
-use crate::store::{Store, StoreError};
+use crate::storage::{Store, StoreError};
 
 pub(super) const FOLDER: &str = "runs";
 

@@ -118,7 +118,7 @@ fn group_of(id: &str) -> &str {
 mod tests {
     use super::*;
     use crate::runs::Due;
-    use crate::store::temporary;
+    use crate::storage::temporary;
 
     fn record(id: &str, second: u32, outcome: Outcome) -> RunRecord {
         RunRecord {

@@ -8,7 +8,7 @@ use crate::process::{Group, Identity, Liveness, kill, process_start_ticks, proce
 use crate::runs::{Book, Outcome, RunRecord, RunsError, TRACEPARENT, traceparent};
 use crate::schedule::instance::Holder;
 use crate::schedule::{FOLDER, RunError, lock_name};
-use crate::store::{Lock, LockError, Patience, Store};
+use crate::storage::{Lock, LockError, Patience, Store};
 
 /// The attributes of a step's span by which its processes are found again.
 pub(super) const GROUP: &str = "process_group";

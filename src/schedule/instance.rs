@@ -14,7 +14,7 @@ use crate::schedule::clock::Clock;
 use crate::schedule::go::Go;
 use crate::schedule::inbox::Inbox;
 use crate::schedule::{RunError, lock_name};
-use crate::store::{Lock, LockError, Patience, Store};
+use crate::storage::{Lock, LockError, Patience, Store};
 
 /// Between two tries to have a lock.
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);

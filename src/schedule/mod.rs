@@ -18,7 +18,7 @@ mod run;
 mod steps;
 
 use crate::runs::RunsError;
-use crate::store::{LockError, StoreError};
+use crate::storage::{LockError, StoreError};
 
 pub use bury::bury;
 pub use clock::Clock;

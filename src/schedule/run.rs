@@ -20,7 +20,7 @@ use crate::schedule::inbox::Inbox;
 use crate::schedule::instance::{Entry, Holder, enter};
 use crate::schedule::steps::{Program, command_of};
 use crate::schedule::{FOLDER, RunError, check_name};
-use crate::store::Store;
+use crate::storage::Store;
 use crate::upkeep::versions;
 
 /// What a step that failed for no reason of its own exits with.

@@ -9,7 +9,7 @@ use crate::paper::{Cell, Style};
 use crate::show::answer::{Column, Kind, List, Shown, Value};
 use crate::show::{ShowError, unknown_category};
 use crate::snapshot::Facts;
-use crate::store::Store;
+use crate::storage::Store;
 
 const COLUMNS: [Column; 9] = [
     Column::of("hour", Kind::Moment),

@@ -9,7 +9,7 @@ use crate::show::facts::taken;
 use crate::show::plot::Plot;
 use crate::show::{Question, ShowError, unknown_item};
 use crate::snapshot::{Kept, Snapshot, kept};
-use crate::store::Store;
+use crate::storage::Store;
 
 const COLUMNS: [Column; 8] = [
     Column::of("category", Kind::Text).json(InJson::Head),

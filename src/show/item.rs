@@ -16,7 +16,7 @@ use crate::show::explain::explain;
 use crate::show::facts::{age_seconds, decay, taken};
 use crate::show::{Question, ShowError, unknown_item};
 use crate::snapshot::{Facts, Totals};
-use crate::store::Store;
+use crate::storage::Store;
 
 const COLUMNS: [Column; 16] = [
     Column::of("item_id", Kind::Text).json(InJson::Head),

@@ -28,7 +28,7 @@ use crate::model::Timestamp;
 use crate::rollup::RollupError;
 use crate::show::nearest::nearest;
 use crate::snapshot::{Snapshot, SnapshotError, kept};
-use crate::store::Store;
+use crate::storage::Store;
 
 pub use answer::Answer;
 pub use forms::Form;

@@ -6,7 +6,7 @@ use crate::columns::RankingFile;
 use crate::model::Timestamp;
 use crate::snapshot::pointer::{POINTER, Pointer, SCHEMA, parse_pointer};
 use crate::snapshot::{FOLDER, Rows, Snapshot, SnapshotError};
-use crate::store::{Store, StoreError, StoredFile, is_unfinished};
+use crate::storage::{Store, StoreError, StoredFile, is_unfinished};
 
 /// Returns what is wrong with published rankings, the newest and all before it: each file's name
 /// ends in the beginning of its hash.

@@ -31,7 +31,7 @@ use crate::columns::{ColumnsError, Leader, RankedRow, RankingFile};
 use crate::model::{SumsOverflow, Timestamp};
 use crate::snapshot::pointer::damaged_pointer;
 use crate::snapshot::pointer::newest;
-use crate::store::{Store, StoreError};
+use crate::storage::{Store, StoreError};
 
 pub use facts::{DayFacts, Facts};
 pub use kept::{KeepRankings, Kept, check_all, kept, old_rankings};
@@ -238,7 +238,7 @@ mod tests {
     use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
     use crate::snapshot::groups::Groups;
     use crate::snapshot::pointer::POINTER;
-    use crate::store::temporary;
+    use crate::storage::temporary;
 
     fn rules() -> Rules {
         let as_of = Timestamp::parse("2017-01-15T00:00:00Z").expect("a good moment").hour();

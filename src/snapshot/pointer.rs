@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::columns::{ColumnsError, RankingFile};
 use crate::model::harmless;
 use crate::snapshot::{FOLDER, Facts, Rows, Snapshot, SnapshotError};
-use crate::store::Store;
+use crate::storage::Store;
 
 pub(super) const POINTER: &str = "rankings/current.json";
 pub(super) const SCHEMA: u32 = 1;

@@ -9,7 +9,7 @@ use crate::snapshot::groups::Groups;
 use crate::snapshot::kept::pointer_beside;
 use crate::snapshot::pointer::{Footer, POINTER, Pointer, SCHEMA, damaged_file};
 use crate::snapshot::{FOLDER, SnapshotError};
-use crate::store::Store;
+use crate::storage::Store;
 
 /// What has been published.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
-use crate::store::spool;
+use crate::storage::spool;
 use crate::trace::{Run, Stage};
 
 pub use mapping::{Key, MAX_COLUMNS, Mapping, MappingError, Place};

@@ -16,7 +16,7 @@ use delta_kernel::engine::arrow_data::ArrowEngineData;
 use delta_kernel::transaction::{CommitResult, CommittedTransaction, UpdateTableOperation};
 
 use crate::columns::{ColumnFacts, Encoded};
-use crate::store::url_encoded;
+use crate::storage::url_encoded;
 use crate::table::{ENGINE_INFO, LiveFile, Partition, Table, TableError, Version};
 
 /// After so many commits the log is summed up, so that opening stays quick for ever.

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use delta_kernel::KernelError;
 
-use crate::store::StoreError;
+use crate::storage::StoreError;
 
 /// A table could not be read or changed.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use arrow::datatypes::Int64Type;
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 use serde_json::Value;
 
-use crate::store::url_decoded;
+use crate::storage::url_decoded;
 use crate::table::{Table, TableError, Version};
 
 /// A partition's values by column; `None` where the rows have no value.

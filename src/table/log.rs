@@ -17,7 +17,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::columns::decode_nested;
-use crate::store::{Store, StoreError, url_decoded};
+use crate::storage::{Store, StoreError, url_decoded};
 use crate::table::files::map_entries;
 use crate::table::schema::{READER_VERSION, WRITER_VERSION};
 use crate::table::{NamedFile, Partition};

@@ -25,7 +25,7 @@ use delta_kernel_default_engine::DefaultEngineBuilder;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
 use url::Url;
 
-use crate::store::Store;
+use crate::storage::Store;
 
 pub use changes::Change;
 pub use commit::{Commit, Effect, NewFile, Outcome};

@@ -12,7 +12,7 @@ use arrow::array::{Array, AsArray, StringArray};
 use delta_kernel::commit_range::{CommitRange, DeltaAction};
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 
-use crate::store::{Store, StoreError, StoredFile, is_unfinished, url_decoded};
+use crate::storage::{Store, StoreError, StoredFile, is_unfinished, url_decoded};
 use crate::table::{Table, TableError};
 
 const LOG: &str = "_delta_log";

@@ -4,7 +4,7 @@ use crate::lake;
 use crate::rollup;
 use crate::runs::Versions;
 use crate::snapshot;
-use crate::store::Store;
+use crate::storage::Store;
 
 /// Returns the versions of what a lake holds, at the cost of a few looks at the disk; none of what is not
 /// there, or cannot be told so quickly.

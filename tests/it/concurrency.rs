@@ -3,7 +3,7 @@
 use std::process::Child;
 
 use topsell::lake::Lake;
-use topsell::store::Store;
+use topsell::storage::Store;
 use topsell::table::{Commit, Outcome};
 
 use crate::world::{World, sample};

@@ -6,7 +6,7 @@ use topsell::count;
 use topsell::count::Counted;
 use topsell::lake::{Lake, events_log};
 use topsell::model::Timestamp;
-use topsell::store::Store;
+use topsell::storage::Store;
 use topsell::table::{NamedFile, Partition};
 
 use crate::world::World;

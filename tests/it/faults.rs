@@ -17,7 +17,7 @@ use topsell::runs::KeepRuns;
 use topsell::snapshot::KeepRankings;
 use topsell::snapshot::Snapshot;
 use topsell::source::Mapping;
-use topsell::store::{Patience, Store};
+use topsell::storage::{Patience, Store};
 use topsell::trace::Run;
 use topsell::upkeep::Keep;
 

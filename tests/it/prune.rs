@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use expect_test::expect;
 use topsell::lake::Lake;
-use topsell::store::Store;
+use topsell::storage::Store;
 use topsell::table::Commit;
 
 use crate::world::World;

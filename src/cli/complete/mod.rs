@@ -15,7 +15,7 @@ use crate::cli::args::Args;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::show::ShowError;
 use crate::snapshot::{Snapshot, SnapshotError};
-use crate::store::{Store, StoreError};
+use crate::storage::{Store, StoreError};
 
 use line::Typed;
 

@@ -20,7 +20,7 @@ use clap::{ArgMatches, ColorChoice};
 
 use crate::cli::failure::Failure;
 use crate::lake;
-use crate::store::Store;
+use crate::storage::Store;
 
 pub use answer::{Ask, AskForm, write};
 pub use keys::{KEYS, Key, Layers};

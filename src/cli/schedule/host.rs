@@ -19,7 +19,7 @@ use crate::model::{harmless, parse_seconds};
 use crate::process::{Identity, peak_memory_bytes};
 use crate::runs::{Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id};
 use crate::schedule::{self, Host, Messenger, Post, Served, Shelf, Starter, Tone};
-use crate::store::Store;
+use crate::storage::Store;
 
 /// Starts jobs when they are due, until told to stop.
 ///

@@ -18,7 +18,7 @@ use crate::process::Liveness;
 use crate::runs::{Book, Due, Outcome, due_id};
 use crate::schedule::instance::Holder;
 use crate::schedule::{FOLDER, RunError, lock_name};
-use crate::store::{LockError, Patience, Store};
+use crate::storage::{LockError, Patience, Store};
 
 pub(super) const LEADER: &str = "schedule/.leader.lock";
 

@@ -26,7 +26,7 @@ use crate::schedule::host::post::News;
 use crate::schedule::host::runs::Work;
 use crate::schedule::planner::{Action, Event, Planner};
 use crate::schedule::{FOLDER, RunError, bury};
-use crate::store::{Lock, LockError, Patience, Store};
+use crate::storage::{Lock, LockError, Patience, Store};
 
 pub use pool::Starter;
 pub use post::{Messenger, Post};

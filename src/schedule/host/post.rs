@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use crate::store::{Lock, LockError};
+use crate::storage::{Lock, LockError};
 
 /// Where a scheduler hears of everything it waits for.
 pub struct Post {

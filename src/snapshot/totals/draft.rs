@@ -14,7 +14,7 @@ use crate::snapshot::totals::merge::{Aside, pack, shop_ranks};
 use crate::snapshot::totals::order::TopRows;
 use crate::snapshot::totals::{FOLDER, POINTER, Part};
 use crate::snapshot::{Published, SnapshotError};
-use crate::store::{Scratch, Store, StoreError, Stream};
+use crate::storage::{Scratch, Store, StoreError, Stream};
 
 /// Top-level categories whose rows are encoded before they are written.
 const AT_A_TIME: usize = 8;

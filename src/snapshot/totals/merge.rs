@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering as AtomicOrdering};
 use rayon::prelude::*;
 
 use crate::snapshot::totals::order::TopRows;
-use crate::store::{Scratch, StoreError};
+use crate::storage::{Scratch, StoreError};
 
 /// Bytes of an order that are read at once.
 const READ_BYTES: u64 = 64 << 10;

@@ -5,7 +5,7 @@ use crate::snapshot::pointer::{Pointer, parse_pointer};
 use crate::snapshot::totals::draft::hash_of;
 use crate::snapshot::totals::{FOLDER, POINTER};
 use crate::snapshot::{Facts, SnapshotError};
-use crate::store::{Store, StoreError, StoredFile, is_unfinished};
+use crate::storage::{Store, StoreError, StoredFile, is_unfinished};
 
 /// Published totals, open for reading.
 pub struct Totals {

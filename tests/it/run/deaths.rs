@@ -10,7 +10,7 @@ use topsell::job::Overlap;
 use topsell::model::Timestamp;
 use topsell::runs::{Book, Outcome, traceparent};
 use topsell::schedule::bury;
-use topsell::store::Store;
+use topsell::storage::Store;
 
 use super::{DUE, content, end, is_alive, job, line, only, records, signal, start, wait_until};
 use crate::world::World;

@@ -10,7 +10,7 @@ use topsell::lake::{Doing, Known, Lake};
 use topsell::model::Timestamp;
 use topsell::pipeline::{self, Caller, Done, Step};
 use topsell::source::Mapping;
-use topsell::store::{Patience, Store};
+use topsell::storage::{Patience, Store};
 use topsell::trace::Run;
 
 use crate::faults::disk::{Faults, Manner};

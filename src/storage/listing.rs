@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use object_store::path::PathPart;
 use object_store::{Error, ObjectStoreExt};
 
-use crate::store::{Store, StoreError, wait_for};
+use crate::storage::{Store, StoreError, wait_for};
 
 /// A file as the disk lists it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::time::Duration;
 
-use crate::store::{Store, StoreError};
+use crate::storage::{Store, StoreError};
 
 /// For how long a door is kept shut while the last to leave are waited for: ten seconds, since all
 /// who come meanwhile wait too.

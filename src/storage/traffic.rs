@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::store::Store;
+use crate::storage::Store;
 
 /// Bytes of files that were read and written since the store was opened; those of the tables' logs, which
 /// the Delta library sees to, are not among them.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use object_store::{MultipartUpload, ObjectStoreExt};
 use tokio::runtime::Handle;
 
-use crate::store::{Bulk, Store, StoreError};
+use crate::storage::{Bulk, Store, StoreError};
 
 /// A file that has no name until its last piece is written; dropped before, it never was.
 pub struct Stream<'a> {
@@ -54,7 +54,7 @@ impl Stream<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::temporary;
+    use crate::storage::temporary;
 
     #[test]
     fn a_stream_is_seen_whole_or_not_at_all() {

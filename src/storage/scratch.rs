@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, PoisonError};
 
-use crate::store::{Store, StoreError};
+use crate::storage::{Store, StoreError};
 
 /// A nameless file on the lake's disk, which vanishes with its handle.
 pub struct Scratch {
@@ -63,7 +63,7 @@ impl Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::temporary;
+    use crate::storage::temporary;
 
     #[test]
     fn what_was_set_aside_is_read_again_and_leaves_nothing() {
