@@ -13,7 +13,7 @@
 //! |---|---|---|
 //! | [`model`] | moments, hours, windows, events and their sums, as plain values | I/O; ask what time it is; let a number wrap |
 //! | [`calendar`] | the times that cron expressions name | ask what time it is |
-//! | [`columns`] | our rows as Parquet, others' Parquet as fields | know where a file lies |
+//! | [`parquet_format`] | our rows as Parquet, others' Parquet as fields | know where a file lies |
 //! | [`process`] | starting commands, ending them, knowing them again | know what it was started for |
 //! | [`paper`] | tables and texts as a terminal shows them | know what they are of |
 //! | [`storage`] | durable files below one root | know what is in a file |
@@ -42,8 +42,8 @@
 pub mod model;
 
 pub mod calendar;
-pub mod columns;
 pub mod paper;
+pub mod parquet_format;
 pub mod process;
 pub mod storage;
 pub mod trace;

@@ -8,8 +8,8 @@ use std::io::{BufRead, BufReader, Read};
 use csv_core::ReadRecordResult;
 
 use crate::catalog::{CATEGORY, CatalogError, CatalogFile, ITEM_ID, NAME};
-use crate::columns::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, NotText, Wanted};
 use crate::model::RawCategories;
+use crate::parquet_format::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, NotText, Wanted};
 use crate::source::{
     Format, MAX_COLUMNS, Place, Source, SourceError, format_of_name, open_file, reading_failed,
 };

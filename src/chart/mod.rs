@@ -12,8 +12,8 @@ use std::iter::Peekable;
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::columns::RankedRow;
 use crate::model::{Sums, Timestamp};
+use crate::parquet_format::RankedRow;
 use crate::snapshot::{Categories, Kept, Snapshot, SnapshotError, kept};
 use crate::storage::Store;
 

@@ -1,6 +1,6 @@
 use super::*;
-use crate::columns::RowTotals;
 use crate::model::{Decay, Hour, Week, Window, Zone};
+use crate::parquet_format::RowTotals;
 use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
 use crate::snapshot::publish;
 use crate::storage::temporary;

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use clap::ColorChoice;
 
 use crate::cli::color::is_bright;
-use crate::columns::ColumnsError;
 use crate::lake::LakeError;
 use crate::model::harmless;
+use crate::parquet_format::ColumnsError;
 use crate::pipeline::StepError;
 use crate::rollup::RollupError;
 use crate::show::ShowError;

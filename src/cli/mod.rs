@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
 
-use crate::columns::is_guarded;
+use crate::parquet_format::is_guarded;
 use crate::pipeline::{self, Caller, Done, Step};
 use crate::process::machine_name;
 use crate::show::ShowError;

@@ -9,7 +9,6 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use crate::columns::SumLine;
 use crate::datagen::hours::{hours, weight};
 use crate::datagen::popularity::weights;
 use crate::datagen::quantity::{quantity, units};
@@ -18,6 +17,7 @@ use crate::datagen::shop::{Item, Shop};
 use crate::datagen::{DatagenError, Workload};
 use crate::lake::Lake;
 use crate::model::{Date, PURCHASE, Sums};
+use crate::parquet_format::SumLine;
 use crate::rollup::{Load, LoadedDay, RollupError, Summary, load};
 use crate::storage::Patience;
 

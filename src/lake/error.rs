@@ -1,6 +1,6 @@
 //! What can go wrong with a lake.
 
-use crate::columns::ColumnsError;
+use crate::parquet_format::ColumnsError;
 use crate::storage::StoreError;
 use crate::table::TableError;
 

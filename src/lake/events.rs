@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::columns::{EventBatch, EventColumns, decode_events, may_have_items};
 use crate::lake::{EVENTS, Lake, LakeError};
+use crate::parquet_format::{EventBatch, EventColumns, decode_events, may_have_items};
 use crate::storage::Store;
 use crate::table::{Column, ColumnType, Log, NamedFile, TableSchema};
 

@@ -3,9 +3,9 @@
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use crate::columns::{EventCopy, EventEncoder};
 use crate::lake::{EVENTS, HourPartition, LakeError, unique_name};
 use crate::model::{Events, Hour, Places};
+use crate::parquet_format::{EventCopy, EventEncoder};
 use crate::storage::Bulk;
 use crate::table::NewFile;
 

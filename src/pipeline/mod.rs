@@ -5,11 +5,11 @@
 use rayon::prelude::*;
 
 use crate::catalog::{Catalog, CatalogError, CatalogFile, NameList};
-use crate::columns::WantsItem;
 use crate::ingest::{self, Feed, Plan, Reading};
 use crate::lake;
 use crate::lake::{Doing, Lake, LakeError};
 use crate::model::{Hour, Timestamp, said_length};
+use crate::parquet_format::WantsItem;
 use crate::rank::{Found, Ranking, Rules, Search, Tallied};
 use crate::rollup::{self, Part, RollupError, Rollups, Scope, Wanted};
 use crate::snapshot::{self, Draft, Published, PublishedTotals, SnapshotError};

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
-use crate::columns::{Encoded, SumLine, encode_sums};
 use crate::lake::{Lake, hive_folder, partition_map, unique_name};
 use crate::model::{Date, Hour, SumRow, SumRows};
+use crate::parquet_format::{Encoded, SumLine, encode_sums};
 use crate::rollup::compare::{Differing, Ordered, compare, is_as_stood};
 use crate::rollup::hour::{HourByHour, Tally};
 use crate::rollup::plan::{DayPlan, Plan};

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use crate::columns::ItemRange;
 use crate::model::{Date, Hour, HourSums, Names, SumRow, SumRows};
+use crate::parquet_format::ItemRange;
 use crate::rollup::cursor::Cursor;
 use crate::rollup::read::{path_of, place_of};
 use crate::rollup::{RollupError, Rollups};

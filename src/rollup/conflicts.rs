@@ -15,9 +15,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hashbrown::{DefaultHashBuilder, HashMap};
 use rayon::prelude::*;
 
-use crate::columns::{EventBatch, EventColumns};
 use crate::lake::Lake;
 use crate::model::{Date, Hour};
+use crate::parquet_format::{EventBatch, EventColumns};
 use crate::rollup::RollupError;
 use crate::rollup::plan::HourFile;
 
@@ -291,9 +291,9 @@ impl<T> Shards<T> {
 mod tests {
     use super::*;
 
-    use crate::columns::{EventCopy, EventEncoder};
     use crate::lake::{HourPartition, hive_folder, partition_map};
     use crate::model::{Event, Events, Places, RawCategories, Timestamp};
+    use crate::parquet_format::{EventCopy, EventEncoder};
     use crate::storage::temporary;
     use crate::table::{Commit, NewFile};
 

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::columns::{Coder, ColumnsError, ItemRange, SumBatch, SumBlock, WantsItem, decode_sums};
 use crate::model::{Hour, HourSums, ItemKey, Names};
+use crate::parquet_format::{Coder, ColumnsError, ItemRange, SumBatch, SumBlock, WantsItem, decode_sums};
 
 /// A place in a file: at an item, or behind the last.
 pub(super) struct Cursor {

@@ -1,8 +1,8 @@
 //! What can go wrong with a rollup.
 
-use crate::columns::ColumnsError;
 use crate::lake::LakeError;
 use crate::model::SumsOverflow;
+use crate::parquet_format::ColumnsError;
 use crate::storage::StoreError;
 use crate::table::TableError;
 

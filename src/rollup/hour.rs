@@ -2,9 +2,9 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::columns::{Coder, EventBatch};
 use crate::lake::{Lake, columns_to_sum};
 use crate::model::{Hour, SumRow, SumRows, Sums, SumsOverflow};
+use crate::parquet_format::{Coder, EventBatch};
 use crate::rollup::RollupError;
 use crate::rollup::conflicts::IdHash;
 use crate::rollup::settle::Settled;

@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use crate::columns::{ColumnsError, ItemRange, WantsItem, first_items, paths_of};
 use crate::model::{Hour, HourSums, Names, SumsOverflow};
+use crate::parquet_format::{ColumnsError, ItemRange, WantsItem, first_items, paths_of};
 use crate::rollup::cursor::Cursor;
 use crate::rollup::heads::Heads;
 use crate::rollup::read::{Place, Wanted, path_of, place_of};

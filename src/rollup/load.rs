@@ -5,9 +5,9 @@
 
 use rayon::prelude::*;
 
-use crate::columns::SumLine;
 use crate::lake::Lake;
 use crate::model::Date;
+use crate::parquet_format::SumLine;
 use crate::rollup::apply::write_lines;
 use crate::rollup::plan::{Scope, plan};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};

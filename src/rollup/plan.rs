@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::columns::EventColumns;
 use crate::lake::{HourPartition, Lake, columns_to_sum};
 use crate::model::{Date, Hour};
+use crate::parquet_format::EventColumns;
 use crate::rollup::RollupError;
 use crate::rollup::read::{Place, place_of};
 use crate::table::{Change, LiveFile, NamedFile, Partition, Version};

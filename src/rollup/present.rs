@@ -10,9 +10,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::columns::{Coder, EventBatch};
 use crate::lake::{HourPartition, Lake, LakeError, events_log, read_events_of};
 use crate::model::{Date, Hour, SumRow, SumRows};
+use crate::parquet_format::{Coder, EventBatch};
 use crate::rollup::apply::sum_category;
 use crate::rollup::plan::{DayPlan, HourFile, Plan, Scope, app_id, plan_on};
 use crate::rollup::read::{Place, place_of};

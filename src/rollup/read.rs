@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::columns::{Coder, ColumnsError, ItemRange, SumBlock, decode_sums};
 use crate::model::{Date, Hour, SumRows, Timestamp};
+use crate::parquet_format::{Coder, ColumnsError, ItemRange, SumBlock, decode_sums};
 use crate::rollup::{ROLLUPS, RollupError, Rollups};
 use crate::table::NamedFile;
 

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::columns::{Coder, ColumnsError, SumBlock, SumFile};
 use crate::model::{Hour, SumRows};
+use crate::parquet_format::{Coder, ColumnsError, SumBlock, SumFile};
 use crate::rollup::RollupError;
 use crate::rollup::read::path_of;
 use crate::storage::{Store, StoreError};

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::columns::{decode_runs, encode_runs};
 use crate::model::{Date, Timestamp};
+use crate::parquet_format::{decode_runs, encode_runs};
 use crate::runs::book::{Book, FOLDER, RunsError, path_of};
 use crate::runs::liveness::State;
 use crate::runs::name::moment_of;

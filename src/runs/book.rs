@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::columns::ColumnsError;
+use crate::parquet_format::ColumnsError;
 use crate::runs::record::RunRecord;
 use crate::storage::{Store, StoreError};
 

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 
 use crate::chart::{Chart, Charts, Movement, Place};
-use crate::columns::RankedRow;
 use crate::model::Sums;
 use crate::paper::{Cell, Style};
 use crate::paper::{grouped, quoted};
+use crate::parquet_format::RankedRow;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::facts::{age_seconds, covered, decay, hours, taken};
 use crate::show::{Part, Question, ShowError, unknown_category};

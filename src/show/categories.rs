@@ -1,6 +1,6 @@
 //! Which categories there are.
 
-use crate::columns::Leader;
+use crate::parquet_format::Leader;
 use crate::show::answer::{Answer, Column, Kind, List, Shown, Value, count};
 use crate::show::facts::taken;
 use crate::show::{Order, Question, ShowError};

@@ -2,9 +2,9 @@
 
 use hashbrown::HashMap;
 
-use crate::columns::RankedRow;
 use crate::paper::quoted;
 use crate::paper::{Cell, Style};
+use crate::parquet_format::RankedRow;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::best::{dropped_word, moved, movement};
 use crate::show::facts::{covered, decay};

@@ -1,9 +1,9 @@
 //! What an answer says of the ranking it is from.
 
-use crate::columns::RankedRow;
 use crate::model::Timestamp;
 use crate::paper::{Cell, Style};
 use crate::paper::{age, grouped};
+use crate::parquet_format::RankedRow;
 use crate::show::Question;
 use crate::snapshot::Facts;
 

@@ -1,9 +1,9 @@
 //! An item's rank over the rankings that are kept.
 
-use crate::columns::RankedRow;
 use crate::model::Timestamp;
 use crate::paper::{Cell, Style};
 use crate::paper::{grouped, quoted};
+use crate::parquet_format::RankedRow;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::facts::taken;
 use crate::show::plot::Plot;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::chart::{Chart, Charts};
-use crate::columns::RankedRow;
 use crate::count::{Counted, first_and_last};
 use crate::lake::LakeError;
 use crate::model::{DayUnits, Hour, Timestamp, Zone};
 use crate::paper::quoted;
 use crate::paper::{Cell, Style};
+use crate::parquet_format::RankedRow;
 use crate::rollup::RollupError;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::best::movement;

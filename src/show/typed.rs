@@ -1,6 +1,6 @@
 //! A list as columns of one type each.
 
-use crate::columns::PlainColumn;
+use crate::parquet_format::PlainColumn;
 use crate::show::answer::{Kind, List, Value};
 use crate::show::forms::plain;
 

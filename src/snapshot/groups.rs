@@ -2,9 +2,9 @@
 
 use hashbrown::HashMap;
 
-use crate::columns::ROWS_PER_GROUP;
-use crate::columns::RankedRow;
-use crate::columns::RowTotals;
+use crate::parquet_format::ROWS_PER_GROUP;
+use crate::parquet_format::RankedRow;
+use crate::parquet_format::RowTotals;
 use crate::rank::CategoryRanking;
 use crate::rank::RankedItem;
 use crate::rank::Ranking;

@@ -2,8 +2,8 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::columns::RankingFile;
 use crate::model::Timestamp;
+use crate::parquet_format::RankingFile;
 use crate::snapshot::pointer::{POINTER, Pointer, SCHEMA, parse_pointer};
 use crate::snapshot::{FOLDER, Rows, Snapshot, SnapshotError};
 use crate::storage::{Store, StoreError, StoredFile, is_unfinished};

@@ -27,8 +27,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::columns::{ColumnsError, Leader, RankedRow, RankingFile};
 use crate::model::{SumsOverflow, Timestamp};
+use crate::parquet_format::{ColumnsError, Leader, RankedRow, RankingFile};
 use crate::snapshot::pointer::damaged_pointer;
 use crate::snapshot::pointer::newest;
 use crate::storage::{Store, StoreError};
@@ -233,8 +233,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::columns::ROWS_PER_GROUP;
     use crate::model::{Decay, Sums, Week, Window, Zone};
+    use crate::parquet_format::ROWS_PER_GROUP;
     use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
     use crate::snapshot::groups::Groups;
     use crate::snapshot::pointer::POINTER;

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{ColumnsError, RankingFile};
 use crate::model::harmless;
+use crate::parquet_format::{ColumnsError, RankingFile};
 use crate::snapshot::{FOLDER, Facts, Rows, Snapshot, SnapshotError};
 use crate::storage::Store;
 

@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use crate::columns::encode_ranking;
+use crate::parquet_format::encode_ranking;
 use crate::rank::{Measure, Ranking, Rules};
 use crate::snapshot::groups::Groups;
 use crate::snapshot::kept::pointer_beside;

@@ -15,7 +15,7 @@ use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 use delta_kernel::transaction::{CommitResult, CommittedTransaction, UpdateTableOperation};
 
-use crate::columns::{ColumnFacts, Encoded};
+use crate::parquet_format::{ColumnFacts, Encoded};
 use crate::storage::url_encoded;
 use crate::table::{ENGINE_INFO, LiveFile, Partition, Table, TableError, Version};
 

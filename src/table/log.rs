@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::columns::decode_nested;
+use crate::parquet_format::decode_nested;
 use crate::storage::{Store, StoreError, url_decoded};
 use crate::table::files::map_entries;
 use crate::table::schema::{READER_VERSION, WRITER_VERSION};

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::columns::EventColumns;
 use crate::lake::Lake;
+use crate::parquet_format::EventColumns;
 use crate::rollup::{self, RollupError, Rollups};
 use crate::snapshot;
 use crate::trace::{Run, Stage};

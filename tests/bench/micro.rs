@@ -11,16 +11,6 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 
 use topsell::calendar::Calendar;
-use topsell::columns::Coder;
-use topsell::columns::EventColumns;
-use topsell::columns::EventCopy;
-use topsell::columns::EventEncoder;
-use topsell::columns::ItemRange;
-use topsell::columns::SumBlock;
-use topsell::columns::SumLine;
-use topsell::columns::decode_events;
-use topsell::columns::decode_sums;
-use topsell::columns::encode_sums;
 use topsell::ingest;
 use topsell::ingest::Pieces;
 use topsell::ingest::Reading;
@@ -30,6 +20,16 @@ use topsell::model::{
     Amount, Date, Decay, Event, Events, Hour, HourSums, Names, Places, RawCategories, SumRow, SumRows, Sums,
     Timestamp, Week, Window, Zone,
 };
+use topsell::parquet_format::Coder;
+use topsell::parquet_format::EventColumns;
+use topsell::parquet_format::EventCopy;
+use topsell::parquet_format::EventEncoder;
+use topsell::parquet_format::ItemRange;
+use topsell::parquet_format::SumBlock;
+use topsell::parquet_format::SumLine;
+use topsell::parquet_format::decode_events;
+use topsell::parquet_format::decode_sums;
+use topsell::parquet_format::encode_sums;
 use topsell::rank::Measure;
 use topsell::rank::Rules;
 use topsell::rank::Search;

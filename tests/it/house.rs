@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Outside crates that live in few rooms, and those rooms.
 const LODGERS: &[(&str, &[&str])] = &[
-    ("parquet", &["columns"]),
-    ("arrow", &["columns", "table"]),
+    ("parquet", &["parquet_format"]),
+    ("arrow", &["parquet_format", "table"]),
     ("delta_kernel", &["table"]),
     ("delta_kernel_default_engine", &["table"]),
     ("object_store", &["storage", "table"]),

@@ -6,7 +6,7 @@ use blake3::Hasher;
 use bytes::Bytes;
 use rayon::prelude::*;
 
-use crate::columns::{ColumnsError, TOTALS_PER_GROUP, TotalsEncoder, TotalsGroup, TotalsLine};
+use crate::parquet_format::{ColumnsError, TOTALS_PER_GROUP, TotalsEncoder, TotalsGroup, TotalsLine};
 use crate::rank::{Everyone, Rules, Settled};
 use crate::snapshot::pointer::{Footer, Pointer, SCHEMA};
 use crate::snapshot::publish::labels;
@@ -194,7 +194,7 @@ fn packed_of<'a>(scratch: &Scratch, parts: &'a [Part]) -> Result<Vec<(&'a Part, 
     parts.iter().map(|part| Ok((part, scratch.read(part.range.clone())?))).collect()
 }
 
-type Encoded = (crate::columns::EncodedGroup, u64);
+type Encoded = (crate::parquet_format::EncodedGroup, u64);
 
 /// Returns the row groups of one top-level category, each with how many rows it has.
 fn encode(rows: &TopRows<'_>, of: &Ordered<'_>, in_shop: &[u32]) -> Result<Vec<Encoded>, ColumnsError> {

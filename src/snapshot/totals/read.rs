@@ -1,6 +1,6 @@
 //! Published totals, read for one item or one category.
 
-use crate::columns::{ColumnsError, TotalsFile, TotalsRow};
+use crate::parquet_format::{ColumnsError, TotalsFile, TotalsRow};
 use crate::snapshot::pointer::{Pointer, parse_pointer};
 use crate::snapshot::totals::draft::hash_of;
 use crate::snapshot::totals::{FOLDER, POINTER};

@@ -9,8 +9,8 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
 
-use crate::columns::parquet_file::{ColumnsError, write};
 use crate::model::Timestamp;
+use crate::parquet_format::parquet_file::{ColumnsError, write};
 
 /// Rows of a group.
 const ROWS_PER_GROUP: usize = 1 << 20;

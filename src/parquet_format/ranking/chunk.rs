@@ -11,10 +11,10 @@ use hashbrown::hash_map::Entry;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::schema::types::ColumnDescPtr;
 
-use crate::columns::encodings::{put_deltas, put_hybrid, put_run, put_sized, put_text, width_of};
-use crate::columns::pages::{Closed, Packed, PackedPages};
-use crate::columns::parquet_file::ColumnsError;
-use crate::columns::ranking::pack::{Search, pack};
+use crate::parquet_format::encodings::{put_deltas, put_hybrid, put_run, put_sized, put_text, width_of};
+use crate::parquet_format::pages::{Closed, Packed, PackedPages};
+use crate::parquet_format::parquet_file::ColumnsError;
+use crate::parquet_format::ranking::pack::{Search, pack};
 
 /// The values of a column in a row group.
 pub(super) enum Values<'a> {

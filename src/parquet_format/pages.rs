@@ -12,7 +12,7 @@ use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 
-use crate::columns::parquet_file::ColumnsError;
+use crate::parquet_format::parquet_file::ColumnsError;
 
 const ZSTD_LEVEL: i32 = 1;
 /// Bytes that the headers of a chunk's pages take, roughly.

@@ -17,10 +17,10 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Type as PhysicalType;
 use parquet::schema::types::TypePtr;
 
-use crate::columns::ColumnsError;
-use crate::columns::guard::{Guarded, guarded};
-use crate::columns::parquet_file::plain_options;
 use crate::model::{CategoryError, PathSet, check_path, encode_levels};
+use crate::parquet_format::ColumnsError;
+use crate::parquet_format::guard::{Guarded, guarded};
+use crate::parquet_format::parquet_file::plain_options;
 
 const ROWS_PER_BATCH: usize = 8_192;
 

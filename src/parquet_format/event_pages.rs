@@ -1,7 +1,7 @@
 //! Rows of `events` files straight from their pages.
 //!
 //! A lake has a small file for each category and hour, and setting the library's readers up for it
-//! costs more than reading it. What [`EventEncoder`](crate::columns::EventEncoder) writes lies in
+//! costs more than reading it. What [`EventEncoder`](crate::parquet_format::EventEncoder) writes lies in
 //! one of few ways, which are read here. Any other file, a damaged one too, is none here, and the
 //! library's to read and to judge.
 //!
@@ -20,11 +20,11 @@ use parquet::file::metadata::{
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::SchemaDescriptor;
 
-use crate::columns::coded::{CodedLists, CodedTexts};
-use crate::columns::decodings::{is_run_of, take, take_deltas, take_flags, take_hybrid, take_sized};
-use crate::columns::events::{ROWS_PER_GROUP, SCHEMA, empty_file};
-use crate::columns::guard::guarded;
-use crate::columns::parquet_file::CREATED_BY;
+use crate::parquet_format::coded::{CodedLists, CodedTexts};
+use crate::parquet_format::decodings::{is_run_of, take, take_deltas, take_flags, take_hybrid, take_sized};
+use crate::parquet_format::events::{ROWS_PER_GROUP, SCHEMA, empty_file};
+use crate::parquet_format::guard::guarded;
+use crate::parquet_format::parquet_file::CREATED_BY;
 
 /// The numbers of the columns that are read.
 const ITEM_ID: usize = 2;
@@ -337,16 +337,16 @@ mod tests {
     use arrow::datatypes::DataType;
     use proptest::prop_assert_eq;
 
-    use crate::columns::Coder;
-    use crate::columns::EventBatch;
-    use crate::columns::EventColumns;
-    use crate::columns::chunked_file::{ChunkedFile, schema_of};
-    use crate::columns::chunks;
-    use crate::columns::chunks::{Shape, Values};
-    use crate::columns::event_batch::decode_by_library;
-    use crate::columns::events::tests::{Sale, any_sales, encoded};
-    use crate::columns::events::{COLUMNS, merge_events};
     use crate::model::{Names, Sums};
+    use crate::parquet_format::Coder;
+    use crate::parquet_format::EventBatch;
+    use crate::parquet_format::EventColumns;
+    use crate::parquet_format::chunked_file::{ChunkedFile, schema_of};
+    use crate::parquet_format::chunks;
+    use crate::parquet_format::chunks::{Shape, Values};
+    use crate::parquet_format::event_batch::decode_by_library;
+    use crate::parquet_format::events::tests::{Sale, any_sales, encoded};
+    use crate::parquet_format::events::{COLUMNS, merge_events};
 
     proptest::proptest! {
         #[test]

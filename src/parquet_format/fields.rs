@@ -3,7 +3,7 @@
 use arrow::array::{AsArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow::datatypes::ArrowPrimitiveType;
 
-use crate::columns::ColumnsError;
+use crate::parquet_format::ColumnsError;
 
 /// Returns a column of numbers.
 pub(super) fn numbers<T: ArrowPrimitiveType>(

@@ -21,8 +21,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::columns::guard::{Guarded, guarded};
-use crate::columns::parquet_file::{ColumnsError, plain_options, write};
+use crate::parquet_format::guard::{Guarded, guarded};
+use crate::parquet_format::parquet_file::{ColumnsError, plain_options, write};
 
 /// Rows of a group.
 const ROWS_PER_GROUP: usize = 1 << 16;

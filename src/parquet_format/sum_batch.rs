@@ -6,11 +6,11 @@ use bytes::Bytes;
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
-use crate::columns::coded::{CodedLists, Coder, coded_lists};
-use crate::columns::fields::{flags, numbers, texts};
-use crate::columns::parquet_file::{ColumnsError, decode_coded, footer, label};
-use crate::columns::sums::PATHS;
 use crate::model::{Hour, HourSums, ItemKey, Names, Sums};
+use crate::parquet_format::coded::{CodedLists, Coder, coded_lists};
+use crate::parquet_format::fields::{flags, numbers, texts};
+use crate::parquet_format::parquet_file::{ColumnsError, decode_coded, footer, label};
+use crate::parquet_format::sums::PATHS;
 
 const COLUMNS: [&str; 7] = ["hour", ITEM_ID, "categories", "is_primary", "purchases", "units", "amount"];
 const ITEM_ID: &str = "item_id";

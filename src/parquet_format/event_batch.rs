@@ -5,11 +5,11 @@ use arrow::array::{Array, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use bytes::Bytes;
 
-use crate::columns::coded::{Coder, coded_lists, coded_texts};
-use crate::columns::event_pages::{EventRows, read_rows};
-use crate::columns::fields::{flags, numbers, texts};
-use crate::columns::parquet_file::{ColumnsError, decode_coded};
 use crate::model::{Amount, Names, Sums};
+use crate::parquet_format::coded::{Coder, coded_lists, coded_texts};
+use crate::parquet_format::event_pages::{EventRows, read_rows};
+use crate::parquet_format::fields::{flags, numbers, texts};
+use crate::parquet_format::parquet_file::{ColumnsError, decode_coded};
 
 const SUMMED: [&str; 5] = ["item_id", "categories", "quantity", "amount", "is_primary"];
 /// What tells one event from another, which nobody needs to know of events without an id.

@@ -18,12 +18,14 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersi
 use parquet::schema::types::ColumnDescPtr;
 use rayon::prelude::*;
 
-use crate::columns::chunked_file::schema_of;
-use crate::columns::pages::{Closed, unwritable};
-use crate::columns::parquet_file::{CREATED_BY, ColumnsError};
-use crate::columns::ranking::chunk::{Values, chunk};
-use crate::columns::ranking::{DAY_COLUMNS, HASHES, NAME, RANKABLE, RankedRow, RowTotals, WEEK, hash_of};
 use crate::model::Timestamp;
+use crate::parquet_format::chunked_file::schema_of;
+use crate::parquet_format::pages::{Closed, unwritable};
+use crate::parquet_format::parquet_file::{CREATED_BY, ColumnsError};
+use crate::parquet_format::ranking::chunk::{Values, chunk};
+use crate::parquet_format::ranking::{
+    DAY_COLUMNS, HASHES, NAME, RANKABLE, RankedRow, RowTotals, WEEK, hash_of,
+};
 
 /// Rows of a group at most: an answer reads and checks one, and the footer grows by each.
 pub const ROWS_PER_GROUP: usize = 16_384;
@@ -245,8 +247,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::columns::RankingFile;
     use crate::model::Sums;
+    use crate::parquet_format::RankingFile;
 
     fn row(rank: i32, item_id: String, score: f64, amount: i128) -> RankedRow<'static> {
         let moment = |micros| Timestamp::from_micros(micros).expect("it is within the years");

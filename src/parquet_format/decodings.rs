@@ -169,7 +169,7 @@ mod tests {
     use proptest::prop_assert;
     use proptest::prop_assert_eq;
 
-    use crate::columns::encodings::{put_deltas, put_flags, put_hybrid, width_of};
+    use crate::parquet_format::encodings::{put_deltas, put_flags, put_hybrid, width_of};
 
     proptest::proptest! {
         #[test]

@@ -24,13 +24,13 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe::get_frame_content_size;
 
-use crate::columns::SumBatch;
-use crate::columns::coded::keeping_dictionaries;
-use crate::columns::decodings::{is_run_of, take_sized};
-use crate::columns::fields::texts;
-use crate::columns::guard::{Guarded, guarded};
-use crate::columns::parquet_file::{ColumnsError, plain_options};
-use crate::columns::part::Part;
+use crate::parquet_format::SumBatch;
+use crate::parquet_format::coded::keeping_dictionaries;
+use crate::parquet_format::decodings::{is_run_of, take_sized};
+use crate::parquet_format::fields::texts;
+use crate::parquet_format::guard::{Guarded, guarded};
+use crate::parquet_format::parquet_file::{ColumnsError, plain_options};
+use crate::parquet_format::part::Part;
 
 const ITEM_ID: &str = "item_id";
 const ROWS_PER_BATCH: usize = 1 << 12;

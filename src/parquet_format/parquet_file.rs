@@ -14,9 +14,9 @@ use parquet::file::metadata::{ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
-use crate::columns::coded::keeping_dictionaries;
-use crate::columns::facts::{ColumnFacts, facts};
-use crate::columns::guard::{Guarded, guarded};
+use crate::parquet_format::coded::keeping_dictionaries;
+use crate::parquet_format::facts::{ColumnFacts, facts};
+use crate::parquet_format::guard::{Guarded, guarded};
 
 /// A file is not the Parquet that it should be.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 
-use crate::columns::ColumnsError;
+use crate::parquet_format::ColumnsError;
 
 thread_local! {
     static IS_GUARDED: Cell<bool> = const { Cell::new(false) };

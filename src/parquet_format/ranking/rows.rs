@@ -3,10 +3,10 @@
 use arrow::array::{Array, PrimitiveArray, RecordBatch, StringArray};
 use arrow::datatypes::{Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 
-use crate::columns::ColumnsError;
-use crate::columns::fields::{numbers, texts};
-use crate::columns::ranking::{DAY_COLUMNS, NAME, RANKABLE, RankedRow, RowTotals};
 use crate::model::{Sums, Timestamp};
+use crate::parquet_format::ColumnsError;
+use crate::parquet_format::fields::{numbers, texts};
+use crate::parquet_format::ranking::{DAY_COLUMNS, NAME, RANKABLE, RankedRow, RowTotals};
 
 /// A batch's columns, some of which may not have been asked for.
 pub(super) struct Columns {

@@ -8,8 +8,8 @@ use std::io::Write;
 use zstd::stream::raw::CParameter;
 use zstd::zstd_safe::Strategy;
 
-use crate::columns::pages::Packed;
-use crate::columns::parquet_file::ColumnsError;
+use crate::parquet_format::pages::Packed;
+use crate::parquet_format::parquet_file::ColumnsError;
 
 /// What is to be looked for in a page.
 #[derive(Clone, Copy)]

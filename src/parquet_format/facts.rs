@@ -11,7 +11,7 @@ use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Decimal128Type, Field, Int32Type, Int64Type, TimestampMicrosecondType,
 };
 
-use crate::columns::ColumnsError;
+use crate::parquet_format::ColumnsError;
 
 /// Characters of a text that a log keeps.
 const KEPT_CHARS: usize = 32;

@@ -9,13 +9,13 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::schema::types::ColumnDescPtr;
 
-use crate::columns::fields::{numbers, texts};
-use crate::columns::guard::guarded;
-use crate::columns::parquet_file::{ColumnsError, plain_options};
-use crate::columns::part::{Part, may_hold, range_of};
-use crate::columns::ranking::DAY_COLUMNS;
-use crate::columns::totals::{CATEGORIES, ITEM, RANKS, SCORE, SHOP_RANK, TOP, UNITS};
 use crate::model::{DAYS, DayUnits};
+use crate::parquet_format::fields::{numbers, texts};
+use crate::parquet_format::guard::guarded;
+use crate::parquet_format::parquet_file::{ColumnsError, plain_options};
+use crate::parquet_format::part::{Part, may_hold, range_of};
+use crate::parquet_format::ranking::DAY_COLUMNS;
+use crate::parquet_format::totals::{CATEGORIES, ITEM, RANKS, SCORE, SHOP_RANK, TOP, UNITS};
 
 const ROWS_PER_BATCH: usize = 4_096;
 

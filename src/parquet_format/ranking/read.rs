@@ -11,13 +11,13 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader
 use parquet::file::metadata::ParquetStatisticsPolicy;
 use parquet::file::statistics::Statistics;
 
-use crate::columns::coded::keeping_dictionaries;
-use crate::columns::fields::{numbers, texts};
-use crate::columns::parquet_file::{ColumnsError, plain_options};
-use crate::columns::part::{Part, may_hold, range_of};
-use crate::columns::ranking::rows::{Columns, Rankable, moment};
-use crate::columns::ranking::{HASHES, NAME, RANKABLE, RankedRow, WEEK, hash_of};
 use crate::model::{Sums, Timestamp};
+use crate::parquet_format::coded::keeping_dictionaries;
+use crate::parquet_format::fields::{numbers, texts};
+use crate::parquet_format::parquet_file::{ColumnsError, plain_options};
+use crate::parquet_format::part::{Part, may_hold, range_of};
+use crate::parquet_format::ranking::rows::{Columns, Rankable, moment};
+use crate::parquet_format::ranking::{HASHES, NAME, RANKABLE, RankedRow, WEEK, hash_of};
 
 const ROWS_PER_BATCH: usize = 4_096;
 

@@ -9,8 +9,8 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 
-use crate::columns::ColumnsError;
 use crate::model::Names;
+use crate::parquet_format::ColumnsError;
 
 /// A column of texts, none of which is missing.
 pub(super) struct CodedTexts {

@@ -7,13 +7,15 @@ use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
 use parquet::schema::types::TypePtr;
 
-use crate::columns::chunked_file::{ChunkedFile, EncodedGroup, encode_chunks, schema_of, text_lists};
-use crate::columns::chunks::{Chunk, Dictionary, Shape, Values};
-use crate::columns::encodings::few_distinct;
-use crate::columns::parquet_file::ColumnsError;
-use crate::columns::ranking::DAY_COLUMNS;
-use crate::columns::totals::{CATEGORIES, ITEM, RANKS, SCORE, SHOP_RANK, TOP, TotalsLine, UNITS, WEEK};
 use crate::model::DAYS;
+use crate::parquet_format::chunked_file::{ChunkedFile, EncodedGroup, encode_chunks, schema_of, text_lists};
+use crate::parquet_format::chunks::{Chunk, Dictionary, Shape, Values};
+use crate::parquet_format::encodings::few_distinct;
+use crate::parquet_format::parquet_file::ColumnsError;
+use crate::parquet_format::ranking::DAY_COLUMNS;
+use crate::parquet_format::totals::{
+    CATEGORIES, ITEM, RANKS, SCORE, SHOP_RANK, TOP, TotalsLine, UNITS, WEEK,
+};
 
 /// Rows of a group at most: an item is found by reading the ids of one in each top-level category.
 pub const TOTALS_PER_GROUP: usize = 1 << 15;
@@ -147,7 +149,7 @@ impl TotalsEncoder {
     /// Fails where the library does.
     pub fn finish(self) -> Result<(Bytes, usize), ColumnsError> {
         let bytes = self.0.finish(&SCHEMA.0)?.bytes;
-        let footer_at = crate::columns::ranking::footer_at(&bytes);
+        let footer_at = crate::parquet_format::ranking::footer_at(&bytes);
         Ok((bytes, footer_at))
     }
 }

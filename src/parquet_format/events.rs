@@ -28,12 +28,12 @@ use arrow::datatypes::{DataType, Schema, TimeUnit};
 use bytes::Bytes;
 use parquet::schema::types::TypePtr;
 
-use crate::columns::chunked_file::{ChunkedFile, schema_of, text_lists};
-use crate::columns::chunks::{Chunk, Dictionary, Shape, Values};
-use crate::columns::encodings::few_distinct;
-use crate::columns::fields::texts;
-use crate::columns::parquet_file::{ColumnsError, Encoded, decode};
 use crate::model::{Events, Place, Places};
+use crate::parquet_format::chunked_file::{ChunkedFile, schema_of, text_lists};
+use crate::parquet_format::chunks::{Chunk, Dictionary, Shape, Values};
+use crate::parquet_format::encodings::few_distinct;
+use crate::parquet_format::fields::texts;
+use crate::parquet_format::parquet_file::{ColumnsError, Encoded, decode};
 
 pub(super) const ROWS_PER_GROUP: usize = 1 << 20;
 /// A smaller chunk lies in few blocks of the disk either way, and is read soon.
@@ -420,7 +420,7 @@ pub(super) mod tests {
             let rows = decode(file.bytes.clone(), &COLUMNS).expect("it is Parquet");
             let rows: Vec<RecordBatch> = rows.collect::<Result<_, _>>().expect("its pages can be read");
             let rows = concat_batches(&rows[0].schema(), &rows).expect("they are of one schema");
-            let known = crate::columns::facts::facts(&rows).expect("every column has facts");
+            let known = crate::parquet_format::facts::facts(&rows).expect("every column has facts");
             prop_assert_eq!(format!("{:?}", file.columns), format!("{known:?}"));
         }
     }
@@ -436,12 +436,12 @@ pub(super) mod tests {
         let sales: Vec<Sale> = (0..(1 << 20) + 70_000).map(sale).collect();
         let (file, lines) = encoded(&sales);
         assert!(read(&file.bytes) == lines, "every row is as it was");
-        let footer = crate::columns::parquet_file::footer(&file.bytes).expect("it has a footer");
+        let footer = crate::parquet_format::parquet_file::footer(&file.bytes).expect("it has a footer");
         let groups = footer.metadata().row_groups();
         assert_eq!(groups.len(), 2);
         // However many items there are, all are in a dictionary, which readers can keep.
         let merged = merge_events(vec![file.bytes.clone()]).expect("it can be written anew");
-        let merged = crate::columns::parquet_file::footer(&merged.bytes).expect("it has a footer");
+        let merged = crate::parquet_format::parquet_file::footer(&merged.bytes).expect("it has a footer");
         for group in [&groups[0], &merged.metadata().row_groups()[0]] {
             let items = &group.columns()[2];
             assert!(items.dictionary_page_offset().is_some());

@@ -23,11 +23,11 @@ use arrow::datatypes::{DataType, Schema};
 use hashbrown::HashMap;
 use parquet::schema::types::TypePtr;
 
-use crate::columns::chunked_file::{ChunkedFile, schema_of, text_lists};
-use crate::columns::chunks::{Chunk, Dictionary, Index, Shape, Values};
-use crate::columns::encodings::few_distinct;
-use crate::columns::parquet_file::{ColumnsError, Encoded};
 use crate::model::Sums;
+use crate::parquet_format::chunked_file::{ChunkedFile, schema_of, text_lists};
+use crate::parquet_format::chunks::{Chunk, Dictionary, Index, Shape, Values};
+use crate::parquet_format::encodings::few_distinct;
+use crate::parquet_format::parquet_file::{ColumnsError, Encoded};
 
 /// Small groups, so that the items between two bounds are found without the rest.
 const ROWS_PER_GROUP: usize = 1 << 17;

@@ -8,10 +8,12 @@ use parquet::basic::Encoding;
 use parquet::data_type::{ByteArray, FixedLenByteArray};
 use parquet::file::statistics::Statistics;
 
-use crate::columns::encodings::{put_deltas, put_flags, put_hybrid, put_run, put_sized, put_text, width_of};
-use crate::columns::facts::{Range, lower_bound, upper_bound};
-use crate::columns::pages::{Pages, RawPage};
-use crate::columns::parquet_file::MAX_DICTIONARY_BYTES;
+use crate::parquet_format::encodings::{
+    put_deltas, put_flags, put_hybrid, put_run, put_sized, put_text, width_of,
+};
+use crate::parquet_format::facts::{Range, lower_bound, upper_bound};
+use crate::parquet_format::pages::{Pages, RawPage};
+use crate::parquet_format::parquet_file::MAX_DICTIONARY_BYTES;
 
 /// Rows that a page has at most unless the file is indexed.
 const ROWS_PER_PAGE: usize = 1 << 16;

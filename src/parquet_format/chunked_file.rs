@@ -14,10 +14,10 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
-use crate::columns::chunks::{Chunk, Dictionary, Index, TEXTS_PACKED_FROM_BYTES, Values};
-use crate::columns::facts::{ColumnFacts, Range};
-use crate::columns::pages::{Closed, Packer, unwritable};
-use crate::columns::parquet_file::{CREATED_BY, ColumnsError, Encoded};
+use crate::parquet_format::chunks::{Chunk, Dictionary, Index, TEXTS_PACKED_FROM_BYTES, Values};
+use crate::parquet_format::facts::{ColumnFacts, Range};
+use crate::parquet_format::pages::{Closed, Packer, unwritable};
+use crate::parquet_format::parquet_file::{CREATED_BY, ColumnsError, Encoded};
 
 /// Returns a schema of columns, and what it is in Parquet.
 pub(super) fn schema_of<const N: usize>(columns: [(&str, DataType); N]) -> (Schema, TypePtr) {
