@@ -22,7 +22,7 @@
 //! | [`runs`] | what each run did, and how it ended | judge it |
 //! | [`source`] | what others have written: unpacked, its form told | write |
 //! | [`catalog`] | what the shop says of its items: their categories, their names | take half a list |
-//! | [`table`] | Delta commits: open, add, remove, changes since, checkpoint | know what the columns mean |
+//! | [`delta`] | Delta commits: open, add, remove, changes since, checkpoint | know what the columns mean |
 //! | [`lake`] | the `events` table, the rejects beside it | take half a batch |
 //! | [`ingest`] | logs into the lake | lose a line without saying so |
 //! | [`rollup`] | the `rollups` table of hourly sums | read hours that did not change |
@@ -53,7 +53,7 @@ pub mod runs;
 pub mod source;
 
 pub mod catalog;
-pub mod table;
+pub mod delta;
 
 pub mod lake;
 

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::ColorChoice;
 
 use crate::cli::color::is_bright;
+use crate::delta::TableError;
 use crate::lake::LakeError;
 use crate::model::harmless;
 use crate::parquet_format::ColumnsError;
@@ -15,7 +16,6 @@ use crate::rollup::RollupError;
 use crate::show::ShowError;
 use crate::snapshot::SnapshotError;
 use crate::storage::LockError;
-use crate::table::TableError;
 
 /// The exit codes, as the help tells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::delta::LiveFile;
 use crate::lake::{Lake, LakeError, newest_hour};
 use crate::model::{Hour, PURCHASE, Timestamp};
 use crate::rollup::{RollupError, Rollups};
 use crate::runs::{Book, LastRuns, Ran, RunRecord};
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::storage::Store;
-use crate::table::LiveFile;
 
 /// What is known of a lake at a moment.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::delta::{Commit, LiveFile, NewFile, Outcome, Version};
 use crate::lake::placing::write_events;
 use crate::lake::records::{reject_lines, rejects_of, rejects_path};
 use crate::lake::replace::Remainders;
@@ -9,7 +10,6 @@ use crate::lake::{EVENTS, Lake, LakeError, Reject, WRITERS, unique_name};
 use crate::model::Events;
 use crate::storage::Bulk;
 use crate::storage::Stay;
-use crate::table::{Commit, LiveFile, NewFile, Outcome, Version};
 
 /// How often a commit is tried again when other writers come first.
 pub(super) const MAX_TRIES: u32 = 1_000;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::delta::{Commit, LiveFile, Outcome, Version};
 use crate::lake::append::MAX_TRIES;
 use crate::lake::{HourPartition, Lake, LakeError};
 use crate::model::Hour;
-use crate::table::{Commit, LiveFile, Outcome, Version};
 
 /// The hours to be dropped, and what they hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

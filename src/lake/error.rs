@@ -1,8 +1,8 @@
 //! What can go wrong with a lake.
 
+use crate::delta::TableError;
 use crate::parquet_format::ColumnsError;
 use crate::storage::StoreError;
-use crate::table::TableError;
 
 /// A lake could not be opened, read or added to.
 #[derive(Debug, thiserror::Error)]

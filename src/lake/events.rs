@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
+use crate::delta::{Column, ColumnType, Log, NamedFile, TableSchema};
 use crate::lake::{EVENTS, Lake, LakeError};
 use crate::parquet_format::{EventBatch, EventColumns, decode_events, may_have_items};
 use crate::storage::Store;
-use crate::table::{Column, ColumnType, Log, NamedFile, TableSchema};
 
 pub(super) const SCHEMA: TableSchema = TableSchema {
     partitions: &[

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use rayon::prelude::*;
 
+use crate::delta::{Commit, Effect, LiveFile, NewFile, Outcome};
 use crate::lake::append::MAX_TRIES;
 use crate::lake::{EVENTS, HourPartition, Lake, LakeError, unique_name};
 use crate::model::Timestamp;
 use crate::parquet_format::merge_events;
-use crate::table::{Commit, Effect, LiveFile, NewFile, Outcome};
 
 /// The hours whose files are to become one file each.
 #[derive(Default)]

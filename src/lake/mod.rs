@@ -22,8 +22,8 @@ mod records;
 mod replace;
 mod settings;
 
+use crate::delta::{Sweep, SweepRule, Table};
 use crate::storage::{Lock, LockError, Patience, Store};
-use crate::table::{Sweep, SweepRule, Table};
 
 use recent::Recent;
 

@@ -1,9 +1,9 @@
 //! The newest hour that has events, as the table's log tells.
 
+use crate::delta::Partition;
 use crate::lake::{HourPartition, Lake, LakeError, events_log};
 use crate::model::{Date, Hour};
 use crate::storage::Store;
-use crate::table::Partition;
 
 /// How many days before the day that is asked about are looked at first.
 const LAST_DAYS: i32 = 2;

@@ -1,8 +1,8 @@
 //! Where an event's row lies: event type, top-level category, date and hour.
 
+use crate::delta::Partition;
 use crate::model::{Date, Hour};
 use crate::storage::folder_name;
-use crate::table::Partition;
 
 /// The hour of one top-level category that a file of the `events` table holds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

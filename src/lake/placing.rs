@@ -3,11 +3,11 @@
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
+use crate::delta::NewFile;
 use crate::lake::{EVENTS, HourPartition, LakeError, unique_name};
 use crate::model::{Events, Hour, Places};
 use crate::parquet_format::{EventCopy, EventEncoder};
 use crate::storage::Bulk;
-use crate::table::NewFile;
 
 /// Writes the files of a batch's events, durable once the bulk is and not yet named by any commit.
 pub(super) fn write_events(

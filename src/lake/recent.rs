@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 
+use crate::delta::{Commit, Mark, Version};
 use crate::lake::{Lake, LakeError};
-use crate::table::{Commit, Mark, Version};
 
 impl Lake {
     /// Returns what a version's log has for an id, read again only where it may have changed.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
+use crate::delta::{Commit, LiveFile, NewFile, Partition};
 use crate::lake::{Lake, hive_folder, partition_map, unique_name};
 use crate::model::{Date, Hour, SumRow, SumRows};
 use crate::parquet_format::{Encoded, SumLine, encode_sums};
@@ -13,7 +14,6 @@ use crate::rollup::plan::{DayPlan, Plan};
 use crate::rollup::settle::{Settled, settle, settle_hours};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
 use crate::storage::Bulk;
-use crate::table::{Commit, LiveFile, NewFile, Partition};
 use crate::trace::{Run, Stage};
 
 /// A day with more rows keeps all threads busy by itself, and holds so much of its ids and sums in

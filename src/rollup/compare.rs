@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use crate::delta::LiveFile;
 use crate::model::{Date, Hour, HourSums, Names, SumRow, SumRows};
 use crate::parquet_format::ItemRange;
 use crate::rollup::cursor::Cursor;
 use crate::rollup::read::{path_of, place_of};
 use crate::rollup::{RollupError, Rollups};
-use crate::table::LiveFile;
 
 /// Rows that are not as they stood, by hour.
 pub(super) type Differing = BTreeMap<Hour, u64>;

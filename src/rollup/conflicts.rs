@@ -291,11 +291,11 @@ impl<T> Shards<T> {
 mod tests {
     use super::*;
 
+    use crate::delta::{Commit, NewFile};
     use crate::lake::{HourPartition, hive_folder, partition_map};
     use crate::model::{Event, Events, Places, RawCategories, Timestamp};
     use crate::parquet_format::{EventCopy, EventEncoder};
     use crate::storage::temporary;
-    use crate::table::{Commit, NewFile};
 
     /// Adds a file of sales in one hour of a day, by id and quantity.
     fn add(lake: &Lake, hour: i32, sales: &[(u32, i64)]) {

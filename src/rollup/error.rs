@@ -1,10 +1,10 @@
 //! What can go wrong with a rollup.
 
+use crate::delta::TableError;
 use crate::lake::LakeError;
 use crate::model::SumsOverflow;
 use crate::parquet_format::ColumnsError;
 use crate::storage::StoreError;
-use crate::table::TableError;
 
 /// The sums could not be made, written or read.
 #[derive(Debug, thiserror::Error)]

@@ -2,13 +2,13 @@
 
 use hashbrown::{HashMap, HashSet};
 
+use crate::delta::NamedFile;
 use crate::lake::{Lake, columns_to_sum};
 use crate::model::{Hour, SumRow, SumRows, Sums, SumsOverflow};
 use crate::parquet_format::{Coder, EventBatch};
 use crate::rollup::RollupError;
 use crate::rollup::conflicts::IdHash;
 use crate::rollup::settle::Settled;
-use crate::table::NamedFile;
 
 /// What became of an hour's events.
 #[derive(Clone, Copy, Debug, Default)]

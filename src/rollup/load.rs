@@ -5,6 +5,7 @@
 
 use rayon::prelude::*;
 
+use crate::delta::{Commit, NewFile, Outcome};
 use crate::lake::Lake;
 use crate::model::Date;
 use crate::parquet_format::SumLine;
@@ -12,7 +13,6 @@ use crate::rollup::apply::write_lines;
 use crate::rollup::plan::{Scope, plan};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
 use crate::storage::Bulk;
-use crate::table::{Commit, NewFile, Outcome};
 
 /// Where loaded sums are written, one category's day after the other.
 pub struct Load<'a> {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+use crate::delta::{Commit, Effect, LiveFile, NewFile, Outcome};
 use crate::model::{Date, SumRows, Timestamp};
 use crate::rollup::apply::write_day;
 use crate::rollup::read::place_of;
 use crate::rollup::{ROLLUPS, RollupError, Rollups};
-use crate::table::{Commit, Effect, LiveFile, NewFile, Outcome};
 
 /// A day of one event type and top-level category.
 pub type Day = (String, Option<String>, Date);

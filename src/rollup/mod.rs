@@ -46,10 +46,10 @@ mod settle;
 
 use std::collections::BTreeMap;
 
+use crate::delta::{Column, ColumnType, LiveFile, Log, Outcome, Sweep, SweepRule, Table, TableSchema};
 use crate::lake::{Doing, Lake, LakeError};
 use crate::model::{Hour, SumRows};
 use crate::storage::Store;
-use crate::table::{Column, ColumnType, LiveFile, Log, Outcome, Sweep, SweepRule, Table, TableSchema};
 use crate::trace::{Count, Run, Stage};
 
 pub use error::RollupError;

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::delta::{Change, LiveFile, NamedFile, Partition, Version};
 use crate::lake::{HourPartition, Lake, columns_to_sum};
 use crate::model::{Date, Hour};
 use crate::parquet_format::EventColumns;
 use crate::rollup::RollupError;
 use crate::rollup::read::{Place, place_of};
-use crate::table::{Change, LiveFile, NamedFile, Partition, Version};
 
 /// How much to sum anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

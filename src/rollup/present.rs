@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::delta::{Log, NamedFile, News, Partition, Version};
 use crate::lake::{HourPartition, Lake, LakeError, events_log, read_events_of};
 use crate::model::{Date, Hour, SumRow, SumRows};
 use crate::parquet_format::{Coder, EventBatch};
@@ -20,7 +21,6 @@ use crate::rollup::seek::seek;
 use crate::rollup::settle::{Settled, settle};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Wanted};
 use crate::storage::Store;
-use crate::table::{Log, NamedFile, News, Partition, Version};
 use crate::trace::Run;
 
 /// How often the tables are looked at again when files were swept meanwhile.

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::delta::NamedFile;
 use crate::model::{Date, Hour, SumRows, Timestamp};
 use crate::parquet_format::{Coder, ColumnsError, ItemRange, SumBlock, decode_sums};
 use crate::rollup::{ROLLUPS, RollupError, Rollups};
-use crate::table::NamedFile;
 
 /// Where a rollup file lies, and which hours it may hold.
 #[derive(Clone)]

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::delta::NamedFile;
 use crate::model::{Hour, SumRows};
 use crate::parquet_format::{Coder, ColumnsError, SumBlock, SumFile};
 use crate::rollup::RollupError;
 use crate::rollup::read::path_of;
 use crate::storage::{Store, StoreError};
-use crate::table::NamedFile;
 
 /// Where a file's footer, and what it says of its pages, mostly begins, counted from its end, and
 /// where those of a very large file do.

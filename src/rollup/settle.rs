@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::delta::{LiveFile, NamedFile};
 use crate::lake::Lake;
 use crate::model::Hour;
 use crate::rollup::RollupError;
 use crate::rollup::conflicts::{Disputes, IdHasher, Limits, disputes};
 use crate::rollup::plan::{DayPlan, HourFile};
-use crate::table::{LiveFile, NamedFile};
 
 /// A day that is ready to be summed.
 pub(super) struct Settled<'a> {

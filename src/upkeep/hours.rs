@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::delta::LiveFile;
 use crate::lake::{HourPartition, LakeError};
 use crate::model::Hour;
-use crate::table::LiveFile;
 
 /// Hours in a row without events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,13 +1,13 @@
 //! What has outlived its use: hours past the retention, files that no kept version names, old
 //! rankings, old records of runs.
 
+use crate::delta::{Reach, Sweep, SweepRule};
 use crate::lake::{Doing, Dropped, Lake};
 use crate::model::{Hour, Timestamp};
 use crate::rollup::{self, RollupError, Rollups, Scope};
 use crate::runs::{Book, KeepRuns, KeptRuns};
 use crate::snapshot;
 use crate::snapshot::KeepRankings;
-use crate::table::{Reach, Sweep, SweepRule};
 use crate::trace::{Run, Stage};
 
 /// What to keep.

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::delta::LiveFile;
 use crate::lake::{HourPartition, Lake, LakeError};
 use crate::rollup::{RollupError, Rollups};
-use crate::table::LiveFile;
 
 /// Categories that are named.
 const LARGEST: usize = 10;

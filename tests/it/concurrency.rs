@@ -2,9 +2,9 @@
 
 use std::process::Child;
 
+use topsell::delta::{Commit, Outcome};
 use topsell::lake::Lake;
 use topsell::storage::Store;
-use topsell::table::{Commit, Outcome};
 
 use crate::world::{World, sample};
 

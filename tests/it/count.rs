@@ -4,10 +4,10 @@ use expect_test::expect;
 use serde_json::Value;
 use topsell::count;
 use topsell::count::Counted;
+use topsell::delta::{NamedFile, Partition};
 use topsell::lake::{Lake, events_log};
 use topsell::model::Timestamp;
 use topsell::storage::Store;
-use topsell::table::{NamedFile, Partition};
 
 use crate::world::World;
 

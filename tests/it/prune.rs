@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use expect_test::expect;
+use topsell::delta::Commit;
 use topsell::lake::Lake;
 use topsell::storage::Store;
-use topsell::table::Commit;
 
 use crate::world::World;
 

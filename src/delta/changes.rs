@@ -7,8 +7,8 @@ use delta_kernel::KernelError;
 use delta_kernel::commit_range::{CommitRange, DeltaAction};
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 
-use crate::table::files::{boolean_column, map_entries};
-use crate::table::{Partition, Table, TableError};
+use crate::delta::files::{boolean_column, map_entries};
+use crate::delta::{Partition, Table, TableError};
 
 /// What is known of the time since a version.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,11 +16,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::delta::files::map_entries;
+use crate::delta::schema::{READER_VERSION, WRITER_VERSION};
+use crate::delta::{NamedFile, Partition};
 use crate::parquet_format::decode_nested;
 use crate::storage::{Store, StoreError, url_decoded};
-use crate::table::files::map_entries;
-use crate::table::schema::{READER_VERSION, WRITER_VERSION};
-use crate::table::{NamedFile, Partition};
 
 /// The log of one table.
 pub struct Log<'a> {

@@ -11,8 +11,8 @@ use arrow::datatypes::Int64Type;
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 use serde_json::Value;
 
+use crate::delta::{Table, TableError, Version};
 use crate::storage::url_decoded;
-use crate::table::{Table, TableError, Version};
 
 /// A partition's values by column; `None` where the rows have no value.
 pub type Partition = BTreeMap<String, Option<String>>;

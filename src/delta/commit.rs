@@ -15,9 +15,9 @@ use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 use delta_kernel::transaction::{CommitResult, CommittedTransaction, UpdateTableOperation};
 
+use crate::delta::{ENGINE_INFO, LiveFile, Partition, Table, TableError, Version};
 use crate::parquet_format::{ColumnFacts, Encoded};
 use crate::storage::url_encoded;
-use crate::table::{ENGINE_INFO, LiveFile, Partition, Table, TableError, Version};
 
 /// After so many commits the log is summed up, so that opening stays quick for ever.
 const COMMITS_PER_CHECKPOINT: u64 = 50;

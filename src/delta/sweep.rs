@@ -12,8 +12,8 @@ use arrow::array::{Array, AsArray, StringArray};
 use delta_kernel::commit_range::{CommitRange, DeltaAction};
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 
+use crate::delta::{Table, TableError};
 use crate::storage::{Store, StoreError, StoredFile, is_unfinished, url_decoded};
-use crate::table::{Table, TableError};
 
 const LOG: &str = "_delta_log";
 /// How long a sum of the log stays, after the next one is there, for those who are reading it.
