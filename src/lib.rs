@@ -20,8 +20,8 @@
 //! | [`trace`] | what a run reports while it works | print |
 //! | [`job`] | jobs as they are written down | start anything |
 //! | [`runs`] | what each run did, and how it ended | judge it |
-//! | [`source`] | what others have written: unpacked, its form told | write |
-//! | [`catalog`] | what the shop says of its items: their categories, their names | take half a list |
+//! | [`input_format`] | what others have written: unpacked, its form told | write |
+//! | [`item_catalog`] | what the shop says of its items: their categories, their names | take half a list |
 //! | [`delta`] | Delta commits: open, add, remove, changes since, checkpoint | know what the columns mean |
 //! | [`lake`] | the `events` table, the rejects beside it | take half a batch |
 //! | [`ingest`] | logs into the lake | lose a line without saying so |
@@ -48,12 +48,12 @@ pub mod process;
 pub mod storage;
 pub mod trace;
 
+pub mod input_format;
 pub mod job;
 pub mod runs;
-pub mod source;
 
-pub mod catalog;
 pub mod delta;
+pub mod item_catalog;
 
 pub mod lake;
 

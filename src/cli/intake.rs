@@ -9,10 +9,10 @@ use crate::cli::failure::Failure;
 use crate::cli::settings::{Task, catalog_file, doing, mapping};
 use crate::cli::size::parse_bytes;
 use crate::ingest::{self, Pieces, Plan};
+use crate::input_format::Format;
 use crate::lake::Known;
 use crate::model::{Timestamp, parse_seconds};
 use crate::pipeline::Step;
-use crate::source::Format;
 use crate::storage::Patience;
 
 /// The smallest slice: a few long lines must fit.

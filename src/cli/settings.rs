@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 
 use clap::ColorChoice;
 
-use crate::catalog::{self, CatalogFile};
 use crate::cli::args::{self, Args, By, Command, LakeCommand, Rank, Rollup};
 pub use crate::cli::clock::Clock;
 use crate::cli::color::{is_bright, is_dumb};
@@ -24,6 +23,8 @@ use crate::cli::run::Run;
 use crate::cli::runs;
 use crate::cli::schedule::Schedule;
 use crate::cli::show::{self, Showing};
+use crate::input_format::{Mapping, MappingError};
+use crate::item_catalog::{self, CatalogFile};
 use crate::lake::Doing;
 use crate::model::{Decay, Timestamp, Week, Window, Zone, parse_hours, parse_seconds};
 use crate::paper::Colors;
@@ -33,7 +34,6 @@ use crate::rank::{Measure, Rules};
 use crate::rollup::Scope;
 use crate::runs::KeepRuns;
 use crate::snapshot::KeepRankings;
-use crate::source::{Mapping, MappingError};
 use crate::storage::{Patience, Store};
 use crate::upkeep::Keep;
 
@@ -304,7 +304,7 @@ fn patience(wait: bool) -> Patience {
 
 pub(super) fn catalog_file(typed: &args::Catalog) -> Result<Option<CatalogFile>, Failure> {
     let Some(path) = typed.catalog.clone() else { return Ok(None) };
-    let mapping = mapping("--catalog-map", catalog::FIELDS, &typed.catalog_map)?;
+    let mapping = mapping("--catalog-map", item_catalog::FIELDS, &typed.catalog_map)?;
     Ok(Some(CatalogFile { path, mapping }))
 }
 

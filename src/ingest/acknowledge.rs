@@ -23,8 +23,8 @@ use crate::ingest::slices::Slice;
 use crate::ingest::sources::{Input, Plan};
 use crate::ingest::writer::{Brought, Writer};
 use crate::ingest::{Options, Reading, Summary, begin, failure};
+use crate::input_format::Format;
 use crate::lake::{Known, Lake, LakeError, LakeSettings};
-use crate::source::Format;
 use crate::trace::{Count, Run, Stage};
 
 const OK: &str = "OK";

@@ -2,8 +2,8 @@
 
 use hashbrown::HashMap;
 
-use crate::catalog::Catalog;
 use crate::ingest::{Options, Reading};
+use crate::item_catalog::Catalog;
 use crate::lake::{LakeSettings, Reject};
 use crate::model::{
     Amount, Event, Events, MAX_EVENT_TYPE_BYTES, MAX_ID_BYTES, MAX_QUANTITY, PURCHASE, PathSets,

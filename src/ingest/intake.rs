@@ -10,9 +10,9 @@ use crate::ingest::slices::{Pieces, Slice, Slices};
 use crate::ingest::sources::{Input, Plan};
 use crate::ingest::writer::{Brought, Parsed};
 use crate::ingest::{Options, Reading};
+use crate::input_format::{Format, RowFile, Source, SourceError};
 use crate::lake::{DEFAULT_SLICE_BYTES, Known, Lake, LakeError, LakeSettings};
 use crate::model::Timestamp;
-use crate::source::{Format, RowFile, Source, SourceError};
 use crate::trace::Run;
 
 /// Rows of Parquet that are read before it is asked whether there is room for more.

@@ -16,8 +16,8 @@ use crate::ingest::builder::{Builder, RawEvent, RawTime, Refusal};
 use crate::ingest::fields::{
     AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, TS,
 };
+use crate::input_format::{Key, Mapping, tagged_record};
 use crate::model::{CategoryError, PathSet, RawCategories, check_path, encode_levels};
-use crate::source::{Key, Mapping, tagged_record};
 
 /// The keys to look for in each line.
 pub struct Keys {

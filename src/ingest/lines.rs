@@ -13,8 +13,8 @@ use crate::ingest::json;
 use crate::ingest::plain::PlainLines;
 use crate::ingest::records::{MAX_RECORD_BYTES, delimiter_of};
 use crate::ingest::slices::Slice;
+use crate::input_format::{Format, MAX_COLUMNS, Mapping, Place};
 use crate::model::RawCategories;
-use crate::source::{Format, MAX_COLUMNS, Mapping, Place};
 
 /// Bytes that one line may have.
 const MAX_LINE_BYTES: usize = 16 << 20;

@@ -37,10 +37,10 @@ mod writer;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use crate::catalog::Catalog;
+use crate::input_format::Mapping;
+use crate::item_catalog::Catalog;
 use crate::lake::{Doing, Known, Lake, LakeError, LakeSettings, Reject};
 use crate::model::Timestamp;
-use crate::source::Mapping;
 use crate::trace::{Count, Run, Stage};
 
 use intake::{Intake, Stop};

@@ -5,8 +5,8 @@
 
 use crate::ingest::builder::{Builder, RawEvent, RawTime};
 use crate::ingest::fields::{AMOUNT, CATEGORY, EVENT_ID, EVENT_TYPE, ITEM_ID, QUANTITY, TS};
+use crate::input_format::Place;
 use crate::model::RawCategories;
-use crate::source::Place;
 
 /// Fields that a line may have here.
 const MAX_WIDTH: usize = 64;

@@ -3,7 +3,7 @@
 //! A quote opens a field at the field's beginning only, and closes it unless it is doubled; any
 //! other is a letter like all others, as in `5" pipe`.
 
-use crate::source::Format;
+use crate::input_format::Format;
 
 /// Bytes over which a quoted field may run on, past the line in which it opened or after which the
 /// input was to be cut.

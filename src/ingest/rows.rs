@@ -6,9 +6,9 @@ use crate::ingest::builder::{Builder, RawEvent, RawTime, Refusal};
 use crate::ingest::fields::{
     AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, NEEDED, QUANTITY, TS,
 };
+use crate::input_format::{Mapping, Place};
 use crate::model::{PathSet, RawCategories};
 use crate::parquet_format::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, ForeignTime, NotText, Wanted};
-use crate::source::{Mapping, Place};
 
 /// Bytes that a row takes in memory, roughly; turns a slice's bytes into rows.
 const BYTES_PER_ROW: u64 = 64;

@@ -8,7 +8,7 @@
 use std::io::{self, Read};
 
 use crate::ingest::records::{LineCounter, delimiter_of, last_record_end, last_whole_record_end};
-use crate::source::{Format, SourceError, reading_failed};
+use crate::input_format::{Format, SourceError, reading_failed};
 
 /// Bytes of an endless line that are kept to show.
 const SHOWN_BYTES: usize = 65_536;

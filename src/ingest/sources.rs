@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::ingest::Options;
 use crate::ingest::feed::Feed;
 use crate::ingest::spool::{Spool, Stamp};
+use crate::input_format::{Format, Source, SourceError, format_of_name, open_file, open_stream};
 use crate::lake::{Known, Reject};
-use crate::source::{Format, Source, SourceError, format_of_name, open_file, open_stream};
 use crate::storage::is_gone;
 use crate::trace::Run;
 

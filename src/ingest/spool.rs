@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::ingest::{Input, Plan};
+use crate::input_format::{Format, format_of_name};
 use crate::model::Timestamp;
-use crate::source::{Format, format_of_name};
 use crate::storage::{is_gone, set_aside};
 
 /// Where files go that are in, and those that failed; no log is called so.

@@ -4,8 +4,9 @@
 
 use rayon::prelude::*;
 
-use crate::catalog::{Catalog, CatalogError, CatalogFile, NameList};
 use crate::ingest::{self, Feed, Plan, Reading};
+use crate::input_format::Mapping;
+use crate::item_catalog::{Catalog, CatalogError, CatalogFile, NameList};
 use crate::lake;
 use crate::lake::{Doing, Lake, LakeError};
 use crate::model::{Hour, Timestamp, said_length};
@@ -13,7 +14,6 @@ use crate::parquet_format::WantsItem;
 use crate::rank::{Found, Ranking, Rules, Search, Tallied};
 use crate::rollup::{self, Part, RollupError, Rollups, Scope, Wanted};
 use crate::snapshot::{self, Draft, Published, PublishedTotals, SnapshotError};
-use crate::source::Mapping;
 use crate::storage::{LockError, Patience, Store};
 use crate::trace::{Count, Run, Stage};
 use crate::upkeep::{self, Compacted, Keep, Pruned, Stats, Verified};

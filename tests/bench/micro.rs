@@ -14,6 +14,7 @@ use topsell::calendar::Calendar;
 use topsell::ingest;
 use topsell::ingest::Pieces;
 use topsell::ingest::Reading;
+use topsell::input_format::Mapping;
 use topsell::lake::Doing;
 use topsell::lake::Known;
 use topsell::model::{
@@ -33,7 +34,6 @@ use topsell::parquet_format::encode_sums;
 use topsell::rank::Measure;
 use topsell::rank::Rules;
 use topsell::rank::Search;
-use topsell::source::Mapping;
 use topsell::trace::Run;
 
 const PURCHASES: usize = 100_000;

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use topsell::ingest;
 use topsell::ingest::Pieces;
+use topsell::input_format::Mapping;
 use topsell::lake::{Doing, Known, Lake};
 use topsell::model::{Decay, Hour, Timestamp, Week, Window, Zone};
 use topsell::pipeline::{self, Caller, Step};
@@ -16,7 +17,6 @@ use topsell::rollup::{Rollups, Scope, Wanted};
 use topsell::runs::KeepRuns;
 use topsell::snapshot::KeepRankings;
 use topsell::snapshot::Snapshot;
-use topsell::source::Mapping;
 use topsell::storage::{Patience, Store};
 use topsell::trace::Run;
 use topsell::upkeep::Keep;

@@ -8,10 +8,10 @@ use std::process::Child;
 use expect_test::expect;
 use serde_json::Value;
 use topsell::ingest::{self, Options, Pieces, Summary};
+use topsell::input_format::Mapping;
 use topsell::lake::{Doing, Known, Lake};
 use topsell::model::Timestamp;
 use topsell::pipeline::{self, Caller, Done, Step};
-use topsell::source::Mapping;
 use topsell::storage::{Patience, Store};
 use topsell::trace::Run;
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use expect_test::expect;
 use topsell::ingest::{self, Options, Pieces};
+use topsell::input_format::Mapping;
 use topsell::lake::{Doing, Known, Lake};
 use topsell::model::Timestamp;
 use topsell::pipeline::{self, Caller, Done, Step};
-use topsell::source::Mapping;
 use topsell::storage::{Patience, Store};
 use topsell::trace::Run;
 

@@ -7,9 +7,9 @@ use std::sync::mpsc::sync_channel;
 use expect_test::expect;
 use flate2::write::GzEncoder;
 use topsell::ingest::{self, Feed, Options, Pieces, Pulse, Reading, Summary};
+use topsell::input_format::Mapping;
 use topsell::lake::{Doing, Known};
 use topsell::model::Timestamp;
-use topsell::source::Mapping;
 use topsell::trace::Run;
 
 use crate::shippers::{Held, commits, purchase, sold, wait_for_commits, wait_until};

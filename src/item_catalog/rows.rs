@@ -7,12 +7,12 @@ use std::io::{BufRead, BufReader, Read};
 
 use csv_core::ReadRecordResult;
 
-use crate::catalog::{CATEGORY, CatalogError, CatalogFile, ITEM_ID, NAME};
-use crate::model::RawCategories;
-use crate::parquet_format::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, NotText, Wanted};
-use crate::source::{
+use crate::input_format::{
     Format, MAX_COLUMNS, Place, Source, SourceError, format_of_name, open_file, reading_failed,
 };
+use crate::item_catalog::{CATEGORY, CatalogError, CatalogFile, ITEM_ID, NAME};
+use crate::model::RawCategories;
+use crate::parquet_format::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, NotText, Wanted};
 use crate::trace::Run;
 
 /// Bytes that one line may have.

@@ -20,8 +20,8 @@ use std::path::PathBuf;
 
 use hashbrown::HashMap;
 
+use crate::input_format::{Mapping, SourceError};
 use crate::model::{MAX_ID_BYTES, PathSet, PathSets};
-use crate::source::{Mapping, SourceError};
 
 use items::Items;
 use rows::Rows;

@@ -4,7 +4,7 @@ use std::io::{self, BufReader, Read};
 
 use flate2::read::MultiGzDecoder;
 
-use crate::source::{Format, SourceError, tagged_record};
+use crate::input_format::{Format, SourceError, tagged_record};
 
 /// Bytes by which a stream's form is told at most.
 const MAX_HEAD_BYTES: usize = 4_096;
