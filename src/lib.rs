@@ -27,8 +27,8 @@
 //! | [`ingest`] | logs into the lake | lose a line without saying so |
 //! | [`rollup`] | the `rollups` table of hourly sums | read hours that did not change |
 //! | [`rank`] | the best sellers of a window | I/O |
-//! | [`snapshot`] | published rankings, totals of every item, and the pointers to the newest | change what is published |
-//! | [`chart`] | a ranking held against those before it: what moved, shares, weeks | look into the tables |
+//! | [`rankings`] | published rankings, totals of every item, and the pointers to the newest | change what is published |
+//! | [`trends`] | a ranking held against those before it: what moved, shares, weeks | look into the tables |
 //! | [`count`] | what single items have sold, up to this moment | write, or wait for anyone |
 //! | [`upkeep`] | merging small files, checking, counting what is there | change what a ranking says |
 //! | [`health`] | how a lake fares: what a monitor asks | change anything |
@@ -62,9 +62,9 @@ pub mod rollup;
 
 pub mod rank;
 
-pub mod snapshot;
+pub mod rankings;
 
-pub mod chart;
+pub mod trends;
 
 pub mod count;
 pub mod upkeep;

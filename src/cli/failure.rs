@@ -12,9 +12,9 @@ use crate::lake::LakeError;
 use crate::model::harmless;
 use crate::parquet_format::ColumnsError;
 use crate::pipeline::StepError;
+use crate::rankings::SnapshotError;
 use crate::rollup::RollupError;
 use crate::show::ShowError;
-use crate::snapshot::SnapshotError;
 use crate::storage::LockError;
 
 /// The exit codes, as the help tells them.

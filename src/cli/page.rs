@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 
-use crate::chart::Charts;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::Settings;
 use crate::lake;
 use crate::lake::Lake;
 use crate::model::Timestamp;
+use crate::rankings::{Snapshot, SnapshotError};
 use crate::report::{self, Page};
 use crate::show::ShowError;
-use crate::snapshot::{Snapshot, SnapshotError};
 use crate::storage::write_whole;
+use crate::trends::Charts;
 
 /// Write a published ranking as one HTML page, to look at in any browser
 ///

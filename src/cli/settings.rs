@@ -31,9 +31,9 @@ use crate::paper::Colors;
 use crate::pipeline::{Freshness, Step};
 use crate::process::Tail;
 use crate::rank::{Measure, Rules};
+use crate::rankings::KeepRankings;
 use crate::rollup::Scope;
 use crate::runs::KeepRuns;
-use crate::snapshot::KeepRankings;
 use crate::storage::{Patience, Store};
 use crate::upkeep::Keep;
 

@@ -11,8 +11,8 @@ use crate::cli::settings::{Settings, Task, colors};
 use crate::lake::Lake;
 use crate::model::{Timestamp, check_path};
 use crate::paper::{Colors, Paper};
+use crate::rankings::SnapshotError;
 use crate::show::{self, Form, Order, Part, Question, ShowError, View};
-use crate::snapshot::SnapshotError;
 use crate::storage::write_whole;
 
 /// Cells of a line where a terminal does not tell.

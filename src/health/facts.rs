@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crate::delta::LiveFile;
 use crate::lake::{Lake, LakeError, newest_hour};
 use crate::model::{Hour, PURCHASE, Timestamp};
+use crate::rankings::{Snapshot, SnapshotError};
 use crate::rollup::{RollupError, Rollups};
 use crate::runs::{Book, LastRuns, Ran, RunRecord};
-use crate::snapshot::{Snapshot, SnapshotError};
 use crate::storage::Store;
 
 /// What is known of a lake at a moment.

@@ -12,8 +12,8 @@ use crate::lake::{Doing, Lake, LakeError};
 use crate::model::{Hour, Timestamp, said_length};
 use crate::parquet_format::WantsItem;
 use crate::rank::{Found, Ranking, Rules, Search, Tallied};
+use crate::rankings::{self, Draft, Published, PublishedTotals, SnapshotError};
 use crate::rollup::{self, Part, RollupError, Rollups, Scope, Wanted};
-use crate::snapshot::{self, Draft, Published, PublishedTotals, SnapshotError};
 use crate::storage::{LockError, Patience, Store};
 use crate::trace::{Count, Run, Stage};
 use crate::upkeep::{self, Compacted, Keep, Pruned, Stats, Verified};
@@ -257,5 +257,5 @@ fn publish(
     event_types: &[String],
 ) -> Result<Published, StepError> {
     let names = names.map(|names| names.names_of(ranking.items())).transpose()?;
-    Ok(snapshot::publish(store, &ranking, names.as_ref(), rules, event_types)?)
+    Ok(rankings::publish(store, &ranking, names.as_ref(), rules, event_types)?)
 }

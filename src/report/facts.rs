@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::chart::Charts;
 use crate::model::{DAYS, Timestamp, Zone};
+use crate::rankings::{DayFacts, Facts};
 use crate::report::part::Directory;
-use crate::snapshot::{DayFacts, Facts};
+use crate::trends::Charts;
 
 const SCHEMA: u32 = 1;
 const MICROS_OF_HOUR: i64 = 3_600_000_000;

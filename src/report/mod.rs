@@ -16,9 +16,9 @@ mod facts;
 mod part;
 mod template;
 
-use crate::chart::Charts;
 use crate::model::Timestamp;
-use crate::snapshot::SnapshotError;
+use crate::rankings::SnapshotError;
+use crate::trends::Charts;
 
 use facts::PageFacts;
 use part::Packer;

@@ -12,9 +12,9 @@ use flate2::write::ZlibEncoder;
 use hashbrown::HashMap;
 use serde::{Serialize, Serializer};
 
-use crate::chart::{Chart, Movement, Place};
 use crate::model::{DAYS, Sums};
 use crate::parquet_format::RankedRow;
+use crate::trends::{Chart, Movement, Place};
 
 /// Rows from which on a part is closed: it is unpacked as a whole, in milliseconds.
 const ROWS_OF_PART: usize = 8_192;

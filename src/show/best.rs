@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 
-use crate::chart::{Chart, Charts, Movement, Place};
 use crate::model::Sums;
 use crate::paper::{Cell, Style};
 use crate::paper::{grouped, quoted};
@@ -10,6 +9,7 @@ use crate::parquet_format::RankedRow;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::facts::{age_seconds, covered, decay, hours, taken};
 use crate::show::{Part, Question, ShowError, unknown_category};
+use crate::trends::{Chart, Charts, Movement, Place};
 
 const COLUMNS: [Column; 14] = [
     Column::of("category", Kind::Text).json(InJson::Head),

@@ -1,15 +1,15 @@
 //! A score, hour by hour: what was sold, how much it still counts, and what that adds up to.
 
-use crate::chart::Charts;
 use crate::count::{ByHour, Counted, by_hour};
 use crate::model::{Decay, Hour, Sums, Window};
 use crate::paper::quoted;
 use crate::paper::{Cell, Style};
 use crate::parquet_format::RankedRow;
+use crate::rankings::Facts;
 use crate::show::answer::{Column, Kind, List, Shown, Value};
 use crate::show::{ShowError, unknown_category};
-use crate::snapshot::Facts;
 use crate::storage::Store;
+use crate::trends::Charts;
 
 const COLUMNS: [Column; 9] = [
     Column::of("hour", Kind::Moment),

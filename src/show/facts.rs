@@ -4,8 +4,8 @@ use crate::model::Timestamp;
 use crate::paper::{Cell, Style};
 use crate::paper::{age, grouped};
 use crate::parquet_format::RankedRow;
+use crate::rankings::Facts;
 use crate::show::Question;
-use crate::snapshot::Facts;
 
 /// Returns when a ranking was taken, and how old the newest one is.
 pub(super) fn taken(facts: &Facts, question: &Question) -> Cell {

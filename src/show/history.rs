@@ -4,11 +4,11 @@ use crate::model::Timestamp;
 use crate::paper::{Cell, Style};
 use crate::paper::{grouped, quoted};
 use crate::parquet_format::RankedRow;
+use crate::rankings::{Kept, Snapshot, kept};
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::facts::taken;
 use crate::show::plot::Plot;
 use crate::show::{Question, ShowError, unknown_item};
-use crate::snapshot::{Kept, Snapshot, kept};
 use crate::storage::Store;
 
 const COLUMNS: [Column; 8] = [

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use crate::chart::{Chart, Charts};
 use crate::count::{Counted, first_and_last};
 use crate::lake::LakeError;
 use crate::model::{DayUnits, Hour, Timestamp, Zone};
 use crate::paper::quoted;
 use crate::paper::{Cell, Style};
 use crate::parquet_format::RankedRow;
+use crate::rankings::{Facts, Totals};
 use crate::rollup::RollupError;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::best::movement;
 use crate::show::explain::explain;
 use crate::show::facts::{age_seconds, decay, taken};
 use crate::show::{Question, ShowError, unknown_item};
-use crate::snapshot::{Facts, Totals};
 use crate::storage::Store;
+use crate::trends::{Chart, Charts};
 
 const COLUMNS: [Column; 16] = [
     Column::of("item_id", Kind::Text).json(InJson::Head),

@@ -23,12 +23,12 @@ mod typed;
 use std::collections::BTreeSet;
 use std::io;
 
-use crate::chart::Charts;
 use crate::model::Timestamp;
+use crate::rankings::{Snapshot, SnapshotError, kept};
 use crate::rollup::RollupError;
 use crate::show::nearest::nearest;
-use crate::snapshot::{Snapshot, SnapshotError, kept};
 use crate::storage::Store;
+use crate::trends::Charts;
 
 pub use answer::Answer;
 pub use forms::Form;

@@ -6,10 +6,10 @@ use hashbrown::HashMap;
 
 use crate::paper::Cell;
 use crate::paper::{grouped, quoted};
+use crate::rankings::Snapshot;
 use crate::show::answer::{Answer, Column, Kind, List, Shown, Value, count};
 use crate::show::facts::taken;
 use crate::show::{Question, ShowError};
-use crate::snapshot::Snapshot;
 
 const COLUMNS: [Column; 6] = [
     Column::of("item_id", Kind::Text),

@@ -4,10 +4,10 @@
 use crate::delta::{Reach, Sweep, SweepRule};
 use crate::lake::{Doing, Dropped, Lake};
 use crate::model::{Hour, Timestamp};
+use crate::rankings;
+use crate::rankings::KeepRankings;
 use crate::rollup::{self, RollupError, Rollups, Scope};
 use crate::runs::{Book, KeepRuns, KeptRuns};
-use crate::snapshot;
-use crate::snapshot::KeepRankings;
 use crate::trace::{Run, Stage};
 
 /// What to keep.
@@ -116,9 +116,9 @@ fn sweep(
     }
     let unneeded = of_events.iter().chain(&of_rollups).flat_map(|sweep| sweep.data.iter().chain(&sweep.log));
     let mut going: Vec<String> = unneeded.map(|file| file.path.clone()).collect();
-    let (mut rankings, count) = snapshot::old_rankings(lake.store(), &keep.rankings)?;
+    let (mut rankings, count) = rankings::old_rankings(lake.store(), &keep.rankings)?;
     // They are large, and what is told of an item comes from the newest.
-    rankings.extend(snapshot::old_totals(lake.store(), keep.versions_since.micros() / 1_000)?);
+    rankings.extend(rankings::old_totals(lake.store(), keep.versions_since.micros() / 1_000)?);
     if doing == Doing::Applying {
         lake.store().remove(rankings.iter())?;
     }

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use crate::lake::Lake;
 use crate::parquet_format::EventColumns;
+use crate::rankings;
 use crate::rollup::{self, RollupError, Rollups};
-use crate::snapshot;
 use crate::trace::{Run, Stage};
 use crate::upkeep::hours::{Gap, gaps};
 
@@ -71,10 +71,10 @@ pub fn verify(lake: &Lake, run: &Run) -> Result<Verified, RollupError> {
         found.problems.extend(wrong.map(|day| format!("rollups: {day}: not what the events add up to")));
     }
     run.begin(Stage::CheckRankings, None);
-    let (rankings, problems) = snapshot::check_all(lake.store())?;
+    let (rankings, problems) = rankings::check_all(lake.store())?;
     found.rankings = rankings;
     found.problems.extend(problems);
-    found.problems.extend(snapshot::check_totals(lake.store()));
+    found.problems.extend(rankings::check_totals(lake.store()));
     run.end(Stage::CheckRankings);
     Ok(found)
 }

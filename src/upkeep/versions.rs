@@ -1,9 +1,9 @@
 //! What a lake holds, told by versions alone.
 
 use crate::lake;
+use crate::rankings;
 use crate::rollup;
 use crate::runs::Versions;
-use crate::snapshot;
 use crate::storage::Store;
 
 /// Returns the versions of what a lake holds, at the cost of a few looks at the disk; none of what is not
@@ -12,6 +12,6 @@ pub fn versions(store: &Store) -> Versions {
     Versions {
         events: lake::version(store),
         rollups: rollup::version(store),
-        ranking: snapshot::current_file(store),
+        ranking: rankings::current_file(store),
     }
 }

@@ -13,8 +13,8 @@ use clap_complete::aot;
 
 use crate::cli::args::Args;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
+use crate::rankings::{Snapshot, SnapshotError};
 use crate::show::ShowError;
-use crate::snapshot::{Snapshot, SnapshotError};
 use crate::storage::{Store, StoreError};
 
 use line::Typed;

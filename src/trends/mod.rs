@@ -14,7 +14,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::model::{Sums, Timestamp};
 use crate::parquet_format::RankedRow;
-use crate::snapshot::{Categories, Kept, Snapshot, SnapshotError, kept};
+use crate::rankings::{Categories, Kept, Snapshot, SnapshotError, kept};
 use crate::storage::Store;
 
 pub use share::{WHOLE, shares};
@@ -150,7 +150,7 @@ impl Chart {
     /// and what all its other items are; together exactly [`WHOLE`]. Nothing where the ranking does not
     /// tell what the category comes to.
     ///
-    /// A share is of what the score adds up: `by` of [`Facts`](crate::snapshot::Facts).
+    /// A share is of what the score adds up: `by` of [`Facts`](crate::rankings::Facts).
     pub fn shares(&self, first: usize, by: &str) -> Option<(Vec<u32>, u32)> {
         let of = |sums: Sums| match by {
             "amount" => sums.amount,

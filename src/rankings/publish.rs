@@ -5,10 +5,10 @@ use rayon::prelude::*;
 
 use crate::parquet_format::encode_ranking;
 use crate::rank::{Measure, Ranking, Rules};
-use crate::snapshot::groups::Groups;
-use crate::snapshot::kept::pointer_beside;
-use crate::snapshot::pointer::{Footer, POINTER, Pointer, SCHEMA, damaged_file};
-use crate::snapshot::{FOLDER, SnapshotError};
+use crate::rankings::groups::Groups;
+use crate::rankings::kept::pointer_beside;
+use crate::rankings::pointer::{Footer, POINTER, Pointer, SCHEMA, damaged_file};
+use crate::rankings::{FOLDER, SnapshotError};
 use crate::storage::Store;
 
 /// What has been published.

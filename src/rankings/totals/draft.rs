@@ -8,12 +8,12 @@ use rayon::prelude::*;
 
 use crate::parquet_format::{ColumnsError, TOTALS_PER_GROUP, TotalsEncoder, TotalsGroup, TotalsLine};
 use crate::rank::{Everyone, Rules, Settled};
-use crate::snapshot::pointer::{Footer, Pointer, SCHEMA};
-use crate::snapshot::publish::labels;
-use crate::snapshot::totals::merge::{Aside, pack, shop_ranks};
-use crate::snapshot::totals::order::TopRows;
-use crate::snapshot::totals::{FOLDER, POINTER, Part};
-use crate::snapshot::{Published, SnapshotError};
+use crate::rankings::pointer::{Footer, Pointer, SCHEMA};
+use crate::rankings::publish::labels;
+use crate::rankings::totals::merge::{Aside, pack, shop_ranks};
+use crate::rankings::totals::order::TopRows;
+use crate::rankings::totals::{FOLDER, POINTER, Part};
+use crate::rankings::{Published, SnapshotError};
 use crate::storage::{Scratch, Store, StoreError, Stream};
 
 /// Top-level categories whose rows are encoded before they are written.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::harmless;
 use crate::parquet_format::{ColumnsError, RankingFile};
-use crate::snapshot::{FOLDER, Facts, Rows, Snapshot, SnapshotError};
+use crate::rankings::{FOLDER, Facts, Rows, Snapshot, SnapshotError};
 use crate::storage::Store;
 
 pub(super) const POINTER: &str = "rankings/current.json";

@@ -4,8 +4,8 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::model::Timestamp;
 use crate::parquet_format::RankingFile;
-use crate::snapshot::pointer::{POINTER, Pointer, SCHEMA, parse_pointer};
-use crate::snapshot::{FOLDER, Rows, Snapshot, SnapshotError};
+use crate::rankings::pointer::{POINTER, Pointer, SCHEMA, parse_pointer};
+use crate::rankings::{FOLDER, Rows, Snapshot, SnapshotError};
 use crate::storage::{Store, StoreError, StoredFile, is_unfinished};
 
 /// Returns what is wrong with published rankings, the newest and all before it: each file's name

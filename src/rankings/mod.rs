@@ -29,8 +29,8 @@ use bytes::Bytes;
 
 use crate::model::{SumsOverflow, Timestamp};
 use crate::parquet_format::{ColumnsError, Leader, RankedRow, RankingFile};
-use crate::snapshot::pointer::damaged_pointer;
-use crate::snapshot::pointer::newest;
+use crate::rankings::pointer::damaged_pointer;
+use crate::rankings::pointer::newest;
 use crate::storage::{Store, StoreError};
 
 pub use facts::{DayFacts, Facts};
@@ -236,8 +236,8 @@ mod tests {
     use crate::model::{Decay, Sums, Week, Window, Zone};
     use crate::parquet_format::ROWS_PER_GROUP;
     use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
-    use crate::snapshot::groups::Groups;
-    use crate::snapshot::pointer::POINTER;
+    use crate::rankings::groups::Groups;
+    use crate::rankings::pointer::POINTER;
     use crate::storage::temporary;
 
     fn rules() -> Rules {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering as AtomicOrdering};
 
 use rayon::prelude::*;
 
-use crate::snapshot::totals::order::TopRows;
+use crate::rankings::totals::order::TopRows;
 use crate::storage::{Scratch, StoreError};
 
 /// Bytes of an order that are read at once.

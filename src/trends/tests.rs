@@ -2,7 +2,7 @@ use super::*;
 use crate::model::{Decay, Hour, Week, Window, Zone};
 use crate::parquet_format::RowTotals;
 use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
-use crate::snapshot::publish;
+use crate::rankings::publish;
 use crate::storage::temporary;
 
 /// Publishes lists of items, best first, the shop's under the empty name.

@@ -1,10 +1,10 @@
 //! Published totals, read for one item or one category.
 
 use crate::parquet_format::{ColumnsError, TotalsFile, TotalsRow};
-use crate::snapshot::pointer::{Pointer, parse_pointer};
-use crate::snapshot::totals::draft::hash_of;
-use crate::snapshot::totals::{FOLDER, POINTER};
-use crate::snapshot::{Facts, SnapshotError};
+use crate::rankings::pointer::{Pointer, parse_pointer};
+use crate::rankings::totals::draft::hash_of;
+use crate::rankings::totals::{FOLDER, POINTER};
+use crate::rankings::{Facts, SnapshotError};
 use crate::storage::{Store, StoreError, StoredFile, is_unfinished};
 
 /// Published totals, open for reading.

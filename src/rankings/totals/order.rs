@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use hashbrown::HashMap;
 
 use crate::rank::{Everyone, EveryoneRow, Settled};
-use crate::snapshot::totals::Part;
+use crate::rankings::totals::Part;
 
 /// Rows of one top-level category, in the order of their items' ids.
 pub(super) struct TopRows<'a> {
