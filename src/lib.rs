@@ -17,7 +17,7 @@
 //! | [`process`] | starting commands, ending them, knowing them again | know what it was started for |
 //! | [`paper`] | tables and texts as a terminal shows them | know what they are of |
 //! | [`storage`] | durable files below one root | know what is in a file |
-//! | [`trace`] | what a run reports while it works | print |
+//! | [`progress`] | what a run reports while it works | print |
 //! | [`job`] | jobs as they are written down | start anything |
 //! | [`runs`] | what each run did, and how it ended | judge it |
 //! | [`input_format`] | what others have written: unpacked, its form told | write |
@@ -29,8 +29,8 @@
 //! | [`rank`] | the best sellers of a window | I/O |
 //! | [`rankings`] | published rankings, totals of every item, and the pointers to the newest | change what is published |
 //! | [`trends`] | a ranking held against those before it: what moved, shares, weeks | look into the tables |
-//! | [`count`] | what single items have sold, up to this moment | write, or wait for anyone |
-//! | [`upkeep`] | merging small files, checking, counting what is there | change what a ranking says |
+//! | [`counts`] | what single items have sold, up to this moment | write, or wait for anyone |
+//! | [`maintenance`] | merging small files, checking, counting what is there | change what a ranking says |
 //! | [`health`] | how a lake fares: what a monitor asks | change anything |
 //! | [`datagen`] | made-up purchases to measure with, as logs or as sums | draw anything but from its seed |
 //! | [`pipeline`] | the whole flow in one page | work of its own |
@@ -45,8 +45,8 @@ pub mod calendar;
 pub mod paper;
 pub mod parquet_format;
 pub mod process;
+pub mod progress;
 pub mod storage;
-pub mod trace;
 
 pub mod input_format;
 pub mod job;
@@ -66,8 +66,8 @@ pub mod rankings;
 
 pub mod trends;
 
-pub mod count;
-pub mod upkeep;
+pub mod counts;
+pub mod maintenance;
 
 pub mod health;
 

@@ -9,8 +9,8 @@ use clap::{Args as ClapArgs, ColorChoice, ValueEnum};
 use crate::cli::color::is_bright;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::Settings;
-use crate::count;
-use crate::count::{Answer, By, CountError, Counted, Form};
+use crate::counts;
+use crate::counts::{Answer, By, CountError, Counted, Form};
 use crate::model::{Hour, PURCHASE, Timestamp, Window, Zone, check_path, parse_hours};
 use crate::pipeline::StepError;
 use crate::show::ShowError;
@@ -181,7 +181,7 @@ pub fn run(settings: &Settings, question: &Question) -> Result<Exit, Failure> {
         category: question.category.as_deref(),
     };
     asked.extend(items.iter().map(String::as_str));
-    let mut found = count::by_hour(&store, &counted, &asked).map_err(StepError::Rollup)?;
+    let mut found = counts::by_hour(&store, &counted, &asked).map_err(StepError::Rollup)?;
     // Who is asked for twice is told of once, where first asked for.
     let found: Vec<_> =
         asked.into_iter().filter_map(|item| found.remove(item).map(|by_hour| (item, by_hour))).collect();
@@ -192,7 +192,7 @@ pub fn run(settings: &Settings, question: &Question) -> Result<Exit, Failure> {
     let answer =
         Answer { counted: &counted, items: &found, by: question.by, zone: &question.zone, now: settings.now };
     let mut out = BufWriter::new(io::stdout().lock());
-    let written = count::write(&answer, question.form, &mut out).and_then(|()| Ok(out.flush()?));
+    let written = counts::write(&answer, question.form, &mut out).and_then(|()| Ok(out.flush()?));
     match written {
         Ok(()) => Ok(Exit::Done),
         Err(CountError::Output(error)) => unless_reader_left(ShowError::from(error)).map(|()| Exit::Done),

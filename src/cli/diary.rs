@@ -9,12 +9,12 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::listeners::Heard;
 use crate::cli::settings::{Settings, Task};
 use crate::lake::{Doing, Lake};
+use crate::maintenance::versions;
 use crate::pipeline::Step;
 use crate::process::{Identity, machine_name, peak_memory_bytes};
+use crate::progress::Listener;
 use crate::runs::{Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id};
 use crate::storage::Store;
-use crate::trace::Listener;
-use crate::upkeep::versions;
 
 /// The record of a run under way.
 pub struct Diary {

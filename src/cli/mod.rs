@@ -37,9 +37,9 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use crate::parquet_format::is_guarded;
 use crate::pipeline::{self, Caller, Done, Step};
 use crate::process::machine_name;
+use crate::progress::{Listener, Run};
 use crate::show::ShowError;
 use crate::storage::Patience;
-use crate::trace::{Listener, Run};
 
 use args::Args;
 use color::is_bright;

@@ -9,12 +9,12 @@ use crate::cli::settings::Verbosity;
 use crate::ingest;
 use crate::ingest::Spooled;
 use crate::lake::{Doing, Dropped, Reject};
+use crate::maintenance::{Compacted, Pruned, TableStats, Verified};
 use crate::model::{Hour, harmless};
 use crate::pipeline::Done;
 use crate::rollup;
 use crate::rollup::Compared;
 use crate::runs::KeptRuns;
-use crate::upkeep::{Compacted, Pruned, TableStats, Verified};
 
 /// Inputs known before that are named one by one.
 const FIRST_KNOWN: usize = 5;

@@ -26,6 +26,7 @@ use crate::cli::show::{self, Showing};
 use crate::input_format::{Mapping, MappingError};
 use crate::item_catalog::{self, CatalogFile};
 use crate::lake::Doing;
+use crate::maintenance::Keep;
 use crate::model::{Decay, Timestamp, Week, Window, Zone, parse_hours, parse_seconds};
 use crate::paper::Colors;
 use crate::pipeline::{Freshness, Step};
@@ -35,7 +36,6 @@ use crate::rankings::KeepRankings;
 use crate::rollup::Scope;
 use crate::runs::KeepRuns;
 use crate::storage::{Patience, Store};
-use crate::upkeep::Keep;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 

@@ -7,7 +7,7 @@ use crate::ingest::spool::{Place, Spooled};
 use crate::ingest::writer::{Group, Open, Outcome};
 use crate::ingest::{Options, Plan, Summary, failure};
 use crate::lake::{Appended, Doing, Known, Lake, LakeError};
-use crate::trace::{Count, Run};
+use crate::progress::{Count, Run};
 
 /// Rejected lines that a summary repeats.
 pub(super) const FIRST_REJECTS: usize = 5;

@@ -25,7 +25,7 @@ use crate::ingest::writer::{Brought, Writer};
 use crate::ingest::{Options, Reading, Summary, begin, failure};
 use crate::input_format::Format;
 use crate::lake::{Known, Lake, LakeError, LakeSettings};
-use crate::trace::{Count, Run, Stage};
+use crate::progress::{Count, Run, Stage};
 
 const OK: &str = "OK";
 const DEFERRED: &str = "DEFER_COMMIT";

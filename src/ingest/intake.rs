@@ -13,7 +13,7 @@ use crate::ingest::{Options, Reading};
 use crate::input_format::{Format, RowFile, Source, SourceError};
 use crate::lake::{DEFAULT_SLICE_BYTES, Known, Lake, LakeError, LakeSettings};
 use crate::model::Timestamp;
-use crate::trace::Run;
+use crate::progress::Run;
 
 /// Rows of Parquet that are read before it is asked whether there is room for more.
 const ROWS_AT_ONCE: u64 = 64;

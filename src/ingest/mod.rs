@@ -41,7 +41,7 @@ use crate::input_format::Mapping;
 use crate::item_catalog::Catalog;
 use crate::lake::{Doing, Known, Lake, LakeError, LakeSettings, Reject};
 use crate::model::Timestamp;
-use crate::trace::{Count, Run, Stage};
+use crate::progress::{Count, Run, Stage};
 
 use intake::{Intake, Stop};
 use writer::{Outcome, Parsed, Writer};

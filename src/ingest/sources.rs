@@ -9,8 +9,8 @@ use crate::ingest::feed::Feed;
 use crate::ingest::spool::{Spool, Stamp};
 use crate::input_format::{Format, Source, SourceError, format_of_name, open_file, open_stream};
 use crate::lake::{Known, Reject};
+use crate::progress::Run;
 use crate::storage::is_gone;
-use crate::trace::Run;
 
 /// One input to read.
 #[derive(Clone, Debug)]

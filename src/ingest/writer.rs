@@ -13,7 +13,7 @@ use crate::ingest::builder::Read;
 use crate::ingest::{Options, Plan, Summary, WAITING};
 use crate::lake::{Append, Delivery, Doing, Known, Lake, LakeError, Reject};
 use crate::model::Timestamp;
-use crate::trace::Run;
+use crate::progress::Run;
 
 /// What a group may have before it is committed: batches and ends of inputs, lines, files. A second
 /// or two of work are then lost where a run is killed, and the files' names take little memory.

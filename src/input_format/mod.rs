@@ -11,8 +11,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
+use crate::progress::{Run, Stage};
 use crate::storage::spool;
-use crate::trace::{Run, Stage};
 
 pub use mapping::{Key, MAX_COLUMNS, Mapping, MappingError, Place};
 pub use tagged::{Tagged, tagged_record};

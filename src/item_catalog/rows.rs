@@ -13,7 +13,7 @@ use crate::input_format::{
 use crate::item_catalog::{CATEGORY, CatalogError, CatalogFile, ITEM_ID, NAME};
 use crate::model::RawCategories;
 use crate::parquet_format::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, NotText, Wanted};
-use crate::trace::Run;
+use crate::progress::Run;
 
 /// Bytes that one line may have.
 const MAX_LINE_BYTES: u64 = 16 << 20;

@@ -9,14 +9,14 @@ use crate::input_format::Mapping;
 use crate::item_catalog::{Catalog, CatalogError, CatalogFile, NameList};
 use crate::lake;
 use crate::lake::{Doing, Lake, LakeError};
+use crate::maintenance::{self, Compacted, Keep, Pruned, Stats, Verified};
 use crate::model::{Hour, Timestamp, said_length};
 use crate::parquet_format::WantsItem;
+use crate::progress::{Count, Run, Stage};
 use crate::rank::{Found, Ranking, Rules, Search, Tallied};
 use crate::rankings::{self, Draft, Published, PublishedTotals, SnapshotError};
 use crate::rollup::{self, Part, RollupError, Rollups, Scope, Wanted};
 use crate::storage::{LockError, Patience, Store};
-use crate::trace::{Count, Run, Stage};
-use crate::upkeep::{self, Compacted, Keep, Pruned, Stats, Verified};
 
 /// Something that can be asked of a lake.
 pub enum Step {
@@ -161,15 +161,21 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
         Step::Compact { doing } => {
             let lake = Lake::open(store.clone())?;
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
-            Ok(Done::Compacted { compacted: upkeep::compact(&lake, caller.now, *doing, run)?, doing: *doing })
+            Ok(Done::Compacted {
+                compacted: maintenance::compact(&lake, caller.now, *doing, run)?,
+                doing: *doing,
+            })
         }
         Step::Prune { keep, doing } => {
             let lake = Lake::open(store.clone())?;
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
-            Ok(Done::Pruned { pruned: upkeep::prune(&lake, keep, caller.now, *doing, run)?, doing: *doing })
+            Ok(Done::Pruned {
+                pruned: maintenance::prune(&lake, keep, caller.now, *doing, run)?,
+                doing: *doing,
+            })
         }
-        Step::Verify => Ok(Done::Verified(upkeep::verify(&Lake::open(store.clone())?, run)?)),
-        Step::Stats => Ok(Done::Counted(upkeep::stats(&Lake::open(store.clone())?)?)),
+        Step::Verify => Ok(Done::Verified(maintenance::verify(&Lake::open(store.clone())?, run)?)),
+        Step::Stats => Ok(Done::Counted(maintenance::stats(&Lake::open(store.clone())?)?)),
     }
 }
 

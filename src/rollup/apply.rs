@@ -8,13 +8,13 @@ use crate::delta::{Commit, LiveFile, NewFile, Partition};
 use crate::lake::{Lake, hive_folder, partition_map, unique_name};
 use crate::model::{Date, Hour, SumRow, SumRows};
 use crate::parquet_format::{Encoded, SumLine, encode_sums};
+use crate::progress::{Run, Stage};
 use crate::rollup::compare::{Differing, Ordered, compare, is_as_stood};
 use crate::rollup::hour::{HourByHour, Tally};
 use crate::rollup::plan::{DayPlan, Plan};
 use crate::rollup::settle::{Settled, settle, settle_hours};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
 use crate::storage::Bulk;
-use crate::trace::{Run, Stage};
 
 /// A day with more rows keeps all threads busy by itself, and holds so much of its ids and sums in
 /// memory that no other is summed meanwhile.

@@ -12,11 +12,11 @@ use rayon::prelude::*;
 use crate::delta::LiveFile;
 use crate::model::{Hour, HourSums, Names, SumsOverflow};
 use crate::parquet_format::{ColumnsError, ItemRange, WantsItem, first_items, paths_of};
+use crate::progress::{Run, Stage};
 use crate::rollup::cursor::Cursor;
 use crate::rollup::heads::Heads;
 use crate::rollup::read::{Place, Wanted, path_of, place_of};
 use crate::rollup::{RollupError, Rollups};
-use crate::trace::{Run, Stage};
 
 /// A category with more rows than this is read in several parts, ...
 const ROWS_PER_PART: u64 = 4_000_000;

@@ -49,8 +49,8 @@ use std::collections::BTreeMap;
 use crate::delta::{Column, ColumnType, LiveFile, Log, Outcome, Sweep, SweepRule, Table, TableSchema};
 use crate::lake::{Doing, Lake, LakeError};
 use crate::model::{Hour, SumRows};
+use crate::progress::{Count, Run, Stage};
 use crate::storage::Store;
-use crate::trace::{Count, Run, Stage};
 
 pub use error::RollupError;
 pub use items::{ItemSums, Part, Pinned};

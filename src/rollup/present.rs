@@ -14,6 +14,7 @@ use crate::delta::{Log, NamedFile, News, Partition, Version};
 use crate::lake::{HourPartition, Lake, LakeError, events_log, read_events_of};
 use crate::model::{Date, Hour, SumRow, SumRows};
 use crate::parquet_format::{Coder, EventBatch};
+use crate::progress::Run;
 use crate::rollup::apply::sum_category;
 use crate::rollup::plan::{DayPlan, HourFile, Plan, Scope, app_id, plan_on};
 use crate::rollup::read::{Place, place_of};
@@ -21,7 +22,6 @@ use crate::rollup::seek::seek;
 use crate::rollup::settle::{Settled, settle};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Wanted};
 use crate::storage::Store;
-use crate::trace::Run;
 
 /// How often the tables are looked at again when files were swept meanwhile.
 const MAX_LOOKS: u32 = 10;

@@ -4,10 +4,10 @@ use rayon::prelude::*;
 
 use crate::lake::Lake;
 use crate::model::SumRows;
+use crate::progress::{Run, Stage};
 use crate::rollup::apply::sum_category;
 use crate::rollup::settle::settle;
 use crate::rollup::{RollupError, Rollups, Scope, plan};
-use crate::trace::{Run, Stage};
 
 /// What a recount has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::job::{Job, JobStep};
+use crate::maintenance::versions;
 use crate::process::{
     How, Identity, Output, Running, Tail, peak_memory_bytes, peak_memory_of_children_bytes,
 };
@@ -21,7 +22,6 @@ use crate::schedule::instance::{Entry, Holder, enter};
 use crate::schedule::steps::{Program, command_of};
 use crate::schedule::{FOLDER, RunError, check_name};
 use crate::storage::Store;
-use crate::upkeep::versions;
 
 /// What a step that failed for no reason of its own exits with.
 const COULD_NOT: u8 = 1;

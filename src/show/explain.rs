@@ -1,6 +1,6 @@
 //! A score, hour by hour: what was sold, how much it still counts, and what that adds up to.
 
-use crate::count::{ByHour, Counted, by_hour};
+use crate::counts::{ByHour, Counted, by_hour};
 use crate::model::{Decay, Hour, Sums, Window};
 use crate::paper::quoted;
 use crate::paper::{Cell, Style};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::count::{Counted, first_and_last};
+use crate::counts::{Counted, first_and_last};
 use crate::lake::LakeError;
 use crate::model::{DayUnits, Hour, Timestamp, Zone};
 use crate::paper::quoted;

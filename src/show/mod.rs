@@ -4,7 +4,7 @@
 //! was asked for: a view decides what is said, a form how.
 //!
 //! Invariant: answers come from published rankings; an item's hours, which these do not have, come
-//! from [`count`](crate::count).
+//! from [`count`](crate::counts).
 
 mod answer;
 mod best;

@@ -31,10 +31,10 @@ use topsell::parquet_format::SumLine;
 use topsell::parquet_format::decode_events;
 use topsell::parquet_format::decode_sums;
 use topsell::parquet_format::encode_sums;
+use topsell::progress::Run;
 use topsell::rank::Measure;
 use topsell::rank::Rules;
 use topsell::rank::Search;
-use topsell::trace::Run;
 
 const PURCHASES: usize = 100_000;
 /// Distinct items of all the purchases together; how often one sells falls with its number.

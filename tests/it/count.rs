@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 use serde_json::Value;
-use topsell::count;
-use topsell::count::Counted;
+use topsell::counts;
+use topsell::counts::Counted;
 use topsell::delta::{NamedFile, Partition};
 use topsell::lake::{Lake, events_log};
 use topsell::model::Timestamp;
@@ -578,13 +578,13 @@ fn an_item_is_told_by_category_and_from_its_first_sale_to_its_last() {
         if summed {
             assert_eq!(world.run("rollup").code, Some(0));
         }
-        let sold = count::by_category(&store, &counted, "apple").expect("the lake can be read");
-        let units = |of: &count::ByHour| of.values().map(|sums| sums.units).sum::<i64>();
+        let sold = counts::by_category(&store, &counted, "apple").expect("the lake can be read");
+        let units = |of: &counts::ByHour| of.values().map(|sums| sums.units).sum::<i64>();
         let sold: Vec<(Option<&str>, i64)> =
             sold.iter().map(|(of, sums)| (of.as_deref(), units(sums))).collect();
         assert_eq!(sold, [(None, 12), (Some("Food"), 12), (Some("Food/Fruit"), 12), (Some("Gifts"), 3)]);
         let ends =
-            |counted, item| count::first_and_last(&store, counted, item).expect("the lake can be read");
+            |counted, item| counts::first_and_last(&store, counted, item).expect("the lake can be read");
         let first_and_last = Some((hour("2017-01-13T23:00:00Z"), hour("2017-01-14T23:00:00Z")));
         assert_eq!(ends(&counted, "apple"), first_and_last);
         let once = hour("2017-01-14T11:00:00Z");

@@ -10,16 +10,16 @@ use topsell::ingest;
 use topsell::ingest::Pieces;
 use topsell::input_format::Mapping;
 use topsell::lake::{Doing, Known, Lake};
+use topsell::maintenance::Keep;
 use topsell::model::{Decay, Hour, Timestamp, Week, Window, Zone};
 use topsell::pipeline::{self, Caller, Step};
+use topsell::progress::Run;
 use topsell::rank::{Measure, Rules};
 use topsell::rankings::KeepRankings;
 use topsell::rankings::Snapshot;
 use topsell::rollup::{Rollups, Scope, Wanted};
 use topsell::runs::KeepRuns;
 use topsell::storage::{Patience, Store};
-use topsell::trace::Run;
-use topsell::upkeep::Keep;
 
 use crate::world::World;
 use disk::{Faults, Manner};

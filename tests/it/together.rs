@@ -12,8 +12,8 @@ use topsell::input_format::Mapping;
 use topsell::lake::{Doing, Known, Lake};
 use topsell::model::Timestamp;
 use topsell::pipeline::{self, Caller, Done, Step};
+use topsell::progress::Run;
 use topsell::storage::{Patience, Store};
-use topsell::trace::Run;
 
 use crate::faults::disk::{Faults, Manner};
 use crate::faults::{attempt, copy, never};

@@ -10,7 +10,7 @@ use topsell::ingest::{self, Feed, Options, Pieces, Pulse, Reading, Summary};
 use topsell::input_format::Mapping;
 use topsell::lake::{Doing, Known};
 use topsell::model::Timestamp;
-use topsell::trace::Run;
+use topsell::progress::Run;
 
 use crate::shippers::{Held, commits, purchase, sold, wait_for_commits, wait_until};
 use crate::world::World;

@@ -11,8 +11,8 @@ mod versions;
 
 use crate::lake::{Doing, Lake};
 use crate::model::Timestamp;
+use crate::progress::{Run, Stage};
 use crate::rollup::{RollupError, Rollups};
-use crate::trace::{Run, Stage};
 
 pub use hours::Gap;
 pub use prune::{Keep, Pruned, prune};

@@ -4,11 +4,11 @@
 use crate::delta::{Reach, Sweep, SweepRule};
 use crate::lake::{Doing, Dropped, Lake};
 use crate::model::{Hour, Timestamp};
+use crate::progress::{Run, Stage};
 use crate::rankings;
 use crate::rankings::KeepRankings;
 use crate::rollup::{self, RollupError, Rollups, Scope};
 use crate::runs::{Book, KeepRuns, KeptRuns};
-use crate::trace::{Run, Stage};
 
 /// What to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

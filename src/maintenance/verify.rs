@@ -3,11 +3,11 @@
 use rayon::prelude::*;
 
 use crate::lake::Lake;
+use crate::maintenance::hours::{Gap, gaps};
 use crate::parquet_format::EventColumns;
+use crate::progress::{Run, Stage};
 use crate::rankings;
 use crate::rollup::{self, RollupError, Rollups};
-use crate::trace::{Run, Stage};
-use crate::upkeep::hours::{Gap, gaps};
 
 /// What a look at a whole lake has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

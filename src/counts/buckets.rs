@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use jiff::civil;
 
-use crate::count::ByHour;
+use crate::counts::ByHour;
 use crate::model::{Hour, Sums, Zone};
 
 /// What hours are put together to.

@@ -5,8 +5,8 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::count::buckets::{Bucket, Buckets, By};
-use crate::count::{ByHour, CountError, Counted};
+use crate::counts::buckets::{Bucket, Buckets, By};
+use crate::counts::{ByHour, CountError, Counted};
 use crate::model::{PURCHASE, Sums, SumsOverflow, Timestamp, Zone, harmless};
 use crate::rollup::RollupError;
 
