@@ -12,13 +12,13 @@
 //! | room | what it owns | what it never does |
 //! |---|---|---|
 //! | [`model`] | moments, hours, windows, events and their sums, as plain values | I/O; ask what time it is; let a number wrap |
-//! | [`calendar`] | the times that cron expressions name | ask what time it is |
+//! | [`cron`] | the times that cron expressions name | ask what time it is |
 //! | [`parquet_format`] | our rows as Parquet, others' Parquet as fields | know where a file lies |
 //! | [`process`] | starting commands, ending them, knowing them again | know what it was started for |
 //! | [`paper`] | tables and texts as a terminal shows them | know what they are of |
 //! | [`storage`] | durable files below one root | know what is in a file |
 //! | [`progress`] | what a run reports while it works | print |
-//! | [`job`] | jobs as they are written down | start anything |
+//! | [`job_spec`] | jobs as they are written down | start anything |
 //! | [`runs`] | what each run did, and how it ended | judge it |
 //! | [`input_format`] | what others have written: unpacked, its form told | write |
 //! | [`item_catalog`] | what the shop says of its items: their categories, their names | take half a list |
@@ -41,7 +41,7 @@
 
 pub mod model;
 
-pub mod calendar;
+pub mod cron;
 pub mod paper;
 pub mod parquet_format;
 pub mod process;
@@ -49,7 +49,7 @@ pub mod progress;
 pub mod storage;
 
 pub mod input_format;
-pub mod job;
+pub mod job_spec;
 pub mod runs;
 
 pub mod delta;

@@ -16,7 +16,7 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::health;
 use crate::cli::schedule::written::{check_words, found};
 use crate::cli::settings::{Clock, Settings, Verbosity};
-use crate::job::{Job, JobError, Sources, read_job};
+use crate::job_spec::{Job, JobError, Sources, read_job};
 use crate::model::{Timestamp, harmless};
 use crate::process::Identity;
 use crate::runs::{Outcome, RunRecord, TRACEPARENT, TraceContext};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::job::Job;
+use crate::job_spec::Job;
 use crate::model::Timestamp;
 
 /// What a runner that waits at the gate is told to do.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::job::{Job, Overlap};
+use crate::job_spec::{Job, Overlap};
 use crate::process::{Identity, Liveness, kill, terminate};
 use crate::runs::{Book, RunRecord};
 use crate::schedule::bury::end_steps;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
-use crate::job::{Job, JobStep};
+use crate::job_spec::{Job, JobStep};
 use crate::maintenance::versions;
 use crate::process::{
     How, Identity, Output, Running, Tail, peak_memory_bytes, peak_memory_of_children_bytes,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::job::{Does, Job, JobStep, Owner};
+use crate::job_spec::{Does, Job, JobStep, Owner};
 use crate::process::{Account, Command};
 use crate::runs::TRACEPARENT;
 

@@ -10,7 +10,7 @@ use std::hint::black_box;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
-use topsell::calendar::Calendar;
+use topsell::cron::Calendar;
 use topsell::ingest;
 use topsell::ingest::Pieces;
 use topsell::ingest::Reading;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use topsell::job::{Does, Job, JobStep, Policy};
+use topsell::job_spec::{Does, Job, JobStep, Policy};
 use topsell::schedule::Go;
 
 use crate::world::{Said, World};

@@ -14,7 +14,7 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::schedule::Schedule;
 use crate::cli::schedule::written::check_words;
 use crate::cli::settings::{Clock, Settings, Verbosity};
-use crate::job::Sources;
+use crate::job_spec::Sources;
 use crate::model::{harmless, parse_seconds};
 use crate::process::{Identity, peak_memory_bytes};
 use crate::runs::{Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id};

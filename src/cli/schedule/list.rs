@@ -8,11 +8,11 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use serde_json::json;
 
-use crate::calendar::Calendar;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::schedule::{Schedule, ScheduleFormat};
 use crate::cli::settings::Settings;
-use crate::job::{Does, Found, Job};
+use crate::cron::Calendar;
+use crate::job_spec::{Does, Found, Job};
 use crate::model::{Timestamp, Zone, harmless, shown};
 use crate::show::ShowError;
 

@@ -10,7 +10,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::settings::Settings;
-use crate::job::Sources;
+use crate::job_spec::Sources;
 use crate::model::Zone;
 
 /// Start jobs when they are due, until told to stop

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::calendar::Calendar;
-use crate::job::Job;
+use crate::cron::Calendar;
+use crate::job_spec::Job;
 use crate::model::{Timestamp, Zone};
 use crate::process::Liveness;
 use crate::runs::{Book, Due, Outcome, due_id};

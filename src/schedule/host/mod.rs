@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::job::{Check, Job};
+use crate::job_spec::{Check, Job};
 use crate::model::Timestamp;
 use crate::runs::{Book, Due};
 use crate::schedule::clock::Clock;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::job::Job;
+use crate::job_spec::Job;
 use crate::model::Timestamp;
 use crate::process::{Identity, kill, terminate};
 use crate::runs::{Due, Outcome, RUN_SCHEMA, RunRecord, TraceContext, due_id};

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::job::{Check, Found, Job, JobError, Sources, Stamps};
+use crate::job_spec::{Check, Found, Job, JobError, Sources, Stamps};
 
 /// Jobs, and where they come from.
 pub struct Shelf {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::job::{Job, Missed, Overlap};
+use crate::job_spec::{Job, Missed, Overlap};
 use crate::model::Timestamp;
 use crate::schedule::planner::times::Times;
 use crate::schedule::planner::{Action, Dropped, Ended, Why};

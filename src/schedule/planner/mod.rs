@@ -20,7 +20,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::job::Job;
+use crate::job_spec::Job;
 use crate::model::Timestamp;
 use crate::schedule::planner::line::Line;
 

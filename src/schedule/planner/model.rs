@@ -8,8 +8,8 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::Config as ProptestConfig;
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
-use crate::calendar::Calendar;
-use crate::job::{Job, Missed, Overlap, Policy};
+use crate::cron::Calendar;
+use crate::job_spec::{Job, Missed, Overlap, Policy};
 use crate::model::{Timestamp, Zone};
 use crate::schedule::planner::tests::job;
 use crate::schedule::planner::{Action, Ended, Event, GRACE_SECONDS, Planner, Why};

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::calendar::Calendar;
-use crate::job::Job;
+use crate::cron::Calendar;
+use crate::job_spec::Job;
 use crate::model::{Timestamp, Zone};
 use crate::schedule::planner::GRACE_SECONDS;
 

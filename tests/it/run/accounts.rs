@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 
-use topsell::job::{Job, Owner};
+use topsell::job_spec::{Job, Owner};
 
 use super::{content, job, run};
 use crate::world::World;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use topsell::job::Overlap;
+use topsell::job_spec::Overlap;
 use topsell::model::Timestamp;
 use topsell::runs::{Book, Outcome, traceparent};
 use topsell::schedule::bury;

@@ -2,8 +2,8 @@
 
 use expect_test::{Expect, expect};
 
-use crate::job::Missed;
-use crate::job::Policy;
+use crate::job_spec::Missed;
+use crate::job_spec::Policy;
 use crate::schedule::planner::tests::{World, at, hourly, job};
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use expect_test::Expect;
 
-use crate::job::{Does, Job, JobStep, Policy};
+use crate::job_spec::{Does, Job, JobStep, Policy};
 use crate::model::Timestamp;
 use crate::schedule::planner::{Action, Ended, Event, Planner};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
 
-use crate::job::Overlap;
+use crate::job_spec::Overlap;
 use crate::schedule::planner::tests::{World, at, hourly, job};
 use crate::schedule::planner::{Action, Ended, Event, Planner};
 

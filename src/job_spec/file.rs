@@ -17,12 +17,12 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use crate::calendar::Calendar;
-use crate::job::error::JobError;
-use crate::job::{Job, Missed, Overlap, Policy};
+use crate::cron::Calendar;
+use crate::job_spec::error::JobError;
+use crate::job_spec::{Job, Missed, Overlap, Policy};
 use crate::model::{Zone, parse_seconds};
 
-use crate::job::step;
+use crate::job_spec::step;
 
 /// Says what is wrong with words that are to be typed after `topsell`, if anything is.
 pub type Check<'a> = &'a dyn Fn(&[String]) -> Result<(), String>;

@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::calendar::Calendar;
-use crate::job::error::{JobError, Note};
-use crate::job::file::{is_plain, is_variable};
-use crate::job::{Does, Job, JobStep, Owner, Policy};
+use crate::cron::Calendar;
+use crate::job_spec::error::{JobError, Note};
+use crate::job_spec::file::{is_plain, is_variable};
+use crate::job_spec::{Does, Job, JobStep, Owner, Policy};
 use crate::model::Zone;
 
 /// What a crontab says.

@@ -2,8 +2,8 @@
 
 use toml::de::{DeTable, DeValue};
 
-use crate::job::file::{Check, Page, Written};
-use crate::job::{Does, JobStep};
+use crate::job_spec::file::{Check, Page, Written};
+use crate::job_spec::{Does, JobStep};
 
 const KEYS: &[&str] = &["run", "exec", "name", "accept", "stdin"];
 /// The command whose next word belongs to its name.

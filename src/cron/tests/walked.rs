@@ -5,8 +5,8 @@ use croner::parser::Seconds;
 use jiff::civil;
 use proptest::prelude::*;
 
-use crate::calendar::Calendar;
-use crate::calendar::tests::moment;
+use crate::cron::Calendar;
+use crate::cron::tests::moment;
 use crate::model::{Timestamp, Zone};
 
 /// The numbers of a field, and how they may be written.

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
-use crate::job::crontab::read_crontab;
-use crate::job::error::{JobError, Note};
-use crate::job::file::{self, Check};
-use crate::job::{Job, Owner};
+use crate::job_spec::crontab::read_crontab;
+use crate::job_spec::error::{JobError, Note};
+use crate::job_spec::file::{self, Check};
+use crate::job_spec::{Job, Owner};
 
 /// Where to look for jobs.
 #[derive(Clone, Debug, Default)]

@@ -9,7 +9,7 @@ use croner::parser::{CronParser, Seconds};
 use jiff::civil;
 use strsim::damerau_levenshtein;
 
-use crate::calendar::pattern::{Days, Pattern};
+use crate::cron::pattern::{Days, Pattern};
 
 /// An expression names no times.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! What is due while clocks are changed: a table of zones, each with its own way of doing it.
 
-use crate::calendar::tests::check;
+use crate::cron::tests::check;
 
 #[test]
 fn a_reading_that_clocks_jump_over_is_due_right_after_the_jump() {
