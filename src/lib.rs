@@ -19,7 +19,7 @@
 //! | [`storage`] | durable files below one root | know what is in a file |
 //! | [`progress`] | what a run reports while it works | print |
 //! | [`job_spec`] | jobs as they are written down | start anything |
-//! | [`runs`] | what each run did, and how it ended | judge it |
+//! | [`run_history`] | what each run did, and how it ended | judge it |
 //! | [`input_format`] | what others have written: unpacked, its form told | write |
 //! | [`item_catalog`] | what the shop says of its items: their categories, their names | take half a list |
 //! | [`delta`] | Delta commits: open, add, remove, changes since, checkpoint | know what the columns mean |
@@ -36,7 +36,7 @@
 //! | [`pipeline`] | the whole flow in one page | work of its own |
 //! | [`report`] | a snapshot as a page to look at | need anything but the page |
 //! | [`show`] | a snapshot as text | write anything |
-//! | [`schedule`] | jobs at their times: who leads, what is due, one run at a time, and what is left of those that died | ask what time it is |
+//! | [`scheduler`] | jobs at their times: who leads, what is due, one run at a time, and what is left of those that died | ask what time it is |
 //! | [`cli`] | where a person comes in: words, clock, environment, exit codes | be used by another room |
 
 pub mod model;
@@ -50,7 +50,7 @@ pub mod storage;
 
 pub mod input_format;
 pub mod job_spec;
-pub mod runs;
+pub mod run_history;
 
 pub mod delta;
 pub mod item_catalog;
@@ -77,6 +77,6 @@ pub mod pipeline;
 pub mod report;
 pub mod show;
 
-pub mod schedule;
+pub mod scheduler;
 
 pub mod cli;

@@ -13,7 +13,7 @@ use crate::maintenance::versions;
 use crate::pipeline::Step;
 use crate::process::{Identity, machine_name, peak_memory_bytes};
 use crate::progress::Listener;
-use crate::runs::{Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id};
+use crate::run_history::{Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id};
 use crate::storage::Store;
 
 /// The record of a run under way.

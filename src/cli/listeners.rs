@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::Timestamp;
 use crate::progress::{Count, Listener, Signal, Stage};
-use crate::runs::{Outcome, RunRecord, Span, fresh_span_id};
+use crate::run_history::{Outcome, RunRecord, Span, fresh_span_id};
 
 /// Spans that a record has at most: whoever repeats a stage for ever is not to fill the disk.
 const MAX_SPANS: usize = 1_000;

@@ -14,7 +14,7 @@ use crate::model::{Hour, harmless};
 use crate::pipeline::Done;
 use crate::rollup;
 use crate::rollup::Compared;
-use crate::runs::KeptRuns;
+use crate::run_history::KeptRuns;
 
 /// Inputs known before that are named one by one.
 const FIRST_KNOWN: usize = 5;

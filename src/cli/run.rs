@@ -19,8 +19,8 @@ use crate::cli::settings::{Clock, Settings, Verbosity};
 use crate::job_spec::{Job, JobError, Sources, read_job};
 use crate::model::{Timestamp, harmless};
 use crate::process::Identity;
-use crate::runs::{Outcome, RunRecord, TRACEPARENT, TraceContext};
-use crate::schedule::{self, Bell, Ending, Go, Inbox, Program, RunError, Runner, run_job};
+use crate::run_history::{Outcome, RunRecord, TRACEPARENT, TraceContext};
+use crate::scheduler::{self, Bell, Ending, Go, Inbox, Program, RunError, Runner, run_job};
 
 /// Which files are job files; others are crontabs.
 const JOB_FILE: &str = "toml";
@@ -68,7 +68,7 @@ pub fn run(settings: &Settings, typed: &Run) -> Result<Exit, Failure> {
     let lapsed = || began.elapsed();
     let runner = Runner {
         store: &store,
-        clock: schedule::Clock::of(&wall, &lapsed),
+        clock: scheduler::Clock::of(&wall, &lapsed),
         inbox: &inbox,
         identity,
         version: env!("CARGO_PKG_VERSION"),

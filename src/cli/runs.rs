@@ -12,7 +12,7 @@ use crate::lake::Lake;
 use crate::model::harmless;
 use crate::model::{Timestamp, parse_seconds};
 use crate::paper::Paper;
-use crate::runs::{
+use crate::run_history::{
     self, Book, Form, Listing, RunRecord, chrome, otlp, stats, write_list, write_one, write_stats,
 };
 use crate::show::ShowError;
@@ -161,7 +161,7 @@ pub enum Asked {
         paper: Option<Paper>,
     },
     Stats {
-        by: runs::By,
+        by: run_history::By,
         since: Timestamp,
         form: Form,
     },
@@ -213,9 +213,9 @@ pub fn asked(typed: Runs, color: ColorChoice, now: Timestamp) -> Result<Asked, F
         }
         Some(RunsCommand::Stats { by, since: period, format }) => Asked::Stats {
             by: match by {
-                StatsBy::Job => runs::By::Job,
-                StatsBy::Stage => runs::By::Stage,
-                StatsBy::Machine => runs::By::Machine,
+                StatsBy::Job => run_history::By::Job,
+                StatsBy::Stage => run_history::By::Stage,
+                StatsBy::Machine => run_history::By::Machine,
             },
             since: since(&period)?,
             form: form(format),
@@ -294,7 +294,7 @@ fn records(
     since: Option<Timestamp>,
     until: Option<Timestamp>,
 ) -> Result<Vec<RunRecord>, Failure> {
-    let failed = |e: runs::RunsError| Failure::could_not(e.to_string());
+    let failed = |e: run_history::RunsError| Failure::could_not(e.to_string());
     let Listing { records, problems } = book.list(since, until).map_err(failed)?;
     if let Some(first) = problems.first() {
         let more = match problems.len() - 1 {
@@ -311,7 +311,7 @@ fn found(settings: &Settings, book: &Book, id: &str) -> Result<(RunRecord, Vec<R
     let nothing = |what: String| {
         Failure::nothing_found(what).hinted("see which there are with `topsell runs`".to_owned())
     };
-    let failed = |e: runs::RunsError| Failure::could_not(e.to_string());
+    let failed = |e: run_history::RunsError| Failure::could_not(e.to_string());
     let whole = book.read(id).map_err(failed);
     let record = match whole {
         Ok(Some(record)) => record,

@@ -34,7 +34,7 @@ use crate::process::Tail;
 use crate::rank::{Measure, Rules};
 use crate::rankings::KeepRankings;
 use crate::rollup::Scope;
-use crate::runs::KeepRuns;
+use crate::run_history::KeepRuns;
 use crate::storage::{Patience, Store};
 
 const SECONDS_PER_DAY: i64 = 86_400;

@@ -7,7 +7,7 @@ use crate::lake::{Lake, LakeError, newest_hour};
 use crate::model::{Hour, PURCHASE, Timestamp};
 use crate::rankings::{Snapshot, SnapshotError};
 use crate::rollup::{RollupError, Rollups};
-use crate::runs::{Book, LastRuns, Ran, RunRecord};
+use crate::run_history::{Book, LastRuns, Ran, RunRecord};
 use crate::storage::Store;
 
 /// What is known of a lake at a moment.

@@ -2,7 +2,7 @@
 
 use crate::health::facts::Facts;
 use crate::model::{Timestamp, harmless, said_length};
-use crate::runs::{Outcome, Ran, RunRecord, State};
+use crate::run_history::{Outcome, Ran, RunRecord, State};
 
 /// Commands that only look: that one of them failed is the business of who typed it.
 const LOOKING: [&str; 6] = ["show", "count", "stats", "report", "schedule", "health"];
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::health::facts::{LakeFacts, RankingFacts};
     use crate::model::Hour;
-    use crate::runs::LastRuns;
+    use crate::run_history::LastRuns;
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse(text).expect("it is a moment")

@@ -8,7 +8,7 @@ use crate::progress::{Run, Stage};
 use crate::rankings;
 use crate::rankings::KeepRankings;
 use crate::rollup::{self, RollupError, Rollups, Scope};
-use crate::runs::{Book, KeepRuns, KeptRuns};
+use crate::run_history::{Book, KeepRuns, KeptRuns};
 
 /// What to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use topsell::rank::{Measure, Rules};
 use topsell::rankings::KeepRankings;
 use topsell::rankings::Snapshot;
 use topsell::rollup::{Rollups, Scope, Wanted};
-use topsell::runs::KeepRuns;
+use topsell::run_history::KeepRuns;
 use topsell::storage::{Patience, Store};
 
 use crate::world::World;

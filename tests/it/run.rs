@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use topsell::job_spec::{Does, Job, JobStep, Policy};
-use topsell::schedule::Go;
+use topsell::scheduler::Go;
 
 use crate::world::{Said, World};
 

@@ -17,8 +17,8 @@ use crate::cli::settings::{Clock, Settings, Verbosity};
 use crate::job_spec::Sources;
 use crate::model::{harmless, parse_seconds};
 use crate::process::{Identity, peak_memory_bytes};
-use crate::runs::{Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id};
-use crate::schedule::{self, Host, Messenger, Post, Served, Shelf, Starter, Tone};
+use crate::run_history::{Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id};
+use crate::scheduler::{self, Host, Messenger, Post, Served, Shelf, Starter, Tone};
 use crate::storage::Store;
 
 /// Starts jobs when they are due, until told to stop.
@@ -54,7 +54,7 @@ pub fn run(settings: &Settings, typed: &Schedule, sources: Sources) -> Result<Ex
     let record = begin_record(settings, &store)?;
     let host = Host {
         store: &store,
-        clock: schedule::Clock::of(&wall, &lapsed),
+        clock: scheduler::Clock::of(&wall, &lapsed),
         check: &check_words,
         starter: starter(settings, &store)?,
         stop_wait: Duration::from_secs(stop_wait),
@@ -70,7 +70,7 @@ pub fn run(settings: &Settings, typed: &Schedule, sources: Sources) -> Result<Ex
             }
         },
     };
-    let served = schedule::serve(&host, shelf, &post);
+    let served = scheduler::serve(&host, shelf, &post);
     let ended = wall().to_string();
     let seconds = lapsed().as_secs_f64();
     end_record(&store, RunRecord { ended: Some(ended), seconds: Some(seconds), ..record }, &served)?;
@@ -115,7 +115,7 @@ fn begin_record(settings: &Settings, store: &Store) -> Result<RunRecord, Failure
 fn end_record(
     store: &Store,
     mut record: RunRecord,
-    served: &Result<Served, schedule::RunError>,
+    served: &Result<Served, scheduler::RunError>,
 ) -> Result<(), Failure> {
     match served {
         Ok(Served { started, dropped, stopped }) => {

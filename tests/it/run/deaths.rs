@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use topsell::job_spec::Overlap;
 use topsell::model::Timestamp;
-use topsell::runs::{Book, Outcome, traceparent};
-use topsell::schedule::bury;
+use topsell::run_history::{Book, Outcome, traceparent};
+use topsell::scheduler::bury;
 use topsell::storage::Store;
 
 use super::{DUE, content, end, is_alive, job, line, only, records, signal, start, wait_until};

@@ -1,0 +1,55 @@
+//! The trace format that Perfetto and Chrome's own viewer load, with one process for each run:
+//! <https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU>.
+
+use serde_json::{Map, Value, json};
+
+use crate::model::Timestamp;
+use crate::run_history::liveness::State;
+use crate::run_history::record::RunRecord;
+use crate::run_history::tree::{micros, name_of};
+
+/// The one thread of a run.
+const THREAD: u32 = 1;
+
+/// Returns the spans of some runs; what has not ended is taken to last until `now`.
+pub fn chrome(records: &[RunRecord], now: Timestamp) -> Value {
+    // Numbered anew: on two machines two processes may have the same number.
+    let events: Vec<Value> = (1..).zip(records).flat_map(|(run, record)| events(run, record, now)).collect();
+    json!({ "displayTimeUnit": "ms", "traceEvents": events })
+}
+
+fn events(run: u32, record: &RunRecord, now: Timestamp) -> Vec<Value> {
+    let called = format!("{} (process {} on {})", name_of(record), record.process, record.machine);
+    let named = |what: &str, name: &str| json!({ "ph": "M", "name": what, "pid": run, "tid": THREAD, "args": { "name": name } });
+    let mut events = vec![
+        named("process_name", &called),
+        named("thread_name", name_of(record)),
+        json!({ "ph": "M", "name": "process_sort_index", "pid": run, "tid": THREAD, "args": { "sort_index": run } }),
+    ];
+    let end_of_run = record.ended.as_deref().and_then(micros).unwrap_or(now.micros());
+    let mut event = |name: &str, category: &str, started: &str, ended: Option<&str>, args: Value| {
+        let began = micros(started).unwrap_or(0);
+        let ended = ended.and_then(micros).unwrap_or(end_of_run).max(began);
+        events.push(json!({
+            "ph": "X", "name": name, "cat": category, "ts": began, "dur": ended - began,
+            "pid": run, "tid": THREAD, "args": args,
+        }));
+    };
+    let mut facts = Map::new();
+    facts.insert("run".to_owned(), record.id.clone().into());
+    facts.insert("asked".to_owned(), record.asked.join(" ").into());
+    facts.insert("outcome".to_owned(), record.state().word().into());
+    facts.insert("trace_id".to_owned(), record.trace_id.clone().into());
+    if let Some(message) = &record.message {
+        facts.insert("message".to_owned(), message.clone().into());
+    }
+    facts.extend(record.counts.iter().map(|(name, count)| (name.clone(), (*count).into())));
+    event(name_of(record), "run", &record.started, record.ended.as_deref(), facts.into());
+    for span in &record.spans {
+        let mut facts: Map<String, Value> =
+            span.attributes.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        facts.insert("outcome".to_owned(), State::Ended(span.outcome).word().into());
+        event(&span.name, "stage", &span.started, span.ended.as_deref(), facts.into());
+    }
+    events
+}
