@@ -15,7 +15,7 @@
 //! | [`cron`] | the times that cron expressions name | ask what time it is |
 //! | [`parquet_format`] | our rows as Parquet, others' Parquet as fields | know where a file lies |
 //! | [`process`] | starting commands, ending them, knowing them again | know what it was started for |
-//! | [`paper`] | tables and texts as a terminal shows them | know what they are of |
+//! | [`terminal`] | tables and texts as a terminal shows them | know what they are of |
 //! | [`storage`] | durable files below one root | know what is in a file |
 //! | [`progress`] | what a run reports while it works | print |
 //! | [`job_spec`] | jobs as they are written down | start anything |
@@ -42,11 +42,11 @@
 pub mod model;
 
 pub mod cron;
-pub mod paper;
 pub mod parquet_format;
 pub mod process;
 pub mod progress;
 pub mod storage;
+pub mod terminal;
 
 pub mod input_format;
 pub mod job_spec;

@@ -11,12 +11,12 @@ use crate::cli::show::width;
 use crate::lake::Lake;
 use crate::model::harmless;
 use crate::model::{Timestamp, parse_seconds};
-use crate::paper::Paper;
 use crate::run_history::{
     self, Book, Form, Listing, RunRecord, chrome, otlp, stats, write_list, write_one, write_stats,
 };
 use crate::show::ShowError;
 use crate::storage::write_whole;
+use crate::terminal::Paper;
 
 /// How far back runs are listed and counted unless said otherwise.
 const LISTED: &str = "7d";

@@ -28,7 +28,6 @@ use crate::item_catalog::{self, CatalogFile};
 use crate::lake::Doing;
 use crate::maintenance::Keep;
 use crate::model::{Decay, Timestamp, Week, Window, Zone, parse_hours, parse_seconds};
-use crate::paper::Colors;
 use crate::pipeline::{Freshness, Step};
 use crate::process::Tail;
 use crate::rank::{Measure, Rules};
@@ -36,6 +35,7 @@ use crate::rankings::KeepRankings;
 use crate::rollup::Scope;
 use crate::run_history::KeepRuns;
 use crate::storage::{Patience, Store};
+use crate::terminal::Colors;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 

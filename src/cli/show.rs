@@ -10,10 +10,10 @@ use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::{Settings, Task, colors};
 use crate::lake::Lake;
 use crate::model::{Timestamp, check_path};
-use crate::paper::{Colors, Paper};
 use crate::rankings::SnapshotError;
 use crate::show::{self, Form, Order, Part, Question, ShowError, View};
 use crate::storage::write_whole;
+use crate::terminal::{Colors, Paper};
 
 /// Cells of a line where a terminal does not tell.
 const USUAL_WIDTH: usize = 80;

@@ -1,8 +1,8 @@
 //! What was found out, in no form yet: lists of values, and what a person is told around them.
 
 use crate::model::{Sums, Timestamp};
-use crate::paper::{Cell, Importance, Style};
 use crate::show::plot::Plot;
+use crate::terminal::{Cell, Importance, Style};
 
 /// The answer to a question.
 #[derive(Debug, Default)]

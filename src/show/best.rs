@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 
 use crate::model::Sums;
-use crate::paper::{Cell, Style};
-use crate::paper::{grouped, quoted};
 use crate::parquet_format::RankedRow;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::facts::{age_seconds, covered, decay, hours, taken};
 use crate::show::{Part, Question, ShowError, unknown_category};
+use crate::terminal::{Cell, Style};
+use crate::terminal::{grouped, quoted};
 use crate::trends::{Chart, Charts, Movement, Place};
 
 const COLUMNS: [Column; 14] = [

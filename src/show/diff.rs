@@ -2,14 +2,14 @@
 
 use hashbrown::HashMap;
 
-use crate::paper::quoted;
-use crate::paper::{Cell, Style};
 use crate::parquet_format::RankedRow;
 use crate::rankings::Snapshot;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::best::{dropped_word, moved, movement};
 use crate::show::facts::{covered, decay};
 use crate::show::{Question, ShowError, unknown_category};
+use crate::terminal::quoted;
+use crate::terminal::{Cell, Style};
 
 const COLUMNS: [Column; 11] = [
     Column::of("category", Kind::Text).json(InJson::Head),

@@ -2,13 +2,13 @@
 
 use crate::counts::{ByHour, Counted, by_hour};
 use crate::model::{Decay, Hour, Sums, Window};
-use crate::paper::quoted;
-use crate::paper::{Cell, Style};
 use crate::parquet_format::RankedRow;
 use crate::rankings::Facts;
 use crate::show::answer::{Column, Kind, List, Shown, Value};
 use crate::show::{ShowError, unknown_category};
 use crate::storage::Store;
+use crate::terminal::quoted;
+use crate::terminal::{Cell, Style};
 use crate::trends::Charts;
 
 const COLUMNS: [Column; 9] = [

@@ -1,11 +1,11 @@
 //! What an answer says of the ranking it is from.
 
 use crate::model::Timestamp;
-use crate::paper::{Cell, Style};
-use crate::paper::{age, grouped};
 use crate::parquet_format::RankedRow;
 use crate::rankings::Facts;
 use crate::show::Question;
+use crate::terminal::{Cell, Style};
+use crate::terminal::{age, grouped};
 
 /// Returns when a ranking was taken, and how old the newest one is.
 pub(super) fn taken(facts: &Facts, question: &Question) -> Cell {

@@ -9,12 +9,12 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use crate::model::Sums;
-use crate::paper::{Cell, Heading, Paper, Side, Style, styled, write_phrases, write_table};
-use crate::paper::{grouped, sparkline};
 use crate::parquet_format::encode_table;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Value};
 use crate::show::plot::write_plot;
 use crate::show::typed::typed;
+use crate::terminal::{Cell, Heading, Paper, Side, Style, styled, write_phrases, write_table};
+use crate::terminal::{grouped, sparkline};
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

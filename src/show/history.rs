@@ -1,8 +1,6 @@
 //! An item's rank over the rankings that are kept.
 
 use crate::model::Timestamp;
-use crate::paper::{Cell, Style};
-use crate::paper::{grouped, quoted};
 use crate::parquet_format::RankedRow;
 use crate::rankings::{Kept, Snapshot, kept};
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
@@ -10,6 +8,8 @@ use crate::show::facts::taken;
 use crate::show::plot::Plot;
 use crate::show::{Question, ShowError, unknown_item};
 use crate::storage::Store;
+use crate::terminal::{Cell, Style};
+use crate::terminal::{grouped, quoted};
 
 const COLUMNS: [Column; 8] = [
     Column::of("category", Kind::Text).json(InJson::Head),

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use crate::counts::{Counted, first_and_last};
 use crate::lake::LakeError;
 use crate::model::{DayUnits, Hour, Timestamp, Zone};
-use crate::paper::quoted;
-use crate::paper::{Cell, Style};
 use crate::parquet_format::RankedRow;
 use crate::rankings::{Facts, Totals};
 use crate::rollup::RollupError;
@@ -16,6 +14,8 @@ use crate::show::explain::explain;
 use crate::show::facts::{age_seconds, decay, taken};
 use crate::show::{Question, ShowError, unknown_item};
 use crate::storage::Store;
+use crate::terminal::quoted;
+use crate::terminal::{Cell, Style};
 use crate::trends::{Chart, Charts};
 
 const COLUMNS: [Column; 16] = [

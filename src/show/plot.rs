@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::paper::{Paper, Style, styled};
-use crate::paper::{grouped, width};
+use crate::terminal::{Paper, Style, styled};
+use crate::terminal::{grouped, width};
 
 /// Lines that a plot has at most.
 const MOST_LINES: usize = 10;
@@ -87,7 +87,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::paper::Colors;
+    use crate::terminal::Colors;
 
     fn plotted(ranks: &[Option<i32>], cells: Option<usize>) -> String {
         let plot = Plot { ranks: ranks.to_vec(), ends: ["then".to_owned(), "now".to_owned()] };

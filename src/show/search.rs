@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 
 use hashbrown::HashMap;
 
-use crate::paper::Cell;
-use crate::paper::{grouped, quoted};
 use crate::rankings::Snapshot;
 use crate::show::answer::{Answer, Column, Kind, List, Shown, Value, count};
 use crate::show::facts::taken;
 use crate::show::{Question, ShowError};
+use crate::terminal::Cell;
+use crate::terminal::{grouped, quoted};
 
 const COLUMNS: [Column; 6] = [
     Column::of("item_id", Kind::Text),

@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::model::Timestamp;
-use crate::paper::{Cell, Heading, Importance, Side, Style, write_table};
 use crate::run_history::liveness::State;
 use crate::run_history::record::RunRecord;
 use crate::run_history::text::Form;
 use crate::run_history::text::numbers::{length, to_the_second};
 use crate::run_history::tree::{micros, name_of};
+use crate::terminal::{Cell, Heading, Importance, Side, Style, write_table};
 
 /// The schema of the JSON answer.
 const SCHEMA: u32 = 1;
@@ -157,8 +157,8 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::paper::{Colors, Paper};
     use crate::run_history::record::{Due, Outcome};
+    use crate::terminal::{Colors, Paper};
 
     fn runs() -> Vec<RunRecord> {
         let rank = RunRecord {

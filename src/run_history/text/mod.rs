@@ -5,7 +5,7 @@ mod numbers;
 mod one;
 mod stats;
 
-use crate::paper::Paper;
+use crate::terminal::Paper;
 
 pub use list::write_list;
 pub use one::write_one;

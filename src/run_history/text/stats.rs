@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::paper::{Cell, Heading, Importance, Side, Style, grouped, write_table};
 use crate::run_history::stats::{By, Line};
 use crate::run_history::text::Form;
 use crate::run_history::text::numbers::length;
+use crate::terminal::{Cell, Heading, Importance, Side, Style, grouped, write_table};
 
 /// The schema of the JSON answer.
 const SCHEMA: u32 = 1;

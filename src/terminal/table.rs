@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 
 use crate::model::harmless;
-use crate::paper::{cut, isolated, width};
+use crate::terminal::{cut, isolated, width};
 
 /// What a table is written on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
