@@ -9,10 +9,10 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::listeners::Heard;
 use crate::cli::settings::{Settings, Task};
 use crate::lake::{Doing, Lake};
-use crate::maintenance::versions;
 use crate::pipeline::Step;
 use crate::process::{Identity, machine_name, peak_memory_bytes};
 use crate::progress::Listener;
+use crate::run_history::versions;
 use crate::run_history::{Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id};
 use crate::storage::Store;
 
@@ -41,12 +41,13 @@ impl Task {
             Task::Step { step, .. } => {
                 let manner = match step {
                     Step::Ingest { options, .. } => by(options.doing),
-                    Step::Compact { doing } | Step::Prune { doing, .. } => by(*doing),
+                    Step::Compact { doing } => by(*doing),
                     Step::Stats => Manner::Looks,
                     _ => Manner::Works,
                 };
                 (name_of(step), manner)
             }
+            Task::Prune { step, doing, .. } => (name_of(step), by(*doing)),
             Task::Show(_) => ("show", Manner::Looks),
             Task::Count(_) => ("count", Manner::Looks),
             Task::Report(_) => ("report", Manner::Looks),

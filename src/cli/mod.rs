@@ -34,12 +34,15 @@ use std::sync::Arc;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
 
+use crate::ingest::Feed;
+use crate::lake::{Doing, Lake, LakeError};
 use crate::parquet_format::is_guarded;
-use crate::pipeline::{self, Caller, Done, Step};
+use crate::pipeline::{self, Caller, Done, Step, StepError};
 use crate::process::machine_name;
-use crate::progress::{Listener, Run};
+use crate::progress::{Listener, Run, Stage};
+use crate::run_history::{Book, KeepRuns, KeptRuns};
 use crate::show::ShowError;
-use crate::storage::Patience;
+use crate::storage::{Patience, Store};
 
 use args::Args;
 use color::is_bright;
@@ -67,7 +70,7 @@ pub fn main() -> ExitCode {
     };
     let done = run(&settings);
     // A job's run leaves them itself: it may have found that there is nothing to do.
-    if matches!(settings.task, Task::Step { .. } | Task::Report(_)) {
+    if matches!(settings.task, Task::Step { .. } | Task::Prune { .. } | Task::Report(_)) {
         health::keep_metrics(&settings);
     }
     match done {
@@ -118,6 +121,9 @@ fn run(settings: &Settings) -> Result<Exit, Failure> {
     settings.use_threads()?;
     diary::kept(settings, |heard_by| match &settings.task {
         Task::Step { step, patience, stdin } => run_step(settings, step, *patience, *stdin, heard_by),
+        Task::Prune { step, patience, keep_runs, doing } => {
+            run_prune(settings, step, *patience, keep_runs, *doing, heard_by)
+        }
         Task::Show(showing) => show::run(settings, showing),
         Task::Count(question) => count::run(settings, question),
         Task::Report(asked) => page::run(settings, asked),
@@ -145,18 +151,74 @@ fn run_step(
     stdin: Option<Opening>,
     record: Option<Arc<dyn Listener>>,
 ) -> Result<Exit, Failure> {
-    let store = settings.store()?;
     let feed = stdin.map(|opening| door::open(opening, settings.clock)).transpose()?;
-    let command = diary::name_of(step);
-    let name =
-        format!("{command} (process {}, host {}, since {})", process::id(), machine_name(), settings.now);
-    let caller = Caller { name, patience, now: settings.now, feed };
-    let progress: Option<Arc<dyn Listener>> = settings.shows_progress().then(progress::bars);
-    let run = Run::heard_by([record, progress].into_iter().flatten().collect());
-    let done: Done = pipeline::run(step, &store, &caller, &run)?;
+    let caller = caller(settings, step, patience, feed);
+    let run = followed(settings, record);
+    let done: Done = pipeline::run(step, &settings.store()?, &caller, &run)?;
     // Bars draw until nobody follows the run any more.
     drop(run);
     settings.say(|out| report::write(&done, settings.verbosity, out))?;
     settings.answer(|out| report::answer(&done, out))?;
     Ok(settings.lenient(report::exit_of(&done)))
+}
+
+fn run_prune(
+    settings: &Settings,
+    step: &Step,
+    patience: Patience,
+    keep_runs: &KeepRuns,
+    doing: Doing,
+    record: Option<Arc<dyn Listener>>,
+) -> Result<Exit, Failure> {
+    let caller = caller(settings, step, patience, None);
+    let run = followed(settings, record);
+    let store = settings.store()?;
+    let done = pipeline::run(step, &store, &caller, &run);
+    // A disk that was full may be why the lake could not be pruned, and old records take room on it.
+    let kept = done.is_ok() || matches!(done, Err(StepError::Rollup(_)));
+    let kept = kept.then(|| keep_records(&store, &caller, keep_runs, doing, &run)).transpose();
+    drop(run);
+    let (done, kept) = (done?, kept?.unwrap_or_default());
+    settings.say(|out| {
+        report::write(&done, settings.verbosity, out)?;
+        report::write_kept_runs(&kept, doing, out)
+    })?;
+    settings.answer(|out| {
+        report::answer(&done, out)?;
+        if doing == Doing::Planning { report::plan_of_records(&kept, out) } else { Ok(()) }
+    })?;
+    Ok(report::exit_of(&done))
+}
+
+/// Puts old records of runs into files by day and removes those past their time, alone on the lake.
+fn keep_records(
+    store: &Store,
+    caller: &Caller,
+    keep: &KeepRuns,
+    doing: Doing,
+    run: &Run,
+) -> Result<KeptRuns, StepError> {
+    let _lock = Lake::open(store.clone())?.lock_upkeep(&caller.name, caller.patience)?;
+    let book = Book::open(store);
+    run.begin(Stage::KeepRuns, None);
+    let kept = match doing {
+        Doing::Planning => book.plan_keeping(keep),
+        Doing::Applying => book.keep(keep),
+    };
+    run.end(Stage::KeepRuns);
+    Ok(kept.map_err(LakeError::from)?)
+}
+
+/// Returns who asks for a step, and when.
+fn caller(settings: &Settings, step: &Step, patience: Patience, feed: Option<Feed>) -> Caller {
+    let command = diary::name_of(step);
+    let name =
+        format!("{command} (process {}, host {}, since {})", process::id(), machine_name(), settings.now);
+    Caller { name, patience, now: settings.now, feed }
+}
+
+/// Returns a run that is recorded, and drawn where somebody looks.
+fn followed(settings: &Settings, record: Option<Arc<dyn Listener>>) -> Run {
+    let progress: Option<Arc<dyn Listener>> = settings.shows_progress().then(progress::bars);
+    Run::heard_by([record, progress].into_iter().flatten().collect())
 }

@@ -252,13 +252,16 @@ fn write_pruned(pruned: &Pruned, doing: Doing, out: &mut dyn Write) -> io::Resul
         true => writeln!(
             out,
             "; the events table's files were being written all the time and are left for the next run"
-        )?,
-        false => writeln!(out)?,
+        ),
+        false => writeln!(out),
     }
-    write_kept_runs(&pruned.runs, doing, out)
 }
 
-fn write_kept_runs(kept: &KeptRuns, doing: Doing, out: &mut dyn Write) -> io::Result<()> {
+/// Writes what became of the records of runs.
+///
+/// # Errors
+/// Fails where the output does.
+pub fn write_kept_runs(kept: &KeptRuns, doing: Doing, out: &mut dyn Write) -> io::Result<()> {
     for problem in &kept.problems {
         writeln!(out, "left: {problem}")?;
     }
@@ -330,6 +333,14 @@ pub fn answer(done: &Done, out: &mut dyn Write) -> io::Result<()> {
         "largest_categories": largest.collect::<Vec<_>>(),
     });
     writeln!(out, "{answer:#}")
+}
+
+/// Writes which files of records would go, a line each.
+///
+/// # Errors
+/// Fails where the output does.
+pub fn plan_of_records(kept: &KeptRuns, out: &mut dyn Write) -> io::Result<()> {
+    kept.old.iter().try_for_each(|path| writeln!(out, "remove {}", harmless(path)))
 }
 
 /// Returns a number of things in words: `1 hour`, `2 hours`.

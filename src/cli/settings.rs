@@ -64,7 +64,18 @@ pub struct Settings {
 
 /// What to do.
 pub enum Task {
-    Step { step: Step, patience: Patience, stdin: Option<Opening> },
+    Step {
+        step: Step,
+        patience: Patience,
+        stdin: Option<Opening>,
+    },
+    /// Prunes the lake, then the records of its runs.
+    Prune {
+        step: Step,
+        patience: Patience,
+        keep_runs: KeepRuns,
+        doing: Doing,
+    },
     Show(Showing),
     Count(count::Question),
     Report(Wanted),
@@ -73,7 +84,10 @@ pub enum Task {
     Health(health::Question),
     Runs(runs::Asked),
     Datagen(Datagen),
-    Config { config: Box<Config>, form: AskForm },
+    Config {
+        config: Box<Config>,
+        form: AskForm,
+    },
     Completions(Completions),
     CompleteCategories(CompleteCategories),
     Man(Man),
@@ -280,13 +294,14 @@ fn lake_task(typed: &LakeCommand, now: Timestamp) -> Result<Task, Failure> {
                     all_since: since("--keep-rankings", keep_rankings)?,
                     weekly_since: since("--keep-weekly", keep_weekly)?,
                 },
-                runs: KeepRuns {
-                    // Those of yesterday and today are asked for most, and may yet go on.
-                    loose_since: now.plus_seconds(-SECONDS_PER_DAY),
-                    since: since("--keep-runs", keep_runs)?,
-                },
             };
-            Task::of(Step::Prune { keep, doing: doing(*dry_run) }, patience(*wait))
+            let keep_runs = KeepRuns {
+                // Those of yesterday and today are asked for most, and may yet go on.
+                loose_since: now.plus_seconds(-SECONDS_PER_DAY),
+                since: since("--keep-runs", keep_runs)?,
+            };
+            let doing = doing(*dry_run);
+            Task::Prune { step: Step::Prune { keep, doing }, patience: patience(*wait), keep_runs, doing }
         }
         LakeCommand::Verify => Task::of(Step::Verify, Patience::None),
         LakeCommand::Stats => Task::of(Step::Stats, Patience::None),

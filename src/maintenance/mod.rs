@@ -7,7 +7,6 @@ mod hours;
 mod prune;
 mod stats;
 mod verify;
-mod versions;
 
 use crate::lake::{Doing, Lake};
 use crate::model::Timestamp;
@@ -18,7 +17,6 @@ pub use hours::Gap;
 pub use prune::{Keep, Pruned, prune};
 pub use stats::{Stats, TableStats, stats};
 pub use verify::{Verified, verify};
-pub use versions::versions;
 
 /// What merging small files comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

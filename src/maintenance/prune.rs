@@ -1,5 +1,5 @@
 //! What has outlived its use: hours past the retention, files that no kept version names, old
-//! rankings, old records of runs.
+//! rankings.
 
 use crate::delta::{Reach, Sweep, SweepRule};
 use crate::lake::{Doing, Dropped, Lake};
@@ -8,7 +8,6 @@ use crate::progress::{Run, Stage};
 use crate::rankings;
 use crate::rankings::KeepRankings;
 use crate::rollup::{self, RollupError, Rollups, Scope};
-use crate::run_history::{Book, KeepRuns, KeptRuns};
 
 /// What to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +17,6 @@ pub struct Keep {
     /// The tables' versions since then.
     pub versions_since: Timestamp,
     pub rankings: KeepRankings,
-    pub runs: KeepRuns,
 }
 
 /// What pruning comes to.
@@ -33,7 +31,6 @@ pub struct Pruned {
     pub files: u64,
     pub rankings: u64,
     pub size_bytes: u64,
-    pub runs: KeptRuns,
     /// Batches were half-way in all the time, and the `events` table's files were left as they are.
     pub is_events_left: bool,
 }
@@ -74,19 +71,8 @@ pub fn prune(
     run.begin(Stage::Sweep, None);
     let swept = sweep(lake, rollups.as_ref(), keep, &rule, doing, &mut pruned);
     run.end(Stage::Sweep);
-    run.begin(Stage::KeepRuns, None);
-    let book = Book::open(lake.store());
-    let kept = match doing {
-        Doing::Planning => book.plan_keeping(&keep.runs),
-        Doing::Applying => book.keep(&keep.runs),
-    };
-    run.end(Stage::KeepRuns);
     dropped?;
     swept?;
-    pruned.runs = kept?;
-    if doing == Doing::Planning {
-        pruned.plan.extend(pruned.runs.old.iter().map(|path| format!("remove {path}")));
-    }
     Ok(pruned)
 }
 

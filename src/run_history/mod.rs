@@ -21,6 +21,7 @@ mod record;
 mod stats;
 mod text;
 mod tree;
+mod versions;
 
 pub use archive::{KeepRuns, KeptRuns};
 pub use book::{Book, RunsError};
@@ -34,3 +35,4 @@ pub use record::{Due, Outcome, RUN_SCHEMA, RunRecord, Span, Versions};
 pub use stats::{By, Line, stats};
 pub use text::{Form, write_list, write_one, write_stats};
 pub use tree::{Node, tree};
+pub use versions::versions;

@@ -5,10 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use crate::job_spec::{Job, JobStep};
-use crate::maintenance::versions;
 use crate::process::{
     How, Identity, Output, Running, Tail, peak_memory_bytes, peak_memory_of_children_bytes,
 };
+use crate::run_history::versions;
 use crate::run_history::{
     Book, Due, Outcome, RUN_SCHEMA, RunRecord, Span, TraceContext, due_id, fresh_id, fresh_span_id,
     traceparent,

@@ -18,7 +18,7 @@ use topsell::rank::{Measure, Rules};
 use topsell::rankings::KeepRankings;
 use topsell::rankings::Snapshot;
 use topsell::rollup::{Rollups, Scope, Wanted};
-use topsell::run_history::KeepRuns;
+
 use topsell::storage::{Patience, Store};
 
 use crate::world::World;
@@ -121,7 +121,6 @@ fn a_prune_that_fails_anywhere_leaves_each_table_before_or_after() {
             retention_hours: Some(24),
             versions_since: far,
             rankings: KeepRankings { all_since: far, weekly_since: far },
-            runs: KeepRuns { loose_since: far, since: far },
         },
         doing: Doing::Applying,
     };

@@ -3,7 +3,7 @@
 use crate::lake;
 use crate::rankings;
 use crate::rollup;
-use crate::run_history::Versions;
+use crate::run_history::record::Versions;
 use crate::storage::Store;
 
 /// Returns the versions of what a lake holds, at the cost of a few looks at the disk; none of what is not
