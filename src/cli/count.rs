@@ -10,10 +10,11 @@ use crate::cli::color::is_bright;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::Settings;
 use crate::counts;
-use crate::counts::{Answer, By, CountError, Counted, Form};
+use crate::counts::{By, Counted};
 use crate::model::{Hour, PURCHASE, Timestamp, Window, Zone, check_path, parse_hours};
 use crate::pipeline::StepError;
 use crate::show::ShowError;
+use crate::show::counts::{self as counts_text, Answer, CountError, Form};
 
 /// Count what single items have sold, up to this moment
 ///
@@ -192,7 +193,7 @@ pub fn run(settings: &Settings, question: &Question) -> Result<Exit, Failure> {
     let answer =
         Answer { counted: &counted, items: &found, by: question.by, zone: &question.zone, now: settings.now };
     let mut out = BufWriter::new(io::stdout().lock());
-    let written = counts::write(&answer, question.form, &mut out).and_then(|()| Ok(out.flush()?));
+    let written = counts_text::write(&answer, question.form, &mut out).and_then(|()| Ok(out.flush()?));
     match written {
         Ok(()) => Ok(Exit::Done),
         Err(CountError::Output(error)) => unless_reader_left(ShowError::from(error)).map(|()| Exit::Done),

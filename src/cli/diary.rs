@@ -12,8 +12,9 @@ use crate::lake::{Doing, Lake};
 use crate::pipeline::Step;
 use crate::process::{Identity, machine_name, peak_memory_bytes};
 use crate::progress::Listener;
-use crate::run_history::versions;
-use crate::run_history::{Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id};
+use crate::run_history::{
+    Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id, versions,
+};
 use crate::storage::Store;
 
 /// The record of a run under way.

@@ -4,10 +4,9 @@
 //! pipe then fills up, and its writer waits.
 
 use std::io::{self, Read};
-use std::process;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread;
 use std::time::Duration;
+use std::{process, thread};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;

@@ -26,11 +26,10 @@ mod settings;
 mod show;
 mod size;
 
-use std::env;
 use std::io::{self, BufWriter, Write};
-use std::panic;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
+use std::{env, panic};
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
 

@@ -2,11 +2,10 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::env;
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Instant;
+use std::{env, thread};
 
 use clap::Args as ClapArgs;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};

@@ -9,12 +9,10 @@ use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::{Settings, colors};
 use crate::cli::show::width;
 use crate::lake::Lake;
-use crate::model::harmless;
-use crate::model::{Timestamp, parse_seconds};
-use crate::run_history::{
-    self, Book, Form, Listing, RunRecord, chrome, otlp, stats, write_list, write_one, write_stats,
-};
+use crate::model::{Timestamp, harmless, parse_seconds};
+use crate::run_history::{self, Book, Listing, RunRecord, chrome, otlp, stats};
 use crate::show::ShowError;
+use crate::show::runs::{Form, write_list, write_one, write_stats};
 use crate::storage::write_whole;
 use crate::terminal::Paper;
 

@@ -21,7 +21,7 @@ pub enum By {
 
 /// Hours that are counted together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Bucket {
+pub struct Bucket {
     pub label: String,
     /// First hour, and the hour after the last; those of all of them for a day of the week.
     pub span: Range<Hour>,
@@ -44,7 +44,7 @@ const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Frid
 
 impl By {
     /// Returns what one bucket is called.
-    pub(super) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             By::Hour => "hour",
             By::Day => "day",
@@ -62,7 +62,7 @@ impl By {
 }
 
 /// The buckets that some hours are in, and which of them each hour is in.
-pub(super) struct Buckets {
+pub struct Buckets {
     pub all: Vec<Bucket>,
     first: Hour,
     /// By hours after the first.

@@ -4,27 +4,15 @@
 //! rollup.
 
 mod buckets;
-mod text;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::ops::Range;
 
 use crate::model::{Hour, SumRows, Sums, SumsOverflow, levels_of};
 use crate::rollup::{Asked, RollupError, Wanted, look};
 use crate::storage::Store;
 
-pub use buckets::By;
-pub use text::{Answer, Form, write};
-
-/// Nothing could be counted, or nobody could be told.
-#[derive(Debug, thiserror::Error)]
-pub enum CountError {
-    #[error(transparent)]
-    Rollup(#[from] RollupError),
-    #[error(transparent)]
-    Output(#[from] io::Error),
-}
+pub use buckets::{Bucket, Buckets, By};
 
 /// The sums of one item by hour, those without any sale left out.
 pub type ByHour = BTreeMap<Hour, Sums>;

@@ -5,8 +5,7 @@
 //! keep their sums of the log; those in between only save reading, and weigh the more the more
 //! batches the log remembers.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, AsArray, StringArray};
 use delta_kernel::commit_range::{CommitRange, DeltaAction};

@@ -395,10 +395,8 @@ mod tests {
     use super::*;
 
     use proptest::collection::vec;
-    use proptest::prop_assert_eq;
-    use proptest::prop_oneof;
-    use proptest::strategy::Just;
-    use proptest::strategy::Strategy;
+    use proptest::strategy::{Just, Strategy};
+    use proptest::{prop_assert_eq, prop_oneof};
 
     use crate::ingest::builder::Limits;
     use crate::model::{Hour, Timestamp};

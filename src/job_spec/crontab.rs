@@ -10,8 +10,7 @@
 //!
 //! A system's crontab, which has a column of users, is none of these.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use crate::cron::Calendar;

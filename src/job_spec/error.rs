@@ -1,8 +1,7 @@
 //! What can be wrong with what is written down.
 
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::model::harmless;
 

@@ -8,8 +8,7 @@ use crate::lake::records::{reject_lines, rejects_of, rejects_path};
 use crate::lake::replace::Remainders;
 use crate::lake::{EVENTS, Lake, LakeError, Reject, WRITERS, unique_name};
 use crate::model::Events;
-use crate::storage::Bulk;
-use crate::storage::Stay;
+use crate::storage::{Bulk, Stay};
 
 /// How often a commit is tried again when other writers come first.
 pub(super) const MAX_TRIES: u32 = 1_000;

@@ -166,8 +166,7 @@ mod tests {
     use super::*;
 
     use proptest::collection::vec;
-    use proptest::prop_assert;
-    use proptest::prop_assert_eq;
+    use proptest::{prop_assert, prop_assert_eq};
 
     use crate::parquet_format::encodings::{put_deltas, put_flags, put_hybrid, width_of};
 

@@ -1,7 +1,6 @@
 //! Rows of `events` files, as they are summed.
 
-use arrow::array::RecordBatch;
-use arrow::array::{Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use bytes::Bytes;
 

@@ -338,15 +338,12 @@ mod tests {
     use proptest::prop_assert_eq;
 
     use crate::model::{Names, Sums};
-    use crate::parquet_format::Coder;
-    use crate::parquet_format::EventBatch;
-    use crate::parquet_format::EventColumns;
     use crate::parquet_format::chunked_file::{ChunkedFile, schema_of};
-    use crate::parquet_format::chunks;
     use crate::parquet_format::chunks::{Shape, Values};
     use crate::parquet_format::event_batch::decode_by_library;
     use crate::parquet_format::events::tests::{Sale, any_sales, encoded};
     use crate::parquet_format::events::{COLUMNS, merge_events};
+    use crate::parquet_format::{Coder, EventBatch, EventColumns, chunks};
 
     proptest::proptest! {
         #[test]

@@ -15,10 +15,8 @@
 //! `all_categories` tells versions of one event id apart from any one of their copies.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::{
@@ -287,15 +285,11 @@ pub fn without_batches(bytes: &Bytes, ids: &HashSet<&str>) -> Result<Option<Enco
 pub(super) mod tests {
     use super::*;
 
-    use arrow::array::Array;
-    use arrow::array::AsArray;
-    use arrow::datatypes::Decimal128Type;
-    use arrow::datatypes::Int64Type;
-    use arrow::datatypes::TimestampMicrosecondType;
+    use arrow::array::{Array, AsArray};
+    use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
     use proptest::collection::vec;
-    use proptest::option;
     use proptest::prelude::{Strategy, any};
-    use proptest::prop_assert_eq;
+    use proptest::{option, prop_assert_eq};
 
     use crate::model::{Amount, Event, RawCategories, Timestamp};
 

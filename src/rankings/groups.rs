@@ -2,12 +2,8 @@
 
 use hashbrown::HashMap;
 
-use crate::parquet_format::ROWS_PER_GROUP;
-use crate::parquet_format::RankedRow;
-use crate::parquet_format::RowTotals;
-use crate::rank::CategoryRanking;
-use crate::rank::RankedItem;
-use crate::rank::Ranking;
+use crate::parquet_format::{ROWS_PER_GROUP, RankedRow, RowTotals};
+use crate::rank::{CategoryRanking, RankedItem, Ranking};
 
 /// The rows of a ranking, in their order.
 pub(super) struct Groups<'a> {

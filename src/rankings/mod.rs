@@ -29,8 +29,7 @@ use bytes::Bytes;
 
 use crate::model::{SumsOverflow, Timestamp};
 use crate::parquet_format::{ColumnsError, Leader, RankedRow, RankingFile};
-use crate::rankings::pointer::damaged_pointer;
-use crate::rankings::pointer::newest;
+use crate::rankings::pointer::{damaged_pointer, newest};
 use crate::storage::{Store, StoreError};
 
 pub use facts::{DayFacts, Facts};

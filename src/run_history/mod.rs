@@ -19,7 +19,6 @@ mod name;
 mod newest;
 mod record;
 mod stats;
-mod text;
 mod tree;
 mod versions;
 
@@ -33,6 +32,5 @@ pub use name::{due_id, fresh_id};
 pub use newest::{LastRuns, Ran};
 pub use record::{Due, Outcome, RUN_SCHEMA, RunRecord, Span, Versions};
 pub use stats::{By, Line, stats};
-pub use text::{Form, write_list, write_one, write_stats};
-pub use tree::{Node, tree};
+pub use tree::{Node, micros, name_of, tree};
 pub use versions::versions;

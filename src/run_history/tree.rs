@@ -57,12 +57,12 @@ pub fn tree(records: &[RunRecord], id: &str, now: Timestamp) -> Vec<Node> {
 }
 
 /// Returns the moment of a text, in microseconds since 1970.
-pub(super) fn micros(text: &str) -> Option<i64> {
+pub fn micros(text: &str) -> Option<i64> {
     Timestamp::parse(text).ok().map(Timestamp::micros)
 }
 
 /// Returns what a run is called among others: its job, or its command.
-pub(super) fn name_of(record: &RunRecord) -> &str {
+pub fn name_of(record: &RunRecord) -> &str {
     record.due.as_ref().map_or(&record.command, |due| &due.job)
 }
 

@@ -7,8 +7,7 @@ use crate::parquet_format::RankedRow;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::facts::{age_seconds, covered, decay, hours, taken};
 use crate::show::{Part, Question, ShowError, unknown_category};
-use crate::terminal::{Cell, Style};
-use crate::terminal::{grouped, quoted};
+use crate::terminal::{Cell, Style, grouped, quoted};
 use crate::trends::{Chart, Charts, Movement, Place};
 
 const COLUMNS: [Column; 14] = [

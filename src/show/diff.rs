@@ -8,8 +8,7 @@ use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::best::{dropped_word, moved, movement};
 use crate::show::facts::{covered, decay};
 use crate::show::{Question, ShowError, unknown_category};
-use crate::terminal::quoted;
-use crate::terminal::{Cell, Style};
+use crate::terminal::{Cell, Style, quoted};
 
 const COLUMNS: [Column; 11] = [
     Column::of("category", Kind::Text).json(InJson::Head),

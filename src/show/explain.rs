@@ -7,8 +7,7 @@ use crate::rankings::Facts;
 use crate::show::answer::{Column, Kind, List, Shown, Value};
 use crate::show::{ShowError, unknown_category};
 use crate::storage::Store;
-use crate::terminal::quoted;
-use crate::terminal::{Cell, Style};
+use crate::terminal::{Cell, Style, quoted};
 use crate::trends::Charts;
 
 const COLUMNS: [Column; 9] = [

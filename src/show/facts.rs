@@ -4,8 +4,7 @@ use crate::model::Timestamp;
 use crate::parquet_format::RankedRow;
 use crate::rankings::Facts;
 use crate::show::Question;
-use crate::terminal::{Cell, Style};
-use crate::terminal::{age, grouped};
+use crate::terminal::{Cell, Style, age, grouped};
 
 /// Returns when a ranking was taken, and how old the newest one is.
 pub(super) fn taken(facts: &Facts, question: &Question) -> Cell {

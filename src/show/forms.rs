@@ -13,8 +13,9 @@ use crate::parquet_format::encode_table;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Value};
 use crate::show::plot::write_plot;
 use crate::show::typed::typed;
-use crate::terminal::{Cell, Heading, Paper, Side, Style, styled, write_phrases, write_table};
-use crate::terminal::{grouped, sparkline};
+use crate::terminal::{
+    Cell, Heading, Paper, Side, Style, grouped, sparkline, styled, write_phrases, write_table,
+};
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,7 @@ use crate::show::facts::taken;
 use crate::show::plot::Plot;
 use crate::show::{Question, ShowError, unknown_item};
 use crate::storage::Store;
-use crate::terminal::{Cell, Style};
-use crate::terminal::{grouped, quoted};
+use crate::terminal::{Cell, Style, grouped, quoted};
 
 const COLUMNS: [Column; 8] = [
     Column::of("category", Kind::Text).json(InJson::Head),

@@ -14,8 +14,7 @@ use crate::show::explain::explain;
 use crate::show::facts::{age_seconds, decay, taken};
 use crate::show::{Question, ShowError, unknown_item};
 use crate::storage::Store;
-use crate::terminal::quoted;
-use crate::terminal::{Cell, Style};
+use crate::terminal::{Cell, Style, quoted};
 use crate::trends::{Chart, Charts};
 
 const COLUMNS: [Column; 16] = [

@@ -9,6 +9,7 @@
 mod answer;
 mod best;
 mod categories;
+pub mod counts;
 mod diff;
 mod explain;
 mod facts;
@@ -17,6 +18,7 @@ mod history;
 mod item;
 mod nearest;
 mod plot;
+pub mod runs;
 mod search;
 mod typed;
 

@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::terminal::{Paper, Style, styled};
-use crate::terminal::{grouped, width};
+use crate::terminal::{Paper, Style, grouped, styled, width};
 
 /// Lines that a plot has at most.
 const MOST_LINES: usize = 10;

@@ -8,8 +8,7 @@ use crate::rankings::Snapshot;
 use crate::show::answer::{Answer, Column, Kind, List, Shown, Value, count};
 use crate::show::facts::taken;
 use crate::show::{Question, ShowError};
-use crate::terminal::Cell;
-use crate::terminal::{grouped, quoted};
+use crate::terminal::{Cell, grouped, quoted};
 
 const COLUMNS: [Column; 6] = [
     Column::of("item_id", Kind::Text),

@@ -47,8 +47,7 @@ pub fn is_gone(path: &Path) -> bool {
 
 #[cfg(target_os = "linux")]
 fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::CWD;
-    use rustix::fs::RenameFlags;
+    use rustix::fs::{CWD, RenameFlags};
     use rustix::io::Errno;
 
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {

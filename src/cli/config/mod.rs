@@ -9,11 +9,9 @@ mod file;
 mod keys;
 mod layer;
 
-use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{env, fs, io};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, ColorChoice};

@@ -1,11 +1,9 @@
 //! The scheduler's door: what it hears, what it says, whom it asks for the time.
 
 use std::cell::Cell;
-use std::env;
 use std::io::{self, Write};
-use std::process;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, process, thread};
 
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;

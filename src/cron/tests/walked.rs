@@ -1,7 +1,6 @@
 //! Expressions of chance, against a walk minute by minute, and against another's search.
 
-use croner::parser::CronParser;
-use croner::parser::Seconds;
+use croner::parser::{CronParser, Seconds};
 use jiff::civil;
 use proptest::prelude::*;
 

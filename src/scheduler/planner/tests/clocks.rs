@@ -2,8 +2,7 @@
 
 use expect_test::{Expect, expect};
 
-use crate::job_spec::Missed;
-use crate::job_spec::Policy;
+use crate::job_spec::{Missed, Policy};
 use crate::scheduler::planner::tests::{World, at, hourly, job};
 
 #[test]

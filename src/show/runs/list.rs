@@ -5,11 +5,9 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::model::Timestamp;
-use crate::run_history::liveness::State;
-use crate::run_history::record::RunRecord;
-use crate::run_history::text::Form;
-use crate::run_history::text::numbers::{length, to_the_second};
-use crate::run_history::tree::{micros, name_of};
+use crate::run_history::{RunRecord, State, micros, name_of};
+use crate::show::runs::Form;
+use crate::show::runs::numbers::{length, to_the_second};
 use crate::terminal::{Cell, Heading, Importance, Side, Style, write_table};
 
 /// The schema of the JSON answer.
@@ -157,7 +155,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::run_history::record::{Due, Outcome};
+    use crate::run_history::{Due, Outcome};
     use crate::terminal::{Colors, Paper};
 
     fn runs() -> Vec<RunRecord> {

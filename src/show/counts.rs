@@ -5,10 +5,18 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::counts::buckets::{Bucket, Buckets, By};
-use crate::counts::{ByHour, CountError, Counted};
+use crate::counts::{Bucket, Buckets, By, ByHour, Counted};
 use crate::model::{PURCHASE, Sums, SumsOverflow, Timestamp, Zone, harmless};
 use crate::rollup::RollupError;
+
+/// Nothing could be counted, or nobody could be told.
+#[derive(Debug, thiserror::Error)]
+pub enum CountError {
+    #[error(transparent)]
+    Rollup(#[from] RollupError),
+    #[error(transparent)]
+    Output(#[from] io::Error),
+}
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

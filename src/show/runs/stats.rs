@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::run_history::stats::{By, Line};
-use crate::run_history::text::Form;
-use crate::run_history::text::numbers::length;
+use crate::run_history::{By, Line};
+use crate::show::runs::Form;
+use crate::show::runs::numbers::length;
 use crate::terminal::{Cell, Heading, Importance, Side, Style, grouped, write_table};
 
 /// The schema of the JSON answer.

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::model::{Timestamp, harmless};
-use crate::run_history::liveness::State;
-use crate::run_history::record::{RunRecord, Versions};
-use crate::run_history::text::list::style;
-use crate::run_history::text::numbers::{length, size, to_the_second};
-use crate::run_history::tree::{Node, name_of, tree};
+use crate::run_history::{Node, RunRecord, State, Versions, name_of, tree};
+use crate::show::runs::list::style;
+use crate::show::runs::numbers::{length, size, to_the_second};
 use crate::terminal::{Cell, Heading, Importance, Paper, Side, Style, grouped, styled, write_table};
 
 /// Cells of the bars beside the spans.
