@@ -6,14 +6,15 @@ use serde_json::json;
 
 use crate::cli::failure::Exit;
 use crate::cli::settings::Verbosity;
+use crate::ingest;
 use crate::ingest::Spooled;
 use crate::lake::{Doing, Dropped, Reject};
 use crate::maintenance::{Compacted, Pruned, TableStats, Verified};
 use crate::model::{Hour, harmless};
 use crate::pipeline::Done;
+use crate::rollup;
 use crate::rollup::Compared;
 use crate::run_history::KeptRuns;
-use crate::{ingest, rollup};
 
 /// Inputs known before that are named one by one.
 const FIRST_KNOWN: usize = 5;
