@@ -269,7 +269,7 @@ pub struct Rank {
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub tz: String,
     /// Types of events to count; may be given several times
-    #[arg(long = "event-type", value_name = "TYPE", default_value = crate::model::PURCHASE)]
+    #[arg(long = "event-type", value_name = "TYPE", default_value = topsell_core::model::PURCHASE)]
     pub event_types: Vec<String>,
     /// What the score adds up
     #[arg(long, value_enum, default_value = "units")]

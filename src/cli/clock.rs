@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use crate::cli::failure::Failure;
-use crate::model::Timestamp;
+use topsell_core::model::Timestamp;
 
 /// Whom to ask for the time.
 #[derive(Clone, Copy, Debug)]

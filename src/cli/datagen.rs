@@ -7,10 +7,10 @@ use clap::{Args as ClapArgs, ValueEnum};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::settings::Settings;
 use crate::datagen::{self, DatagenError, LogOptions, Workload};
-use crate::lake::Lake;
-use crate::pipeline::StepError;
-use crate::rollup;
-use crate::storage::Store;
+use topsell_core::lake::Lake;
+use topsell_core::pipeline::StepError;
+use topsell_core::rollup;
+use topsell_core::storage::Store;
 
 /// Make up purchases of a large shop, one file an hour, or their hourly sums
 ///

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::listeners::Heard;
 use crate::cli::settings::{Settings, Task};
-use crate::lake::{Doing, Lake};
-use crate::pipeline::Step;
 use crate::process::{Identity, machine_name, peak_memory_bytes};
-use crate::progress::Listener;
 use crate::run_history::{
     Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id, versions,
 };
-use crate::storage::Store;
+use topsell_core::lake::{Doing, Lake};
+use topsell_core::pipeline::Step;
+use topsell_core::progress::Listener;
+use topsell_core::storage::Store;
 
 /// The record of a run under way.
 pub struct Diary {

@@ -14,7 +14,7 @@ use signal_hook::low_level::emulate_default_handler;
 
 use crate::cli::failure::Failure;
 use crate::cli::settings::Clock;
-use crate::ingest::{Feed, Pulse};
+use topsell_core::ingest::{Feed, Pulse};
 
 /// Bytes that are read at once at most.
 const READ_BYTES: usize = 64 << 10;

@@ -7,15 +7,15 @@ use std::process::ExitCode;
 use clap::ColorChoice;
 
 use crate::cli::color::is_bright;
-use crate::delta::TableError;
-use crate::lake::LakeError;
-use crate::model::harmless;
-use crate::parquet_format::ColumnsError;
-use crate::pipeline::StepError;
-use crate::rankings::SnapshotError;
-use crate::rollup::RollupError;
 use crate::show::ShowError;
-use crate::storage::LockError;
+use topsell_core::delta::TableError;
+use topsell_core::lake::LakeError;
+use topsell_core::model::harmless;
+use topsell_core::parquet_format::ColumnsError;
+use topsell_core::pipeline::StepError;
+use topsell_core::rankings::SnapshotError;
+use topsell_core::rollup::RollupError;
+use topsell_core::storage::LockError;
 
 /// The exit codes, as the help tells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::Settings;
 use crate::health;
 use crate::health::{Facts, Health, Limits, Look, Verdict};
-use crate::model::parse_seconds;
 use crate::show::ShowError;
-use crate::storage::write_whole;
+use topsell_core::model::parse_seconds;
+use topsell_core::storage::write_whole;
 
 /// Tell in one line, and by the exit code, whether someone must look
 ///

@@ -8,12 +8,12 @@ use crate::cli::door::Opening;
 use crate::cli::failure::Failure;
 use crate::cli::settings::{Task, catalog_file, doing, mapping};
 use crate::cli::size::parse_bytes;
-use crate::ingest::{self, Pieces, Plan};
-use crate::input_format::Format;
-use crate::lake::Known;
-use crate::model::{Timestamp, parse_seconds};
-use crate::pipeline::Step;
-use crate::storage::Patience;
+use topsell_core::ingest::{self, Pieces, Plan};
+use topsell_core::input_format::Format;
+use topsell_core::lake::Known;
+use topsell_core::model::{Timestamp, parse_seconds};
+use topsell_core::pipeline::Step;
+use topsell_core::storage::Patience;
 
 /// The smallest slice: a few long lines must fit.
 const MIN_SLICE_BYTES: u64 = 64 << 10;

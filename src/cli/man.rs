@@ -12,7 +12,7 @@ use crate::cli::args::{Args, EXIT_CODES};
 use crate::cli::config::{KEYS, Key, Layers};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::settings::Settings;
-use crate::storage::Store;
+use topsell_core::storage::Store;
 
 /// Write the manual pages into a folder
 ///

@@ -33,15 +33,15 @@ use std::{env, panic};
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
 
-use crate::ingest::Feed;
-use crate::lake::{Doing, Lake, LakeError};
-use crate::parquet_format::is_guarded;
-use crate::pipeline::{self, Caller, Done, Step, StepError};
 use crate::process::machine_name;
-use crate::progress::{Listener, Run, Stage};
 use crate::run_history::{Book, KeepRuns, KeptRuns};
 use crate::show::ShowError;
-use crate::storage::{Patience, Store};
+use topsell_core::ingest::Feed;
+use topsell_core::lake::{Doing, Lake, LakeError};
+use topsell_core::parquet_format::is_guarded;
+use topsell_core::pipeline::{self, Caller, Done, Step, StepError};
+use topsell_core::progress::{Listener, Run, Stage};
+use topsell_core::storage::{Patience, Store};
 
 use args::Args;
 use color::is_bright;

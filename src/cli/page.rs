@@ -7,14 +7,14 @@ use clap::Args as ClapArgs;
 
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::Settings;
-use crate::lake;
-use crate::lake::Lake;
-use crate::model::Timestamp;
-use crate::rankings::{Snapshot, SnapshotError};
 use crate::report::{self, Page};
 use crate::show::ShowError;
-use crate::storage::write_whole;
-use crate::trends::Charts;
+use topsell_core::lake;
+use topsell_core::lake::Lake;
+use topsell_core::model::Timestamp;
+use topsell_core::rankings::{Snapshot, SnapshotError};
+use topsell_core::storage::write_whole;
+use topsell_core::trends::Charts;
 
 /// Write a published ranking as one HTML page, to look at in any browser
 ///

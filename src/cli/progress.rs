@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::cli::listeners::stage_name;
-use crate::progress::{Listener, Signal, Stage};
+use topsell_core::progress::{Listener, Signal, Stage};
 
 /// Work that is done sooner than this shows no bar.
 const QUIET_FOR: Duration = Duration::from_millis(250);

@@ -6,15 +6,15 @@ use serde_json::json;
 
 use crate::cli::failure::Exit;
 use crate::cli::settings::Verbosity;
-use crate::ingest;
-use crate::ingest::Spooled;
-use crate::lake::{Doing, Dropped, Reject};
-use crate::maintenance::{Compacted, Pruned, TableStats, Verified};
-use crate::model::{Hour, harmless};
-use crate::pipeline::Done;
-use crate::rollup;
-use crate::rollup::Compared;
 use crate::run_history::KeptRuns;
+use topsell_core::ingest;
+use topsell_core::ingest::Spooled;
+use topsell_core::lake::{Doing, Dropped, Reject};
+use topsell_core::maintenance::{Compacted, Pruned, TableStats, Verified};
+use topsell_core::model::{Hour, harmless};
+use topsell_core::pipeline::Done;
+use topsell_core::rollup;
+use topsell_core::rollup::Compared;
 
 /// Inputs known before that are named one by one.
 const FIRST_KNOWN: usize = 5;

@@ -16,10 +16,10 @@ use crate::cli::health;
 use crate::cli::schedule::written::{check_words, found};
 use crate::cli::settings::{Clock, Settings, Verbosity};
 use crate::job_spec::{Job, JobError, Sources, read_job};
-use crate::model::{Timestamp, harmless};
 use crate::process::Identity;
 use crate::run_history::{Outcome, RunRecord, TRACEPARENT, TraceContext};
 use crate::scheduler::{self, Bell, Ending, Go, Inbox, Program, RunError, Runner, run_job};
+use topsell_core::model::{Timestamp, harmless};
 
 /// Which files are job files; others are crontabs.
 const JOB_FILE: &str = "toml";

@@ -21,19 +21,19 @@ use crate::cli::run::Run;
 use crate::cli::schedule::Schedule;
 use crate::cli::show::{self, Showing};
 use crate::cli::{count, health, runs};
-use crate::input_format::{Mapping, MappingError};
-use crate::item_catalog::{self, CatalogFile};
-use crate::lake::Doing;
-use crate::maintenance::Keep;
-use crate::model::{Decay, Timestamp, Week, Window, Zone, parse_hours, parse_seconds};
-use crate::pipeline::{Freshness, Step};
 use crate::process::Tail;
-use crate::rank::{Measure, Rules};
-use crate::rankings::KeepRankings;
-use crate::rollup::Scope;
 use crate::run_history::KeepRuns;
-use crate::storage::{Patience, Store};
 use crate::terminal::Colors;
+use topsell_core::input_format::{Mapping, MappingError};
+use topsell_core::item_catalog::{self, CatalogFile};
+use topsell_core::lake::Doing;
+use topsell_core::maintenance::Keep;
+use topsell_core::model::{Decay, Timestamp, Week, Window, Zone, parse_hours, parse_seconds};
+use topsell_core::pipeline::{Freshness, Step};
+use topsell_core::rank::{Measure, Rules};
+use topsell_core::rankings::KeepRankings;
+use topsell_core::rollup::Scope;
+use topsell_core::storage::{Patience, Store};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -172,7 +172,7 @@ impl Settings {
         if let Some(store) = self.store.get() {
             return Ok(store.clone());
         }
-        let opened = Store::open(&self.lake).map_err(crate::lake::LakeError::from)?;
+        let opened = Store::open(&self.lake).map_err(topsell_core::lake::LakeError::from)?;
         Ok(self.store.get_or_init(|| opened).clone())
     }
 

@@ -17,7 +17,7 @@ mod tests;
 
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
-use crate::model::{Timestamp, Zone};
+use topsell_core::model::{Timestamp, Zone};
 
 use pattern::Pattern;
 

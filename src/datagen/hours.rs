@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 use std::ops::Range;
 
-use crate::model::{Date, Hour};
+use topsell_core::model::{Date, Hour};
 
 /// 2024-01-01.
 const FIRST_DAY: i32 = 19_723;

@@ -10,8 +10,8 @@ use crate::datagen::quantity::quantity;
 use crate::datagen::random::{Random, mixed};
 use crate::datagen::shop::{Item, Shop};
 use crate::datagen::{DatagenError, Workload};
-use crate::model::Hour;
-use crate::storage::{Store, StoreError, Stream};
+use topsell_core::model::Hour;
+use topsell_core::storage::{Store, StoreError, Stream};
 
 /// Bytes that are written at once.
 const PIECE_BYTES: usize = 4 << 20;

@@ -20,9 +20,9 @@ mod random;
 mod shop;
 mod sums;
 
-use crate::lake::LakeError;
-use crate::rollup::RollupError;
-use crate::storage::{LockError, StoreError};
+use topsell_core::lake::LakeError;
+use topsell_core::rollup::RollupError;
+use topsell_core::storage::{LockError, StoreError};
 
 pub use logs::{Form, LogOptions, Written, write_logs};
 pub use sums::write_sums;

@@ -15,11 +15,11 @@ use crate::datagen::quantity::{quantity, units};
 use crate::datagen::random::Random;
 use crate::datagen::shop::{Item, Shop};
 use crate::datagen::{DatagenError, Workload};
-use crate::lake::Lake;
-use crate::model::{Date, PURCHASE, Sums};
-use crate::parquet_format::SumLine;
-use crate::rollup::{Load, LoadedDay, RollupError, Summary, load};
-use crate::storage::Patience;
+use topsell_core::lake::Lake;
+use topsell_core::model::{Date, PURCHASE, Sums};
+use topsell_core::parquet_format::SumLine;
+use topsell_core::rollup::{Load, LoadedDay, RollupError, Summary, load};
+use topsell_core::storage::Patience;
 
 /// The sequences that are drawn for each item, one for every day.
 const OF_DAY: u64 = 1 << 32;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::delta::LiveFile;
-use crate::lake::{Lake, LakeError, newest_hour};
-use crate::model::{Hour, PURCHASE, Timestamp};
-use crate::rankings::{Snapshot, SnapshotError};
-use crate::rollup::{RollupError, Rollups};
 use crate::run_history::{Book, LastRuns, Ran, RunRecord};
-use crate::storage::Store;
+use topsell_core::delta::LiveFile;
+use topsell_core::lake::{Lake, LakeError, newest_hour};
+use topsell_core::model::{Hour, PURCHASE, Timestamp};
+use topsell_core::rankings::{Snapshot, SnapshotError};
+use topsell_core::rollup::{RollupError, Rollups};
+use topsell_core::storage::Store;
 
 /// What is known of a lake at a moment.
 #[derive(Clone, Debug, PartialEq)]

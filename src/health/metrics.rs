@@ -7,8 +7,8 @@
 use std::fmt::Write;
 
 use crate::health::facts::{Facts, TableFacts};
-use crate::model::Timestamp;
 use crate::run_history::{LastRuns, Outcome, Ran, RunRecord, State};
+use topsell_core::model::Timestamp;
 
 /// What a run of `ingest` did with the lines that it read, as its record calls it.
 const OUTCOMES: [&str; 3] = ["accepted", "duplicate", "rejected"];

@@ -1,8 +1,8 @@
 //! The facts as one line: whether someone must look, and why.
 
 use crate::health::facts::Facts;
-use crate::model::{Timestamp, harmless, said_length};
 use crate::run_history::{Outcome, Ran, RunRecord, State};
+use topsell_core::model::{Timestamp, harmless, said_length};
 
 /// Commands that only look: that one of them failed is the business of who typed it.
 const LOOKING: [&str; 6] = ["show", "count", "stats", "report", "schedule", "health"];
@@ -153,8 +153,8 @@ mod tests {
 
     use super::*;
     use crate::health::facts::{LakeFacts, RankingFacts};
-    use crate::model::Hour;
     use crate::run_history::LastRuns;
+    use topsell_core::model::Hour;
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse(text).expect("it is a moment")

@@ -17,7 +17,7 @@ use crate::cron::Calendar;
 use crate::job_spec::error::{JobError, Note};
 use crate::job_spec::file::{is_plain, is_variable};
 use crate::job_spec::{Does, Job, JobStep, Owner, Policy};
-use crate::model::Zone;
+use topsell_core::model::Zone;
 
 /// What a crontab says.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::harmless;
+use topsell_core::model::harmless;
 
 /// A job cannot be taken as it is written down.
 #[derive(Debug, thiserror::Error)]

@@ -20,7 +20,7 @@ use toml::de::{DeTable, DeValue};
 use crate::cron::Calendar;
 use crate::job_spec::error::JobError;
 use crate::job_spec::{Job, Missed, Overlap, Policy};
-use crate::model::{Zone, parse_seconds};
+use topsell_core::model::{Zone, parse_seconds};
 
 use crate::job_spec::step;
 

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::model::{DAYS, Timestamp, Zone};
-use crate::rankings::{DayFacts, Facts};
 use crate::report::part::Directory;
-use crate::trends::Charts;
+use topsell_core::model::{DAYS, Timestamp, Zone};
+use topsell_core::rankings::{DayFacts, Facts};
+use topsell_core::trends::Charts;
 
 const SCHEMA: u32 = 1;
 const MICROS_OF_HOUR: i64 = 3_600_000_000;

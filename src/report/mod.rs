@@ -16,9 +16,9 @@ mod facts;
 mod part;
 mod template;
 
-use crate::model::Timestamp;
-use crate::rankings::SnapshotError;
-use crate::trends::Charts;
+use topsell_core::model::Timestamp;
+use topsell_core::rankings::SnapshotError;
+use topsell_core::trends::Charts;
 
 use facts::PageFacts;
 use part::Packer;

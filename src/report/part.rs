@@ -12,9 +12,9 @@ use flate2::write::ZlibEncoder;
 use hashbrown::HashMap;
 use serde::{Serialize, Serializer};
 
-use crate::model::{DAYS, Sums};
-use crate::parquet_format::RankedRow;
-use crate::trends::{Chart, Movement, Place};
+use topsell_core::model::{DAYS, Sums};
+use topsell_core::parquet_format::RankedRow;
+use topsell_core::trends::{Chart, Movement, Place};
 
 /// Rows from which on a part is closed: it is unpacked as a whole, in milliseconds.
 const ROWS_OF_PART: usize = 8_192;
@@ -313,8 +313,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::model::Timestamp;
-    use crate::parquet_format::RowTotals;
+    use topsell_core::model::Timestamp;
+    use topsell_core::parquet_format::RowTotals;
 
     fn row(category: usize, rank: i32, item_id: String, totals: Option<RowTotals>) -> RankedRow<'static> {
         let hour = |hours: i64| Timestamp::from_micros(hours * MICROS_OF_HOUR).expect("a good moment");

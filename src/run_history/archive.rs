@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Date, Timestamp};
-use crate::parquet_format::{decode_runs, encode_runs};
 use crate::run_history::book::{Book, FOLDER, RunsError, path_of};
 use crate::run_history::liveness::State;
 use crate::run_history::name::moment_of;
 use crate::run_history::newest::LastRuns;
 use crate::run_history::record::{Outcome, RunRecord};
-use crate::storage::StoreError;
+use topsell_core::model::{Date, Timestamp};
+use topsell_core::parquet_format::{decode_runs, encode_runs};
+use topsell_core::storage::StoreError;
 
 /// How a day's folder begins.
 const DAY: &str = "date=";
@@ -238,7 +238,7 @@ mod tests {
     use crate::process::Identity;
     use crate::run_history::name::{due_id, fresh_id};
     use crate::run_history::record::{Due, Span, Versions};
-    use crate::storage::temporary;
+    use crate::run_history::temporary;
 
     fn moment(text: &str) -> Timestamp {
         Timestamp::parse(text).expect("it is a moment")

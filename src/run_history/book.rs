@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::parquet_format::ColumnsError;
 use crate::run_history::record::RunRecord;
-use crate::storage::{Store, StoreError};
+use topsell_core::parquet_format::ColumnsError;
+use topsell_core::storage::{Store, StoreError};
 
 pub(super) const FOLDER: &str = "runs";
 

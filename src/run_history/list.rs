@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::model::Timestamp;
 use crate::run_history::archive::day_of;
 use crate::run_history::book::{Book, FOLDER, RunsError};
 use crate::run_history::name::moment_of;
 use crate::run_history::record::RunRecord;
+use topsell_core::model::Timestamp;
 
 /// What records there are.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher};
 
-use crate::model::Timestamp;
+use topsell_core::model::Timestamp;
 
 /// Returns a name for a run that no other has, in the order of their beginnings.
 pub fn fresh_id(started: Timestamp, command: &str) -> String {

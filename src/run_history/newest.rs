@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::Timestamp;
 use crate::run_history::book::{Book, RunsError};
 use crate::run_history::{Outcome, RunRecord, State};
+use topsell_core::model::Timestamp;
 
 /// The exit code of a run that found another at work.
 const BUSY: u8 = 6;
@@ -118,7 +118,7 @@ fn group_of(id: &str) -> &str {
 mod tests {
     use super::*;
     use crate::run_history::Due;
-    use crate::storage::temporary;
+    use crate::run_history::temporary;
 
     fn record(id: &str, second: u32, outcome: Outcome) -> RunRecord {
         RunRecord {

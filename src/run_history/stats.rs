@@ -142,7 +142,7 @@ fn seconds(micros: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Timestamp;
+    use topsell_core::model::Timestamp;
 
     fn run(began: i64, took: f64, outcome: Outcome) -> RunRecord {
         RunRecord {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::Timestamp;
 use crate::run_history::record::{Outcome, RunRecord};
+use topsell_core::model::Timestamp;
 
 /// A span in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::model::Timestamp;
 use crate::process::{Group, Identity, Liveness, kill, process_start_ticks, processes_with, terminate};
 use crate::run_history::{Book, Outcome, RunRecord, RunsError, TRACEPARENT, traceparent};
 use crate::scheduler::instance::Holder;
 use crate::scheduler::{FOLDER, RunError, lock_name};
-use crate::storage::{Lock, LockError, Patience, Store};
+use topsell_core::model::Timestamp;
+use topsell_core::storage::{Lock, LockError, Patience, Store};
 
 /// The attributes of a step's span by which its processes are found again.
 pub(super) const GROUP: &str = "process_group";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::Timestamp;
+use topsell_core::model::Timestamp;
 
 /// The clock on the wall, and one that measures lengths.
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::job_spec::Job;
-use crate::model::Timestamp;
+use topsell_core::model::Timestamp;
 
 /// What a runner that waits at the gate is told to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use crate::scheduler::clock::Clock;
 use crate::scheduler::go::Go;
 use crate::scheduler::inbox::Inbox;
 use crate::scheduler::{RunError, lock_name};
-use crate::storage::{Lock, LockError, Patience, Store};
+use topsell_core::storage::{Lock, LockError, Patience, Store};
 
 /// Between two tries to have a lock.
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);

@@ -18,7 +18,7 @@ mod run;
 mod steps;
 
 use crate::run_history::RunsError;
-use crate::storage::{LockError, StoreError};
+use topsell_core::storage::{LockError, StoreError};
 
 pub use bury::bury;
 pub use clock::Clock;

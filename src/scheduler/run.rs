@@ -21,7 +21,7 @@ use crate::scheduler::inbox::Inbox;
 use crate::scheduler::instance::{Entry, Holder, enter};
 use crate::scheduler::steps::{Program, command_of};
 use crate::scheduler::{FOLDER, RunError, check_name};
-use crate::storage::Store;
+use topsell_core::storage::Store;
 
 /// What a step that failed for no reason of its own exits with.
 const COULD_NOT: u8 = 1;

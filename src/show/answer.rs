@@ -1,8 +1,8 @@
 //! What was found out, in no form yet: lists of values, and what a person is told around them.
 
-use crate::model::{Sums, Timestamp};
 use crate::show::plot::Plot;
 use crate::terminal::{Cell, Importance, Style};
+use topsell_core::model::{Sums, Timestamp};
 
 /// The answer to a question.
 #[derive(Debug, Default)]

@@ -2,13 +2,13 @@
 
 use std::cmp::Reverse;
 
-use crate::model::Sums;
-use crate::parquet_format::RankedRow;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::facts::{age_seconds, covered, decay, hours, taken};
 use crate::show::{Part, Question, ShowError, unknown_category};
 use crate::terminal::{Cell, Style, grouped, quoted};
-use crate::trends::{Chart, Charts, Movement, Place};
+use topsell_core::model::Sums;
+use topsell_core::parquet_format::RankedRow;
+use topsell_core::trends::{Chart, Charts, Movement, Place};
 
 const COLUMNS: [Column; 14] = [
     Column::of("category", Kind::Text).json(InJson::Head),
@@ -154,8 +154,9 @@ fn head(
 ) -> Vec<(&'static str, Value)> {
     let facts = charts.current().facts();
     let row = chart.places.first().map(|place| &place.row);
-    let moment =
-        |of: fn(&RankedRow<'_>) -> crate::model::Timestamp| row.map_or(Value::None, |row| of(row).into());
+    let moment = |of: fn(&RankedRow<'_>) -> topsell_core::model::Timestamp| {
+        row.map_or(Value::None, |row| of(row).into())
+    };
     vec![
         ("category", chart.category.as_deref().into()),
         ("as_of", facts.as_of.into()),

@@ -1,10 +1,10 @@
 //! Which categories there are.
 
-use crate::parquet_format::Leader;
-use crate::rankings::Snapshot;
 use crate::show::answer::{Answer, Column, Kind, List, Shown, Value, count};
 use crate::show::facts::taken;
 use crate::show::{Order, Question, ShowError};
+use topsell_core::parquet_format::Leader;
+use topsell_core::rankings::Snapshot;
 
 const COLUMNS: [Column; 9] = [
     Column::of("category", Kind::Text),

@@ -5,9 +5,9 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::counts::{Bucket, Buckets, By, ByHour, Counted};
-use crate::model::{PURCHASE, Sums, SumsOverflow, Timestamp, Zone, harmless};
-use crate::rollup::RollupError;
+use topsell_core::counts::{Bucket, Buckets, By, ByHour, Counted};
+use topsell_core::model::{PURCHASE, Sums, SumsOverflow, Timestamp, Zone, harmless};
+use topsell_core::rollup::RollupError;
 
 /// Nothing could be counted, or nobody could be told.
 #[derive(Debug, thiserror::Error)]

@@ -2,13 +2,13 @@
 
 use hashbrown::HashMap;
 
-use crate::parquet_format::RankedRow;
-use crate::rankings::Snapshot;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::best::{dropped_word, moved, movement};
 use crate::show::facts::{covered, decay};
 use crate::show::{Question, ShowError, unknown_category};
 use crate::terminal::{Cell, Style, quoted};
+use topsell_core::parquet_format::RankedRow;
+use topsell_core::rankings::Snapshot;
 
 const COLUMNS: [Column; 11] = [
     Column::of("category", Kind::Text).json(InJson::Head),

@@ -1,14 +1,14 @@
 //! A score, hour by hour: what was sold, how much it still counts, and what that adds up to.
 
-use crate::counts::{ByHour, Counted, by_hour};
-use crate::model::{Decay, Hour, Sums, Window};
-use crate::parquet_format::RankedRow;
-use crate::rankings::Facts;
 use crate::show::answer::{Column, Kind, List, Shown, Value};
 use crate::show::{ShowError, unknown_category};
-use crate::storage::Store;
 use crate::terminal::{Cell, Style, quoted};
-use crate::trends::Charts;
+use topsell_core::counts::{ByHour, Counted, by_hour};
+use topsell_core::model::{Decay, Hour, Sums, Window};
+use topsell_core::parquet_format::RankedRow;
+use topsell_core::rankings::Facts;
+use topsell_core::storage::Store;
+use topsell_core::trends::Charts;
 
 const COLUMNS: [Column; 9] = [
     Column::of("hour", Kind::Moment),

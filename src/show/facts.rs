@@ -1,10 +1,10 @@
 //! What an answer says of the ranking it is from.
 
-use crate::model::Timestamp;
-use crate::parquet_format::RankedRow;
-use crate::rankings::Facts;
 use crate::show::Question;
 use crate::terminal::{Cell, Style, age, grouped};
+use topsell_core::model::Timestamp;
+use topsell_core::parquet_format::RankedRow;
+use topsell_core::rankings::Facts;
 
 /// Returns when a ranking was taken, and how old the newest one is.
 pub(super) fn taken(facts: &Facts, question: &Question) -> Cell {

@@ -8,14 +8,14 @@ use std::io::{self, Write};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
-use crate::model::Sums;
-use crate::parquet_format::encode_table;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Value};
 use crate::show::plot::write_plot;
 use crate::show::typed::typed;
 use crate::terminal::{
     Cell, Heading, Paper, Side, Style, grouped, sparkline, styled, write_phrases, write_table,
 };
+use topsell_core::model::Sums;
+use topsell_core::parquet_format::encode_table;
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! An item's rank over the rankings that are kept.
 
-use crate::model::Timestamp;
-use crate::parquet_format::RankedRow;
-use crate::rankings::{Kept, Snapshot, kept};
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::facts::taken;
 use crate::show::plot::Plot;
 use crate::show::{Question, ShowError, unknown_item};
-use crate::storage::Store;
 use crate::terminal::{Cell, Style, grouped, quoted};
+use topsell_core::model::Timestamp;
+use topsell_core::parquet_format::RankedRow;
+use topsell_core::rankings::{Kept, Snapshot, kept};
+use topsell_core::storage::Store;
 
 const COLUMNS: [Column; 8] = [
     Column::of("category", Kind::Text).json(InJson::Head),

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::counts::{Counted, first_and_last};
-use crate::lake::LakeError;
-use crate::model::{DayUnits, Hour, Timestamp, Zone};
-use crate::parquet_format::RankedRow;
-use crate::rankings::{Facts, Totals};
-use crate::rollup::RollupError;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::best::movement;
 use crate::show::explain::explain;
 use crate::show::facts::{age_seconds, decay, taken};
 use crate::show::{Question, ShowError, unknown_item};
-use crate::storage::Store;
 use crate::terminal::{Cell, Style, quoted};
-use crate::trends::{Chart, Charts};
+use topsell_core::counts::{Counted, first_and_last};
+use topsell_core::lake::LakeError;
+use topsell_core::model::{DayUnits, Hour, Timestamp, Zone};
+use topsell_core::parquet_format::RankedRow;
+use topsell_core::rankings::{Facts, Totals};
+use topsell_core::rollup::RollupError;
+use topsell_core::storage::Store;
+use topsell_core::trends::{Chart, Charts};
 
 const COLUMNS: [Column; 16] = [
     Column::of("item_id", Kind::Text).json(InJson::Head),

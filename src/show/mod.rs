@@ -4,7 +4,7 @@
 //! was asked for: a view decides what is said, a form how.
 //!
 //! Invariant: answers come from published rankings; an item's hours, which these do not have, come
-//! from [`count`](crate::counts).
+//! from [`count`](topsell_core::counts).
 
 mod answer;
 mod best;
@@ -25,12 +25,12 @@ mod typed;
 use std::collections::BTreeSet;
 use std::io;
 
-use crate::model::Timestamp;
-use crate::rankings::{Snapshot, SnapshotError, kept};
-use crate::rollup::RollupError;
 use crate::show::nearest::nearest;
-use crate::storage::Store;
-use crate::trends::Charts;
+use topsell_core::model::Timestamp;
+use topsell_core::rankings::{Snapshot, SnapshotError, kept};
+use topsell_core::rollup::RollupError;
+use topsell_core::storage::Store;
+use topsell_core::trends::Charts;
 
 pub use answer::Answer;
 pub use forms::Form;

@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 
 use hashbrown::HashMap;
 
-use crate::rankings::Snapshot;
 use crate::show::answer::{Answer, Column, Kind, List, Shown, Value, count};
 use crate::show::facts::taken;
 use crate::show::{Question, ShowError};
 use crate::terminal::{Cell, grouped, quoted};
+use topsell_core::rankings::Snapshot;
 
 const COLUMNS: [Column; 6] = [
     Column::of("item_id", Kind::Text),

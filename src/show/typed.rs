@@ -1,8 +1,8 @@
 //! A list as columns of one type each.
 
-use crate::parquet_format::PlainColumn;
 use crate::show::answer::{Kind, List, Value};
 use crate::show::forms::plain;
+use topsell_core::parquet_format::PlainColumn;
 
 /// Returns a list's columns and their names.
 pub(super) fn typed(list: &List) -> Vec<(&'static str, PlainColumn)> {

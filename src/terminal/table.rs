@@ -4,8 +4,8 @@
 
 use std::io::{self, Write};
 
-use crate::model::harmless;
 use crate::terminal::{cut, isolated, width};
+use topsell_core::model::harmless;
 
 /// What a table is written on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::model::harmless;
+use topsell_core::model::harmless;
 
 /// What stands where the end of a text was cut off; one cell wide.
 const CUT: char = '…';

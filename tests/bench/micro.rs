@@ -11,30 +11,30 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 
 use topsell::cron::Calendar;
-use topsell::ingest;
-use topsell::ingest::Pieces;
-use topsell::ingest::Reading;
-use topsell::input_format::Mapping;
-use topsell::lake::Doing;
-use topsell::lake::Known;
-use topsell::model::{
+use topsell_core::ingest;
+use topsell_core::ingest::Pieces;
+use topsell_core::ingest::Reading;
+use topsell_core::input_format::Mapping;
+use topsell_core::lake::Doing;
+use topsell_core::lake::Known;
+use topsell_core::model::{
     Amount, Date, Decay, Event, Events, Hour, HourSums, Names, Places, RawCategories, SumRow, SumRows, Sums,
     Timestamp, Week, Window, Zone,
 };
-use topsell::parquet_format::Coder;
-use topsell::parquet_format::EventColumns;
-use topsell::parquet_format::EventCopy;
-use topsell::parquet_format::EventEncoder;
-use topsell::parquet_format::ItemRange;
-use topsell::parquet_format::SumBlock;
-use topsell::parquet_format::SumLine;
-use topsell::parquet_format::decode_events;
-use topsell::parquet_format::decode_sums;
-use topsell::parquet_format::encode_sums;
-use topsell::progress::Run;
-use topsell::rank::Measure;
-use topsell::rank::Rules;
-use topsell::rank::Search;
+use topsell_core::parquet_format::Coder;
+use topsell_core::parquet_format::EventColumns;
+use topsell_core::parquet_format::EventCopy;
+use topsell_core::parquet_format::EventEncoder;
+use topsell_core::parquet_format::ItemRange;
+use topsell_core::parquet_format::SumBlock;
+use topsell_core::parquet_format::SumLine;
+use topsell_core::parquet_format::decode_events;
+use topsell_core::parquet_format::decode_sums;
+use topsell_core::parquet_format::encode_sums;
+use topsell_core::progress::Run;
+use topsell_core::rank::Measure;
+use topsell_core::rank::Rules;
+use topsell_core::rank::Search;
 
 const PURCHASES: usize = 100_000;
 /// Distinct items of all the purchases together; how often one sells falls with its number.

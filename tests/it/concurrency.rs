@@ -2,9 +2,9 @@
 
 use std::process::Child;
 
-use topsell::delta::{Commit, Outcome};
-use topsell::lake::Lake;
-use topsell::storage::Store;
+use topsell_core::delta::{Commit, Outcome};
+use topsell_core::lake::Lake;
+use topsell_core::storage::Store;
 
 use crate::world::{World, sample};
 

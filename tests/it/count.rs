@@ -2,12 +2,12 @@
 
 use expect_test::expect;
 use serde_json::Value;
-use topsell::counts;
-use topsell::counts::Counted;
-use topsell::delta::{NamedFile, Partition};
-use topsell::lake::{Lake, events_log};
-use topsell::model::Timestamp;
-use topsell::storage::Store;
+use topsell_core::counts;
+use topsell_core::counts::Counted;
+use topsell_core::delta::{NamedFile, Partition};
+use topsell_core::lake::{Lake, events_log};
+use topsell_core::model::Timestamp;
+use topsell_core::storage::Store;
 
 use crate::world::World;
 

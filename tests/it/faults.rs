@@ -6,20 +6,20 @@ pub mod disk;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use topsell::ingest;
-use topsell::ingest::Pieces;
-use topsell::input_format::Mapping;
-use topsell::lake::{Doing, Known, Lake};
-use topsell::maintenance::Keep;
-use topsell::model::{Decay, Hour, Timestamp, Week, Window, Zone};
-use topsell::pipeline::{self, Caller, Step};
-use topsell::progress::Run;
-use topsell::rank::{Measure, Rules};
-use topsell::rankings::KeepRankings;
-use topsell::rankings::Snapshot;
-use topsell::rollup::{Rollups, Scope, Wanted};
+use topsell_core::ingest;
+use topsell_core::ingest::Pieces;
+use topsell_core::input_format::Mapping;
+use topsell_core::lake::{Doing, Known, Lake};
+use topsell_core::maintenance::Keep;
+use topsell_core::model::{Decay, Hour, Timestamp, Week, Window, Zone};
+use topsell_core::pipeline::{self, Caller, Step};
+use topsell_core::progress::Run;
+use topsell_core::rank::{Measure, Rules};
+use topsell_core::rankings::KeepRankings;
+use topsell_core::rankings::Snapshot;
+use topsell_core::rollup::{Rollups, Scope, Wanted};
 
-use topsell::storage::{Patience, Store};
+use topsell_core::storage::{Patience, Store};
 
 use crate::world::World;
 use disk::{Faults, Manner};

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use expect_test::expect;
-use topsell::delta::Commit;
-use topsell::lake::Lake;
-use topsell::storage::Store;
+use topsell_core::delta::Commit;
+use topsell_core::lake::Lake;
+use topsell_core::storage::Store;
 
 use crate::world::World;
 

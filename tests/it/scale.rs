@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use topsell::pipeline::Step;
-use topsell::rollup::Scope;
+use topsell_core::pipeline::Step;
+use topsell_core::rollup::Scope;
 
 use crate::faults::disk::Faults;
 use crate::faults::{attempt, copy, ingest_step, never, rank_step, seen};

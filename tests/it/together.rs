@@ -7,13 +7,13 @@ use std::process::Child;
 
 use expect_test::expect;
 use serde_json::Value;
-use topsell::ingest::{self, Options, Pieces, Summary};
-use topsell::input_format::Mapping;
-use topsell::lake::{Doing, Known, Lake};
-use topsell::model::Timestamp;
-use topsell::pipeline::{self, Caller, Done, Step};
-use topsell::progress::Run;
-use topsell::storage::{Patience, Store};
+use topsell_core::ingest::{self, Options, Pieces, Summary};
+use topsell_core::input_format::Mapping;
+use topsell_core::lake::{Doing, Known, Lake};
+use topsell_core::model::Timestamp;
+use topsell_core::pipeline::{self, Caller, Done, Step};
+use topsell_core::progress::Run;
+use topsell_core::storage::{Patience, Store};
 
 use crate::faults::disk::{Faults, Manner};
 use crate::faults::{attempt, copy, never};

@@ -9,7 +9,7 @@ use crate::cli::args::Args;
 use crate::cli::config::Config;
 use crate::cli::config::keys::{KEYS, Key};
 use crate::cli::config::layer::{Origin, Value, unknown_variable};
-use crate::model::harmless;
+use topsell_core::model::harmless;
 
 /// Show each setting, its value and where that comes from
 ///

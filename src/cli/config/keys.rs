@@ -1,7 +1,7 @@
 //! Everything that can be set once, in one table.
 
 use crate::cli::config::layer::nearest;
-use crate::model::{parse_hours, parse_seconds};
+use topsell_core::model::{parse_hours, parse_seconds};
 
 /// A setting, named as in the files; its option and its variable are spelled after it.
 #[derive(Debug, PartialEq)]

@@ -17,8 +17,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, ColorChoice};
 
 use crate::cli::failure::Failure;
-use crate::lake;
-use crate::storage::Store;
+use topsell_core::lake;
+use topsell_core::storage::Store;
 
 pub use answer::{Ask, AskForm, write};
 pub use keys::{KEYS, Key, Layers};

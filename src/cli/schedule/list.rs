@@ -13,8 +13,8 @@ use crate::cli::schedule::{Schedule, ScheduleFormat};
 use crate::cli::settings::Settings;
 use crate::cron::Calendar;
 use crate::job_spec::{Does, Found, Job};
-use crate::model::{Timestamp, Zone, harmless, shown};
 use crate::show::ShowError;
+use topsell_core::model::{Timestamp, Zone, harmless, shown};
 
 /// Jobs that have a schedule, and the times by which theirs ends.
 struct Plan<'a> {

@@ -11,7 +11,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::settings::Settings;
 use crate::job_spec::Sources;
-use crate::model::Zone;
+use topsell_core::model::Zone;
 
 /// Start jobs when they are due, until told to stop
 ///

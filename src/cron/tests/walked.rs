@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::cron::Calendar;
 use crate::cron::tests::moment;
-use crate::model::{Timestamp, Zone};
+use topsell_core::model::{Timestamp, Zone};
 
 /// The numbers of a field, and how they may be written.
 fn field(least: u8, most: u8) -> impl Strategy<Value = (String, Vec<u8>)> {

@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::Timestamp;
 use crate::run_history::liveness::State;
 use crate::run_history::record::RunRecord;
 use crate::run_history::tree::{micros, name_of};
+use topsell_core::model::Timestamp;
 
 /// The one thread of a run.
 const THREAD: u32 = 1;

@@ -5,10 +5,10 @@
 
 use serde_json::{Value, json};
 
-use crate::model::Timestamp;
 use crate::run_history::liveness::State;
 use crate::run_history::record::{Outcome, RunRecord, Span};
 use crate::run_history::tree::{micros, name_of};
+use topsell_core::model::Timestamp;
 
 /// A span within one program.
 const INTERNAL: u32 = 1;

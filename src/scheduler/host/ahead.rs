@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use crate::model::Timestamp;
 use crate::scheduler::host::Desk;
+use topsell_core::model::Timestamp;
 
 /// How long before it is due a process is started that is to run it.
 const AHEAD: Duration = Duration::from_millis(1_500);

@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::cron::Calendar;
 use crate::job_spec::Job;
-use crate::model::{Timestamp, Zone};
 use crate::process::Liveness;
 use crate::run_history::{Book, Due, Outcome, due_id};
 use crate::scheduler::instance::Holder;
 use crate::scheduler::{FOLDER, RunError, lock_name};
-use crate::storage::{LockError, Patience, Store};
+use topsell_core::model::{Timestamp, Zone};
+use topsell_core::storage::{LockError, Patience, Store};
 
 pub(super) const LEADER: &str = "schedule/.leader.lock";
 

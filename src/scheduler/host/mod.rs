@@ -17,7 +17,6 @@ use std::thread;
 use std::time::Duration;
 
 use crate::job_spec::{Check, Job};
-use crate::model::Timestamp;
 use crate::run_history::{Book, Due};
 use crate::scheduler::clock::Clock;
 use crate::scheduler::host::lead::{LEADER, Left};
@@ -26,7 +25,8 @@ use crate::scheduler::host::post::News;
 use crate::scheduler::host::runs::Work;
 use crate::scheduler::planner::{Action, Event, Planner};
 use crate::scheduler::{FOLDER, RunError, bury};
-use crate::storage::{Lock, LockError, Patience, Store};
+use topsell_core::model::Timestamp;
+use topsell_core::storage::{Lock, LockError, Patience, Store};
 
 pub use pool::Starter;
 pub use post::{Messenger, Post};

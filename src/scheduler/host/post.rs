@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use crate::storage::{Lock, LockError};
+use topsell_core::storage::{Lock, LockError};
 
 /// Where a scheduler hears of everything it waits for.
 pub struct Post {

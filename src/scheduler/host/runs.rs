@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::job_spec::Job;
-use crate::model::Timestamp;
 use crate::process::{Identity, kill, terminate};
 use crate::run_history::{Due, Outcome, RUN_SCHEMA, RunRecord, TraceContext, due_id};
 use crate::scheduler::Go;
@@ -12,6 +11,7 @@ use crate::scheduler::host::ahead::{AFTER_DEATH, BEGINNING};
 use crate::scheduler::host::pool::reap;
 use crate::scheduler::host::{BETWEEN_LOOKS_AT_THE_END, Desk};
 use crate::scheduler::planner::{Dropped, Ended, Event, Why};
+use topsell_core::model::Timestamp;
 
 /// How much longer than its step a run takes to end that was told to.
 const UNTIL_STOPPED: Duration = Duration::from_secs(10);

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::job_spec::{Job, Missed, Overlap};
-use crate::model::Timestamp;
 use crate::scheduler::planner::times::Times;
 use crate::scheduler::planner::{Action, Dropped, Ended, Why};
+use topsell_core::model::Timestamp;
 
 /// How many due runs of a job may wait.
 const MOST_WAITING: usize = 1_000;

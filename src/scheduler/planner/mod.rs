@@ -21,8 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::job_spec::Job;
-use crate::model::Timestamp;
 use crate::scheduler::planner::line::Line;
+use topsell_core::model::Timestamp;
 
 /// A due run that begins so many seconds late is on time; one that would begin later was missed.
 pub const GRACE_SECONDS: i64 = 60;

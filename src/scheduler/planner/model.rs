@@ -10,9 +10,9 @@ use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use crate::cron::Calendar;
 use crate::job_spec::{Job, Missed, Overlap, Policy};
-use crate::model::{Timestamp, Zone};
 use crate::scheduler::planner::tests::job;
 use crate::scheduler::planner::{Action, Ended, Event, GRACE_SECONDS, Planner, Why};
+use topsell_core::model::{Timestamp, Zone};
 
 const START: &str = "2026-03-28T20:00:00Z";
 const SCHEDULES: &[&str] =

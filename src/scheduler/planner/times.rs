@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use crate::cron::Calendar;
 use crate::job_spec::Job;
-use crate::model::{Timestamp, Zone};
 use crate::scheduler::planner::GRACE_SECONDS;
+use topsell_core::model::{Timestamp, Zone};
 
 const MICROS_PER_SECOND: u64 = 1_000_000;
 

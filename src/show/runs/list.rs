@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::model::Timestamp;
 use crate::run_history::{RunRecord, State, micros, name_of};
 use crate::show::runs::Form;
 use crate::show::runs::numbers::{length, to_the_second};
 use crate::terminal::{Cell, Heading, Importance, Side, Style, write_table};
+use topsell_core::model::Timestamp;
 
 /// The schema of the JSON answer.
 const SCHEMA: u32 = 1;

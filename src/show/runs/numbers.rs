@@ -1,6 +1,6 @@
 //! Lengths, sizes and moments as a person reads them.
 
-use crate::model::Timestamp;
+use topsell_core::model::Timestamp;
 
 /// Returns a length of time with as much of it as anyone cares for: `180 ms`, `12.3 s`, `4 min 05 s`.
 pub fn length(seconds: f64) -> String {

@@ -7,10 +7,10 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use topsell::job_spec::Overlap;
-use topsell::model::Timestamp;
 use topsell::run_history::{Book, Outcome, traceparent};
 use topsell::scheduler::bury;
-use topsell::storage::Store;
+use topsell_core::model::Timestamp;
+use topsell_core::storage::Store;
 
 use super::{DUE, content, end, is_alive, job, line, only, records, signal, start, wait_until};
 use crate::world::World;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use topsell::model::Timestamp;
+use topsell_core::model::Timestamp;
 
 use crate::scheduler::{EVERY_SECOND, Scheduler, job, outcomes, runs, wait_until};
 use crate::world::World;

@@ -5,13 +5,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use expect_test::expect;
-use topsell::ingest::{self, Options, Pieces};
-use topsell::input_format::Mapping;
-use topsell::lake::{Doing, Known, Lake};
-use topsell::model::Timestamp;
-use topsell::pipeline::{self, Caller, Done, Step};
-use topsell::progress::Run;
-use topsell::storage::{Patience, Store};
+use topsell_core::ingest::{self, Options, Pieces};
+use topsell_core::input_format::Mapping;
+use topsell_core::lake::{Doing, Known, Lake};
+use topsell_core::model::Timestamp;
+use topsell_core::pipeline::{self, Caller, Done, Step};
+use topsell_core::progress::Run;
+use topsell_core::storage::{Patience, Store};
 
 use crate::faults::disk::{Faults, Manner};
 use crate::ingest::formats::gzip;
@@ -283,7 +283,7 @@ fn ingest_spool(world: &World, faults: &Faults, between: impl Fn()) -> Result<in
     let step = Step::Ingest {
         plan,
         options,
-        mapping: Mapping::none(topsell::ingest::FIELDS),
+        mapping: Mapping::none(topsell_core::ingest::FIELDS),
         catalog: None,
         slice_bytes: None,
     };

@@ -6,11 +6,11 @@ use std::sync::mpsc::sync_channel;
 
 use expect_test::expect;
 use flate2::write::GzEncoder;
-use topsell::ingest::{self, Feed, Options, Pieces, Pulse, Reading, Summary};
-use topsell::input_format::Mapping;
-use topsell::lake::{Doing, Known};
-use topsell::model::Timestamp;
-use topsell::progress::Run;
+use topsell_core::ingest::{self, Feed, Options, Pieces, Pulse, Reading, Summary};
+use topsell_core::input_format::Mapping;
+use topsell_core::lake::{Doing, Known};
+use topsell_core::model::Timestamp;
+use topsell_core::progress::Run;
 
 use crate::shippers::{Held, commits, purchase, sold, wait_for_commits, wait_until};
 use crate::world::World;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use expect_test::Expect;
 
 use crate::job_spec::{Does, Job, JobStep, Policy};
-use crate::model::Timestamp;
 use crate::scheduler::planner::{Action, Ended, Event, Planner};
+use topsell_core::model::Timestamp;
 
 /// A scheduler whose clock the test moves, and runs that take as long as the test says.
 struct World {
