@@ -8,14 +8,14 @@ use std::sync::Arc;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::listeners::Heard;
 use crate::cli::settings::{Settings, Task};
-use crate::process::{Identity, machine_name, peak_memory_bytes};
-use crate::run_history::{
-    Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id, versions,
-};
 use topsell_core::lake::{Doing, Lake};
 use topsell_core::pipeline::Step;
 use topsell_core::progress::Listener;
 use topsell_core::storage::Store;
+use topsell_ops::process::{Identity, machine_name, peak_memory_bytes};
+use topsell_ops::run_history::{
+    Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id, versions,
+};
 
 /// The record of a run under way.
 pub struct Diary {

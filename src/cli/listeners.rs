@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::run_history::{Outcome, RunRecord, Span, fresh_span_id};
 use topsell_core::model::Timestamp;
 use topsell_core::progress::{Count, Listener, Signal, Stage};
+use topsell_ops::run_history::{Outcome, RunRecord, Span, fresh_span_id};
 
 /// Spans that a record has at most: whoever repeats a stage for ever is not to fill the disk.
 const MAX_SPANS: usize = 1_000;

@@ -33,8 +33,6 @@ use std::{env, panic};
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
 
-use crate::process::machine_name;
-use crate::run_history::{Book, KeepRuns, KeptRuns};
 use crate::show::ShowError;
 use topsell_core::ingest::Feed;
 use topsell_core::lake::{Doing, Lake, LakeError};
@@ -42,6 +40,8 @@ use topsell_core::parquet_format::is_guarded;
 use topsell_core::pipeline::{self, Caller, Done, Step, StepError};
 use topsell_core::progress::{Listener, Run, Stage};
 use topsell_core::storage::{Patience, Store};
+use topsell_ops::process::machine_name;
+use topsell_ops::run_history::{Book, KeepRuns, KeptRuns};
 
 use args::Args;
 use color::is_bright;

@@ -6,7 +6,6 @@ use serde_json::json;
 
 use crate::cli::failure::Exit;
 use crate::cli::settings::Verbosity;
-use crate::run_history::KeptRuns;
 use topsell_core::ingest;
 use topsell_core::ingest::Spooled;
 use topsell_core::lake::{Doing, Dropped, Reject};
@@ -15,6 +14,7 @@ use topsell_core::model::{Hour, harmless};
 use topsell_core::pipeline::Done;
 use topsell_core::rollup;
 use topsell_core::rollup::Compared;
+use topsell_ops::run_history::KeptRuns;
 
 /// Inputs known before that are named one by one.
 const FIRST_KNOWN: usize = 5;

@@ -15,11 +15,11 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::health;
 use crate::cli::schedule::written::{check_words, found};
 use crate::cli::settings::{Clock, Settings, Verbosity};
-use crate::job_spec::{Job, JobError, Sources, read_job};
-use crate::process::Identity;
-use crate::run_history::{Outcome, RunRecord, TRACEPARENT, TraceContext};
-use crate::scheduler::{self, Bell, Ending, Go, Inbox, Program, RunError, Runner, run_job};
 use topsell_core::model::{Timestamp, harmless};
+use topsell_ops::job_spec::{Job, JobError, Sources, read_job};
+use topsell_ops::process::Identity;
+use topsell_ops::run_history::{Outcome, RunRecord, TRACEPARENT, TraceContext};
+use topsell_ops::scheduler::{self, Bell, Ending, Go, Inbox, Program, RunError, Runner, run_job};
 
 /// Which files are job files; others are crontabs.
 const JOB_FILE: &str = "toml";

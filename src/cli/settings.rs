@@ -21,8 +21,6 @@ use crate::cli::run::Run;
 use crate::cli::schedule::Schedule;
 use crate::cli::show::{self, Showing};
 use crate::cli::{count, health, runs};
-use crate::process::Tail;
-use crate::run_history::KeepRuns;
 use crate::terminal::Colors;
 use topsell_core::input_format::{Mapping, MappingError};
 use topsell_core::item_catalog::{self, CatalogFile};
@@ -34,6 +32,8 @@ use topsell_core::rank::{Measure, Rules};
 use topsell_core::rankings::KeepRankings;
 use topsell_core::rollup::Scope;
 use topsell_core::storage::{Patience, Store};
+use topsell_ops::process::Tail;
+use topsell_ops::run_history::KeepRuns;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 

@@ -10,7 +10,6 @@ use std::hint::black_box;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
-use topsell::cron::Calendar;
 use topsell_core::ingest;
 use topsell_core::ingest::Pieces;
 use topsell_core::ingest::Reading;
@@ -35,6 +34,7 @@ use topsell_core::progress::Run;
 use topsell_core::rank::Measure;
 use topsell_core::rank::Rules;
 use topsell_core::rank::Search;
+use topsell_ops::cron::Calendar;
 
 const PURCHASES: usize = 100_000;
 /// Distinct items of all the purchases together; how often one sells falls with its number.

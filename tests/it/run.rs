@@ -8,8 +8,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use topsell::job_spec::{Does, Job, JobStep, Policy};
-use topsell::scheduler::Go;
+use topsell_ops::job_spec::{Does, Job, JobStep, Policy};
+use topsell_ops::scheduler::Go;
 
 use crate::world::{Said, World};
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use expect_test::expect;
 
-use topsell::job_spec::Sources;
+use topsell_ops::job_spec::Sources;
 
 use crate::world::{Said, World};
 

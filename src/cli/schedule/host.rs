@@ -12,12 +12,12 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::schedule::Schedule;
 use crate::cli::schedule::written::check_words;
 use crate::cli::settings::{Clock, Settings, Verbosity};
-use crate::job_spec::Sources;
-use crate::process::{Identity, peak_memory_bytes};
-use crate::run_history::{Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id};
-use crate::scheduler::{self, Host, Messenger, Post, Served, Shelf, Starter, Tone};
 use topsell_core::model::{harmless, parse_seconds};
 use topsell_core::storage::Store;
+use topsell_ops::job_spec::Sources;
+use topsell_ops::process::{Identity, peak_memory_bytes};
+use topsell_ops::run_history::{Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id};
+use topsell_ops::scheduler::{self, Host, Messenger, Post, Served, Shelf, Starter, Tone};
 
 /// Starts jobs when they are due, until told to stop.
 ///

@@ -10,8 +10,8 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::settings::Settings;
-use crate::job_spec::Sources;
 use topsell_core::model::Zone;
+use topsell_ops::job_spec::Sources;
 
 /// Start jobs when they are due, until told to stop
 ///

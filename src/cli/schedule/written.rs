@@ -9,7 +9,7 @@ use crate::cli::args::Args;
 use crate::cli::config::Config;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::settings::Settings;
-use crate::job_spec::{Found, Sources};
+use topsell_ops::job_spec::{Found, Sources};
 
 /// The command that is no step: it does not end.
 const ENDLESS: &str = "schedule";

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::run_history::{RunRecord, State, micros, name_of};
 use crate::show::runs::Form;
 use crate::show::runs::numbers::{length, to_the_second};
 use crate::terminal::{Cell, Heading, Importance, Side, Style, write_table};
 use topsell_core::model::Timestamp;
+use topsell_ops::run_history::{RunRecord, State, micros, name_of};
 
 /// The schema of the JSON answer.
 const SCHEMA: u32 = 1;
@@ -155,8 +155,8 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::run_history::{Due, Outcome};
     use crate::terminal::{Colors, Paper};
+    use topsell_ops::run_history::{Due, Outcome};
 
     fn runs() -> Vec<RunRecord> {
         let rank = RunRecord {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::run_history::{Node, RunRecord, State, Versions, name_of, tree};
 use crate::show::runs::list::style;
 use crate::show::runs::numbers::{length, size, to_the_second};
 use crate::terminal::{Cell, Heading, Importance, Paper, Side, Style, grouped, styled, write_table};
 use topsell_core::model::{Timestamp, harmless};
+use topsell_ops::run_history::{Node, RunRecord, State, Versions, name_of, tree};
 
 /// Cells of the bars beside the spans.
 const BAR: usize = 32;

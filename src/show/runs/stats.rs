@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::run_history::{By, Line};
 use crate::show::runs::Form;
 use crate::show::runs::numbers::length;
 use crate::terminal::{Cell, Heading, Importance, Side, Style, grouped, write_table};
+use topsell_ops::run_history::{By, Line};
 
 /// The schema of the JSON answer.
 const SCHEMA: u32 = 1;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 
-use topsell::job_spec::{Job, Owner};
+use topsell_ops::job_spec::{Job, Owner};
 
 use super::{content, job, run};
 use crate::world::World;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use topsell::job_spec::Overlap;
-use topsell::run_history::{Book, Outcome, traceparent};
-use topsell::scheduler::bury;
 use topsell_core::model::Timestamp;
 use topsell_core::storage::Store;
+use topsell_ops::job_spec::Overlap;
+use topsell_ops::run_history::{Book, Outcome, traceparent};
+use topsell_ops::scheduler::bury;
 
 use super::{DUE, content, end, is_alive, job, line, only, records, signal, start, wait_until};
 use crate::world::World;

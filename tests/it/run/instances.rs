@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::Value;
 
-use topsell::job_spec::{Overlap, Policy};
+use topsell_ops::job_spec::{Overlap, Policy};
 
 use super::{DUE, content, end, is_alive, job, line, only, records, run, signal, start, wait_until};
 use crate::world::World;
