@@ -11,17 +11,9 @@
 //!
 //! | room | what it owns | what it never does |
 //! |---|---|---|
-//! | [`terminal`] | tables and texts as a terminal shows them | know what they are of |
 //! | [`datagen`] | made-up purchases to measure with, as logs or as sums | draw anything but from its seed |
-//! | [`report`] | a snapshot as a page to look at | need anything but the page |
-//! | [`show`] | a snapshot as text | write anything |
 //! | [`cli`] | where a person comes in: words, clock, environment, exit codes | be used by another room |
 
-pub mod terminal;
-
 pub mod datagen;
-
-pub mod report;
-pub mod show;
 
 pub mod cli;

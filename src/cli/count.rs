@@ -9,12 +9,12 @@ use clap::{Args as ClapArgs, ColorChoice, ValueEnum};
 use crate::cli::color::is_bright;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::Settings;
-use crate::show::ShowError;
-use crate::show::counts::{self as counts_text, Answer, CountError, Form};
 use topsell_core::counts;
 use topsell_core::counts::{By, Counted};
 use topsell_core::model::{Hour, PURCHASE, Timestamp, Window, Zone, check_path, parse_hours};
 use topsell_core::pipeline::StepError;
+use topsell_output::show::ShowError;
+use topsell_output::show::counts::{self as counts_text, Answer, CountError, Form};
 
 /// Count what single items have sold, up to this moment
 ///

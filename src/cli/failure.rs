@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use clap::ColorChoice;
 
 use crate::cli::color::is_bright;
-use crate::show::ShowError;
 use topsell_core::delta::TableError;
 use topsell_core::lake::LakeError;
 use topsell_core::model::harmless;
@@ -16,6 +15,7 @@ use topsell_core::pipeline::StepError;
 use topsell_core::rankings::SnapshotError;
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::LockError;
+use topsell_output::show::ShowError;
 
 /// The exit codes, as the help tells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

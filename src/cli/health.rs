@@ -7,11 +7,11 @@ use serde_json::json;
 
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::Settings;
-use crate::show::ShowError;
 use topsell_core::model::parse_seconds;
 use topsell_core::storage::write_whole;
 use topsell_ops::health;
 use topsell_ops::health::{Facts, Health, Limits, Look, Verdict};
+use topsell_output::show::ShowError;
 
 /// Tell in one line, and by the exit code, whether someone must look
 ///

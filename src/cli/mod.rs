@@ -33,7 +33,6 @@ use std::{env, panic};
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
 
-use crate::show::ShowError;
 use topsell_core::ingest::Feed;
 use topsell_core::lake::{Doing, Lake, LakeError};
 use topsell_core::parquet_format::is_guarded;
@@ -42,6 +41,7 @@ use topsell_core::progress::{Listener, Run, Stage};
 use topsell_core::storage::{Patience, Store};
 use topsell_ops::process::machine_name;
 use topsell_ops::run_history::{Book, KeepRuns, KeptRuns};
+use topsell_output::show::ShowError;
 
 use args::Args;
 use color::is_bright;

@@ -7,14 +7,14 @@ use clap::Args as ClapArgs;
 
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::Settings;
-use crate::report::{self, Page};
-use crate::show::ShowError;
 use topsell_core::lake;
 use topsell_core::lake::Lake;
 use topsell_core::model::Timestamp;
 use topsell_core::rankings::{Snapshot, SnapshotError};
 use topsell_core::storage::write_whole;
 use topsell_core::trends::Charts;
+use topsell_output::report::{self, Page};
+use topsell_output::show::ShowError;
 
 /// Write a published ranking as one HTML page, to look at in any browser
 ///

@@ -8,13 +8,13 @@ use clap::{Args as ClapArgs, ColorChoice, Subcommand, ValueEnum};
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::{Settings, colors};
 use crate::cli::show::width;
-use crate::show::ShowError;
-use crate::show::runs::{Form, write_list, write_one, write_stats};
-use crate::terminal::Paper;
 use topsell_core::lake::Lake;
 use topsell_core::model::{Timestamp, harmless, parse_seconds};
 use topsell_core::storage::write_whole;
 use topsell_ops::run_history::{self, Book, Listing, RunRecord, chrome, otlp, stats};
+use topsell_output::show::ShowError;
+use topsell_output::show::runs::{Form, write_list, write_one, write_stats};
+use topsell_output::terminal::Paper;
 
 /// How far back runs are listed and counted unless said otherwise.
 const LISTED: &str = "7d";

@@ -21,7 +21,6 @@ use crate::cli::run::Run;
 use crate::cli::schedule::Schedule;
 use crate::cli::show::{self, Showing};
 use crate::cli::{count, health, runs};
-use crate::terminal::Colors;
 use topsell_core::input_format::{Mapping, MappingError};
 use topsell_core::item_catalog::{self, CatalogFile};
 use topsell_core::lake::Doing;
@@ -34,6 +33,7 @@ use topsell_core::rollup::Scope;
 use topsell_core::storage::{Patience, Store};
 use topsell_ops::process::Tail;
 use topsell_ops::run_history::KeepRuns;
+use topsell_output::terminal::Colors;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -255,7 +255,7 @@ impl Settings {
             self.said.push(&text);
             out.write_all(&text).and_then(|()| out.flush())
         });
-        written.map_err(crate::show::ShowError::from).or_else(unless_reader_left)
+        written.map_err(topsell_output::show::ShowError::from).or_else(unless_reader_left)
     }
 }
 

@@ -8,12 +8,12 @@ use clap::{Args as ClapArgs, ColorChoice, ValueEnum};
 
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::settings::{Settings, Task, colors};
-use crate::show::{self, Form, Order, Part, Question, ShowError, View};
-use crate::terminal::{Colors, Paper};
 use topsell_core::lake::Lake;
 use topsell_core::model::{Timestamp, check_path};
 use topsell_core::rankings::SnapshotError;
 use topsell_core::storage::write_whole;
+use topsell_output::show::{self, Form, Order, Part, Question, ShowError, View};
+use topsell_output::terminal::{Colors, Paper};
 
 /// Cells of a line where a terminal does not tell.
 const USUAL_WIDTH: usize = 80;

@@ -13,9 +13,9 @@ use clap_complete::aot;
 
 use crate::cli::args::Args;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
-use crate::show::ShowError;
 use topsell_core::rankings::{Snapshot, SnapshotError};
 use topsell_core::storage::{Store, StoreError};
+use topsell_output::show::ShowError;
 
 use line::Typed;
 

@@ -11,10 +11,10 @@ use serde_json::json;
 use crate::cli::failure::{Exit, Failure, unless_reader_left};
 use crate::cli::schedule::{Schedule, ScheduleFormat};
 use crate::cli::settings::Settings;
-use crate::show::ShowError;
 use topsell_core::model::{Timestamp, Zone, harmless, shown};
 use topsell_ops::cron::Calendar;
 use topsell_ops::job_spec::{Does, Found, Job};
+use topsell_output::show::ShowError;
 
 /// Jobs that have a schedule, and the times by which theirs ends.
 struct Plan<'a> {
