@@ -11,9 +11,6 @@
 //!
 //! | room | what it owns | what it never does |
 //! |---|---|---|
-//! | [`datagen`] | made-up purchases to measure with, as logs or as sums | draw anything but from its seed |
 //! | [`cli`] | where a person comes in: words, clock, environment, exit codes | be used by another room |
-
-pub mod datagen;
 
 pub mod cli;

@@ -6,11 +6,11 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::settings::Settings;
-use crate::datagen::{self, DatagenError, LogOptions, Workload};
 use topsell_core::lake::Lake;
 use topsell_core::pipeline::StepError;
 use topsell_core::rollup;
 use topsell_core::storage::Store;
+use topsell_datagen::{DatagenError, LogOptions, Workload};
 
 /// Make up purchases of a large shop, one file an hour, or their hourly sums
 ///
@@ -72,17 +72,17 @@ pub fn run(settings: &Settings, typed: &Datagen) -> Result<Exit, Failure> {
     if typed.sums {
         workload.check().map_err(DatagenError::from)?;
         let lake = Lake::open_or_create(store, None)?;
-        let summary = datagen::write_sums(&lake, &workload, settings.now.micros() / 1_000)?;
+        let summary = topsell_datagen::write_sums(&lake, &workload, settings.now.micros() / 1_000)?;
         let rollup::Summary { rows, files_added, .. } = summary;
         settings.note(&format!("datagen: {rows} hourly sums in {files_added} files"));
         return Ok(Exit::Done);
     }
     let form = match typed.format {
-        Format::Csv => datagen::Form::Csv,
-        Format::Ndjson => datagen::Form::Ndjson,
+        Format::Csv => topsell_datagen::Form::Csv,
+        Format::Ndjson => topsell_datagen::Form::Ndjson,
     };
-    let written = datagen::write_logs(&store, &workload, LogOptions { form, event_ids })?;
-    let datagen::Written { files, lines, size_bytes } = written;
+    let written = topsell_datagen::write_logs(&store, &workload, LogOptions { form, event_ids })?;
+    let topsell_datagen::Written { files, lines, size_bytes } = written;
     settings.note(&format!("datagen: {lines} purchases, {size_bytes} bytes in {files} files"));
     Ok(Exit::Done)
 }

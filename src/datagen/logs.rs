@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::datagen::hours::purchases_by_hour;
-use crate::datagen::popularity::Popularity;
-use crate::datagen::quantity::quantity;
-use crate::datagen::random::{Random, mixed};
-use crate::datagen::shop::{Item, Shop};
-use crate::datagen::{DatagenError, Workload};
+use crate::hours::purchases_by_hour;
+use crate::popularity::Popularity;
+use crate::quantity::quantity;
+use crate::random::{Random, mixed};
+use crate::shop::{Item, Shop};
+use crate::{DatagenError, Workload};
 use topsell_core::model::Hour;
 use topsell_core::storage::{Store, StoreError, Stream};
 

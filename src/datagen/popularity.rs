@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::datagen::random::Random;
+use crate::random::Random;
 
 /// How steep popularity is: the item of rank r sells in proportion to r^-1.05.
 pub(super) const EXPONENT: f64 = 1.05;

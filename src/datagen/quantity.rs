@@ -1,6 +1,6 @@
 //! How many pieces a purchase is of.
 
-use crate::datagen::random::Random;
+use crate::random::Random;
 
 /// Of a hundred purchases, those of one piece, of one or two, and of one to three; the others are
 /// returns.

@@ -4,8 +4,8 @@
 
 use rayon::prelude::*;
 
-use crate::datagen::Workload;
-use crate::datagen::random::{Random, mixed};
+use crate::Workload;
+use crate::random::{Random, mixed};
 
 /// Characters of an item id.
 pub(super) const ID_LENGTH: usize = 10;

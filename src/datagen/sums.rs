@@ -9,12 +9,12 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use crate::datagen::hours::{hours, weight};
-use crate::datagen::popularity::weights;
-use crate::datagen::quantity::{quantity, units};
-use crate::datagen::random::Random;
-use crate::datagen::shop::{Item, Shop};
-use crate::datagen::{DatagenError, Workload};
+use crate::hours::{hours, weight};
+use crate::popularity::weights;
+use crate::quantity::{quantity, units};
+use crate::random::Random;
+use crate::shop::{Item, Shop};
+use crate::{DatagenError, Workload};
 use topsell_core::lake::Lake;
 use topsell_core::model::{Date, PURCHASE, Sums};
 use topsell_core::parquet_format::SumLine;
