@@ -1,7 +1,7 @@
-//! The `topsell` program; all of it is in the library.
+//! The `topsell` program; all of it is in `topsell-cli`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    topsell::cli::main()
+    topsell_cli::main()
 }

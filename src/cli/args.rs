@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
-use crate::cli::complete::{CompleteCategories, Completions};
-use crate::cli::config::Ask;
-use crate::cli::count::Count;
-use crate::cli::datagen::Datagen;
-use crate::cli::health::Ask as Health;
-use crate::cli::man::Man;
-use crate::cli::page::Report;
-use crate::cli::run::Run;
-use crate::cli::runs::Runs;
-use crate::cli::schedule::Schedule;
-use crate::cli::show::Show;
+use crate::complete::{CompleteCategories, Completions};
+use crate::config::Ask;
+use crate::count::Count;
+use crate::datagen::Datagen;
+use crate::health::Ask as Health;
+use crate::man::Man;
+use crate::page::Report;
+use crate::run::Run;
+use crate::runs::Runs;
+use crate::schedule::Schedule;
+use crate::show::Show;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())

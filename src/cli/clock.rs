@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 use topsell_core::model::Timestamp;
 
 /// Whom to ask for the time.

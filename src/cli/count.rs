@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use clap::{Args as ClapArgs, ColorChoice, ValueEnum};
 
-use crate::cli::color::is_bright;
-use crate::cli::failure::{Exit, Failure, unless_reader_left};
-use crate::cli::settings::Settings;
+use crate::color::is_bright;
+use crate::failure::{Exit, Failure, unless_reader_left};
+use crate::settings::Settings;
 use topsell_core::counts;
 use topsell_core::counts::{By, Counted};
 use topsell_core::model::{Hour, PURCHASE, Timestamp, Window, Zone, check_path, parse_hours};

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use crate::cli::failure::{Exit, Failure};
-use crate::cli::settings::Settings;
+use crate::failure::{Exit, Failure};
+use crate::settings::Settings;
 use topsell_core::lake::Lake;
 use topsell_core::pipeline::StepError;
 use topsell_core::rollup;

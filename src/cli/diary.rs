@@ -5,9 +5,9 @@
 use std::env;
 use std::sync::Arc;
 
-use crate::cli::failure::{Exit, Failure};
-use crate::cli::listeners::Heard;
-use crate::cli::settings::{Settings, Task};
+use crate::failure::{Exit, Failure};
+use crate::listeners::Heard;
+use crate::settings::{Settings, Task};
 use topsell_core::lake::{Doing, Lake};
 use topsell_core::pipeline::Step;
 use topsell_core::progress::Listener;

@@ -12,8 +12,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use crate::cli::failure::Failure;
-use crate::cli::settings::Clock;
+use crate::failure::Failure;
+use crate::settings::Clock;
 use topsell_core::ingest::{Feed, Pulse};
 
 /// Bytes that are read at once at most.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::ColorChoice;
 
-use crate::cli::color::is_bright;
+use crate::color::is_bright;
 use topsell_core::delta::TableError;
 use topsell_core::lake::LakeError;
 use topsell_core::model::harmless;

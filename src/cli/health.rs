@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::json;
 
-use crate::cli::failure::{Exit, Failure, unless_reader_left};
-use crate::cli::settings::Settings;
+use crate::failure::{Exit, Failure, unless_reader_left};
+use crate::settings::Settings;
 use topsell_core::model::parse_seconds;
 use topsell_core::storage::write_whole;
 use topsell_ops::health;

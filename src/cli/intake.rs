@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::cli::args::{Ingest, LogFormat, Sender};
-use crate::cli::door::Opening;
-use crate::cli::failure::Failure;
-use crate::cli::settings::{Task, catalog_file, doing, mapping};
-use crate::cli::size::parse_bytes;
+use crate::args::{Ingest, LogFormat, Sender};
+use crate::door::Opening;
+use crate::failure::Failure;
+use crate::settings::{Task, catalog_file, doing, mapping};
+use crate::size::parse_bytes;
 use topsell_core::ingest::{self, Pieces, Plan};
 use topsell_core::input_format::Format;
 use topsell_core::lake::Known;

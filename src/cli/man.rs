@@ -8,10 +8,10 @@ use bytes::Bytes;
 use clap::{Args as ClapArgs, Command, CommandFactory};
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 
-use crate::cli::args::{Args, EXIT_CODES};
-use crate::cli::config::{KEYS, Key, Layers};
-use crate::cli::failure::{Exit, Failure};
-use crate::cli::settings::Settings;
+use crate::args::{Args, EXIT_CODES};
+use crate::config::{KEYS, Key, Layers};
+use crate::failure::{Exit, Failure};
+use crate::settings::Settings;
 use topsell_core::storage::Store;
 
 /// Write the manual pages into a folder

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 
-use crate::cli::failure::{Exit, Failure, unless_reader_left};
-use crate::cli::settings::Settings;
+use crate::failure::{Exit, Failure, unless_reader_left};
+use crate::settings::Settings;
 use topsell_core::lake;
 use topsell_core::lake::Lake;
 use topsell_core::model::Timestamp;

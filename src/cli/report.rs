@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use crate::cli::failure::Exit;
-use crate::cli::settings::Verbosity;
+use crate::failure::Exit;
+use crate::settings::Verbosity;
 use topsell_core::ingest;
 use topsell_core::ingest::Spooled;
 use topsell_core::lake::{Doing, Dropped, Reject};

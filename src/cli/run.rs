@@ -11,10 +11,10 @@ use clap::Args as ClapArgs;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::cli::failure::{Exit, Failure};
-use crate::cli::health;
-use crate::cli::schedule::written::{check_words, found};
-use crate::cli::settings::{Clock, Settings, Verbosity};
+use crate::failure::{Exit, Failure};
+use crate::health;
+use crate::schedule::written::{check_words, found};
+use crate::settings::{Clock, Settings, Verbosity};
 use topsell_core::model::{Timestamp, harmless};
 use topsell_ops::job_spec::{Job, JobError, Sources, read_job};
 use topsell_ops::process::Identity;

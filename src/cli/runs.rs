@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ColorChoice, Subcommand, ValueEnum};
 
-use crate::cli::failure::{Exit, Failure, unless_reader_left};
-use crate::cli::settings::{Settings, colors};
-use crate::cli::show::width;
+use crate::failure::{Exit, Failure, unless_reader_left};
+use crate::settings::{Settings, colors};
+use crate::show::width;
 use topsell_core::lake::Lake;
 use topsell_core::model::{Timestamp, harmless, parse_seconds};
 use topsell_core::storage::write_whole;

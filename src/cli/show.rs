@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ColorChoice, ValueEnum};
 
-use crate::cli::failure::{Exit, Failure, unless_reader_left};
-use crate::cli::settings::{Settings, Task, colors};
+use crate::failure::{Exit, Failure, unless_reader_left};
+use crate::settings::{Settings, Task, colors};
 use topsell_core::lake::Lake;
 use topsell_core::model::{Timestamp, check_path};
 use topsell_core::rankings::SnapshotError;

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Command, CommandFactory, ValueEnum};
 use clap_complete::aot;
 
-use crate::cli::args::Args;
-use crate::cli::failure::{Exit, Failure, unless_reader_left};
+use crate::args::Args;
+use crate::failure::{Exit, Failure, unless_reader_left};
 use topsell_core::rankings::{Snapshot, SnapshotError};
 use topsell_core::storage::{Store, StoreError};
 use topsell_output::show::ShowError;

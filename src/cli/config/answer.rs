@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use clap::{Args as ClapArgs, CommandFactory, ValueEnum};
 use serde_json::json;
 
-use crate::cli::args::Args;
-use crate::cli::config::Config;
-use crate::cli::config::keys::{KEYS, Key};
-use crate::cli::config::layer::{Origin, Value, unknown_variable};
+use crate::args::Args;
+use crate::config::Config;
+use crate::config::keys::{KEYS, Key};
+use crate::config::layer::{Origin, Value, unknown_variable};
 use topsell_core::model::harmless;
 
 /// Show each setting, its value and where that comes from

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::cli::config::keys::{self, KEYS, Key, Kind, Layers};
-use crate::cli::config::layer::{Layer, Origin, Value, bad, nearest};
-use crate::cli::failure::Failure;
+use crate::config::keys::{self, KEYS, Key, Kind, Layers};
+use crate::config::layer::{Layer, Origin, Value, bad, nearest};
+use crate::failure::Failure;
 
 /// Reads a file's text.
 ///

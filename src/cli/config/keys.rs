@@ -1,6 +1,6 @@
 //! Everything that can be set once, in one table.
 
-use crate::cli::config::layer::nearest;
+use crate::config::layer::nearest;
 use topsell_core::model::{parse_hours, parse_seconds};
 
 /// A setting, named as in the files; its option and its variable are spelled after it.
@@ -172,7 +172,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
-    use crate::cli::args::Args;
+    use crate::args::Args;
 
     #[test]
     fn every_setting_is_an_option_of_the_commands_that_it_names() {

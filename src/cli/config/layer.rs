@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use crate::cli::config::keys::{self, KEYS, Key, Kind, Layers};
-use crate::cli::failure::Failure;
+use crate::config::keys::{self, KEYS, Key, Kind, Layers};
+use crate::failure::Failure;
 
 /// Variables that are no settings, and known all the same.
 const OTHER_VARIABLES: &[&str] = &["TOPSELL_NOW"];

@@ -16,7 +16,7 @@ use std::{env, fs, io};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, ColorChoice};
 
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 use topsell_core::lake;
 use topsell_core::storage::Store;
 

@@ -8,10 +8,10 @@ use std::{env, process, thread};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::cli::failure::{Exit, Failure};
-use crate::cli::schedule::Schedule;
-use crate::cli::schedule::written::check_words;
-use crate::cli::settings::{Clock, Settings, Verbosity};
+use crate::failure::{Exit, Failure};
+use crate::schedule::Schedule;
+use crate::schedule::written::check_words;
+use crate::settings::{Clock, Settings, Verbosity};
 use topsell_core::model::{harmless, parse_seconds};
 use topsell_core::storage::Store;
 use topsell_ops::job_spec::Sources;

@@ -8,9 +8,9 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use serde_json::json;
 
-use crate::cli::failure::{Exit, Failure, unless_reader_left};
-use crate::cli::schedule::{Schedule, ScheduleFormat};
-use crate::cli::settings::Settings;
+use crate::failure::{Exit, Failure, unless_reader_left};
+use crate::schedule::{Schedule, ScheduleFormat};
+use crate::settings::Settings;
 use topsell_core::model::{Timestamp, Zone, harmless, shown};
 use topsell_ops::cron::Calendar;
 use topsell_ops::job_spec::{Does, Found, Job};

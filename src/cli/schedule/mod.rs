@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use crate::cli::failure::{Exit, Failure};
-use crate::cli::settings::Settings;
+use crate::failure::{Exit, Failure};
+use crate::settings::Settings;
 use topsell_core::model::Zone;
 use topsell_ops::job_spec::Sources;
 

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::args::Args;
-use crate::cli::config::Config;
-use crate::cli::failure::{Exit, Failure};
-use crate::cli::settings::Settings;
+use crate::args::Args;
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+use crate::settings::Settings;
 use topsell_ops::job_spec::{Found, Sources};
 
 /// The command that is no step: it does not end.
@@ -69,9 +69,7 @@ pub fn check_words(words: &[String]) -> Result<(), String> {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a word is missing".to_owned(),
         _ => said(&error.render().to_string()),
     })?;
-    if words.iter().any(|word| word == ENDLESS)
-        && matches!(args.command, crate::cli::args::Command::Schedule(_))
-    {
+    if words.iter().any(|word| word == ENDLESS) && matches!(args.command, crate::args::Command::Schedule(_)) {
         return Err("it does not end, so no step comes after it".to_owned());
     }
     match Settings::of(args, Config::default()) {
