@@ -336,8 +336,8 @@ fn sync_file_system(_folder: &File) -> std::io::Result<()> {
 }
 
 /// Returns a store in a folder of its own, for tests; the folder goes with the handle beside it.
-#[cfg(test)]
-pub(crate) fn temporary() -> (Store, tempfile::TempDir) {
+#[doc(hidden)]
+pub fn temporary() -> (Store, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     (Store::open(folder.path()).expect("a folder can be named"), folder)
 }

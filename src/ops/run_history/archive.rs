@@ -238,7 +238,7 @@ mod tests {
     use crate::process::Identity;
     use crate::run_history::name::{due_id, fresh_id};
     use crate::run_history::record::{Due, Span, Versions};
-    use crate::run_history::temporary;
+    use topsell_core::storage::temporary;
 
     fn moment(text: &str) -> Timestamp {
         Timestamp::parse(text).expect("it is a moment")

@@ -34,10 +34,3 @@ pub use record::{Due, Outcome, RUN_SCHEMA, RunRecord, Span, Versions};
 pub use stats::{By, Line, stats};
 pub use tree::{Node, micros, name_of, tree};
 pub use versions::versions;
-
-/// Returns a store in a folder of its own, for tests; the folder goes with the handle beside it.
-#[cfg(test)]
-fn temporary() -> (topsell_core::storage::Store, tempfile::TempDir) {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    (topsell_core::storage::Store::open(folder.path()).expect("a folder can be named"), folder)
-}

@@ -118,7 +118,7 @@ fn group_of(id: &str) -> &str {
 mod tests {
     use super::*;
     use crate::run_history::Due;
-    use crate::run_history::temporary;
+    use topsell_core::storage::temporary;
 
     fn record(id: &str, second: u32, outcome: Outcome) -> RunRecord {
         RunRecord {
