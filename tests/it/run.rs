@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use topsell_ops::job_spec::{Does, Job, JobStep, Policy};
@@ -75,8 +76,7 @@ fn end(child: Child) -> (Option<i32>, String) {
 }
 
 fn signal(child: &Child, signal: Signal) {
-    let pid = Pid::from_raw(child.id().cast_signed()).expect("a child has a number");
-    kill_process(pid, signal).expect("a child can be signalled");
+    kill(Pid::from_raw(child.id().cast_signed()), signal).expect("a child can be signalled");
 }
 
 /// Waits until something is so; what takes longer than this here is wrong.
@@ -273,7 +273,7 @@ fn waiting_to_try_again_ends_with_a_signal_or_the_time_out() {
     job.policy = Policy { retries: 5, retry_delay_seconds: 3_000, ..job.policy };
     let child = start(&world, &line(&job, None));
     wait_until("a first try", || world.path("tries").exists());
-    signal(&child, Signal::TERM);
+    signal(&child, Signal::SIGTERM);
     let (code, said) = end(child);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("ended by signal 15 "), "{said}");
@@ -327,7 +327,7 @@ fn a_run_that_takes_too_long_is_ended_with_all_that_it_started() {
 fn a_run_that_is_told_to_stop_ends_its_step_and_says_so() {
     let world = World::new();
     for (nth, (signal_to_send, number)) in
-        [(Signal::TERM, 15), (Signal::INT, 2), (Signal::HUP, 1)].into_iter().enumerate()
+        [(Signal::SIGTERM, 15), (Signal::SIGINT, 2), (Signal::SIGHUP, 1)].into_iter().enumerate()
     {
         let child = start(&world, &line(&job("stopped", &["touch on; sleep 1000", "touch later"]), None));
         wait_until("a step", || world.path("on").exists());

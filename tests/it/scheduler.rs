@@ -5,7 +5,8 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use expect_test::expect;
-use rustix::process::{Pid, Signal, kill_process};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::world::World;
@@ -61,17 +62,17 @@ impl Scheduler {
 impl Drop for Scheduler {
     fn drop(&mut self) {
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            self.signal(Signal::TERM);
+            self.signal(Signal::SIGTERM);
             // Twice: runs are not waited for.
-            self.signal(Signal::INT);
+            self.signal(Signal::SIGINT);
             let _ = self.child.wait();
         }
     }
 }
 
 fn signal_to(process: u64, signal: Signal) {
-    let pid = i32::try_from(process).ok().and_then(Pid::from_raw).expect("it is a process");
-    kill_process(pid, signal).expect("it can be signalled");
+    let pid = i32::try_from(process).map(Pid::from_raw).expect("it is a process");
+    kill(pid, signal).expect("it can be signalled");
 }
 
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -149,7 +150,7 @@ fn a_run_whose_process_is_killed_is_repeated_only_if_it_may_be() {
     for name in ["may", "must-not"] {
         wait_until("the first run is at work", || world.path(name).exists());
         let first = runs(&world, name).remove(0);
-        signal_to(first["process"].as_u64().expect("a record says who"), Signal::KILL);
+        signal_to(first["process"].as_u64().expect("a record says who"), Signal::SIGKILL);
     }
     wait_until("both are seen to", || {
         ["may", "must-not"].iter().all(|job| outcomes(&world, job)[0] == "owner_died")
@@ -170,7 +171,7 @@ fn who_is_told_to_stop_starts_nothing_more_and_waits_for_what_is_at_work() {
     );
     let mut scheduler = Scheduler::start(&world, "one", &[]);
     wait_until("the first run is at work", || world.path("slow").exists());
-    scheduler.signal(Signal::TERM);
+    scheduler.signal(Signal::SIGTERM);
     scheduler.wait_until_it_says(&world, "stopping: waits for 1 run");
     assert_eq!(scheduler.child.try_wait().expect("it is our child"), None);
     world.write("go", "");
@@ -192,7 +193,7 @@ fn what_does_not_end_in_time_is_told_to_stop() {
     job(&world, "stubborn", &format!("{EVERY_SECOND}kill_after = \"1s\"\n"), stubborn);
     let mut scheduler = Scheduler::start(&world, "one", &["--stop-wait", "0s"]);
     wait_until("both are at work", || ["endless", "stubborn"].iter().all(|job| world.path(job).exists()));
-    scheduler.signal(Signal::TERM);
+    scheduler.signal(Signal::SIGTERM);
     assert_eq!(scheduler.end().code(), Some(0));
     for job in ["endless", "stubborn"] {
         assert_eq!(outcomes(&world, job)[0], "killed", "{job}: {}", scheduler.said(&world));
@@ -206,7 +207,7 @@ fn jobs_are_read_again_when_they_change_and_a_bad_file_changes_nothing() {
     let scheduler = Scheduler::start(&world, "one", &[]);
     scheduler.wait_until_it_says(&world, "leading, with 1 job");
     job(&world, "a", EVERY_SECOND, "echo x >> a");
-    scheduler.signal(Signal::HUP);
+    scheduler.signal(Signal::SIGHUP);
     wait_until("it runs by its new schedule", || world.path("a").exists());
     world.write("jobs/a.toml", "schedule = \"not at all\"\n");
     scheduler.wait_until_it_says(&world, "it stays as it was");
@@ -229,7 +230,7 @@ fn a_runner_that_waits_is_replaced_where_it_dies_and_goes_with_its_scheduler() {
     };
     let before = runs(&world, "a").len();
     for process in waiting() {
-        signal_to(process, Signal::KILL);
+        signal_to(process, Signal::SIGKILL);
     }
     wait_until("it still runs", || runs(&world, "a").len() > before + 2);
     let left = waiting();

@@ -45,33 +45,31 @@ pub fn is_gone(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags};
-    use rustix::io::Errno;
+    use nix::errno::Errno;
+    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
         // Some file systems know no such rename.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => link_to_new(from, to),
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => reserve_and_rename(from, to),
         renamed => Ok(renamed?),
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
-    link_to_new(from, to)
+    reserve_and_rename(from, to)
 }
 
-/// A hard link never replaces a file; in between, the file has both names.
-fn link_to_new(from: &Path, to: &Path) -> io::Result<()> {
-    std::fs::hard_link(from, to)?;
-    if let Some(folder) = to.parent() {
-        File::open(folder)?.sync_all()?;
+/// Renames over an empty file of our own, which holds the name; a crash in between leaves that file,
+/// and the one to be moved where it was.
+fn reserve_and_rename(from: &Path, to: &Path) -> io::Result<()> {
+    if is_gone(from) {
+        return Err(io::ErrorKind::NotFound.into());
     }
-    match std::fs::remove_file(from) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    File::create_new(to)?;
+    std::fs::rename(from, to).inspect_err(|_| drop(std::fs::remove_file(to)))
 }
 
 #[cfg(test)]
@@ -80,7 +78,7 @@ mod tests {
 
     #[test]
     fn either_way_of_moving_replaces_nothing() {
-        for rename in [rename_to_new, link_to_new] {
+        for rename in [rename_to_new, reserve_and_rename] {
             let folder = tempfile::tempdir().expect("a temporary folder can be made");
             let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
             std::fs::write(&from, "new").expect("a file can be written");

@@ -326,7 +326,7 @@ fn wait_for<T>(work: impl Future<Output = T>) -> T {
 
 #[cfg(target_os = "linux")]
 fn sync_file_system(folder: &File) -> std::io::Result<()> {
-    Ok(rustix::fs::syncfs(folder)?)
+    Ok(nix::unistd::syncfs(folder)?)
 }
 
 /// Elsewhere every file was synced when it was put.

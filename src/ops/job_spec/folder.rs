@@ -9,8 +9,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-use rustix::process::geteuid;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::unistd::geteuid;
 
 use crate::job_spec::crontab::read_crontab;
 use crate::job_spec::error::{JobError, Note};
@@ -202,13 +203,12 @@ fn read_text(path: &Path, ours: &Ours) -> Result<String, JobError> {
     let bad = |what: &str| unreadable(io::Error::other(what.to_owned()));
     // A pipe that nobody writes would be waited for; in a home folder a link leads where its owner says.
     let flags = match ours.alone {
-        Some(_) => OFlags::NONBLOCK | OFlags::NOFOLLOW,
-        None => OFlags::NONBLOCK,
+        Some(_) => OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW,
+        None => OFlag::O_NONBLOCK,
     };
-    let flags = i32::try_from(flags.bits()).expect("flags fit the call that takes them");
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
     let file: File = file.map_err(|error| match error.raw_os_error() {
-        Some(code) if code == rustix::io::Errno::LOOP.raw_os_error() => bad("it is a link"),
+        Some(code) if code == Errno::ELOOP as i32 => bad("it is a link"),
         _ => unreadable(error),
     })?;
     let seen = file.metadata().map_err(unreadable)?;

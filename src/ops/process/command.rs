@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use rustix::process::{getegid, geteuid};
+use nix::unistd::{getegid, geteuid};
 
 /// Where the programs lie that change the account. The command's own `PATH` must not say: whoever
 /// wrote it is not who runs them.

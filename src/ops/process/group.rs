@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use nix::sys::signal;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 /// A process group that a command leads, or led: its number is the leader's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,24 +15,24 @@ impl Group {
     pub fn of(leader: u32) -> Option<Group> {
         // 1 would be everyone.
         let pid = i32::try_from(leader).ok().filter(|&number| number > 1)?;
-        Pid::from_raw(pid).map(Group)
+        Some(Group(Pid::from_raw(pid)))
     }
 
     /// Returns its number.
     pub fn number(self) -> u32 {
-        self.0.as_raw_nonzero().get().unsigned_abs()
+        self.0.as_raw().unsigned_abs()
     }
 
     /// Asks all of them to end.
     pub fn terminate(self) {
         // Nobody may be left to hear of it. One that was stopped hears of it when it goes on.
-        let _ = kill_process_group(self.0, Signal::TERM);
-        let _ = kill_process_group(self.0, Signal::CONT);
+        let _ = killpg(self.0, Signal::SIGTERM);
+        let _ = killpg(self.0, Signal::SIGCONT);
     }
 
     /// Ends all of them.
     pub fn kill(self) {
-        let _ = kill_process_group(self.0, Signal::KILL);
+        let _ = killpg(self.0, Signal::SIGKILL);
     }
 
     /// Tells whether all of them have ended, as far as the system tells.
@@ -42,17 +44,17 @@ impl Group {
 
 /// Asks a process to end; it may have ended already.
 pub fn terminate(process: u32) {
-    signal(process, Signal::TERM);
+    send(process, Signal::SIGTERM);
 }
 
 /// Ends a process; it may have ended already.
 pub fn kill(process: u32) {
-    signal(process, Signal::KILL);
+    send(process, Signal::SIGKILL);
 }
 
-fn signal(process: u32, signal: Signal) {
+fn send(process: u32, signal: Signal) {
     if let Some(Group(pid)) = Group::of(process) {
-        let _ = kill_process(pid, signal);
+        let _ = signal::kill(pid, signal);
     }
 }
 

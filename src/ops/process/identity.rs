@@ -7,8 +7,9 @@
 
 use std::fs;
 
-use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::{Pid, gethostname};
 
 /// Where the kernel says which start of the machine this is, and which namespace our numbers are from.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -82,7 +83,7 @@ impl Identity {
 
 /// Returns the machine's name in its network.
 pub fn machine_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    gethostname().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Returns when a process of this machine began, in ticks since the machine was started; none where
@@ -101,10 +102,10 @@ fn ticks_of(stat: &str) -> Option<u64> {
 
 /// Tells whether there is a process of that number whose beginning is not to be seen.
 fn is_hidden(process: u32) -> bool {
-    let Some(pid) = i32::try_from(process).ok().and_then(Pid::from_raw) else { return false };
+    let Some(pid) = i32::try_from(process).ok().filter(|&number| number > 0) else { return false };
     // One that has ended, and waits to be asked how, is to be seen.
     let is_seen = fs::metadata(format!("/proc/{process}")).is_ok();
-    !is_seen && test_kill_process(pid) != Err(Errno::SRCH)
+    !is_seen && kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH)
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::thread;
 
-use rustix::io::Errno;
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use nix::errno::Errno;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
 
 use crate::process::command::{Command, StartError};
 use crate::process::group::Group;
@@ -124,7 +125,7 @@ fn attend(
 
 /// Waits until a child has ended, and leaves it its number: so nobody else is signalled by it.
 fn wait_for_end(process: u32) {
-    let Some(pid) = i32::try_from(process).ok().and_then(Pid::from_raw) else { return };
-    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    while waitid(WaitId::Pid(pid), ended).is_err_and(|error| error == Errno::INTR) {}
+    let Ok(pid) = i32::try_from(process).map(Pid::from_raw) else { return };
+    let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+    while waitid(Id::Pid(pid), ended) == Err(Errno::EINTR) {}
 }

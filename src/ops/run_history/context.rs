@@ -1,7 +1,7 @@
 //! Which trace a run is a part of, as one program tells another: the `traceparent` of W3C trace context,
 //! <https://www.w3.org/TR/trace-context/#traceparent-header>, in the variable `TRACEPARENT`.
 
-use std::hash::{BuildHasher, Hasher};
+use uuid::Uuid;
 
 /// The variable that hands it on.
 pub const TRACEPARENT: &str = "TRACEPARENT";
@@ -29,7 +29,7 @@ impl TraceContext {
                 parent_span_id: Some(parent.to_owned()),
             },
             None => {
-                let trace_id = format!("{}{}", fresh_span_id(), fresh_span_id());
+                let trace_id = Uuid::now_v7().simple().to_string();
                 TraceContext { trace_id, span_id, parent_span_id: None }
             }
         }
@@ -42,11 +42,10 @@ pub fn traceparent(trace_id: &str, span_id: &str) -> String {
     format!("00-{trace_id}-{span_id}-01")
 }
 
-/// Returns 16 hexadecimal digits of chance, not all of them 0.
+/// Returns a new span id: the random half of a UUID, which is never zero.
 pub fn fresh_span_id() -> String {
-    // The standard library seeds each of these from the operating system.
-    let chance = std::hash::RandomState::new().build_hasher().finish();
-    format!("{:016x}", chance.max(1))
+    let (_, random) = Uuid::now_v7().as_u64_pair();
+    format!("{random:016x}")
 }
 
 /// Returns the ids of the trace and of the parent's span.

@@ -1,14 +1,13 @@
 //! Names of runs: they begin with the moment at which the run began, or was due.
 
-use std::hash::{BuildHasher, Hasher};
+use uuid::Uuid;
 
 use topsell_core::model::Timestamp;
 
-/// Returns a name for a run that no other has, in the order of their beginnings.
+/// Returns a unique id for a run; ids sort by the time at which their runs started.
 pub fn fresh_id(started: Timestamp, command: &str) -> String {
-    // The standard library seeds each of these from the operating system.
-    let chance = std::hash::RandomState::new().build_hasher().finish();
-    format!("{}-{command}-{chance:016x}", compact(started))
+    let (_, unique) = Uuid::now_v7().as_u64_pair();
+    format!("{}-{command}-{unique:016x}", compact(started))
 }
 
 /// Returns the name of a job's run that was due: whoever makes the file first has the run.

@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use rustix::process::geteuid;
+use nix::unistd::geteuid;
 
 use topsell_ops::job_spec::{Job, Owner};
 

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use topsell_core::model::Timestamp;
@@ -29,7 +29,7 @@ fn the_next_run_ends_what_is_left_of_one_that_died_and_says_so_in_its_record() {
         job.policy.overlap = overlap;
         let first = start(&world, &line(&job, Some(DUE)));
         wait_until("two processes", || content(&world.path("pids")).lines().count() == 2);
-        signal(&first, Signal::KILL);
+        signal(&first, Signal::SIGKILL);
         assert_eq!(end(first).0, None);
         let left = content(&world.path("pids"));
         assert!(left.lines().all(is_alive), "what died did not take its step with it");
@@ -62,7 +62,7 @@ fn whoever_looks_finds_the_dead_and_leaves_the_living_alone() {
     wait_until("two processes", || content(&world.path("pids")).lines().count() == 2);
     assert!(look().is_none(), "it is alive");
     assert!(content(&world.path("pids")).lines().all(is_alive));
-    signal(&first, Signal::KILL);
+    signal(&first, Signal::SIGKILL);
     assert_eq!(end(first).0, None);
     let record = look().expect("it died");
     assert_eq!((record.outcome, record.id.as_str()), (Outcome::OwnerDied, "20170115T000000Z-seen"));
@@ -76,7 +76,7 @@ fn a_step_is_found_even_where_its_run_died_before_writing_down_which_process_it_
     let store = Store::open(&world.path("data/lake")).expect("a folder can be named");
     let first = start(&world, &line(&job("early", &["touch on; sleep 1000"]), Some(DUE)));
     wait_until("a step", || world.path("on").exists());
-    signal(&first, Signal::KILL);
+    signal(&first, Signal::SIGKILL);
     assert_eq!(end(first).0, None);
     let book = Book::open(&store);
     let mut record = book.read("20170115T000000Z-early").expect("it is a record").expect("it was claimed");
@@ -101,7 +101,7 @@ fn a_number_that_is_another_processs_by_now_is_left_alone() {
     let store = Store::open(&world.path("data/lake")).expect("a folder can be named");
     let first = start(&world, &line(&job("reused", &["touch on; sleep 1000"]), Some(DUE)));
     wait_until("a step", || world.path("on").exists());
-    signal(&first, Signal::KILL);
+    signal(&first, Signal::SIGKILL);
     assert_eq!(end(first).0, None);
     let book = Book::open(&store);
     let mut record = book.read("20170115T000000Z-reused").expect("it is a record").expect("it was claimed");
@@ -135,7 +135,7 @@ fn runs_killed_at_random_moments_never_meet_and_each_is_accounted_for() {
         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         std::thread::sleep(Duration::from_micros((chance >> 33) % 60_000));
         for child in children {
-            signal(&child, Signal::KILL);
+            signal(&child, Signal::SIGKILL);
             end(child);
         }
     }

@@ -1,6 +1,6 @@
 //! One run of a job at a time, and of a due run one ever.
 
-use rustix::process::Signal;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use topsell_ops::job_spec::{Overlap, Policy};
@@ -50,7 +50,7 @@ fn a_second_run_waits_where_the_job_says_queue_and_not_for_ever() {
     let is_stopped = || content(&world.path(&format!("/proc/{}/status", fourth.id()))).contains("SigCgt");
     wait_until("a process", is_stopped);
     std::thread::sleep(std::time::Duration::from_millis(200));
-    signal(&fourth, Signal::TERM);
+    signal(&fourth, Signal::SIGTERM);
     let (code, said) = end(fourth);
     assert!(code == Some(1) && said.contains("ended by signal 15 while it waited"), "{said}");
     world.write("off", "");

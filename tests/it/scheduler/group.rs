@@ -49,7 +49,7 @@ fn each_due_run_is_started_once_whoever_of_three_schedulers_is_killed() {
         group.push(start(&world));
     }
     for mut scheduler in group {
-        scheduler.signal(rustix::process::Signal::TERM);
+        scheduler.signal(nix::sys::signal::Signal::SIGTERM);
         scheduler.end();
     }
     took.sort_unstable();
@@ -105,7 +105,7 @@ fn what_was_at_work_when_the_leader_died_goes_on_and_what_died_with_it_is_seen_t
     let died = runs(&world, "dies").remove(0);
     leader.child.kill().expect("a child can be killed");
     leader.child.wait().expect("it is our child");
-    super::signal_to(died["process"].as_u64().expect("a record says who"), rustix::process::Signal::KILL);
+    super::signal_to(died["process"].as_u64().expect("a record says who"), nix::sys::signal::Signal::SIGKILL);
     wait_until("its death is told", || outcomes(&world, "dies")[0] == "owner_died" || attempted(&world, 2));
     // Where the next due run was quicker, the second attempt is behind it.
     world.write("go", "");

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{ChildStdin, Command, Stdio};
 
-use rustix::process::{WaitOptions, wait};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 
 /// How a process is started that waits for the word.
 #[derive(Clone, Debug)]
@@ -78,7 +78,10 @@ impl Pool {
 /// Returns a child that has ended, and the signal that ended it, if one did; none where there is no such child.
 pub(super) fn reap() -> Option<(u32, Option<i32>)> {
     // All children of a scheduler are runs.
-    let (process, status) = wait(WaitOptions::NOHANG).ok()??;
-    let process = process.as_raw_nonzero().get().unsigned_abs();
-    Some((process, status.terminating_signal()))
+    let (process, signal) = match waitpid(None, Some(WaitPidFlag::WNOHANG)).ok()? {
+        WaitStatus::Exited(process, _) => (process, None),
+        WaitStatus::Signaled(process, signal, _) => (process, Some(signal as i32)),
+        _ => return None,
+    };
+    Some((process.as_raw().unsigned_abs(), signal))
 }
