@@ -128,7 +128,7 @@ calendar: $(VENV)/calendar
 figures: demo $(VENV)/interop
 	$(VENV)/bin/python tests/independent/figures.py --compare $(DEMO_LAKE)/rankings/current.json
 
-# A year of a real shop, as its package has it, by mapping and catalogue; compares with figures
+# A year of a real shop, as its package has it, by mapping and catalog; compares with figures
 # computed apart from the program.
 journey: $(JOURNEY)/transactions.parquet $(VENV)/journey
 	$(CARGO) build --release --locked

@@ -148,18 +148,18 @@ pub struct Ingest {
     /// With --spool: leave files alone that changed less than this ago, 10s unless given; 0s to
     /// take them too
     #[arg(long, value_name = "TIME")]
-    pub settle: Option<String>,
+    pub min_age: Option<String>,
     /// Commit what came on standard input so far every so often, such as 10s, or every so many
     /// lines, such as 50000; may be given once each
     #[arg(long, value_name = "TIME|LINES")]
     pub commit_every: Vec<String>,
     /// Answer each message on standard input when it is on disk, as the sender asks
-    #[arg(long, value_enum, value_name = "SENDER", conflicts_with_all = ["commit_every", "spool", "settle", "dry_run"])]
+    #[arg(long, value_enum, value_name = "SENDER", conflicts_with_all = ["commit_every", "spool", "min_age", "dry_run"])]
     pub ack: Option<Sender>,
     /// Exit with 0 where lines or some of the files were rejected; they are kept and told all the
     /// same
     #[arg(long)]
-    pub lenient: bool,
+    pub allow_rejects: bool,
     /// Format of the inputs; told by their names unless given, of standard input by its content
     #[arg(long, value_enum)]
     pub format: Option<LogFormat>,
@@ -197,14 +197,14 @@ pub enum Sender {
     Rsyslog,
 }
 
-/// What names a catalogue.
+/// What names a catalog.
 #[derive(ClapArgs, Debug)]
 pub struct Catalog {
     /// CSV, TSV or Parquet file of item_id, category and name: `ingest` takes from it the
     /// categories of items whose line has none, `rank` the names of ranked items
     #[arg(long, value_name = "FILE")]
     pub catalog: Option<PathBuf>,
-    /// Column of the catalogue to read item_id, category or name from, or a TOML file of such
+    /// Column of the catalog to read item_id, category or name from, or a TOML file of such
     /// pairs; may be given several times
     #[arg(long, value_name = "FIELD=COLUMN|FILE", requires = "catalog")]
     pub catalog_map: Vec<String>,

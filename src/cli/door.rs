@@ -14,11 +14,11 @@ use signal_hook::low_level::emulate_default_handler;
 
 use crate::failure::Failure;
 use crate::settings::Clock;
-use topsell_core::ingest::{Feed, Pulse};
+use topsell_core::ingest::{StdinEvent, StdinStream};
 
 /// Bytes that are read at once at most.
 const READ_BYTES: usize = 64 << 10;
-/// Pulses that wait to be taken.
+/// Events that wait in the channel.
 const WAITING: usize = 16;
 /// How long to wait before a pipe that would block is read again.
 const NAP: Duration = Duration::from_millis(10);
@@ -39,11 +39,11 @@ pub struct Opening {
 ///
 /// # Errors
 /// Fails where the signals cannot be heard or the clock cannot be read.
-pub fn open(opening: Opening, clock: Clock) -> Result<Feed, Failure> {
+pub fn open(opening: Opening, clock: Clock) -> Result<StdinStream, Failure> {
     let (send, receive) = sync_channel(WAITING);
     let signals = Signals::new([SIGTERM, SIGINT]);
     let signals = signals.map_err(|e| Failure::could_not(format!("signals cannot be heard: {e}")))?;
-    let feed = Feed::of(receive, clock.now()?);
+    let stdin = StdinStream::of(receive, clock.now()?);
     if let Some(every) = opening.every {
         let send = send.clone();
         thread::spawn(move || tick(every, &send));
@@ -51,21 +51,21 @@ pub fn open(opening: Opening, clock: Clock) -> Result<Feed, Failure> {
     let to_hear = send.clone();
     thread::spawn(move || hear(signals, &to_hear));
     thread::spawn(move || read(clock, &send));
-    Ok(if opening.answers { feed.answered_on(io::stdout()) } else { feed })
+    Ok(if opening.answers { stdin.answered_on(io::stdout()) } else { stdin })
 }
 
 /// Passes on what the pipe gives, until its end.
-fn read(clock: Clock, send: &SyncSender<Pulse>) {
+fn read(clock: Clock, send: &SyncSender<StdinEvent>) {
     let mut stdin = io::stdin().lock();
     loop {
         let mut bytes = vec![0; READ_BYTES];
-        let pulse = match stdin.read(&mut bytes) {
-            Ok(0) => Pulse::End,
+        let event = match stdin.read(&mut bytes) {
+            Ok(0) => StdinEvent::End,
             Ok(read) => {
                 bytes.truncate(read);
                 match clock.now() {
-                    Ok(at) => Pulse::Bytes { bytes, at },
-                    Err(failure) => Pulse::Failed(io::Error::other(failure.to_string())),
+                    Ok(at) => StdinEvent::Bytes { bytes, at },
+                    Err(failure) => StdinEvent::Failed(io::Error::other(failure.to_string())),
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -74,25 +74,25 @@ fn read(clock: Clock, send: &SyncSender<Pulse>) {
                 thread::sleep(NAP);
                 continue;
             }
-            Err(error) => Pulse::Failed(error),
+            Err(error) => StdinEvent::Failed(error),
         };
-        let is_last = !matches!(pulse, Pulse::Bytes { .. });
-        if send.send(pulse).is_err() || is_last {
+        let is_last = !matches!(event, StdinEvent::Bytes { .. });
+        if send.send(event).is_err() || is_last {
             return;
         }
     }
 }
 
-fn tick(every: Duration, send: &SyncSender<Pulse>) {
+fn tick(every: Duration, send: &SyncSender<StdinEvent>) {
     loop {
         thread::sleep(every);
-        if send.send(Pulse::Tick).is_err() {
+        if send.send(StdinEvent::Tick).is_err() {
             return;
         }
     }
 }
 
-fn hear(mut signals: Signals, send: &SyncSender<Pulse>) {
+fn hear(mut signals: Signals, send: &SyncSender<StdinEvent>) {
     let mut heard = signals.forever();
     if heard.next().is_none() {
         return;
@@ -100,10 +100,10 @@ fn hear(mut signals: Signals, send: &SyncSender<Pulse>) {
     let to_end = send.clone();
     // On a thread of its own: whoever reads may be busy, and a second signal must not wait for it.
     thread::spawn(move || {
-        let is_heard = to_end.send(Pulse::Stop).is_ok();
+        let is_heard = to_end.send(StdinEvent::Stop).is_ok();
         thread::sleep(GRACE);
         // Nobody is left to hear of it where the run has ended by itself.
-        let _ = is_heard && to_end.send(Pulse::End).is_ok();
+        let _ = is_heard && to_end.send(StdinEvent::End).is_ok();
     });
     if let Some(signal) = heard.next() {
         // The process ends here, as if it had heard no signals.

@@ -128,7 +128,7 @@ impl From<StepError> for Failure {
         match error {
             StepError::Catalog(_) => Failure {
                 exit: Exit::CouldNot,
-                hint: Some("mend the catalogue, or name its columns with --catalog-map".to_owned()),
+                hint: Some("mend the catalog, or name its columns with --catalog-map".to_owned()),
                 cause: error.into(),
             },
             StepError::Lake(error) => error.into(),

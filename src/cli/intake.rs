@@ -21,7 +21,7 @@ const MIN_SLICE_BYTES: u64 = 64 << 10;
 const MAX_SLICE_BYTES: u64 = 1 << 30;
 
 /// How long a spool's file must not have changed unless said otherwise.
-const SETTLE: &str = "10s";
+const MIN_AGE: &str = "10s";
 
 /// How often standard input is committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,14 +75,14 @@ pub fn ingest_task(typed: &Ingest, now: Timestamp) -> Result<Task, Failure> {
 }
 
 fn plan(typed: &Ingest, format: Option<Format>, now: Timestamp) -> Result<Plan, Failure> {
-    let plan = match (&typed.spool, &typed.settle) {
-        (Some(folder), settle) => {
-            let settle = seconds("--settle", settle.as_deref().unwrap_or(SETTLE))?;
-            ingest::plan_spool(folder, format, now, settle)
+    let plan = match (&typed.spool, &typed.min_age) {
+        (Some(folder), min_age) => {
+            let min_age = seconds("--min-age", min_age.as_deref().unwrap_or(MIN_AGE))?;
+            ingest::plan_spool(folder, format, now, min_age)
         }
         (None, Some(_)) => {
             return Err(Failure::misused(
-                "--settle is for --spool; files that are named are taken however lately they changed"
+                "--min-age is for --spool; files that are named are taken however lately they changed"
                     .to_owned(),
             ));
         }

@@ -33,11 +33,11 @@ use std::{env, panic};
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
 
-use topsell_core::ingest::Feed;
+use topsell_core::ingest::StdinStream;
 use topsell_core::lake::{Doing, Lake, LakeError};
 use topsell_core::parquet_format::is_guarded;
 use topsell_core::pipeline::{self, Caller, Done, Step, StepError};
-use topsell_core::progress::{Listener, Run, Stage};
+use topsell_core::progress::{Listener, Progress, Stage};
 use topsell_core::storage::{Patience, Store};
 use topsell_ops::process::machine_name;
 use topsell_ops::run_history::{Book, KeepRuns, KeptRuns};
@@ -150,15 +150,15 @@ fn run_step(
     stdin: Option<Opening>,
     record: Option<Arc<dyn Listener>>,
 ) -> Result<Exit, Failure> {
-    let feed = stdin.map(|opening| door::open(opening, settings.clock)).transpose()?;
-    let caller = caller(settings, step, patience, feed);
-    let run = followed(settings, record);
-    let done: Done = pipeline::run(step, &settings.store()?, &caller, &run)?;
+    let stdin = stdin.map(|opening| door::open(opening, settings.clock)).transpose()?;
+    let caller = caller(settings, step, patience, stdin);
+    let progress = followed(settings, record);
+    let done: Done = pipeline::run(step, &settings.store()?, &caller, &progress)?;
     // Bars draw until nobody follows the run any more.
-    drop(run);
+    drop(progress);
     settings.say(|out| report::write(&done, settings.verbosity, out))?;
     settings.answer(|out| report::answer(&done, out))?;
-    Ok(settings.lenient(report::exit_of(&done)))
+    Ok(settings.allowing_rejects(report::exit_of(&done)))
 }
 
 fn run_prune(
@@ -170,13 +170,13 @@ fn run_prune(
     record: Option<Arc<dyn Listener>>,
 ) -> Result<Exit, Failure> {
     let caller = caller(settings, step, patience, None);
-    let run = followed(settings, record);
+    let progress = followed(settings, record);
     let store = settings.store()?;
-    let done = pipeline::run(step, &store, &caller, &run);
+    let done = pipeline::run(step, &store, &caller, &progress);
     // A disk that was full may be why the lake could not be pruned, and old records take room on it.
     let kept = done.is_ok() || matches!(done, Err(StepError::Rollup(_)));
-    let kept = kept.then(|| keep_records(&store, &caller, keep_runs, doing, &run)).transpose();
-    drop(run);
+    let kept = kept.then(|| keep_records(&store, &caller, keep_runs, doing, &progress)).transpose();
+    drop(progress);
     let (done, kept) = (done?, kept?.unwrap_or_default());
     settings.say(|out| {
         report::write(&done, settings.verbosity, out)?;
@@ -195,29 +195,29 @@ fn keep_records(
     caller: &Caller,
     keep: &KeepRuns,
     doing: Doing,
-    run: &Run,
+    progress: &Progress,
 ) -> Result<KeptRuns, StepError> {
     let _lock = Lake::open(store.clone())?.lock_upkeep(&caller.name, caller.patience)?;
     let book = Book::open(store);
-    run.begin(Stage::KeepRuns, None);
+    progress.begin(Stage::ArchiveRuns, None);
     let kept = match doing {
         Doing::Planning => book.plan_keeping(keep),
         Doing::Applying => book.keep(keep),
     };
-    run.end(Stage::KeepRuns);
+    progress.end(Stage::ArchiveRuns);
     Ok(kept.map_err(LakeError::from)?)
 }
 
 /// Returns who asks for a step, and when.
-fn caller(settings: &Settings, step: &Step, patience: Patience, feed: Option<Feed>) -> Caller {
+fn caller(settings: &Settings, step: &Step, patience: Patience, stdin: Option<StdinStream>) -> Caller {
     let command = diary::name_of(step);
     let name =
         format!("{command} (process {}, host {}, since {})", process::id(), machine_name(), settings.now);
-    Caller { name, patience, now: settings.now, feed }
+    Caller { name, patience, now: settings.now, stdin }
 }
 
 /// Returns a run that is recorded, and drawn where somebody looks.
-fn followed(settings: &Settings, record: Option<Arc<dyn Listener>>) -> Run {
+fn followed(settings: &Settings, record: Option<Arc<dyn Listener>>) -> Progress {
     let progress: Option<Arc<dyn Listener>> = settings.shows_progress().then(progress::bars);
-    Run::heard_by([record, progress].into_iter().flatten().collect())
+    Progress::with_listeners([record, progress].into_iter().flatten().collect())
 }

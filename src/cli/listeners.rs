@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use topsell_core::model::Timestamp;
-use topsell_core::progress::{Count, Listener, Signal, Stage};
+use topsell_core::progress::{Count, Listener, Stage, Update};
 use topsell_ops::run_history::{Outcome, RunRecord, Span, fresh_span_id};
 
 /// Spans that a record has at most: whoever repeats a stage for ever is not to fill the disk.
@@ -93,25 +93,26 @@ impl Listener for Heard {
         clippy::disallowed_methods,
         reason = "this is the door: a stage's length is measured here alone"
     )]
-    fn hear(&self, signal: &Signal) {
+    fn on_update(&self, update: &Update) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        match *signal {
+        match *update {
             // A stage may begin again to say how much there is to do.
-            Signal::Begins { stage, .. } if notes.running.iter().any(|running| running.stage == stage) => {}
-            Signal::Begins { stage, .. } => {
+            Update::StageStarted { stage, .. }
+                if notes.running.iter().any(|running| running.stage == stage) => {}
+            Update::StageStarted { stage, .. } => {
                 let running = Running { stage, began: Instant::now(), span_id: fresh_span_id() };
                 notes.running.push(running);
             }
-            Signal::Ends { stage } => {
+            Update::StageFinished { stage } => {
                 if let Some(at) = notes.running.iter().rposition(|running| running.stage == stage) {
                     let running = notes.running.remove(at);
                     self.note_end(&mut notes, running, Outcome::Done);
                 }
             }
-            Signal::Counts { count, by } => *notes.counts.entry(count_name(count)).or_default() += by,
+            Update::CountIncreased { count, by } => *notes.counts.entry(count_name(count)).or_default() += by,
             // Logs are read by the byte; other stages go by rows.
-            Signal::Advances { stage: Stage::Ingest, by } => *notes.input_bytes.get_or_insert(0) += by,
-            Signal::Advances { .. } => {}
+            Update::StageAdvanced { stage: Stage::Ingest, by } => *notes.input_bytes.get_or_insert(0) += by,
+            Update::StageAdvanced { .. } => {}
         }
     }
 }
@@ -123,14 +124,14 @@ pub fn stage_name(stage: Stage) -> &'static str {
         Stage::Rollup => "rollup",
         Stage::Rank => "rank",
         Stage::Publish => "publish",
-        Stage::MergeEvents => "merge_events",
-        Stage::MergeSums => "merge_sums",
-        Stage::DropHours => "drop_hours",
-        Stage::Sweep => "sweep",
-        Stage::KeepRuns => "keep_runs",
-        Stage::CheckEvents => "check_events",
-        Stage::CheckSums => "check_sums",
-        Stage::CheckRankings => "check_rankings",
+        Stage::CompactEvents => "compact_events",
+        Stage::CompactAggregates => "compact_aggregates",
+        Stage::ExpireHours => "expire_hours",
+        Stage::Vacuum => "vacuum",
+        Stage::ArchiveRuns => "archive_runs",
+        Stage::VerifyEvents => "verify_events",
+        Stage::VerifyAggregates => "verify_aggregates",
+        Stage::VerifyRankings => "verify_rankings",
     }
 }
 
@@ -142,8 +143,8 @@ fn count_name(count: Count) -> &'static str {
         Count::LinesRejected => "rejected",
         Count::BatchesCommitted => "batches",
         Count::BatchesReplaced => "replaced_batches",
-        Count::BatchesKnown => "known_batches",
-        Count::EventsFiled => "filed_by_catalog",
+        Count::BatchesSkipped => "skipped_batches",
+        Count::EventsCategorized => "categorized_events",
         Count::FilesFailed => "failed_inputs",
         Count::EventsRolledUp => "events",
         Count::EventsRepeated => "repeated_events",
@@ -155,6 +156,6 @@ fn count_name(count: Count) -> &'static str {
         Count::CategoriesRanked => "categories",
         Count::RowsRanked => "ranked_rows",
         Count::RowsNamed => "named_rows",
-        Count::TotalsRows => "totals_rows",
+        Count::ItemTotalsRows => "item_totals_rows",
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::listeners::stage_name;
-use topsell_core::progress::{Listener, Signal, Stage};
+use topsell_core::progress::{Listener, Stage, Update};
 
 /// Work that is done sooner than this shows no bar.
 const QUIET_FOR: Duration = Duration::from_millis(250);
@@ -63,10 +63,10 @@ impl Bars {
 
 impl Listener for Bars {
     #[expect(clippy::disallowed_methods, reason = "this is the door: bars wait before they show")]
-    fn hear(&self, signal: &Signal) {
+    fn on_update(&self, update: &Update) {
         let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
-        match *signal {
-            Signal::Begins { stage, total } => {
+        match *update {
+            Update::StageStarted { stage, total } => {
                 let bar = ProgressBar::hidden();
                 if let Some(total) = total {
                     bar.set_length(total);
@@ -76,17 +76,17 @@ impl Listener for Bars {
                     old.bar.finish_and_clear();
                 }
             }
-            Signal::Advances { stage, by } => {
+            Update::StageAdvanced { stage, by } => {
                 if let Some(bar) = bars.get_mut(&stage) {
                     bar.bar.inc(by);
                 }
             }
-            Signal::Ends { stage } => {
+            Update::StageFinished { stage } => {
                 if let Some(bar) = bars.remove(&stage) {
                     bar.bar.finish_and_clear();
                 }
             }
-            Signal::Counts { .. } => {}
+            Update::CountIncreased { .. } => {}
         }
     }
 }

@@ -124,7 +124,7 @@ fn write_ingest(
     }
     if let Some(filed) = summary.filed.filter(|_| summary.accepted > 0) {
         let events = counted(summary.accepted, "event", "events");
-        writeln!(out, "catalog: {filed} of {events} filed by the catalogue")?;
+        writeln!(out, "catalog: {filed} of {events} filed by the catalog")?;
     }
     let ingest::Summary { read, accepted, duplicate, rejected, batches, replaced, .. } = summary;
     write!(out, "ingest: {read} read = {accepted} accepted + {duplicate} duplicate + {rejected} rejected")?;

@@ -53,7 +53,7 @@ pub struct Settings {
     pub clock: Clock,
     pub lake: PathBuf,
     threads: Option<u16>,
-    is_lenient: bool,
+    allows_rejects: bool,
     metrics_file: Option<PathBuf>,
     /// The last of what was said, for the run's record.
     said: Tail,
@@ -110,7 +110,7 @@ impl Settings {
             None => Clock::Machine,
         };
         let now = clock.now()?;
-        let is_lenient = matches!(&args.command, Command::Ingest(typed) if typed.lenient);
+        let allows_rejects = matches!(&args.command, Command::Ingest(typed) if typed.allow_rejects);
         let task = match args.command {
             Command::Ingest(typed) => ingest_task(&typed, now)?,
             Command::Rollup(Rollup { all, wait }) => {
@@ -146,7 +146,7 @@ impl Settings {
             clock,
             lake,
             threads,
-            is_lenient,
+            allows_rejects,
             metrics_file,
             said: Tail::default(),
             store: OnceLock::new(),
@@ -154,8 +154,8 @@ impl Settings {
     }
 
     /// Returns the exit code to end with where rejected lines may be no failure.
-    pub fn lenient(&self, exit: Exit) -> Exit {
-        if self.is_lenient && exit == Exit::Rejected { Exit::Done } else { exit }
+    pub fn allowing_rejects(&self, exit: Exit) -> Exit {
+        if self.allows_rejects && exit == Exit::Rejected { Exit::Done } else { exit }
     }
 
     /// Returns the file that metrics are to be left in.

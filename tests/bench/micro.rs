@@ -30,7 +30,7 @@ use topsell_core::parquet_format::SumLine;
 use topsell_core::parquet_format::decode_events;
 use topsell_core::parquet_format::decode_sums;
 use topsell_core::parquet_format::encode_sums;
-use topsell_core::progress::Run;
+use topsell_core::progress::Progress;
 use topsell_core::rank::Measure;
 use topsell_core::rank::Rules;
 use topsell_core::rank::Search;
@@ -195,7 +195,7 @@ fn read_csv(bencher: Bencher) {
     };
     let reading = Reading { mapping: &mapping, catalog: None };
     bencher.counter(ItemsCount::new(PURCHASES)).bench(|| {
-        let summary = ingest::ingest(None, &plan, None, options, reading, &Run::unheard());
+        let summary = ingest::ingest(None, &plan, None, options, reading, &Progress::ignored());
         assert_eq!(summary.expect("there is no lake to fail").accepted, PURCHASES as u64);
     });
 }

@@ -29,7 +29,7 @@ c,,Ce\u{1b}[31mnt
 a,Gifts,Another name
 ";
 
-/// A world with the log and a catalogue.
+/// A world with the log and a catalog.
 fn shop() -> World {
     let world = World::new();
     world.write("log.csv", LOG);
@@ -38,10 +38,10 @@ fn shop() -> World {
 }
 
 #[test]
-fn a_line_without_a_category_gets_the_catalogues_and_one_with_keeps_it() {
+fn a_line_without_a_category_gets_the_catalogs_and_one_with_keeps_it() {
     let world = shop();
     expect![[r#"
-        stderr: catalog: 1 of 4 events filed by the catalogue
+        stderr: catalog: 1 of 4 events filed by the catalog
         stderr: ingest: 4 read = 4 accepted + 0 duplicate + 0 rejected, 1 new batch
         exit code 0
     "#]]
@@ -61,7 +61,7 @@ fn a_line_without_a_category_gets_the_catalogues_and_one_with_keeps_it() {
     .assert_eq(&world.sold());
     let runs = world.records("runs");
     let ingest = runs.iter().find(|run| run["command"] == "ingest").expect("the run is recorded");
-    assert_eq!(ingest["counts"]["filed_by_catalog"], json!(1));
+    assert_eq!(ingest["counts"]["categorized_events"], json!(1));
     expect![[r#"
         stderr: known: log.csv was taken in before; nothing changed
         stderr: ingest: 4 read = 0 accepted + 4 duplicate + 0 rejected, 0 new batches
@@ -73,11 +73,11 @@ fn a_line_without_a_category_gets_the_catalogues_and_one_with_keeps_it() {
     let again = bare.run("ingest log.csv --catalog items.csv");
     assert!(again.stderr.starts_with("known: log.csv was taken in before"), "{}", again.whole());
     let dry = shop().run("ingest log.csv --catalog items.csv --dry-run");
-    assert!(dry.stderr.contains("catalog: 1 of 4 events filed by the catalogue\n"), "{}", dry.whole());
+    assert!(dry.stderr.contains("catalog: 1 of 4 events filed by the catalog\n"), "{}", dry.whole());
 }
 
 #[test]
-fn a_bad_catalogue_stops_the_run_before_anything_is_written() {
+fn a_bad_catalog_stops_the_run_before_anything_is_written() {
     let row =
         |row: &str| format!("item_id,category,name\na,Food,Apple\n\n{row}\nb,Food,Bread\n").into_bytes();
     let long = format!("x,{}", "a".repeat(9_000));
@@ -111,29 +111,29 @@ fn a_bad_catalogue_stops_the_run_before_anything_is_written() {
     let run = world.run("ingest log.csv --catalog gone.csv");
     said.push_str(&run.stderr);
     expect![[r#"
-        error: the catalogue empty.csv is empty; its first line is to name its columns
-        error: the catalogue blank.csv is empty; its first line is to name its columns
-        error: the catalogue bare.csv:1: the header has no column `category`; its columns are: item_id, name
-        error: the catalogue twice.csv:1: the header names `category` twice
-        error: the catalogue item.csv:4: item_id is empty; every row of a catalogue needs one
-        error: the catalogue path.csv:4: category `Food//Fruit` has an empty level; write levels from the top, as in Books/Fiction
-        error: the catalogue escape.csv:4: category `50% off` has a `%` that begins none of %25, %2F, %7C; write a plain `%` as %25
-        error: the catalogue long.csv:4: category `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…` is longer than 8192 bytes
-        error: the catalogue short.csv:4: row has 2 fields where the header has 3
-        error: the catalogue wide.csv:4: row has 4 fields where the header has 3
-        error: the catalogue quote.csv:4: a quote opens in this row and does not close; a row is one line
-        error: the catalogue bytes.csv:2: row holds something that is no UTF-8
-        error: the catalogue cut.csv.gz: ends in the middle of its gzip data; what was read of its last part is left out, so send the whole file again
-        error: the catalogue not.parquet is not a readable Parquet file: EOF: Parquet file too small. Size is 4 but need 8
-        error: the catalogue items.ndjson is no catalogue by its name, which must end in .csv, .tsv or .parquet
-        error: the catalogue gone.csv: cannot be read: No such file or directory (os error 2)
-        hint: mend the catalogue, or name its columns with --catalog-map
+        error: the catalog empty.csv is empty; its first line is to name its columns
+        error: the catalog blank.csv is empty; its first line is to name its columns
+        error: the catalog bare.csv:1: the header has no column `category`; its columns are: item_id, name
+        error: the catalog twice.csv:1: the header names `category` twice
+        error: the catalog item.csv:4: item_id is empty; every row of a catalog needs one
+        error: the catalog path.csv:4: category `Food//Fruit` has an empty level; write levels from the top, as in Books/Fiction
+        error: the catalog escape.csv:4: category `50% off` has a `%` that begins none of %25, %2F, %7C; write a plain `%` as %25
+        error: the catalog long.csv:4: category `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…` is longer than 8192 bytes
+        error: the catalog short.csv:4: row has 2 fields where the header has 3
+        error: the catalog wide.csv:4: row has 4 fields where the header has 3
+        error: the catalog quote.csv:4: a quote opens in this row and does not close; a row is one line
+        error: the catalog bytes.csv:2: row holds something that is no UTF-8
+        error: the catalog cut.csv.gz: ends in the middle of its gzip data; what was read of its last part is left out, so send the whole file again
+        error: the catalog not.parquet is not a readable Parquet file: EOF: Parquet file too small. Size is 4 but need 8
+        error: the catalog items.ndjson is no catalog by its name, which must end in .csv, .tsv or .parquet
+        error: the catalog gone.csv: cannot be read: No such file or directory (os error 2)
+        hint: mend the catalog, or name its columns with --catalog-map
     "#]].assert_eq(&said);
     assert_eq!(world.files("data/lake"), [""; 0]);
 }
 
 #[test]
-fn a_catalogue_may_come_from_other_systems_and_hold_lists_of_paths() {
+fn a_catalog_may_come_from_other_systems_and_hold_lists_of_paths() {
     let mut lists = ListBuilder::new(StringBuilder::new());
     lists.append_value([Some("Food/Fruit"), Some("Gifts")]);
     lists.append_null();
@@ -159,20 +159,20 @@ fn a_bad_row_of_parquet_is_told_by_its_number() {
     ];
     world.write("items.parquet", parquet(items));
     expect![[r#"
-        stderr: error: the catalogue items.parquet:3: item_id is empty; every row of a catalogue needs one
-        stderr: hint: mend the catalogue, or name its columns with --catalog-map
+        stderr: error: the catalog items.parquet:3: item_id is empty; every row of a catalog needs one
+        stderr: hint: mend the catalog, or name its columns with --catalog-map
         exit code 1
     "#]]
     .assert_eq(&world.run("ingest log.csv --catalog items.parquet").whole());
     expect![[r#"
-        stderr: error: the catalogue items.parquet has no column `title`, which is to give name; its columns are: item_id, category
-        stderr: hint: mend the catalogue, or name its columns with --catalog-map
+        stderr: error: the catalog items.parquet has no column `title`, which is to give name; its columns are: item_id, category
+        stderr: hint: mend the catalog, or name its columns with --catalog-map
         exit code 1
     "#]]
         .assert_eq(&world.run("ingest log.csv --catalog items.parquet --catalog-map name=title").whole());
 }
 
-/// Ranks the log by a catalogue and returns what was said, without the file's size and name.
+/// Ranks the log by a catalog and returns what was said, without the file's size and name.
 fn ranked(world: &World, flags: &str) -> String {
     let said = world.run(&format!("rank --window 24h --min-items 1 {flags}")).whole();
     let lines = said.lines().map(|line| line.split(" bytes in ").next().unwrap_or(line));
@@ -253,7 +253,7 @@ fn names_make_a_ranking_of_their_own_and_the_same_ones_the_same_bytes() {
 }
 
 #[test]
-fn a_catalogue_that_names_nothing_that_ranked_is_told_and_a_bad_one_publishes_nothing() {
+fn a_catalog_that_names_nothing_that_ranked_is_told_and_a_bad_one_publishes_nothing() {
     let world = shop();
     assert_eq!(world.run("ingest log.csv").code, Some(0));
     world.write("others.csv", "item_id,name\nzz,Nobody\n");
@@ -266,14 +266,14 @@ fn a_catalogue_that_names_nothing_that_ranked_is_told_and_a_bad_one_publishes_no
     let before = world.snapshot("data/lake");
     world.write("bad.csv", "item_id,name\na,Apple\n,Nobody\n");
     expect![[r#"
-        stderr: error: the catalogue bad.csv:3: item_id is empty; every row of a catalogue needs one
-        stderr: hint: mend the catalogue, or name its columns with --catalog-map
+        stderr: error: the catalog bad.csv:3: item_id is empty; every row of a catalog needs one
+        stderr: hint: mend the catalog, or name its columns with --catalog-map
         exit code 1
     "#]]
     .assert_eq(&world.run("rank --catalog bad.csv").whole());
     expect![[r#"
-        stderr: error: the catalogue items.csv:1: the header has no column `title`, which is to give name; its columns are: item_id, category, name
-        stderr: hint: mend the catalogue, or name its columns with --catalog-map
+        stderr: error: the catalog items.csv:1: the header has no column `title`, which is to give name; its columns are: item_id, category, name
+        stderr: hint: mend the catalog, or name its columns with --catalog-map
         exit code 1
     "#]].assert_eq(&world.run("rank --catalog items.csv --catalog-map name=title").whole());
     assert_eq!(world.snapshot("data/lake"), before);

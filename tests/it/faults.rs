@@ -13,7 +13,7 @@ use topsell_core::lake::{Doing, Known, Lake};
 use topsell_core::maintenance::Keep;
 use topsell_core::model::{Decay, Hour, Timestamp, Week, Window, Zone};
 use topsell_core::pipeline::{self, Caller, Step};
-use topsell_core::progress::Run;
+use topsell_core::progress::Progress;
 use topsell_core::rank::{Measure, Rules};
 use topsell_core::rankings::KeepRankings;
 use topsell_core::rankings::Snapshot;
@@ -239,8 +239,8 @@ pub fn never() -> Faults {
 pub fn attempt(world: &World, lake: &str, step: &Step, faults: &Faults) -> Result<(), String> {
     let store =
         Store::open_through(&world.path(lake), |disk| faults.before(disk)).map_err(|e| e.to_string())?;
-    let caller = Caller { name: "a test".to_owned(), patience: Patience::None, now: now(), feed: None };
-    pipeline::run(step, &store, &caller, &Run::default()).map(|_| ()).map_err(|e| e.to_string())
+    let caller = Caller { name: "a test".to_owned(), patience: Patience::None, now: now(), stdin: None };
+    pipeline::run(step, &store, &caller, &Progress::default()).map(|_| ()).map_err(|e| e.to_string())
 }
 
 /// Returns what a reader of a lake sees now.
@@ -254,7 +254,7 @@ pub fn seen(lake: &Path) -> Seen {
     let pinned = rollups.pin().expect("the log can be read");
     let mut sums = BTreeMap::new();
     for part in pinned.parts(&wanted, None).expect("the sums can be found") {
-        let read = part.each_item(&Run::default(), None, &mut |item| {
+        let read = part.each_item(&Progress::default(), None, &mut |item| {
             for row in item.rows {
                 let paths = item.path_sets.name(row.path_set).to_owned();
                 let key = (item.item_id.to_owned(), paths, row.hour.number(), row.is_primary);

@@ -12,7 +12,7 @@ const LOG: &str = "ts,item_id,category\n\
 fn shop() -> World {
     let world = World::new();
     world.write("log.csv", LOG);
-    assert_eq!(world.run("ingest --lenient log.csv").code, Some(0));
+    assert_eq!(world.run("ingest --allow-rejects log.csv").code, Some(0));
     world
 }
 

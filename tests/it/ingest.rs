@@ -108,7 +108,7 @@ fn the_help_says_what_a_log_looks_like() {
         stdout:       --spool <DIR>
         stdout:           Take in the finished logs directly in a folder, and move each to its done/ or failed/
         stdout: 
-        stdout:       --settle <TIME>
+        stdout:       --min-age <TIME>
         stdout:           With --spool: leave files alone that changed less than this ago, 10s unless given; 0s to
         stdout:           take them too
         stdout: 
@@ -122,7 +122,7 @@ fn the_help_says_what_a_log_looks_like() {
         stdout:           Possible values:
         stdout:           - rsyslog: The omprog module with confirmMessages="on", with or without useTransactions
         stdout: 
-        stdout:       --lenient
+        stdout:       --allow-rejects
         stdout:           Exit with 0 where lines or some of the files were rejected; they are kept and told all the
         stdout:           same
         stdout: 
@@ -142,7 +142,7 @@ fn the_help_says_what_a_log_looks_like() {
         stdout:           categories of items whose line has none, `rank` the names of ranked items
         stdout: 
         stdout:       --catalog-map <FIELD=COLUMN|FILE>
-        stdout:           Column of the catalogue to read item_id, category or name from, or a TOML file of such
+        stdout:           Column of the catalog to read item_id, category or name from, or a TOML file of such
         stdout:           pairs; may be given several times
         stdout: 
         stdout:       --max-skew <TIME>
@@ -229,7 +229,7 @@ fn a_log_comes_in_and_every_line_is_accounted_for() {
         counts["counts"],
         json!({
             "read": 5, "accepted": 3, "duplicate": 0, "rejected": 2,
-            "batches": 1, "known_batches": 0, "failed_inputs": 0,
+            "batches": 1, "skipped_batches": 0, "failed_inputs": 0,
         })
     );
     assert_eq!((&counts["command"], &counts["exit_code"]), (&json!("ingest"), &json!(4)));
@@ -322,7 +322,7 @@ fn the_same_content_again_changes_nothing_and_says_so() {
     let runs = world.records("runs");
     let again = json!({
         "read": 16, "accepted": 0, "duplicate": 16, "rejected": 0,
-        "batches": 0, "known_batches": 4, "failed_inputs": 0,
+        "batches": 0, "skipped_batches": 4, "failed_inputs": 0,
     });
     assert!(runs.iter().any(|run| run["counts"] == again), "{runs:?}");
     let (_, log) = LOG.split_once('\n').expect("it has a header");

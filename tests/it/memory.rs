@@ -201,7 +201,7 @@ fn lines_that_each_leave_a_quote_open_are_read_once() {
 }
 
 #[test]
-fn a_catalogue_bomb_is_refused_by_its_first_line() {
+fn a_catalog_bomb_is_refused_by_its_first_line() {
     for (piece, words) in [("\0", "longer than 16777216 bytes"), (",", "more than 16384 columns")] {
         for (pack, name) in
             [(gzip as fn(&[u8]) -> Vec<u8>, "items.csv.gz"), (zstd as fn(&[u8]) -> Vec<u8>, "items.csv.zst")]
@@ -213,7 +213,7 @@ fn a_catalogue_bomb_is_refused_by_its_first_line() {
             world.write("log.csv", "ts,item_id\n1484388000,apple\n");
             let said = run(&world, &format!("ingest log.csv --catalog {name}"), b"", 0);
             assert_eq!(said.code, Some(1), "{}", said.whole());
-            assert!(said.stderr.contains(&format!("error: the catalogue {name}:1: ")), "{}", said.whole());
+            assert!(said.stderr.contains(&format!("error: the catalog {name}:1: ")), "{}", said.whole());
             assert!(said.stderr.contains(words), "{}", said.whole());
             assert_eq!(world.run("ingest log.csv").code, Some(0));
             let said = run(&world, &format!("rank --catalog {name}"), b"", 0);

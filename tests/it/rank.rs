@@ -139,7 +139,7 @@ fn the_help_tells_every_default() {
         stdout:           categories of items whose line has none, `rank` the names of ranked items
         stdout: 
         stdout:       --catalog-map <FIELD=COLUMN|FILE>
-        stdout:           Column of the catalogue to read item_id, category or name from, or a TOML file of such
+        stdout:           Column of the catalog to read item_id, category or name from, or a TOML file of such
         stdout:           pairs; may be given several times
         stdout: 
         stdout:       --wait

@@ -65,9 +65,9 @@ fn every_command_leaves_a_record_of_what_it_was_asked_and_did() {
         ("ingest", &["ingest"][..]),
         ("rank", &["rollup", "rank", "publish"]),
         ("rollup", &["rollup"]),
-        ("compact", &["merge_events", "merge_sums"]),
-        ("prune", &["drop_hours", "sweep", "keep_runs"]),
-        ("verify", &["check_events", "check_sums", "rollup", "check_rankings"]),
+        ("compact", &["compact_events", "compact_aggregates"]),
+        ("prune", &["expire_hours", "vacuum", "archive_runs"]),
+        ("verify", &["verify_events", "verify_aggregates", "rollup", "verify_rankings"]),
         ("stats", &[]),
         ("show", &[]),
         ("count", &[]),
@@ -152,7 +152,8 @@ fn a_trace_that_is_handed_on_is_gone_on_with_and_shown_as_one() {
         .take_while(|line| !line.is_empty())
         .map(|line| line.split("  ").find(|text| !text.is_empty()).unwrap_or(""))
         .collect();
-    let expected = ["rollup", "rollup", "verify", "check_events", "check_sums", "rollup", "check_rankings"];
+    let expected =
+        ["rollup", "rollup", "verify", "verify_events", "verify_aggregates", "rollup", "verify_rankings"];
     assert_eq!(names, expected, "{tree}");
     assert!(tree.contains("where the time went") && tree.contains('█'), "{tree}");
     let inner = verify["id"].as_str().expect("it has an id");

@@ -12,7 +12,7 @@ use topsell_core::input_format::Mapping;
 use topsell_core::lake::{Doing, Known, Lake};
 use topsell_core::model::Timestamp;
 use topsell_core::pipeline::{self, Caller, Done, Step};
-use topsell_core::progress::Run;
+use topsell_core::progress::Progress;
 use topsell_core::storage::{Patience, Store};
 
 use crate::faults::disk::{Faults, Manner};
@@ -174,7 +174,7 @@ fn a_file_of_a_spool_that_changes_while_its_batch_waits_is_left_and_the_others_a
     let spooled = summary.spooled.expect("there was a spool");
     assert_eq!((spooled.done, spooled.failed, spooled.changed.len()), (1, 0, 1), "{spooled:?}");
     assert_eq!(world.files("spool"), ["1.csv", "done/2.csv"]);
-    assert_eq!(world.run("ingest --settle 0s --spool spool").code, Some(0));
+    assert_eq!(world.run("ingest --min-age 0s --spool spool").code, Some(0));
     assert_eq!(stats(&world)["events"]["rows"], 3);
     assert_eq!(world.files("spool"), ["done/1.csv", "done/2.csv"]);
 }
@@ -276,8 +276,8 @@ fn of_plan(plan: ingest::Plan) -> Step {
 
 fn run(step: &Step, store: &Store) -> Result<Summary, String> {
     let now = Timestamp::parse(NOW).expect("a good moment");
-    let caller = Caller { name: "a test".to_owned(), patience: Patience::None, now, feed: None };
-    match pipeline::run(step, store, &caller, &Run::default()).map_err(|e| e.to_string())? {
+    let caller = Caller { name: "a test".to_owned(), patience: Patience::None, now, stdin: None };
+    match pipeline::run(step, store, &caller, &Progress::default()).map_err(|e| e.to_string())? {
         Done::Ingested { summary, .. } => Ok(summary),
         _ => Err("this was an ingest".to_owned()),
     }

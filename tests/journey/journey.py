@@ -4,7 +4,7 @@
     python journey.py FOLDER --as-of 2018-01-01T05:00:00Z
 
 FOLDER holds `transactions.parquet`, `products.parquet` and, made of them by mapping and
-catalogue, `lake`. From the two files this works out, without topsell:
+catalog, `lake`. From the two files this works out, without topsell:
 
   - how many purchases, products, departments and category paths there are;
   - the units and the amount, of the shop and of each department, which the lake's sums must
@@ -90,7 +90,7 @@ def differences(folder, as_of):
 
     departments = {path.split("/")[0] for path in paths.values()}
     if len(departments) != DEPARTMENTS:
-        yield f"the catalogue has {len(departments)} departments, not {DEPARTMENTS}"
+        yield f"the catalog has {len(departments)} departments, not {DEPARTMENTS}"
     rollups = pl.scan_delta(str(folder / "lake" / "rollups"))
     lake_paths = rollups.select(pl.col("categories").explode().drop_nulls().n_unique()).collect().item()
     lake_items = rollups.select(pl.col("item_id").n_unique()).collect().item()

@@ -23,7 +23,7 @@ pub struct Key {
 pub enum Choice {
     /// How fast old sales fade: one of three ways.
     Fading,
-    /// The catalogue, and how it is to be read.
+    /// The catalog, and how it is to be read.
     Catalog,
 }
 

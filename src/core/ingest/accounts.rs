@@ -7,7 +7,7 @@ use crate::ingest::spool::{Place, Spooled};
 use crate::ingest::writer::{Group, Open, Outcome};
 use crate::ingest::{Options, Plan, Summary, failure};
 use crate::lake::{Appended, Doing, Known, Lake, LakeError};
-use crate::progress::{Count, Run};
+use crate::progress::{Count, Progress};
 
 /// Rejected lines that a summary repeats.
 pub(super) const FIRST_REJECTS: usize = 5;
@@ -29,7 +29,7 @@ pub(super) struct Accounts<'a> {
     /// The batches of a run that writes nothing, each of which would be new once.
     planned: HashSet<String>,
     plan: &'a Plan,
-    run: &'a Run,
+    progress: &'a Progress,
     summary: Summary,
     /// For each input, how many batches were in already, and how many came in.
     batches: Vec<(u64, u64)>,
@@ -37,7 +37,12 @@ pub(super) struct Accounts<'a> {
 
 impl<'a> Accounts<'a> {
     /// Returns accounts without an entry.
-    pub(super) fn of(lake: Option<&'a Lake>, plan: &'a Plan, options: Options, run: &'a Run) -> Accounts<'a> {
+    pub(super) fn of(
+        lake: Option<&'a Lake>,
+        plan: &'a Plan,
+        options: Options,
+        progress: &'a Progress,
+    ) -> Accounts<'a> {
         let spooled =
             plan.spool.as_ref().map(|spool| Spooled { unsettled: spool.unsettled, ..Spooled::default() });
         Accounts {
@@ -45,7 +50,7 @@ impl<'a> Accounts<'a> {
             options,
             planned: HashSet::new(),
             plan,
-            run,
+            progress,
             summary: Summary { spooled, ..Summary::default() },
             batches: vec![(0, 0); plan.inputs.len()],
         }
@@ -142,13 +147,13 @@ impl<'a> Accounts<'a> {
             Appended::Known { lines } => return self.account_known(input, lines),
             Appended::Committed => {
                 self.summary.batches += batches;
-                self.run.count(Count::BatchesCommitted, batches);
+                self.progress.count(Count::BatchesCommitted, batches);
             }
             Appended::Replaced { added } => {
                 self.summary.replaced += batches - added;
                 self.summary.batches += added;
-                self.run.count(Count::BatchesReplaced, batches - added);
-                self.run.count(Count::BatchesCommitted, added);
+                self.progress.count(Count::BatchesReplaced, batches - added);
+                self.progress.count(Count::BatchesCommitted, added);
             }
             Appended::Nothing => {}
         }
@@ -158,12 +163,12 @@ impl<'a> Accounts<'a> {
         self.summary.rejected += rejected;
         let room = FIRST_REJECTS.saturating_sub(self.summary.first_rejects.len());
         self.summary.first_rejects.extend(first_rejects.into_iter().take(room));
-        self.run.count(Count::LinesRead, accepted + rejected);
-        self.run.count(Count::EventsAccepted, accepted);
-        self.run.count(Count::LinesRejected, rejected);
+        self.progress.count(Count::LinesRead, accepted + rejected);
+        self.progress.count(Count::EventsAccepted, accepted);
+        self.progress.count(Count::LinesRejected, rejected);
         if filed > 0 {
             *self.summary.filed.get_or_insert(0) += filed;
-            self.run.count(Count::EventsFiled, filed);
+            self.progress.count(Count::EventsCategorized, filed);
         }
     }
 
@@ -234,8 +239,8 @@ impl<'a> Accounts<'a> {
         self.batches[input].0 += 1;
         self.summary.read += lines;
         self.summary.duplicate += lines;
-        self.run.count(Count::BatchesKnown, 1);
-        self.run.count(Count::LinesRead, lines);
-        self.run.count(Count::LinesDuplicate, lines);
+        self.progress.count(Count::BatchesSkipped, 1);
+        self.progress.count(Count::LinesRead, lines);
+        self.progress.count(Count::LinesDuplicate, lines);
     }
 }

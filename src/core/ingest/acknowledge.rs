@@ -17,15 +17,15 @@
 use std::io::{self, BufRead, BufReader};
 
 use crate::ingest::builder::{Builder, Limits};
-use crate::ingest::feed::Feed;
 use crate::ingest::lines::LineReader;
 use crate::ingest::slices::Slice;
 use crate::ingest::sources::{Input, Plan};
+use crate::ingest::stdin_stream::StdinStream;
 use crate::ingest::writer::{Brought, Writer};
 use crate::ingest::{Options, Reading, Summary, begin, failure};
 use crate::input_format::Format;
 use crate::lake::{Known, Lake, LakeError, LakeSettings};
-use crate::progress::{Count, Run, Stage};
+use crate::progress::{Count, Progress, Stage};
 
 const OK: &str = "OK";
 const DEFERRED: &str = "DEFER_COMMIT";
@@ -41,31 +41,31 @@ const MAX_HELD_BYTES: usize = (16 << 20) + 1;
 /// Fails where the lake cannot be written to before the first message; later failures are answered.
 pub fn acknowledge(
     lake: &Lake,
-    feed: &Feed,
+    stdin: &StdinStream,
     options: Options,
     reading: Reading<'_>,
-    run: &Run,
+    progress: &Progress,
 ) -> Result<Summary, LakeError> {
     let plan = Plan { inputs: vec![Input::standard(Some(Format::Ndjson))], ..Plan::default() };
-    begin(&plan, reading, run);
+    begin(&plan, reading, progress);
     let mut desk = Desk {
-        feed,
+        stdin,
         settings: lake.settings()?,
         options,
         limit: lake.slice_bytes(),
         reading,
         reader: LineReader::of(Format::Ndjson, reading.mapping),
-        writer: Writer::new(Some(lake), &plan, options, run),
+        writer: Writer::new(Some(lake), &plan, options, progress),
         open: None,
         known: Known::Skip,
         messages: 0,
     };
-    let mut lines = Lines { feed, reader: BufReader::new(feed), rest: Vec::new() };
+    let mut lines = Lines { stdin, reader: BufReader::new(stdin), rest: Vec::new() };
     let mut failed = Vec::new();
-    let mut is_heard = feed.answer(OK).is_ok();
+    let mut is_heard = stdin.answer(OK).is_ok();
     while is_heard {
         match lines.next() {
-            Ok(Some(line)) => is_heard = feed.answer(&desk.take(&line)).is_ok(),
+            Ok(Some(line)) => is_heard = stdin.answer(&desk.take(&line)).is_ok(),
             Ok(None) => break,
             Err(error) => {
                 failed.push(failure("-", format!("cannot be read: {error}")));
@@ -74,7 +74,7 @@ pub fn acknowledge(
         }
     }
     let unanswered = desk.open.map_or(0, |open| open.messages) + u64::from(!lines.rest.is_empty());
-    run.count(Count::FilesFailed, failed.len() as u64);
+    progress.count(Count::FilesFailed, failed.len() as u64);
     let mut summary = desk.writer.finish();
     if !failed.is_empty() {
         lake.keep_failures(&failed)?;
@@ -83,14 +83,14 @@ pub fn acknowledge(
     summary.filed = reading.catalog.map(|_| summary.filed.unwrap_or(0));
     summary.failures = failed;
     summary.unanswered = unanswered;
-    summary.was_stopped = feed.was_stopped();
-    run.end(Stage::Ingest);
+    summary.was_stopped = stdin.was_stopped();
+    progress.end(Stage::Ingest);
     Ok(summary)
 }
 
 /// Where messages are taken in.
 struct Desk<'a> {
-    feed: &'a Feed,
+    stdin: &'a StdinStream,
     settings: LakeSettings,
     options: Options,
     /// Bytes that a transaction may have.
@@ -153,7 +153,7 @@ impl<'a> Desk<'a> {
     }
 
     fn fresh(&self) -> Open<'a> {
-        let limits = Limits::at(self.feed.arrived(), &self.options, self.settings, self.reading);
+        let limits = Limits::at(self.stdin.arrived(), &self.options, self.settings, self.reading);
         let builder = Builder::new("-", limits, self.limit);
         Open { builder, hasher: blake3::Hasher::new(), messages: 0, size_bytes: 0 }
     }
@@ -182,7 +182,7 @@ impl<'a> Desk<'a> {
         }
         let read = open.builder.finish();
         let id = open.hasher.finalize().to_hex().to_string();
-        let brought = Brought { input: 0, id, read, at: self.feed.arrived() };
+        let brought = Brought { input: 0, id, read, at: self.stdin.arrived() };
         match self.writer.append(brought, self.known) {
             Ok(()) => {
                 self.known = Known::AppendAgain;
@@ -197,10 +197,10 @@ impl<'a> Desk<'a> {
     }
 }
 
-/// The feed's lines, each with its end.
+/// The stream's lines, each with its end.
 struct Lines<'a> {
-    feed: &'a Feed,
-    reader: BufReader<&'a Feed>,
+    stdin: &'a StdinStream,
+    reader: BufReader<&'a StdinStream>,
     /// The beginning of a line whose end has not come.
     rest: Vec<u8>,
 }
@@ -213,7 +213,7 @@ impl Lines<'_> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 bytes => bytes?,
             };
-            if bytes.is_empty() || self.feed.was_stopped() {
+            if bytes.is_empty() || self.stdin.was_stopped() {
                 return Ok(None);
             }
             let end = memchr::memchr(b'\n', bytes);

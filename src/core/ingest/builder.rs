@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use crate::ingest::{Options, Reading};
-use crate::item_catalog::Catalog;
+use crate::item_catalog::ItemCatalog;
 use crate::lake::{LakeSettings, Reject};
 use crate::model::{
     Amount, Event, Events, MAX_EVENT_TYPE_BYTES, MAX_ID_BYTES, MAX_QUANTITY, PURCHASE, PathSets,
@@ -31,7 +31,7 @@ pub struct Limits<'a> {
     /// Times without an offset are UTC; else they are refused.
     pub assumes_utc: bool,
     /// Gives the categories of items whose line has none.
-    pub catalog: Option<&'a Catalog>,
+    pub catalog: Option<&'a ItemCatalog>,
 }
 
 impl<'a> Limits<'a> {
@@ -86,7 +86,7 @@ pub struct Builder<'a> {
     types: HashMap<String, u32>,
     /// The type of the event before: mostly there is but one.
     last_type: u32,
-    /// For the catalogue's numbers of sets those of this batch.
+    /// For the catalog's numbers of sets those of this batch.
     filed_under: HashMap<u32, u32>,
     held_bytes: usize,
     /// Bytes that are held before what was read is to be handed on.
@@ -98,7 +98,7 @@ pub struct Builder<'a> {
 pub struct Read {
     pub events: Events,
     pub rejects: Vec<Reject>,
-    /// Events whose categories the catalogue gave.
+    /// Events whose categories the catalog gave.
     pub filed: u64,
 }
 

@@ -21,9 +21,8 @@
 mod accounts;
 mod acknowledge;
 mod builder;
-mod feed;
 mod fields;
-mod intake;
+mod input_reader;
 mod json;
 mod lines;
 mod plain;
@@ -32,26 +31,27 @@ mod rows;
 mod slices;
 mod sources;
 mod spool;
+mod stdin_stream;
 mod writer;
 
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use crate::input_format::Mapping;
-use crate::item_catalog::Catalog;
+use crate::item_catalog::ItemCatalog;
 use crate::lake::{Doing, Known, Lake, LakeError, LakeSettings, Reject};
 use crate::model::Timestamp;
-use crate::progress::{Count, Run, Stage};
+use crate::progress::{Count, Progress, Stage};
 
-use intake::{Intake, Stop};
+use input_reader::{InputReader, Stop};
 use writer::{Outcome, Parsed, Writer};
 
 pub use acknowledge::acknowledge;
-pub use feed::{Feed, Pulse};
 pub use fields::FIELDS;
 pub use slices::Pieces;
 pub use sources::{BadBatchId, Input, Plan, plan};
 pub use spool::{Place, Spool, Spooled, plan_spool};
+pub use stdin_stream::{StdinEvent, StdinStream};
 
 /// What an ingest is told besides its inputs.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,7 @@ pub struct Reading<'a> {
     /// Of [`FIELDS`].
     pub mapping: &'a Mapping,
     /// Gives the categories of items whose line has none.
-    pub catalog: Option<&'a Catalog>,
+    pub catalog: Option<&'a ItemCatalog>,
 }
 
 /// What an ingest has done. `read = accepted + duplicate + rejected`.
@@ -84,7 +84,7 @@ pub struct Summary {
     pub accepted: u64,
     pub duplicate: u64,
     pub rejected: u64,
-    /// Events whose categories the catalogue gave, where there is one.
+    /// Events whose categories the catalog gave, where there is one.
     pub filed: Option<u64>,
     /// Files, folders' files and streams that were to be read.
     pub inputs: u64,
@@ -121,22 +121,32 @@ const WAITING: usize = 1;
 pub fn ingest(
     lake: Option<&Lake>,
     plan: &Plan,
-    feed: Option<&Feed>,
+    stdin: Option<&StdinStream>,
     options: Options,
     reading: Reading<'_>,
-    run: &Run,
+    progress: &Progress,
 ) -> Result<Summary, LakeError> {
-    begin(plan, reading, run);
+    begin(plan, reading, progress);
     let target = lake.filter(|_| options.doing == Doing::Applying);
     let settings = lake.map_or(Ok(LakeSettings::default()), Lake::settings)?;
-    let writer = Writer::new(lake, plan, options, run);
+    let writer = Writer::new(lake, plan, options, progress);
     let mut summary = thread::scope(|scope| {
         let (send, receive) = sync_channel(WAITING);
         let writing = scope.spawn(move || writer.write_all(receive));
         for (number, input) in plan.inputs.iter().enumerate() {
-            let intake =
-                Intake { lake, settings, plan, input, number, feed, options, reading, run, send: &send };
-            let outcome = match intake.take() {
+            let reader = InputReader {
+                lake,
+                settings,
+                plan,
+                input,
+                number,
+                stdin,
+                options,
+                reading,
+                progress,
+                send: &send,
+            };
+            let outcome = match reader.take() {
                 Ok(()) => Outcome::Read,
                 Err(Stop::Changed) => Outcome::Changed,
                 Err(Stop::Input(_)) if plan.spool.is_some() && input.has_changed() => Outcome::Changed,
@@ -158,20 +168,20 @@ pub fn ingest(
     summary.inputs = (plan.inputs.len() + plan.failures.len()) as u64;
     summary.passed_over.clone_from(&plan.passed_over);
     summary.replaces = options.known == Known::Replace;
-    summary.was_stopped = feed.is_some_and(Feed::was_stopped);
+    summary.was_stopped = stdin.is_some_and(StdinStream::was_stopped);
     let failures = [plan.failures.clone(), summary.failures].concat();
-    run.count(Count::FilesFailed, failures.len() as u64);
+    progress.count(Count::FilesFailed, failures.len() as u64);
     // Those of a spool are kept by now, each before its file was moved.
     if let Some(lake) = target.filter(|_| !failures.is_empty() && plan.spool.is_none()) {
         lake.keep_failures(&failures)?;
     }
     summary.failures = failures;
-    run.end(Stage::Ingest);
+    progress.end(Stage::Ingest);
     Ok(summary)
 }
 
-fn begin(plan: &Plan, reading: Reading<'_>, run: &Run) {
-    run.begin(Stage::Ingest, plan.known_bytes());
+fn begin(plan: &Plan, reading: Reading<'_>, progress: &Progress) {
+    progress.begin(Stage::Ingest, plan.known_bytes());
     // Told even where they stay at nothing: the record must add up by itself.
     for count in [
         Count::LinesRead,
@@ -179,12 +189,12 @@ fn begin(plan: &Plan, reading: Reading<'_>, run: &Run) {
         Count::LinesDuplicate,
         Count::LinesRejected,
         Count::BatchesCommitted,
-        Count::BatchesKnown,
+        Count::BatchesSkipped,
     ] {
-        run.count(count, 0);
+        progress.count(count, 0);
     }
     if reading.catalog.is_some() {
-        run.count(Count::EventsFiled, 0);
+        progress.count(Count::EventsCategorized, 0);
     }
 }
 

@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::ingest::Options;
-use crate::ingest::feed::Feed;
 use crate::ingest::spool::{Spool, Stamp};
+use crate::ingest::stdin_stream::StdinStream;
 use crate::input_format::{Format, Source, SourceError, format_of_name, open_file, open_stream};
 use crate::lake::{Known, Reject};
-use crate::progress::Run;
+use crate::progress::Progress;
 use crate::storage::is_gone;
 
 /// One input to read.
@@ -204,14 +204,18 @@ impl Input {
     ///
     /// # Errors
     /// Says why it cannot be read.
-    pub fn open<'a>(&self, feed: Option<&'a Feed>, run: &'a Run) -> Result<Source<'a>, SourceError> {
+    pub fn open<'a>(
+        &self,
+        stdin: Option<&'a StdinStream>,
+        progress: &'a Progress,
+    ) -> Result<Source<'a>, SourceError> {
         match (&self.path, self.format) {
-            (Some(path), Some(format)) => open_file(path, format, run),
+            (Some(path), Some(format)) => open_file(path, format, progress),
             (Some(_), None) => Err(SourceError::UnknownFormat),
-            (None, format) => match feed {
-                Some(feed) => open_stream(feed, format, run),
+            (None, format) => match stdin {
+                Some(stdin) => open_stream(stdin, format, progress),
                 // Nobody stands at the door.
-                None => open_stream(io::empty(), format, run),
+                None => open_stream(io::empty(), format, progress),
             },
         }
     }

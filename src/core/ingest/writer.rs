@@ -13,7 +13,7 @@ use crate::ingest::builder::Read;
 use crate::ingest::{Options, Plan, Summary, WAITING};
 use crate::lake::{Append, Delivery, Doing, Known, Lake, LakeError, Reject};
 use crate::model::Timestamp;
-use crate::progress::Run;
+use crate::progress::Progress;
 
 /// What a group may have before it is committed: batches and ends of inputs, lines, files. A second
 /// or two of work are then lost where a run is killed, and the files' names take little memory.
@@ -160,10 +160,15 @@ impl Open<'_> {
 
 impl<'a> Writer<'a> {
     /// Returns a writer that appends to the lake, or only looks at it where that is what is asked.
-    pub(super) fn new(lake: Option<&'a Lake>, plan: &'a Plan, options: Options, run: &'a Run) -> Writer<'a> {
+    pub(super) fn new(
+        lake: Option<&'a Lake>,
+        plan: &'a Plan,
+        options: Options,
+        progress: &'a Progress,
+    ) -> Writer<'a> {
         let target = lake.filter(|_| options.doing == Doing::Applying);
         let files = Files { target, options, plan, open: None, group: Group::default() };
-        Writer { files, accounts: Accounts::of(lake, plan, options, run) }
+        Writer { files, accounts: Accounts::of(lake, plan, options, progress) }
     }
 
     /// Takes all that is handed over.

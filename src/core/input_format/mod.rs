@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
-use crate::progress::{Run, Stage};
+use crate::progress::{Progress, Stage};
 use crate::storage::spool;
 
 pub use mapping::{Key, MAX_COLUMNS, Mapping, MappingError, Place};
@@ -60,8 +60,8 @@ pub enum SourceError {
 ///
 /// # Errors
 /// Says why it cannot be read.
-pub fn open_file<'a>(path: &Path, format: Format, run: &'a Run) -> Result<Source<'a>, SourceError> {
-    let (compression, reader) = unpack::unpacked(metered(File::open(path)?, run))?;
+pub fn open_file<'a>(path: &Path, format: Format, progress: &'a Progress) -> Result<Source<'a>, SourceError> {
+    let (compression, reader) = unpack::unpacked(metered(File::open(path)?, progress))?;
     if format != Format::Parquet {
         return Ok(Source::Text { format, reader });
     }
@@ -80,9 +80,9 @@ pub fn open_file<'a>(path: &Path, format: Format, run: &'a Run) -> Result<Source
 pub fn open_stream<'a>(
     stream: impl Read + 'a,
     format: Option<Format>,
-    run: &'a Run,
+    progress: &'a Progress,
 ) -> Result<Source<'a>, SourceError> {
-    let (_, reader) = unpack::unpacked(metered(stream, run))?;
+    let (_, reader) = unpack::unpacked(metered(stream, progress))?;
     let (format, reader) = match format {
         Some(format) => (format, reader),
         None => unpack::told_by_content(reader)?,
@@ -129,17 +129,17 @@ impl<R: Read> Read for Untimed<R> {
 /// Reports how much is read.
 struct Metered<'a, R> {
     raw: R,
-    run: &'a Run,
+    progress: &'a Progress,
 }
 
-fn metered<'a>(raw: impl Read + 'a, run: &'a Run) -> Box<dyn Read + 'a> {
-    Box::new(Metered { raw, run })
+fn metered<'a>(raw: impl Read + 'a, progress: &'a Progress) -> Box<dyn Read + 'a> {
+    Box::new(Metered { raw, progress })
 }
 
 impl<R: Read> Read for Metered<'_, R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.raw.read(into)?;
-        self.run.advance(Stage::Ingest, read as u64);
+        self.progress.advance(Stage::Ingest, read as u64);
         Ok(read)
     }
 }

@@ -1,6 +1,6 @@
 //! What the shop says of its items: the categories they lie in, and what they are called.
 //!
-//! Invariant: a catalogue is read whole or refused, since half of one would file purchases
+//! Invariant: a catalog is read whole or refused, since half of one would file purchases
 //! wrongly and nobody would notice.
 //!
 //! One is a CSV, TSV or Parquet file, packed or not, with a row for each item or several:
@@ -26,14 +26,14 @@ use crate::model::{MAX_ID_BYTES, PathSet, PathSets};
 use items::Items;
 use rows::Rows;
 
-/// The columns of a catalogue, by the names that they have unless they are mapped.
+/// The columns of a catalog, by the names that they have unless they are mapped.
 pub const FIELDS: &[&str] = &["item_id", "category", "name"];
 
 const ITEM_ID: usize = 0;
 const CATEGORY: usize = 1;
 const NAME: usize = 2;
 
-/// A catalogue's file, and which of its columns is what.
+/// A catalog's file, and which of its columns is what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogFile {
     pub path: PathBuf,
@@ -42,33 +42,33 @@ pub struct CatalogFile {
 }
 
 /// The categories of items.
-pub struct Catalog {
+pub struct ItemCatalog {
     items: Items,
     sets: Vec<PathSet>,
 }
 
 /// The names of items, not yet read.
-pub struct NameList {
+pub struct ItemNames {
     rows: Rows,
 }
 
-/// A catalogue could not be read.
+/// A catalog could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    #[error("the catalogue {file}: {source}")]
+    #[error("the catalog {file}: {source}")]
     Source { file: String, source: SourceError },
-    #[error("the catalogue {file} {reason}")]
+    #[error("the catalog {file} {reason}")]
     File { file: String, reason: String },
-    #[error("the catalogue {file}:{line}: {reason}")]
+    #[error("the catalog {file}:{line}: {reason}")]
     Row { file: String, line: u64, reason: String },
 }
 
-impl Catalog {
+impl ItemCatalog {
     /// Reads the categories of all items.
     ///
     /// # Errors
     /// Names the file, and the first row that is wrong.
-    pub fn open(file: &CatalogFile) -> Result<Catalog, CatalogError> {
+    pub fn open(file: &CatalogFile) -> Result<ItemCatalog, CatalogError> {
         let mut items = Items::default();
         let mut sets = PathSets::default();
         Rows::open(file, &[ITEM_ID, CATEGORY])?.each(&mut |row| {
@@ -84,10 +84,10 @@ impl Catalog {
             Ok(())
         })?;
         items.shrink();
-        Ok(Catalog { items, sets: sets.into_sets() })
+        Ok(ItemCatalog { items, sets: sets.into_sets() })
     }
 
-    /// Returns the number of an item's set of paths, unless the catalogue has no path for it.
+    /// Returns the number of an item's set of paths, unless the catalog has no path for it.
     pub fn find(&self, item_id: &str) -> Option<u32> {
         self.items.find(item_id).filter(|&code| !self.paths(code).paths().is_empty())
     }
@@ -98,13 +98,13 @@ impl Catalog {
     }
 }
 
-impl NameList {
+impl ItemNames {
     /// Opens the list and finds its columns.
     ///
     /// # Errors
     /// Names the file, and what it lacks.
-    pub fn open(file: &CatalogFile) -> Result<NameList, CatalogError> {
-        Ok(NameList { rows: Rows::open(file, &[ITEM_ID, NAME])? })
+    pub fn open(file: &CatalogFile) -> Result<ItemNames, CatalogError> {
+        Ok(ItemNames { rows: Rows::open(file, &[ITEM_ID, NAME])? })
     }
 
     /// Reads the names of the given items; those of others are passed over.
@@ -133,7 +133,7 @@ impl NameList {
 
 fn item(item_id: Option<&str>) -> Result<&str, String> {
     match item_id.filter(|id| !id.is_empty()) {
-        None => Err("item_id is empty; every row of a catalogue needs one".to_owned()),
+        None => Err("item_id is empty; every row of a catalog needs one".to_owned()),
         Some(id) if id.len() > MAX_ID_BYTES => {
             Err(format!("item_id is {} bytes long; at most {MAX_ID_BYTES} are taken", id.len()))
         }

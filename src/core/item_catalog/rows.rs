@@ -1,4 +1,4 @@
-//! A catalogue's rows, whatever form it has.
+//! A catalog's rows, whatever form it has.
 //!
 //! A row of text is one line: a quote that runs on over the line's end is taken for one that was
 //! never closed, which would otherwise swallow the items after it.
@@ -13,12 +13,12 @@ use crate::input_format::{
 use crate::item_catalog::{CATEGORY, CatalogError, CatalogFile, ITEM_ID, NAME};
 use crate::model::RawCategories;
 use crate::parquet_format::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, NotText, Wanted};
-use crate::progress::Run;
+use crate::progress::Progress;
 
 /// Bytes that one line may have.
 const MAX_LINE_BYTES: u64 = 16 << 20;
-/// What is read of a catalogue is no progress of an ingest.
-static UNHEARD: Run = Run::unheard();
+/// What is read of a catalog is no progress of an ingest.
+static UNHEARD: Progress = Progress::ignored();
 
 /// One row's fields, not yet checked.
 pub(super) struct Row<'a> {
@@ -30,7 +30,7 @@ pub(super) struct Row<'a> {
 /// What is done with each row; a reason stops the reading.
 pub(super) type Take<'a> = dyn FnMut(&Row<'_>) -> Result<(), String> + 'a;
 
-/// An opened catalogue whose columns are found.
+/// An opened catalog whose columns are found.
 pub(super) struct Rows {
     file: String,
     source: Form,
@@ -52,7 +52,7 @@ impl Rows {
         let refuse = |reason: String| CatalogError::File { file: name.clone(), reason };
         let format = format_of_name(&file.path).filter(|format| *format != Format::Ndjson);
         let format = format.ok_or_else(|| {
-            refuse("is no catalogue by its name, which must end in .csv, .tsv or .parquet".to_owned())
+            refuse("is no catalog by its name, which must end in .csv, .tsv or .parquet".to_owned())
         })?;
         let opened = open_file(&file.path, format, &UNHEARD)
             .map_err(|source| CatalogError::Source { file: name.clone(), source })?;

@@ -10,7 +10,7 @@ mod verify;
 
 use crate::lake::{Doing, Lake};
 use crate::model::Timestamp;
-use crate::progress::{Run, Stage};
+use crate::progress::{Progress, Stage};
 use crate::rollup::{RollupError, Rollups};
 
 pub use hours::Gap;
@@ -36,10 +36,15 @@ pub struct Compacted {
 ///
 /// # Errors
 /// Fails where the disk does; both tables say the same as before.
-pub fn compact(lake: &Lake, now: Timestamp, doing: Doing, run: &Run) -> Result<Compacted, RollupError> {
+pub fn compact(
+    lake: &Lake,
+    now: Timestamp,
+    doing: Doing,
+    progress: &Progress,
+) -> Result<Compacted, RollupError> {
     // Before anything is merged: a table that another program has changed stops it all.
     let rollups = Rollups::open(lake.store())?;
-    run.begin(Stage::MergeEvents, None);
+    progress.begin(Stage::CompactEvents, None);
     let events = lake.plan_merges(now)?;
     let (event_hours, event_files) = events.size();
     let mut compacted = Compacted { event_hours, event_files, ..Compacted::default() };
@@ -54,9 +59,9 @@ pub fn compact(lake: &Lake, now: Timestamp, doing: Doing, run: &Run) -> Result<C
     if doing == Doing::Applying {
         (compacted.event_hours, compacted.event_files) = lake.merge(&events, now_ms)?;
     }
-    run.end(Stage::MergeEvents);
+    progress.end(Stage::CompactEvents);
     if let Some(rollups) = rollups {
-        run.begin(Stage::MergeSums, None);
+        progress.begin(Stage::CompactAggregates, None);
         let days = rollups.plan_merges(now)?;
         (compacted.rollup_days, compacted.rollup_files) = days.size();
         if doing == Doing::Planning {
@@ -69,7 +74,7 @@ pub fn compact(lake: &Lake, now: Timestamp, doing: Doing, run: &Run) -> Result<C
         if doing == Doing::Applying {
             (compacted.rollup_days, compacted.rollup_files) = rollups.merge(&days, now_ms)?;
         }
-        run.end(Stage::MergeSums);
+        progress.end(Stage::CompactAggregates);
     }
     Ok(compacted)
 }

@@ -4,7 +4,7 @@
 use crate::delta::{Reach, Sweep, SweepRule};
 use crate::lake::{Doing, Dropped, Lake};
 use crate::model::{Hour, Timestamp};
-use crate::progress::{Run, Stage};
+use crate::progress::{Progress, Stage};
 use crate::rankings;
 use crate::rankings::KeepRankings;
 use crate::rollup::{self, RollupError, Rollups, Scope};
@@ -48,7 +48,7 @@ pub fn prune(
     keep: &Keep,
     now: Timestamp,
     doing: Doing,
-    run: &Run,
+    progress: &Progress,
 ) -> Result<Pruned, RollupError> {
     // Before anything is dropped: a table that another program has changed stops it all.
     let rollups = Rollups::open(lake.store())?;
@@ -57,20 +57,20 @@ pub fn prune(
     let mut pruned = Pruned { oldest: settings.oldest_kept(now), ..Pruned::default() };
     let now_ms = now.micros() / 1_000;
     let is_due = rollups.is_some() && doing == Doing::Applying;
-    run.begin(Stage::DropHours, None);
+    progress.begin(Stage::ExpireHours, None);
     let dropped = drop_hours(lake, pruned.oldest, now_ms, doing).and_then(|dropped| {
         pruned.dropped = dropped;
-        run.end(Stage::DropHours);
+        progress.end(Stage::ExpireHours);
         // The sums must not outlive their events; and the part of the log that says what changed
         // since the last rollup is about to go.
-        if is_due { rollup::rollup(lake, Scope::Changed, now_ms, run).map(drop) } else { Ok(()) }
+        if is_due { rollup::rollup(lake, Scope::Changed, now_ms, progress).map(drop) } else { Ok(()) }
     });
     // What nobody needs goes even so: that the disk is full may be what went wrong.
     let reach = if dropped.is_ok() { Reach::RowsAndLog } else { Reach::Rows };
     let rule = SweepRule { kept_since_ms: keep.versions_since.micros() / 1_000, now_ms, reach };
-    run.begin(Stage::Sweep, None);
+    progress.begin(Stage::Vacuum, None);
     let swept = sweep(lake, rollups.as_ref(), keep, &rule, doing, &mut pruned);
-    run.end(Stage::Sweep);
+    progress.end(Stage::Vacuum);
     dropped?;
     swept?;
     Ok(pruned)

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::lake::Lake;
 use crate::maintenance::hours::{Gap, gaps};
 use crate::parquet_format::EventColumns;
-use crate::progress::{Run, Stage};
+use crate::progress::{Progress, Stage};
 use crate::rankings;
 use crate::rollup::{self, RollupError, Rollups};
 
@@ -32,9 +32,9 @@ pub struct Verified {
 ///
 /// # Errors
 /// Fails where a log cannot be read; what is wrong with files stands among the problems.
-pub fn verify(lake: &Lake, run: &Run) -> Result<Verified, RollupError> {
+pub fn verify(lake: &Lake, progress: &Progress) -> Result<Verified, RollupError> {
     let mut found = Verified::default();
-    run.begin(Stage::CheckEvents, None);
+    progress.begin(Stage::VerifyEvents, None);
     let newest = lake.events().newest()?;
     let files = newest.files()?;
     found.event_files = files.len() as u64;
@@ -49,9 +49,9 @@ pub fn verify(lake: &Lake, run: &Run) -> Result<Verified, RollupError> {
         }
     });
     found.problems = broken.collect();
-    run.end(Stage::CheckEvents);
+    progress.end(Stage::VerifyEvents);
     if let Some(rollups) = Rollups::open(lake.store())? {
-        run.begin(Stage::CheckSums, None);
+        progress.begin(Stage::VerifyAggregates, None);
         let (_, files) = rollups.files()?;
         found.rollup_files = files.len() as u64;
         let broken = files.par_iter().filter_map(|file| match rollups.check_file(file) {
@@ -62,19 +62,19 @@ pub fn verify(lake: &Lake, run: &Run) -> Result<Verified, RollupError> {
             Err(error) => Some(error.to_string()),
         });
         found.problems.extend(broken.collect::<Vec<_>>());
-        run.end(Stage::CheckSums);
+        progress.end(Stage::VerifyAggregates);
     }
     if found.problems.is_empty() {
-        let recount = rollup::recount(lake, run)?;
+        let recount = rollup::recount(lake, progress)?;
         (found.days_recounted, found.is_behind) = (recount.days, recount.is_behind);
         let wrong = recount.wrong.into_iter();
         found.problems.extend(wrong.map(|day| format!("rollups: {day}: not what the events add up to")));
     }
-    run.begin(Stage::CheckRankings, None);
+    progress.begin(Stage::VerifyRankings, None);
     let (rankings, problems) = rankings::check_all(lake.store())?;
     found.rankings = rankings;
     found.problems.extend(problems);
     found.problems.extend(rankings::check_totals(lake.store()));
-    run.end(Stage::CheckRankings);
+    progress.end(Stage::VerifyRankings);
     Ok(found)
 }

@@ -4,15 +4,15 @@
 
 use rayon::prelude::*;
 
-use crate::ingest::{self, Feed, Plan, Reading};
+use crate::ingest::{self, Plan, Reading, StdinStream};
 use crate::input_format::Mapping;
-use crate::item_catalog::{Catalog, CatalogError, CatalogFile, NameList};
+use crate::item_catalog::{CatalogError, CatalogFile, ItemCatalog, ItemNames};
 use crate::lake;
 use crate::lake::{Doing, Lake, LakeError};
 use crate::maintenance::{self, Compacted, Keep, Pruned, Stats, Verified};
 use crate::model::{Hour, Timestamp, said_length};
 use crate::parquet_format::WantsItem;
-use crate::progress::{Count, Run, Stage};
+use crate::progress::{Count, Progress, Stage};
 use crate::rank::{Found, Ranking, Rules, Search, Tallied};
 use crate::rankings::{self, Draft, Published, PublishedTotals, SnapshotError};
 use crate::rollup::{self, Part, RollupError, Rollups, Scope, Wanted};
@@ -37,7 +37,7 @@ pub enum Step {
     Rollup {
         scope: Scope,
     },
-    /// The catalogue gives the ranked items their names.
+    /// The catalog gives the ranked items their names.
     Rank {
         rules: Rules,
         event_types: Vec<String>,
@@ -74,7 +74,7 @@ pub struct Caller {
     pub patience: Patience,
     pub now: Timestamp,
     /// What comes on standard input, for a step that reads it.
-    pub feed: Option<Feed>,
+    pub stdin: Option<StdinStream>,
 }
 
 /// What came of it.
@@ -111,12 +111,12 @@ pub enum StepError {
 /// # Errors
 /// Fails where the step does; the lake is then as it was before, or as after a part of the step
 /// that stands by itself.
-pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Done, StepError> {
+pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> Result<Done, StepError> {
     let now_ms = caller.now.micros() / 1_000;
     match step {
         Step::Ingest { plan, options, mapping, catalog, slice_bytes } => {
             // Before anything is written: a bad one must not file a part of the purchases.
-            let catalog = catalog.as_ref().map(Catalog::open).transpose()?;
+            let catalog = catalog.as_ref().map(ItemCatalog::open).transpose()?;
             // Without anything to write, there is no need for a lake.
             let writes = options.doing == Doing::Applying && !plan.inputs.is_empty();
             let lake = if writes {
@@ -128,16 +128,16 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
                 }
             };
             let reading = Reading { mapping, catalog: catalog.as_ref() };
-            let feed = caller.feed.as_ref();
-            let summary = ingest::ingest(lake.as_ref(), plan, feed, *options, reading, run)?;
+            let stdin = caller.stdin.as_ref();
+            let summary = ingest::ingest(lake.as_ref(), plan, stdin, *options, reading, progress)?;
             Ok(Done::Ingested { summary, doing: options.doing })
         }
         Step::Acknowledge { options, mapping, catalog, slice_bytes } => {
-            let catalog = catalog.as_ref().map(Catalog::open).transpose()?;
+            let catalog = catalog.as_ref().map(ItemCatalog::open).transpose()?;
             let reading = Reading { mapping, catalog: catalog.as_ref() };
             let lake = Lake::open_or_create(store.clone(), *slice_bytes)?;
-            let summary = match &caller.feed {
-                Some(feed) => ingest::acknowledge(&lake, feed, *options, reading, run)?,
+            let summary = match &caller.stdin {
+                Some(stdin) => ingest::acknowledge(&lake, stdin, *options, reading, progress)?,
                 None => ingest::Summary::default(),
             };
             Ok(Done::Ingested { summary, doing: options.doing })
@@ -145,24 +145,24 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
         Step::Rollup { scope } => {
             let lake = Lake::open(store.clone())?;
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
-            Ok(Done::RolledUp(rollup::rollup(&lake, *scope, now_ms, run)?))
+            Ok(Done::RolledUp(rollup::rollup(&lake, *scope, now_ms, progress)?))
         }
         Step::Rank { rules, event_types, catalog, tail, freshness } => {
             let lake = Lake::open(store.clone())?;
-            let names = catalog.as_ref().map(NameList::open).transpose()?;
+            let names = catalog.as_ref().map(ItemNames::open).transpose()?;
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
-            let rolled_up = rollup::rollup(&lake, Scope::Changed, now_ms, run)?;
+            let rolled_up = rollup::rollup(&lake, Scope::Changed, now_ms, progress)?;
             if let Some(freshness) = freshness {
                 freshness.check(lake::newest_hour(store, event_types, rules.window.as_of())?)?;
             }
-            let (published, totals) = rank(store, rules, event_types, names, *tail, run)?;
+            let (published, totals) = rank(store, rules, event_types, names, *tail, progress)?;
             Ok(Done::Ranked { rolled_up, published, totals })
         }
         Step::Compact { doing } => {
             let lake = Lake::open(store.clone())?;
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
             Ok(Done::Compacted {
-                compacted: maintenance::compact(&lake, caller.now, *doing, run)?,
+                compacted: maintenance::compact(&lake, caller.now, *doing, progress)?,
                 doing: *doing,
             })
         }
@@ -170,11 +170,11 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, run: &Run) -> Result<Don
             let lake = Lake::open(store.clone())?;
             let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
             Ok(Done::Pruned {
-                pruned: maintenance::prune(&lake, keep, caller.now, *doing, run)?,
+                pruned: maintenance::prune(&lake, keep, caller.now, *doing, progress)?,
                 doing: *doing,
             })
         }
-        Step::Verify => Ok(Done::Verified(maintenance::verify(&Lake::open(store.clone())?, run)?)),
+        Step::Verify => Ok(Done::Verified(maintenance::verify(&Lake::open(store.clone())?, progress)?)),
         Step::Stats => Ok(Done::Counted(maintenance::stats(&Lake::open(store.clone())?)?)),
     }
 }
@@ -205,9 +205,9 @@ fn rank(
     store: &Store,
     rules: &Rules,
     event_types: &[String],
-    names: Option<NameList>,
+    names: Option<ItemNames>,
     tail: bool,
-    run: &Run,
+    progress: &Progress,
 ) -> Result<(Published, Option<PublishedTotals>), StepError> {
     let rollups = Rollups::open_or_create(store)?;
     let sums = rollups.pin()?;
@@ -219,12 +219,12 @@ fn rank(
         let parts = sums.parts(&Wanted { event_types, hours: need.hours.clone() }, wants)?;
         let wants_item = |item_id: &str| need.wants_item(item_id);
         let wants_item = (!need.wants_every_item()).then_some(&wants_item as WantsItem<'_>);
-        run.begin(Stage::Rank, Some(parts.iter().map(Part::rows).sum()));
+        progress.begin(Stage::Rank, Some(parts.iter().map(Part::rows).sum()));
         let tallies: Result<Vec<Tallied>, StepError> = parts
             .par_iter()
             .map(|part| {
                 let mut tally = need.tally();
-                part.each_item(run, wants_item, &mut |item| {
+                part.each_item(progress, wants_item, &mut |item| {
                     tally.take(item.item_id, item.rows, item.path_sets)
                 })?;
                 let mut tallied = tally.finish();
@@ -235,21 +235,21 @@ fn rank(
             })
             .collect();
         search.supply(&need, tallies?).map_err(SnapshotError::from)?;
-        run.end(Stage::Rank);
+        progress.end(Stage::Rank);
     }
-    run.begin(Stage::Publish, None);
+    progress.begin(Stage::Publish, None);
     let Found { ranking, settled } = search.finish();
     // Given away, so that the best are let go of before all others are put in order.
     let published = publish(store, ranking, names, rules, event_types)?;
     let totals = draft.map(|draft| draft.publish(&settled, rules, event_types, &published)).transpose()?;
-    run.end(Stage::Publish);
-    run.count(Count::CategoriesRanked, published.categories);
-    run.count(Count::RowsRanked, published.rows);
+    progress.end(Stage::Publish);
+    progress.count(Count::CategoriesRanked, published.categories);
+    progress.count(Count::RowsRanked, published.rows);
     if let Some(named) = published.named {
-        run.count(Count::RowsNamed, named);
+        progress.count(Count::RowsNamed, named);
     }
     if let Some(totals) = &totals {
-        run.count(Count::TotalsRows, totals.rows);
+        progress.count(Count::ItemTotalsRows, totals.rows);
     }
     Ok((published, totals))
 }
@@ -258,7 +258,7 @@ fn rank(
 fn publish(
     store: &Store,
     ranking: Ranking,
-    names: Option<NameList>,
+    names: Option<ItemNames>,
     rules: &Rules,
     event_types: &[String],
 ) -> Result<Published, StepError> {

@@ -1,6 +1,6 @@
-//! What a run reports while it works: a closed list of stages and counts.
+//! Progress of one command: a closed list of stages and counts, passed on to listeners.
 //!
-//! Invariant: this room hears and passes on; it never prints, and never decides.
+//! Invariant: this module passes updates on; it prints nothing and decides nothing.
 
 use std::sync::Arc;
 
@@ -11,22 +11,20 @@ pub enum Stage {
     Rollup,
     Rank,
     Publish,
-    /// Small files of events become few, and those of sums.
-    MergeEvents,
-    MergeSums,
-    /// Hours past the retention go.
-    DropHours,
-    /// Files that nothing needs go.
-    Sweep,
-    /// Records of runs are put away.
-    KeepRuns,
-    /// Files of events, sums and rankings are read and checked.
-    CheckEvents,
-    CheckSums,
-    CheckRankings,
+    CompactEvents,
+    CompactAggregates,
+    /// Removes hours that are past the retention.
+    ExpireHours,
+    /// Removes files that are no longer referenced.
+    Vacuum,
+    /// Moves records of runs into files by day.
+    ArchiveRuns,
+    VerifyEvents,
+    VerifyAggregates,
+    VerifyRankings,
 }
 
-/// Something that a run counts.
+/// Something that a command counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Count {
     LinesRead,
@@ -35,83 +33,86 @@ pub enum Count {
     LinesRejected,
     BatchesCommitted,
     BatchesReplaced,
-    BatchesKnown,
+    /// Batches that were already ingested.
+    BatchesSkipped,
     FilesFailed,
-    EventsFiled,
+    /// Events whose categories came from the item catalog.
+    EventsCategorized,
     EventsRolledUp,
+    /// Events whose id had been counted before.
     EventsRepeated,
     EventIdsInConflict,
     HoursRebuilt,
     RollupRows,
-    /// Hours whose sums, and rows of sums, that were not what their events add up to.
+    /// Hours, and rows of aggregates, that differ from what their events add up to.
     HoursDiffering,
     RowsDiffering,
     CategoriesRanked,
     RowsRanked,
+    /// Ranked rows whose item has a name in the item catalog.
     RowsNamed,
-    /// Rows of what every item comes to.
-    TotalsRows,
+    ItemTotalsRows,
 }
 
-/// One thing a run says.
+/// One update of a command's progress.
 #[derive(Clone, Debug)]
-pub enum Signal {
-    /// A stage begins; `total` is in the unit it will advance by, where that is known.
-    Begins { stage: Stage, total: Option<u64> },
-    /// A stage has done so much more.
-    Advances { stage: Stage, by: u64 },
-    /// A stage is over.
-    Ends { stage: Stage },
-    /// A count grows.
-    Counts { count: Count, by: u64 },
+pub enum Update {
+    /// A stage has started; `total`, where it is known, is in the unit that the stage advances by.
+    StageStarted { stage: Stage, total: Option<u64> },
+    /// A stage has completed `by` more units.
+    StageAdvanced { stage: Stage, by: u64 },
+    /// A stage has finished.
+    StageFinished { stage: Stage },
+    /// A count has grown.
+    CountIncreased { count: Count, by: u64 },
 }
 
-/// Someone who wants to know: a progress bar, a record, a log.
+/// A receiver of updates: a progress bar, a run's record, a log.
 pub trait Listener: Send + Sync {
-    /// Takes one signal; it must return soon and must not fail.
-    fn hear(&self, signal: &Signal);
+    /// Takes one update; it must return soon and must not fail.
+    fn on_update(&self, update: &Update);
 }
 
-/// One run of the program, as its rooms see it: something to report to.
+/// What the modules of one command report to.
 #[derive(Default)]
-pub struct Run {
+pub struct Progress {
     listeners: Vec<Arc<dyn Listener>>,
 }
 
-impl Run {
-    /// Returns a run that nobody follows.
-    pub const fn unheard() -> Run {
-        Run { listeners: Vec::new() }
+impl Progress {
+    /// Returns a progress without listeners.
+    pub const fn ignored() -> Progress {
+        Progress { listeners: Vec::new() }
     }
 
-    /// Returns a run that the given listeners follow.
-    pub fn heard_by(listeners: Vec<Arc<dyn Listener>>) -> Run {
-        Run { listeners }
+    /// Returns a progress that passes updates on to the given listeners.
+    pub fn with_listeners(listeners: Vec<Arc<dyn Listener>>) -> Progress {
+        Progress { listeners }
     }
 
-    /// Reports that a stage begins.
+    /// Reports that a stage starts.
     pub fn begin(&self, stage: Stage, total: Option<u64>) {
-        self.say(&Signal::Begins { stage, total });
+        self.pass_on(&Update::StageStarted { stage, total });
     }
 
     /// Reports progress within a stage.
     pub fn advance(&self, stage: Stage, by: u64) {
-        self.say(&Signal::Advances { stage, by });
+        self.pass_on(&Update::StageAdvanced { stage, by });
     }
 
-    /// Reports that a stage is over.
+    /// Reports that a stage has finished.
     pub fn end(&self, stage: Stage) {
-        self.say(&Signal::Ends { stage });
+        self.pass_on(&Update::StageFinished { stage });
     }
 
     /// Adds to a count.
     pub fn count(&self, count: Count, by: u64) {
-        self.say(&Signal::Counts { count, by });
+        self.pass_on(&Update::CountIncreased { count, by });
     }
 
-    fn say(&self, signal: &Signal) {
+    fn pass_on(&self, update: &Update) {
         for listener in &self.listeners {
-            listener.hear(signal);
+            listener.on_update(update);
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::delta::{Commit, LiveFile, NewFile, Partition};
 use crate::lake::{Lake, hive_folder, partition_map, unique_name};
 use crate::model::{Date, Hour, SumRow, SumRows};
 use crate::parquet_format::{Encoded, SumLine, encode_sums};
-use crate::progress::{Run, Stage};
+use crate::progress::{Progress, Stage};
 use crate::rollup::compare::{Differing, Ordered, compare, is_as_stood};
 use crate::rollup::hour::{HourByHour, Tally};
 use crate::rollup::plan::{DayPlan, Plan};
@@ -48,12 +48,12 @@ pub(super) fn apply(
     rollups: &Rollups,
     plan: &Plan,
     now_ms: i64,
-    run: &Run,
+    progress: &Progress,
 ) -> Result<(Commit, Summary), RollupError> {
     let bulk = rollups.store.bulk(ROLLUPS)?;
     let (large, small): (Vec<&DayPlan>, Vec<&DayPlan>) =
         plan.days.iter().partition(|day| day.rows() > ROWS_OF_A_LARGE_DAY);
-    let apply = |day: &&DayPlan| apply_day(lake, rollups, day, &bulk, run);
+    let apply = |day: &&DayPlan| apply_day(lake, rollups, day, &bulk, progress);
     let days: Result<Vec<DayOutcome>, RollupError> = small.par_iter().map(apply).collect();
     let mut days = days?;
     for day in &large {
@@ -103,7 +103,7 @@ fn apply_day(
     rollups: &Rollups,
     day: &DayPlan,
     bulk: &Bulk<'_>,
-    run: &Run,
+    progress: &Progress,
 ) -> Result<DayOutcome, RollupError> {
     let settled = settle(lake, day)?;
     // A changed hour may decide which of two events counts in another.
@@ -116,7 +116,7 @@ fn apply_day(
         .into_iter()
         .collect::<Vec<_>>()
         .into_par_iter()
-        .map(|category| apply_category(lake, rollups, &settled, changed.as_ref(), category, bulk, run))
+        .map(|category| apply_category(lake, rollups, &settled, changed.as_ref(), category, bulk, progress))
         .collect();
     let hours = settled.hours.len() as u64;
     Ok(DayOutcome {
@@ -136,7 +136,7 @@ pub(super) fn sum_category(
     lake: &Lake,
     settled: &Settled<'_>,
     category: &Option<String>,
-    run: &Run,
+    progress: &Progress,
 ) -> Result<(SumRows, Tally), RollupError> {
     let mut hours = HourByHour::default();
     let mut tally = Tally::default();
@@ -144,7 +144,7 @@ pub(super) fn sum_category(
         let of_hour = hours.add(lake, hour, &files, settled)?;
         tally.events += of_hour.events;
         tally.repeated += of_hour.repeated;
-        run.advance(Stage::Rollup, files.iter().map(|file| file.rows).sum());
+        progress.advance(Stage::Rollup, files.iter().map(|file| file.rows).sum());
     }
     Ok((hours.sums, tally))
 }
@@ -156,9 +156,9 @@ fn apply_category(
     changed: Option<&BTreeSet<Hour>>,
     category: &Option<String>,
     bulk: &Bulk<'_>,
-    run: &Run,
+    progress: &Progress,
 ) -> Result<CategoryOutcome, RollupError> {
-    let (mut sums, tally) = sum_category(lake, settled, category, run)?;
+    let (mut sums, tally) = sum_category(lake, settled, category, progress)?;
     let standing = settled.standing(category);
     let day = settled.day;
     if !day.from_ground {

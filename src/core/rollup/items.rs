@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::delta::LiveFile;
 use crate::model::{Hour, HourSums, Names, SumsOverflow};
 use crate::parquet_format::{ColumnsError, ItemRange, WantsItem, first_items, paths_of};
-use crate::progress::{Run, Stage};
+use crate::progress::{Progress, Stage};
 use crate::rollup::cursor::Cursor;
 use crate::rollup::heads::Heads;
 use crate::rollup::read::{Place, Wanted, path_of, place_of};
@@ -150,7 +150,7 @@ impl Part<'_> {
     /// Names the file that is missing or damaged, or fails as `take` does.
     pub fn each_item(
         &self,
-        run: &Run,
+        progress: &Progress,
         wants: Option<WantsItem<'_>>,
         take: &mut dyn FnMut(ItemSums<'_>) -> Result<(), SumsOverflow>,
     ) -> Result<(), RollupError> {
@@ -174,7 +174,7 @@ impl Part<'_> {
             }
             give(&item_id, &mut rows, &path_sets, take)?;
         }
-        run.advance(Stage::Rank, self.rows);
+        progress.advance(Stage::Rank, self.rows);
         Ok(())
     }
 

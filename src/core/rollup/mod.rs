@@ -49,7 +49,7 @@ use std::collections::BTreeMap;
 use crate::delta::{Column, ColumnType, LiveFile, Log, Outcome, Sweep, SweepRule, Table, TableSchema};
 use crate::lake::{Doing, Lake, LakeError};
 use crate::model::{Hour, SumRows};
-use crate::progress::{Count, Run, Stage};
+use crate::progress::{Count, Progress, Stage};
 use crate::storage::Store;
 
 pub use error::RollupError;
@@ -128,29 +128,29 @@ pub fn version(store: &Store) -> Option<u64> {
 /// # Errors
 /// Fails where the disk does, a file is damaged or a sum does not fit; the table is then as it
 /// was before.
-pub fn rollup(lake: &Lake, scope: Scope, now_ms: i64, run: &Run) -> Result<Summary, RollupError> {
+pub fn rollup(lake: &Lake, scope: Scope, now_ms: i64, progress: &Progress) -> Result<Summary, RollupError> {
     let rollups = Rollups::open_or_create(lake.store())?;
-    run.begin(Stage::Rollup, None);
+    progress.begin(Stage::Rollup, None);
     for _ in 0..MAX_TRIES {
         let newest = rollups.table.newest()?;
         let plan = plan(lake, &newest, scope)?;
         if plan.is_nothing() {
-            run.end(Stage::Rollup);
+            progress.end(Stage::Rollup);
             return Ok(Summary::default());
         }
-        run.begin(Stage::Rollup, Some(plan.rows()));
-        let (commit, summary) = apply::apply(lake, &rollups, &plan, now_ms, run)?;
+        progress.begin(Stage::Rollup, Some(plan.rows()));
+        let (commit, summary) = apply::apply(lake, &rollups, &plan, now_ms, progress)?;
         if let Outcome::Committed(_) = newest.commit(&commit)? {
-            run.count(Count::HoursRebuilt, summary.hours);
-            run.count(Count::EventsRolledUp, summary.events);
-            run.count(Count::EventsRepeated, summary.repeated);
-            run.count(Count::EventIdsInConflict, summary.conflicts);
-            run.count(Count::RollupRows, summary.rows);
+            progress.count(Count::HoursRebuilt, summary.hours);
+            progress.count(Count::EventsRolledUp, summary.events);
+            progress.count(Count::EventsRepeated, summary.repeated);
+            progress.count(Count::EventIdsInConflict, summary.conflicts);
+            progress.count(Count::RollupRows, summary.rows);
             if let Some(compared) = &summary.compared {
-                run.count(Count::HoursDiffering, compared.differing.len() as u64);
-                run.count(Count::RowsDiffering, compared.differing.values().sum());
+                progress.count(Count::HoursDiffering, compared.differing.len() as u64);
+                progress.count(Count::RowsDiffering, compared.differing.values().sum());
             }
-            run.end(Stage::Rollup);
+            progress.end(Stage::Rollup);
             return Ok(summary);
         }
     }

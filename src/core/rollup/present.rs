@@ -14,7 +14,7 @@ use crate::delta::{Log, NamedFile, News, Partition, Version};
 use crate::lake::{HourPartition, Lake, LakeError, events_log, read_events_of};
 use crate::model::{Date, Hour, SumRow, SumRows};
 use crate::parquet_format::{Coder, EventBatch};
-use crate::progress::Run;
+use crate::progress::Progress;
 use crate::rollup::apply::sum_category;
 use crate::rollup::plan::{DayPlan, HourFile, Plan, Scope, app_id, plan_on};
 use crate::rollup::read::{Place, place_of};
@@ -225,7 +225,7 @@ fn append_anew(
         if !asked.may_want_category(category.as_deref()) {
             continue;
         }
-        let (sums, _) = sum_category(lake, day, category, &Run::unheard())?;
+        let (sums, _) = sum_category(lake, day, category, &Progress::ignored())?;
         let mut codes = vec![None; sums.items.len()];
         for item in asked.items {
             if let Some(code) = sums.items.find(item) {

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::lake::Lake;
 use crate::model::SumRows;
-use crate::progress::{Run, Stage};
+use crate::progress::{Progress, Stage};
 use crate::rollup::apply::sum_category;
 use crate::rollup::settle::settle;
 use crate::rollup::{RollupError, Rollups, Scope, plan};
@@ -24,7 +24,7 @@ pub struct Recount {
 ///
 /// # Errors
 /// Names the file that is missing or damaged.
-pub fn recount(lake: &Lake, run: &Run) -> Result<Recount, RollupError> {
+pub fn recount(lake: &Lake, progress: &Progress) -> Result<Recount, RollupError> {
     let Some(rollups) = Rollups::open(lake.store())? else {
         return Ok(Recount { is_behind: true, ..Recount::default() });
     };
@@ -35,7 +35,7 @@ pub fn recount(lake: &Lake, run: &Run) -> Result<Recount, RollupError> {
     if missing.hours() > 0 || missing.covers != plan.covers {
         return Ok(Recount { is_behind: true, ..Recount::default() });
     }
-    run.begin(Stage::Rollup, Some(plan.rows()));
+    progress.begin(Stage::Rollup, Some(plan.rows()));
     let mut found = Recount::default();
     for day in &plan.days {
         let settled = settle(lake, day)?;
@@ -44,7 +44,7 @@ pub fn recount(lake: &Lake, run: &Run) -> Result<Recount, RollupError> {
         let wrong: Result<Vec<Option<String>>, RollupError> = categories
             .into_par_iter()
             .map(|category| {
-                let (sums, _) = sum_category(lake, &settled, category, run)?;
+                let (sums, _) = sum_category(lake, &settled, category, progress)?;
                 let mut stood = SumRows::default();
                 for file in settled.standing(category) {
                     rollups.read_day(&file, &mut stood)?;
@@ -55,7 +55,7 @@ pub fn recount(lake: &Lake, run: &Run) -> Result<Recount, RollupError> {
             .collect();
         found.wrong.extend(wrong?.into_iter().flatten());
     }
-    run.end(Stage::Rollup);
+    progress.end(Stage::Rollup);
     Ok(found)
 }
 

@@ -1,4 +1,4 @@
-//! A vendor's sales and list of products, by mapping and catalogue, as if they were our own logs.
+//! A vendor's sales and list of products, by mapping and catalog, as if they were our own logs.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::world::World;
 /// 2017-01-14T10:00:00Z in seconds.
 const TEN: i64 = 1_484_388_000;
 
-/// A vendor's sales of a few hundred rows, and the catalogue to them, as columns of Parquet.
+/// A vendor's sales of a few hundred rows, and the catalog to them, as columns of Parquet.
 struct Vendor {
     sales: Vec<(&'static str, ArrayRef)>,
     products: Vec<(&'static str, ArrayRef)>,
@@ -79,7 +79,7 @@ fn vendor() -> Vendor {
 }
 
 #[test]
-fn a_vendors_sales_and_catalogue_go_in_as_they_are() {
+fn a_vendors_sales_and_catalog_go_in_as_they_are() {
     let Vendor { sales, products, plain, sales_csv, products_csv } = vendor();
     let world = World::new();
     world.write("plain.csv", plain);

@@ -7,7 +7,7 @@ use crate::shippers::{purchase, sold};
 use crate::world::World;
 
 const CHUNK: &str = "buffer/buffer.b5f8c2e1d0a94c7e8b6f3a2d1c0e9f87.log";
-const CALL: &str = "--lake data/lake ingest --format ndjson --lenient";
+const CALL: &str = "--lake data/lake ingest --format ndjson --allow-rejects";
 
 #[test]
 fn a_packed_chunk_comes_in_and_the_same_chunk_again_is_known() {
@@ -48,12 +48,12 @@ fn a_chunk_with_a_bad_line_is_not_sent_for_ever() {
 fn a_chunk_that_could_not_come_in_is_to_be_sent_again() {
     let world = World::new();
     world.write("torn.log", &gzip(purchase("a").repeat(99).as_bytes())[..40]);
-    let said = world.run("ingest --format ndjson --lenient torn.log");
+    let said = world.run("ingest --format ndjson --allow-rejects torn.log");
     assert_eq!(said.code, Some(1), "nothing could be read: {}", said.whole());
     world.write("good.ndjson", purchase("a"));
-    let said = world.run("ingest --format ndjson --lenient torn.log good.ndjson");
+    let said = world.run("ingest --format ndjson --allow-rejects torn.log good.ndjson");
     assert_eq!(said.code, Some(0), "something could be read: {}", said.whole());
     world.write("data/other/file", "not a lake");
-    let said = world.run("--lake data/other ingest --lenient good.ndjson");
+    let said = world.run("--lake data/other ingest --allow-rejects good.ndjson");
     assert_eq!(said.code, Some(1), "{}", said.whole());
 }

@@ -10,7 +10,7 @@ use topsell_core::input_format::Mapping;
 use topsell_core::lake::{Doing, Known, Lake};
 use topsell_core::model::Timestamp;
 use topsell_core::pipeline::{self, Caller, Done, Step};
-use topsell_core::progress::Run;
+use topsell_core::progress::Progress;
 use topsell_core::storage::{Patience, Store};
 
 use crate::faults::disk::{Faults, Manner};
@@ -18,7 +18,7 @@ use crate::ingest::formats::gzip;
 use crate::shippers::{purchase, sold};
 use crate::world::{NOW, World};
 
-const CALL: &str = "ingest --settle 0s --spool spool";
+const CALL: &str = "ingest --min-age 0s --spool spool";
 
 #[test]
 fn finished_files_are_taken_in_name_order_and_moved() {
@@ -119,7 +119,7 @@ fn a_file_that_has_just_changed_is_left_alone() {
         exit code 0
     "#]]
     .assert_eq(&world.run("--verbose ingest --spool spool").whole());
-    assert_eq!(world.run("ingest --spool spool --settle 9s").code, Some(0));
+    assert_eq!(world.run("ingest --spool spool --min-age 9s").code, Some(0));
     assert_eq!(world.files("spool"), ["done/new.ndjson", "done/old.ndjson"]);
 }
 
@@ -243,7 +243,7 @@ fn a_file_that_cannot_be_moved_is_told_and_its_batch_stays_known() {
     std::fs::rename(world.path("spool/done"), world.path("spool/done.tmp")).expect("it can be moved");
     std::os::unix::fs::symlink("done.tmp", world.path("spool/done")).expect("a link can be made");
     for accepted in [1, 0] {
-        let said = world.run("ingest --settle 0s --spool spool --format ndjson");
+        let said = world.run("ingest --min-age 0s --spool spool --format ndjson");
         let is_told = said.stderr.contains("left: spool/a.ndjson: cannot be moved to done: ");
         assert!(is_told && said.code == Some(1), "{}", said.whole());
         assert!(said.stderr.contains(&format!(" {accepted} accepted")), "{}", said.whole());
@@ -261,8 +261,8 @@ fn a_spool_that_is_not_there_or_comes_with_files_is_told() {
     "#]]
     .assert_eq(&world.run(CALL).whole());
     assert_eq!(world.run(&format!("{CALL} log.csv")).code, Some(2));
-    assert_eq!(world.run("ingest --spool spool --settle soon").code, Some(2));
-    assert_eq!(world.run("ingest --settle 1s log.csv").code, Some(2));
+    assert_eq!(world.run("ingest --spool spool --min-age soon").code, Some(2));
+    assert_eq!(world.run("ingest --min-age 1s log.csv").code, Some(2));
 }
 
 /// Takes the spool in through a disk that may fail; `between` happens after the files are found
@@ -279,7 +279,7 @@ fn ingest_spool(world: &World, faults: &Faults, between: impl Fn()) -> Result<in
         known: Known::Skip,
     };
     let store = Store::open_through(&world.path("data/lake"), |disk| faults.before(disk));
-    let caller = Caller { name: "a test".to_owned(), patience: Patience::None, now, feed: None };
+    let caller = Caller { name: "a test".to_owned(), patience: Patience::None, now, stdin: None };
     let step = Step::Ingest {
         plan,
         options,
@@ -287,7 +287,7 @@ fn ingest_spool(world: &World, faults: &Faults, between: impl Fn()) -> Result<in
         catalog: None,
         slice_bytes: None,
     };
-    let done = pipeline::run(&step, &store.map_err(|e| e.to_string())?, &caller, &Run::default());
+    let done = pipeline::run(&step, &store.map_err(|e| e.to_string())?, &caller, &Progress::default());
     match done.map_err(|e| e.to_string())? {
         Done::Ingested { summary, .. } => Ok(summary),
         _ => Err("this was an ingest".to_owned()),

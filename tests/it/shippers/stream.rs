@@ -6,11 +6,11 @@ use std::sync::mpsc::sync_channel;
 
 use expect_test::expect;
 use flate2::write::GzEncoder;
-use topsell_core::ingest::{self, Feed, Options, Pieces, Pulse, Reading, Summary};
+use topsell_core::ingest::{self, Options, Pieces, Reading, StdinEvent, StdinStream, Summary};
 use topsell_core::input_format::Mapping;
 use topsell_core::lake::{Doing, Known};
 use topsell_core::model::Timestamp;
-use topsell_core::progress::Run;
+use topsell_core::progress::Progress;
 
 use crate::shippers::{Held, commits, purchase, sold, wait_for_commits, wait_until};
 use crate::world::World;
@@ -239,8 +239,8 @@ fn ticks_do_no_harm_to_packed_streams() {
     for packed in packed.iter().map(Vec::as_slice).chain([log.repeat(2).as_bytes()]) {
         for step in [1, 7, 1_000] {
             let pieces = packed.chunks(step);
-            let pulses = pieces.flat_map(|piece| [bytes(piece, 1_484_388_000), Pulse::Tick]);
-            let summary = fed(pulses.collect());
+            let events = pieces.flat_map(|piece| [bytes(piece, 1_484_388_000), StdinEvent::Tick]);
+            let summary = fed(events.collect());
             assert_eq!((summary.read, summary.accepted), (400, 400), "{step}");
             assert!(summary.failures.is_empty() && summary.batches > 1, "{step}: {summary:?}");
         }
@@ -254,7 +254,7 @@ fn a_packed_stream_that_breaks_off_keeps_the_lines_that_came_whole() {
     gzip.write_all(log.as_bytes()).expect("memory can be written");
     gzip.flush().expect("memory can be written");
     let packed = gzip.get_ref().clone();
-    let summary = fed(vec![bytes(&packed, 1_484_388_000), Pulse::Stop]);
+    let summary = fed(vec![bytes(&packed, 1_484_388_000), StdinEvent::Stop]);
     assert_eq!((summary.accepted, summary.rejected, summary.failures.len()), (200, 0, 1), "{summary:?}");
 }
 
@@ -262,7 +262,7 @@ fn a_packed_stream_that_breaks_off_keeps_the_lines_that_came_whole() {
 fn events_are_held_against_the_moment_they_came() {
     let at = |second: i64| {
         let line = format!("{{\"ts\":{second},\"item_id\":\"a\"}}\n");
-        [bytes(line.as_bytes(), second), Pulse::Tick]
+        [bytes(line.as_bytes(), second), StdinEvent::Tick]
     };
     let months = [0, 1, 2].map(|month| at(1_484_388_000 + month * 30 * 86_400));
     let summary = fed(months.into_iter().flatten().collect());
@@ -277,22 +277,22 @@ fn a_stray_quote_holds_nothing_back_for_longer_than_a_tick() {
     let good = "1484388000,a,\n";
     let log = vec![
         record(&format!("ts,item_id,note\n{good}")),
-        Pulse::Tick,
+        StdinEvent::Tick,
         record(&format!("1484388000,b,5\" pipe\n{good}")),
-        Pulse::Tick,
-        Pulse::Tick,
+        StdinEvent::Tick,
+        StdinEvent::Tick,
         record("1484388000,c,\"two\n"),
-        Pulse::Tick,
+        StdinEvent::Tick,
         record("lines\"\n"),
-        Pulse::Tick,
+        StdinEvent::Tick,
         record(good),
     ];
     let summary = fed(log);
     assert_eq!((summary.accepted, summary.rejected, summary.batches), (5, 0, 4), "{summary:?}");
 }
 
-fn bytes(bytes: &[u8], second: i64) -> Pulse {
-    Pulse::Bytes { bytes: bytes.to_vec(), at: moment(second) }
+fn bytes(bytes: &[u8], second: i64) -> StdinEvent {
+    StdinEvent::Bytes { bytes: bytes.to_vec(), at: moment(second) }
 }
 
 fn moment(second: i64) -> Timestamp {
@@ -300,19 +300,19 @@ fn moment(second: i64) -> Timestamp {
 }
 
 /// Reads standard input from a door of our own, writing nothing.
-fn fed(pulses: Vec<Pulse>) -> Summary {
-    let (send, receive) = sync_channel(pulses.len());
-    for pulse in pulses {
-        send.send(pulse).expect("there is room");
+fn fed(events: Vec<StdinEvent>) -> Summary {
+    let (send, receive) = sync_channel(events.len());
+    for event in events {
+        send.send(event).expect("there is room");
     }
     drop(send);
     let now = moment(0);
     let pieces = Pieces { lines: None, keeps_broken_off: true };
     let options = Options { now, max_skew_seconds: 0, doing: Doing::Planning, pieces, known: Known::Skip };
     let plan = ingest::plan(&["-".into()], None);
-    let feed = Feed::of(receive, now);
+    let stdin = StdinStream::of(receive, now);
     let mapping = Mapping::none(ingest::FIELDS);
     let reading = Reading { mapping: &mapping, catalog: None };
-    ingest::ingest(None, &plan, Some(&feed), options, reading, &Run::default())
+    ingest::ingest(None, &plan, Some(&stdin), options, reading, &Progress::default())
         .expect("there is no lake to fail")
 }

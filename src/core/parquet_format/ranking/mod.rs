@@ -5,7 +5,7 @@
 //! | `category` | BYTE_ARRAY, STRING: the path; null for the whole shop, which comes first | dictionary |
 //! | `rank` | INT32, from 1 | PLAIN |
 //! | `item_id` | BYTE_ARRAY, STRING | DELTA_LENGTH_BYTE_ARRAY, or dictionary |
-//! | `name` | BYTE_ARRAY, STRING, or null: what a catalogue calls the item | DELTA_LENGTH_BYTE_ARRAY |
+//! | `name` | BYTE_ARRAY, STRING, or null: what a catalog calls the item | DELTA_LENGTH_BYTE_ARRAY |
 //! | `score` | DOUBLE | BYTE_STREAM_SPLIT, or dictionary |
 //! | `units`, `purchases` | INT64 | BYTE_STREAM_SPLIT |
 //! | `amount` | INT64, DECIMAL(18,4); FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4) where one is too large | BYTE_STREAM_SPLIT; PLAIN; or dictionary |

@@ -1,4 +1,4 @@
-//! What describes logs: mappings and catalogues.
+//! What describes logs: mappings and catalogs.
 
 use proptest::prelude::*;
 
@@ -77,12 +77,12 @@ fn good_catalog(format: &str) -> Vec<u8> {
 }
 
 #[test]
-fn catalogues_of_chance_are_read_whole_or_refused() {
+fn catalogs_of_chance_are_read_whole_or_refused() {
     const FORMATS: [&str; 3] = ["csv", "tsv", "parquet"];
     let world = world_of_logs();
     assert_eq!(world.run("ingest log.csv").code, Some(0));
     assert_eq!(world.run("rank --window 30d").code, Some(0));
-    try_cases("catalogues", 20, (0..FORMATS.len(), harm_or_packing()), |(format, harm)| {
+    try_cases("catalogs", 20, (0..FORMATS.len(), harm_or_packing()), |(format, harm)| {
         let bytes = harm.done_to(good_catalog(FORMATS[format]));
         let name = format!("items.{}", FORMATS[format]);
         world.write(&name, &bytes);
@@ -91,7 +91,7 @@ fn catalogues_of_chance_are_read_whole_or_refused() {
         let ranked = world.run(&format!("rank --window 30d --catalog {name}"));
         for said in [&ingested, &ranked] {
             ended(said, &[0, 1])?;
-            let is_named = said.stderr.contains(&format!("error: the catalogue {name}"));
+            let is_named = said.stderr.contains(&format!("error: the catalog {name}"));
             prop_assert_eq!(said.code == Some(1), is_named, "{}", said.whole());
         }
         if ingested.code == Some(0) {

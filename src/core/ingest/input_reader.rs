@@ -3,17 +3,17 @@
 use std::sync::mpsc::SyncSender;
 
 use crate::ingest::builder::{Builder, Limits, Refusal};
-use crate::ingest::feed::Feed;
 use crate::ingest::lines::LineReader;
 use crate::ingest::rows::{RowReader, rows_per_slice};
 use crate::ingest::slices::{Pieces, Slice, Slices};
 use crate::ingest::sources::{Input, Plan};
+use crate::ingest::stdin_stream::StdinStream;
 use crate::ingest::writer::{Brought, Parsed};
 use crate::ingest::{Options, Reading};
 use crate::input_format::{Format, RowFile, Source, SourceError};
 use crate::lake::{DEFAULT_SLICE_BYTES, Known, Lake, LakeError, LakeSettings};
 use crate::model::Timestamp;
-use crate::progress::Run;
+use crate::progress::Progress;
 
 /// Rows of Parquet that are read before it is asked whether there is room for more.
 const ROWS_AT_ONCE: u64 = 64;
@@ -49,21 +49,21 @@ impl From<SourceError> for Stop {
 }
 
 /// One input on its way in.
-pub(super) struct Intake<'a> {
+pub(super) struct InputReader<'a> {
     pub lake: Option<&'a Lake>,
     pub settings: LakeSettings,
     pub plan: &'a Plan,
     pub input: &'a Input,
     /// The input's place in the plan.
     pub number: usize,
-    pub feed: Option<&'a Feed>,
+    pub stdin: Option<&'a StdinStream>,
     pub options: Options,
     pub reading: Reading<'a>,
-    pub run: &'a Run,
+    pub progress: &'a Progress,
     pub send: &'a SyncSender<Parsed>,
 }
 
-impl Intake<'_> {
+impl InputReader<'_> {
     /// Hands over all that the input brings, batch by batch.
     pub fn take(&self) -> Result<(), Stop> {
         if let (Some(lake), Some(id), Known::Skip) = (self.lake, &self.plan.batch_id, self.options.known)
@@ -71,7 +71,7 @@ impl Intake<'_> {
         {
             return self.hand_over(Parsed::Known { input: self.number, lines });
         }
-        match self.input.open(self.feed, self.run)? {
+        match self.input.open(self.stdin, self.progress)? {
             Source::Text { format, reader } => {
                 let pieces = self.stream().map_or(Pieces::default(), |_| self.options.pieces);
                 self.take_text(format, Slices::of(reader, format, self.slice_bytes(), pieces))
@@ -84,7 +84,7 @@ impl Intake<'_> {
         let mut reader = LineReader::of(format, self.reading.mapping);
         while let Some(slice) = slices.next() {
             let mut slice = slice?;
-            let broke_off = slices.has_broken_off() || self.stream().is_some_and(Feed::was_stopped);
+            let broke_off = slices.has_broken_off() || self.stream().is_some_and(StdinStream::was_stopped);
             let torn = if broke_off && format != Format::Ndjson { cut_torn(&mut slice) } else { Vec::new() };
             reader.read_header(&slice).map_err(Stop::Input)?;
             let id = self.plan.batch_id.clone().unwrap_or_else(|| slice.id.clone());
@@ -141,7 +141,7 @@ impl Intake<'_> {
 
     /// Refuses a stream that was left before its end where only all of it may come in.
     fn must_be_whole(&self) -> Result<(), Stop> {
-        let was_stopped = self.stream().is_some_and(Feed::was_stopped);
+        let was_stopped = self.stream().is_some_and(StdinStream::was_stopped);
         if was_stopped && self.plan.is_whole(&self.options) {
             return Err(Stop::Input(
                 "was stopped before its end; nothing of it is in, send it again".to_owned(),
@@ -163,13 +163,13 @@ impl Intake<'_> {
     }
 
     /// Returns the stream that the input is, if it is one.
-    fn stream(&self) -> Option<&Feed> {
-        self.feed.filter(|_| self.input.path().is_none())
+    fn stream(&self) -> Option<&StdinStream> {
+        self.stdin.filter(|_| self.input.path().is_none())
     }
 
     /// Returns the present: of a stream, when its newest bytes came.
     fn now(&self) -> Timestamp {
-        self.stream().map_or(self.options.now, Feed::arrived)
+        self.stream().map_or(self.options.now, StdinStream::arrived)
     }
 
     fn builder(&self) -> Builder<'_> {

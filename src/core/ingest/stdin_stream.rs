@@ -1,7 +1,7 @@
 //! Standard input as it comes: bytes, moments, and the wish to end.
 //!
 //! Whoever stands at the door reads the pipe, the clock and the signals and passes on what happens
-//! as pulses; so nothing here asks the time, and a test can be the door.
+//! as events; so nothing here asks the time, and a test can be the door.
 //!
 //! Invariant: every byte that was passed on is read, also after the wish to end.
 
@@ -17,7 +17,7 @@ const SILENCE: Duration = Duration::from_millis(500);
 
 /// One thing that happens to standard input.
 #[derive(Debug)]
-pub enum Pulse {
+pub enum StdinEvent {
     /// Bytes have come.
     Bytes { bytes: Vec<u8>, at: Timestamp },
     /// What has come so far is to be committed.
@@ -31,8 +31,8 @@ pub enum Pulse {
 }
 
 /// The room's end of standard input, and of standard output where answers are wanted.
-pub struct Feed {
-    pulses: Receiver<Pulse>,
+pub struct StdinStream {
+    events: Receiver<StdinEvent>,
     state: RefCell<State>,
     answers: RefCell<Box<dyn Write>>,
 }
@@ -54,18 +54,18 @@ enum Phase {
     Ended,
 }
 
-impl Feed {
-    /// Returns the feed of these pulses, begun at a moment.
-    pub fn of(pulses: Receiver<Pulse>, began: Timestamp) -> Feed {
+impl StdinStream {
+    /// Returns a stream of the given events that was opened at `began`.
+    pub fn of(events: Receiver<StdinEvent>, began: Timestamp) -> StdinStream {
         let state =
             State { phase: Phase::Open, bytes: Vec::new(), at: 0, arrived: began, was_stopped: false };
-        Feed { pulses, state: RefCell::new(state), answers: RefCell::new(Box::new(io::sink())) }
+        StdinStream { events, state: RefCell::new(state), answers: RefCell::new(Box::new(io::sink())) }
     }
 
-    /// Returns the same feed, whose messages are answered on the given output.
+    /// Returns the same stream, whose messages are answered on the given output.
     #[must_use]
-    pub fn answered_on(self, answers: impl Write + 'static) -> Feed {
-        Feed { answers: RefCell::new(Box::new(answers)), ..self }
+    pub fn answered_on(self, answers: impl Write + 'static) -> StdinStream {
+        StdinStream { answers: RefCell::new(Box::new(answers)), ..self }
     }
 
     /// Returns when the newest bytes came.
@@ -90,24 +90,24 @@ impl Feed {
 }
 
 impl State {
-    /// Takes a pulse; what it means for whoever reads is returned.
-    fn take(&mut self, pulse: Pulse) -> io::Result<()> {
-        match pulse {
-            Pulse::Bytes { bytes, at } => {
+    /// Takes a event; what it means for whoever reads is returned.
+    fn take(&mut self, event: StdinEvent) -> io::Result<()> {
+        match event {
+            StdinEvent::Bytes { bytes, at } => {
                 (self.bytes, self.at, self.arrived) = (bytes, 0, at);
                 Ok(())
             }
-            Pulse::Tick if self.phase == Phase::Open => Err(io::ErrorKind::WouldBlock.into()),
-            Pulse::Tick => Ok(()),
-            Pulse::Stop => {
+            StdinEvent::Tick if self.phase == Phase::Open => Err(io::ErrorKind::WouldBlock.into()),
+            StdinEvent::Tick => Ok(()),
+            StdinEvent::Stop => {
                 (self.phase, self.was_stopped) = (Phase::Ending, true);
                 Ok(())
             }
-            Pulse::End => {
+            StdinEvent::End => {
                 self.phase = Phase::Ended;
                 Ok(())
             }
-            Pulse::Failed(error) => {
+            StdinEvent::Failed(error) => {
                 self.phase = Phase::Ended;
                 Err(error)
             }
@@ -116,19 +116,19 @@ impl State {
 }
 
 /// [`io::ErrorKind::WouldBlock`] says that it is time to commit; reading goes on after it.
-impl Read for &Feed {
+impl Read for &StdinStream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let mut state = self.state.borrow_mut();
         while state.at == state.bytes.len() {
-            let pulse = match state.phase {
-                Phase::Open => self.pulses.recv().unwrap_or(Pulse::End),
-                Phase::Ending => match self.pulses.recv_timeout(SILENCE) {
-                    Ok(pulse) => pulse,
-                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Pulse::End,
+            let event = match state.phase {
+                Phase::Open => self.events.recv().unwrap_or(StdinEvent::End),
+                Phase::Ending => match self.events.recv_timeout(SILENCE) {
+                    Ok(event) => event,
+                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => StdinEvent::End,
                 },
                 Phase::Ended => return Ok(0),
             };
-            state.take(pulse)?;
+            state.take(event)?;
         }
         let read = (&state.bytes[state.at..]).read(into)?;
         state.at += read;
@@ -142,8 +142,8 @@ mod tests {
 
     use super::*;
 
-    fn bytes(text: &str, second: i64) -> Pulse {
-        Pulse::Bytes { bytes: text.into(), at: at(second) }
+    fn bytes(text: &str, second: i64) -> StdinEvent {
+        StdinEvent::Bytes { bytes: text.into(), at: at(second) }
     }
 
     fn at(second: i64) -> Timestamp {
@@ -151,15 +151,15 @@ mod tests {
     }
 
     /// Returns what is read, `|` standing for a tick.
-    fn read(pulses: Vec<Pulse>) -> (String, Timestamp, bool) {
-        let (send, receive) = sync_channel(pulses.len());
-        pulses.into_iter().for_each(|pulse| send.send(pulse).expect("there is room"));
+    fn read(events: Vec<StdinEvent>) -> (String, Timestamp, bool) {
+        let (send, receive) = sync_channel(events.len());
+        events.into_iter().for_each(|event| send.send(event).expect("there is room"));
         drop(send);
-        let feed = Feed::of(receive, at(0));
+        let stdin = StdinStream::of(receive, at(0));
         let (mut text, mut piece) = (String::new(), [0; 3]);
         loop {
-            match (&feed).read(&mut piece) {
-                Ok(0) => return (text, feed.arrived(), feed.was_stopped()),
+            match (&stdin).read(&mut piece) {
+                Ok(0) => return (text, stdin.arrived(), stdin.was_stopped()),
                 Ok(read) => text.push_str(&String::from_utf8_lossy(&piece[..read])),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => text.push('|'),
                 Err(error) => text.push_str(&format!("<{error}>")),
@@ -169,25 +169,26 @@ mod tests {
 
     #[test]
     fn bytes_come_in_order_with_ticks_between_them() {
-        let pulses = vec![bytes("abcd", 1), Pulse::Tick, Pulse::Tick, bytes("e", 2), Pulse::End];
-        assert_eq!(read(pulses), ("abcd||e".to_owned(), at(2), false));
+        let events =
+            vec![bytes("abcd", 1), StdinEvent::Tick, StdinEvent::Tick, bytes("e", 2), StdinEvent::End];
+        assert_eq!(read(events), ("abcd||e".to_owned(), at(2), false));
         assert_eq!(read(vec![bytes("ab", 1)]), ("ab".to_owned(), at(1), false), "the door is gone");
-        let failed = Pulse::Failed(io::Error::other("torn"));
+        let failed = StdinEvent::Failed(io::Error::other("torn"));
         assert_eq!(read(vec![bytes("ab", 1), failed, bytes("c", 2)]).0, "ab<torn>");
     }
 
     #[test]
     fn what_comes_soon_after_the_wish_to_end_is_still_taken() {
-        let pulses = vec![bytes("ab", 1), Pulse::Stop, bytes("cd", 2), Pulse::Tick, bytes("ef", 3)];
-        assert_eq!(read(pulses), ("abcdef".to_owned(), at(3), true));
-        assert_eq!(read(vec![Pulse::Stop, Pulse::End, bytes("ab", 1)]).0, "");
+        let events = vec![bytes("ab", 1), StdinEvent::Stop, bytes("cd", 2), StdinEvent::Tick, bytes("ef", 3)];
+        assert_eq!(read(events), ("abcdef".to_owned(), at(3), true));
+        assert_eq!(read(vec![StdinEvent::Stop, StdinEvent::End, bytes("ab", 1)]).0, "");
         // A door that stays open and silent is not waited for.
         let (send, receive) = sync_channel(2);
-        for pulse in [Pulse::Stop, bytes("ab", 1)] {
-            send.send(pulse).expect("there is room");
+        for event in [StdinEvent::Stop, bytes("ab", 1)] {
+            send.send(event).expect("there is room");
         }
         let mut text = String::new();
-        (&Feed::of(receive, at(0))).read_to_string(&mut text).expect("it ends");
+        (&StdinStream::of(receive, at(0))).read_to_string(&mut text).expect("it ends");
         assert_eq!(text, "ab");
         drop(send);
     }
