@@ -12,9 +12,9 @@ use topsell_core::lake::Lake;
 use topsell_core::model::{Timestamp, harmless, parse_seconds};
 use topsell_core::storage::write_whole;
 use topsell_ops::run_history::{self, Book, Listing, RunRecord, chrome, otlp, stats};
+use topsell_output::runs::{Form, write_list, write_one, write_stats};
 use topsell_output::show::ShowError;
-use topsell_output::show::runs::{Form, write_list, write_one, write_stats};
-use topsell_output::terminal::Paper;
+use topsell_output::terminal::TerminalOptions;
 
 /// How far back runs are listed and counted unless said otherwise.
 const LISTED: &str = "7d";
@@ -156,7 +156,7 @@ pub enum Asked {
     },
     Show {
         id: String,
-        paper: Option<Paper>,
+        terminal: Option<TerminalOptions>,
     },
     Stats {
         by: run_history::By,
@@ -175,10 +175,10 @@ pub enum Asked {
 /// # Errors
 /// Says which word is wrong and what to write.
 pub fn asked(typed: Runs, color: ColorChoice, now: Timestamp) -> Result<Asked, Failure> {
-    let paper = Paper { width: width(None), colors: colors(color) };
+    let terminal = TerminalOptions { width: width(None), colors: colors(color) };
     let form = |format: Option<RunsFormat>| match format {
-        None if io::stdout().is_terminal() => Form::Table(paper),
-        Some(RunsFormat::Table) => Form::Table(paper),
+        None if io::stdout().is_terminal() => Form::Table(terminal),
+        Some(RunsFormat::Table) => Form::Table(terminal),
         None | Some(RunsFormat::Json) => Form::Json,
         Some(RunsFormat::Csv) => Form::Csv,
         Some(RunsFormat::Ndjson) => Form::Ndjson,
@@ -207,7 +207,7 @@ pub fn asked(typed: Runs, color: ColorChoice, now: Timestamp) -> Result<Asked, F
                 None => io::stdout().is_terminal(),
                 Some(format) => matches!(format, OneFormat::Table),
             };
-            Asked::Show { id, paper: is_table.then_some(paper) }
+            Asked::Show { id, terminal: is_table.then_some(terminal) }
         }
         Some(RunsCommand::Stats { by, since: period, format }) => Asked::Stats {
             by: match by {
@@ -255,10 +255,10 @@ pub fn run(settings: &Settings, asked: &Asked) -> Result<Exit, Failure> {
             }
             written
         }
-        Asked::Show { id, paper } => {
+        Asked::Show { id, terminal } => {
             let (record, of_trace) = found(settings, &book, id)?;
-            match paper {
-                Some(paper) => write_one(&record, &of_trace, now, *paper, &mut out),
+            match terminal {
+                Some(terminal) => write_one(&record, &of_trace, now, *terminal, &mut out),
                 None => writeln!(out, "{}", record.json()),
             }
         }

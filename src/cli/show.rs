@@ -13,7 +13,7 @@ use topsell_core::model::{Timestamp, check_path};
 use topsell_core::rankings::SnapshotError;
 use topsell_core::storage::write_whole;
 use topsell_output::show::{self, Form, Order, Part, Question, ShowError, View};
-use topsell_output::terminal::{Colors, Paper};
+use topsell_output::terminal::{Colors, TerminalOptions};
 
 /// Cells of a line where a terminal does not tell.
 const USUAL_WIDTH: usize = 80;
@@ -162,9 +162,11 @@ fn form(typed: &Show, color: ColorChoice) -> Result<Form, Failure> {
     Ok(match format {
         ShowFormat::Table if typed.output.is_some() => {
             let width = typed.width.filter(|cells| *cells > 0);
-            Form::Table(Paper { width, colors: Colors::Never })
+            Form::Table(TerminalOptions { width, colors: Colors::Never })
         }
-        ShowFormat::Table => Form::Table(Paper { width: width(typed.width), colors: colors(color) }),
+        ShowFormat::Table => {
+            Form::Table(TerminalOptions { width: width(typed.width), colors: colors(color) })
+        }
         ShowFormat::Json => Form::Json,
         ShowFormat::Csv => Form::Csv,
         ShowFormat::Ndjson => Form::Ndjson,

@@ -4,11 +4,16 @@
 //!
 //! | room | what it owns | what it never does |
 //! |---|---|---|
-//! | [`terminal`] | tables and texts as a terminal shows them | know what they are of |
-//! | [`report`] | a snapshot as a page to look at | need anything but the page |
-//! | [`show`] | a snapshot as text | write anything |
+//! | [`text`] | numbers and texts as people read them | know what a table is |
+//! | [`terminal`] | tables as a terminal shows them | know what they are of |
+//! | [`report`] | a ranking as an HTML page | need anything but the page |
+//! | [`show`] | rankings and counts as answers | write anything |
+//! | [`runs`] | the run history as answers | write anything |
+
+pub mod text;
 
 pub mod terminal;
 
 pub mod report;
+pub mod runs;
 pub mod show;

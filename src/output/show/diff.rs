@@ -6,7 +6,8 @@ use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
 use crate::show::best::{dropped_word, moved, movement};
 use crate::show::facts::{covered, decay};
 use crate::show::{Question, ShowError, unknown_category};
-use crate::terminal::{Cell, Style, quoted};
+use crate::terminal::{Cell, Style};
+use crate::text::quoted;
 use topsell_core::parquet_format::RankedRow;
 use topsell_core::rankings::Snapshot;
 

@@ -2,7 +2,8 @@
 
 use crate::show::answer::{Column, Kind, List, Shown, Value};
 use crate::show::{ShowError, unknown_category};
-use crate::terminal::{Cell, Style, quoted};
+use crate::terminal::{Cell, Style};
+use crate::text::quoted;
 use topsell_core::counts::{ByHour, Counted, by_hour};
 use topsell_core::model::{Decay, Hour, Sums, Window};
 use topsell_core::parquet_format::RankedRow;

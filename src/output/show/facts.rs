@@ -1,7 +1,8 @@
 //! What an answer says of the ranking it is from.
 
 use crate::show::Question;
-use crate::terminal::{Cell, Style, age, grouped};
+use crate::terminal::{Cell, Style};
+use crate::text::{age, grouped};
 use topsell_core::model::Timestamp;
 use topsell_core::parquet_format::RankedRow;
 use topsell_core::rankings::Facts;

@@ -11,16 +11,15 @@ use serde_json::value::RawValue;
 use crate::show::answer::{Answer, Column, InJson, Kind, List, Value};
 use crate::show::plot::write_plot;
 use crate::show::typed::typed;
-use crate::terminal::{
-    Cell, Heading, Paper, Side, Style, grouped, sparkline, styled, write_phrases, write_table,
-};
+use crate::terminal::{Cell, Heading, Side, Style, TerminalOptions, styled, write_phrases, write_table};
+use crate::text::{grouped, sparkline};
 use topsell_core::model::Sums;
 use topsell_core::parquet_format::encode_table;
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    Table(Paper),
+    Table(TerminalOptions),
     Json,
     Ndjson,
     Csv,
@@ -36,7 +35,7 @@ impl Answer {
     /// Fails where the output ends.
     pub fn write(&self, form: Form, out: &mut impl Write) -> io::Result<()> {
         match form {
-            Form::Table(paper) => self.write_page(paper, out),
+            Form::Table(terminal) => self.write_page(terminal, out),
             Form::Json => write_json(self, out),
             Form::Ndjson => self.list().rows.iter().try_for_each(|row| {
                 let line = Record { columns: &self.list().columns, row, stands_alone: true };
@@ -54,19 +53,19 @@ impl Answer {
         self.lists.first().expect("an answer has a list")
     }
 
-    fn write_page(&self, paper: Paper, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "{}", styled(&self.title, Style::Bold, paper.colors))?;
-        write_phrases(&self.facts, paper, out)?;
+    fn write_page(&self, terminal: TerminalOptions, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "{}", styled(&self.title, Style::Bold, terminal.colors))?;
+        write_phrases(&self.facts, terminal, out)?;
         if let Some(plot) = &self.plot {
-            write_plot(plot, paper, out)?;
+            write_plot(plot, terminal, out)?;
         }
         for list in &self.lists {
             if !list.title.is_empty() {
-                writeln!(out, "\n{}", styled(&list.title, Style::Bold, paper.colors))?;
+                writeln!(out, "\n{}", styled(&list.title, Style::Bold, terminal.colors))?;
             }
             match list.table() {
                 (_, rows) if rows.is_empty() => writeln!(out, "none")?,
-                (headings, rows) => write_table(&headings, &rows, paper, out)?,
+                (headings, rows) => write_table(&headings, &rows, terminal, out)?,
             }
         }
         Ok(())

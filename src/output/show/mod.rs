@@ -18,7 +18,6 @@ mod history;
 mod item;
 mod nearest;
 mod plot;
-pub mod runs;
 mod search;
 mod typed;
 

@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 
-use crate::terminal::{Paper, Style, grouped, styled, width};
+use crate::terminal::{Style, TerminalOptions, styled};
+use crate::text::{grouped, width};
 
 /// Lines that a plot has at most.
 const MOST_LINES: usize = 10;
 /// Cells of a step at most.
 const WIDEST_STEP: usize = 6;
-/// Cells of a plot where the paper has no end.
+/// Cells of a plot where the terminal has no end.
 const USUAL_WIDTH: usize = 80;
 
 /// Ranks in the order of time, none where there was none.
@@ -20,12 +21,12 @@ pub(super) struct Plot {
 }
 
 /// Writes a plot, the best rank at its top; nothing where no rank is known.
-pub(super) fn write_plot(plot: &Plot, paper: Paper, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write_plot(plot: &Plot, terminal: TerminalOptions, out: &mut impl Write) -> io::Result<()> {
     let known = || plot.ranks.iter().flatten().map(|rank| i64::from(*rank));
     let Some((best, worst)) = known().min().zip(known().max()) else { return Ok(()) };
     let label = |rank: i64| format!("#{}", grouped(&rank.to_string()));
     let margin = width(&label(worst)).max(width(&label(best)));
-    let room = paper.width.unwrap_or(USUAL_WIDTH).saturating_sub(margin + 2).max(1);
+    let room = terminal.width.unwrap_or(USUAL_WIDTH).saturating_sub(margin + 2).max(1);
     let ranks = thinned(&plot.ranks, room);
     let step = (room / ranks.len().max(1)).clamp(1, WIDEST_STEP);
     let span = worst - best;
@@ -40,14 +41,14 @@ pub(super) fn write_plot(plot: &Plot, paper: Paper, out: &mut impl Write) -> io:
         // The rank that this line stands for, as near as a whole one comes.
         let rank = best + (2 * i64::try_from(at).unwrap_or(0) * span + below) / (2 * below).max(1);
         let line: String = line.iter().collect();
-        let line = styled(line.trim_end(), Style::Fresh, paper.colors);
+        let line = styled(line.trim_end(), Style::Fresh, terminal.colors);
         writeln!(out, "{:>margin$} ┤{line}", label(rank))?;
     }
     let cells = ranks.len() * step;
     let [first, last] = &plot.ends;
     let gap = cells.saturating_sub(width(first) + width(last)).max(2);
     let ends = if first == last { first.clone() } else { format!("{first}{}{last}", " ".repeat(gap)) };
-    writeln!(out, "{} {}", " ".repeat(margin + 1), styled(&ends, Style::Dim, paper.colors))
+    writeln!(out, "{} {}", " ".repeat(margin + 1), styled(&ends, Style::Dim, terminal.colors))
 }
 
 /// Returns at most so many of the ranks, the last of each run of them.
@@ -91,8 +92,8 @@ mod tests {
     fn plotted(ranks: &[Option<i32>], cells: Option<usize>) -> String {
         let plot = Plot { ranks: ranks.to_vec(), ends: ["then".to_owned(), "now".to_owned()] };
         let mut out = Vec::new();
-        let paper = Paper { width: cells, colors: Colors::Never };
-        write_plot(&plot, paper, &mut out).expect("memory takes all");
+        let terminal = TerminalOptions { width: cells, colors: Colors::Never };
+        write_plot(&plot, terminal, &mut out).expect("memory takes all");
         String::from_utf8(out).expect("it is text")
     }
 

@@ -7,7 +7,8 @@ use hashbrown::HashMap;
 use crate::show::answer::{Answer, Column, Kind, List, Shown, Value, count};
 use crate::show::facts::taken;
 use crate::show::{Question, ShowError};
-use crate::terminal::{Cell, grouped, quoted};
+use crate::terminal::Cell;
+use crate::text::{grouped, quoted};
 use topsell_core::rankings::Snapshot;
 
 const COLUMNS: [Column; 6] = [

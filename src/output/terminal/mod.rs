@@ -1,9 +1,9 @@
-//! Tables and texts for people, as a terminal shows them.
+//! Tables for people, as a terminal shows them.
 //!
-//! Invariant: what comes from outside does nothing to the terminal, and takes no more cells than it is given.
+//! Invariant: no line takes more cells than the terminal has, unless what may not be cut does.
 
 mod table;
-mod text;
 
-pub use table::{Cell, Colors, Heading, Importance, Paper, Side, Style, styled, write_phrases, write_table};
-pub use text::{age, cut, grouped, isolated, quoted, sparkline, width};
+pub use table::{
+    Cell, Colors, Heading, Importance, Side, Style, TerminalOptions, styled, write_phrases, write_table,
+};

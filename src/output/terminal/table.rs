@@ -1,15 +1,15 @@
-//! Tables for people: columns side by side, as many as the paper is wide for.
+//! Tables for people: columns side by side, as many as the terminal is wide for.
 //!
-//! Invariant: a line is no wider than the paper, unless what may not be cut is.
+//! Invariant: a line is no wider than the terminal, unless what may not be cut is.
 
 use std::io::{self, Write};
 
-use crate::terminal::{cut, isolated, width};
+use crate::text::{cut, isolated, width};
 use topsell_core::model::harmless;
 
 /// What a table is written on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Paper {
+pub struct TerminalOptions {
     /// Cells of a line; as many as it takes for `None`.
     pub width: Option<usize>,
     pub colors: Colors,
@@ -40,7 +40,7 @@ pub enum Side {
     Right,
 }
 
-/// A column: what stands above it, and what becomes of it where the paper is narrow.
+/// A column: what stands above it, and what becomes of it where the terminal is narrow.
 #[derive(Clone, Copy, Debug)]
 pub struct Heading {
     pub text: &'static str,
@@ -84,7 +84,7 @@ const GAP: usize = 2;
 pub fn write_table(
     headings: &[Heading],
     rows: &[Vec<Cell>],
-    paper: Paper,
+    terminal: TerminalOptions,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let natural: Vec<usize> = headings
@@ -94,13 +94,13 @@ pub fn write_table(
             let mut cells: Vec<usize> = rows.iter().map(|row| width(&row[at].text)).collect();
             cells.sort_unstable();
             match (heading.side, heading.enough) {
-                (Side::Left, None) => usual(&cells, paper.width),
+                (Side::Left, None) => usual(&cells, terminal.width),
                 _ => cells.last().copied().unwrap_or(0),
             }
             .max(width(heading.text))
         })
         .collect();
-    let widths = fitted(headings, &natural, paper.width);
+    let widths = fitted(headings, &natural, terminal.width);
     let line = |cells: &[Cell], out: &mut dyn Write| {
         let shown = widths.iter().zip(headings).zip(cells);
         let shown: Vec<_> =
@@ -115,7 +115,7 @@ pub fn write_table(
             };
             let room = " ".repeat(cells.saturating_sub(width(&text)));
             let gap = if at == 0 { "" } else { "  " };
-            let text = styled(&isolated(&text), cell.style, paper.colors);
+            let text = styled(&isolated(&text), cell.style, terminal.colors);
             match heading.side {
                 // Nothing is to follow what is last.
                 Side::Left if Some(at) == last => write!(out, "{gap}{text}")?,
@@ -131,28 +131,28 @@ pub fn write_table(
 }
 
 /// Returns how wide a column is whose texts may not be cut, of their widths in order: where a few
-/// are as wide as half of the paper, these have longer lines, and the others do not have to give way.
-fn usual(cells: &[usize], paper: Option<usize>) -> usize {
-    let most = paper.unwrap_or(usize::MAX) / 2;
+/// are as wide as half of the terminal, these have longer lines, and the others do not have to give way.
+fn usual(cells: &[usize], terminal: Option<usize>) -> usize {
+    let most = terminal.unwrap_or(usize::MAX) / 2;
     let fitting = cells.partition_point(|cells| *cells <= most);
     let shown = if fitting * 2 > cells.len() { &cells[..fitting] } else { cells };
     shown.last().copied().unwrap_or(0)
 }
 
 /// Returns how wide each column is; none where it is left out.
-fn fitted(headings: &[Heading], natural: &[usize], paper: Option<usize>) -> Vec<Option<usize>> {
+fn fitted(headings: &[Heading], natural: &[usize], terminal: Option<usize>) -> Vec<Option<usize>> {
     let enough: Vec<usize> = headings
         .iter()
         .zip(natural)
         .map(|(heading, natural)| heading.enough.map_or(*natural, |enough| (*natural).min(enough)))
         .collect();
-    let Some(paper) = paper else { return natural.iter().map(|cells| Some(*cells)).collect() };
+    let Some(terminal) = terminal else { return natural.iter().map(|cells| Some(*cells)).collect() };
     let mut kept: Vec<usize> = (0..headings.len()).collect();
     let needed = |kept: &[usize]| {
         let cells: usize = kept.iter().map(|&at| enough[at]).sum();
         cells + GAP * kept.len().saturating_sub(1)
     };
-    while needed(&kept) > paper {
+    while needed(&kept) > terminal {
         let least = kept.iter().copied().min_by_key(|&at| headings[at].importance);
         match least.filter(|&at| headings[at].importance != Importance::Essential) {
             Some(least) => kept.retain(|&at| at != least),
@@ -160,7 +160,7 @@ fn fitted(headings: &[Heading], natural: &[usize], paper: Option<usize>) -> Vec<
         }
     }
     // What is left over goes to what was cut.
-    let mut spare = paper.saturating_sub(needed(&kept));
+    let mut spare = terminal.saturating_sub(needed(&kept));
     let mut widths = vec![None; headings.len()];
     for at in kept {
         let more = (natural[at] - enough[at]).min(spare);
@@ -171,19 +171,19 @@ fn fitted(headings: &[Heading], natural: &[usize], paper: Option<usize>) -> Vec<
 }
 
 /// Writes phrases one behind the other, on as many lines as they need.
-pub fn write_phrases(phrases: &[Cell], paper: Paper, out: &mut impl Write) -> io::Result<()> {
+pub fn write_phrases(phrases: &[Cell], terminal: TerminalOptions, out: &mut impl Write) -> io::Result<()> {
     let mut used = 0;
     for (at, phrase) in phrases.iter().enumerate() {
         let comma = if at + 1 < phrases.len() { "," } else { "" };
         let cells = width(&phrase.text) + comma.len();
-        let fits = paper.width.is_none_or(|paper| used + 1 + cells <= paper);
+        let fits = terminal.width.is_none_or(|terminal| used + 1 + cells <= terminal);
         let gap = match used {
             0 => "",
             _ if fits => " ",
             _ => "\n",
         };
         used = if gap == "\n" { cells } else { used + gap.len() + cells };
-        write!(out, "{gap}{}", styled(&format!("{}{comma}", phrase.text), phrase.style, paper.colors))?;
+        write!(out, "{gap}{}", styled(&format!("{}{comma}", phrase.text), phrase.style, terminal.colors))?;
     }
     if phrases.is_empty() { Ok(()) } else { writeln!(out) }
 }
@@ -213,14 +213,14 @@ mod tests {
         Heading { text: "units", side: Side::Right, importance: Importance::Minor(1), enough: None },
     ];
 
-    fn check(paper: Option<usize>, expected: &[&str]) {
+    fn check(cells: Option<usize>, expected: &[&str]) {
         let row = |cells: [&str; 4]| cells.map(Cell::of).to_vec();
         let rows = [row(["1", "a-1", "dark bread 日本", "1,000"]), row(["2", "b", "שלום", ""])];
         let mut out = Vec::new();
-        let paper = Paper { width: paper, colors: Colors::Never };
-        write_table(&HEADINGS, &rows, paper, &mut out).expect("memory takes all");
+        let terminal = TerminalOptions { width: cells, colors: Colors::Never };
+        write_table(&HEADINGS, &rows, terminal, &mut out).expect("memory takes all");
         let text = String::from_utf8(out).expect("it is text");
-        assert_eq!(text.lines().collect::<Vec<_>>(), expected, "{paper:?}");
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected, "{terminal:?}");
     }
 
     #[test]
@@ -252,8 +252,8 @@ mod tests {
         let rows = [row("a-1", "bread"), row(&long, "bread"), row("b", "bread")];
         let written = |cells: usize, rows: &[Vec<Cell>]| {
             let mut out = Vec::new();
-            let paper = Paper { width: Some(cells), colors: Colors::Never };
-            write_table(&HEADINGS, rows, paper, &mut out).expect("memory takes all");
+            let terminal = TerminalOptions { width: Some(cells), colors: Colors::Never };
+            write_table(&HEADINGS, rows, terminal, &mut out).expect("memory takes all");
             String::from_utf8(out).expect("it is text")
         };
         assert_eq!(
@@ -272,8 +272,8 @@ mod tests {
         let check = |cells: Option<usize>, expected: &str| {
             let mut out = Vec::new();
             let phrases = ["as of today", "150 hours", "no decay"].map(Cell::of);
-            let paper = Paper { width: cells, colors: Colors::Never };
-            write_phrases(&phrases, paper, &mut out).expect("memory takes all");
+            let terminal = TerminalOptions { width: cells, colors: Colors::Never };
+            write_phrases(&phrases, terminal, &mut out).expect("memory takes all");
             assert_eq!(String::from_utf8(out).as_deref(), Ok(expected));
         };
         check(None, "as of today, 150 hours, no decay\n");

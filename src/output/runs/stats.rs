@@ -4,9 +4,10 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::show::runs::Form;
-use crate::show::runs::numbers::length;
-use crate::terminal::{Cell, Heading, Importance, Side, Style, grouped, write_table};
+use crate::runs::Form;
+use crate::terminal::{Cell, Heading, Importance, Side, Style, write_table};
+use crate::text::duration;
+use crate::text::grouped;
 use topsell_ops::run_history::{By, Line};
 
 /// The schema of the JSON answer.
@@ -23,9 +24,9 @@ const COLUMNS: [&str; 10] =
 /// Fails where the output does.
 pub fn write_stats(lines: &[Line], by: By, form: Form, out: &mut impl Write) -> io::Result<()> {
     match form {
-        Form::Table(paper) => {
+        Form::Table(terminal) => {
             let rows: Vec<Vec<Cell>> = lines.iter().map(cells).collect();
-            write_table(&headings(by), &rows, paper, out)
+            write_table(&headings(by), &rows, terminal, out)
         }
         Form::Json => {
             let lines: Vec<Value> = lines.iter().map(facts).collect();
@@ -75,7 +76,7 @@ fn headings(by: By) -> [Heading; 10] {
 
 fn cells(line: &Line) -> Vec<Cell> {
     let number = |number: u64| Cell::of(&grouped(&number.to_string()));
-    let time = |seconds: Option<f64>| Cell::of(&seconds.map(length).unwrap_or_default());
+    let time = |seconds: Option<f64>| Cell::of(&seconds.map(duration).unwrap_or_default());
     let failures = number(line.failures);
     let trend = line.trend.map(|trend| format!("{:+.0} %", trend * 100.0)).unwrap_or_default();
     let change = match line.trend {

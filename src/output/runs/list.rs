@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::show::runs::Form;
-use crate::show::runs::numbers::{length, to_the_second};
+use crate::runs::Form;
 use crate::terminal::{Cell, Heading, Importance, Side, Style, write_table};
+use crate::text::{duration, to_the_second};
 use topsell_core::model::Timestamp;
 use topsell_ops::run_history::{RunRecord, State, micros, name_of};
 
@@ -35,9 +35,9 @@ const fn heading(text: &'static str, side: Side, importance: Importance) -> Head
 /// Fails where the output does.
 pub fn write_list(records: &[RunRecord], form: Form, now: Timestamp, out: &mut impl Write) -> io::Result<()> {
     match form {
-        Form::Table(paper) => {
+        Form::Table(terminal) => {
             let rows: Vec<Vec<Cell>> = records.iter().map(|record| cells(record, now)).collect();
-            write_table(&HEADINGS, &rows, paper, out)
+            write_table(&HEADINGS, &rows, terminal, out)
         }
         Form::Json => {
             let runs: Vec<Value> = records.iter().map(facts).collect();
@@ -87,7 +87,7 @@ fn cells(record: &RunRecord, now: Timestamp) -> Vec<Cell> {
     vec![
         Cell::of(&to_the_second(&record.started)),
         Cell::of(name_of(record)),
-        Cell::of(&took(record, state, now).map(length).unwrap_or_default()),
+        Cell::of(&took(record, state, now).map(duration).unwrap_or_default()),
         Cell::of(state.word()).styled(style(state)),
         Cell::of(&exit),
         Cell::of(&record.machine),
@@ -155,7 +155,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::terminal::{Colors, Paper};
+    use crate::terminal::{Colors, TerminalOptions};
     use topsell_ops::run_history::{Due, Outcome};
 
     fn runs() -> Vec<RunRecord> {
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn runs_are_listed_as_wide_as_the_paper_is() {
-        let table = |width| written(Form::Table(Paper { width, colors: Colors::Never }));
+        let table = |width| written(Form::Table(TerminalOptions { width, colors: Colors::Never }));
         expect![[r#"
             started               run            took  outcome      exit  machine  id
             2026-11-22T18:48:48Z  rank         179 ms  done            0  vm       e271aa3a

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::show::runs::list::style;
-use crate::show::runs::numbers::{length, size, to_the_second};
-use crate::terminal::{Cell, Heading, Importance, Paper, Side, Style, grouped, styled, write_table};
+use crate::runs::list::style;
+use crate::terminal::{Cell, Heading, Importance, Side, Style, TerminalOptions, styled, write_table};
+use crate::text::grouped;
+use crate::text::{duration, size, to_the_second};
 use topsell_core::model::{Timestamp, harmless};
 use topsell_ops::run_history::{Node, RunRecord, State, Versions, name_of, tree};
 
@@ -22,19 +23,19 @@ pub fn write_one(
     record: &RunRecord,
     of_trace: &[RunRecord],
     now: Timestamp,
-    paper: Paper,
+    terminal: TerminalOptions,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    write_facts(record, of_trace, paper, out)?;
+    write_facts(record, of_trace, terminal, out)?;
     let nodes = tree(of_trace, &record.id, now);
     writeln!(out)?;
-    write_spans(&nodes, paper, out)?;
+    write_spans(&nodes, terminal, out)?;
     if nodes.len() > 1 {
         writeln!(out)?;
-        write_shares(&nodes, paper, out)?;
+        write_shares(&nodes, terminal, out)?;
     }
     if let Some(tail) = &record.output_tail {
-        writeln!(out, "\n{}", styled("the end of its output", Style::Bold, paper.colors))?;
+        writeln!(out, "\n{}", styled("the end of its output", Style::Bold, terminal.colors))?;
         tail.lines().try_for_each(|line| writeln!(out, "  {}", harmless(line)))?;
     }
     Ok(())
@@ -43,12 +44,12 @@ pub fn write_one(
 fn write_facts(
     record: &RunRecord,
     of_trace: &[RunRecord],
-    paper: Paper,
+    terminal: TerminalOptions,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let state = record.state();
     let mut say = |name: &str, text: &str| {
-        writeln!(out, "{}{}", styled(&format!("{name:<10}"), Style::Bold, paper.colors), harmless(text))
+        writeln!(out, "{}{}", styled(&format!("{name:<10}"), Style::Bold, terminal.colors), harmless(text))
     };
     say("run", &record.id)?;
     say("asked", &format!("topsell {}", words(&record.asked)))?;
@@ -57,7 +58,7 @@ fn write_facts(
         let again = if due.attempt > 1 { format!(", attempt {}", due.attempt) } else { String::new() };
         say("job", &format!("{}, {at}{again}", due.job))?;
     }
-    let took = record.seconds.map(|seconds| format!(", took {}", length(seconds))).unwrap_or_default();
+    let took = record.seconds.map(|seconds| format!(", took {}", duration(seconds))).unwrap_or_default();
     say("started", &format!("{}{took}", to_the_second(&record.started)))?;
     say("outcome", &ending(record, state))?;
     if let Some(message) = &record.message {
@@ -136,7 +137,7 @@ fn versions(before: &Versions, after: &Versions, state: State) -> String {
     said.collect::<Vec<_>>().join(", ")
 }
 
-fn write_spans(nodes: &[Node], paper: Paper, out: &mut impl Write) -> io::Result<()> {
+fn write_spans(nodes: &[Node], terminal: TerminalOptions, out: &mut impl Write) -> io::Result<()> {
     const HEADINGS: [Heading; 4] = [
         Heading { text: "span", side: Side::Left, importance: Importance::Essential, enough: None },
         Heading { text: "took", side: Side::Right, importance: Importance::Essential, enough: None },
@@ -148,7 +149,7 @@ fn write_spans(nodes: &[Node], paper: Paper, out: &mut impl Write) -> io::Result
         let state = State::Ended(node.outcome);
         vec![
             Cell::of(&format!("{}{}", "  ".repeat(node.depth), node.name)),
-            Cell::of(&length(seconds(node.took()))),
+            Cell::of(&duration(seconds(node.took()))),
             Cell::of(&bar(node, whole)),
             match state.word() {
                 "done" => Cell::of(""),
@@ -156,7 +157,7 @@ fn write_spans(nodes: &[Node], paper: Paper, out: &mut impl Write) -> io::Result
             },
         ]
     };
-    write_table(&HEADINGS, &nodes.iter().map(row).collect::<Vec<_>>(), paper, out)
+    write_table(&HEADINGS, &nodes.iter().map(row).collect::<Vec<_>>(), terminal, out)
 }
 
 /// Returns the part of the whole's time that a span took, drawn.
@@ -172,7 +173,7 @@ fn bar(node: &Node, whole: &Node) -> String {
 }
 
 /// Writes how long each stage took by itself, without its parts, the longest first.
-fn write_shares(nodes: &[Node], paper: Paper, out: &mut impl Write) -> io::Result<()> {
+fn write_shares(nodes: &[Node], terminal: TerminalOptions, out: &mut impl Write) -> io::Result<()> {
     const HEADINGS: [Heading; 3] = [
         Heading {
             text: "where the time went",
@@ -195,9 +196,9 @@ fn write_shares(nodes: &[Node], paper: Paper, out: &mut impl Write) -> io::Resul
     shares.truncate(MOST);
     let row = |(name, micros): &(String, i64)| {
         let percent = i128::from(*micros) * 100 / i128::from(all.max(1));
-        vec![Cell::of(name), Cell::of(&length(seconds(*micros))), Cell::of(&format!("{percent} %"))]
+        vec![Cell::of(name), Cell::of(&duration(seconds(*micros))), Cell::of(&format!("{percent} %"))]
     };
-    write_table(&HEADINGS, &shares.iter().map(row).collect::<Vec<_>>(), paper, out)
+    write_table(&HEADINGS, &shares.iter().map(row).collect::<Vec<_>>(), terminal, out)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "only a few digits are shown")]

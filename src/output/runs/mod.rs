@@ -1,11 +1,10 @@
 //! Runs as text: tables to look at, JSON, NDJSON and CSV to work with.
 
 mod list;
-mod numbers;
 mod one;
 mod stats;
 
-use crate::terminal::Paper;
+use crate::terminal::TerminalOptions;
 
 pub use list::write_list;
 pub use one::write_one;
@@ -14,7 +13,7 @@ pub use stats::write_stats;
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    Table(Paper),
+    Table(TerminalOptions),
     Json,
     Ndjson,
     Csv,

@@ -1,0 +1,11 @@
+//! Texts and numbers as people read them.
+//!
+//! Invariant: what comes from outside does nothing to a terminal.
+
+mod numbers;
+mod sparkline;
+mod width;
+
+pub use numbers::{age, counted, duration, grouped, size, to_the_second};
+pub use sparkline::sparkline;
+pub use width::{cut, isolated, quoted, width};
