@@ -32,7 +32,7 @@ PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
 BUILD := build
 endif
 
-.PHONY: demo check build install uninstall size bench bench-full micro lateness instructions soak interop calendar figures journey browser traces units metrics clean
+.PHONY: demo check build install uninstall size bench bench-full bench-readme docs micro lateness instructions soak interop calendar figures journey browser traces units metrics clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -78,15 +78,26 @@ size: $(BUILD)
 	$(PYTHON) tests/bench/start.py "$(PROGRAM)"
 
 # Measures the program and four other engines on ten million purchases, in turn, in minutes; the
-# full one takes an hour and 60 GB of disk, for a hundred million and for the sums of five billion.
-# Both add to data/bench/results.json, and put tables and pictures into the README; see tests/bench/.
+# full one takes an hour and 60 GB of disk, for a hundred million and for the aggregates of five billion.
+# Both write tables and pictures into data/bench only; see tests/bench/.
 bench: $(VENV)/bench
 	$(CARGO) build --release --locked
-	$(VENV)/bin/python tests/bench/bench.py $(BENCH) --pictures tests/bench --readme README.md
+	$(VENV)/bin/python tests/bench/bench.py $(BENCH)
 
 bench-full: $(VENV)/bench
 	$(CARGO) build --release --locked
-	$(VENV)/bin/python tests/bench/bench.py $(BENCH) --pictures tests/bench --readme README.md --sections XS S flat M XL
+	$(VENV)/bin/python tests/bench/bench.py $(BENCH) --sections XS S flat M XL
+
+# Copies the tables and pictures of the last benchmark run into the documentation.
+bench-readme: $(VENV)/bench
+	$(VENV)/bin/python tests/bench/publish.py $(BENCH)/results.json docs/src/project/benchmarks.md docs/src/images
+
+# Builds the documentation into target/book.
+docs: target/tools/bin/mdbook
+	target/tools/bin/mdbook build docs
+
+target/tools/bin/mdbook:
+	$(CARGO) install --locked --root target/tools mdbook
 
 # The inner loops by themselves, each in about a second; MICRO=sums measures those with it in their names.
 micro:
@@ -141,7 +152,7 @@ journey: $(JOURNEY)/transactions.parquet $(VENV)/journey
 	$(VENV)/bin/python tests/journey/journey.py $(JOURNEY) --as-of $(JOURNEY_END)
 
 # Looks at pages of `report` in Chromium: of the sample, of 10,000 categories of 100 items, and of
-# names that are meant to break a page. The README's pictures: PICTURES=tests/browser.
+# names that are meant to break a page. The pictures of the documentation: PICTURES=docs/src/images.
 browser: tests/browser/node_modules/.package-lock.json
 	command -v chromium || command -v google-chrome || apt-get install --yes chromium
 	$(CARGO) build --release --locked

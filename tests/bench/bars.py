@@ -61,12 +61,12 @@ def against(what, ours, task, kind, must, aim):
 def of_rankings(name, section):
     raw, rollups = section["tasks"]["rank_raw"], section["tasks"]["rank_rollups"]
     first, again = raw["topsell"], rollups["topsell"]
-    yield from against(f"{name}: first ranking, of raw events", first, raw, "cpu", 1, 1 / 2)
+    yield from against(f"{name}: first ranking, from raw events", first, raw, "cpu", 1, 1 / 2)
     yield from against(f"{name}: ranking again; peers on raw", again, raw, "cpu", 1 / 5, 1 / 20)
-    yield from against(f"{name}: ranking again; peers on our sums", again, rollups, "cpu", 1 / 2, 1 / 5)
+    yield from against(f"{name}: ranking again; others on hourly aggregates", again, rollups, "cpu", 1 / 2, 1 / 5)
     hour, full = section["one_more_hour"]["cpu"], section["steps"]["rank"]["cpu"]
     yield Bar(
-        f"{name}: one more hour, to a full ranking of the sums, CPU",
+        f"{name}: one more hour, to a full ranking of the aggregates, CPU",
         seconds(hour),
         seconds(full),
         hour / full,
@@ -79,14 +79,14 @@ def of_rankings(name, section):
     if "count" in section:
         counted = section["count"]["median_ms"]
         yield Bar(f"{name}: count, cold process", f"{counted:.1f} ms", "", counted, " ms", 20, 10)
-    if "everyone" in section:
-        best, everyone = (section["everyone"][step] for step in ("rank", "rank --tail"))
+    if "item_totals" in section:
+        best, all_items = (section["item_totals"][step] for step in ("rank", "rank --all-items"))
         for kind, name_of in (("wall", "wall"), ("cpu", "CPU")):
             yield Bar(
-                f"{name}: totals of everyone, to a ranking alone, {name_of}",
-                seconds(everyone[kind]),
+                f"{name}: item totals, to a ranking alone, {name_of}",
+                seconds(all_items[kind]),
                 seconds(best[kind]),
-                everyone[kind] / best[kind],
+                all_items[kind] / best[kind],
                 "×",
                 2,
                 1.5,
@@ -138,7 +138,7 @@ def bars(sections):
     if "XL" in sections:
         taken = sections["XL"]["tasks"]["rank_sums"]["topsell"]
         yield Bar(
-            "XL: ranking, from sums written straight into `rollups`",
+            "XL: ranking, from aggregates written directly into `rollups`",
             seconds(taken["wall"]),
             "",
             taken["wall"],

@@ -2,9 +2,10 @@
 
     python tests/bench/bench.py FOLDER [--sections XS S flat M XL] [--runs 5]
 
-FOLDER is where the purchases, the lakes and the results are made: results.json and results.md.
+FOLDER is where the purchases, the lakes and the results are written: results.json, results.md and the
+pictures. Nothing else is touched; publish.py copies results into the documentation.
 Sections, each with its own workload: XS and S (one and ten million purchases), flat (24,000
-partitions), M (a hundred million), XL (the hourly sums of 5.4 billion). Sections that were not
+partitions), M (a hundred million), XL (the hourly aggregates of 5.4 billion). Sections that were not
 asked for keep the figures that results.json has of them. Needs Linux, for S 10 GB of disk and for all 60.
 
 The peers' results are held against topsell's before any time is taken. A peer measures its own
@@ -42,16 +43,8 @@ def machine():
 
 
 def versions(binary):
-    own = subprocess.check_output([binary, "--version"], text=True).split()[-1]
+    own = subprocess.check_output([binary, "--version"], text=True).split()[1]
     return {"topsell": own, **{name: importlib.metadata.version(name) for name in PEERS}}
-
-
-def put_between_marks(text, file):
-    before, begins, rest = file.read_text().partition("<!-- measured -->\n")
-    _, ends, after = rest.partition("<!-- /measured -->\n")
-    if not begins or not ends:
-        raise SystemExit(f"{file} has no marks between which the tables belong")
-    file.write_text(f"{before}{begins}\n{text}\n{ends}{after}")
 
 
 def main():
@@ -62,8 +55,6 @@ def main():
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
     parser.add_argument("--binary", type=Path, help="instead of the release build of this folder")
     parser.add_argument("--scale", type=float, default=1.0, help="for trying out: a share of each workload")
-    parser.add_argument("--pictures", type=Path, help="a folder to draw the pictures in")
-    parser.add_argument("--readme", type=Path, help="a file to put the tables into, between its two marks")
     options = parser.parse_args()
 
     binary = (options.binary or built_binary()).resolve()
@@ -85,9 +76,7 @@ def main():
         kept.write_text(json.dumps(results, indent=1))
     text = report.markdown(results)
     (folder / "results.md").write_text(text)
-    if options.readme:
-        put_between_marks(report.for_readme(results), options.readme)
-    picture.draw(results, options.pictures or folder)
+    picture.draw(results, folder)
     print(text)
 
 

@@ -7,9 +7,9 @@ TASKS = {
     "partition": "CSV into Hive partitions",
     "ingest_ndjson": "NDJSON into the same",
     "rank_raw": "decayed top 100, raw events",
-    "rank_rollups": "decayed top 100, our sums",
+    "rank_rollups": "decayed top 100, hourly aggregates",
     "units": "units by leaf, item and day",
-    "rank_sums": "ranking of all categories, from sums",
+    "rank_sums": "ranking of all categories, hourly aggregates",
 }
 
 
@@ -46,7 +46,7 @@ def bar_table(sections):
         rows.append(
             [bar.what, bar.ours, bar.best, f"{number(bar.value)}{bar.unit}", *limits, bar.verdict()]
         )
-    return table(["what", "ours", "best peer, or base", "figure", "must", "aim", "reached"], rows)
+    return table(["what", "topsell", "best other, or base", "figure", "must", "aim", "reached"], rows)
 
 
 def cell(task, name, kind):
@@ -73,7 +73,7 @@ def task_table(sections, kind):
                 ratio,
             ]
             rows.append(row if kind != "peak_bytes" else row[:-1])
-    head = ["", *names, "best peer / ours"]
+    head = ["", *names, "best other / topsell"]
     return table(head if kind != "peak_bytes" else head[:-1], rows)
 
 
@@ -105,19 +105,19 @@ def growth_table(sections):
         "rank again",
         "events",
         "rollups",
-        "snapshot",
+        "ranking",
     ]
     return table(head, rows)
 
 
 HOW = """\
-Runs in turn. Files stay in the page cache for everyone; what we write is synced to disk,
-what the peers write is not; a peer's start and imports are left out, ours are not. Limits: 8 GiB, 15
-minutes. Peers rank leaf paths and the whole shop, we every level.\
+Engines run in turn. Files are in the page cache for all of them; what topsell writes is synced to disk,
+what the others write is not; their start and imports are not counted, that of topsell is. Limits: 8 GiB, 15
+minutes. The others rank leaf categories and the whole shop, topsell every level.\
 """
 NOTES = """\
-An asterisk marks a peer that ran once, to find the best one. XL's sums are written straight into
-`rollups`, without the events that they would be the sums of.\
+An asterisk marks an engine that ran once, in the search for the fastest one. The aggregates of XL are
+written directly into `rollups`, without events.\
 """
 
 
@@ -139,35 +139,35 @@ ANSWERS = {"show": "`show` of one category of {}", "count": "`count` of one item
 
 
 def shown(sections):
-    """How long `show` and `count` take, beside a process that does nothing."""
+    """How long `show` and `count` take, and an empty process."""
     for name, section in sections.items():
         for command in (command for command in ANSWERS if command in section):
             median, most, nothing = (
                 section[command][key] for key in ("median_ms", "p99_ms", "empty_process_ms")
             )
             yield (
-                f"{ANSWERS[command].format(name)}: {median:.1f} ms, 99 of 100 below {most:.1f} ms; "
-                f"a process that does nothing {nothing:.1f} ms."
+                f"{ANSWERS[command].format(name)}: {median:.1f} ms, 99 % below {most:.1f} ms; "
+                f"an empty process {nothing:.1f} ms."
             )
 
 
-def everyone(sections):
-    """What it costs to tell what every item comes to."""
+def item_totals(sections):
+    """What item totals cost."""
     for name, section in sections.items():
-        if "everyone" in section:
-            best, all_ = (section["everyone"][step] for step in ("rank", "rank --tail"))
+        if "item_totals" in section:
+            best, all_ = (section["item_totals"][step] for step in ("rank", "rank --all-items"))
             yield (
-                f"`rank --tail` of {name}: {all_['wall']:.2f} s, {all_['cpu']:.2f} s of CPU and "
+                f"`rank --all-items` of {name}: {all_['wall']:.2f} s, {all_['cpu']:.2f} s of CPU and "
                 f"{all_['peak_bytes'] / 2**20:,.0f} MiB; `rank` alone {best['wall']:.2f} s, "
                 f"{best['cpu']:.2f} s and {best['peak_bytes'] / 2**20:,.0f} MiB."
             )
 
 
-GROWTH = "CPU seconds and peak memory of each step, and what lies on the disk then:"
+GROWTH = "CPU seconds and peak memory of each step, and the size of the files afterwards:"
 
 
-def for_readme(results):
-    """What the README shows of the results."""
+def for_docs(results):
+    """What the documentation shows of the results."""
     sections = results["sections"]
     parts = [
         environment(results),
@@ -177,7 +177,7 @@ def for_readme(results):
         task_table(sections, "peak_bytes"),
         NOTES,
         *shown(sections),
-        *everyone(sections),
+        *item_totals(sections),
         GROWTH,
         growth_table(sections),
     ]
@@ -189,7 +189,7 @@ def markdown(results):
     parts = [
         environment(results),
         HOW,
-        "## Bars",
+        "## Targets",
         bar_table(sections),
         "## CPU seconds",
         task_table(sections, "cpu"),
@@ -199,7 +199,7 @@ def markdown(results):
         task_table(sections, "peak_bytes"),
         NOTES,
         *shown(sections),
-        *everyone(sections),
+        *item_totals(sections),
     ]
     if any("steps" in section for section in sections.values()):
         parts += [

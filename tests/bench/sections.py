@@ -104,10 +104,10 @@ def flat(bench):
 
 
 def hourly_sums(bench):
-    """The sums of billions of purchases, written straight into `rollups`."""
+    """The hourly aggregates of billions of purchases, written directly into `rollups`."""
     workload, folder = bench.at("XL")
     ours = Topsell(bench.binary, made.sums(bench.binary, workload, folder))
-    say("XL: ranks from the sums")
+    say("XL: ranks from the aggregates")
     ranking = in_turn(bench.runs, {"topsell": ours.ranking_from_rollups})
     return {"workload": asdict(workload), "tasks": {"rank_sums": ranking}, "sizes": ours.sizes()}
 
@@ -214,7 +214,7 @@ def steps(bench, ours, logs, ingested=None):
 
 
 def ours_alone(bench, ours, logs):
-    """What no peer does: threads, one more hour, totals of everyone, and a category shown, and an
+    """What no peer does: threads, one more hour, item totals, and a category shown, and an
     item counted, by a cold process.
 
     The first ranking is of all that is in the lake; `steps` left it whole.
@@ -223,8 +223,8 @@ def ours_alone(bench, ours, logs):
     shown = ours.show(SHOW_RUNS)
     say("  count")
     counted = ours.count(SHOW_RUNS)
-    say("  totals of everyone")
-    everyone = in_turn(bench.runs, {"rank": ours.rank, "rank --tail": ours.rank_everyone})
+    say("  item totals")
+    item_totals = in_turn(bench.runs, {"rank": ours.rank, "rank --all-items": ours.rank_all_items})
     say("  one thread and two")
     work = {}
     for number in ("1", "2"):
@@ -246,7 +246,7 @@ def ours_alone(bench, ours, logs):
     return {
         "show": shown,
         "count": counted,
-        "everyone": everyone,
+        "item_totals": item_totals,
         "threads": found,
         "one_more_hour": hour["one more hour"],
     }

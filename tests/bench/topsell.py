@@ -46,9 +46,9 @@ class Topsell:
         # Small categories do not look further back: the peers do not either.
         return self.must(*more, "rank", "--min-items", "0", "--as-of", as_of)
 
-    def rank_everyone(self):
+    def rank_all_items(self):
         """With what every item comes to, not only the best."""
-        return self.must("rank", "--min-items", "0", "--as-of", END, "--tail")
+        return self.must("rank", "--min-items", "0", "--as-of", END, "--all-items")
 
     def forget_rankings(self):
         self.set_aside(self.lake / "rankings")
