@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::failure::{Exit, Failure};
 use crate::listeners::Heard;
 use crate::settings::{Settings, Task};
-use topsell_core::lake::{Doing, Lake};
+use topsell_core::lake::{DryRun, Lake};
 use topsell_core::pipeline::Step;
 use topsell_core::progress::Listener;
 use topsell_core::storage::Store;
@@ -37,18 +37,18 @@ pub enum Manner {
 impl Task {
     /// Returns what a run is called in its record, and how it is recorded; none where it is not.
     fn recorded(&self) -> Option<(&'static str, Manner)> {
-        let by = |doing: Doing| if doing == Doing::Applying { Manner::Works } else { Manner::Looks };
+        let by = |dry_run: DryRun| if dry_run == DryRun::No { Manner::Works } else { Manner::Looks };
         Some(match self {
             Task::Step { step, .. } => {
                 let manner = match step {
-                    Step::Ingest { options, .. } => by(options.doing),
-                    Step::Compact { doing } => by(*doing),
+                    Step::Ingest { options, .. } => by(options.dry_run),
+                    Step::Compact { dry_run } => by(*dry_run),
                     Step::Stats => Manner::Looks,
                     _ => Manner::Works,
                 };
                 (name_of(step), manner)
             }
-            Task::Prune { step, doing, .. } => (name_of(step), by(*doing)),
+            Task::Prune { step, dry_run, .. } => (name_of(step), by(*dry_run)),
             Task::Show(_) => ("show", Manner::Looks),
             Task::Count(_) => ("count", Manner::Looks),
             Task::Report(_) => ("report", Manner::Looks),

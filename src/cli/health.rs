@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::failure::{Exit, Failure, unless_reader_left};
 use crate::settings::Settings;
 use topsell_core::model::parse_seconds;
-use topsell_core::storage::write_whole;
+use topsell_core::storage::write_atomically;
 use topsell_ops::health;
 use topsell_ops::health::{Facts, Health, Limits, Look, Verdict};
 use topsell_output::show::ShowError;
@@ -138,7 +138,7 @@ pub fn keep_metrics(settings: &Settings) {
     // The run may have taken long.
     let now = settings.clock.now().unwrap_or(settings.now);
     let text = health::metrics(&health::facts(&store, Look::Sizes, now), env!("CARGO_PKG_VERSION"));
-    if let Err(error) = write_whole(file, text.as_bytes()) {
+    if let Err(error) = write_atomically(file, text.as_bytes()) {
         settings.note(&format!("warning: no metrics were written: {}: {error}", file.display()));
     }
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use crate::args::{Ingest, LogFormat, Sender};
 use crate::door::Opening;
 use crate::failure::Failure;
-use crate::settings::{Task, catalog_file, doing, mapping};
+use crate::settings::{Task, catalog_file, mapping};
 use crate::size::parse_bytes;
 use topsell_core::ingest::{self, Pieces, Plan};
 use topsell_core::input_format::Format;
-use topsell_core::lake::Known;
+use topsell_core::lake::{DryRun, Known};
 use topsell_core::model::{Timestamp, parse_seconds};
 use topsell_core::pipeline::Step;
-use topsell_core::storage::Patience;
+use topsell_core::storage::LockTimeout;
 
 /// The smallest slice: a few long lines must fit.
 const MIN_SLICE_BYTES: u64 = 64 << 10;
@@ -56,7 +56,7 @@ pub fn ingest_task(typed: &Ingest, now: Timestamp) -> Result<Task, Failure> {
     let pieces = Pieces { lines: every.lines, keeps_broken_off: every != Every::default() };
     let known = if typed.force { Known::Replace } else { Known::Skip };
     let max_skew_seconds = skew.cast_signed();
-    let options = ingest::Options { now, max_skew_seconds, doing: doing(typed.dry_run), known, pieces };
+    let options = ingest::Options { now, max_skew_seconds, dry_run: DryRun::from(typed.dry_run), known, pieces };
     let mut mapping = mapping("--map", ingest::FIELDS, &typed.map)?;
     if typed.assume_utc {
         mapping.assume_utc();
@@ -66,12 +66,12 @@ pub fn ingest_task(typed: &Ingest, now: Timestamp) -> Result<Task, Failure> {
         check_ack(format, typed.inputs.len() == 1 && reads_stdin)?;
         let stdin = Some(Opening { every: None, answers: true });
         let step = Step::Acknowledge { options, mapping, catalog, slice_bytes };
-        return Ok(Task::Step { step, patience: Patience::None, stdin });
+        return Ok(Task::Step { step, lock_timeout: LockTimeout::NoWait, stdin });
     }
     let plan = plan(typed, format, now)?;
     let stdin = reads_stdin.then_some(Opening { every: every.time, answers: false });
     let step = Step::Ingest { plan, options, mapping, catalog, slice_bytes };
-    Ok(Task::Step { step, patience: Patience::None, stdin })
+    Ok(Task::Step { step, lock_timeout: LockTimeout::NoWait, stdin })
 }
 
 fn plan(typed: &Ingest, format: Option<Format>, now: Timestamp) -> Result<Plan, Failure> {

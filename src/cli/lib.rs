@@ -34,11 +34,11 @@ use std::{env, panic};
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
 
 use topsell_core::ingest::StdinStream;
-use topsell_core::lake::{Doing, Lake, LakeError};
+use topsell_core::lake::{DryRun, Lake, LakeError};
 use topsell_core::parquet_format::is_guarded;
 use topsell_core::pipeline::{self, Caller, Done, Step, StepError};
 use topsell_core::progress::{Listener, Progress, Stage};
-use topsell_core::storage::{Patience, Store};
+use topsell_core::storage::{LockTimeout, Store};
 use topsell_ops::process::machine_name;
 use topsell_ops::run_history::{Book, KeepRuns, KeptRuns};
 use topsell_output::show::ShowError;
@@ -119,9 +119,9 @@ fn tell_misuse(error: &clap::Error, color: ColorChoice) -> ExitCode {
 fn run(settings: &Settings) -> Result<Exit, Failure> {
     settings.use_threads()?;
     diary::kept(settings, |heard_by| match &settings.task {
-        Task::Step { step, patience, stdin } => run_step(settings, step, *patience, *stdin, heard_by),
-        Task::Prune { step, patience, keep_runs, doing } => {
-            run_prune(settings, step, *patience, keep_runs, *doing, heard_by)
+        Task::Step { step, lock_timeout, stdin } => run_step(settings, step, *lock_timeout, *stdin, heard_by),
+        Task::Prune { step, lock_timeout, keep_runs, dry_run } => {
+            run_prune(settings, step, *lock_timeout, keep_runs, *dry_run, heard_by)
         }
         Task::Show(showing) => show::run(settings, showing),
         Task::Count(question) => count::run(settings, question),
@@ -146,12 +146,12 @@ fn run(settings: &Settings) -> Result<Exit, Failure> {
 fn run_step(
     settings: &Settings,
     step: &Step,
-    patience: Patience,
+    lock_timeout: LockTimeout,
     stdin: Option<Opening>,
     record: Option<Arc<dyn Listener>>,
 ) -> Result<Exit, Failure> {
     let stdin = stdin.map(|opening| door::open(opening, settings.clock)).transpose()?;
-    let caller = caller(settings, step, patience, stdin);
+    let caller = caller(settings, step, lock_timeout, stdin);
     let progress = followed(settings, record);
     let done: Done = pipeline::run(step, &settings.store()?, &caller, &progress)?;
     // Bars draw until nobody follows the run any more.
@@ -164,27 +164,27 @@ fn run_step(
 fn run_prune(
     settings: &Settings,
     step: &Step,
-    patience: Patience,
+    lock_timeout: LockTimeout,
     keep_runs: &KeepRuns,
-    doing: Doing,
+    dry_run: DryRun,
     record: Option<Arc<dyn Listener>>,
 ) -> Result<Exit, Failure> {
-    let caller = caller(settings, step, patience, None);
+    let caller = caller(settings, step, lock_timeout, None);
     let progress = followed(settings, record);
     let store = settings.store()?;
     let done = pipeline::run(step, &store, &caller, &progress);
     // A disk that was full may be why the lake could not be pruned, and old records take room on it.
     let kept = done.is_ok() || matches!(done, Err(StepError::Rollup(_)));
-    let kept = kept.then(|| keep_records(&store, &caller, keep_runs, doing, &progress)).transpose();
+    let kept = kept.then(|| keep_records(&store, &caller, keep_runs, dry_run, &progress)).transpose();
     drop(progress);
     let (done, kept) = (done?, kept?.unwrap_or_default());
     settings.say(|out| {
         report::write(&done, settings.verbosity, out)?;
-        report::write_kept_runs(&kept, doing, out)
+        report::write_kept_runs(&kept, dry_run, out)
     })?;
     settings.answer(|out| {
         report::answer(&done, out)?;
-        if doing == Doing::Planning { report::plan_of_records(&kept, out) } else { Ok(()) }
+        if dry_run == DryRun::Yes { report::plan_of_records(&kept, out) } else { Ok(()) }
     })?;
     Ok(report::exit_of(&done))
 }
@@ -194,26 +194,26 @@ fn keep_records(
     store: &Store,
     caller: &Caller,
     keep: &KeepRuns,
-    doing: Doing,
+    dry_run: DryRun,
     progress: &Progress,
 ) -> Result<KeptRuns, StepError> {
-    let _lock = Lake::open(store.clone())?.lock_upkeep(&caller.name, caller.patience)?;
+    let _lock = Lake::open(store.clone())?.lock_maintenance(&caller.name, caller.lock_timeout)?;
     let book = Book::open(store);
     progress.begin(Stage::ArchiveRuns, None);
-    let kept = match doing {
-        Doing::Planning => book.plan_keeping(keep),
-        Doing::Applying => book.keep(keep),
+    let kept = match dry_run {
+        DryRun::Yes => book.plan_keeping(keep),
+        DryRun::No => book.keep(keep),
     };
     progress.end(Stage::ArchiveRuns);
     Ok(kept.map_err(LakeError::from)?)
 }
 
 /// Returns who asks for a step, and when.
-fn caller(settings: &Settings, step: &Step, patience: Patience, stdin: Option<StdinStream>) -> Caller {
+fn caller(settings: &Settings, step: &Step, lock_timeout: LockTimeout, stdin: Option<StdinStream>) -> Caller {
     let command = diary::name_of(step);
     let name =
         format!("{command} (process {}, host {}, since {})", process::id(), machine_name(), settings.now);
-    Caller { name, patience, now: settings.now, stdin }
+    Caller { name, lock_timeout, now: settings.now, stdin }
 }
 
 /// Returns a run that is recorded, and drawn where somebody looks.

@@ -11,7 +11,7 @@ use topsell_core::lake;
 use topsell_core::lake::Lake;
 use topsell_core::model::Timestamp;
 use topsell_core::rankings::{Snapshot, SnapshotError};
-use topsell_core::storage::write_whole;
+use topsell_core::storage::write_atomically;
 use topsell_core::trends::Charts;
 use topsell_output::report::{self, Page};
 use topsell_output::show::ShowError;
@@ -97,7 +97,7 @@ pub fn run(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let failed = |e| Failure::could_not(format!("{}: {e}", output.display()));
-    write_whole(output, html.as_bytes()).map_err(failed)?;
+    write_atomically(output, html.as_bytes()).map_err(failed)?;
     settings.note(&said(categories, rows, html.len(), output));
     Ok(Exit::Done)
 }

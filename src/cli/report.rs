@@ -8,7 +8,7 @@ use crate::failure::Exit;
 use crate::settings::Verbosity;
 use topsell_core::ingest;
 use topsell_core::ingest::Spooled;
-use topsell_core::lake::{Doing, Dropped, Reject};
+use topsell_core::lake::{DryRun, Dropped, Reject};
 use topsell_core::maintenance::{Compacted, Pruned, TableStats, Verified};
 use topsell_core::model::{Hour, harmless};
 use topsell_core::pipeline::Done;
@@ -52,10 +52,10 @@ pub fn exit_of(done: &Done) -> Exit {
 /// Fails where the output does.
 pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Result<()> {
     match done {
-        Done::Ingested { summary, doing } => write_ingest(summary, *doing, verbosity, out),
+        Done::Ingested { summary, dry_run } => write_ingest(summary, *dry_run, verbosity, out),
         Done::RolledUp(summary) => write_rollup(summary, verbosity, out),
-        Done::Compacted { compacted, doing } => write_compacted(compacted, *doing, out),
-        Done::Pruned { pruned, doing } => write_pruned(pruned, *doing, out),
+        Done::Compacted { compacted, dry_run } => write_compacted(compacted, *dry_run, out),
+        Done::Pruned { pruned, dry_run } => write_pruned(pruned, *dry_run, out),
         Done::Verified(verified) => write_verified(verified, out),
         // The one answer that is data; see `answer`.
         Done::Counted(_) => Ok(()),
@@ -75,7 +75,7 @@ pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Resu
 
 fn write_ingest(
     summary: &ingest::Summary,
-    doing: Doing,
+    dry_run: DryRun,
     verbosity: Verbosity,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -85,7 +85,7 @@ fn write_ingest(
     let more = summary.rejected.saturating_sub(summary.first_rejects.len() as u64);
     if more > 0 {
         let more = counted(more, "more line", "more lines");
-        let kept = if doing == Doing::Applying { "; all are kept in the lake's rejects folder" } else { "" };
+        let kept = if dry_run == DryRun::No { "; all are kept in the lake's rejects folder" } else { "" };
         writeln!(out, "rejected: {more}{kept}")?;
     }
     if verbosity == Verbosity::Verbose {
@@ -101,7 +101,7 @@ fn write_ingest(
         writeln!(out, "known: {} taken in before", counted(more, "more input", "more inputs"))?;
     }
     if let Some(spooled) = &summary.spooled {
-        write_spooled(spooled, doing, out)?;
+        write_spooled(spooled, dry_run, out)?;
     } else if summary.inputs == 0 {
         writeln!(out, "nothing to read: there is no log here")?;
     }
@@ -136,13 +136,13 @@ fn write_ingest(
         let inputs = counted(summary.inputs, "input", "inputs");
         write!(out, ", {} of {inputs} failed", summary.failures.len())?;
     }
-    match doing {
-        Doing::Applying => writeln!(out),
-        Doing::Planning => writeln!(out, "; a dry run: nothing was written"),
+    match dry_run {
+        DryRun::No => writeln!(out),
+        DryRun::Yes => writeln!(out, "; a dry run: nothing was written"),
     }
 }
 
-fn write_spooled(spooled: &Spooled, doing: Doing, out: &mut dyn Write) -> io::Result<()> {
+fn write_spooled(spooled: &Spooled, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {
     for name in &spooled.changed {
         writeln!(out, "left: {name} changed while it was read; the next run takes it")?;
     }
@@ -151,9 +151,9 @@ fn write_spooled(spooled: &Spooled, doing: Doing, out: &mut dyn Write) -> io::Re
     }
     let Spooled { done, failed, unsettled, .. } = *spooled;
     let done = counted(done, "file", "files");
-    match doing {
-        Doing::Applying => write!(out, "spool: {done} moved to done, {failed} to failed")?,
-        Doing::Planning => write!(out, "spool: would move {done} to done, {failed} to failed")?,
+    match dry_run {
+        DryRun::No => write!(out, "spool: {done} moved to done, {failed} to failed")?,
+        DryRun::Yes => write!(out, "spool: would move {done} to done, {failed} to failed")?,
     }
     match unsettled {
         0 => writeln!(out),
@@ -210,17 +210,17 @@ fn write_compared(compared: &Compared, verbosity: Verbosity, out: &mut dyn Write
     }
 }
 
-fn write_compacted(compacted: &Compacted, doing: Doing, out: &mut dyn Write) -> io::Result<()> {
+fn write_compacted(compacted: &Compacted, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {
     let event_files = counted(compacted.event_files, "event file", "event files");
     let rollup_files = counted(compacted.rollup_files, "rollup file", "rollup files");
-    match (doing, compacted.event_hours + compacted.rollup_days) {
+    match (dry_run, compacted.event_hours + compacted.rollup_days) {
         (_, 0) => writeln!(out, "compact: nothing to merge"),
-        (Doing::Planning, _) => writeln!(
+        (DryRun::Yes, _) => writeln!(
             out,
             "compact: would merge {event_files} into {}, {rollup_files} into {}",
             compacted.event_hours, compacted.rollup_days
         ),
-        (Doing::Applying, _) => writeln!(
+        (DryRun::No, _) => writeln!(
             out,
             "compact: {event_files} merged into {}, {rollup_files} into {}",
             compacted.event_hours, compacted.rollup_days
@@ -228,10 +228,10 @@ fn write_compacted(compacted: &Compacted, doing: Doing, out: &mut dyn Write) -> 
     }
 }
 
-fn write_pruned(pruned: &Pruned, doing: Doing, out: &mut dyn Write) -> io::Result<()> {
+fn write_pruned(pruned: &Pruned, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {
     let Dropped { hours, files, rows } = &pruned.dropped;
     let hours = hours.len() as u64;
-    let would = if doing == Doing::Planning { "would be " } else { "" };
+    let would = if dry_run == DryRun::Yes { "would be " } else { "" };
     match pruned.oldest.map(Hour::start) {
         None => {
             writeln!(out, "prune: all hours are kept; neither --retention nor topsell.toml says otherwise")?;
@@ -261,7 +261,7 @@ fn write_pruned(pruned: &Pruned, doing: Doing, out: &mut dyn Write) -> io::Resul
 ///
 /// # Errors
 /// Fails where the output does.
-pub fn write_kept_runs(kept: &KeptRuns, doing: Doing, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_kept_runs(kept: &KeptRuns, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {
     for problem in &kept.problems {
         writeln!(out, "left: {problem}")?;
     }
@@ -269,7 +269,7 @@ pub fn write_kept_runs(kept: &KeptRuns, doing: Doing, out: &mut dyn Write) -> io
     if kept.archived + old == 0 {
         return Ok(());
     }
-    let would = if doing == Doing::Planning { "would be " } else { "" };
+    let would = if dry_run == DryRun::Yes { "would be " } else { "" };
     let archived = counted(kept.archived, "record of a run", "records of runs");
     write!(out, "prune: {archived} {would}put away by day")?;
     match old {

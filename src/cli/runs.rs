@@ -10,7 +10,7 @@ use crate::settings::{Settings, colors};
 use crate::show::width;
 use topsell_core::lake::Lake;
 use topsell_core::model::{Timestamp, harmless, parse_seconds};
-use topsell_core::storage::write_whole;
+use topsell_core::storage::write_atomically;
 use topsell_ops::run_history::{self, Book, Listing, RunRecord, chrome, otlp, stats};
 use topsell_output::runs::{Form, write_list, write_one, write_stats};
 use topsell_output::show::ShowError;
@@ -280,7 +280,7 @@ pub fn run(settings: &Settings, asked: &Asked) -> Result<Exit, Failure> {
 }
 
 fn export(path: &Path, trace: &str) -> Result<Exit, Failure> {
-    let written = write_whole(path, trace.as_bytes());
+    let written = write_atomically(path, trace.as_bytes());
     written.map_err(|e| Failure::could_not(format!("{}: {e}", path.display())))?;
     Ok(Exit::Done)
 }

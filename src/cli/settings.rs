@@ -23,14 +23,14 @@ use crate::show::{self, Showing};
 use crate::{count, health, runs};
 use topsell_core::input_format::{Mapping, MappingError};
 use topsell_core::item_catalog::{self, CatalogFile};
-use topsell_core::lake::Doing;
+use topsell_core::lake::DryRun;
 use topsell_core::maintenance::Keep;
 use topsell_core::model::{Decay, Timestamp, Week, Window, Zone, parse_hours, parse_seconds};
 use topsell_core::pipeline::{Freshness, Step};
 use topsell_core::rank::{Measure, Rules};
 use topsell_core::rankings::KeepRankings;
 use topsell_core::rollup::Scope;
-use topsell_core::storage::{Patience, Store};
+use topsell_core::storage::{LockTimeout, Store};
 use topsell_ops::process::Tail;
 use topsell_ops::run_history::KeepRuns;
 use topsell_output::terminal::Colors;
@@ -64,15 +64,15 @@ pub struct Settings {
 pub enum Task {
     Step {
         step: Step,
-        patience: Patience,
+        lock_timeout: LockTimeout,
         stdin: Option<Opening>,
     },
     /// Prunes the lake, then the records of its runs.
     Prune {
         step: Step,
-        patience: Patience,
+        lock_timeout: LockTimeout,
         keep_runs: KeepRuns,
-        doing: Doing,
+        dry_run: DryRun,
     },
     Show(Showing),
     Count(count::Question),
@@ -115,11 +115,11 @@ impl Settings {
             Command::Ingest(typed) => ingest_task(&typed, now)?,
             Command::Rollup(Rollup { all, wait }) => {
                 let scope = if all { Scope::All } else { Scope::Changed };
-                Task::of(Step::Rollup { scope }, patience(wait))
+                Task::of(Step::Rollup { scope }, LockTimeout::from_wait(wait))
             }
             Command::Rank(typed) => {
-                let patience = patience(typed.wait);
-                Task::of(rank_step(typed, now)?, patience)
+                let lock_timeout = LockTimeout::from_wait(typed.wait);
+                Task::of(rank_step(typed, now)?, lock_timeout)
             }
             Command::Lake(typed) => lake_task(&typed.command, now)?,
             Command::Show(typed) => show::task(typed, args.common.color, now)?,
@@ -260,15 +260,15 @@ impl Settings {
 }
 
 impl Task {
-    fn of(step: Step, patience: Patience) -> Task {
-        Task::Step { step, patience, stdin: None }
+    fn of(step: Step, lock_timeout: LockTimeout) -> Task {
+        Task::Step { step, lock_timeout, stdin: None }
     }
 }
 
 fn lake_task(typed: &LakeCommand, now: Timestamp) -> Result<Task, Failure> {
     let task = match typed {
         LakeCommand::Compact { dry_run, wait } => {
-            Task::of(Step::Compact { doing: doing(*dry_run) }, patience(*wait))
+            Task::of(Step::Compact { dry_run: DryRun::from(*dry_run) }, LockTimeout::from_wait(*wait))
         }
         LakeCommand::Prune {
             retention,
@@ -298,21 +298,13 @@ fn lake_task(typed: &LakeCommand, now: Timestamp) -> Result<Task, Failure> {
                 loose_since: now.plus_seconds(-SECONDS_PER_DAY),
                 since: since("--keep-runs", keep_runs)?,
             };
-            let doing = doing(*dry_run);
-            Task::Prune { step: Step::Prune { keep, doing }, patience: patience(*wait), keep_runs, doing }
+            let dry_run = DryRun::from(*dry_run);
+            Task::Prune { step: Step::Prune { keep, dry_run }, lock_timeout: LockTimeout::from_wait(*wait), keep_runs, dry_run }
         }
-        LakeCommand::Verify => Task::of(Step::Verify, Patience::None),
-        LakeCommand::Stats => Task::of(Step::Stats, Patience::None),
+        LakeCommand::Verify => Task::of(Step::Verify, LockTimeout::NoWait),
+        LakeCommand::Stats => Task::of(Step::Stats, LockTimeout::NoWait),
     };
     Ok(task)
-}
-
-pub(super) fn doing(dry_run: bool) -> Doing {
-    if dry_run { Doing::Planning } else { Doing::Applying }
-}
-
-fn patience(wait: bool) -> Patience {
-    if wait { Patience::Waits } else { Patience::None }
 }
 
 pub(super) fn catalog_file(typed: &args::Catalog) -> Result<Option<CatalogFile>, Failure> {

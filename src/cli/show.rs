@@ -11,7 +11,7 @@ use crate::settings::{Settings, Task, colors};
 use topsell_core::lake::Lake;
 use topsell_core::model::{Timestamp, check_path};
 use topsell_core::rankings::SnapshotError;
-use topsell_core::storage::write_whole;
+use topsell_core::storage::write_atomically;
 use topsell_output::show::{self, Form, Order, Part, Question, ShowError, View};
 use topsell_output::terminal::{Colors, TerminalOptions};
 
@@ -205,7 +205,7 @@ pub fn run(settings: &Settings, Showing { question, form, output }: &Showing) ->
     };
     if let Some(path) = output {
         let mut bytes = Vec::new();
-        let written = answer.write(*form, &mut bytes).and_then(|()| write_whole(path, &bytes));
+        let written = answer.write(*form, &mut bytes).and_then(|()| write_atomically(path, &bytes));
         written.map_err(|e| Failure::could_not(format!("{}: {e}", path.display())))?;
         return Ok(Exit::Done);
     }

@@ -60,7 +60,7 @@ pub struct Written {
 pub fn write_logs(store: &Store, workload: &Workload, options: LogOptions) -> Result<Written, DatagenError> {
     workload.check()?;
     store.make_folder("")?;
-    let bulk = store.bulk("")?;
+    let bulk = store.bulk_writer("")?;
     let shop = Shop::of(workload);
     let popularity = Popularity::of(workload.items);
     let hours = purchases_by_hour(workload.purchases, workload.hours).into_par_iter();

@@ -19,7 +19,7 @@ use topsell_core::lake::Lake;
 use topsell_core::model::{Date, PURCHASE, Sums};
 use topsell_core::parquet_format::SumLine;
 use topsell_core::rollup::{Load, LoadedDay, RollupError, Summary, load};
-use topsell_core::storage::Patience;
+use topsell_core::storage::LockTimeout;
 
 /// The sequences that are drawn for each item, one for every day.
 const OF_DAY: u64 = 1 << 32;
@@ -41,7 +41,7 @@ type DaySums = [(u64, i64); HOURS_PER_DAY];
 /// does.
 pub fn write_sums(lake: &Lake, workload: &Workload, now_ms: i64) -> Result<Summary, DatagenError> {
     workload.check()?;
-    let _lock = lake.lock_upkeep("datagen", Patience::None)?;
+    let _lock = lake.lock_maintenance("datagen", LockTimeout::NoWait)?;
     let shop = Shop::of(workload);
     let sales = Sales::of(workload);
     let days = days(workload);

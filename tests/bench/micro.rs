@@ -14,7 +14,7 @@ use topsell_core::ingest;
 use topsell_core::ingest::Pieces;
 use topsell_core::ingest::Reading;
 use topsell_core::input_format::Mapping;
-use topsell_core::lake::Doing;
+use topsell_core::lake::DryRun;
 use topsell_core::lake::Known;
 use topsell_core::model::{
     Amount, Date, Decay, Event, Events, Hour, HourSums, Names, Places, RawCategories, SumRow, SumRows, Sums,
@@ -189,7 +189,7 @@ fn read_csv(bencher: Bencher) {
     let options = ingest::Options {
         now: Timestamp::parse("2024-01-02T00:00:00Z").expect("this is a moment"),
         max_skew_seconds: 0,
-        doing: Doing::Planning,
+        dry_run: DryRun::Yes,
         known: Known::Skip,
         pieces: Pieces::default(),
     };

@@ -9,7 +9,7 @@ use std::path::Path;
 use topsell_core::ingest;
 use topsell_core::ingest::Pieces;
 use topsell_core::input_format::Mapping;
-use topsell_core::lake::{Doing, Known, Lake};
+use topsell_core::lake::{DryRun, Known, Lake};
 use topsell_core::maintenance::Keep;
 use topsell_core::model::{Decay, Hour, Timestamp, Week, Window, Zone};
 use topsell_core::pipeline::{self, Caller, Step};
@@ -19,7 +19,7 @@ use topsell_core::rankings::KeepRankings;
 use topsell_core::rankings::Snapshot;
 use topsell_core::rollup::{Rollups, Scope, Wanted};
 
-use topsell_core::storage::{Patience, Store};
+use topsell_core::storage::{LockTimeout, Store};
 
 use crate::world::World;
 use disk::{Faults, Manner};
@@ -122,7 +122,7 @@ fn a_prune_that_fails_anywhere_leaves_each_table_before_or_after() {
             versions_since: far,
             rankings: KeepRankings { all_since: far, weekly_since: far },
         },
-        doing: Doing::Applying,
+        dry_run: DryRun::No,
     };
     for step in day(&world) {
         attempt(&world, "before", &step, &never()).expect("nothing fails yet");
@@ -239,7 +239,7 @@ pub fn never() -> Faults {
 pub fn attempt(world: &World, lake: &str, step: &Step, faults: &Faults) -> Result<(), String> {
     let store =
         Store::open_through(&world.path(lake), |disk| faults.before(disk)).map_err(|e| e.to_string())?;
-    let caller = Caller { name: "a test".to_owned(), patience: Patience::None, now: now(), stdin: None };
+    let caller = Caller { name: "a test".to_owned(), lock_timeout: LockTimeout::NoWait, now: now(), stdin: None };
     pipeline::run(step, &store, &caller, &Progress::default()).map(|_| ()).map_err(|e| e.to_string())
 }
 
@@ -292,14 +292,14 @@ fn options() -> ingest::Options {
     ingest::Options {
         now: now(),
         max_skew_seconds: 3_600,
-        doing: Doing::Applying,
+        dry_run: DryRun::No,
         known: Known::Skip,
         pieces: Pieces::default(),
     }
 }
 
 fn compact_step() -> Step {
-    Step::Compact { doing: Doing::Applying }
+    Step::Compact { dry_run: DryRun::No }
 }
 
 /// Ranks 150 hours with a half-life of 48, looking no further back.

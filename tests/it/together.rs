@@ -9,11 +9,11 @@ use expect_test::expect;
 use serde_json::Value;
 use topsell_core::ingest::{self, Options, Pieces, Summary};
 use topsell_core::input_format::Mapping;
-use topsell_core::lake::{Doing, Known, Lake};
+use topsell_core::lake::{DryRun, Known, Lake};
 use topsell_core::model::Timestamp;
 use topsell_core::pipeline::{self, Caller, Done, Step};
 use topsell_core::progress::Progress;
-use topsell_core::storage::{Patience, Store};
+use topsell_core::storage::{LockTimeout, Store};
 
 use crate::faults::disk::{Faults, Manner};
 use crate::faults::{attempt, copy, never};
@@ -267,7 +267,7 @@ fn of_plan(plan: ingest::Plan) -> Step {
     let options = Options {
         now: Timestamp::parse(NOW).expect("a good moment"),
         max_skew_seconds: 0,
-        doing: Doing::Applying,
+        dry_run: DryRun::No,
         pieces: Pieces::default(),
         known: Known::Skip,
     };
@@ -276,7 +276,7 @@ fn of_plan(plan: ingest::Plan) -> Step {
 
 fn run(step: &Step, store: &Store) -> Result<Summary, String> {
     let now = Timestamp::parse(NOW).expect("a good moment");
-    let caller = Caller { name: "a test".to_owned(), patience: Patience::None, now, stdin: None };
+    let caller = Caller { name: "a test".to_owned(), lock_timeout: LockTimeout::NoWait, now, stdin: None };
     match pipeline::run(step, store, &caller, &Progress::default()).map_err(|e| e.to_string())? {
         Done::Ingested { summary, .. } => Ok(summary),
         _ => Err("this was an ingest".to_owned()),

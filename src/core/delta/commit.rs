@@ -44,20 +44,20 @@ impl NewFile {
     }
 }
 
-/// Whether a commit changes what rows there are.
+/// Whether a commit changes the table's rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Effect {
-    /// Rows come or go.
+pub enum CommitKind {
+    /// Rows are added or removed.
     #[default]
-    Data,
-    /// The same rows lie in other files.
-    Layout,
+    Write,
+    /// The same rows are stored in other files.
+    Optimize,
 }
 
 /// What a commit shall do.
 #[derive(Default)]
 pub struct Commit {
-    pub effect: Effect,
+    pub kind: CommitKind,
     /// Application ids and the version each has reached; asked for by [`Version::transaction`].
     pub transactions: Vec<(String, i64)>,
     pub adds: Vec<NewFile>,
@@ -86,12 +86,12 @@ impl Version<'_> {
         let table = self.table;
         let engine = table.engine.as_ref();
         let metrics = commit.metrics.iter().map(|(name, value)| (*name, Some(value.to_string())));
-        let operation = match commit.effect {
-            Effect::Data => UpdateTableOperation::Write,
-            Effect::Layout => UpdateTableOperation::Optimize,
+        let operation = match commit.kind {
+            CommitKind::Write => UpdateTableOperation::Write,
+            CommitKind::Optimize => UpdateTableOperation::Optimize,
         };
         let mut transaction = Arc::clone(&self.snapshot)
-            .update_table(operation, ENGINE_INFO, commit.effect == Effect::Data)
+            .update_table(operation, ENGINE_INFO, commit.kind == CommitKind::Write)
             .build(engine, Box::new(FileSystemCommitter::new()))
             .map_err(|e| table.failed(e))?
             .with_operation_metrics(metrics);
@@ -120,15 +120,15 @@ impl Version<'_> {
 impl Table {
     /// Keeps what the commit has taught, and sums up the log where it has grown long.
     fn after(&self, committed: &CommittedTransaction, files: usize) {
-        let unsummed = self.unsummed.fetch_add(files, Ordering::Relaxed) + files;
+        let files_since_checkpoint = self.files_since_checkpoint.fetch_add(files, Ordering::Relaxed) + files;
         let Some(snapshot) = committed.post_commit_snapshot() else { return };
         let mut snapshot = Arc::clone(snapshot);
         let commits = committed.post_commit_stats().commits_since_checkpoint;
-        if commits >= COMMITS_PER_CHECKPOINT || unsummed >= FILES_PER_CHECKPOINT {
+        if commits >= COMMITS_PER_CHECKPOINT || files_since_checkpoint >= FILES_PER_CHECKPOINT {
             // The commit stands whether or not its summary can be written; the next one tries again.
             if let Ok((_, checkpointed)) = snapshot.checkpoint(self.engine.as_ref(), None) {
                 snapshot = checkpointed;
-                self.unsummed.store(0, Ordering::Relaxed);
+                self.files_since_checkpoint.store(0, Ordering::Relaxed);
             }
         }
         self.remember(snapshot);

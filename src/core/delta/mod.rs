@@ -9,9 +9,9 @@ mod changes;
 mod commit;
 mod error;
 mod files;
-mod log;
+mod log_reader;
 mod schema;
-mod sweep;
+mod vacuum;
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,12 +28,12 @@ use url::Url;
 use crate::storage::Store;
 
 pub use changes::Change;
-pub use commit::{Commit, Effect, NewFile, Outcome};
+pub use commit::{Commit, CommitKind, NewFile, Outcome};
 pub use error::TableError;
 pub use files::{LiveFile, NamedFile, Partition};
-pub use log::{Log, News, State};
+pub use log_reader::{LogReader, FilesSince, State};
 pub use schema::{Column, ColumnType, TableSchema};
-pub use sweep::{Reach, Sweep, SweepRule};
+pub use vacuum::{VacuumScope, VacuumPlan, VacuumRule};
 
 const ENGINE_INFO: &str = concat!("topsell/", env!("CARGO_PKG_VERSION"));
 
@@ -46,7 +46,7 @@ pub struct Table {
     /// The last version seen, so that the next look reads only what came after it.
     seen: Mutex<Option<SnapshotRef>>,
     /// Files that were committed here and that no sum of the log made here has taken in.
-    unsummed: AtomicUsize,
+    files_since_checkpoint: AtomicUsize,
 }
 
 /// One version of a table. What is read from it fits together, and what is committed on it is
@@ -58,12 +58,12 @@ pub struct Version<'a> {
 
 /// A version to come back to.
 #[derive(Clone)]
-pub struct Mark(SnapshotRef);
+pub struct PinnedVersion(SnapshotRef);
 
 impl Version<'_> {
     /// Returns a mark by which to come back to the version.
-    pub fn mark(&self) -> Mark {
-        Mark(Arc::clone(&self.snapshot))
+    pub fn pin(&self) -> PinnedVersion {
+        PinnedVersion(Arc::clone(&self.snapshot))
     }
 
     /// Returns the version's number.
@@ -136,9 +136,9 @@ impl Table {
         Ok(Version { table: self, snapshot: self.latest()? })
     }
 
-    /// Returns a version that was marked; what it needs of the log may have been swept since.
-    pub fn marked(&self, mark: &Mark) -> Version<'_> {
-        Version { table: self, snapshot: Arc::clone(&mark.0) }
+    /// Returns a version that was marked; what it needs of the log may have been vacuumed since.
+    pub fn at_pinned(&self, pinned: &PinnedVersion) -> Version<'_> {
+        Version { table: self, snapshot: Arc::clone(&pinned.0) }
     }
 
     fn at(store: &Store, name: &str, schema: TableSchema) -> Result<Table, TableError> {
@@ -150,7 +150,7 @@ impl Table {
             engine: Arc::new(engine),
             schema,
             seen: Mutex::new(None),
-            unsummed: AtomicUsize::new(0),
+            files_since_checkpoint: AtomicUsize::new(0),
         })
     }
 
@@ -171,7 +171,7 @@ impl Table {
     fn latest(&self) -> Result<SnapshotRef, TableError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = self.engine.as_ref();
-        // What was seen may have been swept since; then the log is read from its beginning.
+        // What was seen may have been vacuumed since; then the log is read from its beginning.
         let after_seen = seen.take().and_then(|seen| Snapshot::builder_from(seen).build(engine).ok());
         let newest = match after_seen {
             Some(snapshot) => snapshot,

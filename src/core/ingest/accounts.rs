@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use crate::ingest::spool::{Place, Spooled};
 use crate::ingest::writer::{Group, Open, Outcome};
 use crate::ingest::{Options, Plan, Summary, failure};
-use crate::lake::{Appended, Doing, Known, Lake, LakeError};
+use crate::lake::{Appended, DryRun, Known, Lake, LakeError};
 use crate::progress::{Count, Progress};
 
 /// Rejected lines that a summary repeats.
@@ -232,7 +232,7 @@ impl<'a> Accounts<'a> {
 
     /// Returns the lake, if anything is to be written.
     fn target(&self) -> Option<&'a Lake> {
-        self.lake.filter(|_| self.options.doing == Doing::Applying)
+        self.lake.filter(|_| self.options.dry_run == DryRun::No)
     }
 
     fn account_known(&mut self, input: usize, lines: u64) {

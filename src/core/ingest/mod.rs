@@ -39,7 +39,7 @@ use std::thread;
 
 use crate::input_format::Mapping;
 use crate::item_catalog::ItemCatalog;
-use crate::lake::{Doing, Known, Lake, LakeError, LakeSettings, Reject};
+use crate::lake::{DryRun, Known, Lake, LakeError, LakeSettings, Reject};
 use crate::model::Timestamp;
 use crate::progress::{Count, Progress, Stage};
 
@@ -61,7 +61,7 @@ pub struct Options {
     /// How far ahead of it an event may lie.
     pub max_skew_seconds: i64,
     /// Whether to write, or only to read and report.
-    pub doing: Doing,
+    pub dry_run: DryRun,
     /// What to do with batches that are in already.
     pub known: Known,
     /// Where standard input is cut, besides where a slice is full.
@@ -127,7 +127,7 @@ pub fn ingest(
     progress: &Progress,
 ) -> Result<Summary, LakeError> {
     begin(plan, reading, progress);
-    let target = lake.filter(|_| options.doing == Doing::Applying);
+    let target = lake.filter(|_| options.dry_run == DryRun::No);
     let settings = lake.map_or(Ok(LakeSettings::default()), Lake::settings)?;
     let writer = Writer::new(lake, plan, options, progress);
     let mut summary = thread::scope(|scope| {

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 use crate::ingest::{Input, Plan};
 use crate::input_format::{Format, format_of_name};
 use crate::model::Timestamp;
-use crate::storage::{is_gone, set_aside};
+use crate::storage::{is_gone, move_to_folder};
 
 /// Where files go that are in, and those that failed; no log is called so.
 const DONE: &str = "done";
@@ -129,7 +129,7 @@ impl Spool {
             Place::Done => DONE,
             Place::Failed => FAILED,
         };
-        let moved = set_aside(file, &self.folder.join(name));
+        let moved = move_to_folder(file, &self.folder.join(name));
         Ok(moved.map_err(|e| format!("{}: cannot be moved to {name}: {e}", file.display()))?.is_some())
     }
 }

@@ -11,7 +11,7 @@ use std::thread;
 use crate::ingest::accounts::{Accounts, FIRST_REJECTS, Written};
 use crate::ingest::builder::Read;
 use crate::ingest::{Options, Plan, Summary, WAITING};
-use crate::lake::{Append, Delivery, Doing, Known, Lake, LakeError, Reject};
+use crate::lake::{Append, Delivery, DryRun, Known, Lake, LakeError, Reject};
 use crate::model::Timestamp;
 use crate::progress::Progress;
 
@@ -166,7 +166,7 @@ impl<'a> Writer<'a> {
         options: Options,
         progress: &'a Progress,
     ) -> Writer<'a> {
-        let target = lake.filter(|_| options.doing == Doing::Applying);
+        let target = lake.filter(|_| options.dry_run == DryRun::No);
         let files = Files { target, options, plan, open: None, group: Group::default() };
         Writer { files, accounts: Accounts::of(lake, plan, options, progress) }
     }

@@ -6,9 +6,9 @@ use crate::delta::{Commit, LiveFile, NewFile, Outcome, Version};
 use crate::lake::placing::write_events;
 use crate::lake::records::{reject_lines, rejects_of, rejects_path};
 use crate::lake::replace::Remainders;
-use crate::lake::{EVENTS, Lake, LakeError, Reject, WRITERS, unique_name};
+use crate::lake::{EVENTS, Lake, LakeError, Reject, WRITERS};
 use crate::model::Events;
-use crate::storage::{Bulk, Stay};
+use crate::storage::{BulkWriter, Stay, unique_name};
 
 /// How often a commit is tried again when other writers come first.
 pub(super) const MAX_TRIES: u32 = 1_000;
@@ -47,11 +47,11 @@ pub enum Appended {
 /// Their files are written as they are added; without the commit they are litter.
 pub struct Append<'a> {
     lake: &'a Lake,
-    /// Until the commit nothing names the files, and whoever sweeps must know them from litter.
+    /// Until the commit nothing names the files, and whoever vacuums must know them from litter.
     _writing: Stay,
     known: Known,
     /// The files that are written; no commit names them before they are durable.
-    bulk: Bulk<'a>,
+    bulk: BulkWriter<'a>,
 }
 
 /// What comes in whole or not at all: one batch, or those of an input that comes in as a whole.
@@ -101,7 +101,7 @@ impl Lake {
     /// Fails where the lake's folder does.
     pub fn append(&self, known: Known) -> Result<Append<'_>, LakeError> {
         let _writing = self.store.enter(WRITERS)?;
-        let bulk = self.store.bulk(EVENTS)?;
+        let bulk = self.store.bulk_writer(EVENTS)?;
         Ok(Append { lake: self, _writing, known, bulk })
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::delta::{Column, ColumnType, Log, NamedFile, TableSchema};
+use crate::delta::{Column, ColumnType, LogReader, NamedFile, TableSchema};
 use crate::lake::{EVENTS, Lake, LakeError};
 use crate::parquet_format::{EventBatch, EventColumns, decode_events, may_have_items};
 use crate::storage::Store;
@@ -46,7 +46,7 @@ impl Lake {
 /// Returns the number of the `events` table's newest version, by the names of its commits; none where there
 /// is none.
 pub fn version(store: &Store) -> Option<u64> {
-    Log::of(store, EVENTS).number()
+    LogReader::of(store, EVENTS).number()
 }
 
 /// Gives the rows of a file without event ids, that may have some of the items, to `take`; the
@@ -69,8 +69,8 @@ pub fn read_events_of(
 }
 
 /// Returns the log of the `events` table in a store.
-pub fn events_log(store: &Store) -> Log<'_> {
-    Log::of(store, EVENTS)
+pub fn events_log(store: &Store) -> LogReader<'_> {
+    LogReader::of(store, EVENTS)
 }
 
 fn decode(

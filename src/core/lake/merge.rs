@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use rayon::prelude::*;
 
-use crate::delta::{Commit, Effect, LiveFile, NewFile, Outcome};
+use crate::delta::{Commit, CommitKind, LiveFile, NewFile, Outcome};
 use crate::lake::append::MAX_TRIES;
-use crate::lake::{EVENTS, HourPartition, Lake, LakeError, unique_name};
+use crate::lake::{EVENTS, HourPartition, Lake, LakeError};
 use crate::model::Timestamp;
 use crate::parquet_format::merge_events;
+use crate::storage::unique_name;
 
 /// The hours whose files are to become one file each.
 #[derive(Default)]
@@ -54,7 +55,7 @@ impl Lake {
         if plan.hours.is_empty() {
             return Ok((0, 0));
         }
-        let bulk = self.store.bulk(EVENTS)?;
+        let bulk = self.store.bulk_writer(EVENTS)?;
         let name = unique_name();
         let merged: Result<Vec<NewFile>, LakeError> = plan
             .hours
@@ -87,7 +88,7 @@ impl Lake {
             let newest = self.events.newest()?;
             let live: HashMap<String, LiveFile> =
                 newest.files()?.into_iter().map(|file| (file.path.clone(), file)).collect();
-            let mut commit = Commit { effect: Effect::Layout, now_ms, ..Commit::default() };
+            let mut commit = Commit { kind: CommitKind::Optimize, now_ms, ..Commit::default() };
             for ((_, files), add) in plan.hours.iter().zip(merged) {
                 let standing: Vec<LiveFile> =
                     files.iter().filter_map(|file| live.get(&file.path).cloned()).collect();

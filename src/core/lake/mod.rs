@@ -22,8 +22,8 @@ mod records;
 mod replace;
 mod settings;
 
-use crate::delta::{Sweep, SweepRule, Table};
-use crate::storage::{Lock, LockError, Patience, Store};
+use crate::delta::{VacuumPlan, VacuumRule, Table};
+use crate::storage::{Lock, LockError, LockTimeout, Store};
 
 use recent::Recent;
 
@@ -34,13 +34,13 @@ pub use events::{columns_to_sum, events_log, read_events_of, version};
 pub use merge::MergePlan;
 pub use newest::newest_hour;
 pub use partition::{HourPartition, hive_folder, partition_map};
-pub use records::{Reject, unique_name};
+pub use records::Reject;
 pub use settings::{LakeSettings, SETTINGS_FILE};
 
 const EVENTS: &str = "events";
 /// The page to look at that is the lake's own.
 pub const PAGE: &str = "report.html";
-const UPKEEP_LOCK: &str = "upkeep.lock";
+const MAINTENANCE_LOCK: &str = "upkeep.lock";
 /// The room that those are in who write files which no commit names yet.
 const WRITERS: &str = "writers";
 /// The table property that says into how many bytes this lake cuts long inputs.
@@ -48,13 +48,19 @@ const SLICE_BYTES: &str = "topsell.sliceBytes";
 /// Into how many bytes a lake cuts long inputs unless it is told otherwise when it is made.
 pub const DEFAULT_SLICE_BYTES: u64 = 64 << 20;
 
-/// Whether to do what was asked, or only to say what it would come to.
+/// Whether a command only reports what it would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
-    /// Nothing is written.
-    Planning,
-    /// It is done.
-    Applying,
+pub enum DryRun {
+    /// Print the plan, change nothing.
+    Yes,
+    /// Carry the plan out.
+    No,
+}
+
+impl From<bool> for DryRun {
+    fn from(dry_run: bool) -> DryRun {
+        if dry_run { DryRun::Yes } else { DryRun::No }
+    }
 }
 
 /// An open lake.
@@ -107,13 +113,13 @@ impl Lake {
         }
     }
 
-    /// Takes the lock that those hold who sum, rank, merge or sweep: one at a time, beside any
+    /// Takes the lock that those hold who sum, rank, merge or vacuum: one at a time, beside any
     /// number of ingests and readers.
     ///
     /// # Errors
-    /// Says who holds it, where there is no patience to wait.
-    pub fn lock_upkeep(&self, holder: &str, patience: Patience) -> Result<Lock, LockError> {
-        self.store.lock(UPKEEP_LOCK, holder, patience)
+    /// Says who holds it, where the lock is held and the caller does not wait.
+    pub fn lock_maintenance(&self, holder: &str, lock_timeout: LockTimeout) -> Result<Lock, LockError> {
+        self.store.lock(MAINTENANCE_LOCK, holder, lock_timeout)
     }
 
     /// Removes, or only names, the files of the `events` table that nobody needs any more, while no
@@ -121,14 +127,14 @@ impl Lake {
     ///
     /// # Errors
     /// Fails where the disk does; what is removed no version needed.
-    pub fn sweep(&self, rule: &SweepRule, doing: Doing) -> Result<Option<Sweep>, LakeError> {
-        if doing == Doing::Planning {
-            return Ok(Some(self.events.plan_sweep(&self.store, rule)?));
+    pub fn vacuum(&self, rule: &VacuumRule, dry_run: DryRun) -> Result<Option<VacuumPlan>, LakeError> {
+        if dry_run == DryRun::Yes {
+            return Ok(Some(self.events.plan_vacuum(&self.store, rule)?));
         }
         let Some(_alone) = self.store.enter_alone(WRITERS)? else { return Ok(None) };
-        let sweep = self.events.plan_sweep(&self.store, rule)?;
-        sweep.remove(&self.store)?;
-        Ok(Some(sweep))
+        let vacuum = self.events.plan_vacuum(&self.store, rule)?;
+        vacuum.remove(&self.store)?;
+        Ok(Some(vacuum))
     }
 
     /// Returns the folder's files.
@@ -168,7 +174,7 @@ fn is_foreign(store: &Store) -> Result<bool, LakeError> {
         "runs",
         "schedule",
         PAGE,
-        UPKEEP_LOCK,
+        MAINTENANCE_LOCK,
         "writers.door.lock",
         "writers.lock",
         settings::SETTINGS_FILE,

@@ -4,14 +4,14 @@ use hashbrown::HashMap;
 use rayon::prelude::*;
 
 use crate::delta::NewFile;
-use crate::lake::{EVENTS, HourPartition, LakeError, unique_name};
+use crate::lake::{EVENTS, HourPartition, LakeError};
 use crate::model::{Events, Hour, Places};
 use crate::parquet_format::{EventCopy, EventEncoder};
-use crate::storage::Bulk;
+use crate::storage::{BulkWriter, unique_name};
 
 /// Writes the files of a batch's events, durable once the bulk is and not yet named by any commit.
 pub(super) fn write_events(
-    bulk: &Bulk<'_>,
+    bulk: &BulkWriter<'_>,
     batch_id: &str,
     events: &Events,
 ) -> Result<Vec<NewFile>, LakeError> {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 
-use crate::delta::{Commit, Mark, Version};
+use crate::delta::{Commit, PinnedVersion, Version};
 use crate::lake::{Lake, LakeError};
 
 impl Lake {
@@ -23,9 +23,9 @@ impl Lake {
         let newest = self.events.newest()?;
         let (found, at) = match self.recent.look_up(id, newest.number()) {
             LookUp::Found { found, at } => (Some(found), at),
-            LookUp::In { mark, at } => match self.events.marked(&mark).transaction(id) {
+            LookUp::In { pinned, at } => match self.events.at_pinned(&pinned).transaction(id) {
                 Ok(found) => (found, at),
-                // What it needs was swept.
+                // What it needs was vacuumed.
                 Err(_) => self.ask_newest(&newest, id)?,
             },
             LookUp::Unknown => self.ask_newest(&newest, id)?,
@@ -36,7 +36,7 @@ impl Lake {
 
     fn ask_newest(&self, newest: &Version<'_>, id: &str) -> Result<(Option<i64>, u64), LakeError> {
         let found = newest.transaction(id)?;
-        self.recent.state().base = Some((newest.number(), newest.mark()));
+        self.recent.state().base = Some((newest.number(), newest.pin()));
         Ok((found, newest.number()))
     }
 }
@@ -50,7 +50,7 @@ pub(super) struct Recent {
 #[derive(Default)]
 struct RecentState {
     /// The last version whose log was searched; the longer this stays, the less there is to read.
-    base: Option<(u64, Mark)>,
+    base: Option<(u64, PinnedVersion)>,
     /// Ids that were looked for, in which version, and what it had.
     asked: HashMap<String, (u64, Option<i64>)>,
     /// Versions that follow each other and were all committed here, and what they recorded.
@@ -69,7 +69,7 @@ enum LookUp {
     },
     /// It is as in the marked version, up to version `at`.
     In {
-        mark: Mark,
+        pinned: PinnedVersion,
         at: u64,
     },
     Unknown,
@@ -81,7 +81,7 @@ const MAX_RECORDED: usize = 10_000;
 impl Recent {
     fn look_up(&self, id: &str, newest: u64) -> LookUp {
         let state = self.state();
-        let Some((base, mark)) = &state.base else { return LookUp::Unknown };
+        let Some((base, pinned)) = &state.base else { return LookUp::Unknown };
         let last = state.ours.map_or(*base, |(_, last)| last.max(*base));
         // One that is not recorded yet is most likely the one on its way; were it somebody else's,
         // then ours fails, and looks again.
@@ -91,7 +91,7 @@ impl Recent {
         }
         match state.recorded.get(id) {
             Some(&found) => LookUp::Found { found, at: last },
-            None => LookUp::In { mark: mark.clone(), at: last },
+            None => LookUp::In { pinned: pinned.clone(), at: last },
         }
     }
 

@@ -1,7 +1,5 @@
 //! Lines that were not events: JSON beside the tables.
 
-use std::hash::{BuildHasher, Hasher};
-
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -39,13 +37,6 @@ impl Lake {
         let id = blake3::hash(&lines).to_hex();
         Ok(self.store.put(&rejects_path(&id, 0), lines)?)
     }
-}
-
-/// Returns a name that no other file has: 16 hexadecimal digits of chance.
-pub fn unique_name() -> String {
-    // The standard library seeds each of these from the operating system.
-    let chance = std::hash::RandomState::new().build_hasher().finish();
-    format!("{chance:016x}")
 }
 
 /// Returns where a batch's rejects lie, in so many files as it had parts with any.

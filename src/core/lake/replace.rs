@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use rayon::prelude::*;
 
 use crate::delta::{LiveFile, NewFile};
-use crate::lake::{EVENTS, HourPartition, Lake, LakeError, unique_name};
+use crate::lake::{EVENTS, HourPartition, Lake, LakeError};
 use crate::parquet_format::without_batches;
+use crate::storage::unique_name;
 
 /// What is left of files without some batches' rows, kept from one try of a commit to the next.
 pub(super) struct Remainders<'a> {

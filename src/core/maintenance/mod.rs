@@ -8,7 +8,7 @@ mod prune;
 mod stats;
 mod verify;
 
-use crate::lake::{Doing, Lake};
+use crate::lake::{DryRun, Lake};
 use crate::model::Timestamp;
 use crate::progress::{Progress, Stage};
 use crate::rollup::{RollupError, Rollups};
@@ -39,7 +39,7 @@ pub struct Compacted {
 pub fn compact(
     lake: &Lake,
     now: Timestamp,
-    doing: Doing,
+    dry_run: DryRun,
     progress: &Progress,
 ) -> Result<Compacted, RollupError> {
     // Before anything is merged: a table that another program has changed stops it all.
@@ -48,7 +48,7 @@ pub fn compact(
     let events = lake.plan_merges(now)?;
     let (event_hours, event_files) = events.size();
     let mut compacted = Compacted { event_hours, event_files, ..Compacted::default() };
-    if doing == Doing::Planning {
+    if dry_run == DryRun::Yes {
         let lines = events.hours().map(|(of, files)| {
             let category = of.category.as_deref().unwrap_or("(no category)");
             format!("merge events of {}, {category}, {}: {files} files", of.event_type, of.hour.start())
@@ -56,7 +56,7 @@ pub fn compact(
         compacted.plan.extend(lines);
     }
     let now_ms = now.micros() / 1_000;
-    if doing == Doing::Applying {
+    if dry_run == DryRun::No {
         (compacted.event_hours, compacted.event_files) = lake.merge(&events, now_ms)?;
     }
     progress.end(Stage::CompactEvents);
@@ -64,14 +64,14 @@ pub fn compact(
         progress.begin(Stage::CompactAggregates, None);
         let days = rollups.plan_merges(now)?;
         (compacted.rollup_days, compacted.rollup_files) = days.size();
-        if doing == Doing::Planning {
+        if dry_run == DryRun::Yes {
             let lines = days.days().map(|((event_type, category, date), files)| {
                 let category = category.as_deref().unwrap_or("(no category)");
                 format!("merge sums of {event_type}, {category}, {date}: {files} files")
             });
             compacted.plan.extend(lines);
         }
-        if doing == Doing::Applying {
+        if dry_run == DryRun::No {
             (compacted.rollup_days, compacted.rollup_files) = rollups.merge(&days, now_ms)?;
         }
         progress.end(Stage::CompactAggregates);

@@ -1,8 +1,8 @@
 //! What has outlived its use: hours past the retention, files that no kept version names, old
 //! rankings.
 
-use crate::delta::{Reach, Sweep, SweepRule};
-use crate::lake::{Doing, Dropped, Lake};
+use crate::delta::{VacuumScope, VacuumPlan, VacuumRule};
+use crate::lake::{DryRun, Dropped, Lake};
 use crate::model::{Hour, Timestamp};
 use crate::progress::{Progress, Stage};
 use crate::rankings;
@@ -47,7 +47,7 @@ pub fn prune(
     lake: &Lake,
     keep: &Keep,
     now: Timestamp,
-    doing: Doing,
+    dry_run: DryRun,
     progress: &Progress,
 ) -> Result<Pruned, RollupError> {
     // Before anything is dropped: a table that another program has changed stops it all.
@@ -56,9 +56,9 @@ pub fn prune(
     settings.retention_hours = keep.retention_hours.or(settings.retention_hours);
     let mut pruned = Pruned { oldest: settings.oldest_kept(now), ..Pruned::default() };
     let now_ms = now.micros() / 1_000;
-    let is_due = rollups.is_some() && doing == Doing::Applying;
+    let is_due = rollups.is_some() && dry_run == DryRun::No;
     progress.begin(Stage::ExpireHours, None);
-    let dropped = drop_hours(lake, pruned.oldest, now_ms, doing).and_then(|dropped| {
+    let dropped = drop_hours(lake, pruned.oldest, now_ms, dry_run).and_then(|dropped| {
         pruned.dropped = dropped;
         progress.end(Stage::ExpireHours);
         // The sums must not outlive their events; and the part of the log that says what changed
@@ -66,50 +66,50 @@ pub fn prune(
         if is_due { rollup::rollup(lake, Scope::Changed, now_ms, progress).map(drop) } else { Ok(()) }
     });
     // What nobody needs goes even so: that the disk is full may be what went wrong.
-    let reach = if dropped.is_ok() { Reach::RowsAndLog } else { Reach::Rows };
-    let rule = SweepRule { kept_since_ms: keep.versions_since.micros() / 1_000, now_ms, reach };
+    let scope = if dropped.is_ok() { VacuumScope::DataAndLog } else { VacuumScope::DataOnly };
+    let rule = VacuumRule { kept_since_ms: keep.versions_since.micros() / 1_000, now_ms, scope };
     progress.begin(Stage::Vacuum, None);
-    let swept = sweep(lake, rollups.as_ref(), keep, &rule, doing, &mut pruned);
+    let vacuumed = vacuum(lake, rollups.as_ref(), keep, &rule, dry_run, &mut pruned);
     progress.end(Stage::Vacuum);
     dropped?;
-    swept?;
+    vacuumed?;
     Ok(pruned)
 }
 
-fn drop_hours(lake: &Lake, oldest: Option<Hour>, now_ms: i64, doing: Doing) -> Result<Dropped, RollupError> {
+fn drop_hours(lake: &Lake, oldest: Option<Hour>, now_ms: i64, dry_run: DryRun) -> Result<Dropped, RollupError> {
     let Some(oldest) = oldest else { return Ok(Dropped::default()) };
-    Ok(match doing {
-        Doing::Planning => lake.plan_drop(oldest)?,
-        Doing::Applying => lake.drop_before(oldest, now_ms)?,
+    Ok(match dry_run {
+        DryRun::Yes => lake.plan_drop(oldest)?,
+        DryRun::No => lake.drop_before(oldest, now_ms)?,
     })
 }
 
 /// Removes what nobody needs: files of both tables, and old rankings.
-fn sweep(
+fn vacuum(
     lake: &Lake,
     rollups: Option<&Rollups>,
     keep: &Keep,
-    rule: &SweepRule,
-    doing: Doing,
+    rule: &VacuumRule,
+    dry_run: DryRun,
     pruned: &mut Pruned,
 ) -> Result<(), RollupError> {
-    let of_events = lake.sweep(rule, doing)?;
+    let of_events = lake.vacuum(rule, dry_run)?;
     pruned.is_events_left = of_events.is_none();
-    let of_rollups = rollups.map(|rollups| rollups.sweep(rule, doing)).transpose()?;
-    for (files, size_bytes) in of_events.iter().chain(&of_rollups).map(Sweep::size) {
+    let of_rollups = rollups.map(|rollups| rollups.vacuum(rule, dry_run)).transpose()?;
+    for (files, size_bytes) in of_events.iter().chain(&of_rollups).map(VacuumPlan::size) {
         pruned.files += files;
         pruned.size_bytes += size_bytes;
     }
-    let unneeded = of_events.iter().chain(&of_rollups).flat_map(|sweep| sweep.data.iter().chain(&sweep.log));
+    let unneeded = of_events.iter().chain(&of_rollups).flat_map(|vacuum| vacuum.data.iter().chain(&vacuum.log));
     let mut going: Vec<String> = unneeded.map(|file| file.path.clone()).collect();
     let (mut rankings, count) = rankings::old_rankings(lake.store(), &keep.rankings)?;
     // They are large, and what is told of an item comes from the newest.
     rankings.extend(rankings::old_totals(lake.store(), keep.versions_since.micros() / 1_000)?);
-    if doing == Doing::Applying {
+    if dry_run == DryRun::No {
         lake.store().remove(rankings.iter())?;
     }
     going.extend(rankings.iter().map(|file| file.path.clone()));
-    if doing == Doing::Planning {
+    if dry_run == DryRun::Yes {
         let hours = pruned.dropped.hours.iter().map(|hour| format!("drop {}", hour.start()));
         pruned.plan = hours.chain(going.iter().map(|path| format!("remove {path}"))).collect();
     }

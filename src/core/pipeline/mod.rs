@@ -8,7 +8,7 @@ use crate::ingest::{self, Plan, Reading, StdinStream};
 use crate::input_format::Mapping;
 use crate::item_catalog::{CatalogError, CatalogFile, ItemCatalog, ItemNames};
 use crate::lake;
-use crate::lake::{Doing, Lake, LakeError};
+use crate::lake::{DryRun, Lake, LakeError};
 use crate::maintenance::{self, Compacted, Keep, Pruned, Stats, Verified};
 use crate::model::{Hour, Timestamp, said_length};
 use crate::parquet_format::WantsItem;
@@ -16,7 +16,7 @@ use crate::progress::{Count, Progress, Stage};
 use crate::rank::{Found, Ranking, Rules, Search, Tallied};
 use crate::rankings::{self, Draft, Published, PublishedTotals, SnapshotError};
 use crate::rollup::{self, Part, RollupError, Rollups, Scope, Wanted};
-use crate::storage::{LockError, Patience, Store};
+use crate::storage::{LockError, LockTimeout, Store};
 
 /// Something that can be asked of a lake.
 pub enum Step {
@@ -47,11 +47,11 @@ pub enum Step {
         freshness: Option<Freshness>,
     },
     Compact {
-        doing: Doing,
+        dry_run: DryRun,
     },
     Prune {
         keep: Keep,
-        doing: Doing,
+        dry_run: DryRun,
     },
     Verify,
     Stats,
@@ -71,7 +71,7 @@ pub struct Caller {
     /// What to call the caller where its work keeps another from its own.
     pub name: String,
     /// Whether it waits while another is at work.
-    pub patience: Patience,
+    pub lock_timeout: LockTimeout,
     pub now: Timestamp,
     /// What comes on standard input, for a step that reads it.
     pub stdin: Option<StdinStream>,
@@ -79,11 +79,11 @@ pub struct Caller {
 
 /// What came of it.
 pub enum Done {
-    Ingested { summary: ingest::Summary, doing: Doing },
+    Ingested { summary: ingest::Summary, dry_run: DryRun },
     RolledUp(rollup::Summary),
     Ranked { rolled_up: rollup::Summary, published: Published, totals: Option<PublishedTotals> },
-    Compacted { compacted: Compacted, doing: Doing },
-    Pruned { pruned: Pruned, doing: Doing },
+    Compacted { compacted: Compacted, dry_run: DryRun },
+    Pruned { pruned: Pruned, dry_run: DryRun },
     Verified(Verified),
     Counted(Stats),
 }
@@ -118,7 +118,7 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             // Before anything is written: a bad one must not file a part of the purchases.
             let catalog = catalog.as_ref().map(ItemCatalog::open).transpose()?;
             // Without anything to write, there is no need for a lake.
-            let writes = options.doing == Doing::Applying && !plan.inputs.is_empty();
+            let writes = options.dry_run == DryRun::No && !plan.inputs.is_empty();
             let lake = if writes {
                 Some(Lake::open_or_create(store.clone(), *slice_bytes)?)
             } else {
@@ -130,7 +130,7 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             let reading = Reading { mapping, catalog: catalog.as_ref() };
             let stdin = caller.stdin.as_ref();
             let summary = ingest::ingest(lake.as_ref(), plan, stdin, *options, reading, progress)?;
-            Ok(Done::Ingested { summary, doing: options.doing })
+            Ok(Done::Ingested { summary, dry_run: options.dry_run })
         }
         Step::Acknowledge { options, mapping, catalog, slice_bytes } => {
             let catalog = catalog.as_ref().map(ItemCatalog::open).transpose()?;
@@ -140,17 +140,17 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
                 Some(stdin) => ingest::acknowledge(&lake, stdin, *options, reading, progress)?,
                 None => ingest::Summary::default(),
             };
-            Ok(Done::Ingested { summary, doing: options.doing })
+            Ok(Done::Ingested { summary, dry_run: options.dry_run })
         }
         Step::Rollup { scope } => {
             let lake = Lake::open(store.clone())?;
-            let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
+            let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
             Ok(Done::RolledUp(rollup::rollup(&lake, *scope, now_ms, progress)?))
         }
         Step::Rank { rules, event_types, catalog, tail, freshness } => {
             let lake = Lake::open(store.clone())?;
             let names = catalog.as_ref().map(ItemNames::open).transpose()?;
-            let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
+            let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
             let rolled_up = rollup::rollup(&lake, Scope::Changed, now_ms, progress)?;
             if let Some(freshness) = freshness {
                 freshness.check(lake::newest_hour(store, event_types, rules.window.as_of())?)?;
@@ -158,20 +158,20 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             let (published, totals) = rank(store, rules, event_types, names, *tail, progress)?;
             Ok(Done::Ranked { rolled_up, published, totals })
         }
-        Step::Compact { doing } => {
+        Step::Compact { dry_run } => {
             let lake = Lake::open(store.clone())?;
-            let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
+            let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
             Ok(Done::Compacted {
-                compacted: maintenance::compact(&lake, caller.now, *doing, progress)?,
-                doing: *doing,
+                compacted: maintenance::compact(&lake, caller.now, *dry_run, progress)?,
+                dry_run: *dry_run,
             })
         }
-        Step::Prune { keep, doing } => {
+        Step::Prune { keep, dry_run } => {
             let lake = Lake::open(store.clone())?;
-            let _lock = lake.lock_upkeep(&caller.name, caller.patience)?;
+            let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
             Ok(Done::Pruned {
-                pruned: maintenance::prune(&lake, keep, caller.now, *doing, progress)?,
-                doing: *doing,
+                pruned: maintenance::prune(&lake, keep, caller.now, *dry_run, progress)?,
+                dry_run: *dry_run,
             })
         }
         Step::Verify => Ok(Done::Verified(maintenance::verify(&Lake::open(store.clone())?, progress)?)),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 
 use crate::delta::{Commit, LiveFile, NewFile, Partition};
-use crate::lake::{Lake, hive_folder, partition_map, unique_name};
+use crate::lake::{Lake, hive_folder, partition_map};
 use crate::model::{Date, Hour, SumRow, SumRows};
 use crate::parquet_format::{Encoded, SumLine, encode_sums};
 use crate::progress::{Progress, Stage};
@@ -14,7 +14,7 @@ use crate::rollup::hour::{HourByHour, Tally};
 use crate::rollup::plan::{DayPlan, Plan};
 use crate::rollup::settle::{Settled, settle, settle_hours};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
-use crate::storage::Bulk;
+use crate::storage::{BulkWriter, unique_name};
 
 /// A day with more rows keeps all threads busy by itself, and holds so much of its ids and sums in
 /// memory that no other is summed meanwhile.
@@ -50,7 +50,7 @@ pub(super) fn apply(
     now_ms: i64,
     progress: &Progress,
 ) -> Result<(Commit, Summary), RollupError> {
-    let bulk = rollups.store.bulk(ROLLUPS)?;
+    let bulk = rollups.store.bulk_writer(ROLLUPS)?;
     let (large, small): (Vec<&DayPlan>, Vec<&DayPlan>) =
         plan.days.iter().partition(|day| day.rows() > ROWS_OF_A_LARGE_DAY);
     let apply = |day: &&DayPlan| apply_day(lake, rollups, day, &bulk, progress);
@@ -102,7 +102,7 @@ fn apply_day(
     lake: &Lake,
     rollups: &Rollups,
     day: &DayPlan,
-    bulk: &Bulk<'_>,
+    bulk: &BulkWriter<'_>,
     progress: &Progress,
 ) -> Result<DayOutcome, RollupError> {
     let settled = settle(lake, day)?;
@@ -155,7 +155,7 @@ fn apply_category(
     settled: &Settled<'_>,
     changed: Option<&BTreeSet<Hour>>,
     category: &Option<String>,
-    bulk: &Bulk<'_>,
+    bulk: &BulkWriter<'_>,
     progress: &Progress,
 ) -> Result<CategoryOutcome, RollupError> {
     let (mut sums, tally) = sum_category(lake, settled, category, progress)?;
@@ -195,7 +195,7 @@ pub(super) fn write_day(
     category: Option<&str>,
     date: Date,
     sums: &SumRows,
-    bulk: &Bulk<'_>,
+    bulk: &BulkWriter<'_>,
 ) -> Result<Option<NewFile>, RollupError> {
     write_lines(event_type, category, date, lines_of(sums, sums.sorted()), bulk)
 }
@@ -219,7 +219,7 @@ pub(super) fn write_lines<'a>(
     category: Option<&str>,
     date: Date,
     lines: impl IntoIterator<Item = SumLine<'a>>,
-    bulk: &Bulk<'_>,
+    bulk: &BulkWriter<'_>,
 ) -> Result<Option<NewFile>, RollupError> {
     let file = encode_lines(event_type, category, date, lines)?;
     file.map(|file| file.put(bulk)).transpose()
@@ -233,7 +233,7 @@ struct Encoding {
 }
 
 impl Encoding {
-    fn put(self, bulk: &Bulk<'_>) -> Result<NewFile, RollupError> {
+    fn put(self, bulk: &BulkWriter<'_>) -> Result<NewFile, RollupError> {
         bulk.put(&format!("{ROLLUPS}/{}", self.path), self.encoded.bytes.clone())?;
         Ok(NewFile::of(self.path, self.partition, self.encoded))
     }

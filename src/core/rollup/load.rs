@@ -12,12 +12,12 @@ use crate::parquet_format::SumLine;
 use crate::rollup::apply::write_lines;
 use crate::rollup::plan::{Scope, plan};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
-use crate::storage::Bulk;
+use crate::storage::BulkWriter;
 
 /// Where loaded sums are written, one category's day after the other.
 pub struct Load<'a> {
     event_type: &'a str,
-    bulk: &'a Bulk<'a>,
+    bulk: &'a BulkWriter<'a>,
 }
 
 /// A category's day of loaded sums, written but not yet named by any commit.
@@ -56,7 +56,7 @@ pub fn load<C: Sync>(
     if !plan.days.is_empty() {
         return Err(RollupError::NotEmpty);
     }
-    let bulk = rollups.store.bulk(ROLLUPS)?;
+    let bulk = rollups.store.bulk_writer(ROLLUPS)?;
     let load = Load { event_type, bulk: &bulk };
     let days: Result<Vec<Vec<LoadedDay>>, RollupError> =
         categories.par_iter().with_max_len(1).map(|category| write(&load, category)).collect();

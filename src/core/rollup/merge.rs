@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::delta::{Commit, Effect, LiveFile, NewFile, Outcome};
+use crate::delta::{Commit, CommitKind, LiveFile, NewFile, Outcome};
 use crate::model::{Date, SumRows, Timestamp};
 use crate::rollup::apply::write_day;
 use crate::rollup::read::place_of;
@@ -60,7 +60,7 @@ impl Rollups {
         if plan.days.is_empty() || newest.number() != plan.version {
             return Ok((0, 0));
         }
-        let bulk = self.store.bulk(ROLLUPS)?;
+        let bulk = self.store.bulk_writer(ROLLUPS)?;
         let adds: Result<Vec<Option<NewFile>>, RollupError> = plan
             .days
             .par_iter()
@@ -77,7 +77,7 @@ impl Rollups {
         let removes: Vec<LiveFile> = plan.days.iter().flat_map(|(_, files)| files.clone()).collect();
         let (days, files) = plan.size();
         let metrics = vec![("numAddedFiles", days), ("numRemovedFiles", files)];
-        let commit = Commit { effect: Effect::Layout, adds, removes, metrics, now_ms, ..Commit::default() };
+        let commit = Commit { kind: CommitKind::Optimize, adds, removes, metrics, now_ms, ..Commit::default() };
         match newest.commit(&commit)? {
             Outcome::Committed(_) => Ok((days, files)),
             Outcome::Conflict => Ok((0, 0)),

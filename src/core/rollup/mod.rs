@@ -46,8 +46,8 @@ mod settle;
 
 use std::collections::BTreeMap;
 
-use crate::delta::{Column, ColumnType, LiveFile, Log, Outcome, Sweep, SweepRule, Table, TableSchema};
-use crate::lake::{Doing, Lake, LakeError};
+use crate::delta::{Column, ColumnType, LiveFile, LogReader, Outcome, VacuumPlan, VacuumRule, Table, TableSchema};
+use crate::lake::{DryRun, Lake, LakeError};
 use crate::model::{Hour, SumRows};
 use crate::progress::{Count, Progress, Stage};
 use crate::storage::Store;
@@ -119,7 +119,7 @@ pub struct Compared {
 
 /// Returns the number of the table's newest version, by the names of its commits; none where there is none.
 pub fn version(store: &Store) -> Option<u64> {
-    Log::of(store, ROLLUPS).number()
+    LogReader::of(store, ROLLUPS).number()
 }
 
 /// Brings the rollups up to date with the lake's events, in one commit; does nothing where
@@ -189,12 +189,12 @@ impl Rollups {
     ///
     /// # Errors
     /// Fails where the disk does; what is removed no version needed.
-    pub fn sweep(&self, rule: &SweepRule, doing: Doing) -> Result<Sweep, RollupError> {
-        let sweep = self.table.plan_sweep(&self.store, rule)?;
-        if doing == Doing::Applying {
-            sweep.remove(&self.store)?;
+    pub fn vacuum(&self, rule: &VacuumRule, dry_run: DryRun) -> Result<VacuumPlan, RollupError> {
+        let vacuum = self.table.plan_vacuum(&self.store, rule)?;
+        if dry_run == DryRun::No {
+            vacuum.remove(&self.store)?;
         }
-        Ok(sweep)
+        Ok(vacuum)
     }
 
     /// Reads a file whole and returns how many rows it has.

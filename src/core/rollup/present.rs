@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::delta::{Log, NamedFile, News, Partition, Version};
+use crate::delta::{LogReader, NamedFile, FilesSince, Partition, Version};
 use crate::lake::{HourPartition, Lake, LakeError, events_log, read_events_of};
 use crate::model::{Date, Hour, SumRow, SumRows};
 use crate::parquet_format::{Coder, EventBatch};
@@ -23,7 +23,7 @@ use crate::rollup::settle::{Settled, settle};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Wanted};
 use crate::storage::Store;
 
-/// How often the tables are looked at again when files were swept meanwhile.
+/// How often the tables are looked at again when files were vacuumed meanwhile.
 const MAX_LOOKS: u32 = 10;
 
 /// Whose sums are asked for.
@@ -65,7 +65,7 @@ enum Way {
 /// Looks at the sums of some event types and hours as they are at one moment.
 ///
 /// # Errors
-/// Fails as the look does, or where there is no lake; a file that was swept between the look at a
+/// Fails as the look does, or where there is no lake; a file that was vacuumed between the look at a
 /// table's log and at the file is no failure, but looked for again.
 pub fn look<T>(
     store: &Store,
@@ -126,12 +126,12 @@ impl Present {
     /// Looks at what the tables' logs say by themselves; none where more may have happened than
     /// that files came in since the last rollup, or an event of theirs has an id.
     fn shortly(store: &Store, wants: &dyn Fn(&Partition) -> bool) -> Result<Option<Present>, RollupError> {
-        let Some(rollups) = Log::of(store, ROLLUPS).newest(wants)? else { return Ok(None) };
+        let Some(rollups) = LogReader::of(store, ROLLUPS).newest(wants)? else { return Ok(None) };
         let events = events_log(store);
         let Some(id) = events.table_id()? else { return Ok(None) };
         let covered = rollups.transaction(&app_id(&id)).and_then(|version| u64::try_from(version).ok());
         let Some(covered) = covered else { return Ok(None) };
-        let News::Added { until, files } = events.news(covered, wants)? else { return Ok(None) };
+        let FilesSince::Appended { until, files } = events.files_since(covered, wants)? else { return Ok(None) };
         let mut added = Vec::with_capacity(files.len());
         for file in files {
             let Some(partition) = HourPartition::of(&file.partition) else { return Ok(None) };

@@ -19,13 +19,20 @@ pub struct Lock {
     path: String,
 }
 
-/// Whether to wait for a lock that someone else holds.
+/// How long to wait for a lock that another process holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// Give up at once.
-    None,
-    /// Wait as long as it takes.
-    Waits,
+pub enum LockTimeout {
+    /// Fail at once.
+    NoWait,
+    /// Wait until the lock is released.
+    Unlimited,
+}
+
+impl LockTimeout {
+    /// Returns the time-out that `--wait` stands for.
+    pub fn from_wait(wait: bool) -> LockTimeout {
+        if wait { LockTimeout::Unlimited } else { LockTimeout::NoWait }
+    }
 }
 
 /// A lock could not be had.
@@ -41,9 +48,9 @@ impl Store {
     /// Takes the lock of that name, and notes in it who holds it.
     ///
     /// # Errors
-    /// [`LockError::Held`] where another process has it and there is no patience; it says who.
-    pub fn lock(&self, name: &str, holder: &str, patience: Patience) -> Result<Lock, LockError> {
-        let mut lock = self.lock_as_left(name, patience)?;
+    /// [`LockError::Held`] where another process holds it and the caller does not wait; it names the holder.
+    pub fn lock(&self, name: &str, holder: &str, lock_timeout: LockTimeout) -> Result<Lock, LockError> {
+        let mut lock = self.lock_as_left(name, lock_timeout)?;
         lock.note(holder)?;
         Ok(lock)
     }
@@ -52,15 +59,15 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::lock`].
-    pub fn lock_as_left(&self, name: &str, patience: Patience) -> Result<Lock, LockError> {
+    pub fn lock_as_left(&self, name: &str, lock_timeout: LockTimeout) -> Result<Lock, LockError> {
         let path = self.root().join(name);
         let failed = |e: std::io::Error| StoreError::io(path.display().to_string(), e);
         // Opened as it is: emptying it before it is ours would wipe out the holder's note.
         let mut file = self.opened(name)?;
-        match (file.try_lock(), patience) {
+        match (file.try_lock(), lock_timeout) {
             (Ok(()), _) => {}
-            (Err(TryLockError::WouldBlock), Patience::Waits) => file.lock().map_err(failed)?,
-            (Err(TryLockError::WouldBlock), Patience::None) => {
+            (Err(TryLockError::WouldBlock), LockTimeout::Unlimited) => file.lock().map_err(failed)?,
+            (Err(TryLockError::WouldBlock), LockTimeout::NoWait) => {
                 // The holder may be about to write its note; its name is a courtesy.
                 let holder = noted(&mut file).unwrap_or_default();
                 let holder = if holder.is_empty() { "another run".to_owned() } else { holder };

@@ -7,15 +7,16 @@
 //! a test which makes that one fail makes the program's disk fail. Folders, locks and syncing a
 //! whole disk are not its business, and go by the standard library.
 
-mod aside;
+mod quarantine;
 mod error;
 mod listing;
 mod lock;
-mod outside;
+mod atomic_write;
 mod path;
 mod scratch;
 mod stream;
-mod traffic;
+mod unique_name;
+mod io_counters;
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -31,16 +32,17 @@ use object_store::{DynObjectStore, GetOptions, GetRange, ObjectStoreExt, PutMode
 use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
-pub use aside::{is_gone, set_aside};
+pub use quarantine::{is_gone, move_to_folder};
 pub use error::StoreError;
 pub use listing::{StoredFile, is_unfinished};
-pub use lock::{Lock, LockError, Patience, Stay};
-pub use outside::write_whole;
+pub use lock::{Lock, LockError, LockTimeout, Stay};
+pub use atomic_write::write_atomically;
 pub use path::{folder_name, url_decoded, url_encoded};
 pub use scratch::Scratch;
 pub use stream::Stream;
+pub use unique_name::unique_name;
 
-use traffic::Traffic;
+use io_counters::IoCounters;
 
 /// A folder of files that are written whole and never changed.
 #[derive(Clone)]
@@ -48,11 +50,11 @@ pub struct Store {
     root: PathBuf,
     /// Syncs each file before it is named.
     durable: Arc<DynObjectStore>,
-    /// Leaves syncing to [`Bulk::finish`].
+    /// Leaves syncing to [`BulkWriter::finish`].
     quick: Arc<DynObjectStore>,
     /// Started by who first asks for it: a reader of files has no need of its threads.
     runtime: Arc<OnceLock<Runtime>>,
-    traffic: Arc<Traffic>,
+    io_counters: Arc<IoCounters>,
 }
 
 /// Copies what a reader gives into a nameless file that vanishes with its handle.
@@ -67,7 +69,7 @@ pub fn spool(mut from: impl Read) -> std::io::Result<File> {
 }
 
 /// Many files that become durable together, for a tenth of what syncing each would cost.
-pub struct Bulk<'a> {
+pub struct BulkWriter<'a> {
     store: &'a Store,
     folder: File,
 }
@@ -101,7 +103,7 @@ impl Store {
             quick: wrap(Arc::new(LocalFileSystem::new().with_fsync(false))),
             root,
             runtime: Arc::default(),
-            traffic: Arc::default(),
+            io_counters: Arc::default(),
         })
     }
 
@@ -195,7 +197,7 @@ impl Store {
         let length = bytes.len();
         match wait_for(self.quick.put_opts(&at, bytes.into(), PutMode::Create.into())) {
             Ok(_) => {
-                self.traffic.wrote(length);
+                self.io_counters.wrote(length);
                 Ok(true)
             }
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
@@ -207,11 +209,11 @@ impl Store {
     ///
     /// # Errors
     /// Fails where the folder cannot be opened.
-    pub fn bulk(&self, folder: &str) -> Result<Bulk<'_>, StoreError> {
+    pub fn bulk_writer(&self, folder: &str) -> Result<BulkWriter<'_>, StoreError> {
         // Opened before the first write, so that no failed one goes by unheard, and on the disk
         // that the folder itself lies on.
         let opened = File::open(self.root.join(folder)).map_err(|e| StoreError::io(self.shown(folder), e))?;
-        Ok(Bulk { store: self, folder: opened })
+        Ok(BulkWriter { store: self, folder: opened })
     }
 
     /// Returns a whole file.
@@ -222,7 +224,7 @@ impl Store {
         let at = self.absolute(path)?;
         let read = async { self.durable.get(&at).await?.bytes().await };
         let bytes = wait_for(read).map_err(|e| StoreError::new(&self.shown(path), e))?;
-        self.traffic.read(bytes.len());
+        self.io_counters.read(bytes.len());
         Ok(bytes)
     }
 
@@ -247,7 +249,7 @@ impl Store {
         let options = GetOptions { range: Some(range), ..GetOptions::default() };
         let read = async { self.durable.get_opts(&at, options).await?.bytes().await };
         let bytes = wait_for(read).map_err(|e| StoreError::new(&self.shown(path), e))?;
-        self.traffic.read(bytes.len());
+        self.io_counters.read(bytes.len());
         Ok(bytes)
     }
 
@@ -265,7 +267,7 @@ impl Store {
         let at = self.absolute(path)?;
         let length = bytes.len();
         wait_for(disk.put(&at, bytes.into())).map_err(|e| StoreError::new(&self.shown(path), e))?;
-        self.traffic.wrote(length);
+        self.io_counters.wrote(length);
         Ok(())
     }
 
@@ -295,8 +297,8 @@ fn without_parents(path: &FsPath) -> PathBuf {
     resolved
 }
 
-impl Bulk<'_> {
-    /// Writes one file; it may be lost with the machine until [`Bulk::finish`] returns.
+impl BulkWriter<'_> {
+    /// Writes one file; it may be lost with the machine until [`BulkWriter::finish`] returns.
     ///
     /// # Errors
     /// Names the file.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use object_store::{MultipartUpload, ObjectStoreExt};
 use tokio::runtime::Handle;
 
-use crate::storage::{Bulk, Store, StoreError};
+use crate::storage::{BulkWriter, Store, StoreError};
 
 /// A file that has no name until its last piece is written; dropped before, it never was.
 pub struct Stream<'a> {
@@ -14,9 +14,9 @@ pub struct Stream<'a> {
     runtime: Handle,
 }
 
-impl Bulk<'_> {
-    /// Begins a file; as with [`Bulk::put`], it may be lost with the machine until
-    /// [`Bulk::finish`] returns.
+impl BulkWriter<'_> {
+    /// Begins a file; as with [`BulkWriter::put`], it may be lost with the machine until
+    /// [`BulkWriter::finish`] returns.
     ///
     /// # Errors
     /// Names the file.
@@ -36,7 +36,7 @@ impl Stream<'_> {
     /// # Errors
     /// Names the file.
     pub fn append(&mut self, piece: Bytes) -> Result<(), StoreError> {
-        self.store.traffic.wrote(piece.len());
+        self.store.io_counters.wrote(piece.len());
         let written = self.runtime.block_on(self.upload.put_part(piece.into()));
         written.map_err(|e| StoreError::new(&self.store.shown(&self.path), e))
     }
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn a_stream_is_seen_whole_or_not_at_all() {
         let (store, _folder) = temporary();
-        let bulk = store.bulk("").expect("the root is there");
+        let bulk = store.bulk_writer("").expect("the root is there");
         store.put("a.csv", Bytes::from("old")).expect("a file can be written");
         let mut stream = bulk.stream("a.csv").expect("a file can be begun");
         for piece in ["one,", "", "two"] {

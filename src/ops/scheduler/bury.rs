@@ -8,7 +8,7 @@ use crate::run_history::{Book, Outcome, RunRecord, RunsError, TRACEPARENT, trace
 use crate::scheduler::instance::Holder;
 use crate::scheduler::{FOLDER, RunError, lock_name};
 use topsell_core::model::Timestamp;
-use topsell_core::storage::{Lock, LockError, Patience, Store};
+use topsell_core::storage::{Lock, LockError, LockTimeout, Store};
 
 /// The attributes of a step's span by which its processes are found again.
 pub(super) const GROUP: &str = "process_group";
@@ -42,7 +42,7 @@ pub fn bury(
         return Ok(None);
     }
     store.make_folder(FOLDER)?;
-    let mut lock = match store.lock_as_left(&name, Patience::None) {
+    let mut lock = match store.lock_as_left(&name, LockTimeout::NoWait) {
         Err(LockError::Held { .. }) => return Ok(None),
         lock => lock.map_err(RunError::from)?,
     };

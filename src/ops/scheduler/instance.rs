@@ -14,7 +14,7 @@ use crate::scheduler::clock::Clock;
 use crate::scheduler::go::Go;
 use crate::scheduler::inbox::Inbox;
 use crate::scheduler::{RunError, lock_name};
-use topsell_core::storage::{Lock, LockError, Patience, Store};
+use topsell_core::storage::{Lock, LockError, LockTimeout, Store};
 
 /// Between two tries to have a lock.
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);
@@ -98,7 +98,7 @@ pub(super) fn enter(
     let mut told_to_stop: Option<Duration> = None;
     let mut is_killed = false;
     loop {
-        let note = match store.lock_as_left(&lock_name(&job.name), Patience::None) {
+        let note = match store.lock_as_left(&lock_name(&job.name), LockTimeout::NoWait) {
             Ok(lock) => return Ok(Entry::Ours(lock)),
             Err(LockError::Held { holder }) => holder,
             Err(LockError::Store(error)) => return Err(error.into()),

@@ -7,11 +7,11 @@ use std::time::Duration;
 use expect_test::expect;
 use topsell_core::ingest::{self, Options, Pieces};
 use topsell_core::input_format::Mapping;
-use topsell_core::lake::{Doing, Known, Lake};
+use topsell_core::lake::{DryRun, Known, Lake};
 use topsell_core::model::Timestamp;
 use topsell_core::pipeline::{self, Caller, Done, Step};
 use topsell_core::progress::Progress;
-use topsell_core::storage::{Patience, Store};
+use topsell_core::storage::{LockTimeout, Store};
 
 use crate::faults::disk::{Faults, Manner};
 use crate::ingest::formats::gzip;
@@ -274,12 +274,12 @@ fn ingest_spool(world: &World, faults: &Faults, between: impl Fn()) -> Result<in
     let options = Options {
         now,
         max_skew_seconds: 0,
-        doing: Doing::Applying,
+        dry_run: DryRun::No,
         pieces: Pieces::default(),
         known: Known::Skip,
     };
     let store = Store::open_through(&world.path("data/lake"), |disk| faults.before(disk));
-    let caller = Caller { name: "a test".to_owned(), patience: Patience::None, now, stdin: None };
+    let caller = Caller { name: "a test".to_owned(), lock_timeout: LockTimeout::NoWait, now, stdin: None };
     let step = Step::Ingest {
         plan,
         options,

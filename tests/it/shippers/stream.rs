@@ -8,7 +8,7 @@ use expect_test::expect;
 use flate2::write::GzEncoder;
 use topsell_core::ingest::{self, Options, Pieces, Reading, StdinEvent, StdinStream, Summary};
 use topsell_core::input_format::Mapping;
-use topsell_core::lake::{Doing, Known};
+use topsell_core::lake::{DryRun, Known};
 use topsell_core::model::Timestamp;
 use topsell_core::progress::Progress;
 
@@ -308,7 +308,7 @@ fn fed(events: Vec<StdinEvent>) -> Summary {
     drop(send);
     let now = moment(0);
     let pieces = Pieces { lines: None, keeps_broken_off: true };
-    let options = Options { now, max_skew_seconds: 0, doing: Doing::Planning, pieces, known: Known::Skip };
+    let options = Options { now, max_skew_seconds: 0, dry_run: DryRun::Yes, pieces, known: Known::Skip };
     let plan = ingest::plan(&["-".into()], None);
     let stdin = StdinStream::of(receive, now);
     let mapping = Mapping::none(ingest::FIELDS);

@@ -150,7 +150,7 @@ fn write(
     settled: &Settled,
 ) -> Result<Written, SnapshotError> {
     store.make_folder(FOLDER)?;
-    let bulk = store.bulk(FOLDER)?;
+    let bulk = store.bulk_writer(FOLDER)?;
     let failed = |source: ColumnsError| SnapshotError::Columns { file: path.to_owned(), source };
     let mut file = TotalsEncoder::of(labels).map_err(failed)?;
     let mut out =

@@ -18,7 +18,7 @@ use crate::run_history::{Book, Due, Outcome, due_id};
 use crate::scheduler::instance::Holder;
 use crate::scheduler::{FOLDER, RunError, lock_name};
 use topsell_core::model::{Timestamp, Zone};
-use topsell_core::storage::{LockError, Patience, Store};
+use topsell_core::storage::{LockError, LockTimeout, Store};
 
 pub(super) const LEADER: &str = "schedule/.leader.lock";
 
@@ -128,7 +128,7 @@ pub(super) fn fate_of(store: &Store, job: &str, run: String) -> Result<Left, Run
 }
 
 fn is_held(store: &Store, lock: &str) -> Result<bool, RunError> {
-    match store.lock_as_left(lock, Patience::None) {
+    match store.lock_as_left(lock, LockTimeout::NoWait) {
         Ok(_) => Ok(false),
         Err(LockError::Held { .. }) => Ok(true),
         Err(error) => Err(error.into()),

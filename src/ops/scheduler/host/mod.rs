@@ -26,7 +26,7 @@ use crate::scheduler::host::runs::Work;
 use crate::scheduler::planner::{Action, Event, Planner};
 use crate::scheduler::{FOLDER, RunError, bury};
 use topsell_core::model::Timestamp;
-use topsell_core::storage::{Lock, LockError, Patience, Store};
+use topsell_core::storage::{Lock, LockError, LockTimeout, Store};
 
 pub use pool::Starter;
 pub use post::{Messenger, Post};
@@ -142,14 +142,14 @@ impl<'a> Desk<'a> {
             served: Served::default(),
             shelf,
         };
-        match host.store.lock(LEADER, &host.name, Patience::None) {
+        match host.store.lock(LEADER, &host.name, LockTimeout::NoWait) {
             Ok(lock) => desk.lead(lock)?,
             Err(LockError::Held { holder }) => {
                 desk.tell(&format!("standing by: {holder} leads"));
                 let (store, name, messenger) = (host.store.clone(), host.name.clone(), post.messenger());
                 // Blocked in the lock: the system wakes it the moment that the leader is gone.
                 thread::spawn(move || {
-                    messenger.pass(News::Leads(store.lock(LEADER, &name, Patience::Waits)));
+                    messenger.pass(News::Leads(store.lock(LEADER, &name, LockTimeout::Unlimited)));
                 });
             }
             Err(error) => return Err(error.into()),

@@ -7,12 +7,12 @@ use crate::storage::Store;
 /// Bytes of files that were read and written since the store was opened; those of the tables' logs, which
 /// the Delta library sees to, are not among them.
 #[derive(Debug, Default)]
-pub(super) struct Traffic {
+pub(super) struct IoCounters {
     read: AtomicU64,
     written: AtomicU64,
 }
 
-impl Traffic {
+impl IoCounters {
     pub fn read(&self, bytes: usize) {
         self.read.fetch_add(bytes as u64, Ordering::Relaxed);
     }
@@ -26,11 +26,11 @@ impl Store {
     /// Returns how many bytes of files were read since the store was opened; those of the tables' logs are
     /// not among them.
     pub fn bytes_read(&self) -> u64 {
-        self.traffic.read.load(Ordering::Relaxed)
+        self.io_counters.read.load(Ordering::Relaxed)
     }
 
     /// Returns how many bytes of files were written, likewise.
     pub fn bytes_written(&self) -> u64 {
-        self.traffic.written.load(Ordering::Relaxed)
+        self.io_counters.written.load(Ordering::Relaxed)
     }
 }

@@ -18,34 +18,34 @@ const LOG: &str = "_delta_log";
 /// How long a sum of the log stays, after the next one is there, for those who are reading it.
 const READ_WITHIN_MS: i64 = 3_600_000;
 
-/// How far a sweep goes.
+/// Which files a vacuum may remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// Files of rows, and the log's part that no kept version needs.
-    RowsAndLog,
-    /// Files of rows alone: somebody has yet to read the log.
-    Rows,
+pub enum VacuumScope {
+    /// Data files, and the part of the log that no kept version needs.
+    DataAndLog,
+    /// Data files only: a reader has yet to process the log.
+    DataOnly,
 }
 
-/// What a sweep leaves.
+/// What a vacuum leaves.
 #[derive(Clone, Copy, Debug)]
-pub struct SweepRule {
+pub struct VacuumRule {
     /// The moment since which all versions are kept, in milliseconds since 1970.
     pub kept_since_ms: i64,
     pub now_ms: i64,
-    pub reach: Reach,
+    pub scope: VacuumScope,
 }
 
 /// Files to be removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sweep {
+pub struct VacuumPlan {
     /// Files of rows.
     pub data: Vec<StoredFile>,
     /// Commits, and sums of commits, before the last sum that a kept version needs.
     pub log: Vec<StoredFile>,
 }
 
-impl Sweep {
+impl VacuumPlan {
     /// Removes the files.
     ///
     /// # Errors
@@ -66,8 +66,8 @@ impl Table {
     ///
     /// # Errors
     /// Fails where the log cannot be read or the folder listed.
-    pub fn plan_sweep(&self, store: &Store, rule: &SweepRule) -> Result<Sweep, TableError> {
-        let SweepRule { kept_since_ms, now_ms, reach } = *rule;
+    pub fn plan_vacuum(&self, store: &Store, rule: &VacuumRule) -> Result<VacuumPlan, TableError> {
+        let VacuumRule { kept_since_ms, now_ms, scope } = *rule;
         let log = store.files(&format!("{}/{LOG}", self.name))?;
         let newest = self.newest()?;
         let is_kept = |file: &&StoredFile| file.modified_ms >= kept_since_ms;
@@ -93,11 +93,11 @@ impl Table {
             });
             is_before || is_between
         };
-        let log = match reach {
-            Reach::RowsAndLog => log.into_iter().filter(needless).collect(),
-            Reach::Rows => Vec::new(),
+        let log = match scope {
+            VacuumScope::DataAndLog => log.into_iter().filter(needless).collect(),
+            VacuumScope::DataOnly => Vec::new(),
         };
-        Ok(Sweep { data, log })
+        Ok(VacuumPlan { data, log })
     }
 
     /// Returns the files that commits after version `after` took out.

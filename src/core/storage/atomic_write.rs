@@ -15,7 +15,7 @@ const MODE: u32 = 0o666;
 ///
 /// # Errors
 /// Fails where the disk does, or the path is that of a folder; what was there is then as it was.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (path, before) = match std::fs::metadata(path) {
         // Where a link leads to is replaced, not the link.
         Ok(before) => (path.canonicalize()?, Some(before)),
@@ -73,7 +73,7 @@ mod tests {
         for name in ["page.html", "~ 50% #1?.html", "käse"] {
             let path = folder.path().join(name);
             for text in ["old, and longer", "new"] {
-                write_whole(&path, text.as_bytes()).expect("it can be written");
+                write_atomically(&path, text.as_bytes()).expect("it can be written");
                 assert_eq!(read(&path), text);
             }
             std::fs::remove_file(path).expect("it is there");
@@ -89,12 +89,12 @@ mod tests {
             meta.permissions().mode()
         };
         std::fs::write(folder.path().join("any"), "").expect("it can be written");
-        write_whole(&folder.path().join("new"), b"new").expect("it can be written");
+        write_atomically(&folder.path().join("new"), b"new").expect("it can be written");
         assert_eq!(mode("new"), mode("any"));
         let secret = folder.path().join("secret");
         std::fs::write(&secret, "old").expect("it can be written");
         std::fs::set_permissions(&secret, Permissions::from_mode(0o600)).expect("it is ours");
-        write_whole(&secret, b"new").expect("it can be written");
+        write_atomically(&secret, b"new").expect("it can be written");
         assert_eq!(mode("secret") & 0o777, 0o600);
     }
 
@@ -105,16 +105,16 @@ mod tests {
         std::fs::write(&file, "old").expect("it can be written");
         std::os::unix::fs::symlink("file", &link).expect("a link can be made");
         std::os::unix::fs::symlink("later", &loose).expect("a link can be made");
-        write_whole(&link, b"new").expect("it can be written");
-        write_whole(&loose, b"new").expect("it can be written");
+        write_atomically(&link, b"new").expect("it can be written");
+        write_atomically(&loose, b"new").expect("it can be written");
         assert_eq!((read(&file).as_str(), read(&loose).as_str()), ("new", "new"));
         assert!(link.is_symlink() && loose.is_symlink());
-        write_whole(Path::new("/dev/null"), b"gone").expect("it takes everything");
+        write_atomically(Path::new("/dev/null"), b"gone").expect("it takes everything");
         assert!(!std::fs::metadata("/dev/null").expect("it is there").is_file());
         for no_file in
             [folder.path(), &folder.path().join("nowhere/file"), &file.join("below"), Path::new("")]
         {
-            let error = write_whole(no_file, b"x").expect_err("there is no such place").to_string();
+            let error = write_atomically(no_file, b"x").expect_err("there is no such place").to_string();
             assert!(!error.contains(".topsell-"), "{}: {error}", no_file.display());
         }
         assert_eq!(names(folder.path()), ["file", "later", "link", "loose"]);

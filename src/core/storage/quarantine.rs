@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// Fails where the disk does; the file is then where it was.
-pub fn set_aside(file: &Path, folder: &Path) -> io::Result<Option<PathBuf>> {
+pub fn move_to_folder(file: &Path, folder: &Path) -> io::Result<Option<PathBuf>> {
     let Some(name) = file.file_name() else { return Err(io::ErrorKind::InvalidInput.into()) };
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match std::fs::create_dir(folder) {
@@ -100,10 +100,10 @@ mod tests {
         let (file, folder) = (top.path().join("a.csv"), top.path().join("done"));
         for expected in ["a.csv", "a.csv.1", "a.csv.2"] {
             std::fs::write(&file, expected).expect("a file can be written");
-            let moved = set_aside(&file, &folder).expect("it can be moved");
+            let moved = move_to_folder(&file, &folder).expect("it can be moved");
             assert_eq!(moved, Some(folder.join(expected)));
             assert_eq!(std::fs::read_to_string(folder.join(expected)).expect("it is there"), expected);
         }
-        assert_eq!(set_aside(&file, &folder).expect("nothing stands in the way"), None);
+        assert_eq!(move_to_folder(&file, &folder).expect("nothing stands in the way"), None);
     }
 }

@@ -23,7 +23,7 @@ use crate::parquet_format::decode_nested;
 use crate::storage::{Store, StoreError, url_decoded};
 
 /// The log of one table.
-pub struct Log<'a> {
+pub struct LogReader<'a> {
     store: &'a Store,
     name: &'a str,
 }
@@ -39,11 +39,11 @@ pub struct State {
 }
 
 /// What the commits after a version say.
-pub enum News {
+pub enum FilesSince {
     /// These files came in with new rows up to a version, and nothing else has changed any.
-    Added { until: u64, files: Vec<NamedFile> },
+    Appended { until: u64, files: Vec<NamedFile> },
     /// Rows may have gone, or the log does not say it in the way that ours do.
-    Unclear,
+    Unknown,
 }
 
 /// What a sum of the log has that is read here.
@@ -136,10 +136,10 @@ impl State {
     }
 }
 
-impl<'a> Log<'a> {
+impl<'a> LogReader<'a> {
     /// Returns the log of the table in the store's folder `name`, which need not be there.
-    pub fn of(store: &'a Store, name: &'a str) -> Log<'a> {
-        Log { store, name }
+    pub fn of(store: &'a Store, name: &'a str) -> LogReader<'a> {
+        LogReader { store, name }
     }
 
     /// Returns the newest version, with the files of the wanted partitions; none where there is no
@@ -190,19 +190,19 @@ impl<'a> Log<'a> {
     ///
     /// # Errors
     /// Fails where the disk does.
-    pub fn news(&self, after: u64, wants: &dyn Fn(&Partition) -> bool) -> Result<News, StoreError> {
+    pub fn files_since(&self, after: u64, wants: &dyn Fn(&Partition) -> bool) -> Result<FilesSince, StoreError> {
         let (mut until, mut files) = (after, Vec::new());
         while let Some(commit) = self.commit(until + 1)? {
             until += 1;
             if commit.lines().any(|line| note_added(line, wants, &mut files).is_none()) {
-                return Ok(News::Unclear);
+                return Ok(FilesSince::Unknown);
             }
         }
         // Commits are numbered without a gap, and go in the order of their numbers: where the known
         // one is still there, so are those after it, up to the newest.
         match self.store.is_there(&self.path(after)) && self.is_newest(until) {
-            true => Ok(News::Added { until, files }),
-            false => Ok(News::Unclear),
+            true => Ok(FilesSince::Appended { until, files }),
+            false => Ok(FilesSince::Unknown),
         }
     }
 
