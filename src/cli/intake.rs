@@ -56,7 +56,8 @@ pub fn ingest_task(typed: &Ingest, now: Timestamp) -> Result<Task, Failure> {
     let pieces = Pieces { lines: every.lines, keeps_broken_off: every != Every::default() };
     let known = if typed.force { Known::Replace } else { Known::Skip };
     let max_skew_seconds = skew.cast_signed();
-    let options = ingest::Options { now, max_skew_seconds, dry_run: DryRun::from(typed.dry_run), known, pieces };
+    let options =
+        ingest::Options { now, max_skew_seconds, dry_run: DryRun::from(typed.dry_run), known, pieces };
     let mut mapping = mapping("--map", ingest::FIELDS, &typed.map)?;
     if typed.assume_utc {
         mapping.assume_utc();

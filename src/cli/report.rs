@@ -8,7 +8,7 @@ use crate::failure::Exit;
 use crate::settings::Verbosity;
 use topsell_core::ingest;
 use topsell_core::ingest::Spooled;
-use topsell_core::lake::{DryRun, Dropped, Reject};
+use topsell_core::lake::{Dropped, DryRun, Reject};
 use topsell_core::maintenance::{Compacted, Pruned, TableStats, Verified};
 use topsell_core::model::{Hour, harmless};
 use topsell_core::pipeline::Done;

@@ -299,7 +299,12 @@ fn lake_task(typed: &LakeCommand, now: Timestamp) -> Result<Task, Failure> {
                 since: since("--keep-runs", keep_runs)?,
             };
             let dry_run = DryRun::from(*dry_run);
-            Task::Prune { step: Step::Prune { keep, dry_run }, lock_timeout: LockTimeout::from_wait(*wait), keep_runs, dry_run }
+            Task::Prune {
+                step: Step::Prune { keep, dry_run },
+                lock_timeout: LockTimeout::from_wait(*wait),
+                keep_runs,
+                dry_run,
+            }
         }
         LakeCommand::Verify => Task::of(Step::Verify, LockTimeout::NoWait),
         LakeCommand::Stats => Task::of(Step::Stats, LockTimeout::NoWait),

@@ -239,7 +239,8 @@ pub fn never() -> Faults {
 pub fn attempt(world: &World, lake: &str, step: &Step, faults: &Faults) -> Result<(), String> {
     let store =
         Store::open_through(&world.path(lake), |disk| faults.before(disk)).map_err(|e| e.to_string())?;
-    let caller = Caller { name: "a test".to_owned(), lock_timeout: LockTimeout::NoWait, now: now(), stdin: None };
+    let caller =
+        Caller { name: "a test".to_owned(), lock_timeout: LockTimeout::NoWait, now: now(), stdin: None };
     pipeline::run(step, &store, &caller, &Progress::default()).map(|_| ()).map_err(|e| e.to_string())
 }
 

@@ -190,7 +190,11 @@ impl<'a> LogReader<'a> {
     ///
     /// # Errors
     /// Fails where the disk does.
-    pub fn files_since(&self, after: u64, wants: &dyn Fn(&Partition) -> bool) -> Result<FilesSince, StoreError> {
+    pub fn files_since(
+        &self,
+        after: u64,
+        wants: &dyn Fn(&Partition) -> bool,
+    ) -> Result<FilesSince, StoreError> {
         let (mut until, mut files) = (after, Vec::new());
         while let Some(commit) = self.commit(until + 1)? {
             until += 1;

@@ -31,9 +31,9 @@ pub use changes::Change;
 pub use commit::{Commit, CommitKind, NewFile, Outcome};
 pub use error::TableError;
 pub use files::{LiveFile, NamedFile, Partition};
-pub use log_reader::{LogReader, FilesSince, State};
+pub use log_reader::{FilesSince, LogReader, State};
 pub use schema::{Column, ColumnType, TableSchema};
-pub use vacuum::{VacuumScope, VacuumPlan, VacuumRule};
+pub use vacuum::{VacuumPlan, VacuumRule, VacuumScope};
 
 const ENGINE_INFO: &str = concat!("topsell/", env!("CARGO_PKG_VERSION"));
 

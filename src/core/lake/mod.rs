@@ -22,7 +22,7 @@ mod records;
 mod replace;
 mod settings;
 
-use crate::delta::{VacuumPlan, VacuumRule, Table};
+use crate::delta::{Table, VacuumPlan, VacuumRule};
 use crate::storage::{Lock, LockError, LockTimeout, Store};
 
 use recent::Recent;

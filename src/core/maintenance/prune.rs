@@ -1,8 +1,8 @@
 //! What has outlived its use: hours past the retention, files that no kept version names, old
 //! rankings.
 
-use crate::delta::{VacuumScope, VacuumPlan, VacuumRule};
-use crate::lake::{DryRun, Dropped, Lake};
+use crate::delta::{VacuumPlan, VacuumRule, VacuumScope};
+use crate::lake::{Dropped, DryRun, Lake};
 use crate::model::{Hour, Timestamp};
 use crate::progress::{Progress, Stage};
 use crate::rankings;
@@ -76,7 +76,12 @@ pub fn prune(
     Ok(pruned)
 }
 
-fn drop_hours(lake: &Lake, oldest: Option<Hour>, now_ms: i64, dry_run: DryRun) -> Result<Dropped, RollupError> {
+fn drop_hours(
+    lake: &Lake,
+    oldest: Option<Hour>,
+    now_ms: i64,
+    dry_run: DryRun,
+) -> Result<Dropped, RollupError> {
     let Some(oldest) = oldest else { return Ok(Dropped::default()) };
     Ok(match dry_run {
         DryRun::Yes => lake.plan_drop(oldest)?,
@@ -100,7 +105,8 @@ fn vacuum(
         pruned.files += files;
         pruned.size_bytes += size_bytes;
     }
-    let unneeded = of_events.iter().chain(&of_rollups).flat_map(|vacuum| vacuum.data.iter().chain(&vacuum.log));
+    let unneeded =
+        of_events.iter().chain(&of_rollups).flat_map(|vacuum| vacuum.data.iter().chain(&vacuum.log));
     let mut going: Vec<String> = unneeded.map(|file| file.path.clone()).collect();
     let (mut rankings, count) = rankings::old_rankings(lake.store(), &keep.rankings)?;
     // They are large, and what is told of an item comes from the newest.

@@ -77,7 +77,8 @@ impl Rollups {
         let removes: Vec<LiveFile> = plan.days.iter().flat_map(|(_, files)| files.clone()).collect();
         let (days, files) = plan.size();
         let metrics = vec![("numAddedFiles", days), ("numRemovedFiles", files)];
-        let commit = Commit { kind: CommitKind::Optimize, adds, removes, metrics, now_ms, ..Commit::default() };
+        let commit =
+            Commit { kind: CommitKind::Optimize, adds, removes, metrics, now_ms, ..Commit::default() };
         match newest.commit(&commit)? {
             Outcome::Committed(_) => Ok((days, files)),
             Outcome::Conflict => Ok((0, 0)),

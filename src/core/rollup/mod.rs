@@ -46,7 +46,9 @@ mod settle;
 
 use std::collections::BTreeMap;
 
-use crate::delta::{Column, ColumnType, LiveFile, LogReader, Outcome, VacuumPlan, VacuumRule, Table, TableSchema};
+use crate::delta::{
+    Column, ColumnType, LiveFile, LogReader, Outcome, Table, TableSchema, VacuumPlan, VacuumRule,
+};
 use crate::lake::{DryRun, Lake, LakeError};
 use crate::model::{Hour, SumRows};
 use crate::progress::{Count, Progress, Stage};

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::delta::{LogReader, NamedFile, FilesSince, Partition, Version};
+use crate::delta::{FilesSince, LogReader, NamedFile, Partition, Version};
 use crate::lake::{HourPartition, Lake, LakeError, events_log, read_events_of};
 use crate::model::{Date, Hour, SumRow, SumRows};
 use crate::parquet_format::{Coder, EventBatch};
@@ -131,7 +131,9 @@ impl Present {
         let Some(id) = events.table_id()? else { return Ok(None) };
         let covered = rollups.transaction(&app_id(&id)).and_then(|version| u64::try_from(version).ok());
         let Some(covered) = covered else { return Ok(None) };
-        let FilesSince::Appended { until, files } = events.files_since(covered, wants)? else { return Ok(None) };
+        let FilesSince::Appended { until, files } = events.files_since(covered, wants)? else {
+            return Ok(None);
+        };
         let mut added = Vec::with_capacity(files.len());
         for file in files {
             let Some(partition) = HourPartition::of(&file.partition) else { return Ok(None) };

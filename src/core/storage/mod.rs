@@ -7,16 +7,16 @@
 //! a test which makes that one fail makes the program's disk fail. Folders, locks and syncing a
 //! whole disk are not its business, and go by the standard library.
 
-mod quarantine;
+mod atomic_write;
 mod error;
+mod io_counters;
 mod listing;
 mod lock;
-mod atomic_write;
 mod path;
+mod quarantine;
 mod scratch;
 mod stream;
 mod unique_name;
-mod io_counters;
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -32,12 +32,12 @@ use object_store::{DynObjectStore, GetOptions, GetRange, ObjectStoreExt, PutMode
 use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
-pub use quarantine::{is_gone, move_to_folder};
+pub use atomic_write::write_atomically;
 pub use error::StoreError;
 pub use listing::{StoredFile, is_unfinished};
 pub use lock::{Lock, LockError, LockTimeout, Stay};
-pub use atomic_write::write_atomically;
 pub use path::{folder_name, url_decoded, url_encoded};
+pub use quarantine::{is_gone, move_to_folder};
 pub use scratch::Scratch;
 pub use stream::Stream;
 pub use unique_name::unique_name;
