@@ -32,7 +32,7 @@ fn job(name: &str, scripts: &[&str]) -> Job {
         steps: scripts.iter().map(step).collect(),
         policy: Policy { kill_after_seconds: 5, ..Policy::default() },
         environment: [].into(),
-        folder: None,
+        working_dir: None,
         owner: None,
     }
 }
@@ -47,7 +47,7 @@ fn topsell(words: &str) -> JobStep {
 }
 
 fn step(name: &str, does: Does) -> JobStep {
-    JobStep { name: name.to_owned(), does, accept: Vec::new(), stdin: None }
+    JobStep { name: name.to_owned(), does, success_exit_codes: Vec::new(), stdin: None }
 }
 
 /// Lets a runner go and waits for its end.
@@ -177,7 +177,7 @@ fn steps_run_in_turn_with_what_they_need_around_them() {
     job.environment = [("WHAT".to_owned(), "first".to_owned())].into();
     job.steps[0].stdin = Some("from its input\n".to_owned());
     job.steps.push(exec(&["sh", "-c", "echo said; echo $TRACEPARENT; echo loudly >&2; exit 3"]));
-    job.steps[2].accept = vec![3];
+    job.steps[2].success_exit_codes = vec![3];
     let said = run(&world, &job);
     assert_eq!(said.code, Some(0), "{}", said.whole());
     let log = content(&world.path("log")).replace(&world.path(".").display().to_string(), "");
@@ -236,7 +236,7 @@ fn what_cannot_be_started_is_a_step_that_failed() {
     let world = World::new();
     world.write("plain", "no program");
     let mut nowhere = job("nowhere", &["true"]);
-    nowhere.folder = Some(world.path("gone"));
+    nowhere.working_dir = Some(world.path("gone"));
     let of_words = |name: &str, words: &[&str]| Job { steps: vec![exec(words)], ..job(name, &[]) };
     let missing = of_words("missing", &["no-such-program"]);
     let plain = of_words("plain", &["./plain"]);

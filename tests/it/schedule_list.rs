@@ -12,7 +12,7 @@ use crate::world::{Said, World};
 const NIGHTLY: &str = r#"
 schedule = "30 2 * * *"
 time_zone = "Europe/Berlin"
-steps = ["lake compact --wait", { run = "rank --tail", accept = [6] }]
+steps = ["lake compact --wait", { run = "rank --tail", success_exit_codes = [6] }]
 "#;
 const CRONTAB: &str = "CRON_TZ=Australia/Lord_Howe\n15 2 1 10 *  echo 'spring' | mail%there\n";
 
@@ -42,7 +42,7 @@ fn is_root(world: &World) -> bool {
 #[test]
 fn due_runs_are_listed_in_the_order_of_their_times() {
     let world = two_jobs();
-    let said = at_night(&world, "schedule --jobs jobs --crontab tab --list --next 3 --format table");
+    let said = at_night(&world, "schedule --jobs jobs --crontab tab --list --limit 3 --format table");
     expect![[r#"
         stdout: due                        UTC                   job           what
         stdout: 2017-03-25T02:30:00+01:00  2017-03-25T01:30:00Z  nightly       lake compact --wait; rank --tail
@@ -55,7 +55,7 @@ fn due_runs_are_listed_in_the_order_of_their_times() {
         exit code 0
     "#]].assert_eq(&said.whole());
     // Neither a lake is needed, nor a folder to be named.
-    let said = at_night(&world, "schedule --list --next 1 --format csv");
+    let said = at_night(&world, "schedule --list --limit 1 --format csv");
     expect![[r#"
         stdout: due,utc,job,time_zone,schedule,what
         stdout: 2017-03-25T02:30:00+01:00,2017-03-25T01:30:00Z,nightly,Europe/Berlin,30 2 * * *,lake compact --wait; rank --tail
@@ -69,7 +69,7 @@ fn due_runs_are_listed_in_the_order_of_their_times() {
         stdout: {"due":"2017-03-27T02:30:00+02:00","job":"nightly","schedule":"30 2 * * *","time_zone":"Europe/Berlin","utc":"2017-03-27T00:30:00Z","what":["lake compact --wait","rank --tail"]}
         exit code 0
     "#]].assert_eq(&said.whole());
-    let said = at_night(&world, "schedule --list --next 1");
+    let said = at_night(&world, "schedule --list --limit 1");
     expect![[r#"
         stdout: {
         stdout:   "schema": 1,
@@ -90,7 +90,7 @@ fn a_zone_is_taken_for_schedules_that_name_none() {
     world.write("jobs/a.toml", "schedule = '@daily'\nsteps = ['rank']");
     world.write("tab", "@daily x\n");
     let said =
-        at_night(&world, "schedule --jobs jobs --crontab tab --list --next 1 --tz asia/tokyo --format csv");
+        at_night(&world, "schedule --jobs jobs --crontab tab --list --limit 1 --tz asia/tokyo --format csv");
     expect![[r#"
         stdout: due,utc,job,time_zone,schedule,what
         stdout: 2017-03-25T00:00:00+09:00,2017-03-24T15:00:00Z,a,Asia/Tokyo,@daily,rank
@@ -138,7 +138,7 @@ fn all_well_is_said_and_all_that_is_wrong_is_named() {
         exit code 2
     "#]].assert_eq(&said.whole());
     // What can be told is told.
-    let said = at_night(&world, "schedule --list --next 1 --jobs jobs --format csv --quiet");
+    let said = at_night(&world, "schedule --list --limit 1 --jobs jobs --format csv --quiet");
     assert_eq!((said.code, said.stdout.lines().count()), (Some(2), 2), "{}", said.whole());
     let empty = World::new();
     empty.write("jobs/none.txt", "");
@@ -241,7 +241,7 @@ fn crontabs_of_all_accounts_are_for_root() {
         home("eve")
     );
     world.write("accounts", accounts);
-    let list = "schedule --all-users --accounts accounts --list --next 1 --format ndjson";
+    let list = "schedule --all-users --accounts accounts --list --limit 1 --format ndjson";
     world.write("home/ann/.crontab", "MAILTO=ann\n30 4 * * * $HOME/bin/report\n");
     if !is_root(&world) {
         let said = at_night(&world, list);

@@ -132,7 +132,7 @@ fn what_cannot_be_started_is_refused_with_a_reason() {
     world.write("jobs/bad.toml", "schedule = \"0 * * * *\"\nsteps = [\"rnak\"]\n");
     let refused = said(&[]);
     assert!(refused.contains("jobs/bad.toml:2:10") && refused.ends_with("exit code 2\n"), "{refused}");
-    assert!(said(&["--stop-wait", "soon"]).contains("--stop-wait"));
+    assert!(said(&["--shutdown-timeout", "soon"]).contains("--shutdown-timeout"));
     assert!(!world.path("data").exists(), "what starts nothing leaves nothing");
     expect![[r#"
         stderr: error: --now 2017-01-15T00:00:00Z: nothing is ever due on a clock that stands still
@@ -191,7 +191,7 @@ fn what_does_not_end_in_time_is_told_to_stop() {
     job(&world, "endless", EVERY_SECOND, "echo x >> endless; exec sleep 300");
     let stubborn = "trap '' TERM; echo x >> stubborn; while :; do sleep 0.1; done";
     job(&world, "stubborn", &format!("{EVERY_SECOND}kill_after = \"1s\"\n"), stubborn);
-    let mut scheduler = Scheduler::start(&world, "one", &["--stop-wait", "0s"]);
+    let mut scheduler = Scheduler::start(&world, "one", &["--shutdown-timeout", "0s"]);
     wait_until("both are at work", || ["endless", "stubborn"].iter().all(|job| world.path(job).exists()));
     scheduler.signal(Signal::SIGTERM);
     assert_eq!(scheduler.end().code(), Some(0));

@@ -28,8 +28,8 @@ pub fn run(settings: &Settings, typed: &Schedule, sources: Sources) -> Result<Ex
         let text = format!("--now {now}: nothing is ever due on a clock that stands still");
         return Err(Failure::misused(text));
     }
-    let stop_wait = parse_seconds(&typed.stop_wait);
-    let stop_wait = stop_wait.map_err(|e| Failure::misused(format!("--stop-wait: {e}")))?;
+    let shutdown_timeout = parse_seconds(&typed.shutdown_timeout);
+    let shutdown_timeout = shutdown_timeout.map_err(|e| Failure::misused(format!("--shutdown-timeout: {e}")))?;
     let shelf = match Shelf::open(sources, &check_words) {
         Ok(shelf) => shelf,
         Err(faults) => {
@@ -55,7 +55,7 @@ pub fn run(settings: &Settings, typed: &Schedule, sources: Sources) -> Result<Ex
         clock: scheduler::Clock::of(&wall, &lapsed),
         check: &check_words,
         starter: starter(settings, &store)?,
-        stop_wait: Duration::from_secs(stop_wait),
+        shutdown_timeout: Duration::from_secs(shutdown_timeout),
         name: format!(
             "schedule (process {}, host {}, since {})",
             process::id(),

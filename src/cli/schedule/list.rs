@@ -42,7 +42,7 @@ pub fn run(settings: &Settings, typed: &Schedule, found: &Found) -> Result<Exit,
         settings.note(&format!("note: without a schedule, run by hand: {}", unscheduled.join(", ")));
     }
     let jobs = found.jobs.values().filter_map(|job| Some((job, calendar(job)?))).collect();
-    let plan = Plan { jobs, each: typed.next, until };
+    let plan = Plan { jobs, each: typed.limit, until };
     let unsaid = if io::stdout().is_terminal() { ScheduleFormat::Table } else { ScheduleFormat::Json };
     let mut out = BufWriter::new(io::stdout().lock());
     let written = match typed.format.unwrap_or(unsaid) {

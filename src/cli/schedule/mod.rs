@@ -21,7 +21,7 @@ use topsell_ops::job_spec::Sources;
 #[command(before_help = "\
 Examples:
   topsell schedule --jobs jobs/ --check                 whether all of them can be read
-  topsell schedule --jobs jobs/ --list --next 3         what will run when
+  topsell schedule --jobs jobs/ --list --limit 3        what will run when
   topsell schedule --jobs jobs/                         run them, until told to stop
   topsell schedule --crontab /etc/topsell/crontab --tz Europe/Berlin
 ")]
@@ -52,11 +52,11 @@ pub struct Schedule {
     /// Say what will run when, and run nothing
     #[arg(long, conflicts_with = "check")]
     pub list: bool,
-    /// With --list: how many runs of each job
-    #[arg(long, value_name = "N", requires = "list", default_value_t = 5)]
-    pub next: u32,
+    /// With --list: how many runs of each job to list
+    #[arg(short = 'n', long, value_name = "N", requires = "list", default_value_t = 5)]
+    pub limit: u32,
     /// With --list: all runs before this, however many
-    #[arg(long, value_name = "TIME", requires = "list", conflicts_with = "next", hide = true)]
+    #[arg(long, value_name = "TIME", requires = "list", conflicts_with = "limit", hide = true)]
     pub until: Option<String>,
     /// Read all jobs, say where one is wrong, and run nothing
     #[arg(long)]
@@ -64,9 +64,9 @@ pub struct Schedule {
     /// With --list: form of the answer; a table on a terminal, else JSON
     #[arg(long, value_enum, requires = "list")]
     pub format: Option<ScheduleFormat>,
-    /// When told to stop: how long to wait for runs at work, before they are told to stop too
-    #[arg(long, value_name = "TIME", default_value = "60s")]
-    pub stop_wait: String,
+    /// On SIGTERM, how long running jobs may take to finish before they are terminated
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub shutdown_timeout: String,
 }
 
 /// The form of a list of due runs.

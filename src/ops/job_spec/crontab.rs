@@ -156,7 +156,7 @@ impl Reader<'_> {
             steps: vec![step(command, &self.variables)],
             policy: Policy::default(),
             environment: self.variables.clone(),
-            folder: self.owner.map(|owner| owner.home.clone()),
+            working_dir: self.owner.map(|owner| owner.home.clone()),
             owner: self.owner.cloned(),
         });
     }
@@ -225,7 +225,7 @@ fn step(command: &str, variables: &BTreeMap<String, String>) -> JobStep {
     JobStep {
         name: program.rsplit('/').next().unwrap_or(program).to_owned(),
         does: Does::Exec(vec![shell.to_owned(), "-c".to_owned(), command]),
-        accept: Vec::new(),
+        success_exit_codes: Vec::new(),
         stdin,
     }
 }

@@ -5,7 +5,7 @@
 //! ```text
 //! schedule = "30 3 * * *"          none: it runs when someone says so only
 //! time_zone = "Europe/Berlin"      UTC unless said
-//! steps = ["lake compact --wait", { run = "rank --tail", accept = [6] }, { exec = ["cp", "a", "b"] }]
+//! steps = ["lake compact --wait", { run = "rank --tail", success_exit_codes = [6] }, { exec = ["cp", "a", "b"] }]
 //! retries = 2
 //! [environment]
 //! TOPSELL_LAKE = "/srv/lake"
@@ -42,9 +42,11 @@ const KEYS: &[&str] = &[
     "retry_max_delay",
     "jitter",
     "repeatable",
-    "folder",
+    "working_dir",
     "environment",
 ];
+/// Keys of earlier versions, and their names today.
+const RENAMED: &[(&str, &str)] = &[("folder", "working_dir"), ("accept", "success_exit_codes")];
 /// How alike two words are of which one may be meant for the other.
 const ALIKE: f64 = 0.6;
 const MAX_NAME: usize = 64;
@@ -166,6 +168,10 @@ impl Page<'_> {
 
     /// Refuses a key that is none.
     pub(super) fn unknown(&mut self, at: Range<usize>, key: &str, known: &[&str], whose: &str) {
+        if let Some((_, renamed)) = RENAMED.iter().find(|(old, new)| *old == key && known.contains(new)) {
+            self.fault(at, format!("`{key}` has been renamed; write `{renamed}`"));
+            return;
+        }
         let alike = |name: &&&str| strsim::normalized_damerau_levenshtein(key, name);
         let near =
             known.iter().max_by(|a, b| alike(a).total_cmp(&alike(b))).filter(|name| alike(name) >= ALIKE);
@@ -187,7 +193,7 @@ fn job(page: &mut Page<'_>, table: &DeTable<'_>, zone: &str, check: Check<'_>) -
         steps: Vec::new(),
         policy: Policy::default(),
         environment: BTreeMap::new(),
-        folder: None,
+        working_dir: None,
         owner: None,
     };
     let mut is_named = false;
@@ -215,11 +221,10 @@ fn job(page: &mut Page<'_>, table: &DeTable<'_>, zone: &str, check: Check<'_>) -
                     }
                 }
             }
-            "folder" => {
-                // As in every file of settings, a path counts from the file.
-                let folder = page.text("folder", value).map(PathBuf::from);
-                job.folder =
-                    folder.map(|folder| page.path.parent().map_or(folder.clone(), |at| at.join(folder)));
+            "working_dir" => {
+                // Relative to the job file, as in every settings file.
+                let dir = page.text("working_dir", value).map(PathBuf::from);
+                job.working_dir = dir.map(|dir| page.path.parent().map_or(dir.clone(), |at| at.join(dir)));
             }
             "environment" => job.environment = environment(page, value),
             policy => policies(page, &mut job.policy, policy, key.span(), value),

@@ -38,7 +38,7 @@ pub struct Job {
     /// Variables of the environment that are set, beside those of whoever runs it.
     pub environment: BTreeMap<String, String>,
     /// Where the steps run; where the program was started, unless said.
-    pub folder: Option<PathBuf>,
+    pub working_dir: Option<PathBuf>,
     /// Who the steps run as; whoever runs the job, unless said.
     pub owner: Option<Owner>,
 }
@@ -50,7 +50,7 @@ pub struct JobStep {
     pub name: String,
     pub does: Does,
     /// Exit codes other than 0 that are no failure.
-    pub accept: Vec<u8>,
+    pub success_exit_codes: Vec<u8>,
     /// What it finds on its standard input.
     pub stdin: Option<String>,
 }

@@ -5,7 +5,7 @@ use toml::de::{DeTable, DeValue};
 use crate::job_spec::file::{Check, Page, Written};
 use crate::job_spec::{Does, JobStep};
 
-const KEYS: &[&str] = &["run", "exec", "name", "accept", "stdin"];
+const KEYS: &[&str] = &["run", "exec", "name", "success_exit_codes", "stdin"];
 /// The command whose next word belongs to its name.
 const WITH_SECOND_WORD: &str = "lake";
 const PROGRAM: &str = "topsell";
@@ -27,7 +27,7 @@ fn read(page: &mut Page<'_>, value: &Written<'_>, check: Check<'_>) -> Option<Jo
     match value.get_ref() {
         DeValue::String(_) => {
             let does = run(page, value, check)?;
-            Some(JobStep { name: named(&does), does, accept: Vec::new(), stdin: None })
+            Some(JobStep { name: named(&does), does, success_exit_codes: Vec::new(), stdin: None })
         }
         DeValue::Table(table) => described(page, value, table, check),
         _ => {
@@ -46,7 +46,7 @@ fn described(
     table: &DeTable<'_>,
     check: Check<'_>,
 ) -> Option<JobStep> {
-    let (mut does, mut name, mut accept, mut stdin) = (Vec::new(), None, Vec::new(), None);
+    let (mut does, mut name, mut success_exit_codes, mut stdin) = (Vec::new(), None, Vec::new(), None);
     for (key, value) in table {
         match key.get_ref().as_ref() {
             "run" => does.push(run(page, value, check)),
@@ -55,7 +55,7 @@ fn described(
                 Some("") => page.fault(value.span(), "`name` is empty".to_owned()),
                 text => name = text.map(str::to_owned),
             },
-            "accept" => accept = codes(page, value),
+            "success_exit_codes" => success_exit_codes = codes(page, value),
             "stdin" => stdin = page.text("stdin", value).map(str::to_owned),
             unknown => page.unknown(key.span(), unknown, KEYS, "a step"),
         }
@@ -65,7 +65,7 @@ fn described(
         return None;
     }
     let does = does.pop()??;
-    Some(JobStep { name: name.unwrap_or_else(|| named(&does)), does, accept, stdin })
+    Some(JobStep { name: name.unwrap_or_else(|| named(&does)), does, success_exit_codes, stdin })
 }
 
 /// Returns words as a person would type them.
@@ -107,10 +107,10 @@ fn exec(page: &mut Page<'_>, value: &Written<'_>) -> Option<Does> {
 
 fn codes(page: &mut Page<'_>, value: &Written<'_>) -> Vec<u8> {
     let DeValue::Array(codes) = value.get_ref() else {
-        page.fault(value.span(), "`accept` is a list of exit codes, such as [6]".to_owned());
+        page.fault(value.span(), "`success_exit_codes` is a list of exit codes, such as [6]".to_owned());
         return Vec::new();
     };
-    let codes = codes.iter().filter_map(|code| page.number("accept", code, 255));
+    let codes = codes.iter().filter_map(|code| page.number("success_exit_codes", code, 255));
     codes.filter_map(|code| u8::try_from(code).ok()).collect()
 }
 

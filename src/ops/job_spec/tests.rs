@@ -44,7 +44,7 @@ fn a_job_file_may_say_everything() {
         steps = [
             "lake compact --wait",
             "rank --catalog 'two words.csv'",
-            { run = "rank --tail", accept = [6, 255] },
+            { run = "rank --tail", success_exit_codes = [6, 255] },
             { exec = ["/bin/cp", "a", "b c"] },
             { exec = ["cat"], name = "copy", stdin = "x\ny" },
         ]
@@ -59,7 +59,7 @@ fn a_job_file_may_say_everything() {
         retry_max_delay = "1h30min"
         jitter = "30s"
         repeatable = true
-        folder = "work"
+        working_dir = "work"
         [environment]
         TOPSELL_LAKE = "/srv/lake"
     "#;
@@ -81,7 +81,7 @@ fn a_job_file_may_say_everything() {
                   "--wait"
                 ]
               },
-              "accept": [],
+              "success_exit_codes": [],
               "stdin": null
             },
             {
@@ -93,7 +93,7 @@ fn a_job_file_may_say_everything() {
                   "two words.csv"
                 ]
               },
-              "accept": [],
+              "success_exit_codes": [],
               "stdin": null
             },
             {
@@ -104,7 +104,7 @@ fn a_job_file_may_say_everything() {
                   "--tail"
                 ]
               },
-              "accept": [
+              "success_exit_codes": [
                 6,
                 255
               ],
@@ -119,7 +119,7 @@ fn a_job_file_may_say_everything() {
                   "b c"
                 ]
               },
-              "accept": [],
+              "success_exit_codes": [],
               "stdin": null
             },
             {
@@ -129,7 +129,7 @@ fn a_job_file_may_say_everything() {
                   "cat"
                 ]
               },
-              "accept": [],
+              "success_exit_codes": [],
               "stdin": "x\ny"
             }
           ],
@@ -148,7 +148,7 @@ fn a_job_file_may_say_everything() {
           "environment": {
             "TOPSELL_LAKE": "/srv/lake"
           },
-          "folder": "jobs/work",
+          "working_dir": "jobs/work",
           "owner": null
         }"#]]
     .assert_eq(&serde_json::to_string_pretty(&job).expect("a job is JSON"));
@@ -158,7 +158,7 @@ fn a_job_file_may_say_everything() {
 fn a_job_file_need_say_its_steps_alone() {
     let job = read_file(Path::new("hourly.toml"), "steps = [\"rank\"]").unwrap_or_else(|e| panic!("{e}"));
     assert_eq!((job.name.as_str(), job.schedule, job.time_zone.as_str()), ("hourly", None, "UTC"));
-    assert_eq!((job.policy, job.steps.len(), job.folder), (Policy::default(), 1, None));
+    assert_eq!((job.policy, job.steps.len(), job.working_dir), (Policy::default(), 1, None));
 }
 
 #[test]
@@ -168,7 +168,8 @@ fn all_that_is_wrong_is_told_with_its_place() {
 schedule = "0 25 * * *"
 time_zone = "Europe/Berln"
 steps = ["rank", "rnak", "topsell rank", "rank 'x", "", 5, { run = "rank", exec = ["a"] }, { exec = "cp a b" },
-    { exec = [] }, { run = "lake", acept = [6] }, { run = "lake", accept = [256, "x"] }, { name = "x" }, { exec = [""] }]
+    { exec = [] }, { run = "lake", success_exit_code = [6] }, { run = "lake", success_exit_codes = [256, "x"] }, { name = "x" }, { exec = [""] },
+    { run = "rank", accept = [6] }]
 overlp = "skip"
 overlap = "wait"
 missed = 3
@@ -179,6 +180,7 @@ jitter = 10
 repeatable = "yes"
 environment = { "1A" = "x", B = 5 }
 xyzzy = 1
+folder = "work"
 "#,
     );
     expect![[r#"
@@ -311,7 +313,7 @@ fn an_accounts_commands_are_its_own() {
     let text = "HOME=/tmp\nLOGNAME=root\nUSER=root\nX=1\n@daily x\n";
     let tab = read_crontab(Path::new("/home/ann/.crontab"), text, Some(&owner), "UTC");
     let job = &tab.jobs[0];
-    assert_eq!((job.owner.as_ref(), job.folder.as_deref()), (Some(&owner), Some(Path::new("/home/ann"))));
+    assert_eq!((job.owner.as_ref(), job.working_dir.as_deref()), (Some(&owner), Some(Path::new("/home/ann"))));
     assert!(job.name.starts_with("ann-"), "{}", job.name);
     let variables: Vec<String> =
         job.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -332,7 +334,7 @@ proptest! {
                 prop::sample::select(vec![
                     "steps = [", "]", "\"rank\"", "{ run = ", "exec = [\"a\"]", "}", ",", "schedule = ", "\"0 0 * * *\"",
                     "[environment]", "A = \"b\"", "\n", "* * * * * ", "@daily ", "%", "\\%", "'", "\"", "=", "MAILTO=x", "CRON_TZ=",
-                    "UTC", "accept = [1]", "name = ", "retries = 0x1f", "folder = ", "overlap = \"skip\"",
+                    "UTC", "success_exit_codes = [1]", "name = ", "retries = 0x1f", "working_dir = ", "overlap = \"skip\"",
                 ]).prop_map(str::to_owned),
                 any::<String>(),
             ],

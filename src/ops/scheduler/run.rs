@@ -348,7 +348,7 @@ impl Failed {
 /// Returns what is wrong with how a step ended.
 fn fault(step: &JobStep, how: How) -> Option<String> {
     match how {
-        How { exit_code: Some(code), .. } if code == 0 || step.accept.contains(&code) => None,
+        How { exit_code: Some(code), .. } if code == 0 || step.success_exit_codes.contains(&code) => None,
         How { exit_code: Some(code), .. } => Some(format!("failed with exit code {code}")),
         How { signal: Some(signal), .. } => Some(format!("was ended by signal {signal}")),
         How { .. } => Some("ended, and nobody knows how".to_owned()),

@@ -59,7 +59,7 @@ pub(super) fn command_of(program: &Program, job: &Job, step: &JobStep, tracepare
         program,
         arguments,
         environment,
-        folder: job.folder.clone().or_else(|| Some(job.owner.as_ref()?.home.clone())),
+        folder: job.working_dir.clone().or_else(|| Some(job.owner.as_ref()?.home.clone())),
         account: job.owner.as_ref().map(account_of),
         stdin: step.stdin.clone(),
     }

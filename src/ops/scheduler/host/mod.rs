@@ -51,7 +51,7 @@ pub struct Host<'a> {
     pub check: Check<'a>,
     pub starter: Starter,
     /// How long runs at work are waited for before they are told to stop.
-    pub stop_wait: Duration,
+    pub shutdown_timeout: Duration,
     /// Who leads, as others are told.
     pub name: String,
     pub say: &'a dyn Fn(Tone, &str),

@@ -24,7 +24,7 @@ impl Desk<'_> {
             let (count, s) = (self.works.len(), if self.works.len() == 1 { "" } else { "s" });
             self.tell(&format!("stopping: waits for {count} run{s}"));
         }
-        let mut tell_at = self.host.clock.lapsed().saturating_add(self.host.stop_wait);
+        let mut tell_at = self.host.clock.lapsed().saturating_add(self.host.shutdown_timeout);
         self.reap();
         while !self.works.is_empty() {
             for news in self.post.wait(BETWEEN_LOOKS_AT_THE_END) {

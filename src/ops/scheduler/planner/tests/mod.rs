@@ -123,7 +123,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 pub(super) fn job(name: &str, schedule: &str, change: impl FnOnce(&mut Job)) -> Arc<Job> {
-    let step = JobStep { name: "true".to_owned(), does: Does::Exec(vec![]), accept: vec![], stdin: None };
+    let step = JobStep { name: "true".to_owned(), does: Does::Exec(vec![]), success_exit_codes: vec![], stdin: None };
     let mut job = Job {
         name: name.to_owned(),
         file: format!("{name}.toml").into(),
@@ -133,7 +133,7 @@ pub(super) fn job(name: &str, schedule: &str, change: impl FnOnce(&mut Job)) -> 
         steps: vec![step],
         policy: Policy::default(),
         environment: BTreeMap::new(),
-        folder: None,
+        working_dir: None,
         owner: None,
     };
     change(&mut job);
