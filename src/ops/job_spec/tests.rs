@@ -194,22 +194,24 @@ folder = "work"
         jobs/nightly.toml:4:60: a step has either `run` or `exec`
         jobs/nightly.toml:4:101: `exec` is a list of words, such as ["cp", "a", "b"]
         jobs/nightly.toml:5:14: `exec` begins with a program
-        jobs/nightly.toml:5:36: a step has no `acept`; did you mean `accept`?
-        jobs/nightly.toml:5:77: `accept` is a whole number from 0 to 255
-        jobs/nightly.toml:5:82: `accept` is a whole number from 0 to 255
-        jobs/nightly.toml:5:90: a step has either `run` or `exec`
-        jobs/nightly.toml:5:115: `exec` begins with a program
-        jobs/nightly.toml:6:1: a job has no `overlp`; did you mean `overlap`?
-        jobs/nightly.toml:7:11: `overlap` is one of skip, queue, kill-old
-        jobs/nightly.toml:8:10: `missed` is a text; write it in quotes
-        jobs/nightly.toml:9:12: `deadline`: `5m`: m may be minutes or months; write min for minutes, and months in days, such as 30d
-        jobs/nightly.toml:10:11: `timeout` of no time ends every run; leave it out for none
-        jobs/nightly.toml:11:11: `retries` is a whole number from 0 to 1000
-        jobs/nightly.toml:12:10: `jitter` is a text; write it in quotes
-        jobs/nightly.toml:13:14: `repeatable` is true or false
-        jobs/nightly.toml:14:17: `1A` is no name of a variable
-        jobs/nightly.toml:14:33: `B` is a text; write it in quotes
-        jobs/nightly.toml:15:1: a job has no `xyzzy`; there are schedule, time_zone, steps, name, overlap, missed, deadline, timeout, kill_after, retries, retry_delay, retry_max_delay, jitter, repeatable, folder, environment
+        jobs/nightly.toml:5:36: a step has no `success_exit_code`; did you mean `success_exit_codes`?
+        jobs/nightly.toml:5:101: `success_exit_codes` is a whole number from 0 to 255
+        jobs/nightly.toml:5:106: `success_exit_codes` is a whole number from 0 to 255
+        jobs/nightly.toml:5:114: a step has either `run` or `exec`
+        jobs/nightly.toml:5:139: `exec` begins with a program
+        jobs/nightly.toml:6:21: `accept` has been renamed; write `success_exit_codes`
+        jobs/nightly.toml:7:1: a job has no `overlp`; did you mean `overlap`?
+        jobs/nightly.toml:8:11: `overlap` is one of skip, queue, kill-old
+        jobs/nightly.toml:9:10: `missed` is a text; write it in quotes
+        jobs/nightly.toml:10:12: `deadline`: `5m`: m may be minutes or months; write min for minutes, and months in days, such as 30d
+        jobs/nightly.toml:11:11: `timeout` of no time ends every run; leave it out for none
+        jobs/nightly.toml:12:11: `retries` is a whole number from 0 to 1000
+        jobs/nightly.toml:13:10: `jitter` is a text; write it in quotes
+        jobs/nightly.toml:14:14: `repeatable` is true or false
+        jobs/nightly.toml:15:17: `1A` is no name of a variable
+        jobs/nightly.toml:15:33: `B` is a text; write it in quotes
+        jobs/nightly.toml:16:1: a job has no `xyzzy`; there are schedule, time_zone, steps, name, overlap, missed, deadline, timeout, kill_after, retries, retry_delay, retry_max_delay, jitter, repeatable, working_dir, environment
+        jobs/nightly.toml:17:1: `folder` has been renamed; write `working_dir`
     "#]].assert_eq(&said);
 }
 
