@@ -29,7 +29,8 @@ pub fn run(settings: &Settings, typed: &Schedule, sources: Sources) -> Result<Ex
         return Err(Failure::misused(text));
     }
     let shutdown_timeout = parse_seconds(&typed.shutdown_timeout);
-    let shutdown_timeout = shutdown_timeout.map_err(|e| Failure::misused(format!("--shutdown-timeout: {e}")))?;
+    let shutdown_timeout =
+        shutdown_timeout.map_err(|e| Failure::misused(format!("--shutdown-timeout: {e}")))?;
     let shelf = match Shelf::open(sources, &check_words) {
         Ok(shelf) => shelf,
         Err(faults) => {

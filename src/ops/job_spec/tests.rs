@@ -315,7 +315,10 @@ fn an_accounts_commands_are_its_own() {
     let text = "HOME=/tmp\nLOGNAME=root\nUSER=root\nX=1\n@daily x\n";
     let tab = read_crontab(Path::new("/home/ann/.crontab"), text, Some(&owner), "UTC");
     let job = &tab.jobs[0];
-    assert_eq!((job.owner.as_ref(), job.working_dir.as_deref()), (Some(&owner), Some(Path::new("/home/ann"))));
+    assert_eq!(
+        (job.owner.as_ref(), job.working_dir.as_deref()),
+        (Some(&owner), Some(Path::new("/home/ann")))
+    );
     assert!(job.name.starts_with("ann-"), "{}", job.name);
     let variables: Vec<String> =
         job.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -123,7 +123,12 @@ fn at(text: &str) -> Timestamp {
 }
 
 pub(super) fn job(name: &str, schedule: &str, change: impl FnOnce(&mut Job)) -> Arc<Job> {
-    let step = JobStep { name: "true".to_owned(), does: Does::Exec(vec![]), success_exit_codes: vec![], stdin: None };
+    let step = JobStep {
+        name: "true".to_owned(),
+        does: Does::Exec(vec![]),
+        success_exit_codes: vec![],
+        stdin: None,
+    };
     let mut job = Job {
         name: name.to_owned(),
         file: format!("{name}.toml").into(),
