@@ -99,7 +99,7 @@ docs: target/tools/bin/mdbook
 target/tools/bin/mdbook:
 	$(CARGO) install --locked --root target/tools mdbook
 
-# The inner loops by themselves, each in about a second; MICRO=sums measures those with it in their names.
+# The inner loops by themselves, each in about a second; MICRO=aggregates measures those with it in their names.
 micro:
 	$(CARGO) bench --locked --bench micro -- $(MICRO)
 
@@ -121,7 +121,7 @@ soak:
 	TOPSELL_FUZZ_CASES=2000 $(CARGO) test --locked --test it -- --nocapture arbitrary::
 	TOPSELL_SCHEDULE_ROUNDS=200 $(CARGO) test --locked --test it -- --nocapture scheduler::group::
 
-# Reads both tables with readers that are not ours and compares the sums: of the demo's lake, and of
+# Reads both tables with readers that are not ours and compares the aggregates: of the demo's lake, and of
 # one with a hundred and more commits behind it, merged and pruned. So is the demo's ranking read.
 interop: demo $(VENV)/interop
 	$(VENV)/bin/python tests/interop/history.py "$(TOPSELL)" data/complete-journey $(INTEROP)

@@ -12,14 +12,14 @@ use topsell_core::rollup;
 use topsell_core::storage::Store;
 use topsell_datagen::{DatagenError, LogOptions, Workload};
 
-/// Make up purchases of a large shop, one file an hour, or their hourly sums
+/// Make up purchases of a large shop, one file an hour, or their hourly aggregates
 ///
 /// The same arguments give the same purchases.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
   topsell datagen --purchases 10000000 --items 1000000 --leaves 1000 --tops 50 logs/
-  topsell datagen --sums --purchases 5400000000 --items 10000000 --leaves 10000 --tops 50 lake/
+  topsell datagen --aggregates --purchases 5400000000 --items 10000000 --leaves 10000 --tops 50 lake/
 ")]
 pub struct Datagen {
     /// Purchases to make up
@@ -46,10 +46,10 @@ pub struct Datagen {
     /// Other seeds give other purchases
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Write hourly sums into a new lake instead of logs: as many purchases on average, and no
+    /// Write hourly aggregates into a new lake instead of logs: as many purchases on average, and no
     /// event behind them
     #[arg(long, conflicts_with_all = ["format", "event_ids"])]
-    sums: bool,
+    aggregates: bool,
     /// Folder for the logs, of which those of the same names are replaced; or of the new lake
     #[arg(value_name = "DIR")]
     folder: PathBuf,
@@ -69,12 +69,12 @@ pub fn run(settings: &Settings, typed: &Datagen) -> Result<Exit, Failure> {
     let Datagen { purchases, items, leaves, tops, hours, seed, event_ids, .. } = *typed;
     let workload = Workload { purchases, items, leaves, tops, hours, seed };
     let store = Store::open(&typed.folder).map_err(DatagenError::from)?;
-    if typed.sums {
+    if typed.aggregates {
         workload.check().map_err(DatagenError::from)?;
         let lake = Lake::open_or_create(store, None)?;
-        let summary = topsell_datagen::write_sums(&lake, &workload, settings.now.micros() / 1_000)?;
+        let summary = topsell_datagen::write_aggregates(&lake, &workload, settings.now.micros() / 1_000)?;
         let rollup::Summary { rows, files_added, .. } = summary;
-        settings.note(&format!("datagen: {rows} hourly sums in {files_added} files"));
+        settings.note(&format!("datagen: {rows} hourly aggregates in {files_added} files"));
         return Ok(Exit::Done);
     }
     let form = match typed.format {

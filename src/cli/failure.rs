@@ -9,7 +9,7 @@ use clap::ColorChoice;
 use crate::color::is_bright;
 use topsell_core::delta::TableError;
 use topsell_core::lake::LakeError;
-use topsell_core::model::harmless;
+use topsell_core::model::escape_control;
 use topsell_core::parquet_format::ColumnsError;
 use topsell_core::pipeline::StepError;
 use topsell_core::rankings::SnapshotError;
@@ -207,7 +207,7 @@ impl From<ShowError> for Failure {
     fn from(error: ShowError) -> Failure {
         match error {
             ShowError::Snapshot(error) => error.into(),
-            ShowError::Sums(error) => StepError::Rollup(error).into(),
+            ShowError::Aggregate(error) => StepError::Rollup(error).into(),
             ShowError::UnknownCategory { ref nearest, .. } => {
                 let hint = meant(nearest, "see which there are with `topsell show --categories`");
                 Failure { exit: Exit::NothingFound, hint: Some(hint), cause: error.into() }
@@ -233,7 +233,8 @@ fn meant(nearest: &[String], otherwise: &str) -> String {
     match nearest.is_empty() {
         true => otherwise.to_owned(),
         false => {
-            let names: Vec<String> = nearest.iter().map(|name| format!("`{}`", harmless(name))).collect();
+            let names: Vec<String> =
+                nearest.iter().map(|name| format!("`{}`", escape_control(name))).collect();
             format!("did you mean {}?", names.join(", "))
         }
     }

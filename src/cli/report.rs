@@ -10,7 +10,7 @@ use topsell_core::ingest;
 use topsell_core::ingest::Spooled;
 use topsell_core::lake::{Dropped, DryRun, Reject};
 use topsell_core::maintenance::{Compacted, Pruned, TableStats, Verified};
-use topsell_core::model::{Hour, harmless};
+use topsell_core::model::{Hour, escape_control};
 use topsell_core::pipeline::Done;
 use topsell_core::rollup;
 use topsell_core::rollup::Compared;
@@ -195,7 +195,7 @@ fn write_compared(compared: &Compared, verbosity: Verbosity, out: &mut dyn Write
     let shown = if verbosity == Verbosity::Verbose { differing.len() } else { FIRST_DIFFERING };
     for ((hour, event_type), rows) in differing.iter().take(shown) {
         let rows = counted(*rows, "row", "rows");
-        writeln!(out, "differing: {} {}: {rows}", hour.start(), harmless(event_type))?;
+        writeln!(out, "differing: {} {}: {rows}", hour.start(), escape_control(event_type))?;
     }
     write!(out, "rollup: {} compared with what stood there", counted(*hours, "hour", "hours"))?;
     if *changed_hours > 0 {
@@ -315,7 +315,7 @@ pub fn answer(done: &Done, out: &mut dyn Write) -> io::Result<()> {
         Done::Compacted { compacted: Compacted { plan, .. }, .. }
         | Done::Pruned { pruned: Pruned { plan, .. }, .. } => {
             // Names of others may hold anything that a terminal would obey.
-            return plan.iter().try_for_each(|line| writeln!(out, "{}", harmless(line)));
+            return plan.iter().try_for_each(|line| writeln!(out, "{}", escape_control(line)));
         }
         _ => return Ok(()),
     };
@@ -340,7 +340,7 @@ pub fn answer(done: &Done, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// Fails where the output does.
 pub fn plan_of_records(kept: &KeptRuns, out: &mut dyn Write) -> io::Result<()> {
-    kept.old.iter().try_for_each(|path| writeln!(out, "remove {}", harmless(path)))
+    kept.old.iter().try_for_each(|path| writeln!(out, "remove {}", escape_control(path)))
 }
 
 /// Returns a number of things in words: `1 hour`, `2 hours`.

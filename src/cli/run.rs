@@ -15,7 +15,7 @@ use crate::failure::{Exit, Failure};
 use crate::health;
 use crate::schedule::written::{check_words, found};
 use crate::settings::{Clock, Settings, Verbosity};
-use topsell_core::model::{Timestamp, harmless};
+use topsell_core::model::{Timestamp, escape_control};
 use topsell_ops::job_spec::{Job, JobError, Sources, read_job};
 use topsell_ops::process::Identity;
 use topsell_ops::run_history::{Outcome, RunRecord, TRACEPARENT, TraceContext};
@@ -76,7 +76,7 @@ pub fn run(settings: &Settings, typed: &Run) -> Result<Exit, Failure> {
         program,
         stdout: &|| Box::new(io::stdout()),
         stderr: &|| Box::new(io::stderr()),
-        say: &|line| note(settings, typed, &harmless(line)),
+        say: &|line| note(settings, typed, &escape_control(line)),
     };
     let Some(go) = go(settings, typed)? else { return Ok(Exit::Done) };
     let ending = run_job(&runner, &go).map_err(|error| failure_of(&error, &go.job))?;
@@ -155,7 +155,7 @@ fn tell(settings: &Settings, typed: &Run, job: &Job, ending: Ending) -> Result<E
         Ending::NotBegun(record) if record.outcome == Outcome::Killed => record,
         Ending::NotBegun(record) => {
             let why = record.message.unwrap_or_default();
-            return Err(Failure::busy(harmless(&why)));
+            return Err(Failure::busy(escape_control(&why)));
         }
         Ending::Ran(record) => record,
     };
@@ -170,12 +170,12 @@ fn tell(settings: &Settings, typed: &Run, job: &Job, ending: Ending) -> Result<E
     // Told here, not at the door: a step's own exit code may be one that the door has no word for.
     let said = format!("error: the job {} ({at}): {why} (run {id})", job.name);
     // Nobody is left to hear of it where stderr is gone.
-    let _ = writeln!(io::stderr(), "{}", harmless(&said));
+    let _ = writeln!(io::stderr(), "{}", escape_control(&said));
     Ok(exit_code.map_or(Exit::CouldNot, Exit::OfStep))
 }
 
 fn failure_of(error: &RunError, job: &Job) -> Failure {
-    let said = harmless(&format!("the job {} could not be run: {error}", job.name));
+    let said = escape_control(&format!("the job {} could not be run: {error}", job.name));
     if matches!(error, RunError::BadName(_)) { Failure::misused(said) } else { Failure::could_not(said) }
 }
 

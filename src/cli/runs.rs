@@ -9,7 +9,7 @@ use crate::failure::{Exit, Failure, unless_reader_left};
 use crate::settings::{Settings, colors};
 use crate::show::width;
 use topsell_core::lake::Lake;
-use topsell_core::model::{Timestamp, harmless, parse_seconds};
+use topsell_core::model::{Timestamp, escape_control, parse_seconds};
 use topsell_core::storage::write_atomically;
 use topsell_ops::run_history::{self, Book, Listing, RunRecord, chrome, otlp, stats};
 use topsell_output::runs::{Form, write_list, write_one, write_stats};
@@ -299,7 +299,7 @@ fn records(
             0 => String::new(),
             more => format!("; and {more} more"),
         };
-        settings.note(&format!("warning: {}{more}", harmless(&first.to_string())));
+        settings.note(&format!("warning: {}{more}", escape_control(&first.to_string())));
     }
     Ok(records)
 }

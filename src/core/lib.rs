@@ -11,7 +11,7 @@
 //!
 //! | room | what it owns | what it never does |
 //! |---|---|---|
-//! | [`model`] | moments, hours, windows, events and their sums, as plain values | I/O; ask what time it is; let a number wrap |
+//! | [`model`] | moments, hours, windows, events and their aggregates, as plain values | I/O; ask what time it is; let a number wrap |
 //! | [`parquet_format`] | our rows as Parquet, others' Parquet as fields | know where a file lies |
 //! | [`progress`] | what a run reports while it works | print |
 //! | [`storage`] | durable files below one root | know what is in a file |
@@ -20,7 +20,7 @@
 //! | [`item_catalog`] | what the shop says of its items: their categories, their names | take half a list |
 //! | [`lake`] | the `events` table, the rejects beside it | take half a batch |
 //! | [`ingest`] | logs into the lake | lose a line without saying so |
-//! | [`rollup`] | the `rollups` table of hourly sums | read hours that did not change |
+//! | [`rollup`] | the `rollups` table of hourly aggregates | read hours that did not change |
 //! | [`rank`] | the best sellers of a window | I/O |
 //! | [`rankings`] | published rankings, totals of every item, and the pointers to the newest | change what is published |
 //! | [`trends`] | a ranking held against those before it: what moved, shares, weeks | look into the tables |

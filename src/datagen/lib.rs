@@ -1,4 +1,4 @@
-//! Made-up purchases of a large shop, to measure with: logs, or a lake of hourly sums.
+//! Made-up purchases of a large shop, to measure with: logs, or a lake of hourly aggregates.
 //!
 //! Invariant: the same arguments give the same purchases, whatever the machine, the clock or the
 //! number of threads; memory grows with the items, not with the purchases.
@@ -12,20 +12,20 @@
 //! - Hours begin at 2024-01-01T00:00:00Z; sales follow the hour of the day h in proportion to
 //!   1 - 3/4 · cos(2π (h - 4) / 24): seven times as many at 16 as at 4.
 
+mod aggregates;
 mod hours;
 mod logs;
 mod popularity;
 mod quantity;
 mod random;
 mod shop;
-mod sums;
 
 use topsell_core::lake::LakeError;
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::{LockError, StoreError};
 
+pub use aggregates::write_aggregates;
 pub use logs::{Form, LogOptions, Written, write_logs};
-pub use sums::write_sums;
 
 /// Leaves that a tree may have.
 const MAX_LEAVES: u32 = 1_000_000;

@@ -136,7 +136,7 @@ def bars(sections):
     if "flat" in sections:
         yield from of_ingest("flat", sections["flat"], 1, 1 / 2)
     if "XL" in sections:
-        taken = sections["XL"]["tasks"]["rank_sums"]["topsell"]
+        taken = sections["XL"]["tasks"]["rank_aggregates"]["topsell"]
         yield Bar(
             "XL: ranking, from aggregates written directly into `rollups`",
             seconds(taken["wall"]),

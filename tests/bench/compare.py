@@ -1,6 +1,6 @@
 """Holds the peers' results against topsell's, before any time is taken.
 
-Rankings: the same items with the same units, scores within 1e-9 of one another; floating sums
+Rankings: the same items with the same units, scores within 1e-9 of one another; floating-point sums
 depend on the order in which threads add, so items that close to the last one listed may stand in
 for each other. Partitions: rows, paths, quantities and amounts of every category and hour.
 """

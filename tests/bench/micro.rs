@@ -17,19 +17,19 @@ use topsell_core::input_format::Mapping;
 use topsell_core::lake::DryRun;
 use topsell_core::lake::Known;
 use topsell_core::model::{
-    Amount, Date, Decay, Event, Events, Hour, HourSums, Names, Places, RawCategories, SumRow, SumRows, Sums,
-    Timestamp, Week, Window, Zone,
+    Aggregate, AggregateRow, AggregateRows, Amount, Date, Decay, Event, Events, Hour, HourAggregate,
+    Interner, Places, RawCategories, Timestamp, Week, Window, Zone,
 };
+use topsell_core::parquet_format::AggregateBlock;
+use topsell_core::parquet_format::AggregateLine;
 use topsell_core::parquet_format::Coder;
 use topsell_core::parquet_format::EventColumns;
 use topsell_core::parquet_format::EventCopy;
 use topsell_core::parquet_format::EventEncoder;
 use topsell_core::parquet_format::ItemRange;
-use topsell_core::parquet_format::SumBlock;
-use topsell_core::parquet_format::SumLine;
+use topsell_core::parquet_format::decode_aggregates;
 use topsell_core::parquet_format::decode_events;
-use topsell_core::parquet_format::decode_sums;
-use topsell_core::parquet_format::encode_sums;
+use topsell_core::parquet_format::encode_aggregates;
 use topsell_core::progress::Progress;
 use topsell_core::rank::Measure;
 use topsell_core::rank::Rules;
@@ -137,33 +137,43 @@ fn copies(events: &Events, places: &Places<'_>) -> Vec<EventCopy> {
     copies.collect()
 }
 
-/// Returns the sums of the purchases, in no order.
-fn sums() -> SumRows {
-    let mut sums = SumRows::default();
+/// Returns the aggregates of the purchases, in no order.
+fn aggregates() -> AggregateRows {
+    let mut aggregates = AggregateRows::default();
     let mut known = std::collections::HashMap::new();
     for sale in sales() {
-        let item = sums.items.code(&item_id(sale.item));
-        let path_set = sums.path_sets.code(&paths(sale.item));
+        let item = aggregates.items.code(&item_id(sale.item));
+        let path_set = aggregates.path_sets.code(&paths(sale.item));
         let hour = Hour::of(date(), sale.hour_of_day.cast_signed());
         let at = *known.entry((item, path_set, hour.number())).or_insert_with(|| {
-            sums.rows.push(SumRow { item, path_set, hour, is_primary: true, sums: Sums::default() });
-            sums.rows.len() - 1
+            aggregates.rows.push(AggregateRow {
+                item,
+                path_set,
+                hour,
+                is_primary: true,
+                aggregate: Aggregate::default(),
+            });
+            aggregates.rows.len() - 1
         });
-        let of_sale = Sums::of(sale.quantity, Amount::from_ten_thousandths(i128::from(sale.cents) * 100));
-        let of_hour = &mut sums.rows[at].sums;
+        let of_sale =
+            Aggregate::of(sale.quantity, Amount::from_ten_thousandths(i128::from(sale.cents) * 100));
+        let of_hour = &mut aggregates.rows[at].aggregate;
         *of_hour = of_hour.plus(of_sale).expect("small sums fit");
     }
-    sums
+    aggregates
 }
 
-/// Returns sorted sums as lines of a file.
-fn lines<'a>(sums: &'a SumRows, sorted: &'a [SumRow]) -> impl Iterator<Item = SumLine<'a>> {
-    sorted.iter().map(|row| SumLine {
+/// Returns sorted aggregates as lines of a file.
+fn lines<'a>(
+    aggregates: &'a AggregateRows,
+    sorted: &'a [AggregateRow],
+) -> impl Iterator<Item = AggregateLine<'a>> {
+    sorted.iter().map(|row| AggregateLine {
         hour_of_day: row.hour.of_day(),
-        item_id: sums.items.name(row.item),
-        paths: sums.path_sets.name(row.path_set),
+        item_id: aggregates.items.name(row.item),
+        paths: aggregates.path_sets.name(row.path_set),
         is_primary: row.is_primary,
-        sums: row.sums,
+        aggregate: row.aggregate,
     })
 }
 
@@ -212,7 +222,7 @@ fn write_events(bencher: Bencher) {
     });
 }
 
-/// An events file decoded, its items and sets of paths numbered, its sums added.
+/// An events file decoded, its items and sets of paths numbered, its aggregates added.
 #[divan::bench]
 fn read_events(bencher: Bencher) {
     let events = events();
@@ -221,16 +231,16 @@ fn read_events(bencher: Bencher) {
     let encoded = EventEncoder::of(&events, &places, "a-batch").encode(&copies);
     let bytes = encoded.expect("the rows fit into Parquet").bytes;
     bencher.counter(ItemsCount::new(copies.len())).bench(|| {
-        let (mut items, mut path_sets) = (Names::default(), Names::default());
+        let (mut items, mut path_sets) = (Interner::default(), Interner::default());
         let (mut of_items, mut of_sets) = (Coder::default(), Coder::default());
         let (mut item_codes, mut set_codes) = (Vec::new(), Vec::new());
-        let mut total = Sums::default();
+        let mut total = Aggregate::default();
         for batch in decode_events(bytes.clone(), EventColumns::WithoutIds).expect("it is Parquet") {
             let batch = batch.expect("its pages can be read");
             batch.items(&mut of_items, &mut items, &mut item_codes);
             batch.path_sets(&mut of_sets, &mut path_sets, &mut set_codes);
             for row in 0..batch.rows() {
-                total = total.plus(batch.sums(row)).expect("small sums fit");
+                total = total.plus(batch.aggregate(row)).expect("small sums fit");
             }
         }
         (total, item_codes, set_codes)
@@ -242,7 +252,7 @@ fn read_events(bencher: Bencher) {
 fn number_names(bencher: Bencher) {
     let ids: Vec<String> = sales().map(|sale| item_id(sale.item)).collect();
     bencher.counter(ItemsCount::new(ids.len())).bench(|| {
-        let mut names = Names::default();
+        let mut names = Interner::default();
         ids.iter().fold(0_u64, |all, id| all + u64::from(names.code(id)))
     });
 }
@@ -250,42 +260,43 @@ fn number_names(bencher: Bencher) {
 /// Item ids put in order.
 #[divan::bench]
 fn order_names(bencher: Bencher) {
-    let mut names = Names::default();
+    let mut names = Interner::default();
     (0..PURCHASES as u64).for_each(|item| {
         names.code(&item_id(item));
     });
     bencher.counter(ItemsCount::new(names.len())).bench(|| black_box(&names).ranks());
 }
 
-/// Sums put in the order of a rollup file.
+/// Aggregates put in the order of a rollup file.
 #[divan::bench]
-fn sort_sums(bencher: Bencher) {
-    let sums = sums();
-    bencher.counter(ItemsCount::new(sums.rows.len())).bench(|| black_box(&sums).sorted().count());
+fn sort_aggregates(bencher: Bencher) {
+    let aggregates = aggregates();
+    bencher.counter(ItemsCount::new(aggregates.rows.len())).bench(|| black_box(&aggregates).sorted().count());
 }
 
 /// A rollup file encoded.
 #[divan::bench]
-fn write_sums(bencher: Bencher) {
-    let sums = sums();
-    let sorted: Vec<SumRow> = sums.sorted().collect();
+fn write_aggregates(bencher: Bencher) {
+    let aggregates = aggregates();
+    let sorted: Vec<AggregateRow> = aggregates.sorted().collect();
     bencher
         .counter(ItemsCount::new(sorted.len()))
-        .bench(|| encode_sums(lines(&sums, &sorted)).expect("the rows fit into Parquet").bytes);
+        .bench(|| encode_aggregates(lines(&aggregates, &sorted)).expect("the rows fit into Parquet").bytes);
 }
 
 /// A rollup file decoded, its rows told apart by item.
 #[divan::bench]
-fn read_sums(bencher: Bencher) {
-    let sums = sums();
-    let sorted: Vec<SumRow> = sums.sorted().collect();
-    let bytes = encode_sums(lines(&sums, &sorted)).expect("the rows fit into Parquet").bytes;
+fn read_aggregates(bencher: Bencher) {
+    let aggregates = aggregates();
+    let sorted: Vec<AggregateRow> = aggregates.sorted().collect();
+    let bytes = encode_aggregates(lines(&aggregates, &sorted)).expect("the rows fit into Parquet").bytes;
     let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(|hour| Hour::of(date(), hour)));
     bencher.counter(ItemsCount::new(sorted.len())).bench(|| {
         let mut rows = Vec::new();
-        let (mut coder, mut path_sets, mut block) = (Coder::default(), Names::default(), SumBlock::default());
+        let (mut coder, mut path_sets, mut block) =
+            (Coder::default(), Interner::default(), AggregateBlock::default());
         let mut items = 0;
-        for batch in decode_sums(bytes.clone(), &ItemRange::default(), None).expect("it is Parquet") {
+        for batch in decode_aggregates(bytes.clone(), &ItemRange::default(), None).expect("it is Parquet") {
             let batch = batch.expect("its pages can be read");
             batch.read(&mut coder, &mut path_sets, &mut block);
             rows.clear();
@@ -296,19 +307,20 @@ fn read_sums(bencher: Bencher) {
     });
 }
 
-/// Every category's best found among the sums of all items.
+/// Every category's best found among the aggregates of all items.
 #[divan::bench]
 fn tally_items(bencher: Bencher) {
-    let sums = sums();
-    let sorted: Vec<SumRow> = sums.sorted().collect();
-    let of_item = |rows: &[SumRow]| {
+    let aggregates = aggregates();
+    let sorted: Vec<AggregateRow> = aggregates.sorted().collect();
+    let of_item = |rows: &[AggregateRow]| {
         let hours = rows.iter().map(|row| {
-            let SumRow { path_set, hour, is_primary, sums, .. } = *row;
-            HourSums { hour, path_set, is_primary, sums }
+            let AggregateRow { path_set, hour, is_primary, aggregate, .. } = *row;
+            HourAggregate { hour, path_set, is_primary, aggregate }
         });
-        (sums.items.name(rows[0].item).to_owned(), hours.collect::<Vec<_>>())
+        (aggregates.items.name(rows[0].item).to_owned(), hours.collect::<Vec<_>>())
     };
-    let items: Vec<(String, Vec<HourSums>)> = sorted.chunk_by(|a, b| a.item == b.item).map(of_item).collect();
+    let items: Vec<(String, Vec<HourAggregate>)> =
+        sorted.chunk_by(|a, b| a.item == b.item).map(of_item).collect();
     let as_of = Hour::new(FIRST_HOUR).plus(HOURS.cast_signed());
     let rules = Rules {
         window: Window::ending(as_of, HOURS),
@@ -324,7 +336,7 @@ fn tally_items(bencher: Bencher) {
         while let Some(need) = search.need() {
             let mut tally = need.tally();
             for (item_id, rows) in &items {
-                tally.take(item_id, rows, &sums.path_sets).expect("small sums fit");
+                tally.take(item_id, rows, &aggregates.path_sets).expect("small sums fit");
             }
             search.supply(&need, vec![tally.finish()]).expect("small sums fit");
         }

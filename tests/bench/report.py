@@ -9,7 +9,7 @@ TASKS = {
     "rank_raw": "decayed top 100, raw events",
     "rank_rollups": "decayed top 100, hourly aggregates",
     "units": "units by leaf, item and day",
-    "rank_sums": "ranking of all categories, hourly aggregates",
+    "rank_aggregates": "ranking of all categories, hourly aggregates",
 }
 
 

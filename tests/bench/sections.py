@@ -103,13 +103,13 @@ def flat(bench):
     return {"workload": described(workload, logs), "tasks": {"partition": task}}
 
 
-def hourly_sums(bench):
+def hourly_aggregates(bench):
     """The hourly aggregates of billions of purchases, written directly into `rollups`."""
     workload, folder = bench.at("XL")
-    ours = Topsell(bench.binary, made.sums(bench.binary, workload, folder))
+    ours = Topsell(bench.binary, made.aggregates(bench.binary, workload, folder))
     say("XL: ranks from the aggregates")
     ranking = in_turn(bench.runs, {"topsell": ours.ranking_from_rollups})
-    return {"workload": asdict(workload), "tasks": {"rank_sums": ranking}, "sizes": ours.sizes()}
+    return {"workload": asdict(workload), "tasks": {"rank_aggregates": ranking}, "sizes": ours.sizes()}
 
 
 def output(folder, task, name):
@@ -199,11 +199,11 @@ def steps(bench, ours, logs, ingested=None):
     """
     say("  steps of ours, one by one")
 
-    def sums():
-        ours.forget_sums()
+    def aggregates():
+        ours.forget_aggregates()
         return ours.must("rollup")
 
-    work = {"rollup": sums, "rank": ours.ranking_from_rollups, "rank again": ours.rank}
+    work = {"rollup": aggregates, "rank": ours.ranking_from_rollups, "rank again": ours.rank}
     if ingested is None:
         work = {"ingest": lambda: ours.ingest_anew(logs), **work}
         found = in_turn(bench.runs, work)
@@ -252,4 +252,4 @@ def ours_alone(bench, ours, logs):
     }
 
 
-SECTIONS = {"XS": small, "S": middle, "flat": flat, "M": large, "XL": hourly_sums}
+SECTIONS = {"XS": small, "S": middle, "flat": flat, "M": large, "XL": hourly_aggregates}

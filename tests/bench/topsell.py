@@ -53,13 +53,13 @@ class Topsell:
     def forget_rankings(self):
         self.set_aside(self.lake / "rankings")
 
-    def forget_sums(self):
+    def forget_aggregates(self):
         """Leaves the events alone, as they are after the first ingest."""
         self.forget_rankings()
         self.set_aside(self.lake / "rollups")
 
     def first_ranking(self, *more):
-        self.forget_sums()
+        self.forget_aggregates()
         return self.rank(*more)
 
     def ranking_from_rollups(self, *more):
@@ -97,7 +97,7 @@ class Topsell:
         return rankings / json.loads((rankings / "current.json").read_text())["file"]
 
     def sizes(self):
-        """Bytes and rows of the sums, and of the files that belong to the published ranking."""
+        """Bytes and rows of the aggregates, and of the files that belong to the published ranking."""
         files = live_files(self.lake / "rollups")
         snapshot = self.snapshot()
         parts = [part for part in snapshot.parent.iterdir() if part.stem == snapshot.stem]

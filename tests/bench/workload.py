@@ -39,7 +39,7 @@ def workloads(scale):
         sized("S", 10, 1_000),
         sized("M", 100, 10_000),
         sized("flat", 10, 1_000, tops=1_000, hours=24),
-        # Written as hourly sums, 540 purchases to an item.
+        # Written as hourly aggregates, 540 purchases to an item.
         sized("XL", 5_400, 10_000, share=540),
     ]
     return {workload.name: workload for workload in made}
@@ -107,13 +107,13 @@ def hourly_parquet(workload, source, folder):
     return once(out, asdict(workload), make)
 
 
-def sums(binary, workload, folder):
-    """A lake of hourly sums, written without the events that they would be the sums of."""
-    out = folder / "lake-sums"
+def aggregates(binary, workload, folder):
+    """A lake of hourly aggregates, written without the events that they would be the aggregates of."""
+    out = folder / "lake-aggregates"
 
     def make():
-        say(f"  makes the hourly sums of {workload.purchases:,} purchases")
-        datagen(binary, workload, "--sums", out)
+        say(f"  makes the hourly aggregates of {workload.purchases:,} purchases")
+        datagen(binary, workload, "--aggregates", out)
 
     return once(out, asdict(workload), make)
 

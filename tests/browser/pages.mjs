@@ -53,6 +53,6 @@ writeFileSync(strange, strangeLog());
 topsell('strange', '2017-01-15T00:00:00Z', 'ingest', strange);
 publish('strange', ['2017-01-13T00:00:00Z', '2017-01-15T00:00:00Z'], '--measure', 'amount', '--min-items', '1');
 
-topsell('large', '2024-01-07T06:00:00Z', 'datagen', '--sums', '--purchases', '20000000', '--items', '2000000',
+topsell('large', '2024-01-07T06:00:00Z', 'datagen', '--aggregates', '--purchases', '20000000', '--items', '2000000',
   '--leaves', '10000', '--tops', '50', join(folder, 'large'));
 publish('large', ['2024-01-06T06:00:00Z', '2024-01-07T06:00:00Z']);

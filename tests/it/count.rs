@@ -22,7 +22,7 @@ ts,item_id,category,quantity,amount
 2017-01-14T12:00:00Z,\u{1b}[31mred,,1,3
 ";
 
-/// A lake of which nothing is summed yet.
+/// A lake of which nothing is aggregated yet.
 fn shop() -> World {
     let world = World::new();
     world.write("log.csv", LOG);
@@ -579,9 +579,9 @@ fn an_item_is_told_by_category_and_from_its_first_sale_to_its_last() {
             assert_eq!(world.run("rollup").code, Some(0));
         }
         let sold = counts::by_category(&store, &counted, "apple").expect("the lake can be read");
-        let units = |of: &counts::ByHour| of.values().map(|sums| sums.units).sum::<i64>();
+        let units = |of: &counts::ByHour| of.values().map(|aggregate| aggregate.units).sum::<i64>();
         let sold: Vec<(Option<&str>, i64)> =
-            sold.iter().map(|(of, sums)| (of.as_deref(), units(sums))).collect();
+            sold.iter().map(|(of, aggregate)| (of.as_deref(), units(aggregate))).collect();
         assert_eq!(sold, [(None, 12), (Some("Food"), 12), (Some("Food/Fruit"), 12), (Some("Gifts"), 3)]);
         let ends =
             |counted, item| counts::first_and_last(&store, counted, item).expect("the lake can be read");

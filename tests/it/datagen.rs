@@ -1,6 +1,6 @@
 //! `topsell datagen`: made-up purchases that are what they are said to be.
 
-mod sums;
+mod aggregates;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -174,8 +174,8 @@ fn what_cannot_be_made_is_refused() {
     check("--purchases 1 --items 1 --leaves 2000000 --tops 2", "--leaves 2000000 is more than the 1000000");
     check("--purchases 1 --items 1 --leaves 1 --tops 1 --hours 0", "--hours 0 leaves nothing to make");
     check("--purchases 1 --items 1 --leaves 1", "--tops");
-    check("--sums --purchases 1 --items 1 --leaves 1 --tops 2", "--leaves 1 is less than --tops 2");
-    check("--sums --purchases 1 --items 1 --leaves 1 --tops 1 --format csv", "--format");
+    check("--aggregates --purchases 1 --items 1 --leaves 1 --tops 2", "--leaves 1 is less than --tops 2");
+    check("--aggregates --purchases 1 --items 1 --leaves 1 --tops 1 --format csv", "--format");
     world.write("file", "");
     let said = world.run("datagen --purchases 1 --items 1 --leaves 1 --tops 1 file/logs");
     assert_eq!(said.code, Some(1), "{}", said.whole());

@@ -74,7 +74,10 @@ fn a_merge_that_fails_anywhere_changes_no_row() {
         |world: &World| vec![ingest_step(world, "second.csv"), Step::Rollup { scope: Scope::Changed }];
     let (before, after) = every_failure_leaves_before_or_after(&|_| compact_step(), &[&prepare]);
     assert!(after.event_files < before.event_files, "there was something to merge");
-    assert_eq!((after.events, after.sums, after.ranking), (before.events, before.sums, before.ranking));
+    assert_eq!(
+        (after.events, after.aggregates, after.ranking),
+        (before.events, before.aggregates, before.ranking)
+    );
 }
 
 #[test]
@@ -98,7 +101,7 @@ fn a_replacement_that_fails_anywhere_leaves_the_lake_before_or_after() {
     assert_eq!((before.events, after.events), (5, 4), "two rows went for the one that came");
 }
 
-/// Dropping hours and their sums are two commits, in two tables; each is whole by itself, and the
+/// Dropping hours and their aggregates are two commits, in two tables; each is whole by itself, and the
 /// files go last.
 #[test]
 fn a_prune_that_fails_anywhere_leaves_each_table_before_or_after() {
@@ -131,7 +134,7 @@ fn a_prune_that_fails_anywhere_leaves_each_table_before_or_after() {
     copy(&world.path("before"), &world.path("after"));
     attempt(&world, "after", &prune, &never()).expect("nothing fails yet");
     let after = seen(&world.path("after"));
-    assert!(after.events < before.events && after.sums.len() < before.sums.len(), "{after:?}");
+    assert!(after.events < before.events && after.aggregates.len() < before.aggregates.len(), "{after:?}");
     assert_eq!(after.ranking, before.ranking);
     let files = |lake: &str| world.files(lake).into_iter().filter(|name| !name.ends_with(".lock")).count();
     let left = files("after");
@@ -144,7 +147,7 @@ fn a_prune_that_fails_anywhere_leaves_each_table_before_or_after() {
             let outcome = attempt(&world, &lake, &prune, &faults);
             let seen_now = seen(&world.path(&lake));
             let is_whole = [&before, &after].iter().any(|whole| seen_now.events == whole.events)
-                && [&before, &after].iter().any(|whole| seen_now.sums == whole.sums);
+                && [&before, &after].iter().any(|whole| seen_now.aggregates == whole.aggregates);
             assert!(
                 is_whole && seen_now.ranking == before.ranking,
                 "after {operations} operations {manner:?}"
@@ -172,7 +175,7 @@ pub struct Seen {
     events: u64,
     event_files: usize,
     /// Units by item, set of paths, hour and copy.
-    sums: BTreeMap<(String, String, i32, bool), i64>,
+    aggregates: BTreeMap<(String, String, i32, bool), i64>,
     ranking: Vec<String>,
 }
 
@@ -253,13 +256,13 @@ pub fn seen(lake: &Path) -> Seen {
     let span = Hour::new(0)..now().hour().plus(24);
     let wanted = Wanted { event_types: &["purchase".to_owned()], hours: span };
     let pinned = rollups.pin().expect("the log can be read");
-    let mut sums = BTreeMap::new();
+    let mut aggregates = BTreeMap::new();
     for part in pinned.parts(&wanted, None).expect("the sums can be found") {
         let read = part.each_item(&Progress::default(), None, &mut |item| {
             for row in item.rows {
                 let paths = item.path_sets.name(row.path_set).to_owned();
                 let key = (item.item_id.to_owned(), paths, row.hour.number(), row.is_primary);
-                assert_eq!(sums.insert(key, row.sums.units), None, "no two rows share a key");
+                assert_eq!(aggregates.insert(key, row.aggregate.units), None, "no two rows share a key");
             }
             Ok(())
         });
@@ -270,10 +273,10 @@ pub fn seen(lake: &Path) -> Seen {
     Seen {
         events: events.iter().map(|file| file.rows).sum(),
         event_files: events.len(),
-        sums,
+        aggregates,
         ranking: ranking
             .iter()
-            .map(|row| format!("{} {} {}", row.rank, row.item_id, row.sums.units))
+            .map(|row| format!("{} {} {}", row.rank, row.item_id, row.aggregate.units))
             .collect(),
     }
 }

@@ -94,7 +94,7 @@ fn check(world: &World, logs: &[Log], acknowledged: &[bool]) {
     }
 }
 
-/// Sums the logs in the plainest way, and says what sold as [`World::sold`] does.
+/// Aggregates the logs in the plainest way, and says what sold as [`World::sold`] does.
 fn sold(logs: &[Log]) -> String {
     let mut seen = BTreeSet::new();
     let mut units: BTreeMap<&str, u64> = BTreeMap::new();

@@ -52,7 +52,7 @@ fn of_job(world: &World, lake: &str) -> Vec<serde_json::Value> {
     records.filter(|record| !record["due"].is_null()).collect()
 }
 
-/// A lake of a few days of sales, summed and ranked, with more that came since.
+/// A lake of a few days of sales, aggregated and ranked, with more that came since.
 fn shop() -> World {
     let world = World::new();
     let mut chance = 3;

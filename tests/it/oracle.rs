@@ -78,7 +78,7 @@ fn a_category_that_is_called_what_hive_calls_none_is_a_category() {
 }
 
 /// Lets the sales come in round by round, and compares every ranking on the way, and what single
-/// items have sold, before and after their sums are made.
+/// items have sold, before and after their aggregates are made.
 fn check(sales: &[Sale], rules: &Rules, between: &[Between]) -> Result<(), TestCaseError> {
     let world = World::new();
     let ids = event_ids(sales);
@@ -158,8 +158,8 @@ fn nodes<'a>(sales: &'a [Sale], ids: &[String], rules: &Rules, last_round: usize
         let one = [sale.quantity.unwrap_or(1).into(), 1, sale.amount.unwrap_or(0).into()];
         for node in nodes_of(&sale.paths) {
             let hours = nodes.entry(node).or_default().entry(sale.item).or_default();
-            let sums = hours.entry(sale.second / 3_600).or_default();
-            *sums = std::array::from_fn(|at| sums[at] + times * one[at]);
+            let aggregate = hours.entry(sale.second / 3_600).or_default();
+            *aggregate = std::array::from_fn(|at| aggregate[at] + times * one[at]);
         }
     }
     nodes
@@ -190,16 +190,17 @@ pub fn rank(category: Option<&str>, items: &BTreeMap<&str, Hours>, rules: &Rules
     }
     let moment = |hour: i64| (JANUARY + hour * 3_600) * 1_000_000;
     let rankable = i64::try_from(ranked.len()).expect("items are few");
-    let of_category =
-        ranked.iter().fold([0; 3], |all, (_, _, sums)| std::array::from_fn(|at| all[at] + sums[at]));
-    let row = |(rank, (item, score, sums)): (i32, (&str, f64, [i128; 3]))| Ranked {
+    let of_category = ranked
+        .iter()
+        .fold([0; 3], |all, (_, _, aggregate)| std::array::from_fn(|at| all[at] + aggregate[at]));
+    let row = |(rank, (item, score, aggregate)): (i32, (&str, f64, [i128; 3]))| Ranked {
         category: category.map(str::to_owned),
         rank,
         item_id: item.to_owned(),
         score,
-        units: sums[0] as i64,
-        purchases: sums[1] as i64,
-        amount: sums[2],
+        units: aggregate[0] as i64,
+        purchases: aggregate[1] as i64,
+        amount: aggregate[2],
         window_from: moment(rules.as_of() - window),
         window_to: moment(rules.as_of()),
         rankable,
@@ -214,10 +215,10 @@ pub fn rank(category: Option<&str>, items: &BTreeMap<&str, Hours>, rules: &Rules
 fn days(hours: &Hours, rules: &Rules) -> [i64; 7] {
     let day_of = |hour: i64| (hour * 3_600 + rules.zone.1).div_euclid(86_400);
     let mut days = [0; 7];
-    for (&hour, sums) in hours.range(..rules.as_of()) {
+    for (&hour, aggregate) in hours.range(..rules.as_of()) {
         let back = day_of(rules.as_of() - 1) - day_of(hour);
         if let Some(day) = usize::try_from(back).ok().and_then(|back| 6_usize.checked_sub(back)) {
-            days[day] += sums[0] as i64;
+            days[day] += aggregate[0] as i64;
         }
     }
     days
@@ -232,18 +233,18 @@ fn rank_within<'a>(
     let mut ranked = Vec::new();
     for (&item, hours) in items {
         let (mut score, mut total) = (0.0, [0; 3]);
-        for (hour, sums) in hours.range(rules.as_of() - window..rules.as_of()) {
+        for (hour, aggregate) in hours.range(rules.as_of() - window..rules.as_of()) {
             let unit = if MEASURES[rules.by] == "amount" { 10_000.0 } else { 1.0 };
-            score += sums[rules.by] as f64 / unit * rules.weight(rules.as_of() - 1 - hour);
-            total = std::array::from_fn(|at| total[at] + sums[at]);
+            score += aggregate[rules.by] as f64 / unit * rules.weight(rules.as_of() - 1 - hour);
+            total = std::array::from_fn(|at| total[at] + aggregate[at]);
         }
         if total[rules.by] > 0 && score > 0.0 {
             ranked.push((item, score, total));
         }
     }
-    ranked.sort_by(|(item, score, sums), (other_item, other_score, other_sums)| {
+    ranked.sort_by(|(item, score, aggregate), (other_item, other_score, other_aggregate)| {
         let score = other_score.total_cmp(score);
-        score.then(other_sums[0].cmp(&sums[0])).then(item.as_bytes().cmp(other_item.as_bytes()))
+        score.then(other_aggregate[0].cmp(&aggregate[0])).then(item.as_bytes().cmp(other_item.as_bytes()))
     });
     ranked
 }

@@ -18,7 +18,7 @@ ts,event_id,item_id,category,event_type,quantity,amount
 2017-01-14T23:40:00Z,10,gift card,,,1,20
 ";
 
-/// A lake with a few purchases, summed but not ranked.
+/// A lake with a few purchases, aggregated but not ranked.
 fn shop() -> World {
     let world = World::new();
     world.write("log.csv", LOG);

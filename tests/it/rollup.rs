@@ -1,4 +1,4 @@
-//! `topsell rollup`: the sums follow the events, and nothing is summed twice.
+//! `topsell rollup`: the aggregates follow the events, and nothing is aggregated twice.
 
 use expect_test::expect;
 use serde_json::json;
@@ -145,7 +145,7 @@ fn an_id_counts_once_a_day_and_on_each_day_by_itself() {
     "#]].assert_eq(&world.run("rollup").whole());
 }
 
-/// The hour that a version lay in before a smaller one of another hour came is summed anew too.
+/// The hour that a version lay in before a smaller one of another hour came is re-aggregated too.
 #[test]
 fn a_version_of_another_hour_takes_back_what_was_counted() {
     let world = World::new();
@@ -245,8 +245,8 @@ fn without_a_lake_there_is_nothing_to_sum() {
     assert_eq!(world.files("data"), [""; 0], "asking makes no lake");
 }
 
-/// Returns the only file of a lake's sums, by its path in the world.
-fn only_sums(world: &World, lake: &str) -> String {
+/// Returns the only file of a lake's aggregates, by its path in the world.
+fn only_aggregate_file(world: &World, lake: &str) -> String {
     let files = world.files(&format!("{lake}/rollups"));
     let mut data = files.iter().filter(|name| name.ends_with(".parquet") && name.starts_with("event_type"));
     let only = data.next_back().expect("there are sums");
@@ -258,7 +258,7 @@ fn only_sums(world: &World, lake: &str) -> String {
 fn all_sums_anew_are_held_against_what_stood_there() {
     let world = World::new();
     world.write("log.csv", day("2017-01-14", 5, 3));
-    // Of the same hours, but the last, with other sums of one item, and without another.
+    // Of the same hours, but the last, with other aggregates of one item, and without another.
     let other = day("2017-01-14", 4, 2).replace("item-1,Food/Fruit,2", "item-1,Food/Fruit,3");
     world.write("other.csv", other);
     assert_eq!(world.run("ingest log.csv").code, Some(0));
@@ -277,8 +277,8 @@ fn all_sums_anew_are_held_against_what_stood_there() {
     .assert_eq(&world.run("rollup --all").whole());
     let sold = world.sold();
     world.run("lake prune --now 2100-01-01T00:00:00Z --keep-versions 0s");
-    let wrong = std::fs::read(world.path(&only_sums(&world, "other"))).expect("it is there");
-    world.write(&only_sums(&world, "data/lake"), wrong);
+    let wrong = std::fs::read(world.path(&only_aggregate_file(&world, "other"))).expect("it is there");
+    world.write(&only_aggregate_file(&world, "data/lake"), wrong);
     assert_ne!(world.sold(), sold, "the sums are wrong");
     expect![[r#"
         stderr: rollup: 5 hours summed from 15 events, 15 rows written
@@ -297,7 +297,7 @@ fn all_sums_anew_are_held_against_what_stood_there() {
     assert_eq!((count("differing_hours"), count("differing_rows")), (Some(5), Some(11)));
     assert_eq!(world.sold(), sold, "and are healed");
     world.run("lake prune --now 2100-01-01T00:00:00Z --keep-versions 0s");
-    world.write(&only_sums(&world, "data/lake"), "no Parquet");
+    world.write(&only_aggregate_file(&world, "data/lake"), "no Parquet");
     expect![[r#"
         stderr: rollup: 5 hours summed from 15 events, 15 rows written
         stderr: differing: 2017-01-14T00:00:00Z purchase: 3 rows

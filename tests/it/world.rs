@@ -109,7 +109,7 @@ impl World {
             .collect()
     }
 
-    /// Sums and ranks a whole year, each sale counting the same, and returns what sold in the
+    /// Aggregates and ranks a whole year, each sale counting the same, and returns what sold in the
     /// shop and how many items each category ranks.
     pub fn sold(&self) -> String {
         let ranked = self.run("rank --window 365d --no-decay --top 100000");

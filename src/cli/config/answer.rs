@@ -9,7 +9,7 @@ use crate::args::Args;
 use crate::config::Config;
 use crate::config::keys::{KEYS, Key};
 use crate::config::layer::{Origin, Value, unknown_variable};
-use topsell_core::model::harmless;
+use topsell_core::model::escape_control;
 
 /// Show each setting, its value and where that comes from
 ///
@@ -76,13 +76,15 @@ fn built_in(key: &Key) -> Option<Value> {
 
 fn write_table(config: &Config, settled: &[(&Key, Option<Value>)], out: &mut dyn Write) -> io::Result<()> {
     let shown = |value: &Value| {
-        let texts: Vec<String> = value.texts.iter().map(|text| harmless(&text.to_string_lossy())).collect();
+        let texts: Vec<String> =
+            value.texts.iter().map(|text| escape_control(&text.to_string_lossy())).collect();
         texts.join(", ")
     };
     let lines: Vec<[String; 3]> = settled
         .iter()
         .map(|(key, value)| {
-            let from = value.as_ref().map_or("not set".to_owned(), |value| harmless(&place(&value.origin)));
+            let from =
+                value.as_ref().map_or("not set".to_owned(), |value| escape_control(&place(&value.origin)));
             [key.name.to_owned(), value.as_ref().map(shown).unwrap_or_default(), from]
         })
         .collect();
@@ -95,7 +97,7 @@ fn write_table(config: &Config, settled: &[(&Key, Option<Value>)], out: &mut dyn
     writeln!(out)?;
     for (file, is_there) in &config.files {
         let state = if *is_there { "read" } else { "not there" };
-        writeln!(out, "{}: {state}", harmless(&file.display().to_string()))?;
+        writeln!(out, "{}: {state}", escape_control(&file.display().to_string()))?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::failure::{Exit, Failure};
 use crate::schedule::Schedule;
 use crate::schedule::written::check_words;
 use crate::settings::{Clock, Settings, Verbosity};
-use topsell_core::model::{harmless, parse_seconds};
+use topsell_core::model::{escape_control, parse_seconds};
 use topsell_core::storage::Store;
 use topsell_ops::job_spec::Sources;
 use topsell_ops::process::{Identity, peak_memory_bytes};
@@ -73,7 +73,7 @@ pub fn run(settings: &Settings, typed: &Schedule, sources: Sources) -> Result<Ex
     let ended = wall().to_string();
     let seconds = lapsed().as_secs_f64();
     end_record(&store, RunRecord { ended: Some(ended), seconds: Some(seconds), ..record }, &served)?;
-    served.map_err(|error| Failure::could_not(harmless(&error.to_string())))?;
+    served.map_err(|error| Failure::could_not(escape_control(&error.to_string())))?;
     Ok(Exit::Done)
 }
 
@@ -107,7 +107,7 @@ fn begin_record(settings: &Settings, store: &Store) -> Result<RunRecord, Failure
     };
     record.is_run_by(Identity::own());
     let noted = Book::open(store).note(&record);
-    noted.map_err(|error| Failure::could_not(harmless(&error.to_string())))?;
+    noted.map_err(|error| Failure::could_not(escape_control(&error.to_string())))?;
     Ok(record)
 }
 
@@ -131,7 +131,7 @@ fn end_record(
     }
     record.peak_memory_bytes = peak_memory_bytes();
     let kept = Book::open(store).finish(&record);
-    kept.map_err(|error| Failure::could_not(harmless(&error.to_string())))
+    kept.map_err(|error| Failure::could_not(escape_control(&error.to_string())))
 }
 
 /// Hears signals from now on, and passes on what they mean.
@@ -152,7 +152,7 @@ fn hear(messenger: Messenger) -> Result<(), Failure> {
 
 fn say(line: &str) {
     // Nobody is left to hear of it where stderr is gone. In one piece: runs write there too.
-    let _ = io::stderr().write_all(format!("{}\n", harmless(line)).as_bytes());
+    let _ = io::stderr().write_all(format!("{}\n", escape_control(line)).as_bytes());
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the door: lengths are measured here alone")]

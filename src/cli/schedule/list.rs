@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::failure::{Exit, Failure, unless_reader_left};
 use crate::schedule::{Schedule, ScheduleFormat};
 use crate::settings::Settings;
-use topsell_core::model::{Timestamp, Zone, harmless, shown};
+use topsell_core::model::{Timestamp, Zone, escape_control, shown};
 use topsell_ops::cron::Calendar;
 use topsell_ops::job_spec::{Does, Found, Job};
 use topsell_output::show::ShowError;
@@ -148,7 +148,7 @@ fn does(job: &Job) -> Vec<String> {
             words => joined(words),
         },
     });
-    steps.map(|text| harmless(&text)).collect()
+    steps.map(|text| escape_control(&text)).collect()
 }
 
 fn joined(words: &[String]) -> String {

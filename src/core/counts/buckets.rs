@@ -9,7 +9,7 @@ use std::ops::Range;
 use jiff::civil;
 
 use crate::counts::ByHour;
-use crate::model::{Hour, Sums, Zone};
+use crate::model::{Aggregate, Hour, Zone};
 
 /// What hours are put together to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,15 +100,15 @@ impl Buckets {
         Buckets { all: all.into_values().collect(), first: hours.start, of_hours }
     }
 
-    /// Returns the sums of each bucket; none where one does not fit.
-    pub fn sums(&self, by_hour: &ByHour) -> Option<Vec<Sums>> {
-        let mut sums = vec![Sums::default(); self.all.len()];
+    /// Returns the aggregates of each bucket; none where one does not fit.
+    pub fn aggregates(&self, by_hour: &ByHour) -> Option<Vec<Aggregate>> {
+        let mut aggregates = vec![Aggregate::default(); self.all.len()];
         for (hour, of_hour) in by_hour {
             let after = usize::try_from(hour.number() - self.first.number()).ok()?;
-            let bucket = &mut sums[*self.of_hours.get(after)?];
+            let bucket = &mut aggregates[*self.of_hours.get(after)?];
             *bucket = bucket.plus(*of_hour)?;
         }
-        Some(sums)
+        Some(aggregates)
     }
 }
 

@@ -8,14 +8,14 @@ mod buckets;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::model::{Hour, SumRows, Sums, SumsOverflow, levels_of};
+use crate::model::{Aggregate, AggregateOverflow, AggregateRows, Hour, levels_of};
 use crate::rollup::{Asked, RollupError, Wanted, look};
 use crate::storage::Store;
 
 pub use buckets::{Bucket, Buckets, By};
 
-/// The sums of one item by hour, those without any sale left out.
-pub type ByHour = BTreeMap<Hour, Sums>;
+/// The aggregates of one item by hour, those without any sale left out.
+pub type ByHour = BTreeMap<Hour, Aggregate>;
 
 /// What is to be counted.
 #[derive(Clone, Debug)]
@@ -41,14 +41,14 @@ impl<'a> Counted<'a> {
 /// Returns what each of some items has sold; nothing of an item that is not known.
 ///
 /// # Errors
-/// Names the file that is missing or damaged, or the item whose sums do not fit.
+/// Names the file that is missing or damaged, or the item whose aggregates do not fit.
 pub fn by_hour<'a>(
     store: &Store,
     counted: &Counted<'_>,
     items: &[&'a str],
 ) -> Result<BTreeMap<&'a str, ByHour>, RollupError> {
     let items = in_order(items);
-    let rows = look(store, &counted.wanted(), |present| present.sums(&counted.asked(&items)))?;
+    let rows = look(store, &counted.wanted(), |present| present.aggregates(&counted.asked(&items)))?;
     let counts: Vec<bool> = rows.path_sets.iter().map(|paths| counted.is_below(paths)).collect();
     let mut of_items: Vec<ByHour> = vec![ByHour::new(); rows.items.len()];
     for row in &rows.rows {
@@ -58,7 +58,7 @@ pub fn by_hour<'a>(
             Some(_) => counts[row.path_set as usize],
         };
         if is_counted {
-            add(&mut of_items[row.item as usize], row.hour, row.sums, &rows, row.item)?;
+            add(&mut of_items[row.item as usize], row.hour, row.aggregate, &rows, row.item)?;
         }
     }
     let found = items.into_iter().map(|item| {
@@ -78,7 +78,7 @@ pub fn by_category(
     counted: &Counted<'_>,
     item: &str,
 ) -> Result<BTreeMap<Option<String>, ByHour>, RollupError> {
-    let rows = look(store, &counted.wanted(), |present| present.sums(&counted.asked(&[item])))?;
+    let rows = look(store, &counted.wanted(), |present| present.aggregates(&counted.asked(&[item])))?;
     let mut of_categories: BTreeMap<Option<String>, ByHour> = BTreeMap::new();
     for row in &rows.rows {
         let paths = rows.path_sets.name(row.path_set).split('|').filter(|path| !path.is_empty());
@@ -88,7 +88,7 @@ pub fn by_category(
         categories.dedup();
         for category in categories {
             let of_category = of_categories.entry(category.map(str::to_owned)).or_default();
-            add(of_category, row.hour, row.sums, &rows, row.item)?;
+            add(of_category, row.hour, row.aggregate, &rows, row.item)?;
         }
     }
     Ok(of_categories)
@@ -111,10 +111,10 @@ pub fn first_and_last(
         let sold_on = |date| -> Result<Option<(Hour, Hour)>, RollupError> {
             let day = Hour::of(date, 0).max(counted.hours.start)..Hour::of(date, 24).min(counted.hours.end);
             let of_day = Counted { hours: day, ..counted.clone() };
-            let rows = present.sums(&of_day.asked(&items))?;
+            let rows = present.aggregates(&of_day.asked(&items))?;
             let hours = rows.rows.iter().filter(|row| {
                 let is_in = counted.category.is_none() || counted.is_below(rows.path_sets.name(row.path_set));
-                is_in && row.sums.purchases > 0
+                is_in && row.aggregate.purchases > 0
             });
             let hours = hours.map(|row| row.hour);
             Ok(hours.clone().min().zip(hours.max()))
@@ -156,8 +156,16 @@ fn in_order<'a>(items: &[&'a str]) -> Vec<&'a str> {
     items
 }
 
-fn add(of: &mut ByHour, hour: Hour, sums: Sums, rows: &SumRows, item: u32) -> Result<(), SumsOverflow> {
+fn add(
+    of: &mut ByHour,
+    hour: Hour,
+    aggregate: Aggregate,
+    rows: &AggregateRows,
+    item: u32,
+) -> Result<(), AggregateOverflow> {
     let known = of.entry(hour).or_default();
-    *known = known.plus(sums).ok_or_else(|| SumsOverflow { item_id: rows.items.name(item).to_owned() })?;
+    *known = known
+        .plus(aggregate)
+        .ok_or_else(|| AggregateOverflow { item_id: rows.items.name(item).to_owned() })?;
     Ok(())
 }

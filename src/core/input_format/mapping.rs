@@ -12,7 +12,7 @@ use std::io;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::model::harmless;
+use crate::model::escape_control;
 
 /// The fields whose column may be several, one for each level.
 const CATEGORY: &str = "category";
@@ -179,7 +179,7 @@ impl Mapping {
         let bad = |at: usize, reason: String| {
             let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
             let line = memchr::memchr_iter(b'\n', before).count() + 1;
-            MappingError::BadFile { file: file.to_owned(), line, reason: harmless(&reason) }
+            MappingError::BadFile { file: file.to_owned(), line, reason: escape_control(&reason) }
         };
         let table = DeTable::parse(&text).map_err(|e| {
             bad(e.span().map_or(0, |span| span.start), format!("is not TOML: {}", e.message()))
@@ -215,20 +215,20 @@ fn only(column: &str, names: &[String]) -> Result<Option<usize>, String> {
     let mut found = (0..names.len()).filter(|&at| names[at] == column);
     let first = found.next();
     match found.next() {
-        Some(_) => Err(format!("names `{}` twice", harmless(column))),
+        Some(_) => Err(format!("names `{}` twice", escape_control(column))),
         None => Ok(first),
     }
 }
 
 fn missing(column: &str, field: Option<&str>, names: &[String]) -> String {
-    let mut reason = format!("has no column `{}`", harmless(column));
+    let mut reason = format!("has no column `{}`", escape_control(column));
     if let Some(field) = field {
         // Writing to a text cannot fail.
         let _ = write!(reason, ", which is to give {field}");
     }
     let shown: Vec<&str> = names.iter().map(String::as_str).take(SHOWN_COLUMNS).collect();
     let shown: String = shown.join(", ").chars().take(SHOWN_CHARS).collect();
-    format!("{reason}; its columns are: {}", harmless(&shown))
+    format!("{reason}; its columns are: {}", escape_control(&shown))
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ fn decode(
 
 /// Returns the columns that must be read of a file to sum its events: fewer where no event has an
 /// id, as far as the log knows.
-pub fn columns_to_sum(file: &NamedFile) -> EventColumns {
+pub fn columns_to_aggregate(file: &NamedFile) -> EventColumns {
     match file.null_counts["event_id"].as_u64() == Some(file.rows) {
         true => EventColumns::WithoutIds,
         false => EventColumns::All,

@@ -30,7 +30,7 @@ use recent::Recent;
 pub use append::{Append, Appended, Delivery, Known};
 pub use drop::Dropped;
 pub use error::LakeError;
-pub use events::{columns_to_sum, events_log, read_events_of, version};
+pub use events::{columns_to_aggregate, events_log, read_events_of, version};
 pub use merge::MergePlan;
 pub use newest::newest_hour;
 pub use partition::{HourPartition, hive_folder, partition_map};

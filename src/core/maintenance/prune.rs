@@ -35,13 +35,13 @@ pub struct Pruned {
     pub is_events_left: bool,
 }
 
-/// Drops hours past the retention and their sums, then removes files that nothing needs.
+/// Drops hours past the retention and their aggregates, then removes files that nothing needs.
 ///
 /// Dropped hours' own files are needed by the versions before, and go when those are kept no more.
 ///
 /// # Errors
 /// Fails where the disk does or a file is damaged; each step stands by itself, and the next run
-/// takes it up from there. Where the sums could not be made, files of rows that nothing needs are
+/// takes it up from there. Where the aggregates could not be made, files of rows that nothing needs are
 /// gone nevertheless.
 pub fn prune(
     lake: &Lake,
@@ -61,7 +61,7 @@ pub fn prune(
     let dropped = drop_hours(lake, pruned.oldest, now_ms, dry_run).and_then(|dropped| {
         pruned.dropped = dropped;
         progress.end(Stage::ExpireHours);
-        // The sums must not outlive their events; and the part of the log that says what changed
+        // The aggregates must not outlive their events; and the part of the log that says what changed
         // since the last rollup is about to go.
         if is_due { rollup::rollup(lake, Scope::Changed, now_ms, progress).map(drop) } else { Ok(()) }
     });

@@ -19,15 +19,15 @@ pub struct Verified {
     /// Hours without any event between the first and the last with some; a quiet night is no harm,
     /// a shipper that failed is.
     pub gaps: Vec<Gap>,
-    /// Days of categories whose sums were counted again.
+    /// Days of categories whose aggregates were counted again.
     pub days_recounted: u64,
-    /// The sums are of an older version of the events, and were not counted again.
+    /// The aggregates are of an older version of the events, and were not counted again.
     pub is_behind: bool,
     /// Each thing that is wrong.
     pub problems: Vec<String>,
 }
 
-/// Reads every file that the lake names, counts the sums again, and checks the published rankings;
+/// Reads every file that the lake names, counts the aggregates again, and checks the published rankings;
 /// changes nothing.
 ///
 /// # Errors

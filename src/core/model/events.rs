@@ -1,6 +1,6 @@
 //! Many events side by side, one column for each part.
 
-use crate::model::{Amount, Names, PathSets, Timestamp};
+use crate::model::{Amount, Interner, PathSets, Timestamp};
 
 /// Stands for no amount: no amount has so many digits.
 const NO_AMOUNT: i64 = i64::MIN;
@@ -30,7 +30,7 @@ pub struct Events {
     pub event_types: Vec<String>,
     ts: Vec<Timestamp>,
     item: Vec<u32>,
-    items: Names,
+    items: Interner,
     path_set: Vec<u32>,
     event_type: Vec<u32>,
     quantity: Vec<i64>,
@@ -81,7 +81,7 @@ impl Events {
     }
 
     /// Returns the items' ids, by number.
-    pub fn items(&self) -> &Names {
+    pub fn items(&self) -> &Interner {
         &self.items
     }
 

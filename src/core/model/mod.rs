@@ -1,35 +1,35 @@
-//! Plain values: points, hours and spans of time, events, categories, and the sums they add up to.
+//! Plain values: points, hours and spans of time, events, categories, and the aggregates they add up to.
 //!
 //! Invariant: nothing here does I/O or asks what time it is, and no number here ever wraps.
 
+mod aggregate;
 mod amount;
 mod category;
 mod days;
 mod decay;
+mod escape_control;
 mod events;
-mod harmless;
+mod interner;
 mod item_key;
-mod names;
 mod path_sets;
 mod places;
 mod span;
-mod sums;
 mod timestamp;
 mod week;
 mod window;
 
+pub use aggregate::{Aggregate, AggregateOverflow, AggregateRow, AggregateRows, DayUnits, HourAggregate};
 pub use amount::{Amount, AmountError};
 pub use category::{CategoryError, PathSet, check_path, encode_levels, levels_of};
 pub use days::Days;
 pub use decay::Decay;
+pub use escape_control::{escape_control, shown};
 pub use events::{Event, Events};
-pub use harmless::{harmless, shown};
+pub use interner::Interner;
 pub use item_key::ItemKey;
-pub use names::Names;
 pub use path_sets::{PathSets, RawCategories};
 pub use places::{Place, Places};
-pub use span::{SpanError, parse_hours, parse_seconds, said_length};
-pub use sums::{DayUnits, HourSums, SumRow, SumRows, Sums, SumsOverflow};
+pub use span::{SpanError, format_duration, parse_hours, parse_seconds};
 pub use timestamp::{Date, Hour, Timestamp, TimestampError};
 pub use week::{DAYS, Week, Zone, ZoneError};
 pub use window::Window;

@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::model::category::MAX_PATHS;
-use crate::model::{CategoryError, Names, PathSet, check_path, encode_levels, shown};
+use crate::model::{CategoryError, Interner, PathSet, check_path, encode_levels, shown};
 
 /// The categories that a line gives, not yet checked.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl RawCategories<'_> {
 #[derive(Default)]
 pub struct PathSets {
     /// The distinct paths, each in its one spelling.
-    paths: Names,
+    paths: Interner,
     /// The paths of all sets, by number and ascending; where each set's end.
     members: Vec<u32>,
     ends: Vec<usize>,
@@ -60,7 +60,7 @@ pub struct PathSets {
 /// Numbers that texts stood for before.
 #[derive(Default)]
 struct Memo {
-    texts: Names,
+    texts: Interner,
     codes: Vec<u32>,
 }
 
@@ -124,7 +124,7 @@ impl PathSets {
     }
 
     /// Returns the distinct paths, by number.
-    pub fn paths(&self) -> &Names {
+    pub fn paths(&self) -> &Interner {
         &self.paths
     }
 

@@ -1,7 +1,7 @@
 //! Under which top-level categories the events of each set of paths are written.
 
 use crate::model::category::top_level;
-use crate::model::{Names, PathSets};
+use crate::model::{Interner, PathSets};
 
 /// The paths of one set that lie below one top-level category, or the set without any.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ pub struct Place {
 /// The places of every set, by number.
 pub struct Places<'a> {
     sets: &'a PathSets,
-    categories: Names,
+    categories: Interner,
     places: Vec<Place>,
     /// Where each set's places end.
     ends: Vec<u32>,
@@ -31,7 +31,7 @@ impl<'a> Places<'a> {
     /// Returns the places of all the sets.
     pub fn of(sets: &'a PathSets) -> Places<'a> {
         let ranks = sets.paths().ranks();
-        let mut categories = Names::default();
+        let mut categories = Interner::default();
         let tops: Vec<u32> = sets.paths().iter().map(|path| categories.code(top_level(path))).collect();
         let top_ranks = categories.ranks();
         let mut all = Places { sets, categories, places: Vec::new(), ends: Vec::new(), paths: Vec::new() };
@@ -78,12 +78,12 @@ impl<'a> Places<'a> {
     }
 
     /// Returns the names of paths, by number.
-    pub fn path_names(&self) -> &Names {
+    pub fn path_names(&self) -> &Interner {
         self.sets.paths()
     }
 
     /// Returns the top-level categories, by number.
-    pub fn categories(&self) -> &Names {
+    pub fn categories(&self) -> &Interner {
         &self.categories
     }
 

@@ -85,7 +85,7 @@ fn seconds_of(text: &str, such_as: &'static str) -> Result<u64, SpanError> {
 }
 
 /// Returns a length of time as a person says it, in its two largest units: `35 min`, `4 d 19 h`.
-pub fn said_length(seconds: u64) -> String {
+pub fn format_duration(seconds: u64) -> String {
     const PARTS: [(&str, u64); 4] =
         [("d", 24 * SECONDS_PER_HOUR), ("h", SECONDS_PER_HOUR), ("min", 60), ("s", 1)];
     let first = PARTS.iter().position(|(_, per_unit)| seconds >= *per_unit).unwrap_or(PARTS.len() - 1);
@@ -150,7 +150,7 @@ mod tests {
             (7_500, "2 h 5 min"),
             (414_000, "4 d 19 h"),
         ] {
-            assert_eq!(said_length(seconds), said);
+            assert_eq!(format_duration(seconds), said);
         }
     }
 

@@ -9,7 +9,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 
-use crate::model::Names;
+use crate::model::Interner;
 use crate::parquet_format::ColumnsError;
 
 /// A column of texts, none of which is missing.
@@ -134,7 +134,7 @@ pub struct Coder {
 
 impl Coder {
     /// Appends the number of each row's text.
-    pub(super) fn codes(&mut self, column: &CodedTexts, names: &mut Names, into: &mut Vec<u32>) {
+    pub(super) fn codes(&mut self, column: &CodedTexts, names: &mut Interner, into: &mut Vec<u32>) {
         self.turn_to(&column.values);
         let codes = &mut self.codes;
         into.extend(column.keys.iter().map(|&key| {
@@ -147,7 +147,7 @@ impl Coder {
     }
 
     /// Appends the number of each row's texts, joined by `|`.
-    pub(super) fn codes_of_lists(&mut self, column: &CodedLists, names: &mut Names, into: &mut Vec<u32>) {
+    pub(super) fn codes_of_lists(&mut self, column: &CodedLists, names: &mut Interner, into: &mut Vec<u32>) {
         self.turn_to(&column.texts.values);
         into.reserve(column.len());
         for row in 0..column.len() {

@@ -1,10 +1,10 @@
-//! Rows of `events` files, as they are summed.
+//! Rows of `events` files, as they are aggregated.
 
 use arrow::array::{Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use bytes::Bytes;
 
-use crate::model::{Amount, Names, Sums};
+use crate::model::{Aggregate, Amount, Interner};
 use crate::parquet_format::coded::{Coder, coded_lists, coded_texts};
 use crate::parquet_format::event_pages::{EventRows, read_rows};
 use crate::parquet_format::fields::{flags, numbers, texts};
@@ -119,13 +119,13 @@ impl EventBatch {
     }
 
     /// Appends the number of each row's item in a table of names.
-    pub fn items(&self, coder: &mut Coder, names: &mut Names, into: &mut Vec<u32>) {
+    pub fn items(&self, coder: &mut Coder, names: &mut Interner, into: &mut Vec<u32>) {
         coder.codes(&self.rows.item_id, names, into);
     }
 
     /// Appends the number of each row's paths below this top-level category, joined by `|`, in a
     /// table of names.
-    pub fn path_sets(&self, coder: &mut Coder, names: &mut Names, into: &mut Vec<u32>) {
+    pub fn path_sets(&self, coder: &mut Coder, names: &mut Interner, into: &mut Vec<u32>) {
         coder.codes_of_lists(&self.rows.categories, names, into);
     }
 
@@ -149,8 +149,8 @@ impl EventBatch {
 
     /// Returns what the one event adds up to.
     #[inline]
-    pub fn sums(&self, row: usize) -> Sums {
+    pub fn aggregate(&self, row: usize) -> Aggregate {
         let amount = Amount::from_ten_thousandths(self.rows.amount[row].into());
-        Sums::of(self.rows.quantity[row], amount)
+        Aggregate::of(self.rows.quantity[row], amount)
     }
 }

@@ -35,7 +35,7 @@ const IS_PRIMARY: usize = 6;
 /// Behind a footer, its length and four letters.
 const TRAILER_BYTES: usize = 8;
 
-/// The rows of a file, as far as they are summed.
+/// The rows of a file, as far as they are aggregated.
 pub(super) struct EventRows {
     pub item_id: CodedTexts,
     pub categories: CodedLists,
@@ -337,7 +337,7 @@ mod tests {
     use arrow::datatypes::DataType;
     use proptest::prop_assert_eq;
 
-    use crate::model::{Names, Sums};
+    use crate::model::{Aggregate, Interner};
     use crate::parquet_format::chunked_file::{ChunkedFile, schema_of};
     use crate::parquet_format::chunks::{Shape, Values};
     use crate::parquet_format::event_batch::decode_by_library;
@@ -357,15 +357,15 @@ mod tests {
         }
     }
 
-    /// Returns what is summed of some batches.
-    fn summed(batches: &[EventBatch]) -> Vec<(String, String, Sums, bool)> {
-        let (mut coder, mut sets, mut lines) = (Coder::default(), Names::default(), Vec::new());
+    /// Returns what is read of some batches.
+    fn summed(batches: &[EventBatch]) -> Vec<(String, String, Aggregate, bool)> {
+        let (mut coder, mut sets, mut lines) = (Coder::default(), Interner::default(), Vec::new());
         for batch in batches {
             let mut codes = Vec::new();
             batch.path_sets(&mut coder, &mut sets, &mut codes);
             lines.extend(codes.into_iter().enumerate().map(|(row, set)| {
                 let (item, paths) = (batch.item_id(row).to_owned(), sets.name(set).to_owned());
-                (item, paths, batch.sums(row), batch.is_primary(row))
+                (item, paths, batch.aggregate(row), batch.is_primary(row))
             }));
         }
         lines

@@ -5,6 +5,9 @@
 //!
 //! The format is <https://parquet.apache.org/docs/file-format/>.
 
+mod aggregate_batch;
+mod aggregate_file;
+mod aggregates;
 mod chunked_file;
 mod chunks;
 mod coded;
@@ -23,11 +26,13 @@ mod part;
 mod plain_table;
 mod ranking;
 mod run_file;
-mod sum_batch;
-mod sum_file;
-mod sums;
 mod totals;
 
+pub use aggregate_batch::{
+    AggregateBatch, AggregateBlock, ItemRange, WantsItem, decode_aggregates, first_items, paths_of,
+};
+pub use aggregate_file::{AggregateFile, ItemPages};
+pub use aggregates::{AggregateLine, encode_aggregates};
 pub use chunked_file::EncodedGroup;
 pub use coded::Coder;
 pub use event_batch::{EventBatch, EventColumns, decode_events};
@@ -42,7 +47,4 @@ pub use ranking::{
     EncodedRanking, Leader, ROWS_PER_GROUP, RankedRow, RankingFile, RowTotals, encode_ranking,
 };
 pub use run_file::{decode_runs, encode_runs};
-pub use sum_batch::{ItemRange, SumBatch, SumBlock, WantsItem, decode_sums, first_items, paths_of};
-pub use sum_file::{ItemPages, SumFile};
-pub use sums::{SumLine, encode_sums};
 pub use totals::{TOTALS_PER_GROUP, TotalsEncoder, TotalsFile, TotalsGroup, TotalsLine, TotalsRow};

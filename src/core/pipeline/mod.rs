@@ -10,7 +10,7 @@ use crate::item_catalog::{CatalogError, CatalogFile, ItemCatalog, ItemNames};
 use crate::lake;
 use crate::lake::{DryRun, Lake, LakeError};
 use crate::maintenance::{self, Compacted, Keep, Pruned, Stats, Verified};
-use crate::model::{Hour, Timestamp, said_length};
+use crate::model::{Hour, Timestamp, format_duration};
 use crate::parquet_format::WantsItem;
 use crate::progress::{Count, Progress, Stage};
 use crate::rank::{Found, Ranking, Rules, Search, Tallied};
@@ -194,8 +194,8 @@ fn stale_text(newest: Option<&Hour>, freshness: &Freshness) -> String {
     let Some(end) = newest.map(|hour| hour.plus(1).start()) else {
         return format!("there are no sales before {until}, so there is nothing to publish");
     };
-    let lag = said_length(until.seconds_since(end));
-    let allowed = said_length(freshness.max_lag_seconds);
+    let lag = format_duration(until.seconds_since(end));
+    let allowed = format_duration(freshness.max_lag_seconds);
     format!(
         "the newest hour of sales ended {end}, {lag} before {until}, and {allowed} is as old as it may be"
     )
@@ -210,13 +210,13 @@ fn rank(
     progress: &Progress,
 ) -> Result<(Published, Option<PublishedTotals>), StepError> {
     let rollups = Rollups::open_or_create(store)?;
-    let sums = rollups.pin()?;
+    let aggregates = rollups.pin()?;
     let draft = if tail { Some(Draft::begin(store)?) } else { None };
     let mut search = if tail { Search::of_everyone(rules.clone()) } else { Search::new(rules.clone()) };
     while let Some(need) = search.need() {
         let wants = |path: &str| need.wants_path(path);
         let wants = (!need.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));
-        let parts = sums.parts(&Wanted { event_types, hours: need.hours.clone() }, wants)?;
+        let parts = aggregates.parts(&Wanted { event_types, hours: need.hours.clone() }, wants)?;
         let wants_item = |item_id: &str| need.wants_item(item_id);
         let wants_item = (!need.wants_every_item()).then_some(&wants_item as WantsItem<'_>);
         progress.begin(Stage::Rank, Some(parts.iter().map(Part::rows).sum()));

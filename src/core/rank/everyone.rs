@@ -4,12 +4,12 @@
 //! are told when all are together; see [`Everyone`].
 //!
 //! An item sells the same in all its categories mostly, and is one row then. Where it lay in others
-//! for a part of the time, it is a row for each of the sums that it comes to; in none of its
+//! for a part of the time, it is a row for each of the aggregates that it comes to; in none of its
 //! categories it is in two rows.
 
 use hashbrown::HashMap;
 
-use crate::model::{DAYS, DayUnits, Sums};
+use crate::model::{Aggregate, DAYS, DayUnits};
 use crate::rank::score::Scored;
 
 /// Rows of one tally, packed, in the order of their items' ids.
@@ -95,7 +95,7 @@ impl EveryoneWriter {
         put_varint(item_id.len() as u64, packed);
         packed.extend_from_slice(item_id.as_bytes());
         packed.extend_from_slice(&scored.score.to_le_bytes());
-        put_zigzag(scored.sums.units, packed);
+        put_zigzag(scored.aggregate.units, packed);
         days.iter().for_each(|day| put_zigzag(*day, packed));
         put_varint(u64::from(set) << 1 | u64::from(is_for_shop), packed);
         *rows += 1;
@@ -114,8 +114,8 @@ impl Everyone {
         sorted.sort_unstable_by(|a, b| a.item_id.cmp(&b.item_id));
         let mut writer = EveryoneWriter::default();
         let none = writer.set_of(&[]);
-        for SpreadItem { item_id, score, sums, days } in sorted {
-            writer.push(item_id, Scored { score: *score, sums: *sums }, days, none, true);
+        for SpreadItem { item_id, score, aggregate, days } in sorted {
+            writer.push(item_id, Scored { score: *score, aggregate: *aggregate }, days, none, true);
         }
         writer.finish(std::iter::empty())
     }
@@ -145,7 +145,7 @@ impl Everyone {
 pub struct SpreadItem {
     pub item_id: String,
     pub score: f64,
-    pub sums: Sums,
+    pub aggregate: Aggregate,
     pub days: DayUnits,
 }
 
@@ -187,7 +187,7 @@ mod tests {
     fn rows_are_unpacked_as_they_were() {
         let mut writer = EveryoneWriter::default();
         let days = [0, 1, -1, i64::MAX, i64::MIN, 127, 128];
-        let scored = |units, score| Scored { score, sums: Sums { purchases: 1, units, amount: 5 } };
+        let scored = |units, score| Scored { score, aggregate: Aggregate { purchases: 1, units, amount: 5 } };
         let sets = [writer.set_of_paths(7, &[1, 2]), writer.set_of(&[]), writer.set_of(&[1, 2])];
         assert_eq!((sets, writer.set_of_paths(7, &[1, 2])), ([0, 1, 0], 0));
         writer.push("a", scored(i64::MAX, 0.1), &days, sets[0], true);

@@ -1,13 +1,13 @@
 //! The best items of many categories, as the items come by in the order of their ids.
 //!
 //! Mostly an item is not among the best, and one look at the worst score that still counts says so.
-//! Of the others, id and sums are kept once, whatever number of categories they are among the best
+//! Of the others, id and aggregates are kept once, whatever number of categories they are among the best
 //! of; a category keeps their numbers, twice as many as it needs, and lets go of the worse half when
 //! these are full. So no order is kept that nobody asks for.
 
 use std::cmp::Ordering;
 
-use crate::model::{DayUnits, HourSums, Sums, Week};
+use crate::model::{Aggregate, DayUnits, HourAggregate, Week};
 use crate::rank::score::{Overflow, Scored, day_units};
 use crate::rank::search::Need;
 use crate::rank::top::{Entry, Top};
@@ -34,7 +34,7 @@ pub(super) struct Leaders {
     leaders: Vec<Leader>,
     seen: u64,
     /// What all that were seen add up to.
-    sums: Sums,
+    aggregate: Aggregate,
 }
 
 #[derive(Clone, Copy)]
@@ -49,8 +49,8 @@ pub(super) struct Newcomer<'a> {
     item_id: &'a str,
     scored: Scored,
     /// The item's rows, and which of them it was scored by.
-    rows: &'a [HourSums],
-    counts: &'a dyn Fn(&HourSums) -> bool,
+    rows: &'a [HourAggregate],
+    counts: &'a dyn Fn(&HourAggregate) -> bool,
     /// Its number, once some category has taken it.
     candidate: Option<u32>,
 }
@@ -60,8 +60,8 @@ impl<'a> Newcomer<'a> {
     pub fn of(
         item_id: &'a str,
         scored: Scored,
-        rows: &'a [HourSums],
-        counts: &'a dyn Fn(&HourSums) -> bool,
+        rows: &'a [HourAggregate],
+        counts: &'a dyn Fn(&HourAggregate) -> bool,
     ) -> Newcomer<'a> {
         Newcomer { item_id, scored, rows, counts, candidate: None }
     }
@@ -113,8 +113,8 @@ impl Leaders {
         limit: usize,
     ) -> Result<(), Overflow> {
         self.seen += 1;
-        self.sums = self.sums.plus(newcomer.scored.sums).ok_or(Overflow)?;
-        let (score, units) = (newcomer.scored.score, newcomer.scored.sums.units);
+        self.aggregate = self.aggregate.plus(newcomer.scored.aggregate).ok_or(Overflow)?;
+        let (score, units) = (newcomer.scored.score, newcomer.scored.aggregate.units);
         if self.floor.is_some_and(|floor| (score, units) <= floor) {
             return Ok(());
         }
@@ -130,7 +130,7 @@ impl Leaders {
     pub fn finish(mut self, candidates: &Candidates, limit: usize) -> Top {
         self.prune(limit);
         let best = self.leaders.iter().map(|leader| candidates.entry(leader.candidate));
-        Top::of(best.collect(), self.seen, self.sums)
+        Top::of(best.collect(), self.seen, self.aggregate)
     }
 
     fn prune(&mut self, limit: usize) {

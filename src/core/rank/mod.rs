@@ -1,12 +1,12 @@
 //! The best sellers of a window: of every category at every level, and of the whole shop.
 //!
-//! Invariant: a pure function of sums. Integers are added first, hour by hour; floating point
-//! enters at the last step, oldest hour first. So the same sums give the same ranking, bit for
+//! Invariant: a pure function of aggregates. Integers are added first, hour by hour; floating point
+//! enters at the last step, oldest hour first. So the same aggregates give the same ranking, bit for
 //! bit, in whatever order and on however many threads.
 //!
 //! # Where the time goes
 //!
-//! Reading the sums bounds a ranking, not ranking them. Of the CPU time of ranking 1.5 million sums
+//! Reading the aggregates bounds a ranking, not ranking them. Of the CPU time of ranking 1.5 million aggregates
 //! of 350 files in 1,251 categories, 31 % reads pages, a third of it decompressing them and nearly
 //! as much the Parquet library making a compressor and a decompressor for each chunk; 4 % opens
 //! files and reads their footers; 27 % tells the rows apart by item and merges the files by item.

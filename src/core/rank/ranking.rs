@@ -1,6 +1,6 @@
 //! What a ranking is.
 
-use crate::model::{DayUnits, Sums, Window};
+use crate::model::{Aggregate, DayUnits, Window};
 
 /// The best sellers of the whole shop and of every category.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,7 +26,7 @@ pub struct CategoryRanking {
     /// How many items could have been ranked.
     pub rankable: u64,
     /// What all these add up to over the window.
-    pub sums: Sums,
+    pub aggregate: Aggregate,
     /// The best of them, best first.
     pub items: Vec<RankedItem>,
 }
@@ -36,8 +36,8 @@ pub struct CategoryRanking {
 pub struct RankedItem {
     pub item_id: String,
     pub score: f64,
-    /// Plain sums over the category's window.
-    pub sums: Sums,
+    /// Plain aggregates over the category's window.
+    pub aggregate: Aggregate,
     /// Units in the category on the days of the rules' week, which may lie outside of the window.
     pub days: DayUnits,
 }

@@ -1,6 +1,6 @@
 //! One item's score in one category.
 
-use crate::model::{DAYS, DayUnits, Decay, HourSums, Sums, SumsOverflow, Week, Window};
+use crate::model::{Aggregate, AggregateOverflow, DAYS, DayUnits, Decay, HourAggregate, Week, Window};
 use crate::rank::Measure;
 
 /// What a unit of each age counts, and what is counted.
@@ -15,7 +15,7 @@ pub(super) struct Scoring {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Scored {
     pub score: f64,
-    pub sums: Sums,
+    pub aggregate: Aggregate,
 }
 
 impl Scoring {
@@ -23,23 +23,26 @@ impl Scoring {
         Scoring { window, measure, weights: (0..window.hours()).map(|age| decay.weight(age)).collect() }
     }
 
-    /// Returns the score and sums of rows of one item, ordered by hour; none where the item does
+    /// Returns the score and aggregates of rows of one item, ordered by hour; none where the item does
     /// not rank.
     ///
     /// Σ measure × weight(age), where the measure of an hour is added up as an integer first.
-    pub fn score<'a>(&self, rows: impl Iterator<Item = &'a HourSums>) -> Result<Option<Scored>, Overflow> {
-        let mut total = Sums::default();
+    pub fn score<'a>(
+        &self,
+        rows: impl Iterator<Item = &'a HourAggregate>,
+    ) -> Result<Option<Scored>, Overflow> {
+        let mut total = Aggregate::default();
         let mut score = 0.0;
-        let mut of_hour = Sums::default();
+        let mut of_hour = Aggregate::default();
         let mut hour = None;
         for row in rows.filter(|row| self.window.contains(row.hour)) {
             if hour != Some(row.hour) {
                 score += hour.map_or(0.0, |hour| self.weighted(of_hour, hour));
-                of_hour = Sums::default();
+                of_hour = Aggregate::default();
                 hour = Some(row.hour);
             }
-            of_hour = of_hour.plus(row.sums).ok_or(Overflow)?;
-            total = total.plus(row.sums).ok_or(Overflow)?;
+            of_hour = of_hour.plus(row.aggregate).ok_or(Overflow)?;
+            total = total.plus(row.aggregate).ok_or(Overflow)?;
         }
         score += hour.map_or(0.0, |hour| self.weighted(of_hour, hour));
         let is_positive = match self.measure {
@@ -47,15 +50,15 @@ impl Scoring {
             Measure::Purchases => total.purchases > 0,
             Measure::Amount => total.amount > 0,
         };
-        Ok((is_positive && score > 0.0).then_some(Scored { score, sums: total }))
+        Ok((is_positive && score > 0.0).then_some(Scored { score, aggregate: total }))
     }
 
     // The last step: here floating point enters.
-    fn weighted(&self, sums: Sums, hour: crate::model::Hour) -> f64 {
+    fn weighted(&self, aggregate: Aggregate, hour: crate::model::Hour) -> f64 {
         let measured = match self.measure {
-            Measure::Units => sums.units as f64,
-            Measure::Purchases => sums.purchases as f64,
-            Measure::Amount => sums.amount as f64 / 10_000.0,
+            Measure::Units => aggregate.units as f64,
+            Measure::Purchases => aggregate.purchases as f64,
+            Measure::Amount => aggregate.amount as f64 / 10_000.0,
         };
         measured * self.weights[self.window.age(hour) as usize]
     }
@@ -63,13 +66,13 @@ impl Scoring {
 
 /// Returns the units of each day of a week, of rows of one item.
 pub(super) fn day_units<'a>(
-    rows: impl Iterator<Item = &'a HourSums>,
+    rows: impl Iterator<Item = &'a HourAggregate>,
     week: &Week,
 ) -> Result<DayUnits, Overflow> {
     let mut days = [0_i64; DAYS];
     for row in rows {
         if let Some(day) = week.day_of(row.hour) {
-            days[day] = days[day].checked_add(row.sums.units).ok_or(Overflow)?;
+            days[day] = days[day].checked_add(row.aggregate.units).ok_or(Overflow)?;
         }
     }
     // The whole week is told, too.
@@ -82,7 +85,7 @@ pub(super) fn day_units<'a>(
 pub(super) struct Overflow;
 
 impl Overflow {
-    pub fn of(self, item_id: &str) -> SumsOverflow {
-        SumsOverflow { item_id: item_id.to_owned() }
+    pub fn of(self, item_id: &str) -> AggregateOverflow {
+        AggregateOverflow { item_id: item_id.to_owned() }
     }
 }

@@ -1,7 +1,7 @@
 //! Ranking in steps: the window first, then, for categories that sell too little, twice as far
 //! back, and again.
 //!
-//! The search does no reading of its own. It says which sums it needs next; whoever drives it has
+//! The search does no reading of its own. It says which aggregates it needs next; whoever drives it has
 //! tallies take them, as many side by side as it likes, and brings these.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 
-use crate::model::{Hour, SumsOverflow, Week, Window, levels_of};
+use crate::model::{AggregateOverflow, Hour, Week, Window, levels_of};
 use crate::rank::everyone::SpreadItem;
 use crate::rank::score::Scoring;
 use crate::rank::shop::{Shop, Spread, is_among};
@@ -40,7 +40,7 @@ pub struct Found {
     pub settled: Settled,
 }
 
-/// By which of the sums each category was ranked.
+/// By which of the aggregates each category was ranked.
 pub struct Settled {
     /// The round of each category, none of which is in two; the shop's is the empty one.
     rounds: HashMap<String, u32>,
@@ -51,7 +51,7 @@ pub struct Settled {
 }
 
 impl Settled {
-    /// Tells whether a category, the shop for `None`, was ranked by a round's sums.
+    /// Tells whether a category, the shop for `None`, was ranked by a round's aggregates.
     pub fn is_in(&self, category: Option<&str>, round: u32) -> bool {
         self.rounds.get(category.unwrap_or_default()) == Some(&round)
     }
@@ -62,7 +62,7 @@ impl Settled {
     }
 }
 
-/// The sums that a search needs next.
+/// The aggregates that a search needs next.
 pub struct Need {
     /// First hour, and the hour after the last.
     pub hours: Range<Hour>,
@@ -80,32 +80,32 @@ pub struct Need {
 }
 
 impl Need {
-    /// Returns which round of sums this is; those of spread items belong to the round before.
+    /// Returns which round of aggregates this is; those of spread items belong to the round before.
     pub fn round(&self) -> u32 {
         self.round
     }
 
-    /// Returns a tally for some of the sums.
+    /// Returns a tally for some of the aggregates.
     pub fn tally(&self) -> Tally<'_> {
         Tally::new(self)
     }
 
-    /// Tells whether sums are wanted whatever their paths.
+    /// Tells whether aggregates are wanted whatever their paths.
     pub fn wants_every_path(&self) -> bool {
         self.wants_shop || self.settled.is_empty()
     }
 
-    /// Tells whether sums of a path are wanted.
+    /// Tells whether aggregates of a path are wanted.
     pub fn wants_path(&self, path: &str) -> bool {
         self.wants_shop || levels_of(path).any(|category| self.wants_category(category))
     }
 
-    /// Tells whether the sums of all items are wanted, or only those of some.
+    /// Tells whether the aggregates of all items are wanted, or only those of some.
     pub fn wants_every_item(&self) -> bool {
         self.spread.as_ref().is_none_or(|spread| spread.ranks_the_others)
     }
 
-    /// Tells whether the sums of an item are wanted.
+    /// Tells whether the aggregates of an item are wanted.
     pub fn wants_item(&self, item_id: &str) -> bool {
         self.spread
             .as_ref()
@@ -160,11 +160,11 @@ impl Search {
         })
     }
 
-    /// Takes the tallies of all the sums that were needed.
+    /// Takes the tallies of all the aggregates that were needed.
     ///
     /// # Errors
-    /// Names an item whose sums over the window do not fit.
-    pub fn supply(&mut self, need: &Need, tallies: Vec<Tallied>) -> Result<(), SumsOverflow> {
+    /// Names an item whose aggregates over the window do not fit.
+    pub fn supply(&mut self, need: &Need, tallies: Vec<Tallied>) -> Result<(), AggregateOverflow> {
         let mut tops: BTreeMap<String, Top> = BTreeMap::new();
         let mut shops = Vec::with_capacity(tallies.len());
         for tallied in tallies {
@@ -215,21 +215,21 @@ impl Search {
 
     /// Keeps a category's ranking over the current window, if it is final; tells whether it is.
     fn settle(&mut self, category: Option<String>, top: Top) -> bool {
-        let (rankable, sums) = (top.seen, top.sums);
+        let (rankable, aggregate) = (top.seen, top.aggregate);
         if !self.is_last() && rankable < self.rules.min_items {
             return false;
         }
         let items = top.into_sorted(self.rules.top).into_iter().map(|entry| RankedItem {
             item_id: entry.item_id,
             score: entry.scored.score,
-            sums: entry.scored.sums,
+            aggregate: entry.scored.aggregate,
             days: entry.days,
         });
         let ranking = CategoryRanking {
             category: category.clone(),
             window: self.window,
             rankable,
-            sums,
+            aggregate,
             items: items.collect(),
         };
         if self.wants_everyone {
@@ -245,7 +245,7 @@ mod tests {
     use proptest::collection::vec;
 
     use super::*;
-    use crate::model::{DayUnits, Decay, HourSums, Names, Sums, Zone};
+    use crate::model::{Aggregate, DayUnits, Decay, HourAggregate, Interner, Zone};
     use crate::rank::Measure;
 
     /// Item, top-level category, leaf or none, whether it is the primary copy, hour, units.
@@ -265,13 +265,13 @@ mod tests {
         }
     }
 
-    fn row((_, top, leaf, is_primary, hour, units): Sale, path_sets: &mut Names) -> HourSums {
+    fn row((_, top, leaf, is_primary, hour, units): Sale, path_sets: &mut Interner) -> HourAggregate {
         let path = leaf.map_or_else(|| format!("T{top}"), |leaf| format!("T{top}/{leaf}"));
-        HourSums {
+        HourAggregate {
             hour: Hour::new(80 + hour),
             path_set: path_sets.code(&path),
             is_primary,
-            sums: Sums { purchases: 1, units, amount: 0 },
+            aggregate: Aggregate { purchases: 1, units, amount: 0 },
         }
     }
 
@@ -281,10 +281,11 @@ mod tests {
         while let Some(need) = search.need() {
             let mut tallies = Vec::new();
             for (top, share) in (0..3).flat_map(|top| (0..shares).map(move |share| (top, share))) {
-                let (mut tally, mut path_sets) = (need.tally(), Names::default());
+                let (mut tally, mut path_sets) = (need.tally(), Interner::default());
                 for item in (0..=u8::MAX).filter(|item| item % shares == share) {
                     let of_item = sales.iter().filter(|sale| sale.0 == item && sale.1 == top);
-                    let mut rows: Vec<HourSums> = of_item.map(|&sale| row(sale, &mut path_sets)).collect();
+                    let mut rows: Vec<HourAggregate> =
+                        of_item.map(|&sale| row(sale, &mut path_sets)).collect();
                     rows.sort_by_key(|row| row.hour);
                     if !rows.is_empty() {
                         tally.take(&format!("i{item:03}"), &rows, &path_sets).expect("small sums fit");
@@ -343,8 +344,12 @@ mod tests {
     fn answer(ranking: Ranking) -> Answer {
         let of_category = |ranking: CategoryRanking| {
             let items = ranking.items.into_iter();
-            let items = items.map(|item| (item.item_id, item.score.to_string(), item.sums.units, item.days));
-            (ranking.category.unwrap_or_default(), (ranking.rankable, ranking.sums.units, items.collect()))
+            let items =
+                items.map(|item| (item.item_id, item.score.to_string(), item.aggregate.units, item.days));
+            (
+                ranking.category.unwrap_or_default(),
+                (ranking.rankable, ranking.aggregate.units, items.collect()),
+            )
         };
         ranking.categories.into_iter().map(of_category).collect()
     }

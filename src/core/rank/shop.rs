@@ -1,7 +1,7 @@
 //! The whole shop's ranking, put together from tallies that each saw one top-level category.
 //!
 //! An item counts shop-wide by its primary copies. Those of one item mostly lie below one top-level
-//! category; where they do not, its sums there must be added before it can be scored. So each tally
+//! category; where they do not, its aggregates there must be added before it can be scored. So each tally
 //! tells the hashes of the items that it scored, and an item whose hash two of them tell is
 //! *spread*: its rows are asked for once more, from everywhere. Two items that share a hash are both
 //! asked for, for nothing: hashes decide what is looked at again, never what is ranked.
@@ -9,7 +9,7 @@
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use crate::model::{HourSums, Sums, SumsOverflow};
+use crate::model::{Aggregate, AggregateOverflow, HourAggregate};
 use crate::rank::everyone::SpreadItem;
 use crate::rank::leaders::{Candidates, Leaders, Newcomer};
 use crate::rank::score::{Overflow, Scored, day_units};
@@ -31,17 +31,17 @@ pub(super) struct ShopTally {
     /// Of every item with a primary copy, the hash.
     hashes: Vec<u64>,
     /// The primary rows of spread items.
-    collected: HashMap<String, Vec<HourSums>>,
+    collected: HashMap<String, Vec<HourAggregate>>,
     /// What the spread items come to by these rows alone, where they could rank by them.
-    alone: Sums,
+    alone: Aggregate,
 }
 
 /// What a tally has learned of the shop.
 pub(super) struct ShopTallied {
     top: Top,
     hashes: Vec<u64>,
-    collected: HashMap<String, Vec<HourSums>>,
-    alone: Sums,
+    collected: HashMap<String, Vec<HourAggregate>>,
+    alone: Aggregate,
 }
 
 /// The items whose primary copies lie below several top-level categories.
@@ -88,12 +88,12 @@ impl ShopTally {
     pub fn collect(
         &mut self,
         item_id: &str,
-        rows: impl Iterator<Item = HourSums>,
+        rows: impl Iterator<Item = HourAggregate>,
         alone: Option<&Newcomer<'_>>,
     ) -> Result<(), Overflow> {
         self.collected.entry_ref(item_id).or_default().extend(rows);
         if let Some(alone) = alone {
-            self.alone = self.alone.plus(alone.scored().sums).ok_or(Overflow)?;
+            self.alone = self.alone.plus(alone.scored().aggregate).ok_or(Overflow)?;
         }
         Ok(())
     }
@@ -135,25 +135,25 @@ impl Shop {
     /// Takes what the tallies of the whole window know.
     ///
     /// # Errors
-    /// Names an item with which the shop's sums no longer fit.
-    pub fn of(tallies: Vec<ShopTallied>, need: &Need) -> Result<Shop, SumsOverflow> {
+    /// Names an item with which the shop's aggregates no longer fit.
+    pub fn of(tallies: Vec<ShopTallied>, need: &Need) -> Result<Shop, AggregateOverflow> {
         let mut hashes: Vec<u64> = tallies.iter().flat_map(|tally| &tally.hashes).copied().collect();
         hashes.par_sort_unstable();
         let (rankable, spread) = told_apart(&hashes);
         let mut top = Top::default();
         let mut ranks_the_others = false;
         for tally in tallies {
-            let sums = tally.top.sums;
+            let aggregate = tally.top.aggregate;
             let mut best = tally.top.into_entries();
             let is_full = best.len() == kept(need);
             best.retain(|entry| spread.binary_search(&(need.hash(&entry.item_id) & !RANKS)).is_err());
             // Where it had to let go of some, others may have been better than what is left.
             ranks_the_others |= is_full && best.len() < need.limit;
-            let of_tally = Top::of(best, 0, sums);
+            let of_tally = Top::of(best, 0, aggregate);
             top.merge(of_tally, need.limit)?;
         }
         if ranks_the_others {
-            top = Top::of(Vec::new(), 0, top.sums);
+            top = Top::of(Vec::new(), 0, top.aggregate);
         }
         top.seen = rankable;
         let hashes = if need.wants_everyone { spread.clone() } else { Vec::new() };
@@ -169,15 +169,15 @@ impl Shop {
     /// Takes the rows of spread items that were asked for.
     ///
     /// # Errors
-    /// Names an item whose sums do not fit.
-    pub fn add(&mut self, tallies: Vec<ShopTallied>, need: &Need) -> Result<(), SumsOverflow> {
+    /// Names an item whose aggregates do not fit.
+    pub fn add(&mut self, tallies: Vec<ShopTallied>, need: &Need) -> Result<(), AggregateOverflow> {
         let Some(mut spread) = self.spread.take() else { return Ok(()) };
-        let mut items: HashMap<String, Vec<HourSums>> = HashMap::new();
+        let mut items: HashMap<String, Vec<HourAggregate>> = HashMap::new();
         for tally in tallies {
             // They were counted before.
-            let others = Top::of(tally.top.into_entries(), 0, Sums::default());
+            let others = Top::of(tally.top.into_entries(), 0, Aggregate::default());
             self.top.merge(others, need.limit)?;
-            self.top.sums = self.top.sums.minus(tally.alone);
+            self.top.aggregate = self.top.aggregate.minus(tally.alone);
             for (item_id, rows) in tally.collected {
                 items.entry(item_id).or_default().extend(rows);
             }
@@ -187,8 +187,8 @@ impl Shop {
             if let Some(scored) = need.scoring.score(rows.iter()).map_err(|e| e.of(&item_id))? {
                 let days = day_units(rows.iter(), &need.week).map_err(|e| e.of(&item_id))?;
                 if need.wants_everyone {
-                    let (item_id, Scored { score, sums }) = (item_id.clone(), scored);
-                    self.items.push(SpreadItem { item_id, score, sums, days });
+                    let (item_id, Scored { score, aggregate }) = (item_id.clone(), scored);
+                    self.items.push(SpreadItem { item_id, score, aggregate, days });
                 }
                 self.top.push(Entry { item_id, scored, days }, need.limit)?;
             }

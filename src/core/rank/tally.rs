@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{DayUnits, HourSums, Names, SumsOverflow};
+use crate::model::{AggregateOverflow, DayUnits, HourAggregate, Interner};
 use crate::rank::everyone::{Everyone, EveryoneWriter};
 use crate::rank::leaders::{Candidates, Leaders, Newcomer};
 use crate::rank::score::{Scored, Scoring};
@@ -56,13 +56,18 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// Takes one item's sums below one top-level category, ordered by hour. The items come in the
+    /// Takes one item's aggregates below one top-level category, ordered by hour. The items come in the
     /// order of their ids; `path_sets` has the texts of their sets of paths, and must be the same
     /// table, perhaps grown, each time.
     ///
     /// # Errors
-    /// Names the item where its sums do not fit.
-    pub fn take(&mut self, item_id: &str, rows: &[HourSums], path_sets: &Names) -> Result<(), SumsOverflow> {
+    /// Names the item where its aggregates do not fit.
+    pub fn take(
+        &mut self,
+        item_id: &str,
+        rows: &[HourAggregate],
+        path_sets: &Interner,
+    ) -> Result<(), AggregateOverflow> {
         if let Some(spread) = &self.need.spread {
             return self.take_for_shop(item_id, rows, spread);
         }
@@ -106,7 +111,8 @@ impl<'a> Tally<'a> {
             let mut alike: Vec<(Scored, DayUnits, Vec<u32>)> = Vec::new();
             for &category in &self.categories {
                 let tree = &self.tree;
-                let lies_in = |row: &HourSums| tree.closure(row.path_set).binary_search(&category).is_ok();
+                let lies_in =
+                    |row: &HourAggregate| tree.closure(row.path_set).binary_search(&category).is_ok();
                 if let Some(mut newcomer) = newcomer(item_id, rows, &lies_in, scoring)? {
                     let leaders = &mut self.leaders[category as usize];
                     let taken = leaders.take(&mut newcomer, &mut self.candidates, self.need, *limit);
@@ -159,9 +165,9 @@ impl<'a> Tally<'a> {
     fn take_for_shop(
         &mut self,
         item_id: &str,
-        rows: &[HourSums],
+        rows: &[HourAggregate],
         spread: &Spread,
-    ) -> Result<(), SumsOverflow> {
+    ) -> Result<(), AggregateOverflow> {
         let hash = self.need.hash(item_id);
         if spread.is_asked_for(hash) {
             // By itself it was counted before, and is now counted with all that it sold elsewhere.
@@ -178,18 +184,18 @@ impl<'a> Tally<'a> {
     }
 }
 
-fn is_primary(row: &HourSums) -> bool {
+fn is_primary(row: &HourAggregate) -> bool {
     row.is_primary
 }
 
 /// Returns an item by those of its rows that count, if it could rank by them.
 #[inline]
-fn newcomer<'a, F: Fn(&HourSums) -> bool>(
+fn newcomer<'a, F: Fn(&HourAggregate) -> bool>(
     item_id: &'a str,
-    rows: &'a [HourSums],
+    rows: &'a [HourAggregate],
     counts: &'a F,
     scoring: &Scoring,
-) -> Result<Option<Newcomer<'a>>, SumsOverflow> {
+) -> Result<Option<Newcomer<'a>>, AggregateOverflow> {
     let scored = scoring.score(rows.iter().filter(|row| counts(row))).map_err(|e| e.of(item_id))?;
     Ok(scored.map(|scored| Newcomer::of(item_id, scored, rows, counts)))
 }

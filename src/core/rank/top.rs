@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::model::{DayUnits, Sums, SumsOverflow};
+use crate::model::{Aggregate, AggregateOverflow, DayUnits};
 use crate::rank::score::{Overflow, Scored};
 
 /// An item that could rank.
@@ -20,20 +20,20 @@ pub(super) struct Top {
     best: Vec<Entry>,
     pub seen: u64,
     /// What all that were seen add up to.
-    pub sums: Sums,
+    pub aggregate: Aggregate,
 }
 
 impl Top {
     /// Returns a top of these entries, the best of so many that add up to this.
-    pub fn of(best: Vec<Entry>, seen: u64, sums: Sums) -> Top {
-        Top { best, seen, sums }
+    pub fn of(best: Vec<Entry>, seen: u64, aggregate: Aggregate) -> Top {
+        Top { best, seen, aggregate }
     }
 
     /// Takes an item, and lets go of the worst where there are many more than `limit`.
-    pub fn push(&mut self, entry: Entry, limit: usize) -> Result<(), SumsOverflow> {
+    pub fn push(&mut self, entry: Entry, limit: usize) -> Result<(), AggregateOverflow> {
         self.seen += 1;
-        let sums = self.sums.plus(entry.scored.sums);
-        self.sums = sums.ok_or_else(|| Overflow.of(&entry.item_id))?;
+        let aggregate = self.aggregate.plus(entry.scored.aggregate);
+        self.aggregate = aggregate.ok_or_else(|| Overflow.of(&entry.item_id))?;
         self.best.push(entry);
         if self.best.len() > limit.saturating_mul(2) {
             self.prune(limit);
@@ -42,10 +42,10 @@ impl Top {
     }
 
     /// Takes what another has seen.
-    pub fn merge(&mut self, mut other: Top, limit: usize) -> Result<(), SumsOverflow> {
+    pub fn merge(&mut self, mut other: Top, limit: usize) -> Result<(), AggregateOverflow> {
         self.seen += other.seen;
         let an_item = || other.best.first().map_or("", |entry| entry.item_id.as_str());
-        self.sums = self.sums.plus(other.sums).ok_or_else(|| Overflow.of(an_item()))?;
+        self.aggregate = self.aggregate.plus(other.aggregate).ok_or_else(|| Overflow.of(an_item()))?;
         // Mostly there is but one that has seen anything of a category.
         if self.best.len() < other.best.len() {
             std::mem::swap(&mut self.best, &mut other.best);
@@ -86,7 +86,7 @@ impl Entry {
 /// Better is less: score down, units down, item id up by bytes.
 fn order((item, scored): (&str, Scored), (other_item, other): (&str, Scored)) -> Ordering {
     let score = other.score.total_cmp(&scored.score);
-    let units = other.sums.units.cmp(&scored.sums.units);
+    let units = other.aggregate.units.cmp(&scored.aggregate.units);
     score.then(units).then_with(|| item.cmp(other_item))
 }
 
@@ -119,7 +119,7 @@ mod tests {
     fn ties_fall_to_more_units_then_to_the_smaller_id() {
         let entry = |item_id: &str, score, units| Entry {
             item_id: item_id.to_owned(),
-            scored: Scored { score, sums: Sums { purchases: 1, units, amount: 0 } },
+            scored: Scored { score, aggregate: Aggregate { purchases: 1, units, amount: 0 } },
             days: [0; DAYS],
         };
         let sales = [("b", 1.0, 2), ("c", 1.0, 3), ("a", 1.0, 2), ("d", 2.0, 1), ("e", 0.5, 9)];
@@ -131,14 +131,14 @@ mod tests {
             top
         };
         let ids = |top: Top| top.into_sorted(4).into_iter().map(|entry| entry.item_id).collect::<Vec<_>>();
-        let all = Sums { purchases: 5, units: 17, amount: 0 };
+        let all = Aggregate { purchases: 5, units: 17, amount: 0 };
         let top = top_of(&sales);
-        assert_eq!((top.seen, top.sums), (5, all));
+        assert_eq!((top.seen, top.aggregate), (5, all));
         assert_eq!(ids(top).concat(), "dcab");
         for cut in 0..sales.len() {
             let mut merged = top_of(&sales[..cut]);
             merged.merge(top_of(&sales[cut..]), 4).expect("small sums fit");
-            assert_eq!((merged.seen, merged.sums), (5, all), "cut at {cut}");
+            assert_eq!((merged.seen, merged.aggregate), (5, all), "cut at {cut}");
             assert_eq!(ids(merged).concat(), "dcab", "cut at {cut}");
         }
         let mut none = Top::default();

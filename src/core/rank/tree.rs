@@ -1,13 +1,13 @@
 //! The categories that sets of paths lie in: each path, its ancestors, and the shop above all.
 
-use crate::model::{Names, levels_of};
+use crate::model::{Interner, levels_of};
 
 /// The whole shop's number.
 pub(super) const SHOP: u32 = 0;
 
 /// Categories by number, and which of them each set of paths lies in.
 pub(super) struct Tree {
-    names: Names,
+    names: Interner,
     /// For each set of paths, the wanted categories it lies in, ascending, each once.
     closures: Vec<Vec<u32>>,
 }
@@ -15,14 +15,14 @@ pub(super) struct Tree {
 impl Tree {
     /// Returns a tree of the shop alone.
     pub fn new() -> Tree {
-        let mut names = Names::default();
+        let mut names = Interner::default();
         // No category has an empty path, so the empty text can stand for the shop.
         names.code("");
         Tree { names, closures: Vec::new() }
     }
 
     /// Learns the sets of paths that are new, and their categories as far as they are wanted.
-    pub fn grow(&mut self, path_sets: &Names, wants: &dyn Fn(&str) -> bool) {
+    pub fn grow(&mut self, path_sets: &Interner, wants: &dyn Fn(&str) -> bool) {
         for set in self.closures.len()..path_sets.len() {
             let set = path_sets.name(set as u32);
             let paths = set.split('|').filter(|path| !path.is_empty());

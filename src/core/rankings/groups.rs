@@ -59,7 +59,8 @@ impl<'a> Groups<'a> {
 
     /// Returns the amount that is farthest from zero.
     pub fn largest_amount(&self) -> u128 {
-        let amounts = self.pieces().flat_map(|piece| piece.items).map(|item| item.sums.amount.unsigned_abs());
+        let amounts =
+            self.pieces().flat_map(|piece| piece.items).map(|item| item.aggregate.amount.unsigned_abs());
         amounts.max().unwrap_or(0)
     }
 
@@ -75,11 +76,11 @@ impl<'a> Groups<'a> {
                     .and_then(|names| names.get(item.item_id.as_str()))
                     .map(|name| name.as_str().into()),
                 score: item.score,
-                sums: item.sums,
+                aggregate: item.aggregate,
                 window_from: category.window.oldest().start(),
                 window_to: category.window.as_of().start(),
                 rankable: category.rankable.cast_signed(),
-                totals: Some(RowTotals { days: item.days, rankable: category.sums }),
+                totals: Some(RowTotals { days: item.days, rankable: category.aggregate }),
             })
         })
     }

@@ -27,7 +27,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::model::{SumsOverflow, Timestamp};
+use crate::model::{AggregateOverflow, Timestamp};
 use crate::parquet_format::{ColumnsError, Leader, RankedRow, RankingFile};
 use crate::rankings::pointer::{damaged_pointer, newest};
 use crate::storage::{Store, StoreError};
@@ -69,7 +69,7 @@ pub enum SnapshotError {
     #[error("{file} {source}")]
     Columns { file: String, source: ColumnsError },
     #[error(transparent)]
-    Overflow(#[from] SumsOverflow),
+    Overflow(#[from] AggregateOverflow),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -232,7 +232,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Decay, Sums, Week, Window, Zone};
+    use crate::model::{Aggregate, Decay, Week, Window, Zone};
     use crate::parquet_format::ROWS_PER_GROUP;
     use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
     use crate::rankings::groups::Groups;
@@ -258,7 +258,7 @@ mod tests {
         let item = |category: usize, rank: usize| RankedItem {
             item_id: format!("item {}", (rank * 7919 + category) % 5_000),
             score: 1e6 / (rank + category + 1) as f64,
-            sums: Sums {
+            aggregate: Aggregate {
                 purchases: 3,
                 units: i64::try_from(1_000_000 - rank).expect("ranks are small"),
                 amount: step * rank as i128,
@@ -269,7 +269,7 @@ mod tests {
             category: (category > 0).then(|| format!("Category {category:05}")),
             window: rules().window,
             rankable: size as u64 + 5,
-            sums: Sums { purchases: 7, units: 1 << 50, amount: step * 1_000 },
+            aggregate: Aggregate { purchases: 7, units: 1 << 50, amount: step * 1_000 },
             items: (0..size).map(|rank| item(category, rank)).collect(),
         };
         Ranking { categories: sizes.iter().enumerate().map(of_category).collect() }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::model::harmless;
+use crate::model::escape_control;
 use crate::parquet_format::{ColumnsError, RankingFile};
 use crate::rankings::{FOLDER, Facts, Rows, Snapshot, SnapshotError};
 use crate::storage::Store;
@@ -146,7 +146,7 @@ pub(super) fn parse_pointer(json: &[u8], path: &str) -> Result<Pointer, Snapshot
     if pointer.file.bytes().all(is_plain) {
         return Ok(pointer);
     }
-    Err(damaged_pointer(format!("it names `{}`, which is no ranking", harmless(&pointer.file))))
+    Err(damaged_pointer(format!("it names `{}`, which is no ranking", escape_control(&pointer.file))))
 }
 
 pub(super) fn damaged_pointer(what: String) -> SnapshotError {

@@ -1,4 +1,4 @@
-//! A plan carried out: the planned hours summed, their files written, the commit made ready.
+//! A plan carried out: the planned hours aggregated, their files written, the commit made ready.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use crate::delta::{Commit, LiveFile, NewFile, Partition};
 use crate::lake::{Lake, hive_folder, partition_map};
-use crate::model::{Date, Hour, SumRow, SumRows};
-use crate::parquet_format::{Encoded, SumLine, encode_sums};
+use crate::model::{AggregateRow, AggregateRows, Date, Hour};
+use crate::parquet_format::{AggregateLine, Encoded, encode_aggregates};
 use crate::progress::{Progress, Stage};
 use crate::rollup::compare::{Differing, Ordered, compare, is_as_stood};
 use crate::rollup::hour::{HourByHour, Tally};
@@ -16,8 +16,8 @@ use crate::rollup::settle::{Settled, settle, settle_hours};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
 use crate::storage::{BulkWriter, unique_name};
 
-/// A day with more rows keeps all threads busy by itself, and holds so much of its ids and sums in
-/// memory that no other is summed meanwhile.
+/// A day with more rows keeps all threads busy by itself, and holds so much of its ids and aggregates in
+/// memory that no other is aggregated meanwhile.
 const ROWS_OF_A_LARGE_DAY: u64 = 1_000_000;
 
 /// What a day comes to.
@@ -39,7 +39,7 @@ struct CategoryOutcome {
     differing: Differing,
 }
 
-/// Writes the planned sums, durable but not yet named by any commit, and returns the commit.
+/// Writes the planned aggregates, durable but not yet named by any commit, and returns the commit.
 ///
 /// # Errors
 /// Fails where the disk does, a file is damaged or a sum does not fit.
@@ -97,7 +97,7 @@ pub(super) fn apply(
     Ok((commit, summary))
 }
 
-/// Sums one day's hours.
+/// Aggregates one day's hours.
 fn apply_day(
     lake: &Lake,
     rollups: &Rollups,
@@ -131,13 +131,13 @@ fn apply_day(
     })
 }
 
-/// Returns the sums of a category's events in a day's hours.
-pub(super) fn sum_category(
+/// Returns the aggregates of a category's events in a day's hours.
+pub(super) fn aggregate_category(
     lake: &Lake,
     settled: &Settled<'_>,
     category: &Option<String>,
     progress: &Progress,
-) -> Result<(SumRows, Tally), RollupError> {
+) -> Result<(AggregateRows, Tally), RollupError> {
     let mut hours = HourByHour::default();
     let mut tally = Tally::default();
     for (hour, files) in settled.events(category) {
@@ -146,7 +146,7 @@ pub(super) fn sum_category(
         tally.repeated += of_hour.repeated;
         progress.advance(Stage::Rollup, files.iter().map(|file| file.rows).sum());
     }
-    Ok((hours.sums, tally))
+    Ok((hours.aggregates, tally))
 }
 
 fn apply_category(
@@ -158,31 +158,35 @@ fn apply_category(
     bulk: &BulkWriter<'_>,
     progress: &Progress,
 ) -> Result<CategoryOutcome, RollupError> {
-    let (mut sums, tally) = sum_category(lake, settled, category, progress)?;
+    let (mut aggregates, tally) = aggregate_category(lake, settled, category, progress)?;
     let standing = settled.standing(category);
     let day = settled.day;
     if !day.from_ground {
-        let mut stood = SumRows::default();
+        let mut stood = AggregateRows::default();
         for file in &standing {
             rollups.read_day(file, &mut stood)?;
         }
-        let mut of_rebuilt = SumRows::default();
+        let mut of_rebuilt = AggregateRows::default();
         of_rebuilt.append_where(&stood, |row| settled.hours.contains(&row.hour));
-        if of_rebuilt.is_same_as(&sums) {
+        if of_rebuilt.is_same_as(&aggregates) {
             let (add, removes, differing) = (None, Vec::new(), Differing::new());
             return Ok(CategoryOutcome { add, removes, tally, differing });
         }
-        sums.append_where(&stood, |row| !settled.hours.contains(&row.hour));
+        aggregates.append_where(&stood, |row| !settled.hours.contains(&row.hour));
     }
-    let order = sums.order();
-    let lines = lines_of(&sums, sums.in_order(&order));
+    let order = aggregates.order();
+    let lines = lines_of(&aggregates, aggregates.in_order(&order));
     let file = encode_lines(&day.event_type, category.as_deref(), day.date, lines)?;
     let bytes = file.as_ref().map(|file| &file.encoded.bytes);
     let differing = match changed {
         // The same rows are the same bytes, so that what stood need not be decoded.
-        Some(changed) if !is_as_stood(rollups, &standing, bytes) => {
-            compare(rollups, day.date, &standing, &Ordered { sums: &sums, order: &order }, changed)
-        }
+        Some(changed) if !is_as_stood(rollups, &standing, bytes) => compare(
+            rollups,
+            day.date,
+            &standing,
+            &Ordered { aggregates: &aggregates, order: &order },
+            changed,
+        ),
         _ => Differing::new(),
     };
     let add = file.map(|file| file.put(bulk)).transpose()?;
@@ -194,22 +198,22 @@ pub(super) fn write_day(
     event_type: &str,
     category: Option<&str>,
     date: Date,
-    sums: &SumRows,
+    aggregates: &AggregateRows,
     bulk: &BulkWriter<'_>,
 ) -> Result<Option<NewFile>, RollupError> {
-    write_lines(event_type, category, date, lines_of(sums, sums.sorted()), bulk)
+    write_lines(event_type, category, date, lines_of(aggregates, aggregates.sorted()), bulk)
 }
 
 fn lines_of<'a>(
-    sums: &'a SumRows,
-    rows: impl Iterator<Item = SumRow> + 'a,
-) -> impl Iterator<Item = SumLine<'a>> + 'a {
-    rows.map(|row| SumLine {
+    aggregates: &'a AggregateRows,
+    rows: impl Iterator<Item = AggregateRow> + 'a,
+) -> impl Iterator<Item = AggregateLine<'a>> + 'a {
+    rows.map(|row| AggregateLine {
         hour_of_day: row.hour.of_day(),
-        item_id: sums.items.name(row.item),
-        paths: sums.path_sets.name(row.path_set),
+        item_id: aggregates.items.name(row.item),
+        paths: aggregates.path_sets.name(row.path_set),
         is_primary: row.is_primary,
-        sums: row.sums,
+        aggregate: row.aggregate,
     })
 }
 
@@ -218,7 +222,7 @@ pub(super) fn write_lines<'a>(
     event_type: &str,
     category: Option<&str>,
     date: Date,
-    lines: impl IntoIterator<Item = SumLine<'a>>,
+    lines: impl IntoIterator<Item = AggregateLine<'a>>,
     bulk: &BulkWriter<'_>,
 ) -> Result<Option<NewFile>, RollupError> {
     let file = encode_lines(event_type, category, date, lines)?;
@@ -243,7 +247,7 @@ fn encode_lines<'a>(
     event_type: &str,
     category: Option<&str>,
     date: Date,
-    lines: impl IntoIterator<Item = SumLine<'a>>,
+    lines: impl IntoIterator<Item = AggregateLine<'a>>,
 ) -> Result<Option<Encoding>, RollupError> {
     let mut lines = lines.into_iter().peekable();
     if lines.peek().is_none() {
@@ -251,6 +255,7 @@ fn encode_lines<'a>(
     }
     let folder = hive_folder(event_type, category, date);
     let path = format!("{folder}/{}.parquet", unique_name());
-    let encoded = encode_sums(lines).map_err(|source| RollupError::Columns { file: path.clone(), source })?;
+    let encoded =
+        encode_aggregates(lines).map_err(|source| RollupError::Columns { file: path.clone(), source })?;
     Ok(Some(Encoding { path, partition: partition_map(event_type, category, date), encoded }))
 }

@@ -1,6 +1,6 @@
-//! The sums that stood, held against those summed anew, item by item in the order of the files.
+//! The aggregates that stood, held against those re-aggregated, item by item in the order of the files.
 //!
-//! Files are read as a stream: what is in memory beside the new sums are a few pages of each file and the
+//! Files are read as a stream: what is in memory beside the new aggregates are a few pages of each file and the
 //! rows of one item.
 
 use std::cmp::Ordering;
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::delta::LiveFile;
-use crate::model::{Date, Hour, HourSums, Names, SumRow, SumRows};
+use crate::model::{AggregateRow, AggregateRows, Date, Hour, HourAggregate, Interner};
 use crate::parquet_format::ItemRange;
 use crate::rollup::cursor::Cursor;
 use crate::rollup::read::{path_of, place_of};
@@ -18,9 +18,9 @@ use crate::rollup::{RollupError, Rollups};
 /// Rows that are not as they stood, by hour.
 pub(super) type Differing = BTreeMap<Hour, u64>;
 
-/// Sums, and where their rows lie in the order of rollup files.
+/// Aggregates, and where their rows lie in the order of rollup files.
 pub(super) struct Ordered<'a> {
-    pub sums: &'a SumRows,
+    pub aggregates: &'a AggregateRows,
     pub order: &'a [u32],
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Ordered<'a> {
 type Key<'a> = (&'a str, bool, Hour);
 
 /// Tells whether what stood are the very bytes that are to be written; files laid out otherwise may still hold
-/// the same sums.
+/// the same aggregates.
 pub(super) fn is_as_stood(rollups: &Rollups, standing: &[LiveFile], anew: Option<&Bytes>) -> bool {
     match (standing, anew) {
         ([], None) => true,
@@ -55,12 +55,12 @@ pub(super) fn compare(
 }
 
 fn compare_items(mut stood: Standing, anew: &Ordered<'_>) -> Result<Differing, RollupError> {
-    let Ordered { sums, order } = *anew;
+    let Ordered { aggregates, order } = *anew;
     let mut differing = Differing::new();
-    let item_at = |at: usize| order.get(at).map(|&row| sums.rows[row as usize].item);
+    let item_at = |at: usize| order.get(at).map(|&row| aggregates.rows[row as usize].item);
     let (mut at, mut item_id, mut of_item) = (0, String::new(), Vec::new());
     loop {
-        let next = item_at(at).map(|item| sums.items.name(item));
+        let next = item_at(at).map(|item| aggregates.items.name(item));
         match (next, stood.next_item()) {
             (None, None) => return Ok(differing),
             (Some(new), Some(old)) => new.min(old).clone_into(&mut item_id),
@@ -70,24 +70,29 @@ fn compare_items(mut stood: Standing, anew: &Ordered<'_>) -> Result<Differing, R
         let first = at;
         if next == Some(&*item_id) {
             let item = item_at(at);
-            at += order[at..].iter().take_while(|&&row| Some(sums.rows[row as usize].item) == item).count();
+            at += order[at..]
+                .iter()
+                .take_while(|&&row| Some(aggregates.rows[row as usize].item) == item)
+                .count();
         }
-        let new = order[first..at].iter().map(|&row| sums.rows[row as usize]);
-        compare_rows(new, sums, &of_item, &stood.path_sets, &mut differing);
+        let new = order[first..at].iter().map(|&row| aggregates.rows[row as usize]);
+        compare_rows(new, aggregates, &of_item, &stood.path_sets, &mut differing);
     }
 }
 
 /// Walks along both lists of an item's rows, each in the order of its keys.
 fn compare_rows(
-    new: impl Iterator<Item = SumRow>,
-    sums: &SumRows,
-    old: &[HourSums],
-    old_path_sets: &Names,
+    new: impl Iterator<Item = AggregateRow>,
+    aggregates: &AggregateRows,
+    old: &[HourAggregate],
+    old_path_sets: &Interner,
     differing: &mut Differing,
 ) {
-    let new_key = |row: &SumRow| -> Key<'_> { (sums.path_sets.name(row.path_set), row.is_primary, row.hour) };
+    let new_key = |row: &AggregateRow| -> Key<'_> {
+        (aggregates.path_sets.name(row.path_set), row.is_primary, row.hour)
+    };
     let old_key =
-        |row: &HourSums| -> Key<'_> { (old_path_sets.name(row.path_set), row.is_primary, row.hour) };
+        |row: &HourAggregate| -> Key<'_> { (old_path_sets.name(row.path_set), row.is_primary, row.hour) };
     let mut note = |hour: Hour| *differing.entry(hour).or_default() += 1;
     let (mut new, mut old) = (new.peekable(), old.iter().peekable());
     loop {
@@ -100,8 +105,8 @@ fn compare_rows(
         let was = if order.is_ge() { old.next() } else { None };
         let is = if order.is_le() { new.next() } else { None };
         match (is, was) {
-            (Some(is), Some(was)) if is.sums == was.sums => {}
-            (Some(SumRow { hour, .. }), _) | (None, Some(&HourSums { hour, .. })) => note(hour),
+            (Some(is), Some(was)) if is.aggregate == was.aggregate => {}
+            (Some(AggregateRow { hour, .. }), _) | (None, Some(&HourAggregate { hour, .. })) => note(hour),
             (None, None) => return,
         }
     }
@@ -115,7 +120,7 @@ fn unreadable(date: Date, standing: &[LiveFile], anew: &Ordered<'_>) -> Differin
     for place in places {
         differing.extend(hours.iter().filter(|hour| place.may_hold(**hour)).map(|hour| (*hour, 0)));
     }
-    for row in &anew.sums.rows {
+    for row in &anew.aggregates.rows {
         *differing.entry(row.hour).or_default() += 1;
     }
     differing
@@ -125,13 +130,13 @@ fn unreadable(date: Date, standing: &[LiveFile], anew: &Ordered<'_>) -> Differin
 struct Standing {
     /// Each file's path, and the place in it.
     cursors: Vec<(String, Cursor)>,
-    path_sets: Names,
+    path_sets: Interner,
 }
 
 impl Standing {
     fn open(rollups: &Rollups, date: Date, files: &[LiveFile]) -> Result<Standing, RollupError> {
         let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(|hour| Hour::of(date, hour)));
-        let mut path_sets = Names::default();
+        let mut path_sets = Interner::default();
         let open = |file: &LiveFile| {
             let bytes = rollups.bytes_of(file)?;
             let path = path_of(file);
@@ -149,7 +154,7 @@ impl Standing {
     }
 
     /// Takes the rows of an item, in the order of their keys; there may be none.
-    fn take(&mut self, item_id: &str, into: &mut Vec<HourSums>) -> Result<(), RollupError> {
+    fn take(&mut self, item_id: &str, into: &mut Vec<HourAggregate>) -> Result<(), RollupError> {
         into.clear();
         for (file, cursor) in &mut self.cursors {
             if cursor.item_id() == Some(item_id) {
@@ -160,7 +165,7 @@ impl Standing {
         if self.cursors.len() > 1 {
             let paths = &self.path_sets;
             into.sort_by(|a, b| {
-                let key = |row: &HourSums| (row.is_primary, row.hour);
+                let key = |row: &HourAggregate| (row.is_primary, row.hour);
                 paths.name(a.path_set).cmp(paths.name(b.path_set)).then_with(|| key(a).cmp(&key(b)))
             });
         }

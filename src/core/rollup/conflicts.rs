@@ -72,8 +72,14 @@ impl IdHasher {
 type Version<'a> = (i64, &'a str, i64, i128, &'a str);
 
 fn version_of<'a>(batch: &'a EventBatch, row: usize, scratch: &'a mut String) -> Version<'a> {
-    let sums = batch.sums(row);
-    (batch.ts_micros(row), batch.item_id(row), sums.units, sums.amount, batch.all_paths(row, scratch))
+    let aggregate = batch.aggregate(row);
+    (
+        batch.ts_micros(row),
+        batch.item_id(row),
+        aggregate.units,
+        aggregate.amount,
+        batch.all_paths(row, scratch),
+    )
 }
 
 /// A version that outlives its row.

@@ -2,14 +2,16 @@
 
 use bytes::Bytes;
 
-use crate::model::{Hour, HourSums, ItemKey, Names};
-use crate::parquet_format::{Coder, ColumnsError, ItemRange, SumBatch, SumBlock, WantsItem, decode_sums};
+use crate::model::{Hour, HourAggregate, Interner, ItemKey};
+use crate::parquet_format::{
+    AggregateBatch, AggregateBlock, Coder, ColumnsError, ItemRange, WantsItem, decode_aggregates,
+};
 
 /// A place in a file: at an item, or behind the last.
 pub(super) struct Cursor {
-    batches: Box<dyn Iterator<Item = Result<SumBatch, ColumnsError>> + Send>,
-    batch: Option<SumBatch>,
-    block: SumBlock,
+    batches: Box<dyn Iterator<Item = Result<AggregateBatch, ColumnsError>> + Send>,
+    batch: Option<AggregateBatch>,
+    block: AggregateBlock,
     /// The item of the block that comes next.
     item: usize,
     range: ItemRange,
@@ -28,12 +30,12 @@ impl Cursor {
         range: &ItemRange,
         wants: Option<WantsItem<'_>>,
         hours: [Option<Hour>; 24],
-        path_sets: &mut Names,
+        path_sets: &mut Interner,
     ) -> Result<Cursor, ColumnsError> {
         let mut cursor = Cursor {
-            batches: Box::new(decode_sums(bytes, range, wants)?),
+            batches: Box::new(decode_aggregates(bytes, range, wants)?),
             batch: None,
-            block: SumBlock::default(),
+            block: AggregateBlock::default(),
             item: 0,
             range: range.clone(),
             hours,
@@ -62,7 +64,11 @@ impl Cursor {
     ///
     /// # Errors
     /// Fails where the file is damaged, or not sorted.
-    pub fn take_item(&mut self, path_sets: &mut Names, into: &mut Vec<HourSums>) -> Result<(), ColumnsError> {
+    pub fn take_item(
+        &mut self,
+        path_sets: &mut Interner,
+        into: &mut Vec<HourAggregate>,
+    ) -> Result<(), ColumnsError> {
         while let Some((batch, item)) = self.batch.as_ref().zip(self.block.items.get(self.item)) {
             // One by one: mostly there is but one, not worth asking first how many there will be.
             batch.rows_of(item, &self.block, &self.hours).for_each(|row| into.push(row));
@@ -82,7 +88,7 @@ impl Cursor {
         Ok(())
     }
 
-    fn next_batch(&mut self, path_sets: &mut Names) -> Result<(), ColumnsError> {
+    fn next_batch(&mut self, path_sets: &mut Interner) -> Result<(), ColumnsError> {
         self.item = 0;
         self.block.items.clear();
         self.batch =

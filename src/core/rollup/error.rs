@@ -2,15 +2,15 @@
 
 use crate::delta::TableError;
 use crate::lake::LakeError;
-use crate::model::SumsOverflow;
+use crate::model::AggregateOverflow;
 use crate::parquet_format::ColumnsError;
 use crate::storage::StoreError;
 
-/// The sums could not be made, written or read.
+/// The aggregates could not be made, written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum RollupError {
     #[error(transparent)]
-    Overflow(#[from] SumsOverflow),
+    Overflow(#[from] AggregateOverflow),
     #[error("{file} {source}")]
     Columns { file: String, source: ColumnsError },
     #[error("{file} lies in no partition of a known form")]

@@ -1,10 +1,10 @@
-//! The sums of one hour of one top-level category.
+//! The aggregates of one hour of one top-level category.
 
 use hashbrown::{HashMap, HashSet};
 
 use crate::delta::NamedFile;
-use crate::lake::{Lake, columns_to_sum};
-use crate::model::{Hour, SumRow, SumRows, Sums, SumsOverflow};
+use crate::lake::{Lake, columns_to_aggregate};
+use crate::model::{Aggregate, AggregateOverflow, AggregateRow, AggregateRows, Hour};
 use crate::parquet_format::{Coder, EventBatch};
 use crate::rollup::RollupError;
 use crate::rollup::conflicts::IdHash;
@@ -19,10 +19,10 @@ pub(super) struct Tally {
     pub repeated: u64,
 }
 
-/// One category's sums of a day's hours, one hour after the other.
+/// One category's aggregates of a day's hours, one hour after the other.
 #[derive(Default)]
 pub(super) struct HourByHour {
-    pub sums: SumRows,
+    pub aggregates: AggregateRows,
     items: Coder,
     path_sets: Coder,
     /// By item, where the hour's first row of it lies, counted from 1; 0 is none yet.
@@ -32,10 +32,10 @@ pub(super) struct HourByHour {
 }
 
 impl HourByHour {
-    /// Adds the sums of one hour's files, each event id counting once.
+    /// Adds the aggregates of one hour's files, each event id counting once.
     ///
     /// # Errors
-    /// Names the file that is missing or damaged, or the item whose sums do not fit.
+    /// Names the file that is missing or damaged, or the item whose aggregates do not fit.
     pub fn add(
         &mut self,
         lake: &Lake,
@@ -43,18 +43,18 @@ impl HourByHour {
         files: &[&NamedFile],
         settled: &Settled<'_>,
     ) -> Result<Tally, RollupError> {
-        let begins = self.sums.rows.len();
+        let begins = self.aggregates.rows.len();
         let mut seen = Seen::default();
         for file in files {
             let mut outcome = Ok(());
-            lake.read_events(file, columns_to_sum(file), &mut |batch| {
+            lake.read_events(file, columns_to_aggregate(file), &mut |batch| {
                 if outcome.is_ok() {
                     outcome = self.take(batch, hour, begins, settled, &mut seen);
                 }
             })?;
             outcome?;
         }
-        for row in &self.sums.rows[begins..] {
+        for row in &self.aggregates.rows[begins..] {
             self.first_rows[row.item as usize] = 0;
         }
         self.other_rows.clear();
@@ -68,11 +68,11 @@ impl HourByHour {
         begins: usize,
         settled: &Settled<'_>,
         seen: &mut Seen,
-    ) -> Result<(), SumsOverflow> {
+    ) -> Result<(), AggregateOverflow> {
         let (mut items, mut path_sets) = (Vec::new(), Vec::new());
-        batch.items(&mut self.items, &mut self.sums.items, &mut items);
-        batch.path_sets(&mut self.path_sets, &mut self.sums.path_sets, &mut path_sets);
-        self.first_rows.resize(self.sums.items.len(), 0);
+        batch.items(&mut self.items, &mut self.aggregates.items, &mut items);
+        batch.path_sets(&mut self.path_sets, &mut self.aggregates.path_sets, &mut path_sets);
+        self.first_rows.resize(self.aggregates.items.len(), 0);
         for (row, (item, path_set)) in items.into_iter().zip(path_sets).enumerate() {
             let is_primary = batch.is_primary(row);
             if !seen.counts(batch, row, settled) {
@@ -81,9 +81,9 @@ impl HourByHour {
             }
             seen.tally.events += u64::from(is_primary);
             let at = self.row_of(begins, item, path_set, is_primary, hour);
-            let known = &mut self.sums.rows[at].sums;
-            let overflow = || SumsOverflow { item_id: batch.item_id(row).to_owned() };
-            *known = known.plus(batch.sums(row)).ok_or_else(overflow)?;
+            let known = &mut self.aggregates.rows[at].aggregate;
+            let overflow = || AggregateOverflow { item_id: batch.item_id(row).to_owned() };
+            *known = known.plus(batch.aggregate(row)).ok_or_else(overflow)?;
         }
         Ok(())
     }
@@ -91,7 +91,7 @@ impl HourByHour {
     /// Returns where the hour's row of an item, a set of paths and a kind of copy lies, which is
     /// appended where it is new.
     fn row_of(&mut self, begins: usize, item: u32, path_set: u32, is_primary: bool, hour: Hour) -> usize {
-        let rows = &mut self.sums.rows;
+        let rows = &mut self.aggregates.rows;
         let first = &mut self.first_rows[item as usize];
         if *first > 0 {
             let at = begins + (*first as usize - 1);
@@ -103,7 +103,7 @@ impl HourByHour {
             }
         }
         let at = rows.len();
-        rows.push(SumRow { item, path_set, hour, is_primary, sums: Sums::default() });
+        rows.push(AggregateRow { item, path_set, hour, is_primary, aggregate: Aggregate::default() });
         match *first {
             // An hour of more rows does not fit in memory.
             0 => *first = u32::try_from(at - begins + 1).expect("fewer than 2^32 rows an hour"),

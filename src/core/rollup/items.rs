@@ -1,7 +1,7 @@
-//! The sums of a span of hours, item by item, in parts that can be read side by side.
+//! The aggregates of a span of hours, item by item, in parts that can be read side by side.
 //!
 //! Files are sorted by item, so they are merged while they are read: what is in memory are a few
-//! pages of each file of a part and the rows of one item, however many sums there are.
+//! pages of each file of a part and the rows of one item, however many aggregates there are.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use crate::delta::LiveFile;
-use crate::model::{Hour, HourSums, Names, SumsOverflow};
+use crate::model::{AggregateOverflow, Hour, HourAggregate, Interner};
 use crate::parquet_format::{ColumnsError, ItemRange, WantsItem, first_items, paths_of};
 use crate::progress::{Progress, Stage};
 use crate::rollup::cursor::Cursor;
@@ -49,17 +49,17 @@ pub struct Part<'a> {
     wanted: Wanted<'a>,
 }
 
-/// One item's sums.
-pub struct ItemSums<'a> {
+/// One item's aggregates.
+pub struct ItemAggregates<'a> {
     pub item_id: &'a str,
     /// Ordered by hour; the same hour may come several times.
-    pub rows: &'a [HourSums],
+    pub rows: &'a [HourAggregate],
     /// The texts of the sets of paths, each its paths joined by `|`.
-    pub path_sets: &'a Names,
+    pub path_sets: &'a Interner,
 }
 
 impl Rollups {
-    /// Returns the newest version's sums, to be read in several steps that fit together.
+    /// Returns the newest version's aggregates, to be read in several steps that fit together.
     ///
     /// # Errors
     /// Fails where the table's log cannot be read.
@@ -72,7 +72,7 @@ impl Rollups {
 }
 
 impl Pinned<'_> {
-    /// Returns the wanted sums in parts: no item of a top-level category is in two of them. Where
+    /// Returns the wanted aggregates in parts: no item of a top-level category is in two of them. Where
     /// `wants` is given, files that say their paths, none of which it wants, are left out.
     ///
     /// # Errors
@@ -144,7 +144,7 @@ impl Pinned<'_> {
 }
 
 impl Part<'_> {
-    /// Gives the sums of each item, or of each that is wanted, to `take`, in the order of their ids.
+    /// Gives the aggregates of each item, or of each that is wanted, to `take`, in the order of their ids.
     ///
     /// # Errors
     /// Names the file that is missing or damaged, or fails as `take` does.
@@ -152,9 +152,9 @@ impl Part<'_> {
         &self,
         progress: &Progress,
         wants: Option<WantsItem<'_>>,
-        take: &mut dyn FnMut(ItemSums<'_>) -> Result<(), SumsOverflow>,
+        take: &mut dyn FnMut(ItemAggregates<'_>) -> Result<(), AggregateOverflow>,
     ) -> Result<(), RollupError> {
-        let (mut path_sets, mut rows) = (Names::default(), Vec::new());
+        let (mut path_sets, mut rows) = (Interner::default(), Vec::new());
         let mut cursors = self.open(wants, &mut path_sets)?;
         let mut heads = Heads::of(cursors.iter().map(Cursor::key));
         let (mut item_id, mut having) = (String::new(), Vec::new());
@@ -188,7 +188,11 @@ impl Part<'_> {
         self.rows
     }
 
-    fn open(&self, wants: Option<WantsItem<'_>>, path_sets: &mut Names) -> Result<Vec<Cursor>, RollupError> {
+    fn open(
+        &self,
+        wants: Option<WantsItem<'_>>,
+        path_sets: &mut Interner,
+    ) -> Result<Vec<Cursor>, RollupError> {
         let open = |(at, PinnedFile { place, file, .. }): (usize, &&PinnedFile)| {
             let wanted =
                 |hour| Some(Hour::of(place.date, hour)).filter(|hour| self.wanted.hours.contains(hour));
@@ -208,17 +212,17 @@ impl Part<'_> {
 /// Gives an item's rows on, ordered by hour, and lets go of them.
 fn give(
     item_id: &str,
-    rows: &mut Vec<HourSums>,
-    path_sets: &Names,
-    take: &mut dyn FnMut(ItemSums<'_>) -> Result<(), SumsOverflow>,
-) -> Result<(), SumsOverflow> {
+    rows: &mut Vec<HourAggregate>,
+    path_sets: &Interner,
+    take: &mut dyn FnMut(ItemAggregates<'_>) -> Result<(), AggregateOverflow>,
+) -> Result<(), AggregateOverflow> {
     if rows.is_empty() {
         return Ok(());
     }
     if !rows.is_sorted_by_key(|row| row.hour) {
         rows.sort_by_key(|row| row.hour);
     }
-    take(ItemSums { item_id, rows, path_sets })?;
+    take(ItemAggregates { item_id, rows, path_sets })?;
     rows.clear();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Sums that no event of the lake stands behind, written straight into the table.
+//! Aggregates that no event of the lake stands behind, written straight into the table.
 //!
 //! A shop of billions of purchases can so be measured without its events. Summing everything anew,
 //! and checking the lake, would both find that the events are missing.
@@ -8,19 +8,19 @@ use rayon::prelude::*;
 use crate::delta::{Commit, NewFile, Outcome};
 use crate::lake::Lake;
 use crate::model::Date;
-use crate::parquet_format::SumLine;
+use crate::parquet_format::AggregateLine;
 use crate::rollup::apply::write_lines;
 use crate::rollup::plan::{Scope, plan};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
 use crate::storage::BulkWriter;
 
-/// Where loaded sums are written, one category's day after the other.
+/// Where loaded aggregates are written, one category's day after the other.
 pub struct Load<'a> {
     event_type: &'a str,
     bulk: &'a BulkWriter<'a>,
 }
 
-/// A category's day of loaded sums, written but not yet named by any commit.
+/// A category's day of loaded aggregates, written but not yet named by any commit.
 pub struct LoadedDay(Option<NewFile>);
 
 impl Load<'_> {
@@ -32,7 +32,7 @@ impl Load<'_> {
         &self,
         category: &str,
         date: Date,
-        lines: impl IntoIterator<Item = SumLine<'a>>,
+        lines: impl IntoIterator<Item = AggregateLine<'a>>,
     ) -> Result<LoadedDay, RollupError> {
         write_lines(self.event_type, Some(category), date, lines, self.bulk).map(LoadedDay)
     }
@@ -42,7 +42,7 @@ impl Load<'_> {
 /// categories are written in parallel.
 ///
 /// # Errors
-/// Refuses a lake that holds events or sums; fails where a category does or the disk does.
+/// Refuses a lake that holds events or aggregates; fails where a category does or the disk does.
 pub fn load<C: Sync>(
     lake: &Lake,
     event_type: &str,

@@ -1,11 +1,11 @@
-//! Files of one day into one: the same sums, laid out anew.
+//! Files of one day into one: the same aggregates, laid out anew.
 
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
 use crate::delta::{Commit, CommitKind, LiveFile, NewFile, Outcome};
-use crate::model::{Date, SumRows, Timestamp};
+use crate::model::{AggregateRows, Date, Timestamp};
 use crate::rollup::apply::write_day;
 use crate::rollup::read::place_of;
 use crate::rollup::{ROLLUPS, RollupError, Rollups};
@@ -65,11 +65,11 @@ impl Rollups {
             .days
             .par_iter()
             .map(|((event_type, category, date), files)| {
-                let mut sums = SumRows::default();
+                let mut aggregates = AggregateRows::default();
                 for file in files {
-                    self.read_day(file, &mut sums)?;
+                    self.read_day(file, &mut aggregates)?;
                 }
-                write_day(event_type, category.as_deref(), *date, &sums, &bulk)
+                write_day(event_type, category.as_deref(), *date, &aggregates, &bulk)
             })
             .collect();
         let adds: Vec<NewFile> = adds?.into_iter().flatten().collect();

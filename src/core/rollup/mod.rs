@@ -1,4 +1,4 @@
-//! Events into sums: the `rollups` table, brought up to date with what changed in `events`.
+//! Events into aggregates: the `rollups` table, brought up to date with what changed in `events`.
 //!
 //! Invariant: a rollup row is a pure function of the events of its hour, whatever the order they
 //! came in; the table's own log says up to which version of `events` it is true.
@@ -14,7 +14,7 @@
 //! Small files bound a rollup: it opens as many as there are categories and hours. Of the CPU time
 //! of summing three million purchases from 7,500 files anew, 14 % opens files and reads their
 //! bytes, 13 % takes rows out of these, a sixth of that for footers; 9 % numbers items and paths
-//! and 5 % adds. Writing 1.5 million sums takes more than a third: 4 % sorting, 8 % encoding, 13 %
+//! and 5 % adds. Writing 1.5 million aggregates takes more than a third: 4 % sorting, 8 % encoding, 13 %
 //! compressing, 6 % creating and writing 350 files. Planning from the table's log takes 8 %, and
 //! letting go of what the log says of each file 4 %. Allocating memory, within all of these, is
 //! 14 %. Where as many files were removed seconds before, looking for inodes comes on top: some
@@ -50,12 +50,12 @@ use crate::delta::{
     Column, ColumnType, LiveFile, LogReader, Outcome, Table, TableSchema, VacuumPlan, VacuumRule,
 };
 use crate::lake::{DryRun, Lake, LakeError};
-use crate::model::{Hour, SumRows};
+use crate::model::{AggregateRows, Hour};
 use crate::progress::{Count, Progress, Stage};
 use crate::storage::Store;
 
 pub use error::RollupError;
-pub use items::{ItemSums, Part, Pinned};
+pub use items::{ItemAggregates, Part, Pinned};
 pub use load::{Load, LoadedDay, load};
 pub use merge::MergePlan;
 pub use plan::{Plan, Scope, plan};
@@ -92,7 +92,7 @@ pub struct Rollups {
 /// What a rollup has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Hours of an event type that were summed anew.
+    /// Hours of an event type that were re-aggregated.
     pub hours: u64,
     /// Events they hold, each counted once.
     pub events: u64,
@@ -104,14 +104,14 @@ pub struct Summary {
     pub rows: u64,
     pub files_added: u64,
     pub files_removed: u64,
-    /// How all sums anew were to what stood there; none where there was nothing to hold them against.
+    /// How the recomputed aggregates differ from those that were stored; none where nothing was stored.
     pub compared: Option<Compared>,
 }
 
-/// Sums anew, held against what stood there.
+/// Recomputed aggregates compared with those that were stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Compared {
-    /// Hours of an event type whose events were the same as when they were summed before.
+    /// Hours of an event type whose events were the same as when they were aggregated before.
     pub hours: u64,
     /// Hours that were not compared, since their events had changed.
     pub changed_hours: u64,
@@ -160,7 +160,7 @@ pub fn rollup(lake: &Lake, scope: Scope, now_ms: i64, progress: &Progress) -> Re
 }
 
 impl Rollups {
-    /// Opens the table; none where nothing was ever summed.
+    /// Opens the table; none where nothing was ever aggregated.
     ///
     /// # Errors
     /// Fails where it cannot be read.
@@ -204,8 +204,8 @@ impl Rollups {
     /// # Errors
     /// Names the file that is missing or damaged.
     pub fn check_file(&self, file: &LiveFile) -> Result<u64, RollupError> {
-        let mut sums = SumRows::default();
-        self.read_day(file, &mut sums)?;
-        Ok(sums.rows.len() as u64)
+        let mut aggregates = AggregateRows::default();
+        self.read_day(file, &mut aggregates)?;
+        Ok(aggregates.rows.len() as u64)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::delta::{Change, LiveFile, NamedFile, Partition, Version};
-use crate::lake::{HourPartition, Lake, columns_to_sum};
+use crate::lake::{HourPartition, Lake, columns_to_aggregate};
 use crate::model::{Date, Hour};
 use crate::parquet_format::EventColumns;
 use crate::rollup::RollupError;
@@ -38,7 +38,7 @@ pub(super) struct DayPlan {
     pub standing: Vec<(Place, LiveFile)>,
     /// The standing files go whatever they hold.
     pub from_ground: bool,
-    /// The hours whose events changed since what stands was summed: sums of all others must be what they
+    /// The hours whose events changed since what stands was aggregated: aggregates of all others must be what they
     /// were. None where that is not known, or not asked.
     pub changed: Option<BTreeSet<Hour>>,
 }
@@ -53,7 +53,7 @@ pub(super) struct HourFile {
 impl HourFile {
     /// Tells whether any event of the file has an id, as far as the log knows.
     pub fn has_ids(&self) -> bool {
-        columns_to_sum(&self.file) == EventColumns::All
+        columns_to_aggregate(&self.file) == EventColumns::All
     }
 
     /// Tells whether an id may be in both files, by the ranges that the log knows.
@@ -87,7 +87,7 @@ impl Plan {
         self.days.iter().map(DayPlan::rows).sum()
     }
 
-    /// Returns how many hours will be summed anew.
+    /// Returns how many hours will be re-aggregated.
     pub fn hours(&self) -> u64 {
         self.days.iter().map(|day| day.hours.len() as u64).sum()
     }
@@ -101,7 +101,7 @@ pub fn plan(lake: &Lake, rollups: &Version<'_>, scope: Scope) -> Result<Plan, Ro
     plan_on(lake, Some(rollups), scope)
 }
 
-/// Decides the same where there may be no sums yet.
+/// Decides the same where there may be no aggregates yet.
 pub(super) fn plan_on(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> Result<Plan, RollupError> {
     let events = lake.events().newest()?;
     let covers = events.number();
@@ -120,7 +120,7 @@ pub(super) fn plan_on(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) 
                 Change::Unknown => None,
             }
         }
-        // Everything is asked for, or the events are older than the sums: someone brought back a copy.
+        // Everything is asked for, or the events are older than the aggregates: someone brought back a copy.
         _ => None,
     };
     let since = match (scope, covered) {

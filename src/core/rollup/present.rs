@@ -1,8 +1,8 @@
-//! Sums of some items as they are right now: those that were made, and what came in since.
+//! Aggregates of some items as they are right now: those that were made, and what came in since.
 //!
 //! Invariant: the answer is what it would be after a rollup, which nothing here does or waits for.
 //!
-//! Where events only came in, and none of them has an id, their rows add to the sums that stand.
+//! Where events only came in, and none of them has an id, their rows add to the aggregates that stand.
 //! Where some have ids, or rows went, the hours that a rollup would sum anew are, as it would.
 
 use std::collections::BTreeSet;
@@ -12,10 +12,10 @@ use rayon::prelude::*;
 
 use crate::delta::{FilesSince, LogReader, NamedFile, Partition, Version};
 use crate::lake::{HourPartition, Lake, LakeError, events_log, read_events_of};
-use crate::model::{Date, Hour, SumRow, SumRows};
+use crate::model::{AggregateRow, AggregateRows, Date, Hour};
 use crate::parquet_format::{Coder, EventBatch};
 use crate::progress::Progress;
-use crate::rollup::apply::sum_category;
+use crate::rollup::apply::aggregate_category;
 use crate::rollup::plan::{DayPlan, HourFile, Plan, Scope, app_id, plan_on};
 use crate::rollup::read::{Place, place_of};
 use crate::rollup::seek::seek;
@@ -26,7 +26,7 @@ use crate::storage::Store;
 /// How often the tables are looked at again when files were vacuumed meanwhile.
 const MAX_LOOKS: u32 = 10;
 
-/// Whose sums are asked for.
+/// Whose aggregates are asked for.
 #[derive(Clone, Debug)]
 pub struct Asked<'a> {
     /// In order, each once.
@@ -36,7 +36,7 @@ pub struct Asked<'a> {
     pub top_level: Option<&'a str>,
 }
 
-/// The sums of one moment.
+/// The aggregates of one moment.
 pub struct Present {
     store: Store,
     standing: Vec<(Place, NamedFile)>,
@@ -45,11 +45,11 @@ pub struct Present {
     versions: (Option<u64>, u64),
 }
 
-/// What the sums that stand do not have.
+/// What the aggregates that stand do not have.
 enum Fresh {
     /// Rows that add to them.
     Rows(Vec<HourFile>),
-    /// Hours that are to be summed anew.
+    /// Hours that are to be re-aggregated.
     Hours(Box<(Lake, Plan)>),
 }
 
@@ -62,7 +62,7 @@ enum Way {
     Long,
 }
 
-/// Looks at the sums of some event types and hours as they are at one moment.
+/// Looks at the aggregates of some event types and hours as they are at one moment.
 ///
 /// # Errors
 /// Fails as the look does, or where there is no lake; a file that was vacuumed between the look at a
@@ -106,7 +106,7 @@ impl Present {
             is_of_days
                 && text("event_type").is_none_or(|of| wanted.event_types.iter().any(|asked| asked == of))
         };
-        // The sums first: whatever events are seen then, these are none that the sums do not know.
+        // The aggregates first: whatever events are seen then, these are none that the aggregates do not know.
         if way == Way::Short
             && let Some(present) = Present::shortly(store, &wants)?
         {
@@ -147,7 +147,7 @@ impl Present {
         Ok(Some(Present { store: store.clone(), standing, fresh: Fresh::Rows(added), versions }))
     }
 
-    /// Returns the days that may have sums.
+    /// Returns the days that may have aggregates.
     pub fn days(&self) -> BTreeSet<Date> {
         let standing = self.standing.iter().map(|(place, _)| place.date);
         match &self.fresh {
@@ -156,15 +156,15 @@ impl Present {
         }
     }
 
-    /// Returns the sums of some items in some of the hours that are looked at.
+    /// Returns the aggregates of some items in some of the hours that are looked at.
     ///
-    /// The same item, hour and set of paths may come several times: sums add.
+    /// The same item, hour and set of paths may come several times: aggregates add.
     ///
     /// # Errors
     /// Names the file that is missing or damaged.
-    pub fn sums(&self, asked: &Asked<'_>) -> Result<SumRows, RollupError> {
+    pub fn aggregates(&self, asked: &Asked<'_>) -> Result<AggregateRows, RollupError> {
         if asked.items.is_empty() {
-            return Ok(SumRows::default());
+            return Ok(AggregateRows::default());
         }
         let (settled, added): (Vec<Settled<'_>>, &[HourFile]) = match &self.fresh {
             Fresh::Rows(files) => (Vec::new(), files),
@@ -183,8 +183,8 @@ impl Present {
             .par_iter()
             .filter(|of| asked.may_want_hour(&of.partition))
             .map(|of| self.rows_of(of, asked));
-        let parts: Result<Vec<SumRows>, RollupError> = standing.chain(added).collect();
-        let mut found = SumRows::default();
+        let parts: Result<Vec<AggregateRows>, RollupError> = standing.chain(added).collect();
+        let mut found = AggregateRows::default();
         parts?.iter().for_each(|part| found.append(part));
         if let Fresh::Hours(fresh) = &self.fresh {
             for day in &settled {
@@ -195,8 +195,8 @@ impl Present {
     }
 
     /// Returns the rows of some items of a file none of whose events has an id.
-    fn rows_of(&self, of: &HourFile, asked: &Asked<'_>) -> Result<SumRows, RollupError> {
-        let (mut found, mut coder) = (SumRows::default(), Coder::default());
+    fn rows_of(&self, of: &HourFile, asked: &Asked<'_>) -> Result<AggregateRows, RollupError> {
+        let (mut found, mut coder) = (AggregateRows::default(), Coder::default());
         read_events_of(&self.store, &of.file, asked.items, &mut |batch: &EventBatch| {
             let mut path_sets = Vec::with_capacity(batch.rows());
             batch.path_sets(&mut coder, &mut found.path_sets, &mut path_sets);
@@ -204,7 +204,13 @@ impl Present {
                 if asked.items.binary_search(&batch.item_id(row)).is_ok() {
                     let item = found.items.code(batch.item_id(row));
                     let (hour, is_primary) = (of.partition.hour, batch.is_primary(row));
-                    found.rows.push(SumRow { item, path_set, hour, is_primary, sums: batch.sums(row) });
+                    found.rows.push(AggregateRow {
+                        item,
+                        path_set,
+                        hour,
+                        is_primary,
+                        aggregate: batch.aggregate(row),
+                    });
                 }
             }
         })?;
@@ -216,28 +222,28 @@ fn placed(files: impl Iterator<Item = NamedFile>) -> Result<Vec<(Place, NamedFil
     files.map(|file| Ok((place_of(&file)?, file))).collect()
 }
 
-/// Appends the sums of a day's hours that are to be summed anew.
+/// Appends the aggregates of a day's hours that are to be re-aggregated.
 fn append_anew(
     lake: &Lake,
     day: &Settled<'_>,
     asked: &Asked<'_>,
-    found: &mut SumRows,
+    found: &mut AggregateRows,
 ) -> Result<(), RollupError> {
     for category in day.categories() {
         if !asked.may_want_category(category.as_deref()) {
             continue;
         }
-        let (sums, _) = sum_category(lake, day, category, &Progress::ignored())?;
-        let mut codes = vec![None; sums.items.len()];
+        let (aggregates, _) = aggregate_category(lake, day, category, &Progress::ignored())?;
+        let mut codes = vec![None; aggregates.items.len()];
         for item in asked.items {
-            if let Some(code) = sums.items.find(item) {
+            if let Some(code) = aggregates.items.find(item) {
                 codes[code as usize] = Some(found.items.code(item));
             }
         }
-        let sets = found.path_sets.codes_of(&sums.path_sets);
-        for row in sums.rows.iter().filter(|row| asked.wanted.hours.contains(&row.hour)) {
+        let sets = found.path_sets.codes_of(&aggregates.path_sets);
+        for row in aggregates.rows.iter().filter(|row| asked.wanted.hours.contains(&row.hour)) {
             if let Some(item) = codes[row.item as usize] {
-                found.rows.push(SumRow { item, path_set: sets[row.path_set as usize], ..*row });
+                found.rows.push(AggregateRow { item, path_set: sets[row.path_set as usize], ..*row });
             }
         }
     }

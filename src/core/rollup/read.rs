@@ -5,8 +5,8 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::delta::NamedFile;
-use crate::model::{Date, Hour, SumRows, Timestamp};
-use crate::parquet_format::{Coder, ColumnsError, ItemRange, SumBlock, decode_sums};
+use crate::model::{AggregateRows, Date, Hour, Timestamp};
+use crate::parquet_format::{AggregateBlock, Coder, ColumnsError, ItemRange, decode_aggregates};
 use crate::rollup::{ROLLUPS, RollupError, Rollups};
 
 /// Where a rollup file lies, and which hours it may hold.
@@ -19,7 +19,7 @@ pub(super) struct Place {
     last_hour: i32,
 }
 
-/// Which sums to read.
+/// Which aggregates to read.
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
     pub event_types: &'a [String],
@@ -73,7 +73,7 @@ impl Rollups {
     ///
     /// # Errors
     /// Names the file that is missing or damaged.
-    pub(super) fn read_day(&self, file: &NamedFile, into: &mut SumRows) -> Result<(), RollupError> {
+    pub(super) fn read_day(&self, file: &NamedFile, into: &mut AggregateRows) -> Result<(), RollupError> {
         let date = place_of(file)?.date;
         let bytes = self.bytes_of(file)?;
         append(bytes, date, into).map_err(|source| RollupError::Columns { file: path_of(file), source })
@@ -85,10 +85,10 @@ pub(super) fn path_of(file: &NamedFile) -> String {
     format!("{ROLLUPS}/{}", file.path)
 }
 
-fn append(bytes: Bytes, date: Date, into: &mut SumRows) -> Result<(), ColumnsError> {
+fn append(bytes: Bytes, date: Date, into: &mut AggregateRows) -> Result<(), ColumnsError> {
     let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(|hour| Hour::of(date, hour)));
-    let (mut coder, mut block) = (Coder::default(), SumBlock::default());
-    for batch in decode_sums(bytes, &ItemRange::default(), None)? {
+    let (mut coder, mut block) = (Coder::default(), AggregateBlock::default());
+    for batch in decode_aggregates(bytes, &ItemRange::default(), None)? {
         let batch = batch?;
         batch.read(&mut coder, &mut into.path_sets, &mut block);
         for of_item in &block.items {

@@ -1,26 +1,26 @@
-//! The sums that stand, held against the events they are sums of.
+//! The aggregates that stand, held against the events they are aggregates of.
 
 use rayon::prelude::*;
 
 use crate::lake::Lake;
-use crate::model::SumRows;
+use crate::model::AggregateRows;
 use crate::progress::{Progress, Stage};
-use crate::rollup::apply::sum_category;
+use crate::rollup::apply::aggregate_category;
 use crate::rollup::settle::settle;
 use crate::rollup::{RollupError, Rollups, Scope, plan};
 
 /// What a recount has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recount {
-    /// The sums are of an older version of the events; a rollup is due, and nothing was compared.
+    /// The aggregates are of an older version of the events; a rollup is due, and nothing was compared.
     pub is_behind: bool,
     /// Days of categories that were compared.
     pub days: u64,
-    /// Those whose sums are not what their events add up to.
+    /// Those whose aggregates are not what their events add up to.
     pub wrong: Vec<String>,
 }
 
-/// Sums all events anew and compares; writes nothing.
+/// Re-aggregates all events and compares; writes nothing.
 ///
 /// # Errors
 /// Names the file that is missing or damaged.
@@ -44,13 +44,13 @@ pub fn recount(lake: &Lake, progress: &Progress) -> Result<Recount, RollupError>
         let wrong: Result<Vec<Option<String>>, RollupError> = categories
             .into_par_iter()
             .map(|category| {
-                let (sums, _) = sum_category(lake, &settled, category, progress)?;
-                let mut stood = SumRows::default();
+                let (aggregates, _) = aggregate_category(lake, &settled, category, progress)?;
+                let mut stood = AggregateRows::default();
                 for file in settled.standing(category) {
                     rollups.read_day(&file, &mut stood)?;
                 }
                 let name = || format!("{} of {} on {}", day.event_type, shown(category.as_deref()), day.date);
-                Ok((!stood.is_same_as(&sums)).then(name))
+                Ok((!stood.is_same_as(&aggregates)).then(name))
             })
             .collect();
         found.wrong.extend(wrong?.into_iter().flatten());

@@ -5,8 +5,8 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::delta::NamedFile;
-use crate::model::{Hour, SumRows};
-use crate::parquet_format::{Coder, ColumnsError, SumBlock, SumFile};
+use crate::model::{AggregateRows, Hour};
+use crate::parquet_format::{AggregateBlock, AggregateFile, Coder, ColumnsError};
 use crate::rollup::RollupError;
 use crate::rollup::read::path_of;
 use crate::storage::{Store, StoreError};
@@ -25,28 +25,28 @@ pub(super) fn seek(
     file: &NamedFile,
     items: &[&str],
     hours: &[Option<Hour>; 24],
-) -> Result<SumRows, RollupError> {
+) -> Result<AggregateRows, RollupError> {
     let path = path_of(file);
     let failed = |source: ColumnsError| RollupError::Columns { file: path.clone(), source };
     let mut end = End { store, path: &path, size_bytes: file.size_bytes, tail: Bytes::new() };
-    let mut sums = None;
+    let mut opened = None;
     for bytes in TAIL_BYTES.into_iter().chain([file.size_bytes]) {
         end.tail = store.get_tail(&path, bytes)?;
-        sums = SumFile::open(&end.tail, end.size_bytes).map_err(failed)?;
-        if sums.is_some() {
+        opened = AggregateFile::open(&end.tail, end.size_bytes).map_err(failed)?;
+        if opened.is_some() {
             break;
         }
     }
-    let sums = sums.ok_or_else(|| failed(ColumnsError::Unreadable("it has no end".to_owned())))?;
-    let mut found = SumRows::default();
-    let (mut coder, mut block) = (Coder::default(), SumBlock::default());
-    for pages in sums.pages_of(items) {
-        let rows = sums.rows_of(&pages, end.bytes(pages.range.clone())?, items).map_err(failed)?;
+    let aggregates = opened.ok_or_else(|| failed(ColumnsError::Unreadable("it has no end".to_owned())))?;
+    let mut found = AggregateRows::default();
+    let (mut coder, mut block) = (Coder::default(), AggregateBlock::default());
+    for pages in aggregates.pages_of(items) {
+        let rows = aggregates.rows_of(&pages, end.bytes(pages.range.clone())?, items).map_err(failed)?;
         if rows.is_empty() {
             continue;
         }
-        let bytes = end.bytes(sums.range_of(&pages))?;
-        for batch in sums.read(&pages, bytes, rows).map_err(failed)? {
+        let bytes = end.bytes(aggregates.range_of(&pages))?;
+        for batch in aggregates.read(&pages, bytes, rows).map_err(failed)? {
             let batch = batch.map_err(failed)?;
             batch.read(&mut coder, &mut found.path_sets, &mut block);
             for of_item in &block.items {

@@ -9,7 +9,7 @@ use crate::rollup::RollupError;
 use crate::rollup::conflicts::{Disputes, IdHasher, Limits, disputes};
 use crate::rollup::plan::{DayPlan, HourFile};
 
-/// A day that is ready to be summed.
+/// A day that is ready to be aggregated.
 pub(super) struct Settled<'a> {
     pub day: &'a DayPlan,
     /// The planned hours, and those where a version lies that no longer counts, or counts again.
@@ -49,7 +49,7 @@ fn parted<'a>(files: &'a [HourFile], hours: &BTreeSet<Hour>) -> (Vec<&'a HourFil
 }
 
 impl Settled<'_> {
-    /// Returns the categories that have events or sums in the hours.
+    /// Returns the categories that have events or aggregates in the hours.
     pub fn categories(&self) -> BTreeSet<&Option<String>> {
         let events = self.day.events.iter().filter(|of| self.hours.contains(&of.partition.hour));
         let events = events.map(|of| &of.partition.category);
@@ -69,7 +69,7 @@ impl Settled<'_> {
     }
 
     /// Returns the category's rollup files that may hold one of the hours; all of the day's where
-    /// it is summed from the ground.
+    /// it is aggregated from the ground.
     pub fn standing(&self, category: &Option<String>) -> Vec<LiveFile> {
         let standing = self.day.standing.iter();
         let standing =

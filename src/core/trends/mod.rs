@@ -12,7 +12,7 @@ use std::iter::Peekable;
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::model::{Sums, Timestamp};
+use crate::model::{Aggregate, Timestamp};
 use crate::parquet_format::RankedRow;
 use crate::rankings::{Categories, Kept, Snapshot, SnapshotError, kept};
 use crate::storage::Store;
@@ -152,13 +152,14 @@ impl Chart {
     ///
     /// A share is of what the score adds up: `by` of [`Facts`](crate::rankings::Facts).
     pub fn shares(&self, first: usize, by: &str) -> Option<(Vec<u32>, u32)> {
-        let of = |sums: Sums| match by {
-            "amount" => sums.amount,
-            "purchases" => i128::from(sums.purchases),
-            _ => i128::from(sums.units),
+        let of = |aggregate: Aggregate| match by {
+            "amount" => aggregate.amount,
+            "purchases" => i128::from(aggregate.purchases),
+            _ => i128::from(aggregate.units),
         };
         let whole = of(self.places.first()?.row.totals?.rankable);
-        let mut parts: Vec<i128> = self.places.iter().take(first).map(|place| of(place.row.sums)).collect();
+        let mut parts: Vec<i128> =
+            self.places.iter().take(first).map(|place| of(place.row.aggregate)).collect();
         parts.push(whole.checked_sub(parts.iter().sum())?);
         let mut shares = shares(&parts)?;
         let others = shares.pop()?;

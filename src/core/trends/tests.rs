@@ -21,14 +21,14 @@ fn published(store: &Store, as_of: i32, hours: u32, lists: &[(&str, &str)]) -> S
     let item = |(place, item): (usize, char)| RankedItem {
         item_id: item.to_string(),
         score: 9.0 - place as f64,
-        sums: Sums { purchases: 1, units: 9 - i64::from(place as u8), amount: 0 },
+        aggregate: Aggregate { purchases: 1, units: 9 - i64::from(place as u8), amount: 0 },
         days: [0; 7],
     };
     let of_category = |(category, items): &(&str, &str)| CategoryRanking {
         category: (!category.is_empty()).then(|| (*category).to_owned()),
         window,
         rankable: 9,
-        sums: Sums { purchases: 9, units: 40, amount: 0 },
+        aggregate: Aggregate { purchases: 9, units: 40, amount: 0 },
         items: items.chars().enumerate().map(item).collect(),
     };
     let ranking = Ranking { categories: lists.iter().map(of_category).collect() };

@@ -2,7 +2,7 @@
 
 use crate::health::facts::Facts;
 use crate::run_history::{Outcome, Ran, RunRecord, State};
-use topsell_core::model::{Timestamp, harmless, said_length};
+use topsell_core::model::{Timestamp, escape_control, format_duration};
 
 /// Commands that only look: that one of them failed is the business of who typed it.
 const LOOKING: [&str; 6] = ["show", "count", "stats", "report", "schedule", "health"];
@@ -54,7 +54,8 @@ impl Health {
 impl Verdict {
     /// Returns all of it, in one line.
     pub fn line(&self) -> String {
-        let parts: Vec<String> = self.wrong.iter().chain(&self.told).map(|part| harmless(part)).collect();
+        let parts: Vec<String> =
+            self.wrong.iter().chain(&self.told).map(|part| escape_control(part)).collect();
         format!("{}: {}", self.health.word(), parts.join("; "))
     }
 }
@@ -72,7 +73,7 @@ pub fn verdict(facts: &Facts, limits: &Limits) -> Verdict {
     }
     let (age, lag) = (age_seconds(facts), lag_seconds(facts));
     let too_old = |limit: Option<u64>, age: Option<u64>| {
-        limit.filter(|limit| age.is_none_or(|age| age > *limit)).map(said_length)
+        limit.filter(|limit| age.is_none_or(|age| age > *limit)).map(format_duration)
     };
     if let Some(most) = too_old(limits.max_age_seconds, age) {
         wrong.push((Health::Stale, format!("the ranking may be {most} old at most")));
@@ -110,7 +111,7 @@ pub(super) fn lag_seconds(facts: &Facts) -> Option<u64> {
 
 fn age_text(facts: &Facts, age: Option<u64>) -> String {
     match facts.ranking.as_ref().zip(age) {
-        Some((ranking, age)) => format!("ranking of {}, {} old", ranking.as_of, said_length(age)),
+        Some((ranking, age)) => format!("ranking of {}, {} old", ranking.as_of, format_duration(age)),
         None => "no ranking".to_owned(),
     }
 }
@@ -121,7 +122,9 @@ fn lag_text(facts: &Facts, lag: Option<u64>) -> String {
         Some((hour, _)) if hour.plus(1).start() > facts.now => {
             format!("newest hour of sales {}, still filling", hour.start())
         }
-        Some((hour, lag)) => format!("newest hour of sales {}, over for {}", hour.start(), said_length(lag)),
+        Some((hour, lag)) => {
+            format!("newest hour of sales {}, over for {}", hour.start(), format_duration(lag))
+        }
         None => "no sales".to_owned(),
     }
 }

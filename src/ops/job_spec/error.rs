@@ -3,24 +3,24 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use topsell_core::model::harmless;
+use topsell_core::model::escape_control;
 
 /// A job cannot be taken as it is written down.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
     /// Something in a file is wrong.
-    #[error("{}:{line}:{column}: {}", harmless(&file.display().to_string()), harmless(what))]
+    #[error("{}:{line}:{column}: {}", escape_control(&file.display().to_string()), escape_control(what))]
     Wrong { file: PathBuf, line: u32, column: u32, what: String },
     /// A file or folder cannot be read.
-    #[error("{}: {source}", harmless(&file.display().to_string()))]
+    #[error("{}: {source}", escape_control(&file.display().to_string()))]
     Unreadable { file: PathBuf, source: io::Error },
     /// Others than who runs the jobs say what is in a file.
-    #[error("{}: {why}", harmless(&file.display().to_string()))]
+    #[error("{}: {why}", escape_control(&file.display().to_string()))]
     NotOurs { file: PathBuf, why: String },
     /// Two jobs have one name.
     #[error(
         "{}:{line}: there is a job `{name}` already, in {}:{other_line}; jobs are told apart by their names",
-        harmless(&file.display().to_string()), harmless(&other.display().to_string())
+        escape_control(&file.display().to_string()), escape_control(&other.display().to_string())
     )]
     Twice { name: String, file: PathBuf, line: u32, other: PathBuf, other_line: u32 },
     /// Only root can run commands as somebody else.
@@ -43,7 +43,7 @@ impl JobError {
 
 /// What is worth telling of a file, and stops nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}:{line}: {}", harmless(&file.display().to_string()), harmless(what))]
+#[error("{}:{line}: {}", escape_control(&file.display().to_string()), escape_control(what))]
 pub struct Note {
     pub file: PathBuf,
     pub line: u32,

@@ -12,7 +12,7 @@ use flate2::write::ZlibEncoder;
 use hashbrown::HashMap;
 use serde::{Serialize, Serializer};
 
-use topsell_core::model::{DAYS, Sums};
+use topsell_core::model::{Aggregate, DAYS};
 use topsell_core::parquet_format::RankedRow;
 use topsell_core::trends::{Chart, Movement, Place};
 
@@ -142,7 +142,7 @@ impl Packer {
         self.directory.items.push(chart.places.len());
         let is_comparable = hours_of(&first.row) <= self.window_hours;
         let comparable = whole_of(chart).filter(|_| is_comparable);
-        self.directory.units.push(comparable.map(|sums| Whole(sums.units.into())));
+        self.directory.units.push(comparable.map(|aggregate| Whole(aggregate.units.into())));
         self.add_own(chart, &first.row);
         for place in &chart.places {
             self.add_row(place);
@@ -185,10 +185,10 @@ impl Packer {
     fn add_row(&mut self, place: &Place) {
         let Place { row, weeks, .. } = place;
         self.open.item.push(self.items.number(row));
-        self.open.units.push(Whole(row.sums.units.into()));
+        self.open.units.push(Whole(row.aggregate.units.into()));
         match &*self.by {
-            "purchases" => self.open.measured.push(Measured::Count(Whole(row.sums.purchases.into()))),
-            "amount" => self.open.measured.push(Measured::Amount(amount_text(row.sums.amount))),
+            "purchases" => self.open.measured.push(Measured::Count(Whole(row.aggregate.purchases.into()))),
+            "amount" => self.open.measured.push(Measured::Amount(amount_text(row.aggregate.amount))),
             _ => {}
         }
         self.open.previous.push(previous_of(place));
@@ -204,23 +204,23 @@ impl Packer {
 }
 
 impl Figures {
-    fn of(sums: Sums) -> Figures {
+    fn of(aggregate: Aggregate) -> Figures {
         Figures {
-            units: Whole(sums.units.into()),
-            purchases: Whole(sums.purchases.into()),
-            amount: amount_text(sums.amount),
+            units: Whole(aggregate.units.into()),
+            purchases: Whole(aggregate.purchases.into()),
+            amount: amount_text(aggregate.amount),
         }
     }
 
     /// Returns what a whole comes to without the items listed.
-    fn left(whole: Sums, chart: &Chart) -> Figures {
-        let left = |of: fn(Sums) -> i128| {
-            chart.places.iter().fold(of(whole), |rest, place| rest.saturating_sub(of(place.row.sums)))
+    fn left(whole: Aggregate, chart: &Chart) -> Figures {
+        let left = |of: fn(Aggregate) -> i128| {
+            chart.places.iter().fold(of(whole), |rest, place| rest.saturating_sub(of(place.row.aggregate)))
         };
         Figures {
-            units: Whole(left(|sums| sums.units.into())),
-            purchases: Whole(left(|sums| sums.purchases.into())),
-            amount: amount_text(left(|sums| sums.amount)),
+            units: Whole(left(|aggregate| aggregate.units.into())),
+            purchases: Whole(left(|aggregate| aggregate.purchases.into())),
+            amount: amount_text(left(|aggregate| aggregate.amount)),
         }
     }
 }
@@ -259,7 +259,7 @@ impl Items {
 }
 
 /// Returns what a category comes to, where its ranking tells.
-fn whole_of(chart: &Chart) -> Option<Sums> {
+fn whole_of(chart: &Chart) -> Option<Aggregate> {
     chart.places.first()?.row.totals.map(|totals| totals.rankable)
 }
 
@@ -269,7 +269,7 @@ fn hours_of(row: &RankedRow<'_>) -> i64 {
 }
 
 fn amount_text(amount: i128) -> String {
-    Sums { amount, ..Sums::default() }.amount_text().to_string()
+    Aggregate { amount, ..Aggregate::default() }.amount_text().to_string()
 }
 
 /// Returns the rank before; 0 for a new item, none where there was no ranking before.
@@ -324,7 +324,7 @@ mod tests {
             item_id: item_id.into(),
             name: None,
             score: 1.0,
-            sums: Sums { purchases: 1, units: 1, amount: 10_000 },
+            aggregate: Aggregate { purchases: 1, units: 1, amount: 10_000 },
             window_from: hour(1_000),
             window_to: hour(1_150),
             rankable: 10_000,
@@ -369,7 +369,8 @@ mod tests {
 
     #[test]
     fn parts_hold_whole_categories_and_no_more_than_they_need_to() {
-        let totals = RowTotals { days: [1; DAYS], rankable: Sums { purchases: 0, units: 10_000, amount: 0 } };
+        let totals =
+            RowTotals { days: [1; DAYS], rankable: Aggregate { purchases: 0, units: 10_000, amount: 0 } };
         let mut packer = Packer::new("units", 150);
         for category in 0..30 {
             let items = (0..1_000).map(|item| format!("item {}", item * 7 + category)).collect();
@@ -423,7 +424,7 @@ mod tests {
 
     #[test]
     fn only_categories_of_the_same_hours_are_compared() {
-        let totals = RowTotals { days: [1; DAYS], rankable: Sums { purchases: 0, units: 5, amount: 0 } };
+        let totals = RowTotals { days: [1; DAYS], rankable: Aggregate { purchases: 0, units: 5, amount: 0 } };
         for (window_hours, expected) in [(150, Some(Whole(5))), (149, None)] {
             let mut packer = Packer::new("units", window_hours);
             packer.add(&chart(0, vec!["a".to_owned()], Some(totals)));

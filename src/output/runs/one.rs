@@ -7,7 +7,7 @@ use crate::runs::list::style;
 use crate::terminal::{Cell, Heading, Importance, Side, Style, TerminalOptions, styled, write_table};
 use crate::text::grouped;
 use crate::text::{duration, size, to_the_second};
-use topsell_core::model::{Timestamp, harmless};
+use topsell_core::model::{Timestamp, escape_control};
 use topsell_ops::run_history::{Node, RunRecord, State, Versions, name_of, tree};
 
 /// Cells of the bars beside the spans.
@@ -36,7 +36,7 @@ pub fn write_one(
     }
     if let Some(tail) = &record.output_tail {
         writeln!(out, "\n{}", styled("the end of its output", Style::Bold, terminal.colors))?;
-        tail.lines().try_for_each(|line| writeln!(out, "  {}", harmless(line)))?;
+        tail.lines().try_for_each(|line| writeln!(out, "  {}", escape_control(line)))?;
     }
     Ok(())
 }
@@ -49,7 +49,12 @@ fn write_facts(
 ) -> io::Result<()> {
     let state = record.state();
     let mut say = |name: &str, text: &str| {
-        writeln!(out, "{}{}", styled(&format!("{name:<10}"), Style::Bold, terminal.colors), harmless(text))
+        writeln!(
+            out,
+            "{}{}",
+            styled(&format!("{name:<10}"), Style::Bold, terminal.colors),
+            escape_control(text)
+        )
     };
     say("run", &record.id)?;
     say("asked", &format!("topsell {}", words(&record.asked)))?;

@@ -2,7 +2,7 @@
 
 use crate::show::plot::Plot;
 use crate::terminal::{Cell, Importance, Style};
-use topsell_core::model::{Sums, Timestamp};
+use topsell_core::model::{Aggregate, Timestamp};
 
 /// The answer to a question.
 #[derive(Debug, Default)]
@@ -182,12 +182,12 @@ impl From<Option<i64>> for Value {
     }
 }
 
-impl From<Sums> for Value {
-    fn from(sums: Sums) -> Value {
+impl From<Aggregate> for Value {
+    fn from(aggregate: Aggregate) -> Value {
         Value::Fields(vec![
-            ("units", sums.units.into()),
-            ("purchases", sums.purchases.into()),
-            ("amount", Value::Money(sums.amount)),
+            ("units", aggregate.units.into()),
+            ("purchases", aggregate.purchases.into()),
+            ("amount", Value::Money(aggregate.amount)),
         ])
     }
 }

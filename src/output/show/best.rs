@@ -7,7 +7,7 @@ use crate::show::facts::{age_seconds, covered, decay, hours, taken};
 use crate::show::{Part, Question, ShowError, unknown_category};
 use crate::terminal::{Cell, Style};
 use crate::text::{grouped, quoted};
-use topsell_core::model::Sums;
+use topsell_core::model::Aggregate;
 use topsell_core::parquet_format::RankedRow;
 use topsell_core::trends::{Chart, Charts, Movement, Place};
 
@@ -208,9 +208,9 @@ fn plain_values(category: Option<&str>, row: &RankedRow<'_>) -> Vec<Value> {
         Value::Integer(row.rank.into()),
         (*row.item_id).into(),
         Value::Number(row.score),
-        row.sums.units.into(),
-        row.sums.purchases.into(),
-        Value::Money(row.sums.amount),
+        row.aggregate.units.into(),
+        row.aggregate.purchases.into(),
+        Value::Money(row.aggregate.amount),
         row.name.as_deref().into(),
     ]
 }
@@ -245,7 +245,7 @@ pub(super) fn dropped_word() -> Value {
 /// What a category sells beside what is listed.
 struct Others {
     items: i64,
-    sums: Sums,
+    aggregate: Aggregate,
     share: u32,
 }
 
@@ -253,11 +253,11 @@ struct Others {
 fn others(chart: &Chart, listed: usize, share: u32) -> Option<Others> {
     let first = &chart.places.first()?.row;
     let items = first.rankable.saturating_sub(i64::try_from(listed).unwrap_or(i64::MAX));
-    let mut sums = first.totals?.rankable;
+    let mut aggregate = first.totals?.rankable;
     for place in &chart.places[..listed] {
-        sums = sums.minus(place.row.sums);
+        aggregate = aggregate.minus(place.row.aggregate);
     }
-    (items > 0).then_some(Others { items, sums, share })
+    (items > 0).then_some(Others { items, aggregate, share })
 }
 
 impl Others {
@@ -275,17 +275,17 @@ impl Others {
             line[at.expect("there is such a column")] = value;
         };
         put(at, Value::Word { word: "", shown: text, style: Style::Dim });
-        put("units", self.sums.units.into());
-        put("purchases", self.sums.purchases.into());
-        put("amount", Value::Money(self.sums.amount));
+        put("units", self.aggregate.units.into());
+        put("purchases", self.aggregate.purchases.into());
+        put("amount", Value::Money(self.aggregate.amount));
         put("share_percent", Value::Share(self.share));
         line
     }
 
     fn fields(&self) -> Value {
-        let Value::Fields(sums) = Value::from(self.sums) else { return Value::None };
+        let Value::Fields(aggregate) = Value::from(self.aggregate) else { return Value::None };
         let mut fields = vec![("items", Value::Integer(self.items))];
-        fields.extend(sums);
+        fields.extend(aggregate);
         fields.push(("share_percent", Value::Share(self.share)));
         Value::Fields(fields)
     }

@@ -69,9 +69,9 @@ fn values(leader: &Leader) -> Vec<Value> {
         leader.window_from.into(),
         leader.window_to.into(),
         count(levels(leader).count()),
-        leader.sums.map(|sums| sums.units).into(),
-        leader.sums.map(|sums| sums.purchases).into(),
-        leader.sums.map_or(Value::None, |sums| Value::Money(sums.amount)),
+        leader.aggregate.map(|aggregate| aggregate.units).into(),
+        leader.aggregate.map(|aggregate| aggregate.purchases).into(),
+        leader.aggregate.map_or(Value::None, |aggregate| Value::Money(aggregate.amount)),
     ]
 }
 

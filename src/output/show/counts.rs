@@ -6,7 +6,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use topsell_core::counts::{Bucket, Buckets, By, ByHour, Counted};
-use topsell_core::model::{PURCHASE, Sums, SumsOverflow, Timestamp, Zone, harmless};
+use topsell_core::model::{Aggregate, AggregateOverflow, PURCHASE, Timestamp, Zone, escape_control};
 use topsell_core::rollup::RollupError;
 
 /// Nothing could be counted, or nobody could be told.
@@ -107,12 +107,12 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn of(sums: &Sums) -> Numbers {
+    fn of(aggregate: &Aggregate) -> Numbers {
         Numbers {
-            purchases: sums.purchases,
-            units: sums.units,
-            amount: sums.amount_text().to_string(),
-            average: average(sums),
+            purchases: aggregate.purchases,
+            units: aggregate.units,
+            amount: aggregate.amount_text().to_string(),
+            average: average(aggregate),
         }
     }
 
@@ -125,19 +125,19 @@ impl Numbers {
 const NUMBERS: [&str; 4] = ["purchases", "units", "amount", "average"];
 
 /// Returns the amount per unit to four places, halves rounded away from zero.
-fn average(sums: &Sums) -> Option<String> {
-    let units = i128::from(sums.units);
-    let (whole, rest) = (sums.amount.checked_div(units)?, sums.amount.checked_rem(units)?);
+fn average(aggregate: &Aggregate) -> Option<String> {
+    let units = i128::from(aggregate.units);
+    let (whole, rest) = (aggregate.amount.checked_div(units)?, aggregate.amount.checked_rem(units)?);
     let is_half = rest.unsigned_abs() * 2 >= units.unsigned_abs();
-    let away = if (sums.amount < 0) == (units < 0) { 1 } else { -1 };
+    let away = if (aggregate.amount < 0) == (units < 0) { 1 } else { -1 };
     let amount = whole + if is_half { away } else { 0 };
-    Some(Sums { amount, ..Sums::default() }.amount_text().to_string())
+    Some(Aggregate { amount, ..Aggregate::default() }.amount_text().to_string())
 }
 
 /// Writes an answer.
 ///
 /// # Errors
-/// Names an item whose sums do not fit, or fails where the output ends.
+/// Names an item whose aggregates do not fit, or fails where the output ends.
 pub fn write(answer: &Answer<'_>, form: Form, out: &mut impl Write) -> Result<(), CountError> {
     let buckets = answer.by.map(|by| Buckets::of(answer.counted.hours.clone(), by, answer.zone));
     let buckets = buckets.as_ref();
@@ -153,12 +153,11 @@ impl Answer<'_> {
     fn write_json(&self, buckets: Option<&Buckets>, out: &mut impl Write) -> Result<(), CountError> {
         let items = self.items.iter().map(|(item_id, by_hour)| {
             let by = buckets.map(|buckets| {
-                let sums = of_buckets(buckets, item_id, by_hour)?;
-                let by = buckets
-                    .all
-                    .iter()
-                    .zip(&sums)
-                    .map(|(bucket, sums)| InBucket { place: self.place(bucket), numbers: Numbers::of(sums) });
+                let aggregate = of_buckets(buckets, item_id, by_hour)?;
+                let by = buckets.all.iter().zip(&aggregate).map(|(bucket, aggregate)| InBucket {
+                    place: self.place(bucket),
+                    numbers: Numbers::of(aggregate),
+                });
                 Ok::<_, CountError>(by.collect())
             });
             Ok(Item { item_id, numbers: Numbers::of(&total(item_id, by_hour)?), by: by.transpose()? })
@@ -214,7 +213,7 @@ impl Answer<'_> {
         let header = [item, &place[..], &NUMBERS].concat().into_iter().map(str::to_owned).collect();
         let mut lines: Vec<Vec<String>> = vec![header];
         self.each_line(buckets, &mut |line| {
-            let mut cells = if one.is_some() { Vec::new() } else { vec![harmless(line.item_id)] };
+            let mut cells = if one.is_some() { Vec::new() } else { vec![escape_control(line.item_id)] };
             cells.extend(line.place.into_iter().flat_map(Place::cells).take(place.len()));
             cells.extend(line.numbers.cells());
             lines.push(cells);
@@ -226,15 +225,15 @@ impl Answer<'_> {
 
     fn heading(&self, one: Option<&str>) -> String {
         let Counted { event_types, hours, category } = self.counted;
-        let of = one.map(|item_id| format!(" of {}", harmless(item_id))).unwrap_or_default();
-        let place = category.map_or("the whole shop".to_owned(), harmless);
+        let of = one.map(|item_id| format!(" of {}", escape_control(item_id))).unwrap_or_default();
+        let place = category.map_or("the whole shop".to_owned(), escape_control);
         let mut heading = format!(
             "Counts{of} in {place}, {} to {}",
             self.zone.shown(hours.start),
             self.zone.shown(hours.end)
         );
         if *event_types != [PURCHASE] {
-            heading.push_str(&format!(", counting {}", harmless(&event_types.join(", "))));
+            heading.push_str(&format!(", counting {}", escape_control(&event_types.join(", "))));
         }
         if self.is_filling() {
             heading.push_str(", the last hour still filling");
@@ -248,7 +247,7 @@ impl Answer<'_> {
         buckets: Option<&Buckets>,
         take: &mut dyn FnMut(Line<'_>) -> Result<(), CountError>,
     ) -> Result<(), CountError> {
-        let line = |item_id, place: Option<&Bucket>, sums: &Sums| {
+        let line = |item_id, place: Option<&Bucket>, aggregate: &Aggregate| {
             let hours = place.map_or(&self.counted.hours, |bucket| &bucket.span);
             let until = place.map_or(self.counted.hours.end, |bucket| bucket.until);
             Line::<'_> {
@@ -257,7 +256,7 @@ impl Answer<'_> {
                 hours_to: hours.end.start().to_string(),
                 is_filling: until.start() > self.now,
                 place: None,
-                numbers: Numbers::of(sums),
+                numbers: Numbers::of(aggregate),
             }
         };
         for (item_id, by_hour) in self.items {
@@ -265,8 +264,8 @@ impl Answer<'_> {
                 take(line(item_id, None, &total(item_id, by_hour)?))?;
                 continue;
             };
-            for (bucket, sums) in buckets.all.iter().zip(of_buckets(buckets, item_id, by_hour)?) {
-                take(Line { place: Some(self.place(bucket)), ..line(item_id, Some(bucket), &sums) })?;
+            for (bucket, aggregate) in buckets.all.iter().zip(of_buckets(buckets, item_id, by_hour)?) {
+                take(Line { place: Some(self.place(bucket)), ..line(item_id, Some(bucket), &aggregate) })?;
             }
         }
         Ok(())
@@ -289,17 +288,17 @@ impl Place<'_> {
     }
 }
 
-fn total(item_id: &str, by_hour: &ByHour) -> Result<Sums, CountError> {
-    let total = by_hour.values().try_fold(Sums::default(), |total, sums| total.plus(*sums));
+fn total(item_id: &str, by_hour: &ByHour) -> Result<Aggregate, CountError> {
+    let total = by_hour.values().try_fold(Aggregate::default(), |total, aggregate| total.plus(*aggregate));
     total.ok_or_else(|| overflow(item_id))
 }
 
-fn of_buckets(buckets: &Buckets, item_id: &str, by_hour: &ByHour) -> Result<Vec<Sums>, CountError> {
-    buckets.sums(by_hour).ok_or_else(|| overflow(item_id))
+fn of_buckets(buckets: &Buckets, item_id: &str, by_hour: &ByHour) -> Result<Vec<Aggregate>, CountError> {
+    buckets.aggregates(by_hour).ok_or_else(|| overflow(item_id))
 }
 
 fn overflow(item_id: &str) -> CountError {
-    RollupError::Overflow(SumsOverflow { item_id: item_id.to_owned() }).into()
+    RollupError::Overflow(AggregateOverflow { item_id: item_id.to_owned() }).into()
 }
 
 fn write_json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
@@ -339,7 +338,7 @@ mod tests {
     #[test]
     fn an_average_is_rounded_away_from_zero_and_there_is_none_of_nothing() {
         let check = |amount, units, expected: Option<&str>| {
-            let got = average(&Sums { purchases: 1, units, amount });
+            let got = average(&Aggregate { purchases: 1, units, amount });
             assert_eq!(got.as_deref(), expected, "{amount} by {units}");
         };
         check(10_000, 3, Some("0.3333"));

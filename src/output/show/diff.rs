@@ -88,7 +88,7 @@ pub(super) fn diff(
 fn values(category: Option<&str>, new: Option<&RankedRow<'_>>, old: Option<&RankedRow<'_>>) -> Vec<Value> {
     let either = new.or(old);
     let rank = |row: Option<&RankedRow<'_>>| Value::from(row.map(|row| i64::from(row.rank)));
-    let units = |row: Option<&RankedRow<'_>>| row.map(|row| row.sums.units);
+    let units = |row: Option<&RankedRow<'_>>| row.map(|row| row.aggregate.units);
     let score = |row: Option<&RankedRow<'_>>| row.map_or(Value::None, |row| Value::Number(row.score));
     let change = units(new).unwrap_or(0).checked_sub(units(old).unwrap_or(0));
     vec![

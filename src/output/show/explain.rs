@@ -5,7 +5,7 @@ use crate::show::{ShowError, unknown_category};
 use crate::terminal::{Cell, Style};
 use crate::text::quoted;
 use topsell_core::counts::{ByHour, Counted, by_hour};
-use topsell_core::model::{Decay, Hour, Sums, Window};
+use topsell_core::model::{Aggregate, Decay, Hour, Window};
 use topsell_core::parquet_format::RankedRow;
 use topsell_core::rankings::Facts;
 use topsell_core::storage::Store;
@@ -27,7 +27,7 @@ const COLUMNS: [Column; 9] = [
 struct Weighed {
     hour: Hour,
     age_hours: u32,
-    sums: Sums,
+    aggregate: Aggregate,
     counted: f64,
     weight: f64,
     product: f64,
@@ -90,17 +90,17 @@ fn decays(facts: &Facts) -> Vec<Decay> {
 /// Weighs each hour and adds them up as a ranking does, the oldest first.
 fn weighed(sold: &ByHour, window: Window, decay: Decay, by: &str) -> Vec<Weighed> {
     let mut sum = 0.0;
-    let mut weigh = |(&hour, &sums): (&Hour, &Sums)| {
+    let mut weigh = |(&hour, &aggregate): (&Hour, &Aggregate)| {
         let counted = match by {
-            "amount" => sums.amount as f64 / 10_000.0,
-            "purchases" => sums.purchases as f64,
-            _ => sums.units as f64,
+            "amount" => aggregate.amount as f64 / 10_000.0,
+            "purchases" => aggregate.purchases as f64,
+            _ => aggregate.units as f64,
         };
         let age_hours = window.age(hour);
         let weight = decay.weight(age_hours);
         let product = counted * weight;
         sum += product;
-        Weighed { hour, age_hours, sums, counted, weight, product, sum }
+        Weighed { hour, age_hours, aggregate, counted, weight, product, sum }
     };
     sold.iter().map(&mut weigh).collect()
 }
@@ -127,9 +127,9 @@ fn list(weighed: &[Weighed], score: f64, category: Option<&str>, by: &str) -> Li
         vec![
             of.hour.start().into(),
             Value::Integer(of.age_hours.into()),
-            of.sums.units.into(),
-            of.sums.purchases.into(),
-            Value::Money(of.sums.amount),
+            of.aggregate.units.into(),
+            of.aggregate.purchases.into(),
+            Value::Money(of.aggregate.amount),
             Value::Exact(of.counted),
             Value::Exact(of.weight),
             Value::Exact(of.product),

@@ -13,7 +13,7 @@ use crate::show::plot::write_plot;
 use crate::show::typed::typed;
 use crate::terminal::{Cell, Heading, Side, Style, TerminalOptions, styled, write_phrases, write_table};
 use crate::text::{grouped, sparkline};
-use topsell_core::model::Sums;
+use topsell_core::model::Aggregate;
 use topsell_core::parquet_format::encode_table;
 
 /// The form of an answer.
@@ -172,7 +172,7 @@ fn joined(values: &[impl ToString]) -> String {
 }
 
 fn money(amount: i128) -> String {
-    Sums { amount, ..Sums::default() }.amount_text().to_string()
+    Aggregate { amount, ..Aggregate::default() }.amount_text().to_string()
 }
 
 fn write_json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {

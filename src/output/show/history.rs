@@ -122,8 +122,8 @@ fn values(item_id: &str, category: Option<&str>, moment: &Moment) -> Vec<Value> 
         moment.as_of.into(),
         row.map(|row| i64::from(row.rank)).into(),
         row.map_or(Value::None, |row| Value::Number(row.score)),
-        row.map(|row| row.sums.units).into(),
-        row.map(|row| row.sums.purchases).into(),
-        row.map_or(Value::None, |row| Value::Money(row.sums.amount)),
+        row.map(|row| row.aggregate.units).into(),
+        row.map(|row| row.aggregate.purchases).into(),
+        row.map_or(Value::None, |row| Value::Money(row.aggregate.amount)),
     ]
 }

@@ -175,7 +175,7 @@ fn values(chart: &Chart, facts: &Facts, item_id: &str) -> Option<Vec<Value>> {
         movement(place.movement),
         place.previous_rank.map(i64::from).into(),
         Value::Integer(place.weeks.into()),
-        place.row.sums.units.into(),
+        place.row.aggregate.units.into(),
         share.map_or(Value::None, Value::Share),
         Value::Number(place.row.score),
         id(above),

@@ -108,7 +108,7 @@ pub enum ShowError {
     #[error("no ranked item has `{text}` in its name or id")]
     NoMatch { text: String },
     #[error(transparent)]
-    Sums(#[from] RollupError),
+    Aggregate(#[from] RollupError),
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
     #[error(transparent)]

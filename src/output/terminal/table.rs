@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 
 use crate::text::{cut, isolated, width};
-use topsell_core::model::harmless;
+use topsell_core::model::escape_control;
 
 /// What a table is written on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub struct Cell {
 impl Cell {
     /// Returns a text from outside, made safe to show.
     pub fn of(text: &str) -> Cell {
-        Cell { text: harmless(text), style: Style::Plain }
+        Cell { text: escape_control(text), style: Style::Plain }
     }
 
     /// Returns the cell standing out.

@@ -6,7 +6,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use topsell_core::model::harmless;
+use topsell_core::model::escape_control;
 
 /// What stands where the end of a text was cut off; one cell wide.
 const CUT: char = '…';
@@ -51,7 +51,7 @@ pub fn isolated(text: &str) -> String {
 
 /// Returns a text from outside as a part of a line: harmless, and its direction its own.
 pub fn quoted(text: &str) -> String {
-    isolated(&harmless(text))
+    isolated(&escape_control(text))
 }
 
 /// Tells whether a character is of a script that is written from right to left, or says that it is.

@@ -31,8 +31,8 @@ fn check_shop(world: &World, rules: &Rules, nodes: &Nodes<'_>) -> Result<(), Tes
         prop_assert_eq!(hours.len(), NOW as usize + 2);
         for (hour, got) in (0..).zip(hours) {
             prop_assert_eq!(&got["hour"], &Value::from(rfc3339(hour * 3_600, "Z")));
-            let sums = expected.and_then(|hours| hours.get(&hour)).copied().unwrap_or_default();
-            prop_assert_eq!(numbers(got), sums, "{} at {}: {}", item, hour, got);
+            let aggregate = expected.and_then(|hours| hours.get(&hour)).copied().unwrap_or_default();
+            prop_assert_eq!(numbers(got), aggregate, "{} at {}: {}", item, hour, got);
         }
     }
     Ok(())

@@ -47,7 +47,7 @@ mod write;
 
 use std::borrow::Cow;
 
-use crate::model::{DAYS, DayUnits, Sums, Timestamp};
+use crate::model::{Aggregate, DAYS, DayUnits, Timestamp};
 
 pub use read::{Leader, RankingFile};
 pub(super) use write::footer_at;
@@ -71,7 +71,7 @@ pub struct RankedRow<'a> {
     pub item_id: Cow<'a, str>,
     pub name: Option<Cow<'a, str>>,
     pub score: f64,
-    pub sums: Sums,
+    pub aggregate: Aggregate,
     pub window_from: Timestamp,
     pub window_to: Timestamp,
     pub rankable: i64,
@@ -85,7 +85,7 @@ pub struct RowTotals {
     /// Units on each of the last seven days, oldest first.
     pub days: DayUnits,
     /// What all items add up to that the category could have ranked.
-    pub rankable: Sums,
+    pub rankable: Aggregate,
 }
 
 impl RowTotals {
@@ -105,7 +105,7 @@ impl RankedRow<'_> {
             item_id: owned(self.item_id),
             name: self.name.map(owned),
             score: self.score,
-            sums: self.sums,
+            aggregate: self.aggregate,
             window_from: self.window_from,
             window_to: self.window_to,
             rankable: self.rankable,

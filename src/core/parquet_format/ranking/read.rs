@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader
 use parquet::file::metadata::ParquetStatisticsPolicy;
 use parquet::file::statistics::Statistics;
 
-use crate::model::{Sums, Timestamp};
+use crate::model::{Aggregate, Timestamp};
 use crate::parquet_format::coded::keeping_dictionaries;
 use crate::parquet_format::fields::{numbers, texts};
 use crate::parquet_format::parquet_file::{ColumnsError, plain_options};
@@ -38,7 +38,7 @@ pub struct Leader {
     pub items: u64,
     pub rankable: i64,
     /// What all of these add up to; none in files written before that was told.
-    pub sums: Option<Sums>,
+    pub aggregate: Option<Aggregate>,
     pub window_from: Timestamp,
     pub window_to: Timestamp,
 }
@@ -255,7 +255,7 @@ impl RankingFile {
             let window_from = numbers::<TimestampMicrosecondType>(batch, "window_from")?;
             let window_to = numbers::<TimestampMicrosecondType>(batch, "window_to")?;
             let rankable = numbers::<Int64Type>(batch, "rankable")?;
-            let sums = Rankable::of(batch)?;
+            let aggregate = Rankable::of(batch)?;
             for (at, path) in category.iter().enumerate() {
                 match leaders.last_mut() {
                     Some(leader) if leader.category.as_deref() == path => leader.items += 1,
@@ -263,7 +263,7 @@ impl RankingFile {
                         category: path.map(str::to_owned),
                         items: 1,
                         rankable: rankable.value(at),
-                        sums: sums.as_ref().map(|sums| sums.at(at)),
+                        aggregate: aggregate.as_ref().map(|aggregate| aggregate.at(at)),
                         window_from: moment(&window_from, at, "window_from")?,
                         window_to: moment(&window_to, at, "window_to")?,
                     }),

@@ -3,7 +3,7 @@
 use arrow::array::{Array, PrimitiveArray, RecordBatch, StringArray};
 use arrow::datatypes::{Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 
-use crate::model::{Sums, Timestamp};
+use crate::model::{Aggregate, Timestamp};
 use crate::parquet_format::ColumnsError;
 use crate::parquet_format::fields::{numbers, texts};
 use crate::parquet_format::ranking::{DAY_COLUMNS, NAME, RANKABLE, RankedRow, RowTotals};
@@ -43,8 +43,8 @@ impl Rankable {
     }
 
     /// Returns a row's.
-    pub fn at(&self, at: usize) -> Sums {
-        Sums {
+    pub fn at(&self, at: usize) -> Aggregate {
+        Aggregate {
             purchases: self.purchases.value(at),
             units: self.units.value(at),
             amount: self.amount.value(at),
@@ -89,7 +89,7 @@ impl Columns {
             item_id: self.item_id.value(at).into(),
             name: text(&self.name),
             score: self.score.value(at),
-            sums: Sums {
+            aggregate: Aggregate {
                 purchases: self.purchases.value(at),
                 units: self.units.value(at),
                 amount: self.amount.value(at),

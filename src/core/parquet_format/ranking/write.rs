@@ -192,13 +192,13 @@ fn many<'a>(column: &str, rows: &'a [RankedRow<'_>], digits: u8) -> Option<Value
     Some(match column {
         "item_id" => Values::Texts(rows.iter().map(|row| &*row.item_id).collect()),
         "score" => Values::Numbers(numbers(|row| row.score.to_le_bytes())),
-        "units" => Values::Counts(numbers(|row| row.sums.units.to_le_bytes())),
-        "purchases" => Values::Counts(numbers(|row| row.sums.purchases.to_le_bytes())),
+        "units" => Values::Counts(numbers(|row| row.aggregate.units.to_le_bytes())),
+        "purchases" => Values::Counts(numbers(|row| row.aggregate.purchases.to_le_bytes())),
         // Of so few digits, it has 64 bits at most.
         "amount" if digits == SHORT_DIGITS => {
-            Values::Numbers(numbers(|row| (row.sums.amount as i64).to_le_bytes()))
+            Values::Numbers(numbers(|row| (row.aggregate.amount as i64).to_le_bytes()))
         }
-        "amount" => Values::Long(rows.iter().map(|row| row.sums.amount.to_be_bytes()).collect()),
+        "amount" => Values::Long(rows.iter().map(|row| row.aggregate.amount.to_be_bytes()).collect()),
         // That it fits was checked where the days were added up.
         WEEK => totals(&|totals| totals.week().unwrap_or_default()),
         _ => return None,
@@ -247,7 +247,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::Sums;
+    use crate::model::Aggregate;
     use crate::parquet_format::RankingFile;
 
     fn row(rank: i32, item_id: String, score: f64, amount: i128) -> RankedRow<'static> {
@@ -258,20 +258,20 @@ mod tests {
             item_id: item_id.into(),
             name: None,
             score,
-            sums: Sums { purchases: i64::from(rank), units: i64::MAX - i64::from(rank), amount },
+            aggregate: Aggregate { purchases: i64::from(rank), units: i64::MAX - i64::from(rank), amount },
             window_from: moment(0),
             window_to: moment(3_600_000_000),
             rankable: i64::from(rank) + 7,
             totals: Some(RowTotals {
                 days: [0, 1, -5, i64::from(rank), 0, 1 << 40, 2],
-                rankable: Sums { purchases: 3, units: i64::MIN, amount: amount / 2 },
+                rankable: Aggregate { purchases: 3, units: i64::MIN, amount: amount / 2 },
             }),
         }
     }
 
     /// Writes rows, and reads them back the same.
     fn written(rows: &[RankedRow<'static>]) -> ParquetRecordBatchReaderBuilder<Bytes> {
-        let largest = rows.iter().map(|row| row.sums.amount.unsigned_abs()).max().unwrap_or(0);
+        let largest = rows.iter().map(|row| row.aggregate.amount.unsigned_abs()).max().unwrap_or(0);
         let bytes = encode_ranking(1, |_| rows.to_vec(), largest, &[]).expect("it can be written").bytes;
         let file = RankingFile::open(bytes.clone(), bytes.len() as u64).expect("it is a ranking");
         let range = file.range(0);

@@ -13,7 +13,7 @@
 //! | `ranks` | LIST of INT64: its rank in each of them | DELTA_BINARY_PACKED |
 //!
 //! An item has a row for each top-level category that it sells in; where it lay in others of its
-//! categories for a part of the time, one for each of the sums that it comes to. In each category,
+//! categories for a part of the time, one for each of the aggregates that it comes to. In each category,
 //! and in the shop, it has its rank in one row alone. In a category that sells too little, which its
 //! ranking looks further back for, `units` and `score` are of that longer window.
 //!

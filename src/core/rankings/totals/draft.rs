@@ -1,4 +1,4 @@
-//! Totals on their way: set aside while the sums are read, then ordered, merged and written.
+//! Totals on their way: set aside while the aggregates are read, then ordered, merged and written.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -53,7 +53,7 @@ impl Draft {
         Ok(Draft { store: store.clone(), scratch, parts: Mutex::new(Vec::new()) })
     }
 
-    /// Sets some items of a top-level category aside, scored in a round of sums.
+    /// Sets some items of a top-level category aside, scored in a round of aggregates.
     ///
     /// # Errors
     /// Fails where the disk does.
@@ -80,7 +80,7 @@ impl Draft {
     /// Publishes them, as what stands behind a ranking: the file, a check of it as it lies on disk, and
     /// the pointer last.
     ///
-    /// The same sums by the same rules give the same bytes.
+    /// The same aggregates by the same rules give the same bytes.
     ///
     /// # Errors
     /// Fails where the disk does; the pointer then names what it named before.

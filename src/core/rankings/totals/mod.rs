@@ -8,7 +8,7 @@
 //! totals/current.json                   as that of the rankings
 //! ```
 //!
-//! There are as many rows as items, so they are never all in memory. While the sums are read, each
+//! There are as many rows as items, so they are never all in memory. While the aggregates are read, each
 //! part of the items is set aside as it is ([`Draft::add`]). Then each top-level category is ordered,
 //! which gives the ranks in its categories; their orders are merged, which gives the ranks in the
 //! shop; and each is written.
@@ -32,7 +32,7 @@ const POINTER: &str = "totals/current.json";
 struct Part {
     /// The first level; `None` for what counts shop-wide only.
     top: Option<String>,
-    /// Which sums they were scored by.
+    /// Which aggregates they were scored by.
     round: u32,
     /// Whether they count shop-wide whatever else there is of them.
     is_spread: bool,

@@ -25,7 +25,7 @@ struct Good {
 }
 
 impl Good {
-    /// Makes a lake of so many commits, all of them summed and ranked.
+    /// Makes a lake of so many commits, all of them aggregated and ranked.
     fn of(commits: usize) -> Good {
         let world = World::new();
         let line = |n: usize| {
@@ -72,7 +72,7 @@ impl Good {
         (world, size)
     }
 
-    /// Ranks, sums all anew and ranks again, and checks that nothing else has sold than before.
+    /// Ranks, re-aggregates everything and ranks again, and checks that nothing else has sold than before.
     fn is_unchanged(&self, world: &World) -> Result<(), TestCaseError> {
         prop_assert_eq!(&world.sold(), &self.sold);
         ended(&world.run("rollup --all"), &[0])?;
@@ -85,7 +85,7 @@ fn is_damaged(said: &Said) -> bool {
     said.code == Some(3)
 }
 
-/// A byte that is changed within a value of an event shows only against the sums that were made of it
+/// A byte that is changed within a value of an event shows only against the aggregates that were made of it
 /// before; so these are compared first, as a nightly `lake verify` does.
 #[test]
 fn changed_data_files_are_noticed_or_say_the_same() {

@@ -7,7 +7,7 @@ use crate::model::item_key::short_key;
 
 /// Distinct texts, each with a small number that stands for it.
 #[derive(Default)]
-pub struct Names {
+pub struct Interner {
     bytes: String,
     ends: Vec<usize>,
     /// Each with what tells it from others, so that neither finding one nor growing the table
@@ -46,10 +46,10 @@ impl Key {
     }
 }
 
-impl Names {
+impl Interner {
     /// Returns the number of a text, if it is known.
     pub fn find(&self, name: &str) -> Option<u32> {
-        let Names { bytes, ends, codes, hasher } = self;
+        let Interner { bytes, ends, codes, hasher } = self;
         let key = Key::of(name, hasher);
         let is_same =
             |&(of, code): &(Key, u32)| of == key && (!key.is_long() || text_at(bytes, ends, code) == name);
@@ -58,7 +58,7 @@ impl Names {
 
     /// Returns the number of a text, new or known.
     pub fn code(&mut self, name: &str) -> u32 {
-        let Names { bytes, ends, codes, hasher } = self;
+        let Interner { bytes, ends, codes, hasher } = self;
         let key = Key::of(name, hasher);
         let hash = key.hash(hasher);
         let is_same =
@@ -80,7 +80,7 @@ impl Names {
     }
 
     /// Returns this table's numbers for another's texts, by the other's numbers.
-    pub fn codes_of(&mut self, other: &Names) -> Vec<u32> {
+    pub fn codes_of(&mut self, other: &Interner) -> Vec<u32> {
         other.iter().map(|name| self.code(name)).collect()
     }
 
@@ -142,7 +142,7 @@ mod tests {
         texts.extend(
             ["123456789012345", "1234567890123456", "12345678901234\u{f}", "12345678\0", "é"].map(Into::into),
         );
-        let mut names = Names::default();
+        let mut names = Interner::default();
         let codes: Vec<u32> = texts.iter().map(|text| names.code(text)).collect();
         assert_eq!(codes, (0..).take(texts.len()).collect::<Vec<u32>>());
         for (text, code) in texts.iter().zip(codes) {

@@ -5,7 +5,7 @@ const SHOWN_CHARS: usize = 60;
 
 /// Returns enough of a field to recognize it by.
 pub fn shown(text: &str) -> String {
-    let mut short = harmless(&text.chars().take(SHOWN_CHARS).collect::<String>());
+    let mut short = escape_control(&text.chars().take(SHOWN_CHARS).collect::<String>());
     if text.chars().nth(SHOWN_CHARS).is_some() {
         short.push('…');
     }
@@ -13,7 +13,7 @@ pub fn shown(text: &str) -> String {
 }
 
 /// Returns a text with the characters that would steer a terminal spelled out.
-pub fn harmless(text: &str) -> String {
+pub fn escape_control(text: &str) -> String {
     let spelled = |c: char| if steers(c) { c.escape_default().collect() } else { String::from(c) };
     text.chars().map(spelled).collect()
 }
@@ -30,9 +30,9 @@ mod tests {
 
     #[test]
     fn what_would_steer_a_terminal_is_spelled_out() {
-        assert_eq!(harmless("a\u{1b}[31m\tb\u{9b}c"), "a\\u{1b}[31m\\tb\\u{9b}c");
-        assert_eq!(harmless("evil\u{202e}txt\u{2069}\u{2028}"), "evil\\u{202e}txt\\u{2069}\\u{2028}");
+        assert_eq!(escape_control("a\u{1b}[31m\tb\u{9b}c"), "a\\u{1b}[31m\\tb\\u{9b}c");
+        assert_eq!(escape_control("evil\u{202e}txt\u{2069}\u{2028}"), "evil\\u{202e}txt\\u{2069}\\u{2028}");
         // Marks that only say which way a neutral character belongs are part of good spelling.
-        assert_eq!(harmless("käse \u{200f}שלום 👩\u{200d}👧"), "käse \u{200f}שלום 👩\u{200d}👧");
+        assert_eq!(escape_control("käse \u{200f}שלום 👩\u{200d}👧"), "käse \u{200f}שלום 👩\u{200d}👧");
     }
 }

@@ -1,4 +1,4 @@
-//! `topsell datagen --sums`: hourly sums that rank as the purchases would.
+//! `topsell datagen --aggregates`: hourly aggregates that rank as the purchases would.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ const RANK: &str = "rank --as-of 2024-01-02T06:00:00Z --window 30h --min-items 1
 const HOURS: i32 = 30;
 
 /// Purchases, units and ten-thousandths.
-type Sums = (i64, i64, i128);
+type Aggregate = (i64, i64, i128);
 
 /// One row of a rollup file.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ struct Row {
     item_id: String,
     paths: Vec<String>,
     is_primary: bool,
-    sums: Sums,
+    aggregate: Aggregate,
 }
 
 /// Returns the rollup files by their partitions, whatever their own names, and their bytes.
@@ -66,7 +66,7 @@ fn rows(partition: &str, bytes: &[u8]) -> Vec<Row> {
                 item_id: column("item_id").as_string::<i32>().value(at).to_owned(),
                 paths: paths.collect(),
                 is_primary: column("is_primary").as_boolean().value(at),
-                sums: (
+                aggregate: (
                     long("purchases"),
                     long("units"),
                     column("amount").as_primitive::<Decimal128Type>().value(at),
@@ -78,10 +78,10 @@ fn rows(partition: &str, bytes: &[u8]) -> Vec<Row> {
     rows
 }
 
-/// Returns the score and the sums of every item of every category, the shop's own name being
+/// Returns the score and the aggregates of every item of every category, the shop's own name being
 /// empty, as the simplest of all programs would add them up.
-fn added_up(rows: &[Row]) -> BTreeMap<(String, String), (f64, Sums)> {
-    let mut all: BTreeMap<(String, String), (f64, Sums)> = BTreeMap::new();
+fn added_up(rows: &[Row]) -> BTreeMap<(String, String), (f64, Aggregate)> {
+    let mut all: BTreeMap<(String, String), (f64, Aggregate)> = BTreeMap::new();
     for row in rows {
         let mut categories: BTreeSet<String> = row.is_primary.then(String::new).into_iter().collect();
         for path in &row.paths {
@@ -89,20 +89,21 @@ fn added_up(rows: &[Row]) -> BTreeMap<(String, String), (f64, Sums)> {
             categories.extend((1..=levels.len()).map(|level| levels[..level].join("/")));
         }
         for category in categories {
-            let (score, sums) = all.entry((category, row.item_id.clone())).or_default();
-            *score += row.sums.1 as f64 * (-f64::from(HOURS - 1 - row.hour) / 48.0).exp2();
-            *sums = (sums.0 + row.sums.0, sums.1 + row.sums.1, sums.2 + row.sums.2);
+            let (score, aggregate) = all.entry((category, row.item_id.clone())).or_default();
+            *score += row.aggregate.1 as f64 * (-f64::from(HOURS - 1 - row.hour) / 48.0).exp2();
+            *aggregate =
+                (aggregate.0 + row.aggregate.0, aggregate.1 + row.aggregate.1, aggregate.2 + row.aggregate.2);
         }
     }
-    all.retain(|_, (score, sums)| sums.1 > 0 && *score > 0.0);
+    all.retain(|_, (score, aggregate)| aggregate.1 > 0 && *score > 0.0);
     all
 }
 
 #[test]
-fn made_up_sums_rank_as_they_add_up() {
+fn synthetic_aggregates_rank_as_they_add_up() {
     let world = World::new();
-    made(&world, &format!("{SHOP} --sums --threads 1 one"));
-    made(&world, &format!("{SHOP} --sums --threads 2 two"));
+    made(&world, &format!("{SHOP} --aggregates --threads 1 one"));
+    made(&world, &format!("{SHOP} --aggregates --threads 2 two"));
     let written = files(&world, "one");
     assert_eq!(written.len(), 14);
     assert_eq!(written, files(&world, "two"), "threads change no byte");
@@ -115,7 +116,7 @@ fn made_up_sums_rank_as_they_add_up() {
             row.paths.iter().all(|path| path.split('/').next() == Some(row.category.as_str())),
             "{row:?}"
         );
-        let (purchases, units, amount) = row.sums;
+        let (purchases, units, amount) = row.aggregate;
         assert!(purchases > 0 && (-purchases..=3 * purchases).contains(&units), "{row:?}");
         copies.entry((&row.item_id, row.hour)).or_default().push(row);
         if units != 0 {
@@ -126,7 +127,7 @@ fn made_up_sums_rank_as_they_add_up() {
     }
     assert!(copies.values().any(|copies| copies.len() == 3), "some items lie in three categories");
     for copies in copies.values() {
-        assert!(copies.iter().all(|copy| copy.sums == copies[0].sums), "{copies:?}");
+        assert!(copies.iter().all(|copy| copy.aggregate == copies[0].aggregate), "{copies:?}");
         assert!(copies.is_sorted_by_key(|copy| &copy.category));
         let primary: Vec<bool> = copies.iter().map(|copy| copy.is_primary).collect();
         assert!(primary[0] && !primary[1..].contains(&true), "{copies:?}");
@@ -138,17 +139,17 @@ fn made_up_sums_rank_as_they_add_up() {
     let mut expected = added_up(&rows);
     for ranked in world.ranking("one") {
         let key = (ranked.category.clone().unwrap_or_default(), ranked.item_id.clone());
-        let (score, sums) = expected.remove(&key).expect("nothing ranks that did not sell");
-        assert_eq!((ranked.purchases, ranked.units, ranked.amount), sums, "{key:?}");
+        let (score, aggregate) = expected.remove(&key).expect("nothing ranks that did not sell");
+        assert_eq!((ranked.purchases, ranked.units, ranked.amount), aggregate, "{key:?}");
         assert!((ranked.score / score - 1.0).abs() < 1e-9, "{key:?}");
     }
     assert!(expected.is_empty(), "{expected:?} sold and did not rank");
 }
 
 #[test]
-fn made_up_sums_are_near_those_of_the_same_shops_logs() {
+fn synthetic_aggregates_are_near_those_of_the_same_shops_logs() {
     let world = World::new();
-    made(&world, &format!("{SHOP} --sums sums"));
+    made(&world, &format!("{SHOP} --aggregates aggregates"));
     made(&world, &format!("{SHOP} logs"));
     world.run("ingest --now 2024-01-03T00:00:00Z --lake counted logs");
     let sold = |lake: &str| {
@@ -159,7 +160,7 @@ fn made_up_sums_are_near_those_of_the_same_shops_logs() {
         let categories: BTreeSet<_> = ranking.iter().map(|row| row.category.clone()).collect();
         (of_shop.map(|row| (row.item_id.clone(), row.purchases)).collect::<BTreeMap<_, _>>(), categories)
     };
-    let ((drawn, drawn_in), (counted, counted_in)) = (sold("sums"), sold("counted"));
+    let ((drawn, drawn_in), (counted, counted_in)) = (sold("aggregates"), sold("counted"));
     assert_eq!(drawn_in, counted_in, "every item lies in the same categories");
     let near = |drawn: i64, counted: i64| {
         // Both vary, each by about the root of its mean.
@@ -174,14 +175,14 @@ fn made_up_sums_are_near_those_of_the_same_shops_logs() {
 }
 
 #[test]
-fn made_up_sums_come_into_new_lakes_only() {
+fn synthetic_aggregates_are_written_into_new_lakes_only() {
     let world = World::new();
-    made(&world, &format!("{SHOP} --sums sums"));
+    made(&world, &format!("{SHOP} --aggregates aggregates"));
     world.write("log.csv", "ts,item_id\n2017-01-14T03:00:00Z,a\n");
     assert_eq!(world.run("ingest --lake events log.csv").code, Some(0));
-    for lake in ["sums", "events"] {
+    for lake in ["aggregates", "events"] {
         let before = world.files(lake);
-        let said = world.run(&format!("datagen {SHOP} --sums {lake}"));
+        let said = world.run(&format!("datagen {SHOP} --aggregates {lake}"));
         assert_eq!(said.code, Some(1), "{}", said.whole());
         assert!(said.stderr.contains("the lake holds events or sums already"), "{}", said.whole());
         let left: Vec<String> =

@@ -1,4 +1,4 @@
-//! Files of the `rollups` table: sums by item, set of paths and hour, sorted for merging.
+//! Files of the `rollups` table: aggregates by item, set of paths and hour, sorted for merging.
 //!
 //! | column | Parquet type |
 //! |---|---|
@@ -23,7 +23,7 @@ use arrow::datatypes::{DataType, Schema};
 use hashbrown::HashMap;
 use parquet::schema::types::TypePtr;
 
-use crate::model::Sums;
+use crate::model::Aggregate;
 use crate::parquet_format::chunked_file::{ChunkedFile, schema_of, text_lists};
 use crate::parquet_format::chunks::{Chunk, Dictionary, Index, Shape, Values};
 use crate::parquet_format::encodings::few_distinct;
@@ -34,21 +34,21 @@ const ROWS_PER_GROUP: usize = 1 << 17;
 /// Small pages, so that one item is found without the rest of its group; those of ids have as many rows
 /// as a batch of those who read them all, whom smaller ones would cost.
 const INDEX: Index = Index { rows_to_search: 1 << 12, rows_per_page: 1 << 14 };
-/// Sums are kept for long and read as a whole, so that even small chunks are worth compressing.
+/// Aggregates are kept for long and read as a whole, so that even small chunks are worth compressing.
 const PACKED_FROM_BYTES: usize = 2 << 10;
 /// The footer's label for all the paths in the file.
 pub(super) const PATHS: &str = "topsell.paths";
 
 /// One row of a rollup file.
 #[derive(Clone, Copy, Debug)]
-pub struct SumLine<'a> {
+pub struct AggregateLine<'a> {
     /// 0 to 23.
     pub hour_of_day: i32,
     pub item_id: &'a str,
     /// Joined by `|`.
     pub paths: &'a str,
     pub is_primary: bool,
-    pub sums: Sums,
+    pub aggregate: Aggregate,
 }
 
 /// The columns, and what they are in Parquet.
@@ -68,7 +68,9 @@ static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
 ///
 /// # Errors
 /// Fails where the rows do not fit into Parquet.
-pub fn encode_sums<'a>(lines: impl IntoIterator<Item = SumLine<'a>>) -> Result<Encoded, ColumnsError> {
+pub fn encode_aggregates<'a>(
+    lines: impl IntoIterator<Item = AggregateLine<'a>>,
+) -> Result<Encoded, ColumnsError> {
     let (schema, root) = &*SCHEMA;
     let mut file = ChunkedFile::of(Arc::clone(root), PACKED_FROM_BYTES)?.indexed(INDEX);
     let mut lines = lines.into_iter();
@@ -158,16 +160,16 @@ impl<'a> Group<'a> {
         }
     }
 
-    fn push(&mut self, line: &SumLine<'a>, paths: &mut PathSets<'a>) {
+    fn push(&mut self, line: &AggregateLine<'a>, paths: &mut PathSets<'a>) {
         self.hours.push(i64::from(line.hour_of_day));
         self.items.push(line.item_id);
         let paths = paths.paths_of(line.paths);
         self.lengths.push(paths.len() as u32);
         self.paths.extend_from_slice(paths);
         self.is_primary.push(line.is_primary);
-        self.purchases.push(line.sums.purchases);
-        self.units.push(line.sums.units);
-        self.amounts.push(line.sums.amount);
+        self.purchases.push(line.aggregate.purchases);
+        self.units.push(line.aggregate.units);
+        self.amounts.push(line.aggregate.amount);
     }
 
     fn write(self, paths: &PathSets<'a>, file: &mut ChunkedFile) -> Result<(), ColumnsError> {

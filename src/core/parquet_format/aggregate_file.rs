@@ -24,7 +24,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe::get_frame_content_size;
 
-use crate::parquet_format::SumBatch;
+use crate::parquet_format::AggregateBatch;
 use crate::parquet_format::coded::keeping_dictionaries;
 use crate::parquet_format::decodings::{is_run_of, take_sized};
 use crate::parquet_format::fields::texts;
@@ -43,7 +43,7 @@ thread_local! {
 }
 
 /// A rollup file, its footer read.
-pub struct SumFile {
+pub struct AggregateFile {
     footer: Arc<ParquetMetaData>,
     size_bytes: u64,
     item_id: usize,
@@ -58,13 +58,13 @@ pub struct ItemPages {
     pub range: Range<u64>,
 }
 
-impl SumFile {
+impl AggregateFile {
     /// Reads the footer, of which the file's end is given, or the whole file; none where the end
     /// given is too short.
     ///
     /// # Errors
     /// Fails where this is no end of such a file.
-    pub fn open(tail: &Bytes, size_bytes: u64) -> Result<Option<SumFile>, ColumnsError> {
+    pub fn open(tail: &Bytes, size_bytes: u64) -> Result<Option<AggregateFile>, ColumnsError> {
         let parsed = guarded(|| {
             let options = ParquetMetaDataOptions::new()
                 .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
@@ -87,7 +87,7 @@ impl SumFile {
             }
             Ok(Some((reader.finish()?, item_id)))
         })?;
-        Ok(parsed.map(|(footer, item_id)| SumFile { footer: Arc::new(footer), size_bytes, item_id }))
+        Ok(parsed.map(|(footer, item_id)| AggregateFile { footer: Arc::new(footer), size_bytes, item_id }))
     }
 
     /// Returns the pages of ids that may hold some of the items, which are in order.
@@ -175,14 +175,14 @@ impl SumFile {
         pages: &ItemPages,
         bytes: Bytes,
         rows: Vec<Range<usize>>,
-    ) -> Result<impl Iterator<Item = Result<SumBatch, ColumnsError>>, ColumnsError> {
+    ) -> Result<impl Iterator<Item = Result<AggregateBatch, ColumnsError>>, ColumnsError> {
         let part = Part { at: self.range_of(pages).start, bytes, size_bytes: self.size_bytes };
         let rows = RowSelection::from_consecutive_ranges(rows.into_iter(), self.rows_in(pages.group));
         let batches = guarded(|| {
             let reader = self.reader(pages.group, part, &["categories"])?;
             Ok(Guarded::of(reader.with_row_selection(rows).build()?))
         })?;
-        Ok(batches.map(|batch| SumBatch::of(&batch?)))
+        Ok(batches.map(|batch| AggregateBatch::of(&batch?)))
     }
 
     fn rows_by_library(

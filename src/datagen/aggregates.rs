@@ -1,4 +1,4 @@
-//! Hourly sums of purchases that were never written: a lake of the size of billions of them.
+//! Hourly aggregates of purchases that were never written: a lake of the size of billions of them.
 //!
 //! In an hour an item is bought as often as Poisson's law says, its mean being the item's share of
 //! all purchases times the hour's. What an item sells on a day follows from the seed, the item and
@@ -16,8 +16,8 @@ use crate::random::Random;
 use crate::shop::{Item, Shop};
 use crate::{DatagenError, Workload};
 use topsell_core::lake::Lake;
-use topsell_core::model::{Date, PURCHASE, Sums};
-use topsell_core::parquet_format::SumLine;
+use topsell_core::model::{Aggregate, Date, PURCHASE};
+use topsell_core::parquet_format::AggregateLine;
 use topsell_core::rollup::{Load, LoadedDay, RollupError, Summary, load};
 use topsell_core::storage::LockTimeout;
 
@@ -32,14 +32,14 @@ const SMALL_MEAN: f64 = 30.0;
 const TEN_THOUSANDTHS_PER_CENT: i128 = 100;
 
 /// Purchases and units of one item in each hour of a day.
-type DaySums = [(u64, i64); HOURS_PER_DAY];
+type SoldByHour = [(u64, i64); HOURS_PER_DAY];
 
 /// Fills the `rollups` table of a lake without events; returns what was written.
 ///
 /// # Errors
 /// Refuses a workload that makes no sense and a lake that holds something; fails where the disk
 /// does.
-pub fn write_sums(lake: &Lake, workload: &Workload, now_ms: i64) -> Result<Summary, DatagenError> {
+pub fn write_aggregates(lake: &Lake, workload: &Workload, now_ms: i64) -> Result<Summary, DatagenError> {
     workload.check()?;
     let _lock = lake.lock_maintenance("datagen", LockTimeout::NoWait)?;
     let shop = Shop::of(workload);
@@ -91,25 +91,25 @@ impl Sales {
     }
 
     /// Draws what an item sells in each hour of a day.
-    fn draw_day(&self, item: u32, mean: f64, day: &Day, sums: &mut DaySums) {
+    fn draw_day(&self, item: u32, mean: f64, day: &Day, by_hour: &mut SoldByHour) {
         let kind = OF_DAY + u64::from(day.date.number().unsigned_abs());
         let mut random = Random::of(self.seed, kind, u64::from(item));
         let all = day.up_to.last().copied().unwrap_or_default();
-        *sums = DaySums::default();
+        *by_hour = SoldByHour::default();
         if mean * all as f64 <= FEW_A_DAY {
             // The same law, drawn with fewer numbers: how many on the day, and then the hour of
             // each.
             for _ in 0..poisson(mean * all as f64, &mut random) {
                 let at = random.below(all).0;
                 let hour = day.hours[day.up_to.partition_point(|up_to| *up_to <= at)];
-                sums[hour].0 += 1;
-                sums[hour].1 += quantity(&mut random);
+                by_hour[hour].0 += 1;
+                by_hour[hour].1 += quantity(&mut random);
             }
         } else {
             let mut before = 0;
             for (&hour, &up_to) in day.hours.iter().zip(&day.up_to) {
                 let purchases = poisson(mean * (up_to - before) as f64, &mut random);
-                sums[hour] = (purchases, units(purchases, &mut random));
+                by_hour[hour] = (purchases, units(purchases, &mut random));
                 before = up_to;
             }
         }
@@ -173,33 +173,40 @@ struct Lines<'a> {
     copies: std::slice::Iter<'a, ItemCopy<'a>>,
     copy: Option<&'a ItemCopy<'a>>,
     /// What that copy's item sells, and the first hour that is still to come.
-    sums: DaySums,
+    by_hour: SoldByHour,
     hour: usize,
 }
 
 impl<'a> Lines<'a> {
     fn of(sales: &'a Sales, day: &'a Day, copies: &'a [ItemCopy<'a>]) -> Lines<'a> {
-        Lines { sales, day, copies: copies.iter(), copy: None, sums: DaySums::default(), hour: HOURS_PER_DAY }
+        Lines {
+            sales,
+            day,
+            copies: copies.iter(),
+            copy: None,
+            by_hour: SoldByHour::default(),
+            hour: HOURS_PER_DAY,
+        }
     }
 }
 
 impl<'a> Iterator for Lines<'a> {
-    type Item = SumLine<'a>;
+    type Item = AggregateLine<'a>;
 
-    fn next(&mut self) -> Option<SumLine<'a>> {
+    fn next(&mut self) -> Option<AggregateLine<'a>> {
         loop {
-            let sold = self.sums[self.hour..].iter().position(|(purchases, _)| *purchases > 0);
+            let sold = self.by_hour[self.hour..].iter().position(|(purchases, _)| *purchases > 0);
             if let (Some(skipped), Some(copy)) = (sold, self.copy) {
                 let hour = self.hour + skipped;
                 self.hour = hour + 1;
-                let (purchases, units) = self.sums[hour];
+                let (purchases, units) = self.by_hour[hour];
                 let price = i128::from(copy.item.price_cents) * TEN_THOUSANDTHS_PER_CENT;
-                return Some(SumLine {
+                return Some(AggregateLine {
                     hour_of_day: i32::try_from(hour).expect("a day has 24 hours"),
                     item_id: copy.item.id(),
                     paths: &copy.paths,
                     is_primary: copy.is_primary,
-                    sums: Sums {
+                    aggregate: Aggregate {
                         purchases: purchases.cast_signed(),
                         units,
                         amount: i128::from(units) * price,
@@ -209,7 +216,7 @@ impl<'a> Iterator for Lines<'a> {
             let copy = self.copies.next()?;
             self.copy = Some(copy);
             self.hour = 0;
-            self.sales.draw_day(copy.number, copy.mean, self.day, &mut self.sums);
+            self.sales.draw_day(copy.number, copy.mean, self.day, &mut self.by_hour);
         }
     }
 }
@@ -259,11 +266,11 @@ mod tests {
         let sold = |factor: f64| {
             let mut sold = [0.0; HOURS_PER_DAY];
             for seed in 0..400 {
-                let mut sums = DaySums::default();
+                let mut by_hour = SoldByHour::default();
                 let mean = sales.means[0] * factor;
-                Sales { seed, means: Vec::new() }.draw_day(0, mean, &days[0], &mut sums);
+                Sales { seed, means: Vec::new() }.draw_day(0, mean, &days[0], &mut by_hour);
                 sold.iter_mut()
-                    .zip(sums)
+                    .zip(by_hour)
                     .for_each(|(sold, (purchases, _))| *sold += purchases as f64 / factor);
             }
             [sold[4], sold[10], sold[16]]

@@ -1,19 +1,19 @@
-//! Sums of events, and tables of them by item, categories and hour.
+//! Aggregates of events, and tables of them by item, categories and hour.
 //!
-//! Sums add: merging any split of the events, in any order, gives the same sums.
+//! Aggregates add: merging any split of the events, in any order, gives the same aggregates.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::model::amount::write_ten_thousandths;
-use crate::model::{Amount, DAYS, Hour, Names};
+use crate::model::{Amount, DAYS, Hour, Interner};
 
 /// Units of each of seven days, oldest first.
 pub type DayUnits = [i64; DAYS];
 
 /// What any number of events add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sums {
+pub struct Aggregate {
     /// How many events.
     pub purchases: i64,
     /// Units sold less units returned.
@@ -25,31 +25,35 @@ pub struct Sums {
 /// A sum left the range of its column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the sums of item {item_id:?} do not fit in 64 bits")]
-pub struct SumsOverflow {
+pub struct AggregateOverflow {
     pub item_id: String,
 }
 
-impl Sums {
-    /// Returns the sums of one event.
-    pub fn of(quantity: i64, amount: Option<Amount>) -> Sums {
-        Sums { purchases: 1, units: quantity, amount: amount.map_or(0, |a| i128::from(a.ten_thousandths())) }
+impl Aggregate {
+    /// Returns the aggregate of one event.
+    pub fn of(quantity: i64, amount: Option<Amount>) -> Aggregate {
+        Aggregate {
+            purchases: 1,
+            units: quantity,
+            amount: amount.map_or(0, |a| i128::from(a.ten_thousandths())),
+        }
     }
 
-    /// Returns the sums of both, or nothing where one does not fit.
+    /// Returns both added, or nothing where one does not fit.
     #[must_use]
-    pub fn plus(self, other: Sums) -> Option<Sums> {
-        Some(Sums {
+    pub fn plus(self, other: Aggregate) -> Option<Aggregate> {
+        Some(Aggregate {
             purchases: self.purchases.checked_add(other.purchases)?,
             units: self.units.checked_add(other.units)?,
             amount: self.amount.checked_add(other.amount)?,
         })
     }
 
-    /// Returns the sums without others that were added to them before.
+    /// Returns the aggregate without another that was added to it before.
     #[must_use]
-    pub fn minus(self, other: Sums) -> Sums {
+    pub fn minus(self, other: Aggregate) -> Aggregate {
         // They were added to it, so what is left fits; and if not, this is no place to panic.
-        Sums {
+        Aggregate {
             purchases: self.purchases.wrapping_sub(other.purchases),
             units: self.units.wrapping_sub(other.units),
             amount: self.amount.wrapping_sub(other.amount),
@@ -62,35 +66,35 @@ impl Sums {
     }
 }
 
-/// The sums of one item, one set of paths and one hour.
+/// The aggregate of one item, one set of paths and one hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SumRow {
-    /// Number in [`SumRows::items`].
+pub struct AggregateRow {
+    /// Number in [`AggregateRows::items`].
     pub item: u32,
-    /// Number in [`SumRows::path_sets`].
+    /// Number in [`AggregateRows::path_sets`].
     pub path_set: u32,
     pub hour: Hour,
     /// Whether the events are the copies that count shop-wide.
     pub is_primary: bool,
-    pub sums: Sums,
+    pub aggregate: Aggregate,
 }
 
-/// The sums of one hour and one set of paths, of an item that is told apart.
+/// The aggregate of one hour and one set of paths, of an item that is told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HourSums {
+pub struct HourAggregate {
     pub hour: Hour,
     /// A number for the paths below one top-level category.
     pub path_set: u32,
     /// Whether the events are the copies that count shop-wide.
     pub is_primary: bool,
-    pub sums: Sums,
+    pub aggregate: Aggregate,
 }
 
-impl HourSums {
+impl HourAggregate {
     /// Returns the row of an item.
-    pub fn of_item(self, item: u32) -> SumRow {
-        let HourSums { hour, path_set, is_primary, sums } = self;
-        SumRow { item, path_set, hour, is_primary, sums }
+    pub fn of_item(self, item: u32) -> AggregateRow {
+        let HourAggregate { hour, path_set, is_primary, aggregate } = self;
+        AggregateRow { item, path_set, hour, is_primary, aggregate }
     }
 }
 
@@ -101,18 +105,18 @@ const ROWS_AT_A_TIME: usize = 256;
 ///
 /// They lie anywhere, and are fetched many at a time, so that none is waited for alone.
 struct Sorted<'a> {
-    rows: &'a [SumRow],
+    rows: &'a [AggregateRow],
     order: Cow<'a, [u32]>,
-    fetched: Vec<SumRow>,
+    fetched: Vec<AggregateRow>,
     /// The next of the rows in their order.
     next: usize,
 }
 
 impl Iterator for Sorted<'_> {
-    type Item = SumRow;
+    type Item = AggregateRow;
 
     #[inline]
-    fn next(&mut self) -> Option<SumRow> {
+    fn next(&mut self) -> Option<AggregateRow> {
         let at = self.next % ROWS_AT_A_TIME;
         if at == 0 {
             let end = self.order.len().min(self.next + ROWS_AT_A_TIME);
@@ -132,28 +136,28 @@ impl Iterator for Sorted<'_> {
 
 impl ExactSizeIterator for Sorted<'_> {}
 
-/// Sums by item, set of paths below one top-level category, and hour, in no order.
+/// Aggregates by item, set of paths below one top-level category, and hour, in no order.
 ///
-/// The same key may come more than once: sums add.
+/// The same key may come more than once: aggregates add.
 #[derive(Default)]
-pub struct SumRows {
-    pub items: Names,
+pub struct AggregateRows {
+    pub items: Interner,
     /// Sets of paths, each written as its paths joined by `|`; the empty text is no path.
-    pub path_sets: Names,
-    pub rows: Vec<SumRow>,
+    pub path_sets: Interner,
+    pub rows: Vec<AggregateRow>,
 }
 
-impl SumRows {
+impl AggregateRows {
     /// Appends other rows under this table's own numbers.
-    pub fn append(&mut self, other: &SumRows) {
+    pub fn append(&mut self, other: &AggregateRows) {
         self.append_where(other, |_| true);
     }
 
     /// Appends those of other rows that are wanted, under this table's own numbers.
-    pub fn append_where(&mut self, other: &SumRows, wants: impl Fn(&SumRow) -> bool) {
+    pub fn append_where(&mut self, other: &AggregateRows, wants: impl Fn(&AggregateRow) -> bool) {
         let items = self.items.codes_of(&other.items);
         let sets = self.path_sets.codes_of(&other.path_sets);
-        self.rows.extend(other.rows.iter().filter(|row| wants(row)).map(|row| SumRow {
+        self.rows.extend(other.rows.iter().filter(|row| wants(row)).map(|row| AggregateRow {
             item: items[row.item as usize],
             path_set: sets[row.path_set as usize],
             ..*row
@@ -161,12 +165,12 @@ impl SumRows {
     }
 
     /// Returns the rows ordered by item, set of paths, copy and hour, as rollup files are.
-    pub fn sorted(&self) -> impl ExactSizeIterator<Item = SumRow> {
+    pub fn sorted(&self) -> impl ExactSizeIterator<Item = AggregateRow> {
         self.in_order_of(Cow::Owned(self.order()))
     }
 
-    /// Returns the rows in an order that [`SumRows::order`] has given.
-    pub fn in_order<'a>(&'a self, order: &'a [u32]) -> impl ExactSizeIterator<Item = SumRow> + 'a {
+    /// Returns the rows in an order that [`AggregateRows::order`] has given.
+    pub fn in_order<'a>(&'a self, order: &'a [u32]) -> impl ExactSizeIterator<Item = AggregateRow> + 'a {
         self.in_order_of(Cow::Borrowed(order))
     }
 
@@ -210,14 +214,14 @@ impl SumRows {
     }
 
     /// Tells whether both have the same rows, by whatever numbers.
-    pub fn is_same_as(&self, other: &SumRows) -> bool {
-        let is_same = |(ours, theirs): (SumRow, SumRow)| {
-            self.key(&ours) == other.key(&theirs) && ours.sums == theirs.sums
+    pub fn is_same_as(&self, other: &AggregateRows) -> bool {
+        let is_same = |(ours, theirs): (AggregateRow, AggregateRow)| {
+            self.key(&ours) == other.key(&theirs) && ours.aggregate == theirs.aggregate
         };
         self.rows.len() == other.rows.len() && self.sorted().zip(other.sorted()).all(is_same)
     }
 
-    fn key(&self, row: &SumRow) -> (&str, &str, bool, Hour) {
+    fn key(&self, row: &AggregateRow) -> (&str, &str, bool, Hour) {
         (self.items.name(row.item), self.path_sets.name(row.path_set), row.is_primary, row.hour)
     }
 }

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
-use crate::model::{Hour, HourSums, ItemKey, Names, Sums};
+use crate::model::{Aggregate, Hour, HourAggregate, Interner, ItemKey};
+use crate::parquet_format::aggregates::PATHS;
 use crate::parquet_format::coded::{CodedLists, Coder, coded_lists};
 use crate::parquet_format::fields::{flags, numbers, texts};
 use crate::parquet_format::parquet_file::{ColumnsError, decode_coded, footer, label};
-use crate::parquet_format::sums::PATHS;
 
 const COLUMNS: [&str; 7] = ["hour", ITEM_ID, "categories", "is_primary", "purchases", "units", "amount"];
 const ITEM_ID: &str = "item_id";
@@ -32,7 +32,7 @@ pub struct ItemRange {
 }
 
 /// Some rows of a rollup file, in its order.
-pub struct SumBatch {
+pub struct AggregateBatch {
     hour: Int32Array,
     item_id: StringArray,
     categories: CodedLists,
@@ -50,11 +50,11 @@ pub type WantsItem<'a> = &'a (dyn Fn(&str) -> bool + Sync);
 ///
 /// # Errors
 /// Fails, or an item does, where the bytes are not such a file.
-pub fn decode_sums(
+pub fn decode_aggregates(
     bytes: Bytes,
     range: &ItemRange,
     wants: Option<WantsItem<'_>>,
-) -> Result<impl Iterator<Item = Result<SumBatch, ColumnsError>> + Send + use<>, ColumnsError> {
+) -> Result<impl Iterator<Item = Result<AggregateBatch, ColumnsError>> + Send + use<>, ColumnsError> {
     let may_hold = |group: &RowGroupMetaData| {
         let item_id = group.columns().iter().find(|column| column.column_path().parts() == [ITEM_ID]);
         let item_id = item_id.and_then(ColumnChunkMetaData::statistics);
@@ -68,7 +68,7 @@ pub fn decode_sums(
         None => None,
     };
     let batches = decode_coded(bytes, &COLUMNS, &["categories"], &may_hold, rows)?;
-    Ok(batches.map(|batch| SumBatch::of(&batch?)))
+    Ok(batches.map(|batch| AggregateBatch::of(&batch?)))
 }
 
 /// Returns which rows are of the wanted items.
@@ -111,13 +111,13 @@ pub fn first_items(bytes: &Bytes) -> Result<Vec<String>, ColumnsError> {
     Ok(first.filter_map(|min| String::from_utf8(min.to_vec()).ok()).collect())
 }
 
-impl SumBatch {
-    pub(super) fn of(batch: &RecordBatch) -> Result<SumBatch, ColumnsError> {
+impl AggregateBatch {
+    pub(super) fn of(batch: &RecordBatch) -> Result<AggregateBatch, ColumnsError> {
         let hour = numbers::<Int32Type>(batch, "hour")?;
         if !hour.values().iter().all(|hour| (0..24).contains(hour)) {
             return Err(ColumnsError::Column("hour"));
         }
-        Ok(SumBatch {
+        Ok(AggregateBatch {
             hour,
             item_id: texts(batch, ITEM_ID)?,
             categories: coded_lists(batch, "categories")?,
@@ -140,8 +140,8 @@ impl SumBatch {
     }
 
     /// Replaces what a block knows by what there is to know of these rows.
-    pub fn read(&self, coder: &mut Coder, path_sets: &mut Names, into: &mut SumBlock) {
-        let SumBlock { items, sets } = into;
+    pub fn read(&self, coder: &mut Coder, path_sets: &mut Interner, into: &mut AggregateBlock) {
+        let AggregateBlock { items, sets } = into;
         items.clear();
         sets.clear();
         coder.codes_of_lists(&self.categories, path_sets, sets);
@@ -163,23 +163,23 @@ impl SumBatch {
     pub fn rows_of<'a>(
         &'a self,
         item: &BlockItem,
-        block: &'a SumBlock,
+        block: &'a AggregateBlock,
         hours: &'a [Option<Hour>; 24],
-    ) -> impl Iterator<Item = HourSums> + 'a {
+    ) -> impl Iterator<Item = HourAggregate> + 'a {
         (item.row..item.end).filter_map(move |row| {
             let hour = hours[self.hour.value(row) as usize]?;
-            let sums = Sums {
+            let aggregate = Aggregate {
                 purchases: self.purchases.value(row),
                 units: self.units.value(row),
                 amount: self.amount.value(row),
             };
             let (path_set, is_primary) = (block.sets[row], self.is_primary.value(row));
-            Some(HourSums { hour, path_set, is_primary, sums })
+            Some(HourAggregate { hour, path_set, is_primary, aggregate })
         })
     }
 
     /// Tells whether the items of a block, read from here, are in the order of their ids, each once.
-    pub fn is_sorted(&self, block: &SumBlock) -> bool {
+    pub fn is_sorted(&self, block: &AggregateBlock) -> bool {
         block.items.is_sorted_by(|a, b| {
             let are_alike = a.key == b.key && !a.key.is_whole();
             a.key < b.key || are_alike && self.item_id(a.row) < self.item_id(b.row)
@@ -189,7 +189,7 @@ impl SumBatch {
 
 /// Which rows of a batch are of which item, and the number of each row's set of paths.
 #[derive(Default)]
-pub struct SumBlock {
+pub struct AggregateBlock {
     pub items: Vec<BlockItem>,
     sets: Vec<u32>,
 }
