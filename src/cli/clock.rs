@@ -26,6 +26,6 @@ impl Clock {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let micros = since.ok().and_then(|since| i64::try_from(since.as_micros()).ok());
         let now = micros.and_then(|micros| Timestamp::from_micros(micros).ok());
-        now.ok_or_else(|| Failure::could_not("the machine's clock is set before 1970".to_owned()))
+        now.ok_or_else(|| Failure::runtime("the machine's clock is set before 1970".to_owned()))
     }
 }

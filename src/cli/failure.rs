@@ -17,34 +17,46 @@ use topsell_core::rollup::RollupError;
 use topsell_core::storage::LockError;
 use topsell_output::show::ShowError;
 
-/// The exit codes, as the help tells them.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  could not: the disk, the lake or an input stood in the way
+  2  misused: the command line makes no sense
+  3  damaged data: a file of the lake is not what it was
+  4  done, but some lines or files were rejected
+  5  nothing found: no such category, item or ranking
+  6  busy: another run is at work on the lake
+  7  stale: the ranking would have been empty, or of old sales; the one before stays
+";
+
+/// The exit codes, as the help lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    Done,
-    CouldNot,
-    Misused,
-    Damaged,
-    Rejected,
-    NothingFound,
+    Success,
+    RuntimeError,
+    UsageError,
+    DataCorruption,
+    CompletedWithRejects,
+    NotFound,
     Busy,
     Stale,
     /// What a job's step exited with that failed.
-    OfStep(u8),
+    OfJobStep(u8),
 }
 
 impl Exit {
     /// Returns the number that the process ends with.
     pub fn code(self) -> u8 {
         match self {
-            Exit::Done => 0,
-            Exit::CouldNot => 1,
-            Exit::Misused => 2,
-            Exit::Damaged => 3,
-            Exit::Rejected => 4,
-            Exit::NothingFound => 5,
+            Exit::Success => 0,
+            Exit::RuntimeError => 1,
+            Exit::UsageError => 2,
+            Exit::DataCorruption => 3,
+            Exit::CompletedWithRejects => 4,
+            Exit::NotFound => 5,
             Exit::Busy => 6,
             Exit::Stale => 7,
-            Exit::OfStep(code) => code,
+            Exit::OfJobStep(code) => code,
         }
     }
 }
@@ -65,13 +77,13 @@ impl From<Exit> for ExitCode {
 
 impl Failure {
     /// The command line makes no sense.
-    pub fn misused(what: String) -> Failure {
-        Failure { exit: Exit::Misused, cause: anyhow::anyhow!(what), hint: None }
+    pub fn usage(what: String) -> Failure {
+        Failure { exit: Exit::UsageError, cause: anyhow::anyhow!(what), hint: None }
     }
 
     /// Something stood in the way.
-    pub fn could_not(what: String) -> Failure {
-        Failure { exit: Exit::CouldNot, cause: anyhow::anyhow!(what), hint: None }
+    pub fn runtime(what: String) -> Failure {
+        Failure { exit: Exit::RuntimeError, cause: anyhow::anyhow!(what), hint: None }
     }
 
     /// Another run is at work.
@@ -80,17 +92,17 @@ impl Failure {
     }
 
     /// Adds what to do about it.
-    pub fn hinted(self, hint: String) -> Failure {
+    pub fn with_hint(self, hint: String) -> Failure {
         Failure { hint: Some(hint), ..self }
     }
 
     /// What was asked for is not there.
-    pub fn nothing_found(what: String) -> Failure {
-        Failure { exit: Exit::NothingFound, cause: anyhow::anyhow!(what), hint: None }
+    pub fn not_found(what: String) -> Failure {
+        Failure { exit: Exit::NotFound, cause: anyhow::anyhow!(what), hint: None }
     }
 
     /// Says what happened on stderr, and returns the exit code.
-    pub fn tell(&self, color: ColorChoice) -> ExitCode {
+    pub fn report(&self, color: ColorChoice) -> ExitCode {
         let mut stderr = io::stderr().lock();
         let (red, green, plain) = match is_bright(color, &stderr) {
             true => ("\x1b[1;31m", "\x1b[32m", "\x1b[0m"),
@@ -127,7 +139,7 @@ impl From<StepError> for Failure {
     fn from(error: StepError) -> Failure {
         match error {
             StepError::Catalog(_) => Failure {
-                exit: Exit::CouldNot,
+                exit: Exit::RuntimeError,
                 hint: Some("mend the catalog, or name its columns with --catalog-map".to_owned()),
                 cause: error.into(),
             },
@@ -137,9 +149,9 @@ impl From<StepError> for Failure {
                 exit: match &error {
                     RollupError::Columns { source, .. } => exit_of_columns(source),
                     RollupError::Table(error) => exit_of_table(error),
-                    RollupError::Store(error) if error.is_not_found() => Exit::Damaged,
-                    RollupError::BadPartition { .. } => Exit::Damaged,
-                    _ => Exit::CouldNot,
+                    RollupError::Store(error) if error.is_not_found() => Exit::DataCorruption,
+                    RollupError::BadPartition { .. } => Exit::DataCorruption,
+                    _ => Exit::RuntimeError,
                 },
                 hint: None,
                 cause: error.into(),
@@ -153,7 +165,8 @@ impl From<StepError> for Failure {
                 cause: error.into(),
             },
             StepError::Lock(error) => {
-                let exit = if matches!(error, LockError::Held { .. }) { Exit::Busy } else { Exit::CouldNot };
+                let exit =
+                    if matches!(error, LockError::Held { .. }) { Exit::Busy } else { Exit::RuntimeError };
                 let hint = (exit == Exit::Busy).then(|| "wait for it with --wait".to_owned());
                 Failure { exit, hint, cause: error.into() }
             }
@@ -165,23 +178,25 @@ impl From<LakeError> for Failure {
     fn from(error: LakeError) -> Failure {
         let (exit, hint) = match &error {
             LakeError::Missing { .. } => (
-                Exit::CouldNot,
+                Exit::RuntimeError,
                 Some("take in some logs with `topsell ingest FILE`, or name another folder with --lake"),
             ),
-            LakeError::NotALake { .. } => (Exit::CouldNot, Some("name an empty or new folder with --lake")),
-            LakeError::OtherSlices { .. } => {
-                (Exit::Misused, Some("leave --slice-size out to use the lake's own"))
+            LakeError::NotALake { .. } => {
+                (Exit::RuntimeError, Some("name an empty or new folder with --lake"))
             }
-            LakeError::BadSettings { .. } => (Exit::Misused, None),
+            LakeError::OtherSlices { .. } => {
+                (Exit::UsageError, Some("leave --slice-size out to use the lake's own"))
+            }
+            LakeError::BadSettings { .. } => (Exit::UsageError, None),
             LakeError::Columns { source, .. } => (exit_of_columns(source), None),
             LakeError::BadPartition { .. } | LakeError::BadSetting { .. } | LakeError::LostRows { .. } => {
-                (Exit::Damaged, None)
+                (Exit::DataCorruption, None)
             }
             LakeError::Table(error) => (exit_of_table(error), None),
             LakeError::Store(error) if error.is_not_found() => {
-                (Exit::Damaged, Some("a file that the lake names is gone; bring it back from a copy"))
+                (Exit::DataCorruption, Some("a file that the lake names is gone; bring it back from a copy"))
             }
-            LakeError::Store(_) | LakeError::Contended { .. } => (Exit::CouldNot, None),
+            LakeError::Store(_) | LakeError::Contended { .. } => (Exit::RuntimeError, None),
         };
         Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
     }
@@ -190,14 +205,16 @@ impl From<LakeError> for Failure {
 impl From<SnapshotError> for Failure {
     fn from(error: SnapshotError) -> Failure {
         let (exit, hint) = match &error {
-            SnapshotError::None => (Exit::NothingFound, Some("publish one with `topsell rank`")),
+            SnapshotError::None => (Exit::NotFound, Some("publish one with `topsell rank`")),
             SnapshotError::Empty => (
                 Exit::Stale,
                 Some("a ranking published before stays as it is; look at --as-of and --event-type"),
             ),
-            SnapshotError::Damaged { .. } => (Exit::Damaged, Some("publish it anew with `topsell rank`")),
+            SnapshotError::Damaged { .. } => {
+                (Exit::DataCorruption, Some("publish it anew with `topsell rank`"))
+            }
             SnapshotError::Columns { source, .. } => (exit_of_columns(source), None),
-            SnapshotError::Overflow(_) | SnapshotError::Store(_) => (Exit::CouldNot, None),
+            SnapshotError::Overflow(_) | SnapshotError::Store(_) => (Exit::RuntimeError, None),
         };
         Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
     }
@@ -210,20 +227,20 @@ impl From<ShowError> for Failure {
             ShowError::Aggregate(error) => StepError::Rollup(error).into(),
             ShowError::UnknownCategory { ref nearest, .. } => {
                 let hint = meant(nearest, "see which there are with `topsell show --categories`");
-                Failure { exit: Exit::NothingFound, hint: Some(hint), cause: error.into() }
+                Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
             }
             ShowError::UnknownItem { ref nearest, .. } => {
                 let hint = meant(nearest, "look for it with `topsell show --search`");
-                Failure { exit: Exit::NothingFound, hint: Some(hint), cause: error.into() }
+                Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
             }
             ShowError::NoneAt { oldest, .. } => {
                 let hint = oldest.map(|oldest| format!("the oldest is `--at {oldest}`"));
-                Failure { exit: Exit::NothingFound, hint, cause: error.into() }
+                Failure { exit: Exit::NotFound, hint, cause: error.into() }
             }
             ShowError::NothingBefore | ShowError::NoMatch { .. } => {
-                Failure { exit: Exit::NothingFound, hint: None, cause: error.into() }
+                Failure { exit: Exit::NotFound, hint: None, cause: error.into() }
             }
-            ShowError::Output(_) => Failure { exit: Exit::CouldNot, hint: None, cause: error.into() },
+            ShowError::Output(_) => Failure { exit: Exit::RuntimeError, hint: None, cause: error.into() },
         }
     }
 }
@@ -242,11 +259,13 @@ fn meant(nearest: &[String], otherwise: &str) -> String {
 
 fn exit_of_columns(error: &ColumnsError) -> Exit {
     match error {
-        ColumnsError::Unreadable(_) | ColumnsError::Column(_) | ColumnsError::Unsorted => Exit::Damaged,
-        ColumnsError::Unwritable(_) => Exit::CouldNot,
+        ColumnsError::Unreadable(_) | ColumnsError::Column(_) | ColumnsError::Unsorted => {
+            Exit::DataCorruption
+        }
+        ColumnsError::Unwritable(_) => Exit::RuntimeError,
     }
 }
 
 fn exit_of_table(error: &TableError) -> Exit {
-    if error.is_damage() { Exit::Damaged } else { Exit::CouldNot }
+    if error.is_damage() { Exit::DataCorruption } else { Exit::RuntimeError }
 }

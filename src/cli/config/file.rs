@@ -6,7 +6,8 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::keys::{self, KEYS, Key, Kind, Layers};
-use crate::config::layer::{Layer, Origin, Value, bad, nearest};
+use crate::config::layer::{Layer, Origin, Value, bad};
+use crate::config::nearest::nearest;
 use crate::failure::Failure;
 
 /// Reads a file's text.
@@ -14,7 +15,7 @@ use crate::failure::Failure;
 /// # Errors
 /// Names the file, the line and the key, and says what to write.
 pub fn read(text: &[u8], file: &Path, whose: Layers) -> Result<Layer, Failure> {
-    let at = |line: usize, what: &str| Failure::misused(format!("{}:{line}: {what}", file.display()));
+    let at = |line: usize, what: &str| Failure::usage(format!("{}:{line}: {what}", file.display()));
     let text = std::str::from_utf8(text).map_err(|e| {
         let good = &text[..e.valid_up_to()];
         at(1 + good.iter().filter(|byte| **byte == b'\n').count(), "it is not UTF-8")
@@ -43,7 +44,7 @@ pub fn read(text: &[u8], file: &Path, whose: Layers) -> Result<Layer, Failure> {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => "see which there are with `topsell config`".to_owned(),
             };
-            return Err(at(line, &format!("there is no setting `{name}`")).hinted(hint));
+            return Err(at(line, &format!("there is no setting `{name}`")).with_hint(hint));
         };
         let origin = match whose == Layers::LAKE {
             true => Origin::Lake { file: file.to_owned(), line },

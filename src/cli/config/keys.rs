@@ -1,6 +1,6 @@
 //! Everything that can be set once, in one table.
 
-use crate::config::layer::nearest;
+use crate::config::nearest::nearest;
 use topsell_core::model::{parse_hours, parse_seconds};
 
 /// A setting, named as in the files; its option and its variable are spelled after it.
@@ -163,40 +163,6 @@ impl Kind {
             }
             Kind::Path | Kind::Text | Kind::Texts if text.is_empty() => Err("it is empty".to_owned()),
             Kind::Path | Kind::Text | Kind::Texts => Ok(()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-    use crate::args::Args;
-
-    #[test]
-    fn every_setting_is_an_option_of_the_commands_that_it_names() {
-        let mut root = Args::command();
-        root.build();
-        for key in KEYS {
-            let all = if key.is_for_all() { &[""][..] } else { key.commands };
-            for path in all {
-                let command = path.split_whitespace().fold(&root, |at, name| {
-                    at.find_subcommand(name).unwrap_or_else(|| panic!("{}: no command {path}", key.name))
-                });
-                let mut options = command.get_arguments();
-                let option = options.find(|arg| arg.get_id() == key.name && arg.get_long().is_some());
-                let option = option.unwrap_or_else(|| panic!("{path} has no option {}", key.name));
-                if let Kind::OneOf(names) = key.kind {
-                    let possible = option.get_possible_values();
-                    let taken: Vec<&str> =
-                        possible.iter().map(clap::builder::PossibleValue::get_name).collect();
-                    assert!(names.iter().all(|name| taken.contains(name)), "{path} {}: {taken:?}", key.name);
-                    // Parquet is nothing to be shown each time.
-                    let unset = taken.iter().filter(|name| !names.contains(name) && **name != "parquet");
-                    assert_eq!(unset.count(), 0, "{path} {}: {taken:?}", key.name);
-                }
-            }
         }
     }
 }

@@ -5,13 +5,12 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use crate::config::keys::{self, KEYS, Key, Kind, Layers};
+use crate::config::nearest::nearest;
 use crate::failure::Failure;
 
 /// Variables that are no settings, and known all the same.
 const OTHER_VARIABLES: &[&str] = &["TOPSELL_NOW"];
 const PREFIX: &str = "TOPSELL_";
-/// How alike names must be to be taken for each other, from 0 to 1.
-const ALIKE: f64 = 0.6;
 
 /// The values of a layer, by setting.
 #[derive(Debug, Default)]
@@ -117,19 +116,11 @@ pub fn unknown_variable(name: &str) -> String {
 
 /// Returns the failure of a value that cannot be.
 pub fn bad(origin: &Origin, key: &Key, what: &str) -> Failure {
-    Failure::misused(match origin {
+    Failure::usage(match origin {
         Origin::Environment { variable } => format!("{variable}: {what}"),
         Origin::Lake { file, line } | Origin::User { file, line } => {
             format!("{}:{line}: {}: {what}", file.display(), key.name)
         }
         Origin::CommandLine | Origin::BuiltIn => format!("{}: {what}", key.name),
     })
-}
-
-/// Returns the name that was probably meant.
-pub fn nearest<'a>(asked: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let asked = asked.to_lowercase().replace('-', "_");
-    let alike = |name: &str| strsim::normalized_damerau_levenshtein(&asked, &name.to_lowercase());
-    let scored = known.map(|name| (alike(name), name)).filter(|(alike, _)| *alike >= ALIKE);
-    scored.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1))).map(|(_, name)| name)
 }

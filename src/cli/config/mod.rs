@@ -4,10 +4,10 @@
 //! Invariant: what was typed stays as typed; of the rest, the nearest layer that says anything of a
 //! setting, or of the choice that it is part of, decides it whole.
 
-mod answer;
 mod file;
 mod keys;
 mod layer;
+mod nearest;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -20,10 +20,12 @@ use crate::failure::Failure;
 use topsell_core::lake;
 use topsell_core::storage::Store;
 
-pub use answer::{Ask, AskForm, write};
+#[cfg(test)]
+pub use keys::Kind;
 pub use keys::{KEYS, Key, Layers};
+pub use layer::{Origin, Value, unknown_variable};
 
-use layer::{Layer, Origin, Value};
+use layer::Layer;
 
 /// The user's file, below the folder of all programs' settings.
 const USER_FILE: &str = "topsell/config.toml";
@@ -54,7 +56,7 @@ impl Config {
             let text = match fs::read(&path) {
                 Err(error) if is_absent(&error) => None,
                 read => {
-                    let unread = |e| Failure::could_not(format!("{}: {e}", path.display()));
+                    let unread = |e| Failure::runtime(format!("{}: {e}", path.display()));
                     Some(read.map_err(unread)?)
                 }
             };
@@ -85,7 +87,7 @@ impl Config {
         let is_there = text.is_ok() || path.is_file();
         self.files.insert(0, (path.clone(), is_there));
         if is_there {
-            let text = text.map_err(|e| Failure::could_not(e.to_string()))?;
+            let text = text.map_err(|e| Failure::runtime(e.to_string()))?;
             self.lake = file::read(&text, &path, Layers::LAKE)?;
         }
         Ok(self)
@@ -119,6 +121,21 @@ impl Config {
     /// Returns what a setting is set to.
     pub fn value(&self, key: &Key) -> Option<&Value> {
         self.decider(key).and_then(|layer| layer.get(key.name))
+    }
+
+    /// Returns the files that were looked for, and whether they are there.
+    pub fn files(&self) -> &[(PathBuf, bool)] {
+        &self.files
+    }
+
+    /// Returns the `TOPSELL_` variables that are not settings.
+    pub fn unknown_variables(&self) -> &[String] {
+        &self.unknown
+    }
+
+    /// Returns whether any layer decides a setting, be it by deciding against it.
+    pub fn decides(&self, key: &Key) -> bool {
+        self.decider(key).is_some()
     }
 
     /// Returns the layer that decides a setting.

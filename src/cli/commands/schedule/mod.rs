@@ -1,8 +1,8 @@
 //! `topsell schedule`: which jobs there are, when they are due, and a host that starts them.
 
 mod host;
+pub mod jobs;
 mod list;
-pub mod written;
 
 use std::path::PathBuf;
 
@@ -10,6 +10,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::failure::{Exit, Failure};
 use crate::settings::Settings;
+use jobs::CheckWords;
 use topsell_core::model::Zone;
 use topsell_ops::job_spec::Sources;
 
@@ -82,12 +83,13 @@ pub enum ScheduleFormat {
 ///
 /// # Errors
 /// Fails where jobs cannot be read, and where nobody can start them.
-pub fn run(settings: &Settings, typed: &Schedule) -> Result<Exit, Failure> {
+pub fn run(settings: &Settings, typed: &Schedule, check_words: CheckWords<'_>) -> Result<Exit, Failure> {
+    settings.use_threads()?;
     let sources = typed.sources()?;
     match (typed.list, typed.check) {
-        (true, _) => list::run(settings, typed, &written::found(settings, &sources)),
-        (_, true) => written::check(settings, &sources),
-        _ => host::run(settings, typed, sources),
+        (true, _) => list::run(settings, typed, &jobs::found(settings, &sources, check_words)),
+        (_, true) => jobs::check(settings, &sources, check_words),
+        _ => host::run(settings, typed, sources, check_words),
     }
 }
 
@@ -97,7 +99,7 @@ impl Schedule {
     /// # Errors
     /// Refuses a zone that is none.
     pub fn sources(&self) -> Result<Sources, Failure> {
-        let zone = Zone::named(&self.tz).map_err(|e| Failure::misused(format!("--tz: {e}")))?;
+        let zone = Zone::named(&self.tz).map_err(|e| Failure::usage(format!("--tz: {e}")))?;
         let is_unsaid = self.crontab.is_empty() && !self.all_users;
         let folder = self.jobs.clone().or_else(|| is_unsaid.then(|| PathBuf::from(USUAL_FOLDER)));
         Ok(Sources {

@@ -8,10 +8,11 @@ use std::{env, process, thread};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::clock::Clock;
+use crate::commands::schedule::Schedule;
+use crate::commands::schedule::jobs::CheckWords;
 use crate::failure::{Exit, Failure};
-use crate::schedule::Schedule;
-use crate::schedule::written::check_words;
-use crate::settings::{Clock, Settings, Verbosity};
+use crate::settings::{Settings, Verbosity};
 use topsell_core::model::{escape_control, parse_seconds};
 use topsell_core::storage::Store;
 use topsell_ops::job_spec::Sources;
@@ -23,23 +24,28 @@ use topsell_ops::scheduler::{self, Host, Messenger, Post, Served, Shelf, Starter
 ///
 /// # Errors
 /// Fails where jobs cannot be read, there are none, or the lake cannot be written.
-pub fn run(settings: &Settings, typed: &Schedule, sources: Sources) -> Result<Exit, Failure> {
+pub fn run(
+    settings: &Settings,
+    typed: &Schedule,
+    sources: Sources,
+    check_words: CheckWords<'_>,
+) -> Result<Exit, Failure> {
     if let Clock::Fixed(now) = settings.clock {
         let text = format!("--now {now}: nothing is ever due on a clock that stands still");
-        return Err(Failure::misused(text));
+        return Err(Failure::usage(text));
     }
     let shutdown_timeout = parse_seconds(&typed.shutdown_timeout);
     let shutdown_timeout =
-        shutdown_timeout.map_err(|e| Failure::misused(format!("--shutdown-timeout: {e}")))?;
-    let shelf = match Shelf::open(sources, &check_words) {
+        shutdown_timeout.map_err(|e| Failure::usage(format!("--shutdown-timeout: {e}")))?;
+    let shelf = match Shelf::open(sources, check_words) {
         Ok(shelf) => shelf,
         Err(faults) => {
             faults.iter().for_each(|fault| say(&format!("error: {fault}")));
-            return Ok(Exit::Misused);
+            return Ok(Exit::UsageError);
         }
     };
     if shelf.jobs().is_empty() {
-        return Err(Failure::nothing_found("no jobs are written down there".to_owned()));
+        return Err(Failure::not_found("no jobs are written down there".to_owned()));
     }
     let store = settings.store()?;
     let post = Post::default();
@@ -54,7 +60,7 @@ pub fn run(settings: &Settings, typed: &Schedule, sources: Sources) -> Result<Ex
     let host = Host {
         store: &store,
         clock: scheduler::Clock::of(&wall, &lapsed),
-        check: &check_words,
+        check: check_words,
         starter: starter(settings, &store)?,
         shutdown_timeout: Duration::from_secs(shutdown_timeout),
         name: format!(
@@ -73,15 +79,14 @@ pub fn run(settings: &Settings, typed: &Schedule, sources: Sources) -> Result<Ex
     let ended = wall().to_string();
     let seconds = lapsed().as_secs_f64();
     end_record(&store, RunRecord { ended: Some(ended), seconds: Some(seconds), ..record }, &served)?;
-    served.map_err(|error| Failure::could_not(escape_control(&error.to_string())))?;
-    Ok(Exit::Done)
+    served.map_err(|error| Failure::runtime(escape_control(&error.to_string())))?;
+    Ok(Exit::Success)
 }
 
 /// Returns how a process of this very program is started that waits at the gate.
 fn starter(settings: &Settings, store: &Store) -> Result<Starter, Failure> {
     let program = env::current_exe();
-    let program =
-        program.map_err(|e| Failure::could_not(format!("this program does not find itself: {e}")))?;
+    let program = program.map_err(|e| Failure::runtime(format!("this program does not find itself: {e}")))?;
     let mut arguments = vec!["--lake".into(), store.root().into(), "run".into(), "--gate".into()];
     match settings.verbosity {
         Verbosity::Quiet => arguments.push("--quiet".into()),
@@ -107,7 +112,7 @@ fn begin_record(settings: &Settings, store: &Store) -> Result<RunRecord, Failure
     };
     record.is_run_by(Identity::own());
     let noted = Book::open(store).note(&record);
-    noted.map_err(|error| Failure::could_not(escape_control(&error.to_string())))?;
+    noted.map_err(|error| Failure::runtime(escape_control(&error.to_string())))?;
     Ok(record)
 }
 
@@ -119,25 +124,25 @@ fn end_record(
     match served {
         Ok(Served { started, dropped, stopped }) => {
             record.outcome = Outcome::Done;
-            record.exit_code = Some(Exit::Done.code());
+            record.exit_code = Some(Exit::Success.code());
             let counts = [("started", started), ("dropped", dropped), ("stopped", stopped)];
             record.counts = counts.map(|(name, count)| (name.to_owned(), *count)).into();
         }
         Err(error) => {
             record.outcome = Outcome::Failed;
-            record.exit_code = Some(Exit::CouldNot.code());
+            record.exit_code = Some(Exit::RuntimeError.code());
             record.message = Some(error.to_string());
         }
     }
     record.peak_memory_bytes = peak_memory_bytes();
     let kept = Book::open(store).finish(&record);
-    kept.map_err(|error| Failure::could_not(escape_control(&error.to_string())))
+    kept.map_err(|error| Failure::runtime(escape_control(&error.to_string())))
 }
 
 /// Hears signals from now on, and passes on what they mean.
 fn hear(messenger: Messenger) -> Result<(), Failure> {
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD]);
-    let mut signals = signals.map_err(|e| Failure::could_not(format!("signals cannot be heard: {e}")))?;
+    let mut signals = signals.map_err(|e| Failure::runtime(format!("signals cannot be heard: {e}")))?;
     thread::spawn(move || {
         for signal in signals.forever() {
             match signal {

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::stage_names::{count_name, stage_name};
 use topsell_core::model::Timestamp;
-use topsell_core::progress::{Count, Listener, Stage, Update};
+use topsell_core::progress::{Listener, Stage, Update};
 use topsell_ops::run_history::{Outcome, RunRecord, Span, fresh_span_id};
 
 /// Spans that a record has at most: whoever repeats a stage for ever is not to fill the disk.
 const MAX_SPANS: usize = 1_000;
 
 /// Writes down what it hears.
-pub struct Heard {
+pub struct RunObserver {
     started: Timestamp,
     began: Instant,
     root: String,
@@ -35,11 +36,11 @@ struct Running {
     span_id: String,
 }
 
-impl Heard {
+impl RunObserver {
     /// Begins to listen to a run that started at a moment, which is now, and whose own span is known.
     #[expect(clippy::disallowed_methods, reason = "this is the door: a run's length is measured here alone")]
-    pub fn of(started: Timestamp, root: &str) -> Heard {
-        Heard { started, began: Instant::now(), root: root.to_owned(), notes: Mutex::default() }
+    pub fn of(started: Timestamp, root: &str) -> RunObserver {
+        RunObserver { started, began: Instant::now(), root: root.to_owned(), notes: Mutex::default() }
     }
 
     /// Returns how long the run has taken, and what time it is by that.
@@ -88,7 +89,7 @@ impl Heard {
     }
 }
 
-impl Listener for Heard {
+impl Listener for RunObserver {
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the door: a stage's length is measured here alone"
@@ -114,48 +115,5 @@ impl Listener for Heard {
             Update::StageAdvanced { stage: Stage::Ingest, by } => *notes.input_bytes.get_or_insert(0) += by,
             Update::StageAdvanced { .. } => {}
         }
-    }
-}
-
-/// Returns a stage's name in records and on bars.
-pub fn stage_name(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Ingest => "ingest",
-        Stage::Rollup => "rollup",
-        Stage::Rank => "rank",
-        Stage::Publish => "publish",
-        Stage::CompactEvents => "compact_events",
-        Stage::CompactAggregates => "compact_aggregates",
-        Stage::ExpireHours => "expire_hours",
-        Stage::Vacuum => "vacuum",
-        Stage::ArchiveRuns => "archive_runs",
-        Stage::VerifyEvents => "verify_events",
-        Stage::VerifyAggregates => "verify_aggregates",
-        Stage::VerifyRankings => "verify_rankings",
-    }
-}
-
-fn count_name(count: Count) -> &'static str {
-    match count {
-        Count::LinesRead => "read",
-        Count::EventsAccepted => "accepted",
-        Count::LinesDuplicate => "duplicate",
-        Count::LinesRejected => "rejected",
-        Count::BatchesCommitted => "batches",
-        Count::BatchesReplaced => "replaced_batches",
-        Count::BatchesSkipped => "skipped_batches",
-        Count::EventsCategorized => "categorized_events",
-        Count::FilesFailed => "failed_inputs",
-        Count::EventsRolledUp => "events",
-        Count::EventsRepeated => "repeated_events",
-        Count::EventIdsInConflict => "conflicting_event_ids",
-        Count::HoursRebuilt => "hours",
-        Count::RollupRows => "rollup_rows",
-        Count::HoursDiffering => "differing_hours",
-        Count::RowsDiffering => "differing_rows",
-        Count::CategoriesRanked => "categories",
-        Count::RowsRanked => "ranked_rows",
-        Count::RowsNamed => "named_rows",
-        Count::ItemTotalsRows => "item_totals_rows",
     }
 }

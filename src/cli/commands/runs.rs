@@ -1,13 +1,13 @@
-//! `topsell runs`: what was typed, and what is meant by it.
+//! `topsell runs`: the run history.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args as ClapArgs, ColorChoice, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 use crate::failure::{Exit, Failure, unless_reader_left};
-use crate::settings::{Settings, colors};
-use crate::show::width;
+use crate::settings::Settings;
+use crate::terminal;
 use topsell_core::lake::Lake;
 use topsell_core::model::{Timestamp, escape_control, parse_seconds};
 use topsell_core::storage::write_atomically;
@@ -170,65 +170,73 @@ pub enum Asked {
     },
 }
 
-/// Checks what was typed.
-///
-/// # Errors
-/// Says which word is wrong and what to write.
-pub fn asked(typed: Runs, color: ColorChoice, now: Timestamp) -> Result<Asked, Failure> {
-    let terminal = TerminalOptions { width: width(None), colors: colors(color) };
-    let form = |format: Option<RunsFormat>| match format {
-        None if io::stdout().is_terminal() => Form::Table(terminal),
-        Some(RunsFormat::Table) => Form::Table(terminal),
-        None | Some(RunsFormat::Json) => Form::Json,
-        Some(RunsFormat::Csv) => Form::Csv,
-        Some(RunsFormat::Ndjson) => Form::Ndjson,
-    };
-    let since = |text: &str| {
-        let seconds = parse_seconds(text).map_err(|e| Failure::misused(format!("--since: {e}")))?;
-        Ok::<Timestamp, Failure>(now.plus_seconds(-seconds.cast_signed()))
-    };
-    let lists = typed.job.is_some() || typed.command_name.is_some() || typed.failed || typed.limit.is_some();
-    if typed.command.is_some() && (lists || typed.since.is_some()) {
-        let what = "what to list is said without another word; `topsell runs show`, `stats` and `export` have \
+impl Runs {
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// Names the option that is wrong and what to write instead.
+    pub fn check(&self, settings: &Settings) -> Result<Asked, Failure> {
+        let (typed, now) = (self, settings.now);
+        let terminal = terminal::options(None, settings.color);
+        let form = |format: Option<RunsFormat>| match format {
+            None if io::stdout().is_terminal() => Form::Table(terminal),
+            Some(RunsFormat::Table) => Form::Table(terminal),
+            None | Some(RunsFormat::Json) => Form::Json,
+            Some(RunsFormat::Csv) => Form::Csv,
+            Some(RunsFormat::Ndjson) => Form::Ndjson,
+        };
+        let since = |text: &str| {
+            let seconds = parse_seconds(text).map_err(|e| Failure::usage(format!("--since: {e}")))?;
+            Ok::<Timestamp, Failure>(now.plus_seconds(-seconds.cast_signed()))
+        };
+        let lists =
+            typed.job.is_some() || typed.command_name.is_some() || typed.failed || typed.limit.is_some();
+        if typed.command.is_some() && (lists || typed.since.is_some()) {
+            let what = "what to list is said without another word; `topsell runs show`, `stats` and `export` have \
                     options of their own, behind them";
-        return Err(Failure::misused(what.to_owned()));
-    }
-    Ok(match typed.command {
-        None => Asked::List {
-            job: typed.job,
-            command: typed.command_name,
-            failed: typed.failed,
-            since: since(typed.since.as_deref().unwrap_or(LISTED))?,
-            limit: typed.limit.unwrap_or(LIMIT),
-            form: form(typed.format),
-        },
-        Some(RunsCommand::Show { id, format }) => {
-            let is_table = match format {
-                None => io::stdout().is_terminal(),
-                Some(format) => matches!(format, OneFormat::Table),
-            };
-            Asked::Show { id, terminal: is_table.then_some(terminal) }
+            return Err(Failure::usage(what.to_owned()));
         }
-        Some(RunsCommand::Stats { by, since: period, format }) => Asked::Stats {
-            by: match by {
-                StatsBy::Job => run_history::By::Job,
-                StatsBy::Stage => run_history::By::Stage,
-                StatsBy::Machine => run_history::By::Machine,
+        Ok(match &typed.command {
+            None => Asked::List {
+                job: typed.job.clone(),
+                command: typed.command_name.clone(),
+                failed: typed.failed,
+                since: since(typed.since.as_deref().unwrap_or(LISTED))?,
+                limit: typed.limit.unwrap_or(LIMIT),
+                form: form(typed.format),
             },
-            since: since(&period)?,
-            form: form(format),
-        },
-        Some(RunsCommand::Export { id, format, output }) => {
-            Asked::Export { id, is_otlp: matches!(format, ExportFormat::Otlp), output }
-        }
-    })
+            Some(RunsCommand::Show { id, format }) => {
+                let is_table = match format {
+                    None => io::stdout().is_terminal(),
+                    Some(format) => matches!(format, OneFormat::Table),
+                };
+                Asked::Show { id: id.clone(), terminal: is_table.then_some(terminal) }
+            }
+            Some(RunsCommand::Stats { by, since: period, format }) => Asked::Stats {
+                by: match by {
+                    StatsBy::Job => run_history::By::Job,
+                    StatsBy::Stage => run_history::By::Stage,
+                    StatsBy::Machine => run_history::By::Machine,
+                },
+                since: since(period)?,
+                form: form(*format),
+            },
+            Some(RunsCommand::Export { id, format, output }) => Asked::Export {
+                id: id.clone(),
+                is_otlp: matches!(format, ExportFormat::Otlp),
+                output: output.clone(),
+            },
+        })
+    }
 }
 
 /// Answers what is asked about runs.
 ///
 /// # Errors
 /// Fails where the records cannot be read, or there is no such run.
-pub fn run(settings: &Settings, asked: &Asked) -> Result<Exit, Failure> {
+pub fn run(settings: &Settings, typed: &Runs) -> Result<Exit, Failure> {
+    let asked = &typed.check(settings)?;
+    settings.use_threads()?;
     let store = settings.store()?;
     if !store.is_there("runs") {
         // Without a lake there is nothing to be told of.
@@ -276,13 +284,13 @@ pub fn run(settings: &Settings, asked: &Asked) -> Result<Exit, Failure> {
         }
     };
     written.and_then(|()| out.flush()).map_err(ShowError::from).or_else(unless_reader_left)?;
-    Ok(Exit::Done)
+    Ok(Exit::Success)
 }
 
 fn export(path: &Path, trace: &str) -> Result<Exit, Failure> {
     let written = write_atomically(path, trace.as_bytes());
-    written.map_err(|e| Failure::could_not(format!("{}: {e}", path.display())))?;
-    Ok(Exit::Done)
+    written.map_err(|e| Failure::runtime(format!("{}: {e}", path.display())))?;
+    Ok(Exit::Success)
 }
 
 /// Returns the records of a time; what is wrong with any is told, and in nobody's way.
@@ -292,7 +300,7 @@ fn records(
     since: Option<Timestamp>,
     until: Option<Timestamp>,
 ) -> Result<Vec<RunRecord>, Failure> {
-    let failed = |e: run_history::RunsError| Failure::could_not(e.to_string());
+    let failed = |e: run_history::RunsError| Failure::runtime(e.to_string());
     let Listing { records, problems } = book.list(since, until).map_err(failed)?;
     if let Some(first) = problems.first() {
         let more = match problems.len() - 1 {
@@ -307,9 +315,9 @@ fn records(
 /// Returns the run that is meant, and all runs of its trace, it among them.
 fn found(settings: &Settings, book: &Book, id: &str) -> Result<(RunRecord, Vec<RunRecord>), Failure> {
     let nothing = |what: String| {
-        Failure::nothing_found(what).hinted("see which there are with `topsell runs`".to_owned())
+        Failure::not_found(what).with_hint("see which there are with `topsell runs`".to_owned())
     };
-    let failed = |e: run_history::RunsError| Failure::could_not(e.to_string());
+    let failed = |e: run_history::RunsError| Failure::runtime(e.to_string());
     let whole = book.read(id).map_err(failed);
     let record = match whole {
         Ok(Some(record)) => record,

@@ -8,8 +8,8 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use serde_json::json;
 
+use crate::commands::schedule::{Schedule, ScheduleFormat};
 use crate::failure::{Exit, Failure, unless_reader_left};
-use crate::schedule::{Schedule, ScheduleFormat};
 use crate::settings::Settings;
 use topsell_core::model::{Timestamp, Zone, escape_control, shown};
 use topsell_ops::cron::Calendar;
@@ -31,10 +31,10 @@ struct Plan<'a> {
 /// Fails where there is nothing to tell, and where the output does.
 pub fn run(settings: &Settings, typed: &Schedule, found: &Found) -> Result<Exit, Failure> {
     let moment =
-        |text: &String| Timestamp::parse(text).map_err(|e| Failure::misused(format!("--until `{text}` {e}")));
+        |text: &String| Timestamp::parse(text).map_err(|e| Failure::usage(format!("--until `{text}` {e}")));
     let until = typed.until.as_ref().map(moment).transpose()?;
     if found.jobs.is_empty() && found.faults.is_empty() {
-        return Err(Failure::nothing_found("no jobs are written down there".to_owned()));
+        return Err(Failure::not_found("no jobs are written down there".to_owned()));
     }
     let unscheduled: Vec<&str> =
         found.jobs.values().filter(|job| job.schedule.is_none()).map(|job| job.name.as_str()).collect();
@@ -52,7 +52,7 @@ pub fn run(settings: &Settings, typed: &Schedule, found: &Found) -> Result<Exit,
         ScheduleFormat::Json => json(&plan, settings.now, &unscheduled, &mut out),
     };
     written.and_then(|()| out.flush()).map_err(ShowError::from).or_else(unless_reader_left)?;
-    Ok(if found.faults.is_empty() { Exit::Done } else { Exit::Misused })
+    Ok(if found.faults.is_empty() { Exit::Success } else { Exit::UsageError })
 }
 
 /// Returns when a job is due; jobs are read only with schedules and zones that are some.

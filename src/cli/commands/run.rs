@@ -11,10 +11,11 @@ use clap::Args as ClapArgs;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::clock::Clock;
+use crate::commands::schedule::jobs::{CheckWords, found};
 use crate::failure::{Exit, Failure};
-use crate::health;
-use crate::schedule::written::{check_words, found};
-use crate::settings::{Clock, Settings, Verbosity};
+use crate::metrics;
+use crate::settings::{Settings, Verbosity};
 use topsell_core::model::{Timestamp, escape_control};
 use topsell_ops::job_spec::{Job, JobError, Sources, read_job};
 use topsell_ops::process::Identity;
@@ -53,7 +54,7 @@ pub struct Run {
 ///
 /// # Errors
 /// Fails where there is no such job, another run of it is at work, or nothing can be recorded.
-pub fn run(settings: &Settings, typed: &Run) -> Result<Exit, Failure> {
+pub fn run(settings: &Settings, typed: &Run, check_words: CheckWords<'_>) -> Result<Exit, Failure> {
     let store = settings.store()?;
     let inbox = Inbox::default();
     hear(inbox.bell())?;
@@ -78,43 +79,48 @@ pub fn run(settings: &Settings, typed: &Run) -> Result<Exit, Failure> {
         stderr: &|| Box::new(io::stderr()),
         say: &|line| note(settings, typed, &escape_control(line)),
     };
-    let Some(go) = go(settings, typed)? else { return Ok(Exit::Done) };
+    let Some(go) = go(settings, typed, check_words)? else { return Ok(Exit::Success) };
     let ending = run_job(&runner, &go).map_err(|error| failure_of(&error, &go.job))?;
-    health::keep_metrics(settings);
+    metrics::write(settings);
     tell(settings, typed, &go.job, ending)
 }
 
 /// Returns what to run; nothing where nobody says it at the gate.
-fn go(settings: &Settings, typed: &Run) -> Result<Option<Go>, Failure> {
+fn go(settings: &Settings, typed: &Run, check_words: CheckWords<'_>) -> Result<Option<Go>, Failure> {
     let Some(file) = &typed.file else {
         let mut line = String::new();
         let read = io::stdin().lock().read_line(&mut line);
-        read.map_err(|e| Failure::could_not(format!("the line at the gate cannot be read: {e}")))?;
+        read.map_err(|e| Failure::runtime(format!("the line at the gate cannot be read: {e}")))?;
         // A line without its end is of someone who died while writing it.
         let Some(line) = line.strip_suffix('\n') else { return Ok(None) };
-        return Go::parse(line).map(Some).map_err(|e| Failure::misused(e.to_string()));
+        return Go::parse(line).map(Some).map_err(|e| Failure::usage(e.to_string()));
     };
-    let job = job_of(settings, file, typed.job.as_deref())?;
+    let job = job_of(settings, file, typed.job.as_deref(), check_words)?;
     Ok(Some(Go { job, at: None, attempt: 1 }))
 }
 
 /// Returns the job of that name of a file, or the only one there is.
-fn job_of(settings: &Settings, file: &Path, name: Option<&str>) -> Result<Job, Failure> {
+fn job_of(
+    settings: &Settings,
+    file: &Path,
+    name: Option<&str>,
+    check_words: CheckWords<'_>,
+) -> Result<Job, Failure> {
     let is_job_file = file.extension().is_some_and(|extension| extension == JOB_FILE);
     let mut jobs: Vec<Job> = if is_job_file {
         let faults = |faults: Vec<JobError>| {
             let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
             let said = said.join("\nerror: ");
             let is_unread = faults.iter().any(|fault| matches!(fault, JobError::Unreadable { .. }));
-            if is_unread { Failure::could_not(said) } else { Failure::misused(said) }
+            if is_unread { Failure::runtime(said) } else { Failure::usage(said) }
         };
-        vec![read_job(file, UTC, &check_words).map_err(faults)?]
+        vec![read_job(file, UTC, check_words).map_err(faults)?]
     } else {
         let crontabs = vec![file.to_path_buf()];
         let sources = Sources { crontabs, time_zone: UTC.to_owned(), ..Sources::default() };
-        let found = found(settings, &sources);
+        let found = found(settings, &sources, check_words);
         if !found.faults.is_empty() {
-            return Err(Failure::misused(format!("{}: not all of its jobs can be read", file.display())));
+            return Err(Failure::usage(format!("{}: not all of its jobs can be read", file.display())));
         }
         found.jobs.into_values().collect()
     };
@@ -125,12 +131,12 @@ fn job_of(settings: &Settings, file: &Path, name: Option<&str>) -> Result<Job, F
         (Some(job), true) => Ok(job),
         (Some(_), false) => {
             let hint = format!("name one with --job: {}", all.join(", "));
-            Err(Failure::misused(format!("{shown}: there are several jobs in it")).hinted(hint))
+            Err(Failure::usage(format!("{shown}: there are several jobs in it")).with_hint(hint))
         }
-        (None, _) if all.is_empty() => Err(Failure::misused(format!("{shown}: there is no job in it"))),
+        (None, _) if all.is_empty() => Err(Failure::usage(format!("{shown}: there is no job in it"))),
         (None, _) => {
             let hint = format!("there are {}", all.join(", "));
-            Err(Failure::misused(format!("{shown}: there is no job of that name in it")).hinted(hint))
+            Err(Failure::usage(format!("{shown}: there is no job of that name in it")).with_hint(hint))
         }
     }
 }
@@ -150,7 +156,7 @@ fn tell(settings: &Settings, typed: &Run, job: &Job, ending: Ending) -> Result<E
             if settings.verbosity == Verbosity::Verbose {
                 settings.note(&format!("run {run} is another process's; nothing done"));
             }
-            return Ok(Exit::Done);
+            return Ok(Exit::Success);
         }
         Ending::NotBegun(record) if record.outcome == Outcome::Killed => record,
         Ending::NotBegun(record) => {
@@ -163,7 +169,7 @@ fn tell(settings: &Settings, typed: &Run, job: &Job, ending: Ending) -> Result<E
     if outcome == Outcome::Done {
         let took = seconds.unwrap_or_default();
         note(settings, typed, &format!("the job {}: done in {took:.1} s (run {id})", job.name));
-        return Ok(Exit::Done);
+        return Ok(Exit::Success);
     }
     let at = format!("{}:{}", job.file.display(), job.line);
     let why = message.unwrap_or_default();
@@ -171,18 +177,18 @@ fn tell(settings: &Settings, typed: &Run, job: &Job, ending: Ending) -> Result<E
     let said = format!("error: the job {} ({at}): {why} (run {id})", job.name);
     // Nobody is left to hear of it where stderr is gone.
     let _ = writeln!(io::stderr(), "{}", escape_control(&said));
-    Ok(exit_code.map_or(Exit::CouldNot, Exit::OfStep))
+    Ok(exit_code.map_or(Exit::RuntimeError, Exit::OfJobStep))
 }
 
 fn failure_of(error: &RunError, job: &Job) -> Failure {
     let said = escape_control(&format!("the job {} could not be run: {error}", job.name));
-    if matches!(error, RunError::BadName(_)) { Failure::misused(said) } else { Failure::could_not(said) }
+    if matches!(error, RunError::BadName(_)) { Failure::usage(said) } else { Failure::runtime(said) }
 }
 
 /// Returns this very program, as steps are to start it.
 fn program(settings: &Settings, lake: PathBuf) -> Result<Program, Failure> {
     let path = env::current_exe();
-    let path = path.map_err(|e| Failure::could_not(format!("this program does not find itself: {e}")))?;
+    let path = path.map_err(|e| Failure::runtime(format!("this program does not find itself: {e}")))?;
     let verbosity = match settings.verbosity {
         Verbosity::Quiet => Some("--quiet"),
         Verbosity::Normal => None,
@@ -198,7 +204,7 @@ fn program(settings: &Settings, lake: PathBuf) -> Result<Program, Failure> {
 /// Hears signals from now on: they tell the run to stop.
 fn hear(bell: Bell) -> Result<(), Failure> {
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]);
-    let mut signals = signals.map_err(|e| Failure::could_not(format!("signals cannot be heard: {e}")))?;
+    let mut signals = signals.map_err(|e| Failure::runtime(format!("signals cannot be heard: {e}")))?;
     thread::spawn(move || signals.forever().for_each(|signal| bell.ring(signal)));
     Ok(())
 }

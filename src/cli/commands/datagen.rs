@@ -66,6 +66,7 @@ enum Format {
 /// # Errors
 /// Says which word is wrong, or names the file that cannot be written.
 pub fn run(settings: &Settings, typed: &Datagen) -> Result<Exit, Failure> {
+    settings.use_threads()?;
     let Datagen { purchases, items, leaves, tops, hours, seed, event_ids, .. } = *typed;
     let workload = Workload { purchases, items, leaves, tops, hours, seed };
     let store = Store::open(&typed.folder).map_err(DatagenError::from)?;
@@ -75,7 +76,7 @@ pub fn run(settings: &Settings, typed: &Datagen) -> Result<Exit, Failure> {
         let summary = topsell_datagen::write_aggregates(&lake, &workload, settings.now.micros() / 1_000)?;
         let rollup::Summary { rows, files_added, .. } = summary;
         settings.note(&format!("datagen: {rows} hourly aggregates in {files_added} files"));
-        return Ok(Exit::Done);
+        return Ok(Exit::Success);
     }
     let form = match typed.format {
         Format::Csv => topsell_datagen::Form::Csv,
@@ -84,14 +85,14 @@ pub fn run(settings: &Settings, typed: &Datagen) -> Result<Exit, Failure> {
     let written = topsell_datagen::write_logs(&store, &workload, LogOptions { form, event_ids })?;
     let topsell_datagen::Written { files, lines, size_bytes } = written;
     settings.note(&format!("datagen: {lines} purchases, {size_bytes} bytes in {files} files"));
-    Ok(Exit::Done)
+    Ok(Exit::Success)
 }
 
 impl From<DatagenError> for Failure {
     fn from(error: DatagenError) -> Failure {
         match error {
-            DatagenError::Workload(error) => Failure::misused(error.to_string()),
-            DatagenError::Store(error) => Failure::could_not(error.to_string()),
+            DatagenError::Workload(error) => Failure::usage(error.to_string()),
+            DatagenError::Store(error) => Failure::runtime(error.to_string()),
             DatagenError::Lake(error) => error.into(),
             DatagenError::Lock(error) => StepError::Lock(error).into(),
             DatagenError::Rollup(error) => StepError::Rollup(error).into(),

@@ -1,4 +1,4 @@
-//! The door that standard input comes in by: threads that read the pipe, the clock and the signals.
+//! Standard input: threads that read the pipe, the clock and the signals.
 //!
 //! Invariant: what the pipe gave is passed on, in order, however long whoever reads it takes; the
 //! pipe then fills up, and its writer waits.
@@ -12,8 +12,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
+use crate::clock::Clock;
 use crate::failure::Failure;
-use crate::settings::Clock;
 use topsell_core::ingest::{StdinEvent, StdinStream};
 
 /// Bytes that are read at once at most.
@@ -42,7 +42,7 @@ pub struct Opening {
 pub fn open(opening: Opening, clock: Clock) -> Result<StdinStream, Failure> {
     let (send, receive) = sync_channel(WAITING);
     let signals = Signals::new([SIGTERM, SIGINT]);
-    let signals = signals.map_err(|e| Failure::could_not(format!("signals cannot be heard: {e}")))?;
+    let signals = signals.map_err(|e| Failure::runtime(format!("signals cannot be heard: {e}")))?;
     let stdin = StdinStream::of(receive, clock.now()?);
     if let Some(every) = opening.every {
         let send = send.clone();

@@ -1,4 +1,4 @@
-//! `topsell health`, and the metrics that runs leave behind.
+//! `topsell health`: the state of a lake in one line and an exit code.
 
 use std::io::{self, Write};
 
@@ -8,9 +8,8 @@ use serde_json::json;
 use crate::failure::{Exit, Failure, unless_reader_left};
 use crate::settings::Settings;
 use topsell_core::model::parse_seconds;
-use topsell_core::storage::write_atomically;
 use topsell_ops::health;
-use topsell_ops::health::{Facts, Health, Limits, Look, Verdict};
+use topsell_ops::health::{Facts, Limits, Look, Verdict};
 use topsell_output::show::ShowError;
 
 /// Tell in one line, and by the exit code, whether someone must look
@@ -32,7 +31,7 @@ The line begins with a word that goes with the exit code, the worst of what is f
 
 Commands that only look are not judged; a run that found another at work counts as none.
 ")]
-pub struct Ask {
+pub struct Health {
     /// How long ago the published ranking may have been made
     #[arg(long, value_name = "TIME")]
     max_age: Option<String>,
@@ -61,22 +60,22 @@ pub struct Question {
     form: HealthForm,
 }
 
-impl Question {
-    /// Checks what was typed.
+impl Health {
+    /// Checks the options.
     ///
     /// # Errors
-    /// Says which word is wrong and what to write.
-    pub fn of(typed: &Ask) -> Result<Question, Failure> {
+    /// Names the option that is wrong and what to write instead.
+    pub fn check(&self) -> Result<Question, Failure> {
         let seconds = |option: &str, text: &Option<String>| {
             let parsed = text.as_deref().map(parse_seconds).transpose();
-            parsed.map_err(|e| Failure::misused(format!("{option}: {e}")))
+            parsed.map_err(|e| Failure::usage(format!("{option}: {e}")))
         };
         let limits = Limits {
-            max_age_seconds: seconds("--max-age", &typed.max_age)?,
-            max_lag_seconds: seconds("--max-lag", &typed.max_lag)?,
-            max_failed: typed.max_failed,
+            max_age_seconds: seconds("--max-age", &self.max_age)?,
+            max_lag_seconds: seconds("--max-lag", &self.max_lag)?,
+            max_failed: self.max_failed,
         };
-        Ok(Question { limits, form: typed.format })
+        Ok(Question { limits, form: self.format })
     }
 }
 
@@ -84,7 +83,8 @@ impl Question {
 ///
 /// # Errors
 /// Fails where the folder cannot be named or the output does.
-pub fn run(settings: &Settings, question: &Question) -> Result<Exit, Failure> {
+pub fn run(settings: &Settings, typed: &Health) -> Result<Exit, Failure> {
+    let question = typed.check()?;
     let facts = health::facts(&settings.store()?, Look::Ages, settings.now);
     let verdict = health::verdict(&facts, &question.limits);
     let mut out = io::stdout().lock();
@@ -94,10 +94,10 @@ pub fn run(settings: &Settings, question: &Question) -> Result<Exit, Failure> {
     };
     written.map_err(ShowError::from).or_else(unless_reader_left)?;
     Ok(match verdict.health {
-        Health::Well => Exit::Done,
-        Health::Stale => Exit::Stale,
-        Health::Failed => Exit::CouldNot,
-        Health::Damaged => Exit::Damaged,
+        health::Health::Well => Exit::Success,
+        health::Health::Stale => Exit::Stale,
+        health::Health::Failed => Exit::RuntimeError,
+        health::Health::Damaged => Exit::DataCorruption,
     })
 }
 
@@ -129,16 +129,4 @@ fn answer(facts: &Facts, verdict: &Verdict) -> serde_json::Value {
         "runs": runs.collect::<Vec<_>>(),
         "unknown": facts.unknown,
     })
-}
-
-/// Writes the file of metrics, where one is asked for; that it cannot be written is no failure of the run.
-pub fn keep_metrics(settings: &Settings) {
-    let Some(file) = settings.metrics_file() else { return };
-    let Ok(store) = settings.store() else { return };
-    // The run may have taken long.
-    let now = settings.clock.now().unwrap_or(settings.now);
-    let text = health::metrics(&health::facts(&store, Look::Sizes, now), env!("CARGO_PKG_VERSION"));
-    if let Err(error) = write_atomically(file, text.as_bytes()) {
-        settings.note(&format!("warning: no metrics were written: {}: {error}", file.display()));
-    }
 }

@@ -7,16 +7,15 @@ use std::path::{Path, PathBuf};
 use clap::{Args as ClapArgs, ColorChoice, ValueEnum};
 
 use crate::failure::{Exit, Failure, unless_reader_left};
-use crate::settings::{Settings, Task, colors};
+use crate::settings::Settings;
+use crate::{run_recorder, terminal};
+use run_recorder::RecordMode;
 use topsell_core::lake::Lake;
 use topsell_core::model::{Timestamp, check_path};
 use topsell_core::rankings::SnapshotError;
 use topsell_core::storage::write_atomically;
 use topsell_output::show::{self, Form, Order, Part, Question, ShowError, View};
 use topsell_output::terminal::{Colors, TerminalOptions};
-
-/// Cells of a line where a terminal does not tell.
-const USUAL_WIDTH: usize = 80;
 
 /// Show the best sellers, from the newest published ranking
 #[derive(ClapArgs, Debug)]
@@ -98,16 +97,18 @@ pub struct Showing {
     output: Option<PathBuf>,
 }
 
-/// Returns what was typed as a task.
-///
-/// # Errors
-/// Says which word is wrong and what to write.
-pub fn task(typed: Show, color: ColorChoice, now: Timestamp) -> Result<Task, Failure> {
-    let form = form(&typed, color)?;
-    let at = typed.at.as_deref().map(|text| moment("--at", text)).transpose()?;
-    let limit = typed.limit.unwrap_or(usize::MAX);
-    let question = Question { view: view(&typed)?, at, limit, now };
-    Ok(Task::Show(Showing { question, form, output: typed.output }))
+impl Show {
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// Names the option that is wrong and what to write instead.
+    pub fn check(&self, settings: &Settings) -> Result<Showing, Failure> {
+        let form = form(self, settings.color)?;
+        let at = self.at.as_deref().map(|text| moment("--at", text)).transpose()?;
+        let limit = self.limit.unwrap_or(usize::MAX);
+        let question = Question { view: view(self)?, at, limit, now: settings.now };
+        Ok(Showing { question, form, output: self.output.clone() })
+    }
 }
 
 fn view(typed: &Show) -> Result<View, Failure> {
@@ -122,7 +123,7 @@ fn view(typed: &Show) -> Result<View, Failure> {
         if category.is_some() && !typed.explain {
             let what =
                 "--item shows all categories that an item ranks in; leave --category out, or add --explain";
-            return Err(Failure::misused(what.to_owned()));
+            return Err(Failure::usage(what.to_owned()));
         }
         return Ok(View::Item { item_id, explained: typed.explain.then_some(category) });
     }
@@ -143,7 +144,7 @@ fn view(typed: &Show) -> Result<View, Failure> {
 }
 
 fn moment(option: &str, text: &str) -> Result<Timestamp, Failure> {
-    Timestamp::parse(text).map_err(|e| Failure::misused(format!("{option} `{text}` {e}")))
+    Timestamp::parse(text).map_err(|e| Failure::usage(format!("{option} `{text}` {e}")))
 }
 
 fn form(typed: &Show, color: ColorChoice) -> Result<Form, Failure> {
@@ -153,9 +154,7 @@ fn form(typed: &Show, color: ColorChoice) -> Result<Form, Failure> {
         (None, None) if is_terminal => ShowFormat::Table,
         (None, None) => ShowFormat::Json,
         (Some(ShowFormat::Parquet), None) if is_terminal => {
-            return Err(Failure::misused(
-                "Parquet is nothing for a terminal; name a file with -o".to_owned(),
-            ));
+            return Err(Failure::usage("Parquet is nothing for a terminal; name a file with -o".to_owned()));
         }
         (Some(format), _) => format,
     };
@@ -164,9 +163,7 @@ fn form(typed: &Show, color: ColorChoice) -> Result<Form, Failure> {
             let width = typed.width.filter(|cells| *cells > 0);
             Form::Table(TerminalOptions { width, colors: Colors::Never })
         }
-        ShowFormat::Table => {
-            Form::Table(TerminalOptions { width: width(typed.width), colors: colors(color) })
-        }
+        ShowFormat::Table => Form::Table(terminal::options(typed.width, color)),
         ShowFormat::Json => Form::Json,
         ShowFormat::Csv => Form::Csv,
         ShowFormat::Ndjson => Form::Ndjson,
@@ -182,7 +179,7 @@ fn format_of(path: &Path) -> Result<ShowFormat, Failure> {
         Some("json") => Ok(ShowFormat::Json),
         Some("ndjson" | "jsonl") => Ok(ShowFormat::Ndjson),
         Some("txt") => Ok(ShowFormat::Table),
-        _ => Err(Failure::misused(format!(
+        _ => Err(Failure::usage(format!(
             "the name of {} does not tell its form; end it in .parquet, .csv, .json, .ndjson or .txt, or say --format",
             path.display()
         ))),
@@ -193,7 +190,12 @@ fn format_of(path: &Path) -> Result<ShowFormat, Failure> {
 ///
 /// # Errors
 /// Fails where there is nothing to show, or the output ends.
-pub fn run(settings: &Settings, Showing { question, form, output }: &Showing) -> Result<Exit, Failure> {
+pub fn run(settings: &Settings, typed: &Show) -> Result<Exit, Failure> {
+    let showing = typed.check(settings)?;
+    run_recorder::record(settings, "show", RecordMode::AtEnd, |_| answer(settings, &showing))
+}
+
+fn answer(settings: &Settings, Showing { question, form, output }: &Showing) -> Result<Exit, Failure> {
     let store = settings.store()?;
     let answer = match show::answer(&store, question) {
         // Without a lake there is more to do than to rank.
@@ -206,26 +208,15 @@ pub fn run(settings: &Settings, Showing { question, form, output }: &Showing) ->
     if let Some(path) = output {
         let mut bytes = Vec::new();
         let written = answer.write(*form, &mut bytes).and_then(|()| write_atomically(path, &bytes));
-        written.map_err(|e| Failure::could_not(format!("{}: {e}", path.display())))?;
-        return Ok(Exit::Done);
+        written.map_err(|e| Failure::runtime(format!("{}: {e}", path.display())))?;
+        return Ok(Exit::Success);
     }
     let mut out = BufWriter::new(io::stdout().lock());
     let shown = answer.write(*form, &mut out).and_then(|()| out.flush());
     shown.map_err(ShowError::from).or_else(unless_reader_left)?;
-    Ok(Exit::Done)
+    Ok(Exit::Success)
 }
 
 fn checked(path: &str) -> Result<String, Failure> {
-    check_path(path).map_err(|e| Failure::misused(format!("--category `{path}` {e}")))
-}
-
-/// Returns how wide a table may be; what is no terminal is as wide as it takes.
-pub fn width(typed: Option<usize>) -> Option<usize> {
-    let said = std::env::var("COLUMNS").ok().and_then(|cells| cells.parse::<usize>().ok());
-    let of_terminal = || {
-        let size = terminal_size::terminal_size_of(io::stdout());
-        size.map(|(terminal_size::Width(cells), _)| usize::from(cells))
-    };
-    let usual = || io::stdout().is_terminal().then_some(USUAL_WIDTH);
-    typed.or_else(of_terminal).or(said).or_else(usual).filter(|cells| *cells > 0)
+    check_path(path).map_err(|e| Failure::usage(format!("--category `{path}` {e}")))
 }

@@ -5,12 +5,11 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use clap::{Args as ClapArgs, Command, CommandFactory};
+use clap::{Args as ClapArgs, Command};
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 
-use crate::args::{Args, EXIT_CODES};
 use crate::config::{KEYS, Key, Layers};
-use crate::failure::{Exit, Failure};
+use crate::failure::{EXIT_CODES, Exit, Failure};
 use crate::settings::Settings;
 use topsell_core::storage::Store;
 
@@ -46,19 +45,18 @@ const FILES: &[(&str, &str)] = &[
 ///
 /// # Errors
 /// Names the file that cannot be written.
-pub fn run(settings: &Settings, typed: &Man) -> Result<Exit, Failure> {
-    let store = Store::open(&typed.folder).map_err(|e| Failure::could_not(e.to_string()))?;
-    let pages = pages();
+pub fn run(settings: &Settings, typed: &Man, root: Command) -> Result<Exit, Failure> {
+    let store = Store::open(&typed.folder).map_err(|e| Failure::runtime(e.to_string()))?;
+    let pages = pages(root);
     for (name, page) in &pages {
-        store.put(name, Bytes::from(page.clone())).map_err(|e| Failure::could_not(e.to_string()))?;
+        store.put(name, Bytes::from(page.clone())).map_err(|e| Failure::runtime(e.to_string()))?;
     }
     settings.note(&format!("man: {} pages in {}", pages.len(), store.root().display()));
-    Ok(Exit::Done)
+    Ok(Exit::Success)
 }
 
 /// Returns each page under the name of its file.
-fn pages() -> Vec<(String, String)> {
-    let mut root = Args::command();
+fn pages(mut root: Command) -> Vec<(String, String)> {
     root.build();
     let mut pages = Vec::new();
     add_pages(&root, &root, &mut pages);

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Args as ClapArgs;
 
 use crate::failure::{Exit, Failure, unless_reader_left};
+use crate::metrics;
+use crate::run_recorder::{self, RecordMode};
 use crate::settings::Settings;
 use topsell_core::lake;
 use topsell_core::lake::Lake;
@@ -50,22 +52,33 @@ pub struct Wanted {
     title: Option<String>,
 }
 
-/// Checks what was typed.
-///
-/// # Errors
-/// Says which word is wrong and what to write.
-pub fn wanted(typed: Report) -> Result<Wanted, Failure> {
-    let Report { output, at, title } = typed;
-    let moment =
-        |text: String| Timestamp::parse(&text).map_err(|e| Failure::misused(format!("--at `{text}` {e}")));
-    Ok(Wanted { output, at: at.map(moment).transpose()?, title })
+impl Report {
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// Names the option that is wrong and what to write instead.
+    pub fn check(&self) -> Result<Wanted, Failure> {
+        let Report { output, at, title } = self;
+        let moment =
+            |text: &String| Timestamp::parse(text).map_err(|e| Failure::usage(format!("--at `{text}` {e}")));
+        let at = at.as_ref().map(moment).transpose()?;
+        Ok(Wanted { output: output.clone(), at, title: title.clone() })
+    }
 }
 
 /// Writes the page.
 ///
 /// # Errors
 /// Fails where there is no ranking, it cannot be read or the page cannot be written.
-pub fn run(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
+pub fn run(settings: &Settings, typed: &Report) -> Result<Exit, Failure> {
+    let wanted = typed.check()?;
+    settings.use_threads()?;
+    let done = run_recorder::record(settings, "report", RecordMode::AtEnd, |_| write(settings, &wanted));
+    metrics::write(settings);
+    done
+}
+
+fn write(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
     let store = settings.store()?;
     let opened = match asked.at {
         Some(moment) => Snapshot::at(&store, moment),
@@ -75,8 +88,7 @@ pub fn run(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
         Err(SnapshotError::None) => {
             // Without a lake there is more to do than to rank.
             Lake::open(store)?;
-            let none_at =
-                |moment| Failure::nothing_found(format!("no ranking is kept of {moment} or before"));
+            let none_at = |moment| Failure::not_found(format!("no ranking is kept of {moment} or before"));
             return Err(asked.at.map_or(SnapshotError::None.into(), none_at));
         }
         snapshot => snapshot?,
@@ -85,21 +97,21 @@ pub fn run(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
     let Page { html, categories, rows } = report::page(&charts, asked.title.as_deref(), settings.now)?;
     let Some(output) = &asked.output else {
         let size_bytes = html.len();
-        store.put(lake::PAGE, html.into()).map_err(|e| Failure::could_not(e.to_string()))?;
+        store.put(lake::PAGE, html.into()).map_err(|e| Failure::runtime(e.to_string()))?;
         let name = store.root().join(lake::PAGE);
         settings.note(&said(categories, rows, size_bytes, &name));
-        return Ok(Exit::Done);
+        return Ok(Exit::Success);
     };
     if output == Path::new("-") {
         let mut out = io::stdout().lock();
         let written = out.write_all(html.as_bytes()).and_then(|()| out.flush());
         written.map_err(ShowError::from).or_else(unless_reader_left)?;
-        return Ok(Exit::Done);
+        return Ok(Exit::Success);
     }
-    let failed = |e| Failure::could_not(format!("{}: {e}", output.display()));
+    let failed = |e| Failure::runtime(format!("{}: {e}", output.display()));
     write_atomically(output, html.as_bytes()).map_err(failed)?;
     settings.note(&said(categories, rows, html.len(), output));
-    Ok(Exit::Done)
+    Ok(Exit::Success)
 }
 
 fn said(categories: u64, rows: u64, size_bytes: usize, page: &Path) -> String {

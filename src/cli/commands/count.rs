@@ -1,13 +1,14 @@
-//! `topsell count`: what was typed, and what is meant by it.
+//! `topsell count`: what single items sold, up to this moment.
 
 use std::io;
 use std::io::{BufWriter, IsTerminal, Read, Write};
 use std::ops::Range;
 
-use clap::{Args as ClapArgs, ColorChoice, ValueEnum};
+use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::color::is_bright;
 use crate::failure::{Exit, Failure, unless_reader_left};
+use crate::run_recorder::{self, RecordMode};
 use crate::settings::Settings;
 use topsell_core::counts;
 use topsell_core::counts::{By, Counted};
@@ -91,18 +92,19 @@ pub struct Question {
     is_rounded: bool,
 }
 
-impl Question {
-    /// Checks what was typed.
+impl Count {
+    /// Checks the options.
     ///
     /// # Errors
-    /// Says which word is wrong and what to write.
-    pub fn of(typed: Count, now: Timestamp, color: ColorChoice) -> Result<Question, Failure> {
-        let (hours, is_rounded) = hours_of(&typed, now)?;
+    /// Names the option that is wrong and what to write instead.
+    pub fn check(&self, settings: &Settings) -> Result<Question, Failure> {
+        let typed = self;
+        let (hours, is_rounded) = hours_of(typed, settings.now)?;
         let category = typed
             .category
             .as_deref()
-            .map(|path| check_path(path).map_err(|e| Failure::misused(format!("--category `{path}` {e}"))));
-        let mut event_types = typed.event_types;
+            .map(|path| check_path(path).map_err(|e| Failure::usage(format!("--category `{path}` {e}"))));
+        let mut event_types = typed.event_types.clone();
         event_types.sort_unstable();
         event_types.dedup();
         let is_terminal = io::stdout().is_terminal();
@@ -111,9 +113,11 @@ impl Question {
             Some(CountFormat::Json) => Form::Json,
             Some(CountFormat::Csv) => Form::Csv,
             Some(CountFormat::Ndjson) => Form::Ndjson,
-            None | Some(CountFormat::Table) => Form::Table { is_bright: is_bright(color, &io::stdout()) },
+            None | Some(CountFormat::Table) => {
+                Form::Table { is_bright: is_bright(settings.color, &io::stdout()) }
+            }
         };
-        let mut items = typed.items;
+        let mut items = typed.items.clone();
         let asked = items.len();
         items.retain(|item| item != "-");
         Ok(Question {
@@ -127,7 +131,7 @@ impl Question {
                 CountBy::Day => By::Day,
                 CountBy::Weekday => By::Weekday,
             }),
-            zone: Zone::named(&typed.tz).map_err(|e| Failure::misused(format!("--tz: {e}")))?,
+            zone: Zone::named(&typed.tz).map_err(|e| Failure::usage(format!("--tz: {e}")))?,
             form,
             is_rounded,
         })
@@ -137,16 +141,16 @@ impl Question {
 /// Returns the hours that are asked for, and whether they are more than that.
 fn hours_of(typed: &Count, now: Timestamp) -> Result<(Range<Hour>, bool), Failure> {
     let moment = |name: &str, text: &str| {
-        Timestamp::parse(text).map_err(|e| Failure::misused(format!("{name} `{text}` {e}")))
+        Timestamp::parse(text).map_err(|e| Failure::usage(format!("{name} `{text}` {e}")))
     };
     let after_now = now.hour().plus(1);
     let Some(from) = &typed.from else {
         let last = typed.last.as_deref().unwrap_or("24h");
-        let hours = parse_hours(last).map_err(|e| Failure::misused(format!("--last: {e}")))?;
+        let hours = parse_hours(last).map_err(|e| Failure::usage(format!("--last: {e}")))?;
         let oldest = Window::ending(after_now, hours).oldest();
         return match Timestamp::from_micros(oldest.start().micros()) {
             Ok(_) => Ok((oldest..after_now, false)),
-            Err(_) => Err(Failure::misused("--last begins before the year 1".to_owned())),
+            Err(_) => Err(Failure::usage("--last begins before the year 1".to_owned())),
         };
     };
     let from = moment("--from", from)?;
@@ -154,10 +158,10 @@ fn hours_of(typed: &Count, now: Timestamp) -> Result<(Range<Hour>, bool), Failur
     let hours = from.hour()..to.map_or(after_now, Timestamp::rounded_up);
     if hours.is_empty() {
         let to = to.unwrap_or(now);
-        return Err(Failure::misused(format!("--from {from} does not lie before --to {to}")));
+        return Err(Failure::usage(format!("--from {from} does not lie before --to {to}")));
     }
     if hours.end.number().abs_diff(hours.start.number()) > MAX_HOURS {
-        return Err(Failure::misused("--from and --to lie more than 100 years apart".to_owned()));
+        return Err(Failure::usage("--from and --to lie more than 100 years apart".to_owned()));
     }
     let is_rounded = hours.start.start() != from || to.is_some_and(|to| hours.end.start() != to);
     Ok((hours, is_rounded))
@@ -169,7 +173,13 @@ const MAX_HOURS: u32 = 100 * 366 * 24;
 ///
 /// # Errors
 /// Fails where the lake cannot be read, or standard input can be neither.
-pub fn run(settings: &Settings, question: &Question) -> Result<Exit, Failure> {
+pub fn run(settings: &Settings, typed: &Count) -> Result<Exit, Failure> {
+    let question = typed.check(settings)?;
+    settings.use_threads()?;
+    run_recorder::record(settings, "count", RecordMode::AtEnd, |_| answer(settings, &question))
+}
+
+fn answer(settings: &Settings, question: &Question) -> Result<Exit, Failure> {
     let mut items = question.items.clone();
     if question.reads_more {
         items.extend(items_of(io::stdin().lock())?);
@@ -195,8 +205,8 @@ pub fn run(settings: &Settings, question: &Question) -> Result<Exit, Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     let written = counts_text::write(&answer, question.form, &mut out).and_then(|()| Ok(out.flush()?));
     match written {
-        Ok(()) => Ok(Exit::Done),
-        Err(CountError::Output(error)) => unless_reader_left(ShowError::from(error)).map(|()| Exit::Done),
+        Ok(()) => Ok(Exit::Success),
+        Err(CountError::Output(error)) => unless_reader_left(ShowError::from(error)).map(|()| Exit::Success),
         Err(CountError::Rollup(error)) => Err(StepError::Rollup(error).into()),
     }
 }
@@ -204,14 +214,14 @@ pub fn run(settings: &Settings, question: &Question) -> Result<Exit, Failure> {
 /// Reads item ids, one a line.
 fn items_of(mut input: impl Read) -> Result<Vec<String>, Failure> {
     let mut bytes = Vec::new();
-    let failed = |error: io::Error| Failure::could_not(format!("standard input: {error}"));
+    let failed = |error: io::Error| Failure::runtime(format!("standard input: {error}"));
     input.read_to_end(&mut bytes).map_err(failed)?;
     let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let mut items = Vec::new();
     for (number, line) in (1..).zip(lines) {
         let item = str::from_utf8(line);
         let item =
-            item.map_err(|_| Failure::could_not(format!("standard input, line {number}: is no UTF-8 text")))?;
+            item.map_err(|_| Failure::runtime(format!("standard input, line {number}: is no UTF-8 text")))?;
         if !item.is_empty() {
             items.push(item.to_owned());
         }

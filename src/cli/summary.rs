@@ -1,4 +1,4 @@
-//! The last lines of a run: what came of it, for a person or a log.
+//! The summary of a run on stderr, and the answers of steps that have one on stdout.
 
 use std::io::{self, Write};
 
@@ -29,20 +29,22 @@ pub fn exit_of(done: &Done) -> Exit {
         Done::Ingested { summary: ingest::Summary { spooled: Some(spooled), .. }, .. }
             if !spooled.unmoved.is_empty() =>
         {
-            Exit::CouldNot
+            Exit::RuntimeError
         }
-        Done::Ingested { summary, .. } if summary.failures.is_empty() && summary.rejected == 0 => Exit::Done,
+        Done::Ingested { summary, .. } if summary.failures.is_empty() && summary.rejected == 0 => {
+            Exit::Success
+        }
         // Nothing at all could be read, and what could not be is still where it was.
         Done::Ingested { summary, .. }
             if summary.read == 0
                 && summary.inputs == summary.failures.len() as u64
                 && summary.spooled.is_none() =>
         {
-            Exit::CouldNot
+            Exit::RuntimeError
         }
-        Done::Ingested { .. } => Exit::Rejected,
-        Done::Verified(verified) if !verified.problems.is_empty() => Exit::Damaged,
-        _ => Exit::Done,
+        Done::Ingested { .. } => Exit::CompletedWithRejects,
+        Done::Verified(verified) if !verified.problems.is_empty() => Exit::DataCorruption,
+        _ => Exit::Success,
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
-use crate::listeners::stage_name;
+use crate::stage_names::stage_name;
 use topsell_core::progress::{Listener, Stage, Update};
 
 /// Work that is done sooner than this shows no bar.

@@ -1,15 +1,14 @@
-//! `topsell config`: each setting, what it is set to, and where.
+//! `topsell config`: each setting, its value and where that comes from.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
-use clap::{Args as ClapArgs, CommandFactory, ValueEnum};
+use clap::{Args as ClapArgs, Command, ValueEnum};
 use serde_json::json;
 
-use crate::args::Args;
-use crate::config::Config;
-use crate::config::keys::{KEYS, Key};
-use crate::config::layer::{Origin, Value, unknown_variable};
+use crate::config::{Config, KEYS, Key, Origin, Value, unknown_variable};
+use crate::failure::{Exit, Failure, unless_reader_left};
 use topsell_core::model::escape_control;
+use topsell_output::show::ShowError;
 
 /// Show each setting, its value and where that comes from
 ///
@@ -29,46 +28,59 @@ A file of settings has lines such as these; a path in it counts from the file's 
   no_decay = true
   event_types = [\"purchase\", \"return\"]
 ")]
-pub struct Ask {
+pub struct Show {
     /// Form of the answer; a table on a terminal, else JSON
     #[arg(long, value_enum)]
-    pub format: Option<AskForm>,
+    pub format: Option<ConfigFormat>,
 }
 
 /// The form of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum AskForm {
+pub enum ConfigFormat {
     Table,
     Json,
 }
 
-/// Writes every setting; what is wrong with none of them, but worth a look, goes to `notes`.
+/// Prints every setting.
 ///
 /// # Errors
 /// Fails where the output does.
-pub fn write(config: &Config, form: AskForm, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<()> {
-    for name in &config.unknown {
+pub fn run(typed: &Show, config: &Config, root: &Command) -> Result<Exit, Failure> {
+    let default = if io::stdout().is_terminal() { ConfigFormat::Table } else { ConfigFormat::Json };
+    let (mut out, mut notes) = (BufWriter::new(io::stdout().lock()), io::stderr().lock());
+    let format = typed.format.unwrap_or(default);
+    let written = write(config, root, format, &mut out, &mut notes).and_then(|()| out.flush());
+    written.map_err(ShowError::from).or_else(unless_reader_left)?;
+    Ok(Exit::Success)
+}
+
+/// Writes every setting to `out`, and warnings to `notes`.
+fn write(
+    config: &Config,
+    root: &Command,
+    form: ConfigFormat,
+    out: &mut dyn Write,
+    notes: &mut dyn Write,
+) -> io::Result<()> {
+    for name in config.unknown_variables() {
         writeln!(notes, "warning: {}", unknown_variable(name))?;
     }
-    let settled: Vec<(&Key, Option<Value>)> = KEYS.iter().map(|key| (key, settled(config, key))).collect();
+    let settled: Vec<(&Key, Option<Value>)> =
+        KEYS.iter().map(|key| (key, settled(config, root, key))).collect();
     match form {
-        AskForm::Table => write_table(config, &settled, out),
-        AskForm::Json => write_json(config, &settled, out),
+        ConfigFormat::Table => write_table(config, &settled, out),
+        ConfigFormat::Json => write_json(config, &settled, out),
     }
 }
 
-/// Returns what a setting comes down to; none where nothing is set and nothing built in.
-fn settled(config: &Config, key: &Key) -> Option<Value> {
-    match config.decider(key) {
-        Some(layer) => layer.get(key.name).cloned(),
-        None => built_in(key),
-    }
+/// Returns the effective value of a setting; none where it is not set and has no default.
+fn settled(config: &Config, root: &Command, key: &Key) -> Option<Value> {
+    if config.decides(key) { config.value(key).cloned() } else { built_in(root, key) }
 }
 
-fn built_in(key: &Key) -> Option<Value> {
-    let root = Args::command();
+fn built_in(root: &Command, key: &Key) -> Option<Value> {
     let path = key.commands.first().copied().unwrap_or_default();
-    let command = path.split_whitespace().try_fold(&root, |at, name| at.find_subcommand(name))?;
+    let command = path.split_whitespace().try_fold(root, |at, name| at.find_subcommand(name))?;
     let option = command.get_arguments().find(|arg| arg.get_id() == key.name)?;
     let texts: Vec<_> = option.get_default_values().iter().map(clap::builder::OsStr::to_os_string).collect();
     (!texts.is_empty()).then_some(Value { texts, origin: Origin::BuiltIn })
@@ -95,7 +107,7 @@ fn write_table(config: &Config, settled: &[(&Key, Option<Value>)], out: &mut dyn
         writeln!(out, "{}", line.trim_end())?;
     }
     writeln!(out)?;
-    for (file, is_there) in &config.files {
+    for (file, is_there) in config.files() {
         let state = if *is_there { "read" } else { "not there" };
         writeln!(out, "{}: {state}", escape_control(&file.display().to_string()))?;
     }
@@ -122,7 +134,7 @@ fn write_json(config: &Config, settled: &[(&Key, Option<Value>)], out: &mut dyn 
             "line": line,
         })
     });
-    let files = config.files.iter();
+    let files = config.files().iter();
     let files =
         files.map(|(file, is_there)| json!({"file": file.display().to_string(), "is_there": is_there}));
     let answer = json!({

@@ -1,0 +1,224 @@
+//! `topsell lake`: maintenance of the lake.
+
+use clap::{Args as ClapArgs, Subcommand};
+
+use crate::failure::{Exit, Failure};
+use crate::settings::Settings;
+use crate::{step_runner, summary};
+use topsell_core::lake::{self, DryRun, LakeError};
+use topsell_core::maintenance::Keep;
+use topsell_core::model::{Timestamp, parse_hours, parse_seconds};
+use topsell_core::pipeline::{self, Caller, Step, StepError};
+use topsell_core::progress::{Progress, Stage};
+use topsell_core::rankings::KeepRankings;
+use topsell_core::storage::{LockTimeout, Store};
+use topsell_ops::run_history::{Book, KeepRuns, KeptRuns};
+
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// Look after the lake: merge small files, let go of old ones, check it, see what is in it
+#[derive(ClapArgs, Debug)]
+#[command(before_help = "\
+Examples:
+  topsell lake compact            merge small files, as the nightly job does
+  topsell lake prune --dry-run    what nothing needs any more
+  topsell lake verify             whether all is well
+  topsell lake stats              what is in it
+")]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Lake {
+    #[command(subcommand)]
+    pub command: LakeCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum LakeCommand {
+    /// Merge small files: events of hours that are over, sums of days that are over
+    ///
+    /// Rankings stay as they are, and readers at work read on. The files that are merged stay on
+    /// disk for them.
+    #[command(before_help = "\
+Examples:
+  topsell lake compact --dry-run     what would be merged
+  topsell lake compact --wait        merge it, as the nightly job does
+")]
+    Compact {
+        /// Say what would be merged, and merge nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Wait while another run is at work on the lake, instead of giving up
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Drop hours past the retention, and remove files that nothing needs any more
+    ///
+    /// The retention is what --retention says, else `retention = "400d"` in the lake's
+    /// topsell.toml; without either all hours stay. A UTC day goes when all of it is older. Dropped
+    /// hours' files, and those that were merged or summed anew, are removed when the versions that
+    /// name them are kept no longer.
+    #[command(before_help = "\
+Examples:
+  topsell lake prune --retention 400d --dry-run     what would go
+  topsell lake prune --wait                         what the lake's topsell.toml lets go
+")]
+    Prune {
+        /// Drop the hours of days that are over for longer than this
+        #[arg(long, value_name = "TIME")]
+        retention: Option<String>,
+        /// Keep the tables as they were for so long, for whoever still reads them
+        #[arg(long, value_name = "TIME", default_value = "7d")]
+        keep_versions: String,
+        /// Keep published rankings for so long
+        #[arg(long, value_name = "TIME", default_value = "35d")]
+        keep_rankings: String,
+        /// Of older ones, keep the last of each week for so long; by these `show` tells how many
+        /// weeks an item has been on a list
+        #[arg(long, value_name = "TIME", default_value = "53w")]
+        keep_weekly: String,
+        /// Keep records of runs for so long; those of days that are over go into one file a day
+        #[arg(long, value_name = "TIME", default_value = "90d")]
+        keep_runs: String,
+        /// Say what would go, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Wait while another run is at work on the lake, instead of giving up
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Read every file that the lake names, and count all sums again; exit code 3 if any is wrong
+    #[command(before_help = "\
+Examples:
+  topsell lake verify || echo 'bring the lake back from a copy'
+")]
+    Verify,
+    /// Count files, rows, hours and categories
+    #[command(before_help = "\
+Examples:
+  topsell lake stats | jq '.events.rows'
+")]
+    Stats,
+}
+
+/// A checked step of maintenance.
+pub struct Maintenance {
+    step: Step,
+    lock_timeout: LockTimeout,
+    /// With `prune`: what to keep of the run history.
+    runs: Option<(KeepRuns, DryRun)>,
+}
+
+impl Lake {
+    /// Checks the options, and returns the step they describe.
+    ///
+    /// # Errors
+    /// Names the option that is wrong and what to write instead.
+    pub fn check(&self, now: Timestamp) -> Result<Maintenance, Failure> {
+        let of = |step, wait| {
+            let lock_timeout = LockTimeout::from_wait(wait);
+            Maintenance { step, lock_timeout, runs: None }
+        };
+        let maintenance = match &self.command {
+            LakeCommand::Compact { dry_run, wait } => {
+                of(Step::Compact { dry_run: DryRun::from(*dry_run) }, *wait)
+            }
+            LakeCommand::Prune {
+                retention,
+                keep_versions,
+                keep_rankings,
+                keep_weekly,
+                keep_runs,
+                dry_run,
+                wait,
+            } => {
+                let since = |option: &str, text: &str| {
+                    let seconds =
+                        parse_seconds(text).map_err(|e| Failure::usage(format!("{option}: {e}")))?;
+                    Ok::<Timestamp, Failure>(now.plus_seconds(-seconds.cast_signed()))
+                };
+                let hours = |text: &String| {
+                    parse_hours(text).map_err(|e| Failure::usage(format!("--retention: {e}")))
+                };
+                let keep = Keep {
+                    retention_hours: retention.as_ref().map(hours).transpose()?,
+                    versions_since: since("--keep-versions", keep_versions)?,
+                    rankings: KeepRankings {
+                        all_since: since("--keep-rankings", keep_rankings)?,
+                        weekly_since: since("--keep-weekly", keep_weekly)?,
+                    },
+                };
+                let keep_runs = KeepRuns {
+                    // Those of yesterday and today are asked for most, and may yet go on.
+                    loose_since: now.plus_seconds(-SECONDS_PER_DAY),
+                    since: since("--keep-runs", keep_runs)?,
+                };
+                let dry_run = DryRun::from(*dry_run);
+                Maintenance { runs: Some((keep_runs, dry_run)), ..of(Step::Prune { keep, dry_run }, *wait) }
+            }
+            LakeCommand::Verify => of(Step::Verify, false),
+            LakeCommand::Stats => of(Step::Stats, false),
+        };
+        Ok(maintenance)
+    }
+}
+
+/// Runs the maintenance.
+///
+/// # Errors
+/// Fails as the step does.
+pub fn run(settings: &Settings, typed: &Lake) -> Result<Exit, Failure> {
+    let maintenance = typed.check(settings.now)?;
+    let Maintenance { step, lock_timeout, runs } = &maintenance;
+    match runs {
+        Some((keep_runs, dry_run)) => prune(settings, step, *lock_timeout, keep_runs, *dry_run),
+        None => step_runner::run(settings, step, *lock_timeout, None),
+    }
+}
+
+/// Prunes the lake, then the history of its runs.
+fn prune(
+    settings: &Settings,
+    step: &Step,
+    lock_timeout: LockTimeout,
+    keep_runs: &KeepRuns,
+    dry_run: DryRun,
+) -> Result<Exit, Failure> {
+    step_runner::recorded(settings, step, |record| {
+        let caller = step_runner::caller(settings, step, lock_timeout, None);
+        let progress = step_runner::observed(settings, record);
+        let store = settings.store()?;
+        let done = pipeline::run(step, &store, &caller, &progress);
+        // A full disk may be why the lake could not be pruned, and old records take room on it.
+        let kept = done.is_ok() || matches!(done, Err(StepError::Rollup(_)));
+        let kept = kept.then(|| prune_history(&store, &caller, keep_runs, dry_run, &progress)).transpose();
+        drop(progress);
+        let (done, kept) = (done?, kept?.unwrap_or_default());
+        settings.say(|out| {
+            summary::write(&done, settings.verbosity, out)?;
+            summary::write_kept_runs(&kept, dry_run, out)
+        })?;
+        settings.answer(|out| {
+            summary::answer(&done, out)?;
+            if dry_run == DryRun::Yes { summary::plan_of_records(&kept, out) } else { Ok(()) }
+        })?;
+        Ok(summary::exit_of(&done))
+    })
+}
+
+/// Archives old run records into files by day and removes those past their retention, under the lock.
+fn prune_history(
+    store: &Store,
+    caller: &Caller,
+    keep: &KeepRuns,
+    dry_run: DryRun,
+    progress: &Progress,
+) -> Result<KeptRuns, StepError> {
+    let _lock = lake::Lake::open(store.clone())?.lock_maintenance(&caller.name, caller.lock_timeout)?;
+    let book = Book::open(store);
+    progress.begin(Stage::ArchiveRuns, None);
+    let kept = match dry_run {
+        DryRun::Yes => book.plan_keeping(keep),
+        DryRun::No => book.keep(keep),
+    };
+    progress.end(Stage::ArchiveRuns);
+    Ok(kept.map_err(LakeError::from)?)
+}

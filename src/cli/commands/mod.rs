@@ -1,0 +1,20 @@
+//! The commands, a file each: what clap parses, its checks, and what it does.
+//!
+//! Invariant: checks are pure; a command uses no other command's state and never the enum of commands.
+
+pub mod complete_categories;
+pub mod completions;
+pub mod config;
+pub mod count;
+pub mod datagen;
+pub mod health;
+pub mod ingest;
+pub mod lake;
+pub mod man;
+pub mod rank;
+pub mod report;
+pub mod rollup;
+pub mod run;
+pub mod runs;
+pub mod schedule;
+pub mod show;

@@ -1,0 +1,44 @@
+//! Checks the words of a job's step as the command line would.
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::args::{Args, Command};
+use crate::failure::Exit;
+use crate::settings::Settings;
+
+/// The command that is no step: it does not end.
+const ENDLESS: &str = "schedule";
+
+/// Says what is wrong with words that are to be typed after `topsell`, if anything is.
+///
+/// # Errors
+/// Says it in one line.
+pub fn check(words: &[String]) -> Result<(), String> {
+    let command = Args::command().no_binary_name(true);
+    let typed = command.try_get_matches_from(words).and_then(|typed| Args::from_arg_matches(&typed));
+    let args = typed.map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            "it shows something and does nothing".to_owned()
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a word is missing".to_owned(),
+        _ => said(&error.render().to_string()),
+    })?;
+    if words.iter().any(|word| word == ENDLESS) && matches!(args.command, Command::Schedule(_)) {
+        return Err("it does not end, so no step comes after it".to_owned());
+    }
+    let Args { command, global } = args;
+    match Settings::of(global).and_then(|settings| command.check(&settings)) {
+        // What stands in the way now may be gone by the time.
+        Err(failure) if failure.exit == Exit::UsageError => Err(failure.to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// Returns what a refusal of the command line says, without how it is used.
+fn said(refusal: &str) -> String {
+    let lines = refusal.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    let text = lines.join("; ");
+    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
+}

@@ -1,0 +1,18 @@
+//! The metrics file that runs leave behind for Prometheus's node_exporter.
+
+use crate::settings::Settings;
+use topsell_core::storage::write_atomically;
+use topsell_ops::health;
+use topsell_ops::health::Look;
+
+/// Writes the metrics file where one is configured; failing to write it does not fail the run.
+pub fn write(settings: &Settings) {
+    let Some(file) = settings.metrics_file() else { return };
+    let Ok(store) = settings.store() else { return };
+    // The run may have taken long.
+    let now = settings.clock.now().unwrap_or(settings.now);
+    let text = health::metrics(&health::facts(&store, Look::Sizes, now), env!("CARGO_PKG_VERSION"));
+    if let Err(error) = write_atomically(file, text.as_bytes()) {
+        settings.note(&format!("warning: no metrics were written: {}: {error}", file.display()));
+    }
+}
