@@ -22,7 +22,7 @@ use topsell_core::model::{
 };
 use topsell_core::parquet_format::AggregateBlock;
 use topsell_core::parquet_format::AggregateLine;
-use topsell_core::parquet_format::Coder;
+use topsell_core::parquet_format::DictionaryInterner;
 use topsell_core::parquet_format::EventColumns;
 use topsell_core::parquet_format::EventCopy;
 use topsell_core::parquet_format::EventEncoder;
@@ -32,8 +32,9 @@ use topsell_core::parquet_format::decode_events;
 use topsell_core::parquet_format::encode_aggregates;
 use topsell_core::progress::Progress;
 use topsell_core::rank::Measure;
+use topsell_core::rank::PartialRanker;
+use topsell_core::rank::RankingBuilder;
 use topsell_core::rank::Rules;
-use topsell_core::rank::Search;
 use topsell_ops::cron::Calendar;
 
 const PURCHASES: usize = 100_000;
@@ -232,7 +233,7 @@ fn read_events(bencher: Bencher) {
     let bytes = encoded.expect("the rows fit into Parquet").bytes;
     bencher.counter(ItemsCount::new(copies.len())).bench(|| {
         let (mut items, mut path_sets) = (Interner::default(), Interner::default());
-        let (mut of_items, mut of_sets) = (Coder::default(), Coder::default());
+        let (mut of_items, mut of_sets) = (DictionaryInterner::default(), DictionaryInterner::default());
         let (mut item_codes, mut set_codes) = (Vec::new(), Vec::new());
         let mut total = Aggregate::default();
         for batch in decode_events(bytes.clone(), EventColumns::WithoutIds).expect("it is Parquet") {
@@ -294,7 +295,7 @@ fn read_aggregates(bencher: Bencher) {
     bencher.counter(ItemsCount::new(sorted.len())).bench(|| {
         let mut rows = Vec::new();
         let (mut coder, mut path_sets, mut block) =
-            (Coder::default(), Interner::default(), AggregateBlock::default());
+            (DictionaryInterner::default(), Interner::default(), AggregateBlock::default());
         let mut items = 0;
         for batch in decode_aggregates(bytes.clone(), &ItemRange::default(), None).expect("it is Parquet") {
             let batch = batch.expect("its pages can be read");
@@ -326,21 +327,21 @@ fn tally_items(bencher: Bencher) {
         window: Window::ending(as_of, HOURS),
         decay: Decay::HalfLifeHours(48.0),
         measure: Measure::Units,
-        top: BEST,
+        limit: BEST,
         min_items: 0,
         max_lookback_hours: HOURS,
         week: Week::ending(as_of, Zone::utc()),
     };
     bencher.counter(ItemsCount::new(sorted.len())).bench(|| {
-        let mut search = Search::new(rules.clone());
-        while let Some(need) = search.need() {
-            let mut tally = need.tally();
+        let mut builder = RankingBuilder::new(rules.clone());
+        while let Some(request) = builder.next_scan() {
+            let mut ranker = PartialRanker::new(&request);
             for (item_id, rows) in &items {
-                tally.take(item_id, rows, &aggregates.path_sets).expect("small sums fit");
+                ranker.add_item(item_id, rows, &aggregates.path_sets).expect("small sums fit");
             }
-            search.supply(&need, vec![tally.finish()]).expect("small sums fit");
+            builder.add(&request, vec![ranker.finish()]).expect("small sums fit");
         }
-        search.finish()
+        builder.finish()
     });
 }
 

@@ -12,13 +12,13 @@ Only the standard library is used; `--compare` alone needs pyarrow, to read Parq
 another (whole) hour. `--compare` exits 1 at any difference.
 
 The ranking CSV has the columns
-    category,rank,item_id,score,units,purchases,amount,window_from,window_to,rankable
+    category,rank,item_id,score,units,purchases,amount,window_from,window_to,eligible_items
 with an empty category for the whole shop, scores as Python's repr() gives them, and at
 most 100 rows a category.
 
 expected.csv is a part of that, in one layout with two kinds of line:
     rank 0     one for the shop and every category node: category, rank, window_hours and
-               rankable are filled in
+               eligible_items are filled in
     rank 1...  the shop's top 100 and the top 10 of every top-level category: all columns
                but those two, which stand in the category's rank 0 line
 To stay small it gives the length of the window in hours for its two ends: window_to is
@@ -45,7 +45,7 @@ MAX_LOOKBACK = 365 * 24  # hours
 SHOP = ""
 COLUMNS = [
     "category", "rank", "item_id", "score", "units",
-    "purchases", "amount", "window_from", "window_to", "rankable",
+    "purchases", "amount", "window_from", "window_to", "eligible_items",
 ]  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def weight(age):
 
 
 def rank_within(items, window):
-    """The rankable items of one node over one window, best first."""
+    """The eligible items of one node over one window, best first."""
     ranked = []
     for item, ages in items.items():
         inside = [(age, cell) for age, cell in ages.items() if age < window]
@@ -160,7 +160,7 @@ def summary(rows):
         if row["rank"] == 1:
             hours = (row["window_to"] - row["window_from"]) // timedelta(hours=1)
             lines.append(
-                {"category": node, "rank": 0, "window_hours": hours, "rankable": row["rankable"]}
+                {"category": node, "rank": 0, "window_hours": hours, "eligible_items": row["eligible_items"]}
             )
         if row["rank"] <= (100 if node == SHOP else 10 if "/" not in node else 0):
             lines.append({name: row[name] for name in COLUMNS[:7]})
@@ -241,7 +241,7 @@ def main():
     if args.out:
         write(args.out, COLUMNS, rows)
     if args.summary:
-        write(args.summary, [*COLUMNS[:7], "window_hours", "rankable"], summary(rows))
+        write(args.summary, [*COLUMNS[:7], "window_hours", "eligible_items"], summary(rows))
     if args.compare and not compare(rows, read_snapshot(args.compare)):
         sys.exit(1)
 

@@ -15,7 +15,7 @@ use topsell_core::model::{Decay, Hour, Timestamp, Week, Window, Zone};
 use topsell_core::pipeline::{self, Caller, Step};
 use topsell_core::progress::Progress;
 use topsell_core::rank::{Measure, Rules};
-use topsell_core::rankings::KeepRankings;
+use topsell_core::rankings::RankingRetention;
 use topsell_core::rankings::Snapshot;
 use topsell_core::rollup::{Rollups, Scope, Wanted};
 
@@ -123,7 +123,7 @@ fn a_prune_that_fails_anywhere_leaves_each_table_before_or_after() {
         keep: Keep {
             retention_hours: Some(24),
             versions_since: far,
-            rankings: KeepRankings { all_since: far, weekly_since: far },
+            rankings: RankingRetention { all_since: far, weekly_since: far },
         },
         dry_run: DryRun::No,
     };
@@ -312,7 +312,7 @@ pub fn rank_step() -> Step {
         window: Window::ending(now().hour(), 150),
         decay: Decay::HalfLifeHours(48.0),
         measure: Measure::Units,
-        top: 100,
+        limit: 100,
         min_items: 1,
         max_lookback_hours: 150,
         week: Week::ending(now().hour(), Zone::utc()),

@@ -59,7 +59,7 @@ fn what_was_promised_stays() {
     check(
         "show --categories",
         &categories,
-        "schema as_of categories categories[].category categories[].items categories[].rankable \
+        "schema as_of categories categories[].category categories[].items categories[].eligible_items \
          categories[].window_from categories[].window_to",
     );
     let stats = said("lake stats");
@@ -89,7 +89,7 @@ fn what_was_promised_stays() {
     check(
         "a line of categories",
         said("show --categories --format ndjson").lines().next().unwrap_or(""),
-        "category items rankable window_from window_to",
+        "category items eligible_items window_from window_to",
     );
     check(
         "the pointer",

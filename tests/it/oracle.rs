@@ -189,7 +189,7 @@ pub fn rank(category: Option<&str>, items: &BTreeMap<&str, Hours>, rules: &Rules
         ranked = rank_within(items, rules, window);
     }
     let moment = |hour: i64| (JANUARY + hour * 3_600) * 1_000_000;
-    let rankable = i64::try_from(ranked.len()).expect("items are few");
+    let eligible_items = i64::try_from(ranked.len()).expect("items are few");
     let of_category = ranked
         .iter()
         .fold([0; 3], |all, (_, _, aggregate)| std::array::from_fn(|at| all[at] + aggregate[at]));
@@ -203,7 +203,7 @@ pub fn rank(category: Option<&str>, items: &BTreeMap<&str, Hours>, rules: &Rules
         amount: aggregate[2],
         window_from: moment(rules.as_of() - window),
         window_to: moment(rules.as_of()),
-        rankable,
+        eligible_items,
         days: days(&items[item], rules),
         week: days(&items[item], rules).iter().sum(),
         of_category,

@@ -121,7 +121,7 @@ fn the_help_tells_every_default() {
         stdout:           the best; for the nightly run
         stdout: 
         stdout:       --min-items <N>
-        stdout:           A category with fewer rankable items looks further back
+        stdout:           A category with fewer eligible items looks further back
         stdout:           
         stdout:           [default: 10]
         stdout: 

@@ -27,7 +27,7 @@ struct Figure {
     purchases: Option<i64>,
     amount: String,
     window_hours: Option<i64>,
-    rankable: Option<i64>,
+    eligible_items: Option<i64>,
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn check_category(figure: &Figure, first: &Ranked) {
     let hours = figure.window_hours.expect("a category's line has its window");
     assert_eq!(first.window_to, AS_OF_MICROS, "{name}");
     assert_eq!((first.window_to - first.window_from) / MICROS_PER_HOUR, hours, "{name}");
-    assert_eq!(Some(first.rankable), figure.rankable, "{name}");
+    assert_eq!(Some(first.eligible_items), figure.eligible_items, "{name}");
 }
 
 fn check_item(figure: &Figure, row: &Ranked) {

@@ -150,11 +150,11 @@ fn lines_for_programs_hold_what_the_table_holds() {
 fn json_has_exactly_the_promised_keys() {
     let world = shop();
     expect![[r#"
-        stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"by":"units","age_seconds":0,"is_stale":null,"previous_as_of":null,"time_zone":"UTC","days_from":["2017-01-08T00:00:00Z","2017-01-09T00:00:00Z","2017-01-10T00:00:00Z","2017-01-11T00:00:00Z","2017-01-12T00:00:00Z","2017-01-13T00:00:00Z","2017-01-14T00:00:00Z"],"rankable":5,"total":{"units":9,"purchases":6,"amount":"19.4900"},"others":{"items":4,"units":6,"purchases":5,"amount":"17.9900","share_percent":66.67},"items":[{"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000","movement":null,"previous_rank":null,"share_percent":33.33,"weeks":1,"units_by_day":[0,0,0,0,0,0,3],"units_week":3}]}
+        stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"by":"units","age_seconds":0,"is_stale":null,"previous_as_of":null,"time_zone":"UTC","days_from":["2017-01-08T00:00:00Z","2017-01-09T00:00:00Z","2017-01-10T00:00:00Z","2017-01-11T00:00:00Z","2017-01-12T00:00:00Z","2017-01-13T00:00:00Z","2017-01-14T00:00:00Z"],"eligible_items":5,"total":{"units":9,"purchases":6,"amount":"19.4900"},"others":{"items":4,"units":6,"purchases":5,"amount":"17.9900","share_percent":66.67},"items":[{"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000","movement":null,"previous_rank":null,"share_percent":33.33,"weeks":1,"units_by_day":[0,0,0,0,0,0,3],"units_week":3}]}
         exit code 0
     "#]].assert_eq(&world.run("show --limit 1").whole());
     expect![[r#"
-        stdout: {"schema":1,"category":"Books/Fiction","as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"by":"units","age_seconds":0,"is_stale":null,"previous_as_of":null,"time_zone":"UTC","days_from":["2017-01-08T00:00:00Z","2017-01-09T00:00:00Z","2017-01-10T00:00:00Z","2017-01-11T00:00:00Z","2017-01-12T00:00:00Z","2017-01-13T00:00:00Z","2017-01-14T00:00:00Z"],"rankable":1,"total":{"units":1,"purchases":1,"amount":"9.9900"},"others":null,"items":[{"rank":1,"item_id":"novel","score":0.5,"units":1,"purchases":1,"amount":"9.9900","movement":null,"previous_rank":null,"share_percent":100.0,"weeks":1,"units_by_day":[0,0,0,0,0,0,1],"units_week":1}]}
+        stdout: {"schema":1,"category":"Books/Fiction","as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"by":"units","age_seconds":0,"is_stale":null,"previous_as_of":null,"time_zone":"UTC","days_from":["2017-01-08T00:00:00Z","2017-01-09T00:00:00Z","2017-01-10T00:00:00Z","2017-01-11T00:00:00Z","2017-01-12T00:00:00Z","2017-01-13T00:00:00Z","2017-01-14T00:00:00Z"],"eligible_items":1,"total":{"units":1,"purchases":1,"amount":"9.9900"},"others":null,"items":[{"rank":1,"item_id":"novel","score":0.5,"units":1,"purchases":1,"amount":"9.9900","movement":null,"previous_rank":null,"share_percent":100.0,"weeks":1,"units_by_day":[0,0,0,0,0,0,1],"units_week":1}]}
         exit code 0
     "#]].assert_eq(&world.run("show --format json --limit 1 --category Books/Fiction").whole());
     assert_eq!(world.run("rank --no-decay --min-items 1").code, Some(0));
@@ -163,7 +163,7 @@ fn json_has_exactly_the_promised_keys() {
     let mut expected =
         vec!["schema", "category", "as_of", "window_from", "window_to", "half_life_hours", "items"];
     expected.extend(["window_hours", "by", "age_seconds", "is_stale", "previous_as_of", "time_zone"]);
-    expected.extend(["days_from", "rankable", "total", "others"]);
+    expected.extend(["days_from", "eligible_items", "total", "others"]);
     expected.sort_unstable();
     assert_eq!(keys(&answer), expected);
     let items = answer["items"].as_array().expect("items are an array");
@@ -197,11 +197,11 @@ fn the_categories_are_listed_with_what_they_rank() {
     "#]]
     .assert_eq(&world.run("show --categories --format table").whole());
     expect![[r#"
-        stdout: {"schema":1,"as_of":"2017-01-15T00:00:00Z","categories":[{"category":null,"items":5,"rankable":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":0,"units":9,"purchases":6,"amount":"19.4900"},{"category":"Books","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":1,"units":1,"purchases":1,"amount":"9.9900"}]}
+        stdout: {"schema":1,"as_of":"2017-01-15T00:00:00Z","categories":[{"category":null,"items":5,"eligible_items":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":0,"units":9,"purchases":6,"amount":"19.4900"},{"category":"Books","items":1,"eligible_items":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":1,"units":1,"purchases":1,"amount":"9.9900"}]}
         exit code 0
     "#]].assert_eq(&world.run("show --categories --limit 2").whole());
     expect![[r#"
-        stdout: category,items,rankable,window_from,window_to,depth,units,purchases,amount
+        stdout: category,items,eligible_items,window_from,window_to,depth,units,purchases,amount
         stdout: ,5,5,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,0,9,6,19.4900
         stdout: Books,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,1,1,1,9.9900
         stdout: Books/Fiction,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,2,1,1,9.9900
@@ -209,9 +209,9 @@ fn the_categories_are_listed_with_what_they_rank() {
     "#]]
     .assert_eq(&world.run("show --categories --format csv --limit 3").whole());
     expect![[r#"
-        stdout: {"category":null,"items":5,"rankable":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":0,"units":9,"purchases":6,"amount":"19.4900"}
-        stdout: {"category":"Books","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":1,"units":1,"purchases":1,"amount":"9.9900"}
-        stdout: {"category":"Books/Fiction","items":1,"rankable":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":2,"units":1,"purchases":1,"amount":"9.9900"}
+        stdout: {"category":null,"items":5,"eligible_items":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":0,"units":9,"purchases":6,"amount":"19.4900"}
+        stdout: {"category":"Books","items":1,"eligible_items":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":1,"units":1,"purchases":1,"amount":"9.9900"}
+        stdout: {"category":"Books/Fiction","items":1,"eligible_items":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":2,"units":1,"purchases":1,"amount":"9.9900"}
         exit code 0
     "#]].assert_eq(&world.run("show --categories --format ndjson --limit 3").whole());
     assert_eq!(world.run("show --categories --category Food").code, Some(2));

@@ -32,7 +32,7 @@ pub struct Ranked {
     pub amount: i128,
     pub window_from: i64,
     pub window_to: i64,
-    pub rankable: i64,
+    pub eligible_items: i64,
     /// Units of the last seven days, oldest first.
     pub days: [i64; 7],
     pub week: i64,
@@ -255,13 +255,13 @@ fn rows_of(batch: &RecordBatch) -> Vec<Ranked> {
         amount: column("amount").as_primitive::<Decimal128Type>().value(at),
         window_from: moment("window_from", at),
         window_to: moment("window_to", at),
-        rankable: long("rankable", at),
+        eligible_items: long("eligible_items", at),
         days: std::array::from_fn(|day| long(&format!("units_day_{}", day + 1), at)),
         week: long("units_week", at),
         of_category: [
-            long("rankable_units", at).into(),
-            long("rankable_purchases", at).into(),
-            column("rankable_amount").as_primitive::<Decimal128Type>().value(at),
+            long("eligible_units", at).into(),
+            long("eligible_purchases", at).into(),
+            column("eligible_amount").as_primitive::<Decimal128Type>().value(at),
         ],
     };
     (0..batch.num_rows()).map(row).collect()

@@ -61,6 +61,6 @@ pub fn run(settings: &Settings, question: &CompleteCategories) -> Result<Exit, F
 /// Returns the categories of the newest ranking, sorted.
 fn known(lake: &Path) -> Result<Vec<String>, SnapshotError> {
     let store: Result<Store, StoreError> = Store::open(lake);
-    let leaders = Snapshot::current(&store?)?.leaders()?;
+    let leaders = Snapshot::current(&store?)?.category_summaries()?;
     Ok(leaders.into_iter().filter_map(|leader| leader.category).collect())
 }

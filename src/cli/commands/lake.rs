@@ -10,7 +10,7 @@ use topsell_core::maintenance::Keep;
 use topsell_core::model::{Timestamp, parse_hours, parse_seconds};
 use topsell_core::pipeline::{self, Caller, Step, StepError};
 use topsell_core::progress::{Progress, Stage};
-use topsell_core::rankings::KeepRankings;
+use topsell_core::rankings::RankingRetention;
 use topsell_core::storage::{LockTimeout, Store};
 use topsell_ops::run_history::{Book, KeepRuns, KeptRuns};
 
@@ -141,7 +141,7 @@ impl Lake {
                 let keep = Keep {
                     retention_hours: retention.as_ref().map(hours).transpose()?,
                     versions_since: since("--keep-versions", keep_versions)?,
-                    rankings: KeepRankings {
+                    rankings: RankingRetention {
                         all_since: since("--keep-rankings", keep_rankings)?,
                         weekly_since: since("--keep-weekly", keep_weekly)?,
                     },

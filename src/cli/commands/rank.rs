@@ -55,7 +55,7 @@ pub struct Rank {
     /// best; for the nightly run
     #[arg(long)]
     pub tail: bool,
-    /// A category with fewer rankable items looks further back
+    /// A category with fewer eligible items looks further back
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub min_items: u64,
     /// How far back it looks at most
@@ -129,7 +129,7 @@ impl Rank {
                 By::Purchases => Measure::Purchases,
                 By::Amount => Measure::Amount,
             },
-            top: typed.top as usize,
+            limit: typed.top as usize,
             min_items: typed.min_items,
             max_lookback_hours,
             week: Week::ending(as_of.rounded_up(), zone),

@@ -14,7 +14,7 @@ use topsell_core::lake::Lake;
 use topsell_core::model::Timestamp;
 use topsell_core::rankings::{Snapshot, SnapshotError};
 use topsell_core::storage::write_atomically;
-use topsell_core::trends::Charts;
+use topsell_core::trends::Trends;
 use topsell_output::report::{self, Page};
 use topsell_output::show::ShowError;
 
@@ -93,7 +93,7 @@ fn write(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
         }
         snapshot => snapshot?,
     };
-    let charts = Charts::of(&store, snapshot)?;
+    let charts = Trends::of(&store, snapshot)?;
     let Page { html, categories, rows } = report::page(&charts, asked.title.as_deref(), settings.now)?;
     let Some(output) = &asked.output else {
         let size_bytes = html.len();

@@ -16,7 +16,7 @@ use delta_kernel::engine::arrow_data::ArrowEngineData;
 use delta_kernel::transaction::{CommitResult, CommittedTransaction, UpdateTableOperation};
 
 use crate::delta::{ENGINE_INFO, LiveFile, Partition, Table, TableError, Version};
-use crate::parquet_format::{ColumnFacts, Encoded};
+use crate::parquet_format::{ColumnStats, Encoded};
 use crate::storage::url_encoded;
 
 /// After so many commits the log is summed up, so that opening stays quick for ever.
@@ -33,7 +33,7 @@ pub struct NewFile {
     pub size_bytes: u64,
     pub rows: u64,
     /// Shared, since a commit takes its files' names along and may have to be tried again.
-    pub columns: Arc<[ColumnFacts]>,
+    pub columns: Arc<[ColumnStats]>,
 }
 
 impl NewFile {

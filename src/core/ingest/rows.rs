@@ -8,7 +8,9 @@ use crate::ingest::fields::{
 };
 use crate::input_format::{Mapping, Place};
 use crate::model::{PathSet, RawCategories};
-use crate::parquet_format::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, ForeignTime, NotText, Wanted};
+use crate::parquet_format::{
+    BadPaths, ExternalBatch, ExternalFile, ExternalRows, ExternalTime, NotText, WantedColumn,
+};
 
 /// Bytes that a row takes in memory, roughly; turns a slice's bytes into rows.
 const BYTES_PER_ROW: u64 = 64;
@@ -17,9 +19,9 @@ const SHOWN_BYTES: usize = 8 << 10;
 
 /// Reads one Parquet file, so many rows at a time.
 pub struct RowReader {
-    rows: ForeignRows,
+    rows: ExternalRows,
     places: Places,
-    batch: Option<ForeignBatch>,
+    batch: Option<ExternalBatch>,
     /// Next row in the batch, and in the file.
     at: usize,
     number: u64,
@@ -39,7 +41,7 @@ impl RowReader {
     /// # Errors
     /// Says what it lacks.
     pub fn open(file: File, mapping: &Mapping) -> Result<RowReader, String> {
-        let file = ForeignFile::open(file).map_err(|e| e.to_string())?;
+        let file = ExternalFile::open(file).map_err(|e| e.to_string())?;
         let mut places = mapping.places(file.columns(), NEEDED)?;
         // Where one of the two was given a column, the other's own name means nothing.
         for (one, other) in [(CATEGORY, CATEGORIES), (CATEGORIES, CATEGORY)] {
@@ -50,7 +52,11 @@ impl RowReader {
         let mut wanted = Vec::new();
         let places = places.into_iter().enumerate().map(|(field, place)| {
             let mut number = |column: usize| {
-                wanted.push(if field == TS { Wanted::Time(column) } else { Wanted::Text(column) });
+                wanted.push(if field == TS {
+                    WantedColumn::Time(column)
+                } else {
+                    WantedColumn::Text(column)
+                });
                 wanted.len() - 1
             };
             place.map(|place| match place {
@@ -110,7 +116,7 @@ impl RowReader {
 }
 
 /// What is done with each row, and its number in the file.
-type Take<'a> = dyn FnMut(&Places, &ForeignBatch, usize, u64) + 'a;
+type Take<'a> = dyn FnMut(&Places, &ExternalBatch, usize, u64) + 'a;
 
 impl Places {
     fn whole(&self, field: usize) -> Option<usize> {
@@ -124,7 +130,7 @@ impl Places {
 /// One row.
 struct Row<'a> {
     places: &'a Places,
-    batch: &'a ForeignBatch,
+    batch: &'a ExternalBatch,
     at: usize,
 }
 
@@ -143,10 +149,10 @@ impl<'a> Row<'a> {
         };
         into.accept(&RawEvent {
             ts: match self.time() {
-                ForeignTime::Micros(micros) => RawTime::Micros(micros),
-                ForeignTime::Epoch(value) => RawTime::Epoch(value),
-                ForeignTime::Text(text) => RawTime::Text(text),
-                ForeignTime::Missing => RawTime::Missing,
+                ExternalTime::Micros(micros) => RawTime::Micros(micros),
+                ExternalTime::Epoch(value) => RawTime::Epoch(value),
+                ExternalTime::Text(text) => RawTime::Text(text),
+                ExternalTime::Missing => RawTime::Missing,
             },
             event_id: self.text(EVENT_ID)?,
             item_id: self.text(ITEM_ID)?,
@@ -157,8 +163,8 @@ impl<'a> Row<'a> {
         })
     }
 
-    fn time(&self) -> ForeignTime<'a> {
-        self.places.whole(TS).map_or(ForeignTime::Missing, |column| self.batch.time(column, self.at))
+    fn time(&self) -> ExternalTime<'a> {
+        self.places.whole(TS).map_or(ExternalTime::Missing, |column| self.batch.time(column, self.at))
     }
 
     fn text(&self, field: usize) -> Result<Option<&'a str>, Refusal> {
@@ -188,11 +194,11 @@ impl<'a> Row<'a> {
     fn shown(&self) -> String {
         let mut fields = serde_json::Map::new();
         match self.time() {
-            ForeignTime::Micros(value) | ForeignTime::Epoch(value) => {
+            ExternalTime::Micros(value) | ExternalTime::Epoch(value) => {
                 fields.insert("ts".into(), value.into())
             }
-            ForeignTime::Text(text) => fields.insert("ts".into(), beginning(text).into()),
-            ForeignTime::Missing => None,
+            ExternalTime::Text(text) => fields.insert("ts".into(), beginning(text).into()),
+            ExternalTime::Missing => None,
         };
         for (field, name) in FIELDS.iter().enumerate().filter(|(field, _)| *field != TS) {
             if let Ok(Some(text)) = self.text(field) {

@@ -12,7 +12,7 @@ use crate::input_format::{
 };
 use crate::item_catalog::{CATEGORY, CatalogError, CatalogFile, ITEM_ID, NAME};
 use crate::model::RawCategories;
-use crate::parquet_format::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, NotText, Wanted};
+use crate::parquet_format::{BadPaths, ExternalBatch, ExternalFile, ExternalRows, NotText, WantedColumn};
 use crate::progress::Progress;
 
 /// Bytes that one line may have.
@@ -39,7 +39,7 @@ pub(super) struct Rows {
 
 enum Form {
     Text(Lines),
-    Foreign(ForeignRows),
+    Foreign(ExternalRows),
 }
 
 impl Rows {
@@ -69,7 +69,7 @@ impl Rows {
                 (Form::Text(lines), places)
             }
             Source::Rows(rows) => {
-                let foreign = ForeignFile::open(rows.file).map_err(|e| refuse(e.to_string()))?;
+                let foreign = ExternalFile::open(rows.file).map_err(|e| refuse(e.to_string()))?;
                 let places = file.mapping.places(foreign.columns(), needed).map_err(refuse)?;
                 let (wanted, places) = wanted(&places);
                 (Form::Foreign(foreign.rows(&wanted).map_err(|e| refuse(e.to_string()))?), places)
@@ -112,10 +112,10 @@ impl Rows {
 }
 
 /// Returns the columns to read, and the places among them.
-fn wanted(places: &[Option<Place>]) -> (Vec<Wanted>, Vec<Option<Place>>) {
+fn wanted(places: &[Option<Place>]) -> (Vec<WantedColumn>, Vec<Option<Place>>) {
     let mut wanted = Vec::new();
     let mut number = |column: usize| {
-        wanted.push(Wanted::Text(column));
+        wanted.push(WantedColumn::Text(column));
         wanted.len() - 1
     };
     let renumbered = places.iter().map(|place| match place {
@@ -128,7 +128,7 @@ fn wanted(places: &[Option<Place>]) -> (Vec<Wanted>, Vec<Option<Place>>) {
 }
 
 fn take_row(
-    batch: &ForeignBatch,
+    batch: &ExternalBatch,
     at: usize,
     places: &[Option<Place>],
     take: &mut Take<'_>,

@@ -6,7 +6,7 @@ use crate::lake::{Dropped, DryRun, Lake};
 use crate::model::{Hour, Timestamp};
 use crate::progress::{Progress, Stage};
 use crate::rankings;
-use crate::rankings::KeepRankings;
+use crate::rankings::RankingRetention;
 use crate::rollup::{self, RollupError, Rollups, Scope};
 
 /// What to keep.
@@ -16,7 +16,7 @@ pub struct Keep {
     pub retention_hours: Option<u32>,
     /// The tables' versions since then.
     pub versions_since: Timestamp,
-    pub rankings: KeepRankings,
+    pub rankings: RankingRetention,
 }
 
 /// What pruning comes to.
@@ -108,9 +108,9 @@ fn vacuum(
     let unneeded =
         of_events.iter().chain(&of_rollups).flat_map(|vacuum| vacuum.data.iter().chain(&vacuum.log));
     let mut going: Vec<String> = unneeded.map(|file| file.path.clone()).collect();
-    let (mut rankings, count) = rankings::old_rankings(lake.store(), &keep.rankings)?;
+    let (mut rankings, count) = rankings::expired_rankings(lake.store(), &keep.rankings)?;
     // They are large, and what is told of an item comes from the newest.
-    rankings.extend(rankings::old_totals(lake.store(), keep.versions_since.micros() / 1_000)?);
+    rankings.extend(rankings::expired_item_totals(lake.store(), keep.versions_since.micros() / 1_000)?);
     if dry_run == DryRun::No {
         lake.store().remove(rankings.iter())?;
     }

@@ -74,7 +74,7 @@ pub fn verify(lake: &Lake, progress: &Progress) -> Result<Verified, RollupError>
     let (rankings, problems) = rankings::check_all(lake.store())?;
     found.rankings = rankings;
     found.problems.extend(problems);
-    found.problems.extend(rankings::check_totals(lake.store()));
+    found.problems.extend(rankings::check_item_totals(lake.store()));
     progress.end(Stage::VerifyRankings);
     Ok(found)
 }

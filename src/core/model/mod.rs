@@ -15,6 +15,7 @@ mod path_sets;
 mod places;
 mod span;
 mod timestamp;
+mod varint;
 mod week;
 mod window;
 
@@ -31,6 +32,7 @@ pub use path_sets::{PathSets, RawCategories};
 pub use places::{Place, Places};
 pub use span::{SpanError, format_duration, parse_hours, parse_seconds};
 pub use timestamp::{Date, Hour, Timestamp, TimestampError};
+pub use varint::{put_varint, put_zigzag, take_varint, take_zigzag};
 pub use week::{DAYS, Week, Zone, ZoneError};
 pub use window::Window;
 

@@ -1,4 +1,4 @@
-//! Rows of rollup files, as they are ranked and merged.
+//! Rows of aggregate files, in batches, as rankings and merges read them.
 
 use arrow::array::{Array, BooleanArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Decimal128Type, Int32Type, Int64Type};
@@ -8,45 +8,46 @@ use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
 use crate::model::{Aggregate, Hour, HourAggregate, Interner, ItemKey};
 use crate::parquet_format::aggregates::PATHS;
-use crate::parquet_format::coded::{CodedLists, Coder, coded_lists};
+use crate::parquet_format::dictionary::{DictionaryInterner, DictionaryLists, dictionary_lists};
+use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::fields::{flags, numbers, texts};
-use crate::parquet_format::parquet_file::{ColumnsError, decode_coded, footer, label};
+use crate::parquet_format::parquet_file::{decode_with_dictionaries, footer, label};
 
 const COLUMNS: [&str; 7] = ["hour", ITEM_ID, "categories", "is_primary", "purchases", "units", "amount"];
 const ITEM_ID: &str = "item_id";
 
-/// Returns all the paths in a rollup file, whose end is given; none where they are not known or the
-/// end given is too short.
+/// Returns all paths in an aggregate file, given the end of the file; `None` where the file does not
+/// list them or the end is too short.
 ///
 /// # Errors
-/// Fails where this is no end of a Parquet file.
+/// Fails where the bytes are not the end of a Parquet file.
 pub fn paths_of(tail: &Bytes, size: u64) -> Result<Option<Vec<String>>, ColumnsError> {
     Ok(label(tail, size, PATHS)?.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-/// The items to read: those from one id on, up to but not including another.
+/// The items to read: from one id up to but not including another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ItemRange {
     pub from: Option<String>,
     pub until: Option<String>,
 }
 
-/// Some rows of a rollup file, in its order.
+/// Some rows of an aggregate file, in its order.
 pub struct AggregateBatch {
     hour: Int32Array,
     item_id: StringArray,
-    categories: CodedLists,
+    categories: DictionaryLists,
     is_primary: BooleanArray,
     purchases: Int64Array,
     units: Int64Array,
     amount: Decimal128Array,
 }
 
-/// Tells of an item whether its rows are wanted.
+/// Returns whether the rows of an item are wanted.
 pub type WantsItem<'a> = &'a (dyn Fn(&str) -> bool + Sync);
 
-/// Returns a rollup file's rows, some at a time: all of the range's, and some around them. Where
-/// `wants` is given, only those of items that it wants; of the others nothing but the id is read.
+/// Returns an aggregate file's rows in batches: all rows of the range, and some before and after it. With
+/// `wants`, only the rows of wanted items; of all others only the id is read.
 ///
 /// # Errors
 /// Fails, or an item does, where the bytes are not such a file.
@@ -55,7 +56,7 @@ pub fn decode_aggregates(
     range: &ItemRange,
     wants: Option<WantsItem<'_>>,
 ) -> Result<impl Iterator<Item = Result<AggregateBatch, ColumnsError>> + Send + use<>, ColumnsError> {
-    let may_hold = |group: &RowGroupMetaData| {
+    let may_contain = |group: &RowGroupMetaData| {
         let item_id = group.columns().iter().find(|column| column.column_path().parts() == [ITEM_ID]);
         let item_id = item_id.and_then(ColumnChunkMetaData::statistics);
         let ends = item_id.and_then(|of| of.min_bytes_opt().zip(of.max_bytes_opt()));
@@ -64,10 +65,13 @@ pub fn decode_aggregates(
         ends.is_none_or(|(min, max)| !is_before(max) && !is_behind(min))
     };
     let rows = match wants {
-        Some(wants) => Some(rows_of(decode_coded(bytes.clone(), &[ITEM_ID], &[], &may_hold, None)?, wants)?),
+        Some(wants) => Some(rows_of(
+            decode_with_dictionaries(bytes.clone(), &[ITEM_ID], &[], &may_contain, None)?,
+            wants,
+        )?),
         None => None,
     };
-    let batches = decode_coded(bytes, &COLUMNS, &["categories"], &may_hold, rows)?;
+    let batches = decode_with_dictionaries(bytes, &COLUMNS, &["categories"], &may_contain, rows)?;
     Ok(batches.map(|batch| AggregateBatch::of(&batch?)))
 }
 
@@ -97,17 +101,17 @@ fn rows_of(
     Ok(stretches.into())
 }
 
-/// Returns the smallest item id of each group of rows, perhaps cut short: where a file can be parted.
+/// Returns the smallest item id of each row group, possibly truncated: the places to split a file.
 ///
 /// # Errors
-/// Fails where the bytes are no Parquet file.
+/// Fails where the bytes are not a Parquet file.
 pub fn first_items(bytes: &Bytes) -> Result<Vec<String>, ColumnsError> {
     let footer = footer(bytes)?;
     let column = footer.parquet_schema().columns().iter().position(|column| column.name() == ITEM_ID);
     let column = column.ok_or(ColumnsError::Column(ITEM_ID))?;
     let groups = footer.metadata().row_groups().iter();
     let first = groups.filter_map(|group| group.column(column).statistics()?.min_bytes_opt());
-    // A text that is cut in the middle of a letter bounds nothing less for being left out.
+    // An id truncated within a character is left out: fewer places to split at are still correct.
     Ok(first.filter_map(|min| String::from_utf8(min.to_vec()).ok()).collect())
 }
 
@@ -120,7 +124,7 @@ impl AggregateBatch {
         Ok(AggregateBatch {
             hour,
             item_id: texts(batch, ITEM_ID)?,
-            categories: coded_lists(batch, "categories")?,
+            categories: dictionary_lists(batch, "categories")?,
             is_primary: flags(batch, "is_primary")?,
             purchases: numbers::<Int64Type>(batch, "purchases")?,
             units: numbers::<Int64Type>(batch, "units")?,
@@ -139,8 +143,8 @@ impl AggregateBatch {
         self.item_id.value(row)
     }
 
-    /// Replaces what a block knows by what there is to know of these rows.
-    pub fn read(&self, coder: &mut Coder, path_sets: &mut Interner, into: &mut AggregateBlock) {
+    /// Sets a block to the items of these rows.
+    pub fn read(&self, coder: &mut DictionaryInterner, path_sets: &mut Interner, into: &mut AggregateBlock) {
         let AggregateBlock { items, sets } = into;
         items.clear();
         sets.clear();
@@ -158,7 +162,7 @@ impl AggregateBatch {
         }
     }
 
-    /// Returns one item's rows, as far as their hours, by hour of day, are wanted.
+    /// Returns one item's rows of the wanted hours, which are given by hour of day.
     #[inline]
     pub fn rows_of<'a>(
         &'a self,
@@ -187,7 +191,7 @@ impl AggregateBatch {
     }
 }
 
-/// Which rows of a batch are of which item, and the number of each row's set of paths.
+/// Which rows of a batch belong to which item, and the code of each row's path set.
 #[derive(Default)]
 pub struct AggregateBlock {
     pub items: Vec<BlockItem>,

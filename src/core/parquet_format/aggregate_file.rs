@@ -1,8 +1,8 @@
-//! Some items' rows out of a rollup file, without the rest of it.
+//! Point lookups: some items' rows of an aggregate file, read without the rest of it.
 //!
-//! Items are in order, and the file says between which of them each page lies: one page of ids of
-//! a group tells which rows are an item's, and then one page of each other column has them. Of a
-//! file that says no such thing, as older ones do, the ids of a group are read as a whole.
+//! Rows are sorted by item, and the page index has the first and the last item of each page. So one page
+//! of ids shows which rows of a row group are an item's, and then one page of each other column has
+//! them. In older files without a page index, all ids of a row group are read.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -24,43 +24,44 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe::get_frame_content_size;
 
-use crate::parquet_format::AggregateBatch;
-use crate::parquet_format::coded::keeping_dictionaries;
+use crate::parquet_format::aggregate_batch::AggregateBatch;
 use crate::parquet_format::decodings::{is_run_of, take_sized};
+use crate::parquet_format::dictionary::keeping_dictionaries;
+use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::fields::texts;
-use crate::parquet_format::guard::{Guarded, guarded};
-use crate::parquet_format::parquet_file::{ColumnsError, plain_options};
-use crate::parquet_format::part::Part;
+use crate::parquet_format::file_slice::FileSlice;
+use crate::parquet_format::panic_guard::{GuardedBatches, guarded};
+use crate::parquet_format::parquet_file::plain_options;
 
 const ITEM_ID: &str = "item_id";
 const ROWS_PER_BATCH: usize = 1 << 12;
-/// No page of ids that are short enough has more.
+/// The most bytes of a page of ids, given the length that ids may have.
 const MAX_PAGE_BYTES: usize = 1 << 30;
 
 thread_local! {
-    /// To make one takes longer than to unpack a page.
-    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+    /// Kept, since setting one up takes longer than decompressing a page.
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// A rollup file, its footer read.
+/// An aggregate file whose footer was read.
 pub struct AggregateFile {
     footer: Arc<ParquetMetaData>,
     size_bytes: u64,
     item_id: usize,
 }
 
-/// Pages of ids of one group of rows.
+/// Pages of ids of one row group.
 pub struct ItemPages {
     group: usize,
-    /// Those that may hold the items; none where all must be looked through.
+    /// The pages that may contain the items; `None` where all must be searched.
     pages: Option<Vec<PageLocation>>,
-    /// Where in the file they lie.
+    /// Where in the file they are.
     pub range: Range<u64>,
 }
 
 impl AggregateFile {
-    /// Reads the footer, of which the file's end is given, or the whole file; none where the end
-    /// given is too short.
+    /// Reads the footer from the end of the file, or from the whole file; `None` where the end is too
+    /// short.
     ///
     /// # Errors
     /// Fails where this is no end of such a file.
@@ -90,7 +91,7 @@ impl AggregateFile {
         Ok(parsed.map(|(footer, item_id)| AggregateFile { footer: Arc::new(footer), size_bytes, item_id }))
     }
 
-    /// Returns the pages of ids that may hold some of the items, which are in order.
+    /// Returns the pages of ids that may contain some of the items, which are sorted.
     pub fn pages_of(&self, items: &[&str]) -> Vec<ItemPages> {
         let groups = 0..self.footer.num_row_groups();
         groups.filter_map(|group| self.pages_in(group, items)).collect()
@@ -113,7 +114,7 @@ impl AggregateFile {
         let pages: Vec<PageLocation> = locations
             .iter()
             .enumerate()
-            .filter(|(page, _)| may_hold(index, *page, items))
+            .filter(|(page, _)| may_contain(index, *page, items))
             .map(|(_, at)| at.clone())
             .collect();
         let start = pages.first()?.offset.max(0).unsigned_abs();
@@ -121,7 +122,7 @@ impl AggregateFile {
         Some(ItemPages { group, pages: Some(pages), range: start..end })
     }
 
-    /// Returns which rows of its group are the items', of which the pages' bytes are given.
+    /// Returns which rows of the row group are the items', given the bytes of the pages.
     ///
     /// # Errors
     /// Fails where the file is damaged.
@@ -131,32 +132,32 @@ impl AggregateFile {
         bytes: Bytes,
         items: &[&str],
     ) -> Result<Vec<Range<usize>>, ColumnsError> {
-        let part = Part { at: pages.range.start, bytes, size_bytes: self.size_bytes };
+        let part = FileSlice { at: pages.range.start, bytes, size_bytes: self.size_bytes };
         let Some(locations) = &pages.pages else { return self.rows_by_library(pages.group, part, items) };
         guarded(|| {
             let chunk = self.chunk(pages.group).clone().into_builder();
             let start = pages.range.start.cast_signed();
-            // Without what lies before the pages: the reader would take that for a dictionary. And as
-            // if they were not compressed: it would set up anew for each file what unpacks them.
+            // Without an offset of a dictionary, or the reader would take the bytes before the pages for
+            // one. And as if uncompressed, or it would set up a decompressor for each file.
             let chunk = chunk.set_dictionary_page_offset(None).set_data_page_offset(start);
             let chunk = chunk.set_compression(Compression::UNCOMPRESSED).build()?;
-            let is_packed = self.chunk(pages.group).compression() != Compression::UNCOMPRESSED;
+            let is_compressed = self.chunk(pages.group).compression() != Compression::UNCOMPRESSED;
             let rows = self.rows_in(pages.group);
             let reader = SerializedPageReader::new(Arc::new(part), &chunk, rows, Some(locations.clone()))?;
             let mut found = Vec::new();
             for (page, location) in reader.zip(locations) {
-                let first = usize::try_from(location.first_row_index).map_err(|_| foreign())?;
+                let first = usize::try_from(location.first_row_index).map_err(|_| unexpected_page())?;
                 let Page::DataPage { buf, num_values, encoding: Encoding::PLAIN, .. } = page? else {
-                    return Err(foreign());
+                    return Err(unexpected_page());
                 };
-                let bytes = if is_packed { unpack(&buf)?.into() } else { buf };
-                find_in(&bytes, first, num_values as usize, items, &mut found).ok_or_else(foreign)?;
+                let bytes = if is_compressed { decompress(&buf)?.into() } else { buf };
+                find_in(&bytes, first, num_values as usize, items, &mut found).ok_or_else(unexpected_page)?;
             }
             Ok(found)
         })
     }
 
-    /// Returns where in the file a group's rows lie.
+    /// Returns where in the file a row group is.
     pub fn range_of(&self, pages: &ItemPages) -> Range<u64> {
         let columns = self.footer.row_group(pages.group).columns();
         let ranges = columns.iter().map(|column| {
@@ -166,7 +167,7 @@ impl AggregateFile {
         ranges.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
     }
 
-    /// Returns some rows of a group, whose bytes are given.
+    /// Returns some rows of a row group, given its bytes.
     ///
     /// # Errors
     /// Fails, or an item does, where the file is damaged.
@@ -176,11 +177,11 @@ impl AggregateFile {
         bytes: Bytes,
         rows: Vec<Range<usize>>,
     ) -> Result<impl Iterator<Item = Result<AggregateBatch, ColumnsError>>, ColumnsError> {
-        let part = Part { at: self.range_of(pages).start, bytes, size_bytes: self.size_bytes };
+        let part = FileSlice { at: self.range_of(pages).start, bytes, size_bytes: self.size_bytes };
         let rows = RowSelection::from_consecutive_ranges(rows.into_iter(), self.rows_in(pages.group));
         let batches = guarded(|| {
             let reader = self.reader(pages.group, part, &["categories"])?;
-            Ok(Guarded::of(reader.with_row_selection(rows).build()?))
+            Ok(GuardedBatches::of(reader.with_row_selection(rows).build()?))
         })?;
         Ok(batches.map(|batch| AggregateBatch::of(&batch?)))
     }
@@ -188,13 +189,13 @@ impl AggregateFile {
     fn rows_by_library(
         &self,
         group: usize,
-        part: Part,
+        part: FileSlice,
         items: &[&str],
     ) -> Result<Vec<Range<usize>>, ColumnsError> {
         let ids = guarded(|| {
             let reader = self.reader(group, part, &[])?;
             let mask = ProjectionMask::columns(reader.parquet_schema(), [ITEM_ID]);
-            Ok(Guarded::of(reader.with_projection(mask).build()?))
+            Ok(GuardedBatches::of(reader.with_projection(mask).build()?))
         })?;
         let (mut found, mut row) = (Vec::new(), 0);
         for batch in ids {
@@ -211,11 +212,11 @@ impl AggregateFile {
     fn reader(
         &self,
         group: usize,
-        part: Part,
-        coded: &[&str],
-    ) -> Result<ParquetRecordBatchReaderBuilder<Part>, ColumnsError> {
+        part: FileSlice,
+        dictionary: &[&str],
+    ) -> Result<ParquetRecordBatchReaderBuilder<FileSlice>, ColumnsError> {
         let plain = ArrowReaderMetadata::try_new(Arc::clone(&self.footer), plain_options())?;
-        let schema = keeping_dictionaries(plain.schema(), coded);
+        let schema = keeping_dictionaries(plain.schema(), dictionary);
         let options = plain_options().with_schema(schema);
         let footer = ArrowReaderMetadata::try_new(Arc::clone(&self.footer), options)?;
         Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(part, footer)
@@ -232,11 +233,11 @@ impl AggregateFile {
     }
 }
 
-fn foreign() -> ColumnsError {
+fn unexpected_page() -> ColumnsError {
     ColumnsError::Unreadable("a page of item ids is not what the file says it is".to_owned())
 }
 
-/// Tells whether a chunk has its values as they are, and no dictionary of them.
+/// Returns whether a column chunk has plain values, without a dictionary.
 fn is_plain(chunk: &ColumnChunkMetaData) -> bool {
     let mut encodings = chunk.encodings();
     matches!(chunk.compression(), Compression::ZSTD(_) | Compression::UNCOMPRESSED)
@@ -244,12 +245,12 @@ fn is_plain(chunk: &ColumnChunkMetaData) -> bool {
         && encodings.all(|encoding| [Encoding::PLAIN, Encoding::RLE].contains(&encoding))
 }
 
-fn may_hold(index: &ByteArrayColumnIndex, page: usize, items: &[&str]) -> bool {
+fn may_contain(index: &ByteArrayColumnIndex, page: usize, items: &[&str]) -> bool {
     let ends = index.min_value(page).zip(index.max_value(page));
     ends.is_none_or(|(least, most)| is_any_within(items, least, most))
 }
 
-/// Tells whether any of some items, in order, is neither less nor more than these.
+/// Returns whether any of some sorted items is between these bounds, inclusively.
 fn is_any_within(items: &[&str], least: &[u8], most: &[u8]) -> bool {
     let first = items.partition_point(|item| item.as_bytes() < least);
     items.get(first).is_some_and(|item| item.as_bytes() <= most)
@@ -259,21 +260,21 @@ fn end_of(page: &PageLocation) -> u64 {
     page.offset.saturating_add(i64::from(page.compressed_page_size)).max(0).unsigned_abs()
 }
 
-/// Returns a page as it was before it was compressed.
-fn unpack(packed: &[u8]) -> Result<Vec<u8>, ColumnsError> {
-    let size = get_frame_content_size(packed).ok().flatten().and_then(|size| usize::try_from(size).ok());
-    let size = size.filter(|size| *size <= MAX_PAGE_BYTES).ok_or_else(foreign)?;
-    UNPACKER.with_borrow_mut(|unpacker| {
-        let unpacker = match unpacker {
-            Some(unpacker) => unpacker,
-            none => none.insert(Decompressor::new().map_err(|_| foreign())?),
+/// Decompresses a page.
+fn decompress(compressed: &[u8]) -> Result<Vec<u8>, ColumnsError> {
+    let size = get_frame_content_size(compressed).ok().flatten().and_then(|size| usize::try_from(size).ok());
+    let size = size.filter(|size| *size <= MAX_PAGE_BYTES).ok_or_else(unexpected_page)?;
+    DECOMPRESSOR.with_borrow_mut(|decompressor| {
+        let decompressor = match decompressor {
+            Some(decompressor) => decompressor,
+            none => none.insert(Decompressor::new().map_err(|_| unexpected_page())?),
         };
-        unpacker.decompress(packed, size).map_err(|e| ColumnsError::Unreadable(e.to_string()))
+        decompressor.decompress(compressed, size).map_err(|e| ColumnsError::Unreadable(e.to_string()))
     })
 }
 
-/// Appends which rows of a page are the items', the first of its rows being that of a number; none
-/// where the page is not laid out as ours are.
+/// Appends which rows of a page are the items', given the number of its first row; `None` where the page
+/// is not encoded as expected.
 fn find_in(
     page: &[u8],
     first: usize,
@@ -295,10 +296,10 @@ fn find_in(
     Some(())
 }
 
-/// Appends a row to stretches of rows.
-fn extend(stretches: &mut Vec<Range<usize>>, row: usize) {
-    match stretches.last_mut() {
+/// Appends a row to ranges of rows.
+fn extend(ranges: &mut Vec<Range<usize>>, row: usize) {
+    match ranges.last_mut() {
         Some(last) if last.end == row => last.end += 1,
-        _ => stretches.push(row..row + 1),
+        _ => ranges.push(row..row + 1),
     }
 }

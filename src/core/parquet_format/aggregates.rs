@@ -1,4 +1,4 @@
-//! Files of the `rollups` table: aggregates by item, set of paths and hour, sorted for merging.
+//! Files of the `rollups` table: aggregates by item, path set and hour, sorted for merging.
 //!
 //! | column | Parquet type |
 //! |---|---|
@@ -12,8 +12,8 @@
 //!
 //! Rows are sorted by `item_id`, `categories`, `is_primary`, `hour`; no two share all four. The
 //! footer's key-value metadata has `topsell.paths`: a JSON array of all the paths in the file, by
-//! which it can be passed over. The page index says where every page lies, and between which items
-//! those of `item_id` do.
+//! which readers can skip it. The page index has the place of every page, and the first and the last item
+//! of each page of `item_id`.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -27,19 +27,20 @@ use crate::model::Aggregate;
 use crate::parquet_format::chunked_file::{ChunkedFile, schema_of, text_lists};
 use crate::parquet_format::chunks::{Chunk, Dictionary, Index, Shape, Values};
 use crate::parquet_format::encodings::few_distinct;
-use crate::parquet_format::parquet_file::{ColumnsError, Encoded};
+use crate::parquet_format::error::ColumnsError;
+use crate::parquet_format::parquet_file::Encoded;
 
-/// Small groups, so that the items between two bounds are found without the rest.
+/// Small row groups, so that the items between two bounds are read without the rest.
 const ROWS_PER_GROUP: usize = 1 << 17;
-/// Small pages, so that one item is found without the rest of its group; those of ids have as many rows
-/// as a batch of those who read them all, whom smaller ones would cost.
+/// Small pages, so that one item is read without the rest of its row group. Pages of ids have as many rows
+/// as a batch of a full scan, which smaller ones would slow down.
 const INDEX: Index = Index { rows_to_search: 1 << 12, rows_per_page: 1 << 14 };
 /// Aggregates are kept for long and read as a whole, so that even small chunks are worth compressing.
-const PACKED_FROM_BYTES: usize = 2 << 10;
-/// The footer's label for all the paths in the file.
+const COMPRESS_FROM_BYTES: usize = 2 << 10;
+/// The metadata key of all the paths in the file.
 pub(super) const PATHS: &str = "topsell.paths";
 
-/// One row of a rollup file.
+/// One row of an aggregate file.
 #[derive(Clone, Copy, Debug)]
 pub struct AggregateLine<'a> {
     /// 0 to 23.
@@ -51,7 +52,7 @@ pub struct AggregateLine<'a> {
     pub aggregate: Aggregate,
 }
 
-/// The columns, and what they are in Parquet.
+/// The columns, and their Parquet schema.
 static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
     schema_of([
         ("hour", DataType::Int32),
@@ -72,7 +73,7 @@ pub fn encode_aggregates<'a>(
     lines: impl IntoIterator<Item = AggregateLine<'a>>,
 ) -> Result<Encoded, ColumnsError> {
     let (schema, root) = &*SCHEMA;
-    let mut file = ChunkedFile::of(Arc::clone(root), PACKED_FROM_BYTES)?.indexed(INDEX);
+    let mut file = ChunkedFile::of(Arc::clone(root), COMPRESS_FROM_BYTES)?.indexed(INDEX);
     let mut lines = lines.into_iter();
     let (mut paths, mut group) = (PathSets::default(), Group::of(lines.size_hint().0));
     while let Some(line) = lines.next() {
@@ -89,14 +90,14 @@ pub fn encode_aggregates<'a>(
     file.finish(schema)
 }
 
-/// The sets of paths of a file, and its paths by number.
+/// The path sets of a file, and its paths by number.
 #[derive(Default)]
 struct PathSets<'a> {
     names: Vec<&'a str>,
     numbers: HashMap<&'a str, u32>,
     /// The paths of each set, one set after the other.
     of_sets: Vec<u32>,
-    /// By a set's text, where its paths lie.
+    /// By a set's text, where its paths are in `of_sets`.
     sets: HashMap<&'a str, (u32, u32)>,
     last: Option<(&'a str, (u32, u32))>,
 }
@@ -105,7 +106,7 @@ impl<'a> PathSets<'a> {
     /// Returns the numbers of a set's paths.
     fn paths_of(&mut self, set: &'a str) -> &[u32] {
         let (start, end) = match self.last {
-            // Most rows have the text of the row before them, the very same.
+            // Most rows have the same text as the row before them, at the same address.
             Some((last, span)) if std::ptr::eq(last, set) => span,
             _ => self.span(set),
         };
@@ -132,7 +133,7 @@ impl<'a> PathSets<'a> {
     }
 }
 
-/// The rows of one group.
+/// The rows of one row group.
 struct Group<'a> {
     hours: Vec<i64>,
     items: Vec<&'a str>,
@@ -145,7 +146,7 @@ struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// Returns an empty group, with room for so many rows, as far as a group has them.
+    /// Returns an empty row group with capacity for a number of rows, but no more than a row group has.
     fn of(rows: usize) -> Group<'a> {
         let rows = rows.min(ROWS_PER_GROUP);
         Group {
@@ -181,8 +182,8 @@ impl<'a> Group<'a> {
         let (purchases, units) = (few_distinct(&self.purchases), few_distinct(&self.units));
         let chunks = [
             full(Values::Codes { codes: &hours.0, of: Dictionary::Small(&of_hours) }),
-            // An id that comes again comes at once, and amounts seldom do: compression finds what
-            // repeats in less room than a dictionary and the numbers of its entries take.
+            // Equal ids are consecutive, and amounts seldom repeat: compression takes less space than a
+            // dictionary and its codes.
             full(Values::InOrder(self.items)),
             Chunk {
                 shape: match self.lengths.iter().all(|&length| length == 1) {

@@ -1,8 +1,7 @@
 //! Parquet files from column chunks that are encoded here.
 //!
-//! The library's own writers look up every value in a dictionary of theirs. Whoever knows the
-//! dictionary already hands over numbers into it, and saves that: here only the library's pages,
-//! statistics and footer are left of a file.
+//! The Parquet library's own writers look up every value in a dictionary. Here the callers already have
+//! dictionary codes, which saves that; only pages, statistics and the footer are written by the library.
 
 use std::sync::Arc;
 
@@ -14,30 +13,31 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
-use crate::parquet_format::chunks::{Chunk, Dictionary, Index, TEXTS_PACKED_FROM_BYTES, Values};
-use crate::parquet_format::facts::{ColumnFacts, Range};
-use crate::parquet_format::pages::{Closed, Packer, unwritable};
-use crate::parquet_format::parquet_file::{CREATED_BY, ColumnsError, Encoded};
+use crate::parquet_format::chunks::{Chunk, Dictionary, Index, TEXTS_COMPRESS_FROM_BYTES, Values};
+use crate::parquet_format::column_stats::{ColumnStats, Range};
+use crate::parquet_format::error::ColumnsError;
+use crate::parquet_format::pages::{Closed, PageCompressor, unwritable};
+use crate::parquet_format::parquet_file::{CREATED_BY, Encoded};
 
-/// Returns a schema of columns, and what it is in Parquet.
+/// Returns an Arrow schema of columns, and the Parquet schema.
 pub(super) fn schema_of<const N: usize>(columns: [(&str, DataType); N]) -> (Schema, TypePtr) {
     let schema = Schema::new(columns.map(|(name, of)| Field::new(name, of, true)).to_vec());
     let converted = ArrowSchemaConverter::new().convert(&schema).expect("every type has one in Parquet");
     (schema, converted.root_schema_ptr())
 }
 
-/// Returns the type of lists of texts whose Parquet form other engines expect.
+/// Returns the type of lists of texts, with the element name that other engines expect.
 pub(super) fn text_lists() -> DataType {
     DataType::List(Arc::new(Field::new("element", DataType::Utf8, true)))
 }
 
-/// A file on its way.
+/// A file being written.
 pub(super) struct ChunkedFile {
     writer: SerializedFileWriter<Vec<u8>>,
     schema: Arc<SchemaDescriptor>,
     rows: usize,
-    packed_from: usize,
-    packer: Packer,
+    compress_from: usize,
+    compressor: PageCompressor,
     index: Option<Index>,
     /// Of every column, over the row groups so far.
     nulls: Vec<u64>,
@@ -45,8 +45,8 @@ pub(super) struct ChunkedFile {
 }
 
 impl ChunkedFile {
-    /// Begins a file, of which chunks of so many bytes and more are compressed.
-    pub fn of(schema: TypePtr, packed_from: usize) -> Result<ChunkedFile, ColumnsError> {
+    /// Begins a file, whose column chunks are compressed from a number of bytes on.
+    pub fn of(schema: TypePtr, compress_from: usize) -> Result<ChunkedFile, ColumnsError> {
         let properties = WriterProperties::builder().set_created_by(CREATED_BY.to_owned()).build();
         let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&schema), Arc::new(properties));
         let writer = writer.map_err(|e| unwritable(&e))?;
@@ -56,27 +56,28 @@ impl ChunkedFile {
             writer,
             schema,
             rows: 0,
-            packed_from,
-            packer: Packer::default(),
+            compress_from,
+            compressor: PageCompressor::default(),
             index: None,
             nulls,
             ranges,
         })
     }
 
-    /// Has the file say where each page lies, and between which texts each page of texts in order.
+    /// Adds a page index: the place of each page, and the bounds of each page of sorted texts.
     pub fn indexed(self, index: Index) -> ChunkedFile {
         ChunkedFile { index: Some(index), ..self }
     }
 
-    /// Writes a label into the footer.
+    /// Adds a key and a value to the footer's metadata.
     pub fn label(&mut self, name: &str, value: String) {
         self.writer.append_key_value_metadata(KeyValue::new(name.to_owned(), value));
     }
 
-    /// Adds a row group of so many rows.
+    /// Encodes and adds a row group.
     pub fn add(&mut self, rows: usize, chunks: &[Chunk<'_>]) -> Result<(), ColumnsError> {
-        let group = encode_group(&self.schema, rows, chunks, self.packed_from, self.index, &mut self.packer)?;
+        let group =
+            encode_group(&self.schema, rows, chunks, self.compress_from, self.index, &mut self.compressor)?;
         self.append(group)
     }
 
@@ -99,16 +100,16 @@ impl ChunkedFile {
         Ok(())
     }
 
-    /// Takes out what is finished, so that it need not be held.
+    /// Takes out the bytes that are finished, so that they need not be kept in memory.
     pub fn drain(&mut self) -> Result<Bytes, ColumnsError> {
         self.writer.flush().map_err(|e| unwritable(&e.into()))?;
         Ok(std::mem::take(self.writer.inner_mut()).into())
     }
 
-    /// Returns the whole file, whose columns are these.
+    /// Returns the whole file, given its schema.
     pub fn finish(self, schema: &Schema) -> Result<Encoded, ColumnsError> {
         let facts = schema.fields().iter().zip(self.nulls).zip(self.ranges);
-        let columns = facts.map(|((field, nulls), range)| ColumnFacts::of(field, nulls, range)).collect();
+        let columns = facts.map(|((field, nulls), range)| ColumnStats::of(field, nulls, range)).collect();
         let bytes = self.writer.into_inner().map_err(|e| unwritable(&e))?.into();
         Ok(Encoded { bytes, rows: self.rows as u64, columns })
     }
@@ -126,36 +127,36 @@ struct EncodedChunk {
     range: Option<Range>,
 }
 
-/// Returns the chunks of a row group, of which those of so many bytes and more are compressed.
+/// Returns the column chunks of a row group, compressed from a number of bytes on.
 pub(super) fn encode_chunks(
     schema: &TypePtr,
     rows: usize,
     chunks: &[Chunk<'_>],
-    packed_from: usize,
+    compress_from: usize,
 ) -> Result<EncodedGroup, ColumnsError> {
     let schema = SchemaDescriptor::new(Arc::clone(schema));
-    encode_group(&schema, rows, chunks, packed_from, None, &mut Packer::default())
+    encode_group(&schema, rows, chunks, compress_from, None, &mut PageCompressor::default())
 }
 
 fn encode_group(
     schema: &SchemaDescriptor,
     rows: usize,
     chunks: &[Chunk<'_>],
-    packed_from: usize,
+    compress_from: usize,
     index: Option<Index>,
-    packer: &mut Packer,
+    compressor: &mut PageCompressor,
 ) -> Result<EncodedGroup, ColumnsError> {
     let encode = |(number, chunk): (usize, &Chunk<'_>)| {
         let range = chunk.range();
         let pages = chunk.pages(rows, index);
         let statistics = chunk.statistics(pages.values(), range.as_ref());
-        let packed_from = match &chunk.values {
-            // Few numbers in no order are as small as their bits: nothing would be saved.
+        let compress_from = match &chunk.values {
+            // Codes of few numbers in no order do not compress.
             Values::Codes { of: Dictionary::Small(_), .. } => usize::MAX,
-            Values::Texts(_) | Values::InOrder(_) => packed_from.min(TEXTS_PACKED_FROM_BYTES),
-            _ => packed_from,
+            Values::Texts(_) | Values::InOrder(_) => compress_from.min(TEXTS_COMPRESS_FROM_BYTES),
+            _ => compress_from,
         };
-        let closed = pages.close(schema.column(number), rows, statistics, packed_from, packer)?;
+        let closed = pages.close(schema.column(number), rows, statistics, compress_from, compressor)?;
         Ok(EncodedChunk { closed, nulls: chunk.nulls(rows), range })
     };
     let chunks: Result<Vec<EncodedChunk>, ColumnsError> = chunks.iter().enumerate().map(encode).collect();

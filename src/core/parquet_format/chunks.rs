@@ -8,42 +8,42 @@ use parquet::basic::Encoding;
 use parquet::data_type::{ByteArray, FixedLenByteArray};
 use parquet::file::statistics::Statistics;
 
+use crate::parquet_format::column_stats::{Range, lower_bound, upper_bound};
 use crate::parquet_format::encodings::{
     put_deltas, put_flags, put_hybrid, put_run, put_sized, put_text, width_of,
 };
-use crate::parquet_format::facts::{Range, lower_bound, upper_bound};
 use crate::parquet_format::pages::{Pages, RawPage};
 use crate::parquet_format::parquet_file::MAX_DICTIONARY_BYTES;
 
-/// Rows that a page has at most unless the file is indexed.
+/// The most rows of a page in a file without a page index.
 const ROWS_PER_PAGE: usize = 1 << 16;
-/// Longer texts are no statistics that anyone would want to read with every footer.
+/// Longer bounds are left out: they would be read with every footer.
 const MAX_BOUND_BYTES: usize = 64;
-/// A chunk of texts that mostly differ has more to gain from compression than others of its size.
-pub(super) const TEXTS_PACKED_FROM_BYTES: usize = 8 << 10;
+/// Chunks of mostly distinct texts compress better than other chunks of their size.
+pub(super) const TEXTS_COMPRESS_FROM_BYTES: usize = 8 << 10;
 
 /// The values of one column of a row group, in the order of its rows.
 pub(super) enum Values<'a> {
-    /// Numbers next to each other differ little.
+    /// Numbers with small differences between neighbours.
     Deltas(&'a [i64]),
     Flags(&'a [bool]),
-    /// Decimals of more digits than 64 bits hold.
+    /// Decimals with more digits than fit into 64 bits.
     Wide(&'a [i128]),
     Texts(Vec<&'a str>),
     Doubles(&'a [f64]),
-    /// Texts none of which is less than the one before it.
+    /// Sorted texts.
     InOrder(Vec<&'a str>),
-    /// Numbers into a dictionary.
+    /// Dictionary codes.
     Codes {
         codes: &'a [u32],
         of: Dictionary<'a>,
     },
-    /// Nothing but nulls.
+    /// Only nulls.
     None,
 }
 
 impl<'a> Values<'a> {
-    /// Returns numbers as codes, if their distinct values were found to be few.
+    /// Returns numbers as dictionary codes, if they have few distinct values.
     pub fn of_numbers(numbers: &'a [i64], few: Option<&'a (Vec<u32>, Vec<i64>)>) -> Values<'a> {
         match few {
             Some((codes, of)) => Values::Codes { codes, of: Dictionary::Numbers(of) },
@@ -66,7 +66,7 @@ pub(super) enum Shape<'a> {
     Full,
     /// One, or none where this is false.
     Optional(&'a [bool]),
-    /// As many as this says; a list may be empty, but is there.
+    /// A list of this length each, possibly empty but never null.
     Lists(&'a [u32]),
     /// A list of one each.
     Ones,
@@ -78,16 +78,16 @@ pub(super) struct Chunk<'a> {
     pub values: Values<'a>,
 }
 
-/// How many rows pages have, each a multiple of eight, in a file that says where they lie.
+/// How many rows pages have, each a multiple of eight, in a file with a page index.
 #[derive(Clone, Copy)]
 pub(super) struct Index {
-    /// Of texts in order, one page of which is read to find one of them.
+    /// Of pages of sorted texts, one of which is read to find a text.
     pub rows_to_search: usize,
     pub rows_per_page: usize,
 }
 
 impl Chunk<'_> {
-    /// Tells whether its dictionary fits into a page.
+    /// Returns whether the dictionary fits into a page.
     pub fn fits(&self) -> bool {
         match &self.values {
             Values::Codes { of: Dictionary::Texts(texts), .. } => {
@@ -140,7 +140,7 @@ impl Chunk<'_> {
             Some(&Range::Numbers(least, most))
                 if matches!(self.values, Values::Codes { of: Dictionary::Small(_), .. }) =>
             {
-                // They were 32 bits before.
+                // They come from 32-bit numbers.
                 let [least, most] = [least, most].map(|end| i32::try_from(end).ok());
                 Statistics::int32(least, most, None, nulls, false)
             }
@@ -186,7 +186,7 @@ impl Chunk<'_> {
             _ => None,
         };
         let mut data = Vec::with_capacity(rows.div_ceil(rows_per_page));
-        // Rows, and values that are there, which the pages so far have.
+        // The rows and the non-null values of the pages so far.
         let (mut row, mut value) = (0, 0);
         while row < rows || data.is_empty() {
             let end = rows.min(row + rows_per_page);
@@ -214,7 +214,7 @@ impl Chunk<'_> {
         Pages { dictionary, data, encoding, is_indexed: index.is_some(), ends }
     }
 
-    /// Appends the levels of some rows; returns how many values they have, nulls included and not.
+    /// Appends the levels of some rows; returns how many values they have, with and without nulls.
     fn put_levels(&self, rows: std::ops::Range<usize>, out: &mut Vec<u8>) -> (usize, usize) {
         let count = rows.len();
         match &self.shape {

@@ -1,37 +1,39 @@
-//! Parquet's encodings of whole numbers, read back.
+//! Decodes Parquet's encodings of whole numbers.
 //!
-//! Nothing is known of the bytes: whatever is not encoded as it should be, and in one of the ways
-//! that are read here, is none, and never more values than were asked for.
+//! The bytes are not trusted: what is not validly encoded in a supported way gives `None`, and never more
+//! values than were asked for.
 //!
-//! They are drawn at <https://parquet.apache.org/docs/file-format/data-pages/encodings/>.
+//! The encodings are specified at <https://parquet.apache.org/docs/file-format/data-pages/encodings/>.
 
-/// A number of so many bits lies within eight bytes, wherever its first bit is.
+use crate::model::{take_varint, take_zigzag};
+
+/// The widest number that is within eight bytes whichever bit of a byte it starts at.
 const MAX_WIDTH_OF_WORD: usize = 57;
 
-/// Takes so many bytes off the front.
+/// Takes a number of bytes off the front.
 pub(super) fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
     let (taken, rest) = bytes.split_at_checked(count)?;
     *bytes = rest;
     Some(taken)
 }
 
-/// Takes bytes whose length lies before them.
+/// Takes bytes that are preceded by their length.
 pub(super) fn take_sized<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     *bytes = rest;
     take(bytes, u32::from_le_bytes(*length) as usize)
 }
 
-/// Tells whether runs of equal numbers and bit-packed groups begin with so many times a number.
+/// Returns whether the RLE/bit-packing hybrid begins with a run of `count` times a number.
 pub(super) fn is_run_of(number: i32, count: usize, mut hybrid: &[u8], width: u32) -> bool {
     let header = take_varint(&mut hybrid);
     header.is_some_and(|header| header & 1 == 0 && header >> 1 >= count as u64)
         && take_plain(&mut hybrid, width) == Some(number)
 }
 
-/// Appends so many numbers of a width from runs of equal ones and bit-packed groups of eight.
+/// Appends `count` numbers of a bit width from the RLE/bit-packing hybrid.
 pub(super) fn take_hybrid(mut bytes: &[u8], width: u32, mut count: usize, into: &mut Vec<i32>) -> Option<()> {
-    // A number has a sign here, and none of them is less than nothing.
+    // Numbers are signed here, and none of them is negative.
     if width >= i32::BITS {
         return None;
     }
@@ -43,7 +45,7 @@ pub(super) fn take_hybrid(mut bytes: &[u8], width: u32, mut count: usize, into: 
             let number = take_plain(&mut bytes, width)?;
             let times = times.min(count);
             into.extend(std::iter::repeat_n(number, times));
-            // A run of none says nothing and brings nobody further.
+            // An empty run would not end the loop.
             count = count.checked_sub(times).filter(|_| times > 0)?;
         } else {
             let packed = take(&mut bytes, times.checked_mul(width as usize)?)?;
@@ -55,7 +57,7 @@ pub(super) fn take_hybrid(mut bytes: &[u8], width: u32, mut count: usize, into: 
     Some(())
 }
 
-/// Appends numbers that are told by their differences from one to the next; `count` of them.
+/// Appends `count` numbers from DELTA_BINARY_PACKED.
 pub(super) fn take_deltas(mut bytes: &[u8], count: usize, into: &mut Vec<i64>) -> Option<()> {
     let [block, miniblocks, values] = [(); 3].map(|()| take_varint(&mut bytes));
     let [block, miniblocks] = [block?, miniblocks?].map(|size| usize::try_from(size).ok());
@@ -93,7 +95,7 @@ pub(super) fn take_deltas(mut bytes: &[u8], count: usize, into: &mut Vec<i64>) -
     Some(())
 }
 
-/// Appends flags, eight to a byte; `count` of them.
+/// Appends `count` flags, eight to a byte.
 pub(super) fn take_flags(bytes: &[u8], count: usize, into: &mut Vec<bool>) -> Option<()> {
     let bytes = bytes.get(..count.div_ceil(8))?;
     let end = into.len() + count;
@@ -105,14 +107,14 @@ pub(super) fn take_flags(bytes: &[u8], count: usize, into: &mut Vec<bool>) -> Op
     Some(())
 }
 
-/// Gives so many numbers of a width, which the bytes are enough for.
+/// Passes on `count` numbers of a bit width, for which there are enough bytes.
 #[inline]
 fn unpack(bytes: &[u8], width: u32, count: usize, mut put: impl FnMut(u64)) {
     let mask = u64::MAX.checked_shr(u64::BITS - width).unwrap_or(0);
     let word_at = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
     let width = width as usize;
     let mut read = 0;
-    // Eight numbers are so many whole bytes as one has bits; four of few bits lie in one word.
+    // Eight numbers take as many bytes as one has bits; four numbers of few bits are within one word.
     while width <= 16 && read + 8 <= count {
         let start = read / 8 * width;
         let (Some(first), Some(second)) = (word_at(start), word_at(start + width / 2)) else { break };
@@ -135,30 +137,12 @@ fn unpack(bytes: &[u8], width: u32, count: usize, mut put: impl FnMut(u64)) {
     }
 }
 
-/// Takes one number in as many whole bytes as its width needs.
+/// Takes one number in as many whole bytes as its bit width needs.
 fn take_plain(bytes: &mut &[u8], width: u32) -> Option<i32> {
     let taken = take(bytes, width.div_ceil(8) as usize)?;
     let mut number = [0; 4];
     number.get_mut(..taken.len())?.copy_from_slice(taken);
     Some(i32::from_le_bytes(number)).filter(|number| *number >= 0)
-}
-
-fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7F) << shift;
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
-}
-
-fn take_zigzag(bytes: &mut &[u8]) -> Option<i64> {
-    let number = take_varint(bytes)?;
-    Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
-//! Parquet's encodings of whole numbers.
+//! Encodes whole numbers in Parquet's encodings.
 //!
-//! They are drawn at <https://parquet.apache.org/docs/file-format/data-pages/encodings/>.
+//! They are specified at <https://parquet.apache.org/docs/file-format/data-pages/encodings/>.
 
-/// Values that are worth a run of their own among bit-packed ones.
+use crate::model::{put_varint, put_zigzag};
+
+/// The shortest run that is worth ending a bit-packed group for.
 const RUN: usize = 8;
-/// Distinct numbers that are worth a dictionary.
+/// The most distinct numbers that are worth a dictionary.
 const FEW: usize = 1 << 8;
 const BLOCK: usize = 128;
 const MINIBLOCKS: usize = 4;
@@ -15,11 +17,11 @@ pub(super) fn width_of(most: u64) -> u32 {
     u64::BITS - most.leading_zeros()
 }
 
-/// Returns numbers as codes into their distinct values, if those are few.
+/// Returns numbers as dictionary codes and their distinct values, if these are few.
 pub(super) fn few_distinct(numbers: &[i64]) -> Option<(Vec<u32>, Vec<i64>)> {
     const UNSEEN: u16 = u16::MAX;
     let mut known: Vec<i64> = Vec::new();
-    // Most are small, and found at once.
+    // Most numbers are small, and found without a search.
     let mut of_small = [UNSEEN; 256];
     let mut codes = Vec::with_capacity(numbers.len());
     for &number in numbers {
@@ -46,7 +48,7 @@ pub(super) fn few_distinct(numbers: &[i64]) -> Option<(Vec<u32>, Vec<i64>)> {
     Some((codes, known))
 }
 
-/// Appends numbers of a width as runs of equal ones and bit-packed groups of eight.
+/// Appends numbers of a bit width in the RLE/bit-packing hybrid.
 pub(super) fn put_hybrid(values: &[u32], width: u32, out: &mut Vec<u8>) {
     let are_equal = |group: &[u32]| group.iter().all(|value| *value == group[0]);
     let mut at = 0;
@@ -68,13 +70,13 @@ pub(super) fn put_hybrid(values: &[u32], width: u32, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends so many times the same number, as the hybrid encoding has it.
+/// Appends a run of one number in the RLE/bit-packing hybrid.
 pub(super) fn put_run(value: u32, times: usize, width: u32, out: &mut Vec<u8>) {
     put_varint((times as u64) << 1, out);
     out.extend_from_slice(&value.to_le_bytes()[..width.div_ceil(8) as usize]);
 }
 
-/// Appends numbers as differences from one to the next.
+/// Appends numbers in DELTA_BINARY_PACKED.
 pub(super) fn put_deltas(values: &[i64], out: &mut Vec<u8>) {
     for header in [BLOCK, MINIBLOCKS, values.len()] {
         put_varint(header as u64, out);
@@ -101,13 +103,13 @@ pub(super) fn put_deltas(values: &[i64], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a text, its length before it.
+/// Appends a text, preceded by its length.
 pub(super) fn put_text(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(&(text.len() as u32).to_le_bytes());
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Appends what is put, its length before it.
+/// Appends what `put` does, preceded by its length.
 pub(super) fn put_sized(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
@@ -125,8 +127,8 @@ pub(super) fn put_flags(flags: &[bool], out: &mut Vec<u8>) {
     );
 }
 
-/// Appends so many numbers of a width bit by bit, zeros where there are fewer; together they fill
-/// whole bytes.
+/// Appends `count` bit-packed numbers of a width, zeros where there are fewer; together they fill whole
+/// bytes.
 fn put_packed(values: impl Iterator<Item = u64>, count: usize, width: u32, out: &mut Vec<u8>) {
     let end = out.len() + count * width as usize / 8;
     if width <= 32 {
@@ -155,16 +157,4 @@ fn put_packed(values: impl Iterator<Item = u64>, count: usize, width: u32, out: 
         out.extend_from_slice(&bits.to_le_bytes());
     }
     out.resize(end, 0);
-}
-
-fn put_varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn put_zigzag(value: i64, out: &mut Vec<u8>) {
-    put_varint((value << 1 ^ value >> 63).cast_unsigned(), out);
 }

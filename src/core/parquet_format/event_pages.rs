@@ -1,11 +1,10 @@
-//! Rows of `events` files straight from their pages.
+//! Decodes the pages of `events` files directly.
 //!
-//! A lake has a small file for each category and hour, and setting the library's readers up for it
-//! costs more than reading it. What [`EventEncoder`](crate::parquet_format::EventEncoder) writes lies in
-//! one of few ways, which are read here. Any other file, a damaged one too, is none here, and the
-//! library's to read and to judge.
+//! A lake has a small file for each category and hour, and setting up the Parquet library's readers for one
+//! costs more than reading it. [`EventEncoder`](crate::parquet_format::EventEncoder) uses few encodings,
+//! which are decoded here. Any other file, also a damaged one, gives `None` and is left to the library.
 //!
-//! Invariant: what is read here the library would have read the same.
+//! Invariant: rows decoded here are those that the library would have read.
 
 use std::sync::{Arc, LazyLock};
 
@@ -20,10 +19,10 @@ use parquet::file::metadata::{
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::SchemaDescriptor;
 
-use crate::parquet_format::coded::{CodedLists, CodedTexts};
 use crate::parquet_format::decodings::{is_run_of, take, take_deltas, take_flags, take_hybrid, take_sized};
+use crate::parquet_format::dictionary::{DictionaryLists, DictionaryTexts};
 use crate::parquet_format::events::{ROWS_PER_GROUP, SCHEMA, empty_file};
-use crate::parquet_format::guard::guarded;
+use crate::parquet_format::panic_guard::guarded;
 use crate::parquet_format::parquet_file::CREATED_BY;
 
 /// The numbers of the columns that are read.
@@ -32,34 +31,43 @@ const CATEGORIES: usize = 3;
 const QUANTITY: usize = 4;
 const AMOUNT: usize = 5;
 const IS_PRIMARY: usize = 6;
-/// Behind a footer, its length and four letters.
+/// The footer's length and Parquet's magic bytes, after the footer.
 const TRAILER_BYTES: usize = 8;
 
-/// The rows of a file, as far as they are aggregated.
+/// The columns of a file that are aggregated.
 pub(super) struct EventRows {
-    pub item_id: CodedTexts,
-    pub categories: CodedLists,
+    pub item_id: DictionaryTexts,
+    pub categories: DictionaryLists,
     pub quantity: Vec<i64>,
     /// In ten-thousandths; 0 where there is none.
     pub amount: Vec<i64>,
     pub is_primary: Vec<bool>,
 }
 
-/// What every footer of ours begins with, which is the schema and no more, and how it is read then.
+/// The fields that follow the schema in the footer of an empty file: `num_rows = 0` and `row_groups = []`,
+/// in [Thrift's compact protocol](https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md).
+const NO_ROWS: [u8; 4] = [0x16, 0x00, 0x19, 0x0C];
+
+/// The beginning of every footer of ours, and how a footer is read that begins so.
 static FOOTER: LazyLock<(Vec<u8>, ParquetMetaDataOptions)> = LazyLock::new(|| {
-    let footers = [0, 1].map(|rows| empty_file(rows).ok().and_then(|file| Some(footer_of(&file)?.to_vec())));
-    let [none, one] = footers.map(Option::unwrap_or_default);
-    // The first thing to differ is the number of rows, which follows the schema.
-    let same = none.iter().zip(&one).take_while(|(none, one)| none == one).count();
     let options = ParquetMetaDataOptions::new()
         .with_schema(Arc::new(SchemaDescriptor::new(Arc::clone(&SCHEMA.1))))
         .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
         .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
-    (none[..same].to_vec(), options)
+    (footer_prefix().unwrap_or_default(), options)
 });
 
-/// Returns the rows of a file; none where it is not laid out as ours are.
+/// Returns the fields that every footer of ours begins with: the version and the schema.
+fn footer_prefix() -> Option<Vec<u8>> {
+    let file = empty_file().ok()?;
+    let footer = footer_of(&file)?;
+    // Not a part of the schema, which has neither lists nor integers of 64 bits.
+    let end = footer.windows(NO_ROWS.len()).position(|fields| fields == NO_ROWS)?;
+    Some(footer[..end].to_vec())
+}
+
+/// Returns the rows of a file; `None` where it is not encoded as ours are.
 pub(super) fn read_rows(bytes: &Bytes) -> Option<EventRows> {
     guarded(|| Ok(rows_of(bytes))).ok().flatten()
 }
@@ -79,17 +87,17 @@ fn rows_of(bytes: &Bytes) -> Option<EventRows> {
     })
 }
 
-/// Tells whether a file may have rows of some items, which are in order.
+/// Returns whether a file may have rows of some items, which are sorted.
 pub fn may_have_items(bytes: &Bytes, items: &[&str]) -> bool {
     let looked = guarded(|| Ok(has_any(bytes, items)));
     looked.ok().flatten().unwrap_or(true)
 }
 
-/// Tells by the dictionary of a file's ids whether any is there; none where it is not laid out as
-/// ours are.
+/// Returns whether the dictionary of a file's ids has any of some items; `None` where the file is not
+/// encoded as ours are.
 fn has_any(bytes: &Bytes, items: &[&str]) -> Option<bool> {
     let footer = footer(bytes)?;
-    // Others may have ids beside the dictionary.
+    // Files of other writers may have ids outside of the dictionary.
     let is_ours = footer.file_metadata().created_by() == Some(CREATED_BY);
     let ([group], true) = (footer.row_groups(), is_ours) else { return None };
     let chunk = group.columns().get(ITEM_ID)?;
@@ -128,7 +136,7 @@ fn footer_of(bytes: &Bytes) -> Option<&[u8]> {
 /// The pages of one column.
 struct Chunk {
     rows: usize,
-    /// Its bytes, and how many values they are.
+    /// Its bytes, and how many values it has.
     dictionary: Option<(Bytes, usize)>,
     data: Vec<DataPage>,
 }
@@ -165,8 +173,8 @@ impl Chunk {
         Some(read)
     }
 
-    /// Returns the rows' texts, none of which may be missing.
-    fn texts(&self) -> Option<CodedTexts> {
+    /// Returns the rows' texts; `None` where there is a null.
+    fn texts(&self) -> Option<DictionaryTexts> {
         let mut keys = Vec::with_capacity(self.rows);
         for page in &self.data {
             let mut bytes = self.of_flat(page, keys.len())?;
@@ -175,11 +183,11 @@ impl Chunk {
             take_keys(page, bytes, page.count, &mut keys)?;
         }
         (keys.len() == self.rows).then_some(())?;
-        CodedTexts::of(keys, self.dictionary_of_texts()?)
+        DictionaryTexts::of(keys, self.dictionary_of_texts()?)
     }
 
-    /// Returns the rows' lists of texts, none of which may be missing.
-    fn lists(&self) -> Option<CodedLists> {
+    /// Returns the rows' lists of texts; `None` where there is a null.
+    fn lists(&self) -> Option<DictionaryLists> {
         let mut keys = Vec::with_capacity(self.rows);
         let mut offsets = Vec::with_capacity(self.rows + 1);
         for page in &self.data {
@@ -198,7 +206,7 @@ impl Chunk {
         }
         (offsets.len() == self.rows).then_some(())?;
         offsets.push(i32::try_from(keys.len()).ok()?);
-        CodedLists::of(offsets, CodedTexts::of(keys, self.dictionary_of_texts()?)?)
+        DictionaryLists::of(offsets, DictionaryTexts::of(keys, self.dictionary_of_texts()?)?)
     }
 
     /// Appends where the lists of a page begin; returns how many texts they have.
@@ -209,7 +217,7 @@ impl Chunk {
         starts: usize,
         offsets: &mut Vec<i32>,
     ) -> Option<usize> {
-        /// Beyond what an event can have, nothing is expected of a page.
+        /// More than an event can have.
         const MAX_TEXTS_OF_ROW: usize = 64;
         (count <= self.rows.checked_mul(MAX_TEXTS_OF_ROW)?).then_some(())?;
         let [mut repetition, mut definition] = [Vec::new(), Vec::new()];
@@ -229,7 +237,7 @@ impl Chunk {
         Some(filled)
     }
 
-    /// Returns the rows' numbers, 0 for one that is missing, and whether any is.
+    /// Returns the rows' numbers, 0 for a null, and whether there is a null.
     fn numbers(&self) -> Option<(Vec<i64>, bool)> {
         let dictionary: Option<Vec<i64>> = match &self.dictionary {
             Some((bytes, count)) => Some(plain_numbers(bytes, *count)?),
@@ -258,7 +266,7 @@ impl Chunk {
         (numbers.len() == self.rows).then_some((numbers, has_nulls))
     }
 
-    /// Returns the rows' flags, none of which may be missing.
+    /// Returns the rows' flags; `None` where there is a null.
     fn flags(&self) -> Option<Vec<bool>> {
         let mut flags = Vec::with_capacity(self.rows);
         for page in &self.data {
@@ -270,14 +278,14 @@ impl Chunk {
         (flags.len() == self.rows).then_some(flags)
     }
 
-    /// Returns a page's bytes, if it has no more rows than are left.
+    /// Returns a page's bytes, if it has no more rows than remain.
     fn of_flat<'a>(&self, page: &'a DataPage, rows_so_far: usize) -> Option<&'a [u8]> {
         (page.count <= self.rows - rows_so_far).then_some(&page.bytes[..])
     }
 
     fn dictionary_of_texts(&self) -> Option<StringArray> {
         let (bytes, count) = self.dictionary.as_ref()?;
-        // Each has its length before it.
+        // Each text is preceded by its length.
         let mut texts = Vec::with_capacity(bytes.len().checked_sub(4 * count)?);
         let mut offsets = Vec::with_capacity(count + 1);
         let mut rest = &bytes[..];
@@ -291,7 +299,7 @@ impl Chunk {
     }
 }
 
-/// Appends numbers into a dictionary.
+/// Appends dictionary keys.
 fn take_keys(page: &DataPage, mut bytes: &[u8], count: usize, into: &mut Vec<i32>) -> Option<()> {
     (page.encoding == Encoding::RLE_DICTIONARY).then_some(())?;
     if count == 0 {
@@ -328,109 +336,4 @@ fn take_numbers(
 fn plain_numbers(bytes: &[u8], count: usize) -> Option<Vec<i64>> {
     let (numbers, _) = bytes.get(..count.checked_mul(8)?)?.as_chunks::<8>();
     Some(numbers.iter().map(|number| i64::from_le_bytes(*number)).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    use arrow::datatypes::DataType;
-    use proptest::prop_assert_eq;
-
-    use crate::model::{Aggregate, Interner};
-    use crate::parquet_format::chunked_file::{ChunkedFile, schema_of};
-    use crate::parquet_format::chunks::{Shape, Values};
-    use crate::parquet_format::event_batch::decode_by_library;
-    use crate::parquet_format::events::tests::{Sale, any_sales, encoded};
-    use crate::parquet_format::events::{COLUMNS, merge_events};
-    use crate::parquet_format::{Coder, EventBatch, EventColumns, chunks};
-
-    proptest::proptest! {
-        #[test]
-        fn of_the_pages_the_same_is_read_as_by_the_library(sales in any_sales()) {
-            let (file, _) = encoded(&sales);
-            let by_library = decode_by_library(file.bytes.clone(), EventColumns::WithoutIds);
-            let by_library = by_library.and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            let by_library = summed(&by_library.expect("its pages can be read"));
-            let of_pages = read_rows(&file.bytes).expect("it is laid out as ours are");
-            prop_assert_eq!(summed(&[EventBatch::of_rows(of_pages)]), by_library);
-        }
-    }
-
-    /// Returns what is read of some batches.
-    fn summed(batches: &[EventBatch]) -> Vec<(String, String, Aggregate, bool)> {
-        let (mut coder, mut sets, mut lines) = (Coder::default(), Interner::default(), Vec::new());
-        for batch in batches {
-            let mut codes = Vec::new();
-            batch.path_sets(&mut coder, &mut sets, &mut codes);
-            lines.extend(codes.into_iter().enumerate().map(|(row, set)| {
-                let (item, paths) = (batch.item_id(row).to_owned(), sets.name(set).to_owned());
-                (item, paths, batch.aggregate(row), batch.is_primary(row))
-            }));
-        }
-        lines
-    }
-
-    /// Items and paths that come again and that do not, lists of none and of several, and amounts
-    /// that are missing.
-    fn some_sales() -> Vec<Sale> {
-        let sale = |row: i64| -> Sale {
-            let categories = ["A/x", "A/x|A/y", "", "B/z|A/y"][row as usize % 7 % 4];
-            let amount = (row % 5 > 0).then_some(row * row);
-            (row * 1_000, None, format!("item {}", row % 50), categories.to_owned(), row % 3, amount)
-        };
-        (0..200).map(sale).collect()
-    }
-
-    #[test]
-    fn of_a_damaged_file_the_same_is_read_from_the_pages_as_by_the_library_if_anything_is() {
-        let (file, _) = encoded(&some_sales());
-        let whole = summed(&[EventBatch::of_rows(read_rows(&file.bytes).expect("it is whole"))]);
-        let (mut read, mut differs) = (0, 0);
-        for at in 0..file.bytes.len() {
-            for change in [0x01, 0x80, 0xFF] {
-                let mut damaged = file.bytes.to_vec();
-                damaged[at] ^= change;
-                let damaged = Bytes::from(damaged);
-                let Some(of_pages) = read_rows(&damaged) else { continue };
-                let of_pages = summed(&[EventBatch::of_rows(of_pages)]);
-                let by_library = decode_by_library(damaged, EventColumns::WithoutIds);
-                let by_library = by_library.and_then(Iterator::collect::<Result<Vec<_>, _>>);
-                // It also reads statistics, which say nothing of the rows.
-                let Ok(by_library) = by_library else { continue };
-                read += 1;
-                differs += usize::from(of_pages != whole);
-                assert!(of_pages == summed(&by_library), "byte {at} changed by {change:#x}");
-            }
-        }
-        assert!(differs > 100 && read > differs, "{differs} of {read} differ");
-        for end in 0..file.bytes.len() {
-            assert!(read_rows(&file.bytes.slice(..end)).is_none());
-        }
-    }
-
-    #[test]
-    fn other_files_are_left_to_the_library() {
-        let (file, _) = encoded(&some_sales());
-        let merged = merge_events(vec![file.bytes.clone()]).expect("it can be written anew");
-        // Whether or not the library's own pages can be read here, nothing else may come of it.
-        let by_library = |bytes: &Bytes| {
-            let batches = decode_by_library(bytes.clone(), EventColumns::WithoutIds).expect("it is Parquet");
-            summed(&batches.collect::<Result<Vec<_>, _>>().expect("its pages can be read"))
-        };
-        if let Some(rows) = read_rows(&merged.bytes) {
-            assert!(summed(&[EventBatch::of_rows(rows)]) == by_library(&merged.bytes));
-        }
-        // Amounts of another scale, which are other numbers.
-        let (schema, root) = schema_of(COLUMNS.map(|name| match name {
-            "amount" => (name, DataType::Decimal128(18, 2)),
-            _ => (name, SCHEMA.0.field_with_name(name).expect("it is one of ours").data_type().clone()),
-        }));
-        let mut other = ChunkedFile::of(root, usize::MAX).expect("a file can be begun");
-        other
-            .add(1, &COLUMNS.map(|_| chunks::Chunk { shape: Shape::Full, values: Values::None }))
-            .expect("it fits");
-        let other = other.finish(&schema).expect("it fits").bytes;
-        assert!(footer(&other).is_none() && footer(&file.bytes).is_some());
-    }
 }

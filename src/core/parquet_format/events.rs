@@ -9,19 +9,15 @@
 //! | `quantity` | INT64 |
 //! | `amount` | INT64, DECIMAL(18,4), or null |
 //! | `is_primary` | BOOLEAN: the one copy that counts shop-wide |
-//! | `all_categories` | BYTE_ARRAY, STRING: all the event's paths, joined by `|`, where it has an id and lies under several top-level categories; else null |
-//! | `batch` | BYTE_ARRAY, STRING: the id of the batch that brought it |
+//! | `all_categories` | BYTE_ARRAY, STRING: all the event's paths, joined by `|`, where it has an id and is under several top-level categories; else null |
+//! | `batch` | BYTE_ARRAY, STRING: the id of the batch that ingested it |
 //!
-//! `all_categories` tells versions of one event id apart from any one of their copies.
+//! By `all_categories`, any copy of an event shows which version of its id it is.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{BooleanArray, RecordBatch};
-use arrow::compute::{
-    SortColumn, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch,
-};
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 use bytes::Bytes;
 use parquet::schema::types::TypePtr;
@@ -30,19 +26,19 @@ use crate::model::{Events, Place, Places};
 use crate::parquet_format::chunked_file::{ChunkedFile, schema_of, text_lists};
 use crate::parquet_format::chunks::{Chunk, Dictionary, Shape, Values};
 use crate::parquet_format::encodings::few_distinct;
-use crate::parquet_format::fields::texts;
-use crate::parquet_format::parquet_file::{ColumnsError, Encoded, decode};
+use crate::parquet_format::error::ColumnsError;
+use crate::parquet_format::parquet_file::Encoded;
 
 pub(super) const ROWS_PER_GROUP: usize = 1 << 20;
-/// A smaller chunk lies in few blocks of the disk either way, and is read soon.
-const PACKED_FROM_BYTES: usize = 64 << 10;
+/// A smaller chunk takes few disk blocks either way, and is read quickly.
+const COMPRESS_FROM_BYTES: usize = 64 << 10;
 pub(super) const COLUMNS: [&str; 9] =
     ["ts", "event_id", "item_id", "categories", "quantity", "amount", "is_primary", "all_categories", BATCH];
-const BATCH: &str = "batch";
-/// Nearly every id is another: a dictionary of them would be built only to be thrown away.
-const PLAIN: [&str; 1] = ["event_id"];
-/// Columns whose readers may count on a dictionary.
-const DICTIONARIES: [&str; 1] = ["item_id"];
+pub(super) const BATCH: &str = "batch";
+/// Nearly all ids are distinct: a dictionary of them would be built only to be discarded.
+pub(super) const PLAIN: [&str; 1] = ["event_id"];
+/// Columns that always have a dictionary, which readers rely on.
+pub(super) const DICTIONARIES: [&str; 1] = ["item_id"];
 
 /// One event's copy below one top-level category.
 #[derive(Clone, Copy)]
@@ -53,7 +49,7 @@ pub struct EventCopy {
     pub place: u32,
 }
 
-/// Writes files of a batch's events, one after another.
+/// Writes the files of a batch's events, one after another.
 pub struct EventEncoder<'a> {
     events: &'a Events,
     places: &'a Places<'a>,
@@ -62,7 +58,7 @@ pub struct EventEncoder<'a> {
     paths: Numbering,
 }
 
-/// The columns, and what they are in Parquet.
+/// The columns, and their Parquet schema.
 pub(super) static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
     schema_of([
         ("ts", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
@@ -77,16 +73,13 @@ pub(super) static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
     ])
 });
 
-/// Returns a file of so many rows of nothing but nulls.
-pub(super) fn empty_file(rows: usize) -> Result<Bytes, ColumnsError> {
+/// Returns a file without rows.
+pub(super) fn empty_file() -> Result<Bytes, ColumnsError> {
     let (schema, root) = &*SCHEMA;
-    let mut file = ChunkedFile::of(Arc::clone(root), PACKED_FROM_BYTES)?;
-    let chunks = COLUMNS.map(|_| Chunk { shape: Shape::Full, values: Values::None });
-    file.add(rows, &chunks)?;
-    Ok(file.finish(schema)?.bytes)
+    Ok(ChunkedFile::of(Arc::clone(root), COMPRESS_FROM_BYTES)?.finish(schema)?.bytes)
 }
 
-/// Numbers codes anew in the order in which a file has them.
+/// Renumbers codes in the order in which a file has them.
 struct Numbering {
     /// For each code its number in the file.
     numbers: Vec<u32>,
@@ -118,7 +111,7 @@ impl Numbering {
 }
 
 impl<'a> EventEncoder<'a> {
-    /// Returns a writer of the files that a batch brings.
+    /// Returns a writer of a batch's files.
     pub fn of(events: &'a Events, places: &'a Places<'a>, batch_id: &'a str) -> EventEncoder<'a> {
         let (items, paths) = (events.items().len(), places.path_names().len());
         EventEncoder { events, places, batch_id, items: Numbering::of(items), paths: Numbering::of(paths) }
@@ -130,14 +123,14 @@ impl<'a> EventEncoder<'a> {
     /// Fails where the rows do not fit into Parquet.
     pub fn encode(&mut self, copies: &[EventCopy]) -> Result<Encoded, ColumnsError> {
         let (schema, root) = &*SCHEMA;
-        let mut file = ChunkedFile::of(Arc::clone(root), PACKED_FROM_BYTES)?;
+        let mut file = ChunkedFile::of(Arc::clone(root), COMPRESS_FROM_BYTES)?;
         for copies in copies.chunks(ROWS_PER_GROUP) {
             self.add(copies, &mut file)?;
         }
         file.finish(schema)
     }
 
-    /// Adds a row group, or two where one's texts would be too long for Parquet.
+    /// Adds a row group, or two where the texts of one would be too long for Parquet.
     fn add(&mut self, copies: &[EventCopy], file: &mut ChunkedFile) -> Result<(), ColumnsError> {
         let EventEncoder { events, places, batch_id, items, paths } = self;
         let rows = || copies.iter().map(|copy| copy.row as usize);
@@ -211,7 +204,7 @@ impl<'a> EventEncoder<'a> {
     }
 }
 
-/// The texts of whole sets of paths, where a row needs its own.
+/// The texts of whole path sets, for the rows that need them.
 #[derive(Default)]
 struct AllCategories {
     are_there: Vec<bool>,
@@ -220,7 +213,7 @@ struct AllCategories {
 }
 
 impl AllCategories {
-    /// Returns those of copies, each with whether its event has an id.
+    /// Returns the texts of copies, each with whether its event has an id.
     fn of<'a>(places: &Places<'_>, copies: impl Iterator<Item = (&'a Place, &'a bool)>) -> AllCategories {
         let mut all = AllCategories::default();
         let mut known: HashMap<u32, u32> = HashMap::new();
@@ -238,62 +231,22 @@ impl AllCategories {
     }
 }
 
-/// Returns one file with the rows of several, sorted by item, moment and event id.
-///
-/// # Errors
-/// Fails where the bytes are not such files.
-pub fn merge_events(files: Vec<Bytes>) -> Result<Encoded, ColumnsError> {
-    let mut batches = Vec::new();
-    for file in files {
-        for batch in decode(file, &COLUMNS)? {
-            batches.push(batch?);
-        }
-    }
-    let schema = batches.first().map(RecordBatch::schema).ok_or(ColumnsError::Column("ts"))?;
-    let all = concat_batches(&schema, &batches)?;
-    let keys = ["item_id", "ts", "event_id"].map(|name| all.column_by_name(name).cloned());
-    let keys = keys.into_iter().flatten().map(|values| SortColumn { values, options: None });
-    let order = lexsort_to_indices(&keys.collect::<Vec<_>>(), None)?;
-    Encoded::of(&take_record_batch(&all, &order)?, ROWS_PER_GROUP, &DICTIONARIES, &PLAIN)
-}
-
-/// Returns an `events` file without the rows that some batches brought; none where it has none of
-/// them.
-///
-/// # Errors
-/// Fails where the bytes are not such a file.
-pub fn without_batches(bytes: &Bytes, ids: &HashSet<&str>) -> Result<Option<Encoded>, ColumnsError> {
-    let is_of = |id: Option<&str>| id.is_some_and(|id| ids.contains(id));
-    let mut are_there = false;
-    for rows in decode(bytes.clone(), &[BATCH])? {
-        are_there |= texts(&rows?, BATCH)?.iter().any(is_of);
-    }
-    if !are_there {
-        return Ok(None);
-    }
-    let mut kept = Vec::new();
-    for rows in decode(bytes.clone(), &COLUMNS)? {
-        let rows = rows?;
-        let stays: BooleanArray = texts(&rows, BATCH)?.iter().map(|id| Some(!is_of(id))).collect();
-        kept.push(filter_record_batch(&rows, &stays)?);
-    }
-    let schema = kept.first().map(RecordBatch::schema).ok_or(ColumnsError::Column(BATCH))?;
-    Ok(Some(Encoded::of(&concat_batches(&schema, &kept)?, ROWS_PER_GROUP, &DICTIONARIES, &PLAIN)?))
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
 
-    use arrow::array::{Array, AsArray};
+    use arrow::array::{Array, AsArray, RecordBatch};
+    use arrow::compute::concat_batches;
     use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
+    use parquet::file::metadata::RowGroupMetaData;
     use proptest::collection::vec;
     use proptest::prelude::{Strategy, any};
     use proptest::{option, prop_assert_eq};
 
     use crate::model::{Amount, Event, RawCategories, Timestamp};
+    use crate::parquet_format::parquet_file::{decode, footer};
 
-    /// One event as it is written down here: microseconds, id, item, category, quantity, amount.
+    /// One event: microseconds, id, item, category, quantity, amount.
     pub type Sale = (i64, Option<String>, String, String, i64, Option<i64>);
 
     fn events_of(sales: &[Sale]) -> Events {
@@ -340,7 +293,7 @@ pub(super) mod tests {
         (copies, lines)
     }
 
-    /// Returns a file's rows as the library reads them.
+    /// Returns a file's rows as the Parquet library reads them.
     fn read(bytes: &Bytes) -> Vec<String> {
         let mut lines = Vec::new();
         for rows in decode(bytes.clone(), &COLUMNS).expect("it is Parquet") {
@@ -382,7 +335,7 @@ pub(super) mod tests {
         (first, lines)
     }
 
-    /// Any sales, among them such as have an id or an amount, or none of which has.
+    /// Any sales: some with an id or an amount, or none with one.
     pub fn any_sales() -> impl Strategy<Value = Vec<Sale>> {
         let sale = (
             proptest::prop_oneof![0_i64..9, -62_000_000_000_000_000_i64..253_000_000_000_000_000],
@@ -410,37 +363,44 @@ pub(super) mod tests {
             let (file, lines) = encoded(&sales);
             prop_assert_eq!(file.rows, lines.len() as u64);
             prop_assert_eq!(read(&file.bytes), lines);
-            // What the log is told is what the library would have found.
+            // The statistics are those that the library would have computed.
             let rows = decode(file.bytes.clone(), &COLUMNS).expect("it is Parquet");
             let rows: Vec<RecordBatch> = rows.collect::<Result<_, _>>().expect("its pages can be read");
             let rows = concat_batches(&rows[0].schema(), &rows).expect("they are of one schema");
-            let known = crate::parquet_format::facts::facts(&rows).expect("every column has facts");
+            let known = crate::parquet_format::column_stats::facts(&rows).expect("every column has facts");
             prop_assert_eq!(format!("{:?}", file.columns), format!("{known:?}"));
         }
     }
 
-    #[test]
-    fn a_file_of_many_pages_and_groups_is_read_back() {
+    /// More sales than a row group has, of many items.
+    pub fn many_sales() -> Vec<Sale> {
         let sale = |row: i64| -> Sale {
             let item = format!("item {}", row.unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15) % 200_000);
             let categories = ["A/x", "A/x|A/y", "", "A/y"][row as usize * 7 / 5 % 4];
             let id = (row % 3 > 0).then(|| format!("{row:x}"));
             (row * 1_000, id, item, categories.to_owned(), row % 1_000, (row % 5 > 0).then_some(row))
         };
-        let sales: Vec<Sale> = (0..(1 << 20) + 70_000).map(sale).collect();
-        let (file, lines) = encoded(&sales);
+        (0..(1 << 20) + 70_000).map(sale).collect()
+    }
+
+    #[test]
+    fn a_file_of_many_pages_and_groups_is_read_back() {
+        let (file, lines) = encoded(&many_sales());
         assert!(read(&file.bytes) == lines, "every row is as it was");
-        let footer = crate::parquet_format::parquet_file::footer(&file.bytes).expect("it has a footer");
-        let groups = footer.metadata().row_groups();
-        assert_eq!(groups.len(), 2);
+        assert_eq!(groups_of(&file.bytes).len(), 2);
         // However many items there are, all are in a dictionary, which readers can keep.
-        let merged = merge_events(vec![file.bytes.clone()]).expect("it can be written anew");
-        let merged = crate::parquet_format::parquet_file::footer(&merged.bytes).expect("it has a footer");
-        for group in [&groups[0], &merged.metadata().row_groups()[0]] {
-            let items = &group.columns()[2];
-            assert!(items.dictionary_page_offset().is_some());
-            // A page beyond the dictionary's limit would have its texts in full: fifteen bytes each.
-            assert!(items.uncompressed_size() < 8 * group.num_rows(), "{}", items.uncompressed_size());
-        }
+        has_all_items_in_a_dictionary(&groups_of(&file.bytes)[0]);
+    }
+
+    pub fn groups_of(bytes: &Bytes) -> Vec<RowGroupMetaData> {
+        footer(bytes).expect("it has a footer").metadata().row_groups().to_vec()
+    }
+
+    /// Fails where a row group has item ids outside of its dictionary.
+    pub fn has_all_items_in_a_dictionary(group: &RowGroupMetaData) {
+        let items = &group.columns()[2];
+        assert!(items.dictionary_page_offset().is_some());
+        // A page beyond the dictionary's limit would have its texts in full: fifteen bytes each.
+        assert!(items.uncompressed_size() < 8 * group.num_rows(), "{}", items.uncompressed_size());
     }
 }

@@ -1,9 +1,9 @@
-//! Typed columns of a batch, or the name of the one that is missing.
+//! Typed columns of a batch; a missing one is an error that names it.
 
 use arrow::array::{AsArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow::datatypes::ArrowPrimitiveType;
 
-use crate::parquet_format::ColumnsError;
+use crate::parquet_format::error::ColumnsError;
 
 /// Returns a column of numbers.
 pub(super) fn numbers<T: ArrowPrimitiveType>(
@@ -20,7 +20,7 @@ pub(super) fn texts(batch: &RecordBatch, name: &'static str) -> Result<StringArr
     column.as_string_opt::<i32>().cloned().ok_or(ColumnsError::Column(name))
 }
 
-/// Returns a column of yes and no.
+/// Returns a column of flags.
 pub(super) fn flags(
     batch: &RecordBatch,
     name: &'static str,

@@ -1,7 +1,7 @@
-//! Our tables' rows as Parquet, and other people's Parquet as fields.
+//! The Parquet files of our tables and rankings, and external Parquet files as fields of a log.
 //!
-//! Invariant: every file is standard Parquet that any engine reads; nothing outside this room
-//! and `table` knows Arrow.
+//! Invariant: every file is standard Parquet that any engine reads; nothing outside of this room and
+//! `delta` uses Arrow.
 //!
 //! The format is <https://parquet.apache.org/docs/file-format/>.
 
@@ -10,23 +10,26 @@ mod aggregate_file;
 mod aggregates;
 mod chunked_file;
 mod chunks;
-mod coded;
+mod column_stats;
+mod day_columns;
 mod decodings;
+mod dictionary;
 mod encodings;
+mod error;
 mod event_batch;
 mod event_pages;
+mod event_rewrite;
 mod events;
-mod facts;
+mod external_parquet;
 mod fields;
-mod foreign;
-mod guard;
+mod file_slice;
+mod item_totals;
 mod pages;
+mod panic_guard;
 mod parquet_file;
-mod part;
 mod plain_table;
 mod ranking;
-mod run_file;
-mod totals;
+mod run_records;
 
 pub use aggregate_batch::{
     AggregateBatch, AggregateBlock, ItemRange, WantsItem, decode_aggregates, first_items, paths_of,
@@ -34,17 +37,23 @@ pub use aggregate_batch::{
 pub use aggregate_file::{AggregateFile, ItemPages};
 pub use aggregates::{AggregateLine, encode_aggregates};
 pub use chunked_file::EncodedGroup;
-pub use coded::Coder;
+pub use column_stats::ColumnStats;
+pub use dictionary::DictionaryInterner;
+pub use error::ColumnsError;
 pub use event_batch::{EventBatch, EventColumns, decode_events};
 pub use event_pages::may_have_items;
-pub use events::{EventCopy, EventEncoder, merge_events, without_batches};
-pub use facts::ColumnFacts;
-pub use foreign::{BadPaths, ForeignBatch, ForeignFile, ForeignRows, ForeignTime, NotText, Wanted};
-pub use guard::is_guarded;
-pub use parquet_file::{ColumnsError, Encoded, decode_nested};
+pub use event_rewrite::{merge_events, without_batches};
+pub use events::{EventCopy, EventEncoder};
+pub use external_parquet::{
+    BadPaths, ExternalBatch, ExternalFile, ExternalRows, ExternalTime, NotText, WantedColumn,
+};
+pub use item_totals::{
+    ITEM_TOTALS_PER_GROUP, ItemTotalsEncoder, ItemTotalsFile, ItemTotalsGroup, ItemTotalsLine, ItemTotalsRow,
+};
+pub use panic_guard::is_guarded;
+pub use parquet_file::{Encoded, decode_nested};
 pub use plain_table::{PlainColumn, encode_table};
 pub use ranking::{
-    EncodedRanking, Leader, ROWS_PER_GROUP, RankedRow, RankingFile, RowTotals, encode_ranking,
+    CategorySummary, EncodedRanking, ROWS_PER_GROUP, RankedRow, RankingFile, RowDetails, encode_ranking,
 };
-pub use run_file::{decode_runs, encode_runs};
-pub use totals::{TOTALS_PER_GROUP, TotalsEncoder, TotalsFile, TotalsGroup, TotalsLine, TotalsRow};
+pub use run_records::{decode_run_records, encode_run_records};

@@ -1,4 +1,4 @@
-//! Pages of a column chunk, and their way into a file.
+//! Pages of a column chunk, compressed and written.
 
 use bytes::Bytes;
 use parquet::basic::{BoundaryOrder, Compression, Encoding, Type, ZstdLevel};
@@ -12,18 +12,18 @@ use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 
-use crate::parquet_format::parquet_file::ColumnsError;
+use crate::parquet_format::error::ColumnsError;
 
 const ZSTD_LEVEL: i32 = 1;
-/// Bytes that the headers of a chunk's pages take, roughly.
+/// The approximate bytes of the headers of a chunk's pages.
 const HEADER_BYTES: usize = 64;
 
-/// What compresses pages: set up by the first, and kept, since that costs as much as many a page.
+/// Compresses pages. The compressor is set up once and kept, since that costs as much as a page.
 #[derive(Default)]
-pub(super) struct Packer(Option<Compressor<'static>>);
+pub(super) struct PageCompressor(Option<Compressor<'static>>);
 
-impl Packer {
-    fn pack(&mut self, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+impl PageCompressor {
+    fn compress(&mut self, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
         let compressor = match &mut self.0 {
             Some(compressor) => compressor,
             none => none.insert(Compressor::new(ZSTD_LEVEL)?),
@@ -38,9 +38,9 @@ pub(super) struct Pages {
     pub dictionary: Option<(Vec<u8>, usize)>,
     pub data: Vec<RawPage>,
     pub encoding: Encoding,
-    /// The file says where the pages are, ...
+    /// Whether the page index has the places of the pages, ...
     pub is_indexed: bool,
-    /// ... and between which texts, in order, the values of each lie.
+    /// ... and the least and greatest text of each page, where the texts are sorted.
     pub ends: Option<Vec<(String, String)>>,
 }
 
@@ -62,33 +62,32 @@ impl Pages {
         self.data.iter().map(|page| page.values).sum()
     }
 
-    /// Returns the chunk's bytes, compressed where they are so many, and what the footer is to say of
-    /// it.
+    /// Returns the chunk's bytes, compressed from a number of bytes on, and its metadata.
     pub fn close(
         self,
         column: ColumnDescPtr,
         rows: usize,
         statistics: Statistics,
-        packed_from: usize,
-        packer: &mut Packer,
+        compress_from: usize,
+        compressor: &mut PageCompressor,
     ) -> Result<Closed, ColumnsError> {
         let dictionary = self.dictionary.map(|(bytes, values)| RawPage { bytes, values, rows: 0 });
         let raw_bytes: usize = dictionary.iter().chain(&self.data).map(|page| page.bytes.len()).sum();
-        let is_packed = raw_bytes >= packed_from;
-        let mut pack = |RawPage { bytes, values, rows }: RawPage| {
+        let is_compressed = raw_bytes >= compress_from;
+        let mut compress = |RawPage { bytes, values, rows }: RawPage| {
             let raw = bytes.len();
-            let bytes = match is_packed {
-                true => packer.pack(&bytes).map_err(|e| ColumnsError::Unwritable(e.to_string()))?,
+            let bytes = match is_compressed {
+                true => compressor.compress(&bytes).map_err(|e| ColumnsError::Unwritable(e.to_string()))?,
                 false => bytes,
             };
-            Ok(Packed { bytes, raw, values, rows })
+            Ok(PageBytes { bytes, raw, values, rows })
         };
         let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(|e| unwritable(&e))?;
-        let pages = PackedPages {
-            dictionary: dictionary.map(&mut pack).transpose()?,
-            data: self.data.into_iter().map(pack).collect::<Result<_, ColumnsError>>()?,
+        let pages = CompressedPages {
+            dictionary: dictionary.map(&mut compress).transpose()?,
+            data: self.data.into_iter().map(compress).collect::<Result<_, ColumnsError>>()?,
             encoding: self.encoding,
-            compression: if is_packed { Compression::ZSTD(level) } else { Compression::UNCOMPRESSED },
+            compression: if is_compressed { Compression::ZSTD(level) } else { Compression::UNCOMPRESSED },
             has_index: self.is_indexed,
             ends: self.ends,
         };
@@ -96,39 +95,39 @@ impl Pages {
     }
 }
 
-/// A chunk's bytes, and what the footer is to say of it.
+/// A chunk's bytes, and its metadata.
 pub(super) type Closed = (Bytes, ColumnCloseResult);
 
-/// A page as it is written.
-pub(super) struct Packed {
+/// A page as it is stored.
+pub(super) struct PageBytes {
     pub bytes: Vec<u8>,
-    /// How many bytes it has uncompressed.
+    /// Its size before compression.
     pub raw: usize,
     /// How many values it has, nulls included.
     pub values: usize,
-    /// Of a page of data.
+    /// How many rows it has, if it is a data page.
     pub rows: usize,
 }
 
-/// Pages of one chunk as they are written.
-pub(super) struct PackedPages {
-    pub dictionary: Option<Packed>,
-    pub data: Vec<Packed>,
+/// The pages of one chunk as they are stored.
+pub(super) struct CompressedPages {
+    pub dictionary: Option<PageBytes>,
+    pub data: Vec<PageBytes>,
     pub encoding: Encoding,
     pub compression: Compression,
-    /// The file says where the pages are, ...
+    /// Whether the page index has the places of the pages, ...
     pub has_index: bool,
-    /// ... and between which texts, in order, the values of each lie.
+    /// ... and the least and greatest text of each page, where the texts are sorted.
     pub ends: Option<Vec<(String, String)>>,
 }
 
-impl PackedPages {
+impl CompressedPages {
     /// Returns how many bytes the pages have, without their headers.
     pub fn bytes(&self) -> usize {
         self.dictionary.iter().chain(&self.data).map(|page| page.bytes.len()).sum()
     }
 
-    /// Returns the chunk's bytes, and what the footer is to say of it.
+    /// Returns the chunk's bytes, and its metadata.
     pub fn close(
         self,
         column: ColumnDescPtr,
@@ -145,7 +144,7 @@ impl PackedPages {
         let mut encodings = vec![Encoding::RLE, self.encoding];
         let (mut uncompressed, mut data_at) = (0, 0);
         let has_dictionary = self.dictionary.is_some();
-        if let Some(Packed { bytes, raw, values, .. }) = self.dictionary {
+        if let Some(PageBytes { bytes, raw, values, .. }) = self.dictionary {
             encodings.push(Encoding::PLAIN);
             let (encoding, is_sorted, num_values) = (Encoding::PLAIN, false, values as u32);
             let page = Page::DictionaryPage { buf: bytes.into(), num_values, encoding, is_sorted };
@@ -155,7 +154,7 @@ impl PackedPages {
         }
         let mut places = OffsetIndexBuilder::new();
         let mut page_at = data_at;
-        for Packed { bytes, raw, values, rows } in self.data {
+        for PageBytes { bytes, raw, values, rows } in self.data {
             let page = Page::DataPage {
                 buf: bytes.into(),
                 num_values: values as u32,
@@ -167,7 +166,7 @@ impl PackedPages {
             let written = put(page, raw)?;
             uncompressed += written.uncompressed_size;
             places.append_row_count(signed(rows));
-            // The length of a page has 31 bits, or it had not been written.
+            // The length of a page was checked to fit into 31 bits.
             let length = (written.compressed_size as u32).cast_signed();
             places.append_offset_and_size(page_at.cast_signed(), length);
             page_at += written.bytes_written;
@@ -196,7 +195,7 @@ impl PackedPages {
     }
 }
 
-/// Returns what tells the page of a text, from the ends of pages in order.
+/// Returns the column index, given the bounds of sorted pages.
 fn index_of(ends: Vec<(String, String)>) -> Result<ColumnIndexMetaData, ParquetError> {
     let mut index = ColumnIndexBuilder::new(Type::BYTE_ARRAY);
     for (first, last) in ends {

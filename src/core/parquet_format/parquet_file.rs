@@ -1,7 +1,6 @@
-//! Whole Parquet files in memory, in and out.
+//! Reads and writes whole Parquet files in memory.
 
 use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
@@ -14,45 +13,21 @@ use parquet::file::metadata::{ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
-use crate::parquet_format::coded::keeping_dictionaries;
-use crate::parquet_format::facts::{ColumnFacts, facts};
-use crate::parquet_format::guard::{Guarded, guarded};
+use crate::parquet_format::column_stats::{ColumnStats, facts};
+use crate::parquet_format::dictionary::keeping_dictionaries;
+use crate::parquet_format::error::ColumnsError;
+use crate::parquet_format::panic_guard::{GuardedBatches, guarded};
 
-/// A file is not the Parquet that it should be.
-#[derive(Debug, thiserror::Error)]
-pub enum ColumnsError {
-    #[error("is not a readable Parquet file: {0}")]
-    Unreadable(String),
-    #[error("has no column `{0}` of the type that topsell writes")]
-    Column(&'static str),
-    #[error("is not sorted by item_id, as topsell writes it")]
-    Unsorted,
-    #[error("cannot be written as Parquet: {0}")]
-    Unwritable(String),
-}
-
-impl From<ParquetError> for ColumnsError {
-    fn from(error: ParquetError) -> ColumnsError {
-        ColumnsError::Unreadable(error.to_string())
-    }
-}
-
-impl From<ArrowError> for ColumnsError {
-    fn from(error: ArrowError) -> ColumnsError {
-        ColumnsError::Unreadable(error.to_string())
-    }
-}
-
-/// A finished file, and what a table's log wants to know of it.
+/// A finished file, with its statistics for a table's log.
 pub struct Encoded {
     pub bytes: Bytes,
     pub rows: u64,
-    pub columns: Vec<ColumnFacts>,
+    pub columns: Vec<ColumnStats>,
 }
 
 impl Encoded {
-    /// Returns the file of one batch of rows; some columns keep their dictionaries, however many
-    /// values these get, and the `plain` ones get none.
+    /// Returns the file of one batch of rows; some columns keep their dictionaries, however large, and the
+    /// `plain` ones have none.
     pub(super) fn of(
         batch: &RecordBatch,
         rows_per_group: usize,
@@ -67,17 +42,17 @@ impl Encoded {
     }
 }
 
-/// What every file says it was written by.
+/// The writer that every file names.
 pub(super) const CREATED_BY: &str = concat!("topsell ", env!("CARGO_PKG_VERSION"));
 
-/// Bytes that the texts of one dictionary may have: a page's length is a number of 31 bits.
+/// The most bytes of a dictionary's texts: the length of a page has 31 bits.
 pub(super) const MAX_DICTIONARY_BYTES: usize = 1 << 30;
 
 const ROWS_PER_BATCH: usize = 8_192;
-/// Where dictionaries are kept, a batch costs more and a row less.
-const CODED_ROWS_PER_BATCH: usize = 1 << 12;
+/// With dictionaries, a batch costs more and a row less.
+const DICTIONARY_ROWS_PER_BATCH: usize = 1 << 12;
 
-/// Returns the file of one batch of rows, as [`Encoded::of`] has it.
+/// Returns the file of one batch of rows, as [`Encoded::of`] does.
 pub(super) fn write(
     batch: &RecordBatch,
     rows_per_group: usize,
@@ -106,7 +81,7 @@ pub(super) fn write(
     Ok(writer.into_inner().map_err(unwritable)?.into())
 }
 
-/// Setting up the compressor costs more than it saves on a file of a block or two.
+/// Setting up the compressor costs more than it saves for a file of a disk block or two.
 fn compression_for(batch: &RecordBatch) -> Compression {
     const WORTHWHILE_ROWS: usize = 200;
     match batch.num_rows() < WORTHWHILE_ROWS {
@@ -115,23 +90,22 @@ fn compression_for(batch: &RecordBatch) -> Compression {
     }
 }
 
-/// Returns a file's batches with the named columns, in the types that Parquet itself tells.
+/// Returns a file's batches with the named columns, in the types of the Parquet schema.
 pub(super) fn decode(
     bytes: Bytes,
     columns: &[&'static str],
-) -> Result<Guarded<ParquetRecordBatchReader>, ColumnsError> {
+) -> Result<GuardedBatches<ParquetRecordBatchReader>, ColumnsError> {
     guarded(|| {
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, plain_options())?;
         let mask = mask(builder.parquet_schema(), columns)?;
-        Ok(Guarded::of(builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?))
+        Ok(GuardedBatches::of(builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?))
     })
 }
 
-/// Returns the batches of a file that is nobody's rows, with the named columns and parts of them, as
-/// far as it has them.
+/// Returns the batches of any Parquet file with those of the named columns and nested fields that it has.
 ///
 /// # Errors
-/// Fails, or an item does, where this is no Parquet file.
+/// Fails, or an item does, where the bytes are not a Parquet file.
 pub fn decode_nested(
     bytes: Bytes,
     columns: &[&str],
@@ -139,22 +113,22 @@ pub fn decode_nested(
     guarded(|| {
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, plain_options())?;
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-        Ok(Guarded::of(builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?))
+        Ok(GuardedBatches::of(builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?))
     })
 }
 
-/// Returns a file's batches with the named columns, some of them with their dictionaries kept, of
-/// the wanted groups of rows, or of some of their rows.
-pub(super) fn decode_coded(
+/// Returns a file's batches with the named columns, some of them dictionary-encoded, of the wanted row
+/// groups, or of some of their rows.
+pub(super) fn decode_with_dictionaries(
     bytes: Bytes,
     columns: &[&'static str],
-    coded: &[&str],
+    dictionary: &[&str],
     wants_group: &dyn Fn(&RowGroupMetaData) -> bool,
     rows: Option<RowSelection>,
-) -> Result<Guarded<ParquetRecordBatchReader>, ColumnsError> {
+) -> Result<GuardedBatches<ParquetRecordBatchReader>, ColumnsError> {
     guarded(|| {
         let plain = footer(&bytes)?;
-        let schema = keeping_dictionaries(plain.schema(), coded);
+        let schema = keeping_dictionaries(plain.schema(), dictionary);
         let options = plain_options().with_schema(schema);
         let footer = ArrowReaderMetadata::try_new(plain.metadata().clone(), options)?;
         let groups = footer.metadata().row_groups();
@@ -166,7 +140,7 @@ pub(super) fn decode_coded(
             Some(rows) => reader.with_row_selection(rows),
             None => reader,
         };
-        Ok(Guarded::of(reader.with_batch_size(CODED_ROWS_PER_BATCH).build()?))
+        Ok(GuardedBatches::of(reader.with_batch_size(DICTIONARY_ROWS_PER_BATCH).build()?))
     })
 }
 
@@ -186,11 +160,11 @@ pub(super) fn footer(bytes: &Bytes) -> Result<ArrowReaderMetadata, ColumnsError>
     guarded(|| Ok(ArrowReaderMetadata::load(bytes, plain_options())?))
 }
 
-/// Returns a label of a file's footer, of which the file's end is given, or the whole file; none
-/// where there is no such label, or the end given does not reach back to where the footer begins.
+/// Returns a value of the footer's key-value metadata, given the end of the file or the whole file; `None`
+/// where there is no such key, or the end does not include the whole footer.
 ///
 /// # Errors
-/// Fails where this is no end of a Parquet file.
+/// Fails where the bytes are not the end of a Parquet file.
 pub(super) fn label(tail: &Bytes, size: u64, name: &str) -> Result<Option<String>, ColumnsError> {
     let footer = guarded(|| {
         let mut reader = ParquetMetaDataReader::new();
@@ -205,7 +179,16 @@ pub(super) fn label(tail: &Bytes, size: u64, name: &str) -> Result<Option<String
     Ok(labels.filter(|label| label.key == name).find_map(|label| label.value.clone()))
 }
 
-/// Ignores the Arrow types another writer may have noted, so that texts are always `Utf8`.
+/// Returns where the footer begins in bytes that a finished file ends with.
+pub(super) fn footer_at(bytes: &[u8]) -> usize {
+    /// The footer's length and Parquet's magic bytes.
+    const TRAILER_BYTES: usize = 8;
+    let end = bytes.len() - TRAILER_BYTES;
+    let length = bytes[end..].first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
+    end - length as usize
+}
+
+/// Ignores the Arrow types that another writer may have recorded, so that texts are always `Utf8`.
 pub(super) fn plain_options() -> ArrowReaderOptions {
     ArrowReaderOptions::new().with_skip_arrow_metadata(true)
 }

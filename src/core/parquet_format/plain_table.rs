@@ -1,4 +1,4 @@
-//! A table of few kinds of columns, as a file for whoever asks.
+//! Writes an answer's table as a Parquet file.
 
 use std::sync::Arc;
 
@@ -10,21 +10,22 @@ use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
 
 use crate::model::Timestamp;
-use crate::parquet_format::parquet_file::{ColumnsError, write};
+use crate::parquet_format::error::ColumnsError;
+use crate::parquet_format::parquet_file::write;
 
 /// Rows of a group.
 const ROWS_PER_GROUP: usize = 1 << 20;
-/// Digits that any decimal has room for.
+/// The most digits of a decimal.
 const DIGITS: u8 = 38;
 
-/// The values of a column, some of which may be missing.
+/// The values of a column, some of which may be null.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PlainColumn {
     Texts(Vec<Option<String>>),
     Integers(Vec<Option<i64>>),
     Lists(Vec<Option<Vec<i64>>>),
     Numbers(Vec<Option<f64>>),
-    /// In units of the last of so many places behind the point.
+    /// Scaled by the number of digits after the decimal point.
     Decimals {
         values: Vec<Option<i128>>,
         places: i8,

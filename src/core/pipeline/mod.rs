@@ -13,8 +13,8 @@ use crate::maintenance::{self, Compacted, Keep, Pruned, Stats, Verified};
 use crate::model::{Hour, Timestamp, format_duration};
 use crate::parquet_format::WantsItem;
 use crate::progress::{Count, Progress, Stage};
-use crate::rank::{Found, Ranking, Rules, Search, Tallied};
-use crate::rankings::{self, Draft, Published, PublishedTotals, SnapshotError};
+use crate::rank::{FinishedRanking, PartialRanker, PartialRanking, Ranking, RankingBuilder, Rules};
+use crate::rankings::{self, ItemTotalsWriter, Published, PublishedItemTotals, SnapshotError};
 use crate::rollup::{self, Part, RollupError, Rollups, Scope, Wanted};
 use crate::storage::{LockError, LockTimeout, Store};
 
@@ -81,7 +81,7 @@ pub struct Caller {
 pub enum Done {
     Ingested { summary: ingest::Summary, dry_run: DryRun },
     RolledUp(rollup::Summary),
-    Ranked { rolled_up: rollup::Summary, published: Published, totals: Option<PublishedTotals> },
+    Ranked { rolled_up: rollup::Summary, published: Published, totals: Option<PublishedItemTotals> },
     Compacted { compacted: Compacted, dry_run: DryRun },
     Pruned { pruned: Pruned, dry_run: DryRun },
     Verified(Verified),
@@ -208,40 +208,43 @@ fn rank(
     names: Option<ItemNames>,
     tail: bool,
     progress: &Progress,
-) -> Result<(Published, Option<PublishedTotals>), StepError> {
+) -> Result<(Published, Option<PublishedItemTotals>), StepError> {
     let rollups = Rollups::open_or_create(store)?;
     let aggregates = rollups.pin()?;
-    let draft = if tail { Some(Draft::begin(store)?) } else { None };
-    let mut search = if tail { Search::of_everyone(rules.clone()) } else { Search::new(rules.clone()) };
-    while let Some(need) = search.need() {
-        let wants = |path: &str| need.wants_path(path);
-        let wants = (!need.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));
-        let parts = aggregates.parts(&Wanted { event_types, hours: need.hours.clone() }, wants)?;
-        let wants_item = |item_id: &str| need.wants_item(item_id);
-        let wants_item = (!need.wants_every_item()).then_some(&wants_item as WantsItem<'_>);
+    let draft = if tail { Some(ItemTotalsWriter::begin(store)?) } else { None };
+    let mut builder = match tail {
+        true => RankingBuilder::with_item_totals(rules.clone()),
+        false => RankingBuilder::new(rules.clone()),
+    };
+    while let Some(request) = builder.next_scan() {
+        let wants = |path: &str| request.wants_path(path);
+        let wants = (!request.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));
+        let parts = aggregates.parts(&Wanted { event_types, hours: request.hours.clone() }, wants)?;
+        let wants_item = |item_id: &str| request.wants_item(item_id);
+        let wants_item = (!request.wants_every_item()).then_some(&wants_item as WantsItem<'_>);
         progress.begin(Stage::Rank, Some(parts.iter().map(Part::rows).sum()));
-        let tallies: Result<Vec<Tallied>, StepError> = parts
+        let partial: Result<Vec<PartialRanking>, StepError> = parts
             .par_iter()
             .map(|part| {
-                let mut tally = need.tally();
+                let mut ranker = PartialRanker::new(&request);
                 part.each_item(progress, wants_item, &mut |item| {
-                    tally.take(item.item_id, item.rows, item.path_sets)
+                    ranker.add_item(item.item_id, item.rows, item.path_sets)
                 })?;
-                let mut tallied = tally.finish();
-                if let Some((draft, everyone)) = draft.as_ref().zip(tallied.take_everyone()) {
-                    draft.add(part.category(), need.round(), everyone)?;
+                let mut partial = ranker.finish();
+                if let Some((draft, totals)) = draft.as_ref().zip(partial.take_item_totals()) {
+                    draft.add(part.category(), request.round(), totals)?;
                 }
-                Ok(tallied)
+                Ok(partial)
             })
             .collect();
-        search.supply(&need, tallies?).map_err(SnapshotError::from)?;
+        builder.add(&request, partial?).map_err(SnapshotError::from)?;
         progress.end(Stage::Rank);
     }
     progress.begin(Stage::Publish, None);
-    let Found { ranking, settled } = search.finish();
-    // Given away, so that the best are let go of before all others are put in order.
+    let FinishedRanking { ranking, rounds } = builder.finish();
+    // Given away, so that the best items are dropped before all others are sorted.
     let published = publish(store, ranking, names, rules, event_types)?;
-    let totals = draft.map(|draft| draft.publish(&settled, rules, event_types, &published)).transpose()?;
+    let totals = draft.map(|draft| draft.publish(&rounds, rules, event_types, &published)).transpose()?;
     progress.end(Stage::Publish);
     progress.count(Count::CategoriesRanked, published.categories);
     progress.count(Count::RowsRanked, published.rows);

@@ -1,17 +1,17 @@
 //! The best sellers of a window: of every category at every level, and of the whole shop.
 //!
-//! Invariant: a pure function of aggregates. Integers are added first, hour by hour; floating point
-//! enters at the last step, oldest hour first. So the same aggregates give the same ranking, bit for
-//! bit, in whatever order and on however many threads.
+//! Invariant: a pure function of the aggregates. Integers are added first, hour by hour; floating
+//! point enters in the last step, oldest hour first. So the same aggregates give the same ranking,
+//! bit for bit, in any order and on any number of threads.
 //!
 //! # Where the time goes
 //!
-//! Reading the aggregates bounds a ranking, not ranking them. Of the CPU time of ranking 1.5 million aggregates
-//! of 350 files in 1,251 categories, 31 % reads pages, a third of it decompressing them and nearly
-//! as much the Parquet library making a compressor and a decompressor for each chunk; 4 % opens
-//! files and reads their footers; 27 % tells the rows apart by item and merges the files by item.
-//! What this room does, scoring items and keeping each category's best, takes 11 %, and publishing
-//! the ranking 5 %.
+//! A ranking is bound by reading the aggregates, not by ranking them. Of the CPU time of ranking 1.5
+//! million aggregates in 350 files and 1,251 categories, 31 % reads pages: a third of that is
+//! decompression, and nearly as much is the Parquet library's set-up of a compressor and a
+//! decompressor for each column chunk. Another 4 % opens files and reads their footers, and 27 %
+//! groups the rows by item and merges the files by item. This room, which scores the items and keeps
+//! the best of each category, takes 11 %; publishing the ranking takes 5 %.
 //!
 //! ```text
 //! topsell datagen --purchases 3000000 --items 300000 --leaves 1000 --tops 50 logs
@@ -21,43 +21,24 @@
 //! perf report --no-inline --children
 //! ```
 
-mod everyone;
-mod leaders;
+mod category_tree;
+mod item_totals;
+mod multi_category;
+mod partial_ranking;
+mod partial_shop;
 mod ranking;
+mod ranking_builder;
+mod rules;
+mod scan_request;
 mod score;
-mod search;
-mod shop;
-mod tally;
-mod top;
-mod tree;
+mod shop_ranking;
+mod top_items;
+mod top_k;
 
-pub use everyone::{Everyone, EveryoneRow, PackedDays, SpreadItem};
+pub use item_totals::{PackedDays, PackedItemTotals, PackedItemTotalsRow};
+pub use multi_category::MultiCategoryItem;
+pub use partial_ranking::{PartialRanker, PartialRanking};
 pub use ranking::{CategoryRanking, RankedItem, Ranking};
-pub use search::{Found, Need, Search, Settled};
-pub use tally::{Tallied, Tally};
-
-use crate::model::{Decay, Week, Window};
-
-/// What a score adds up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    Units,
-    Purchases,
-    Amount,
-}
-
-/// How to rank.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    pub window: Window,
-    pub decay: Decay,
-    pub measure: Measure,
-    /// How many items a category's ranking has at most.
-    pub top: usize,
-    /// A category with fewer rankable items than this looks further back.
-    pub min_items: u64,
-    /// How far back it looks at most.
-    pub max_lookback_hours: u32,
-    /// The days that units are told of, besides the window.
-    pub week: Week,
-}
+pub use ranking_builder::{CategoryRounds, FinishedRanking, RankingBuilder};
+pub use rules::{Measure, Rules};
+pub use scan_request::ScanRequest;

@@ -1,16 +1,16 @@
-//! What a ranking is.
+//! A ranking as a value: categories, and the ranked items of each.
 
 use crate::model::{Aggregate, DayUnits, Window};
 
 /// The best sellers of the whole shop and of every category.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ranking {
-    /// The shop first, then the categories in byte order; none without a rankable item.
+    /// The shop first, then the categories in byte order; only those with an eligible item.
     pub categories: Vec<CategoryRanking>,
 }
 
 impl Ranking {
-    /// Returns the ids of the items that rank anywhere, each as often as it does.
+    /// Returns the ids of all ranked items; an item that ranks in several categories comes once for each.
     pub fn items(&self) -> impl Iterator<Item = &str> {
         self.categories.iter().flat_map(|category| category.items.iter().map(|item| item.item_id.as_str()))
     }
@@ -21,23 +21,23 @@ impl Ranking {
 pub struct CategoryRanking {
     /// The category's path; `None` is the whole shop.
     pub category: Option<String>,
-    /// The hours that were looked at, which may be more than were asked for.
+    /// The hours that were scored, which are more than the rules' window where it was extended.
     pub window: Window,
-    /// How many items could have been ranked.
-    pub rankable: u64,
-    /// What all these add up to over the window.
+    /// How many items are eligible.
+    pub eligible_items: u64,
+    /// The aggregate of all eligible items over the window.
     pub aggregate: Aggregate,
     /// The best of them, best first.
     pub items: Vec<RankedItem>,
 }
 
-/// One item's place.
+/// One ranked item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RankedItem {
     pub item_id: String,
     pub score: f64,
-    /// Plain aggregates over the category's window.
+    /// The item's aggregate over the category's window.
     pub aggregate: Aggregate,
-    /// Units in the category on the days of the rules' week, which may lie outside of the window.
+    /// Units in the category on the days of the rules' week, which may be outside of the window.
     pub days: DayUnits,
 }

@@ -1,9 +1,9 @@
 //! One item's score in one category.
 
-use crate::model::{Aggregate, AggregateOverflow, DAYS, DayUnits, Decay, HourAggregate, Week, Window};
-use crate::rank::Measure;
+use crate::model::{Aggregate, AggregateOverflow, DAYS, DayUnits, Decay, Hour, HourAggregate, Week, Window};
+use crate::rank::rules::Measure;
 
-/// What a unit of each age counts, and what is counted.
+/// The weight of each age, and the measure that is weighted.
 pub(super) struct Scoring {
     window: Window,
     measure: Measure,
@@ -11,7 +11,7 @@ pub(super) struct Scoring {
     weights: Vec<f64>,
 }
 
-/// What an item comes to.
+/// An item's score and its aggregate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Scored {
     pub score: f64,
@@ -23,8 +23,8 @@ impl Scoring {
         Scoring { window, measure, weights: (0..window.hours()).map(|age| decay.weight(age)).collect() }
     }
 
-    /// Returns the score and aggregates of rows of one item, ordered by hour; none where the item does
-    /// not rank.
+    /// Returns the score and the aggregate of one item's rows, ordered by hour; `None` where the item
+    /// is not eligible.
     ///
     /// Σ measure × weight(age), where the measure of an hour is added up as an integer first.
     pub fn score<'a>(
@@ -53,8 +53,8 @@ impl Scoring {
         Ok((is_positive && score > 0.0).then_some(Scored { score, aggregate: total }))
     }
 
-    // The last step: here floating point enters.
-    fn weighted(&self, aggregate: Aggregate, hour: crate::model::Hour) -> f64 {
+    // The last step, in which floating point enters.
+    fn weighted(&self, aggregate: Aggregate, hour: Hour) -> f64 {
         let measured = match self.measure {
             Measure::Units => aggregate.units as f64,
             Measure::Purchases => aggregate.purchases as f64,
@@ -64,7 +64,7 @@ impl Scoring {
     }
 }
 
-/// Returns the units of each day of a week, of rows of one item.
+/// Returns the units that one item's rows have on each day of a week.
 pub(super) fn day_units<'a>(
     rows: impl Iterator<Item = &'a HourAggregate>,
     week: &Week,
@@ -75,12 +75,12 @@ pub(super) fn day_units<'a>(
             days[day] = days[day].checked_add(row.aggregate.units).ok_or(Overflow)?;
         }
     }
-    // The whole week is told, too.
+    // The total of the week is reported, too.
     days.iter().try_fold(0_i64, |week, day| week.checked_add(*day)).ok_or(Overflow)?;
     Ok(days)
 }
 
-/// A sum does not fit; the caller knows of which item.
+/// An aggregate exceeds its range; the caller knows of which item.
 #[derive(Debug)]
 pub(super) struct Overflow;
 

@@ -1,17 +1,16 @@
-//! A ranking into the lake: the file, a check of it as it lies on disk, and the pointer last.
+//! Publishes a ranking: writes the file, reads it back to check it, and moves the pointer last.
 
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
 use crate::parquet_format::encode_ranking;
 use crate::rank::{Measure, Ranking, Rules};
-use crate::rankings::groups::Groups;
-use crate::rankings::kept::pointer_beside;
-use crate::rankings::pointer::{Footer, POINTER, Pointer, SCHEMA, damaged_file};
-use crate::rankings::{FOLDER, SnapshotError};
+use crate::rankings::error::SnapshotError;
+use crate::rankings::pointer::{FOLDER, Footer, POINTER, Pointer, SCHEMA, damaged_file, pointer_beside};
+use crate::rankings::row_groups::RowGroups;
 use crate::storage::Store;
 
-/// What has been published.
+/// A ranking that was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
     /// Path below the lake.
@@ -19,17 +18,17 @@ pub struct Published {
     pub size_bytes: u64,
     pub categories: u64,
     pub rows: u64,
-    /// How many of the rows tell the item's name, where names were given.
+    /// How many of the rows have the item's name, where names were given.
     pub named: Option<u64>,
 }
 
-/// Publishes a ranking: the file, a check of it as it lies on disk, and the pointer last.
+/// Publishes a ranking: writes the file, reads it back to check it, and moves the pointer last.
 ///
 /// The same ranking and names by the same rules give the same bytes.
 ///
 /// # Errors
-/// [`SnapshotError::Empty`] where nothing ranked; otherwise fails where the disk does. The
-/// pointer then names what it named before.
+/// [`SnapshotError::Empty`] where no item is eligible; fails where the disk does. The pointer then stays
+/// as it was.
 pub fn publish(
     store: &Store,
     ranking: &Ranking,
@@ -37,7 +36,7 @@ pub fn publish(
     rules: &Rules,
     event_types: &[String],
 ) -> Result<Published, SnapshotError> {
-    let groups = Groups::of(ranking, names);
+    let groups = RowGroups::of(ranking, names);
     if groups.rows() == 0 {
         return Err(SnapshotError::Empty);
     }
@@ -76,9 +75,9 @@ pub fn publish(
     })
 }
 
-/// Reads a file back from the disk, as a whole and by groups, and compares every row.
-fn check_written(store: &Store, pointer: &Pointer, groups: &Groups<'_>) -> Result<(), SnapshotError> {
-    let damaged = || damaged_file(pointer, "it reads otherwise than it was written");
+/// Reads a file back from the disk, as a whole and by row groups, and compares every row.
+fn check_written(store: &Store, pointer: &Pointer, groups: &RowGroups<'_>) -> Result<(), SnapshotError> {
+    let damaged = || damaged_file(pointer, "it does not read back as it was written");
     let bytes = store.get(&pointer.path())?;
     let by_groups = pointer.footer_of(&bytes).ok_or_else(damaged)?;
     by_groups.map_err(|e| damaged_file(pointer, &e.to_string()))?;
@@ -99,8 +98,8 @@ fn check_written(store: &Store, pointer: &Pointer, groups: &Groups<'_>) -> Resul
     })
 }
 
-/// How the ranking was made; nothing of when or by whom, so that the same inputs give the same
-/// bytes.
+/// Returns the key-value metadata: how the ranking was made, not when or where, so that the same inputs
+/// give the same bytes.
 pub(super) fn labels(rules: &Rules, event_types: &[String]) -> Vec<(&'static str, String)> {
     let half_life = rules.decay.half_life_hours().map_or("none".to_owned(), |hours| hours.to_string());
     let measure = match rules.measure {
@@ -116,7 +115,7 @@ pub(super) fn labels(rules: &Rules, event_types: &[String]) -> Vec<(&'static str
         ("topsell.half_life_hours", half_life),
         ("topsell.by", measure.to_owned()),
         ("topsell.event_types", serde_json::json!(event_types).to_string()),
-        ("topsell.top", rules.top.to_string()),
+        ("topsell.top", rules.limit.to_string()),
         ("topsell.min_items", rules.min_items.to_string()),
         ("topsell.max_lookback_hours", rules.max_lookback_hours.to_string()),
         ("topsell.time_zone", rules.week.zone().name().to_owned()),

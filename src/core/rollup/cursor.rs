@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::model::{Hour, HourAggregate, Interner, ItemKey};
 use crate::parquet_format::{
-    AggregateBatch, AggregateBlock, Coder, ColumnsError, ItemRange, WantsItem, decode_aggregates,
+    AggregateBatch, AggregateBlock, ColumnsError, DictionaryInterner, ItemRange, WantsItem, decode_aggregates,
 };
 
 /// A place in a file: at an item, or behind the last.
@@ -17,7 +17,7 @@ pub(super) struct Cursor {
     range: ItemRange,
     /// By hour of day, the hours that are wanted.
     hours: [Option<Hour>; 24],
-    paths: Coder,
+    paths: DictionaryInterner,
 }
 
 impl Cursor {
@@ -39,7 +39,7 @@ impl Cursor {
             item: 0,
             range: range.clone(),
             hours,
-            paths: Coder::default(),
+            paths: DictionaryInterner::default(),
         };
         cursor.next_batch(path_sets)?;
         while cursor.item_id().is_some_and(|item_id| range.from.as_deref().is_some_and(|from| item_id < from))

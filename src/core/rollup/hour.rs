@@ -5,7 +5,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::delta::NamedFile;
 use crate::lake::{Lake, columns_to_aggregate};
 use crate::model::{Aggregate, AggregateOverflow, AggregateRow, AggregateRows, Hour};
-use crate::parquet_format::{Coder, EventBatch};
+use crate::parquet_format::{DictionaryInterner, EventBatch};
 use crate::rollup::RollupError;
 use crate::rollup::conflicts::IdHash;
 use crate::rollup::settle::Settled;
@@ -23,8 +23,8 @@ pub(super) struct Tally {
 #[derive(Default)]
 pub(super) struct HourByHour {
     pub aggregates: AggregateRows,
-    items: Coder,
-    path_sets: Coder,
+    items: DictionaryInterner,
+    path_sets: DictionaryInterner,
     /// By item, where the hour's first row of it lies, counted from 1; 0 is none yet.
     first_rows: Vec<u32>,
     /// Where the hour's other rows of an item lie: few items sell in several sets of paths.

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use crate::delta::{FilesSince, LogReader, NamedFile, Partition, Version};
 use crate::lake::{HourPartition, Lake, LakeError, events_log, read_events_of};
 use crate::model::{AggregateRow, AggregateRows, Date, Hour};
-use crate::parquet_format::{Coder, EventBatch};
+use crate::parquet_format::{DictionaryInterner, EventBatch};
 use crate::progress::Progress;
 use crate::rollup::apply::aggregate_category;
 use crate::rollup::plan::{DayPlan, HourFile, Plan, Scope, app_id, plan_on};
@@ -196,7 +196,7 @@ impl Present {
 
     /// Returns the rows of some items of a file none of whose events has an id.
     fn rows_of(&self, of: &HourFile, asked: &Asked<'_>) -> Result<AggregateRows, RollupError> {
-        let (mut found, mut coder) = (AggregateRows::default(), Coder::default());
+        let (mut found, mut coder) = (AggregateRows::default(), DictionaryInterner::default());
         read_events_of(&self.store, &of.file, asked.items, &mut |batch: &EventBatch| {
             let mut path_sets = Vec::with_capacity(batch.rows());
             batch.path_sets(&mut coder, &mut found.path_sets, &mut path_sets);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::delta::NamedFile;
 use crate::model::{AggregateRows, Date, Hour, Timestamp};
-use crate::parquet_format::{AggregateBlock, Coder, ColumnsError, ItemRange, decode_aggregates};
+use crate::parquet_format::{AggregateBlock, ColumnsError, DictionaryInterner, ItemRange, decode_aggregates};
 use crate::rollup::{ROLLUPS, RollupError, Rollups};
 
 /// Where a rollup file lies, and which hours it may hold.
@@ -87,7 +87,7 @@ pub(super) fn path_of(file: &NamedFile) -> String {
 
 fn append(bytes: Bytes, date: Date, into: &mut AggregateRows) -> Result<(), ColumnsError> {
     let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(|hour| Hour::of(date, hour)));
-    let (mut coder, mut block) = (Coder::default(), AggregateBlock::default());
+    let (mut coder, mut block) = (DictionaryInterner::default(), AggregateBlock::default());
     for batch in decode_aggregates(bytes, &ItemRange::default(), None)? {
         let batch = batch?;
         batch.read(&mut coder, &mut into.path_sets, &mut block);

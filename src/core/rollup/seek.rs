@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::delta::NamedFile;
 use crate::model::{AggregateRows, Hour};
-use crate::parquet_format::{AggregateBlock, AggregateFile, Coder, ColumnsError};
+use crate::parquet_format::{AggregateBlock, AggregateFile, ColumnsError, DictionaryInterner};
 use crate::rollup::RollupError;
 use crate::rollup::read::path_of;
 use crate::storage::{Store, StoreError};
@@ -39,7 +39,7 @@ pub(super) fn seek(
     }
     let aggregates = opened.ok_or_else(|| failed(ColumnsError::Unreadable("it has no end".to_owned())))?;
     let mut found = AggregateRows::default();
-    let (mut coder, mut block) = (Coder::default(), AggregateBlock::default());
+    let (mut coder, mut block) = (DictionaryInterner::default(), AggregateBlock::default());
     for pages in aggregates.pages_of(items) {
         let rows = aggregates.rows_of(&pages, end.bytes(pages.range.clone())?, items).map_err(failed)?;
         if rows.is_empty() {

@@ -1,15 +1,15 @@
-//! Shares that add up to the whole, whatever they are rounded to.
+//! Shares that add up to exactly the whole after rounding.
 
 use std::cmp::Reverse;
 
 /// A whole, in hundredths of a percent.
 pub const WHOLE: u32 = 10_000;
 
-/// Returns each part's share of them all in hundredths of a percent, which add up to exactly
-/// [`WHOLE`]; nothing where a part is negative or all are nothing.
+/// Returns each part's share of their total in hundredths of a percent, which add up to exactly
+/// [`WHOLE`]; `None` where a part is negative or all are zero.
 ///
 /// By the method of the largest remainder, <https://en.wikipedia.org/wiki/Largest_remainders_method>:
-/// each share is cut off, and what is missing then goes to those that lost most, of equals to the
+/// each share is rounded down, and what is missing goes to those that lost most, of equals to the
 /// first.
 pub fn shares(parts: &[i128]) -> Option<Vec<u32>> {
     let mut sum: i128 = 0;
@@ -19,7 +19,7 @@ pub fn shares(parts: &[i128]) -> Option<Vec<u32>> {
     if sum == 0 {
         return None;
     }
-    // So far beyond what shops sell that the last digits may go.
+    // Scaled down only beyond anything that a shop sells, where the last digits do not matter.
     let scale = sum / (i128::MAX / i128::from(WHOLE)) + 1;
     let scaled = |part: i128| part / scale * i128::from(WHOLE);
     let whole = sum / scale;
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_cut_off_goes_to_those_that_lost_most() {
+    fn what_rounding_cuts_off_goes_to_those_that_lost_most() {
         let check = |parts: &[i128], expected: Option<&[u32]>| {
             assert_eq!(shares(parts).as_deref(), expected, "{parts:?}");
         };

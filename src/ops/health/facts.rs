@@ -88,7 +88,7 @@ pub fn facts(store: &Store, look: Look, now: Timestamp) -> Facts {
         Ok(snapshot) => {
             let published =
                 last_ranked(&runs).and_then(|record| Timestamp::parse(record.ended.as_ref()?).ok());
-            let facts = snapshot.facts();
+            let facts = snapshot.metadata();
             (Some(RankingFacts { as_of: facts.as_of, published }), facts.event_types.clone())
         }
         Err(error) => {

@@ -11,7 +11,7 @@ use crate::run_history::name::moment_of;
 use crate::run_history::newest::LastRuns;
 use crate::run_history::record::{Outcome, RunRecord};
 use topsell_core::model::{Date, Timestamp};
-use topsell_core::parquet_format::{decode_runs, encode_runs};
+use topsell_core::parquet_format::{decode_run_records, encode_run_records};
 use topsell_core::storage::StoreError;
 
 /// How a day's folder begins.
@@ -89,7 +89,7 @@ impl Book {
                 match self.store.get(&path) {
                     Err(error) if error.is_not_found() => is_moving = true,
                     Err(error) => problems.push(error.into()),
-                    Ok(bytes) => match decode_runs::<RunRecord>(bytes) {
+                    Ok(bytes) => match decode_run_records::<RunRecord>(bytes) {
                         Ok(read) => records.extend(read.into_iter().map(spelled)),
                         Err(source) => problems.push(RunsError::Columns { file, source }),
                     },
@@ -154,7 +154,7 @@ impl Book {
         }
         let records: Vec<RunRecord> = all.into_values().collect();
         let at = format!("{FOLDER}/{folder}");
-        let encoded = encode_runs(&records);
+        let encoded = encode_run_records(&records);
         let bytes = encoded.map_err(|source| RunsError::Columns { file: at.clone(), source })?;
         // Named by what is in it: the same records again are the same file again.
         let path = format!("{at}/{}.parquet", &blake3::hash(&bytes).to_hex()[..16]);

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::report::part::Directory;
 use topsell_core::model::{DAYS, Timestamp, Zone};
-use topsell_core::rankings::{DayFacts, Facts};
-use topsell_core::trends::Charts;
+use topsell_core::rankings::{DaysMetadata, RankingMetadata};
+use topsell_core::trends::Trends;
 
 const SCHEMA: u32 = 1;
 const MICROS_OF_HOUR: i64 = 3_600_000_000;
@@ -41,8 +41,8 @@ type Local = [String; 2];
 
 impl<'a> PageFacts<'a> {
     /// Returns the facts of a ranking, and of the page that is written of it now.
-    pub fn of(charts: &'a Charts, directory: &'a Directory, title: &'a str, now: Timestamp) -> PageFacts<'a> {
-        let facts = charts.current().facts();
+    pub fn of(charts: &'a Trends, directory: &'a Directory, title: &'a str, now: Timestamp) -> PageFacts<'a> {
+        let facts = charts.current().metadata();
         let zone = zone_of(facts);
         PageFacts {
             schema: SCHEMA,
@@ -51,7 +51,7 @@ impl<'a> PageFacts<'a> {
             as_of: local(facts.as_of, &zone),
             written: [to_the_minute(&now.to_string()), Zone::utc().name().to_owned()],
             age_hours: ((now.micros() - facts.as_of.micros()) / MICROS_OF_HOUR).max(0),
-            before: charts.previous().map(|previous| local(previous.facts().as_of, &zone)),
+            before: charts.previous().map(|previous| local(previous.metadata().as_of, &zone)),
             window_hours: facts.window_hours,
             half_life_hours: facts.half_life_hours,
             by: &facts.by,
@@ -64,13 +64,13 @@ impl<'a> PageFacts<'a> {
 }
 
 /// Returns the zone that a ranking's days are in.
-fn zone_of(facts: &Facts) -> Zone {
+fn zone_of(facts: &RankingMetadata) -> Zone {
     let named = facts.days.as_ref().and_then(|days| Zone::named(&days.zone).ok());
     named.unwrap_or_else(Zone::utc)
 }
 
 /// Returns the dates of the days, if they are as many as a week has.
-fn dates(days: &DayFacts, zone: &Zone) -> Option<Vec<String>> {
+fn dates(days: &DaysMetadata, zone: &Zone) -> Option<Vec<String>> {
     let dates: Vec<String> = days.starts.iter().map(|start| zone.day_of(start.hour()).to_string()).collect();
     (dates.len() == DAYS).then_some(dates)
 }

@@ -18,7 +18,7 @@ mod template;
 
 use topsell_core::model::Timestamp;
 use topsell_core::rankings::SnapshotError;
-use topsell_core::trends::Charts;
+use topsell_core::trends::Trends;
 
 use facts::PageFacts;
 use part::Packer;
@@ -40,9 +40,9 @@ pub struct Page {
 ///
 /// # Errors
 /// Fails where the ranking cannot be read.
-pub fn page(charts: &Charts, title: Option<&str>, now: Timestamp) -> Result<Page, SnapshotError> {
+pub fn page(charts: &Trends, title: Option<&str>, now: Timestamp) -> Result<Page, SnapshotError> {
     let title = title.filter(|title| !title.trim().is_empty()).unwrap_or(TITLE);
-    let facts = charts.current().facts();
+    let facts = charts.current().metadata();
     let mut packer = Packer::new(&facts.by, facts.window_hours);
     let (mut categories, mut rows) = (0, 0);
     charts.each::<SnapshotError>(&mut |chart| {

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 
 use topsell_core::model::{Aggregate, DAYS};
 use topsell_core::parquet_format::RankedRow;
-use topsell_core::trends::{Chart, Movement, Place};
+use topsell_core::trends::{Movement, Trend, TrendEntry};
 
 /// Rows from which on a part is closed: it is unpacked as a whole, in milliseconds.
 const ROWS_OF_PART: usize = 8_192;
@@ -76,7 +76,7 @@ struct Part {
 /// What is said of a category itself.
 #[derive(Serialize)]
 struct Own {
-    rankable: Whole,
+    eligible_items: Whole,
     hours: i64,
     whole: Option<Figures>,
     /// What the items add up to that are not listed.
@@ -133,7 +133,7 @@ impl Packer {
     }
 
     /// Adds the category that comes next.
-    pub fn add(&mut self, chart: &Chart) {
+    pub fn add(&mut self, chart: &Trend) {
         let Some(first) = chart.places.first() else { return };
         if self.open.categories.is_empty() {
             self.directory.firsts.push(self.directory.paths.len());
@@ -160,7 +160,7 @@ impl Packer {
         (self.directory, self.packed)
     }
 
-    fn add_own(&mut self, chart: &Chart, first: &RankedRow<'_>) {
+    fn add_own(&mut self, chart: &Trend, first: &RankedRow<'_>) {
         let listed = chart.places.len();
         let (shares, others_share) = match chart.shares(listed, &self.by) {
             Some((shares, others)) => (shares.into_iter().map(Some).collect(), Some(others)),
@@ -170,7 +170,7 @@ impl Packer {
         let whole = whole_of(chart);
         let dropped = chart.dropped.iter().take(NAMED_DROPPED);
         let own = Own {
-            rankable: Whole(first.rankable.into()),
+            eligible_items: Whole(first.eligible_items.into()),
             hours: hours_of(first),
             whole: whole.map(Figures::of),
             others: whole.map(|whole| Figures::left(whole, chart)),
@@ -182,8 +182,8 @@ impl Packer {
         self.open.categories.push(own);
     }
 
-    fn add_row(&mut self, place: &Place) {
-        let Place { row, weeks, .. } = place;
+    fn add_row(&mut self, place: &TrendEntry) {
+        let TrendEntry { row, weeks, .. } = place;
         self.open.item.push(self.items.number(row));
         self.open.units.push(Whole(row.aggregate.units.into()));
         match &*self.by {
@@ -213,7 +213,7 @@ impl Figures {
     }
 
     /// Returns what a whole comes to without the items listed.
-    fn left(whole: Aggregate, chart: &Chart) -> Figures {
+    fn left(whole: Aggregate, chart: &Trend) -> Figures {
         let left = |of: fn(Aggregate) -> i128| {
             chart.places.iter().fold(of(whole), |rest, place| rest.saturating_sub(of(place.row.aggregate)))
         };
@@ -259,8 +259,8 @@ impl Items {
 }
 
 /// Returns what a category comes to, where its ranking tells.
-fn whole_of(chart: &Chart) -> Option<Aggregate> {
-    chart.places.first()?.row.totals.map(|totals| totals.rankable)
+fn whole_of(chart: &Trend) -> Option<Aggregate> {
+    chart.places.first()?.row.details.map(|details| details.eligible)
 }
 
 /// Returns how many hours a row's category covers.
@@ -273,7 +273,7 @@ fn amount_text(amount: i128) -> String {
 }
 
 /// Returns the rank before; 0 for a new item, none where there was no ranking before.
-fn previous_of(place: &Place) -> Option<i32> {
+fn previous_of(place: &TrendEntry) -> Option<i32> {
     match place.movement {
         Movement::Unknown => None,
         Movement::New => Some(0),
@@ -282,7 +282,7 @@ fn previous_of(place: &Place) -> Option<i32> {
 }
 
 /// Returns the units of each day, of the items listed.
-fn days_of(chart: &Chart) -> [Whole; DAYS] {
+fn days_of(chart: &Trend) -> [Whole; DAYS] {
     let mut days = [Whole(0); DAYS];
     for place in &chart.places {
         for (day, units) in days.iter_mut().zip(days_of_row(&place.row)) {
@@ -294,7 +294,7 @@ fn days_of(chart: &Chart) -> [Whole; DAYS] {
 
 /// Returns a row's units of each day; what an older ranking does not tell is not shown.
 fn days_of_row(row: &RankedRow<'_>) -> [i64; DAYS] {
-    row.totals.map_or([0; DAYS], |totals| totals.days)
+    row.details.map_or([0; DAYS], |details| details.days)
 }
 
 /// Returns a part as letters and digits that no markup takes for its own.
@@ -314,9 +314,9 @@ mod tests {
 
     use super::*;
     use topsell_core::model::Timestamp;
-    use topsell_core::parquet_format::RowTotals;
+    use topsell_core::parquet_format::RowDetails;
 
-    fn row(category: usize, rank: i32, item_id: String, totals: Option<RowTotals>) -> RankedRow<'static> {
+    fn row(category: usize, rank: i32, item_id: String, details: Option<RowDetails>) -> RankedRow<'static> {
         let hour = |hours: i64| Timestamp::from_micros(hours * MICROS_OF_HOUR).expect("a good moment");
         RankedRow {
             category: Some(format!("Category {category:03}").into()),
@@ -327,21 +327,21 @@ mod tests {
             aggregate: Aggregate { purchases: 1, units: 1, amount: 10_000 },
             window_from: hour(1_000),
             window_to: hour(1_150),
-            rankable: 10_000,
-            totals,
+            eligible_items: 10_000,
+            details,
         }
     }
 
-    fn chart(category: usize, items: Vec<String>, totals: Option<RowTotals>) -> Chart {
-        let place = |(rank, item)| Place {
-            row: row(category, rank, item, totals),
+    fn chart(category: usize, items: Vec<String>, details: Option<RowDetails>) -> Trend {
+        let place = |(rank, item)| TrendEntry {
+            row: row(category, rank, item, details),
             movement: Movement::Up(2),
             previous_rank: Some(rank + 2),
             weeks: 3,
         };
         let dropped = vec![row(category, 7, "gone".to_owned(), None)];
         let places = (1..).zip(items).map(place).collect();
-        Chart { category: Some(format!("Category {category:03}")), places, dropped }
+        Trend { category: Some(format!("Category {category:03}")), places, dropped }
     }
 
     fn unpacked(packed: &str) -> Value {
@@ -369,12 +369,12 @@ mod tests {
 
     #[test]
     fn parts_hold_whole_categories_and_no_more_than_they_need_to() {
-        let totals =
-            RowTotals { days: [1; DAYS], rankable: Aggregate { purchases: 0, units: 10_000, amount: 0 } };
+        let details =
+            RowDetails { days: [1; DAYS], eligible: Aggregate { purchases: 0, units: 10_000, amount: 0 } };
         let mut packer = Packer::new("units", 150);
         for category in 0..30 {
             let items = (0..1_000).map(|item| format!("item {}", item * 7 + category)).collect();
-            packer.add(&chart(category, items, Some(totals)));
+            packer.add(&chart(category, items, Some(details)));
         }
         packer.add(&chart(99, Vec::new(), None));
         let (directory, parts) = packer.finish();
@@ -419,15 +419,16 @@ mod tests {
         assert_eq!(part["measured"], serde_json::json!(["1.0000"]));
         let own = &part["categories"][0];
         assert!(own["whole"].is_null() && own["others"].is_null() && own["others_share"].is_null());
-        assert_eq!((&own["rankable"], &own["hours"]), (&10_000.into(), &150.into()));
+        assert_eq!((&own["eligible_items"], &own["hours"]), (&10_000.into(), &150.into()));
     }
 
     #[test]
     fn only_categories_of_the_same_hours_are_compared() {
-        let totals = RowTotals { days: [1; DAYS], rankable: Aggregate { purchases: 0, units: 5, amount: 0 } };
+        let details =
+            RowDetails { days: [1; DAYS], eligible: Aggregate { purchases: 0, units: 5, amount: 0 } };
         for (window_hours, expected) in [(150, Some(Whole(5))), (149, None)] {
             let mut packer = Packer::new("units", window_hours);
-            packer.add(&chart(0, vec!["a".to_owned()], Some(totals)));
+            packer.add(&chart(0, vec!["a".to_owned()], Some(details)));
             assert_eq!(packer.finish().0.units, [expected]);
         }
     }

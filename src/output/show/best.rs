@@ -9,7 +9,7 @@ use crate::terminal::{Cell, Style};
 use crate::text::{grouped, quoted};
 use topsell_core::model::Aggregate;
 use topsell_core::parquet_format::RankedRow;
-use topsell_core::trends::{Chart, Charts, Movement, Place};
+use topsell_core::trends::{Movement, Trend, TrendEntry, Trends};
 
 const COLUMNS: [Column; 14] = [
     Column::of("category", Kind::Text).json(InJson::Head),
@@ -46,7 +46,7 @@ const BEFORE: Shown = Shown::minor("previous_rank", "was", 10).or("-");
 
 /// Answers with a category's best sellers, the whole shop's for `None`, or some of them.
 pub(super) fn best(
-    charts: &Charts,
+    charts: &Trends,
     category: Option<&str>,
     part: Part,
     question: &Question,
@@ -58,7 +58,7 @@ pub(super) fn best(
     if part != Part::All && charts.previous().is_none() {
         return Err(ShowError::NothingBefore);
     }
-    let facts = charts.current().facts();
+    let facts = charts.current().metadata();
     // What is left out is among the others.
     let listed = if part == Part::All { question.limit.min(chart.places.len()) } else { chart.places.len() };
     let shares = chart.shares(listed, &facts.by);
@@ -94,7 +94,7 @@ pub(super) fn best(
 }
 
 /// Returns the places that are asked for, in the order in which to show them.
-fn wanted(chart: &Chart, part: Part) -> Vec<usize> {
+fn wanted(chart: &Trend, part: Part) -> Vec<usize> {
     let moved = |at: usize| match chart.places[at].movement {
         Movement::Up(places) | Movement::Down(places) => places,
         _ => 0,
@@ -122,7 +122,7 @@ fn shown(part: Part) -> Vec<Shown> {
     shown
 }
 
-fn title(charts: &Charts, category: Option<&str>, part: Part) -> String {
+fn title(charts: &Trends, category: Option<&str>, part: Part) -> String {
     let name = category.map_or("the whole shop".to_owned(), quoted);
     let what = match part {
         Part::All => return format!("Best sellers of {name}"),
@@ -130,12 +130,13 @@ fn title(charts: &Charts, category: Option<&str>, part: Part) -> String {
         Part::New => "New in",
         Part::Dropped => "Dropped from",
     };
-    let since = charts.previous().map_or(String::new(), |before| format!(" since {}", before.facts().as_of));
+    let since =
+        charts.previous().map_or(String::new(), |before| format!(" since {}", before.metadata().as_of));
     format!("{what} {name}{since}")
 }
 
-fn told(charts: &Charts, row: Option<&RankedRow<'_>>, question: &Question) -> Vec<Cell> {
-    let facts = charts.current().facts();
+fn told(charts: &Trends, row: Option<&RankedRow<'_>>, question: &Question) -> Vec<Cell> {
+    let facts = charts.current().metadata();
     let mut told = vec![taken(facts, question)];
     if question.at.is_none() && charts.is_stale(question.now) == Some(true) {
         told.push(Cell::of("stale").styled(Style::Bad));
@@ -148,12 +149,12 @@ fn told(charts: &Charts, row: Option<&RankedRow<'_>>, question: &Question) -> Ve
 }
 
 fn head(
-    charts: &Charts,
-    chart: &Chart,
+    charts: &Trends,
+    chart: &Trend,
     others: Option<&Others>,
     question: &Question,
 ) -> Vec<(&'static str, Value)> {
-    let facts = charts.current().facts();
+    let facts = charts.current().metadata();
     let row = chart.places.first().map(|place| &place.row);
     let moment = |of: fn(&RankedRow<'_>) -> topsell_core::model::Timestamp| {
         row.map_or(Value::None, |row| of(row).into())
@@ -168,26 +169,26 @@ fn head(
         ("by", facts.by.as_str().into()),
         ("age_seconds", age_seconds(facts, question.now).into()),
         ("is_stale", charts.is_stale(question.now).map_or(Value::None, Value::Flag)),
-        ("previous_as_of", charts.previous().map_or(Value::None, |before| before.facts().as_of.into())),
+        ("previous_as_of", charts.previous().map_or(Value::None, |before| before.metadata().as_of.into())),
         ("time_zone", facts.days.as_ref().map(|days| days.zone.as_str()).into()),
         ("days_from", facts.days.as_ref().map_or(Value::None, |days| Value::Moments(days.starts.clone()))),
-        ("rankable", row.map(|row| row.rankable).into()),
-        ("total", row.and_then(|row| row.totals).map_or(Value::None, |totals| totals.rankable.into())),
+        ("eligible_items", row.map(|row| row.eligible_items).into()),
+        ("total", row.and_then(|row| row.details).map_or(Value::None, |details| details.eligible.into())),
         ("others", others.map_or(Value::None, Others::fields)),
     ]
 }
 
-fn values(category: Option<&str>, place: &Place, share: Option<u32>) -> Vec<Value> {
+fn values(category: Option<&str>, place: &TrendEntry, share: Option<u32>) -> Vec<Value> {
     let row = &place.row;
     let mut values = plain_values(category, row);
-    let totals = row.totals;
+    let details = row.details;
     values.extend([
         movement(place.movement),
         place.previous_rank.map(i64::from).into(),
         share.map_or(Value::None, Value::Share),
         Value::Integer(place.weeks.into()),
-        totals.map_or(Value::None, |totals| Value::Integers(totals.days.to_vec())),
-        totals.and_then(|totals| totals.week()).into(),
+        details.map_or(Value::None, |details| Value::Integers(details.days.to_vec())),
+        details.and_then(|details| details.week()).into(),
     ]);
     values
 }
@@ -250,10 +251,10 @@ struct Others {
 }
 
 /// Returns what there is beside the first places; nothing where these are all.
-fn others(chart: &Chart, listed: usize, share: u32) -> Option<Others> {
+fn others(chart: &Trend, listed: usize, share: u32) -> Option<Others> {
     let first = &chart.places.first()?.row;
-    let items = first.rankable.saturating_sub(i64::try_from(listed).unwrap_or(i64::MAX));
-    let mut aggregate = first.totals?.rankable;
+    let items = first.eligible_items.saturating_sub(i64::try_from(listed).unwrap_or(i64::MAX));
+    let mut aggregate = first.details?.eligible;
     for place in &chart.places[..listed] {
         aggregate = aggregate.minus(place.row.aggregate);
     }
@@ -262,7 +263,7 @@ fn others(chart: &Chart, listed: usize, share: u32) -> Option<Others> {
 
 impl Others {
     /// Returns the line of a table.
-    fn line(&self, chart: &Chart) -> Vec<Value> {
+    fn line(&self, chart: &Trend) -> Vec<Value> {
         // Ids are short, and names have room.
         let at = if chart.places.iter().any(|place| place.row.name.is_some()) { "name" } else { "item_id" };
         let mut line = vec![Value::None; COLUMNS.len()];

@@ -3,13 +3,13 @@
 use crate::show::answer::{Answer, Column, Kind, List, Shown, Value, count};
 use crate::show::facts::taken;
 use crate::show::{Order, Question, ShowError};
-use topsell_core::parquet_format::Leader;
+use topsell_core::parquet_format::CategorySummary;
 use topsell_core::rankings::Snapshot;
 
 const COLUMNS: [Column; 9] = [
     Column::of("category", Kind::Text),
     Column::of("items", Kind::Integer),
-    Column::of("rankable", Kind::Integer),
+    Column::of("eligible_items", Kind::Integer),
     Column::of("window_from", Kind::Moment),
     Column::of("window_to", Kind::Moment),
     Column::of("depth", Kind::Integer),
@@ -21,7 +21,7 @@ const COLUMNS: [Column; 9] = [
 /// What is shown beside the category itself.
 const SHOWN: [Shown; 7] = [
     Shown::minor("items", "ranked", 3),
-    Shown::minor("rankable", "items", 6),
+    Shown::minor("eligible_items", "items", 6),
     Shown::minor("units", "units", 7),
     Shown::minor("purchases", "purchases", 5),
     Shown::minor("amount", "amount", 4),
@@ -36,7 +36,7 @@ pub(super) fn categories(
     order: Order,
     question: &Question,
 ) -> Result<Answer, ShowError> {
-    let mut leaders = snapshot.leaders()?;
+    let mut leaders = snapshot.category_summaries()?;
     if order == Order::Tree {
         leaders.sort_by(|a, b| levels(a).cmp(levels(b)));
     }
@@ -47,8 +47,8 @@ pub(super) fn categories(
     };
     Ok(Answer {
         title: "Categories".to_owned(),
-        facts: vec![taken(snapshot.facts(), question)],
-        head: vec![("as_of", snapshot.facts().as_of.into())],
+        facts: vec![taken(snapshot.metadata(), question)],
+        head: vec![("as_of", snapshot.metadata().as_of.into())],
         lists: vec![List {
             name: "categories",
             title: String::new(),
@@ -61,11 +61,11 @@ pub(super) fn categories(
     })
 }
 
-fn values(leader: &Leader) -> Vec<Value> {
+fn values(leader: &CategorySummary) -> Vec<Value> {
     vec![
         leader.category.as_deref().into(),
         leader.items.cast_signed().into(),
-        leader.rankable.into(),
+        leader.eligible_items.into(),
         leader.window_from.into(),
         leader.window_to.into(),
         count(levels(leader).count()),
@@ -76,6 +76,6 @@ fn values(leader: &Leader) -> Vec<Value> {
 }
 
 /// Returns the names of a category's levels, none for the whole shop.
-fn levels(leader: &Leader) -> impl Iterator<Item = &str> {
+fn levels(leader: &CategorySummary) -> impl Iterator<Item = &str> {
     leader.category.iter().flat_map(|path| path.split('/'))
 }

@@ -57,7 +57,7 @@ pub(super) fn diff(
     let gone = old.iter().filter(|row| gone.contains_key(&*row.item_id));
     rows.extend(gone.map(|row| values(category, None, Some(row))));
     rows.truncate(question.limit);
-    let (then, now) = (before.facts(), after.facts());
+    let (then, now) = (before.metadata(), after.metadata());
     let mut facts = vec![Cell::of(&format!("{} against {}", now.as_of, then.as_of)).styled(Style::Dim)];
     facts.extend([covered(first), decay(now)]);
     if !now.is_like(then) {

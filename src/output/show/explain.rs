@@ -7,9 +7,9 @@ use crate::text::quoted;
 use topsell_core::counts::{ByHour, Counted, by_hour};
 use topsell_core::model::{Aggregate, Decay, Hour, Window};
 use topsell_core::parquet_format::RankedRow;
-use topsell_core::rankings::Facts;
+use topsell_core::rankings::RankingMetadata;
 use topsell_core::storage::Store;
-use topsell_core::trends::Charts;
+use topsell_core::trends::Trends;
 
 const COLUMNS: [Column; 9] = [
     Column::of("hour", Kind::Moment),
@@ -48,11 +48,11 @@ pub(super) struct Explained {
 /// category in which nothing ranks.
 pub(super) fn explain(
     store: &Store,
-    charts: &Charts,
+    charts: &Trends,
     item_id: &str,
     category: Option<&str>,
 ) -> Result<Explained, ShowError> {
-    let facts = charts.current().facts();
+    let facts = charts.current().metadata();
     let rows = charts.current().category(category)?;
     let Some(first) = rows.first() else {
         return Err(unknown_category(charts.current(), category.unwrap_or("the whole shop"))?);
@@ -78,7 +78,7 @@ fn window_of(row: &RankedRow<'_>) -> Window {
 
 /// Returns the rules that a ranking may have been made by: a rate is told as the half-life that it
 /// comes to, and the two may differ in the last digit.
-fn decays(facts: &Facts) -> Vec<Decay> {
+fn decays(facts: &RankingMetadata) -> Vec<Decay> {
     match facts.half_life_hours {
         None => vec![Decay::None],
         Some(hours) => {

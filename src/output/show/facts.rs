@@ -5,10 +5,10 @@ use crate::terminal::{Cell, Style};
 use crate::text::{age, grouped};
 use topsell_core::model::Timestamp;
 use topsell_core::parquet_format::RankedRow;
-use topsell_core::rankings::Facts;
+use topsell_core::rankings::RankingMetadata;
 
 /// Returns when a ranking was taken, and how old the newest one is.
-pub(super) fn taken(facts: &Facts, question: &Question) -> Cell {
+pub(super) fn taken(facts: &RankingMetadata, question: &Question) -> Cell {
     let text = format!("as of {}", facts.as_of);
     let text = match age_seconds(facts, question.now) {
         Some(seconds @ 60..) if question.at.is_none() => format!("{text} ({} old)", age(seconds)),
@@ -18,7 +18,7 @@ pub(super) fn taken(facts: &Facts, question: &Question) -> Cell {
 }
 
 /// Returns how long ago a ranking was taken; nothing of one that is yet to come.
-pub(super) fn age_seconds(facts: &Facts, now: Timestamp) -> Option<i64> {
+pub(super) fn age_seconds(facts: &RankingMetadata, now: Timestamp) -> Option<i64> {
     let micros = now.micros().saturating_sub(facts.as_of.micros());
     Some(micros / 1_000_000).filter(|seconds| *seconds >= 0)
 }
@@ -37,7 +37,7 @@ pub(super) fn hours(row: &RankedRow<'_>) -> i64 {
 }
 
 /// Returns how fast sales fade.
-pub(super) fn decay(facts: &Facts) -> Cell {
+pub(super) fn decay(facts: &RankingMetadata) -> Cell {
     let text = facts.half_life_hours.map_or("no decay".to_owned(), |hours| format!("half-life {hours} h"));
     Cell::of(&text).styled(Style::Dim)
 }

@@ -8,7 +8,7 @@ use crate::terminal::{Cell, Style};
 use crate::text::{grouped, quoted};
 use topsell_core::model::Timestamp;
 use topsell_core::parquet_format::RankedRow;
-use topsell_core::rankings::{Kept, Snapshot, kept};
+use topsell_core::rankings::{RetainedRanking, Snapshot, retained_rankings};
 use topsell_core::storage::Store;
 
 const COLUMNS: [Column; 8] = [
@@ -56,7 +56,7 @@ pub(super) fn history(
     let called = name.map_or(String::new(), |name| format!(" {}", quoted(name)));
     let mut facts = vec![
         Cell::of(&format!("{} rankings", grouped(&moments.len().to_string()))).styled(Style::Dim),
-        taken(newest.facts(), question),
+        taken(newest.metadata(), question),
     ];
     if left_out > 0 {
         let text = format!("{left_out} left out, which are by other rules or damaged");
@@ -70,7 +70,7 @@ pub(super) fn history(
             ("item_id", item_id.into()),
             ("name", name.into()),
             ("category", category.into()),
-            ("as_of", newest.facts().as_of.into()),
+            ("as_of", newest.metadata().as_of.into()),
         ],
         plot: Some(Plot {
             ranks: moments.iter().map(|moment| moment.row.as_ref().map(|row| row.rank)).collect(),
@@ -94,11 +94,11 @@ fn moments(
     item_id: &str,
     category: Option<&str>,
 ) -> Result<(Vec<Moment>, usize), ShowError> {
-    let mut kept: Vec<Kept> = kept(store)?;
-    kept.retain(|kept| kept.as_of <= newest.facts().as_of);
+    let mut kept: Vec<RetainedRanking> = retained_rankings(store)?;
+    kept.retain(|kept| kept.as_of <= newest.metadata().as_of);
     // Of those of one time, the one that was published last counts.
     let is_last = |at: usize| kept.get(at + 1).is_none_or(|next| next.as_of != kept[at].as_of);
-    let last: Vec<&Kept> = (0..kept.len()).filter(|&at| is_last(at)).map(|at| &kept[at]).collect();
+    let last: Vec<&RetainedRanking> = (0..kept.len()).filter(|&at| is_last(at)).map(|at| &kept[at]).collect();
     let count = last.len();
     let moments: Vec<Moment> = last
         .into_iter()
@@ -106,7 +106,7 @@ fn moments(
             let snapshot = kept.open(store).ok()?;
             let rows = snapshot.category(category).ok()?;
             let row = rows.into_iter().find(|row| row.item_id == item_id);
-            let is_like = snapshot.facts().is_like(newest.facts());
+            let is_like = snapshot.metadata().is_like(newest.metadata());
             is_like.then_some(Moment { as_of: kept.as_of, row })
         })
         .collect();

@@ -13,16 +13,16 @@ use topsell_core::counts::{Counted, first_and_last};
 use topsell_core::lake::LakeError;
 use topsell_core::model::{DayUnits, Hour, Timestamp, Zone};
 use topsell_core::parquet_format::RankedRow;
-use topsell_core::rankings::{Facts, Totals};
+use topsell_core::rankings::{ItemTotals, RankingMetadata};
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::Store;
-use topsell_core::trends::{Chart, Charts};
+use topsell_core::trends::{Trend, Trends};
 
 const COLUMNS: [Column; 16] = [
     Column::of("item_id", Kind::Text).json(InJson::Head),
     Column::of("category", Kind::Text),
     Column::of("rank", Kind::Integer),
-    Column::of("rankable", Kind::Integer),
+    Column::of("eligible_items", Kind::Integer),
     Column::of("movement", Kind::Text),
     Column::of("previous_rank", Kind::Integer),
     Column::of("weeks", Kind::Integer),
@@ -40,7 +40,7 @@ const COLUMNS: [Column; 16] = [
 const SHOWN: [Shown; 11] = [
     Shown::essential("category", "category").or("(the whole shop)"),
     Shown::essential("rank", "rank"),
-    Shown::minor("rankable", "of", 9),
+    Shown::minor("eligible_items", "of", 9),
     Shown::minor("movement", "±", 8),
     Shown::minor("units", "units", 7),
     Shown::minor("share_percent", "share", 5),
@@ -68,7 +68,7 @@ const DAYS_SHOWN: [Shown; 3] = [
 /// one of them is made of, if that is asked for.
 pub(super) fn item(
     store: &Store,
-    charts: &Charts,
+    charts: &Trends,
     item_id: &str,
     explained: Option<Option<&str>>,
     question: &Question,
@@ -85,7 +85,7 @@ pub(super) fn item(
     let mut places: Vec<Vec<Value>> = Vec::with_capacity(rows.len());
     for row in &rows {
         if let Some(chart) = charts.category(row.category.as_deref())? {
-            places.extend(values(&chart, snapshot.facts(), item_id));
+            places.extend(values(&chart, snapshot.metadata(), item_id));
         }
     }
     for (category, place) in &unlisted {
@@ -93,7 +93,7 @@ pub(super) fn item(
             places.push(unlisted_values(charts, item_id, category.as_deref(), place)?);
         }
     }
-    let facts = snapshot.facts();
+    let facts = snapshot.metadata();
     // Where all are of the same time, the head says of which.
     let older = unlisted.values().map(|place| place.as_of).find(|as_of| *as_of != facts.as_of);
     let sales = sales(store, facts, item_id)?;
@@ -135,7 +135,7 @@ pub(super) fn item(
 
 /// Returns the hours of the first and the last sale that a ranking could know of; nothing where
 /// only rankings are at hand.
-fn sales(store: &Store, facts: &Facts, item_id: &str) -> Result<Option<(Hour, Hour)>, ShowError> {
+fn sales(store: &Store, facts: &RankingMetadata, item_id: &str) -> Result<Option<(Hour, Hour)>, ShowError> {
     // No log reaches farther back than the year 1.
     let first = Timestamp::parse("0001-01-01T00:00:00Z").unwrap_or(facts.as_of).hour();
     let hours = first..facts.as_of.hour();
@@ -158,7 +158,7 @@ fn list_of(places: Vec<Vec<Value>>) -> List {
 }
 
 /// Returns the values of an item's place on a list, if it is there.
-fn values(chart: &Chart, facts: &Facts, item_id: &str) -> Option<Vec<Value>> {
+fn values(chart: &Trend, facts: &RankingMetadata, item_id: &str) -> Option<Vec<Value>> {
     let at = chart.places.iter().position(|place| place.row.item_id == item_id)?;
     let shares = chart.shares(chart.places.len(), &facts.by);
     let share = shares.and_then(|(shares, _)| shares.get(at).copied());
@@ -171,7 +171,7 @@ fn values(chart: &Chart, facts: &Facts, item_id: &str) -> Option<Vec<Value>> {
         item_id.into(),
         chart.category.as_deref().into(),
         Value::Integer(place.row.rank.into()),
-        place.row.rankable.into(),
+        place.row.eligible_items.into(),
         movement(place.movement),
         place.previous_rank.map(i64::from).into(),
         Value::Integer(place.weeks.into()),
@@ -210,15 +210,15 @@ struct Unlisted {
 /// are none, or they are newer than the ranking.
 fn unlisted(
     store: &Store,
-    charts: &Charts,
+    charts: &Trends,
     item_id: &str,
 ) -> Result<BTreeMap<Option<String>, Unlisted>, ShowError> {
     let mut places = BTreeMap::new();
-    let facts = charts.current().facts();
-    let fit = |totals: &Totals| totals.facts.as_of <= facts.as_of && totals.facts.is_like(facts);
-    let Some(totals) = Totals::current(store)?.filter(fit) else { return Ok(places) };
+    let facts = charts.current().metadata();
+    let fit = |totals: &ItemTotals| totals.metadata.as_of <= facts.as_of && totals.metadata.is_like(facts);
+    let Some(totals) = ItemTotals::current(store)?.filter(fit) else { return Ok(places) };
     for row in totals.item(item_id)? {
-        let (units, score, days, as_of) = (row.units, row.score, row.days, totals.facts.as_of);
+        let (units, score, days, as_of) = (row.units, row.score, row.days, totals.metadata.as_of);
         let ranks = row.ranks.into_iter().map(|(category, rank)| (Some(category), rank));
         for (category, rank) in ranks.chain(row.shop_rank.map(|rank| (None, rank))) {
             let beside = totals.ranked(category.as_deref(), &[rank - 1, rank + 1])?;
@@ -230,7 +230,7 @@ fn unlisted(
 }
 
 fn unlisted_values(
-    charts: &Charts,
+    charts: &Trends,
     item_id: &str,
     category: Option<&str>,
     place: &Unlisted,
@@ -244,7 +244,7 @@ fn unlisted_values(
     put("item_id", item_id.into());
     put("category", category.into());
     put("rank", place.rank.into());
-    put("rankable", listed.first().map(|row| row.rankable).into());
+    put("eligible_items", listed.first().map(|row| row.eligible_items).into());
     put("units", place.units.into());
     put("score", Value::Number(place.score));
     for (rank, item_id, score) in &place.beside {
@@ -252,7 +252,7 @@ fn unlisted_values(
         put(&format!("{side}_item_id"), item_id.as_str().into());
         put(&format!("{side}_score"), Value::Number(*score));
     }
-    let is_of_now = place.as_of == charts.current().facts().as_of;
+    let is_of_now = place.as_of == charts.current().metadata().as_of;
     let window_from = listed.first().filter(|_| is_of_now).map(|row| row.window_from);
     put("window_from", window_from.map_or(Value::None, Value::Moment));
     put("as_of", place.as_of.into());
@@ -262,14 +262,14 @@ fn unlisted_values(
 /// Returns the units of each of the last seven days, as the place with the most units has them: the
 /// whole shop, if the item ranks there.
 fn days(
-    charts: &Charts,
+    charts: &Trends,
     rows: &[RankedRow<'_>],
     unlisted: &BTreeMap<Option<String>, Unlisted>,
 ) -> Option<List> {
-    let days = charts.current().facts().days.as_ref()?;
+    let days = charts.current().metadata().days.as_ref()?;
     let zone = Zone::named(&days.zone).ok()?;
-    let as_of = charts.current().facts().as_of;
-    let listed = rows.iter().filter_map(|row| row.totals).map(|totals| totals.days);
+    let as_of = charts.current().metadata().as_of;
+    let listed = rows.iter().filter_map(|row| row.details).map(|details| details.days);
     // Those of another time have other days.
     let others = unlisted.values().filter(|place| place.as_of == as_of).map(|place| place.days);
     let week = |days: &DayUnits| days.iter().map(|units| i128::from(*units)).sum::<i128>();

@@ -26,10 +26,10 @@ use std::io;
 
 use crate::show::nearest::nearest;
 use topsell_core::model::Timestamp;
-use topsell_core::rankings::{Snapshot, SnapshotError, kept};
+use topsell_core::rankings::{Snapshot, SnapshotError, retained_rankings};
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::Store;
-use topsell_core::trends::Charts;
+use topsell_core::trends::Trends;
 
 pub use answer::Answer;
 pub use forms::Form;
@@ -123,12 +123,12 @@ pub fn answer(store: &Store, question: &Question) -> Result<Answer, ShowError> {
     let snapshot = opened(store, question.at)?;
     match &question.view {
         View::Best { category, part } => {
-            best::best(&Charts::of(store, snapshot)?, category.as_deref(), *part, question)
+            best::best(&Trends::of(store, snapshot)?, category.as_deref(), *part, question)
         }
         View::Categories(order) => categories::categories(&snapshot, *order, question),
         View::Item { item_id, explained } => {
             let explained = explained.as_ref().map(Option::as_deref);
-            item::item(store, &Charts::of(store, snapshot)?, item_id, explained, question)
+            item::item(store, &Trends::of(store, snapshot)?, item_id, explained, question)
         }
         View::Diff { category, between } => {
             let [before, after] = [opened(store, Some(between[0]))?, opened(store, Some(between[1]))?];
@@ -147,7 +147,7 @@ fn opened(store: &Store, at: Option<Timestamp>) -> Result<Snapshot, ShowError> {
         Err(SnapshotError::None) => {
             // Without any ranking there is more to do than to name another time.
             Snapshot::current(store)?;
-            let oldest = kept(store)?.first().map(|kept| kept.as_of);
+            let oldest = retained_rankings(store)?.first().map(|kept| kept.as_of);
             Err(ShowError::NoneAt { moment, oldest })
         }
         snapshot => Ok(snapshot?),
@@ -155,7 +155,7 @@ fn opened(store: &Store, at: Option<Timestamp>) -> Result<Snapshot, ShowError> {
 }
 
 fn unknown_category(snapshot: &Snapshot, category: &str) -> Result<ShowError, ShowError> {
-    let known = snapshot.leaders()?.into_iter().filter_map(|leader| leader.category);
+    let known = snapshot.category_summaries()?.into_iter().filter_map(|leader| leader.category);
     let nearest = nearest(category, known);
     Ok(ShowError::UnknownCategory { category: category.to_owned(), nearest })
 }

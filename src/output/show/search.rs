@@ -44,7 +44,7 @@ pub(super) fn search(snapshot: &Snapshot, text: &str, question: &Question) -> Re
         let item = found.entry_ref(&*row.item_id).or_default();
         item.name = item.name.take().or_else(|| row.name.as_deref().map(str::to_owned));
         let category = row.category.as_deref().map(str::to_owned);
-        item.places.push((row.rank, Reverse(row.rankable), category));
+        item.places.push((row.rank, Reverse(row.eligible_items), category));
     }
     if found.is_empty() {
         return Err(ShowError::NoMatch { text: text.to_owned() });
@@ -52,7 +52,7 @@ pub(super) fn search(snapshot: &Snapshot, text: &str, question: &Question) -> Re
     let mut found: Vec<(String, Found)> = found.into_iter().collect();
     found.iter_mut().for_each(|(_, item)| item.places.sort_unstable());
     found.sort_unstable_by(|(a, item), (b, other)| item.places.cmp(&other.places).then_with(|| a.cmp(b)));
-    let (total, facts) = (found.len(), snapshot.facts());
+    let (total, facts) = (found.len(), snapshot.metadata());
     found.truncate(question.limit);
     Ok(Answer {
         title: format!("Items with `{}`", quoted(text)),

@@ -54,14 +54,14 @@ fn an_item_has_its_ranks_however_far_down_where_all_are_published() {
     "#]]
     .assert_eq(&world.run("show --item pear --format table").whole());
     expect![[r#"
-        stdout: item_id,category,rank,rankable,movement,previous_rank,weeks,units,share_percent,score,above_item_id,above_score,below_item_id,below_score,window_from,as_of
+        stdout: item_id,category,rank,eligible_items,movement,previous_rank,weeks,units,share_percent,score,above_item_id,above_score,below_item_id,below_score,window_from,as_of
         stdout: plum,,4,5,,,,60,,60,pear,70,loose,5,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z
         stdout: plum,Food,4,4,,,,60,,60,pear,70,,,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z
         stdout: plum,Food/Fruit,3,3,,,,60,,60,pear,70,,,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z
         exit code 0
     "#]].assert_eq(&world.run("show --item plum --format csv").whole());
     expect![[r#"
-        stdout: {"item_id":"loose","category":null,"rank":5,"rankable":5,"movement":null,"previous_rank":null,"weeks":null,"units":5,"share_percent":null,"score":5.0,"above_item_id":"plum","above_score":60.0,"below_item_id":null,"below_score":null,"window_from":"2017-01-14T00:00:00Z","as_of":"2017-01-15T00:00:00Z"}
+        stdout: {"item_id":"loose","category":null,"rank":5,"eligible_items":5,"movement":null,"previous_rank":null,"weeks":null,"units":5,"share_percent":null,"score":5.0,"above_item_id":"plum","above_score":60.0,"below_item_id":null,"below_score":null,"window_from":"2017-01-14T00:00:00Z","as_of":"2017-01-15T00:00:00Z"}
         exit code 0
     "#]].assert_eq(&world.run("show --item loose --format ndjson").whole());
     rank("--as-of 2017-01-15T01:00:00Z");

@@ -1,7 +1,7 @@
-//! The columns of a ranking whose values are close to random, each as short as it gets.
+//! Encodes the columns of a ranking whose values are close to random as compactly as possible.
 //!
-//! Such a column has one page in a row group. Texts and numbers lie as they are, or in a
-//! dictionary where that is shorter, which only values that are those of other rows can make it.
+//! Such a column has one page in a row group. Texts and numbers are stored without a dictionary, or with
+//! one where that is shorter, which takes repeated values.
 
 use std::hash::Hash;
 use std::iter;
@@ -12,9 +12,9 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::schema::types::ColumnDescPtr;
 
 use crate::parquet_format::encodings::{put_deltas, put_hybrid, put_run, put_sized, put_text, width_of};
-use crate::parquet_format::pages::{Closed, Packed, PackedPages};
-use crate::parquet_format::parquet_file::ColumnsError;
-use crate::parquet_format::ranking::pack::{Search, pack};
+use crate::parquet_format::error::ColumnsError;
+use crate::parquet_format::pages::{Closed, CompressedPages, PageBytes};
+use crate::parquet_format::ranking::compression::{PageContent, compress_page};
 
 /// The values of a column in a row group.
 pub(super) enum Values<'a> {
@@ -23,17 +23,17 @@ pub(super) enum Values<'a> {
     Counts(Vec<[u8; 8]>),
     /// Other numbers of 64 bits, the lowest byte first.
     Numbers(Vec<[u8; 8]>),
-    /// Of 128 bits, the highest byte first.
+    /// Numbers of 128 bits, the highest byte first.
     Long(Vec<[u8; 16]>),
 }
 
-/// Returns the chunk of a column, whose every row has a value.
+/// Returns the chunk of a column without nulls.
 pub(super) fn chunk(column: ColumnDescPtr, values: &Values<'_>) -> Result<Closed, ColumnsError> {
     let rows = values.len();
-    let as_they_are = values.as_they_are()?;
-    let pages = match values.in_a_dictionary()? {
-        Some(pages) if pages.bytes() < as_they_are.bytes() => pages,
-        _ => as_they_are,
+    let without_dictionary = values.without_dictionary()?;
+    let pages = match values.with_dictionary()? {
+        Some(pages) if pages.bytes() < without_dictionary.bytes() => pages,
+        _ => without_dictionary,
     };
     pages.close(column, rows, None)
 }
@@ -47,35 +47,35 @@ impl Values<'_> {
         }
     }
 
-    fn as_they_are(&self) -> Result<PackedPages, ColumnsError> {
+    fn without_dictionary(&self) -> Result<CompressedPages, ColumnsError> {
         let mut first = levels(self.len());
-        let (encoding, parts, search) = match self {
+        let (encoding, parts, content) = match self {
             Values::Texts(texts) => {
                 let lengths: Vec<i64> = texts.iter().map(|text| (text.len() as u64).cast_signed()).collect();
                 put_deltas(&lengths, &mut first);
                 texts.iter().for_each(|text| first.extend_from_slice(text.as_bytes()));
-                (Encoding::DELTA_LENGTH_BYTE_ARRAY, vec![first], Search::Texts)
+                (Encoding::DELTA_LENGTH_BYTE_ARRAY, vec![first], PageContent::Texts)
             }
             Values::Counts(numbers) | Values::Numbers(numbers) => {
                 first.extend(numbers.iter().map(|number| number[0]));
                 let others = (1..8).map(|at| numbers.iter().map(|number| number[at]).collect());
-                let search = match self {
-                    Values::Counts(_) => Search::Counts,
-                    _ => Search::Numbers,
+                let content = match self {
+                    Values::Counts(_) => PageContent::Counts,
+                    _ => PageContent::Numbers,
                 };
-                (Encoding::BYTE_STREAM_SPLIT, iter::once(first).chain(others).collect(), search)
+                (Encoding::BYTE_STREAM_SPLIT, iter::once(first).chain(others).collect(), content)
             }
-            // Not every engine reads long decimals split.
+            // Not every engine reads long decimals in BYTE_STREAM_SPLIT.
             Values::Long(numbers) => {
                 first.extend(numbers.iter().flatten());
-                (Encoding::PLAIN, vec![first], Search::Mixed)
+                (Encoding::PLAIN, vec![first], PageContent::Mixed)
             }
         };
-        Ok(pages(encoding, None, pack(&parts, self.len(), search)?))
+        Ok(pages(encoding, None, compress_page(&parts, self.len(), content)?))
     }
 
-    /// Returns the pages with a dictionary; none where it could not be worth it.
-    fn in_a_dictionary(&self) -> Result<Option<PackedPages>, ColumnsError> {
+    /// Returns the pages with a dictionary; `None` where they could not be shorter.
+    fn with_dictionary(&self) -> Result<Option<CompressedPages>, ColumnsError> {
         let (codes, entries, dictionary) = match self {
             Values::Texts(texts) => {
                 let Some((codes, distinct)) = repeated(texts) else { return Ok(None) };
@@ -83,7 +83,7 @@ impl Values<'_> {
                 distinct.iter().for_each(|text| put_text(text, &mut bytes));
                 (codes, distinct.len(), bytes)
             }
-            // Compressed, they take no more bits than numbers into a dictionary would.
+            // Compressed, they take no more bits than dictionary codes.
             Values::Counts(_) => return Ok(None),
             Values::Numbers(numbers) => {
                 let Some((codes, distinct)) = repeated(numbers) else { return Ok(None) };
@@ -99,18 +99,18 @@ impl Values<'_> {
         // At most 32.
         data.push(width as u8);
         put_hybrid(&codes, width, &mut data);
-        let dictionary = pack(&[dictionary], entries, Search::Mixed)?;
-        let data = pack(&[data], self.len(), Search::Mixed)?;
+        let dictionary = compress_page(&[dictionary], entries, PageContent::Mixed)?;
+        let data = compress_page(&[data], self.len(), PageContent::Mixed)?;
         Ok(Some(pages(Encoding::RLE_DICTIONARY, Some(dictionary), data)))
     }
 }
 
-fn pages(encoding: Encoding, dictionary: Option<Packed>, data: Packed) -> PackedPages {
+fn pages(encoding: Encoding, dictionary: Option<PageBytes>, data: PageBytes) -> CompressedPages {
     let compression = Compression::ZSTD(ZstdLevel::default());
-    PackedPages { dictionary, data: vec![data], encoding, compression, has_index: true, ends: None }
+    CompressedPages { dictionary, data: vec![data], encoding, compression, has_index: true, ends: None }
 }
 
-/// Returns the values as numbers into the distinct ones, if most are those of other rows.
+/// Returns the values as codes and distinct values, if at least half of them are repeated.
 fn repeated<T: Copy + Eq + Hash>(values: &[T]) -> Option<(Vec<u32>, Vec<T>)> {
     let most = values.len() / 2;
     let mut known = HashMap::with_capacity(most + 1);
@@ -130,7 +130,7 @@ fn repeated<T: Copy + Eq + Hash>(values: &[T]) -> Option<(Vec<u32>, Vec<T>)> {
     Some((codes, distinct))
 }
 
-/// Returns the levels that say that each row has a value.
+/// Returns the definition levels of rows without nulls.
 fn levels(rows: usize) -> Vec<u8> {
     let mut levels = Vec::new();
     put_sized(&mut levels, |levels| put_run(1, rows, 1, levels));

@@ -1,10 +1,10 @@
-//! A file's rows, group by group, from whatever part of the file is at hand.
+//! Reads a ranking file's rows, one row group at a time, from the part of the file that has them.
 
 use std::iter;
 use std::ops::Range;
 
 use arrow::array::{Array, AsArray, BooleanArray};
-use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection};
@@ -12,12 +12,16 @@ use parquet::file::metadata::ParquetStatisticsPolicy;
 use parquet::file::statistics::Statistics;
 
 use crate::model::{Aggregate, Timestamp};
-use crate::parquet_format::coded::keeping_dictionaries;
+use crate::parquet_format::dictionary::keeping_dictionaries;
+use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::fields::{numbers, texts};
-use crate::parquet_format::parquet_file::{ColumnsError, plain_options};
-use crate::parquet_format::part::{Part, may_hold, range_of};
-use crate::parquet_format::ranking::rows::{Columns, Rankable, moment};
-use crate::parquet_format::ranking::{HASHES, NAME, RANKABLE, RankedRow, WEEK, hash_of};
+use crate::parquet_format::file_slice::{FileSlice, may_contain, range_of};
+use crate::parquet_format::parquet_file::plain_options;
+use crate::parquet_format::ranking::columns::{
+    ELIGIBLE, ELIGIBLE_0, ELIGIBLE_ITEMS, ELIGIBLE_ITEMS_0, HASHES, NAME, WEEK, hash_of,
+};
+use crate::parquet_format::ranking::row::RankedRow;
+use crate::parquet_format::ranking::rows::{Columns, EligibleColumns, eligible_items, moment};
 
 const ROWS_PER_BATCH: usize = 4_096;
 
@@ -25,35 +29,36 @@ const ROWS_PER_BATCH: usize = 4_096;
 pub struct RankingFile {
     footer: ArrowReaderMetadata,
     size_bytes: u64,
-    /// Of each group; none in files written before groups were hashed.
+    /// The hash of each row group; `None` in older files.
     hashes: Option<Vec<String>>,
 }
 
-/// A category and what stands in each of its rows.
+/// A category, and what is the same in each of its rows.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Leader {
+pub struct CategorySummary {
     /// The path; `None` is the whole shop.
     pub category: Option<String>,
     /// How many items it ranks.
     pub items: u64,
-    pub rankable: i64,
-    /// What all of these add up to; none in files written before that was told.
+    /// How many items are eligible.
+    pub eligible_items: i64,
+    /// The aggregate of all eligible items; `None` in older files.
     pub aggregate: Option<Aggregate>,
     pub window_from: Timestamp,
     pub window_to: Timestamp,
 }
 
 impl RankingFile {
-    /// Reads the footer, of which the file's end is given, or the whole file.
+    /// Reads the footer from the end of the file, or from the whole file.
     ///
     /// # Errors
-    /// Fails where this is no end of such a file.
+    /// Fails where the bytes are not the end of such a file.
     pub fn open(tail: Bytes, size_bytes: u64) -> Result<RankingFile, ColumnsError> {
         let at = size_bytes.saturating_sub(tail.len() as u64);
         let options = plain_options()
             .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
             .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
-        let footer = ArrowReaderMetadata::load(&Part { at, bytes: tail, size_bytes }, options)?;
+        let footer = ArrowReaderMetadata::load(&FileSlice { at, bytes: tail, size_bytes }, options)?;
         let mut file = RankingFile { footer, size_bytes, hashes: None };
         file.hashes = file.label(HASHES).map(|hashes| hashes.split(' ').map(str::to_owned).collect());
         Ok(file)
@@ -69,18 +74,18 @@ impl RankingFile {
         self.footer.metadata().num_row_groups()
     }
 
-    /// Tells whether every group can be checked by itself.
+    /// Returns whether every row group can be checked by itself.
     pub fn has_hashes(&self) -> bool {
         self.hashes.as_ref().is_some_and(|hashes| hashes.len() == self.groups())
     }
 
-    /// Returns a label of the footer.
+    /// Returns a value of the footer's key-value metadata.
     pub fn label(&self, name: &str) -> Option<&str> {
         let labels = self.footer.metadata().file_metadata().key_value_metadata()?;
         labels.iter().find(|label| label.key == name)?.value.as_deref()
     }
 
-    /// Tells whether any row has a name.
+    /// Returns whether any row has a name.
     pub fn has_names(&self) -> bool {
         let Some(column) = self.column(NAME) else { return false };
         self.footer.metadata().row_groups().iter().any(|group| {
@@ -89,32 +94,32 @@ impl RankingFile {
         })
     }
 
-    /// Returns the groups that may hold a category's rows.
+    /// Returns the row groups that may contain a category's rows.
     ///
     /// # Errors
     /// Fails where the file has no categories.
     pub fn groups_of(&self, category: Option<&str>) -> Result<Vec<usize>, ColumnsError> {
         let groups = self.footer.metadata().row_groups();
         let column = self.column("category").ok_or(ColumnsError::Column("category"))?;
-        let may_hold = |at: &usize| {
+        let may_contain = |at: &usize| {
             let rows = groups[*at].num_rows().max(0).unsigned_abs();
-            may_hold(groups[*at].column(column).statistics(), rows, category)
+            may_contain(groups[*at].column(column).statistics(), rows, category)
         };
-        Ok((0..groups.len()).filter(may_hold).collect())
+        Ok((0..groups.len()).filter(may_contain).collect())
     }
 
-    /// Returns where in the file a group lies.
+    /// Returns where in the file a row group is.
     pub fn range(&self, group: usize) -> Range<u64> {
         range_of(self.footer.metadata().row_group(group).columns())
     }
 
-    /// Tells whether these are the bytes that were written for a group.
+    /// Returns whether these are the bytes that were written for a row group.
     pub fn is_whole(&self, group: usize, bytes: &[u8]) -> bool {
         let hash = self.hashes.as_ref().and_then(|hashes| hashes.get(group));
         hash.is_some_and(|hash| *hash == hash_of(bytes))
     }
 
-    /// Returns one category's rows of a group, whose bytes are given.
+    /// Returns one category's rows of a row group, given its bytes.
     ///
     /// # Errors
     /// Fails where the file is damaged.
@@ -178,14 +183,14 @@ impl RankingFile {
         Ok(rows)
     }
 
-    /// Returns which rows of a group are a category's; they lie side by side.
+    /// Returns which rows of a row group are a category's; they are consecutive.
     fn rows_of(
         &self,
         group: usize,
         bytes: Bytes,
         category: Option<&str>,
     ) -> Result<Range<usize>, ColumnsError> {
-        // By the file's own dictionary, so that a path is looked at once and not for each row.
+        // By the file's own dictionary, so that each path is compared once, not once per row.
         let schema = keeping_dictionaries(self.footer.schema(), &["category"]);
         let footer = ArrowReaderMetadata::try_new(
             self.footer.metadata().clone(),
@@ -199,14 +204,14 @@ impl RankingFile {
             let column = batch.column(0).as_dictionary_opt::<Int32Type>();
             let column = column.ok_or(ColumnsError::Column("category"))?;
             let paths = column.values().as_string_opt::<i32>().ok_or(ColumnsError::Column("category"))?;
-            let asked = match category {
+            let wanted = match category {
                 Some(path) => paths.iter().position(|known| known == Some(path)),
                 None => None,
             };
-            if category.is_none() || asked.is_some() {
-                let is_asked = |at: &usize| column.key(*at) == asked;
-                let first = (0..column.len()).find(is_asked);
-                let last = (0..column.len()).rfind(is_asked);
+            if category.is_none() || wanted.is_some() {
+                let is_wanted = |at: &usize| column.key(*at) == wanted;
+                let first = (0..column.len()).find(is_wanted);
+                let last = (0..column.len()).rfind(is_wanted);
                 if let Some((first, last)) = first.zip(last) {
                     let first = if found.is_empty() { before + first } else { found.start };
                     found = first..before + last + 1;
@@ -217,7 +222,7 @@ impl RankingFile {
         Ok(found)
     }
 
-    /// Hands over every row of a group, whose bytes are given.
+    /// Passes on every row of a row group, given its bytes.
     ///
     /// # Errors
     /// Fails where the file is damaged.
@@ -236,34 +241,35 @@ impl RankingFile {
         Ok(())
     }
 
-    /// Adds what a group, whose bytes are given, says of its categories to what those before it did.
+    /// Adds the categories of a row group, given its bytes, to those of the row groups before it.
     ///
     /// # Errors
     /// Fails where the file is damaged.
-    pub fn add_leaders(
+    pub fn add_categories(
         &self,
         group: usize,
         bytes: Bytes,
-        leaders: &mut Vec<Leader>,
+        summaries: &mut Vec<CategorySummary>,
     ) -> Result<(), ColumnsError> {
         let reader = self.reader(group, bytes);
-        let columns = ["category", "window_from", "window_to", "rankable"].into_iter().chain(RANKABLE);
+        let columns = ["category", "window_from", "window_to", ELIGIBLE_ITEMS, ELIGIBLE_ITEMS_0].into_iter();
+        let columns = columns.chain(ELIGIBLE).chain(ELIGIBLE_0);
         let mask = ProjectionMask::columns(reader.parquet_schema(), columns);
         for batch in reader.with_projection(mask).build()? {
             let batch = &batch?;
             let category = texts(batch, "category")?;
             let window_from = numbers::<TimestampMicrosecondType>(batch, "window_from")?;
             let window_to = numbers::<TimestampMicrosecondType>(batch, "window_to")?;
-            let rankable = numbers::<Int64Type>(batch, "rankable")?;
-            let aggregate = Rankable::of(batch)?;
+            let eligible_items = eligible_items(batch)?;
+            let eligible = EligibleColumns::of(batch)?;
             for (at, path) in category.iter().enumerate() {
-                match leaders.last_mut() {
-                    Some(leader) if leader.category.as_deref() == path => leader.items += 1,
-                    _ => leaders.push(Leader {
+                match summaries.last_mut() {
+                    Some(summary) if summary.category.as_deref() == path => summary.items += 1,
+                    _ => summaries.push(CategorySummary {
                         category: path.map(str::to_owned),
                         items: 1,
-                        rankable: rankable.value(at),
-                        aggregate: aggregate.as_ref().map(|aggregate| aggregate.at(at)),
+                        eligible_items: eligible_items.value(at),
+                        aggregate: eligible.as_ref().map(|eligible| eligible.at(at)),
                         window_from: moment(&window_from, at, "window_from")?,
                         window_to: moment(&window_to, at, "window_to")?,
                     }),
@@ -281,7 +287,7 @@ impl RankingFile {
         usize::try_from(self.footer.metadata().row_group(group).num_rows()).unwrap_or(0)
     }
 
-    fn reader(&self, group: usize, bytes: Bytes) -> ParquetRecordBatchReaderBuilder<Part> {
+    fn reader(&self, group: usize, bytes: Bytes) -> ParquetRecordBatchReaderBuilder<FileSlice> {
         self.reader_by(self.footer.clone(), group, bytes)
     }
 
@@ -290,8 +296,8 @@ impl RankingFile {
         footer: ArrowReaderMetadata,
         group: usize,
         bytes: Bytes,
-    ) -> ParquetRecordBatchReaderBuilder<Part> {
-        let part = Part { at: self.range(group).start, bytes, size_bytes: self.size_bytes };
+    ) -> ParquetRecordBatchReaderBuilder<FileSlice> {
+        let part = FileSlice { at: self.range(group).start, bytes, size_bytes: self.size_bytes };
         ParquetRecordBatchReaderBuilder::new_with_metadata(part, footer)
             .with_row_groups(vec![group])
             .with_batch_size(ROWS_PER_BATCH)

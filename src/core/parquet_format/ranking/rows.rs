@@ -1,14 +1,16 @@
-//! The rows of a batch, whichever of its columns were read.
+//! The rows of a batch, by those of its columns that were read.
 
 use arrow::array::{Array, PrimitiveArray, RecordBatch, StringArray};
 use arrow::datatypes::{Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 
 use crate::model::{Aggregate, Timestamp};
-use crate::parquet_format::ColumnsError;
+use crate::parquet_format::day_columns::DAY_COLUMNS;
+use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::fields::{numbers, texts};
-use crate::parquet_format::ranking::{DAY_COLUMNS, NAME, RANKABLE, RankedRow, RowTotals};
+use crate::parquet_format::ranking::columns::{ELIGIBLE, ELIGIBLE_0, ELIGIBLE_ITEMS, ELIGIBLE_ITEMS_0, NAME};
+use crate::parquet_format::ranking::row::{RankedRow, RowDetails};
 
-/// A batch's columns, some of which may not have been asked for.
+/// A batch's columns, some of which may not have been requested.
 pub(super) struct Columns {
     category: Option<StringArray>,
     pub rank: PrimitiveArray<Int32Type>,
@@ -20,35 +22,43 @@ pub(super) struct Columns {
     amount: PrimitiveArray<Decimal128Type>,
     window_from: PrimitiveArray<TimestampMicrosecondType>,
     window_to: PrimitiveArray<TimestampMicrosecondType>,
-    rankable: PrimitiveArray<Int64Type>,
-    totals: Option<(Vec<PrimitiveArray<Int64Type>>, Rankable)>,
+    eligible_items: PrimitiveArray<Int64Type>,
+    details: Option<(Vec<PrimitiveArray<Int64Type>>, EligibleColumns)>,
 }
 
-/// What all items of a row's category add up to that it could have ranked.
-pub(super) struct Rankable {
+/// The aggregate of all eligible items of each row's category.
+pub(super) struct EligibleColumns {
     units: PrimitiveArray<Int64Type>,
     purchases: PrimitiveArray<Int64Type>,
     amount: PrimitiveArray<Decimal128Type>,
 }
 
-impl Rankable {
+impl EligibleColumns {
     /// Returns a batch's columns, if it has them.
-    pub fn of(batch: &RecordBatch) -> Result<Option<Rankable>, ColumnsError> {
-        let [units, purchases, amount] = RANKABLE;
-        if batch.column_by_name(units).is_none() {
+    pub fn of(batch: &RecordBatch) -> Result<Option<EligibleColumns>, ColumnsError> {
+        let has = |names: &[&str; 3]| batch.column_by_name(names[0]).is_some();
+        let Some([units, purchases, amount]) = [ELIGIBLE, ELIGIBLE_0].into_iter().find(has) else {
             return Ok(None);
-        }
+        };
         let [units, purchases] = [numbers(batch, units)?, numbers(batch, purchases)?];
-        Ok(Some(Rankable { units, purchases, amount: numbers(batch, amount)? }))
+        Ok(Some(EligibleColumns { units, purchases, amount: numbers(batch, amount)? }))
     }
 
-    /// Returns a row's.
+    /// Returns the aggregate of a row's category.
     pub fn at(&self, at: usize) -> Aggregate {
         Aggregate {
             purchases: self.purchases.value(at),
             units: self.units.value(at),
             amount: self.amount.value(at),
         }
+    }
+}
+
+/// Returns the number of eligible items of each row's category.
+pub(super) fn eligible_items(batch: &RecordBatch) -> Result<PrimitiveArray<Int64Type>, ColumnsError> {
+    match batch.column_by_name(ELIGIBLE_ITEMS_0) {
+        Some(_) => numbers(batch, ELIGIBLE_ITEMS_0),
+        None => numbers(batch, ELIGIBLE_ITEMS),
     }
 }
 
@@ -67,12 +77,12 @@ impl Columns {
             amount: numbers(batch, "amount")?,
             window_from: numbers(batch, "window_from")?,
             window_to: numbers(batch, "window_to")?,
-            rankable: numbers(batch, "rankable")?,
-            totals: match Rankable::of(batch)? {
+            eligible_items: eligible_items(batch)?,
+            details: match EligibleColumns::of(batch)? {
                 None => None,
-                Some(rankable) => {
+                Some(eligible) => {
                     let days = DAY_COLUMNS.iter().map(|day| numbers(batch, day));
-                    Some((days.collect::<Result<_, _>>()?, rankable))
+                    Some((days.collect::<Result<_, _>>()?, eligible))
                 }
             },
         })
@@ -96,16 +106,16 @@ impl Columns {
             },
             window_from: moment(&self.window_from, at, "window_from")?,
             window_to: moment(&self.window_to, at, "window_to")?,
-            rankable: self.rankable.value(at),
-            totals: self.totals.as_ref().map(|(days, rankable)| RowTotals {
+            eligible_items: self.eligible_items.value(at),
+            details: self.details.as_ref().map(|(days, eligible)| RowDetails {
                 days: std::array::from_fn(|day| days[day].value(at)),
-                rankable: rankable.at(at),
+                eligible: eligible.at(at),
             }),
         })
     }
 }
 
-/// Returns a column's moment.
+/// Returns a row's time.
 pub(super) fn moment(
     micros: &PrimitiveArray<TimestampMicrosecondType>,
     at: usize,

@@ -1,4 +1,4 @@
-//! Ranked rows into a file.
+//! Writes ranked rows into a file.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,34 +20,33 @@ use rayon::prelude::*;
 
 use crate::model::Timestamp;
 use crate::parquet_format::chunked_file::schema_of;
+use crate::parquet_format::day_columns::DAY_COLUMNS;
+use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::pages::{Closed, unwritable};
-use crate::parquet_format::parquet_file::{CREATED_BY, ColumnsError};
+use crate::parquet_format::parquet_file::{CREATED_BY, footer_at};
 use crate::parquet_format::ranking::chunk::{Values, chunk};
-use crate::parquet_format::ranking::{
-    DAY_COLUMNS, HASHES, NAME, RANKABLE, RankedRow, RowTotals, WEEK, hash_of,
-};
+use crate::parquet_format::ranking::columns::{ELIGIBLE, ELIGIBLE_ITEMS, HASHES, NAME, WEEK, hash_of};
+use crate::parquet_format::ranking::row::{RankedRow, RowDetails};
 
-/// Rows of a group at most: an answer reads and checks one, and the footer grows by each.
+/// The most rows of a row group: an answer reads and checks one, and the footer grows with each.
 pub const ROWS_PER_GROUP: usize = 16_384;
 /// Digits of an amount that a 64-bit integer holds.
 const SHORT_DIGITS: u8 = 18;
 const LONG_DIGITS: u8 = 38;
-/// Digits behind an amount's point.
+/// Digits after an amount's decimal point.
 const SCALE: i8 = 4;
-/// Parquet's magic and the length of the footer before it, at a file's very end.
-const END_BYTES: usize = 8;
 
 /// A finished file.
 pub struct EncodedRanking {
     pub bytes: Bytes,
-    /// Where the footer begins, which says how to read the rest.
+    /// Where the footer begins.
     pub footer_at: usize,
 }
 
-/// Returns the file of so many groups of rows, all of them with totals, with labels in its footer;
-/// no amount may be larger than `largest_amount` on either side of zero.
+/// Returns the file of a number of row groups, whose rows all have details, with key-value metadata in
+/// its footer; no amount may be farther from zero than `largest_amount`.
 ///
-/// The same rows and labels give the same bytes, on however many threads.
+/// The same rows and metadata give the same bytes, on any number of threads.
 ///
 /// # Errors
 /// Fails where the rows do not fit into Parquet.
@@ -94,7 +93,7 @@ pub fn encode_ranking<'a>(
 
 fn schema(digits: u8) -> SchemaRef {
     let moment = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    let [rankable_units, rankable_purchases, rankable_amount] = RANKABLE;
+    let [eligible_units, eligible_purchases, eligible_amount] = ELIGIBLE;
     let [day_1, day_2, day_3, day_4, day_5, day_6, day_7] = DAY_COLUMNS;
     let (schema, _) = schema_of([
         ("category", DataType::Utf8),
@@ -107,10 +106,10 @@ fn schema(digits: u8) -> SchemaRef {
         ("amount", DataType::Decimal128(digits, SCALE)),
         ("window_from", moment()),
         ("window_to", moment()),
-        ("rankable", DataType::Int64),
-        (rankable_units, DataType::Int64),
-        (rankable_purchases, DataType::Int64),
-        (rankable_amount, DataType::Decimal128(LONG_DIGITS, SCALE)),
+        (ELIGIBLE_ITEMS, DataType::Int64),
+        (eligible_units, DataType::Int64),
+        (eligible_purchases, DataType::Int64),
+        (eligible_amount, DataType::Decimal128(LONG_DIGITS, SCALE)),
         (day_1, DataType::Int64),
         (day_2, DataType::Int64),
         (day_3, DataType::Int64),
@@ -123,7 +122,7 @@ fn schema(digits: u8) -> SchemaRef {
     Arc::new(schema)
 }
 
-/// How the library writes the columns that are left to it.
+/// Returns how the Parquet library writes the columns that it encodes.
 fn properties(labels: &[(&str, String)]) -> WriterProperties {
     let labels = labels.iter().map(|(name, value)| KeyValue::new((*name).to_owned(), value.clone()));
     let mut properties = WriterProperties::builder()
@@ -137,24 +136,24 @@ fn properties(labels: &[(&str, String)]) -> WriterProperties {
         .set_max_row_group_row_count(None)
         .set_created_by(CREATED_BY.to_owned())
         .set_key_value_metadata(Some(labels.collect()));
-    // Ranks of one category are those of the next one again, which plain numbers show best.
+    // The ranks of one category repeat in the next one, which compression finds best in plain numbers.
     for (column, encoding) in [("rank", Encoding::PLAIN), (NAME, Encoding::DELTA_LENGTH_BYTE_ARRAY)] {
         properties = properties
             .set_column_dictionary_enabled(column.into(), false)
             .set_column_encoding(column.into(), encoding);
     }
-    // These are one run of a few bytes.
+    // These are a single run of a few bytes.
     for column in ["window_from", "window_to"] {
         properties = properties.set_column_compression(column.into(), Compression::UNCOMPRESSED);
     }
     properties.build()
 }
 
-/// A column of a group.
+/// A column chunk of a row group.
 enum Column {
-    /// Of few values or none, as the library writes it.
+    /// Of few distinct values, encoded by the Parquet library.
     Few(ArrowColumnChunk),
-    /// Of many values.
+    /// Of many distinct values, encoded here.
     Many(Closed),
 }
 
@@ -180,27 +179,27 @@ fn encode_group(
     columns.map(encode).collect()
 }
 
-/// Returns the values of a column that differ from row to row; none of another column.
+/// Returns the values of a column with many distinct ones; `None` for another column.
 fn many<'a>(column: &str, rows: &'a [RankedRow<'_>], digits: u8) -> Option<Values<'a>> {
     let numbers = |of: fn(&RankedRow<'_>) -> [u8; 8]| rows.iter().map(of).collect();
-    let totals = |of: &dyn Fn(&RowTotals) -> i64| {
-        Values::Counts(rows.iter().map(|row| row.totals.as_ref().map_or(0, of).to_le_bytes()).collect())
+    let details = |of: &dyn Fn(&RowDetails) -> i64| {
+        Values::Counts(rows.iter().map(|row| row.details.as_ref().map_or(0, of).to_le_bytes()).collect())
     };
     if let Some(day) = DAY_COLUMNS.iter().position(|name| *name == column) {
-        return Some(totals(&|totals| totals.days[day]));
+        return Some(details(&|details| details.days[day]));
     }
     Some(match column {
         "item_id" => Values::Texts(rows.iter().map(|row| &*row.item_id).collect()),
         "score" => Values::Numbers(numbers(|row| row.score.to_le_bytes())),
         "units" => Values::Counts(numbers(|row| row.aggregate.units.to_le_bytes())),
         "purchases" => Values::Counts(numbers(|row| row.aggregate.purchases.to_le_bytes())),
-        // Of so few digits, it has 64 bits at most.
+        // With so few digits it fits into 64 bits.
         "amount" if digits == SHORT_DIGITS => {
             Values::Numbers(numbers(|row| (row.aggregate.amount as i64).to_le_bytes()))
         }
         "amount" => Values::Long(rows.iter().map(|row| row.aggregate.amount.to_be_bytes()).collect()),
-        // That it fits was checked where the days were added up.
-        WEEK => totals(&|totals| totals.week().unwrap_or_default()),
+        // It was checked to fit when the days were added up.
+        WEEK => details(&|details| details.week().unwrap_or_default()),
         _ => return None,
     })
 }
@@ -211,33 +210,26 @@ fn few(column: &str, rows: &[RankedRow<'_>]) -> ArrayRef {
         let micros = rows.iter().map(|row| of(row).micros());
         TimestampMicrosecondArray::from_iter_values(micros).with_timezone("UTC")
     };
-    let rankable = |of: fn(&RowTotals) -> i64| {
-        let of_rows = rows.iter().map(|row| row.totals.as_ref().map_or(0, of));
+    let eligible = |of: fn(&RowDetails) -> i64| {
+        let of_rows = rows.iter().map(|row| row.details.as_ref().map_or(0, of));
         Int64Array::from_iter_values(of_rows)
     };
-    let [rankable_units, rankable_purchases, rankable_amount] = RANKABLE;
+    let [eligible_units, eligible_purchases, eligible_amount] = ELIGIBLE;
     match column {
         "category" => Arc::new(rows.iter().map(|row| row.category.as_deref()).collect::<StringArray>()),
         "rank" => Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.rank))),
         "window_from" => Arc::new(moments(|row| row.window_from)),
         "window_to" => Arc::new(moments(|row| row.window_to)),
-        "rankable" => Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.rankable))),
-        _ if column == rankable_units => Arc::new(rankable(|totals| totals.rankable.units)),
-        _ if column == rankable_purchases => Arc::new(rankable(|totals| totals.rankable.purchases)),
-        _ if column == rankable_amount => {
-            let amounts = rows.iter().map(|row| row.totals.map_or(0, |totals| totals.rankable.amount));
+        ELIGIBLE_ITEMS => Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.eligible_items))),
+        _ if column == eligible_units => Arc::new(eligible(|details| details.eligible.units)),
+        _ if column == eligible_purchases => Arc::new(eligible(|details| details.eligible.purchases)),
+        _ if column == eligible_amount => {
+            let amounts = rows.iter().map(|row| row.details.map_or(0, |details| details.eligible.amount));
             let kind = DataType::Decimal128(LONG_DIGITS, SCALE);
             Arc::new(Decimal128Array::from_iter_values(amounts).with_data_type(kind))
         }
         _ => Arc::new(rows.iter().map(|row| row.name.as_deref()).collect::<StringArray>()),
     }
-}
-
-/// Returns where the footer begins in bytes that a finished file ends with.
-pub fn footer_at(bytes: &[u8]) -> usize {
-    let end = bytes.len() - END_BYTES;
-    let length = bytes[end..].first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
-    end - length as usize
 }
 
 #[cfg(test)]
@@ -248,7 +240,7 @@ mod tests {
 
     use super::*;
     use crate::model::Aggregate;
-    use crate::parquet_format::RankingFile;
+    use crate::parquet_format::ranking::read::RankingFile;
 
     fn row(rank: i32, item_id: String, score: f64, amount: i128) -> RankedRow<'static> {
         let moment = |micros| Timestamp::from_micros(micros).expect("it is within the years");
@@ -261,10 +253,10 @@ mod tests {
             aggregate: Aggregate { purchases: i64::from(rank), units: i64::MAX - i64::from(rank), amount },
             window_from: moment(0),
             window_to: moment(3_600_000_000),
-            rankable: i64::from(rank) + 7,
-            totals: Some(RowTotals {
+            eligible_items: i64::from(rank) + 7,
+            details: Some(RowDetails {
                 days: [0, 1, -5, i64::from(rank), 0, 1 << 40, 2],
-                rankable: Aggregate { purchases: 3, units: i64::MIN, amount: amount / 2 },
+                eligible: Aggregate { purchases: 3, units: i64::MIN, amount: amount / 2 },
             }),
         }
     }
@@ -309,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_has_a_dictionary_where_it_is_shorter_so() {
+    fn a_column_has_a_dictionary_where_that_is_shorter() {
         let mixed = |number: i32| {
             let hash = blake3::hash(&number.to_le_bytes());
             u64::from_le_bytes(*hash.as_bytes().first_chunk().expect("a hash has 32 bytes"))
@@ -331,7 +323,7 @@ mod tests {
         for file in [&apart, &scattered] {
             assert!(!has_dictionary(file, "units") && !has_dictionary(file, "purchases"));
         }
-        // That the same ids come again in the same order is told in fewer bytes than numbers take.
+        // Ids that repeat in the same order compress to fewer bytes than their codes take.
         assert!(!has_dictionary(&written(&rows_of(&|rank| rank % 500)), "item_id"));
     }
 

@@ -37,7 +37,7 @@ function tiles(data) {
     data.whole && ['Units', number(data.whole.units)],
     data.whole && ['Purchases', number(data.whole.purchases)],
     data.whole && Number(data.whole.amount) !== 0 && ['Amount', money(data.whole.amount)],
-    ['Items that could rank', number(data.rankable)],
+    ['Eligible items', number(data.eligible_items)],
     ['Hours covered', `${number(data.hours)}${data.hours > facts.window_hours ? ', since it sells little' : ''}`],
   ];
   return make('dl', { class: 'tiles' }, all.filter(Boolean).map(([what, value]) => make('div', {}, make('dt', {}, what), make('dd', {}, value))));
@@ -62,7 +62,7 @@ function below(category) {
 
 function week(data) {
   return make('section', { class: 'card' },
-    make('h2', {}, 'Units by day ', make('span', { class: 'quiet' }, data.rows.length < data.rankable ? 'of the items listed' : '')), chart(data.days),
+    make('h2', {}, 'Units by day ', make('span', { class: 'quiet' }, data.rows.length < data.eligible_items ? 'of the items listed' : '')), chart(data.days),
     facts.last_day_open ? make('p', { class: 'quiet' }, `${day(facts.days[6])} is not over.`) : null);
 }
 
@@ -158,7 +158,7 @@ function best(category, data, marked) {
 /** Returns what the listed items leave, and the whole. */
 function foot(data) {
   if (data.whole === null) return null;
-  const others = BigInt(data.rankable) - BigInt(data.rows.length);
+  const others = BigInt(data.eligible_items) - BigInt(data.rows.length);
   const sums = [
     others > 0n ? { what: `All ${number(String(others))} others`, figures: data.others, share: data.others_share } : null,
     { what: 'All', figures: data.whole, share: 10000 },

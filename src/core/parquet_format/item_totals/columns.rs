@@ -1,0 +1,10 @@
+//! The column names in an item totals file that its writer and its reader share.
+
+pub(super) const TOP: &str = "top_category";
+pub(super) const ITEM: &str = "item_id";
+pub(super) const WEEK: &str = "units_week";
+pub(super) const UNITS: &str = "units";
+pub(super) const SCORE: &str = "score";
+pub(super) const SHOP_RANK: &str = "shop_rank";
+pub(super) const CATEGORIES: &str = "categories";
+pub(super) const RANKS: &str = "ranks";

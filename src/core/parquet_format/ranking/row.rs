@@ -1,0 +1,58 @@
+//! One row of a ranking file.
+
+use std::borrow::Cow;
+
+use crate::model::{Aggregate, DayUnits, Timestamp};
+
+/// One item's rank in one category.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RankedRow<'a> {
+    /// The path; `None` is the whole shop.
+    pub category: Option<Cow<'a, str>>,
+    pub rank: i32,
+    pub item_id: Cow<'a, str>,
+    pub name: Option<Cow<'a, str>>,
+    pub score: f64,
+    pub aggregate: Aggregate,
+    pub window_from: Timestamp,
+    pub window_to: Timestamp,
+    /// How many items are eligible in the category.
+    pub eligible_items: i64,
+    /// `None` in older files, written before units were reported by day.
+    pub details: Option<RowDetails>,
+}
+
+/// What a row has besides its item's rank and aggregate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowDetails {
+    /// Units on each of the last seven days, oldest first.
+    pub days: DayUnits,
+    /// The aggregate of all eligible items of the category.
+    pub eligible: Aggregate,
+}
+
+impl RowDetails {
+    /// Returns the units of all seven days; `None` where they exceed 64 bits.
+    pub fn week(&self) -> Option<i64> {
+        self.days.iter().try_fold(0_i64, |sum, day| sum.checked_add(*day))
+    }
+}
+
+impl RankedRow<'_> {
+    /// Returns the row with texts of its own.
+    pub fn into_owned(self) -> RankedRow<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        RankedRow {
+            category: self.category.map(owned),
+            rank: self.rank,
+            item_id: owned(self.item_id),
+            name: self.name.map(owned),
+            score: self.score,
+            aggregate: self.aggregate,
+            window_from: self.window_from,
+            window_to: self.window_to,
+            eligible_items: self.eligible_items,
+            details: self.details,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Totals of all eligible items, not only the best: packed, since there are many.
+//!
+//! A part of a ranking packs each of its items as it is added. Their ranks are computed when all
+//! parts are there.
+//!
+//! An item mostly has the same totals in all its categories, which is one row. Where it was in some of
+//! them for a part of the time, it has a row for each distinct total. A total that counts shop-wide
+//! only is a row with no category.
+//!
+//! ```text
+//! length of the id | id | score | units | units of each day | set << 1 | is_for_shop
+//! varint                  f64 LE  zigzag   zigzag              varint
+//! ```
+
+use hashbrown::HashMap;
+
+use crate::model::{DAYS, DayUnits, put_varint, put_zigzag, take_varint, take_zigzag};
+use crate::rank::multi_category::MultiCategoryItem;
+use crate::rank::score::Scored;
+
+/// The rows of one part, packed, in the order of their items' ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PackedItemTotals {
+    /// The bytes of the rows; see the module.
+    pub packed: Vec<u8>,
+    pub rows: u64,
+    /// The sets of categories that rows refer to by number, each as its categories' numbers.
+    pub sets: Vec<Vec<u32>>,
+    /// The categories by their numbers.
+    pub categories: Vec<String>,
+}
+
+/// The totals of one item in some of its categories.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PackedItemTotalsRow<'a> {
+    pub item_id: &'a str,
+    pub score: f64,
+    /// Units in the window.
+    pub units: i64,
+    /// Units of each day.
+    pub days: PackedDays<'a>,
+    /// Number in [`PackedItemTotals::sets`].
+    pub set: u32,
+    /// Whether these are the item's shop-wide totals, too, unless it is a multi-category item.
+    pub is_for_shop: bool,
+}
+
+/// Units of each day, still packed: rows are sorted and moved without unpacking them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackedDays<'a>(&'a [u8]);
+
+impl PackedDays<'_> {
+    /// Returns the units.
+    pub fn units(mut self) -> DayUnits {
+        let mut days = [0; DAYS];
+        for day in &mut days {
+            // The row was checked to have all of them.
+            *day = take_zigzag(&mut self.0).unwrap_or_default();
+        }
+        days
+    }
+}
+
+/// Packs rows.
+#[derive(Default)]
+pub(super) struct ItemTotalsWriter {
+    rows: PackedItemTotals,
+    numbers: HashMap<Vec<u32>, u32>,
+    /// By path set, the number of its set of categories, once that was asked for.
+    by_paths: Vec<Option<u32>>,
+}
+
+impl ItemTotalsWriter {
+    /// Returns the number of a set of categories.
+    pub fn set_of(&mut self, categories: &[u32]) -> u32 {
+        if let Some(number) = self.numbers.get(categories) {
+            return *number;
+        }
+        let number = self.rows.sets.len() as u32;
+        self.numbers.insert(categories.to_vec(), number);
+        self.rows.sets.push(categories.to_vec());
+        number
+    }
+
+    /// Returns the number of the set of categories that a path set always belongs to.
+    pub fn set_of_paths(&mut self, path_set: u32, categories: &[u32]) -> u32 {
+        let path_set = path_set as usize;
+        if let Some(Some(number)) = self.by_paths.get(path_set) {
+            return *number;
+        }
+        let number = self.set_of(categories);
+        self.by_paths.resize(self.by_paths.len().max(path_set + 1), None);
+        self.by_paths[path_set] = Some(number);
+        number
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, item_id: &str, scored: Scored, days: &DayUnits, set: u32, is_for_shop: bool) {
+        let PackedItemTotals { packed, rows, .. } = &mut self.rows;
+        put_varint(item_id.len() as u64, packed);
+        packed.extend_from_slice(item_id.as_bytes());
+        packed.extend_from_slice(&scored.score.to_le_bytes());
+        put_zigzag(scored.aggregate.units, packed);
+        days.iter().for_each(|day| put_zigzag(*day, packed));
+        put_varint(u64::from(set) << 1 | u64::from(is_for_shop), packed);
+        *rows += 1;
+    }
+
+    /// Returns the rows, with the names of the categories by number.
+    pub fn finish<'a>(self, categories: impl Iterator<Item = &'a str>) -> PackedItemTotals {
+        PackedItemTotals { categories: categories.map(str::to_owned).collect(), ..self.rows }
+    }
+}
+
+impl PackedItemTotals {
+    /// Returns rows of multi-category items that count shop-wide and in no category.
+    pub fn of_multi_category(items: &[MultiCategoryItem]) -> PackedItemTotals {
+        let mut sorted: Vec<&MultiCategoryItem> = items.iter().collect();
+        sorted.sort_unstable_by(|a, b| a.item_id.cmp(&b.item_id));
+        let mut writer = ItemTotalsWriter::default();
+        let none = writer.set_of(&[]);
+        for MultiCategoryItem { item_id, score, aggregate, days } in sorted {
+            writer.push(item_id, Scored { score: *score, aggregate: *aggregate }, days, none, true);
+        }
+        writer.finish(std::iter::empty())
+    }
+
+    /// Unpacks rows; ends early at bytes that are no row.
+    pub fn rows_of(packed: &[u8]) -> impl Iterator<Item = PackedItemTotalsRow<'_>> {
+        let mut left = packed;
+        std::iter::from_fn(move || {
+            let length = usize::try_from(take_varint(&mut left)?).ok()?;
+            let item_id = std::str::from_utf8(left.split_off(..length)?).ok()?;
+            let score = f64::from_le_bytes(*left.split_off(..8)?.first_chunk()?);
+            let units = take_zigzag(&mut left)?;
+            let mut days = PackedDays(left);
+            for _ in 0..DAYS {
+                take_varint(&mut left)?;
+            }
+            days.0 = &days.0[..days.0.len() - left.len()];
+            let flags = take_varint(&mut left)?;
+            let set = u32::try_from(flags >> 1).ok()?;
+            Some(PackedItemTotalsRow { item_id, score, units, days, set, is_for_shop: flags & 1 == 1 })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Aggregate;
+
+    #[test]
+    fn rows_are_unpacked_as_they_were() {
+        let mut writer = ItemTotalsWriter::default();
+        let days = [0, 1, -1, i64::MAX, i64::MIN, 127, 128];
+        let scored = |units, score| Scored { score, aggregate: Aggregate { purchases: 1, units, amount: 5 } };
+        let sets = [writer.set_of_paths(7, &[1, 2]), writer.set_of(&[]), writer.set_of(&[1, 2])];
+        assert_eq!((sets, writer.set_of_paths(7, &[1, 2])), ([0, 1, 0], 0));
+        writer.push("a", scored(i64::MAX, 0.1), &days, sets[0], true);
+        writer.push("", scored(-64, f64::MAX), &[0; DAYS], sets[1], false);
+        writer.push("名前", scored(1, 1.0), &days, sets[2], false);
+        let packed = writer.finish(["", "A", "A/B"].into_iter());
+        let expected = [
+            ("a", 0.1, i64::MAX, days, 0, true),
+            ("", f64::MAX, -64, [0; DAYS], 1, false),
+            ("名前", 1.0, 1, days, 0, false),
+        ];
+        let found = PackedItemTotals::rows_of(&packed.packed);
+        let found =
+            found.map(|row| (row.item_id, row.score, row.units, row.days.units(), row.set, row.is_for_shop));
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+        assert_eq!((packed.rows, packed.sets), (3, vec![vec![1, 2], vec![]]));
+        let cut = &packed.packed[..packed.packed.len() - 1];
+        assert_eq!(PackedItemTotals::rows_of(cut).count(), 2);
+    }
+}

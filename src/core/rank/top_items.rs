@@ -1,0 +1,148 @@
+//! The best N items of a category, merged from several parts of it.
+
+use std::cmp::Ordering;
+
+use crate::model::{Aggregate, AggregateOverflow, DayUnits};
+use crate::rank::score::{Overflow, Scored};
+
+/// An eligible item.
+#[derive(Clone, Debug)]
+pub(super) struct TopItem {
+    pub item_id: String,
+    pub scored: Scored,
+    pub days: DayUnits,
+}
+
+/// The best items so far, and how many are eligible.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TopItems {
+    /// In no order; at times more than the limit.
+    best: Vec<TopItem>,
+    pub eligible_items: u64,
+    /// The aggregate of all eligible items.
+    pub aggregate: Aggregate,
+}
+
+impl TopItems {
+    /// Returns the best of so many eligible items, with the aggregate of all of them.
+    pub fn new(best: Vec<TopItem>, eligible_items: u64, aggregate: Aggregate) -> TopItems {
+        TopItems { best, eligible_items, aggregate }
+    }
+
+    /// Adds an item, and drops the worst where there are twice as many as `limit`.
+    pub fn push(&mut self, item: TopItem, limit: usize) -> Result<(), AggregateOverflow> {
+        self.eligible_items += 1;
+        let aggregate = self.aggregate.plus(item.scored.aggregate);
+        self.aggregate = aggregate.ok_or_else(|| Overflow.of(&item.item_id))?;
+        self.best.push(item);
+        if self.best.len() > limit.saturating_mul(2) {
+            self.prune(limit);
+        }
+        Ok(())
+    }
+
+    /// Adds the items of another part.
+    pub fn merge(&mut self, mut other: TopItems, limit: usize) -> Result<(), AggregateOverflow> {
+        self.eligible_items += other.eligible_items;
+        let an_item = || other.best.first().map_or("", |item| item.item_id.as_str());
+        self.aggregate = self.aggregate.plus(other.aggregate).ok_or_else(|| Overflow.of(an_item()))?;
+        // Mostly only one part has items of a category.
+        if self.best.len() < other.best.len() {
+            std::mem::swap(&mut self.best, &mut other.best);
+        }
+        self.best.append(&mut other.best);
+        self.prune(limit);
+        Ok(())
+    }
+
+    /// Returns the items, in no order.
+    pub fn into_items(self) -> Vec<TopItem> {
+        self.best
+    }
+
+    /// Returns the best items, best first.
+    pub fn into_sorted(mut self, limit: usize) -> Vec<TopItem> {
+        self.prune(limit);
+        self.best.sort_unstable();
+        self.best
+    }
+
+    fn prune(&mut self, limit: usize) {
+        if self.best.len() > limit {
+            if let Some(last) = limit.checked_sub(1) {
+                self.best.select_nth_unstable(last);
+            }
+            self.best.truncate(limit);
+        }
+    }
+}
+
+impl TopItem {
+    fn key(&self) -> (&str, Scored) {
+        (&self.item_id, self.scored)
+    }
+}
+
+/// A better item is less: score down, units down, item id up by bytes.
+fn order((item, scored): (&str, Scored), (other_item, other): (&str, Scored)) -> Ordering {
+    let score = other.score.total_cmp(&scored.score);
+    let units = other.aggregate.units.cmp(&scored.aggregate.units);
+    score.then(units).then_with(|| item.cmp(other_item))
+}
+
+impl Ord for TopItem {
+    fn cmp(&self, other: &Self) -> Ordering {
+        order(self.key(), other.key())
+    }
+}
+
+impl PartialOrd for TopItem {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for TopItem {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for TopItem {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::DAYS;
+
+    #[test]
+    fn ties_fall_to_more_units_then_to_the_smaller_id() {
+        let item = |item_id: &str, score, units| TopItem {
+            item_id: item_id.to_owned(),
+            scored: Scored { score, aggregate: Aggregate { purchases: 1, units, amount: 0 } },
+            days: [0; DAYS],
+        };
+        let sales = [("b", 1.0, 2), ("c", 1.0, 3), ("a", 1.0, 2), ("d", 2.0, 1), ("e", 0.5, 9)];
+        let top_of = |sales: &[(&str, f64, i64)]| {
+            let mut top = TopItems::default();
+            for &(item_id, score, units) in sales {
+                top.push(item(item_id, score, units), 4).expect("small aggregates fit");
+            }
+            top
+        };
+        let ids = |top: TopItems| top.into_sorted(4).into_iter().map(|item| item.item_id).collect::<Vec<_>>();
+        let all = Aggregate { purchases: 5, units: 17, amount: 0 };
+        let top = top_of(&sales);
+        assert_eq!((top.eligible_items, top.aggregate), (5, all));
+        assert_eq!(ids(top).concat(), "dcab");
+        for cut in 0..sales.len() {
+            let mut merged = top_of(&sales[..cut]);
+            merged.merge(top_of(&sales[cut..]), 4).expect("small aggregates fit");
+            assert_eq!((merged.eligible_items, merged.aggregate), (5, all), "cut at {cut}");
+            assert_eq!(ids(merged).concat(), "dcab", "cut at {cut}");
+        }
+        let mut none = TopItems::default();
+        none.push(item("a", 1.0, 1), 0).expect("small aggregates fit");
+        assert_eq!((none.eligible_items, none.into_sorted(0).len()), (1, 0));
+    }
+}

@@ -1,0 +1,156 @@
+//! The best K items of each of many categories, from a stream of items in the order of their ids.
+//!
+//! Most items are not among the best, and one comparison with a category's threshold shows it. The
+//! id and the aggregate of any other item are kept once, however many categories it is among the
+//! best of. A category keeps the numbers of up to twice as many items as it needs, and drops the
+//! worse half when these are full, so that nothing is kept in order.
+
+use std::cmp::Ordering;
+
+use crate::model::{Aggregate, DayUnits, HourAggregate, Week};
+use crate::rank::score::{Overflow, Scored, Scoring, day_units};
+use crate::rank::top_items::{TopItem, TopItems};
+
+/// Items that were among the best of some category when they were added.
+#[derive(Default)]
+pub(super) struct CandidatePool {
+    ids: String,
+    candidates: Vec<Candidate>,
+}
+
+struct Candidate {
+    /// Where its id ends, and the next one's begins.
+    end: usize,
+    scored: Scored,
+    days: DayUnits,
+}
+
+/// The best items of one category.
+#[derive(Clone, Default)]
+pub(super) struct TopK {
+    /// Score and units of the worst of the best; a later item must be better.
+    threshold: Option<(f64, i64)>,
+    best: Vec<Place>,
+    eligible_items: u64,
+    /// The aggregate of all eligible items.
+    aggregate: Aggregate,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    score: f64,
+    units: i64,
+    candidate: u32,
+}
+
+/// One item, scored by some of its rows, to be added to one or more categories.
+pub(super) struct ScoredItem<'a> {
+    item_id: &'a str,
+    scored: Scored,
+    /// The item's rows, and which of them it was scored by.
+    rows: &'a [HourAggregate],
+    counts: &'a dyn Fn(&HourAggregate) -> bool,
+    /// Its number in the pool, once a category has kept it.
+    candidate: Option<u32>,
+}
+
+impl<'a> ScoredItem<'a> {
+    /// Returns an item scored by those of its rows that count, if these make it eligible.
+    #[inline]
+    pub fn new<F: Fn(&HourAggregate) -> bool>(
+        item_id: &'a str,
+        rows: &'a [HourAggregate],
+        counts: &'a F,
+        scoring: &Scoring,
+    ) -> Result<Option<ScoredItem<'a>>, Overflow> {
+        let scored = scoring.score(rows.iter().filter(|row| counts(row)))?;
+        Ok(scored.map(|scored| ScoredItem { item_id, scored, rows, counts, candidate: None }))
+    }
+
+    /// Returns the score and the aggregate.
+    pub fn scored(&self) -> Scored {
+        self.scored
+    }
+
+    /// Returns the units of each day.
+    pub fn days(&self, week: &Week) -> Result<DayUnits, Overflow> {
+        day_units(self.rows.iter().filter(|row| (self.counts)(row)), week)
+    }
+
+    fn number_in(&mut self, pool: &mut CandidatePool, week: &Week) -> Result<u32, Overflow> {
+        if let Some(number) = self.candidate {
+            return Ok(number);
+        }
+        // Days are computed only for candidates: most items never become one.
+        let days = self.days(week)?;
+        Ok(*self.candidate.insert(pool.add(self.item_id, self.scored, days)))
+    }
+}
+
+impl CandidatePool {
+    fn add(&mut self, item_id: &str, scored: Scored, days: DayUnits) -> u32 {
+        let number = u32::try_from(self.candidates.len()).expect("fewer than 2^32 items fit in memory");
+        self.ids.push_str(item_id);
+        self.candidates.push(Candidate { end: self.ids.len(), scored, days });
+        number
+    }
+
+    fn item(&self, number: u32) -> TopItem {
+        let number = number as usize;
+        let start = number.checked_sub(1).map_or(0, |before| self.candidates[before].end);
+        let Candidate { end, scored, days } = self.candidates[number];
+        TopItem { item_id: self.ids[start..end].to_owned(), scored, days }
+    }
+}
+
+impl TopK {
+    /// Adds an item, whose id is greater than those of all items added before.
+    #[inline]
+    pub fn add(
+        &mut self,
+        item: &mut ScoredItem<'_>,
+        pool: &mut CandidatePool,
+        week: &Week,
+        limit: usize,
+    ) -> Result<(), Overflow> {
+        self.eligible_items += 1;
+        self.aggregate = self.aggregate.plus(item.scored.aggregate).ok_or(Overflow)?;
+        let (score, units) = (item.scored.score, item.scored.aggregate.units);
+        if self.threshold.is_some_and(|threshold| (score, units) <= threshold) {
+            return Ok(());
+        }
+        let candidate = item.number_in(pool, week)?;
+        self.best.push(Place { score, units, candidate });
+        if self.best.len() > limit.saturating_mul(2) {
+            self.prune(limit);
+        }
+        Ok(())
+    }
+
+    /// Returns the best items, the number of eligible ones, and their aggregate.
+    pub fn finish(mut self, pool: &CandidatePool, limit: usize) -> TopItems {
+        self.prune(limit);
+        let best = self.best.iter().map(|place| pool.item(place.candidate));
+        TopItems::new(best.collect(), self.eligible_items, self.aggregate)
+    }
+
+    fn prune(&mut self, limit: usize) {
+        if self.best.len() <= limit {
+            return;
+        }
+        let Some(last) = limit.checked_sub(1) else {
+            self.best.clear();
+            self.threshold = Some((f64::INFINITY, i64::MAX));
+            return;
+        };
+        let (_, worst, _) = self.best.select_nth_unstable_by(last, best_first);
+        self.threshold = Some((worst.score, worst.units));
+        self.best.truncate(limit);
+    }
+}
+
+/// Score down, units down; of equals, the item that was added first has the smaller id.
+fn best_first(a: &Place, b: &Place) -> Ordering {
+    let score = b.score.total_cmp(&a.score);
+    score.then(b.units.cmp(&a.units)).then(a.candidate.cmp(&b.candidate))
+}

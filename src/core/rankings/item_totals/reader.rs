@@ -1,0 +1,136 @@
+//! Published item totals, read for one item or one category.
+
+use crate::parquet_format::{ColumnsError, ItemTotalsFile, ItemTotalsRow};
+use crate::rankings::error::SnapshotError;
+use crate::rankings::item_totals::files::{FOLDER, POINTER, hash_of};
+use crate::rankings::metadata::RankingMetadata;
+use crate::rankings::pointer::{Pointer, parse_pointer};
+use crate::storage::{Store, StoreError, StoredFile, is_unfinished};
+
+/// Published item totals, open for reading.
+pub struct ItemTotals {
+    store: Store,
+    path: String,
+    file: ItemTotalsFile,
+    /// How the totals were made.
+    pub metadata: RankingMetadata,
+}
+
+impl ItemTotals {
+    /// Opens the newest item totals; `None` where none were ever published.
+    ///
+    /// The footer is checked here; a damaged row is found by [`check`] only.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Damaged`] where the file is not the published one.
+    pub fn current(store: &Store) -> Result<Option<ItemTotals>, SnapshotError> {
+        let Some(pointer) = pointer(store)? else { return Ok(None) };
+        let path = format!("{FOLDER}/{}", pointer.file);
+        let damaged = |what: &str| SnapshotError::Damaged { file: path.clone(), what: what.to_owned() };
+        let footer = pointer.footer.as_ref().ok_or_else(|| damaged("its pointer has no footer"))?;
+        let tail = store.get_tail(&path, footer.size_bytes)?;
+        if blake3::hash(&tail).to_hex().to_string() != footer.blake3 {
+            return Err(damaged("its footer is not the published one"));
+        }
+        let file = ItemTotalsFile::open(tail, pointer.size_bytes).map_err(|e| damaged(&e.to_string()))?;
+        let metadata = RankingMetadata::of(&pointer.as_of, &|name| file.label(name)).map_err(damaged)?;
+        Ok(Some(ItemTotals { store: store.clone(), file, metadata, path }))
+    }
+
+    /// Returns an item's rows; none where it is not eligible in any category.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged.
+    pub fn item(&self, item_id: &str) -> Result<Vec<ItemTotalsRow>, SnapshotError> {
+        let mut rows = Vec::new();
+        for group in self.file.groups_of_item(item_id).map_err(|e| self.damaged(&e.to_string()))? {
+            let ids = self.file.range_of_items(group).map_err(|e| self.damaged(&e.to_string()))?;
+            let ids = self.store.get_range(&self.path, ids)?;
+            if self.file.has_item(group, ids, item_id).map_err(|e| self.damaged(&e.to_string()))? {
+                let bytes = self.store.get_range(&self.path, self.file.range(group))?;
+                let of_item = self.file.item(group, bytes, item_id);
+                rows.extend(of_item.map_err(|e| self.damaged(&e.to_string()))?);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Returns the items of certain ranks in a category, in the whole shop for `None`, each with its
+    /// rank, best first.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged.
+    pub fn ranked(
+        &self,
+        category: Option<&str>,
+        ranks: &[i64],
+    ) -> Result<Vec<(i64, ItemTotalsRow)>, SnapshotError> {
+        let damaged = |e: ColumnsError| self.damaged(&e.to_string());
+        let groups = match category {
+            Some(path) => self.file.groups_of_top(path.split('/').next()).map_err(damaged)?,
+            None => (0..self.file.groups()).collect(),
+        };
+        let rank_of = |row: &ItemTotalsRow| match category {
+            Some(path) => row.ranks.iter().find(|(of, _)| of == path).map(|(_, rank)| *rank),
+            None => row.shop_rank,
+        };
+        let mut found = Vec::new();
+        for group in groups {
+            let range = self.file.range_of_ranks(group, category).map_err(damaged)?;
+            let bytes = self.store.get_range(&self.path, range)?;
+            let rows = self.file.rows_ranked(group, bytes, category, ranks).map_err(damaged)?;
+            if !rows.is_empty() {
+                let bytes = self.store.get_range(&self.path, self.file.range(group))?;
+                let rows = self.file.rows_at(group, bytes, &rows).map_err(damaged)?;
+                found.extend(rows.into_iter().filter_map(|row| Some((rank_of(&row)?, row))));
+            }
+        }
+        found.sort_unstable_by_key(|(rank, _)| *rank);
+        Ok(found)
+    }
+
+    fn damaged(&self, what: &str) -> SnapshotError {
+        SnapshotError::Damaged { file: self.path.clone(), what: what.to_owned() }
+    }
+}
+
+/// Returns what is wrong with the newest item totals, if anything is and there are any.
+pub fn check(store: &Store) -> Option<String> {
+    let pointer = match pointer(store) {
+        Ok(pointer) => pointer?,
+        Err(error) => return Some(error.to_string()),
+    };
+    let path = format!("{FOLDER}/{}", pointer.file);
+    match hash_of(store, &path, pointer.size_bytes) {
+        Ok(hash) if hash == pointer.blake3 => ItemTotals::current(store).err().map(|error| error.to_string()),
+        Ok(_) => Some(format!("{path}: its bytes are not those that were published")),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Returns the item totals published before a moment, never the newest, and unfinished files of runs
+/// that were killed.
+///
+/// No other run may publish at the same time.
+///
+/// # Errors
+/// Fails where the disk does.
+pub fn expired_item_totals(store: &Store, kept_since_ms: i64) -> Result<Vec<StoredFile>, StoreError> {
+    // If the pointer cannot be read, any of them may be the newest.
+    let newest = pointer(store).ok().flatten().map(|pointer| format!("{FOLDER}/{}", pointer.file));
+    let is_old = |file: &StoredFile| {
+        let is_other = newest.as_ref().is_some_and(|newest| *newest != file.path);
+        is_other && file.path.ends_with(".parquet") && file.modified_ms < kept_since_ms
+    };
+    let mut files = store.files(FOLDER)?;
+    files.retain(|file| is_old(file) || is_unfinished(&file.path));
+    files.sort_unstable();
+    Ok(files)
+}
+
+fn pointer(store: &Store) -> Result<Option<Pointer>, SnapshotError> {
+    match store.get(POINTER) {
+        Err(error) if error.is_not_found() => Ok(None),
+        json => parse_pointer(&json?, POINTER).map(Some),
+    }
+}

@@ -1,0 +1,82 @@
+//! How a ranking was made, from the key-value metadata of its file.
+
+use crate::model::Timestamp;
+
+/// The keys that must be equal for two rankings to be comparable.
+const RULES: [&str; 7] = [
+    "topsell.window_hours",
+    "topsell.half_life_hours",
+    "topsell.by",
+    "topsell.event_types",
+    "topsell.top",
+    "topsell.min_items",
+    "topsell.max_lookback_hours",
+];
+
+/// How a ranking was made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RankingMetadata {
+    /// The end of its window.
+    pub as_of: Timestamp,
+    pub window_hours: u32,
+    /// Hours after which a sale counts half; `None` without decay.
+    pub half_life_hours: Option<f64>,
+    /// What the score adds up: `units`, `purchases` or `amount`.
+    pub by: String,
+    pub event_types: Vec<String>,
+    /// How many items a category ranks at most.
+    pub top: u64,
+    /// The days whose units are reported; `None` in older files, which have none.
+    pub days: Option<DaysMetadata>,
+    rules: Vec<Option<String>>,
+}
+
+/// The days whose units are reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaysMetadata {
+    /// The time zone's name.
+    pub zone: String,
+    /// The start of each day, oldest first; the last ends with the ranking's window.
+    pub starts: Vec<Timestamp>,
+}
+
+impl RankingMetadata {
+    /// Parses a file's key-value metadata.
+    ///
+    /// # Errors
+    /// Says which required value is missing or invalid.
+    pub(super) fn of<'a>(
+        as_of: &str,
+        label: &dyn Fn(&str) -> Option<&'a str>,
+    ) -> Result<RankingMetadata, &'static str> {
+        let half_life_hours = match label("topsell.half_life_hours").ok_or("it has no half-life")? {
+            "none" => None,
+            text => Some(text.parse().map_err(|_| "its half-life is not a number")?),
+        };
+        let number = |name: &str| label(name).and_then(|text| text.parse::<u64>().ok());
+        let window_hours = number("topsell.window_hours").and_then(|hours| u32::try_from(hours).ok());
+        let event_types = label("topsell.event_types").and_then(|json| serde_json::from_str(json).ok());
+        Ok(RankingMetadata {
+            as_of: Timestamp::parse(as_of).map_err(|_| "its time is invalid")?,
+            window_hours: window_hours.ok_or("it has no window length")?,
+            half_life_hours,
+            by: label("topsell.by").ok_or("it has no measure")?.to_owned(),
+            event_types: event_types.ok_or("it has no event types")?,
+            top: number("topsell.top").ok_or("it has no limit")?,
+            days: days(label),
+            rules: RULES.map(|name| label(name).map(str::to_owned)).into(),
+        })
+    }
+
+    /// Returns whether both were made by the same rules, so that only sales make a difference.
+    pub fn is_like(&self, other: &RankingMetadata) -> bool {
+        self.rules == other.rules
+    }
+}
+
+fn days<'a>(label: &dyn Fn(&str) -> Option<&'a str>) -> Option<DaysMetadata> {
+    let zone = label("topsell.time_zone")?.to_owned();
+    let starts: Vec<String> = serde_json::from_str(label("topsell.days")?).ok()?;
+    let starts = starts.iter().map(|start| Timestamp::parse(start).ok());
+    Some(DaysMetadata { zone, starts: starts.collect::<Option<_>>()? })
+}

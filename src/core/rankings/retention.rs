@@ -1,0 +1,89 @@
+//! Retention of published rankings: which are checked, and which have expired.
+
+use hashbrown::{HashMap, HashSet};
+
+use crate::model::Timestamp;
+use crate::rankings::error::SnapshotError;
+use crate::rankings::pointer::{FOLDER, POINTER, Pointer, pointer_beside};
+use crate::rankings::retained::{RetainedRanking, has_hash_of, ranking_files};
+use crate::rankings::snapshot::Snapshot;
+use crate::storage::{Store, StoreError, StoredFile, is_unfinished};
+
+/// Returns how many published rankings there are, and the problems found in them: each file's name
+/// ends in the first digits of its hash.
+///
+/// # Errors
+/// Fails where the folder cannot be listed.
+pub fn check_all(store: &Store) -> Result<(u64, Vec<String>), StoreError> {
+    let mut problems = Vec::new();
+    let files = ranking_files(store)?;
+    for file in &files {
+        match store.get(&file.path) {
+            Ok(bytes) if has_hash_of(&file.path, &bytes) => {}
+            Ok(_) => problems.push(format!("{}: its bytes are not those that were published", file.path)),
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    match Snapshot::checked(store) {
+        Ok(_) | Err(SnapshotError::None) => {}
+        Err(error) => problems.push(error.to_string()),
+    }
+    Ok((files.len() as u64, problems))
+}
+
+/// Which rankings are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RankingRetention {
+    /// All that were published since this time, ...
+    pub all_since: Timestamp,
+    /// ... and the last of each week, by the end of their windows, since this time.
+    pub weekly_since: Timestamp,
+}
+
+/// Returns the files of expired rankings, never the newest, and unfinished files of runs that were
+/// killed, in the order in which to remove them; and how many rankings these are.
+///
+/// No other run may publish at the same time.
+///
+/// # Errors
+/// Fails where the disk does.
+pub fn expired_rankings(
+    store: &Store,
+    keep: &RankingRetention,
+) -> Result<(Vec<StoredFile>, u64), StoreError> {
+    let pointer = match store.get(POINTER) {
+        Err(error) if error.is_not_found() => return Ok((Vec::new(), 0)),
+        json => json?,
+    };
+    // If the pointer cannot be read, any of them may be the newest.
+    let Ok(pointer) = serde_json::from_slice::<Pointer>(&pointer) else { return Ok((Vec::new(), 0)) };
+    let newest = format!("{FOLDER}/{}", pointer.file);
+    let files = store.files(FOLDER)?;
+    let mut last_of_week: HashMap<i32, RetainedRanking> = HashMap::new();
+    let recent = files.iter().filter_map(RetainedRanking::of).filter(|of| of.as_of >= keep.weekly_since);
+    for ranking in recent {
+        let last = last_of_week.entry(week_of(ranking.as_of)).or_insert_with(|| ranking.clone());
+        if *last < ranking {
+            *last = ranking;
+        }
+    }
+    let is_last_of_week = |path: &str| last_of_week.values().any(|last| last.path() == path);
+    let all_since_ms = keep.all_since.micros() / 1_000;
+    let mut expired: Vec<StoredFile> = ranking_files(store)?;
+    expired.retain(|file| {
+        file.path != newest && file.modified_ms < all_since_ms && !is_last_of_week(&file.path)
+    });
+    let count = expired.len() as u64;
+    // A pointer is removed before its ranking: a ranking without one can still be opened.
+    let beside: HashSet<String> = expired.iter().map(|file| pointer_beside(&file.path)).collect();
+    let goes_first = |file: &StoredFile| beside.contains(&file.path) || is_unfinished(&file.path);
+    let mut all: Vec<StoredFile> = files.into_iter().filter(goes_first).collect();
+    all.append(&mut expired);
+    Ok((all, count))
+}
+
+/// Returns the number of the week, from Monday to Sunday in UTC, that a ranking ends in.
+fn week_of(as_of: Timestamp) -> i32 {
+    // 1970 began on a Thursday; a ranking that ends when a week begins belongs to the week before.
+    (as_of.hour().number() - 1 + 3 * 24).div_euclid(7 * 24)
+}

@@ -1,0 +1,181 @@
+//! Rankings published into a lake, read back, and damaged.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::model::{Aggregate, Decay, Timestamp, Week, Window, Zone};
+use crate::parquet_format::{ROWS_PER_GROUP, RankedRow};
+use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
+use crate::rankings::error::SnapshotError;
+use crate::rankings::pointer::POINTER;
+use crate::rankings::publish::publish;
+use crate::rankings::retention::check_all;
+use crate::rankings::row_groups::RowGroups;
+use crate::rankings::snapshot::{Rows, Snapshot};
+use crate::storage::{Store, temporary};
+
+fn rules() -> Rules {
+    let as_of = Timestamp::parse("2017-01-15T00:00:00Z").expect("a good moment").hour();
+    let window = Window::ending(as_of, 150);
+    Rules {
+        window,
+        decay: Decay::HalfLifeHours(48.0),
+        measure: Measure::Units,
+        limit: usize::MAX,
+        min_items: 1,
+        max_lookback_hours: 150,
+        week: Week::ending(as_of, Zone::utc()),
+    }
+}
+
+/// The shop and categories of so many rows each.
+fn ranking(sizes: &[usize], step: i128) -> Ranking {
+    let item = |category: usize, rank: usize| RankedItem {
+        item_id: format!("item {}", (rank * 7919 + category) % 5_000),
+        score: 1e6 / (rank + category + 1) as f64,
+        aggregate: Aggregate {
+            purchases: 3,
+            units: i64::try_from(1_000_000 - rank).expect("ranks are small"),
+            amount: step * rank as i128,
+        },
+        days: [0, 0, 9, 4, 0, i64::from(rank as u16), i64::from(category as u16)],
+    };
+    let of_category = |(category, &size): (usize, &usize)| CategoryRanking {
+        category: (category > 0).then(|| format!("Category {category:05}")),
+        window: rules().window,
+        eligible_items: size as u64 + 5,
+        aggregate: Aggregate { purchases: 7, units: 1 << 50, amount: step * 1_000 },
+        items: (0..size).map(|rank| item(category, rank)).collect(),
+    };
+    Ranking { categories: sizes.iter().enumerate().map(of_category).collect() }
+}
+
+fn rows(ranking: &Ranking) -> Vec<RankedRow<'_>> {
+    let groups = RowGroups::of(ranking, None);
+    (0..groups.len()).flat_map(|group| groups.rows_of(group)).collect()
+}
+
+fn published(store: &Store, ranking: &Ranking) -> Snapshot {
+    publish(store, ranking, None, &rules(), &[]).expect("it can be published");
+    Snapshot::current(store).expect("it was published")
+}
+
+/// Changes a byte of the published file, so many from its beginning or, below zero, its end.
+fn harm(store: &Store, at: isize) {
+    let path = Snapshot::current(store).expect("it was published").path;
+    let mut bytes = store.get(&path).expect("it is there").to_vec();
+    let at = if at < 0 { bytes.len() - at.unsigned_abs() } else { at.unsigned_abs() };
+    bytes[at] ^= 1;
+    store.put(&path, bytes.into()).expect("it can be written");
+}
+
+fn is_damaged<T>(read: &Result<T, SnapshotError>) -> bool {
+    matches!(read, Err(SnapshotError::Damaged { .. }))
+}
+
+fn problems(store: &Store) -> usize {
+    check_all(store).expect("the folder can be listed").1.len()
+}
+
+/// Rewrites the pointer.
+fn point(store: &Store, change: impl Fn(&mut serde_json::Map<String, serde_json::Value>)) {
+    let json = store.get(POINTER).expect("there is a pointer");
+    let mut pointer = serde_json::from_slice(&json).expect("a pointer is JSON");
+    change(&mut pointer);
+    let json = serde_json::to_vec(&pointer).expect("it was JSON");
+    store.put(POINTER, json.into()).expect("it can be written");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn what_is_read_by_parts_is_what_was_ranked(
+        sizes in vec(prop_oneof![1..300_usize, 3_000..9_000_usize, 16_380..16_390_usize, Just(40_000)], 1..14),
+        step in prop_oneof![Just(100), Just(10_i128.pow(13)), Just(-10_i128.pow(17))],
+    ) {
+        let (store, _folder) = temporary();
+        let ranking = ranking(&sizes, step);
+        let snapshot = published(&store, &ranking);
+        let whole = Snapshot::checked(&store).expect("it is whole");
+        prop_assert!(matches!((&snapshot.rows, &whole.rows), (Rows::InGroups(_), Rows::Whole(_))));
+        let expected = rows(&ranking);
+        for category in &ranking.categories {
+            let of_category: Vec<&RankedRow<'_>> =
+                expected.iter().filter(|row| row.category.as_deref() == category.category.as_deref()).collect();
+            let path = category.category.as_deref();
+            let read = snapshot.category(path).expect("it can be read");
+            // Including `name` and `eligible_items`.
+            prop_assert!(read.iter().eq(of_category), "{path:?}");
+            prop_assert_eq!(read, whole.category(path).expect("it can be read"));
+        }
+        for unknown in ["", "Category", "Category 00001 ", "Z"] {
+            prop_assert_eq!(snapshot.category(Some(unknown)).expect("it can be read"), []);
+        }
+        let summaries = snapshot.category_summaries().expect("it can be read");
+        let counts: Vec<usize> = summaries.iter().map(|summary| summary.items as usize).collect();
+        prop_assert_eq!(counts, sizes);
+        prop_assert_eq!(summaries, whole.category_summaries().expect("it can be read"));
+        prop_assert_eq!(problems(&store), 0);
+    }
+}
+
+#[test]
+fn a_category_that_fits_into_a_group_is_read_from_one() {
+    let (store, _folder) = temporary();
+    let ranking = ranking(&[100; 400], 100);
+    let snapshot = published(&store, &ranking);
+    assert_eq!(snapshot.file.groups(), 400 / (ROWS_PER_GROUP / 100) + 1);
+    for category in &ranking.categories {
+        let groups = snapshot.file.groups_of(category.category.as_deref());
+        assert_eq!(groups.expect("there are categories").len(), 1);
+    }
+}
+
+#[test]
+fn damage_is_told_by_whatever_reads_it_and_the_rest_is_still_shown() {
+    let (store, _folder) = temporary();
+    let ranking = ranking(&[10_000; 3], 100);
+    let snapshot = published(&store, &ranking);
+    let last = |group| isize::try_from(snapshot.file.range(group).end - 1).expect("the file is small");
+    let ends = [0, 1, 2].map(last);
+    harm(&store, ends[1]);
+    let snapshot = Snapshot::current(&store).expect("the footer is as it was");
+    for (path, expected) in [(None, false), (Some("Category 00001"), true), (Some("Category 00002"), false)] {
+        assert_eq!(is_damaged(&snapshot.category(path)), expected, "{path:?}");
+    }
+    assert!(is_damaged(&snapshot.category_summaries()));
+    assert_eq!(problems(&store), 2, "the file, and that the newest ranking is one of them");
+    // What stands between the rows and the footer is for other engines; no answer is made of it.
+    publish(&store, &ranking, None, &rules(), &[]).expect("it can be published again");
+    harm(&store, ends[2] + 2);
+    let snapshot = Snapshot::current(&store).expect("the footer is as it was");
+    assert_eq!(snapshot.category_summaries().expect("no group has changed").len(), 3);
+    assert_eq!(problems(&store), 2);
+    for of_footer in [-1, -5, -9, -200] {
+        publish(&store, &ranking, None, &rules(), &[]).expect("it can be published again");
+        harm(&store, of_footer);
+        assert!(is_damaged(&Snapshot::current(&store)), "{of_footer}");
+        assert_eq!(problems(&store), 2, "{of_footer}");
+    }
+}
+
+#[test]
+fn without_a_footer_to_go_by_the_whole_file_is_checked() {
+    let (store, _folder) = temporary();
+    let ranking = ranking(&[10_000; 3], 100);
+    let expected = published(&store, &ranking).category(None).expect("it can be read");
+    let shown = || Snapshot::current(&store).and_then(|snapshot| snapshot.category(None));
+    // As pointers were written before groups were hashed.
+    point(&store, |pointer| drop(pointer.remove("footer")));
+    assert_eq!(shown().expect("an older pointer is good"), expected);
+    assert_eq!(problems(&store), 0);
+    harm(&store, 30_000);
+    assert!(is_damaged(&shown()));
+    publish(&store, &ranking, None, &rules(), &[]).expect("it can be published again");
+    for wrong in [serde_json::json!(0), serde_json::json!(10), serde_json::json!(u64::MAX)] {
+        point(&store, |pointer| pointer["footer"]["size_bytes"] = wrong.clone());
+        assert_eq!(shown().expect("the file is good"), expected);
+        assert_eq!(problems(&store), 1, "{wrong}");
+    }
+}
