@@ -123,3 +123,33 @@ pub(super) fn moment(
 ) -> Result<Timestamp, ColumnsError> {
     Timestamp::from_micros(micros.value(at)).map_err(|_| ColumnsError::Column(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Decimal128Array, Int64Array};
+
+    use super::*;
+
+    #[test]
+    fn eligible_items_are_read_by_their_names_of_either_format() {
+        let numbers = |number: i64| Arc::new(Int64Array::from(vec![number])) as ArrayRef;
+        for (items, [units, purchases, amount]) in
+            [(ELIGIBLE_ITEMS, ELIGIBLE), (ELIGIBLE_ITEMS_0, ELIGIBLE_0)]
+        {
+            let amounts = Arc::new(Decimal128Array::from(vec![40])) as ArrayRef;
+            let columns =
+                [(items, numbers(1)), (units, numbers(2)), (purchases, numbers(3)), (amount, amounts)];
+            let batch = RecordBatch::try_from_iter(columns).expect("the columns have one row each");
+            assert_eq!(eligible_items(&batch).expect("there is such a column").value(0), 1, "{items}");
+            let eligible = EligibleColumns::of(&batch).expect("they have the right types");
+            let aggregate = eligible.map(|eligible| eligible.at(0));
+            assert_eq!(aggregate, Some(Aggregate { purchases: 3, units: 2, amount: 40 }), "{units}");
+        }
+        let other = RecordBatch::try_from_iter([("rank", numbers(1))]).expect("it has one row");
+        assert!(EligibleColumns::of(&other).expect("it has none").is_none());
+        let error = eligible_items(&other).expect_err("it has none").to_string();
+        assert_eq!(error, "has no column `eligible_items` of the type that topsell writes");
+    }
+}
