@@ -25,7 +25,7 @@ pub struct PartialRanker<'a> {
     /// By category.
     best: Vec<TopK>,
     shop: PartialShopRanker,
-    /// The categories of the item at hand; kept for its allocation.
+    /// The categories of the current item; kept to reuse the allocation.
     categories: Vec<u32>,
     /// Totals of all eligible items, where they are wanted.
     item_totals: Option<ItemTotalsWriter>,
@@ -172,7 +172,7 @@ impl<'a> PartialRanker<'a> {
         self.categories.dedup();
     }
 
-    /// Scores an item by its primary rows alone, which its categories' totals do not tell.
+    /// Scores an item for the shop, by its primary rows, where no category has just these.
     fn score_for_shop<'r>(
         &mut self,
         item_id: &'r str,

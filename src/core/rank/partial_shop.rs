@@ -9,7 +9,7 @@ use crate::rank::score::Overflow;
 use crate::rank::top_items::TopItems;
 use crate::rank::top_k::{CandidatePool, ScoredItem, TopK};
 
-/// A part keeps so many more of the best than are ranked, since some of them may turn out to be
+/// The number of best items that a part keeps beyond the limit, since some of them may turn out to be
 /// multi-category items.
 const SPARE: usize = if cfg!(test) { 1 } else { 256 };
 

@@ -24,7 +24,7 @@ pub(super) struct TopItems {
 }
 
 impl TopItems {
-    /// Returns the best of so many eligible items, with the aggregate of all of them.
+    /// Returns the best items, given the number of all eligible ones and their aggregate.
     pub fn new(best: Vec<TopItem>, eligible_items: u64, aggregate: Aggregate) -> TopItems {
         TopItems { best, eligible_items, aggregate }
     }

@@ -28,7 +28,7 @@ fn rules() -> Rules {
     }
 }
 
-/// The shop and categories of so many rows each.
+/// The shop and categories with the given numbers of rows.
 fn ranking(sizes: &[usize], step: i128) -> Ranking {
     let item = |category: usize, rank: usize| RankedItem {
         item_id: format!("item {}", (rank * 7919 + category) % 5_000),
@@ -60,7 +60,7 @@ fn published(store: &Store, ranking: &Ranking) -> Snapshot {
     Snapshot::current(store).expect("it was published")
 }
 
-/// Changes a byte of the published file, so many from its beginning or, below zero, its end.
+/// Changes a byte of the published file, counted from its beginning or, if negative, from its end.
 fn harm(store: &Store, at: isize) {
     let path = Snapshot::current(store).expect("it was published").path;
     let mut bytes = store.get(&path).expect("it is there").to_vec();

@@ -66,7 +66,7 @@ pub(super) fn pack(rows: &CategoryRows<'_>, order: &[u32]) -> (Vec<u8>, Vec<Chec
 /// Returns for each run the rank of each row, 0 where it has none.
 ///
 /// The scores are divided into slices of about as many rows, and each slice is merged by itself: the
-/// runs' checkpoints tell how many rows come before it.
+/// runs' checkpoints have the number of rows before it.
 pub(super) fn shop_ranks(scratch: &Scratch, runs: &[SortedRun]) -> Result<Vec<Vec<u32>>, StoreError> {
     let ranks: Vec<Vec<AtomicU32>> =
         runs.iter().map(|run| (0..run.rows).map(|_| AtomicU32::new(0)).collect()).collect();

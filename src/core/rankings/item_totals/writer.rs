@@ -16,8 +16,7 @@ use crate::rankings::item_totals::files::{BUFFER_BYTES, FOLDER, POINTER, hash_of
 use crate::rankings::item_totals::shop_ranks::{SortedRun, pack, shop_ranks};
 use crate::rankings::item_totals::spilled_part::{SpilledPart, read_parts};
 use crate::rankings::pointer::{Footer, Pointer, SCHEMA};
-use crate::rankings::publish::Published;
-use crate::rankings::publish::labels;
+use crate::rankings::publish::{Published, labels};
 use crate::storage::{Scratch, Store, StoreError, Stream};
 
 /// Top-level categories whose rows are encoded before they are written.
