@@ -59,7 +59,7 @@ fn what_failed_last_is_told_until_it_goes_well_again() {
     // An analyst's slip is nobody's alarm.
     assert_eq!(world.run("show --category Shoes").code, Some(5));
     expect![[r#"
-        stdout: FAILED: rank, begun 2017-01-15T00:00:00Z, ended with exit code 7 (nothing ranks in the hours looked at, so there is nothing to publish); no ranking; newest hour of sales 2017-01-14T20:00:00Z, over for 3 h
+        stdout: FAILED: rank, begun 2017-01-15T00:00:00Z, ended with exit code 7 (no item is eligible in the hours looked at, so there is nothing to publish); no ranking; newest hour of sales 2017-01-14T20:00:00Z, over for 3 h
         exit code 1
     "#]].assert_eq(&world.run("health").whole());
     assert_eq!(world.run("health --max-failed 1").code, Some(0));

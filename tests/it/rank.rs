@@ -448,7 +448,7 @@ fn without_a_lake_there_is_nothing_to_rank() {
 fn where_nothing_sold_the_published_ranking_stays() {
     let world = shop();
     expect![[r#"
-        stderr: error: nothing ranks in the hours looked at, so there is nothing to publish
+        stderr: error: no item is eligible in the hours looked at, so there is nothing to publish
         stderr: hint: a ranking published before stays as it is; look at --as-of and --event-type
         exit code 7
     "#]]
@@ -462,7 +462,7 @@ fn where_nothing_sold_the_published_ranking_stays() {
     assert_eq!(world.run("rank").code, Some(0));
     let before = world.run("show").stdout;
     expect![[r#"
-        stderr: error: nothing ranks in the hours looked at, so there is nothing to publish
+        stderr: error: no item is eligible in the hours looked at, so there is nothing to publish
         stderr: hint: a ranking published before stays as it is; look at --as-of and --event-type
         exit code 7
     "#]]

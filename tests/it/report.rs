@@ -350,7 +350,7 @@ fn a_page_replaces_an_older_one_or_leaves_it_alone() {
     "#]]
     .assert_eq(&world.run("report -o nowhere/page.html").whole());
     expect![[r#"
-        stderr: report: 7 categories, 13 rows, 59261 bytes in WORLD/data/lake/report.html
+        stderr: report: 7 categories, 13 rows, 59280 bytes in WORLD/data/lake/report.html
         exit code 0
     "#]]
     .assert_eq(&world.run("report").whole());

@@ -309,7 +309,7 @@ fn a_damaged_ranking_is_told_and_not_shown() {
         *bytes = text.into_bytes();
     };
     expect![[r#"
-        stderr: error: rankings/current.json is damaged: it names `//../2017-01-15T00Z-….parquet`, which is no ranking
+        stderr: error: rankings/current.json is damaged: it names `//../2017-01-15T00Z-….parquet`, which is not a ranking
         stderr: hint: publish it anew with `topsell rank`
         exit code 3
     "#]].assert_eq(&shown_after(&world, pointer, elsewhere));
