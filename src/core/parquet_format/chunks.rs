@@ -50,6 +50,17 @@ impl<'a> Values<'a> {
             None => Values::Deltas(numbers),
         }
     }
+
+    fn encoding(&self) -> Encoding {
+        match self {
+            Values::Deltas(_) => Encoding::DELTA_BINARY_PACKED,
+            Values::Codes { .. } => Encoding::RLE_DICTIONARY,
+            Values::Doubles(_) => Encoding::BYTE_STREAM_SPLIT,
+            Values::Flags(_) | Values::Wide(_) | Values::Texts(_) | Values::InOrder(_) | Values::None => {
+                Encoding::PLAIN
+            }
+        }
+    }
 }
 
 /// The distinct values that codes stand for.
@@ -170,19 +181,7 @@ impl Chunk<'_> {
             (Some(index), _) => index.rows_per_page,
         };
         let dictionary = match &self.values {
-            Values::Codes { of: Dictionary::Numbers(numbers), .. } => {
-                let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-                Some((bytes, numbers.len()))
-            }
-            Values::Codes { of: Dictionary::Small(numbers), .. } => {
-                let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-                Some((bytes, numbers.len()))
-            }
-            Values::Codes { of: Dictionary::Texts(texts), .. } => {
-                let mut bytes = Vec::with_capacity(texts.iter().map(|text| text.len() + 4).sum());
-                texts.iter().for_each(|text| put_text(text, &mut bytes));
-                Some((bytes, texts.len()))
-            }
+            Values::Codes { of, .. } => Some((of.plain_bytes(), of.len())),
             _ => None,
         };
         let mut data = Vec::with_capacity(rows.div_ceil(rows_per_page));
@@ -196,14 +195,6 @@ impl Chunk<'_> {
             data.push(RawPage { bytes, values, rows: end - row });
             (row, value) = (end, value + filled);
         }
-        let encoding = match &self.values {
-            Values::Deltas(_) => Encoding::DELTA_BINARY_PACKED,
-            Values::Codes { .. } => Encoding::RLE_DICTIONARY,
-            Values::Doubles(_) => Encoding::BYTE_STREAM_SPLIT,
-            Values::Flags(_) | Values::Wide(_) | Values::Texts(_) | Values::InOrder(_) | Values::None => {
-                Encoding::PLAIN
-            }
-        };
         let ends = match &self.values {
             Values::InOrder(texts) if index.is_some() => {
                 let ends = |page: &[&str]| Some((lower_bound(page.first()?), upper_bound(page.last()?)));
@@ -211,7 +202,7 @@ impl Chunk<'_> {
             }
             _ => None,
         };
-        Pages { dictionary, data, encoding, is_indexed: index.is_some(), ends }
+        Pages { dictionary, data, encoding: self.values.encoding(), is_indexed: index.is_some(), ends }
     }
 
     /// Appends the levels of some rows; returns how many values they have, with and without nulls.
@@ -288,6 +279,19 @@ impl Dictionary<'_> {
             Dictionary::Small(numbers) => numbers.len(),
             Dictionary::Numbers(numbers) => numbers.len(),
             Dictionary::Texts(texts) => texts.len(),
+        }
+    }
+
+    /// Returns the values in the encoding of a dictionary page.
+    fn plain_bytes(&self) -> Vec<u8> {
+        match self {
+            Dictionary::Small(numbers) => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
+            Dictionary::Numbers(numbers) => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
+            Dictionary::Texts(texts) => {
+                let mut bytes = Vec::with_capacity(texts.iter().map(|text| text.len() + 4).sum());
+                texts.iter().for_each(|text| put_text(text, &mut bytes));
+                bytes
+            }
         }
     }
 }
