@@ -11,22 +11,22 @@
 //!
 //! | room | what it owns | what it never does |
 //! |---|---|---|
-//! | [`model`] | moments, hours, windows, events and their aggregates, as plain values | I/O; ask what time it is; let a number wrap |
-//! | [`parquet_format`] | our rows as Parquet, others' Parquet as fields | know where a file lies |
-//! | [`progress`] | what a run reports while it works | print |
+//! | [`model`] | times, hours, windows, events and their aggregates, as plain values | do I/O; read the clock; let a number wrap |
+//! | [`parquet_format`] | the Parquet files of tables and rankings; external Parquet files as fields | know where a file is stored |
+//! | [`progress`] | the progress that a run reports | print |
 //! | [`storage`] | durable files below one root | know what is in a file |
-//! | [`input_format`] | what others have written: unpacked, its form told | write |
-//! | [`delta`] | Delta commits: open, add, remove, changes since, checkpoint | know what the columns mean |
-//! | [`item_catalog`] | what the shop says of its items: their categories, their names | take half a list |
-//! | [`lake`] | the `events` table, the rejects beside it | take half a batch |
-//! | [`ingest`] | logs into the lake | lose a line without saying so |
+//! | [`input_format`] | input files: decompressed, their format detected, their fields mapped | write |
+//! | [`delta`] | Delta tables: commits, log reader, checkpoints, vacuum | know what the columns mean |
+//! | [`item_catalog`] | the catalog of items: their categories and names | use a part of a catalog |
+//! | [`lake`] | the `events` table and the rejects | commit a part of a batch |
+//! | [`ingest`] | logs into the lake | lose a line without reporting it |
 //! | [`rollup`] | the `rollups` table of hourly aggregates | read hours that did not change |
-//! | [`rank`] | the best sellers of a window | I/O |
-//! | [`rankings`] | published rankings, totals of every item, and the pointers to the newest | change what is published |
-//! | [`trends`] | a ranking held against those before it: what moved, shares, weeks | look into the tables |
-//! | [`counts`] | what single items have sold, up to this moment | write, or wait for anyone |
-//! | [`maintenance`] | merging small files, checking, counting what is there | change what a ranking says |
-//! | [`pipeline`] | the whole flow in one page | work of its own |
+//! | [`rank`] | the ranking of a window: scores, top-k, look-back | do I/O |
+//! | [`rankings`] | published rankings, item totals, and the pointers to the newest | change a published file |
+//! | [`trends`] | a ranking compared with earlier ones: movements, shares, weeks on the list | read the tables |
+//! | [`counts`] | the counts of single items, up to this moment | write, or wait for a lock |
+//! | [`maintenance`] | compaction, expiry, vacuum, verification, statistics | change the content of a ranking |
+//! | [`pipeline`] | the steps of each command, in order | do work of its own |
 
 pub mod model;
 

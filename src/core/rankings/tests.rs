@@ -133,7 +133,7 @@ fn a_category_that_fits_into_a_group_is_read_from_one() {
 }
 
 #[test]
-fn damage_is_told_by_whatever_reads_it_and_the_rest_is_still_shown() {
+fn damage_is_found_by_every_reader_and_the_rest_is_still_shown() {
     let (store, _folder) = temporary();
     let ranking = ranking(&[10_000; 3], 100);
     let snapshot = published(&store, &ranking);
