@@ -51,7 +51,7 @@ pub fn open(opening: Opening, clock: Clock) -> Result<StdinStream, Failure> {
     let to_hear = send.clone();
     thread::spawn(move || hear(signals, &to_hear));
     thread::spawn(move || read(clock, &send));
-    Ok(if opening.answers { stdin.answered_on(io::stdout()) } else { stdin })
+    Ok(if opening.answers { stdin.acknowledged_on(io::stdout()) } else { stdin })
 }
 
 /// Passes on what the pipe gives, until its end.

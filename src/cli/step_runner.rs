@@ -25,6 +25,20 @@ pub fn run(
     lock_timeout: LockTimeout,
     stdin: Option<Opening>,
 ) -> Result<Exit, Failure> {
+    run_with_exit(settings, step, lock_timeout, stdin, summary::exit_of)
+}
+
+/// Runs a step that ends with the exit code of a function.
+///
+/// # Errors
+/// Fails as the step does.
+pub fn run_with_exit(
+    settings: &Settings,
+    step: &Step,
+    lock_timeout: LockTimeout,
+    stdin: Option<Opening>,
+    exit_of: impl FnOnce(&Done) -> Exit,
+) -> Result<Exit, Failure> {
     recorded(settings, step, |record| {
         let stdin = stdin.map(|opening| stdin::open(opening, settings.clock)).transpose()?;
         let caller = caller(settings, step, lock_timeout, stdin);
@@ -34,7 +48,7 @@ pub fn run(
         drop(progress);
         settings.say(|out| summary::write(&done, settings.verbosity, out))?;
         settings.answer(|out| summary::answer(&done, out))?;
-        Ok(summary::exit_of(&done))
+        Ok(exit_of(&done))
     })
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::failure::Exit;
 use crate::settings::Verbosity;
 use topsell_core::ingest;
-use topsell_core::ingest::Spooled;
+use topsell_core::ingest::SpoolSummary;
 use topsell_core::lake::{Dropped, DryRun, Reject};
 use topsell_core::maintenance::{Compacted, Pruned, TableStats, Verified};
 use topsell_core::model::{Hour, escape_control};
@@ -16,8 +16,8 @@ use topsell_core::rollup;
 use topsell_core::rollup::Compared;
 use topsell_ops::run_history::KeptRuns;
 
-/// Inputs known before that are named one by one.
-const FIRST_KNOWN: usize = 5;
+/// The number of already ingested inputs that are listed.
+const FIRST_SKIPPED: usize = 5;
 /// Hours that differ from what stood there that are named one by one.
 const FIRST_DIFFERING: usize = 5;
 /// Gaps that are named one by one.
@@ -26,8 +26,8 @@ const FIRST_GAPS: usize = 10;
 /// Returns the exit code of a step that was done.
 pub fn exit_of(done: &Done) -> Exit {
     match done {
-        Done::Ingested { summary: ingest::Summary { spooled: Some(spooled), .. }, .. }
-            if !spooled.unmoved.is_empty() =>
+        Done::Ingested { summary: ingest::Summary { spool: Some(spool), .. }, .. }
+            if !spool.unmoved.is_empty() =>
         {
             Exit::RuntimeError
         }
@@ -38,7 +38,7 @@ pub fn exit_of(done: &Done) -> Exit {
         Done::Ingested { summary, .. }
             if summary.read == 0
                 && summary.inputs == summary.failures.len() as u64
-                && summary.spooled.is_none() =>
+                && summary.spool.is_none() =>
         {
             Exit::RuntimeError
         }
@@ -87,46 +87,40 @@ fn write_ingest(
     let more = summary.rejected.saturating_sub(summary.first_rejects.len() as u64);
     if more > 0 {
         let more = counted(more, "more line", "more lines");
-        let kept = if dry_run == DryRun::No { "; all are kept in the lake's rejects folder" } else { "" };
+        let kept = if dry_run == DryRun::No { "; all are in the lake's rejects folder" } else { "" };
         writeln!(out, "rejected: {more}{kept}")?;
     }
     if verbosity == Verbosity::Verbose {
-        for name in &summary.passed_over {
-            writeln!(out, "passed over: {name}")?;
+        for name in &summary.skipped_files {
+            writeln!(out, "skipped: {name}")?;
         }
     }
-    for name in summary.known_inputs.iter().take(FIRST_KNOWN) {
-        writeln!(out, "known: {name} was taken in before; nothing changed")?;
+    for name in summary.already_ingested.iter().take(FIRST_SKIPPED) {
+        writeln!(out, "skipped: {name} is already ingested")?;
     }
-    let more = summary.known_inputs.len().saturating_sub(FIRST_KNOWN) as u64;
+    let more = summary.already_ingested.len().saturating_sub(FIRST_SKIPPED) as u64;
     if more > 0 {
-        writeln!(out, "known: {} taken in before", counted(more, "more input", "more inputs"))?;
+        writeln!(out, "skipped: {} already ingested", counted(more, "more input is", "more inputs are"))?;
     }
-    if let Some(spooled) = &summary.spooled {
-        write_spooled(spooled, dry_run, out)?;
+    if let Some(spool) = &summary.spool {
+        write_spool(spool, dry_run, out)?;
     } else if summary.inputs == 0 {
-        writeln!(out, "nothing to read: there is no log here")?;
+        writeln!(out, "no logs found")?;
     }
     if summary.was_stopped {
-        writeln!(out, "stopped: by a signal; what had come by then was taken")?;
+        writeln!(out, "stopped: by a signal; what had arrived by then was ingested")?;
     }
-    if summary.unanswered > 0 {
-        let messages = counted(summary.unanswered, "message", "messages");
-        writeln!(
-            out,
-            "left out: {messages} that nobody committed; rsyslog sends what was not confirmed again"
-        )?;
+    if summary.unacknowledged > 0 {
+        let messages = counted(summary.unacknowledged, "message was", "messages were");
+        writeln!(out, "unacknowledged: {messages} not committed; the sender sends them again")?;
     }
     if summary.replaces && summary.batches > 0 {
         let added = counted(summary.batches, "batch was", "batches were");
-        writeln!(
-            out,
-            "added: {added} not in before, under this name or content; nothing was replaced by it"
-        )?;
+        writeln!(out, "added: {added} not in the lake before and replaced nothing")?;
     }
-    if let Some(filed) = summary.filed.filter(|_| summary.accepted > 0) {
+    if let Some(categorized) = summary.categorized.filter(|_| summary.accepted > 0) {
         let events = counted(summary.accepted, "event", "events");
-        writeln!(out, "catalog: {filed} of {events} filed by the catalog")?;
+        writeln!(out, "catalog: {categorized} of {events} categorized from the item catalog")?;
     }
     let ingest::Summary { read, accepted, duplicate, rejected, batches, replaced, .. } = summary;
     write!(out, "ingest: {read} read = {accepted} accepted + {duplicate} duplicate + {rejected} rejected")?;
@@ -140,26 +134,26 @@ fn write_ingest(
     }
     match dry_run {
         DryRun::No => writeln!(out),
-        DryRun::Yes => writeln!(out, "; a dry run: nothing was written"),
+        DryRun::Yes => writeln!(out, "; dry run, nothing was written"),
     }
 }
 
-fn write_spooled(spooled: &Spooled, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {
-    for name in &spooled.changed {
-        writeln!(out, "left: {name} changed while it was read; the next run takes it")?;
+fn write_spool(spool: &SpoolSummary, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {
+    for name in &spool.changed {
+        writeln!(out, "skipped: {name} changed while it was read; the next run ingests it")?;
     }
-    for why in &spooled.unmoved {
-        writeln!(out, "left: {why}; what it brought is in")?;
+    for why in &spool.unmoved {
+        writeln!(out, "not moved: {why}; its events are ingested")?;
     }
-    let Spooled { done, failed, unsettled, .. } = *spooled;
+    let SpoolSummary { done, failed, too_recent, .. } = *spool;
     let done = counted(done, "file", "files");
     match dry_run {
         DryRun::No => write!(out, "spool: {done} moved to done, {failed} to failed")?,
         DryRun::Yes => write!(out, "spool: would move {done} to done, {failed} to failed")?,
     }
-    match unsettled {
+    match too_recent {
         0 => writeln!(out),
-        _ => writeln!(out, ", {unsettled} changed too lately to be taken"),
+        _ => writeln!(out, ", {too_recent} modified too recently"),
     }
 }
 

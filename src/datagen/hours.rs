@@ -1,4 +1,4 @@
-//! When purchases are made: the daily curve.
+//! The hours of purchases: the daily curve.
 
 use std::f64::consts::TAU;
 use std::ops::Range;
@@ -9,20 +9,19 @@ use topsell_core::model::{Date, Hour};
 const FIRST_DAY: i32 = 19_723;
 const SCALE: f64 = 1e6;
 
-/// Returns the hours of a workload, the oldest first.
+/// Returns the hours of a workload, oldest first.
 pub(super) fn hours(count: u32) -> impl Iterator<Item = Hour> {
     let first = Hour::of(Date::new(FIRST_DAY), 0);
     (0..count.cast_signed()).map(move |number| first.plus(number))
 }
 
-/// Returns what sales in an hour are in proportion to, in whole numbers, which add up alike in any
-/// order.
+/// Returns the weight of an hour's sales, as an integer, so that sums do not depend on the order.
 pub(super) fn weight(hour: Hour) -> u64 {
     let angle = TAU * f64::from(hour.of_day() - 4) / 24.0;
     libm::round(SCALE * (1.0 - 0.75 * libm::cos(angle))) as u64
 }
 
-/// Returns the numbers, from 0, of the purchases of each hour; together they are all.
+/// Returns the range of purchase numbers, from 0, of each hour; together they are all purchases.
 pub(super) fn purchases_by_hour(purchases: u64, count: u32) -> Vec<(Hour, Range<u64>)> {
     let all: u64 = hours(count).map(weight).sum();
     let mut before = 0;

@@ -1,63 +1,68 @@
-//! Purchase logs: one file an hour, its lines in time order.
+//! Purchase logs: one file per hour, with its lines in time order.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::error::DatagenError;
 use crate::hours::purchases_by_hour;
+use crate::numbers::{hexadecimal, push_cents, push_integer, set_two_digits};
 use crate::popularity::Popularity;
-use crate::quantity::quantity;
+use crate::quantities::quantity;
 use crate::random::{Random, mixed};
 use crate::shop::{Item, Shop};
-use crate::{DatagenError, Workload};
+use crate::workload::Workload;
 use topsell_core::model::Hour;
 use topsell_core::storage::{Store, StoreError, Stream};
 
-/// Bytes that are written at once.
+/// The size of one write.
 const PIECE_BYTES: usize = 4 << 20;
-/// More than any line takes.
+/// More than the length of any line.
 const LINE_BYTES: usize = 4 << 10;
 const SECONDS: usize = 3_600;
-/// Purchases that are drawn before the first of them is written: the memory is waited for once for
-/// many of them, and not once for each.
+/// The number of purchases that are drawn before the first of them is written, so that their memory
+/// accesses overlap.
 const DRAWN_AT_ONCE: usize = 256;
 
 const HEADER: &[u8] = b"ts,item_id,category,quantity,amount\n";
 const HEADER_WITH_IDS: &[u8] = b"ts,event_id,item_id,category,quantity,amount\n";
 
-/// The sequence that is drawn for each hour.
+/// The kind of random sequence that is drawn for each hour.
 const OF_HOUR: u64 = 2;
 
-/// How a line is written.
+/// The format of logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum LogFormat {
     /// With a header.
     Csv,
     Ndjson,
 }
 
-/// What lines look like.
+/// Options of logs.
 #[derive(Clone, Copy, Debug)]
 pub struct LogOptions {
-    pub form: Form,
+    pub format: LogFormat,
     /// Whether each purchase has an id: 16 hexadecimal digits, unique, in no order.
     pub event_ids: bool,
 }
 
-/// What was written.
+/// The logs that were written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenLogs {
     pub files: u64,
     pub lines: u64,
     pub size_bytes: u64,
 }
 
-/// Writes a workload's purchases as logs directly into the store's folder, replacing logs of the
-/// same hours.
+/// Writes a workload's purchases as logs into the store's folder, and replaces logs of the same hours.
 ///
 /// # Errors
-/// Refuses a workload that makes no sense, and names the file that cannot be written.
-pub fn write_logs(store: &Store, workload: &Workload, options: LogOptions) -> Result<Written, DatagenError> {
+/// Fails where the workload is invalid or a file cannot be written.
+pub fn write_logs(
+    store: &Store,
+    workload: &Workload,
+    options: LogOptions,
+) -> Result<WrittenLogs, DatagenError> {
     workload.check()?;
     store.make_folder("")?;
     let bulk = store.bulk_writer("")?;
@@ -66,8 +71,8 @@ pub fn write_logs(store: &Store, workload: &Workload, options: LogOptions) -> Re
     let hours = purchases_by_hour(workload.purchases, workload.hours).into_par_iter();
     let sizes: Result<Vec<u64>, StoreError> = hours
         .map(|(hour, numbers)| {
-            let mut file = bulk.stream(&file_name(hour, options.form))?;
-            let lines = Lines::of(&shop, &popularity, workload.seed, hour, options);
+            let mut file = bulk.stream(&file_name(hour, options.format))?;
+            let lines = LogLines::of(&shop, &popularity, workload.seed, hour, options);
             let size_bytes = lines.write(numbers, &mut file)?;
             file.finish()?;
             Ok(size_bytes)
@@ -75,20 +80,24 @@ pub fn write_logs(store: &Store, workload: &Workload, options: LogOptions) -> Re
         .collect();
     let sizes = sizes?;
     bulk.finish()?;
-    Ok(Written { files: sizes.len() as u64, lines: workload.purchases, size_bytes: sizes.into_iter().sum() })
+    Ok(WrittenLogs {
+        files: sizes.len() as u64,
+        lines: workload.purchases,
+        size_bytes: sizes.into_iter().sum(),
+    })
 }
 
 /// Returns the name of an hour's file: `purchases-2024-01-01T00.csv`.
-fn file_name(hour: Hour, form: Form) -> String {
-    let extension = match form {
-        Form::Csv => "csv",
-        Form::Ndjson => "ndjson",
+fn file_name(hour: Hour, format: LogFormat) -> String {
+    let extension = match format {
+        LogFormat::Csv => "csv",
+        LogFormat::Ndjson => "ndjson",
     };
     format!("purchases-{}T{:02}.{extension}", hour.date(), hour.of_day())
 }
 
 /// The lines of one hour.
-struct Lines<'a> {
+struct LogLines<'a> {
     shop: &'a Shop,
     popularity: &'a Popularity,
     options: LogOptions,
@@ -99,15 +108,15 @@ struct Lines<'a> {
     text: Vec<u8>,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> LogLines<'a> {
     fn of(
         shop: &'a Shop,
         popularity: &'a Popularity,
         seed: u64,
         hour: Hour,
         options: LogOptions,
-    ) -> Lines<'a> {
-        Lines {
+    ) -> LogLines<'a> {
+        LogLines {
             shop,
             popularity,
             options,
@@ -118,7 +127,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Writes the purchases of so many numbers, and returns how many bytes they took.
+    /// Writes the purchases of a range of numbers, and returns their size in bytes.
     fn write(mut self, numbers: Range<u64>, file: &mut Stream<'_>) -> Result<u64, StoreError> {
         let mut size_bytes = 0;
         let mut per_second = vec![0_u64; SECONDS];
@@ -126,7 +135,7 @@ impl<'a> Lines<'a> {
             per_second[self.random.below(SECONDS as u64).0 as usize] += 1;
         }
         self.text = Vec::with_capacity(PIECE_BYTES + LINE_BYTES);
-        if self.options.form == Form::Csv {
+        if self.options.format == LogFormat::Csv {
             let header = if self.options.event_ids { HEADER_WITH_IDS } else { HEADER };
             self.text.extend_from_slice(header);
         }
@@ -154,7 +163,7 @@ impl<'a> Lines<'a> {
         Ok(size_bytes)
     }
 
-    /// Draws an item and how many pieces of it.
+    /// Draws an item and its quantity.
     #[inline]
     fn draw(&mut self) -> (Item, i64) {
         let item = self.shop.items[self.popularity.draw(&mut self.random) as usize];
@@ -164,11 +173,11 @@ impl<'a> Lines<'a> {
     /// Appends one purchase's line.
     #[inline]
     fn push(&mut self, number: u64, item: &Item, quantity: i64) {
-        // Mixing is one-to-one, so no two purchases have the same id.
+        // Mixing is one-to-one, so that ids are distinct.
         let event_id = self.options.event_ids.then(|| hexadecimal(mixed(number ^ self.event_key)));
-        match self.options.form {
-            Form::Csv => self.push_csv(item, quantity, event_id),
-            Form::Ndjson => self.push_json(item, quantity, event_id),
+        match self.options.format {
+            LogFormat::Csv => self.push_csv(item, quantity, event_id),
+            LogFormat::Ndjson => self.push_json(item, quantity, event_id),
         }
     }
 
@@ -189,9 +198,9 @@ impl<'a> Lines<'a> {
             before = b'|';
         }
         text.push(b',');
-        push_whole(text, quantity);
+        push_integer(text, quantity);
         text.push(b',');
-        push_money(text, quantity * i64::from(item.price_cents));
+        push_cents(text, quantity * i64::from(item.price_cents));
         text.push(b'\n');
     }
 
@@ -213,78 +222,9 @@ impl<'a> Lines<'a> {
             before = b"\",\"";
         }
         text.extend_from_slice(b"\"],\"quantity\":");
-        push_whole(text, quantity);
+        push_integer(text, quantity);
         text.extend_from_slice(b",\"amount\":");
-        push_money(text, quantity * i64::from(item.price_cents));
+        push_cents(text, quantity * i64::from(item.price_cents));
         text.extend_from_slice(b"}\n");
-    }
-}
-
-/// Returns a number's 16 hexadecimal digits.
-#[inline]
-fn hexadecimal(number: u64) -> [u8; 16] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut digits = [0; 16];
-    for (place, digit) in digits.iter_mut().zip((0..16).rev()) {
-        *place = DIGITS[(number >> (4 * digit)) as usize & 15];
-    }
-    digits
-}
-
-fn set_two_digits(place: &mut [u8], number: u32) {
-    place[0] = b'0' + (number / 10) as u8;
-    place[1] = b'0' + (number % 10) as u8;
-}
-
-/// Appends a whole number.
-#[inline]
-fn push_whole(text: &mut Vec<u8>, number: i64) {
-    if number < 0 {
-        text.push(b'-');
-    }
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = number.unsigned_abs();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    text.extend_from_slice(&digits[at..]);
-}
-
-/// Appends cents as a decimal with two places.
-#[inline]
-fn push_money(text: &mut Vec<u8>, cents: i64) {
-    if cents < 0 {
-        text.push(b'-');
-    }
-    let cents = cents.unsigned_abs();
-    push_whole(text, (cents / 100).cast_signed());
-    let places = (cents % 100) as u8;
-    text.extend_from_slice(&[b'.', b'0' + places / 10, b'0' + places % 10]);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_written_as_people_write_them() {
-        let check = |push: fn(&mut Vec<u8>, i64), number, expected: &str| {
-            let mut text = Vec::new();
-            push(&mut text, number);
-            assert_eq!(text, expected.as_bytes());
-        };
-        check(push_whole, 0, "0");
-        check(push_whole, -1, "-1");
-        check(push_whole, i64::MIN, "-9223372036854775808");
-        check(push_money, 665, "6.65");
-        check(push_money, -1, "-0.01");
-        check(push_money, 100_000, "1000.00");
-        assert_eq!(&hexadecimal(0x0123_4567_89ab_cdef), b"0123456789abcdef");
     }
 }

@@ -1,40 +1,40 @@
-//! Which item is bought next: Zipf's law, drawn in constant time.
+//! The popularity of items: Zipf's law, drawn in constant time.
 
 use rayon::prelude::*;
 
 use crate::random::Random;
 
-/// How steep popularity is: the item of rank r sells in proportion to r^-1.05.
+/// The exponent of popularity: the sales of the item of rank r are proportional to r^-1.05.
 pub(super) const EXPONENT: f64 = 1.05;
 
-/// Walker's alias table: every slot is as likely as every other, and holds one item and, for the
-/// upper part of its draws, another.
+/// Walker's alias table: all slots are equally likely, and each holds one item and, for the upper part
+/// of its draws, another.
 pub(super) struct Popularity {
     slots: Vec<Slot>,
 }
 
 #[derive(Clone, Copy)]
 struct Slot {
-    /// Draws below this, of 2^32, are the slot's own item.
+    /// Draws up to this, of 2^32, are the slot's own item.
     own: u32,
     other: u32,
 }
 
-/// Returns what items sell in proportion to, the best seller first.
+/// Returns the weights of items, best seller first.
 pub(super) fn weights(items: u32) -> Vec<f64> {
     (1..=items).into_par_iter().map(|rank| libm::pow(f64::from(rank), -EXPONENT)).collect()
 }
 
 impl Popularity {
-    /// Returns the table of items numbered by their rank.
+    /// Returns the table of items, numbered by rank.
     pub fn of(items: u32) -> Popularity {
         let mut shares = weights(items);
         let each = shares.iter().sum::<f64>() / f64::from(items);
         shares.iter_mut().for_each(|share| *share /= each);
         let mut slots: Vec<Slot> = (0..items).map(|other| Slot { own: u32::MAX, other }).collect();
         let own = |share: f64| (share * f64::from(u32::MAX)).clamp(0.0, f64::from(u32::MAX)) as u32;
-        // Shares fall with the rank, so those that overflow their slot come first; each in turn
-        // fills up slots of the others until it fits, and is then itself filled up by the next.
+        // Shares decrease with the rank, so that those above the size of a slot come first; each in turn
+        // fills slots of smaller ones until it fits, and its own slot is then filled by the next one.
         let mut giver = 0_usize;
         let first_small = shares.partition_point(|share| *share >= 1.0);
         for taker in first_small..shares.len() {

@@ -1,11 +1,11 @@
 //! Random numbers that are the same on every machine and in every version of this program.
 //!
-//! SplitMix64: the state counts up by a constant, and mixing it gives the number. Written out here
-//! and not taken from a crate, because the sequence itself is what the same seed promises.
+//! SplitMix64: the state grows by a constant, and mixing the state gives the number. It is implemented
+//! here because a seed promises this very sequence, which a crate may change.
 
 use std::f64::consts::TAU;
 
-/// The fraction of the golden ratio, made odd: the step that SplitMix64 counts by.
+/// The step of SplitMix64: the fraction of the golden ratio, made odd.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A sequence of random numbers.
@@ -13,7 +13,7 @@ const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 pub(super) struct Random(u64);
 
 impl Random {
-    /// Returns the sequence of one thing out of many, such as an hour or an item.
+    /// Returns the sequence of one of many objects, such as an hour or an item.
     pub fn of(seed: u64, kind: u64, number: u64) -> Random {
         Random(mixed(mixed(mixed(seed).wrapping_add(kind)).wrapping_add(number)))
     }
@@ -25,8 +25,7 @@ impl Random {
         mixed(self.0)
     }
 
-    /// Returns a number from 0 to one less than `end`, and the random bits that this left over as
-    /// a fraction of 2^64.
+    /// Returns a number from 0 to `end` - 1, and the unused random bits as a fraction of 2^64.
     ///
     /// Multiplying instead of dividing favours some numbers by one part in 2^64 / `end`.
     #[inline]
@@ -43,14 +42,12 @@ impl Random {
 
     /// Returns a number of the standard normal distribution.
     pub fn normal(&mut self) -> f64 {
-        // Box and Muller's way; `libm` and not the machine's own functions, which differ in the
-        // last bit.
+        // The Box-Muller transform, by `libm`, since the functions of platforms differ in the last bit.
         libm::sqrt(-2.0 * libm::log(self.fraction())) * libm::cos(TAU * self.fraction())
     }
 }
 
-/// Returns a number of 64 bits without any visible relation to the given one; different numbers
-/// give different ones.
+/// Returns a mix of the bits of a number; different numbers give different ones.
 #[inline]
 pub(super) fn mixed(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

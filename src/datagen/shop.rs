@@ -1,34 +1,34 @@
-//! What the shop sells: a tree of categories, and items with an id, their paths and a price.
+//! The shop: a tree of categories, and items with an id, paths and a price.
 //!
-//! Invariant: everything about an item follows from the seed and its popularity rank.
+//! Invariant: an item depends on the seed and its popularity rank alone.
 
 use rayon::prelude::*;
 
-use crate::Workload;
 use crate::random::{Random, mixed};
+use crate::workload::Workload;
 
-/// Characters of an item id.
+/// The length of an item id.
 pub(super) const ID_LENGTH: usize = 10;
 const DIGITS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-/// How many ids there are.
+/// The number of possible ids.
 const IDS: u64 = 36_u64.pow(ID_LENGTH as u32);
-/// The power of two above that.
+/// The bits of the next power of two.
 const ID_BITS: u32 = 52;
 
-/// Paths that an item lies in at most.
+/// The maximum number of paths of an item.
 pub(super) const MAX_PATHS: usize = 3;
-/// Of a hundred items, those in one path, and those in one or two.
+/// Of a hundred items, the number of those in one path, and in one or two.
 const IN_ONE_PATH: u64 = 70;
 const IN_TWO_PATHS: u64 = 90;
 
-/// The median price, in cents, and the spread of its logarithm.
+/// The median price in cents, and the standard deviation of its logarithm.
 const MEDIAN_CENTS: f64 = 665.0;
 const PRICE_SPREAD: f64 = 1.0;
 
-/// The sequences that are drawn for each item.
+/// The kind of random sequence that is drawn for each item.
 const OF_ITEM: u64 = 1;
 
-/// The categories and the items, best seller first.
+/// The category tree, and the items, best seller first.
 pub(super) struct Shop {
     pub tree: Tree,
     pub items: Vec<Item>,
@@ -44,7 +44,7 @@ pub(super) struct Tree {
     pub top_of: Vec<u32>,
 }
 
-/// Something that is sold.
+/// An item.
 #[derive(Clone, Copy)]
 pub(super) struct Item {
     id: [u8; ID_LENGTH],
@@ -64,22 +64,22 @@ impl Shop {
 }
 
 impl Tree {
-    /// Returns a tree of so many leaves below so many top-level categories, as even as they go.
+    /// Returns a tree whose leaves are spread evenly over the top-level categories.
     ///
-    /// A top-level category with n leaves has about √n groups of about √n leaves. Where each has
-    /// but one leaf, the tree is flat.
+    /// A top-level category with n leaves has about √n groups of about √n leaves. With one leaf for each
+    /// top-level category, the tree is flat.
     fn of(leaves: u32, tops: u32) -> Tree {
         if leaves == tops {
             let names: Vec<String> = names("Department", tops).collect();
             return Tree { leaves: names.clone(), tops: names, top_of: (0..tops).collect() };
         }
         let mut tree = Tree { leaves: Vec::new(), tops: Vec::new(), top_of: Vec::new() };
-        // Numbers are as wide everywhere, so that byte order is the order of the numbers.
-        let most = leaves.div_ceil(tops);
-        let groups = most.isqrt();
+        // Numbers have the same width everywhere, so that byte order is numeric order.
+        let max = leaves.div_ceil(tops);
+        let groups = max.isqrt();
         for (number, (top, leaves)) in (0..).zip(names("Department", tops).zip(split(leaves, tops))) {
             for (group, shelves) in names("Group", groups).zip(split(leaves, groups)) {
-                let shelves = names("Shelf", most.div_ceil(groups)).take(shelves as usize);
+                let shelves = names("Shelf", max.div_ceil(groups)).take(shelves as usize);
                 tree.leaves.extend(shelves.map(|shelf| format!("{top}/{group}/{shelf}")));
             }
             tree.tops.push(top);
@@ -100,7 +100,7 @@ impl Item {
         let paths = paths.min(leaves as usize);
         let mut chosen = [0; MAX_PATHS];
         for at in 0..paths {
-            // Another is drawn for one that was drawn before: the paths are distinct.
+            // The paths of an item are distinct.
             chosen[at] = loop {
                 let leaf = random.below(u64::from(leaves)).0 as u32;
                 if !chosen[..at].contains(&leaf) {
@@ -119,31 +119,31 @@ impl Item {
         std::str::from_utf8(&self.id).expect("letters and digits are text")
     }
 
-    /// Returns the numbers of the leaves that the item lies in, ascending.
+    /// Returns the numbers of the item's leaves, ascending.
     #[inline]
     pub fn leaves(&self) -> &[u32] {
         &self.leaves[..usize::from(self.paths)]
     }
 }
 
-/// Returns an item's id: another for every rank, in no order.
+/// Returns an item's id; ids are distinct, and in no order.
 fn id(seed: u64, rank: u32) -> [u8; ID_LENGTH] {
     let keys = [mixed(seed), mixed(seed ^ u64::MAX)];
-    // One-to-one over 52 bits; what falls beyond the last id is mixed again until it is one, which
-    // is one-to-one over the ids.
-    let mut number = shuffled(u64::from(rank), keys);
+    // A permutation of 52 bits; a number beyond the last id is permuted again until it is an id, which is
+    // a permutation of the ids.
+    let mut number = permuted(u64::from(rank), keys);
     while number >= IDS {
-        number = shuffled(number, keys);
+        number = permuted(number, keys);
     }
     let mut id = [0; ID_LENGTH];
-    for place in id.iter_mut().rev() {
-        *place = DIGITS[(number % 36) as usize];
+    for digit in id.iter_mut().rev() {
+        *digit = DIGITS[(number % 36) as usize];
         number /= 36;
     }
     id
 }
 
-fn shuffled(number: u64, keys: [u64; 2]) -> u64 {
+fn permuted(number: u64, keys: [u64; 2]) -> u64 {
     const MASK: u64 = (1 << ID_BITS) - 1;
     let mut number = number;
     for (key, odd) in keys.into_iter().zip([0xBF58_476D_1CE4_E5B9_u64, 0x94D0_49BB_1331_11EB]) {
@@ -160,9 +160,9 @@ fn names(what: &str, count: u32) -> impl Iterator<Item = String> {
     (1..=count).map(move |number| format!("{what} {number:0width$}"))
 }
 
-/// Splits a number of things into so many parts that differ by one at most, the larger first.
-fn split(things: u32, parts: u32) -> impl Iterator<Item = u32> {
-    (0..parts).map(move |part| things / parts + u32::from(part < things % parts))
+/// Splits a number into parts that differ by one at most, the larger ones first.
+fn split(number: u32, parts: u32) -> impl Iterator<Item = u32> {
+    (0..parts).map(move |part| number / parts + u32::from(part < number % parts))
 }
 
 #[cfg(test)]
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trees_have_the_asked_for_leaves_in_byte_order() {
+    fn trees_have_the_given_number_of_leaves_in_byte_order() {
         for (leaves, tops) in [(1, 1), (3, 2), (7, 7), (60, 50), (1_000, 50), (1_000, 1_000), (10_000, 1)] {
             let tree = Tree::of(leaves, tops);
             assert_eq!(tree.leaves.len(), leaves as usize);

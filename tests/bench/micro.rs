@@ -11,11 +11,11 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 
 use topsell_core::ingest;
-use topsell_core::ingest::Pieces;
-use topsell_core::ingest::Reading;
+use topsell_core::ingest::ParseOptions;
+use topsell_core::ingest::StreamOptions;
 use topsell_core::input_format::Mapping;
 use topsell_core::lake::DryRun;
-use topsell_core::lake::Known;
+use topsell_core::lake::DuplicatePolicy;
 use topsell_core::model::{
     Aggregate, AggregateRow, AggregateRows, Amount, Date, Decay, Event, Events, Hour, HourAggregate,
     Interner, Places, RawCategories, Timestamp, Week, Window, Zone,
@@ -201,12 +201,12 @@ fn read_csv(bencher: Bencher) {
         now: Timestamp::parse("2024-01-02T00:00:00Z").expect("this is a moment"),
         max_skew_seconds: 0,
         dry_run: DryRun::Yes,
-        known: Known::Skip,
-        pieces: Pieces::default(),
+        duplicates: DuplicatePolicy::Skip,
+        stream: StreamOptions::default(),
     };
-    let reading = Reading { mapping: &mapping, catalog: None };
+    let parse_options = ParseOptions { mapping: &mapping, catalog: None };
     bencher.counter(ItemsCount::new(PURCHASES)).bench(|| {
-        let summary = ingest::ingest(None, &plan, None, options, reading, &Progress::ignored());
+        let summary = ingest::ingest(None, &plan, None, options, parse_options, &Progress::ignored());
         assert_eq!(summary.expect("there is no lake to fail").accepted, PURCHASES as u64);
     });
 }

@@ -65,8 +65,8 @@ fn a_header_that_lacks_a_column_or_has_it_twice_is_told() {
     ];
     expect![[r#"
         stderr: failed: a.csv: line 1: the header has no column `ts`; its columns are: when, item_id
-        stderr: failed: b.csv: line 1: the header names `ts` twice
-        stderr: failed: c.csv: has a header whose quotes do not close
+        stderr: failed: b.csv: line 1: the header has two columns `ts`
+        stderr: failed: c.csv: line 1: the header has an unclosed quote
         stderr: failed: d.csv: is UTF-16; convert it to UTF-8
         stderr: failed: e.parquet: has no column `item_id`; its columns are: ts
         stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 5 of 5 inputs failed
@@ -102,7 +102,7 @@ fn a_truncated_file_says_so_and_costs_no_other() {
     }
     let half = &gzip(log.as_bytes())[..60];
     expect![[r#"
-        stderr: failed: half.csv.gz: ends in the middle of its gzip data; what was read of its last part is left out, so send the whole file again
+        stderr: failed: half.csv.gz: ends in the middle of its gzip data; its last part was not ingested, so ingest the complete file again
         stderr: ingest: 1 read = 1 accepted + 0 duplicate + 0 rejected, 1 new batch, 1 of 2 inputs failed
         exit code 4
     "#]].assert_eq(&ingested(&[("half.csv.gz", half), ("good.csv", GOOD.as_bytes())]));
@@ -123,8 +123,8 @@ fn garbage_under_a_good_name_costs_its_file() {
         ("good.csv", GOOD.as_bytes()),
     ];
     expect![[r#"
-        stderr: failed: a.csv.gz: is damaged: its gzip data cannot be unpacked: corrupt deflate stream
-        stderr: failed: b.csv.zst: is damaged: its zstd data cannot be unpacked: Frame requires too much memory for decoding
+        stderr: failed: a.csv.gz: is corrupt: its gzip data cannot be decompressed: corrupt deflate stream
+        stderr: failed: b.csv.zst: is corrupt: its zstd data cannot be decompressed: Frame requires too much memory for decoding
         stderr: failed: c.csv.gz: line 1: the header has no column `ts`; its columns are: not gzip at all
         stderr: failed: d.parquet: is not a readable Parquet file: Parquet error: Invalid Parquet file. Corrupt footer
         stderr: failed: e.parquet: is not a readable Parquet file: EOF: Parquet file too small. Size is 8 but need 827474264
@@ -166,7 +166,7 @@ fn a_line_may_be_long_but_not_endless() {
     "#]]
     .assert_eq(&ingested(&[("long.csv", log(10 << 20).as_bytes())]));
     expect![[r#"
-        stderr: rejected: endless.csv:2: line is 17825819 bytes long; at most 16777216 are taken
+        stderr: rejected: endless.csv:2: line is 17825819 bytes long, over the limit of 16777216
         stderr: ingest: 2 read = 1 accepted + 0 duplicate + 1 rejected, 1 new batch
         exit code 4
     "#]]
@@ -235,12 +235,12 @@ fn numbers_beyond_all_bounds_cost_their_lines() {
         2 "ts `9999-12-31T23:59:59Z` lies outside the years 1 to 9998"
         3 "ts `9999999999999999999` lies outside the years 1 to 9998"
         4 "ts `-99999999999999999` lies outside the years 1 to 9998"
-        5 "quantity `1.5` is not a whole number"
-        6 "quantity `9223372036854775807` is beyond ±1000000000000"
-        7 "quantity `9223372036854775807` is beyond ±1000000000000"
-        8 "quantity `99999999999999999999999999` is beyond ±1000000000000"
+        5 "quantity `1.5` is not an integer"
+        6 "quantity `9223372036854775807` is out of range: the limit is ±1000000000000"
+        7 "quantity `9223372036854775807` is out of range: the limit is ±1000000000000"
+        8 "quantity `99999999999999999999999999` is out of range: the limit is ±1000000000000"
         9 "amount `1e400` has more than 14 digits before the point"
-        10 "quantity `1e3` is not a whole number"
+        10 "quantity `1e3` is not an integer"
     "#]]
     .assert_eq(&reasons.concat());
     assert_eq!(
@@ -275,12 +275,12 @@ fn names_too_long_to_be_names_cost_their_lines() {
     let files: Vec<(&str, &[u8])> =
         names.iter().zip(&logs).map(|(n, log)| (n.as_str(), log.as_bytes())).collect();
     expect![[r#"
-        stderr: rejected: 0.csv:2: item_id is 100000 bytes long; at most 8192 are taken
+        stderr: rejected: 0.csv:2: item_id is 100000 bytes long, over the limit of 8192
         stderr: rejected: 1.csv:2: category `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…` is longer than 8192 bytes
-        stderr: rejected: 2.csv:2: event_type is 100000 bytes long; at most 128 are taken
+        stderr: rejected: 2.csv:2: event_type is 100000 bytes long, over the limit of 128
         stderr: rejected: 3.csv:2: category `level/level/level/level/level/level/level/level/level/level/…` has more than 64 levels
         stderr: rejected: 4.csv:2: category `0|1|2|3|4|5|6|7|8|9|10|11|12|13|14|15|16|17|18|19|20|21|22|2…` names more than 64 paths
-        stderr: rejected: 2 more lines; all are kept in the lake's rejects folder
+        stderr: rejected: 2 more lines; all are in the lake's rejects folder
         stderr: ingest: 8 read = 1 accepted + 0 duplicate + 7 rejected, 1 new batch
         exit code 4
     "#]].assert_eq(&ingested(&files));
@@ -352,7 +352,7 @@ fn a_folder_without_logs_says_so() {
     let world = World::new();
     world.write("logs/notes.txt", "nothing");
     expect![[r#"
-        stderr: nothing to read: there is no log here
+        stderr: no logs found
         stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]

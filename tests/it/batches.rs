@@ -24,7 +24,7 @@ fn a_named_batch_is_known_by_its_name_whatever_it_holds() {
     "#]]
     .assert_eq(&world.run("ingest --batch-id shop-1 monday.csv").whole());
     expect![[r#"
-        stderr: known: tuesday.csv was taken in before; nothing changed
+        stderr: skipped: tuesday.csv is already ingested
         stderr: ingest: 2 read = 0 accepted + 2 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]
@@ -179,7 +179,7 @@ fn a_forced_input_with_a_header_alone_or_nothing_at_all_takes_the_former_back() 
         world.run("ingest --batch-id day day.csv");
         world.write("day.csv", empty);
         let planned = world.run("ingest --batch-id day --force --dry-run day.csv").stderr;
-        assert!(planned.contains("1 batch replaced; a dry run"), "{planned}");
+        assert!(planned.contains("1 batch replaced; dry run"), "{planned}");
         let said = world.run("ingest --batch-id day --force day.csv");
         assert!(said.stderr.ends_with("0 new batches, 1 batch replaced\n"), "{}", said.whole());
         assert!(!world.sold().contains("apple"), "{}", world.sold());
@@ -207,7 +207,7 @@ fn a_named_input_of_many_slices_comes_in_whole_or_not_at_all() {
     // A longer one under the same name stays out as a whole.
     world.write("longer.csv", format!("{holed}{}", lines("d", 3_000)));
     expect![[r#"
-        stderr: known: longer.csv was taken in before; nothing changed
+        stderr: skipped: longer.csv is already ingested
         stderr: ingest: 15000 read = 0 accepted + 15000 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]
@@ -261,7 +261,7 @@ fn a_forced_input_that_was_not_in_before_is_added_and_says_so() {
     let world = World::new();
     world.write("log.csv", log("apple", 1));
     expect![[r#"
-        stderr: added: 1 batch was not in before, under this name or content; nothing was replaced by it
+        stderr: added: 1 batch was not in the lake before and replaced nothing
         stderr: ingest: 2 read = 2 accepted + 0 duplicate + 0 rejected, 1 new batch
         exit code 0
     "#]]
@@ -289,7 +289,7 @@ fn a_forced_input_that_was_in_in_part_says_what_was_replaced_and_what_added() {
     world.write("b.csv", format!("{HEADER}{lines}2017-01-14T10:00:00Z,more,Food,1\n"));
     world.run("ingest --slice-size 64KiB a.csv");
     expect![[r#"
-        stderr: added: 1 batch was not in before, under this name or content; nothing was replaced by it
+        stderr: added: 1 batch was not in the lake before and replaced nothing
         stderr: ingest: 4001 read = 4001 accepted + 0 duplicate + 0 rejected, 1 new batch, 2 batches replaced
         exit code 0
     "#]]
@@ -317,17 +317,17 @@ fn names_that_no_batch_can_have_are_refused() {
     let world = World::new();
     world.write("log.csv", log("apple", 1));
     expect![[r#"
-        stderr: error: --batch-id `day` names the batch of one input, and there are 2
+        stderr: error: --batch-id `day` is for a single input, but there are 2
         exit code 2
     "#]]
     .assert_eq(&world.run("ingest --batch-id day log.csv log.csv").whole());
     expect![[r#"
-        stderr: error: --batch-id `topsell:batches` begins with `topsell:`, which is kept for topsell itself
+        stderr: error: --batch-id `topsell:batches` starts with `topsell:`, which is reserved
         exit code 2
     "#]]
     .assert_eq(&world.run("ingest --batch-id topsell:batches log.csv").whole());
     expect![[r#"
-        stderr: error: --batch-id `a#1` is no name of 1 to 512 bytes without `#` and control characters
+        stderr: error: --batch-id `a#1` must have 1 to 512 bytes, without `#` and control characters
         exit code 2
     "#]]
     .assert_eq(&world.run("ingest --batch-id a#1 log.csv").whole());

@@ -41,7 +41,7 @@ fn shop() -> World {
 fn a_line_without_a_category_gets_the_catalogs_and_one_with_keeps_it() {
     let world = shop();
     expect![[r#"
-        stderr: catalog: 1 of 4 events filed by the catalog
+        stderr: catalog: 1 of 4 events categorized from the item catalog
         stderr: ingest: 4 read = 4 accepted + 0 duplicate + 0 rejected, 1 new batch
         exit code 0
     "#]]
@@ -63,7 +63,7 @@ fn a_line_without_a_category_gets_the_catalogs_and_one_with_keeps_it() {
     let ingest = runs.iter().find(|run| run["command"] == "ingest").expect("the run is recorded");
     assert_eq!(ingest["counts"]["categorized_events"], json!(1));
     expect![[r#"
-        stderr: known: log.csv was taken in before; nothing changed
+        stderr: skipped: log.csv is already ingested
         stderr: ingest: 4 read = 0 accepted + 4 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]
@@ -71,9 +71,13 @@ fn a_line_without_a_category_gets_the_catalogs_and_one_with_keeps_it() {
     let bare = shop();
     assert_eq!(bare.run("ingest log.csv").code, Some(0));
     let again = bare.run("ingest log.csv --catalog items.csv");
-    assert!(again.stderr.starts_with("known: log.csv was taken in before"), "{}", again.whole());
+    assert!(again.stderr.starts_with("skipped: log.csv is already ingested"), "{}", again.whole());
     let dry = shop().run("ingest log.csv --catalog items.csv --dry-run");
-    assert!(dry.stderr.contains("catalog: 1 of 4 events filed by the catalog\n"), "{}", dry.whole());
+    assert!(
+        dry.stderr.contains("catalog: 1 of 4 events categorized from the item catalog\n"),
+        "{}",
+        dry.whole()
+    );
 }
 
 #[test]
@@ -111,22 +115,22 @@ fn a_bad_catalog_stops_the_run_before_anything_is_written() {
     let run = world.run("ingest log.csv --catalog gone.csv");
     said.push_str(&run.stderr);
     expect![[r#"
-        error: the catalog empty.csv is empty; its first line is to name its columns
-        error: the catalog blank.csv is empty; its first line is to name its columns
-        error: the catalog bare.csv:1: the header has no column `category`; its columns are: item_id, name
-        error: the catalog twice.csv:1: the header names `category` twice
-        error: the catalog item.csv:4: item_id is empty; every row of a catalog needs one
-        error: the catalog path.csv:4: category `Food//Fruit` has an empty level; write levels from the top, as in Books/Fiction
-        error: the catalog escape.csv:4: category `50% off` has a `%` that begins none of %25, %2F, %7C; write a plain `%` as %25
-        error: the catalog long.csv:4: category `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…` is longer than 8192 bytes
-        error: the catalog short.csv:4: row has 2 fields where the header has 3
-        error: the catalog wide.csv:4: row has 4 fields where the header has 3
-        error: the catalog quote.csv:4: a quote opens in this row and does not close; a row is one line
-        error: the catalog bytes.csv:2: row holds something that is no UTF-8
-        error: the catalog cut.csv.gz: ends in the middle of its gzip data; what was read of its last part is left out, so send the whole file again
-        error: the catalog not.parquet is not a readable Parquet file: EOF: Parquet file too small. Size is 4 but need 8
-        error: the catalog items.ndjson is no catalog by its name, which must end in .csv, .tsv or .parquet
-        error: the catalog gone.csv: cannot be read: No such file or directory (os error 2)
+        error: the item catalog empty.csv is empty; its first line must be a header
+        error: the item catalog blank.csv is empty; its first line must be a header
+        error: the item catalog bare.csv:1: the header has no column `category`; its columns are: item_id, name
+        error: the item catalog twice.csv:1: the header has two columns `category`
+        error: the item catalog item.csv:4: item_id is empty; it is required
+        error: the item catalog path.csv:4: category `Food//Fruit` has an empty level; write levels from the top, as in Books/Fiction
+        error: the item catalog escape.csv:4: category `50% off` has a `%` that begins none of %25, %2F, %7C; write a plain `%` as %25
+        error: the item catalog long.csv:4: category `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…` is longer than 8192 bytes
+        error: the item catalog short.csv:4: row has 2 fields, but the header has 3
+        error: the item catalog wide.csv:4: row has 4 fields, but the header has 3
+        error: the item catalog quote.csv:4: row has an unclosed quote; a row must be on one line
+        error: the item catalog bytes.csv:2: row is not UTF-8
+        error: the item catalog cut.csv.gz: ends in the middle of its gzip data; its last part was not ingested, so ingest the complete file again
+        error: the item catalog not.parquet is not a readable Parquet file: EOF: Parquet file too small. Size is 4 but need 8
+        error: the item catalog items.ndjson has an unsupported file extension; it must be .csv, .tsv or .parquet
+        error: the item catalog gone.csv: cannot be read: No such file or directory (os error 2)
         hint: mend the catalog, or name its columns with --catalog-map
     "#]].assert_eq(&said);
     assert_eq!(world.files("data/lake"), [""; 0]);
@@ -159,13 +163,13 @@ fn a_bad_row_of_parquet_is_told_by_its_number() {
     ];
     world.write("items.parquet", parquet(items));
     expect![[r#"
-        stderr: error: the catalog items.parquet:3: item_id is empty; every row of a catalog needs one
+        stderr: error: the item catalog items.parquet:3: item_id is empty; it is required
         stderr: hint: mend the catalog, or name its columns with --catalog-map
         exit code 1
     "#]]
     .assert_eq(&world.run("ingest log.csv --catalog items.parquet").whole());
     expect![[r#"
-        stderr: error: the catalog items.parquet has no column `title`, which is to give name; its columns are: item_id, category
+        stderr: error: the item catalog items.parquet has no column `title`, which name is mapped to; its columns are: item_id, category
         stderr: hint: mend the catalog, or name its columns with --catalog-map
         exit code 1
     "#]]
@@ -266,13 +270,13 @@ fn a_catalog_that_names_nothing_that_ranked_is_told_and_a_bad_one_publishes_noth
     let before = world.snapshot("data/lake");
     world.write("bad.csv", "item_id,name\na,Apple\n,Nobody\n");
     expect![[r#"
-        stderr: error: the catalog bad.csv:3: item_id is empty; every row of a catalog needs one
+        stderr: error: the item catalog bad.csv:3: item_id is empty; it is required
         stderr: hint: mend the catalog, or name its columns with --catalog-map
         exit code 1
     "#]]
     .assert_eq(&world.run("rank --catalog bad.csv").whole());
     expect![[r#"
-        stderr: error: the catalog items.csv:1: the header has no column `title`, which is to give name; its columns are: item_id, category, name
+        stderr: error: the item catalog items.csv:1: the header has no column `title`, which name is mapped to; its columns are: item_id, category, name
         stderr: hint: mend the catalog, or name its columns with --catalog-map
         exit code 1
     "#]].assert_eq(&world.run("rank --catalog items.csv --catalog-map name=title").whole());

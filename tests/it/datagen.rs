@@ -167,12 +167,15 @@ fn what_cannot_be_made_is_refused() {
         assert!(said.stderr.contains(expected), "{}", said.whole());
         assert_eq!(world.files("logs"), [""; 0]);
     };
-    check("--purchases 1 --items 0 --leaves 1 --tops 1", "--items 0 leaves nothing to make");
-    check("--purchases 0 --items 1 --leaves 1 --tops 1", "--purchases 0 leaves nothing to make");
-    check("--purchases 1 --items 1 --leaves 1 --tops 0", "--tops 0 leaves nothing to make");
+    check("--purchases 1 --items 0 --leaves 1 --tops 1", "--items 0 is out of range");
+    check("--purchases 0 --items 1 --leaves 1 --tops 1", "--purchases 0 is out of range");
+    check("--purchases 1 --items 1 --leaves 1 --tops 0", "--tops 0 is out of range");
     check("--purchases 1 --items 1 --leaves 1 --tops 2", "--leaves 1 is less than --tops 2");
-    check("--purchases 1 --items 1 --leaves 2000000 --tops 2", "--leaves 2000000 is more than the 1000000");
-    check("--purchases 1 --items 1 --leaves 1 --tops 1 --hours 0", "--hours 0 leaves nothing to make");
+    check(
+        "--purchases 1 --items 1 --leaves 2000000 --tops 2",
+        "--leaves 2000000 is out of range; the maximum is 1000000",
+    );
+    check("--purchases 1 --items 1 --leaves 1 --tops 1 --hours 0", "--hours 0 is out of range");
     check("--purchases 1 --items 1 --leaves 1", "--tops");
     check("--aggregates --purchases 1 --items 1 --leaves 1 --tops 2", "--leaves 1 is less than --tops 2");
     check("--aggregates --purchases 1 --items 1 --leaves 1 --tops 1 --format csv", "--format");

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use topsell_core::ingest;
-use topsell_core::ingest::Pieces;
+use topsell_core::ingest::StreamOptions;
 use topsell_core::input_format::Mapping;
-use topsell_core::lake::{DryRun, Known, Lake};
+use topsell_core::lake::{DryRun, DuplicatePolicy, Lake};
 use topsell_core::maintenance::Keep;
 use topsell_core::model::{Decay, Hour, Timestamp, Week, Window, Zone};
 use topsell_core::pipeline::{self, Caller, Step};
@@ -87,8 +87,9 @@ fn a_replacement_that_fails_anywhere_leaves_the_lake_before_or_after() {
     };
     let replace = |world: &World| {
         let second = blake3::hash(SECOND.as_bytes()).to_hex();
-        let plan = ingest::plan(&[world.path("other.csv")], None).called(&second).expect("a good name");
-        let options = ingest::Options { known: Known::Replace, ..options() };
+        let plan =
+            ingest::plan(&[world.path("other.csv")], None).with_batch_id(&second).expect("a good name");
+        let options = ingest::Options { duplicates: DuplicatePolicy::Replace, ..options() };
         Step::Ingest {
             plan,
             options,
@@ -297,8 +298,8 @@ fn options() -> ingest::Options {
         now: now(),
         max_skew_seconds: 3_600,
         dry_run: DryRun::No,
-        known: Known::Skip,
-        pieces: Pieces::default(),
+        duplicates: DuplicatePolicy::Skip,
+        stream: StreamOptions::default(),
     }
 }
 

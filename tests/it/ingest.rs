@@ -219,7 +219,7 @@ fn a_log_comes_in_and_every_line_is_accounted_for() {
     let world = World::new();
     world.write("log.csv", format!("{LOG}2017-01-14T13:00:00Z,4,,Food,1,1\nyesterday,5,apple,,1,1\n"));
     expect![[r#"
-        stderr: rejected: log.csv:5: item_id is empty; every event needs one
+        stderr: rejected: log.csv:5: item_id is empty; it is required
         stderr: rejected: log.csv:6: ts `yesterday` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
         stderr: ingest: 5 read = 3 accepted + 0 duplicate + 2 rejected, 1 new batch
         exit code 4
@@ -255,7 +255,7 @@ fn rejected_lines_are_kept_with_their_reasons() {
     expect![[r#"
         stderr: rejected: logs/log.csv:2: amount `cheap` is not a decimal number such as 12.34 or 1.5e3
         stderr: rejected: logs/log.csv:3: item_id is not UTF-8
-        stderr: rejected: logs/log.csv:4: line has 2 fields where the header has 3
+        stderr: rejected: logs/log.csv:4: line has 2 fields, but the header has 3
         stderr: ingest: 3 read = 0 accepted + 0 duplicate + 3 rejected, 0 new batches
         exit code 4
     "#]]
@@ -275,7 +275,7 @@ fn rejected_lines_are_kept_with_their_reasons() {
             }),
             json!({
                 "file": "logs/log.csv", "line": 4,
-                "reason": "line has 2 fields where the header has 3", "text": "x,y",
+                "reason": "line has 2 fields, but the header has 3", "text": "x,y",
             }),
         ]
     );
@@ -291,7 +291,7 @@ fn only_the_first_rejected_lines_are_repeated_on_the_screen() {
         stderr: rejected: log.csv:4: ts `soon` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
         stderr: rejected: log.csv:5: ts `soon` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
         stderr: rejected: log.csv:6: ts `soon` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: rejected: 3 more lines; all are kept in the lake's rejects folder
+        stderr: rejected: 3 more lines; all are in the lake's rejects folder
         stderr: ingest: 8 read = 0 accepted + 0 duplicate + 8 rejected, 0 new batches
         exit code 4
     "#]].assert_eq(&world.run("ingest log.csv").whole());
@@ -309,10 +309,10 @@ fn the_same_content_again_changes_nothing_and_says_so() {
     assert_eq!(world.run("ingest log.csv").code, Some(4));
     let before = world.files("data/lake/events");
     expect![[r#"
-        stderr: known: log.csv was taken in before; nothing changed
-        stderr: known: renamed.csv was taken in before; nothing changed
-        stderr: known: packed.csv.gz was taken in before; nothing changed
-        stderr: known: packed.csv.zst was taken in before; nothing changed
+        stderr: skipped: log.csv is already ingested
+        stderr: skipped: renamed.csv is already ingested
+        stderr: skipped: packed.csv.gz is already ingested
+        stderr: skipped: packed.csv.zst is already ingested
         stderr: ingest: 16 read = 0 accepted + 16 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]
@@ -343,16 +343,16 @@ fn a_folder_brings_its_logs_and_passes_over_the_rest() {
     world.write("logs/.hidden.csv", LOG);
     world.write("logs/half.csv.tmp", LOG);
     expect![[r#"
-        stderr: passed over: logs/.hidden.csv: it is hidden
-        stderr: passed over: logs/README.md: its name is not a log's
-        stderr: passed over: logs/half.csv.tmp: its name is not a log's
+        stderr: skipped: logs/.hidden.csv: it is hidden
+        stderr: skipped: logs/README.md: its file extension is not that of a supported format
+        stderr: skipped: logs/half.csv.tmp: its file extension is not that of a supported format
         stderr: ingest: 4 read = 4 accepted + 0 duplicate + 0 rejected, 2 new batches
         exit code 0
     "#]]
     .assert_eq(&world.run("ingest logs --verbose").whole());
     expect![[r#"
-        stderr: known: logs/a/deep.ndjson was taken in before; nothing changed
-        stderr: known: logs/b.csv was taken in before; nothing changed
+        stderr: skipped: logs/a/deep.ndjson is already ingested
+        stderr: skipped: logs/b.csv is already ingested
         stderr: ingest: 4 read = 0 accepted + 4 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]
@@ -377,13 +377,13 @@ fn standard_input_tells_its_format_by_its_content() {
     "#]]
     .assert_eq(&from_stdin(&["ingest", "--format", "ndjson", "-"], line));
     expect![[r#"
-        stderr: known: - was taken in before; nothing changed
+        stderr: skipped: - is already ingested
         stderr: ingest: 1 read = 0 accepted + 1 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]
     .assert_eq(&from_stdin(&["ingest", "-"], line));
     expect![[r#"
-        stderr: known: - was taken in before; nothing changed
+        stderr: skipped: - is already ingested
         stderr: ingest: 3 read = 0 accepted + 3 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]
@@ -395,7 +395,7 @@ fn events_too_far_ahead_of_the_clock_are_refused() {
     let world = World::new();
     world.write("log.csv", "ts,item_id\n2017-01-15T00:59:59Z,a\n2017-01-15T01:00:01Z,b\n");
     expect![[r#"
-        stderr: rejected: log.csv:3: ts `2017-01-15T01:00:01Z` lies in the future: the latest accepted now is 2017-01-15T01:00:00Z
+        stderr: rejected: log.csv:3: ts `2017-01-15T01:00:01Z` is in the future; the latest time accepted is 2017-01-15T01:00:00Z
         stderr: ingest: 2 read = 1 accepted + 0 duplicate + 1 rejected, 1 new batch
         exit code 4
     "#]].assert_eq(&world.run("ingest log.csv").whole());
@@ -439,7 +439,7 @@ fn what_makes_no_sense_is_told_so() {
     .assert_eq(&world.run("ingest --threads 0 -").whole());
     world.write("log.txt", LOG);
     expect![[r#"
-        stderr: failed: log.txt: its name does not tell its format; say --format csv, tsv, ndjson or parquet
+        stderr: failed: log.txt: cannot infer the format from the file extension; pass --format csv, tsv, ndjson or parquet
         stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 1 of 1 input failed
         exit code 1
     "#]]

@@ -117,17 +117,17 @@ fn a_mapping_that_makes_no_sense_is_told_before_anything_is_read() {
     assert_eq!(missing.code, Some(1));
     said.push_str(&missing.stderr);
     expect![[r#"
-        error: --map: unknown.toml:3: `price` is no field; there are ts, event_id, item_id, category, categories, event_type, quantity, amount
-        error: --map: number.toml:2: item_id is to be the name of a column, in quotes
-        error: --map: empty.toml:1: ts is to be the name of a column, in quotes
-        error: --map: assumes.toml:1: assume_utc is true or false
+        error: --map: unknown.toml:3: unknown field `price`; the fields are ts, event_id, item_id, category, categories, event_type, quantity, amount
+        error: --map: number.toml:2: item_id must be the name of a column, in quotes
+        error: --map: empty.toml:1: ts must be the name of a column, in quotes
+        error: --map: assumes.toml:1: assume_utc must be true or false
         error: --map: broken.toml:3: is not TOML: key with no value, expected `=`
         error: --map: twice.toml:2: is not TOML: duplicate key
-        error: --map: table.toml:1: ts is to be the name of a column, in quotes
-        error: --map: `price=p` maps no field; there are ts, event_id, item_id, category, categories, event_type, quantity, amount
-        error: --map: `ts=` names no column; write FIELD=COLUMN
+        error: --map: table.toml:1: ts must be the name of a column, in quotes
+        error: --map: `price=p`: unknown field; the fields are ts, event_id, item_id, category, categories, event_type, quantity, amount
+        error: --map: `ts=`: the column is missing; write FIELD=COLUMN
         error: --map: ts is mapped twice
-        error: --map: `=x` maps no field; there are ts, event_id, item_id, category, categories, event_type, quantity, amount
+        error: --map: `=x`: unknown field; the fields are ts, event_id, item_id, category, categories, event_type, quantity, amount
         error: the following required arguments were not provided:
         error: --map: gone.toml cannot be read: No such file or directory (os error 2); write FIELD=COLUMN, or name a TOML file
     "#]].assert_eq(&said);
@@ -150,16 +150,16 @@ fn a_mapped_column_that_is_not_there_costs_the_file_even_if_the_field_is_optiona
         assert_eq!(reason(&csv), reason(&parquet), "{parquet}");
     }
     expect![[r#"
-        stderr: failed: a.csv: line 1: the header has no column `payed`, which is to give amount; its columns are: till, sold_at, sku, qty, paid, dept, group, type, quantity
+        stderr: failed: a.csv: line 1: the header has no column `payed`, which amount is mapped to; its columns are: till, sold_at, sku, qty, paid, dept, group, type, quantity
         stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 1 of 1 input failed
         exit code 1
-        stderr: failed: a.csv: line 1: the header has no column `grup`, which is to give category; its columns are: till, sold_at, sku, qty, paid, dept, group, type, quantity
+        stderr: failed: a.csv: line 1: the header has no column `grup`, which category is mapped to; its columns are: till, sold_at, sku, qty, paid, dept, group, type, quantity
         stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 1 of 1 input failed
         exit code 1
-        stderr: failed: a.csv: line 1: the header has no column `kind`, which is to give event_type; its columns are: till, sold_at, sku, qty, paid, dept, group, type, quantity
+        stderr: failed: a.csv: line 1: the header has no column `kind`, which event_type is mapped to; its columns are: till, sold_at, sku, qty, paid, dept, group, type, quantity
         stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 1 of 1 input failed
         exit code 1
-        stderr: failed: a.csv: line 1: the header has no column `SKU`, which is to give item_id; its columns are: till, sold_at, sku, qty, paid, dept, group, type, quantity
+        stderr: failed: a.csv: line 1: the header has no column `SKU`, which item_id is mapped to; its columns are: till, sold_at, sku, qty, paid, dept, group, type, quantity
         stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 1 of 1 input failed
         exit code 1
     "#]].assert_eq(&said);
@@ -171,7 +171,7 @@ fn a_key_that_a_line_of_json_lacks_is_absent_as_ever() {
     let flags = "--map ts=sold_at --map item_id=sku --map amount=paid --map quantity=qty";
     assert_eq!(sold("a.ndjson", line, flags), "item,units,purchases,amount\n1,1,1,0.0000\n");
     expect![[r#"
-        stderr: rejected: a.ndjson:1: line is not a JSON object: duplicate field `sku` at character 14; the input ends in the middle of this line, or without a newline
+        stderr: rejected: a.ndjson:1: not a JSON object: duplicate field `sku` at character 14; the input ends in the middle of this line, or without a newline
         stderr: ingest: 1 read = 0 accepted + 0 duplicate + 1 rejected, 0 new batches
         exit code 4
     "#]].assert_eq(&ingested("a.ndjson", r#"{"sku":1,"sku":2,"ts":1}"#, "--map item_id=sku"));
@@ -220,7 +220,7 @@ fn lists_of_paths_may_have_another_name() {
     let line = r#"{"ts":1484388000,"item_id":1,"tags":["A/B","C"],"category":"Not/This"}"#;
     assert_eq!(sold("a.ndjson", line, "--map categories=tags"), SOLD);
     expect![[r#"
-        stderr: failed: a.csv: line 1: categories is for NDJSON and Parquet; map category
+        stderr: failed: a.csv: line 1: categories is for NDJSON and Parquet; map category instead
         stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 1 of 1 input failed
         exit code 1
     "#]]
@@ -264,16 +264,16 @@ fn floats_that_are_whole_numbers_are_units_and_others_are_not() {
         ]
     };
     expect![[r#"
-        stderr: rejected: a.parquet:2: quantity `1.5` is not a whole number
-        stderr: rejected: a.parquet:4: quantity `10000000000000` is beyond ±1000000000000
+        stderr: rejected: a.parquet:2: quantity `1.5` is not an integer
+        stderr: rejected: a.parquet:4: quantity `10000000000000` is out of range: the limit is ±1000000000000
         stderr: ingest: 4 read = 2 accepted + 0 duplicate + 2 rejected, 1 new batch
         exit code 4
     "#]]
     .assert_eq(&ingested("a.parquet", parquet(columns()), ""));
     expect![[r#"
-        stderr: rejected: a.csv:3: quantity `2.` is not a whole number
-        stderr: rejected: a.csv:4: quantity `.0` is not a whole number
-        stderr: rejected: a.csv:5: quantity `2.01` is not a whole number
+        stderr: rejected: a.csv:3: quantity `2.` is not an integer
+        stderr: rejected: a.csv:4: quantity `.0` is not an integer
+        stderr: rejected: a.csv:5: quantity `2.01` is not an integer
         stderr: ingest: 4 read = 1 accepted + 0 duplicate + 3 rejected, 1 new batch
         exit code 4
     "#]]
@@ -310,7 +310,7 @@ fn the_same_file_by_another_mapping_is_known() {
     world.write("a.csv", CSV);
     assert_eq!(world.run(&format!("ingest a.csv {MAP}")).code, Some(0));
     expect![[r#"
-        stderr: known: a.csv was taken in before; nothing changed
+        stderr: skipped: a.csv is already ingested
         stderr: ingest: 3 read = 0 accepted + 3 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]

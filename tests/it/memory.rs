@@ -213,7 +213,7 @@ fn a_catalog_bomb_is_refused_by_its_first_line() {
             world.write("log.csv", "ts,item_id\n1484388000,apple\n");
             let said = run(&world, &format!("ingest log.csv --catalog {name}"), b"", 0);
             assert_eq!(said.code, Some(1), "{}", said.whole());
-            assert!(said.stderr.contains(&format!("error: the catalog {name}:1: ")), "{}", said.whole());
+            assert!(said.stderr.contains(&format!("error: the item catalog {name}:1: ")), "{}", said.whole());
             assert!(said.stderr.contains(words), "{}", said.whole());
             assert_eq!(world.run("ingest log.csv").code, Some(0));
             let said = run(&world, &format!("rank --catalog {name}"), b"", 0);
@@ -229,12 +229,12 @@ fn a_message_without_an_end_is_held_to_the_length_of_a_line() {
     let endless = "x".repeat(MIB);
     let said = run(&world, "ingest --ack rsyslog -", endless.as_bytes(), 256);
     assert_eq!((said.stdout.as_str(), said.code), ("OK\n", Some(0)), "{}", said.whole());
-    assert!(said.stderr.starts_with("left out: 1 message"), "{}", said.whole());
+    assert!(said.stderr.starts_with("unacknowledged: 1 message"), "{}", said.whole());
     // With an end, at last, it is one rejected line.
     let ended = format!("{}\n", "x".repeat(40 * MIB));
     let said = run(&world, "ingest --ack rsyslog -", ended.as_bytes(), 1);
     assert_eq!((said.stdout.as_str(), said.code), ("OK\nOK\n", Some(4)), "{}", said.whole());
-    assert!(said.stderr.contains("at most 16777216 are taken"), "{}", said.whole());
+    assert!(said.stderr.contains("over the limit of 16777216"), "{}", said.whole());
 }
 
 /// Returns three purchases whose footer claims more rows than anyone has sold.

@@ -111,7 +111,7 @@ fn the_lakes_own_retention_governs_what_is_dropped_and_what_is_taken_in() {
     let log = "ts,item_id\n2017-01-11T23:59:59Z,old\n2017-01-12T00:00:00Z,kept\n";
     let said = world.run_with(&["ingest", "-"], log.as_bytes());
     expect![[r#"
-        stderr: rejected: -:2: ts `2017-01-11T23:59:59Z` is older than what this lake keeps, which begins at 2017-01-12T00:00:00Z
+        stderr: rejected: -:2: ts `2017-01-11T23:59:59Z` is past the lake's retention, which starts at 2017-01-12T00:00:00Z
         stderr: ingest: 2 read = 1 accepted + 0 duplicate + 1 rejected, 1 new batch
         exit code 4
     "#]].assert_eq(&said.whole());

@@ -7,9 +7,9 @@ use std::process::Child;
 
 use expect_test::expect;
 use serde_json::Value;
-use topsell_core::ingest::{self, Options, Pieces, Summary};
+use topsell_core::ingest::{self, Options, StreamOptions, Summary};
 use topsell_core::input_format::Mapping;
-use topsell_core::lake::{DryRun, Known, Lake};
+use topsell_core::lake::{DryRun, DuplicatePolicy, Lake};
 use topsell_core::model::Timestamp;
 use topsell_core::pipeline::{self, Caller, Done, Step};
 use topsell_core::progress::Progress;
@@ -97,8 +97,8 @@ fn a_batch_that_is_known_by_the_time_of_the_commit_stays_out_for_itself() {
         stderr: rejected: b.csv:3: ts `never` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
         stderr: rejected: bad.csv:2: ts `never` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
         stderr: rejected: c.csv:3: ts `never` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: known: b-again.csv was taken in before; nothing changed
-        stderr: known: b-last.csv was taken in before; nothing changed
+        stderr: skipped: b-again.csv is already ingested
+        stderr: skipped: b-last.csv is already ingested
         stderr: ingest: 11 read = 3 accepted + 4 duplicate + 4 rejected, 3 new batches
         exit code 4
     "#]]
@@ -127,7 +127,7 @@ fn a_batch_that_somebody_else_brings_first_is_theirs_and_those_around_it_are_our
     let summary = summary.expect("it looks again");
     assert!(overtaking.has_happened());
     assert_eq!((summary.read, summary.accepted, summary.duplicate, summary.rejected), (6, 2, 2, 2));
-    assert_eq!((summary.batches, summary.known_inputs.len()), (2, 1), "{summary:?}");
+    assert_eq!((summary.batches, summary.already_ingested.len()), (2, 1), "{summary:?}");
     let made = commits(&world);
     assert_eq!(made.iter().map(|commit| transactions(commit).len()).collect::<Vec<_>>(), [1, 1, 2]);
     assert_eq!(made.iter().map(|commit| read_lines(commit)).collect::<Vec<_>>(), [2, 2, 4]);
@@ -171,7 +171,7 @@ fn a_file_of_a_spool_that_changes_while_its_batch_waits_is_left_and_the_others_a
     let summary = run(&spool, &through(&world, &overtaking)).expect("nothing fails");
     assert!(overtaking.has_happened());
     assert_eq!((summary.accepted, summary.batches), (1, 1), "{summary:?}");
-    let spooled = summary.spooled.expect("there was a spool");
+    let spooled = summary.spool.expect("there was a spool");
     assert_eq!((spooled.done, spooled.failed, spooled.changed.len()), (1, 0, 1), "{spooled:?}");
     assert_eq!(world.files("spool"), ["1.csv", "done/2.csv"]);
     assert_eq!(world.run("ingest --min-age 0s --spool spool").code, Some(0));
@@ -268,8 +268,8 @@ fn of_plan(plan: ingest::Plan) -> Step {
         now: Timestamp::parse(NOW).expect("a good moment"),
         max_skew_seconds: 0,
         dry_run: DryRun::No,
-        pieces: Pieces::default(),
-        known: Known::Skip,
+        stream: StreamOptions::default(),
+        duplicates: DuplicatePolicy::Skip,
     };
     Step::Ingest { plan, options, mapping: Mapping::none(ingest::FIELDS), catalog: None, slice_bytes: None }
 }

@@ -1,4 +1,4 @@
-//! `topsell datagen`: made-up purchases to measure with; hidden, for it is no business of a shop.
+//! `topsell datagen`: synthetic purchases for benchmarks; hidden, since shops do not need it.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use topsell_core::rollup;
 use topsell_core::storage::Store;
 use topsell_datagen::{DatagenError, LogOptions, Workload};
 
-/// Make up purchases of a large shop, one file an hour, or their hourly aggregates
+/// Generate purchases of a large shop, one file per hour, or their hourly aggregates
 ///
 /// The same arguments give the same purchases.
 #[derive(ClapArgs, Debug)]
@@ -22,19 +22,19 @@ Examples:
   topsell datagen --aggregates --purchases 5400000000 --items 10000000 --leaves 10000 --tops 50 lake/
 ")]
 pub struct Datagen {
-    /// Purchases to make up
+    /// Number of purchases
     #[arg(long, value_name = "N")]
     purchases: u64,
-    /// Items that are sold, by Zipf's law with exponent 1.05
+    /// Number of items, sold by Zipf's law with exponent 1.05
     #[arg(long, value_name = "N")]
     items: u32,
-    /// Leaf paths of the category tree; as many as --tops for a flat one
+    /// Number of leaf paths of the category tree; equal to --tops for a flat tree
     #[arg(long, value_name = "N")]
     leaves: u32,
     /// Top-level categories
     #[arg(long, value_name = "N")]
     tops: u32,
-    /// Hours to spread them over, from 2024-01-01T00:00:00Z on
+    /// Number of hours, from 2024-01-01T00:00:00Z
     #[arg(long, value_name = "N", default_value_t = 150)]
     hours: u32,
     /// Format of the logs
@@ -43,14 +43,14 @@ pub struct Datagen {
     /// Give each purchase an id
     #[arg(long)]
     event_ids: bool,
-    /// Other seeds give other purchases
+    /// Seed of the random numbers
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Write hourly aggregates into a new lake instead of logs: as many purchases on average, and no
-    /// event behind them
+    /// events
     #[arg(long, conflicts_with_all = ["format", "event_ids"])]
     aggregates: bool,
-    /// Folder for the logs, of which those of the same names are replaced; or of the new lake
+    /// Folder for the logs, where files of the same name are replaced, or for the new lake
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
@@ -78,12 +78,12 @@ pub fn run(settings: &Settings, typed: &Datagen) -> Result<Exit, Failure> {
         settings.note(&format!("datagen: {rows} hourly aggregates in {files_added} files"));
         return Ok(Exit::Success);
     }
-    let form = match typed.format {
-        Format::Csv => topsell_datagen::Form::Csv,
-        Format::Ndjson => topsell_datagen::Form::Ndjson,
+    let format = match typed.format {
+        Format::Csv => topsell_datagen::LogFormat::Csv,
+        Format::Ndjson => topsell_datagen::LogFormat::Ndjson,
     };
-    let written = topsell_datagen::write_logs(&store, &workload, LogOptions { form, event_ids })?;
-    let topsell_datagen::Written { files, lines, size_bytes } = written;
+    let written = topsell_datagen::write_logs(&store, &workload, LogOptions { format, event_ids })?;
+    let topsell_datagen::WrittenLogs { files, lines, size_bytes } = written;
     settings.note(&format!("datagen: {lines} purchases, {size_bytes} bytes in {files} files"));
     Ok(Exit::Success)
 }

@@ -11,11 +11,12 @@ use crate::settings::Settings;
 use crate::size::parse_bytes;
 use crate::stdin::Opening;
 use crate::step_runner;
-use topsell_core::ingest::{self, Pieces, Plan};
+use crate::summary;
+use topsell_core::ingest::{self, Plan, StreamOptions};
 use topsell_core::input_format::Format;
-use topsell_core::lake::{DryRun, Known};
+use topsell_core::lake::{DryRun, DuplicatePolicy};
 use topsell_core::model::{Timestamp, parse_seconds};
-use topsell_core::pipeline::Step;
+use topsell_core::pipeline::{Done, Step};
 use topsell_core::storage::LockTimeout;
 
 /// The smallest slice: a few long lines must fit.
@@ -159,11 +160,17 @@ impl Ingest {
                 .to_owned(),
         ));
         }
-        let pieces = Pieces { lines: every.lines, keeps_broken_off: every != Every::default() };
-        let known = if typed.force { Known::Replace } else { Known::Skip };
+        let stream =
+            StreamOptions { lines_per_batch: every.lines, keeps_truncated: every != Every::default() };
+        let duplicates = if typed.force { DuplicatePolicy::Replace } else { DuplicatePolicy::Skip };
         let max_skew_seconds = skew.cast_signed();
-        let options =
-            ingest::Options { now, max_skew_seconds, dry_run: DryRun::from(typed.dry_run), known, pieces };
+        let options = ingest::Options {
+            now,
+            max_skew_seconds,
+            dry_run: DryRun::from(typed.dry_run),
+            duplicates,
+            stream,
+        };
         let mut mapping = mapping("--map", ingest::FIELDS, &typed.map)?;
         if typed.assume_utc {
             mapping.assume_utc();
@@ -188,9 +195,12 @@ impl Ingest {
 /// Fails as the step does.
 pub fn run(settings: &Settings, typed: &Ingest) -> Result<Exit, Failure> {
     let (step, stdin) = typed.check(settings.now)?;
-    let exit = step_runner::run(settings, &step, LockTimeout::NoWait, stdin)?;
-    let is_allowed = typed.allow_rejects && exit == Exit::CompletedWithRejects;
-    Ok(if is_allowed { Exit::Success } else { exit })
+    // Decided before the run is recorded, so that its record has the same exit code.
+    let exit_of = |done: &Done| match summary::exit_of(done) {
+        Exit::CompletedWithRejects if typed.allow_rejects => Exit::Success,
+        exit => exit,
+    };
+    step_runner::run_with_exit(settings, &step, LockTimeout::NoWait, stdin, exit_of)
 }
 
 fn plan(typed: &Ingest, format: Option<Format>, now: Timestamp) -> Result<Plan, Failure> {
@@ -208,7 +218,7 @@ fn plan(typed: &Ingest, format: Option<Format>, now: Timestamp) -> Result<Plan, 
         (None, None) => ingest::plan(&typed.inputs, format),
     };
     match &typed.batch_id {
-        Some(id) => plan.called(id).map_err(|e| Failure::usage(format!("--batch-id `{id}` {e}"))),
+        Some(id) => plan.with_batch_id(id).map_err(|e| Failure::usage(format!("--batch-id `{id}` {e}"))),
         None => Ok(plan),
     }
 }

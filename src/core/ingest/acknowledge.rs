@@ -1,164 +1,160 @@
-//! Messages on standard input, each answered when it is on disk, as rsyslog's omprog asks.
+//! Messages on standard input that are acknowledged after their commit, as rsyslog's omprog expects.
 //!
 //! ```text
 //! <= OK                      ready
 //! => {"ts":…}                <= OK, after the commit
 //! => BEGIN TRANSACTION       <= OK
 //! => {"ts":…}                <= DEFER_COMMIT
-//! => COMMIT TRANSACTION      <= OK, after the commit of all since BEGIN
+//! => COMMIT TRANSACTION      <= OK, after the commit of all messages since BEGIN
 //! ```
 //!
-//! Any other answer makes the sender wait and send again.
+//! After any other answer the sender waits and sends the messages again.
 //!
-//! Invariant: what was answered OK is in or among the rejects, once. A batch's id is the hash of
-//! its messages alone; only what may have been sent before, the first after the start and after a
-//! failure, is asked for by it, since later messages of the same bytes are other purchases.
+//! Invariant: each message that was answered OK is in the lake or in its rejects, once. The id of a
+//! batch is the hash of its messages. Only a batch that may have been sent before, the first one after
+//! the start or after a failure, is skipped where its id is already ingested; later messages with the
+//! same bytes are other purchases.
 
 use std::io::{self, BufRead, BufReader};
 
-use crate::ingest::builder::{Builder, Limits};
-use crate::ingest::lines::LineReader;
+use crate::ingest::batch_builder::BatchBuilder;
+use crate::ingest::input::Input;
+use crate::ingest::limits::Limits;
+use crate::ingest::line_parser::LineParser;
+use crate::ingest::options::{Options, ParseOptions};
+use crate::ingest::parsed::ParsedBatch;
+use crate::ingest::plan::Plan;
 use crate::ingest::slices::Slice;
-use crate::ingest::sources::{Input, Plan};
 use crate::ingest::stdin_stream::StdinStream;
-use crate::ingest::writer::{Brought, Writer};
-use crate::ingest::{Options, Reading, Summary, begin, failure};
+use crate::ingest::summary::Summary;
+use crate::ingest::writer::Writer;
 use crate::input_format::Format;
-use crate::lake::{Known, Lake, LakeError, LakeSettings};
-use crate::progress::{Count, Progress, Stage};
+use crate::lake::{DuplicatePolicy, Lake, LakeError, LakeSettings, Reject};
+use crate::progress::Progress;
 
 const OK: &str = "OK";
 const DEFERRED: &str = "DEFER_COMMIT";
 const BEGIN: &[u8] = b"BEGIN TRANSACTION";
 const COMMIT: &[u8] = b"COMMIT TRANSACTION";
-/// Bytes of a message that are held: one more than a line may have, so that it is told too long.
+/// The number of bytes of a message that are held: one more than the maximum length of a line, so that
+/// a longer one is rejected.
 const MAX_HELD_BYTES: usize = (16 << 20) + 1;
 
-/// Takes messages until no more come, or someone wishes the run to end, or nobody hears the
-/// answers.
+/// Ingests messages until the input ends, a stop is requested, or nobody reads the acknowledgements.
 ///
 /// # Errors
-/// Fails where the lake cannot be written to before the first message; later failures are answered.
+/// Fails where the lake cannot be written to before the first message; later errors are answers.
 pub fn acknowledge(
     lake: &Lake,
     stdin: &StdinStream,
     options: Options,
-    reading: Reading<'_>,
+    parse_options: ParseOptions<'_>,
     progress: &Progress,
 ) -> Result<Summary, LakeError> {
-    let plan = Plan { inputs: vec![Input::standard(Some(Format::Ndjson))], ..Plan::default() };
-    begin(&plan, reading, progress);
-    let mut desk = Desk {
+    let plan = Plan { inputs: vec![Input::stdin(Some(Format::Ndjson))], ..Plan::default() };
+    let writer = Writer::start(Some(lake), &plan, options, parse_options.catalog.is_some(), progress);
+    let mut session = Session {
         stdin,
         settings: lake.settings()?,
         options,
-        limit: lake.slice_bytes(),
-        reading,
-        reader: LineReader::of(Format::Ndjson, reading.mapping),
-        writer: Writer::new(Some(lake), &plan, options, progress),
-        open: None,
-        known: Known::Skip,
+        max_transaction_bytes: lake.slice_bytes(),
+        parse_options,
+        parser: LineParser::of(Format::Ndjson, parse_options.mapping),
+        writer,
+        transaction: None,
+        duplicates: DuplicatePolicy::Skip,
         messages: 0,
     };
-    let mut lines = Lines { stdin, reader: BufReader::new(stdin), rest: Vec::new() };
-    let mut failed = Vec::new();
-    let mut is_heard = stdin.answer(OK).is_ok();
-    while is_heard {
+    let mut lines = StreamLines { stdin, reader: BufReader::new(stdin), incomplete: Vec::new() };
+    let mut is_read = stdin.acknowledge(OK).is_ok();
+    while is_read {
         match lines.next() {
-            Ok(Some(line)) => is_heard = stdin.answer(&desk.take(&line)).is_ok(),
+            Ok(Some(line)) => is_read = stdin.acknowledge(&session.answer(&line)).is_ok(),
             Ok(None) => break,
             Err(error) => {
-                failed.push(failure("-", format!("cannot be read: {error}")));
+                session.writer.fail(Reject::of_input("-", format!("cannot be read: {error}")));
                 break;
             }
         }
     }
-    let unanswered = desk.open.map_or(0, |open| open.messages) + u64::from(!lines.rest.is_empty());
-    progress.count(Count::FilesFailed, failed.len() as u64);
-    let mut summary = desk.writer.finish();
-    if !failed.is_empty() {
-        lake.keep_failures(&failed)?;
-    }
-    summary.inputs = 1;
-    summary.filed = reading.catalog.map(|_| summary.filed.unwrap_or(0));
-    summary.failures = failed;
-    summary.unanswered = unanswered;
+    let in_transaction = session.transaction.map_or(0, |transaction| transaction.messages);
+    let mut summary = session.writer.finish()?;
+    summary.unacknowledged = in_transaction + u64::from(!lines.incomplete.is_empty());
     summary.was_stopped = stdin.was_stopped();
-    progress.end(Stage::Ingest);
     Ok(summary)
 }
 
-/// Where messages are taken in.
-struct Desk<'a> {
+/// The state between two messages.
+struct Session<'a> {
     stdin: &'a StdinStream,
     settings: LakeSettings,
     options: Options,
-    /// Bytes that a transaction may have.
-    limit: u64,
-    reading: Reading<'a>,
-    reader: LineReader<'a>,
+    max_transaction_bytes: u64,
+    parse_options: ParseOptions<'a>,
+    parser: LineParser<'a>,
     writer: Writer<'a>,
-    open: Option<Open<'a>>,
-    /// What to do with the next batch if its id is known.
-    known: Known,
+    transaction: Option<Transaction<'a>>,
+    /// What to do with the next batch where its id is already ingested.
+    duplicates: DuplicatePolicy,
     messages: u64,
 }
 
 /// Messages that are not committed yet.
-struct Open<'a> {
-    builder: Builder<'a>,
+struct Transaction<'a> {
+    builder: BatchBuilder<'a>,
     hasher: blake3::Hasher,
     messages: u64,
     size_bytes: u64,
 }
 
-impl Open<'_> {
-    /// Tells whether it may be held in memory; a single message always may.
-    fn fits(&self, limit: u64) -> bool {
-        self.messages <= 1 || (self.size_bytes <= limit && !self.builder.is_full())
+impl Transaction<'_> {
+    /// Returns whether the transaction fits in memory; a single message always does.
+    fn fits(&self, max_bytes: u64) -> bool {
+        self.messages <= 1 || (self.size_bytes <= max_bytes && !self.builder.is_full())
     }
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Session<'a> {
     /// Takes one line and returns the answer to it.
-    fn take(&mut self, line: &[u8]) -> String {
-        let is_mark = |mark: &[u8]| line.trim_ascii_end() == mark;
-        if is_mark(BEGIN) {
-            // One that was open before was given up by the sender, who sends it again.
-            self.open = Some(self.fresh());
+    fn answer(&mut self, line: &[u8]) -> String {
+        let is_command = |command: &[u8]| line.trim_ascii_end() == command;
+        if is_command(BEGIN) {
+            // The sender has given up a transaction that is still open, and sends it again.
+            self.transaction = Some(self.new_transaction());
             return OK.to_owned();
         }
-        if is_mark(COMMIT) {
-            return match self.open.take() {
-                Some(open) => self.commit(open),
+        if is_command(COMMIT) {
+            return match self.transaction.take() {
+                Some(transaction) => self.commit(transaction),
                 None => "Error: there is no transaction to commit".to_owned(),
             };
         }
-        let Some(mut open) = self.open.take() else {
-            let mut single = self.fresh();
-            self.read(line, &mut single);
+        let Some(mut transaction) = self.transaction.take() else {
+            let mut single = self.new_transaction();
+            self.parse(line, &mut single);
             return self.commit(single);
         };
-        if open.fits(self.limit) {
-            self.read(line, &mut open);
+        if transaction.fits(self.max_transaction_bytes) {
+            self.parse(line, &mut transaction);
         }
-        let answer = if open.fits(self.limit) { DEFERRED.to_owned() } else { self.too_long() };
-        // One that is too long stays open too, so that what is left of it is not taken for more.
-        self.open = Some(open);
-        answer
+        let fits = transaction.fits(self.max_transaction_bytes);
+        // One that is too large stays open, so that the rest of it is not taken for single messages.
+        self.transaction = Some(transaction);
+        if fits { DEFERRED.to_owned() } else { self.too_large() }
     }
 
-    fn too_long(&self) -> String {
-        format!("Error: a transaction of more than {} bytes; lower queue.dequeueBatchSize", self.limit)
+    fn too_large(&self) -> String {
+        let limit = self.max_transaction_bytes;
+        format!("Error: the transaction is over the limit of {limit} bytes; lower queue.dequeueBatchSize")
     }
 
-    fn fresh(&self) -> Open<'a> {
-        let limits = Limits::at(self.stdin.arrived(), &self.options, self.settings, self.reading);
-        let builder = Builder::new("-", limits, self.limit);
-        Open { builder, hasher: blake3::Hasher::new(), messages: 0, size_bytes: 0 }
+    fn new_transaction(&self) -> Transaction<'a> {
+        let limits = Limits::at(self.stdin.arrived(), &self.options, self.settings, self.parse_options);
+        let builder = BatchBuilder::new("-", limits, self.max_transaction_bytes);
+        Transaction { builder, hasher: blake3::Hasher::new(), messages: 0, size_bytes: 0 }
     }
 
-    fn read(&mut self, line: &[u8], into: &mut Open<'a>) {
+    fn parse(&mut self, line: &[u8], into: &mut Transaction<'a>) {
         self.messages += 1;
         into.messages += 1;
         into.size_bytes += line.len() as u64;
@@ -168,45 +164,45 @@ impl<'a> Desk<'a> {
             first_line: self.messages,
             id: String::new(),
             consumed_bytes: line.len() as u64,
-            is_endless_line: false,
+            is_beginning_of_line: false,
         };
-        self.reader.read(&slice, None, &mut into.builder);
+        self.parser.parse(&slice, None, &mut into.builder);
     }
 
-    fn commit(&mut self, open: Open<'a>) -> String {
-        if !open.fits(self.limit) {
-            return self.too_long();
+    fn commit(&mut self, transaction: Transaction<'a>) -> String {
+        if !transaction.fits(self.max_transaction_bytes) {
+            return self.too_large();
         }
-        if open.builder.is_empty() {
+        if transaction.builder.is_empty() {
             return OK.to_owned();
         }
-        let read = open.builder.finish();
-        let id = open.hasher.finalize().to_hex().to_string();
-        let brought = Brought { input: 0, id, read, at: self.stdin.arrived() };
-        match self.writer.append(brought, self.known) {
+        let lines = transaction.builder.finish();
+        let id = transaction.hasher.finalize().to_hex().to_string();
+        let batch = ParsedBatch { input: 0, id, lines, at: self.stdin.arrived() };
+        match self.writer.write(batch, self.duplicates) {
             Ok(()) => {
-                self.known = Known::AppendAgain;
+                self.duplicates = DuplicatePolicy::AppendAgain;
                 OK.to_owned()
             }
             Err(error) => {
-                // Whether it is in or not, the sender sends it again.
-                self.known = Known::Skip;
+                // The sender sends it again, whether or not it was committed.
+                self.duplicates = DuplicatePolicy::Skip;
                 format!("Error: {}", error.to_string().replace(['\n', '\r'], " "))
             }
         }
     }
 }
 
-/// The stream's lines, each with its end.
-struct Lines<'a> {
+/// The lines of the stream, each with its newline.
+struct StreamLines<'a> {
     stdin: &'a StdinStream,
     reader: BufReader<&'a StdinStream>,
-    /// The beginning of a line whose end has not come.
-    rest: Vec<u8>,
+    /// The beginning of a line whose end has not arrived.
+    incomplete: Vec<u8>,
 }
 
-impl Lines<'_> {
-    /// Returns the next whole line; none where no more come or the end is wished for.
+impl StreamLines<'_> {
+    /// Returns the next complete line; `None` at the end of the input or when a stop is requested.
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             let bytes = match self.reader.fill_buf() {
@@ -217,14 +213,14 @@ impl Lines<'_> {
                 return Ok(None);
             }
             let end = memchr::memchr(b'\n', bytes);
-            let room = MAX_HELD_BYTES - self.rest.len();
+            let room = MAX_HELD_BYTES - self.incomplete.len();
             let piece = &bytes[..end.unwrap_or(bytes.len())];
-            self.rest.extend_from_slice(&piece[..piece.len().min(room)]);
+            self.incomplete.extend_from_slice(&piece[..piece.len().min(room)]);
             let consumed = piece.len() + usize::from(end.is_some());
             self.reader.consume(consumed);
             if end.is_some() {
-                self.rest.push(b'\n');
-                return Ok(Some(std::mem::take(&mut self.rest)));
+                self.incomplete.push(b'\n');
+                return Ok(Some(std::mem::take(&mut self.incomplete)));
             }
         }
     }

@@ -1,6 +1,6 @@
-//! The fields of a purchase log, by the names that its columns have unless they are mapped.
+//! The fields of a purchase log. Their names are those of its columns, unless columns are mapped.
 
-/// The fields, each by its number.
+/// The names of the fields, by number.
 pub const FIELDS: &[&str] =
     &["ts", "event_id", "item_id", "category", "categories", "event_type", "quantity", "amount"];
 
@@ -13,5 +13,5 @@ pub(super) const EVENT_TYPE: usize = 5;
 pub(super) const QUANTITY: usize = 6;
 pub(super) const AMOUNT: usize = 7;
 
-/// Every event needs these.
-pub(super) const NEEDED: &[usize] = &[TS, ITEM_ID];
+/// The fields that every event must have.
+pub(super) const REQUIRED: &[usize] = &[TS, ITEM_ID];

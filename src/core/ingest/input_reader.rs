@@ -1,38 +1,36 @@
-//! One input on its way in: cut into batches, each read and handed over to be written.
+//! The reading half of an ingest: one input, cut into batches that are parsed and sent on.
 
 use std::sync::mpsc::SyncSender;
 
-use crate::ingest::builder::{Builder, Limits, Refusal};
-use crate::ingest::lines::LineReader;
-use crate::ingest::rows::{RowReader, rows_per_slice};
-use crate::ingest::slices::{Pieces, Slice, Slices};
-use crate::ingest::sources::{Input, Plan};
+use crate::ingest::batch_builder::BatchBuilder;
+use crate::ingest::input::Input;
+use crate::ingest::limits::Limits;
+use crate::ingest::line_parser::LineParser;
+use crate::ingest::options::{Options, ParseOptions, StreamOptions};
+use crate::ingest::parquet_rows::{ParquetRows, rows_per_slice};
+use crate::ingest::parsed::{Parsed, ParsedBatch};
+use crate::ingest::plan::Plan;
+use crate::ingest::raw_event::Rejection;
+use crate::ingest::slices::{Slice, Slices};
 use crate::ingest::stdin_stream::StdinStream;
-use crate::ingest::writer::{Brought, Parsed};
-use crate::ingest::{Options, Reading};
-use crate::input_format::{Format, RowFile, Source, SourceError};
-use crate::lake::{DEFAULT_SLICE_BYTES, Known, Lake, LakeError, LakeSettings};
+use crate::input_format::{Format, ParquetSource, Source, SourceError};
+use crate::lake::{DEFAULT_SLICE_BYTES, DuplicatePolicy, Lake, LakeError, LakeSettings};
 use crate::model::Timestamp;
 use crate::progress::Progress;
 
-/// Rows of Parquet that are read before it is asked whether there is room for more.
+/// The number of Parquet rows that are read between two checks of the batch's memory.
 const ROWS_AT_ONCE: u64 = 64;
-/// Why the last line of a stream that broke off is none.
-const TORN: &str = "the input ends in the middle of this line, or without a newline";
-
-/// Returns the id of one slice of an input that is hashed as a whole.
-fn numbered(id: &str, at: usize) -> String {
-    if at == 0 { id.to_owned() } else { format!("{id}#{at}") }
-}
+/// Why the last line of a stream that broke off is rejected.
+const TRUNCATED_LINE: &str = "the input ends in the middle of this line, or without a newline";
 
 /// Why an input was not read to its end.
 pub(super) enum Stop {
     /// The input is bad; the next one may be good.
     Input(String),
-    /// The input is another than it was when it was found.
+    /// The file has changed since it was found.
     Changed,
     Lake(LakeError),
-    /// The writer has ended.
+    /// The writer has failed.
     Writer,
 }
 
@@ -48,104 +46,106 @@ impl From<SourceError> for Stop {
     }
 }
 
-/// One input on its way in.
+/// A reader of one input.
 pub(super) struct InputReader<'a> {
     pub lake: Option<&'a Lake>,
     pub settings: LakeSettings,
     pub plan: &'a Plan,
     pub input: &'a Input,
-    /// The input's place in the plan.
+    /// The input's index in the plan.
     pub number: usize,
     pub stdin: Option<&'a StdinStream>,
     pub options: Options,
-    pub reading: Reading<'a>,
+    pub parse_options: ParseOptions<'a>,
     pub progress: &'a Progress,
     pub send: &'a SyncSender<Parsed>,
 }
 
 impl InputReader<'_> {
-    /// Hands over all that the input brings, batch by batch.
-    pub fn take(&self) -> Result<(), Stop> {
-        if let (Some(lake), Some(id), Known::Skip) = (self.lake, &self.plan.batch_id, self.options.known)
-            && let Some(lines) = lake.known_batch(id)?
+    /// Reads the input and sends its batches.
+    pub fn read(&self) -> Result<(), Stop> {
+        if let (Some(lake), Some(id), DuplicatePolicy::Skip) =
+            (self.lake, &self.plan.batch_id, self.options.duplicates)
+            && let Some(lines) = lake.lines_of_batch(id)?
         {
-            return self.hand_over(Parsed::Known { input: self.number, lines });
+            return self.send(Parsed::AlreadyIngested { input: self.number, lines });
         }
         match self.input.open(self.stdin, self.progress)? {
             Source::Text { format, reader } => {
-                let pieces = self.stream().map_or(Pieces::default(), |_| self.options.pieces);
-                self.take_text(format, Slices::of(reader, format, self.slice_bytes(), pieces))
+                let stream = self.stream().map_or(StreamOptions::default(), |_| self.options.stream);
+                self.read_text(format, Slices::of(reader, format, self.slice_bytes(), stream))
             }
-            Source::Rows(file) => self.take_rows(file),
+            Source::Parquet(source) => self.read_parquet(source),
         }
     }
 
-    fn take_text(&self, format: Format, mut slices: Slices<'_>) -> Result<(), Stop> {
-        let mut reader = LineReader::of(format, self.reading.mapping);
+    fn read_text(&self, format: Format, mut slices: Slices<'_>) -> Result<(), Stop> {
+        let mut parser = LineParser::of(format, self.parse_options.mapping);
         while let Some(slice) = slices.next() {
             let mut slice = slice?;
-            let broke_off = slices.has_broken_off() || self.stream().is_some_and(StdinStream::was_stopped);
-            let torn = if broke_off && format != Format::Ndjson { cut_torn(&mut slice) } else { Vec::new() };
-            reader.read_header(&slice).map_err(Stop::Input)?;
+            let is_truncated = slices.is_truncated() || self.was_stopped();
+            let truncated_line =
+                if is_truncated && format != Format::Ndjson { cut_last_line(&mut slice) } else { Vec::new() };
+            parser.read_header(&slice).map_err(Stop::Input)?;
             let id = self.plan.batch_id.clone().unwrap_or_else(|| slice.id.clone());
-            match self.known_slice(&id)? {
-                Some(lines) => self.hand_over(Parsed::Known { input: self.number, lines })?,
-                None => {
-                    let mut builder = self.builder();
-                    let mut mark = reader.read(&slice, None, &mut builder);
-                    let has_parts = mark.is_some();
-                    while mark.is_some() {
-                        builder = self.hand_over_part(&id, builder)?;
-                        mark = reader.read(&slice, mark, &mut builder);
-                    }
-                    if !torn.is_empty() {
-                        let number =
-                            slice.first_line + slice.bytes.iter().filter(|&&b| b == b'\n').count() as u64;
-                        builder.reject(number, Refusal::line(TORN), &torn);
-                    }
-                    // What is left may be blank, but it is what commits the parts before it.
-                    if has_parts || !builder.is_empty() {
-                        self.hand_over_batch(id, builder)?;
-                    }
-                }
+            match self.lines_of_slice(&id)? {
+                Some(lines) => self.send(Parsed::AlreadyIngested { input: self.number, lines })?,
+                None => self.read_slice(&slice, &mut parser, id, &truncated_line)?,
             }
         }
-        self.must_be_whole()
-    }
-
-    fn take_rows(&self, file: RowFile) -> Result<(), Stop> {
-        let per_slice = rows_per_slice(self.slice_bytes());
-        let mut reader = RowReader::open(file.file, self.reading.mapping).map_err(Stop::Input)?;
-        let mut at = 0;
-        while !reader.is_done() {
-            let id = self.plan.batch_id.clone().unwrap_or_else(|| numbered(&file.id, at));
-            at += 1;
-            if let Some(lines) = self.known_slice(&id)? {
-                reader.skip(per_slice).map_err(Stop::Input)?;
-                self.hand_over(Parsed::Known { input: self.number, lines })?;
-                continue;
-            }
-            let mut builder = self.builder();
-            let mut left = per_slice;
-            while left > 0 && !reader.is_done() {
-                if builder.is_full() {
-                    builder = self.hand_over_part(&id, builder)?;
-                }
-                reader.read(left.min(ROWS_AT_ONCE), &mut builder).map_err(Stop::Input)?;
-                left = left.saturating_sub(ROWS_AT_ONCE);
-            }
-            self.hand_over_batch(id, builder)?;
+        if self.was_stopped() && self.plan.is_atomic(&self.options) {
+            return Err(Stop::Input(
+                "was stopped before its end; nothing of it was ingested, so send it again".to_owned(),
+            ));
         }
         Ok(())
     }
 
-    /// Refuses a stream that was left before its end where only all of it may come in.
-    fn must_be_whole(&self) -> Result<(), Stop> {
-        let was_stopped = self.stream().is_some_and(StdinStream::was_stopped);
-        if was_stopped && self.plan.is_whole(&self.options) {
-            return Err(Stop::Input(
-                "was stopped before its end; nothing of it is in, send it again".to_owned(),
-            ));
+    /// Parses one slice and sends it, in parts where it is too large for memory.
+    fn read_slice(
+        &self,
+        slice: &Slice,
+        parser: &mut LineParser<'_>,
+        id: String,
+        truncated_line: &[u8],
+    ) -> Result<(), Stop> {
+        let mut builder = self.builder();
+        let mut position = parser.parse(slice, None, &mut builder);
+        let has_parts = position.is_some();
+        while position.is_some() {
+            builder = self.send_part(&id, builder)?;
+            position = parser.parse(slice, position, &mut builder);
+        }
+        if !truncated_line.is_empty() {
+            let number = slice.first_line + memchr::memchr_iter(b'\n', &slice.bytes).count() as u64;
+            builder.reject(number, Rejection::of_line(TRUNCATED_LINE), truncated_line);
+        }
+        // The last part may be empty, but it is what commits the parts before it.
+        if has_parts || !builder.is_empty() { self.send_batch(id, builder) } else { Ok(()) }
+    }
+
+    fn read_parquet(&self, source: ParquetSource) -> Result<(), Stop> {
+        let rows_per_slice = rows_per_slice(self.slice_bytes());
+        let mut rows = ParquetRows::open(source.file, self.parse_options.mapping).map_err(Stop::Input)?;
+        let mut slice = 0;
+        while !rows.is_done() {
+            let id = self.plan.batch_id.clone().unwrap_or_else(|| slice_id(&source.id, slice));
+            slice += 1;
+            if let Some(lines) = self.lines_of_slice(&id)? {
+                rows.skip(rows_per_slice).map_err(Stop::Input)?;
+                self.send(Parsed::AlreadyIngested { input: self.number, lines })?;
+                continue;
+            }
+            let mut builder = self.builder();
+            let mut left = rows_per_slice;
+            while left > 0 && !rows.is_done() {
+                if builder.is_full() {
+                    builder = self.send_part(&id, builder)?;
+                }
+                rows.parse(left.min(ROWS_AT_ONCE), &mut builder).map_err(Stop::Input)?;
+                left = left.saturating_sub(ROWS_AT_ONCE);
+            }
+            self.send_batch(id, builder)?;
         }
         Ok(())
     }
@@ -154,55 +154,65 @@ impl InputReader<'_> {
         self.lake.map_or(DEFAULT_SLICE_BYTES, Lake::slice_bytes)
     }
 
-    /// Asks for one slice; an input that comes in as a whole is asked for as a whole.
-    fn known_slice(&self, id: &str) -> Result<Option<u64>, LakeError> {
+    /// Returns the number of lines of a slice that is already ingested. An input that is committed as a
+    /// whole has no ids of slices.
+    fn lines_of_slice(&self, id: &str) -> Result<Option<u64>, LakeError> {
         match self.lake {
-            Some(lake) if !self.plan.is_whole(&self.options) => lake.known_batch(id),
+            Some(lake) if !self.plan.is_atomic(&self.options) => lake.lines_of_batch(id),
             _ => Ok(None),
         }
     }
 
-    /// Returns the stream that the input is, if it is one.
+    /// Returns the stream, where the input is standard input.
     fn stream(&self) -> Option<&StdinStream> {
         self.stdin.filter(|_| self.input.path().is_none())
     }
 
-    /// Returns the present: of a stream, when its newest bytes came.
+    fn was_stopped(&self) -> bool {
+        self.stream().is_some_and(StdinStream::was_stopped)
+    }
+
+    /// Returns the current time; for a stream, the time at which its newest bytes arrived.
     fn now(&self) -> Timestamp {
         self.stream().map_or(self.options.now, StdinStream::arrived)
     }
 
-    fn builder(&self) -> Builder<'_> {
-        let limits = Limits::at(self.now(), &self.options, self.settings, self.reading);
-        Builder::new(&self.input.name, limits, self.slice_bytes())
+    fn builder(&self) -> BatchBuilder<'_> {
+        let limits = Limits::at(self.now(), &self.options, self.settings, self.parse_options);
+        BatchBuilder::new(&self.input.name, limits, self.slice_bytes())
     }
 
-    /// Hands over the beginning of a batch and returns an empty builder for what is left of it.
-    fn hand_over_part(&self, id: &str, full: Builder<'_>) -> Result<Builder<'_>, Stop> {
-        self.hand_over(Parsed::Part(self.brought(id.to_owned(), full)))?;
+    /// Sends a part of a batch, and returns an empty builder for the next part.
+    fn send_part(&self, id: &str, full: BatchBuilder<'_>) -> Result<BatchBuilder<'_>, Stop> {
+        self.send(Parsed::Part(self.batch(id.to_owned(), full)))?;
         Ok(self.builder())
     }
 
-    fn hand_over_batch(&self, id: String, builder: Builder<'_>) -> Result<(), Stop> {
-        // Part of a file that someone is still writing would count again with the whole of it.
-        if self.input.is_spooled() && self.input.has_changed() {
+    fn send_batch(&self, id: String, builder: BatchBuilder<'_>) -> Result<(), Stop> {
+        // The next run ingests a file that has changed; its lines must not be counted twice.
+        if self.input.is_spool_file() && self.input.has_changed() {
             return Err(Stop::Changed);
         }
-        self.hand_over(Parsed::Batch(self.brought(id, builder)))
+        self.send(Parsed::Batch(self.batch(id, builder)))
     }
 
-    fn brought(&self, id: String, builder: Builder<'_>) -> Brought {
-        Brought { input: self.number, id, read: builder.finish(), at: self.now() }
+    fn batch(&self, id: String, builder: BatchBuilder<'_>) -> ParsedBatch {
+        ParsedBatch { input: self.number, id, lines: builder.finish(), at: self.now() }
     }
 
-    fn hand_over(&self, parsed: Parsed) -> Result<(), Stop> {
+    fn send(&self, parsed: Parsed) -> Result<(), Stop> {
         self.send.send(parsed).map_err(|_| Stop::Writer)
     }
 }
 
-/// Takes a last line without its end off a slice. In CSV nothing else would tell it from a whole one.
-fn cut_torn(slice: &mut Slice) -> Vec<u8> {
-    if slice.is_endless_line || slice.bytes.ends_with(b"\n") {
+/// Returns the batch id of one slice of an input that is hashed as a whole.
+fn slice_id(id: &str, slice: usize) -> String {
+    if slice == 0 { id.to_owned() } else { format!("{id}#{slice}") }
+}
+
+/// Removes a last line without a newline from a slice. In CSV a truncated line may look complete.
+fn cut_last_line(slice: &mut Slice) -> Vec<u8> {
+    if slice.is_beginning_of_line || slice.bytes.ends_with(b"\n") {
         return Vec::new();
     }
     slice.bytes.split_off(memchr::memrchr(b'\n', &slice.bytes).map_or(0, |at| at + 1))

@@ -1,75 +1,67 @@
-//! A text log in slices: bounded pieces that end where a line does.
+//! A text log, cut into slices: pieces of bounded size that end at the end of a record.
 //!
-//! A slice's id is the BLAKE3 hash of all unpacked bytes from the input's beginning to the
-//! slice's end. So a file that fits in one slice is known by its content, whatever its name or
-//! compression; a longer one that was cut off half-way is taken up where it ended when it comes
-//! again whole; and two slices of one stream never share an id, even with the same lines.
+//! The id of a slice is the BLAKE3 hash of all uncompressed bytes from the start of the input to the
+//! end of the slice. So a file that fits in one slice is identified by its content, whatever its name
+//! or compression; of a file that has grown, only what is new is ingested; and two slices of one
+//! stream never share an id, even with the same lines.
 
 use std::io::{self, Read};
 
-use crate::ingest::records::{LineCounter, delimiter_of, last_record_end, last_whole_record_end};
-use crate::input_format::{Format, SourceError, reading_failed};
+use crate::ingest::options::StreamOptions;
+use crate::ingest::record_bounds::{LineCounter, delimiter_of, last_complete_record_end, last_record_end};
+use crate::input_format::{Format, SourceError, read_error};
 
-/// Bytes of an endless line that are kept to show.
+/// The number of bytes that are kept of a line longer than a slice.
 const SHOWN_BYTES: usize = 65_536;
-/// Bytes that are read at once at most.
+/// The maximum size of one read.
 const READ_BYTES: usize = 256 << 10;
 
-/// A piece of a text log, made of whole lines.
-pub struct Slice {
+/// A piece of a text log that consists of whole lines.
+pub(super) struct Slice {
     pub bytes: Vec<u8>,
-    /// Number of its first line in the input, from 1.
+    /// The number of its first line in the input, from 1.
     pub first_line: u64,
     pub id: String,
-    /// Bytes of the input it covers, unpacked.
+    /// The uncompressed size of the part of the input that the slice covers.
     pub consumed_bytes: u64,
-    /// It is one line too long to hold, of which `bytes` has the beginning.
-    pub is_endless_line: bool,
-}
-
-/// Where an input is cut, besides where a slice is full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pieces {
-    /// After so many lines, the header not counted.
-    pub lines: Option<u64>,
-    /// Whether what was read before the input broke off is a slice too.
-    pub keeps_broken_off: bool,
+    /// Whether the slice is a line longer than a slice, of which `bytes` is the beginning.
+    pub is_beginning_of_line: bool,
 }
 
 /// The slices of one input.
-pub struct Slices<'a> {
+pub(super) struct Slices<'a> {
     reader: Box<dyn Read + 'a>,
-    /// None where quotes mean nothing.
+    /// `None` for a format without quotes.
     delimiter: Option<u8>,
     limit: usize,
     hasher: blake3::Hasher,
     pending: Vec<u8>,
-    /// Where bytes are read to first: to make room in `pending` would clear it each time.
+    /// Where bytes are read to first: `pending` would have to be cleared for each read.
     scratch: Vec<u8>,
     next_line: u64,
     at_end: bool,
-    pieces: Pieces,
+    options: StreamOptions,
     counter: LineCounter,
-    /// A tick has found nothing to cut off but a record whose quotes are open.
+    /// Whether the last tick found only a record whose quotes are open.
     has_waited: bool,
-    /// Why the input broke off, to be told after what came before.
-    broken_off: Option<SourceError>,
+    /// Why the input broke off, to be returned after the bytes before it.
+    read_error: Option<SourceError>,
 }
 
-/// What there is to cut off.
+/// Why reading paused.
 enum Filled {
-    /// A whole slice, or all that is left.
+    /// The slice is full, or the input has ended.
     All,
-    /// The lines that were asked for, which end here.
+    /// The batch has its number of lines, which end here.
     Lines(usize),
-    /// What there is at a tick.
+    /// What has arrived is to be committed.
     Tick,
 }
 
 impl<'a> Slices<'a> {
-    /// Cuts what the reader gives into slices of at most `limit` bytes, and into smaller pieces
-    /// where that is asked for or the reader would block.
-    pub fn of(reader: Box<dyn Read + 'a>, format: Format, limit: u64, pieces: Pieces) -> Slices<'a> {
+    /// Returns the slices of a reader, of at most `limit` bytes; they are smaller where the options say
+    /// so, and where the reader would block.
+    pub fn of(reader: Box<dyn Read + 'a>, format: Format, limit: u64, options: StreamOptions) -> Slices<'a> {
         let delimiter = delimiter_of(format);
         Slices {
             reader,
@@ -80,24 +72,24 @@ impl<'a> Slices<'a> {
             scratch: vec![0; READ_BYTES],
             next_line: 1,
             at_end: false,
-            pieces,
-            // A format with quotes is one with a header.
+            options,
+            // The formats with quotes are those with a header.
             counter: LineCounter::of(delimiter, u64::from(delimiter.is_some())),
             has_waited: false,
-            broken_off: None,
+            read_error: None,
         }
     }
 
-    /// Tells whether the input ended before its end, so that its last line may be a part of one.
-    pub fn has_broken_off(&self) -> bool {
-        self.broken_off.is_some()
+    /// Returns whether the input broke off, so that its last line may be incomplete.
+    pub fn is_truncated(&self) -> bool {
+        self.read_error.is_some()
     }
 
     fn advance(&mut self) -> Result<Option<Slice>, SourceError> {
         let end = loop {
             let filled = match self.fill() {
-                Err(error) if self.pieces.keeps_broken_off => {
-                    (self.at_end, self.broken_off) = (true, Some(error));
+                Err(error) if self.options.keeps_truncated => {
+                    (self.at_end, self.read_error) = (true, Some(error));
                     Filled::All
                 }
                 filled => filled?,
@@ -105,7 +97,7 @@ impl<'a> Slices<'a> {
             match filled {
                 Filled::Lines(end) => break Some(end),
                 Filled::All if self.pending.is_empty() => {
-                    return self.broken_off.take().map_or(Ok(None), Err);
+                    return self.read_error.take().map_or(Ok(None), Err);
                 }
                 Filled::All if self.at_end && self.pending.len() <= self.limit => {
                     break Some(self.pending.len());
@@ -125,14 +117,16 @@ impl<'a> Slices<'a> {
         };
         match end {
             Some(end) => Ok(Some(self.cut(end))),
-            None => self.endless_line().map(Some),
+            None => self.overlong_line().map(Some),
         }
     }
 
-    /// Reads until the slice is full, has its lines or must wait, or the input is at its end.
+    /// Reads until the slice is full or has its lines, the input ends, or the reader would block.
     fn fill(&mut self) -> Result<Filled, SourceError> {
         loop {
-            if let Some(end) = self.pieces.lines.and_then(|lines| self.counter.end_of(lines, &self.pending)) {
+            if let Some(end) =
+                self.options.lines_per_batch.and_then(|lines| self.counter.end_of(lines, &self.pending))
+            {
                 return Ok(Filled::Lines(end));
             }
             if self.at_end || self.pending.len() >= self.limit {
@@ -142,12 +136,12 @@ impl<'a> Slices<'a> {
                 Ok(read) => self.at_end = read == 0,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Filled::Tick),
-                Err(error) => return Err(reading_failed(error)),
+                Err(error) => return Err(read_error(error)),
             }
         }
     }
 
-    /// Reads what comes first, not waiting for more.
+    /// Reads once.
     fn read_some(&mut self) -> io::Result<usize> {
         let room = READ_BYTES.min(self.limit - self.pending.len());
         let read = self.reader.read(&mut self.scratch[..room])?;
@@ -155,10 +149,10 @@ impl<'a> Slices<'a> {
         Ok(read)
     }
 
-    /// Returns where the last whole record ends. One whose quotes are open gets a tick's time to
-    /// close them; after that they are taken for strays, which must not keep all else waiting.
+    /// Returns where the last complete record ends. A record whose quotes are open has until the next
+    /// tick to close them; then they count as literal, since a stray quote must not hold back the rest.
     fn end_at_tick(&mut self) -> Option<usize> {
-        let whole = last_whole_record_end(&self.pending, self.delimiter);
+        let whole = last_complete_record_end(&self.pending, self.delimiter);
         let end = if self.has_waited { last_record_end(&self.pending, self.delimiter) } else { whole };
         self.has_waited = end.is_none() && self.pending.contains(&b'\n');
         end
@@ -173,11 +167,11 @@ impl<'a> Slices<'a> {
         let lines = memchr::memchr_iter(b'\n', &bytes).count() as u64 + u64::from(!bytes.ends_with(b"\n"));
         let first_line = self.next_line;
         self.next_line += lines;
-        Slice { consumed_bytes: end as u64, id: self.id(), bytes, first_line, is_endless_line: false }
+        Slice { consumed_bytes: end as u64, id: self.id(), bytes, first_line, is_beginning_of_line: false }
     }
 
-    /// Reads on to the end of a line that fills a whole slice, keeping only its beginning.
-    fn endless_line(&mut self) -> Result<Slice, SourceError> {
+    /// Reads to the end of a line that is longer than a slice, and keeps its beginning.
+    fn overlong_line(&mut self) -> Result<Slice, SourceError> {
         let mut consumed_bytes = 0;
         let mut shown = Vec::new();
         loop {
@@ -194,13 +188,13 @@ impl<'a> Slices<'a> {
                 Ok(read) => self.at_end = read == 0,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(reading_failed(error)),
+                Err(error) => return Err(read_error(error)),
             }
         }
         self.counter = LineCounter::of(self.delimiter, 0);
         let first_line = self.next_line;
         self.next_line += 1;
-        Ok(Slice { bytes: shown, first_line, id: self.id(), consumed_bytes, is_endless_line: true })
+        Ok(Slice { bytes: shown, first_line, id: self.id(), consumed_bytes, is_beginning_of_line: true })
     }
 
     fn id(&self) -> String {
@@ -222,7 +216,7 @@ mod tests {
 
     fn slices(text: &str, format: Format, limit: u64) -> Vec<(String, u64)> {
         let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-        let cut = Slices::of(reader, format, limit, Pieces::default())
+        let cut = Slices::of(reader, format, limit, StreamOptions::default())
             .map(|slice| slice.expect("memory can be read"));
         cut.map(|slice| (String::from_utf8_lossy(&slice.bytes).into_owned(), slice.first_line)).collect()
     }
@@ -238,16 +232,16 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_line_is_one_slice_and_the_rest_goes_on() {
+    fn a_line_longer_than_a_slice_is_one_slice_and_the_next_line_follows() {
         let cut = slices(&format!("{}\nb\n", "x".repeat(100)), Format::Ndjson, 10);
         assert_eq!(cut.last(), Some(&("b\n".to_owned(), 2)));
         assert_eq!(cut.len(), 2);
     }
 
-    /// Gives one piece at each read, and blocks where there is none.
-    struct Pulsing(Vec<String>);
+    /// Returns one piece at each read, and would block at an empty one.
+    struct Pieces(Vec<String>);
 
-    impl Read for Pulsing {
+    impl Read for Pieces {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
             if self.0.is_empty() {
                 return Ok(0);
@@ -264,12 +258,12 @@ mod tests {
     }
 
     fn check_pieces(read: &[&str], lines: Option<u64>, expected: &[&str]) {
-        let pieces = Pieces { lines, keeps_broken_off: false };
+        let options = StreamOptions { lines_per_batch: lines, keeps_truncated: false };
         let cut = Slices::of(
-            Box::new(Pulsing(read.iter().map(|&piece| piece.to_owned()).collect())),
+            Box::new(Pieces(read.iter().map(|&piece| piece.to_owned()).collect())),
             Format::Csv,
             100,
-            pieces,
+            options,
         );
         let cut = cut.map(|slice| slice.expect("it can be read").bytes);
         let cut: Vec<String> = cut.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
@@ -277,16 +271,16 @@ mod tests {
     }
 
     #[test]
-    fn at_a_tick_whole_records_are_cut_off_and_the_rest_waits() {
+    fn a_tick_cuts_off_complete_records_and_keeps_the_rest() {
         check_pieces(&["", "a\nb", "", "", "c\n", ""], None, &["a\n", "bc\n"]);
         check_pieces(&["a\n\"b\n", "", "c\"\nd", ""], None, &["a\n", "\"b\nc\"\n", "d"]);
-        // A quote that does not close holds back what is behind it for one tick.
+        // An unclosed quote holds back what follows for one tick.
         check_pieces(&["a\n\"b\n", "", "c\n", "", "", "d"], None, &["a\n", "\"b\nc\n", "d"]);
         check_pieces(&["\"b\n", "", "c\n", "", "d"], None, &["\"b\nc\n", "d"]);
     }
 
     #[test]
-    fn so_many_lines_are_cut_off_wherever_the_reads_end() {
+    fn batches_have_the_given_number_of_lines_wherever_reads_end() {
         let expected = ["h\na\nb\n", "c\nd\n", "e"];
         check_pieces(&["h\na\nb\nc\nd\ne"], Some(2), &expected);
         check_pieces(&["h", "\n", "a\nb", "\nc", "\nd\n", "e"], Some(2), &expected);
@@ -302,9 +296,9 @@ mod tests {
             limit in 4_u64..40,
         ) {
             let whole = read.concat();
-            let pieces = Pieces { lines, keeps_broken_off: false };
-            // An endless line shows but its beginning, which here is all of it.
-            let cut = Slices::of(Box::new(Pulsing(read)), Format::Csv, limit, pieces);
+            let options = StreamOptions { lines_per_batch: lines, keeps_truncated: false };
+            // All of an overlong line is kept here, since it is short enough to show.
+            let cut = Slices::of(Box::new(Pieces(read)), Format::Csv, limit, options);
             let cut: Vec<Slice> = cut.map(|slice| slice.expect("it can be read")).collect();
             let bytes: Vec<u8> = cut.iter().flat_map(|slice| slice.bytes.clone()).collect();
             proptest::prop_assert_eq!(String::from_utf8_lossy(&bytes), &*whole);
@@ -320,10 +314,10 @@ mod tests {
     }
 
     #[test]
-    fn ids_follow_content_and_place() {
+    fn ids_depend_on_content_and_position() {
         let id = |text: &str, limit| {
             let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-            Slices::of(reader, Format::Csv, limit, Pieces::default())
+            Slices::of(reader, Format::Csv, limit, StreamOptions::default())
                 .map(|s| s.expect("memory can be read").id)
                 .collect::<Vec<_>>()
         };

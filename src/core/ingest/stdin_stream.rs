@@ -1,9 +1,9 @@
-//! Standard input as it comes: bytes, moments, and the wish to end.
+//! Standard input as a stream of events: bytes with their time of arrival, ticks, the request to stop.
 //!
-//! Whoever stands at the door reads the pipe, the clock and the signals and passes on what happens
-//! as events; so nothing here asks the time, and a test can be the door.
+//! The command line reads the pipe, the clock and the signals, and sends the events; so nothing here
+//! reads the clock, and a test can send events of its own.
 //!
-//! Invariant: every byte that was passed on is read, also after the wish to end.
+//! Invariant: every byte that was sent is read, also after a request to stop.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -12,34 +12,34 @@ use std::time::Duration;
 
 use crate::model::Timestamp;
 
-/// Once the end is wished for, what the pipe still holds is taken until it has been silent so long.
-const SILENCE: Duration = Duration::from_millis(500);
+/// After a request to stop, what the pipe still holds is read until nothing arrives for this long.
+const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// One thing that happens to standard input.
+/// An event of standard input.
 #[derive(Debug)]
 pub enum StdinEvent {
-    /// Bytes have come.
+    /// Bytes have arrived.
     Bytes { bytes: Vec<u8>, at: Timestamp },
-    /// What has come so far is to be committed.
+    /// What has arrived is to be committed.
     Tick,
-    /// Someone wishes the run to end.
+    /// The run is to end.
     Stop,
-    /// Nothing more will come.
+    /// The end of the input.
     End,
-    /// It cannot be read.
+    /// Standard input cannot be read.
     Failed(io::Error),
 }
 
-/// The room's end of standard input, and of standard output where answers are wanted.
+/// Standard input, and the output for acknowledgements where the sender expects them.
 pub struct StdinStream {
     events: Receiver<StdinEvent>,
     state: RefCell<State>,
-    answers: RefCell<Box<dyn Write>>,
+    acknowledgements: RefCell<Box<dyn Write>>,
 }
 
 struct State {
     phase: Phase,
-    /// Bytes that have come and are not read yet, from `at` on.
+    /// Bytes that have arrived; those from `at` on are not read yet.
     bytes: Vec<u8>,
     at: usize,
     arrived: Timestamp,
@@ -49,8 +49,8 @@ struct State {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Open,
-    /// The end is wished for.
-    Ending,
+    /// A stop was requested.
+    Stopping,
     Ended,
 }
 
@@ -59,39 +59,43 @@ impl StdinStream {
     pub fn of(events: Receiver<StdinEvent>, began: Timestamp) -> StdinStream {
         let state =
             State { phase: Phase::Open, bytes: Vec::new(), at: 0, arrived: began, was_stopped: false };
-        StdinStream { events, state: RefCell::new(state), answers: RefCell::new(Box::new(io::sink())) }
+        StdinStream {
+            events,
+            state: RefCell::new(state),
+            acknowledgements: RefCell::new(Box::new(io::sink())),
+        }
     }
 
-    /// Returns the same stream, whose messages are answered on the given output.
+    /// Returns the stream with an output for acknowledgements.
     #[must_use]
-    pub fn answered_on(self, answers: impl Write + 'static) -> StdinStream {
-        StdinStream { answers: RefCell::new(Box::new(answers)), ..self }
+    pub fn acknowledged_on(self, output: impl Write + 'static) -> StdinStream {
+        StdinStream { acknowledgements: RefCell::new(Box::new(output)), ..self }
     }
 
-    /// Returns when the newest bytes came.
+    /// Returns when the newest bytes arrived.
     pub fn arrived(&self) -> Timestamp {
         self.state.borrow().arrived
     }
 
-    /// Tells whether it ended because someone wished it to.
+    /// Returns whether a stop was requested.
     pub fn was_stopped(&self) -> bool {
         self.state.borrow().was_stopped
     }
 
-    /// Answers with one line.
+    /// Writes one line of acknowledgement.
     ///
     /// # Errors
-    /// Fails where nobody listens.
-    pub fn answer(&self, line: &str) -> io::Result<()> {
-        let mut answers = self.answers.borrow_mut();
-        answers.write_all(format!("{line}\n").as_bytes())?;
-        answers.flush()
+    /// Fails where the output is closed.
+    pub fn acknowledge(&self, line: &str) -> io::Result<()> {
+        let mut output = self.acknowledgements.borrow_mut();
+        output.write_all(format!("{line}\n").as_bytes())?;
+        output.flush()
     }
 }
 
 impl State {
-    /// Takes a event; what it means for whoever reads is returned.
-    fn take(&mut self, event: StdinEvent) -> io::Result<()> {
+    /// Applies an event; an error is for the reader.
+    fn apply(&mut self, event: StdinEvent) -> io::Result<()> {
         match event {
             StdinEvent::Bytes { bytes, at } => {
                 (self.bytes, self.at, self.arrived) = (bytes, 0, at);
@@ -100,7 +104,7 @@ impl State {
             StdinEvent::Tick if self.phase == Phase::Open => Err(io::ErrorKind::WouldBlock.into()),
             StdinEvent::Tick => Ok(()),
             StdinEvent::Stop => {
-                (self.phase, self.was_stopped) = (Phase::Ending, true);
+                (self.phase, self.was_stopped) = (Phase::Stopping, true);
                 Ok(())
             }
             StdinEvent::End => {
@@ -115,20 +119,20 @@ impl State {
     }
 }
 
-/// [`io::ErrorKind::WouldBlock`] says that it is time to commit; reading goes on after it.
+/// [`io::ErrorKind::WouldBlock`] means that it is time to commit; reading continues after it.
 impl Read for &StdinStream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let mut state = self.state.borrow_mut();
         while state.at == state.bytes.len() {
             let event = match state.phase {
                 Phase::Open => self.events.recv().unwrap_or(StdinEvent::End),
-                Phase::Ending => match self.events.recv_timeout(SILENCE) {
+                Phase::Stopping => match self.events.recv_timeout(STOP_TIMEOUT) {
                     Ok(event) => event,
                     Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => StdinEvent::End,
                 },
                 Phase::Ended => return Ok(0),
             };
-            state.take(event)?;
+            state.apply(event)?;
         }
         let read = (&state.bytes[state.at..]).read(into)?;
         state.at += read;

@@ -1,11 +1,11 @@
-//! Which column of someone else's file gives which field.
+//! The mapping of an input's columns to fields.
 //!
-//! Written as `FIELD=COLUMN`, or as a TOML file of such pairs. A column of a path may be several,
-//! `department/category/type`: each holds one level. One with a slash behind it, `department/`,
-//! holds one level by itself.
+//! It is given as `FIELD=COLUMN`, or as a TOML file of such pairs. A category may be mapped to several
+//! columns, `department/category/type`, each with one level; `department/`, with a slash at the end, is
+//! one column with one level.
 //!
-//! Invariant: a field that was given a column is read from that column alone, and an input
-//! without it is refused: a slip of the pen loses no amounts.
+//! Invariant: a mapped field is read from its column alone, and an input without that column is refused,
+//! so that a typing error does not lose amounts.
 
 use std::fmt::Write as _;
 use std::io;
@@ -14,48 +14,48 @@ use toml::de::{DeTable, DeValue};
 
 use crate::model::escape_control;
 
-/// The fields whose column may be several, one for each level.
+/// The field that may be mapped to several columns, one for each level.
 const CATEGORY: &str = "category";
-/// The field without which there are no times to assume anything of.
+/// The field that `assume_utc` is about.
 const TS: &str = "ts";
 const ASSUME_UTC: &str = "assume_utc";
 const SHOWN_COLUMNS: usize = 20;
 const SHOWN_CHARS: usize = 200;
 
-/// Columns that a header may have: more are no header, but would fill the memory with names.
+/// The maximum number of columns of a header, which bounds the memory for their names.
 pub const MAX_COLUMNS: usize = 16_384;
 
-/// The columns that were named for some of a form's fields; the others keep their own names.
+/// The columns of fields; a field that is not mapped has a column of its own name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     fields: &'static [&'static str],
-    /// For each field the column it was given.
-    columns: Vec<Option<String>>,
+    /// For each field, the column it is mapped to.
+    mapped: Vec<Option<String>>,
     assumes_utc: bool,
 }
 
-/// Where an input has a field, by the numbers of its columns.
+/// The columns of a field, by their numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    Whole(usize),
-    /// A path's levels from the top.
+pub enum FieldColumns {
+    One(usize),
+    /// The levels of a category, from the top.
     Levels(Vec<usize>),
 }
 
-/// The keys under which a form without a header may have a field, by their numbers.
+/// The keys of a field in a format without a header, by their numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
+pub struct FieldKeys {
     pub whole: usize,
-    /// Where a line does not have that one: a path's levels from the top.
+    /// The levels of a category, from the top, for lines without the whole.
     pub levels: Vec<usize>,
 }
 
-/// The words make no mapping.
+/// An invalid mapping.
 #[derive(Debug, thiserror::Error)]
 pub enum MappingError {
-    #[error("`{word}` maps no field; there are {fields}")]
+    #[error("`{word}`: unknown field; the fields are {fields}")]
     UnknownField { word: String, fields: String },
-    #[error("`{word}` names no column; write FIELD=COLUMN")]
+    #[error("`{word}`: the column is missing; write FIELD=COLUMN")]
     NoColumn { word: String },
     #[error("{field} is mapped twice")]
     Twice { field: &'static str },
@@ -66,21 +66,21 @@ pub enum MappingError {
 }
 
 impl Mapping {
-    /// Returns the mapping that leaves every field its own name.
+    /// Returns the mapping of every field to a column of its own name.
     pub fn none(fields: &'static [&'static str]) -> Mapping {
-        Mapping { fields, columns: vec![None; fields.len()], assumes_utc: false }
+        Mapping { fields, mapped: vec![None; fields.len()], assumes_utc: false }
     }
 
-    /// Reads pairs and names of TOML files; pairs win over files, later files over earlier ones.
+    /// Parses pairs and reads TOML files; pairs override files, later files override earlier ones.
     ///
     /// # Errors
-    /// Says which word or line is wrong, and which fields there are.
+    /// Returns which argument or line is invalid, and which fields there are.
     pub fn of(fields: &'static [&'static str], words: &[String]) -> Result<Mapping, MappingError> {
         let mut mapping = Mapping::none(fields);
         for file in words.iter().filter(|word| !word.contains('=')) {
             mapping.read_file(file)?;
         }
-        let mut given = vec![false; fields.len()];
+        let mut seen = vec![false; fields.len()];
         for word in words {
             let Some((field, column)) = word.split_once('=') else { continue };
             let Some(at) = mapping.field(field) else {
@@ -89,48 +89,43 @@ impl Mapping {
             if column.is_empty() {
                 return Err(MappingError::NoColumn { word: word.clone() });
             }
-            if std::mem::replace(&mut given[at], true) {
+            if std::mem::replace(&mut seen[at], true) {
                 return Err(MappingError::Twice { field: fields[at] });
             }
-            mapping.columns[at] = Some(column.to_owned());
+            mapping.mapped[at] = Some(column.to_owned());
         }
         Ok(mapping)
     }
 
-    /// Takes times without an offset as UTC.
+    /// Makes times without an offset UTC.
     pub fn assume_utc(&mut self) {
         self.assumes_utc = true;
     }
 
-    /// Tells whether times without an offset are taken as UTC.
+    /// Returns whether times without an offset are UTC.
     pub fn assumes_utc(&self) -> bool {
         self.assumes_utc
     }
 
-    /// Returns the column that a field was given.
-    pub fn given(&self, field: usize) -> Option<&str> {
-        self.columns[field].as_deref()
+    /// Returns the column that a field is mapped to.
+    pub fn column(&self, field: usize) -> Option<&str> {
+        self.mapped[field].as_deref()
     }
 
-    /// Returns where an input with columns of the given names has each field.
+    /// Returns the columns of each field in an input with columns of the given names.
     ///
     /// # Errors
-    /// Names the column that was given to a field, or that is needed, and is not there or is
-    /// there twice.
-    pub fn places(&self, names: &[String], needed: &[usize]) -> Result<Vec<Option<Place>>, String> {
-        let place = |at: usize| {
-            let place = self.place(at, names)?;
-            match place {
-                None if needed.contains(&at) => Err(missing(self.fields[at], None, names)),
-                place => Ok(place),
-            }
+    /// Returns which column is missing, or there twice, of a field that is mapped or required.
+    pub fn columns(&self, names: &[String], required: &[usize]) -> Result<Vec<Option<FieldColumns>>, String> {
+        let columns = |at: usize| match self.columns_of(at, names)? {
+            None if required.contains(&at) => Err(missing(self.fields[at], None, names)),
+            columns => Ok(columns),
         };
-        (0..self.fields.len()).map(place).collect()
+        (0..self.fields.len()).map(columns).collect()
     }
 
-    /// Returns all names under which a form without a header may have the fields, and which of
-    /// them are each field's.
-    pub fn keys(&self) -> (Vec<String>, Vec<Key>) {
+    /// Returns the names of all keys in a format without a header, and the keys of each field.
+    pub fn keys(&self) -> (Vec<String>, Vec<FieldKeys>) {
         let mut names: Vec<String> = Vec::new();
         let mut number = |name: &str| {
             let found = names.iter().position(|known| known == name);
@@ -140,9 +135,9 @@ impl Mapping {
             })
         };
         let keys = (0..self.fields.len()).map(|at| {
-            let column = self.given(at).unwrap_or(self.fields[at]);
+            let column = self.column(at).unwrap_or(self.fields[at]);
             let levels = self.levels(at).unwrap_or_default();
-            Key { whole: number(column), levels: levels.into_iter().map(&mut number).collect() }
+            FieldKeys { whole: number(column), levels: levels.into_iter().map(&mut number).collect() }
         });
         let keys = keys.collect();
         (names, keys)
@@ -152,23 +147,23 @@ impl Mapping {
         self.fields.iter().position(|field| *field == name)
     }
 
-    fn place(&self, at: usize, names: &[String]) -> Result<Option<Place>, String> {
+    fn columns_of(&self, at: usize, names: &[String]) -> Result<Option<FieldColumns>, String> {
         let field = self.fields[at];
-        let column = self.given(at).unwrap_or(field);
-        if let Some(place) = only(column, names)? {
-            return Ok(Some(Place::Whole(place)));
+        let column = self.column(at).unwrap_or(field);
+        if let Some(column) = only(column, names)? {
+            return Ok(Some(FieldColumns::One(column)));
         }
         let Some(levels) = self.levels(at) else {
-            let is_given = self.given(at).is_some();
-            return if is_given { Err(missing(column, Some(field), names)) } else { Ok(None) };
+            let is_mapped = self.column(at).is_some();
+            return if is_mapped { Err(missing(column, Some(field), names)) } else { Ok(None) };
         };
         let level = |name: &str| only(name, names)?.ok_or_else(|| missing(name, Some(field), names));
-        Ok(Some(Place::Levels(levels.into_iter().map(level).collect::<Result<_, _>>()?)))
+        Ok(Some(FieldColumns::Levels(levels.into_iter().map(level).collect::<Result<_, _>>()?)))
     }
 
-    /// Returns the columns that hold one level each, where a field was given such.
+    /// Returns the columns with one level each, where a field is mapped to such.
     fn levels(&self, at: usize) -> Option<Vec<&str>> {
-        let column = self.given(at).filter(|column| self.fields[at] == CATEGORY && column.contains('/'))?;
+        let column = self.column(at).filter(|column| self.fields[at] == CATEGORY && column.contains('/'))?;
         let levels: Vec<&str> = column.strip_suffix('/').unwrap_or(column).split('/').collect();
         levels.iter().all(|level| !level.is_empty()).then_some(levels)
     }
@@ -192,17 +187,17 @@ impl Mapping {
                     self.assumes_utc = *assumes;
                 }
                 (_, None) if key == ASSUME_UTC && self.field(TS).is_some() => {
-                    return Err(bad(at, format!("{ASSUME_UTC} is true or false")));
+                    return Err(bad(at, format!("{ASSUME_UTC} must be true or false")));
                 }
                 (_, None) => {
                     let fields = self.fields.join(", ");
-                    return Err(bad(at, format!("`{key}` is no field; there are {fields}")));
+                    return Err(bad(at, format!("unknown field `{key}`; the fields are {fields}")));
                 }
                 (DeValue::String(column), Some(field)) if !column.is_empty() => {
-                    self.columns[field] = Some(column.to_string());
+                    self.mapped[field] = Some(column.to_string());
                 }
                 (_, Some(_)) => {
-                    return Err(bad(at, format!("{key} is to be the name of a column, in quotes")));
+                    return Err(bad(at, format!("{key} must be the name of a column, in quotes")));
                 }
             }
         }
@@ -210,12 +205,12 @@ impl Mapping {
     }
 }
 
-/// Returns where the one column of a name is.
+/// Returns the number of the only column with a name.
 fn only(column: &str, names: &[String]) -> Result<Option<usize>, String> {
     let mut found = (0..names.len()).filter(|&at| names[at] == column);
     let first = found.next();
     match found.next() {
-        Some(_) => Err(format!("names `{}` twice", escape_control(column))),
+        Some(_) => Err(format!("has two columns `{}`", escape_control(column))),
         None => Ok(first),
     }
 }
@@ -224,7 +219,7 @@ fn missing(column: &str, field: Option<&str>, names: &[String]) -> String {
     let mut reason = format!("has no column `{}`", escape_control(column));
     if let Some(field) = field {
         // Writing to a text cannot fail.
-        let _ = write!(reason, ", which is to give {field}");
+        let _ = write!(reason, ", which {field} is mapped to");
     }
     let shown: Vec<&str> = names.iter().map(String::as_str).take(SHOWN_COLUMNS).collect();
     let shown: String = shown.join(", ").chars().take(SHOWN_CHARS).collect();
@@ -241,20 +236,20 @@ mod tests {
         let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
         let names: Vec<String> = names.split(' ').map(str::to_owned).collect();
         let mapping = Mapping::of(FIELDS, &words).map_err(|e| e.to_string());
-        let places = mapping.and_then(|mapping| mapping.places(&names, &[0, 1]));
-        let shown = places.map(|places| {
-            let place = |place: &Option<Place>| match place {
+        let columns = mapping.and_then(|mapping| mapping.columns(&names, &[0, 1]));
+        let shown = columns.map(|columns| {
+            let column = |columns: &Option<FieldColumns>| match columns {
                 None => "-".to_owned(),
-                Some(Place::Whole(at)) => names[*at].clone(),
-                Some(Place::Levels(levels)) => format!("{levels:?}"),
+                Some(FieldColumns::One(at)) => names[*at].clone(),
+                Some(FieldColumns::Levels(levels)) => format!("{levels:?}"),
             };
-            places.iter().map(place).collect::<Vec<_>>().join(" ")
+            columns.iter().map(column).collect::<Vec<_>>().join(" ")
         });
         assert_eq!(shown.as_deref().map_err(String::as_str), expected, "{words:?}");
     }
 
     #[test]
-    fn fields_are_found_where_the_mapping_says() {
+    fn fields_are_read_from_the_columns_they_are_mapped_to() {
         check("", "item_id ts x", Ok("ts item_id - -"));
         check("ts=when item_id=sku", "sku when item_id category", Ok("when sku category -"));
         check("category=a/b", "ts item_id b a", Ok("ts item_id [3, 2] -"));
@@ -265,20 +260,22 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_found_is_named() {
+    fn errors_name_the_column_that_is_missing() {
         check("", "ts x", Err("has no column `item_id`; its columns are: ts, x"));
-        let lost = Err("has no column `paid`, which is to give amount; its columns are: ts, item_id, amount");
+        let lost =
+            Err("has no column `paid`, which amount is mapped to; its columns are: ts, item_id, amount");
         check("amount=paid", "ts item_id amount", lost);
-        let lost = Err("has no column `b`, which is to give category; its columns are: ts, item_id, a");
+        let lost = Err("has no column `b`, which category is mapped to; its columns are: ts, item_id, a");
         check("category=a/b", "ts item_id a", lost);
-        let lost = Err("has no column `a//b`, which is to give category; its columns are: ts, item_id, a, b");
+        let lost =
+            Err("has no column `a//b`, which category is mapped to; its columns are: ts, item_id, a, b");
         check("category=a//b", "ts item_id a b", lost);
-        let lost = Err("has no column `a/b`, which is to give amount; its columns are: ts, item_id, a, b");
+        let lost = Err("has no column `a/b`, which amount is mapped to; its columns are: ts, item_id, a, b");
         check("amount=a/b", "ts item_id a b", lost);
-        check("", "ts item_id ts", Err("names `ts` twice"));
+        check("", "ts item_id ts", Err("has two columns `ts`"));
         check("", "ts item_id x x", Ok("ts item_id - -"));
-        check("price=x", "ts", Err("`price=x` maps no field; there are ts, item_id, category, amount"));
-        check("ts=", "ts", Err("`ts=` names no column; write FIELD=COLUMN"));
+        check("price=x", "ts", Err("`price=x`: unknown field; the fields are ts, item_id, category, amount"));
+        check("ts=", "ts", Err("`ts=`: the column is missing; write FIELD=COLUMN"));
         check("ts=a ts=b", "a b", Err("ts is mapped twice"));
     }
 }

@@ -1,4 +1,4 @@
-//! Batches into the `events` table: their files first, then the commit that names them.
+//! Batches into the `events` table: their files are written first, then committed.
 
 use std::collections::BTreeMap;
 
@@ -10,84 +10,84 @@ use crate::lake::{EVENTS, Lake, LakeError, Reject, WRITERS};
 use crate::model::Events;
 use crate::storage::{BulkWriter, Stay, unique_name};
 
-/// How often a commit is tried again when other writers come first.
+/// How often a commit is retried when other writers commit first.
 pub(super) const MAX_TRIES: u32 = 1_000;
-/// The application id under which the log counts batches; no batch may be called so.
+/// The application id under which the log counts batches; no batch may have this id.
 const BATCHES: &str = "topsell:batches";
-/// The transaction version of a batch that was taken back and may come again.
-const TAKEN_BACK: i64 = -1;
+/// The transaction version of a batch that was removed and may be ingested again.
+const REMOVED: i64 = -1;
 
-/// What to do with a batch that is in already.
+/// What to do with a batch that is already ingested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Known {
+pub enum DuplicatePolicy {
     /// Leave it as it is.
     #[default]
     Skip,
-    /// Take out what it brought, and bring in what it has now.
+    /// Remove its rows, and append those that it has now.
     Replace,
-    /// It is another batch with the same content, as its sender can tell: it comes in too.
+    /// Append it again: its sender knows that it is another batch with the same content.
     AppendAgain,
 }
 
-/// How an append ended for what came in whole or not at all.
+/// The outcome of a commit for one staged batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Appended {
-    /// The batches are in.
+pub enum CommitOutcome {
+    /// Its rows were appended.
     Committed,
-    /// They are in, instead of what they brought before; so many had brought nothing.
+    /// Its rows replaced earlier ones; `added` of its batch ids had none.
     Replaced { added: u64 },
-    /// Every line was rejected, so there was nothing to bring in.
+    /// Every line was rejected, so there was nothing to append.
     Nothing,
-    /// They were in already, with so many lines.
-    Known { lines: u64 },
+    /// It was already ingested, with its number of lines.
+    AlreadyIngested { lines: u64 },
 }
 
-/// An append to the table: deliveries whose files become durable together and come in by one commit.
+/// An append to the table: staged batches whose files are synced together and committed at once.
 ///
-/// Their files are written as they are added; without the commit they are litter.
-pub struct Append<'a> {
+/// Without the commit their files are unreferenced, and a vacuum removes them.
+pub struct AppendTransaction<'a> {
     lake: &'a Lake,
-    /// Until the commit nothing names the files, and whoever vacuums must know them from litter.
+    /// Until the commit the files are unreferenced, and a vacuum must not remove them.
     _writing: Stay,
-    known: Known,
-    /// The files that are written; no commit names them before they are durable.
+    duplicates: DuplicatePolicy,
+    /// The files that are written; they are synced before they are committed.
     bulk: BulkWriter<'a>,
 }
 
-/// What comes in whole or not at all: one batch, or those of an input that comes in as a whole.
-pub struct Delivery<'a> {
+/// The written files of what is committed atomically: one batch, or all batches of one input.
+pub struct StagedFiles<'a> {
     lake: &'a Lake,
     adds: Vec<NewFile>,
-    batches: BTreeMap<String, Lines>,
-    /// Rejects that lie beside those of what may be replaced, and where they are to lie.
-    aside: Vec<(String, String)>,
+    batches: BTreeMap<String, LineCounts>,
+    /// Rejects beside those of a batch that may be replaced: their temporary paths and their own.
+    temporary_rejects: Vec<(String, String)>,
 }
 
-/// What a batch's lines came to.
+/// The numbers of lines of a batch.
 #[derive(Clone, Copy, Default)]
-struct Lines {
+struct LineCounts {
     accepted: u64,
     rejected: u64,
-    /// Files of rejects that were written.
+    /// The number of files of rejects that were written.
     reject_files: usize,
 }
 
-impl Lines {
+impl LineCounts {
     fn all(self) -> u64 {
         self.accepted + self.rejected
     }
 }
 
 impl Lake {
-    /// Returns how many lines the batch of that id brought, if it is in.
+    /// Returns the number of lines of a batch, if it is already ingested.
     ///
     /// # Errors
     /// Fails where the table's log cannot be read.
-    pub fn known_batch(&self, id: &str) -> Result<Option<u64>, LakeError> {
+    pub fn lines_of_batch(&self, id: &str) -> Result<Option<u64>, LakeError> {
         Ok(lines_of(self.ask(id)?))
     }
 
-    /// Returns how many batches have come in since the lake was made.
+    /// Returns the number of batches that were ingested since the lake was created.
     ///
     /// # Errors
     /// Fails where the table's log cannot be read.
@@ -95,46 +95,51 @@ impl Lake {
         Ok(lines_of(self.events.newest()?.transaction(BATCHES)?).unwrap_or(0))
     }
 
-    /// Begins to bring batches in.
+    /// Starts an append.
     ///
     /// # Errors
-    /// Fails where the lake's folder does.
-    pub fn append(&self, known: Known) -> Result<Append<'_>, LakeError> {
+    /// Fails where the lake's folder cannot be written to.
+    pub fn append(&self, duplicates: DuplicatePolicy) -> Result<AppendTransaction<'_>, LakeError> {
         let _writing = self.store.enter(WRITERS)?;
         let bulk = self.store.bulk_writer(EVENTS)?;
-        Ok(Append { lake: self, _writing, known, bulk })
+        Ok(AppendTransaction { lake: self, _writing, duplicates, bulk })
     }
 }
 
-impl<'a> Append<'a> {
-    /// Returns an empty delivery.
-    pub fn delivery(&self) -> Delivery<'a> {
-        Delivery { lake: self.lake, adds: Vec::new(), batches: BTreeMap::new(), aside: Vec::new() }
+impl<'a> AppendTransaction<'a> {
+    /// Returns an empty set of staged files.
+    pub fn stage(&self) -> StagedFiles<'a> {
+        StagedFiles {
+            lake: self.lake,
+            adds: Vec::new(),
+            batches: BTreeMap::new(),
+            temporary_rejects: Vec::new(),
+        }
     }
 
-    /// Adds a batch to a delivery, or a further part of one.
+    /// Writes the files of a batch, or of a further part of it.
     ///
     /// # Errors
-    /// Fails where the disk does.
-    pub fn add(
+    /// Fails where the files cannot be written.
+    pub fn write(
         &self,
-        delivery: &mut Delivery<'a>,
+        staged: &mut StagedFiles<'a>,
         id: &str,
         events: &Events,
         rejects: &[Reject],
     ) -> Result<(), LakeError> {
-        delivery.adds.extend(write_events(&self.bulk, id, events)?);
-        let lines = delivery.batches.entry(id.to_owned()).or_default();
+        staged.adds.extend(write_events(&self.bulk, id, events)?);
+        let lines = staged.batches.entry(id.to_owned()).or_default();
         lines.accepted += events.len() as u64;
         lines.rejected += rejects.len() as u64;
         if !rejects.is_empty() {
             let path = rejects_path(id, lines.reject_files);
             lines.reject_files += 1;
-            if self.known == Known::Replace {
-                // Those of the batch that stands stay as long as it does.
-                let aside = format!("{path}.{}", unique_name());
-                self.lake.store.put(&aside, reject_lines(rejects))?;
-                delivery.aside.push((aside, path));
+            if self.duplicates == DuplicatePolicy::Replace {
+                // The rejects of the committed version stay until it is replaced.
+                let temporary = format!("{path}.{}", unique_name());
+                self.lake.store.put(&temporary, reject_lines(rejects))?;
+                staged.temporary_rejects.push((temporary, path));
             } else {
                 self.lake.store.put(&path, reject_lines(rejects))?;
             }
@@ -142,41 +147,45 @@ impl<'a> Append<'a> {
         Ok(())
     }
 
-    /// Commits the deliveries, and returns how each has ended; what is in is on disk by then.
+    /// Syncs and commits the staged batches, and returns the outcome of each.
     ///
-    /// New batches come in by one commit. Whatever may come in twice, or takes the place of rows
-    /// that another delivery may touch too, has a commit of its own.
+    /// New batches share one commit. Batches that may be appended twice, or that replace rows which
+    /// another of them may touch too, have a commit each.
     ///
     /// # Errors
-    /// Fails where the disk does; of the delivery that it failed for nothing is in, and nothing of
-    /// those that were to come in with it or after it.
-    pub fn commit(self, mut deliveries: Vec<Delivery<'a>>, now_ms: i64) -> Result<Vec<Appended>, LakeError> {
-        let Append { lake, _writing, known, bulk } = self;
-        if deliveries.iter().any(|delivery| !delivery.adds.is_empty()) {
+    /// Fails where the files cannot be synced or the commit cannot be written; the batch that it failed
+    /// for is then not in the lake, nor are those in the same commit or after it.
+    pub fn commit(
+        self,
+        mut batches: Vec<StagedFiles<'a>>,
+        now_ms: i64,
+    ) -> Result<Vec<CommitOutcome>, LakeError> {
+        let AppendTransaction { lake, _writing, duplicates, bulk } = self;
+        if batches.iter().any(|staged| !staged.adds.is_empty()) {
             bulk.finish()?;
         }
-        let at_once = if known == Known::Skip { deliveries.len().max(1) } else { 1 };
-        let mut appended = Vec::with_capacity(deliveries.len());
-        for together in deliveries.chunks_mut(at_once) {
-            appended.extend(lake.commit_together(known, together, now_ms)?);
+        let per_commit = if duplicates == DuplicatePolicy::Skip { batches.len().max(1) } else { 1 };
+        let mut outcomes = Vec::with_capacity(batches.len());
+        for together in batches.chunks_mut(per_commit) {
+            outcomes.extend(lake.commit_together(duplicates, together, now_ms)?);
         }
-        Ok(appended)
+        Ok(outcomes)
     }
 }
 
-/// What a commit is to do, as far as it is decided.
+/// The contents of a commit, as far as they are decided.
 #[derive(Default)]
-struct Draft {
+struct CommitDraft {
     adds: Vec<NewFile>,
     removes: Vec<LiveFile>,
-    /// The batches that come in.
-    batches: Vec<(String, Lines)>,
-    /// How many of them had not come in before.
+    /// The batches that it appends.
+    batches: Vec<(String, LineCounts)>,
+    /// How many of them were not ingested before.
     new_batches: u64,
 }
 
-impl Draft {
-    /// Returns how many lines a batch brings by this very commit.
+impl CommitDraft {
+    /// Returns the number of lines of a batch in this commit.
     fn lines_of(&self, id: &str) -> Option<u64> {
         self.batches.iter().find(|(of, lines)| of == id && lines.accepted > 0).map(|(_, lines)| lines.all())
     }
@@ -185,28 +194,29 @@ impl Draft {
 impl Lake {
     fn commit_together(
         &self,
-        known: Known,
-        together: &mut [Delivery<'_>],
+        duplicates: DuplicatePolicy,
+        together: &mut [StagedFiles<'_>],
         now_ms: i64,
-    ) -> Result<Vec<Appended>, LakeError> {
-        if known != Known::Replace && together.iter().all(|delivery| delivery.adds.is_empty()) {
-            return Ok(vec![Appended::Nothing; together.len()]);
+    ) -> Result<Vec<CommitOutcome>, LakeError> {
+        let replaces = duplicates == DuplicatePolicy::Replace;
+        if !replaces && together.iter().all(|staged| staged.adds.is_empty()) {
+            return Ok(vec![CommitOutcome::Nothing; together.len()]);
         }
         let names: Vec<Vec<String>> =
-            together.iter().map(|delivery| delivery.batches.keys().cloned().collect()).collect();
+            together.iter().map(|staged| staged.batches.keys().cloned().collect()).collect();
         let mut remainders: Vec<Remainders<'_>> = names
             .iter()
             .map(|names| Remainders::of(&names.iter().map(String::as_str).collect::<Vec<_>>()))
             .collect();
         for _ in 0..MAX_TRIES {
-            // Asked of the very version that is committed on: who brings the same batch in between
-            // makes this commit fail, and then each delivery is decided on anew.
+            // Decided by the version that the commit is based on: if another writer commits the same
+            // batch in between, this commit fails, and each batch is decided again.
             let newest = self.events.newest()?;
-            let mut draft = Draft::default();
-            let appended: Vec<Appended> = together
+            let mut draft = CommitDraft::default();
+            let outcomes: Vec<CommitOutcome> = together
                 .iter()
                 .zip(&mut remainders)
-                .map(|(delivery, remainders)| self.decide(&newest, known, delivery, remainders, &mut draft))
+                .map(|(staged, remainders)| self.decide(&newest, duplicates, staged, remainders, &mut draft))
                 .collect::<Result<_, LakeError>>()?;
             if !draft.adds.is_empty() || !draft.removes.is_empty() {
                 let commit = self.commit_of(&newest, draft, now_ms)?;
@@ -217,30 +227,30 @@ impl Lake {
                 };
                 self.recent.record(Some((&commit, version)));
             }
-            for (delivery, appended) in together.iter_mut().zip(&appended) {
-                if known == Known::Replace || *appended == Appended::Committed {
-                    delivery.settle_rejects();
+            for (staged, outcome) in together.iter_mut().zip(&outcomes) {
+                if replaces || *outcome == CommitOutcome::Committed {
+                    staged.publish_rejects();
                 }
             }
-            return Ok(appended);
+            return Ok(outcomes);
         }
         Err(LakeError::Contended { tries: MAX_TRIES })
     }
 
-    /// Decides what becomes of one delivery on top of a version and of what comes in before it.
+    /// Decides the outcome of one staged batch, based on a version and on the batches before it.
     fn decide(
         &self,
         newest: &Version<'_>,
-        known: Known,
-        delivery: &Delivery<'_>,
+        duplicates: DuplicatePolicy,
+        staged: &StagedFiles<'_>,
         remainders: &mut Remainders<'_>,
-        draft: &mut Draft,
-    ) -> Result<Appended, LakeError> {
-        if delivery.adds.is_empty() && known != Known::Replace {
-            // A batch of which nothing could be read is not in: read rightly, it may come again.
-            return Ok(Appended::Nothing);
+        draft: &mut CommitDraft,
+    ) -> Result<CommitOutcome, LakeError> {
+        if staged.adds.is_empty() && duplicates != DuplicatePolicy::Replace {
+            // A batch without any accepted line is not ingested: parsed correctly, it may come again.
+            return Ok(CommitOutcome::Nothing);
         }
-        let lines: Vec<Option<u64>> = delivery
+        let lines: Vec<Option<u64>> = staged
             .batches
             .keys()
             .map(|id| match draft.lines_of(id) {
@@ -248,35 +258,35 @@ impl Lake {
                 None => Ok(lines_of(self.transaction(newest, id)?)),
             })
             .collect::<Result<_, LakeError>>()?;
-        if let (Known::Skip, Some(lines)) = (known, lines.iter().copied().sum()) {
-            return Ok(Appended::Known { lines });
+        if let (DuplicatePolicy::Skip, Some(lines)) = (duplicates, lines.iter().copied().sum()) {
+            return Ok(CommitOutcome::AlreadyIngested { lines });
         }
-        let (mut adds, mut removes) = (delivery.adds.clone(), Vec::new());
-        if known == Known::Replace {
-            // Looked for even where the id is not known: the log forgets ids in time, not rows.
+        let (mut adds, mut removes) = (staged.adds.clone(), Vec::new());
+        if duplicates == DuplicatePolicy::Replace {
+            // Also where the id is unknown: the table's log forgets ids after a year, but not rows.
             (removes, adds) = self.without_batches(remainders, newest.files()?, adds)?;
         }
         if adds.is_empty() && removes.is_empty() {
-            return Ok(Appended::Nothing);
+            return Ok(CommitOutcome::Nothing);
         }
-        let unknown = lines.iter().filter(|known| known.is_none()).count() as u64;
+        let unknown = lines.iter().filter(|lines| lines.is_none()).count() as u64;
         let replaces = !removes.is_empty();
-        // Rows without a known id are those of ids that the log has forgotten.
+        // Rows of unknown ids are those of ids that the log has forgotten.
         let is_forgotten = replaces && unknown == lines.len() as u64;
         let added = if is_forgotten { 0 } else { unknown };
         draft.adds.extend(adds);
         draft.removes.extend(removes);
-        draft.batches.extend(delivery.batches.iter().map(|(id, lines)| (id.clone(), *lines)));
+        draft.batches.extend(staged.batches.iter().map(|(id, lines)| (id.clone(), *lines)));
         draft.new_batches += added;
-        Ok(if replaces { Appended::Replaced { added } } else { Appended::Committed })
+        Ok(if replaces { CommitOutcome::Replaced { added } } else { CommitOutcome::Committed })
     }
 
-    fn commit_of(&self, newest: &Version<'_>, draft: Draft, now_ms: i64) -> Result<Commit, LakeError> {
+    fn commit_of(&self, newest: &Version<'_>, draft: CommitDraft, now_ms: i64) -> Result<Commit, LakeError> {
         let mut transactions: Vec<(String, i64)> = Vec::new();
-        let mut all = Lines::default();
+        let mut all = LineCounts::default();
         for (id, lines) in draft.batches {
             let all_lines = lines.all().cast_signed();
-            transactions.push((id, if lines.accepted > 0 { all_lines } else { TAKEN_BACK }));
+            transactions.push((id, if lines.accepted > 0 { all_lines } else { REMOVED }));
             all.accepted += lines.accepted;
             all.rejected += lines.rejected;
         }
@@ -299,41 +309,41 @@ impl Lake {
     }
 }
 
-impl Delivery<'_> {
-    /// Names a batch that comes in, were it without any line.
-    pub fn name(&mut self, id: &str) {
+impl StagedFiles<'_> {
+    /// Adds a batch id, whether or not the batch has lines.
+    pub fn add_batch(&mut self, id: &str) {
         self.batches.entry(id.to_owned()).or_default();
     }
 
-    /// Returns how many files it has.
-    pub fn files(&self) -> usize {
+    /// Returns the number of files.
+    pub fn count(&self) -> usize {
         self.adds.len()
     }
 
-    /// Puts the rejects in their place, and removes those of lines that the batches no longer have.
-    fn settle_rejects(&mut self) {
-        // What is in is in: a note that cannot be moved is still a note, and no failure.
-        for (aside, path) in self.aside.drain(..) {
-            let _ = self.lake.store.rename(&aside, &path);
+    /// Moves temporary rejects to their paths, and removes those of lines that the batches no longer have.
+    fn publish_rejects(&mut self) {
+        // The batches are committed, so that rejects which cannot be moved are no failure.
+        for (temporary, path) in self.temporary_rejects.drain(..) {
+            let _ = self.lake.store.rename(&temporary, &path);
         }
         for (id, lines) in &self.batches {
             let stale = rejects_of(&self.lake.store, id, lines.reject_files);
-            // The last first: who is killed on the way leaves no gap that would hide the others.
+            // The last one first, so that a crash in between leaves no gap that would hide the others.
             stale.iter().rev().for_each(|path| drop(self.lake.store.delete(path)));
         }
     }
 }
 
-impl Drop for Delivery<'_> {
-    /// Leaves nothing beside the rejects of a batch that stands after all.
+impl Drop for StagedFiles<'_> {
+    /// Removes the temporary rejects of a batch that was not committed.
     fn drop(&mut self) {
-        for (aside, _) in &self.aside {
-            let _ = self.lake.store.delete(aside);
+        for (temporary, _) in &self.temporary_rejects {
+            let _ = self.lake.store.delete(temporary);
         }
     }
 }
 
-/// The transaction's version is the number of lines, so that a repeat can be accounted for without
+/// The version of a batch's transaction is its number of lines, so that a duplicate can be counted without
 /// parsing it.
 fn lines_of(transaction: Option<i64>) -> Option<u64> {
     transaction.and_then(|lines| u64::try_from(lines).ok())

@@ -27,7 +27,7 @@ use crate::storage::{Lock, LockError, LockTimeout, Store};
 
 use recent::Recent;
 
-pub use append::{Append, Appended, Delivery, Known};
+pub use append::{AppendTransaction, CommitOutcome, DuplicatePolicy, StagedFiles};
 pub use drop::Dropped;
 pub use error::LakeError;
 pub use events::{columns_to_aggregate, events_log, read_events_of, version};

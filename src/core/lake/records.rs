@@ -26,6 +26,13 @@ pub struct Reject {
     pub bytes_hex: Option<String>,
 }
 
+impl Reject {
+    /// Returns the reject of an input that failed as a whole.
+    pub fn of_input(file: &str, reason: String) -> Reject {
+        Reject { file: file.to_owned(), line: None, column: None, reason, text: None, bytes_hex: None }
+    }
+}
+
 impl Lake {
     /// Keeps the record of inputs that failed as a whole.
     ///

@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use crate::ingest::{self, Plan, Reading, StdinStream};
+use crate::ingest::{self, ParseOptions, Plan, StdinStream};
 use crate::input_format::Mapping;
 use crate::item_catalog::{CatalogError, CatalogFile, ItemCatalog, ItemNames};
 use crate::lake;
@@ -127,17 +127,17 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
                     lake => Some(lake?),
                 }
             };
-            let reading = Reading { mapping, catalog: catalog.as_ref() };
+            let parse_options = ParseOptions { mapping, catalog: catalog.as_ref() };
             let stdin = caller.stdin.as_ref();
-            let summary = ingest::ingest(lake.as_ref(), plan, stdin, *options, reading, progress)?;
+            let summary = ingest::ingest(lake.as_ref(), plan, stdin, *options, parse_options, progress)?;
             Ok(Done::Ingested { summary, dry_run: options.dry_run })
         }
         Step::Acknowledge { options, mapping, catalog, slice_bytes } => {
             let catalog = catalog.as_ref().map(ItemCatalog::open).transpose()?;
-            let reading = Reading { mapping, catalog: catalog.as_ref() };
+            let parse_options = ParseOptions { mapping, catalog: catalog.as_ref() };
             let lake = Lake::open_or_create(store.clone(), *slice_bytes)?;
             let summary = match &caller.stdin {
-                Some(stdin) => ingest::acknowledge(&lake, stdin, *options, reading, progress)?,
+                Some(stdin) => ingest::acknowledge(&lake, stdin, *options, parse_options, progress)?,
                 None => ingest::Summary::default(),
             };
             Ok(Done::Ingested { summary, dry_run: options.dry_run })

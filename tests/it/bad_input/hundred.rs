@@ -25,7 +25,7 @@ fn of_a_hundred_files_three_bad_ones_cost_only_themselves() {
     let said = world.run("ingest logs");
     expect![[r#"
         stderr: failed: logs/dangling.csv: cannot be read: No such file or directory (os error 2)
-        stderr: failed: logs/corrupt.csv.gz: ends in the middle of its gzip data; what was read of its last part is left out, so send the whole file again
+        stderr: failed: logs/corrupt.csv.gz: ends in the middle of its gzip data; its last part was not ingested, so ingest the complete file again
         stderr: failed: logs/unreadable.csv: cannot be read: Input/output error (os error 5)
         stderr: ingest: 194 read = 194 accepted + 0 duplicate + 0 rejected, 97 new batches, 3 of 100 inputs failed
         exit code 4

@@ -15,7 +15,7 @@ fn a_lake_does_not_take_in_itself() {
     assert_eq!(world.run("rank").code, Some(0));
     let before = world.sold();
     expect![[r#"
-        stderr: known: data/log.csv was taken in before; nothing changed
+        stderr: skipped: data/log.csv is already ingested
         stderr: ingest: 2 read = 0 accepted + 2 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]

@@ -117,7 +117,7 @@ fn parquet_comes_from_standard_input_too_and_only_once() {
     .assert_eq(&world.run_with(&["ingest", "--format", "parquet", "-"], &bytes).whole());
     world.write("log.parquet", &bytes);
     expect![[r#"
-        stderr: known: log.parquet was taken in before; nothing changed
+        stderr: skipped: log.parquet is already ingested
         stderr: ingest: 3 read = 0 accepted + 3 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]
@@ -217,12 +217,12 @@ fn json_lines_that_are_no_events_are_told_apart() {
         .map(|reject| format!("{} {} {}\n", reject["line"], reject["column"], reject["reason"]))
         .collect();
     expect![[r#"
-        3 "item_id" "item_id is neither a text nor a number"
-        4 "categories" "categories is no array of paths, nor of arrays of levels"
+        3 "item_id" "item_id is neither a string nor a number"
+        4 "categories" "categories is neither an array of paths nor of arrays of levels"
         5 "categories" "categories has a path that has an empty level; write levels from the top, as in Books/Fiction"
-        6 "item_id" "item_id is empty; every event needs one"
-        7 null "line is not a JSON object: EOF while parsing an object at character 30"
-        8 null "line is not a JSON object: duplicate field `item_id` at character 40"
+        6 "item_id" "item_id is empty; it is required"
+        7 null "not a JSON object: EOF while parsing an object at character 30"
+        8 null "not a JSON object: duplicate field `item_id` at character 40"
     "#]].assert_eq(&reasons);
 }
 
@@ -238,7 +238,7 @@ fn an_array_is_no_event_whatever_it_holds() {
     assert_eq!(rejects.len(), 2, "{rejects:?}");
     for reject in rejects {
         let reason = reject["reason"].as_str().expect("a reason is a text");
-        assert!(reason.starts_with("line is not a JSON object"), "{reason}");
+        assert!(reason.starts_with("not a JSON object"), "{reason}");
         assert!(!reason.contains("struct "), "a reason is for who wrote the log: {reason}");
     }
 }
@@ -285,8 +285,8 @@ fn rows_of_parquet_are_rejected_one_by_one() {
     ]);
     world.write("log.parquet", bytes);
     expect![[r#"
-        stderr: rejected: log.parquet:2: item_id is empty; every event needs one
-        stderr: rejected: log.parquet:3: ts is empty; every event needs one
+        stderr: rejected: log.parquet:2: item_id is empty; it is required
+        stderr: rejected: log.parquet:3: ts is empty; it is required
         stderr: ingest: 3 read = 1 accepted + 0 duplicate + 2 rejected, 1 new batch
         exit code 4
     "#]]

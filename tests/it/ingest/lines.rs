@@ -13,7 +13,7 @@ fn a_long_stream_comes_in_slices_and_is_taken_up_where_it_broke_off() {
     let log = format!("ts,event_id,item_id,note\n{}", (0..4_000).map(line).collect::<String>());
     let slices = ["ingest", "--slice-size", "64KiB", "-"];
     expect![[r#"
-        stderr: rejected: -:5122: a quote opens in this line and does not close
+        stderr: rejected: -:5122: line has an unclosed quote
         stderr: ingest: 2561 read = 2560 accepted + 0 duplicate + 1 rejected, 3 new batches
         exit code 4
     "#]]
@@ -24,7 +24,7 @@ fn a_long_stream_comes_in_slices_and_is_taken_up_where_it_broke_off() {
     "#]]
     .assert_eq(&world.run_with(&slices, log.as_bytes()).whole());
     expect![[r#"
-        stderr: known: - was taken in before; nothing changed
+        stderr: skipped: - is already ingested
         stderr: ingest: 4000 read = 0 accepted + 4000 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]
@@ -86,7 +86,7 @@ fn quoted_fields_may_hold_commas_quotes_and_line_ends() {
         2017-01-14T10:00:00Z,plain,many\n";
     world.write("log.csv", log);
     expect![[r#"
-        stderr: rejected: log.csv:5: quantity `many` is not a whole number
+        stderr: rejected: log.csv:5: quantity `many` is not an integer
         stderr: ingest: 3 read = 2 accepted + 0 duplicate + 1 rejected, 1 new batch
         exit code 4
     "#]]
@@ -104,7 +104,7 @@ fn a_quote_that_does_not_close_costs_its_line_only() {
         let line = |note: &str| format!("2017-01-14T10:00:00Z,apple,{note}\n");
         world.write("log.csv", format!("ts,item_id,note\n{}", notes.map(line).concat()));
         let expected = "\
-stderr: rejected: log.csv:3: a quote opens in this line and does not close
+stderr: rejected: log.csv:3: line has an unclosed quote
 stderr: ingest: 4 read = 3 accepted + 0 duplicate + 1 rejected, 1 new batch
 exit code 4
 ";
@@ -123,7 +123,7 @@ fn a_quote_inside_a_plain_field_is_a_letter() {
     world.write("with-newline.csv", format!("{pipes}\n"));
     world.write("without.csv", pipes);
     expect![[r#"
-        stderr: rejected: without.csv:3: a quote opens in this line and does not close; the input ends in the middle of this line, or without a newline
+        stderr: rejected: without.csv:3: line has an unclosed quote; the input ends in the middle of this line, or without a newline
         stderr: ingest: 4 read = 3 accepted + 0 duplicate + 1 rejected, 2 new batches
         exit code 4
     "#]]

@@ -24,7 +24,7 @@ fn lines_of_the_default_form_come_in_from_a_file_and_from_a_pipe() {
     "#]]
     .assert_eq(&world.run("ingest --format ndjson shop.0").whole());
     expect![[r#"
-        stderr: known: - was taken in before; nothing changed
+        stderr: skipped: - is already ingested
         stderr: ingest: 5 read = 0 accepted + 5 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]
@@ -48,7 +48,7 @@ fn the_time_beside_the_record_serves_where_the_record_has_none() {
     let said = world.run_with(&["ingest", "-"], at("000000999").as_bytes());
     assert_eq!(said.code, Some(0), "{}", said.whole());
     expect![[r#"
-        stderr: rejected: -:1: ts `2017-01-15T01:00:00.000001Z` lies in the future: the latest accepted now is 2017-01-15T01:00:00Z
+        stderr: rejected: -:1: ts `2017-01-15T01:00:00.000001Z` is in the future; the latest time accepted is 2017-01-15T01:00:00Z
         stderr: ingest: 1 read = 0 accepted + 0 duplicate + 1 rejected, 0 new batches
         exit code 4
     "#]]
@@ -92,10 +92,10 @@ shop: [now, {"item_id":"a"}]
     expect![[r#"
         stderr: rejected: -:2: date `yesterday` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
         stderr: rejected: -:3: ts `2017-01-14 10:00:00` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: rejected: -:4: line is not a JSON object
-        stderr: rejected: -:5: line is not a JSON object: EOF while parsing an object at character 14
-        stderr: rejected: -:6: line is not a JSON object
-        stderr: rejected: 1 more line; all are kept in the lake's rejects folder
+        stderr: rejected: -:4: not a JSON object
+        stderr: rejected: -:5: not a JSON object: EOF while parsing an object at character 14
+        stderr: rejected: -:6: not a JSON object
+        stderr: rejected: 1 more line; all are in the lake's rejects folder
         stderr: ingest: 7 read = 1 accepted + 0 duplicate + 6 rejected, 1 new batch
         exit code 4
     "#]]

@@ -21,7 +21,7 @@ fn a_packed_chunk_comes_in_and_the_same_chunk_again_is_known() {
     "#]]
     .assert_eq(&world.run(&format!("{CALL} {CHUNK}")).whole());
     expect![[r#"
-        stderr: known: buffer/buffer.b5f8c2e1d0a94c7e8b6f3a2d1c0e9f87.log was taken in before; nothing changed
+        stderr: skipped: buffer/buffer.b5f8c2e1d0a94c7e8b6f3a2d1c0e9f87.log is already ingested
         stderr: ingest: 2 read = 0 accepted + 2 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]
@@ -34,7 +34,7 @@ fn a_chunk_with_a_bad_line_is_not_sent_for_ever() {
     let world = World::new();
     world.write(CHUNK, gzip(format!("{}\n{{\"item_id\":\"b\"}}\n", purchase("a")).as_bytes()));
     expect![[r#"
-        stderr: rejected: buffer/buffer.b5f8c2e1d0a94c7e8b6f3a2d1c0e9f87.log:2: ts is empty; every event needs one
+        stderr: rejected: buffer/buffer.b5f8c2e1d0a94c7e8b6f3a2d1c0e9f87.log:2: ts is empty; it is required
         stderr: ingest: 2 read = 1 accepted + 0 duplicate + 1 rejected, 1 new batch
         exit code 0
     "#]]

@@ -93,8 +93,8 @@ fn a_message_that_is_no_event_is_kept_and_not_sent_for_ever() {
     child.close();
     let (said, status) = child.end();
     expect![[r#"
-        rejected: -:1: line is not a JSON object
-        rejected: -:4: line is 16777217 bytes long; at most 16777216 are taken
+        rejected: -:1: not a JSON object
+        rejected: -:4: line is 16777217 bytes long, over the limit of 16777216
         ingest: 3 read = 1 accepted + 0 duplicate + 2 rejected, 1 new batch
     "#]]
     .assert_eq(&said);
@@ -170,7 +170,7 @@ fn an_open_transaction_is_left_to_be_sent_again() {
     child.close();
     let (said, status) = child.end();
     expect![[r#"
-        left out: 2 messages that nobody committed; rsyslog sends what was not confirmed again
+        unacknowledged: 2 messages were not committed; the sender sends them again
         ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches
     "#]]
     .assert_eq(&said);
@@ -195,7 +195,7 @@ fn a_transaction_that_memory_must_not_hold_is_refused_as_a_whole() {
     assert_eq!(child.ask("BEGIN TRANSACTION"), "OK");
     let long = format!("{{\"note\":\"{}\",{}", "x".repeat(40_000), &purchase("a")[1..]);
     assert_eq!(child.ask(&long), "DEFER_COMMIT");
-    let answer = "Error: a transaction of more than 65536 bytes; lower queue.dequeueBatchSize";
+    let answer = "Error: the transaction is over the limit of 65536 bytes; lower queue.dequeueBatchSize";
     for line in [&long, &long, &purchase("a"), "COMMIT TRANSACTION"] {
         assert_eq!(child.ask(line), answer);
     }

@@ -5,9 +5,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use expect_test::expect;
-use topsell_core::ingest::{self, Options, Pieces};
+use topsell_core::ingest::{self, Options, StreamOptions};
 use topsell_core::input_format::Mapping;
-use topsell_core::lake::{DryRun, Known, Lake};
+use topsell_core::lake::{DryRun, DuplicatePolicy, Lake};
 use topsell_core::model::Timestamp;
 use topsell_core::pipeline::{self, Caller, Done, Step};
 use topsell_core::progress::Progress;
@@ -36,20 +36,20 @@ fn finished_files_are_taken_in_name_order_and_moved() {
     let before = world.files("spool");
     expect![[r#"
         stderr: failed: spool/link.csv: cannot be read: No such file or directory (os error 2)
-        stderr: failed: spool/torn.csv.gz: ends in the middle of its gzip data; what was read of its last part is left out, so send the whole file again
-        stderr: failed: spool/what.log: its name does not tell its format; say --format csv, tsv, ndjson or parquet
-        stderr: rejected: spool/bad.ndjson:1: line is not a JSON object
+        stderr: failed: spool/torn.csv.gz: ends in the middle of its gzip data; its last part was not ingested, so ingest the complete file again
+        stderr: failed: spool/what.log: cannot infer the format from the file extension; pass --format csv, tsv, ndjson or parquet
+        stderr: rejected: spool/bad.ndjson:1: not a JSON object
         stderr: spool: would move 3 files to done, 3 to failed
-        stderr: ingest: 4 read = 3 accepted + 0 duplicate + 1 rejected, 3 new batches, 3 of 6 inputs failed; a dry run: nothing was written
+        stderr: ingest: 4 read = 3 accepted + 0 duplicate + 1 rejected, 3 new batches, 3 of 6 inputs failed; dry run, nothing was written
         exit code 4
     "#]]
     .assert_eq(&world.run(&format!("{CALL} --dry-run")).whole());
     assert_eq!((world.files("spool"), world.path("data").exists()), (before, false));
     expect![[r#"
         stderr: failed: spool/link.csv: cannot be read: No such file or directory (os error 2)
-        stderr: failed: spool/torn.csv.gz: ends in the middle of its gzip data; what was read of its last part is left out, so send the whole file again
-        stderr: failed: spool/what.log: its name does not tell its format; say --format csv, tsv, ndjson or parquet
-        stderr: rejected: spool/bad.ndjson:1: line is not a JSON object
+        stderr: failed: spool/torn.csv.gz: ends in the middle of its gzip data; its last part was not ingested, so ingest the complete file again
+        stderr: failed: spool/what.log: cannot infer the format from the file extension; pass --format csv, tsv, ndjson or parquet
+        stderr: rejected: spool/bad.ndjson:1: not a JSON object
         stderr: spool: 3 files moved to done, 3 to failed
         stderr: ingest: 4 read = 3 accepted + 0 duplicate + 1 rejected, 3 new batches, 3 of 6 inputs failed
         exit code 4
@@ -113,8 +113,8 @@ fn a_file_that_has_just_changed_is_left_alone() {
     touch("spool/old.ndjson", "2017-01-14T23:59:50Z");
     touch("spool/new.ndjson", "2017-01-14T23:59:51Z");
     expect![[r#"
-        stderr: passed over: spool/new.ndjson: it changed less than 10 s ago
-        stderr: spool: 1 file moved to done, 0 to failed, 1 changed too lately to be taken
+        stderr: skipped: spool/new.ndjson: it was modified less than 10 s ago
+        stderr: spool: 1 file moved to done, 0 to failed, 1 modified too recently
         stderr: ingest: 1 read = 1 accepted + 0 duplicate + 0 rejected, 1 new batch
         exit code 0
     "#]]
@@ -129,7 +129,7 @@ fn a_run_that_ended_between_the_commit_and_the_move_is_made_up_for() {
     world.write("spool/a.ndjson", purchase("a"));
     assert_eq!(world.run("ingest spool/a.ndjson").code, Some(0));
     expect![[r#"
-        stderr: known: spool/a.ndjson was taken in before; nothing changed
+        stderr: skipped: spool/a.ndjson is already ingested
         stderr: spool: 1 file moved to done, 0 to failed
         stderr: ingest: 1 read = 0 accepted + 1 duplicate + 0 rejected, 0 new batches
         exit code 0
@@ -227,7 +227,7 @@ fn a_file_that_changes_while_it_is_read_is_left_for_the_next_run() {
         std::fs::rename(world.path("spool/gone.ndjson"), world.path("gone")).expect("it can be moved");
     });
     let summary = summary.expect("the lake is fine");
-    let spooled = summary.spooled.expect("there was a spool");
+    let spooled = summary.spool.expect("there was a spool");
     assert_eq!((spooled.done, spooled.failed, spooled.changed.len()), (0, 0, 1), "{spooled:?}");
     assert_eq!((summary.accepted, summary.failures.len()), (0, 0), "half a file is not taken in");
     assert_eq!(world.files("spool"), ["a.ndjson"]);
@@ -244,7 +244,7 @@ fn a_file_that_cannot_be_moved_is_told_and_its_batch_stays_known() {
     std::os::unix::fs::symlink("done.tmp", world.path("spool/done")).expect("a link can be made");
     for accepted in [1, 0] {
         let said = world.run("ingest --min-age 0s --spool spool --format ndjson");
-        let is_told = said.stderr.contains("left: spool/a.ndjson: cannot be moved to done: ");
+        let is_told = said.stderr.contains("not moved: spool/a.ndjson: cannot be moved to done: ");
         assert!(is_told && said.code == Some(1), "{}", said.whole());
         assert!(said.stderr.contains(&format!(" {accepted} accepted")), "{}", said.whole());
         assert!(world.path("spool/a.ndjson").exists());
@@ -275,8 +275,8 @@ fn ingest_spool(world: &World, faults: &Faults, between: impl Fn()) -> Result<in
         now,
         max_skew_seconds: 0,
         dry_run: DryRun::No,
-        pieces: Pieces::default(),
-        known: Known::Skip,
+        stream: StreamOptions::default(),
+        duplicates: DuplicatePolicy::Skip,
     };
     let store = Store::open_through(&world.path("data/lake"), |disk| faults.before(disk));
     let caller = Caller { name: "a test".to_owned(), lock_timeout: LockTimeout::NoWait, now, stdin: None };

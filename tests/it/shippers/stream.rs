@@ -6,9 +6,9 @@ use std::sync::mpsc::sync_channel;
 
 use expect_test::expect;
 use flate2::write::GzEncoder;
-use topsell_core::ingest::{self, Options, Pieces, Reading, StdinEvent, StdinStream, Summary};
+use topsell_core::ingest::{self, Options, ParseOptions, StdinEvent, StdinStream, StreamOptions, Summary};
 use topsell_core::input_format::Mapping;
-use topsell_core::lake::{DryRun, Known};
+use topsell_core::lake::{DryRun, DuplicatePolicy};
 use topsell_core::model::Timestamp;
 use topsell_core::progress::Progress;
 
@@ -28,7 +28,7 @@ fn so_many_lines_are_committed_while_the_pipe_is_open() {
     child.close();
     let (said, status) = child.end();
     expect![[r#"
-        rejected: -:6: line is not a JSON object: EOF while parsing a string at character 20; the input ends in the middle of this line, or without a newline
+        rejected: -:6: not a JSON object: EOF while parsing a string at character 20; the input ends in the middle of this line, or without a newline
         ingest: 6 read = 5 accepted + 0 duplicate + 1 rejected, 3 new batches
     "#]]
     .assert_eq(&said);
@@ -101,7 +101,7 @@ fn a_signal_commits_what_the_pipe_holds() {
         let (said, status) = child.end();
         expect![[r#"
             rejected: -:4: the input ends in the middle of this line, or without a newline
-            stopped: by a signal; what had come by then was taken
+            stopped: by a signal; what had arrived by then was ingested
             ingest: 3 read = 2 accepted + 0 duplicate + 1 rejected, 1 new batch
         "#]]
         .assert_eq(&said);
@@ -120,8 +120,8 @@ fn a_signal_leaves_nothing_of_a_stream_that_comes_in_whole_or_not_at_all() {
     child.signal("-TERM");
     let (said, status) = child.end();
     expect![[r#"
-        failed: -: was stopped before its end; nothing of it is in, send it again
-        stopped: by a signal; what had come by then was taken
+        failed: -: was stopped before its end; nothing of it was ingested, so send it again
+        stopped: by a signal; what had arrived by then was ingested
         ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 1 of 1 input failed
     "#]]
     .assert_eq(&said);
@@ -307,12 +307,13 @@ fn fed(events: Vec<StdinEvent>) -> Summary {
     }
     drop(send);
     let now = moment(0);
-    let pieces = Pieces { lines: None, keeps_broken_off: true };
-    let options = Options { now, max_skew_seconds: 0, dry_run: DryRun::Yes, pieces, known: Known::Skip };
+    let stream = StreamOptions { lines_per_batch: None, keeps_truncated: true };
+    let options =
+        Options { now, max_skew_seconds: 0, dry_run: DryRun::Yes, stream, duplicates: DuplicatePolicy::Skip };
     let plan = ingest::plan(&["-".into()], None);
     let stdin = StdinStream::of(receive, now);
     let mapping = Mapping::none(ingest::FIELDS);
-    let reading = Reading { mapping: &mapping, catalog: None };
-    ingest::ingest(None, &plan, Some(&stdin), options, reading, &Progress::default())
+    let parse_options = ParseOptions { mapping: &mapping, catalog: None };
+    ingest::ingest(None, &plan, Some(&stdin), options, parse_options, &Progress::default())
         .expect("there is no lake to fail")
 }

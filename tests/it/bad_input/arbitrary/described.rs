@@ -91,7 +91,7 @@ fn catalogs_of_chance_are_read_whole_or_refused() {
         let ranked = world.run(&format!("rank --window 30d --catalog {name}"));
         for said in [&ingested, &ranked] {
             ended(said, &[0, 1])?;
-            let is_named = said.stderr.contains(&format!("error: the catalog {name}"));
+            let is_named = said.stderr.contains(&format!("error: the item catalog {name}"));
             prop_assert_eq!(said.code == Some(1), is_named, "{}", said.whole());
         }
         if ingested.code == Some(0) {

@@ -1,48 +1,49 @@
-//! Lines of CSV as most are: without a quote, and with as many fields as the header.
+//! The fast path for common lines of CSV: no quotes, and as many fields as the header.
 //!
-//! Invariant: whatever is taken here would be taken as the same event by the reader of all lines,
-//! to which everything else is left.
+//! Invariant: each line that is accepted here would be accepted as the same event by the parser of all
+//! lines, which gets the others.
 
-use crate::ingest::builder::{Builder, RawEvent, RawTime};
+use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::fields::{AMOUNT, CATEGORY, EVENT_ID, EVENT_TYPE, ITEM_ID, QUANTITY, TS};
-use crate::input_format::Place;
+use crate::ingest::raw_event::{RawEvent, RawTime};
+use crate::input_format::FieldColumns;
 use crate::model::RawCategories;
 
-/// Fields that a line may have here.
+/// The maximum number of fields of a line.
 const MAX_WIDTH: usize = 64;
-/// Bytes that a line may have here.
+/// The maximum length of a line.
 const MAX_LINE_BYTES: usize = 1 << 16;
 
-/// Reads such lines.
-pub struct PlainLines {
+/// Parses such lines.
+pub(super) struct CsvFastPath {
     delimiter: u8,
     width: usize,
-    /// For each field its place in the line.
-    places: Vec<Option<usize>>,
+    /// The column of each field.
+    columns: Vec<Option<usize>>,
     ends: [usize; MAX_WIDTH],
 }
 
-impl PlainLines {
-    /// Returns a reader of lines below such a header; none where that has fields this cannot read.
-    pub fn of(delimiter: u8, width: usize, places: &[Option<Place>]) -> Option<PlainLines> {
-        let place = |place: &Option<Place>| match place {
+impl CsvFastPath {
+    /// Returns the fast path for lines below a header, where it supports all of the header's fields.
+    pub fn of(delimiter: u8, width: usize, columns: &[Option<FieldColumns>]) -> Option<CsvFastPath> {
+        let column = |columns: &Option<FieldColumns>| match columns {
             None => Some(None),
-            Some(Place::Whole(at)) => Some(Some(*at)),
-            Some(Place::Levels(_)) => None,
+            Some(FieldColumns::One(column)) => Some(Some(*column)),
+            Some(FieldColumns::Levels(_)) => None,
         };
-        let places = places.iter().map(place).collect::<Option<_>>()?;
-        // A line of one field may be blank, and would be no line.
-        (2..=MAX_WIDTH).contains(&width).then_some(PlainLines {
+        let columns = columns.iter().map(column).collect::<Option<_>>()?;
+        // A line of one field may be blank, and blank lines are ignored.
+        (2..=MAX_WIDTH).contains(&width).then_some(CsvFastPath {
             delimiter,
             width,
-            places,
+            columns,
             ends: [0; MAX_WIDTH],
         })
     }
 
-    /// Takes the line at the beginning of a text as an event, and returns how many bytes it has, its
-    /// end included; none where it was not taken.
-    pub fn take(&mut self, text: &str, into: &mut Builder<'_>) -> Option<usize> {
+    /// Adds the event of the first line of a text to a batch, and returns the length of the line with its
+    /// newline; `None` where the line was not accepted.
+    pub fn parse(&mut self, text: &str, into: &mut BatchBuilder<'_>) -> Option<usize> {
         let bytes = text.as_bytes();
         let bytes = &bytes[..bytes.len().min(MAX_LINE_BYTES)];
         let mut width = 0;
@@ -59,7 +60,7 @@ impl PlainLines {
         }
         self.ends[width - 1] = line_end - usize::from(bytes[..line_end].ends_with(b"\r"));
         let field = |field: usize| {
-            let at = self.places[field]?;
+            let at = self.columns[field]?;
             let start = if at == 0 { 0 } else { self.ends[at - 1] + 1 };
             text.get(start..self.ends[at])
         };

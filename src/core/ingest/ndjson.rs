@@ -1,9 +1,8 @@
-//! Lines of NDJSON into fields.
+//! A line of NDJSON, parsed into fields.
 //!
-//! Values may be texts or plain numbers. `categories` is an array of paths, or of arrays of
-//! levels; where it is given, `category` is not looked at. Keys are those that the mapping names.
-//! Where there is no `ts`, a log shipper's `date` is taken for it, and else the time beside the
-//! record.
+//! Values are strings or numbers. `categories` is an array of paths or of arrays of levels; where it is
+//! present, `category` is ignored. A line without `ts` takes a log shipper's `date`, or else the time
+//! beside the record.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,49 +11,50 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::ingest::builder::{Builder, RawEvent, RawTime, Refusal};
+use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::fields::{
     AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, TS,
 };
-use crate::input_format::{Key, Mapping, tagged_record};
+use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
+use crate::input_format::{FieldKeys, Mapping, fluent_bit_record};
 use crate::model::{CategoryError, PathSet, RawCategories, check_path, encode_levels};
 
-/// The keys to look for in each line.
-pub struct Keys {
+/// The keys that are looked up in each line.
+pub(super) struct Keys {
     names: Vec<String>,
-    /// Of each field.
-    places: Vec<Key>,
+    /// The keys of each field.
+    fields: Vec<FieldKeys>,
     reads_categories: bool,
     reads_category: bool,
-    /// Of a log shipper's own time, where no other column was named for it.
+    /// The key of a log shipper's own time, unless `ts` is mapped.
     date: Option<usize>,
 }
 
-/// A log shipper's own time.
+/// The key of a log shipper's own time.
 const DATE: &str = "date";
 
-/// One line's values, as they are written.
+/// The raw values of one line.
 struct Line<'a> {
     keys: &'a Keys,
     values: Vec<Option<&'a RawValue>>,
 }
 
 impl Keys {
-    /// Returns the keys that a mapping names.
+    /// Returns the keys of a mapping.
     pub fn of(mapping: &Mapping) -> Keys {
-        let (mut names, places) = mapping.keys();
-        let date = mapping.given(TS).is_none().then(|| {
+        let (mut names, fields) = mapping.keys();
+        let date = mapping.column(TS).is_none().then(|| {
             let known = names.iter().position(|name| name == DATE);
             known.unwrap_or_else(|| {
                 names.push(DATE.to_owned());
                 names.len() - 1
             })
         });
-        // Where one of the two was given a key, the other's own name means nothing.
-        let is_read = |field, other| mapping.given(field).is_some() || mapping.given(other).is_none();
+        // Where one of the two is mapped, the default name of the other is ignored.
+        let is_read = |field, other| mapping.column(field).is_some() || mapping.column(other).is_none();
         Keys {
             names,
-            places,
+            fields,
             reads_categories: is_read(CATEGORIES, CATEGORY),
             reads_category: is_read(CATEGORY, CATEGORIES),
             date,
@@ -64,43 +64,43 @@ impl Keys {
 
 impl<'a> Line<'a> {
     fn value(&self, field: usize) -> Option<&'a RawValue> {
-        self.values[self.keys.places[field].whole]
+        self.values[self.keys.fields[field].whole]
     }
 
-    fn scalar(&self, field: usize) -> Result<Option<Cow<'a, str>>, Refusal> {
+    fn scalar(&self, field: usize) -> Result<Option<Cow<'a, str>>, Rejection> {
         scalar(FIELDS[field], self.value(field))
     }
 
-    /// Returns the category's levels, where each has a key.
-    fn levels(&self) -> Result<Vec<Cow<'a, str>>, Refusal> {
-        let level = |place: &usize| Ok(scalar("category", self.values[*place])?.unwrap_or_default());
-        self.keys.places[CATEGORY].levels.iter().map(level).collect()
+    /// Returns the levels of the category, where each has a key of its own.
+    fn levels(&self) -> Result<Vec<Cow<'a, str>>, Rejection> {
+        let level = |key: &usize| Ok(scalar("category", self.values[*key])?.unwrap_or_default());
+        self.keys.fields[CATEGORY].levels.iter().map(level).collect()
     }
 }
 
-/// Takes one line as an event.
+/// Parses one line and adds its event to a batch.
 ///
 /// # Errors
-/// Says why it is none.
-pub fn read_line(line: &[u8], keys: &Keys, into: &mut Builder<'_>) -> Result<(), Refusal> {
+/// Returns why the line is not an event.
+pub(super) fn parse_line(line: &[u8], keys: &Keys, into: &mut BatchBuilder<'_>) -> Result<(), Rejection> {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    let text = std::str::from_utf8(line).map_err(|_| Refusal::line("line is not UTF-8"))?;
-    let (stamp, record) = match tagged_record(text) {
-        Some(tagged) => (Some(tagged.time), tagged.record.trim_end().strip_suffix(']')),
+    let text = std::str::from_utf8(line).map_err(|_| Rejection::of_line("line is not UTF-8"))?;
+    let (shipper_date, record) = match fluent_bit_record(text) {
+        Some(line) => (Some(line.time), line.record.trim_end().strip_suffix(']')),
         None => (None, Some(text)),
     };
-    // The library would take an array for the fields in their order.
+    // serde_json would deserialize an array as the fields in their order.
     let record = record
         .filter(|record| record.trim_start().starts_with('{'))
-        .ok_or_else(|| Refusal::line("line is not a JSON object"))?;
-    let values = read_values(record, keys).map_err(|error| {
+        .ok_or_else(|| Rejection::of_line("not a JSON object"))?;
+    let values = parse_values(record, keys).map_err(|error| {
         let whole = error.to_string();
         let what = whole.split(" at line ").next().unwrap_or(&whole);
-        Refusal::line(format!("line is not a JSON object: {what} at character {}", error.column()))
+        Rejection::of_line(format!("not a JSON object: {what} at character {}", error.column()))
     })?;
     let line = Line { keys, values };
     let ts = line.scalar(TS)?;
-    let date = keys.date.filter(|_| ts.is_none()).and_then(|place| line.values[place]);
+    let date = keys.date.filter(|_| ts.is_none()).and_then(|key| line.values[key]);
     let date = scalar(DATE, date)?;
     let event_id = line.scalar(EVENT_ID)?;
     let item_id = line.scalar(ITEM_ID)?;
@@ -111,7 +111,7 @@ pub fn read_line(line: &[u8], keys: &Keys, into: &mut Builder<'_>) -> Result<(),
     let list = line.value(CATEGORIES).filter(|_| keys.reads_categories);
     let one = line.value(CATEGORY).filter(|_| keys.reads_category);
     let categories = match (list.or(one.filter(|raw| raw.get().starts_with('['))), one) {
-        (Some(list), _) => match into.written(list.get()) {
+        (Some(list), _) => match into.path_set_of_text(list.get()) {
             Some(known) => RawCategories::Known(known),
             None => RawCategories::Written(list.get(), path_list(list)?),
         },
@@ -126,9 +126,9 @@ pub fn read_line(line: &[u8], keys: &Keys, into: &mut Builder<'_>) -> Result<(),
         }
     };
     into.accept(&RawEvent {
-        ts: match (ts.as_deref(), date.as_deref().or(stamp)) {
+        ts: match (ts.as_deref(), date.as_deref().or(shipper_date)) {
             (Some(ts), _) => RawTime::Text(ts),
-            (None, Some(stamp)) => RawTime::Stamp(stamp),
+            (None, Some(date)) => RawTime::ShipperDate(date),
             (None, None) => RawTime::Missing,
         },
         event_id: event_id.as_deref(),
@@ -140,15 +140,15 @@ pub fn read_line(line: &[u8], keys: &Keys, into: &mut Builder<'_>) -> Result<(),
     })
 }
 
-/// Returns the values of the keys, in their order; null is none.
-fn read_values<'a>(text: &'a str, keys: &'a Keys) -> serde_json::Result<Vec<Option<&'a RawValue>>> {
+/// Returns the values of the keys, in their order; null is `None`.
+fn parse_values<'a>(text: &'a str, keys: &'a Keys) -> serde_json::Result<Vec<Option<&'a RawValue>>> {
     let mut json = serde_json::Deserializer::from_str(text);
     let values = json.deserialize_map(ValuesOf(keys))?;
     json.end()?;
     Ok(values)
 }
 
-/// Reads the values of the keys and passes over the others.
+/// Deserializes the values of the keys and ignores those of others.
 struct ValuesOf<'a>(&'a Keys);
 
 impl<'a> Visitor<'a> for ValuesOf<'a> {
@@ -161,15 +161,15 @@ impl<'a> Visitor<'a> for ValuesOf<'a> {
     fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let names = &self.0.names;
         let mut values: Vec<Option<&RawValue>> = vec![None; names.len()];
-        while let Some(place) = map.next_key_seed(KeyAmong(names))? {
-            let Some(place) = place else {
+        while let Some(key) = map.next_key_seed(KeyIndex(names))? {
+            let Some(key) = key else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            if values[place].is_some() {
-                return Err(M::Error::custom(format_args!("duplicate field `{}`", names[place])));
+            if values[key].is_some() {
+                return Err(M::Error::custom(format_args!("duplicate field `{}`", names[key])));
             }
-            values[place] = Some(map.next_value()?);
+            values[key] = Some(map.next_value()?);
         }
         for value in &mut values {
             *value = value.filter(|raw| raw.get() != "null");
@@ -178,10 +178,10 @@ impl<'a> Visitor<'a> for ValuesOf<'a> {
     }
 }
 
-/// Reads a key as its place among the names.
-struct KeyAmong<'a>(&'a [String]);
+/// Deserializes a key as its index in the names.
+struct KeyIndex<'a>(&'a [String]);
 
-impl<'de> DeserializeSeed<'de> for KeyAmong<'_> {
+impl<'de> DeserializeSeed<'de> for KeyIndex<'_> {
     type Value = Option<usize>;
 
     fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<Option<usize>, D::Error> {
@@ -189,7 +189,7 @@ impl<'de> DeserializeSeed<'de> for KeyAmong<'_> {
     }
 }
 
-impl Visitor<'_> for KeyAmong<'_> {
+impl Visitor<'_> for KeyIndex<'_> {
     type Value = Option<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -201,21 +201,21 @@ impl Visitor<'_> for KeyAmong<'_> {
     }
 }
 
-/// Returns a text's content, or a number as it is written.
-fn scalar<'a>(column: &str, raw: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>, Refusal> {
+/// Returns the content of a string, or the digits of a number.
+fn scalar<'a>(column: &str, raw: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>, Rejection> {
     let Some(raw) = raw.map(RawValue::get) else { return Ok(None) };
     match raw.as_bytes().first() {
         Some(b'"') if !raw.contains('\\') => Ok(Some(Cow::Borrowed(&raw[1..raw.len() - 1]))),
         Some(b'"') => match serde_json::from_str::<String>(raw) {
             Ok(text) => Ok(Some(Cow::Owned(text))),
-            Err(_) => Err(Refusal::of(column, format!("{column} has an escape that means no character"))),
+            Err(_) => Err(Rejection::of_column(column, format!("{column} has an invalid escape sequence"))),
         },
         Some(b'-' | b'0'..=b'9') => Ok(Some(Cow::Borrowed(raw))),
-        _ => Err(Refusal::of(column, format!("{column} is neither a text nor a number"))),
+        _ => Err(Rejection::of_column(column, format!("{column} is neither a string nor a number"))),
     }
 }
 
-/// Paths, or the levels of each.
+/// An array of paths, or of arrays of levels.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Paths {
@@ -223,18 +223,19 @@ enum Paths {
     Levels(Vec<Vec<String>>),
 }
 
-fn path_list(raw: &RawValue) -> Result<PathSet, Refusal> {
-    let refuse =
-        |error: CategoryError| Refusal::of("categories", format!("categories has a path that {error}"));
+fn path_list(raw: &RawValue) -> Result<PathSet, Rejection> {
+    let reject = |error: CategoryError| {
+        Rejection::of_column("categories", format!("categories has a path that {error}"))
+    };
     let paths: Result<Vec<String>, _> = match serde_json::from_str(raw.get()) {
         Ok(Paths::Paths(paths)) => paths.iter().map(|path| check_path(path)).collect(),
         Ok(Paths::Levels(paths)) => {
             paths.iter().map(|levels| encode_levels(levels.iter().map(String::as_str))).collect()
         }
         Err(_) => {
-            let reason = "categories is no array of paths, nor of arrays of levels";
-            return Err(Refusal::of("categories", reason));
+            let reason = "categories is neither an array of paths nor of arrays of levels";
+            return Err(Rejection::of_column("categories", reason));
         }
     };
-    paths.and_then(PathSet::of).map_err(refuse)
+    paths.and_then(PathSet::of).map_err(reject)
 }

@@ -1,20 +1,20 @@
-//! How many pieces a purchase is of.
+//! The quantities of purchases.
 
 use crate::random::Random;
 
-/// Of a hundred purchases, those of one piece, of one or two, and of one to three; the others are
-/// returns.
+/// Of a hundred purchases, the number of those with quantity 1, with up to 2, and with up to 3; the
+/// others are returns.
 const ONES: u64 = 93;
 const UP_TO_TWO: u64 = 97;
 const UP_TO_THREE: u64 = 99;
 
-/// From so many purchases on, their pieces are drawn at once.
+/// From this number of purchases on, their quantities are drawn together.
 const MANY: u64 = 32;
-/// The mean of one purchase's pieces, and its variance.
+/// The mean and the variance of a quantity.
 const MEAN: f64 = 0.93 + 2.0 * 0.04 + 3.0 * 0.02 - 0.01;
 const VARIANCE: f64 = 0.93 + 4.0 * 0.04 + 9.0 * 0.02 + 0.01 - MEAN * MEAN;
 
-/// Draws how many pieces a purchase is of.
+/// Draws the quantity of a purchase.
 #[inline]
 pub(super) fn quantity(random: &mut Random) -> i64 {
     match random.below(100).0 {
@@ -25,7 +25,7 @@ pub(super) fn quantity(random: &mut Random) -> i64 {
     }
 }
 
-/// Draws how many pieces so many purchases are of.
+/// Draws the sum of the quantities of purchases.
 pub(super) fn units(purchases: u64, random: &mut Random) -> i64 {
     if purchases < MANY {
         return (0..purchases).map(|_| quantity(random)).sum();
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_purchases_have_the_units_of_so_many_single_ones() {
+    fn purchases_drawn_together_have_the_mean_and_variance_of_single_ones() {
         let mut random = Random::of(1, 2, 3);
         for purchases in [1, MANY - 1, MANY, 1_000] {
             let drawn: Vec<f64> = (0..20_000).map(|_| units(purchases, &mut random) as f64).collect();

@@ -1,17 +1,17 @@
-//! Where records end: after a line end that lies in no quoted field.
+//! Where records end: at a newline outside a quoted field.
 //!
-//! A quote opens a field at the field's beginning only, and closes it unless it is doubled; any
-//! other is a letter like all others, as in `5" pipe`.
+//! A quote opens a field only at the start of the field, and closes it unless it is doubled; any other
+//! quote is literal, as in `5" pipe`.
 
 use crate::input_format::Format;
 
-/// Bytes over which a quoted field may run on, past the line in which it opened or after which the
-/// input was to be cut.
+/// How far a quoted field may extend beyond the line in which it opened, or after which the input was
+/// to be cut.
 pub(super) const MAX_RECORD_BYTES: usize = 1 << 20;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Returns what parts the fields of a format with quotes.
+/// Returns the delimiter of a format with quotes.
 pub(super) fn delimiter_of(format: Format) -> Option<u8> {
     match format {
         Format::Csv => Some(b','),
@@ -20,13 +20,13 @@ pub(super) fn delimiter_of(format: Format) -> Option<u8> {
     }
 }
 
-/// Tells of quotes, one after another, whether they leave a field open.
+/// Tracks whether a quoted field is open, quote by quote.
 #[derive(Clone, Copy)]
 struct Quotes {
-    /// None where quotes mean nothing.
+    /// `None` for a format without quotes.
     delimiter: Option<u8>,
     is_open: bool,
-    /// Where the last field was closed: a quote right behind was doubled and opens it again.
+    /// Where the last field was closed: a quote right after that was doubled and reopens it.
     closed_at: Option<usize>,
 }
 
@@ -35,7 +35,7 @@ impl Quotes {
         Quotes { delimiter, is_open: false, closed_at: None }
     }
 
-    /// Takes the quote at a place of bytes that begin where a record does.
+    /// Takes the quote at a position in bytes that start at a record.
     fn take(&mut self, bytes: &[u8], at: usize) {
         let Some(delimiter) = self.delimiter else { return };
         if self.is_open {
@@ -54,25 +54,25 @@ impl Quotes {
     }
 }
 
-/// Counts the lines of what is pending, each byte once.
+/// Counts the lines of pending bytes, and reads each byte once.
 pub(super) struct LineCounter {
     quotes: Quotes,
-    /// Lines that do not count.
+    /// The number of header lines, which are not counted.
     header: u64,
     lines: u64,
     scanned: usize,
-    /// Where the last line that was asked for ends, within a quoted field.
-    last_within: Option<usize>,
+    /// Where the last requested line ends, inside a quoted field.
+    end_in_quotes: Option<usize>,
 }
 
 impl LineCounter {
-    /// Returns a counter that passes over so many lines of a header.
+    /// Returns a counter that skips the given number of header lines.
     pub fn of(delimiter: Option<u8>, header: u64) -> LineCounter {
-        LineCounter { quotes: Quotes::of(delimiter), header, lines: 0, scanned: 0, last_within: None }
+        LineCounter { quotes: Quotes::of(delimiter), header, lines: 0, scanned: 0, end_in_quotes: None }
     }
 
-    /// Returns where so many lines end, once they are there: at the first record's end from the
-    /// last of them on, or, where none comes soon, at that line's own.
+    /// Returns where the given number of lines ends, once they are complete: at the end of the record
+    /// that the last of them is in or, where that is too far away, at the end of the line.
     pub fn end_of(&mut self, lines: u64, pending: &[u8]) -> Option<usize> {
         let wanted = lines.saturating_add(self.header);
         let is_near = |last: Option<usize>, at: usize| last.is_none_or(|last| at - last <= MAX_RECORD_BYTES);
@@ -83,32 +83,32 @@ impl LineCounter {
                 continue;
             }
             self.lines += 1;
-            if self.lines < wanted || !is_near(self.last_within, at) {
+            if self.lines < wanted || !is_near(self.end_in_quotes, at) {
                 continue;
             }
             if !self.quotes.is_open {
                 return Some(at + 1);
             }
-            self.last_within.get_or_insert(at + 1);
+            self.end_in_quotes.get_or_insert(at + 1);
         }
         self.scanned = pending.len();
-        self.last_within.filter(|&last| !is_near(Some(last), pending.len()))
+        self.end_in_quotes.filter(|&last| !is_near(Some(last), pending.len()))
     }
 }
 
-/// Returns where the last whole record ends, or the last line where a quote does not close.
+/// Returns where the last complete record ends or, where a quote is never closed, the last line.
 pub(super) fn last_record_end(bytes: &[u8], delimiter: Option<u8>) -> Option<usize> {
-    last_whole_record_end(bytes, delimiter).or_else(|| memchr::memrchr(b'\n', bytes).map(|at| at + 1))
+    last_complete_record_end(bytes, delimiter).or_else(|| memchr::memrchr(b'\n', bytes).map(|at| at + 1))
 }
 
-/// Returns where the last whole record ends: after a newline outside quotes.
-pub(super) fn last_whole_record_end(bytes: &[u8], delimiter: Option<u8>) -> Option<usize> {
+/// Returns where the last complete record ends.
+pub(super) fn last_complete_record_end(bytes: &[u8], delimiter: Option<u8>) -> Option<usize> {
     if delimiter.is_none() {
         return memchr::memrchr(b'\n', bytes).map(|at| at + 1);
     }
     let mut quotes = Quotes::of(delimiter);
     let mut end = None;
-    // Where the bytes begin that lie in no quoted field.
+    // Where the current stretch outside quoted fields starts.
     let mut outside = 0;
     let last_line = |from: usize, to: usize| memchr::memrchr(b'\n', &bytes[from..to]).map(|at| from + at + 1);
     for at in memchr::memchr_iter(b'"', bytes) {
@@ -127,7 +127,7 @@ pub(super) fn last_whole_record_end(bytes: &[u8], delimiter: Option<u8>) -> Opti
 mod tests {
     use super::*;
 
-    /// Returns where every record ends, by one state for each byte.
+    /// Returns where every record ends, by a state machine over single bytes.
     fn ends(bytes: &[u8]) -> Vec<usize> {
         let (mut ends, mut is_open, mut at) = (Vec::new(), false, 0);
         let mut is_first = true;
@@ -146,14 +146,14 @@ mod tests {
     }
 
     fn check(text: &str, expected: Option<usize>) {
-        assert_eq!(last_whole_record_end(text.as_bytes(), Some(b',')), expected, "{text:?}");
+        assert_eq!(last_complete_record_end(text.as_bytes(), Some(b',')), expected, "{text:?}");
         assert_eq!(ends(text.as_bytes()).last().copied(), expected, "{text:?}");
     }
 
-    /// Every quote once flipped the parity, so that a record with a line end in it was cut in two
-    /// where a line somewhere before it had the inches of a pipe.
+    /// Every quote used to toggle the state, so that a record with a newline in it was cut in two where
+    /// an earlier line had the inches of a pipe.
     #[test]
-    fn a_quote_within_a_field_is_a_letter() {
+    fn a_quote_inside_a_field_is_literal() {
         check("5\" pipe,1\na,\"b\nc\"\n", Some(18));
         check("5\" pipe,1\na,\"b\nc\n", Some(10));
         check("a,\"5\"\" pipe\nx\"\nb", Some(15));
@@ -161,17 +161,17 @@ mod tests {
         check("a,\"\"\"\n\"\n", Some(8));
         check("\"a\n\"x\"y\"\nb\n", Some(11));
         check("a,b\"\nc", Some(5));
-        assert_eq!(last_whole_record_end(b"\xef\xbb\xbf\"t\ns\",x\ny", Some(b',')), Some(11));
-        assert_eq!(last_whole_record_end(b"a\t\"b\nc\"\nd", Some(b'\t')), Some(8));
-        assert_eq!(last_whole_record_end(b"a,\"b\nc", None), Some(5));
+        assert_eq!(last_complete_record_end(b"\xef\xbb\xbf\"t\ns\",x\ny", Some(b',')), Some(11));
+        assert_eq!(last_complete_record_end(b"a\t\"b\nc\"\nd", Some(b'\t')), Some(8));
+        assert_eq!(last_complete_record_end(b"a,\"b\nc", None), Some(5));
         assert_eq!(last_record_end(b"\"a\nb", Some(b',')), Some(3));
     }
 
     proptest::proptest! {
         #[test]
-        fn records_end_where_each_byte_by_itself_says(text in "[a\",\n\r]{0,24}", lines in 1_u64..5, piece in 1_usize..9) {
+        fn records_end_where_a_state_machine_over_bytes_finds_their_ends(text in "[a\",\n\r]{0,24}", lines in 1_u64..5, piece in 1_usize..9) {
             let expected = ends(text.as_bytes());
-            let last = last_whole_record_end(text.as_bytes(), Some(b','));
+            let last = last_complete_record_end(text.as_bytes(), Some(b','));
             proptest::prop_assert_eq!(last, expected.last().copied());
             let mut counter = LineCounter::of(Some(b','), 0);
             let mut found = None;
@@ -184,13 +184,13 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_that_does_not_close_soon_is_cut_off_at_its_line() {
+    fn a_quote_that_is_not_closed_soon_is_cut_off_at_its_line() {
         let mut counter = LineCounter::of(Some(b','), 0);
         let mut pending = b"a\n\"b\n".to_vec();
         assert_eq!(counter.end_of(2, &pending), None);
         pending.extend(b"c\n".repeat(MAX_RECORD_BYTES / 2));
         assert_eq!(counter.end_of(2, &pending), None);
         pending.extend(b"\"\n");
-        assert_eq!(counter.end_of(2, &pending), Some(5), "whatever the next read holds");
+        assert_eq!(counter.end_of(2, &pending), Some(5), "whatever the next read returns");
     }
 }

@@ -1,0 +1,201 @@
+//! The events of one batch, built from the fields of its lines.
+//!
+//! Invariant: a line whose fields fail a check leaves the batch as it was.
+
+use hashbrown::HashMap;
+
+use crate::ingest::field_values::{amount, identifier, quantity};
+use crate::ingest::limits::Limits;
+use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
+use crate::lake::Reject;
+use crate::model::{Days, Timestamp, TimestampError};
+use crate::model::{Event, Events, MAX_EVENT_TYPE_BYTES, PURCHASE, PathSets, RawCategories, shown};
+
+/// The number of bytes of a rejected line that are kept with the reason.
+const MAX_KEPT_BYTES: usize = 16 << 20;
+/// Approximate memory of an event and of a rejected line besides their texts.
+const BYTES_PER_EVENT: usize = 96;
+const BYTES_PER_REJECT: usize = 256;
+/// The memory of a part of a batch, as a multiple of the slice size: only logs with uncommonly short
+/// lines reach it.
+const SLICES_PER_PART: u64 = 4;
+/// The minimum memory of a part: smaller parts would be too many files.
+const MIN_PART_BYTES: u64 = 8 << 20;
+
+/// Builds one batch, or a part of one.
+pub(super) struct BatchBuilder<'a> {
+    file: String,
+    limits: Limits<'a>,
+    lines: ParsedLines,
+    path_sets: PathSets,
+    days: Days,
+    event_types: HashMap<String, u32>,
+    /// The event type of the previous event, since most logs have only one.
+    last_event_type: u32,
+    /// The batch's numbers of path sets by those of the item catalog.
+    catalog_path_sets: HashMap<u32, u32>,
+    held_bytes: usize,
+    /// The memory at which a part of the batch is complete.
+    max_bytes: u64,
+}
+
+/// The parsed lines of one batch, or of a part of one.
+#[derive(Default)]
+pub(super) struct ParsedLines {
+    pub events: Events,
+    pub rejects: Vec<Reject>,
+    /// Number of events whose categories came from the item catalog.
+    pub categorized: u64,
+}
+
+impl BatchBuilder<'_> {
+    /// Returns an empty batch of the named input, for a lake with the given slice size.
+    pub fn new<'a>(file: &str, limits: Limits<'a>, slice_bytes: u64) -> BatchBuilder<'a> {
+        BatchBuilder {
+            file: file.to_owned(),
+            limits,
+            lines: ParsedLines::default(),
+            path_sets: PathSets::default(),
+            days: Days::default(),
+            event_types: HashMap::new(),
+            last_event_type: 0,
+            catalog_path_sets: HashMap::new(),
+            held_bytes: 0,
+            max_bytes: slice_bytes.saturating_mul(SLICES_PER_PART).max(MIN_PART_BYTES),
+        }
+    }
+
+    /// Returns whether no line was added, accepted or rejected.
+    pub fn is_empty(&self) -> bool {
+        self.lines.events.is_empty() && self.lines.rejects.is_empty()
+    }
+
+    /// Returns whether the batch has reached its maximum memory.
+    pub fn is_full(&self) -> bool {
+        self.held_bytes as u64 >= self.max_bytes
+    }
+
+    /// Returns the parsed lines.
+    pub fn finish(mut self) -> ParsedLines {
+        self.path_sets.shrink();
+        self.lines.events.path_sets = self.path_sets;
+        self.lines
+    }
+
+    /// Returns the number of the path set of an earlier line with the same text.
+    pub fn path_set_of_text(&self, categories: &str) -> Option<u32> {
+        self.path_sets.written(categories)
+    }
+
+    /// Adds a line's fields as an event.
+    ///
+    /// # Errors
+    /// Returns why the fields are not an event.
+    pub fn accept(&mut self, raw: &RawEvent<'_>) -> Result<(), Rejection> {
+        let ts = self.time(raw.ts)?;
+        let item_id = identifier("item_id", raw.item_id)?
+            .ok_or_else(|| Rejection::of_column("item_id", "item_id is empty; it is required"))?;
+        let event_id = identifier("event_id", raw.event_id)?;
+        let quantity = quantity(raw.quantity)?;
+        let amount = amount(raw.amount)?;
+        let event_type = self.event_type(raw.event_type)?;
+        let path_set = self.path_set(&raw.categories, item_id)?;
+        self.held_bytes += BYTES_PER_EVENT + item_id.len() + event_id.map_or(0, str::len);
+        self.lines.events.push(&Event { ts, event_id, item_id, path_set, event_type, quantity, amount });
+        Ok(())
+    }
+
+    /// Adds a rejected line.
+    pub fn reject(&mut self, line: u64, rejection: Rejection, text: &[u8]) {
+        let kept = &text[..text.len().min(MAX_KEPT_BYTES)];
+        let utf8 = std::str::from_utf8(kept).ok();
+        self.held_bytes += BYTES_PER_REJECT + utf8.map_or(2 * kept.len(), str::len);
+        self.lines.rejects.push(Reject {
+            file: self.file.clone(),
+            line: Some(line),
+            column: rejection.column,
+            reason: rejection.reason,
+            text: utf8.map(str::to_owned),
+            bytes_hex: utf8.is_none().then(|| kept.iter().map(|byte| format!("{byte:02x}")).collect()),
+        });
+    }
+
+    fn time(&mut self, raw: RawTime<'_>) -> Result<Timestamp, Rejection> {
+        let ts = match raw {
+            RawTime::Text(text) if self.limits.assumes_utc => Timestamp::parse_assuming_utc(text),
+            RawTime::Text(text) => self.days.parse(text),
+            RawTime::ShipperDate(text) => Timestamp::parse_stamp(text),
+            RawTime::Epoch(value) => Timestamp::from_epoch(value),
+            RawTime::Micros(value) => Timestamp::from_micros(value),
+            RawTime::Missing => Err(TimestampError::Empty),
+        }
+        .map_err(|error| time_rejection(&error, raw))?;
+        if ts > self.limits.newest {
+            let limit = self.limits.newest;
+            return Err(Rejection::of_column(
+                "ts",
+                format!("ts `{ts}` is in the future; the latest time accepted is {limit}"),
+            ));
+        }
+        if let Some(oldest) = self.limits.oldest.filter(|oldest| ts.hour() < *oldest) {
+            let oldest = oldest.start();
+            return Err(Rejection::of_column(
+                "ts",
+                format!("ts `{ts}` is past the lake's retention, which starts at {oldest}"),
+            ));
+        }
+        Ok(ts)
+    }
+
+    fn event_type(&mut self, raw: Option<&str>) -> Result<u32, Rejection> {
+        let name = raw.filter(|name| !name.is_empty()).unwrap_or(PURCHASE);
+        let known = &self.lines.events.event_types;
+        if known.get(self.last_event_type as usize).is_some_and(|last| last == name) {
+            return Ok(self.last_event_type);
+        }
+        if let Some(&code) = self.event_types.get(name) {
+            self.last_event_type = code;
+            return Ok(code);
+        }
+        if name.len() > MAX_EVENT_TYPE_BYTES {
+            let reason =
+                format!("event_type is {} bytes long, over the limit of {MAX_EVENT_TYPE_BYTES}", name.len());
+            return Err(Rejection::of_column("event_type", reason));
+        }
+        let code = self.lines.events.event_types.len() as u32;
+        self.lines.events.event_types.push(name.to_owned());
+        self.event_types.insert(name.to_owned(), code);
+        Ok(code)
+    }
+
+    fn path_set(&mut self, raw: &RawCategories<'_>, item_id: &str) -> Result<u32, Rejection> {
+        let code = self
+            .path_sets
+            .read(raw)
+            .map_err(|error| Rejection::of_column("category", format!("{} {error}", raw.shown())))?;
+        let Some(catalog) = self.limits.catalog else { return Ok(code) };
+        if !self.path_sets.members(code).is_empty() {
+            return Ok(code);
+        }
+        let Some(in_catalog) = catalog.find(item_id) else { return Ok(code) };
+        self.lines.categorized += 1;
+        let path_sets = &mut self.path_sets;
+        let code = self.catalog_path_sets.entry(in_catalog);
+        Ok(*code.or_insert_with(|| path_sets.code(catalog.paths(in_catalog))))
+    }
+}
+
+fn time_rejection(error: &TimestampError, raw: RawTime<'_>) -> Rejection {
+    match (error, raw) {
+        (TimestampError::Empty, _) | (_, RawTime::Missing) => {
+            Rejection::of_column("ts", "ts is empty; it is required")
+        }
+        (_, RawTime::Text(text)) => Rejection::of_column("ts", format!("ts `{}` {error}", shown(text))),
+        (_, RawTime::ShipperDate(text)) => {
+            Rejection::of_column("date", format!("date `{}` {error}", shown(text)))
+        }
+        (_, RawTime::Epoch(value) | RawTime::Micros(value)) => {
+            Rejection::of_column("ts", format!("ts `{value}` {error}"))
+        }
+    }
+}

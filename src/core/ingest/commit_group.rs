@@ -1,0 +1,123 @@
+//! Staged batches: their files are written, and they are committed in groups.
+//!
+//! A commit costs as much as a batch, so that many batches share one.
+
+use std::collections::BTreeSet;
+
+use crate::ingest::options::Options;
+use crate::ingest::parsed::{ParsedBatch, ReadOutcome};
+use crate::ingest::summary::FIRST_REJECTS;
+use crate::lake::{AppendTransaction, Lake, LakeError, Reject, StagedFiles};
+use crate::model::Timestamp;
+
+/// The limits of a group: messages, lines, files. They bound the work that a crash loses to a second
+/// or two, and the memory for file names.
+const MAX_ENTRIES: usize = 128;
+const MAX_LINES: u64 = 1 << 20;
+const MAX_FILES: usize = 1_024;
+
+/// An entry of a group, in the order of the inputs.
+pub(super) enum Staged<'a> {
+    Batch {
+        input: usize,
+        batch: StagedBatch<'a>,
+    },
+    /// A batch that is already ingested, with its number of lines.
+    AlreadyIngested {
+        input: usize,
+        lines: u64,
+    },
+    /// The end of an input; `batch` holds all of an input that is committed as a whole.
+    InputEnd {
+        input: usize,
+        outcome: ReadOutcome,
+        batch: Option<StagedBatch<'a>>,
+    },
+}
+
+/// A batch, or all batches of an input that is committed as a whole, with its files written.
+pub(super) struct StagedBatch<'a> {
+    /// `None` in a dry run.
+    pub files: Option<StagedFiles<'a>>,
+    pub ids: BTreeSet<String>,
+    pub accepted: u64,
+    pub rejected: u64,
+    pub categorized: u64,
+    pub first_rejects: Vec<Reject>,
+    /// When it was read.
+    pub at: Timestamp,
+}
+
+/// Entries that are committed together.
+#[derive(Default)]
+pub(super) struct CommitGroup<'a> {
+    /// What the batches are written through; `None` in a dry run.
+    pub transaction: Option<AppendTransaction<'a>>,
+    pub entries: Vec<Staged<'a>>,
+    lines: u64,
+    files: usize,
+}
+
+impl<'a> CommitGroup<'a> {
+    /// Returns an empty batch; without a target lake, nothing of it is written.
+    pub fn new_batch(
+        &mut self,
+        target: Option<&'a Lake>,
+        options: Options,
+    ) -> Result<StagedBatch<'a>, LakeError> {
+        if self.transaction.is_none() {
+            // All batches of the group share one writer's lease: to hold one and wait for another
+            // could be a deadlock with a vacuum that waits for the first to end.
+            self.transaction = target.map(|lake| lake.append(options.duplicates)).transpose()?;
+        }
+        Ok(StagedBatch {
+            files: self.transaction.as_ref().map(AppendTransaction::stage),
+            ids: BTreeSet::new(),
+            accepted: 0,
+            rejected: 0,
+            categorized: 0,
+            first_rejects: Vec::new(),
+            at: options.now,
+        })
+    }
+
+    /// Writes a parsed batch's files into a staged one.
+    pub fn write(&self, staged: &mut StagedBatch<'a>, parsed: ParsedBatch) -> Result<(), LakeError> {
+        let ParsedBatch { id, lines, at, .. } = parsed;
+        if let (Some(transaction), Some(files)) = (&self.transaction, &mut staged.files) {
+            transaction.write(files, &id, &lines.events, &lines.rejects)?;
+        }
+        staged.ids.insert(id);
+        staged.accepted += lines.events.len() as u64;
+        staged.rejected += lines.rejects.len() as u64;
+        staged.categorized += lines.categorized;
+        let room = FIRST_REJECTS.saturating_sub(staged.first_rejects.len());
+        staged.first_rejects.extend(lines.rejects.into_iter().take(room));
+        staged.at = at;
+        Ok(())
+    }
+
+    /// Adds an entry.
+    pub fn push(&mut self, entry: Staged<'a>) {
+        if let Staged::Batch { batch, .. } = &entry {
+            self.lines += batch.accepted + batch.rejected;
+            self.files += batch.files.as_ref().map_or(0, StagedFiles::count);
+        }
+        self.entries.push(entry);
+    }
+
+    /// Returns whether the group has reached one of its limits.
+    pub fn is_full(&self) -> bool {
+        self.entries.len() >= MAX_ENTRIES || self.lines >= MAX_LINES || self.files >= MAX_FILES
+    }
+}
+
+impl StagedBatch<'_> {
+    /// Adds a batch id, whether or not the batch has lines.
+    pub fn add_id(&mut self, id: &str) {
+        if let Some(files) = &mut self.files {
+            files.add_batch(id);
+        }
+        self.ids.insert(id.to_owned());
+    }
+}

@@ -1,0 +1,294 @@
+//! Groups of staged batches into the lake, one commit each, and the summary of the ingest.
+//!
+//! Invariant: a batch is counted after it is committed, and a spool file moved after all of its
+//! batches are.
+
+use std::collections::HashSet;
+use std::sync::mpsc::Receiver;
+
+use crate::ingest::commit_group::{CommitGroup, Staged, StagedBatch};
+use crate::ingest::options::Options;
+use crate::ingest::parsed::ReadOutcome;
+use crate::ingest::plan::Plan;
+use crate::ingest::spool::Destination;
+use crate::ingest::summary::{FIRST_REJECTS, SpoolSummary, Summary};
+use crate::lake::{CommitOutcome, DryRun, DuplicatePolicy, Lake, LakeError, Reject};
+use crate::progress::{Count, Progress, Stage};
+
+/// Commits batches and counts what they contain.
+pub(super) struct Committer<'a> {
+    lake: Option<&'a Lake>,
+    options: Options,
+    /// The batches of a dry run, each of which would be new once.
+    planned_ids: HashSet<String>,
+    plan: &'a Plan,
+    progress: &'a Progress,
+    summary: Summary,
+    /// For each input, its numbers of batches.
+    batches: Vec<BatchCounts>,
+}
+
+/// What became of an input's batches.
+#[derive(Clone, Copy, Default)]
+struct BatchCounts {
+    already_ingested: u64,
+    committed: u64,
+}
+
+impl<'a> Committer<'a> {
+    /// Starts the ingest stage, with every count at zero.
+    pub fn start(
+        lake: Option<&'a Lake>,
+        plan: &'a Plan,
+        options: Options,
+        has_catalog: bool,
+        progress: &'a Progress,
+    ) -> Committer<'a> {
+        start_stage(plan, has_catalog, progress);
+        let summary = Summary {
+            categorized: has_catalog.then_some(0),
+            inputs: (plan.inputs.len() + plan.failures.len()) as u64,
+            skipped_files: plan.skipped_files.clone(),
+            replaces: options.duplicates == DuplicatePolicy::Replace,
+            spool: plan
+                .spool
+                .as_ref()
+                .map(|spool| SpoolSummary { too_recent: spool.too_recent, ..SpoolSummary::default() }),
+            ..Summary::default()
+        };
+        let batches = vec![BatchCounts::default(); plan.inputs.len()];
+        Committer { lake, options, planned_ids: HashSet::new(), plan, progress, summary, batches }
+    }
+
+    /// Commits every group that is received.
+    ///
+    /// # Errors
+    /// Fails where the lake cannot be written to; earlier commits stay.
+    pub fn commit_all(mut self, groups: Receiver<CommitGroup<'a>>) -> Result<Committer<'a>, LakeError> {
+        for group in groups {
+            self.commit(group, self.options.duplicates)?;
+        }
+        Ok(self)
+    }
+
+    /// Commits a group and counts all that it contains.
+    ///
+    /// # Errors
+    /// Fails where the lake cannot be written to; no batch of the group is then counted.
+    pub fn commit(
+        &mut self,
+        mut group: CommitGroup<'a>,
+        duplicates: DuplicatePolicy,
+    ) -> Result<(), LakeError> {
+        let mut ended = Vec::new();
+        let mut batches: Vec<(usize, StagedBatch<'a>)> = Vec::new();
+        for entry in std::mem::take(&mut group.entries) {
+            match entry {
+                Staged::AlreadyIngested { input, lines } => self.count_already_ingested(input, lines),
+                Staged::Batch { input, batch } => batches.push((input, batch)),
+                Staged::InputEnd { input, outcome, batch } => {
+                    let batch = self.whole_input(&mut group, input, &outcome, batch)?;
+                    batches.extend(batch.map(|batch| (input, batch)));
+                    ended.push((input, outcome));
+                }
+            }
+        }
+        // The next run ingests a file that has changed; its lines must not be counted twice.
+        batches.retain(|(input, _)| {
+            let input = &self.plan.inputs[*input];
+            !(input.is_spool_file() && input.has_changed())
+        });
+        let outcomes = match (group.transaction, batches.last()) {
+            (Some(transaction), Some((_, last))) => {
+                let now_ms = last.at.micros() / 1_000;
+                let files = batches.iter_mut().filter_map(|(_, batch)| batch.files.take());
+                transaction.commit(files.collect(), now_ms)?
+            }
+            _ => batches
+                .iter()
+                .map(|(_, batch)| self.planned_outcome(batch, duplicates))
+                .collect::<Result<_, _>>()?,
+        };
+        for ((input, batch), outcome) in batches.into_iter().zip(outcomes) {
+            self.count(input, batch, outcome);
+        }
+        ended.into_iter().try_for_each(|(input, outcome)| self.end_input(input, outcome))
+    }
+
+    /// Notes an input that failed as a whole.
+    pub fn fail(&mut self, failure: Reject) {
+        self.summary.failures.push(failure);
+    }
+
+    /// Ends the ingest stage and returns its summary.
+    ///
+    /// # Errors
+    /// Fails where the failures cannot be written to the lake's rejects.
+    pub fn finish(mut self) -> Result<Summary, LakeError> {
+        let inputs = self.plan.inputs.iter().zip(&self.batches);
+        let already_ingested = inputs.filter(|(_, of)| of.already_ingested > 0 && of.committed == 0);
+        self.summary.already_ingested = already_ingested.map(|(input, _)| input.name.clone()).collect();
+        self.summary.failures.splice(0..0, self.plan.failures.iter().cloned());
+        self.progress.count(Count::FilesFailed, self.summary.failures.len() as u64);
+        let is_kept = self.summary.failures.is_empty() || self.plan.spool.is_some();
+        // Those of a spool folder were kept before their files were moved.
+        if let Some(lake) = self.target().filter(|_| !is_kept) {
+            lake.keep_failures(&self.summary.failures)?;
+        }
+        self.progress.end(Stage::Ingest);
+        Ok(self.summary)
+    }
+
+    /// Returns the batch of an input that is committed as a whole, where all of it was read.
+    fn whole_input(
+        &self,
+        group: &mut CommitGroup<'a>,
+        input: usize,
+        outcome: &ReadOutcome,
+        batch: Option<StagedBatch<'a>>,
+    ) -> Result<Option<StagedBatch<'a>>, LakeError> {
+        if !self.plan.is_atomic(&self.options) || !matches!(outcome, ReadOutcome::Complete) {
+            return Ok(None);
+        }
+        let mut batch = match (batch, &self.plan.batch_id) {
+            (Some(batch), _) => batch,
+            // An input without lines may replace an earlier version that had some.
+            (None, Some(_)) if self.batches[input].already_ingested == 0 => {
+                group.new_batch(self.target(), self.options)?
+            }
+            (None, _) => return Ok(None),
+        };
+        if let Some(id) = &self.plan.batch_id {
+            batch.add_id(id);
+        }
+        Ok(Some(batch))
+    }
+
+    /// Counts a committed batch.
+    fn count(&mut self, input: usize, batch: StagedBatch<'_>, outcome: CommitOutcome) {
+        let StagedBatch { ids, accepted, rejected, categorized, first_rejects, .. } = batch;
+        let batches = ids.len() as u64;
+        match outcome {
+            CommitOutcome::AlreadyIngested { lines } => return self.count_already_ingested(input, lines),
+            CommitOutcome::Committed => {
+                self.summary.batches += batches;
+                self.progress.count(Count::BatchesCommitted, batches);
+            }
+            CommitOutcome::Replaced { added } => {
+                self.summary.replaced += batches - added;
+                self.summary.batches += added;
+                self.progress.count(Count::BatchesReplaced, batches - added);
+                self.progress.count(Count::BatchesCommitted, added);
+            }
+            CommitOutcome::Nothing => {}
+        }
+        self.batches[input].committed += 1;
+        self.summary.read += accepted + rejected;
+        self.summary.accepted += accepted;
+        self.summary.rejected += rejected;
+        let room = FIRST_REJECTS.saturating_sub(self.summary.first_rejects.len());
+        self.summary.first_rejects.extend(first_rejects.into_iter().take(room));
+        self.progress.count(Count::LinesRead, accepted + rejected);
+        self.progress.count(Count::EventsAccepted, accepted);
+        self.progress.count(Count::LinesRejected, rejected);
+        if categorized > 0 {
+            *self.summary.categorized.get_or_insert(0) += categorized;
+            self.progress.count(Count::EventsCategorized, categorized);
+        }
+    }
+
+    fn count_already_ingested(&mut self, input: usize, lines: u64) {
+        self.batches[input].already_ingested += 1;
+        self.summary.read += lines;
+        self.summary.duplicate += lines;
+        self.progress.count(Count::BatchesSkipped, 1);
+        self.progress.count(Count::LinesRead, lines);
+        self.progress.count(Count::LinesDuplicate, lines);
+    }
+
+    /// Returns the outcome that a commit would have.
+    fn planned_outcome(
+        &mut self,
+        batch: &StagedBatch<'_>,
+        duplicates: DuplicatePolicy,
+    ) -> Result<CommitOutcome, LakeError> {
+        let StagedBatch { ids, accepted, rejected, .. } = batch;
+        let mut added = 0;
+        for id in ids {
+            let in_lake = self.lake.map_or(Ok(None), |lake| lake.lines_of_batch(id))?;
+            let is_known = in_lake.is_some() || (*accepted > 0 && !self.planned_ids.insert(id.clone()));
+            added += u64::from(!is_known);
+        }
+        Ok(match (added < ids.len() as u64, duplicates) {
+            (true, DuplicatePolicy::Replace) => CommitOutcome::Replaced { added },
+            (true, DuplicatePolicy::Skip) => CommitOutcome::AlreadyIngested { lines: accepted + rejected },
+            _ if *accepted == 0 => CommitOutcome::Nothing,
+            _ => CommitOutcome::Committed,
+        })
+    }
+
+    /// Ends an input of which all is committed: notes its failure, moves a spool file.
+    fn end_input(&mut self, input: usize, outcome: ReadOutcome) -> Result<(), LakeError> {
+        let plan = self.plan;
+        let input = &plan.inputs[input];
+        let destination = match outcome {
+            ReadOutcome::Complete => Destination::Done,
+            ReadOutcome::Failed(reason) => {
+                let failure = Reject::of_input(&input.name, reason);
+                if let Some(lake) = self.target().filter(|_| plan.spool.is_some()) {
+                    // Kept before the file is moved: a crash in between must not lose the reason.
+                    lake.keep_failures(std::slice::from_ref(&failure))?;
+                }
+                self.fail(failure);
+                Destination::Failed
+            }
+            ReadOutcome::Changed => {
+                if let Some(spool) = &mut self.summary.spool {
+                    spool.changed.push(input.name.clone());
+                }
+                return Ok(());
+            }
+        };
+        let target = self.target();
+        let (Some(folder), Some(spool)) = (&plan.spool, &mut self.summary.spool) else {
+            return Ok(());
+        };
+        let moved = match (target, input.path()) {
+            _ if input.has_changed() => {
+                spool.changed.push(input.name.clone());
+                return Ok(());
+            }
+            (Some(_), Some(path)) => folder.move_file(path, destination),
+            _ => Ok(true),
+        };
+        match (moved, destination) {
+            (Ok(moved), Destination::Done) => spool.done += u64::from(moved),
+            (Ok(moved), Destination::Failed) => spool.failed += u64::from(moved),
+            (Err(why), _) => spool.unmoved.push(why),
+        }
+        Ok(())
+    }
+
+    /// Returns the lake, except in a dry run.
+    fn target(&self) -> Option<&'a Lake> {
+        self.lake.filter(|_| self.options.dry_run == DryRun::No)
+    }
+}
+
+/// Starts the stage. Counts are reported even where they stay zero, so that a run's record adds up.
+fn start_stage(plan: &Plan, has_catalog: bool, progress: &Progress) {
+    progress.begin(Stage::Ingest, plan.size_bytes());
+    for count in [
+        Count::LinesRead,
+        Count::EventsAccepted,
+        Count::LinesDuplicate,
+        Count::LinesRejected,
+        Count::BatchesCommitted,
+        Count::BatchesSkipped,
+    ] {
+        progress.count(count, 0);
+    }
+    if has_catalog {
+        progress.count(Count::EventsCategorized, 0);
+    }
+}

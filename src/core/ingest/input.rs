@@ -1,0 +1,111 @@
+//! One input of an ingest: a file, or standard input.
+
+use std::fs::Metadata;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::ingest::stdin_stream::StdinStream;
+use crate::input_format::{Format, Source, SourceError, open_file, open_stream};
+use crate::progress::Progress;
+use crate::storage::is_gone;
+
+/// One input to read.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// The path as it was given, or as it was found in a given folder; `-` for standard input.
+    pub name: String,
+    /// `None` for standard input.
+    path: Option<PathBuf>,
+    format: Option<Format>,
+    pub size_bytes: Option<u64>,
+    /// The state of a spool file when it was found.
+    stamp: Option<FileStamp>,
+}
+
+/// The state of a file, by which a change of it is detected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileStamp {
+    size_bytes: u64,
+    modified: SystemTime,
+}
+
+impl Input {
+    /// Returns standard input.
+    pub(super) fn stdin(format: Option<Format>) -> Input {
+        Input { name: "-".into(), path: None, format, size_bytes: None, stamp: None }
+    }
+
+    /// Returns a file.
+    pub(super) fn file(path: &Path, format: Option<Format>, meta: &Metadata) -> Input {
+        Input {
+            name: path.display().to_string(),
+            path: Some(path.to_owned()),
+            format,
+            size_bytes: meta.is_file().then_some(meta.len()),
+            stamp: None,
+        }
+    }
+
+    /// Returns a file of a spool folder.
+    pub(super) fn spool_file(path: PathBuf, format: Option<Format>, meta: Option<&Metadata>) -> Input {
+        Input {
+            name: path.display().to_string(),
+            path: Some(path),
+            format,
+            size_bytes: meta.map(Metadata::len),
+            stamp: meta.and_then(FileStamp::of),
+        }
+    }
+
+    /// Returns the path of a file.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Returns whether a spool file has changed since it was found.
+    pub(super) fn has_changed(&self) -> bool {
+        self.path().is_some_and(|path| FileStamp::has_changed(self.stamp, path))
+    }
+
+    /// Returns whether the file no longer exists.
+    pub(super) fn is_gone(&self) -> bool {
+        self.path().is_some_and(is_gone)
+    }
+
+    /// Returns whether the input is a spool file.
+    pub(super) fn is_spool_file(&self) -> bool {
+        self.stamp.is_some()
+    }
+
+    /// Opens the input; without a stream, standard input is empty.
+    ///
+    /// # Errors
+    /// Fails where the input cannot be read.
+    pub(super) fn open<'a>(
+        &self,
+        stdin: Option<&'a StdinStream>,
+        progress: &'a Progress,
+    ) -> Result<Source<'a>, SourceError> {
+        match (&self.path, self.format) {
+            (Some(path), Some(format)) => open_file(path, format, progress),
+            (Some(_), None) => Err(SourceError::UnknownFormat),
+            (None, format) => match stdin {
+                Some(stdin) => open_stream(stdin, format, progress),
+                None => open_stream(io::empty(), format, progress),
+            },
+        }
+    }
+}
+
+impl FileStamp {
+    fn of(meta: &Metadata) -> Option<FileStamp> {
+        Some(FileStamp { size_bytes: meta.len(), modified: meta.modified().ok()? })
+    }
+
+    /// Returns whether the file at a path has another state; a file that is gone has not changed.
+    fn has_changed(was: Option<FileStamp>, path: &Path) -> bool {
+        let is = std::fs::metadata(path).ok().as_ref().and_then(FileStamp::of);
+        was != is && !is_gone(path)
+    }
+}

@@ -1,0 +1,36 @@
+//! What the checks of an event depend on besides the event.
+
+use crate::ingest::options::{Options, ParseOptions};
+use crate::item_catalog::ItemCatalog;
+use crate::lake::LakeSettings;
+use crate::model::{Hour, Timestamp};
+
+/// The limits of events at a given time.
+#[derive(Clone, Copy)]
+pub(super) struct Limits<'a> {
+    /// The latest time that is accepted.
+    pub newest: Timestamp,
+    /// The first hour that is accepted; earlier ones are past the retention.
+    pub oldest: Option<Hour>,
+    /// Whether times without an offset are UTC; otherwise they are rejected.
+    pub assumes_utc: bool,
+    /// The item catalog, for items whose line has no category.
+    pub catalog: Option<&'a ItemCatalog>,
+}
+
+impl<'a> Limits<'a> {
+    /// Returns the limits at a given time.
+    pub fn at(
+        now: Timestamp,
+        options: &Options,
+        settings: LakeSettings,
+        parse_options: ParseOptions<'a>,
+    ) -> Limits<'a> {
+        Limits {
+            newest: now.plus_seconds(options.max_skew_seconds),
+            oldest: settings.oldest_kept(now),
+            assumes_utc: parse_options.mapping.assumes_utc(),
+            catalog: parse_options.catalog,
+        }
+    }
+}

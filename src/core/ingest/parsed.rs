@@ -1,0 +1,40 @@
+//! What the reading half of an ingest passes to its writing half.
+
+use crate::ingest::batch_builder::ParsedLines;
+use crate::model::Timestamp;
+
+/// One message from the reading half, in the order of the inputs.
+pub(super) enum Parsed {
+    Batch(ParsedBatch),
+    /// The first part of a batch that is too large for memory; the rest of it follows.
+    Part(ParsedBatch),
+    /// A batch that is already ingested, with its number of lines.
+    AlreadyIngested {
+        input: usize,
+        lines: u64,
+    },
+    /// The end of an input.
+    InputEnd {
+        input: usize,
+        outcome: ReadOutcome,
+    },
+}
+
+/// One batch, parsed and in memory.
+pub(super) struct ParsedBatch {
+    /// The input's index in the plan.
+    pub input: usize,
+    pub id: String,
+    pub lines: ParsedLines,
+    /// When it was read.
+    pub at: Timestamp,
+}
+
+/// How the reading of an input ended.
+pub(super) enum ReadOutcome {
+    Complete,
+    /// The input failed as a whole, for this reason.
+    Failed(String),
+    /// The file changed while it was read, and is left to the next run.
+    Changed,
+}

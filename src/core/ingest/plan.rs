@@ -1,0 +1,133 @@
+//! The plan of an ingest: which inputs there are, found before any of them is read.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::ingest::input::Input;
+use crate::ingest::options::Options;
+use crate::ingest::spool::Spool;
+use crate::input_format::{Format, format_of_name};
+use crate::lake::{DuplicatePolicy, Reject};
+
+/// The maximum length of a batch id.
+const MAX_BATCH_ID_BYTES: usize = 512;
+
+/// A batch id that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadBatchId {
+    #[error("is for a single input, but there are {inputs}")]
+    NotOneInput { inputs: usize },
+    #[error("must have 1 to {MAX_BATCH_ID_BYTES} bytes, without `#` and control characters")]
+    Form,
+    #[error("starts with `topsell:`, which is reserved")]
+    Reserved,
+}
+
+/// The inputs in the order in which they are read, and those that cannot be read.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    pub inputs: Vec<Input>,
+    pub failures: Vec<Reject>,
+    /// Files in folders that are skipped, and why.
+    pub skipped_files: Vec<String>,
+    /// The id of the only input's batch; by default the hash of its content.
+    pub batch_id: Option<String>,
+    /// The spool folder that the inputs are in, and within which they are moved after the commit.
+    pub spool: Option<Spool>,
+}
+
+/// Plans the given inputs: files, the logs of folders in name order, `-` for standard input.
+pub fn plan(paths: &[PathBuf], format: Option<Format>) -> Plan {
+    let mut plan = Plan::default();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            plan.inputs.push(Input::stdin(format));
+        } else if path.is_dir() {
+            plan.add_folder(path, format, &[]);
+        } else {
+            plan.add_file(path, format);
+        }
+    }
+    plan
+}
+
+impl Plan {
+    /// Returns the size of all inputs, where all of them have one.
+    pub fn size_bytes(&self) -> Option<u64> {
+        self.inputs.iter().map(|input| input.size_bytes).sum()
+    }
+
+    /// Returns whether all slices of an input are committed together. An input with a batch id, or
+    /// one that replaces an earlier version of itself, would otherwise be a mixture of two versions.
+    pub fn is_atomic(&self, options: &Options) -> bool {
+        self.batch_id.is_some() || options.duplicates == DuplicatePolicy::Replace
+    }
+
+    /// Returns the plan with a batch id for its only input.
+    ///
+    /// # Errors
+    /// Fails where the id is malformed or reserved, or the plan has not exactly one input.
+    pub fn with_batch_id(mut self, batch_id: &str) -> Result<Plan, BadBatchId> {
+        let inputs = self.inputs.len() + self.failures.len();
+        if inputs != 1 {
+            return Err(BadBatchId::NotOneInput { inputs });
+        }
+        let is_allowed = |c: char| !c.is_control() && c != '#';
+        if batch_id.is_empty() || batch_id.len() > MAX_BATCH_ID_BYTES || !batch_id.chars().all(is_allowed) {
+            return Err(BadBatchId::Form);
+        }
+        if batch_id.starts_with("topsell:") {
+            return Err(BadBatchId::Reserved);
+        }
+        self.batch_id = Some(batch_id.to_owned());
+        Ok(self)
+    }
+
+    /// Adds the logs of a folder; `parents` are the folders it was reached through, to detect cycles.
+    fn add_folder(&mut self, folder: &Path, format: Option<Format>, parents: &[PathBuf]) {
+        let entries = std::fs::read_dir(folder).and_then(|entries| {
+            let paths = entries.map(|entry| Ok(entry?.path()));
+            Ok((std::fs::canonicalize(folder)?, paths.collect::<io::Result<Vec<_>>>()?))
+        });
+        let (real, mut found) = match entries {
+            Ok(entries) => entries,
+            Err(error) => return self.fail(folder, &error),
+        };
+        if parents.contains(&real) {
+            return self.skip(folder, "it is a link to one of its parent folders");
+        }
+        if ["_delta_log", "events/_delta_log"].iter().any(|log| folder.join(log).is_dir()) {
+            return self.skip(folder, "it contains tables, not logs");
+        }
+        let parents = [parents, &[real]].concat();
+        found.sort_unstable();
+        for path in found {
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_'])) {
+                self.skip(&path, "it is hidden");
+            } else if path.is_dir() {
+                self.add_folder(&path, format, &parents);
+            } else if format_of_name(&path).is_some() {
+                self.add_file(&path, format);
+            } else {
+                self.skip(&path, "its file extension is not that of a supported format");
+            }
+        }
+    }
+
+    fn add_file(&mut self, path: &Path, format: Option<Format>) {
+        match std::fs::metadata(path) {
+            Ok(meta) => self.inputs.push(Input::file(path, format.or_else(|| format_of_name(path)), &meta)),
+            Err(error) => self.fail(path, &error),
+        }
+    }
+
+    /// Notes a file that is not ingested.
+    pub(super) fn skip(&mut self, path: &Path, why: &str) {
+        self.skipped_files.push(format!("{}: {why}", path.display()));
+    }
+
+    /// Notes an input that cannot be read.
+    pub(super) fn fail(&mut self, path: &Path, error: &io::Error) {
+        self.failures.push(Reject::of_input(&path.display().to_string(), format!("cannot be read: {error}")));
+    }
+}

@@ -1,0 +1,45 @@
+//! The fields of one line before they are checked, and the reason where a check fails.
+
+use crate::model::RawCategories;
+
+/// The time of a line, as its format gives it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RawTime<'a> {
+    Text(&'a str),
+    /// The `date` field that a log shipper adds.
+    ShipperDate(&'a str),
+    Epoch(i64),
+    Micros(i64),
+    Missing,
+}
+
+/// The fields of a line; one that is absent is `None`.
+#[derive(Clone, Debug)]
+pub(super) struct RawEvent<'a> {
+    pub ts: RawTime<'a>,
+    pub event_id: Option<&'a str>,
+    pub item_id: Option<&'a str>,
+    pub categories: RawCategories<'a>,
+    pub event_type: Option<&'a str>,
+    pub quantity: Option<&'a str>,
+    pub amount: Option<&'a str>,
+}
+
+/// Why a line is rejected, and by which column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rejection {
+    pub column: Option<String>,
+    pub reason: String,
+}
+
+impl Rejection {
+    /// Returns the rejection of a line for one of its columns.
+    pub fn of_column(column: &str, reason: impl Into<String>) -> Rejection {
+        Rejection { column: Some(column.to_owned()), reason: reason.into() }
+    }
+
+    /// Returns the rejection of a line as a whole.
+    pub fn of_line(reason: impl Into<String>) -> Rejection {
+        Rejection { column: None, reason: reason.into() }
+    }
+}

@@ -1,0 +1,64 @@
+//! The plan of an ingest from a spool folder: which of its logs are complete.
+
+use std::fs::Metadata;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::ingest::input::Input;
+use crate::ingest::plan::Plan;
+use crate::ingest::spool::{Destination, Spool};
+use crate::input_format::{Format, format_of_name};
+use crate::model::Timestamp;
+
+/// Suffixes of the names of files that are still being written.
+const UNFINISHED: [&str; 5] = [".tmp", ".part", ".partial", ".swp", "~"];
+
+/// Plans a spool folder's complete logs, in the byte order of their names.
+pub fn plan_spool(folder: &Path, format: Option<Format>, now: Timestamp, min_age_seconds: u64) -> Plan {
+    let mut plan = Plan::default();
+    let mut paths = match paths_in(folder) {
+        Ok(paths) => paths,
+        Err(error) => {
+            plan.fail(folder, &error);
+            return plan;
+        }
+    };
+    paths.sort_unstable();
+    let mut spool = Spool { folder: folder.to_owned(), too_recent: 0 };
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // A dangling link is an input too: one that fails.
+        let meta = std::fs::metadata(&path).ok();
+        let own_meta = meta.clone().or_else(|| std::fs::symlink_metadata(&path).ok());
+        if path.is_dir() || Destination::NAMES.contains(&name.as_str()) {
+            continue;
+        } else if name.starts_with(['.', '_']) {
+            plan.skip(&path, "it is hidden");
+        } else if UNFINISHED.iter().any(|suffix| name.ends_with(suffix)) {
+            plan.skip(&path, "its name marks it as unfinished");
+        } else if meta.as_ref().is_some_and(|meta| !meta.is_file()) {
+            plan.skip(&path, "it is not a regular file");
+        } else if own_meta.is_some_and(|meta| !is_old_enough(&meta, now, min_age_seconds)) {
+            spool.too_recent += 1;
+            plan.skip(&path, &format!("it was modified less than {min_age_seconds} s ago"));
+        } else {
+            let format = format.or_else(|| format_of_name(&path));
+            plan.inputs.push(Input::spool_file(path, format, meta.as_ref()));
+        }
+    }
+    plan.spool = Some(spool);
+    plan
+}
+
+fn paths_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+}
+
+/// Returns whether a file was last modified long enough ago; one from the future is being modified.
+fn is_old_enough(meta: &Metadata, now: Timestamp, min_age_seconds: u64) -> bool {
+    let Ok(modified) = meta.modified() else { return true };
+    let since_1970 = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_micros();
+    let min_age_micros = u128::from(min_age_seconds) * 1_000_000;
+    min_age_seconds == 0 || since_1970 + min_age_micros <= u128::from(now.micros().max(0).unsigned_abs())
+}

@@ -1,0 +1,54 @@
+//! The summary of an ingest: what was read, and what became of it.
+//!
+//! Invariant: `read = accepted + duplicate + rejected`.
+
+use crate::lake::Reject;
+
+/// The number of rejected lines that a summary lists.
+pub(super) const FIRST_REJECTS: usize = 5;
+
+/// Counts and names that an ingest reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub read: u64,
+    pub accepted: u64,
+    pub duplicate: u64,
+    pub rejected: u64,
+    /// Events whose categories came from the item catalog; `None` without a catalog.
+    pub categorized: Option<u64>,
+    /// Number of planned inputs: files, files in folders, streams.
+    pub inputs: u64,
+    /// Batches that were committed for the first time.
+    pub batches: u64,
+    /// Batches that replaced an earlier version of themselves.
+    pub replaced: u64,
+    /// Whether batches were to replace earlier versions of themselves.
+    pub replaces: bool,
+    /// Inputs of which every batch was already ingested.
+    pub already_ingested: Vec<String>,
+    /// Inputs that failed as a whole, and why.
+    pub failures: Vec<Reject>,
+    /// The first few rejected lines.
+    pub first_rejects: Vec<Reject>,
+    /// Files in folders that were skipped, and why.
+    pub skipped_files: Vec<String>,
+    /// What became of the files of a spool folder.
+    pub spool: Option<SpoolSummary>,
+    /// Whether a signal stopped the reading of standard input.
+    pub was_stopped: bool,
+    /// Messages that were neither committed nor acknowledged; the sender sends them again.
+    pub unacknowledged: u64,
+}
+
+/// What became of the files of a spool folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpoolSummary {
+    pub done: u64,
+    pub failed: u64,
+    /// Files that were modified too recently to be ingested.
+    pub too_recent: u64,
+    /// Files that changed while they were read; the next run ingests them.
+    pub changed: Vec<String>,
+    /// Files that could not be moved, and why.
+    pub unmoved: Vec<String>,
+}
