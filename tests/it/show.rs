@@ -318,7 +318,7 @@ fn a_damaged_ranking_is_told_and_not_shown() {
         *bytes = text.into_bytes();
     };
     expect![[r#"
-        stderr: error: rankings/current.json is damaged: its schema is 2, and this program knows 1
+        stderr: error: rankings/current.json is damaged: its schema is 2; this version of topsell reads schema 1
         stderr: hint: publish it anew with `topsell rank`
         exit code 3
     "#]]
@@ -326,7 +326,7 @@ fn a_damaged_ranking_is_told_and_not_shown() {
     std::fs::remove_file(world.path("data/lake/rankings").join(snapshot)).expect("it can be removed");
     let said = world.run("show").whole().replace(snapshot, "2017-01-15T00Z-….parquet");
     expect![[r#"
-        stderr: error: rankings/current.json is damaged: it names rankings/2017-01-15T00Z-….parquet, which is not there
+        stderr: error: rankings/current.json is damaged: it names rankings/2017-01-15T00Z-….parquet, which does not exist
         stderr: hint: publish it anew with `topsell rank`
         exit code 3
     "#]].assert_eq(&said);
