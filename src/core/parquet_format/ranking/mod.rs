@@ -36,8 +36,9 @@
 //! The days are those of a time zone. The metadata has its name and the hour at which each day starts.
 //! They may begin before the window, and the last of them may not be over.
 //!
-//! Older files are read, too: files of format 0 have `rankable` in place of `eligible` in column names;
-//! still older ones have no `name`, no hashes, or no columns after `eligible_items`.
+//! Older files are read, too: in files of format 0 the columns `eligible_…` are called `rankable`,
+//! `rankable_units`, `rankable_purchases` and `rankable_amount`; still older ones have no `name`, no hashes,
+//! or no columns after `rankable`.
 
 mod chunk;
 mod columns;
