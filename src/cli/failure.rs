@@ -181,6 +181,17 @@ impl From<LakeError> for Failure {
                 Exit::RuntimeError,
                 Some("take in some logs with `topsell ingest FILE`, or name another folder with --lake"),
             ),
+            LakeError::OlderFormat { .. } => (
+                Exit::RuntimeError,
+                Some(
+                    "upgrade the lake with `topsell lake upgrade`; make a backup first to be able to go back",
+                ),
+            ),
+            LakeError::NewerFormat { .. } => (
+                Exit::RuntimeError,
+                Some("install the version of topsell that wrote the lake, or a newer one"),
+            ),
+            LakeError::BadFormatFile { .. } => (Exit::DataCorruption, Some("restore the file from a backup")),
             LakeError::NotALake { .. } => {
                 (Exit::RuntimeError, Some("name an empty or new folder with --lake"))
             }

@@ -1,7 +1,7 @@
 //! The metrics file that runs leave behind for Prometheus's node_exporter.
 
 use crate::settings::Settings;
-use topsell_core::storage::write_atomically;
+use topsell_core::storage::local_files::write_atomically;
 use topsell_ops::health;
 use topsell_ops::health::Look;
 

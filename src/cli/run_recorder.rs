@@ -125,6 +125,6 @@ impl RunRecorder {
 
     /// Tells whether runs have been recorded here before.
     fn has_records(&self) -> bool {
-        self.store.is_there("runs")
+        self.store.has_folder("runs")
     }
 }

@@ -12,7 +12,7 @@ use clap::{Args as ClapArgs, ColorChoice};
 use crate::clock::Clock;
 use crate::color::is_dumb;
 use crate::failure::{Failure, unless_reader_left};
-use topsell_core::lake::LakeError;
+use topsell_core::lake::{LakeError, check_format};
 use topsell_core::model::Timestamp;
 use topsell_core::storage::Store;
 use topsell_ops::process::Tail;
@@ -107,17 +107,26 @@ impl Settings {
         self.metrics_file.as_deref()
     }
 
-    /// Returns the lake's folder.
+    /// Returns the lake's store.
     ///
     /// # Errors
-    /// Fails where it cannot be named.
+    /// Fails where the lake has another format than this program's, or its path cannot be made absolute.
     pub fn store(&self) -> Result<Store, Failure> {
         // One and the same, so that what is read and written adds up.
         if let Some(store) = self.store.get() {
             return Ok(store.clone());
         }
-        let opened = Store::open(&self.lake).map_err(LakeError::from)?;
+        let opened = self.store_of_any_format()?;
+        check_format(&opened)?;
         Ok(self.store.get_or_init(|| opened).clone())
+    }
+
+    /// Opens the store of the lake, whose format may be another than this program's.
+    ///
+    /// # Errors
+    /// Fails where the lake's path cannot be made absolute.
+    pub fn store_of_any_format(&self) -> Result<Store, Failure> {
+        Ok(Store::open(&self.lake).map_err(LakeError::from)?)
     }
 
     /// Sets how many threads the run's parallel work has.

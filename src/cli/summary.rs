@@ -8,7 +8,7 @@ use crate::failure::Exit;
 use crate::settings::Verbosity;
 use topsell_core::ingest;
 use topsell_core::ingest::SpoolSummary;
-use topsell_core::lake::{Dropped, DryRun, Reject};
+use topsell_core::lake::{DryRun, Expired, Reject};
 use topsell_core::maintenance::{Compacted, Pruned, TableStats, Verified};
 use topsell_core::model::{Hour, escape_control};
 use topsell_core::pipeline::Done;
@@ -225,7 +225,7 @@ fn write_compacted(compacted: &Compacted, dry_run: DryRun, out: &mut dyn Write) 
 }
 
 fn write_pruned(pruned: &Pruned, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {
-    let Dropped { hours, files, rows } = &pruned.dropped;
+    let Expired { hours, files, rows } = &pruned.dropped;
     let hours = hours.len() as u64;
     let would = if dry_run == DryRun::Yes { "would be " } else { "" };
     match pruned.oldest.map(Hour::start) {

@@ -14,7 +14,7 @@
 //! | [`model`] | times, hours, windows, events and their aggregates, as plain values | do I/O; read the clock; let a number wrap |
 //! | [`parquet_format`] | the Parquet files of tables and rankings; external Parquet files as fields | know where a file is stored |
 //! | [`progress`] | the progress that a run reports | print |
-//! | [`storage`] | durable files below one root | know what is in a file |
+//! | [`storage`] | durable files of a lake, and files of users on local disks | know what is in a file |
 //! | [`input_format`] | input files: decompressed, their format detected, their fields mapped | write |
 //! | [`delta`] | Delta tables: commits, log reader, checkpoints, vacuum | know what the columns mean |
 //! | [`item_catalog`] | the catalog of items: their categories and names | use a part of a catalog |
@@ -29,10 +29,10 @@
 //! | [`pipeline`] | the steps of each command, in order | do work of its own |
 
 pub mod model;
+pub mod storage;
 
 pub mod parquet_format;
 pub mod progress;
-pub mod storage;
 
 pub mod input_format;
 

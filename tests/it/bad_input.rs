@@ -310,7 +310,7 @@ fn no_name_leads_out_of_the_lake() {
     assert_eq!(outside, ["categories.ndjson", "types.csv"]);
     for name in world.files("data/lake") {
         let top = name.split('/').next().unwrap_or_default();
-        let ours = ["events", "rollups", "rankings", "rejects", "runs"];
+        let ours = ["events", "format.json", "rollups", "rankings", "rejects", "runs"];
         assert!(ours.contains(&top) || top.ends_with(".lock"), "{name}");
     }
     let shown = world.run("show --categories --format csv").stdout;

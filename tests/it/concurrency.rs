@@ -42,12 +42,13 @@ fn a_second_rank_gives_up_or_waits_and_the_holder_is_named() {
     let world = World::new();
     world.write("log.csv", "ts,item_id\n2017-01-14T00:00:00Z,a\n");
     assert_eq!(world.run("ingest log.csv").code, Some(0));
-    let lock = std::fs::File::create(world.path("data/lake/upkeep.lock")).expect("a file can be made");
+    let lock = std::fs::File::create(world.path("data/lake/maintenance.lock")).expect("a file can be made");
     lock.lock().expect("nobody else has it");
-    std::fs::write(world.path("data/lake/upkeep.lock"), "rank (process 7)").expect("a file can be written");
+    std::fs::write(world.path("data/lake/maintenance.lock"), "rank (process 7)")
+        .expect("a file can be written");
     let said = world.run("rank");
     assert_eq!(said.code, Some(6), "{}", said.whole());
-    assert!(said.stderr.contains("rank (process 7) is at work on this lake"), "{}", said.whole());
+    assert!(said.stderr.contains("the lake is locked by rank (process 7)"), "{}", said.whole());
     let waiting = world.command(&["rank", "--wait"]).spawn();
     let mut waiting = waiting.expect("the program under test can be started");
     // Without waiting it would be over in a tenth of this: giving up, as above, or ranking.

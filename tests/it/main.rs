@@ -10,6 +10,7 @@ mod config;
 mod count;
 mod datagen;
 mod faults;
+mod formats;
 mod health;
 mod help;
 mod house;

@@ -80,7 +80,7 @@ fn features_of_the_protocol_that_others_enabled_stop_every_command() {
     let see = |features: [&[&str]; 2], properties: &Value, what: &str| {
         let world = lake();
         change(&world, "events", (3, 7), features, properties);
-        let said = format!("error: the `events` table is not one that topsell made: {what}");
+        let said = format!("error: the `events` table is incompatible: {what}");
         check_refused(&world, &COMMANDS, &said);
     };
     let check = |features: [&[&str]; 2], properties: &Value, feature: &str| {
@@ -103,7 +103,7 @@ fn features_of_the_protocol_that_others_enabled_stop_every_command() {
 fn a_rollups_table_that_others_changed_stops_whoever_looks_at_it() {
     let world = lake();
     change(&world, "rollups", (3, 7), [&["deletionVectors"], &["deletionVectors"]], &json!({}));
-    let said = "the `rollups` table is not one that topsell made: it has the table feature `deletionVectors`";
+    let said = "the `rollups` table is incompatible: it has the table feature `deletionVectors`";
     check_refused(&world, &COMMANDS[2..], said);
     assert_eq!(world.run("ingest more.csv").code, Some(0), "what is sent is not lost meanwhile");
 }
@@ -116,7 +116,7 @@ fn properties_and_versions_that_are_not_ours_stop_every_command() {
     check_refused(&world, &COMMANDS, "it has the property `delta.checkpointPolicy` = `v2`, which");
     let world = lake();
     change(&world, "events", (1, 2), none, &json!({}));
-    check_refused(&world, &COMMANDS, "it asks for reader version 1 and writer version 2 of the Delta");
+    check_refused(&world, &COMMANDS, "it needs reader version 1 and writer version 2 of the Delta");
 }
 
 #[test]

@@ -231,7 +231,7 @@ impl Said {
 }
 
 /// Returns some columns of a CSV file.
-fn fields_of<const N: usize>(text: &str, names: [&str; N]) -> Vec<[String; N]> {
+pub fn fields_of<const N: usize>(text: &str, names: [&str; N]) -> Vec<[String; N]> {
     let mut lines = csv::Reader::from_reader(text.as_bytes());
     let header = lines.headers().expect("there is a header").clone();
     let at = |name: &str| header.iter().position(|column| column == name).expect("there is such a column");

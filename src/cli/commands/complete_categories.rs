@@ -11,6 +11,7 @@ use crate::completion::line::Typed;
 use crate::completion::paths;
 use crate::failure::{Exit, Failure, unless_reader_left};
 use crate::settings::Settings;
+use topsell_core::lake::check_format;
 use topsell_core::rankings::{Snapshot, SnapshotError};
 use topsell_core::storage::{Store, StoreError};
 use topsell_output::show::ShowError;
@@ -61,6 +62,10 @@ pub fn run(settings: &Settings, question: &CompleteCategories) -> Result<Exit, F
 /// Returns the categories of the newest ranking, sorted.
 fn known(lake: &Path) -> Result<Vec<String>, SnapshotError> {
     let store: Result<Store, StoreError> = Store::open(lake);
-    let leaders = Snapshot::current(&store?)?.category_summaries()?;
+    let store = store?;
+    if check_format(&store).is_err() {
+        return Ok(Vec::new());
+    }
+    let leaders = Snapshot::current(&store)?.category_summaries()?;
     Ok(leaders.into_iter().filter_map(|leader| leader.category).collect())
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args as ClapArgs, Subcommand};
 
+use crate::commands::lake_upgrade;
 use crate::failure::{Exit, Failure};
 use crate::settings::Settings;
 use crate::{step_runner, summary};
@@ -24,6 +25,7 @@ Examples:
   topsell lake prune --dry-run    what nothing needs any more
   topsell lake verify             whether all is well
   topsell lake stats              what is in it
+  topsell lake upgrade            bring it to the format of this version
 ")]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Lake {
@@ -91,12 +93,35 @@ Examples:
   topsell lake verify || echo 'bring the lake back from a copy'
 ")]
     Verify,
+    /// Upgrade the lake to the format of this version of topsell
+    ///
+    /// Every other command refuses a lake of an older format. An upgrade that was interrupted is completed
+    /// by the next one.
+    #[command(before_help = "\
+Examples:
+  topsell lake upgrade --dry-run     print the steps, change nothing
+  topsell lake upgrade --wait        upgrade when no other run holds the lock
+")]
+    Upgrade {
+        /// Print the steps, change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Wait for the lock while another run holds it
+        #[arg(long)]
+        wait: bool,
+    },
     /// Count files, rows, hours and categories
     #[command(before_help = "\
 Examples:
   topsell lake stats | jq '.events.rows'
 ")]
     Stats,
+}
+
+/// What is done to the lake.
+pub enum Checked {
+    Maintenance(Maintenance),
+    Upgrade { dry_run: DryRun, lock_timeout: LockTimeout },
 }
 
 /// A checked step of maintenance.
@@ -112,7 +137,7 @@ impl Lake {
     ///
     /// # Errors
     /// Names the option that is wrong and what to write instead.
-    pub fn check(&self, now: Timestamp) -> Result<Maintenance, Failure> {
+    pub fn check(&self, now: Timestamp) -> Result<Checked, Failure> {
         let of = |step, wait| {
             let lock_timeout = LockTimeout::from_wait(wait);
             Maintenance { step, lock_timeout, runs: None }
@@ -156,8 +181,12 @@ impl Lake {
             }
             LakeCommand::Verify => of(Step::Verify, false),
             LakeCommand::Stats => of(Step::Stats, false),
+            LakeCommand::Upgrade { dry_run, wait } => {
+                let lock_timeout = LockTimeout::from_wait(*wait);
+                return Ok(Checked::Upgrade { dry_run: DryRun::from(*dry_run), lock_timeout });
+            }
         };
-        Ok(maintenance)
+        Ok(Checked::Maintenance(maintenance))
     }
 }
 
@@ -166,11 +195,15 @@ impl Lake {
 /// # Errors
 /// Fails as the step does.
 pub fn run(settings: &Settings, typed: &Lake) -> Result<Exit, Failure> {
-    let maintenance = typed.check(settings.now)?;
-    let Maintenance { step, lock_timeout, runs } = &maintenance;
+    let Maintenance { step, lock_timeout, runs } = match typed.check(settings.now)? {
+        Checked::Maintenance(maintenance) => maintenance,
+        Checked::Upgrade { dry_run, lock_timeout } => {
+            return lake_upgrade::run(settings, dry_run, lock_timeout);
+        }
+    };
     match runs {
-        Some((keep_runs, dry_run)) => prune(settings, step, *lock_timeout, keep_runs, *dry_run),
-        None => step_runner::run(settings, step, *lock_timeout, None),
+        Some((keep_runs, dry_run)) => prune(settings, &step, lock_timeout, &keep_runs, dry_run),
+        None => step_runner::run(settings, &step, lock_timeout, None),
     }
 }
 

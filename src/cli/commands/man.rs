@@ -51,7 +51,7 @@ pub fn run(settings: &Settings, typed: &Man, root: Command) -> Result<Exit, Fail
     for (name, page) in &pages {
         store.put(name, Bytes::from(page.clone())).map_err(|e| Failure::runtime(e.to_string()))?;
     }
-    settings.note(&format!("man: {} pages in {}", pages.len(), store.root().display()));
+    settings.note(&format!("man: {} pages in {}", pages.len(), store.location()));
     Ok(Exit::Success)
 }
 

@@ -13,7 +13,7 @@ use topsell_core::lake;
 use topsell_core::lake::Lake;
 use topsell_core::model::Timestamp;
 use topsell_core::rankings::{Snapshot, SnapshotError};
-use topsell_core::storage::write_atomically;
+use topsell_core::storage::local_files::write_atomically;
 use topsell_core::trends::Trends;
 use topsell_output::report::{self, Page};
 use topsell_output::show::ShowError;
@@ -98,8 +98,8 @@ fn write(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
     let Some(output) = &asked.output else {
         let size_bytes = html.len();
         store.put(lake::PAGE, html.into()).map_err(|e| Failure::runtime(e.to_string()))?;
-        let name = store.root().join(lake::PAGE);
-        settings.note(&said(categories, rows, size_bytes, &name));
+        let name = store.location_of(lake::PAGE);
+        settings.note(&said(categories, rows, size_bytes, Path::new(&name)));
         return Ok(Exit::Success);
     };
     if output == Path::new("-") {

@@ -61,7 +61,7 @@ pub fn run(settings: &Settings, typed: &Run, check_words: CheckWords<'_>) -> Res
     // All that does not need to know the job is done before the line comes: then it is time.
     let identity = Identity::own();
     let trace = TraceContext::of(env::var(TRACEPARENT).ok().as_deref());
-    let program = program(settings, store.root().to_path_buf())?;
+    let program = program(settings, store.location().into())?;
     let asked = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let (began, last) = (began(), Cell::new(settings.now));
     let wall = || wall(settings.clock, &last);

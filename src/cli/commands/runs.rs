@@ -10,7 +10,7 @@ use crate::settings::Settings;
 use crate::terminal;
 use topsell_core::lake::Lake;
 use topsell_core::model::{Timestamp, escape_control, parse_seconds};
-use topsell_core::storage::write_atomically;
+use topsell_core::storage::local_files::write_atomically;
 use topsell_ops::run_history::{self, Book, Listing, RunRecord, chrome, otlp, stats};
 use topsell_output::runs::{Form, write_list, write_one, write_stats};
 use topsell_output::show::ShowError;
@@ -238,7 +238,7 @@ pub fn run(settings: &Settings, typed: &Runs) -> Result<Exit, Failure> {
     let asked = &typed.check(settings)?;
     settings.use_threads()?;
     let store = settings.store()?;
-    if !store.is_there("runs") {
+    if !store.has_folder("runs") {
         // Without a lake there is nothing to be told of.
         Lake::open(store.clone())?;
     }

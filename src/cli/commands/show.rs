@@ -13,7 +13,7 @@ use run_recorder::RecordMode;
 use topsell_core::lake::Lake;
 use topsell_core::model::{Timestamp, check_path};
 use topsell_core::rankings::SnapshotError;
-use topsell_core::storage::write_atomically;
+use topsell_core::storage::local_files::write_atomically;
 use topsell_output::show::{self, Form, Order, Part, Question, ShowError, View};
 use topsell_output::terminal::{Colors, TerminalOptions};
 

@@ -11,14 +11,14 @@ mod nearest;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{env, io};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, ColorChoice};
 
 use crate::failure::Failure;
 use topsell_core::lake;
-use topsell_core::storage::Store;
+use topsell_core::storage::{Store, local_files};
 
 #[cfg(test)]
 pub use keys::Kind;
@@ -53,7 +53,7 @@ impl Config {
         let (environment, unknown) = layer::of_environment(env::vars_os())?;
         let mut config = Config { environment, unknown, ..Config::default() };
         if let Some(path) = user_file() {
-            let text = match fs::read(&path) {
+            let text = match local_files::read(&path) {
                 Err(error) if is_absent(&error) => None,
                 read => {
                     let unread = |e| Failure::runtime(format!("{}: {e}", path.display()));
@@ -81,10 +81,10 @@ impl Config {
         let lake = set.or_else(|| typed.get_one("lake").cloned());
         // A folder that cannot be named is told by whoever works in it.
         let Some(store) = lake.and_then(|lake| Store::open(&lake).ok()) else { return Ok(self) };
-        let path = store.root().join(lake::SETTINGS_FILE);
+        let path = PathBuf::from(store.location_of(lake::SETTINGS_FILE));
         let text = store.get(lake::SETTINGS_FILE);
         // So is one that is no folder.
-        let is_there = text.is_ok() || path.is_file();
+        let is_there = text.is_ok() || local_files::is_file(&path);
         self.files.insert(0, (path.clone(), is_there));
         if is_there {
             let text = text.map_err(|e| Failure::runtime(e.to_string()))?;

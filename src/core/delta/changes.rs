@@ -7,22 +7,23 @@ use delta_kernel::KernelError;
 use delta_kernel::commit_range::{CommitRange, DeltaAction};
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 
-use crate::delta::files::{boolean_column, map_entries};
-use crate::delta::{Partition, Table, TableError};
+use crate::delta::error::TableError;
+use crate::delta::files::{Partition, boolean_column, map_entries};
+use crate::delta::table::Table;
 
-/// What is known of the time since a version.
+/// The partitions that changed since a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Rows came or went in these partitions, and in no others.
+    /// Rows were added to or removed from these partitions only.
     Partitions { added: BTreeSet<Partition>, removed: BTreeSet<Partition> },
-    /// The log no longer reaches back so far.
+    /// The log does not reach back to the version.
     Unknown,
 }
 
 impl Table {
     /// Returns the partitions whose rows changed after version `after`, up to version `until`.
     ///
-    /// Commits that only lay rows out anew do not count.
+    /// Commits that only move rows to other files do not count.
     ///
     /// # Errors
     /// Fails where the log cannot be read.
@@ -54,7 +55,7 @@ impl Table {
                     data.and_then(ArrowEngineData::try_from_engine_data).map_err(|e| self.failed(e))?;
                 for (action, touched) in [("add", &mut added), ("remove", &mut removed)] {
                     collect(data.record_batch(), action, touched)
-                        .ok_or_else(|| self.damaged("a commit names files in a form of its own"))?;
+                        .ok_or_else(|| self.damaged("the files of a commit have an unexpected form"))?;
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! One commit: files in, files out, and who has done what, all at once.
+//! Commits: files added, files removed and application transactions, atomically.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,16 +15,18 @@ use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 use delta_kernel::transaction::{CommitResult, CommittedTransaction, UpdateTableOperation};
 
-use crate::delta::{ENGINE_INFO, LiveFile, Partition, Table, TableError, Version};
+use crate::delta::error::TableError;
+use crate::delta::files::{LiveFile, Partition};
+use crate::delta::table::{ENGINE_INFO, Table, Version};
 use crate::parquet_format::{ColumnStats, Encoded};
 use crate::storage::url_encoded;
 
-/// After so many commits the log is summed up, so that opening stays quick for ever.
+/// Commits after which a checkpoint is written, so that opening a table stays fast.
 const COMMITS_PER_CHECKPOINT: u64 = 50;
-/// After so many files it is too, since a commit may have thousands.
+/// Added files after which one is written too, since a commit may have thousands.
 const FILES_PER_CHECKPOINT: usize = 65_536;
 
-/// A file that is written and synced, and wants to be part of the table.
+/// A file to add: it is written and synced, and no commit names it yet.
 #[derive(Clone, Debug)]
 pub struct NewFile {
     /// Path below the table's folder.
@@ -32,12 +34,12 @@ pub struct NewFile {
     pub partition: Partition,
     pub size_bytes: u64,
     pub rows: u64,
-    /// Shared, since a commit takes its files' names along and may have to be tried again.
+    /// Shared, since a commit may have to be tried again.
     pub columns: Arc<[ColumnStats]>,
 }
 
 impl NewFile {
-    /// Returns the file that lies at a path below the table's folder.
+    /// Returns the new file at a path below the table's folder.
     pub fn of(path: String, partition: Partition, encoded: Encoded) -> NewFile {
         let size_bytes = encoded.bytes.len() as u64;
         NewFile { path, partition, size_bytes, rows: encoded.rows, columns: encoded.columns.into() }
@@ -54,15 +56,15 @@ pub enum CommitKind {
     Optimize,
 }
 
-/// What a commit shall do.
+/// What a commit changes.
 #[derive(Default)]
 pub struct Commit {
     pub kind: CommitKind,
-    /// Application ids and the version each has reached; asked for by [`Version::transaction`].
+    /// Application ids and their new versions; [`Version::transaction`] returns them.
     pub transactions: Vec<(String, i64)>,
     pub adds: Vec<NewFile>,
     pub removes: Vec<LiveFile>,
-    /// Recorded in the table's history.
+    /// Operation metrics in the table's history.
     pub metrics: Vec<(&'static str, u64)>,
     /// The moment of the commit, in milliseconds since 1970: the files' modification time.
     pub now_ms: i64,
@@ -73,7 +75,7 @@ pub struct Commit {
 pub enum Outcome {
     /// It is on disk as this version.
     Committed(u64),
-    /// Someone else committed first; look at the table again.
+    /// Another process committed first; read the table again.
     Conflict,
 }
 
@@ -100,7 +102,8 @@ impl Version<'_> {
         }
         if !commit.adds.is_empty() {
             let batch = add_batch(&commit.adds, commit.now_ms);
-            let batch = batch.map_err(|e| table.damaged(&format!("its new files cannot be named: {e}")))?;
+            let batch =
+                batch.map_err(|e| table.damaged(&format!("the new files cannot be described: {e}")))?;
             transaction.add_files(Box::new(ArrowEngineData::new(batch)));
         }
         for removed in removals(&commit.removes) {
@@ -118,14 +121,14 @@ impl Version<'_> {
 }
 
 impl Table {
-    /// Keeps what the commit has taught, and sums up the log where it has grown long.
+    /// Remembers the new version, and writes a checkpoint where the log has grown long.
     fn after(&self, committed: &CommittedTransaction, files: usize) {
         let files_since_checkpoint = self.files_since_checkpoint.fetch_add(files, Ordering::Relaxed) + files;
         let Some(snapshot) = committed.post_commit_snapshot() else { return };
         let mut snapshot = Arc::clone(snapshot);
         let commits = committed.post_commit_stats().commits_since_checkpoint;
         if commits >= COMMITS_PER_CHECKPOINT || files_since_checkpoint >= FILES_PER_CHECKPOINT {
-            // The commit stands whether or not its summary can be written; the next one tries again.
+            // The commit is valid without its checkpoint; the next one tries again.
             if let Ok((_, checkpointed)) = snapshot.checkpoint(self.engine.as_ref(), None) {
                 snapshot = checkpointed;
                 self.files_since_checkpoint.store(0, Ordering::Relaxed);
@@ -135,7 +138,7 @@ impl Table {
     }
 }
 
-/// Returns the rows that name new files to the kernel, in its `add_files_schema`.
+/// Returns the rows that describe new files to the kernel, in its `add_files_schema`.
 fn add_batch(adds: &[NewFile], now_ms: i64) -> Result<RecordBatch, ArrowError> {
     let mut path = StringBuilder::new();
     let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
@@ -200,7 +203,7 @@ fn struct_of(columns: Vec<(&str, ArrayRef)>) -> Result<StructArray, ArrowError> 
     StructArray::try_new(fields, columns.into_iter().map(|(_, column)| column).collect(), None)
 }
 
-/// Returns the log's own rows about the files, one piece for each batch they came in.
+/// Returns the log's own rows about the files, one selection for each batch they were read in.
 fn removals(removes: &[LiveFile]) -> impl Iterator<Item = delta_kernel::KernelResult<FilteredEngineData>> {
     let mut batches: HashMap<*const RecordBatch, (Arc<RecordBatch>, Vec<bool>)> = HashMap::new();
     for file in removes {

@@ -9,8 +9,8 @@ use crate::storage::StoreError;
 /// A table could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    #[error("the `{table}` table is not one that topsell made: {what}")]
-    Foreign { table: String, what: String },
+    #[error("the `{table}` table is incompatible: {what}")]
+    Incompatible { table: String, what: String },
     #[error("the log of the `{table}` table: {}", deepest(source.as_ref()))]
     Kernel { table: String, source: Box<KernelError> },
     #[error("the log of the `{table}` table is damaged: {what}")]
@@ -23,11 +23,11 @@ impl TableError {
     pub(super) fn kernel(table: &str, source: KernelError) -> TableError {
         let table = table.to_owned();
         match bare(&source) {
-            // A feature of a protocol that is newer than the kernel.
-            KernelError::Unsupported(what) => TableError::Foreign {
+            // A feature of the protocol that the kernel does not know.
+            KernelError::Unsupported(what) => TableError::Incompatible {
                 table,
                 what: format!(
-                    "{what}; undo it with the program that brought it, or bring the lake back from a copy"
+                    "{what}; undo it with the program that enabled it, or restore the lake from a backup"
                 ),
             },
             _ => TableError::Kernel { table, source: Box::new(source) },
@@ -36,14 +36,14 @@ impl TableError {
 }
 
 impl TableError {
-    /// Tells whether the table is not what it was, rather than the disk in the way.
+    /// Returns whether the table itself is damaged, rather than out of reach.
     pub fn is_damage(&self) -> bool {
         match self {
             TableError::Damaged { .. } => true,
             TableError::Kernel { source, .. } => {
                 !matches!(bare(source), KernelError::ObjectStore(_) | KernelError::IOError(_))
             }
-            TableError::Foreign { .. } | TableError::Store(_) => false,
+            TableError::Incompatible { .. } | TableError::Store(_) => false,
         }
     }
 }
@@ -56,10 +56,10 @@ fn bare(error: &KernelError) -> &KernelError {
     }
 }
 
-/// Returns what the operating system said, where it said something.
+/// Returns the operating system's message where there is one.
 fn deepest(error: &KernelError) -> String {
     let error = bare(error);
-    let mut said = error.to_string();
+    let mut message = error.to_string();
     let mut next: Option<&(dyn Error + 'static)> = match error {
         // The kernel prints this one's cause and does not pass it on.
         KernelError::ObjectStore(cause) => Some(cause),
@@ -67,9 +67,9 @@ fn deepest(error: &KernelError) -> String {
     };
     while let Some(cause) = next {
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            said = io.to_string();
+            message = io.to_string();
         }
         next = cause.source();
     }
-    said
+    message
 }

@@ -1,4 +1,4 @@
-//! The files that a table's newest version names.
+//! The files of a table's version.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -11,13 +11,14 @@ use arrow::datatypes::Int64Type;
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 use serde_json::Value;
 
-use crate::delta::{Table, TableError, Version};
+use crate::delta::error::TableError;
+use crate::delta::table::{Table, Version};
 use crate::storage::url_decoded;
 
 /// A partition's values by column; `None` where the rows have no value.
 pub type Partition = BTreeMap<String, Option<String>>;
 
-/// A file of rows, as a table's log names it.
+/// A data file, as a table's log describes it.
 #[derive(Clone)]
 pub struct NamedFile {
     /// Path below the table's folder.
@@ -25,7 +26,7 @@ pub struct NamedFile {
     pub size_bytes: u64,
     pub partition: Partition,
     pub rows: u64,
-    /// How often each column has no value, and the smallest and largest it has, as the log tells.
+    /// Statistics of the log by column: nulls, the smallest and the largest value.
     pub null_counts: Value,
     pub min_values: Value,
     pub max_values: Value,
@@ -35,7 +36,7 @@ pub struct NamedFile {
 #[derive(Clone)]
 pub struct LiveFile {
     file: NamedFile,
-    /// Where the log's own row about the file is, which a removal must hand back.
+    /// The log's own row about the file, which its removal needs.
     pub(super) origin: (Arc<RecordBatch>, usize),
 }
 
@@ -54,7 +55,7 @@ impl From<LiveFile> for NamedFile {
 }
 
 impl Version<'_> {
-    /// Returns the files that this version names, by path.
+    /// Returns the files of this version, sorted by path.
     ///
     /// # Errors
     /// Fails where the log cannot be read.
@@ -62,7 +63,7 @@ impl Version<'_> {
         self.files_of(&|_| true)
     }
 
-    /// Returns the files of wanted partitions, by path.
+    /// Returns the files of the wanted partitions, sorted by path.
     ///
     /// # Errors
     /// Fails where the log cannot be read.
@@ -83,7 +84,7 @@ impl Version<'_> {
 }
 
 impl NamedFile {
-    /// Returns a file by what the log says of it, whose paths are URLs.
+    /// Returns a file from the log's description, where paths are URL-encoded.
     pub(super) fn of(path: &str, size_bytes: u64, partition: Partition, mut stats: Value) -> NamedFile {
         let mut of_columns = |name: &str| stats.get_mut(name).map(Value::take).unwrap_or_default();
         NamedFile {
@@ -106,7 +107,7 @@ impl Table {
         wants: &dyn Fn(&Partition) -> bool,
         files: &mut Vec<LiveFile>,
     ) -> Result<(), TableError> {
-        let damaged = || self.damaged("it lists files in a form of its own");
+        let damaged = || self.damaged("its files have an unexpected form");
         let column = |name: &str| batch.column_by_name(name).ok_or_else(damaged);
         let path: &StringArray = column("path")?.as_string_opt().ok_or_else(damaged)?;
         let size: &Int64Array = column("size")?.as_primitive_opt::<Int64Type>().ok_or_else(damaged)?;
@@ -128,10 +129,6 @@ impl Table {
             files.push(LiveFile { file, origin: (Arc::clone(batch), row) });
         }
         Ok(())
-    }
-
-    pub(super) fn damaged(&self, what: &str) -> TableError {
-        TableError::Damaged { table: self.name.clone(), what: what.to_owned() }
     }
 }
 

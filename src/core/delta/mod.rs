@@ -1,192 +1,26 @@
-//! Delta tables: open, create, commit files in and out, ask what changed, checkpoint.
+//! Delta tables: open, create, commit added and removed files, list changes, checkpoint, vacuum.
 //!
-//! Invariant: nothing is part of a table before its commit is on disk, and a commit is whole.
+//! Invariant: a file is part of a table only once the commit that adds it is on disk, and a commit is
+//! atomic.
 //!
-//! The protocol is <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>; the kernel
-//! speaks it, this room only names files to it. What is in the files it does not know.
+//! The protocol is <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>. This room knows file
+//! names, partitions and statistics, and not what is in the files.
 
 mod changes;
 mod commit;
 mod error;
 mod files;
+mod log_actions;
 mod log_reader;
 mod schema;
+mod table;
 mod vacuum;
-
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use delta_kernel::committer::FileSystemCommitter;
-use delta_kernel::snapshot::{Snapshot, SnapshotRef};
-use delta_kernel::transaction::create_table::create_table;
-use delta_kernel::transaction::data_layout::DataLayout;
-use delta_kernel::{Engine, KernelError};
-use delta_kernel_default_engine::DefaultEngineBuilder;
-use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
-use url::Url;
-
-use crate::storage::Store;
 
 pub use changes::Change;
 pub use commit::{Commit, CommitKind, NewFile, Outcome};
 pub use error::TableError;
 pub use files::{LiveFile, NamedFile, Partition};
-pub use log_reader::{FilesSince, LogReader, State};
+pub use log_reader::{FilesSince, LogReader, TableState};
 pub use schema::{Column, ColumnType, TableSchema};
+pub use table::{PinnedVersion, Table, Version};
 pub use vacuum::{VacuumPlan, VacuumRule, VacuumScope};
-
-const ENGINE_INFO: &str = concat!("topsell/", env!("CARGO_PKG_VERSION"));
-
-/// One Delta table, at its newest version whenever asked.
-pub struct Table {
-    name: String,
-    url: Url,
-    engine: Arc<dyn Engine>,
-    schema: TableSchema,
-    /// The last version seen, so that the next look reads only what came after it.
-    seen: Mutex<Option<SnapshotRef>>,
-    /// Files that were committed here and that no sum of the log made here has taken in.
-    files_since_checkpoint: AtomicUsize,
-}
-
-/// One version of a table. What is read from it fits together, and what is committed on it is
-/// refused where anyone has committed since: so a decision holds until the commit it led to.
-pub struct Version<'a> {
-    table: &'a Table,
-    snapshot: SnapshotRef,
-}
-
-/// A version to come back to.
-#[derive(Clone)]
-pub struct PinnedVersion(SnapshotRef);
-
-impl Version<'_> {
-    /// Returns a mark by which to come back to the version.
-    pub fn pin(&self) -> PinnedVersion {
-        PinnedVersion(Arc::clone(&self.snapshot))
-    }
-
-    /// Returns the version's number.
-    pub fn number(&self) -> u64 {
-        self.snapshot.version()
-    }
-
-    /// Returns the table's own id, which a table made anew does not share.
-    pub fn table_id(&self) -> &str {
-        self.snapshot.table_configuration().metadata().id()
-    }
-
-    /// Returns the value of a table property.
-    pub fn property(&self, name: &str) -> Option<&str> {
-        let properties = self.snapshot.table_configuration().metadata().configuration();
-        properties.get(name).map(String::as_str)
-    }
-
-    /// Returns the version an application last recorded with [`Commit::transactions`].
-    ///
-    /// # Errors
-    /// Fails where the log cannot be read.
-    pub fn transaction(&self, app_id: &str) -> Result<Option<i64>, TableError> {
-        let found = self.snapshot.get_app_id_version(app_id, self.table.engine.as_ref());
-        found.map_err(|e| self.table.failed(e))
-    }
-}
-
-impl Table {
-    /// Opens the table in the store's folder `name`; none where there is no table.
-    ///
-    /// # Errors
-    /// Fails where the log cannot be read, or the table is not one that we would have made: it has
-    /// other columns than `schema`, or asks for more of the Delta protocol.
-    pub fn open(store: &Store, name: &str, schema: TableSchema) -> Result<Option<Table>, TableError> {
-        if !store.holds_any(&format!("{name}/_delta_log"))? {
-            return Ok(None);
-        }
-        let table = Table::at(store, name, schema)?;
-        table.latest()?;
-        Ok(Some(table))
-    }
-
-    /// Opens the table, or makes it with the given properties where there is none.
-    ///
-    /// # Errors
-    /// As [`Table::open`], and where the first commit cannot be written.
-    pub fn open_or_create(
-        store: &Store,
-        name: &str,
-        schema: TableSchema,
-        properties: &[(&str, String)],
-    ) -> Result<Table, TableError> {
-        if let Some(table) = Table::open(store, name, schema)? {
-            return Ok(table);
-        }
-        store.make_folder(name)?;
-        let table = Table::at(store, name, schema)?;
-        table.create(properties)?;
-        // Another process may have been first, with whatever columns it knows.
-        table.latest()?;
-        Ok(table)
-    }
-
-    /// Returns the newest version, to read from and to commit on.
-    ///
-    /// # Errors
-    /// As [`Table::open`]: another program may change the table at any time.
-    pub fn newest(&self) -> Result<Version<'_>, TableError> {
-        Ok(Version { table: self, snapshot: self.latest()? })
-    }
-
-    /// Returns a version that was marked; what it needs of the log may have been vacuumed since.
-    pub fn at_pinned(&self, pinned: &PinnedVersion) -> Version<'_> {
-        Version { table: self, snapshot: Arc::clone(&pinned.0) }
-    }
-
-    fn at(store: &Store, name: &str, schema: TableSchema) -> Result<Table, TableError> {
-        let executor = Arc::new(TokioMultiThreadExecutor::new(store.runtime()?));
-        let engine = DefaultEngineBuilder::new(store.durable_disk()).with_task_executor(executor).build();
-        Ok(Table {
-            name: name.to_owned(),
-            url: store.folder_url(name)?,
-            engine: Arc::new(engine),
-            schema,
-            seen: Mutex::new(None),
-            files_since_checkpoint: AtomicUsize::new(0),
-        })
-    }
-
-    fn create(&self, properties: &[(&str, String)]) -> Result<(), TableError> {
-        let built = create_table(self.url.as_str(), self.schema.to_delta(), ENGINE_INFO, false)
-            .with_table_properties(properties.iter().map(|(name, value)| (*name, value.as_str())))
-            .with_data_layout(DataLayout::partitioned(self.schema.partition_columns()))
-            .build(self.engine.as_ref(), Box::new(FileSystemCommitter::new()));
-        match built.and_then(|transaction| transaction.commit(self.engine.as_ref())) {
-            // Whoever came first has made the same table.
-            Ok(_) | Err(KernelError::TableAlreadyExistsAtPath(_)) => Ok(()),
-            Err(error) => Err(self.failed(error)),
-        }
-    }
-
-    /// Returns the newest snapshot, reading only what is new since the last one; refuses one that
-    /// we could not have made.
-    fn latest(&self) -> Result<SnapshotRef, TableError> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let engine = self.engine.as_ref();
-        // What was seen may have been vacuumed since; then the log is read from its beginning.
-        let after_seen = seen.take().and_then(|seen| Snapshot::builder_from(seen).build(engine).ok());
-        let newest = match after_seen {
-            Some(snapshot) => snapshot,
-            None => Snapshot::builder_for(self.url.as_str()).build(engine).map_err(|e| self.failed(e))?,
-        };
-        self.schema.check(&newest).map_err(|what| TableError::Foreign { table: self.name.clone(), what })?;
-        *seen = Some(Arc::clone(&newest));
-        Ok(newest)
-    }
-
-    fn remember(&self, snapshot: SnapshotRef) {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
-    }
-
-    fn failed(&self, source: KernelError) -> TableError {
-        TableError::kernel(&self.name, source)
-    }
-}

@@ -1,18 +1,17 @@
-//! A table's columns, how Delta spells them, and that no more is asked of us than our own tables ask.
+//! A table's columns as Delta types, and the check that a table needs nothing else of the protocol.
 
 use std::sync::Arc;
 
 use delta_kernel::schema::{ArrayType, DataType, PrimitiveType, SchemaRef, StructField, StructType};
 use delta_kernel::snapshot::SnapshotRef;
 
-/// The versions of the protocol that our tables are made with: those at which every feature has a
-/// name, and ours have none.
+/// The protocol versions of our tables: those with named table features, of which ours have none.
 pub(super) const READER_VERSION: i32 = 3;
 pub(super) const WRITER_VERSION: i32 = 7;
-/// The one property of Delta's own that our tables may have.
+/// The only Delta property that our tables may have.
 const KNOWN_PROPERTY: &str = "delta.setTransactionRetentionDuration";
-/// What a property says that is there and asks for nothing.
-const ASKS_NOTHING: [&str; 2] = ["false", "none"];
+/// Values of properties that are set and require nothing.
+const REQUIRES_NOTHING: [&str; 2] = ["false", "none"];
 
 /// The types that our tables use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +22,7 @@ pub enum ColumnType {
     Text,
     Date,
     Timestamp,
-    /// Digits in all, and digits after the point.
+    /// Precision and scale.
     Decimal(u8, u8),
     TextList,
 }
@@ -32,7 +31,7 @@ pub enum ColumnType {
 #[derive(Clone, Copy, Debug)]
 pub struct Column(pub &'static str, pub ColumnType);
 
-/// A table's columns, and which of them are folders.
+/// A table's columns, and those it is partitioned by.
 #[derive(Clone, Copy, Debug)]
 pub struct TableSchema {
     pub partitions: &'static [Column],
@@ -50,7 +49,10 @@ impl TableSchema {
         Arc::new(StructType::new_unchecked(fields))
     }
 
-    /// Says how a table differs from this schema, if it does.
+    /// Checks that a table has this schema.
+    ///
+    /// # Errors
+    /// Returns the first difference.
     pub(super) fn check(&self, snapshot: &SnapshotRef) -> Result<(), String> {
         let ours = self.to_delta();
         let theirs = snapshot.schema();
@@ -76,10 +78,11 @@ impl TableSchema {
     }
 }
 
-/// Says which part of the Delta protocol another program has asked for, if one has.
+/// Checks that a table needs no part of the Delta protocol that this program does not implement, such
+/// as deletion vectors or column mapping: ignoring one would give wrong counts.
 ///
-/// Whatever it is, deleted rows that are still in their file or columns under other names, we would
-/// read past it and count wrong.
+/// # Errors
+/// Returns the first feature, version or property.
 fn check_protocol(snapshot: &SnapshotRef) -> Result<(), String> {
     let configuration = snapshot.table_configuration();
     let protocol = configuration.protocol();
@@ -87,24 +90,24 @@ fn check_protocol(snapshot: &SnapshotRef) -> Result<(), String> {
     if let Some(feature) = features.into_iter().flatten().flatten().next() {
         return Err(format!(
             "it has the table feature `{feature}`, which topsell does not know; drop the feature with the \
-             program that enabled it, or bring the lake back from a copy"
+             program that enabled it, or restore the lake from a backup"
         ));
     }
     let (reader, writer) = (protocol.min_reader_version(), protocol.min_writer_version());
     if (reader, writer) != (READER_VERSION, WRITER_VERSION) {
         return Err(format!(
-            "it asks for reader version {reader} and writer version {writer} of the Delta protocol, not \
-             {READER_VERSION} and {WRITER_VERSION}; bring the lake back from a copy"
+            "it needs reader version {reader} and writer version {writer} of the Delta protocol, not \
+             {READER_VERSION} and {WRITER_VERSION}; restore the lake from a backup"
         ));
     }
     let mut properties: Vec<(&String, &String)> = configuration.metadata().configuration().iter().collect();
     properties.retain(|(name, value)| {
-        name.starts_with("delta.") && *name != KNOWN_PROPERTY && !ASKS_NOTHING.contains(&value.as_str())
+        name.starts_with("delta.") && *name != KNOWN_PROPERTY && !REQUIRES_NOTHING.contains(&value.as_str())
     });
     match properties.into_iter().min() {
         Some((name, value)) => Err(format!(
             "it has the property `{name}` = `{value}`, which topsell does not know; unset the property with \
-             the program that set it, or bring the lake back from a copy"
+             the program that set it, or restore the lake from a backup"
         )),
         None => Ok(()),
     }

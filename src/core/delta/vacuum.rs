@@ -1,9 +1,9 @@
-//! Files below a table that no kept version names, and the part of the log that none needs.
+//! Vacuum: removes data files that no kept version needs, and the part of the log that none needs.
 //!
 //! Kept are the newest version, those committed since a moment, and the one that was the newest at
-//! that moment: whoever began to read then, or later, reads on. The first of these and the newest
-//! keep their sums of the log; those in between only save reading, and weigh the more the more
-//! batches the log remembers.
+//! that moment, so that whoever began to read then, or later, can go on. Of these the oldest and the
+//! newest keep their checkpoints; those in between only save reading, and are large where the log
+//! has many transactions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +11,12 @@ use arrow::array::{Array, AsArray, StringArray};
 use delta_kernel::commit_range::{CommitRange, DeltaAction};
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 
-use crate::delta::{Table, TableError};
+use crate::delta::error::TableError;
+use crate::delta::table::Table;
 use crate::storage::{Store, StoreError, StoredFile, is_unfinished, url_decoded};
 
 const LOG: &str = "_delta_log";
-/// How long a sum of the log stays, after the next one is there, for those who are reading it.
+/// How long a checkpoint is kept after the next one is written, for those who are reading it.
 const READ_WITHIN_MS: i64 = 3_600_000;
 
 /// Which files a vacuum may remove.
@@ -27,7 +28,7 @@ pub enum VacuumScope {
     DataOnly,
 }
 
-/// What a vacuum leaves.
+/// Which versions a vacuum keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct VacuumRule {
     /// The moment since which all versions are kept, in milliseconds since 1970.
@@ -39,9 +40,9 @@ pub struct VacuumRule {
 /// Files to be removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VacuumPlan {
-    /// Files of rows.
+    /// Data files.
     pub data: Vec<StoredFile>,
-    /// Commits, and sums of commits, before the last sum that a kept version needs.
+    /// Commits and checkpoints that no kept version needs.
     pub log: Vec<StoredFile>,
 }
 
@@ -49,7 +50,7 @@ impl VacuumPlan {
     /// Removes the files.
     ///
     /// # Errors
-    /// Names the file that cannot be removed; those before it are gone, and none was needed.
+    /// Names the file that cannot be removed; no kept version needs those that were removed before.
     pub fn remove(&self, store: &Store) -> Result<(), StoreError> {
         store.remove(self.data.iter().chain(&self.log))
     }
@@ -72,7 +73,7 @@ impl Table {
         let newest = self.newest()?;
         let is_kept = |file: &&StoredFile| file.modified_ms >= kept_since_ms;
         let first_since = log.iter().filter(is_kept).filter_map(|file| commit_of(&file.path)).min();
-        // The version before it was the newest at the moment that is asked for.
+        // The version before it was the newest at that moment.
         let oldest = first_since.map_or(newest.number(), |first| first.saturating_sub(1));
         let mut named: BTreeSet<String> = newest.files()?.iter().map(|file| file.path.clone()).collect();
         named.extend(self.removed(oldest, newest.number())?);
@@ -81,26 +82,26 @@ impl Table {
             let below = &file.path[self.name.len() + 1..];
             is_ours(below) && file.modified_ms < kept_since_ms && !named.contains(below)
         });
-        let sums = log.iter().filter_map(|file| Some((checkpoint_of(&file.path)?, file.modified_ms)));
-        let sums: BTreeMap<u64, i64> = sums.collect();
-        let first = sums.keys().copied().filter(|at| *at <= oldest).max();
-        let needless = |file: &StoredFile| {
+        let checkpoints = log.iter().filter_map(|file| Some((checkpoint_of(&file.path)?, file.modified_ms)));
+        let checkpoints: BTreeMap<u64, i64> = checkpoints.collect();
+        let first = checkpoints.keys().copied().filter(|at| *at <= oldest).max();
+        let is_unneeded = |file: &StoredFile| {
             let is_before = last_version_of(&file.path).zip(first).is_some_and(|(at, first)| at < first);
-            // Until the next sum was there, whoever opened the table began at this one.
-            let next = |at| sums.range(at + 1..).next().map(|(_, made_ms)| *made_ms);
+            // Until the next checkpoint was written, whoever opened the table began at this one.
+            let next = |at| checkpoints.range(at + 1..).next().map(|(_, made_ms)| *made_ms);
             let is_between = checkpoint_of(&file.path).zip(first).is_some_and(|(at, first)| {
                 first < at && next(at).is_some_and(|made_ms| made_ms < now_ms - READ_WITHIN_MS)
             });
             is_before || is_between
         };
         let log = match scope {
-            VacuumScope::DataAndLog => log.into_iter().filter(needless).collect(),
+            VacuumScope::DataAndLog => log.into_iter().filter(is_unneeded).collect(),
             VacuumScope::DataOnly => Vec::new(),
         };
         Ok(VacuumPlan { data, log })
     }
 
-    /// Returns the files that commits after version `after` took out.
+    /// Returns the files that commits after version `after` removed.
     fn removed(&self, after: u64, until: u64) -> Result<BTreeSet<String>, TableError> {
         let mut removed = BTreeSet::new();
         if after >= until {
@@ -119,19 +120,20 @@ impl Table {
                     let there = (0..paths.len()).filter(|&row| actions.is_valid(row) && paths.is_valid(row));
                     Some(there.map(|row| url_decoded(paths.value(row))).collect::<Vec<_>>())
                 });
-                removed
-                    .extend(paths.ok_or_else(|| self.damaged("a commit names files in a form of its own"))?);
+                removed.extend(
+                    paths.ok_or_else(|| self.damaged("the files of a commit have an unexpected form"))?,
+                );
             }
         }
         Ok(removed)
     }
 }
 
-/// Tells whether a file below the table's folder is of a kind that we write, and may be litter: rows,
-/// or what was never finished. Whatever else lies there is somebody's.
+/// Returns whether a file below the table's folder is of a kind that this program writes: a data file,
+/// or one that was never finished. Other files are never removed.
 fn is_ours(path: &str) -> bool {
     let finished = path.rsplit_once('#').filter(|_| is_unfinished(path)).map(|(finished, _)| finished);
-    // What was being written in the log when its writer died is nobody's.
+    // An unfinished file in the log belongs to a writer that died.
     let was_log = finished.is_some_and(|finished| finished.starts_with(&format!("{LOG}/")));
     let is_hidden = path.split('/').any(|part| part.starts_with(['_', '.']));
     was_log || finished.unwrap_or(path).ends_with(".parquet") && !is_hidden
@@ -150,22 +152,21 @@ fn commit_of(path: &str) -> Option<u64> {
     version_and_rest(path).filter(|(_, rest)| *rest == ".json").map(|(version, _)| version)
 }
 
-/// Returns the version up to which a log file sums up the log; a sum in several parts is none, for
-/// one of them may be missing.
+/// Returns the version of a checkpoint; none of one in several parts, since a part may be missing.
 fn checkpoint_of(path: &str) -> Option<u64> {
     version_and_rest(path).filter(|(_, rest)| *rest == ".checkpoint.parquet").map(|(version, _)| version)
 }
 
-/// Returns the last version that a log file is about: `7` of `7.json`, `9` of `7.9.compacted.json`;
-/// none of a file that the log's format does not know.
+/// Returns the last version that a log file covers: `7` of `7.json`, `9` of `7.9.compacted.json`;
+/// none of a file that is not part of a Delta log.
 fn last_version_of(path: &str) -> Option<u64> {
     let (first, rest) = version_and_rest(path)?;
     if let Some(span) = rest.strip_suffix(".compacted.json") {
         return span.strip_prefix('.')?.parse().ok();
     }
-    let is_sum =
+    let is_checkpoint =
         rest.starts_with(".checkpoint.") && [".parquet", ".json"].iter().any(|end| rest.ends_with(end));
-    (is_sum || [".json", ".crc"].contains(&rest)).then_some(first)
+    (is_checkpoint || [".json", ".crc"].contains(&rest)).then_some(first)
 }
 
 #[cfg(test)]
@@ -173,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn log_files_tell_their_versions() {
+    fn versions_are_parsed_from_names_of_log_files() {
         let version = "00000000000000000007";
         let path = |rest: &str| format!("events/_delta_log/{version}{rest}");
         assert_eq!(commit_of(&path(".json")), Some(7));

@@ -1,6 +1,5 @@
 //! One input of an ingest: a file, or standard input.
 
-use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -8,7 +7,7 @@ use std::time::SystemTime;
 use crate::ingest::stdin_stream::StdinStream;
 use crate::input_format::{Format, Source, SourceError, open_file, open_stream};
 use crate::progress::Progress;
-use crate::storage::is_gone;
+use crate::storage::local_files::{self, Metadata, is_missing};
 
 /// One input to read.
 #[derive(Clone, Debug)]
@@ -70,7 +69,7 @@ impl Input {
 
     /// Returns whether the file no longer exists.
     pub(super) fn is_gone(&self) -> bool {
-        self.path().is_some_and(is_gone)
+        self.path().is_some_and(is_missing)
     }
 
     /// Returns whether the input is a spool file.
@@ -105,7 +104,7 @@ impl FileStamp {
 
     /// Returns whether the file at a path has another state; a file that is gone has not changed.
     fn has_changed(was: Option<FileStamp>, path: &Path) -> bool {
-        let is = std::fs::metadata(path).ok().as_ref().and_then(FileStamp::of);
-        was != is && !is_gone(path)
+        let is = local_files::metadata(path).ok().as_ref().and_then(FileStamp::of);
+        was != is && !is_missing(path)
     }
 }

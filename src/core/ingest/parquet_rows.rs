@@ -1,7 +1,5 @@
 //! The rows of a Parquet file, parsed into events.
 
-use std::fs::File;
-
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::fields::{
     AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, REQUIRED, TS,
@@ -12,6 +10,7 @@ use crate::model::{PathSet, RawCategories};
 use crate::parquet_format::{
     BadPaths, ExternalBatch, ExternalFile, ExternalRows, ExternalTime, NotText, WantedColumn,
 };
+use crate::storage::local_files::File;
 
 /// The approximate memory of a row, by which the slice size is converted to rows.
 const BYTES_PER_ROW: u64 = 64;

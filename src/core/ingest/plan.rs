@@ -8,6 +8,7 @@ use crate::ingest::options::Options;
 use crate::ingest::spool::Spool;
 use crate::input_format::{Format, format_of_name};
 use crate::lake::{DuplicatePolicy, Reject};
+use crate::storage::local_files;
 
 /// The maximum length of a batch id.
 const MAX_BATCH_ID_BYTES: usize = 512;
@@ -42,7 +43,7 @@ pub fn plan(paths: &[PathBuf], format: Option<Format>) -> Plan {
     for path in paths {
         if path.as_os_str() == "-" {
             plan.inputs.push(Input::stdin(format));
-        } else if path.is_dir() {
+        } else if local_files::is_folder(path) {
             plan.add_folder(path, format, &[]);
         } else {
             plan.add_file(path, format);
@@ -85,26 +86,23 @@ impl Plan {
 
     /// Adds the logs of a folder; `parents` are the folders it was reached through, to detect cycles.
     fn add_folder(&mut self, folder: &Path, format: Option<Format>, parents: &[PathBuf]) {
-        let entries = std::fs::read_dir(folder).and_then(|entries| {
-            let paths = entries.map(|entry| Ok(entry?.path()));
-            Ok((std::fs::canonicalize(folder)?, paths.collect::<io::Result<Vec<_>>>()?))
-        });
-        let (real, mut found) = match entries {
+        let entries =
+            local_files::list(folder).and_then(|found| Ok((local_files::canonicalize(folder)?, found)));
+        let (real, found) = match entries {
             Ok(entries) => entries,
             Err(error) => return self.fail(folder, &error),
         };
         if parents.contains(&real) {
             return self.skip(folder, "it is a link to one of its parent folders");
         }
-        if ["_delta_log", "events/_delta_log"].iter().any(|log| folder.join(log).is_dir()) {
+        if ["_delta_log", "events/_delta_log"].iter().any(|log| local_files::is_folder(&folder.join(log))) {
             return self.skip(folder, "it contains tables, not logs");
         }
         let parents = [parents, &[real]].concat();
-        found.sort_unstable();
         for path in found {
             if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_'])) {
                 self.skip(&path, "it is hidden");
-            } else if path.is_dir() {
+            } else if local_files::is_folder(&path) {
                 self.add_folder(&path, format, &parents);
             } else if format_of_name(&path).is_some() {
                 self.add_file(&path, format);
@@ -115,7 +113,7 @@ impl Plan {
     }
 
     fn add_file(&mut self, path: &Path, format: Option<Format>) {
-        match std::fs::metadata(path) {
+        match local_files::metadata(path) {
             Ok(meta) => self.inputs.push(Input::file(path, format.or_else(|| format_of_name(path)), &meta)),
             Err(error) => self.fail(path, &error),
         }

@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::storage::move_to_folder;
+use crate::storage::local_files::move_to_folder;
 
 /// The folder.
 #[derive(Clone, Debug)]

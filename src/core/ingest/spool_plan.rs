@@ -1,8 +1,6 @@
 //! The plan of an ingest from a spool folder: which of its logs are complete.
 
-use std::fs::Metadata;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use crate::ingest::input::Input;
@@ -10,6 +8,7 @@ use crate::ingest::plan::Plan;
 use crate::ingest::spool::{Destination, Spool};
 use crate::input_format::{Format, format_of_name};
 use crate::model::Timestamp;
+use crate::storage::local_files::{self, Metadata};
 
 /// Suffixes of the names of files that are still being written.
 const UNFINISHED: [&str; 5] = [".tmp", ".part", ".partial", ".swp", "~"];
@@ -17,21 +16,20 @@ const UNFINISHED: [&str; 5] = [".tmp", ".part", ".partial", ".swp", "~"];
 /// Plans a spool folder's complete logs, in the byte order of their names.
 pub fn plan_spool(folder: &Path, format: Option<Format>, now: Timestamp, min_age_seconds: u64) -> Plan {
     let mut plan = Plan::default();
-    let mut paths = match paths_in(folder) {
+    let paths = match local_files::list(folder) {
         Ok(paths) => paths,
         Err(error) => {
             plan.fail(folder, &error);
             return plan;
         }
     };
-    paths.sort_unstable();
     let mut spool = Spool { folder: folder.to_owned(), too_recent: 0 };
     for path in paths {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // A dangling link is an input too: one that fails.
-        let meta = std::fs::metadata(&path).ok();
-        let own_meta = meta.clone().or_else(|| std::fs::symlink_metadata(&path).ok());
-        if path.is_dir() || Destination::NAMES.contains(&name.as_str()) {
+        let meta = local_files::metadata(&path).ok();
+        let own_meta = meta.clone().or_else(|| local_files::link_metadata(&path).ok());
+        if local_files::is_folder(&path) || Destination::NAMES.contains(&name.as_str()) {
             continue;
         } else if name.starts_with(['.', '_']) {
             plan.skip(&path, "it is hidden");
@@ -49,10 +47,6 @@ pub fn plan_spool(folder: &Path, format: Option<Format>, now: Timestamp, min_age
     }
     plan.spool = Some(spool);
     plan
-}
-
-fn paths_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
 }
 
 /// Returns whether a file was last modified long enough ago; one from the future is being modified.

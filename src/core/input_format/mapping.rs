@@ -9,10 +9,12 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
 use crate::model::escape_control;
+use crate::storage::local_files;
 
 /// The field that may be mapped to several columns, one for each level.
 const CATEGORY: &str = "category";
@@ -169,7 +171,7 @@ impl Mapping {
     }
 
     fn read_file(&mut self, file: &str) -> Result<(), MappingError> {
-        let text = std::fs::read_to_string(file)
+        let text = local_files::read_to_string(Path::new(file))
             .map_err(|source| MappingError::Unreadable { file: file.to_owned(), source })?;
         let bad = |at: usize, reason: String| {
             let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());

@@ -3,7 +3,6 @@
 //! Invariant: what the bytes show is not taken from a name. The compression is detected by the first
 //! bytes; the format is given by the file extension or, for a stream, detected by its first bytes.
 
-use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
@@ -12,7 +11,7 @@ use crate::input_format::detect::detect_format;
 use crate::input_format::error::{SourceError, read_error};
 use crate::input_format::format::Format;
 use crate::progress::{Progress, Stage};
-use crate::storage::spool;
+use crate::storage::local_files::{self, File, copy_to_temporary};
 
 /// An opened input.
 pub enum Source<'a> {
@@ -33,12 +32,12 @@ pub struct ParquetSource {
 /// # Errors
 /// Fails where the file cannot be read.
 pub fn open_file<'a>(path: &Path, format: Format, progress: &'a Progress) -> Result<Source<'a>, SourceError> {
-    let (compression, reader) = decompress(metered(File::open(path)?, progress))?;
+    let (compression, reader) = decompress(metered(local_files::open(path)?, progress))?;
     if format != Format::Parquet {
         return Ok(Source::Text { format, reader });
     }
     // Parquet is read from its end, so that a compressed file is decompressed into a temporary one.
-    let file = if compression.is_none() { File::open(path)? } else { spool(reader)? };
+    let file = if compression.is_none() { local_files::open(path)? } else { copy_to_temporary(reader)? };
     parquet(file)
 }
 
@@ -60,7 +59,7 @@ pub fn open_stream<'a>(
         None => detect_format(reader)?,
     };
     match format {
-        Format::Parquet => parquet(spool(Blocking(reader)).map_err(read_error)?),
+        Format::Parquet => parquet(copy_to_temporary(Blocking(reader)).map_err(read_error)?),
         _ => Ok(Source::Text { format, reader }),
     }
 }

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::delta::{Commit, LiveFile, NewFile, Outcome, Version};
-use crate::lake::placing::write_events;
-use crate::lake::records::{reject_lines, rejects_of, rejects_path};
+use crate::lake::error::LakeError;
+use crate::lake::events_table::EVENTS;
+use crate::lake::layout::WRITERS;
+use crate::lake::open::Lake;
+use crate::lake::rejects::{Reject, reject_lines, rejects_of, rejects_path};
 use crate::lake::replace::Remainders;
-use crate::lake::{EVENTS, Lake, LakeError, Reject, WRITERS};
+use crate::lake::write_events::write_events;
 use crate::model::Events;
-use crate::storage::{BulkWriter, Stay, unique_name};
+use crate::storage::{BulkWriter, SharedLock, unique_id};
 
 /// How often a commit is retried when other writers commit first.
 pub(super) const MAX_TRIES: u32 = 1_000;
@@ -48,7 +51,7 @@ pub enum CommitOutcome {
 pub struct AppendTransaction<'a> {
     lake: &'a Lake,
     /// Until the commit the files are unreferenced, and a vacuum must not remove them.
-    _writing: Stay,
+    _writing: SharedLock,
     duplicates: DuplicatePolicy,
     /// The files that are written; they are synced before they are committed.
     bulk: BulkWriter<'a>,
@@ -84,7 +87,7 @@ impl Lake {
     /// # Errors
     /// Fails where the table's log cannot be read.
     pub fn lines_of_batch(&self, id: &str) -> Result<Option<u64>, LakeError> {
-        Ok(lines_of(self.ask(id)?))
+        Ok(lines_of(self.transactions.ask(&self.events, id)?))
     }
 
     /// Returns the number of batches that were ingested since the lake was created.
@@ -100,7 +103,7 @@ impl Lake {
     /// # Errors
     /// Fails where the lake's folder cannot be written to.
     pub fn append(&self, duplicates: DuplicatePolicy) -> Result<AppendTransaction<'_>, LakeError> {
-        let _writing = self.store.enter(WRITERS)?;
+        let _writing = self.store.lock_shared(WRITERS)?;
         let bulk = self.store.bulk_writer(EVENTS)?;
         Ok(AppendTransaction { lake: self, _writing, duplicates, bulk })
     }
@@ -137,7 +140,7 @@ impl<'a> AppendTransaction<'a> {
             lines.reject_files += 1;
             if self.duplicates == DuplicatePolicy::Replace {
                 // The rejects of the committed version stay until it is replaced.
-                let temporary = format!("{path}.{}", unique_name());
+                let temporary = format!("{path}.{}", unique_id());
                 self.lake.store.put(&temporary, reject_lines(rejects))?;
                 staged.temporary_rejects.push((temporary, path));
             } else {
@@ -220,12 +223,12 @@ impl Lake {
                 .collect::<Result<_, LakeError>>()?;
             if !draft.adds.is_empty() || !draft.removes.is_empty() {
                 let commit = self.commit_of(&newest, draft, now_ms)?;
-                self.recent.expect(newest.number() + 1);
+                self.transactions.expect(newest.number() + 1);
                 let Outcome::Committed(version) = newest.commit(&commit)? else {
-                    self.recent.record(None);
+                    self.transactions.record(None);
                     continue;
                 };
-                self.recent.record(Some((&commit, version)));
+                self.transactions.record(Some((&commit, version)));
             }
             for (staged, outcome) in together.iter_mut().zip(&outcomes) {
                 if replaces || *outcome == CommitOutcome::Committed {
@@ -255,7 +258,7 @@ impl Lake {
             .keys()
             .map(|id| match draft.lines_of(id) {
                 Some(lines) => Ok(Some(lines)),
-                None => Ok(lines_of(self.transaction(newest, id)?)),
+                None => Ok(lines_of(self.transactions.transaction(newest, id)?)),
             })
             .collect::<Result<_, LakeError>>()?;
         if let (DuplicatePolicy::Skip, Some(lines)) = (duplicates, lines.iter().copied().sum()) {
@@ -291,7 +294,7 @@ impl Lake {
             all.rejected += lines.rejected;
         }
         if draft.new_batches > 0 {
-            let so_far = self.transaction(newest, BATCHES)?.unwrap_or(0);
+            let so_far = self.transactions.transaction(newest, BATCHES)?.unwrap_or(0);
             transactions.push((BATCHES.to_owned(), so_far + draft.new_batches.cast_signed()));
         }
         Ok(Commit {

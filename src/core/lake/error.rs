@@ -1,4 +1,4 @@
-//! What can go wrong with a lake.
+//! Errors of a lake.
 
 use crate::delta::TableError;
 use crate::parquet_format::ColumnsError;
@@ -9,21 +9,29 @@ use crate::storage::StoreError;
 pub enum LakeError {
     #[error("there is no lake in {lake}")]
     Missing { lake: String },
-    #[error("{folder} is not empty, and what it holds is no lake")]
+    #[error("{lake} has the lake format {found}, and this program reads and writes format {supported} only")]
+    OlderFormat { lake: String, found: u32, supported: u32 },
+    #[error(
+        "{lake} has the lake format {found}, which is newer than format {supported}, the newest that this program knows"
+    )]
+    NewerFormat { lake: String, found: u32, supported: u32 },
+    #[error("{file} is damaged: it does not hold the version of the lake's format, such as {{\"format\":1}}")]
+    BadFormatFile { file: String },
+    #[error("{folder} is not empty and is not a lake")]
     NotALake { folder: String },
-    #[error("this lake cuts long inputs into slices of {lake} bytes, not {asked}")]
+    #[error("the lake's slice size is {lake} bytes, not {asked}")]
     OtherSlices { asked: u64, lake: u64 },
-    #[error("the lake's setting {name} is {value:?}, which is no number")]
+    #[error("the table property {name} of the lake is {value:?}, which is not a number")]
     BadSetting { name: &'static str, value: String },
     #[error("{file}: {what}")]
     BadSettings { file: String, what: String },
     #[error("{file} {source}")]
     Columns { file: String, source: ColumnsError },
-    #[error("{file} lies in no partition of a known form")]
+    #[error("{file} is in a partition of an unknown form")]
     BadPartition { file: String },
-    #[error("{file} would not have as many rows as the files it merges")]
+    #[error("{file} would not have as many rows as the files that it replaces")]
     LostRows { file: String },
-    #[error("other writers kept coming first, {tries} times over")]
+    #[error("gave up after {tries} attempts, since other writers committed first each time")]
     Contended { tries: u32 },
     #[error(transparent)]
     Table(#[from] TableError),

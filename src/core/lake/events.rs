@@ -1,34 +1,16 @@
-//! The `events` table's columns, and reading its files.
+//! Reads the files of the `events` table.
 
 use bytes::Bytes;
 
-use crate::delta::{Column, ColumnType, LogReader, NamedFile, TableSchema};
-use crate::lake::{EVENTS, Lake, LakeError};
+use crate::delta::{LogReader, NamedFile};
+use crate::lake::error::LakeError;
+use crate::lake::events_table::EVENTS;
+use crate::lake::open::Lake;
 use crate::parquet_format::{EventBatch, EventColumns, decode_events, may_have_items};
 use crate::storage::Store;
 
-pub(super) const SCHEMA: TableSchema = TableSchema {
-    partitions: &[
-        Column("event_type", ColumnType::Text),
-        Column("category", ColumnType::Text),
-        Column("date", ColumnType::Date),
-        Column("hour", ColumnType::Integer),
-    ],
-    columns: &[
-        Column("ts", ColumnType::Timestamp),
-        Column("event_id", ColumnType::Text),
-        Column("item_id", ColumnType::Text),
-        Column("categories", ColumnType::TextList),
-        Column("quantity", ColumnType::Long),
-        Column("amount", ColumnType::Decimal(18, 4)),
-        Column("is_primary", ColumnType::Boolean),
-        Column("all_categories", ColumnType::Text),
-        Column("batch", ColumnType::Text),
-    ],
-};
-
 impl Lake {
-    /// Gives each of a file's rows to `take`, some at a time.
+    /// Passes all rows of a file to `take`, in batches.
     ///
     /// # Errors
     /// Names the file that is missing or damaged.
@@ -43,14 +25,14 @@ impl Lake {
     }
 }
 
-/// Returns the number of the `events` table's newest version, by the names of its commits; none where there
-/// is none.
+/// Returns the number of the `events` table's newest version, from the names of its commits; none where
+/// there is no table.
 pub fn version(store: &Store) -> Option<u64> {
-    LogReader::of(store, EVENTS).number()
+    LogReader::new(store, EVENTS).number()
 }
 
-/// Gives the rows of a file without event ids, that may have some of the items, to `take`; the
-/// lake in the store need not be open.
+/// Passes the rows of a file, without event ids, to `take`, if the file may have some of the items; does
+/// not open the lake.
 ///
 /// # Errors
 /// Names the file that is missing or damaged.
@@ -70,7 +52,7 @@ pub fn read_events_of(
 
 /// Returns the log of the `events` table in a store.
 pub fn events_log(store: &Store) -> LogReader<'_> {
-    LogReader::of(store, EVENTS)
+    LogReader::new(store, EVENTS)
 }
 
 fn decode(
@@ -86,8 +68,8 @@ fn decode(
     Ok(())
 }
 
-/// Returns the columns that must be read of a file to sum its events: fewer where no event has an
-/// id, as far as the log knows.
+/// Returns the columns of a file that its aggregation needs: fewer where no event has an id, by the
+/// log's statistics.
 pub fn columns_to_aggregate(file: &NamedFile) -> EventColumns {
     match file.null_counts["event_id"].as_u64() == Some(file.rows) {
         true => EventColumns::WithoutIds,

@@ -1,4 +1,4 @@
-//! Where an event's row lies: event type, top-level category, date and hour.
+//! Partitions of the `events` table: event type, top-level category, date and hour.
 
 use crate::delta::Partition;
 use crate::model::{Date, Hour};
@@ -9,7 +9,7 @@ use crate::storage::folder_name;
 pub struct HourPartition {
     pub event_type: String,
     pub hour: Hour,
-    /// `None` holds the events without a category.
+    /// `None` for events without a category.
     pub category: Option<String>,
 }
 
@@ -47,7 +47,7 @@ pub fn partition_map(event_type: &str, category: Option<&str>, date: Date) -> Pa
     ])
 }
 
-/// Returns the folder of those values.
+/// Returns the folder of these values.
 pub fn hive_folder(event_type: &str, category: Option<&str>, date: Date) -> String {
     [folder_name("event_type", Some(event_type)), folder_name("category", category), format!("date={date}")]
         .join("/")

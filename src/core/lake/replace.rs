@@ -1,29 +1,32 @@
-//! What batches brought, taken out again: their rows' files written anew without them.
+//! Removes the rows of batches: rewrites the files that hold some of them.
 
 use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
 use crate::delta::{LiveFile, NewFile};
-use crate::lake::{EVENTS, HourPartition, Lake, LakeError};
+use crate::lake::error::LakeError;
+use crate::lake::events_table::EVENTS;
+use crate::lake::open::Lake;
+use crate::lake::partition::HourPartition;
 use crate::parquet_format::without_batches;
-use crate::storage::unique_name;
+use crate::storage::unique_id;
 
-/// What is left of files without some batches' rows, kept from one try of a commit to the next.
+/// The rewritten files without some batches' rows, kept from one attempt of a commit to the next.
 pub(super) struct Remainders<'a> {
     ids: HashSet<&'a str>,
     first: &'a str,
     last: &'a str,
-    /// By the file's path: none where no row is of these batches.
+    /// By the path of the original file: none where it has no row of these batches.
     known: HashMap<String, Option<Remainder>>,
 }
 
-/// What is left of one file, if anything is.
+/// The rewritten file; none where no row is left.
 #[derive(Clone)]
 struct Remainder(Option<NewFile>);
 
 impl<'a> Remainders<'a> {
-    /// Returns an empty table of what is left without those batches.
+    /// Returns the remainders without those batches, of no file yet.
     pub fn of(ids: &[&'a str]) -> Remainders<'a> {
         let (first, last) = (ids.iter().min().copied(), ids.iter().max().copied());
         Remainders {
@@ -34,7 +37,7 @@ impl<'a> Remainders<'a> {
         }
     }
 
-    /// Tells by the log's ranges whether a file may hold rows of the batches.
+    /// Returns whether a file may hold rows of the batches, by the log's statistics.
     fn may_be_in(&self, file: &LiveFile) -> bool {
         let least = file.min_values["batch"].as_str();
         let most = file.max_values["batch"].as_str();
@@ -43,8 +46,8 @@ impl<'a> Remainders<'a> {
 }
 
 impl Lake {
-    /// Returns those of the files that hold rows of the batches, and `adds` with what is left of
-    /// them, durable but not yet named by any commit.
+    /// Returns the files that hold rows of the batches, and `adds` with the rewritten files, durable and
+    /// not yet committed.
     pub(super) fn without_batches(
         &self,
         remainders: &mut Remainders<'_>,
@@ -78,7 +81,7 @@ impl Lake {
         }
         let bad = || LakeError::BadPartition { file: file.path.clone() };
         let partition = HourPartition::of(&file.partition).ok_or_else(bad)?;
-        let path = format!("{}/{}.parquet", partition.folder(), unique_name());
+        let path = format!("{}/{}.parquet", partition.folder(), unique_id());
         self.store.put(&format!("{EVENTS}/{path}"), encoded.bytes.clone())?;
         Ok(Some(Remainder(Some(NewFile::of(path, partition.values(), encoded)))))
     }

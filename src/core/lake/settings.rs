@@ -1,24 +1,22 @@
-//! What a lake is told once for all who work on it: `topsell.toml` in its folder.
+//! A lake's own settings: `topsell.toml` in its folder.
 //!
 //! ```toml
-//! retention = "400d"    # days before this are refused and dropped; everything stays unless said
+//! retention = "400d"    # older days are rejected and expire [default: none]
 //! ```
 //!
-//! The file may set other things, for those who call the lake; `cli` knows them all, and refuses what
-//! it does not know.
+//! The file may hold settings of commands too; `cli` knows them all, and refuses unknown ones.
 
 use serde::Deserialize;
 
-use crate::lake::{Lake, LakeError};
+use crate::lake::error::LakeError;
+use crate::lake::layout::SETTINGS_FILE;
+use crate::lake::open::Lake;
 use crate::model::{Hour, Timestamp, parse_hours};
-
-/// The file's name below the lake.
-pub const SETTINGS_FILE: &str = "topsell.toml";
 
 /// A lake's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LakeSettings {
-    /// How many hours are kept; all of them where none.
+    /// How many hours are kept; none keeps all.
     pub retention_hours: Option<u32>,
 }
 
@@ -30,8 +28,8 @@ struct Written {
 impl LakeSettings {
     /// Returns the oldest hour that is kept, always a midnight; none where all are.
     ///
-    /// Which version of an event counts is settled over its day, so a day stays whole or goes whole:
-    /// without its first hours, a version in the others could begin to count.
+    /// Events are deduplicated within a day, so a day is kept or expires as a whole: without its first
+    /// hours, another version of an event could begin to count.
     pub fn oldest_kept(&self, now: Timestamp) -> Option<Hour> {
         let hours = i32::try_from(self.retention_hours?).unwrap_or(i32::MAX);
         Some(Hour::of(now.hour().plus(-hours).date(), 0))
@@ -39,17 +37,17 @@ impl LakeSettings {
 }
 
 impl Lake {
-    /// Reads the lake's settings; the defaults where nothing is written.
+    /// Reads the lake's settings; the defaults where there is no file.
     ///
     /// # Errors
-    /// Names the file and says what is wrong with it.
+    /// Names the file and what is wrong with it.
     pub fn settings(&self) -> Result<LakeSettings, LakeError> {
         let bytes = match self.store().get(SETTINGS_FILE) {
             Err(error) if error.is_not_found() => return Ok(LakeSettings::default()),
             bytes => bytes?,
         };
         let bad = |what: String| {
-            let file = self.store().root().join(SETTINGS_FILE).display().to_string();
+            let file = self.store().location_of(SETTINGS_FILE);
             LakeError::BadSettings { file, what: what.trim_end().to_owned() }
         };
         let text = std::str::from_utf8(&bytes).map_err(|_| bad("it is not UTF-8".to_owned()))?;

@@ -45,7 +45,7 @@ pub fn compact(
     // Before anything is merged: a table that another program has changed stops it all.
     let rollups = Rollups::open(lake.store())?;
     progress.begin(Stage::CompactEvents, None);
-    let events = lake.plan_merges(now)?;
+    let events = lake.plan_compaction(now)?;
     let (event_hours, event_files) = events.size();
     let mut compacted = Compacted { event_hours, event_files, ..Compacted::default() };
     if dry_run == DryRun::Yes {
@@ -57,7 +57,7 @@ pub fn compact(
     }
     let now_ms = now.micros() / 1_000;
     if dry_run == DryRun::No {
-        (compacted.event_hours, compacted.event_files) = lake.merge(&events, now_ms)?;
+        (compacted.event_hours, compacted.event_files) = lake.compact(&events, now_ms)?;
     }
     progress.end(Stage::CompactEvents);
     if let Some(rollups) = rollups {

@@ -2,7 +2,7 @@
 //! rankings.
 
 use crate::delta::{VacuumPlan, VacuumRule, VacuumScope};
-use crate::lake::{Dropped, DryRun, Lake};
+use crate::lake::{DryRun, Expired, Lake};
 use crate::model::{Hour, Timestamp};
 use crate::progress::{Progress, Stage};
 use crate::rankings;
@@ -24,7 +24,7 @@ pub struct Keep {
 pub struct Pruned {
     /// The oldest hour that is kept; none where all are.
     pub oldest: Option<Hour>,
-    pub dropped: Dropped,
+    pub dropped: Expired,
     /// What is to go, a line each; only where that is all that was asked.
     pub plan: Vec<String>,
     /// Files that no kept version of a table needs, and their bytes.
@@ -81,11 +81,11 @@ fn drop_hours(
     oldest: Option<Hour>,
     now_ms: i64,
     dry_run: DryRun,
-) -> Result<Dropped, RollupError> {
-    let Some(oldest) = oldest else { return Ok(Dropped::default()) };
+) -> Result<Expired, RollupError> {
+    let Some(oldest) = oldest else { return Ok(Expired::default()) };
     Ok(match dry_run {
-        DryRun::Yes => lake.plan_drop(oldest)?,
-        DryRun::No => lake.drop_before(oldest, now_ms)?,
+        DryRun::Yes => lake.plan_expire(oldest)?,
+        DryRun::No => lake.expire_before(oldest, now_ms)?,
     })
 }
 

@@ -1,7 +1,6 @@
 //! External Parquet files: the wanted columns of any file, as the fields of a log.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringViewArray};
@@ -21,6 +20,7 @@ use crate::model::{CategoryError, PathSet, check_path, encode_levels};
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::panic_guard::{GuardedBatches, guarded};
 use crate::parquet_format::parquet_file::plain_options;
+use crate::storage::local_files::File;
 
 const ROWS_PER_BATCH: usize = 8_192;
 

@@ -14,7 +14,7 @@ use crate::rollup::hour::{HourByHour, Tally};
 use crate::rollup::plan::{DayPlan, Plan};
 use crate::rollup::settle::{Settled, settle, settle_hours};
 use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
-use crate::storage::{BulkWriter, unique_name};
+use crate::storage::{BulkWriter, unique_id};
 
 /// A day with more rows keeps all threads busy by itself, and holds so much of its ids and aggregates in
 /// memory that no other is aggregated meanwhile.
@@ -254,7 +254,7 @@ fn encode_lines<'a>(
         return Ok(None);
     }
     let folder = hive_folder(event_type, category, date);
-    let path = format!("{folder}/{}.parquet", unique_name());
+    let path = format!("{folder}/{}.parquet", unique_id());
     let encoded =
         encode_aggregates(lines).map_err(|source| RollupError::Columns { file: path.clone(), source })?;
     Ok(Some(Encoding { path, partition: partition_map(event_type, category, date), encoded }))

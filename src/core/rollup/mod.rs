@@ -121,7 +121,7 @@ pub struct Compared {
 
 /// Returns the number of the table's newest version, by the names of its commits; none where there is none.
 pub fn version(store: &Store) -> Option<u64> {
-    LogReader::of(store, ROLLUPS).number()
+    LogReader::new(store, ROLLUPS).number()
 }
 
 /// Brings the rollups up to date with the lake's events, in one commit; does nothing where

@@ -126,7 +126,7 @@ impl Present {
     /// Looks at what the tables' logs say by themselves; none where more may have happened than
     /// that files came in since the last rollup, or an event of theirs has an id.
     fn shortly(store: &Store, wants: &dyn Fn(&Partition) -> bool) -> Result<Option<Present>, RollupError> {
-        let Some(rollups) = LogReader::of(store, ROLLUPS).newest(wants)? else { return Ok(None) };
+        let Some(rollups) = LogReader::new(store, ROLLUPS).newest(wants)? else { return Ok(None) };
         let events = events_log(store);
         let Some(id) = events.table_id()? else { return Ok(None) };
         let covered = rollups.transaction(&app_id(&id)).and_then(|version| u64::try_from(version).ok());

@@ -1,25 +1,25 @@
-//! A file for a person, outside of any lake.
+//! Writes files of users, such as a report, atomically.
 //!
-//! Invariant: under its name is what was there before or all of the new, never half of it.
+//! Invariant: the name refers to the old content or to all of the new, never to a part of it.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Who may do what with a new file, before the process's mask takes from it.
+/// The permissions of a new file, before the process's umask.
 const MODE: u32 = 0o666;
 
-/// Writes a file whole, replacing an older one of that name at once, and syncs it; what is no file,
-/// such as a pipe, is written into.
+/// Writes a file atomically, replacing an older one of that name, and syncs it; a device or a named pipe
+/// is written to as it is.
 ///
 /// # Errors
-/// Fails where the disk does, or the path is that of a folder; what was there is then as it was.
+/// Fails where the disk does, or the path is that of a folder; an older file then stays as it was.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (path, before) = match std::fs::metadata(path) {
-        // Where a link leads to is replaced, not the link.
+        // The target of a link is replaced, not the link.
         Ok(before) => (path.canonicalize()?, Some(before)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (led_to(path)?, None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (link_target(path)?, None),
         Err(error) => return Err(error),
     };
     if before.as_ref().is_some_and(|before| !before.is_file()) {
@@ -31,7 +31,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .prefix(".topsell-")
         .permissions(Permissions::from_mode(MODE))
         .tempfile_in(folder)
-        // Else the name would be told that the file has for a moment, another each time.
+        // Without the path: it has a random name that says nothing to the user.
         .map_err(|error| io::Error::from(error.kind()))?;
     if let Some(before) = before {
         file.as_file().set_permissions(before.permissions())?;
@@ -42,8 +42,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Returns where a link leads that leads to nothing yet; a path that is no link is its own.
-fn led_to(path: &Path) -> io::Result<PathBuf> {
+/// Returns the target of a dangling link; a path that is not a link is returned as it is.
+fn link_target(path: &Path) -> io::Result<PathBuf> {
     match std::fs::read_link(path) {
         Ok(target) => Ok(path.parent().unwrap_or(Path::new("")).join(target)),
         Err(_) if path.file_name().is_none() => Err(io::ErrorKind::NotFound.into()),

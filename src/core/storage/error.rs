@@ -1,4 +1,4 @@
-//! What can go wrong with a file, always with the file's name.
+//! Errors of files, each with the file's name.
 
 use std::error::Error;
 use std::io;
@@ -23,32 +23,36 @@ impl StoreError {
     pub(super) fn percent(path: &str) -> StoreError {
         StoreError {
             path: path.to_owned(),
-            source: "has a `%` that reads like an escape, which the Delta library cannot find again; rename the folder".into(),
+            source: "contains a URL escape such as `%20`, which the Delta library decodes; rename the folder"
+                .into(),
         }
     }
 
     pub(super) fn bad_path(path: &str) -> StoreError {
-        StoreError { path: path.to_owned(), source: "is no path that this disk can name".into() }
+        StoreError {
+            path: path.to_owned(),
+            source: "is not a valid path: a path must be UTF-8 without empty, `.` and `..` parts".into(),
+        }
     }
 
-    /// Tells whether the file was just not there.
+    /// Returns whether the file does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self.source.downcast_ref(), Some(object_store::Error::NotFound { .. }))
     }
 }
 
-/// Returns what the operating system said, where it said something; the layers between it and
-/// this error only repeat the path.
+/// Returns the operating system's message where there is one; the layers between it and this error
+/// only repeat the path.
 fn reason(source: &(dyn Error + Send + Sync + 'static)) -> String {
     let mut deepest: &(dyn Error + 'static) = source;
-    let mut said = None;
+    let mut message = None;
     loop {
         if let Some(io) = deepest.downcast_ref::<io::Error>() {
-            said = Some(io.to_string());
+            message = Some(io.to_string());
         }
         match deepest.source() {
             Some(next) => deepest = next,
-            None => return said.unwrap_or_else(|| source.to_string()),
+            None => return message.unwrap_or_else(|| source.to_string()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What files there are, and removing those that nothing needs.
+//! Lists, renames and removes files.
 
 use std::collections::BTreeSet;
 use std::fs::Metadata;
@@ -9,9 +9,10 @@ use std::time::UNIX_EPOCH;
 use object_store::path::PathPart;
 use object_store::{Error, ObjectStoreExt};
 
-use crate::storage::{Store, StoreError, wait_for};
+use crate::storage::error::StoreError;
+use crate::storage::store::{Store, wait_for};
 
-/// A file as the disk lists it.
+/// A file in a listing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StoredFile {
     /// Path below the root.
@@ -29,7 +30,8 @@ impl StoredFile {
     }
 }
 
-/// Tells whether a path is that of a file whose writer has not named it yet: `….parquet#1`.
+/// Returns whether a path is that of a file that is still being written, or was never finished:
+/// `….parquet#1`.
 pub fn is_unfinished(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let number = name.rsplit_once('#').map(|(_, number)| number);
@@ -37,11 +39,11 @@ pub fn is_unfinished(path: &str) -> bool {
 }
 
 impl Store {
-    /// Returns the files below a folder, at whatever depth, finished or not; none where it is not
+    /// Returns the files below a folder, at any depth, finished or not; none where the folder is not
     /// there.
     ///
-    /// Not among them are links, and names that are no text or no path of the object store's: no
-    /// file of ours has such a name.
+    /// Links, and names that are not UTF-8 or not valid in the object store, are left out: no file
+    /// of a lake has such a name.
     ///
     /// # Errors
     /// Names the folder.
@@ -49,7 +51,7 @@ impl Store {
         let mut found = Vec::new();
         let mut open = vec![folder.to_owned()];
         while let Some(folder) = open.pop() {
-            let failed = |e: io::Error| StoreError::io(self.shown(&folder), e);
+            let failed = |e: io::Error| StoreError::io(self.location_of(&folder), e);
             let entries = match std::fs::read_dir(self.root.join(&folder)) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 entries => entries.map_err(failed)?,
@@ -65,9 +67,9 @@ impl Store {
                 } else if kind.is_file() {
                     match entry.metadata() {
                         Ok(meta) => found.push(StoredFile::of(path, &meta)),
-                        // Its writer has finished it or given up just now.
+                        // Its writer has just renamed or removed it.
                         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                        Err(e) => return Err(StoreError::io(self.shown(&path), e)),
+                        Err(e) => return Err(StoreError::io(self.location_of(&path), e)),
                     }
                 }
             }
@@ -75,13 +77,13 @@ impl Store {
         Ok(found)
     }
 
-    /// Returns the names of the files and folders directly in a folder, as far as they are text; none
-    /// where it is not there.
+    /// Returns the names of the files and folders directly in a folder, as far as they are UTF-8;
+    /// none where the folder is not there.
     ///
     /// # Errors
     /// Names the folder.
     pub fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let failed = |e: io::Error| StoreError::io(self.shown(folder), e);
+        let failed = |e: io::Error| StoreError::io(self.location_of(folder), e);
         let entries = match std::fs::read_dir(self.root.join(folder)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(failed)?,
@@ -90,17 +92,32 @@ impl Store {
         names.filter_map(Result::transpose).collect()
     }
 
-    /// Gives a file another name, replacing what had it.
+    /// Returns the names of the files and folders directly below the root, lossily where they are not
+    /// UTF-8; none where the root is not there.
     ///
     /// # Errors
-    /// Names the file; it then has its old name.
+    /// Fails where the root is not a folder, or cannot be read.
+    pub fn root_names(&self) -> Result<Vec<String>, StoreError> {
+        let failed = |e: io::Error| StoreError::io(self.location(), e);
+        let entries = match std::fs::read_dir(&self.root) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let names = entries.map(|entry| entry.map(|e| e.file_name().to_string_lossy().into_owned()));
+        names.collect::<Result<_, _>>().map_err(failed)
+    }
+
+    /// Renames a file, replacing one of the new name.
+    ///
+    /// # Errors
+    /// Names the file, which keeps its old name.
     pub fn rename(&self, from: &str, to: &str) -> Result<(), StoreError> {
         let (at, new) = (self.absolute(from)?, self.absolute(to)?);
         let renamed = wait_for(self.durable.rename(&at, &new));
-        renamed.map_err(|e| StoreError::new(&self.shown(from), e))
+        renamed.map_err(|e| StoreError::new(&self.location_of(from), e))
     }
 
-    /// Removes a file; one that is not there is as good as removed.
+    /// Removes a file; succeeds where it is not there.
     ///
     /// # Errors
     /// Names the file.
@@ -108,11 +125,11 @@ impl Store {
         let at = self.absolute(path)?;
         match wait_for(self.durable.delete(&at)) {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(StoreError::new(&self.shown(path), error)),
+            Err(error) => Err(StoreError::new(&self.location_of(path), error)),
         }
     }
 
-    /// Removes files, and the folders that they leave empty; nobody may be writing there.
+    /// Removes files and the folders that become empty; nobody may be writing there.
     ///
     /// # Errors
     /// Names the file that cannot be removed.
@@ -120,11 +137,11 @@ impl Store {
         let mut folders = BTreeSet::new();
         for file in files {
             if is_unfinished(&file.path) {
-                // The object store does not own to having such files.
+                // The object store hides such files.
                 let removed = std::fs::remove_file(self.root.join(&file.path));
                 match removed {
                     Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                        return Err(StoreError::io(self.shown(&file.path), e));
+                        return Err(StoreError::io(self.location_of(&file.path), e));
                     }
                     _ => {}
                 }
@@ -134,7 +151,7 @@ impl Store {
             folders.extend(FsPath::new(&file.path).parent().map(FsPath::to_owned));
         }
         for folder in folders {
-            // Up to the first that still holds something; the top ones always do.
+            // Up to the first that is not empty.
             let up = folder.ancestors().filter(|up| up.components().count() > 1);
             up.map_while(|up| std::fs::remove_dir(self.root.join(up)).ok()).for_each(drop);
         }

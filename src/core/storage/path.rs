@@ -2,26 +2,26 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// Bytes that a folder's value part may have; file systems stop at 255 for a whole name.
+/// The longest value in a folder's name, in bytes; file systems allow 255 for the whole name.
 const MAX_VALUE_BYTES: usize = 180;
 
-/// What Hive calls the partition of rows without a value.
+/// Hive's name for the partition of rows without a value.
 const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// Characters that a Delta log's relative file paths keep as they are.
+/// Characters that are not escaped in a Delta log's relative file paths.
 const URL_KEPT: AsciiSet =
     NON_ALPHANUMERIC.remove(b'/').remove(b'=').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Returns the Hive folder of a partition's value: `category=DRUG GM`.
 ///
-/// Letters, digits, spaces and ` _-.,&()+` stay, all else is written `%XX`, so no value can leave
-/// its folder. The name of a very long value is cut and ended by its hash: the table's log, not
-/// the folder, says what the value is.
+/// Letters, digits, spaces and `_-.,&()+` are kept, and all else is written as `%XX`, so that no value
+/// leads outside of the table. A very long value is truncated and ends in its hash: the value itself
+/// is in the table's log.
 pub fn folder_name(column: &str, value: Option<&str>) -> String {
     let Some(value) = value else { return format!("{column}={HIVE_NULL}") };
     let mut escaped = String::with_capacity(value.len());
     for c in value.chars() {
-        // A value spelled like Hive's name for none must not lie in none's folder.
+        // A value that equals Hive's name for none must not share its folder.
         let is_plain = c.is_alphanumeric() || " _-.,&()+".contains(c);
         if is_plain && !(escaped.is_empty() && value == HIVE_NULL) {
             escaped.push(c);
@@ -40,12 +40,12 @@ pub fn folder_name(column: &str, value: Option<&str>) -> String {
     format!("{column}={escaped}")
 }
 
-/// Returns a relative path as a Delta log spells it.
+/// Returns a relative path as it is written in a Delta log.
 pub fn url_encoded(path: &str) -> String {
     utf8_percent_encode(path, &URL_KEPT).to_string()
 }
 
-/// Returns the relative path that a Delta log spells so.
+/// Returns the relative path of a path in a Delta log.
 pub fn url_decoded(path: &str) -> String {
     percent_decode_str(path).decode_utf8_lossy().into_owned()
 }

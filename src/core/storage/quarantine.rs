@@ -1,18 +1,18 @@
-//! Files of others, moved out of the way once they are dealt with.
+//! Moves processed input files to another folder, such as `done` or `failed`.
 //!
-//! Invariant: at every moment the file is there under its old name or its new one, and no other
-//! file is replaced.
+//! Invariant: at every moment the file exists under its old name or its new one, and no other file is
+//! replaced.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Moves a file into a folder, which is made where it is missing, and returns its new path once
-/// that is durable; none where the file is gone. Where its name is taken, it gets a number.
+/// Moves a file into a folder, which is created where it is missing, and returns the new path once it
+/// is durable; none where the file is missing. A number is appended to a name that is taken.
 ///
 /// # Errors
-/// Fails where the disk does; the file is then where it was.
+/// Fails where the disk does; the file then stays where it was.
 pub fn move_to_folder(file: &Path, folder: &Path) -> io::Result<Option<PathBuf>> {
     let Some(name) = file.file_name() else { return Err(io::ErrorKind::InvalidInput.into()) };
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -33,15 +33,15 @@ pub fn move_to_folder(file: &Path, folder: &Path) -> io::Result<Option<PathBuf>>
                 return Ok(Some(target));
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound && is_gone(file) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_missing(file) => return Ok(None),
             Err(error) => return Err(error),
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Tells whether there is nothing under a path, not even a link that leads nowhere.
-pub fn is_gone(path: &Path) -> bool {
+/// Returns whether nothing exists at a path, not even a dangling link.
+pub fn is_missing(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
@@ -51,7 +51,7 @@ fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 
     match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
-        // Some file systems know no such rename.
+        // Some file systems do not support this rename.
         Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => reserve_and_rename(from, to),
         renamed => Ok(renamed?),
     }
@@ -62,10 +62,10 @@ fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     reserve_and_rename(from, to)
 }
 
-/// Renames over an empty file of our own, which holds the name; a crash in between leaves that file,
-/// and the one to be moved where it was.
+/// Renames over an empty file that reserves the name; a crash in between leaves that file, and the one
+/// to be moved where it was.
 fn reserve_and_rename(from: &Path, to: &Path) -> io::Result<()> {
-    if is_gone(from) {
+    if is_missing(from) {
         return Err(io::ErrorKind::NotFound.into());
     }
     File::create_new(to)?;
@@ -88,14 +88,14 @@ mod tests {
             assert_eq!(std::fs::read(&to).expect("it is still there"), b"old");
             let free = folder.path().join("free");
             rename(&from, &free).expect("the name is free");
-            assert!(is_gone(&from));
+            assert!(is_missing(&from));
             assert_eq!(std::fs::read(&free).expect("it was moved"), b"new");
             assert_eq!(rename(&from, &to).expect_err("it is gone").kind(), io::ErrorKind::NotFound);
         }
     }
 
     #[test]
-    fn a_taken_name_gets_a_number_and_a_file_that_is_gone_is_none() {
+    fn a_taken_name_gets_a_number_and_a_file_that_is_missing_is_none() {
         let top = tempfile::tempdir().expect("a temporary folder can be made");
         let (file, folder) = (top.path().join("a.csv"), top.path().join("done"));
         for expected in ["a.csv", "a.csv.1", "a.csv.2"] {

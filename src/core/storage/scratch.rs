@@ -1,4 +1,4 @@
-//! Bytes set aside for a while, when they are more than memory should hold.
+//! Scratch files, for intermediate data that is too large for memory.
 
 use std::fs::File;
 use std::io;
@@ -6,30 +6,31 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, PoisonError};
 
-use crate::storage::{Store, StoreError};
+use crate::storage::error::StoreError;
+use crate::storage::store::Store;
 
-/// A nameless file on the lake's disk, which vanishes with its handle.
+/// An unnamed temporary file on the lake's disk, removed when it is dropped.
 pub struct Scratch {
     file: File,
-    /// Where it is, for who is told of a full disk.
+    /// Where it is, for error messages.
     folder: String,
     end: Mutex<u64>,
 }
 
 impl Store {
-    /// Begins a file that has no name.
+    /// Creates a scratch file.
     ///
     /// # Errors
     /// Fails where the disk does.
     pub fn scratch(&self) -> Result<Scratch, StoreError> {
-        let folder = self.root.display().to_string();
+        let folder = self.location();
         let file = tempfile::tempfile_in(&self.root).map_err(|e| StoreError::io(folder.clone(), e))?;
         Ok(Scratch { file, folder, end: Mutex::new(0) })
     }
 }
 
 impl Scratch {
-    /// Appends bytes, and returns where they lie; several may do so at once.
+    /// Appends bytes, and returns their range; several threads may do so at once.
     ///
     /// # Errors
     /// Fails where the disk does.
@@ -66,7 +67,7 @@ mod tests {
     use crate::storage::temporary;
 
     #[test]
-    fn what_was_set_aside_is_read_again_and_leaves_nothing() {
+    fn appended_bytes_are_read_again_and_no_file_is_left() {
         let (store, folder) = temporary();
         let scratch = store.scratch().expect("there is a disk");
         let ranges: Vec<Range<u64>> = std::thread::scope(|scope| {

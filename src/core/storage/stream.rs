@@ -1,12 +1,14 @@
-//! A file too large to hold, written piece by piece.
+//! Files that are too large for memory, written piece by piece.
 
 use bytes::Bytes;
 use object_store::{MultipartUpload, ObjectStoreExt};
 use tokio::runtime::Handle;
 
-use crate::storage::{BulkWriter, Store, StoreError};
+use crate::storage::bulk_writer::BulkWriter;
+use crate::storage::error::StoreError;
+use crate::storage::store::Store;
 
-/// A file that has no name until its last piece is written; dropped before, it never was.
+/// A file that gets its name when its last piece is written; dropped before, it leaves nothing.
 pub struct Stream<'a> {
     store: &'a Store,
     path: String,
@@ -15,17 +17,17 @@ pub struct Stream<'a> {
 }
 
 impl BulkWriter<'_> {
-    /// Begins a file; as with [`BulkWriter::put`], it may be lost with the machine until
+    /// Begins a file. As with [`BulkWriter::put`], it may be lost in a power failure until
     /// [`BulkWriter::finish`] returns.
     ///
     /// # Errors
     /// Names the file.
     pub fn stream(&self, path: &str) -> Result<Stream<'_>, StoreError> {
-        let store = self.store;
+        let store = self.store();
         let at = store.absolute(path)?;
         let runtime = store.runtime()?;
         let upload = runtime.block_on(self.disk().put_multipart(&at));
-        let upload = upload.map_err(|e| StoreError::new(&store.shown(path), e))?;
+        let upload = upload.map_err(|e| StoreError::new(&store.location_of(path), e))?;
         Ok(Stream { store, path: path.to_owned(), upload, runtime })
     }
 }
@@ -38,16 +40,16 @@ impl Stream<'_> {
     pub fn append(&mut self, piece: Bytes) -> Result<(), StoreError> {
         self.store.io_counters.wrote(piece.len());
         let written = self.runtime.block_on(self.upload.put_part(piece.into()));
-        written.map_err(|e| StoreError::new(&self.store.shown(&self.path), e))
+        written.map_err(|e| StoreError::new(&self.store.location_of(&self.path), e))
     }
 
-    /// Gives the file its name, replacing an older one of that name at once.
+    /// Gives the file its name, atomically replacing an older one of that name.
     ///
     /// # Errors
-    /// Names the file; it is then as it was before.
+    /// Names the file; an older one then stays as it was.
     pub fn finish(mut self) -> Result<(), StoreError> {
         let named = self.runtime.block_on(self.upload.complete());
-        named.map(drop).map_err(|e| StoreError::new(&self.store.shown(&self.path), e))
+        named.map(drop).map_err(|e| StoreError::new(&self.store.location_of(&self.path), e))
     }
 }
 

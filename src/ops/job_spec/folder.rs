@@ -4,19 +4,17 @@
 //! so that nobody can put another in the place of a checked one.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 
 use crate::job_spec::crontab::read_crontab;
 use crate::job_spec::error::{JobError, Note};
 use crate::job_spec::file::{self, Check};
 use crate::job_spec::{Job, Owner};
+use topsell_core::storage::local_files::{self, Links, Metadata, is_link_error};
 
 /// Where to look for jobs.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +97,7 @@ impl Sources {
         let files = self.job_files().unwrap_or_default().into_iter();
         for path in files.chain(self.crontabs.iter().cloned()).chain(self.accounts.iter().cloned()).chain(own)
         {
-            let stamp = std::fs::metadata(&path).ok().map(|seen| stamp(&seen));
+            let stamp = local_files::metadata(&path).ok().map(|seen| stamp(&seen));
             stamps.0.insert(path, stamp);
         }
         stamps
@@ -109,16 +107,12 @@ impl Sources {
     fn job_files(&self) -> Result<Vec<PathBuf>, JobError> {
         let Some(folder) = &self.folder else { return Ok(Vec::new()) };
         let unreadable = |source| JobError::Unreadable { file: folder.clone(), source };
-        let seen = std::fs::metadata(folder).map_err(unreadable)?;
+        let seen = local_files::metadata(folder).map_err(unreadable)?;
         // Who may write into the folder may move files of ours there.
         Ours::default().check(folder, &seen)?;
-        let entries = std::fs::read_dir(folder).map_err(unreadable)?;
-        let paths =
-            entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<PathBuf>>>();
-        let mut paths = paths.map_err(unreadable)?;
+        let mut paths = local_files::list(folder).map_err(unreadable)?;
         let is_hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
         paths.retain(|path| path.extension().is_some_and(|form| form == JOB_FILE) && !is_hidden(path));
-        paths.sort_unstable();
         Ok(paths)
     }
 
@@ -202,15 +196,9 @@ fn read_text(path: &Path, ours: &Ours) -> Result<String, JobError> {
     let unreadable = |source| JobError::Unreadable { file: path.to_owned(), source };
     let bad = |what: &str| unreadable(io::Error::other(what.to_owned()));
     // A pipe that nobody writes would be waited for; in a home folder a link leads where its owner says.
-    let flags = match ours.alone {
-        Some(_) => OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW,
-        None => OFlag::O_NONBLOCK,
-    };
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
-    let file: File = file.map_err(|error| match error.raw_os_error() {
-        Some(code) if code == Errno::ELOOP as i32 => bad("it is a link"),
-        _ => unreadable(error),
-    })?;
+    let links = if ours.alone.is_some() { Links::Refuse } else { Links::Follow };
+    let file = local_files::open_nonblocking(path, links)
+        .map_err(|error| if is_link_error(&error) { bad("it is a link") } else { unreadable(error) })?;
     let seen = file.metadata().map_err(unreadable)?;
     if !seen.is_file() {
         return Err(bad("it is no plain file"));

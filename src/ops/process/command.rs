@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use nix::unistd::{getegid, geteuid};
+use topsell_core::storage::local_files::{is_file, is_folder};
 
 /// Where the programs lie that change the account. The command's own `PATH` must not say: whoever
 /// wrote it is not who runs them.
@@ -66,7 +67,7 @@ impl Command {
         if let Some(name) = self.environment.keys().find(is_bad) {
             return Err(StartError::BadVariable(name.clone()));
         }
-        if let Some(folder) = self.folder.as_ref().filter(|folder| !folder.is_dir()) {
+        if let Some(folder) = self.folder.as_ref().filter(|folder| !is_folder(folder)) {
             return Err(StartError::NoFolder(folder.clone()));
         }
         let mut command = match &self.account {
@@ -133,5 +134,5 @@ impl Account {
 
 fn system_program(name: &'static str) -> Result<PathBuf, StartError> {
     let places = SYSTEM_FOLDERS.iter().map(|folder| Path::new(folder).join(name));
-    places.into_iter().find(|place| place.is_file()).ok_or(StartError::NoProgram(name))
+    places.into_iter().find(|place| is_file(place)).ok_or(StartError::NoProgram(name))
 }

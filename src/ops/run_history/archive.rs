@@ -71,7 +71,7 @@ impl Book {
     pub(super) fn archived(&self, id: &str) -> Result<Option<RunRecord>, RunsError> {
         let Some(moment) = moment_of(id) else { return Ok(None) };
         let folder = folder_of(moment.hour().date());
-        if !self.store.is_there(&format!("{FOLDER}/{folder}")) {
+        if !self.store.has_folder(&format!("{FOLDER}/{folder}")) {
             return Ok(None);
         }
         let (records, _) = self.read_day(&folder)?;
@@ -85,7 +85,7 @@ impl Book {
         for _ in 0..TRIES {
             let (mut records, mut problems, mut is_moving) = (Vec::new(), Vec::new(), false);
             for path in self.files_of(folder)? {
-                let file = self.store.root().join(&path).display().to_string();
+                let file = self.store.location_of(&path);
                 match self.store.get(&path) {
                     Err(error) if error.is_not_found() => is_moving = true,
                     Err(error) => problems.push(error.into()),
@@ -345,7 +345,7 @@ mod tests {
         assert!(!book.claim(&record).expect("the disk works"));
         assert!(book.claim(&full("2026-11-22T10:00:00Z")).expect("the disk works"));
         book.keep(&keep("2026-11-22T12:00:00Z")).expect("the disk works");
-        assert!(store.is_there("runs/date=2026-11-20") && !store.is_there(&path_of(&record.id)));
+        assert!(store.has_folder("runs/date=2026-11-20") && !store.is_there(&path_of(&record.id)));
         assert!(!book.claim(&record).expect("the disk works"));
         assert!(book.claim(&full("2026-11-21T10:00:00Z")).expect("the disk works"));
     }

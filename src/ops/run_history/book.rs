@@ -90,7 +90,7 @@ impl Book {
             bytes => bytes?,
         };
         let unreadable = |e: serde_json::Error| RunsError::Unreadable {
-            file: self.store.root().join(path).display().to_string(),
+            file: self.store.location_of(path),
             reason: e.to_string(),
         };
         Ok(Some(serde_json::from_slice(&bytes).map_err(unreadable)?))

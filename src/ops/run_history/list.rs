@@ -38,7 +38,7 @@ impl Book {
                 Some(moment) if is_wanted(moment) => loose.push(path),
                 Some(_) => {}
                 None => problems.push(RunsError::Unreadable {
-                    file: self.store.root().join(path).display().to_string(),
+                    file: self.store.location_of(&path),
                     reason: "its name does not begin with a moment".to_owned(),
                 }),
             }

@@ -47,7 +47,7 @@ fn a_folder_that_holds_something_else_is_left_alone() {
     world.write("log.csv", GOOD);
     world.write("photos/cat.jpg", "meow");
     expect![[r#"
-        stderr: error: WORLD/photos is not empty, and what it holds is no lake
+        stderr: error: WORLD/photos is not empty and is not a lake
         stderr: hint: name an empty or new folder with --lake
         exit code 1
     "#]]
@@ -70,18 +70,19 @@ fn a_table_of_another_maker_is_left_alone() {
     world.write(log, &commit);
     world.write("log.csv", GOOD);
     expect![[r#"
-        stderr: error: the `events` table is not one that topsell made: it has no column `event_type`
+        stderr: error: WORLD/other has the lake format 0, and this program reads and writes format 1 only
+        stderr: hint: upgrade the lake with `topsell lake upgrade`; make a backup first to be able to go back
         exit code 1
     "#]]
     .assert_eq(&world.run("--lake other ingest log.csv").whole());
     expect![[r#"
-        stderr: error: the `events` table is not one that topsell made: it has no column `event_type`
+        stderr: error: the `events` table is incompatible: it has no column `event_type`
         exit code 1
     "#]]
-    .assert_eq(&world.run("--lake other rank").whole());
+    .assert_eq(&world.run("--lake other lake upgrade").whole());
     assert_eq!(world.files("other"), ["events/_delta_log/00000000000000000000.json"]);
     world.write(log, "{ this is no commit\n");
-    let said = world.run("--lake other ingest log.csv");
+    let said = world.run("--lake other lake upgrade");
     assert!(said.code == Some(1) || said.code == Some(3), "{}", said.whole());
     assert!(said.stderr.starts_with("error: the log of the `events` table"), "{}", said.whole());
 }

@@ -41,7 +41,7 @@ fn a_long_stream_comes_in_slices_and_is_taken_up_where_it_broke_off() {
     "#]]
     .assert_eq(&world.sold());
     expect![[r#"
-        stderr: error: this lake cuts long inputs into slices of 65536 bytes, not 1048576
+        stderr: error: the lake's slice size is 65536 bytes, not 1048576
         stderr: hint: leave --slice-size out to use the lake's own
         exit code 2
     "#]]

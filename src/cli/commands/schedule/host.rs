@@ -87,7 +87,7 @@ pub fn run(
 fn starter(settings: &Settings, store: &Store) -> Result<Starter, Failure> {
     let program = env::current_exe();
     let program = program.map_err(|e| Failure::runtime(format!("this program does not find itself: {e}")))?;
-    let mut arguments = vec!["--lake".into(), store.root().into(), "run".into(), "--gate".into()];
+    let mut arguments = vec!["--lake".into(), store.location().into(), "run".into(), "--gate".into()];
     match settings.verbosity {
         Verbosity::Quiet => arguments.push("--quiet".into()),
         Verbosity::Normal => {}

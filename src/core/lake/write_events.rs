@@ -1,15 +1,18 @@
-//! Where a batch's events lie: a file for each event type, top-level category and hour.
+//! Writes a batch's events: a file for each event type, top-level category and hour.
 
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
 use crate::delta::NewFile;
-use crate::lake::{EVENTS, HourPartition, LakeError};
+use crate::lake::error::LakeError;
+use crate::lake::events_table::EVENTS;
+use crate::lake::partition::HourPartition;
 use crate::model::{Events, Hour, Places};
 use crate::parquet_format::{EventCopy, EventEncoder};
-use crate::storage::{BulkWriter, unique_name};
+use crate::storage::{BulkWriter, unique_id};
 
-/// Writes the files of a batch's events, durable once the bulk is and not yet named by any commit.
+/// Writes the files of a batch's events; they are durable once the bulk writer is finished, and not yet
+/// committed.
 pub(super) fn write_events(
     bulk: &BulkWriter<'_>,
     batch_id: &str,
@@ -17,10 +20,9 @@ pub(super) fn write_events(
 ) -> Result<Vec<NewFile>, LakeError> {
     let places = Places::of(&events.path_sets);
     let groups = Groups::of(events, &places);
-    let batch_name = unique_name();
+    let batch_name = unique_id();
     let write = |encoder: &mut EventEncoder<'_>, (number, partition): (usize, &HourPartition)| {
-        // Numbered, so that folders which one file system takes for two names and another for one
-        // never make two files one.
+        // Numbered, so that two folders whose names are one on some file systems never share a file.
         let path = format!("{}/{batch_name}-{number:05}.parquet", partition.folder());
         let encoded = encoder
             .encode(groups.copies(number))
@@ -32,17 +34,17 @@ pub(super) fn write_events(
     partitions.map_init(|| EventEncoder::of(events, &places, batch_id), write).collect()
 }
 
-/// The partitions in the order in which the events reach them, and the copies that each gets.
+/// The partitions in the order of their first event, and the copies of events in each.
 struct Groups {
     partitions: Vec<HourPartition>,
-    /// Partition by partition; in each, in the order of the events.
+    /// By partition, then in the order of the events.
     copies: Vec<EventCopy>,
-    /// Where each partition's end.
+    /// Where the copies of each partition end.
     ends: Vec<usize>,
 }
 
 impl Groups {
-    /// Sorts the copies by counting: each partition's are counted first, and so have their place.
+    /// Groups the copies by a counting sort.
     fn of(events: &Events, places: &Places<'_>) -> Groups {
         let mut numbers: HashMap<(u32, Option<u32>, Hour), u32> = HashMap::new();
         let mut partitions: Vec<HourPartition> = Vec::new();

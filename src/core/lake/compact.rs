@@ -1,4 +1,4 @@
-//! Small files of one hour into one: the same rows, laid out anew.
+//! Compaction: replaces the small files of an hour with one that has the same rows.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,35 +6,38 @@ use rayon::prelude::*;
 
 use crate::delta::{Commit, CommitKind, LiveFile, NewFile, Outcome};
 use crate::lake::append::MAX_TRIES;
-use crate::lake::{EVENTS, HourPartition, Lake, LakeError};
+use crate::lake::error::LakeError;
+use crate::lake::events_table::EVENTS;
+use crate::lake::open::Lake;
+use crate::lake::partition::HourPartition;
 use crate::model::Timestamp;
 use crate::parquet_format::merge_events;
-use crate::storage::unique_name;
+use crate::storage::unique_id;
 
-/// The hours whose files are to become one file each.
+/// The hours whose files are replaced with one file each.
 #[derive(Default)]
-pub struct MergePlan {
+pub struct CompactionPlan {
     hours: Vec<(HourPartition, Vec<LiveFile>)>,
 }
 
-impl MergePlan {
+impl CompactionPlan {
     /// Returns the hours, and how many files each has.
     pub fn hours(&self) -> impl Iterator<Item = (&HourPartition, u64)> {
         self.hours.iter().map(|(partition, files)| (partition, files.len() as u64))
     }
 
-    /// Returns how many hours of categories there are to merge, and how many files they have.
+    /// Returns how many hours of categories there are to compact, and how many files they have.
     pub fn size(&self) -> (u64, u64) {
         (self.hours.len() as u64, self.hours.iter().map(|(_, files)| files.len() as u64).sum())
     }
 }
 
 impl Lake {
-    /// Decides which hours to merge: those that ended before `closed` and lie in several files.
+    /// Decides which hours to compact: those that ended before `closed` and have several files.
     ///
     /// # Errors
     /// Fails where the table's log cannot be read.
-    pub fn plan_merges(&self, closed: Timestamp) -> Result<MergePlan, LakeError> {
+    pub fn plan_compaction(&self, closed: Timestamp) -> Result<CompactionPlan, LakeError> {
         let mut hours: BTreeMap<HourPartition, Vec<LiveFile>> = BTreeMap::new();
         for file in self.events.newest()?.files()? {
             let bad = || LakeError::BadPartition { file: file.path.clone() };
@@ -43,20 +46,20 @@ impl Lake {
                 hours.entry(partition).or_default().push(file);
             }
         }
-        Ok(MergePlan { hours: hours.into_iter().filter(|(_, files)| files.len() > 1).collect() })
+        Ok(CompactionPlan { hours: hours.into_iter().filter(|(_, files)| files.len() > 1).collect() })
     }
 
-    /// Merges as planned, in one commit that changes no row; hours that someone else changed
-    /// meanwhile stay as they are. Returns how many were merged, and how many files they had.
+    /// Compacts as planned, in one commit that changes no row; hours that another process has changed
+    /// are left as they are. Returns how many were compacted, and how many files they had.
     ///
     /// # Errors
-    /// Fails where the disk does; the table is then as it was before.
-    pub fn merge(&self, plan: &MergePlan, now_ms: i64) -> Result<(u64, u64), LakeError> {
+    /// Fails where the disk does; the table then stays as it was.
+    pub fn compact(&self, plan: &CompactionPlan, now_ms: i64) -> Result<(u64, u64), LakeError> {
         if plan.hours.is_empty() {
             return Ok((0, 0));
         }
         let bulk = self.store.bulk_writer(EVENTS)?;
-        let name = unique_name();
+        let name = unique_id();
         let merged: Result<Vec<NewFile>, LakeError> = plan
             .hours
             .par_iter()
@@ -75,12 +78,12 @@ impl Lake {
             .collect();
         let merged = merged?;
         bulk.finish()?;
-        self.commit_merges(plan, &merged, now_ms)
+        self.commit_compaction(plan, &merged, now_ms)
     }
 
-    fn commit_merges(
+    fn commit_compaction(
         &self,
-        plan: &MergePlan,
+        plan: &CompactionPlan,
         merged: &[NewFile],
         now_ms: i64,
     ) -> Result<(u64, u64), LakeError> {

@@ -3,18 +3,19 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::lake::{Lake, LakeError};
+use crate::lake::error::LakeError;
+use crate::lake::open::Lake;
 use crate::storage::Store;
 
-/// A line that was not an event, or a file that was no log.
+/// A line that is not an event, or an input that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reject {
     /// The input, as it was named.
     pub file: String,
-    /// Line or row of the input, from 1; none where the whole file was bad.
+    /// Line or row of the input, from 1; none where the whole input was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// The column that was wrong, where one was.
+    /// The column that is wrong, where one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
     pub reason: String,
@@ -34,25 +35,25 @@ impl Reject {
 }
 
 impl Lake {
-    /// Keeps the record of inputs that failed as a whole.
+    /// Writes rejects for inputs that failed as a whole.
     ///
     /// # Errors
     /// Fails where the disk does.
     pub fn keep_failures(&self, failures: &[Reject]) -> Result<(), LakeError> {
         let lines = reject_lines(failures);
-        // The same failure again writes the same file again.
+        // The same failure writes the same file.
         let id = blake3::hash(&lines).to_hex();
         Ok(self.store.put(&rejects_path(&id, 0), lines)?)
     }
 }
 
-/// Returns where a batch's rejects lie, in so many files as it had parts with any.
+/// Returns the path of a batch's rejects; each part that has any has its own file.
 pub(super) fn rejects_path(batch_id: &str, part: usize) -> String {
     let name = rejects_name(batch_id);
     if part == 0 { format!("rejects/{name}.ndjson") } else { format!("rejects/{name}.{part}.ndjson") }
 }
 
-/// Returns the files of a batch's rejects that there are, from the given part on.
+/// Returns the existing files of a batch's rejects, from a part on.
 pub(super) fn rejects_of(store: &Store, batch_id: &str, from: usize) -> Vec<String> {
     let parts = (from..).map(|part| rejects_path(batch_id, part));
     parts.take_while(|path| store.is_there(path)).collect()
@@ -62,7 +63,7 @@ fn rejects_name(batch_id: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     match batch_id.len() <= 128 && batch_id.bytes().all(is_plain) {
         true => batch_id.to_owned(),
-        // A name that is no file's, or too long for one; the point keeps it from being another's.
+        // Not valid in a file's name, or too long; the dot keeps it apart from other ids.
         false => format!("id.{}", blake3::hash(batch_id.as_bytes()).to_hex()),
     }
 }

@@ -1,0 +1,181 @@
+//! Opens and creates Delta tables, and reads their newest version.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use delta_kernel::committer::FileSystemCommitter;
+use delta_kernel::snapshot::{Snapshot, SnapshotRef};
+use delta_kernel::transaction::create_table::create_table;
+use delta_kernel::transaction::data_layout::DataLayout;
+use delta_kernel::{Engine, KernelError};
+use delta_kernel_default_engine::DefaultEngineBuilder;
+use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
+use url::Url;
+
+use crate::delta::error::TableError;
+use crate::delta::schema::TableSchema;
+use crate::storage::Store;
+
+pub(super) const ENGINE_INFO: &str = concat!("topsell/", env!("CARGO_PKG_VERSION"));
+
+/// One Delta table.
+pub struct Table {
+    pub(super) name: String,
+    pub(super) url: Url,
+    pub(super) engine: Arc<dyn Engine>,
+    schema: TableSchema,
+    /// The newest version that was read, so that the next read of the log begins there.
+    seen: Mutex<Option<SnapshotRef>>,
+    /// Files that this process committed since it wrote a checkpoint.
+    pub(super) files_since_checkpoint: AtomicUsize,
+}
+
+/// One version of a table.
+///
+/// All that is read from it is consistent, and a commit on it fails where another process has
+/// committed since. So what a commit was decided on still holds when it succeeds.
+pub struct Version<'a> {
+    pub(super) table: &'a Table,
+    pub(super) snapshot: SnapshotRef,
+}
+
+/// A version that can be read again later.
+#[derive(Clone)]
+pub struct PinnedVersion(SnapshotRef);
+
+impl Version<'_> {
+    /// Returns a handle to read the version again later.
+    pub fn pin(&self) -> PinnedVersion {
+        PinnedVersion(Arc::clone(&self.snapshot))
+    }
+
+    /// Returns the version's number.
+    pub fn number(&self) -> u64 {
+        self.snapshot.version()
+    }
+
+    /// Returns the table's own id, which a table that is created again does not share.
+    pub fn table_id(&self) -> &str {
+        self.snapshot.table_configuration().metadata().id()
+    }
+
+    /// Returns the value of a table property.
+    pub fn property(&self, name: &str) -> Option<&str> {
+        let properties = self.snapshot.table_configuration().metadata().configuration();
+        properties.get(name).map(String::as_str)
+    }
+
+    /// Returns the version an application last recorded with [`Commit::transactions`].
+    ///
+    /// # Errors
+    /// Fails where the log cannot be read.
+    pub fn transaction(&self, app_id: &str) -> Result<Option<i64>, TableError> {
+        let found = self.snapshot.get_app_id_version(app_id, self.table.engine.as_ref());
+        found.map_err(|e| self.table.failed(e))
+    }
+}
+
+impl Table {
+    /// Opens the table in the store's folder `name`; none where there is no table.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be read, or the table is incompatible: its columns are not those of
+    /// `schema`, or it needs more of the Delta protocol.
+    pub fn open(store: &Store, name: &str, schema: TableSchema) -> Result<Option<Table>, TableError> {
+        if !store.holds_any(&format!("{name}/_delta_log"))? {
+            return Ok(None);
+        }
+        let table = Table::at(store, name, schema)?;
+        table.latest()?;
+        Ok(Some(table))
+    }
+
+    /// Opens the table, or creates it with the given properties where there is none.
+    ///
+    /// # Errors
+    /// As [`Table::open`], and where the first commit cannot be written.
+    pub fn open_or_create(
+        store: &Store,
+        name: &str,
+        schema: TableSchema,
+        properties: &[(&str, String)],
+    ) -> Result<Table, TableError> {
+        if let Some(table) = Table::open(store, name, schema)? {
+            return Ok(table);
+        }
+        store.make_folder(name)?;
+        let table = Table::at(store, name, schema)?;
+        table.create(properties)?;
+        // Another process may have created it, with other columns.
+        table.latest()?;
+        Ok(table)
+    }
+
+    /// Returns the newest version, to read from and to commit on.
+    ///
+    /// # Errors
+    /// As [`Table::open`]: another program may change the table at any time.
+    pub fn newest(&self) -> Result<Version<'_>, TableError> {
+        Ok(Version { table: self, snapshot: self.latest()? })
+    }
+
+    /// Returns a pinned version; the part of the log that it needs may have been vacuumed since.
+    pub fn at_pinned(&self, pinned: &PinnedVersion) -> Version<'_> {
+        Version { table: self, snapshot: Arc::clone(&pinned.0) }
+    }
+
+    fn at(store: &Store, name: &str, schema: TableSchema) -> Result<Table, TableError> {
+        let executor = Arc::new(TokioMultiThreadExecutor::new(store.runtime()?));
+        let engine = DefaultEngineBuilder::new(store.durable_disk()).with_task_executor(executor).build();
+        Ok(Table {
+            name: name.to_owned(),
+            url: store.folder_url(name)?,
+            engine: Arc::new(engine),
+            schema,
+            seen: Mutex::new(None),
+            files_since_checkpoint: AtomicUsize::new(0),
+        })
+    }
+
+    fn create(&self, properties: &[(&str, String)]) -> Result<(), TableError> {
+        let built = create_table(self.url.as_str(), self.schema.to_delta(), ENGINE_INFO, false)
+            .with_table_properties(properties.iter().map(|(name, value)| (*name, value.as_str())))
+            .with_data_layout(DataLayout::partitioned(self.schema.partition_columns()))
+            .build(self.engine.as_ref(), Box::new(FileSystemCommitter::new()));
+        match built.and_then(|transaction| transaction.commit(self.engine.as_ref())) {
+            // Another process has created the same table.
+            Ok(_) | Err(KernelError::TableAlreadyExistsAtPath(_)) => Ok(()),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Returns the newest snapshot, reading only what is new since the last one; refuses one that
+    /// this program could not have written.
+    fn latest(&self) -> Result<SnapshotRef, TableError> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let engine = self.engine.as_ref();
+        // The log since then may have been vacuumed; then it is read from its beginning.
+        let after_seen = seen.take().and_then(|seen| Snapshot::builder_from(seen).build(engine).ok());
+        let newest = match after_seen {
+            Some(snapshot) => snapshot,
+            None => Snapshot::builder_for(self.url.as_str()).build(engine).map_err(|e| self.failed(e))?,
+        };
+        self.schema
+            .check(&newest)
+            .map_err(|what| TableError::Incompatible { table: self.name.clone(), what })?;
+        *seen = Some(Arc::clone(&newest));
+        Ok(newest)
+    }
+
+    pub(super) fn remember(&self, snapshot: SnapshotRef) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+    }
+
+    pub(super) fn failed(&self, source: KernelError) -> TableError {
+        TableError::kernel(&self.name, source)
+    }
+
+    pub(super) fn damaged(&self, what: &str) -> TableError {
+        TableError::Damaged { table: self.name.clone(), what: what.to_owned() }
+    }
+}

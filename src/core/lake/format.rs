@@ -1,0 +1,164 @@
+//! The version of a lake's format, and the steps that upgrade a lake from an older one.
+//!
+//! ```text
+//! <lake>/format.json     {"format":1}
+//! ```
+//!
+//! | format | what changed |
+//! |---|---|
+//! | 0 | lakes of before there was a `format.json` |
+//! | 1 | `format.json`; the lock of maintenance is `maintenance.lock` |
+//!
+//! Invariant: a lake's version is written before its first table is created, and after the last step
+//! of an upgrade. So an interrupted upgrade leaves the older version and is completed by another
+//! one: each step has no effect where it was applied before.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::delta::Table;
+use crate::lake::error::LakeError;
+use crate::lake::events_table::{EVENTS, SCHEMA};
+use crate::lake::layout::{FORMAT_FILE, MAINTENANCE_LOCK, MAINTENANCE_LOCK_0, WRITERS};
+use crate::storage::{Lock, LockError, LockTimeout, SharedLock, Store};
+
+/// The format of lakes that this program creates, and the only one that it reads and writes.
+pub const CURRENT_FORMAT: u32 = 1;
+/// Folders of which a lake has at least the first, whatever its format.
+const TABLE_LOGS: [&str; 2] = ["events/_delta_log", "rollups/_delta_log"];
+
+/// The steps, one from each version to the next; a change of the format adds its own at the end.
+const STEPS: [UpgradeStep; CURRENT_FORMAT as usize] =
+    [UpgradeStep { from: 0, summary: "replace upkeep.lock with maintenance.lock", apply: remove_old_lock }];
+
+#[derive(Serialize, Deserialize)]
+struct FormatFile {
+    format: u32,
+}
+
+/// What brings a lake from one version to the next.
+pub struct UpgradeStep {
+    pub from: u32,
+    /// What it does, in the imperative.
+    pub summary: &'static str,
+    apply: fn(&Store) -> Result<(), LakeError>,
+}
+
+/// The steps from a lake's version to the current one; none where the lake has it.
+pub struct UpgradePlan {
+    pub from: u32,
+    pub steps: &'static [UpgradeStep],
+}
+
+/// Keeps every other command from writing to a lake; released when dropped.
+pub struct UpgradeLocks {
+    _maintenance: (Lock, Option<Lock>),
+    _writers: (SharedLock, SharedLock),
+}
+
+/// Refuses a lake of another format; a folder without a lake is accepted.
+///
+/// # Errors
+/// [`LakeError::NewerFormat`], [`LakeError::OlderFormat`], or the file cannot be read.
+pub fn check_format(store: &Store) -> Result<(), LakeError> {
+    match version_of(store)? {
+        Some(found) if found < CURRENT_FORMAT => {
+            Err(LakeError::OlderFormat { lake: store.location(), found, supported: CURRENT_FORMAT })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the current version into a folder where a lake is to be created.
+///
+/// # Errors
+/// As [`check_format`], where another process has created a lake there at the same time.
+pub(super) fn create_format(store: &Store) -> Result<(), LakeError> {
+    match store.put_new_durably(FORMAT_FILE, content(CURRENT_FORMAT))? {
+        true => Ok(()),
+        false => check_format(store),
+    }
+}
+
+/// Takes all locks of a lake, of the current and of older formats.
+///
+/// # Errors
+/// [`LockError::Held`] where another process holds one and the caller does not wait.
+pub fn lock_for_upgrade(
+    store: &Store,
+    holder: &str,
+    lock_timeout: LockTimeout,
+) -> Result<UpgradeLocks, LockError> {
+    let current = store.lock(MAINTENANCE_LOCK, holder, lock_timeout)?;
+    let has_old = store.is_there(MAINTENANCE_LOCK_0);
+    let old = has_old.then(|| store.lock(MAINTENANCE_LOCK_0, holder, lock_timeout)).transpose()?;
+    let writers = store.lock_exclusive(WRITERS)?;
+    let writers = writers.ok_or_else(|| LockError::Held { holder: "an ingest".to_owned() })?;
+    Ok(UpgradeLocks { _maintenance: (current, old), _writers: writers })
+}
+
+/// Decides which steps a lake needs.
+///
+/// # Errors
+/// [`LakeError::Missing`] where there is no lake, [`LakeError::NewerFormat`] where its format is newer.
+pub fn plan_upgrade(store: &Store) -> Result<UpgradePlan, LakeError> {
+    let Some(from) = version_of(store)? else {
+        return Err(LakeError::Missing { lake: store.location() });
+    };
+    // A folder without a `format.json` may hold tables of another program.
+    if Table::open(store, EVENTS, SCHEMA)?.is_none() && from == 0 {
+        return Err(LakeError::Missing { lake: store.location() });
+    }
+    Ok(UpgradePlan { from, steps: &STEPS[from as usize..] })
+}
+
+/// Applies the steps, then writes the current version.
+///
+/// # Errors
+/// Fails where the disk does; the lake then keeps its version, and the upgrade can be run again.
+pub fn apply_upgrade(store: &Store, _locks: &UpgradeLocks, plan: &UpgradePlan) -> Result<(), LakeError> {
+    if plan.steps.is_empty() {
+        return Ok(());
+    }
+    for step in plan.steps {
+        (step.apply)(store)?;
+    }
+    Ok(store.put(FORMAT_FILE, content(CURRENT_FORMAT))?)
+}
+
+/// Returns a lake's version; none where there is no lake.
+fn version_of(store: &Store) -> Result<Option<u32>, LakeError> {
+    let bytes = match store.get(FORMAT_FILE) {
+        Err(error) if error.is_not_found() => {
+            return Ok(TABLE_LOGS.iter().any(|log| store.has_folder(log)).then_some(0));
+        }
+        bytes => bytes?,
+    };
+    let file: FormatFile = serde_json::from_slice(&bytes)
+        .map_err(|_| LakeError::BadFormatFile { file: store.location_of(FORMAT_FILE) })?;
+    if file.format > CURRENT_FORMAT {
+        let (lake, found) = (store.location(), file.format);
+        return Err(LakeError::NewerFormat { lake, found, supported: CURRENT_FORMAT });
+    }
+    Ok(Some(file.format))
+}
+
+fn content(format: u32) -> Bytes {
+    format!("{{\"format\":{format}}}\n").into()
+}
+
+/// Step 0 to 1: whoever waits for the old lock would wait for nobody.
+fn remove_old_lock(store: &Store) -> Result<(), LakeError> {
+    Ok(store.delete(MAINTENANCE_LOCK_0)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_one_step_from_each_version_to_the_next() {
+        let from: Vec<u32> = STEPS.iter().map(|step| step.from).collect();
+        assert_eq!(from, (0..CURRENT_FORMAT).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,44 @@
+//! The names of what is in a lake's folder.
+
+use crate::lake::error::LakeError;
+use crate::storage::{Store, is_unfinished};
+
+/// The lake's report.
+pub const PAGE: &str = "report.html";
+/// The lake's settings.
+pub const SETTINGS_FILE: &str = "topsell.toml";
+/// The version of the lake's format.
+pub(super) const FORMAT_FILE: &str = "format.json";
+/// Held by a rollup, a ranking and maintenance.
+pub(super) const MAINTENANCE_LOCK: &str = "maintenance.lock";
+/// [`MAINTENANCE_LOCK`] in format 0.
+pub(super) const MAINTENANCE_LOCK_0: &str = "upkeep.lock";
+/// Held, shared, while files are written that no commit names yet; exclusively by a vacuum.
+pub(super) const WRITERS: &str = "writers";
+
+/// All names that may be there before a lake is.
+const KNOWN: [&str; 13] = [
+    "events",
+    "rollups",
+    "rankings",
+    "rejects",
+    "runs",
+    "schedule",
+    PAGE,
+    SETTINGS_FILE,
+    FORMAT_FILE,
+    MAINTENANCE_LOCK,
+    MAINTENANCE_LOCK_0,
+    "writers.door.lock",
+    "writers.lock",
+];
+
+/// Returns whether a store holds anything that is no part of a lake.
+pub(super) fn is_foreign(store: &Store) -> Result<bool, LakeError> {
+    let is_known = |name: &str| {
+        // Another process may be writing one of them.
+        let finished = name.rsplit_once('#').filter(|_| is_unfinished(name)).map(|(finished, _)| finished);
+        KNOWN.contains(&finished.unwrap_or(name))
+    };
+    Ok(store.root_names()?.iter().any(|name| !is_known(name)))
+}

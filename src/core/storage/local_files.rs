@@ -1,0 +1,119 @@
+//! Files of users and other programs on this machine's disks, outside of any lake.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+pub use std::fs::{File, Metadata};
+
+pub use crate::storage::atomic_write::write_atomically;
+pub use crate::storage::quarantine::{is_missing, move_to_folder};
+
+/// Whether a symbolic link at the end of a path is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    Follow,
+    /// Opening a link fails with [`is_link_error`].
+    Refuse,
+}
+
+/// Opens a file for reading.
+///
+/// # Errors
+/// As the operating system does.
+pub fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// Opens a file for reading and does not wait for the writer of a named pipe.
+///
+/// # Errors
+/// As the operating system does.
+pub fn open_nonblocking(path: &Path, links: Links) -> io::Result<File> {
+    let flags = match links {
+        Links::Follow => OFlag::O_NONBLOCK,
+        Links::Refuse => OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW,
+    };
+    OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
+}
+
+/// Returns whether opening failed because of [`Links::Refuse`].
+pub fn is_link_error(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::ELOOP as i32)
+}
+
+/// Returns the whole content of a file.
+///
+/// # Errors
+/// As the operating system does.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    std::fs::read(path)
+}
+
+/// Returns the whole content of a text file.
+///
+/// # Errors
+/// As the operating system does, and where the content is not UTF-8.
+pub fn read_to_string(path: &Path) -> io::Result<String> {
+    std::fs::read_to_string(path)
+}
+
+/// Returns the paths of a folder's files and folders, in byte order.
+///
+/// # Errors
+/// As the operating system does.
+pub fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut paths: Vec<PathBuf> = paths.collect::<io::Result<_>>()?;
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+/// Returns the metadata of a file or folder; those of its target where it is a link.
+///
+/// # Errors
+/// As the operating system does.
+pub fn metadata(path: &Path) -> io::Result<Metadata> {
+    std::fs::metadata(path)
+}
+
+/// Returns the metadata of a file, a folder, or a link itself.
+///
+/// # Errors
+/// As the operating system does.
+pub fn link_metadata(path: &Path) -> io::Result<Metadata> {
+    std::fs::symlink_metadata(path)
+}
+
+/// Returns the absolute path of a file or folder without links.
+///
+/// # Errors
+/// As the operating system does.
+pub fn canonicalize(path: &Path) -> io::Result<PathBuf> {
+    std::fs::canonicalize(path)
+}
+
+/// Returns whether a path is that of a folder, or of a link to one.
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// Returns whether a path is that of a file, or of a link to one.
+pub fn is_file(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Copies what a reader gives into an unnamed temporary file, which is removed when it is closed.
+///
+/// # Errors
+/// Fails where the reader or the disk does.
+pub fn copy_to_temporary(mut from: impl Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(&mut from, &mut file)?;
+    file.rewind()?;
+    Ok(file)
+}

@@ -1,0 +1,276 @@
+//! A store: the files below one root, today a folder of a local disk.
+//!
+//! Every file is read and written through one `object_store`, including what the Delta kernel reads
+//! and writes, so that a test that makes this store fail makes the program's disk fail.
+
+use std::ops::Range;
+use std::path::{Component, Path as FsPath, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{DynObjectStore, GetOptions, GetRange, ObjectStoreExt, PutMode};
+use tokio::runtime::{Handle, Runtime};
+use url::Url;
+
+use crate::storage::error::StoreError;
+use crate::storage::io_counters::IoCounters;
+use crate::storage::path::url_decoded;
+
+/// The files below one root, each of them written as a whole.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) root: PathBuf,
+    /// Syncs each file before it gets its name.
+    pub(super) durable: Arc<DynObjectStore>,
+    /// Leaves syncing to `BulkWriter::finish`.
+    pub(super) quick: Arc<DynObjectStore>,
+    /// Started on first use, since reading files needs none of its threads.
+    pub(super) runtime: Arc<OnceLock<Runtime>>,
+    pub(super) io_counters: Arc<IoCounters>,
+}
+
+impl Store {
+    /// Opens a folder, which need not exist yet.
+    ///
+    /// # Errors
+    /// Fails where the path cannot be made absolute.
+    pub fn open(root: &FsPath) -> Result<Store, StoreError> {
+        Store::open_through(root, |disk| disk)
+    }
+
+    /// Opens a folder through a wrapper around the disk, such as one that fails on purpose.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_through(
+        root: &FsPath,
+        wrap: impl Fn(Arc<DynObjectStore>) -> Arc<DynObjectStore>,
+    ) -> Result<Store, StoreError> {
+        let failed = |e: std::io::Error| StoreError::io(root.display().to_string(), e);
+        let root = without_parents(&std::path::absolute(root).map_err(failed)?);
+        // The Delta library decodes the URLs of listed files twice.
+        let text = root.to_string_lossy();
+        if url_decoded(&text) != text {
+            return Err(StoreError::percent(&root.display().to_string()));
+        }
+        Ok(Store {
+            durable: wrap(Arc::new(LocalFileSystem::new().with_fsync(true))),
+            quick: wrap(Arc::new(LocalFileSystem::new().with_fsync(false))),
+            root,
+            runtime: Arc::default(),
+            io_counters: Arc::default(),
+        })
+    }
+
+    /// Returns where the store is, for messages and for the `--lake` option of another process.
+    pub fn location(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    /// Returns where a file is, for messages.
+    pub fn location_of(&self, path: &str) -> String {
+        self.root.join(path).display().to_string()
+    }
+
+    /// Returns the root's folder `name` as a URL that ends in a slash.
+    ///
+    /// # Errors
+    /// Fails where the root cannot be written as a URL.
+    pub fn folder_url(&self, name: &str) -> Result<Url, StoreError> {
+        Url::from_directory_path(self.root.join(name)).map_err(|()| StoreError::bad_path(name))
+    }
+
+    /// Returns the disk that syncs what it writes, for the Delta kernel.
+    pub fn durable_disk(&self) -> Arc<DynObjectStore> {
+        Arc::clone(&self.durable)
+    }
+
+    /// Returns the handle that asynchronous code runs on.
+    ///
+    /// # Errors
+    /// Fails where no thread can be started.
+    pub fn runtime(&self) -> Result<Handle, StoreError> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime.handle().clone());
+        }
+        let started = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("topsell-io")
+            .enable_all()
+            .build()
+            .map_err(|e| StoreError::io(self.location(), e))?;
+        // Where another thread was faster, its runtime is used and this one is dropped.
+        Ok(self.runtime.get_or_init(|| started).handle().clone())
+    }
+
+    /// Returns whether a file is there; false where the disk does not answer.
+    pub fn is_there(&self, path: &str) -> bool {
+        self.root.join(path).exists()
+    }
+
+    /// Returns whether a folder is there; false where the disk does not answer.
+    pub fn has_folder(&self, folder: &str) -> bool {
+        self.root.join(folder).is_dir()
+    }
+
+    /// Creates a folder and those above it, for writers that need it to exist.
+    ///
+    /// # Errors
+    /// Names the folder.
+    pub fn make_folder(&self, folder: &str) -> Result<(), StoreError> {
+        std::fs::create_dir_all(self.root.join(folder))
+            .map_err(|e| StoreError::io(self.location_of(folder), e))
+    }
+
+    /// Writes one file atomically, replacing an older one of that name, and syncs it.
+    ///
+    /// # Errors
+    /// Names the file; an older one then stays as it was.
+    pub fn put(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        self.put_through(&self.durable, path, bytes)
+    }
+
+    /// Writes one file as [`Store::put`] does without syncing it: it survives this process, and may be
+    /// lost in a power failure.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    pub fn put_quickly(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        self.put_through(&self.quick, path, bytes)
+    }
+
+    /// Writes one file as [`Store::put_quickly`] does, unless one of that name is there; returns whether
+    /// it was written.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    pub fn put_new(&self, path: &str, bytes: Bytes) -> Result<bool, StoreError> {
+        self.put_new_through(&self.quick, path, bytes)
+    }
+
+    /// Writes one file and syncs it, unless one of that name is there; returns whether it was written.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    pub fn put_new_durably(&self, path: &str, bytes: Bytes) -> Result<bool, StoreError> {
+        self.put_new_through(&self.durable, path, bytes)
+    }
+
+    fn put_new_through(
+        &self,
+        disk: &Arc<DynObjectStore>,
+        path: &str,
+        bytes: Bytes,
+    ) -> Result<bool, StoreError> {
+        let at = self.absolute(path)?;
+        let length = bytes.len();
+        match wait_for(disk.put_opts(&at, bytes.into(), PutMode::Create.into())) {
+            Ok(_) => {
+                self.io_counters.wrote(length);
+                Ok(true)
+            }
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(StoreError::new(&self.location_of(path), error)),
+        }
+    }
+
+    /// Returns the content of a file.
+    ///
+    /// # Errors
+    /// Names the file; [`StoreError::is_not_found`] returns whether it does not exist.
+    pub fn get(&self, path: &str) -> Result<Bytes, StoreError> {
+        let at = self.absolute(path)?;
+        let read = async { self.durable.get(&at).await?.bytes().await };
+        let bytes = wait_for(read).map_err(|e| StoreError::new(&self.location_of(path), e))?;
+        self.io_counters.read(bytes.len());
+        Ok(bytes)
+    }
+
+    /// Returns the last bytes of a file, or all of it where it is shorter.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get_tail(&self, path: &str, bytes: u64) -> Result<Bytes, StoreError> {
+        self.get_ranged(path, GetRange::Suffix(bytes))
+    }
+
+    /// Returns a part of a file, shorter where the file ends before.
+    ///
+    /// # Errors
+    /// As [`Store::get`], and where the file ends before the part begins.
+    pub fn get_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, StoreError> {
+        self.get_ranged(path, GetRange::Bounded(range))
+    }
+
+    fn get_ranged(&self, path: &str, range: GetRange) -> Result<Bytes, StoreError> {
+        let at = self.absolute(path)?;
+        let options = GetOptions { range: Some(range), ..GetOptions::default() };
+        let read = async { self.durable.get_opts(&at, options).await?.bytes().await };
+        let bytes = wait_for(read).map_err(|e| StoreError::new(&self.location_of(path), e))?;
+        self.io_counters.read(bytes.len());
+        Ok(bytes)
+    }
+
+    /// Returns whether a folder holds any file, at any depth.
+    ///
+    /// # Errors
+    /// Names the folder.
+    pub fn holds_any(&self, folder: &str) -> Result<bool, StoreError> {
+        let at = self.absolute(folder)?;
+        let first = wait_for(self.durable.list(Some(&at)).try_next());
+        Ok(first.map_err(|e| StoreError::new(&self.location_of(folder), e))?.is_some())
+    }
+
+    pub(super) fn put_through(
+        &self,
+        disk: &Arc<DynObjectStore>,
+        path: &str,
+        bytes: Bytes,
+    ) -> Result<(), StoreError> {
+        let at = self.absolute(path)?;
+        let length = bytes.len();
+        wait_for(disk.put(&at, bytes.into())).map_err(|e| StoreError::new(&self.location_of(path), e))?;
+        self.io_counters.wrote(length);
+        Ok(())
+    }
+
+    pub(super) fn absolute(&self, path: &str) -> Result<Path, StoreError> {
+        let root = Path::from_absolute_path(&self.root).map_err(|_| StoreError::bad_path(path))?;
+        Path::parse(format!("{root}/{path}")).map_err(|_| StoreError::bad_path(path))
+    }
+
+    /// Returns how many bytes of files were read since the store was opened. The tables' logs, which
+    /// the Delta library reads, are not counted.
+    pub fn bytes_read(&self) -> u64 {
+        self.io_counters.bytes_read()
+    }
+
+    /// Returns how many bytes of files were written, likewise.
+    pub fn bytes_written(&self) -> u64 {
+        self.io_counters.bytes_written()
+    }
+}
+
+/// Returns a path without `..`, which the libraries' own paths cannot hold; links before it are
+/// resolved.
+fn without_parents(path: &FsPath) -> PathBuf {
+    let mut resolved = PathBuf::new();
+    for component in path.components() {
+        if component == Component::ParentDir {
+            resolved = resolved.canonicalize().unwrap_or(resolved);
+            resolved.pop();
+        } else {
+            resolved.push(component);
+        }
+    }
+    resolved
+}
+
+/// Waits for the disk on the calling thread, where a local disk works without a runtime; a runtime would
+/// switch threads for each file.
+pub(super) fn wait_for<T>(work: impl Future<Output = T>) -> T {
+    futures::executor::block_on(work)
+}
