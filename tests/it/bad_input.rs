@@ -1,4 +1,4 @@
-//! Whatever is put in: a bad line costs that line, a bad file that file, and the user is told.
+//! Invalid input: an invalid line rejects that line, an invalid file fails that file, with a message.
 
 mod arbitrary;
 mod hundred;
@@ -23,7 +23,7 @@ fn ingested(files: &[(&str, &[u8])]) -> String {
 }
 
 #[test]
-fn an_empty_file_or_a_header_alone_brings_nothing() {
+fn an_empty_file_or_a_header_alone_gives_no_events() {
     expect![[r#"
         stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches
         exit code 0
@@ -55,7 +55,7 @@ fn an_empty_file_or_a_header_alone_brings_nothing() {
 }
 
 #[test]
-fn a_header_that_lacks_a_column_or_has_it_twice_is_told() {
+fn a_missing_or_duplicate_column_of_the_header_is_reported() {
     let files: [(&str, &[u8]); 5] = [
         ("a.csv", b"when,item_id\n1,2\n"),
         ("b.csv", b"ts,item_id,ts\n1,2,3\n"),
@@ -76,7 +76,7 @@ fn a_header_that_lacks_a_column_or_has_it_twice_is_told() {
 }
 
 #[test]
-fn line_ends_and_byte_order_marks_of_other_systems_are_no_matter() {
+fn line_ends_and_byte_order_marks_of_other_systems_are_accepted() {
     let dos = GOOD.replace('\n', "\r\n");
     let json = format!("\u{feff}{{\"ts\":\"{TS}\",\"item_id\":\"apple\"}}\r\n\r\n");
     let files: [(&str, &[u8]); 3] = [
@@ -92,7 +92,7 @@ fn line_ends_and_byte_order_marks_of_other_systems_are_no_matter() {
 }
 
 #[test]
-fn a_truncated_file_says_so_and_costs_no_other() {
+fn a_truncated_file_fails_alone() {
     let log = GOOD.replace("apple\n", "apple\nbroken") + &format!("{TS},pear\n").repeat(4_000);
     for packed in [gzip(log.as_bytes()), zstd(log.as_bytes())] {
         let half = &packed[..packed.len() / 2];
@@ -109,7 +109,7 @@ fn a_truncated_file_says_so_and_costs_no_other() {
 }
 
 #[test]
-fn garbage_under_a_good_name_costs_its_file() {
+fn garbage_fails_its_file() {
     let garbage: Vec<u8> =
         (0..5_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8 | 0x80).collect();
     let magic = |magic: &[u8]| [magic, &garbage].concat();
@@ -135,7 +135,7 @@ fn garbage_under_a_good_name_costs_its_file() {
 }
 
 #[test]
-fn a_damaged_row_group_costs_its_file_and_nothing_of_it_stays() {
+fn a_damaged_row_group_fails_its_file_and_nothing_of_it_stays() {
     let ids: Vec<String> = (0..3_000).map(|n| format!("item-{}", n * 7_919 % 3_001)).collect();
     let mut bytes = parquet(vec![
         ("item_id", std::sync::Arc::new(arrow::array::StringArray::from(ids.clone())) as _),
@@ -184,7 +184,7 @@ fn a_line_may_be_long_but_not_endless() {
 }
 
 #[test]
-fn what_is_not_utf8_matters_only_where_it_is_needed() {
+fn invalid_utf8_matters_only_in_mapped_columns() {
     let log = b"ts,item_id,note\n2017-01-14T10:00:00Z,caf\xe9,a\n2017-01-14T10:00:00Z,tea,caf\xe9\n";
     expect![[r#"
         stderr: rejected: latin1.csv:2: item_id is not UTF-8
@@ -208,7 +208,7 @@ fn what_is_not_utf8_matters_only_where_it_is_needed() {
 }
 
 #[test]
-fn numbers_beyond_all_bounds_cost_their_lines() {
+fn numbers_out_of_range_reject_their_lines() {
     let log = format!(
         "ts,item_id,quantity,amount\n\
         9999-12-31T23:59:59Z,a,1,1\n\
@@ -253,7 +253,7 @@ fn numbers_beyond_all_bounds_cost_their_lines() {
 }
 
 #[test]
-fn names_too_long_to_be_names_cost_their_lines() {
+fn names_over_the_limit_reject_their_lines() {
     let log = |item: &str, category: &str, event_type: &str| {
         format!("ts,item_id,category,event_type\n{TS},{item},{category},{event_type}\n")
     };
@@ -323,7 +323,7 @@ fn no_name_leads_out_of_the_lake() {
 }
 
 #[test]
-fn good_files_come_in_whatever_stands_beside_them() {
+fn valid_files_are_ingested_whatever_is_beside_them() {
     let world = World::new();
     world.write("logs/a.csv", GOOD);
     world.write("logs/z.csv", GOOD.replace("apple", "pear"));
@@ -348,7 +348,7 @@ fn good_files_come_in_whatever_stands_beside_them() {
 }
 
 #[test]
-fn a_folder_without_logs_says_so() {
+fn a_folder_without_logs_is_reported() {
     let world = World::new();
     world.write("logs/notes.txt", "nothing");
     expect![[r#"

@@ -1,4 +1,4 @@
-//! `--batch-id` and `--force`: a batch called by name, and one that takes the place of its former self.
+//! `--batch-id` and `--force`: a batch with an id, and one that replaces its earlier version.
 
 use expect_test::expect;
 
@@ -14,7 +14,7 @@ fn log(item: &str, quantity: u32) -> String {
 }
 
 #[test]
-fn a_named_batch_is_known_by_its_name_whatever_it_holds() {
+fn a_batch_with_an_id_is_identified_by_it_whatever_its_content() {
     let world = World::new();
     world.write("monday.csv", log("apple", 1));
     world.write("tuesday.csv", log("pear", 5));
@@ -46,7 +46,7 @@ fn a_named_batch_is_known_by_its_name_whatever_it_holds() {
 }
 
 #[test]
-fn a_forced_batch_takes_the_place_of_what_it_brought_before() {
+fn a_forced_batch_replaces_its_earlier_version() {
     let world = World::new();
     world.write("other.csv", log("plum", 3));
     world.write("first.csv", log("apple", 1));
@@ -109,7 +109,7 @@ fn a_forced_batch_of_unchanged_content_changes_nothing() {
 }
 
 #[test]
-fn a_forced_batch_without_any_good_line_takes_the_former_back() {
+fn a_forced_batch_without_accepted_lines_removes_its_earlier_version() {
     let world = World::new();
     world.write("other.csv", log("plum", 3));
     world.write("good.csv", log("apple", 1));
@@ -136,9 +136,9 @@ fn a_forced_batch_without_any_good_line_takes_the_former_back() {
     .assert_eq(&world.run("ingest --batch-id day good.csv").whole());
 }
 
-/// A long input is several batches; those that a shorter one has no more of must go.
+/// A long input is several batches; those that a shorter one no longer has must be removed.
 #[test]
-fn a_shorter_input_takes_back_the_slices_it_no_longer_has() {
+fn a_shorter_input_removes_the_slices_it_no_longer_has() {
     let world = World::new();
     let long: String = (0..4_000).map(|n| format!("2017-01-14T10:00:00Z,item{n},Food,1\n")).collect();
     world.write("long.csv", format!("{HEADER}{long}"));
@@ -168,9 +168,9 @@ fn a_shorter_input_takes_back_the_slices_it_no_longer_has() {
     assert!(world.sold().contains("Food: 4000"), "{}", world.sold());
 }
 
-/// It once left what had been brought before, for there was no line to replace it with.
+/// It used to leave the earlier version, since there was no line to replace it with.
 #[test]
-fn a_forced_input_with_a_header_alone_or_nothing_at_all_takes_the_former_back() {
+fn a_forced_input_with_only_a_header_or_nothing_removes_its_earlier_version() {
     for empty in [HEADER, ""] {
         let world = World::new();
         world.write("other.csv", log("plum", 3));
@@ -186,10 +186,10 @@ fn a_forced_input_with_a_header_alone_or_nothing_at_all_takes_the_former_back() 
     }
 }
 
-/// The slices of a name once came and went one by one: what was killed in between, had a bad slice in
+/// The slices of an id used to be committed one by one: an input that was killed in between, had a bad slice in
 /// the middle or was longer than before left a mixture.
 #[test]
-fn a_named_input_of_many_slices_comes_in_whole_or_not_at_all() {
+fn an_input_of_many_slices_with_an_id_is_ingested_atomically() {
     let world = World::new();
     let lines = |item: &str, count: usize| -> String {
         (0..count).map(|n| format!("2017-01-14T10:00:00Z,{item}{n:06},Food,1\n")).collect()
@@ -239,9 +239,9 @@ fn a_named_input_of_many_slices_comes_in_whole_or_not_at_all() {
     assert_eq!(world.records("rejects").len(), rejected - 9_000, "its rejects went with it");
 }
 
-/// The log forgets ids in time; the rows know which batch they are of.
+/// The log forgets ids after a year; the rows still have the id of their batch.
 #[test]
-fn a_forced_batch_whose_id_the_log_has_forgotten_is_replaced_all_the_same() {
+fn a_forced_batch_whose_id_the_log_has_forgotten_is_replaced() {
     let world = World::new();
     world.write("day.csv", log("apple", 1));
     world.run("ingest --batch-id day day.csv");
@@ -257,7 +257,7 @@ fn a_forced_batch_whose_id_the_log_has_forgotten_is_replaced_all_the_same() {
 }
 
 #[test]
-fn a_forced_input_that_was_not_in_before_is_added_and_says_so() {
+fn a_forced_input_that_is_new_is_added_with_a_note() {
     let world = World::new();
     world.write("log.csv", log("apple", 1));
     expect![[r#"
@@ -268,9 +268,9 @@ fn a_forced_input_that_was_not_in_before_is_added_and_says_so() {
     .assert_eq(&world.run("ingest --force log.csv").whole());
 }
 
-/// Rejects of a first try that brought nothing once stayed when the second came in without any.
+/// Rejects of a first attempt without accepted lines used to stay when the second one had none.
 #[test]
-fn rejects_go_when_the_batch_comes_in_without_them() {
+fn rejects_are_removed_when_the_batch_is_ingested_without_them() {
     let world = World::new();
     world.write("log.csv", format!("{HEADER}never,pear,Toys,2\n"));
     world.run("ingest --batch-id day log.csv");
@@ -280,9 +280,9 @@ fn rejects_go_when_the_batch_comes_in_without_them() {
     assert_eq!(world.files("data/lake/rejects"), [""; 0]);
 }
 
-/// By content alone, the slices that changed are others than those that were in: they are added.
+/// By content alone, slices that changed are new batches: they are added.
 #[test]
-fn a_forced_input_that_was_in_in_part_says_what_was_replaced_and_what_added() {
+fn a_forced_input_that_was_ingested_in_part_reports_what_was_replaced_and_what_added() {
     let world = World::new();
     let lines: String = (0..4_000).map(|n| format!("2017-01-14T10:00:00Z,item{n},Food,1\n")).collect();
     world.write("a.csv", format!("{HEADER}{lines}"));
@@ -296,9 +296,9 @@ fn a_forced_input_that_was_in_in_part_says_what_was_replaced_and_what_added() {
     .assert_eq(&world.run("ingest --force b.csv").whole());
 }
 
-/// What was rejected of the batch that stands once went with the input that did not come in.
+/// The rejects of the committed batch used to be removed with an input that failed.
 #[test]
-fn a_forced_input_that_fails_leaves_the_rejects_of_the_one_that_stands() {
+fn a_forced_input_that_fails_leaves_the_rejects_of_the_committed_one() {
     let world = World::new();
     world.write("good.csv", format!("{}never,pear,Toys,2\n", log("apple", 1)));
     world.run("ingest --batch-id day good.csv");
@@ -313,7 +313,7 @@ fn a_forced_input_that_fails_leaves_the_rejects_of_the_one_that_stands() {
 }
 
 #[test]
-fn names_that_no_batch_can_have_are_refused() {
+fn invalid_batch_ids_are_refused() {
     let world = World::new();
     world.write("log.csv", log("apple", 1));
     expect![[r#"
@@ -336,9 +336,9 @@ fn names_that_no_batch_can_have_are_refused() {
     assert_eq!(world.files("data"), [""; 0], "nothing was written");
 }
 
-/// Names that differ only in characters no file name may have once shared a file of rejects.
+/// Ids that differ only in characters that no file name may have used to share a file of rejects.
 #[test]
-fn rejects_of_batches_with_like_names_lie_apart() {
+fn batches_with_similar_ids_have_separate_rejects() {
     let world = World::new();
     world.write("log.csv", format!("{HEADER}never,pear,Toys,2\n"));
     for id in ["a/b", "a_b", "a%2Fb"] {

@@ -1,4 +1,4 @@
-//! `--catalog`: what the shop says of its items files purchases, and names what ranks.
+//! `--catalog`: the item catalog gives purchases their categories and ranked items their names.
 
 mod vendor;
 
@@ -38,7 +38,7 @@ fn shop() -> World {
 }
 
 #[test]
-fn a_line_without_a_category_gets_the_catalogs_and_one_with_keeps_it() {
+fn a_line_without_a_category_gets_it_from_the_catalog() {
     let world = shop();
     expect![[r#"
         stderr: catalog: 1 of 4 events categorized from the item catalog
@@ -81,7 +81,7 @@ fn a_line_without_a_category_gets_the_catalogs_and_one_with_keeps_it() {
 }
 
 #[test]
-fn a_bad_catalog_stops_the_run_before_anything_is_written() {
+fn an_invalid_catalog_stops_the_run_before_anything_is_written() {
     let row =
         |row: &str| format!("item_id,category,name\na,Food,Apple\n\n{row}\nb,Food,Bread\n").into_bytes();
     let long = format!("x,{}", "a".repeat(9_000));
@@ -137,7 +137,7 @@ fn a_bad_catalog_stops_the_run_before_anything_is_written() {
 }
 
 #[test]
-fn a_catalog_may_come_from_other_systems_and_hold_lists_of_paths() {
+fn a_catalog_may_be_parquet_with_lists_of_paths() {
     let mut lists = ListBuilder::new(StringBuilder::new());
     lists.append_value([Some("Food/Fruit"), Some("Gifts")]);
     lists.append_null();
@@ -154,7 +154,7 @@ fn a_catalog_may_come_from_other_systems_and_hold_lists_of_paths() {
 }
 
 #[test]
-fn a_bad_row_of_parquet_is_told_by_its_number() {
+fn an_invalid_row_of_parquet_is_reported_by_its_number() {
     let world = World::new();
     world.write("log.csv", LOG);
     let items: Vec<(&str, ArrayRef)> = vec![
@@ -176,7 +176,7 @@ fn a_bad_row_of_parquet_is_told_by_its_number() {
         .assert_eq(&world.run("ingest log.csv --catalog items.parquet --catalog-map name=title").whole());
 }
 
-/// Ranks the log by a catalog and returns what was said, without the file's size and name.
+/// Ranks the log by a catalog and returns the output, without the file's size and name.
 fn ranked(world: &World, flags: &str) -> String {
     let said = world.run(&format!("rank --window 24h --min-items 1 {flags}")).whole();
     let lines = said.lines().map(|line| line.split(" bytes in ").next().unwrap_or(line));
@@ -184,7 +184,7 @@ fn ranked(world: &World, flags: &str) -> String {
 }
 
 #[test]
-fn ranked_items_have_their_names_in_every_form() {
+fn ranked_items_have_their_names_in_every_format() {
     let world = shop();
     let long = "x".repeat(60);
     world.write("items.csv", format!("{CATALOG}unknown,,\"{long}, \u{1b}[31mred\"\nother,,Never sold\n"));
@@ -233,7 +233,7 @@ fn ranked_items_have_their_names_in_every_form() {
 }
 
 #[test]
-fn names_make_a_ranking_of_their_own_and_the_same_ones_the_same_bytes() {
+fn other_names_make_another_ranking_and_the_same_names_the_same_bytes() {
     let world = shop();
     assert_eq!(world.run("ingest log.csv --catalog items.csv").code, Some(0));
     let published = |flags: &str| {
@@ -257,7 +257,7 @@ fn names_make_a_ranking_of_their_own_and_the_same_ones_the_same_bytes() {
 }
 
 #[test]
-fn a_catalog_that_names_nothing_that_ranked_is_told_and_a_bad_one_publishes_nothing() {
+fn a_catalog_without_names_of_ranked_items_is_reported_and_an_invalid_one_publishes_nothing() {
     let world = shop();
     assert_eq!(world.run("ingest log.csv").code, Some(0));
     world.write("others.csv", "item_id,name\nzz,Nobody\n");

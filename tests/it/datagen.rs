@@ -1,4 +1,4 @@
-//! `topsell datagen`: made-up purchases that are what they are said to be.
+//! `topsell datagen`: synthetic purchases that are as documented.
 
 mod aggregates;
 
@@ -73,7 +73,7 @@ fn the_same_arguments_give_the_same_bytes_on_any_number_of_threads() {
 }
 
 #[test]
-fn purchases_are_as_many_and_as_spread_as_was_asked() {
+fn purchases_have_the_requested_number_and_distribution() {
     let world = World::new();
     let size = format!("--purchases {PURCHASES} --items {ITEMS} --leaves 1000 --tops 50");
     made(&world, &format!("{size} --event-ids logs"));
@@ -141,7 +141,7 @@ fn purchases_are_as_many_and_as_spread_as_was_asked() {
 }
 
 #[test]
-fn every_line_is_taken_in_and_both_forms_say_the_same() {
+fn every_line_is_ingested_and_both_formats_are_equal() {
     let world = World::new();
     let size = "--purchases 3000 --items 200 --leaves 40 --tops 40 --hours 5";
     made(&world, &format!("{size} csv"));
@@ -159,7 +159,7 @@ fn every_line_is_taken_in_and_both_forms_say_the_same() {
 }
 
 #[test]
-fn what_cannot_be_made_is_refused() {
+fn invalid_workloads_are_refused() {
     let world = World::new();
     let check = |options: &str, expected: &str| {
         let said = world.run(&format!("datagen {options} logs"));
@@ -184,5 +184,5 @@ fn what_cannot_be_made_is_refused() {
     assert_eq!(said.code, Some(1), "{}", said.whole());
     assert!(said.stderr.contains("WORLD/file/logs"), "{}", said.whole());
     let help = world.run("--help");
-    assert!(!help.stdout.contains("datagen"), "it is no business of a shop");
+    assert!(!help.stdout.contains("datagen"), "shops do not need it");
 }

@@ -1,4 +1,4 @@
-//! `topsell ingest`: what comes in, what is told, what is kept.
+//! `topsell ingest`: what is ingested, what is reported, what is kept in the rejects.
 
 pub mod formats;
 mod lines;
@@ -17,7 +17,7 @@ ts,event_id,item_id,category,quantity,amount
 ";
 
 #[test]
-fn the_program_says_what_it_does() {
+fn the_help_of_the_program() {
     let world = World::new();
     expect![[r#"
         stdout: Examples:
@@ -83,7 +83,7 @@ fn the_program_says_what_it_does() {
 }
 
 #[test]
-fn the_help_says_what_a_log_looks_like() {
+fn the_help_describes_a_log() {
     expect![[r#"
         stdout: Examples:
         stdout:   topsell ingest purchases-2017-01-01.csv.gz
@@ -215,7 +215,7 @@ fn the_help_says_what_a_log_looks_like() {
 }
 
 #[test]
-fn a_log_comes_in_and_every_line_is_accounted_for() {
+fn a_log_is_ingested_and_every_line_is_counted() {
     let world = World::new();
     world.write("log.csv", format!("{LOG}2017-01-14T13:00:00Z,4,,Food,1,1\nyesterday,5,apple,,1,1\n"));
     expect![[r#"
@@ -282,7 +282,7 @@ fn rejected_lines_are_kept_with_their_reasons() {
 }
 
 #[test]
-fn only_the_first_rejected_lines_are_repeated_on_the_screen() {
+fn only_the_first_rejected_lines_are_printed() {
     let world = World::new();
     world.write("log.csv", format!("ts,item_id\n{}", "soon,apple\n".repeat(8)));
     expect![[r#"
@@ -299,7 +299,7 @@ fn only_the_first_rejected_lines_are_repeated_on_the_screen() {
 }
 
 #[test]
-fn the_same_content_again_changes_nothing_and_says_so() {
+fn the_same_content_again_is_skipped() {
     let world = World::new();
     world.write("log.csv", format!("{LOG}yesterday,5,apple,,1,1\n"));
     let log = std::fs::read(world.path("log.csv")).expect("it was just written");
@@ -335,7 +335,7 @@ fn the_same_content_again_changes_nothing_and_says_so() {
 }
 
 #[test]
-fn a_folder_brings_its_logs_and_passes_over_the_rest() {
+fn the_logs_of_a_folder_are_ingested_and_other_files_are_skipped() {
     let world = World::new();
     world.write("logs/b.csv", LOG);
     world.write("logs/a/deep.ndjson", r#"{"ts":"2017-01-14T10:00:00Z","item_id":"pear"}"#);
@@ -362,7 +362,7 @@ fn a_folder_brings_its_logs_and_passes_over_the_rest() {
 }
 
 #[test]
-fn standard_input_tells_its_format_by_its_content() {
+fn the_format_of_standard_input_is_detected() {
     let world = World::new();
     let from_stdin = |arguments: &[&str], text: &str| world.run_with(arguments, text.as_bytes()).whole();
     expect![[r#"
@@ -391,7 +391,7 @@ fn standard_input_tells_its_format_by_its_content() {
 }
 
 #[test]
-fn events_too_far_ahead_of_the_clock_are_refused() {
+fn events_too_far_in_the_future_are_rejected() {
     let world = World::new();
     world.write("log.csv", "ts,item_id\n2017-01-15T00:59:59Z,a\n2017-01-15T01:00:01Z,b\n");
     expect![[r#"
@@ -412,7 +412,7 @@ fn events_too_far_ahead_of_the_clock_are_refused() {
 }
 
 #[test]
-fn what_makes_no_sense_is_told_so() {
+fn usage_errors_are_reported() {
     let world = World::new();
     expect![[r#"
         stderr: error: the following required arguments were not provided:
@@ -452,7 +452,7 @@ fn what_makes_no_sense_is_told_so() {
 }
 
 #[test]
-fn the_lake_lies_where_the_flag_or_the_environment_says() {
+fn the_flag_or_the_environment_sets_the_lake() {
     let world = World::new();
     world.write("log.csv", LOG);
     world.run("ingest --lake there log.csv");

@@ -1,4 +1,4 @@
-//! `--map`: a vendor's files go in as they are, and no slip in a mapping loses anything.
+//! `--map`: a vendor's files are ingested unchanged, and an error in a mapping loses nothing.
 
 use std::sync::Arc;
 
@@ -48,14 +48,14 @@ fn vendors_parquet() -> Vec<u8> {
     ])
 }
 
-/// Takes in one file by a mapping, and returns the conversation.
+/// Ingests one file by a mapping, and returns the conversation.
 fn ingested(name: &str, content: impl AsRef<[u8]>, flags: &str) -> String {
     let world = World::new();
     world.write(name, content);
     world.run(&format!("ingest {name} {flags}")).whole()
 }
 
-/// Takes in one file by a mapping, and returns what sold.
+/// Ingests one file by a mapping, and returns what sold.
 fn sold(name: &str, content: impl AsRef<[u8]>, flags: &str) -> String {
     let world = World::new();
     world.write(name, content);
@@ -65,7 +65,7 @@ fn sold(name: &str, content: impl AsRef<[u8]>, flags: &str) -> String {
 }
 
 #[test]
-fn a_vendors_file_goes_in_as_it_is_in_every_format() {
+fn a_vendors_file_is_ingested_unchanged_in_every_format() {
     assert_eq!(sold("a.csv", CSV, MAP), SOLD);
     assert_eq!(sold("a.tsv", CSV.replace(',', "\t"), MAP), SOLD);
     assert_eq!(sold("a.ndjson", NDJSON, MAP), SOLD);
@@ -73,7 +73,7 @@ fn a_vendors_file_goes_in_as_it_is_in_every_format() {
 }
 
 #[test]
-fn a_toml_file_maps_as_flags_do_and_flags_win() {
+fn a_toml_file_maps_as_flags_do_and_flags_override_it() {
     const TOML: &str = "\
 # The till's own names.
 ts = \"sold_at\"
@@ -92,7 +92,7 @@ category = \"dept/group/type\"
 }
 
 #[test]
-fn a_mapping_that_makes_no_sense_is_told_before_anything_is_read() {
+fn an_invalid_mapping_is_reported_before_anything_is_read() {
     let world = World::new();
     let mut said = String::new();
     for (name, toml) in [
@@ -135,7 +135,7 @@ fn a_mapping_that_makes_no_sense_is_told_before_anything_is_read() {
 }
 
 #[test]
-fn a_mapped_column_that_is_not_there_costs_the_file_even_if_the_field_is_optional() {
+fn a_missing_mapped_column_fails_the_file_even_if_the_field_is_optional() {
     let slips =
         ["--map amount=payed", "--map category=dept/grup/type", "--map event_type=kind", "--map item_id=SKU"];
     let base = "--map ts=sold_at";
@@ -166,7 +166,7 @@ fn a_mapped_column_that_is_not_there_costs_the_file_even_if_the_field_is_optiona
 }
 
 #[test]
-fn a_key_that_a_line_of_json_lacks_is_absent_as_ever() {
+fn a_mapped_key_may_be_absent_from_a_line_of_json() {
     let line = r#"{"sold_at":1484388000,"sku":1,"quantity":5,"amount":9}"#;
     let flags = "--map ts=sold_at --map item_id=sku --map amount=paid --map quantity=qty";
     assert_eq!(sold("a.ndjson", line, flags), "item,units,purchases,amount\n1,1,1,0.0000\n");
@@ -191,7 +191,7 @@ fn one_column_may_give_two_fields() {
 }
 
 #[test]
-fn a_column_with_a_slash_in_its_name_is_taken_as_it_is() {
+fn a_column_may_have_a_slash_in_its_name() {
     let category = |name: &str, content: &str, column: &str| {
         let sold = sold(name, content, &format!("--map category={column}"));
         sold.lines().skip(2).collect::<Vec<_>>().join(" ")
@@ -228,7 +228,7 @@ fn lists_of_paths_may_have_another_name() {
 }
 
 #[test]
-fn times_without_an_offset_are_taken_as_utc_only_where_that_is_said() {
+fn times_without_an_offset_are_utc_only_with_assume_utc() {
     let log = "ts,item_id\n2017-01-14 10:00:00,1\n2017-01-14T12:00:00+02:00,1\n2017-01-14,2\n";
     expect![[r#"
         stderr: rejected: a.csv:2: ts `2017-01-14 10:00:00` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
@@ -255,7 +255,7 @@ fn times_without_an_offset_are_taken_as_utc_only_where_that_is_said() {
 }
 
 #[test]
-fn floats_that_are_whole_numbers_are_units_and_others_are_not() {
+fn floats_without_a_fraction_are_quantities_and_others_are_not() {
     let columns = || -> Vec<(&str, ArrayRef)> {
         vec![
             ("ts", Arc::new(Int64Array::from(vec![TEN; 4]))),
@@ -305,7 +305,7 @@ fn a_rejected_row_is_kept_with_its_mapped_columns() {
 }
 
 #[test]
-fn the_same_file_by_another_mapping_is_known() {
+fn the_same_file_by_another_mapping_is_already_ingested() {
     let world = World::new();
     world.write("a.csv", CSV);
     assert_eq!(world.run(&format!("ingest a.csv {MAP}")).code, Some(0));

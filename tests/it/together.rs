@@ -1,4 +1,4 @@
-//! Batches that come in by one commit: each of them for itself, whole and once.
+//! Batches that share a commit: each of them is ingested atomically and once.
 
 mod overtaken;
 
@@ -22,7 +22,7 @@ use overtaken::Overtaking;
 
 const LOG: &str = "data/lake/events/_delta_log";
 
-/// A log of one sale, and of a line that is none.
+/// A log of one sale, and of an invalid line.
 fn log(item: &str) -> String {
     format!("ts,item_id,category\n2017-01-14T10:00:00Z,{item},Food\nnever,{item},Food\n")
 }
@@ -55,7 +55,7 @@ fn stats(world: &World) -> Value {
 }
 
 #[test]
-fn many_small_logs_come_in_by_few_commits_and_each_is_known_by_its_own_id() {
+fn many_small_logs_share_few_commits_and_each_has_its_own_id() {
     const LOGS: u64 = 200;
     let world = World::new();
     for number in 0..LOGS {
@@ -84,7 +84,7 @@ fn many_small_logs_come_in_by_few_commits_and_each_is_known_by_its_own_id() {
 }
 
 #[test]
-fn a_batch_that_is_known_by_the_time_of_the_commit_stays_out_for_itself() {
+fn a_batch_that_is_ingested_by_the_time_of_the_commit_is_skipped_alone() {
     let world = World::new();
     for (name, item) in
         [("a.csv", "a"), ("b.csv", "b"), ("b-again.csv", "b"), ("c.csv", "c"), ("b-last.csv", "b")]
@@ -110,7 +110,7 @@ fn a_batch_that_is_known_by_the_time_of_the_commit_stays_out_for_itself() {
 }
 
 #[test]
-fn a_batch_that_somebody_else_brings_first_is_theirs_and_those_around_it_are_ours() {
+fn a_batch_that_another_run_commits_first_is_skipped_and_those_around_it_are_committed() {
     let world = World::new();
     for item in ["a", "b", "c", "d"] {
         world.write(&format!("{item}.csv"), log(item));
@@ -137,9 +137,9 @@ fn a_batch_that_somebody_else_brings_first_is_theirs_and_those_around_it_are_our
     );
 }
 
-/// Whatever commits in between, and whatever it brings, is seen by who looked before it.
+/// A commit in between is seen, whatever it contains.
 #[test]
-fn a_commit_of_others_that_brings_nothing_of_ours_costs_nothing() {
+fn a_commit_of_another_run_with_other_batches_changes_nothing() {
     let world = World::new();
     for item in ["a", "b", "c"] {
         world.write(&format!("{item}.csv"), log(item));
@@ -157,7 +157,7 @@ fn a_commit_of_others_that_brings_nothing_of_ours_costs_nothing() {
 }
 
 #[test]
-fn a_file_of_a_spool_that_changes_while_its_batch_waits_is_left_and_the_others_are_in() {
+fn a_spool_file_that_changes_before_its_commit_is_left_and_the_others_are_ingested() {
     let world = World::new();
     world.write("spool/1.csv", "ts,item_id,category\n2017-01-14T10:00:00Z,a,Food\n");
     world.write("spool/2.csv", "ts,item_id,category\n2017-01-14T10:00:00Z,b,Toys\n");
@@ -181,7 +181,7 @@ fn a_file_of_a_spool_that_changes_while_its_batch_waits_is_left_and_the_others_a
 
 /// Six at once, each with twenty logs of which it shares ten with the next.
 #[test]
-fn groups_that_overlap_bring_each_batch_once() {
+fn overlapping_groups_commit_each_batch_once() {
     const RUNS: usize = 6;
     let world = World::new();
     let logs: Vec<String> = (0..10 * (RUNS + 1)).map(|number| format!("{number:03}.csv")).collect();
@@ -212,10 +212,10 @@ fn groups_that_overlap_bring_each_batch_once() {
     assert_eq!(["read", "accepted", "duplicate"].map(counted), [120, 70, 50]);
 }
 
-/// Each of three logs is in whole or not at all, wherever the disk fails or fills up, and a second
-/// try brings what is missing.
+/// Each of three logs is ingested atomically, wherever the disk fails or fills up, and a second
+/// attempt ingests what is missing.
 #[test]
-fn logs_that_come_in_together_are_each_in_whole_or_not_at_all_wherever_the_disk_fails() {
+fn logs_that_share_a_commit_are_each_ingested_atomically_wherever_the_disk_fails() {
     let world = World::new();
     for (name, item, times) in [("1.csv", "a", 1), ("2.csv", "b", 3), ("3.csv", "c", 9)] {
         let lines = |category: &str| format!("2017-01-14T10:00:00Z,{item},{category}\n").repeat(times);

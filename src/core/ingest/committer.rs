@@ -7,12 +7,13 @@ use std::collections::HashSet;
 use std::sync::mpsc::Receiver;
 
 use crate::ingest::commit_group::{CommitGroup, Staged, StagedBatch};
+use crate::ingest::input::Input;
 use crate::ingest::options::Options;
 use crate::ingest::parsed::ReadOutcome;
 use crate::ingest::plan::Plan;
 use crate::ingest::spool::Destination;
 use crate::ingest::summary::{FIRST_REJECTS, SpoolSummary, Summary};
-use crate::lake::{CommitOutcome, DryRun, DuplicatePolicy, Lake, LakeError, Reject};
+use crate::lake::{AppendTransaction, CommitOutcome, DryRun, DuplicatePolicy, Lake, LakeError, Reject};
 use crate::progress::{Count, Progress, Stage};
 
 /// Commits batches and counts what they contain.
@@ -98,12 +99,8 @@ impl<'a> Committer<'a> {
             let input = &self.plan.inputs[*input];
             !(input.is_spool_file() && input.has_changed())
         });
-        let outcomes = match (group.transaction, batches.last()) {
-            (Some(transaction), Some((_, last))) => {
-                let now_ms = last.at.micros() / 1_000;
-                let files = batches.iter_mut().filter_map(|(_, batch)| batch.files.take());
-                transaction.commit(files.collect(), now_ms)?
-            }
+        let outcomes = match group.transaction {
+            Some(transaction) if !batches.is_empty() => commit_batches(transaction, &mut batches)?,
             _ => batches
                 .iter()
                 .map(|(_, batch)| self.planned_outcome(batch, duplicates))
@@ -231,8 +228,8 @@ impl<'a> Committer<'a> {
     fn end_input(&mut self, input: usize, outcome: ReadOutcome) -> Result<(), LakeError> {
         let plan = self.plan;
         let input = &plan.inputs[input];
-        let destination = match outcome {
-            ReadOutcome::Complete => Destination::Done,
+        match outcome {
+            ReadOutcome::Complete => self.move_spool_file(input, Destination::Done),
             ReadOutcome::Failed(reason) => {
                 let failure = Reject::of_input(&input.name, reason);
                 if let Some(lake) = self.target().filter(|_| plan.spool.is_some()) {
@@ -240,24 +237,23 @@ impl<'a> Committer<'a> {
                     lake.keep_failures(std::slice::from_ref(&failure))?;
                 }
                 self.fail(failure);
-                Destination::Failed
+                self.move_spool_file(input, Destination::Failed);
             }
             ReadOutcome::Changed => {
                 if let Some(spool) = &mut self.summary.spool {
                     spool.changed.push(input.name.clone());
                 }
-                return Ok(());
             }
-        };
+        }
+        Ok(())
+    }
+
+    /// Moves a spool file to its destination, except in a dry run.
+    fn move_spool_file(&mut self, input: &Input, destination: Destination) {
         let target = self.target();
-        let (Some(folder), Some(spool)) = (&plan.spool, &mut self.summary.spool) else {
-            return Ok(());
-        };
+        let (Some(folder), Some(spool)) = (&self.plan.spool, &mut self.summary.spool) else { return };
         let moved = match (target, input.path()) {
-            _ if input.has_changed() => {
-                spool.changed.push(input.name.clone());
-                return Ok(());
-            }
+            _ if input.has_changed() => return spool.changed.push(input.name.clone()),
             (Some(_), Some(path)) => folder.move_file(path, destination),
             _ => Ok(true),
         };
@@ -266,13 +262,22 @@ impl<'a> Committer<'a> {
             (Ok(moved), Destination::Failed) => spool.failed += u64::from(moved),
             (Err(why), _) => spool.unmoved.push(why),
         }
-        Ok(())
     }
 
     /// Returns the lake, except in a dry run.
     fn target(&self) -> Option<&'a Lake> {
         self.lake.filter(|_| self.options.dry_run == DryRun::No)
     }
+}
+
+/// Commits batches at the time of the last one, and returns their outcomes.
+fn commit_batches<'a>(
+    transaction: AppendTransaction<'a>,
+    batches: &mut [(usize, StagedBatch<'a>)],
+) -> Result<Vec<CommitOutcome>, LakeError> {
+    let now_ms = batches.last().map_or(0, |(_, last)| last.at.micros() / 1_000);
+    let files = batches.iter_mut().filter_map(|(_, batch)| batch.files.take());
+    transaction.commit(files.collect(), now_ms)
 }
 
 /// Starts the stage. Counts are reported even where they stay zero, so that a run's record adds up.

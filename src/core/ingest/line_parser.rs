@@ -6,9 +6,8 @@
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::csv_fast_path::CsvFastPath;
 use crate::ingest::csv_fields::{FieldSplitter, SplitError};
-use crate::ingest::fields::{
-    AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, REQUIRED, TS,
-};
+use crate::ingest::csv_header::{CsvHeader, parse_header};
+use crate::ingest::fields::{AMOUNT, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, TS};
 use crate::ingest::ndjson;
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
 use crate::ingest::record_bounds::{MAX_RECORD_BYTES, delimiter_of};
@@ -67,41 +66,10 @@ impl LineParser<'_> {
             return Ok(());
         }
         let bytes = without_bom(&slice.bytes);
-        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-            return Err("is UTF-16; convert it to UTF-8".to_owned());
-        }
-        if bytes.trim_ascii().is_empty() {
-            return Ok(());
-        }
-        if bytes.starts_with(b"{") {
-            return Err("looks like NDJSON; pass --format ndjson".to_owned());
-        }
-        self.fields.split(bytes, bytes.len(), MAX_COLUMNS).map_err(|error| match error {
-            SplitError::UnclosedQuote => "line 1: the header has an unclosed quote".to_owned(),
-            SplitError::TooManyFields => format!("line 1: the header has more than {MAX_COLUMNS} columns"),
-        })?;
-        let names: Vec<String> =
-            self.fields.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
-        self.width = names.len();
-        self.header_in = Some(slice.first_line);
-        self.refuse_categories(&names)?;
-        let columns = self.mapping.columns(&names, REQUIRED);
-        self.columns = columns.map_err(|reason| format!("line 1: the header {reason}"))?;
-        self.fast_path = CsvFastPath::of(self.fields.delimiter, self.width, &self.columns);
-        Ok(())
-    }
-
-    /// Refuses a header with `categories`, which would be ignored.
-    fn refuse_categories(&self, names: &[String]) -> Result<(), String> {
-        let is_mapped = |field: usize| self.mapping.column(field).is_some();
-        let has = |field: usize| names.iter().any(|name| name == FIELDS[field]);
-        if is_mapped(CATEGORIES) {
-            return Err("line 1: categories is for NDJSON and Parquet; map category instead".to_owned());
-        }
-        if has(CATEGORIES) && !has(CATEGORY) && !is_mapped(CATEGORY) {
-            let what =
-                "the header has a column `categories`, which is for NDJSON and Parquet; call it `category`";
-            return Err(format!("line 1: {what}"));
+        if let Some(CsvHeader { width, columns }) = parse_header(bytes, self.mapping, &mut self.fields)? {
+            self.fast_path = CsvFastPath::of(self.fields.delimiter, width, &columns);
+            (self.width, self.columns) = (width, columns);
+            self.header_in = Some(slice.first_line);
         }
         Ok(())
     }

@@ -29,6 +29,7 @@ mod commit_group;
 mod committer;
 mod csv_fast_path;
 mod csv_fields;
+mod csv_header;
 mod field_values;
 mod fields;
 mod input;

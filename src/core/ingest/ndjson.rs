@@ -83,21 +83,8 @@ impl<'a> Line<'a> {
 /// # Errors
 /// Returns why the line is not an event.
 pub(super) fn parse_line(line: &[u8], keys: &Keys, into: &mut BatchBuilder<'_>) -> Result<(), Rejection> {
-    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    let text = std::str::from_utf8(line).map_err(|_| Rejection::of_line("line is not UTF-8"))?;
-    let (shipper_date, record) = match fluent_bit_record(text) {
-        Some(line) => (Some(line.time), line.record.trim_end().strip_suffix(']')),
-        None => (None, Some(text)),
-    };
-    // serde_json would deserialize an array as the fields in their order.
-    let record = record
-        .filter(|record| record.trim_start().starts_with('{'))
-        .ok_or_else(|| Rejection::of_line("not a JSON object"))?;
-    let values = parse_values(record, keys).map_err(|error| {
-        let whole = error.to_string();
-        let what = whole.split(" at line ").next().unwrap_or(&whole);
-        Rejection::of_line(format!("not a JSON object: {what} at character {}", error.column()))
-    })?;
+    let (shipper_date, record) = split_line(line)?;
+    let values = parse_values(record, keys)?;
     let line = Line { keys, values };
     let ts = line.scalar(TS)?;
     let date = keys.date.filter(|_| ts.is_none()).and_then(|key| line.values[key]);
@@ -140,12 +127,30 @@ pub(super) fn parse_line(line: &[u8], keys: &Keys, into: &mut BatchBuilder<'_>) 
     })
 }
 
+/// Returns the time beside the record, if there is one, and the record.
+fn split_line(line: &[u8]) -> Result<(Option<&str>, &str), Rejection> {
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    let text = std::str::from_utf8(line).map_err(|_| Rejection::of_line("line is not UTF-8"))?;
+    let (time, record) = match fluent_bit_record(text) {
+        Some(line) => (Some(line.time), line.record.trim_end().strip_suffix(']')),
+        None => (None, Some(text)),
+    };
+    // serde_json would deserialize an array as the fields in their order.
+    match record.filter(|record| record.trim_start().starts_with('{')) {
+        Some(record) => Ok((time, record)),
+        None => Err(Rejection::of_line("not a JSON object")),
+    }
+}
+
 /// Returns the values of the keys, in their order; null is `None`.
-fn parse_values<'a>(text: &'a str, keys: &'a Keys) -> serde_json::Result<Vec<Option<&'a RawValue>>> {
+fn parse_values<'a>(text: &'a str, keys: &'a Keys) -> Result<Vec<Option<&'a RawValue>>, Rejection> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let values = json.deserialize_map(ValuesOf(keys))?;
-    json.end()?;
-    Ok(values)
+    let values = json.deserialize_map(ValuesOf(keys)).and_then(|values| json.end().map(|()| values));
+    values.map_err(|error| {
+        let message = error.to_string();
+        let what = message.split(" at line ").next().unwrap_or(&message);
+        Rejection::of_line(format!("not a JSON object: {what} at character {}", error.column()))
+    })
 }
 
 /// Deserializes the values of the keys and ignores those of others.

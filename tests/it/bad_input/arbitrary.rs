@@ -1,8 +1,8 @@
-//! Bytes of chance, and good bytes with changes of chance, wherever the program reads: never a
-//! panic, an exit code that is documented, and the account holds.
+//! Random bytes, and valid bytes with random changes, wherever the program reads: never a
+//! panic, a documented exit code, and a summary that adds up.
 //!
-//! `TOPSELL_FUZZ_CASES` says how many cases of each property to try; the default is short. Each
-//! property says at its end how much it tried.
+//! `TOPSELL_FUZZ_CASES` sets the number of cases of each property; the default is small. Each
+//! property reports at its end how much it tried.
 
 mod described;
 mod lakes;
@@ -82,7 +82,7 @@ fn changed(mut whole: Vec<u8>, changes: &[Change]) -> Vec<u8> {
 }
 
 /// Checks so many cases, each of which says how many bytes it tried.
-#[expect(clippy::print_stdout, reason = "whoever asks with --nocapture is told how much was tried")]
+#[expect(clippy::print_stdout, reason = "with --nocapture, the amount that was tried is reported")]
 fn try_cases<T: Debug>(
     what: &str,
     cases: u32,

@@ -1,4 +1,4 @@
-//! A hundred files of which three are bad: the others are in, and the three are named.
+//! A hundred files of which three are invalid: the others are ingested, and the three are reported.
 
 use expect_test::expect;
 
@@ -6,7 +6,7 @@ use crate::ingest::formats::gzip;
 use crate::world::World;
 
 #[test]
-fn of_a_hundred_files_three_bad_ones_cost_only_themselves() {
+fn of_a_hundred_files_three_invalid_ones_fail_alone() {
     let world = World::new();
     for file in 0..97 {
         let log = format!("ts,item_id\n2017-01-14T10:00:00Z,item{file}\n2017-01-14T11:00:00Z,item{file}\n");

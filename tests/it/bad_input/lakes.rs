@@ -1,14 +1,14 @@
-//! Lakes that are none, or no longer whole.
+//! Folders that are not lakes, and damaged lakes.
 
 use expect_test::expect;
 
 use crate::bad_input::GOOD;
 use crate::world::World;
 
-/// The lake lies in `data/lake` unless told otherwise, so a folder of logs may well hold it; its own
-/// tables have the columns of a log, and would come in a second time.
+/// The default lake is `data/lake`, so that a folder of logs may contain it; its own
+/// tables have the columns of a log, and would be ingested a second time.
 #[test]
-fn a_lake_does_not_take_in_itself() {
+fn a_lake_does_not_ingest_itself() {
     let world = World::new();
     world.write("data/log.csv", GOOD.replace("apple\n", "apple\nbroken,\n"));
     assert_eq!(world.run("ingest data").code, Some(4));
@@ -24,7 +24,7 @@ fn a_lake_does_not_take_in_itself() {
 }
 
 #[test]
-fn where_no_lake_can_be_the_reason_is_told_once() {
+fn the_reason_why_there_can_be_no_lake_is_reported_once() {
     let world = World::new();
     world.write("log.csv", GOOD);
     world.write("file", "in the way");
@@ -88,7 +88,7 @@ fn a_table_of_another_maker_is_left_alone() {
 }
 
 #[test]
-fn a_damaged_lake_is_told_as_such() {
+fn a_damaged_lake_is_reported_as_such() {
     let world = World::new();
     world.write("log.csv", GOOD);
     world.run("ingest log.csv");

@@ -1,4 +1,4 @@
-//! A vendor's sales and list of products, by mapping and catalog, as if they were our own logs.
+//! A vendor's sales and list of products, ingested by a mapping and a catalog like native logs.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ const TEN: i64 = 1_484_388_000;
 struct Vendor {
     sales: Vec<(&'static str, ArrayRef)>,
     products: Vec<(&'static str, ArrayRef)>,
-    /// The same in our own form.
+    /// The same as a native log.
     plain: String,
     sales_csv: String,
     products_csv: String,
@@ -79,7 +79,7 @@ fn vendor() -> Vendor {
 }
 
 #[test]
-fn a_vendors_sales_and_catalog_go_in_as_they_are() {
+fn a_vendors_sales_and_catalog_are_ingested_unchanged() {
     let Vendor { sales, products, plain, sales_csv, products_csv } = vendor();
     let world = World::new();
     world.write("plain.csv", plain);

@@ -1,4 +1,4 @@
-//! Every form that a log may come in.
+//! Every format that a log may have.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ pub fn purchases_as_parquet() -> Vec<u8> {
 }
 
 #[test]
-fn every_format_and_compression_brings_the_same_purchases() {
+fn every_format_and_compression_gives_the_same_purchases() {
     const CSV: &str = "\
 item_id,buyer,amount,ts,category,quantity
 101,Ann,1.5,2017-01-14T10:00:00Z,Food/Fruit,3
@@ -107,7 +107,7 @@ Gifts: 1
 }
 
 #[test]
-fn parquet_comes_from_standard_input_too_and_only_once() {
+fn parquet_from_standard_input_is_ingested_once() {
     let world = World::new();
     let bytes = purchases_as_parquet();
     expect![[r#"
@@ -125,7 +125,7 @@ fn parquet_comes_from_standard_input_too_and_only_once() {
 }
 
 #[test]
-fn a_moment_may_be_written_in_every_promised_form() {
+fn times_may_have_every_documented_form() {
     let world = World::new();
     let forms = [
         "2017-01-14T10:00:00Z",
@@ -160,7 +160,7 @@ fn a_moment_may_be_written_in_every_promised_form() {
 }
 
 #[test]
-fn levels_and_paths_may_hold_their_own_separators() {
+fn levels_and_paths_may_contain_their_separators() {
     let world = World::new();
     let log = "ts,item_id,category\n\
         1484388000,a,A%2FC/50%25|Either%7cOr\n\
@@ -198,7 +198,7 @@ fn levels_and_paths_may_hold_their_own_separators() {
 }
 
 #[test]
-fn json_lines_that_are_no_events_are_told_apart() {
+fn each_invalid_json_line_has_its_reason() {
     let world = World::new();
     let log = r#"{"ts":1484388000,"item_id":"a","category":["Food","Books"]}
 {"ts":1484388000,"item_id":"b\u0020c","category":"Food"}
@@ -227,7 +227,7 @@ fn json_lines_that_are_no_events_are_told_apart() {
 }
 
 #[test]
-fn an_array_is_no_event_whatever_it_holds() {
+fn an_array_is_not_an_event() {
     let world = World::new();
     let arrays = r#"[1484388000,"an id","apple","Food",null,null,1,2]
 [1,2]
@@ -300,7 +300,7 @@ fn rows_of_parquet_are_rejected_one_by_one() {
 }
 
 #[test]
-fn parquet_may_tell_the_time_in_every_type_that_it_has() {
+fn times_may_have_every_type_of_parquet() {
     let zone = |zone: &str| Some(Arc::from(zone));
     let columns: [(&str, ArrayRef); 7] = [
         ("milliseconds", Arc::new(TimestampMillisecondArray::from(vec![TEN * 1_000]))),

@@ -5,7 +5,7 @@ use expect_test::expect;
 use crate::world::World;
 
 #[test]
-fn a_long_stream_comes_in_slices_and_is_taken_up_where_it_broke_off() {
+fn a_long_stream_is_ingested_in_slices_and_continued_where_it_broke_off() {
     let world = World::new();
     let line = |n: u32| {
         format!("2017-01-14T10:{:02}:00Z,{n},item-{},\"a \"\"note\"\"\nof two lines\"\n", n % 60, n % 7)
@@ -48,10 +48,10 @@ fn a_long_stream_comes_in_slices_and_is_taken_up_where_it_broke_off() {
     .assert_eq(&world.run("ingest --slice-size 1MiB -").whole());
 }
 
-/// Every quote once counted when the end of a slice was looked for, so that the inches of one pipe cut
-/// good records in two at the end of every slice behind them.
+/// Every quote used to count in the search for the end of a slice, so that the inches of one pipe cut
+/// valid records in two at the end of every slice after them.
 #[test]
-fn a_quote_within_a_field_cuts_no_record_of_several_lines() {
+fn a_quote_inside_a_field_does_not_cut_a_record_of_several_lines() {
     let world = World::new();
     let line = |n: u32| format!("2017-01-14T10:00:00Z,item-{n},\"a note\nof two lines\"\n");
     let pipe = "2017-01-14T10:00:00Z,5\" pipe,none\n";
@@ -67,7 +67,7 @@ fn a_quote_within_a_field_cuts_no_record_of_several_lines() {
 }
 
 #[test]
-fn a_size_for_slices_must_be_one() {
+fn the_slice_size_is_checked() {
     let world = World::new();
     for size in ["1KiB", "2GiB", "64", "64kB", "1.5MiB", "-1", "many", "64XiB", "99999999999999999999GiB"] {
         let said = world.run_with(&["ingest", &format!("--slice-size={size}"), "-"], b"");
@@ -78,7 +78,7 @@ fn a_size_for_slices_must_be_one() {
 }
 
 #[test]
-fn quoted_fields_may_hold_commas_quotes_and_line_ends() {
+fn quoted_fields_may_contain_commas_quotes_and_line_ends() {
     let world = World::new();
     let log = "ts,item_id,quantity\n\
         2017-01-14T10:00:00Z,\"one, \"\"two\"\"\r\nthree\",4\r\n\
@@ -97,7 +97,7 @@ fn quoted_fields_may_hold_commas_quotes_and_line_ends() {
 }
 
 #[test]
-fn a_quote_that_does_not_close_costs_its_line_only() {
+fn an_unclosed_quote_rejects_its_line_only() {
     let check = |last: &str| {
         let world = World::new();
         let notes = ["fine", "\"oops", "fine", last];
@@ -117,7 +117,7 @@ exit code 4
 }
 
 #[test]
-fn a_quote_inside_a_plain_field_is_a_letter() {
+fn a_quote_inside_an_unquoted_field_is_literal() {
     let world = World::new();
     let pipes = "ts,item_id\n2017-01-14T10:00:00Z,5\" pipe\n2017-01-14T10:00:00Z,6\" pipe";
     world.write("with-newline.csv", format!("{pipes}\n"));

@@ -1,4 +1,4 @@
-//! Parquet columns of shapes that a purchase log does not have: refused, never passed over.
+//! Parquet columns of shapes that a purchase log does not have: rejected, never ignored.
 
 use std::sync::Arc;
 
@@ -17,9 +17,9 @@ fn moments() -> (&'static str, ArrayRef) {
     ("ts", Arc::new(Int64Array::from(vec![NOON; 2])))
 }
 
-/// A list was once no value at all: each sale counted one unit, and none had an amount.
+/// A list used to be no value: each sale counted one unit, and none had an amount.
 #[test]
-fn a_list_where_one_value_belongs_costs_its_line() {
+fn a_list_instead_of_a_value_rejects_its_row() {
     let world = World::new();
     let lists = ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(5)]), None]);
     for field in ["quantity", "amount", "event_id", "event_type", "item_id"] {
@@ -35,7 +35,7 @@ fn a_list_where_one_value_belongs_costs_its_line() {
 }
 
 #[test]
-fn paths_as_texts_serve_under_either_name() {
+fn paths_as_text_may_have_either_name() {
     let world = World::new();
     let columns = vec![
         moments(),
@@ -47,7 +47,7 @@ fn paths_as_texts_serve_under_either_name() {
     assert!(world.sold().contains("Food/Fruit: 1"), "{}", world.sold());
 }
 
-/// As wider floats they once had digits that nobody had written.
+/// Converted to wider floats they used to have more digits than were written.
 #[test]
 fn narrow_floats_keep_the_digits_they_were_written_with() {
     let world = World::new();
@@ -63,10 +63,10 @@ fn narrow_floats_keep_the_digits_they_were_written_with() {
     assert!(sold.contains("a,1,1,12345.6700") && sold.contains("b,1,1,99999.9900"), "{sold}");
 }
 
-/// Moments of 96 bits, as Hive and Spark wrote them, once wrapped around where nanoseconds since 1970
+/// Times of 96 bits, as Hive and Spark wrote them, used to wrap around where nanoseconds since 1970
 /// do not fit in 64 bits: the year 9999 was taken for 1816.
 #[test]
-fn moments_of_96_bits_keep_their_year() {
+fn times_of_96_bits_keep_their_year() {
     let world = World::new();
     let schema = parse_message_type("message log { required int96 ts; required binary item_id (UTF8); }");
     let mut writer =

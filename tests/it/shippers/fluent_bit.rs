@@ -14,7 +14,7 @@ shop: [1484388000.5, {"item_id":"e","date":1484391600.25}]
 "#;
 
 #[test]
-fn lines_of_the_default_form_come_in_from_a_file_and_from_a_pipe() {
+fn lines_of_the_default_format_are_ingested_from_a_file_and_from_a_pipe() {
     let world = World::new();
     // The file is named by the tag.
     world.write("shop.0", LINES);
@@ -33,7 +33,7 @@ fn lines_of_the_default_form_come_in_from_a_file_and_from_a_pipe() {
 }
 
 #[test]
-fn the_time_beside_the_record_serves_where_the_record_has_none() {
+fn the_time_beside_the_record_is_used_where_the_record_has_none() {
     let world = World::new();
     world.write("log.ndjson", LINES);
     assert_eq!(world.run("ingest log.ndjson").code, Some(0));
@@ -79,7 +79,7 @@ fn every_form_of_the_date_is_read() {
 }
 
 #[test]
-fn what_is_neither_is_told_so() {
+fn other_lines_are_rejected_with_a_reason() {
     let world = World::new();
     let log = r#"{"ts":1484388000,"date":"yesterday","item_id":"a"}
 {"date":"yesterday","item_id":"a"}

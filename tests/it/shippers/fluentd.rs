@@ -10,7 +10,7 @@ const CHUNK: &str = "buffer/buffer.b5f8c2e1d0a94c7e8b6f3a2d1c0e9f87.log";
 const CALL: &str = "--lake data/lake ingest --format ndjson --allow-rejects";
 
 #[test]
-fn a_packed_chunk_comes_in_and_the_same_chunk_again_is_known() {
+fn a_compressed_chunk_is_ingested_once() {
     let world = World::new();
     // Fluentd packs each piece that it adds to a chunk by itself.
     let [first, second] = ["a", "b"].map(|item| gzip(format!("{}\n", purchase(item)).as_bytes()));
@@ -30,7 +30,7 @@ fn a_packed_chunk_comes_in_and_the_same_chunk_again_is_known() {
 }
 
 #[test]
-fn a_chunk_with_a_bad_line_is_not_sent_for_ever() {
+fn a_chunk_with_an_invalid_line_is_not_retried() {
     let world = World::new();
     world.write(CHUNK, gzip(format!("{}\n{{\"item_id\":\"b\"}}\n", purchase("a")).as_bytes()));
     expect![[r#"
@@ -41,11 +41,15 @@ fn a_chunk_with_a_bad_line_is_not_sent_for_ever() {
     .assert_eq(&world.run(&format!("{CALL} {CHUNK}")).whole());
     assert_eq!(world.records("rejects").len(), 1);
     assert_eq!(world.records("runs")[0]["exit_code"], 0);
-    assert_eq!(world.run(&format!("ingest --format ndjson {CHUNK}")).code, Some(0), "all of it is known");
+    assert_eq!(
+        world.run(&format!("ingest --format ndjson {CHUNK}")).code,
+        Some(0),
+        "all of it is already ingested"
+    );
 }
 
 #[test]
-fn a_chunk_that_could_not_come_in_is_to_be_sent_again() {
+fn a_chunk_that_cannot_be_ingested_is_retried() {
     let world = World::new();
     world.write("torn.log", &gzip(purchase("a").repeat(99).as_bytes())[..40]);
     let said = world.run("ingest --format ndjson --allow-rejects torn.log");

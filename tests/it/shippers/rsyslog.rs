@@ -1,4 +1,4 @@
-//! rsyslog's `omprog`: a child that lives on its standard input and confirms what is on disk.
+//! rsyslog's `omprog`: a child process that reads messages and acknowledges those on disk.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use crate::world::World;
 
 const CALL: &str = "ingest --ack rsyslog -";
 
-/// Starts a child and hears that it is ready.
+/// Starts a child process and waits until it is ready.
 fn ready(world: &World) -> Held {
     let mut child = Held::start(world, CALL);
     assert_eq!(child.answer(), "OK", "the child says that it is ready");
@@ -17,7 +17,7 @@ fn ready(world: &World) -> Held {
 }
 
 #[test]
-fn each_message_is_confirmed_when_it_is_on_disk() {
+fn each_message_is_acknowledged_when_it_is_on_disk() {
     let world = World::new();
     let mut child = ready(&world);
     for (item, number) in ["a", "b", "c"].into_iter().zip(1..) {
@@ -37,9 +37,9 @@ fn each_message_is_confirmed_when_it_is_on_disk() {
     assert_eq!(sold(&world), "a=1 b=1 c=1 d=1");
 }
 
-/// A child may live for months: what happened after its start does not lie in the future.
+/// A child process may run for months: events after its start are not in the future.
 #[test]
-fn messages_are_held_against_the_moment_they_come() {
+fn messages_are_compared_with_the_time_of_their_arrival() {
     let world = World::new();
     let seconds = || -> u64 {
         let said = Command::new("date").arg("+%s").output().expect("there is a clock");
@@ -81,7 +81,7 @@ fn a_transaction_is_one_batch() {
 }
 
 #[test]
-fn a_message_that_is_no_event_is_kept_and_not_sent_for_ever() {
+fn an_invalid_message_is_kept_in_the_rejects_and_acknowledged() {
     let world = World::new();
     let mut child = ready(&world);
     assert_eq!(child.ask("nonsense"), "OK");
@@ -106,7 +106,7 @@ fn a_message_that_is_no_event_is_kept_and_not_sent_for_ever() {
 /// A child that is killed after the commit and before the answer leaves a message that is in, and
 /// is sent again to the next child.
 #[test]
-fn what_was_committed_and_not_confirmed_counts_once() {
+fn what_was_committed_and_not_acknowledged_counts_once() {
     for transaction in [false, true] {
         let world = World::new();
         let send = |child: &mut Held| {
@@ -137,7 +137,7 @@ fn what_was_committed_and_not_confirmed_counts_once() {
 }
 
 #[test]
-fn a_commit_that_fails_is_answered_with_the_reason_and_the_child_lives_on() {
+fn a_failed_commit_is_answered_with_the_reason_and_the_process_continues() {
     let world = World::new();
     let mut child = ready(&world);
     assert_eq!(child.ask(&purchase("a")), "OK");
@@ -188,7 +188,7 @@ fn an_open_transaction_is_left_to_be_sent_again() {
 }
 
 #[test]
-fn a_transaction_that_memory_must_not_hold_is_refused_as_a_whole() {
+fn a_transaction_over_the_memory_limit_is_refused() {
     let world = World::new();
     let mut child = Held::start(&world, "ingest --slice-size 64KiB --ack rsyslog -");
     assert_eq!(child.answer(), "OK");
@@ -209,7 +209,7 @@ fn a_transaction_that_memory_must_not_hold_is_refused_as_a_whole() {
 }
 
 #[test]
-fn a_signal_or_a_deaf_parent_ends_the_child_cleanly() {
+fn a_signal_or_a_closed_output_ends_the_process_cleanly() {
     let world = World::new();
     for signal in ["-TERM", "-INT"] {
         let child = ready(&world);
@@ -228,7 +228,7 @@ fn a_signal_or_a_deaf_parent_ends_the_child_cleanly() {
 }
 
 #[test]
-fn what_cannot_be_answered_is_a_misuse() {
+fn inputs_that_cannot_be_acknowledged_are_usage_errors() {
     let world = World::new();
     let said: String = [
         "ingest --ack rsyslog --format csv -",

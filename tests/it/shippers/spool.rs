@@ -1,4 +1,4 @@
-//! Vector, or whoever drops finished files into a folder.
+//! Spool folders, as Vector and other programs fill them with complete files.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -21,7 +21,7 @@ use crate::world::{NOW, World};
 const CALL: &str = "ingest --min-age 0s --spool spool";
 
 #[test]
-fn finished_files_are_taken_in_name_order_and_moved() {
+fn complete_files_are_ingested_in_name_order_and_moved() {
     let world = World::new();
     world.write("spool/b.ndjson", purchase("b"));
     world.write("spool/a.ndjson.gz", gzip(purchase("a").as_bytes()));
@@ -124,7 +124,7 @@ fn a_file_that_has_just_changed_is_left_alone() {
 }
 
 #[test]
-fn a_run_that_ended_between_the_commit_and_the_move_is_made_up_for() {
+fn a_file_that_was_committed_and_not_moved_is_moved_by_the_next_run() {
     let world = World::new();
     world.write("spool/a.ndjson", purchase("a"));
     assert_eq!(world.run("ingest spool/a.ndjson").code, Some(0));
@@ -189,7 +189,7 @@ fn two_runs_at_once_do_not_get_in_each_others_way() {
 }
 
 #[test]
-fn a_disk_that_fails_anywhere_leaves_each_file_where_it_can_be_taken_again() {
+fn a_disk_that_fails_anywhere_leaves_each_file_where_it_can_be_ingested_again() {
     for manner in [Manner::Undone, Manner::DoneUntold] {
         for operations in 0.. {
             let world = World::new();
@@ -229,14 +229,14 @@ fn a_file_that_changes_while_it_is_read_is_left_for_the_next_run() {
     let summary = summary.expect("the lake is fine");
     let spooled = summary.spool.expect("there was a spool");
     assert_eq!((spooled.done, spooled.failed, spooled.changed.len()), (0, 0, 1), "{spooled:?}");
-    assert_eq!((summary.accepted, summary.failures.len()), (0, 0), "half a file is not taken in");
+    assert_eq!((summary.accepted, summary.failures.len()), (0, 0), "half a file is not ingested");
     assert_eq!(world.files("spool"), ["a.ndjson"]);
     assert_eq!(world.run(CALL).code, Some(0));
     assert_eq!(sold(&world), "a=1 b=1");
 }
 
 #[test]
-fn a_file_that_cannot_be_moved_is_told_and_its_batch_stays_known() {
+fn a_file_that_cannot_be_moved_is_reported_and_its_batch_stays_ingested() {
     let world = World::new();
     world.write("spool/a.ndjson", purchase("a"));
     world.write("spool/done", "in the way");
@@ -252,7 +252,7 @@ fn a_file_that_cannot_be_moved_is_told_and_its_batch_stays_known() {
 }
 
 #[test]
-fn a_spool_that_is_not_there_or_comes_with_files_is_told() {
+fn a_missing_spool_folder_or_one_beside_files_is_reported() {
     let world = World::new();
     expect![[r#"
         stderr: failed: spool: cannot be read: No such file or directory (os error 2)
@@ -265,7 +265,7 @@ fn a_spool_that_is_not_there_or_comes_with_files_is_told() {
     assert_eq!(world.run("ingest --min-age 1s log.csv").code, Some(2));
 }
 
-/// Takes the spool in through a disk that may fail; `between` happens after the files are found
+/// Ingests the spool folder by a disk that may fail; `between` is called after the files are found
 /// and before they are read.
 fn ingest_spool(world: &World, faults: &Faults, between: impl Fn()) -> Result<ingest::Summary, String> {
     let now = Timestamp::parse(NOW).expect("a good moment");

@@ -1,4 +1,4 @@
-//! A plain pipe that may stay open for months: what came is committed while it is open.
+//! A pipe that may stay open for months: what has arrived is committed while it is open.
 
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -16,7 +16,7 @@ use crate::shippers::{Held, commits, purchase, sold, wait_for_commits, wait_unti
 use crate::world::World;
 
 #[test]
-fn so_many_lines_are_committed_while_the_pipe_is_open() {
+fn batches_of_lines_are_committed_while_the_pipe_is_open() {
     let world = World::new();
     let mut child = Held::start(&world, "ingest --commit-every 2 -");
     for (item, number) in ["a", "b", "c", "d"].into_iter().zip(1..) {
@@ -37,7 +37,7 @@ fn so_many_lines_are_committed_while_the_pipe_is_open() {
 }
 
 #[test]
-fn what_came_is_committed_every_so_often_while_the_pipe_is_open() {
+fn what_has_arrived_is_committed_at_intervals_while_the_pipe_is_open() {
     let world = World::new();
     let mut child = Held::start(&world, "ingest --commit-every 1s --commit-every 50000 -");
     // The header comes alone, and a record in two pieces.
@@ -55,7 +55,7 @@ fn what_came_is_committed_every_so_often_while_the_pipe_is_open() {
 }
 
 #[test]
-fn files_before_a_stream_are_in_while_the_stream_is_silent() {
+fn files_before_a_stream_are_committed_while_the_stream_is_silent() {
     let world = World::new();
     for item in ["a", "b"] {
         world.write(&format!("{item}.csv"), format!("ts,item_id\n2017-01-14T10:00:00Z,{item}\n"));
@@ -110,9 +110,9 @@ fn a_signal_commits_what_the_pipe_holds() {
     }
 }
 
-/// What came of it once took the name, or the place of the whole, and the rest was known ever after.
+/// The first part used to take the id, or to replace the whole, and the rest was skipped ever after.
 #[test]
-fn a_signal_leaves_nothing_of_a_stream_that_comes_in_whole_or_not_at_all() {
+fn a_signal_leaves_nothing_of_a_stream_that_is_ingested_atomically() {
     let world = World::new();
     let mut child = Held::start(&world, "ingest --batch-id day -");
     wait_until("the run has begun", || world.path("data/lake/events/_delta_log").exists());
@@ -131,9 +131,9 @@ fn a_signal_leaves_nothing_of_a_stream_that_comes_in_whole_or_not_at_all() {
     assert!(said.stderr.contains("3 read = 3 accepted"), "{}", said.whole());
 }
 
-/// A quote in the middle of a field once made one line of all that followed, where the end was torn.
+/// A quote inside a field used to make one line of all that followed, where the end was truncated.
 #[test]
-fn a_stray_quote_costs_no_other_line_where_a_stream_is_stopped() {
+fn a_stray_quote_rejects_no_other_line_of_a_stopped_stream() {
     let world = World::new();
     let mut child = Held::start(&world, "ingest -");
     wait_until("the run has begun", || world.path("data/lake/events/_delta_log").exists());
@@ -161,7 +161,7 @@ fn a_second_signal_ends_the_process_at_once() {
 }
 
 #[test]
-fn a_pipe_that_never_falls_silent_is_left_all_the_same() {
+fn a_pipe_that_never_falls_silent_is_closed_after_a_signal() {
     let world = World::new();
     let mut child = Held::start(&world, "ingest -");
     wait_until("the run has begun", || world.path("data/lake/events/_delta_log").exists());
@@ -180,7 +180,7 @@ fn a_pipe_that_never_falls_silent_is_left_all_the_same() {
 }
 
 #[test]
-fn a_stream_that_is_cut_by_lines_is_known_again() {
+fn a_stream_that_is_cut_by_lines_is_skipped_when_sent_again() {
     let world = World::new();
     let log: String = ["a", "b", "c", "d", "e"].map(|item| purchase(item) + "\n").concat();
     let call = ["ingest", "--commit-every", "2", "-"];
@@ -199,7 +199,7 @@ fn a_stream_that_is_cut_by_lines_is_known_again() {
 }
 
 #[test]
-fn how_often_to_commit_is_checked() {
+fn the_commit_interval_is_checked() {
     let world = World::new();
     let calls = [
         "ingest --commit-every 10s log.csv",
@@ -222,9 +222,9 @@ fn how_often_to_commit_is_checked() {
     "#]].assert_eq(&calls.map(|call| world.run(call).whole()).concat());
 }
 
-/// A tick may come between any two bytes of what is packed, and costs none of them.
+/// A tick between any two compressed bytes loses none of them.
 #[test]
-fn ticks_do_no_harm_to_packed_streams() {
+fn ticks_do_not_damage_compressed_streams() {
     let log: String = (0..200).map(|n| purchase(&format!("item-{n}")) + "\n").collect();
     let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::default());
     let mut zstd = zstd::Encoder::new(Vec::new(), 0).expect("a packer can be made");
@@ -248,7 +248,7 @@ fn ticks_do_no_harm_to_packed_streams() {
 }
 
 #[test]
-fn a_packed_stream_that_breaks_off_keeps_the_lines_that_came_whole() {
+fn a_compressed_stream_that_breaks_off_keeps_its_complete_lines() {
     let log: String = (0..200).map(|n| purchase(&format!("item-{n}")) + "\n").collect();
     let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(log.as_bytes()).expect("memory can be written");
@@ -259,7 +259,7 @@ fn a_packed_stream_that_breaks_off_keeps_the_lines_that_came_whole() {
 }
 
 #[test]
-fn events_are_held_against_the_moment_they_came() {
+fn events_are_compared_with_the_time_of_their_arrival() {
     let at = |second: i64| {
         let line = format!("{{\"ts\":{second},\"item_id\":\"a\"}}\n");
         [bytes(line.as_bytes(), second), StdinEvent::Tick]
@@ -299,7 +299,7 @@ fn moment(second: i64) -> Timestamp {
     Timestamp::from_epoch(second).expect("a good moment")
 }
 
-/// Reads standard input from a door of our own, writing nothing.
+/// Ingests a stream of the given events, without a lake.
 fn fed(events: Vec<StdinEvent>) -> Summary {
     let (send, receive) = sync_channel(events.len());
     for event in events {

@@ -24,19 +24,23 @@ fn check(world: &World, format: &str, bytes: &[u8]) -> Result<usize, TestCaseErr
     // Only an input of which nothing could be read is read again, with nothing to show for it.
     let [_, first, ..] = account(&from_file)?;
     let [_, accepted, _, rejected] = account(&again)?;
-    prop_assert_eq!(accepted, 0, "what was taken in once stays: {}", again.whole());
-    prop_assert!(rejected == 0 || first == 0, "and is not looked at again: {}", again.whole());
+    prop_assert_eq!(accepted, 0, "what was ingested stays: {}", again.whole());
+    prop_assert!(rejected == 0 || first == 0, "and is skipped: {}", again.whole());
     Ok(2 * bytes.len())
 }
 
 #[test]
-fn logs_of_chance_are_accounted_for() {
+fn random_logs_are_counted() {
     let worlds = FORMATS.map(|_| World::new());
     try_cases("logs", 60, (0..FORMATS.len(), harm_or_packing()), |(format, harm)| {
         check(&worlds[format], FORMATS[format], &harm.done_to(good_log(FORMATS[format])))
     });
     for world in worlds {
         let said = world.run("rank --window 365d");
-        assert!(matches!(said.code, Some(0 | 1 | 5 | 7)), "what came in can be ranked: {}", said.whole());
+        assert!(
+            matches!(said.code, Some(0 | 1 | 5 | 7)),
+            "what was ingested can be ranked: {}",
+            said.whole()
+        );
     }
 }
