@@ -81,7 +81,7 @@ impl Command {
             Command::Show(typed) => typed.check(settings).map(drop),
             Command::Count(typed) => typed.check(settings).map(drop),
             Command::Report(typed) => typed.check().map(drop),
-            Command::Health(typed) => typed.check().map(drop),
+            Command::Health(typed) => typed.check(settings).map(drop),
             Command::Lake(typed) => typed.check(settings.now).map(drop),
             Command::Runs(typed) => typed.check(settings).map(drop),
             Command::Rollup(_)

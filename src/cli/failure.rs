@@ -128,10 +128,10 @@ impl fmt::Display for Failure {
 ///
 /// # Errors
 /// Passes everything else on.
-pub fn unless_reader_left(error: ShowError) -> Result<(), Failure> {
-    match error {
-        ShowError::Output(output) if output.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => Err(other.into()),
+pub fn unless_reader_left(error: io::Error) -> Result<(), Failure> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Failure::runtime(error.to_string())),
     }
 }
 
@@ -235,13 +235,13 @@ impl From<ShowError> for Failure {
     fn from(error: ShowError) -> Failure {
         match error {
             ShowError::Snapshot(error) => error.into(),
-            ShowError::Aggregate(error) => StepError::Rollup(error).into(),
-            ShowError::UnknownCategory { ref nearest, .. } => {
-                let hint = meant(nearest, "see which there are with `topsell show --categories`");
+            ShowError::Rollup(error) => StepError::Rollup(error).into(),
+            ShowError::UnknownCategory { ref suggestions, .. } => {
+                let hint = meant(suggestions, "see which there are with `topsell show --categories`");
                 Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
             }
-            ShowError::UnknownItem { ref nearest, .. } => {
-                let hint = meant(nearest, "look for it with `topsell show --search`");
+            ShowError::UnknownItem { ref suggestions, .. } => {
+                let hint = meant(suggestions, "look for it with `topsell show --search`");
                 Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
             }
             ShowError::NoneAt { oldest, .. } => {
@@ -251,7 +251,6 @@ impl From<ShowError> for Failure {
             ShowError::NothingBefore | ShowError::NoMatch { .. } => {
                 Failure { exit: Exit::NotFound, hint: None, cause: error.into() }
             }
-            ShowError::Output(_) => Failure { exit: Exit::RuntimeError, hint: None, cause: error.into() },
         }
     }
 }

@@ -12,6 +12,7 @@ mod config;
 mod failure;
 mod job_words;
 mod metrics;
+mod output;
 mod progress_bars;
 mod run_observer;
 mod run_recorder;
@@ -114,7 +115,7 @@ fn run(settings: &Settings, command: Command, config: &Config) -> Result<Exit, F
         Command::Health(typed) => commands::health::run(settings, &typed),
         Command::Lake(typed) => commands::lake::run(settings, &typed),
         Command::Runs(typed) => commands::runs::run(settings, &typed),
-        Command::Config(typed) => commands::config::run(&typed, config, &Args::command()),
+        Command::Config(typed) => commands::config::run(&typed, config, &Args::command(), settings.color),
         Command::Completions(typed) => commands::completions::run(&typed, &Args::command()),
         Command::Man(typed) => commands::man::run(settings, &typed, Args::command()),
         Command::CompleteCategories(typed) => commands::complete_categories::run(settings, &typed),

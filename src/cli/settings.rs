@@ -16,7 +16,6 @@ use topsell_core::lake::{LakeError, check_format};
 use topsell_core::model::Timestamp;
 use topsell_core::storage::Store;
 use topsell_ops::process::Tail;
-use topsell_output::show::ShowError;
 
 /// How much to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,6 +186,6 @@ impl Settings {
             self.messages.push(&text);
             out.write_all(&text).and_then(|()| out.flush())
         });
-        written.map_err(ShowError::from).or_else(unless_reader_left)
+        written.or_else(unless_reader_left)
     }
 }

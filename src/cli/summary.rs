@@ -2,19 +2,18 @@
 
 use std::io::{self, Write};
 
-use serde_json::json;
-
 use crate::failure::Exit;
 use crate::settings::Verbosity;
 use topsell_core::ingest;
 use topsell_core::ingest::SpoolSummary;
 use topsell_core::lake::{DryRun, Expired, Reject};
-use topsell_core::maintenance::{Compacted, Pruned, TableStats, Verified};
+use topsell_core::maintenance::{Compacted, Pruned, Verified};
 use topsell_core::model::{Hour, escape_control};
 use topsell_core::pipeline::Done;
 use topsell_core::rollup;
 use topsell_core::rollup::Compared;
 use topsell_ops::run_history::KeptRuns;
+use topsell_output::text::{counted, size};
 
 /// The number of already ingested inputs that are listed.
 const FIRST_SKIPPED: usize = 5;
@@ -59,18 +58,18 @@ pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Resu
         Done::Compacted { compacted, dry_run } => write_compacted(compacted, *dry_run, out),
         Done::Pruned { pruned, dry_run } => write_pruned(pruned, *dry_run, out),
         Done::Verified(verified) => write_verified(verified, out),
-        // The one answer that is data; see `answer`.
+        // An answer, not a summary.
         Done::Counted(_) => Ok(()),
         Done::Ranked { rolled_up, published, totals } => {
             write_rollup(rolled_up, verbosity, out)?;
             let categories = counted(published.categories, "category", "categories");
             let rows = counted(published.rows, "row", "rows");
             let named = published.named.map(|named| format!(", {named} of them named")).unwrap_or_default();
-            let (size_bytes, file) = (published.size_bytes, &published.file);
-            writeln!(out, "rank: {categories}, {rows}{named}, {size_bytes} bytes in {file}")?;
+            let (size_bytes, file) = (&published.size_bytes, &published.file);
+            writeln!(out, "rank: {categories}, {rows}{named}, {} in {file}", size(*size_bytes))?;
             let Some(totals) = totals else { return Ok(()) };
             let rows = counted(totals.rows, "row", "rows");
-            writeln!(out, "totals: {rows}, {} bytes in {}", totals.size_bytes, totals.file)
+            writeln!(out, "totals: {rows}, {} in {}", size(totals.size_bytes), totals.file)
         }
     }
 }
@@ -243,7 +242,7 @@ fn write_pruned(pruned: &Pruned, dry_run: DryRun, out: &mut dyn Write) -> io::Re
     }
     let files = counted(pruned.files, "unneeded file", "unneeded files");
     let rankings = counted(pruned.rankings, "old ranking", "old rankings");
-    write!(out, "prune: {files} and {rankings} {would}removed, {} bytes", pruned.size_bytes)?;
+    write!(out, "prune: {files} and {rankings} {would}removed, {}", size(pruned.size_bytes))?;
     match pruned.is_events_left {
         true => writeln!(
             out,
@@ -306,29 +305,14 @@ fn write_verified(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// Fails where the output does.
 pub fn answer(done: &Done, out: &mut dyn Write) -> io::Result<()> {
-    let stats = match done {
-        Done::Counted(stats) => stats,
+    match done {
         Done::Compacted { compacted: Compacted { plan, .. }, .. }
         | Done::Pruned { pruned: Pruned { plan, .. }, .. } => {
             // Names of others may hold anything that a terminal would obey.
-            return plan.iter().try_for_each(|line| writeln!(out, "{}", escape_control(line)));
+            plan.iter().try_for_each(|line| writeln!(out, "{}", escape_control(line)))
         }
-        _ => return Ok(()),
-    };
-    let table = |of: &TableStats| json!({"version": of.version, "files": of.files, "rows": of.rows, "size_bytes": of.size_bytes});
-    let largest = stats.largest.iter().map(|(category, rows)| json!({"category": category, "rows": rows}));
-    let answer = json!({
-        "schema": 1,
-        "events": table(&stats.events),
-        "rollups": table(&stats.rollups),
-        "batches": stats.batches,
-        "hours": stats.hours,
-        "empty_hours": stats.empty_hours,
-        "first_hour": stats.span.as_ref().map(|span| &span.0),
-        "last_hour": stats.span.as_ref().map(|span| &span.1),
-        "largest_categories": largest.collect::<Vec<_>>(),
-    });
-    writeln!(out, "{answer:#}")
+        _ => Ok(()),
+    }
 }
 
 /// Writes which files of records would go, a line each.
@@ -337,9 +321,4 @@ pub fn answer(done: &Done, out: &mut dyn Write) -> io::Result<()> {
 /// Fails where the output does.
 pub fn plan_of_records(kept: &KeptRuns, out: &mut dyn Write) -> io::Result<()> {
     kept.old.iter().try_for_each(|path| writeln!(out, "remove {}", escape_control(path)))
-}
-
-/// Returns a number of things in words: `1 hour`, `2 hours`.
-fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }

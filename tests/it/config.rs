@@ -44,6 +44,7 @@ fn lines(said: &Said, names: &[&str]) -> String {
 fn what_nobody_set_is_built_in() {
     let world = World::new();
     expect![[r#"
+        stdout: setting        value      from
         stdout: lake           data/lake  built in
         stdout: threads                   not set
         stdout: color          auto       built in
@@ -70,8 +71,8 @@ fn what_nobody_set_is_built_in() {
         stdout: format                    not set
         stdout: limit                     not set
         stdout: 
-        stdout: WORLD/data/lake/topsell.toml: not there
-        stdout: WORLD/.config/topsell/config.toml: not there
+        stdout: WORLD/data/lake/topsell.toml: not found
+        stdout: WORLD/.config/topsell/config.toml: not found
         exit code 0
     "#]]
     .assert_eq(&world.run("config --format table").whole());

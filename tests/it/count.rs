@@ -87,10 +87,17 @@ fn the_help_shows_how_to_ask() {
         stdout:       --category <PATH>
         stdout:           Count only what was sold in this category, or below it
         stdout: 
+        stdout:   -o, --output <FILE>
+        stdout:           Write the answer to FILE, atomically, instead of standard output; the extension decides
+        stdout:           the format: .parquet, .csv, .json, .ndjson or .txt
+        stdout: 
         stdout:       --format <FORMAT>
-        stdout:           Form of the answer; a table on a terminal, else JSON
+        stdout:           Format of the answer [default: table on a terminal, otherwise json]
         stdout:           
-        stdout:           [possible values: table, json, csv, ndjson]
+        stdout:           [possible values: table, json, csv, ndjson, parquet]
+        stdout: 
+        stdout:       --json
+        stdout:           Short for --format json
         stdout: 
         stdout:   -h, --help
         stdout:           Print help (see a summary with '-h')
@@ -134,7 +141,7 @@ fn an_item_is_counted_over_the_last_day_and_the_hour_that_is_still_filling() {
     expect![[r#"
         stdout: Counts in the whole shop, 2017-01-14T00:00:00Z to 2017-01-15T00:00:00Z, the last hour still filling
         stdout: item   purchases  units  amount  average
-        stdout: apple          3      5  2.5000   0.5000
+        stdout: apple          3      5    2.50     0.50
         exit code 0
     "#]].assert_eq(&world.run(table).whole());
     let before = world.run(table).whole();
@@ -155,8 +162,8 @@ fn each_hour_day_or_weekday_is_counted_by_itself_in_every_form() {
             expect![[r#"
                 stdout: Counts of apple in the whole shop, 2017-01-14T22:00:00Z to 2017-01-15T00:00:00Z, the last hour still filling
                 stdout: hour                  purchases  units  amount  average
-                stdout: 2017-01-14T22:00:00Z          0      0  0.0000
-                stdout: 2017-01-14T23:00:00Z          2      2  1.0000   0.5000
+                stdout: 2017-01-14T22:00:00Z          0      0    0.00        -
+                stdout: 2017-01-14T23:00:00Z          2      2    1.00     0.50
                 exit code 0
             "#]],
         ),
@@ -194,12 +201,12 @@ fn each_hour_day_or_weekday_is_counted_by_itself_in_every_form() {
             expect![[r#"
                 stdout: Counts in Gifts, 2017-01-12T00:00:00Z to 2017-01-15T00:00:00Z, the last hour still filling
                 stdout: item      day         hours  purchases  units  amount  average
-                stdout: apple     2017-01-12     24          0      0  0.0000
-                stdout: apple     2017-01-13     24          0      0  0.0000
-                stdout: apple     2017-01-14     24          1      3  1.5000   0.5000
-                stdout: nobody's  2017-01-12     24          0      0  0.0000
-                stdout: nobody's  2017-01-13     24          0      0  0.0000
-                stdout: nobody's  2017-01-14     24          0      0  0.0000
+                stdout: apple     2017-01-12     24          0      0    0.00        -
+                stdout: apple     2017-01-13     24          0      0    0.00        -
+                stdout: apple     2017-01-14     24          1      3    1.50     0.50
+                stdout: nobody's  2017-01-12     24          0      0    0.00        -
+                stdout: nobody's  2017-01-13     24          0      0    0.00        -
+                stdout: nobody's  2017-01-14     24          0      0    0.00        -
                 exit code 0
             "#]],
         ),
@@ -227,10 +234,10 @@ fn many_items_come_by_standard_input_and_odd_ones_do_no_harm() {
     expect![[r#"
         stdout: Counts in the whole shop, 2017-01-13T23:00:00Z to 2017-01-15T01:00:00Z, the last hour still filling
         stdout: item           purchases  units  amount  average
-        stdout: apple                  4     12  9.5000   0.7917
-        stdout: bread, "dark"          1      2  4.0000   2.0000
-        stdout: \u{1b}[31mred          2      0  3.0000
-        stdout: nobody's               0      0  0.0000
+        stdout: apple                  4     12    9.50   0.7917
+        stdout: bread, "dark"          1      2    4.00   2.0000
+        stdout: \u{1b}[31mred          2      0    3.00        -
+        stdout: nobody's               0      0    0.00        -
         exit code 0
     "#]].assert_eq(&ask("- --format table"));
     expect![[r#"
@@ -401,9 +408,9 @@ fn days_and_weekdays_are_those_of_the_clocks_where_they_change() {
             expect![[r#"
                 stdout: Counts of a in the whole shop, 2017-03-25T00:00:00+01:00 to 2017-03-28T00:00:00+02:00
                 stdout: day         hours  purchases  units  amount  average
-                stdout: 2017-03-25     24         24    852  0.0000   0.0000
-                stdout: 2017-03-26     23         23   1357  0.0000   0.0000
-                stdout: 2017-03-27     24         24   1980  0.0000   0.0000
+                stdout: 2017-03-25     24         24    852    0.00     0.00
+                stdout: 2017-03-26     23         23  1,357    0.00     0.00
+                stdout: 2017-03-27     24         24  1,980    0.00     0.00
                 exit code 0
             "#]],
         ),
@@ -412,13 +419,13 @@ fn days_and_weekdays_are_those_of_the_clocks_where_they_change() {
             expect![[r#"
                 stdout: Counts of a in the whole shop, 2017-03-25T00:00:00+01:00 to 2017-03-28T00:00:00+02:00
                 stdout: weekday    hours  purchases  units  amount  average
-                stdout: Monday        24         24   1980  0.0000   0.0000
-                stdout: Tuesday        0          0      0  0.0000
-                stdout: Wednesday      0          0      0  0.0000
-                stdout: Thursday       0          0      0  0.0000
-                stdout: Friday         0          0      0  0.0000
-                stdout: Saturday      24         24    852  0.0000   0.0000
-                stdout: Sunday        23         23   1357  0.0000   0.0000
+                stdout: Monday        24         24  1,980    0.00     0.00
+                stdout: Tuesday        0          0      0    0.00        -
+                stdout: Wednesday      0          0      0    0.00        -
+                stdout: Thursday       0          0      0    0.00        -
+                stdout: Friday         0          0      0    0.00        -
+                stdout: Saturday      24         24    852    0.00     0.00
+                stdout: Sunday        23         23  1,357    0.00     0.00
                 exit code 0
             "#]],
         ),
@@ -427,9 +434,9 @@ fn days_and_weekdays_are_those_of_the_clocks_where_they_change() {
             expect![[r#"
                 stdout: Counts of a in the whole shop, 2017-10-28T00:00:00+02:00 to 2017-10-31T00:00:00+01:00
                 stdout: day         hours  purchases  units  amount  average
-                stdout: 2017-10-28     24         24    828  0.0000   0.0000
-                stdout: 2017-10-29     25         25   1475  0.0000   0.0000
-                stdout: 2017-10-30     24         24   2004  0.0000   0.0000
+                stdout: 2017-10-28     24         24    828    0.00     0.00
+                stdout: 2017-10-29     25         25  1,475    0.00     0.00
+                stdout: 2017-10-30     24         24  2,004    0.00     0.00
                 exit code 0
             "#]],
         ),
@@ -438,13 +445,13 @@ fn days_and_weekdays_are_those_of_the_clocks_where_they_change() {
             expect![[r#"
                 stdout: Counts of a in the whole shop, 2017-10-28T00:00:00+02:00 to 2017-10-31T00:00:00+01:00
                 stdout: weekday    hours  purchases  units  amount  average
-                stdout: Monday        24         24   2004  0.0000   0.0000
-                stdout: Tuesday        0          0      0  0.0000
-                stdout: Wednesday      0          0      0  0.0000
-                stdout: Thursday       0          0      0  0.0000
-                stdout: Friday         0          0      0  0.0000
-                stdout: Saturday      24         24    828  0.0000   0.0000
-                stdout: Sunday        25         25   1475  0.0000   0.0000
+                stdout: Monday        24         24  2,004    0.00     0.00
+                stdout: Tuesday        0          0      0    0.00        -
+                stdout: Wednesday      0          0      0    0.00        -
+                stdout: Thursday       0          0      0    0.00        -
+                stdout: Friday         0          0      0    0.00        -
+                stdout: Saturday      24         24    828    0.00     0.00
+                stdout: Sunday        25         25  1,475    0.00     0.00
                 exit code 0
             "#]],
         ),
@@ -453,8 +460,8 @@ fn days_and_weekdays_are_those_of_the_clocks_where_they_change() {
             expect![[r#"
                 stdout: Counts of a in the whole shop, 2017-10-29T02:00:00+02:00 to 2017-10-29T03:00:00+01:00
                 stdout: hour                       purchases  units  amount  average
-                stdout: 2017-10-29T02:00:00+02:00          1     49  0.0000   0.0000
-                stdout: 2017-10-29T02:00:00+01:00          1     50  0.0000   0.0000
+                stdout: 2017-10-29T02:00:00+02:00          1     49    0.00     0.00
+                stdout: 2017-10-29T02:00:00+01:00          1     50    0.00     0.00
                 exit code 0
             "#]],
         ),

@@ -25,6 +25,7 @@ mod mapping;
 mod memory;
 mod nightly;
 mod oracle;
+mod output;
 mod protocol;
 mod prune;
 mod rank;

@@ -273,8 +273,8 @@ fn the_same_ranking_gives_the_same_page() {
     let [page, again] = [(); 2].map(|()| world.run("report -o -").stdout);
     assert_eq!(page, again);
     assert_eq!(std::fs::read_to_string(world.path("first.html")).expect("it was written"), page);
-    let bytes = page.len();
-    let said = format!("stderr: report: 7 categories, 13 rows, {bytes} bytes in first.html\nexit code 0\n");
+    let kilobytes = format!("{:.1} kB", page.len() as f64 / 1_000.0);
+    let said = format!("stderr: report: 7 categories, 13 rows, {kilobytes} in first.html\nexit code 0\n");
     assert_eq!(first.whole(), said);
     let later = Page::parse(world.run("--now 2017-01-17T12:30:00Z report -o -").stdout);
     let mut facts = later.facts.clone();
@@ -350,7 +350,7 @@ fn a_page_replaces_an_older_one_or_leaves_it_alone() {
     "#]]
     .assert_eq(&world.run("report -o nowhere/page.html").whole());
     expect![[r#"
-        stderr: report: 7 categories, 13 rows, 59280 bytes in WORLD/data/lake/report.html
+        stderr: report: 7 categories, 13 rows, 59.2 kB in WORLD/data/lake/report.html
         exit code 0
     "#]]
     .assert_eq(&world.run("report").whole());

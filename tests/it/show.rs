@@ -66,11 +66,11 @@ fn the_help_shows_how_to_ask() {
         stdout:       --tree              With --categories: each below the one that it is part of
         stdout:       --search <TEXT>     Find items by words of their names or ids, and say where each ranks
         stdout:       --limit <N>         Lines to show at most
-        stdout:   -o, --output <FILE>     File to write the answer into, whole or not at all, in the place of an
-        stdout:                           older one; its form is told by the end of its name: .parquet, .csv, .json,
-        stdout:                           .ndjson or .txt
-        stdout:       --format <FORMAT>   Form of the answer; a table on a terminal, else JSON [possible values:
-        stdout:                           table, json, csv, ndjson, parquet]
+        stdout:   -o, --output <FILE>     Write the answer to FILE, atomically, instead of standard output; the
+        stdout:                           extension decides the format: .parquet, .csv, .json, .ndjson or .txt
+        stdout:       --format <FORMAT>   Format of the answer [default: table on a terminal, otherwise json]
+        stdout:                           [possible values: table, json, csv, ndjson, parquet]
+        stdout:       --json              Short for --format json
         stdout:       --width <CELLS>     Cells of a table's line; the terminal's unless given, 0 for as many as it
         stdout:                           takes
         stdout:   -h, --help              Print help

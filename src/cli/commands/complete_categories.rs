@@ -14,7 +14,6 @@ use crate::settings::Settings;
 use topsell_core::lake::check_format;
 use topsell_core::rankings::{Snapshot, SnapshotError};
 use topsell_core::storage::{Store, StoreError};
-use topsell_output::show::ShowError;
 
 /// Print the categories that go on from what was typed, a line each
 #[derive(ClapArgs, Debug)]
@@ -55,7 +54,7 @@ pub fn run(settings: &Settings, question: &CompleteCategories) -> Result<Exit, F
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut written = found.iter().try_for_each(|path| writeln!(out, "{}", typed.replacing(path)));
     written = written.and_then(|()| out.flush());
-    written.map_err(ShowError::from).or_else(unless_reader_left)?;
+    written.or_else(unless_reader_left)?;
     Ok(Exit::Success)
 }
 

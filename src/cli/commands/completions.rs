@@ -6,7 +6,6 @@ use clap::{Args as ClapArgs, Command, ValueEnum};
 use clap_complete::aot;
 
 use crate::failure::{Exit, Failure, unless_reader_left};
-use topsell_output::show::ShowError;
 
 /// Print the script that completes topsell's words in a shell
 ///
@@ -45,7 +44,7 @@ const ZSH_CATEGORY: (&str, &str) = (":PATH:_default'", ":PATH:_topsell_categorie
 pub fn run(typed: &Completions, root: &Command) -> Result<Exit, Failure> {
     let mut out = io::stdout().lock();
     let written = out.write_all(script(typed.shell, root).as_bytes()).and_then(|()| out.flush());
-    written.map_err(ShowError::from).or_else(unless_reader_left)?;
+    written.or_else(unless_reader_left)?;
     Ok(Exit::Success)
 }
 

@@ -1,14 +1,14 @@
 //! `topsell config`: each setting, its value and where that comes from.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, Write};
 
-use clap::{Args as ClapArgs, Command, ValueEnum};
-use serde_json::json;
+use clap::{Args as ClapArgs, ColorChoice, Command};
 
 use crate::config::{Config, KEYS, Key, Origin, Value, unknown_variable};
-use crate::failure::{Exit, Failure, unless_reader_left};
-use topsell_core::model::escape_control;
-use topsell_output::show::ShowError;
+use crate::failure::{Exit, Failure};
+use crate::output::OutputArgs;
+use topsell_output::formats::{self, Answer, Column, ColumnType, JsonLayout, Table, TableColumn};
+use topsell_output::terminal::Cell;
 
 /// Show each setting, its value and where that comes from
 ///
@@ -29,48 +29,78 @@ A file of settings has lines such as these; a path in it counts from the file's 
   event_types = [\"purchase\", \"return\"]
 ")]
 pub struct Show {
-    /// Form of the answer; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    pub format: Option<ConfigFormat>,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
-/// The form of the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ConfigFormat {
-    Table,
-    Json,
-}
+const COLUMNS: [Column; 6] = [
+    Column::new("key", ColumnType::Text),
+    Column::new("variable", ColumnType::Text),
+    Column::new("values", ColumnType::Texts),
+    Column::new("from", ColumnType::Text),
+    Column::new("file", ColumnType::Text),
+    Column::new("line", ColumnType::Integer),
+];
+const SHOWN: [TableColumn; 3] = [
+    TableColumn::essential("key", "setting"),
+    TableColumn::essential("values", "value"),
+    TableColumn::essential("from", "from"),
+];
+const FILE_COLUMNS: [Column; 2] =
+    [Column::new("file", ColumnType::Text), Column::new("is_there", ColumnType::Flag)];
 
 /// Prints every setting.
 ///
 /// # Errors
 /// Fails where the output does.
-pub fn run(typed: &Show, config: &Config, root: &Command) -> Result<Exit, Failure> {
-    let default = if io::stdout().is_terminal() { ConfigFormat::Table } else { ConfigFormat::Json };
-    let (mut out, mut notes) = (BufWriter::new(io::stdout().lock()), io::stderr().lock());
-    let format = typed.format.unwrap_or(default);
-    let written = write(config, root, format, &mut out, &mut notes).and_then(|()| out.flush());
-    written.map_err(ShowError::from).or_else(unless_reader_left)?;
+pub fn run(typed: &Show, config: &Config, root: &Command, color: ColorChoice) -> Result<Exit, Failure> {
+    let target = typed.output.target(None, color)?;
+    for name in config.unknown_variables() {
+        // Without stderr, warnings are lost and the answer is not.
+        let _ = writeln!(io::stderr(), "warning: {}", unknown_variable(name));
+    }
+    target.write(answer(config, root))?;
     Ok(Exit::Success)
 }
 
-/// Writes every setting to `out`, and warnings to `notes`.
-fn write(
-    config: &Config,
-    root: &Command,
-    form: ConfigFormat,
-    out: &mut dyn Write,
-    notes: &mut dyn Write,
-) -> io::Result<()> {
-    for name in config.unknown_variables() {
-        writeln!(notes, "warning: {}", unknown_variable(name))?;
+fn answer<'a>(config: &'a Config, root: &'a Command) -> Answer<'a> {
+    let rows = KEYS.iter().map(|key| row(key, settled(config, root, key).as_ref()));
+    let files = config.files().iter();
+    let file_rows =
+        files.clone().map(|(file, is_there)| vec![file.display().to_string().into(), (*is_there).into()]);
+    let read = files.map(|(file, is_there)| {
+        format!("{}: {}", file.display(), if *is_there { "read" } else { "not found" })
+    });
+    Answer {
+        tables: vec![
+            Table::new("settings", &COLUMNS, rows).showing(SHOWN),
+            Table::new("files", &FILE_COLUMNS, file_rows),
+        ],
+        closing: [String::new()].into_iter().chain(read).collect(),
+        json: JsonLayout::Indented,
+        ..Answer::default()
     }
-    let settled: Vec<(&Key, Option<Value>)> =
-        KEYS.iter().map(|key| (key, settled(config, root, key))).collect();
-    match form {
-        ConfigFormat::Table => write_table(config, &settled, out),
-        ConfigFormat::Json => write_json(config, &settled, out),
-    }
+}
+
+fn row(key: &Key, value: Option<&Value>) -> Vec<formats::Value> {
+    let texts = value
+        .map(|value| value.texts.iter().map(|text| text.to_string_lossy().into_owned()).collect::<Vec<_>>());
+    let shown = Cell::of(&texts.iter().flatten().cloned().collect::<Vec<_>>().join(", "));
+    let from = Cell::of(&value.map_or("not set".to_owned(), |value| place(&value.origin)));
+    let (file, line) = match value.map(|value| &value.origin) {
+        Some(Origin::Lake { file, line } | Origin::User { file, line }) => {
+            (Some(file.display().to_string()), Some(*line))
+        }
+        _ => (None, None),
+    };
+    vec![
+        key.name.into(),
+        key.variable().into(),
+        texts.map_or(formats::Value::None, formats::Value::Texts).shown(shown),
+        formats::Value::from(value.map(|value| layer_name(&value.origin))).shown(from),
+        file.into(),
+        line.map_or(formats::Value::None, formats::Value::count),
+    ]
 }
 
 /// Returns the effective value of a setting; none where it is not set and has no default.
@@ -84,65 +114,6 @@ fn built_in(root: &Command, key: &Key) -> Option<Value> {
     let option = command.get_arguments().find(|arg| arg.get_id() == key.name)?;
     let texts: Vec<_> = option.get_default_values().iter().map(clap::builder::OsStr::to_os_string).collect();
     (!texts.is_empty()).then_some(Value { texts, origin: Origin::BuiltIn })
-}
-
-fn write_table(config: &Config, settled: &[(&Key, Option<Value>)], out: &mut dyn Write) -> io::Result<()> {
-    let shown = |value: &Value| {
-        let texts: Vec<String> =
-            value.texts.iter().map(|text| escape_control(&text.to_string_lossy())).collect();
-        texts.join(", ")
-    };
-    let lines: Vec<[String; 3]> = settled
-        .iter()
-        .map(|(key, value)| {
-            let from =
-                value.as_ref().map_or("not set".to_owned(), |value| escape_control(&place(&value.origin)));
-            [key.name.to_owned(), value.as_ref().map(shown).unwrap_or_default(), from]
-        })
-        .collect();
-    let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1)];
-    for [name, value, from] in &lines {
-        let line = format!("{name:<0$}  {value:<1$}  {from}", widths[0], widths[1]);
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    writeln!(out)?;
-    for (file, is_there) in config.files() {
-        let state = if *is_there { "read" } else { "not there" };
-        writeln!(out, "{}: {state}", escape_control(&file.display().to_string()))?;
-    }
-    Ok(())
-}
-
-fn write_json(config: &Config, settled: &[(&Key, Option<Value>)], out: &mut dyn Write) -> io::Result<()> {
-    let settings = settled.iter().map(|(key, value)| {
-        let texts = value.as_ref().map(|value| {
-            value.texts.iter().map(|text| text.to_string_lossy().into_owned()).collect::<Vec<_>>()
-        });
-        let (file, line) = match value.as_ref().map(|value| &value.origin) {
-            Some(Origin::Lake { file, line } | Origin::User { file, line }) => {
-                (Some(file.display().to_string()), Some(line))
-            }
-            _ => (None, None),
-        };
-        json!({
-            "key": key.name,
-            "variable": key.variable(),
-            "values": texts,
-            "from": value.as_ref().map(|value| layer_name(&value.origin)),
-            "file": file,
-            "line": line,
-        })
-    });
-    let files = config.files().iter();
-    let files =
-        files.map(|(file, is_there)| json!({"file": file.display().to_string(), "is_there": is_there}));
-    let answer = json!({
-        "schema": 1,
-        "settings": settings.collect::<Vec<_>>(),
-        "files": files.collect::<Vec<_>>(),
-    });
-    writeln!(out, "{answer:#}")
 }
 
 fn layer_name(origin: &Origin) -> &'static str {

@@ -1,21 +1,19 @@
 //! `topsell count`: what single items sold, up to this moment.
 
-use std::io;
-use std::io::{BufWriter, IsTerminal, Read, Write};
+use std::io::{self, Read};
 use std::ops::Range;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use crate::color::is_bright;
-use crate::failure::{Exit, Failure, unless_reader_left};
+use crate::failure::{Exit, Failure};
+use crate::output::{OutputArgs, Target};
 use crate::run_recorder::{self, RecordMode};
 use crate::settings::Settings;
 use topsell_core::counts;
 use topsell_core::counts::{By, Counted};
 use topsell_core::model::{Hour, PURCHASE, Timestamp, Window, Zone, check_path, parse_hours};
 use topsell_core::pipeline::StepError;
-use topsell_output::show::ShowError;
-use topsell_output::show::counts::{self as counts_text, Answer, CountError, Form};
+use topsell_output::answers::Counts;
 
 /// Count what single items have sold, up to this moment
 ///
@@ -58,9 +56,8 @@ pub struct Count {
     /// Count only what was sold in this category, or below it
     #[arg(long, value_name = "PATH")]
     category: Option<String>,
-    /// Form of the answer; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<CountFormat>,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -68,14 +65,6 @@ enum CountBy {
     Hour,
     Day,
     Weekday,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum CountFormat {
-    Table,
-    Json,
-    Csv,
-    Ndjson,
 }
 
 /// What is to be counted.
@@ -87,7 +76,7 @@ pub struct Question {
     category: Option<String>,
     by: Option<By>,
     zone: Zone,
-    form: Form,
+    target: Target,
     /// Where the hours asked for were none that are whole.
     is_rounded: bool,
 }
@@ -107,16 +96,6 @@ impl Count {
         let mut event_types = typed.event_types.clone();
         event_types.sort_unstable();
         event_types.dedup();
-        let is_terminal = io::stdout().is_terminal();
-        let form = match typed.format {
-            None if !is_terminal => Form::Json,
-            Some(CountFormat::Json) => Form::Json,
-            Some(CountFormat::Csv) => Form::Csv,
-            Some(CountFormat::Ndjson) => Form::Ndjson,
-            None | Some(CountFormat::Table) => {
-                Form::Table { is_bright: is_bright(settings.color, &io::stdout()) }
-            }
-        };
         let mut items = typed.items.clone();
         let asked = items.len();
         items.retain(|item| item != "-");
@@ -132,7 +111,7 @@ impl Count {
                 CountBy::Weekday => By::Weekday,
             }),
             zone: Zone::named(&typed.tz).map_err(|e| Failure::usage(format!("--tz: {e}")))?,
-            form,
+            target: typed.output.target(None, settings.color)?,
             is_rounded,
         })
     }
@@ -200,15 +179,10 @@ fn answer(settings: &Settings, question: &Question) -> Result<Exit, Failure> {
         let (from, to) = (question.hours.start.start(), question.hours.end.start());
         settings.note(&format!("note: counted in whole hours, from {from} to {to}"));
     }
-    let answer =
-        Answer { counted: &counted, items: &found, by: question.by, zone: &question.zone, now: settings.now };
-    let mut out = BufWriter::new(io::stdout().lock());
-    let written = counts_text::write(&answer, question.form, &mut out).and_then(|()| Ok(out.flush()?));
-    match written {
-        Ok(()) => Ok(Exit::Success),
-        Err(CountError::Output(error)) => unless_reader_left(ShowError::from(error)).map(|()| Exit::Success),
-        Err(CountError::Rollup(error)) => Err(StepError::Rollup(error).into()),
-    }
+    let counts =
+        Counts { counted: &counted, items: &found, by: question.by, zone: &question.zone, now: settings.now };
+    question.target.write(counts.answer().map_err(StepError::Rollup)?)?;
+    Ok(Exit::Success)
 }
 
 /// Reads item ids, one a line.

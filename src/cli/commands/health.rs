@@ -1,16 +1,15 @@
 //! `topsell health`: the state of a lake in one line and an exit code.
 
-use std::io::{self, Write};
+use clap::Args as ClapArgs;
 
-use clap::{Args as ClapArgs, ValueEnum};
-use serde_json::json;
-
-use crate::failure::{Exit, Failure, unless_reader_left};
+use crate::failure::{Exit, Failure};
+use crate::output::{DocumentArgs, Target};
 use crate::settings::Settings;
 use topsell_core::model::parse_seconds;
 use topsell_ops::health;
-use topsell_ops::health::{Facts, Limits, Look, Verdict};
-use topsell_output::show::ShowError;
+use topsell_ops::health::{Limits, Look};
+use topsell_output::answers;
+use topsell_output::formats::Format;
 
 /// Tell in one line, and by the exit code, whether someone must look
 ///
@@ -41,23 +40,15 @@ pub struct Health {
     /// How many commands and jobs may have failed when they ran last
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_failed: u64,
-    /// Form of the answer
-    #[arg(long, value_enum, default_value = "text")]
-    format: HealthForm,
-}
-
-/// The form of the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum HealthForm {
-    Text,
-    Json,
+    #[command(flatten)]
+    output: DocumentArgs,
 }
 
 /// What to hold the facts against, and how to answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Question {
     limits: Limits,
-    form: HealthForm,
+    target: Target,
 }
 
 impl Health {
@@ -65,7 +56,7 @@ impl Health {
     ///
     /// # Errors
     /// Names the option that is wrong and what to write instead.
-    pub fn check(&self) -> Result<Question, Failure> {
+    pub fn check(&self, settings: &Settings) -> Result<Question, Failure> {
         let seconds = |option: &str, text: &Option<String>| {
             let parsed = text.as_deref().map(parse_seconds).transpose();
             parsed.map_err(|e| Failure::usage(format!("{option}: {e}")))
@@ -75,7 +66,8 @@ impl Health {
             max_lag_seconds: seconds("--max-lag", &self.max_lag)?,
             max_failed: self.max_failed,
         };
-        Ok(Question { limits, form: self.format })
+        // A probe reads the line, on a terminal or not.
+        Ok(Question { limits, target: self.output.target(Some(Format::Table), settings.color)? })
     }
 }
 
@@ -84,49 +76,14 @@ impl Health {
 /// # Errors
 /// Fails where the folder cannot be named or the output does.
 pub fn run(settings: &Settings, typed: &Health) -> Result<Exit, Failure> {
-    let question = typed.check()?;
+    let question = typed.check(settings)?;
     let facts = health::facts(&settings.store()?, Look::Ages, settings.now);
     let verdict = health::verdict(&facts, &question.limits);
-    let mut out = io::stdout().lock();
-    let written = match question.form {
-        HealthForm::Text => writeln!(out, "{}", verdict.line()),
-        HealthForm::Json => writeln!(out, "{:#}", answer(&facts, &verdict)),
-    };
-    written.map_err(ShowError::from).or_else(unless_reader_left)?;
+    question.target.write(answers::health(&facts, &verdict))?;
     Ok(match verdict.health {
         health::Health::Well => Exit::Success,
         health::Health::Stale => Exit::Stale,
         health::Health::Failed => Exit::RuntimeError,
         health::Health::Damaged => Exit::DataCorruption,
-    })
-}
-
-fn answer(facts: &Facts, verdict: &Verdict) -> serde_json::Value {
-    let newest = facts.lake.as_ref().and_then(|lake| lake.newest_hour);
-    let runs = facts.runs.iter().map(|(ran, of)| {
-        let last = of.last.as_ref();
-        json!({
-            "command": ran.command,
-            "job": ran.job,
-            "last": last.map(|last| &last.id),
-            "state": last.map(|last| last.state().word()),
-            "exit_code": last.and_then(|last| last.exit_code),
-            "ended": last.and_then(|last| last.ended.as_ref()),
-            "last_done": of.last_done.as_ref().and_then(|last| last.ended.as_ref()),
-        })
-    });
-    json!({
-        "schema": 1,
-        "health": verdict.health.word(),
-        "wrong": verdict.wrong,
-        "line": verdict.line(),
-        "ranking": facts.ranking.as_ref().map(|ranking| json!({
-            "as_of": ranking.as_of.to_string(),
-            "age_seconds": facts.now.seconds_since(ranking.since()),
-        })),
-        "newest_hour": newest.map(|hour| hour.start().to_string()),
-        "lag_seconds": newest.map(|hour| facts.now.seconds_since(hour.plus(1).start())),
-        "runs": runs.collect::<Vec<_>>(),
-        "unknown": facts.unknown,
     })
 }

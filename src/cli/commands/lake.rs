@@ -4,16 +4,18 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use crate::commands::lake_upgrade;
 use crate::failure::{Exit, Failure};
+use crate::output::{OutputArgs, Target};
 use crate::settings::Settings;
 use crate::{step_runner, summary};
 use topsell_core::lake::{self, DryRun, LakeError};
 use topsell_core::maintenance::Keep;
 use topsell_core::model::{Timestamp, parse_hours, parse_seconds};
-use topsell_core::pipeline::{self, Caller, Step, StepError};
+use topsell_core::pipeline::{self, Caller, Done, Step, StepError};
 use topsell_core::progress::{Progress, Stage};
 use topsell_core::rankings::RankingRetention;
 use topsell_core::storage::{LockTimeout, Store};
 use topsell_ops::run_history::{Book, KeepRuns, KeptRuns};
+use topsell_output::answers::lake_stats;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -115,7 +117,10 @@ Examples:
 Examples:
   topsell lake stats | jq '.events.rows'
 ")]
-    Stats,
+    Stats {
+        #[command(flatten)]
+        output: OutputArgs,
+    },
 }
 
 /// What is done to the lake.
@@ -180,7 +185,7 @@ impl Lake {
                 Maintenance { runs: Some((keep_runs, dry_run)), ..of(Step::Prune { keep, dry_run }, *wait) }
             }
             LakeCommand::Verify => of(Step::Verify, false),
-            LakeCommand::Stats => of(Step::Stats, false),
+            LakeCommand::Stats { .. } => of(Step::Stats, false),
             LakeCommand::Upgrade { dry_run, wait } => {
                 let lock_timeout = LockTimeout::from_wait(*wait);
                 return Ok(Checked::Upgrade { dry_run: DryRun::from(*dry_run), lock_timeout });
@@ -201,10 +206,28 @@ pub fn run(settings: &Settings, typed: &Lake) -> Result<Exit, Failure> {
             return lake_upgrade::run(settings, dry_run, lock_timeout);
         }
     };
+    if let LakeCommand::Stats { output } = &typed.command {
+        let target = output.target(None, settings.color)?;
+        return stats(settings, &step, &target);
+    }
     match runs {
         Some((keep_runs, dry_run)) => prune(settings, &step, lock_timeout, &keep_runs, dry_run),
         None => step_runner::run(settings, &step, lock_timeout, None),
     }
+}
+
+/// Writes the size of the lake.
+fn stats(settings: &Settings, step: &Step, target: &Target) -> Result<Exit, Failure> {
+    step_runner::recorded(settings, step, |record| {
+        let caller = step_runner::caller(settings, step, LockTimeout::from_wait(false), None);
+        let progress = step_runner::observed(settings, record);
+        let done = pipeline::run(step, &settings.store()?, &caller, &progress)?;
+        drop(progress);
+        if let Done::Counted(stats) = &done {
+            target.write(lake_stats(stats))?;
+        }
+        Ok(summary::exit_of(&done))
+    })
 }
 
 /// Prunes the lake, then the history of its runs.

@@ -16,7 +16,7 @@ use topsell_core::rankings::{Snapshot, SnapshotError};
 use topsell_core::storage::local_files::write_atomically;
 use topsell_core::trends::Trends;
 use topsell_output::report::{self, Page};
-use topsell_output::show::ShowError;
+use topsell_output::text::{counted, size};
 
 /// Write a published ranking as one HTML page, to look at in any browser
 ///
@@ -105,7 +105,7 @@ fn write(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
     if output == Path::new("-") {
         let mut out = io::stdout().lock();
         let written = out.write_all(html.as_bytes()).and_then(|()| out.flush());
-        written.map_err(ShowError::from).or_else(unless_reader_left)?;
+        written.or_else(unless_reader_left)?;
         return Ok(Exit::Success);
     }
     let failed = |e| Failure::runtime(format!("{}: {e}", output.display()));
@@ -115,5 +115,11 @@ fn write(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
 }
 
 fn said(categories: u64, rows: u64, size_bytes: usize, page: &Path) -> String {
-    format!("report: {categories} categories, {rows} rows, {size_bytes} bytes in {}", page.display())
+    format!(
+        "report: {}, {}, {} in {}",
+        counted(categories, "category", "categories"),
+        counted(rows, "row", "rows"),
+        size(size_bytes as u64),
+        page.display()
+    )
 }

@@ -1,20 +1,18 @@
 //! `topsell runs`: the run history.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 use crate::failure::{Exit, Failure, unless_reader_left};
+use crate::output::{DocumentArgs, OutputArgs, Target};
 use crate::settings::Settings;
-use crate::terminal;
 use topsell_core::lake::Lake;
 use topsell_core::model::{Timestamp, escape_control, parse_seconds};
 use topsell_core::storage::local_files::write_atomically;
 use topsell_ops::run_history::{self, Book, Listing, RunRecord, chrome, otlp, stats};
-use topsell_output::runs::{Form, write_list, write_one, write_stats};
-use topsell_output::show::ShowError;
-use topsell_output::terminal::TerminalOptions;
+use topsell_output::runs as answers;
 
 /// How far back runs are listed and counted unless said otherwise.
 const LISTED: &str = "7d";
@@ -57,9 +55,8 @@ pub struct Runs {
     /// Runs to list at most, the newest; 50 unless given
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Form of the answer; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<RunsFormat>,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Subcommand, Debug)]
@@ -74,9 +71,8 @@ Examples:
         /// The run: its id, or a part of it that no other has
         #[arg(value_name = "ID")]
         id: String,
-        /// Form of the answer; a table on a terminal, else JSON
-        #[arg(long, value_enum)]
-        format: Option<OneFormat>,
+        #[command(flatten)]
+        output: DocumentArgs,
     },
     /// Count runs and their failures, and tell how long they took
     ///
@@ -94,9 +90,8 @@ Examples:
         /// How far to look back, such as 24h
         #[arg(long, value_name = "TIME", default_value = COUNTED)]
         since: String,
-        /// Form of the answer; a table on a terminal, else JSON
-        #[arg(long, value_enum)]
-        format: Option<RunsFormat>,
+        #[command(flatten)]
+        output: OutputArgs,
     },
     /// Write the whole trace that a run is a part of, for other programs to load
     #[command(before_help = "\
@@ -115,20 +110,6 @@ Examples:
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum RunsFormat {
-    Table,
-    Json,
-    Csv,
-    Ndjson,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum OneFormat {
-    Table,
-    Json,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -152,16 +133,16 @@ pub enum Asked {
         failed: bool,
         since: Timestamp,
         limit: usize,
-        form: Form,
+        target: Target,
     },
     Show {
         id: String,
-        terminal: Option<TerminalOptions>,
+        target: Target,
     },
     Stats {
         by: run_history::By,
         since: Timestamp,
-        form: Form,
+        target: Target,
     },
     Export {
         id: String,
@@ -177,14 +158,6 @@ impl Runs {
     /// Names the option that is wrong and what to write instead.
     pub fn check(&self, settings: &Settings) -> Result<Asked, Failure> {
         let (typed, now) = (self, settings.now);
-        let terminal = terminal::options(None, settings.color);
-        let form = |format: Option<RunsFormat>| match format {
-            None if io::stdout().is_terminal() => Form::Table(terminal),
-            Some(RunsFormat::Table) => Form::Table(terminal),
-            None | Some(RunsFormat::Json) => Form::Json,
-            Some(RunsFormat::Csv) => Form::Csv,
-            Some(RunsFormat::Ndjson) => Form::Ndjson,
-        };
         let since = |text: &str| {
             let seconds = parse_seconds(text).map_err(|e| Failure::usage(format!("--since: {e}")))?;
             Ok::<Timestamp, Failure>(now.plus_seconds(-seconds.cast_signed()))
@@ -203,23 +176,19 @@ impl Runs {
                 failed: typed.failed,
                 since: since(typed.since.as_deref().unwrap_or(LISTED))?,
                 limit: typed.limit.unwrap_or(LIMIT),
-                form: form(typed.format),
+                target: typed.output.target(None, settings.color)?,
             },
-            Some(RunsCommand::Show { id, format }) => {
-                let is_table = match format {
-                    None => io::stdout().is_terminal(),
-                    Some(format) => matches!(format, OneFormat::Table),
-                };
-                Asked::Show { id: id.clone(), terminal: is_table.then_some(terminal) }
+            Some(RunsCommand::Show { id, output }) => {
+                Asked::Show { id: id.clone(), target: output.target(None, settings.color)? }
             }
-            Some(RunsCommand::Stats { by, since: period, format }) => Asked::Stats {
+            Some(RunsCommand::Stats { by, since: period, output }) => Asked::Stats {
                 by: match by {
                     StatsBy::Job => run_history::By::Job,
                     StatsBy::Stage => run_history::By::Stage,
                     StatsBy::Machine => run_history::By::Machine,
                 },
                 since: since(period)?,
-                form: form(*format),
+                target: output.target(None, settings.color)?,
             },
             Some(RunsCommand::Export { id, format, output }) => Asked::Export {
                 id: id.clone(),
@@ -244,9 +213,8 @@ pub fn run(settings: &Settings, typed: &Runs) -> Result<Exit, Failure> {
     }
     let book = Book::open(&store);
     let now = settings.now;
-    let mut out = BufWriter::new(io::stdout().lock());
-    let written = match asked {
-        Asked::List { job, command, failed, since, limit, form } => {
+    match asked {
+        Asked::List { job, command, failed, since, limit, target } => {
             let mut records = records(settings, &book, Some(*since), None)?;
             records.retain(|record| {
                 let is_job = |job: &String| record.due.as_ref().is_some_and(|due| due.job == *job);
@@ -257,40 +225,35 @@ pub fn run(settings: &Settings, typed: &Runs) -> Result<Exit, Failure> {
             let older = records.len().saturating_sub(*limit);
             records.drain(..older);
             records.reverse();
-            let written = write_list(&records, *form, now, &mut out);
+            target.write(answers::list(&records, now))?;
             if older > 0 {
                 settings.note(&format!("note: {older} older ones are not listed; say more with --limit"));
             }
-            written
         }
-        Asked::Show { id, terminal } => {
+        Asked::Show { id, target } => {
             let (record, of_trace) = found(settings, &book, id)?;
-            match terminal {
-                Some(terminal) => write_one(&record, &of_trace, now, *terminal, &mut out),
-                None => writeln!(out, "{}", record.json()),
-            }
+            target.write(answers::run(&record, &of_trace, now))?;
         }
-        Asked::Stats { by, since, form } => {
+        Asked::Stats { by, since, target } => {
             let records = records(settings, &book, Some(*since), None)?;
-            write_stats(&stats(&records, *by), *by, *form, &mut out)
+            target.write(answers::run_stats(&stats(&records, *by), *by))?;
         }
         Asked::Export { id, is_otlp, output } => {
             let (_, of_trace) = found(settings, &book, id)?;
             let trace = if *is_otlp { otlp(&of_trace, now) } else { chrome(&of_trace, now) };
-            match output {
-                Some(path) => return export(path, &format!("{trace}\n")),
-                None => writeln!(out, "{trace}"),
-            }
+            export(output.as_deref(), &format!("{trace}\n"))?;
         }
-    };
-    written.and_then(|()| out.flush()).map_err(ShowError::from).or_else(unless_reader_left)?;
+    }
     Ok(Exit::Success)
 }
 
-fn export(path: &Path, trace: &str) -> Result<Exit, Failure> {
-    let written = write_atomically(path, trace.as_bytes());
-    written.map_err(|e| Failure::runtime(format!("{}: {e}", path.display())))?;
-    Ok(Exit::Success)
+fn export(file: Option<&Path>, trace: &str) -> Result<(), Failure> {
+    let Some(file) = file else {
+        let mut out = io::stdout().lock();
+        return out.write_all(trace.as_bytes()).and_then(|()| out.flush()).or_else(unless_reader_left);
+    };
+    let written = write_atomically(file, trace.as_bytes());
+    written.map_err(|e| Failure::runtime(format!("{}: {e}", file.display())))
 }
 
 /// Returns the records of a time; what is wrong with any is told, and in nobody's way.

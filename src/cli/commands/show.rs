@@ -1,21 +1,15 @@
 //! What is asked of published rankings.
 
-use std::ffi::OsStr;
-use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use clap::Args as ClapArgs;
 
-use clap::{Args as ClapArgs, ColorChoice, ValueEnum};
-
-use crate::failure::{Exit, Failure, unless_reader_left};
+use crate::failure::{Exit, Failure};
+use crate::output::{OutputArgs, Target};
+use crate::run_recorder::{self, RecordMode};
 use crate::settings::Settings;
-use crate::{run_recorder, terminal};
-use run_recorder::RecordMode;
 use topsell_core::lake::Lake;
 use topsell_core::model::{Timestamp, check_path};
 use topsell_core::rankings::SnapshotError;
-use topsell_core::storage::local_files::write_atomically;
-use topsell_output::show::{self, Form, Order, Part, Question, ShowError, View};
-use topsell_output::terminal::{Colors, TerminalOptions};
+use topsell_output::show::{self, Order, Question, Selection, ShowError, View};
 
 /// Show the best sellers, from the newest published ranking
 #[derive(ClapArgs, Debug)]
@@ -68,33 +62,17 @@ pub struct Show {
     /// Lines to show at most
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// File to write the answer into, whole or not at all, in the place of an older one; its form
-    /// is told by the end of its name: .parquet, .csv, .json, .ndjson or .txt
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Form of the answer; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    pub format: Option<ShowFormat>,
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// Cells of a table's line; the terminal's unless given, 0 for as many as it takes
     #[arg(long, value_name = "CELLS")]
     pub width: Option<usize>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ShowFormat {
-    Table,
-    Json,
-    Csv,
-    Ndjson,
-    Parquet,
-}
-
 /// What to show, and how.
 pub struct Showing {
     question: Question,
-    form: Form,
-    /// Standard output for `None`.
-    output: Option<PathBuf>,
+    target: Target,
 }
 
 impl Show {
@@ -103,11 +81,11 @@ impl Show {
     /// # Errors
     /// Names the option that is wrong and what to write instead.
     pub fn check(&self, settings: &Settings) -> Result<Showing, Failure> {
-        let form = form(self, settings.color)?;
+        let target = self.output.target(self.width, settings.color)?;
         let at = self.at.as_deref().map(|text| moment("--at", text)).transpose()?;
         let limit = self.limit.unwrap_or(usize::MAX);
         let question = Question { view: view(self)?, at, limit, now: settings.now };
-        Ok(Showing { question, form, output: self.output.clone() })
+        Ok(Showing { question, target })
     }
 }
 
@@ -134,56 +112,17 @@ fn view(typed: &Show) -> Result<View, Failure> {
         let between = [moment("--diff", before)?, moment("--diff", after)?];
         return Ok(View::Diff { category, between });
     }
-    let part = match (typed.movers, typed.new, typed.dropped) {
-        (true, ..) => Part::Movers,
-        (_, true, _) => Part::New,
-        (.., true) => Part::Dropped,
-        _ => Part::All,
+    let selection = match (typed.movers, typed.new, typed.dropped) {
+        (true, ..) => Selection::Movers,
+        (_, true, _) => Selection::New,
+        (.., true) => Selection::Dropped,
+        _ => Selection::All,
     };
-    Ok(View::Best { category, part })
+    Ok(View::BestSellers { category, selection })
 }
 
 fn moment(option: &str, text: &str) -> Result<Timestamp, Failure> {
     Timestamp::parse(text).map_err(|e| Failure::usage(format!("{option} `{text}` {e}")))
-}
-
-fn form(typed: &Show, color: ColorChoice) -> Result<Form, Failure> {
-    let is_terminal = typed.output.is_none() && io::stdout().is_terminal();
-    let format = match (typed.format, &typed.output) {
-        (None, Some(path)) => format_of(path)?,
-        (None, None) if is_terminal => ShowFormat::Table,
-        (None, None) => ShowFormat::Json,
-        (Some(ShowFormat::Parquet), None) if is_terminal => {
-            return Err(Failure::usage("Parquet is nothing for a terminal; name a file with -o".to_owned()));
-        }
-        (Some(format), _) => format,
-    };
-    Ok(match format {
-        ShowFormat::Table if typed.output.is_some() => {
-            let width = typed.width.filter(|cells| *cells > 0);
-            Form::Table(TerminalOptions { width, colors: Colors::Never })
-        }
-        ShowFormat::Table => Form::Table(terminal::options(typed.width, color)),
-        ShowFormat::Json => Form::Json,
-        ShowFormat::Csv => Form::Csv,
-        ShowFormat::Ndjson => Form::Ndjson,
-        ShowFormat::Parquet => Form::Parquet,
-    })
-}
-
-/// Returns the form that a file's name tells.
-fn format_of(path: &Path) -> Result<ShowFormat, Failure> {
-    match path.extension().map(OsStr::to_ascii_lowercase).as_deref().and_then(OsStr::to_str) {
-        Some("parquet") => Ok(ShowFormat::Parquet),
-        Some("csv") => Ok(ShowFormat::Csv),
-        Some("json") => Ok(ShowFormat::Json),
-        Some("ndjson" | "jsonl") => Ok(ShowFormat::Ndjson),
-        Some("txt") => Ok(ShowFormat::Table),
-        _ => Err(Failure::usage(format!(
-            "the name of {} does not tell its form; end it in .parquet, .csv, .json, .ndjson or .txt, or say --format",
-            path.display()
-        ))),
-    }
 }
 
 /// Answers.
@@ -195,7 +134,7 @@ pub fn run(settings: &Settings, typed: &Show) -> Result<Exit, Failure> {
     run_recorder::record(settings, "show", RecordMode::AtEnd, |_| answer(settings, &showing))
 }
 
-fn answer(settings: &Settings, Showing { question, form, output }: &Showing) -> Result<Exit, Failure> {
+fn answer(settings: &Settings, Showing { question, target }: &Showing) -> Result<Exit, Failure> {
     let store = settings.store()?;
     let answer = match show::answer(&store, question) {
         // Without a lake there is more to do than to rank.
@@ -205,15 +144,7 @@ fn answer(settings: &Settings, Showing { question, form, output }: &Showing) -> 
         }
         answer => answer?,
     };
-    if let Some(path) = output {
-        let mut bytes = Vec::new();
-        let written = answer.write(*form, &mut bytes).and_then(|()| write_atomically(path, &bytes));
-        written.map_err(|e| Failure::runtime(format!("{}: {e}", path.display())))?;
-        return Ok(Exit::Success);
-    }
-    let mut out = BufWriter::new(io::stdout().lock());
-    let shown = answer.write(*form, &mut out).and_then(|()| out.flush());
-    shown.map_err(ShowError::from).or_else(unless_reader_left)?;
+    target.write(answer)?;
     Ok(Exit::Success)
 }
 

@@ -95,8 +95,8 @@ pub const KEYS: &[Key] = &[
     key("keep_runs", Kind::Seconds, &["lake prune"]),
     Key {
         said_in: Layers::NO_LAKE,
-        // The name of a file tells its form.
-        yields_to: &["output"],
+        // The extension of a file decides its format.
+        yields_to: &["output", "json"],
         ..key(
             "format",
             Kind::OneOf(&["table", "json", "csv", "ndjson"]),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Decimal128Array, Float64Array, Int64Array, Int64Builder, ListBuilder, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, Int64Builder, ListBuilder,
+    RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
@@ -21,7 +21,9 @@ const DIGITS: u8 = 38;
 /// The values of a column, some of which may be null.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PlainColumn {
+    Flags(Vec<Option<bool>>),
     Texts(Vec<Option<String>>),
+    TextLists(Vec<Option<Vec<String>>>),
     Integers(Vec<Option<i64>>),
     Lists(Vec<Option<Vec<i64>>>),
     Numbers(Vec<Option<f64>>),
@@ -54,7 +56,16 @@ pub fn encode_table(columns: Vec<(&str, PlainColumn)>) -> Result<Bytes, ColumnsE
 
 fn array(column: PlainColumn) -> Result<ArrayRef, arrow::error::ArrowError> {
     Ok(match column {
+        PlainColumn::Flags(flags) => Arc::new(BooleanArray::from(flags)),
         PlainColumn::Texts(texts) => Arc::new(StringArray::from(texts)),
+        PlainColumn::TextLists(lists) => {
+            let element = Field::new("element", DataType::Utf8, true);
+            let mut builder = ListBuilder::new(StringBuilder::new()).with_field(element);
+            for list in lists {
+                builder.append_option(list.map(|texts| texts.into_iter().map(Some)));
+            }
+            Arc::new(builder.finish())
+        }
         PlainColumn::Integers(numbers) => Arc::new(Int64Array::from(numbers)),
         PlainColumn::Lists(lists) => {
             let element = Field::new("element", DataType::Int64, true);

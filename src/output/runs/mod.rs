@@ -1,20 +1,10 @@
-//! Runs as text: tables to look at, JSON, NDJSON and CSV to work with.
+//! The run history as answers: many runs, one run, statistics.
 
 mod list;
-mod one;
+mod run;
 mod stats;
+mod style;
 
-use crate::terminal::TerminalOptions;
-
-pub use list::write_list;
-pub use one::write_one;
-pub use stats::write_stats;
-
-/// How an answer is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    Table(TerminalOptions),
-    Json,
-    Ndjson,
-    Csv,
-}
+pub use list::list;
+pub use run::run;
+pub use stats::run_stats;

@@ -1,51 +1,33 @@
-//! Many runs in numbers, a line for each kind.
+//! Statistics of many runs, a row for each job, stage or machine.
 
-use std::io::{self, Write};
-
-use serde_json::{Value, json};
-
-use crate::runs::Form;
-use crate::terminal::{Cell, Heading, Importance, Side, Style, write_table};
-use crate::text::duration;
+use crate::formats::{Answer, Column, ColumnType, JsonLayout, Table, TableColumn, Value};
+use crate::terminal::{Cell, Style};
 use crate::text::grouped;
 use topsell_ops::run_history::{By, Line};
 
-/// The schema of the JSON answer.
-const SCHEMA: u32 = 1;
-/// A change that is more than chance, for the eye.
+/// A change that is more than noise.
 const NOTABLE: f64 = 0.2;
 
-const COLUMNS: [&str; 10] =
-    ["name", "count", "failures", "dropped", "mean", "p50", "p95", "p99", "longest", "trend"];
+const COLUMNS: [Column; 10] = [
+    Column::new("name", ColumnType::Text),
+    Column::new("count", ColumnType::Integer),
+    Column::new("failures", ColumnType::Integer),
+    Column::new("dropped", ColumnType::Integer),
+    Column::new("mean", ColumnType::Seconds),
+    Column::new("p50", ColumnType::Seconds),
+    Column::new("p95", ColumnType::Seconds),
+    Column::new("p99", ColumnType::Seconds),
+    Column::new("longest", ColumnType::Seconds),
+    Column::new("trend", ColumnType::Number),
+];
 
-/// Writes lines, in the order given.
-///
-/// # Errors
-/// Fails where the output does.
-pub fn write_stats(lines: &[Line], by: By, form: Form, out: &mut impl Write) -> io::Result<()> {
-    match form {
-        Form::Table(terminal) => {
-            let rows: Vec<Vec<Cell>> = lines.iter().map(cells).collect();
-            write_table(&headings(by), &rows, terminal, out)
-        }
-        Form::Json => {
-            let lines: Vec<Value> = lines.iter().map(facts).collect();
-            writeln!(out, "{:#}", json!({"schema": SCHEMA, "by": word(by), "stats": lines}))
-        }
-        Form::Ndjson => lines.iter().try_for_each(|line| writeln!(out, "{}", facts(line))),
-        Form::Csv => {
-            let mut csv = csv::Writer::from_writer(out);
-            csv.write_record(COLUMNS)?;
-            for line in lines {
-                let facts = facts(line);
-                csv.write_record(COLUMNS.iter().map(|column| match &facts[*column] {
-                    Value::Null => String::new(),
-                    Value::String(text) => text.clone(),
-                    other => other.to_string(),
-                }))?;
-            }
-            csv.flush()
-        }
+/// Returns lines of statistics, in the order given.
+pub fn run_stats(lines: &[Line], by: By) -> Answer<'_> {
+    Answer {
+        envelope: vec![("by", word(by).into())],
+        tables: vec![Table::new("stats", &COLUMNS, lines.iter().map(row)).showing(shown(by))],
+        json: JsonLayout::Indented,
+        ..Answer::default()
     }
 }
 
@@ -57,58 +39,46 @@ fn word(by: By) -> &'static str {
     }
 }
 
-fn headings(by: By) -> [Heading; 10] {
-    let right = |text, importance| Heading { text, side: Side::Right, importance, enough: None };
-    let minor = Importance::Minor;
+fn shown(by: By) -> [TableColumn; 10] {
     [
-        Heading { text: word(by), side: Side::Left, importance: Importance::Essential, enough: None },
-        right("runs", Importance::Essential),
-        right("failed", Importance::Essential),
-        right("dropped", minor(0)),
-        right("mean", minor(4)),
-        right("p50", minor(6)),
-        right("p95", minor(5)),
-        right("p99", minor(2)),
-        right("longest", minor(3)),
-        right("trend", minor(1)),
+        TableColumn::essential("name", word(by)),
+        TableColumn::essential("count", "runs"),
+        TableColumn::essential("failures", "failed"),
+        TableColumn::minor("dropped", "dropped", 0),
+        TableColumn::minor("mean", "mean", 4).or("-"),
+        TableColumn::minor("p50", "p50", 6).or("-"),
+        TableColumn::minor("p95", "p95", 5).or("-"),
+        TableColumn::minor("p99", "p99", 2).or("-"),
+        TableColumn::minor("longest", "longest", 3).or("-"),
+        TableColumn::minor("trend", "trend", 1),
     ]
 }
 
-fn cells(line: &Line) -> Vec<Cell> {
-    let number = |number: u64| Cell::of(&grouped(&number.to_string()));
-    let time = |seconds: Option<f64>| Cell::of(&seconds.map(duration).unwrap_or_default());
-    let failures = number(line.failures);
-    let trend = line.trend.map(|trend| format!("{:+.0} %", trend * 100.0)).unwrap_or_default();
-    let change = match line.trend {
-        Some(trend) if trend > NOTABLE => Style::Bad,
-        Some(trend) if trend < -NOTABLE => Style::Good,
-        _ => Style::Plain,
+fn row(line: &Line) -> Vec<Value> {
+    let seconds = |seconds: Option<f64>| seconds.map_or(Value::None, Value::Seconds);
+    let failures = match line.failures {
+        0 => Value::from(0_u64),
+        some => Value::from(some).shown(Cell::of(&grouped(&some.to_string())).styled(Style::Bad)),
     };
     vec![
-        Cell::of(&line.name),
-        number(line.count),
-        if line.failures > 0 { failures.styled(Style::Bad) } else { failures },
-        number(line.dropped),
-        time(line.mean),
-        time(line.p50),
-        time(line.p95),
-        time(line.p99),
-        time(line.longest),
-        Cell::of(&trend).styled(change),
+        (&line.name).into(),
+        line.count.into(),
+        failures,
+        line.dropped.into(),
+        seconds(line.mean),
+        seconds(line.p50),
+        seconds(line.p95),
+        seconds(line.p99),
+        seconds(line.longest),
+        line.trend.map_or(Value::None, trend),
     ]
 }
 
-fn facts(line: &Line) -> Value {
-    json!({
-        "name": line.name,
-        "count": line.count,
-        "failures": line.failures,
-        "dropped": line.dropped,
-        "mean": line.mean,
-        "p50": line.p50,
-        "p95": line.p95,
-        "p99": line.p99,
-        "longest": line.longest,
-        "trend": line.trend,
-    })
+fn trend(trend: f64) -> Value {
+    let style = match trend {
+        trend if trend > NOTABLE => Style::Bad,
+        trend if trend < -NOTABLE => Style::Good,
+        _ => Style::Plain,
+    };
+    Value::Change(trend).shown(Cell::of(&format!("{:+.0} %", trend * 100.0)).styled(style))
 }

@@ -1,41 +1,42 @@
-//! Two rankings held against each other.
+//! Two rankings of a category, compared.
 
 use hashbrown::HashMap;
 
-use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
-use crate::show::best::{dropped_word, moved, movement};
-use crate::show::facts::{covered, decay};
-use crate::show::{Question, ShowError, unknown_category};
+use crate::formats::{Answer, Column, ColumnType, JsonField, Table, TableColumn, Value};
+use crate::show::error::{ShowError, unknown_category};
+use crate::show::movement::{dropped, moved, movement};
+use crate::show::notes::{covered, decay};
+use crate::show::question::Question;
 use crate::terminal::{Cell, Style};
 use crate::text::quoted;
 use topsell_core::parquet_format::RankedRow;
 use topsell_core::rankings::Snapshot;
 
 const COLUMNS: [Column; 11] = [
-    Column::of("category", Kind::Text).json(InJson::Head),
-    Column::of("rank", Kind::Integer),
-    Column::of("previous_rank", Kind::Integer),
-    Column::of("movement", Kind::Text),
-    Column::of("item_id", Kind::Text),
-    Column::of("name", Kind::Text).json(InJson::RowsThatHaveIt),
-    Column::of("units", Kind::Integer),
-    Column::of("previous_units", Kind::Integer),
-    Column::of("units_change", Kind::Integer),
-    Column::of("score", Kind::Number),
-    Column::of("previous_score", Kind::Number),
+    Column::new("category", ColumnType::Text).json(JsonField::Envelope),
+    Column::new("rank", ColumnType::Integer),
+    Column::new("previous_rank", ColumnType::Integer),
+    Column::new("movement", ColumnType::Text),
+    Column::new("item_id", ColumnType::Text),
+    Column::new("name", ColumnType::Text).json(JsonField::WhenPresent),
+    Column::new("units", ColumnType::Integer),
+    Column::new("previous_units", ColumnType::Integer),
+    Column::new("units_change", ColumnType::Integer),
+    Column::new("score", ColumnType::Number),
+    Column::new("previous_score", ColumnType::Number),
 ];
 
-const SHOWN: [Shown; 10] = [
-    Shown::essential("rank", "rank").or("-"),
-    Shown::essential("previous_rank", "was").or("-"),
-    Shown::essential("movement", "±"),
-    Shown::essential("item_id", "item"),
-    Shown::minor("name", "name", 9).cut_to(16),
-    Shown::minor("units", "units", 8).or("-"),
-    Shown::minor("previous_units", "were", 7).or("-"),
-    Shown::minor("units_change", "change", 6),
-    Shown::minor("score", "score", 2).or("-"),
-    Shown::minor("previous_score", "was", 1).or("-"),
+const SHOWN: [TableColumn; 10] = [
+    TableColumn::essential("rank", "rank").or("-"),
+    TableColumn::essential("previous_rank", "was").or("-"),
+    TableColumn::essential("movement", "±"),
+    TableColumn::essential("item_id", "item"),
+    TableColumn::minor("name", "name", 9).cut_to(16),
+    TableColumn::minor("units", "units", 8).or("-"),
+    TableColumn::minor("previous_units", "were", 7).or("-"),
+    TableColumn::minor("units_change", "change", 6),
+    TableColumn::minor("score", "score", 2).or("-"),
+    TableColumn::minor("previous_score", "was", 1).or("-"),
 ];
 
 /// Answers with a category's items of both rankings: those of the later one by their ranks, then
@@ -45,7 +46,7 @@ pub(super) fn diff(
     after: &Snapshot,
     category: Option<&str>,
     question: &Question,
-) -> Result<Answer, ShowError> {
+) -> Result<Answer<'static>, ShowError> {
     let old = before.category(category)?;
     let new = after.category(category)?;
     let Some(first) = new.first().or(old.first()) else {
@@ -58,28 +59,21 @@ pub(super) fn diff(
     rows.extend(gone.map(|row| values(category, None, Some(row))));
     rows.truncate(question.limit);
     let (then, now) = (before.metadata(), after.metadata());
-    let mut facts = vec![Cell::of(&format!("{} against {}", now.as_of, then.as_of)).styled(Style::Dim)];
-    facts.extend([covered(first), decay(now)]);
+    let mut notes = vec![Cell::of(&format!("{} compared with {}", now.as_of, then.as_of)).styled(Style::Dim)];
+    notes.extend([covered(first), decay(now)]);
     if !now.is_like(then) {
-        facts.push(Cell::of("ranked by different rules").styled(Style::Bad));
+        notes.push(Cell::of("ranked with different settings").styled(Style::Bad));
     }
     Ok(Answer {
         title: format!("Changes in {}", category.map_or("the whole shop".to_owned(), quoted)),
-        facts,
-        head: vec![
+        notes,
+        envelope: vec![
             ("category", category.into()),
             ("as_of", now.as_of.into()),
             ("previous_as_of", then.as_of.into()),
             ("is_by_same_rules", Value::Flag(now.is_like(then))),
         ],
-        lists: vec![List {
-            name: "items",
-            title: String::new(),
-            columns: COLUMNS.to_vec(),
-            rows,
-            closing: Vec::new(),
-            shown: SHOWN.to_vec(),
-        }],
+        tables: vec![Table::new("items", &COLUMNS, rows).showing(SHOWN)],
         ..Answer::default()
     })
 }
@@ -95,7 +89,7 @@ fn values(category: Option<&str>, new: Option<&RankedRow<'_>>, old: Option<&Rank
         category.into(),
         rank(new),
         rank(old),
-        new.map_or_else(dropped_word, |new| movement(moved(new.rank, old.map(|old| old.rank)))),
+        new.map_or_else(dropped, |new| movement(moved(new.rank, old.map(|old| old.rank)))),
         either.map(|row| &*row.item_id).into(),
         either.and_then(|row| row.name.as_deref()).into(),
         units(new).into(),

@@ -1,7 +1,7 @@
-//! A score, hour by hour: what was sold, how much it still counts, and what that adds up to.
+//! A score, hour by hour: what was sold, its weight, and the running sum.
 
-use crate::show::answer::{Column, Kind, List, Shown, Value};
-use crate::show::{ShowError, unknown_category};
+use crate::formats::{Column, ColumnType, Table, TableColumn, Value};
+use crate::show::error::{ShowError, unknown_category};
 use crate::terminal::{Cell, Style};
 use crate::text::quoted;
 use topsell_core::counts::{ByHour, Counted, by_hour};
@@ -12,15 +12,15 @@ use topsell_core::storage::Store;
 use topsell_core::trends::Trends;
 
 const COLUMNS: [Column; 9] = [
-    Column::of("hour", Kind::Moment),
-    Column::of("age_hours", Kind::Integer),
-    Column::of("units", Kind::Integer),
-    Column::of("purchases", Kind::Integer),
-    Column::of("amount", Kind::Money),
-    Column::of("counted", Kind::Number),
-    Column::of("weight", Kind::Number),
-    Column::of("product", Kind::Number),
-    Column::of("sum", Kind::Number),
+    Column::new("hour", ColumnType::Moment),
+    Column::new("age_hours", ColumnType::Integer),
+    Column::new("units", ColumnType::Integer),
+    Column::new("purchases", ColumnType::Integer),
+    Column::new("amount", ColumnType::Amount),
+    Column::new("counted", ColumnType::Number),
+    Column::new("weight", ColumnType::Number),
+    Column::new("product", ColumnType::Number),
+    Column::new("sum", ColumnType::Number),
 ];
 
 /// An hour in which the item was sold.
@@ -37,10 +37,12 @@ struct Weighed {
 
 /// What a score is made of.
 pub(super) struct Explained {
-    pub list: List,
+    pub table: Table<'static>,
+    /// Whether the item was sold at all.
+    pub is_sold: bool,
     /// The sum of all hours, as the lake has them now.
     pub score: f64,
-    /// What a person is to know.
+    /// Whether the score is the published one.
     pub note: Cell,
 }
 
@@ -48,14 +50,14 @@ pub(super) struct Explained {
 /// category in which nothing ranks.
 pub(super) fn explain(
     store: &Store,
-    charts: &Trends,
+    trends: &Trends,
     item_id: &str,
     category: Option<&str>,
 ) -> Result<Explained, ShowError> {
-    let facts = charts.current().metadata();
-    let rows = charts.current().category(category)?;
+    let facts = trends.current().metadata();
+    let rows = trends.current().category(category)?;
     let Some(first) = rows.first() else {
-        return Err(unknown_category(charts.current(), category.unwrap_or("the whole shop"))?);
+        return Err(unknown_category(trends.current(), category.unwrap_or("the whole shop"))?);
     };
     let published = rows.iter().find(|row| row.item_id == item_id).map(|row| row.score);
     let window = window_of(first);
@@ -68,7 +70,12 @@ pub(super) fn explain(
         .reduce(|first, other| if Some(score(&other)) == published { other } else { first })
         .unwrap_or_default();
     let score = score(&weighed);
-    Ok(Explained { note: note(score, published), list: list(&weighed, score, category, &facts.by), score })
+    Ok(Explained {
+        note: note(score, published),
+        table: table(&weighed, score, category, &facts.by),
+        is_sold: !weighed.is_empty(),
+        score,
+    })
 }
 
 fn window_of(row: &RankedRow<'_>) -> Window {
@@ -115,48 +122,43 @@ fn note(score: f64, published: Option<f64>) -> Cell {
             Cell::of(&format!("score {score}")).styled(Style::Good)
         }
         Some(published) => {
-            let text = format!("score {published} as published, {score} with what came in since");
+            let text = format!("score {published} as published, {score} with events ingested since");
             Cell::of(&text).styled(Style::Bad)
         }
-        None => Cell::of(&format!("score {score}, not on the list")).styled(Style::Dim),
+        None => Cell::of(&format!("score {score}, not in the ranking")).styled(Style::Dim),
     }
 }
 
-fn list(weighed: &[Weighed], score: f64, category: Option<&str>, by: &str) -> List {
+fn table(weighed: &[Weighed], score: f64, category: Option<&str>, by: &str) -> Table<'static> {
     let row = |of: &Weighed| {
         vec![
             of.hour.start().into(),
             Value::Integer(of.age_hours.into()),
             of.aggregate.units.into(),
             of.aggregate.purchases.into(),
-            Value::Money(of.aggregate.amount),
+            Value::Amount(of.aggregate.amount),
             Value::Exact(of.counted),
             Value::Exact(of.weight),
             Value::Exact(of.product),
             Value::Exact(of.sum),
         ]
     };
-    let mut closing = vec![Value::None; COLUMNS.len()];
-    closing[0] = Value::Word { word: "", shown: "score".to_owned(), style: Style::Bold };
-    closing[8] = Value::Exact(score);
+    let mut footer = vec![Value::None; COLUMNS.len()];
+    footer[0] = Value::None.shown(Cell::of("score").styled(Style::Bold));
+    footer[8] = Value::Exact(score);
     let counted = match by {
-        "amount" => Shown::essential("amount", "amount"),
-        "purchases" => Shown::essential("purchases", "purchases"),
-        _ => Shown::essential("units", "units"),
+        "amount" => TableColumn::essential("amount", "amount"),
+        "purchases" => TableColumn::essential("purchases", "purchases"),
+        _ => TableColumn::essential("units", "units"),
     };
-    List {
-        name: "hours",
-        title: format!("Score in {}", category.map_or("the whole shop".to_owned(), quoted)),
-        columns: COLUMNS.to_vec(),
-        rows: weighed.iter().map(row).collect(),
-        closing: vec![closing],
-        shown: vec![
-            Shown::essential("hour", "hour"),
-            Shown::minor("age_hours", "age", 3),
-            counted,
-            Shown::minor("weight", "× weight", 4),
-            Shown::minor("product", "= product", 2),
-            Shown::essential("sum", "sum so far"),
-        ],
-    }
+    let rows: Vec<_> = weighed.iter().map(row).collect();
+    let title = format!("Score in {}", category.map_or("the whole shop".to_owned(), quoted));
+    Table { footer: vec![footer], ..Table::new("hours", &COLUMNS, rows).titled(title) }.showing([
+        TableColumn::essential("hour", "hour"),
+        TableColumn::minor("age_hours", "age", 3),
+        counted,
+        TableColumn::minor("weight", "× weight", 4),
+        TableColumn::minor("product", "= product", 2),
+        TableColumn::essential("sum", "running sum"),
+    ])
 }

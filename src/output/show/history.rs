@@ -1,10 +1,10 @@
-//! An item's rank over the rankings that are kept.
+//! An item's rank over the published rankings that are kept.
 
-use crate::show::answer::{Answer, Column, InJson, Kind, List, Shown, Value};
-use crate::show::facts::taken;
-use crate::show::plot::Plot;
-use crate::show::{Question, ShowError, unknown_item};
-use crate::terminal::{Cell, Style};
+use crate::formats::{Answer, Column, ColumnType, JsonField, Table, TableColumn, Value};
+use crate::show::error::{ShowError, unknown_item};
+use crate::show::notes::as_of;
+use crate::show::question::Question;
+use crate::terminal::{Cell, RankChart, Style};
 use crate::text::{grouped, quoted};
 use topsell_core::model::Timestamp;
 use topsell_core::parquet_format::RankedRow;
@@ -12,23 +12,23 @@ use topsell_core::rankings::{RetainedRanking, Snapshot, retained_rankings};
 use topsell_core::storage::Store;
 
 const COLUMNS: [Column; 8] = [
-    Column::of("category", Kind::Text).json(InJson::Head),
-    Column::of("item_id", Kind::Text).json(InJson::Head),
-    Column::of("as_of", Kind::Moment),
-    Column::of("rank", Kind::Integer),
-    Column::of("score", Kind::Number),
-    Column::of("units", Kind::Integer),
-    Column::of("purchases", Kind::Integer),
-    Column::of("amount", Kind::Money),
+    Column::new("category", ColumnType::Text).json(JsonField::Envelope),
+    Column::new("item_id", ColumnType::Text).json(JsonField::Envelope),
+    Column::new("as_of", ColumnType::Moment),
+    Column::new("rank", ColumnType::Integer),
+    Column::new("score", ColumnType::Number),
+    Column::new("units", ColumnType::Integer),
+    Column::new("purchases", ColumnType::Integer),
+    Column::new("amount", ColumnType::Amount),
 ];
 
-const SHOWN: [Shown; 6] = [
-    Shown::essential("as_of", "as of"),
-    Shown::essential("rank", "rank").or("-"),
-    Shown::minor("units", "units", 4),
-    Shown::minor("score", "score", 3),
-    Shown::minor("purchases", "purchases", 2),
-    Shown::minor("amount", "amount", 1),
+const SHOWN: [TableColumn; 6] = [
+    TableColumn::essential("as_of", "as of"),
+    TableColumn::essential("rank", "rank").or("-"),
+    TableColumn::minor("units", "units", 4),
+    TableColumn::minor("score", "score", 3),
+    TableColumn::minor("purchases", "purchases", 2),
+    TableColumn::minor("amount", "amount", 1),
 ];
 
 /// A ranking, and where the item stood in it, if it did.
@@ -37,15 +37,15 @@ struct Moment {
     row: Option<RankedRow<'static>>,
 }
 
-/// Answers with an item's rank in a category over the rankings that were made by the same rules as
-/// the newest, oldest first.
+/// Answers with an item's rank in a category over the rankings with the settings of the newest,
+/// oldest first.
 pub(super) fn history(
     store: &Store,
     newest: &Snapshot,
     item_id: &str,
     category: Option<&str>,
     question: &Question,
-) -> Result<Answer, ShowError> {
+) -> Result<Answer<'static>, ShowError> {
     let (mut moments, left_out) = moments(store, newest, item_id, category)?;
     if moments.iter().all(|moment| moment.row.is_none()) {
         return Err(unknown_item(newest, item_id)?);
@@ -54,40 +54,35 @@ pub(super) fn history(
     let name = moments.iter().rev().find_map(|moment| moment.row.as_ref()?.name.as_deref());
     let place = category.map_or("the whole shop".to_owned(), quoted);
     let called = name.map_or(String::new(), |name| format!(" {}", quoted(name)));
-    let mut facts = vec![
+    let mut notes = vec![
         Cell::of(&format!("{} rankings", grouped(&moments.len().to_string()))).styled(Style::Dim),
-        taken(newest.metadata(), question),
+        as_of(newest.metadata(), question),
     ];
     if left_out > 0 {
-        let text = format!("{left_out} left out, which are by other rules or damaged");
-        facts.push(Cell::of(&text).styled(Style::Bad));
+        let text = format!("{left_out} left out: ranked with different settings, or damaged");
+        notes.push(Cell::of(&text).styled(Style::Bad));
     }
+    let rows: Vec<_> = moments.iter().map(|moment| values(item_id, category, moment)).collect();
     let ends = [moments.first(), moments.last()];
     Ok(Answer {
         title: format!("Rank of {}{called} in {place}", quoted(item_id)),
-        facts,
-        head: vec![
+        notes,
+        envelope: vec![
             ("item_id", item_id.into()),
             ("name", name.into()),
             ("category", category.into()),
             ("as_of", newest.metadata().as_of.into()),
         ],
-        plot: Some(Plot {
+        chart: Some(RankChart {
             ranks: moments.iter().map(|moment| moment.row.as_ref().map(|row| row.rank)).collect(),
             ends: ends.map(|moment| moment.map_or(String::new(), |moment| moment.as_of.to_string())),
         }),
-        lists: vec![List {
-            name: "rankings",
-            title: String::new(),
-            columns: COLUMNS.to_vec(),
-            rows: moments.iter().map(|moment| values(item_id, category, moment)).collect(),
-            closing: Vec::new(),
-            shown: SHOWN.to_vec(),
-        }],
+        tables: vec![Table::new("rankings", &COLUMNS, rows).showing(SHOWN)],
+        ..Answer::default()
     })
 }
 
-/// Looks into every ranking up to the newest, and counts those that it cannot be held against.
+/// Reads every ranking up to the newest, and counts those that cannot be compared with it.
 fn moments(
     store: &Store,
     newest: &Snapshot,
@@ -96,7 +91,7 @@ fn moments(
 ) -> Result<(Vec<Moment>, usize), ShowError> {
     let mut kept: Vec<RetainedRanking> = retained_rankings(store)?;
     kept.retain(|kept| kept.as_of <= newest.metadata().as_of);
-    // Of those of one time, the one that was published last counts.
+    // Of rankings with the same end, the last published one counts.
     let is_last = |at: usize| kept.get(at + 1).is_none_or(|next| next.as_of != kept[at].as_of);
     let last: Vec<&RetainedRanking> = (0..kept.len()).filter(|&at| is_last(at)).map(|at| &kept[at]).collect();
     let count = last.len();
@@ -124,6 +119,6 @@ fn values(item_id: &str, category: Option<&str>, moment: &Moment) -> Vec<Value> 
         row.map_or(Value::None, |row| Value::Number(row.score)),
         row.map(|row| row.aggregate.units).into(),
         row.map(|row| row.aggregate.purchases).into(),
-        row.map_or(Value::None, |row| Value::Money(row.aggregate.amount)),
+        row.map_or(Value::None, |row| Value::Amount(row.aggregate.amount)),
     ]
 }

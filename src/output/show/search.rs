@@ -4,27 +4,28 @@ use std::cmp::Reverse;
 
 use hashbrown::HashMap;
 
-use crate::show::answer::{Answer, Column, Kind, List, Shown, Value, count};
-use crate::show::facts::taken;
-use crate::show::{Question, ShowError};
+use crate::formats::{Answer, Column, ColumnType, Table, TableColumn, Value};
+use crate::show::error::ShowError;
+use crate::show::notes::as_of;
+use crate::show::question::Question;
 use crate::terminal::Cell;
 use crate::text::{grouped, quoted};
 use topsell_core::rankings::Snapshot;
 
 const COLUMNS: [Column; 6] = [
-    Column::of("item_id", Kind::Text),
-    Column::of("name", Kind::Text),
-    Column::of("best_rank", Kind::Integer),
-    Column::of("best_category", Kind::Text),
-    Column::of("shop_rank", Kind::Integer),
-    Column::of("places", Kind::Places),
+    Column::new("item_id", ColumnType::Text),
+    Column::new("name", ColumnType::Text),
+    Column::new("best_rank", ColumnType::Integer),
+    Column::new("best_category", ColumnType::Text),
+    Column::new("shop_rank", ColumnType::Integer),
+    Column::new("places", ColumnType::Ranks),
 ];
 
-const SHOWN: [Shown; 4] = [
-    Shown::essential("item_id", "item"),
-    Shown::minor("name", "name", 9).cut_to(16),
-    Shown::minor("places", "ranks", 8).cut_to(24),
-    Shown::minor("shop_rank", "in the shop", 1).or("-"),
+const SHOWN: [TableColumn; 4] = [
+    TableColumn::essential("item_id", "item"),
+    TableColumn::minor("name", "name", 9).cut_to(16),
+    TableColumn::minor("places", "ranks", 8).cut_to(24),
+    TableColumn::minor("shop_rank", "in the shop", 1).or("-"),
 ];
 
 /// An item that was found.
@@ -37,7 +38,11 @@ struct Found {
 
 /// Answers with the items whose name or id has all the words of a text, in letters of either case,
 /// those that rank best first.
-pub(super) fn search(snapshot: &Snapshot, text: &str, question: &Question) -> Result<Answer, ShowError> {
+pub(super) fn search(
+    snapshot: &Snapshot,
+    text: &str,
+    question: &Question,
+) -> Result<Answer<'static>, ShowError> {
     let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
     let mut found: HashMap<String, Found> = HashMap::new();
     for row in snapshot.rows_of(&|item_id, name| fits(&words, item_id, name))? {
@@ -56,21 +61,14 @@ pub(super) fn search(snapshot: &Snapshot, text: &str, question: &Question) -> Re
     found.truncate(question.limit);
     Ok(Answer {
         title: format!("Items with `{}`", quoted(text)),
-        facts: vec![Cell::of(&format!("{} found", grouped(&total.to_string()))), taken(facts, question)],
-        head: vec![("as_of", facts.as_of.into()), ("text", text.into()), ("found", count(total))],
-        lists: vec![List {
-            name: "items",
-            title: String::new(),
-            columns: COLUMNS.to_vec(),
-            rows: found.into_iter().map(values).collect(),
-            closing: Vec::new(),
-            shown: SHOWN.to_vec(),
-        }],
+        notes: vec![Cell::of(&format!("{} found", grouped(&total.to_string()))), as_of(facts, question)],
+        envelope: vec![("as_of", facts.as_of.into()), ("text", text.into()), ("found", Value::count(total))],
+        tables: vec![Table::new("items", &COLUMNS, found.into_iter().map(values)).showing(SHOWN)],
         ..Answer::default()
     })
 }
 
-/// Tells whether every word is in the name or the id.
+/// Returns whether every word is in the name or the id.
 fn fits(words: &[String], item_id: &str, name: Option<&str>) -> bool {
     let name = name.unwrap_or("").to_lowercase();
     let id = item_id.to_lowercase();
@@ -86,6 +84,6 @@ fn values((item_id, found): (String, Found)) -> Vec<Value> {
         Value::Integer(best_rank.into()),
         best_category.as_deref().into(),
         in_shop.map(|(rank, ..)| i64::from(*rank)).into(),
-        Value::Places(found.places.into_iter().map(|(rank, _, category)| (rank, category)).collect()),
+        Value::Ranks(found.places.into_iter().map(|(rank, _, category)| (rank, category)).collect()),
     ]
 }

@@ -49,7 +49,7 @@ pub fn isolated(text: &str) -> String {
     }
 }
 
-/// Returns a text from outside as a part of a line: harmless, and its direction its own.
+/// Returns a text from outside as a part of a line: escape_control, and its direction its own.
 pub fn quoted(text: &str) -> String {
     isolated(&escape_control(text))
 }

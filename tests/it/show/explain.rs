@@ -75,13 +75,13 @@ fn a_score_is_explained_hour_by_hour() {
         stdout: score 9.411786763352115
         stdout: 
         stdout: Score in the whole shop
-        stdout:                 hour  age  units             × weight            = product          sum so far
+        stdout:                 hour  age  units             × weight            = product         running sum
         stdout: 2017-01-14T02:00:00Z   21     10  0.29730177875068026   2.9730177875068025  2.9730177875068025
         stdout: 2017-01-14T13:00:00Z   10     -1   0.5612310241546865  -0.5612310241546865   2.411786763352116
         stdout: 2017-01-14T23:00:00Z    0      7                    1                    7   9.411786763352115
         stdout:                score                                                         9.411786763352115
         stdout: 
-        stdout: Places
+        stdout: Ranks
         stdout: category          rank  of  units     share  weeks  score  above  below                  from
         stdout: (the whole shop)     2   2     16   15.09 %      1  9.412  pear   -      2017-01-14T00:00:00Z
         stdout: Food                 2   2     16   15.09 %      1  9.412  pear   -      2017-01-14T00:00:00Z
@@ -127,12 +127,12 @@ fn what_came_in_since_and_what_is_not_listed_is_explained_and_said() {
     let listed = second("--item pear --explain");
     assert!(listed.ends_with("score 75.68067737283431"), "{listed}");
     let unlisted = second("--item apple --explain");
-    assert!(unlisted.contains("score 9.41") && unlisted.ends_with(", not on the list"), "{unlisted}");
+    assert!(unlisted.contains("score 9.41") && unlisted.ends_with(", not in the ranking"), "{unlisted}");
     world.write("late.csv", "ts,item_id,category,quantity\n2017-01-14T22:00:00Z,pear,Food/Fruit,1\n");
     assert_eq!(world.run("ingest late.csv").code, Some(0));
     let late = second("--item pear --explain");
     let told = "score 75.68067737283431 as published, 76.6245";
-    assert!(late.contains(told) && late.ends_with(" with what came in since"), "{late}");
+    assert!(late.contains(told) && late.ends_with(" with events ingested since"), "{late}");
 }
 
 #[test]

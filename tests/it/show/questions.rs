@@ -33,13 +33,13 @@ fn one_thing_is_asked_at_a_time() {
 fn what_is_not_there_is_answered_with_what_is() {
     let world = shop();
     expect![[r#"
-        stderr: error: no item `aple` is ranked there
+        stderr: error: item `aple` is not ranked
         stderr: hint: did you mean `apple`?
         exit code 5
     "#]]
     .assert_eq(&world.run("show --item aple").whole());
     expect![[r#"
-        stderr: error: no item `4711` is ranked there
+        stderr: error: item `4711` is not ranked
         stderr: hint: look for it with `topsell show --search`
         exit code 5
     "#]]
@@ -50,7 +50,7 @@ fn what_is_not_there_is_answered_with_what_is() {
     "#]]
     .assert_eq(&world.run("show --search rice").whole());
     expect![[r#"
-        stderr: error: no ranking that is still kept ends at 2017-01-14T00:00:00Z or before
+        stderr: error: no published ranking ends at or before 2017-01-14T00:00:00Z
         stderr: hint: the oldest is `--at 2017-01-15T00:00:00Z`
         exit code 5
     "#]]
@@ -58,7 +58,10 @@ fn what_is_not_there_is_answered_with_what_is() {
     for view in ["--movers", "--new", "--dropped"] {
         let said = world.run(&format!("show {view}"));
         assert_eq!(said.code, Some(5), "{view}");
-        assert_eq!(said.stderr, "error: there is no ranking before this one by the same rules\n", "{view}");
+        assert_eq!(
+            said.stderr, "error: there is no earlier ranking with the same settings to compare with\n",
+            "{view}"
+        );
     }
 }
 

@@ -24,7 +24,7 @@ fn an_item_has_its_ranks_however_far_down_where_all_are_published() {
     };
     rank("");
     expect![[r#"
-        stderr: error: no item `plum` is ranked there
+        stderr: error: item `plum` is not ranked
         stderr: hint: look for it with `topsell show --search`
         exit code 5
     "#]]
@@ -34,7 +34,7 @@ fn an_item_has_its_ranks_however_far_down_where_all_are_published() {
         stdout: pear
         stdout: as of 2017-01-15T00:00:00Z, no decay, sold from 2017-01-14T20:00:00Z to 2017-01-14T21:00:00Z
         stdout: 
-        stdout: Places
+        stdout: Ranks
         stdout: category          rank  of  units     share  weeks   score  above  below                  from
         stdout: (the whole shop)     3   5     70                   70.000  bread  plum   2017-01-14T00:00:00Z
         stdout: Food                 3   4     70                   70.000  bread  plum   2017-01-14T00:00:00Z
@@ -68,9 +68,9 @@ fn an_item_has_its_ranks_however_far_down_where_all_are_published() {
     expect![[r#"
         stdout: plum
         stdout: as of 2017-01-15T01:00:00Z, no decay, sold from 2017-01-14T21:00:00Z to 2017-01-14T22:00:00Z,
-        stdout: places below the lists as of 2017-01-15T00:00:00Z
+        stdout: ranks below the rankings as of 2017-01-15T00:00:00Z
         stdout: 
-        stdout: Places
+        stdout: Ranks
         stdout: category          rank  of  units   score  above  below
         stdout: (the whole shop)     4   5     60  60.000  pear   loose
         stdout: Food                 4   4     60  60.000  pear   -

@@ -6,9 +6,10 @@ mod list;
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 
 use crate::failure::{Exit, Failure};
+use crate::output::OutputArgs;
 use crate::settings::Settings;
 use jobs::CheckWords;
 use topsell_core::model::Zone;
@@ -33,6 +34,11 @@ numbers, names such as MON and JAN, *, ranges 1-5, steps */10 and 8-18/2, lists 
 will do. A time that clocks pass over runs once right after; one that comes twice runs the first time;
 with every hour named, runs go on through both.
 ")]
+#[command(
+    mut_arg("output", |arg| arg.requires("list")),
+    mut_arg("format", |arg| arg.requires("list")),
+    mut_arg("json", |arg| arg.requires("list")),
+)]
 pub struct Schedule {
     /// Folder of job files; ./jobs where no crontab is named either
     #[arg(long, value_name = "DIR")]
@@ -62,21 +68,11 @@ pub struct Schedule {
     /// Read all jobs, say where one is wrong, and run nothing
     #[arg(long)]
     pub check: bool,
-    /// With --list: form of the answer; a table on a terminal, else JSON
-    #[arg(long, value_enum, requires = "list")]
-    pub format: Option<ScheduleFormat>,
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// On SIGTERM, how long running jobs may take to finish before they are terminated
     #[arg(long, value_name = "DURATION", default_value = "60s")]
     pub shutdown_timeout: String,
-}
-
-/// The form of a list of due runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ScheduleFormat {
-    Table,
-    Json,
-    Csv,
-    Ndjson,
 }
 
 /// Does what was asked of the schedule.

@@ -1,4 +1,4 @@
-// What is looked at: a category's best sellers and movers, or where an item ranks.
+// The main view: a category's best sellers and movers, or an item's ranks.
 
 const main = document.getElementById('main');
 const FIRST_ROWS = 100;
@@ -11,7 +11,7 @@ async function showCategory(category, marked) {
   const data = category.number === null ? null : await categoryAt(category.number);
   const figures = data
     ? [tiles(data), below(category), pair(data), best(category, data, marked)]
-    : [make('p', {}, 'Nothing ranks here itself; what lies below does.'), below(category)];
+    : [make('p', {}, 'This category has no ranking of its own; its subcategories have.'), below(category)];
   return [trail(category), heading(category.name), ...figures].filter(Boolean);
 }
 
@@ -27,7 +27,7 @@ function heading(text) {
 function trail(category) {
   const shop = categories.get(null);
   const above = category === shop ? [] : [shop, ...(category?.above ?? [])].filter(Boolean);
-  return make('nav', { 'aria-label': 'Where this is' }, make('ol', { class: 'trail' },
+  return make('nav', { 'aria-label': 'Breadcrumb' }, make('ol', { class: 'trail' },
     above.map((of) => make('li', {}, make('a', { href: linkTo(of.path) }, name(of.name))))));
 }
 
@@ -38,7 +38,7 @@ function tiles(data) {
     data.whole && ['Purchases', number(data.whole.purchases)],
     data.whole && Number(data.whole.amount) !== 0 && ['Amount', money(data.whole.amount)],
     ['Eligible items', number(data.eligible_items)],
-    ['Hours covered', `${number(data.hours)}${data.hours > facts.window_hours ? ', since it sells little' : ''}`],
+    ['Window', `${hours(data.hours)}${data.hours > facts.window_hours ? ', extended: few items sold' : ''}`],
   ];
   return make('dl', { class: 'tiles' }, all.filter(Boolean).map(([what, value]) => make('div', {}, make('dt', {}, what), make('dd', {}, value))));
 }
@@ -48,7 +48,7 @@ function below(category) {
   const all = category.path === null ? tops.filter((top) => top !== category) : category.below;
   if (all.length === 0) return null;
   const sorted = [...all].sort((a, b) => Number(b.units ?? 0) - Number(a.units ?? 0));
-  const list = make('nav', { class: 'below', 'aria-label': 'Categories below' });
+  const list = make('nav', { class: 'below', 'aria-label': 'Subcategories' });
   const add = (some) => list.append(...some.map((of) => make('a', { href: linkTo(of.path) },
     name(of.name), of.units === null ? null : make('span', { class: 'quiet' }, rough(of.units)))));
   add(sorted.slice(0, FIRST_BELOW));
@@ -63,7 +63,7 @@ function below(category) {
 function week(data) {
   return make('section', { class: 'card' },
     make('h2', {}, 'Units by day ', make('span', { class: 'quiet' }, data.rows.length < data.eligible_items ? 'of the items listed' : '')), chart(data.days),
-    facts.last_day_open ? make('p', { class: 'quiet' }, `${day(facts.days[6])} is not over.`) : null);
+    facts.last_day_open ? make('p', { class: 'quiet' }, `${day(facts.days[6])} is not complete.`) : null);
 }
 
 /** Returns who moved most since the ranking before. */
@@ -72,7 +72,7 @@ function movers(data) {
   const card = make('section', { class: 'card' }, make('h2', {}, 'Movers ', make('span', { class: 'quiet' }, since)));
   const known = data.rows.filter((row) => row.previous !== null);
   if (known.length === 0) {
-    card.append(make('p', { class: 'quiet' }, facts.before ? 'This category was not ranked then.' : 'There is no earlier ranking to compare with.'));
+    card.append(make('p', { class: 'quiet' }, facts.before ? 'This category had no ranking then.' : 'There is no earlier ranking to compare with.'));
     return card;
   }
   const ranked = known.filter((row) => row.previous > 0);
@@ -85,8 +85,8 @@ function movers(data) {
   const mover = (row) => moverLine(row, change(row), `#${number(row.rank)}`);
   const gone = (row) => moverLine(row, make('span', { class: 'change' }, 'out'), `was ${number(row.rank)}`);
   card.append(make('div', { class: 'movers' },
-    list('Climbing', climbers.length, climbers, mover), list('Falling', fallers.length, fallers, mover),
-    list('New', fresh.length, fresh, mover), list('No longer listed', data.dropped_count, data.dropped, gone)));
+    list('Rising', climbers.length, climbers, mover), list('Falling', fallers.length, fallers, mover),
+    list('New', fresh.length, fresh, mover), list('Dropped', data.dropped_count, data.dropped, gone)));
   return card;
 }
 
@@ -96,7 +96,7 @@ function moverLine(row, sign, at) {
   return make('li', {}, sign, link, make('span', { class: 'at' }, at));
 }
 
-const SCORE = facts.half_life_hours === null ? `By ${facts.by}` : `By ${facts.by}, older sales counting less`;
+const SCORE = facts.half_life_hours === null ? `By ${facts.by}` : `By ${facts.by}, weighted by age`;
 /** A column of a ranking: its heading, its class, the cell of a row and that of a line of sums. */
 const COLUMNS = [
   { title: 'Rank', kind: 'rank', hint: SCORE, of: (row) => number(row.rank) },
@@ -105,8 +105,8 @@ const COLUMNS = [
   { title: measureName(), kind: 'measured right', isThere: facts.by !== 'units', of: (row) => measure(row.measured), ofSum: (sum) => measure(sum.figures[facts.by]) },
   { title: 'Units', kind: 'units right', of: (row) => number(row.units), ofSum: (sum) => number(sum.figures.units) },
   { title: 'Share', kind: 'share right', of: shareWords, ofSum: (sum) => percent(sum.share) },
-  { title: 'Seven days', kind: 'week', isThere: facts.days !== null, of: (row) => sparkline(row.days) },
-  { title: 'Weeks', kind: 'weeks right', hint: 'Weeks on this list, this one included', of: (row) => number(row.weeks) },
+  { title: 'Last 7 days', kind: 'week', isThere: facts.days !== null, of: (row) => sparkline(row.days) },
+  { title: 'Weeks', kind: 'weeks right', hint: 'Weeks in this ranking, including this one', of: (row) => number(row.weeks) },
 ].filter(({ isThere }) => isThere !== false);
 
 function measureName() {
@@ -174,7 +174,7 @@ async function showItem(id) {
     const { rows } = await categoryAt(place.category.number);
     return { ...place, row: rows[place.rank - 1] };
   }));
-  if (places.length === 0) return nothing(`No item ${visible(id)} ranks anywhere.`);
+  if (places.length === 0) return nothing(`Item ${visible(id)} is not ranked.`);
   const [{ row }] = places;
   const columns = COLUMNS.map((column) => (column.title === 'Item' ? { ...column, title: 'Category', of: placeWords } : column));
   const lines = places.map((place) => line(columns, { ...place.row, category: place.category }));
@@ -183,7 +183,7 @@ async function showItem(id) {
     make('h1', { tabindex: '-1' }, make('bdi', { dir: 'auto' }, visible(row.name ?? id))),
     row.name === null ? null : make('p', { class: 'quiet' }, 'Item ', make('bdi', { dir: 'auto' }, visible(id))),
     facts.days && make('section', { class: 'card' }, make('h2', {}, 'Units by day'), chart(row.days)),
-    make('section', { class: 'sheet', 'aria-label': 'Where it ranks' }, make('table', { class: 'ranking' },
+    make('section', { class: 'sheet', 'aria-label': 'Ranks' }, make('table', { class: 'ranking' },
       make('thead', {}, head(columns)), make('tbody', {}, lines))),
   ].filter(Boolean);
 }
@@ -193,5 +193,5 @@ function placeWords({ id, category }) {
 }
 
 function nothing(text) {
-  return [heading('Not here'), make('p', {}, name(text)), make('p', {}, make('a', { href: linkTo(null) }, 'To the whole shop'))];
+  return [heading('Not found'), make('p', {}, name(text)), make('p', {}, make('a', { href: linkTo(null) }, 'Show the whole shop'))];
 }

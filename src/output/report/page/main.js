@@ -9,11 +9,11 @@ let asked = 0;
 function drawHead() {
   document.getElementById('title').textContent = visible(facts.title);
   const covered = `${hours(facts.window_hours)} to ${moment(facts.as_of)}`;
-  const decay = facts.half_life_hours === null ? 'older sales count in full' : `a sale counts half after ${hours(facts.half_life_hours)}`;
+  const decay = facts.half_life_hours === null ? 'no decay' : `half-life ${hours(facts.half_life_hours)}`;
   const types = facts.event_types.join(', ');
   document.getElementById('summary').textContent = [covered, decay, `by ${facts.by}`, types === 'purchase' ? null : visible(types)].filter(Boolean).join(' · ');
   const age = `${span(facts.age_hours)} old`;
-  document.getElementById('colophon').textContent = `Written ${moment(facts.written)}, when the ranking was ${age}. ${counted(directory.paths.length, 'category', 'categories')}. Made by topsell ${facts.version}.`;
+  document.getElementById('colophon').textContent = `Generated ${moment(facts.written)} by topsell ${facts.version} from a ranking ${age}; ${counted(directory.paths.length, 'category', 'categories')}.`;
 }
 
 /** Returns what the address asks for. */
@@ -36,7 +36,7 @@ async function follow() {
   const category = item === undefined ? categories.get(path) : null;
   const drawn = item !== undefined ? await showItem(item)
     : category ? await showCategory(category, marked)
-      : nothing(path === null ? 'The whole shop is not ranked.' : `There is no ranking of ${visible(path)}.`);
+      : nothing(path === null ? 'There is no ranking of the whole shop.' : `There is no ranking of ${visible(path)}.`);
   // Someone who walks fast has asked for something else by now.
   if (ask !== asked) return;
   main.replaceChildren(...drawn);
@@ -53,7 +53,7 @@ async function follow() {
 }
 
 function failed(error) {
-  main.replaceChildren(...nothing(`This page could not be read: ${error.message}`));
+  main.replaceChildren(...nothing(`Cannot read this page: ${error.message}`));
   main.setAttribute('aria-busy', 'false');
   console.error(error);
 }

@@ -1,33 +1,40 @@
-//! A line of ranks over time, drawn with characters.
+//! Ranks over time, as a line chart of characters.
 
 use std::io::{self, Write};
 
-use crate::terminal::{Style, TerminalOptions, styled};
+use crate::terminal::table::{Style, TerminalOptions, styled};
 use crate::text::{grouped, width};
 
-/// Lines that a plot has at most.
+/// Lines that a chart has at most.
 const MOST_LINES: usize = 10;
 /// Cells of a step at most.
 const WIDEST_STEP: usize = 6;
-/// Cells of a plot where the terminal has no end.
+/// Cells of a chart where the width of the terminal is not known.
 const USUAL_WIDTH: usize = 80;
 
-/// Ranks in the order of time, none where there was none.
+/// Ranks in the order of time, `None` where there was no rank.
 #[derive(Debug)]
-pub(super) struct Plot {
+pub struct RankChart {
     pub ranks: Vec<Option<i32>>,
-    /// What stands below the first and the last.
+    /// Labels below the first and the last.
     pub ends: [String; 2],
 }
 
-/// Writes a plot, the best rank at its top; nothing where no rank is known.
-pub(super) fn write_plot(plot: &Plot, terminal: TerminalOptions, out: &mut impl Write) -> io::Result<()> {
-    let known = || plot.ranks.iter().flatten().map(|rank| i64::from(*rank));
+/// Writes a chart, the best rank at its top; nothing where there is no rank at all.
+///
+/// # Errors
+/// Fails where the output does.
+pub fn write_rank_chart(
+    chart: &RankChart,
+    terminal: TerminalOptions,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let known = || chart.ranks.iter().flatten().map(|rank| i64::from(*rank));
     let Some((best, worst)) = known().min().zip(known().max()) else { return Ok(()) };
     let label = |rank: i64| format!("#{}", grouped(&rank.to_string()));
     let margin = width(&label(worst)).max(width(&label(best)));
     let room = terminal.width.unwrap_or(USUAL_WIDTH).saturating_sub(margin + 2).max(1);
-    let ranks = thinned(&plot.ranks, room);
+    let ranks = thinned(&chart.ranks, room);
     let step = (room / ranks.len().max(1)).clamp(1, WIDEST_STEP);
     let span = worst - best;
     let lines = usize::try_from(span + 1).unwrap_or(MOST_LINES).min(MOST_LINES);
@@ -45,7 +52,7 @@ pub(super) fn write_plot(plot: &Plot, terminal: TerminalOptions, out: &mut impl 
         writeln!(out, "{:>margin$} ┤{line}", label(rank))?;
     }
     let cells = ranks.len() * step;
-    let [first, last] = &plot.ends;
+    let [first, last] = &chart.ends;
     let gap = cells.saturating_sub(width(first) + width(last)).max(2);
     let ends = if first == last { first.clone() } else { format!("{first}{}{last}", " ".repeat(gap)) };
     writeln!(out, "{} {}", " ".repeat(margin + 1), styled(&ends, Style::Dim, terminal.colors))
@@ -87,13 +94,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::terminal::Colors;
+    use crate::terminal::table::Colors;
 
-    fn plotted(ranks: &[Option<i32>], cells: Option<usize>) -> String {
-        let plot = Plot { ranks: ranks.to_vec(), ends: ["then".to_owned(), "now".to_owned()] };
+    fn charted(ranks: &[Option<i32>], cells: Option<usize>) -> String {
+        let chart = RankChart { ranks: ranks.to_vec(), ends: ["then".to_owned(), "now".to_owned()] };
         let mut out = Vec::new();
         let terminal = TerminalOptions { width: cells, colors: Colors::Never };
-        write_plot(&plot, terminal, &mut out).expect("memory takes all");
+        write_rank_chart(&chart, terminal, &mut out).expect("memory takes all");
         String::from_utf8(out).expect("it is text")
     }
 
@@ -101,21 +108,21 @@ mod tests {
     fn a_line_goes_through_the_ranks_and_breaks_where_there_is_none() {
         let ranks = [Some(3), Some(1), Some(1), None, Some(2)];
         assert_eq!(
-            plotted(&ranks, Some(19)),
+            charted(&ranks, Some(19)),
             "#1 ┤  ╭──────\n\
              #2 ┤  │         ───\n\
              #3 ┤──╯\n    then        now\n"
         );
-        assert_eq!(plotted(&ranks, Some(9)), "#1 ┤╭──\n#2 ┤│   ─\n#3 ┤╯\n    then  now\n");
-        assert_eq!(plotted(&[Some(7)], Some(60)), "#7 ┤──────\n    then  now\n");
-        assert_eq!(plotted(&[None, None], Some(60)), "");
-        assert_eq!(plotted(&[], Some(60)), "");
+        assert_eq!(charted(&ranks, Some(9)), "#1 ┤╭──\n#2 ┤│   ─\n#3 ┤╯\n    then  now\n");
+        assert_eq!(charted(&[Some(7)], Some(60)), "#7 ┤──────\n    then  now\n");
+        assert_eq!(charted(&[None, None], Some(60)), "");
+        assert_eq!(charted(&[], Some(60)), "");
     }
 
     #[test]
     fn many_ranks_share_lines_and_cells() {
         let ranks: Vec<Option<i32>> = (1..=100).map(Some).collect();
-        let text = plotted(&ranks, Some(40));
+        let text = charted(&ranks, Some(40));
         assert_eq!(text.lines().count(), 11);
         assert!(text.starts_with("  #1 ┤") && text.contains("\n#100 ┤"), "{text}");
         assert!(text.lines().all(|line| width(line) <= 40), "{text}");
@@ -123,11 +130,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_ranks_can_be_plotted(
+        fn any_ranks_can_be_charted(
             ranks in proptest::collection::vec(proptest::option::of(any::<i32>()), 0..200),
             cells in proptest::option::of(0_usize..100),
         ) {
-            plotted(&ranks, cells);
+            charted(&ranks, cells);
         }
     }
 }

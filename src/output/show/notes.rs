@@ -1,14 +1,14 @@
-//! What an answer says of the ranking it is from.
+//! Notes and fields about the ranking that an answer is from.
 
-use crate::show::Question;
+use crate::show::question::Question;
 use crate::terminal::{Cell, Style};
 use crate::text::{age, grouped};
 use topsell_core::model::Timestamp;
 use topsell_core::parquet_format::RankedRow;
 use topsell_core::rankings::RankingMetadata;
 
-/// Returns when a ranking was taken, and how old the newest one is.
-pub(super) fn taken(facts: &RankingMetadata, question: &Question) -> Cell {
+/// Returns the end of a ranking's window, and how long ago that was.
+pub(super) fn as_of(facts: &RankingMetadata, question: &Question) -> Cell {
     let text = format!("as of {}", facts.as_of);
     let text = match age_seconds(facts, question.now) {
         Some(seconds @ 60..) if question.at.is_none() => format!("{text} ({} old)", age(seconds)),
@@ -17,7 +17,7 @@ pub(super) fn taken(facts: &RankingMetadata, question: &Question) -> Cell {
     Cell::of(&text).styled(Style::Dim)
 }
 
-/// Returns how long ago a ranking was taken; nothing of one that is yet to come.
+/// Returns how long ago a ranking's window ended; nothing where it has not ended yet.
 pub(super) fn age_seconds(facts: &RankingMetadata, now: Timestamp) -> Option<i64> {
     let micros = now.micros().saturating_sub(facts.as_of.micros());
     Some(micros / 1_000_000).filter(|seconds| *seconds >= 0)
@@ -36,7 +36,7 @@ pub(super) fn hours(row: &RankedRow<'_>) -> i64 {
     i64::from(row.window_to.hour().number()) - i64::from(row.window_from.hour().number())
 }
 
-/// Returns how fast sales fade.
+/// Returns the half-life.
 pub(super) fn decay(facts: &RankingMetadata) -> Cell {
     let text = facts.half_life_hours.map_or("no decay".to_owned(), |hours| format!("half-life {hours} h"));
     Cell::of(&text).styled(Style::Dim)

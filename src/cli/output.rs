@@ -1,0 +1,150 @@
+//! Where an answer goes and in which format: the options that every command with an answer shares.
+//!
+//! Invariant: a file holds the whole answer or what it held before.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args as ClapArgs, ColorChoice, ValueEnum};
+
+use crate::failure::{Failure, unless_reader_left};
+use crate::terminal;
+use topsell_core::storage::local_files::write_atomically;
+use topsell_output::formats::{Answer, Format};
+use topsell_output::terminal::{Colors, TerminalOptions};
+
+/// The formats, as they are typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    #[value(alias = "text")]
+    Table,
+    Json,
+    Csv,
+    Ndjson,
+    Parquet,
+}
+
+/// The options of an answer that is rows.
+#[derive(ClapArgs, Debug, Default)]
+pub struct OutputArgs {
+    /// Write the answer to FILE, atomically, instead of standard output; the extension decides the
+    /// format: .parquet, .csv, .json, .ndjson or .txt
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Format of the answer [default: table on a terminal, otherwise json]
+    #[arg(long, value_enum)]
+    format: Option<FormatArg>,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+/// The options of an answer that is a text for people, or one JSON object.
+#[derive(ClapArgs, Debug, Default)]
+pub struct DocumentArgs {
+    /// Write the answer to FILE, atomically, instead of standard output; the extension decides the
+    /// format: .json or .txt
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Format of the answer [default: table on a terminal, otherwise json]
+    #[arg(long, value_parser = document_format())]
+    format: Option<FormatArg>,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+/// Where an answer goes, and how.
+#[derive(Clone, Debug)]
+pub struct Target {
+    format: Format,
+    terminal: TerminalOptions,
+    /// Standard output for `None`.
+    file: Option<PathBuf>,
+}
+
+impl OutputArgs {
+    /// Checks the options; `width` is the maximum width of a table.
+    ///
+    /// # Errors
+    /// Refuses a file whose extension is of no format, and Parquet on a terminal.
+    pub fn target(&self, width: Option<usize>, color: ColorChoice) -> Result<Target, Failure> {
+        target(asked(self.json, self.format), self.output.clone(), width, color)
+    }
+}
+
+impl DocumentArgs {
+    /// Checks the options; `default` is the format where neither an option nor a file decides.
+    ///
+    /// # Errors
+    /// Refuses a file whose extension is of no such format.
+    pub fn target(&self, default: Option<Format>, color: ColorChoice) -> Result<Target, Failure> {
+        let default = default.filter(|_| self.output.is_none());
+        let target = target(asked(self.json, self.format).or(default), self.output.clone(), None, color)?;
+        match (target.format, &target.file) {
+            (Format::Table | Format::Json, _) | (_, None) => Ok(target),
+            (_, Some(file)) => Err(Failure::usage(format!(
+                "cannot write {}: this answer has the formats json and table only",
+                file.display()
+            ))),
+        }
+    }
+}
+
+impl Target {
+    /// Writes an answer; a reader that left early is no failure.
+    ///
+    /// # Errors
+    /// Fails where the file cannot be written, or standard output fails.
+    pub fn write(&self, answer: Answer<'_>) -> Result<(), Failure> {
+        if let Some(path) = &self.file {
+            let mut bytes = Vec::new();
+            let written = answer.write(self.format, self.terminal, &mut bytes);
+            let written = written.and_then(|()| write_atomically(path, &bytes));
+            return written.map_err(|e| Failure::runtime(format!("{}: {e}", path.display())));
+        }
+        let mut out = BufWriter::new(io::stdout().lock());
+        let written = answer.write(self.format, self.terminal, &mut out).and_then(|()| out.flush());
+        written.or_else(unless_reader_left)
+    }
+}
+
+impl From<FormatArg> for Format {
+    fn from(typed: FormatArg) -> Format {
+        match typed {
+            FormatArg::Table => Format::Table,
+            FormatArg::Json => Format::Json,
+            FormatArg::Csv => Format::Csv,
+            FormatArg::Ndjson => Format::Ndjson,
+            FormatArg::Parquet => Format::Parquet,
+        }
+    }
+}
+
+fn document_format() -> impl TypedValueParser<Value = FormatArg> {
+    let table = clap::builder::PossibleValue::new("table").alias("text");
+    PossibleValuesParser::new([table, clap::builder::PossibleValue::new("json")])
+        .map(|word| if word == "json" { FormatArg::Json } else { FormatArg::Table })
+}
+
+fn asked(json: bool, format: Option<FormatArg>) -> Option<Format> {
+    if json { Some(Format::Json) } else { format.map(Format::from) }
+}
+
+fn target(
+    asked: Option<Format>,
+    file: Option<PathBuf>,
+    width: Option<usize>,
+    color: ColorChoice,
+) -> Result<Target, Failure> {
+    let is_terminal = io::stdout().is_terminal();
+    let format = Format::choose(asked, file.as_deref(), is_terminal);
+    let format = format.map_err(|e| Failure::usage(e.to_string()))?;
+    let terminal = match file {
+        // A file has neither a width nor colors of its own.
+        Some(_) => TerminalOptions { width: width.filter(|cells| *cells > 0), colors: Colors::Never },
+        None => terminal::options(width, color),
+    };
+    Ok(Target { format, terminal, file })
+}

@@ -1,0 +1,13 @@
+//! The answers of commands that need no room of their own: counts, due runs, health, lake stats.
+//!
+//! Invariant: nothing here writes; an answer is values, and a format decides how they look.
+
+mod counts;
+mod due_runs;
+mod health;
+mod lake_stats;
+
+pub use counts::Counts;
+pub use due_runs::DueRuns;
+pub use health::health;
+pub use lake_stats::lake_stats;

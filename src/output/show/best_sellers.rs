@@ -1,0 +1,266 @@
+//! The best sellers of a category, and how they moved since the previous ranking.
+
+use std::cmp::Reverse;
+
+use crate::formats::{Answer, Column, ColumnType, JsonField, Table, TableColumn, Value};
+use crate::show::error::{ShowError, unknown_category};
+use crate::show::movement::{dropped, movement};
+use crate::show::notes::{age_seconds, as_of, covered, decay, hours};
+use crate::show::question::{Question, Selection};
+use crate::terminal::{Cell, Style};
+use crate::text::{grouped, quoted};
+use topsell_core::model::Aggregate;
+use topsell_core::parquet_format::RankedRow;
+use topsell_core::trends::{Movement, Trend, TrendEntry, Trends};
+
+const COLUMNS: [Column; 14] = [
+    Column::new("category", ColumnType::Text).json(JsonField::Envelope),
+    Column::new("rank", ColumnType::Integer),
+    Column::new("item_id", ColumnType::Text),
+    Column::new("score", ColumnType::Number),
+    Column::new("units", ColumnType::Integer),
+    Column::new("purchases", ColumnType::Integer),
+    Column::new("amount", ColumnType::Amount),
+    Column::new("name", ColumnType::Text).json(JsonField::WhenPresent),
+    Column::new("movement", ColumnType::Text),
+    Column::new("previous_rank", ColumnType::Integer),
+    Column::new("share_percent", ColumnType::Share),
+    Column::new("weeks", ColumnType::Integer),
+    Column::new("units_by_day", ColumnType::Integers),
+    Column::new("units_week", ColumnType::Integer),
+];
+
+const SHOWN: [TableColumn; 11] = [
+    TableColumn::essential("rank", "rank"),
+    TableColumn::essential("movement", "±"),
+    TableColumn::essential("item_id", "item"),
+    TableColumn::minor("name", "name", 9).cut_to(16),
+    TableColumn::minor("units", "units", 8),
+    TableColumn::minor("share_percent", "share", 7),
+    TableColumn::minor("units_by_day", "7 days", 6),
+    TableColumn::minor("weeks", "weeks", 4),
+    TableColumn::minor("score", "score", 3),
+    TableColumn::minor("purchases", "purchases", 2),
+    TableColumn::minor("amount", "amount", 1),
+];
+/// The second column where only changes are shown.
+const BEFORE: TableColumn = TableColumn::minor("previous_rank", "was", 10).or("-");
+
+/// Answers with the best sellers of a category, of the whole shop for `None`, or some of them.
+pub(super) fn best_sellers(
+    trends: &Trends,
+    category: Option<&str>,
+    selection: Selection,
+    question: &Question,
+) -> Result<Answer<'static>, ShowError> {
+    let trend = trends.category(category)?;
+    let Some(trend) = trend.filter(|trend| selection == Selection::Dropped || !trend.places.is_empty())
+    else {
+        return Err(unknown_category(trends.current(), category.unwrap_or("the whole shop"))?);
+    };
+    if selection != Selection::All && trends.previous().is_none() {
+        return Err(ShowError::NothingBefore);
+    }
+    let facts = trends.current().metadata();
+    // Items past the limit count among the others.
+    let listed =
+        if selection == Selection::All { question.limit.min(trend.places.len()) } else { trend.places.len() };
+    let shares = trend.shares(listed, &facts.by);
+    let mut rows: Vec<Vec<Value>> = match selection {
+        Selection::Dropped => trend.dropped.iter().map(|row| dropped_values(category, row)).collect(),
+        _ => selected(&trend, selection)
+            .into_iter()
+            .map(|at| {
+                let share = shares.as_ref().and_then(|(shares, _)| shares.get(at)).copied();
+                values(category, &trend.places[at], share)
+            })
+            .collect(),
+    };
+    rows.truncate(question.limit);
+    let others = match selection {
+        Selection::All => shares.as_ref().and_then(|(_, share)| others(&trend, listed, *share)),
+        _ => None,
+    };
+    Ok(Answer {
+        title: title(trends, category, selection),
+        notes: notes(trends, trend.places.first().map(|place| &place.row), question),
+        envelope: envelope(trends, &trend, others.as_ref(), question),
+        tables: vec![Table {
+            footer: others.map(|others| others.row(&trend)).into_iter().collect(),
+            ..Table::new("items", &COLUMNS, rows).showing(shown(selection))
+        }],
+        ..Answer::default()
+    })
+}
+
+/// Returns the positions of the selected items, in the order in which to show them.
+fn selected(trend: &Trend, selection: Selection) -> Vec<usize> {
+    let moved = |at: usize| match trend.places[at].movement {
+        Movement::Up(places) | Movement::Down(places) => places,
+        _ => 0,
+    };
+    let mut selected: Vec<usize> = (0..trend.places.len()).collect();
+    match selection {
+        Selection::Movers => {
+            selected.retain(|&at| moved(at) > 0);
+            selected.sort_by_key(|&at| Reverse(moved(at)));
+        }
+        Selection::New => selected.retain(|&at| trend.places[at].movement == Movement::New),
+        Selection::All | Selection::Dropped => {}
+    }
+    selected
+}
+
+fn shown(selection: Selection) -> Vec<TableColumn> {
+    let mut shown = SHOWN.to_vec();
+    if selection != Selection::All {
+        shown.insert(1, BEFORE);
+    }
+    if selection == Selection::Dropped {
+        shown.retain(|shown| !["rank", "movement"].contains(&shown.column));
+    }
+    shown
+}
+
+fn title(trends: &Trends, category: Option<&str>, selection: Selection) -> String {
+    let name = category.map_or("the whole shop".to_owned(), quoted);
+    let what = match selection {
+        Selection::All => return format!("Best sellers of {name}"),
+        Selection::Movers => "Movers of",
+        Selection::New => "New in",
+        Selection::Dropped => "Dropped from",
+    };
+    let since =
+        trends.previous().map_or(String::new(), |before| format!(" since {}", before.metadata().as_of));
+    format!("{what} {name}{since}")
+}
+
+fn notes(trends: &Trends, row: Option<&RankedRow<'_>>, question: &Question) -> Vec<Cell> {
+    let facts = trends.current().metadata();
+    let mut notes = vec![as_of(facts, question)];
+    if question.at.is_none() && trends.is_stale(question.now) == Some(true) {
+        notes.push(Cell::of("stale").styled(Style::Bad));
+    }
+    notes.extend(row.map(covered));
+    notes.push(decay(facts));
+    let zone = facts.days.as_ref().map(|days| days.zone.as_str()).filter(|zone| *zone != "UTC");
+    notes.extend(zone.map(|zone| Cell::of(&format!("days in {zone}")).styled(Style::Dim)));
+    notes
+}
+
+fn envelope(
+    trends: &Trends,
+    trend: &Trend,
+    others: Option<&Others>,
+    question: &Question,
+) -> Vec<(&'static str, Value)> {
+    let facts = trends.current().metadata();
+    let row = trend.places.first().map(|place| &place.row);
+    let moment = |of: fn(&RankedRow<'_>) -> topsell_core::model::Timestamp| {
+        row.map_or(Value::None, |row| of(row).into())
+    };
+    vec![
+        ("category", trend.category.as_deref().into()),
+        ("as_of", facts.as_of.into()),
+        ("window_from", moment(|row| row.window_from)),
+        ("window_to", moment(|row| row.window_to)),
+        ("half_life_hours", facts.half_life_hours.map_or(Value::None, Value::Number)),
+        ("window_hours", row.map(hours).into()),
+        ("by", facts.by.as_str().into()),
+        ("age_seconds", age_seconds(facts, question.now).into()),
+        ("is_stale", trends.is_stale(question.now).map_or(Value::None, Value::Flag)),
+        ("previous_as_of", trends.previous().map_or(Value::None, |before| before.metadata().as_of.into())),
+        ("time_zone", facts.days.as_ref().map(|days| days.zone.as_str()).into()),
+        ("days_from", facts.days.as_ref().map_or(Value::None, |days| Value::Moments(days.starts.clone()))),
+        ("eligible_items", row.map(|row| row.eligible_items).into()),
+        ("total", row.and_then(|row| row.details).map_or(Value::None, |details| details.eligible.into())),
+        ("others", others.map_or(Value::None, Others::fields)),
+    ]
+}
+
+fn values(category: Option<&str>, place: &TrendEntry, share: Option<u32>) -> Vec<Value> {
+    let row = &place.row;
+    let mut values = plain_values(category, row);
+    let details = row.details;
+    values.extend([
+        movement(place.movement),
+        place.previous_rank.map(i64::from).into(),
+        share.map_or(Value::None, Value::Share),
+        Value::Integer(place.weeks.into()),
+        details.map_or(Value::None, |details| Value::Integers(details.days.to_vec())),
+        details.and_then(|details| details.week()).into(),
+    ]);
+    values
+}
+
+/// Returns the values of a row of the previous ranking, which has no rank now.
+fn dropped_values(category: Option<&str>, row: &RankedRow<'_>) -> Vec<Value> {
+    let mut values = plain_values(category, row);
+    values[1] = Value::None;
+    values.extend([dropped(), Value::Integer(row.rank.into())]);
+    // Its days are those of the previous ranking.
+    values.resize(COLUMNS.len(), Value::None);
+    values
+}
+
+fn plain_values(category: Option<&str>, row: &RankedRow<'_>) -> Vec<Value> {
+    vec![
+        category.into(),
+        Value::Integer(row.rank.into()),
+        (*row.item_id).into(),
+        Value::Number(row.score),
+        row.aggregate.units.into(),
+        row.aggregate.purchases.into(),
+        Value::Amount(row.aggregate.amount),
+        row.name.as_deref().into(),
+    ]
+}
+
+/// The eligible items of a category that are not listed.
+struct Others {
+    items: i64,
+    aggregate: Aggregate,
+    share: u32,
+}
+
+/// Returns the eligible items after the first ones; nothing where there are no others.
+fn others(trend: &Trend, listed: usize, share: u32) -> Option<Others> {
+    let first = &trend.places.first()?.row;
+    let items = first.eligible_items.saturating_sub(i64::try_from(listed).unwrap_or(i64::MAX));
+    let mut aggregate = first.details?.eligible;
+    for place in &trend.places[..listed] {
+        aggregate = aggregate.minus(place.row.aggregate);
+    }
+    (items > 0).then_some(Others { items, aggregate, share })
+}
+
+impl Others {
+    /// Returns the last row of a terminal's table.
+    fn row(&self, trend: &Trend) -> Vec<Value> {
+        // Ids are short, and names have room.
+        let at = if trend.places.iter().any(|place| place.row.name.is_some()) { "name" } else { "item_id" };
+        let mut row = vec![Value::None; COLUMNS.len()];
+        let text = match self.items {
+            1 => "1 other".to_owned(),
+            items => format!("all {} others", grouped(&items.to_string())),
+        };
+        let mut put = |name: &str, value: Value| {
+            let at = COLUMNS.iter().position(|column| column.name == name);
+            row[at.expect("there is such a column")] = value;
+        };
+        put(at, Value::None.shown(Cell::of(&text).styled(Style::Dim)));
+        put("units", self.aggregate.units.into());
+        put("purchases", self.aggregate.purchases.into());
+        put("amount", Value::Amount(self.aggregate.amount));
+        put("share_percent", Value::Share(self.share));
+        row
+    }
+
+    fn fields(&self) -> Value {
+        let Value::Object(aggregate) = Value::from(self.aggregate) else { return Value::None };
+        let mut fields = vec![("items", Value::Integer(self.items))];
+        fields.extend(aggregate);
+        fields.push(("share_percent", Value::Share(self.share)));
+        Value::Object(fields)
+    }
+}

@@ -1,0 +1,55 @@
+//! From a question to the view that answers it.
+
+use crate::formats::Answer;
+use crate::show::best_sellers::best_sellers;
+use crate::show::categories::categories;
+use crate::show::diff::diff;
+use crate::show::error::ShowError;
+use crate::show::history::history;
+use crate::show::item::item;
+use crate::show::question::{Question, View};
+use crate::show::search::search;
+use topsell_core::model::Timestamp;
+use topsell_core::rankings::{Snapshot, SnapshotError, retained_rankings};
+use topsell_core::storage::Store;
+use topsell_core::trends::Trends;
+
+/// Answers a question.
+///
+/// # Errors
+/// Fails where a ranking cannot be read, or there is nothing of what was asked for; then it names
+/// what there is instead.
+pub fn answer(store: &Store, question: &Question) -> Result<Answer<'static>, ShowError> {
+    let snapshot = opened(store, question.at)?;
+    match &question.view {
+        View::BestSellers { category, selection } => {
+            best_sellers(&Trends::of(store, snapshot)?, category.as_deref(), *selection, question)
+        }
+        View::Categories(order) => categories(&snapshot, *order, question),
+        View::Item { item_id, explained } => {
+            let explained = explained.as_ref().map(Option::as_deref);
+            item(store, &Trends::of(store, snapshot)?, item_id, explained, question)
+        }
+        View::Diff { category, between } => {
+            let [before, after] = [opened(store, Some(between[0]))?, opened(store, Some(between[1]))?];
+            diff(&before, &after, category.as_deref(), question)
+        }
+        View::History { category, item_id } => {
+            history(store, &snapshot, item_id, category.as_deref(), question)
+        }
+        View::Search(text) => search(&snapshot, text, question),
+    }
+}
+
+fn opened(store: &Store, at: Option<Timestamp>) -> Result<Snapshot, ShowError> {
+    let Some(moment) = at else { return Ok(Snapshot::current(store)?) };
+    match Snapshot::at(store, moment) {
+        Err(SnapshotError::None) => {
+            // Without any ranking there is more to do than to name another time.
+            Snapshot::current(store)?;
+            let oldest = retained_rankings(store)?.first().map(|kept| kept.as_of);
+            Err(ShowError::NoneAt { moment, oldest })
+        }
+        snapshot => Ok(snapshot?),
+    }
+}
