@@ -1,6 +1,7 @@
 //! The health of a lake as an answer: one line, and in JSON what it is made of.
 
 use crate::formats::{Answer, Column, ColumnType, JsonLayout, Table, Value};
+use topsell_core::model::Hour;
 use topsell_ops::health::{Facts, Verdict};
 use topsell_ops::run_history::{LastRuns, Ran};
 
@@ -30,7 +31,7 @@ pub fn health<'a>(facts: &'a Facts, verdict: &Verdict) -> Answer<'a> {
             ("wrong", Value::Texts(verdict.wrong.clone())),
             ("line", verdict.line().into()),
             ("ranking", ranking),
-            ("newest_hour", newest.map(|hour| hour.start()).into()),
+            ("newest_hour", newest.map(Hour::start).into()),
             ("lag_seconds", lag_seconds.into()),
             ("unknown", Value::Texts(facts.unknown.clone())),
         ],
