@@ -128,6 +128,7 @@ impl fmt::Display for Failure {
 ///
 /// # Errors
 /// Passes everything else on.
+#[expect(clippy::needless_pass_by_value, reason = "it is handed over by `or_else`")]
 pub fn unless_reader_left(error: io::Error) -> Result<(), Failure> {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Ok(()),
