@@ -13,6 +13,7 @@ BROWSER := data/browser
 TRACES := data/traces
 CHECKED_UNITS := data/units
 METRICS := data/metrics
+DIST := data/dist
 JOURNEY_END := 2018-01-01T05:00:00Z
 
 PREFIX ?= /usr/local
@@ -22,6 +23,8 @@ BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 JOBDIR ?= $(PREFIX)/share/topsell/jobs
 JOBS := hourly.toml nightly.toml
 UNITS := topsell-hourly.service topsell-hourly.timer topsell-nightly.service topsell-nightly.timer \
@@ -32,7 +35,7 @@ PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
 BUILD := build
 endif
 
-.PHONY: demo check build install uninstall size bench bench-full bench-readme docs micro lateness instructions soak interop calendar figures journey browser traces units metrics clean
+.PHONY: demo check build install uninstall size bench bench-full bench-readme docs micro lateness instructions soak interop calendar figures journey browser traces units metrics dist dist-check clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -45,9 +48,9 @@ demo:
 # Formatting, lints with warnings as errors, documentation, all tests.
 check:
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
-	$(CARGO) test --locked --all-targets
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	$(CARGO) test --locked --workspace --all-targets
 
 build:
 	$(CARGO) build --release --locked
@@ -65,6 +68,8 @@ install: $(BUILD)
 ifdef SYSTEMD
 	install -d "$(DESTDIR)$(UNITDIR)"
 	for unit in $(UNITS); do $(AS_INSTALLED) > "$(DESTDIR)$(UNITDIR)/$$unit" || exit 1; done
+	install -D -m 644 jobs/systemd/topsell.sysusers "$(DESTDIR)$(SYSUSERSDIR)/topsell.conf"
+	install -D -m 644 jobs/systemd/topsell.tmpfiles "$(DESTDIR)$(TMPFILESDIR)/topsell.conf"
 endif
 
 uninstall:
@@ -72,6 +77,34 @@ uninstall:
 	rm -f "$(DESTDIR)$(BASHDIR)/topsell" "$(DESTDIR)$(ZSHDIR)/_topsell" "$(DESTDIR)$(FISHDIR)/topsell.fish"
 	for job in $(JOBS); do rm -f "$(DESTDIR)$(JOBDIR)/$$job"; done
 	for unit in $(UNITS); do rm -f "$(DESTDIR)$(UNITDIR)/$$unit"; done
+	rm -f "$(DESTDIR)$(SYSUSERSDIR)/topsell.conf" "$(DESTDIR)$(TMPFILESDIR)/topsell.conf"
+
+# What others install: data/dist has an archive of a static program with its manual pages, completions and
+# jobs, a Debian package, and their checksums.
+DIST_TARGET ?= $(shell uname -m)-unknown-linux-musl
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+ARCHIVE = topsell-$(VERSION)-$(DIST_TARGET)
+CARGO_DEB := $(abspath $(DIST))/tools/bin/cargo-deb
+
+dist: $(CARGO_DEB)
+	rustup target list --installed | grep -qx $(DIST_TARGET) || rustup target add $(DIST_TARGET)
+	command -v musl-gcc || apt-get install --yes musl-tools
+	$(CARGO) build --release --locked --target $(DIST_TARGET)
+	rm -rf $(DIST)/root $(DIST)/$(ARCHIVE) && rm -f $(DIST)/*.tar.gz $(DIST)/*.deb
+	$(MAKE) install PREFIX=/usr SYSTEMD=1 DESTDIR=$(abspath $(DIST))/root PROGRAM=$(or $(CARGO_TARGET_DIR),target)/$(DIST_TARGET)/release/topsell
+	mkdir -p $(DIST)/$(ARCHIVE)
+	cp $(DIST)/root/usr/bin/topsell README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(DIST)/$(ARCHIVE)/
+	cp -r $(DIST)/root/usr/share/man $(DIST)/root/usr/share/bash-completion $(DIST)/root/usr/share/zsh $(DIST)/root/usr/share/fish $(DIST)/root/usr/share/topsell/jobs $(DIST)/$(ARCHIVE)/
+	tar --create --gzip --file $(DIST)/$(ARCHIVE).tar.gz --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$$(git log -1 --format=%ct) --directory $(DIST) $(ARCHIVE)
+	$(CARGO_DEB) --no-build --no-strip --target $(DIST_TARGET) --output $(abspath $(DIST))/
+	cd $(DIST) && sha256sum *.tar.gz *.deb > SHA256SUMS && cat SHA256SUMS
+
+$(CARGO_DEB):
+	$(CARGO) install --locked cargo-deb@3.8.0 --root $(abspath $(DIST))/tools --target-dir $(abspath $(DIST))/tools/target
+
+# Installs the package into a new root, as apt does, and has systemd check its units there.
+dist-check: dist
+	tests/units/package.sh $(DIST)
 
 # How large the program is, and how long it takes to start.
 size: $(BUILD)
@@ -207,4 +240,4 @@ $(VENV)/%: tests/%/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(DEMO_LAKE) $(BENCH) $(INTEROP) $(CALENDAR) $(JOURNEY) $(BROWSER) $(TRACES) $(CHECKED_UNITS) $(METRICS) $(VENV) tests/browser/node_modules
+	rm -rf $(DEMO_LAKE) $(BENCH) $(INTEROP) $(CALENDAR) $(JOURNEY) $(BROWSER) $(TRACES) $(CHECKED_UNITS) $(METRICS) $(DIST) $(VENV) tests/browser/node_modules

@@ -1,5 +1,7 @@
 //! The staircase of rooms in `src/lib.rs`, kept: who may use whom, and what lives where.
 
+mod circles;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -213,6 +215,26 @@ fn rooms_use_rooms_of_earlier_floors_only() {
     for (pages, floors) in crates() {
         assert_eq!(climbers(&pages, &floors), [""; 0]);
     }
+}
+
+#[test]
+fn no_files_take_names_from_each_other_in_a_circle() {
+    let mut members: BTreeMap<String, Vec<Page>> = BTreeMap::new();
+    for page in pages() {
+        if let Some(member) = page.member().map(str::to_owned) {
+            members.entry(member).or_default().push(page);
+        }
+    }
+    let mut found = Vec::new();
+    for (member, pages) in &members {
+        let below = |page: &'_ Page| page.path[member.len() + 1..].to_owned();
+        let files: Vec<(String, &str)> = pages.iter().map(|page| (below(page), page.text.as_str())).collect();
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+        found.extend(
+            circles::circles(&files).into_iter().map(|circle| format!("{member}: {}", circle.join(", "))),
+        );
+    }
+    assert_eq!(found, [""; 0]);
 }
 
 #[test]

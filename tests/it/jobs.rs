@@ -131,6 +131,8 @@ fn what_is_installed_is_what_is_uninstalled() {
         "lib/systemd/system/topsell-hourly.timer",
         "lib/systemd/system/topsell-schedule.service",
         "lib/systemd/system/topsell-spool.path",
+        "lib/sysusers.d/topsell.conf",
+        "lib/tmpfiles.d/topsell.conf",
         "share/bash-completion/completions/topsell",
         "share/fish/vendor_completions.d/topsell.fish",
         "share/man/man1/topsell-rank.1",
