@@ -1,7 +1,7 @@
 //! The command line as clap parses it: the global options and one of the commands.
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{ArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, Parser, Subcommand};
 
 use crate::commands::complete_categories::CompleteCategories;
 use crate::commands::completions::Completions;
@@ -27,19 +27,22 @@ const STYLES: Styles = Styles::styled()
     .usage(AnsiColor::Green.on_default().bold())
     .literal(AnsiColor::Cyan.on_default());
 
+/// The version, and where it is known the commit and its date.
+const LONG_VERSION: &str = env!("TOPSELL_LONG_VERSION");
+
 const EXAMPLES: &str = "\
 Examples:
-  topsell ingest logs/                     take in every log of a folder
-  topsell rank --window 150h               rank the last 150 hours, as cron does
-  topsell show --limit 10                  the shop's ten best sellers
-  topsell show --category Books/Fiction    the best sellers of a category
-  topsell count 1082185 --last 24h         what one item has sold, up to this moment
+  topsell ingest logs/                 load all log files of a directory
+  topsell rank --window 150h           rank the last 150 hours
+  topsell show -n 10                   show the 10 best sellers of the shop
+  topsell show Books/Fiction           show the best sellers of a category
+  topsell count 1082185 --last 24h     count an item's sales of the last 24 hours
 ";
 
-/// Turns purchase logs into best-seller lists.
+/// Turns purchase logs into best-seller rankings
 #[derive(Parser, Debug)]
-#[command(name = "topsell", version, styles = STYLES, before_help = EXAMPLES, after_help = EXIT_CODES)]
-#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(name = "topsell", version, long_version = LONG_VERSION, styles = STYLES)]
+#[command(before_help = EXAMPLES, after_help = EXIT_CODES, arg_required_else_help = true)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
@@ -69,6 +72,48 @@ pub enum Command {
     Datagen(Datagen),
 }
 
+/// The commands of the overview, by what they are for.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Load and rank", &["ingest", "rollup", "rank"]),
+    ("Query", &["show", "count", "report"]),
+    ("Run and monitor jobs", &["run", "schedule", "runs", "health"]),
+    ("Maintain", &["lake"]),
+    ("Configure", &["config", "completions", "man", "help"]),
+];
+
+/// Returns the command line's definition, its commands listed in groups.
+pub fn command() -> clap::Command {
+    let command = Args::command();
+    let template = format!(
+        "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{}{}\n{{options}}{{after-help}}\n",
+        groups(&command),
+        heading("Global options")
+    );
+    command.help_template(template)
+}
+
+fn groups(command: &clap::Command) -> String {
+    let about = |name: &str| match command.find_subcommand(name) {
+        Some(command) => command.get_about().map(ToString::to_string).unwrap_or_default(),
+        None => "Print this message or the help of a command".to_owned(),
+    };
+    let group = |(title, names): &(&str, &[&str])| {
+        let lines = names.iter().map(|name| format!("  {}  {}\n", literal(name), about(name)));
+        format!("{}\n{}\n", heading(title), lines.collect::<String>())
+    };
+    GROUPS.iter().map(group).collect()
+}
+
+fn heading(title: &str) -> String {
+    let style = STYLES.get_header();
+    format!("{style}{title}:{style:#}")
+}
+
+fn literal(name: &str) -> String {
+    let style = STYLES.get_literal();
+    format!("{style}{name:<11}{style:#}")
+}
+
 impl Command {
     /// Checks the command's options without running it.
     ///
@@ -80,7 +125,7 @@ impl Command {
             Command::Rank(typed) => typed.check(settings.now).map(drop),
             Command::Show(typed) => typed.check(settings).map(drop),
             Command::Count(typed) => typed.check(settings).map(drop),
-            Command::Report(typed) => typed.check().map(drop),
+            Command::Report(typed) => typed.check(settings.now).map(drop),
             Command::Health(typed) => typed.check(settings).map(drop),
             Command::Lake(typed) => typed.check(settings.now).map(drop),
             Command::Runs(typed) => typed.check(settings).map(drop),
@@ -103,14 +148,23 @@ pub fn reads_settings(typed: &ArgMatches) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
     use crate::config::{KEYS, Kind};
 
     #[test]
+    fn every_command_is_in_one_group_of_the_overview() {
+        let command = command();
+        let visible = command.get_subcommands().filter(|below| !below.is_hide_set());
+        let mut expected: Vec<&str> = visible.map(clap::Command::get_name).chain(["help"]).collect();
+        expected.sort_unstable();
+        let mut listed: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        listed.sort_unstable();
+        assert_eq!(listed, expected);
+    }
+
+    #[test]
     fn every_setting_is_an_option_of_the_commands_that_it_names() {
-        let mut root = Args::command();
+        let mut root = command();
         root.build();
         for key in KEYS {
             let all = if key.is_for_all() { &[""][..] } else { key.commands };

@@ -11,12 +11,12 @@ use topsell_core::item_catalog::{self, CatalogFile};
 /// What names a catalog.
 #[derive(ClapArgs, Debug)]
 pub struct Catalog {
-    /// CSV, TSV or Parquet file of item_id, category and name: `ingest` takes from it the
-    /// categories of items whose line has none, `rank` the names of ranked items
+    /// Item catalog: a CSV, TSV or Parquet file with the columns item_id, category and name;
+    /// `ingest` reads missing categories from it, `rank` item names
     #[arg(long, value_name = "FILE")]
     pub catalog: Option<PathBuf>,
-    /// Column of the catalog to read item_id, category or name from, or a TOML file of such
-    /// pairs; may be given several times
+    /// Column of the catalog that holds item_id, category or name, or a TOML file of such pairs;
+    /// can be repeated
     #[arg(long, value_name = "FIELD=COLUMN|FILE", requires = "catalog")]
     pub catalog_map: Vec<String>,
 }

@@ -1,15 +1,15 @@
-//! The one place that asks what time it is.
+//! The clock: the only place that asks what time it is.
 
 use std::time::SystemTime;
 
 use crate::failure::Failure;
 use topsell_core::model::Timestamp;
 
-/// Whom to ask for the time.
+/// Where the time comes from.
 #[derive(Clone, Copy, Debug)]
 pub enum Clock {
     Machine,
-    /// It is always this moment.
+    /// Always this moment.
     Fixed(Timestamp),
 }
 
@@ -18,7 +18,7 @@ impl Clock {
     ///
     /// # Errors
     /// Fails where the machine's clock is set before 1970.
-    #[expect(clippy::disallowed_methods, reason = "this is the door: the one place that asks the time")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the time")]
     pub fn now(self) -> Result<Timestamp, Failure> {
         if let Clock::Fixed(now) = self {
             return Ok(now);

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 
 use clap::ColorChoice;
 
-/// What the surroundings say of colors.
+/// What the environment says about colors.
 struct Surroundings {
     no_color: bool,
     force_color: bool,
@@ -14,7 +14,7 @@ struct Surroundings {
     is_terminal: bool,
 }
 
-/// Returns the typed `--color`, which help and errors about the other words go by too.
+/// Returns the typed `--color`, which help and usage errors follow too.
 pub fn typed(words: impl Iterator<Item = OsString>) -> Option<ColorChoice> {
     let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
     let after = words.iter().position(|word| word == "--color").and_then(|at| words.get(at + 1));
@@ -22,7 +22,7 @@ pub fn typed(words: impl Iterator<Item = OsString>) -> Option<ColorChoice> {
     joined.or(after.map(String::as_str))?.parse().ok()
 }
 
-/// Tells whether what is written to a stream is colored.
+/// Returns whether what is written to a stream is colored.
 ///
 /// A choice goes before `NO_COLOR`, that before `FORCE_COLOR`, that before `TERM=dumb`, and that
 /// before whether the stream is a terminal.
@@ -37,7 +37,7 @@ pub fn is_bright(choice: ColorChoice, stream: &impl IsTerminal) -> bool {
     decide(choice, &surroundings)
 }
 
-/// Tells whether the terminal can do nothing but print.
+/// Returns whether the terminal can do nothing but print.
 pub fn is_dumb() -> bool {
     env::var_os("TERM").is_some_and(|term| term == "dumb")
 }

@@ -1,4 +1,4 @@
-//! How a run ends badly: an exit code, what happened, and what to do.
+//! Errors of a run: an exit code, the cause, and a hint.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -19,14 +19,14 @@ use topsell_output::show::ShowError;
 
 pub const EXIT_CODES: &str = "\
 Exit codes:
-  0  done
-  1  could not: the disk, the lake or an input stood in the way
-  2  misused: the command line makes no sense
-  3  damaged data: a file of the lake is not what it was
-  4  done, but some lines or files were rejected
-  5  nothing found: no such category, item or ranking
-  6  busy: another run is at work on the lake
-  7  stale: the ranking would have been empty, or of old sales; the one before stays
+  0  success
+  1  runtime error: a disk, lake or input error
+  2  usage error: invalid command line or settings
+  3  data corruption: a file of the lake is damaged
+  4  completed with rejects: some lines or files were rejected
+  5  not found: no such category, item, ranking or run
+  6  busy: another run holds the lock
+  7  stale: the ranking would be empty or outdated; the previous one stays published
 ";
 
 /// The exit codes, as the help lists them.
@@ -61,7 +61,7 @@ impl Exit {
     }
 }
 
-/// A run that did not do what it was to do.
+/// An error that ends the run: its exit code, its cause and what to do about it.
 #[derive(Debug)]
 pub struct Failure {
     pub exit: Exit,
@@ -76,17 +76,17 @@ impl From<Exit> for ExitCode {
 }
 
 impl Failure {
-    /// The command line makes no sense.
+    /// The command line or a setting is invalid.
     pub fn usage(what: String) -> Failure {
         Failure { exit: Exit::UsageError, cause: anyhow::anyhow!(what), hint: None }
     }
 
-    /// Something stood in the way.
+    /// The disk, the lake or an input failed.
     pub fn runtime(what: String) -> Failure {
         Failure { exit: Exit::RuntimeError, cause: anyhow::anyhow!(what), hint: None }
     }
 
-    /// Another run is at work.
+    /// Another run holds the lock.
     pub fn busy(what: String) -> Failure {
         Failure { exit: Exit::Busy, cause: anyhow::anyhow!(what), hint: None }
     }
@@ -101,14 +101,14 @@ impl Failure {
         Failure { exit: Exit::NotFound, cause: anyhow::anyhow!(what), hint: None }
     }
 
-    /// Says what happened on stderr, and returns the exit code.
+    /// Prints the error and its hint on stderr, and returns the exit code.
     pub fn report(&self, color: ColorChoice) -> ExitCode {
         let mut stderr = io::stderr().lock();
         let (red, green, plain) = match is_bright(color, &stderr) {
             true => ("\x1b[1;31m", "\x1b[32m", "\x1b[0m"),
             false => ("", "", ""),
         };
-        // Nobody is left to hear of it where stderr is gone.
+        // Without stderr there is nowhere to report it.
         let _ = writeln!(stderr, "{red}error:{plain} {self}");
         if let Some(hint) = &self.hint {
             let _ = writeln!(stderr, "{green}hint:{plain} {hint}");
@@ -119,7 +119,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Each error already says what lies beneath it.
+        // Each error already includes its cause.
         write!(f, "{}", self.cause)
     }
 }
@@ -141,7 +141,7 @@ impl From<StepError> for Failure {
         match error {
             StepError::Catalog(_) => Failure {
                 exit: Exit::RuntimeError,
-                hint: Some("mend the catalog, or name its columns with --catalog-map".to_owned()),
+                hint: Some("fix the catalog, or map its columns with --catalog-map".to_owned()),
                 cause: error.into(),
             },
             StepError::Lake(error) => error.into(),
@@ -161,14 +161,15 @@ impl From<StepError> for Failure {
             StepError::Stale { .. } => Failure {
                 exit: Exit::Stale,
                 hint: Some(
-                    "a ranking published before stays as it is; see whether logs still come in".to_owned(),
+                    "the previous ranking stays published; check whether new logs are being ingested"
+                        .to_owned(),
                 ),
                 cause: error.into(),
             },
             StepError::Lock(error) => {
                 let exit =
                     if matches!(error, LockError::Held { .. }) { Exit::Busy } else { Exit::RuntimeError };
-                let hint = (exit == Exit::Busy).then(|| "wait for it with --wait".to_owned());
+                let hint = (exit == Exit::Busy).then(|| "pass --wait to wait for the lock".to_owned());
                 Failure { exit, hint, cause: error.into() }
             }
         }
@@ -180,7 +181,7 @@ impl From<LakeError> for Failure {
         let (exit, hint) = match &error {
             LakeError::Missing { .. } => (
                 Exit::RuntimeError,
-                Some("take in some logs with `topsell ingest FILE`, or name another folder with --lake"),
+                Some("load logs with `topsell ingest FILE`, or pass another directory with --lake"),
             ),
             LakeError::OlderFormat { .. } => (
                 Exit::RuntimeError,
@@ -194,10 +195,10 @@ impl From<LakeError> for Failure {
             ),
             LakeError::BadFormatFile { .. } => (Exit::DataCorruption, Some("restore the file from a backup")),
             LakeError::NotALake { .. } => {
-                (Exit::RuntimeError, Some("name an empty or new folder with --lake"))
+                (Exit::RuntimeError, Some("pass an empty or new directory with --lake"))
             }
             LakeError::OtherSlices { .. } => {
-                (Exit::UsageError, Some("leave --slice-size out to use the lake's own"))
+                (Exit::UsageError, Some("omit --slice-size to use the slice size of the lake"))
             }
             LakeError::BadSettings { .. } => (Exit::UsageError, None),
             LakeError::Columns { source, .. } => (exit_of_columns(source), None),
@@ -205,9 +206,10 @@ impl From<LakeError> for Failure {
                 (Exit::DataCorruption, None)
             }
             LakeError::Table(error) => (exit_of_table(error), None),
-            LakeError::Store(error) if error.is_not_found() => {
-                (Exit::DataCorruption, Some("a file that the lake names is gone; bring it back from a copy"))
-            }
+            LakeError::Store(error) if error.is_not_found() => (
+                Exit::DataCorruption,
+                Some("a file that the lake references is missing; restore it from a backup"),
+            ),
             LakeError::Store(_) | LakeError::Contended { .. } => (Exit::RuntimeError, None),
         };
         Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
@@ -220,10 +222,10 @@ impl From<SnapshotError> for Failure {
             SnapshotError::None => (Exit::NotFound, Some("publish one with `topsell rank`")),
             SnapshotError::Empty => (
                 Exit::Stale,
-                Some("a ranking published before stays as it is; look at --as-of and --event-type"),
+                Some("the previous ranking stays published; check --as-of, --window and --event-type"),
             ),
             SnapshotError::Damaged { .. } => {
-                (Exit::DataCorruption, Some("publish it anew with `topsell rank`"))
+                (Exit::DataCorruption, Some("publish a new ranking with `topsell rank`"))
             }
             SnapshotError::Columns { source, .. } => (exit_of_columns(source), None),
             SnapshotError::Overflow(_) | SnapshotError::Store(_) => (Exit::RuntimeError, None),
@@ -238,15 +240,15 @@ impl From<ShowError> for Failure {
             ShowError::Snapshot(error) => error.into(),
             ShowError::Rollup(error) => StepError::Rollup(error).into(),
             ShowError::UnknownCategory { ref suggestions, .. } => {
-                let hint = meant(suggestions, "see which there are with `topsell show --categories`");
+                let hint = meant(suggestions, "list the categories with `topsell show --categories`");
                 Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
             }
             ShowError::UnknownItem { ref suggestions, .. } => {
-                let hint = meant(suggestions, "look for it with `topsell show --search`");
+                let hint = meant(suggestions, "search for it with `topsell show --search TEXT`");
                 Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
             }
             ShowError::NoneAt { oldest, .. } => {
-                let hint = oldest.map(|oldest| format!("the oldest is `--at {oldest}`"));
+                let hint = oldest.map(|oldest| format!("the oldest ranking is `--at {oldest}`"));
                 Failure { exit: Exit::NotFound, hint, cause: error.into() }
             }
             ShowError::NothingBefore | ShowError::NoMatch { .. } => {
@@ -256,7 +258,7 @@ impl From<ShowError> for Failure {
     }
 }
 
-/// Asks whether one of the nearest names was meant, or says what else to do.
+/// Suggests the nearest names, or else what to do.
 fn meant(nearest: &[String], otherwise: &str) -> String {
     match nearest.is_empty() {
         true => otherwise.to_owned(),

@@ -1,9 +1,9 @@
 //! Checks the words of a job's step as the command line would.
 
+use clap::FromArgMatches;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches};
 
-use crate::args::{Args, Command};
+use crate::args::{self, Args, Command};
 use crate::failure::Exit;
 use crate::settings::Settings;
 
@@ -15,17 +15,17 @@ const ENDLESS: &str = "schedule";
 /// # Errors
 /// Says it in one line.
 pub fn check(words: &[String]) -> Result<(), String> {
-    let command = Args::command().no_binary_name(true);
+    let command = args::command().no_binary_name(true);
     let typed = command.try_get_matches_from(words).and_then(|typed| Args::from_arg_matches(&typed));
     let args = typed.map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            "it shows something and does nothing".to_owned()
+            "prints help or a version, which is not a step".to_owned()
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a word is missing".to_owned(),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "the subcommand is missing".to_owned(),
         _ => said(&error.render().to_string()),
     })?;
     if words.iter().any(|word| word == ENDLESS) && matches!(args.command, Command::Schedule(_)) {
-        return Err("it does not end, so no step comes after it".to_owned());
+        return Err("`schedule` never ends, so it cannot be a step".to_owned());
     }
     let Args { command, global } = args;
     match Settings::of(global).and_then(|settings| command.check(&settings)) {

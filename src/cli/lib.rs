@@ -12,6 +12,9 @@ mod config;
 mod failure;
 mod job_words;
 mod metrics;
+mod moments;
+#[cfg(test)]
+mod option_table;
 mod output;
 mod progress_bars;
 mod run_observer;
@@ -28,7 +31,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::{env, panic};
 
-use clap::{ColorChoice, CommandFactory, FromArgMatches};
+use clap::{ColorChoice, FromArgMatches};
 
 use topsell_core::parquet_format::is_guarded;
 
@@ -71,11 +74,11 @@ fn parse() -> Result<(Args, Config), ExitCode> {
     let color = color::typed(env::args_os());
     let color = color.or_else(|| around.as_ref().ok()?.color()).unwrap_or_default();
     let refuse = |error: clap::Error| print_clap_message(&error, color);
-    let mut typed = Args::command().try_get_matches().map_err(refuse)?;
+    let mut typed = args::command().try_get_matches().map_err(refuse)?;
     let mut config = Config::default();
     if args::reads_settings(&typed) {
         config = around.and_then(|around| around.of_run(&typed)).map_err(|failure| failure.report(color))?;
-        if let Some(command) = config.defaults(Args::command(), &typed) {
+        if let Some(command) = config.defaults(args::command(), &typed) {
             typed = command.try_get_matches().map_err(refuse)?;
         }
     }
@@ -115,9 +118,9 @@ fn run(settings: &Settings, command: Command, config: &Config) -> Result<Exit, F
         Command::Health(typed) => commands::health::run(settings, &typed),
         Command::Lake(typed) => commands::lake::run(settings, &typed),
         Command::Runs(typed) => commands::runs::run(settings, &typed),
-        Command::Config(typed) => commands::config::run(&typed, config, &Args::command(), settings.color),
-        Command::Completions(typed) => commands::completions::run(&typed, &Args::command()),
-        Command::Man(typed) => commands::man::run(settings, &typed, Args::command()),
+        Command::Config(typed) => commands::config::run(&typed, config, &args::command(), settings.color),
+        Command::Completions(typed) => commands::completions::run(&typed, &args::command()),
+        Command::Man(typed) => commands::man::run(settings, &typed, args::command()),
         Command::CompleteCategories(typed) => commands::complete_categories::run(settings, &typed),
         Command::Datagen(typed) => commands::datagen::run(settings, &typed),
     }

@@ -13,6 +13,6 @@ pub fn write(settings: &Settings) {
     let now = settings.clock.now().unwrap_or(settings.now);
     let text = health::metrics(&health::facts(&store, Look::Sizes, now), env!("CARGO_PKG_VERSION"));
     if let Err(error) = write_atomically(file, text.as_bytes()) {
-        settings.note(&format!("warning: no metrics were written: {}: {error}", file.display()));
+        settings.note(&format!("warning: cannot write metrics: {}: {error}", file.display()));
     }
 }

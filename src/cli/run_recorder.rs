@@ -117,7 +117,7 @@ impl RunRecorder {
             RecordMode::AtEnd => drop(book.note(record)),
             RecordMode::FromStart => {
                 if let Err(error) = book.finish(record) {
-                    settings.note(&format!("warning: this run could not be recorded: {error}"));
+                    settings.note(&format!("warning: cannot record this run: {error}"));
                 }
             }
         }

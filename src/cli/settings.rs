@@ -27,25 +27,25 @@ pub enum Verbosity {
 
 /// The options of every command.
 #[derive(ClapArgs, Debug)]
-#[command(next_help_heading = "Options of every command")]
+#[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
-    /// Folder of the lake; TOPSELL_LAKE unless given
+    /// Lake directory
     #[arg(long, global = true, value_name = "DIR", default_value = "data/lake")]
     pub lake: PathBuf,
-    /// Threads to work on; as many as there are processors unless said
+    /// Number of threads [default: number of CPUs]
     #[arg(long, global = true, value_name = "N")]
     pub threads: Option<u16>,
-    /// Say nothing but errors
+    /// Print errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say more
+    /// Print more details
     #[arg(short, long, global = true)]
     pub verbose: bool,
     /// When to use colors
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
-    /// Leave metrics of the lake and its last runs in this file, for the textfile collector of
-    /// Prometheus's node_exporter
+    /// Write metrics of the lake and its last runs to FILE, for the textfile collector of the
+    /// Prometheus node_exporter
     #[arg(long, global = true, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
     /// The moment to take for now, RFC 3339; for tests and for dry_run an old run again
@@ -85,7 +85,7 @@ impl Settings {
             }
             None => Clock::Machine,
         };
-        let no_threads = || Failure::usage("--threads 0 leaves nobody to work; write at least 1".to_owned());
+        let no_threads = || Failure::usage("--threads: must be at least 1".to_owned());
         let threads = args.threads.map(|threads| NonZero::new(threads).ok_or_else(no_threads)).transpose()?;
         let GlobalArgs { lake, metrics_file, color, .. } = args;
         Ok(Settings {
@@ -135,7 +135,7 @@ impl Settings {
     pub fn use_threads(&self) -> Result<(), Failure> {
         let threads = self.threads.map_or(0, |threads| usize::from(threads.get()));
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-        pool.map_err(|e| Failure::runtime(format!("no threads to work on: {e}")))
+        pool.map_err(|e| Failure::runtime(format!("cannot start threads: {e}")))
     }
 
     /// Tells whether to draw progress bars.
@@ -150,6 +150,11 @@ impl Settings {
             // Nobody is left to hear of it where stderr is gone.
             let _ = writeln!(io::stderr(), "{text}");
         }
+    }
+
+    /// Prints the moments that options name in any other way than in full.
+    pub fn note_moments(&self, notes: impl IntoIterator<Item = String>) {
+        notes.into_iter().for_each(|note| self.note(&note));
     }
 
     /// Returns the last of what was said; none where nothing was.

@@ -1,7 +1,7 @@
 //! Standard input: threads that read the pipe, the clock and the signals.
 //!
-//! Invariant: what the pipe gave is passed on, in order, however long whoever reads it takes; the
-//! pipe then fills up, and its writer waits.
+//! Invariant: input is passed on in order and without loss; when the reader is slow, the pipe fills up
+//! and its writer waits.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -16,13 +16,13 @@ use crate::clock::Clock;
 use crate::failure::Failure;
 use topsell_core::ingest::{StdinEvent, StdinStream};
 
-/// Bytes that are read at once at most.
+/// Maximum number of bytes of one read.
 const READ_BYTES: usize = 64 << 10;
 /// Events that wait in the channel.
 const WAITING: usize = 16;
 /// How long to wait before a pipe that would block is read again.
 const NAP: Duration = Duration::from_millis(10);
-/// How long a pipe that never falls silent is still read after a signal.
+/// How long a pipe that never pauses is still read after a signal.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// What to do with standard input.
@@ -34,15 +34,15 @@ pub struct Opening {
     pub answers: bool,
 }
 
-/// Opens standard input, and hears SIGTERM and SIGINT from now on: the first ends the input, the
-/// second the process.
+/// Opens standard input and handles SIGTERM and SIGINT from now on: the first ends the input, the second
+/// the process.
 ///
 /// # Errors
-/// Fails where the signals cannot be heard or the clock cannot be read.
+/// Fails where the signals cannot be handled or the clock cannot be read.
 pub fn open(opening: Opening, clock: Clock) -> Result<StdinStream, Failure> {
     let (send, receive) = sync_channel(WAITING);
     let signals = Signals::new([SIGTERM, SIGINT]);
-    let signals = signals.map_err(|e| Failure::runtime(format!("signals cannot be heard: {e}")))?;
+    let signals = signals.map_err(|e| Failure::runtime(format!("cannot handle signals: {e}")))?;
     let stdin = StdinStream::of(receive, clock.now()?);
     if let Some(every) = opening.every {
         let send = send.clone();

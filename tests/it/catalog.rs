@@ -131,7 +131,7 @@ fn an_invalid_catalog_stops_the_run_before_anything_is_written() {
         error: the item catalog not.parquet is not a readable Parquet file: EOF: Parquet file too small. Size is 4 but need 8
         error: the item catalog items.ndjson has an unsupported file extension; it must be .csv, .tsv or .parquet
         error: the item catalog gone.csv: cannot be read: No such file or directory (os error 2)
-        hint: mend the catalog, or name its columns with --catalog-map
+        hint: fix the catalog, or map its columns with --catalog-map
     "#]].assert_eq(&said);
     assert_eq!(world.files("data/lake"), [""; 0]);
 }
@@ -164,13 +164,13 @@ fn an_invalid_row_of_parquet_is_reported_by_its_number() {
     world.write("items.parquet", parquet(items));
     expect![[r#"
         stderr: error: the item catalog items.parquet:3: item_id is empty; it is required
-        stderr: hint: mend the catalog, or name its columns with --catalog-map
+        stderr: hint: fix the catalog, or map its columns with --catalog-map
         exit code 1
     "#]]
     .assert_eq(&world.run("ingest log.csv --catalog items.parquet").whole());
     expect![[r#"
         stderr: error: the item catalog items.parquet has no column `title`, which name is mapped to; its columns are: item_id, category
-        stderr: hint: mend the catalog, or name its columns with --catalog-map
+        stderr: hint: fix the catalog, or map its columns with --catalog-map
         exit code 1
     "#]]
         .assert_eq(&world.run("ingest log.csv --catalog items.parquet --catalog-map name=title").whole());
@@ -271,13 +271,13 @@ fn a_catalog_without_names_of_ranked_items_is_reported_and_an_invalid_one_publis
     world.write("bad.csv", "item_id,name\na,Apple\n,Nobody\n");
     expect![[r#"
         stderr: error: the item catalog bad.csv:3: item_id is empty; it is required
-        stderr: hint: mend the catalog, or name its columns with --catalog-map
+        stderr: hint: fix the catalog, or map its columns with --catalog-map
         exit code 1
     "#]]
     .assert_eq(&world.run("rank --catalog bad.csv").whole());
     expect![[r#"
         stderr: error: the item catalog items.csv:1: the header has no column `title`, which name is mapped to; its columns are: item_id, category, name
-        stderr: hint: mend the catalog, or name its columns with --catalog-map
+        stderr: hint: fix the catalog, or map its columns with --catalog-map
         exit code 1
     "#]].assert_eq(&world.run("rank --catalog items.csv --catalog-map name=title").whole());
     assert_eq!(world.snapshot("data/lake"), before);

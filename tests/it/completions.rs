@@ -74,7 +74,7 @@ fn bash_offers_commands_options_and_their_values() {
     check("topsell ra", "rank");
     check("topsell lake pr", "prune");
     check("topsell rank --half", "--half-life");
-    check("topsell rank --by ", "units purchases amount");
+    check("topsell rank --measure ", "units purchases amount");
     check("topsell completions ", &offered_words(&world));
     check("topsell datag", "");
     check("topsell complete-c", "");
@@ -153,7 +153,7 @@ fn the_other_shells_scripts_ask_for_categories_too() {
     assert!(zsh.contains("]:PATH:_topsell_categories' \\"), "--category is completed by it: {zsh}");
     assert!(!zsh.contains(":PATH:_default"), "no category is left to files: {zsh}");
     let fish = world.run("completions fish").stdout;
-    let show = "complete -c topsell -n \"__fish_seen_subcommand_from show\" -l category -x -k -a \"(__topsell_categories)\"";
+    let show = "complete -c topsell -n \"__fish_seen_subcommand_from show\" -s c -l category -x -k -a \"(__topsell_categories)\"";
     assert!(fish.contains(show) && fish.contains("function __topsell_categories"), "{fish}");
     for (shell, script) in [("bash", world.run("completions bash").stdout), ("zsh", zsh), ("fish", fish)] {
         assert!(!script.contains("datagen"), "{shell}: what is hidden is not completed");

@@ -56,8 +56,8 @@ fn what_nobody_set_is_built_in() {
         stdout: half_life      48h        built in
         stdout: decay                     not set
         stdout: no_decay                  not set
-        stdout: top            100        built in
-        stdout: by             units      built in
+        stdout: limit          100        built in
+        stdout: measure        units      built in
         stdout: event_types    purchase   built in
         stdout: tz             UTC        built in
         stdout: min_items      10         built in
@@ -69,7 +69,6 @@ fn what_nobody_set_is_built_in() {
         stdout: keep_weekly    53w        built in
         stdout: keep_runs      90d        built in
         stdout: format                    not set
-        stdout: limit                     not set
         stdout: 
         stdout: WORLD/data/lake/topsell.toml: not found
         stdout: WORLD/.config/topsell/config.toml: not found
@@ -83,32 +82,32 @@ fn what_nobody_set_is_built_in() {
 fn flags_go_before_the_environment_that_before_the_lake_that_before_the_user() {
     let world = World::new();
     let asked = |variables: &[(&str, &str)], arguments: &str| {
-        lines(&world.run_in(variables, &format!("config --format table {arguments}")), &["top", "threads"])
+        lines(&world.run_in(variables, &format!("config --format table {arguments}")), &["limit", "threads"])
     };
-    world.write(USER, "# mine\ntop = 1\nthreads = 1\n");
+    world.write(USER, "# mine\nlimit = 1\nthreads = 1\n");
     expect![[r#"
         threads        1          WORLD/.config/topsell/config.toml:3
-        top            1          WORLD/.config/topsell/config.toml:2
+        limit          1          WORLD/.config/topsell/config.toml:2
     "#]]
     .assert_eq(&asked(&[], ""));
-    world.write(LAKE, "top = 2\nthreads = 2\n");
+    world.write(LAKE, "limit = 2\nthreads = 2\n");
     expect![[r#"
         threads        2          WORLD/data/lake/topsell.toml:2
-        top            2          WORLD/data/lake/topsell.toml:1
+        limit          2          WORLD/data/lake/topsell.toml:1
     "#]]
     .assert_eq(&asked(&[], ""));
-    let environment = [("TOPSELL_TOP", "3"), ("TOPSELL_THREADS", "3")];
+    let environment = [("TOPSELL_LIMIT", "3"), ("TOPSELL_THREADS", "3")];
     expect![[r#"
         threads        3          TOPSELL_THREADS
-        top            3          TOPSELL_TOP
+        limit          3          TOPSELL_LIMIT
     "#]]
     .assert_eq(&asked(&environment, ""));
     expect![[r#"
         threads        4          command line
-        top            3          TOPSELL_TOP
+        limit          3          TOPSELL_LIMIT
     "#]]
     .assert_eq(&asked(&environment, "--threads 4"));
-    let empty = [("TOPSELL_TOP", ""), ("TOPSELL_THREADS", "")];
+    let empty = [("TOPSELL_LIMIT", ""), ("TOPSELL_THREADS", "")];
     assert_eq!(asked(&empty, ""), asked(&[], ""), "an empty variable says nothing");
 }
 
@@ -118,10 +117,10 @@ fn a_ranking_goes_by_the_nearest_layer() {
     assert_eq!(order(&world, &[], ""), "old new older", "as built in");
     world.write(USER, "no_decay = true\n");
     assert_eq!(order(&world, &[], ""), "old older new");
-    world.write(LAKE, "by = \"amount\"\n");
+    world.write(LAKE, "measure = \"amount\"\n");
     assert_eq!(order(&world, &[], ""), "new older old", "what one layer leaves open, the next one says");
-    assert_eq!(order(&world, &[("TOPSELL_BY", "units"), ("TOPSELL_TOP", "2")], ""), "old older");
-    assert_eq!(order(&world, &[("TOPSELL_BY", "units"), ("TOPSELL_TOP", "2")], "--top 1"), "old");
+    assert_eq!(order(&world, &[("TOPSELL_MEASURE", "units"), ("TOPSELL_LIMIT", "2")], ""), "old older");
+    assert_eq!(order(&world, &[("TOPSELL_MEASURE", "units"), ("TOPSELL_LIMIT", "2")], "--limit 1"), "old");
 }
 
 #[test]
@@ -149,7 +148,7 @@ fn how_old_sales_fade_is_decided_by_one_layer() {
     .assert_eq(&lines(&world.run_in(&[("TOPSELL_DECAY", "0.01")], "config --format table"), &fades));
     world.write(LAKE, "half_life = \"1d\"\nno_decay = true\n");
     expect![[r#"
-        stderr: error: WORLD/data/lake/topsell.toml:2: no_decay: half_life is said there, too; say one of the two
+        stderr: error: WORLD/data/lake/topsell.toml:2: no_decay: conflicts with `half_life` in the same place; remove one of them
         exit code 2
     "#]]
     .assert_eq(&world.run("config").whole());
@@ -165,7 +164,7 @@ fn a_path_in_a_file_counts_from_the_files_folder() {
     let mine = [("XDG_CONFIG_HOME", config.as_str())];
     assert_eq!(world.run_in(&mine, "ingest shop/log.csv").code, Some(0));
     world.write("shop/lake/topsell.toml", "catalog = \"../names.csv\"\n");
-    assert_eq!(world.run_in(&mine, "rank --by amount --no-decay").code, Some(0));
+    assert_eq!(world.run_in(&mine, "rank --measure amount --no-decay").code, Some(0));
     expect![[r#"
         stdout: category,rank,item_id,score,units,purchases,amount,name,movement,previous_rank,share_percent,weeks,units_by_day,units_week
         stdout: ,1,new,9,1,1,9.0000,A new one,,,75.00,1,0 0 0 0 0 0 1,1
@@ -191,15 +190,15 @@ fn what_cannot_be_set_is_refused_with_file_line_and_what_to_write() {
     let world = World::new();
     let mut said = String::new();
     for (file, text) in [
-        (LAKE, "top = 5\n\nwindw = \"7d\"\n"),
-        (LAKE, "top = 5\nzzzzzzzzz = 1\n"),
+        (LAKE, "limit = 5\n\nwindw = \"7d\"\n"),
+        (LAKE, "limit = 5\nzzzzzzzzz = 1\n"),
         (LAKE, "window = \"90m\"\n"),
         (LAKE, "window = 150\n"),
-        (LAKE, "top = 0\n"),
-        (LAKE, "top = 1.5\n"),
-        (LAKE, "top = -1\n"),
-        (LAKE, "top = 0x10\n"),
-        (LAKE, "by = \"unit\"\n"),
+        (LAKE, "limit = 0\n"),
+        (LAKE, "limit = 1.5\n"),
+        (LAKE, "limit = -1\n"),
+        (LAKE, "limit = 0x10\n"),
+        (LAKE, "measure = \"unit\"\n"),
         (LAKE, "decay = \"fast\"\n"),
         (LAKE, "no_decay = 1\n"),
         (LAKE, "window = [\"7d\"]\n"),
@@ -208,8 +207,8 @@ fn what_cannot_be_set_is_refused_with_file_line_and_what_to_write() {
         (LAKE, "[rank]\nwindow = \"7d\"\n"),
         (LAKE, "catalog = \"\"\n"),
         (LAKE, "lake = \"elsewhere\"\n"),
-        (LAKE, "top = 1\ntop = 2\n"),
-        (LAKE, "top == 1\n"),
+        (LAKE, "limit = 1\nlimit = 2\n"),
+        (LAKE, "limit == 1\n"),
         (USER, "retention = \"400d\"\n"),
         (USER, "max-skew = \"2h\"\n"),
     ] {
@@ -220,7 +219,7 @@ fn what_cannot_be_set_is_refused_with_file_line_and_what_to_write() {
         std::fs::remove_file(world.path(file)).expect("a file can be removed");
     }
     for (name, value) in [
-        ("TOPSELL_TOP", "many"),
+        ("TOPSELL_LIMIT", "many"),
         ("TOPSELL_WINDOW", "12m"),
         ("TOPSELL_RETENTION", "400d"),
         ("TOPSELL_NO_DECAY", "yes"),
@@ -229,34 +228,34 @@ fn what_cannot_be_set_is_refused_with_file_line_and_what_to_write() {
     }
     let said = said.replace("\nexit code 2", "").replace("stderr: ", "").replace("error: WORLD/", "");
     expect![[r#"
-        data/lake/topsell.toml:3: there is no setting `windw`
+        data/lake/topsell.toml:3: unknown setting `windw`
         hint: did you mean `window`?
-        data/lake/topsell.toml:2: there is no setting `zzzzzzzzz`
-        hint: see which there are with `topsell config`
+        data/lake/topsell.toml:2: unknown setting `zzzzzzzzz`
+        hint: list the settings with `topsell config`
         data/lake/topsell.toml:1: window: `90m`: m may be minutes or months; write min for minutes, and months in days, such as 30d
         data/lake/topsell.toml:1: window: `150` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 150h or 7d
-        data/lake/topsell.toml:1: top: `0` is no whole number from 1 to 4294967295
-        data/lake/topsell.toml:1: top: `1.5` is no whole number from 1 to 4294967295
-        data/lake/topsell.toml:1: top: `-1` is no whole number from 1 to 4294967295
-        data/lake/topsell.toml:1: top: `0x10` is no whole number from 1 to 4294967295
-        data/lake/topsell.toml:1: by: `unit` is none of units, purchases, amount; did you mean `units`?
-        data/lake/topsell.toml:1: decay: `fast` is no rate above 0
-        data/lake/topsell.toml:1: no_decay: `1` is neither true nor false
-        data/lake/topsell.toml:1: window: it takes one value
-        data/lake/topsell.toml:1: event_types: it is empty
-        data/lake/topsell.toml:1: event_types: a date sets nothing
-        data/lake/topsell.toml:1: `rank` is a section; settings stand by themselves, one on each line
-        data/lake/topsell.toml:1: catalog: it is empty
-        data/lake/topsell.toml:1: lake: it is no business of a lake; write it into your own file of settings
-        data/lake/topsell.toml:2: it is no TOML: duplicate key
-        data/lake/topsell.toml:1: it is no TOML: extra `=`, expected nothing
-        .config/topsell/config.toml:1: retention: it is the lake's own; write it into the lake's topsell.toml
-        .config/topsell/config.toml:1: there is no setting `max-skew`
+        data/lake/topsell.toml:1: limit: `0` is not an integer from 1 to 4294967295
+        data/lake/topsell.toml:1: limit: `1.5` is not an integer from 1 to 4294967295
+        data/lake/topsell.toml:1: limit: `-1` is not an integer from 1 to 4294967295
+        data/lake/topsell.toml:1: limit: `0x10` is not an integer from 1 to 4294967295
+        data/lake/topsell.toml:1: measure: `unit` is not one of units, purchases, amount; did you mean `units`?
+        data/lake/topsell.toml:1: decay: `fast` is not a number greater than 0
+        data/lake/topsell.toml:1: no_decay: `1` is not true or false
+        data/lake/topsell.toml:1: window: must be a single value
+        data/lake/topsell.toml:1: event_types: must not be empty
+        data/lake/topsell.toml:1: event_types: a date is not allowed
+        data/lake/topsell.toml:1: `rank` is a table; write settings at the top level
+        data/lake/topsell.toml:1: catalog: must not be empty
+        data/lake/topsell.toml:1: lake: not allowed in the lake's topsell.toml; set it in your own config.toml
+        data/lake/topsell.toml:2: invalid TOML: duplicate key
+        data/lake/topsell.toml:1: invalid TOML: extra `=`, expected nothing
+        .config/topsell/config.toml:1: retention: only allowed in the lake's topsell.toml
+        .config/topsell/config.toml:1: unknown setting `max-skew`
         hint: did you mean `max_skew`?
-        error: TOPSELL_TOP: `many` is no whole number from 1 to 4294967295
+        error: TOPSELL_LIMIT: `many` is not an integer from 1 to 4294967295
         error: TOPSELL_WINDOW: `12m`: m may be minutes or months; write min for minutes, and months in days, such as 30d
-        error: TOPSELL_RETENTION: it is the lake's own; write it into the lake's topsell.toml
-        error: TOPSELL_NO_DECAY: `yes` is neither true nor false
+        error: TOPSELL_RETENTION: only allowed in the lake's topsell.toml
+        error: TOPSELL_NO_DECAY: `yes` is not true or false
     "#]].assert_eq(&said);
 }
 
@@ -266,8 +265,8 @@ fn a_variable_that_sets_nothing_is_told_by_config_alone() {
     let slips = [("TOPSELL_WINDWO", "7d"), ("TOPSELL_KILL_ROUNDS", "9")];
     let said = world.run_in(&slips, "config --format table");
     expect![[r#"
-        warning: TOPSELL_KILL_ROUNDS sets nothing
-        warning: TOPSELL_WINDWO sets nothing; did you mean TOPSELL_WINDOW?
+        warning: unknown environment variable TOPSELL_KILL_ROUNDS
+        warning: unknown environment variable TOPSELL_WINDWO; did you mean TOPSELL_WINDOW?
     "#]]
     .assert_eq(&said.stderr);
     assert_eq!((said.stdout, said.code), (world.run("config --format table").stdout, Some(0)));
@@ -277,10 +276,10 @@ fn a_variable_that_sets_nothing_is_told_by_config_alone() {
 #[test]
 fn what_was_typed_in_vain_is_told_in_the_words_that_were_typed() {
     let world = World::new();
-    world.write(USER, "top = 5\n");
+    world.write(USER, "limit = 5\n");
     let said = world.run("rank --windw 7d");
     assert!(said.stderr.contains("a similar argument exists: '--window'"), "{}", said.whole());
-    assert_eq!(world.run("rank --top 0").whole(), world.run("rank --top=0").whole());
+    assert_eq!(world.run("rank --limit 0").whole(), world.run("rank --limit=0").whole());
     let help = world.run("rank --help");
     assert!(help.stdout.contains("[default: 100]"), "help tells what is built in: {}", help.whole());
 }

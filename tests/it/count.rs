@@ -44,48 +44,49 @@ fn units(world: &World, arguments: &str) -> i64 {
 fn the_help_shows_how_to_ask() {
     expect![[r#"
         stdout: Examples:
-        stdout:   topsell count 1082185                             the last 24 hours, this one among them
+        stdout:   topsell count 1082185                             the last 24 hours
+        stdout:   topsell count 1082185 --last 24h --by hour        the last 24 hours, hour by hour
         stdout:   topsell count 1082185 --last 7d --by day --tz Europe/Berlin
-        stdout:   topsell count 1082185 --from 2017-01-01T00:00:00Z --to 2017-01-08T00:00:00Z
-        stdout:   topsell count --category GROCERY --format csv - < items.txt
+        stdout:   topsell count 1082185 --from 2017-01-01 --to 2017-01-08
+        stdout:   topsell count -c GROCERY --format csv - < items.txt
         stdout: 
-        stdout: Count what single items have sold, up to this moment
+        stdout: Count the sales of items, up to now
         stdout: 
-        stdout: Whatever has come in counts at once, before any rollup: the hour that is still filling too.
+        stdout: Includes events that are not rolled up yet, and the current hour.
         stdout: 
         stdout: Usage: topsell count [OPTIONS] <ITEM|->...
         stdout: 
         stdout: Arguments:
         stdout:   <ITEM|->...
-        stdout:           Items to count, or - to read them from standard input, one a line
+        stdout:           Items to count, or - to read them from standard input, one per line
         stdout: 
         stdout: Options:
-        stdout:       --last <TIME>
-        stdout:           So many hours, this one being the last; 24h unless --from is given
+        stdout:       --last <DURATION>
+        stdout:           Count the last hours, including the current one [default: 24h, without --from]
         stdout: 
         stdout:       --from <TIME>
-        stdout:           Where to begin, RFC 3339 or an epoch number
+        stdout:           Start of the time range
         stdout: 
         stdout:       --to <TIME>
-        stdout:           Where to end; with this hour unless given
+        stdout:           End of the time range, exclusive [default: the end of the current hour]
         stdout: 
-        stdout:       --by <BY>
-        stdout:           Count each by itself
+        stdout:       --by <GROUP>
+        stdout:           Group by
         stdout:           
         stdout:           [possible values: hour, day, weekday]
         stdout: 
         stdout:       --tz <ZONE>
-        stdout:           Time zone by whose clocks days begin
+        stdout:           Time zone for day boundaries
         stdout:           
         stdout:           [default: UTC]
         stdout: 
         stdout:       --event-type <TYPE>
-        stdout:           Types of events to count; may be given several times
+        stdout:           Event types to include; can be repeated
         stdout:           
         stdout:           [default: purchase]
         stdout: 
-        stdout:       --category <PATH>
-        stdout:           Count only what was sold in this category, or below it
+        stdout:   -c, --category <PATH>
+        stdout:           Category path; counts only sales in this category or below it
         stdout: 
         stdout:   -o, --output <FILE>
         stdout:           Write the answer to FILE, atomically, instead of standard output; the extension decides
@@ -102,20 +103,20 @@ fn the_help_shows_how_to_ask() {
         stdout:   -h, --help
         stdout:           Print help (see a summary with '-h')
         stdout: 
-        stdout: Options of every command:
+        stdout: Global options:
         stdout:       --lake <DIR>
-        stdout:           Folder of the lake; TOPSELL_LAKE unless given
+        stdout:           Lake directory
         stdout:           
         stdout:           [default: data/lake]
         stdout: 
         stdout:       --threads <N>
-        stdout:           Threads to work on; as many as there are processors unless said
+        stdout:           Number of threads [default: number of CPUs]
         stdout: 
         stdout:   -q, --quiet
-        stdout:           Say nothing but errors
+        stdout:           Print errors only
         stdout: 
         stdout:   -v, --verbose
-        stdout:           Say more
+        stdout:           Print more details
         stdout: 
         stdout:       --color <WHEN>
         stdout:           When to use colors
@@ -124,12 +125,16 @@ fn the_help_shows_how_to_ask() {
         stdout:           [possible values: auto, always, never]
         stdout: 
         stdout:       --metrics-file <FILE>
-        stdout:           Leave metrics of the lake and its last runs in this file, for the textfile collector of
-        stdout:           Prometheus's node_exporter
+        stdout:           Write metrics of the lake and its last runs to FILE, for the textfile collector of the
+        stdout:           Prometheus node_exporter
         stdout: 
-        stdout: Time is counted in whole hours, UTC: --last 24h is this hour and the 23 before it; --from and --to
-        stdout: are rounded outwards, and the answer says which hours it covers. An hour belongs to the day in which
-        stdout: it begins. An item that was never sold has sold 0.
+        stdout: Counts whole UTC hours: --last 24h is the current hour and the 23 before it; --from is rounded down
+        stdout: and
+        stdout: --to up to a full hour. An hour belongs to the day in which it begins. Items without sales count 0.
+        stdout: 
+        stdout: TIME is a date (2017-01-10, the start of that day in --tz), RFC 3339 (2017-01-07T13:05:00Z), an
+        stdout: epoch
+        stdout: number, `now`, `today`, `yesterday`, or a duration before now (7d).
         exit code 0
     "#]].assert_eq(&World::new().run("count --help").whole());
 }
@@ -300,20 +305,20 @@ fn what_makes_no_sense_is_said_and_hours_are_whole() {
         (
             "count apple --last 9000d --now 0010-01-01T00:00:00Z",
             expect![[r#"
-            stderr: error: --last begins before the year 1
-            exit code 2
-        "#]],
+                stderr: error: --last: the time range begins before the year 1
+                exit code 2
+            "#]],
         ),
         (
             "count apple --last 2h --from 2017-01-14T00:00:00Z",
             expect![[r#"
-            stderr: error: the argument '--last <TIME>' cannot be used with '--from <TIME>'
-            stderr: 
-            stderr: Usage: topsell count --last <TIME> <ITEM|->...
-            stderr: 
-            stderr: For more information, try '--help'.
-            exit code 2
-        "#]],
+                stderr: error: the argument '--last <DURATION>' cannot be used with '--from <TIME>'
+                stderr: 
+                stderr: Usage: topsell count --last <DURATION> <ITEM|->...
+                stderr: 
+                stderr: For more information, try '--help'.
+                exit code 2
+            "#]],
         ),
         (
             "count apple --to 2017-01-14T00:00:00Z",
@@ -328,25 +333,26 @@ fn what_makes_no_sense_is_said_and_hours_are_whole() {
         "#]],
         ),
         (
-            "count apple --from yesterday",
+            "count apple --from someday",
             expect![[r#"
-            stderr: error: --from `yesterday` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-            exit code 2
-        "#]],
+                stdout: {"schema":1,"hours_from":"2017-01-14T00:00:00Z","hours_to":"2017-01-15T01:00:00Z","is_filling":true,"event_types":["purchase"],"category":null,"items":[{"item_id":"apple","purchases":3,"units":5,"amount":"2.5000","average":"0.5000"}]}
+                stderr: note: from 2017-01-14T00:00:00Z
+                exit code 0
+            "#]],
         ),
         (
             "count apple --from 2017-01-16T00:00:00Z",
             expect![[r#"
-            stderr: error: --from 2017-01-16T00:00:00Z does not lie before --to 2017-01-15T00:00:00Z
-            exit code 2
-        "#]],
+                stderr: error: --from 2017-01-16T00:00:00Z is not before --to 2017-01-15T00:00:00Z
+                exit code 2
+            "#]],
         ),
         (
             "count apple --from 1800-01-01T00:00:00Z",
             expect![[r#"
-            stderr: error: --from and --to lie more than 100 years apart
-            exit code 2
-        "#]],
+                stderr: error: --from and --to are more than 100 years apart
+                exit code 2
+            "#]],
         ),
         (
             "count apple --tz Mars/Olympus",
@@ -373,10 +379,10 @@ fn what_makes_no_sense_is_said_and_hours_are_whole() {
         (
             "--lake nowhere count apple",
             expect![[r#"
-            stderr: error: there is no lake in WORLD/nowhere
-            stderr: hint: take in some logs with `topsell ingest FILE`, or name another folder with --lake
-            exit code 1
-        "#]],
+                stderr: error: there is no lake in WORLD/nowhere
+                stderr: hint: load logs with `topsell ingest FILE`, or pass another directory with --lake
+                exit code 1
+            "#]],
         ),
     ] {
         expected.assert_eq(&world.run(arguments).whole());

@@ -21,63 +21,69 @@ fn the_help_of_the_program() {
     let world = World::new();
     expect![[r#"
         stdout: Examples:
-        stdout:   topsell ingest logs/                     take in every log of a folder
-        stdout:   topsell rank --window 150h               rank the last 150 hours, as cron does
-        stdout:   topsell show --limit 10                  the shop's ten best sellers
-        stdout:   topsell show --category Books/Fiction    the best sellers of a category
-        stdout:   topsell count 1082185 --last 24h         what one item has sold, up to this moment
+        stdout:   topsell ingest logs/                 load all log files of a directory
+        stdout:   topsell rank --window 150h           rank the last 150 hours
+        stdout:   topsell show -n 10                   show the 10 best sellers of the shop
+        stdout:   topsell show Books/Fiction           show the best sellers of a category
+        stdout:   topsell count 1082185 --last 24h     count an item's sales of the last 24 hours
         stdout: 
-        stdout: Turns purchase logs into best-seller lists
+        stdout: Turns purchase logs into best-seller rankings
         stdout: 
         stdout: Usage: topsell [OPTIONS] <COMMAND>
         stdout: 
-        stdout: Commands:
-        stdout:   ingest       Read purchase logs into the lake
-        stdout:   rollup       Bring the sums up to date with the events
-        stdout:   rank         Rank every category and the whole shop, and publish the ranking
-        stdout:   show         Show the best sellers, from the newest published ranking
-        stdout:   count        Count what single items have sold, up to this moment
-        stdout:   report       Write a published ranking as one HTML page, to look at in any browser
-        stdout:   run          Run a job now, whatever its schedule says
-        stdout:   schedule     Start jobs when they are due, until told to stop
-        stdout:   health       Tell in one line, and by the exit code, whether someone must look
-        stdout:   lake         Look after the lake: merge small files, let go of old ones, check it, see what is in
-        stdout:                it
-        stdout:   runs         See what runs did, and how they ended: the newest first
-        stdout:   config       Show each setting, its value and where that comes from
-        stdout:   completions  Print the script that completes topsell's words in a shell
-        stdout:   man          Write the manual pages into a folder
+        stdout: Load and rank:
+        stdout:   ingest       Load purchase logs into the lake
+        stdout:   rollup       Aggregate new events by item and hour
+        stdout:   rank         Rank the items of every category and publish the ranking
         stdout: 
-        stdout: Options:
-        stdout:   -h, --help     Print help
-        stdout:   -V, --version  Print version
+        stdout: Query:
+        stdout:   show         Show best sellers, items and categories of the published ranking
+        stdout:   count        Count the sales of items, up to now
+        stdout:   report       Write a published ranking as an HTML page
         stdout: 
-        stdout: Options of every command:
-        stdout:       --lake <DIR>           Folder of the lake; TOPSELL_LAKE unless given [default: data/lake]
-        stdout:       --threads <N>          Threads to work on; as many as there are processors unless said
-        stdout:   -q, --quiet                Say nothing but errors
-        stdout:   -v, --verbose              Say more
+        stdout: Run and monitor jobs:
+        stdout:   run          Run a job now, regardless of its schedule
+        stdout:   schedule     Run jobs on their schedules
+        stdout:   runs         List past runs and their outcomes
+        stdout:   health       Check the lake's status, for monitoring
+        stdout: 
+        stdout: Maintain:
+        stdout:   lake         Maintain the lake: compact, prune, verify, show statistics
+        stdout: 
+        stdout: Configure:
+        stdout:   config       Show the settings, their values and origins
+        stdout:   completions  Print a shell completion script
+        stdout:   man          Write the manual pages to a directory
+        stdout:   help         Print this message or the help of a command
+        stdout: 
+        stdout: Global options:
+        stdout:       --lake <DIR>           Lake directory [default: data/lake]
+        stdout:       --threads <N>          Number of threads [default: number of CPUs]
+        stdout:   -q, --quiet                Print errors only
+        stdout:   -v, --verbose              Print more details
         stdout:       --color <WHEN>         When to use colors [default: auto] [possible values: auto, always,
         stdout:                              never]
-        stdout:       --metrics-file <FILE>  Leave metrics of the lake and its last runs in this file, for the
-        stdout:                              textfile collector of Prometheus's node_exporter
+        stdout:       --metrics-file <FILE>  Write metrics of the lake and its last runs to FILE, for the textfile
+        stdout:                              collector of the Prometheus node_exporter
+        stdout:   -h, --help                 Print help
+        stdout:   -V, --version              Print version
         stdout: 
         stdout: Exit codes:
-        stdout:   0  done
-        stdout:   1  could not: the disk, the lake or an input stood in the way
-        stdout:   2  misused: the command line makes no sense
-        stdout:   3  damaged data: a file of the lake is not what it was
-        stdout:   4  done, but some lines or files were rejected
-        stdout:   5  nothing found: no such category, item or ranking
-        stdout:   6  busy: another run is at work on the lake
-        stdout:   7  stale: the ranking would have been empty, or of old sales; the one before stays
+        stdout:   0  success
+        stdout:   1  runtime error: a disk, lake or input error
+        stdout:   2  usage error: invalid command line or settings
+        stdout:   3  data corruption: a file of the lake is damaged
+        stdout:   4  completed with rejects: some lines or files were rejected
+        stdout:   5  not found: no such category, item, ranking or run
+        stdout:   6  busy: another run holds the lock
+        stdout:   7  stale: the ranking would be empty or outdated; the previous one stays published
         exit code 0
     "#]].assert_eq(&world.run("--help").whole());
     expect![[r#"
         stdout: topsell 0.1.0
         exit code 0
     "#]]
-    .assert_eq(&world.run("--version").whole());
+    .assert_eq(&world.run("-V").whole());
     assert_eq!(world.run("").code, Some(2), "a bare call is a misuse");
     assert!(world.run("").stderr.contains("Usage: topsell"), "a bare call is answered with the help");
 }
@@ -87,100 +93,101 @@ fn the_help_describes_a_log() {
     expect![[r#"
         stdout: Examples:
         stdout:   topsell ingest purchases-2017-01-01.csv.gz
-        stdout:   topsell ingest /var/spool/shop/             every log below the folder, in name order
-        stdout:   topsell ingest --spool /var/spool/shop/     finished logs, moved away when they are in
+        stdout:   topsell ingest logs/                                load all log files of a directory
+        stdout:   topsell ingest --force purchases-2017-01-14.csv     load a corrected file again
+        stdout:   topsell ingest --spool /var/spool/shop/             load finished files, then move them away
         stdout:   zcat *.ndjson.gz | topsell ingest --format ndjson -
         stdout:   kcat -C -t purchases | topsell ingest --commit-every 10s -
         stdout:   topsell ingest --map vendor.toml --catalog products.parquet sales.parquet
         stdout: 
-        stdout: Read purchase logs into the lake
+        stdout: Load purchase logs into the lake
         stdout: 
-        stdout: Every input is one batch, long ones and streams are several; each is committed whole. The same
-        stdout: content again, under whatever name or compression, changes nothing.
+        stdout: Each input is committed atomically as one batch; large files and streams become several. Content
+        stdout: that is already ingested is skipped, whatever its file name or compression.
         stdout: 
         stdout: Usage: topsell ingest [OPTIONS] [FILE|DIR|-]...
         stdout: 
         stdout: Arguments:
         stdout:   [FILE|DIR|-]...
-        stdout:           Logs to read: files, folders, or - for standard input
+        stdout:           Files or directories to load, or - for standard input
         stdout: 
         stdout: Options:
         stdout:       --spool <DIR>
-        stdout:           Take in the finished logs directly in a folder, and move each to its done/ or failed/
+        stdout:           Load the finished files directly in DIR, and move each to DIR/done or DIR/failed
         stdout: 
-        stdout:       --min-age <TIME>
-        stdout:           With --spool: leave files alone that changed less than this ago, 10s unless given; 0s to
-        stdout:           take them too
+        stdout:       --min-age <DURATION>
+        stdout:           With --spool, ignore files modified less than this ago [default: 10s]
         stdout: 
-        stdout:       --commit-every <TIME|LINES>
-        stdout:           Commit what came on standard input so far every so often, such as 10s, or every so many
-        stdout:           lines, such as 50000; may be given once each
+        stdout:       --commit-every <DURATION|LINES>
+        stdout:           Commit standard input at this interval (10s) or after this many lines (50000); can be
+        stdout:           given once each
         stdout: 
         stdout:       --ack <SENDER>
-        stdout:           Answer each message on standard input when it is on disk, as the sender asks
+        stdout:           Acknowledge each message on standard input when it is on disk, in the protocol of SENDER
         stdout: 
         stdout:           Possible values:
         stdout:           - rsyslog: The omprog module with confirmMessages="on", with or without useTransactions
         stdout: 
         stdout:       --allow-rejects
-        stdout:           Exit with 0 where lines or some of the files were rejected; they are kept and told all the
-        stdout:           same
+        stdout:           Exit with 0 instead of 4 if lines or files were rejected; they are still reported and
+        stdout:           stored
         stdout: 
         stdout:       --format <FORMAT>
-        stdout:           Format of the inputs; told by their names unless given, of standard input by its content
+        stdout:           Format of the inputs [default: inferred from the file extension, for standard input from
+        stdout:           its content]
         stdout:           
         stdout:           [possible values: csv, tsv, ndjson, parquet]
         stdout: 
         stdout:       --map <FIELD=COLUMN|FILE>
-        stdout:           Column to read a field from, or a TOML file of such pairs; may be given several times
+        stdout:           Column that holds a field, or a TOML file of such pairs; can be repeated
         stdout: 
         stdout:       --assume-utc
-        stdout:           Take times without an offset as UTC, instead of rejecting them
+        stdout:           Read times without an offset as UTC instead of rejecting them
         stdout: 
         stdout:       --catalog <FILE>
-        stdout:           CSV, TSV or Parquet file of item_id, category and name: `ingest` takes from it the
-        stdout:           categories of items whose line has none, `rank` the names of ranked items
+        stdout:           Item catalog: a CSV, TSV or Parquet file with the columns item_id, category and name;
+        stdout:           `ingest` reads missing categories from it, `rank` item names
         stdout: 
         stdout:       --catalog-map <FIELD=COLUMN|FILE>
-        stdout:           Column of the catalog to read item_id, category or name from, or a TOML file of such
-        stdout:           pairs; may be given several times
+        stdout:           Column of the catalog that holds item_id, category or name, or a TOML file of such pairs;
+        stdout:           can be repeated
         stdout: 
-        stdout:       --max-skew <TIME>
-        stdout:           How far ahead of the clock an event may lie
+        stdout:       --max-skew <DURATION>
+        stdout:           Reject events later than this after the current time
         stdout:           
         stdout:           [default: 1h]
         stdout: 
         stdout:       --dry-run
-        stdout:           Read and report, and write nothing
+        stdout:           Print the plan and change nothing
         stdout: 
         stdout:       --batch-id <ID>
-        stdout:           What the batch of the only input is called; by its content unless given
+        stdout:           Id of the batch of a single input [default: a hash of its content]
         stdout: 
         stdout:       --force
-        stdout:           Take in again what was taken in before, by --batch-id or with the same content, in the
-        stdout:           place of what it brought then; all of an input or nothing
+        stdout:           Load inputs that are already ingested again, replacing the events of the earlier batch
+        stdout:           with the same --batch-id or content
         stdout: 
         stdout:       --slice-size <SIZE>
-        stdout:           Bytes into which long inputs are cut, such as 64MiB; bounds the memory used, and is set
-        stdout:           for good when a lake is made
+        stdout:           Size of the slices in which large inputs are read (64MiB); limits memory use, and is fixed
+        stdout:           when the lake is created
         stdout: 
         stdout:   -h, --help
         stdout:           Print help (see a summary with '-h')
         stdout: 
-        stdout: Options of every command:
+        stdout: Global options:
         stdout:       --lake <DIR>
-        stdout:           Folder of the lake; TOPSELL_LAKE unless given
+        stdout:           Lake directory
         stdout:           
         stdout:           [default: data/lake]
         stdout: 
         stdout:       --threads <N>
-        stdout:           Threads to work on; as many as there are processors unless said
+        stdout:           Number of threads [default: number of CPUs]
         stdout: 
         stdout:   -q, --quiet
-        stdout:           Say nothing but errors
+        stdout:           Print errors only
         stdout: 
         stdout:   -v, --verbose
-        stdout:           Say more
+        stdout:           Print more details
         stdout: 
         stdout:       --color <WHEN>
         stdout:           When to use colors
@@ -189,27 +196,29 @@ fn the_help_describes_a_log() {
         stdout:           [possible values: auto, always, never]
         stdout: 
         stdout:       --metrics-file <FILE>
-        stdout:           Leave metrics of the lake and its last runs in this file, for the textfile collector of
-        stdout:           Prometheus's node_exporter
+        stdout:           Write metrics of the lake and its last runs to FILE, for the textfile collector of the
+        stdout:           Prometheus node_exporter
         stdout: 
-        stdout: Columns, by the names in the header, in any order; others are dropped:
-        stdout:   ts          when: RFC 3339 with an offset, or an epoch number, whose unit is told by its
-        stdout:               size: below 10^11 seconds, below 10^14 milliseconds, else microseconds
-        stdout:   item_id     what was bought
-        stdout:   event_id    optional: the same id counts once a day
-        stdout:   category    optional: paths split by |, levels by /; inside a level %25 %2F %7C
-        stdout:   categories  NDJSON and Parquet, instead: an array of paths, or of arrays of levels
-        stdout:   event_type  optional: `purchase` unless given
-        stdout:   quantity    optional: a whole number, 1 unless given, negative for a return
-        stdout:   amount      optional: a decimal, kept to four places, halves rounded away from zero
+        stdout: Input columns, in any order; only ts and item_id are required, unknown columns are ignored:
+        stdout:   ts          time: RFC 3339 with an offset, or an epoch number in seconds (below 10^11),
+        stdout:               milliseconds (below 10^14) or microseconds
+        stdout:   item_id     item
+        stdout:   event_id    id of the event; events with the same id are counted once a day
+        stdout:   category    category paths, separated by |, their levels by /; escape % / | in a level as
+        stdout:               %25 %2F %7C
+        stdout:   categories  in NDJSON and Parquet, instead of category: an array of paths or of arrays of levels
+        stdout:   event_type  type of the event [default: purchase]
+        stdout:   quantity    integer, negative for a return [default: 1]
+        stdout:   amount      decimal, rounded to four places, halves away from zero
         stdout: 
-        stdout: Other names are mapped: --map ts=sold_at --map item_id=sku, or --map FILE with lines such as
-        stdout: ts = "sold_at", and assume_utc = true. category=department/group/type makes a path of one
-        stdout: column for each level; category=department/ takes one column as one level.
+        stdout: Map other column names with --map ts=sold_at --map item_id=sku, or --map FILE, a TOML file with
+        stdout: lines
+        stdout: such as ts = "sold_at" and assume_utc = true. category=department/group/type builds a path from one
+        stdout: column per level; category=department/ uses one column as one level.
         stdout: 
-        stdout: Lines that are no events are kept in the lake's rejects/ folder with the reason, and the exit
-        stdout: code is 4. Only ts and item_id are required; in NDJSON, `date` serves for ts, and so does the
-        stdout: time of a line such as Fluent Bit writes: `tag: [1483794300.25, {"item_id":"7"}]`.
+        stdout: Invalid lines are stored with the reason in rejects/ of the lake, and the exit code is 4. In NDJSON,
+        stdout: `date` can replace ts, as can the time of a Fluent Bit line: `tag: [1483794300.25,
+        stdout: {"item_id":"7"}]`.
         exit code 0
     "#]].assert_eq(&World::new().run("ingest --help").whole());
 }
@@ -433,7 +442,7 @@ fn usage_errors_are_reported() {
     "#]]
     .assert_eq(&world.run("ingest --format xml log.xml").whole());
     expect![[r#"
-        stderr: error: threads: `0` is no whole number from 1 to 65535
+        stderr: error: threads: `0` is not an integer from 1 to 65535
         exit code 2
     "#]]
     .assert_eq(&world.run("ingest --threads 0 -").whole());

@@ -7,11 +7,12 @@ use crate::world::World;
 /// Returns the commands that help lists below one, such as `lake`.
 fn listed(world: &World, command: &str) -> Vec<String> {
     let help = world.run(&format!("{command} --help")).stdout;
-    let list = help.split("Commands:\n").nth(1).unwrap_or("");
-    let lines = list.lines().take_while(|line| line.starts_with("  "));
-    lines
-        .filter(|line| !line.starts_with("   "))
+    let lines = help.lines().skip_while(|line| !line.starts_with("Usage:"));
+    let lines = lines.take_while(|line| !line.to_lowercase().ends_with("options:"));
+    let indented = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    indented
         .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help" && name.starts_with(char::is_alphabetic))
         .map(str::to_owned)
         .collect()
 }

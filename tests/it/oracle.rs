@@ -108,7 +108,7 @@ fn check(sales: &[Sale], rules: &Rules, between: &[Between]) -> Result<(), TestC
 /// Compares the best of everyone with what is published, and everyone with the totals.
 fn check_ranking(world: &World, rules: &Rules, everyone: &[Ranked]) -> Result<(), TestCaseError> {
     let mut arguments = rules.arguments();
-    arguments.push("--tail".to_owned());
+    arguments.push("--all-items".to_owned());
     let said = world.run_with(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), b"");
     let best = |row: &&Ranked| usize::try_from(row.rank).is_ok_and(|rank| rank <= rules.top);
     let expected: Vec<Ranked> = everyone.iter().filter(best).cloned().collect();

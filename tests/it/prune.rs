@@ -269,7 +269,7 @@ fn old_rankings_go_but_never_the_newest() {
 #[test]
 fn what_a_killed_ranking_left_half_written_goes() {
     let world = shop();
-    assert_eq!(world.run("rank --tail").code, Some(0));
+    assert_eq!(world.run("rank --all-items").code, Some(0));
     let [rankings, totals] = ["rankings", "totals"].map(|folder| world.files(&format!("data/lake/{folder}")));
     world.write("data/lake/rankings/2017-01-15T00Z-0123456789abcdef.parquet#1", "half");
     world.write("data/lake/totals/2017-01-15T00Z-0123456789abcdef.parquet#27", "half");
@@ -277,7 +277,7 @@ fn what_a_killed_ranking_left_half_written_goes() {
     assert_eq!(said.code, Some(0), "{}", said.whole());
     assert_eq!(world.files("data/lake/rankings"), rankings);
     assert_eq!(world.files("data/lake/totals"), totals);
-    assert_eq!(world.run("rank --as-of 2017-01-14T00:00:00Z --tail").code, Some(0));
+    assert_eq!(world.run("rank --as-of 2017-01-14T00:00:00Z --all-items").code, Some(0));
     let said = world.run(&format!("lake prune --now {LATER}"));
     assert_eq!(said.code, Some(0), "{}", said.whole());
     assert_eq!(world.files("data/lake/totals").len(), 2, "the newest and its pointer");

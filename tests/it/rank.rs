@@ -63,105 +63,106 @@ fn ranked(world: &World, flags: &str) -> String {
 fn the_help_tells_every_default() {
     expect![[r#"
         stdout: Examples:
-        stdout:   topsell rank                                        the last 150 hours
-        stdout:   topsell rank --window 7d --no-decay --by amount     a week's turnover
-        stdout:   topsell rank --as-of 2017-01-15T00:00:00Z           as it was then
-        stdout:   topsell rank --tail                                 with the rank of every item, as once a night
+        stdout:   topsell rank                                        rank the last 150 hours
+        stdout:   topsell rank --window 7d --no-decay --measure amount
+        stdout:                                                       rank by revenue of the last 7 days
+        stdout:   topsell rank --as-of 2017-01-15                     rank as of a day in the past
+        stdout:   topsell rank --all-items --max-lag 24h --wait       for the nightly job
         stdout: 
-        stdout: Rank every category and the whole shop, and publish the ranking
+        stdout: Rank the items of every category and publish the ranking
         stdout: 
-        stdout: Brings the sums up to date first.
+        stdout: Ranks the whole shop and every category at every level by the score of a time window. New events are
+        stdout: rolled up first. The published ranking replaces the current one atomically; `topsell show` reads it.
         stdout: 
         stdout: Usage: topsell rank [OPTIONS]
         stdout: 
         stdout: Options:
-        stdout:       --window <TIME>
-        stdout:           Hours to look at, the newest being the one before --as-of
+        stdout:       --window <DURATION>
+        stdout:           Length of the time window
         stdout:           
         stdout:           [default: 150h]
         stdout: 
-        stdout:       --half-life <TIME>
-        stdout:           Time after which a sale counts half
-        stdout:           
-        stdout:           [default: 48h]
-        stdout: 
-        stdout:       --decay <RATE>
-        stdout:           The same as a rate per hour: a sale counts e^(-RATE x hours)
-        stdout: 
-        stdout:       --no-decay
-        stdout:           Count old sales like new ones
-        stdout: 
-        stdout:       --top <N>
-        stdout:           Items to rank in each category
-        stdout:           
-        stdout:           [default: 100]
-        stdout: 
         stdout:       --as-of <TIME>
-        stdout:           Where the window ends, RFC 3339 or an epoch number, rounded up to the full hour; now
-        stdout:           unless given
+        stdout:           End of the time window, rounded up to a full hour [default: now]
         stdout: 
-        stdout:       --tz <ZONE>
-        stdout:           Time zone of the seven days that units are told of, besides the window
-        stdout:           
-        stdout:           [default: UTC]
-        stdout: 
-        stdout:       --event-type <TYPE>
-        stdout:           Types of events to count; may be given several times
-        stdout:           
-        stdout:           [default: purchase]
-        stdout: 
-        stdout:       --by <BY>
-        stdout:           What the score adds up
+        stdout:       --measure <MEASURE>
+        stdout:           What the score adds up; amount is revenue
         stdout:           
         stdout:           [default: units]
         stdout:           [possible values: units, purchases, amount]
         stdout: 
-        stdout:       --tail
-        stdout:           Publish what every item comes to, too, and its rank in each of its categories, not only
-        stdout:           the best; for the nightly run
+        stdout:       --half-life <DURATION>
+        stdout:           Age at which an event has half the weight of a new one
+        stdout:           
+        stdout:           [default: 48h]
+        stdout: 
+        stdout:       --decay <RATE>
+        stdout:           Decay rate per hour, instead of a half-life: the weight is e^(-RATE × hours)
+        stdout: 
+        stdout:       --no-decay
+        stdout:           Give all events of the window the same weight
+        stdout: 
+        stdout:   -n, --limit <N>
+        stdout:           Maximum number of items in each category's ranking
+        stdout:           
+        stdout:           [default: 100]
+        stdout: 
+        stdout:       --all-items
+        stdout:           Also publish the item totals: units, last 7 days and rank of every item in each of its
+        stdout:           categories, not only of the top items
+        stdout: 
+        stdout:       --event-type <TYPE>
+        stdout:           Event types to include; can be repeated
+        stdout:           
+        stdout:           [default: purchase]
         stdout: 
         stdout:       --min-items <N>
-        stdout:           A category with fewer eligible items looks further back
+        stdout:           Extend the window of categories with fewer eligible items than this; 0 to never extend it
         stdout:           
         stdout:           [default: 10]
         stdout: 
-        stdout:       --max-lookback <TIME>
-        stdout:           How far back it looks at most
+        stdout:       --max-lookback <DURATION>
+        stdout:           Maximum length of an extended window
         stdout:           
         stdout:           [default: 365d]
         stdout: 
-        stdout:       --max-lag <TIME>
-        stdout:           Publish nothing, and exit with 7, where the newest hour of sales ended longer than this
-        stdout:           before --as-of; however old unless given
+        stdout:       --max-lag <DURATION>
+        stdout:           Maximum age of the newest hour of events at the end of the window; if they are older,
+        stdout:           publish nothing and exit with 7 [default: no limit]
+        stdout: 
+        stdout:       --tz <ZONE>
+        stdout:           Time zone for day boundaries
+        stdout:           
+        stdout:           [default: UTC]
         stdout: 
         stdout:       --catalog <FILE>
-        stdout:           CSV, TSV or Parquet file of item_id, category and name: `ingest` takes from it the
-        stdout:           categories of items whose line has none, `rank` the names of ranked items
+        stdout:           Item catalog: a CSV, TSV or Parquet file with the columns item_id, category and name;
+        stdout:           `ingest` reads missing categories from it, `rank` item names
         stdout: 
         stdout:       --catalog-map <FIELD=COLUMN|FILE>
-        stdout:           Column of the catalog to read item_id, category or name from, or a TOML file of such
-        stdout:           pairs; may be given several times
+        stdout:           Column of the catalog that holds item_id, category or name, or a TOML file of such pairs;
+        stdout:           can be repeated
         stdout: 
         stdout:       --wait
-        stdout:           Wait while another run is at work on the lake, instead of giving up
+        stdout:           Wait while another run holds the lock, instead of exiting with 6
         stdout: 
         stdout:   -h, --help
         stdout:           Print help (see a summary with '-h')
         stdout: 
-        stdout: Options of every command:
+        stdout: Global options:
         stdout:       --lake <DIR>
-        stdout:           Folder of the lake; TOPSELL_LAKE unless given
+        stdout:           Lake directory
         stdout:           
         stdout:           [default: data/lake]
         stdout: 
         stdout:       --threads <N>
-        stdout:           Threads to work on; as many as there are processors unless said
+        stdout:           Number of threads [default: number of CPUs]
         stdout: 
         stdout:   -q, --quiet
-        stdout:           Say nothing but errors
+        stdout:           Print errors only
         stdout: 
         stdout:   -v, --verbose
-        stdout:           Say more
+        stdout:           Print more details
         stdout: 
         stdout:       --color <WHEN>
         stdout:           When to use colors
@@ -170,8 +171,17 @@ fn the_help_tells_every_default() {
         stdout:           [possible values: auto, always, never]
         stdout: 
         stdout:       --metrics-file <FILE>
-        stdout:           Leave metrics of the lake and its last runs in this file, for the textfile collector of
-        stdout:           Prometheus's node_exporter
+        stdout:           Write metrics of the lake and its last runs to FILE, for the textfile collector of the
+        stdout:           Prometheus node_exporter
+        stdout: 
+        stdout: The score of an item is the sum of the measure over the window, weighted by age: 1 in the newest
+        stdout: hour,
+        stdout: 1/2 after each half-life. --no-decay weights every hour equally.
+        stdout: 
+        stdout: TIME is a date (2017-01-10, the start of that day in --tz), RFC 3339 (2017-01-07T13:05:00Z), an
+        stdout: epoch
+        stdout: number, `now`, `today`, `yesterday`, or a duration before now (7d). DURATION is a number and a unit:
+        stdout: s, min, h, d, w; the window is whole hours.
         exit code 0
     "#]]
     .assert_eq(&World::new().run("rank --help").whole());
@@ -199,7 +209,7 @@ fn one_command_sums_ranks_and_publishes() {
     "#]]
     .assert_eq(&rank(&world, "--quiet"));
     assert_eq!(world.files("data/lake/rankings").len(), 3, "the same answer is the same file");
-    assert_eq!(world.run("rank --quiet --top 1").code, Some(0));
+    assert_eq!(world.run("rank --quiet --limit 1").code, Some(0));
     assert_eq!(world.files("data/lake/rankings").len(), 5, "the ranking before is kept");
 }
 
@@ -269,7 +279,7 @@ fn the_score_may_add_up_something_else() {
         4 "pear" 3.2
         5 "apple" 1.0
     "#]]
-    .assert_eq(&ranked(&world, "--no-decay --by amount"));
+    .assert_eq(&ranked(&world, "--no-decay --measure amount"));
     expect![[r#"
         "2017-01-08T18:00:00Z" to "2017-01-15T00:00:00Z", half-life null
         1 "apple" 2.0
@@ -279,7 +289,7 @@ fn the_score_may_add_up_something_else() {
         5 "gift card" 1.0
         6 "novel" 1.0
     "#]]
-    .assert_eq(&ranked(&world, "--no-decay --by purchases"));
+    .assert_eq(&ranked(&world, "--no-decay --measure purchases"));
     expect![[r#"
         "2017-01-08T18:00:00Z" to "2017-01-15T00:00:00Z", half-life null
         1 "apple" 7.0
@@ -299,7 +309,7 @@ fn the_score_may_add_up_something_else() {
         1 "pear" 4.0
         2 "apple" 2.0
     "#]]
-    .assert_eq(&ranked(&world, "--no-decay --top 2 --threads 1"));
+    .assert_eq(&ranked(&world, "--no-decay --limit 2 --threads 1"));
 }
 
 #[test]
@@ -327,7 +337,7 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         "--decay 0",
         "--decay -0.1",
         "--decay inf",
-        "--top 0",
+        "--limit 0",
         "--as-of yesterday",
         "--as-of 9999-12-30T21:30:00Z",
     ];
@@ -345,17 +355,19 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         exit code 2
         stderr: error: --max-lookback: `forever` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 150h or 7d
         exit code 2
-        stderr: error: --decay 0 is no rate above 0; for none at all say --no-decay
+        stderr: error: --decay: 0 is not a number greater than 0; pass --no-decay for no decay
         exit code 2
-        stderr: error: --decay -0.1 is no rate above 0; for none at all say --no-decay
+        stderr: error: --decay: -0.1 is not a number greater than 0; pass --no-decay for no decay
         exit code 2
-        stderr: error: --decay inf is no rate above 0; for none at all say --no-decay
+        stderr: error: --decay: inf is not a number greater than 0; pass --no-decay for no decay
         exit code 2
-        stderr: error: --top 0 ranks nothing; write at least 1
+        stderr: error: --limit: must be at least 1
         exit code 2
-        stderr: error: --as-of `yesterday` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        exit code 2
-        stderr: error: --as-of `9999-12-30T21:30:00Z` lies outside the years 1 to 9998
+        stderr: note: as of 2017-01-14T00:00:00Z
+        stderr: rollup: up to date
+        stderr: rank: 3 categories, 6 rows, … in rankings/2017-01-14T00Z-….parquet
+        exit code 0
+        stderr: error: --as-of `9999-12-30T21:30:00Z` is outside the years 1 to 9998
         exit code 2
     "#]].assert_eq(&said);
 }
@@ -364,9 +376,9 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
 fn flags_that_contradict_each_other_are_refused() {
     let world = shop();
     expect![[r#"
-        stderr: error: the argument '--half-life <TIME>' cannot be used with '--no-decay'
+        stderr: error: the argument '--half-life <DURATION>' cannot be used with '--no-decay'
         stderr: 
-        stderr: Usage: topsell rank --half-life <TIME>
+        stderr: Usage: topsell rank --half-life <DURATION>
         stderr: 
         stderr: For more information, try '--help'.
         exit code 2
@@ -377,7 +389,9 @@ fn flags_that_contradict_each_other_are_refused() {
         assert!(said.stderr.contains("cannot be used with"), "{}", said.whole());
         assert_eq!((said.stdout.as_str(), said.code), ("", Some(2)));
     }
-    for flags in ["--by weight", "--top many", "--top -1", "--wIndow 1h", "--color sometimes", "log.csv"] {
+    for flags in
+        ["--measure weight", "--limit many", "--limit -1", "--wIndow 1h", "--color sometimes", "log.csv"]
+    {
         assert_eq!(world.run(&format!("rank {flags}")).code, Some(2), "{flags}");
     }
 }
@@ -437,7 +451,7 @@ fn without_a_lake_there_is_nothing_to_rank() {
     let world = World::new();
     expect![[r#"
         stderr: error: there is no lake in WORLD/data/lake
-        stderr: hint: take in some logs with `topsell ingest FILE`, or name another folder with --lake
+        stderr: hint: load logs with `topsell ingest FILE`, or pass another directory with --lake
         exit code 1
     "#]]
     .assert_eq(&rank(&world, ""));
@@ -449,7 +463,7 @@ fn where_nothing_sold_the_published_ranking_stays() {
     let world = shop();
     expect![[r#"
         stderr: error: no item is eligible in the hours looked at, so there is nothing to publish
-        stderr: hint: a ranking published before stays as it is; look at --as-of and --event-type
+        stderr: hint: the previous ranking stays published; check --as-of, --window and --event-type
         exit code 7
     "#]]
     .assert_eq(&rank(&world, "--event-type refund"));
@@ -463,12 +477,12 @@ fn where_nothing_sold_the_published_ranking_stays() {
     let before = world.run("show").stdout;
     expect![[r#"
         stderr: error: no item is eligible in the hours looked at, so there is nothing to publish
-        stderr: hint: a ranking published before stays as it is; look at --as-of and --event-type
+        stderr: hint: the previous ranking stays published; check --as-of, --window and --event-type
         exit code 7
     "#]]
     .assert_eq(&rank(&world, "--as-of 2019-01-01T00:00:00Z"));
     expect![[r#"
-        stderr: error: --as-of lies so early that the window begins before the year 1
+        stderr: error: --as-of: the window begins before the year 1
         exit code 2
     "#]]
     .assert_eq(&rank(&world, "--as-of 0001-01-01T00:00:00Z"));
@@ -488,7 +502,7 @@ fn sales_that_ended_too_long_ago_are_not_published_as_if_they_were_new() {
     assert_eq!(world.run("ingest log.csv").code, Some(0));
     expect![[r#"
         stderr: error: the newest hour of sales ended 2017-01-14T11:00:00Z, 13 h before 2017-01-15T00:00:00Z, and 12 h 59 min is as old as it may be
-        stderr: hint: a ranking published before stays as it is; see whether logs still come in
+        stderr: hint: the previous ranking stays published; check whether new logs are being ingested
         exit code 7
     "#]].assert_eq(&rank(&world, "--max-lag 12h59min"));
     assert_eq!(world.run("show").code, Some(5), "nothing was published");
@@ -497,7 +511,7 @@ fn sales_that_ended_too_long_ago_are_not_published_as_if_they_were_new() {
     // The sales that came after what is asked for are no news for it, nor are those of other types.
     expect![[r#"
         stderr: error: the newest hour of sales ended 2017-01-14T11:00:00Z, 1 h before 2017-01-14T12:00:00Z, and 30 min is as old as it may be
-        stderr: hint: a ranking published before stays as it is; see whether logs still come in
+        stderr: hint: the previous ranking stays published; check whether new logs are being ingested
         exit code 7
     "#]].assert_eq(&rank(&world, "--max-lag 30min --as-of 2017-01-14T12:00:00Z"));
     assert_eq!(world.run("rank --max-lag 0s --as-of 2017-01-14T10:30:00Z").code, Some(0));
@@ -505,7 +519,7 @@ fn sales_that_ended_too_long_ago_are_not_published_as_if_they_were_new() {
     assert_eq!(world.run_in(&[("TOPSELL_MAX_LAG", "1h")], "rank").code, Some(7), "it can be set");
     expect![[r#"
         stderr: error: there are no sales before 2017-01-15T00:00:00Z, so there is nothing to publish
-        stderr: hint: a ranking published before stays as it is; see whether logs still come in
+        stderr: hint: the previous ranking stays published; check whether new logs are being ingested
         exit code 7
     "#]]
     .assert_eq(&rank(&world, "--max-lag 2h --event-type view"));

@@ -147,7 +147,7 @@ fn what_is_no_job_is_refused_with_its_place() {
     for (words, code, why) in [
         ("run bad.toml", 2, "error: bad.toml:1:"),
         ("run bad.tab", 2, "bad.tab:2:"),
-        ("run empty.tab", 2, "empty.tab: there is no job in it"),
+        ("run empty.tab", 2, "empty.tab: the file has no jobs"),
         ("run missing.toml", 1, "missing.toml: No such file or directory"),
     ] {
         let said = world.run(words);

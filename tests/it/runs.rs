@@ -126,7 +126,7 @@ fn who_may_not_write_may_look_all_the_same() {
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
     let said = world.run("rank --min-items 1");
     assert_eq!(said.code, Some(0), "{}", said.whole());
-    assert!(said.stderr.contains("warning: this run could not be recorded"), "{}", said.whole());
+    assert!(said.stderr.contains("warning: cannot record this run"), "{}", said.whole());
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn runs_are_picked_by_what_is_asked() {
     assert_eq!(commands(&format!("{now} --job nightly")), [""; 0]);
     assert_eq!(commands(now).len(), 3);
     let said = world.run(&format!("runs {now} --limit 1 --format csv"));
-    assert!(said.stderr.contains("note: 2 older ones are not listed"), "{}", said.whole());
+    assert!(said.stderr.contains("note: 2 older runs are not listed"), "{}", said.whole());
     let misused = world.run("runs --failed stats");
     assert_eq!(misused.code, Some(2), "{}", misused.whole());
     let none = world.run("runs show nothing");

@@ -12,7 +12,7 @@ use crate::world::{Said, World};
 const NIGHTLY: &str = r#"
 schedule = "30 2 * * *"
 time_zone = "Europe/Berlin"
-steps = ["lake compact --wait", { run = "rank --tail", success_exit_codes = [6] }]
+steps = ["lake compact --wait", { run = "rank --all-items", success_exit_codes = [6] }]
 "#;
 const CRONTAB: &str = "CRON_TZ=Australia/Lord_Howe\n15 2 1 10 *  echo 'spring' | mail%there\n";
 
@@ -45,28 +45,28 @@ fn due_runs_are_listed_in_the_order_of_their_times() {
     let said = at_night(&world, "schedule --jobs jobs --crontab tab --list --limit 3 --format table");
     expect![[r#"
         stdout: due                        UTC                   job           what
-        stdout: 2017-03-25T02:30:00+01:00  2017-03-25T01:30:00Z  nightly       lake compact --wait; rank --tail
-        stdout: 2017-03-26T03:00:00+02:00  2017-03-26T01:00:00Z  nightly       lake compact --wait; rank --tail
-        stdout: 2017-03-27T02:30:00+02:00  2017-03-27T00:30:00Z  nightly       lake compact --wait; rank --tail
+        stdout: 2017-03-25T02:30:00+01:00  2017-03-25T01:30:00Z  nightly       lake compact --wait; rank --all-items
+        stdout: 2017-03-26T03:00:00+02:00  2017-03-26T01:00:00Z  nightly       lake compact --wait; rank --all-items
+        stdout: 2017-03-27T02:30:00+02:00  2017-03-27T00:30:00Z  nightly       lake compact --wait; rank --all-items
         stdout: 2017-10-01T02:30:00+11:00  2017-09-30T15:30:00Z  tab-91943513  echo 'spring' | mail
         stdout: 2018-10-01T02:15:00+10:30  2018-09-30T15:45:00Z  tab-91943513  echo 'spring' | mail
         stdout: 2019-10-01T02:15:00+10:30  2019-09-30T15:45:00Z  tab-91943513  echo 'spring' | mail
-        stderr: note: without a schedule, run by hand: hand
+        stderr: note: jobs without a schedule: hand
         exit code 0
     "#]].assert_eq(&said.whole());
     // Neither a lake is needed, nor a folder to be named.
     let said = at_night(&world, "schedule --list --limit 1 --format csv");
     expect![[r#"
         stdout: due,utc,job,time_zone,schedule,what
-        stdout: 2017-03-25T02:30:00+01:00,2017-03-25T01:30:00Z,nightly,Europe/Berlin,30 2 * * *,lake compact --wait; rank --tail
-        stderr: note: without a schedule, run by hand: hand
+        stdout: 2017-03-25T02:30:00+01:00,2017-03-25T01:30:00Z,nightly,Europe/Berlin,30 2 * * *,lake compact --wait; rank --all-items
+        stderr: note: jobs without a schedule: hand
         exit code 0
     "#]].assert_eq(&said.whole());
     let said = at_night(&world, "schedule --list --until 2017-03-27T00:30:01Z --format ndjson --quiet");
     expect![[r#"
-        stdout: {"due":"2017-03-25T02:30:00+01:00","job":"nightly","schedule":"30 2 * * *","time_zone":"Europe/Berlin","utc":"2017-03-25T01:30:00Z","what":["lake compact --wait","rank --tail"]}
-        stdout: {"due":"2017-03-26T03:00:00+02:00","job":"nightly","schedule":"30 2 * * *","time_zone":"Europe/Berlin","utc":"2017-03-26T01:00:00Z","what":["lake compact --wait","rank --tail"]}
-        stdout: {"due":"2017-03-27T02:30:00+02:00","job":"nightly","schedule":"30 2 * * *","time_zone":"Europe/Berlin","utc":"2017-03-27T00:30:00Z","what":["lake compact --wait","rank --tail"]}
+        stdout: {"due":"2017-03-25T02:30:00+01:00","job":"nightly","schedule":"30 2 * * *","time_zone":"Europe/Berlin","utc":"2017-03-25T01:30:00Z","what":["lake compact --wait","rank --all-items"]}
+        stdout: {"due":"2017-03-26T03:00:00+02:00","job":"nightly","schedule":"30 2 * * *","time_zone":"Europe/Berlin","utc":"2017-03-26T01:00:00Z","what":["lake compact --wait","rank --all-items"]}
+        stdout: {"due":"2017-03-27T02:30:00+02:00","job":"nightly","schedule":"30 2 * * *","time_zone":"Europe/Berlin","utc":"2017-03-27T00:30:00Z","what":["lake compact --wait","rank --all-items"]}
         exit code 0
     "#]].assert_eq(&said.whole());
     let said = at_night(&world, "schedule --list --limit 1");
@@ -75,11 +75,11 @@ fn due_runs_are_listed_in_the_order_of_their_times() {
         stdout:   "schema": 1,
         stdout:   "after": "2017-03-24T12:00:00Z",
         stdout:   "runs": [
-        stdout:     {"due":"2017-03-25T02:30:00+01:00","job":"nightly","schedule":"30 2 * * *","time_zone":"Europe/Berlin","utc":"2017-03-25T01:30:00Z","what":["lake compact --wait","rank --tail"]}
+        stdout:     {"due":"2017-03-25T02:30:00+01:00","job":"nightly","schedule":"30 2 * * *","time_zone":"Europe/Berlin","utc":"2017-03-25T01:30:00Z","what":["lake compact --wait","rank --all-items"]}
         stdout:   ],
         stdout:   "unscheduled": ["hand"]
         stdout: }
-        stderr: note: without a schedule, run by hand: hand
+        stderr: note: jobs without a schedule: hand
         exit code 0
     "#]].assert_eq(&said.whole());
 }
@@ -110,7 +110,7 @@ fn a_zone_is_taken_for_schedules_that_name_none() {
 fn all_well_is_said_and_all_that_is_wrong_is_named() {
     let world = two_jobs();
     expect![[r#"
-        stderr: 3 jobs, all well
+        stderr: 3 jobs, no errors found
         exit code 0
     "#]]
     .assert_eq(&world.run("schedule --check --crontab tab --jobs jobs").whole());
@@ -126,15 +126,15 @@ fn all_well_is_said_and_all_that_is_wrong_is_named() {
         stderr: error: jobs/bad.toml:1:12: `30 25 * * *` is no schedule: `25` is no hour; write 0 to 23
         stderr: error: jobs/bad.toml:2:10: the step `rank --windw 3h`: unexpected argument '--windw' found; tip: a similar argument exists: '--window'
         stderr: error: jobs/bad.toml:2:29: the step `rank --window 3x`: --window: `3x` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 150h or 7d
-        stderr: error: jobs/bad.toml:2:49: the step `schedule`: it does not end, so no step comes after it
-        stderr: error: jobs/bad.toml:2:61: the step `rank --help`: it shows something and does nothing
+        stderr: error: jobs/bad.toml:2:49: the step `schedule`: `schedule` never ends, so it cannot be a step
+        stderr: error: jobs/bad.toml:2:61: the step `rank --help`: prints help or a version, which is not a step
         stderr: error: jobs/bad.toml:2:76: the step `lake`: 'lake' requires a subcommand but one was not provided; [subcommands: compact, prune, verify, stats]
         stderr: error: jobs/broken.toml:1:12: it is no TOML: string values must be quoted, expected literal string
         stderr: error: jobs/latin.toml:2:1: it is not UTF-8
         stderr: error: jobs/twin.toml:1: there is a job `hand` already, in jobs/hand.toml:1; jobs are told apart by their names
         stderr: error: tab:3:1: it is neither a variable nor a schedule of five fields and a command
         stderr: error: none: No such file or directory (os error 2)
-        stderr: 2 jobs; 11 things are wrong
+        stderr: 2 jobs; 11 errors
         exit code 2
     "#]].assert_eq(&said.whole());
     // What can be told is told.
@@ -143,12 +143,12 @@ fn all_well_is_said_and_all_that_is_wrong_is_named() {
     let empty = World::new();
     empty.write("jobs/none.txt", "");
     expect![[r#"
-        stderr: error: no jobs are written down there
+        stderr: error: no jobs found
         exit code 5
-        stderr: error: no jobs are written down there
+        stderr: error: no jobs found
         exit code 5
         stderr: error: nowhere: No such file or directory (os error 2)
-        stderr: 0 jobs; 1 thing is wrong
+        stderr: 0 jobs; 1 error
         exit code 2
     "#]]
     .assert_eq(
@@ -166,7 +166,7 @@ fn a_file_that_others_may_write_is_refused() {
     let check = |expected: Option<&str>| {
         let said = world.run("schedule --check --jobs jobs --crontab tab");
         assert_eq!(said.code, Some(if expected.is_some() { 2 } else { 0 }), "{}", said.whole());
-        assert!(said.stderr.contains(expected.unwrap_or("2 jobs, all well")), "{}", said.whole());
+        assert!(said.stderr.contains(expected.unwrap_or("2 jobs, no errors found")), "{}", said.whole());
     };
     check(None);
     for (name, mode, fault) in [

@@ -124,7 +124,7 @@ fn what_cannot_be_started_is_refused_with_a_reason() {
     };
     std::fs::create_dir_all(world.path("jobs")).expect("a folder can be made");
     expect![[r#"
-        stderr: error: no jobs are written down there
+        stderr: error: no jobs found
         exit code 5
     "#]]
     .assert_eq(&said(&[]));
@@ -135,7 +135,7 @@ fn what_cannot_be_started_is_refused_with_a_reason() {
     assert!(said(&["--shutdown-timeout", "soon"]).contains("--shutdown-timeout"));
     assert!(!world.path("data").exists(), "what starts nothing leaves nothing");
     expect![[r#"
-        stderr: error: --now 2017-01-15T00:00:00Z: nothing is ever due on a clock that stands still
+        stderr: error: --now 2017-01-15T00:00:00Z: the scheduler needs a running clock; omit --now
         exit code 2
     "#]]
     .assert_eq(&world.run("schedule").whole());

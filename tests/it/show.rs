@@ -36,54 +36,109 @@ fn shop() -> World {
 fn the_help_shows_how_to_ask() {
     expect![[r#"
         stdout: Examples:
-        stdout:   topsell show --limit 10                               the shop's ten best sellers
-        stdout:   topsell show --category 'DRUG GM/CANDY - PACKAGED'    those of a category
-        stdout:   topsell show --categories --tree                      which categories there are
-        stdout:   topsell show --search 'white bread'                   where items rank, found by their names
-        stdout:   topsell show --format json | jq '.items[0]'
+        stdout:   topsell show -n 10                          the 10 best sellers of the shop
+        stdout:   topsell show Books/Fiction                  the best sellers of a category
+        stdout:   topsell show Books/Fiction -o top.parquet   export them as Parquet
+        stdout:   topsell show --history 1082185              how an item's rank changed over time
+        stdout:   topsell show --item 1082185                 an item's rank in each of its categories
+        stdout:   topsell show --categories --tree            the categories
+        stdout:   topsell show --search 'white bread'         search items by name
+        stdout:   topsell show --at yesterday                 the ranking as of the start of yesterday
         stdout: 
-        stdout: Show the best sellers, from the newest published ranking
+        stdout: Show best sellers, items and categories of the published ranking
         stdout: 
-        stdout: Usage: topsell show [OPTIONS]
+        stdout: Reads the current ranking, or an earlier one with --at, in milliseconds and without a lock. Export
+        stdout: with -o FILE.
+        stdout: 
+        stdout: Usage: topsell show [OPTIONS] [CATEGORY]
+        stdout: 
+        stdout: Arguments:
+        stdout:   [CATEGORY]
+        stdout:           Category path, its levels separated by / [default: the whole shop]
         stdout: 
         stdout: Options:
-        stdout:       --category <PATH>   Category to show: levels from the top, split by /; the whole shop unless
-        stdout:                           given
-        stdout:       --item <ID>         Show where an item ranks, in the shop and in each of its categories, and
-        stdout:                           what beside it
-        stdout:       --explain           With --item: the hours that its score in the shop, or in a category, is
-        stdout:                           made of, so that it can be checked by hand
-        stdout:       --history <ID>      Show an item's rank in the shop, or in a category, over the rankings that
-        stdout:                           are kept
-        stdout:       --diff <FROM> <TO>  Show what changed from the ranking of one time to that of another, RFC
-        stdout:                           3339
-        stdout:       --movers            Of the best sellers, those that rose or fell since the ranking before
-        stdout:       --new               Of the best sellers, those that were not on the list before
-        stdout:       --dropped           Those that were on the list before, and are no more
-        stdout:       --at <TIME>         Show the ranking of then, RFC 3339: the newest that ends no later, of
-        stdout:                           those still kept
-        stdout:       --categories        List the categories, with how many items each ranks
-        stdout:       --tree              With --categories: each below the one that it is part of
-        stdout:       --search <TEXT>     Find items by words of their names or ids, and say where each ranks
-        stdout:       --limit <N>         Lines to show at most
-        stdout:   -o, --output <FILE>     Write the answer to FILE, atomically, instead of standard output; the
-        stdout:                           extension decides the format: .parquet, .csv, .json, .ndjson or .txt
-        stdout:       --format <FORMAT>   Format of the answer [default: table on a terminal, otherwise json]
-        stdout:                           [possible values: table, json, csv, ndjson, parquet]
-        stdout:       --json              Short for --format json
-        stdout:       --width <CELLS>     Cells of a table's line; the terminal's unless given, 0 for as many as it
-        stdout:                           takes
-        stdout:   -h, --help              Print help
+        stdout:   -c, --category <PATH>
+        stdout:           Category path, as the argument CATEGORY
         stdout: 
-        stdout: Options of every command:
-        stdout:       --lake <DIR>           Folder of the lake; TOPSELL_LAKE unless given [default: data/lake]
-        stdout:       --threads <N>          Threads to work on; as many as there are processors unless said
-        stdout:   -q, --quiet                Say nothing but errors
-        stdout:   -v, --verbose              Say more
-        stdout:       --color <WHEN>         When to use colors [default: auto] [possible values: auto, always,
-        stdout:                              never]
-        stdout:       --metrics-file <FILE>  Leave metrics of the lake and its last runs in this file, for the
-        stdout:                              textfile collector of Prometheus's node_exporter
+        stdout:       --item <ID>
+        stdout:           Show an item's rank in the shop and in each of its categories, with its neighbors
+        stdout: 
+        stdout:       --explain
+        stdout:           With --item, list the hours that make up its score
+        stdout: 
+        stdout:       --history <ID>
+        stdout:           Show an item's rank in all rankings that are kept
+        stdout: 
+        stdout:       --diff <TIME> <TIME>
+        stdout:           Show the changes from one ranking to another
+        stdout: 
+        stdout:       --movers
+        stdout:           Only items whose rank changed since the previous ranking
+        stdout: 
+        stdout:       --new
+        stdout:           Only items that are not in the previous ranking
+        stdout: 
+        stdout:       --dropped
+        stdout:           Only items that are in the previous ranking and not in this one
+        stdout: 
+        stdout:       --at <TIME>
+        stdout:           Use the newest ranking as of TIME or earlier [default: the current ranking]
+        stdout: 
+        stdout:       --categories
+        stdout:           List the categories and the number of items in each ranking
+        stdout: 
+        stdout:       --tree
+        stdout:           With --categories, show them as a tree
+        stdout: 
+        stdout:       --search <TEXT>
+        stdout:           Search items by name or id, and show their ranks
+        stdout: 
+        stdout:   -n, --limit <N>
+        stdout:           Maximum number of rows
+        stdout: 
+        stdout:   -o, --output <FILE>
+        stdout:           File to write the answer into, whole or not at all, in the place of an older one; its form
+        stdout:           is told by the end of its name: .parquet, .csv, .json, .ndjson or .txt
+        stdout: 
+        stdout:       --format <FORMAT>
+        stdout:           Form of the answer; a table on a terminal, else JSON
+        stdout:           
+        stdout:           [possible values: table, json, csv, ndjson, parquet]
+        stdout: 
+        stdout:       --width <COLUMNS>
+        stdout:           Maximum width of a table, 0 for no limit [default: width of the terminal]
+        stdout: 
+        stdout:   -h, --help
+        stdout:           Print help (see a summary with '-h')
+        stdout: 
+        stdout: Global options:
+        stdout:       --lake <DIR>
+        stdout:           Lake directory
+        stdout:           
+        stdout:           [default: data/lake]
+        stdout: 
+        stdout:       --threads <N>
+        stdout:           Number of threads [default: number of CPUs]
+        stdout: 
+        stdout:   -q, --quiet
+        stdout:           Print errors only
+        stdout: 
+        stdout:   -v, --verbose
+        stdout:           Print more details
+        stdout: 
+        stdout:       --color <WHEN>
+        stdout:           When to use colors
+        stdout:           
+        stdout:           [default: auto]
+        stdout:           [possible values: auto, always, never]
+        stdout: 
+        stdout:       --metrics-file <FILE>
+        stdout:           Write metrics of the lake and its last runs to FILE, for the textfile collector of the
+        stdout:           Prometheus node_exporter
+        stdout: 
+        stdout: TIME is a date (2017-01-10, the start of that day in UTC), RFC 3339 (2017-01-07T13:05:00Z), an epoch
+        stdout: number,
+        stdout: `now`, `today`, `yesterday`, or a duration before now (7d).
         exit code 0
     "#]].assert_eq(&World::new().run("show --help").whole());
 }
@@ -235,7 +290,7 @@ fn an_unknown_category_is_answered_with_the_nearest_names() {
     .assert_eq(&ask("cheese & more"));
     expect![[r#"
         stderr: error: there is no ranking of `Garden`
-        stderr: hint: see which there are with `topsell show --categories`
+        stderr: hint: list the categories with `topsell show --categories`
         exit code 5
     "#]]
     .assert_eq(&ask("Garden"));
@@ -254,7 +309,7 @@ fn before_the_first_ranking_there_is_nothing_to_show() {
     let world = World::new();
     expect![[r#"
         stderr: error: there is no lake in WORLD/data/lake
-        stderr: hint: take in some logs with `topsell ingest FILE`, or name another folder with --lake
+        stderr: hint: load logs with `topsell ingest FILE`, or pass another directory with --lake
         exit code 1
     "#]]
     .assert_eq(&world.run("show").whole());
@@ -293,14 +348,14 @@ fn a_damaged_ranking_is_told_and_not_shown() {
     );
     expect![[r#"
         stderr: error: rankings/2017-01-15T00Z-….parquet is damaged: its bytes are not those that were published
-        stderr: hint: publish it anew with `topsell rank`
+        stderr: hint: publish a new ranking with `topsell rank`
         exit code 3
     "#]].assert_eq(&shown_after(&world, snapshot, |bytes| bytes[100] ^= 1));
     let truncated = shown_after(&world, snapshot, |bytes| bytes.truncate(50));
     assert!(truncated.ends_with("exit code 3\n"), "{truncated}");
     expect![[r#"
         stderr: error: rankings/current.json is damaged: EOF while parsing a string at line 1 column 30
-        stderr: hint: publish it anew with `topsell rank`
+        stderr: hint: publish a new ranking with `topsell rank`
         exit code 3
     "#]]
     .assert_eq(&shown_after(&world, pointer, |bytes| bytes.truncate(30)));
@@ -310,7 +365,7 @@ fn a_damaged_ranking_is_told_and_not_shown() {
     };
     expect![[r#"
         stderr: error: rankings/current.json is damaged: it names `//../2017-01-15T00Z-….parquet`, which is not a ranking
-        stderr: hint: publish it anew with `topsell rank`
+        stderr: hint: publish a new ranking with `topsell rank`
         exit code 3
     "#]].assert_eq(&shown_after(&world, pointer, elsewhere));
     let newer = |bytes: &mut Vec<u8>| {
@@ -319,7 +374,7 @@ fn a_damaged_ranking_is_told_and_not_shown() {
     };
     expect![[r#"
         stderr: error: rankings/current.json is damaged: its schema is 2; this version of topsell reads schema 1
-        stderr: hint: publish it anew with `topsell rank`
+        stderr: hint: publish a new ranking with `topsell rank`
         exit code 3
     "#]]
     .assert_eq(&shown_after(&world, pointer, newer));
@@ -327,7 +382,7 @@ fn a_damaged_ranking_is_told_and_not_shown() {
     let said = world.run("show").whole().replace(snapshot, "2017-01-15T00Z-….parquet");
     expect![[r#"
         stderr: error: rankings/current.json is damaged: it names rankings/2017-01-15T00Z-….parquet, which does not exist
-        stderr: hint: publish it anew with `topsell rank`
+        stderr: hint: publish a new ranking with `topsell rank`
         exit code 3
     "#]].assert_eq(&said);
     assert_eq!(world.run("rank --window 24h").code, Some(0), "ranking anew mends it");

@@ -112,7 +112,7 @@ impl World {
     /// Aggregates and ranks a whole year, each sale counting the same, and returns what sold in the
     /// shop and how many items each category ranks.
     pub fn sold(&self) -> String {
-        let ranked = self.run("rank --window 365d --no-decay --top 100000");
+        let ranked = self.run("rank --window 365d --no-decay --limit 100000");
         assert_eq!(ranked.code, Some(0), "{}", ranked.whole());
         let shop = self.run("show --format csv");
         let categories = self.run("show --categories --format csv");

@@ -7,18 +7,18 @@ use clap_complete::aot;
 
 use crate::failure::{Exit, Failure, unless_reader_left};
 
-/// Print the script that completes topsell's words in a shell
+/// Print a shell completion script
 ///
-/// It completes commands, options and their values, and categories from the newest ranking of the lake
-/// that is typed or set.
+/// Completes commands, options, their values, and categories of the current ranking.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
   source <(topsell completions bash)
-  topsell completions zsh > ~/.zfunc/_topsell        a folder of $fpath, before compinit
+  topsell completions zsh > ~/.zfunc/_topsell        a directory of $fpath, before compinit
   topsell completions fish > ~/.config/fish/completions/topsell.fish
 ")]
 pub struct Completions {
+    /// Shell
     #[arg(value_enum)]
     pub shell: Shell,
 }
@@ -71,7 +71,7 @@ fn script(shell: Shell, root: &Command) -> String {
                 generated(aot::Shell::Fish, &mut command) + include_str!("../completion/categories.fish");
             for name in command.get_subcommands().filter(|command| takes_category(command)) {
                 script.push_str(&format!(
-                    "complete -c topsell -n \"__fish_seen_subcommand_from {}\" -l {OPTION} -x -k -a \"(__topsell_categories)\"\n",
+                    "complete -c topsell -n \"__fish_seen_subcommand_from {}\" -s c -l {OPTION} -x -k -a \"(__topsell_categories)\"\n",
                     name.get_name()
                 ));
             }

@@ -10,21 +10,21 @@ use crate::output::OutputArgs;
 use topsell_output::formats::{self, Answer, Column, ColumnType, JsonLayout, Table, TableColumn};
 use topsell_output::terminal::Cell;
 
-/// Show each setting, its value and where that comes from
+/// Show the settings, their values and origins
 ///
-/// An option that is typed goes before the environment's TOPSELL_ variables, these before the lake's
-/// own topsell.toml, that before the user's file, and that before what is built in.
+/// Settings are defaults of options. In order of precedence: command line options, TOPSELL_ environment
+/// variables, topsell.toml in the lake, ~/.config/topsell/config.toml, built-in defaults.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
-  topsell config                       what is set, and where
-  TOPSELL_WINDOW=7d topsell config     a variable for each setting
+  topsell config                       show all settings
+  TOPSELL_WINDOW=7d topsell config     every setting has an environment variable
   topsell config --format json | jq '.settings[] | select(.from != \"built in\")'
 ")]
 #[command(after_help = "\
-A file of settings has lines such as these; a path in it counts from the file's folder:
+Example of a settings file, in TOML; paths are relative to the directory of the file:
   window = \"7d\"
-  top = 50
+  limit = 50
   no_decay = true
   event_types = [\"purchase\", \"return\"]
 ")]

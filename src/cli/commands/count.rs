@@ -6,6 +6,7 @@ use std::ops::Range;
 use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::failure::{Exit, Failure};
+use crate::moments::moment;
 use crate::output::{OutputArgs, Target};
 use crate::run_recorder::{self, RecordMode};
 use crate::settings::Settings;
@@ -15,46 +16,50 @@ use topsell_core::model::{Hour, PURCHASE, Timestamp, Window, Zone, check_path, p
 use topsell_core::pipeline::StepError;
 use topsell_output::answers::Counts;
 
-/// Count what single items have sold, up to this moment
+/// Count the sales of items, up to now
 ///
-/// Whatever has come in counts at once, before any rollup: the hour that is still filling too.
+/// Includes events that are not rolled up yet, and the current hour.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
-  topsell count 1082185                             the last 24 hours, this one among them
+  topsell count 1082185                             the last 24 hours
+  topsell count 1082185 --last 24h --by hour        the last 24 hours, hour by hour
   topsell count 1082185 --last 7d --by day --tz Europe/Berlin
-  topsell count 1082185 --from 2017-01-01T00:00:00Z --to 2017-01-08T00:00:00Z
-  topsell count --category GROCERY --format csv - < items.txt
+  topsell count 1082185 --from 2017-01-01 --to 2017-01-08
+  topsell count -c GROCERY --format csv - < items.txt
 ")]
 #[command(after_help = "\
-Time is counted in whole hours, UTC: --last 24h is this hour and the 23 before it; --from and --to
-are rounded outwards, and the answer says which hours it covers. An hour belongs to the day in which
-it begins. An item that was never sold has sold 0.
+Counts whole UTC hours: --last 24h is the current hour and the 23 before it; --from is rounded
+down and --to up to a full hour. An hour belongs to the day in which it begins. Items without
+sales count 0.
+
+TIME is a date (2017-01-10, the start of that day in --tz), RFC 3339 (2017-01-07T13:05:00Z),
+an epoch number, `now`, `today`, `yesterday`, or a duration before now (7d).
 ")]
 pub struct Count {
-    /// Items to count, or - to read them from standard input, one a line
+    /// Items to count, or - to read them from standard input, one per line
     #[arg(required = true, value_name = "ITEM|-")]
     items: Vec<String>,
-    /// So many hours, this one being the last; 24h unless --from is given
-    #[arg(long, value_name = "TIME", conflicts_with = "from")]
+    /// Count the last hours, including the current one [default: 24h, without --from]
+    #[arg(long, value_name = "DURATION", conflicts_with = "from")]
     last: Option<String>,
-    /// Where to begin, RFC 3339 or an epoch number
+    /// Start of the time range
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// Where to end; with this hour unless given
+    /// End of the time range, exclusive [default: the end of the current hour]
     #[arg(long, value_name = "TIME", requires = "from")]
     to: Option<String>,
-    /// Count each by itself
-    #[arg(long, value_enum)]
+    /// Group by
+    #[arg(long, value_enum, value_name = "GROUP")]
     by: Option<CountBy>,
-    /// Time zone by whose clocks days begin
+    /// Time zone for day boundaries
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     tz: String,
-    /// Types of events to count; may be given several times
+    /// Event types to include; can be repeated
     #[arg(long = "event-type", value_name = "TYPE", default_value = PURCHASE)]
     event_types: Vec<String>,
-    /// Count only what was sold in this category, or below it
-    #[arg(long, value_name = "PATH")]
+    /// Category path; counts only sales in this category or below it
+    #[arg(short, long, value_name = "PATH")]
     category: Option<String>,
     #[command(flatten)]
     output: OutputArgs,
@@ -77,8 +82,8 @@ pub struct Question {
     by: Option<By>,
     zone: Zone,
     target: Target,
-    /// Where the hours asked for were none that are whole.
-    is_rounded: bool,
+    /// What to say about the time range, where it was not typed as full hours.
+    notes: Vec<String>,
 }
 
 impl Count {
@@ -88,7 +93,8 @@ impl Count {
     /// Names the option that is wrong and what to write instead.
     pub fn check(&self, settings: &Settings) -> Result<Question, Failure> {
         let typed = self;
-        let (hours, is_rounded) = hours_of(typed, settings.now)?;
+        let zone = Zone::named(&typed.tz).map_err(|e| Failure::usage(format!("--tz: {e}")))?;
+        let (hours, notes) = hours_of(typed, settings.now, &zone)?;
         let category = typed
             .category
             .as_deref()
@@ -110,40 +116,44 @@ impl Count {
                 CountBy::Day => By::Day,
                 CountBy::Weekday => By::Weekday,
             }),
-            zone: Zone::named(&typed.tz).map_err(|e| Failure::usage(format!("--tz: {e}")))?,
+            zone,
             target: typed.output.target(None, settings.color)?,
-            is_rounded,
+            notes,
         })
     }
 }
 
-/// Returns the hours that are asked for, and whether they are more than that.
-fn hours_of(typed: &Count, now: Timestamp) -> Result<(Range<Hour>, bool), Failure> {
-    let moment = |name: &str, text: &str| {
-        Timestamp::parse(text).map_err(|e| Failure::usage(format!("{name} `{text}` {e}")))
-    };
+/// Returns the hours of the time range, and what to note about them.
+fn hours_of(typed: &Count, now: Timestamp, zone: &Zone) -> Result<(Range<Hour>, Vec<String>), Failure> {
+    let moment = |name: &str, text: &str| moment(name, text, now, zone);
     let after_now = now.hour().plus(1);
     let Some(from) = &typed.from else {
         let last = typed.last.as_deref().unwrap_or("24h");
         let hours = parse_hours(last).map_err(|e| Failure::usage(format!("--last: {e}")))?;
         let oldest = Window::ending(after_now, hours).oldest();
         return match Timestamp::from_micros(oldest.start().micros()) {
-            Ok(_) => Ok((oldest..after_now, false)),
-            Err(_) => Err(Failure::usage("--last begins before the year 1".to_owned())),
+            Ok(_) => Ok((oldest..after_now, Vec::new())),
+            Err(_) => Err(Failure::usage("--last: the time range begins before the year 1".to_owned())),
         };
     };
     let from = moment("--from", from)?;
     let to = typed.to.as_deref().map(|to| moment("--to", to)).transpose()?;
+    let typed = [Some(&from), to.as_ref()].into_iter().flatten();
+    let notes: Vec<String> = typed.filter_map(|moment| moment.note.clone()).collect();
+    let (from, to) = (from.at, to.map(|moment| moment.at));
     let hours = from.hour()..to.map_or(after_now, Timestamp::rounded_up);
     if hours.is_empty() {
         let to = to.unwrap_or(now);
-        return Err(Failure::usage(format!("--from {from} does not lie before --to {to}")));
+        return Err(Failure::usage(format!("--from {from} is not before --to {to}")));
     }
     if hours.end.number().abs_diff(hours.start.number()) > MAX_HOURS {
-        return Err(Failure::usage("--from and --to lie more than 100 years apart".to_owned()));
+        return Err(Failure::usage("--from and --to are more than 100 years apart".to_owned()));
     }
     let is_rounded = hours.start.start() != from || to.is_some_and(|to| hours.end.start() != to);
-    Ok((hours, is_rounded))
+    let rounded =
+        || format!("note: counted in whole hours, from {} to {}", hours.start.start(), hours.end.start());
+    let notes = if is_rounded { vec![rounded()] } else { notes };
+    Ok((hours, notes))
 }
 
 const MAX_HOURS: u32 = 100 * 366 * 24;
@@ -175,10 +185,7 @@ fn answer(settings: &Settings, question: &Question) -> Result<Exit, Failure> {
     // Who is asked for twice is told of once, where first asked for.
     let found: Vec<_> =
         asked.into_iter().filter_map(|item| found.remove(item).map(|by_hour| (item, by_hour))).collect();
-    if question.is_rounded {
-        let (from, to) = (question.hours.start.start(), question.hours.end.start());
-        settings.note(&format!("note: counted in whole hours, from {from} to {to}"));
-    }
+    settings.note_moments(question.notes.iter().cloned());
     let counts =
         Counts { counted: &counted, items: &found, by: question.by, zone: &question.zone, now: settings.now };
     question.target.write(counts.answer().map_err(StepError::Rollup)?)?;

@@ -11,33 +11,35 @@ use topsell_ops::health::{Limits, Look};
 use topsell_output::answers;
 use topsell_output::formats::Format;
 
-/// Tell in one line, and by the exit code, whether someone must look
+/// Check the lake's status, for monitoring
 ///
-/// Answers from the lake's logs and records alone, in milliseconds, while anything else runs.
+/// Prints one line and sets the exit code. Reads only logs and run records, in milliseconds, and takes no
+/// lock.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
-  topsell health                                   whether the last run of anything failed
-  topsell health --max-age 2h --max-lag 3h         and whether ranking and sales are new enough
+  topsell health                                   check whether the last runs failed
+  topsell health --max-age 2h --max-lag 3h         also check that rankings and events are recent
   topsell health --format json | jq .health
 ")]
 #[command(after_help = "\
-The line begins with a word that goes with the exit code, the worst of what is found:
-  OK       0  all is well
-  STALE    7  the ranking, or the newest hour of sales, is older than it may be
-  FAILED   1  the last run of a command or a job failed or never ended, or there is no lake
-  DAMAGED  3  the published ranking, or a table's log, is not what it was
+The line begins with the status, which also sets the exit code; the worst status wins:
+  OK       0  no problems found
+  STALE    7  the ranking or the newest hour of events is too old
+  FAILED   1  the last run of a command or job failed or was interrupted, or there is no lake
+  DAMAGED  3  the published ranking or a table's log is corrupt
 
-Commands that only look are not judged; a run that found another at work counts as none.
+Only runs that change the lake are considered; a run that exited because another held the lock is
+ignored.
 ")]
 pub struct Health {
-    /// How long ago the published ranking may have been made
-    #[arg(long, value_name = "TIME")]
+    /// Maximum age of the published ranking [default: no limit]
+    #[arg(long, value_name = "DURATION")]
     max_age: Option<String>,
-    /// How long ago the newest hour of sales may have ended
-    #[arg(long, value_name = "TIME")]
+    /// Maximum age of the newest hour of events [default: no limit]
+    #[arg(long, value_name = "DURATION")]
     max_lag: Option<String>,
-    /// How many commands and jobs may have failed when they ran last
+    /// Maximum number of commands and jobs whose last run failed
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_failed: u64,
     #[command(flatten)]

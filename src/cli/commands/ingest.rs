@@ -27,93 +27,93 @@ const MAX_SLICE_BYTES: u64 = 1 << 30;
 /// How long a spool's file must not have changed unless said otherwise.
 const MIN_AGE: &str = "10s";
 
-/// Read purchase logs into the lake
+/// Load purchase logs into the lake
 ///
-/// Every input is one batch, long ones and streams are several; each is committed whole. The same
-/// content again, under whatever name or compression, changes nothing.
+/// Each input is committed atomically as one batch; large files and streams become several. Content that
+/// is already ingested is skipped, whatever its file name or compression.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
   topsell ingest purchases-2017-01-01.csv.gz
-  topsell ingest /var/spool/shop/             every log below the folder, in name order
-  topsell ingest --spool /var/spool/shop/     finished logs, moved away when they are in
+  topsell ingest logs/                                load all log files of a directory
+  topsell ingest --force purchases-2017-01-14.csv     load a corrected file again
+  topsell ingest --spool /var/spool/shop/             load finished files, then move them away
   zcat *.ndjson.gz | topsell ingest --format ndjson -
   kcat -C -t purchases | topsell ingest --commit-every 10s -
   topsell ingest --map vendor.toml --catalog products.parquet sales.parquet
 ")]
 #[command(after_help = "\
-Columns, by the names in the header, in any order; others are dropped:
-  ts          when: RFC 3339 with an offset, or an epoch number, whose unit is told by its
-              size: below 10^11 seconds, below 10^14 milliseconds, else microseconds
-  item_id     what was bought
-  event_id    optional: the same id counts once a day
-  category    optional: paths split by |, levels by /; inside a level %25 %2F %7C
-  categories  NDJSON and Parquet, instead: an array of paths, or of arrays of levels
-  event_type  optional: `purchase` unless given
-  quantity    optional: a whole number, 1 unless given, negative for a return
-  amount      optional: a decimal, kept to four places, halves rounded away from zero
+Input columns, in any order; only ts and item_id are required, unknown columns are ignored:
+  ts          time: RFC 3339 with an offset, or an epoch number in seconds (below 10^11),
+              milliseconds (below 10^14) or microseconds
+  item_id     item
+  event_id    id of the event; events with the same id are counted once a day
+  category    category paths, separated by |, their levels by /; escape % / | in a level as
+              %25 %2F %7C
+  categories  in NDJSON and Parquet, instead of category: an array of paths or of arrays of levels
+  event_type  type of the event [default: purchase]
+  quantity    integer, negative for a return [default: 1]
+  amount      decimal, rounded to four places, halves away from zero
 
-Other names are mapped: --map ts=sold_at --map item_id=sku, or --map FILE with lines such as
-ts = \"sold_at\", and assume_utc = true. category=department/group/type makes a path of one
-column for each level; category=department/ takes one column as one level.
+Map other column names with --map ts=sold_at --map item_id=sku, or --map FILE, a TOML file with lines
+such as ts = \"sold_at\" and assume_utc = true. category=department/group/type builds a path from one
+column per level; category=department/ uses one column as one level.
 
-Lines that are no events are kept in the lake's rejects/ folder with the reason, and the exit
-code is 4. Only ts and item_id are required; in NDJSON, `date` serves for ts, and so does the
-time of a line such as Fluent Bit writes: `tag: [1483794300.25, {\"item_id\":\"7\"}]`.
+Invalid lines are stored with the reason in rejects/ of the lake, and the exit code is 4. In NDJSON,
+`date` can replace ts, as can the time of a Fluent Bit line: `tag: [1483794300.25, {\"item_id\":\"7\"}]`.
 ")]
 pub struct Ingest {
-    /// Logs to read: files, folders, or - for standard input
+    /// Files or directories to load, or - for standard input
     #[arg(required_unless_present = "spool", value_name = "FILE|DIR|-")]
     pub inputs: Vec<PathBuf>,
-    /// Take in the finished logs directly in a folder, and move each to its done/ or failed/
+    /// Load the finished files directly in DIR, and move each to DIR/done or DIR/failed
     #[arg(long, value_name = "DIR", conflicts_with = "inputs")]
     pub spool: Option<PathBuf>,
-    /// With --spool: leave files alone that changed less than this ago, 10s unless given; 0s to
-    /// take them too
-    #[arg(long, value_name = "TIME")]
+    /// With --spool, ignore files modified less than this ago [default: 10s]
+    #[arg(long, value_name = "DURATION")]
     pub min_age: Option<String>,
-    /// Commit what came on standard input so far every so often, such as 10s, or every so many
-    /// lines, such as 50000; may be given once each
-    #[arg(long, value_name = "TIME|LINES")]
+    /// Commit standard input at this interval (10s) or after this many lines (50000); can be given
+    /// once each
+    #[arg(long, value_name = "DURATION|LINES")]
     pub commit_every: Vec<String>,
-    /// Answer each message on standard input when it is on disk, as the sender asks
+    /// Acknowledge each message on standard input when it is on disk, in the protocol of SENDER
     #[arg(long, value_enum, value_name = "SENDER", conflicts_with_all = ["commit_every", "spool", "min_age", "dry_run"])]
     pub ack: Option<Sender>,
-    /// Exit with 0 where lines or some of the files were rejected; they are kept and told all the
-    /// same
+    /// Exit with 0 instead of 4 if lines or files were rejected; they are still reported and stored
     #[arg(long)]
     pub allow_rejects: bool,
-    /// Format of the inputs; told by their names unless given, of standard input by its content
+    /// Format of the inputs [default: inferred from the file extension, for standard input from its
+    /// content]
     #[arg(long, value_enum)]
     pub format: Option<LogFormat>,
-    /// Column to read a field from, or a TOML file of such pairs; may be given several times
+    /// Column that holds a field, or a TOML file of such pairs; can be repeated
     #[arg(long = "map", value_name = "FIELD=COLUMN|FILE")]
     pub map: Vec<String>,
-    /// Take times without an offset as UTC, instead of rejecting them
+    /// Read times without an offset as UTC instead of rejecting them
     #[arg(long)]
     pub assume_utc: bool,
     #[command(flatten)]
     pub catalog: Catalog,
-    /// How far ahead of the clock an event may lie
-    #[arg(long, value_name = "TIME", default_value = "1h")]
+    /// Reject events later than this after the current time
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
     pub max_skew: String,
-    /// Read and report, and write nothing
+    /// Print the plan and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// What the batch of the only input is called; by its content unless given
+    /// Id of the batch of a single input [default: a hash of its content]
     #[arg(long, value_name = "ID", conflicts_with_all = ["spool", "ack", "commit_every"])]
     pub batch_id: Option<String>,
-    /// Take in again what was taken in before, by --batch-id or with the same content, in the place
-    /// of what it brought then; all of an input or nothing
+    /// Load inputs that are already ingested again, replacing the events of the earlier batch with
+    /// the same --batch-id or content
     #[arg(long, conflicts_with_all = ["ack", "commit_every"])]
     pub force: bool,
-    /// Bytes into which long inputs are cut, such as 64MiB; bounds the memory used, and is set
-    /// for good when a lake is made
+    /// Size of the slices in which large inputs are read (64MiB); limits memory use, and is fixed
+    /// when the lake is created
     #[arg(long, value_name = "SIZE")]
     pub slice_size: Option<String>,
 }
 
-/// Who waits for answers.
+/// Senders that wait for acknowledgements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Sender {
     /// The omprog module with confirmMessages="on", with or without useTransactions
@@ -155,10 +155,9 @@ impl Ingest {
         let reads_stdin = typed.inputs.iter().any(|path| is_stdin(path));
         if every != Every::default() && !reads_stdin {
             return Err(Failure::usage(
-            "--commit-every is for standard input; name it with `-`, or leave --commit-every out: a file is \
-             committed when it is read"
-                .to_owned(),
-        ));
+                "--commit-every applies to standard input only; pass - as the input, or omit --commit-every"
+                    .to_owned(),
+            ));
         }
         let stream =
             StreamOptions { lines_per_batch: every.lines, keeps_truncated: every != Every::default() };
@@ -210,10 +209,7 @@ fn plan(typed: &Ingest, format: Option<Format>, now: Timestamp) -> Result<Plan, 
             ingest::plan_spool(folder, format, now, min_age)
         }
         (None, Some(_)) => {
-            return Err(Failure::usage(
-                "--min-age is for --spool; files that are named are taken however lately they changed"
-                    .to_owned(),
-            ));
+            return Err(Failure::usage("--min-age applies to --spool only".to_owned()));
         }
         (None, None) => ingest::plan(&typed.inputs, format),
     };
@@ -226,14 +222,12 @@ fn plan(typed: &Ingest, format: Option<Format>, now: Timestamp) -> Result<Plan, 
 fn check_ack(format: Option<Format>, is_stdin_alone: bool) -> Result<(), Failure> {
     if !is_stdin_alone {
         return Err(Failure::usage(
-            "--ack answers standard input alone; name `-` and nothing else".to_owned(),
+            "--ack requires standard input as the only input; pass - and no other input".to_owned(),
         ));
     }
     match format {
         None | Some(Format::Ndjson) => Ok(()),
-        Some(_) => {
-            Err(Failure::usage("--ack takes messages of NDJSON, a line each; leave --format out".to_owned()))
-        }
+        Some(_) => Err(Failure::usage("--ack requires NDJSON messages; omit --format".to_owned())),
     }
 }
 
@@ -247,16 +241,16 @@ fn commit_every(typed: &[String]) -> Result<Every, Failure> {
         let refuse = |what: &str| Failure::usage(format!("--commit-every `{text}` {what}"));
         let is_again = if text.bytes().all(|byte| byte.is_ascii_digit()) {
             let lines = text.parse().ok().filter(|&lines: &u64| lines > 0);
-            let lines = lines.ok_or_else(|| refuse("is no number of lines; write at least 1"))?;
+            let lines = lines.ok_or_else(|| refuse("is not a number of lines; pass at least 1"))?;
             every.lines.replace(lines).is_some()
         } else {
             match seconds("--commit-every", text)? {
-                0 => return Err(refuse("is no time at all; write at least 1s")),
+                0 => return Err(refuse("is too short; pass at least 1s")),
                 seconds => every.time.replace(Duration::from_secs(seconds)).is_some(),
             }
         };
         if is_again {
-            return Err(refuse("is the second of its kind; give one time and one number of lines at most"));
+            return Err(refuse("is repeated; pass at most one interval and one number of lines"));
         }
     }
     Ok(every)
@@ -265,6 +259,6 @@ fn commit_every(typed: &[String]) -> Result<Every, Failure> {
 fn slice_bytes(text: &str) -> Result<u64, Failure> {
     let bytes = parse_bytes(text).filter(|bytes| (MIN_SLICE_BYTES..=MAX_SLICE_BYTES).contains(bytes));
     bytes.ok_or_else(|| {
-        Failure::usage(format!("--slice-size `{text}` is no size from 64KiB to 1GiB, such as 64MiB"))
+        Failure::usage(format!("--slice-size `{text}` is not a size from 64KiB to 1GiB, such as 64MiB"))
     })
 }

@@ -19,15 +19,15 @@ use topsell_output::answers::lake_stats;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// Look after the lake: merge small files, let go of old ones, check it, see what is in it
+/// Maintain the lake: compact, prune, verify, show statistics
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
-  topsell lake compact            merge small files, as the nightly job does
-  topsell lake prune --dry-run    what nothing needs any more
-  topsell lake verify             whether all is well
-  topsell lake stats              what is in it
-  topsell lake upgrade            bring it to the format of this version
+  topsell lake compact                              merge small files
+  topsell lake prune --retention 365d --dry-run     list the data older than a year
+  topsell lake verify                               check all data for corruption
+  topsell lake stats                                count files, rows, hours and categories
+  topsell lake upgrade                              upgrade the lake to the format of this version
 ")]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Lake {
@@ -37,62 +37,66 @@ pub struct Lake {
 
 #[derive(Subcommand, Debug)]
 pub enum LakeCommand {
-    /// Merge small files: events of hours that are over, sums of days that are over
+    /// Merge small files into larger ones
     ///
-    /// Rankings stay as they are, and readers at work read on. The files that are merged stay on
-    /// disk for them.
+    /// Compacts the events of past hours and the aggregates of past days. Rankings do not change, and
+    /// readers are not interrupted: merged files stay on disk until `topsell lake prune` removes them.
     #[command(before_help = "\
 Examples:
-  topsell lake compact --dry-run     what would be merged
-  topsell lake compact --wait        merge it, as the nightly job does
+  topsell lake compact --dry-run     print what would be merged
+  topsell lake compact --wait        for the nightly job
 ")]
     Compact {
-        /// Say what would be merged, and merge nothing
+        /// Print the plan and change nothing
         #[arg(long)]
         dry_run: bool,
-        /// Wait while another run is at work on the lake, instead of giving up
+        /// Wait while another run holds the lock, instead of exiting with 6
         #[arg(long)]
         wait: bool,
     },
-    /// Drop hours past the retention, and remove files that nothing needs any more
+    /// Delete data older than the retention, and files that are no longer needed
     ///
-    /// The retention is what --retention says, else `retention = "400d"` in the lake's
-    /// topsell.toml; without either all hours stay. A UTC day goes when all of it is older. Dropped
-    /// hours' files, and those that were merged or summed anew, are removed when the versions that
-    /// name them are kept no longer.
+    /// Three things are removed: events and aggregates past --retention, by whole UTC days; files that no
+    /// table version within --keep-versions references, such as those that were compacted; and old
+    /// rankings and run records. Without --retention and a `retention` in the lake's topsell.toml, no
+    /// events are deleted.
     #[command(before_help = "\
 Examples:
-  topsell lake prune --retention 400d --dry-run     what would go
-  topsell lake prune --wait                         what the lake's topsell.toml lets go
+  topsell lake prune --retention 365d --dry-run     list what would be deleted
+  topsell lake prune --retention 365d               delete data older than a year
+  topsell lake prune --wait                         use the retention set in the lake's topsell.toml
 ")]
     Prune {
-        /// Drop the hours of days that are over for longer than this
-        #[arg(long, value_name = "TIME")]
+        /// Delete events and aggregates of days that ended longer ago than this [default: keep all]
+        #[arg(long, value_name = "DURATION")]
         retention: Option<String>,
-        /// Keep the tables as they were for so long, for whoever still reads them
-        #[arg(long, value_name = "TIME", default_value = "7d")]
+        /// Keep the files of table versions this recent, for readers that still use them
+        #[arg(long, value_name = "DURATION", default_value = "7d")]
         keep_versions: String,
-        /// Keep published rankings for so long
-        #[arg(long, value_name = "TIME", default_value = "35d")]
+        /// Keep all published rankings of this period
+        #[arg(long, value_name = "DURATION", default_value = "35d")]
         keep_rankings: String,
-        /// Of older ones, keep the last of each week for so long; by these `show` tells how many
-        /// weeks an item has been on a list
-        #[arg(long, value_name = "TIME", default_value = "53w")]
+        /// Of older rankings, keep the last of each week for this period; `show` counts an item's
+        /// weeks in the ranking by them
+        #[arg(long, value_name = "DURATION", default_value = "53w")]
         keep_weekly: String,
-        /// Keep records of runs for so long; those of days that are over go into one file a day
-        #[arg(long, value_name = "TIME", default_value = "90d")]
+        /// Keep run records of this period; those of past days are archived in one file a day
+        #[arg(long, value_name = "DURATION", default_value = "90d")]
         keep_runs: String,
-        /// Say what would go, and remove nothing
+        /// Print the plan and change nothing
         #[arg(long)]
         dry_run: bool,
-        /// Wait while another run is at work on the lake, instead of giving up
+        /// Wait while another run holds the lock, instead of exiting with 6
         #[arg(long)]
         wait: bool,
     },
-    /// Read every file that the lake names, and count all sums again; exit code 3 if any is wrong
+    /// Check all data for corruption; exit with 3 if any is found
+    ///
+    /// Reads every file that the lake references, and recomputes the aggregates from raw events to compare
+    /// them.
     #[command(before_help = "\
 Examples:
-  topsell lake verify || echo 'bring the lake back from a copy'
+  topsell lake verify || echo 'restore the lake from a backup'
 ")]
     Verify,
     /// Upgrade the lake to the format of this version of topsell
@@ -101,18 +105,18 @@ Examples:
     /// by the next one.
     #[command(before_help = "\
 Examples:
-  topsell lake upgrade --dry-run     print the steps, change nothing
+  topsell lake upgrade --dry-run     print the plan
   topsell lake upgrade --wait        upgrade when no other run holds the lock
 ")]
     Upgrade {
-        /// Print the steps, change nothing
+        /// Print the plan and change nothing
         #[arg(long)]
         dry_run: bool,
-        /// Wait for the lock while another run holds it
+        /// Wait while another run holds the lock, instead of exiting with 6
         #[arg(long)]
         wait: bool,
     },
-    /// Count files, rows, hours and categories
+    /// Show statistics: files, rows, hours and categories
     #[command(before_help = "\
 Examples:
   topsell lake stats | jq '.events.rows'

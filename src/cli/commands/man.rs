@@ -13,7 +13,7 @@ use crate::failure::{EXIT_CODES, Exit, Failure};
 use crate::settings::Settings;
 use topsell_core::storage::Store;
 
-/// Write the manual pages into a folder
+/// Write the manual pages to a directory
 ///
 /// One page for each command: topsell.1, topsell-rank.1 and so on.
 #[derive(ClapArgs, Debug)]
@@ -23,22 +23,22 @@ Examples:
   topsell man . && man ./topsell-rank.1
 ")]
 pub struct Man {
-    /// Folder for the pages, of which those of the same names are replaced
+    /// Directory for the pages; existing pages are replaced
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
 }
 
 const SECTION: &str = "1";
-/// What the environment decides besides the settings.
+/// Environment variables besides the settings.
 const OTHER_VARIABLES: &[(&str, &str)] = &[
-    ("NO_COLOR", "If not empty, no colors; --color and TOPSELL_COLOR go before it."),
-    ("FORCE_COLOR", "If neither empty nor 0, colors also where the output is no terminal."),
-    ("TERM", "If dumb, neither colors nor progress bars."),
-    ("XDG_CONFIG_HOME, HOME", "Where the user's file of settings lies."),
+    ("NO_COLOR", "Disables colors if not empty; --color and TOPSELL_COLOR take precedence."),
+    ("FORCE_COLOR", "Enables colors if neither empty nor 0, even if the output is not a terminal."),
+    ("TERM", "Disables colors and progress bars if dumb."),
+    ("XDG_CONFIG_HOME, HOME", "Location of the user's settings file."),
 ];
 const FILES: &[(&str, &str)] = &[
-    ("LAKE/topsell.toml", "The lake's own settings."),
-    ("$XDG_CONFIG_HOME/topsell/config.toml", "The user's settings; else ~/.config/topsell/config.toml."),
+    ("LAKE/topsell.toml", "Settings of the lake."),
+    ("$XDG_CONFIG_HOME/topsell/config.toml", "Settings of the user; default: ~/.config/topsell/config.toml."),
 ];
 
 /// Writes the pages.

@@ -4,6 +4,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::catalog_args::{Catalog, catalog_file};
 use crate::failure::{Exit, Failure};
+use crate::moments::moment;
 use crate::settings::Settings;
 use crate::step_runner;
 use topsell_core::model::{Decay, PURCHASE, Timestamp, Week, Window, Zone, parse_hours, parse_seconds};
@@ -11,72 +12,88 @@ use topsell_core::pipeline::{Freshness, Step};
 use topsell_core::rank::{Measure, Rules};
 use topsell_core::storage::LockTimeout;
 
-/// Rank every category and the whole shop, and publish the ranking
+/// Rank the items of every category and publish the ranking
 ///
-/// Brings the sums up to date first.
+/// Ranks the whole shop and every category at every level by the score of a time window. New events are
+/// rolled up first. The published ranking replaces the current one atomically; `topsell show` reads it.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
-  topsell rank                                        the last 150 hours
-  topsell rank --window 7d --no-decay --by amount     a week's turnover
-  topsell rank --as-of 2017-01-15T00:00:00Z           as it was then
-  topsell rank --tail                                 with the rank of every item, as once a night
+  topsell rank                                        rank the last 150 hours
+  topsell rank --window 7d --no-decay --measure amount
+                                                      rank by revenue of the last 7 days
+  topsell rank --as-of 2017-01-15                     rank as of a day in the past
+  topsell rank --all-items --max-lag 24h --wait       for the nightly job
+")]
+#[command(after_help = "\
+The score of an item is the sum of the measure over the window, weighted by age: 1 in the newest
+hour, 1/2 after each half-life. --no-decay weights every hour equally.
+
+TIME is a date (2017-01-10, the start of that day in --tz), RFC 3339 (2017-01-07T13:05:00Z),
+an epoch number, `now`, `today`, `yesterday`, or a duration before now (7d).
+DURATION is a number and a unit: s, min, h, d, w; the window is whole hours.
 ")]
 pub struct Rank {
-    /// Hours to look at, the newest being the one before --as-of
-    #[arg(long, value_name = "TIME", default_value = "150h")]
+    /// Length of the time window
+    #[arg(long, value_name = "DURATION", default_value = "150h")]
     pub window: String,
-    /// Time after which a sale counts half
-    #[arg(long, value_name = "TIME", default_value = "48h", conflicts_with_all = ["decay", "no_decay"])]
-    pub half_life: String,
-    /// The same as a rate per hour: a sale counts e^(-RATE x hours)
-    #[arg(long, value_name = "RATE", conflicts_with = "no_decay", allow_negative_numbers = true)]
-    pub decay: Option<f64>,
-    /// Count old sales like new ones
-    #[arg(long)]
-    pub no_decay: bool,
-    /// Items to rank in each category
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub top: u32,
-    /// Where the window ends, RFC 3339 or an epoch number, rounded up to the full hour; now
-    /// unless given
+    /// End of the time window, rounded up to a full hour [default: now]
     #[arg(long, value_name = "TIME")]
     pub as_of: Option<String>,
-    /// Time zone of the seven days that units are told of, besides the window
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    pub tz: String,
-    /// Types of events to count; may be given several times
+    /// What the score adds up; amount is revenue
+    #[arg(long, value_enum, default_value = "units")]
+    pub measure: MeasureArg,
+    /// Age at which an event has half the weight of a new one
+    #[arg(long, value_name = "DURATION", default_value = "48h", conflicts_with_all = ["decay", "no_decay"])]
+    pub half_life: String,
+    /// Decay rate per hour, instead of a half-life: the weight is e^(-RATE × hours)
+    #[arg(long, value_name = "RATE", conflicts_with = "no_decay", allow_negative_numbers = true)]
+    pub decay: Option<f64>,
+    /// Give all events of the window the same weight
+    #[arg(long)]
+    pub no_decay: bool,
+    /// Maximum number of items in each category's ranking
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
+    pub limit: u32,
+    /// Also publish the item totals: units, last 7 days and rank of every item in each of its
+    /// categories, not only of the top items
+    #[arg(long)]
+    pub all_items: bool,
+    /// Event types to include; can be repeated
     #[arg(long = "event-type", value_name = "TYPE", default_value = PURCHASE)]
     pub event_types: Vec<String>,
-    /// What the score adds up
-    #[arg(long, value_enum, default_value = "units")]
-    pub by: By,
-    /// Publish what every item comes to, too, and its rank in each of its categories, not only the
-    /// best; for the nightly run
-    #[arg(long)]
-    pub tail: bool,
-    /// A category with fewer eligible items looks further back
+    /// Extend the window of categories with fewer eligible items than this; 0 to never extend it
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub min_items: u64,
-    /// How far back it looks at most
-    #[arg(long, value_name = "TIME", default_value = "365d")]
+    /// Maximum length of an extended window
+    #[arg(long, value_name = "DURATION", default_value = "365d")]
     pub max_lookback: String,
-    /// Publish nothing, and exit with 7, where the newest hour of sales ended longer than this
-    /// before --as-of; however old unless given
-    #[arg(long, value_name = "TIME")]
+    /// Maximum age of the newest hour of events at the end of the window; if they are older, publish
+    /// nothing and exit with 7 [default: no limit]
+    #[arg(long, value_name = "DURATION")]
     pub max_lag: Option<String>,
+    /// Time zone for day boundaries
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub tz: String,
     #[command(flatten)]
     pub catalog: Catalog,
-    /// Wait while another run is at work on the lake, instead of giving up
+    /// Wait while another run holds the lock, instead of exiting with 6
     #[arg(long)]
     pub wait: bool,
 }
 
+/// What a score adds up.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum By {
+pub enum MeasureArg {
     Units,
     Purchases,
     Amount,
+}
+
+/// A checked step, and what to note about its options.
+pub struct Request {
+    step: Step,
+    note: Option<String>,
 }
 
 impl Rank {
@@ -84,62 +101,68 @@ impl Rank {
     ///
     /// # Errors
     /// Names the option that is wrong and what to write instead.
-    pub fn check(&self, now: Timestamp) -> Result<Step, Failure> {
-        let typed = self;
-        let hours =
-            |name: &str, text: &str| parse_hours(text).map_err(|e| Failure::usage(format!("{name}: {e}")));
-        let window_hours = hours("--window", &typed.window)?;
-        let decay = match (typed.decay, typed.no_decay) {
+    pub fn check(&self, now: Timestamp) -> Result<Request, Failure> {
+        let zone = Zone::named(&self.tz).map_err(|e| Failure::usage(format!("--tz: {e}")))?;
+        let as_of = self.as_of.as_deref().map(|text| moment("--as-of", text, now, &zone)).transpose()?;
+        let (as_of, note) = as_of.map_or((now, None), |moment| (moment.at, moment.note));
+        let max_lag = self.max_lag.as_deref().map(parse_seconds).transpose();
+        let max_lag = max_lag.map_err(|e| Failure::usage(format!("--max-lag: {e}")))?;
+        let freshness = max_lag.map(|max_lag_seconds| Freshness { until: as_of, max_lag_seconds });
+        let mut event_types = self.event_types.clone();
+        event_types.sort_unstable();
+        event_types.dedup();
+        let rules = self.rules(as_of, zone)?;
+        let catalog = catalog_file(&self.catalog)?;
+        Ok(Request {
+            step: Step::Rank { rules, event_types, catalog, tail: self.all_items, freshness },
+            note,
+        })
+    }
+
+    fn rules(&self, as_of: Timestamp, zone: Zone) -> Result<Rules, Failure> {
+        let window_hours = hours("--window", &self.window)?;
+        let decay = self.weights()?;
+        let max_lookback_hours = hours("--max-lookback", &self.max_lookback)?;
+        let furthest = Window::ending(as_of.rounded_up(), window_hours.max(max_lookback_hours)).oldest();
+        if Timestamp::from_micros(furthest.start().micros()).is_err() {
+            return Err(Failure::usage("--as-of: the window begins before the year 1".to_owned()));
+        }
+        if self.limit == 0 {
+            return Err(Failure::usage("--limit: must be at least 1".to_owned()));
+        }
+        Ok(Rules {
+            window: Window::ending(as_of.rounded_up(), window_hours),
+            decay,
+            measure: match self.measure {
+                MeasureArg::Units => Measure::Units,
+                MeasureArg::Purchases => Measure::Purchases,
+                MeasureArg::Amount => Measure::Amount,
+            },
+            limit: self.limit as usize,
+            min_items: self.min_items,
+            max_lookback_hours,
+            week: Week::ending(as_of.rounded_up(), zone),
+        })
+    }
+
+    fn weights(&self) -> Result<Decay, Failure> {
+        Ok(match (self.decay, self.no_decay) {
             (_, true) => Decay::None,
             (Some(rate), _) if rate > 0.0 && rate.is_finite() && (1.0 / rate).is_finite() => {
                 Decay::RatePerHour(rate)
             }
             (Some(rate), _) => {
-                return Err(Failure::usage(format!(
-                    "--decay {rate} is no rate above 0; for none at all say --no-decay"
-                )));
+                let what =
+                    format!("--decay: {rate} is not a number greater than 0; pass --no-decay for no decay");
+                return Err(Failure::usage(what));
             }
-            (None, _) => Decay::HalfLifeHours(f64::from(hours("--half-life", &typed.half_life)?)),
-        };
-        let as_of = match &typed.as_of {
-            Some(text) => {
-                Timestamp::parse(text).map_err(|e| Failure::usage(format!("--as-of `{text}` {e}")))?
-            }
-            None => now,
-        };
-        let max_lag = typed.max_lag.as_deref().map(parse_seconds).transpose();
-        let max_lag = max_lag.map_err(|e| Failure::usage(format!("--max-lag: {e}")))?;
-        let freshness = max_lag.map(|max_lag_seconds| Freshness { until: as_of, max_lag_seconds });
-        let max_lookback_hours = hours("--max-lookback", &typed.max_lookback)?;
-        let furthest = Window::ending(as_of.rounded_up(), window_hours.max(max_lookback_hours)).oldest();
-        if Timestamp::from_micros(furthest.start().micros()).is_err() {
-            return Err(Failure::usage(
-                "--as-of lies so early that the window begins before the year 1".to_owned(),
-            ));
-        }
-        let zone = Zone::named(&typed.tz).map_err(|e| Failure::usage(format!("--tz: {e}")))?;
-        if typed.top == 0 {
-            return Err(Failure::usage("--top 0 ranks nothing; write at least 1".to_owned()));
-        }
-        let rules = Rules {
-            window: Window::ending(as_of.rounded_up(), window_hours),
-            decay,
-            measure: match typed.by {
-                By::Units => Measure::Units,
-                By::Purchases => Measure::Purchases,
-                By::Amount => Measure::Amount,
-            },
-            limit: typed.top as usize,
-            min_items: typed.min_items,
-            max_lookback_hours,
-            week: Week::ending(as_of.rounded_up(), zone),
-        };
-        let mut event_types = typed.event_types.clone();
-        event_types.sort_unstable();
-        event_types.dedup();
-        let catalog = catalog_file(&typed.catalog)?;
-        Ok(Step::Rank { rules, event_types, catalog, tail: typed.tail, freshness })
+            (None, _) => Decay::HalfLifeHours(f64::from(hours("--half-life", &self.half_life)?)),
+        })
     }
+}
+
+fn hours(option: &str, text: &str) -> Result<u32, Failure> {
+    parse_hours(text).map_err(|e| Failure::usage(format!("{option}: {e}")))
 }
 
 /// Runs the ranking.
@@ -147,7 +170,7 @@ impl Rank {
 /// # Errors
 /// Fails as the step does.
 pub fn run(settings: &Settings, typed: &Rank) -> Result<Exit, Failure> {
-    let step = typed.check(settings.now)?;
-    let lock_timeout = LockTimeout::from_wait(typed.wait);
-    step_runner::run(settings, &step, lock_timeout, None)
+    let Request { step, note } = typed.check(settings.now)?;
+    settings.note_moments(note);
+    step_runner::run(settings, &step, LockTimeout::from_wait(typed.wait), None)
 }

@@ -7,39 +7,39 @@ use clap::Args as ClapArgs;
 
 use crate::failure::{Exit, Failure, unless_reader_left};
 use crate::metrics;
+use crate::moments::{Moment, TIME_HELP, moment};
 use crate::run_recorder::{self, RecordMode};
 use crate::settings::Settings;
 use topsell_core::lake;
 use topsell_core::lake::Lake;
-use topsell_core::model::Timestamp;
+use topsell_core::model::{Timestamp, Zone};
 use topsell_core::rankings::{Snapshot, SnapshotError};
 use topsell_core::storage::local_files::write_atomically;
 use topsell_core::trends::Trends;
 use topsell_output::report::{self, Page};
 use topsell_output::text::{counted, size};
 
-/// Write a published ranking as one HTML page, to look at in any browser
+/// Write a published ranking as an HTML page
 ///
-/// The page is one file that needs nothing else: the whole shop and every category, with movement,
-/// the last seven days and a search. It is written whole or not at all.
+/// The page is a single self-contained file: the whole shop and every category, with rank changes, the
+/// last seven days and a search. It is written atomically.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
   topsell report -o bestsellers.html
-  topsell report                                  the lake's own page, as once a night
+  topsell report                                  write report.html in the lake
   topsell report -o bestsellers.html --title 'Best sellers of our shop'
   topsell report -o - | gzip > bestsellers.html.gz
 ")]
+#[command(after_help = TIME_HELP)]
 pub struct Report {
-    /// Page to write, in the place of an older one, - for standard output; the lake's own
-    /// report.html unless given
+    /// File to write, - for standard output [default: report.html in the lake]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Take the newest ranking that ends no later than this, RFC 3339 or an epoch number; the
-    /// newest of all unless given
+    /// Use the newest ranking as of TIME or earlier [default: the current ranking]
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
-    /// What the page is called
+    /// Title of the page
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
 }
@@ -48,7 +48,7 @@ pub struct Report {
 pub struct Wanted {
     /// None for the lake's own page.
     output: Option<PathBuf>,
-    at: Option<Timestamp>,
+    at: Option<Moment>,
     title: Option<String>,
 }
 
@@ -57,11 +57,9 @@ impl Report {
     ///
     /// # Errors
     /// Names the option that is wrong and what to write instead.
-    pub fn check(&self) -> Result<Wanted, Failure> {
+    pub fn check(&self, now: Timestamp) -> Result<Wanted, Failure> {
         let Report { output, at, title } = self;
-        let moment =
-            |text: &String| Timestamp::parse(text).map_err(|e| Failure::usage(format!("--at `{text}` {e}")));
-        let at = at.as_ref().map(moment).transpose()?;
+        let at = at.as_deref().map(|text| moment("--at", text, now, &Zone::utc())).transpose()?;
         Ok(Wanted { output: output.clone(), at, title: title.clone() })
     }
 }
@@ -71,7 +69,8 @@ impl Report {
 /// # Errors
 /// Fails where there is no ranking, it cannot be read or the page cannot be written.
 pub fn run(settings: &Settings, typed: &Report) -> Result<Exit, Failure> {
-    let wanted = typed.check()?;
+    let wanted = typed.check(settings.now)?;
+    settings.note_moments(wanted.at.iter().filter_map(|at| at.note.clone()));
     settings.use_threads()?;
     let done = run_recorder::record(settings, "report", RecordMode::AtEnd, |_| write(settings, &wanted));
     metrics::write(settings);
@@ -80,7 +79,8 @@ pub fn run(settings: &Settings, typed: &Report) -> Result<Exit, Failure> {
 
 fn write(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
     let store = settings.store()?;
-    let opened = match asked.at {
+    let at = asked.at.as_ref().map(|moment| moment.at);
+    let opened = match at {
         Some(moment) => Snapshot::at(&store, moment),
         None => Snapshot::current(&store),
     };
@@ -88,8 +88,8 @@ fn write(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
         Err(SnapshotError::None) => {
             // Without a lake there is more to do than to rank.
             Lake::open(store)?;
-            let none_at = |moment| Failure::not_found(format!("no ranking is kept of {moment} or before"));
-            return Err(asked.at.map_or(SnapshotError::None.into(), none_at));
+            let none_at = |moment| Failure::not_found(format!("no ranking of {moment} or earlier is kept"));
+            return Err(at.map_or(SnapshotError::None.into(), none_at));
         }
         snapshot => snapshot?,
     };

@@ -9,18 +9,21 @@ use topsell_core::pipeline::Step;
 use topsell_core::rollup::Scope;
 use topsell_core::storage::LockTimeout;
 
-/// Bring the sums up to date with the events
+/// Aggregate new events by item and hour
+///
+/// Only hours whose events changed are aggregated again. `topsell rank` does this first, so running it
+/// separately is rarely needed.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
-  topsell rollup            sum anew the hours that changed since last time
-  topsell rollup --all      sum everything anew, from the ground
+  topsell rollup            aggregate the hours that changed since the last rollup
+  topsell rollup --all      recompute all aggregates from raw events and report differences
 ")]
 pub struct Rollup {
-    /// Sum everything anew, not only what changed
+    /// Recompute all hours from raw events, not only those that changed
     #[arg(long)]
     pub all: bool,
-    /// Wait while another run is at work on the lake, instead of giving up
+    /// Wait while another run holds the lock, instead of exiting with 6
     #[arg(long)]
     pub wait: bool,
 }
@@ -31,6 +34,5 @@ pub struct Rollup {
 /// Fails as the step does.
 pub fn run(settings: &Settings, typed: &Rollup) -> Result<Exit, Failure> {
     let scope = if typed.all { Scope::All } else { Scope::Changed };
-    let lock_timeout = LockTimeout::from_wait(typed.wait);
-    step_runner::run(settings, &Step::Rollup { scope }, lock_timeout, None)
+    step_runner::run(settings, &Step::Rollup { scope }, LockTimeout::from_wait(typed.wait), None)
 }

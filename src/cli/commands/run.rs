@@ -1,4 +1,4 @@
-//! `topsell run`: one job, now, as a person, cron, systemd or a scheduler starts it.
+//! `topsell run`: one job, started by a person, cron, systemd or the scheduler.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -27,22 +27,22 @@ const JOB_FILE: &str = "toml";
 /// The zone of schedules that name none; a run that someone starts does not go by it.
 const UTC: &str = "UTC";
 
-/// Run a job now, whatever its schedule says
+/// Run a job now, regardless of its schedule
 ///
-/// Its steps are done one after the other, until one fails; the exit code is that of the step that
-/// failed, 1 where a signal or the job's time-out ended it. Only one run of a job is at work at a time:
-/// where another is, the job's `overlap` says what to do.
+/// The steps run in order until one fails. The exit code is that of the failed step, or 1 if a signal or
+/// the job's timeout ended it. Only one run of a job is active at a time; if another is, the job's
+/// `overlap` setting decides. `topsell runs` shows what happened.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
-  topsell run jobs/nightly.toml                    a job file, now
-  topsell run /etc/topsell/crontab --job backup    one job of several
+  topsell run jobs/nightly.toml                    run the job of a job file
+  topsell run /etc/topsell/crontab --job backup    run one job of a crontab
 ")]
 pub struct Run {
-    /// File that the job is written down in: a job file, *.toml, or a crontab
+    /// Job file (*.toml) or crontab
     #[arg(required_unless_present = "gate", value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Which job of the file, where there are several
+    /// Name of the job, if the file has several
     #[arg(long, value_name = "NAME", requires = "file")]
     pub job: Option<String>,
     /// Wait for one line on standard input that says what to run; do nothing if there is none
@@ -90,7 +90,7 @@ fn go(settings: &Settings, typed: &Run, check_words: CheckWords<'_>) -> Result<O
     let Some(file) = &typed.file else {
         let mut line = String::new();
         let read = io::stdin().lock().read_line(&mut line);
-        read.map_err(|e| Failure::runtime(format!("the line at the gate cannot be read: {e}")))?;
+        read.map_err(|e| Failure::runtime(format!("cannot read the start message: {e}")))?;
         // A line without its end is of someone who died while writing it.
         let Some(line) = line.strip_suffix('\n') else { return Ok(None) };
         return Go::parse(line).map(Some).map_err(|e| Failure::usage(e.to_string()));
@@ -120,7 +120,7 @@ fn job_of(
         let sources = Sources { crontabs, time_zone: UTC.to_owned(), ..Sources::default() };
         let found = found(settings, &sources, check_words);
         if !found.faults.is_empty() {
-            return Err(Failure::usage(format!("{}: not all of its jobs can be read", file.display())));
+            return Err(Failure::usage(format!("{}: some of its jobs are invalid", file.display())));
         }
         found.jobs.into_values().collect()
     };
@@ -130,13 +130,13 @@ fn job_of(
     match (jobs.pop(), jobs.is_empty()) {
         (Some(job), true) => Ok(job),
         (Some(_), false) => {
-            let hint = format!("name one with --job: {}", all.join(", "));
-            Err(Failure::usage(format!("{shown}: there are several jobs in it")).with_hint(hint))
+            let hint = format!("pass one with --job: {}", all.join(", "));
+            Err(Failure::usage(format!("{shown}: the file has several jobs")).with_hint(hint))
         }
-        (None, _) if all.is_empty() => Err(Failure::usage(format!("{shown}: there is no job in it"))),
+        (None, _) if all.is_empty() => Err(Failure::usage(format!("{shown}: the file has no jobs"))),
         (None, _) => {
-            let hint = format!("there are {}", all.join(", "));
-            Err(Failure::usage(format!("{shown}: there is no job of that name in it")).with_hint(hint))
+            let hint = format!("its jobs are {}", all.join(", "));
+            Err(Failure::usage(format!("{shown}: the file has no such job")).with_hint(hint))
         }
     }
 }
@@ -175,7 +175,7 @@ fn tell(settings: &Settings, typed: &Run, job: &Job, ending: Ending) -> Result<E
     let why = message.unwrap_or_default();
     // Told here, not at the door: a step's own exit code may be one that the door has no word for.
     let said = format!("error: the job {} ({at}): {why} (run {id})", job.name);
-    // Nobody is left to hear of it where stderr is gone.
+    // Without stderr there is nowhere to report it.
     let _ = writeln!(io::stderr(), "{}", escape_control(&said));
     Ok(exit_code.map_or(Exit::RuntimeError, Exit::OfJobStep))
 }
@@ -188,7 +188,7 @@ fn failure_of(error: &RunError, job: &Job) -> Failure {
 /// Returns this very program, as steps are to start it.
 fn program(settings: &Settings, lake: PathBuf) -> Result<Program, Failure> {
     let path = env::current_exe();
-    let path = path.map_err(|e| Failure::runtime(format!("this program does not find itself: {e}")))?;
+    let path = path.map_err(|e| Failure::runtime(format!("cannot find the path of this program: {e}")))?;
     let verbosity = match settings.verbosity {
         Verbosity::Quiet => Some("--quiet"),
         Verbosity::Normal => None,
@@ -204,7 +204,7 @@ fn program(settings: &Settings, lake: PathBuf) -> Result<Program, Failure> {
 /// Hears signals from now on: they tell the run to stop.
 fn hear(bell: Bell) -> Result<(), Failure> {
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]);
-    let mut signals = signals.map_err(|e| Failure::runtime(format!("signals cannot be heard: {e}")))?;
+    let mut signals = signals.map_err(|e| Failure::runtime(format!("cannot handle signals: {e}")))?;
     thread::spawn(move || signals.forever().for_each(|signal| bell.ring(signal)));
     Ok(())
 }

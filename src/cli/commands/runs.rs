@@ -6,54 +6,58 @@ use std::path::{Path, PathBuf};
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 use crate::failure::{Exit, Failure, unless_reader_left};
+use crate::moments::{TIME_HELP, moment};
 use crate::output::{DocumentArgs, OutputArgs, Target};
 use crate::settings::Settings;
 use topsell_core::lake::Lake;
-use topsell_core::model::{Timestamp, escape_control, parse_seconds};
+use topsell_core::model::{Timestamp, Zone, escape_control};
 use topsell_core::storage::local_files::write_atomically;
 use topsell_ops::run_history::{self, Book, Listing, RunRecord, chrome, otlp, stats};
 use topsell_output::runs as answers;
 
-/// How far back runs are listed and counted unless said otherwise.
+/// How far back runs are listed and counted by default.
 const LISTED: &str = "7d";
 const COUNTED: &str = "30d";
-/// Runs that are listed unless said otherwise.
+/// Maximum number of runs that are listed by default.
 const LIMIT: usize = 50;
 /// A trace's other runs began no longer than this before and after one of it.
 const AROUND_SECONDS: i64 = 7 * 86_400;
 /// Runs that are named where it is not clear which one was meant.
 const NAMED: usize = 5;
 
-/// See what runs did, and how they ended: the newest first
+/// List past runs and their outcomes
+///
+/// Lists the runs of commands and jobs, newest first. `topsell runs --failed` finds what failed last
+/// night, and `topsell runs show ID` shows its error messages.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
-  topsell runs                                  those of the last week
-  topsell runs --failed --since 24h
+  topsell runs                                  list the runs of the last 7 days
+  topsell runs --failed --since yesterday       list the runs that failed since yesterday
   topsell runs --job nightly --format csv
-  topsell runs show e271aa3a                    where the time of one went
-  topsell runs stats --by stage --since 90d     how often, how well, how fast
+  topsell runs show e271aa3a                    show a run's messages, exit code and timing
+  topsell runs stats --by stage --since 90d     show durations and failure rates
   topsell runs export e271aa3a --format otlp | curl -H 'Content-Type: application/json' \\
       --data-binary @- http://localhost:4318/v1/traces
 ")]
-#[command(disable_help_subcommand = true)]
+#[command(disable_help_subcommand = true, after_help = TIME_HELP)]
 pub struct Runs {
     #[command(subcommand)]
     command: Option<RunsCommand>,
     /// Only runs of this job
-    #[arg(long, value_name = "JOB")]
+    #[arg(long, value_name = "NAME")]
     job: Option<String>,
     /// Only runs of this command, such as rank
     #[arg(long = "command", value_name = "COMMAND")]
     command_name: Option<String>,
-    /// Only runs that did not do what they were to do, or never ended
+    /// Only runs that failed or were interrupted
     #[arg(long)]
     failed: bool,
-    /// How far to look back, such as 24h; 7d unless given
+    /// Only runs that started at TIME or later [default: 7d]
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Runs to list at most, the newest; 50 unless given
-    #[arg(long, value_name = "N")]
+    /// Maximum number of runs to list, the newest [default: 50]
+    #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
     #[command(flatten)]
     output: OutputArgs,
@@ -61,52 +65,52 @@ pub struct Runs {
 
 #[derive(Subcommand, Debug)]
 enum RunsCommand {
-    /// Show one run: what was asked, what came of it, its spans and where the time went
+    /// Show one run: command line, outcome, messages, time spent in each stage
     #[command(before_help = "\
 Examples:
   topsell runs show e271aa3a
   topsell runs show 20261122T020000Z-nightly
 ")]
     Show {
-        /// The run: its id, or a part of it that no other has
+        /// Id of the run, or a unique part of it
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
         output: DocumentArgs,
     },
-    /// Count runs and their failures, and tell how long they took
+    /// Show the number of runs, failures and durations
     ///
-    /// Half of the runs took no longer than p50, 95 of a hundred no longer than p95. The trend is by how
-    /// much those of the later half of their time took longer than those of the earlier.
+    /// p50 and p95 are percentiles of the duration. The trend compares the later half of the runs with the
+    /// earlier half.
     #[command(before_help = "\
 Examples:
   topsell runs stats
   topsell runs stats --by stage --since 90d --format csv
 ")]
     Stats {
-        /// What to put together; a run that is no job's counts for its command
-        #[arg(long, value_enum, default_value = "job")]
+        /// Group by; runs without a job are grouped by command
+        #[arg(long, value_enum, value_name = "GROUP", default_value = "job")]
         by: StatsBy,
-        /// How far to look back, such as 24h
+        /// Only runs that started at TIME or later
         #[arg(long, value_name = "TIME", default_value = COUNTED)]
         since: String,
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// Write the whole trace that a run is a part of, for other programs to load
+    /// Export the trace of a run, for OpenTelemetry or Perfetto
     #[command(before_help = "\
 Examples:
   topsell runs export e271aa3a --format otlp -o trace.json      for Jaeger, Tempo, a collector
   topsell runs export e271aa3a --format chrome -o trace.json    for ui.perfetto.dev
 ")]
     Export {
-        /// The run: its id, or a part of it that no other has
+        /// Id of the run, or a unique part of it
         #[arg(value_name = "ID")]
         id: String,
-        /// otlp is OpenTelemetry's JSON, chrome what Perfetto loads
+        /// Format of the trace: OpenTelemetry JSON, or Chrome trace events for Perfetto
         #[arg(long, value_enum)]
         format: ExportFormat,
-        /// File to write, whole or not at all; standard output unless given
+        /// File to write, atomically [default: standard output]
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
@@ -158,15 +162,12 @@ impl Runs {
     /// Names the option that is wrong and what to write instead.
     pub fn check(&self, settings: &Settings) -> Result<Asked, Failure> {
         let (typed, now) = (self, settings.now);
-        let since = |text: &str| {
-            let seconds = parse_seconds(text).map_err(|e| Failure::usage(format!("--since: {e}")))?;
-            Ok::<Timestamp, Failure>(now.plus_seconds(-seconds.cast_signed()))
-        };
+        let since = |text: &str| moment("--since", text, now, &Zone::utc()).map(|moment| moment.at);
         let lists =
             typed.job.is_some() || typed.command_name.is_some() || typed.failed || typed.limit.is_some();
         if typed.command.is_some() && (lists || typed.since.is_some()) {
-            let what = "what to list is said without another word; `topsell runs show`, `stats` and `export` have \
-                    options of their own, behind them";
+            let what = "options of `topsell runs` list runs; pass options of `show`, `stats` and `export` after the \
+                        subcommand";
             return Err(Failure::usage(what.to_owned()));
         }
         Ok(match &typed.command {
@@ -227,7 +228,7 @@ pub fn run(settings: &Settings, typed: &Runs) -> Result<Exit, Failure> {
             records.reverse();
             target.write(answers::list(&records, now))?;
             if older > 0 {
-                settings.note(&format!("note: {older} older ones are not listed; say more with --limit"));
+                settings.note(&format!("note: {older} older runs are not listed; pass a higher --limit"));
             }
         }
         Asked::Show { id, target } => {
@@ -277,9 +278,8 @@ fn records(
 
 /// Returns the run that is meant, and all runs of its trace, it among them.
 fn found(settings: &Settings, book: &Book, id: &str) -> Result<(RunRecord, Vec<RunRecord>), Failure> {
-    let nothing = |what: String| {
-        Failure::not_found(what).with_hint("see which there are with `topsell runs`".to_owned())
-    };
+    let nothing =
+        |what: String| Failure::not_found(what).with_hint("list the runs with `topsell runs`".to_owned());
     let failed = |e: run_history::RunsError| Failure::runtime(e.to_string());
     let whole = book.read(id).map_err(failed);
     let record = match whole {
@@ -290,11 +290,11 @@ fn found(settings: &Settings, book: &Book, id: &str) -> Result<(RunRecord, Vec<R
             meant.retain(|record| record.id.contains(id));
             match (meant.len(), meant.pop()) {
                 (1, Some(record)) => record,
-                (0, _) | (_, None) => return Err(nothing(format!("there is no run `{id}`"))),
+                (0, _) | (_, None) => return Err(nothing(format!("no run with the id `{id}`"))),
                 (number, Some(last)) => {
                     let names = meant.iter().rev().take(NAMED - 1).map(|record| record.id.as_str());
                     let names: Vec<&str> = [last.id.as_str()].into_iter().chain(names).collect();
-                    let what = format!("`{id}` may be any of {number} runs: {}", names.join(", "));
+                    let what = format!("`{id}` matches {number} runs: {}", names.join(", "));
                     return Err(nothing(if number > NAMED { format!("{what}, …") } else { what }));
                 }
             }

@@ -1,71 +1,81 @@
-//! What is asked of published rankings.
+//! `topsell show`: answers from published rankings.
 
 use clap::Args as ClapArgs;
 
 use crate::failure::{Exit, Failure};
+use crate::moments::{Moment, TIME_HELP, moment};
 use crate::output::{OutputArgs, Target};
 use crate::run_recorder::{self, RecordMode};
 use crate::settings::Settings;
 use topsell_core::lake::Lake;
-use topsell_core::model::{Timestamp, check_path};
+use topsell_core::model::{Zone, check_path};
 use topsell_core::rankings::SnapshotError;
 use topsell_output::show::{self, Order, Question, Selection, ShowError, View};
 
-/// Show the best sellers, from the newest published ranking
+/// Show best sellers, items and categories of the published ranking
+///
+/// Reads the current ranking, or an earlier one with --at, in milliseconds and without a lock. Export with
+/// -o FILE.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
-  topsell show --limit 10                               the shop's ten best sellers
-  topsell show --category 'DRUG GM/CANDY - PACKAGED'    those of a category
-  topsell show --categories --tree                      which categories there are
-  topsell show --search 'white bread'                   where items rank, found by their names
-  topsell show --format json | jq '.items[0]'
+  topsell show -n 10                          the 10 best sellers of the shop
+  topsell show Books/Fiction                  the best sellers of a category
+  topsell show Books/Fiction -o top.parquet   export them as Parquet
+  topsell show --history 1082185              how an item's rank changed over time
+  topsell show --item 1082185                 an item's rank in each of its categories
+  topsell show --categories --tree            the categories
+  topsell show --search 'white bread'         search items by name
+  topsell show --at yesterday                 the ranking as of the start of yesterday
 ")]
+#[command(after_help = TIME_HELP)]
 pub struct Show {
-    /// Category to show: levels from the top, split by /; the whole shop unless given
-    #[arg(long, value_name = "PATH")]
+    /// Category path, its levels separated by / [default: the whole shop]
+    #[arg(value_name = "CATEGORY", conflicts_with_all = ["category", "categories", "search"])]
+    pub path: Option<String>,
+    /// Category path, as the argument CATEGORY
+    #[arg(short, long, value_name = "PATH")]
     pub category: Option<String>,
-    /// Show where an item ranks, in the shop and in each of its categories, and what beside it
+    /// Show an item's rank in the shop and in each of its categories, with its neighbors
     #[arg(long, value_name = "ID", group = "view")]
     pub item: Option<String>,
-    /// With --item: the hours that its score in the shop, or in a category, is made of, so that it
-    /// can be checked by hand
+    /// With --item, list the hours that make up its score
     #[arg(long, requires = "item")]
     pub explain: bool,
-    /// Show an item's rank in the shop, or in a category, over the rankings that are kept
+    /// Show an item's rank in all rankings that are kept
     #[arg(long, value_name = "ID", group = "view")]
     pub history: Option<String>,
-    /// Show what changed from the ranking of one time to that of another, RFC 3339
-    #[arg(long, num_args = 2, value_names = ["FROM", "TO"], group = "view", conflicts_with = "at")]
+    /// Show the changes from one ranking to another
+    #[arg(long, num_args = 2, value_names = ["TIME", "TIME"], group = "view", conflicts_with = "at")]
     pub diff: Vec<String>,
-    /// Of the best sellers, those that rose or fell since the ranking before
+    /// Only items whose rank changed since the previous ranking
     #[arg(long, group = "view")]
     pub movers: bool,
-    /// Of the best sellers, those that were not on the list before
+    /// Only items that are not in the previous ranking
     #[arg(long, group = "view")]
     pub new: bool,
-    /// Those that were on the list before, and are no more
+    /// Only items that are in the previous ranking and not in this one
     #[arg(long, group = "view")]
     pub dropped: bool,
-    /// Show the ranking of then, RFC 3339: the newest that ends no later, of those still kept
+    /// Use the newest ranking as of TIME or earlier [default: the current ranking]
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
-    /// List the categories, with how many items each ranks
+    /// List the categories and the number of items in each ranking
     #[arg(long, group = "view", conflicts_with = "category")]
     pub categories: bool,
-    /// With --categories: each below the one that it is part of
+    /// With --categories, show them as a tree
     #[arg(long, requires = "categories")]
     pub tree: bool,
-    /// Find items by words of their names or ids, and say where each ranks
+    /// Search items by name or id, and show their ranks
     #[arg(long, value_name = "TEXT", group = "view", conflicts_with = "category")]
     pub search: Option<String>,
-    /// Lines to show at most
-    #[arg(long, value_name = "N")]
+    /// Maximum number of rows
+    #[arg(short = 'n', long, value_name = "N")]
     pub limit: Option<usize>,
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Cells of a table's line; the terminal's unless given, 0 for as many as it takes
-    #[arg(long, value_name = "CELLS")]
+    /// Maximum width of a table, 0 for no limit [default: width of the terminal]
+    #[arg(long, value_name = "COLUMNS")]
     pub width: Option<usize>,
 }
 
@@ -73,6 +83,8 @@ pub struct Show {
 pub struct Showing {
     question: Question,
     target: Target,
+    /// The moments that options name in any other way than in full.
+    notes: Vec<String>,
 }
 
 impl Show {
@@ -82,25 +94,31 @@ impl Show {
     /// Names the option that is wrong and what to write instead.
     pub fn check(&self, settings: &Settings) -> Result<Showing, Failure> {
         let target = self.output.target(self.width, settings.color)?;
+        let moment = |option: &str, text: &str| moment(option, text, settings.now, &Zone::utc());
         let at = self.at.as_deref().map(|text| moment("--at", text)).transpose()?;
+        let diff: Vec<Moment> =
+            self.diff.iter().map(|text| moment("--diff", text)).collect::<Result<_, _>>()?;
+        let notes = at.iter().chain(&diff).filter_map(|moment| moment.note.clone()).collect();
+        let at = at.map(|moment| moment.at);
         let limit = self.limit.unwrap_or(usize::MAX);
-        let question = Question { view: view(self)?, at, limit, now: settings.now };
-        Ok(Showing { question, target })
+        let question = Question { view: view(self, &diff)?, at, limit, now: settings.now };
+        Ok(Showing { question, target, notes })
     }
 }
 
-fn view(typed: &Show) -> Result<View, Failure> {
+fn view(typed: &Show, diff: &[Moment]) -> Result<View, Failure> {
     if typed.categories {
         return Ok(View::Categories(if typed.tree { Order::Tree } else { Order::Paths }));
     }
     if let Some(text) = &typed.search {
         return Ok(View::Search(text.clone()));
     }
-    let category = typed.category.as_deref().map(checked).transpose()?;
+    let category = typed.category.as_deref().map(|path| checked("--category", path));
+    let category = category.or_else(|| typed.path.as_deref().map(|path| checked("CATEGORY", path)));
+    let category = category.transpose()?;
     if let Some(item_id) = typed.item.clone() {
         if category.is_some() && !typed.explain {
-            let what =
-                "--item shows all categories that an item ranks in; leave --category out, or add --explain";
+            let what = "--item shows all categories of the item; omit the category, or pass --explain";
             return Err(Failure::usage(what.to_owned()));
         }
         return Ok(View::Item { item_id, explained: typed.explain.then_some(category) });
@@ -108,9 +126,8 @@ fn view(typed: &Show) -> Result<View, Failure> {
     if let Some(item_id) = typed.history.clone() {
         return Ok(View::History { category, item_id });
     }
-    if let [before, after] = typed.diff.as_slice() {
-        let between = [moment("--diff", before)?, moment("--diff", after)?];
-        return Ok(View::Diff { category, between });
+    if let [before, after] = diff {
+        return Ok(View::Diff { category, between: [before.at, after.at] });
     }
     let selection = match (typed.movers, typed.new, typed.dropped) {
         (true, ..) => Selection::Movers,
@@ -121,20 +138,17 @@ fn view(typed: &Show) -> Result<View, Failure> {
     Ok(View::BestSellers { category, selection })
 }
 
-fn moment(option: &str, text: &str) -> Result<Timestamp, Failure> {
-    Timestamp::parse(text).map_err(|e| Failure::usage(format!("{option} `{text}` {e}")))
-}
-
-/// Answers.
+/// Prints the answer.
 ///
 /// # Errors
-/// Fails where there is nothing to show, or the output ends.
+/// Fails where there is nothing to show, or the output fails.
 pub fn run(settings: &Settings, typed: &Show) -> Result<Exit, Failure> {
     let showing = typed.check(settings)?;
+    settings.note_moments(showing.notes.iter().cloned());
     run_recorder::record(settings, "show", RecordMode::AtEnd, |_| answer(settings, &showing))
 }
 
-fn answer(settings: &Settings, Showing { question, target }: &Showing) -> Result<Exit, Failure> {
+fn answer(settings: &Settings, Showing { question, target, .. }: &Showing) -> Result<Exit, Failure> {
     let store = settings.store()?;
     let answer = match show::answer(&store, question) {
         // Without a lake there is more to do than to rank.
@@ -148,6 +162,6 @@ fn answer(settings: &Settings, Showing { question, target }: &Showing) -> Result
     Ok(Exit::Success)
 }
 
-fn checked(path: &str) -> Result<String, Failure> {
-    check_path(path).map_err(|e| Failure::usage(format!("--category `{path}` {e}")))
+fn checked(option: &str, path: &str) -> Result<String, Failure> {
+    check_path(path).map_err(|e| Failure::usage(format!("{option} `{path}` {e}")))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 const LAKE: &str = "--lake";
 const CATEGORY: &str = "--category";
+const SHORT: &str = "-c";
 
 /// The beginning of a category, and what stands around it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl Typed {
         let with_equals = last.text.strip_prefix(CATEGORY).and_then(|rest| rest.strip_prefix('='));
         let (before, asked) = match with_equals {
             Some(asked) => ("--category=", asked),
-            None if earlier.last()?.text == CATEGORY => ("", last.text.as_str()),
+            None if [CATEGORY, SHORT].contains(&earlier.last()?.text.as_str()) => ("", last.text.as_str()),
             None => return None,
         };
         let replaced_from = line.len().saturating_sub(word.len());
@@ -176,6 +177,7 @@ mod tests {
             assert_eq!((typed.asked.as_str(), typed.replacing(path).as_str()), (asked, replacing), "{line}");
         };
         check("topsell show --category Bo", "Bo", "Bo", "Books", "Books");
+        check("topsell show -c Bo", "Bo", "Bo", "Books", "Books");
         check("topsell show --category ", "", "", "Books", "Books");
         check("topsell show --category \"A B", "A B", "A B", "A B/C", "A B/C");
         check("topsell show --category A\\ B", "A\\ B", "A B", "A B/C", "A\\ B/C");

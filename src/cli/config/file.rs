@@ -18,12 +18,12 @@ pub fn read(text: &[u8], file: &Path, whose: Layers) -> Result<Layer, Failure> {
     let at = |line: usize, what: &str| Failure::usage(format!("{}:{line}: {what}", file.display()));
     let text = std::str::from_utf8(text).map_err(|e| {
         let good = &text[..e.valid_up_to()];
-        at(1 + good.iter().filter(|byte| **byte == b'\n').count(), "it is not UTF-8")
+        at(1 + good.iter().filter(|byte| **byte == b'\n').count(), "not valid UTF-8")
     })?;
     let line_of = |byte: usize| 1 + text.bytes().take(byte).filter(|byte| *byte == b'\n').count();
     let table = DeTable::parse(text).map_err(|error| {
         let line = line_of(error.span().map_or(0, |span| span.start));
-        at(line, &format!("it is no TOML: {}", error.message()))
+        at(line, &format!("invalid TOML: {}", error.message()))
     })?;
     // As written, so that the first mistake of a file is the first that is told.
     let mut written: Vec<_> = table.get_ref().iter().collect();
@@ -33,18 +33,15 @@ pub fn read(text: &[u8], file: &Path, whose: Layers) -> Result<Layer, Failure> {
         let line = line_of(name.span().start);
         let name: &str = name.get_ref();
         if let DeValue::Table(_) = value.get_ref() {
-            return Err(at(
-                line,
-                &format!("`{name}` is a section; settings stand by themselves, one on each line"),
-            ));
+            return Err(at(line, &format!("`{name}` is a table; write settings at the top level")));
         }
         let Some(key) = keys::find(name) else {
             let settings = KEYS.iter().filter(|key| key.said_in.has(whose)).map(|key| key.name);
             let hint = match nearest(name, settings) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => "see which there are with `topsell config`".to_owned(),
+                None => "list the settings with `topsell config`".to_owned(),
             };
-            return Err(at(line, &format!("there is no setting `{name}`")).with_hint(hint));
+            return Err(at(line, &format!("unknown setting `{name}`")).with_hint(hint));
         };
         let origin = match whose == Layers::LAKE {
             true => Origin::Lake { file: file.to_owned(), line },
@@ -52,8 +49,8 @@ pub fn read(text: &[u8], file: &Path, whose: Layers) -> Result<Layer, Failure> {
         };
         if !key.said_in.has(whose) {
             let what = match whose == Layers::LAKE {
-                true => "it is no business of a lake; write it into your own file of settings",
-                false => "it is the lake's own; write it into the lake's topsell.toml",
+                true => "not allowed in the lake's topsell.toml; set it in your own config.toml",
+                false => "only allowed in the lake's topsell.toml",
             };
             return Err(bad(&origin, key, what));
         }
@@ -75,9 +72,9 @@ fn texts(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, String> {
         DeValue::Integer(number) => Ok(number.to_string()),
         DeValue::Float(number) => Ok(number.to_string()),
         DeValue::Boolean(flag) => Ok(flag.to_string()),
-        DeValue::Datetime(_) => Err("a date sets nothing".to_owned()),
-        DeValue::Array(none) if none.is_empty() => Err("it is empty".to_owned()),
-        DeValue::Array(_) | DeValue::Table(_) => Err("it takes one value".to_owned()),
+        DeValue::Datetime(_) => Err("a date is not allowed".to_owned()),
+        DeValue::Array(none) if none.is_empty() => Err("must not be empty".to_owned()),
+        DeValue::Array(_) | DeValue::Table(_) => Err("must be a single value".to_owned()),
     };
     match value {
         DeValue::Array(several) if key.kind == Kind::Texts && !several.is_empty() => {

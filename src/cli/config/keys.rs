@@ -80,8 +80,8 @@ pub const KEYS: &[Key] = &[
     Key { part_of: Some(Choice::Fading), ..key("half_life", Kind::Hours, &["rank"]) },
     Key { part_of: Some(Choice::Fading), ..key("decay", Kind::Rate, &["rank"]) },
     Key { part_of: Some(Choice::Fading), ..key("no_decay", Kind::Flag, &["rank"]) },
-    key("top", Kind::Number(1, u32::MAX as u64), &["rank"]),
-    key("by", Kind::OneOf(&["units", "purchases", "amount"]), &["rank"]),
+    key("limit", Kind::Number(1, u32::MAX as u64), &["rank"]),
+    key("measure", Kind::OneOf(&["units", "purchases", "amount"]), &["rank"]),
     key("event_types", Kind::Texts, &["rank", "count"]),
     key("tz", Kind::Text, &["rank", "count"]),
     key("min_items", Kind::Number(0, u64::MAX), &["rank"]),
@@ -103,7 +103,6 @@ pub const KEYS: &[Key] = &[
             &["show", "count", "runs", "runs stats"],
         )
     },
-    Key { said_in: Layers::NO_LAKE, ..key("limit", Kind::Number(0, u32::MAX as u64), &["show"]) },
 ];
 
 /// Returns a setting that is known to be there.
@@ -147,21 +146,21 @@ impl Kind {
             Kind::Hours => parse_hours(text).map(drop).map_err(|e| e.to_string()),
             Kind::Seconds => parse_seconds(text).map(drop).map_err(|e| e.to_string()),
             Kind::Number(least, most) if number(text).is_some_and(|n| (least..=most).contains(&n)) => Ok(()),
-            Kind::Number(least, u64::MAX) => Err(format!("`{text}` is no whole number from {least} on")),
-            Kind::Number(least, most) => Err(format!("`{text}` is no whole number from {least} to {most}")),
+            Kind::Number(least, u64::MAX) => Err(format!("`{text}` is not an integer of at least {least}")),
+            Kind::Number(least, most) => Err(format!("`{text}` is not an integer from {least} to {most}")),
             Kind::Rate => match text.parse::<f64>() {
                 Ok(rate) if rate > 0.0 && rate.is_finite() && (1.0 / rate).is_finite() => Ok(()),
-                _ => Err(format!("`{text}` is no rate above 0")),
+                _ => Err(format!("`{text}` is not a number greater than 0")),
             },
             Kind::Flag if ["true", "false"].contains(&text) => Ok(()),
-            Kind::Flag => Err(format!("`{text}` is neither true nor false")),
+            Kind::Flag => Err(format!("`{text}` is not true or false")),
             Kind::OneOf(names) if names.contains(&text) => Ok(()),
             Kind::OneOf(names) => {
                 let meant = nearest(text, names.iter().copied());
                 let meant = meant.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-                Err(format!("`{text}` is none of {}{meant}", names.join(", ")))
+                Err(format!("`{text}` is not one of {}{meant}", names.join(", ")))
             }
-            Kind::Path | Kind::Text | Kind::Texts if text.is_empty() => Err("it is empty".to_owned()),
+            Kind::Path | Kind::Text | Kind::Texts if text.is_empty() => Err("must not be empty".to_owned()),
             Kind::Path | Kind::Text | Kind::Texts => Ok(()),
         }
     }

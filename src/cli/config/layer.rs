@@ -50,13 +50,13 @@ impl Layer {
             match text.to_str() {
                 Some(text) => key.kind.check(text).map_err(|what| bad(&value.origin, key, &what))?,
                 None if key.kind == Kind::Path => {}
-                None => return Err(bad(&value.origin, key, "it is not UTF-8")),
+                None => return Err(bad(&value.origin, key, "not valid UTF-8")),
             }
         }
         // Ways that exclude each other.
         let is_rival = |rival: &&Key| key.part_of == Some(keys::Choice::Fading) && rival.name != key.name;
         if let Some(rival) = key.rivals().filter(is_rival).find(|rival| self.get(rival.name).is_some()) {
-            let what = format!("{} is said there, too; say one of the two", rival.name);
+            let what = format!("conflicts with `{}` in the same place; remove one of them", rival.name);
             return Err(bad(&value.origin, key, &what));
         }
         self.values.insert(key.name, value);
@@ -94,7 +94,7 @@ pub fn of_environment(
         };
         let origin = Origin::Environment { variable };
         if !key.said_in.has(Layers::ENVIRONMENT) {
-            return Err(bad(&origin, key, "it is the lake's own; write it into the lake's topsell.toml"));
+            return Err(bad(&origin, key, "only allowed in the lake's topsell.toml"));
         }
         let texts = match value.to_str() {
             Some(several) if key.kind == Kind::Texts => several.split(',').map(OsString::from).collect(),
@@ -109,8 +109,8 @@ pub fn of_environment(
 pub fn unknown_variable(name: &str) -> String {
     let asked = name.strip_prefix(PREFIX).unwrap_or(name);
     match nearest(asked, KEYS.iter().map(|key| key.name)).and_then(keys::find) {
-        Some(meant) => format!("{name} sets nothing; did you mean {}?", meant.variable()),
-        None => format!("{name} sets nothing"),
+        Some(meant) => format!("unknown environment variable {name}; did you mean {}?", meant.variable()),
+        None => format!("unknown environment variable {name}"),
     }
 }
 

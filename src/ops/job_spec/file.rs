@@ -5,7 +5,7 @@
 //! ```text
 //! schedule = "30 3 * * *"          none: it runs when someone says so only
 //! time_zone = "Europe/Berlin"      UTC unless said
-//! steps = ["lake compact --wait", { run = "rank --tail", success_exit_codes = [6] }, { exec = ["cp", "a", "b"] }]
+//! steps = ["lake compact --wait", { run = "rank --all-items", success_exit_codes = [6] }, { exec = ["cp", "a", "b"] }]
 //! retries = 2
 //! [environment]
 //! TOPSELL_LAKE = "/srv/lake"

@@ -44,7 +44,7 @@ fn a_job_file_may_say_everything() {
         steps = [
             "lake compact --wait",
             "rank --catalog 'two words.csv'",
-            { run = "rank --tail", success_exit_codes = [6, 255] },
+            { run = "rank --all-items", success_exit_codes = [6, 255] },
             { exec = ["/bin/cp", "a", "b c"] },
             { exec = ["cat"], name = "copy", stdin = "x\ny" },
         ]
@@ -101,7 +101,7 @@ fn a_job_file_may_say_everything() {
               "does": {
                 "topsell": [
                   "rank",
-                  "--tail"
+                  "--all-items"
                 ]
               },
               "success_exit_codes": [

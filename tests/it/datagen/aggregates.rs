@@ -12,7 +12,7 @@ use crate::world::World;
 
 const PURCHASES: i64 = 20_000;
 const SHOP: &str = "--purchases 20000 --items 300 --leaves 60 --tops 7 --hours 30";
-const RANK: &str = "rank --as-of 2024-01-02T06:00:00Z --window 30h --min-items 1 --top 1000 --lake";
+const RANK: &str = "rank --as-of 2024-01-02T06:00:00Z --window 30h --min-items 1 --limit 1000 --lake";
 const HOURS: i32 = 30;
 
 /// Purchases, units and ten-thousandths.

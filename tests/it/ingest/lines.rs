@@ -42,7 +42,7 @@ fn a_long_stream_is_ingested_in_slices_and_continued_where_it_broke_off() {
     .assert_eq(&world.sold());
     expect![[r#"
         stderr: error: the lake's slice size is 65536 bytes, not 1048576
-        stderr: hint: leave --slice-size out to use the lake's own
+        stderr: hint: omit --slice-size to use the slice size of the lake
         exit code 2
     "#]]
     .assert_eq(&world.run("ingest --slice-size 1MiB -").whole());
@@ -71,7 +71,8 @@ fn the_slice_size_is_checked() {
     let world = World::new();
     for size in ["1KiB", "2GiB", "64", "64kB", "1.5MiB", "-1", "many", "64XiB", "99999999999999999999GiB"] {
         let said = world.run_with(&["ingest", &format!("--slice-size={size}"), "-"], b"");
-        let expected = format!("error: --slice-size `{size}` is no size from 64KiB to 1GiB, such as 64MiB\n");
+        let expected =
+            format!("error: --slice-size `{size}` is not a size from 64KiB to 1GiB, such as 64MiB\n");
         assert_eq!((said.stderr, said.code), (expected, Some(2)));
     }
     assert_eq!(world.files("data"), [""; 0], "a misuse makes no lake");

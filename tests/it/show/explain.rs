@@ -46,7 +46,8 @@ fn number(line: &HashMap<String, String>, name: &str) -> f64 {
 
 #[test]
 fn the_hours_add_up_to_the_very_score_that_is_shown() {
-    for rules in ["--half-life 7h", "--decay 0.0371", "--no-decay", "--by amount", "--by purchases"] {
+    for rules in ["--half-life 7h", "--decay 0.0371", "--no-decay", "--measure amount", "--measure purchases"]
+    {
         let world = shop(rules);
         for category in ["", "--category Food", "--category Food/Fruit", "--category Gifts"] {
             let list = lines(&world, category);
@@ -106,9 +107,10 @@ fn a_score_is_explained_hour_by_hour() {
     "#]]
     .assert_eq(&world.run("show --item apple --explain --category Gifts --format csv").whole());
     expect![[r#"
-        stderr: error: --item shows all categories that an item ranks in; leave --category out, or add --explain
+        stderr: error: --item shows all categories of the item; omit the category, or pass --explain
         exit code 2
-    "#]].assert_eq(&world.run("show --item apple --category Gifts").whole());
+    "#]]
+    .assert_eq(&world.run("show --item apple --category Gifts").whole());
     expect![[r#"
         stderr: error: there is no ranking of `Gift`
         stderr: hint: did you mean `Gifts`?
@@ -119,7 +121,7 @@ fn a_score_is_explained_hour_by_hour() {
 
 #[test]
 fn what_came_in_since_and_what_is_not_listed_is_explained_and_said() {
-    let world = shop("--half-life 12h --top 1");
+    let world = shop("--half-life 12h --limit 1");
     let second = |arguments: &str| {
         let said = world.run(&format!("show --format table {arguments}"));
         said.stdout.lines().nth(1).map(str::to_owned).unwrap_or_else(|| panic!("{}", said.whole()))

@@ -23,10 +23,12 @@ fn one_thing_is_asked_at_a_time() {
     }
     refused(&format!("{diff} --at 2017-01-15T00:00:00Z"));
     expect![[r#"
-        stderr: error: --at `yesterday` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        exit code 2
+        stderr: note: at 2017-01-14T00:00:00Z
+        stderr: error: no ranking that is still kept ends at 2017-01-14T00:00:00Z or before
+        stderr: hint: the oldest ranking is `--at 2017-01-15T00:00:00Z`
+        exit code 5
     "#]]
-    .assert_eq(&world.run("show --at yesterday").whole());
+    .assert_eq(&world.run("show --at someday").whole());
 }
 
 #[test]
@@ -40,7 +42,7 @@ fn what_is_not_there_is_answered_with_what_is() {
     .assert_eq(&world.run("show --item aple").whole());
     expect![[r#"
         stderr: error: item `4711` is not ranked
-        stderr: hint: look for it with `topsell show --search`
+        stderr: hint: search for it with `topsell show --search TEXT`
         exit code 5
     "#]]
     .assert_eq(&world.run("show --history 4711").whole());
@@ -51,7 +53,7 @@ fn what_is_not_there_is_answered_with_what_is() {
     .assert_eq(&world.run("show --search rice").whole());
     expect![[r#"
         stderr: error: no published ranking ends at or before 2017-01-14T00:00:00Z
-        stderr: hint: the oldest is `--at 2017-01-15T00:00:00Z`
+        stderr: hint: the oldest ranking is `--at 2017-01-15T00:00:00Z`
         exit code 5
     "#]]
     .assert_eq(&world.run("show --at 2017-01-14T00:00:00Z").whole());

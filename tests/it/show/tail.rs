@@ -19,17 +19,17 @@ fn an_item_has_its_ranks_however_far_down_where_all_are_published() {
     world.write("log.csv", LOG);
     assert_eq!(world.run("ingest log.csv").code, Some(0));
     let rank = |arguments: &str| {
-        let said = world.run(&format!("rank --window 24h --no-decay --top 1 --min-items 1 {arguments}"));
+        let said = world.run(&format!("rank --window 24h --no-decay --limit 1 --min-items 1 {arguments}"));
         assert_eq!(said.code, Some(0), "{}", said.whole());
     };
     rank("");
     expect![[r#"
         stderr: error: item `plum` is not ranked
-        stderr: hint: look for it with `topsell show --search`
+        stderr: hint: search for it with `topsell show --search TEXT`
         exit code 5
     "#]]
     .assert_eq(&world.run("show --item plum").whole());
-    rank("--tail");
+    rank("--all-items");
     expect![[r#"
         stdout: pear
         stdout: as of 2017-01-15T00:00:00Z, no decay, sold from 2017-01-14T20:00:00Z to 2017-01-14T21:00:00Z

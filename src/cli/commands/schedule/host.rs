@@ -31,7 +31,7 @@ pub fn run(
     check_words: CheckWords<'_>,
 ) -> Result<Exit, Failure> {
     if let Clock::Fixed(now) = settings.clock {
-        let text = format!("--now {now}: nothing is ever due on a clock that stands still");
+        let text = format!("--now {now}: the scheduler needs a running clock; omit --now");
         return Err(Failure::usage(text));
     }
     let shutdown_timeout = parse_seconds(&typed.shutdown_timeout);
@@ -45,7 +45,7 @@ pub fn run(
         }
     };
     if shelf.jobs().is_empty() {
-        return Err(Failure::not_found("no jobs are written down there".to_owned()));
+        return Err(Failure::not_found("no jobs found".to_owned()));
     }
     let store = settings.store()?;
     let post = Post::default();
@@ -86,7 +86,8 @@ pub fn run(
 /// Returns how a process of this very program is started that waits at the gate.
 fn starter(settings: &Settings, store: &Store) -> Result<Starter, Failure> {
     let program = env::current_exe();
-    let program = program.map_err(|e| Failure::runtime(format!("this program does not find itself: {e}")))?;
+    let program =
+        program.map_err(|e| Failure::runtime(format!("cannot find the path of this program: {e}")))?;
     let mut arguments = vec!["--lake".into(), store.location().into(), "run".into(), "--gate".into()];
     match settings.verbosity {
         Verbosity::Quiet => arguments.push("--quiet".into()),
@@ -142,7 +143,7 @@ fn end_record(
 /// Hears signals from now on, and passes on what they mean.
 fn hear(messenger: Messenger) -> Result<(), Failure> {
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD]);
-    let mut signals = signals.map_err(|e| Failure::runtime(format!("signals cannot be heard: {e}")))?;
+    let mut signals = signals.map_err(|e| Failure::runtime(format!("cannot handle signals: {e}")))?;
     thread::spawn(move || {
         for signal in signals.forever() {
             match signal {

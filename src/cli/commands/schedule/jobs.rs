@@ -33,18 +33,14 @@ pub fn check(settings: &Settings, sources: &Sources, check_words: CheckWords<'_>
         many => format!("{many} jobs"),
     };
     match (found.jobs.len(), found.faults.len()) {
-        (0, 0) => Err(Failure::not_found("no jobs are written down there".to_owned())),
+        (0, 0) => Err(Failure::not_found("no jobs found".to_owned())),
         (_, 0) => {
-            settings.note(&format!("{count}, all well"));
+            settings.note(&format!("{count}, no errors found"));
             Ok(Exit::Success)
         }
         (_, faults) => {
-            let more = if faults == 1 {
-                "1 thing is wrong".to_owned()
-            } else {
-                format!("{faults} things are wrong")
-            };
-            settings.note(&format!("{count}; {more}"));
+            let errors = if faults == 1 { "1 error".to_owned() } else { format!("{faults} errors") };
+            settings.note(&format!("{count}; {errors}"));
             Ok(Exit::UsageError)
         }
     }

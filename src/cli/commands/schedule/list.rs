@@ -2,8 +2,9 @@
 
 use crate::commands::schedule::Schedule;
 use crate::failure::{Exit, Failure};
+use crate::moments::moment;
 use crate::settings::Settings;
-use topsell_core::model::{Timestamp, Zone};
+use topsell_core::model::Zone;
 use topsell_ops::cron::Calendar;
 use topsell_ops::job_spec::{Found, Job};
 use topsell_output::answers::DueRuns;
@@ -13,17 +14,17 @@ use topsell_output::answers::DueRuns;
 /// # Errors
 /// Fails where there are no jobs, and where the output does.
 pub fn run(settings: &Settings, typed: &Schedule, found: &Found) -> Result<Exit, Failure> {
-    let moment =
-        |text: &String| Timestamp::parse(text).map_err(|e| Failure::usage(format!("--until `{text}` {e}")));
-    let until = typed.until.as_ref().map(moment).transpose()?;
+    let zone = Zone::named(&typed.tz).map_err(|e| Failure::usage(format!("--tz: {e}")))?;
+    let until = typed.until.as_deref().map(|text| moment("--until", text, settings.now, &zone));
+    let until = until.transpose()?.map(|moment| moment.at);
     let target = typed.output.target(None, settings.color)?;
     if found.jobs.is_empty() && found.faults.is_empty() {
-        return Err(Failure::not_found("no jobs are written down there".to_owned()));
+        return Err(Failure::not_found("no jobs found".to_owned()));
     }
     let unscheduled: Vec<&str> =
         found.jobs.values().filter(|job| job.schedule.is_none()).map(|job| job.name.as_str()).collect();
     if !unscheduled.is_empty() {
-        settings.note(&format!("note: without a schedule, run by hand: {}", unscheduled.join(", ")));
+        settings.note(&format!("note: jobs without a schedule: {}", unscheduled.join(", ")));
     }
     let jobs = found.jobs.values().filter_map(|job| Some((job, calendar(job)?))).collect();
     let due = DueRuns { jobs, unscheduled, after: settings.now, each: typed.limit, until };

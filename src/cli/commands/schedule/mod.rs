@@ -15,24 +15,24 @@ use jobs::CheckWords;
 use topsell_core::model::Zone;
 use topsell_ops::job_spec::Sources;
 
-/// Start jobs when they are due, until told to stop
+/// Run jobs on their schedules
 ///
-/// Jobs are files of a folder, lines of crontabs, or both. What is due is worked out from their schedules
-/// and the clock alone; each due run is started once, however many schedulers share the lake.
+/// Jobs are read from a directory of job files, from crontabs, or both. Each due run is started once, even
+/// if several schedulers share the lake. Runs until SIGTERM or SIGINT; SIGHUP reloads the jobs.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
-  topsell schedule --jobs jobs/ --check                 whether all of them can be read
-  topsell schedule --jobs jobs/ --list --limit 3        what will run when
-  topsell schedule --jobs jobs/                         run them, until told to stop
+  topsell schedule --jobs jobs/ --check                 validate all jobs
+  topsell schedule --jobs jobs/ --list --limit 3        list the next 3 runs of each job
+  topsell schedule --jobs jobs/                         run the jobs until stopped
   topsell schedule --crontab /etc/topsell/crontab --tz Europe/Berlin
 ")]
 #[command(after_help = "\
-A schedule has five fields, `minute hour day-of-month month day-of-week`, or six with seconds first:
-numbers, names such as MON and JAN, *, ranges 1-5, steps */10 and 8-18/2, lists 0,30; or is a word:
-@hourly @daily @midnight @weekly @monthly @yearly @annually. Where both days are restricted, either
-will do. A time that clocks pass over runs once right after; one that comes twice runs the first time;
-with every hour named, runs go on through both.
+A schedule is a cron expression of five fields, `minute hour day-of-month month day-of-week`, or six
+with seconds first. Fields are numbers, names (MON, JAN), *, ranges (1-5), steps (*/10, 8-18/2) and lists
+(0,30). Or it is one of @hourly @daily @midnight @weekly @monthly @yearly @annually. If both days are
+restricted, either matches. When daylight saving time skips a scheduled time, the run starts right
+after; when a time occurs twice, the run starts the first time; jobs of every hour run in both.
 ")]
 #[command(
     mut_arg("output", |arg| arg.requires("list")),
@@ -40,32 +40,32 @@ with every hour named, runs go on through both.
     mut_arg("json", |arg| arg.requires("list")),
 )]
 pub struct Schedule {
-    /// Folder of job files; ./jobs where no crontab is named either
+    /// Directory of job files [default: jobs, without --crontab]
     #[arg(long, value_name = "DIR")]
     pub jobs: Option<PathBuf>,
-    /// Crontab to take jobs from, in a user's format; may be given several times
+    /// Crontab, in the format of a user's crontab; can be repeated
     #[arg(long, value_name = "FILE")]
     pub crontab: Vec<PathBuf>,
-    /// Take the .crontab in each account's home folder too, and run its commands as its owner; for
-    /// root alone
+    /// Also read the .crontab in each user's home directory, and run its commands as that user;
+    /// requires root
     #[arg(long)]
     pub all_users: bool,
     /// The list of accounts
     #[arg(long, value_name = "FILE", requires = "all_users", default_value = "/etc/passwd", hide = true)]
     pub accounts: PathBuf,
-    /// Time zone of schedules that name none
+    /// Time zone for schedules that have none
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub tz: String,
-    /// Say what will run when, and run nothing
+    /// List the upcoming runs and exit
     #[arg(long, conflicts_with = "check")]
     pub list: bool,
-    /// With --list: how many runs of each job to list
+    /// Maximum number of runs of each job to list
     #[arg(short = 'n', long, value_name = "N", requires = "list", default_value_t = 5)]
     pub limit: u32,
-    /// With --list: all runs before this, however many
+    /// List all runs before TIME
     #[arg(long, value_name = "TIME", requires = "list", conflicts_with = "limit", hide = true)]
     pub until: Option<String>,
-    /// Read all jobs, say where one is wrong, and run nothing
+    /// Validate all jobs and exit
     #[arg(long)]
     pub check: bool,
     #[command(flatten)]

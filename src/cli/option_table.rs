@@ -1,0 +1,120 @@
+//! Holds the options of all commands to one table: an option means the same wherever it occurs.
+
+use clap::{Arg, Command};
+
+use crate::args::command;
+
+/// An option's long and short form, the name of its value (none for a flag), and how its help begins.
+type Row = (&'static str, Option<char>, &'static str, &'static str);
+
+const OPTIONS: &[Row] = &[
+    ("ack", None, "SENDER", "Acknowledge"),
+    ("all", None, "", "Recompute all hours"),
+    ("all-items", None, "", "Also publish the item totals"),
+    ("all-users", None, "", "Also read the .crontab"),
+    ("allow-rejects", None, "", "Exit with 0"),
+    ("as-of", None, "TIME", "End of the time window"),
+    ("assume-utc", None, "", "Read times without an offset"),
+    ("at", None, "TIME", "Use the newest ranking as of TIME or earlier"),
+    ("batch-id", None, "ID", "Id of the batch"),
+    ("by", None, "GROUP", "Group by"),
+    ("catalog", None, "FILE", "Item catalog"),
+    ("catalog-map", None, "FIELD=COLUMN|FILE", "Column of the catalog"),
+    ("categories", None, "", "List the categories"),
+    ("category", Some('c'), "PATH", "Category path"),
+    ("check", None, "", "Validate all jobs"),
+    ("color", None, "WHEN", "When to use colors"),
+    ("command", None, "COMMAND", "Only runs of this command"),
+    ("commit-every", None, "DURATION|LINES", "Commit standard input"),
+    ("crontab", None, "FILE", "Crontab"),
+    ("decay", None, "RATE", "Decay rate per hour"),
+    ("diff", None, "TIME", "Show the changes"),
+    ("dropped", None, "", "Only items that"),
+    ("dry-run", None, "", "Print the plan and change nothing"),
+    ("event-type", None, "TYPE", "Event types to include"),
+    ("explain", None, "", "With --item"),
+    ("failed", None, "", "Only runs that failed"),
+    ("force", None, "", "Load inputs that are already ingested again"),
+    ("format", None, "FORMAT", ""),
+    ("from", None, "TIME", "Start of the time range"),
+    ("half-life", None, "DURATION", "Age at which"),
+    ("help", Some('h'), "", "Print help"),
+    ("history", None, "ID", "Show an item's rank"),
+    ("item", None, "ID", "Show an item's rank"),
+    ("job", None, "NAME", ""),
+    ("jobs", None, "DIR", "Directory of job files"),
+    ("json", None, "", "Short for --format json"),
+    ("keep-rankings", None, "DURATION", "Keep all published rankings"),
+    ("keep-runs", None, "DURATION", "Keep run records"),
+    ("keep-versions", None, "DURATION", "Keep the files"),
+    ("keep-weekly", None, "DURATION", "Of older rankings"),
+    ("lake", None, "DIR", "Lake directory"),
+    ("last", None, "DURATION", "Count the last hours"),
+    ("limit", Some('n'), "N", "Maximum number of"),
+    ("list", None, "", "List the upcoming runs"),
+    ("map", None, "FIELD=COLUMN|FILE", "Column that holds a field"),
+    ("max-age", None, "DURATION", "Maximum age of the published ranking"),
+    ("max-failed", None, "N", "Maximum number of"),
+    ("max-lag", None, "DURATION", "Maximum age of the newest hour of events"),
+    ("max-lookback", None, "DURATION", "Maximum length of an extended window"),
+    ("max-skew", None, "DURATION", "Reject events later"),
+    ("measure", None, "MEASURE", "What the score adds up"),
+    ("metrics-file", None, "FILE", "Write metrics"),
+    ("min-age", None, "DURATION", "With --spool"),
+    ("min-items", None, "N", "Extend the window"),
+    ("movers", None, "", "Only items"),
+    ("new", None, "", "Only items"),
+    ("no-decay", None, "", "Give all events"),
+    ("output", Some('o'), "FILE", ""),
+    ("quiet", Some('q'), "", "Print errors only"),
+    ("retention", None, "DURATION", "Delete events and aggregates"),
+    ("search", None, "TEXT", "Search items"),
+    ("shutdown-timeout", None, "DURATION", "On SIGTERM"),
+    ("since", None, "TIME", "Only runs that started at TIME or later"),
+    ("slice-size", None, "SIZE", "Size of the slices"),
+    ("spool", None, "DIR", "Load the finished files"),
+    ("threads", None, "N", "Number of threads"),
+    ("title", None, "TEXT", "Title of the page"),
+    ("to", None, "TIME", "End of the time range"),
+    ("tree", None, "", "With --categories"),
+    ("tz", None, "ZONE", "Time zone for"),
+    ("verbose", Some('v'), "", "Print more details"),
+    ("version", Some('V'), "", "Print version"),
+    ("wait", None, "", "Wait while another run holds the lock"),
+    ("width", None, "COLUMNS", "Maximum width of a table"),
+    ("window", None, "DURATION", "Length of the time window"),
+];
+
+/// Calls for each visible option of a command and those below it.
+fn each_option(command: &Command, path: &str, check: &mut impl FnMut(&str, &str, &Arg)) {
+    let visible = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    for arg in visible {
+        if let Some(long) = arg.get_long() {
+            check(path, long, arg);
+        }
+    }
+    let below = command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help");
+    below.for_each(|below| each_option(below, &format!("{path} {}", below.get_name()), check));
+}
+
+#[test]
+fn an_option_means_the_same_in_every_command() {
+    let mut root = command();
+    root.build();
+    let mut seen = Vec::new();
+    each_option(&root, "topsell", &mut |path, long, arg| {
+        let row = OPTIONS.iter().find(|(name, ..)| *name == long);
+        let (_, short, value, help) = row.unwrap_or_else(|| panic!("{path} --{long} is not in the table"));
+        let names = arg.get_value_names().unwrap_or_default();
+        let takes_value = arg.get_action().takes_values();
+        assert_eq!(arg.get_short(), *short, "{path} --{long}");
+        assert_eq!(takes_value, !value.is_empty(), "{path} --{long}");
+        assert!(!takes_value || names.iter().all(|name| name == value), "{path} --{long}: {names:?}");
+        let text = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        assert!(text.starts_with(help), "{path} --{long}: {text}");
+        seen.push(long.to_owned());
+    });
+    let unused = OPTIONS.iter().map(|(name, ..)| *name).filter(|name| *name != "json");
+    let unused: Vec<&str> = unused.filter(|name| !seen.iter().any(|seen| seen == name)).collect();
+    assert!(unused.is_empty(), "no command has {unused:?}");
+}
