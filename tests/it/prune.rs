@@ -56,14 +56,14 @@ fn hours_past_the_retention_go_with_their_sums_and_the_plan_says_which() {
         stdout: drop 2017-01-12T22:00:00Z
         stdout: drop 2017-01-12T23:00:00Z
         stderr: prune: 3 hours before 2017-01-13T00:00:00Z would be dropped, 6 rows in 6 files
-        stderr: prune: 0 unneeded files and 0 old rankings would be removed, 0 bytes
+        stderr: prune: 0 unneeded files and 0 old rankings would be removed, 0 B
         exit code 0
     "#]]
     .assert_eq(&world.run("lake prune --retention 48h --dry-run").whole());
     assert_eq!(world.files_of_lake(), before, "a dry run removes nothing");
     expect![[r#"
         stderr: prune: 3 hours before 2017-01-13T00:00:00Z dropped, 6 rows in 6 files
-        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 bytes
+        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 B
         exit code 0
     "#]]
     .assert_eq(&world.run("lake prune --retention 48h").whole());
@@ -83,7 +83,7 @@ fn hours_past_the_retention_go_with_their_sums_and_the_plan_says_which() {
     "#]].assert_eq(&world.run("lake verify").whole());
     expect![[r#"
         stderr: prune: nothing lies before 2017-01-13T00:00:00Z
-        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 bytes
+        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 B
         exit code 0
     "#]]
     .assert_eq(&world.run("lake prune --retention 48h").whole());
@@ -95,7 +95,7 @@ fn without_a_retention_every_hour_stays() {
     let sold = world.sold();
     expect![[r#"
         stderr: prune: all hours are kept; neither --retention nor topsell.toml says otherwise
-        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 bytes
+        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 B
         exit code 0
     "#]]
     .assert_eq(&world.run("lake prune").whole());
@@ -117,7 +117,7 @@ fn the_lakes_own_retention_governs_what_is_dropped_and_what_is_taken_in() {
     "#]].assert_eq(&said.whole());
     expect![[r#"
         stderr: prune: 1 hour before 2017-01-12T00:00:00Z dropped, 1 row in 1 file
-        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 bytes
+        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 B
         exit code 0
     "#]]
     .assert_eq(&world.run("lake prune").whole());
@@ -168,7 +168,7 @@ fn settings_that_make_no_sense_are_refused_and_nothing_is_lost() {
         ("retention = 400\n", "is not a length of time"),
         ("retention = \"400\"\n", "is not a length of time"),
         ("retention = \"90min\"\n", "whole hours"),
-        ("retentoin = \"400d\"\n", "there is no setting `retentoin`\nhint: did you mean `retention`?"),
+        ("retentoin = \"400d\"\n", "unknown setting `retentoin`\nhint: did you mean `retention`?"),
         ("retention = \"400d", "it is no TOML"),
         ("\u{0}", "it is no TOML"),
     ] {
@@ -208,7 +208,7 @@ fn files_that_no_kept_version_names_go_and_the_others_stay() {
     let all = data_files(&world);
     expect![[r#"
         stderr: prune: all hours are kept; neither --retention nor topsell.toml says otherwise
-        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 bytes
+        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 B
         exit code 0
     "#]]
     .assert_eq(&world.run("lake prune").whole());
@@ -360,7 +360,7 @@ fn a_prune_gives_up_where_a_batch_is_being_written_for_long_and_the_next_does_th
     let prune = format!("lake prune --now {LATER} --keep-versions 0s");
     expect![[r#"
         stderr: prune: all hours are kept; neither --retention nor topsell.toml says otherwise
-        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 bytes; the events table's files were being written all the time and are left for the next run
+        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 B; the events table's files were being written all the time and are left for the next run
         stderr: prune: 0 records of runs put away by day, 2 files of older days removed
         exit code 0
     "#]].assert_eq(&world.run(&prune).whole());
@@ -370,7 +370,7 @@ fn a_prune_gives_up_where_a_batch_is_being_written_for_long_and_the_next_does_th
     drop(writing);
     expect![[r#"
         stderr: prune: all hours are kept; neither --retention nor topsell.toml says otherwise
-        stderr: prune: 1 unneeded file and 0 old rankings removed, 6 bytes
+        stderr: prune: 1 unneeded file and 0 old rankings removed, 6 B
         stderr: prune: 0 records of runs put away by day, 1 file of older days removed
         exit code 0
     "#]]

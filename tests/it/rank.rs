@@ -175,13 +175,11 @@ fn the_help_tells_every_default() {
         stdout:           Prometheus node_exporter
         stdout: 
         stdout: The score of an item is the sum of the measure over the window, weighted by age: 1 in the newest
-        stdout: hour,
-        stdout: 1/2 after each half-life. --no-decay weights every hour equally.
+        stdout: hour, 1/2 after each half-life. --no-decay weights every hour equally.
         stdout: 
-        stdout: TIME is a date (2017-01-10, the start of that day in --tz), RFC 3339 (2017-01-07T13:05:00Z), an
-        stdout: epoch
-        stdout: number, `now`, `today`, `yesterday`, or a duration before now (7d). DURATION is a number and a unit:
-        stdout: s, min, h, d, w; the window is whole hours.
+        stdout: TIME is a date (2017-01-10, the start of that day in --tz), RFC 3339 (2017-01-07T13:05:00Z),
+        stdout: an epoch number, `now`, `today`, `yesterday`, or a duration before now (7d).
+        stdout: DURATION is a number and a unit: s, min, h, d, w; the window is whole hours.
         exit code 0
     "#]]
     .assert_eq(&World::new().run("rank --help").whole());

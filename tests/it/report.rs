@@ -151,46 +151,44 @@ fn the_help_shows_how_to_ask() {
     expect![[r#"
         stdout: Examples:
         stdout:   topsell report -o bestsellers.html
-        stdout:   topsell report                                  the lake's own page, as once a night
+        stdout:   topsell report                                  write report.html in the lake
         stdout:   topsell report -o bestsellers.html --title 'Best sellers of our shop'
         stdout:   topsell report -o - | gzip > bestsellers.html.gz
         stdout: 
-        stdout: Write a published ranking as one HTML page, to look at in any browser
+        stdout: Write a published ranking as an HTML page
         stdout: 
-        stdout: The page is one file that needs nothing else: the whole shop and every category, with movement, the
-        stdout: last seven days and a search. It is written whole or not at all.
+        stdout: The page is a single self-contained file: the whole shop and every category, with rank changes, the
+        stdout: last seven days and a search. It is written atomically.
         stdout: 
         stdout: Usage: topsell report [OPTIONS]
         stdout: 
         stdout: Options:
         stdout:   -o, --output <FILE>
-        stdout:           Page to write, in the place of an older one, - for standard output; the lake's own
-        stdout:           report.html unless given
+        stdout:           File to write, - for standard output [default: report.html in the lake]
         stdout: 
         stdout:       --at <TIME>
-        stdout:           Take the newest ranking that ends no later than this, RFC 3339 or an epoch number; the
-        stdout:           newest of all unless given
+        stdout:           Use the newest ranking as of TIME or earlier [default: the current ranking]
         stdout: 
         stdout:       --title <TEXT>
-        stdout:           What the page is called
+        stdout:           Title of the page
         stdout: 
         stdout:   -h, --help
         stdout:           Print help (see a summary with '-h')
         stdout: 
-        stdout: Options of every command:
+        stdout: Global options:
         stdout:       --lake <DIR>
-        stdout:           Folder of the lake; TOPSELL_LAKE unless given
+        stdout:           Lake directory
         stdout:           
         stdout:           [default: data/lake]
         stdout: 
         stdout:       --threads <N>
-        stdout:           Threads to work on; as many as there are processors unless said
+        stdout:           Number of threads [default: number of CPUs]
         stdout: 
         stdout:   -q, --quiet
-        stdout:           Say nothing but errors
+        stdout:           Print errors only
         stdout: 
         stdout:   -v, --verbose
-        stdout:           Say more
+        stdout:           Print more details
         stdout: 
         stdout:       --color <WHEN>
         stdout:           When to use colors
@@ -199,8 +197,11 @@ fn the_help_shows_how_to_ask() {
         stdout:           [possible values: auto, always, never]
         stdout: 
         stdout:       --metrics-file <FILE>
-        stdout:           Leave metrics of the lake and its last runs in this file, for the textfile collector of
-        stdout:           Prometheus's node_exporter
+        stdout:           Write metrics of the lake and its last runs to FILE, for the textfile collector of the
+        stdout:           Prometheus node_exporter
+        stdout: 
+        stdout: TIME is a date (2017-01-10, the start of that day in UTC), RFC 3339 (2017-01-07T13:05:00Z),
+        stdout: an epoch number, `now`, `today`, `yesterday`, or a duration before now (7d).
         exit code 0
     "#]].assert_eq(&World::new().run("report --help").whole());
 }
@@ -318,7 +319,7 @@ fn a_page_is_of_the_ranking_of_that_time_and_told_by_the_one_before() {
     assert_eq!(older.facts["before"], Value::Null);
     assert!(older.parts.iter().flat_map(|part| array(&part["previous"])).all(Value::is_null));
     expect![[r#"
-        stderr: error: no ranking is kept of 2017-01-13T23:59:59Z or before
+        stderr: error: no ranking of 2017-01-13T23:59:59Z or earlier is kept
         exit code 5
     "#]]
     .assert_eq(&world.run("report -o - --at 2017-01-13T23:59:59Z").whole());
@@ -359,7 +360,7 @@ fn a_page_replaces_an_older_one_or_leaves_it_alone() {
     unranked.write("log.csv", LOG);
     expect![[r#"
         stderr: error: there is no lake in WORLD/data/lake
-        stderr: hint: take in some logs with `topsell ingest FILE`, or name another folder with --lake
+        stderr: hint: load logs with `topsell ingest FILE`, or pass another directory with --lake
         exit code 1
     "#]]
     .assert_eq(&unranked.run("report -o page.html").whole());

@@ -20,27 +20,50 @@ fn day(date: &str, hours: u32, events_per_hour: u32) -> String {
 fn the_help_says_when_to_sum_everything() {
     expect![[r#"
         stdout: Examples:
-        stdout:   topsell rollup            sum anew the hours that changed since last time
-        stdout:   topsell rollup --all      sum everything anew, from the ground
+        stdout:   topsell rollup            aggregate the hours that changed since the last rollup
+        stdout:   topsell rollup --all      recompute all aggregates from raw events and report differences
         stdout: 
-        stdout: Bring the sums up to date with the events
+        stdout: Aggregate new events by item and hour
+        stdout: 
+        stdout: Only hours whose events changed are aggregated again. `topsell rank` does this first, so running it
+        stdout: separately is rarely needed.
         stdout: 
         stdout: Usage: topsell rollup [OPTIONS]
         stdout: 
         stdout: Options:
-        stdout:       --all   Sum everything anew, not only what changed
-        stdout:       --wait  Wait while another run is at work on the lake, instead of giving up
-        stdout:   -h, --help  Print help
+        stdout:       --all
+        stdout:           Recompute all hours from raw events, not only those that changed
         stdout: 
-        stdout: Options of every command:
-        stdout:       --lake <DIR>           Folder of the lake; TOPSELL_LAKE unless given [default: data/lake]
-        stdout:       --threads <N>          Threads to work on; as many as there are processors unless said
-        stdout:   -q, --quiet                Say nothing but errors
-        stdout:   -v, --verbose              Say more
-        stdout:       --color <WHEN>         When to use colors [default: auto] [possible values: auto, always,
-        stdout:                              never]
-        stdout:       --metrics-file <FILE>  Leave metrics of the lake and its last runs in this file, for the
-        stdout:                              textfile collector of Prometheus's node_exporter
+        stdout:       --wait
+        stdout:           Wait while another run holds the lock, instead of exiting with 6
+        stdout: 
+        stdout:   -h, --help
+        stdout:           Print help (see a summary with '-h')
+        stdout: 
+        stdout: Global options:
+        stdout:       --lake <DIR>
+        stdout:           Lake directory
+        stdout:           
+        stdout:           [default: data/lake]
+        stdout: 
+        stdout:       --threads <N>
+        stdout:           Number of threads [default: number of CPUs]
+        stdout: 
+        stdout:   -q, --quiet
+        stdout:           Print errors only
+        stdout: 
+        stdout:   -v, --verbose
+        stdout:           Print more details
+        stdout: 
+        stdout:       --color <WHEN>
+        stdout:           When to use colors
+        stdout:           
+        stdout:           [default: auto]
+        stdout:           [possible values: auto, always, never]
+        stdout: 
+        stdout:       --metrics-file <FILE>
+        stdout:           Write metrics of the lake and its last runs to FILE, for the textfile collector of the
+        stdout:           Prometheus node_exporter
         exit code 0
     "#]].assert_eq(&World::new().run("rollup --help").whole());
 }
@@ -238,7 +261,7 @@ fn without_a_lake_there_is_nothing_to_sum() {
     let world = World::new();
     expect![[r#"
         stderr: error: there is no lake in WORLD/data/lake
-        stderr: hint: take in some logs with `topsell ingest FILE`, or name another folder with --lake
+        stderr: hint: load logs with `topsell ingest FILE`, or pass another directory with --lake
         exit code 1
     "#]]
     .assert_eq(&world.run("rollup").whole());

@@ -244,7 +244,7 @@ fn runs_are_picked_by_what_is_asked() {
     assert_eq!(none.code, Some(5), "{}", none.whole());
     let many = world.run("runs show 2017");
     assert_eq!(many.code, Some(5), "{}", many.whole());
-    assert!(many.stderr.contains("may be any of 3 runs"), "{}", many.whole());
+    assert!(many.stderr.contains("matches 3 runs"), "{}", many.whole());
     let table = world.run("runs --now 2017-01-20T12:00:00Z --format table").stdout;
     assert!(table.starts_with("started               run"), "{table}");
     assert_eq!(table.lines().count(), 4, "{table}");

@@ -128,7 +128,7 @@ fn all_well_is_said_and_all_that_is_wrong_is_named() {
         stderr: error: jobs/bad.toml:2:29: the step `rank --window 3x`: --window: `3x` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 150h or 7d
         stderr: error: jobs/bad.toml:2:49: the step `schedule`: `schedule` never ends, so it cannot be a step
         stderr: error: jobs/bad.toml:2:61: the step `rank --help`: prints help or a version, which is not a step
-        stderr: error: jobs/bad.toml:2:76: the step `lake`: 'lake' requires a subcommand but one was not provided; [subcommands: compact, prune, verify, stats]
+        stderr: error: jobs/bad.toml:2:76: the step `lake`: 'lake' requires a subcommand but one was not provided; [subcommands: compact, prune, verify, upgrade, stats]
         stderr: error: jobs/broken.toml:1:12: it is no TOML: string values must be quoted, expected literal string
         stderr: error: jobs/latin.toml:2:1: it is not UTF-8
         stderr: error: jobs/twin.toml:1: there is a job `hand` already, in jobs/hand.toml:1; jobs are told apart by their names

@@ -97,13 +97,16 @@ fn the_help_shows_how_to_ask() {
         stdout:           Maximum number of rows
         stdout: 
         stdout:   -o, --output <FILE>
-        stdout:           File to write the answer into, whole or not at all, in the place of an older one; its form
-        stdout:           is told by the end of its name: .parquet, .csv, .json, .ndjson or .txt
+        stdout:           Write the answer to FILE, atomically, instead of standard output; the extension decides
+        stdout:           the format: .parquet, .csv, .json, .ndjson or .txt
         stdout: 
         stdout:       --format <FORMAT>
-        stdout:           Form of the answer; a table on a terminal, else JSON
+        stdout:           Format of the answer [default: table on a terminal, otherwise json]
         stdout:           
         stdout:           [possible values: table, json, csv, ndjson, parquet]
+        stdout: 
+        stdout:       --json
+        stdout:           Short for --format json
         stdout: 
         stdout:       --width <COLUMNS>
         stdout:           Maximum width of a table, 0 for no limit [default: width of the terminal]
@@ -136,9 +139,8 @@ fn the_help_shows_how_to_ask() {
         stdout:           Write metrics of the lake and its last runs to FILE, for the textfile collector of the
         stdout:           Prometheus node_exporter
         stdout: 
-        stdout: TIME is a date (2017-01-10, the start of that day in UTC), RFC 3339 (2017-01-07T13:05:00Z), an epoch
-        stdout: number,
-        stdout: `now`, `today`, `yesterday`, or a duration before now (7d).
+        stdout: TIME is a date (2017-01-10, the start of that day in UTC), RFC 3339 (2017-01-07T13:05:00Z),
+        stdout: an epoch number, `now`, `today`, `yesterday`, or a duration before now (7d).
         exit code 0
     "#]].assert_eq(&World::new().run("show --help").whole());
 }

@@ -48,7 +48,7 @@ fn a_folder_that_holds_something_else_is_left_alone() {
     world.write("photos/cat.jpg", "meow");
     expect![[r#"
         stderr: error: WORLD/photos is not empty and is not a lake
-        stderr: hint: name an empty or new folder with --lake
+        stderr: hint: pass an empty or new directory with --lake
         exit code 1
     "#]]
     .assert_eq(&world.run("--lake photos ingest log.csv").whole());
@@ -105,7 +105,7 @@ fn a_damaged_lake_is_reported_as_such() {
     std::fs::remove_file(&path).expect("it can be removed");
     expect![[r#"
         stderr: error: WORLD/data/lake/events/event_type=purchase/category=__HIVE_DEFAULT_PARTITION__/date=2017-01-14/hour=10/….parquet: No such file or directory (os error 2)
-        stderr: hint: a file that the lake names is gone; bring it back from a copy
+        stderr: hint: a file that the lake references is missing; restore it from a backup
         exit code 3
     "#]].assert_eq(&rank());
     std::fs::write(&path, &good).expect("it can be brought back");

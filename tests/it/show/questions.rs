@@ -23,10 +23,8 @@ fn one_thing_is_asked_at_a_time() {
     }
     refused(&format!("{diff} --at 2017-01-15T00:00:00Z"));
     expect![[r#"
-        stderr: note: at 2017-01-14T00:00:00Z
-        stderr: error: no ranking that is still kept ends at 2017-01-14T00:00:00Z or before
-        stderr: hint: the oldest ranking is `--at 2017-01-15T00:00:00Z`
-        exit code 5
+        stderr: error: --at `someday` is not a time; write a date (2017-01-10), RFC 3339 (2017-01-07T13:05:00Z), an epoch number, now, today, yesterday, or a duration before now (7d)
+        exit code 2
     "#]]
     .assert_eq(&world.run("show --at someday").whole());
 }
