@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::clock::Clock;
-use crate::commands::schedule::Schedule;
+use crate::commands::schedule::args::Schedule;
 use crate::commands::schedule::jobs::CheckWords;
 use crate::failure::{Exit, Failure};
 use crate::settings::{Settings, Verbosity};

@@ -1,6 +1,6 @@
 //! `topsell schedule --list`: the runs that come next.
 
-use crate::commands::schedule::Schedule;
+use crate::commands::schedule::args::Schedule;
 use crate::failure::{Exit, Failure};
 use crate::moments::moment;
 use crate::settings::Settings;
