@@ -26,6 +26,9 @@ const LODGERS: &[(&str, &[&str])] = &[
 const CLI_ONLY: &[&str] =
     &["println!", "eprintln!", "print!", "eprint!", "dbg!", "SystemTime::now", "Instant::now"];
 const CLI: &str = "cli";
+/// What opens files, and the rooms that may: the storage, and the reader of `/proc`.
+const FILE_SYSTEM: &[&str] = &["std::fs", "File::open(", "OpenOptions::new("];
+const FILE_ROOMS: &[&str] = &["core/storage", "ops/process"];
 const MAX_CODE_LINES: usize = 400;
 
 /// A file of `src`, its path from there, and its text.
@@ -150,6 +153,13 @@ fn manners(pages: &[Page]) -> Vec<String> {
             }
         }
         let code = page.text.lines().take_while(|line| line.trim() != "#[cfg(test)]").count();
+        for (number, line) in page.code().take(code).filter(|_| !page.is_in(FILE_ROOMS)) {
+            let stands_alone = |at: usize| !line[..at].ends_with(char::is_alphanumeric);
+            let used = |words: &&&str| line.match_indices(**words).any(|(at, _)| stands_alone(at));
+            if let Some(words) = FILE_SYSTEM.iter().find(used) {
+                said.push(format!("{}:{number}: `{words}` is for {}", page.path, FILE_ROOMS.join(" and ")));
+            }
+        }
         if code > MAX_CODE_LINES {
             said.push(format!("{}: {code} lines of code; at most {MAX_CODE_LINES}", page.path));
         }
@@ -277,6 +287,9 @@ fn each_rule_of_the_house_can_be_broken() {
     check("x/low/a.rs", "    println!(\"x\");", &["x/low/a.rs:1: `println!` is for cli alone"]);
     check("x/high/a.rs", "let t = Instant::now();", &["x/high/a.rs:1: `Instant::now` is for cli alone"]);
     check("cli/a.rs", "let t = Instant::now(); println!();", &[]);
+    check("cli/a.rs", "use std::fs;", &["cli/a.rs:1: `std::fs` is for core/storage and ops/process"]);
+    check("cli/a.rs", "x();\n#[cfg(test)]\nuse std::fs;", &[]);
+    check("cli/a.rs", "RankingFile::open(bytes)", &[]);
     check("cli/a.rs", "unsafe { x() }", &["cli/a.rs:1: `unsafe` is for nobody"]);
     check("cli/a.rs", "#![forbid(unsafe_code)] // unsafe", &[]);
     check("cli/a.rs", &"x\n".repeat(401), &["cli/a.rs: 401 lines of code; at most 400"]);
