@@ -23,7 +23,7 @@ pub(super) struct PageFacts<'a> {
     written: Local,
     /// How old the ranking was then.
     age_hours: i64,
-    /// The ranking that movements are told by.
+    /// The previous ranking, with which movements are computed.
     before: Option<Local>,
     window_hours: u32,
     half_life_hours: Option<f64>,

@@ -24,10 +24,10 @@ use facts::PageFacts;
 use part::Packer;
 use template::Content;
 
-/// What a page is called that nobody gave a name.
+/// The title of a page without `--title`.
 const TITLE: &str = "Best sellers";
 
-/// A page, and how much it tells.
+/// A page, and how many categories and rows it has.
 pub struct Page {
     pub html: String,
     pub categories: u64,

@@ -1,4 +1,4 @@
-//! Categories that lie side by side, packed: JSON by columns, deflated, in letters and digits.
+//! Consecutive categories, packed: columns as JSON, deflated, in base64.
 //!
 //! Invariant: a part stands by itself; its rows are of whole categories, in their order.
 
@@ -35,7 +35,7 @@ pub(super) struct Directory {
     paths: Vec<Option<String>>,
     /// How many items each lists.
     items: Vec<usize>,
-    /// What each comes to, of those that cover the shop's own hours: others cannot be compared.
+    /// The units of each category with the window of the shop; others cannot be compared.
     units: Vec<Option<Whole>>,
     /// The first category of each part.
     firsts: Vec<usize>,
@@ -73,7 +73,7 @@ struct Part {
     days: Vec<Whole>,
 }
 
-/// What is said of a category itself.
+/// The data of a category itself.
 #[derive(Serialize)]
 struct Own {
     eligible_items: Whole,
@@ -212,7 +212,7 @@ impl Figures {
         }
     }
 
-    /// Returns what a whole comes to without the items listed.
+    /// Returns the aggregate of the eligible items that are not listed.
     fn left(whole: Aggregate, chart: &Trend) -> Figures {
         let left = |of: fn(Aggregate) -> i128| {
             chart.places.iter().fold(of(whole), |rest, place| rest.saturating_sub(of(place.row.aggregate)))
@@ -240,7 +240,7 @@ impl Items {
         number
     }
 
-    /// Puts the items into a part, and numbers its rows anew by their order there.
+    /// Puts the items into a part, and renumbers its rows by their order there.
     fn sort_into(mut self, part: &mut Part) {
         let mut ids: Vec<(String, u32)> = self.numbers.into_iter().collect();
         ids.sort_unstable_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
@@ -258,7 +258,7 @@ impl Items {
     }
 }
 
-/// Returns what a category comes to, where its ranking tells.
+/// Returns the aggregate of a category's eligible items, if its ranking has it.
 fn whole_of(chart: &Trend) -> Option<Aggregate> {
     chart.places.first()?.row.details.map(|details| details.eligible)
 }

@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn nothing_of_the_page_lies_elsewhere() {
         let page = page_of("t", "{}", &["cGFydA=="]);
-        // The name of a language of drawings, which nobody fetches.
+        // The namespace of SVG, which browsers do not fetch.
         let page = page.replace("http://www.w3.org/2000/svg", "");
         for link in
             ["http:", "https:", "//cdn", "@import", "url(", "src=", "fetch(", "XMLHttpRequest", "import("]

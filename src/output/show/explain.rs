@@ -83,8 +83,8 @@ fn window_of(row: &RankedRow<'_>) -> Window {
     Window::ending(to, from.number().abs_diff(to.number()))
 }
 
-/// Returns the rules that a ranking may have been made by: a rate is told as the half-life that it
-/// comes to, and the two may differ in the last digit.
+/// Returns the rules that a ranking may have been made by: a rate is stored as the equal half-life,
+/// and the two may differ in the last digit.
 fn decays(facts: &RankingMetadata) -> Vec<Decay> {
     match facts.half_life_hours {
         None => vec![Decay::None],

@@ -36,7 +36,7 @@ struct Found {
     places: Vec<(i32, Reverse<i64>, Option<String>)>,
 }
 
-/// Answers with the items whose name or id has all the words of a text, in letters of either case,
+/// Answers with the items whose name or id has all the words of a text, ignoring case,
 /// those that rank best first.
 pub(super) fn search(
     snapshot: &Snapshot,

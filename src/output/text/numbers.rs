@@ -74,7 +74,7 @@ pub fn age(seconds: i64) -> String {
     let (days, hours, minutes) = (minutes / 1_440, minutes / 60 % 24, minutes % 60);
     let mut text = String::new();
     for (number, unit) in [(days, "d"), (hours, "h"), (minutes, "min")] {
-        // Minutes of an answer that is days old are nobody's business.
+        // After days, minutes do not matter.
         if number > 0 && !(unit == "min" && days > 0) {
             let gap = if text.is_empty() { "" } else { " " };
             write!(text, "{gap}{number} {unit}").expect("a text can grow");

@@ -54,7 +54,7 @@ pub fn quoted(text: &str) -> String {
     isolated(&escape_control(text))
 }
 
-/// Tells whether a character is of a script that is written from right to left, or says that it is.
+/// Returns whether a character belongs to a right-to-left script, or marks a text as such.
 fn runs_leftwards(c: char) -> bool {
     matches!(c, '\u{590}'..='\u{8ff}' | '\u{200f}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}'
         | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
