@@ -1,4 +1,4 @@
-//! Checks the words of a job's step as the command line would.
+//! Checks the arguments of a job's step as the command line would.
 
 use clap::FromArgMatches;
 use clap::error::ErrorKind;
@@ -7,13 +7,13 @@ use crate::args::{self, Args, Command};
 use crate::failure::Exit;
 use crate::settings::Settings;
 
-/// The command that is no step: it does not end.
+/// The command that cannot be a step, since it does not end.
 const ENDLESS: &str = "schedule";
 
-/// Says what is wrong with words that are to be typed after `topsell`, if anything is.
+/// Checks the arguments of a `topsell` command.
 ///
 /// # Errors
-/// Says it in one line.
+/// Returns what is wrong, in one line.
 pub fn check(words: &[String]) -> Result<(), String> {
     let command = args::command().no_binary_name(true);
     let typed = command.try_get_matches_from(words).and_then(|typed| Args::from_arg_matches(&typed));
@@ -29,13 +29,13 @@ pub fn check(words: &[String]) -> Result<(), String> {
     }
     let Args { command, global } = args;
     match Settings::of(global).and_then(|settings| command.check(&settings)) {
-        // What stands in the way now may be gone by the time.
+        // Other errors may be resolved by the time the step runs.
         Err(failure) if failure.exit == Exit::UsageError => Err(failure.to_string()),
         _ => Ok(()),
     }
 }
 
-/// Returns what a refusal of the command line says, without how it is used.
+/// Returns the error of the command-line parser without the usage line.
 fn said(refusal: &str) -> String {
     let lines = refusal.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::stage_names::{count_name, stage_name};
 use topsell_core::model::Timestamp;
 use topsell_core::progress::{Listener, Stage, Update};
-use topsell_ops::run_history::{Outcome, RunRecord, Span, fresh_span_id};
+use topsell_ops::run_history::{Outcome, RunRecord, Span, new_span_id};
 
 /// Spans that a record has at most: whoever repeats a stage for ever is not to fill the disk.
 const MAX_SPANS: usize = 1_000;
@@ -101,7 +101,7 @@ impl Listener for RunObserver {
             Update::StageStarted { stage, .. }
                 if notes.running.iter().any(|running| running.stage == stage) => {}
             Update::StageStarted { stage, .. } => {
-                let running = Running { stage, began: Instant::now(), span_id: fresh_span_id() };
+                let running = Running { stage, began: Instant::now(), span_id: new_span_id() };
                 notes.running.push(running);
             }
             Update::StageFinished { stage } => {

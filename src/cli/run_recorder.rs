@@ -13,7 +13,7 @@ use topsell_core::progress::Listener;
 use topsell_core::storage::Store;
 use topsell_ops::process::{Identity, machine_name, peak_memory_bytes};
 use topsell_ops::run_history::{
-    Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id, versions,
+    Outcome, RUN_SCHEMA, RunRecord, RunStore, TRACEPARENT, TraceContext, new_run_id, versions,
 };
 
 /// The record of a run under way.
@@ -58,7 +58,7 @@ impl RunRecorder {
         let observer = Arc::new(RunObserver::of(settings.now, &span_id));
         let record = RunRecord {
             schema: RUN_SCHEMA,
-            id: fresh_id(settings.now, command),
+            id: new_run_id(settings.now, command),
             command: command.to_owned(),
             asked: env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
             started: settings.now.to_string(),
@@ -72,10 +72,10 @@ impl RunRecorder {
         };
         let mut recorder = RunRecorder { store, mode, record, observer };
         if mode == RecordMode::FromStart && recorder.has_records() {
-            recorder.record.is_run_by(Identity::own());
+            recorder.record.set_process(Identity::own());
             recorder.record.before = versions(&recorder.store);
             // Where this fails, so will the record of its end, and that is told.
-            let _ = Book::open(&recorder.store).note(&recorder.record);
+            let _ = RunStore::open(&recorder.store).save(&recorder.record);
         }
         Some(recorder)
     }
@@ -111,12 +111,12 @@ impl RunRecorder {
         record.written_bytes = Some(self.store.bytes_written());
         record.peak_memory_bytes = peak_memory_bytes();
         record.output_tail = settings.messages();
-        let book = Book::open(&self.store);
+        let run_store = RunStore::open(&self.store);
         match self.mode {
             // Whoever may not write may look all the same.
-            RecordMode::AtEnd => drop(book.note(record)),
+            RecordMode::AtEnd => drop(run_store.save(record)),
             RecordMode::FromStart => {
-                if let Err(error) = book.finish(record) {
+                if let Err(error) = run_store.finish(record) {
                     settings.note(&format!("warning: cannot record this run: {error}"));
                 }
             }

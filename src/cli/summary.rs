@@ -12,7 +12,7 @@ use topsell_core::model::{Hour, escape_control};
 use topsell_core::pipeline::Done;
 use topsell_core::rollup;
 use topsell_core::rollup::Compared;
-use topsell_ops::run_history::KeptRuns;
+use topsell_ops::run_history::RetentionReport;
 use topsell_output::text::{counted, size};
 
 /// The number of already ingested inputs that are listed.
@@ -256,20 +256,20 @@ fn write_pruned(pruned: &Pruned, dry_run: DryRun, out: &mut dyn Write) -> io::Re
 ///
 /// # Errors
 /// Fails where the output does.
-pub fn write_kept_runs(kept: &KeptRuns, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_kept_runs(kept: &RetentionReport, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {
     for problem in &kept.problems {
         writeln!(out, "left: {problem}")?;
     }
-    let old = kept.old.len() as u64;
+    let old = kept.deleted.len() as u64;
     if kept.archived + old == 0 {
         return Ok(());
     }
     let would = if dry_run == DryRun::Yes { "would be " } else { "" };
-    let archived = counted(kept.archived, "record of a run", "records of runs");
-    write!(out, "prune: {archived} {would}put away by day")?;
+    let archived = counted(kept.archived, "run record", "run records");
+    write!(out, "prune: {archived} {would}archived by day")?;
     match old {
         0 => writeln!(out),
-        _ => writeln!(out, ", {} of older days {would}removed", counted(old, "file", "files")),
+        _ => writeln!(out, ", {} of expired days {would}removed", counted(old, "file", "files")),
     }
 }
 
@@ -319,6 +319,6 @@ pub fn answer(done: &Done, out: &mut dyn Write) -> io::Result<()> {
 ///
 /// # Errors
 /// Fails where the output does.
-pub fn plan_of_records(kept: &KeptRuns, out: &mut dyn Write) -> io::Result<()> {
-    kept.old.iter().try_for_each(|path| writeln!(out, "remove {}", escape_control(path)))
+pub fn plan_of_records(kept: &RetentionReport, out: &mut dyn Write) -> io::Result<()> {
+    kept.deleted.iter().try_for_each(|path| writeln!(out, "remove {}", escape_control(path)))
 }

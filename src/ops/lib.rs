@@ -1,15 +1,15 @@
-//! What runs `topsell` unattended: jobs and their times, processes, records of runs, health.
+//! Unattended operation of `topsell`: jobs, schedules, processes, run history, health.
 //!
-//! A blank line ends a floor, and a room uses rooms of earlier floors only:
+//! A blank line ends a floor, and a room uses only rooms of earlier floors:
 //!
 //! | room | what it owns | what it never does |
 //! |---|---|---|
-//! | [`cron`] | the times that cron expressions name | ask what time it is |
-//! | [`process`] | starting commands, ending them, knowing them again | know what it was started for |
-//! | [`job_spec`] | jobs as they are written down | start anything |
-//! | [`run_history`] | what each run did, and how it ended | judge it |
-//! | [`health`] | how a lake fares: what a monitor asks | change anything |
-//! | [`scheduler`] | jobs at their times: who leads, what is due, one run at a time, and what is left of those that died | ask what time it is |
+//! | [`cron`] | cron expressions and their due times | read the clock |
+//! | [`process`] | starting, terminating and identifying processes | know what a process is for |
+//! | [`job_spec`] | job files and crontabs | start a process |
+//! | [`run_history`] | what each run did and how it ended | assess it |
+//! | [`health`] | the health of a lake, for monitoring | change anything |
+//! | [`scheduler`] | starting due jobs: leader election, one run of a job at a time, cleanup after dead processes | read the clock |
 
 pub mod cron;
 pub mod process;

@@ -35,7 +35,7 @@ use topsell_core::rank::Measure;
 use topsell_core::rank::PartialRanker;
 use topsell_core::rank::RankingBuilder;
 use topsell_core::rank::Rules;
-use topsell_ops::cron::Calendar;
+use topsell_ops::cron::CronSchedule;
 
 const PURCHASES: usize = 100_000;
 /// Distinct items of all the purchases together; how often one sells falls with its number.
@@ -100,7 +100,7 @@ fn item_id(item: u64) -> String {
 fn paths(item: u64) -> String {
     let leaf = |of: u64| {
         let leaf = mixed(of) % LEAVES;
-        format!("Books/Shelf {}/Leaf {leaf:02}", leaf % 7)
+        format!("Books/JobRegistry {}/Leaf {leaf:02}", leaf % 7)
     };
     let (first, second) = (leaf(item), leaf(item + ITEMS));
     if item.is_multiple_of(5) && first != second { format!("{first}|{second}") } else { first }
@@ -349,7 +349,7 @@ fn tally_items(bencher: Bencher) {
 #[divan::bench(args = ["* * * * *", "30 2 * * *", "*/7 8-18 * * MON-FRI", "0 0 29 2 *"])]
 fn next_time(bencher: Bencher<'_, '_>, expression: &str) {
     let zone = Zone::named("Europe/Berlin").expect("a good zone");
-    let calendar = Calendar::parse(expression, zone).expect("a good expression");
+    let calendar = CronSchedule::parse(expression, zone).expect("a good expression");
     let mut at = Timestamp::parse("2024-01-01T00:00:00Z").expect("a good moment");
     let end = Timestamp::parse("2100-01-01T00:00:00Z").expect("a good moment");
     let start = at;

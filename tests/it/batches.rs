@@ -1,8 +1,11 @@
 //! `--batch-id` and `--force`: a batch with an id, and one that replaces its earlier version.
 
+use std::time::Duration;
+
 use expect_test::expect;
 
 use crate::ingest::formats::gzip;
+use crate::processes::exits_within;
 use crate::world::World;
 
 const HEADER: &str = "ts,item_id,category,quantity\n";
@@ -229,7 +232,7 @@ fn an_input_of_many_slices_with_an_id_is_ingested_atomically() {
     for wait in 0..12 {
         let child = world.command(&["-q", "ingest", "--batch-id", "day", "--force", "short.csv"]).spawn();
         let mut child = child.expect("the program under test can be started");
-        std::thread::sleep(std::time::Duration::from_millis(wait * 4));
+        exits_within(Duration::from_millis(wait * 4), &mut child);
         child.kill().expect("a child can be killed");
         child.wait().expect("the run ends");
         assert!([Some(6_000), Some(3)].contains(&rows(&world)), "after {wait}: {:?}", rows(&world));

@@ -6,6 +6,7 @@ use topsell_core::delta::{Commit, Outcome};
 use topsell_core::lake::Lake;
 use topsell_core::storage::Store;
 
+use crate::processes::wait_until;
 use crate::world::{World, sample};
 
 #[test]
@@ -51,8 +52,12 @@ fn a_second_rank_gives_up_or_waits_and_the_holder_is_named() {
     assert!(said.stderr.contains("the lake is locked by rank (process 7)"), "{}", said.whole());
     let waiting = world.command(&["rank", "--wait"]).spawn();
     let mut waiting = waiting.expect("the program under test can be started");
-    // Without waiting it would be over in a tenth of this: giving up, as above, or ranking.
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    let pid = waiting.id().to_string();
+    wait_until("it is blocked in the lock", || {
+        let locks = std::fs::read_to_string("/proc/locks").expect("the system lists locks");
+        let is_of_it = |line: &str| line.split_whitespace().any(|word| word == pid);
+        locks.lines().any(|line| line.contains("-> FLOCK") && is_of_it(line))
+    });
     assert!(waiting.try_wait().expect("it can be asked").is_none(), "it waits");
     drop(lock);
     assert!(waiting.wait().expect("the run ends").success());

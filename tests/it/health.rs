@@ -27,22 +27,22 @@ fn the_exit_code_says_whether_someone_must_look() {
     assert_eq!(world.files("data"), [""; 0], "asking makes nothing");
     let world = shop();
     expect![[r#"
-        stdout: OK: no ranking; newest hour of sales 2017-01-14T20:00:00Z, over for 3 h; last failure: none
+        stdout: OK: no ranking; newest sales hour 2017-01-14T20:00:00Z, ended 3 h ago; last failure: none
         exit code 0
     "#]]
     .assert_eq(&world.run("health").whole());
     expect![[r#"
-        stdout: STALE: the ranking may be 2 h old at most; no ranking; newest hour of sales 2017-01-14T20:00:00Z, over for 3 h; last failure: none
+        stdout: STALE: ranking older than 2 h; no ranking; newest sales hour 2017-01-14T20:00:00Z, ended 3 h ago; last failure: none
         exit code 7
     "#]].assert_eq(&world.run("health --max-age 2h --max-lag 3h").whole());
     assert_eq!(world.run("rank").code, Some(0));
     expect![[r#"
-        stdout: OK: ranking of 2017-01-15T00:00:00Z, 0 s old; newest hour of sales 2017-01-14T20:00:00Z, over for 3 h; last failure: none
+        stdout: OK: ranking as of 2017-01-15T00:00:00Z, 0 s old; newest sales hour 2017-01-14T20:00:00Z, ended 3 h ago; last failure: none
         exit code 0
     "#]].assert_eq(&world.run("health --max-age 2h --max-lag 3h").whole());
     let later = "--now 2017-01-15T02:30:00Z";
     expect![[r#"
-        stdout: STALE: the ranking may be 2 h old at most; ranking of 2017-01-15T00:00:00Z, 2 h 30 min old; newest hour of sales 2017-01-14T20:00:00Z, over for 5 h 30 min; last failure: none
+        stdout: STALE: ranking older than 2 h; ranking as of 2017-01-15T00:00:00Z, 2 h 30 min old; newest sales hour 2017-01-14T20:00:00Z, ended 5 h 30 min ago; last failure: none
         exit code 7
     "#]].assert_eq(&world.run(&format!("health --max-age 2h --max-lag 12h {later}")).whole());
     assert_eq!(world.run(&format!("health --max-age 3h --max-lag 5h {later}")).code, Some(7));
@@ -59,7 +59,7 @@ fn what_failed_last_is_told_until_it_goes_well_again() {
     // An analyst's slip is nobody's alarm.
     assert_eq!(world.run("show --category Shoes").code, Some(5));
     expect![[r#"
-        stdout: FAILED: rank, begun 2017-01-15T00:00:00Z, ended with exit code 7 (no item is eligible in the hours looked at, so there is nothing to publish); no ranking; newest hour of sales 2017-01-14T20:00:00Z, over for 3 h
+        stdout: FAILED: rank, started 2017-01-15T00:00:00Z, failed with exit code 7 (no item is eligible in the hours looked at, so there is nothing to publish); no ranking; newest sales hour 2017-01-14T20:00:00Z, ended 3 h ago
         exit code 1
     "#]].assert_eq(&world.run("health").whole());
     assert_eq!(world.run("health --max-failed 1").code, Some(0));
@@ -74,7 +74,7 @@ fn a_damaged_ranking_is_worse_than_all() {
     world.write("data/lake/rankings/current.json", "{}");
     let said = world.run("health");
     assert_eq!(said.code, Some(3), "{}", said.whole());
-    assert!(said.stdout.starts_with("DAMAGED: rankings/current.json is damaged"), "{}", said.stdout);
+    assert!(said.stdout.starts_with("CORRUPT: rankings/current.json is damaged"), "{}", said.stdout);
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn without_sales_for_a_day_the_jobs_fail_and_say_so() {
     let health = world.run("--lake lake health");
     assert_eq!(health.code, Some(1), "{}", health.whole());
     assert!(
-        health.stdout.contains("job nightly, begun") && health.stdout.contains("rank, begun"),
+        health.stdout.contains("job nightly, started") && health.stdout.contains("rank, started"),
         "{}",
         health.stdout
     );

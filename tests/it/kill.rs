@@ -8,6 +8,7 @@ use std::fmt::Write;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use crate::processes::{exits_within, next_random};
 use crate::world::World;
 
 const ROUNDS: u64 = 40;
@@ -28,11 +29,11 @@ fn runs_killed_at_random_moments_lose_nothing_and_count_nothing_twice() {
     let mut killed = 0;
     for round in 0..rounds.unwrap_or(ROUNDS) {
         // Two ingests, and one of those that take turns, all at once.
-        let files = [(); 2].map(|()| next(&mut chance) % FILES);
+        let files = [(); 2].map(|()| next_random(&mut chance) % FILES);
         let ingests = files.map(|file| start(&world, &format!("ingest --slice-size 64KiB {file}.csv")));
-        let upkeep = start(&world, &upkeep(round));
+        let mut upkeep = start(&world, &upkeep(round));
         // The runs take 20 to 200 ms here; some end before they are killed, as they should.
-        std::thread::sleep(Duration::from_micros(next(&mut chance) % 90_000));
+        exits_within(Duration::from_micros(next_random(&mut chance) % 90_000), &mut upkeep);
         killed += kill(upkeep).is_none() as u64;
         for (file, ingest) in files.into_iter().zip(ingests) {
             let code = kill(ingest);
@@ -137,24 +138,19 @@ impl Log {
         let mut log =
             Log { text: String::from("ts,event_id,item_id,category,quantity\n"), sales: Vec::new() };
         let mut chance = file + 1;
-        let lines = 1 << (next(&mut chance) % 13);
+        let lines = 1 << (next_random(&mut chance) % 13);
         for _ in 0..lines {
-            let shared = next(&mut chance) % 500;
+            let shared = next_random(&mut chance) % 500;
             let id = if shared < 100 { format!("event-{shared}") } else { String::new() };
             // An event that comes again is the same again.
-            let mut of_event = if id.is_empty() { next(&mut chance) } else { shared };
-            let (hour, item) = (next(&mut of_event) % 24, format!("item{}", next(&mut of_event) % 30));
-            let shop = format!("Shop{}", next(&mut of_event) % 4);
+            let mut of_event = if id.is_empty() { next_random(&mut chance) } else { shared };
+            let (hour, item) =
+                (next_random(&mut of_event) % 24, format!("item{}", next_random(&mut of_event) % 30));
+            let shop = format!("Shop{}", next_random(&mut of_event) % 4);
             let line = format!("2017-01-14T{hour:02}:00:00Z,{id},{item},{shop}/Shelf,1");
             writeln!(log.text, "{line}").expect("a text can grow");
             log.sales.push(Sale { id, item, shop });
         }
         log
     }
-}
-
-/// Returns the next of a row of numbers without a pattern (a 64-bit linear congruence, after Knuth).
-fn next(chance: &mut u64) -> u64 {
-    *chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    *chance >> 33
 }

@@ -26,6 +26,7 @@ mod memory;
 mod nightly;
 mod oracle;
 mod output;
+mod processes;
 mod protocol;
 mod prune;
 mod rank;

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::jobs::job_file;
+use crate::processes::{exits_within, next_random};
 use crate::world::World;
 
 const ROUNDS: u64 = 3;
@@ -26,7 +27,7 @@ fn killed_at_random_moments_and_run_again_it_leaves_the_same_bytes() {
     let (mut chance, mut killed) = (11, 0);
     for round in 0..rounds.unwrap_or(ROUNDS) {
         copy(&world, "before", "disturbed");
-        let after = took.mul_f64((next(&mut chance) % 1_000) as f64 / 1_000.0);
+        let after = took.mul_f64((next_random(&mut chance) % 1_000) as f64 / 1_000.0);
         // Either all of it, as where the machine stops, or the runner alone, whose step goes on.
         let all = round % 3 != 2;
         killed += u64::from(killed_after(&world, &job, after, all));
@@ -59,8 +60,8 @@ fn shop() -> World {
     for day in 10..15 {
         let mut log = String::from("ts,event_id,item_id,category,quantity,amount\n");
         for line in 0..1_000 {
-            let (hour, item) = (next(&mut chance) % 24, next(&mut chance) % 400);
-            let (shop, units) = (item % 7, 1 + next(&mut chance) % 3);
+            let (hour, item) = (next_random(&mut chance) % 24, next_random(&mut chance) % 400);
+            let (shop, units) = (item % 7, 1 + next_random(&mut chance) % 3);
             let words = format!(
                 "2017-01-{day}T{hour:02}:10:00Z,{day}-{line},item{item},Shop{shop}/Shelf{}",
                 item % 3
@@ -88,8 +89,7 @@ fn killed_after(world: &World, job: &str, after: Duration, all: bool) -> bool {
     let mut command = world.command(&["--lake", "disturbed", "--quiet", "run", job]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut runner = command.spawn().expect("the program under test can be started");
-    std::thread::sleep(after);
-    let is_over = runner.try_wait().expect("a child can be asked").is_some();
+    let is_over = exits_within(after, &mut runner);
     // The runner first, so that it begins nothing more.
     let mut victims = vec![runner.id()];
     victims.extend(if all { descendants(runner.id()) } else { Vec::new() });
@@ -146,10 +146,4 @@ fn seen(world: &World, lake: &str) -> Vec<(String, Vec<u8>)> {
         verified.whole()
     );
     seen
-}
-
-/// Returns the next of a row of numbers without a pattern (a 64-bit linear congruence, after Knuth).
-fn next(chance: &mut u64) -> u64 {
-    *chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    *chance >> 33
 }

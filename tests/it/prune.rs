@@ -361,7 +361,7 @@ fn a_prune_gives_up_where_a_batch_is_being_written_for_long_and_the_next_does_th
     expect![[r#"
         stderr: prune: all hours are kept; neither --retention nor topsell.toml says otherwise
         stderr: prune: 0 unneeded files and 0 old rankings removed, 0 B; the events table's files were being written all the time and are left for the next run
-        stderr: prune: 0 records of runs put away by day, 2 files of older days removed
+        stderr: prune: 0 run records archived by day, 2 files of expired days removed
         exit code 0
     "#]].assert_eq(&world.run(&prune).whole());
     assert!(world.path("data/lake/events/litter.parquet").exists());
@@ -371,7 +371,7 @@ fn a_prune_gives_up_where_a_batch_is_being_written_for_long_and_the_next_does_th
     expect![[r#"
         stderr: prune: all hours are kept; neither --retention nor topsell.toml says otherwise
         stderr: prune: 1 unneeded file and 0 old rankings removed, 6 B
-        stderr: prune: 0 records of runs put away by day, 1 file of older days removed
+        stderr: prune: 0 run records archived by day, 1 file of expired days removed
         exit code 0
     "#]]
     .assert_eq(&world.run(&prune).whole());

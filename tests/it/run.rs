@@ -3,15 +3,14 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use topsell_ops::job_spec::{Does, Job, JobStep, Policy};
-use topsell_ops::scheduler::Go;
+use topsell_ops::job_spec::{Job, JobStep, Policy, StepAction};
+use topsell_ops::scheduler::StartMessage;
 
+use crate::processes::{signal, wait_until};
 use crate::world::{Said, World};
 
 mod accounts;
@@ -38,31 +37,31 @@ fn job(name: &str, scripts: &[&str]) -> Job {
 }
 
 fn exec(words: &[&str]) -> JobStep {
-    step(words[0], Does::Exec(words.iter().map(ToString::to_string).collect()))
+    step(words[0], StepAction::Exec(words.iter().map(ToString::to_string).collect()))
 }
 
 fn topsell(words: &str) -> JobStep {
     let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
-    step(&words[0].clone(), Does::Topsell(words))
+    step(&words[0].clone(), StepAction::Topsell(words))
 }
 
-fn step(name: &str, does: Does) -> JobStep {
-    JobStep { name: name.to_owned(), does, success_exit_codes: Vec::new(), stdin: None }
+fn step(name: &str, action: StepAction) -> JobStep {
+    JobStep { name: name.to_owned(), action, success_exit_codes: Vec::new(), stdin: None }
 }
 
 /// Lets a runner go and waits for its end.
 fn run(world: &World, job: &Job) -> Said {
-    world.run_with(&["run", "--gate"], line(job, None).as_bytes())
+    world.run_with(&["run", "--prespawned"], line(job, None).as_bytes())
 }
 
 fn line(job: &Job, at: Option<&str>) -> String {
-    let go = Go { job: job.clone(), at: at.map(str::to_owned), attempt: 1 };
+    let go = StartMessage { job: job.clone(), at: at.map(str::to_owned), attempt: 1 };
     go.line().expect("its paths are texts")
 }
 
 /// Starts a runner that says what it does, on the machine's own clock, and lets it go.
 fn start(world: &World, line: &str) -> Child {
-    let mut command = world.command(&["run", "--gate", "--verbose"]);
+    let mut command = world.command(&["run", "--prespawned", "--verbose"]);
     command.env_remove("TOPSELL_NOW").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program under test can be started");
     let mut gate = child.stdin.take().expect("standard input is a pipe");
@@ -73,21 +72,6 @@ fn start(world: &World, line: &str) -> Child {
 fn end(child: Child) -> (Option<i32>, String) {
     let output = child.wait_with_output().expect("the run ends");
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
-fn signal(child: &Child, signal: Signal) {
-    kill(Pid::from_raw(child.id().cast_signed()), signal).expect("a child can be signalled");
-}
-
-/// Waits until something is so; what takes longer than this here is wrong.
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..6_000 {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("{what}: not within 30 s");
 }
 
 fn content(path: &Path) -> String {
@@ -158,15 +142,15 @@ fn what_is_no_job_is_refused_with_its_place() {
 }
 
 #[test]
-fn nobody_at_the_gate_is_nothing_to_do() {
+fn without_a_start_message_nothing_is_done() {
     let world = World::new();
     let half = &line(&job("half", &["touch ran"]), None);
     for said in ["", half.trim_end()] {
-        let said = world.run_with(&["run", "--gate"], said.as_bytes());
+        let said = world.run_with(&["run", "--prespawned"], said.as_bytes());
         assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
     }
     assert_eq!(world.files("."), [""; 0]);
-    let said = world.run_with(&["run", "--gate"], b"go\n");
+    let said = world.run_with(&["run", "--prespawned"], b"go\n");
     assert_eq!(said.code, Some(2), "{}", said.whole());
 }
 
@@ -204,7 +188,7 @@ fn steps_run_in_turn_with_what_they_need_around_them() {
 fn a_trace_that_was_handed_to_it_goes_on_in_its_steps() {
     let world = World::new();
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-    let mut command = world.command(&["run", "--gate"]);
+    let mut command = world.command(&["run", "--prespawned"]);
     command.env("TRACEPARENT", format!("00-{trace}-00f067aa0ba902b7-01"));
     let said = world.said(&mut command, line(&job("traced", &["echo $TRACEPARENT"]), None).as_bytes());
     assert!(said.stdout.starts_with(&format!("00-{trace}-")), "{}", said.whole());
@@ -217,8 +201,7 @@ fn the_first_step_that_fails_ends_the_run_with_its_exit_code() {
     let said = run(&world, &job("failing", &["true", "echo why >&2; exit 42", "touch later"]));
     assert_eq!(said.code, Some(42), "{}", said.whole());
     assert!(
-        said.stderr
-            .contains("error: the job failing (jobs/failing.toml:1): step sh failed with exit code 42")
+        said.stderr.contains("error: job failing (jobs/failing.toml:1): step sh failed with exit code 42")
     );
     assert!(!world.path("later").exists());
     let record = only(&world);
@@ -228,7 +211,7 @@ fn the_first_step_that_fails_ends_the_run_with_its_exit_code() {
     assert_eq!(record["output_tail"], "why\n");
     let said = run(&world, &job("signalled", &["kill -9 $$"]));
     assert_eq!(said.code, Some(1), "{}", said.whole());
-    assert!(said.stderr.contains("step sh was ended by signal 9"), "{}", said.whole());
+    assert!(said.stderr.contains("step sh was terminated by signal 9"), "{}", said.whole());
 }
 
 #[test]
@@ -241,9 +224,9 @@ fn what_cannot_be_started_is_a_step_that_failed() {
     let missing = of_words("missing", &["no-such-program"]);
     let plain = of_words("plain", &["./plain"]);
     for (job, why) in [
-        (missing, "step no-such-program: `no-such-program` cannot be started: No such file or directory"),
-        (plain, "step ./plain: `./plain` cannot be started: Permission denied"),
-        (nowhere, "gone: no folder to run in"),
+        (missing, "step no-such-program: cannot start `no-such-program`: No such file or directory"),
+        (plain, "step ./plain: cannot start `./plain`: Permission denied"),
+        (nowhere, "gone does not exist"),
     ] {
         let said = run(&world, &job);
         assert_eq!(said.code, Some(1), "{}", said.whole());
@@ -273,13 +256,13 @@ fn waiting_to_try_again_ends_with_a_signal_or_the_time_out() {
     job.policy = Policy { retries: 5, retry_delay_seconds: 3_000, ..job.policy };
     let child = start(&world, &line(&job, None));
     wait_until("a first try", || world.path("tries").exists());
-    signal(&child, Signal::SIGTERM);
+    signal(child.id(), Signal::SIGTERM);
     let (code, said) = end(child);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("ended by signal 15 "), "{said}");
+    assert!(said.contains("terminated by signal 15 "), "{said}");
     job.policy.timeout_seconds = Some(1);
     let (code, said) = end(start(&world, &line(&job, None)));
-    assert!(code == Some(1) && said.contains("it took longer than 1 s, and was ended before"), "{said}");
+    assert!(code == Some(1) && said.contains("timed out after 1 s before"), "{said}");
     let outcomes: Vec<Value> = records(&world).iter().map(|record| record["outcome"].clone()).collect();
     assert_eq!(outcomes, ["killed", "timed_out"]);
 }
@@ -291,7 +274,7 @@ fn delays_between_tries_double_up_to_the_longest() {
     job.policy = Policy { retries: 3, retry_delay_seconds: 1, retry_max_delay_seconds: 2, ..job.policy };
     let (code, said) = end(start(&world, &line(&job, None)));
     assert_eq!(code, Some(1), "{said}");
-    for delay in ["again in 1 s (1 of 3)", "again in 2 s (2 of 3)", "again in 2 s (3 of 3)"] {
+    for delay in ["retrying in 1 s (1 of 3)", "retrying in 2 s (2 of 3)", "retrying in 2 s (3 of 3)"] {
         assert!(said.contains(delay), "{said}");
     }
     let tries = content(&world.path("tries"));
@@ -308,7 +291,7 @@ fn a_run_that_takes_too_long_is_ended_with_all_that_it_started() {
     let mut job = job("long", &[script]);
     job.policy = Policy { timeout_seconds: Some(1), kill_after_seconds: 1, ..job.policy };
     let (code, said) = end(start(&world, &line(&job, None)));
-    assert!(code == Some(1) && said.contains("it took longer than 1 s, and was ended while"), "{said}");
+    assert!(code == Some(1) && said.contains("timed out after 1 s while"), "{said}");
     let asleep = content(&world.path("asleep"));
     assert_eq!(asleep.lines().count(), 2);
     assert!(!asleep.lines().any(is_alive), "{asleep}");
@@ -331,10 +314,10 @@ fn a_run_that_is_told_to_stop_ends_its_step_and_says_so() {
     {
         let child = start(&world, &line(&job("stopped", &["touch on; sleep 1000", "touch later"]), None));
         wait_until("a step", || world.path("on").exists());
-        signal(&child, signal_to_send);
+        signal(child.id(), signal_to_send);
         let (code, said) = end(child);
         assert_eq!(code, Some(1), "{said}");
-        assert!(said.contains(&format!("ended by signal {number} while step sh was at work")), "{said}");
+        assert!(said.contains(&format!("terminated by signal {number} while step sh was running")), "{said}");
         let record = &records(&world)[nth];
         assert_eq!((&record["outcome"], &record["signal"]), (&"killed".into(), &number.into()));
         std::fs::remove_file(world.path("on")).expect("it is there");
@@ -393,7 +376,7 @@ fn quiet_and_verbose_are_handed_on_unless_a_step_says_otherwise() {
     let world = World::new();
     world.write("log.csv", "ts,item_id\n2017-01-14T00:00:00Z,a\n");
     let job = Job { steps: vec![topsell("ingest log.csv"), topsell("rank -v")], ..job("rank", &[]) };
-    let said = world.run_with(&["run", "--gate", "--quiet"], line(&job, None).as_bytes());
+    let said = world.run_with(&["run", "--prespawned", "--quiet"], line(&job, None).as_bytes());
     assert_eq!(said.code, Some(0), "{}", said.whole());
     assert!(!said.stderr.contains("log.csv") && said.stderr.contains("rank: 1 category"), "{}", said.whole());
 }

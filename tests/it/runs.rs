@@ -2,10 +2,10 @@
 
 use std::io::Write;
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::processes::wait_until;
 use crate::world::World;
 
 const LOG: &str =
@@ -200,11 +200,7 @@ fn a_run_that_is_killed_is_shown_as_never_ended() {
     let state =
         |word: &str| listed(&world, "--command ingest").iter().filter(|run| run["state"] == word).count();
     // It is recorded before it reads, and reads until it is killed.
-    let is_running = (0..1_000).any(|_| {
-        std::thread::sleep(Duration::from_millis(10));
-        state("running") == 1
-    });
-    assert!(is_running, "{:?}", listed(&world, ""));
+    wait_until("it is running", || state("running") == 1);
     assert_eq!(listed(&world, "--failed").len(), 0, "what is at work has not failed");
     child.kill().expect("it is there");
     // Nobody has asked how it ended: its number is still taken.
@@ -260,9 +256,9 @@ fn old_records_are_put_away_by_day_and_found_again_and_go_at_last() {
     let now = "--now 2017-01-20T00:00:00Z";
     let before = listed(&world, now);
     let planned = world.run(&format!("lake prune --dry-run {now}"));
-    assert!(planned.stderr.contains("2 records of runs would be put away by day"), "{}", planned.whole());
+    assert!(planned.stderr.contains("2 run records would be archived by day"), "{}", planned.whole());
     let said = world.run(&format!("lake prune {now}"));
-    assert!(said.stderr.contains("2 records of runs put away by day"), "{}", said.whole());
+    assert!(said.stderr.contains("2 run records archived by day"), "{}", said.whole());
     let files = world.files("data/lake/runs");
     let of_days: Vec<&str> =
         files.iter().filter_map(|name| name.strip_suffix(".parquet")?.split('/').next()).collect();

@@ -121,18 +121,18 @@ fn all_well_is_said_and_all_that_is_wrong_is_named() {
     world.write("tab", "MAILTO=root\n@reboot x\n* * * *\n");
     let said = world.run("schedule --check --crontab tab --crontab none --jobs jobs");
     expect![[r#"
-        stderr: warning: tab:1: MAILTO is not supported: no mail is sent; the end of the output is in the run's record
-        stderr: warning: tab:2: @reboot is not supported: have what starts the scheduler run `x`
-        stderr: error: jobs/bad.toml:1:12: `30 25 * * *` is no schedule: `25` is no hour; write 0 to 23
-        stderr: error: jobs/bad.toml:2:10: the step `rank --windw 3h`: unexpected argument '--windw' found; tip: a similar argument exists: '--window'
-        stderr: error: jobs/bad.toml:2:29: the step `rank --window 3x`: --window: `3x` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 150h or 7d
-        stderr: error: jobs/bad.toml:2:49: the step `schedule`: `schedule` never ends, so it cannot be a step
-        stderr: error: jobs/bad.toml:2:61: the step `rank --help`: prints help or a version, which is not a step
-        stderr: error: jobs/bad.toml:2:76: the step `lake`: 'lake' requires a subcommand but one was not provided; [subcommands: compact, prune, verify, upgrade, stats]
-        stderr: error: jobs/broken.toml:1:12: it is no TOML: string values must be quoted, expected literal string
-        stderr: error: jobs/latin.toml:2:1: it is not UTF-8
-        stderr: error: jobs/twin.toml:1: there is a job `hand` already, in jobs/hand.toml:1; jobs are told apart by their names
-        stderr: error: tab:3:1: it is neither a variable nor a schedule of five fields and a command
+        stderr: warning: tab:1: MAILTO is not supported: no mail is sent; the end of the output is kept in the run record
+        stderr: warning: tab:2: @reboot is not supported; start `x` together with the scheduler
+        stderr: error: jobs/bad.toml:1:12: invalid schedule `30 25 * * *`: invalid hour `25`: expected 0 to 23
+        stderr: error: jobs/bad.toml:2:10: step `rank --windw 3h`: unexpected argument '--windw' found; tip: a similar argument exists: '--window'
+        stderr: error: jobs/bad.toml:2:29: step `rank --window 3x`: --window: `3x` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 150h or 7d
+        stderr: error: jobs/bad.toml:2:49: step `schedule`: `schedule` never ends, so it cannot be a step
+        stderr: error: jobs/bad.toml:2:61: step `rank --help`: prints help or a version, which is not a step
+        stderr: error: jobs/bad.toml:2:76: step `lake`: 'lake' requires a subcommand but one was not provided; [subcommands: compact, prune, verify, upgrade, stats]
+        stderr: error: jobs/broken.toml:1:12: invalid TOML: string values must be quoted, expected literal string
+        stderr: error: jobs/latin.toml:2:1: not valid UTF-8
+        stderr: error: jobs/twin.toml:1: job `hand` is already defined at jobs/hand.toml:1; rename one of them
+        stderr: error: tab:3:1: expected a variable, or a schedule of five fields and a command
         stderr: error: none: No such file or directory (os error 2)
         stderr: 2 jobs; 11 errors
         exit code 2
@@ -170,11 +170,15 @@ fn a_file_that_others_may_write_is_refused() {
     };
     check(None);
     for (name, mode, fault) in [
-        ("jobs/a.toml", 0o664, "jobs/a.toml: others may write it (664), and so say what runs"),
-        ("jobs/a.toml", 0o646, "jobs/a.toml: others may write it (646)"),
-        ("tab", 0o620, "tab: others may write it (620)"),
-        ("jobs", 0o775, "jobs: others may write it (775)"),
-        ("jobs", 0o1777, "jobs: others may write it (1777)"),
+        (
+            "jobs/a.toml",
+            0o664,
+            "jobs/a.toml: writable by group or others (mode 664), who could change what runs",
+        ),
+        ("jobs/a.toml", 0o646, "jobs/a.toml: writable by group or others (mode 646)"),
+        ("tab", 0o620, "tab: writable by group or others (mode 620)"),
+        ("jobs", 0o775, "jobs: writable by group or others (mode 775)"),
+        ("jobs", 0o1777, "jobs: writable by group or others (mode 1777)"),
     ] {
         let before = fs::metadata(world.path(name)).expect("it is there").mode() & 0o7777;
         set_mode(&world, name, mode);
@@ -186,15 +190,13 @@ fn a_file_that_others_may_write_is_refused() {
     if is_root(&world) {
         for name in ["jobs/a.toml", "tab", "jobs"] {
             chown(world.path(name), Some(12_345), None).expect("root gives a file away");
-            check(Some(&format!(
-                "{name}: it belongs to the account 12345, and neither to root nor to who runs this"
-            )));
+            check(Some(&format!("{name}: owned by uid 12345, expected root or the current user")));
             chown(world.path(name), Some(0), None).expect("root takes it back");
         }
     }
     fs::remove_file(world.path("tab")).expect("a file can be removed");
     fs::create_dir(world.path("tab")).expect("a folder can be made");
-    check(Some("tab: it is no plain file"));
+    check(Some("tab: not a regular file"));
 }
 
 #[test]
@@ -206,10 +208,10 @@ fn a_change_of_any_file_can_be_seen_from_outside() {
         accounts: None,
         time_zone: "UTC".to_owned(),
     };
-    let mut before = sources.stamps();
-    assert_eq!(before, sources.stamps());
+    let mut before = sources.file_stamps();
+    assert_eq!(before, sources.file_stamps());
     let mut check = |what: &str| {
-        let after = sources.stamps();
+        let after = sources.file_stamps();
         assert_ne!(before, after, "{what}");
         before = after;
     };
@@ -246,7 +248,7 @@ fn crontabs_of_all_accounts_are_for_root() {
     if !is_root(&world) {
         let said = at_night(&world, list);
         assert_eq!(said.code, Some(2), "{}", said.whole());
-        assert!(said.stderr.contains("for root alone"), "{}", said.whole());
+        assert!(said.stderr.contains("by root only"), "{}", said.whole());
         return;
     }
     chown(world.path("home/ann/.crontab"), Some(12_345), None).expect("root gives a file away");
@@ -257,14 +259,14 @@ fn crontabs_of_all_accounts_are_for_root() {
     let said = at_night(&world, list);
     expect![[r#"
         stdout: {"due":"2017-03-25T04:30:00+00:00","job":"ann-2f7355ce","schedule":"30 4 * * *","time_zone":"UTC","utc":"2017-03-25T04:30:00Z","what":["$HOME/bin/report"]}
-        stderr: warning: WORLD/home/ann/.crontab:1: MAILTO is not supported: no mail is sent; the end of the output is in the run's record
-        stderr: error: WORLD/home/bob/.crontab: it belongs to the account 0, and not to that of the home folder, 12347
-        stderr: error: WORLD/home/eve/.crontab: it is a link
+        stderr: warning: WORLD/home/ann/.crontab:1: MAILTO is not supported: no mail is sent; the end of the output is kept in the run record
+        stderr: error: WORLD/home/bob/.crontab: owned by uid 0, expected the owner of the home folder, uid 12347
+        stderr: error: WORLD/home/eve/.crontab: symbolic links are not allowed here
         exit code 2
     "#]].assert_eq(&said.whole());
     // Another name of a file may lie where someone else decides.
     fs::hard_link(world.path("home/ann/.crontab"), world.path("home/ann/other")).expect("a link can be made");
     let said = at_night(&world, list);
-    assert!(said.stderr.contains("home/ann/.crontab: it has another name elsewhere"), "{}", said.whole());
+    assert!(said.stderr.contains("home/ann/.crontab: has more than one hard link"), "{}", said.whole());
     assert_eq!(said.stdout, "");
 }

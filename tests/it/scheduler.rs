@@ -2,19 +2,15 @@
 
 use std::fs::File;
 use std::process::{Child, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
 
 use expect_test::expect;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use crate::processes::{signal, wait_until};
 use crate::world::World;
 
 mod group;
-
-/// A machine may be busy; what takes longer than this does not happen.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const EVERY_SECOND: &str = "schedule = \"* * * * * *\"\n";
 
@@ -45,8 +41,8 @@ impl Scheduler {
         wait_until(words, || self.said(world).contains(words));
     }
 
-    fn signal(&self, signal: Signal) {
-        signal_to(self.child.id().into(), signal);
+    fn signal(&self, signal_to_send: Signal) {
+        signal(self.child.id(), signal_to_send);
     }
 
     fn end(&mut self) -> ExitStatus {
@@ -70,24 +66,6 @@ impl Drop for Scheduler {
     }
 }
 
-fn signal_to(process: u64, signal: Signal) {
-    let pid = i32::try_from(process).map(Pid::from_raw).expect("it is a process");
-    kill(pid, signal).expect("it can be signalled");
-}
-
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let began = now();
-    while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "it does not come to pass: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "real processes take real time")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 fn job(world: &World, name: &str, text: &str, script: &str) {
     let exec = serde_json::json!(["sh", "-c", script]);
     world.write(&format!("jobs/{name}.toml"), format!("{text}steps = [{{ exec = {exec} }}]\n"));
@@ -108,6 +86,11 @@ fn records(world: &World, command: &str) -> Vec<Value> {
     let read = |name| std::fs::read(world.path("data/lake/runs").join(name)).expect("a record stays");
     let records = names.map(|name| serde_json::from_slice(&read(name)).expect("a record is JSON"));
     records.filter(|record: &Value| record["command"] == command).collect()
+}
+
+/// Returns the process of a run, from its record.
+fn process_of(record: &Value) -> u32 {
+    record["process"].as_u64().and_then(|process| process.try_into().ok()).expect("a record has its process")
 }
 
 fn outcomes(world: &World, job: &str) -> Vec<String> {
@@ -150,7 +133,7 @@ fn a_run_whose_process_is_killed_is_repeated_only_if_it_may_be() {
     for name in ["may", "must-not"] {
         wait_until("the first run is at work", || world.path(name).exists());
         let first = runs(&world, name).remove(0);
-        signal_to(first["process"].as_u64().expect("a record says who"), Signal::SIGKILL);
+        signal(process_of(&first), Signal::SIGKILL);
     }
     wait_until("both are seen to", || {
         ["may", "must-not"].iter().all(|job| outcomes(&world, job)[0] == "owner_died")
@@ -172,7 +155,7 @@ fn who_is_told_to_stop_starts_nothing_more_and_waits_for_what_is_at_work() {
     let mut scheduler = Scheduler::start(&world, "one", &[]);
     wait_until("the first run is at work", || world.path("slow").exists());
     scheduler.signal(Signal::SIGTERM);
-    scheduler.wait_until_it_says(&world, "stopping: waits for 1 run");
+    scheduler.wait_until_it_says(&world, "stopping: waiting for 1 run");
     assert_eq!(scheduler.child.try_wait().expect("it is our child"), None);
     world.write("go", "");
     assert_eq!(scheduler.end().code(), Some(0));
@@ -205,16 +188,16 @@ fn jobs_are_read_again_when_they_change_and_a_bad_file_changes_nothing() {
     let world = World::new();
     job(&world, "a", "schedule = \"0 0 1 1 *\"\n", "true");
     let scheduler = Scheduler::start(&world, "one", &[]);
-    scheduler.wait_until_it_says(&world, "leading, with 1 job");
+    scheduler.wait_until_it_says(&world, "leader, 1 job");
     job(&world, "a", EVERY_SECOND, "echo x >> a");
     scheduler.signal(Signal::SIGHUP);
     wait_until("it runs by its new schedule", || world.path("a").exists());
     world.write("jobs/a.toml", "schedule = \"not at all\"\n");
-    scheduler.wait_until_it_says(&world, "it stays as it was");
+    scheduler.wait_until_it_says(&world, "keeping the previous version");
     let before = outcomes(&world, "a").len();
     wait_until("it still runs", || outcomes(&world, "a").len() > before + 1);
     std::fs::remove_file(world.path("jobs/a.toml")).expect("the file is there");
-    scheduler.wait_until_it_says(&world, "a: is gone");
+    scheduler.wait_until_it_says(&world, "a: removed");
 }
 
 #[test]
@@ -223,14 +206,14 @@ fn a_runner_that_waits_is_replaced_where_it_dies_and_goes_with_its_scheduler() {
     job(&world, "a", EVERY_SECOND, "echo x >> a");
     let mut scheduler = Scheduler::start(&world, "one", &[]);
     wait_until("it runs", || world.path("a").exists());
-    let waiting = || -> Vec<u64> {
+    let waiting = || -> Vec<u32> {
         let of = format!("/proc/{0}/task/{0}/children", scheduler.child.id());
         let children = std::fs::read_to_string(of).expect("it is at work");
         children.split_whitespace().map(|number| number.parse().expect("it is a number")).collect()
     };
     let before = runs(&world, "a").len();
     for process in waiting() {
-        signal_to(process, Signal::SIGKILL);
+        signal(process, Signal::SIGKILL);
     }
     wait_until("it still runs", || runs(&world, "a").len() > before + 2);
     let left = waiting();

@@ -8,13 +8,12 @@ mod stream;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
+use crate::processes;
+use crate::processes::wait_until;
 use crate::world::World;
-
-/// How often to look for what should happen, and how long to wait before looking again.
-const LOOKS: u32 = 12_000;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// A child of a shipper, as the shipper holds it: by its pipes.
 struct Held {
@@ -57,10 +56,8 @@ impl Held {
         self.answer()
     }
 
-    fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args([signal, &id]).status().expect("there is a kill");
-        assert!(sent.success());
+    fn signal(&self, signal: Signal) {
+        processes::signal(self.child.id(), signal);
     }
 
     fn close(&mut self) {
@@ -75,17 +72,6 @@ impl Held {
         let status = self.child.wait().expect("the child ends");
         (said, status)
     }
-}
-
-/// Waits until something is so.
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    for _ in 0..LOOKS {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(BETWEEN_LOOKS);
-    }
-    panic!("waited in vain until {what}");
 }
 
 /// Returns how many commits the default lake has seen after the one that made it.

@@ -7,7 +7,7 @@ use crate::output::{DocumentArgs, Target};
 use crate::settings::Settings;
 use topsell_core::model::parse_seconds;
 use topsell_ops::health;
-use topsell_ops::health::{Limits, Look};
+use topsell_ops::health::{Detail, Thresholds};
 use topsell_output::answers;
 use topsell_output::formats::Format;
 
@@ -27,7 +27,7 @@ The line begins with the status, which also sets the exit code; the worst status
   OK       0  no problems found
   STALE    7  the ranking or the newest hour of events is too old
   FAILED   1  the last run of a command or job failed or was interrupted, or there is no lake
-  DAMAGED  3  the published ranking or a table's log is corrupt
+  CORRUPT  3  the published ranking or a table's log is corrupt
 
 Only runs that change the lake are considered; a run that exited because another held the lock is
 ignored.
@@ -46,10 +46,10 @@ pub struct Health {
     output: DocumentArgs,
 }
 
-/// What to hold the facts against, and how to answer.
+/// Thresholds, and where to write the answer.
 #[derive(Clone, Debug)]
 pub struct Question {
-    limits: Limits,
+    thresholds: Thresholds,
     target: Target,
 }
 
@@ -63,29 +63,29 @@ impl Health {
             let parsed = text.as_deref().map(parse_seconds).transpose();
             parsed.map_err(|e| Failure::usage(format!("{option}: {e}")))
         };
-        let limits = Limits {
+        let thresholds = Thresholds {
             max_age_seconds: seconds("--max-age", &self.max_age)?,
             max_lag_seconds: seconds("--max-lag", &self.max_lag)?,
             max_failed: self.max_failed,
         };
         // A probe reads the line, on a terminal or not.
-        Ok(Question { limits, target: self.output.target(Some(Format::Table), settings.color)? })
+        Ok(Question { thresholds, target: self.output.target(Some(Format::Table), settings.color)? })
     }
 }
 
-/// Answers.
+/// Runs the health check.
 ///
 /// # Errors
-/// Fails where the folder cannot be named or the output does.
+/// Fails if the lake's path is invalid or the output fails.
 pub fn run(settings: &Settings, typed: &Health) -> Result<Exit, Failure> {
     let question = typed.check(settings)?;
-    let facts = health::facts(&settings.store()?, Look::Ages, settings.now);
-    let verdict = health::verdict(&facts, &question.limits);
-    question.target.write(answers::health(&facts, &verdict))?;
-    Ok(match verdict.health {
-        health::Health::Well => Exit::Success,
+    let status = health::status(&settings.store()?, Detail::Ages, settings.now);
+    let assessment = health::assess(&status, &question.thresholds);
+    question.target.write(answers::health(&status, &assessment))?;
+    Ok(match assessment.health {
+        health::Health::Ok => Exit::Success,
         health::Health::Stale => Exit::Stale,
         health::Health::Failed => Exit::RuntimeError,
-        health::Health::Damaged => Exit::DataCorruption,
+        health::Health::Corrupt => Exit::DataCorruption,
     })
 }

@@ -14,7 +14,7 @@ use topsell_core::pipeline::{self, Caller, Done, Step, StepError};
 use topsell_core::progress::{Progress, Stage};
 use topsell_core::rankings::RankingRetention;
 use topsell_core::storage::{LockTimeout, Store};
-use topsell_ops::run_history::{Book, KeepRuns, KeptRuns};
+use topsell_ops::run_history::{RetentionReport, RunRetention, RunStore};
 use topsell_output::answers::lake_stats;
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -138,7 +138,7 @@ pub struct Maintenance {
     step: Step,
     lock_timeout: LockTimeout,
     /// With `prune`: what to keep of the run history.
-    runs: Option<(KeepRuns, DryRun)>,
+    runs: Option<(RunRetention, DryRun)>,
 }
 
 impl Lake {
@@ -180,10 +180,10 @@ impl Lake {
                         weekly_since: since("--keep-weekly", keep_weekly)?,
                     },
                 };
-                let keep_runs = KeepRuns {
-                    // Those of yesterday and today are asked for most, and may yet go on.
-                    loose_since: now.plus_seconds(-SECONDS_PER_DAY),
-                    since: since("--keep-runs", keep_runs)?,
+                let keep_runs = RunRetention {
+                    // Records of yesterday and today are read most, and their runs may be active.
+                    archive_before: now.plus_seconds(-SECONDS_PER_DAY),
+                    delete_before: since("--keep-runs", keep_runs)?,
                 };
                 let dry_run = DryRun::from(*dry_run);
                 Maintenance { runs: Some((keep_runs, dry_run)), ..of(Step::Prune { keep, dry_run }, *wait) }
@@ -239,7 +239,7 @@ fn prune(
     settings: &Settings,
     step: &Step,
     lock_timeout: LockTimeout,
-    keep_runs: &KeepRuns,
+    keep_runs: &RunRetention,
     dry_run: DryRun,
 ) -> Result<Exit, Failure> {
     step_runner::recorded(settings, step, |record| {
@@ -268,16 +268,16 @@ fn prune(
 fn prune_history(
     store: &Store,
     caller: &Caller,
-    keep: &KeepRuns,
+    keep: &RunRetention,
     dry_run: DryRun,
     progress: &Progress,
-) -> Result<KeptRuns, StepError> {
+) -> Result<RetentionReport, StepError> {
     let _lock = lake::Lake::open(store.clone())?.lock_maintenance(&caller.name, caller.lock_timeout)?;
-    let book = Book::open(store);
+    let run_store = RunStore::open(store);
     progress.begin(Stage::ArchiveRuns, None);
     let kept = match dry_run {
-        DryRun::Yes => book.plan_keeping(keep),
-        DryRun::No => book.keep(keep),
+        DryRun::Yes => run_store.plan_retention(keep),
+        DryRun::No => run_store.apply_retention(keep),
     };
     progress.end(Stage::ArchiveRuns);
     Ok(kept.map_err(LakeError::from)?)

@@ -20,11 +20,13 @@ use topsell_core::model::{Timestamp, escape_control};
 use topsell_ops::job_spec::{Job, JobError, Sources, read_job};
 use topsell_ops::process::Identity;
 use topsell_ops::run_history::{Outcome, RunRecord, TRACEPARENT, TraceContext};
-use topsell_ops::scheduler::{self, Bell, Ending, Go, Inbox, Program, RunError, Runner, run_job};
+use topsell_ops::scheduler::{
+    self, Program, RunError, RunEvents, RunResult, Runner, StartMessage, StopHandle, run_job,
+};
 
-/// Which files are job files; others are crontabs.
+/// The extension of job files; other files are crontabs.
 const JOB_FILE: &str = "toml";
-/// The zone of schedules that name none; a run that someone starts does not go by it.
+/// The default time zone; a run started by hand does not use it.
 const UTC: &str = "UTC";
 
 /// Run a job now, regardless of its schedule
@@ -40,36 +42,36 @@ Examples:
 ")]
 pub struct Run {
     /// Job file (*.toml) or crontab
-    #[arg(required_unless_present = "gate", value_name = "FILE")]
+    #[arg(required_unless_present = "prespawned", value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Name of the job, if the file has several
     #[arg(long, value_name = "NAME", requires = "file")]
     pub job: Option<String>,
-    /// Wait for one line on standard input that says what to run; do nothing if there is none
+    /// Wait for a start message on standard input (used by the scheduler)
     #[arg(long, hide = true, conflicts_with = "file")]
-    pub gate: bool,
+    pub prespawned: bool,
 }
 
 /// Runs a job, and returns the exit code of the step that failed.
 ///
 /// # Errors
-/// Fails where there is no such job, another run of it is at work, or nothing can be recorded.
+/// Fails if there is no such job, another run of it is active, or the run cannot be recorded.
 pub fn run(settings: &Settings, typed: &Run, check_words: CheckWords<'_>) -> Result<Exit, Failure> {
     let store = settings.store()?;
-    let inbox = Inbox::default();
-    hear(inbox.bell())?;
-    // All that does not need to know the job is done before the line comes: then it is time.
+    let events = RunEvents::default();
+    forward_signals(events.stop_handle())?;
+    // Everything that does not depend on the job is done before the start message arrives.
     let identity = Identity::own();
     let trace = TraceContext::of(env::var(TRACEPARENT).ok().as_deref());
     let program = program(settings, store.location().into())?;
     let asked = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    let (began, last) = (began(), Cell::new(settings.now));
+    let (start, last) = (monotonic_now(), Cell::new(settings.now));
     let wall = || wall(settings.clock, &last);
-    let lapsed = || began.elapsed();
+    let elapsed = || start.elapsed();
     let runner = Runner {
         store: &store,
-        clock: scheduler::Clock::of(&wall, &lapsed),
-        inbox: &inbox,
+        clock: scheduler::Clock::of(&wall, &elapsed),
+        events: &events,
         identity,
         version: env!("CARGO_PKG_VERSION"),
         asked,
@@ -77,29 +79,33 @@ pub fn run(settings: &Settings, typed: &Run, check_words: CheckWords<'_>) -> Res
         program,
         stdout: &|| Box::new(io::stdout()),
         stderr: &|| Box::new(io::stderr()),
-        say: &|line| note(settings, typed, &escape_control(line)),
+        log: &|line| note(settings, typed, &escape_control(line)),
     };
-    let Some(go) = go(settings, typed, check_words)? else { return Ok(Exit::Success) };
-    let ending = run_job(&runner, &go).map_err(|error| failure_of(&error, &go.job))?;
+    let Some(message) = start_message(settings, typed, check_words)? else { return Ok(Exit::Success) };
+    let ending = run_job(&runner, &message).map_err(|error| failure_of(&error, &message.job))?;
     metrics::write(settings);
-    tell(settings, typed, &go.job, ending)
+    report(settings, typed, &message.job, ending)
 }
 
-/// Returns what to run; nothing where nobody says it at the gate.
-fn go(settings: &Settings, typed: &Run, check_words: CheckWords<'_>) -> Result<Option<Go>, Failure> {
+/// Returns what to run; `None` if standard input ends without a message.
+fn start_message(
+    settings: &Settings,
+    typed: &Run,
+    check_words: CheckWords<'_>,
+) -> Result<Option<StartMessage>, Failure> {
     let Some(file) = &typed.file else {
         let mut line = String::new();
         let read = io::stdin().lock().read_line(&mut line);
         read.map_err(|e| Failure::runtime(format!("cannot read the start message: {e}")))?;
         // A line without its end is of someone who died while writing it.
         let Some(line) = line.strip_suffix('\n') else { return Ok(None) };
-        return Go::parse(line).map(Some).map_err(|e| Failure::usage(e.to_string()));
+        return StartMessage::parse(line).map(Some).map_err(|e| Failure::usage(e.to_string()));
     };
     let job = job_of(settings, file, typed.job.as_deref(), check_words)?;
-    Ok(Some(Go { job, at: None, attempt: 1 }))
+    Ok(Some(StartMessage { job, at: None, attempt: 1 }))
 }
 
-/// Returns the job of that name of a file, or the only one there is.
+/// Returns a job of a file by name, or the only job.
 fn job_of(
     settings: &Settings,
     file: &Path,
@@ -108,18 +114,18 @@ fn job_of(
 ) -> Result<Job, Failure> {
     let is_job_file = file.extension().is_some_and(|extension| extension == JOB_FILE);
     let mut jobs: Vec<Job> = if is_job_file {
-        let faults = |faults: Vec<JobError>| {
-            let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let failure = |errors: Vec<JobError>| {
+            let said: Vec<String> = errors.iter().map(ToString::to_string).collect();
             let said = said.join("\nerror: ");
-            let is_unread = faults.iter().any(|fault| matches!(fault, JobError::Unreadable { .. }));
+            let is_unread = errors.iter().any(|error| matches!(error, JobError::Unreadable { .. }));
             if is_unread { Failure::runtime(said) } else { Failure::usage(said) }
         };
-        vec![read_job(file, UTC, check_words).map_err(faults)?]
+        vec![read_job(file, UTC, check_words).map_err(failure)?]
     } else {
         let crontabs = vec![file.to_path_buf()];
         let sources = Sources { crontabs, time_zone: UTC.to_owned(), ..Sources::default() };
         let found = found(settings, &sources, check_words);
-        if !found.faults.is_empty() {
+        if !found.errors.is_empty() {
             return Err(Failure::usage(format!("{}: some of its jobs are invalid", file.display())));
         }
         found.jobs.into_values().collect()
@@ -141,39 +147,38 @@ fn job_of(
     }
 }
 
-/// Says something to whoever watches. What becomes of a run that came through the gate the scheduler tells,
-/// unless more is asked for; its steps speak as they do elsewhere.
+/// Logs a line. In a worker process only with --verbose, since the scheduler logs the results of its runs.
 fn note(settings: &Settings, typed: &Run, text: &str) {
-    if !typed.gate || settings.verbosity == Verbosity::Verbose {
+    if !typed.prespawned || settings.verbosity == Verbosity::Verbose {
         settings.note(text);
     }
 }
 
-/// Says how it went, and returns the exit code.
-fn tell(settings: &Settings, typed: &Run, job: &Job, ending: Ending) -> Result<Exit, Failure> {
+/// Reports the result and returns the exit code.
+fn report(settings: &Settings, typed: &Run, job: &Job, ending: RunResult) -> Result<Exit, Failure> {
     let record = match ending {
-        Ending::Elsewhere { run } => {
+        RunResult::OwnedByOther { run } => {
             if settings.verbosity == Verbosity::Verbose {
-                settings.note(&format!("run {run} is another process's; nothing done"));
+                settings.note(&format!("run {run} belongs to another process; nothing done"));
             }
             return Ok(Exit::Success);
         }
-        Ending::NotBegun(record) if record.outcome == Outcome::Killed => record,
-        Ending::NotBegun(record) => {
+        RunResult::NotStarted(record) if record.outcome == Outcome::Killed => record,
+        RunResult::NotStarted(record) => {
             let why = record.message.unwrap_or_default();
             return Err(Failure::busy(escape_control(&why)));
         }
-        Ending::Ran(record) => record,
+        RunResult::Finished(record) => record,
     };
     let RunRecord { id, seconds, outcome, message, exit_code, .. } = *record;
     if outcome == Outcome::Done {
         let took = seconds.unwrap_or_default();
-        note(settings, typed, &format!("the job {}: done in {took:.1} s (run {id})", job.name));
+        note(settings, typed, &format!("job {}: done in {took:.1} s (run {id})", job.name));
         return Ok(Exit::Success);
     }
     let at = format!("{}:{}", job.file.display(), job.line);
     let why = message.unwrap_or_default();
-    // Told here, not at the door: a step's own exit code may be one that the door has no word for.
+    // Reported here, since a step's exit code may be one without a failure of ours.
     let said = format!("error: the job {} ({at}): {why} (run {id})", job.name);
     // Without stderr there is nowhere to report it.
     let _ = writeln!(io::stderr(), "{}", escape_control(&said));
@@ -181,11 +186,11 @@ fn tell(settings: &Settings, typed: &Run, job: &Job, ending: Ending) -> Result<E
 }
 
 fn failure_of(error: &RunError, job: &Job) -> Failure {
-    let said = escape_control(&format!("the job {} could not be run: {error}", job.name));
+    let said = escape_control(&format!("cannot run the job {}: {error}", job.name));
     if matches!(error, RunError::BadName(_)) { Failure::usage(said) } else { Failure::runtime(said) }
 }
 
-/// Returns this very program, as steps are to start it.
+/// Returns this program, for steps that run it.
 fn program(settings: &Settings, lake: PathBuf) -> Result<Program, Failure> {
     let path = env::current_exe();
     let path = path.map_err(|e| Failure::runtime(format!("cannot find the path of this program: {e}")))?;
@@ -201,20 +206,20 @@ fn program(settings: &Settings, lake: PathBuf) -> Result<Program, Failure> {
     Ok(Program { path, verbosity, lake, environment })
 }
 
-/// Hears signals from now on: they tell the run to stop.
-fn hear(bell: Bell) -> Result<(), Failure> {
+/// Forwards signals as requests to stop the run.
+fn forward_signals(handle: StopHandle) -> Result<(), Failure> {
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]);
     let mut signals = signals.map_err(|e| Failure::runtime(format!("cannot handle signals: {e}")))?;
-    thread::spawn(move || signals.forever().for_each(|signal| bell.ring(signal)));
+    thread::spawn(move || signals.forever().for_each(|signal| handle.stop(signal)));
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door: a run's length is measured here alone")]
-fn began() -> Instant {
+#[expect(clippy::disallowed_methods, reason = "the command line is where the clock is read")]
+fn monotonic_now() -> Instant {
     Instant::now()
 }
 
-/// Returns what time it is; as last time, where the clock has been set to what is no time.
+/// Returns the current time, or the last one if the clock is invalid.
 fn wall(clock: Clock, last: &Cell<Timestamp>) -> Timestamp {
     last.set(clock.now().unwrap_or(last.get()));
     last.get()

@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use topsell_core::lake::Lake;
 use topsell_core::model::{Timestamp, Zone, escape_control};
 use topsell_core::storage::local_files::write_atomically;
-use topsell_ops::run_history::{self, Book, Listing, RunRecord, chrome, otlp, stats};
+use topsell_ops::run_history::{self, Listing, RunRecord, RunStore, chrome, otlp, stats};
 use topsell_output::runs as answers;
 
 /// How far back runs are listed and counted by default.
@@ -20,9 +20,9 @@ const LISTED: &str = "7d";
 const COUNTED: &str = "30d";
 /// Maximum number of runs that are listed by default.
 const LIMIT: usize = 50;
-/// A trace's other runs began no longer than this before and after one of it.
+/// How long before and after a run other runs of its trace are searched for.
 const AROUND_SECONDS: i64 = 7 * 86_400;
-/// Runs that are named where it is not clear which one was meant.
+/// How many runs are named if an id is ambiguous.
 const NAMED: usize = 5;
 
 /// List past runs and their outcomes
@@ -129,7 +129,7 @@ enum StatsBy {
     Machine,
 }
 
-/// What is asked about runs.
+/// A validated request.
 pub enum Asked {
     List {
         job: Option<String>,
@@ -144,7 +144,7 @@ pub enum Asked {
         target: Target,
     },
     Stats {
-        by: run_history::By,
+        by: run_history::GroupBy,
         since: Timestamp,
         target: Target,
     },
@@ -184,9 +184,9 @@ impl Runs {
             }
             Some(RunsCommand::Stats { by, since: period, output }) => Asked::Stats {
                 by: match by {
-                    StatsBy::Job => run_history::By::Job,
-                    StatsBy::Stage => run_history::By::Stage,
-                    StatsBy::Machine => run_history::By::Machine,
+                    StatsBy::Job => run_history::GroupBy::Job,
+                    StatsBy::Stage => run_history::GroupBy::Stage,
+                    StatsBy::Machine => run_history::GroupBy::Machine,
                 },
                 since: since(period)?,
                 target: output.target(None, settings.color)?,
@@ -200,23 +200,23 @@ impl Runs {
     }
 }
 
-/// Answers what is asked about runs.
+/// Answers a request.
 ///
 /// # Errors
-/// Fails where the records cannot be read, or there is no such run.
+/// Fails if the records cannot be read or there is no such run.
 pub fn run(settings: &Settings, typed: &Runs) -> Result<Exit, Failure> {
     let asked = &typed.check(settings)?;
     settings.use_threads()?;
     let store = settings.store()?;
     if !store.has_folder("runs") {
-        // Without a lake there is nothing to be told of.
+        // Without a lake there is no run history.
         Lake::open(store.clone())?;
     }
-    let book = Book::open(&store);
+    let run_store = RunStore::open(&store);
     let now = settings.now;
     match asked {
         Asked::List { job, command, failed, since, limit, target } => {
-            let mut records = records(settings, &book, Some(*since), None)?;
+            let mut records = records(settings, &run_store, Some(*since), None)?;
             records.retain(|record| {
                 let is_job = |job: &String| record.due.as_ref().is_some_and(|due| due.job == *job);
                 job.as_ref().is_none_or(is_job)
@@ -232,15 +232,15 @@ pub fn run(settings: &Settings, typed: &Runs) -> Result<Exit, Failure> {
             }
         }
         Asked::Show { id, target } => {
-            let (record, of_trace) = found(settings, &book, id)?;
+            let (record, of_trace) = found(settings, &run_store, id)?;
             target.write(answers::run(&record, &of_trace, now))?;
         }
         Asked::Stats { by, since, target } => {
-            let records = records(settings, &book, Some(*since), None)?;
+            let records = records(settings, &run_store, Some(*since), None)?;
             target.write(answers::run_stats(&stats(&records, *by), *by))?;
         }
         Asked::Export { id, is_otlp, output } => {
-            let (_, of_trace) = found(settings, &book, id)?;
+            let (_, of_trace) = found(settings, &run_store, id)?;
             let trace = if *is_otlp { otlp(&of_trace, now) } else { chrome(&of_trace, now) };
             export(output.as_deref(), &format!("{trace}\n"))?;
         }
@@ -257,15 +257,15 @@ fn export(file: Option<&Path>, trace: &str) -> Result<(), Failure> {
     written.map_err(|e| Failure::runtime(format!("{}: {e}", file.display())))
 }
 
-/// Returns the records of a time; what is wrong with any is told, and in nobody's way.
+/// Returns the records of a time range; unreadable ones are only a warning.
 fn records(
     settings: &Settings,
-    book: &Book,
+    run_store: &RunStore,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
 ) -> Result<Vec<RunRecord>, Failure> {
     let failed = |e: run_history::RunsError| Failure::runtime(e.to_string());
-    let Listing { records, problems } = book.list(since, until).map_err(failed)?;
+    let Listing { records, problems } = run_store.list(since, until).map_err(failed)?;
     if let Some(first) = problems.first() {
         let more = match problems.len() - 1 {
             0 => String::new(),
@@ -277,22 +277,22 @@ fn records(
 }
 
 /// Returns the run that is meant, and all runs of its trace, it among them.
-fn found(settings: &Settings, book: &Book, id: &str) -> Result<(RunRecord, Vec<RunRecord>), Failure> {
+fn found(settings: &Settings, run_store: &RunStore, id: &str) -> Result<(RunRecord, Vec<RunRecord>), Failure> {
     let nothing =
         |what: String| Failure::not_found(what).with_hint("list the runs with `topsell runs`".to_owned());
     let failed = |e: run_history::RunsError| Failure::runtime(e.to_string());
-    let whole = book.read(id).map_err(failed);
+    let whole = run_store.read(id).map_err(failed);
     let record = match whole {
         Ok(Some(record)) => record,
-        // What names no file may yet be a part of a name.
+        // It may be a part of an id.
         Ok(None) | Err(_) => {
-            let mut meant = records(settings, book, None, None)?;
-            meant.retain(|record| record.id.contains(id));
-            match (meant.len(), meant.pop()) {
+            let mut matching = records(settings, run_store, None, None)?;
+            matching.retain(|record| record.id.contains(id));
+            match (matching.len(), matching.pop()) {
                 (1, Some(record)) => record,
                 (0, _) | (_, None) => return Err(nothing(format!("no run with the id `{id}`"))),
                 (number, Some(last)) => {
-                    let names = meant.iter().rev().take(NAMED - 1).map(|record| record.id.as_str());
+                    let names = matching.iter().rev().take(NAMED - 1).map(|record| record.id.as_str());
                     let names: Vec<&str> = [last.id.as_str()].into_iter().chain(names).collect();
                     let what = format!("`{id}` matches {number} runs: {}", names.join(", "));
                     return Err(nothing(if number > NAMED { format!("{what}, …") } else { what }));
@@ -304,7 +304,7 @@ fn found(settings: &Settings, book: &Book, id: &str) -> Result<(RunRecord, Vec<R
     let since = moment(&record.started).map(|moment| moment.plus_seconds(-AROUND_SECONDS));
     let ended = record.ended.as_deref().and_then(moment);
     let until = ended.map(|moment| moment.plus_seconds(AROUND_SECONDS));
-    let mut of_trace = records(settings, book, since, until)?;
+    let mut of_trace = records(settings, run_store, since, until)?;
     of_trace.retain(|other| other.trace_id == record.trace_id);
     Ok((record, of_trace))
 }

@@ -1,9 +1,9 @@
-//! Cron expressions as they are written.
+//! Parses cron expressions.
 //!
-//! Invariant: what is refused is refused with the field and the words in it that are wrong.
+//! Invariant: an error names the field and the part of it that is wrong.
 //!
-//! As in Vixie's cron, a field of days that begins with `*` restricts nothing by itself: where the day of
-//! the month or that of the week is written so, a day must be named by both; otherwise either will do.
+//! As in Vixie cron, if the day of the month or the day of the week starts with `*`, a day must match both
+//! fields; otherwise one is enough.
 
 use croner::parser::{CronParser, Seconds};
 use jiff::civil;
@@ -11,51 +11,51 @@ use strsim::damerau_levenshtein;
 
 use crate::cron::pattern::{Days, Pattern};
 
-/// An expression names no times.
+/// An invalid cron expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{expression}` is no schedule: {reason}")]
-pub struct CalendarError {
+#[error("invalid schedule `{expression}`: {reason}")]
+pub struct CronError {
     expression: String,
     reason: String,
 }
 
-impl CalendarError {
-    /// Returns what is wrong, without naming the expression.
+impl CronError {
+    /// Returns what is wrong, without the expression.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 }
 
-/// A field, and what may stand in it.
+/// A field and its valid values.
 struct Field {
     name: &'static str,
-    least: u8,
-    most: u8,
-    /// Names of its numbers, the first being that of the least.
+    min: u8,
+    max: u8,
+    /// Names of the values from `min` on.
     names: &'static [&'static str],
 }
 
 const FIELDS: [Field; 6] = [
-    Field { name: "second", least: 0, most: 59, names: &[] },
-    Field { name: "minute", least: 0, most: 59, names: &[] },
-    Field { name: "hour", least: 0, most: 23, names: &[] },
-    Field { name: "day of the month", least: 1, most: 31, names: &[] },
+    Field { name: "second", min: 0, max: 59, names: &[] },
+    Field { name: "minute", min: 0, max: 59, names: &[] },
+    Field { name: "hour", min: 0, max: 23, names: &[] },
+    Field { name: "day of the month", min: 1, max: 31, names: &[] },
     Field {
         name: "month",
-        least: 1,
-        most: 12,
+        min: 1,
+        max: 12,
         names: &["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"],
     },
     // Sunday is 7 as well as 0.
     Field {
         name: "day of the week",
-        least: 0,
-        most: 7,
+        min: 0,
+        max: 7,
         names: &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"],
     },
 ];
 
-const WORDS: &[(&str, &str)] = &[
+const MACROS: &[(&str, &str)] = &[
     ("@hourly", "0 * * * *"),
     ("@daily", "0 0 * * *"),
     ("@midnight", "0 0 * * *"),
@@ -64,34 +64,34 @@ const WORDS: &[(&str, &str)] = &[
     ("@yearly", "0 0 1 1 *"),
     ("@annually", "0 0 1 1 *"),
 ];
-/// A word of other crons that names no time at all.
+/// A macro of other cron implementations that is not a time.
 const REBOOT: &str = "@reboot";
 const MAX_LENGTH: usize = 1_000;
 
-/// Reads an expression.
-pub fn read(expression: &str) -> Result<Pattern, CalendarError> {
-    let fault = |reason: String| {
+/// Parses an expression.
+pub fn parse(expression: &str) -> Result<Pattern, CronError> {
+    let error = |reason: String| {
         let end = expression.char_indices().nth(MAX_LENGTH).map_or(expression.len(), |(at, _)| at);
-        CalendarError { expression: expression[..end].trim().to_owned(), reason }
+        CronError { expression: expression[..end].trim().to_owned(), reason }
     };
     if expression.len() > MAX_LENGTH {
-        return Err(fault(format!("it is longer than {MAX_LENGTH} characters")));
+        return Err(error(format!("longer than {MAX_LENGTH} characters")));
     }
-    let meant = spelled_out(expression.trim()).map_err(fault)?;
-    let mut fields: Vec<&str> = meant.split_whitespace().collect();
+    let expanded = expand_macro(expression.trim()).map_err(error)?;
+    let mut fields: Vec<&str> = expanded.split_whitespace().collect();
     if fields.len() == FIELDS.len() - 1 {
         fields.insert(0, "0");
     }
     if fields.len() != FIELDS.len() {
-        return Err(fault(format!(
-            "it has {}; write five, `minute hour day-of-month month day-of-week`, or six with seconds first",
-            counted(fields.len())
+        return Err(error(format!(
+            "expected five fields, `minute hour day-of-month month day-of-week`, or six with seconds first; found {}",
+            fields.len()
         )));
     }
-    let numbers = FIELDS.iter().zip(&fields).map(|(field, text)| field.in_numbers(text));
-    let numbers = numbers.collect::<Result<Vec<String>, String>>().map_err(fault)?;
+    let numbers = FIELDS.iter().zip(&fields).map(|(field, text)| field.normalize(text));
+    let numbers = numbers.collect::<Result<Vec<String>, String>>().map_err(error)?;
     let parser = CronParser::builder().seconds(Seconds::Required).build();
-    let cron = parser.parse(&numbers.join(" ")).map_err(|error| fault(error.to_string()))?.pattern;
+    let cron = parser.parse(&numbers.join(" ")).map_err(|source| error(source.to_string()))?.pattern;
     let set = |values: Vec<u16>| values.into_iter().fold(0, |set: u64, value| set | 1 << value);
     let pattern = Pattern {
         seconds: set(cron.seconds.values()),
@@ -101,53 +101,47 @@ pub fn read(expression: &str) -> Result<Pattern, CalendarError> {
         days: Days {
             of_month: set(cron.days.values()),
             of_week: set(cron.days_of_week.values()),
-            by_both: fields[3].starts_with('*') || fields[5].starts_with('*'),
+            match_both: fields[3].starts_with('*') || fields[5].starts_with('*'),
         },
     };
-    // The last years of the calendar are not enough to find the day in.
-    let some_day = civil::date(2000, 1, 1).at(0, 0, 0, 0);
-    pattern.first_from(some_day).ok_or_else(|| fault("there is never such a day".to_owned()))?;
+    // From a date that leaves the whole 400-year cycle to search.
+    let start = civil::date(2000, 1, 1).at(0, 0, 0, 0);
+    pattern.first_from(start).ok_or_else(|| error("no date matches".to_owned()))?;
     Ok(pattern)
 }
 
-/// Returns what a word stands for; anything else is returned as it is.
-fn spelled_out(expression: &str) -> Result<&str, String> {
+/// Returns the fields that a macro stands for; anything else is returned unchanged.
+fn expand_macro(expression: &str) -> Result<&str, String> {
     if !expression.starts_with('@') {
         return Ok(expression);
     }
-    let is_word = |word: &&(&str, &str)| word.0.eq_ignore_ascii_case(expression);
-    if let Some((_, fields)) = WORDS.iter().find(is_word) {
+    let is_macro = |entry: &&(&str, &str)| entry.0.eq_ignore_ascii_case(expression);
+    if let Some((_, fields)) = MACROS.iter().find(is_macro) {
         return Ok(fields);
     }
     if expression.eq_ignore_ascii_case(REBOOT) {
-        return Err("a start of the machine is no time; have what starts the scheduler do it".to_owned());
+        return Err("not supported; start the command together with the scheduler".to_owned());
     }
-    let near = WORDS.iter().map(|(word, _)| (damerau_levenshtein(word, expression), word)).min();
+    let near = MACROS.iter().map(|(word, _)| (damerau_levenshtein(word, expression), word)).min();
     match near {
         Some((0..=2, word)) => Err(format!("did you mean `{word}`?")),
-        _ => Err(format!("the words are {}", WORDS.iter().map(|word| word.0).collect::<Vec<_>>().join(", "))),
-    }
-}
-
-fn counted(fields: usize) -> String {
-    match fields {
-        0 => "no fields".to_owned(),
-        1 => "one field".to_owned(),
-        many => format!("{many} fields"),
+        _ => {
+            Err(format!("known macros: {}", MACROS.iter().map(|word| word.0).collect::<Vec<_>>().join(", ")))
+        }
     }
 }
 
 impl Field {
-    /// Checks what stands in the field, and returns it with numbers for names.
-    fn in_numbers(&self, text: &str) -> Result<String, String> {
+    /// Checks the field and returns it with numbers in place of names.
+    fn normalize(&self, text: &str) -> Result<String, String> {
         let items = text.split(',').map(|item| self.item(item));
         Ok(items.collect::<Result<Vec<String>, String>>()?.join(","))
     }
 
-    /// Checks `*`, a number or a range, each but the number with a step or without one.
+    /// Checks one list item: a number, or `*` or a range with an optional step.
     fn item(&self, item: &str) -> Result<String, String> {
         if item.is_empty() {
-            return Err(format!("something is missing in the field of the {}", self.name));
+            return Err(format!("empty list item in the {} field", self.name));
         }
         let (range, step) = match item.split_once('/') {
             Some((range, step)) => (range, Some(step)),
@@ -157,10 +151,10 @@ impl Field {
             None => String::new(),
             Some(step) => match number(step) {
                 Some(0) | None => {
-                    return Err(format!("`{step}` is no step; write a whole number from 1 on after the /"));
+                    return Err(format!("invalid step `{step}`: expected an integer of at least 1 after /"));
                 }
-                // Further than the field reaches is as good as its whole reach.
-                Some(step) => format!("/{}", step.min(u32::from(self.most) + 1)),
+                // A larger step is the same as the field's whole range.
+                Some(step) => format!("/{}", step.min(u32::from(self.max) + 1)),
             },
         };
         if range == "*" {
@@ -169,33 +163,33 @@ impl Field {
         let Some((first, last)) = range.split_once('-') else {
             let value = self.value(range)?;
             if !step.is_empty() {
-                let most = self.most;
-                return Err(format!("a step needs a range before it; write `{range}-{most}{step}`"));
+                let max = self.max;
+                return Err(format!("a step needs a range; write `{range}-{max}{step}`"));
             }
             return Ok(value.to_string());
         };
         let from = self.value(first)?;
         let mut to = self.value(last)?;
-        // A week may end with its Sunday, too.
-        if to == 0 && from > 0 && self.most == 7 && last.eq_ignore_ascii_case("SUN") {
+        // Sunday may also end a week.
+        if to == 0 && from > 0 && self.max == 7 && last.eq_ignore_ascii_case("SUN") {
             to = 7;
         }
         if to < from {
-            let (least, most) = (self.least, self.most.min(if self.most == 7 { 6 } else { self.most }));
-            return Err(format!("`{range}` goes backwards; write `{from}-{most},{least}-{to}`"));
+            let (min, max) = (self.min, self.max.min(if self.max == 7 { 6 } else { self.max }));
+            return Err(format!("range `{range}` is reversed; write `{from}-{max},{min}-{to}`"));
         }
         Ok(format!("{from}-{to}{step}"))
     }
 
-    /// Returns the number that is meant.
+    /// Returns the value of a number or name.
     fn value(&self, text: &str) -> Result<u8, String> {
         let named = self.names.iter().position(|name| name.eq_ignore_ascii_case(text));
         let number = match named {
-            Some(at) => u32::try_from(at).ok().map(|at| at + u32::from(self.least)),
+            Some(at) => u32::try_from(at).ok().map(|at| at + u32::from(self.min)),
             None => number(text),
         };
-        let reach = u32::from(self.least)..=u32::from(self.most);
-        match number.filter(|number| reach.contains(number)) {
+        let valid = u32::from(self.min)..=u32::from(self.max);
+        match number.filter(|number| valid.contains(number)) {
             Some(number) => Ok(u8::try_from(number).expect("no field reaches beyond 59")),
             None => {
                 let names = match self.names {
@@ -203,13 +197,13 @@ impl Field {
                     [first, .., last] => format!(", or {first} to {last}"),
                     [only] => format!(", or {only}"),
                 };
-                Err(format!("`{text}` is no {}; write {} to {}{names}", self.name, self.least, self.most))
+                Err(format!("invalid {} `{text}`: expected {} to {}{names}", self.name, self.min, self.max))
             }
         }
     }
 }
 
-/// Returns a number of digits alone; one beyond all bounds is a very large one.
+/// Parses digits; a number that is too large becomes `u32::MAX`.
 fn number(text: &str) -> Option<u32> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().unwrap_or(u32::MAX))

@@ -1,14 +1,14 @@
-//! Times at which something is due: cron expressions on a clock on some wall.
+//! Cron expressions: the times at which they are due in a time zone.
 //!
-//! Invariant: pure; never asks what time it is.
+//! Invariant: pure; never reads the clock.
 //!
-//! An expression names readings of a clock, such as half past three. Clocks are changed, and then a reading
-//! comes twice, or not at all. So there are two kinds of expressions:
+//! An expression matches local times, such as 03:30. At a daylight saving change, a local time occurs twice
+//! or not at all. There are two cases:
 //!
-//! * One that names *some* hours is due once for each reading: the first time it is shown, or, where clocks
-//!   jump over it, right after the jump; a jump over several is one time.
-//! * One that names *every* hour means no reading in particular. It is due whenever a clock shows what it
-//!   names, so that runs go on every ten minutes, or every hour, while clocks are changed.
+//! * An expression that restricts the hour is due once per matching local time: at its first occurrence, or,
+//!   if it is skipped, right after the change; several times in one gap are due once.
+//! * An expression that matches every hour is due at every matching local time, so that runs continue every
+//!   ten minutes, or every hour, through the change.
 
 mod expression;
 mod pattern;
@@ -21,55 +21,55 @@ use topsell_core::model::{Timestamp, Zone};
 
 use pattern::Pattern;
 
-pub use expression::CalendarError;
+pub use expression::CronError;
 
-/// Two changes of a clock that undo each other lie further apart than this.
-const BETWEEN_CHANGES: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+/// Two offset changes that cancel out are further apart than this.
+const MIN_CHANGE_DISTANCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
-/// The times that an expression names in a zone.
+/// The due times of a cron expression in a time zone.
 #[derive(Clone, Debug)]
-pub struct Calendar {
+pub struct CronSchedule {
     pattern: Pattern,
     zone: Zone,
 }
 
-impl Calendar {
-    /// Reads five fields, six with seconds first, or a word such as `@hourly`.
+impl CronSchedule {
+    /// Parses five fields, six with seconds first, or a macro such as `@hourly`.
     ///
     /// # Errors
-    /// Says what is wrong with the expression, or that there is never such a day.
-    pub fn parse(expression: &str, zone: Zone) -> Result<Calendar, CalendarError> {
-        Ok(Calendar { pattern: expression::read(expression)?, zone })
+    /// Returns what is wrong with the expression, or that it never matches a date.
+    pub fn parse(expression: &str, zone: Zone) -> Result<CronSchedule, CronError> {
+        Ok(CronSchedule { pattern: expression::parse(expression)?, zone })
     }
 
-    /// Returns the zone whose clocks it goes by.
+    /// Returns the time zone.
     pub fn zone(&self) -> &Zone {
         &self.zone
     }
 
-    /// Returns the first time after a moment; none where there is none any more.
+    /// Returns the first due time after a moment, if there is one.
     pub fn next_after(&self, moment: Timestamp) -> Option<Timestamp> {
         let moment = jiff::Timestamp::from_microsecond(moment.micros()).ok()?;
         let rules = self.zone.rules();
-        let due = match self.pattern.names_every_hour() {
-            true => self.next_shown(moment, rules),
-            false => self.next_named(moment, rules),
+        let due = match self.pattern.matches_every_hour() {
+            true => self.next_occurrence(moment, rules),
+            false => self.next_unique(moment, rules),
         };
         Timestamp::from_micros(due?.as_microsecond()).ok()
     }
 
-    /// Returns the times after a moment, in order.
+    /// Returns the due times after a moment, in order.
     pub fn after(&self, moment: Timestamp) -> impl Iterator<Item = Timestamp> {
         std::iter::successors(self.next_after(moment), |time| self.next_after(*time))
     }
 
-    /// Returns the last time that lies after one moment and not after another.
+    /// Returns the last due time after one moment and not after another.
     ///
-    /// It is found quickly, however many lie between the two.
+    /// Searches by bisection, so that the cost does not depend on the number of due times in between.
     pub fn last_between(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
         let next = |moment| self.next_after(moment).filter(|time| *time <= until);
         let mut last = next(after)?;
-        // No time lies after `end`, and not after `until`.
+        // No due time lies after `end` and not after `until`.
         let mut end = until;
         while let Some(later) = next(last) {
             last = later;
@@ -83,31 +83,31 @@ impl Calendar {
         Some(last)
     }
 
-    /// Returns when a clock next shows for the first time, or jumps over, a reading that is named.
-    fn next_named(&self, moment: jiff::Timestamp, rules: &TimeZone) -> Option<jiff::Timestamp> {
-        // A moment that is no whole second lies after the second that clocks show.
-        let mut reading = rules.to_datetime(moment).with().subsec_nanosecond(0).build().ok()?;
+    /// Returns the next time at which a matching local time first occurs or is skipped.
+    fn next_unique(&self, moment: jiff::Timestamp, rules: &TimeZone) -> Option<jiff::Timestamp> {
+        // A fraction of a second is after the second itself.
+        let mut local = rules.to_datetime(moment).with().subsec_nanosecond(0).build().ok()?;
         loop {
-            reading = self.pattern.first_from(reading.checked_add(SECOND).ok()?)?;
-            let due = first_shown(reading, rules)?;
-            // Readings that come twice were due the first time.
+            local = self.pattern.first_from(local.checked_add(SECOND).ok()?)?;
+            let due = first_occurrence(local, rules)?;
+            // A local time that occurs twice was due the first time.
             if due > moment {
                 return Some(due);
             }
         }
     }
 
-    /// Returns when a clock next shows a reading that is named.
-    fn next_shown(&self, moment: jiff::Timestamp, rules: &TimeZone) -> Option<jiff::Timestamp> {
+    /// Returns the next occurrence of a matching local time.
+    fn next_occurrence(&self, moment: jiff::Timestamp, rules: &TimeZone) -> Option<jiff::Timestamp> {
         let second = moment.as_microsecond().div_euclid(1_000_000) + 1;
         let mut from = jiff::Timestamp::from_second(second).ok()?;
         loop {
             let offset = rules.to_offset(from);
-            let reading = self.pattern.first_from(offset.to_datetime(from))?;
-            let due = offset.to_timestamp(reading).ok()?;
-            match change(from, due, offset, rules) {
+            let local = self.pattern.first_from(offset.to_datetime(from))?;
+            let due = offset.to_timestamp(local).ok()?;
+            match offset_change(from, due, offset, rules) {
                 None => return Some(due),
-                // From there on clocks show something else.
+                // From then on, another offset applies.
                 Some(changed) => from = changed,
             }
         }
@@ -116,35 +116,35 @@ impl Calendar {
 
 const SECOND: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 
-/// Returns when a reading is first shown; right after the jump where clocks jump over it.
-fn first_shown(reading: jiff::civil::DateTime, rules: &TimeZone) -> Option<jiff::Timestamp> {
-    match rules.to_ambiguous_timestamp(reading).offset() {
-        AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(reading).ok(),
-        AmbiguousOffset::Fold { before, .. } => before.to_timestamp(reading).ok(),
+/// Returns when a local time first occurs, or the end of the gap that skips it.
+fn first_occurrence(local: jiff::civil::DateTime, rules: &TimeZone) -> Option<jiff::Timestamp> {
+    match rules.to_ambiguous_timestamp(local).offset() {
+        AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(local).ok(),
+        AmbiguousOffset::Fold { before, .. } => before.to_timestamp(local).ok(),
         AmbiguousOffset::Gap { before, after } => {
-            // The reading lies in the jump, whose end is the last change by which clocks show `after`.
-            let late = before.to_timestamp(reading).ok()?;
+            // The end of the gap is the last change to the offset `after`.
+            let late = before.to_timestamp(local).ok()?;
             let changes = rules.preceding(late.checked_add(SECOND).ok()?);
-            let jump = changes.take(MAX_CHANGES).find(|change| {
+            let gap = changes.take(MAX_CHANGES).find(|change| {
                 let just_before = change.timestamp().checked_sub(SECOND);
                 change.offset() == after && just_before.is_ok_and(|moment| rules.to_offset(moment) == before)
             });
-            Some(jump.map_or(late, |change| change.timestamp()))
+            Some(gap.map_or(late, |change| change.timestamp()))
         }
     }
 }
 
-/// How many changes to look at for one that moves the clock: some change a zone's letters only.
+/// How many changes to search for one that changes the offset: some change the abbreviation only.
 const MAX_CHANGES: usize = 8;
 
-/// Returns when clocks are first changed after one moment and not after another.
-fn change(
+/// Returns when the offset first changes after one moment and not after another.
+fn offset_change(
     from: jiff::Timestamp,
     until: jiff::Timestamp,
     offset: Offset,
     rules: &TimeZone,
 ) -> Option<jiff::Timestamp> {
-    if until.duration_since(from) < BETWEEN_CHANGES && rules.to_offset(until) == offset {
+    if until.duration_since(from) < MIN_CHANGE_DISTANCE && rules.to_offset(until) == offset {
         return None;
     }
     let changes = rules.following(from).take_while(|change| change.timestamp() <= until);

@@ -1,11 +1,11 @@
-//! The readings of a clock that an expression names, whatever zone the clock is in.
+//! The local times that an expression matches, independent of the time zone.
 //!
-//! Invariant: at least one day has such readings.
+//! Invariant: matches at least one date.
 
 use jiff::civil;
 use jiff::civil::{Date, DateTime};
 
-/// Sets of numbers: a number is in one if its bit is.
+/// Bit sets of the matching numbers of each field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {
     pub seconds: u64,
@@ -15,33 +15,33 @@ pub struct Pattern {
     pub days: Days,
 }
 
-/// The days that are named, in months that are.
+/// The matching days of matching months.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Days {
     pub of_month: u64,
     /// Sunday is 0.
     pub of_week: u64,
-    /// Whether a day must be named by both; otherwise either will do.
-    pub by_both: bool,
+    /// Whether a day must match both fields; otherwise one is enough.
+    pub match_both: bool,
 }
 
-/// The Gregorian calendar repeats after so many years, days of the week included.
+/// The Gregorian calendar, including days of the week, repeats after this many years.
 const YEARS: u32 = 400;
 const MONTHS_A_YEAR: u32 = 12;
 const HOURS: u64 = (1 << 24) - 1;
-/// The same day of all weeks that a month has, and a little more.
+/// The same weekday in all weeks of a month.
 const WEEKLY: u64 = 1 | 1 << 7 | 1 << 14 | 1 << 21 | 1 << 28;
 
 impl Pattern {
-    /// Tells whether every hour of the day is named.
-    pub fn names_every_hour(&self) -> bool {
+    /// Returns whether every hour of the day matches.
+    pub fn matches_every_hour(&self) -> bool {
         self.hours == HOURS
     }
 
-    /// Returns the first reading that is no earlier; none beyond the year 9999, or where no day is named.
-    pub fn first_from(&self, reading: DateTime) -> Option<DateTime> {
-        let (date, time) = (reading.date(), reading.time());
-        if first_in(self.days_named(date), date.day()) == Some(date.day()) {
+    /// Returns the first match at or after a local time; `None` beyond the year 9999 or if no date matches.
+    pub fn first_from(&self, local: DateTime) -> Option<DateTime> {
+        let (date, time) = (local.date(), local.time());
+        if first_in(self.matching_days(date), date.day()) == Some(date.day()) {
             let time = self.time_from(time.hour(), time.minute(), time.second());
             if let Some((hour, minute, second)) = time {
                 return Some(date.at(hour, minute, second, 0));
@@ -52,12 +52,12 @@ impl Pattern {
         Some(day.at(hour, minute, second, 0))
     }
 
-    /// Returns the first day after another.
+    /// Returns the first matching date after another.
     fn day_after(&self, date: Date) -> Option<Date> {
         let mut from = date.day() + 1;
         let mut month = date.first_of_month();
         for _ in 0..=YEARS * MONTHS_A_YEAR {
-            if let Some(day) = first_in(self.days_named(month), from) {
+            if let Some(day) = first_in(self.matching_days(month), from) {
                 return month.with().day(day).build().ok();
             }
             month = match month.month() {
@@ -69,24 +69,24 @@ impl Pattern {
         None
     }
 
-    /// Returns the days named of a date's month.
-    fn days_named(&self, date: Date) -> u64 {
+    /// Returns the matching days of a date's month.
+    fn matching_days(&self, date: Date) -> u64 {
         if self.months >> date.month() & 1 == 0 {
             return 0;
         }
-        let there_are = (2 << date.days_in_month()) - 2;
-        // What the week's days are when counted from the month's first.
+        let days_in_month = (2 << date.days_in_month()) - 2;
+        // The weekdays, counted from the first of the month.
         let first = date.first_of_month().weekday().to_sunday_zero_offset();
         let week = (self.days.of_week | self.days.of_week << 7) >> first & 0x7f;
         let by_week = (week * WEEKLY) << 1;
-        let named = match self.days.by_both {
+        let matching = match self.days.match_both {
             true => self.days.of_month & by_week,
             false => self.days.of_month | by_week,
         };
-        named & there_are
+        matching & days_in_month
     }
 
-    /// Returns the first time of day that is no earlier.
+    /// Returns the first matching time of day at or after another.
     fn time_from(&self, hour: i8, minute: i8, second: i8) -> Option<(i8, i8, i8)> {
         let first = |set| first_in(set, 0);
         if first_in(self.hours, hour) == Some(hour) {
@@ -103,7 +103,7 @@ impl Pattern {
     }
 }
 
-/// Returns the first number of a set that is no smaller; numbers go up to 60.
+/// Returns the smallest number of a set that is at least `from`; numbers go up to 60.
 fn first_in(set: u64, from: i8) -> Option<i8> {
     let rest = set >> from << from;
     (rest != 0).then(|| rest.trailing_zeros() as i8)

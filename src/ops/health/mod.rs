@@ -1,11 +1,11 @@
-//! How a lake fares: what a monitor asks, as facts, as one line, as metrics.
+//! The health of a lake for monitoring: status, assessment, metrics.
 //!
-//! Invariant: nothing here changes anything, or asks what time it is.
+//! Invariant: changes nothing and never reads the clock.
 
-mod facts;
+mod assessment;
 mod metrics;
-mod verdict;
+mod status;
 
-pub use facts::{Facts, LakeFacts, Look, RankingFacts, TableFacts, facts};
+pub use assessment::{Assessment, Health, Thresholds, assess};
 pub use metrics::metrics;
-pub use verdict::{Health, Limits, Verdict, verdict};
+pub use status::{Detail, LakeStatus, RankingStatus, Status, TableStatus, status};

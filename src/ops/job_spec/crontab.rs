@@ -1,64 +1,64 @@
-//! Crontabs in a user's format: variables, and lines of a schedule and a command for the shell.
+//! Crontabs in the user format: variables, and lines with a schedule and a shell command.
 //!
-//! Invariant: a line is a job, sets a variable, says nothing, or is told of with its number.
+//! Invariant: every line is a job, a variable, a comment, or reported with its number.
 //!
 //! ```text
-//! CRON_TZ=Europe/Berlin                 the zone of the lines below
+//! CRON_TZ=Europe/Berlin                 the time zone of the lines below
 //! 30 3 * * 1-5   report --of today%first line of its standard input%second
 //! @hourly        date +\%H
 //! ```
 //!
-//! A system's crontab, which has a column of users, is none of these.
+//! The system format of `/etc/crontab`, which has a user column, is not supported.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use crate::cron::Calendar;
-use crate::job_spec::error::{JobError, Note};
-use crate::job_spec::file::{is_plain, is_variable};
-use crate::job_spec::{Does, Job, JobStep, Owner, Policy};
+use crate::cron::CronSchedule;
+use crate::job_spec::error::{JobError, JobWarning};
+use crate::job_spec::job::{Job, JobStep, Owner, Policy, StepAction};
+use crate::job_spec::names::{is_name_byte, is_variable};
 use topsell_core::model::Zone;
 
-/// What a crontab says.
+/// The content of a crontab.
 #[derive(Debug, Default)]
 pub struct Crontab {
     pub jobs: Vec<Job>,
-    pub faults: Vec<JobError>,
-    pub notes: Vec<Note>,
+    pub errors: Vec<JobError>,
+    pub warnings: Vec<JobWarning>,
 }
 
 const SHELL: &str = "SHELL";
 const PATH: &str = "PATH";
 const ZONE: &str = "CRON_TZ";
 const REBOOT: &str = "@reboot";
-const USUAL_SHELL: &str = "/bin/sh";
-const USUAL_PATH: &str = "/usr/bin:/bin";
-/// Variables by which other crons are told to do something.
+const DEFAULT_SHELL: &str = "/bin/sh";
+const DEFAULT_PATH: &str = "/usr/bin:/bin";
+/// Variables that other cron implementations interpret, and what to use instead.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    ("MAILTO", "no mail is sent; the end of the output is in the run's record"),
-    ("MAILFROM", "no mail is sent; the end of the output is in the run's record"),
-    ("CONTENT_TYPE", "no mail is sent; the end of the output is in the run's record"),
-    ("CONTENT_TRANSFER_ENCODING", "no mail is sent; the end of the output is in the run's record"),
-    ("RANDOM_DELAY", "runs begin when they are due; a job file can say `jitter`"),
-    ("START_HOURS_RANGE", "a job file can say `missed` and `deadline`"),
+    ("MAILTO", "no mail is sent; the end of the output is kept in the run record"),
+    ("MAILFROM", "no mail is sent; the end of the output is kept in the run record"),
+    ("CONTENT_TYPE", "no mail is sent; the end of the output is kept in the run record"),
+    ("CONTENT_TRANSFER_ENCODING", "no mail is sent; the end of the output is kept in the run record"),
+    ("RANDOM_DELAY", "use `jitter` in a job file"),
+    ("START_HOURS_RANGE", "use `missed` and `deadline` in a job file"),
 ];
-/// Whose a command is cannot be set.
-const OWNERS_ALONE: &[&str] = &["LOGNAME", "USER"];
-/// Bytes of all variables; each job has a copy of them.
-const MAX_VARIABLES: usize = 16 << 10;
+/// Variables that always hold the owner of a command.
+const OWNER_VARIABLES: &[&str] = &["LOGNAME", "USER"];
+/// Limit for all variables, since each job has a copy of them.
+const MAX_VARIABLES_BYTES: usize = 16 << 10;
 const FIELDS: usize = 5;
-/// Bytes of a name that tell of the file, before those that tell of the line.
+/// Length of the part of a job's name that comes from the file.
 const MAX_STEM: usize = 40;
 
-/// Reads a crontab's text; its commands are the owner's, if one is named.
+/// Parses a crontab; with an owner, its commands run as that account.
 pub fn read_crontab(path: &Path, text: &str, owner: Option<&Owner>, zone: &str) -> Crontab {
     let mut reader = Reader {
         path,
         owner,
         stem: stem(path, owner),
         zone: Zone::named(zone).ok(),
-        variables: owner.map(of_owner).unwrap_or_default(),
-        twins: HashMap::new(),
+        variables: owner.map(owner_variables).unwrap_or_default(),
+        duplicates: HashMap::new(),
         line: 0,
         tab: Crontab::default(),
     };
@@ -66,7 +66,7 @@ pub fn read_crontab(path: &Path, text: &str, owner: Option<&Owner>, zone: &str) 
         reader.line = line;
         let text = text.trim();
         if text.contains('\0') {
-            reader.fault("there is a NUL character in it".to_owned());
+            reader.error("there is a NUL character in it".to_owned());
         } else if text.is_empty() || text.starts_with('#') {
             continue;
         } else if let Some((name, value)) = variable(text) {
@@ -78,29 +78,29 @@ pub fn read_crontab(path: &Path, text: &str, owner: Option<&Owner>, zone: &str) 
     reader.tab
 }
 
-/// A crontab that is read line by line.
+/// Parses a crontab line by line.
 struct Reader<'a> {
     path: &'a Path,
     owner: Option<&'a Owner>,
-    /// What the jobs' names begin with.
+    /// The prefix of the jobs' names.
     stem: String,
-    /// None below a line that names one there is not: when those are due cannot be told.
+    /// `None` below a line with an unknown zone: the due times of those jobs are unknown.
     zone: Option<Zone>,
     variables: BTreeMap<String, String>,
-    /// How often each job was there.
-    twins: HashMap<String, u32>,
+    /// How often each job occurred.
+    duplicates: HashMap<String, u32>,
     line: u32,
     tab: Crontab,
 }
 
 impl Reader<'_> {
-    fn fault(&mut self, what: String) {
+    fn error(&mut self, what: String) {
         let (file, line) = (self.path.to_owned(), self.line);
-        self.tab.faults.push(JobError::Wrong { file, line, column: 1, what });
+        self.tab.errors.push(JobError::Invalid { file, line, column: 1, what });
     }
 
-    fn note(&mut self, what: String) {
-        self.tab.notes.push(Note { file: self.path.to_owned(), line: self.line, what });
+    fn warn(&mut self, what: String) {
+        self.tab.warnings.push(JobWarning { file: self.path.to_owned(), line: self.line, what });
     }
 
     /// Sets a variable for the lines below.
@@ -108,45 +108,45 @@ impl Reader<'_> {
         if name == ZONE {
             let named = Zone::named(&value);
             if let Err(error) = &named {
-                self.fault(format!("{ZONE}: {error}"));
+                self.error(format!("{ZONE}: {error}"));
             }
             self.zone = named.ok();
             return;
         }
-        if self.owner.is_some() && OWNERS_ALONE.contains(&name.as_str()) {
-            self.note(format!("{name} stays the owner's"));
+        if self.owner.is_some() && OWNER_VARIABLES.contains(&name.as_str()) {
+            self.warn(format!("{name} is ignored: it is always the owner's"));
             return;
         }
         if let Some((_, instead)) = UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name) {
-            self.note(format!("{name} is not supported: {instead}"));
+            self.warn(format!("{name} is not supported: {instead}"));
         }
         let size: usize = self.variables.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if size + name.len() + value.len() > MAX_VARIABLES {
-            self.fault(format!("variables take more than {} KiB", MAX_VARIABLES >> 10));
+        if size + name.len() + value.len() > MAX_VARIABLES_BYTES {
+            self.error(format!("variables are larger than {} KiB", MAX_VARIABLES_BYTES >> 10));
             return;
         }
         self.variables.insert(name, value);
     }
 
-    /// Takes a line of a schedule and a command.
+    /// Adds the job of a line with a schedule and a command.
     fn add(&mut self, text: &str) {
         let (schedule, command) = split(text);
         if schedule.eq_ignore_ascii_case(REBOOT) {
-            self.note(format!("{REBOOT} is not supported: have what starts the scheduler run `{command}`"));
+            self.warn(format!("{REBOOT} is not supported; start `{command}` together with the scheduler"));
             return;
         }
         if command.is_empty() {
-            self.fault("it is neither a variable nor a schedule of five fields and a command".to_owned());
+            self.error("expected a variable, or a schedule of five fields and a command".to_owned());
             return;
         }
-        if let Err(error) = Calendar::parse(schedule, self.zone.clone().unwrap_or_else(Zone::utc)) {
-            self.fault(error.to_string());
+        if let Err(error) = CronSchedule::parse(schedule, self.zone.clone().unwrap_or_else(Zone::utc)) {
+            self.error(error.to_string());
             return;
         }
         let Some(zone) = &self.zone else { return };
         let digest = digest(schedule, command);
-        let twin = self.twins.entry(digest.clone()).and_modify(|twin| *twin += 1).or_insert(1);
-        let again = if *twin > 1 { format!("-{twin}") } else { String::new() };
+        let count = self.duplicates.entry(digest.clone()).and_modify(|count| *count += 1).or_insert(1);
+        let again = if *count > 1 { format!("-{count}") } else { String::new() };
         self.tab.jobs.push(Job {
             name: format!("{}-{digest}{again}", self.stem),
             file: self.path.to_owned(),
@@ -162,30 +162,29 @@ impl Reader<'_> {
     }
 }
 
-/// Returns what the names of a crontab's jobs begin with: its owner, or its own name.
+/// Returns the prefix of the jobs' names: the owner, or the file's name.
 fn stem(path: &Path, owner: Option<&Owner>) -> String {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let name = owner.map_or(file.as_ref(), |owner| owner.name.as_str());
-    let plain: String = name.bytes().filter(|byte| is_plain(*byte)).map(char::from).collect();
+    let plain: String = name.bytes().filter(|byte| is_name_byte(*byte)).map(char::from).collect();
     plain.trim_start_matches('.').chars().take(MAX_STEM).collect()
 }
 
-/// Returns the variables that commands of an owner have.
-fn of_owner(owner: &Owner) -> BTreeMap<String, String> {
+/// Returns the variables of an owner's commands.
+fn owner_variables(owner: &Owner) -> BTreeMap<String, String> {
     let home = owner.home.display().to_string();
     let name = owner.name.as_str();
     let pairs = [
         ("HOME", home.as_str()),
         ("LOGNAME", name),
         ("USER", name),
-        (SHELL, USUAL_SHELL),
-        (PATH, USUAL_PATH),
+        (SHELL, DEFAULT_SHELL),
+        (PATH, DEFAULT_PATH),
     ];
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-/// Returns what a line sets, if it sets a variable: quotes around either side are dropped, what is in them
-/// is kept as it is.
+/// Returns the name and value if a line sets a variable; quotes around either are removed.
 fn variable(line: &str) -> Option<(String, String)> {
     let (name, rest) = match unquoted(line) {
         Some((name, rest)) => (name, rest),
@@ -199,7 +198,7 @@ fn variable(line: &str) -> Option<(String, String)> {
     is_variable(name).then(|| (name.to_owned(), value.to_owned()))
 }
 
-/// Returns what is between quotes, and what comes after them.
+/// Returns the text between quotes and the text after them.
 fn unquoted(text: &str) -> Option<(&str, &str)> {
     let quote = text.chars().next().filter(|c| ['"', '\''].contains(c))?;
     text[1..].split_once(quote)
@@ -218,21 +217,21 @@ fn split(line: &str) -> (&str, &str) {
 }
 
 fn step(command: &str, variables: &BTreeMap<String, String>) -> JobStep {
-    let (command, stdin) = told(command);
+    let (command, stdin) = split_stdin(command);
     let shell = variables.get(SHELL).filter(|shell| !shell.is_empty());
-    let shell = shell.map_or(USUAL_SHELL, String::as_str);
+    let shell = shell.map_or(DEFAULT_SHELL, String::as_str);
     let program = command.split_whitespace().next().unwrap_or_default();
     JobStep {
         name: program.rsplit('/').next().unwrap_or(program).to_owned(),
-        does: Does::Exec(vec![shell.to_owned(), "-c".to_owned(), command]),
+        action: StepAction::Exec(vec![shell.to_owned(), "-c".to_owned(), command]),
         success_exit_codes: Vec::new(),
         stdin,
     }
 }
 
-/// Returns the command, and what it finds on its standard input: what stands after the first `%`, in which
-/// each further one ends a line. A `\%` is a plain one.
-fn told(text: &str) -> (String, Option<String>) {
+/// Returns the command and the text for its standard input: that after the first `%`, where each further
+/// `%` is a line break. `\%` is a literal `%`.
+fn split_stdin(text: &str) -> (String, Option<String>) {
     let mut command = String::new();
     let mut rest = text.chars();
     let mut is_escaped = false;
@@ -261,7 +260,7 @@ fn told(text: &str) -> (String, Option<String>) {
     (command, input)
 }
 
-/// Returns what tells a line from others, wherever it stands.
+/// Returns an identifier of a line that does not depend on its position.
 fn digest(schedule: &str, command: &str) -> String {
     let mut digest = blake3::hash(format!("{schedule}\0{command}").as_bytes()).to_hex().to_string();
     digest.truncate(8);

@@ -1,50 +1,50 @@
-//! What can be wrong with what is written down.
+//! Errors and warnings of job definitions.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use topsell_core::model::escape_control;
 
-/// A job cannot be taken as it is written down.
+/// A job definition that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
-    /// Something in a file is wrong.
+    /// A file has an error at a line and column.
     #[error("{}:{line}:{column}: {}", escape_control(&file.display().to_string()), escape_control(what))]
-    Wrong { file: PathBuf, line: u32, column: u32, what: String },
+    Invalid { file: PathBuf, line: u32, column: u32, what: String },
     /// A file or folder cannot be read.
     #[error("{}: {source}", escape_control(&file.display().to_string()))]
     Unreadable { file: PathBuf, source: io::Error },
-    /// Others than who runs the jobs say what is in a file.
+    /// A file could have been written by an untrusted account.
     #[error("{}: {why}", escape_control(&file.display().to_string()))]
-    NotOurs { file: PathBuf, why: String },
-    /// Two jobs have one name.
+    Untrusted { file: PathBuf, why: String },
+    /// Two jobs have the same name.
     #[error(
-        "{}:{line}: there is a job `{name}` already, in {}:{other_line}; jobs are told apart by their names",
+        "{}:{line}: job `{name}` is already defined at {}:{other_line}; rename one of them",
         escape_control(&file.display().to_string()), escape_control(&other.display().to_string())
     )]
-    Twice { name: String, file: PathBuf, line: u32, other: PathBuf, other_line: u32 },
-    /// Only root can run commands as somebody else.
-    #[error("{}: crontabs of all accounts are for root alone, who can run commands as their owners", file.display())]
+    Duplicate { name: String, file: PathBuf, line: u32, other: PathBuf, other_line: u32 },
+    /// Only root can run commands as other accounts.
+    #[error("{}: crontabs of all accounts can be used by root only", file.display())]
     NotRoot { file: PathBuf },
 }
 
 impl JobError {
-    /// Returns the file or folder that it is about.
+    /// Returns the file or folder that has the error.
     pub fn file(&self) -> &Path {
         match self {
-            JobError::Wrong { file, .. }
+            JobError::Invalid { file, .. }
             | JobError::Unreadable { file, .. }
-            | JobError::NotOurs { file, .. }
-            | JobError::Twice { file, .. }
+            | JobError::Untrusted { file, .. }
+            | JobError::Duplicate { file, .. }
             | JobError::NotRoot { file } => file,
         }
     }
 }
 
-/// What is worth telling of a file, and stops nothing.
+/// A problem in a file that does not prevent its use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}:{line}: {}", escape_control(&file.display().to_string()), escape_control(what))]
-pub struct Note {
+pub struct JobWarning {
     pub file: PathBuf,
     pub line: u32,
     pub what: String,

@@ -1,127 +1,138 @@
-//! Steps as a job file has them: words of ours, or a program and its arguments.
+//! The steps of a job file: `topsell` commands, or other programs and their arguments.
 
 use toml::de::{DeTable, DeValue};
 
-use crate::job_spec::file::{Check, Page, Written};
-use crate::job_spec::{Does, JobStep};
+use crate::job_spec::job::{JobStep, StepAction};
+use crate::job_spec::toml_reader::{CommandCheck, TomlReader, TomlValue};
 
 const KEYS: &[&str] = &["run", "exec", "name", "success_exit_codes", "stdin"];
-/// The command whose next word belongs to its name.
-const WITH_SECOND_WORD: &str = "lake";
+/// The command that has subcommands.
+const COMMAND_GROUP: &str = "lake";
 const PROGRAM: &str = "topsell";
 
-/// Returns the steps of a list.
-pub(super) fn read_all(page: &mut Page<'_>, value: &Written<'_>, check: Check<'_>) -> Vec<JobStep> {
+/// Parses the list of steps.
+pub(super) fn read_all(
+    reader: &mut TomlReader<'_>,
+    value: &TomlValue<'_>,
+    check: CommandCheck<'_>,
+) -> Vec<JobStep> {
     match value.get_ref() {
         DeValue::Array(steps) if !steps.is_empty() => {
-            steps.iter().filter_map(|step| read(page, step, check)).collect()
+            steps.iter().filter_map(|step| read(reader, step, check)).collect()
         }
         _ => {
-            page.fault(value.span(), "`steps` is a list of at least one, such as [\"rank\"]".to_owned());
+            reader.error(
+                value.span(),
+                "`steps` must be a list of at least one step, such as [\"rank\"]".to_owned(),
+            );
             Vec::new()
         }
     }
 }
 
-fn read(page: &mut Page<'_>, value: &Written<'_>, check: Check<'_>) -> Option<JobStep> {
+fn read(reader: &mut TomlReader<'_>, value: &TomlValue<'_>, check: CommandCheck<'_>) -> Option<JobStep> {
     match value.get_ref() {
         DeValue::String(_) => {
-            let does = run(page, value, check)?;
-            Some(JobStep { name: named(&does), does, success_exit_codes: Vec::new(), stdin: None })
+            let action = run(reader, value, check)?;
+            Some(JobStep { name: default_name(&action), action, success_exit_codes: Vec::new(), stdin: None })
         }
-        DeValue::Table(table) => described(page, value, table, check),
+        DeValue::Table(table) => read_table(reader, value, table, check),
         _ => {
-            page.fault(
+            reader.error(
                 value.span(),
-                "a step is a text, or { run = \"…\" }, or { exec = [\"…\"] }".to_owned(),
+                "a step must be a string, { run = \"…\" } or { exec = [\"…\"] }".to_owned(),
             );
             None
         }
     }
 }
 
-fn described(
-    page: &mut Page<'_>,
-    value: &Written<'_>,
+fn read_table(
+    reader: &mut TomlReader<'_>,
+    value: &TomlValue<'_>,
     table: &DeTable<'_>,
-    check: Check<'_>,
+    check: CommandCheck<'_>,
 ) -> Option<JobStep> {
-    let (mut does, mut name, mut success_exit_codes, mut stdin) = (Vec::new(), None, Vec::new(), None);
+    let (mut actions, mut name, mut success_exit_codes, mut stdin) = (Vec::new(), None, Vec::new(), None);
     for (key, value) in table {
         match key.get_ref().as_ref() {
-            "run" => does.push(run(page, value, check)),
-            "exec" => does.push(exec(page, value)),
-            "name" => match page.text("name", value) {
-                Some("") => page.fault(value.span(), "`name` is empty".to_owned()),
+            "run" => actions.push(run(reader, value, check)),
+            "exec" => actions.push(exec(reader, value)),
+            "name" => match reader.text("name", value) {
+                Some("") => reader.error(value.span(), "`name` must not be empty".to_owned()),
                 text => name = text.map(str::to_owned),
             },
-            "success_exit_codes" => success_exit_codes = codes(page, value),
-            "stdin" => stdin = page.text("stdin", value).map(str::to_owned),
-            unknown => page.unknown(key.span(), unknown, KEYS, "a step"),
+            "success_exit_codes" => success_exit_codes = exit_codes(reader, value),
+            "stdin" => stdin = reader.text("stdin", value).map(str::to_owned),
+            unknown => reader.unknown_key(key.span(), unknown, KEYS),
         }
     }
-    if does.len() != 1 {
-        page.fault(value.span(), "a step has either `run` or `exec`".to_owned());
+    if actions.len() != 1 {
+        reader.error(value.span(), "a step must have either `run` or `exec`".to_owned());
         return None;
     }
-    let does = does.pop()??;
-    Some(JobStep { name: name.unwrap_or_else(|| named(&does)), does, success_exit_codes, stdin })
+    let action = actions.pop()??;
+    Some(JobStep { name: name.unwrap_or_else(|| default_name(&action)), action, success_exit_codes, stdin })
 }
 
-/// Returns words as a person would type them.
-fn run(page: &mut Page<'_>, value: &Written<'_>, check: Check<'_>) -> Option<Does> {
-    let text = page.text("run", value)?;
+/// Parses the arguments of a `topsell` command.
+fn run(reader: &mut TomlReader<'_>, value: &TomlValue<'_>, check: CommandCheck<'_>) -> Option<StepAction> {
+    let text = reader.text("run", value)?;
     let checked = match shlex::split(text) {
-        None => Err("a quote is not closed".to_owned()),
-        Some(words) if words.is_empty() => Err("it is empty".to_owned()),
+        None => Err("unclosed quote".to_owned()),
+        Some(words) if words.is_empty() => Err("empty command".to_owned()),
         Some(words) if words[0] == PROGRAM => {
-            Err(format!("leave `{PROGRAM}` out, or say exec = [\"{PROGRAM}\", …] for another one"))
+            Err(format!("omit `{PROGRAM}`; to run another binary, write exec = [\"{PROGRAM}\", …]"))
         }
         Some(words) => check(&words).map(|()| words),
     };
     match checked {
-        Ok(words) => Some(Does::Topsell(words)),
+        Ok(words) => Some(StepAction::Topsell(words)),
         Err(what) => {
-            page.fault(value.span(), format!("the step `{text}`: {what}"));
+            reader.error(value.span(), format!("step `{text}`: {what}"));
             None
         }
     }
 }
 
-/// Returns a program and its arguments.
-fn exec(page: &mut Page<'_>, value: &Written<'_>) -> Option<Does> {
+/// Parses a program and its arguments.
+fn exec(reader: &mut TomlReader<'_>, value: &TomlValue<'_>) -> Option<StepAction> {
     let DeValue::Array(words) = value.get_ref() else {
-        page.fault(value.span(), "`exec` is a list of words, such as [\"cp\", \"a\", \"b\"]".to_owned());
+        reader.error(
+            value.span(),
+            "`exec` must be a list of strings, such as [\"cp\", \"a\", \"b\"]".to_owned(),
+        );
         return None;
     };
     let words: Option<Vec<String>> =
-        words.iter().map(|word| page.text("exec", word).map(str::to_owned)).collect();
+        words.iter().map(|word| reader.text("exec", word).map(str::to_owned)).collect();
     match words? {
-        words if words.first().is_some_and(|program| !program.is_empty()) => Some(Does::Exec(words)),
+        words if words.first().is_some_and(|program| !program.is_empty()) => Some(StepAction::Exec(words)),
         _ => {
-            page.fault(value.span(), "`exec` begins with a program".to_owned());
+            reader.error(value.span(), "`exec` must start with a program".to_owned());
             None
         }
     }
 }
 
-fn codes(page: &mut Page<'_>, value: &Written<'_>) -> Vec<u8> {
+fn exit_codes(reader: &mut TomlReader<'_>, value: &TomlValue<'_>) -> Vec<u8> {
     let DeValue::Array(codes) = value.get_ref() else {
-        page.fault(value.span(), "`success_exit_codes` is a list of exit codes, such as [6]".to_owned());
+        reader
+            .error(value.span(), "`success_exit_codes` must be a list of exit codes, such as [6]".to_owned());
         return Vec::new();
     };
-    let codes = codes.iter().filter_map(|code| page.number("success_exit_codes", code, 255));
+    let codes = codes.iter().filter_map(|code| reader.number("success_exit_codes", code, 255));
     codes.filter_map(|code| u8::try_from(code).ok()).collect()
 }
 
-/// Returns how a step is called that has no name of its own.
-pub(super) fn named(does: &Does) -> String {
-    match does {
-        Does::Topsell(words) => match words.as_slice() {
-            [first, second, ..] if first == WITH_SECOND_WORD => format!("{first} {second}"),
+/// Returns the name of a step that sets none.
+fn default_name(action: &StepAction) -> String {
+    match action {
+        StepAction::Topsell(words) => match words.as_slice() {
+            [first, second, ..] if first == COMMAND_GROUP => format!("{first} {second}"),
             words => words.first().cloned().unwrap_or_default(),
         },
-        Does::Exec(words) => {
+        StepAction::Exec(words) => {
             let program = words.first().map(String::as_str).unwrap_or_default();
             program.rsplit('/').next().unwrap_or(program).to_owned()
         }

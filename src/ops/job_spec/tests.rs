@@ -12,9 +12,9 @@ fn refused(text: &str) -> String {
         "rank" | "lake" | "rollup" => Ok(()),
         other => Err(format!("there is no command `{other}`")),
     };
-    match file::read(Path::new("jobs/nightly.toml"), text, "UTC", &check) {
+    match job_file::read(Path::new("jobs/nightly.toml"), text, "UTC", &check) {
         Ok(job) => panic!("taken: {job:?}"),
-        Err(faults) => faults.iter().map(|fault| format!("{fault}\n")).collect(),
+        Err(errors) => errors.iter().map(|error| format!("{error}\n")).collect(),
     }
 }
 
@@ -26,14 +26,16 @@ fn tab(text: &str) -> Crontab {
 fn check_tab(text: &str, expected: &Expect) {
     let tab = tab(text);
     let jobs = tab.jobs.iter().map(|job| {
-        let Does::Exec(words) = &job.steps[0].does else { panic!("a crontab's command is the shell's") };
+        let StepAction::Exec(words) = &job.steps[0].action else {
+            panic!("a crontab's command is the shell's")
+        };
         let input = job.steps[0].stdin.as_ref().map(|input| format!(" < {input:?}")).unwrap_or_default();
         let schedule = job.schedule.as_deref().unwrap_or_default();
         format!("{}: {schedule} {} {words:?}{input} {:?}", job.line, job.time_zone, job.environment)
     });
-    let faults = tab.faults.iter().map(|fault| format!("error: {fault}"));
-    let notes = tab.notes.iter().map(|note| format!("note: {note}"));
-    expected.assert_eq(&jobs.chain(faults).chain(notes).map(|line| line + "\n").collect::<String>());
+    let errors = tab.errors.iter().map(|error| format!("error: {error}"));
+    let warnings = tab.warnings.iter().map(|note| format!("note: {note}"));
+    expected.assert_eq(&jobs.chain(errors).chain(warnings).map(|line| line + "\n").collect::<String>());
 }
 
 #[test]
@@ -74,7 +76,7 @@ fn a_job_file_may_say_everything() {
           "steps": [
             {
               "name": "lake compact",
-              "does": {
+              "action": {
                 "topsell": [
                   "lake",
                   "compact",
@@ -86,7 +88,7 @@ fn a_job_file_may_say_everything() {
             },
             {
               "name": "rank",
-              "does": {
+              "action": {
                 "topsell": [
                   "rank",
                   "--catalog",
@@ -98,7 +100,7 @@ fn a_job_file_may_say_everything() {
             },
             {
               "name": "rank",
-              "does": {
+              "action": {
                 "topsell": [
                   "rank",
                   "--all-items"
@@ -112,7 +114,7 @@ fn a_job_file_may_say_everything() {
             },
             {
               "name": "cp",
-              "does": {
+              "action": {
                 "exec": [
                   "/bin/cp",
                   "a",
@@ -124,7 +126,7 @@ fn a_job_file_may_say_everything() {
             },
             {
               "name": "copy",
-              "does": {
+              "action": {
                 "exec": [
                   "cat"
                 ]
@@ -184,33 +186,33 @@ folder = "work"
 "#,
     );
     expect![[r#"
-        jobs/nightly.toml:2:12: `0 25 * * *` is no schedule: `25` is no hour; write 0 to 23
+        jobs/nightly.toml:2:12: invalid schedule `0 25 * * *`: invalid hour `25`: expected 0 to 23
         jobs/nightly.toml:3:13: `Europe/Berln` is no time zone; write a name such as Europe/Berlin, or UTC
-        jobs/nightly.toml:4:18: the step `rnak`: there is no command `rnak`
-        jobs/nightly.toml:4:26: the step `topsell rank`: leave `topsell` out, or say exec = ["topsell", …] for another one
-        jobs/nightly.toml:4:42: the step `rank 'x`: a quote is not closed
-        jobs/nightly.toml:4:53: the step ``: it is empty
-        jobs/nightly.toml:4:57: a step is a text, or { run = "…" }, or { exec = ["…"] }
-        jobs/nightly.toml:4:60: a step has either `run` or `exec`
-        jobs/nightly.toml:4:101: `exec` is a list of words, such as ["cp", "a", "b"]
-        jobs/nightly.toml:5:14: `exec` begins with a program
-        jobs/nightly.toml:5:36: a step has no `success_exit_code`; did you mean `success_exit_codes`?
-        jobs/nightly.toml:5:101: `success_exit_codes` is a whole number from 0 to 255
-        jobs/nightly.toml:5:106: `success_exit_codes` is a whole number from 0 to 255
-        jobs/nightly.toml:5:114: a step has either `run` or `exec`
-        jobs/nightly.toml:5:139: `exec` begins with a program
+        jobs/nightly.toml:4:18: step `rnak`: there is no command `rnak`
+        jobs/nightly.toml:4:26: step `topsell rank`: omit `topsell`; to run another binary, write exec = ["topsell", …]
+        jobs/nightly.toml:4:42: step `rank 'x`: unclosed quote
+        jobs/nightly.toml:4:53: step ``: empty command
+        jobs/nightly.toml:4:57: a step must be a string, { run = "…" } or { exec = ["…"] }
+        jobs/nightly.toml:4:60: a step must have either `run` or `exec`
+        jobs/nightly.toml:4:101: `exec` must be a list of strings, such as ["cp", "a", "b"]
+        jobs/nightly.toml:5:14: `exec` must start with a program
+        jobs/nightly.toml:5:36: unknown key `success_exit_code`; did you mean `success_exit_codes`?
+        jobs/nightly.toml:5:101: `success_exit_codes` must be an integer from 0 to 255
+        jobs/nightly.toml:5:106: `success_exit_codes` must be an integer from 0 to 255
+        jobs/nightly.toml:5:114: a step must have either `run` or `exec`
+        jobs/nightly.toml:5:139: `exec` must start with a program
         jobs/nightly.toml:6:21: `accept` has been renamed; write `success_exit_codes`
-        jobs/nightly.toml:7:1: a job has no `overlp`; did you mean `overlap`?
-        jobs/nightly.toml:8:11: `overlap` is one of skip, queue, kill-old
-        jobs/nightly.toml:9:10: `missed` is a text; write it in quotes
+        jobs/nightly.toml:7:1: unknown key `overlp`; did you mean `overlap`?
+        jobs/nightly.toml:8:11: `overlap` must be one of skip, queue, kill-old
+        jobs/nightly.toml:9:10: `missed` must be a string; write it in quotes
         jobs/nightly.toml:10:12: `deadline`: `5m`: m may be minutes or months; write min for minutes, and months in days, such as 30d
-        jobs/nightly.toml:11:11: `timeout` of no time ends every run; leave it out for none
-        jobs/nightly.toml:12:11: `retries` is a whole number from 0 to 1000
-        jobs/nightly.toml:13:10: `jitter` is a text; write it in quotes
-        jobs/nightly.toml:14:14: `repeatable` is true or false
-        jobs/nightly.toml:15:17: `1A` is no name of a variable
-        jobs/nightly.toml:15:33: `B` is a text; write it in quotes
-        jobs/nightly.toml:16:1: a job has no `xyzzy`; there are schedule, time_zone, steps, name, overlap, missed, deadline, timeout, kill_after, retries, retry_delay, retry_max_delay, jitter, repeatable, working_dir, environment
+        jobs/nightly.toml:11:11: `timeout` must be greater than zero; omit it for no timeout
+        jobs/nightly.toml:12:11: `retries` must be an integer from 0 to 1000
+        jobs/nightly.toml:13:10: `jitter` must be a string; write it in quotes
+        jobs/nightly.toml:14:14: `repeatable` must be true or false
+        jobs/nightly.toml:15:17: invalid variable name `1A`
+        jobs/nightly.toml:15:33: `B` must be a string; write it in quotes
+        jobs/nightly.toml:16:1: unknown key `xyzzy`; known keys: schedule, time_zone, steps, name, overlap, missed, deadline, timeout, kill_after, retries, retry_delay, retry_max_delay, jitter, repeatable, working_dir, environment
         jobs/nightly.toml:17:1: `folder` has been renamed; write `working_dir`
     "#]].assert_eq(&said);
 }
@@ -228,24 +230,24 @@ fn files_that_are_no_job_at_all_are_refused() {
     ];
     expect![[r#"
         ""
-        jobs/nightly.toml:1:1: it has no steps; write some, such as `steps = ["rank"]`
+        jobs/nightly.toml:1:1: missing key `steps`; add for example `steps = ["rank"]`
         "schedule = "
-        jobs/nightly.toml:1:12: it is no TOML: string values must be quoted, expected literal string
+        jobs/nightly.toml:1:12: invalid TOML: string values must be quoted, expected literal string
         "steps = []"
-        jobs/nightly.toml:1:9: `steps` is a list of at least one, such as ["rank"]
+        jobs/nightly.toml:1:9: `steps` must be a list of at least one step, such as ["rank"]
         "name = \"a/b\"\nsteps = [\"rank\"]"
-        jobs/nightly.toml:1:8: `a/b` is no name of a job; take up to 64 of A-Z a-z 0-9 - _ . and no . at its beginning
+        jobs/nightly.toml:1:8: invalid job name `a/b`: use 1 to 64 letters A-Z a-z, digits, -, _ and ., not starting with .
         "a = 1\na = 2"
-        jobs/nightly.toml:2:1: it is no TOML: duplicate key
+        jobs/nightly.toml:2:1: invalid TOML: duplicate key
         "[steps]"
-        jobs/nightly.toml:1:1: `steps` is a list of at least one, such as ["rank"]
+        jobs/nightly.toml:1:1: `steps` must be a list of at least one step, such as ["rank"]
         "environment = 1\nsteps = [\"rank\"]\nname = \".x\""
-        jobs/nightly.toml:1:15: `environment` is a section of variables; write `[environment]`
-        jobs/nightly.toml:3:8: `.x` is no name of a job; take up to 64 of A-Z a-z 0-9 - _ . and no . at its beginning
+        jobs/nightly.toml:1:15: `environment` must be a table of variables; write `[environment]`
+        jobs/nightly.toml:3:8: invalid job name `.x`: use 1 to 64 letters A-Z a-z, digits, -, _ and ., not starting with .
     "#]].assert_eq(&said.map(|text| format!("{text:?}\n{}", refused(text))).concat());
-    let unnamed = file::read(Path::new("jobs/two words.toml"), "steps = [\"rank\"]", "UTC", &|_| Ok(()));
+    let unnamed = job_file::read(Path::new("jobs/two words.toml"), "steps = [\"rank\"]", "UTC", &|_| Ok(()));
     let said: Vec<String> = unnamed.expect_err("it has no name").iter().map(ToString::to_string).collect();
-    expect!["jobs/two words.toml:1:1: `two words` is no name of a job; take up to 64 of A-Z a-z 0-9 - _ . and no . at its beginning; it is the file's: say another with `name = `"].assert_eq(&said.concat());
+    expect!["jobs/two words.toml:1:1: invalid job name `two words`: use 1 to 64 letters A-Z a-z, digits, -, _ and ., not starting with .; this is the file's name, set another with `name`"].assert_eq(&said.concat());
 }
 
 #[test]
@@ -280,18 +282,18 @@ fn what_a_crontab_cannot_have_is_told_with_its_line() {
         &expect![[r#"
             16: 0 * * * * UTC ["/bin/sh", "-c", "good"] {"MAILTO": "root", "RANDOM_DELAY": "5"}
             error: /srv/crontab:3:1: CRON_TZ: `Europe/Nowhere` is no time zone; write a name such as Europe/Berlin, or UTC
-            error: /srv/crontab:7:1: `61 * * * *` is no schedule: `61` is no minute; write 0 to 59
-            error: /srv/crontab:8:1: it is neither a variable nor a schedule of five fields and a command
-            error: /srv/crontab:9:1: it is neither a variable nor a schedule of five fields and a command
-            error: /srv/crontab:10:1: it is neither a variable nor a schedule of five fields and a command
-            error: /srv/crontab:11:1: it is neither a variable nor a schedule of five fields and a command
-            error: /srv/crontab:12:1: `@fortnightly` is no schedule: the words are @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually
-            error: /srv/crontab:13:1: it is neither a variable nor a schedule of five fields and a command
-            error: /srv/crontab:14:1: `0 0 30 2 *` is no schedule: there is never such a day
+            error: /srv/crontab:7:1: invalid schedule `61 * * * *`: invalid minute `61`: expected 0 to 59
+            error: /srv/crontab:8:1: expected a variable, or a schedule of five fields and a command
+            error: /srv/crontab:9:1: expected a variable, or a schedule of five fields and a command
+            error: /srv/crontab:10:1: expected a variable, or a schedule of five fields and a command
+            error: /srv/crontab:11:1: expected a variable, or a schedule of five fields and a command
+            error: /srv/crontab:12:1: invalid schedule `@fortnightly`: known macros: @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually
+            error: /srv/crontab:13:1: expected a variable, or a schedule of five fields and a command
+            error: /srv/crontab:14:1: invalid schedule `0 0 30 2 *`: no date matches
             error: /srv/crontab:15:1: there is a NUL character in it
-            note: /srv/crontab:1: MAILTO is not supported: no mail is sent; the end of the output is in the run's record
-            note: /srv/crontab:2: RANDOM_DELAY is not supported: runs begin when they are due; a job file can say `jitter`
-            note: /srv/crontab:6: @reboot is not supported: have what starts the scheduler run `start me`
+            note: /srv/crontab:1: MAILTO is not supported: no mail is sent; the end of the output is kept in the run record
+            note: /srv/crontab:2: RANDOM_DELAY is not supported: use `jitter` in a job file
+            note: /srv/crontab:6: @reboot is not supported; start `start me` together with the scheduler
         "#]],
     );
 }
@@ -326,7 +328,7 @@ fn an_accounts_commands_are_its_own() {
         variables,
         ["HOME=/tmp", "LOGNAME=ann", "PATH=/usr/bin:/bin", "SHELL=/bin/sh", "USER=ann", "X=1"]
     );
-    assert_eq!(tab.notes.len(), 2, "{:?}", tab.notes);
+    assert_eq!(tab.warnings.len(), 2, "{:?}", tab.warnings);
 }
 
 proptest! {
@@ -348,7 +350,7 @@ proptest! {
         glue in prop::sample::select(vec!["", " ", "\n"]),
     ) {
         let text = words.join(glue);
-        let _ = file::read(Path::new("a.toml"), &text, "UTC", &|_| Ok(()));
+        let _ = job_file::read(Path::new("a.toml"), &text, "UTC", &|_| Ok(()));
         let tab = tab(&text);
         for job in &tab.jobs {
             prop_assert!(!job.steps.is_empty() && job.schedule.is_some());

@@ -1,4 +1,4 @@
-//! A command as a plain value, and its start in a process group of its own.
+//! A command as a plain value.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,26 +9,25 @@ use std::process::Stdio;
 use nix::unistd::{getegid, geteuid};
 use topsell_core::storage::local_files::{is_file, is_folder};
 
-/// Where the programs lie that change the account. The command's own `PATH` must not say: whoever
-/// wrote it is not who runs them.
+/// Where `setpriv` and `env` are installed. The command's own `PATH` must not decide, since root runs them.
 const SYSTEM_FOLDERS: [&str; 4] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
 
-/// A program to start, and what it finds around it.
+/// A program to start, with its arguments and environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Command {
     pub program: OsString,
     pub arguments: Vec<OsString>,
-    /// Variables that are set beside those of whoever starts it; all there are, where it runs as an account.
+    /// Environment variables, added to those of this process; the only ones if an account is set.
     pub environment: BTreeMap<String, OsString>,
-    /// Where it runs; where whoever starts it is, unless said.
-    pub folder: Option<PathBuf>,
-    /// Whom it runs as; whoever starts it, unless said.
+    /// Its working directory; default: that of this process.
+    pub working_dir: Option<PathBuf>,
+    /// The account it runs as; default: that of this process.
     pub account: Option<Account>,
-    /// What it finds on its standard input; nothing, unless said.
+    /// Text for its standard input; default: none.
     pub stdin: Option<String>,
 }
 
-/// An account of this machine.
+/// A user account of this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub name: String,
@@ -36,30 +35,30 @@ pub struct Account {
     pub gid: u32,
 }
 
-/// A command could not be started.
+/// Why a command could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("`{program}` cannot be started: {source}")]
+    #[error("cannot start `{program}`: {source}")]
     Unstartable { program: String, source: io::Error },
-    #[error("{}: no folder to run in", .0.display())]
-    NoFolder(PathBuf),
-    #[error("`{0}` can be no variable of the environment")]
+    #[error("working directory {} does not exist", .0.display())]
+    NoWorkingDir(PathBuf),
+    #[error("invalid environment variable `{0}`")]
     BadVariable(String),
     #[error("only root can run commands as {0}")]
     NotRoot(String),
-    #[error("`{0}` is not installed, by which commands are run as another account")]
+    #[error("`{0}` is not installed; it is needed to run commands as another account")]
     NoProgram(&'static str),
-    #[error("`{0}` cannot be run as another account: `env` would take it for a variable")]
-    NoName(String),
-    #[error("no thread to wait for `{program}`: {source}")]
+    #[error("cannot run `{0}` as another account: `env` would take it for a variable")]
+    ProgramIsAssignment(String),
+    #[error("cannot start a thread for `{program}`: {source}")]
     NoThread { program: String, source: io::Error },
 }
 
 impl Command {
-    /// Returns the command as the standard library starts it.
+    /// Returns the command in the form of the standard library.
     ///
     /// # Errors
-    /// Says what makes it impossible.
+    /// Returns why it cannot be started.
     pub(super) fn prepared(&self) -> Result<std::process::Command, StartError> {
         use std::os::unix::process::CommandExt;
 
@@ -67,8 +66,8 @@ impl Command {
         if let Some(name) = self.environment.keys().find(is_bad) {
             return Err(StartError::BadVariable(name.clone()));
         }
-        if let Some(folder) = self.folder.as_ref().filter(|folder| !is_folder(folder)) {
-            return Err(StartError::NoFolder(folder.clone()));
+        if let Some(dir) = self.working_dir.as_ref().filter(|dir| !is_folder(dir)) {
+            return Err(StartError::NoWorkingDir(dir.clone()));
         }
         let mut command = match &self.account {
             Some(account) if !account.is_own() => self.as_account(account)?,
@@ -78,8 +77,8 @@ impl Command {
                     command.env_clear();
                 }
                 command.args(&self.arguments).envs(&self.environment);
-                if let Some(folder) = &self.folder {
-                    command.current_dir(folder);
+                if let Some(dir) = &self.working_dir {
+                    command.current_dir(dir);
                 }
                 command
             }
@@ -89,18 +88,17 @@ impl Command {
         Ok(command)
     }
 
-    /// Returns the command as root starts it for someone else.
+    /// Returns the command by which root runs it as another account.
     ///
-    /// Folder and variables are set by `env`, once the account has been changed: what root runs must
-    /// not go by them. A library named in `LD_PRELOAD` would be root's, a folder that only root may
-    /// enter would be entered.
+    /// `env` sets the working directory and the variables after the account has changed, so that root is
+    /// not affected by them: `LD_PRELOAD` would load a library as root, and root could enter any folder.
     fn as_account(&self, account: &Account) -> Result<std::process::Command, StartError> {
         if !geteuid().is_root() {
             return Err(StartError::NotRoot(account.name.clone()));
         }
         let program = self.program.to_string_lossy();
         if program.contains('=') {
-            return Err(StartError::NoName(program.into_owned()));
+            return Err(StartError::ProgramIsAssignment(program.into_owned()));
         }
         let mut command = std::process::Command::new(system_program("setpriv")?);
         command
@@ -111,8 +109,8 @@ impl Command {
             .arg(system_program("env")?)
             .arg("-i")
             .current_dir("/");
-        if let Some(folder) = &self.folder {
-            command.arg("-C").arg(folder);
+        if let Some(dir) = &self.working_dir {
+            command.arg("-C").arg(dir);
         }
         command.arg("--");
         for (name, value) in &self.environment {
@@ -126,7 +124,7 @@ impl Command {
 }
 
 impl Account {
-    /// Tells whether it is whoever asks.
+    /// Returns whether it is the account of this process.
     fn is_own(&self) -> bool {
         geteuid().as_raw() == self.uid && getegid().as_raw() == self.gid
     }

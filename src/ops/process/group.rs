@@ -1,4 +1,4 @@
-//! Process groups: who is in one, and how all of them are ended.
+//! Process groups: their members, and how they are terminated.
 
 use std::fs;
 
@@ -6,48 +6,48 @@ use nix::sys::signal;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-/// A process group that a command leads, or led: its number is the leader's.
+/// A process group; its id is the process id of its leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group(Pid);
 
 impl Group {
-    /// Returns the group of that number; none where there can be no such group.
+    /// Returns the group with an id, if the id is valid.
     pub fn of(leader: u32) -> Option<Group> {
-        // 1 would be everyone.
+        // A signal to group 1 would reach every process.
         let pid = i32::try_from(leader).ok().filter(|&number| number > 1)?;
         Some(Group(Pid::from_raw(pid)))
     }
 
-    /// Returns its number.
-    pub fn number(self) -> u32 {
+    /// Returns its id.
+    pub fn id(self) -> u32 {
         self.0.as_raw().unsigned_abs()
     }
 
-    /// Asks all of them to end.
+    /// Sends SIGTERM to all members.
     pub fn terminate(self) {
-        // Nobody may be left to hear of it. One that was stopped hears of it when it goes on.
+        // All may have exited. A stopped process receives the signal when it continues.
         let _ = killpg(self.0, Signal::SIGTERM);
         let _ = killpg(self.0, Signal::SIGCONT);
     }
 
-    /// Ends all of them.
+    /// Sends SIGKILL to all members.
     pub fn kill(self) {
         let _ = killpg(self.0, Signal::SIGKILL);
     }
 
-    /// Tells whether all of them have ended, as far as the system tells.
-    pub fn is_over(self) -> bool {
-        let number = self.number();
-        !stats().any(|(_, stat)| group_of(&stat) == Some(number))
+    /// Returns whether all members have exited, as far as the system reports it.
+    pub fn has_exited(self) -> bool {
+        let id = self.id();
+        !stats().any(|(_, stat)| group_of(&stat) == Some(id))
     }
 }
 
-/// Asks a process to end; it may have ended already.
+/// Sends SIGTERM to a process, which may have exited.
 pub fn terminate(process: u32) {
     send(process, Signal::SIGTERM);
 }
 
-/// Ends a process; it may have ended already.
+/// Sends SIGKILL to a process, which may have exited.
 pub fn kill(process: u32) {
     send(process, Signal::SIGKILL);
 }
@@ -58,27 +58,27 @@ fn send(process: u32, signal: Signal) {
     }
 }
 
-/// Returns the processes that found a variable in the environment they were started in, as far as the
-/// system lets us look, but for those of a group.
-pub fn processes_with(variable: &str, value: &str, but_for: Option<Group>) -> Vec<u32> {
+/// Returns the processes that were started with an environment variable, except members of a group; only
+/// those whose environment this process may read.
+pub fn processes_with(variable: &str, value: &str, except: Option<Group>) -> Vec<u32> {
     let wanted = format!("{variable}={value}");
     let has_it = |process: &u32| {
         let environment = fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
         environment.split(|&byte| byte == 0).any(|pair| pair == wanted.as_bytes())
     };
-    let is_other = |stat: &str| group_of(stat).is_some_and(|group| but_for.map(Group::number) != Some(group));
+    let is_other = |stat: &str| group_of(stat).is_some_and(|group| except.map(Group::id) != Some(group));
     let others = stats().filter(|(_, stat)| is_other(stat)).map(|(process, _)| process);
     others.filter(has_it).collect()
 }
 
-/// Returns the processes there are, and what `proc_pid_stat(5)` tells of each.
+/// Returns all processes with the content of their `proc_pid_stat(5)` files.
 fn stats() -> impl Iterator<Item = (u32, String)> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     numbers.filter_map(|number| Some((number, fs::read_to_string(format!("/proc/{number}/stat")).ok()?)))
 }
 
-/// Returns the group of a process that has not ended.
+/// Returns the group of a process that has not exited.
 fn group_of(stat: &str) -> Option<u32> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_group_is_found_behind_any_name() {
+    fn the_group_is_parsed_after_any_program_name() {
         assert_eq!(group_of("7 (a ) b) S 1 42 9 0"), Some(42));
         assert_eq!(group_of("7 (a) Z 1 42 9 0"), None);
         assert_eq!(group_of("7 (a) S"), None);
@@ -98,10 +98,10 @@ mod tests {
     }
 
     #[test]
-    fn no_number_names_everyone() {
+    fn no_id_addresses_all_processes() {
         assert_eq!(Group::of(0), None);
         assert_eq!(Group::of(1), None);
         assert_eq!(Group::of(u32::MAX), None);
-        assert_eq!(Group::of(7).map(Group::number), Some(7));
+        assert_eq!(Group::of(7).map(Group::id), Some(7));
     }
 }

@@ -1,21 +1,21 @@
-//! How much memory a process has used.
+//! Peak memory of processes.
 
 use std::fs;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-/// Returns the most memory that this process has had at once; none where the system does not tell.
+/// Returns the peak resident memory of this process, if the system reports it.
 pub fn peak_memory_bytes() -> Option<u64> {
     peak_of(&fs::read_to_string("/proc/self/status").ok()?)
 }
 
-/// Returns the most memory that any of its children has had at once, of those that have been waited for.
+/// Returns the largest peak resident memory of all child processes that have been waited for.
 pub fn peak_memory_of_children_bytes() -> Option<u64> {
     let kibibytes = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?.max_rss();
     u64::try_from(kibibytes).ok()?.checked_mul(1024)
 }
 
-/// Reads the line `VmHWM:      1234 kB` of what `proc_pid_status(5)` describes.
+/// Parses the line `VmHWM:      1234 kB` of `proc_pid_status(5)`.
 fn peak_of(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_peak_is_told_in_bytes_or_not_at_all() {
+    fn the_peak_is_in_bytes_or_absent() {
         assert_eq!(peak_of("Name:\tx\nVmHWM:\t    1234 kB\nVmRSS:\t 1 kB\n"), Some(1_263_616));
         assert_eq!(peak_of("Name:\tx\n"), None);
         assert_eq!(peak_of("VmHWM:\tmuch kB\n"), None);

@@ -1,51 +1,51 @@
-//! All records of a time, wherever they lie.
+//! Lists the records of a time range, archived or not.
 
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
 use crate::run_history::archive::day_of;
-use crate::run_history::book::{Book, FOLDER, RunsError};
-use crate::run_history::name::moment_of;
 use crate::run_history::record::RunRecord;
+use crate::run_history::run_id::moment_of;
+use crate::run_history::run_store::{FOLDER, RunStore, RunsError};
 use topsell_core::model::Timestamp;
 
-/// What records there are.
+/// The records of a time range.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// In the order of the moments that their names begin with.
+    /// Ordered by the times in their ids.
     pub records: Vec<RunRecord>,
-    /// Files that are no records, or cannot be read.
+    /// Files that are not records or cannot be read.
     pub problems: Vec<RunsError>,
 }
 
-impl Book {
-    /// Returns the records of runs that began, or were due, from one moment on and before another; it opens
-    /// only what may hold some.
+impl RunStore {
+    /// Returns the records of runs that started or were due in a time range; reads only the files that can
+    /// contain some.
     ///
     /// # Errors
-    /// Fails where the folder cannot be listed; what is wrong with a file stands among the problems.
+    /// Fails if the folder cannot be listed; errors of single files are among the problems.
     pub fn list(&self, since: Option<Timestamp>, until: Option<Timestamp>) -> Result<Listing, RunsError> {
         let is_wanted = |moment: Timestamp| {
             since.is_none_or(|since| since <= moment) && until.is_none_or(|until| moment < until)
         };
         let mut problems = Vec::new();
-        let mut loose = Vec::new();
+        let mut single = Vec::new();
         for name in self.store.names(FOLDER)? {
             let Some(id) = name.strip_suffix(".json") else { continue };
             let path = format!("{FOLDER}/{name}");
             match moment_of(id) {
-                Some(moment) if is_wanted(moment) => loose.push(path),
+                Some(moment) if is_wanted(moment) => single.push(path),
                 Some(_) => {}
                 None => problems.push(RunsError::Unreadable {
                     file: self.store.location_of(&path),
-                    reason: "its name does not begin with a moment".to_owned(),
+                    reason: "its name does not start with a timestamp".to_owned(),
                 }),
             }
         }
-        let read: Vec<_> = loose.par_iter().filter_map(|path| self.read_file(path).transpose()).collect();
+        let read: Vec<_> = single.par_iter().filter_map(|path| self.read_file(path).transpose()).collect();
         let mut found = BTreeMap::new();
-        // After the loose ones: what was put away in between is found there.
+        // After the single files: records archived in between are found here.
         for name in self.store.names(FOLDER)? {
             let Some(day) = day_of(&name) else { continue };
             let is_of_it = since.is_none_or(|since| since.hour().date() <= day)
@@ -58,7 +58,7 @@ impl Book {
         }
         for record in read {
             match record {
-                // Where both are there, whoever put it away was stopped half-way.
+                // In both if archiving was interrupted.
                 Ok(record) => drop(found.insert(record.id.clone(), record)),
                 Err(problem) => problems.push(problem),
             }

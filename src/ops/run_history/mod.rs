@@ -1,36 +1,36 @@
-//! What each run did, how long it took and how it ended: a file for each below `runs/`.
+//! The run history: what each run did, how long it took and how it ended, as files below `runs/`.
 //!
-//! Invariant: a run that has begun has a record; one that never ended has a record that says so.
+//! Invariant: every run that has started has a record, also if its process died.
 //!
 //! ```text
-//! runs/20261122T180000.123456Z-rank-1f0c….json     a run that someone typed, or a step of a job
-//! runs/20261122T180000Z-hourly.json                a run of a job that was due: the name is the claim
-//! runs/20261122T180000Z-hourly.2.json              the same due run again, after its owner died
-//! runs/date=2026-11-20/….parquet                   all of a day that is over
+//! runs/20261122T180000.123456Z-rank-1f0c….json     a command, or a step of a job
+//! runs/20261122T180000Z-hourly.json                a due run of a job: creating the file claims the run
+//! runs/20261122T180000Z-hourly.2.json              its second attempt, after its process died
+//! runs/date=2026-11-20/….parquet                   all archived runs of a day
 //! ```
 
 mod archive;
-mod book;
-mod context;
 mod export;
+mod last_runs;
 mod list;
-mod liveness;
-mod name;
-mod newest;
 mod record;
+mod run_id;
+mod run_state;
+mod run_store;
 mod stats;
+mod trace_context;
 mod tree;
 mod versions;
 
-pub use archive::{KeepRuns, KeptRuns};
-pub use book::{Book, RunsError};
-pub use context::{TRACEPARENT, TraceContext, fresh_span_id, traceparent};
+pub use archive::{RetentionReport, RunRetention};
 pub use export::{chrome, otlp};
+pub use last_runs::{LastRuns, RunKey};
 pub use list::Listing;
-pub use liveness::State;
-pub use name::{due_id, fresh_id};
-pub use newest::{LastRuns, Ran};
 pub use record::{Due, Outcome, RUN_SCHEMA, RunRecord, Span, Versions};
-pub use stats::{By, Line, stats};
-pub use tree::{Node, micros, name_of, tree};
+pub use run_id::{due_run_id, new_run_id};
+pub use run_state::RunState;
+pub use run_store::{RunStore, RunsError};
+pub use stats::{GroupBy, StatsRow, stats};
+pub use trace_context::{TRACEPARENT, TraceContext, new_span_id, traceparent};
+pub use tree::{SpanNode, micros, name_of, tree};
 pub use versions::versions;

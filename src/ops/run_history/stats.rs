@@ -1,66 +1,66 @@
-//! How often, how well and how fast: many runs in one line each.
+//! Statistics over many runs: counts, failures, durations.
 
 use std::collections::BTreeMap;
 
-use crate::run_history::liveness::State;
 use crate::run_history::record::{Outcome, RunRecord};
+use crate::run_history::run_state::RunState;
 use crate::run_history::tree::{micros, name_of};
 
-/// What runs are put together by.
+/// What runs are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// The job, or the command of a run that is none's.
+pub enum GroupBy {
+    /// The job, or the command if it is not a run of a job.
     Job,
     /// Each stage or step of a job or command.
     Stage,
     Machine,
 }
 
-/// Runs of one kind, in numbers; lengths in seconds, of those that ended.
+/// Statistics of one group; durations in seconds, of runs that ended.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
+pub struct StatsRow {
     pub name: String,
-    /// Runs that began.
+    /// Runs that started.
     pub count: u64,
-    /// Those of them that did not do what they were to do.
+    /// Those that failed.
     pub failures: u64,
-    /// Runs that were due and never begun.
+    /// Due runs that were never started.
     pub dropped: u64,
     pub mean: Option<f64>,
     pub p50: Option<f64>,
     pub p95: Option<f64>,
     pub p99: Option<f64>,
     pub longest: Option<f64>,
-    /// How much longer those of the later half of the time took than those of the earlier, 0.1 for a tenth;
-    /// none where either had none.
+    /// The relative change of the mean duration from the first half of the time to the second: 0.1 is 10 %
+    /// longer; `None` if either half has no runs.
     pub trend: Option<f64>,
 }
 
-/// What a line is made of.
+/// Collects the runs of one group.
 #[derive(Default)]
-struct Heap {
+struct StatsBuilder {
     count: u64,
     failures: u64,
     dropped: u64,
-    /// When each began, and its length in seconds.
-    lengths: Vec<(i64, f64)>,
+    /// Start time and duration in seconds of each run.
+    durations: Vec<(i64, f64)>,
 }
 
-/// Returns a line for each kind of run, by name.
-pub fn stats(records: &[RunRecord], by: By) -> Vec<Line> {
-    let mut heaps: BTreeMap<String, Heap> = BTreeMap::new();
+/// Returns the statistics of each group, ordered by name.
+pub fn stats(records: &[RunRecord], by: GroupBy) -> Vec<StatsRow> {
+    let mut groups: BTreeMap<String, StatsBuilder> = BTreeMap::new();
     for record in records {
         match by {
-            By::Job => heaps.entry(name_of(record).to_owned()).or_default().take(record),
-            By::Machine => heaps.entry(record.machine.clone()).or_default().take(record),
-            By::Stage => take_stages(record, &mut heaps),
+            GroupBy::Job => groups.entry(name_of(record).to_owned()).or_default().add(record),
+            GroupBy::Machine => groups.entry(record.machine.clone()).or_default().add(record),
+            GroupBy::Stage => add_stages(record, &mut groups),
         }
     }
-    heaps.into_iter().map(|(name, heap)| heap.line(name)).collect()
+    groups.into_iter().map(|(name, group)| group.row(name)).collect()
 }
 
-/// Takes each stage of a run once, however often the run came back to it.
-fn take_stages(record: &RunRecord, heaps: &mut BTreeMap<String, Heap>) {
+/// Adds each stage of a run once, however often it was entered.
+fn add_stages(record: &RunRecord, groups: &mut BTreeMap<String, StatsBuilder>) {
     let mut stages: BTreeMap<&str, (i64, Option<f64>, bool)> = BTreeMap::new();
     for span in &record.spans {
         let began = micros(&span.started).unwrap_or(0);
@@ -70,15 +70,15 @@ fn take_stages(record: &RunRecord, heaps: &mut BTreeMap<String, Heap>) {
         *failed |= span.outcome.is_failure();
     }
     for (stage, (began, took, failed)) in stages {
-        let heap = heaps.entry(format!("{}/{stage}", name_of(record))).or_default();
-        heap.count += 1;
-        heap.failures += u64::from(failed);
-        heap.lengths.extend(took.map(|took| (began, took)));
+        let group = groups.entry(format!("{}/{stage}", name_of(record))).or_default();
+        group.count += 1;
+        group.failures += u64::from(failed);
+        group.durations.extend(took.map(|took| (began, took)));
     }
 }
 
-impl Heap {
-    fn take(&mut self, record: &RunRecord) {
+impl StatsBuilder {
+    fn add(&mut self, record: &RunRecord) {
         if matches!(record.outcome, Outcome::Skipped | Outcome::Missed) {
             self.dropped += 1;
             return;
@@ -86,55 +86,55 @@ impl Heap {
         let state = record.state();
         self.count += 1;
         self.failures += u64::from(state.is_failure());
-        // How long one took of which nobody wrote the end is not known.
-        if let (State::Ended(_), Some(took)) = (state, record.seconds) {
-            self.lengths.push((micros(&record.started).unwrap_or(0), took));
+        // The duration of a run without a recorded end is unknown.
+        if let (RunState::Ended(_), Some(took)) = (state, record.seconds) {
+            self.durations.push((micros(&record.started).unwrap_or(0), took));
         }
     }
 
-    fn line(self, name: String) -> Line {
-        let trend = trend(&self.lengths);
-        let mut lengths: Vec<f64> = self.lengths.into_iter().map(|(_, took)| took).collect();
-        lengths.sort_by(f64::total_cmp);
-        Line {
+    fn row(self, name: String) -> StatsRow {
+        let trend = trend(&self.durations);
+        let mut durations: Vec<f64> = self.durations.into_iter().map(|(_, took)| took).collect();
+        durations.sort_by(f64::total_cmp);
+        StatsRow {
             name,
             count: self.count,
             failures: self.failures,
             dropped: self.dropped,
-            mean: mean(&lengths),
-            p50: quantile(&lengths, 50),
-            p95: quantile(&lengths, 95),
-            p99: quantile(&lengths, 99),
-            longest: lengths.last().copied(),
+            mean: mean(&durations),
+            p50: quantile(&durations, 50),
+            p95: quantile(&durations, 95),
+            p99: quantile(&durations, 99),
+            longest: durations.last().copied(),
             trend,
         }
     }
 }
 
-/// Returns the least length that so many of a hundred do not exceed.
+/// Returns the smallest duration that is not exceeded by this percentage of runs.
 fn quantile(sorted: &[f64], percent: usize) -> Option<f64> {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.max(1) - 1).copied()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nobody has so many runs that it matters")]
-fn mean(lengths: &[f64]) -> Option<f64> {
-    (!lengths.is_empty()).then(|| lengths.iter().sum::<f64>() / lengths.len() as f64)
+#[expect(clippy::cast_precision_loss, reason = "the number of runs is far below 2^52")]
+fn mean(durations: &[f64]) -> Option<f64> {
+    (!durations.is_empty()).then(|| durations.iter().sum::<f64>() / durations.len() as f64)
 }
 
-fn trend(lengths: &[(i64, f64)]) -> Option<f64> {
-    let moments = lengths.iter().map(|(began, _)| *began);
+fn trend(durations: &[(i64, f64)]) -> Option<f64> {
+    let moments = durations.iter().map(|(began, _)| *began);
     let (first, last) = (moments.clone().min()?, moments.max()?);
     let middle = first + (last - first) / 2;
     let half = |is_later: bool| {
-        let half = lengths.iter().filter(|(began, _)| (*began > middle) == is_later);
+        let half = durations.iter().filter(|(began, _)| (*began > middle) == is_later);
         mean(&half.map(|(_, took)| *took).collect::<Vec<_>>())
     };
     let (before, after) = (half(false)?, half(true)?);
     (before > 0.0).then(|| after / before - 1.0)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "lengths of runs are far from where it matters")]
+#[expect(clippy::cast_precision_loss, reason = "durations of runs are far below 2^52 microseconds")]
 fn seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
 }
@@ -156,10 +156,10 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_runs_are_told_in_a_line() {
+    fn a_hundred_runs_make_one_row() {
         let records: Vec<RunRecord> =
             (1..=100).map(|at| run(i64::from(at), f64::from(at), Outcome::Done)).collect();
-        let lines = stats(&records, By::Job);
+        let lines = stats(&records, GroupBy::Job);
         assert_eq!(lines.len(), 1);
         let line = &lines[0];
         assert_eq!((line.name.as_str(), line.count, line.failures), ("rank", 100, 0));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_begun_is_no_failure_and_what_never_ended_has_no_length() {
+    fn runs_never_started_are_no_failures_and_runs_never_ended_have_no_duration() {
         let records = [
             run(1, 2.0, Outcome::Done),
             run(2, 4.0, Outcome::TimedOut),
@@ -178,11 +178,11 @@ mod tests {
             run(4, 0.0, Outcome::Skipped),
             run(5, 9.0, Outcome::Started),
         ];
-        let line = &stats(&records, By::Machine)[0];
+        let line = &stats(&records, GroupBy::Machine)[0];
         assert_eq!((line.count, line.failures, line.dropped), (3, 1, 2));
         assert_eq!((line.mean, line.longest), (Some(3.0), Some(4.0)));
-        assert_eq!(stats(&[], By::Job), []);
-        let one = &stats(&records[..1], By::Job)[0];
+        assert_eq!(stats(&[], GroupBy::Job), []);
+        let one = &stats(&records[..1], GroupBy::Job)[0];
         assert_eq!([one.p50, one.p99, one.trend], [Some(2.0), Some(2.0), None]);
     }
 }

@@ -1,28 +1,28 @@
-//! The spans of a run and of all runs that were a part of it, each below the one that it is a part of.
+//! The tree of spans of a run and of the runs started by it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::run_history::record::{Outcome, RunRecord};
 use topsell_core::model::Timestamp;
 
-/// A span in its place.
+/// A span in the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
+pub struct SpanNode {
     pub name: String,
-    /// The run that it is the whole of.
+    /// The id of the run, if the span is a whole run.
     pub run: Option<String>,
-    /// How far it is below the first.
+    /// Its depth below the root.
     pub depth: usize,
     /// Microseconds since 1970.
     pub began: i64,
     pub ended: i64,
-    /// Microseconds in none of its parts.
-    pub alone: i64,
+    /// Microseconds not covered by its children.
+    pub self_micros: i64,
     pub outcome: Outcome,
 }
 
-/// What is known of a span before it has its place.
-struct Loose<'a> {
+/// A span before it is placed in the tree.
+struct UnplacedSpan<'a> {
     name: &'a str,
     run: Option<&'a str>,
     span_id: &'a str,
@@ -32,42 +32,42 @@ struct Loose<'a> {
     outcome: Outcome,
 }
 
-impl Node {
-    /// Returns how long it took, in microseconds.
-    pub fn took(&self) -> i64 {
+impl SpanNode {
+    /// Returns its duration in microseconds.
+    pub fn micros(&self) -> i64 {
         self.ended - self.began
     }
 }
 
-/// Returns the spans below a run's own, itself the first, of the records of its trace; what has not ended
-/// is taken to last until `now`, or until where the last is heard of it.
-pub fn tree(records: &[RunRecord], id: &str, now: Timestamp) -> Vec<Node> {
-    let loose: Vec<Loose<'_>> = records.iter().flat_map(spans_of).collect();
-    let mut below: BTreeMap<&str, Vec<&Loose<'_>>> = BTreeMap::new();
-    for span in &loose {
-        below.entry(span.parent.unwrap_or("")).or_default().push(span);
+/// Returns the span of a run and all spans below it, from the records of its trace; a span that has not
+/// ended lasts until `now` or until the end of its last child.
+pub fn tree(records: &[RunRecord], id: &str, now: Timestamp) -> Vec<SpanNode> {
+    let spans: Vec<UnplacedSpan<'_>> = records.iter().flat_map(spans_of).collect();
+    let mut children: BTreeMap<&str, Vec<&UnplacedSpan<'_>>> = BTreeMap::new();
+    for span in &spans {
+        children.entry(span.parent.unwrap_or("")).or_default().push(span);
     }
-    below.values_mut().for_each(|spans| spans.sort_by_key(|span| span.began));
+    children.values_mut().for_each(|spans| spans.sort_by_key(|span| span.began));
     let mut nodes = Vec::new();
     let mut seen = BTreeSet::new();
-    if let Some(first) = loose.iter().find(|span| span.run == Some(id)) {
-        place(first, 0, now.micros(), &below, &mut seen, &mut nodes);
+    if let Some(first) = spans.iter().find(|span| span.run == Some(id)) {
+        place(first, 0, now.micros(), &children, &mut seen, &mut nodes);
     }
     nodes
 }
 
-/// Returns the moment of a text, in microseconds since 1970.
+/// Parses a timestamp as microseconds since 1970.
 pub fn micros(text: &str) -> Option<i64> {
     Timestamp::parse(text).ok().map(Timestamp::micros)
 }
 
-/// Returns what a run is called among others: its job, or its command.
+/// Returns the display name of a run: its job or its command.
 pub fn name_of(record: &RunRecord) -> &str {
     record.due.as_ref().map_or(&record.command, |due| &due.job)
 }
 
-fn spans_of(record: &RunRecord) -> impl Iterator<Item = Loose<'_>> {
-    let whole = Loose {
+fn spans_of(record: &RunRecord) -> impl Iterator<Item = UnplacedSpan<'_>> {
+    let whole = UnplacedSpan {
         name: name_of(record),
         run: Some(&record.id),
         span_id: &record.span_id,
@@ -76,7 +76,7 @@ fn spans_of(record: &RunRecord) -> impl Iterator<Item = Loose<'_>> {
         ended: record.ended.as_deref().and_then(micros),
         outcome: record.outcome,
     };
-    let parts = record.spans.iter().map(|span| Loose {
+    let parts = record.spans.iter().map(|span| UnplacedSpan {
         name: &span.name,
         run: None,
         span_id: &span.span_id,
@@ -88,40 +88,40 @@ fn spans_of(record: &RunRecord) -> impl Iterator<Item = Loose<'_>> {
     std::iter::once(whole).chain(parts)
 }
 
-/// Places a span and all below it; returns when it ended.
+/// Adds a span and its children; returns when it ended.
 fn place<'a>(
-    span: &Loose<'a>,
+    span: &UnplacedSpan<'a>,
     depth: usize,
     now: i64,
-    below: &BTreeMap<&str, Vec<&Loose<'a>>>,
+    children: &BTreeMap<&str, Vec<&UnplacedSpan<'a>>>,
     seen: &mut BTreeSet<&'a str>,
-    nodes: &mut Vec<Node>,
+    nodes: &mut Vec<SpanNode>,
 ) -> i64 {
     let at = nodes.len();
-    nodes.push(Node {
+    nodes.push(SpanNode {
         name: span.name.to_owned(),
         run: span.run.map(str::to_owned),
         depth,
         began: span.began,
         ended: span.began,
-        alone: 0,
+        self_micros: 0,
         outcome: span.outcome,
     });
-    // A damaged record may say that it is a part of itself.
+    // In a damaged record, a span may be its own parent.
     let is_new = seen.insert(span.span_id);
-    let parts = if is_new { below.get(span.span_id).map_or(&[][..], Vec::as_slice) } else { &[] };
+    let parts = if is_new { children.get(span.span_id).map_or(&[][..], Vec::as_slice) } else { &[] };
     let mut covered = 0;
     let mut reached = span.began;
     for part in parts {
-        let ended = place(part, depth + 1, now, below, seen, nodes);
-        // Parts that go on side by side cover their time once.
+        let ended = place(part, depth + 1, now, children, seen, nodes);
+        // Concurrent children cover their time once.
         covered += (ended - part.began.max(reached)).max(0);
         reached = reached.max(ended);
     }
-    let unsaid = if span.outcome == Outcome::Started { now.max(reached) } else { reached };
-    let ended = span.ended.unwrap_or(unsaid).max(span.began);
+    let unfinished_end = if span.outcome == Outcome::Started { now.max(reached) } else { reached };
+    let ended = span.ended.unwrap_or(unfinished_end).max(span.began);
     nodes[at].ended = ended;
-    nodes[at].alone = (ended - span.began - covered).max(0);
+    nodes[at].self_micros = (ended - span.began - covered).max(0);
     ended
 }
 
@@ -161,7 +161,7 @@ mod tests {
 
     fn drawn(records: &[RunRecord], id: &str, now: i64) -> String {
         let now = Timestamp::from_micros(now * 1_000_000).expect("it is one");
-        let line = |node: &Node| {
+        let line = |node: &SpanNode| {
             let second = |micros: i64| micros / 1_000_000;
             let indent = " ".repeat(node.depth);
             format!(
@@ -169,14 +169,14 @@ mod tests {
                 node.name,
                 second(node.began),
                 second(node.ended),
-                second(node.alone)
+                second(node.self_micros)
             )
         };
         tree(records, id, now).iter().map(line).collect()
     }
 
     #[test]
-    fn runs_of_steps_are_parts_of_their_steps() {
+    fn runs_of_steps_are_below_their_steps() {
         let mut job = run("nightly", "a", None, [10, 100]);
         job.due = Some(Due { job: "the nightly".to_owned(), at: None, attempt: 1 });
         job.spans = vec![span("c", "a", "rank", [50, 100]), span("b", "a", "compact", [10, 40])];
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_ended_lasts_until_now() {
+    fn a_span_without_an_end_lasts_until_now() {
         let mut job = run("job", "a", None, [10, 0]);
         job.spans = vec![span("b", "a", "step", [20, 0])];
         expect_test::expect![[r#"
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_a_part_of_itself_ends_all_the_same() {
+    fn a_span_that_is_its_own_parent_is_shown_once() {
         let mut odd = run("odd", "a", Some("a"), [10, 20]);
         odd.spans = vec![span("a", "a", "loop", [10, 20]), span("b", "b", "apart", [10, 20])];
         assert!(drawn(&[odd], "odd", 30).starts_with("odd 10-20"));

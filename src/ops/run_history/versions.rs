@@ -1,4 +1,4 @@
-//! What a lake holds, told by versions alone.
+//! The versions of the tables and the ranking of a lake.
 
 use crate::run_history::record::Versions;
 use topsell_core::lake;
@@ -6,8 +6,7 @@ use topsell_core::rankings;
 use topsell_core::rollup;
 use topsell_core::storage::Store;
 
-/// Returns the versions of what a lake holds, at the cost of a few looks at the disk; none of what is not
-/// there, or cannot be told so quickly.
+/// Returns the current versions of a lake; `None` for what does not exist or cannot be read quickly.
 pub fn versions(store: &Store) -> Versions {
     Versions {
         events: lake::version(store),

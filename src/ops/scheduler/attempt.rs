@@ -1,96 +1,103 @@
-//! One attempt at one step: started, awaited, ended where it takes too long or nobody wants it any more.
+//! One attempt at one step: started, awaited, and terminated on a timeout or a signal.
 
 use std::time::Duration;
 
-use crate::process::{Command, How, Output, Progress, Running, StartError};
+use crate::process::{Command, Output, ProcessEvent, ProcessExit, Running, StartError};
 use crate::scheduler::clock::Clock;
-use crate::scheduler::inbox::{Inbox, News};
+use crate::scheduler::run_events::{RunEvent, RunEvents};
 
-/// Between two looks whether all of a group has ended; it grows up to the other.
-const SHORTEST_LOOK: Duration = Duration::from_millis(2);
-const LONGEST_LOOK: Duration = Duration::from_millis(100);
-/// How long output is waited for that a process left which had to be ended.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// The interval of checks whether a process group has exited; it grows up to the maximum.
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(2);
+const MAX_POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// How long to wait for the remaining output of a terminated process.
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How an attempt ended.
 #[derive(Debug)]
-pub(super) enum End {
-    Exited(How),
-    /// It took longer than the run may, and was ended.
-    TimedOut(How),
-    /// The run was told to stop by this signal, and the step was ended.
-    Stopped(i32, How),
-    Unstartable(StartError),
+pub(super) enum AttemptEnd {
+    Exited(ProcessExit),
+    /// The run's timeout expired, and it was terminated.
+    TimedOut(ProcessExit),
+    /// The run received this signal, and the step was terminated.
+    Stopped(i32, ProcessExit),
+    NotStarted(StartError),
 }
 
-/// When an attempt must end, and how long it is asked to before it is made to.
+/// When an attempt must end.
 pub(super) struct Limits {
-    /// On the clock of lengths; none where it may take as long as it does.
+    /// On the monotonic clock; `None` for no limit.
     pub until: Option<Duration>,
+    /// The time between SIGTERM and SIGKILL.
     pub kill_after: Duration,
 }
 
-/// Starts a step, says so, and waits for its end.
+/// Starts a step, calls `on_start`, and waits for its end.
 pub(super) fn attempt(
     command: &Command,
     output: Output,
     limits: &Limits,
-    inbox: &Inbox,
+    events: &RunEvents,
     clock: &Clock,
     on_start: impl FnOnce(&Running),
-) -> End {
-    let mut running = match command.start(output, inbox.teller()) {
+) -> AttemptEnd {
+    let mut running = match command.start(output, events.step_listener()) {
         Ok(running) => running,
-        Err(error) => return End::Unstartable(error),
+        Err(error) => return AttemptEnd::NotStarted(error),
     };
     on_start(&running);
     let mut has_exited = false;
     loop {
-        let left = limits.until.map(|until| until.saturating_sub(clock.lapsed()));
-        match inbox.wait(left) {
-            Some(News::Step(Progress::Exited)) => has_exited = true,
-            Some(News::Step(Progress::Silent)) => return End::Exited(running.reap()),
-            Some(News::Stop(signal)) => {
-                end(&running, has_exited, limits.kill_after, inbox, clock);
-                return End::Stopped(signal, running.reap());
+        let left = limits.until.map(|until| until.saturating_sub(clock.elapsed()));
+        match events.wait(left) {
+            Some(RunEvent::Step(ProcessEvent::Exited)) => has_exited = true,
+            Some(RunEvent::Step(ProcessEvent::OutputClosed)) => return AttemptEnd::Exited(running.reap()),
+            Some(RunEvent::Stop(signal)) => {
+                terminate(&running, has_exited, limits.kill_after, events, clock);
+                return AttemptEnd::Stopped(signal, running.reap());
             }
             None => {
-                end(&running, has_exited, limits.kill_after, inbox, clock);
-                return End::TimedOut(running.reap());
+                terminate(&running, has_exited, limits.kill_after, events, clock);
+                return AttemptEnd::TimedOut(running.reap());
             }
         }
     }
 }
 
-/// Asks all of the step's group to end, and ends them when that has taken too long, or somebody asks a
-/// second time. Returns when none of them is left.
-fn end(running: &Running, mut has_exited: bool, kill_after: Duration, inbox: &Inbox, clock: &Clock) {
+/// Terminates the step's process group, and kills it after a timeout or on a second signal. Returns when no
+/// member is left.
+fn terminate(
+    running: &Running,
+    mut has_exited: bool,
+    kill_after: Duration,
+    events: &RunEvents,
+    clock: &Clock,
+) {
     let group = running.group();
     group.terminate();
-    let asked_at = clock.lapsed();
-    let mut look = SHORTEST_LOOK;
-    let mut is_silent = false;
+    let terminated_at = clock.elapsed();
+    let mut interval = MIN_POLL_INTERVAL;
+    let mut is_output_closed = false;
     let mut is_killed = false;
-    while !(has_exited && group.is_over()) {
-        if !is_killed && clock.lapsed().saturating_sub(asked_at) >= kill_after {
+    while !(has_exited && group.has_exited()) {
+        if !is_killed && clock.elapsed().saturating_sub(terminated_at) >= kill_after {
             group.kill();
             is_killed = true;
         }
-        match inbox.wait(Some(look)) {
-            Some(News::Step(Progress::Exited)) => has_exited = true,
-            Some(News::Step(Progress::Silent)) => is_silent = true,
-            Some(News::Stop(_)) => {
+        match events.wait(Some(interval)) {
+            Some(RunEvent::Step(ProcessEvent::Exited)) => has_exited = true,
+            Some(RunEvent::Step(ProcessEvent::OutputClosed)) => is_output_closed = true,
+            Some(RunEvent::Stop(_)) => {
                 group.kill();
                 is_killed = true;
             }
-            None => look = (look * 2).min(LONGEST_LOOK),
+            None => interval = (interval * 2).min(MAX_POLL_INTERVAL),
         }
     }
-    let left_at = clock.lapsed();
-    while !is_silent {
-        let left = LAST_WORDS.saturating_sub(clock.lapsed().saturating_sub(left_at));
-        is_silent = match inbox.wait(Some(left)) {
-            Some(News::Step(Progress::Silent)) | None => true,
+    let exited_at = clock.elapsed();
+    while !is_output_closed {
+        let left = OUTPUT_TIMEOUT.saturating_sub(clock.elapsed().saturating_sub(exited_at));
+        is_output_closed = match events.wait(Some(left)) {
+            Some(RunEvent::Step(ProcessEvent::OutputClosed)) | None => true,
             Some(_) => false,
         };
     }

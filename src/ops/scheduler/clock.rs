@@ -1,29 +1,29 @@
-//! Whom a run asks for the time.
+//! The clocks of a run.
 
 use std::time::Duration;
 
 use topsell_core::model::Timestamp;
 
-/// The clock on the wall, and one that measures lengths.
+/// A wall clock and a monotonic clock.
 #[derive(Clone, Copy)]
 pub struct Clock<'a> {
     wall: &'a dyn Fn() -> Timestamp,
-    lapsed: &'a dyn Fn() -> Duration,
+    elapsed: &'a dyn Fn() -> Duration,
 }
 
 impl<'a> Clock<'a> {
-    /// Returns a clock of the two; the second says how long it has run, and never goes back.
-    pub fn of(wall: &'a dyn Fn() -> Timestamp, lapsed: &'a dyn Fn() -> Duration) -> Clock<'a> {
-        Clock { wall, lapsed }
+    /// Returns a clock from functions; the second returns the time since a fixed start.
+    pub fn of(wall: &'a dyn Fn() -> Timestamp, elapsed: &'a dyn Fn() -> Duration) -> Clock<'a> {
+        Clock { wall, elapsed }
     }
 
-    /// Returns what time it is; people may set it back.
+    /// Returns the current time, which may be set back.
     pub fn wall(&self) -> Timestamp {
         (self.wall)()
     }
 
-    /// Returns how long the clock has run.
-    pub fn lapsed(&self) -> Duration {
-        (self.lapsed)()
+    /// Returns the time on the monotonic clock.
+    pub fn elapsed(&self) -> Duration {
+        (self.elapsed)()
     }
 }

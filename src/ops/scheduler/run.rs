@@ -1,4 +1,4 @@
-//! One run of one job: its lock, its claim, its steps, its record.
+//! One run of one job: lock, claim, steps, record.
 
 use std::io::Write;
 use std::thread;
@@ -6,173 +6,177 @@ use std::time::Duration;
 
 use crate::job_spec::{Job, JobStep};
 use crate::process::{
-    How, Identity, Output, Running, Tail, peak_memory_bytes, peak_memory_of_children_bytes,
+    Identity, Output, ProcessExit, Running, Tail, peak_memory_bytes, peak_memory_of_children_bytes,
 };
-use crate::run_history::versions;
 use crate::run_history::{
-    Book, Due, Outcome, RUN_SCHEMA, RunRecord, Span, TraceContext, due_id, fresh_id, fresh_span_id,
-    traceparent,
+    Due, Outcome, RUN_SCHEMA, RunRecord, RunStore, Span, TraceContext, due_run_id, new_run_id, new_span_id,
+    traceparent, versions,
 };
-use crate::scheduler::attempt::{End, Limits, attempt};
-use crate::scheduler::bury::{GROUP, START_TICKS, bury_last};
+use crate::scheduler::attempt::{AttemptEnd, Limits, attempt};
 use crate::scheduler::clock::Clock;
-use crate::scheduler::go::Go;
-use crate::scheduler::inbox::Inbox;
-use crate::scheduler::instance::{Entry, Holder, enter};
-use crate::scheduler::steps::{Program, command_of};
-use crate::scheduler::{FOLDER, RunError, check_name};
+use crate::scheduler::error::RunError;
+use crate::scheduler::job_lock::{Admission, acquire};
+use crate::scheduler::lock_holder::LockHolder;
+use crate::scheduler::reap_orphans::{GROUP, START_TICKS, reap_last_run};
+use crate::scheduler::run_events::RunEvents;
+use crate::scheduler::schedule_folder::{FOLDER, check_name};
+use crate::scheduler::start_message::StartMessage;
+use crate::scheduler::step_command::{Program, command_of};
 use topsell_core::storage::Store;
 
-/// What a step that failed for no reason of its own exits with.
-const COULD_NOT: u8 = 1;
+/// The exit code of a step that failed without one.
+const RUNTIME_ERROR: u8 = 1;
 
-/// Whoever runs jobs: this process, and what it has.
+/// What a process needs to run jobs.
 pub struct Runner<'a> {
     pub store: &'a Store,
     pub clock: Clock<'a>,
-    pub inbox: &'a Inbox,
-    /// Who it is.
+    pub events: &'a RunEvents,
+    /// The identity of this process.
     pub identity: Identity,
     pub version: &'static str,
-    /// What was typed after the program's name.
+    /// The command-line arguments, for the record.
     pub asked: Vec<String>,
     pub trace: TraceContext,
     pub program: Program,
-    /// Where the steps' output goes.
+    /// Where the output of steps is written.
     pub stdout: &'a dyn Fn() -> Box<dyn Write + Send>,
     pub stderr: &'a dyn Fn() -> Box<dyn Write + Send>,
-    /// Says a plain line to whoever watches.
-    pub say: &'a dyn Fn(&str),
+    /// Logs a line.
+    pub log: &'a dyn Fn(&str),
 }
 
-/// What became of a run.
+/// The result of a run.
 #[derive(Debug)]
-pub enum Ending {
-    /// It was at work; its record says how that went.
-    Ran(Box<RunRecord>),
-    /// It was not begun: another run of the job was at work, or its time had gone by.
-    NotBegun(Box<RunRecord>),
-    /// Another process has this very run; here nothing was done.
-    Elsewhere { run: String },
+pub enum RunResult {
+    /// It was started; the record contains its outcome.
+    Finished(Box<RunRecord>),
+    /// It was not started: another run of the job was active, or its time had passed.
+    NotStarted(Box<RunRecord>),
+    /// Another process has this same run; nothing was done.
+    OwnedByOther { run: String },
 }
 
-/// Runs a job once: alone, claimed if it was due, and recorded, whatever comes of it.
+/// Runs a job once, under its lock, claims the run if it was due, and records it in any case.
 ///
 /// # Errors
-/// Fails where the run cannot be begun or its end not be recorded; a step that fails is no error here.
-pub fn run_job(runner: &Runner, go: &Go) -> Result<Ending, RunError> {
-    check_name(&go.job.name)?;
-    let mut work = Work::of(runner, go);
+/// Fails if the run cannot be started or recorded; a failed step is not an error here.
+pub fn run_job(runner: &Runner, message: &StartMessage) -> Result<RunResult, RunError> {
+    check_name(&message.job.name)?;
+    let mut job_run = JobRun::of(runner, message);
     runner.store.make_folder(FOLDER)?;
-    let mut lock = match enter(runner.store, go, &work.record.id, runner.inbox, &runner.clock)? {
-        Entry::Ours(lock) => lock,
-        Entry::Elsewhere => return Ok(Ending::Elsewhere { run: work.record.id }),
-        Entry::Busy(why) => return work.turn_away(Outcome::Skipped, why),
-        Entry::TooLate(why) => return work.turn_away(Outcome::Missed, why),
-        Entry::Stopped(signal) => {
-            work.record.signal = Some(signal);
-            return work.turn_away(Outcome::Killed, format!("ended by signal {signal} while it waited"));
+    let mut lock = match acquire(runner.store, message, &job_run.record.id, runner.events, &runner.clock)? {
+        Admission::Acquired(lock) => lock,
+        Admission::OwnedByOther => return Ok(RunResult::OwnedByOther { run: job_run.record.id }),
+        Admission::Busy(why) => return job_run.reject(Outcome::Skipped, why),
+        Admission::TooLate(why) => return job_run.reject(Outcome::Missed, why),
+        Admission::Stopped(signal) => {
+            job_run.record.signal = Some(signal);
+            return job_run.reject(Outcome::Killed, format!("terminated by signal {signal} while waiting"));
         }
     };
-    let kill_after = Duration::from_secs(go.job.policy.kill_after_seconds);
-    if let Some(buried) = bury_last(runner.store, &mut lock, kill_after, runner.clock.wall())? {
-        (runner.say)(&format!("run {} never ended: {}", buried.id, buried.message.unwrap_or_default()));
+    let kill_after = Duration::from_secs(message.job.policy.kill_after_seconds);
+    if let Some(reaped) = reap_last_run(runner.store, &mut lock, kill_after, runner.clock.wall())? {
+        (runner.log)(&format!("run {} never ended: {}", reaped.id, reaped.message.unwrap_or_default()));
     }
-    lock.note(&Holder::of(&work.record).note())?;
+    lock.note(&LockHolder::of(&job_run.record).note())?;
     // Waiting may have taken a while.
-    work.begin();
-    // Where many are due at once, each begins before any of them goes on.
+    job_run.begin();
+    // If many runs are due at once, each starts before any of them continues.
     thread::yield_now();
-    let is_ours = work.claim()?;
-    if is_ours {
-        work.run();
-        work.finish()?;
+    let is_claimed = job_run.claim()?;
+    if is_claimed {
+        job_run.run_steps();
+        job_run.finish()?;
     }
     lock.note("")?;
-    let run = work.record.id.clone();
-    Ok(if is_ours { Ending::Ran(Box::new(work.record)) } else { Ending::Elsewhere { run } })
+    Ok(match is_claimed {
+        true => RunResult::Finished(Box::new(job_run.record)),
+        false => RunResult::OwnedByOther { run: job_run.record.id },
+    })
 }
 
-/// A run at work.
-struct Work<'a> {
+/// An active run.
+struct JobRun<'a> {
     runner: &'a Runner<'a>,
     job: &'a Job,
-    book: Book,
+    run_store: RunStore,
     record: RunRecord,
     is_due: bool,
     tail: Tail,
     began: Duration,
 }
 
-impl<'a> Work<'a> {
-    fn of(runner: &'a Runner, go: &'a Go) -> Work<'a> {
+impl<'a> JobRun<'a> {
+    fn of(runner: &'a Runner, message: &'a StartMessage) -> JobRun<'a> {
         let now = runner.clock.wall();
-        let due = go.due();
-        let attempt = go.attempt.max(1);
+        let due = message.due();
+        let attempt = message.attempt.max(1);
+        let job = &message.job.name;
         let trace = runner.trace.clone();
         let mut record = RunRecord {
             schema: RUN_SCHEMA,
-            id: due.map_or_else(|| fresh_id(now, &go.job.name), |at| due_id(&go.job.name, at, attempt)),
+            id: due.map_or_else(|| new_run_id(now, job), |at| due_run_id(job, at, attempt)),
             command: "run".to_owned(),
             asked: runner.asked.clone(),
-            due: Some(Due { job: go.job.name.clone(), at: due.map(|at| at.to_string()), attempt }),
+            due: Some(Due { job: job.clone(), at: due.map(|at| at.to_string()), attempt }),
             version: runner.version.to_owned(),
             trace_id: trace.trace_id,
             span_id: trace.span_id,
             parent_span_id: trace.parent_span_id,
             ..RunRecord::default()
         };
-        record.is_run_by(runner.identity.clone());
-        let mut work = Work {
+        record.set_process(runner.identity.clone());
+        let mut job_run = JobRun {
             runner,
-            job: &go.job,
-            book: Book::open(runner.store),
+            job: &message.job,
+            run_store: RunStore::open(runner.store),
             record,
             is_due: due.is_some(),
             tail: Tail::default(),
             began: Duration::ZERO,
         };
-        work.begin();
-        work
+        job_run.begin();
+        job_run
     }
 
     fn begin(&mut self) {
         self.record.started = self.now();
-        self.began = self.runner.clock.lapsed();
+        self.began = self.runner.clock.elapsed();
     }
 
-    /// Makes the record of a run that was not begun, unless someone else has that very run.
-    fn turn_away(mut self, outcome: Outcome, why: String) -> Result<Ending, RunError> {
+    /// Records that the run was not started, unless another process has this same run.
+    fn reject(mut self, outcome: Outcome, why: String) -> Result<RunResult, RunError> {
         self.close(outcome, Some(why));
         self.record.exit_code = None;
-        let is_ours = !self.is_due || self.book.claim(&self.record)?;
-        if !is_ours {
-            return Ok(Ending::Elsewhere { run: self.record.id });
+        let is_claimed = !self.is_due || self.run_store.claim(&self.record)?;
+        if !is_claimed {
+            return Ok(RunResult::OwnedByOther { run: self.record.id });
         }
-        self.book.finish(&self.record)?;
-        Ok(Ending::NotBegun(Box::new(self.record)))
+        self.run_store.finish(&self.record)?;
+        Ok(RunResult::NotStarted(Box::new(self.record)))
     }
 
-    /// Makes the record of a run that begins with its first step; tells whether the run is ours.
+    /// Creates the record of the run with its first step; returns whether this process has the run.
     fn claim(&mut self) -> Result<bool, RunError> {
         self.record.before = versions(self.runner.store);
         if let Some(step) = self.job.steps.first() {
             self.begin_span(step, 1);
         }
         if self.is_due {
-            return Ok(self.book.claim(&self.record)?);
+            return Ok(self.run_store.claim(&self.record)?);
         }
-        self.book.note(&self.record)?;
+        self.run_store.save(&self.record)?;
         Ok(true)
     }
 
-    /// Does the steps, until one fails.
-    fn run(&mut self) {
+    /// Runs the steps until one fails.
+    fn run_steps(&mut self) {
         let until =
             self.job.policy.timeout_seconds.map(|seconds| self.began.saturating_add(seconds_of(seconds)));
         for (at, step) in self.job.steps.iter().enumerate() {
-            if let Err(failed) = self.step(step, at == 0, until) {
-                self.record.exit_code = Some(failed.exit_code.unwrap_or(COULD_NOT));
+            if let Err(failed) = self.run_step(step, at == 0, until) {
+                self.record.exit_code = Some(failed.exit_code.unwrap_or(RUNTIME_ERROR));
                 self.record.signal = failed.signal;
                 self.close(failed.outcome, Some(failed.why));
                 return;
@@ -182,98 +186,98 @@ impl<'a> Work<'a> {
         self.close(Outcome::Done, None);
     }
 
-    /// Does one step, as often as it takes and may.
-    fn step(&mut self, step: &JobStep, is_begun: bool, until: Option<Duration>) -> Result<(), Failed> {
+    /// Runs a step, with retries.
+    fn run_step(&mut self, step: &JobStep, has_span: bool, until: Option<Duration>) -> Result<(), Failed> {
         let policy = &self.job.policy;
         let attempts = policy.retries.saturating_add(1);
         let mut delay = policy.retry_delay_seconds.min(policy.retry_max_delay_seconds);
         for nth in 1.. {
-            if nth > 1 || !is_begun {
+            if nth > 1 || !has_span {
                 self.begin_span(step, nth);
-                self.note();
+                self.save();
             }
             let Err(failed) = self.attempt(step, until) else { return Ok(()) };
             if nth == attempts || failed.outcome != Outcome::Failed {
                 return Err(failed);
             }
             let why = &failed.why;
-            (self.runner.say)(&format!("{why}; again in {delay} s ({nth} of {})", policy.retries));
+            (self.runner.log)(&format!("{why}; retrying in {delay} s ({nth} of {})", policy.retries));
             self.pause(step, seconds_of(delay), until)?;
             delay = delay.saturating_mul(2).min(policy.retry_max_delay_seconds);
         }
         Ok(())
     }
 
-    /// Waits before a step is tried again, unless the run has to end first.
+    /// Waits before a retry, unless the run must end first.
     fn pause(&self, step: &JobStep, length: Duration, until: Option<Duration>) -> Result<(), Failed> {
-        let left = until.map_or(Duration::MAX, |until| until.saturating_sub(self.runner.clock.lapsed()));
+        let left = until.map_or(Duration::MAX, |until| until.saturating_sub(self.runner.clock.elapsed()));
         let name = &step.name;
-        match self.runner.inbox.pause(length.min(left)) {
-            Some(signal) => Err(Failed::stopped(signal, &format!("before step {name} was tried again"))),
-            None if left <= length => Err(self.timed_out(&format!("before step {name} was tried again"))),
+        match self.runner.events.pause(length.min(left)) {
+            Some(signal) => Err(Failed::stopped(signal, &format!("before step {name} was retried"))),
+            None if left <= length => Err(self.timed_out(&format!("before step {name} was retried"))),
             None => Ok(()),
         }
     }
 
     fn attempt(&mut self, step: &JobStep, until: Option<Duration>) -> Result<(), Failed> {
-        let clock = &self.runner.clock;
-        if let Some(signal) = self.runner.inbox.stopped() {
-            self.end_span(Outcome::Killed, How::default());
-            return Err(Failed::stopped(signal, &format!("before step {} was begun", step.name)));
+        let (runner, name) = (self.runner, &step.name);
+        if let Some(signal) = runner.events.stopped() {
+            self.end_span(Outcome::Killed, ProcessExit::default());
+            return Err(Failed::stopped(signal, &format!("before step {name} was started")));
         }
-        let began = clock.lapsed();
+        let started = runner.clock.elapsed();
         let span = self.record.spans.last().map(|span| span.span_id.clone()).unwrap_or_default();
         let trace = traceparent(&self.record.trace_id, &span);
-        let command = command_of(&self.runner.program, self.job, step, &trace);
-        let kill_after = seconds_of(self.job.policy.kill_after_seconds);
-        let (runner, output) = (self.runner, self.output());
-        let limits = Limits { until, kill_after };
-        let end =
-            attempt(&command, output, &limits, runner.inbox, clock, |running| self.note_started(running));
-        let name = &step.name;
-        let (outcome, how, result) = match end {
-            End::Exited(how) => match fault(step, how) {
-                None => (Outcome::Done, how, Ok(())),
-                Some(fault) => {
-                    let why = format!("step {name} {fault}");
-                    let signal = how.signal;
-                    let failed = Failed { outcome: Outcome::Failed, why, exit_code: how.exit_code, signal };
-                    (Outcome::Failed, how, Err(failed))
-                }
-            },
-            End::TimedOut(how) => {
-                (Outcome::TimedOut, how, Err(self.timed_out(&format!("while step {name} was at work"))))
-            }
-            End::Stopped(signal, how) => {
-                let failed = Failed::stopped(signal, &format!("while step {name} was at work"));
-                (Outcome::Killed, how, Err(failed))
-            }
-            End::Unstartable(error) => {
-                let why = format!("step {name}: {error}");
-                let failed = Failed { outcome: Outcome::Failed, why, exit_code: None, signal: None };
-                (Outcome::Failed, How::default(), Err(failed))
-            }
-        };
-        let took = runner.clock.lapsed().saturating_sub(began).as_secs_f64();
-        (runner.say)(&format!("{name}: {} after {took:.1} s", outcome.word()));
-        self.end_span(outcome, how);
+        let command = command_of(&runner.program, self.job, step, &trace);
+        let limits = Limits { until, kill_after: seconds_of(self.job.policy.kill_after_seconds) };
+        let output = self.output();
+        let end = attempt(&command, output, &limits, runner.events, &runner.clock, |running| {
+            self.record_processes(running);
+        });
+        let (exit, result) = self.evaluate(step, end);
+        let outcome = result.as_ref().err().map_or(Outcome::Done, |failed| failed.outcome);
+        let took = runner.clock.elapsed().saturating_sub(started).as_secs_f64();
+        (runner.log)(&format!("{name}: {} after {took:.1} s", outcome.name()));
+        self.end_span(outcome, exit);
         result
+    }
+
+    /// Returns how the step's process exited, and whether the step failed.
+    fn evaluate(&self, step: &JobStep, end: AttemptEnd) -> (ProcessExit, Result<(), Failed>) {
+        let name = &step.name;
+        let while_running = format!("while step {name} was running");
+        let failed = |why: String, exit: ProcessExit| {
+            let ProcessExit { exit_code, signal } = exit;
+            Failed { outcome: Outcome::Failed, why, exit_code, signal }
+        };
+        match end {
+            AttemptEnd::Exited(exit) => match exit_error(step, exit) {
+                None => (exit, Ok(())),
+                Some(error) => (exit, Err(failed(format!("step {name} {error}"), exit))),
+            },
+            AttemptEnd::TimedOut(exit) => (exit, Err(self.timed_out(&while_running))),
+            AttemptEnd::Stopped(signal, exit) => (exit, Err(Failed::stopped(signal, &while_running))),
+            AttemptEnd::NotStarted(error) => {
+                let exit = ProcessExit::default();
+                (exit, Err(failed(format!("step {name}: {error}"), exit)))
+            }
+        }
     }
 
     fn timed_out(&self, when: &str) -> Failed {
         let seconds = self.job.policy.timeout_seconds.unwrap_or_default();
-        let why = format!("it took longer than {seconds} s, and was ended {when}");
+        let why = format!("timed out after {seconds} s {when}");
         Failed { outcome: Outcome::TimedOut, why, exit_code: None, signal: None }
     }
 
-    /// Notes which processes a step is, so that they are found where this one dies.
-    fn note_started(&mut self, running: &Running) {
+    /// Records the processes of a step, so that they are found if this process dies.
+    fn record_processes(&mut self, running: &Running) {
         if let Some(span) = self.record.spans.last_mut() {
             let mut set = |name: &str, value: u64| span.attributes.insert(name.to_owned(), value.to_string());
-            set(GROUP, running.group().number().into());
+            set(GROUP, running.group().id().into());
             running.start_ticks().map(|ticks| set(START_TICKS, ticks));
         }
-        self.note();
+        self.save();
     }
 
     fn output(&self) -> Output {
@@ -282,7 +286,7 @@ impl<'a> Work<'a> {
 
     fn begin_span(&mut self, step: &JobStep, nth: u32) {
         self.record.spans.push(Span {
-            span_id: fresh_span_id(),
+            span_id: new_span_id(),
             parent_span_id: Some(self.record.span_id.clone()),
             name: step.name.clone(),
             started: self.now(),
@@ -292,21 +296,21 @@ impl<'a> Work<'a> {
         });
     }
 
-    fn end_span(&mut self, outcome: Outcome, how: How) {
+    fn end_span(&mut self, outcome: Outcome, exit: ProcessExit) {
         let ended = self.now();
         let Some(span) = self.record.spans.last_mut() else { return };
         span.ended = Some(ended);
         span.outcome = outcome;
-        let code = how.exit_code.map(|code| ("exit_code", i32::from(code)));
-        let signal = how.signal.map(|signal| ("signal", signal));
+        let code = exit.exit_code.map(|code| ("exit_code", i32::from(code)));
+        let signal = exit.signal.map(|signal| ("signal", signal));
         let numbers = [code, signal].into_iter().flatten();
         span.attributes.extend(numbers.map(|(name, number)| (name.to_owned(), number.to_string())));
     }
 
-    /// Writes the record as it is; the run goes on where the disk does not take it.
-    fn note(&self) {
-        if let Err(error) = self.book.note(&self.record) {
-            (self.runner.say)(&format!("warning: the run could not be noted: {error}"));
+    /// Writes the record; the run continues if this fails.
+    fn save(&self) {
+        if let Err(error) = self.run_store.save(&self.record) {
+            (self.runner.log)(&format!("warning: cannot write the run record: {error}"));
         }
     }
 
@@ -314,7 +318,7 @@ impl<'a> Work<'a> {
         self.record.outcome = outcome;
         self.record.message = why;
         self.record.ended = Some(self.now());
-        let took = self.runner.clock.lapsed().saturating_sub(self.began);
+        let took = self.runner.clock.elapsed().saturating_sub(self.began);
         self.record.seconds = Some(took.as_secs_f64());
     }
 
@@ -322,7 +326,7 @@ impl<'a> Work<'a> {
         self.record.after = versions(self.runner.store);
         self.record.output_tail = self.tail.text();
         self.record.peak_memory_bytes = peak_memory_bytes().max(peak_memory_of_children_bytes());
-        Ok(self.book.finish(&self.record)?)
+        Ok(self.run_store.finish(&self.record)?)
     }
 
     fn now(&self) -> String {
@@ -330,7 +334,7 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Why a run does not go on.
+/// Why a run ends.
 struct Failed {
     outcome: Outcome,
     why: String,
@@ -340,18 +344,20 @@ struct Failed {
 
 impl Failed {
     fn stopped(signal: i32, when: &str) -> Failed {
-        let why = format!("ended by signal {signal} {when}");
+        let why = format!("terminated by signal {signal} {when}");
         Failed { outcome: Outcome::Killed, why, exit_code: None, signal: Some(signal) }
     }
 }
 
-/// Returns what is wrong with how a step ended.
-fn fault(step: &JobStep, how: How) -> Option<String> {
-    match how {
-        How { exit_code: Some(code), .. } if code == 0 || step.success_exit_codes.contains(&code) => None,
-        How { exit_code: Some(code), .. } => Some(format!("failed with exit code {code}")),
-        How { signal: Some(signal), .. } => Some(format!("was ended by signal {signal}")),
-        How { .. } => Some("ended, and nobody knows how".to_owned()),
+/// Returns the error message of a step that did not exit successfully.
+fn exit_error(step: &JobStep, exit: ProcessExit) -> Option<String> {
+    match exit {
+        ProcessExit { exit_code: Some(code), .. } if code == 0 || step.success_exit_codes.contains(&code) => {
+            None
+        }
+        ProcessExit { exit_code: Some(code), .. } => Some(format!("failed with exit code {code}")),
+        ProcessExit { signal: Some(signal), .. } => Some(format!("was terminated by signal {signal}")),
+        ProcessExit { .. } => Some("ended for an unknown reason".to_owned()),
     }
 }
 

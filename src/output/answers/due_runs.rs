@@ -9,13 +9,13 @@ use std::collections::BinaryHeap;
 use crate::formats::{Answer, Column, ColumnType, JsonLayout, Table, TableColumn, Value};
 use crate::terminal::Cell;
 use topsell_core::model::{Timestamp, Zone, escape_control, shown};
-use topsell_ops::cron::Calendar;
-use topsell_ops::job_spec::{Does, Job};
+use topsell_ops::cron::CronSchedule;
+use topsell_ops::job_spec::{Job, StepAction};
 
 /// Which runs to list.
 pub struct DueRuns<'a> {
     /// Jobs that have a schedule, and when they are due.
-    pub jobs: Vec<(&'a Job, Calendar)>,
+    pub jobs: Vec<(&'a Job, CronSchedule)>,
     /// Jobs without a schedule.
     pub unscheduled: Vec<&'a str>,
     pub after: Timestamp,
@@ -66,8 +66,8 @@ struct Runs<'a> {
 impl<'a> Runs<'a> {
     fn of(plan: DueRuns<'a>) -> Runs<'a> {
         let jobs = plan.jobs.iter().enumerate();
-        let first = |(at, (_, calendar)): (usize, &(_, Calendar))| {
-            Some(Reverse((calendar.next_after(plan.after)?, at)))
+        let first = |(at, (_, schedule)): (usize, &(_, CronSchedule))| {
+            Some(Reverse((schedule.next_after(plan.after)?, at)))
         };
         Runs { next: jobs.filter_map(first).collect(), counts: vec![0; plan.jobs.len()], plan }
     }
@@ -87,9 +87,9 @@ impl Iterator for Runs<'_> {
                 continue;
             }
             self.counts[at] = self.counts[at].saturating_add(1);
-            let (job, calendar) = &self.plan.jobs[at];
-            self.next.extend(calendar.next_after(due).map(|due| Reverse((due, at))));
-            return Some(row(due, job, calendar.zone()));
+            let (job, schedule) = &self.plan.jobs[at];
+            self.next.extend(schedule.next_after(due).map(|due| Reverse((due, at))));
+            return Some(row(due, job, schedule.zone()));
         }
     }
 }
@@ -115,10 +115,10 @@ fn local(due: Timestamp, zone: &Zone) -> String {
 
 /// Returns the steps as a shell takes them.
 fn commands(job: &Job) -> Vec<String> {
-    let steps = job.steps.iter().map(|step| match &step.does {
-        Does::Topsell(words) => joined(words),
+    let steps = job.steps.iter().map(|step| match &step.action {
+        StepAction::Topsell(words) => joined(words),
         // A crontab's command is for a shell already.
-        Does::Exec(words) => match words.as_slice() {
+        StepAction::Exec(words) => match words.as_slice() {
             [_, flag, command] if flag == "-c" => command.clone(),
             words => joined(words),
         },

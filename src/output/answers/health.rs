@@ -2,8 +2,8 @@
 
 use crate::formats::{Answer, Column, ColumnType, JsonLayout, Table, Value};
 use topsell_core::model::Hour;
-use topsell_ops::health::{Facts, Verdict};
-use topsell_ops::run_history::{LastRuns, Ran};
+use topsell_ops::health::{Assessment, Status};
+use topsell_ops::run_history::{LastRuns, RunKey};
 
 const COLUMNS: [Column; 7] = [
     Column::new("command", ColumnType::Text),
@@ -16,39 +16,39 @@ const COLUMNS: [Column; 7] = [
 ];
 
 /// Returns the answer.
-pub fn health<'a>(facts: &'a Facts, verdict: &Verdict) -> Answer<'a> {
-    let newest = facts.lake.as_ref().and_then(|lake| lake.newest_hour);
-    let ranking = facts.ranking.as_ref().map_or(Value::None, |ranking| {
+pub fn health<'a>(status: &'a Status, assessment: &Assessment) -> Answer<'a> {
+    let newest = status.lake.as_ref().and_then(|lake| lake.newest_hour);
+    let ranking = status.ranking.as_ref().map_or(Value::None, |ranking| {
         Value::Object(vec![
             ("as_of", ranking.as_of.into()),
-            ("age_seconds", facts.now.seconds_since(ranking.since()).into()),
+            ("age_seconds", status.now.seconds_since(ranking.since()).into()),
         ])
     });
-    let lag_seconds = newest.map(|hour| facts.now.seconds_since(hour.plus(1).start()));
+    let lag_seconds = newest.map(|hour| status.now.seconds_since(hour.plus(1).start()));
     Answer {
         envelope: vec![
-            ("health", verdict.health.word().into()),
-            ("wrong", Value::Texts(verdict.wrong.clone())),
-            ("line", verdict.line().into()),
+            ("health", assessment.health.name().into()),
+            ("problems", Value::Texts(assessment.problems.clone())),
+            ("line", assessment.line().into()),
             ("ranking", ranking),
             ("newest_hour", newest.map(Hour::start).into()),
             ("lag_seconds", lag_seconds.into()),
-            ("unknown", Value::Texts(facts.unknown.clone())),
+            ("errors", Value::Texts(status.errors.clone())),
         ],
-        tables: vec![Table::new("runs", &COLUMNS, facts.runs.iter().map(row))],
-        closing: vec![verdict.line()],
+        tables: vec![Table::new("runs", &COLUMNS, status.runs.iter().map(row))],
+        closing: vec![assessment.line()],
         json: JsonLayout::Indented,
         ..Answer::default()
     }
 }
 
-fn row((ran, of): (&Ran, &LastRuns)) -> Vec<Value> {
+fn row((ran, of): (&RunKey, &LastRuns)) -> Vec<Value> {
     let last = of.last.as_ref();
     vec![
         Value::from(&ran.command),
         ran.job.as_deref().into(),
         last.map(|last| &last.id).into(),
-        last.map(|last| last.state().word()).into(),
+        last.map(|last| last.state().name()).into(),
         last.and_then(|last| last.exit_code).map(u32::from).into(),
         last.and_then(|last| last.ended.as_deref()).into(),
         of.last_done.as_ref().and_then(|last| last.ended.as_deref()).into(),

@@ -5,7 +5,7 @@ use crate::runs::style::style;
 use crate::terminal::{Cell, Style};
 use crate::text::{duration, to_the_second};
 use topsell_core::model::Timestamp;
-use topsell_ops::run_history::{RunRecord, State, micros, name_of};
+use topsell_ops::run_history::{RunRecord, RunState, micros, name_of};
 
 /// Digits of a run's random part that tell it from others.
 const ENOUGH_DIGITS: usize = 8;
@@ -66,7 +66,7 @@ fn row(record: &RunRecord, now: Timestamp) -> Vec<Value> {
         moment(&record.started).shown(Cell::of(&to_the_second(&record.started))),
         record.ended.as_deref().map(moment).into(),
         record.seconds.map_or(Value::None, Value::Seconds).shown(Cell::of(&took)),
-        Value::from(state.word()).shown(Cell::of(state.word()).styled(style(state))),
+        Value::from(state.name()).shown(Cell::of(state.name()).styled(style(state))),
         state.is_failure().into(),
         Value::from(record.exit_code.map(u32::from)).shown(Cell::of(&exit)),
         record.signal.into(),
@@ -96,11 +96,11 @@ fn handle(record: &RunRecord) -> &str {
 }
 
 /// Returns how long a run took, or has taken until now.
-fn took(record: &RunRecord, state: State, now: Timestamp) -> Option<f64> {
+fn took(record: &RunRecord, state: RunState, now: Timestamp) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "durations of runs are far from where it matters")]
     let so_far = || Some((now.micros() - micros(&record.started)?) as f64 / 1e6);
     match state {
-        State::Running => so_far(),
+        RunState::Running => so_far(),
         _ => record.seconds,
     }
 }

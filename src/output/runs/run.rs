@@ -7,7 +7,7 @@ use crate::runs::style::style;
 use crate::terminal::Cell;
 use crate::text::{duration, grouped, size, to_the_second};
 use topsell_core::model::Timestamp;
-use topsell_ops::run_history::{Due, Node, RunRecord, State, Versions, name_of, tree};
+use topsell_ops::run_history::{Due, RunRecord, RunState, SpanNode, Versions, name_of, tree};
 
 /// Cells of the bars beside the spans.
 const BAR: usize = 32;
@@ -87,18 +87,18 @@ fn trace_text(record: &RunRecord, of_trace: &[RunRecord]) -> String {
     }
 }
 
-fn ending(record: &RunRecord, state: State) -> String {
+fn ending(record: &RunRecord, state: RunState) -> String {
     let how = match (record.exit_code, record.signal) {
         (_, Some(signal)) => format!(", signal {signal}"),
         (Some(code), None) => format!(", exit code {code}"),
         (None, None) => String::new(),
     };
     match state {
-        State::NeverEnded => "started, never ended: its process does not exist any more".to_owned(),
-        State::PerhapsRunning => {
+        RunState::NeverEnded => "started, never ended: its process does not exist any more".to_owned(),
+        RunState::PerhapsRunning => {
             format!("started; only {} can tell whether it is still running", record.machine)
         }
-        state => format!("{}{how}", state.word()),
+        state => format!("{}{how}", state.name()),
     }
 }
 
@@ -109,7 +109,7 @@ fn words(asked: &[String]) -> String {
     quoted.collect::<Vec<_>>().join(" ")
 }
 
-fn versions(before: &Versions, after: &Versions, state: State) -> String {
+fn versions(before: &Versions, after: &Versions, state: RunState) -> String {
     let number = |number: Option<u64>| number.map_or("none".to_owned(), |number| number.to_string());
     let file = |file: &Option<String>| file.clone().unwrap_or_else(|| "none".to_owned());
     let pairs = [
@@ -117,7 +117,7 @@ fn versions(before: &Versions, after: &Versions, state: State) -> String {
         ("rollups", number(before.rollups), number(after.rollups)),
         ("ranking", file(&before.ranking), file(&after.ranking)),
     ];
-    let has_ended = matches!(state, State::Ended(_));
+    let has_ended = matches!(state, RunState::Ended(_));
     let said = pairs.into_iter().filter_map(|(name, before, after)| match has_ended {
         true if before == after && before == "none" => None,
         true if before == after => Some(format!("{name} {after}")),
@@ -127,7 +127,7 @@ fn versions(before: &Versions, after: &Versions, state: State) -> String {
     said.collect::<Vec<_>>().join(", ")
 }
 
-fn spans(nodes: &[Node]) -> Table<'static> {
+fn spans(nodes: &[SpanNode]) -> Table<'static> {
     const COLUMNS: [Column; 4] = [
         Column::new("span", ColumnType::Text),
         Column::new("seconds", ColumnType::Seconds),
@@ -140,13 +140,13 @@ fn spans(nodes: &[Node]) -> Table<'static> {
         TableColumn::minor("when", "when", 1),
         TableColumn::minor("state", "", 0),
     ];
-    let row = |node: &Node, whole: &Node| {
-        let state = State::Ended(node.outcome);
+    let row = |node: &SpanNode, whole: &SpanNode| {
+        let state = RunState::Ended(node.outcome);
         vec![
             format!("{}{}", "  ".repeat(node.depth), node.name).into(),
-            Value::Seconds(seconds(node.took())),
+            Value::Seconds(seconds(node.micros())),
             bar(node, whole).into(),
-            match state.word() {
+            match state.name() {
                 "done" => Value::None,
                 word => Value::from(word).shown(Cell::of(word).styled(style(state))),
             },
@@ -157,10 +157,10 @@ fn spans(nodes: &[Node]) -> Table<'static> {
 }
 
 /// Returns the part of the whole's time that a span took, drawn.
-fn bar(node: &Node, whole: &Node) -> String {
-    let most = i128::from(whole.took().max(1));
+fn bar(node: &SpanNode, whole: &SpanNode) -> String {
+    let most = i128::from(whole.micros().max(1));
     let at = |micros: i64| {
-        let since = i128::from((micros - whole.began).clamp(0, whole.took().max(0)));
+        let since = i128::from((micros - whole.began).clamp(0, whole.micros().max(0)));
         usize::try_from(since * BAR as i128 / most).unwrap_or(0)
     };
     let from = at(node.began).min(BAR - 1);
@@ -169,7 +169,7 @@ fn bar(node: &Node, whole: &Node) -> String {
 }
 
 /// Returns how long each stage took by itself, without its parts, the longest first.
-fn stages(nodes: &[Node]) -> Table<'static> {
+fn stages(nodes: &[SpanNode]) -> Table<'static> {
     const COLUMNS: [Column; 3] = [
         Column::new("stage", ColumnType::Text),
         Column::new("seconds", ColumnType::Seconds),
@@ -182,9 +182,9 @@ fn stages(nodes: &[Node]) -> Table<'static> {
     ];
     let mut alone: BTreeMap<String, i64> = BTreeMap::new();
     for node in nodes {
-        let has_parts = node.run.is_some() && node.alone < node.took();
+        let has_parts = node.run.is_some() && node.self_micros < node.micros();
         let name = if has_parts { format!("{}, outside of stages", node.name) } else { node.name.clone() };
-        *alone.entry(name).or_default() += node.alone;
+        *alone.entry(name).or_default() += node.self_micros;
     }
     let all: i64 = alone.values().sum();
     let mut shares: Vec<(String, i64)> = alone.into_iter().filter(|(_, micros)| *micros > 0).collect();

@@ -3,7 +3,7 @@
 use crate::formats::{Answer, Column, ColumnType, JsonLayout, Table, TableColumn, Value};
 use crate::terminal::{Cell, Style};
 use crate::text::grouped;
-use topsell_ops::run_history::{By, Line};
+use topsell_ops::run_history::{GroupBy, StatsRow};
 
 /// A change that is more than noise.
 const NOTABLE: f64 = 0.2;
@@ -22,7 +22,7 @@ const COLUMNS: [Column; 10] = [
 ];
 
 /// Returns lines of statistics, in the order given.
-pub fn run_stats(lines: &[Line], by: By) -> Answer<'_> {
+pub fn run_stats(lines: &[StatsRow], by: GroupBy) -> Answer<'_> {
     Answer {
         envelope: vec![("by", word(by).into())],
         tables: vec![Table::new("stats", &COLUMNS, lines.iter().map(row)).showing(shown(by))],
@@ -31,15 +31,15 @@ pub fn run_stats(lines: &[Line], by: By) -> Answer<'_> {
     }
 }
 
-fn word(by: By) -> &'static str {
+fn word(by: GroupBy) -> &'static str {
     match by {
-        By::Job => "job",
-        By::Stage => "stage",
-        By::Machine => "machine",
+        GroupBy::Job => "job",
+        GroupBy::Stage => "stage",
+        GroupBy::Machine => "machine",
     }
 }
 
-fn shown(by: By) -> [TableColumn; 10] {
+fn shown(by: GroupBy) -> [TableColumn; 10] {
     [
         TableColumn::essential("name", word(by)),
         TableColumn::essential("count", "runs"),
@@ -54,7 +54,7 @@ fn shown(by: By) -> [TableColumn; 10] {
     ]
 }
 
-fn row(line: &Line) -> Vec<Value> {
+fn row(line: &StatsRow) -> Vec<Value> {
     let seconds = |seconds: Option<f64>| seconds.map_or(Value::None, Value::Seconds);
     let failures = match line.failures {
         0 => Value::from(0_u64),

@@ -9,10 +9,11 @@ use serde_json::Value;
 use topsell_core::model::Timestamp;
 use topsell_core::storage::Store;
 use topsell_ops::job_spec::Overlap;
-use topsell_ops::run_history::{Book, Outcome, traceparent};
-use topsell_ops::scheduler::bury;
+use topsell_ops::run_history::{Outcome, RunStore, traceparent};
+use topsell_ops::scheduler::reap_orphan;
 
-use super::{DUE, content, end, is_alive, job, line, only, records, signal, start, wait_until};
+use super::{DUE, content, end, is_alive, job, line, only, records, start};
+use crate::processes::{exits_within, next_random, signal, wait_until};
 use crate::world::World;
 
 const SCRIPT: &str = "echo $$ >> pids; sleep 1000 & echo $! >> pids; test -e off || wait";
@@ -29,7 +30,7 @@ fn the_next_run_ends_what_is_left_of_one_that_died_and_says_so_in_its_record() {
         job.policy.overlap = overlap;
         let first = start(&world, &line(&job, Some(DUE)));
         wait_until("two processes", || content(&world.path("pids")).lines().count() == 2);
-        signal(&first, Signal::SIGKILL);
+        signal(first.id(), Signal::SIGKILL);
         assert_eq!(end(first).0, None);
         let left = content(&world.path("pids"));
         assert!(left.lines().all(is_alive), "what died did not take its step with it");
@@ -37,7 +38,7 @@ fn the_next_run_ends_what_is_left_of_one_that_died_and_says_so_in_its_record() {
         world.write("off", "");
         let (code, said) = end(start(&world, &line(&job, None)));
         assert_eq!(code, Some(0), "{said}");
-        assert!(said.contains("never ended: its process died"), "{said}");
+        assert!(said.contains("never ended: the process died"), "{said}");
         assert!(!left.lines().any(is_alive), "{overlap:?}");
         let record = &records(&world)[0];
         assert_eq!(
@@ -56,13 +57,13 @@ fn the_next_run_ends_what_is_left_of_one_that_died_and_says_so_in_its_record() {
 fn whoever_looks_finds_the_dead_and_leaves_the_living_alone() {
     let world = World::new();
     let store = Store::open(&world.path("data/lake")).expect("a folder can be named");
-    let look = || bury(&store, "seen", Duration::from_secs(5), now()).expect("the disk is well");
+    let look = || reap_orphan(&store, "seen", Duration::from_secs(5), now()).expect("the disk is well");
     assert!(look().is_none(), "there is nobody");
     let first = start(&world, &line(&job("seen", &[SCRIPT]), Some(DUE)));
     wait_until("two processes", || content(&world.path("pids")).lines().count() == 2);
     assert!(look().is_none(), "it is alive");
     assert!(content(&world.path("pids")).lines().all(is_alive));
-    signal(&first, Signal::SIGKILL);
+    signal(first.id(), Signal::SIGKILL);
     assert_eq!(end(first).0, None);
     let record = look().expect("it died");
     assert_eq!((record.outcome, record.id.as_str()), (Outcome::OwnerDied, "20170115T000000Z-seen"));
@@ -76,20 +77,21 @@ fn a_step_is_found_even_where_its_run_died_before_writing_down_which_process_it_
     let store = Store::open(&world.path("data/lake")).expect("a folder can be named");
     let first = start(&world, &line(&job("early", &["touch on; sleep 1000"]), Some(DUE)));
     wait_until("a step", || world.path("on").exists());
-    signal(&first, Signal::SIGKILL);
+    signal(first.id(), Signal::SIGKILL);
     assert_eq!(end(first).0, None);
-    let book = Book::open(&store);
-    let mut record = book.read("20170115T000000Z-early").expect("it is a record").expect("it was claimed");
+    let run_store = RunStore::open(&store);
+    let mut record =
+        run_store.read("20170115T000000Z-early").expect("it is a record").expect("it was claimed");
     let group = record.spans[0].attributes.remove("process_group").expect("it was written down");
-    book.note(&record).expect("the disk is well");
+    run_store.save(&record).expect("the disk is well");
     // Somebody else's process, in another step of the same trace.
     let trace = traceparent(&record.trace_id, "00f067aa0ba902b7");
     let mut other =
         Command::new("sleep").arg("1000").env("TRACEPARENT", trace).spawn().expect("it can sleep");
-    let buried = bury(&store, "early", Duration::from_secs(5), now()).expect("the disk is well");
-    assert!(
-        buried.is_some_and(|record| record.message.is_some_and(|said| said.ends_with("and its step ended")))
-    );
+    let reaped = reap_orphan(&store, "early", Duration::from_secs(5), now()).expect("the disk is well");
+    assert!(reaped.is_some_and(|record| {
+        record.message.is_some_and(|said| said.ends_with("; its step was terminated"))
+    }));
     assert!(!is_alive(&group));
     assert!(is_alive(&other.id().to_string()));
     other.kill().and_then(|()| other.wait()).expect("a child can be ended");
@@ -101,10 +103,11 @@ fn a_number_that_is_another_processs_by_now_is_left_alone() {
     let store = Store::open(&world.path("data/lake")).expect("a folder can be named");
     let first = start(&world, &line(&job("reused", &["touch on; sleep 1000"]), Some(DUE)));
     wait_until("a step", || world.path("on").exists());
-    signal(&first, Signal::SIGKILL);
+    signal(first.id(), Signal::SIGKILL);
     assert_eq!(end(first).0, None);
-    let book = Book::open(&store);
-    let mut record = book.read("20170115T000000Z-reused").expect("it is a record").expect("it was claimed");
+    let run_store = RunStore::open(&store);
+    let mut record =
+        run_store.read("20170115T000000Z-reused").expect("it is a record").expect("it was claimed");
     let mut other = {
         use std::os::unix::process::CommandExt;
         let mut command = Command::new("sleep");
@@ -114,8 +117,10 @@ fn a_number_that_is_another_processs_by_now_is_left_alone() {
     let attributes = &mut record.spans[0].attributes;
     attributes.insert("process_group".to_owned(), other.id().to_string());
     attributes.insert("process_start_ticks".to_owned(), "1".to_owned());
-    book.note(&record).expect("the disk is well");
-    assert!(bury(&store, "reused", Duration::from_secs(5), now()).expect("the disk is well").is_some());
+    run_store.save(&record).expect("the disk is well");
+    assert!(
+        reap_orphan(&store, "reused", Duration::from_secs(5), now()).expect("the disk is well").is_some()
+    );
     assert!(is_alive(&other.id().to_string()));
     other.kill().and_then(|()| other.wait()).expect("a child can be ended");
 }
@@ -129,13 +134,12 @@ fn runs_killed_at_random_moments_never_meet_and_each_is_accounted_for() {
     job.policy.overlap = Overlap::Queue;
     let mut chance: u64 = 11;
     for round in 0..20 {
-        let children: Vec<_> = (0..2)
+        let mut children: Vec<_> = (0..2)
             .map(|nth| start(&world, &line(&job, Some(&format!("2017-01-15T00:{round:02}:{nth:02}Z")))))
             .collect();
-        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        std::thread::sleep(Duration::from_micros((chance >> 33) % 60_000));
-        for child in children {
-            signal(&child, Signal::SIGKILL);
+        exits_within(Duration::from_micros(next_random(&mut chance) % 60_000), &mut children[0]);
+        for mut child in children {
+            child.kill().expect("a child can be killed");
             end(child);
         }
     }

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use topsell_ops::job_spec::{Overlap, Policy};
 
-use super::{DUE, content, end, is_alive, job, line, only, records, run, signal, start, wait_until};
+use super::{DUE, content, end, is_alive, job, line, only, records, run, start};
+use crate::processes::{signal, wait_until};
 use crate::world::World;
 
 #[test]
@@ -16,15 +17,15 @@ fn a_second_run_is_turned_away_where_the_job_says_skip() {
     wait_until("the first run", || world.path("on").exists());
     let said = run(&world, &job);
     assert_eq!(said.code, Some(6), "{}", said.whole());
-    let of_first = format!("process {}, machine ", first.id());
-    assert!(said.stderr.contains("error: the job nightly is at work (run "), "{}", said.whole());
+    let of_first = format!("process {} on ", first.id());
+    assert!(said.stderr.contains("error: the job nightly is already running (run "), "{}", said.whole());
     assert!(said.stderr.contains(&of_first), "{}", said.whole());
     // One that was due is claimed as skipped, so that nobody starts it later.
-    let due = world.run_with(&["run", "--gate"], line(&job, Some(DUE)).as_bytes());
+    let due = world.run_with(&["run", "--prespawned"], line(&job, Some(DUE)).as_bytes());
     assert_eq!(due.code, Some(6), "{}", due.whole());
     world.write("off", "");
     assert_eq!(end(first).0, Some(0));
-    let again = world.run_with(&["run", "--gate"], line(&job, Some(DUE)).as_bytes());
+    let again = world.run_with(&["run", "--prespawned"], line(&job, Some(DUE)).as_bytes());
     assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""));
     let outcomes: Vec<Value> = records(&world).iter().map(|record| record["outcome"].clone()).collect();
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == "skipped").count(), 2, "{outcomes:?}");
@@ -47,12 +48,10 @@ fn a_second_run_waits_where_the_job_says_queue_and_not_for_ever() {
     // A fourth is told to stop while it waits.
     job.policy.deadline_seconds = None;
     let fourth = start(&world, &line(&job, Some("2017-01-15T00:00:01Z")));
-    let is_stopped = || content(&world.path(&format!("/proc/{}/status", fourth.id()))).contains("SigCgt");
-    wait_until("a process", is_stopped);
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    signal(&fourth, Signal::SIGTERM);
+    wait_until("it handles signals", || handles_sigterm(fourth.id()));
+    signal(fourth.id(), Signal::SIGTERM);
     let (code, said) = end(fourth);
-    assert!(code == Some(1) && said.contains("ended by signal 15 while it waited"), "{said}");
+    assert!(code == Some(1) && said.contains("terminated by signal 15 while waiting"), "{said}");
     world.write("off", "");
     assert_eq!([end(first).0, end(second).0], [Some(0), Some(0)]);
     assert_eq!(content(&world.path("log")), "on\noff\non\noff\n", "one after the other");
@@ -72,7 +71,7 @@ fn a_second_run_ends_the_first_where_the_job_says_so() {
     let (code, said) = end(start(&world, &line(&job, None)));
     assert_eq!(code, Some(0), "{said}");
     let (code, said) = end(first);
-    assert!(code == Some(1) && said.contains("ended by signal 15"), "{said}");
+    assert!(code == Some(1) && said.contains("terminated by signal 15"), "{said}");
     let pids = content(&world.path("pids"));
     assert!(pids.lines().count() == 2 && !pids.lines().any(is_alive), "{pids}");
     let outcomes: Vec<Value> = records(&world).iter().map(|record| record["outcome"].clone()).collect();
@@ -106,9 +105,17 @@ fn the_name_of_a_due_run_is_its_claim() {
     let world = World::new();
     let job = job("hourly", &["true"]);
     for _ in 0..2 {
-        let said = world.run_with(&["run", "--gate", "-v"], line(&job, Some(DUE)).as_bytes());
+        let said = world.run_with(&["run", "--prespawned", "-v"], line(&job, Some(DUE)).as_bytes());
         assert_eq!(said.code, Some(0), "{}", said.whole());
     }
     assert_eq!(only(&world)["id"], "20170115T000000Z-hourly");
     assert_eq!(world.files("data/lake/runs"), ["20170115T000000Z-hourly.json"]);
+}
+
+/// Returns whether a process handles SIGTERM, by the mask of caught signals in `proc_pid_status(5)`.
+fn handles_sigterm(process: u32) -> bool {
+    let status = content(format!("/proc/{process}/status").as_ref());
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (Signal::SIGTERM as i32 - 1) & 1 == 1)
 }

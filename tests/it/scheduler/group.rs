@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use topsell_core::model::Timestamp;
 
-use crate::scheduler::{EVERY_SECOND, Scheduler, job, outcomes, runs, wait_until};
+use crate::processes::{exits_within, next_random, signal, wait_until};
+use crate::scheduler::{EVERY_SECOND, Scheduler, job, outcomes, process_of, runs};
 use crate::world::World;
 
 const ROUNDS: u64 = 6;
@@ -35,21 +37,21 @@ fn each_due_run_is_started_once_whoever_of_three_schedulers_is_killed() {
     for _ in 0..rounds.unwrap_or(ROUNDS) {
         let mut leader = None;
         wait_until("one leads", || {
-            leader = group.iter().position(|one| one.said(&world).contains("leading, with"));
+            leader = group.iter().position(|one| one.said(&world).contains("leader, "));
             leader.is_some()
         });
         let mut leader = group.swap_remove(leader.expect("one leads"));
-        std::thread::sleep(Duration::from_micros(next(&mut chance) % 1_500_000));
+        exits_within(Duration::from_micros(next_random(&mut chance) % 1_500_000), &mut leader.child);
         leader.child.kill().expect("a child can be killed");
         let killed = wall();
         leader.child.wait().expect("it is our child");
-        wait_until("another leads", || group.iter().any(|one| one.said(&world).contains("leading, with")));
+        wait_until("another leads", || group.iter().any(|one| one.said(&world).contains("leader, ")));
         let since = group.iter().find_map(|one| leads_since(&one.said(&world))).expect("one leads");
         took.push(Duration::from_micros(u64::try_from(since.micros() - killed.micros()).unwrap_or(0)));
         group.push(start(&world));
     }
     for mut scheduler in group {
-        scheduler.signal(nix::sys::signal::Signal::SIGTERM);
+        scheduler.signal(Signal::SIGTERM);
         scheduler.end();
     }
     took.sort_unstable();
@@ -98,14 +100,14 @@ fn what_was_at_work_when_the_leader_died_goes_on_and_what_died_with_it_is_seen_t
         &format!("echo x >> dies; {wait}"),
     );
     let mut leader = Scheduler::start(&world, "one", &[]);
-    leader.wait_until_it_says(&world, "leading");
+    leader.wait_until_it_says(&world, "leader, ");
     let standby = Scheduler::start(&world, "two", &[]);
-    standby.wait_until_it_says(&world, "standing by");
+    standby.wait_until_it_says(&world, "standby: ");
     wait_until("both are at work", || ["lives", "dies"].iter().all(|job| world.path(job).exists()));
     let died = runs(&world, "dies").remove(0);
     leader.child.kill().expect("a child can be killed");
     leader.child.wait().expect("it is our child");
-    super::signal_to(died["process"].as_u64().expect("a record says who"), nix::sys::signal::Signal::SIGKILL);
+    signal(process_of(&died), Signal::SIGKILL);
     wait_until("its death is told", || outcomes(&world, "dies")[0] == "owner_died" || attempted(&world, 2));
     // Where the next due run was quicker, the second attempt is behind it.
     world.write("go", "");
@@ -126,7 +128,7 @@ fn attempted(world: &World, nth: u64) -> bool {
 
 /// Returns since when a scheduler leads, as it says itself.
 fn leads_since(said: &str) -> Option<Timestamp> {
-    let line = said.lines().find(|line| line.contains("leading, with"))?;
+    let line = said.lines().find(|line| line.contains("leader, "))?;
     Timestamp::parse(line.split_once(' ')?.0).ok()
 }
 
@@ -135,11 +137,4 @@ fn wall() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
     let micros = since.expect("it is later than 1970").as_micros();
     Timestamp::from_micros(micros.try_into().expect("the clock is right")).expect("the clock is right")
-}
-
-fn next(chance: &mut u64) -> u64 {
-    *chance ^= *chance << 13;
-    *chance ^= *chance >> 7;
-    *chance ^= *chance << 17;
-    *chance
 }

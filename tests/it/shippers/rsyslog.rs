@@ -3,8 +3,10 @@
 use std::process::Command;
 
 use expect_test::expect;
+use nix::sys::signal::Signal;
 
-use crate::shippers::{Held, commits, purchase, sold, wait_until};
+use crate::processes::wait_until;
+use crate::shippers::{Held, commits, purchase, sold};
 use crate::world::World;
 
 const CALL: &str = "ingest --ack rsyslog -";
@@ -121,7 +123,7 @@ fn what_was_committed_and_not_acknowledged_counts_once() {
         for _ in 0..2 {
             let mut child = ready(&world);
             send(&mut child);
-            child.signal("-KILL");
+            child.signal(Signal::SIGKILL);
             child.end();
         }
         assert_eq!(commits(&world), 1);
@@ -211,7 +213,7 @@ fn a_transaction_over_the_memory_limit_is_refused() {
 #[test]
 fn a_signal_or_a_closed_output_ends_the_process_cleanly() {
     let world = World::new();
-    for signal in ["-TERM", "-INT"] {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let child = ready(&world);
         child.signal(signal);
         let (said, status) = child.end();

@@ -15,6 +15,7 @@ use topsell_core::storage::{LockTimeout, Store};
 
 use crate::faults::disk::{Faults, Manner};
 use crate::ingest::formats::gzip;
+use crate::processes::exits_within;
 use crate::shippers::{purchase, sold};
 use crate::world::{NOW, World};
 
@@ -151,7 +152,7 @@ fn runs_killed_at_random_moments_leave_each_file_counted_once_and_moved() {
         let child = world.command(&CALL.split(' ').collect::<Vec<_>>()).stderr(Stdio::null()).spawn();
         let mut child = child.expect("the program under test can be started");
         // One run over all files takes some 500 ms here; each of these gets a part of it.
-        std::thread::sleep(Duration::from_micros(10_000 + round * 7_919 % 60_000));
+        exits_within(Duration::from_micros(10_000 + round * 7_919 % 60_000), &mut child);
         child.kill().expect("a child can be killed");
         killed += u64::from(child.wait().expect("the run ends").code().is_none());
         let there = world.files("spool").len();

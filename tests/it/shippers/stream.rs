@@ -2,17 +2,20 @@
 
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{RecvTimeoutError, channel, sync_channel};
+use std::time::Duration;
 
 use expect_test::expect;
 use flate2::write::GzEncoder;
+use nix::sys::signal::Signal;
 use topsell_core::ingest::{self, Options, ParseOptions, StdinEvent, StdinStream, StreamOptions, Summary};
 use topsell_core::input_format::Mapping;
 use topsell_core::lake::{DryRun, DuplicatePolicy};
 use topsell_core::model::Timestamp;
 use topsell_core::progress::Progress;
 
-use crate::shippers::{Held, commits, purchase, sold, wait_for_commits, wait_until};
+use crate::processes::wait_until;
+use crate::shippers::{Held, commits, purchase, sold, wait_for_commits};
 use crate::world::World;
 
 #[test]
@@ -87,10 +90,10 @@ fn a_lake_that_is_slower_than_the_pipe_loses_nothing() {
 #[test]
 fn a_signal_commits_what_the_pipe_holds() {
     for (signal, call) in [
-        ("-TERM", "ingest -"),
-        ("-INT", "ingest -"),
-        ("-TERM", "ingest --commit-every 1h -"),
-        ("-INT", "ingest --commit-every 1000 -"),
+        (Signal::SIGTERM, "ingest -"),
+        (Signal::SIGINT, "ingest -"),
+        (Signal::SIGTERM, "ingest --commit-every 1h -"),
+        (Signal::SIGINT, "ingest --commit-every 1000 -"),
     ] {
         let world = World::new();
         let mut child = Held::start(&world, call);
@@ -117,7 +120,7 @@ fn a_signal_leaves_nothing_of_a_stream_that_is_ingested_atomically() {
     let mut child = Held::start(&world, "ingest --batch-id day -");
     wait_until("the run has begun", || world.path("data/lake/events/_delta_log").exists());
     child.write("ts,item_id\n2017-01-14T10:00:00Z,a\n2017-01-14T10:00:00Z,b\n");
-    child.signal("-TERM");
+    child.signal(Signal::SIGTERM);
     let (said, status) = child.end();
     expect![[r#"
         failed: -: was stopped before its end; nothing of it was ingested, so send it again
@@ -138,7 +141,7 @@ fn a_stray_quote_rejects_no_other_line_of_a_stopped_stream() {
     let mut child = Held::start(&world, "ingest -");
     wait_until("the run has begun", || world.path("data/lake/events/_delta_log").exists());
     child.write("ts,item_id\n2017-01-14T10:00:00Z,5\" pipe\n2017-01-14T10:00:00Z,a\n2017-01-14T10:0");
-    child.signal("-TERM");
+    child.signal(Signal::SIGTERM);
     let (said, _) = child.end();
     assert!(said.contains("3 read = 2 accepted + 0 duplicate + 1 rejected"), "{said}");
 }
@@ -152,8 +155,8 @@ fn a_second_signal_ends_the_process_at_once() {
     // A pipe that never falls silent keeps the run going for a while after the first signal.
     let line = format!("{}\n", purchase("a"));
     let feeder = std::thread::spawn(move || while pipe.write_all(line.as_bytes()).is_ok() {});
-    child.signal("-TERM");
-    child.signal("-INT");
+    child.signal(Signal::SIGTERM);
+    child.signal(Signal::SIGINT);
     let (said, status) = child.end();
     assert!(matches!(status.signal(), Some(2 | 15)), "{status:?} {said}");
     feeder.join().expect("the feeder ends with the pipe");
@@ -167,12 +170,14 @@ fn a_pipe_that_never_falls_silent_is_closed_after_a_signal() {
     wait_until("the run has begun", || world.path("data/lake/events/_delta_log").exists());
     let mut pipe = child.stdin.take().expect("it is a pipe");
     let line = format!("{}\n", purchase("a"));
+    let (_open, closed) = channel::<()>();
     let feeder = std::thread::spawn(move || {
-        while pipe.write_all(line.as_bytes()).is_ok() {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
+        // A line every millisecond, until the pipe closes.
+        while pipe.write_all(line.as_bytes()).is_ok()
+            && closed.recv_timeout(Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout)
+        {}
     });
-    child.signal("-TERM");
+    child.signal(Signal::SIGTERM);
     let (said, status) = child.end();
     assert!(matches!(status.code(), Some(0 | 4)), "{status:?} {said}");
     assert!(said.contains("stopped: "), "{said}");

@@ -1,4 +1,4 @@
-//! The scheduler's door: what it hears, what it says, whom it asks for the time.
+//! Connects the scheduler with signals, the log on stderr, and the clock.
 
 use std::cell::Cell;
 use std::io::{self, Write};
@@ -17,13 +17,17 @@ use topsell_core::model::{escape_control, parse_seconds};
 use topsell_core::storage::Store;
 use topsell_ops::job_spec::Sources;
 use topsell_ops::process::{Identity, peak_memory_bytes};
-use topsell_ops::run_history::{Book, Outcome, RUN_SCHEMA, RunRecord, TRACEPARENT, TraceContext, fresh_id};
-use topsell_ops::scheduler::{self, Host, Messenger, Post, Served, Shelf, Starter, Tone};
+use topsell_ops::run_history::{
+    Outcome, RUN_SCHEMA, RunRecord, RunStore, TRACEPARENT, TraceContext, new_run_id,
+};
+use topsell_ops::scheduler::{
+    self, EventChannel, EventSender, JobRegistry, LogLevel, SchedulerConfig, SchedulerSummary, WorkerCommand,
+};
 
-/// Starts jobs when they are due, until told to stop.
+/// Runs the scheduler until it is stopped.
 ///
 /// # Errors
-/// Fails where jobs cannot be read, there are none, or the lake cannot be written.
+/// Fails if jobs cannot be read, there are none, or the lake is not writable.
 pub fn run(
     settings: &Settings,
     typed: &Schedule,
@@ -37,31 +41,31 @@ pub fn run(
     let shutdown_timeout = parse_seconds(&typed.shutdown_timeout);
     let shutdown_timeout =
         shutdown_timeout.map_err(|e| Failure::usage(format!("--shutdown-timeout: {e}")))?;
-    let shelf = match Shelf::open(sources, check_words) {
-        Ok(shelf) => shelf,
-        Err(faults) => {
-            faults.iter().for_each(|fault| say(&format!("error: {fault}")));
+    let registry = match JobRegistry::open(sources, check_words) {
+        Ok(registry) => registry,
+        Err(errors) => {
+            errors.iter().for_each(|error| log_line(&format!("error: {error}")));
             return Ok(Exit::UsageError);
         }
     };
-    if shelf.jobs().is_empty() {
+    if registry.jobs().is_empty() {
         return Err(Failure::not_found("no jobs found".to_owned()));
     }
     let store = settings.store()?;
-    let post = Post::default();
-    hear(post.messenger())?;
-    let (began, last) = (began(), Cell::new(settings.now));
+    let channel = EventChannel::default();
+    forward_signals(channel.sender())?;
+    let (start, last) = (monotonic_now(), Cell::new(settings.now));
     let wall = || {
         last.set(settings.clock.now().unwrap_or(last.get()));
         last.get()
     };
-    let lapsed = || began.elapsed();
+    let elapsed = || start.elapsed();
     let record = begin_record(settings, &store)?;
-    let host = Host {
+    let config = SchedulerConfig {
         store: &store,
-        clock: scheduler::Clock::of(&wall, &lapsed),
+        clock: scheduler::Clock::of(&wall, &elapsed),
         check: check_words,
-        starter: starter(settings, &store)?,
+        worker_command: worker_command(settings, &store)?,
         shutdown_timeout: Duration::from_secs(shutdown_timeout),
         name: format!(
             "schedule (process {}, host {}, since {})",
@@ -69,39 +73,39 @@ pub fn run(
             record.machine,
             settings.now
         ),
-        say: &|tone, text| {
-            if tone == Tone::Trouble || settings.verbosity != Verbosity::Quiet {
-                say(&format!("{} {text}", wall()));
+        log: &|level, text| {
+            if level == LogLevel::Warning || settings.verbosity != Verbosity::Quiet {
+                log_line(&format!("{} {text}", wall()));
             }
         },
     };
-    let served = scheduler::serve(&host, shelf, &post);
+    let result = scheduler::run_scheduler(&config, registry, &channel);
     let ended = wall().to_string();
-    let seconds = lapsed().as_secs_f64();
-    end_record(&store, RunRecord { ended: Some(ended), seconds: Some(seconds), ..record }, &served)?;
-    served.map_err(|error| Failure::runtime(escape_control(&error.to_string())))?;
+    let seconds = elapsed().as_secs_f64();
+    end_record(&store, RunRecord { ended: Some(ended), seconds: Some(seconds), ..record }, &result)?;
+    result.map_err(|error| Failure::runtime(escape_control(&error.to_string())))?;
     Ok(Exit::Success)
 }
 
-/// Returns how a process of this very program is started that waits at the gate.
-fn starter(settings: &Settings, store: &Store) -> Result<Starter, Failure> {
+/// Returns the command of worker processes: this program, waiting for a start message.
+fn worker_command(settings: &Settings, store: &Store) -> Result<WorkerCommand, Failure> {
     let program = env::current_exe();
     let program =
         program.map_err(|e| Failure::runtime(format!("cannot find the path of this program: {e}")))?;
-    let mut arguments = vec!["--lake".into(), store.location().into(), "run".into(), "--gate".into()];
+    let mut arguments = vec!["--lake".into(), store.location().into(), "run".into(), "--prespawned".into()];
     match settings.verbosity {
         Verbosity::Quiet => arguments.push("--quiet".into()),
         Verbosity::Normal => {}
         Verbosity::Verbose => arguments.push("--verbose".into()),
     }
-    Ok(Starter { program: program.into(), arguments })
+    Ok(WorkerCommand { program: program.into(), arguments })
 }
 
 fn begin_record(settings: &Settings, store: &Store) -> Result<RunRecord, Failure> {
     let trace = TraceContext::of(env::var(TRACEPARENT).ok().as_deref());
     let mut record = RunRecord {
         schema: RUN_SCHEMA,
-        id: fresh_id(settings.now, "schedule"),
+        id: new_run_id(settings.now, "schedule"),
         command: "schedule".to_owned(),
         asked: env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
         started: settings.now.to_string(),
@@ -111,19 +115,19 @@ fn begin_record(settings: &Settings, store: &Store) -> Result<RunRecord, Failure
         parent_span_id: trace.parent_span_id,
         ..RunRecord::default()
     };
-    record.is_run_by(Identity::own());
-    let noted = Book::open(store).note(&record);
-    noted.map_err(|error| Failure::runtime(escape_control(&error.to_string())))?;
+    record.set_process(Identity::own());
+    let saved = RunStore::open(store).save(&record);
+    saved.map_err(|error| Failure::runtime(escape_control(&error.to_string())))?;
     Ok(record)
 }
 
 fn end_record(
     store: &Store,
     mut record: RunRecord,
-    served: &Result<Served, scheduler::RunError>,
+    result: &Result<SchedulerSummary, scheduler::RunError>,
 ) -> Result<(), Failure> {
-    match served {
-        Ok(Served { started, dropped, stopped }) => {
+    match result {
+        Ok(SchedulerSummary { started, dropped, stopped }) => {
             record.outcome = Outcome::Done;
             record.exit_code = Some(Exit::Success.code());
             let counts = [("started", started), ("dropped", dropped), ("stopped", stopped)];
@@ -136,32 +140,32 @@ fn end_record(
         }
     }
     record.peak_memory_bytes = peak_memory_bytes();
-    let kept = Book::open(store).finish(&record);
+    let kept = RunStore::open(store).finish(&record);
     kept.map_err(|error| Failure::runtime(escape_control(&error.to_string())))
 }
 
-/// Hears signals from now on, and passes on what they mean.
-fn hear(messenger: Messenger) -> Result<(), Failure> {
+/// Forwards signals to the scheduler from now on.
+fn forward_signals(sender: EventSender) -> Result<(), Failure> {
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD]);
     let mut signals = signals.map_err(|e| Failure::runtime(format!("cannot handle signals: {e}")))?;
     thread::spawn(move || {
         for signal in signals.forever() {
             match signal {
-                SIGCHLD => messenger.child_ended(),
-                SIGHUP => messenger.reload(),
-                _ => messenger.stop(),
+                SIGCHLD => sender.child_exited(),
+                SIGHUP => sender.reload(),
+                _ => sender.stop(),
             }
         }
     });
     Ok(())
 }
 
-fn say(line: &str) {
-    // Nobody is left to hear of it where stderr is gone. In one piece: runs write there too.
+fn log_line(line: &str) {
+    // Errors are ignored: there is no other place to log to. One write call, since runs write there too.
     let _ = io::stderr().write_all(format!("{}\n", escape_control(line)).as_bytes());
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door: lengths are measured here alone")]
-fn began() -> Instant {
+#[expect(clippy::disallowed_methods, reason = "the command line is where the clock is read")]
+fn monotonic_now() -> Instant {
     Instant::now()
 }

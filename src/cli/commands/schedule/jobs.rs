@@ -1,38 +1,38 @@
-//! Jobs as they were found written down: read, checked against what can be typed, and told of.
+//! Reads and checks jobs, and reports errors.
 
 use std::io::{self, Write};
 
 use crate::failure::{Exit, Failure};
 use crate::settings::Settings;
-use topsell_ops::job_spec::{Found, Sources};
+use topsell_ops::job_spec::{JobSet, Sources};
 
-/// Says what is wrong with the words of a step, if anything is.
+/// Checks the arguments of a step; returns an error message.
 pub type CheckWords<'a> = &'a dyn Fn(&[String]) -> Result<(), String>;
 
-/// Reads all jobs, and says on stderr what is wrong with those that cannot be run.
-pub fn found(settings: &Settings, sources: &Sources, check_words: CheckWords<'_>) -> Found {
+/// Reads all jobs and prints errors and warnings on stderr.
+pub fn found(settings: &Settings, sources: &Sources, check_words: CheckWords<'_>) -> JobSet {
     let found = sources.read(check_words);
-    for note in &found.notes {
-        settings.note(&format!("warning: {note}"));
+    for warning in &found.warnings {
+        settings.note(&format!("warning: {warning}"));
     }
-    for fault in &found.faults {
-        // Nobody is left to hear of it where stderr is gone.
-        let _ = writeln!(io::stderr(), "error: {fault}");
+    for error in &found.errors {
+        // Errors are ignored: there is no other place to report to.
+        let _ = writeln!(io::stderr(), "error: {error}");
     }
     found
 }
 
-/// Reads all jobs and says whether all is well.
+/// Reads all jobs and reports whether they are valid.
 ///
 /// # Errors
-/// Fails where there are no jobs.
+/// Fails if there are no jobs.
 pub fn check(settings: &Settings, sources: &Sources, check_words: CheckWords<'_>) -> Result<Exit, Failure> {
     let found = found(settings, sources, check_words);
     let count = match found.jobs.len() {
         1 => "1 job".to_owned(),
         many => format!("{many} jobs"),
     };
-    match (found.jobs.len(), found.faults.len()) {
+    match (found.jobs.len(), found.errors.len()) {
         (0, 0) => Err(Failure::not_found("no jobs found".to_owned())),
         (_, 0) => {
             settings.note(&format!("{count}, no errors found"));

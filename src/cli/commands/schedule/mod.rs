@@ -1,4 +1,4 @@
-//! `topsell schedule`: which jobs there are, when they are due, and a host that starts them.
+//! `topsell schedule`: lists jobs and their due times, checks them, and runs the scheduler.
 
 mod args;
 mod host;
@@ -11,10 +11,10 @@ use jobs::CheckWords;
 
 pub use args::Schedule;
 
-/// Does what was asked of the schedule.
+/// Lists, checks or runs the jobs.
 ///
 /// # Errors
-/// Fails where jobs cannot be read, and where nobody can start them.
+/// Fails if jobs cannot be read or the scheduler cannot run.
 pub fn run(settings: &Settings, typed: &Schedule, check_words: CheckWords<'_>) -> Result<Exit, Failure> {
     settings.use_threads()?;
     let sources = typed.sources()?;

@@ -5,9 +5,9 @@ mod walked;
 
 use super::*;
 
-fn calendar(expression: &str, zone: &str) -> Calendar {
+fn calendar(expression: &str, zone: &str) -> CronSchedule {
     let zone = Zone::named(zone).expect("a good zone");
-    Calendar::parse(expression, zone).unwrap_or_else(|error| panic!("{error}"))
+    CronSchedule::parse(expression, zone).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn moment(text: &str) -> Timestamp {
@@ -34,7 +34,7 @@ fn check(expression: &str, zone: &str, after: &str, expected: &[&str]) {
 }
 
 fn refused(expression: &str) -> String {
-    match Calendar::parse(expression, Zone::utc()) {
+    match CronSchedule::parse(expression, Zone::utc()) {
         Ok(_) => panic!("`{expression}` was taken"),
         Err(error) => error.reason().to_owned(),
     }
@@ -153,50 +153,50 @@ fn what_is_wrong_is_named() {
     for (expression, reason) in [
         (
             "",
-            "it has no fields; write five, `minute hour day-of-month month day-of-week`, or six with seconds first",
+            "expected five fields, `minute hour day-of-month month day-of-week`, or six with seconds first; found 0",
         ),
         (
             "* * * *",
-            "it has 4 fields; write five, `minute hour day-of-month month day-of-week`, or six with seconds first",
+            "expected five fields, `minute hour day-of-month month day-of-week`, or six with seconds first; found 4",
         ),
         (
             "* * * * * * 2026",
-            "it has 7 fields; write five, `minute hour day-of-month month day-of-week`, or six with seconds first",
+            "expected five fields, `minute hour day-of-month month day-of-week`, or six with seconds first; found 7",
         ),
-        ("60 * * * *", "`60` is no minute; write 0 to 59"),
-        ("0 24 * * *", "`24` is no hour; write 0 to 23"),
-        ("0 0 0 * *", "`0` is no day of the month; write 1 to 31"),
-        ("0 0 1 13 *", "`13` is no month; write 1 to 12, or JAN to DEC"),
-        ("0 0 * * 8", "`8` is no day of the week; write 0 to 7, or SUN to SAT"),
-        ("0 0 * * MONDAY", "`MONDAY` is no day of the week; write 0 to 7, or SUN to SAT"),
-        ("0 0 1 MON *", "`MON` is no month; write 1 to 12, or JAN to DEC"),
-        ("0 0 1 JANFEB *", "`JANFEB` is no month; write 1 to 12, or JAN to DEC"),
-        ("0 22-3 * * *", "`22-3` goes backwards; write `22-23,0-3`"),
-        ("0 0 * * FRI-MON", "`FRI-MON` goes backwards; write `5-6,0-1`"),
-        ("0 0 * NOV-FEB *", "`NOV-FEB` goes backwards; write `11-12,1-2`"),
-        ("5/15 * * * *", "a step needs a range before it; write `5-59/15`"),
-        ("*/0 * * * *", "`0` is no step; write a whole number from 1 on after the /"),
-        ("*/ * * * *", "`` is no step; write a whole number from 1 on after the /"),
-        ("*/5/5 * * * *", "`5/5` is no step; write a whole number from 1 on after the /"),
-        ("1,,2 * * * *", "something is missing in the field of the minute"),
-        (", * * * *", "something is missing in the field of the minute"),
-        ("-5 * * * *", "`` is no minute; write 0 to 59"),
-        ("+5 * * * *", "`+5` is no minute; write 0 to 59"),
-        ("é * * * *", "`é` is no minute; write 0 to 59"),
-        ("0 0 L * *", "`L` is no day of the month; write 1 to 31"),
-        ("0 0 ? * 5#2", "`?` is no day of the month; write 1 to 31"),
-        ("99999999999999999999 * * * *", "`99999999999999999999` is no minute; write 0 to 59"),
-        ("0 0 30 2 *", "there is never such a day"),
-        ("0 0 31 2,4,6,9,11 *", "there is never such a day"),
-        ("0 0 30,31 FEB */2", "there is never such a day"),
+        ("60 * * * *", "invalid minute `60`: expected 0 to 59"),
+        ("0 24 * * *", "invalid hour `24`: expected 0 to 23"),
+        ("0 0 0 * *", "invalid day of the month `0`: expected 1 to 31"),
+        ("0 0 1 13 *", "invalid month `13`: expected 1 to 12, or JAN to DEC"),
+        ("0 0 * * 8", "invalid day of the week `8`: expected 0 to 7, or SUN to SAT"),
+        ("0 0 * * MONDAY", "invalid day of the week `MONDAY`: expected 0 to 7, or SUN to SAT"),
+        ("0 0 1 MON *", "invalid month `MON`: expected 1 to 12, or JAN to DEC"),
+        ("0 0 1 JANFEB *", "invalid month `JANFEB`: expected 1 to 12, or JAN to DEC"),
+        ("0 22-3 * * *", "range `22-3` is reversed; write `22-23,0-3`"),
+        ("0 0 * * FRI-MON", "range `FRI-MON` is reversed; write `5-6,0-1`"),
+        ("0 0 * NOV-FEB *", "range `NOV-FEB` is reversed; write `11-12,1-2`"),
+        ("5/15 * * * *", "a step needs a range; write `5-59/15`"),
+        ("*/0 * * * *", "invalid step `0`: expected an integer of at least 1 after /"),
+        ("*/ * * * *", "invalid step ``: expected an integer of at least 1 after /"),
+        ("*/5/5 * * * *", "invalid step `5/5`: expected an integer of at least 1 after /"),
+        ("1,,2 * * * *", "empty list item in the minute field"),
+        (", * * * *", "empty list item in the minute field"),
+        ("-5 * * * *", "invalid minute ``: expected 0 to 59"),
+        ("+5 * * * *", "invalid minute `+5`: expected 0 to 59"),
+        ("é * * * *", "invalid minute `é`: expected 0 to 59"),
+        ("0 0 L * *", "invalid day of the month `L`: expected 1 to 31"),
+        ("0 0 ? * 5#2", "invalid day of the month `?`: expected 1 to 31"),
+        ("99999999999999999999 * * * *", "invalid minute `99999999999999999999`: expected 0 to 59"),
+        ("0 0 30 2 *", "no date matches"),
+        ("0 0 31 2,4,6,9,11 *", "no date matches"),
+        ("0 0 30,31 FEB */2", "no date matches"),
         ("@hourl", "did you mean `@hourly`?"),
-        ("@fortnightly", "the words are @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually"),
-        ("@reboot", "a start of the machine is no time; have what starts the scheduler do it"),
-        ("@", "the words are @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually"),
+        ("@fortnightly", "known macros: @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually"),
+        ("@reboot", "not supported; start the command together with the scheduler"),
+        ("@", "known macros: @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually"),
     ] {
         assert_eq!(refused(expression), reason, "{expression}");
     }
-    assert!(refused(&"1,".repeat(600)).starts_with("it is longer"));
+    assert!(refused(&"1,".repeat(600)).starts_with("longer than"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use croner::parser::{CronParser, Seconds};
 use jiff::civil;
 use proptest::prelude::*;
 
-use crate::cron::Calendar;
+use crate::cron::CronSchedule;
 use crate::cron::tests::moment;
 use topsell_core::model::{Timestamp, Zone};
 
@@ -102,7 +102,7 @@ proptest! {
         (zone, day) in prop::sample::select(CHANGES),
     ) {
         let zone = Zone::named(zone).expect("a good zone");
-        let Ok(calendar) = Calendar::parse(&expression, zone.clone()) else { return Ok(()) };
+        let Ok(calendar) = CronSchedule::parse(&expression, zone.clone()) else { return Ok(()) };
         let from = moment(&format!("{day}T00:00:00Z")).plus_seconds(-36 * 3_600);
         let minutes = 4 * 24 * 60;
         let until = from.plus_seconds(minutes * 60);
@@ -117,7 +117,7 @@ proptest! {
         (expression, _, by_both) in expressions(),
         start in 0..2_000_000_000_i64,
     ) {
-        let Ok(calendar) = Calendar::parse(&expression, Zone::utc()) else { return Ok(()) };
+        let Ok(calendar) = CronSchedule::parse(&expression, Zone::utc()) else { return Ok(()) };
         let parser = CronParser::builder().seconds(Seconds::Optional).dom_and_dow(by_both).build();
         let cron = parser.parse(&expression).expect("it could be read before");
         let mut at = Timestamp::from_epoch(start).expect("a good moment");
@@ -133,7 +133,7 @@ proptest! {
     #[test]
     fn no_text_makes_it_stumble(text in "[ */,@0-9A-Za-z#?+é-]{0,20}", words in prop::collection::vec("[*/,0-9A-Z-]{1,4}", 5..7)) {
         for expression in [text, words.join(" ")] {
-            if let Ok(calendar) = Calendar::parse(&expression, Zone::utc()) {
+            if let Ok(calendar) = CronSchedule::parse(&expression, Zone::utc()) {
                 prop_assert!(calendar.next_after(moment("2026-01-01T00:00:00Z")).is_some());
             }
         }

@@ -1,19 +1,19 @@
-//! The trace format that Perfetto and Chrome's own viewer load, with one process for each run:
+//! The Chrome trace format, which Perfetto loads, with one process per run:
 //! <https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU>.
 
 use serde_json::{Map, Value, json};
 
-use crate::run_history::liveness::State;
 use crate::run_history::record::RunRecord;
+use crate::run_history::run_state::RunState;
 use crate::run_history::tree::{micros, name_of};
 use topsell_core::model::Timestamp;
 
-/// The one thread of a run.
+/// The only thread of a run.
 const THREAD: u32 = 1;
 
-/// Returns the spans of some runs; what has not ended is taken to last until `now`.
+/// Returns the spans of runs; a span that has not ended lasts until `now`.
 pub fn chrome(records: &[RunRecord], now: Timestamp) -> Value {
-    // Numbered anew: on two machines two processes may have the same number.
+    // Renumbered, since process ids are unique only within a host.
     let events: Vec<Value> = (1..).zip(records).flat_map(|(run, record)| events(run, record, now)).collect();
     json!({ "displayTimeUnit": "ms", "traceEvents": events })
 }
@@ -35,21 +35,21 @@ fn events(run: u32, record: &RunRecord, now: Timestamp) -> Vec<Value> {
             "pid": run, "tid": THREAD, "args": args,
         }));
     };
-    let mut facts = Map::new();
-    facts.insert("run".to_owned(), record.id.clone().into());
-    facts.insert("asked".to_owned(), record.asked.join(" ").into());
-    facts.insert("outcome".to_owned(), record.state().word().into());
-    facts.insert("trace_id".to_owned(), record.trace_id.clone().into());
+    let mut args = Map::new();
+    args.insert("run".to_owned(), record.id.clone().into());
+    args.insert("asked".to_owned(), record.asked.join(" ").into());
+    args.insert("outcome".to_owned(), record.state().name().into());
+    args.insert("trace_id".to_owned(), record.trace_id.clone().into());
     if let Some(message) = &record.message {
-        facts.insert("message".to_owned(), message.clone().into());
+        args.insert("message".to_owned(), message.clone().into());
     }
-    facts.extend(record.counts.iter().map(|(name, count)| (name.clone(), (*count).into())));
-    event(name_of(record), "run", &record.started, record.ended.as_deref(), facts.into());
+    args.extend(record.counts.iter().map(|(name, count)| (name.clone(), (*count).into())));
+    event(name_of(record), "run", &record.started, record.ended.as_deref(), args.into());
     for span in &record.spans {
-        let mut facts: Map<String, Value> =
+        let mut args: Map<String, Value> =
             span.attributes.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
-        facts.insert("outcome".to_owned(), State::Ended(span.outcome).word().into());
-        event(&span.name, "stage", &span.started, span.ended.as_deref(), facts.into());
+        args.insert("outcome".to_owned(), RunState::Ended(span.outcome).name().into());
+        event(&span.name, "stage", &span.started, span.ended.as_deref(), args.into());
     }
     events
 }

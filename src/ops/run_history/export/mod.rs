@@ -1,4 +1,4 @@
-//! Traces in the forms that other programs load.
+//! Exports traces in the formats of other programs.
 
 mod chrome;
 mod otlp;

@@ -1,22 +1,22 @@
-//! OpenTelemetry's protocol as JSON, which Jaeger, Tempo and the collector take in:
+//! The OpenTelemetry protocol as JSON, which Jaeger, Tempo and the collector accept:
 //! <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>.
 //!
-//! Ids are hexadecimal, 64-bit numbers are texts, names are lowerCamelCase, and choices are numbers.
+//! Ids are hexadecimal, 64-bit integers are strings, names are lowerCamelCase, and enums are numbers.
 
 use serde_json::{Value, json};
 
-use crate::run_history::liveness::State;
 use crate::run_history::record::{Outcome, RunRecord, Span};
+use crate::run_history::run_state::RunState;
 use crate::run_history::tree::{micros, name_of};
 use topsell_core::model::Timestamp;
 
-/// A span within one program.
+/// The span kind of work within one program.
 const INTERNAL: u32 = 1;
-/// How a span ended.
+/// Status codes of spans.
 const OK: u32 = 1;
 const ERROR: u32 = 2;
 
-/// Returns the spans of some runs; what has not ended is taken to last until `now`.
+/// Returns the spans of runs; a span that has not ended lasts until `now`.
 pub fn otlp(records: &[RunRecord], now: Timestamp) -> Value {
     let resources: Vec<Value> = records.iter().map(|record| resource(record, now)).collect();
     json!({ "resourceSpans": resources })
@@ -67,8 +67,8 @@ fn part(record: &RunRecord, part: &Span, now: Timestamp) -> Value {
         part.attributes.iter().map(|(name, value)| text(&format!("topsell.{name}"), value)).collect();
     let state = match (part.outcome, record.state()) {
         // A part has no process of its own.
-        (Outcome::Started, of_run) if !matches!(of_run, State::Ended(_)) => of_run,
-        (outcome, _) => State::Ended(outcome),
+        (Outcome::Started, of_run) if !matches!(of_run, RunState::Ended(_)) => of_run,
+        (outcome, _) => RunState::Ended(outcome),
     };
     let ids = Ids { trace: &record.trace_id, span: &part.span_id, parent: part.parent_span_id.as_deref() };
     span(&ids, &part.name, &part.started, part.ended.as_deref(), now, &attributes, &status(state, None))
@@ -108,10 +108,10 @@ fn span(
     span
 }
 
-fn status(state: State, message: Option<&str>) -> Value {
+fn status(state: RunState, message: Option<&str>) -> Value {
     match state {
-        State::Running | State::PerhapsRunning => json!({}),
-        state if state.is_failure() => json!({ "code": ERROR, "message": message.unwrap_or(state.word()) }),
+        RunState::Running | RunState::PerhapsRunning => json!({}),
+        state if state.is_failure() => json!({ "code": ERROR, "message": message.unwrap_or(state.name()) }),
         _ => json!({ "code": OK }),
     }
 }

@@ -114,7 +114,7 @@ fn a_machine_that_sleeps_wakes_to_what_it_missed_and_a_short_nap_misses_nothing(
 }
 
 #[test]
-fn a_clock_set_back_by_little_repeats_nothing_and_by_much_starts_anew() {
+fn a_clock_set_back_by_little_repeats_nothing_and_by_much_restarts_schedules() {
     let mut world = World::of("12:00:00", 60, &[hourly(|_| ())]);
     world.run_until("14:30:00");
     world.jump("11:45:00");
@@ -125,7 +125,7 @@ fn a_clock_set_back_by_little_repeats_nothing_and_by_much_starts_anew() {
         2026-03-10T13:00:00Z  start hourly of 2026-03-10T13:00:00Z
         2026-03-10T14:00:00Z  start hourly of 2026-03-10T14:00:00Z
         2026-03-10T15:00:00Z  start hourly of 2026-03-10T15:00:00Z
-        2026-03-10T10:30:00Z  note the clock was set back from 2026-03-10T15:30:00Z to 2026-03-10T10:30:00Z: all schedules start anew from here
+        2026-03-10T10:30:00Z  log the clock was set back from 2026-03-10T15:30:00Z to 2026-03-10T10:30:00Z: restarting all schedules from now
         2026-03-10T11:00:00Z  start hourly of 2026-03-10T11:00:00Z
         2026-03-10T12:00:00Z  start hourly of 2026-03-10T12:00:00Z
     "#]]);
@@ -142,7 +142,7 @@ fn what_was_handled_in_a_far_future_is_taken_for_a_clock_that_was_wrong() {
     };
     expect![[""]].assert_eq(&since("14:00:00"));
     expect![[r#"
-        2026-03-10T12:00:00Z  note hourly: was handled up to 2030-01-01T00:00:00Z; it starts anew from 2026-03-10T12:00:00Z
+        2026-03-10T12:00:00Z  log hourly: handled up to 2030-01-01T00:00:00Z, which is in the future; restarting from 2026-03-10T12:00:00Z
         2026-03-10T13:00:00Z  start hourly of 2026-03-10T13:00:00Z
         2026-03-10T14:00:00Z  start hourly of 2026-03-10T14:00:00Z
     "#]].assert_eq(&since("2030-01-01T00:00:00Z"));

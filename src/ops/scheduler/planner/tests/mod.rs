@@ -2,6 +2,7 @@
 
 mod clocks;
 mod policies;
+mod random;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,8 +10,8 @@ use std::sync::Arc;
 
 use expect_test::Expect;
 
-use crate::job_spec::{Does, Job, JobStep, Policy};
-use crate::scheduler::planner::{Action, Ended, Event, Planner};
+use crate::job_spec::{Job, JobStep, Policy, StepAction};
+use crate::scheduler::planner::{Action, Event, Planner, RunEnd};
 use topsell_core::model::Timestamp;
 
 /// A scheduler whose clock the test moves, and runs that take as long as the test says.
@@ -36,9 +37,9 @@ impl World {
         marks: BTreeMap<String, Timestamp>,
     ) -> World {
         let now = at(start);
-        let (planner, todo) = Planner::begin(now, jobs.to_vec(), &marks);
+        let (planner, actions) = Planner::begin(now, jobs.to_vec(), &marks);
         let mut world = World { planner, now, runs: Vec::new(), takes_seconds, marks, said: String::new() };
-        world.apply(todo);
+        world.apply(actions);
         world
     }
 
@@ -65,19 +66,19 @@ impl World {
     fn tick(&mut self) {
         while let Some(over) = self.runs.iter().position(|(ends, ..)| *ends <= self.now) {
             let (_, job, at, attempt) = self.runs.remove(over);
-            self.hear(Event::Ended { job, at, attempt, how: Ended::Told });
+            self.hear(Event::Ended { job, at, attempt, end: RunEnd::Recorded });
         }
         self.hear(Event::Tick);
     }
 
     fn hear(&mut self, event: Event) {
-        let todo = self.planner.step(self.now, event);
-        self.apply(todo);
+        let actions = self.planner.step(self.now, event);
+        self.apply(actions);
     }
 
-    fn apply(&mut self, todo: Vec<Action>) {
+    fn apply(&mut self, actions: Vec<Action>) {
         let mut claims = Vec::new();
-        for action in todo {
+        for action in actions {
             let now = self.now;
             match action {
                 Action::Start { job, at, attempt } => {
@@ -98,9 +99,11 @@ impl World {
                     let (first, last) = (dropped.first, dropped.last);
                     self.say(&format!("drop {}: {count}, {first} to {last}: {:?}", dropped.job, dropped.why));
                 }
-                Action::Bury { job, at, attempt } => self.say(&format!("bury {job} of {at}, {attempt}")),
+                Action::ReapOrphan { job, at, attempt } => {
+                    self.say(&format!("reap {job} of {at}, {attempt}"));
+                }
                 Action::Mark { job, handled } => drop(self.marks.insert(job, handled)),
-                Action::Note(text) => self.say(&format!("note {text}")),
+                Action::Log(text) => self.say(&format!("log {text}")),
             }
         }
         for claim in claims {
@@ -125,7 +128,7 @@ fn at(text: &str) -> Timestamp {
 pub(super) fn job(name: &str, schedule: &str, change: impl FnOnce(&mut Job)) -> Arc<Job> {
     let step = JobStep {
         name: "true".to_owned(),
-        does: Does::Exec(vec![]),
+        action: StepAction::Exec(vec![]),
         success_exit_codes: vec![],
         stdin: None,
     };

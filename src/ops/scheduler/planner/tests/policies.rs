@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 
 use crate::job_spec::Overlap;
 use crate::scheduler::planner::tests::{World, at, hourly, job};
-use crate::scheduler::planner::{Action, Ended, Event, Planner};
+use crate::scheduler::planner::{Action, Event, Planner, RunEnd};
 
 #[test]
 fn jobs_start_when_they_are_due_in_the_order_of_time_and_of_names() {
@@ -104,8 +104,8 @@ fn a_mark_never_runs_ahead_of_what_waits_or_is_not_yet_claimed() {
     // 12:01 has run, 12:02 runs, 12:03 waits.
     assert_eq!(world.marks["often"].to_string(), "2026-03-10T12:02:59.999999Z");
     let (mut planner, _) = Planner::begin(at("12:00:00"), vec![hourly(|_| ())], &BTreeMap::new());
-    let marks = |todo: Vec<Action>| {
-        let marks = todo.into_iter().filter_map(|action| match action {
+    let marks = |actions: Vec<Action>| {
+        let marks = actions.into_iter().filter_map(|action| match action {
             Action::Mark { handled, .. } => Some(handled.to_string()),
             _ => None,
         });
@@ -119,22 +119,22 @@ fn a_mark_never_runs_ahead_of_what_waits_or_is_not_yet_claimed() {
 
 #[test]
 fn a_run_whose_owner_died_is_run_again_if_it_may_be_and_not_for_ever() {
-    let died = |world: &mut World, how: Ended| {
+    let died = |world: &mut World, end: RunEnd| {
         let (_, job, at, attempt) = world.runs.remove(0);
-        world.hear(Event::Ended { job, at, attempt, how });
+        world.hear(Event::Ended { job, at, attempt, end });
     };
     let mut world = World::of("12:00:00", 600, &[hourly(|_| ())]);
     world.run_until("13:01:00");
-    died(&mut world, Ended::Died);
+    died(&mut world, RunEnd::Died);
     world.check(&expect![[r#"
         2026-03-10T13:00:00Z  start hourly of 2026-03-10T13:00:00Z
-        2026-03-10T13:01:00Z  bury hourly of 2026-03-10T13:00:00Z, 1
+        2026-03-10T13:01:00Z  reap hourly of 2026-03-10T13:00:00Z, 1
     "#]]);
 
     let mut world = World::of("12:00:00", 600, &[hourly(|policy| policy.is_repeatable = true)]);
     world.run_until("13:01:00");
     while !world.runs.is_empty() {
-        died(&mut world, Ended::Died);
+        died(&mut world, RunEnd::Died);
     }
     world.check(&expect![[r#"
         2026-03-10T13:00:00Z  start hourly of 2026-03-10T13:00:00Z
@@ -142,7 +142,7 @@ fn a_run_whose_owner_died_is_run_again_if_it_may_be_and_not_for_ever() {
         2026-03-10T13:01:00Z  start hourly of 2026-03-10T13:00:00Z attempt 3
         2026-03-10T13:01:00Z  start hourly of 2026-03-10T13:00:00Z attempt 4
         2026-03-10T13:01:00Z  start hourly of 2026-03-10T13:00:00Z attempt 5
-        2026-03-10T13:01:00Z  bury hourly of 2026-03-10T13:00:00Z, 5
+        2026-03-10T13:01:00Z  reap hourly of 2026-03-10T13:00:00Z, 5
     "#]]);
 }
 
@@ -152,7 +152,7 @@ fn a_runner_that_never_had_the_run_is_followed_by_another_each_time_after_twice_
     world.run_until("13:00:00");
     for _ in 0..4 {
         if let Some((_, job, at, attempt)) = world.runs.pop() {
-            world.hear(Event::Ended { job, at, attempt, how: Ended::Unclaimed });
+            world.hear(Event::Ended { job, at, attempt, end: RunEnd::Unclaimed });
             let wake = world.planner.wake().expect("it is to be tried again").to_string();
             world.run_until(&wake);
         }
@@ -176,8 +176,8 @@ fn what_another_left_unfinished_is_repeated_or_buried() {
     world.run_until("12:30:00");
     world.check(&expect![[r#"
         2026-03-10T12:00:10Z  start hourly of 2026-03-10T12:00:00Z attempt 2
-        2026-03-10T12:00:10Z  bury careful of 2026-03-10T12:00:00Z, 1
-        2026-03-10T12:00:10Z  bury unheard-of of 2026-03-10T12:00:00Z, 1
+        2026-03-10T12:00:10Z  reap careful of 2026-03-10T12:00:00Z, 1
+        2026-03-10T12:00:10Z  reap unheard-of of 2026-03-10T12:00:00Z, 1
     "#]]);
 }
 
@@ -213,13 +213,13 @@ fn jobs_that_are_read_again_keep_what_runs_and_what_was_handled() {
         2026-03-10T12:15:00Z  start gone of 2026-03-10T12:15:00Z
         2026-03-10T13:00:00Z  start hourly of 2026-03-10T13:00:00Z
         2026-03-10T13:15:00Z  drop gone: 1, 2026-03-10T13:15:00Z to 2026-03-10T13:15:00Z: Overlap
-        2026-03-10T13:20:00Z  note gone: is gone
-        2026-03-10T13:20:00Z  note new: is new
+        2026-03-10T13:20:00Z  log gone: removed
+        2026-03-10T13:20:00Z  log new: added
         2026-03-10T13:50:00Z  start new of 2026-03-10T13:50:00Z
         2026-03-10T14:30:00Z  start hourly of 2026-03-10T14:00:00Z
-        2026-03-10T14:31:00Z  note new: is gone
-        2026-03-10T14:31:00Z  note hourly: has another schedule, from now on
+        2026-03-10T14:31:00Z  log new: removed
+        2026-03-10T14:31:00Z  log hourly: schedule changed
         2026-03-10T15:05:00Z  drop hourly: 1, 2026-03-10T15:05:00Z to 2026-03-10T15:05:00Z: Overlap
-        2026-03-10T15:30:00Z  note hourly: is gone
+        2026-03-10T15:30:00Z  log hourly: removed
     "#]]);
 }
