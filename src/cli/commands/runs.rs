@@ -277,7 +277,11 @@ fn records(
 }
 
 /// Returns the run that is meant, and all runs of its trace, it among them.
-fn found(settings: &Settings, run_store: &RunStore, id: &str) -> Result<(RunRecord, Vec<RunRecord>), Failure> {
+fn found(
+    settings: &Settings,
+    run_store: &RunStore,
+    id: &str,
+) -> Result<(RunRecord, Vec<RunRecord>), Failure> {
     let nothing =
         |what: String| Failure::not_found(what).with_hint("list the runs with `topsell runs`".to_owned());
     let failed = |e: run_history::RunsError| Failure::runtime(e.to_string());
