@@ -87,7 +87,9 @@ fn mode_of(step: &Step) -> RecordMode {
     };
     match step {
         Step::Ingest { options, .. } => by(options.dry_run),
-        Step::Compact { dry_run } | Step::Prune { dry_run, .. } => by(*dry_run),
+        Step::Rollup { dry_run, .. } | Step::Compact { dry_run } | Step::Prune { dry_run, .. } => {
+            by(*dry_run)
+        }
         Step::Stats => RecordMode::AtEnd,
         _ => RecordMode::FromStart,
     }

@@ -3,24 +3,18 @@
 use std::io::{self, Write};
 
 use crate::failure::Exit;
+use crate::lake_summary;
 use crate::settings::Verbosity;
 use topsell_core::ingest;
 use topsell_core::ingest::SpoolSummary;
-use topsell_core::lake::{DryRun, Expired, Reject};
-use topsell_core::maintenance::{Compacted, Pruned, Verified};
-use topsell_core::model::{Hour, escape_control};
+use topsell_core::lake::{DryRun, Reject};
+use topsell_core::maintenance::{Compacted, Pruned};
+use topsell_core::model::escape_control;
 use topsell_core::pipeline::Done;
-use topsell_core::rollup;
-use topsell_core::rollup::Compared;
-use topsell_ops::run_history::RetentionReport;
 use topsell_output::text::{counted, size};
 
 /// The number of already ingested inputs that are listed.
 const FIRST_SKIPPED: usize = 5;
-/// Hours that differ from what stood there that are named one by one.
-const FIRST_DIFFERING: usize = 5;
-/// Gaps that are named one by one.
-const FIRST_GAPS: usize = 10;
 
 /// Returns the exit code of a step that was done.
 pub fn exit_of(done: &Done) -> Exit {
@@ -54,14 +48,15 @@ pub fn exit_of(done: &Done) -> Exit {
 pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Result<()> {
     match done {
         Done::Ingested { summary, dry_run } => write_ingest(summary, *dry_run, verbosity, out),
-        Done::RolledUp(summary) => write_rollup(summary, verbosity, out),
-        Done::Compacted { compacted, dry_run } => write_compacted(compacted, *dry_run, out),
-        Done::Pruned { pruned, dry_run } => write_pruned(pruned, *dry_run, out),
-        Done::Verified(verified) => write_verified(verified, out),
+        Done::RolledUp(summary) => lake_summary::write_rollup(summary, verbosity, out),
+        Done::RollupPlanned(planned) => lake_summary::write_planned_rollup(planned, out),
+        Done::Compacted { compacted, dry_run } => lake_summary::write_compacted(compacted, *dry_run, out),
+        Done::Pruned { pruned, dry_run } => lake_summary::write_pruned(pruned, *dry_run, out),
+        Done::Verified(verified) => lake_summary::write_verified(verified, out),
         // An answer, not a summary.
         Done::Counted(_) => Ok(()),
         Done::Ranked { rolled_up, published, totals } => {
-            write_rollup(rolled_up, verbosity, out)?;
+            lake_summary::write_rollup(rolled_up, verbosity, out)?;
             let categories = counted(published.categories, "category", "categories");
             let rows = counted(published.rows, "row", "rows");
             let named = published.named.map(|named| format!(", {named} of them named")).unwrap_or_default();
@@ -163,162 +158,18 @@ fn write_reject(reject: &Reject, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-fn write_rollup(summary: &rollup::Summary, verbosity: Verbosity, out: &mut dyn Write) -> io::Result<()> {
-    if summary.hours == 0 {
-        return writeln!(out, "rollup: up to date");
-    }
-    let (hours, events) =
-        (counted(summary.hours, "hour", "hours"), counted(summary.events, "event", "events"));
-    write!(out, "rollup: {hours} summed from {events}, {} written", counted(summary.rows, "row", "rows"))?;
-    if summary.repeated > 0 {
-        write!(out, ", {} left out", counted(summary.repeated, "repeated event", "repeated events"))?;
-    }
-    if summary.conflicts > 0 {
-        let ids = counted(summary.conflicts, "event id", "event ids");
-        write!(out, ", {ids} with differing contents counted once")?;
-    }
-    if verbosity == Verbosity::Verbose {
-        let files = counted(summary.files_added, "file", "files");
-        write!(out, ", {files} added, {} taken out", summary.files_removed)?;
-    }
-    writeln!(out)?;
-    summary.compared.as_ref().map_or(Ok(()), |compared| write_compared(compared, verbosity, out))
-}
-
-fn write_compared(compared: &Compared, verbosity: Verbosity, out: &mut dyn Write) -> io::Result<()> {
-    let Compared { hours, changed_hours, differing } = compared;
-    let shown = if verbosity == Verbosity::Verbose { differing.len() } else { FIRST_DIFFERING };
-    for ((hour, event_type), rows) in differing.iter().take(shown) {
-        let rows = counted(*rows, "row", "rows");
-        writeln!(out, "differing: {} {}: {rows}", hour.start(), escape_control(event_type))?;
-    }
-    write!(out, "rollup: {} compared with what stood there", counted(*hours, "hour", "hours"))?;
-    if *changed_hours > 0 {
-        write!(out, ", {} had changed", counted(*changed_hours, "more", "more"))?;
-    }
-    match differing.len() as u64 {
-        0 => writeln!(out, "; none differs"),
-        wrong => {
-            let rows = counted(differing.values().sum(), "row", "rows");
-            writeln!(out, "; {wrong} DIFFERED, in {rows}: all are now what their events add up to")
-        }
-    }
-}
-
-fn write_compacted(compacted: &Compacted, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {
-    let event_files = counted(compacted.event_files, "event file", "event files");
-    let rollup_files = counted(compacted.rollup_files, "rollup file", "rollup files");
-    match (dry_run, compacted.event_hours + compacted.rollup_days) {
-        (_, 0) => writeln!(out, "compact: nothing to merge"),
-        (DryRun::Yes, _) => writeln!(
-            out,
-            "compact: would merge {event_files} into {}, {rollup_files} into {}",
-            compacted.event_hours, compacted.rollup_days
-        ),
-        (DryRun::No, _) => writeln!(
-            out,
-            "compact: {event_files} merged into {}, {rollup_files} into {}",
-            compacted.event_hours, compacted.rollup_days
-        ),
-    }
-}
-
-fn write_pruned(pruned: &Pruned, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {
-    let Expired { hours, files, rows } = &pruned.dropped;
-    let hours = hours.len() as u64;
-    let would = if dry_run == DryRun::Yes { "would be " } else { "" };
-    match pruned.oldest.map(Hour::start) {
-        None => {
-            writeln!(out, "prune: all hours are kept; neither --retention nor topsell.toml says otherwise")?;
-        }
-        Some(oldest) if hours == 0 => writeln!(out, "prune: nothing lies before {oldest}")?,
-        Some(oldest) => writeln!(
-            out,
-            "prune: {} before {oldest} {would}dropped, {} in {}",
-            counted(hours, "hour", "hours"),
-            counted(*rows, "row", "rows"),
-            counted(*files, "file", "files"),
-        )?,
-    }
-    let files = counted(pruned.files, "unneeded file", "unneeded files");
-    let rankings = counted(pruned.rankings, "old ranking", "old rankings");
-    write!(out, "prune: {files} and {rankings} {would}removed, {}", size(pruned.size_bytes))?;
-    match pruned.is_events_left {
-        true => writeln!(
-            out,
-            "; the events table's files were being written all the time and are left for the next run"
-        ),
-        false => writeln!(out),
-    }
-}
-
-/// Writes what became of the records of runs.
-///
-/// # Errors
-/// Fails where the output does.
-pub fn write_kept_runs(kept: &RetentionReport, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {
-    for problem in &kept.problems {
-        writeln!(out, "left: {problem}")?;
-    }
-    let old = kept.deleted.len() as u64;
-    if kept.archived + old == 0 {
-        return Ok(());
-    }
-    let would = if dry_run == DryRun::Yes { "would be " } else { "" };
-    let archived = counted(kept.archived, "run record", "run records");
-    write!(out, "prune: {archived} {would}archived by day")?;
-    match old {
-        0 => writeln!(out),
-        _ => writeln!(out, ", {} of expired days {would}removed", counted(old, "file", "files")),
-    }
-}
-
-fn write_verified(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
-    for problem in &verified.problems {
-        writeln!(out, "damaged: {problem}")?;
-    }
-    for gap in verified.gaps.iter().take(FIRST_GAPS) {
-        let hours = counted(u64::from(gap.hours), "hour", "hours");
-        writeln!(out, "gap: no events for {hours} from {}", gap.first.start())?;
-    }
-    let more = &verified.gaps[verified.gaps.len().min(FIRST_GAPS)..];
-    if !more.is_empty() {
-        let hours = counted(more.iter().map(|gap| u64::from(gap.hours)).sum(), "hour", "hours");
-        writeln!(out, "gap: {}, {hours}", counted(more.len() as u64, "more gap", "more gaps"))?;
-    }
-    let events = counted(verified.event_files, "event file", "event files");
-    let rollups = counted(verified.rollup_files, "rollup file", "rollup files");
-    let rankings = counted(verified.rankings, "ranking", "rankings");
-    let days = counted(verified.days_recounted, "day", "days");
-    write!(out, "verify: {events}, {rollups}, {rankings}, sums of {days} of categories counted again")?;
-    if verified.is_behind {
-        write!(out, "; the sums are behind the events, so run `topsell rollup` and verify again")?;
-    }
-    match verified.problems.len() as u64 {
-        0 => writeln!(out, "; all is well"),
-        problems => writeln!(out, "; {}", counted(problems, "problem", "problems")),
-    }
-}
-
 /// Writes the answer of a step that has one; stdout is for data.
 ///
 /// # Errors
 /// Fails where the output does.
 pub fn answer(done: &Done, out: &mut dyn Write) -> io::Result<()> {
     match done {
+        Done::RollupPlanned(planned) => lake_summary::write_rollup_plan(planned, out),
         Done::Compacted { compacted: Compacted { plan, .. }, .. }
         | Done::Pruned { pruned: Pruned { plan, .. }, .. } => {
-            // Names of others may hold anything that a terminal would obey.
+            // Paths and categories may hold control characters.
             plan.iter().try_for_each(|line| writeln!(out, "{}", escape_control(line)))
         }
         _ => Ok(()),
     }
-}
-
-/// Writes which files of records would go, a line each.
-///
-/// # Errors
-/// Fails where the output does.
-pub fn plan_of_records(kept: &RetentionReport, out: &mut dyn Write) -> io::Result<()> {
-    kept.deleted.iter().try_for_each(|path| writeln!(out, "remove {}", escape_control(path)))
 }

@@ -190,7 +190,7 @@ fn ranked_items_have_their_names_in_every_format() {
     world.write("items.csv", format!("{CATALOG}unknown,,\"{long}, \u{1b}[31mred\"\nother,,Never sold\n"));
     assert_eq!(world.run("ingest log.csv").code, Some(0));
     expect![[r#"
-        stderr: rollup: 1 hour summed from 4 events
+        stderr: rollup: 1 hour aggregated from 4 events
         stderr: rank: 3 categories, 6 rows, 6 of them named
         exit code 0
     "#]]
@@ -262,7 +262,7 @@ fn a_catalog_without_names_of_ranked_items_is_reported_and_an_invalid_one_publis
     assert_eq!(world.run("ingest log.csv").code, Some(0));
     world.write("others.csv", "item_id,name\nzz,Nobody\n");
     expect![[r#"
-        stderr: rollup: 1 hour summed from 4 events
+        stderr: rollup: 1 hour aggregated from 4 events
         stderr: rank: 3 categories, 6 rows, 0 of them named
         exit code 0
     "#]]

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use serde_json::Value;
 use topsell_core::counts;
-use topsell_core::counts::Counted;
+use topsell_core::counts::CountQuery;
 use topsell_core::delta::{NamedFile, Partition};
 use topsell_core::lake::{Lake, events_log};
 use topsell_core::model::Timestamp;
@@ -583,8 +583,8 @@ fn an_item_is_told_by_category_and_from_its_first_sale_to_its_last() {
     let types = ["purchase".to_owned()];
     let hour = |text: &str| Timestamp::parse(text).expect("a good moment").hour();
     let hours = hour("2017-01-01T00:00:00Z")..hour("2017-01-15T00:00:00Z");
-    let counted = Counted { event_types: &types, hours, category: None };
-    let in_gifts = Counted { category: Some("Gifts"), ..counted.clone() };
+    let counted = CountQuery { event_types: &types, hours, category: None };
+    let in_gifts = CountQuery { category: Some("Gifts"), ..counted.clone() };
     for summed in [false, true] {
         if summed {
             assert_eq!(world.run("rollup").code, Some(0));

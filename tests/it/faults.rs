@@ -10,14 +10,14 @@ use topsell_core::ingest;
 use topsell_core::ingest::StreamOptions;
 use topsell_core::input_format::Mapping;
 use topsell_core::lake::{DryRun, DuplicatePolicy, Lake};
-use topsell_core::maintenance::Keep;
+use topsell_core::maintenance::Retention;
 use topsell_core::model::{Decay, Hour, Timestamp, Week, Window, Zone};
 use topsell_core::pipeline::{self, Caller, Step};
 use topsell_core::progress::Progress;
 use topsell_core::rank::{Measure, Rules};
 use topsell_core::rankings::RankingRetention;
 use topsell_core::rankings::Snapshot;
-use topsell_core::rollup::{Rollups, Scope, Wanted};
+use topsell_core::rollup::{Rollups, Scope, Selection};
 
 use topsell_core::storage::{LockTimeout, Store};
 
@@ -60,18 +60,22 @@ fn the_first_ingest_that_fails_anywhere_can_be_done_again() {
 #[test]
 fn a_rollup_that_fails_anywhere_leaves_the_lake_before_or_after() {
     let prepare = |world: &World| vec![ingest_step(world, "second.csv")];
-    every_failure_leaves_before_or_after(&|_| Step::Rollup { scope: Scope::Changed }, &[&prepare]);
+    every_failure_leaves_before_or_after(
+        &|_| Step::Rollup { scope: Scope::Changed, dry_run: DryRun::No },
+        &[&prepare],
+    );
 }
 
 #[test]
 fn a_rollup_from_the_ground_that_fails_anywhere_leaves_the_lake_before_or_after() {
-    every_failure_leaves_before_or_after(&|_| Step::Rollup { scope: Scope::All }, &[]);
+    every_failure_leaves_before_or_after(&|_| Step::Rollup { scope: Scope::All, dry_run: DryRun::No }, &[]);
 }
 
 #[test]
 fn a_merge_that_fails_anywhere_changes_no_row() {
-    let prepare =
-        |world: &World| vec![ingest_step(world, "second.csv"), Step::Rollup { scope: Scope::Changed }];
+    let prepare = |world: &World| {
+        vec![ingest_step(world, "second.csv"), Step::Rollup { scope: Scope::Changed, dry_run: DryRun::No }]
+    };
     let (before, after) = every_failure_leaves_before_or_after(&|_| compact_step(), &[&prepare]);
     assert!(after.event_files < before.event_files, "there was something to merge");
     assert_eq!(
@@ -83,7 +87,11 @@ fn a_merge_that_fails_anywhere_changes_no_row() {
 #[test]
 fn a_replacement_that_fails_anywhere_leaves_the_lake_before_or_after() {
     let prepare = |world: &World| {
-        vec![ingest_step(world, "second.csv"), Step::Rollup { scope: Scope::Changed }, compact_step()]
+        vec![
+            ingest_step(world, "second.csv"),
+            Step::Rollup { scope: Scope::Changed, dry_run: DryRun::No },
+            compact_step(),
+        ]
     };
     let replace = |world: &World| {
         let second = blake3::hash(SECOND.as_bytes()).to_hex();
@@ -121,8 +129,8 @@ fn a_prune_that_fails_anywhere_leaves_each_table_before_or_after() {
     // After every file's last change, so that all that can go goes.
     let far = Timestamp::parse("2100-01-01T00:00:00Z").expect("a good moment");
     let prune = Step::Prune {
-        keep: Keep {
-            retention_hours: Some(24),
+        retention: Retention {
+            hours: Some(24),
             versions_since: far,
             rankings: RankingRetention { all_since: far, weekly_since: far },
         },
@@ -165,8 +173,9 @@ fn a_prune_that_fails_anywhere_leaves_each_table_before_or_after() {
 
 #[test]
 fn a_rank_that_fails_anywhere_leaves_the_lake_before_or_after() {
-    let prepare =
-        |world: &World| vec![ingest_step(world, "second.csv"), Step::Rollup { scope: Scope::Changed }];
+    let prepare = |world: &World| {
+        vec![ingest_step(world, "second.csv"), Step::Rollup { scope: Scope::Changed, dry_run: DryRun::No }]
+    };
     every_failure_leaves_before_or_after(&|_| rank_step(), &[&prepare]);
 }
 
@@ -255,11 +264,11 @@ pub fn seen(lake: &Path) -> Seen {
     let events = open.events().newest().and_then(|newest| newest.files()).expect("the log can be read");
     let rollups = Rollups::open_or_create(&store).expect("the rollups can be opened");
     let span = Hour::new(0)..now().hour().plus(24);
-    let wanted = Wanted { event_types: &["purchase".to_owned()], hours: span };
-    let pinned = rollups.pin().expect("the log can be read");
+    let selection = Selection { event_types: &["purchase".to_owned()], hours: span };
+    let scan = rollups.scan().expect("the log can be read");
     let mut aggregates = BTreeMap::new();
-    for part in pinned.parts(&wanted, None).expect("the sums can be found") {
-        let read = part.each_item(&Progress::default(), None, &mut |item| {
+    for part in scan.parts(&selection, None).expect("the aggregates can be found") {
+        let read = part.for_each_item(&Progress::default(), None, &mut |item| {
             for row in item.rows {
                 let paths = item.path_sets.name(row.path_set).to_owned();
                 let key = (item.item_id.to_owned(), paths, row.hour.number(), row.is_primary);
@@ -267,7 +276,7 @@ pub fn seen(lake: &Path) -> Seen {
             }
             Ok(())
         });
-        read.expect("the sums can be read");
+        read.expect("the aggregates can be read");
     }
     let snapshot = Snapshot::current(&store).map(|snapshot| snapshot.category(None));
     let ranking = snapshot.ok().map(|rows| rows.expect("the snapshot can be read")).unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::world::World;
 /// A moment after any file's last change, from which nothing looks new.
 const LATER: &str = "2100-01-01T00:00:00Z";
 
-/// A lake with a sale in each of some hours of two days, summed and ranked.
+/// A lake with a sale in each of some hours of two days, aggregated and ranked.
 fn shop() -> World {
     let world = World::new();
     let mut log = String::from("ts,event_id,item_id,category,quantity\n");
@@ -48,22 +48,22 @@ fn commit_until(world: &World, version: u64) {
 }
 
 #[test]
-fn hours_past_the_retention_go_with_their_sums_and_the_plan_says_which() {
+fn hours_past_the_retention_expire_with_their_aggregates_and_the_plan_lists_them() {
     let world = shop();
     let before = world.files_of_lake();
     expect![[r#"
-        stdout: drop 2017-01-12T01:00:00Z
-        stdout: drop 2017-01-12T22:00:00Z
-        stdout: drop 2017-01-12T23:00:00Z
-        stderr: prune: 3 hours before 2017-01-13T00:00:00Z would be dropped, 6 rows in 6 files
-        stderr: prune: 0 unneeded files and 0 old rankings would be removed, 0 B
+        stdout: expire 2017-01-12T01:00:00Z
+        stdout: expire 2017-01-12T22:00:00Z
+        stdout: expire 2017-01-12T23:00:00Z
+        stderr: prune: 3 hours before 2017-01-13T00:00:00Z would expire, 6 rows in 6 files
+        stderr: prune: 0 unreferenced files and 0 old rankings would be removed, 0 B
         exit code 0
     "#]]
     .assert_eq(&world.run("lake prune --retention 48h --dry-run").whole());
     assert_eq!(world.files_of_lake(), before, "a dry run removes nothing");
     expect![[r#"
-        stderr: prune: 3 hours before 2017-01-13T00:00:00Z dropped, 6 rows in 6 files
-        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 B
+        stderr: prune: 3 hours before 2017-01-13T00:00:00Z expired, 6 rows in 6 files
+        stderr: prune: 0 unreferenced files and 0 old rankings removed, 0 B
         exit code 0
     "#]]
     .assert_eq(&world.run("lake prune --retention 48h").whole());
@@ -78,12 +78,12 @@ fn hours_past_the_retention_go_with_their_sums_and_the_plan_says_which() {
     .assert_eq(&world.sold());
     expect![[r#"
         stderr: gap: no events for 4 hours from 2017-01-14T01:00:00Z
-        stderr: verify: 4 event files, 2 rollup files, 2 rankings, sums of 2 days of categories counted again; all is well
+        stderr: verify: 4 event files, 2 rollup files, 2 rankings, aggregates of 2 category days recomputed; no problems found
         exit code 0
     "#]].assert_eq(&world.run("lake verify").whole());
     expect![[r#"
-        stderr: prune: nothing lies before 2017-01-13T00:00:00Z
-        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 B
+        stderr: prune: no hours before 2017-01-13T00:00:00Z
+        stderr: prune: 0 unreferenced files and 0 old rankings removed, 0 B
         exit code 0
     "#]]
     .assert_eq(&world.run("lake prune --retention 48h").whole());
@@ -94,8 +94,8 @@ fn without_a_retention_every_hour_stays() {
     let world = shop();
     let sold = world.sold();
     expect![[r#"
-        stderr: prune: all hours are kept; neither --retention nor topsell.toml says otherwise
-        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 B
+        stderr: prune: all hours are kept; neither --retention nor topsell.toml limits them
+        stderr: prune: 0 unreferenced files and 0 old rankings removed, 0 B
         exit code 0
     "#]]
     .assert_eq(&world.run("lake prune").whole());
@@ -116,8 +116,8 @@ fn the_lakes_own_retention_governs_what_is_dropped_and_what_is_taken_in() {
         exit code 4
     "#]].assert_eq(&said.whole());
     expect![[r#"
-        stderr: prune: 1 hour before 2017-01-12T00:00:00Z dropped, 1 row in 1 file
-        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 B
+        stderr: prune: 1 hour before 2017-01-12T00:00:00Z expired, 1 row in 1 file
+        stderr: prune: 0 unreferenced files and 0 old rankings removed, 0 B
         exit code 0
     "#]]
     .assert_eq(&world.run("lake prune").whole());
@@ -167,8 +167,8 @@ fn settings_that_make_no_sense_are_refused_and_nothing_is_lost() {
     for (settings, what) in [
         ("retention = 400\n", "is not a length of time"),
         ("retention = \"400\"\n", "is not a length of time"),
-        ("retention = \"90min\"\n", "whole hours"),
-        ("retentoin = \"400d\"\n", "unknown setting `retentoin`\nhint: did you mean `retention`?"),
+        ("retention = \"90min\"\n", "whole number of hours"),
+        ("retentoin = \"400d\"\n", "there is no setting `retentoin`\nhint: did you mean `retention`?"),
         ("retention = \"400d", "it is no TOML"),
         ("\u{0}", "it is no TOML"),
     ] {
@@ -207,14 +207,14 @@ fn files_that_no_kept_version_names_go_and_the_others_stay() {
     }
     let all = data_files(&world);
     expect![[r#"
-        stderr: prune: all hours are kept; neither --retention nor topsell.toml says otherwise
-        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 B
+        stderr: prune: all hours are kept; neither --retention nor topsell.toml limits them
+        stderr: prune: 0 unreferenced files and 0 old rankings removed, 0 B
         exit code 0
     "#]]
     .assert_eq(&world.run("lake prune").whole());
     assert_eq!(data_files(&world), all, "all are newer than a week");
     let said = world.run(&format!("lake prune --now {LATER} --keep-versions 0s"));
-    assert!(said.stderr.contains("6 unneeded files and 0 old rankings removed"), "{}", said.whole());
+    assert!(said.stderr.contains("6 unreferenced files and 0 old rankings removed"), "{}", said.whole());
     let left = world.files("data/lake/events");
     let litter = ["0123456789abcdef", "fedcba9876543210", "99.json#1"];
     assert!(!left.iter().any(|name| litter.iter().any(|litter| name.contains(litter))), "{left:?}");
@@ -246,7 +246,7 @@ fn names_that_are_no_text_stop_no_prune_and_stay() {
     }
     let said = world.run(&format!("lake prune --now {LATER} --keep-versions 0s"));
     assert_eq!(said.code, Some(0), "{}", said.whole());
-    assert!(said.stderr.contains("1 unneeded file and"), "{}", said.whole());
+    assert!(said.stderr.contains("1 unreferenced file and"), "{}", said.whole());
     assert!(strange.iter().chain([&folder.join("in.parquet")]).all(|path| path.exists()));
 }
 
@@ -327,7 +327,7 @@ fn the_log_is_cut_where_its_summary_begins_and_says_the_same_after() {
 
 /// A disk that is full stops the rollup before anything is removed, and then fills for ever.
 #[test]
-fn files_that_nothing_needs_go_even_where_the_sums_cannot_be_made() {
+fn unreferenced_files_are_removed_even_where_the_rollup_fails() {
     let world = shop();
     commit_until(&world, 60);
     world.write("more.csv", "ts,item_id,category\n2017-01-12T01:30:00Z,more,New\n");
@@ -359,9 +359,9 @@ fn a_prune_gives_up_where_a_batch_is_being_written_for_long_and_the_next_does_th
     writing.lock_shared().expect("nobody is alone");
     let prune = format!("lake prune --now {LATER} --keep-versions 0s");
     expect![[r#"
-        stderr: prune: all hours are kept; neither --retention nor topsell.toml says otherwise
-        stderr: prune: 0 unneeded files and 0 old rankings removed, 0 B; the events table's files were being written all the time and are left for the next run
-        stderr: prune: 0 run records archived by day, 2 files of expired days removed
+        stderr: prune: all hours are kept; neither --retention nor topsell.toml limits them
+        stderr: prune: 0 unreferenced files and 0 old rankings removed, 0 B; event files were being written and are left for the next run
+        stderr: prune: 0 run records archived, 2 old archives removed
         exit code 0
     "#]].assert_eq(&world.run(&prune).whole());
     assert!(world.path("data/lake/events/litter.parquet").exists());
@@ -369,9 +369,9 @@ fn a_prune_gives_up_where_a_batch_is_being_written_for_long_and_the_next_does_th
     assert_eq!(world.run("ingest more.csv").code, Some(0), "the door is open again");
     drop(writing);
     expect![[r#"
-        stderr: prune: all hours are kept; neither --retention nor topsell.toml says otherwise
-        stderr: prune: 1 unneeded file and 0 old rankings removed, 6 B
-        stderr: prune: 0 run records archived by day, 1 file of expired days removed
+        stderr: prune: all hours are kept; neither --retention nor topsell.toml limits them
+        stderr: prune: 1 unreferenced file and 0 old rankings removed, 6 B
+        stderr: prune: 0 run records archived, 1 old archive removed
         exit code 0
     "#]]
     .assert_eq(&world.run(&prune).whole());
@@ -430,9 +430,9 @@ fn whoever_began_to_read_within_the_kept_time_reads_on() {
     }
     let now = jiff::Timestamp::try_from(now + Duration::from_secs(60)).expect("a good moment");
     let said = world.run(&format!("lake prune --now {now}"));
-    assert!(said.stderr.contains("0 unneeded files"), "{}", said.whole());
+    assert!(said.stderr.contains("0 unreferenced files"), "{}", said.whole());
     let left = data_files(&world);
     assert!(standing.iter().all(|name| left.contains(name)), "of {standing:?} is left {left:?}");
     let said = world.run(&format!("lake prune --now {now} --keep-versions 0s"));
-    assert!(!said.stderr.contains("0 unneeded files"), "{}", said.whole());
+    assert!(!said.stderr.contains("0 unreferenced files"), "{}", said.whole());
 }

@@ -186,12 +186,12 @@ fn the_help_tells_every_default() {
 }
 
 #[test]
-fn one_command_sums_ranks_and_publishes() {
+fn one_command_aggregates_ranks_and_publishes() {
     let world = World::new();
     world.write("log.csv", LOG);
     world.run("ingest log.csv");
     expect![[r#"
-        stderr: rollup: 6 hours summed from 10 events, 10 rows written
+        stderr: rollup: 6 hours aggregated from 10 events, 10 rows written
         stderr: rank: 7 categories, 17 rows, … in rankings/2017-01-15T00Z-….parquet
         exit code 0
     "#]]
@@ -343,13 +343,13 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
     expect![[r#"
         stderr: error: --window: `90m`: m may be minutes or months; write min for minutes, and months in days, such as 30d
         exit code 2
-        stderr: error: --window: `90min` is not whole hours: sales are summed by the hour, so time slides by the hour; write 1h or 2h
+        stderr: error: --window: `90min` is not a whole number of hours, and sales are aggregated by the hour; write 1h or 2h
         exit code 2
         stderr: error: --window: `0h` is no time at all; write at least 1h
         exit code 2
         stderr: error: --window: `150` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 150h or 7d
         exit code 2
-        stderr: error: --half-life: `90min` is not whole hours: sales are summed by the hour, so time slides by the hour; write 1h or 2h
+        stderr: error: --half-life: `90min` is not a whole number of hours, and sales are aggregated by the hour; write 1h or 2h
         exit code 2
         stderr: error: --max-lookback: `forever` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 150h or 7d
         exit code 2

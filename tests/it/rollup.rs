@@ -17,22 +17,22 @@ fn day(date: &str, hours: u32, events_per_hour: u32) -> String {
 }
 
 #[test]
-fn the_help_says_when_to_sum_everything() {
+fn the_help_says_when_to_recompute_everything() {
     expect![[r#"
         stdout: Examples:
-        stdout:   topsell rollup            aggregate the hours that changed since the last rollup
-        stdout:   topsell rollup --all      recompute all aggregates from raw events and report differences
+        stdout:   topsell rollup               recompute the hours whose events changed since the last rollup
+        stdout:   topsell rollup --all         recompute all hours from raw events, and report what differed
+        stdout:   topsell rollup --dry-run     print which hours would be recomputed, and why
         stdout: 
-        stdout: Aggregate new events by item and hour
-        stdout: 
-        stdout: Only hours whose events changed are aggregated again. `topsell rank` does this first, so running it
-        stdout: separately is rarely needed.
+        stdout: Bring the hourly aggregates up to date with the events
         stdout: 
         stdout: Usage: topsell rollup [OPTIONS]
         stdout: 
         stdout: Options:
-        stdout:       --all
-        stdout:           Recompute all hours from raw events, not only those that changed
+        stdout:       --all      Recompute all hours from raw events, not only those that changed
+        stdout:       --dry-run  Print the plan, change nothing
+        stdout:       --wait     Wait while another run is at work on the lake, instead of giving up
+        stdout:   -h, --help     Print help
         stdout: 
         stdout:       --wait
         stdout:           Wait while another run holds the lock, instead of exiting with 6
@@ -69,12 +69,12 @@ fn the_help_says_when_to_sum_everything() {
 }
 
 #[test]
-fn sums_are_brought_up_to_date_once() {
+fn aggregates_are_brought_up_to_date_once() {
     let world = World::new();
     world.write("log.csv", day("2017-01-14", 5, 3));
     world.run("ingest log.csv");
     expect![[r#"
-        stderr: rollup: 5 hours summed from 15 events, 15 rows written, 1 file added, 0 taken out
+        stderr: rollup: 5 hours aggregated from 15 events, 15 rows written, 1 file added, 0 removed
         exit code 0
     "#]]
     .assert_eq(&world.run("rollup --verbose").whole());
@@ -87,14 +87,54 @@ fn sums_are_brought_up_to_date_once() {
     assert_eq!(world.files("data/lake/rollups"), before, "the second time does nothing");
     let sold = world.sold();
     expect![[r#"
-        stderr: rollup: 5 hours summed from 15 events, 15 rows written, 1 file added, 1 taken out
-        stderr: rollup: 5 hours compared with what stood there; none differs
+        stderr: rollup: 5 hours aggregated from 15 events, 15 rows written, 1 file added, 1 removed
+        stderr: rollup: 5 hours compared with the stored aggregates; no differences
         exit code 0
     "#]]
     .assert_eq(&world.run("rollup --all --verbose").whole());
-    assert_eq!(world.sold(), sold, "from the ground the sums are the same");
+    assert_eq!(world.sold(), sold, "recomputed aggregates are the same");
     let quiet = world.run("rollup --all --quiet");
     assert_eq!((quiet.stderr.as_str(), quiet.code), ("", Some(0)));
+}
+
+#[test]
+fn a_dry_run_lists_which_hours_would_be_recomputed_and_why() {
+    let world = World::new();
+    world.write("a.csv", day("2017-01-12", 6, 2));
+    world.write("b.csv", day("2017-01-13", 2, 2));
+    world.run("ingest a.csv b.csv");
+    expect![[r#"
+        stdout: recompute purchase, Food, 2017-01-12: hours 0-5; 12 event rows in 6 files; never aggregated before
+        stdout: recompute purchase, Food, 2017-01-13: hours 0-1; 4 event rows in 2 files; never aggregated before
+        stderr: rollup: would recompute 8 hours
+        exit code 0
+    "#]].assert_eq(&world.run("rollup --dry-run").whole());
+    assert_eq!(world.files("data/lake/rollups"), [""; 0], "nothing is written");
+    world.run("rollup");
+    expect![[r#"
+        stderr: rollup: up to date
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("rollup --dry-run").whole());
+    world.write("late.csv", "ts,item_id,category\n2017-01-12T03:59:59Z,late,Food\n");
+    world.write("b.csv", day("2017-01-13", 1, 2));
+    world.run("ingest late.csv");
+    world.run("ingest --replace b.csv");
+    let planned = world.run("rollup --dry-run").whole();
+    expect![[r#"
+        stdout: recompute purchase, Food, 2017-01-12: hours 3; 3 event rows in 2 files; events were added
+        stderr: rollup: would recompute 1 hour
+        exit code 0
+    "#]]
+    .assert_eq(&planned);
+    assert_eq!(world.run("rollup --dry-run").whole(), planned, "nothing has changed");
+    world.run("rollup");
+    expect![[r#"
+        stdout: recompute purchase, Food, 2017-01-12: hours 0-5; 13 event rows in 7 files; everything is recomputed
+        stdout: recompute purchase, Food, 2017-01-13: hours 0-1; 4 event rows in 2 files; everything is recomputed
+        stderr: rollup: would recompute 8 hours
+        exit code 0
+    "#]].assert_eq(&world.run("rollup --all --dry-run").whole());
 }
 
 #[test]
@@ -108,7 +148,7 @@ fn late_data_touches_its_own_hours_only() {
     world.run("ingest late.csv");
     let before = world.files("data/lake/rollups");
     expect![[r#"
-        stderr: rollup: 1 hour summed from 3 events, 13 rows written, 1 file added, 1 taken out
+        stderr: rollup: 1 hour aggregated from 3 events, 13 rows written, 1 file added, 1 removed
         exit code 0
     "#]]
     .assert_eq(&world.run("rollup --verbose").whole());
@@ -138,7 +178,7 @@ fn an_event_that_comes_again_in_another_file_counts_once() {
     world.write("c.csv", format!("{header}{}{}", line("", "plum"), line("", "plum")));
     world.run("ingest a.csv b.csv c.csv");
     expect![[r#"
-        stderr: rollup: 1 hour summed from 5 events, 6 rows written, 2 repeated events left out
+        stderr: rollup: 1 hour aggregated from 5 events, 6 rows written, 2 duplicate events ignored
         exit code 0
     "#]]
     .assert_eq(&world.run("rollup").whole());
@@ -163,7 +203,7 @@ fn an_id_counts_once_a_day_and_on_each_day_by_itself() {
     world.write("log.csv", log);
     world.run("ingest log.csv");
     expect![[r#"
-        stderr: rollup: 3 hours summed from 2 events, 2 rows written, 1 repeated event left out, 1 event id with differing contents counted once
+        stderr: rollup: 3 hours aggregated from 2 events, 2 rows written, 1 duplicate event ignored, 1 event id with differing contents counted once
         exit code 0
     "#]].assert_eq(&world.run("rollup").whole());
 }
@@ -179,7 +219,7 @@ fn a_version_of_another_hour_takes_back_what_was_counted() {
         format!("{}{}", world.run("rollup").whole(), world.sold())
     };
     expect![[r#"
-        stderr: rollup: 1 hour summed from 1 event, 1 row written
+        stderr: rollup: 1 hour aggregated from 1 event, 1 row written
         exit code 0
         item,units,purchases,amount
         apple,1,1,0.0000
@@ -187,14 +227,14 @@ fn a_version_of_another_hour_takes_back_what_was_counted() {
     "#]]
     .assert_eq(&log("ten.csv", 10, 1));
     expect![[r#"
-        stderr: rollup: 2 hours summed from 1 event, 0 rows written, 1 repeated event left out, 1 event id with differing contents counted once
+        stderr: rollup: 2 hours aggregated from 1 event, 0 rows written, 1 duplicate event ignored, 1 event id with differing contents counted once
         exit code 0
         item,units,purchases,amount
         apple,1,1,0.0000
         Food: 1
     "#]].assert_eq(&log("twelve.csv", 12, 5));
     expect![[r#"
-        stderr: rollup: 3 hours summed from 1 event, 1 row written, 2 repeated events left out, 1 event id with differing contents counted once
+        stderr: rollup: 3 hours aggregated from 1 event, 1 row written, 2 duplicate events ignored, 1 event id with differing contents counted once
         exit code 0
         item,units,purchases,amount
         apple,7,1,0.0000
@@ -214,7 +254,7 @@ fn an_id_with_other_further_categories_counts_in_those_of_one_version() {
         assert_eq!(world.run("ingest log.csv").code, Some(0));
     }
     expect![[r#"
-        stderr: rollup: 1 hour summed from 1 event, 2 rows written, 2 repeated events left out, 1 event id with differing contents counted once
+        stderr: rollup: 1 hour aggregated from 1 event, 2 rows written, 2 duplicate events ignored, 1 event id with differing contents counted once
         exit code 0
         item,units,purchases,amount
         apple,1,1,0.0000
@@ -244,8 +284,8 @@ fn an_id_with_other_contents_counts_once_and_is_reported_whatever_came_first() {
     };
     let first = answer([0, 1, 2, 3]);
     expect![[r#"
-        stderr: rollup: 1 hour summed from 1 event, 1 row written, 3 repeated events left out, 1 event id with differing contents counted once
-        stderr: rollup: 1 hour compared with what stood there; none differs
+        stderr: rollup: 1 hour aggregated from 1 event, 1 row written, 3 duplicate events ignored, 1 event id with differing contents counted once
+        stderr: rollup: 1 hour compared with the stored aggregates; no differences
         exit code 0
         item,units,purchases,amount
         apple,1,1,9.0000
@@ -257,7 +297,7 @@ fn an_id_with_other_contents_counts_once_and_is_reported_whatever_came_first() {
 }
 
 #[test]
-fn without_a_lake_there_is_nothing_to_sum() {
+fn without_a_lake_there_is_nothing_to_aggregate() {
     let world = World::new();
     expect![[r#"
         stderr: error: there is no lake in WORLD/data/lake
@@ -272,13 +312,13 @@ fn without_a_lake_there_is_nothing_to_sum() {
 fn only_aggregate_file(world: &World, lake: &str) -> String {
     let files = world.files(&format!("{lake}/rollups"));
     let mut data = files.iter().filter(|name| name.ends_with(".parquet") && name.starts_with("event_type"));
-    let only = data.next_back().expect("there are sums");
+    let only = data.next_back().expect("there are aggregates");
     assert_eq!(data.count(), 0, "{files:?}");
     format!("{lake}/rollups/{only}")
 }
 
 #[test]
-fn all_sums_anew_are_held_against_what_stood_there() {
+fn recomputed_aggregates_are_compared_with_the_stored_ones() {
     let world = World::new();
     world.write("log.csv", day("2017-01-14", 5, 3));
     // Of the same hours, but the last, with other aggregates of one item, and without another.
@@ -288,13 +328,13 @@ fn all_sums_anew_are_held_against_what_stood_there() {
     assert_eq!(world.run("--lake other ingest other.csv").code, Some(0));
     assert_eq!(world.run("--lake other rollup").code, Some(0));
     expect![[r#"
-        stderr: rollup: 5 hours summed from 15 events, 15 rows written
+        stderr: rollup: 5 hours aggregated from 15 events, 15 rows written
         exit code 0
     "#]]
     .assert_eq(&world.run("rollup --all").whole());
     expect![[r#"
-        stderr: rollup: 5 hours summed from 15 events, 15 rows written
-        stderr: rollup: 5 hours compared with what stood there; none differs
+        stderr: rollup: 5 hours aggregated from 15 events, 15 rows written
+        stderr: rollup: 5 hours compared with the stored aggregates; no differences
         exit code 0
     "#]]
     .assert_eq(&world.run("rollup --all").whole());
@@ -302,15 +342,15 @@ fn all_sums_anew_are_held_against_what_stood_there() {
     world.run("lake prune --now 2100-01-01T00:00:00Z --keep-versions 0s");
     let wrong = std::fs::read(world.path(&only_aggregate_file(&world, "other"))).expect("it is there");
     world.write(&only_aggregate_file(&world, "data/lake"), wrong);
-    assert_ne!(world.sold(), sold, "the sums are wrong");
+    assert_ne!(world.sold(), sold, "the aggregates are wrong");
     expect![[r#"
-        stderr: rollup: 5 hours summed from 15 events, 15 rows written
+        stderr: rollup: 5 hours aggregated from 15 events, 15 rows written
         stderr: differing: 2017-01-14T00:00:00Z purchase: 2 rows
         stderr: differing: 2017-01-14T01:00:00Z purchase: 2 rows
         stderr: differing: 2017-01-14T02:00:00Z purchase: 2 rows
         stderr: differing: 2017-01-14T03:00:00Z purchase: 2 rows
         stderr: differing: 2017-01-14T04:00:00Z purchase: 3 rows
-        stderr: rollup: 5 hours compared with what stood there; 5 DIFFERED, in 11 rows: all are now what their events add up to
+        stderr: rollup: 5 hours compared with the stored aggregates; 5 hours DIFFERED, in 11 rows: replaced by what the events add up to
         exit code 0
     "#]].assert_eq(&world.run("rollup --all").whole());
     let count = |name: &str| {
@@ -322,26 +362,26 @@ fn all_sums_anew_are_held_against_what_stood_there() {
     world.run("lake prune --now 2100-01-01T00:00:00Z --keep-versions 0s");
     world.write(&only_aggregate_file(&world, "data/lake"), "no Parquet");
     expect![[r#"
-        stderr: rollup: 5 hours summed from 15 events, 15 rows written
+        stderr: rollup: 5 hours aggregated from 15 events, 15 rows written
         stderr: differing: 2017-01-14T00:00:00Z purchase: 3 rows
         stderr: differing: 2017-01-14T01:00:00Z purchase: 3 rows
         stderr: differing: 2017-01-14T02:00:00Z purchase: 3 rows
         stderr: differing: 2017-01-14T03:00:00Z purchase: 3 rows
         stderr: differing: 2017-01-14T04:00:00Z purchase: 3 rows
-        stderr: rollup: 5 hours compared with what stood there; 5 DIFFERED, in 15 rows: all are now what their events add up to
+        stderr: rollup: 5 hours compared with the stored aggregates; 5 hours DIFFERED, in 15 rows: replaced by what the events add up to
         exit code 0
     "#]].assert_eq(&world.run("rollup --all").whole());
     assert_eq!(world.sold(), sold, "what cannot be read is healed, too");
     expect![[r#"
-        stderr: rollup: 5 hours summed from 15 events, 15 rows written, 1 file added, 1 taken out
-        stderr: rollup: 5 hours compared with what stood there; none differs
+        stderr: rollup: 5 hours aggregated from 15 events, 15 rows written, 1 file added, 1 removed
+        stderr: rollup: 5 hours compared with the stored aggregates; no differences
         exit code 0
     "#]]
     .assert_eq(&world.run("rollup --all -v").whole());
 }
 
 #[test]
-fn what_changed_since_it_was_summed_is_no_difference() {
+fn what_changed_since_the_last_rollup_is_no_difference() {
     let world = World::new();
     let log = "ts,event_id,item_id,quantity\n2017-01-14T05:30:00Z,x,b,1\n2017-01-14T07:30:00Z,y,c,1\n";
     world.write("log.csv", log);
@@ -351,20 +391,20 @@ fn what_changed_since_it_was_summed_is_no_difference() {
     world.write("late.csv", "ts,event_id,item_id\n2017-01-14T03:30:00Z,x,a\n2017-01-15T00:10:00Z,z,a\n");
     assert_eq!(world.run("ingest late.csv").code, Some(0));
     expect![[r#"
-        stderr: rollup: 4 hours summed from 3 events, 3 rows written, 1 repeated event left out, 1 event id with differing contents counted once
-        stderr: rollup: 1 hour compared with what stood there, 3 more had changed; none differs
+        stderr: rollup: 4 hours aggregated from 3 events, 3 rows written, 1 duplicate event ignored, 1 event id with differing contents counted once
+        stderr: rollup: 1 hour compared with the stored aggregates, 3 more had changed; no differences
         exit code 0
     "#]].assert_eq(&world.run("rollup --all").whole());
     expect![[r#"
-        stderr: rollup: 4 hours summed from 3 events, 3 rows written, 1 repeated event left out, 1 event id with differing contents counted once
-        stderr: rollup: 4 hours compared with what stood there; none differs
+        stderr: rollup: 4 hours aggregated from 3 events, 3 rows written, 1 duplicate event ignored, 1 event id with differing contents counted once
+        stderr: rollup: 4 hours compared with the stored aggregates; no differences
         exit code 0
     "#]].assert_eq(&world.run("rollup --all").whole());
     // Layout is no change.
     assert_eq!(world.run("lake compact").code, Some(0));
     expect![[r#"
-        stderr: rollup: 4 hours summed from 3 events, 3 rows written, 1 repeated event left out, 1 event id with differing contents counted once
-        stderr: rollup: 4 hours compared with what stood there; none differs
+        stderr: rollup: 4 hours aggregated from 3 events, 3 rows written, 1 duplicate event ignored, 1 event id with differing contents counted once
+        stderr: rollup: 4 hours compared with the stored aggregates; no differences
         exit code 0
     "#]].assert_eq(&world.run("rollup --all").whole());
 }

@@ -350,7 +350,7 @@ fn all_that_a_step_prints_comes_through_and_the_last_is_kept() {
 }
 
 #[test]
-fn a_job_takes_in_sums_and_ranks() {
+fn a_job_ingests_aggregates_and_ranks() {
     let world = World::new();
     world.write("log.csv", "ts,item_id\n2017-01-14T00:00:00Z,a\n2017-01-14T01:00:00Z,b\n");
     let job =

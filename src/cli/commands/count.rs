@@ -11,7 +11,7 @@ use crate::output::{OutputArgs, Target};
 use crate::run_recorder::{self, RecordMode};
 use crate::settings::Settings;
 use topsell_core::counts;
-use topsell_core::counts::{By, Counted};
+use topsell_core::counts::{By, CountQuery};
 use topsell_core::model::{Hour, PURCHASE, Timestamp, Window, Zone, check_path, parse_hours};
 use topsell_core::pipeline::StepError;
 use topsell_output::answers::Counts;
@@ -175,7 +175,7 @@ fn answer(settings: &Settings, question: &Question) -> Result<Exit, Failure> {
     }
     let mut asked: Vec<&str> = Vec::with_capacity(items.len());
     let store = settings.store()?;
-    let counted = Counted {
+    let counted = CountQuery {
         event_types: &question.event_types,
         hours: question.hours.clone(),
         category: question.category.as_deref(),

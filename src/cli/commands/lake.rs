@@ -4,11 +4,13 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use crate::commands::lake_upgrade;
 use crate::failure::{Exit, Failure};
+use crate::lake_summary;
 use crate::output::{OutputArgs, Target};
 use crate::settings::Settings;
-use crate::{step_runner, summary};
+use crate::step_runner;
+use crate::summary;
 use topsell_core::lake::{self, DryRun, LakeError};
-use topsell_core::maintenance::Keep;
+use topsell_core::maintenance::Retention;
 use topsell_core::model::{Timestamp, parse_hours, parse_seconds};
 use topsell_core::pipeline::{self, Caller, Done, Step, StepError};
 use topsell_core::progress::{Progress, Stage};
@@ -172,8 +174,8 @@ impl Lake {
                 let hours = |text: &String| {
                     parse_hours(text).map_err(|e| Failure::usage(format!("--retention: {e}")))
                 };
-                let keep = Keep {
-                    retention_hours: retention.as_ref().map(hours).transpose()?,
+                let rules = Retention {
+                    hours: retention.as_ref().map(hours).transpose()?,
                     versions_since: since("--keep-versions", keep_versions)?,
                     rankings: RankingRetention {
                         all_since: since("--keep-rankings", keep_rankings)?,
@@ -186,7 +188,10 @@ impl Lake {
                     delete_before: since("--keep-runs", keep_runs)?,
                 };
                 let dry_run = DryRun::from(*dry_run);
-                Maintenance { runs: Some((keep_runs, dry_run)), ..of(Step::Prune { keep, dry_run }, *wait) }
+                Maintenance {
+                    runs: Some((keep_runs, dry_run)),
+                    ..of(Step::Prune { retention: rules, dry_run }, *wait)
+                }
             }
             LakeCommand::Verify => of(Step::Verify, false),
             LakeCommand::Stats { .. } => of(Step::Stats, false),
@@ -254,11 +259,11 @@ fn prune(
         let (done, kept) = (done?, kept?.unwrap_or_default());
         settings.say(|out| {
             summary::write(&done, settings.verbosity, out)?;
-            summary::write_kept_runs(&kept, dry_run, out)
+            lake_summary::write_kept_runs(&kept, dry_run, out)
         })?;
         settings.answer(|out| {
             summary::answer(&done, out)?;
-            if dry_run == DryRun::Yes { summary::plan_of_records(&kept, out) } else { Ok(()) }
+            if dry_run == DryRun::Yes { lake_summary::write_kept_runs_plan(&kept, out) } else { Ok(()) }
         })?;
         Ok(summary::exit_of(&done))
     })

@@ -5,6 +5,7 @@ use clap::Args as ClapArgs;
 use crate::failure::{Exit, Failure};
 use crate::settings::Settings;
 use crate::step_runner;
+use topsell_core::lake::DryRun;
 use topsell_core::pipeline::Step;
 use topsell_core::rollup::Scope;
 use topsell_core::storage::LockTimeout;
@@ -18,11 +19,15 @@ use topsell_core::storage::LockTimeout;
 Examples:
   topsell rollup            aggregate the hours that changed since the last rollup
   topsell rollup --all      recompute all aggregates from raw events and report differences
+  topsell rollup --dry-run  print which hours would be aggregated again, and why
 ")]
 pub struct Rollup {
     /// Recompute all hours from raw events, not only those that changed
     #[arg(long)]
     pub all: bool,
+    /// Print the plan, change nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Wait while another run holds the lock, instead of exiting with 6
     #[arg(long)]
     pub wait: bool,
@@ -34,5 +39,11 @@ pub struct Rollup {
 /// Fails as the step does.
 pub fn run(settings: &Settings, typed: &Rollup) -> Result<Exit, Failure> {
     let scope = if typed.all { Scope::All } else { Scope::Changed };
-    step_runner::run(settings, &Step::Rollup { scope }, LockTimeout::from_wait(typed.wait), None)
+    let lock_timeout = LockTimeout::from_wait(typed.wait);
+    step_runner::run(
+        settings,
+        &Step::Rollup { scope, dry_run: DryRun::from(typed.dry_run) },
+        lock_timeout,
+        None,
+    )
 }

@@ -1,17 +1,17 @@
-//! Hours put together to days and days of the week, as the clocks of a place go.
+//! Hours grouped by day or weekday in a time zone.
 //!
-//! An hour belongs to the local day in which it begins, so that every hour is in one day and a day
-//! has 23 to 25 of them where clocks change.
+//! Invariant: an hour belongs to the local day in which it begins, so that every hour is in one day,
+//! and a day has 23 to 25 hours where the zone changes its offset.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use jiff::civil;
 
-use crate::counts::ByHour;
+use crate::counts::query::ByHour;
 use crate::model::{Aggregate, Hour, Zone};
 
-/// What hours are put together to.
+/// What hours are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     Hour,
@@ -19,19 +19,19 @@ pub enum By {
     Weekday,
 }
 
-/// Hours that are counted together.
+/// A group of hours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
     pub label: String,
-    /// First hour, and the hour after the last; those of all of them for a day of the week.
+    /// First hour, and the hour after the last; of the whole query for a weekday.
     pub span: Range<Hour>,
     /// How many hours it has.
     pub hours: u32,
-    /// Where the last of them ends.
+    /// The end of the last of them.
     pub until: Hour,
 }
 
-/// A bucket's place among all.
+/// What identifies a bucket, in the order of buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Hour(Hour),
@@ -43,7 +43,7 @@ enum Key {
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 impl By {
-    /// Returns what one bucket is called.
+    /// Returns the name of the grouping.
     pub fn name(self) -> &'static str {
         match self {
             By::Hour => "hour",
@@ -61,16 +61,16 @@ impl By {
     }
 }
 
-/// The buckets that some hours are in, and which of them each hour is in.
+/// The buckets of a range of hours, and the bucket of each hour.
 pub struct Buckets {
     pub all: Vec<Bucket>,
     first: Hour,
-    /// By hours after the first.
+    /// By hours since the first.
     of_hours: Vec<usize>,
 }
 
 impl Buckets {
-    /// Returns the buckets of some hours, all seven days of a week among them.
+    /// Returns the buckets of a range of hours; for weekdays always all seven.
     pub fn of(hours: Range<Hour>, by: By, zone: &Zone) -> Buckets {
         let each = || (hours.start.number()..hours.end.number()).map(Hour::new);
         let keys: Vec<Key> = each().map(|hour| by.key(hour, zone)).collect();
@@ -100,7 +100,7 @@ impl Buckets {
         Buckets { all: all.into_values().collect(), first: hours.start, of_hours }
     }
 
-    /// Returns the aggregates of each bucket; none where one does not fit.
+    /// Returns the aggregates of each bucket; none where one does not fit into 64 bits.
     pub fn aggregates(&self, by_hour: &ByHour) -> Option<Vec<Aggregate>> {
         let mut aggregates = vec![Aggregate::default(); self.all.len()];
         for (hour, of_hour) in by_hour {

@@ -1,4 +1,4 @@
-//! What is in a lake.
+//! Statistics of a lake: files, rows and bytes of its tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,26 +6,26 @@ use crate::delta::LiveFile;
 use crate::lake::{HourPartition, Lake, LakeError};
 use crate::rollup::{RollupError, Rollups};
 
-/// Categories that are named.
+/// How many categories are listed.
 const LARGEST: usize = 10;
 
-/// A lake in numbers.
+/// Statistics of a lake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     pub events: TableStats,
     pub rollups: TableStats,
-    /// Batches that have come in since the lake was made.
+    /// Batches that were ingested since the lake was created.
     pub batches: u64,
-    /// Hours that have events, and those between the first and the last that have none.
+    /// Hours that have events, and hours between the first and the last that have none.
     pub hours: u64,
     pub empty_hours: u64,
     /// First and last hour with events, RFC 3339.
     pub span: Option<(String, String)>,
-    /// Rows by top-level category, the most first; `None` holds the events without one.
+    /// Event rows by top-level category, the most first; `None` is events without a category.
     pub largest: Vec<(Option<String>, u64)>,
 }
 
-/// A table in numbers.
+/// Statistics of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableStats {
     pub version: u64,
@@ -45,7 +45,7 @@ impl TableStats {
     }
 }
 
-/// Returns a lake's numbers, from the tables' logs alone.
+/// Returns a lake's statistics, from the tables' logs alone.
 ///
 /// # Errors
 /// Fails where a log cannot be read.

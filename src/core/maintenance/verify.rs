@@ -1,37 +1,38 @@
-//! Whether a lake is whole: every file that is named is there, and says what it should.
+//! Verification of a lake: every referenced file is there and can be read, and the aggregates are what
+//! the events add up to.
 
 use rayon::prelude::*;
 
 use crate::lake::Lake;
-use crate::maintenance::hours::{Gap, gaps};
+use crate::maintenance::gaps::{Gap, gaps};
 use crate::parquet_format::EventColumns;
 use crate::progress::{Progress, Stage};
 use crate::rankings;
 use crate::rollup::{self, RollupError, Rollups};
 
-/// What a look at a whole lake has found.
+/// What a verification found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
     pub event_files: u64,
     pub rollup_files: u64,
     /// Published rankings, the newest and older ones.
     pub rankings: u64,
-    /// Hours without any event between the first and the last with some; a quiet night is no harm,
-    /// a shipper that failed is.
+    /// Hours without events between the first and the last with some: a quiet night, or a log shipper
+    /// that failed.
     pub gaps: Vec<Gap>,
-    /// Days of categories whose aggregates were counted again.
-    pub days_recounted: u64,
-    /// The aggregates are of an older version of the events, and were not counted again.
+    /// Days of categories whose aggregates were recomputed and compared.
+    pub days_recomputed: u64,
+    /// The aggregates are of an older version of the events, and were not compared.
     pub is_behind: bool,
-    /// Each thing that is wrong.
+    /// A line for each problem.
     pub problems: Vec<String>,
 }
 
-/// Reads every file that the lake names, counts the aggregates again, and checks the published rankings;
-/// changes nothing.
+/// Reads every referenced file, recomputes the aggregates from raw events, and checks the published
+/// rankings; changes nothing.
 ///
 /// # Errors
-/// Fails where a log cannot be read; what is wrong with files stands among the problems.
+/// Fails where a log cannot be read; damaged files are reported as problems.
 pub fn verify(lake: &Lake, progress: &Progress) -> Result<Verified, RollupError> {
     let mut found = Verified::default();
     progress.begin(Stage::VerifyEvents, None);
@@ -65,10 +66,10 @@ pub fn verify(lake: &Lake, progress: &Progress) -> Result<Verified, RollupError>
         progress.end(Stage::VerifyAggregates);
     }
     if found.problems.is_empty() {
-        let recount = rollup::recount(lake, progress)?;
-        (found.days_recounted, found.is_behind) = (recount.days, recount.is_behind);
-        let wrong = recount.wrong.into_iter();
-        found.problems.extend(wrong.map(|day| format!("rollups: {day}: not what the events add up to")));
+        let verified = rollup::verify(lake, progress)?;
+        (found.days_recomputed, found.is_behind) = (verified.days, verified.is_behind);
+        let differing = verified.differing.into_iter();
+        found.problems.extend(differing.map(|day| format!("rollups: {day}: not what the events add up to")));
     }
     progress.begin(Stage::VerifyRankings, None);
     let (rankings, problems) = rankings::check_all(lake.store())?;

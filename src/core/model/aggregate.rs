@@ -1,6 +1,6 @@
-//! Aggregates of events, and tables of them by item, categories and hour.
+//! Aggregates of events, and tables of them by item, set of category paths and hour.
 //!
-//! Aggregates add: merging any split of the events, in any order, gives the same aggregates.
+//! Invariant: aggregates add: merging any split of the events, in any order, gives the same aggregates.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,9 +22,9 @@ pub struct Aggregate {
     pub amount: i128,
 }
 
-/// A sum left the range of its column.
+/// An aggregate left the range of its column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the sums of item {item_id:?} do not fit in 64 bits")]
+#[error("the aggregates of item {item_id:?} do not fit in 64 bits")]
 pub struct AggregateOverflow {
     pub item_id: String,
 }
@@ -79,7 +79,7 @@ pub struct AggregateRow {
     pub aggregate: Aggregate,
 }
 
-/// The aggregate of one hour and one set of paths, of an item that is told apart.
+/// The aggregate of one hour and one set of paths, of an item known to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HourAggregate {
     pub hour: Hour,
@@ -98,12 +98,12 @@ impl HourAggregate {
     }
 }
 
-/// Rows that are fetched at once: few enough for the nearest memory.
+/// How many rows are copied at a time: few enough for the fastest cache.
 const ROWS_AT_A_TIME: usize = 256;
 
-/// Rows in an order of their own.
+/// Rows in a sorted order.
 ///
-/// They lie anywhere, and are fetched many at a time, so that none is waited for alone.
+/// Rows are scattered in memory and copied many at a time, so that cache misses overlap.
 struct Sorted<'a> {
     rows: &'a [AggregateRow],
     order: Cow<'a, [u32]>,
@@ -178,7 +178,7 @@ impl AggregateRows {
         Sorted { rows: &self.rows, order, fetched: Vec::with_capacity(ROWS_AT_A_TIME), next: 0 }
     }
 
-    /// Returns where the rows lie, ordered by item, set of paths, copy and hour, as rollup files are.
+    /// Returns the positions of the rows, ordered by item, set of paths, copy and hour, as rollup files are.
     pub fn order(&self) -> Vec<u32> {
         let items = self.items.ranks();
         let sets = self.path_sets.ranks();
@@ -213,7 +213,7 @@ impl AggregateRows {
         sorted
     }
 
-    /// Tells whether both have the same rows, by whatever numbers.
+    /// Returns whether both have the same rows, whatever numbers stand for items and sets of paths.
     pub fn is_same_as(&self, other: &AggregateRows) -> bool {
         let is_same = |(ours, theirs): (AggregateRow, AggregateRow)| {
             self.key(&ours) == other.key(&theirs) && ours.aggregate == theirs.aggregate

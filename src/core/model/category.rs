@@ -1,4 +1,4 @@
-//! Category paths and the sets of them that an event lies in.
+//! Category paths, and the sets of paths that an event has.
 //!
 //! A path is written as its levels from the top, joined by `/`, with `%25`, `%2F` and `%7C` for
 //! `%`, `/` and `|` inside a level. That spelling is the path's name everywhere: in logs, tables,

@@ -1,4 +1,4 @@
-//! Moments of a log, which mostly fall on the day of the one before.
+//! Timestamps of a log, parsed fast because most are of the same day as the one before.
 
 use crate::model::{Timestamp, TimestampError};
 

@@ -1,9 +1,9 @@
-//! Texts from outside, made safe to show.
+//! Texts from outside, made safe to print.
 
-/// Characters of a field that errors repeat.
+/// How many characters of a field an error message quotes.
 const SHOWN_CHARS: usize = 60;
 
-/// Returns enough of a field to recognize it by.
+/// Returns the beginning of a field, escaped, for error messages.
 pub fn shown(text: &str) -> String {
     let mut short = escape_control(&text.chars().take(SHOWN_CHARS).collect::<String>());
     if text.chars().nth(SHOWN_CHARS).is_some() {
@@ -12,15 +12,15 @@ pub fn shown(text: &str) -> String {
     short
 }
 
-/// Returns a text with the characters that would steer a terminal spelled out.
+/// Returns a text with control characters, and others that a terminal would obey, escaped.
 pub fn escape_control(text: &str) -> String {
-    let spelled = |c: char| if steers(c) { c.escape_default().collect() } else { String::from(c) };
+    let spelled = |c: char| if is_control(c) { c.escape_default().collect() } else { String::from(c) };
     text.chars().map(spelled).collect()
 }
 
-/// Tells whether a character moves others: a control, one that ends a line, or one that begins or
-/// ends a run of text of another direction, and so can turn round what stands beside it.
-fn steers(c: char) -> bool {
+/// Returns whether a character affects how others are displayed: a control character, a line separator, or
+/// one that begins or ends a run of text of another direction.
+fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_steer_a_terminal_is_spelled_out() {
+    fn control_characters_are_escaped() {
         assert_eq!(escape_control("a\u{1b}[31m\tb\u{9b}c"), "a\\u{1b}[31m\\tb\\u{9b}c");
         assert_eq!(escape_control("evil\u{202e}txt\u{2069}\u{2028}"), "evil\\u{202e}txt\\u{2069}\\u{2028}");
         // Marks that only say which way a neutral character belongs are part of good spelling.

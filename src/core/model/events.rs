@@ -1,4 +1,4 @@
-//! Many events side by side, one column for each part.
+//! Many events, stored by column.
 
 use crate::model::{Amount, Interner, PathSets, Timestamp};
 
@@ -24,7 +24,7 @@ pub struct Event<'a> {
 /// The events of one batch, in the order of its lines.
 #[derive(Default)]
 pub struct Events {
-    /// The distinct sets of paths that the events lie in.
+    /// The distinct sets of paths of the events.
     pub path_sets: PathSets,
     /// The distinct event types.
     pub event_types: Vec<String>,
@@ -70,7 +70,7 @@ impl Events {
         (start < end).then(|| &self.ids[start..end])
     }
 
-    /// Tells whether any event has an id of its own.
+    /// Returns whether any event has an id of its own.
     pub fn have_ids(&self) -> bool {
         !self.id_ends.is_empty()
     }
@@ -110,7 +110,7 @@ impl Events {
         self.ts.len()
     }
 
-    /// Tells whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.ts.is_empty()
     }

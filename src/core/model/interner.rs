@@ -1,4 +1,4 @@
-//! Texts numbered in the order they are first seen.
+//! An interner: texts numbered in the order in which they are first seen.
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
@@ -10,18 +10,18 @@ use crate::model::item_key::short_key;
 pub struct Interner {
     bytes: String,
     ends: Vec<usize>,
-    /// Each with what tells it from others, so that neither finding one nor growing the table
-    /// reads the texts again, unless they are long.
+    /// Each with a key, so that neither lookups nor growing the table read the texts again, unless they
+    /// are long.
     codes: HashTable<(Key, u32)>,
     hasher: DefaultHashBuilder,
 }
 
-/// A text as the table holds it: a short one's number, or a long one's hash behind what no number
-/// ends in. In four parts, a key and a code take twenty bytes, and not the 24 or 32 of wider parts.
+/// The key of a text: a short text as a number, or the hash of a long one followed by a part that no such
+/// number ends in. As four parts of 32 bits, a key and a code take 20 bytes instead of 24 or 32.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key([u32; 4]);
 
-/// The last part of a long text's key: a short one's number ends in its length.
+/// The last part of a long text's key; a short text's number ends in its length.
 const LONG: u32 = u32::MAX;
 
 impl Key {
@@ -47,7 +47,7 @@ impl Key {
 }
 
 impl Interner {
-    /// Returns the number of a text, if it is known.
+    /// Returns the number of a text, if it was seen.
     pub fn find(&self, name: &str) -> Option<u32> {
         let Interner { bytes, ends, codes, hasher } = self;
         let key = Key::of(name, hasher);
@@ -56,7 +56,7 @@ impl Interner {
         codes.find(key.hash(hasher), is_same).map(|&(_, code)| code)
     }
 
-    /// Returns the number of a text, new or known.
+    /// Returns the number of a text, which is added if it is new.
     pub fn code(&mut self, name: &str) -> u32 {
         let Interner { bytes, ends, codes, hasher } = self;
         let key = Key::of(name, hasher);
@@ -79,7 +79,7 @@ impl Interner {
         text_at(&self.bytes, &self.ends, code)
     }
 
-    /// Returns this table's numbers for another's texts, by the other's numbers.
+    /// Returns this interner's numbers for the texts of another, by the other's numbers.
     pub fn codes_of(&mut self, other: &Interner) -> Vec<u32> {
         other.iter().map(|name| self.code(name)).collect()
     }
@@ -89,11 +89,11 @@ impl Interner {
         (0..).take(self.len()).map(|code| self.name(code))
     }
 
-    /// Returns each text's place among all in the order of their bytes, by number.
+    /// Returns each text's rank in byte order, by number.
     pub fn ranks(&self) -> Vec<u32> {
         let mut sorted: Vec<(u64, u32)> =
             (0..).zip(self.iter()).map(|(code, name)| (prefix(name), code)).collect();
-        // Numbers alone are sorted without a guess at every comparison.
+        // Numbers are sorted without branch mispredictions.
         sorted.sort_unstable_by_key(|(prefix, _)| *prefix);
         for of_prefix in sorted.chunk_by_mut(|(a, _), (b, _)| a == b).filter(|of| of.len() > 1) {
             of_prefix.sort_unstable_by_key(|&(_, code)| self.name(code));
@@ -110,13 +110,13 @@ impl Interner {
         self.ends.len()
     }
 
-    /// Tells whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 }
 
-/// Returns the first eight bytes as a number in the texts' order, which mostly tells two apart.
+/// Returns the first eight bytes as a number in the texts' order, in which most texts differ.
 fn prefix(text: &str) -> u64 {
     let mut bytes = [0; 8];
     let kept = text.len().min(8);
@@ -136,9 +136,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_any_length_are_told_apart_and_ranked() {
+    fn texts_of_any_length_are_distinguished_and_ranked() {
         let mut texts: Vec<String> = (0..40).map(|length| "ab".repeat(20)[..length].to_owned()).collect();
-        // What stands for a short text is as long as these, and ends in their length.
+        // The key of a short text is as long as these, and ends in their length.
         texts.extend(
             ["123456789012345", "1234567890123456", "12345678901234\u{f}", "12345678\0", "é"].map(Into::into),
         );

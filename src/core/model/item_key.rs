@@ -1,4 +1,4 @@
-//! Item ids, and other texts, as the numbers by which they are compared and told apart.
+//! Keys of item ids and other texts: numbers that compare as the texts do.
 
 /// An item's id, in the ids' order, as it is compared most quickly.
 ///
@@ -19,7 +19,7 @@ impl ItemKey {
         ItemKey(beginning(item_id))
     }
 
-    /// Tells whether no other id has this key.
+    /// Returns whether no other id has this key.
     #[inline]
     pub fn is_whole(self) -> bool {
         self.0 & 0xFF <= SHORT_BYTES as u128

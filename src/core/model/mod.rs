@@ -1,6 +1,6 @@
-//! Plain values: points, hours and spans of time, events, categories, and the aggregates they add up to.
+//! Plain values: timestamps, hours and windows, events, categories, and the aggregates of events.
 //!
-//! Invariant: nothing here does I/O or asks what time it is, and no number here ever wraps.
+//! Invariant: nothing here does I/O or reads the clock, and no number overflows silently.
 
 mod aggregate;
 mod amount;
@@ -43,13 +43,13 @@ pub const PURCHASE: &str = "purchase";
 
 /// Bytes that an item id, an event id or one category path may have.
 ///
-/// Longer ones are no identifiers but broken lines, and would be copied into every table.
+/// Longer ones come from broken lines, and would be copied into every table.
 pub const MAX_ID_BYTES: usize = 8_192;
 
 /// Bytes that an event type may have: it becomes the name of a folder.
 pub const MAX_EVENT_TYPE_BYTES: usize = 128;
 
-/// Units that one line may move, either way.
+/// Units that one line may have, positive or negative.
 ///
-/// The bound leaves room to add nine million such lines in 64 bits before a sum could overflow.
+/// The bound leaves room to add nine million such lines in 64 bits before an aggregate could overflow.
 pub const MAX_QUANTITY: i64 = 1_000_000_000_000;

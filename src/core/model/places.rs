@@ -3,14 +3,14 @@
 use crate::model::category::top_level;
 use crate::model::{Interner, PathSets};
 
-/// The paths of one set that lie below one top-level category, or the set without any.
+/// The paths of one set below one top-level category, or the set without any.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     /// Number in [`Places::categories`]; none for the set without paths.
     pub category: Option<u32>,
-    /// Whether the copy that lies here counts shop-wide: the one under the first category.
+    /// Whether the copy written here counts shop-wide: the one under the first category.
     pub is_primary: bool,
-    /// The set, where other paths of it lie below other top-level categories.
+    /// The set, where others of its paths are below other top-level categories.
     pub parted_set: Option<u32>,
     start: usize,
     end: usize,
@@ -124,11 +124,11 @@ mod tests {
     }
 
     #[test]
-    fn a_set_lies_once_below_each_of_its_top_level_categories() {
+    fn a_set_is_once_below_each_of_its_top_level_categories() {
         check("", &[(None, "")]);
         check("Toys", &[(Some("Toys"), "Toys")]);
         check("Toys/b|Books/x|Toys/a|Toys/b", &[(Some("Books"), "Books/x"), (Some("Toys"), "Toys/a|Toys/b")]);
-        // In byte order of the paths the second category lies within the first.
+        // In byte order of the paths, the second category is within the first.
         check("A/x|A!y|A", &[(Some("A"), "A|A/x"), (Some("A!y"), "A!y")]);
     }
 }

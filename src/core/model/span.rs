@@ -7,9 +7,7 @@ pub enum SpanError {
     Unreadable(String, &'static str),
     #[error("`{0}`: m may be minutes or months; write min for minutes, and months in days, such as 30d")]
     Ambiguous(String),
-    #[error(
-        "`{0}` is not whole hours: sales are summed by the hour, so time slides by the hour; write {1}h or {2}h"
-    )]
+    #[error("`{0}` is not a whole number of hours, and sales are aggregated by the hour; write {1}h or {2}h")]
     NotWholeHours(String, u64, u64),
     #[error("`{0}` is no time at all; write at least 1h")]
     Zero(String),

@@ -44,7 +44,7 @@ const SECONDS_BELOW: u64 = 100_000_000_000;
 const MILLIS_BELOW: u64 = 100_000_000_000_000;
 
 impl Timestamp {
-    /// Returns the moment so many microseconds after 1970, if it lies in the years 1 to 9998.
+    /// Returns the moment so many microseconds after 1970, if it is in the years 1 to 9998.
     ///
     /// # Errors
     /// [`TimestampError::OutOfRange`] otherwise.
@@ -58,7 +58,7 @@ impl Timestamp {
 
     /// Reads RFC 3339 with any offset, or an epoch number.
     ///
-    /// The unit of an epoch number is told by its magnitude: below 10^11 seconds, below 10^14
+    /// The unit of an epoch number is inferred from its magnitude: below 10^11 seconds, below 10^14
     /// milliseconds, else microseconds. It may have a fraction. Anything finer than a
     /// microsecond is cut off.
     ///
@@ -94,7 +94,7 @@ impl Timestamp {
     pub fn parse_assuming_utc(text: &str) -> Result<Timestamp, TimestampError> {
         let text = text.trim();
         Timestamp::parse(text).or_else(|error| {
-            // A date alone is no moment, and other forms of dates are not told apart by guessing.
+            // A date alone is not a moment, and other date formats are not guessed.
             let is_local = text.len() >= "2017-01-07T13:05".len() && text.as_bytes()[4] == b'-';
             match text.parse::<civil::DateTime>() {
                 Ok(local) if is_local && !text.contains('[') => {
@@ -106,7 +106,7 @@ impl Timestamp {
         })
     }
 
-    /// Returns the moment an epoch integer names, its unit told by its magnitude.
+    /// Returns the moment an epoch integer names, its unit inferred from its magnitude.
     ///
     /// # Errors
     /// [`TimestampError::OutOfRange`] beyond the years 1 to 9998.
@@ -171,7 +171,7 @@ impl Hour {
         Hour(self.0.saturating_add(hours))
     }
 
-    /// Returns the day the bucket lies in.
+    /// Returns the day of the bucket.
     pub fn date(self) -> Date {
         Date(self.0.div_euclid(HOURS_PER_DAY))
     }
@@ -262,7 +262,7 @@ fn parse_rfc3339(text: &str) -> Result<Timestamp, TimestampError> {
         return Err(TimestampError::Unreadable);
     }
     let moment: jiff::Timestamp = text.parse().map_err(|_| {
-        // A moment that is written well, and yet is none, lies beyond what the calendar holds.
+        // A well-formed moment that does not exist is outside the calendar.
         let is_dated = text.get(..19).is_some_and(|local| local.parse::<civil::DateTime>().is_ok());
         let has_offset = is_dated && !text[19..].bytes().all(|byte| byte == b'.' || byte.is_ascii_digit());
         if has_offset { TimestampError::OutOfRange } else { TimestampError::Unreadable }

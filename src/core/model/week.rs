@@ -97,7 +97,7 @@ pub struct Week {
     zone: Zone,
     /// The first hour of each day, and the hour at which all end.
     bounds: [Hour; DAYS + 1],
-    /// The day of each hour from the first on; each is looked up once for every sum.
+    /// The day of each hour from the first on; it is looked up once for every aggregate.
     days: Vec<u8>,
 }
 

@@ -37,12 +37,12 @@ impl Window {
         self.as_of
     }
 
-    /// Tells whether a bucket lies in it.
+    /// Returns whether a bucket is in it.
     pub fn contains(self, hour: Hour) -> bool {
         self.oldest() <= hour && hour < self.as_of
     }
 
-    /// Returns how many hours a bucket of it lies back from the newest, which has age 0.
+    /// Returns the age of a bucket in hours; the newest has age 0.
     pub fn age(self, hour: Hour) -> u32 {
         self.newest().number().saturating_sub(hour.number()).max(0).unsigned_abs()
     }

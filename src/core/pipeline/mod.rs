@@ -1,6 +1,6 @@
-//! The whole flow in one page: what a person or a job may ask for, and what came of it.
+//! The public API of the engine: the steps that a command or a job may run, and their outcomes.
 //!
-//! Invariant: no work of its own; it calls the rooms in their order.
+//! Invariant: no logic of its own; it calls the rooms in their order.
 
 use rayon::prelude::*;
 
@@ -9,16 +9,16 @@ use crate::input_format::Mapping;
 use crate::item_catalog::{CatalogError, CatalogFile, ItemCatalog, ItemNames};
 use crate::lake;
 use crate::lake::{DryRun, Lake, LakeError};
-use crate::maintenance::{self, Compacted, Keep, Pruned, Stats, Verified};
+use crate::maintenance::{self, Compacted, Pruned, Retention, Stats, Verified};
 use crate::model::{Hour, Timestamp, format_duration};
 use crate::parquet_format::WantsItem;
 use crate::progress::{Count, Progress, Stage};
 use crate::rank::{FinishedRanking, PartialRanker, PartialRanking, Ranking, RankingBuilder, Rules};
 use crate::rankings::{self, ItemTotalsWriter, Published, PublishedItemTotals, SnapshotError};
-use crate::rollup::{self, Part, RollupError, Rollups, Scope, Wanted};
+use crate::rollup::{self, PlannedRollup, RollupError, Rollups, ScanPart, Scope, Selection};
 use crate::storage::{LockError, LockTimeout, Store};
 
-/// Something that can be asked of a lake.
+/// A step to run on a lake.
 pub enum Step {
     Ingest {
         plan: Plan,
@@ -27,7 +27,7 @@ pub enum Step {
         catalog: Option<CatalogFile>,
         slice_bytes: Option<u64>,
     },
-    /// Messages on standard input, each answered when it is in.
+    /// Ingests messages on standard input, and acknowledges each when it is committed.
     Acknowledge {
         options: ingest::Options,
         mapping: Mapping,
@@ -36,13 +36,14 @@ pub enum Step {
     },
     Rollup {
         scope: Scope,
+        dry_run: DryRun,
     },
-    /// The catalog gives the ranked items their names.
+    /// Ranks and publishes; the catalog has the names of the ranked items.
     Rank {
         rules: Rules,
         event_types: Vec<String>,
         catalog: Option<CatalogFile>,
-        /// Whether to publish what every item comes to, too.
+        /// Whether to publish item totals too.
         tail: bool,
         freshness: Option<Freshness>,
     },
@@ -50,37 +51,38 @@ pub enum Step {
         dry_run: DryRun,
     },
     Prune {
-        keep: Keep,
+        retention: Retention,
         dry_run: DryRun,
     },
     Verify,
     Stats,
 }
 
-/// How new the sales must be for a ranking to be worth publishing.
+/// How recent the sales must be for a ranking to be published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Freshness {
-    /// The moment that the sales are to lead up to.
+    /// The end of the ranking's window.
     pub until: Timestamp,
     /// How long before that moment the newest hour of sales may end.
     pub max_lag_seconds: u64,
 }
 
-/// Who asks, and when.
+/// Who runs a step, and when.
 pub struct Caller {
-    /// What to call the caller where its work keeps another from its own.
+    /// The name of the caller in the message that a lock is held.
     pub name: String,
-    /// Whether it waits while another is at work.
+    /// How long to wait for a lock that another run holds.
     pub lock_timeout: LockTimeout,
     pub now: Timestamp,
-    /// What comes on standard input, for a step that reads it.
+    /// Standard input, for a step that reads it.
     pub stdin: Option<StdinStream>,
 }
 
-/// What came of it.
+/// The outcome of a step.
 pub enum Done {
     Ingested { summary: ingest::Summary, dry_run: DryRun },
     RolledUp(rollup::Summary),
+    RollupPlanned(PlannedRollup),
     Ranked { rolled_up: rollup::Summary, published: Published, totals: Option<PublishedItemTotals> },
     Compacted { compacted: Compacted, dry_run: DryRun },
     Pruned { pruned: Pruned, dry_run: DryRun },
@@ -88,7 +90,7 @@ pub enum Done {
     Counted(Stats),
 }
 
-/// A step could not be done.
+/// Why a step failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
     #[error(transparent)]
@@ -101,23 +103,23 @@ pub enum StepError {
     Snapshot(#[from] SnapshotError),
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The sales end too long ago.
+    /// The newest sales are too old.
     #[error("{}", stale_text(.newest.as_ref(), .freshness))]
     Stale { newest: Option<Hour>, freshness: Freshness },
 }
 
-/// Does one step on the lake in a store.
+/// Runs one step on the lake in a store.
 ///
 /// # Errors
-/// Fails where the step does; the lake is then as it was before, or as after a part of the step
-/// that stands by itself.
+/// Fails as the step does; the lake is then unchanged, or has a part of the step that is complete by
+/// itself.
 pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> Result<Done, StepError> {
     let now_ms = caller.now.micros() / 1_000;
     match step {
         Step::Ingest { plan, options, mapping, catalog, slice_bytes } => {
-            // Before anything is written: a bad one must not file a part of the purchases.
+            // Opened before anything is written, so that a bad catalog does not fail half-way.
             let catalog = catalog.as_ref().map(ItemCatalog::open).transpose()?;
-            // Without anything to write, there is no need for a lake.
+            // A run that writes nothing does not create a lake.
             let writes = options.dry_run == DryRun::No && !plan.inputs.is_empty();
             let lake = if writes {
                 Some(Lake::open_or_create(store.clone(), *slice_bytes)?)
@@ -142,7 +144,10 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             };
             Ok(Done::Ingested { summary, dry_run: options.dry_run })
         }
-        Step::Rollup { scope } => {
+        Step::Rollup { scope, dry_run: DryRun::Yes } => {
+            Ok(Done::RollupPlanned(rollup::dry_run(&Lake::open(store.clone())?, *scope)?))
+        }
+        Step::Rollup { scope, dry_run: DryRun::No } => {
             let lake = Lake::open(store.clone())?;
             let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
             Ok(Done::RolledUp(rollup::rollup(&lake, *scope, now_ms, progress)?))
@@ -166,11 +171,11 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
                 dry_run: *dry_run,
             })
         }
-        Step::Prune { keep, dry_run } => {
+        Step::Prune { retention, dry_run } => {
             let lake = Lake::open(store.clone())?;
             let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
             Ok(Done::Pruned {
-                pruned: maintenance::prune(&lake, keep, caller.now, *dry_run, progress)?,
+                pruned: maintenance::prune(&lake, retention, caller.now, *dry_run, progress)?,
                 dry_run: *dry_run,
             })
         }
@@ -210,7 +215,7 @@ fn rank(
     progress: &Progress,
 ) -> Result<(Published, Option<PublishedItemTotals>), StepError> {
     let rollups = Rollups::open_or_create(store)?;
-    let aggregates = rollups.pin()?;
+    let scan = rollups.scan()?;
     let draft = if tail { Some(ItemTotalsWriter::begin(store)?) } else { None };
     let mut builder = match tail {
         true => RankingBuilder::with_item_totals(rules.clone()),
@@ -219,15 +224,15 @@ fn rank(
     while let Some(request) = builder.next_scan() {
         let wants = |path: &str| request.wants_path(path);
         let wants = (!request.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));
-        let parts = aggregates.parts(&Wanted { event_types, hours: request.hours.clone() }, wants)?;
+        let parts = scan.parts(&Selection { event_types, hours: request.hours.clone() }, wants)?;
         let wants_item = |item_id: &str| request.wants_item(item_id);
         let wants_item = (!request.wants_every_item()).then_some(&wants_item as WantsItem<'_>);
-        progress.begin(Stage::Rank, Some(parts.iter().map(Part::rows).sum()));
+        progress.begin(Stage::Rank, Some(parts.iter().map(ScanPart::rows).sum()));
         let partial: Result<Vec<PartialRanking>, StepError> = parts
             .par_iter()
             .map(|part| {
                 let mut ranker = PartialRanker::new(&request);
-                part.each_item(progress, wants_item, &mut |item| {
+                part.for_each_item(progress, wants_item, &mut |item| {
                     ranker.add_item(item.item_id, item.rows, item.path_sets)
                 })?;
                 let mut partial = ranker.finish();
@@ -257,7 +262,10 @@ fn rank(
     Ok((published, totals))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "nobody needs the ranking any more, and it is large")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the ranking is large, and freed before item totals are sorted"
+)]
 fn publish(
     store: &Store,
     ranking: Ranking,

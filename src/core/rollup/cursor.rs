@@ -1,4 +1,6 @@
-//! One rollup file, read item by item.
+//! A cursor over the items of one rollup file.
+//!
+//! Invariant: items come in the order of their ids; a file that is not sorted is an error.
 
 use bytes::Bytes;
 
@@ -7,7 +9,7 @@ use crate::parquet_format::{
     AggregateBatch, AggregateBlock, ColumnsError, DictionaryInterner, ItemRange, WantsItem, decode_aggregates,
 };
 
-/// A place in a file: at an item, or behind the last.
+/// A position in a file: at an item, or after the last.
 pub(super) struct Cursor {
     batches: Box<dyn Iterator<Item = Result<AggregateBatch, ColumnsError>> + Send>,
     batch: Option<AggregateBatch>,
@@ -21,10 +23,10 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// Opens a file's bytes at the range's first item, to give all its items or those that are wanted.
+    /// Opens a file's bytes at the range's first item, to return all its items or those that are wanted.
     ///
     /// # Errors
-    /// Fails where the bytes are no rollup file, or not sorted.
+    /// Fails where the bytes are not a rollup file, or not sorted.
     pub fn open(
         bytes: Bytes,
         range: &ItemRange,
@@ -60,7 +62,7 @@ impl Cursor {
         self.block.items.get(self.item).map(|item| item.key)
     }
 
-    /// Appends the next item's wanted rows, in the file's order, and goes on to the item behind it.
+    /// Appends the next item's wanted rows, in the file's order, and advances to the item after it.
     ///
     /// # Errors
     /// Fails where the file is damaged, or not sorted.
@@ -70,13 +72,13 @@ impl Cursor {
         into: &mut Vec<HourAggregate>,
     ) -> Result<(), ColumnsError> {
         while let Some((batch, item)) = self.batch.as_ref().zip(self.block.items.get(self.item)) {
-            // One by one: mostly there is but one, not worth asking first how many there will be.
+            // One by one: mostly there is only one, and counting them first would cost more.
             batch.rows_of(item, &self.block, &self.hours).for_each(|row| into.push(row));
             if self.item + 1 < self.block.items.len() {
                 self.item += 1;
                 return Ok(());
             }
-            // The item may go on in the next batch.
+            // The item may continue in the next batch.
             let passed = batch.item_id(item.row).to_owned();
             self.next_batch(path_sets)?;
             match self.item_id() {

@@ -6,16 +6,16 @@ use crate::model::AggregateOverflow;
 use crate::parquet_format::ColumnsError;
 use crate::storage::StoreError;
 
-/// The aggregates could not be made, written or read.
+/// The aggregates could not be computed, written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum RollupError {
     #[error(transparent)]
     Overflow(#[from] AggregateOverflow),
     #[error("{file} {source}")]
     Columns { file: String, source: ColumnsError },
-    #[error("{file} lies in no partition of a known form")]
+    #[error("{file} is not in a partition event_type=…/category=…/date=…")]
     BadPartition { file: String },
-    #[error("the lake holds events or sums already; name a new folder")]
+    #[error("the lake already holds events or aggregates; name a new folder")]
     NotEmpty,
     #[error(transparent)]
     Lake(#[from] LakeError),

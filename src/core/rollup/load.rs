@@ -1,7 +1,7 @@
-//! Aggregates that no event of the lake stands behind, written straight into the table.
+//! Aggregates written straight into the table of a lake without events.
 //!
-//! A shop of billions of purchases can so be measured without its events. Summing everything anew,
-//! and checking the lake, would both find that the events are missing.
+//! A shop of billions of purchases can so be measured without its events. Recomputing everything, and
+//! verifying the lake, would both report that the events are missing.
 
 use rayon::prelude::*;
 
@@ -9,12 +9,14 @@ use crate::delta::{Commit, NewFile, Outcome};
 use crate::lake::Lake;
 use crate::model::Date;
 use crate::parquet_format::AggregateLine;
-use crate::rollup::apply::write_lines;
+use crate::rollup::error::RollupError;
 use crate::rollup::plan::{Scope, plan};
-use crate::rollup::{ROLLUPS, RollupError, Rollups, Summary};
+use crate::rollup::table::{ROLLUPS, Rollups};
+use crate::rollup::update::Summary;
+use crate::rollup::write::write_lines;
 use crate::storage::BulkWriter;
 
-/// Where loaded aggregates are written, one category's day after the other.
+/// Writes loaded aggregates, one category's day after the other.
 pub struct Load<'a> {
     event_type: &'a str,
     bulk: &'a BulkWriter<'a>,
@@ -24,7 +26,7 @@ pub struct Load<'a> {
 pub struct LoadedDay(Option<NewFile>);
 
 impl Load<'_> {
-    /// Writes a category's day of lines sorted by item, set of paths, copy and hour.
+    /// Writes a category's day of lines sorted by item, set of paths, kind of copy and hour.
     ///
     /// # Errors
     /// Fails where the disk does, or the lines do not fit into Parquet.
@@ -52,7 +54,7 @@ pub fn load<C: Sync>(
 ) -> Result<Summary, RollupError> {
     let rollups = Rollups::open_or_create(lake.store())?;
     let newest = rollups.table.newest()?;
-    let plan = plan(lake, &newest, Scope::All)?;
+    let plan = plan(lake, Some(&newest), Scope::All)?;
     if !plan.days.is_empty() {
         return Err(RollupError::NotEmpty);
     }

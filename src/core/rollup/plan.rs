@@ -1,66 +1,99 @@
-//! Which hours to sum anew: those whose events changed since the version covered last.
+//! Which hours to recompute: those whose events changed since the version of `events` covered last.
+//!
+//! Invariant: a plan is computed from the logs of both tables alone; nothing is written.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::delta::{Change, LiveFile, NamedFile, Partition, Version};
 use crate::lake::{HourPartition, Lake, columns_to_aggregate};
 use crate::model::{Date, Hour};
 use crate::parquet_format::EventColumns;
-use crate::rollup::RollupError;
-use crate::rollup::read::{Place, place_of};
+use crate::rollup::error::RollupError;
+use crate::rollup::table::{DayPartition, Rollups};
 
-/// How much to sum anew.
+/// How much to recompute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// What changed since last time.
+    /// The hours whose events changed since the last rollup.
     Changed,
-    /// Everything, from the ground.
+    /// Every hour, from raw events.
     All,
 }
 
-/// The days to sum anew, and the version that they will then be true for.
-pub struct Plan {
-    /// The version of `events` that the rollups will cover.
-    pub covers: u64,
-    /// The name that version is recorded under.
-    pub(super) app_id: String,
-    pub(super) days: Vec<DayPlan>,
-    pub(super) is_current: bool,
+/// Why hours are recomputed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Events of these hours were added.
+    EventsAdded,
+    /// Events of the day were removed or replaced.
+    EventsRemoved,
+    /// No rollup has covered this lake's events yet.
+    NeverAggregated,
+    /// What changed since the last rollup is not known: the log does not reach back so far, or the
+    /// events are older than the aggregates because a copy was restored.
+    UnknownChanges,
+    /// Everything is to be recomputed.
+    Requested,
 }
 
-/// The hours of one day and event type to sum anew, and all there is of that day.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::EventsAdded => "events were added",
+            Reason::EventsRemoved => "events of the day were removed or replaced",
+            Reason::NeverAggregated => "never aggregated before",
+            Reason::UnknownChanges => "the log does not say what changed",
+            Reason::Requested => "everything is recomputed",
+        })
+    }
+}
+
+/// The days to recompute, and the version of `events` that the rollups will then cover.
+pub(super) struct Plan {
+    /// The version of `events` that the rollups will cover.
+    pub covers: u64,
+    /// The application id under which that version is recorded.
+    pub app_id: String,
+    pub days: Vec<DayPlan>,
+    pub is_up_to_date: bool,
+}
+
+/// The hours of one day and event type to recompute, and all files of that day.
 pub(super) struct DayPlan {
     pub event_type: String,
     pub date: Date,
-    /// The hours whose events changed.
+    pub reason: Reason,
+    /// The hours to recompute.
     pub hours: BTreeSet<Hour>,
-    pub events: Vec<HourFile>,
-    pub standing: Vec<(Place, LiveFile)>,
-    /// The standing files go whatever they hold.
-    pub from_ground: bool,
-    /// The hours whose events changed since what stands was aggregated: aggregates of all others must be what they
-    /// were. None where that is not known, or not asked.
-    pub changed: Option<BTreeSet<Hour>>,
+    /// All event files of the day.
+    pub events: Vec<EventFile>,
+    /// All rollup files of the day.
+    pub stored: Vec<(DayPartition, LiveFile)>,
+    /// The hours whose events changed since the stored aggregates were computed; those of all other
+    /// hours must come out unchanged. None where that is not known, or not asked.
+    pub changed_since: Option<BTreeSet<Hour>>,
 }
 
 /// A file of the `events` table.
 #[derive(Clone)]
-pub(super) struct HourFile {
+pub(super) struct EventFile {
     pub partition: HourPartition,
     pub file: NamedFile,
 }
 
-impl HourFile {
-    /// Tells whether any event of the file has an id, as far as the log knows.
+impl EventFile {
+    /// Returns whether any event of the file has an id, as far as the log knows.
     pub fn has_ids(&self) -> bool {
         columns_to_aggregate(&self.file) == EventColumns::All
     }
 
-    /// Tells whether an id may be in both files, by the ranges that the log knows.
-    pub fn may_share_ids_with(&self, other: &HourFile) -> bool {
-        let first = |of: &HourFile| of.file.min_values["event_id"].as_str().map(str::to_owned);
-        let last = |of: &HourFile| of.file.max_values["event_id"].as_str().map(str::to_owned);
-        let ends_before = |a: &HourFile, b: &HourFile| match (last(a), first(b)) {
+    /// Returns whether an id may be in both files, by their ranges in the log's column statistics.
+    pub fn may_share_ids_with(&self, other: &EventFile) -> bool {
+        let first = |of: &EventFile| of.file.min_values["event_id"].as_str().map(str::to_owned);
+        let last = |of: &EventFile| of.file.max_values["event_id"].as_str().map(str::to_owned);
+        let ends_before = |a: &EventFile, b: &EventFile| match (last(a), first(b)) {
             (Some(last), Some(first)) => last < first,
             _ => false,
         };
@@ -69,7 +102,12 @@ impl HourFile {
 }
 
 impl DayPlan {
-    /// Returns how many event rows the planned hours have.
+    /// Returns whether the day's stored files are replaced whatever they hold.
+    pub fn is_full(&self) -> bool {
+        !matches!(self.reason, Reason::EventsAdded | Reason::EventsRemoved)
+    }
+
+    /// Returns how many event rows the hours to recompute have.
     pub fn rows(&self) -> u64 {
         let files = self.events.iter().filter(|file| self.hours.contains(&file.partition.hour));
         files.map(|of| of.file.rows).sum()
@@ -77,142 +115,240 @@ impl DayPlan {
 }
 
 impl Plan {
-    /// Tells whether the rollups are up to date as they are.
-    pub fn is_nothing(&self) -> bool {
-        self.is_current
-    }
-
     /// Returns how many event rows will be read.
     pub fn rows(&self) -> u64 {
         self.days.iter().map(DayPlan::rows).sum()
     }
 
-    /// Returns how many hours will be re-aggregated.
+    /// Returns how many hours of an event type will be recomputed.
     pub fn hours(&self) -> u64 {
         self.days.iter().map(|day| day.hours.len() as u64).sum()
     }
 }
 
-/// Decides what to sum anew; writes nothing.
+/// Decides what to recompute; `rollups` is the newest version of the table, where there is one.
 ///
 /// # Errors
 /// Fails where a table's log cannot be read.
-pub fn plan(lake: &Lake, rollups: &Version<'_>, scope: Scope) -> Result<Plan, RollupError> {
-    plan_on(lake, Some(rollups), scope)
-}
-
-/// Decides the same where there may be no aggregates yet.
-pub(super) fn plan_on(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> Result<Plan, RollupError> {
+pub(super) fn plan(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> Result<Plan, RollupError> {
     let events = lake.events().newest()?;
     let covers = events.number();
-    // A lake begun anew has other versions, which must not be taken for the old lake's.
+    // A lake that was deleted and made again has other versions, which are not those of the old one.
     let app_id = app_id(events.table_id());
     let covered = rollups.map(|rollups| rollups.transaction(&app_id)).transpose()?.flatten();
     let covered = covered.and_then(|version| u64::try_from(version).ok());
-    let changed = match (scope, covered) {
-        (Scope::Changed, Some(covered)) if covered == covers => {
-            return Ok(Plan { covers, app_id, days: Vec::new(), is_current: true });
-        }
-        (Scope::Changed, Some(covered)) if covered < covers => {
-            match lake.events().changes(covered, covers)? {
-                // A commit by another program may name no partition; then anything may have changed.
-                Change::Partitions { added, removed } => touched(&added, &removed),
-                Change::Unknown => None,
-            }
-        }
-        // Everything is asked for, or the events are older than the aggregates: someone brought back a copy.
+    if scope == Scope::Changed && covered == Some(covers) {
+        return Ok(Plan { covers, app_id, days: Vec::new(), is_up_to_date: true });
+    }
+    let changes = match covered {
+        Some(covered) if covered <= covers => Changes::between(lake, covered, covers)?,
         _ => None,
     };
-    let since = match (scope, covered) {
-        (Scope::All, Some(covered)) if covered == covers => Some(Touched::default()),
-        (Scope::All, Some(covered)) if covered < covers => match lake.events().changes(covered, covers)? {
-            Change::Partitions { added, removed } => touched(&added, &removed),
-            Change::Unknown => None,
-        },
-        _ => None,
+    let extent = match (scope, changes) {
+        (Scope::Changed, Some(changes)) => Extent::Changed(changes),
+        (Scope::Changed, None) if covered.is_none() => Extent::All(Reason::NeverAggregated, None),
+        (Scope::Changed, None) => Extent::All(Reason::UnknownChanges, None),
+        (Scope::All, changes) => Extent::All(Reason::Requested, changes),
     };
-    let days = days(&events, rollups, changed.as_ref(), since.as_ref())?;
-    Ok(Plan { covers, app_id, days, is_current: false })
+    let days = day_plans(&events, rollups, &extent)?;
+    Ok(Plan { covers, app_id, days, is_up_to_date: false })
 }
 
-/// Returns the name under which the version of `events` is recorded that the rollups cover.
+/// Returns the application id under which the rollups record the version of `events` they cover.
 pub(super) fn app_id(events_id: &str) -> String {
     format!("rollup:{events_id}")
 }
 
-/// Hours by event type whose events changed, and days that lost some.
-#[derive(Default)]
-struct Touched {
+/// An event type and a day.
+type DayKey = (String, Date);
+
+/// What changed in the `events` table between two versions.
+struct Changes {
+    /// Hours by event type that have files which came or went.
     hours: BTreeSet<(String, Hour)>,
-    /// An event that went may have kept another version of its id from counting, in any hour of
-    /// its day, and nothing is left to tell which.
-    days: BTreeSet<(String, Date)>,
+    /// Days with files that went: a removed event may have kept another version of its id from
+    /// counting, in any hour of its day, and nothing is left that says in which.
+    days_with_removals: BTreeSet<DayKey>,
 }
 
-fn touched(added: &BTreeSet<Partition>, removed: &BTreeSet<Partition>) -> Option<Touched> {
-    let mut touched = Touched::default();
-    for partition in added.iter().chain(removed) {
-        let partition = HourPartition::of(partition)?;
-        touched.hours.insert((partition.event_type, partition.hour));
+impl Changes {
+    /// Returns what changed after one version, up to another; none where the log does not say.
+    fn between(lake: &Lake, after: u64, until: u64) -> Result<Option<Changes>, RollupError> {
+        Ok(match lake.events().changes(after, until)? {
+            // A commit by another program may name no partition; then anything may have changed.
+            Change::Partitions { added, removed } => Changes::of(&added, &removed),
+            Change::Unknown => None,
+        })
     }
-    for partition in removed {
-        let partition = HourPartition::of(partition)?;
-        touched.days.insert((partition.event_type, partition.hour.date()));
+
+    fn of(added: &BTreeSet<Partition>, removed: &BTreeSet<Partition>) -> Option<Changes> {
+        let mut changes = Changes { hours: BTreeSet::new(), days_with_removals: BTreeSet::new() };
+        for partition in added.iter().chain(removed) {
+            let partition = HourPartition::of(partition)?;
+            changes.hours.insert((partition.event_type, partition.hour));
+        }
+        for partition in removed {
+            let partition = HourPartition::of(partition)?;
+            changes.days_with_removals.insert((partition.event_type, partition.hour.date()));
+        }
+        Some(changes)
     }
-    Some(touched)
+
+    /// Returns a day's changed hours; none where events were removed, and any hour may have changed.
+    fn hours_of(&self, (event_type, date): &DayKey) -> Option<BTreeSet<Hour>> {
+        if self.days_with_removals.contains(&(event_type.clone(), *date)) {
+            return None;
+        }
+        let of_day = self.hours.iter().filter(|(of, hour)| of == event_type && hour.date() == *date);
+        Some(of_day.map(|(_, hour)| *hour).collect())
+    }
 }
 
-/// Returns the days of the touched hours; of all hours that either table has where `touched` is
-/// not known. What changed `since` need not be as it stood.
-fn days(
+/// Which days a plan has.
+enum Extent {
+    /// Those with changed hours.
+    Changed(Changes),
+    /// All days that either table has; and what changed since the last rollup, where that is known.
+    All(Reason, Option<Changes>),
+}
+
+impl Extent {
+    fn new_day(&self, key: &DayKey) -> DayPlan {
+        let (reason, changed_since) = match self {
+            Extent::Changed(changes) if changes.days_with_removals.contains(key) => {
+                (Reason::EventsRemoved, None)
+            }
+            Extent::Changed(_) => (Reason::EventsAdded, None),
+            Extent::All(reason, changes) => {
+                (*reason, changes.as_ref().and_then(|changes| changes.hours_of(key)))
+            }
+        };
+        DayPlan {
+            event_type: key.0.clone(),
+            date: key.1,
+            reason,
+            hours: BTreeSet::new(),
+            events: Vec::new(),
+            stored: Vec::new(),
+            changed_since,
+        }
+    }
+
+    /// Returns the plan of a day; none where the day is not part of the plan.
+    fn day<'a>(&self, days: &'a mut BTreeMap<DayKey, DayPlan>, key: DayKey) -> Option<&'a mut DayPlan> {
+        match self {
+            Extent::Changed(_) => days.get_mut(&key),
+            Extent::All(..) => Some(match days.entry(key) {
+                Entry::Occupied(day) => day.into_mut(),
+                Entry::Vacant(vacant) => {
+                    let day = self.new_day(vacant.key());
+                    vacant.insert(day)
+                }
+            }),
+        }
+    }
+}
+
+fn day_plans(
     events: &Version<'_>,
     rollups: Option<&Version<'_>>,
-    touched: Option<&Touched>,
-    since: Option<&Touched>,
+    extent: &Extent,
 ) -> Result<Vec<DayPlan>, RollupError> {
-    let changed = |key: &(String, Date)| {
-        let since = since.filter(|since| !since.days.contains(key))?;
-        let of_day =
-            since.hours.iter().filter(|(event_type, hour)| *event_type == key.0 && hour.date() == key.1);
-        Some(of_day.map(|(_, hour)| *hour).collect())
-    };
-    let mut days: BTreeMap<(String, Date), DayPlan> = BTreeMap::new();
-    let day_of = |key: &(String, Date)| DayPlan {
-        event_type: key.0.clone(),
-        date: key.1,
-        hours: BTreeSet::new(),
-        events: Vec::new(),
-        standing: Vec::new(),
-        from_ground: touched.is_none(),
-        changed: changed(key),
-    };
-    for (event_type, hour) in touched.into_iter().flat_map(|touched| &touched.hours) {
-        let key = (event_type.clone(), hour.date());
-        days.entry(key.clone()).or_insert_with(|| day_of(&key)).hours.insert(*hour);
+    let mut days: BTreeMap<DayKey, DayPlan> = BTreeMap::new();
+    if let Extent::Changed(changes) = extent {
+        for (event_type, hour) in &changes.hours {
+            let key = (event_type.clone(), hour.date());
+            days.entry(key.clone()).or_insert_with(|| extent.new_day(&key)).hours.insert(*hour);
+        }
     }
-    let is_whole = |key: &(String, Date)| touched.is_none_or(|touched| touched.days.contains(key));
     for file in events.files()? {
         let partition = HourPartition::of(&file.partition)
             .ok_or_else(|| RollupError::BadPartition { file: file.path.clone() })?;
         let key = (partition.event_type.clone(), partition.hour.date());
-        if touched.is_none() {
-            days.entry(key.clone()).or_insert_with(|| day_of(&key));
-        }
-        let Some(day) = days.get_mut(&key) else { continue };
-        if is_whole(&key) {
+        let Some(day) = extent.day(&mut days, key) else { continue };
+        if day.reason != Reason::EventsAdded {
             day.hours.insert(partition.hour);
         }
-        day.events.push(HourFile { partition, file: file.into() });
+        day.events.push(EventFile { partition, file: file.into() });
     }
     for file in rollups.map(Version::files).transpose()?.into_iter().flatten() {
-        let place = place_of(&file)?;
-        let key = (place.event_type.clone(), place.date);
-        if touched.is_none() {
-            days.entry(key.clone()).or_insert_with(|| day_of(&key));
-        }
-        if let Some(day) = days.get_mut(&key) {
-            day.standing.push((place, file));
+        let partition = DayPartition::of(&file)?;
+        let key = (partition.event_type.clone(), partition.date);
+        if let Some(day) = extent.day(&mut days, key) {
+            day.stored.push((partition, file));
         }
     }
     Ok(days.into_values().collect())
+}
+
+/// What a rollup would recompute.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlannedRollup {
+    /// How many hours of an event type would be recomputed.
+    pub hours: u64,
+    pub categories: Vec<PlannedCategory>,
+}
+
+/// A day of one event type and top-level category of which hours would be recomputed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedCategory {
+    pub event_type: String,
+    pub category: Option<String>,
+    pub date: Date,
+    /// The hours that have events, or may have stored aggregates.
+    pub hours: BTreeSet<Hour>,
+    /// How many event rows would be read, and from how many files.
+    pub rows: u64,
+    pub files: u64,
+    pub reason: Reason,
+}
+
+/// Returns what a rollup would recompute; writes nothing and takes no lock.
+///
+/// Other hours of a day may be recomputed too, where they share an event id of differing contents
+/// with these; that is known only when the ids are read.
+///
+/// # Errors
+/// Fails where a table's log cannot be read.
+pub fn dry_run(lake: &Lake, scope: Scope) -> Result<PlannedRollup, RollupError> {
+    let rollups = Rollups::open(lake.store())?;
+    let newest = rollups.as_ref().map(|rollups| rollups.table.newest()).transpose()?;
+    let plan = plan(lake, newest.as_ref(), scope)?;
+    Ok(PlannedRollup { hours: plan.hours(), categories: plan.days.iter().flat_map(categories_of).collect() })
+}
+
+/// Returns the categories that have events, or may have stored aggregates, in a day's planned hours.
+fn categories_of(day: &DayPlan) -> Vec<PlannedCategory> {
+    let mut categories: BTreeMap<&Option<String>, PlannedCategory> = BTreeMap::new();
+    let planned = |category: &Option<String>| PlannedCategory {
+        event_type: day.event_type.clone(),
+        category: category.clone(),
+        date: day.date,
+        hours: BTreeSet::new(),
+        rows: 0,
+        files: 0,
+        reason: day.reason,
+    };
+    for EventFile { partition, file } in &day.events {
+        if day.hours.contains(&partition.hour) {
+            let category = &partition.category;
+            let planned = categories.entry(category).or_insert_with(|| planned(category));
+            planned.hours.insert(partition.hour);
+            planned.rows += file.rows;
+            planned.files += 1;
+        }
+    }
+    for (partition, _) in &day.stored {
+        let category = &partition.category;
+        let hours: Vec<Hour> = if day.is_full() {
+            (0..24).map(|hour| Hour::of(day.date, hour)).collect()
+        } else {
+            day.hours.iter().copied().collect()
+        };
+        let hours: Vec<Hour> = hours.into_iter().filter(|hour| partition.may_contain(*hour)).collect();
+        if !hours.is_empty() {
+            categories.entry(category).or_insert_with(|| planned(category)).hours.extend(hours);
+        }
+    }
+    categories.into_values().collect()
 }

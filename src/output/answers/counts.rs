@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use crate::formats::{Answer, Column, ColumnType, Table, TableColumn, Value};
-use topsell_core::counts::{Bucket, Buckets, By, ByHour, Counted};
+use topsell_core::counts::{Bucket, Buckets, By, ByHour, CountQuery};
 use topsell_core::model::{Aggregate, AggregateOverflow, PURCHASE, Timestamp, Zone, escape_control};
 use topsell_core::rollup::RollupError;
 
 /// What has been counted, and how to group it.
 pub struct Counts<'a> {
-    pub counted: &'a Counted<'a>,
+    pub counted: &'a CountQuery<'a>,
     /// In the order in which they were asked for.
     pub items: &'a [(&'a str, ByHour)],
     pub by: Option<By>,
@@ -100,7 +100,7 @@ impl<'a> Counts<'a> {
     }
 
     fn title(&self) -> String {
-        let Counted { event_types, hours, category } = self.counted;
+        let CountQuery { event_types, hours, category } = self.counted;
         let of =
             self.only_item().map(|item_id| format!(" of {}", escape_control(item_id))).unwrap_or_default();
         let place = category.map_or("the whole shop".to_owned(), escape_control);
@@ -116,7 +116,7 @@ impl<'a> Counts<'a> {
     }
 
     fn envelope(&self) -> Vec<(&'static str, Value)> {
-        let Counted { event_types, hours, category } = self.counted;
+        let CountQuery { event_types, hours, category } = self.counted;
         let mut envelope = vec![
             ("hours_from", hours.start.start().into()),
             ("hours_to", hours.end.start().into()),

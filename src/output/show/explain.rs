@@ -4,7 +4,7 @@ use crate::formats::{Column, ColumnType, Table, TableColumn, Value};
 use crate::show::error::{ShowError, unknown_category};
 use crate::terminal::{Cell, Style};
 use crate::text::quoted;
-use topsell_core::counts::{ByHour, Counted, by_hour};
+use topsell_core::counts::{ByHour, CountQuery, by_hour};
 use topsell_core::model::{Aggregate, Decay, Hour, Window};
 use topsell_core::parquet_format::RankedRow;
 use topsell_core::rankings::RankingMetadata;
@@ -62,7 +62,7 @@ pub(super) fn explain(
     let published = rows.iter().find(|row| row.item_id == item_id).map(|row| row.score);
     let window = window_of(first);
     let counted =
-        Counted { event_types: &facts.event_types, hours: window.oldest()..window.as_of(), category };
+        CountQuery { event_types: &facts.event_types, hours: window.oldest()..window.as_of(), category };
     let sold = by_hour(store, &counted, &[item_id])?.remove(item_id).unwrap_or_default();
     let weighed = decays(facts)
         .into_iter()

@@ -11,7 +11,7 @@ use crate::show::question::Question;
 use crate::show::unlisted::{Unlisted, unlisted, unlisted_values};
 use crate::terminal::{Cell, Style};
 use crate::text::quoted;
-use topsell_core::counts::{Counted, first_and_last};
+use topsell_core::counts::{CountQuery, first_and_last};
 use topsell_core::lake::LakeError;
 use topsell_core::model::{DayUnits, Hour, Timestamp, Zone};
 use topsell_core::parquet_format::RankedRow;
@@ -141,7 +141,7 @@ fn sales(store: &Store, facts: &RankingMetadata, item_id: &str) -> Result<Option
     // No log reaches farther back than the year 1.
     let first = Timestamp::parse("0001-01-01T00:00:00Z").unwrap_or(facts.as_of).hour();
     let hours = first..facts.as_of.hour();
-    let counted = Counted { event_types: &facts.event_types, hours, category: None };
+    let counted = CountQuery { event_types: &facts.event_types, hours, category: None };
     match first_and_last(store, &counted, item_id) {
         Err(RollupError::Lake(LakeError::Missing { .. })) => Ok(None),
         sales => Ok(sales?),

@@ -184,7 +184,7 @@ fn synthetic_aggregates_are_written_into_new_lakes_only() {
         let before = world.files(lake);
         let said = world.run(&format!("datagen {SHOP} --aggregates {lake}"));
         assert_eq!(said.code, Some(1), "{}", said.whole());
-        assert!(said.stderr.contains("the lake holds events or sums already"), "{}", said.whole());
+        assert!(said.stderr.contains("the lake already holds events or aggregates"), "{}", said.whole());
         let left: Vec<String> =
             world.files(lake).into_iter().filter(|name| name.ends_with(".parquet")).collect();
         assert!(left.iter().all(|name| before.contains(name)), "{left:?}");

@@ -1,11 +1,12 @@
-//! The one version of an event that counts, where its id came with different contents.
+//! Conflict resolution: which version of an event counts, where its id came with different contents.
 //!
-//! The rule does not look at arrival: of all versions that share an id within an event type and
-//! day, the smallest by (moment, item, quantity, amount, paths) counts, and no copy of another.
+//! Invariant: the order of arrival does not matter. Of all versions that share an id within an event
+//! type and day, the smallest by (timestamp, item, quantity, amount, paths) counts, and copies of it
+//! count once.
 //!
-//! What is held of an id is bounded: while its day is read, hashes alone, for so many ids at a time;
-//! the versions themselves for as many disputed ids as one more reading hears; afterwards the hash
-//! of the version that counts.
+//! Memory is bounded. Ids are read in passes of [`Limits::ids_per_pass`], each id held as a hash of its
+//! content; the versions themselves are held for [`Limits::conflicts_per_read`] conflicting ids at a
+//! time; afterwards only the hash of the version that counts is kept.
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
@@ -18,33 +19,33 @@ use rayon::prelude::*;
 use crate::lake::Lake;
 use crate::model::{Date, Hour};
 use crate::parquet_format::{EventBatch, EventColumns};
-use crate::rollup::RollupError;
-use crate::rollup::plan::HourFile;
+use crate::rollup::error::RollupError;
+use crate::rollup::plan::EventFile;
 
 /// An event id's hash; 128 bits, so that chance never makes two ids one.
 pub(super) type IdHash = u128;
-/// The hash of what tells a version from others, of as many bits.
+/// The hash of a version, of as many bits.
 type Content = NonZeroU128;
 
 /// How much is held in memory at a time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Ids that are looked at in one pass over a day.
+    /// Ids that are compared in one pass over a day.
     ids_per_pass: u64,
-    /// Disputed ids whose versions are heard in one reading of the day.
-    disputes_per_reading: usize,
+    /// Conflicting ids that are resolved in one read of the day.
+    conflicts_per_read: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { ids_per_pass: 4_000_000, disputes_per_reading: 250_000 }
+        Limits { ids_per_pass: 4_000_000, conflicts_per_read: 250_000 }
     }
 }
 
-/// Pieces of the table of ids, so that threads seldom wait for each other.
+/// ShardedMap of a map by id, so that threads seldom wait for each other.
 const SHARDS: usize = 64;
 
-/// Hashes event ids for the length of one rollup, from seeds that nobody can know beforehand.
+/// Hashes event ids with random seeds, so that nobody can construct ids that collide.
 #[derive(Default)]
 pub(super) struct IdHasher {
     high: DefaultHashBuilder,
@@ -52,7 +53,7 @@ pub(super) struct IdHasher {
 }
 
 impl IdHasher {
-    /// Returns the hash that stands for an event id.
+    /// Returns the hash of an event id.
     pub(super) fn hash(&self, id: &str) -> IdHash {
         u128::from(self.high.hash_one(id)) << 64 | u128::from(self.low.hash_one(id))
     }
@@ -67,8 +68,8 @@ impl IdHasher {
     }
 }
 
-/// What tells versions of an event apart, in the order by which the first one counts: moment, item,
-/// quantity, amount, all paths joined by `|`.
+/// The content of an event, in the order by which the smallest counts: timestamp, item, quantity,
+/// amount, all paths joined by `|`.
 type Version<'a> = (i64, &'a str, i64, i128, &'a str);
 
 fn version_of<'a>(batch: &'a EventBatch, row: usize, scratch: &'a mut String) -> Version<'a> {
@@ -82,19 +83,19 @@ fn version_of<'a>(batch: &'a EventBatch, row: usize, scratch: &'a mut String) ->
     )
 }
 
-/// A version that outlives its row.
-type KeptVersion = (i64, Box<str>, i64, i128, Box<str>);
+/// A version that is kept longer than its row.
+type OwnedVersion = (i64, Box<str>, i64, i128, Box<str>);
 
-/// What has been heard of a disputed id.
+/// The versions of a conflicting id that have been read.
 #[derive(Default)]
-struct Hearing {
+struct Candidates {
     /// The smallest version so far.
-    smallest: Option<KeptVersion>,
+    smallest: Option<OwnedVersion>,
     hours: HoursOfDay,
 }
 
-impl Hearing {
-    fn hear(&mut self, batch: &EventBatch, row: usize, hour: Hour) {
+impl Candidates {
+    fn add(&mut self, batch: &EventBatch, row: usize, hour: Hour) {
         self.hours.insert(hour);
         let mut scratch = String::new();
         let version = version_of(batch, row, &mut scratch);
@@ -120,109 +121,109 @@ impl HoursOfDay {
     }
 }
 
-/// How the dispute about an id that came with different contents was settled.
+/// A resolved conflict: an id that came with different contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Dispute {
+struct Conflict {
     /// The version that counts.
     winner: Content,
-    /// The hours in which any version lies.
+    /// The hours that have any version.
     hours: HoursOfDay,
 }
 
-/// The disputes of some hours of one event type and day, by id.
+/// The resolved conflicts of some hours of one event type and day, by id.
 #[derive(Debug, Default)]
-pub(super) struct Disputes {
-    /// In the order of the ids' hashes: a list takes half of what a table would.
-    settled: Vec<(IdHash, Dispute)>,
+pub(super) struct Conflicts {
+    /// Sorted by the ids' hashes: a list takes half the memory of a map.
+    resolved: Vec<(IdHash, Conflict)>,
 }
 
-impl Disputes {
-    /// Tells whether a row may count: its id is not disputed, or it is a copy of the version that
+impl Conflicts {
+    /// Returns whether a row may count: its id is in no conflict, or it is a copy of the version that
     /// counts.
-    pub(super) fn allow(&self, hasher: &IdHasher, id: IdHash, batch: &EventBatch, row: usize) -> bool {
-        match self.settled.binary_search_by_key(&id, |(id, _)| *id) {
-            Ok(at) => self.settled[at].1.winner == hasher.content_of(batch, row),
+    pub(super) fn allows(&self, hasher: &IdHasher, id: IdHash, batch: &EventBatch, row: usize) -> bool {
+        match self.resolved.binary_search_by_key(&id, |(id, _)| *id) {
+            Ok(at) => self.resolved[at].1.winner == hasher.content_of(batch, row),
             Err(_) => true,
         }
     }
 
-    /// Returns how many ids are disputed.
+    /// Returns how many ids are in conflict.
     pub(super) fn len(&self) -> usize {
-        self.settled.len()
+        self.resolved.len()
     }
 
-    /// Returns the hours of the day in which any version of a disputed id lies.
+    /// Returns the hours of the day that have any version of an id in conflict.
     pub(super) fn hours(&self, date: Date) -> BTreeSet<Hour> {
-        let all = self.settled.iter().fold(0, |all, (_, dispute)| all | dispute.hours.0);
+        let all = self.resolved.iter().fold(0, |all, (_, conflict)| all | conflict.hours.0);
         (0..24).filter(|hour| all >> hour & 1 == 1).map(|hour| Hour::of(date, hour)).collect()
     }
 
-    /// Takes in the disputes about the ids of other hours of the day.
-    pub(super) fn extend(&mut self, others: Disputes) {
-        self.settled.extend(others.settled);
+    /// Adds the conflicts of other hours of the day.
+    pub(super) fn extend(&mut self, others: Conflicts) {
+        self.resolved.extend(others.resolved);
         self.sort();
     }
 
     fn sort(&mut self) {
-        self.settled.sort_unstable_by_key(|(id, _)| *id);
-        // Who is asked from either side hears the same versions.
-        self.settled.dedup_by_key(|(id, _)| *id);
+        self.resolved.sort_unstable_by_key(|(id, _)| *id);
+        // An id that was resolved from both sides has the same winner.
+        self.resolved.dedup_by_key(|(id, _)| *id);
     }
 }
 
-/// Returns the disputes about the ids of the `asked` files, the day's `other` files being heard.
+/// Returns the conflicts of the ids in some files of a day, with each other and with the day's `other` files.
 ///
-/// Only the copies that count shop-wide are looked at: every version has exactly one.
+/// Only primary copies are read: every version has exactly one.
 ///
 /// # Errors
 /// Names the file that is missing or damaged.
-pub(super) fn disputes(
+pub(super) fn resolve_conflicts(
     lake: &Lake,
-    asked: &[&HourFile],
-    others: &[&HourFile],
+    files: &[&EventFile],
+    others: &[&EventFile],
     hasher: &IdHasher,
     limits: Limits,
-) -> Result<Disputes, RollupError> {
-    let asked: Vec<&HourFile> = asked.iter().copied().filter(|file| file.has_ids()).collect();
-    let others: Vec<&HourFile> =
-        others.iter().copied().filter(|file| asked.iter().any(|of| of.may_share_ids_with(file))).collect();
-    let both: Vec<&HourFile> = asked.iter().chain(&others).copied().collect();
-    let passes = asked.iter().map(|file| file.file.rows).sum::<u64>() / limits.ids_per_pass + 1;
-    let mut found = Disputes::default();
+) -> Result<Conflicts, RollupError> {
+    let files: Vec<&EventFile> = files.iter().copied().filter(|file| file.has_ids()).collect();
+    let others: Vec<&EventFile> =
+        others.iter().copied().filter(|file| files.iter().any(|of| of.may_share_ids_with(file))).collect();
+    let both: Vec<&EventFile> = files.iter().chain(&others).copied().collect();
+    let passes = files.iter().map(|file| file.file.rows).sum::<u64>() / limits.ids_per_pass + 1;
+    let mut found = Conflicts::default();
     for pass in 0..passes {
         let of_pass = |id: IdHash| (id >> 64) as u64 % passes == pass;
-        let disputed = disputed_ids(lake, &asked, &others, hasher, &of_pass)?;
-        found.settled.reserve_exact(disputed.len());
-        for ids in disputed.chunks(limits.disputes_per_reading) {
-            hear(lake, &both, hasher, ids, &mut found)?;
+        let conflicting = conflicting_ids(lake, &files, &others, hasher, &of_pass)?;
+        found.resolved.reserve_exact(conflicting.len());
+        for ids in conflicting.chunks(limits.conflicts_per_read) {
+            resolve(lake, &both, hasher, ids, &mut found)?;
         }
     }
     found.sort();
     Ok(found)
 }
 
-/// Returns the ids of a pass over the `asked` files that came with different contents, in these or
-/// in the `other` ones.
-fn disputed_ids(
+/// Returns the ids of a pass over some files that came with different contents, in these or in the
+/// `other` ones.
+fn conflicting_ids(
     lake: &Lake,
-    asked: &[&HourFile],
-    others: &[&HourFile],
+    files: &[&EventFile],
+    others: &[&EventFile],
     hasher: &IdHasher,
     of_pass: &(dyn Fn(IdHash) -> bool + Sync),
 ) -> Result<Vec<IdHash>, RollupError> {
     // The content that an id came with; none where it came with several.
-    let contents: Shards<Option<Content>> = Shards::new();
-    each_primary(lake, asked, hasher, &|batch, row, id, _| {
+    let contents: ShardedMap<Option<Content>> = ShardedMap::new();
+    for_each_primary_row(lake, files, hasher, &|batch, row, id, _| {
         if of_pass(id) {
             let content = Some(hasher.content_of(batch, row));
-            let mut shard = contents.of(id);
+            let mut shard = contents.shard_of(id);
             let known = shard.entry(id).or_insert(content);
             *known = known.filter(|_| *known == content);
         }
     })?;
-    each_primary(lake, others, hasher, &|batch, row, id, _| {
+    for_each_primary_row(lake, others, hasher, &|batch, row, id, _| {
         if of_pass(id)
-            && let Some(known) = contents.of(id).get_mut(&id)
+            && let Some(known) = contents.shard_of(id).get_mut(&id)
         {
             *known = known.filter(|known| *known == hasher.content_of(batch, row));
         }
@@ -230,38 +231,38 @@ fn disputed_ids(
     Ok(contents.into_iter().filter(|(_, content)| content.is_none()).map(|(id, _)| id).collect())
 }
 
-/// Hears all versions of some disputed ids, and settles which one counts.
-fn hear(
+/// Reads all versions of some conflicting ids, and adds which one counts.
+fn resolve(
     lake: &Lake,
-    files: &[&HourFile],
+    files: &[&EventFile],
     hasher: &IdHasher,
     ids: &[IdHash],
-    found: &mut Disputes,
+    found: &mut Conflicts,
 ) -> Result<(), RollupError> {
-    let hearings: Shards<Hearing> = Shards::new();
+    let candidates: ShardedMap<Candidates> = ShardedMap::new();
     for id in ids {
-        hearings.of(*id).insert(*id, Hearing::default());
+        candidates.shard_of(*id).insert(*id, Candidates::default());
     }
-    each_primary(lake, files, hasher, &|batch, row, id, hour| {
-        if let Some(hearing) = hearings.of(id).get_mut(&id) {
-            hearing.hear(batch, row, hour);
+    for_each_primary_row(lake, files, hasher, &|batch, row, id, hour| {
+        if let Some(versions) = candidates.shard_of(id).get_mut(&id) {
+            versions.add(batch, row, hour);
         }
     })?;
-    found.settled.extend(hearings.into_iter().filter_map(|(id, hearing)| {
-        let winner = hasher.content(hearing.smallest()?);
-        Some((id, Dispute { winner, hours: hearing.hours }))
+    found.resolved.extend(candidates.into_iter().filter_map(|(id, versions)| {
+        let winner = hasher.content(versions.smallest()?);
+        Some((id, Conflict { winner, hours: versions.hours }))
     }));
     Ok(())
 }
 
-/// Looks at all rows with an id that count shop-wide, on all threads.
-fn each_primary(
+/// Reads all primary rows with an id, on all threads.
+fn for_each_primary_row(
     lake: &Lake,
-    files: &[&HourFile],
+    files: &[&EventFile],
     hasher: &IdHasher,
     take: &(dyn Fn(&EventBatch, usize, IdHash, Hour) + Sync),
 ) -> Result<(), RollupError> {
-    files.par_iter().try_for_each(|HourFile { partition, file }| {
+    files.par_iter().try_for_each(|EventFile { partition, file }| {
         Ok(lake.read_events(file, EventColumns::All, &mut |batch| {
             for row in (0..batch.rows()).filter(|&row| batch.is_primary(row)) {
                 if let Some(id) = batch.event_id(row) {
@@ -272,19 +273,19 @@ fn each_primary(
     })
 }
 
-/// A table by id that several threads fill.
-struct Shards<T> {
+/// A map by id that several threads fill.
+struct ShardedMap<T> {
     shards: Vec<Mutex<HashMap<IdHash, T>>>,
 }
 
-impl<T> Shards<T> {
-    fn new() -> Shards<T> {
-        Shards { shards: (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect() }
+impl<T> ShardedMap<T> {
+    fn new() -> ShardedMap<T> {
+        ShardedMap { shards: (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect() }
     }
 
-    /// Returns the piece that an id lies in, to look at and to change.
-    fn of(&self, id: IdHash) -> MutexGuard<'_, HashMap<IdHash, T>> {
-        // Another thread's panic ends the run; until then its piece is as good as any.
+    /// Returns the shard that has an id, locked.
+    fn shard_of(&self, id: IdHash) -> MutexGuard<'_, HashMap<IdHash, T>> {
+        // A panic of another thread ends the run; until then its shard can still be used.
         self.shards[id as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -336,28 +337,28 @@ mod tests {
     }
 
     #[test]
-    fn neither_passes_nor_readings_matter() {
+    fn the_number_of_passes_and_reads_does_not_matter() {
         let (store, _folder) = temporary();
         let lake = Lake::open_or_create(store, None).expect("a lake can be made");
-        // 0 and 1 are disputed within an hour, 2 to 4 between two; 9 came twice the same.
+        // 0 and 1 conflict within an hour, 2 to 4 between two; 9 came twice with the same content.
         add(&lake, 7, &[(0, 2), (0, 1), (1, 5), (1, 6), (2, 1), (3, 1), (4, 1), (8, 1)]);
         add(&lake, 9, &[(2, 2), (3, 2), (4, 1), (5, 1), (9, 1), (9, 1)]);
         let files = lake.events().newest().expect("the log can be read").files().expect("so can its files");
-        let files: Vec<HourFile> = files
+        let files: Vec<EventFile> = files
             .into_iter()
-            .map(|file| HourFile {
+            .map(|file| EventFile {
                 partition: HourPartition::of(&file.partition).expect("an hour"),
                 file: file.into(),
             })
             .collect();
-        let (asked, others): (Vec<&HourFile>, Vec<&HourFile>) =
+        let (of_hour, others): (Vec<&EventFile>, Vec<&EventFile>) =
             files.iter().partition(|of| of.partition.hour.of_day() == 7);
         let hasher = IdHasher::default();
         let (seven, nine) = (1 << 7, 1 << 9);
         let won = |id: u32, quantity: i64, hours: u32| {
             let ts = Timestamp::parse("2017-01-14T07:00:00Z").expect("a good moment").micros();
             let winner = hasher.content((ts, "item", quantity, 0, "Food"));
-            (hasher.hash(&format!("id{id}")), Dispute { winner, hours: HoursOfDay(hours) })
+            (hasher.hash(&format!("id{id}")), Conflict { winner, hours: HoursOfDay(hours) })
         };
         let mut expected = vec![
             won(0, 1, seven),
@@ -367,11 +368,11 @@ mod tests {
             won(4, 1, seven | nine),
         ];
         expected.sort_unstable_by_key(|(id, _)| *id);
-        for (ids_per_pass, disputes_per_reading) in [(4_000_000, 250_000), (100, 1), (100, 2), (1, 3), (3, 1)]
-        {
-            let limits = Limits { ids_per_pass, disputes_per_reading };
-            let found = disputes(&lake, &asked, &others, &hasher, limits).expect("the files can be read");
-            assert_eq!(found.settled, expected, "{limits:?}");
+        for (ids_per_pass, conflicts_per_read) in [(4_000_000, 250_000), (100, 1), (100, 2), (1, 3), (3, 1)] {
+            let limits = Limits { ids_per_pass, conflicts_per_read };
+            let found =
+                resolve_conflicts(&lake, &of_hour, &others, &hasher, limits).expect("the files can be read");
+            assert_eq!(found.resolved, expected, "{limits:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The aggregates that stood, held against those re-aggregated, item by item in the order of the files.
+//! Recomputed aggregates compared with the stored ones, item by item in the order of the files.
 //!
-//! Files are read as a stream: what is in memory beside the new aggregates are a few pages of each file and the
-//! rows of one item.
+//! Invariant: files are read as a stream; beside the recomputed aggregates, memory holds a few pages of
+//! each file and the rows of one item.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,61 +12,63 @@ use crate::delta::LiveFile;
 use crate::model::{AggregateRow, AggregateRows, Date, Hour, HourAggregate, Interner};
 use crate::parquet_format::ItemRange;
 use crate::rollup::cursor::Cursor;
-use crate::rollup::read::{path_of, place_of};
-use crate::rollup::{RollupError, Rollups};
+use crate::rollup::error::RollupError;
+use crate::rollup::table::{DayPartition, Rollups, path_of};
 
-/// Rows that are not as they stood, by hour.
-pub(super) type Differing = BTreeMap<Hour, u64>;
+/// Numbers of rows that differ from the stored ones, by hour.
+pub(super) type DifferingRows = BTreeMap<Hour, u64>;
 
-/// Aggregates, and where their rows lie in the order of rollup files.
+/// Aggregates, and the positions of their rows in the order of rollup files.
 pub(super) struct Ordered<'a> {
     pub aggregates: &'a AggregateRows,
     pub order: &'a [u32],
 }
 
-/// What tells a row of an item from its others.
+/// What identifies a row among those of an item.
 type Key<'a> = (&'a str, bool, Hour);
 
-/// Tells whether what stood are the very bytes that are to be written; files laid out otherwise may still hold
+/// Returns whether the stored file has the very bytes that are to be written; other bytes may still hold
 /// the same aggregates.
-pub(super) fn is_as_stood(rollups: &Rollups, standing: &[LiveFile], anew: Option<&Bytes>) -> bool {
-    match (standing, anew) {
+pub(super) fn is_same_file(rollups: &Rollups, stored: &[LiveFile], recomputed: Option<&Bytes>) -> bool {
+    match (stored, recomputed) {
         ([], None) => true,
         ([only], Some(bytes)) => {
-            only.size_bytes == bytes.len() as u64 && rollups.bytes_of(only).is_ok_and(|stood| stood == *bytes)
+            only.size_bytes == bytes.len() as u64
+                && rollups.bytes_of(only).is_ok_and(|stored| stored == *bytes)
         }
         _ => false,
     }
 }
 
-/// Returns which rows of a category's day are not as they stood, outside the hours that have changed since;
-/// where a file cannot be read, nothing stood.
-pub(super) fn compare(
+/// Returns how many rows of a category's day differ from the stored ones, except in the hours that have
+/// changed since; where a file cannot be read, all its hours differ.
+pub(super) fn diff(
     rollups: &Rollups,
     date: Date,
-    standing: &[LiveFile],
-    anew: &Ordered<'_>,
+    stored_files: &[LiveFile],
+    recomputed: &Ordered<'_>,
     changed: &BTreeSet<Hour>,
-) -> Differing {
-    let differing = Standing::open(rollups, date, standing).and_then(|stood| compare_items(stood, anew));
-    let mut differing = differing.unwrap_or_else(|_| unreadable(date, standing, anew));
+) -> DifferingRows {
+    let stored = StoredRows::open(rollups, date, stored_files);
+    let differing = stored.and_then(|stored| diff_items(stored, recomputed));
+    let mut differing = differing.unwrap_or_else(|_| all_differ(date, stored_files, recomputed));
     differing.retain(|hour, _| !changed.contains(hour));
     differing
 }
 
-fn compare_items(mut stood: Standing, anew: &Ordered<'_>) -> Result<Differing, RollupError> {
-    let Ordered { aggregates, order } = *anew;
-    let mut differing = Differing::new();
+fn diff_items(mut stored: StoredRows, recomputed: &Ordered<'_>) -> Result<DifferingRows, RollupError> {
+    let Ordered { aggregates, order } = *recomputed;
+    let mut differing = DifferingRows::new();
     let item_at = |at: usize| order.get(at).map(|&row| aggregates.rows[row as usize].item);
-    let (mut at, mut item_id, mut of_item) = (0, String::new(), Vec::new());
+    let (mut at, mut item_id, mut stored_rows) = (0, String::new(), Vec::new());
     loop {
         let next = item_at(at).map(|item| aggregates.items.name(item));
-        match (next, stood.next_item()) {
+        match (next, stored.next_item()) {
             (None, None) => return Ok(differing),
             (Some(new), Some(old)) => new.min(old).clone_into(&mut item_id),
             (Some(only), None) | (None, Some(only)) => only.clone_into(&mut item_id),
         }
-        stood.take(&item_id, &mut of_item)?;
+        stored.take(&item_id, &mut stored_rows)?;
         let first = at;
         if next == Some(&*item_id) {
             let item = item_at(at);
@@ -76,17 +78,17 @@ fn compare_items(mut stood: Standing, anew: &Ordered<'_>) -> Result<Differing, R
                 .count();
         }
         let new = order[first..at].iter().map(|&row| aggregates.rows[row as usize]);
-        compare_rows(new, aggregates, &of_item, &stood.path_sets, &mut differing);
+        diff_rows(new, aggregates, &stored_rows, &stored.path_sets, &mut differing);
     }
 }
 
-/// Walks along both lists of an item's rows, each in the order of its keys.
-fn compare_rows(
+/// Merges both lists of an item's rows, each in the order of its keys, and counts those that differ.
+fn diff_rows(
     new: impl Iterator<Item = AggregateRow>,
     aggregates: &AggregateRows,
     old: &[HourAggregate],
     old_path_sets: &Interner,
-    differing: &mut Differing,
+    differing: &mut DifferingRows,
 ) {
     let new_key = |row: &AggregateRow| -> Key<'_> {
         (aggregates.path_sets.name(row.path_set), row.is_primary, row.hour)
@@ -112,29 +114,29 @@ fn compare_rows(
     }
 }
 
-/// Counts all rows of hours that should have stood, and each hour that something stood of.
-fn unreadable(date: Date, standing: &[LiveFile], anew: &Ordered<'_>) -> Differing {
-    let places = standing.iter().filter_map(|file| place_of(file).ok());
+/// Counts all recomputed rows, and names each hour that the stored files may hold.
+fn all_differ(date: Date, stored_files: &[LiveFile], recomputed: &Ordered<'_>) -> DifferingRows {
+    let partitions = stored_files.iter().filter_map(|file| DayPartition::of(file).ok());
     let hours: Vec<Hour> = (0..24).map(|hour| Hour::of(date, hour)).collect();
-    let mut differing = Differing::new();
-    for place in places {
-        differing.extend(hours.iter().filter(|hour| place.may_hold(**hour)).map(|hour| (*hour, 0)));
+    let mut differing = DifferingRows::new();
+    for partition in partitions {
+        differing.extend(hours.iter().filter(|hour| partition.may_contain(**hour)).map(|hour| (*hour, 0)));
     }
-    for row in &anew.aggregates.rows {
+    for row in &recomputed.aggregates.rows {
         *differing.entry(row.hour).or_default() += 1;
     }
     differing
 }
 
-/// The files that stood, no hour of which lies in two.
-struct Standing {
-    /// Each file's path, and the place in it.
+/// The stored files of a category's day, no hour of which is in two.
+struct StoredRows {
+    /// Each file's path, and a cursor in it.
     cursors: Vec<(String, Cursor)>,
     path_sets: Interner,
 }
 
-impl Standing {
-    fn open(rollups: &Rollups, date: Date, files: &[LiveFile]) -> Result<Standing, RollupError> {
+impl StoredRows {
+    fn open(rollups: &Rollups, date: Date, files: &[LiveFile]) -> Result<StoredRows, RollupError> {
         let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(|hour| Hour::of(date, hour)));
         let mut path_sets = Interner::default();
         let open = |file: &LiveFile| {
@@ -146,7 +148,7 @@ impl Standing {
             }
         };
         let cursors = files.iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Standing { cursors, path_sets })
+        Ok(StoredRows { cursors, path_sets })
     }
 
     fn next_item(&self) -> Option<&str> {

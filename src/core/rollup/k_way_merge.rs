@@ -1,26 +1,26 @@
-//! Which of many sorted files has the smallest item.
+//! The merge of many sorted files: which of them have the smallest next item.
 
 use crate::model::ItemKey;
 
-/// So many keys are compared one after the other sooner than a tree of them is kept in order.
+/// Comparing so many keys one after the other is faster than keeping a tree of them in order.
 const KEYS_PER_BLOCK: usize = 8;
 
-/// The items that come next, each from another file.
-pub(super) struct Heads {
+/// The key of the next item of each file.
+pub(super) struct NextKeys {
     keys: Vec<ItemKey>,
     /// The smallest of each block of keys.
     smallest: Vec<ItemKey>,
 }
 
-impl Heads {
-    /// Returns the heads that have these keys; none is behind a file's last item.
-    pub fn of(keys: impl Iterator<Item = Option<ItemKey>>) -> Heads {
+impl NextKeys {
+    /// Returns the given keys; none is after a file's last item.
+    pub fn of(keys: impl Iterator<Item = Option<ItemKey>>) -> NextKeys {
         let keys: Vec<ItemKey> = keys.map(|key| key.unwrap_or(ItemKey::BEHIND_ALL)).collect();
         let smallest = keys.chunks(KEYS_PER_BLOCK).map(smallest_of).collect();
-        Heads { keys, smallest }
+        NextKeys { keys, smallest }
     }
 
-    /// Returns the smallest key, and sets which heads have it; none where all are behind the last.
+    /// Returns the smallest key, and sets which files have it; none where all are after the last.
     pub fn smallest(&self, having: &mut Vec<usize>) -> Option<ItemKey> {
         having.clear();
         let smallest = Some(smallest_of(&self.smallest)).filter(|key| *key < ItemKey::BEHIND_ALL)?;
@@ -33,7 +33,7 @@ impl Heads {
         Some(smallest)
     }
 
-    /// Sets what comes next in one of the files.
+    /// Sets the next key of one of the files.
     pub fn set(&mut self, at: usize, key: Option<ItemKey>) {
         self.keys[at] = key.unwrap_or(ItemKey::BEHIND_ALL);
         let block = at / KEYS_PER_BLOCK;
@@ -57,18 +57,18 @@ mod tests {
         let id = |item: usize| format!("i{item:03}");
         let mut next = files.clone();
         let key = |item: usize| (item < 200).then(|| ItemKey::of(&id(item)));
-        let mut heads = Heads::of(next.iter().map(|&item| key(item)));
+        let mut next_keys = NextKeys::of(next.iter().map(|&item| key(item)));
         let mut having = Vec::new();
         for item in 1..200 {
-            assert_eq!(heads.smallest(&mut having), key(item));
+            assert_eq!(next_keys.smallest(&mut having), key(item));
             let expected: Vec<usize> = (0..files.len()).filter(|&at| item % files[at] == 0).collect();
             assert_eq!(having, expected, "of item {item}");
             for &at in &having {
                 next[at] += files[at];
-                heads.set(at, key(next[at]));
+                next_keys.set(at, key(next[at]));
             }
         }
-        assert!(heads.smallest(&mut having).is_none() && having.is_empty());
-        assert!(Heads::of(std::iter::empty()).smallest(&mut having).is_none());
+        assert!(next_keys.smallest(&mut having).is_none() && having.is_empty());
+        assert!(NextKeys::of(std::iter::empty()).smallest(&mut having).is_none());
     }
 }

@@ -1,55 +1,73 @@
-//! The aggregates of one hour of one top-level category.
+//! The aggregates of one top-level category's events in the hours of one day.
+//!
+//! Invariant: the result does not depend on the order of files or rows.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use crate::delta::NamedFile;
 use crate::lake::{Lake, columns_to_aggregate};
 use crate::model::{Aggregate, AggregateOverflow, AggregateRow, AggregateRows, Hour};
 use crate::parquet_format::{DictionaryInterner, EventBatch};
-use crate::rollup::RollupError;
-use crate::rollup::conflicts::IdHash;
-use crate::rollup::settle::Settled;
+use crate::progress::{Progress, Stage};
+use crate::rollup::dedup::{CountedIds, DedupedDay};
+use crate::rollup::error::RollupError;
 
-/// What became of an hour's events.
+/// How many of a category's events count. Only primary copies are counted here, so that the tallies of
+/// all categories add up to those of the whole shop.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
-    /// Events of the whole shop that count.
+    /// Events that count.
     pub events: u64,
-    /// Copies that do not, since their id had been seen.
+    /// Copies that do not count, because their event id counts already.
     pub repeated: u64,
 }
 
-/// One category's aggregates of a day's hours, one hour after the other.
+/// Reads a category's events in a day's hours and aggregates those that count.
+///
+/// # Errors
+/// Names the file that is missing or damaged, or the item whose aggregates do not fit.
+pub(super) fn aggregate_category(
+    lake: &Lake,
+    day: &DedupedDay<'_>,
+    category: &Option<String>,
+    progress: &Progress,
+) -> Result<(AggregateRows, Tally), RollupError> {
+    let mut aggregator = Aggregator::default();
+    for (hour, files) in day.event_files(category) {
+        aggregator.add_hour(lake, hour, &files, day)?;
+        progress.advance(Stage::Rollup, files.iter().map(|file| file.rows).sum());
+    }
+    Ok((aggregator.aggregates, aggregator.tally))
+}
+
+/// Aggregates the events of one category, one hour after the other.
 #[derive(Default)]
-pub(super) struct HourByHour {
-    pub aggregates: AggregateRows,
+struct Aggregator {
+    aggregates: AggregateRows,
+    tally: Tally,
     items: DictionaryInterner,
     path_sets: DictionaryInterner,
-    /// By item, where the hour's first row of it lies, counted from 1; 0 is none yet.
+    /// By item, the position of the hour's first row of it, counted from 1; 0 is none yet.
     first_rows: Vec<u32>,
-    /// Where the hour's other rows of an item lie: few items sell in several sets of paths.
+    /// The positions of the hour's other rows of an item: few items sell in several sets of paths.
     other_rows: HashMap<(u32, u32, bool), usize>,
 }
 
-impl HourByHour {
-    /// Adds the aggregates of one hour's files, each event id counting once.
-    ///
-    /// # Errors
-    /// Names the file that is missing or damaged, or the item whose aggregates do not fit.
-    pub fn add(
+impl Aggregator {
+    fn add_hour(
         &mut self,
         lake: &Lake,
         hour: Hour,
         files: &[&NamedFile],
-        settled: &Settled<'_>,
-    ) -> Result<Tally, RollupError> {
+        day: &DedupedDay<'_>,
+    ) -> Result<(), RollupError> {
         let begins = self.aggregates.rows.len();
-        let mut seen = Seen::default();
+        let mut counted = CountedIds::default();
         for file in files {
             let mut outcome = Ok(());
             lake.read_events(file, columns_to_aggregate(file), &mut |batch| {
                 if outcome.is_ok() {
-                    outcome = self.take(batch, hour, begins, settled, &mut seen);
+                    outcome = self.add_batch(batch, hour, begins, day, &mut counted);
                 }
             })?;
             outcome?;
@@ -58,16 +76,16 @@ impl HourByHour {
             self.first_rows[row.item as usize] = 0;
         }
         self.other_rows.clear();
-        Ok(seen.tally)
+        Ok(())
     }
 
-    fn take(
+    fn add_batch(
         &mut self,
         batch: &EventBatch,
         hour: Hour,
         begins: usize,
-        settled: &Settled<'_>,
-        seen: &mut Seen,
+        day: &DedupedDay<'_>,
+        counted: &mut CountedIds,
     ) -> Result<(), AggregateOverflow> {
         let (mut items, mut path_sets) = (Vec::new(), Vec::new());
         batch.items(&mut self.items, &mut self.aggregates.items, &mut items);
@@ -75,11 +93,11 @@ impl HourByHour {
         self.first_rows.resize(self.aggregates.items.len(), 0);
         for (row, (item, path_set)) in items.into_iter().zip(path_sets).enumerate() {
             let is_primary = batch.is_primary(row);
-            if !seen.counts(batch, row, settled) {
-                seen.tally.repeated += u64::from(is_primary);
+            if !counted.counts(batch, row, day) {
+                self.tally.repeated += u64::from(is_primary);
                 continue;
             }
-            seen.tally.events += u64::from(is_primary);
+            self.tally.events += u64::from(is_primary);
             let at = self.row_of(begins, item, path_set, is_primary, hour);
             let known = &mut self.aggregates.rows[at].aggregate;
             let overflow = || AggregateOverflow { item_id: batch.item_id(row).to_owned() };
@@ -88,7 +106,7 @@ impl HourByHour {
         Ok(())
     }
 
-    /// Returns where the hour's row of an item, a set of paths and a kind of copy lies, which is
+    /// Returns the position of the hour's row of an item, a set of paths and a kind of copy, which is
     /// appended where it is new.
     fn row_of(&mut self, begins: usize, item: u32, path_set: u32, is_primary: bool, hour: Hour) -> usize {
         let rows = &mut self.aggregates.rows;
@@ -112,20 +130,5 @@ impl HourByHour {
             }
         }
         at
-    }
-}
-
-/// The events of an hour that have been counted.
-#[derive(Default)]
-struct Seen {
-    ids: HashSet<IdHash>,
-    tally: Tally,
-}
-
-impl Seen {
-    /// Tells whether a row is the first copy of the version that counts.
-    fn counts(&mut self, batch: &EventBatch, row: usize, settled: &Settled<'_>) -> bool {
-        let Some(id) = batch.event_id(row).map(|id| settled.hasher.hash(id)) else { return true };
-        settled.disputes.allow(&settled.hasher, id, batch, row) && self.ids.insert(id)
     }
 }

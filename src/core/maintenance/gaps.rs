@@ -1,4 +1,4 @@
-//! The hours that a lake has events of, and the gaps between them.
+//! Gaps: hours without events between hours with some.
 
 use std::collections::BTreeSet;
 
@@ -6,31 +6,24 @@ use crate::delta::LiveFile;
 use crate::lake::{HourPartition, LakeError};
 use crate::model::Hour;
 
-/// Hours in a row without events.
+/// Consecutive hours without events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     pub first: Hour,
     pub hours: u32,
 }
 
-/// Returns the hours that files of the `events` table hold.
+/// Returns the gaps between the hours of files of the `events` table, oldest first.
 ///
 /// # Errors
-/// Names the file that lies in none.
-pub(super) fn hours_of(files: &[LiveFile]) -> Result<BTreeSet<Hour>, LakeError> {
+/// Names the file that is in no hour's partition.
+pub(super) fn gaps(files: &[LiveFile]) -> Result<Vec<Gap>, LakeError> {
     let hour = |file: &LiveFile| {
         let bad = || LakeError::BadPartition { file: file.path.clone() };
         HourPartition::of(&file.partition).map(|partition| partition.hour).ok_or_else(bad)
     };
-    files.iter().map(hour).collect()
-}
-
-/// Returns the gaps between the hours that files hold, oldest first.
-///
-/// # Errors
-/// Names the file that lies in none.
-pub(super) fn gaps(files: &[LiveFile]) -> Result<Vec<Gap>, LakeError> {
-    let hours: Vec<Hour> = hours_of(files)?.into_iter().collect();
+    let hours: BTreeSet<Hour> = files.iter().map(hour).collect::<Result<_, _>>()?;
+    let hours: Vec<Hour> = hours.into_iter().collect();
     let gap = |pair: &[Hour]| Gap {
         first: pair[0].plus(1),
         hours: pair[1].number().abs_diff(pair[0].number()) - 1,

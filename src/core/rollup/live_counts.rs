@@ -1,0 +1,293 @@
+//! Aggregates of some items as of this moment: the stored ones, and what was ingested since.
+//!
+//! Invariant: the answer is what it would be after a rollup, which nothing here runs or waits for.
+//!
+//! Where files were only added since the last rollup and none of their events has an id, their rows
+//! are added to the stored aggregates. Where some have ids, or files were removed, the hours that a
+//! rollup would recompute are aggregated as it would.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::delta::{FilesSince, LogReader, NamedFile, Partition, Version};
+use crate::lake::{HourPartition, Lake, LakeError, events_log, read_events_of};
+use crate::model::{AggregateRow, AggregateRows, Date, Hour};
+use crate::parquet_format::{DictionaryInterner, EventBatch};
+use crate::progress::Progress;
+use crate::rollup::aggregate::aggregate_category;
+use crate::rollup::dedup::{DedupedDay, dedup};
+use crate::rollup::error::RollupError;
+use crate::rollup::plan::{DayPlan, EventFile, Plan, Scope, app_id, plan};
+use crate::rollup::point_lookup::lookup;
+use crate::rollup::table::{DayPartition, ROLLUPS, Rollups, Selection};
+use crate::storage::Store;
+
+/// How often the tables are read again when files were vacuumed meanwhile.
+const MAX_TRIES: u32 = 10;
+
+/// The items whose aggregates are looked up.
+#[derive(Clone, Debug)]
+pub struct ItemQuery<'a> {
+    /// Sorted, each once.
+    pub items: &'a [&'a str],
+    pub selection: Selection<'a>,
+    /// Only rows below this top-level category.
+    pub top_level: Option<&'a str>,
+}
+
+/// The aggregates as of one moment.
+pub struct LiveCounts {
+    store: Store,
+    stored: Vec<(DayPartition, NamedFile)>,
+    pending: Pending,
+    /// The versions of both tables.
+    versions: (Option<u64>, u64),
+}
+
+/// What the stored aggregates do not cover yet.
+enum Pending {
+    /// Files whose rows are added to them.
+    Files(Vec<EventFile>),
+    /// Hours that have to be recomputed.
+    Hours(Box<(Lake, Plan)>),
+}
+
+/// How much of the tables' logs to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LogReading {
+    /// The commits since the last rollup, if they are all that is needed.
+    Newest,
+    /// All of it, by the Delta kernel.
+    Full,
+}
+
+/// Calls `read` with the aggregates of some event types and hours as of one moment.
+///
+/// # Errors
+/// Fails as `read` does, or where there is no lake. A file that was vacuumed after a table's log was
+/// read is no failure: the log is read again.
+pub fn live_counts<T>(
+    store: &Store,
+    selection: &Selection<'_>,
+    read: impl Fn(&LiveCounts) -> Result<T, RollupError>,
+) -> Result<T, RollupError> {
+    let mut tried = None;
+    let mut reading = LogReading::Newest;
+    for _ in 0..MAX_TRIES {
+        let counts = LiveCounts::of(store, selection, reading)?;
+        match read(&counts) {
+            Err(error)
+                if is_not_found(&error)
+                    && (reading == LogReading::Newest || tried != Some(counts.versions)) =>
+            {
+                if reading == LogReading::Full {
+                    tried = Some(counts.versions);
+                }
+                reading = LogReading::Full;
+            }
+            outcome => return outcome,
+        }
+    }
+    read(&LiveCounts::of(store, selection, LogReading::Full)?)
+}
+
+fn is_not_found(error: &RollupError) -> bool {
+    match error {
+        RollupError::Store(error) | RollupError::Lake(LakeError::Store(error)) => error.is_not_found(),
+        _ => false,
+    }
+}
+
+impl LiveCounts {
+    fn of(store: &Store, selection: &Selection<'_>, reading: LogReading) -> Result<LiveCounts, RollupError> {
+        let days = selection.hours.start.date()..=selection.hours.end.plus(-1).date();
+        let wants = |partition: &Partition| {
+            let text = |name: &str| partition.get(name).and_then(Option::as_deref);
+            // A file in an unknown partition is kept, so that reading it reports the error.
+            let is_of_days = text("date").and_then(Date::parse).is_none_or(|date| days.contains(&date));
+            is_of_days
+                && text("event_type").is_none_or(|of| selection.event_types.iter().any(|wanted| wanted == of))
+        };
+        // The rollups are read before the events, so that they never cover events that are not read.
+        if reading == LogReading::Newest
+            && let Some(counts) = LiveCounts::of_newest_commits(store, &wants)?
+        {
+            return Ok(counts);
+        }
+        let rollups = Rollups::open(store)?;
+        let newest = rollups.as_ref().map(|rollups| rollups.table.newest()).transpose()?;
+        let files = newest.as_ref().map(|newest| newest.files_of(&wants)).transpose()?;
+        let stored = with_partitions(files.into_iter().flatten().map(NamedFile::from))?;
+        let lake = Lake::open(store.clone())?;
+        let mut plan = plan(&lake, newest.as_ref(), Scope::Changed)?;
+        plan.days.retain(|day| days.contains(&day.date) && selection.event_types.contains(&day.event_type));
+        let versions = (newest.as_ref().map(Version::number), plan.covers);
+        let pending = Pending::Hours(Box::new((lake, plan)));
+        Ok(LiveCounts { store: store.clone(), stored, pending, versions })
+    }
+
+    /// Reads the newest commits of the tables' logs; returns nothing where more may have happened than
+    /// that files were added since the last rollup, or an event of theirs has an id.
+    fn of_newest_commits(
+        store: &Store,
+        wants: &dyn Fn(&Partition) -> bool,
+    ) -> Result<Option<LiveCounts>, RollupError> {
+        let Some(rollups) = LogReader::new(store, ROLLUPS).newest(wants)? else { return Ok(None) };
+        let events = events_log(store);
+        let Some(id) = events.table_id()? else { return Ok(None) };
+        let covered = rollups.transaction(&app_id(&id)).and_then(|version| u64::try_from(version).ok());
+        let Some(covered) = covered else { return Ok(None) };
+        let FilesSince::Appended { until, files } = events.files_since(covered, wants)? else {
+            return Ok(None);
+        };
+        let mut added = Vec::with_capacity(files.len());
+        for file in files {
+            let Some(partition) = HourPartition::of(&file.partition) else { return Ok(None) };
+            let of = EventFile { partition, file };
+            if of.has_ids() {
+                return Ok(None);
+            }
+            added.push(of);
+        }
+        let (stored, versions) = (with_partitions(rollups.files.into_iter())?, (Some(rollups.number), until));
+        Ok(Some(LiveCounts { store: store.clone(), stored, pending: Pending::Files(added), versions }))
+    }
+
+    /// Returns the days that may have aggregates.
+    pub fn days(&self) -> BTreeSet<Date> {
+        let stored = self.stored.iter().map(|(partition, _)| partition.date);
+        match &self.pending {
+            Pending::Files(files) => stored.chain(files.iter().map(|of| of.partition.hour.date())).collect(),
+            Pending::Hours(hours) => stored.chain(hours.1.days.iter().map(|day| day.date)).collect(),
+        }
+    }
+
+    /// Returns the aggregates of some items in some of the selected hours.
+    ///
+    /// The same item, hour and set of paths may come several times: aggregates add.
+    ///
+    /// # Errors
+    /// Names the file that is missing or damaged.
+    pub fn aggregates(&self, query: &ItemQuery<'_>) -> Result<AggregateRows, RollupError> {
+        if query.items.is_empty() {
+            return Ok(AggregateRows::default());
+        }
+        let (recomputed, added): (Vec<DedupedDay<'_>>, &[EventFile]) = match &self.pending {
+            Pending::Files(files) => (Vec::new(), files),
+            Pending::Hours(hours) => {
+                let days = hours.1.days.iter().filter(|day| query.includes_day(day));
+                (days.map(|day| dedup(&hours.0, day)).collect::<Result<_, _>>()?, &[])
+            }
+        };
+        let stored = self.stored.par_iter().filter(|(partition, _)| query.overlaps(partition));
+        let stored = stored.map(|(partition, file)| {
+            let is_of_day = |of: &&DedupedDay<'_>| {
+                of.day.event_type == partition.event_type && of.day.date == partition.date
+            };
+            let day = recomputed.iter().find(is_of_day);
+            let is_valid = |hour: &Hour| !day.is_some_and(|of| of.hours.contains(hour));
+            lookup(&self.store, file, query.items, &query.hours_of(partition.date, is_valid))
+        });
+        let added = added
+            .par_iter()
+            .filter(|of| query.includes_hour(&of.partition))
+            .map(|of| aggregate_file(&self.store, of, query));
+        let parts: Result<Vec<AggregateRows>, RollupError> = stored.chain(added).collect();
+        let mut found = AggregateRows::default();
+        parts?.iter().for_each(|part| found.append(part));
+        if let Pending::Hours(hours) = &self.pending {
+            for day in &recomputed {
+                append_recomputed(&hours.0, day, query, &mut found)?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn with_partitions(
+    files: impl Iterator<Item = NamedFile>,
+) -> Result<Vec<(DayPartition, NamedFile)>, RollupError> {
+    files.map(|file| Ok((DayPartition::of(&file)?, file))).collect()
+}
+
+/// Returns the rows of some items in a file none of whose events has an id.
+fn aggregate_file(
+    store: &Store,
+    of: &EventFile,
+    query: &ItemQuery<'_>,
+) -> Result<AggregateRows, RollupError> {
+    let (mut found, mut interner) = (AggregateRows::default(), DictionaryInterner::default());
+    read_events_of(store, &of.file, query.items, &mut |batch: &EventBatch| {
+        let mut path_sets = Vec::with_capacity(batch.rows());
+        batch.path_sets(&mut interner, &mut found.path_sets, &mut path_sets);
+        for (row, path_set) in path_sets.into_iter().enumerate() {
+            if query.items.binary_search(&batch.item_id(row)).is_ok() {
+                let item = found.items.code(batch.item_id(row));
+                let (hour, is_primary) = (of.partition.hour, batch.is_primary(row));
+                let aggregate = batch.aggregate(row);
+                found.rows.push(AggregateRow { item, path_set, hour, is_primary, aggregate });
+            }
+        }
+    })?;
+    Ok(found)
+}
+
+/// Appends the aggregates of a day's hours that have to be recomputed.
+fn append_recomputed(
+    lake: &Lake,
+    day: &DedupedDay<'_>,
+    query: &ItemQuery<'_>,
+    found: &mut AggregateRows,
+) -> Result<(), RollupError> {
+    for category in day.categories() {
+        if !query.includes_category(category.as_deref()) {
+            continue;
+        }
+        let (aggregates, _) = aggregate_category(lake, day, category, &Progress::ignored())?;
+        let mut codes = vec![None; aggregates.items.len()];
+        for item in query.items {
+            if let Some(code) = aggregates.items.find(item) {
+                codes[code as usize] = Some(found.items.code(item));
+            }
+        }
+        let sets = found.path_sets.codes_of(&aggregates.path_sets);
+        for row in aggregates.rows.iter().filter(|row| query.selection.hours.contains(&row.hour)) {
+            if let Some(item) = codes[row.item as usize] {
+                found.rows.push(AggregateRow { item, path_set: sets[row.path_set as usize], ..*row });
+            }
+        }
+    }
+    Ok(())
+}
+
+impl ItemQuery<'_> {
+    fn overlaps(&self, partition: &DayPartition) -> bool {
+        partition.overlaps(&self.selection) && self.includes_category(partition.category.as_deref())
+    }
+
+    fn includes_day(&self, day: &DayPlan) -> bool {
+        let hours: Range<Hour> = Hour::of(day.date, 0)..Hour::of(day.date, 24);
+        let Range { start, end } = &self.selection.hours;
+        hours.start < *end && *start < hours.end && self.selection.event_types.contains(&day.event_type)
+    }
+
+    fn includes_hour(&self, partition: &HourPartition) -> bool {
+        self.selection.hours.contains(&partition.hour)
+            && self.selection.event_types.contains(&partition.event_type)
+            && self.includes_category(partition.category.as_deref())
+    }
+
+    fn includes_category(&self, category: Option<&str>) -> bool {
+        self.top_level.is_none() || self.top_level == category
+    }
+
+    /// Returns the wanted hours of a day, by hour of day.
+    fn hours_of(&self, date: Date, is_valid: impl Fn(&Hour) -> bool) -> [Option<Hour>; 24] {
+        std::array::from_fn(|hour| {
+            let hour = i32::try_from(hour).ok().map(|hour| Hour::of(date, hour));
+            hour.filter(|hour| self.selection.hours.contains(hour) && is_valid(hour))
+        })
+    }
+}

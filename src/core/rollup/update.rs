@@ -1,0 +1,249 @@
+//! The `rollups` table brought up to date: plan, deduplicate, aggregate, write, commit.
+//!
+//! Invariant: everything becomes visible in one commit, or nothing does; where another commit came
+//! first, all of it begins again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+use crate::delta::{Commit, LiveFile, NewFile, Outcome};
+use crate::lake::{Lake, LakeError};
+use crate::model::{AggregateRows, Hour};
+use crate::progress::{Count, Progress, Stage};
+use crate::rollup::aggregate::{Tally, aggregate_category};
+use crate::rollup::dedup::{DedupedDay, affected_hours, dedup};
+use crate::rollup::diff::{DifferingRows, Ordered, diff, is_same_file};
+use crate::rollup::error::RollupError;
+use crate::rollup::plan::{DayPlan, Plan, Scope, plan};
+use crate::rollup::table::{ROLLUPS, Rollups};
+use crate::rollup::write::{encode, lines_of};
+use crate::storage::BulkWriter;
+
+/// How often a rollup begins again when another commit comes first.
+const MAX_TRIES: u32 = 100;
+/// A day with more rows keeps all threads busy by itself, and needs so much memory for its ids and
+/// aggregates that no other day is processed meanwhile.
+const ROWS_OF_A_LARGE_DAY: u64 = 1_000_000;
+
+/// What a rollup did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Hours of an event type that were recomputed.
+    pub hours: u64,
+    /// Events they hold, each counted once.
+    pub events: u64,
+    /// Copies left out because their event id counts already.
+    pub repeated: u64,
+    /// Event ids that came with different contents.
+    pub conflicts: u64,
+    /// Rows written.
+    pub rows: u64,
+    pub files_added: u64,
+    pub files_removed: u64,
+    /// How the recomputed aggregates differ from the stored ones; none where nothing was compared.
+    pub diff: Option<Diff>,
+}
+
+/// Recomputed aggregates compared with the stored ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diff {
+    /// Hours of an event type that were compared: their events are the same as when they were
+    /// aggregated before.
+    pub hours: u64,
+    /// Hours that were not compared, because their events had changed.
+    pub changed_hours: u64,
+    /// Rows that were not what their events add up to, by hour and event type.
+    pub differing: BTreeMap<(Hour, String), u64>,
+}
+
+/// Brings the rollups up to date with the lake's events, in one commit; does nothing where nothing
+/// changed.
+///
+/// # Errors
+/// Fails where the disk does, a file is damaged or an aggregate does not fit; the table is then
+/// unchanged.
+pub fn rollup(lake: &Lake, scope: Scope, now_ms: i64, progress: &Progress) -> Result<Summary, RollupError> {
+    let rollups = Rollups::open_or_create(lake.store())?;
+    progress.begin(Stage::Rollup, None);
+    for _ in 0..MAX_TRIES {
+        let newest = rollups.table.newest()?;
+        let plan = plan(lake, Some(&newest), scope)?;
+        if plan.is_up_to_date {
+            progress.end(Stage::Rollup);
+            return Ok(Summary::default());
+        }
+        progress.begin(Stage::Rollup, Some(plan.rows()));
+        let days = recompute(lake, &rollups, &plan, progress)?;
+        let (commit, summary) = commit_of(&plan, days, now_ms);
+        if let Outcome::Committed(_) = newest.commit(&commit)? {
+            report(&summary, progress);
+            progress.end(Stage::Rollup);
+            return Ok(summary);
+        }
+    }
+    Err(LakeError::Contended { tries: MAX_TRIES }.into())
+}
+
+/// A recomputed day.
+struct DayOutcome {
+    event_type: String,
+    hours: u64,
+    conflicts: u64,
+    /// How many hours were compared with the stored ones, and how many were not; none where nothing was.
+    compared: Option<(u64, u64)>,
+    categories: Vec<CategoryOutcome>,
+}
+
+/// A recomputed day of one category.
+struct CategoryOutcome {
+    add: Option<NewFile>,
+    removes: Vec<LiveFile>,
+    tally: Tally,
+    differing: DifferingRows,
+}
+
+/// Recomputes the planned days; the files are durable, but no commit names them yet.
+fn recompute(
+    lake: &Lake,
+    rollups: &Rollups,
+    plan: &Plan,
+    progress: &Progress,
+) -> Result<Vec<DayOutcome>, RollupError> {
+    let bulk = rollups.store.bulk_writer(ROLLUPS)?;
+    let (large, small): (Vec<&DayPlan>, Vec<&DayPlan>) =
+        plan.days.iter().partition(|day| day.rows() > ROWS_OF_A_LARGE_DAY);
+    let recompute = |day: &&DayPlan| recompute_day(lake, rollups, day, &bulk, progress);
+    let days: Result<Vec<DayOutcome>, RollupError> = small.par_iter().map(recompute).collect();
+    let mut days = days?;
+    for day in &large {
+        days.push(recompute(day)?);
+    }
+    bulk.finish()?;
+    Ok(days)
+}
+
+fn recompute_day(
+    lake: &Lake,
+    rollups: &Rollups,
+    plan: &DayPlan,
+    bulk: &BulkWriter<'_>,
+    progress: &Progress,
+) -> Result<DayOutcome, RollupError> {
+    let day = dedup(lake, plan)?;
+    // A changed hour may decide which of two events counts in another.
+    let changed = match &plan.changed_since {
+        Some(hours) if !hours.is_empty() => Some(affected_hours(lake, plan, hours)?),
+        hours => hours.clone(),
+    };
+    let categories: Result<Vec<CategoryOutcome>, RollupError> = day
+        .categories()
+        .into_iter()
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .map(|category| recompute_category(lake, rollups, &day, changed.as_ref(), category, bulk, progress))
+        .collect();
+    let hours = day.hours.len() as u64;
+    Ok(DayOutcome {
+        event_type: plan.event_type.clone(),
+        compared: changed.map(|changed| {
+            let may_differ = day.hours.intersection(&changed).count() as u64;
+            (hours - may_differ, may_differ)
+        }),
+        hours,
+        conflicts: day.conflicts(),
+        categories: categories?,
+    })
+}
+
+fn recompute_category(
+    lake: &Lake,
+    rollups: &Rollups,
+    day: &DedupedDay<'_>,
+    changed: Option<&BTreeSet<Hour>>,
+    category: &Option<String>,
+    bulk: &BulkWriter<'_>,
+    progress: &Progress,
+) -> Result<CategoryOutcome, RollupError> {
+    let (mut aggregates, tally) = aggregate_category(lake, day, category, progress)?;
+    let stored_files = day.stored_files(category);
+    let plan = day.day;
+    if !plan.is_full() {
+        let mut stored = AggregateRows::default();
+        for file in &stored_files {
+            rollups.read_file(file, &mut stored)?;
+        }
+        let mut of_hours = AggregateRows::default();
+        of_hours.append_where(&stored, |row| day.hours.contains(&row.hour));
+        if of_hours.is_same_as(&aggregates) {
+            let (add, removes, differing) = (None, Vec::new(), DifferingRows::new());
+            return Ok(CategoryOutcome { add, removes, tally, differing });
+        }
+        aggregates.append_where(&stored, |row| !day.hours.contains(&row.hour));
+    }
+    let order = aggregates.order();
+    let lines = lines_of(&aggregates, aggregates.in_order(&order));
+    let file = encode(&plan.event_type, category.as_deref(), plan.date, lines)?;
+    let bytes = file.as_ref().map(|file| file.bytes());
+    let differing = match changed {
+        // The same rows have the same bytes, so that mostly the stored file need not be decoded.
+        Some(changed) if !is_same_file(rollups, &stored_files, bytes) => {
+            let recomputed = Ordered { aggregates: &aggregates, order: &order };
+            diff(rollups, plan.date, &stored_files, &recomputed, changed)
+        }
+        _ => DifferingRows::new(),
+    };
+    let add = file.map(|file| file.write(bulk)).transpose()?;
+    Ok(CategoryOutcome { add, removes: stored_files, tally, differing })
+}
+
+/// Returns the commit that replaces the recomputed files, and what to report of it.
+fn commit_of(plan: &Plan, days: Vec<DayOutcome>, now_ms: i64) -> (Commit, Summary) {
+    let mut summary = Summary::default();
+    let mut commit = Commit {
+        transactions: vec![(plan.app_id.clone(), plan.covers.cast_signed())],
+        now_ms,
+        ..Commit::default()
+    };
+    for day in days {
+        summary.hours += day.hours;
+        summary.conflicts += day.conflicts;
+        if let Some((hours, changed)) = day.compared {
+            let diff = summary.diff.get_or_insert_default();
+            diff.hours += hours;
+            diff.changed_hours += changed;
+            for (hour, rows) in day.categories.iter().flat_map(|of| &of.differing) {
+                *diff.differing.entry((*hour, day.event_type.clone())).or_default() += rows;
+            }
+        }
+        for category in day.categories {
+            summary.events += category.tally.events;
+            summary.repeated += category.tally.repeated;
+            summary.rows += category.add.as_ref().map_or(0, |file| file.rows);
+            commit.adds.extend(category.add);
+            commit.removes.extend(category.removes);
+        }
+    }
+    summary.files_added = commit.adds.len() as u64;
+    summary.files_removed = commit.removes.len() as u64;
+    commit.metrics = vec![
+        ("numHours", summary.hours),
+        ("numEvents", summary.events),
+        ("numRepeatedEvents", summary.repeated),
+        ("numConflictingEventIds", summary.conflicts),
+        ("numOutputRows", summary.rows),
+    ];
+    (commit, summary)
+}
+
+fn report(summary: &Summary, progress: &Progress) {
+    progress.count(Count::HoursRebuilt, summary.hours);
+    progress.count(Count::EventsRolledUp, summary.events);
+    progress.count(Count::EventsRepeated, summary.repeated);
+    progress.count(Count::EventIdsInConflict, summary.conflicts);
+    progress.count(Count::RollupRows, summary.rows);
+    if let Some(diff) = &summary.diff {
+        progress.count(Count::HoursDiffering, diff.differing.len() as u64);
+        progress.count(Count::RowsDiffering, diff.differing.values().sum());
+    }
+}
