@@ -184,7 +184,7 @@ fn recompute_category(
     let order = aggregates.order();
     let lines = lines_of(&aggregates, aggregates.in_order(&order));
     let file = encode(&plan.event_type, category.as_deref(), plan.date, lines)?;
-    let bytes = file.as_ref().map(|file| file.bytes());
+    let bytes = file.as_ref().map(EncodedFile::bytes);
     let differing = match changed {
         // The same rows have the same bytes, so that mostly the stored file need not be decoded.
         Some(changed) if !is_same_file(rollups, &stored_files, bytes) => {
