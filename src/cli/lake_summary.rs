@@ -163,7 +163,7 @@ pub fn write_kept_runs(kept: &RetentionReport, dry_run: DryRun, out: &mut dyn Wr
     for problem in &kept.problems {
         writeln!(out, "skipped: {problem}")?;
     }
-    let old = kept.old.len() as u64;
+    let old = kept.deleted.len() as u64;
     if kept.archived + old == 0 {
         return Ok(());
     }
@@ -181,7 +181,7 @@ pub fn write_kept_runs(kept: &RetentionReport, dry_run: DryRun, out: &mut dyn Wr
 /// # Errors
 /// Fails where the output does.
 pub fn write_kept_runs_plan(kept: &RetentionReport, out: &mut dyn Write) -> io::Result<()> {
-    kept.old.iter().try_for_each(|path| writeln!(out, "remove {}", escape_control(path)))
+    kept.deleted.iter().try_for_each(|path| writeln!(out, "remove {}", escape_control(path)))
 }
 
 fn removed(dry_run: DryRun) -> &'static str {

@@ -17,7 +17,7 @@ use crate::rollup::diff::{DifferingRows, Ordered, diff, is_same_file};
 use crate::rollup::error::RollupError;
 use crate::rollup::plan::{DayPlan, Plan, Scope, plan};
 use crate::rollup::table::{ROLLUPS, Rollups};
-use crate::rollup::write::{encode, lines_of};
+use crate::rollup::write::{EncodedFile, encode, lines_of};
 use crate::storage::BulkWriter;
 
 /// How often a rollup begins again when another commit comes first.
