@@ -160,7 +160,11 @@ fn differences(page: &str, makefile: &str) -> Vec<Difference> {
         let Example { line, command, expected } = &example;
         if command.starts_with("make") {
             if let Some(what) = missing_target(command, makefile) {
-                found.push(Difference { text: format!("{line}: {what}"), printed: expected.clone(), example });
+                found.push(Difference {
+                    text: format!("{line}: {what}"),
+                    printed: expected.clone(),
+                    example,
+                });
             }
             continue;
         }

@@ -45,7 +45,8 @@ fn the_command_line_reference_is_what_help_says() {
     let mut page = HEAD.to_owned();
     for (command, help) in all_help(&World::new(), "") {
         let title = format!("topsell {command}");
-        write!(page, "\n## {}\n\n```text\n{}\n```\n", title.trim(), help.trim_end()).expect("a text can grow");
+        write!(page, "\n## {}\n\n```text\n{}\n```\n", title.trim(), help.trim_end())
+            .expect("a text can grow");
     }
     let is_current = repository().join(PAGE).exists() && text_of(Path::new(PAGE)) == page;
     if !is_current && std::env::var_os("UPDATE_EXPECT").is_some() {

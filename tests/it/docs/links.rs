@@ -43,7 +43,8 @@ fn anchors(page: &str) -> HashSet<String> {
     let mut is_code = false;
     for line in page.lines() {
         is_code ^= line.starts_with("```");
-        let Some(heading) = line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#')) else {
+        let Some(heading) = line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#'))
+        else {
             continue;
         };
         if !is_code {
@@ -129,6 +130,9 @@ fn links_that_lead_nowhere_are_found() {
     check("nowhere.md", "docs/src/guides/batches.md: there is no docs/src/guides/nowhere.md");
     assert_eq!(anchor("Score and decay"), "score-and-decay");
     assert_eq!(anchor("`show`"), "show");
-    assert_eq!(anchors("# A\n## B c\n```\n# no\n```\n## B c\n"), ["a", "b-c", "b-c-1"].map(str::to_owned).into());
+    assert_eq!(
+        anchors("# A\n## B c\n```\n# no\n```\n## B c\n"),
+        ["a", "b-c", "b-c-1"].map(str::to_owned).into()
+    );
     assert_eq!(targets("[a](b.md), ![c](d.png) {{#include e.md}}"), ["b.md", "d.png", "e.md"]);
 }

@@ -184,9 +184,8 @@ fn banned(text: &str) -> Vec<&'static str> {
     let text = text.to_lowercase();
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let occurs = |phrase: &&str| {
-        let stands_alone = |at: usize| {
-            !text[..at].ends_with(is_word) && !text[at + phrase.len()..].starts_with(is_word)
-        };
+        let stands_alone =
+            |at: usize| !text[..at].ends_with(is_word) && !text[at + phrase.len()..].starts_with(is_word);
         text.match_indices(*phrase).any(|(at, _)| stands_alone(at))
     };
     BANNED_PHRASES.into_iter().filter(occurs).collect()
