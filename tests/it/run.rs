@@ -201,7 +201,8 @@ fn the_first_step_that_fails_ends_the_run_with_its_exit_code() {
     let said = run(&world, &job("failing", &["true", "echo why >&2; exit 42", "touch later"]));
     assert_eq!(said.code, Some(42), "{}", said.whole());
     assert!(
-        said.stderr.contains("error: the job failing (jobs/failing.toml:1): step sh failed with exit code 42")
+        said.stderr
+            .contains("error: the job failing (jobs/failing.toml:1): step sh failed with exit code 42")
     );
     assert!(!world.path("later").exists());
     let record = only(&world);
