@@ -31,22 +31,10 @@ fn the_help_of_the_program() {
         stdout: 
         stdout: Usage: topsell [OPTIONS] <COMMAND>
         stdout: 
-        stdout: Commands:
-        stdout:   ingest       Read purchase logs into the lake
-        stdout:   rollup       Bring the hourly aggregates up to date with the events
-        stdout:   rank         Rank every category and the whole shop, and publish the ranking
-        stdout:   show         Show the best sellers, from the newest published ranking
-        stdout:   count        Count what single items have sold, up to this moment
-        stdout:   report       Write a published ranking as one HTML page, to look at in any browser
-        stdout:   run          Run a job now, whatever its schedule says
-        stdout:   schedule     Start jobs when they are due, until told to stop
-        stdout:   health       Tell in one line, and by the exit code, whether someone must look
-        stdout:   lake         Look after the lake: merge small files, let go of old ones, check it, see what is in
-        stdout:                it
-        stdout:   runs         See what runs did, and how they ended: the newest first
-        stdout:   config       Show each setting, its value and where that comes from
-        stdout:   completions  Print the script that completes topsell's words in a shell
-        stdout:   man          Write the manual pages into a folder
+        stdout: Load and rank:
+        stdout:   ingest       Load purchase logs into the lake
+        stdout:   rollup       Aggregate new events by item and hour
+        stdout:   rank         Rank the items of every category and publish the ranking
         stdout: 
         stdout: Query:
         stdout:   show         Show best sellers, items and categories of the published ranking

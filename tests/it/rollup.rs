@@ -20,19 +20,23 @@ fn day(date: &str, hours: u32, events_per_hour: u32) -> String {
 fn the_help_says_when_to_recompute_everything() {
     expect![[r#"
         stdout: Examples:
-        stdout:   topsell rollup               recompute the hours whose events changed since the last rollup
-        stdout:   topsell rollup --all         recompute all hours from raw events, and report what differed
-        stdout:   topsell rollup --dry-run     print which hours would be recomputed, and why
+        stdout:   topsell rollup            aggregate the hours that changed since the last rollup
+        stdout:   topsell rollup --all      recompute all aggregates from raw events and report differences
+        stdout:   topsell rollup --dry-run  print which hours would be aggregated again, and why
         stdout: 
-        stdout: Bring the hourly aggregates up to date with the events
+        stdout: Aggregate new events by item and hour
+        stdout: 
+        stdout: Only hours whose events changed are aggregated again. `topsell rank` does this first, so running it
+        stdout: separately is rarely needed.
         stdout: 
         stdout: Usage: topsell rollup [OPTIONS]
         stdout: 
         stdout: Options:
-        stdout:       --all      Recompute all hours from raw events, not only those that changed
-        stdout:       --dry-run  Print the plan, change nothing
-        stdout:       --wait     Wait while another run is at work on the lake, instead of giving up
-        stdout:   -h, --help     Print help
+        stdout:       --all
+        stdout:           Recompute all hours from raw events, not only those that changed
+        stdout: 
+        stdout:       --dry-run
+        stdout:           Print the plan, change nothing
         stdout: 
         stdout:       --wait
         stdout:           Wait while another run holds the lock, instead of exiting with 6

@@ -240,11 +240,11 @@ fn inputs_that_cannot_be_acknowledged_are_usage_errors() {
     .map(|call| world.run(call).whole())
     .concat();
     expect![[r#"
-        stderr: error: --ack takes messages of NDJSON, a line each; leave --format out
+        stderr: error: --ack requires NDJSON messages; omit --format
         exit code 2
-        stderr: error: --ack answers standard input alone; name `-` and nothing else
+        stderr: error: --ack requires standard input as the only input; pass - and no other input
         exit code 2
-        stderr: error: --ack answers standard input alone; name `-` and nothing else
+        stderr: error: --ack requires standard input as the only input; pass - and no other input
         exit code 2
     "#]]
     .assert_eq(&said);

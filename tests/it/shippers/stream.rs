@@ -214,15 +214,15 @@ fn the_commit_interval_is_checked() {
         "ingest --commit-every 10s --commit-every 20s -",
     ];
     expect![[r#"
-        stderr: error: --commit-every is for standard input; name it with `-`, or leave --commit-every out: a file is committed when it is read
+        stderr: error: --commit-every applies to standard input only; pass - as the input, or omit --commit-every
         exit code 2
-        stderr: error: --commit-every `0s` is no time at all; write at least 1s
+        stderr: error: --commit-every `0s` is too short; pass at least 1s
         exit code 2
-        stderr: error: --commit-every `0` is no number of lines; write at least 1
+        stderr: error: --commit-every `0` is not a number of lines; pass at least 1
         exit code 2
         stderr: error: --commit-every: `often` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 10s or 1h
         exit code 2
-        stderr: error: --commit-every `20s` is the second of its kind; give one time and one number of lines at most
+        stderr: error: --commit-every `20s` is repeated; pass at most one interval and one number of lines
         exit code 2
     "#]].assert_eq(&calls.map(|call| world.run(call).whole()).concat());
 }
