@@ -25,7 +25,7 @@ pub struct Rollup {
     /// Recompute all hours from raw events, not only those that changed
     #[arg(long)]
     pub all: bool,
-    /// Print the plan, change nothing
+    /// Print the plan and change nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Wait while another run holds the lock, instead of exiting with 6

@@ -120,7 +120,7 @@ impl Rules {
         arguments.push(format!("--max-lookback={}h", self.max_lookback));
         arguments.push(format!("--min-items={}", self.min_items));
         arguments.push(format!("--limit={}", self.top));
-        arguments.push(format!("--by={}", MEASURES[self.by]));
+        arguments.push(format!("--measure={}", MEASURES[self.by]));
         arguments.push(format!("--tz={}", self.zone.0));
         arguments.push(match self.decay {
             Decay::None => "--no-decay".to_owned(),

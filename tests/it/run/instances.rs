@@ -63,7 +63,8 @@ fn a_second_run_waits_where_the_job_says_queue_and_not_for_ever() {
 #[test]
 fn a_second_run_ends_the_first_where_the_job_says_so() {
     let world = World::new();
-    let mut job = job("newest", &["echo $$ >> pids; test -e off || sleep 1000"]);
+    let mut job =
+        job("newest", &["if test -e off; then echo $$ >> pids; else echo $$ >> pids; sleep 1000; fi"]);
     job.policy = Policy { overlap: Overlap::KillOld, ..job.policy };
     let first = start(&world, &line(&job, None));
     wait_until("the first run", || world.path("pids").exists());

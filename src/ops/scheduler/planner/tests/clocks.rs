@@ -129,7 +129,7 @@ fn a_clock_set_back_by_little_repeats_nothing_and_by_much_restarts_schedules() {
         2026-03-10T11:00:00Z  start hourly of 2026-03-10T11:00:00Z
         2026-03-10T12:00:00Z  start hourly of 2026-03-10T12:00:00Z
     "#]]);
-    assert_eq!(world.marks["hourly"], at("12:00:00"), "whoever comes next goes by the new time");
+    assert_eq!(world.marks["hourly"], at("12:00:00"), "the next scheduler uses the new time");
 }
 
 #[test]

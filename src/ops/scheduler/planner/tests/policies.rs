@@ -31,7 +31,7 @@ fn jobs_start_when_they_are_due_in_the_order_of_time_and_of_names() {
 fn a_job_never_seen_before_starts_from_now_and_one_without_a_schedule_never() {
     let by_hand = job("by-hand", "", |job| job.schedule = None);
     let mut world = World::of("12:00:00", 60, &[hourly(|_| ()), by_hand]);
-    assert_eq!(world.marks.keys().collect::<Vec<_>>(), ["hourly"], "whoever comes next knows since when");
+    assert_eq!(world.marks.keys().collect::<Vec<_>>(), ["hourly"], "the next scheduler knows the start");
     world.run_until("12:59:59");
     world.check(&expect![[""]]);
     let late = [("hourly".to_owned(), at("12:00:00"))].into();
