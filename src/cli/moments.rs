@@ -24,6 +24,10 @@ pub struct Moment {
 pub fn moment(option: &str, text: &str, now: Timestamp, zone: &Zone) -> Result<Moment, Failure> {
     let at = parse_moment(text, now, zone).map_err(|e| Failure::usage(format!("{option} `{text}` {e}")))?;
     let is_full = Timestamp::parse(text) == Ok(at);
-    let note = (!is_full).then(|| format!("note: {} {at}", option.trim_start_matches('-').replace('-', " ")));
+    let name = match option {
+        "--diff" => "ranking of".to_owned(),
+        option => option.trim_start_matches('-').replace('-', " "),
+    };
+    let note = (!is_full).then(|| format!("note: {name} {at}"));
     Ok(Moment { at, note })
 }

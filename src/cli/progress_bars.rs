@@ -13,7 +13,7 @@ use topsell_core::progress::{Listener, Stage, Update};
 
 /// Work that is done sooner than this shows no bar.
 const QUIET_FOR: Duration = Duration::from_millis(250);
-/// How often bars are drawn anew, whether or not anything moves.
+/// How often bars are redrawn, whether or not anything changed.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Draws a bar for each stage under way.

@@ -9,7 +9,7 @@ use topsell_core::model::Timestamp;
 use topsell_core::progress::{Listener, Stage, Update};
 use topsell_ops::run_history::{Outcome, RunRecord, Span, new_span_id};
 
-/// Spans that a record has at most: whoever repeats a stage for ever is not to fill the disk.
+/// Maximum number of spans in a record, so that a stage that repeats cannot fill the disk.
 const MAX_SPANS: usize = 1_000;
 
 /// Writes down what it hears.
@@ -49,7 +49,7 @@ impl RunObserver {
         (took, self.after(took))
     }
 
-    /// Writes what was heard into the run's record; a stage that nobody ended has ended with the run.
+    /// Writes the observed stages into the run record; a stage without an end ends with the run.
     pub fn tell(&self, record: &mut RunRecord) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(running) = notes.running.pop() {

@@ -143,7 +143,7 @@ impl Settings {
         self.verbosity != Verbosity::Quiet && io::stderr().is_terminal() && !is_dumb()
     }
 
-    /// Says something on stderr, unless told to be quiet.
+    /// Says something on stderr, except with --quiet.
     pub fn note(&self, text: &str) {
         if self.verbosity != Verbosity::Quiet {
             self.messages.push(format!("{text}\n").as_bytes());
@@ -162,7 +162,7 @@ impl Settings {
         self.messages.text()
     }
 
-    /// Writes a report on stderr, unless told to be quiet; stdout is for data.
+    /// Writes a report on stderr, except with --quiet; stdout is for data.
     ///
     /// # Errors
     /// Fails where stderr does.

@@ -232,9 +232,9 @@ fn numbers_out_of_range_reject_their_lines() {
         .map(|reject| format!("{} {}\n", reject["line"], reject["reason"]))
         .collect();
     expect![[r#"
-        2 "ts `9999-12-31T23:59:59Z` lies outside the years 1 to 9998"
-        3 "ts `9999999999999999999` lies outside the years 1 to 9998"
-        4 "ts `-99999999999999999` lies outside the years 1 to 9998"
+        2 "ts `9999-12-31T23:59:59Z` is outside the years 1 to 9998"
+        3 "ts `9999999999999999999` is outside the years 1 to 9998"
+        4 "ts `-99999999999999999` is outside the years 1 to 9998"
         5 "quantity `1.5` is not an integer"
         6 "quantity `9223372036854775807` is out of range: the limit is ±1000000000000"
         7 "quantity `9223372036854775807` is out of range: the limit is ±1000000000000"

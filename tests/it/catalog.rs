@@ -121,7 +121,7 @@ fn an_invalid_catalog_stops_the_run_before_anything_is_written() {
         error: the item catalog twice.csv:1: the header has two columns `category`
         error: the item catalog item.csv:4: item_id is empty; it is required
         error: the item catalog path.csv:4: category `Food//Fruit` has an empty level; write levels from the top, as in Books/Fiction
-        error: the item catalog escape.csv:4: category `50% off` has a `%` that begins none of %25, %2F, %7C; write a plain `%` as %25
+        error: the item catalog escape.csv:4: category `50% off` has a `%` that is not part of %25, %2F or %7C; write a plain `%` as %25
         error: the item catalog long.csv:4: category `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…` is longer than 8192 bytes
         error: the item catalog short.csv:4: row has 2 fields, but the header has 3
         error: the item catalog wide.csv:4: row has 4 fields, but the header has 3

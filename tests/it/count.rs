@@ -297,7 +297,7 @@ fn what_makes_no_sense_is_said_and_hours_are_whole() {
         (
             "count apple --last 50y",
             expect![[r#"
-                stderr: error: --last: `50y` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 150h or 7d
+                stderr: error: --last: `50y` is not a duration; pass a whole number and a unit (s, min, h, d, w), such as 150h or 7d
                 exit code 2
             "#]],
         ),
@@ -355,7 +355,7 @@ fn what_makes_no_sense_is_said_and_hours_are_whole() {
         (
             "count apple --tz Mars/Olympus",
             expect![[r#"
-            stderr: error: --tz: `Mars/Olympus` is no time zone; write a name such as Europe/Berlin, or UTC
+            stderr: error: --tz: `Mars/Olympus` is not a time zone; pass a name such as Europe/Berlin, or UTC
             exit code 2
         "#]],
         ),

@@ -165,8 +165,8 @@ fn a_day_goes_whole_so_that_no_other_version_of_an_event_comes_to_count() {
 fn settings_that_make_no_sense_are_refused_and_nothing_is_lost() {
     let world = shop();
     for (settings, what) in [
-        ("retention = 400\n", "is not a length of time"),
-        ("retention = \"400\"\n", "is not a length of time"),
+        ("retention = 400\n", "is not a duration"),
+        ("retention = \"400\"\n", "is not a duration"),
         ("retention = \"90min\"\n", "whole number of hours"),
         ("retentoin = \"400d\"\n", "unknown setting `retentoin`\nhint: did you mean `retention`?"),
         ("retention = \"400d", "invalid TOML"),

@@ -345,13 +345,13 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         exit code 2
         stderr: error: --window: `90min` is not a whole number of hours, and sales are aggregated by the hour; write 1h or 2h
         exit code 2
-        stderr: error: --window: `0h` is no time at all; write at least 1h
+        stderr: error: --window: `0h` is zero; pass at least 1h
         exit code 2
-        stderr: error: --window: `150` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 150h or 7d
+        stderr: error: --window: `150` is not a duration; pass a whole number and a unit (s, min, h, d, w), such as 150h or 7d
         exit code 2
         stderr: error: --half-life: `90min` is not a whole number of hours, and sales are aggregated by the hour; write 1h or 2h
         exit code 2
-        stderr: error: --max-lookback: `forever` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as 150h or 7d
+        stderr: error: --max-lookback: `forever` is not a duration; pass a whole number and a unit (s, min, h, d, w), such as 150h or 7d
         exit code 2
         stderr: error: --decay: 0 is not a number greater than 0; pass --no-decay for no decay
         exit code 2

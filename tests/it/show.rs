@@ -301,7 +301,7 @@ fn an_unknown_category_is_answered_with_the_nearest_names() {
         exit code 2
     "#]].assert_eq(&ask("Food//Fruit"));
     expect![[r#"
-        stderr: error: --category `50% off` has a `%` that begins none of %25, %2F, %7C; write a plain `%` as %25
+        stderr: error: --category `50% off` has a `%` that is not part of %25, %2F or %7C; write a plain `%` as %25
         exit code 2
     "#]].assert_eq(&ask("50% off"));
 }

@@ -24,7 +24,7 @@ const MIN_SLICE_BYTES: u64 = 64 << 10;
 /// The largest slice: it is held in memory whole.
 const MAX_SLICE_BYTES: u64 = 1 << 30;
 
-/// How long a spool's file must not have changed unless said otherwise.
+/// Default minimum age of a file in a spool folder.
 const MIN_AGE: &str = "10s";
 
 /// Load purchase logs into the lake

@@ -8,7 +8,7 @@ use crate::config::keys::{self, KEYS, Key, Kind, Layers};
 use crate::config::nearest::nearest;
 use crate::failure::Failure;
 
-/// Variables that are no settings, and known all the same.
+/// Known variables that are not settings.
 const OTHER_VARIABLES: &[&str] = &["TOPSELL_NOW"];
 const PREFIX: &str = "TOPSELL_";
 
@@ -105,7 +105,7 @@ pub fn of_environment(
     Ok((layer, unknown))
 }
 
-/// Says of an unknown variable what it is not, and what may have been meant.
+/// Describes an unknown variable, with the closest known name.
 pub fn unknown_variable(name: &str) -> String {
     let asked = name.strip_prefix(PREFIX).unwrap_or(name);
     match nearest(asked, KEYS.iter().map(|key| key.name)).and_then(keys::find) {

@@ -16,7 +16,7 @@ pub(super) const MAX_PATHS: usize = 64;
 pub enum CategoryError {
     #[error("has an empty level; write levels from the top, as in Books/Fiction")]
     EmptyLevel,
-    #[error("has a `%` that begins none of %25, %2F, %7C; write a plain `%` as %25")]
+    #[error("has a `%` that is not part of %25, %2F or %7C; write a plain `%` as %25")]
     BadEscape,
     #[error("has a `|` inside one path; write it as %7C")]
     Bar,

@@ -1,15 +1,15 @@
 //! Lengths of time as a person types them: `150h`, `7d`, `90 min`, `1d12h`.
 
-/// Why a text is not a length of time.
+/// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpanError {
-    #[error("`{0}` is not a length of time; write a whole number and a unit (s, min, h, d, w), such as {1}")]
+    #[error("`{0}` is not a duration; pass a whole number and a unit (s, min, h, d, w), such as {1}")]
     Unreadable(String, &'static str),
     #[error("`{0}`: m may be minutes or months; write min for minutes, and months in days, such as 30d")]
     Ambiguous(String),
     #[error("`{0}` is not a whole number of hours, and sales are aggregated by the hour; write {1}h or {2}h")]
     NotWholeHours(String, u64, u64),
-    #[error("`{0}` is no time at all; write at least 1h")]
+    #[error("`{0}` is zero; pass at least 1h")]
     Zero(String),
     #[error("`{0}` is longer than 100 years")]
     TooLong(String),

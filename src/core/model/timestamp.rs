@@ -26,7 +26,7 @@ pub enum TimestampError {
         "is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds"
     )]
     Unreadable,
-    #[error("lies outside the years 1 to 9998")]
+    #[error("is outside the years 1 to 9998")]
     OutOfRange,
 }
 

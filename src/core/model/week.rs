@@ -20,7 +20,7 @@ pub struct Zone {
 
 /// There is no such time zone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no time zone; write a name such as Europe/Berlin, or UTC")]
+#[error("`{0}` is not a time zone; pass a name such as Europe/Berlin, or UTC")]
 pub struct ZoneError(String);
 
 impl Zone {

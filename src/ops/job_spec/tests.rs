@@ -187,7 +187,7 @@ folder = "work"
     );
     expect![[r#"
         jobs/nightly.toml:2:12: invalid schedule `0 25 * * *`: invalid hour `25`: expected 0 to 23
-        jobs/nightly.toml:3:13: `Europe/Berln` is no time zone; write a name such as Europe/Berlin, or UTC
+        jobs/nightly.toml:3:13: `Europe/Berln` is not a time zone; pass a name such as Europe/Berlin, or UTC
         jobs/nightly.toml:4:18: step `rnak`: there is no command `rnak`
         jobs/nightly.toml:4:26: step `topsell rank`: omit `topsell`; to run another binary, write exec = ["topsell", …]
         jobs/nightly.toml:4:42: step `rank 'x`: unclosed quote
@@ -281,7 +281,7 @@ fn what_a_crontab_cannot_have_is_told_with_its_line() {
          @hourly\nnonsense\n@fortnightly x\n1=2\n0 0 30 2 * never\n0 * * * * a\0b\n0 * * * * good\n",
         &expect![[r#"
             16: 0 * * * * UTC ["/bin/sh", "-c", "good"] {"MAILTO": "root", "RANDOM_DELAY": "5"}
-            error: /srv/crontab:3:1: CRON_TZ: `Europe/Nowhere` is no time zone; write a name such as Europe/Berlin, or UTC
+            error: /srv/crontab:3:1: CRON_TZ: `Europe/Nowhere` is not a time zone; pass a name such as Europe/Berlin, or UTC
             error: /srv/crontab:7:1: invalid schedule `61 * * * *`: invalid minute `61`: expected 0 to 59
             error: /srv/crontab:8:1: expected a variable, or a schedule of five fields and a command
             error: /srv/crontab:9:1: expected a variable, or a schedule of five fields and a command

@@ -173,7 +173,7 @@ fn levels_and_paths_may_contain_their_separators() {
     world
         .write("log.ndjson", r#"{"ts":1484388000,"item_id":"g","categories":[["A/C","50%"],["Either|Or"]]}"#);
     expect![[r#"
-        stderr: rejected: log.csv:4: category `100% Cotton` has a `%` that begins none of %25, %2F, %7C; write a plain `%` as %25
+        stderr: rejected: log.csv:4: category `100% Cotton` has a `%` that is not part of %25, %2F or %7C; write a plain `%` as %25
         stderr: rejected: log.csv:5: category `Food//Fruit` has an empty level; write levels from the top, as in Books/Fiction
         stderr: rejected: log.csv:6: category `Food/Fruit|` has an empty level; write levels from the top, as in Books/Fiction
         stderr: ingest: 7 read = 4 accepted + 0 duplicate + 3 rejected, 2 new batches

@@ -96,7 +96,7 @@ fn times_of_96_bits_keep_their_year() {
     let said = world.run("ingest log.parquet");
     assert!(
         said.stderr
-            .contains("rejected: log.parquet:2: ts `253402257600000000` lies outside the years 1 to 9998"),
+            .contains("rejected: log.parquet:2: ts `253402257600000000` is outside the years 1 to 9998"),
         "{}",
         said.whole()
     );
