@@ -36,7 +36,7 @@ fn the_help_says_when_to_recompute_everything() {
         stdout:           Recompute all hours from raw events, not only those that changed
         stdout: 
         stdout:       --dry-run
-        stdout:           Print the plan, change nothing
+        stdout:           Print the plan and change nothing
         stdout: 
         stdout:       --wait
         stdout:           Wait while another run holds the lock, instead of exiting with 6
