@@ -65,7 +65,7 @@ impl Version<'_> {
         properties.get(name).map(String::as_str)
     }
 
-    /// Returns the version an application last recorded with [`Commit::transactions`].
+    /// Returns the version an application last recorded with `Commit::transactions`.
     ///
     /// # Errors
     /// Fails where the log cannot be read.
