@@ -7,6 +7,7 @@ dist=$(realpath "$1")
 sample=$(realpath "$(dirname "$0")/../../data/complete-journey")
 command -v debootstrap || apt-get install --yes debootstrap
 root=$(mktemp -d)
+chmod 755 "$root"
 trap 'umount "$root/proc" 2>/dev/null || true; rm -rf "$root"' EXIT
 sources=$(sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
 suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
