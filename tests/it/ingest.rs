@@ -94,7 +94,7 @@ fn the_help_describes_a_log() {
         stdout: Examples:
         stdout:   topsell ingest purchases-2017-01-01.csv.gz
         stdout:   topsell ingest logs/                                load all log files of a directory
-        stdout:   topsell ingest --force purchases-2017-01-14.csv     load a corrected file again
+        stdout:   topsell ingest --force --batch-id till-7 till-7.csv  replace what batch till-7 loaded before
         stdout:   topsell ingest --spool /var/spool/shop/             load finished files, then move them away
         stdout:   zcat *.ndjson.gz | topsell ingest --format ndjson -
         stdout:   kcat -C -t purchases | topsell ingest --commit-every 10s -

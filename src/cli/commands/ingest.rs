@@ -36,7 +36,7 @@ const MIN_AGE: &str = "10s";
 Examples:
   topsell ingest purchases-2017-01-01.csv.gz
   topsell ingest logs/                                load all log files of a directory
-  topsell ingest --force purchases-2017-01-14.csv     load a corrected file again
+  topsell ingest --force --batch-id till-7 till-7.csv  replace what batch till-7 loaded before
   topsell ingest --spool /var/spool/shop/             load finished files, then move them away
   zcat *.ndjson.gz | topsell ingest --format ndjson -
   kcat -C -t purchases | topsell ingest --commit-every 10s -
