@@ -109,8 +109,12 @@ fn write_ingest(
         writeln!(out, "unacknowledged: {messages} not committed; the sender sends them again")?;
     }
     if summary.replaces && summary.batches > 0 {
-        let added = counted(summary.batches, "batch was", "batches were");
-        writeln!(out, "added: {added} not in the lake before and replaced nothing")?;
+        let added = counted(summary.batches, "new batch", "new batches");
+        writeln!(
+            out,
+            "warning: --force added {added}: no ingested batch has the same id or content to replace"
+        )?;
+        writeln!(out, "hint: to replace a file that has changed, pass the --batch-id of its first load")?;
     }
     if let Some(categorized) = summary.categorized.filter(|_| summary.accepted > 0) {
         let events = counted(summary.accepted, "event", "events");

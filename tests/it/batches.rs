@@ -260,11 +260,12 @@ fn a_forced_batch_whose_id_the_log_has_forgotten_is_replaced() {
 }
 
 #[test]
-fn a_forced_input_that_is_new_is_added_with_a_note() {
+fn a_forced_input_that_is_new_is_added_with_a_warning() {
     let world = World::new();
     world.write("log.csv", log("apple", 1));
     expect![[r#"
-        stderr: added: 1 batch was not in the lake before and replaced nothing
+        stderr: warning: --force added 1 new batch: no ingested batch has the same id or content to replace
+        stderr: hint: to replace a file that has changed, pass the --batch-id of its first load
         stderr: ingest: 2 read = 2 accepted + 0 duplicate + 0 rejected, 1 new batch
         exit code 0
     "#]]
@@ -292,7 +293,8 @@ fn a_forced_input_that_was_ingested_in_part_reports_what_was_replaced_and_what_a
     world.write("b.csv", format!("{HEADER}{lines}2017-01-14T10:00:00Z,more,Food,1\n"));
     world.run("ingest --slice-size 64KiB a.csv");
     expect![[r#"
-        stderr: added: 1 batch was not in the lake before and replaced nothing
+        stderr: warning: --force added 1 new batch: no ingested batch has the same id or content to replace
+        stderr: hint: to replace a file that has changed, pass the --batch-id of its first load
         stderr: ingest: 4001 read = 4001 accepted + 0 duplicate + 0 rejected, 1 new batch, 2 batches replaced
         exit code 0
     "#]]

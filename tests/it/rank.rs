@@ -499,7 +499,7 @@ fn sales_that_ended_too_long_ago_are_not_published_as_if_they_were_new() {
     );
     assert_eq!(world.run("ingest log.csv").code, Some(0));
     expect![[r#"
-        stderr: error: the newest hour of sales ended 2017-01-14T11:00:00Z, 13 h before 2017-01-15T00:00:00Z, and 12 h 59 min is as old as it may be
+        stderr: error: the newest hour of sales ended 2017-01-14T11:00:00Z, 13 h before 2017-01-15T00:00:00Z, and the limit is 12 h 59 min (--max-lag)
         stderr: hint: the previous ranking stays published; check whether new logs are being ingested
         exit code 7
     "#]].assert_eq(&rank(&world, "--max-lag 12h59min"));
@@ -508,7 +508,7 @@ fn sales_that_ended_too_long_ago_are_not_published_as_if_they_were_new() {
     let before = world.snapshot("data/lake");
     // The sales that came after what is asked for are no news for it, nor are those of other types.
     expect![[r#"
-        stderr: error: the newest hour of sales ended 2017-01-14T11:00:00Z, 1 h before 2017-01-14T12:00:00Z, and 30 min is as old as it may be
+        stderr: error: the newest hour of sales ended 2017-01-14T11:00:00Z, 1 h before 2017-01-14T12:00:00Z, and the limit is 30 min (--max-lag)
         stderr: hint: the previous ranking stays published; check whether new logs are being ingested
         exit code 7
     "#]].assert_eq(&rank(&world, "--max-lag 30min --as-of 2017-01-14T12:00:00Z"));

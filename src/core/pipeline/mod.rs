@@ -202,7 +202,7 @@ fn stale_text(newest: Option<&Hour>, freshness: &Freshness) -> String {
     let lag = format_duration(until.seconds_since(end));
     let allowed = format_duration(freshness.max_lag_seconds);
     format!(
-        "the newest hour of sales ended {end}, {lag} before {until}, and {allowed} is as old as it may be"
+        "the newest hour of sales ended {end}, {lag} before {until}, and the limit is {allowed} (--max-lag)"
     )
 }
 

@@ -5,7 +5,7 @@ use crate::show::error::{ShowError, unknown_item};
 use crate::show::notes::as_of;
 use crate::show::question::Question;
 use crate::terminal::{Cell, RankChart, Style};
-use crate::text::{grouped, quoted};
+use crate::text::{counted, quoted};
 use topsell_core::model::Timestamp;
 use topsell_core::parquet_format::RankedRow;
 use topsell_core::rankings::{RetainedRanking, Snapshot, retained_rankings};
@@ -54,10 +54,8 @@ pub(super) fn history(
     let name = moments.iter().rev().find_map(|moment| moment.row.as_ref()?.name.as_deref());
     let place = category.map_or("the whole shop".to_owned(), quoted);
     let called = name.map_or(String::new(), |name| format!(" {}", quoted(name)));
-    let mut notes = vec![
-        Cell::of(&format!("{} rankings", grouped(&moments.len().to_string()))).styled(Style::Dim),
-        as_of(newest.metadata(), question),
-    ];
+    let count = counted(moments.len() as u64, "ranking", "rankings");
+    let mut notes = vec![Cell::of(&count).styled(Style::Dim), as_of(newest.metadata(), question)];
     if left_out > 0 {
         let text = format!("{left_out} left out: ranked with different settings, or damaged");
         notes.push(Cell::of(&text).styled(Style::Bad));
