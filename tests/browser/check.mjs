@@ -198,7 +198,7 @@ async function checkContent() {
   await sharesAreWhole(page, 'CHEESE');
   const signs = await page.$$eval('.ranking td.change', (all) => all.map((one) => one.textContent[0]));
   for (const sign of ['▲', '▼', '=', 'n']) check(signs.includes(sign), `some row's change is ${sign}`);
-  equal(await page.$$eval('.movers h3', (all) => all.map((one) => one.textContent.replace(/ \d+$/, ''))), ['Climbing', 'Falling', 'New', 'No longer listed'], 'movers');
+  equal(await page.$$eval('.movers h3', (all) => all.map((one) => one.textContent.replace(/ \d+$/, ''))), ['Rising', 'Falling', 'New', 'Dropped'], 'movers');
   await accessible(page, 'CHEESE');
   await page.screenshot({ path: join(pictures, 'report-light.png') });
   const file = await page.pdf({ preferCSSPageSize: true });
@@ -208,7 +208,7 @@ async function checkContent() {
   check(await ground(page) > 0.99, 'print is on white');
   await page.close();
   const unknown = await opened('sample', '#/No/such%20place');
-  await heading(unknown, 'Not here');
+  await heading(unknown, 'Not found');
   await unknown.close();
 }
 
@@ -268,7 +268,7 @@ async function checkStrange() {
   for (const hash of [...links, ...items.map((item) => `#item/${encodeURIComponent(item)}`)]) {
     await page.evaluate((to) => { location.hash = to; }, hash);
     await page.waitForFunction((to) => document.getElementById('main').getAttribute('aria-busy') === 'false' && location.hash === to, hash);
-    check(await page.textContent('h1') !== 'Not here', `${hash.slice(0, 60)} is there`);
+    check(await page.textContent('h1') !== 'Not found', `${hash.slice(0, 60)} is there`);
     if (hash.startsWith('#/')) await sharesAreWhole(page, hash.slice(0, 60));
   }
   for (const item of items.filter((text) => text.length < 100 && text.trim() === text && !/[\n\t]/.test(text))) {
