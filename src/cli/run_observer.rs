@@ -26,7 +26,8 @@ struct Notes {
     stages: BTreeMap<&'static str, Duration>,
     /// The stages that have begun and not ended, the innermost last.
     running: Vec<Running>,
-    spans: Vec<Span>,
+    /// The stages that have ended, each with its begin: texts of timestamps do not sort by time.
+    spans: Vec<(Instant, Span)>,
     input_bytes: Option<u64>,
 }
 
@@ -34,6 +35,13 @@ struct Running {
     stage: Stage,
     began: Instant,
     span_id: String,
+}
+
+impl Notes {
+    fn spans_by_begin(&mut self) -> Vec<Span> {
+        self.spans.sort_by_key(|(began, _)| *began);
+        self.spans.iter().map(|(_, span)| span.clone()).collect()
+    }
 }
 
 impl RunObserver {
@@ -60,8 +68,7 @@ impl RunObserver {
         let stage = |(name, took): (&&'static str, &Duration)| ((*name).to_owned(), took.as_secs_f64());
         record.stage_seconds = notes.stages.iter().map(stage).collect();
         record.input_bytes = notes.input_bytes;
-        record.spans.clone_from(&notes.spans);
-        record.spans.sort_by(|a, b| a.started.cmp(&b.started));
+        record.spans = notes.spans_by_begin();
     }
 
     fn after(&self, took: Duration) -> Timestamp {
@@ -76,15 +83,17 @@ impl RunObserver {
         *notes.stages.entry(stage_name(stage)).or_default() += took;
         if notes.spans.len() < MAX_SPANS {
             let before = began.duration_since(self.began);
-            notes.spans.push(Span {
+            let parent = notes.running.last().map_or(&self.root, |last| &last.span_id);
+            let span = Span {
                 span_id,
-                parent_span_id: Some(notes.running.last().map_or(&self.root, |last| &last.span_id).clone()),
+                parent_span_id: Some(parent.clone()),
                 name: stage_name(stage).to_owned(),
                 started: self.after(before).to_string(),
                 ended: Some(self.after(before + took).to_string()),
                 outcome,
                 attributes: BTreeMap::new(),
-            });
+            };
+            notes.spans.push((began, span));
         }
     }
 }
@@ -115,5 +124,27 @@ impl Listener for RunObserver {
             Update::StageAdvanced { stage: Stage::Ingest, by } => *notes.input_bytes.get_or_insert(0) += by,
             Update::StageAdvanced { .. } => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Spans were sorted by the text of their begin, and `…01Z` sorts after `…01.000012Z`: a stage that
+    /// began at a round moment was listed after the next one.
+    #[test]
+    fn stages_are_recorded_in_the_order_in_which_they_began() {
+        let started = Timestamp::parse("2017-01-15T00:00:00Z").expect("it is a timestamp");
+        let observer = RunObserver::of(started, "root");
+        let mut notes = Notes::default();
+        let begins = [(Stage::Publish, 1_000_012), (Stage::Rank, 1_000_000), (Stage::Rollup, 999_990)];
+        for (stage, micros) in begins {
+            let began = observer.began + Duration::from_micros(micros);
+            let running = Running { stage, began, span_id: String::new() };
+            observer.note_end(&mut notes, running, Outcome::Done);
+        }
+        let names: Vec<String> = notes.spans_by_begin().into_iter().map(|span| span.name).collect();
+        assert_eq!(names, ["rollup", "rank", "publish"]);
     }
 }
