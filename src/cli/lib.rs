@@ -18,6 +18,7 @@ mod moments;
 mod option_table;
 mod output;
 mod progress_bars;
+mod read_args;
 mod run_observer;
 mod run_recorder;
 mod settings;

@@ -24,6 +24,7 @@ pub fn stage_name(stage: Stage) -> &'static str {
 pub fn count_name(count: Count) -> &'static str {
     match count {
         Count::LinesRead => "read",
+        Count::LinesFiltered => "filtered",
         Count::EventsAccepted => "accepted",
         Count::LinesDuplicate => "duplicate",
         Count::LinesRejected => "rejected",

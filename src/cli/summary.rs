@@ -6,6 +6,7 @@ use crate::failure::Exit;
 use crate::lake_summary;
 use crate::settings::Verbosity;
 use topsell_core::ingest;
+use topsell_core::ingest::LineCounts;
 use topsell_core::ingest::SpoolSummary;
 use topsell_core::lake::{DryRun, Reject};
 use topsell_core::maintenance::{Compacted, Pruned};
@@ -29,7 +30,7 @@ pub fn exit_of(done: &Done) -> Exit {
         }
         // Nothing at all could be read, and what could not be is still where it was.
         Done::Ingested { summary, .. }
-            if summary.read == 0
+            if summary.lines.read == 0
                 && summary.inputs == summary.failures.len() as u64
                 && summary.spool.is_none() =>
         {
@@ -120,8 +121,21 @@ fn write_ingest(
         let events = counted(summary.accepted, "event", "events");
         writeln!(out, "catalog: {categorized} of {events} categorized from the item catalog")?;
     }
-    let ingest::Summary { read, accepted, duplicate, rejected, batches, replaced, .. } = summary;
-    write!(out, "ingest: {read} read = {accepted} accepted + {duplicate} duplicate + {rejected} rejected")?;
+    let ingest::Summary { lines, accepted, duplicate, rejected, batches, replaced, .. } = summary;
+    let read = summary.events();
+    let as_events = LineCounts { read, filtered: 0, rejected: *rejected };
+    if *lines != as_events {
+        let LineCounts { read, filtered, rejected } = *lines;
+        writeln!(
+            out,
+            "lines: {read} read = {} used + {filtered} filtered + {rejected} rejected",
+            lines.used()
+        )?;
+        write!(out, "ingest: {} events", summary.events())?;
+    } else {
+        write!(out, "ingest: {read} read")?;
+    }
+    write!(out, " = {accepted} accepted + {duplicate} duplicate + {rejected} rejected")?;
     write!(out, ", {}", counted(*batches, "new batch", "new batches"))?;
     if *replaced > 0 {
         write!(out, ", {} replaced", counted(*replaced, "batch", "batches"))?;

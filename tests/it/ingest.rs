@@ -141,9 +141,6 @@ fn the_help_describes_a_log() {
         stdout:       --map <FIELD=COLUMN|FILE>
         stdout:           Column that holds a field, or a TOML file of such pairs; can be repeated
         stdout: 
-        stdout:       --assume-utc
-        stdout:           Read times without an offset as UTC instead of rejecting them
-        stdout: 
         stdout:       --catalog <FILE>
         stdout:           Item catalog: a CSV, TSV or Parquet file with the columns item_id, category and name;
         stdout:           `ingest` reads missing categories from it, `rank` item names
@@ -173,6 +170,63 @@ fn the_help_describes_a_log() {
         stdout: 
         stdout:   -h, --help
         stdout:           Print help (see a summary with '-h')
+        stdout: 
+        stdout: Input dialect (also keys of a --map file: skip_lines = 2):
+        stdout:       --delimiter <CHAR>
+        stdout:           Delimiter of CSV: one ASCII character, or tab [default: the one of , ; tab | that the
+        stdout:           header has]
+        stdout: 
+        stdout:       --quoting <STYLE>
+        stdout:           Whether quotes enclose fields: none or standard (RFC 4180) [default: standard for CSV,
+        stdout:           none for TSV]
+        stdout: 
+        stdout:       --encoding <NAME>
+        stdout:           Character encoding, such as windows-1252 [default: UTF-8, or UTF-16 by its byte order
+        stdout:           mark]
+        stdout: 
+        stdout:       --skip-lines <N>
+        stdout:           Skip this many lines before the header
+        stdout: 
+        stdout:       --null <TEXT>
+        stdout:           Text that stands for no value, besides the usual ones (\N, NULL, NaN, None, n/a, -); can
+        stdout:           be repeated
+        stdout: 
+        stdout:       --bad-field <ACTION>
+        stdout:           What to do with an optional field that cannot be read: drop the field or reject the line
+        stdout: 
+        stdout:       --decimal <MARK>
+        stdout:           Decimal mark of quantities and amounts: point or comma [default: inferred where it is
+        stdout:           clear]
+        stdout: 
+        stdout:       --ts-format <FORMAT>
+        stdout:           Format of ts: strptime directives such as %d.%m.%Y, excel, or epoch-seconds, epoch-minutes
+        stdout:           and so on; without an offset, UTC or --assume-tz
+        stdout: 
+        stdout:       --assume-tz <ZONE>
+        stdout:           Time zone of times without an offset, such as Europe/Berlin; of an hour that comes twice
+        stdout:           the first is meant
+        stdout: 
+        stdout:       --assume-utc
+        stdout:           Read times without an offset as UTC instead of rejecting them
+        stdout: 
+        stdout:       --min-ts <TIME>
+        stdout:           Reject events before this time [default: 2000-01-01]
+        stdout: 
+        stdout:       --fill <COLUMN>
+        stdout:           Column that the lines of an order share; its later lines take ts, event_type, currency and
+        stdout:           the columns of --where from its first line where they have none
+        stdout: 
+        stdout:       --where <FILTER>
+        stdout:           Use only records that pass, such as 'Financial Status in (paid, partially_refunded)'
+        stdout: 
+        stdout:       --level-separator <TEXT>
+        stdout:           Separator of the levels of a category [default: /]
+        stdout: 
+        stdout:       --path-separator <TEXT>
+        stdout:           Separator of the paths of a category [default: |]
+        stdout: 
+        stdout:       --currency <CODE>
+        stdout:           Use only records in this currency
         stdout: 
         stdout: Global options:
         stdout:       --lake <DIR>

@@ -17,6 +17,7 @@ mod help;
 mod house;
 mod identity;
 mod ingest;
+mod intake;
 mod jobs;
 mod json;
 mod kill;

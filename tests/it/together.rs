@@ -126,7 +126,7 @@ fn a_batch_that_another_run_commits_first_is_skipped_and_those_around_it_are_com
     let summary = run(&step(&world, &["a.csv", "b.csv", "c.csv"]), &through(&world, &overtaking));
     let summary = summary.expect("it looks again");
     assert!(overtaking.has_happened());
-    assert_eq!((summary.read, summary.accepted, summary.duplicate, summary.rejected), (6, 2, 2, 2));
+    assert_eq!((summary.lines.read, summary.accepted, summary.duplicate, summary.rejected), (6, 2, 2, 2));
     assert_eq!((summary.batches, summary.already_ingested.len()), (2, 1), "{summary:?}");
     let made = commits(&world);
     assert_eq!(made.iter().map(|commit| transactions(commit).len()).collect::<Vec<_>>(), [1, 1, 2]);

@@ -7,6 +7,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::catalog_args::{Catalog, catalog_file, mapping};
 use crate::failure::{Exit, Failure};
+use crate::read_args::ReadArgs;
 use crate::settings::Settings;
 use crate::size::parse_bytes;
 use crate::stdin::Opening;
@@ -89,9 +90,6 @@ pub struct Ingest {
     /// Column that holds a field, or a TOML file of such pairs; can be repeated
     #[arg(long = "map", value_name = "FIELD=COLUMN|FILE")]
     pub map: Vec<String>,
-    /// Read times without an offset as UTC instead of rejecting them
-    #[arg(long)]
-    pub assume_utc: bool,
     #[command(flatten)]
     pub catalog: Catalog,
     /// Reject events later than this after the current time
@@ -111,6 +109,8 @@ pub struct Ingest {
     /// when the lake is created
     #[arg(long, value_name = "SIZE")]
     pub slice_size: Option<String>,
+    #[command(flatten)]
+    pub read: ReadArgs,
 }
 
 /// Senders that wait for acknowledgements.
@@ -148,6 +148,9 @@ impl Ingest {
             LogFormat::Ndjson => Format::Ndjson,
             LogFormat::Parquet => Format::Parquet,
         });
+        let mut mapping = mapping("--map", ingest::FIELDS, &typed.map)?;
+        typed.read.apply(&mut mapping)?;
+        let format = format.or(mapping.options().format);
         let skew = seconds("--max-skew", &typed.max_skew)?;
         let slice_bytes = typed.slice_size.as_deref().map(slice_bytes).transpose()?;
         let every = commit_every(&typed.commit_every)?;
@@ -170,10 +173,6 @@ impl Ingest {
             duplicates,
             stream,
         };
-        let mut mapping = mapping("--map", ingest::FIELDS, &typed.map)?;
-        if typed.assume_utc {
-            mapping.assume_utc();
-        }
         let catalog = catalog_file(&typed.catalog)?;
         if let Some(Sender::Rsyslog) = typed.ack {
             check_ack(format, typed.inputs.len() == 1 && reads_stdin)?;

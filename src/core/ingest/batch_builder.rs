@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use crate::ingest::field_values::{amount, identifier, quantity};
 use crate::ingest::limits::Limits;
+use crate::ingest::line_counts::LineCounts;
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
 use crate::lake::Reject;
 use crate::model::{Days, Timestamp, TimestampError};
@@ -46,6 +47,27 @@ pub(super) struct ParsedLines {
     pub rejects: Vec<Reject>,
     /// Number of events whose categories came from the item catalog.
     pub categorized: u64,
+    /// Lines without an event, by the filter or because they have no items.
+    filtered: u64,
+    /// The lines with several items, and what was counted of them besides: every other line is one event
+    /// or one reject.
+    nested: LineCounts,
+    nested_events: u64,
+    nested_rejects: u64,
+}
+
+impl ParsedLines {
+    /// Returns what became of the lines.
+    pub fn counts(&self) -> LineCounts {
+        let mut lines = self.nested;
+        let rejected = self.rejects.len() as u64 - self.nested_rejects;
+        lines += LineCounts {
+            read: self.events.len() as u64 - self.nested_events + rejected + self.filtered,
+            filtered: self.filtered,
+            rejected,
+        };
+        lines
+    }
 }
 
 impl BatchBuilder<'_> {
@@ -67,7 +89,7 @@ impl BatchBuilder<'_> {
 
     /// Returns whether no line was added, accepted or rejected.
     pub fn is_empty(&self) -> bool {
-        self.lines.events.is_empty() && self.lines.rejects.is_empty()
+        self.lines.events.is_empty() && self.lines.rejects.is_empty() && self.lines.counts().read == 0
     }
 
     /// Returns whether the batch has reached its maximum memory.
@@ -120,9 +142,33 @@ impl BatchBuilder<'_> {
         });
     }
 
+    /// Notes a line without an event, by the filter or because it has no items.
+    pub fn filter_line(&mut self) {
+        self.lines.filtered += 1;
+    }
+
+    /// Calls a function that accepts and rejects the items of one line, which count as one line.
+    #[expect(dead_code, reason = "readers of arrays of items call it")]
+    pub fn nested_line(&mut self, items: impl FnOnce(&mut Self)) {
+        let before = (self.lines.events.len(), self.lines.rejects.len());
+        items(self);
+        let events = (self.lines.events.len() - before.0) as u64;
+        let rejects = (self.lines.rejects.len() - before.1) as u64;
+        self.lines.nested_events += events;
+        self.lines.nested_rejects += rejects;
+        let is_filtered = events == 0 && rejects == 0;
+        self.lines.nested += LineCounts {
+            read: 1,
+            filtered: u64::from(is_filtered),
+            rejected: u64::from(events == 0 && rejects > 0),
+        };
+    }
+
     fn time(&mut self, raw: RawTime<'_>) -> Result<Timestamp, Rejection> {
         let ts = match raw {
-            RawTime::Text(text) if self.limits.assumes_utc => Timestamp::parse_assuming_utc(text),
+            RawTime::Text(text) if self.limits.read_options.assume_tz.is_some() => {
+                Timestamp::parse_assuming_utc(text)
+            }
             RawTime::Text(text) => self.days.parse(text),
             RawTime::ShipperDate(text) => Timestamp::parse_stamp(text),
             RawTime::Epoch(value) => Timestamp::from_epoch(value),

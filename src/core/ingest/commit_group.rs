@@ -4,10 +4,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::ingest::line_counts::LineCounts;
 use crate::ingest::options::Options;
 use crate::ingest::parsed::{ParsedBatch, ReadOutcome};
 use crate::ingest::summary::FIRST_REJECTS;
-use crate::lake::{AppendTransaction, Lake, LakeError, Reject, StagedFiles};
+use crate::lake::{AppendTransaction, BatchSize, Lake, LakeError, Reject, StagedFiles};
 use crate::model::Timestamp;
 
 /// The limits of a group: messages, lines, files. They bound the work that a crash loses to a second
@@ -22,10 +23,9 @@ pub(super) enum Staged<'a> {
         input: usize,
         batch: StagedBatch<'a>,
     },
-    /// A batch that is already ingested, with its number of lines.
     AlreadyIngested {
         input: usize,
-        lines: u64,
+        size: BatchSize,
     },
     /// The end of an input; `batch` holds all of an input that is committed as a whole.
     InputEnd {
@@ -40,6 +40,7 @@ pub(super) struct StagedBatch<'a> {
     /// `None` in a dry run.
     pub files: Option<StagedFiles<'a>>,
     pub ids: BTreeSet<String>,
+    pub lines: LineCounts,
     pub accepted: u64,
     pub rejected: u64,
     pub categorized: u64,
@@ -73,6 +74,7 @@ impl<'a> CommitGroup<'a> {
         Ok(StagedBatch {
             files: self.transaction.as_ref().map(AppendTransaction::stage),
             ids: BTreeSet::new(),
+            lines: LineCounts::default(),
             accepted: 0,
             rejected: 0,
             categorized: 0,
@@ -85,9 +87,10 @@ impl<'a> CommitGroup<'a> {
     pub fn write(&self, staged: &mut StagedBatch<'a>, parsed: ParsedBatch) -> Result<(), LakeError> {
         let ParsedBatch { id, lines, at, .. } = parsed;
         if let (Some(transaction), Some(files)) = (&self.transaction, &mut staged.files) {
-            transaction.write(files, &id, &lines.events, &lines.rejects)?;
+            transaction.write(files, &id, &lines.events, &lines.rejects, lines.counts().read)?;
         }
         staged.ids.insert(id);
+        staged.lines += lines.counts();
         staged.accepted += lines.events.len() as u64;
         staged.rejected += lines.rejects.len() as u64;
         staged.categorized += lines.categorized;

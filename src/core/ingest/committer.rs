@@ -8,12 +8,15 @@ use std::sync::mpsc::Receiver;
 
 use crate::ingest::commit_group::{CommitGroup, Staged, StagedBatch};
 use crate::ingest::input::Input;
+use crate::ingest::line_counts::LineCounts;
 use crate::ingest::options::Options;
 use crate::ingest::parsed::ReadOutcome;
 use crate::ingest::plan::Plan;
 use crate::ingest::spool::Destination;
 use crate::ingest::summary::{FIRST_REJECTS, SpoolSummary, Summary};
-use crate::lake::{AppendTransaction, CommitOutcome, DryRun, DuplicatePolicy, Lake, LakeError, Reject};
+use crate::lake::{
+    AppendTransaction, BatchSize, CommitOutcome, DryRun, DuplicatePolicy, Lake, LakeError, Reject,
+};
 use crate::progress::{Count, Progress, Stage};
 
 /// Commits batches and counts what they contain.
@@ -85,7 +88,7 @@ impl<'a> Committer<'a> {
         let mut batches: Vec<(usize, StagedBatch<'a>)> = Vec::new();
         for entry in std::mem::take(&mut group.entries) {
             match entry {
-                Staged::AlreadyIngested { input, lines } => self.count_already_ingested(input, lines),
+                Staged::AlreadyIngested { input, size } => self.count_already_ingested(input, size),
                 Staged::Batch { input, batch } => batches.push((input, batch)),
                 Staged::InputEnd { input, outcome, batch } => {
                     let batch = self.whole_input(&mut group, input, &outcome, batch)?;
@@ -163,10 +166,10 @@ impl<'a> Committer<'a> {
 
     /// Counts a committed batch.
     fn count(&mut self, input: usize, batch: StagedBatch<'_>, outcome: CommitOutcome) {
-        let StagedBatch { ids, accepted, rejected, categorized, first_rejects, .. } = batch;
+        let StagedBatch { ids, lines, accepted, rejected, categorized, first_rejects, .. } = batch;
         let batches = ids.len() as u64;
         match outcome {
-            CommitOutcome::AlreadyIngested { lines } => return self.count_already_ingested(input, lines),
+            CommitOutcome::AlreadyIngested { size } => return self.count_already_ingested(input, size),
             CommitOutcome::Committed => {
                 self.summary.batches += batches;
                 self.progress.count(Count::BatchesCommitted, batches);
@@ -180,12 +183,11 @@ impl<'a> Committer<'a> {
             CommitOutcome::Nothing => {}
         }
         self.batches[input].committed += 1;
-        self.summary.read += accepted + rejected;
+        self.count_lines(lines);
         self.summary.accepted += accepted;
         self.summary.rejected += rejected;
         let room = FIRST_REJECTS.saturating_sub(self.summary.first_rejects.len());
         self.summary.first_rejects.extend(first_rejects.into_iter().take(room));
-        self.progress.count(Count::LinesRead, accepted + rejected);
         self.progress.count(Count::EventsAccepted, accepted);
         self.progress.count(Count::LinesRejected, rejected);
         if categorized > 0 {
@@ -194,13 +196,21 @@ impl<'a> Committer<'a> {
         }
     }
 
-    fn count_already_ingested(&mut self, input: usize, lines: u64) {
+    fn count_already_ingested(&mut self, input: usize, size: BatchSize) {
         self.batches[input].already_ingested += 1;
-        self.summary.read += lines;
-        self.summary.duplicate += lines;
+        // What became of each line is not known any more: all are counted as used.
+        self.count_lines(LineCounts { read: size.lines, filtered: 0, rejected: 0 });
+        self.summary.duplicate += size.events;
         self.progress.count(Count::BatchesSkipped, 1);
-        self.progress.count(Count::LinesRead, lines);
-        self.progress.count(Count::LinesDuplicate, lines);
+        self.progress.count(Count::LinesDuplicate, size.events);
+    }
+
+    fn count_lines(&mut self, lines: LineCounts) {
+        self.summary.lines += lines;
+        self.progress.count(Count::LinesRead, lines.read);
+        if lines.filtered > 0 {
+            self.progress.count(Count::LinesFiltered, lines.filtered);
+        }
     }
 
     /// Returns the outcome that a commit would have.
@@ -209,16 +219,19 @@ impl<'a> Committer<'a> {
         batch: &StagedBatch<'_>,
         duplicates: DuplicatePolicy,
     ) -> Result<CommitOutcome, LakeError> {
-        let StagedBatch { ids, accepted, rejected, .. } = batch;
+        let StagedBatch { ids, lines, accepted, rejected, .. } = batch;
         let mut added = 0;
         for id in ids {
-            let in_lake = self.lake.map_or(Ok(None), |lake| lake.lines_of_batch(id))?;
+            let in_lake = self.lake.map_or(Ok(None), |lake| lake.size_of_batch(id))?;
             let is_known = in_lake.is_some() || (*accepted > 0 && !self.planned_ids.insert(id.clone()));
             added += u64::from(!is_known);
         }
         Ok(match (added < ids.len() as u64, duplicates) {
             (true, DuplicatePolicy::Replace) => CommitOutcome::Replaced { added },
-            (true, DuplicatePolicy::Skip) => CommitOutcome::AlreadyIngested { lines: accepted + rejected },
+            (true, DuplicatePolicy::Skip) => {
+                let size = BatchSize { events: accepted + rejected, lines: lines.read };
+                CommitOutcome::AlreadyIngested { size }
+            }
             _ if *accepted == 0 => CommitOutcome::Nothing,
             _ => CommitOutcome::Committed,
         })

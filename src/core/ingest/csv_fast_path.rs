@@ -29,7 +29,7 @@ impl CsvFastPath {
         let column = |columns: &Option<FieldColumns>| match columns {
             None => Some(None),
             Some(FieldColumns::One(column)) => Some(Some(*column)),
-            Some(FieldColumns::Levels(_)) => None,
+            Some(_) => None,
         };
         let columns = columns.iter().map(column).collect::<Option<_>>()?;
         // A line of one field may be blank, and blank lines are ignored.

@@ -6,8 +6,7 @@ use crate::input_format::{FieldColumns, MAX_COLUMNS, Mapping};
 
 /// A header.
 pub(super) struct CsvHeader {
-    /// The number of columns.
-    pub width: usize,
+    pub names: Vec<String>,
     /// The columns of each field.
     pub columns: Vec<Option<FieldColumns>>,
 }
@@ -39,7 +38,7 @@ pub(super) fn parse_header(
     refuse_categories(&names, mapping)?;
     let columns = mapping.columns(&names, REQUIRED);
     let columns = columns.map_err(|reason| format!("line 1: the header {reason}"))?;
-    Ok(Some(CsvHeader { width: names.len(), columns }))
+    Ok(Some(CsvHeader { names, columns }))
 }
 
 /// Refuses a header with `categories`, which would be ignored.

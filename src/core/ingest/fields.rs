@@ -2,7 +2,7 @@
 
 /// The names of the fields, by number.
 pub const FIELDS: &[&str] =
-    &["ts", "event_id", "item_id", "category", "categories", "event_type", "quantity", "amount"];
+    &["ts", "event_id", "item_id", "category", "categories", "event_type", "quantity", "amount", "currency"];
 
 pub(super) const TS: usize = 0;
 pub(super) const EVENT_ID: usize = 1;
@@ -12,6 +12,7 @@ pub(super) const CATEGORIES: usize = 4;
 pub(super) const EVENT_TYPE: usize = 5;
 pub(super) const QUANTITY: usize = 6;
 pub(super) const AMOUNT: usize = 7;
+pub(super) const CURRENCY: usize = 8;
 
 /// The fields that every event must have.
 pub(super) const REQUIRED: &[usize] = &[TS, ITEM_ID];

@@ -14,7 +14,7 @@ use crate::ingest::raw_event::Rejection;
 use crate::ingest::slices::{Slice, Slices};
 use crate::ingest::stdin_stream::StdinStream;
 use crate::input_format::{Format, ParquetSource, Source, SourceError};
-use crate::lake::{DEFAULT_SLICE_BYTES, DuplicatePolicy, Lake, LakeError, LakeSettings};
+use crate::lake::{BatchSize, DEFAULT_SLICE_BYTES, DuplicatePolicy, Lake, LakeError, LakeSettings};
 use crate::model::Timestamp;
 use crate::progress::Progress;
 
@@ -66,9 +66,9 @@ impl InputReader<'_> {
     pub fn read(&self) -> Result<(), Stop> {
         if let (Some(lake), Some(id), DuplicatePolicy::Skip) =
             (self.lake, &self.plan.batch_id, self.options.duplicates)
-            && let Some(lines) = lake.lines_of_batch(id)?
+            && let Some(size) = lake.size_of_batch(id)?
         {
-            return self.send(Parsed::AlreadyIngested { input: self.number, lines });
+            return self.send(Parsed::AlreadyIngested { input: self.number, size });
         }
         match self.input.open(self.stdin, self.progress)? {
             Source::Text { format, reader } => {
@@ -88,8 +88,8 @@ impl InputReader<'_> {
                 if is_truncated && format != Format::Ndjson { cut_last_line(&mut slice) } else { Vec::new() };
             parser.read_header(&slice).map_err(Stop::Input)?;
             let id = self.plan.batch_id.clone().unwrap_or_else(|| slice.id.clone());
-            match self.lines_of_slice(&id)? {
-                Some(lines) => self.send(Parsed::AlreadyIngested { input: self.number, lines })?,
+            match self.size_of_slice(&id)? {
+                Some(size) => self.send(Parsed::AlreadyIngested { input: self.number, size })?,
                 None => self.read_slice(&slice, &mut parser, id, &truncated_line)?,
             }
         }
@@ -131,9 +131,9 @@ impl InputReader<'_> {
         while !rows.is_done() {
             let id = self.plan.batch_id.clone().unwrap_or_else(|| slice_id(&source.id, slice));
             slice += 1;
-            if let Some(lines) = self.lines_of_slice(&id)? {
+            if let Some(size) = self.size_of_slice(&id)? {
                 rows.skip(rows_per_slice).map_err(Stop::Input)?;
-                self.send(Parsed::AlreadyIngested { input: self.number, lines })?;
+                self.send(Parsed::AlreadyIngested { input: self.number, size })?;
                 continue;
             }
             let mut builder = self.builder();
@@ -154,11 +154,11 @@ impl InputReader<'_> {
         self.lake.map_or(DEFAULT_SLICE_BYTES, Lake::slice_bytes)
     }
 
-    /// Returns the number of lines of a slice that is already ingested. An input that is committed as a
-    /// whole has no ids of slices.
-    fn lines_of_slice(&self, id: &str) -> Result<Option<u64>, LakeError> {
+    /// Returns the size of a slice that is already ingested. An input that is committed as a whole has no
+    /// ids of slices.
+    fn size_of_slice(&self, id: &str) -> Result<Option<BatchSize>, LakeError> {
         match self.lake {
-            Some(lake) if !self.plan.is_atomic(&self.options) => lake.lines_of_batch(id),
+            Some(lake) if !self.plan.is_atomic(&self.options) => lake.size_of_batch(id),
             _ => Ok(None),
         }
     }

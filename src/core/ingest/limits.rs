@@ -1,6 +1,7 @@
 //! What the checks of an event depend on besides the event.
 
 use crate::ingest::options::{Options, ParseOptions};
+use crate::input_format::ReadOptions;
 use crate::item_catalog::ItemCatalog;
 use crate::lake::LakeSettings;
 use crate::model::{Hour, Timestamp};
@@ -12,8 +13,8 @@ pub(super) struct Limits<'a> {
     pub newest: Timestamp,
     /// The first hour that is accepted; earlier ones are past the retention.
     pub oldest: Option<Hour>,
-    /// Whether times without an offset are UTC; otherwise they are rejected.
-    pub assumes_utc: bool,
+    /// How times and values are written.
+    pub read_options: &'a ReadOptions,
     /// The item catalog, for items whose line has no category.
     pub catalog: Option<&'a ItemCatalog>,
 }
@@ -29,7 +30,7 @@ impl<'a> Limits<'a> {
         Limits {
             newest: now.plus_seconds(options.max_skew_seconds),
             oldest: settings.oldest_kept(now),
-            assumes_utc: parse_options.mapping.assumes_utc(),
+            read_options: parse_options.mapping.options(),
             catalog: parse_options.catalog,
         }
     }

@@ -11,6 +11,7 @@ use crate::ingest::fields::{AMOUNT, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM
 use crate::ingest::ndjson;
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
 use crate::ingest::record_bounds::{MAX_RECORD_BYTES, delimiter_of};
+use crate::ingest::record_mapper::{RecordMapper, Value};
 use crate::ingest::slices::Slice;
 use crate::input_format::{FieldColumns, Format, MAX_COLUMNS, Mapping};
 use crate::model::RawCategories;
@@ -37,6 +38,8 @@ pub(super) struct LineParser<'a> {
     /// The first line of the slice that contains the header, once it is found.
     header_in: Option<u64>,
     fields: FieldSplitter,
+    /// Turns records into events where a column a field is not enough.
+    mapper: Option<RecordMapper<'a>>,
     /// Parses most lines, once the header is known.
     fast_path: Option<CsvFastPath>,
 }
@@ -53,6 +56,7 @@ impl LineParser<'_> {
             width: 0,
             header_in: None,
             fields: FieldSplitter::of(delimiter),
+            mapper: None,
             fast_path: None,
         }
     }
@@ -66,9 +70,14 @@ impl LineParser<'_> {
             return Ok(());
         }
         let bytes = without_bom(&slice.bytes);
-        if let Some(CsvHeader { width, columns }) = parse_header(bytes, self.mapping, &mut self.fields)? {
-            self.fast_path = CsvFastPath::of(self.fields.delimiter, width, &columns);
-            (self.width, self.columns) = (width, columns);
+        if let Some(CsvHeader { names, columns }) = parse_header(bytes, self.mapping, &mut self.fields)? {
+            if RecordMapper::is_needed(self.mapping, &columns) {
+                let mapper = RecordMapper::of(self.mapping, &names);
+                self.mapper = Some(mapper.map_err(|reason| format!("line 1: the header {reason}"))?);
+            } else {
+                self.fast_path = CsvFastPath::of(self.fields.delimiter, names.len(), &columns);
+            }
+            (self.width, self.columns) = (names.len(), columns);
             self.header_in = Some(slice.first_line);
         }
         Ok(())
@@ -166,6 +175,11 @@ impl LineParser<'_> {
         into: &mut BatchBuilder<'_>,
     ) -> Result<usize, Rejection> {
         let consumed = self.split_fields(rest, line_end)?;
+        if let Some(mapper) = &mut self.mapper {
+            let mut values: Vec<Value<'_>> =
+                self.fields.iter().map(|field| Some(String::from_utf8_lossy(field))).collect();
+            return mapper.accept(&mut values, into).map(|()| consumed);
+        }
         let text = |field: usize, column: usize| -> Result<&str, Rejection> {
             std::str::from_utf8(self.fields.field(column))
                 .map_err(|_| Rejection::of_column(FIELDS[field], format!("{} is not UTF-8", FIELDS[field])))
@@ -257,11 +271,14 @@ mod tests {
 
     /// Returns the events and rejects of a slice, parsed with the fast path or without it.
     fn parse(bytes: &[u8], format: Format, assumes_utc: bool, is_fast: bool) -> Result<Vec<String>, String> {
-        let mapping = Mapping::none(FIELDS);
+        let mut mapping = Mapping::none(FIELDS);
+        if assumes_utc {
+            mapping.set_option("assume_utc", "true").expect("true is a value of it");
+        }
         let limits = Limits {
             newest: Timestamp::parse("2024-02-01T00:00:00Z").expect("a good moment"),
             oldest: Some(Hour::new(0)),
-            assumes_utc,
+            read_options: mapping.options(),
             catalog: None,
         };
         let slice = Slice {

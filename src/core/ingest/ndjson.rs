@@ -16,7 +16,7 @@ use crate::ingest::fields::{
     AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, TS,
 };
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
-use crate::input_format::{FieldKeys, Mapping, fluent_bit_record};
+use crate::input_format::{FieldColumns, FieldKeys, Mapping, fluent_bit_record};
 use crate::model::{CategoryError, PathSet, RawCategories, check_path, encode_levels};
 
 /// The keys that are looked up in each line.
@@ -74,7 +74,10 @@ impl<'a> Line<'a> {
     /// Returns the levels of the category, where each has a key of its own.
     fn levels(&self) -> Result<Vec<Cow<'a, str>>, Rejection> {
         let level = |key: &usize| Ok(scalar("category", self.values[*key])?.unwrap_or_default());
-        self.keys.fields[CATEGORY].levels.iter().map(level).collect()
+        match &self.keys.fields[CATEGORY].parts {
+            Some(FieldColumns::Levels(keys)) => keys.iter().map(level).collect(),
+            _ => Ok(Vec::new()),
+        }
     }
 }
 

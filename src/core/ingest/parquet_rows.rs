@@ -59,12 +59,7 @@ impl ParquetRows {
                 });
                 wanted.len() - 1
             };
-            columns.map(|columns| match columns {
-                FieldColumns::One(column) => FieldColumns::One(number(column)),
-                FieldColumns::Levels(columns) => {
-                    FieldColumns::Levels(columns.into_iter().map(number).collect())
-                }
-            })
+            columns.map(|columns| columns.renumbered(&mut number))
         });
         let columns = Columns(columns.collect());
         let rows = file.rows(&wanted).map_err(|e| e.to_string())?;

@@ -1,6 +1,7 @@
 //! What the reading half of an ingest passes to its writing half.
 
 use crate::ingest::batch_builder::ParsedLines;
+use crate::lake::BatchSize;
 use crate::model::Timestamp;
 
 /// One message from the reading half, in the order of the inputs.
@@ -8,10 +9,9 @@ pub(super) enum Parsed {
     Batch(ParsedBatch),
     /// The first part of a batch that is too large for memory; the rest of it follows.
     Part(ParsedBatch),
-    /// A batch that is already ingested, with its number of lines.
     AlreadyIngested {
         input: usize,
-        lines: u64,
+        size: BatchSize,
     },
     /// The end of an input.
     InputEnd {

@@ -92,8 +92,8 @@ impl<'a> Stager<'a> {
     /// Writes the files of a batch, and adds what is complete to the group.
     fn stage(&mut self, parsed: Parsed) -> Result<(), LakeError> {
         let (parsed, is_complete) = match parsed {
-            Parsed::AlreadyIngested { input, lines } => {
-                self.group.push(Staged::AlreadyIngested { input, lines });
+            Parsed::AlreadyIngested { input, size } => {
+                self.group.push(Staged::AlreadyIngested { input, size });
                 return Ok(());
             }
             Parsed::InputEnd { input, outcome } => {

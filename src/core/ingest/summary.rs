@@ -1,7 +1,9 @@
 //! The summary of an ingest: what was read, and what became of it.
 //!
-//! Invariant: `read = accepted + duplicate + rejected`.
+//! Invariant: `lines read = used + filtered + rejected`, and `events = accepted + duplicate + rejected`. A
+//! line that is rejected, or a duplicate, counts as one event where its events are not known.
 
+use crate::ingest::line_counts::LineCounts;
 use crate::lake::Reject;
 
 /// The number of rejected lines that a summary lists.
@@ -10,7 +12,8 @@ pub(super) const FIRST_REJECTS: usize = 5;
 /// Counts and names that an ingest reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    pub read: u64,
+    pub lines: LineCounts,
+    /// Events.
     pub accepted: u64,
     pub duplicate: u64,
     pub rejected: u64,
@@ -38,6 +41,13 @@ pub struct Summary {
     pub was_stopped: bool,
     /// Messages that were neither committed nor acknowledged; the sender sends them again.
     pub unacknowledged: u64,
+}
+
+impl Summary {
+    /// Returns the number of events.
+    pub fn events(&self) -> u64 {
+        self.accepted + self.duplicate + self.rejected
+    }
 }
 
 /// What became of the files of a spool folder.

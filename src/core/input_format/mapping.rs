@@ -1,8 +1,15 @@
 //! The mapping of an input's columns to fields.
 //!
-//! It is given as `FIELD=COLUMN`, or as a TOML file of such pairs. A category may be mapped to several
-//! columns, `department/category/type`, each with one level; `department/`, with a slash at the end, is
-//! one column with one level.
+//! It is given as `FIELD=COLUMN`, or as a TOML file of such pairs, which may also set the options of
+//! [`ReadOptions`]. A field may be mapped to several columns:
+//!
+//! | mapping | fields | value |
+//! |---|---|---|
+//! | `department/category/type` | category | a path, one level a column; `department/` is one column with one level |
+//! | `order_id+line_no` | event_id, item_id | the texts joined by `+`; `%` and `+` in them are written `%25`, `%2B` |
+//! | `unit_price*quantity` | amount | the product |
+//!
+//! A column that literally has such a name wins.
 //!
 //! Invariant: a mapped field is read from its column alone, and an input without that column is refused,
 //! so that a typing error does not lose amounts.
@@ -13,14 +20,12 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::input_format::read_options::{READ_OPTIONS, ReadOptions};
 use crate::model::escape_control;
 use crate::storage::local_files;
 
-/// The field that may be mapped to several columns, one for each level.
-const CATEGORY: &str = "category";
-/// The field that `assume_utc` is about.
+/// The field that only events have: mappings of other files have no options.
 const TS: &str = "ts";
-const ASSUME_UTC: &str = "assume_utc";
 const SHOWN_COLUMNS: usize = 20;
 const SHOWN_CHARS: usize = 200;
 
@@ -28,12 +33,12 @@ const SHOWN_CHARS: usize = 200;
 pub const MAX_COLUMNS: usize = 16_384;
 
 /// The columns of fields; a field that is not mapped has a column of its own name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Mapping {
     fields: &'static [&'static str],
     /// For each field, the column it is mapped to.
     mapped: Vec<Option<String>>,
-    assumes_utc: bool,
+    options: ReadOptions,
 }
 
 /// The columns of a field, by their numbers.
@@ -42,14 +47,37 @@ pub enum FieldColumns {
     One(usize),
     /// The levels of a category, from the top.
     Levels(Vec<usize>),
+    /// The parts of an id.
+    Joined(Vec<usize>),
+    /// The factors of an amount.
+    Product(usize, usize),
+}
+
+impl FieldColumns {
+    /// Returns the columns with other numbers.
+    pub fn renumbered(self, number: &mut impl FnMut(usize) -> usize) -> FieldColumns {
+        match self {
+            FieldColumns::One(column) => FieldColumns::One(number(column)),
+            FieldColumns::Levels(columns) => FieldColumns::Levels(columns.into_iter().map(number).collect()),
+            FieldColumns::Joined(columns) => FieldColumns::Joined(columns.into_iter().map(number).collect()),
+            FieldColumns::Product(one, other) => FieldColumns::Product(number(one), number(other)),
+        }
+    }
 }
 
 /// The keys of a field in a format without a header, by their numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldKeys {
     pub whole: usize,
-    /// The levels of a category, from the top, for lines without the whole.
-    pub levels: Vec<usize>,
+    /// Several keys, for lines without the whole.
+    pub parts: Option<FieldColumns>,
+}
+
+/// Several columns that a field is mapped to, by name.
+enum Parts<'a> {
+    Levels(Vec<&'a str>),
+    Joined(Vec<&'a str>),
+    Product(&'a str, &'a str),
 }
 
 /// An invalid mapping.
@@ -70,7 +98,7 @@ pub enum MappingError {
 impl Mapping {
     /// Returns the mapping of every field to a column of its own name.
     pub fn none(fields: &'static [&'static str]) -> Mapping {
-        Mapping { fields, mapped: vec![None; fields.len()], assumes_utc: false }
+        Mapping { fields, mapped: vec![None; fields.len()], options: ReadOptions::default() }
     }
 
     /// Parses pairs and reads TOML files; pairs override files, later files override earlier ones.
@@ -99,14 +127,17 @@ impl Mapping {
         Ok(mapping)
     }
 
-    /// Makes times without an offset UTC.
-    pub fn assume_utc(&mut self) {
-        self.assumes_utc = true;
+    /// Returns how the input is read.
+    pub fn options(&self) -> &ReadOptions {
+        &self.options
     }
 
-    /// Returns whether times without an offset are UTC.
-    pub fn assumes_utc(&self) -> bool {
-        self.assumes_utc
+    /// Sets an option by its name; what was set before, by a file, is overridden.
+    ///
+    /// # Errors
+    /// Says what is wrong with the value.
+    pub fn set_option(&mut self, name: &str, text: &str) -> Result<(), String> {
+        self.options.set(name, text)
     }
 
     /// Returns the column that a field is mapped to.
@@ -138,8 +169,13 @@ impl Mapping {
         };
         let keys = (0..self.fields.len()).map(|at| {
             let column = self.column(at).unwrap_or(self.fields[at]);
-            let levels = self.levels(at).unwrap_or_default();
-            FieldKeys { whole: number(column), levels: levels.into_iter().map(&mut number).collect() }
+            let whole = number(column);
+            let parts = self.parts(at).map(|parts| match parts {
+                Parts::Levels(names) => FieldColumns::Levels(names.into_iter().map(&mut number).collect()),
+                Parts::Joined(names) => FieldColumns::Joined(names.into_iter().map(&mut number).collect()),
+                Parts::Product(one, other) => FieldColumns::Product(number(one), number(other)),
+            });
+            FieldKeys { whole, parts }
         });
         let keys = keys.collect();
         (names, keys)
@@ -155,19 +191,37 @@ impl Mapping {
         if let Some(column) = only(column, names)? {
             return Ok(Some(FieldColumns::One(column)));
         }
-        let Some(levels) = self.levels(at) else {
+        let Some(parts) = self.parts(at) else {
             let is_mapped = self.column(at).is_some();
             return if is_mapped { Err(missing(column, Some(field), names)) } else { Ok(None) };
         };
-        let level = |name: &str| only(name, names)?.ok_or_else(|| missing(name, Some(field), names));
-        Ok(Some(FieldColumns::Levels(levels.into_iter().map(level).collect::<Result<_, _>>()?)))
+        let part = |name: &str| only(name, names)?.ok_or_else(|| missing(name, Some(field), names));
+        let all = |names: Vec<&str>| names.into_iter().map(part).collect::<Result<Vec<usize>, String>>();
+        Ok(Some(match parts {
+            Parts::Levels(names) => FieldColumns::Levels(all(names)?),
+            Parts::Joined(names) => FieldColumns::Joined(all(names)?),
+            Parts::Product(one, other) => FieldColumns::Product(part(one)?, part(other)?),
+        }))
     }
 
-    /// Returns the columns with one level each, where a field is mapped to such.
-    fn levels(&self, at: usize) -> Option<Vec<&str>> {
-        let column = self.column(at).filter(|column| self.fields[at] == CATEGORY && column.contains('/'))?;
-        let levels: Vec<&str> = column.strip_suffix('/').unwrap_or(column).split('/').collect();
-        levels.iter().all(|level| !level.is_empty()).then_some(levels)
+    /// Returns the columns of a field that is mapped to several.
+    fn parts(&self, at: usize) -> Option<Parts<'_>> {
+        let column = self.column(at)?;
+        let split = |text: &'_ str, separator: char| -> Option<Vec<&str>> {
+            let names: Vec<&str> = column[..text.len()].split(separator).map(str::trim).collect();
+            names.iter().all(|name| !name.is_empty()).then_some(names)
+        };
+        match self.fields[at] {
+            "category" if column.contains('/') => {
+                split(column.strip_suffix('/').unwrap_or(column), '/').map(Parts::Levels)
+            }
+            "event_id" | "item_id" if column.contains('+') => split(column, '+').map(Parts::Joined),
+            "amount" if column.contains('*') => match split(column, '*')?[..] {
+                [one, other] => Some(Parts::Product(one, other)),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     fn read_file(&mut self, file: &str) -> Result<(), MappingError> {
@@ -184,16 +238,23 @@ impl Mapping {
         for (key, value) in table.get_ref() {
             let at = key.span().start;
             let key = key.get_ref().as_ref();
+            if self.has_options() && READ_OPTIONS.contains(&key) {
+                let texts = option_texts(value.get_ref());
+                let texts = texts
+                    .ok_or_else(|| bad(at, format!("{key} must be a string, a number or true or false")))?;
+                for text in texts {
+                    self.options.set(key, &text).map_err(|reason| bad(at, format!("{key}: {reason}")))?;
+                }
+                continue;
+            }
             match (value.get_ref(), self.field(key)) {
-                (DeValue::Boolean(assumes), None) if key == ASSUME_UTC && self.field(TS).is_some() => {
-                    self.assumes_utc = *assumes;
-                }
-                (_, None) if key == ASSUME_UTC && self.field(TS).is_some() => {
-                    return Err(bad(at, format!("{ASSUME_UTC} must be true or false")));
-                }
                 (_, None) => {
                     let fields = self.fields.join(", ");
-                    return Err(bad(at, format!("unknown field `{key}`; the fields are {fields}")));
+                    let mut reason = format!("unknown field `{key}`; the fields are {fields}");
+                    if self.has_options() {
+                        let _ = write!(reason, ", and the options {}", READ_OPTIONS.join(", "));
+                    }
+                    return Err(bad(at, reason));
                 }
                 (DeValue::String(column), Some(field)) if !column.is_empty() => {
                     self.mapped[field] = Some(column.to_string());
@@ -204,6 +265,27 @@ impl Mapping {
             }
         }
         Ok(())
+    }
+
+    fn has_options(&self) -> bool {
+        self.field(TS).is_some()
+    }
+}
+
+/// Returns the texts of an option's value; an array has several.
+fn option_texts(value: &DeValue<'_>) -> Option<Vec<String>> {
+    match value {
+        DeValue::String(text) => Some(vec![text.to_string()]),
+        DeValue::Boolean(is_set) => Some(vec![is_set.to_string()]),
+        DeValue::Integer(number) => Some(vec![number.to_string()]),
+        DeValue::Array(values) => {
+            let texts = values.iter().map(|value| match value.get_ref() {
+                DeValue::String(text) => Some(text.to_string()),
+                _ => None,
+            });
+            texts.collect()
+        }
+        _ => None,
     }
 }
 
@@ -243,7 +325,7 @@ mod tests {
             let column = |columns: &Option<FieldColumns>| match columns {
                 None => "-".to_owned(),
                 Some(FieldColumns::One(at)) => names[*at].clone(),
-                Some(FieldColumns::Levels(levels)) => format!("{levels:?}"),
+                Some(parts) => format!("{parts:?}").replace(' ', ""),
             };
             columns.iter().map(column).collect::<Vec<_>>().join(" ")
         });
@@ -254,11 +336,13 @@ mod tests {
     fn fields_are_read_from_the_columns_they_are_mapped_to() {
         check("", "item_id ts x", Ok("ts item_id - -"));
         check("ts=when item_id=sku", "sku when item_id category", Ok("when sku category -"));
-        check("category=a/b", "ts item_id b a", Ok("ts item_id [3, 2] -"));
+        check("category=a/b", "ts item_id b a", Ok("ts item_id Levels([3,2]) -"));
         check("category=a/b", "ts item_id b a a/b", Ok("ts item_id a/b -"));
-        check("category=a/", "ts item_id a", Ok("ts item_id [2] -"));
+        check("category=a/", "ts item_id a", Ok("ts item_id Levels([2]) -"));
         check("category=a", "ts item_id a", Ok("ts item_id a -"));
         check("amount=item_id", "ts item_id", Ok("ts item_id - item_id"));
+        check("amount=a*b item_id=b+a", "ts a b", Ok("ts Joined([2,1]) - Product(1,2)"));
+        check("amount=a*b", "ts item_id a b a*b", Ok("ts item_id - a*b"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub(super) const CATEGORY: usize = 1;
 pub(super) const NAME: usize = 2;
 
 /// The file of an item catalog, and the mapping of its columns.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CatalogFile {
     pub path: PathBuf,
     /// Of [`FIELDS`].

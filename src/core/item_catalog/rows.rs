@@ -117,14 +117,10 @@ fn wanted(columns: &[Option<FieldColumns>]) -> (Vec<WantedColumn>, Vec<Option<Fi
         wanted.push(WantedColumn::Text(column));
         wanted.len() - 1
     };
-    let renumbered = columns.iter().map(|columns| match columns {
-        None => None,
-        Some(FieldColumns::One(column)) => Some(FieldColumns::One(number(*column))),
-        Some(FieldColumns::Levels(columns)) => {
-            Some(FieldColumns::Levels(columns.iter().map(|c| number(*c)).collect()))
-        }
-    });
-    let renumbered = renumbered.collect();
+    let renumbered = columns
+        .iter()
+        .map(|columns| columns.clone().map(|columns| columns.renumbered(&mut number)))
+        .collect();
     (wanted, renumbered)
 }
 
@@ -167,6 +163,8 @@ fn take_parquet_row(
             levels = texts.collect::<Result<_, String>>()?;
             RawCategories::Levels(&levels)
         }
+        // Only ids and amounts are composed of columns in another way.
+        Some(FieldColumns::Joined(_) | FieldColumns::Product(..)) => RawCategories::Text(""),
         Some(FieldColumns::One(column)) => match batch.path_set(*column, at) {
             Ok(Some(set)) => RawCategories::Set(set),
             Ok(None) => RawCategories::Text(text(*column)?.unwrap_or("")),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::delta::{Commit, LiveFile, NewFile, Outcome, Version};
+use crate::lake::batch_size::BatchSize;
 use crate::lake::error::LakeError;
 use crate::lake::events_table::EVENTS;
 use crate::lake::layout::WRITERS;
@@ -38,11 +39,14 @@ pub enum CommitOutcome {
     /// Its rows were appended.
     Committed,
     /// Its rows replaced earlier ones; `added` of its batch ids had none.
-    Replaced { added: u64 },
+    Replaced {
+        added: u64,
+    },
     /// Every line was rejected, so there was nothing to append.
     Nothing,
-    /// It was already ingested, with its number of lines.
-    AlreadyIngested { lines: u64 },
+    AlreadyIngested {
+        size: BatchSize,
+    },
 }
 
 /// An append to the table: staged batches whose files are synced together and committed at once.
@@ -61,33 +65,36 @@ pub struct AppendTransaction<'a> {
 pub struct StagedFiles<'a> {
     lake: &'a Lake,
     adds: Vec<NewFile>,
-    batches: BTreeMap<String, LineCounts>,
+    batches: BTreeMap<String, BatchCounts>,
     /// Rejects beside those of a batch that may be replaced: their temporary paths and their own.
     temporary_rejects: Vec<(String, String)>,
 }
 
-/// The numbers of lines of a batch.
+/// What a batch contains.
 #[derive(Clone, Copy, Default)]
-struct LineCounts {
+struct BatchCounts {
+    /// Lines that were read, filtered ones included.
+    lines: u64,
+    /// Events.
     accepted: u64,
     rejected: u64,
     /// The number of files of rejects that were written.
     reject_files: usize,
 }
 
-impl LineCounts {
-    fn all(self) -> u64 {
-        self.accepted + self.rejected
+impl BatchCounts {
+    fn size(self) -> BatchSize {
+        BatchSize { events: self.accepted + self.rejected, lines: self.lines }
     }
 }
 
 impl Lake {
-    /// Returns the number of lines of a batch, if it is already ingested.
+    /// Returns the size of a batch, if it is already ingested.
     ///
     /// # Errors
     /// Fails where the table's log cannot be read.
-    pub fn lines_of_batch(&self, id: &str) -> Result<Option<u64>, LakeError> {
-        Ok(lines_of(self.transactions.ask(&self.events, id)?))
+    pub fn size_of_batch(&self, id: &str) -> Result<Option<BatchSize>, LakeError> {
+        Ok(size_of(self.transactions.ask(&self.events, id)?))
     }
 
     /// Returns the number of batches that were ingested since the lake was created.
@@ -95,7 +102,8 @@ impl Lake {
     /// # Errors
     /// Fails where the table's log cannot be read.
     pub fn batches(&self) -> Result<u64, LakeError> {
-        Ok(lines_of(self.events.newest()?.transaction(BATCHES)?).unwrap_or(0))
+        let batches = self.events.newest()?.transaction(BATCHES)?;
+        Ok(batches.and_then(|batches| u64::try_from(batches).ok()).unwrap_or(0))
     }
 
     /// Starts an append.
@@ -130,9 +138,11 @@ impl<'a> AppendTransaction<'a> {
         id: &str,
         events: &Events,
         rejects: &[Reject],
+        lines_read: u64,
     ) -> Result<(), LakeError> {
         staged.adds.extend(write_events(&self.bulk, id, events)?);
         let lines = staged.batches.entry(id.to_owned()).or_default();
+        lines.lines += lines_read;
         lines.accepted += events.len() as u64;
         lines.rejected += rejects.len() as u64;
         if !rejects.is_empty() {
@@ -182,15 +192,18 @@ struct CommitDraft {
     adds: Vec<NewFile>,
     removes: Vec<LiveFile>,
     /// The batches that it appends.
-    batches: Vec<(String, LineCounts)>,
+    batches: Vec<(String, BatchCounts)>,
     /// How many of them were not ingested before.
     new_batches: u64,
 }
 
 impl CommitDraft {
-    /// Returns the number of lines of a batch in this commit.
-    fn lines_of(&self, id: &str) -> Option<u64> {
-        self.batches.iter().find(|(of, lines)| of == id && lines.accepted > 0).map(|(_, lines)| lines.all())
+    /// Returns the size of a batch in this commit.
+    fn size_of(&self, id: &str) -> Option<BatchSize> {
+        self.batches
+            .iter()
+            .find(|(of, counts)| of == id && counts.accepted > 0)
+            .map(|(_, counts)| counts.size())
     }
 }
 
@@ -253,16 +266,16 @@ impl Lake {
             // A batch without any accepted line is not ingested: parsed correctly, it may come again.
             return Ok(CommitOutcome::Nothing);
         }
-        let lines: Vec<Option<u64>> = staged
+        let sizes: Vec<Option<BatchSize>> = staged
             .batches
             .keys()
-            .map(|id| match draft.lines_of(id) {
-                Some(lines) => Ok(Some(lines)),
-                None => Ok(lines_of(self.transactions.transaction(newest, id)?)),
+            .map(|id| match draft.size_of(id) {
+                Some(size) => Ok(Some(size)),
+                None => Ok(size_of(self.transactions.transaction(newest, id)?)),
             })
             .collect::<Result<_, LakeError>>()?;
-        if let (DuplicatePolicy::Skip, Some(lines)) = (duplicates, lines.iter().copied().sum()) {
-            return Ok(CommitOutcome::AlreadyIngested { lines });
+        if let (DuplicatePolicy::Skip, Some(size)) = (duplicates, sizes.iter().copied().sum()) {
+            return Ok(CommitOutcome::AlreadyIngested { size });
         }
         let (mut adds, mut removes) = (staged.adds.clone(), Vec::new());
         if duplicates == DuplicatePolicy::Replace {
@@ -272,26 +285,26 @@ impl Lake {
         if adds.is_empty() && removes.is_empty() {
             return Ok(CommitOutcome::Nothing);
         }
-        let unknown = lines.iter().filter(|lines| lines.is_none()).count() as u64;
+        let unknown = sizes.iter().filter(|size| size.is_none()).count() as u64;
         let replaces = !removes.is_empty();
         // Rows of unknown ids are those of ids that the log has forgotten.
-        let is_forgotten = replaces && unknown == lines.len() as u64;
+        let is_forgotten = replaces && unknown == sizes.len() as u64;
         let added = if is_forgotten { 0 } else { unknown };
         draft.adds.extend(adds);
         draft.removes.extend(removes);
-        draft.batches.extend(staged.batches.iter().map(|(id, lines)| (id.clone(), *lines)));
+        draft.batches.extend(staged.batches.iter().map(|(id, counts)| (id.clone(), *counts)));
         draft.new_batches += added;
         Ok(if replaces { CommitOutcome::Replaced { added } } else { CommitOutcome::Committed })
     }
 
     fn commit_of(&self, newest: &Version<'_>, draft: CommitDraft, now_ms: i64) -> Result<Commit, LakeError> {
         let mut transactions: Vec<(String, i64)> = Vec::new();
-        let mut all = LineCounts::default();
-        for (id, lines) in draft.batches {
-            let all_lines = lines.all().cast_signed();
-            transactions.push((id, if lines.accepted > 0 { all_lines } else { REMOVED }));
-            all.accepted += lines.accepted;
-            all.rejected += lines.rejected;
+        let mut all = BatchCounts::default();
+        for (id, counts) in draft.batches {
+            transactions.push((id, if counts.accepted > 0 { counts.size().version() } else { REMOVED }));
+            all.lines += counts.lines;
+            all.accepted += counts.accepted;
+            all.rejected += counts.rejected;
         }
         if draft.new_batches > 0 {
             let so_far = self.transactions.transaction(newest, BATCHES)?.unwrap_or(0);
@@ -302,7 +315,7 @@ impl Lake {
             adds: draft.adds,
             removes: draft.removes,
             metrics: vec![
-                ("numReadLines", all.all()),
+                ("numReadLines", all.lines),
                 ("numAcceptedLines", all.accepted),
                 ("numRejectedLines", all.rejected),
             ],
@@ -346,8 +359,6 @@ impl Drop for StagedFiles<'_> {
     }
 }
 
-/// The version of a batch's transaction is its number of lines, so that a duplicate can be counted without
-/// parsing it.
-fn lines_of(transaction: Option<i64>) -> Option<u64> {
-    transaction.and_then(|lines| u64::try_from(lines).ok())
+fn size_of(transaction: Option<i64>) -> Option<BatchSize> {
+    transaction.and_then(BatchSize::of_version)
 }

@@ -11,6 +11,7 @@
 //! ```
 
 mod append;
+mod batch_size;
 mod compact;
 mod dry_run;
 mod error;
@@ -30,6 +31,7 @@ mod vacuum;
 mod write_events;
 
 pub use append::{AppendTransaction, CommitOutcome, DuplicatePolicy, StagedFiles};
+pub use batch_size::BatchSize;
 pub use compact::CompactionPlan;
 pub use dry_run::DryRun;
 pub use error::LakeError;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::civil;
 use jiff::tz::Offset;
+pub use jiff::tz::TimeZone;
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z, negative before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +29,8 @@ pub enum TimestampError {
     Unreadable,
     #[error("is outside the years 1 to 9998")]
     OutOfRange,
+    #[error("does not match --ts-format")]
+    NotOfFormat,
 }
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -99,11 +102,21 @@ impl Timestamp {
             match text.parse::<civil::DateTime>() {
                 Ok(local) if is_local && !text.contains('[') => {
                     let moment = Offset::UTC.to_timestamp(local).map_err(|_| TimestampError::OutOfRange)?;
-                    from_jiff(moment)
+                    Timestamp::from_jiff(moment)
                 }
                 _ => Err(error),
             }
         })
+    }
+
+    /// Returns the moment of a library's timestamp; anything finer than a microsecond is cut off.
+    ///
+    /// # Errors
+    /// [`TimestampError::OutOfRange`] beyond the years 1 to 9998.
+    pub fn from_jiff(moment: jiff::Timestamp) -> Result<Timestamp, TimestampError> {
+        // Sub-microseconds are floored, so that an hour's last nanosecond stays in its hour.
+        let micros = moment.as_nanosecond().div_euclid(1_000);
+        i64::try_from(micros).map_err(|_| TimestampError::OutOfRange).and_then(Timestamp::from_micros)
     }
 
     /// Returns the moment an epoch integer names, its unit inferred from its magnitude.
@@ -267,13 +280,28 @@ fn parse_rfc3339(text: &str) -> Result<Timestamp, TimestampError> {
         let has_offset = is_dated && !text[19..].bytes().all(|byte| byte == b'.' || byte.is_ascii_digit());
         if has_offset { TimestampError::OutOfRange } else { TimestampError::Unreadable }
     })?;
-    from_jiff(moment)
+    Timestamp::from_jiff(moment)
 }
 
-fn from_jiff(moment: jiff::Timestamp) -> Result<Timestamp, TimestampError> {
-    // Sub-microseconds are floored, so that an hour's last nanosecond stays in its hour.
-    let micros = moment.as_nanosecond().div_euclid(1_000);
-    i64::try_from(micros).map_err(|_| TimestampError::OutOfRange).and_then(Timestamp::from_micros)
+/// Returns the moment at which a clock of a time zone shows a date and time.
+///
+/// Where clocks are set back, an hour comes twice: the first of the two is meant. Where they are set
+/// forward, times that no clock shows are read by the offset before (RFC 5545, 3.3.5).
+///
+/// # Errors
+/// [`TimestampError::OutOfRange`] beyond the years 1 to 9998.
+pub fn local_timestamp(local: civil::DateTime, zone: &TimeZone) -> Result<Timestamp, TimestampError> {
+    let moment = zone.to_timestamp(local).map_err(|_| TimestampError::OutOfRange)?;
+    Timestamp::from_jiff(moment)
+}
+
+/// Returns the time zone with a name of the IANA database.
+///
+/// # Errors
+/// Says that there is none.
+pub fn zone_named(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name)
+        .map_err(|_| format!("`{name}` is not a known time zone, such as Europe/Berlin or UTC"))
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub enum Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Count {
     LinesRead,
+    /// Lines without an event, by the filter or because they have no items.
+    LinesFiltered,
     EventsAccepted,
     LinesDuplicate,
     LinesRejected,

@@ -246,7 +246,7 @@ fn ticks_do_not_damage_compressed_streams() {
             let pieces = packed.chunks(step);
             let events = pieces.flat_map(|piece| [bytes(piece, 1_484_388_000), StdinEvent::Tick]);
             let summary = fed(events.collect());
-            assert_eq!((summary.read, summary.accepted), (400, 400), "{step}");
+            assert_eq!((summary.lines.read, summary.accepted), (400, 400), "{step}");
             assert!(summary.failures.is_empty() && summary.batches > 1, "{step}: {summary:?}");
         }
     }

@@ -1,0 +1,214 @@
+//! Records whose fields need more than a column each: filtered, filled, composed.
+//!
+//! Formats hand over the values of one record by the numbers of its columns; most inputs need none of
+//! this and do not come here.
+
+use std::borrow::Cow;
+
+use crate::ingest::batch_builder::BatchBuilder;
+use crate::ingest::fields::{
+    AMOUNT, CATEGORY, CURRENCY, EVENT_ID, EVENT_TYPE, ITEM_ID, QUANTITY, REQUIRED, TS,
+};
+use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
+use crate::input_format::{FieldColumns, Filter, Mapping};
+use crate::model::{Amount, RawCategories, shown};
+
+/// The fields of an order, as opposed to those of its lines: they are filled from the order's first line.
+const ORDER_FIELDS: [usize; 3] = [TS, EVENT_TYPE, CURRENCY];
+
+/// The value of a column in a record; none where it is missing.
+pub(super) type Value<'a> = Option<Cow<'a, str>>;
+
+/// Turns records into events.
+pub(super) struct RecordMapper<'a> {
+    /// The columns of each field.
+    columns: Vec<Option<FieldColumns>>,
+    filter: Option<(&'a Filter, Vec<usize>)>,
+    fill: Option<Fill>,
+}
+
+/// The values that an order's later lines take from its first one.
+struct Fill {
+    key: usize,
+    columns: Vec<usize>,
+    order: Option<String>,
+    values: Vec<Option<String>>,
+}
+
+impl RecordMapper<'_> {
+    /// Returns whether the mapping needs it.
+    pub fn is_needed(mapping: &Mapping, columns: &[Option<FieldColumns>]) -> bool {
+        let is_composed = |columns: &Option<FieldColumns>| {
+            matches!(columns, Some(FieldColumns::Joined(_) | FieldColumns::Product(..)))
+        };
+        mapping.options().needs_records() || columns.iter().any(is_composed)
+    }
+
+    /// Returns the mapper of records with columns of these names.
+    ///
+    /// # Errors
+    /// Names the column that is missing.
+    pub fn of<'a>(mapping: &'a Mapping, names: &[String]) -> Result<RecordMapper<'a>, String> {
+        let columns = mapping.columns(names, REQUIRED)?;
+        let options = mapping.options();
+        let number = |name: &String, option: &str| {
+            let found = names.iter().position(|known| known == name);
+            found.ok_or_else(|| format!("has no column `{}`, which {option} needs", shown(name)))
+        };
+        let filter = options.filter.as_ref().map(|filter| {
+            let columns = filter.columns().iter().map(|name| number(name, "where"));
+            Ok::<_, String>((filter, columns.collect::<Result<Vec<usize>, _>>()?))
+        });
+        let filter = filter.transpose()?;
+        let fill = options.fill.as_ref().map(|key| {
+            let key = number(key, "fill")?;
+            let mut filled: Vec<usize> =
+                ORDER_FIELDS.iter().flat_map(|&field| all_of(&columns[field])).collect();
+            filled.extend(filter.iter().flat_map(|(_, columns)| columns));
+            filled.retain(|column| *column != key);
+            filled.sort_unstable();
+            filled.dedup();
+            Ok::<_, String>(Fill { key, columns: filled, order: None, values: Vec::new() })
+        });
+        Ok(RecordMapper { fill: fill.transpose()?, filter, columns })
+    }
+
+    /// Adds the event of a record to a batch, or counts the record as filtered.
+    ///
+    /// # Errors
+    /// Returns why the record is not an event.
+    pub fn accept(&mut self, values: &mut [Value<'_>], into: &mut BatchBuilder<'_>) -> Result<(), Rejection> {
+        if let Some(fill) = &mut self.fill {
+            fill.apply(values);
+        }
+        if let Some((filter, columns)) = &self.filter
+            && !filter.passes(&|at| values[columns[at]].as_deref())
+        {
+            into.filter_line();
+            return Ok(());
+        }
+        let event_id = self.text(EVENT_ID, values)?;
+        let item_id = self.text(ITEM_ID, values)?;
+        let event_type = self.text(EVENT_TYPE, values)?;
+        let quantity = self.text(QUANTITY, values)?;
+        let amount = self.text(AMOUNT, values)?;
+        let ts = self.text(TS, values)?;
+        let category = self.text(CATEGORY, values)?;
+        let levels: Vec<&str>;
+        let categories = match &self.columns[CATEGORY] {
+            Some(FieldColumns::Levels(columns)) => {
+                levels = columns.iter().map(|&column| values[column].as_deref().unwrap_or("")).collect();
+                RawCategories::Levels(&levels)
+            }
+            _ => RawCategories::Text(category.as_deref().unwrap_or("")),
+        };
+        into.accept(&RawEvent {
+            ts: ts.as_deref().map_or(RawTime::Missing, RawTime::Text),
+            event_id: event_id.as_deref(),
+            item_id: item_id.as_deref(),
+            categories,
+            event_type: event_type.as_deref(),
+            quantity: quantity.as_deref(),
+            amount: amount.as_deref(),
+        })
+    }
+
+    /// Returns the text of a field.
+    fn text<'v>(&self, field: usize, values: &'v [Value<'_>]) -> Result<Option<Cow<'v, str>>, Rejection> {
+        let value = |column: usize| values[column].as_deref();
+        match &self.columns[field] {
+            None | Some(FieldColumns::Levels(_)) => Ok(None),
+            Some(FieldColumns::One(column)) => Ok(value(*column).map(Cow::Borrowed)),
+            Some(FieldColumns::Joined(columns)) => Ok(joined(columns.iter().map(|&column| value(column)))),
+            Some(FieldColumns::Product(one, other)) => product(value(*one), value(*other)),
+        }
+    }
+}
+
+impl Fill {
+    fn apply(&mut self, values: &mut [Value<'_>]) {
+        let is_empty = |value: &Value<'_>| value.as_deref().is_none_or(|text| text.trim().is_empty());
+        if self.order.is_none() || self.order.as_deref() != values[self.key].as_deref() {
+            self.order = values[self.key].as_deref().map(str::to_owned);
+            let value = |column: &usize| values[*column].as_deref().map(str::to_owned);
+            self.values = self.columns.iter().map(value).collect();
+            return;
+        }
+        for (column, value) in self.columns.iter().zip(&self.values) {
+            if is_empty(&values[*column]) {
+                values[*column] = value.clone().map(Cow::Owned);
+            }
+        }
+    }
+}
+
+fn all_of(columns: &Option<FieldColumns>) -> Vec<usize> {
+    match columns {
+        None => Vec::new(),
+        Some(FieldColumns::One(column)) => vec![*column],
+        Some(FieldColumns::Levels(columns) | FieldColumns::Joined(columns)) => columns.clone(),
+        Some(FieldColumns::Product(one, other)) => vec![*one, *other],
+    }
+}
+
+/// Returns texts joined by `+`, which is escaped in them, so that two lists never make one text; none
+/// where all are empty.
+fn joined<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Option<Cow<'a, str>> {
+    let texts: Vec<&str> = texts.map(|text| text.unwrap_or("").trim()).collect();
+    if texts.iter().all(|text| text.is_empty()) {
+        return None;
+    }
+    let escaped: Vec<String> =
+        texts.iter().map(|text| text.replace('%', "%25").replace('+', "%2B")).collect();
+    Some(Cow::Owned(escaped.join("+")))
+}
+
+/// Returns the product of two numbers, rounded to four places, halves away from zero; none where one of
+/// them is missing.
+fn product<'a>(one: Option<&str>, other: Option<&str>) -> Result<Option<Cow<'a, str>>, Rejection> {
+    let number = |text: Option<&str>| match text.map(str::trim).filter(|text| !text.is_empty()) {
+        None => Ok(None),
+        Some(text) => Amount::parse(text)
+            .map(Some)
+            .map_err(|error| Rejection::of_column("amount", format!("amount `{}` {error}", shown(text)))),
+    };
+    let (Some(one), Some(other)) = (number(one)?, number(other)?) else { return Ok(None) };
+    let exact = i128::from(one.ten_thousandths()) * i128::from(other.ten_thousandths());
+    let rounded = (exact.abs() + 5_000) / 10_000 * exact.signum();
+    let amount = Amount::from_ten_thousandths(rounded).ok_or_else(|| {
+        Rejection::of_column("amount", "amount has more than 14 digits before the point".to_owned())
+    })?;
+    Ok(Some(Cow::Owned(amount.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_several_columns_never_collide() {
+        let check = |texts: &[Option<&str>], expected: Option<&str>| {
+            assert_eq!(joined(texts.iter().copied()).as_deref(), expected, "{texts:?}");
+        };
+        check(&[Some("1001"), Some("2")], Some("1001+2"));
+        check(&[Some("a+b"), Some("c")], Some("a%2Bb+c"));
+        check(&[Some("a"), Some("b+c")], Some("a+b%2Bc"));
+        check(&[Some("a%2Bb"), None], Some("a%252Bb+"));
+        check(&[None, Some(" ")], None);
+    }
+
+    #[test]
+    fn products_are_exact_to_four_places() {
+        let check = |one: &str, other: &str, expected: Option<&str>| {
+            let got = product(Some(one), Some(other)).map_err(|rejection| rejection.reason);
+            assert_eq!(got, Ok(expected.map(Cow::Borrowed)), "{one} * {other}");
+        };
+        check("10.00", "2", Some("20.0000"));
+        check("0.0001", "0.5", Some("0.0001"));
+        check("-0.0001", "0.5", Some("-0.0001"));
+        check("0.333", "0.333", Some("0.1109"));
+        check("", "2", None);
+        assert!(product(Some("x"), Some("1")).is_err());
+        assert!(product(Some("99999999999999"), Some("99999999999999")).is_err());
+    }
+}
