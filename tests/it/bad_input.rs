@@ -6,7 +6,7 @@ mod lakes;
 
 use expect_test::expect;
 
-use crate::ingest::formats::{gzip, parquet, texts, zstd};
+use crate::ingest::formats::{bzip2, gzip, parquet, texts, xz, zstd};
 use crate::world::World;
 
 const GOOD: &str = "ts,item_id\n2017-01-14T10:00:00Z,apple\n";
@@ -94,7 +94,8 @@ fn line_ends_and_byte_order_marks_of_other_systems_are_accepted() {
 #[test]
 fn a_truncated_file_fails_alone() {
     let log = GOOD.replace("apple\n", "apple\nbroken") + &format!("{TS},pear\n").repeat(4_000);
-    for packed in [gzip(log.as_bytes()), zstd(log.as_bytes())] {
+    let packings = [gzip, zstd, bzip2, xz];
+    for packed in packings.map(|packing| packing(log.as_bytes())) {
         let half = &packed[..packed.len() / 2];
         let said = ingested(&[("half.csv", half), ("good.csv", GOOD.as_bytes())]);
         assert!(said.contains("failed: half.csv: ends in the middle of its "), "{said}");

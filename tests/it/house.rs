@@ -37,6 +37,7 @@ const LODGERS: &[(&str, &[&str])] = &[
             "ops/run_history",
         ],
     ),
+    ("bzip2", &["core/input_format"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
@@ -66,11 +67,13 @@ const LODGERS: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("jiff", &["core/counts", "core/model", "ops/cron"]),
     ("libm", &["datagen"]),
+    ("lzma_rust2", &["core/input_format"]),
     ("memchr", &["core/ingest", "core/input_format"]),
     ("nix", &["core/storage", "ops/job_spec", "ops/process", "ops/scheduler"]),
     ("object_store", &["core/storage"]),
     ("parquet", &["core/parquet_format"]),
     ("percent_encoding", &["core/storage"]),
+    ("rawzip", &["core/input_format"]),
     (
         "rayon",
         &[

@@ -1,5 +1,6 @@
 //! `topsell ingest`: what is ingested, what is reported, what is kept in the rejects.
 
+mod compression;
 pub mod formats;
 mod lines;
 mod shapes;

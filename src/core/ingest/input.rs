@@ -87,8 +87,7 @@ impl Input {
         progress: &'a Progress,
     ) -> Result<Source<'a>, SourceError> {
         match (&self.path, self.format) {
-            (Some(path), Some(format)) => open_file(path, format, progress),
-            (Some(_), None) => Err(SourceError::UnknownFormat),
+            (Some(path), format) => open_file(path, format, progress),
             (None, format) => match stdin {
                 Some(stdin) => open_stream(stdin, format, progress),
                 None => open_stream(io::empty(), format, progress),

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::model::escape_control;
+
 /// An input that cannot be opened, or read to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -15,6 +17,25 @@ pub enum SourceError {
     Truncated { compression: &'static str },
     #[error("is corrupt: its {compression} data cannot be decompressed: {source}")]
     Corrupt { compression: &'static str, source: io::Error },
+    #[error(
+        "needs more memory to decompress its {compression} data than the limit of 256 MiB; compress it with a smaller dictionary"
+    )]
+    Memory { compression: &'static str },
+    #[error("is compressed twice: its {compression} data is compressed data; decompress it once")]
+    CompressedTwice { compression: &'static str },
+    #[error("is {what}, which is not supported; {remedy}")]
+    Unsupported { what: &'static str, remedy: &'static str },
+    #[error(
+        "is a zip archive with {count} files, of which only one is supported{}; extract it and pass its files",
+        listed(names)
+    )]
+    ZipFiles { count: usize, names: String },
+    #[error("is a Parquet file; pass --format parquet")]
+    Parquet,
+}
+
+fn listed(names: &str) -> String {
+    if names.is_empty() { String::new() } else { format!(": {}", escape_control(names)) }
 }
 
 /// Returns the cause of a reader's error, without the wrapper it had to pass through the reader.

@@ -11,10 +11,13 @@ pub enum Format {
     Parquet,
 }
 
+/// The file extensions of compressions.
+const COMPRESSIONS: [&str; 5] = [".gz", ".zst", ".bz2", ".xz", ".zip"];
+
 /// Returns the format by the file extension, in front of which may be that of a compression.
 pub fn format_of_name(path: &Path) -> Option<Format> {
     let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
-    let uncompressed = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+    let uncompressed = COMPRESSIONS.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(&name);
     match uncompressed.rsplit_once('.')?.1 {
         "csv" => Some(Format::Csv),
         "tsv" | "tab" => Some(Format::Tsv),

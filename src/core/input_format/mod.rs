@@ -1,15 +1,19 @@
 //! Input formats: files and streams that other programs have written, opened, and which of their columns
 //! is which field.
 
+mod content_kind;
 mod decompress;
 mod detect;
 mod error;
 mod filter;
 mod fluent_bit;
 mod format;
+mod gzip_members;
+mod head;
 mod mapping;
 mod read_options;
 mod source;
+mod zip_member;
 
 pub use error::{SourceError, read_error};
 pub use filter::Filter;

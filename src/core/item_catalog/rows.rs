@@ -45,7 +45,7 @@ impl Rows {
         let format = format.ok_or_else(|| {
             refuse("has an unsupported file extension; it must be .csv, .tsv or .parquet".to_owned())
         })?;
-        let opened = open_file(&file.path, format, &NO_PROGRESS)
+        let opened = open_file(&file.path, Some(format), &NO_PROGRESS)
             .map_err(|source| CatalogError::Source { file: name.clone(), source })?;
         let (source, columns) = match opened {
             Source::Text { format, reader } => {

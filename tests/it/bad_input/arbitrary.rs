@@ -16,11 +16,17 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::ingest::formats::{gzip, zstd};
+use crate::ingest::formats::{bzip2, gzip, xz, zip_of, zstd};
 use crate::world::Said;
 
 /// A change of something: at so many thousandths of it, something is put in the place of some bytes.
 type Change = (usize, usize, Vec<u8>);
+
+/// A function that compresses a log.
+type Packing = fn(&[u8]) -> Vec<u8>;
+
+/// Every compression of a log.
+const PACKINGS: [Packing; 5] = [gzip, zstd, bzip2, xz, zip_of];
 
 /// How a good file becomes a bad one.
 #[derive(Clone, Debug)]
@@ -29,7 +35,7 @@ enum Harm {
     Changes(Vec<Change>),
     /// Changes before it is packed, and changes after.
     Packed {
-        is_gzip: bool,
+        packing: usize,
         before: Vec<Change>,
         after: Vec<Change>,
     },
@@ -40,9 +46,9 @@ impl Harm {
         match self {
             Harm::Bytes(bytes) => bytes.clone(),
             Harm::Changes(changes) => changed(good, changes),
-            Harm::Packed { is_gzip, before, after } => {
+            Harm::Packed { packing, before, after } => {
                 let whole = changed(good, before);
-                changed(if *is_gzip { gzip(&whole) } else { zstd(&whole) }, after)
+                changed(PACKINGS[*packing](&whole), after)
             }
         }
     }
@@ -65,10 +71,10 @@ fn harm() -> impl Strategy<Value = Harm> {
 
 /// Changes a file, packed or not, or replaces it.
 fn harm_or_packing() -> impl Strategy<Value = Harm> {
-    let packed = (any::<bool>(), changes(0..4), changes(0..4));
+    let packed = (0..PACKINGS.len(), changes(0..4), changes(0..4));
     prop_oneof![
         3 => harm(),
-        1 => packed.prop_map(|(is_gzip, before, after)| Harm::Packed { is_gzip, before, after }),
+        2 => packed.prop_map(|(packing, before, after)| Harm::Packed { packing, before, after }),
     ]
 }
 
@@ -147,9 +153,11 @@ shop.web: [1484388000.123456789, {"item_id":"pear","category":["Food","Fruit"]}]
     }
 }
 
-/// Counts the lines of plain NDJSON, each of which must be accounted for.
+/// Counts the lines of plain NDJSON, each of which must be accounted for; `None` where it is something else,
+/// or may be.
 fn json_lines(bytes: &[u8]) -> Option<u64> {
-    let is_packed = bytes.starts_with(&[0x1f, 0x8b]) || bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
+    const PACKED: [&[u8]; 5] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], b"BZh", b"\xfd7zXZ", b"PK"];
+    let is_packed = PACKED.iter().any(|magic| bytes.starts_with(magic));
     let lines = bytes.split(|&byte| byte == b'\n');
     let told = lines.filter(|line| !line.iter().all(u8::is_ascii_whitespace)).count() as u64;
     (!is_packed).then_some(told)

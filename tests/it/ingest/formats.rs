@@ -8,7 +8,7 @@ use arrow::array::{
     TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray,
 };
 use expect_test::expect;
-use flate2::write::GzEncoder;
+use flate2::write::{DeflateEncoder, GzEncoder};
 use parquet::arrow::ArrowWriter;
 use serde_json::json;
 
@@ -25,6 +25,45 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 pub fn zstd(bytes: &[u8]) -> Vec<u8> {
     ::zstd::encode_all(bytes, 0).expect("memory can be written")
+}
+
+pub fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = ::bzip2::write::BzEncoder::new(Vec::new(), ::bzip2::Compression::fast());
+    packed.write_all(bytes).expect("memory can be written");
+    packed.finish().expect("memory can be written")
+}
+
+pub fn xz(bytes: &[u8]) -> Vec<u8> {
+    let options = lzma_rust2::XzOptions::with_preset(0);
+    let mut packed = lzma_rust2::XzWriter::new(Vec::new(), options).expect("the preset is valid");
+    packed.write_all(bytes).expect("memory can be written");
+    packed.finish().expect("memory can be written")
+}
+
+/// Returns a zip archive of files, whose names that end in `/` are folders.
+pub fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut packed = rawzip::ZipArchiveWriter::new(Vec::new());
+    for (name, bytes) in files {
+        if name.ends_with('/') {
+            packed.new_dir(*name).create().expect("memory can be written");
+            continue;
+        }
+        let method = rawzip::CompressionMethod::DEFLATE;
+        let file = packed.new_file(name).compression_method(method).start();
+        let (mut entry, config) = file.expect("memory can be written");
+        let encoder = DeflateEncoder::new(&mut entry, flate2::Compression::default());
+        let mut writer = config.wrap(encoder);
+        writer.write_all(bytes).expect("memory can be written");
+        let (encoder, descriptor) = writer.finish().expect("memory can be written");
+        encoder.finish().expect("memory can be written");
+        entry.finish(descriptor).expect("memory can be written");
+    }
+    packed.finish().expect("memory can be written")
+}
+
+/// Returns a zip archive with one file.
+pub fn zip_of(bytes: &[u8]) -> Vec<u8> {
+    zip(&[("log.csv", bytes)])
 }
 
 /// Returns a Parquet file of the given columns.
@@ -94,7 +133,15 @@ Gifts: 1
         ("log.parquet", &parquet),
     ];
     for (name, bytes) in forms {
-        for (ending, bytes) in [("", bytes.to_vec()), (".gz", gzip(bytes)), (".ZST", zstd(bytes))] {
+        let packed = [
+            ("", bytes.to_vec()),
+            (".gz", gzip(bytes)),
+            (".ZST", zstd(bytes)),
+            (".bz2", bzip2(bytes)),
+            (".xz", xz(bytes)),
+            (".zip", zip_of(bytes)),
+        ];
+        for (ending, bytes) in packed {
             let world = World::new();
             let name = format!("{name}{ending}");
             world.write(&name, &bytes);
