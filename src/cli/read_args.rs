@@ -12,7 +12,8 @@ pub struct ReadArgs {
     /// Delimiter of CSV: one ASCII character, or tab [default: the one of , ; tab | that the header has]
     #[arg(long, value_name = "CHAR")]
     pub delimiter: Option<String>,
-    /// Whether quotes enclose fields: none or standard (RFC 4180) [default: standard for CSV, none for TSV]
+    /// What encloses fields: none, standard (RFC 4180), backslash (standard, and \" inside of a field) or
+    /// single (single quotes) [default: standard for CSV, none for TSV]
     #[arg(long, value_name = "STYLE")]
     pub quoting: Option<String>,
     /// Character encoding, such as windows-1252 [default: UTF-8, or UTF-16 by its byte order mark]

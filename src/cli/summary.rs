@@ -25,7 +25,9 @@ pub fn exit_of(done: &Done) -> Exit {
         {
             Exit::RuntimeError
         }
-        Done::Ingested { summary, .. } if summary.failures.is_empty() && summary.rejected == 0 => {
+        Done::Ingested { summary, .. }
+            if summary.failures.is_empty() && summary.rejected == 0 && !summary.notices.has_warning() =>
+        {
             Exit::Success
         }
         // Nothing at all could be read, and what could not be is still where it was.
@@ -117,6 +119,13 @@ fn write_ingest(
         )?;
         writeln!(out, "hint: to replace a file that has changed, pass the --batch-id of its first load")?;
     }
+    for notice in summary.notices.iter() {
+        // File names may hold control characters.
+        writeln!(out, "{}", escape_control(&notice.to_string()))?;
+    }
+    if has_remedy(summary) {
+        writeln!(out, "hint: to load an input again with other options, pass --force too")?;
+    }
     if let Some(categorized) = summary.categorized.filter(|_| summary.accepted > 0) {
         let events = counted(summary.accepted, "event", "events");
         writeln!(out, "catalog: {categorized} of {events} categorized from the item catalog")?;
@@ -148,6 +157,12 @@ fn write_ingest(
         DryRun::No => writeln!(out),
         DryRun::Yes => writeln!(out, "; dry run, nothing was written"),
     }
+}
+
+/// Returns whether a message names an option, but the batch is committed: without --force it would be skipped.
+fn has_remedy(summary: &ingest::Summary) -> bool {
+    let names_option = |reject: &Reject| reject.reason.contains("pass --");
+    summary.batches > 0 && (summary.notices.has_warning() || summary.first_rejects.iter().any(names_option))
 }
 
 fn write_spool(spool: &SpoolSummary, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {

@@ -178,8 +178,8 @@ fn the_help_describes_a_log() {
         stdout:           header has]
         stdout: 
         stdout:       --quoting <STYLE>
-        stdout:           Whether quotes enclose fields: none or standard (RFC 4180) [default: standard for CSV,
-        stdout:           none for TSV]
+        stdout:           What encloses fields: none, standard (RFC 4180), backslash (standard, and \" inside of a
+        stdout:           field) or single (single quotes) [default: standard for CSV, none for TSV]
         stdout: 
         stdout:       --encoding <NAME>
         stdout:           Character encoding, such as windows-1252 [default: UTF-8, or UTF-16 by its byte order

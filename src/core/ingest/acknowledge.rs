@@ -59,7 +59,7 @@ pub fn acknowledge(
         options,
         max_transaction_bytes: lake.slice_bytes(),
         parse_options,
-        parser: LineParser::of(Format::Ndjson, parse_options.mapping),
+        parser: LineParser::of(None, parse_options.mapping),
         writer,
         transaction: None,
         duplicates: DuplicatePolicy::Skip,

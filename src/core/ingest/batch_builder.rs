@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use crate::ingest::field_values::{amount, identifier, quantity};
 use crate::ingest::limits::Limits;
 use crate::ingest::line_counts::LineCounts;
+use crate::ingest::notices::{NoticeKind, Notices};
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
 use crate::lake::Reject;
 use crate::model::{Days, Timestamp, TimestampError};
@@ -26,6 +27,8 @@ const MIN_PART_BYTES: u64 = 8 << 20;
 /// Builds one batch, or a part of one.
 pub(super) struct BatchBuilder<'a> {
     file: String,
+    /// The line that is being parsed.
+    line: u64,
     limits: Limits<'a>,
     lines: ParsedLines,
     path_sets: PathSets,
@@ -45,6 +48,7 @@ pub(super) struct BatchBuilder<'a> {
 pub(super) struct ParsedLines {
     pub events: Events,
     pub rejects: Vec<Reject>,
+    pub notices: Notices,
     /// Number of events whose categories came from the item catalog.
     pub categorized: u64,
     /// Lines without an event, by the filter or because they have no items.
@@ -75,6 +79,7 @@ impl BatchBuilder<'_> {
     pub fn new<'a>(file: &str, limits: Limits<'a>, slice_bytes: u64) -> BatchBuilder<'a> {
         BatchBuilder {
             file: file.to_owned(),
+            line: 0,
             limits,
             lines: ParsedLines::default(),
             path_sets: PathSets::default(),
@@ -102,6 +107,21 @@ impl BatchBuilder<'_> {
         self.path_sets.shrink();
         self.lines.events.path_sets = self.path_sets;
         self.lines
+    }
+
+    /// Sets the line that notices are about.
+    pub fn at_line(&mut self, number: u64) {
+        self.line = number;
+    }
+
+    /// Notes something about the current line.
+    pub fn notice(&mut self, kind: NoticeKind, count: u64) {
+        self.lines.notices.add(kind, count, &self.file, self.line);
+    }
+
+    /// Returns whether a text is a time that would be accepted.
+    pub fn is_time(&mut self, text: &str) -> bool {
+        self.time(RawTime::Text(text)).is_ok()
     }
 
     /// Returns the number of the path set of an earlier line with the same text.

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::ingest::line_counts::LineCounts;
+use crate::ingest::notices::Notices;
 use crate::ingest::options::Options;
 use crate::ingest::parsed::{ParsedBatch, ReadOutcome};
 use crate::ingest::summary::FIRST_REJECTS;
@@ -44,6 +45,7 @@ pub(super) struct StagedBatch<'a> {
     pub accepted: u64,
     pub rejected: u64,
     pub categorized: u64,
+    pub notices: Notices,
     pub first_rejects: Vec<Reject>,
     /// When it was read.
     pub at: Timestamp,
@@ -78,6 +80,7 @@ impl<'a> CommitGroup<'a> {
             accepted: 0,
             rejected: 0,
             categorized: 0,
+            notices: Notices::default(),
             first_rejects: Vec::new(),
             at: options.now,
         })
@@ -94,6 +97,7 @@ impl<'a> CommitGroup<'a> {
         staged.accepted += lines.events.len() as u64;
         staged.rejected += lines.rejects.len() as u64;
         staged.categorized += lines.categorized;
+        staged.notices.merge(lines.notices);
         let room = FIRST_REJECTS.saturating_sub(staged.first_rejects.len());
         staged.first_rejects.extend(lines.rejects.into_iter().take(room));
         staged.at = at;

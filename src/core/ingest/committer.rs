@@ -166,7 +166,7 @@ impl<'a> Committer<'a> {
 
     /// Counts a committed batch.
     fn count(&mut self, input: usize, batch: StagedBatch<'_>, outcome: CommitOutcome) {
-        let StagedBatch { ids, lines, accepted, rejected, categorized, first_rejects, .. } = batch;
+        let StagedBatch { ids, lines, accepted, rejected, categorized, notices, first_rejects, .. } = batch;
         let batches = ids.len() as u64;
         match outcome {
             CommitOutcome::AlreadyIngested { size } => return self.count_already_ingested(input, size),
@@ -186,6 +186,7 @@ impl<'a> Committer<'a> {
         self.count_lines(lines);
         self.summary.accepted += accepted;
         self.summary.rejected += rejected;
+        self.summary.notices.merge(notices);
         let room = FIRST_REJECTS.saturating_sub(self.summary.first_rejects.len());
         self.summary.first_rejects.extend(first_rejects.into_iter().take(room));
         self.progress.count(Count::EventsAccepted, accepted);

@@ -4,6 +4,7 @@
 //! lines, which gets the others.
 
 use crate::ingest::batch_builder::BatchBuilder;
+use crate::ingest::csv_dialect::CsvDialect;
 use crate::ingest::fields::{AMOUNT, CATEGORY, EVENT_ID, EVENT_TYPE, ITEM_ID, QUANTITY, TS};
 use crate::ingest::raw_event::{RawEvent, RawTime};
 use crate::input_format::FieldColumns;
@@ -17,6 +18,8 @@ const MAX_LINE_BYTES: usize = 1 << 16;
 /// Parses such lines.
 pub(super) struct CsvFastPath {
     delimiter: u8,
+    /// Lines with a quote are left to the parser of all lines; a newline where there are no quotes.
+    quote: u8,
     width: usize,
     /// The column of each field.
     columns: Vec<Option<usize>>,
@@ -25,7 +28,7 @@ pub(super) struct CsvFastPath {
 
 impl CsvFastPath {
     /// Returns the fast path for lines below a header, where it supports all of the header's fields.
-    pub fn of(delimiter: u8, width: usize, columns: &[Option<FieldColumns>]) -> Option<CsvFastPath> {
+    pub fn of(dialect: CsvDialect, width: usize, columns: &[Option<FieldColumns>]) -> Option<CsvFastPath> {
         let column = |columns: &Option<FieldColumns>| match columns {
             None => Some(None),
             Some(FieldColumns::One(column)) => Some(Some(*column)),
@@ -34,7 +37,8 @@ impl CsvFastPath {
         let columns = columns.iter().map(column).collect::<Option<_>>()?;
         // A line of one field may be blank, and blank lines are ignored.
         (2..=MAX_WIDTH).contains(&width).then_some(CsvFastPath {
-            delimiter,
+            delimiter: dialect.delimiter,
+            quote: dialect.quote_or_newline(),
             width,
             columns,
             ends: [0; MAX_WIDTH],
@@ -47,7 +51,7 @@ impl CsvFastPath {
         let bytes = text.as_bytes();
         let bytes = &bytes[..bytes.len().min(MAX_LINE_BYTES)];
         let mut width = 0;
-        let line_end = memchr::memchr3_iter(b'\n', self.delimiter, b'"', bytes).find(|&at| {
+        let line_end = memchr::memchr3_iter(b'\n', self.delimiter, self.quote, bytes).find(|&at| {
             let is_delimiter = bytes[at] == self.delimiter;
             if is_delimiter && width < MAX_WIDTH {
                 self.ends[width] = at;

@@ -1,9 +1,12 @@
 //! A record of CSV or TSV, split into fields.
 //!
-//! The dialect is that of RFC 4180: a field may be in double quotes, a quote inside it is doubled, and
-//! it may contain newlines. A quote that is never closed affects its own line only.
+//! Where the dialect has quotes, a field in them may contain delimiters and newlines. A quote that is never
+//! closed affects its own line only.
 
 use csv_core::ReadRecordResult;
+
+use crate::ingest::csv_dialect::CsvDialect;
+use crate::ingest::csv_quotes::{QuoteFault, QuoteFaults, quote_faults};
 
 /// Why a record cannot be split into fields.
 pub(super) enum SplitError {
@@ -14,22 +17,30 @@ pub(super) enum SplitError {
 
 /// Splits records into fields, with buffers that are reused from one record to the next.
 pub(super) struct FieldSplitter {
-    pub delimiter: u8,
+    pub dialect: CsvDialect,
     reader: csv_core::Reader,
     bytes: Vec<u8>,
     ends: Vec<usize>,
     width: usize,
+    /// What is wrong with the quotes of the last record.
+    faults: QuoteFaults,
 }
 
 impl FieldSplitter {
-    /// Returns a splitter for a delimiter.
-    pub fn of(delimiter: u8) -> FieldSplitter {
+    /// Returns a splitter for a dialect.
+    pub fn of(dialect: CsvDialect) -> FieldSplitter {
+        let mut builder = csv_core::ReaderBuilder::new();
+        builder.delimiter(dialect.delimiter);
+        if let Some(quotes) = dialect.quotes {
+            builder.quote(quotes.quote).escape(quotes.escape);
+        }
         FieldSplitter {
-            delimiter,
-            reader: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
+            dialect,
+            reader: builder.build(),
             bytes: vec![0; 4_096],
             ends: vec![0; 64],
             width: 0,
+            faults: QuoteFaults::default(),
         }
     }
 
@@ -49,13 +60,24 @@ impl FieldSplitter {
         (0..self.width).map(|at| self.field(at))
     }
 
+    /// Returns whether anything is wrong with the quotes of the last record.
+    pub fn has_faults(&self) -> bool {
+        !self.faults.fields.is_empty()
+    }
+
+    /// Returns what is wrong with the quotes of a field of the last record.
+    pub fn fault(&self, field: usize) -> Option<QuoteFault> {
+        self.faults.fields.iter().find(|(at, _)| *at == field).map(|(_, fault)| *fault)
+    }
+
     /// Splits a line without quotes; it counts all fields, and keeps up to `max`.
     pub fn split_unquoted(&mut self, line: &[u8], max: usize) {
         self.ends.clear();
         self.bytes.clear();
         self.width = 0;
+        self.faults.fields.clear();
         let mut start = 0;
-        for end in memchr::memchr_iter(self.delimiter, line).chain(std::iter::once(line.len())) {
+        for end in memchr::memchr_iter(self.dialect.delimiter, line).chain(std::iter::once(line.len())) {
             if self.width < max {
                 self.bytes.extend_from_slice(&line[start..end]);
                 self.ends.push(self.bytes.len());
@@ -69,6 +91,11 @@ impl FieldSplitter {
     /// returns the record's length. A record with more than `max` fields is not read to its end:
     /// otherwise lines that each leave a quote open would all be read again for each of them.
     pub fn split(&mut self, input: &[u8], available: usize, max: usize) -> Result<usize, SplitError> {
+        let Some(quotes) = self.dialect.quotes else {
+            let line_end = memchr::memchr(b'\n', input).map_or(input.len(), |at| at + 1);
+            self.split_unquoted(without_line_end(&input[..line_end]), max);
+            return if self.width > max { Err(SplitError::TooManyFields) } else { Ok(line_end) };
+        };
         self.reader.reset();
         self.bytes.resize(self.bytes.capacity().max(4_096), 0);
         self.ends.resize(max + 1, 0);
@@ -88,7 +115,11 @@ impl FieldSplitter {
                     return Err(SplitError::UnclosedQuote);
                 }
                 ReadRecordResult::OutputEndsFull => return Err(SplitError::TooManyFields),
-                ReadRecordResult::InputEmpty if input.len() == available && has_closed_quotes(input) => {}
+                // Without a newline at its end, the end of the input is that of the record.
+                ReadRecordResult::InputEmpty
+                    if input.len() == available
+                        && !input.ends_with(b"\n")
+                        && !quote_faults(input, self.dialect.delimiter, quotes).is_unclosed => {}
                 ReadRecordResult::InputEmpty | ReadRecordResult::End => {
                     return Err(SplitError::UnclosedQuote);
                 }
@@ -97,7 +128,9 @@ impl FieldSplitter {
         }
         self.width = ended;
         let is_one_line = memchr::memchr(b'\n', &input[..consumed]).is_none_or(|at| at + 1 >= consumed);
-        if !is_one_line && !is_well_quoted(&input[..consumed], self.delimiter) {
+        self.faults = quote_faults(&input[..consumed], self.dialect.delimiter, quotes);
+        // In a record of several lines, an unclosed quote may have been paired with one of a later line.
+        if !is_one_line && self.faults.has_open_end() {
             return Err(SplitError::UnclosedQuote);
         }
         // A line end may be two bytes, of which csv-core consumed one.
@@ -108,36 +141,8 @@ impl FieldSplitter {
     }
 }
 
-/// Returns whether every quoted field closes right before the next delimiter or newline. In a record of
-/// several lines it must: otherwise an unclosed quote was paired with one of a later line.
-fn is_well_quoted(record: &[u8], delimiter: u8) -> bool {
-    let mut at = 0;
-    loop {
-        if record.get(at) == Some(&b'"') {
-            at += 1;
-            loop {
-                match (record.get(at), record.get(at + 1)) {
-                    (Some(b'"'), Some(b'"')) => at += 2,
-                    (Some(b'"'), _) => break,
-                    (Some(_), _) => at += 1,
-                    (None, _) => return false,
-                }
-            }
-            at += 1;
-        } else {
-            while record.get(at).is_some_and(|&byte| byte != delimiter && byte != b'\n' && byte != b'\r') {
-                at += 1;
-            }
-        }
-        match record.get(at) {
-            Some(&byte) if byte == delimiter => at += 1,
-            Some(b'\r' | b'\n') | None => return true,
-            Some(_) => return false,
-        }
-    }
-}
-
-/// Returns whether all quotes in the input are closed, so that the input's end is the end of a record.
-fn has_closed_quotes(input: &[u8]) -> bool {
-    !input.ends_with(b"\n") && memchr::memchr_iter(b'"', input).count().is_multiple_of(2)
+/// Returns a line without the newline at its end.
+pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }

@@ -9,6 +9,8 @@ pub(super) struct CsvHeader {
     pub names: Vec<String>,
     /// The columns of each field.
     pub columns: Vec<Option<FieldColumns>>,
+    /// Where it ends, from the start of the input.
+    pub end: usize,
 }
 
 /// Parses the header at the start of an input; `None` where the bytes are blank.
@@ -29,16 +31,24 @@ pub(super) fn parse_header(
     if bytes.starts_with(b"{") {
         return Err("looks like NDJSON; pass --format ndjson".to_owned());
     }
-    fields.split(bytes, bytes.len(), MAX_COLUMNS).map_err(|error| match error {
-        SplitError::UnclosedQuote => "line 1: the header has an unclosed quote".to_owned(),
-        SplitError::TooManyFields => format!("line 1: the header has more than {MAX_COLUMNS} columns"),
-    })?;
+    let start = first_line_start(bytes);
+    let length =
+        fields.split(&bytes[start..], bytes.len() - start, MAX_COLUMNS).map_err(|error| match error {
+            SplitError::UnclosedQuote => "line 1: the header has an unclosed quote".to_owned(),
+            SplitError::TooManyFields => format!("line 1: the header has more than {MAX_COLUMNS} columns"),
+        })?;
     let names = fields.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned());
     let names: Vec<String> = names.collect();
     refuse_categories(&names, mapping)?;
     let columns = mapping.columns(&names, REQUIRED);
     let columns = columns.map_err(|reason| format!("line 1: the header {reason}"))?;
-    Ok(Some(CsvHeader { names, columns }))
+    Ok(Some(CsvHeader { names, columns, end: start + length }))
+}
+
+/// Returns where the first line starts that is not blank.
+fn first_line_start(bytes: &[u8]) -> usize {
+    let blank = bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    memchr::memrchr(b'\n', &bytes[..blank]).map_or(0, |at| at + 1)
 }
 
 /// Refuses a header with `categories`, which would be ignored.

@@ -3,6 +3,7 @@
 use std::sync::mpsc::SyncSender;
 
 use crate::ingest::batch_builder::BatchBuilder;
+use crate::ingest::csv_dialect::CsvDialect;
 use crate::ingest::input::Input;
 use crate::ingest::limits::Limits;
 use crate::ingest::line_parser::LineParser;
@@ -73,14 +74,21 @@ impl InputReader<'_> {
         match self.input.open(self.stdin, self.progress)? {
             Source::Text { format, reader } => {
                 let stream = self.stream().map_or(StreamOptions::default(), |_| self.options.stream);
-                self.read_text(format, Slices::of(reader, format, self.slice_bytes(), stream))
+                let dialect = CsvDialect::of(format, self.parse_options.mapping.options());
+                let slices = Slices::of(reader, dialect, self.slice_bytes(), stream);
+                self.read_text(format, dialect, slices)
             }
             Source::Parquet(source) => self.read_parquet(source),
         }
     }
 
-    fn read_text(&self, format: Format, mut slices: Slices<'_>) -> Result<(), Stop> {
-        let mut parser = LineParser::of(format, self.parse_options.mapping);
+    fn read_text(
+        &self,
+        format: Format,
+        dialect: Option<CsvDialect>,
+        mut slices: Slices<'_>,
+    ) -> Result<(), Stop> {
+        let mut parser = LineParser::of(dialect, self.parse_options.mapping);
         while let Some(slice) = slices.next() {
             let mut slice = slice?;
             let is_truncated = slices.is_truncated() || self.was_stopped();

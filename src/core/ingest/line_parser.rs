@@ -4,17 +4,13 @@
 //! there.
 
 use crate::ingest::batch_builder::BatchBuilder;
-use crate::ingest::csv_fast_path::CsvFastPath;
-use crate::ingest::csv_fields::{FieldSplitter, SplitError};
-use crate::ingest::csv_header::{CsvHeader, parse_header};
-use crate::ingest::fields::{AMOUNT, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, TS};
+use crate::ingest::csv_dialect::CsvDialect;
+use crate::ingest::csv_fields::without_line_end;
+use crate::ingest::csv_records::CsvRecords;
 use crate::ingest::ndjson;
-use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
-use crate::ingest::record_bounds::{MAX_RECORD_BYTES, delimiter_of};
-use crate::ingest::record_mapper::{RecordMapper, Value};
+use crate::ingest::raw_event::Rejection;
 use crate::ingest::slices::Slice;
-use crate::input_format::{FieldColumns, Format, MAX_COLUMNS, Mapping};
-use crate::model::RawCategories;
+use crate::input_format::Mapping;
 
 /// The maximum length of a line.
 const MAX_LINE_BYTES: usize = 16 << 20;
@@ -28,37 +24,30 @@ pub(super) struct Position {
 
 /// Parses the slices of one input, in order.
 pub(super) struct LineParser<'a> {
-    format: Format,
-    mapping: &'a Mapping,
-    keys: ndjson::Keys,
-    /// The columns of each field, by the header.
-    columns: Vec<Option<FieldColumns>>,
-    /// The number of fields of the header.
-    width: usize,
-    /// The first line of the slice that contains the header, once it is found.
-    header_in: Option<u64>,
-    fields: FieldSplitter,
-    /// Turns records into events where a column a field is not enough.
-    mapper: Option<RecordMapper<'a>>,
-    /// Parses most lines, once the header is known.
-    fast_path: Option<CsvFastPath>,
+    records: Records<'a>,
+    /// Where the header ends, once it is found.
+    header: Option<HeaderEnd>,
+}
+
+enum Records<'a> {
+    Ndjson(ndjson::Keys),
+    Csv(CsvRecords<'a>),
+}
+
+/// Where the header ends: in the slice that starts with this line, behind this many bytes.
+struct HeaderEnd {
+    first_line: u64,
+    at: usize,
 }
 
 impl LineParser<'_> {
-    /// Returns a parser that has not seen a header yet.
-    pub fn of(format: Format, mapping: &Mapping) -> LineParser<'_> {
-        let delimiter = delimiter_of(format).unwrap_or(b',');
-        LineParser {
-            format,
-            mapping,
-            keys: ndjson::Keys::of(mapping),
-            columns: Vec::new(),
-            width: 0,
-            header_in: None,
-            fields: FieldSplitter::of(delimiter),
-            mapper: None,
-            fast_path: None,
-        }
+    /// Returns a parser that has not seen a header yet; without a dialect it parses NDJSON.
+    pub fn of(dialect: Option<CsvDialect>, mapping: &Mapping) -> LineParser<'_> {
+        let records = match dialect {
+            None => Records::Ndjson(ndjson::Keys::of(mapping)),
+            Some(dialect) => Records::Csv(CsvRecords::of(dialect, mapping)),
+        };
+        LineParser { records, header: None }
     }
 
     /// Reads the header from the input's first slice that is not blank; NDJSON has none.
@@ -66,19 +55,10 @@ impl LineParser<'_> {
     /// # Errors
     /// Returns what is wrong with the header.
     pub fn read_header(&mut self, slice: &Slice) -> Result<(), String> {
-        if self.format == Format::Ndjson || self.header_in.is_some() {
-            return Ok(());
-        }
-        let bytes = without_bom(&slice.bytes);
-        if let Some(CsvHeader { names, columns }) = parse_header(bytes, self.mapping, &mut self.fields)? {
-            if RecordMapper::is_needed(self.mapping, &columns) {
-                let mapper = RecordMapper::of(self.mapping, &names);
-                self.mapper = Some(mapper.map_err(|reason| format!("line 1: the header {reason}"))?);
-            } else {
-                self.fast_path = CsvFastPath::of(self.fields.delimiter, names.len(), &columns);
-            }
-            (self.width, self.columns) = (names.len(), columns);
-            self.header_in = Some(slice.first_line);
+        if let (Records::Csv(records), None) = (&mut self.records, &self.header) {
+            let bytes = without_bom(&slice.bytes);
+            let at = records.read_header(bytes)?.map(|end| slice.bytes.len() - bytes.len() + end);
+            self.header = at.map(|at| HeaderEnd { first_line: slice.first_line, at });
         }
         Ok(())
     }
@@ -103,8 +83,11 @@ impl LineParser<'_> {
             if into.is_full() {
                 return Some(Position { at, number });
             }
+            into.at_line(number);
             let rest = &slice.bytes[at..];
-            if let Some(fast_path) = &mut self.fast_path {
+            if let Records::Csv(records) = &mut self.records
+                && let Some(fast_path) = records.fast_path()
+            {
                 if text.is_empty() {
                     text = utf8_prefix(rest);
                 }
@@ -123,16 +106,14 @@ impl LineParser<'_> {
         None
     }
 
-    fn first_record(&mut self, slice: &Slice) -> Position {
+    fn first_record(&self, slice: &Slice) -> Position {
         let mut position = Position { at: 0, number: slice.first_line };
         if slice.first_line == 1 {
             position.at = slice.bytes.len() - without_bom(&slice.bytes).len();
         }
-        if self.header_in == Some(slice.first_line) {
-            let rest = &slice.bytes[position.at..];
-            let header = self.fields.split(rest, rest.len(), MAX_COLUMNS).unwrap_or(0);
-            position.at += header;
-            position.number += lines_in(&rest[..header]);
+        if let Some(header) = self.header.as_ref().filter(|header| header.first_line == slice.first_line) {
+            position.at = header.at;
+            position.number += lines_in(&slice.bytes[..header.at]);
         }
         position
     }
@@ -141,8 +122,11 @@ impl LineParser<'_> {
     fn parse_record(&mut self, rest: &[u8], number: u64, into: &mut BatchBuilder<'_>) -> usize {
         let line_end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
         let line = without_line_end(&rest[..line_end]);
-        let delimiter = self.fields.delimiter;
-        if line.iter().all(|byte| byte.is_ascii_whitespace() && *byte != delimiter) {
+        let is_blank = match &self.records {
+            Records::Ndjson(_) => line.trim_ascii().is_empty(),
+            Records::Csv(records) => records.is_blank(line),
+        };
+        if is_blank {
             return line_end;
         }
         if line.len() > MAX_LINE_BYTES {
@@ -150,9 +134,9 @@ impl LineParser<'_> {
             into.reject(number, Rejection::of_line(reason), line);
             return line_end;
         }
-        let outcome = match self.format {
-            Format::Ndjson => ndjson::parse_line(line, &self.keys, into).map(|()| line_end),
-            _ => self.parse_fields(rest, line_end, into),
+        let outcome = match &mut self.records {
+            Records::Ndjson(keys) => ndjson::parse_line(line, keys, into).map(|()| line_end),
+            Records::Csv(records) => records.parse(rest, line_end, into),
         };
         match outcome {
             Ok(consumed) => consumed,
@@ -166,72 +150,6 @@ impl LineParser<'_> {
                 line_end
             }
         }
-    }
-
-    fn parse_fields(
-        &mut self,
-        rest: &[u8],
-        line_end: usize,
-        into: &mut BatchBuilder<'_>,
-    ) -> Result<usize, Rejection> {
-        let consumed = self.split_fields(rest, line_end)?;
-        if let Some(mapper) = &mut self.mapper {
-            let mut values: Vec<Value<'_>> =
-                self.fields.iter().map(|field| Some(String::from_utf8_lossy(field))).collect();
-            return mapper.accept(&mut values, into).map(|()| consumed);
-        }
-        let text = |field: usize, column: usize| -> Result<&str, Rejection> {
-            std::str::from_utf8(self.fields.field(column))
-                .map_err(|_| Rejection::of_column(FIELDS[field], format!("{} is not UTF-8", FIELDS[field])))
-        };
-        let field = |field: usize| match &self.columns[field] {
-            Some(FieldColumns::One(column)) => text(field, *column).map(Some),
-            _ => Ok(None),
-        };
-        let levels: Vec<&str>;
-        let categories = match &self.columns[CATEGORY] {
-            Some(FieldColumns::Levels(columns)) => {
-                levels = columns.iter().map(|column| text(CATEGORY, *column)).collect::<Result<_, _>>()?;
-                RawCategories::Levels(&levels)
-            }
-            _ => RawCategories::Text(field(CATEGORY)?.unwrap_or("")),
-        };
-        into.accept(&RawEvent {
-            ts: field(TS)?.map_or(RawTime::Missing, RawTime::Text),
-            event_id: field(EVENT_ID)?,
-            item_id: field(ITEM_ID)?,
-            categories,
-            event_type: field(EVENT_TYPE)?,
-            quantity: field(QUANTITY)?,
-            amount: field(AMOUNT)?,
-        })?;
-        Ok(consumed)
-    }
-
-    /// Splits the first record of `rest` into as many fields as the header has, and returns its length.
-    fn split_fields(&mut self, rest: &[u8], line_end: usize) -> Result<usize, Rejection> {
-        let consumed = match memchr::memchr(b'"', &rest[..line_end]) {
-            None => {
-                self.fields.split_unquoted(without_line_end(&rest[..line_end]), self.width);
-                line_end
-            }
-            Some(_) => self
-                .fields
-                .split(&rest[..rest.len().min(MAX_RECORD_BYTES.max(line_end))], rest.len(), self.width)
-                .map_err(|error| match error {
-                    SplitError::UnclosedQuote => Rejection::of_line("line has an unclosed quote"),
-                    SplitError::TooManyFields => Rejection::of_line(format!(
-                        "line has more fields than the header, which has {}",
-                        self.width
-                    )),
-                })?,
-        };
-        if self.fields.len() != self.width {
-            let (has, wants) = (self.fields.len(), self.width);
-            let fields = if has == 1 { "field" } else { "fields" };
-            return Err(Rejection::of_line(format!("line has {has} {fields}, but the header has {wants}")));
-        }
-        Ok(consumed)
     }
 }
 
@@ -253,11 +171,6 @@ fn without_bom(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
-fn without_line_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,7 +179,9 @@ mod tests {
     use proptest::strategy::{Just, Strategy};
     use proptest::{prop_assert_eq, prop_oneof};
 
+    use crate::ingest::fields::FIELDS;
     use crate::ingest::limits::Limits;
+    use crate::input_format::Format;
     use crate::model::{Hour, Timestamp};
 
     /// Returns the events and rejects of a slice, parsed with the fast path or without it.
@@ -289,10 +204,14 @@ mod tests {
             is_beginning_of_line: false,
         };
         let mut into = BatchBuilder::new("log", limits, 1 << 30);
-        let mut parser = LineParser::of(format, &mapping);
+        let dialect = CsvDialect::of(format, mapping.options());
+        let mut parser = LineParser::of(dialect, &mapping);
         parser.read_header(&slice)?;
-        assert!(parser.fast_path.is_some());
-        parser.fast_path = parser.fast_path.filter(|_| is_fast);
+        let Records::Csv(records) = &mut parser.records else { panic!("the format has a header") };
+        assert!(records.fast_path().is_some());
+        if !is_fast {
+            records.without_fast_path();
+        }
         assert!(parser.parse(&slice, None, &mut into).is_none());
         let lines = into.finish();
         let event = |row: usize| {

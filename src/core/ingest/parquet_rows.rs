@@ -78,6 +78,7 @@ impl ParquetRows {
     pub fn parse(&mut self, rows: u64, into: &mut BatchBuilder<'_>) -> Result<(), String> {
         self.each(rows, &mut |columns, batch, at, number| {
             let row = Row { columns, batch, at };
+            into.at_line(number);
             if let Err(rejection) = row.parse(into) {
                 into.reject(number, rejection, row.to_json().as_bytes());
             }

@@ -1,9 +1,9 @@
 //! Where records end: at a newline outside a quoted field.
 //!
-//! A quote opens a field only at the start of the field, and closes it unless it is doubled; any other
-//! quote is literal, as in `5" pipe`.
+//! A quote opens a field only at the start of the field, and closes it unless it is doubled or escaped; any
+//! other quote is literal, as in `5" pipe`.
 
-use crate::input_format::Format;
+use crate::ingest::csv_dialect::{CsvDialect, Quotes};
 
 /// How far a quoted field may extend beyond the line in which it opened, or after which the input was
 /// to be cut.
@@ -11,52 +11,74 @@ pub(super) const MAX_RECORD_BYTES: usize = 1 << 20;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Returns the delimiter of a format with quotes.
-pub(super) fn delimiter_of(format: Format) -> Option<u8> {
-    match format {
-        Format::Csv => Some(b','),
-        Format::Tsv => Some(b'\t'),
-        Format::Ndjson | Format::Parquet => None,
+/// What encloses fields, and what separates them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quoting {
+    delimiter: u8,
+    quotes: Quotes,
+}
+
+impl Quoting {
+    /// Returns the quoting of a dialect; `None` where every newline ends a record.
+    pub fn of(dialect: Option<CsvDialect>) -> Option<Quoting> {
+        let dialect = dialect?;
+        Some(Quoting { delimiter: dialect.delimiter, quotes: dialect.quotes? })
     }
 }
 
 /// Tracks whether a quoted field is open, quote by quote.
 #[derive(Clone, Copy)]
-struct Quotes {
-    /// `None` for a format without quotes.
-    delimiter: Option<u8>,
+struct OpenQuote {
+    quoting: Quoting,
     is_open: bool,
+    /// Where the field that is open starts.
+    opened_at: usize,
     /// Where the last field was closed: a quote right after that was doubled and reopens it.
     closed_at: Option<usize>,
 }
 
-impl Quotes {
-    fn of(delimiter: Option<u8>) -> Quotes {
-        Quotes { delimiter, is_open: false, closed_at: None }
+impl OpenQuote {
+    fn of(quoting: Quoting) -> OpenQuote {
+        OpenQuote { quoting, is_open: false, opened_at: 0, closed_at: None }
     }
 
     /// Takes the quote at a position in bytes that start at a record.
     fn take(&mut self, bytes: &[u8], at: usize) {
-        let Some(delimiter) = self.delimiter else { return };
         if self.is_open {
-            (self.is_open, self.closed_at) = (false, Some(at));
+            if !self.is_escaped(bytes, at) {
+                (self.is_open, self.closed_at) = (false, Some(at));
+            }
             return;
         }
         let is_first = match at.checked_sub(1) {
             None => true,
             Some(before) => {
                 let before_it = bytes[before];
-                before_it == delimiter || before_it == b'\n' || before_it == b'\r' || bytes[..at] == *BOM
+                before_it == self.quoting.delimiter
+                    || before_it == b'\n'
+                    || before_it == b'\r'
+                    || bytes[..at] == *BOM
             }
         };
         let is_doubled = at.checked_sub(1).is_some_and(|before| self.closed_at == Some(before));
         self.is_open = is_first || is_doubled;
+        if self.is_open {
+            self.opened_at = at;
+        }
+    }
+
+    /// Returns whether an odd number of escape characters precedes a quote in the open field.
+    fn is_escaped(&self, bytes: &[u8], at: usize) -> bool {
+        let Some(escape) = self.quoting.quotes.escape else { return false };
+        let before = bytes[self.opened_at + 1..at].iter().rev().take_while(|byte| **byte == escape);
+        before.count() % 2 == 1
     }
 }
 
 /// Counts the lines of pending bytes, and reads each byte once.
 pub(super) struct LineCounter {
-    quotes: Quotes,
+    /// `None` where every newline ends a record.
+    open_quote: Option<OpenQuote>,
     /// The number of header lines, which are not counted.
     header: u64,
     lines: u64,
@@ -67,8 +89,9 @@ pub(super) struct LineCounter {
 
 impl LineCounter {
     /// Returns a counter that skips the given number of header lines.
-    pub fn of(delimiter: Option<u8>, header: u64) -> LineCounter {
-        LineCounter { quotes: Quotes::of(delimiter), header, lines: 0, scanned: 0, end_in_quotes: None }
+    pub fn of(quoting: Option<Quoting>, header: u64) -> LineCounter {
+        let open_quote = quoting.map(OpenQuote::of);
+        LineCounter { open_quote, header, lines: 0, scanned: 0, end_in_quotes: None }
     }
 
     /// Returns where the given number of lines ends, once they are complete: at the end of the record
@@ -76,17 +99,18 @@ impl LineCounter {
     pub fn end_of(&mut self, lines: u64, pending: &[u8]) -> Option<usize> {
         let wanted = lines.saturating_add(self.header);
         let is_near = |last: Option<usize>, at: usize| last.is_none_or(|last| at - last <= MAX_RECORD_BYTES);
-        for at in memchr::memchr2_iter(b'\n', b'"', &pending[self.scanned..]) {
+        let quote = self.open_quote.map_or(b'\n', |open| open.quoting.quotes.quote);
+        for at in memchr::memchr2_iter(b'\n', quote, &pending[self.scanned..]) {
             let at = self.scanned + at;
-            if pending[at] == b'"' {
-                self.quotes.take(pending, at);
+            if let Some(open) = self.open_quote.as_mut().filter(|_| pending[at] != b'\n') {
+                open.take(pending, at);
                 continue;
             }
             self.lines += 1;
             if self.lines < wanted || !is_near(self.end_in_quotes, at) {
                 continue;
             }
-            if !self.quotes.is_open {
+            if !self.open_quote.is_some_and(|open| open.is_open) {
                 return Some(at + 1);
             }
             self.end_in_quotes.get_or_insert(at + 1);
@@ -97,35 +121,39 @@ impl LineCounter {
 }
 
 /// Returns where the last complete record ends or, where a quote is never closed, the last line.
-pub(super) fn last_record_end(bytes: &[u8], delimiter: Option<u8>) -> Option<usize> {
-    last_complete_record_end(bytes, delimiter).or_else(|| memchr::memrchr(b'\n', bytes).map(|at| at + 1))
+pub(super) fn last_record_end(bytes: &[u8], quoting: Option<Quoting>) -> Option<usize> {
+    last_complete_record_end(bytes, quoting).or_else(|| memchr::memrchr(b'\n', bytes).map(|at| at + 1))
 }
 
 /// Returns where the last complete record ends.
-pub(super) fn last_complete_record_end(bytes: &[u8], delimiter: Option<u8>) -> Option<usize> {
-    if delimiter.is_none() {
+pub(super) fn last_complete_record_end(bytes: &[u8], quoting: Option<Quoting>) -> Option<usize> {
+    let Some(quoting) = quoting else {
         return memchr::memrchr(b'\n', bytes).map(|at| at + 1);
-    }
-    let mut quotes = Quotes::of(delimiter);
+    };
+    let mut open_quote = OpenQuote::of(quoting);
     let mut end = None;
     // Where the current stretch outside quoted fields starts.
     let mut outside = 0;
     let last_line = |from: usize, to: usize| memchr::memrchr(b'\n', &bytes[from..to]).map(|at| from + at + 1);
-    for at in memchr::memchr_iter(b'"', bytes) {
-        let was_open = quotes.is_open;
-        quotes.take(bytes, at);
-        match (was_open, quotes.is_open) {
+    for at in memchr::memchr_iter(quoting.quotes.quote, bytes) {
+        let was_open = open_quote.is_open;
+        open_quote.take(bytes, at);
+        match (was_open, open_quote.is_open) {
             (false, true) => end = last_line(outside, at).or(end),
             (true, false) => outside = at,
             _ => {}
         }
     }
-    if quotes.is_open { end } else { last_line(outside, bytes.len()).or(end) }
+    if open_quote.is_open { end } else { last_line(outside, bytes.len()).or(end) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn quoting(delimiter: u8, escape: Option<u8>) -> Option<Quoting> {
+        Some(Quoting { delimiter, quotes: Quotes { quote: b'"', escape } })
+    }
 
     /// Returns where every record ends, by a state machine over single bytes.
     fn ends(bytes: &[u8]) -> Vec<usize> {
@@ -146,7 +174,7 @@ mod tests {
     }
 
     fn check(text: &str, expected: Option<usize>) {
-        assert_eq!(last_complete_record_end(text.as_bytes(), Some(b',')), expected, "{text:?}");
+        assert_eq!(last_complete_record_end(text.as_bytes(), quoting(b',', None)), expected, "{text:?}");
         assert_eq!(ends(text.as_bytes()).last().copied(), expected, "{text:?}");
     }
 
@@ -161,19 +189,22 @@ mod tests {
         check("a,\"\"\"\n\"\n", Some(8));
         check("\"a\n\"x\"y\"\nb\n", Some(11));
         check("a,b\"\nc", Some(5));
-        assert_eq!(last_complete_record_end(b"\xef\xbb\xbf\"t\ns\",x\ny", Some(b',')), Some(11));
-        assert_eq!(last_complete_record_end(b"a\t\"b\nc\"\nd", Some(b'\t')), Some(8));
+        assert_eq!(last_complete_record_end(b"\xef\xbb\xbf\"t\ns\",x\ny", quoting(b',', None)), Some(11));
+        assert_eq!(last_complete_record_end(b"a\t\"b\nc\"\nd", quoting(b'\t', None)), Some(8));
         assert_eq!(last_complete_record_end(b"a,\"b\nc", None), Some(5));
-        assert_eq!(last_record_end(b"\"a\nb", Some(b',')), Some(3));
+        let escaped = quoting(b',', Some(b'\\'));
+        assert_eq!(last_complete_record_end(b"a,\"5\\\" pipe\nx\"\nb", escaped), Some(15));
+        assert_eq!(last_complete_record_end(b"a,\"5\\\\\" pipe\nx\"\nb", escaped), Some(16));
+        assert_eq!(last_record_end(b"\"a\nb", quoting(b',', None)), Some(3));
     }
 
     proptest::proptest! {
         #[test]
         fn records_end_where_a_state_machine_over_bytes_finds_their_ends(text in "[a\",\n\r]{0,24}", lines in 1_u64..5, piece in 1_usize..9) {
             let expected = ends(text.as_bytes());
-            let last = last_complete_record_end(text.as_bytes(), Some(b','));
+            let last = last_complete_record_end(text.as_bytes(), quoting(b',', None));
             proptest::prop_assert_eq!(last, expected.last().copied());
-            let mut counter = LineCounter::of(Some(b','), 0);
+            let mut counter = LineCounter::of(quoting(b',', None), 0);
             let mut found = None;
             for end in (0..text.len()).step_by(piece).chain([text.len()]) {
                 found = found.or_else(|| counter.end_of(lines, &text.as_bytes()[..end]));
@@ -185,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_quote_that_is_not_closed_soon_is_cut_off_at_its_line() {
-        let mut counter = LineCounter::of(Some(b','), 0);
+        let mut counter = LineCounter::of(quoting(b',', None), 0);
         let mut pending = b"a\n\"b\n".to_vec();
         assert_eq!(counter.end_of(2, &pending), None);
         pending.extend(b"c\n".repeat(MAX_RECORD_BYTES / 2));

@@ -62,8 +62,10 @@ impl RecordMapper<'_> {
         let filter = filter.transpose()?;
         let fill = options.fill.as_ref().map(|key| {
             let key = number(key, "fill")?;
-            let mut filled: Vec<usize> =
-                ORDER_FIELDS.iter().flat_map(|&field| all_of(&columns[field])).collect();
+            let mut filled: Vec<usize> = ORDER_FIELDS
+                .iter()
+                .flat_map(|&field| columns[field].iter().flat_map(FieldColumns::all))
+                .collect();
             filled.extend(filter.iter().flat_map(|(_, columns)| columns));
             filled.retain(|column| *column != key);
             filled.sort_unstable();
@@ -139,15 +141,6 @@ impl Fill {
                 values[*column] = value.clone().map(Cow::Owned);
             }
         }
-    }
-}
-
-fn all_of(columns: &Option<FieldColumns>) -> Vec<usize> {
-    match columns {
-        None => Vec::new(),
-        Some(FieldColumns::One(column)) => vec![*column],
-        Some(FieldColumns::Levels(columns) | FieldColumns::Joined(columns)) => columns.clone(),
-        Some(FieldColumns::Product(one, other)) => vec![*one, *other],
     }
 }
 

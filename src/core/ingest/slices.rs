@@ -7,9 +7,10 @@
 
 use std::io::{self, Read};
 
+use crate::ingest::csv_dialect::CsvDialect;
 use crate::ingest::options::StreamOptions;
-use crate::ingest::record_bounds::{LineCounter, delimiter_of, last_complete_record_end, last_record_end};
-use crate::input_format::{Format, SourceError, read_error};
+use crate::ingest::record_bounds::{LineCounter, Quoting, last_complete_record_end, last_record_end};
+use crate::input_format::{SourceError, read_error};
 
 /// The number of bytes that are kept of a line longer than a slice.
 const SHOWN_BYTES: usize = 65_536;
@@ -31,8 +32,8 @@ pub(super) struct Slice {
 /// The slices of one input.
 pub(super) struct Slices<'a> {
     reader: Box<dyn Read + 'a>,
-    /// `None` for a format without quotes.
-    delimiter: Option<u8>,
+    /// `None` where every newline ends a record.
+    quoting: Option<Quoting>,
     limit: usize,
     hasher: blake3::Hasher,
     pending: Vec<u8>,
@@ -60,12 +61,17 @@ enum Filled {
 
 impl<'a> Slices<'a> {
     /// Returns the slices of a reader, of at most `limit` bytes; they are smaller where the options say
-    /// so, and where the reader would block.
-    pub fn of(reader: Box<dyn Read + 'a>, format: Format, limit: u64, options: StreamOptions) -> Slices<'a> {
-        let delimiter = delimiter_of(format);
+    /// so, and where the reader would block. A dialect has a header.
+    pub fn of(
+        reader: Box<dyn Read + 'a>,
+        dialect: Option<CsvDialect>,
+        limit: u64,
+        options: StreamOptions,
+    ) -> Slices<'a> {
+        let quoting = Quoting::of(dialect);
         Slices {
             reader,
-            delimiter,
+            quoting,
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             hasher: blake3::Hasher::new(),
             pending: Vec::new(),
@@ -73,8 +79,7 @@ impl<'a> Slices<'a> {
             next_line: 1,
             at_end: false,
             options,
-            // The formats with quotes are those with a header.
-            counter: LineCounter::of(delimiter, u64::from(delimiter.is_some())),
+            counter: LineCounter::of(quoting, u64::from(dialect.is_some())),
             has_waited: false,
             read_error: None,
         }
@@ -103,10 +108,8 @@ impl<'a> Slices<'a> {
                     break Some(self.pending.len());
                 }
                 Filled::All => {
-                    break last_record_end(
-                        &self.pending[..self.limit.min(self.pending.len())],
-                        self.delimiter,
-                    );
+                    let limit = self.limit.min(self.pending.len());
+                    break last_record_end(&self.pending[..limit], self.quoting);
                 }
                 Filled::Tick => {
                     if let Some(end) = self.end_at_tick() {
@@ -152,8 +155,8 @@ impl<'a> Slices<'a> {
     /// Returns where the last complete record ends. A record whose quotes are open has until the next
     /// tick to close them; then they count as literal, since a stray quote must not hold back the rest.
     fn end_at_tick(&mut self) -> Option<usize> {
-        let whole = last_complete_record_end(&self.pending, self.delimiter);
-        let end = if self.has_waited { last_record_end(&self.pending, self.delimiter) } else { whole };
+        let whole = last_complete_record_end(&self.pending, self.quoting);
+        let end = if self.has_waited { last_record_end(&self.pending, self.quoting) } else { whole };
         self.has_waited = end.is_none() && self.pending.contains(&b'\n');
         end
     }
@@ -161,7 +164,7 @@ impl<'a> Slices<'a> {
     fn cut(&mut self, end: usize) -> Slice {
         let rest = self.pending.split_off(end);
         let bytes = std::mem::replace(&mut self.pending, rest);
-        self.counter = LineCounter::of(self.delimiter, 0);
+        self.counter = LineCounter::of(self.quoting, 0);
         self.has_waited = false;
         self.hasher.update(&bytes);
         let lines = memchr::memchr_iter(b'\n', &bytes).count() as u64 + u64::from(!bytes.ends_with(b"\n"));
@@ -191,7 +194,7 @@ impl<'a> Slices<'a> {
                 Err(error) => return Err(read_error(error)),
             }
         }
-        self.counter = LineCounter::of(self.delimiter, 0);
+        self.counter = LineCounter::of(self.quoting, 0);
         let first_line = self.next_line;
         self.next_line += 1;
         Ok(Slice { bytes: shown, first_line, id: self.id(), consumed_bytes, is_beginning_of_line: true })
@@ -214,9 +217,15 @@ impl Iterator for Slices<'_> {
 mod tests {
     use super::*;
 
+    use crate::input_format::{Format, ReadOptions};
+
+    fn dialect(format: Format) -> Option<CsvDialect> {
+        CsvDialect::of(format, &ReadOptions::default())
+    }
+
     fn slices(text: &str, format: Format, limit: u64) -> Vec<(String, u64)> {
         let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-        let cut = Slices::of(reader, format, limit, StreamOptions::default())
+        let cut = Slices::of(reader, dialect(format), limit, StreamOptions::default())
             .map(|slice| slice.expect("memory can be read"));
         cut.map(|slice| (String::from_utf8_lossy(&slice.bytes).into_owned(), slice.first_line)).collect()
     }
@@ -227,6 +236,8 @@ mod tests {
         assert_eq!(slices("a\nb\nc\n", Format::Csv, 5), two);
         assert_eq!(slices("a\nb\nc", Format::Csv, 100), [("a\nb\nc".to_owned(), 1)]);
         assert_eq!(slices("", Format::Csv, 100), []);
+        let unquoted = [("a\n\"b\n".to_owned(), 1), ("c\"\n".to_owned(), 3)];
+        assert_eq!(slices("a\n\"b\nc\"\n", Format::Tsv, 7), unquoted);
         let quoted = [("a\n".to_owned(), 1), ("\"b\nc\"\n".to_owned(), 2)];
         assert_eq!(slices("a\n\"b\nc\"\n", Format::Csv, 7), quoted);
     }
@@ -261,7 +272,7 @@ mod tests {
         let options = StreamOptions { lines_per_batch: lines, keeps_truncated: false };
         let cut = Slices::of(
             Box::new(Pieces(read.iter().map(|&piece| piece.to_owned()).collect())),
-            Format::Csv,
+            dialect(Format::Csv),
             100,
             options,
         );
@@ -298,7 +309,7 @@ mod tests {
             let whole = read.concat();
             let options = StreamOptions { lines_per_batch: lines, keeps_truncated: false };
             // All of an overlong line is kept here, since it is short enough to show.
-            let cut = Slices::of(Box::new(Pieces(read)), Format::Csv, limit, options);
+            let cut = Slices::of(Box::new(Pieces(read)), dialect(Format::Csv), limit, options);
             let cut: Vec<Slice> = cut.map(|slice| slice.expect("it can be read")).collect();
             let bytes: Vec<u8> = cut.iter().flat_map(|slice| slice.bytes.clone()).collect();
             proptest::prop_assert_eq!(String::from_utf8_lossy(&bytes), &*whole);
@@ -317,7 +328,7 @@ mod tests {
     fn ids_depend_on_content_and_position() {
         let id = |text: &str, limit| {
             let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-            Slices::of(reader, Format::Csv, limit, StreamOptions::default())
+            Slices::of(reader, dialect(Format::Csv), limit, StreamOptions::default())
                 .map(|s| s.expect("memory can be read").id)
                 .collect::<Vec<_>>()
         };

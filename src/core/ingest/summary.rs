@@ -4,6 +4,7 @@
 //! line that is rejected, or a duplicate, counts as one event where its events are not known.
 
 use crate::ingest::line_counts::LineCounts;
+use crate::ingest::notices::Notices;
 use crate::lake::Reject;
 
 /// The number of rejected lines that a summary lists.
@@ -33,6 +34,7 @@ pub struct Summary {
     pub failures: Vec<Reject>,
     /// The first few rejected lines.
     pub first_rejects: Vec<Reject>,
+    pub notices: Notices,
     /// Files in folders that were skipped, and why.
     pub skipped_files: Vec<String>,
     /// What became of the files of a spool folder.

@@ -54,6 +54,15 @@ pub enum FieldColumns {
 }
 
 impl FieldColumns {
+    /// Returns all columns.
+    pub fn all(&self) -> Vec<usize> {
+        match self {
+            FieldColumns::One(column) => vec![*column],
+            FieldColumns::Levels(columns) | FieldColumns::Joined(columns) => columns.clone(),
+            FieldColumns::Product(one, other) => vec![*one, *other],
+        }
+    }
+
     /// Returns the columns with other numbers.
     pub fn renumbered(self, number: &mut impl FnMut(usize) -> usize) -> FieldColumns {
         match self {

@@ -45,8 +45,12 @@ pub struct ReadOptions {
 pub enum Quoting {
     /// A quote is a character like any other.
     None,
-    /// RFC 4180.
+    /// RFC 4180: double quotes, doubled inside of a field.
     Standard,
+    /// Double quotes; inside of a field a quote may be behind a backslash.
+    Backslash,
+    /// Single quotes, doubled inside of a field.
+    Single,
 }
 
 /// What to do where an optional field cannot be read.
@@ -128,7 +132,12 @@ impl ReadOptions {
 
 const FORMATS: [(&str, Format); 4] =
     [("csv", Format::Csv), ("tsv", Format::Tsv), ("ndjson", Format::Ndjson), ("parquet", Format::Parquet)];
-const QUOTINGS: [(&str, Quoting); 2] = [("none", Quoting::None), ("standard", Quoting::Standard)];
+const QUOTINGS: [(&str, Quoting); 4] = [
+    ("none", Quoting::None),
+    ("standard", Quoting::Standard),
+    ("backslash", Quoting::Backslash),
+    ("single", Quoting::Single),
+];
 const BAD_FIELDS: [(&str, BadField); 2] = [("drop", BadField::Drop), ("reject", BadField::Reject)];
 const DECIMAL_MARKS: [(&str, DecimalMark); 2] =
     [("point", DecimalMark::Point), ("comma", DecimalMark::Comma)];
@@ -175,7 +184,7 @@ mod tests {
         check("delimiter", "tab", Ok(()));
         check("delimiter", ";;", Err("`;;` is not one ASCII character, such as ; or tab"));
         check("delimiter", "\"", Err("`\"` is not one ASCII character, such as ; or tab"));
-        check("quoting", "all", Err("`all` is not one of none, standard"));
+        check("quoting", "all", Err("`all` is not one of none, standard, backslash, single"));
         check("skip_lines", "-1", Err("`-1` is not a number of lines, such as 2"));
         check("min_ts", "1970-01-01", Ok(()));
         check("min_ts", "1970-01-01T00:00:00Z", Ok(()));

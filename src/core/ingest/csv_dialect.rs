@@ -1,0 +1,47 @@
+//! The dialect of a CSV or TSV input: what separates fields, and what encloses them.
+
+use crate::input_format::{Format, Quoting, ReadOptions};
+
+/// A dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CsvDialect {
+    pub delimiter: u8,
+    /// `None` where a quote is a character like any other.
+    pub quotes: Option<Quotes>,
+    /// Whether the quoting was given, and not assumed.
+    pub is_quoting_given: bool,
+}
+
+/// What encloses a field; in it a quote is doubled, or behind the escape character where there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Quotes {
+    pub quote: u8,
+    pub escape: Option<u8>,
+}
+
+const STANDARD: Quotes = Quotes { quote: b'"', escape: None };
+
+impl CsvDialect {
+    /// Returns the dialect of an input by its format and options; `None` where the format has no header.
+    pub fn of(format: Format, options: &ReadOptions) -> Option<CsvDialect> {
+        let (delimiter, quotes) = match format {
+            Format::Csv => (b',', Some(STANDARD)),
+            Format::Tsv => (b'\t', None),
+            Format::Ndjson | Format::Parquet => return None,
+        };
+        let quotes = match options.quoting {
+            None => quotes,
+            Some(Quoting::None) => None,
+            Some(Quoting::Standard) => Some(STANDARD),
+            Some(Quoting::Backslash) => Some(Quotes { escape: Some(b'\\'), ..STANDARD }),
+            Some(Quoting::Single) => Some(Quotes { quote: b'\'', escape: None }),
+        };
+        let delimiter = options.delimiter.unwrap_or(delimiter);
+        Some(CsvDialect { delimiter, quotes, is_quoting_given: options.quoting.is_some() })
+    }
+
+    /// Returns the quote, or a newline where there are none: every search for a quote is one for newlines too.
+    pub fn quote_or_newline(&self) -> u8 {
+        self.quotes.map_or(b'\n', |quotes| quotes.quote)
+    }
+}
