@@ -10,8 +10,8 @@ use crate::ingest::line_counts::LineCounts;
 use crate::ingest::notices::{NoticeKind, Notices};
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
 use crate::lake::Reject;
-use crate::model::{Days, Timestamp, TimestampError};
 use crate::model::{Event, Events, MAX_EVENT_TYPE_BYTES, PURCHASE, PathSets, RawCategories, shown};
+use crate::model::{EventTimes, Timestamp, TimestampError, likely_time_format};
 
 /// The number of bytes of a rejected line that are kept with the reason.
 const MAX_KEPT_BYTES: usize = 16 << 20;
@@ -32,7 +32,7 @@ pub(super) struct BatchBuilder<'a> {
     limits: Limits<'a>,
     lines: ParsedLines,
     path_sets: PathSets,
-    days: Days,
+    times: EventTimes,
     event_types: HashMap<String, u32>,
     /// The event type of the previous event, since most logs have only one.
     last_event_type: u32,
@@ -83,7 +83,7 @@ impl BatchBuilder<'_> {
             limits,
             lines: ParsedLines::default(),
             path_sets: PathSets::default(),
-            days: Days::default(),
+            times: EventTimes::of(&limits.read_options.times),
             event_types: HashMap::new(),
             last_event_type: 0,
             catalog_path_sets: HashMap::new(),
@@ -186,10 +186,7 @@ impl BatchBuilder<'_> {
 
     fn time(&mut self, raw: RawTime<'_>) -> Result<Timestamp, Rejection> {
         let ts = match raw {
-            RawTime::Text(text) if self.limits.read_options.assume_tz.is_some() => {
-                Timestamp::parse_assuming_utc(text)
-            }
-            RawTime::Text(text) => self.days.parse(text),
+            RawTime::Text(text) => self.times.read(text),
             RawTime::ShipperDate(text) => Timestamp::parse_stamp(text),
             RawTime::Epoch(value) => Timestamp::from_epoch(value),
             RawTime::Micros(value) => Timestamp::from_micros(value),
@@ -198,10 +195,13 @@ impl BatchBuilder<'_> {
         .map_err(|error| time_rejection(&error, raw))?;
         if ts > self.limits.newest {
             let limit = self.limits.newest;
-            return Err(Rejection::of_column(
-                "ts",
-                format!("ts `{ts}` is in the future; the latest time accepted is {limit}"),
-            ));
+            let reason = format!("ts `{ts}` is in the future; the latest time accepted is {limit}");
+            return Err(Rejection::of_column("ts", with_likely_format(reason, raw)));
+        }
+        if ts < self.limits.earliest {
+            let limit = self.limits.earliest;
+            let reason = format!("ts `{}` is {ts}, before {limit}; --min-ts accepts it", raw.shown());
+            return Err(Rejection::of_column("ts", with_likely_format(reason, raw)));
         }
         if let Some(oldest) = self.limits.oldest.filter(|oldest| ts.hour() < *oldest) {
             let oldest = oldest.start();
@@ -248,6 +248,16 @@ impl BatchBuilder<'_> {
         let path_sets = &mut self.path_sets;
         let code = self.catalog_path_sets.entry(in_catalog);
         Ok(*code.or_insert_with(|| path_sets.code(catalog.paths(in_catalog))))
+    }
+}
+
+/// Adds what a number may mean instead of an epoch number, and the option that reads it so.
+fn with_likely_format(reason: String, raw: RawTime<'_>) -> String {
+    match likely_time_format(&raw.shown()) {
+        Some((format, meaning)) => {
+            format!("{reason}; `{}` looks like {meaning}: pass --ts-format {format}", raw.shown())
+        }
+        None => reason,
     }
 }
 

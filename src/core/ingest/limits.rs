@@ -11,6 +11,8 @@ use crate::model::{Hour, Timestamp};
 pub(super) struct Limits<'a> {
     /// The latest time that is accepted.
     pub newest: Timestamp,
+    /// The earliest time that is accepted, whatever the retention.
+    pub earliest: Timestamp,
     /// The first hour that is accepted; earlier ones are past the retention.
     pub oldest: Option<Hour>,
     /// How times and values are written.
@@ -29,6 +31,7 @@ impl<'a> Limits<'a> {
     ) -> Limits<'a> {
         Limits {
             newest: now.plus_seconds(options.max_skew_seconds),
+            earliest: parse_options.mapping.options().times.earliest(),
             oldest: settings.oldest_kept(now),
             read_options: parse_options.mapping.options(),
             catalog: parse_options.catalog,

@@ -192,6 +192,7 @@ mod tests {
         }
         let limits = Limits {
             newest: Timestamp::parse("2024-02-01T00:00:00Z").expect("a good moment"),
+            earliest: Timestamp::from_micros(0).expect("it is in range"),
             oldest: Some(Hour::new(0)),
             read_options: mapping.options(),
             catalog: None,

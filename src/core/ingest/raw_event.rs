@@ -1,6 +1,6 @@
 //! The fields of one line before they are checked, and the reason where a check fails.
 
-use crate::model::RawCategories;
+use crate::model::{RawCategories, shown};
 
 /// The time of a line, as its format gives it.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +11,17 @@ pub(super) enum RawTime<'a> {
     Epoch(i64),
     Micros(i64),
     Missing,
+}
+
+impl RawTime<'_> {
+    /// Returns enough of the time to recognize it by.
+    pub fn shown(self) -> String {
+        match self {
+            RawTime::Text(text) | RawTime::ShipperDate(text) => shown(text).to_string(),
+            RawTime::Epoch(value) | RawTime::Micros(value) => value.to_string(),
+            RawTime::Missing => String::new(),
+        }
+    }
 }
 
 /// The fields of a line; one that is absent is `None`.

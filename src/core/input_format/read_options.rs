@@ -5,7 +5,7 @@
 
 use crate::input_format::filter::Filter;
 use crate::input_format::format::Format;
-use crate::model::{TimeFormat, TimeZone, Timestamp, zone_named};
+use crate::model::{TimeFormat, TimeOptions, TimeZone, Timestamp, zone_named};
 
 /// The options of an input; what is not set is taken from the content, or has a default.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,11 +23,7 @@ pub struct ReadOptions {
     pub nulls: Vec<String>,
     pub bad_field: Option<BadField>,
     pub decimal: Option<DecimalMark>,
-    pub ts_format: Option<TimeFormat>,
-    /// The time zone of times without an offset.
-    pub assume_tz: Option<TimeZone>,
-    /// The earliest time that is accepted.
-    pub min_ts: Option<Timestamp>,
+    pub times: TimeOptions,
     /// The column that an order's lines share: later lines take the order's values from its first one.
     pub fill: Option<String>,
     /// Which records are used; others are filtered.
@@ -108,12 +104,12 @@ impl ReadOptions {
             "null" => self.nulls.push(text.to_owned()),
             "bad_field" => self.bad_field = Some(one_of(text, &BAD_FIELDS)?),
             "decimal" => self.decimal = Some(one_of(text, &DECIMAL_MARKS)?),
-            "ts_format" => self.ts_format = Some(TimeFormat::parse(text)?),
-            "assume_tz" => self.assume_tz = Some(zone_named(text)?),
+            "ts_format" => self.times.format = Some(TimeFormat::parse(text)?),
+            "assume_tz" => self.times.zone = Some(zone_named(text)?),
             "assume_utc" => {
-                self.assume_tz = one_of(text, &[("true", true), ("false", false)])?.then_some(TimeZone::UTC);
+                self.times.zone = one_of(text, &[("true", true), ("false", false)])?.then_some(TimeZone::UTC);
             }
-            "min_ts" => self.min_ts = Some(min_ts(text)?),
+            "min_ts" => self.times.earliest = Some(min_ts(text)?),
             "fill" => self.fill = Some(not_empty(text)?),
             "where" => self.filter = Some(Filter::parse(text)?),
             "level_separator" => self.level_separator = Some(not_empty(text)?),

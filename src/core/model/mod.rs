@@ -8,6 +8,7 @@ mod category;
 mod days;
 mod decay;
 mod escape_control;
+mod event_time;
 mod events;
 mod interner;
 mod item_key;
@@ -27,6 +28,7 @@ pub use category::{CategoryError, PathSet, check_path, encode_levels, levels_of}
 pub use days::Days;
 pub use decay::Decay;
 pub use escape_control::{escape_control, shown};
+pub use event_time::{EventTimes, TimeOptions, likely_time_format, read_event_time};
 pub use events::{Event, Events};
 pub use interner::Interner;
 pub use item_key::ItemKey;

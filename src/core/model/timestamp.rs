@@ -31,6 +31,26 @@ pub enum TimestampError {
     OutOfRange,
     #[error("does not match --ts-format")]
     NotOfFormat,
+    #[error("has no offset from UTC; pass --assume-tz ZONE or --assume-utc")]
+    NoOffset,
+    #[error("is a date that does not exist")]
+    NoSuchDate,
+    #[error("has a time of day that does not exist")]
+    NoSuchTime,
+    #[error("has an invalid offset from UTC")]
+    BadOffset,
+    #[error("has the abbreviation of a time zone, which is ambiguous; write an offset such as -05:00")]
+    Abbreviation,
+    #[error("has AM or PM; pass --ts-format, such as '%Y-%m-%d %I:%M:%S %p'")]
+    HalfDay,
+    #[error("may begin with the day or with the month; pass --ts-format, such as '%d.%m.%Y %H:%M:%S'")]
+    Ambiguous,
+    #[error("names an unknown time zone")]
+    UnknownZone,
+    #[error("has an offset that its time zone does not have at that time")]
+    OffsetDiffers,
+    #[error("is a zero date, which stands for no time")]
+    ZeroDate,
 }
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
