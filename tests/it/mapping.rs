@@ -231,16 +231,17 @@ fn lists_of_paths_may_have_another_name() {
 fn times_without_an_offset_are_utc_only_with_assume_utc() {
     let log = "ts,item_id\n2017-01-14 10:00:00,1\n2017-01-14T12:00:00+02:00,1\n2017-01-14,2\n";
     expect![[r#"
-        stderr: rejected: a.csv:2: ts `2017-01-14 10:00:00` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: rejected: a.csv:4: ts `2017-01-14` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: rejected: a.csv:2: ts `2017-01-14 10:00:00` has no offset from UTC; pass --assume-tz ZONE or --assume-utc
+        stderr: rejected: a.csv:4: ts `2017-01-14` has no offset from UTC; pass --assume-tz ZONE or --assume-utc
+        stderr: hint: to load an input again with other options, pass --force too
         stderr: ingest: 3 read = 1 accepted + 0 duplicate + 2 rejected, 1 new batch
         exit code 4
     "#]].assert_eq(&ingested("a.csv", log, ""));
     expect![[r#"
-        stderr: rejected: a.csv:4: ts `2017-01-14` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: ingest: 3 read = 2 accepted + 0 duplicate + 1 rejected, 1 new batch
-        exit code 4
-    "#]].assert_eq(&ingested("a.csv", log, "--assume-utc"));
+        stderr: ingest: 3 read = 3 accepted + 0 duplicate + 0 rejected, 1 new batch
+        exit code 0
+    "#]]
+    .assert_eq(&ingested("a.csv", log, "--assume-utc"));
     let world = World::new();
     world.write("utc.toml", "assume_utc = true\n");
     world.write("a.csv", log);

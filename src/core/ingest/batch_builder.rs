@@ -200,8 +200,8 @@ impl BatchBuilder<'_> {
         }
         if ts < self.limits.earliest {
             let limit = self.limits.earliest;
-            let reason = format!("ts `{}` is {ts}, before {limit}; --min-ts accepts it", raw.shown());
-            return Err(Rejection::of_column("ts", with_likely_format(reason, raw)));
+            let reason = with_likely_format(format!("ts `{}` is {ts}, before {limit}", raw.shown()), raw);
+            return Err(Rejection::of_column("ts", format!("{reason}; pass --min-ts to accept such times")));
         }
         if let Some(oldest) = self.limits.oldest.filter(|oldest| ts.hour() < *oldest) {
             let oldest = oldest.start();
@@ -254,9 +254,7 @@ impl BatchBuilder<'_> {
 /// Adds what a number may mean instead of an epoch number, and the option that reads it so.
 fn with_likely_format(reason: String, raw: RawTime<'_>) -> String {
     match likely_time_format(&raw.shown()) {
-        Some((format, meaning)) => {
-            format!("{reason}; `{}` looks like {meaning}: pass --ts-format {format}", raw.shown())
-        }
+        Some((format, meaning)) => format!("{reason}; it looks like {meaning}: pass --ts-format {format}"),
         None => reason,
     }
 }
