@@ -50,7 +50,9 @@ COLUMNS = [
 
 
 def read_events(folder):
-    """Yields (hour, item, category field, quantity, amount), each event id once an hour."""
+    """Yields (hour, item, category field, quantity, amount), each event once an hour.
+
+    Lines of one id and item are one event, a sale and a return each."""
     seen = set()
     for path in sorted(folder.glob("purchases*.csv*")):
         opener = gzip.open if path.suffix == ".gz" else open
@@ -60,9 +62,11 @@ def read_events(folder):
                     continue
                 hour = int(datetime.fromisoformat(row["ts"]).timestamp()) // 3600
                 if row["event_id"]:
-                    if (hour, row["event_id"]) in seen:
+                    is_return = int(row["quantity"]) < 0
+                    event = (hour, row["event_id"], row["item_id"], is_return)
+                    if event in seen:
                         continue
-                    seen.add((hour, row["event_id"]))
+                    seen.add(event)
                 # The tables keep four decimals. The sample has two at most, so that this
                 # rounds nothing there; the full year has amounts such as 1.776357e-15.
                 amount = Decimal(row["amount"] or 0).quantize(Decimal("0.0001"), ROUND_HALF_UP)

@@ -11,7 +11,7 @@ each table's latest version:
     primary copies, and for every event type and top-level category over all copies;
   - that the deltalake package and polars, which read Parquet each in its own way, see the same.
 
-Rows of one event type and day with the same event_id are one event and are taken to be
+Rows of one event type and day with the same event_id, item_id and sign of quantity are one event and are taken to be
 alike; rows without an event_id are all different events. The `--expect` figures are totals
 over all event types. Prints the totals and `interop: ok`, or what disagrees and exits 1.
 """
@@ -101,7 +101,9 @@ def with_deltalake(name, table):
 def arrow_events_once(rows, keys):
     """One row for each event within the keys, with the columns of a rollup."""
     has_id = pc.is_valid(rows["event_id"])
-    same_event = [*keys, "date", "event_id"]
+    rows = rows.append_column("is_return", pc.less(rows["quantity"], 0))
+    same_event = [*keys, "date", "event_id", "item_id", "is_return"]
+    same_event = list(dict.fromkeys(same_event))
     once = rows.filter(has_id).group_by(same_event)
     once = once.aggregate([("quantity", "min"), ("amount", "min")])
     parts = []
@@ -124,7 +126,10 @@ def with_polars(name, path):
         if name == "events":
             # Null ids must not be taken for one another: only rows with an id are made unique.
             has_id = pl.col("event_id").is_not_null()
-            once = rows.filter(has_id).unique([*keys, "date", "event_id"])
+            is_return = (pl.col("quantity") < 0).alias("is_return")
+            rows = rows.with_columns(is_return)
+            same_event = dict.fromkeys([*keys, "date", "event_id", "item_id", "is_return"])
+            once = rows.filter(has_id).unique(list(same_event))
             rows = pl.concat([once, rows.filter(~has_id)])
             rows = rows.with_columns(purchases=pl.lit(1, pl.Int64), units="quantity")
         sums = rows.group_by(keys).agg(pl.col(SUMS).sum()).collect()

@@ -1,6 +1,7 @@
 //! Lakes of every format, kept in `tests/formats`: upgraded, they give the numbers that they gave
 //! before, and what cannot be read is refused.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use topsell_core::lake::{CURRENT_FORMAT, apply_upgrade, check_format, lock_for_upgrade, plan_upgrade};
@@ -31,7 +32,7 @@ const COMMANDS: [&str; 14] = [
 ];
 
 /// Returns a world with a copy of the lake of a format.
-fn world_of(format: u32) -> World {
+fn world_of(format: impl Display) -> World {
     let world = World::new();
     copy(&lake_of(format), &world.path(LAKE));
     world.write("more.csv", "ts,item_id,category\n2017-01-14T12:30:00Z,pear,Food/Fruit\n");
@@ -39,7 +40,7 @@ fn world_of(format: u32) -> World {
     world
 }
 
-fn lake_of(format: u32) -> PathBuf {
+fn lake_of(format: impl Display) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/formats/{format}"))
 }
 
@@ -123,6 +124,24 @@ fn a_lake_of_each_format_gives_the_same_numbers_after_its_upgrade() {
             )
         );
     }
+}
+
+/// Aggregates of format 1 keep one line of each event id; recomputed, they keep one of each item, and a
+/// return beside its sale.
+#[test]
+fn aggregates_that_identified_events_by_their_ids_alone_are_recomputed() {
+    let world = world_of("1-event-ids");
+    assert_eq!(world.run("lake upgrade").code, Some(0));
+    let counts = || world.run("count MUG PAN --last 48h --format csv").stdout;
+    let counts = || fields_of(&counts(), ["item_id", "units", "purchases", "amount"]);
+    let expected = [["MUG", "0", "2", "0.0000"], ["PAN", "4", "2", "200.0000"]];
+    assert_eq!(counts(), expected, "before the rollup");
+    let plan = world.run("rollup --dry-run");
+    assert!(plan.stdout.contains("; aggregated by an older version of topsell\n"), "{}", plan.whole());
+    run(&world, "rollup");
+    assert_eq!(counts(), expected, "after it");
+    run(&world, "lake verify");
+    assert_eq!(world.run("rollup").stderr, "rollup: up to date\n");
 }
 
 #[test]

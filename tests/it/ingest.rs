@@ -258,7 +258,8 @@ fn the_help_describes_a_log() {
         stdout:   ts          time: RFC 3339 with an offset, or an epoch number in seconds (below 10^11),
         stdout:               milliseconds (below 10^14) or microseconds
         stdout:   item_id     item
-        stdout:   event_id    id of the event; events with the same id are counted once a day
+        stdout:   event_id    id of the event; events of an item with the same id are counted once a day, a sale
+        stdout:               and a return each
         stdout:   category    category paths, separated by |, their levels by /; escape % / | in a level as
         stdout:               %25 %2F %7C
         stdout:   categories  in NDJSON and Parquet, instead of category: an array of paths or of arrays of levels

@@ -150,8 +150,7 @@ fn nodes<'a>(sales: &'a [Sale], ids: &[String], rules: &Rules, last_round: usize
         }
         let rivals = (0..sales.len()).filter(|&other| {
             let (theirs, ours) = (&sales[other], sale);
-            let same_day = theirs.second / 86_400 == ours.second / 86_400;
-            same_day && theirs.event_type == ours.event_type && ids[other] == ids[number] && lines(theirs) > 0
+            event_of(theirs) == event_of(ours) && ids[other] == ids[number] && lines(theirs) > 0
         });
         let first = rivals.min_by_key(|&rival| (version_of(&sales[rival]), rival));
         let times = if sale.has_id { usize::from(first == Some(number)) } else { lines(sale) } as i128;
@@ -165,10 +164,15 @@ fn nodes<'a>(sales: &'a [Sale], ids: &[String], rules: &Rules, last_round: usize
     nodes
 }
 
-/// What tells versions of one id apart, in the order by which the first one counts.
-fn version_of(sale: &Sale) -> (i64, &str, i64, i64, String) {
+/// What identifies an event besides its id: its type, day and item, and whether it is a return.
+fn event_of(sale: &Sale) -> (&str, i64, &str, bool) {
+    (sale.event_type, sale.second / 86_400, sale.item, sale.quantity.unwrap_or(1) < 0)
+}
+
+/// What tells versions of one event apart, in the order by which the first one counts.
+fn version_of(sale: &Sale) -> (i64, i64, i64, String) {
     let paths: Vec<&str> = sale.paths.iter().copied().collect();
-    (sale.second, sale.item, sale.quantity.unwrap_or(1), sale.amount.unwrap_or(0), paths.join("|"))
+    (sale.second, sale.quantity.unwrap_or(1), sale.amount.unwrap_or(0), paths.join("|"))
 }
 
 /// The shop, and every path and all above it, each once.

@@ -7,7 +7,7 @@ use topsell_core::delta::Commit;
 use topsell_core::lake::Lake;
 use topsell_core::storage::Store;
 
-use crate::world::World;
+use crate::world::{World, fields_of};
 
 /// A moment after any file's last change, from which nothing looks new.
 const LATER: &str = "2100-01-01T00:00:00Z";
@@ -143,20 +143,21 @@ fn a_day_goes_whole_so_that_no_other_version_of_an_event_comes_to_count() {
     let world = World::new();
     world.write(
         "log.csv",
-        "ts,event_id,item_id\n2017-01-14T00:59:00Z,e1,A\n2017-01-14T01:05:00Z,e1,B\n\
-         2017-01-15T00:00:00Z,e2,C\n",
+        "ts,event_id,item_id,quantity\n2017-01-14T00:59:00Z,e1,A,2\n2017-01-14T01:05:00Z,e1,A,3\n\
+         2017-01-15T00:00:00Z,e2,C,1\n",
     );
     assert_eq!(world.run("ingest --now 2017-01-15T01:00:00Z log.csv").code, Some(0));
     for (now, left) in [
-        ("2017-01-15T01:00:00Z", "A C"),
-        ("2017-01-15T02:00:00Z", "A C"),
-        ("2017-01-15T23:59:59Z", "A C"),
-        ("2017-01-16T00:00:00Z", "C"),
+        ("2017-01-15T01:00:00Z", "A,2 C,1"),
+        ("2017-01-15T02:00:00Z", "A,2 C,1"),
+        ("2017-01-15T23:59:59Z", "A,2 C,1"),
+        ("2017-01-16T00:00:00Z", "C,1"),
     ] {
         assert_eq!(world.run(&format!("lake prune --retention 24h --now {now}")).code, Some(0));
         assert_eq!(world.run(&format!("rank --now {now} --no-decay")).code, Some(0));
         let shown = world.run("show --format csv").stdout;
-        let items: Vec<&str> = shown.lines().skip(1).filter_map(|line| line.split(',').nth(2)).collect();
+        let items = fields_of(&shown, ["item_id", "units"]);
+        let items: Vec<String> = items.iter().map(|row| row.join(",")).collect();
         assert_eq!(items.join(" "), left, "at {now}: {shown}");
     }
 }

@@ -48,7 +48,8 @@ Input columns, in any order; only ts and item_id are required, unknown columns a
   ts          time: RFC 3339 with an offset, or an epoch number in seconds (below 10^11),
               milliseconds (below 10^14) or microseconds
   item_id     item
-  event_id    id of the event; events with the same id are counted once a day
+  event_id    id of the event; events of an item with the same id are counted once a day, a sale
+              and a return each
   category    category paths, separated by |, their levels by /; escape % / | in a level as
               %25 %2F %7C
   categories  in NDJSON and Parquet, instead of category: an array of paths or of arrays of levels

@@ -1,13 +1,14 @@
 //! The version of a lake's format, and the steps that upgrade a lake from an older one.
 //!
 //! ```text
-//! <lake>/format.json     {"format":1}
+//! <lake>/format.json     {"format":2}
 //! ```
 //!
 //! | format | what changed |
 //! |---|---|
 //! | 0 | lakes of before there was a `format.json` |
 //! | 1 | `format.json`; the lock of maintenance is `maintenance.lock` |
+//! | 2 | in `rollups`, events are identified by id, item, and sale or return; before, by id alone |
 //!
 //! Invariant: a lake's version is written before its first table is created, and after the last step
 //! of an upgrade. So an interrupted upgrade leaves the older version and is completed by another
@@ -23,13 +24,20 @@ use crate::lake::layout::{FORMAT_FILE, MAINTENANCE_LOCK, MAINTENANCE_LOCK_0, WRI
 use crate::storage::{Lock, LockError, LockTimeout, SharedLock, Store};
 
 /// The format of lakes that this program creates, and the only one that it reads and writes.
-pub const CURRENT_FORMAT: u32 = 1;
+pub const CURRENT_FORMAT: u32 = 2;
 /// Folders of which a lake has at least the first, whatever its format.
 const TABLE_LOGS: [&str; 2] = ["events/_delta_log", "rollups/_delta_log"];
 
 /// The steps, one from each version to the next; a change of the format adds its own at the end.
-const STEPS: [UpgradeStep; CURRENT_FORMAT as usize] =
-    [UpgradeStep { from: 0, summary: "replace upkeep.lock with maintenance.lock", apply: remove_old_lock }];
+const STEPS: [UpgradeStep; CURRENT_FORMAT as usize] = [
+    UpgradeStep { from: 0, summary: "replace upkeep.lock with maintenance.lock", apply: remove_old_lock },
+    UpgradeStep {
+        from: 1,
+        summary: "identify events by id, item, and sale or return; the next rollup recomputes all aggregates",
+        // The rollup finds that the stored aggregates were computed by the older rule.
+        apply: |_| Ok(()),
+    },
+];
 
 #[derive(Serialize, Deserialize)]
 struct FormatFile {

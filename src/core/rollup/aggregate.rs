@@ -9,7 +9,7 @@ use crate::lake::{Lake, columns_to_aggregate};
 use crate::model::{Aggregate, AggregateOverflow, AggregateRow, AggregateRows, Hour};
 use crate::parquet_format::{DictionaryInterner, EventBatch};
 use crate::progress::{Progress, Stage};
-use crate::rollup::dedup::{CountedIds, DedupedDay};
+use crate::rollup::dedup::{CountedEvents, DedupedDay};
 use crate::rollup::error::RollupError;
 
 /// How many of a category's events count. Only primary copies are counted here, so that the tallies of
@@ -18,7 +18,7 @@ use crate::rollup::error::RollupError;
 pub(super) struct Tally {
     /// Events that count.
     pub events: u64,
-    /// Copies that do not count, because their event id counts already.
+    /// Copies that do not count, because their event counts already.
     pub repeated: u64,
 }
 
@@ -62,7 +62,7 @@ impl Aggregator {
         day: &DedupedDay<'_>,
     ) -> Result<(), RollupError> {
         let begins = self.aggregates.rows.len();
-        let mut counted = CountedIds::default();
+        let mut counted = CountedEvents::default();
         for file in files {
             let mut outcome = Ok(());
             lake.read_events(file, columns_to_aggregate(file), &mut |batch| {
@@ -85,7 +85,7 @@ impl Aggregator {
         hour: Hour,
         begins: usize,
         day: &DedupedDay<'_>,
-        counted: &mut CountedIds,
+        counted: &mut CountedEvents,
     ) -> Result<(), AggregateOverflow> {
         let (mut items, mut path_sets) = (Vec::new(), Vec::new());
         batch.items(&mut self.items, &mut self.aggregates.items, &mut items);

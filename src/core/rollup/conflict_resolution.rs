@@ -1,12 +1,14 @@
-//! Conflict resolution: which version of an event counts, where its id came with different contents.
+//! Conflict resolution: which version of an event counts, where it came with different contents.
 //!
-//! Invariant: the order of arrival does not matter. Of all versions that share an id within an event
-//! type and day, the smallest by (timestamp, item, quantity, amount, paths) counts, and copies of it
-//! count once.
+//! Within an event type and day, an event is identified by its id, its item, and whether it is a sale or
+//! a return: an order number may be the id of several items, and a return may come under its sale's id.
 //!
-//! Memory is bounded. Ids are read in passes of [`Limits::ids_per_pass`], each id held as a hash of its
-//! content; the versions themselves are held for [`Limits::conflicts_per_read`] conflicting ids at a
-//! time; afterwards only the hash of the version that counts is kept.
+//! Invariant: the order of arrival does not matter. Of all versions of an event, the smallest by
+//! (timestamp, quantity, amount, paths) counts, and copies of it count once.
+//!
+//! Memory is bounded. Events are read in passes of [`Limits::events_per_pass`], each held as a hash of
+//! its content; the versions themselves are held for [`Limits::conflicts_per_read`] conflicting events
+//! at a time; afterwards only the hash of the version that counts is kept.
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
@@ -22,40 +24,46 @@ use crate::parquet_format::{EventBatch, EventColumns};
 use crate::rollup::error::RollupError;
 use crate::rollup::plan::EventFile;
 
-/// An event id's hash; 128 bits, so that chance never makes two ids one.
-pub(super) type IdHash = u128;
+/// The hash of what identifies an event; 128 bits, so that chance never makes two events one.
+pub(super) type EventKey = u128;
 /// The hash of a version, of as many bits.
 type Content = NonZeroU128;
 
 /// How much is held in memory at a time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Ids that are compared in one pass over a day.
-    ids_per_pass: u64,
-    /// Conflicting ids that are resolved in one read of the day.
+    /// Events that are compared in one pass over a day.
+    events_per_pass: u64,
+    /// Conflicting events that are resolved in one read of the day.
     conflicts_per_read: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { ids_per_pass: 4_000_000, conflicts_per_read: 250_000 }
+        Limits { events_per_pass: 4_000_000, conflicts_per_read: 250_000 }
     }
 }
 
-/// ShardedMap of a map by id, so that threads seldom wait for each other.
+/// Shards of a map by event, so that threads seldom wait for each other.
 const SHARDS: usize = 64;
 
-/// Hashes event ids with random seeds, so that nobody can construct ids that collide.
+/// Hashes events with random seeds, so that nobody can construct ids that collide.
 #[derive(Default)]
-pub(super) struct IdHasher {
+pub(super) struct EventHasher {
     high: DefaultHashBuilder,
     low: DefaultHashBuilder,
 }
 
-impl IdHasher {
-    /// Returns the hash of an event id.
-    pub(super) fn hash(&self, id: &str) -> IdHash {
-        u128::from(self.high.hash_one(id)) << 64 | u128::from(self.low.hash_one(id))
+impl EventHasher {
+    /// Returns the key of a row's event; none where it has no id.
+    pub(super) fn key_of(&self, batch: &EventBatch, row: usize) -> Option<EventKey> {
+        let id = batch.event_id(row)?;
+        Some(self.key(id, batch.item_id(row), batch.aggregate(row).units < 0))
+    }
+
+    fn key(&self, id: &str, item_id: &str, is_return: bool) -> EventKey {
+        let event = (id, item_id, is_return);
+        u128::from(self.high.hash_one(event)) << 64 | u128::from(self.low.hash_one(event))
     }
 
     fn content(&self, version: Version<'_>) -> Content {
@@ -68,25 +76,19 @@ impl IdHasher {
     }
 }
 
-/// The content of an event, in the order by which the smallest counts: timestamp, item, quantity,
-/// amount, all paths joined by `|`.
-type Version<'a> = (i64, &'a str, i64, i128, &'a str);
+/// The content of an event beside what identifies it, in the order by which the smallest counts:
+/// timestamp, quantity, amount, all paths joined by `|`.
+type Version<'a> = (i64, i64, i128, &'a str);
 
 fn version_of<'a>(batch: &'a EventBatch, row: usize, scratch: &'a mut String) -> Version<'a> {
     let aggregate = batch.aggregate(row);
-    (
-        batch.ts_micros(row),
-        batch.item_id(row),
-        aggregate.units,
-        aggregate.amount,
-        batch.all_paths(row, scratch),
-    )
+    (batch.ts_micros(row), aggregate.units, aggregate.amount, batch.all_paths(row, scratch))
 }
 
 /// A version that is kept longer than its row.
-type OwnedVersion = (i64, Box<str>, i64, i128, Box<str>);
+type OwnedVersion = (i64, i64, i128, Box<str>);
 
-/// The versions of a conflicting id that have been read.
+/// The versions of a conflicting event that have been read.
 #[derive(Default)]
 struct Candidates {
     /// The smallest version so far.
@@ -100,14 +102,14 @@ impl Candidates {
         let mut scratch = String::new();
         let version = version_of(batch, row, &mut scratch);
         if self.smallest().is_none_or(|smallest| version < smallest) {
-            let (ts_micros, item_id, quantity, amount, paths) = version;
-            self.smallest = Some((ts_micros, item_id.into(), quantity, amount, paths.into()));
+            let (ts_micros, quantity, amount, paths) = version;
+            self.smallest = Some((ts_micros, quantity, amount, paths.into()));
         }
     }
 
     fn smallest(&self) -> Option<Version<'_>> {
-        let (ts_micros, item_id, quantity, amount, paths) = self.smallest.as_ref()?;
-        Some((*ts_micros, item_id, *quantity, *amount, paths))
+        let (ts_micros, quantity, amount, paths) = self.smallest.as_ref()?;
+        Some((*ts_micros, *quantity, *amount, paths))
     }
 }
 
@@ -121,7 +123,7 @@ impl HoursOfDay {
     }
 }
 
-/// A resolved conflict: an id that came with different contents.
+/// A resolved conflict: an event that came with different contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Conflict {
     /// The version that counts.
@@ -130,29 +132,29 @@ struct Conflict {
     hours: HoursOfDay,
 }
 
-/// The resolved conflicts of some hours of one event type and day, by id.
+/// The resolved conflicts of some hours of one event type and day.
 #[derive(Debug, Default)]
 pub(super) struct Conflicts {
-    /// Sorted by the ids' hashes: a list takes half the memory of a map.
-    resolved: Vec<(IdHash, Conflict)>,
+    /// Sorted by the events' keys: a list takes half the memory of a map.
+    resolved: Vec<(EventKey, Conflict)>,
 }
 
 impl Conflicts {
-    /// Returns whether a row may count: its id is in no conflict, or it is a copy of the version that
-    /// counts.
-    pub(super) fn allows(&self, hasher: &IdHasher, id: IdHash, batch: &EventBatch, row: usize) -> bool {
-        match self.resolved.binary_search_by_key(&id, |(id, _)| *id) {
+    /// Returns whether a row may count: its event is in no conflict, or it is a copy of the version
+    /// that counts.
+    pub(super) fn allows(&self, hasher: &EventHasher, key: EventKey, batch: &EventBatch, row: usize) -> bool {
+        match self.resolved.binary_search_by_key(&key, |(key, _)| *key) {
             Ok(at) => self.resolved[at].1.winner == hasher.content_of(batch, row),
             Err(_) => true,
         }
     }
 
-    /// Returns how many ids are in conflict.
+    /// Returns how many events are in conflict.
     pub(super) fn len(&self) -> usize {
         self.resolved.len()
     }
 
-    /// Returns the hours of the day that have any version of an id in conflict.
+    /// Returns the hours of the day that have any version of an event in conflict.
     pub(super) fn hours(&self, date: Date) -> BTreeSet<Hour> {
         let all = self.resolved.iter().fold(0, |all, (_, conflict)| all | conflict.hours.0);
         (0..24).filter(|hour| all >> hour & 1 == 1).map(|hour| Hour::of(date, hour)).collect()
@@ -165,13 +167,14 @@ impl Conflicts {
     }
 
     fn sort(&mut self) {
-        self.resolved.sort_unstable_by_key(|(id, _)| *id);
-        // An id that was resolved from both sides has the same winner.
-        self.resolved.dedup_by_key(|(id, _)| *id);
+        self.resolved.sort_unstable_by_key(|(key, _)| *key);
+        // An event that was resolved from both sides has the same winner.
+        self.resolved.dedup_by_key(|(key, _)| *key);
     }
 }
 
-/// Returns the conflicts of the ids in some files of a day, with each other and with the day's `other` files.
+/// Returns the conflicts of the events in some files of a day, with each other and with the day's
+/// `other` files.
 ///
 /// Only primary copies are read: every version has exactly one.
 ///
@@ -181,76 +184,76 @@ pub(super) fn resolve_conflicts(
     lake: &Lake,
     files: &[&EventFile],
     others: &[&EventFile],
-    hasher: &IdHasher,
+    hasher: &EventHasher,
     limits: Limits,
 ) -> Result<Conflicts, RollupError> {
     let files: Vec<&EventFile> = files.iter().copied().filter(|file| file.has_ids()).collect();
     let others: Vec<&EventFile> =
         others.iter().copied().filter(|file| files.iter().any(|of| of.may_share_ids_with(file))).collect();
     let both: Vec<&EventFile> = files.iter().chain(&others).copied().collect();
-    let passes = files.iter().map(|file| file.file.rows).sum::<u64>() / limits.ids_per_pass + 1;
+    let passes = files.iter().map(|file| file.file.rows).sum::<u64>() / limits.events_per_pass + 1;
     let mut found = Conflicts::default();
     for pass in 0..passes {
-        let of_pass = |id: IdHash| (id >> 64) as u64 % passes == pass;
-        let conflicting = conflicting_ids(lake, &files, &others, hasher, &of_pass)?;
+        let of_pass = |key: EventKey| (key >> 64) as u64 % passes == pass;
+        let conflicting = conflicting_events(lake, &files, &others, hasher, &of_pass)?;
         found.resolved.reserve_exact(conflicting.len());
-        for ids in conflicting.chunks(limits.conflicts_per_read) {
-            resolve(lake, &both, hasher, ids, &mut found)?;
+        for keys in conflicting.chunks(limits.conflicts_per_read) {
+            resolve(lake, &both, hasher, keys, &mut found)?;
         }
     }
     found.sort();
     Ok(found)
 }
 
-/// Returns the ids of a pass over some files that came with different contents, in these or in the
+/// Returns the events of a pass over some files that came with different contents, in these or in the
 /// `other` ones.
-fn conflicting_ids(
+fn conflicting_events(
     lake: &Lake,
     files: &[&EventFile],
     others: &[&EventFile],
-    hasher: &IdHasher,
-    of_pass: &(dyn Fn(IdHash) -> bool + Sync),
-) -> Result<Vec<IdHash>, RollupError> {
-    // The content that an id came with; none where it came with several.
+    hasher: &EventHasher,
+    of_pass: &(dyn Fn(EventKey) -> bool + Sync),
+) -> Result<Vec<EventKey>, RollupError> {
+    // The content that an event came with; none where it came with several.
     let contents: ShardedMap<Option<Content>> = ShardedMap::new();
-    for_each_primary_row(lake, files, hasher, &|batch, row, id, _| {
-        if of_pass(id) {
+    for_each_primary_row(lake, files, hasher, &|batch, row, key, _| {
+        if of_pass(key) {
             let content = Some(hasher.content_of(batch, row));
-            let mut shard = contents.shard_of(id);
-            let known = shard.entry(id).or_insert(content);
+            let mut shard = contents.shard_of(key);
+            let known = shard.entry(key).or_insert(content);
             *known = known.filter(|_| *known == content);
         }
     })?;
-    for_each_primary_row(lake, others, hasher, &|batch, row, id, _| {
-        if of_pass(id)
-            && let Some(known) = contents.shard_of(id).get_mut(&id)
+    for_each_primary_row(lake, others, hasher, &|batch, row, key, _| {
+        if of_pass(key)
+            && let Some(known) = contents.shard_of(key).get_mut(&key)
         {
             *known = known.filter(|known| *known == hasher.content_of(batch, row));
         }
     })?;
-    Ok(contents.into_iter().filter(|(_, content)| content.is_none()).map(|(id, _)| id).collect())
+    Ok(contents.into_iter().filter(|(_, content)| content.is_none()).map(|(key, _)| key).collect())
 }
 
-/// Reads all versions of some conflicting ids, and adds which one counts.
+/// Reads all versions of some conflicting events, and adds which one counts.
 fn resolve(
     lake: &Lake,
     files: &[&EventFile],
-    hasher: &IdHasher,
-    ids: &[IdHash],
+    hasher: &EventHasher,
+    keys: &[EventKey],
     found: &mut Conflicts,
 ) -> Result<(), RollupError> {
     let candidates: ShardedMap<Candidates> = ShardedMap::new();
-    for id in ids {
-        candidates.shard_of(*id).insert(*id, Candidates::default());
+    for key in keys {
+        candidates.shard_of(*key).insert(*key, Candidates::default());
     }
-    for_each_primary_row(lake, files, hasher, &|batch, row, id, hour| {
-        if let Some(versions) = candidates.shard_of(id).get_mut(&id) {
+    for_each_primary_row(lake, files, hasher, &|batch, row, key, hour| {
+        if let Some(versions) = candidates.shard_of(key).get_mut(&key) {
             versions.add(batch, row, hour);
         }
     })?;
-    found.resolved.extend(candidates.into_iter().filter_map(|(id, versions)| {
+    found.resolved.extend(candidates.into_iter().filter_map(|(key, versions)| {
         let winner = hasher.content(versions.smallest()?);
-        Some((id, Conflict { winner, hours: versions.hours }))
+        Some((key, Conflict { winner, hours: versions.hours }))
     }));
     Ok(())
 }
@@ -259,23 +262,23 @@ fn resolve(
 fn for_each_primary_row(
     lake: &Lake,
     files: &[&EventFile],
-    hasher: &IdHasher,
-    take: &(dyn Fn(&EventBatch, usize, IdHash, Hour) + Sync),
+    hasher: &EventHasher,
+    take: &(dyn Fn(&EventBatch, usize, EventKey, Hour) + Sync),
 ) -> Result<(), RollupError> {
     files.par_iter().try_for_each(|EventFile { partition, file }| {
         Ok(lake.read_events(file, EventColumns::All, &mut |batch| {
             for row in (0..batch.rows()).filter(|&row| batch.is_primary(row)) {
-                if let Some(id) = batch.event_id(row) {
-                    take(batch, row, hasher.hash(id), partition.hour);
+                if let Some(key) = hasher.key_of(batch, row) {
+                    take(batch, row, key, partition.hour);
                 }
             }
         })?)
     })
 }
 
-/// A map by id that several threads fill.
+/// A map by event that several threads fill.
 struct ShardedMap<T> {
-    shards: Vec<Mutex<HashMap<IdHash, T>>>,
+    shards: Vec<Mutex<HashMap<EventKey, T>>>,
 }
 
 impl<T> ShardedMap<T> {
@@ -283,13 +286,13 @@ impl<T> ShardedMap<T> {
         ShardedMap { shards: (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect() }
     }
 
-    /// Returns the shard that has an id, locked.
-    fn shard_of(&self, id: IdHash) -> MutexGuard<'_, HashMap<IdHash, T>> {
+    /// Returns the shard that has an event, locked.
+    fn shard_of(&self, key: EventKey) -> MutexGuard<'_, HashMap<EventKey, T>> {
         // A panic of another thread ends the run; until then its shard can still be used.
-        self.shards[id as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[key as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn into_iter(self) -> impl Iterator<Item = (IdHash, T)> {
+    fn into_iter(self) -> impl Iterator<Item = (EventKey, T)> {
         self.shards.into_iter().flat_map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -304,14 +307,14 @@ mod tests {
     use crate::parquet_format::{EventCopy, EventEncoder};
     use crate::storage::temporary;
 
-    /// Adds a file of sales in one hour of a day, by id and quantity.
-    fn add(lake: &Lake, hour: i32, sales: &[(u32, i64)]) {
+    /// Adds a file of sales in one hour of a day, by id, item and quantity.
+    fn add(lake: &Lake, hour: i32, sales: &[(u32, &str, i64)]) {
         let date = Date::parse("2017-01-14").expect("a date");
         let mut events = Events::default();
         events.path_sets.read(&RawCategories::Text("Food")).expect("it is a path");
-        for (id, quantity) in sales {
+        for (id, item_id, quantity) in sales {
             let ts = Hour::of(date, hour).start();
-            let (event_id, item_id) = (&*format!("id{id}"), "item");
+            let event_id = &*format!("id{id}");
             let event_id = Some(event_id);
             let event = Event {
                 ts,
@@ -340,9 +343,13 @@ mod tests {
     fn the_number_of_passes_and_reads_does_not_matter() {
         let (store, _folder) = temporary();
         let lake = Lake::open_or_create(store, None).expect("a lake can be made");
-        // 0 and 1 conflict within an hour, 2 to 4 between two; 9 came twice with the same content.
-        add(&lake, 7, &[(0, 2), (0, 1), (1, 5), (1, 6), (2, 1), (3, 1), (4, 1), (8, 1)]);
-        add(&lake, 9, &[(2, 2), (3, 2), (4, 1), (5, 1), (9, 1), (9, 1)]);
+        // 0 and 1 conflict within an hour, 2 to 4 between two; 9 came twice with the same content. Other
+        // items, and returns, are other events.
+        let of_item = |sales: &[(u32, i64)]| sales.iter().map(|of| (of.0, "item", of.1)).collect::<Vec<_>>();
+        let mut sales = of_item(&[(0, 2), (0, 1), (1, 5), (1, 6), (2, 1), (3, 1), (4, 1), (8, 1)]);
+        sales.extend([(8, "other", 2), (8, "item", -1), (1, "item", -2), (1, "item", -3)]);
+        add(&lake, 7, &sales);
+        add(&lake, 9, &of_item(&[(2, 2), (3, 2), (4, 1), (5, 1), (9, 1), (9, 1)]));
         let files = lake.events().newest().expect("the log can be read").files().expect("so can its files");
         let files: Vec<EventFile> = files
             .into_iter()
@@ -353,23 +360,29 @@ mod tests {
             .collect();
         let (of_hour, others): (Vec<&EventFile>, Vec<&EventFile>) =
             files.iter().partition(|of| of.partition.hour.of_day() == 7);
-        let hasher = IdHasher::default();
+        let hasher = EventHasher::default();
         let (seven, nine) = (1 << 7, 1 << 9);
         let won = |id: u32, quantity: i64, hours: u32| {
             let ts = Timestamp::parse("2017-01-14T07:00:00Z").expect("a good moment").micros();
-            let winner = hasher.content((ts, "item", quantity, 0, "Food"));
-            (hasher.hash(&format!("id{id}")), Conflict { winner, hours: HoursOfDay(hours) })
+            let winner = hasher.content((ts, quantity, 0, "Food"));
+            (
+                hasher.key(&format!("id{id}"), "item", quantity < 0),
+                Conflict { winner, hours: HoursOfDay(hours) },
+            )
         };
         let mut expected = vec![
             won(0, 1, seven),
             won(1, 5, seven),
+            won(1, -3, seven),
             won(2, 1, seven | nine),
             won(3, 1, seven | nine),
             won(4, 1, seven | nine),
         ];
-        expected.sort_unstable_by_key(|(id, _)| *id);
-        for (ids_per_pass, conflicts_per_read) in [(4_000_000, 250_000), (100, 1), (100, 2), (1, 3), (3, 1)] {
-            let limits = Limits { ids_per_pass, conflicts_per_read };
+        expected.sort_unstable_by_key(|(key, _)| *key);
+        for (events_per_pass, conflicts_per_read) in
+            [(4_000_000, 250_000), (100, 1), (100, 2), (1, 3), (3, 1)]
+        {
+            let limits = Limits { events_per_pass, conflicts_per_read };
             let found =
                 resolve_conflicts(&lake, &of_hour, &others, &hasher, limits).expect("the files can be read");
             assert_eq!(found.resolved, expected, "{limits:?}");

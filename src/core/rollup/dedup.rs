@@ -1,6 +1,7 @@
 //! Deduplication: which hours of a planned day to recompute, and which event rows count in them.
 //!
-//! Invariant: of the rows that share an event id within an event type and day, exactly one counts.
+//! Invariant: of the rows that share an event id, an item and the sign of the quantity within an event
+//! type and day, exactly one counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,26 +11,26 @@ use crate::delta::{LiveFile, NamedFile};
 use crate::lake::Lake;
 use crate::model::Hour;
 use crate::parquet_format::EventBatch;
-use crate::rollup::conflict_resolution::{Conflicts, IdHash, IdHasher, Limits, resolve_conflicts};
+use crate::rollup::conflict_resolution::{Conflicts, EventHasher, EventKey, Limits, resolve_conflicts};
 use crate::rollup::error::RollupError;
 use crate::rollup::plan::{DayPlan, EventFile};
 use crate::rollup::table::DayPartition;
 
-/// A planned day with the conflicts of its event ids resolved.
+/// A planned day with the conflicts of its events resolved.
 pub(super) struct DedupedDay<'a> {
     pub day: &'a DayPlan,
     /// The planned hours, and those with a version of an event that no longer counts, or counts again.
     pub hours: BTreeSet<Hour>,
-    hasher: IdHasher,
+    hasher: EventHasher,
     conflicts: Conflicts,
 }
 
-/// Resolves the conflicts of the ids of a day's planned hours, and of the hours that these affect.
+/// Resolves the conflicts of the events of a day's planned hours, and of the hours that these affect.
 ///
 /// # Errors
 /// Names the file that is missing or damaged.
 pub(super) fn dedup<'a>(lake: &Lake, day: &'a DayPlan) -> Result<DedupedDay<'a>, RollupError> {
-    let hasher = IdHasher::default();
+    let hasher = EventHasher::default();
     let (hours, conflicts) = resolve_hours(lake, day, &day.hours, &hasher)?;
     Ok(DedupedDay { day, hours, hasher, conflicts })
 }
@@ -44,14 +45,14 @@ pub(super) fn affected_hours(
     day: &DayPlan,
     hours: &BTreeSet<Hour>,
 ) -> Result<BTreeSet<Hour>, RollupError> {
-    Ok(resolve_hours(lake, day, hours, &IdHasher::default())?.0)
+    Ok(resolve_hours(lake, day, hours, &EventHasher::default())?.0)
 }
 
 fn resolve_hours(
     lake: &Lake,
     day: &DayPlan,
     hours: &BTreeSet<Hour>,
-    hasher: &IdHasher,
+    hasher: &EventHasher,
 ) -> Result<(BTreeSet<Hour>, Conflicts), RollupError> {
     let (files, others) = split_by_hours(&day.events, hours);
     let mut conflicts = resolve_conflicts(lake, &files, &others, hasher, Limits::default())?;
@@ -72,7 +73,7 @@ fn split_by_hours<'a>(
 }
 
 impl DedupedDay<'_> {
-    /// Returns how many event ids came with different contents.
+    /// Returns how many events came with different contents.
     pub fn conflicts(&self) -> u64 {
         self.conflicts.len() as u64
     }
@@ -110,14 +111,14 @@ impl DedupedDay<'_> {
     }
 }
 
-/// The event ids of an hour and category that were counted already.
+/// The events of an hour and category that were counted already.
 #[derive(Default)]
-pub(super) struct CountedIds(HashSet<IdHash>);
+pub(super) struct CountedEvents(HashSet<EventKey>);
 
-impl CountedIds {
+impl CountedEvents {
     /// Returns whether a row counts: it has no id, or is the first copy of the version that counts.
     pub fn counts(&mut self, batch: &EventBatch, row: usize, day: &DedupedDay<'_>) -> bool {
-        let Some(id) = batch.event_id(row).map(|id| day.hasher.hash(id)) else { return true };
-        day.conflicts.allows(&day.hasher, id, batch, row) && self.0.insert(id)
+        let Some(key) = day.hasher.key_of(batch, row) else { return true };
+        day.conflicts.allows(&day.hasher, key, batch, row) && self.0.insert(key)
     }
 }

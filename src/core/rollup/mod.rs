@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `table` | the table: its schema, its files, the partition and hours of each |
 //! | `plan` | decides which hours to recompute, from the tables' logs |
-//! | `conflict_resolution` | reads event ids, and decides which version of an id with differing contents counts |
+//! | `conflict_resolution` | reads event ids, and decides which version of an event with differing contents counts |
 //! | `dedup` | which hours are affected by that, and which event rows count |
 //! | `aggregate` | reads a category's events and aggregates those that count |
 //! | `write` | encodes and writes the files |

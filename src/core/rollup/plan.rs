@@ -31,6 +31,8 @@ pub enum Reason {
     EventsRemoved,
     /// No rollup has covered this lake's events yet.
     NeverAggregated,
+    /// The last rollup was by an older program, which identified events by fewer fields.
+    OlderRules,
     /// What changed since the last rollup is not known: the log does not reach back so far, or the
     /// events are older than the aggregates because a copy was restored.
     UnknownChanges,
@@ -44,6 +46,7 @@ impl fmt::Display for Reason {
             Reason::EventsAdded => "events were added",
             Reason::EventsRemoved => "events of the day were removed or replaced",
             Reason::NeverAggregated => "never aggregated before",
+            Reason::OlderRules => "aggregated by an older version of topsell",
             Reason::UnknownChanges => "the log does not say what changed",
             Reason::Requested => "everything is recomputed",
         })
@@ -135,8 +138,8 @@ pub(super) fn plan(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> 
     let covers = events.number();
     // A lake that was deleted and made again has other versions, which are not those of the old one.
     let app_id = app_id(events.table_id());
-    let covered = rollups.map(|rollups| rollups.transaction(&app_id)).transpose()?.flatten();
-    let covered = covered.and_then(|version| u64::try_from(version).ok());
+    let recorded = |app_id: &str| rollups.map(|rollups| rollups.transaction(app_id)).transpose();
+    let covered = recorded(&app_id)?.flatten().and_then(|version| u64::try_from(version).ok());
     if scope == Scope::Changed && covered == Some(covers) {
         return Ok(Plan { covers, app_id, days: Vec::new(), is_up_to_date: true });
     }
@@ -146,7 +149,10 @@ pub(super) fn plan(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> 
     };
     let extent = match (scope, changes) {
         (Scope::Changed, Some(changes)) => Extent::Changed(changes),
-        (Scope::Changed, None) if covered.is_none() => Extent::All(Reason::NeverAggregated, None),
+        (Scope::Changed, None) if covered.is_none() => {
+            let is_older = recorded(&older_app_id(events.table_id()))?.flatten().is_some();
+            Extent::All(if is_older { Reason::OlderRules } else { Reason::NeverAggregated }, None)
+        }
         (Scope::Changed, None) => Extent::All(Reason::UnknownChanges, None),
         (Scope::All, changes) => Extent::All(Reason::Requested, changes),
     };
@@ -155,7 +161,14 @@ pub(super) fn plan(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> 
 }
 
 /// Returns the application id under which the rollups record the version of `events` they cover.
+///
+/// It names the rules by which events are identified; where these change, all is recomputed.
 pub(super) fn app_id(events_id: &str) -> String {
+    format!("rollup:2:{events_id}")
+}
+
+/// Returns the application id of rollups that identified events by their ids alone.
+fn older_app_id(events_id: &str) -> String {
     format!("rollup:{events_id}")
 }
 

@@ -33,9 +33,9 @@ pub struct Summary {
     pub hours: u64,
     /// Events they hold, each counted once.
     pub events: u64,
-    /// Copies left out because their event id counts already.
+    /// Copies left out because their event counts already.
     pub repeated: u64,
-    /// Event ids that came with different contents.
+    /// Events that came with different contents.
     pub conflicts: u64,
     /// Rows written.
     pub rows: u64,
