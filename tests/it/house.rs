@@ -46,6 +46,7 @@ const LODGERS: &[(&str, &[&str])] = &[
     ("csv_core", &["core/ingest", "core/item_catalog"]),
     ("delta_kernel", &["core/delta"]),
     ("delta_kernel_default_engine", &["core/delta"]),
+    ("encoding_rs", &["core/input_format"]),
     ("flate2", &["core/input_format", "output/report"]),
     ("futures", &["core/storage"]),
     (
@@ -94,6 +95,7 @@ const LODGERS: &[(&str, &[&str])] = &[
         &[
             "core/delta",
             "core/ingest",
+            "core/input_format",
             "core/lake",
             "core/parquet_format",
             "core/rankings",
@@ -109,6 +111,7 @@ const LODGERS: &[(&str, &[&str])] = &[
         &[
             "core/delta",
             "core/ingest",
+            "core/input_format",
             "core/lake",
             "core/parquet_format",
             "core/rankings",
@@ -155,7 +158,7 @@ const LODGERS: &[(&str, &[&str])] = &[
     ("unicode_segmentation", &["output/text"]),
     ("unicode_width", &["output/text"]),
     ("url", &["core/delta", "core/storage"]),
-    ("uuid", &["core/storage", "ops/run_history"]),
+    ("uuid", &["core/parquet_format", "core/storage", "ops/run_history"]),
     ("zstd", &["core/input_format", "core/parquet_format"]),
 ];
 

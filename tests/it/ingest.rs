@@ -3,6 +3,7 @@
 mod compression;
 pub mod formats;
 mod lines;
+mod nested_parquet;
 mod shapes;
 
 use expect_test::expect;
@@ -139,8 +140,11 @@ fn the_help_describes_a_log() {
         stdout:           
         stdout:           [possible values: csv, tsv, ndjson, parquet]
         stdout: 
-        stdout:       --map <FIELD=COLUMN|FILE>
-        stdout:           Column that holds a field, or a TOML file of such pairs; can be repeated
+        stdout:       --map <FIELD=COLUMN|FILE|preset:NAME>
+        stdout:           Column that holds a field, or a TOML file of such pairs, or preset:NAME; can be repeated
+        stdout: 
+        stdout:       --presets
+        stdout:           List the presets for --map, and load nothing
         stdout: 
         stdout:       --catalog <FILE>
         stdout:           Item catalog: a CSV, TSV or Parquet file with the columns item_id, category and name;
@@ -319,7 +323,7 @@ fn rejected_lines_are_kept_with_their_reasons() {
     world.write("logs/log.csv", log);
     expect![[r#"
         stderr: rejected: logs/log.csv:2: amount `cheap` is not a decimal number such as 12.34 or 1.5e3
-        stderr: rejected: logs/log.csv:3: item_id is not UTF-8
+        stderr: rejected: logs/log.csv:3: item_id is not UTF-8; pass the encoding of the file, as in --encoding windows-1252
         stderr: rejected: logs/log.csv:4: line has 2 fields, but the header has 3
         stderr: ingest: 3 read = 0 accepted + 0 duplicate + 3 rejected, 0 new batches
         exit code 4
@@ -335,7 +339,8 @@ fn rejected_lines_are_kept_with_their_reasons() {
                 "text": "2017-01-14T10:00:00Z,a,cheap",
             }),
             json!({
-                "file": "logs/log.csv", "line": 3, "column": "item_id", "reason": "item_id is not UTF-8",
+                "file": "logs/log.csv", "line": 3, "column": "item_id",
+                "reason": "item_id is not UTF-8; pass the encoding of the file, as in --encoding windows-1252",
                 "bytes_hex": "323031372d30312d31345431303a30303a30305a2c62ff2c31",
             }),
             json!({

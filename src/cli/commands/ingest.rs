@@ -1,12 +1,13 @@
 //! `topsell ingest`: which logs to read, how standard input is cut into batches, who is acknowledged.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::catalog_args::{Catalog, catalog_file, mapping};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, unless_reader_left};
 use crate::read_args::ReadArgs;
 use crate::settings::Settings;
 use crate::size::parse_bytes;
@@ -14,7 +15,7 @@ use crate::stdin::Opening;
 use crate::step_runner;
 use crate::summary;
 use topsell_core::ingest::{self, Plan, StreamOptions};
-use topsell_core::input_format::Format;
+use topsell_core::input_format::{Format, PRESETS};
 use topsell_core::lake::{DryRun, DuplicatePolicy};
 use topsell_core::model::{Timestamp, parse_seconds};
 use topsell_core::pipeline::{Done, Step};
@@ -66,7 +67,7 @@ Invalid lines are stored with the reason in rejects/ of the lake, and the exit c
 ")]
 pub struct Ingest {
     /// Files or directories to load, or - for standard input
-    #[arg(required_unless_present = "spool", value_name = "FILE|DIR|-")]
+    #[arg(required_unless_present_any = ["spool", "presets"], value_name = "FILE|DIR|-")]
     pub inputs: Vec<PathBuf>,
     /// Load the finished files directly in DIR, and move each to DIR/done or DIR/failed
     #[arg(long, value_name = "DIR", conflicts_with = "inputs")]
@@ -88,9 +89,12 @@ pub struct Ingest {
     /// content]
     #[arg(long, value_enum)]
     pub format: Option<LogFormat>,
-    /// Column that holds a field, or a TOML file of such pairs; can be repeated
-    #[arg(long = "map", value_name = "FIELD=COLUMN|FILE")]
+    /// Column that holds a field, or a TOML file of such pairs, or preset:NAME; can be repeated
+    #[arg(long = "map", value_name = "FIELD=COLUMN|FILE|preset:NAME")]
     pub map: Vec<String>,
+    /// List the presets for --map, and load nothing
+    #[arg(long, conflicts_with_all = ["inputs", "spool"])]
+    pub presets: bool,
     #[command(flatten)]
     pub catalog: Catalog,
     /// Reject events later than this after the current time
@@ -193,6 +197,9 @@ impl Ingest {
 /// # Errors
 /// Fails as the step does.
 pub fn run(settings: &Settings, typed: &Ingest) -> Result<Exit, Failure> {
+    if typed.presets {
+        return list_presets(&mut io::stdout().lock()).or_else(unless_reader_left).map(|()| Exit::Success);
+    }
     let (step, stdin) = typed.check(settings.now)?;
     // Decided before the run is recorded, so that its record has the same exit code.
     let exit_of = |done: &Done| match summary::exit_of(done) {
@@ -200,6 +207,11 @@ pub fn run(settings: &Settings, typed: &Ingest) -> Result<Exit, Failure> {
         exit => exit,
     };
     step_runner::run_with_exit(settings, &step, LockTimeout::NoWait, stdin, exit_of)
+}
+
+fn list_presets(out: &mut impl Write) -> io::Result<()> {
+    let width = PRESETS.iter().map(|preset| preset.name.len()).max().unwrap_or(0);
+    PRESETS.iter().try_for_each(|preset| writeln!(out, "{:width$}  {}", preset.name, preset.title()))
 }
 
 fn plan(typed: &Ingest, format: Option<Format>, now: Timestamp) -> Result<Plan, Failure> {

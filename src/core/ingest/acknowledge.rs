@@ -65,6 +65,10 @@ pub fn acknowledge(
         duplicates: DuplicatePolicy::Skip,
         messages: 0,
     };
+    if let Err(reason) = session.parser.read_header(&Slice::empty()) {
+        session.writer.fail(Reject::of_input("-", reason));
+        return session.writer.finish();
+    }
     let mut lines = StreamLines { stdin, reader: BufReader::new(stdin), incomplete: Vec::new() };
     let mut is_read = stdin.acknowledge(OK).is_ok();
     while is_read {

@@ -24,6 +24,9 @@ const SLICES_PER_PART: u64 = 4;
 /// The minimum memory of a part: smaller parts would be too many files.
 const MIN_PART_BYTES: u64 = 8 << 20;
 
+/// What to do with a line, or a part of it, that is not an event.
+pub(super) type OnRejection<'a, 'b> = dyn FnMut(&mut BatchBuilder<'b>, Rejection, &[u8]) + 'a;
+
 /// Builds one batch, or a part of one.
 pub(super) struct BatchBuilder<'a> {
     file: String,
@@ -168,7 +171,6 @@ impl BatchBuilder<'_> {
     }
 
     /// Calls a function that accepts and rejects the items of one line, which count as one line.
-    #[expect(dead_code, reason = "readers of arrays of items call it")]
     pub fn nested_line(&mut self, items: impl FnOnce(&mut Self)) {
         let before = (self.lines.events.len(), self.lines.rejects.len());
         items(self);

@@ -22,13 +22,10 @@ pub(super) fn parse_header(
     mapping: &Mapping,
     fields: &mut FieldSplitter,
 ) -> Result<Option<CsvHeader>, String> {
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err("is UTF-16; convert it to UTF-8".to_owned());
-    }
     if bytes.trim_ascii().is_empty() {
         return Ok(None);
     }
-    if bytes.starts_with(b"{") {
+    if bytes.starts_with(b"{") || bytes.starts_with(b"[{") {
         return Err("looks like NDJSON; pass --format ndjson".to_owned());
     }
     let start = first_line_start(bytes);

@@ -107,13 +107,18 @@ impl CsvRecords<'_> {
     /// Adds the event of the record that was split last.
     fn accept(&mut self, into: &mut BatchBuilder<'_>) -> Result<(), Rejection> {
         if let Some(mapper) = &mut self.mapper {
+            let is_lost =
+                |(at, field): (usize, &[u8])| std::str::from_utf8(field).is_err() && mapper.uses(at);
+            if self.fields.iter().enumerate().any(is_lost) {
+                return Err(Rejection::not_utf8(None));
+            }
             let mut values: Vec<Value<'_>> =
                 self.fields.iter().map(|field| Some(String::from_utf8_lossy(field))).collect();
             return mapper.accept(&mut values, into);
         }
         let text = |field: usize, column: usize| -> Result<&str, Rejection> {
             std::str::from_utf8(self.fields.field(column))
-                .map_err(|_| Rejection::of_column(FIELDS[field], format!("{} is not UTF-8", FIELDS[field])))
+                .map_err(|_| Rejection::not_utf8(Some(FIELDS[field])))
         };
         let field = |field: usize| match &self.columns[field] {
             Some(FieldColumns::One(column)) => text(field, *column).map(Some),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::ingest::stdin_stream::StdinStream;
-use crate::input_format::{Format, Source, SourceError, open_file, open_stream};
+use crate::input_format::{Format, Source, SourceError, TextOptions, open_file, open_stream};
 use crate::progress::Progress;
 use crate::storage::local_files::{self, Metadata, is_missing};
 
@@ -84,13 +84,14 @@ impl Input {
     pub(super) fn open<'a>(
         &self,
         stdin: Option<&'a StdinStream>,
+        options: TextOptions<'_>,
         progress: &'a Progress,
     ) -> Result<Source<'a>, SourceError> {
         match (&self.path, self.format) {
-            (Some(path), format) => open_file(path, format, progress),
+            (Some(path), format) => open_file(path, format, options, progress),
             (None, format) => match stdin {
-                Some(stdin) => open_stream(stdin, format, progress),
-                None => open_stream(io::empty(), format, progress),
+                Some(stdin) => open_stream(stdin, format, options, progress),
+                None => open_stream(io::empty(), format, options, progress),
             },
         }
     }

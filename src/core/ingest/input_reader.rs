@@ -4,11 +4,13 @@ use std::sync::mpsc::SyncSender;
 
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::csv_dialect::CsvDialect;
+use crate::ingest::fields::ITEM_ID;
 use crate::ingest::input::Input;
 use crate::ingest::limits::Limits;
 use crate::ingest::line_parser::LineParser;
 use crate::ingest::options::{Options, ParseOptions, StreamOptions};
-use crate::ingest::parquet_rows::{ParquetRows, rows_per_slice};
+use crate::ingest::parquet_input::ParquetInput;
+use crate::ingest::parquet_rows::rows_per_slice;
 use crate::ingest::parsed::{Parsed, ParsedBatch};
 use crate::ingest::plan::Plan;
 use crate::ingest::raw_event::Rejection;
@@ -71,7 +73,8 @@ impl InputReader<'_> {
         {
             return self.send(Parsed::AlreadyIngested { input: self.number, size });
         }
-        match self.input.open(self.stdin, self.progress)? {
+        let text_options = self.parse_options.mapping.text_options(ITEM_ID);
+        match self.input.open(self.stdin, text_options, self.progress)? {
             Source::Text { format, reader } => {
                 let stream = self.stream().map_or(StreamOptions::default(), |_| self.options.stream);
                 let dialect = CsvDialect::of(format, self.parse_options.mapping.options());
@@ -119,6 +122,10 @@ impl InputReader<'_> {
     ) -> Result<(), Stop> {
         let mut builder = self.builder();
         let mut position = parser.parse(slice, None, &mut builder);
+        // Of a stream that is committed in pieces, the first piece may be a single line.
+        if slice.first_line == 1 && !self.is_in_pieces() {
+            parser.check_keys().map_err(Stop::Input)?;
+        }
         let has_parts = position.is_some();
         while position.is_some() {
             builder = self.send_part(&id, builder)?;
@@ -134,7 +141,7 @@ impl InputReader<'_> {
 
     fn read_parquet(&self, source: ParquetSource) -> Result<(), Stop> {
         let rows_per_slice = rows_per_slice(self.slice_bytes());
-        let mut rows = ParquetRows::open(source.file, self.parse_options.mapping).map_err(Stop::Input)?;
+        let mut rows = ParquetInput::open(source.file, self.parse_options.mapping).map_err(Stop::Input)?;
         let mut slice = 0;
         while !rows.is_done() {
             let id = self.plan.batch_id.clone().unwrap_or_else(|| slice_id(&source.id, slice));
@@ -174,6 +181,11 @@ impl InputReader<'_> {
     /// Returns the stream, where the input is standard input.
     fn stream(&self) -> Option<&StdinStream> {
         self.stdin.filter(|_| self.input.path().is_none())
+    }
+
+    /// Returns whether the input is a stream that is committed in pieces.
+    fn is_in_pieces(&self) -> bool {
+        self.stream().is_some() && self.options.stream.keeps_truncated
     }
 
     fn was_stopped(&self) -> bool {

@@ -7,7 +7,7 @@ use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::csv_dialect::CsvDialect;
 use crate::ingest::csv_fields::without_line_end;
 use crate::ingest::csv_records::CsvRecords;
-use crate::ingest::ndjson;
+use crate::ingest::json_lines::JsonLines;
 use crate::ingest::raw_event::Rejection;
 use crate::ingest::slices::Slice;
 use crate::input_format::Mapping;
@@ -30,7 +30,7 @@ pub(super) struct LineParser<'a> {
 }
 
 enum Records<'a> {
-    Ndjson(ndjson::Keys),
+    Ndjson(JsonLines<'a>),
     Csv(CsvRecords<'a>),
 }
 
@@ -44,7 +44,7 @@ impl LineParser<'_> {
     /// Returns a parser that has not seen a header yet; without a dialect it parses NDJSON.
     pub fn of(dialect: Option<CsvDialect>, mapping: &Mapping) -> LineParser<'_> {
         let records = match dialect {
-            None => Records::Ndjson(ndjson::Keys::of(mapping)),
+            None => Records::Ndjson(JsonLines::of(mapping)),
             Some(dialect) => Records::Csv(CsvRecords::of(dialect, mapping)),
         };
         LineParser { records, header: None }
@@ -55,12 +55,27 @@ impl LineParser<'_> {
     /// # Errors
     /// Returns what is wrong with the header.
     pub fn read_header(&mut self, slice: &Slice) -> Result<(), String> {
-        if let (Records::Csv(records), None) = (&mut self.records, &self.header) {
-            let bytes = without_bom(&slice.bytes);
-            let at = records.read_header(bytes)?.map(|end| slice.bytes.len() - bytes.len() + end);
-            self.header = at.map(|at| HeaderEnd { first_line: slice.first_line, at });
+        match (&mut self.records, &self.header) {
+            (Records::Ndjson(records), _) => records.check()?,
+            (Records::Csv(_), Some(_)) => {}
+            (Records::Csv(records), None) => {
+                let bytes = without_bom(&slice.bytes);
+                let at = records.read_header(bytes)?.map(|end| slice.bytes.len() - bytes.len() + end);
+                self.header = at.map(|at| HeaderEnd { first_line: slice.first_line, at });
+            }
         }
         Ok(())
+    }
+
+    /// Checks after the first slice that it had every mapped key; columns are checked by the header.
+    ///
+    /// # Errors
+    /// Names the key that was in no line.
+    pub fn check_keys(&self) -> Result<(), String> {
+        match &self.records {
+            Records::Ndjson(records) => records.check_keys(),
+            Records::Csv(_) => Ok(()),
+        }
     }
 
     /// Parses the records of a slice into a batch, from a position or from the start. Where the batch is
@@ -134,22 +149,18 @@ impl LineParser<'_> {
             into.reject(number, Rejection::of_line(reason), line);
             return line_end;
         }
-        let outcome = match &mut self.records {
-            Records::Ndjson(keys) => ndjson::parse_line(line, keys, into).map(|()| line_end),
-            Records::Csv(records) => records.parse(rest, line_end, into),
+        let is_last = line_end == rest.len() && !rest.ends_with(b"\n");
+        let reject = &mut |into: &mut BatchBuilder<'_>, rejection: Rejection, text: &[u8]| {
+            into.reject(number, if is_last { rejection.at_end() } else { rejection }, text);
         };
-        match outcome {
-            Ok(consumed) => consumed,
-            Err(mut rejection) => {
-                if line_end == rest.len() && !rest.ends_with(b"\n") {
-                    rejection
-                        .reason
-                        .push_str("; the input ends in the middle of this line, or without a newline");
-                }
-                into.reject(number, rejection, line);
-                line_end
-            }
+        match &mut self.records {
+            Records::Ndjson(records) => records.parse(line, into, reject),
+            Records::Csv(records) => match records.parse(rest, line_end, into) {
+                Ok(consumed) => return consumed,
+                Err(rejection) => reject(into, rejection, line),
+            },
         }
+        line_end
     }
 }
 

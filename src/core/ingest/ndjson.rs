@@ -1,23 +1,24 @@
-//! A line of NDJSON, parsed into fields.
+//! A record of NDJSON, parsed into fields that have a key each.
 //!
 //! Values are strings or numbers. `categories` is an array of paths or of arrays of levels; where it is
 //! present, `category` is ignored. A line without `ts` takes a log shipper's `date`, or else the time
 //! beside the record.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::fields::{
-    AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, TS,
+    AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, REQUIRED, TS,
 };
+use crate::ingest::json_values::{identifier, path_list, scalar, without_exponent};
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
-use crate::input_format::{FieldColumns, FieldKeys, Mapping, fluent_bit_record};
-use crate::model::{CategoryError, PathSet, RawCategories, check_path, encode_levels};
+use crate::input_format::{FieldColumns, FieldKeys, Mapping};
+use crate::model::RawCategories;
 
 /// The keys that are looked up in each line.
 pub(super) struct Keys {
@@ -28,6 +29,8 @@ pub(super) struct Keys {
     reads_category: bool,
     /// The key of a log shipper's own time, unless `ts` is mapped.
     date: Option<usize>,
+    /// The keys of mapped fields that no record had yet, a bit each.
+    unseen: Cell<u64>,
 }
 
 /// The key of a log shipper's own time.
@@ -52,12 +55,37 @@ impl Keys {
         });
         // Where one of the two is mapped, the default name of the other is ignored.
         let is_read = |field, other| mapping.column(field).is_some() || mapping.column(other).is_none();
+        // What is beyond the bits is not checked.
+        let mapped = (0..FIELDS.len()).filter(|&field| mapping.must_have(field, REQUIRED));
+        let bits = mapped.flat_map(|field| fields[field].all()).filter(|key| *key < 64);
+        let unseen = Cell::new(bits.fold(0, |bits, key| bits | 1 << key));
         Keys {
             names,
             fields,
             reads_categories: is_read(CATEGORIES, CATEGORY),
             reads_category: is_read(CATEGORY, CATEGORIES),
             date,
+            unseen,
+        }
+    }
+
+    /// Returns the first key of a mapped field that no record had, and the field.
+    pub fn missing(&self) -> Option<(&str, &'static str)> {
+        let is_unseen = |key: &usize| *key < 64 && self.unseen.get() & (1 << key) != 0;
+        self.fields.iter().zip(FIELDS).find_map(|(keys, &field)| {
+            let parts = keys.all().into_iter().skip(1);
+            let missing = match parts.clone().next() {
+                _ if !is_unseen(&keys.whole) => None,
+                None => Some(keys.whole),
+                Some(_) => parts.clone().find(is_unseen),
+            };
+            missing.map(|key| (self.names[key].as_str(), field))
+        })
+    }
+
+    fn note_seen(&self, values: &[Option<&RawValue>]) {
+        for (key, _) in values.iter().enumerate().take(64).filter(|(_, value)| value.is_some()) {
+            self.unseen.set(self.unseen.get() & !(1 << key));
         }
     }
 }
@@ -67,13 +95,18 @@ impl<'a> Line<'a> {
         self.values[self.keys.fields[field].whole]
     }
 
+    fn raw(&self, field: usize) -> Option<&'a str> {
+        self.value(field).map(RawValue::get)
+    }
+
     fn scalar(&self, field: usize) -> Result<Option<Cow<'a, str>>, Rejection> {
-        scalar(FIELDS[field], self.value(field))
+        scalar(FIELDS[field], self.raw(field))
     }
 
     /// Returns the levels of the category, where each has a key of its own.
     fn levels(&self) -> Result<Vec<Cow<'a, str>>, Rejection> {
-        let level = |key: &usize| Ok(scalar("category", self.values[*key])?.unwrap_or_default());
+        let level =
+            |key: &usize| Ok(scalar("category", self.values[*key].map(RawValue::get))?.unwrap_or_default());
         match &self.keys.fields[CATEGORY].parts {
             Some(FieldColumns::Levels(keys)) => keys.iter().map(level).collect(),
             _ => Ok(Vec::new()),
@@ -81,21 +114,25 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Parses one line and adds its event to a batch.
+/// Parses a record and adds its event to a batch; `beside` is a time beside it.
 ///
 /// # Errors
-/// Returns why the line is not an event.
-pub(super) fn parse_line(line: &[u8], keys: &Keys, into: &mut BatchBuilder<'_>) -> Result<(), Rejection> {
-    let (shipper_date, record) = split_line(line)?;
+/// Returns why the record is not an event.
+pub(super) fn parse_record(
+    record: &str,
+    beside: Option<&str>,
+    keys: &Keys,
+    into: &mut BatchBuilder<'_>,
+) -> Result<(), Rejection> {
     let values = parse_values(record, keys)?;
     let line = Line { keys, values };
     let ts = line.scalar(TS)?;
     let date = keys.date.filter(|_| ts.is_none()).and_then(|key| line.values[key]);
-    let date = scalar(DATE, date)?;
-    let event_id = line.scalar(EVENT_ID)?;
-    let item_id = line.scalar(ITEM_ID)?;
+    let date = scalar(DATE, date.map(RawValue::get))?;
+    let event_id = identifier(FIELDS[EVENT_ID], line.raw(EVENT_ID))?;
+    let item_id = identifier(FIELDS[ITEM_ID], line.raw(ITEM_ID))?;
     let event_type = line.scalar(EVENT_TYPE)?;
-    let quantity = line.scalar(QUANTITY)?;
+    let quantity = line.scalar(QUANTITY)?.map(without_exponent);
     let amount = line.scalar(AMOUNT)?;
     let (category, levels, borrowed): (Option<Cow<'_, str>>, Vec<Cow<'_, str>>, Vec<&str>);
     let list = line.value(CATEGORIES).filter(|_| keys.reads_categories);
@@ -103,7 +140,7 @@ pub(super) fn parse_line(line: &[u8], keys: &Keys, into: &mut BatchBuilder<'_>) 
     let categories = match (list.or(one.filter(|raw| raw.get().starts_with('['))), one) {
         (Some(list), _) => match into.path_set_of_text(list.get()) {
             Some(known) => RawCategories::Known(known),
-            None => RawCategories::Written(list.get(), path_list(list)?),
+            None => RawCategories::Written(list.get(), path_list(list.get())?),
         },
         (None, Some(_)) => {
             category = line.scalar(CATEGORY)?;
@@ -116,7 +153,7 @@ pub(super) fn parse_line(line: &[u8], keys: &Keys, into: &mut BatchBuilder<'_>) 
         }
     };
     into.accept(&RawEvent {
-        ts: match (ts.as_deref(), date.as_deref().or(shipper_date)) {
+        ts: match (ts.as_deref(), date.as_deref().or(beside)) {
             (Some(ts), _) => RawTime::Text(ts),
             (None, Some(date)) => RawTime::ShipperDate(date),
             (None, None) => RawTime::Missing,
@@ -130,30 +167,18 @@ pub(super) fn parse_line(line: &[u8], keys: &Keys, into: &mut BatchBuilder<'_>) 
     })
 }
 
-/// Returns the time beside the record, if there is one, and the record.
-fn split_line(line: &[u8]) -> Result<(Option<&str>, &str), Rejection> {
-    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    let text = std::str::from_utf8(line).map_err(|_| Rejection::of_line("line is not UTF-8"))?;
-    let (time, record) = match fluent_bit_record(text) {
-        Some(line) => (Some(line.time), line.record.trim_end().strip_suffix(']')),
-        None => (None, Some(text)),
-    };
-    // serde_json would deserialize an array as the fields in their order.
-    match record.filter(|record| record.trim_start().starts_with('{')) {
-        Some(record) => Ok((time, record)),
-        None => Err(Rejection::of_line("not a JSON object")),
-    }
-}
-
 /// Returns the values of the keys, in their order; null is `None`.
 fn parse_values<'a>(text: &'a str, keys: &'a Keys) -> Result<Vec<Option<&'a RawValue>>, Rejection> {
     let mut json = serde_json::Deserializer::from_str(text);
     let values = json.deserialize_map(ValuesOf(keys)).and_then(|values| json.end().map(|()| values));
-    values.map_err(|error| {
-        let message = error.to_string();
-        let what = message.split(" at line ").next().unwrap_or(&message);
-        Rejection::of_line(format!("not a JSON object: {what} at character {}", error.column()))
-    })
+    values.map_err(|error| not_an_object(&error))
+}
+
+/// Returns why a text is not an object.
+pub(super) fn not_an_object(error: &serde_json::Error) -> Rejection {
+    let message = error.to_string();
+    let what = message.split(" at line ").next().unwrap_or(&message);
+    Rejection::of_line(format!("not a JSON object: {what} at character {}", error.column()))
 }
 
 /// Deserializes the values of the keys and ignores those of others.
@@ -178,6 +203,9 @@ impl<'a> Visitor<'a> for ValuesOf<'a> {
                 return Err(M::Error::custom(format_args!("duplicate field `{}`", names[key])));
             }
             values[key] = Some(map.next_value()?);
+        }
+        if self.0.unseen.get() != 0 {
+            self.0.note_seen(&values);
         }
         for value in &mut values {
             *value = value.filter(|raw| raw.get() != "null");
@@ -207,43 +235,4 @@ impl Visitor<'_> for KeyIndex<'_> {
     fn visit_str<E: Error>(self, key: &str) -> Result<Option<usize>, E> {
         Ok(self.0.iter().position(|name| name == key))
     }
-}
-
-/// Returns the content of a string, or the digits of a number.
-fn scalar<'a>(column: &str, raw: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>, Rejection> {
-    let Some(raw) = raw.map(RawValue::get) else { return Ok(None) };
-    match raw.as_bytes().first() {
-        Some(b'"') if !raw.contains('\\') => Ok(Some(Cow::Borrowed(&raw[1..raw.len() - 1]))),
-        Some(b'"') => match serde_json::from_str::<String>(raw) {
-            Ok(text) => Ok(Some(Cow::Owned(text))),
-            Err(_) => Err(Rejection::of_column(column, format!("{column} has an invalid escape sequence"))),
-        },
-        Some(b'-' | b'0'..=b'9') => Ok(Some(Cow::Borrowed(raw))),
-        _ => Err(Rejection::of_column(column, format!("{column} is neither a string nor a number"))),
-    }
-}
-
-/// An array of paths, or of arrays of levels.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Paths {
-    Paths(Vec<String>),
-    Levels(Vec<Vec<String>>),
-}
-
-fn path_list(raw: &RawValue) -> Result<PathSet, Rejection> {
-    let reject = |error: CategoryError| {
-        Rejection::of_column("categories", format!("categories has a path that {error}"))
-    };
-    let paths: Result<Vec<String>, _> = match serde_json::from_str(raw.get()) {
-        Ok(Paths::Paths(paths)) => paths.iter().map(|path| check_path(path)).collect(),
-        Ok(Paths::Levels(paths)) => {
-            paths.iter().map(|levels| encode_levels(levels.iter().map(String::as_str))).collect()
-        }
-        Err(_) => {
-            let reason = "categories is neither an array of paths nor of arrays of levels";
-            return Err(Rejection::of_column("categories", reason));
-        }
-    };
-    paths.and_then(PathSet::of).map_err(reject)
 }

@@ -10,7 +10,6 @@ use crate::model::{PathSet, RawCategories};
 use crate::parquet_format::{
     BadPaths, ExternalBatch, ExternalFile, ExternalRows, ExternalTime, NotText, WantedColumn,
 };
-use crate::storage::local_files::File;
 
 /// The approximate memory of a row, by which the slice size is converted to rows.
 const BYTES_PER_ROW: u64 = 64;
@@ -36,12 +35,11 @@ pub(super) fn rows_per_slice(slice_bytes: u64) -> u64 {
 }
 
 impl ParquetRows {
-    /// Opens the file and finds its columns.
+    /// Finds the columns of a file.
     ///
     /// # Errors
     /// Returns what is wrong with the file.
-    pub fn open(file: File, mapping: &Mapping) -> Result<ParquetRows, String> {
-        let file = ExternalFile::open(file).map_err(|e| e.to_string())?;
+    pub fn of(file: ExternalFile, mapping: &Mapping) -> Result<ParquetRows, String> {
         let mut columns = mapping.columns(file.columns(), REQUIRED)?;
         // Where one of the two is mapped, the default name of the other is ignored.
         for (one, other) in [(CATEGORY, CATEGORIES), (CATEGORIES, CATEGORY)] {
@@ -152,8 +150,8 @@ impl<'a> Row<'a> {
                 ExternalTime::Text(text) => RawTime::Text(text),
                 ExternalTime::Missing => RawTime::Missing,
             },
-            event_id: self.text(EVENT_ID)?,
-            item_id: self.text(ITEM_ID)?,
+            event_id: self.text(EVENT_ID)?.map(str::trim),
+            item_id: self.text(ITEM_ID)?.map(str::trim),
             categories,
             event_type: self.text(EVENT_TYPE)?,
             quantity: self.text(QUANTITY)?,

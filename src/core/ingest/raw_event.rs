@@ -36,6 +36,9 @@ pub(super) struct RawEvent<'a> {
     pub amount: Option<&'a str>,
 }
 
+/// How the reason of a line that lacks a required field ends.
+const IS_REQUIRED: &str = "is empty; it is required";
+
 /// Why a line is rejected, and by which column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rejection {
@@ -47,6 +50,29 @@ impl Rejection {
     /// Returns the rejection of a line for one of its columns.
     pub fn of_column(column: &str, reason: impl Into<String>) -> Rejection {
         Rejection { column: Some(column.to_owned()), reason: reason.into() }
+    }
+
+    /// Returns whether the line lacks a required field.
+    pub fn is_of_missing(&self) -> bool {
+        self.reason.ends_with(IS_REQUIRED)
+    }
+
+    /// Returns the rejection of the last line, which may be incomplete.
+    #[must_use]
+    pub fn at_end(mut self) -> Rejection {
+        self.reason.push_str("; the input ends in the middle of this line, or without a newline");
+        self
+    }
+
+    /// Returns the rejection of a field, or of a line as a whole, whose bytes are not UTF-8.
+    pub fn not_utf8(column: Option<&str>) -> Rejection {
+        let what = column.unwrap_or("line");
+        Rejection {
+            column: column.map(str::to_owned),
+            reason: format!(
+                "{what} is not UTF-8; pass the encoding of the file, as in --encoding windows-1252"
+            ),
+        }
     }
 
     /// Returns the rejection of a line as a whole.

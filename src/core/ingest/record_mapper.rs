@@ -11,7 +11,7 @@ use crate::ingest::fields::{
 };
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
 use crate::input_format::{FieldColumns, Filter, Mapping};
-use crate::model::{Amount, RawCategories, shown};
+use crate::model::{Amount, PathSet, RawCategories, shown};
 
 /// The fields of an order, as opposed to those of its lines: they are filled from the order's first line.
 const ORDER_FIELDS: [usize; 3] = [TS, EVENT_TYPE, CURRENCY];
@@ -25,6 +25,17 @@ pub(super) struct RecordMapper<'a> {
     columns: Vec<Option<FieldColumns>>,
     filter: Option<(&'a Filter, Vec<usize>)>,
     fill: Option<Fill>,
+}
+
+/// What is known of a record beside its columns.
+#[derive(Default)]
+pub(super) struct Beside<'a> {
+    /// The time for a record without one.
+    pub time: Option<&'a str>,
+    /// The categories, where they are a list.
+    pub path_set: Option<PathSet>,
+    /// How many events with the same ids the same line has before.
+    pub occurrence: usize,
 }
 
 /// The values that an order's later lines take from its first one.
@@ -80,32 +91,73 @@ impl RecordMapper<'_> {
     /// # Errors
     /// Returns why the record is not an event.
     pub fn accept(&mut self, values: &mut [Value<'_>], into: &mut BatchBuilder<'_>) -> Result<(), Rejection> {
-        if let Some(fill) = &mut self.fill {
-            fill.apply(values);
-        }
-        if let Some((filter, columns)) = &self.filter
-            && !filter.passes(&|at| values[columns[at]].as_deref())
-        {
+        if self.filters_out(values) {
             into.filter_line();
             return Ok(());
         }
-        let event_id = self.text(EVENT_ID, values)?;
-        let item_id = self.text(ITEM_ID, values)?;
+        self.accept_used(values, Beside::default(), into)
+    }
+
+    /// Returns whether a column is read.
+    pub fn uses(&self, column: usize) -> bool {
+        let of_filter = self.filter.as_ref().is_some_and(|(_, columns)| columns.contains(&column));
+        let is_key = self.fill.as_ref().is_some_and(|fill| fill.key == column);
+        of_filter || is_key || self.columns.iter().flatten().any(|columns| columns.all().contains(&column))
+    }
+
+    /// Fills a record, and returns whether it is filtered.
+    pub fn filters_out(&mut self, values: &mut [Value<'_>]) -> bool {
+        if let Some(fill) = &mut self.fill {
+            fill.apply(values);
+        }
+        let passes =
+            |(filter, columns): &(&Filter, Vec<usize>)| filter.passes(&|at| values[columns[at]].as_deref());
+        !self.filter.as_ref().is_none_or(passes)
+    }
+
+    /// Returns the event id and the item of a record.
+    ///
+    /// # Errors
+    /// Returns which of them is invalid.
+    pub fn ids<'v>(&self, values: &'v [Value<'_>]) -> Result<[Value<'v>; 2], Rejection> {
+        Ok([self.text(EVENT_ID, values)?, self.text(ITEM_ID, values)?])
+    }
+
+    /// Adds the event of a record that is not filtered to a batch.
+    ///
+    /// # Errors
+    /// Returns why the record is not an event.
+    pub fn accept_used(
+        &self,
+        values: &[Value<'_>],
+        beside: Beside<'_>,
+        into: &mut BatchBuilder<'_>,
+    ) -> Result<(), Rejection> {
+        let [event_id, item_id] = self.ids(values)?;
+        let event_id = event_id.map(|id| match beside.occurrence {
+            0 => id,
+            earlier => Cow::Owned(format!("{id}#{}", earlier + 1)),
+        });
         let event_type = self.text(EVENT_TYPE, values)?;
         let quantity = self.text(QUANTITY, values)?;
         let amount = self.text(AMOUNT, values)?;
         let ts = self.text(TS, values)?;
         let category = self.text(CATEGORY, values)?;
         let levels: Vec<&str>;
-        let categories = match &self.columns[CATEGORY] {
-            Some(FieldColumns::Levels(columns)) => {
+        let categories = match (&self.columns[CATEGORY], beside.path_set) {
+            (_, Some(set)) => RawCategories::Set(set),
+            (Some(FieldColumns::Levels(columns)), None) => {
                 levels = columns.iter().map(|&column| values[column].as_deref().unwrap_or("")).collect();
                 RawCategories::Levels(&levels)
             }
             _ => RawCategories::Text(category.as_deref().unwrap_or("")),
         };
         into.accept(&RawEvent {
-            ts: ts.as_deref().map_or(RawTime::Missing, RawTime::Text),
+            ts: match (ts.as_deref(), beside.time) {
+                (Some(ts), _) => RawTime::Text(ts),
+                (None, Some(time)) => RawTime::ShipperDate(time),
+                (None, None) => RawTime::Missing,
+            },
             event_id: event_id.as_deref(),
             item_id: item_id.as_deref(),
             categories,

@@ -29,6 +29,19 @@ pub(super) struct Slice {
     pub is_beginning_of_line: bool,
 }
 
+impl Slice {
+    /// Returns the slice of an input that has not begun.
+    pub fn empty() -> Slice {
+        Slice {
+            bytes: Vec::new(),
+            first_line: 1,
+            id: String::new(),
+            consumed_bytes: 0,
+            is_beginning_of_line: false,
+        }
+    }
+}
+
 /// The slices of one input.
 pub(super) struct Slices<'a> {
     reader: Box<dyn Read + 'a>,

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use crate::input_format::container_log::container_log_line;
 use crate::input_format::fluent_bit::fluent_bit_record;
 use crate::input_format::format::Format;
 use crate::input_format::head::Head;
@@ -18,7 +19,12 @@ pub(super) fn detect_format<'a>(reader: Box<dyn Read + 'a>) -> (Format, Box<dyn 
 
 fn format_of_head(text: &[u8]) -> Format {
     let first_line = text.split(|&byte| byte == b'\n').next().unwrap_or(text);
-    if text.starts_with(b"{") || fluent_bit_record(&String::from_utf8_lossy(first_line)).is_some() {
+    // A field of a header that begins with a bracket goes on with a name.
+    let is_array =
+        text.starts_with(b"[") && matches!(text[1..].trim_ascii_start().first(), Some(b'{' | b']') | None);
+    let line = String::from_utf8_lossy(first_line);
+    let is_wrapped = fluent_bit_record(&line).is_some() || container_log_line(&line).is_some();
+    if text.starts_with(b"{") || is_array || is_wrapped {
         Format::Ndjson
     } else if text.starts_with(b"PAR1") {
         Format::Parquet

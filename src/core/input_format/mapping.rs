@@ -20,10 +20,15 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::input_format::json_records::WRAPPERS;
+use crate::input_format::presets::{PRESETS, Preset};
 use crate::input_format::read_options::{READ_OPTIONS, ReadOptions};
+use crate::input_format::source::TextOptions;
 use crate::model::escape_control;
 use crate::storage::local_files;
 
+/// What is written in front of the name of a preset.
+const PRESET: &str = "preset:";
 /// The field that only events have: mappings of other files have no options.
 const TS: &str = "ts";
 const SHOWN_COLUMNS: usize = 20;
@@ -38,6 +43,8 @@ pub struct Mapping {
     fields: &'static [&'static str],
     /// For each field, the column it is mapped to.
     mapped: Vec<Option<String>>,
+    /// For each field, whether a preset maps it.
+    is_of_preset: Vec<bool>,
     options: ReadOptions,
 }
 
@@ -82,6 +89,15 @@ pub struct FieldKeys {
     pub parts: Option<FieldColumns>,
 }
 
+impl FieldKeys {
+    /// Returns all keys, the whole first.
+    pub fn all(&self) -> Vec<usize> {
+        let mut keys = vec![self.whole];
+        keys.extend(self.parts.iter().flat_map(FieldColumns::all));
+        keys
+    }
+}
+
 /// Several columns that a field is mapped to, by name.
 enum Parts<'a> {
     Levels(Vec<&'a str>),
@@ -96,6 +112,8 @@ pub enum MappingError {
     UnknownField { word: String, fields: String },
     #[error("`{word}`: the column is missing; write FIELD=COLUMN")]
     NoColumn { word: String },
+    #[error("`{PRESET}{name}`: unknown preset; the presets are {names}")]
+    UnknownPreset { name: String, names: String },
     #[error("{field} is mapped twice")]
     Twice { field: &'static str },
     #[error("{file}:{line}: {reason}")]
@@ -107,7 +125,12 @@ pub enum MappingError {
 impl Mapping {
     /// Returns the mapping of every field to a column of its own name.
     pub fn none(fields: &'static [&'static str]) -> Mapping {
-        Mapping { fields, mapped: vec![None; fields.len()], options: ReadOptions::default() }
+        Mapping {
+            fields,
+            mapped: vec![None; fields.len()],
+            is_of_preset: vec![false; fields.len()],
+            options: ReadOptions::default(),
+        }
     }
 
     /// Parses pairs and reads TOML files; pairs override files, later files override earlier ones.
@@ -117,7 +140,10 @@ impl Mapping {
     pub fn of(fields: &'static [&'static str], words: &[String]) -> Result<Mapping, MappingError> {
         let mut mapping = Mapping::none(fields);
         for file in words.iter().filter(|word| !word.contains('=')) {
-            mapping.read_file(file)?;
+            match file.strip_prefix(PRESET) {
+                Some(name) => mapping.read_preset(name)?,
+                None => mapping.read_file(file)?,
+            }
         }
         let mut seen = vec![false; fields.len()];
         for word in words {
@@ -132,6 +158,7 @@ impl Mapping {
                 return Err(MappingError::Twice { field: fields[at] });
             }
             mapping.mapped[at] = Some(column.to_owned());
+            mapping.is_of_preset[at] = false;
         }
         Ok(mapping)
     }
@@ -149,9 +176,35 @@ impl Mapping {
         self.options.set(name, text)
     }
 
+    /// Returns how text is read, with the number of the item's field.
+    pub fn text_options(&self, item: usize) -> TextOptions<'_> {
+        let names_records = |column: &String| WRAPPERS.iter().any(|key| column.starts_with(key));
+        let record_key = self.column(item).unwrap_or(self.fields[item]);
+        let record_key = record_key.split(['.', '[']).next();
+        TextOptions {
+            encoding: self.options.encoding,
+            record_key: record_key.filter(|_| !self.mapped.iter().flatten().any(names_records)),
+        }
+    }
+
     /// Returns the column that a field is mapped to.
     pub fn column(&self, field: usize) -> Option<&str> {
         self.mapped[field].as_deref()
+    }
+
+    /// Returns whether an input must have the columns that a field is mapped to: a preset also maps what
+    /// only some inputs have.
+    pub fn must_have(&self, field: usize, required: &[usize]) -> bool {
+        self.mapped[field].is_some() && (!self.is_of_preset[field] || required.contains(&field))
+    }
+
+    /// Returns the names of the columns that a field is read from.
+    pub fn names_of(&self, field: usize) -> Vec<&str> {
+        match self.parts(field) {
+            Some(Parts::Levels(names) | Parts::Joined(names)) => names,
+            Some(Parts::Product(one, other)) => vec![one, other],
+            None => vec![self.column(field).unwrap_or(self.fields[field])],
+        }
     }
 
     /// Returns the columns of each field in an input with columns of the given names.
@@ -159,9 +212,11 @@ impl Mapping {
     /// # Errors
     /// Returns which column is missing, or there twice, of a field that is mapped or required.
     pub fn columns(&self, names: &[String], required: &[usize]) -> Result<Vec<Option<FieldColumns>>, String> {
-        let columns = |at: usize| match self.columns_of(at, names)? {
-            None if required.contains(&at) => Err(missing(self.fields[at], None, names)),
-            columns => Ok(columns),
+        let is_optional = |at: usize| self.is_of_preset[at] && !required.contains(&at);
+        let columns = |at: usize| match self.columns_of(at, names) {
+            Ok(None) if required.contains(&at) => Err(missing(self.fields[at], None, names)),
+            Err(_) if is_optional(at) => Ok(None),
+            columns => columns,
         };
         (0..self.fields.len()).map(columns).collect()
     }
@@ -233,15 +288,27 @@ impl Mapping {
         }
     }
 
+    fn read_preset(&mut self, name: &str) -> Result<(), MappingError> {
+        let preset = Preset::named(name).filter(|_| self.has_options()).ok_or_else(|| {
+            let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+            MappingError::UnknownPreset { name: name.to_owned(), names: names.join(", ") }
+        })?;
+        self.read_text(&format!("{PRESET}{name}"), preset.text, true)
+    }
+
     fn read_file(&mut self, file: &str) -> Result<(), MappingError> {
         let text = local_files::read_to_string(Path::new(file))
             .map_err(|source| MappingError::Unreadable { file: file.to_owned(), source })?;
+        self.read_text(file, &text, false)
+    }
+
+    fn read_text(&mut self, file: &str, text: &str, is_preset: bool) -> Result<(), MappingError> {
         let bad = |at: usize, reason: String| {
             let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
             let line = memchr::memchr_iter(b'\n', before).count() + 1;
             MappingError::BadFile { file: file.to_owned(), line, reason: escape_control(&reason) }
         };
-        let table = DeTable::parse(&text).map_err(|e| {
+        let table = DeTable::parse(text).map_err(|e| {
             bad(e.span().map_or(0, |span| span.start), format!("is not TOML: {}", e.message()))
         })?;
         for (key, value) in table.get_ref() {
@@ -267,6 +334,7 @@ impl Mapping {
                 }
                 (DeValue::String(column), Some(field)) if !column.is_empty() => {
                     self.mapped[field] = Some(column.to_string());
+                    self.is_of_preset[field] = is_preset;
                 }
                 (_, Some(_)) => {
                     return Err(bad(at, format!("{key} must be the name of a column, in quotes")));

@@ -1,6 +1,7 @@
 //! Input formats: files and streams that other programs have written, opened, and which of their columns
 //! is which field.
 
+mod container_log;
 mod content_kind;
 mod decompress;
 mod detect;
@@ -10,15 +11,24 @@ mod fluent_bit;
 mod format;
 mod gzip_members;
 mod head;
+mod json_framing;
+mod json_records;
+mod json_scanner;
+mod line_ends;
 mod mapping;
+mod presets;
 mod read_options;
 mod source;
+mod text_encoding;
 mod zip_member;
 
+pub use container_log::{ContainerLogLine, container_log_line};
 pub use error::{SourceError, read_error};
 pub use filter::Filter;
 pub use fluent_bit::{FluentBitLine, fluent_bit_record};
 pub use format::{Format, format_of_name};
 pub use mapping::{FieldColumns, FieldKeys, MAX_COLUMNS, Mapping, MappingError};
+pub use presets::{PRESETS, Preset};
 pub use read_options::{BadField, DecimalMark, Quoting, READ_OPTIONS, ReadOptions};
-pub use source::{ParquetSource, Source, open_file, open_stream};
+pub use source::{ParquetSource, Source, TextOptions, open_file, open_stream};
+pub use text_encoding::TextEncoding;

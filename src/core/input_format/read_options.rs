@@ -5,6 +5,7 @@
 
 use crate::input_format::filter::Filter;
 use crate::input_format::format::Format;
+use crate::input_format::text_encoding::TextEncoding;
 use crate::model::{TimeFormat, TimeOptions, TimeZone, Timestamp, zone_named};
 
 /// The options of an input; what is not set is taken from the content, or has a default.
@@ -15,8 +16,8 @@ pub struct ReadOptions {
     pub delimiter: Option<u8>,
     /// By default standard in CSV, none in TSV.
     pub quoting: Option<Quoting>,
-    /// The name of a character encoding; by default UTF-8, or what a byte order mark tells.
-    pub encoding: Option<String>,
+    /// By default UTF-8, or UTF-16 where the bytes tell it.
+    pub encoding: Option<TextEncoding>,
     /// How many lines to skip in front of a header.
     pub skip_lines: u64,
     /// Texts that stand for no value, besides the usual ones.
@@ -96,7 +97,7 @@ impl ReadOptions {
             "format" => self.format = Some(one_of(text, &FORMATS)?),
             "delimiter" => self.delimiter = Some(delimiter(text)?),
             "quoting" => self.quoting = Some(one_of(text, &QUOTINGS)?),
-            "encoding" => self.encoding = Some(not_empty(text)?),
+            "encoding" => self.encoding = Some(TextEncoding::named(text)?),
             "skip_lines" => {
                 self.skip_lines =
                     text.parse().map_err(|_| format!("`{text}` is not a number of lines, such as 2"))?;

@@ -12,6 +12,9 @@ use crate::input_format::detect::detect_format;
 use crate::input_format::error::{SourceError, read_error};
 use crate::input_format::format::{Format, format_of_name};
 use crate::input_format::head::{Blocking, Head};
+use crate::input_format::json_framing::one_object_a_line;
+use crate::input_format::line_ends::with_newlines;
+use crate::input_format::text_encoding::{TextEncoding, decoded};
 use crate::input_format::zip_member::ZipMember;
 use crate::progress::{Progress, Stage};
 use crate::storage::local_files::{self, File, copy_to_temporary};
@@ -32,6 +35,16 @@ pub struct ParquetSource {
     pub id: String,
 }
 
+/// How text is read before it is split into records.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TextOptions<'a> {
+    /// By default UTF-8, or what the bytes tell.
+    pub encoding: Option<TextEncoding>,
+    /// The key of a record's item: JSON objects without it may contain an array of records. `None` where
+    /// they are not looked into.
+    pub record_key: Option<&'a str>,
+}
+
 /// Opens a file and decompresses it, whatever its extension says about compression; without `format`,
 /// the format is that of the name of the only file in a zip archive. The bytes that are read count as
 /// progress of the ingest stage.
@@ -41,28 +54,25 @@ pub struct ParquetSource {
 pub fn open_file<'a>(
     path: &Path,
     format: Option<Format>,
+    options: TextOptions<'_>,
     progress: &'a Progress,
 ) -> Result<Source<'a>, SourceError> {
     let opened = decompress(metered(local_files::open(path)?, progress))?;
-    let reader: Box<dyn Read + 'a> = match (opened, format) {
+    let head = match opened {
         // Parquet is read from its end, so that a compressed file is decompressed into a temporary one.
-        (Opened::Plain(_), Some(Format::Parquet)) if is_regular(path) => {
+        Opened::Plain(_) if format == Some(Format::Parquet) && is_regular(path) => {
             return parquet(local_files::open(path)?);
         }
-        (Opened::Zip(head), format) => {
-            let file = if is_regular(path) {
-                local_files::open(path)?
-            } else {
-                copy_to_temporary(Blocking(head)).map_err(read_error)?
-            };
-            return open_zip(file, format, progress);
+        Opened::Zip(_) if is_regular(path) => {
+            return open_zip(local_files::open(path)?, format, options, progress);
         }
-        (Opened::Plain(head) | Opened::Decompressed(head), _) => {
-            check_format(format, &head)?;
-            Box::new(head)
+        Opened::Zip(head) => {
+            let file = copy_to_temporary(Blocking(head)).map_err(read_error)?;
+            return open_zip(file, format, options, &NO_PROGRESS);
         }
+        Opened::Plain(head) | Opened::Decompressed(head) => head,
     };
-    source(format.ok_or(SourceError::UnknownFormat)?, reader)
+    source(format.ok_or(SourceError::UnknownFormat)?, head, options)
 }
 
 /// Opens a stream and decompresses it; without `format`, the format is detected.
@@ -75,50 +85,63 @@ pub fn open_file<'a>(
 pub fn open_stream<'a>(
     stream: impl Read + 'a,
     format: Option<Format>,
+    options: TextOptions<'_>,
     progress: &'a Progress,
 ) -> Result<Source<'a>, SourceError> {
     let head = match decompress(metered(stream, progress))? {
         Opened::Zip(head) => {
             let file = copy_to_temporary(Blocking(head)).map_err(read_error)?;
-            return open_zip(file, format, &NO_PROGRESS);
+            return open_zip(file, format, options, &NO_PROGRESS);
         }
         Opened::Plain(head) | Opened::Decompressed(head) => head,
     };
-    check_format(format, &head)?;
-    let (format, reader) = match format {
-        Some(format) => (format, Box::new(head) as Box<dyn Read + 'a>),
-        None => detect_format(Box::new(head)),
-    };
-    source(format, reader)
+    if let Some(format) = format {
+        return source(format, head, options);
+    }
+    if ContentKind::of(head.seen()) == ContentKind::Parquet {
+        return source(Format::Parquet, head, options);
+    }
+    let (format, reader) = detect_format(Box::new(as_utf8_lines(head, options)?));
+    Ok(text(format, reader, options))
 }
 
 /// Opens the only file in a zip archive, whose name gives its format unless it is given.
 fn open_zip<'a>(
     mut file: File,
     format: Option<Format>,
+    options: TextOptions<'_>,
     progress: &'a Progress,
 ) -> Result<Source<'a>, SourceError> {
     let member = ZipMember::find(&mut file)?;
     let of_name = format_of_name(Path::new(&member.name));
     let head = uncompressed("zip", member.reader(metered(file, progress)))?;
     match format.or(of_name) {
-        Some(format) => source(format, Box::new(head)),
+        Some(format) => source(format, head, options),
         None => Err(SourceError::UnknownFormat),
     }
 }
 
-fn source<'a>(format: Format, reader: Box<dyn Read + 'a>) -> Result<Source<'a>, SourceError> {
-    match format {
-        Format::Parquet => parquet(copy_to_temporary(Blocking(reader)).map_err(read_error)?),
-        _ => Ok(Source::Text { format, reader }),
+fn source<'a>(format: Format, head: Head<'a>, options: TextOptions<'_>) -> Result<Source<'a>, SourceError> {
+    if format == Format::Parquet {
+        return parquet(copy_to_temporary(Blocking(head)).map_err(read_error)?);
     }
+    if ContentKind::of(head.seen()) == ContentKind::Parquet {
+        return Err(SourceError::Parquet);
+    }
+    Ok(text(format, Box::new(as_utf8_lines(head, options)?), options))
 }
 
-/// Refuses Parquet that is to be read as text.
-fn check_format(format: Option<Format>, head: &Head<'_>) -> Result<(), SourceError> {
-    let is_text = format.is_some_and(|format| format != Format::Parquet);
-    let is_parquet = ContentKind::of(head.seen()) == ContentKind::Parquet;
-    if is_text && is_parquet { Err(SourceError::Parquet) } else { Ok(()) }
+/// Returns text in UTF-8 whose lines end with a newline.
+fn as_utf8_lines<'a>(head: Head<'a>, options: TextOptions<'_>) -> Result<Head<'a>, SourceError> {
+    Ok(with_newlines(decoded(head, options.encoding)?))
+}
+
+fn text<'a>(format: Format, reader: Box<dyn Read + 'a>, options: TextOptions<'_>) -> Source<'a> {
+    let reader = match format {
+        Format::Ndjson => one_object_a_line(reader, options.record_key),
+        _ => reader,
+    };
+    Source::Text { format, reader }
 }
 
 /// Returns whether a path can be opened again, to be read from the start.

@@ -1,6 +1,6 @@
 //! The rows of an item catalog in any format.
 
-use crate::input_format::{FieldColumns, Format, Source, format_of_name, open_file};
+use crate::input_format::{FieldColumns, Format, Source, TextOptions, format_of_name, open_file};
 use crate::item_catalog::error::CatalogError;
 use crate::item_catalog::file::{CATEGORY, CatalogFile, ITEM_ID, NAME};
 use crate::item_catalog::text_rows::TextRows;
@@ -45,7 +45,7 @@ impl Rows {
         let format = format.ok_or_else(|| {
             refuse("has an unsupported file extension; it must be .csv, .tsv or .parquet".to_owned())
         })?;
-        let opened = open_file(&file.path, Some(format), &NO_PROGRESS)
+        let opened = open_file(&file.path, Some(format), TextOptions::default(), &NO_PROGRESS)
             .map_err(|source| CatalogError::Source { file: name.clone(), source })?;
         let (source, columns) = match opened {
             Source::Text { format, reader } => {

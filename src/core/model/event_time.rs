@@ -226,10 +226,6 @@ impl Clock {
 }
 
 /// Takes a time of day, and returns what follows it.
-#[expect(
-    clippy::type_complexity,
-    reason = "no clock, a clock that does not exist, and a clock with the rest"
-)]
 fn take_clock(text: &str) -> Option<Result<(Clock, &str), TimestampError>> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let mut clock = Clock { hour: 0, minute: 0, second: 0, nanosecond: 0 };

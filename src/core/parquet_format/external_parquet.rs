@@ -13,8 +13,9 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::basic::Type as PhysicalType;
+use parquet::basic::{LogicalType, Type as PhysicalType};
 use parquet::schema::types::TypePtr;
+use uuid::Uuid;
 
 use crate::model::{CategoryError, PathSet, check_path, encode_levels};
 use crate::parquet_format::error::ColumnsError;
@@ -44,6 +45,8 @@ pub struct ExternalRows {
     reader: GuardedBatches<ParquetRecordBatchReader>,
     /// For each wanted column its position in the reader's batches.
     wanted: Vec<WantedColumn>,
+    /// For each column of the reader, whether it has UUIDs.
+    is_uuid: Vec<bool>,
     rows: u64,
 }
 
@@ -120,11 +123,34 @@ impl ExternalFile {
             WantedColumn::Text(column) => WantedColumn::Text(place(column)),
         };
         let wanted = wanted.iter().map(read).collect();
-        let mask = ProjectionMask::roots(self.builder.parquet_schema(), kept.iter().copied());
+        let is_uuid = kept.iter().map(|&column| self.is_uuid(column)).collect();
+        let (reader, rows) = self.read(&kept, ROWS_PER_BATCH)?;
+        Ok(ExternalRows { reader, wanted, is_uuid, rows })
+    }
+
+    /// Returns the schema of the file's columns.
+    pub(super) fn schema(&self) -> &Schema {
+        self.builder.schema()
+    }
+
+    /// Returns a reader of only these columns, and how many rows the file has.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged.
+    pub(super) fn read(
+        self,
+        columns: &[usize],
+        rows_per_batch: usize,
+    ) -> Result<(GuardedBatches<ParquetRecordBatchReader>, u64), ColumnsError> {
+        let mask = ProjectionMask::roots(self.builder.parquet_schema(), columns.iter().copied());
         let rows = self.builder.metadata().file_metadata().num_rows().max(0).unsigned_abs();
-        let reader = self.builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH);
-        let reader = GuardedBatches::of(guarded(|| Ok(reader.build()?))?);
-        Ok(ExternalRows { reader, wanted, rows })
+        let reader = self.builder.with_projection(mask).with_batch_size(rows_per_batch);
+        Ok((GuardedBatches::of(guarded(|| Ok(reader.build()?))?), rows))
+    }
+
+    fn is_uuid(&self, column: usize) -> bool {
+        let roots = self.builder.parquet_schema().root_schema().get_fields();
+        roots[column].get_basic_info().logical_type_ref() == Some(&LogicalType::Uuid)
     }
 }
 
@@ -147,14 +173,18 @@ impl Iterator for ExternalRows {
 
     fn next(&mut self) -> Option<Self::Item> {
         let batch = self.reader.next()?;
-        Some(batch.and_then(|batch| guarded(|| ExternalBatch::of(&batch, &self.wanted))))
+        Some(batch.and_then(|batch| guarded(|| ExternalBatch::of(&batch, &self.wanted, &self.is_uuid))))
     }
 }
 
 impl ExternalBatch {
-    fn of(batch: &RecordBatch, wanted: &[WantedColumn]) -> Result<ExternalBatch, ColumnsError> {
+    fn of(
+        batch: &RecordBatch,
+        wanted: &[WantedColumn],
+        is_uuid: &[bool],
+    ) -> Result<ExternalBatch, ColumnsError> {
         let column = |wanted: &WantedColumn| {
-            let column = batch.column(wanted.place());
+            let column = &unpacked(batch.column(wanted.place()), is_uuid[wanted.place()])?;
             Ok(match wanted {
                 WantedColumn::Time(_) => Column::Time(time_column(column)?),
                 WantedColumn::Text(_) if matches!(column.data_type(), DataType::List(_)) => {
@@ -200,8 +230,10 @@ impl ExternalBatch {
         if texts.is_valid(row) {
             return Ok(Some(texts.value(row)));
         }
-        // In a column of floats, NaN stands for a missing value.
-        let is_lost = original.is_valid(row) && !original.data_type().is_floating();
+        // In a column of floats, NaN stands for a missing value; a column
+        // without any value has no validity either.
+        let has_gaps = original.data_type().is_floating() || *original.data_type() == DataType::Null;
+        let is_lost = original.is_valid(row) && !has_gaps;
         if is_lost { Err(NotText) } else { Ok(None) }
     }
 
@@ -272,6 +304,23 @@ fn texts_viewed(of: &DataType) -> DataType {
             DataType::List(Arc::new(of.as_ref().clone().with_data_type(viewed)))
         }
         of => of.clone(),
+    }
+}
+
+/// Returns a column without a dictionary, and bytes of a fixed size as texts: UUIDs in their form, others in
+/// hexadecimal.
+fn unpacked(column: &ArrayRef, is_uuid: bool) -> Result<ArrayRef, ColumnsError> {
+    match column.data_type() {
+        DataType::Dictionary(_, values) => Ok(cast(column, values)?),
+        DataType::FixedSizeBinary(_) => {
+            let text = |bytes: &[u8]| match <[u8; 16]>::try_from(bytes) {
+                Ok(bytes) if is_uuid => Uuid::from_bytes(bytes).to_string(),
+                _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            };
+            let texts = column.as_fixed_size_binary().iter().map(|bytes| bytes.map(text));
+            Ok(Arc::new(texts.collect::<StringViewArray>()))
+        }
+        _ => Ok(Arc::clone(column)),
     }
 }
 

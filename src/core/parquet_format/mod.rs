@@ -20,6 +20,7 @@ mod event_batch;
 mod event_pages;
 mod event_rewrite;
 mod events;
+mod external_json;
 mod external_parquet;
 mod fields;
 mod file_slice;
@@ -44,6 +45,7 @@ pub use event_batch::{EventBatch, EventColumns, decode_events};
 pub use event_pages::may_have_items;
 pub use event_rewrite::{merge_events, without_batches};
 pub use events::{EventCopy, EventEncoder};
+pub use external_json::ExternalJson;
 pub use external_parquet::{
     BadPaths, ExternalBatch, ExternalFile, ExternalRows, ExternalTime, NotText, WantedColumn,
 };

@@ -123,7 +123,12 @@ fn ended(said: &Said, codes: &[i32]) -> Result<(), TestCaseError> {
 fn account(said: &Said) -> Result<[u64; 4], TestCaseError> {
     let numbers = said.stderr.lines().find(|line| line.starts_with("ingest: ")).and_then(|line| {
         let number = |before: &str| line.split_once(before)?.0.rsplit(' ').next()?.parse().ok();
-        Some([number(" read")?, number(" accepted")?, number(" duplicate")?, number(" rejected")?])
+        Some([
+            number(" read").or_else(|| number(" events"))?,
+            number(" accepted")?,
+            number(" duplicate")?,
+            number(" rejected")?,
+        ])
     });
     let Some([read, accepted, duplicate, rejected]) = numbers else {
         return Err(TestCaseError::fail(format!("there is no summary: {}", said.whole())));
@@ -153,12 +158,28 @@ shop.web: [1484388000.123456789, {"item_id":"pear","category":["Food","Fruit"]}]
     }
 }
 
-/// Counts the lines of plain NDJSON, each of which must be accounted for; `None` where it is something else,
-/// or may be.
+/// Counts the records of plain NDJSON, each of which must be accounted for; `None` where the first line is
+/// not one object, so that it may be in another framing or packed.
 fn json_lines(bytes: &[u8]) -> Option<u64> {
-    const PACKED: [&[u8]; 5] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], b"BZh", b"\xfd7zXZ", b"PK"];
-    let is_packed = PACKED.iter().any(|magic| bytes.starts_with(magic));
-    let lines = bytes.split(|&byte| byte == b'\n');
-    let told = lines.filter(|line| !line.iter().all(u8::is_ascii_whitespace)).count() as u64;
-    (!is_packed).then_some(told)
+    let mut lines =
+        bytes.split(|&byte| byte == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace));
+    let is_object = |line: &[u8]| {
+        let object: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(line);
+        object.is_ok()
+    };
+    let first = lines.next()?;
+    is_object(first).then(|| 1 + lines.map(records).sum::<u64>())
+}
+
+/// Counts the objects of a line, and what follows them.
+fn records(line: &[u8]) -> u64 {
+    let mut parser = serde_json::Deserializer::from_slice(line).into_iter::<serde_json::Value>();
+    let (mut count, mut end) = (0, 0);
+    while let Some(Ok(value)) = parser.next() {
+        if !value.is_object() {
+            break;
+        }
+        (count, end) = (count + 1, parser.byte_offset());
+    }
+    count + u64::from(!line[end..].trim_ascii().is_empty())
 }

@@ -196,9 +196,9 @@ fn times_may_have_every_documented_form() {
     let refused = ["2017-01-14", "2017-01-14T10:00:00", "14/01/2017 10:00", "0x10", "1484388000s"];
     world.write("bad.csv", format!("ts,item_id\n{}", refused.map(|ts| format!("{ts},a\n")).concat()));
     expect![[r#"
-        stderr: rejected: bad.csv:2: ts `2017-01-14` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: rejected: bad.csv:3: ts `2017-01-14T10:00:00` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: rejected: bad.csv:4: ts `14/01/2017 10:00` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: rejected: bad.csv:2: ts `2017-01-14` has no offset from UTC; pass --assume-tz ZONE or --assume-utc
+        stderr: rejected: bad.csv:3: ts `2017-01-14T10:00:00` has no offset from UTC; pass --assume-tz ZONE or --assume-utc
+        stderr: rejected: bad.csv:4: ts `14/01/2017 10:00` may begin with the day or with the month; pass --ts-format, such as '%d.%m.%Y %H:%M:%S'
         stderr: rejected: bad.csv:5: ts `0x10` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
         stderr: rejected: bad.csv:6: ts `1484388000s` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
         stderr: ingest: 5 read = 0 accepted + 0 duplicate + 5 rejected, 0 new batches

@@ -91,11 +91,12 @@ shop: [now, {"item_id":"a"}]
 "#;
     expect![[r#"
         stderr: rejected: -:2: date `yesterday` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: rejected: -:3: ts `2017-01-14 10:00:00` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: rejected: -:3: ts `2017-01-14 10:00:00` has no offset from UTC; pass --assume-tz ZONE or --assume-utc
         stderr: rejected: -:4: not a JSON object
         stderr: rejected: -:5: not a JSON object: EOF while parsing an object at character 14
         stderr: rejected: -:6: not a JSON object
         stderr: rejected: 1 more line; all are in the lake's rejects folder
+        stderr: hint: to load an input again with other options, pass --force too
         stderr: ingest: 7 read = 1 accepted + 0 duplicate + 6 rejected, 1 new batch
         exit code 4
     "#]]

@@ -44,3 +44,48 @@ fn random_logs_are_counted() {
         );
     }
 }
+
+/// Returns a valid input in one of the forms that need more than lines, and the options that read it.
+fn other_form(form: usize) -> (&'static str, Vec<u8>, &'static str) {
+    const NESTED: &str =
+        "--map ts=at --map event_id=o.id --map item_id=o.lines[].sku --map quantity=o.lines[].n";
+    let objects: Vec<String> = good_log("ndjson")
+        .split(|&byte| byte == b'\n')
+        .filter(|line| line.starts_with(b"{"))
+        .map(|line| String::from_utf8_lossy(line).into_owned())
+        .collect();
+    let orders: Vec<String> = (0..4)
+        .map(|n| {
+            let lines = r#"[{"sku":"a","n":1},{"sku":"a","n":2},{"sku":"b"}]"#;
+            format!(r#"{{"at":"2017-01-14T1{n}:00:00Z","o":{{"id":{n},"lines":{lines}}}}}"#)
+        })
+        .collect();
+    let wide = |text: String| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    match form {
+        0 => ("json", format!("[{}]", objects.join(",\n")).into_bytes(), ""),
+        1 => ("json", objects.concat().replace(',', ",\n  ").into_bytes(), ""),
+        2 => ("json", format!("{{\"n\":1,\"records\":[{}],\"m\":{{}}}}", objects.join(",")).into_bytes(), ""),
+        3 => ("ndjson", (orders.join("\n") + "\n").into_bytes(), NESTED),
+        4 => ("json", format!("[{}]", orders.join(",")).into_bytes(), NESTED),
+        5 => ("csv", wide(String::from_utf8_lossy(&good_log("csv")).into_owned()), "--encoding utf-16le"),
+        6 => ("csv", good_log("csv"), "--encoding shift_jis"),
+        _ => ("csv", String::from_utf8_lossy(&good_log("csv")).replace('\n', "\r").into_bytes(), ""),
+    }
+}
+
+#[test]
+fn random_inputs_in_other_forms_are_counted() {
+    let worlds = [(); 8].map(|()| World::new());
+    try_cases("other forms", 60, (0..worlds.len(), harm_or_packing()), |(form, harm)| {
+        let (format, good, options) = other_form(form);
+        let bytes = harm.done_to(good);
+        let name = format!("log.{format}");
+        worlds[form].write(&name, &bytes);
+        let said = worlds[form].run(&format!("ingest {name} {options}"));
+        ended(&said, &[0, 1, 4])?;
+        let [_, _, _, rejected] = account(&said)?;
+        let is_whole = rejected == 0 && !said.stderr.contains("failed: ");
+        prop_assert_eq!(said.code == Some(0), is_whole, "{}", said.whole());
+        Ok(bytes.len())
+    });
+}
