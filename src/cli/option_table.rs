@@ -97,6 +97,7 @@ const OPTIONS: &[Row] = &[
     ("version", Some('V'), "", "Print version"),
     ("wait", None, "", "Wait while another run holds the lock"),
     ("where", None, "FILTER", "Use only records that pass"),
+    ("write-map", None, "FILE", "With --dry-run, write the mapping"),
     ("width", None, "COLUMNS", "Maximum width of a table"),
     ("window", None, "DURATION", "Length of the time window"),
 ];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::failure::{Exit, Failure};
 use crate::settings::Settings;
 use crate::stdin::{self, Opening};
-use crate::{metrics, progress_bars, run_recorder, summary};
+use crate::{metrics, progress_bars, run_recorder, summary, terminal};
 use run_recorder::RecordMode;
 use topsell_core::ingest::StdinStream;
 use topsell_core::lake::DryRun;
@@ -47,7 +47,7 @@ pub fn run_with_exit(
         // Bars are drawn as long as anything listens to the run.
         drop(progress);
         settings.say(|out| summary::write(&done, settings.verbosity, out))?;
-        settings.answer(|out| summary::answer(&done, out))?;
+        settings.answer(|out| summary::answer(&done, terminal::options(None, settings.color), out))?;
         Ok(exit_of(&done))
     })
 }

@@ -12,6 +12,9 @@ use topsell_core::lake::{DryRun, Reject};
 use topsell_core::maintenance::{Compacted, Pruned};
 use topsell_core::model::escape_control;
 use topsell_core::pipeline::Done;
+use topsell_output::answers::explanation;
+use topsell_output::formats::Format;
+use topsell_output::terminal::TerminalOptions;
 use topsell_output::text::{counted, size};
 
 /// The number of already ingested inputs that are listed.
@@ -130,6 +133,15 @@ fn write_ingest(
         let events = counted(summary.accepted, "event", "events");
         writeln!(out, "catalog: {categorized} of {events} categorized from the item catalog")?;
     }
+    for ingest::Outliers { input, count, events, first } in &summary.outliers {
+        let are = if *count == 1 { "is" } else { "are" };
+        let input = escape_control(input);
+        writeln!(
+            out,
+            "warning: {input}: {count} of {events} events {are} more than a year from the others, the first on \
+             {first}; if that is wrong, check the column of ts and --ts-format"
+        )?;
+    }
     let ingest::Summary { lines, accepted, duplicate, rejected, batches, replaced, .. } = summary;
     let read = summary.events();
     let as_events = LineCounts { read, filtered: 0, rejected: *rejected };
@@ -195,8 +207,12 @@ fn write_reject(reject: &Reject, out: &mut dyn Write) -> io::Result<()> {
 ///
 /// # Errors
 /// Fails where the output does.
-pub fn answer(done: &Done, out: &mut dyn Write) -> io::Result<()> {
+pub fn answer(done: &Done, terminal: TerminalOptions, out: &mut dyn Write) -> io::Result<()> {
     match done {
+        Done::Ingested { summary, .. } => summary
+            .explanations
+            .iter()
+            .try_for_each(|explained| explanation(explained).write(Format::Table, terminal, &mut &mut *out)),
         Done::RollupPlanned(planned) => lake_summary::write_rollup_plan(planned, out),
         Done::Compacted { compacted: Compacted { plan, .. }, .. }
         | Done::Pruned { pruned: Pruned { plan, .. }, .. } => {

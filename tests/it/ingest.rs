@@ -162,6 +162,9 @@ fn the_help_describes_a_log() {
         stdout:       --dry-run
         stdout:           Print the plan and change nothing
         stdout: 
+        stdout:       --write-map <FILE>
+        stdout:           With --dry-run, write the mapping in use, or the proposed one, to FILE for --map
+        stdout: 
         stdout:       --batch-id <ID>
         stdout:           Id of the batch of a single input [default: a hash of its content]
         stdout: 

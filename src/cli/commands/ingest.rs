@@ -20,6 +20,7 @@ use topsell_core::lake::{DryRun, DuplicatePolicy};
 use topsell_core::model::{Timestamp, parse_seconds};
 use topsell_core::pipeline::{Done, Step};
 use topsell_core::storage::LockTimeout;
+use topsell_core::storage::local_files::write_atomically;
 
 /// The smallest slice: a few long lines must fit.
 const MIN_SLICE_BYTES: u64 = 64 << 10;
@@ -103,6 +104,9 @@ pub struct Ingest {
     /// Print the plan and change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// With --dry-run, write the mapping in use, or the proposed one, to FILE for --map
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    pub write_map: Option<PathBuf>,
     /// Id of the batch of a single input [default: a hash of its content]
     #[arg(long, value_name = "ID", conflicts_with_all = ["spool", "ack", "commit_every"])]
     pub batch_id: Option<String>,
@@ -202,11 +206,22 @@ pub fn run(settings: &Settings, typed: &Ingest) -> Result<Exit, Failure> {
     }
     let (step, stdin) = typed.check(settings.now)?;
     // Decided before the run is recorded, so that its record has the same exit code.
-    let exit_of = |done: &Done| match summary::exit_of(done) {
-        Exit::CompletedWithRejects if typed.allow_rejects => Exit::Success,
-        exit => exit,
+    let mut mapping_file = None;
+    let exit_of = |done: &Done| {
+        if let Done::Ingested { summary, .. } = done {
+            mapping_file = summary.explanations.first().map(|explained| explained.mapping_file.clone());
+        }
+        match summary::exit_of(done) {
+            Exit::CompletedWithRejects if typed.allow_rejects => Exit::Success,
+            exit => exit,
+        }
     };
-    step_runner::run_with_exit(settings, &step, LockTimeout::NoWait, stdin, exit_of)
+    let exit = step_runner::run_with_exit(settings, &step, LockTimeout::NoWait, stdin, exit_of)?;
+    if let (Some(path), Some(text)) = (&typed.write_map, mapping_file) {
+        write_atomically(path, text.as_bytes())
+            .map_err(|e| Failure::runtime(format!("--write-map {}: {e}", path.display())))?;
+    }
+    Ok(exit)
 }
 
 fn list_presets(out: &mut impl Write) -> io::Result<()> {

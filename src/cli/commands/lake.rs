@@ -9,6 +9,7 @@ use crate::output::{OutputArgs, Target};
 use crate::settings::Settings;
 use crate::step_runner;
 use crate::summary;
+use crate::terminal;
 use topsell_core::lake::{self, DryRun, LakeError};
 use topsell_core::maintenance::Retention;
 use topsell_core::model::{Timestamp, parse_hours, parse_seconds};
@@ -262,7 +263,7 @@ fn prune(
             lake_summary::write_kept_runs(&kept, dry_run, out)
         })?;
         settings.answer(|out| {
-            summary::answer(&done, out)?;
+            summary::answer(&done, terminal::options(None, settings.color), out)?;
             if dry_run == DryRun::Yes { lake_summary::write_kept_runs_plan(&kept, out) } else { Ok(()) }
         })?;
         Ok(summary::exit_of(&done))

@@ -4,9 +4,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::ingest::explain::EventProfile;
 use crate::ingest::line_counts::LineCounts;
 use crate::ingest::notices::Notices;
 use crate::ingest::options::Options;
+use crate::ingest::outliers::DayCounts;
 use crate::ingest::parsed::{ParsedBatch, ReadOutcome};
 use crate::ingest::summary::FIRST_REJECTS;
 use crate::lake::{AppendTransaction, BatchSize, Lake, LakeError, Reject, StagedFiles};
@@ -46,6 +48,9 @@ pub(super) struct StagedBatch<'a> {
     pub rejected: u64,
     pub categorized: u64,
     pub notices: Notices,
+    pub days: DayCounts,
+    /// The events of a dry run in short.
+    pub profile: EventProfile,
     pub first_rejects: Vec<Reject>,
     /// When it was read.
     pub at: Timestamp,
@@ -81,6 +86,8 @@ impl<'a> CommitGroup<'a> {
             rejected: 0,
             categorized: 0,
             notices: Notices::default(),
+            days: DayCounts::default(),
+            profile: EventProfile::default(),
             first_rejects: Vec::new(),
             at: options.now,
         })
@@ -91,6 +98,10 @@ impl<'a> CommitGroup<'a> {
         let ParsedBatch { id, lines, at, .. } = parsed;
         if let (Some(transaction), Some(files)) = (&self.transaction, &mut staged.files) {
             transaction.write(files, &id, &lines.events, &lines.rejects, lines.counts().read)?;
+        }
+        staged.days.add(&lines.events);
+        if self.transaction.is_none() {
+            staged.profile.add(&lines.events);
         }
         staged.ids.insert(id);
         staged.lines += lines.counts();

@@ -7,9 +7,11 @@ use std::collections::HashSet;
 use std::sync::mpsc::Receiver;
 
 use crate::ingest::commit_group::{CommitGroup, Staged, StagedBatch};
+use crate::ingest::explain::EventProfile;
 use crate::ingest::input::Input;
 use crate::ingest::line_counts::LineCounts;
 use crate::ingest::options::Options;
+use crate::ingest::outliers::DayCounts;
 use crate::ingest::parsed::ReadOutcome;
 use crate::ingest::plan::Plan;
 use crate::ingest::spool::Destination;
@@ -28,6 +30,8 @@ pub(super) struct Committer<'a> {
     plan: &'a Plan,
     progress: &'a Progress,
     summary: Summary,
+    /// For each input, its number of events of each day.
+    days: Vec<DayCounts>,
     /// For each input, its numbers of batches.
     batches: Vec<BatchCounts>,
 }
@@ -52,6 +56,7 @@ impl<'a> Committer<'a> {
         let summary = Summary {
             categorized: has_catalog.then_some(0),
             inputs: (plan.inputs.len() + plan.failures.len()) as u64,
+            profiles: vec![EventProfile::default(); plan.inputs.len()],
             skipped_files: plan.skipped_files.clone(),
             replaces: options.duplicates == DuplicatePolicy::Replace,
             spool: plan
@@ -61,7 +66,8 @@ impl<'a> Committer<'a> {
             ..Summary::default()
         };
         let batches = vec![BatchCounts::default(); plan.inputs.len()];
-        Committer { lake, options, planned_ids: HashSet::new(), plan, progress, summary, batches }
+        let days = vec![DayCounts::default(); plan.inputs.len()];
+        Committer { lake, options, planned_ids: HashSet::new(), plan, progress, summary, days, batches }
     }
 
     /// Commits every group that is received.
@@ -166,7 +172,18 @@ impl<'a> Committer<'a> {
 
     /// Counts a committed batch.
     fn count(&mut self, input: usize, batch: StagedBatch<'_>, outcome: CommitOutcome) {
-        let StagedBatch { ids, lines, accepted, rejected, categorized, notices, first_rejects, .. } = batch;
+        let StagedBatch {
+            ids,
+            lines,
+            accepted,
+            rejected,
+            categorized,
+            notices,
+            first_rejects,
+            days,
+            profile,
+            ..
+        } = batch;
         let batches = ids.len() as u64;
         match outcome {
             CommitOutcome::AlreadyIngested { size } => return self.count_already_ingested(input, size),
@@ -183,6 +200,8 @@ impl<'a> Committer<'a> {
             CommitOutcome::Nothing => {}
         }
         self.batches[input].committed += 1;
+        self.summary.profiles[input].merge(profile);
+        self.days[input].merge(&days);
         self.count_lines(lines);
         self.summary.accepted += accepted;
         self.summary.rejected += rejected;
@@ -241,6 +260,7 @@ impl<'a> Committer<'a> {
     /// Ends an input of which all is committed: notes its failure, moves a spool file.
     fn end_input(&mut self, input: usize, outcome: ReadOutcome) -> Result<(), LakeError> {
         let plan = self.plan;
+        self.summary.outliers.extend(self.days[input].outliers(&plan.inputs[input].name));
         let input = &plan.inputs[input];
         match outcome {
             ReadOutcome::Complete => self.move_spool_file(input, Destination::Done),

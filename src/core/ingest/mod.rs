@@ -33,6 +33,7 @@ mod csv_fields;
 mod csv_header;
 mod csv_quotes;
 mod csv_records;
+pub mod explain;
 mod field_values;
 mod fields;
 mod input;
@@ -49,6 +50,7 @@ mod nested_records;
 mod notices;
 mod options;
 mod parquet_input;
+mod outliers;
 mod parquet_rows;
 mod parsed;
 mod plan;
@@ -66,9 +68,10 @@ mod writer;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use crate::lake::{Lake, LakeError, LakeSettings};
+use crate::lake::{DryRun, Lake, LakeError, LakeSettings};
 use crate::progress::Progress;
 
+use explain::{Explanation, explain_input};
 use input_reader::{InputReader, Stop};
 use parsed::{Parsed, ReadOutcome};
 use writer::{CHANNEL_CAPACITY, Writer};
@@ -79,11 +82,15 @@ pub use input::Input;
 pub use line_counts::LineCounts;
 pub use notices::{Notice, NoticeKind, NoticeLevel, Notices};
 pub use options::{Options, ParseOptions, StreamOptions};
+pub use outliers::Outliers;
 pub use plan::{BadBatchId, Plan, plan};
 pub use spool::Spool;
 pub use spool_plan::plan_spool;
 pub use stdin_stream::{StdinEvent, StdinStream};
 pub use summary::{SpoolSummary, Summary};
+
+/// The maximum number of inputs that a dry run explains.
+const MAX_EXPLAINED: usize = 20;
 
 /// Ingests the planned inputs into the lake, in their order; one batch is parsed while the previous one
 /// is written. Without a lake nothing is written, and every batch is new.
@@ -100,10 +107,14 @@ pub fn ingest(
 ) -> Result<Summary, LakeError> {
     let writer = Writer::start(lake, plan, options, parse_options.catalog.is_some(), progress);
     let settings = lake.map_or(Ok(LakeSettings::default()), Lake::settings)?;
+    let mut explanations: Vec<Explanation> = Vec::new();
     let committer = thread::scope(|scope| {
         let (send, receive) = sync_channel(CHANNEL_CAPACITY);
         let writing = scope.spawn(move || writer.write_all(receive));
         for (number, input) in plan.inputs.iter().enumerate() {
+            if options.dry_run == DryRun::Yes && plan.inputs.len() <= MAX_EXPLAINED {
+                explanations.push(explain_input(input, parse_options.mapping));
+            }
             let reader = InputReader {
                 lake,
                 settings,
@@ -124,6 +135,10 @@ pub fn ingest(
         writing.join().expect("the writer does not panic")
     })?;
     let mut summary = committer.finish()?;
+    for (explanation, events) in explanations.into_iter().zip(std::mem::take(&mut summary.profiles)) {
+        let is_known = !explanation.columns.is_empty() || !events.is_empty();
+        summary.explanations.extend(is_known.then_some(Explanation { events, ..explanation }));
+    }
     summary.was_stopped = stdin.is_some_and(StdinStream::was_stopped);
     Ok(summary)
 }

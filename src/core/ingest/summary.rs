@@ -3,8 +3,10 @@
 //! Invariant: `lines read = used + filtered + rejected`, and `events = accepted + duplicate + rejected`. A
 //! line that is rejected, or a duplicate, counts as one event where its events are not known.
 
+use crate::ingest::explain::{EventProfile, Explanation};
 use crate::ingest::line_counts::LineCounts;
 use crate::ingest::notices::Notices;
+use crate::ingest::outliers::Outliers;
 use crate::lake::Reject;
 
 /// The number of rejected lines that a summary lists.
@@ -35,6 +37,12 @@ pub struct Summary {
     /// The first few rejected lines.
     pub first_rejects: Vec<Reject>,
     pub notices: Notices,
+    /// Events whose times are far from those of the others.
+    pub outliers: Vec<Outliers>,
+    /// What a dry run understood of each input.
+    pub explanations: Vec<Explanation>,
+    /// The events of each planned input, in a dry run.
+    pub(super) profiles: Vec<EventProfile>,
     /// Files in folders that were skipped, and why.
     pub skipped_files: Vec<String>,
     /// What became of the files of a spool folder.

@@ -24,6 +24,7 @@ use crate::input_format::json_records::WRAPPERS;
 use crate::input_format::presets::{PRESETS, Preset};
 use crate::input_format::read_options::{READ_OPTIONS, ReadOptions};
 use crate::input_format::source::TextOptions;
+use crate::input_format::toml_line::toml_line;
 use crate::model::escape_control;
 use crate::storage::local_files;
 
@@ -205,6 +206,21 @@ impl Mapping {
             Some(Parts::Product(one, other)) => vec![one, other],
             None => vec![self.column(field).unwrap_or(self.fields[field])],
         }
+    }
+
+    /// Returns the mapping as a file that [`Mapping::of`] reads.
+    pub fn to_toml(&self) -> String {
+        let fields =
+            (0..self.fields.len()).filter_map(|at| Some(toml_line(self.fields[at], self.column(at)?)));
+        fields.chain(self.options.to_toml_lines()).collect()
+    }
+
+    /// Returns the fields that are read from a column of a name.
+    pub fn fields_of_column(&self, name: &str) -> Vec<&'static str> {
+        let is_read = |at: &usize| {
+            self.column(*at).unwrap_or(self.fields[*at]) == name || self.names_of(*at).contains(&name)
+        };
+        (0..self.fields.len()).filter(is_read).map(|at| self.fields[at]).collect()
     }
 
     /// Returns the columns of each field in an input with columns of the given names.

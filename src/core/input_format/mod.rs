@@ -20,6 +20,7 @@ mod presets;
 mod read_options;
 mod source;
 mod text_encoding;
+mod toml_line;
 mod zip_member;
 
 pub use container_log::{ContainerLogLine, container_log_line};
@@ -32,3 +33,4 @@ pub use presets::{PRESETS, Preset};
 pub use read_options::{BadField, DecimalMark, Quoting, READ_OPTIONS, ReadOptions};
 pub use source::{ParquetSource, Source, TextOptions, open_file, open_stream};
 pub use text_encoding::TextEncoding;
+pub use toml_line::toml_line;

@@ -6,6 +6,7 @@
 use crate::input_format::filter::Filter;
 use crate::input_format::format::Format;
 use crate::input_format::text_encoding::TextEncoding;
+use crate::input_format::toml_line::toml_line;
 use crate::model::{TimeFormat, TimeOptions, TimeZone, Timestamp, zone_named};
 
 /// The options of an input; what is not set is taken from the content, or has a default.
@@ -35,6 +36,8 @@ pub struct ReadOptions {
     pub path_separator: Option<String>,
     /// The currency of the records that are used.
     pub currency: Option<String>,
+    /// What was set, by name and text.
+    given: Vec<(String, String)>,
 }
 
 /// Whether quotes enclose fields.
@@ -93,6 +96,28 @@ impl ReadOptions {
     /// # Errors
     /// Says what is wrong with the value, or that there is no such option.
     pub fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+        self.apply(name, text)?;
+        if name != "null" {
+            self.given.retain(|(known, _)| known != name);
+        }
+        self.given.push((name.to_owned(), text.to_owned()));
+        Ok(())
+    }
+
+    /// Returns what was set as lines of a mapping file.
+    pub fn to_toml_lines(&self) -> Vec<String> {
+        let nulls: Vec<&str> = self.nulls.iter().map(String::as_str).collect();
+        let mut lines: Vec<String> = Vec::new();
+        for (name, text) in self.given.iter().filter(|(name, _)| name != "null") {
+            lines.push(toml_line(name, text));
+        }
+        if !nulls.is_empty() {
+            lines.push(format!("null = {}\n", serde_json::Value::from(nulls)));
+        }
+        lines
+    }
+
+    fn apply(&mut self, name: &str, text: &str) -> Result<(), String> {
         match name {
             "format" => self.format = Some(one_of(text, &FORMATS)?),
             "delimiter" => self.delimiter = Some(delimiter(text)?),

@@ -4,10 +4,12 @@
 
 mod counts;
 mod due_runs;
+mod explanation;
 mod health;
 mod lake_stats;
 
 pub use counts::Counts;
 pub use due_runs::DueRuns;
+pub use explanation::explanation;
 pub use health::health;
 pub use lake_stats::lake_stats;
