@@ -24,7 +24,7 @@ use crate::input_format::json_records::WRAPPERS;
 use crate::input_format::presets::{PRESETS, Preset};
 use crate::input_format::read_options::{READ_OPTIONS, ReadOptions};
 use crate::input_format::source::TextOptions;
-use crate::input_format::toml_line::toml_line;
+use crate::input_format::toml_line::{option_texts, toml_line};
 use crate::model::escape_control;
 use crate::storage::local_files;
 
@@ -362,23 +362,6 @@ impl Mapping {
 
     fn has_options(&self) -> bool {
         self.field(TS).is_some()
-    }
-}
-
-/// Returns the texts of an option's value; an array has several.
-fn option_texts(value: &DeValue<'_>) -> Option<Vec<String>> {
-    match value {
-        DeValue::String(text) => Some(vec![text.to_string()]),
-        DeValue::Boolean(is_set) => Some(vec![is_set.to_string()]),
-        DeValue::Integer(number) => Some(vec![number.to_string()]),
-        DeValue::Array(values) => {
-            let texts = values.iter().map(|value| match value.get_ref() {
-                DeValue::String(text) => Some(text.to_string()),
-                _ => None,
-            });
-            texts.collect()
-        }
-        _ => None,
     }
 }
 

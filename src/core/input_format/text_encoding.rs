@@ -28,6 +28,13 @@ const INVALID: u8 = 0xff;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TextEncoding(&'static Encoding);
 
+/// The name of the WHATWG standard, such as `windows-1252`.
+impl std::fmt::Display for TextEncoding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
 impl TextEncoding {
     /// Returns the encoding of a name, in the spelling of the WHATWG standard or a usual one.
     ///

@@ -7,10 +7,12 @@ use crate::ingest::csv_fields::FieldSplitter;
 use crate::ingest::explain::column::Column;
 use crate::ingest::explain::column_sample::{SAMPLED_RECORDS, sample_delimited, sample_json};
 use crate::ingest::explain::explanation::{Explanation, explain};
+use crate::ingest::fields::ITEM_ID;
 use crate::ingest::input::Input;
 use crate::input_format::{Format, MAX_COLUMNS, Mapping, ParquetSource, Source};
 use crate::parquet_format::{ExternalFile, WantedColumn};
 use crate::progress::Progress;
+use crate::storage::local_files;
 
 /// The number of bytes that the sampled records may have.
 const SAMPLED_BYTES: u64 = 1 << 20;
@@ -27,10 +29,30 @@ fn sample(input: &Input, mapping: &Mapping) -> Option<(Vec<String>, Vec<Column>)
         return None;
     }
     let progress = Progress::ignored();
-    match input.open(None, mapping.text_options(), &progress).ok()? {
-        Source::Text { format, reader } => text_columns(format, reader, mapping),
+    match input.open(None, mapping.text_options(ITEM_ID), &progress).ok()? {
+        Source::Text { format, reader } => {
+            let (mut described, columns) = text_columns(format, reader, mapping)?;
+            described.push(encoding(input, mapping));
+            Some((described, columns))
+        }
         Source::Parquet(source) => Some((vec!["Parquet".to_owned()], parquet_columns(source))),
     }
+}
+
+/// Returns the character encoding that was given, or that the first bytes tell.
+fn encoding(input: &Input, mapping: &Mapping) -> String {
+    if let Some(encoding) = &mapping.options().encoding {
+        return encoding.to_string();
+    }
+    let mut head = [1_u8; 2];
+    let opened = input.path().and_then(|path| local_files::open(path).ok());
+    let _ = opened.and_then(|mut file| file.read_exact(&mut head).ok());
+    let name = match head {
+        [0xff, 0xfe] | [_, 0] => "UTF-16LE",
+        [0xfe, 0xff] | [0, _] => "UTF-16BE",
+        _ => "UTF-8",
+    };
+    name.to_owned()
 }
 
 fn text_columns(format: Format, reader: impl Read, mapping: &Mapping) -> Option<(Vec<String>, Vec<Column>)> {
