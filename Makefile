@@ -35,7 +35,7 @@ PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
 BUILD := build
 endif
 
-.PHONY: demo check build install uninstall size bench bench-full bench-readme docs micro lateness instructions soak interop calendar figures journey browser traces units metrics dist dist-check clean
+.PHONY: demo check build install uninstall size bench bench-full bench-readme docs micro lateness instructions soak interop calendar figures journey postgres browser traces units metrics dist dist-check clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -171,6 +171,13 @@ calendar: $(VENV)/calendar
 # Compares every row of the demo's ranking with figures computed apart from the program.
 figures: demo $(VENV)/interop
 	$(VENV)/bin/python tests/independent/figures.py --compare $(DEMO_LAKE)/rankings/current.json
+
+# Loads order lines from a new PostgreSQL server on the loopback interface, while orders are written and the
+# script of jobs/postgresql is killed at random; every line must count once. Takes two minutes; may install
+# the server.
+postgres: $(BUILD)
+	ls /usr/lib/postgresql/*/bin/pg_ctl || apt-get install --yes postgresql
+	timeout 300 $(PYTHON) tests/postgres/order_lines.py "$(PROGRAM)"
 
 # A year of a real shop, as its package has it, by mapping and catalog; compares with figures
 # computed apart from the program.

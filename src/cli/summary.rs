@@ -6,8 +6,7 @@ use crate::failure::Exit;
 use crate::lake_summary;
 use crate::settings::Verbosity;
 use topsell_core::ingest;
-use topsell_core::ingest::LineCounts;
-use topsell_core::ingest::SpoolSummary;
+use topsell_core::ingest::{FileNote, LineCounts, NotedFile, Skipped, SkippedKind, SpoolSummary};
 use topsell_core::lake::{DryRun, Reject};
 use topsell_core::maintenance::{Compacted, Pruned};
 use topsell_core::model::escape_control;
@@ -91,8 +90,8 @@ fn write_ingest(
         writeln!(out, "rejected: {more}{kept}")?;
     }
     if verbosity == Verbosity::Verbose {
-        for name in &summary.skipped_files {
-            writeln!(out, "skipped: {name}")?;
+        for Skipped { name, why, .. } in &summary.skipped {
+            writeln!(out, "skipped: {name}: {why}")?;
         }
     }
     for name in summary.already_ingested.iter().take(FIRST_SKIPPED) {
@@ -102,6 +101,7 @@ fn write_ingest(
     if more > 0 {
         writeln!(out, "skipped: {} already ingested", counted(more, "more input is", "more inputs are"))?;
     }
+    write_notes(&summary.notes, out)?;
     if let Some(spool) = &summary.spool {
         write_spool(spool, dry_run, out)?;
     } else if summary.inputs == 0 {
@@ -165,6 +165,7 @@ fn write_ingest(
         let inputs = counted(summary.inputs, "input", "inputs");
         write!(out, ", {} of {inputs} failed", summary.failures.len())?;
     }
+    write_skipped(&summary.skipped, verbosity, out)?;
     match dry_run {
         DryRun::No => writeln!(out),
         DryRun::Yes => writeln!(out, "; dry run, nothing was written"),
@@ -175,6 +176,79 @@ fn write_ingest(
 fn has_remedy(summary: &ingest::Summary) -> bool {
     let names_option = |reject: &Reject| reject.reason.contains("pass --");
     summary.batches > 0 && (summary.notices.has_warning() || summary.first_rejects.iter().any(names_option))
+}
+
+/// Writes what the content of files has to do with what is already ingested.
+fn write_notes(notes: &[NotedFile], out: &mut dyn Write) -> io::Result<()> {
+    let lines = |count: u64| counted(count, "line", "lines");
+    let (mut identical, mut identical_lines) = (Vec::new(), 0);
+    let (mut is_rewritten, mut has_same_beginning) = (false, false);
+    for NotedFile { name, note } in notes {
+        match *note {
+            FileNote::Grown { known, new } => {
+                writeln!(out, "note: {name} has grown: {} already ingested, {new} new", lines(known))?;
+            }
+            FileNote::Rewritten { stay, loaded } => {
+                is_rewritten = true;
+                writeln!(
+                    out,
+                    "warning: {name} has changed since it was ingested: {} in the lake, and {} loaded now",
+                    counted(stay, "line of its earlier version stays", "lines of its earlier version stay"),
+                    counted(loaded, "line was", "lines were")
+                )?;
+            }
+            FileNote::SameBeginning { lines: known } => {
+                has_same_beginning = true;
+                writeln!(
+                    out,
+                    "warning: {name} begins with {} that are already ingested from another file; they were loaded again",
+                    lines(known)
+                )?;
+            }
+            FileNote::Identical { lines } => {
+                identical.push(name.as_str());
+                identical_lines += lines;
+            }
+        }
+    }
+    if is_rewritten {
+        writeln!(
+            out,
+            "hint: to replace a file that is rewritten each time, pass the same --batch-id with --force each time"
+        )?;
+    }
+    if has_same_beginning {
+        writeln!(
+            out,
+            "hint: if it is the same file under another name, pass --force to count its lines once"
+        )?;
+    }
+    if identical.is_empty() {
+        return Ok(());
+    }
+    let inputs = counted(identical.len() as u64, "input has", "inputs have");
+    let more = if identical.len() > FIRST_SKIPPED { ", …" } else { "" };
+    let names = identical[..identical.len().min(FIRST_SKIPPED)].join(", ");
+    let lines = counted(identical_lines, "line was", "lines were");
+    writeln!(out, "warning: {inputs} the content of another file, so {lines} not loaded: {names}{more}")?;
+    writeln!(
+        out,
+        "hint: if these are other sales, load each file with a --batch-id of its own, or add a column that differs"
+    )
+}
+
+/// Writes how many files and folders were passed over; those of a spool folder that are too recent are
+/// counted with it.
+fn write_skipped(skipped: &[Skipped], verbosity: Verbosity, out: &mut dyn Write) -> io::Result<()> {
+    let count = |kind: SkippedKind| skipped.iter().filter(|skipped| skipped.kind == kind).count() as u64;
+    let (files, folders) = (count(SkippedKind::File), count(SkippedKind::Folder));
+    if files + folders == 0 {
+        return Ok(());
+    }
+    let counts = [counted(files, "file", "files"), counted(folders, "directory", "directories")];
+    let counts = counts.into_iter().zip([files, folders]).filter(|(_, count)| *count > 0);
+    write!(out, ", {} skipped", counts.map(|(text, _)| text).collect::<Vec<_>>().join(" and "))?;
+    if verbosity == Verbosity::Verbose { Ok(()) } else { write!(out, " (-v lists them)") }
 }
 
 fn write_spool(spool: &SpoolSummary, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {

@@ -314,7 +314,7 @@ fn no_name_leads_out_of_the_lake() {
     assert_eq!(outside, ["categories.ndjson", "types.csv"]);
     for name in world.files("data/lake") {
         let top = name.split('/').next().unwrap_or_default();
-        let ours = ["events", "format.json", "rollups", "rankings", "rejects", "runs"];
+        let ours = ["events", "format.json", "rollups", "rankings", "rejects", "runs", "inputs"];
         assert!(ours.contains(&top) || top.ends_with(".lock"), "{name}");
     }
     let shown = world.run("show --categories --format csv").stdout;
@@ -357,7 +357,7 @@ fn a_folder_without_logs_is_reported() {
     world.write("logs/notes.txt", "nothing");
     expect![[r#"
         stderr: no logs found
-        stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches
+        stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 1 file skipped (-v lists them)
         exit code 0
     "#]]
     .assert_eq(&world.run("ingest logs").whole());

@@ -1,6 +1,7 @@
 //! `topsell ingest`: what is ingested, what is reported, what is kept in the rejects.
 
 mod compression;
+mod folders;
 pub mod formats;
 mod lines;
 mod nested_parquet;
@@ -386,6 +387,8 @@ fn the_same_content_again_is_skipped() {
         stderr: skipped: renamed.csv is already ingested
         stderr: skipped: packed.csv.gz is already ingested
         stderr: skipped: packed.csv.zst is already ingested
+        stderr: warning: 2 inputs have the content of another file, so 8 lines were not loaded: renamed.csv, packed.csv.gz
+        stderr: hint: if these are other sales, load each file with a --batch-id of its own, or add a column that differs
         stderr: ingest: 16 read = 0 accepted + 16 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]
@@ -417,16 +420,16 @@ fn the_logs_of_a_folder_are_ingested_and_other_files_are_skipped() {
     world.write("logs/half.csv.tmp", LOG);
     expect![[r#"
         stderr: skipped: logs/.hidden.csv: it is hidden
-        stderr: skipped: logs/README.md: its file extension is not that of a supported format
-        stderr: skipped: logs/half.csv.tmp: its file extension is not that of a supported format
-        stderr: ingest: 4 read = 4 accepted + 0 duplicate + 0 rejected, 2 new batches
+        stderr: skipped: logs/README.md: its format cannot be inferred from its name or content; pass --format
+        stderr: skipped: logs/half.csv.tmp: its name marks it as unfinished
+        stderr: ingest: 4 read = 4 accepted + 0 duplicate + 0 rejected, 2 new batches, 3 files skipped
         exit code 0
     "#]]
     .assert_eq(&world.run("ingest logs --verbose").whole());
     expect![[r#"
         stderr: skipped: logs/a/deep.ndjson is already ingested
         stderr: skipped: logs/b.csv is already ingested
-        stderr: ingest: 4 read = 0 accepted + 4 duplicate + 0 rejected, 0 new batches
+        stderr: ingest: 4 read = 0 accepted + 4 duplicate + 0 rejected, 0 new batches, 3 files skipped (-v lists them)
         exit code 0
     "#]]
     .assert_eq(&world.run("ingest logs").whole());
@@ -512,7 +515,7 @@ fn usage_errors_are_reported() {
     .assert_eq(&world.run("ingest --threads 0 -").whole());
     world.write("log.txt", LOG);
     expect![[r#"
-        stderr: failed: log.txt: cannot infer the format from the file extension; pass --format csv, tsv, ndjson or parquet
+        stderr: failed: log.txt: cannot infer the format from the file name or content; pass --format csv, tsv, ndjson or parquet
         stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 1 of 1 input failed
         exit code 1
     "#]]

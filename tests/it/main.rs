@@ -12,6 +12,7 @@ mod datagen;
 mod docs;
 mod faults;
 mod formats;
+mod growth;
 mod health;
 mod help;
 mod house;

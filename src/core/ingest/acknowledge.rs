@@ -163,13 +163,7 @@ impl<'a> Session<'a> {
         into.messages += 1;
         into.size_bytes += line.len() as u64;
         into.hasher.update(line);
-        let slice = Slice {
-            bytes: line.to_vec(),
-            first_line: self.messages,
-            id: String::new(),
-            consumed_bytes: line.len() as u64,
-            is_beginning_of_line: false,
-        };
+        let slice = Slice::of_lines(line.to_vec(), self.messages);
         self.parser.parse(&slice, None, &mut into.builder);
     }
 
@@ -182,7 +176,7 @@ impl<'a> Session<'a> {
         }
         let lines = transaction.builder.finish();
         let id = transaction.hasher.finalize().to_hex().to_string();
-        let batch = ParsedBatch { input: 0, id, lines, at: self.stdin.arrived() };
+        let batch = ParsedBatch { input: 0, id, lines, part: None, at: self.stdin.arrived() };
         match self.writer.write(batch, self.duplicates) {
             Ok(()) => {
                 self.duplicates = DuplicatePolicy::AppendAgain;

@@ -9,7 +9,7 @@ use crate::ingest::limits::Limits;
 use crate::ingest::line_counts::LineCounts;
 use crate::ingest::notices::{NoticeKind, Notices};
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
-use crate::lake::Reject;
+use crate::lake::{BatchSize, Reject};
 use crate::model::{Event, Events, MAX_EVENT_TYPE_BYTES, PURCHASE, PathSets, RawCategories, shown};
 use crate::model::{EventTimes, Timestamp, TimestampError, likely_time_format};
 
@@ -98,6 +98,12 @@ impl BatchBuilder<'_> {
     /// Returns whether no line was added, accepted or rejected.
     pub fn is_empty(&self) -> bool {
         self.lines.events.is_empty() && self.lines.rejects.is_empty() && self.lines.counts().read == 0
+    }
+
+    /// Returns the number of events and lines that were added, accepted or rejected.
+    pub fn size(&self) -> BatchSize {
+        let events = (self.lines.events.len() + self.lines.rejects.len()) as u64;
+        BatchSize { events, lines: self.lines.counts().read }
     }
 
     /// Returns whether the batch has reached its maximum memory.

@@ -10,7 +10,7 @@ use crate::ingest::notices::Notices;
 use crate::ingest::options::Options;
 use crate::ingest::outliers::DayCounts;
 use crate::ingest::parsed::{ParsedBatch, ReadOutcome};
-use crate::ingest::summary::FIRST_REJECTS;
+use crate::ingest::summary::{FIRST_REJECTS, FileNote};
 use crate::lake::{AppendTransaction, BatchSize, Lake, LakeError, Reject, StagedFiles};
 use crate::model::Timestamp;
 
@@ -29,6 +29,12 @@ pub(super) enum Staged<'a> {
     AlreadyIngested {
         input: usize,
         size: BatchSize,
+        elsewhere: bool,
+    },
+    /// What is to be said of an input.
+    Note {
+        input: usize,
+        note: FileNote,
     },
     /// The end of an input; `batch` holds all of an input that is committed as a whole.
     InputEnd {
@@ -52,6 +58,8 @@ pub(super) struct StagedBatch<'a> {
     /// The events of a dry run in short.
     pub profile: EventProfile,
     pub first_rejects: Vec<Reject>,
+    /// Whether it replaces batches with beginnings of its file.
+    pub replaces_earlier: bool,
     /// When it was read.
     pub at: Timestamp,
 }
@@ -89,15 +97,18 @@ impl<'a> CommitGroup<'a> {
             days: DayCounts::default(),
             profile: EventProfile::default(),
             first_rejects: Vec::new(),
+            replaces_earlier: false,
             at: options.now,
         })
     }
 
     /// Writes a parsed batch's files into a staged one.
     pub fn write(&self, staged: &mut StagedBatch<'a>, parsed: ParsedBatch) -> Result<(), LakeError> {
-        let ParsedBatch { id, lines, at, .. } = parsed;
+        let ParsedBatch { id, lines, part, at, .. } = parsed;
+        staged.replaces_earlier |= part.as_ref().is_some_and(|part| !part.earlier.is_empty());
         if let (Some(transaction), Some(files)) = (&self.transaction, &mut staged.files) {
             transaction.write(files, &id, &lines.events, &lines.rejects, lines.counts().read)?;
+            part.into_iter().for_each(|part| files.set_part(part));
         }
         staged.days.add(&lines.events);
         if self.transaction.is_none() {

@@ -3,7 +3,7 @@
 //! Invariant: a batch is counted after it is committed, and a spool file moved after all of its
 //! batches are.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::mpsc::Receiver;
 
 use crate::ingest::commit_group::{CommitGroup, Staged, StagedBatch};
@@ -15,18 +15,22 @@ use crate::ingest::outliers::DayCounts;
 use crate::ingest::parsed::ReadOutcome;
 use crate::ingest::plan::Plan;
 use crate::ingest::spool::Destination;
-use crate::ingest::summary::{FIRST_REJECTS, SpoolSummary, Summary};
+use crate::ingest::summary::{FIRST_REJECTS, FileNote, NotedFile, SpoolSummary, Summary};
 use crate::lake::{
     AppendTransaction, BatchSize, CommitOutcome, DryRun, DuplicatePolicy, Lake, LakeError, Reject,
 };
 use crate::progress::{Count, Progress, Stage};
 
+/// Why an input failed that another run ingested at the same time.
+const SUPERSEDED: &str =
+    "was ingested by another run at the same time; run the command again, which ingests what is left";
+
 /// Commits batches and counts what they contain.
 pub(super) struct Committer<'a> {
     lake: Option<&'a Lake>,
     options: Options,
-    /// The batches of a dry run, each of which would be new once.
-    planned_ids: HashSet<String>,
+    /// The batches of a dry run, each of which would be new once, with their inputs.
+    planned_ids: HashMap<String, usize>,
     plan: &'a Plan,
     progress: &'a Progress,
     summary: Summary,
@@ -41,6 +45,10 @@ pub(super) struct Committer<'a> {
 struct BatchCounts {
     already_ingested: u64,
     committed: u64,
+    lines_already_ingested: u64,
+    is_from_elsewhere: bool,
+    /// Whether another run ingested some of its lines at the same time.
+    is_superseded: bool,
 }
 
 impl<'a> Committer<'a> {
@@ -57,7 +65,7 @@ impl<'a> Committer<'a> {
             categorized: has_catalog.then_some(0),
             inputs: (plan.inputs.len() + plan.failures.len()) as u64,
             profiles: vec![EventProfile::default(); plan.inputs.len()],
-            skipped_files: plan.skipped_files.clone(),
+            skipped: plan.skipped.clone(),
             replaces: options.duplicates == DuplicatePolicy::Replace,
             spool: plan
                 .spool
@@ -67,7 +75,7 @@ impl<'a> Committer<'a> {
         };
         let batches = vec![BatchCounts::default(); plan.inputs.len()];
         let days = vec![DayCounts::default(); plan.inputs.len()];
-        Committer { lake, options, planned_ids: HashSet::new(), plan, progress, summary, days, batches }
+        Committer { lake, options, planned_ids: HashMap::new(), plan, progress, summary, days, batches }
     }
 
     /// Commits every group that is received.
@@ -94,7 +102,10 @@ impl<'a> Committer<'a> {
         let mut batches: Vec<(usize, StagedBatch<'a>)> = Vec::new();
         for entry in std::mem::take(&mut group.entries) {
             match entry {
-                Staged::AlreadyIngested { input, size } => self.count_already_ingested(input, size),
+                Staged::AlreadyIngested { input, size, elsewhere } => {
+                    self.count_already_ingested(input, size, elsewhere);
+                }
+                Staged::Note { input, note } => self.note(input, note),
                 Staged::Batch { input, batch } => batches.push((input, batch)),
                 Staged::InputEnd { input, outcome, batch } => {
                     let batch = self.whole_input(&mut group, input, &outcome, batch)?;
@@ -112,7 +123,7 @@ impl<'a> Committer<'a> {
             Some(transaction) if !batches.is_empty() => commit_batches(transaction, &mut batches)?,
             _ => batches
                 .iter()
-                .map(|(_, batch)| self.planned_outcome(batch, duplicates))
+                .map(|(input, batch)| self.planned_outcome(*input, batch, duplicates))
                 .collect::<Result<_, _>>()?,
         };
         for ((input, batch), outcome) in batches.into_iter().zip(outcomes) {
@@ -134,6 +145,7 @@ impl<'a> Committer<'a> {
         let inputs = self.plan.inputs.iter().zip(&self.batches);
         let already_ingested = inputs.filter(|(_, of)| of.already_ingested > 0 && of.committed == 0);
         self.summary.already_ingested = already_ingested.map(|(input, _)| input.name.clone()).collect();
+        self.note_identical();
         self.summary.failures.splice(0..0, self.plan.failures.iter().cloned());
         self.progress.count(Count::FilesFailed, self.summary.failures.len() as u64);
         let is_kept = self.summary.failures.is_empty() || self.plan.spool.is_some();
@@ -143,6 +155,17 @@ impl<'a> Committer<'a> {
         }
         self.progress.end(Stage::Ingest);
         Ok(self.summary)
+    }
+
+    /// Notes the inputs of which every line was brought in by another one.
+    fn note_identical(&mut self) {
+        for input in 0..self.batches.len() {
+            let BatchCounts { committed, lines_already_ingested: lines, is_from_elsewhere, .. } =
+                self.batches[input];
+            if is_from_elsewhere && committed == 0 {
+                self.note(input, FileNote::Identical { lines });
+            }
+        }
     }
 
     /// Returns the batch of an input that is committed as a whole, where all of it was read.
@@ -186,7 +209,13 @@ impl<'a> Committer<'a> {
         } = batch;
         let batches = ids.len() as u64;
         match outcome {
-            CommitOutcome::AlreadyIngested { size } => return self.count_already_ingested(input, size),
+            CommitOutcome::AlreadyIngested { size, elsewhere } => {
+                return self.count_already_ingested(input, size, elsewhere);
+            }
+            CommitOutcome::Superseded => {
+                self.batches[input].is_superseded = true;
+                return;
+            }
             CommitOutcome::Committed => {
                 self.summary.batches += batches;
                 self.progress.count(Count::BatchesCommitted, batches);
@@ -216,8 +245,15 @@ impl<'a> Committer<'a> {
         }
     }
 
-    fn count_already_ingested(&mut self, input: usize, size: BatchSize) {
-        self.batches[input].already_ingested += 1;
+    fn note(&mut self, input: usize, note: FileNote) {
+        self.summary.notes.push(NotedFile { name: self.plan.inputs[input].name.clone(), note });
+    }
+
+    fn count_already_ingested(&mut self, input: usize, size: BatchSize, elsewhere: bool) {
+        let batches = &mut self.batches[input];
+        batches.already_ingested += 1;
+        batches.lines_already_ingested += size.lines;
+        batches.is_from_elsewhere |= elsewhere;
         // What became of each line is not known any more: all are counted as used.
         self.count_lines(LineCounts { read: size.lines, filtered: 0, rejected: 0 });
         self.summary.duplicate += size.events;
@@ -236,21 +272,28 @@ impl<'a> Committer<'a> {
     /// Returns the outcome that a commit would have.
     fn planned_outcome(
         &mut self,
+        input: usize,
         batch: &StagedBatch<'_>,
         duplicates: DuplicatePolicy,
     ) -> Result<CommitOutcome, LakeError> {
         let StagedBatch { ids, lines, accepted, rejected, .. } = batch;
+        let name = |input: usize| &self.plan.inputs[input].name;
+        let mut elsewhere = false;
         let mut added = 0;
         for id in ids {
             let in_lake = self.lake.map_or(Ok(None), |lake| lake.size_of_batch(id))?;
-            let is_known = in_lake.is_some() || (*accepted > 0 && !self.planned_ids.insert(id.clone()));
-            added += u64::from(!is_known);
+            let planned = if *accepted > 0 { self.planned_ids.insert(id.clone(), input) } else { None };
+            elsewhere |= planned.is_some_and(|other| name(other) != name(input));
+            added += u64::from(in_lake.is_none() && planned.is_none());
         }
         Ok(match (added < ids.len() as u64, duplicates) {
             (true, DuplicatePolicy::Replace) => CommitOutcome::Replaced { added },
+            (false, DuplicatePolicy::Replace) if batch.replaces_earlier => {
+                CommitOutcome::Replaced { added: 0 }
+            }
             (true, DuplicatePolicy::Skip) => {
                 let size = BatchSize { events: accepted + rejected, lines: lines.read };
-                CommitOutcome::AlreadyIngested { size }
+                CommitOutcome::AlreadyIngested { size, elsewhere }
             }
             _ if *accepted == 0 => CommitOutcome::Nothing,
             _ => CommitOutcome::Committed,
@@ -261,8 +304,13 @@ impl<'a> Committer<'a> {
     fn end_input(&mut self, input: usize, outcome: ReadOutcome) -> Result<(), LakeError> {
         let plan = self.plan;
         self.summary.outliers.extend(self.days[input].outliers(&plan.inputs[input].name));
+        let is_superseded = self.batches[input].is_superseded;
         let input = &plan.inputs[input];
         match outcome {
+            ReadOutcome::Complete | ReadOutcome::Failed(_) if is_superseded && plan.spool.is_none() => {
+                self.fail(Reject::of_input(&input.name, SUPERSEDED.to_owned()));
+            }
+            _ if is_superseded => self.note_changed(input),
             ReadOutcome::Complete => self.move_spool_file(input, Destination::Done),
             ReadOutcome::Failed(reason) => {
                 let failure = Reject::of_input(&input.name, reason);
@@ -273,13 +321,15 @@ impl<'a> Committer<'a> {
                 self.fail(failure);
                 self.move_spool_file(input, Destination::Failed);
             }
-            ReadOutcome::Changed => {
-                if let Some(spool) = &mut self.summary.spool {
-                    spool.changed.push(input.name.clone());
-                }
-            }
+            ReadOutcome::Changed => self.note_changed(input),
         }
         Ok(())
+    }
+
+    fn note_changed(&mut self, input: &Input) {
+        if let Some(spool) = &mut self.summary.spool {
+            spool.changed.push(input.name.clone());
+        }
     }
 
     /// Moves a spool file to its destination, except in a dry run.

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::ingest::stdin_stream::StdinStream;
-use crate::input_format::{Format, Source, SourceError, TextOptions, open_file, open_stream};
+use crate::input_format::{
+    Format, Source, SourceError, TextOptions, open_file, open_stream, without_rotation,
+};
+use crate::lake::InputKey;
 use crate::progress::Progress;
 use crate::storage::local_files::{self, Metadata, is_missing};
 
@@ -62,6 +65,20 @@ impl Input {
         self.path.as_deref()
     }
 
+    /// Returns the keys of a file that may grow: of its name without what a rotation appends, and of its
+    /// number on its file system; none of anything else.
+    pub(super) fn keys(&self) -> Vec<InputKey> {
+        let Some(path) = self.path() else { return Vec::new() };
+        let (Ok(real), Ok(meta)) = (local_files::canonicalize(path), local_files::metadata(path)) else {
+            return Vec::new();
+        };
+        if !meta.is_file() {
+            return Vec::new();
+        }
+        let (device, inode) = local_files::inode(&meta);
+        vec![InputKey::of_name(&without_rotation(&real)), InputKey::of_inode(device, inode)]
+    }
+
     /// Returns whether a spool file has changed since it was found.
     pub(super) fn has_changed(&self) -> bool {
         self.path().is_some_and(|path| FileStamp::has_changed(self.stamp, path))
@@ -93,6 +110,10 @@ impl Input {
         progress: &'a Progress,
     ) -> Result<Source<'a>, SourceError> {
         match (&self.path, self.format) {
+            // What another program writes has no name that could tell its format.
+            (Some(path), None) if self.size_bytes.is_none() && self.stamp.is_none() => {
+                open_stream(local_files::open(path)?, None, options, progress)
+            }
             (Some(path), format) => open_file(path, format, options, progress),
             (None, format) => match stdin {
                 Some(stdin) => open_stream(stdin, format, options, progress),

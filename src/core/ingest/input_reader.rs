@@ -5,6 +5,7 @@ use std::sync::mpsc::SyncSender;
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::csv_dialect::CsvDialect;
 use crate::ingest::fields::ITEM_ID;
+use crate::ingest::file_history::FileHistory;
 use crate::ingest::input::Input;
 use crate::ingest::limits::Limits;
 use crate::ingest::line_parser::LineParser;
@@ -14,10 +15,11 @@ use crate::ingest::parquet_rows::rows_per_slice;
 use crate::ingest::parsed::{Parsed, ParsedBatch};
 use crate::ingest::plan::Plan;
 use crate::ingest::raw_event::Rejection;
+use crate::ingest::record_bounds::Quoting;
 use crate::ingest::slices::{Slice, Slices};
 use crate::ingest::stdin_stream::StdinStream;
-use crate::input_format::{Format, ParquetSource, Source, SourceError};
-use crate::lake::{BatchSize, DEFAULT_SLICE_BYTES, DuplicatePolicy, Lake, LakeError, LakeSettings};
+use crate::input_format::{Format, ParquetSource, Source, SourceError, TextOptions};
+use crate::lake::{BatchSize, DEFAULT_SLICE_BYTES, DuplicatePolicy, FilePart, Lake, LakeError, LakeSettings};
 use crate::model::Timestamp;
 use crate::progress::Progress;
 
@@ -71,9 +73,12 @@ impl InputReader<'_> {
             (self.lake, &self.plan.batch_id, self.options.duplicates)
             && let Some(size) = lake.size_of_batch(id)?
         {
-            return self.send(Parsed::AlreadyIngested { input: self.number, size });
+            return self.already_ingested(size, false);
         }
-        let text_options = self.parse_options.mapping.text_options(ITEM_ID);
+        let text_options = TextOptions {
+            temporary_folder: self.lake.map(|lake| lake.store().temporary_folder()),
+            ..self.parse_options.mapping.text_options(ITEM_ID)
+        };
         match self.input.open(self.stdin, text_options, self.progress)? {
             Source::Text { format, reader } => {
                 let stream = self.stream().map_or(StreamOptions::default(), |_| self.options.stream);
@@ -92,6 +97,7 @@ impl InputReader<'_> {
         mut slices: Slices<'_>,
     ) -> Result<(), Stop> {
         let mut parser = LineParser::of(dialect, self.parse_options.mapping);
+        let mut history = self.history()?;
         while let Some(slice) = slices.next() {
             let mut slice = slice?;
             let is_truncated = slices.is_truncated() || self.was_stopped();
@@ -99,10 +105,24 @@ impl InputReader<'_> {
                 if is_truncated && format != Format::Ndjson { cut_last_line(&mut slice) } else { Vec::new() };
             parser.read_header(&slice).map_err(Stop::Input)?;
             let id = self.plan.batch_id.clone().unwrap_or_else(|| slice.id.clone());
-            match self.size_of_slice(&id)? {
-                Some(size) => self.send(Parsed::AlreadyIngested { input: self.number, size })?,
-                None => self.read_slice(&slice, &mut parser, id, &truncated_line)?,
+            if let Some(history) = &mut history {
+                history.begin(&slice, 1 + usize::from(dialect.is_some()))?;
             }
+            match (self.size_of_slice(&id)?, &mut history) {
+                (Some(size), history) => {
+                    self.pass_over(&slice, &mut parser);
+                    let history = history.as_mut();
+                    let elsewhere = history.map_or(Ok(false), |history| history.pass(&slice, size))?;
+                    self.already_ingested(size, elsewhere)?;
+                }
+                (None, Some(history)) if !slice.is_beginning_of_line => {
+                    self.read_new_parts(&slice, &mut parser, history, Quoting::of(dialect))?;
+                }
+                (None, _) => drop(self.read_slice(&slice, &mut parser, id, &truncated_line, None)?),
+            }
+        }
+        if let Some(note) = history.as_ref().map_or(Ok(None), FileHistory::note)? {
+            self.send(Parsed::Note { input: self.number, note })?;
         }
         if self.was_stopped() && self.plan.is_atomic(&self.options) {
             return Err(Stop::Input(
@@ -112,15 +132,73 @@ impl InputReader<'_> {
         Ok(())
     }
 
-    /// Parses one slice and sends it, in parts where it is too large for memory.
+    /// Parses and sends what is new of a slice: its complete records, and the last one of the file where
+    /// it has no newline, as a batch of its own, which is replaced when the record is complete.
+    fn read_new_parts(
+        &self,
+        slice: &Slice,
+        parser: &mut LineParser<'_>,
+        history: &mut FileHistory<'_>,
+        quoting: Option<Quoting>,
+    ) -> Result<(), Stop> {
+        let earlier = self.earlier_batches(slice, history)?;
+        let mut split = history.split(slice, quoting)?;
+        if !split.known.is_empty() {
+            self.pass_over(&slice.part(split.known.clone(), String::new()), parser);
+            self.already_ingested(split.known_size, false)?;
+        }
+        for range in [split.complete.clone(), split.tail.clone()] {
+            if range.is_empty() {
+                continue;
+            }
+            let part = history.part(slice, &split, &range, earlier.clone());
+            let id = part.end.id.clone();
+            let size = if range == (0..slice.bytes.len()) {
+                self.read_slice(slice, parser, id, &[], Some(&part))?
+            } else {
+                self.read_slice(&slice.part(range, id.clone()), parser, id, &[], Some(&part))?
+            };
+            history.took(&mut split, &part, size);
+        }
+        Ok(())
+    }
+
+    /// Returns the batches with beginnings of the file that end within a slice, where they are to be
+    /// replaced: the file may have been ingested in several steps while it grew.
+    fn earlier_batches(&self, slice: &Slice, history: &FileHistory<'_>) -> Result<Vec<String>, Stop> {
+        let (Some(lake), DuplicatePolicy::Replace) = (self.lake, self.options.duplicates) else {
+            return Ok(Vec::new());
+        };
+        let line_ends = memchr::memchr_iter(b'\n', &slice.bytes).map(|at| at + 1);
+        let mut offsets: Vec<usize> = line_ends.chain(history.offsets_in(slice)).collect();
+        offsets.sort_unstable();
+        offsets.dedup();
+        let ids = slice.ids_at(&offsets).into_iter().filter(|id| *id != slice.id).collect();
+        Ok(lake.known_batches(ids)?)
+    }
+
+    /// Parses lines that are already ingested, where later lines need values of earlier ones.
+    fn pass_over(&self, slice: &Slice, parser: &mut LineParser<'_>) {
+        if self.parse_options.mapping.options().fill.is_none() {
+            return;
+        }
+        let mut position = parser.parse(slice, None, &mut self.builder());
+        while position.is_some() {
+            position = parser.parse(slice, position, &mut self.builder());
+        }
+    }
+
+    /// Parses one slice and sends it, in parts where it is too large for memory; returns its size.
     fn read_slice(
         &self,
         slice: &Slice,
         parser: &mut LineParser<'_>,
         id: String,
         truncated_line: &[u8],
-    ) -> Result<(), Stop> {
+        part: Option<&FilePart>,
+    ) -> Result<BatchSize, Stop> {
         let mut builder = self.builder();
+        let mut size = BatchSize::default();
         let mut position = parser.parse(slice, None, &mut builder);
         // Of a stream that is committed in pieces, the first piece may be a single line.
         if slice.first_line == 1 && !self.is_in_pieces() {
@@ -128,41 +206,68 @@ impl InputReader<'_> {
         }
         let has_parts = position.is_some();
         while position.is_some() {
-            builder = self.send_part(&id, builder)?;
+            size += builder.size();
+            builder = self.send_part(&id, builder, part)?;
             position = parser.parse(slice, position, &mut builder);
         }
         if !truncated_line.is_empty() {
             let number = slice.first_line + memchr::memchr_iter(b'\n', &slice.bytes).count() as u64;
             builder.reject(number, Rejection::of_line(TRUNCATED_LINE), truncated_line);
         }
-        // The last part may be empty, but it is what commits the parts before it.
-        if has_parts || !builder.is_empty() { self.send_batch(id, builder) } else { Ok(()) }
+        size += builder.size();
+        // The last part may be empty, but it is what commits the parts before it, or what removes an
+        // incomplete record that turned out to be none.
+        if has_parts || !builder.is_empty() || part.is_some_and(|part| part.replaces.is_some()) {
+            self.send_batch(id, builder, part)?;
+        }
+        Ok(size)
     }
 
     fn read_parquet(&self, source: ParquetSource) -> Result<(), Stop> {
         let rows_per_slice = rows_per_slice(self.slice_bytes());
         let mut rows = ParquetInput::open(source.file, self.parse_options.mapping).map_err(Stop::Input)?;
+        let mut history = self.history()?;
+        if let Some(history) = &mut history {
+            history.begin_whole(&source.id)?;
+        }
         let mut slice = 0;
         while !rows.is_done() {
             let id = self.plan.batch_id.clone().unwrap_or_else(|| slice_id(&source.id, slice));
             slice += 1;
             if let Some(size) = self.size_of_slice(&id)? {
                 rows.skip(rows_per_slice).map_err(Stop::Input)?;
-                self.send(Parsed::AlreadyIngested { input: self.number, size })?;
+                let elsewhere = match &history {
+                    Some(history) if rows.is_done() => history.is_from_elsewhere(&id)?,
+                    _ => false,
+                };
+                self.already_ingested(size, elsewhere)?;
                 continue;
             }
             let mut builder = self.builder();
             let mut left = rows_per_slice;
             while left > 0 && !rows.is_done() {
                 if builder.is_full() {
-                    builder = self.send_part(&id, builder)?;
+                    builder = self.send_part(&id, builder, None)?;
                 }
                 rows.parse(left.min(ROWS_AT_ONCE), &mut builder).map_err(Stop::Input)?;
                 left = left.saturating_sub(ROWS_AT_ONCE);
             }
-            self.send_batch(id, builder)?;
+            let part = history.as_ref().map(|history| history.whole(&id, rows.is_done()));
+            self.send_batch(id, builder, part.as_ref())?;
         }
         Ok(())
+    }
+
+    /// Returns what is known of the input, where it is a file that is identified by its content.
+    fn history(&self) -> Result<Option<FileHistory<'_>>, LakeError> {
+        match self.plan.batch_id {
+            None => FileHistory::of(self.lake, self.input, &self.options),
+            Some(_) => Ok(None),
+        }
+    }
+
+    fn already_ingested(&self, size: BatchSize, elsewhere: bool) -> Result<(), Stop> {
+        self.send(Parsed::AlreadyIngested { input: self.number, size, elsewhere })
     }
 
     fn slice_bytes(&self) -> u64 {
@@ -203,21 +308,26 @@ impl InputReader<'_> {
     }
 
     /// Sends a part of a batch, and returns an empty builder for the next part.
-    fn send_part(&self, id: &str, full: BatchBuilder<'_>) -> Result<BatchBuilder<'_>, Stop> {
-        self.send(Parsed::Part(self.batch(id.to_owned(), full)))?;
+    fn send_part(
+        &self,
+        id: &str,
+        full: BatchBuilder<'_>,
+        part: Option<&FilePart>,
+    ) -> Result<BatchBuilder<'_>, Stop> {
+        self.send(Parsed::Part(self.batch(id.to_owned(), full, part)))?;
         Ok(self.builder())
     }
 
-    fn send_batch(&self, id: String, builder: BatchBuilder<'_>) -> Result<(), Stop> {
+    fn send_batch(&self, id: String, builder: BatchBuilder<'_>, part: Option<&FilePart>) -> Result<(), Stop> {
         // The next run ingests a file that has changed; its lines must not be counted twice.
         if self.input.is_spool_file() && self.input.has_changed() {
             return Err(Stop::Changed);
         }
-        self.send(Parsed::Batch(self.batch(id, builder)))
+        self.send(Parsed::Batch(self.batch(id, builder, part)))
     }
 
-    fn batch(&self, id: String, builder: BatchBuilder<'_>) -> ParsedBatch {
-        ParsedBatch { input: self.number, id, lines: builder.finish(), at: self.now() }
+    fn batch(&self, id: String, builder: BatchBuilder<'_>, part: Option<&FilePart>) -> ParsedBatch {
+        ParsedBatch { input: self.number, id, lines: builder.finish(), part: part.cloned(), at: self.now() }
     }
 
     fn send(&self, parsed: Parsed) -> Result<(), Stop> {

@@ -208,13 +208,7 @@ mod tests {
             read_options: mapping.options(),
             catalog: None,
         };
-        let slice = Slice {
-            bytes: bytes.to_vec(),
-            first_line: 1,
-            id: String::new(),
-            consumed_bytes: bytes.len() as u64,
-            is_beginning_of_line: false,
-        };
+        let slice = Slice::of_lines(bytes.to_vec(), 1);
         let mut into = BatchBuilder::new("log", limits, 1 << 30);
         let dialect = CsvDialect::of(format, mapping.options());
         let mut parser = LineParser::of(dialect, &mapping);

@@ -36,6 +36,7 @@ mod csv_records;
 pub mod explain;
 mod field_values;
 mod fields;
+mod file_history;
 mod input;
 mod input_reader;
 mod json_lines;
@@ -57,6 +58,7 @@ mod plan;
 mod raw_event;
 mod record_bounds;
 mod record_mapper;
+mod skipped;
 mod slices;
 mod spool;
 mod spool_plan;
@@ -84,10 +86,11 @@ pub use notices::{Notice, NoticeKind, NoticeLevel, Notices};
 pub use options::{Options, ParseOptions, StreamOptions};
 pub use outliers::Outliers;
 pub use plan::{BadBatchId, Plan, plan};
+pub use skipped::{Skipped, SkippedKind};
 pub use spool::Spool;
 pub use spool_plan::plan_spool;
 pub use stdin_stream::{StdinEvent, StdinStream};
-pub use summary::{SpoolSummary, Summary};
+pub use summary::{FileNote, NotedFile, SpoolSummary, Summary};
 
 /// The maximum number of inputs that a dry run explains.
 const MAX_EXPLAINED: usize = 20;

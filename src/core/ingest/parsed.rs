@@ -1,7 +1,9 @@
 //! What the reading half of an ingest passes to its writing half.
 
 use crate::ingest::batch_builder::ParsedLines;
+use crate::ingest::summary::FileNote;
 use crate::lake::BatchSize;
+use crate::lake::FilePart;
 use crate::model::Timestamp;
 
 /// One message from the reading half, in the order of the inputs.
@@ -12,6 +14,13 @@ pub(super) enum Parsed {
     AlreadyIngested {
         input: usize,
         size: BatchSize,
+        /// Whether another file brought it in.
+        elsewhere: bool,
+    },
+    /// What is to be said of an input.
+    Note {
+        input: usize,
+        note: FileNote,
     },
     /// The end of an input.
     InputEnd {
@@ -26,6 +35,8 @@ pub(super) struct ParsedBatch {
     pub input: usize,
     pub id: String,
     pub lines: ParsedLines,
+    /// The part of a file that it holds, where the file may grow.
+    pub part: Option<FilePart>,
     /// When it was read.
     pub at: Timestamp,
 }

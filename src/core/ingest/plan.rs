@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 
 use crate::ingest::input::Input;
 use crate::ingest::options::Options;
+use crate::ingest::skipped::{Skipped, SkippedKind};
 use crate::ingest::spool::Spool;
-use crate::input_format::{Format, format_of_name};
+use crate::input_format::{Format, HIDDEN, format_of_name, reason_to_skip, recognize};
 use crate::lake::{DuplicatePolicy, Reject};
 use crate::storage::local_files;
 
 /// The maximum length of a batch id.
 const MAX_BATCH_ID_BYTES: usize = 512;
+/// Why a file in a folder is skipped that might be a log.
+const UNKNOWN_FORMAT: &str = "its format cannot be inferred from its name or content; pass --format";
 
 /// A batch id that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,8 +32,8 @@ pub enum BadBatchId {
 pub struct Plan {
     pub inputs: Vec<Input>,
     pub failures: Vec<Reject>,
-    /// Files in folders that are skipped, and why.
-    pub skipped_files: Vec<String>,
+    /// Files and folders that are passed over in a folder.
+    pub skipped: Vec<Skipped>,
     /// The id of the only input's batch; by default the hash of its content.
     pub batch_id: Option<String>,
     /// The spool folder that the inputs are in, and within which they are moved after the commit.
@@ -92,23 +95,36 @@ impl Plan {
             Ok(entries) => entries,
             Err(error) => return self.fail(folder, &error),
         };
+        let skip_folder = |plan: &mut Plan, why: &str| plan.skip(folder, SkippedKind::Folder, why);
         if parents.contains(&real) {
-            return self.skip(folder, "it is a link to one of its parent folders");
+            return skip_folder(self, "it is a link to one of its parent directories");
         }
         if ["_delta_log", "events/_delta_log"].iter().any(|log| local_files::is_folder(&folder.join(log))) {
-            return self.skip(folder, "it contains tables, not logs");
+            return skip_folder(self, "it contains tables, not logs");
         }
         let parents = [parents, &[real]].concat();
         for path in found {
-            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_'])) {
-                self.skip(&path, "it is hidden");
-            } else if local_files::is_folder(&path) {
-                self.add_folder(&path, format, &parents);
-            } else if format_of_name(&path).is_some() {
-                self.add_file(&path, format);
-            } else {
-                self.skip(&path, "its file extension is not that of a supported format");
+            let is_folder = local_files::is_folder(&path);
+            let kind = if is_folder { SkippedKind::Folder } else { SkippedKind::File };
+            match reason_to_skip(&path) {
+                Some(why) if !is_folder || why == HIDDEN => self.skip(&path, kind, why),
+                _ if is_folder => self.add_folder(&path, format, &parents),
+                _ => self.add_file_of_folder(&path, format),
             }
+        }
+    }
+
+    /// Adds a file that was found, where it is given or told which format it has.
+    fn add_file_of_folder(&mut self, path: &Path, format: Option<Format>) {
+        if local_files::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+            // To open a named pipe would wait for its writer.
+            return self.skip(path, SkippedKind::File, "it is not a regular file");
+        }
+        let told = format.or_else(|| format_of_name(path));
+        match told.map_or_else(|| recognize(path), |format| Ok(Some(format))) {
+            Ok(Some(format)) => self.add_file(path, Some(format)),
+            Ok(None) => self.skip(path, SkippedKind::File, UNKNOWN_FORMAT),
+            Err(error) => self.skip(path, SkippedKind::File, &format!("{UNKNOWN_FORMAT}; it {error}")),
         }
     }
 
@@ -119,9 +135,9 @@ impl Plan {
         }
     }
 
-    /// Notes a file that is not ingested.
-    pub(super) fn skip(&mut self, path: &Path, why: &str) {
-        self.skipped_files.push(format!("{}: {why}", path.display()));
+    /// Notes a file or folder that is passed over.
+    pub(super) fn skip(&mut self, path: &Path, kind: SkippedKind, why: &str) {
+        self.skipped.push(Skipped { name: path.display().to_string(), kind, why: why.to_owned() });
     }
 
     /// Notes an input that cannot be read.

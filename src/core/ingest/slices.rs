@@ -6,6 +6,7 @@
 //! stream never share an id, even with the same lines.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use crate::ingest::csv_dialect::CsvDialect;
 use crate::ingest::options::StreamOptions;
@@ -27,18 +28,62 @@ pub(super) struct Slice {
     pub consumed_bytes: u64,
     /// Whether the slice is a line longer than a slice, of which `bytes` is the beginning.
     pub is_beginning_of_line: bool,
+    /// Where the slice starts in the uncompressed input, and the hash of what comes before it.
+    pub start: u64,
+    pub before: blake3::Hasher,
+    /// Whether the input is known to end with the slice.
+    pub is_last: bool,
 }
 
 impl Slice {
+    /// Returns lines that are no part of a longer input.
+    pub fn of_lines(bytes: Vec<u8>, first_line: u64) -> Slice {
+        Slice {
+            first_line,
+            id: String::new(),
+            consumed_bytes: bytes.len() as u64,
+            is_beginning_of_line: false,
+            start: 0,
+            before: blake3::Hasher::new(),
+            is_last: false,
+            bytes,
+        }
+    }
+
+    /// Returns where the slice ends in the uncompressed input.
+    pub fn end(&self) -> u64 {
+        self.start + self.consumed_bytes
+    }
+
+    /// Returns the hashes of the input up to some offsets in the slice, which are in order.
+    pub fn ids_at(&self, offsets: &[usize]) -> Vec<String> {
+        let (mut hasher, mut at) = (self.before.clone(), 0);
+        let id_at = |&offset: &usize| {
+            hasher.update(&self.bytes[at..offset]);
+            at = offset;
+            hasher.finalize().to_hex().to_string()
+        };
+        offsets.iter().map(id_at).collect()
+    }
+
+    /// Returns a part of the slice.
+    pub fn part(&self, range: Range<usize>, id: String) -> Slice {
+        let lines = memchr::memchr_iter(b'\n', &self.bytes[..range.start]).count() as u64;
+        Slice {
+            first_line: self.first_line + lines,
+            id,
+            consumed_bytes: range.len() as u64,
+            is_beginning_of_line: false,
+            start: self.start + range.start as u64,
+            before: self.before.clone(),
+            is_last: self.is_last,
+            bytes: self.bytes[range].to_vec(),
+        }
+    }
+
     /// Returns the slice of an input that has not begun.
     pub fn empty() -> Slice {
-        Slice {
-            bytes: Vec::new(),
-            first_line: 1,
-            id: String::new(),
-            consumed_bytes: 0,
-            is_beginning_of_line: false,
-        }
+        Slice::of_lines(Vec::new(), 1)
     }
 }
 
@@ -49,6 +94,8 @@ pub(super) struct Slices<'a> {
     quoting: Option<Quoting>,
     limit: usize,
     hasher: blake3::Hasher,
+    /// Where the next slice starts.
+    start: u64,
     pending: Vec<u8>,
     /// Where bytes are read to first: `pending` would have to be cleared for each read.
     scratch: Vec<u8>,
@@ -87,6 +134,7 @@ impl<'a> Slices<'a> {
             quoting,
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             hasher: blake3::Hasher::new(),
+            start: 0,
             pending: Vec::new(),
             scratch: vec![0; READ_BYTES],
             next_line: 1,
@@ -179,15 +227,28 @@ impl<'a> Slices<'a> {
         let bytes = std::mem::replace(&mut self.pending, rest);
         self.counter = LineCounter::of(self.quoting, 0);
         self.has_waited = false;
+        let before = self.hasher.clone();
         self.hasher.update(&bytes);
         let lines = memchr::memchr_iter(b'\n', &bytes).count() as u64 + u64::from(!bytes.ends_with(b"\n"));
         let first_line = self.next_line;
         self.next_line += lines;
-        Slice { consumed_bytes: end as u64, id: self.id(), bytes, first_line, is_beginning_of_line: false }
+        let start = self.start;
+        self.start += end as u64;
+        Slice {
+            bytes,
+            first_line,
+            id: self.id(),
+            consumed_bytes: end as u64,
+            is_beginning_of_line: false,
+            start,
+            before,
+            is_last: self.at_end && self.pending.is_empty(),
+        }
     }
 
     /// Reads to the end of a line that is longer than a slice, and keeps its beginning.
     fn overlong_line(&mut self) -> Result<Slice, SourceError> {
+        let before = self.hasher.clone();
         let mut consumed_bytes = 0;
         let mut shown = Vec::new();
         loop {
@@ -210,7 +271,18 @@ impl<'a> Slices<'a> {
         self.counter = LineCounter::of(self.quoting, 0);
         let first_line = self.next_line;
         self.next_line += 1;
-        Ok(Slice { bytes: shown, first_line, id: self.id(), consumed_bytes, is_beginning_of_line: true })
+        let start = self.start;
+        self.start += consumed_bytes;
+        Ok(Slice {
+            bytes: shown,
+            first_line,
+            id: self.id(),
+            consumed_bytes,
+            is_beginning_of_line: true,
+            start,
+            before,
+            is_last: false,
+        })
     }
 
     fn id(&self) -> String {

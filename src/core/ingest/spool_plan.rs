@@ -5,13 +5,11 @@ use std::time::SystemTime;
 
 use crate::ingest::input::Input;
 use crate::ingest::plan::Plan;
+use crate::ingest::skipped::SkippedKind;
 use crate::ingest::spool::{Destination, Spool};
-use crate::input_format::{Format, format_of_name};
+use crate::input_format::{Format, format_of_name, reason_to_skip};
 use crate::model::Timestamp;
 use crate::storage::local_files::{self, Metadata};
-
-/// Suffixes of the names of files that are still being written.
-const UNFINISHED: [&str; 5] = [".tmp", ".part", ".partial", ".swp", "~"];
 
 /// Plans a spool folder's complete logs, in the byte order of their names.
 pub fn plan_spool(folder: &Path, format: Option<Format>, now: Timestamp, min_age_seconds: u64) -> Plan {
@@ -29,17 +27,18 @@ pub fn plan_spool(folder: &Path, format: Option<Format>, now: Timestamp, min_age
         // A dangling link is an input too: one that fails.
         let meta = local_files::metadata(&path).ok();
         let own_meta = meta.clone().or_else(|| local_files::link_metadata(&path).ok());
-        if local_files::is_folder(&path) || Destination::NAMES.contains(&name.as_str()) {
+        if Destination::NAMES.contains(&name.as_str()) {
             continue;
-        } else if name.starts_with(['.', '_']) {
-            plan.skip(&path, "it is hidden");
-        } else if UNFINISHED.iter().any(|suffix| name.ends_with(suffix)) {
-            plan.skip(&path, "its name marks it as unfinished");
+        } else if local_files::is_folder(&path) {
+            plan.skip(&path, SkippedKind::Folder, "it is a directory in a spool directory");
+        } else if let Some(why) = reason_to_skip(&path) {
+            plan.skip(&path, SkippedKind::File, why);
         } else if meta.as_ref().is_some_and(|meta| !meta.is_file()) {
-            plan.skip(&path, "it is not a regular file");
+            plan.skip(&path, SkippedKind::File, "it is not a regular file");
         } else if own_meta.is_some_and(|meta| !is_old_enough(&meta, now, min_age_seconds)) {
             spool.too_recent += 1;
-            plan.skip(&path, &format!("it was modified less than {min_age_seconds} s ago"));
+            let why = format!("it was modified less than {min_age_seconds} s ago");
+            plan.skip(&path, SkippedKind::TooRecent, &why);
         } else {
             let format = format.or_else(|| format_of_name(&path));
             plan.inputs.push(Input::spool_file(path, format, meta.as_ref()));

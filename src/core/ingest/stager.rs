@@ -75,7 +75,7 @@ impl<'a> Stager<'a> {
     fn commits_after(&self, parsed: &Parsed) -> bool {
         let is_atomic = self.plan.is_atomic(&self.options);
         match parsed {
-            Parsed::Part(_) => false,
+            Parsed::Part(_) | Parsed::Note { .. } => false,
             Parsed::Batch(ParsedBatch { input, .. }) | Parsed::AlreadyIngested { input, .. } => {
                 !is_atomic && self.is_stream(*input)
             }
@@ -92,8 +92,12 @@ impl<'a> Stager<'a> {
     /// Writes the files of a batch, and adds what is complete to the group.
     fn stage(&mut self, parsed: Parsed) -> Result<(), LakeError> {
         let (parsed, is_complete) = match parsed {
-            Parsed::AlreadyIngested { input, size } => {
-                self.group.push(Staged::AlreadyIngested { input, size });
+            Parsed::AlreadyIngested { input, size, elsewhere } => {
+                self.group.push(Staged::AlreadyIngested { input, size, elsewhere });
+                return Ok(());
+            }
+            Parsed::Note { input, note } => {
+                self.group.push(Staged::Note { input, note });
                 return Ok(());
             }
             Parsed::InputEnd { input, outcome } => {

@@ -7,6 +7,7 @@ use crate::ingest::explain::{EventProfile, Explanation};
 use crate::ingest::line_counts::LineCounts;
 use crate::ingest::notices::Notices;
 use crate::ingest::outliers::Outliers;
+use crate::ingest::skipped::Skipped;
 use crate::lake::Reject;
 
 /// The number of rejected lines that a summary lists.
@@ -32,6 +33,8 @@ pub struct Summary {
     pub replaces: bool,
     /// Inputs of which every batch was already ingested.
     pub already_ingested: Vec<String>,
+    /// Files whose content is, in part, that of a file that is already ingested.
+    pub notes: Vec<NotedFile>,
     /// Inputs that failed as a whole, and why.
     pub failures: Vec<Reject>,
     /// The first few rejected lines.
@@ -43,8 +46,8 @@ pub struct Summary {
     pub explanations: Vec<Explanation>,
     /// The events of each planned input, in a dry run.
     pub(super) profiles: Vec<EventProfile>,
-    /// Files in folders that were skipped, and why.
-    pub skipped_files: Vec<String>,
+    /// Files and folders that were passed over in a folder.
+    pub skipped: Vec<Skipped>,
     /// What became of the files of a spool folder.
     pub spool: Option<SpoolSummary>,
     /// Whether a signal stopped the reading of standard input.
@@ -58,6 +61,27 @@ impl Summary {
     pub fn events(&self) -> u64 {
         self.accepted + self.duplicate + self.rejected
     }
+}
+
+/// What is to be said of a file, and of which one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotedFile {
+    pub name: String,
+    pub note: FileNote,
+}
+
+/// What the content of a file has to do with what is already ingested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileNote {
+    /// The file has grown: so many lines were known, and so many are new.
+    Grown { known: u64, new: u64 },
+    /// The file has the beginning of an earlier version of itself and then differs: so many lines of it
+    /// stay ingested, and so many were loaded.
+    Rewritten { stay: u64, loaded: u64 },
+    /// The file begins with so many lines that another file brought in.
+    SameBeginning { lines: u64 },
+    /// The file has the content of another one, so that its lines were not ingested.
+    Identical { lines: u64 },
 }
 
 /// What became of the files of a spool folder.

@@ -9,7 +9,9 @@ use crate::model::escape_control;
 pub enum SourceError {
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
-    #[error("cannot infer the format from the file extension; pass --format csv, tsv, ndjson or parquet")]
+    #[error(
+        "cannot infer the format from the file name or content; pass --format csv, tsv, ndjson or parquet"
+    )]
     UnknownFormat,
     #[error(
         "ends in the middle of its {compression} data; its last part was not ingested, so ingest the complete file again"

@@ -184,6 +184,7 @@ impl Mapping {
         let record_key = record_key.split(['.', '[']).next();
         TextOptions {
             encoding: self.options.encoding,
+            temporary_folder: None,
             record_key: record_key.filter(|_| !self.mapped.iter().flatten().any(names_records)),
         }
     }

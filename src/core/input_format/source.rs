@@ -10,10 +10,12 @@ use crate::input_format::content_kind::ContentKind;
 use crate::input_format::decompress::{Opened, decompress, uncompressed};
 use crate::input_format::detect::detect_format;
 use crate::input_format::error::{SourceError, read_error};
-use crate::input_format::format::{Format, format_of_name};
+use crate::input_format::file_name::format_of_name;
+use crate::input_format::format::Format;
 use crate::input_format::head::{Blocking, Head};
 use crate::input_format::json_framing::one_object_a_line;
 use crate::input_format::line_ends::with_newlines;
+use crate::input_format::recognize::recognized;
 use crate::input_format::text_encoding::{TextEncoding, decoded};
 use crate::input_format::zip_member::ZipMember;
 use crate::progress::{Progress, Stage};
@@ -43,11 +45,13 @@ pub struct TextOptions<'a> {
     /// The key of a record's item: JSON objects without it may contain an array of records. `None` where
     /// they are not looked into.
     pub record_key: Option<&'a str>,
+    /// Where temporary files are written; by default, where the system has them.
+    pub temporary_folder: Option<&'a Path>,
 }
 
 /// Opens a file and decompresses it, whatever its extension says about compression; without `format`,
-/// the format is that of the name of the only file in a zip archive. The bytes that are read count as
-/// progress of the ingest stage.
+/// the format is that of the name of the only file in a zip archive, or recognized by unmistakable
+/// content. The bytes that are read count as progress of the ingest stage.
 ///
 /// # Errors
 /// Fails where the file cannot be read.
@@ -67,10 +71,14 @@ pub fn open_file<'a>(
             return open_zip(local_files::open(path)?, format, options, progress);
         }
         Opened::Zip(head) => {
-            let file = copy_to_temporary(Blocking(head)).map_err(read_error)?;
+            let file = copy_to_temporary(Blocking(head), options.temporary_folder).map_err(read_error)?;
             return open_zip(file, format, options, &NO_PROGRESS);
         }
         Opened::Plain(head) | Opened::Decompressed(head) => head,
+    };
+    let (format, head) = match format {
+        None => recognized(Box::new(head)),
+        format => (format, head),
     };
     source(format.ok_or(SourceError::UnknownFormat)?, head, options)
 }
@@ -90,7 +98,7 @@ pub fn open_stream<'a>(
 ) -> Result<Source<'a>, SourceError> {
     let head = match decompress(metered(stream, progress))? {
         Opened::Zip(head) => {
-            let file = copy_to_temporary(Blocking(head)).map_err(read_error)?;
+            let file = copy_to_temporary(Blocking(head), options.temporary_folder).map_err(read_error)?;
             return open_zip(file, format, options, &NO_PROGRESS);
         }
         Opened::Plain(head) | Opened::Decompressed(head) => head,
@@ -123,7 +131,7 @@ fn open_zip<'a>(
 
 fn source<'a>(format: Format, head: Head<'a>, options: TextOptions<'_>) -> Result<Source<'a>, SourceError> {
     if format == Format::Parquet {
-        return parquet(copy_to_temporary(Blocking(head)).map_err(read_error)?);
+        return parquet(copy_to_temporary(Blocking(head), options.temporary_folder).map_err(read_error)?);
     }
     if ContentKind::of(head.seen()) == ContentKind::Parquet {
         return Err(SourceError::Parquet);

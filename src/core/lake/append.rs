@@ -1,18 +1,18 @@
 //! Batches into the `events` table: their files are written first, then committed.
 
-use std::collections::BTreeMap;
-
 use crate::delta::{Commit, LiveFile, NewFile, Outcome, Version};
 use crate::lake::batch_size::BatchSize;
 use crate::lake::error::LakeError;
+use crate::lake::events::events_log;
 use crate::lake::events_table::EVENTS;
 use crate::lake::layout::WRITERS;
 use crate::lake::open::Lake;
-use crate::lake::rejects::{Reject, reject_lines, rejects_of, rejects_path};
+use crate::lake::rejects::Reject;
 use crate::lake::replace::Remainders;
+use crate::lake::staged_files::{BatchCounts, StagedFiles};
 use crate::lake::write_events::write_events;
 use crate::model::Events;
-use crate::storage::{BulkWriter, SharedLock, unique_id};
+use crate::storage::{BulkWriter, SharedLock};
 
 /// How often a commit is retried when other writers commit first.
 pub(super) const MAX_TRIES: u32 = 1_000;
@@ -39,14 +39,13 @@ pub enum CommitOutcome {
     /// Its rows were appended.
     Committed,
     /// Its rows replaced earlier ones; `added` of its batch ids had none.
-    Replaced {
-        added: u64,
-    },
+    Replaced { added: u64 },
     /// Every line was rejected, so there was nothing to append.
     Nothing,
-    AlreadyIngested {
-        size: BatchSize,
-    },
+    /// It was already ingested; `elsewhere` tells whether only from another file.
+    AlreadyIngested { size: BatchSize, elsewhere: bool },
+    /// Another run has ingested some of its lines since its file was read, so nothing was appended.
+    Superseded,
 }
 
 /// An append to the table: staged batches whose files are synced together and committed at once.
@@ -61,40 +60,28 @@ pub struct AppendTransaction<'a> {
     bulk: BulkWriter<'a>,
 }
 
-/// The written files of what is committed atomically: one batch, or all batches of one input.
-pub struct StagedFiles<'a> {
-    lake: &'a Lake,
-    adds: Vec<NewFile>,
-    batches: BTreeMap<String, BatchCounts>,
-    /// Rejects beside those of a batch that may be replaced: their temporary paths and their own.
-    temporary_rejects: Vec<(String, String)>,
-}
-
-/// What a batch contains.
-#[derive(Clone, Copy, Default)]
-struct BatchCounts {
-    /// Lines that were read, filtered ones included.
-    lines: u64,
-    /// Events.
-    accepted: u64,
-    rejected: u64,
-    /// The number of files of rejects that were written.
-    reject_files: usize,
-}
-
-impl BatchCounts {
-    fn size(self) -> BatchSize {
-        BatchSize { events: self.accepted + self.rejected, lines: self.lines }
-    }
-}
-
 impl Lake {
-    /// Returns the size of a batch, if it is already ingested.
+    /// Returns the size of a batch, if it is already ingested; of a file that has grown, that of the slice
+    /// up to its end.
     ///
     /// # Errors
     /// Fails where the table's log cannot be read.
     pub fn size_of_batch(&self, id: &str) -> Result<Option<BatchSize>, LakeError> {
         Ok(size_of(self.transactions.ask(&self.events, id)?))
+    }
+
+    /// Returns those of some ids that are those of ingested batches.
+    ///
+    /// # Errors
+    /// Fails where the table's log cannot be read.
+    pub fn known_batches(&self, mut ids: Vec<String>) -> Result<Vec<String>, LakeError> {
+        if ids.is_empty() {
+            return Ok(ids);
+        }
+        if let Some(state) = events_log(&self.store).newest(&|_| false)? {
+            ids.retain(|id| size_of(state.transaction(id)).is_some());
+        }
+        Ok(ids)
     }
 
     /// Returns the number of batches that were ingested since the lake was created.
@@ -120,12 +107,7 @@ impl Lake {
 impl<'a> AppendTransaction<'a> {
     /// Returns an empty set of staged files.
     pub fn stage(&self) -> StagedFiles<'a> {
-        StagedFiles {
-            lake: self.lake,
-            adds: Vec::new(),
-            batches: BTreeMap::new(),
-            temporary_rejects: Vec::new(),
-        }
+        StagedFiles::of(self.lake)
     }
 
     /// Writes the files of a batch, or of a further part of it.
@@ -146,16 +128,7 @@ impl<'a> AppendTransaction<'a> {
         lines.accepted += events.len() as u64;
         lines.rejected += rejects.len() as u64;
         if !rejects.is_empty() {
-            let path = rejects_path(id, lines.reject_files);
-            lines.reject_files += 1;
-            if self.duplicates == DuplicatePolicy::Replace {
-                // The rejects of the committed version stay until it is replaced.
-                let temporary = format!("{path}.{}", unique_id());
-                self.lake.store.put(&temporary, reject_lines(rejects))?;
-                staged.temporary_rejects.push((temporary, path));
-            } else {
-                self.lake.store.put(&path, reject_lines(rejects))?;
-            }
+            staged.write_rejects(id, rejects, self.duplicates == DuplicatePolicy::Replace)?;
         }
         Ok(())
     }
@@ -174,12 +147,16 @@ impl<'a> AppendTransaction<'a> {
         now_ms: i64,
     ) -> Result<Vec<CommitOutcome>, LakeError> {
         let AppendTransaction { lake, _writing, duplicates, bulk } = self;
-        if batches.iter().any(|staged| !staged.adds.is_empty()) {
+        for staged in &mut batches {
+            staged.note_parts()?;
+        }
+        if batches.iter().any(|staged| !staged.adds.is_empty() || !staged.parts.is_empty()) {
             bulk.finish()?;
         }
-        let per_commit = if duplicates == DuplicatePolicy::Skip { batches.len().max(1) } else { 1 };
+        let is_alone =
+            |staged: &StagedFiles<'_>| duplicates != DuplicatePolicy::Skip || staged.tail().is_some();
         let mut outcomes = Vec::with_capacity(batches.len());
-        for together in batches.chunks_mut(per_commit) {
+        for together in batches.chunk_by_mut(|one, next| !is_alone(one) && !is_alone(next)) {
             outcomes.extend(lake.commit_together(duplicates, together, now_ms)?);
         }
         Ok(outcomes)
@@ -202,8 +179,14 @@ impl CommitDraft {
     fn size_of(&self, id: &str) -> Option<BatchSize> {
         self.batches
             .iter()
-            .find(|(of, counts)| of == id && counts.accepted > 0)
-            .map(|(_, counts)| counts.size())
+            .find(|(of, counts)| of == id && counts.is_ingested())
+            .map(|(_, counts)| counts.size_of_slice())
+    }
+
+    /// Adds the batches of a staged set; those without accepted lines are recorded too, or not.
+    fn add_batches(&mut self, staged: &StagedFiles<'_>, is_recorded: bool) {
+        let counts = staged.batches.iter();
+        self.batches.extend(counts.map(|(id, counts)| (id.clone(), BatchCounts { is_recorded, ..*counts })));
     }
 }
 
@@ -215,11 +198,10 @@ impl Lake {
         now_ms: i64,
     ) -> Result<Vec<CommitOutcome>, LakeError> {
         let replaces = duplicates == DuplicatePolicy::Replace;
-        if !replaces && together.iter().all(|staged| staged.adds.is_empty()) {
+        if !replaces && together.iter().all(|staged| staged.adds.is_empty() && staged.parts.is_empty()) {
             return Ok(vec![CommitOutcome::Nothing; together.len()]);
         }
-        let names: Vec<Vec<String>> =
-            together.iter().map(|staged| staged.batches.keys().cloned().collect()).collect();
+        let names: Vec<Vec<String>> = together.iter().map(|staged| replaced(duplicates, staged)).collect();
         let mut remainders: Vec<Remainders<'_>> = names
             .iter()
             .map(|names| Remainders::of(&names.iter().map(String::as_str).collect::<Vec<_>>()))
@@ -234,7 +216,7 @@ impl Lake {
                 .zip(&mut remainders)
                 .map(|(staged, remainders)| self.decide(&newest, duplicates, staged, remainders, &mut draft))
                 .collect::<Result<_, LakeError>>()?;
-            if !draft.adds.is_empty() || !draft.removes.is_empty() {
+            if !draft.batches.is_empty() {
                 let commit = self.commit_of(&newest, draft, now_ms)?;
                 self.transactions.expect(newest.number() + 1);
                 let Outcome::Committed(version) = newest.commit(&commit)? else {
@@ -262,37 +244,54 @@ impl Lake {
         remainders: &mut Remainders<'_>,
         draft: &mut CommitDraft,
     ) -> Result<CommitOutcome, LakeError> {
-        if staged.adds.is_empty() && duplicates != DuplicatePolicy::Replace {
+        let known = |draft: &CommitDraft, id: &String| match draft.size_of(id) {
+            Some(size) => Ok::<_, LakeError>(Some(size)),
+            None => Ok(size_of(self.transactions.transaction(newest, id)?)),
+        };
+        if staged.adds.is_empty() && duplicates != DuplicatePolicy::Replace && staged.tail().is_none() {
             // A batch without any accepted line is not ingested: parsed correctly, it may come again.
+            // The last line of a file is, so that the same file under another name is recognized.
+            let mut tails = staged.parts.values().filter(|part| part.is_tail());
+            let after = tails.find_map(|part| part.after.as_ref());
+            if let Some(after) = after
+                && known(draft, after)?.is_some()
+            {
+                draft.add_batches(staged, true);
+            }
             return Ok(CommitOutcome::Nothing);
         }
-        let sizes: Vec<Option<BatchSize>> = staged
-            .batches
-            .keys()
-            .map(|id| match draft.size_of(id) {
-                Some(size) => Ok(Some(size)),
-                None => Ok(size_of(self.transactions.transaction(newest, id)?)),
-            })
-            .collect::<Result<_, LakeError>>()?;
-        if let (DuplicatePolicy::Skip, Some(size)) = (duplicates, sizes.iter().copied().sum()) {
-            return Ok(CommitOutcome::AlreadyIngested { size });
+        let sizes: Vec<Option<BatchSize>> =
+            staged.batches.keys().map(|id| known(draft, id)).collect::<Result<_, LakeError>>()?;
+        if duplicates == DuplicatePolicy::Skip {
+            if let Some(size) = sizes.iter().copied().sum::<Option<BatchSize>>() {
+                let before = staged.batches.values().map(|counts| counts.before).sum();
+                let elsewhere = staged.is_from_elsewhere;
+                return Ok(CommitOutcome::AlreadyIngested { size: size.minus(before), elsewhere });
+            }
+            for part in staged.parts.values() {
+                if self.is_superseded(newest, part)? {
+                    return Ok(CommitOutcome::Superseded);
+                }
+            }
         }
         let (mut adds, mut removes) = (staged.adds.clone(), Vec::new());
         if duplicates == DuplicatePolicy::Replace {
             // Also where the id is unknown: the table's log forgets ids after a year, but not rows.
             (removes, adds) = self.without_batches(remainders, newest.files()?, adds)?;
+        } else if let Some(tail) = staged.tail() {
+            (removes, adds) = self.without_batches(remainders, self.files_of_tail(newest, tail)?, adds)?;
         }
         if adds.is_empty() && removes.is_empty() {
             return Ok(CommitOutcome::Nothing);
         }
         let unknown = sizes.iter().filter(|size| size.is_none()).count() as u64;
-        let replaces = !removes.is_empty();
+        let replaces = !removes.is_empty() && duplicates == DuplicatePolicy::Replace;
         // Rows of unknown ids are those of ids that the log has forgotten.
         let is_forgotten = replaces && unknown == sizes.len() as u64;
         let added = if is_forgotten { 0 } else { unknown };
         draft.adds.extend(adds);
         draft.removes.extend(removes);
-        draft.batches.extend(staged.batches.iter().map(|(id, counts)| (id.clone(), *counts)));
+        draft.add_batches(staged, false);
         draft.new_batches += added;
         Ok(if replaces { CommitOutcome::Replaced { added } } else { CommitOutcome::Committed })
     }
@@ -301,7 +300,8 @@ impl Lake {
         let mut transactions: Vec<(String, i64)> = Vec::new();
         let mut all = BatchCounts::default();
         for (id, counts) in draft.batches {
-            transactions.push((id, if counts.accepted > 0 { counts.size().version() } else { REMOVED }));
+            transactions
+                .push((id, if counts.is_ingested() { counts.size_of_slice().version() } else { REMOVED }));
             all.lines += counts.lines;
             all.accepted += counts.accepted;
             all.rejected += counts.rejected;
@@ -325,37 +325,11 @@ impl Lake {
     }
 }
 
-impl StagedFiles<'_> {
-    /// Adds a batch id, whether or not the batch has lines.
-    pub fn add_batch(&mut self, id: &str) {
-        self.batches.entry(id.to_owned()).or_default();
-    }
-
-    /// Returns the number of files.
-    pub fn count(&self) -> usize {
-        self.adds.len()
-    }
-
-    /// Moves temporary rejects to their paths, and removes those of lines that the batches no longer have.
-    fn publish_rejects(&mut self) {
-        // The batches are committed, so that rejects which cannot be moved are no failure.
-        for (temporary, path) in self.temporary_rejects.drain(..) {
-            let _ = self.lake.store.rename(&temporary, &path);
-        }
-        for (id, lines) in &self.batches {
-            let stale = rejects_of(&self.lake.store, id, lines.reject_files);
-            // The last one first, so that a crash in between leaves no gap that would hide the others.
-            stale.iter().rev().for_each(|path| drop(self.lake.store.delete(path)));
-        }
-    }
-}
-
-impl Drop for StagedFiles<'_> {
-    /// Removes the temporary rejects of a batch that was not committed.
-    fn drop(&mut self) {
-        for (temporary, _) in &self.temporary_rejects {
-            let _ = self.lake.store.delete(temporary);
-        }
+/// Returns the ids of the batches whose rows are replaced by a staged set.
+fn replaced(duplicates: DuplicatePolicy, staged: &StagedFiles<'_>) -> Vec<String> {
+    match duplicates {
+        DuplicatePolicy::Replace => staged.batches.keys().chain(staged.earlier()).cloned().collect(),
+        _ => staged.tail().map(|tail| tail.id.clone()).into_iter().collect(),
     }
 }
 

@@ -28,6 +28,14 @@ impl BatchSize {
         })
     }
 
+    /// Returns the size without that of a part.
+    pub fn minus(self, part: BatchSize) -> BatchSize {
+        BatchSize {
+            events: self.events.saturating_sub(part.events),
+            lines: self.lines.saturating_sub(part.lines),
+        }
+    }
+
     /// Returns the transaction's version. Of more than two billion lines, only the events are kept.
     pub(super) fn version(self) -> i64 {
         let BatchSize { events, lines } = self;

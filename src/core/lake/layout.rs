@@ -9,6 +9,8 @@ pub const PAGE: &str = "report.html";
 pub const SETTINGS_FILE: &str = "topsell.toml";
 /// The version of the lake's format.
 pub(super) const FORMAT_FILE: &str = "format.json";
+/// How far each file was ingested.
+pub(super) const INPUTS: &str = "inputs";
 /// Held by a rollup, a ranking and maintenance.
 pub(super) const MAINTENANCE_LOCK: &str = "maintenance.lock";
 /// [`MAINTENANCE_LOCK`] in format 0.
@@ -17,8 +19,9 @@ pub(super) const MAINTENANCE_LOCK_0: &str = "upkeep.lock";
 pub(super) const WRITERS: &str = "writers";
 
 /// All names that may be there before a lake is.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 14] = [
     "events",
+    INPUTS,
     "rollups",
     "rankings",
     "rejects",

@@ -5,6 +5,7 @@
 //! ```text
 //! format.json
 //! events/event_type=purchase/category=GROCERY/date=2017-01-07/hour=13/….parquet
+//! inputs/….txt
 //! rejects/<batch>.ndjson
 //! report.html
 //! topsell.toml
@@ -18,7 +19,9 @@ mod error;
 mod events;
 mod events_table;
 mod expire;
+mod file_part;
 mod format;
+mod known_inputs;
 mod layout;
 mod newest;
 mod open;
@@ -26,24 +29,28 @@ mod partition;
 mod rejects;
 mod replace;
 mod settings;
+mod staged_files;
 mod transaction_cache;
 mod vacuum;
 mod write_events;
 
-pub use append::{AppendTransaction, CommitOutcome, DuplicatePolicy, StagedFiles};
+pub use append::{AppendTransaction, CommitOutcome, DuplicatePolicy};
 pub use batch_size::BatchSize;
 pub use compact::CompactionPlan;
 pub use dry_run::DryRun;
 pub use error::LakeError;
 pub use events::{columns_to_aggregate, events_log, read_events_of, version};
 pub use expire::Expired;
+pub use file_part::FilePart;
 pub use format::{
     CURRENT_FORMAT, UpgradeLocks, UpgradePlan, UpgradeStep, apply_upgrade, check_format, lock_for_upgrade,
     plan_upgrade,
 };
+pub use known_inputs::{InputKey, KnownInput};
 pub use layout::{PAGE, SETTINGS_FILE};
 pub use newest::newest_hour;
 pub use open::{DEFAULT_SLICE_BYTES, Lake};
 pub use partition::{HourPartition, hive_folder, partition_map};
 pub use rejects::Reject;
 pub use settings::LakeSettings;
+pub use staged_files::StagedFiles;

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -89,6 +89,11 @@ pub fn link_metadata(path: &Path) -> io::Result<Metadata> {
     std::fs::symlink_metadata(path)
 }
 
+/// Returns the numbers of a file's file system and of the file in it.
+pub fn inode(meta: &Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
+}
+
 /// Returns the absolute path of a file or folder without links.
 ///
 /// # Errors
@@ -107,12 +112,13 @@ pub fn is_file(path: &Path) -> bool {
     path.is_file()
 }
 
-/// Copies what a reader gives into an unnamed temporary file, which is removed when it is closed.
+/// Copies what a reader gives into an unnamed temporary file, which is removed when it is closed; by
+/// default, in the system's folder for them.
 ///
 /// # Errors
 /// Fails where the reader or the disk does.
-pub fn copy_to_temporary(mut from: impl Read) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
+pub fn copy_to_temporary(mut from: impl Read, folder: Option<&Path>) -> io::Result<File> {
+    let mut file = folder.map_or_else(tempfile::tempfile, tempfile::tempfile_in)?;
     io::copy(&mut from, &mut file)?;
     file.rewind()?;
     Ok(file)

@@ -8,6 +8,7 @@
 //! Invariant: a reader sees an old file or a new file, never a part of one; what a call has
 //! returned for is on disk.
 
+mod append;
 mod atomic_write;
 mod bulk_writer;
 mod error;

@@ -70,6 +70,11 @@ impl Store {
         self.root.display().to_string()
     }
 
+    /// Returns the root, for temporary files on the same disk.
+    pub fn temporary_folder(&self) -> &FsPath {
+        &self.root
+    }
+
     /// Returns where a file is, for messages.
     pub fn location_of(&self, path: &str) -> String {
         self.root.join(path).display().to_string()

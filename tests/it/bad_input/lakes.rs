@@ -16,7 +16,7 @@ fn a_lake_does_not_ingest_itself() {
     let before = world.sold();
     expect![[r#"
         stderr: skipped: data/log.csv is already ingested
-        stderr: ingest: 2 read = 0 accepted + 2 duplicate + 0 rejected, 0 new batches
+        stderr: ingest: 2 read = 0 accepted + 2 duplicate + 0 rejected, 0 new batches, 1 directory skipped (-v lists them)
         exit code 0
     "#]]
     .assert_eq(&world.run("ingest data").whole());

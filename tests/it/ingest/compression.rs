@@ -85,7 +85,7 @@ fn zip_archives_that_are_not_one_log_are_refused() {
         stderr: failed: half.csv.zip: ends in the middle of its zip data; its last part was not ingested, so ingest the complete file again
         stderr: failed: broken.csv.zip: is corrupt: its zip data cannot be decompressed: corrupt deflate stream
         stderr: failed: locked.csv.zip: is an encrypted zip archive, which is not supported; extract its file with its password
-        stderr: failed: unknown.zip: cannot infer the format from the file extension; pass --format csv, tsv, ndjson or parquet
+        stderr: failed: unknown.zip: cannot infer the format from the file name or content; pass --format csv, tsv, ndjson or parquet
         stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 8 of 8 inputs failed
         exit code 1
     "#]].assert_eq(&ingested(&files));

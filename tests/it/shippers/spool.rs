@@ -28,7 +28,7 @@ fn complete_files_are_ingested_in_name_order_and_moved() {
     world.write("spool/a.ndjson.gz", gzip(purchase("a").as_bytes()));
     world.write("spool/bad.ndjson", format!("nonsense\n{}\n", purchase("c")));
     world.write("spool/torn.csv.gz", &gzip(b"ts,item_id\n")[..15]);
-    world.write("spool/what.log", purchase("d"));
+    world.write("spool/what.log", "ts item_id\n");
     std::os::unix::fs::symlink("nowhere", world.path("spool/link.csv")).expect("a link can be made");
     for name in [".hidden.csv", "_x.csv", "x.csv.tmp", "x.part", "x.partial", ".x.swp", "x.csv~", "sub/x.csv"]
     {
@@ -36,12 +36,51 @@ fn complete_files_are_ingested_in_name_order_and_moved() {
     }
     let before = world.files("spool");
     expect![[r#"
+        stdout: spool/a.ndjson.gz: NDJSON, UTF-8
+        stdout: times     2017-01-14T10:00:00Z to 2017-01-14T10:00:00Z
+        stdout: types     purchase 1
+        stdout: ids       no event has an id; a line that comes twice counts twice
+        stdout: 
+        stdout: columns
+        stdout: column   field    samples
+        stdout: item_id  item_id  a
+        stdout: ts       ts       2017-01-14T10:00:00Z
+        stdout: 
+        stdout: first events
+        stdout: ts                    event_type  item_id  quantity  categories
+        stdout: 2017-01-14T10:00:00Z  purchase    a               1
+        stdout: spool/b.ndjson: NDJSON, UTF-8
+        stdout: times     2017-01-14T10:00:00Z to 2017-01-14T10:00:00Z
+        stdout: types     purchase 1
+        stdout: ids       no event has an id; a line that comes twice counts twice
+        stdout: 
+        stdout: columns
+        stdout: column   field    samples
+        stdout: item_id  item_id  b
+        stdout: ts       ts       2017-01-14T10:00:00Z
+        stdout: 
+        stdout: first events
+        stdout: ts                    event_type  item_id  quantity  categories
+        stdout: 2017-01-14T10:00:00Z  purchase    b               1
+        stdout: spool/bad.ndjson: NDJSON, UTF-8
+        stdout: times     2017-01-14T10:00:00Z to 2017-01-14T10:00:00Z
+        stdout: types     purchase 1
+        stdout: ids       no event has an id; a line that comes twice counts twice
+        stdout: 
+        stdout: columns
+        stdout: column   field    samples
+        stdout: item_id  item_id  c
+        stdout: ts       ts       2017-01-14T10:00:00Z
+        stdout: 
+        stdout: first events
+        stdout: ts                    event_type  item_id  quantity  categories
+        stdout: 2017-01-14T10:00:00Z  purchase    c               1
         stderr: failed: spool/link.csv: cannot be read: No such file or directory (os error 2)
         stderr: failed: spool/torn.csv.gz: ends in the middle of its gzip data; its last part was not ingested, so ingest the complete file again
-        stderr: failed: spool/what.log: cannot infer the format from the file extension; pass --format csv, tsv, ndjson or parquet
+        stderr: failed: spool/what.log: cannot infer the format from the file name or content; pass --format csv, tsv, ndjson or parquet
         stderr: rejected: spool/bad.ndjson:1: not a JSON object
         stderr: spool: would move 3 files to done, 3 to failed
-        stderr: ingest: 4 read = 3 accepted + 0 duplicate + 1 rejected, 3 new batches, 3 of 6 inputs failed; dry run, nothing was written
+        stderr: ingest: 4 read = 3 accepted + 0 duplicate + 1 rejected, 3 new batches, 3 of 6 inputs failed, 7 files and 1 directory skipped (-v lists them); dry run, nothing was written
         exit code 4
     "#]]
     .assert_eq(&world.run(&format!("{CALL} --dry-run")).whole());
@@ -49,10 +88,10 @@ fn complete_files_are_ingested_in_name_order_and_moved() {
     expect![[r#"
         stderr: failed: spool/link.csv: cannot be read: No such file or directory (os error 2)
         stderr: failed: spool/torn.csv.gz: ends in the middle of its gzip data; its last part was not ingested, so ingest the complete file again
-        stderr: failed: spool/what.log: cannot infer the format from the file extension; pass --format csv, tsv, ndjson or parquet
+        stderr: failed: spool/what.log: cannot infer the format from the file name or content; pass --format csv, tsv, ndjson or parquet
         stderr: rejected: spool/bad.ndjson:1: not a JSON object
         stderr: spool: 3 files moved to done, 3 to failed
-        stderr: ingest: 4 read = 3 accepted + 0 duplicate + 1 rejected, 3 new batches, 3 of 6 inputs failed
+        stderr: ingest: 4 read = 3 accepted + 0 duplicate + 1 rejected, 3 new batches, 3 of 6 inputs failed, 7 files and 1 directory skipped (-v lists them)
         exit code 4
     "#]]
     .assert_eq(&world.run(CALL).whole());
@@ -75,7 +114,7 @@ fn complete_files_are_ingested_in_name_order_and_moved() {
     assert_eq!(world.records("rejects").len(), 4, "the line, and each file");
     expect![[r#"
         stderr: spool: 0 files moved to done, 0 to failed
-        stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches
+        stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches, 7 files and 1 directory skipped (-v lists them)
         exit code 0
     "#]]
     .assert_eq(&world.run(CALL).whole());

@@ -1,0 +1,327 @@
+//! Which lines of a file are already ingested, where it has grown since.
+//!
+//! A file is cut into the same slices however often it has grown. Of the slice with the end of what was
+//! ingested, only the rest is new: what comes before it has the hash by which it was ingested.
+//!
+//! Invariant: where the log has the hash of a file's beginning as a batch id, all lines of this
+//! beginning are ingested.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::ingest::input::Input;
+use crate::ingest::options::Options;
+use crate::ingest::record_bounds::{Quoting, last_complete_record_end};
+use crate::ingest::slices::Slice;
+use crate::ingest::summary::FileNote;
+use crate::lake::{BatchSize, DryRun, DuplicatePolicy, FilePart, InputKey, KnownInput, Lake, LakeError};
+use crate::model::Timestamp;
+
+/// How much of a file was ingested when it was read before.
+pub(super) struct FileHistory<'a> {
+    /// `None` where there is none yet.
+    lake: Option<&'a Lake>,
+    dry_run: DryRun,
+    now: Timestamp,
+    /// Whether what is already ingested is replaced.
+    is_forced: bool,
+    keys: Vec<InputKey>,
+    /// The entries of the file.
+    known: Vec<KnownInput>,
+    seen: Arc<HashSet<String>>,
+    /// The key of the file's first lines, and the entries of all files that begin with them.
+    start: Option<InputKey>,
+    others: Vec<KnownInput>,
+    /// The size of the slices so far, and of what was already ingested.
+    size: BatchSize,
+    known_size: BatchSize,
+    known_bytes: u64,
+    /// The batch that the slices so far end with, where it is ingested.
+    after: Option<String>,
+    has_grown: bool,
+    /// The number of lines that begin the file and are ingested from another one.
+    lines_of_other: u64,
+}
+
+/// A slice, of which the beginning may be ingested.
+pub(super) struct SplitSlice {
+    /// What is already ingested, and its size.
+    pub known: Range<usize>,
+    pub known_size: BatchSize,
+    /// The complete new records, and the last one where it has no newline.
+    pub complete: Range<usize>,
+    pub tail: Range<usize>,
+    /// The record without a newline that was ingested, and is new again since it has changed.
+    replaces: Option<KnownInput>,
+    /// The batch before the next part.
+    after: Option<String>,
+    /// The size of the slice before the next part.
+    size: BatchSize,
+}
+
+impl<'a> FileHistory<'a> {
+    /// Returns the history of a file; none of an input that cannot grow.
+    ///
+    /// # Errors
+    /// Fails where the lake cannot be read.
+    pub fn of(
+        lake: Option<&'a Lake>,
+        input: &Input,
+        options: &Options,
+    ) -> Result<Option<FileHistory<'a>>, LakeError> {
+        let keys = input.keys();
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        let known = lake.map_or(Ok(Vec::new()), |lake| lake.known_inputs(&keys))?;
+        Ok(Some(FileHistory {
+            lake,
+            dry_run: options.dry_run,
+            now: options.now,
+            is_forced: options.duplicates == DuplicatePolicy::Replace,
+            keys,
+            seen: Arc::new(known.iter().map(|known| known.id.clone()).collect()),
+            known,
+            start: None,
+            others: Vec::new(),
+            size: BatchSize::default(),
+            known_size: BatchSize::default(),
+            known_bytes: 0,
+            after: None,
+            has_grown: false,
+            lines_of_other: 0,
+        }))
+    }
+
+    /// Reads the beginning of the file, its first lines, from the first slice.
+    pub fn begin(&mut self, slice: &Slice, lines: usize) -> Result<(), LakeError> {
+        if slice.start > 0 {
+            return Ok(());
+        }
+        let end = memchr::memchr_iter(b'\n', &slice.bytes).nth(lines.saturating_sub(1));
+        let start = InputKey::of_start(&slice.bytes[..end.unwrap_or(slice.bytes.len())]);
+        self.begin_with(start)
+    }
+
+    /// Takes the hash of a file that does not grow for its beginning.
+    pub fn begin_whole(&mut self, id: &str) -> Result<(), LakeError> {
+        self.begin_with(InputKey::of_start(id.as_bytes()))
+    }
+
+    fn begin_with(&mut self, start: InputKey) -> Result<(), LakeError> {
+        let keys = std::slice::from_ref(&start);
+        self.others = self.lake.map_or(Ok(Vec::new()), |lake| lake.known_inputs(keys))?;
+        self.start = Some(start);
+        Ok(())
+    }
+
+    /// Notes a slice that is already ingested, and returns whether another file brought it in.
+    pub fn pass(&mut self, slice: &Slice, size: BatchSize) -> Result<bool, LakeError> {
+        self.size += size;
+        self.known_size += size;
+        self.known_bytes = slice.end();
+        self.after = Some(slice.id.clone());
+        if slice.is_last { self.is_from_elsewhere(&slice.id) } else { Ok(false) }
+    }
+
+    /// Returns whether only another file brought in the last batch of the file, which from now on is known
+    /// by its own name too.
+    pub fn is_from_elsewhere(&self, id: &str) -> Result<bool, LakeError> {
+        let is_here = self.seen.contains(id);
+        let of_other = self.others.iter().find(|other| other.id == id).filter(|_| !is_here);
+        if let (Some(other), Some(lake), DryRun::No) = (of_other, self.lake, self.dry_run) {
+            lake.note_input(&self.keys, other)?;
+        }
+        Ok(of_other.is_some())
+    }
+
+    /// Splits a slice that is not ingested as a whole.
+    pub fn split(&mut self, slice: &Slice, quoting: Option<Quoting>) -> Result<SplitSlice, LakeError> {
+        let mut split = SplitSlice::new(slice, self.after.clone());
+        let known = if self.is_forced { None } else { self.known_in(slice)? };
+        if let Some((known, size)) = known {
+            self.has_grown = true;
+            self.known_bytes = known.bytes;
+            split.take_known(slice, known, size, quoting);
+            self.known_size += split.known_size;
+            self.size += split.known_size;
+        }
+        if slice.is_last {
+            split.cut_tail(slice, quoting);
+        }
+        Ok(split)
+    }
+
+    /// Returns the part of the file that a range of a slice is.
+    pub fn part(
+        &self,
+        slice: &Slice,
+        split: &SplitSlice,
+        range: &Range<usize>,
+        earlier: Vec<String>,
+    ) -> FilePart {
+        let id = match range.end == slice.bytes.len() {
+            true => slice.id.clone(),
+            false => slice.ids_at(&[range.end]).remove(0),
+        };
+        let tail_bytes = if *range == split.tail { range.len() as u64 } else { 0 };
+        FilePart {
+            from: slice.start + range.start as u64,
+            end: KnownInput { bytes: slice.start + range.end as u64, tail_bytes, ..self.end(id) },
+            before: split.size,
+            after: split.after.clone(),
+            replaces: split.replaces.clone(),
+            earlier: Arc::new(earlier),
+            ..self.whole("", slice.is_last)
+        }
+    }
+
+    /// Returns the part that a batch of a file that does not grow is.
+    pub fn whole(&self, id: &str, is_last: bool) -> FilePart {
+        FilePart {
+            keys: self.keys.clone(),
+            end: self.end(id.to_owned()),
+            from: 0,
+            before: BatchSize::default(),
+            after: None,
+            replaces: None,
+            seen: Arc::clone(&self.seen),
+            is_last,
+            earlier: Arc::default(),
+        }
+    }
+
+    fn end(&self, id: String) -> KnownInput {
+        KnownInput {
+            id,
+            bytes: 0,
+            tail_bytes: 0,
+            tail_size: BatchSize::default(),
+            size: self.size,
+            start: self.start.clone(),
+            hours: None,
+            second: self.now.micros() / 1_000_000,
+        }
+    }
+
+    /// Notes that a part of a size was read.
+    pub fn took(&mut self, split: &mut SplitSlice, part: &FilePart, size: BatchSize) {
+        self.size += size;
+        split.size += size;
+        split.replaces = None;
+        if size.lines > 0 {
+            split.after = Some(part.end.id.clone());
+            self.after.clone_from(&split.after);
+        }
+    }
+
+    /// Returns the ids of the entries of this file within a slice, for batches that are to be replaced.
+    pub fn offsets_in(&self, slice: &Slice) -> Vec<usize> {
+        offsets(slice, self.known.iter().chain(&self.others))
+    }
+
+    /// Returns what is to be said of the file when all of it was read.
+    pub fn note(&self) -> Result<Option<FileNote>, LakeError> {
+        let (known, new) = (self.known_size.lines, self.size.minus(self.known_size).lines);
+        if self.is_forced || new == 0 {
+            return Ok(None);
+        }
+        if let Some(stay) = self.changed_lines()? {
+            return Ok(Some(FileNote::Rewritten { stay, loaded: new }));
+        }
+        if self.has_grown {
+            return Ok(Some(FileNote::Grown { known, new }));
+        }
+        let lines = self.lines_of_other;
+        Ok((lines > 0).then_some(FileNote::SameBeginning { lines }))
+    }
+
+    /// Returns the largest known beginning of the file that ends in a slice, and the size of what
+    /// the slice has of it.
+    fn known_in(&mut self, slice: &Slice) -> Result<Option<(KnownInput, BatchSize)>, LakeError> {
+        let Some(lake) = self.lake else { return Ok(None) };
+        let offsets = offsets(slice, self.known.iter().chain(&self.others));
+        let ids = slice.ids_at(&offsets);
+        for (offset, id) in offsets.iter().zip(&ids).rev() {
+            let bytes = slice.start + *offset as u64;
+            let is_it = |known: &&KnownInput| known.bytes == bytes && known.id == *id;
+            let (known, other) = (self.known.iter().find(is_it), self.others.iter().find(is_it));
+            let Some(found) = known.or(other) else { continue };
+            let Some(size) = lake.size_of_batch(id)? else { continue };
+            match known {
+                Some(known) => return Ok(Some((known.clone(), size))),
+                None => self.lines_of_other = self.lines_of_other.max(found.size.lines),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns how many lines of an earlier version of the file stay ingested that it no longer has.
+    fn changed_lines(&self) -> Result<Option<u64>, LakeError> {
+        let Some(lake) = self.lake else { return Ok(None) };
+        let is_changed = |known: &&KnownInput| {
+            known.start.is_some() && known.start == self.start && known.bytes > self.known_bytes
+        };
+        for known in self.known.iter().rev().filter(is_changed) {
+            if lake.size_of_batch(&known.id)?.is_some() {
+                return Ok(Some(known.size.minus(self.known_size).lines).filter(|lines| *lines > 0));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl SplitSlice {
+    fn new(slice: &Slice, after: Option<String>) -> SplitSlice {
+        let end = slice.bytes.len();
+        SplitSlice {
+            known: 0..0,
+            known_size: BatchSize::default(),
+            complete: 0..end,
+            tail: end..end,
+            replaces: None,
+            after,
+            size: BatchSize::default(),
+        }
+    }
+
+    /// Takes what is known out of the new part.
+    fn take_known(&mut self, slice: &Slice, known: KnownInput, size: BatchSize, quoting: Option<Quoting>) {
+        let end = (known.bytes - slice.start) as usize;
+        let tail = usize::try_from(known.tail_bytes).unwrap_or(usize::MAX).min(end);
+        let with_newline = slice.bytes.get(end - tail..=end);
+        let is_completed = tail == 0
+            || with_newline.is_some_and(|record| last_complete_record_end(record, quoting) == Some(tail + 1));
+        self.after = Some(known.id.clone());
+        if is_completed {
+            self.known_size = size;
+            self.known = 0..end;
+        } else {
+            self.known_size = size.minus(known.tail_size);
+            self.known = 0..end - tail;
+            self.replaces = Some(known).filter(|known| known.hours.is_some());
+        }
+        self.size = self.known_size;
+        self.complete.start = self.known.end;
+    }
+
+    /// Takes a last record without a newline out of the complete ones.
+    fn cut_tail(&mut self, slice: &Slice, quoting: Option<Quoting>) {
+        let new = &slice.bytes[self.complete.clone()];
+        let end = last_complete_record_end(new, quoting).unwrap_or(0);
+        if !new[end..].trim_ascii().is_empty() {
+            self.complete.end = self.complete.start + end;
+            self.tail.start = self.complete.end;
+        }
+    }
+}
+
+/// Returns where entries end within a slice, in order.
+fn offsets<'a>(slice: &Slice, entries: impl Iterator<Item = &'a KnownInput>) -> Vec<usize> {
+    let inside = entries.filter(|known| slice.start < known.bytes && known.bytes < slice.end());
+    let mut offsets: Vec<usize> = inside.map(|known| (known.bytes - slice.start) as usize).collect();
+    offsets.sort_unstable();
+    offsets.dedup();
+    offsets
+}

@@ -1,0 +1,174 @@
+//! How far each file was ingested, so that of a file that has grown only what is new is ingested.
+//!
+//! ```text
+//! inputs/<first 3 digits of the key>.txt, lines of
+//! <key> <batch id> <bytes> <tail bytes> <tail size> <size> <start> <first hour> <last hour> <second> .
+//! ```
+//!
+//! Sizes are written as the versions of transactions are. A key is the hash of a file's name, of its number on its file system, or of its beginning. A line is
+//! appended before the batch that it is about is committed, and more than one process may append.
+//!
+//! Invariant: an entry alone means nothing: only where the log has its batch id, and the id is the hash
+//! of a file's first `bytes` bytes, are these bytes ingested. So an entry of a batch that was never
+//! committed does no harm, and neither does a line that a power failure has left incomplete.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::lake::batch_size::BatchSize;
+use crate::lake::error::LakeError;
+use crate::lake::layout::INPUTS;
+use crate::lake::open::Lake;
+use crate::model::Hour;
+
+/// The number of digits of a key, and of those that name its file.
+const KEY_DIGITS: usize = 32;
+const FILE_DIGITS: usize = 3;
+/// What stands for no value.
+const NONE: &str = "-";
+
+/// What entries are found by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InputKey(String);
+
+/// An entry: a beginning of a file that was to be ingested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownInput {
+    /// The hash of these bytes, which is the id of the batch that they end with.
+    pub id: String,
+    pub bytes: u64,
+    /// The length of a last record without a newline, which is a batch of its own, and what it has.
+    pub tail_bytes: u64,
+    pub tail_size: BatchSize,
+    /// What these bytes have.
+    pub size: BatchSize,
+    /// The key of the file's beginning, where it has one.
+    pub start: Option<InputKey>,
+    /// The first and last hour of the tail's events; none where it has none.
+    pub hours: Option<(Hour, Hour)>,
+    /// When it was ingested, in seconds since 1970.
+    pub second: i64,
+}
+
+impl InputKey {
+    /// Returns the key of a file's name.
+    pub fn of_name(path: &Path) -> InputKey {
+        InputKey::of("name", path.as_os_str().as_encoded_bytes())
+    }
+
+    /// Returns the key of a file's number on its file system.
+    pub fn of_inode(device: u64, inode: u64) -> InputKey {
+        InputKey::of("inode", &[device.to_le_bytes(), inode.to_le_bytes()].concat())
+    }
+
+    /// Returns the key of a file's beginning.
+    pub fn of_start(bytes: &[u8]) -> InputKey {
+        InputKey::of("start", bytes)
+    }
+
+    fn of(kind: &str, bytes: &[u8]) -> InputKey {
+        let hash = blake3::Hasher::new_derive_key(&format!("topsell {kind}")).update(bytes).finalize();
+        InputKey(hash.to_hex()[..KEY_DIGITS].to_owned())
+    }
+
+    fn file(&self) -> String {
+        format!("{INPUTS}/{}.txt", &self.0[..FILE_DIGITS])
+    }
+}
+
+impl Lake {
+    /// Returns the entries of some keys, oldest first for each.
+    ///
+    /// # Errors
+    /// Fails where the disk does.
+    pub fn known_inputs(&self, keys: &[InputKey]) -> Result<Vec<KnownInput>, LakeError> {
+        let mut known = Vec::new();
+        for key in keys {
+            match self.store.get(&key.file()) {
+                Ok(bytes) => known.extend(entries_of(key, &String::from_utf8_lossy(&bytes))),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(known)
+    }
+
+    /// Appends an entry under some keys.
+    ///
+    /// # Errors
+    /// Fails where the disk does.
+    pub fn note_input(&self, keys: &[InputKey], known: &KnownInput) -> Result<(), LakeError> {
+        for key in keys {
+            // The first newline ends a line that a power failure has left incomplete.
+            self.store.append(&key.file(), format!("\n{}\n", line_of(key, known)).as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+fn entries_of<'a>(key: &'a InputKey, text: &'a str) -> impl Iterator<Item = KnownInput> + 'a {
+    let of_key = text.lines().filter_map(|line| line.strip_prefix(key.0.as_str())?.strip_prefix(' '));
+    of_key.filter_map(parse_entry)
+}
+
+fn line_of(key: &InputKey, known: &KnownInput) -> String {
+    let KnownInput { id, bytes, tail_bytes, tail_size, size, start, hours, second } = known;
+    let (tail_size, size) = (tail_size.version(), size.version());
+    let mut line = format!("{} {id} {bytes} {tail_bytes} {tail_size} {size} ", key.0);
+    line.push_str(start.as_ref().map_or(NONE, |start| &start.0));
+    match hours {
+        // Writing to a text cannot fail.
+        Some((first, last)) => drop(write!(line, " {} {}", first.number(), last.number())),
+        None => line.push_str(" - -"),
+    }
+    let _ = write!(line, " {second} .");
+    line
+}
+
+/// Reads a line after its key; none where it is incomplete.
+fn parse_entry(text: &str) -> Option<KnownInput> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let [id, bytes, tail_bytes, tail_size, size, start, first, last, second, "."] = words[..] else {
+        return None;
+    };
+    let hour = |text: &str| text.parse().ok().map(Hour::new);
+    Some(KnownInput {
+        id: id.to_owned(),
+        bytes: bytes.parse().ok()?,
+        tail_bytes: tail_bytes.parse().ok()?,
+        tail_size: BatchSize::of_version(tail_size.parse().ok()?)?,
+        size: BatchSize::of_version(size.parse().ok()?)?,
+        start: (start != NONE).then(|| InputKey(start.to_owned())),
+        hours: hour(first).zip(hour(last)),
+        second: second.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(bytes: u64) -> KnownInput {
+        KnownInput {
+            id: "ab".into(),
+            bytes,
+            tail_bytes: 5,
+            tail_size: BatchSize { events: 3, lines: 1 },
+            size: BatchSize { events: 7, lines: 7 },
+            start: Some(InputKey::of_start(b"x")),
+            hours: Some((Hour::new(-3), Hour::new(400_000))),
+            second: 1_484_395_200,
+        }
+    }
+
+    #[test]
+    fn an_entry_is_found_by_its_key_and_an_incomplete_line_is_ignored() {
+        let (key, other) = (InputKey::of_name(Path::new("/a")), InputKey::of_inode(1, 2));
+        let plain = KnownInput { start: None, hours: None, ..known(9) };
+        let line = line_of(&key, &known(8));
+        let half = &line_of(&key, &known(7))[..line.len() - 1];
+        let text = format!("\n{line}\n\n{half}\n{}\n\n{}\n", line_of(&other, &plain), line_of(&key, &plain));
+        assert_eq!(entries_of(&key, &text).collect::<Vec<_>>(), [known(8), plain.clone()]);
+        assert_eq!(entries_of(&other, &text).collect::<Vec<_>>(), [plain]);
+    }
+}
