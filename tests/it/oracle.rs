@@ -86,10 +86,15 @@ fn check(sales: &[Sale], rules: &Rules, between: &[Between]) -> Result<(), TestC
         let mut logs = write_logs(&world, sales, &ids, round);
         if round > 0 {
             std::fs::copy(world.path("0-0.csv"), world.path("again.csv")).expect("a file can be copied");
-            logs.push("again.csv".to_owned());
+            logs.push(("again.csv".to_owned(), ""));
         }
-        let said = world.run(&format!("ingest {}", logs.join(" ")));
-        prop_assert_eq!(said.code, Some(0), "{}", said.whole());
+        let (plain, mapped): (Vec<_>, Vec<_>) = logs.into_iter().partition(|(_, options)| options.is_empty());
+        let plain: Vec<String> = plain.into_iter().map(|(name, _)| name).collect();
+        let mapped = mapped.iter().map(|(name, options)| format!("ingest {name} {options}"));
+        for command in std::iter::once(format!("ingest {}", plain.join(" "))).chain(mapped) {
+            let said = world.run(&command);
+            prop_assert_eq!(said.code, Some(0), "{}", said.whole());
+        }
         let nodes = nodes(sales, &ids, rules, round);
         check_counts(&world, rules, &nodes)?;
         match between.get(round) {

@@ -2,7 +2,7 @@
 //!
 //! A record with an array of items is one event for each element. Of events with the same id and item in
 //! one record, the later ones have a number at their id, in the order of their content: their order in the
-//! array may be another one when the record is sent again.
+//! array may be another one when the record is sent again. An item with an id of its own needs no number.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -37,6 +37,8 @@ pub(super) struct NestedRecords<'a> {
     names: Vec<String>,
     fields: Vec<Option<usize>>,
     paths: JsonPaths,
+    /// The paths of an item's own part of the event id.
+    item_ids: Vec<usize>,
     mapper: RecordMapper<'a>,
     /// What was in all records, and in those that are not filtered.
     seen: Seen,
@@ -87,9 +89,22 @@ impl NestedRecords<'_> {
             add(name, None, &mut names, &mut fields);
         }
         let paths = JsonPaths::of(&names)?;
+        let is_item_id = |name: &&str| JsonPaths::is_in_array(name);
+        let item_ids = mapping.names_of(EVENT_ID).into_iter().filter(is_item_id);
+        let item_ids = item_ids.filter_map(|name| names.iter().position(|known| known == name)).collect();
         let mapper = RecordMapper::of(mapping, &names)?;
         let (seen, used) = (Seen::default(), Seen::default());
-        Ok(Some(NestedRecords { mapping, names, fields, paths, mapper, seen, used, used_records: 0 }))
+        Ok(Some(NestedRecords {
+            mapping,
+            names,
+            fields,
+            paths,
+            item_ids,
+            mapper,
+            seen,
+            used,
+            used_records: 0,
+        }))
     }
 
     /// Returns the paths.
@@ -223,7 +238,12 @@ impl NestedRecords<'_> {
         order.sort_by(|&one, &other| rows[one].values.cmp(&rows[other].values));
         let mut counts: HashMap<[Value<'_>; 2], usize> = HashMap::new();
         let mut occurrences = vec![0; rows.len()];
-        for row in order {
+        let has_item_id = |row: usize| {
+            self.item_ids
+                .iter()
+                .any(|&path| rows[row].values[path].as_deref().is_some_and(|id| !id.is_empty()))
+        };
+        for row in order.into_iter().filter(|&row| !has_item_id(row)) {
             if let Ok(ids @ [Some(_), Some(_)]) = self.mapper.ids(&rows[row].values) {
                 let count = counts.entry(ids).or_default();
                 occurrences[row] = *count;

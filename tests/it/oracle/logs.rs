@@ -22,8 +22,20 @@ pub fn event_ids(sales: &[Sale]) -> Vec<String> {
     sales.iter().map(|sale| if sale.has_id { next(sale) } else { String::new() }).collect()
 }
 
-/// Writes a round's files and returns their names.
-pub fn write_logs(world: &World, sales: &[Sale], ids: &[String], round: usize) -> Vec<String> {
+/// The options that read an export with other names, another delimiter and lines that are no sales.
+const EXPORT: &str = "--delimiter ; --where keep=yes --map ts=at --map event_id=no --map item_id=sku \
+    --map category=path --map event_type=kind --map quantity=n --map amount=total";
+/// The options that read orders with an array of items.
+const ORDERS: &str = "--map ts=at --map event_type=kind --map event_id=lines[].no --map item_id=lines[].sku \
+    --map category=lines[].path --map quantity=lines[].n --map amount=lines[].total";
+
+/// Writes a round's files and returns their names, each with the options that read it.
+pub fn write_logs(
+    world: &World,
+    sales: &[Sale],
+    ids: &[String],
+    round: usize,
+) -> Vec<(String, &'static str)> {
     let write = |file: usize| {
         let buyer = format!("{round}-{file}");
         let mut lines: Vec<[String; 8]> = Vec::new();
@@ -31,12 +43,14 @@ pub fn write_logs(world: &World, sales: &[Sale], ids: &[String], round: usize) -
             let here = sale.lines.iter().filter(|(r, f, _)| (*r, *f) == (round, file));
             lines.extend(here.map(|(_, _, spelling)| fields(sale, id, &buyer, *spelling)));
         }
-        let (name, content) = match file % 2 {
-            0 => (format!("{round}-{file}.csv"), csv(&lines, round)),
-            _ => (format!("{round}-{file}.ndjson"), ndjson(&lines)),
+        let (name, content, options) = match file {
+            0 => (format!("{round}-{file}.csv"), csv(&lines, round), ""),
+            1 => (format!("{round}-{file}.ndjson"), ndjson(&lines), ""),
+            2 => (format!("{round}-{file}.csv"), export(&lines), EXPORT),
+            _ => (format!("{round}-{file}.json"), orders(&lines), ORDERS),
         };
         world.write(&name, content);
-        name
+        (name, options)
     };
     (0..FILES).map(write).collect()
 }
@@ -80,6 +94,34 @@ pub fn csv(lines: &[[String; 8]], first_column: usize) -> String {
         csv.write_record(line).expect("memory can be written");
     }
     String::from_utf8(csv.into_inner().expect("memory can be written")).expect("a log is text")
+}
+
+/// Returns lines below a header with other names, each followed by one that is no sale.
+fn export(lines: &[[String; 8]]) -> String {
+    let mut csv = csv::WriterBuilder::new().delimiter(b';').from_writer(Vec::new());
+    let header = ["at", "no", "sku", "path", "kind", "n", "total", "keep"].map(str::to_owned);
+    csv.write_record(&header).expect("memory can be written");
+    for line in lines {
+        for keep in ["yes", "no"] {
+            let mut line = line.clone();
+            line[7] = keep.to_owned();
+            csv.write_record(&line).expect("memory can be written");
+        }
+    }
+    String::from_utf8(csv.into_inner().expect("memory can be written")).expect("a log is text")
+}
+
+/// Returns lines as one array of orders: those of one time and type are items of one order.
+fn orders(lines: &[[String; 8]]) -> String {
+    let mut orders: BTreeMap<(&str, &str), Vec<Value>> = BTreeMap::new();
+    for [ts, id, item, paths, event_type, quantity, amount, buyer] in lines {
+        let item =
+            json!({ "no": id, "sku": item, "path": paths, "n": quantity, "total": amount, "buyer": buyer });
+        orders.entry((ts, event_type)).or_default().push(item);
+    }
+    let orders: Vec<Value> =
+        orders.iter().map(|((ts, kind), lines)| json!({ "at": ts, "kind": kind, "lines": lines })).collect();
+    serde_json::to_string_pretty(&orders).expect("it has only texts")
 }
 
 /// Returns lines as objects, categories as a text, as paths or as levels by turns.

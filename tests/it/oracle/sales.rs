@@ -8,7 +8,7 @@ use proptest::sample::{select, subsequence};
 
 /// Times at which logs come in, and how many files each time.
 pub const ROUNDS: usize = 3;
-pub const FILES: usize = 2;
+pub const FILES: usize = 4;
 /// 2017-01-01T00:00:00Z, from which all times here are counted, in seconds since 1970.
 pub const JANUARY: i64 = 1_483_228_800;
 /// The frozen hour of every run, 2017-01-15T00:00:00Z, in hours of January.
