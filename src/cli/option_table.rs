@@ -79,7 +79,7 @@ const OPTIONS: &[Row] = &[
     ("path-separator", None, "TEXT", "Separator of the paths"),
     ("presets", None, "", "List the presets"),
     ("quiet", Some('q'), "", "Print errors only"),
-    ("quoting", None, "STYLE", "Whether quotes enclose fields"),
+    ("quoting", None, "STYLE", "What encloses fields"),
     ("retention", None, "DURATION", "Delete events and aggregates"),
     ("search", None, "TEXT", "Search items"),
     ("shutdown-timeout", None, "DURATION", "On SIGTERM"),

@@ -7,6 +7,7 @@
 
 mod cli_reference;
 mod links;
+mod presets;
 mod reference;
 mod words;
 

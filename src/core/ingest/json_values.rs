@@ -13,7 +13,9 @@ use crate::model::{CategoryError, PathSet, check_path, encode_levels};
 pub(super) fn scalar<'a>(column: &str, raw: Option<&'a str>) -> Result<Option<Cow<'a, str>>, Rejection> {
     let Some(raw) = raw else { return Ok(None) };
     match raw.as_bytes().first() {
-        Some(b'"') if !raw.contains('\\') => Ok(Some(Cow::Borrowed(&raw[1..raw.len() - 1]))),
+        Some(b'"') if memchr::memchr(b'\\', raw.as_bytes()).is_none() => {
+            Ok(Some(Cow::Borrowed(&raw[1..raw.len() - 1])))
+        }
         Some(b'"') => match serde_json::from_str::<String>(raw) {
             Ok(text) => Ok(Some(Cow::Owned(text))),
             Err(_) => Err(Rejection::of_column(column, format!("{column} has an invalid escape sequence"))),
@@ -44,15 +46,19 @@ fn extended_value(raw: &str) -> Option<&RawValue> {
 /// Returns an identifier: a text without the whitespace around it, or a number without a fraction of zero,
 /// since other programs turn integers with gaps into floats.
 pub(super) fn identifier<'a>(column: &str, raw: Option<&'a str>) -> Result<Option<Cow<'a, str>>, Rejection> {
-    let is_number = raw.is_some_and(|raw| !raw.starts_with('"'));
-    Ok(scalar(column, raw)?.map(|id| if is_number { without_fraction(id) } else { trimmed(id) }))
+    let id = scalar(column, raw)?;
+    let is_text = raw.is_some_and(|raw| raw.starts_with('"'));
+    Ok(match id {
+        Some(id) if !is_text => Some(without_fraction(id)),
+        Some(id) if has_blank_end(&id) => Some(Cow::Owned(id.trim().to_owned())),
+        id => id,
+    })
 }
 
-fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
-    }
+/// Returns whether a text may begin or end with whitespace.
+fn has_blank_end(text: &str) -> bool {
+    let may_be_blank = |byte: Option<&u8>| byte.is_some_and(|&byte| byte <= b' ' || byte >= 0x80);
+    may_be_blank(text.as_bytes().first()) || may_be_blank(text.as_bytes().last())
 }
 
 /// Returns a number as an integer where it is one that a float holds exactly.

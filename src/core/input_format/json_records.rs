@@ -12,43 +12,31 @@ use std::io::{self, Read};
 
 use crate::input_format::head::is_transient;
 use crate::input_format::json_scanner::{JsonScanner, Place, Scanned};
+use crate::input_format::numbered_lines::NumberedLines;
+use crate::input_format::object_keys::ObjectKeys;
 
 const READ_BYTES: usize = 64 << 10;
 /// The length of an object from which on it is not held: a line that long is rejected.
 const MAX_HELD_BYTES: usize = (16 << 20) + 1;
-/// The maximum length of a key that is noted: all that are looked for are shorter.
-const MAX_KEY_BYTES: usize = 1_024;
-/// The keys whose arrays contain the records.
-pub(super) const WRAPPERS: [&str; 9] =
-    ["records", "Records", "events", "Events", "orders", "Orders", "data", "results", "rows"];
+/// How far an object with an array that may have the records is looked through for the key of a record.
+const MAX_LOOK_BYTES: usize = 1 << 20;
 
 /// A reader of such lines.
 pub(super) struct JsonRecords<'a> {
     inner: Box<dyn Read + 'a>,
-    /// The key that only a record has, in quotes; `None` where records are not unwrapped.
-    record_key: Option<Vec<u8>>,
     input: Vec<u8>,
     at: usize,
-    output: Vec<u8>,
-    given: usize,
+    output: NumberedLines,
     error: Option<io::Error>,
     state: State,
     /// What contains the objects, from the outside.
     outer: Vec<Outer>,
     /// The object that is scanned, or what is no object.
     held: Vec<u8>,
-    /// The key that was scanned last, at the top of an object.
-    key: Vec<u8>,
-    /// What the keys say of the object that is scanned.
-    seen: Seen,
-    lines: Lines,
-}
-
-/// Which keys an object has.
-#[derive(Clone, Copy, Debug, Default)]
-struct Seen {
-    is_record: bool,
-    is_empty_wrapper: bool,
+    /// The keys of the object that is scanned.
+    keys: ObjectKeys,
+    /// Whether the object is no record, as its first scan has shown.
+    is_no_record: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,31 +60,21 @@ enum State {
     Ended,
 }
 
-/// Lines of the input, and those that were passed on.
-#[derive(Default)]
-struct Lines {
-    input: u64,
-    output: u64,
-}
-
 impl<'a> JsonRecords<'a> {
     /// Returns the records of a reader. Those in an array of an object are looked for where the key of
     /// their item is given.
     pub fn of(inner: Box<dyn Read + 'a>, record_key: Option<&str>) -> JsonRecords<'a> {
         JsonRecords {
             inner,
-            record_key: record_key.map(|key| format!("\"{key}\"").into_bytes()),
             input: Vec::new(),
             at: 0,
-            output: Vec::new(),
-            given: 0,
+            output: NumberedLines::default(),
             error: None,
             state: State::Between,
             outer: Vec::new(),
             held: Vec::new(),
-            key: Vec::new(),
-            seen: Seen::default(),
-            lines: Lines::default(),
+            keys: ObjectKeys::of(record_key),
+            is_no_record: false,
         }
     }
 
@@ -143,8 +121,8 @@ impl<'a> JsonRecords<'a> {
     fn between(&mut self, byte: u8) {
         match byte {
             b'\n' => {
-                self.lines.input += 1;
-                self.lines.catch_up(&mut self.output);
+                self.output.read_newlines(1);
+                self.output.catch_up();
             }
             // A record separator stands in front of each record of a JSON text sequence, a byte order mark
             // in front of each file that was joined.
@@ -153,7 +131,7 @@ impl<'a> JsonRecords<'a> {
             b']' if self.outer.last() == Some(&Outer::Array) => {
                 self.outer.pop();
                 if self.outer.last() == Some(&Outer::Wrapper) {
-                    self.key.clear();
+                    self.keys.clear();
                     self.state = State::InWrapper(JsonScanner::after_member());
                 }
             }
@@ -170,35 +148,41 @@ impl<'a> JsonRecords<'a> {
         scanner.push(b'{');
         self.held.clear();
         self.held.push(b'{');
-        self.key.clear();
-        self.seen = Seen::default();
+        self.keys.clear();
         self.state = State::InObject(scanner);
     }
 
     fn in_object(&mut self, byte: u8, scanned: Scanned, place: Place) {
         self.hold(byte);
         match scanned {
-            Scanned::End if self.seen.is_empty_wrapper && !self.seen.is_record => {
+            Scanned::End if self.keys.is_empty_wrapper() => {
                 self.count_held_lines();
                 self.state = State::Between;
             }
+            Scanned::End if self.keys.may_wrap() => self.scan_again(),
             Scanned::End => {
-                self.give(true);
+                self.output.give(&mut self.held);
                 self.state = State::Between;
             }
+            Scanned::Invalid if self.keys.may_wrap() => self.scan_again(),
             Scanned::Invalid => self.resume_after_error(),
-            Scanned::More if place == Place::Member && byte == b'[' && self.is_wrapper() => {
+            Scanned::More if self.keys.may_wrap() && self.held.len() >= MAX_LOOK_BYTES => {
+                self.scan_again();
+            }
+            Scanned::More if place == Place::Member && byte == b'[' && self.keys.is_at_wrapper() => {
+                self.keys.end_key();
                 if let State::InObject(scanner) = std::mem::replace(&mut self.state, State::Between) {
                     self.state = State::AtWrapper(scanner);
                 }
             }
-            Scanned::More => self.note_key(byte, place),
+            Scanned::More => self.keys.note(byte, place),
         }
     }
 
     /// Takes a byte after the bracket of an array that may have the records.
     fn at_wrapper(&mut self, byte: u8) {
-        if byte == b'{' {
+        if byte == b'{' && self.is_no_record {
+            self.is_no_record = false;
             // What was held of the object are members besides the records.
             self.count_held_lines();
             self.outer.extend([Outer::Wrapper, Outer::Array]);
@@ -210,7 +194,8 @@ impl<'a> JsonRecords<'a> {
         let State::AtWrapper(mut scanner) = std::mem::replace(&mut self.state, State::Between) else {
             return;
         };
-        self.seen.is_empty_wrapper = byte == b']';
+        // A record may have such an array too, in front of its other keys.
+        self.keys.note_wrapper(byte);
         let place = scanner.place();
         let scanned = scanner.push(byte);
         self.state = State::InObject(scanner);
@@ -219,8 +204,8 @@ impl<'a> JsonRecords<'a> {
 
     fn in_wrapper(&mut self, byte: u8, scanned: Scanned, place: Place) {
         if byte == b'\n' {
-            self.lines.input += 1;
-            self.lines.catch_up(&mut self.output);
+            self.output.read_newlines(1);
+            self.output.catch_up();
         }
         match scanned {
             Scanned::End => {
@@ -232,30 +217,27 @@ impl<'a> JsonRecords<'a> {
                 self.held.push(byte);
                 self.state = State::Garbage;
             }
-            Scanned::More if place == Place::Member && byte == b'[' && is_wrapper_key(&self.key) => {
+            Scanned::More if place == Place::Member && byte == b'[' && self.keys.is_wrapper_key() => {
                 self.outer.push(Outer::Array);
                 self.state = State::Between;
             }
-            Scanned::More => self.note_key(byte, place),
+            Scanned::More => self.keys.note(byte, place),
         }
     }
 
-    /// Notes the bytes of a key at the top of an object.
-    fn note_key(&mut self, byte: u8, place: Place) {
-        match (place, byte) {
-            (Place::Key, b':') => {
-                self.seen.is_record |= self.record_key.as_ref() == Some(&self.key);
-            }
-            (Place::Key, byte) if !byte.is_ascii_whitespace() && self.key.len() < MAX_KEY_BYTES => {
-                self.key.push(byte);
-            }
-            (Place::Member, byte) if !byte.is_ascii_whitespace() => self.key.clear(),
-            _ => {}
-        }
+    /// Scans the object again for its records, since it is none itself.
+    fn scan_again(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.push_back(held);
+        self.is_no_record = true;
     }
 
-    fn is_wrapper(&self) -> bool {
-        self.record_key.is_some() && !self.seen.is_record && is_wrapper_key(&self.key)
+    /// Puts bytes in front of those that were not scanned.
+    fn push_back(&mut self, bytes: Vec<u8>) {
+        let unscanned = self.input.split_off(self.at);
+        self.input = [bytes, unscanned].concat();
+        self.at = 0;
+        self.state = State::Between;
     }
 
     /// Goes on after an object that is broken: at the first line in it, or after it, with an object.
@@ -268,18 +250,14 @@ impl<'a> JsonRecords<'a> {
         let Some(resume) = resume else {
             self.state = State::Broken;
             if self.held[last] == b'\n' {
-                self.give(true);
+                self.output.give(&mut self.held);
                 self.state = State::Between;
             }
             return;
         };
         let rest = self.held.split_off(resume);
-        self.give(true);
-        // The bytes go back in front of those that were not scanned.
-        let unscanned = self.input.split_off(self.at);
-        self.input = [rest, unscanned].concat();
-        self.at = 0;
-        self.state = State::Between;
+        self.output.give(&mut self.held);
+        self.push_back(rest);
     }
 
     /// Takes a byte of the rest of a broken object, which ends with its line, or where an object follows
@@ -291,12 +269,12 @@ impl<'a> JsonRecords<'a> {
             before.ends_with(b"}")
         };
         if is_next_object {
-            self.give(true);
+            self.output.give(&mut self.held);
             return self.begin_object();
         }
         self.hold(byte);
         if byte == b'\n' {
-            self.give(true);
+            self.output.give(&mut self.held);
             self.state = State::Between;
         }
     }
@@ -304,7 +282,7 @@ impl<'a> JsonRecords<'a> {
     /// Takes a byte of what is no object, which ends where another value may begin.
     fn garbage(&mut self, byte: u8) {
         if matches!(byte, b'\n' | b'{' | b'[' | b']' | b',') {
-            self.give(true);
+            self.output.give(&mut self.held);
             self.state = State::Between;
             self.between(byte);
         } else {
@@ -313,77 +291,41 @@ impl<'a> JsonRecords<'a> {
     }
 
     fn count_held_lines(&mut self) {
-        self.lines.input += memchr::memchr_iter(b'\n', &self.held).count() as u64;
+        self.output.read_newlines(memchr::memchr_iter(b'\n', &self.held).count() as u64);
         self.held.clear();
-        self.lines.catch_up(&mut self.output);
+        self.output.catch_up();
     }
 
     fn hold(&mut self, byte: u8) {
         if self.held.len() < MAX_HELD_BYTES {
             self.held.push(byte);
         } else if byte == b'\n' {
-            self.lines.input += 1;
-        }
-    }
-
-    /// Passes on what is held as one line.
-    fn give(&mut self, is_complete: bool) {
-        for byte in &mut self.held {
-            if *byte == b'\n' {
-                self.lines.input += 1;
-                *byte = b' ';
-            }
-        }
-        let is_line = !self.held.trim_ascii().is_empty();
-        if is_line {
-            self.output.append(&mut self.held);
-            if is_complete {
-                self.output.push(b'\n');
-                self.lines.output += 1;
-            }
-        }
-        self.held.clear();
-        if is_complete {
-            self.lines.catch_up(&mut self.output);
+            self.output.read_newlines(1);
         }
     }
 
     /// Passes on what is incomplete at the end of the input.
     fn end(&mut self) {
+        while matches!(self.state, State::InObject(_)) && self.keys.may_wrap() {
+            self.scan_again();
+            self.scan();
+        }
         if self.held.is_empty() && !self.outer.is_empty() {
             // It is rejected, and so says that something is missing.
             self.held.push(b'[');
         }
-        self.give(false);
+        self.output.give_last(&mut self.held);
         self.state = State::Ended;
-    }
-}
-
-fn is_wrapper_key(key: &[u8]) -> bool {
-    let name = key.strip_prefix(b"\"").and_then(|key| key.strip_suffix(b"\""));
-    name.is_some_and(|name| WRAPPERS.iter().any(|wrapper| wrapper.as_bytes() == name))
-}
-
-impl Lines {
-    /// Adds newlines until as many lines were passed on as were read.
-    fn catch_up(&mut self, output: &mut Vec<u8>) {
-        while self.output < self.input {
-            output.push(b'\n');
-            self.output += 1;
-        }
     }
 }
 
 impl Read for JsonRecords<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
-            if self.given < self.output.len() {
-                let read = (&self.output[self.given..]).read(into)?;
-                self.given += read;
+            let read = self.output.take(into);
+            if read > 0 || into.is_empty() {
                 return Ok(read);
             }
-            self.output.clear();
-            self.given = 0;
             if let Some(error) = self.error.take() {
                 return Err(error);
             }
@@ -422,6 +364,11 @@ mod tests {
         }
     }
 
+    /// Checks a text of which a difference is too long to be shown.
+    fn check_long(text: &str, expected: &str) {
+        assert!(records(text, 1 << 16) == expected);
+    }
+
     #[test]
     fn objects_of_every_framing_are_lines_with_their_numbers() {
         check("{\"id\":1}\n{\"id\":2}\n", "{\"id\":1}\n{\"id\":2}\n");
@@ -443,6 +390,12 @@ mod tests {
         check("{\n\"events\": [\n{\"id\":1}]}\n{\"id\":2}", "\n\n{\"id\":1}\n{\"id\":2}\n");
         check(r#"{"records":[],"next":null}"#, "");
         check(r#"{"id":1,"events":[{"a":1}]}"#, "{\"id\":1,\"events\":[{\"a\":1}]}\n");
+        check(r#"{"events":[{"a":1}],"id":1}{"id":2}"#, "{\"events\":[{\"a\":1}],\"id\":1}\n{\"id\":2}\n");
+        let many = "{\"id\":1},".repeat(MAX_LOOK_BYTES / 4);
+        check_long(
+            &format!("{{\"events\":[{many}{{\"id\":2}}]}}"),
+            &(many.replace(',', "\n") + "{\"id\":2}\n"),
+        );
         check(r#"{"events":["a"]}"#, "{\"events\":[\"a\"]}\n");
     }
 
@@ -452,6 +405,9 @@ mod tests {
         check("{\"id\":1\n{\"id\":2}\n", "{\"id\":1 \n{\"id\":2}\n");
         check("{\"id\":\"1\n{\"id\":2}\n", "{\"id\":\"1 \n{\"id\":2}\n");
         check("[{\"id\":#},{\"id\":2}]", "{\"id\":#},\n{\"id\":2}\n");
+        check(r#"{"rows":[{"id":1},{"id":#},{"id":2}]}"#, "{\"id\":1}\n{\"id\":#},\n{\"id\":2}\n");
+        check(r#"{"rows":[{"id":1},{"id":2}"#, "{\"id\":1}\n{\"id\":2}\n[");
+        check(r#"{"rows":[{"id":1},{"rows":[{"i"#, "{\"id\":1}\n{\"i");
         check("[{\"id\":1},{\"id\":2}", "{\"id\":1}\n{\"id\":2}\n[");
         check("{\"id\":1}]\n{\"id\":2}", "{\"id\":1}\n]\n{\"id\":2}\n");
         check("[{\"id\":1},{\"id\"", "{\"id\":1}\n{\"id\"");

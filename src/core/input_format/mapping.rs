@@ -20,7 +20,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::input_format::json_records::WRAPPERS;
+use crate::input_format::object_keys::WRAPPERS;
 use crate::input_format::presets::{PRESETS, Preset};
 use crate::input_format::read_options::{READ_OPTIONS, ReadOptions};
 use crate::input_format::source::TextOptions;

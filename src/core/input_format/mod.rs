@@ -17,6 +17,8 @@ mod json_records;
 mod json_scanner;
 mod line_ends;
 mod mapping;
+mod numbered_lines;
+mod object_keys;
 mod presets;
 mod read_options;
 mod recognize;

@@ -24,6 +24,8 @@ use crate::model::{Days, TimeFormat, TimeZone, Timestamp, TimestampError, local_
 const DEFAULT_MIN_MICROS: i64 = 946_684_800_000_000;
 /// Hours by which an offset may differ from UTC.
 const MAX_OFFSET_HOURS: i32 = 18;
+/// The length of whole numbers that are not in nanoseconds.
+const MAX_PLAIN_DIGITS: usize = 17;
 
 /// How the times of an input are read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -83,6 +85,10 @@ pub fn read_event_time(text: &str, zone: Option<&TimeZone>) -> Result<Timestamp,
     if text.is_empty() {
         return Err(TimestampError::Empty);
     }
+    // Most numbers; what else may be one is looked at more closely.
+    if is_plain(text) {
+        return Timestamp::parse(text);
+    }
     if text.starts_with("0000-00-00") {
         return Err(TimestampError::ZeroDate);
     }
@@ -117,9 +123,13 @@ pub fn read_event_time(text: &str, zone: Option<&TimeZone>) -> Result<Timestamp,
     }
 }
 
+fn is_plain(number: &str) -> bool {
+    number.len() <= MAX_PLAIN_DIGITS && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Returns the moment of an epoch number, its unit inferred from its magnitude; in scientific notation too.
 fn parse_epoch(text: &str) -> Result<Timestamp, TimestampError> {
-    if text.len() < "100000000000000000".len() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if is_plain(text) {
         return Timestamp::parse(text);
     }
     let plain = text.replace(',', ".");

@@ -152,7 +152,7 @@ fn add_product(columns: &[Column], proposal: &mut Proposal) {
     });
     match (price, quantity) {
         (Some(price), Some(quantity)) => {
-            proposal.fields.push(("amount", format!("{} * {quantity}", price.name)))
+            proposal.fields.push(("amount", format!("{} * {quantity}", price.name)));
         }
         (Some(price), None) => proposal.fields.push(("amount", price.name.clone())),
         (None, _) => {
@@ -212,7 +212,7 @@ fn fits(field: &str, column: &Column, columns: &[Column]) -> bool {
 const YEAR_2000: i64 = 946_684_800_000_000;
 
 fn is_money(text: &str) -> bool {
-    let digits: String = text.chars().filter(|c| c.is_ascii_digit()).collect();
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let others = text.chars().filter(|c| c.is_alphabetic()).count();
     Amount::parse(text).is_ok() || (!digits.is_empty() && others <= 3)
 }
