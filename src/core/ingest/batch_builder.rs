@@ -2,9 +2,12 @@
 //!
 //! Invariant: a line whose fields fail a check leaves the batch as it was.
 
+use std::rc::Rc;
+
 use hashbrown::HashMap;
 
 use crate::ingest::field_values::{amount, identifier, quantity};
+use crate::ingest::folder_values::FolderValues;
 use crate::ingest::limits::Limits;
 use crate::ingest::line_counts::LineCounts;
 use crate::ingest::notices::{NoticeKind, Notices};
@@ -33,6 +36,8 @@ pub(super) struct BatchBuilder<'a> {
     /// The line that is being parsed.
     line: u64,
     limits: Limits<'a>,
+    /// Values of records that have none of their own.
+    folder_values: Option<Rc<FolderValues>>,
     lines: ParsedLines,
     path_sets: PathSets,
     times: EventTimes,
@@ -84,6 +89,7 @@ impl BatchBuilder<'_> {
             file: file.to_owned(),
             line: 0,
             limits,
+            folder_values: None,
             lines: ParsedLines::default(),
             path_sets: PathSets::default(),
             times: EventTimes::of(&limits.read_options.times),
@@ -93,6 +99,11 @@ impl BatchBuilder<'_> {
             held_bytes: 0,
             max_bytes: slice_bytes.saturating_mul(SLICES_PER_PART).max(MIN_PART_BYTES),
         }
+    }
+
+    /// Takes values from the names of the input's folders where a record has none.
+    pub fn take_from_folders(&mut self, values: Option<FolderValues>) {
+        self.folder_values = values.map(Rc::new);
     }
 
     /// Returns whether no line was added, accepted or rejected.
@@ -143,6 +154,13 @@ impl BatchBuilder<'_> {
     /// # Errors
     /// Returns why the fields are not an event.
     pub fn accept(&mut self, raw: &RawEvent<'_>) -> Result<(), Rejection> {
+        match self.folder_values.clone() {
+            Some(values) => self.accept_filled(&values.fill(raw)),
+            None => self.accept_filled(raw),
+        }
+    }
+
+    fn accept_filled(&mut self, raw: &RawEvent<'_>) -> Result<(), Rejection> {
         let ts = self.time(raw.ts)?;
         let item_id = identifier("item_id", raw.item_id)?
             .ok_or_else(|| Rejection::of_column("item_id", "item_id is empty; it is required"))?;

@@ -6,6 +6,7 @@ use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::csv_dialect::CsvDialect;
 use crate::ingest::fields::ITEM_ID;
 use crate::ingest::file_history::FileHistory;
+use crate::ingest::folder_values::FolderValues;
 use crate::ingest::input::Input;
 use crate::ingest::limits::Limits;
 use crate::ingest::line_parser::LineParser;
@@ -304,7 +305,11 @@ impl InputReader<'_> {
 
     fn builder(&self) -> BatchBuilder<'_> {
         let limits = Limits::at(self.now(), &self.options, self.settings, self.parse_options);
-        BatchBuilder::new(&self.input.name, limits, self.slice_bytes())
+        let mut builder = BatchBuilder::new(&self.input.name, limits, self.slice_bytes());
+        let mapping = self.parse_options.mapping;
+        let folders = self.input.path().and_then(|path| FolderValues::of(path, mapping));
+        builder.take_from_folders(folders);
+        builder
     }
 
     /// Sends a part of a batch, and returns an empty builder for the next part.

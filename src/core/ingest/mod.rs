@@ -37,6 +37,7 @@ pub mod explain;
 mod field_values;
 mod fields;
 mod file_history;
+mod folder_values;
 mod input;
 mod input_reader;
 mod json_lines;

@@ -126,3 +126,18 @@ fn named_pipes_are_read_once_in_every_format() {
     .assert_eq(&world.said(&mut command, b"").whole());
     assert_eq!(items(&world), "101 102 A B", "the third one is a return");
 }
+
+#[test]
+fn folders_of_hive_give_their_values() {
+    let world = World::new();
+    world.write("shop/category=TOYS/a.ndjson", sale("A"));
+    world.write("shop/category=Food%2FFruit/b.csv", "ts,item_id\n2017-01-14T10:00:00Z,B\n");
+    world.write("shop/category=__HIVE_DEFAULT_PARTITION__/c.ndjson", sale("C"));
+    world.write("shop/category=TOYS/d.csv", "ts,item_id,category\n2017-01-14T10:00:00Z,D,Books\n");
+    assert_eq!(world.run("ingest shop").code, Some(0));
+    assert_eq!(items(&world), "A B C D");
+    let sold = world.sold();
+    for category in ["TOYS: 1", "Food/Fruit: 1", "Books: 1"] {
+        assert!(sold.contains(category), "{sold}");
+    }
+}
