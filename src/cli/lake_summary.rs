@@ -34,6 +34,9 @@ pub fn write_rollup(summary: &Summary, verbosity: Verbosity, out: &mut dyn Write
         let ids = counted(summary.conflicts, "event id", "event ids");
         write!(out, ", {ids} with differing contents counted once")?;
     }
+    if summary.corrected > 0 {
+        write!(out, ", {} corrected by newer versions", counted(summary.corrected, "event", "events"))?;
+    }
     if verbosity == Verbosity::Verbose {
         let files = counted(summary.files_added, "file", "files");
         write!(out, ", {files} added, {} removed", summary.files_removed)?;

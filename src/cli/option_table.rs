@@ -87,6 +87,7 @@ const OPTIONS: &[Row] = &[
     ("skip-lines", None, "N", "Skip this many lines"),
     ("slice-size", None, "SIZE", "Size of the slices"),
     ("spool", None, "DIR", "Load the finished files"),
+    ("subtract", None, "TYPE", "Event types whose units and amounts are subtracted"),
     ("threads", None, "N", "Number of threads"),
     ("title", None, "TEXT", "Title of the page"),
     ("to", None, "TIME", "End of the time range"),

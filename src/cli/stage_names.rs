@@ -36,6 +36,7 @@ pub fn count_name(count: Count) -> &'static str {
         Count::EventsRolledUp => "events",
         Count::EventsRepeated => "repeated_events",
         Count::EventIdsInConflict => "conflicting_event_ids",
+        Count::EventsCorrected => "corrected_events",
         Count::HoursRebuilt => "hours",
         Count::RollupRows => "rollup_rows",
         Count::HoursDiffering => "differing_hours",

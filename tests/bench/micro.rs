@@ -118,6 +118,7 @@ fn events() -> Events {
         events.push(&Event {
             ts: Hour::of(date(), sale.hour_of_day.cast_signed()).start().plus_seconds(sale.second.into()),
             event_id: None,
+            version: None,
             item_id: &item_id(sale.item),
             path_set: path_set.expect("these are paths"),
             event_type: 0,

@@ -59,6 +59,7 @@ fn what_nobody_set_is_built_in() {
         stdout: limit          100        built in
         stdout: measure        units      built in
         stdout: event_types    purchase   built in
+        stdout: subtract                  not set
         stdout: tz             UTC        built in
         stdout: min_items      10         built in
         stdout: max_lookback   365d       built in

@@ -6,10 +6,10 @@ use topsell_core::counts;
 use topsell_core::counts::CountQuery;
 use topsell_core::delta::{NamedFile, Partition};
 use topsell_core::lake::{Lake, events_log};
-use topsell_core::model::Timestamp;
+use topsell_core::model::{EventTypes, Timestamp};
 use topsell_core::storage::Store;
 
-use crate::world::World;
+use crate::world::{World, fields_of};
 
 const LOG: &str = "\
 ts,item_id,category,quantity,amount
@@ -84,6 +84,9 @@ fn the_help_shows_how_to_ask() {
         stdout:           Event types to include; can be repeated
         stdout:           
         stdout:           [default: purchase]
+        stdout: 
+        stdout:       --subtract <TYPE>
+        stdout:           Event types whose units and amounts are subtracted, such as refund,cancel; can be repeated
         stdout: 
         stdout:   -c, --category <PATH>
         stdout:           Category path; counts only sales in this category or below it
@@ -505,16 +508,16 @@ fn what_came_in_or_went_since_the_last_rollup_counts_at_once() {
     assert_eq!(world.run("rollup").code, Some(0));
     check(15);
     // Another version of the same sale counts in its place; its hour is none of the first.
-    ingest("5.csv", "2017-01-14T09:30:00Z,b,x,8\n", "");
-    check(7);
+    ingest("5.csv", "2017-01-14T09:30:00Z,a,x,3\n2017-01-14T09:30:00Z,b,x,8\n", "");
+    check(10);
     assert_eq!(units(&world, &ask.replace(" a ", " b ")), 108);
     ingest("6.csv", "2017-01-14T20:30:00Z,a,,16\n", "--batch-id till");
-    check(23);
+    check(26);
     assert_eq!(world.run("rollup").code, Some(0));
     ingest("6.csv", "2017-01-14T20:30:00Z,a,,32\n", "--batch-id till --force");
-    check(39);
+    check(42);
     assert_eq!(world.run("rollup").code, Some(0));
-    check(39);
+    check(42);
 }
 
 /// Holds what a table's log says by itself against what the library says of the table.
@@ -580,7 +583,7 @@ fn a_log_that_was_summed_up_and_swept_says_the_same() {
 fn an_item_is_told_by_category_and_from_its_first_sale_to_its_last() {
     let world = shop();
     let store = Store::open(&world.path("data/lake")).expect("the lake can be named");
-    let types = ["purchase".to_owned()];
+    let types = EventTypes::of(vec!["purchase".to_owned()], Vec::new());
     let hour = |text: &str| Timestamp::parse(text).expect("a good moment").hour();
     let hours = hour("2017-01-01T00:00:00Z")..hour("2017-01-15T00:00:00Z");
     let counted = CountQuery { event_types: &types, hours, category: None };
@@ -677,4 +680,44 @@ fn counts_only_grow_while_sales_come_in() {
         }
     });
     assert_eq!(units(&world, "count a --now 2017-01-14T23:30:00Z"), FILES * UNITS_A_FILE);
+}
+
+/// Refunds that are events of their own type could only be left out or added.
+#[test]
+fn a_lake_may_subtract_refunds_from_every_count_and_ranking() {
+    let world = World::new();
+    let header = "ts,event_type,item_id,quantity,amount\n";
+    let sales = "2017-01-14T10:00:00Z,purchase,MUG,9,90.00\n2017-01-14T10:00:00Z,purchase,PAN,1,50.00\n";
+    // In one hour, with either sign.
+    let refunds = "2017-01-14T15:00:00Z,refund,MUG,2,20.00\n2017-01-14T15:00:00Z,refund,MUG,-1,-10.00\n\
+                   2017-01-14T15:00:00Z,cancel,PAN,1,50.00\n";
+    world.write("log.csv", format!("{header}{sales}{refunds}"));
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    world.write("data/lake/topsell.toml", "subtract = [\"refund\", \"cancel\"]\n");
+    let counted = |options: &str| {
+        let said = world.run(&format!("count MUG PAN --format csv {options}"));
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+        let rows = fields_of(&said.stdout, ["item_id", "units", "purchases", "amount"]);
+        rows.iter().map(|row| row.join(",")).collect::<Vec<_>>().join(" ")
+    };
+    let ranked = |options: &str| {
+        let said = world.run(&format!("rank --all-items {options}"));
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+        let rows =
+            fields_of(&world.run("show --format csv").stdout, ["item_id", "units", "purchases", "amount"]);
+        rows.iter().map(|row| row.join(",")).collect::<Vec<_>>().join(" ")
+    };
+    const SUBTRACTED: &str = "MUG,6,1,60.0000 PAN,0,1,0.0000";
+    const SOLD: &str = "MUG,9,1,90.0000 PAN,1,1,50.0000";
+    assert_eq!((counted("").as_str(), counted("--subtract=").as_str()), (SUBTRACTED, SOLD));
+    assert_eq!(ranked("--no-decay"), "MUG,6,1,60.0000");
+    assert_eq!((counted("").as_str(), counted("--subtract=").as_str()), (SUBTRACTED, SOLD));
+    // An explained score and a report are of the ranking.
+    let explained = world.run("show --item MUG --explain --format csv").stdout;
+    assert!(explained.contains("2017-01-14T15:00:00Z"), "{explained}");
+    assert_eq!(counted("--subtract refund"), "MUG,6,1,60.0000 PAN,1,1,50.0000");
+    assert_eq!(counted("--subtract cancel"), "MUG,9,1,90.0000 PAN,0,1,0.0000");
+    // What is counted is not subtracted.
+    assert_eq!(counted("--event-type refund"), "MUG,1,2,10.0000 PAN,-1,0,-50.0000");
+    assert_eq!(ranked("--no-decay --subtract="), SOLD);
 }

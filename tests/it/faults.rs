@@ -11,7 +11,7 @@ use topsell_core::ingest::StreamOptions;
 use topsell_core::input_format::Mapping;
 use topsell_core::lake::{DryRun, DuplicatePolicy, Lake};
 use topsell_core::maintenance::Retention;
-use topsell_core::model::{Decay, Hour, Timestamp, Week, Window, Zone};
+use topsell_core::model::{Decay, EventTypes, Hour, Timestamp, Week, Window, Zone};
 use topsell_core::pipeline::{self, Caller, Step};
 use topsell_core::progress::Progress;
 use topsell_core::rank::{Measure, Rules};
@@ -264,7 +264,8 @@ pub fn seen(lake: &Path) -> Seen {
     let events = open.events().newest().and_then(|newest| newest.files()).expect("the log can be read");
     let rollups = Rollups::open_or_create(&store).expect("the rollups can be opened");
     let span = Hour::new(0)..now().hour().plus(24);
-    let selection = Selection { event_types: &["purchase".to_owned()], hours: span };
+    let event_types = purchases();
+    let selection = Selection { event_types: &event_types, hours: span };
     let scan = rollups.scan().expect("the log can be read");
     let mut aggregates = BTreeMap::new();
     for part in scan.parts(&selection, None).expect("the aggregates can be found") {
@@ -327,7 +328,7 @@ pub fn rank_step() -> Step {
         max_lookback_hours: 150,
         week: Week::ending(now().hour(), Zone::utc()),
     };
-    Step::Rank { rules, event_types: vec!["purchase".to_owned()], catalog: None, tail: true, freshness: None }
+    Step::Rank { rules, event_types: purchases(), catalog: None, tail: true, freshness: None }
 }
 
 fn now() -> Timestamp {
@@ -346,4 +347,8 @@ pub fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).expect("a file can be copied");
         }
     }
+}
+
+fn purchases() -> EventTypes {
+    EventTypes::of(vec!["purchase".to_owned()], Vec::new())
 }

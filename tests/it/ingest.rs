@@ -274,6 +274,8 @@ fn the_help_describes_a_log() {
         stdout:   event_type  type of the event [default: purchase]
         stdout:   quantity    integer, negative for a return [default: 1]
         stdout:   amount      decimal, rounded to four places, halves away from zero
+        stdout:   version     integer or time, only if mapped: of an event that arrives several times, the greatest
+        stdout:               version counts
         stdout: 
         stdout: Map other column names with --map ts=sold_at --map item_id=sku, or --map FILE, a TOML file with
         stdout: lines

@@ -117,17 +117,17 @@ fn an_invalid_mapping_is_reported_before_anything_is_read() {
     assert_eq!(missing.code, Some(1));
     said.push_str(&missing.stderr);
     expect![[r#"
-        error: --map: unknown.toml:3: unknown field `price`; the fields are ts, event_id, item_id, category, categories, event_type, quantity, amount, currency, and the options format, delimiter, quoting, encoding, skip_lines, null, bad_field, decimal, ts_format, assume_tz, assume_utc, min_ts, fill, where, level_separator, path_separator, currency
+        error: --map: unknown.toml:3: unknown field `price`; the fields are ts, event_id, item_id, category, categories, event_type, quantity, amount, currency, version, and the options format, delimiter, quoting, encoding, skip_lines, null, bad_field, decimal, ts_format, assume_tz, assume_utc, min_ts, fill, where, level_separator, path_separator, currency
         error: --map: number.toml:2: item_id must be the name of a column, in quotes
         error: --map: empty.toml:1: ts must be the name of a column, in quotes
         error: --map: assumes.toml:1: assume_utc: `yes` is not one of true, false
         error: --map: broken.toml:3: is not TOML: key with no value, expected `=`
         error: --map: twice.toml:2: is not TOML: duplicate key
         error: --map: table.toml:1: ts must be the name of a column, in quotes
-        error: --map: `price=p`: unknown field; the fields are ts, event_id, item_id, category, categories, event_type, quantity, amount, currency
+        error: --map: `price=p`: unknown field; the fields are ts, event_id, item_id, category, categories, event_type, quantity, amount, currency, version
         error: --map: `ts=`: the column is missing; write FIELD=COLUMN
         error: --map: ts is mapped twice
-        error: --map: `=x`: unknown field; the fields are ts, event_id, item_id, category, categories, event_type, quantity, amount, currency
+        error: --map: `=x`: unknown field; the fields are ts, event_id, item_id, category, categories, event_type, quantity, amount, currency, version
         error: the following required arguments were not provided:
         error: --map: gone.toml cannot be read: No such file or directory (os error 2); write FIELD=COLUMN, or name a TOML file
     "#]].assert_eq(&said);

@@ -116,6 +116,9 @@ fn the_help_tells_every_default() {
         stdout:           
         stdout:           [default: purchase]
         stdout: 
+        stdout:       --subtract <TYPE>
+        stdout:           Event types whose units and amounts are subtracted, such as refund,cancel; can be repeated
+        stdout: 
         stdout:       --min-items <N>
         stdout:           Extend the window of categories with fewer eligible items than this; 0 to never extend it
         stdout:           
@@ -191,7 +194,7 @@ fn one_command_aggregates_ranks_and_publishes() {
     world.write("log.csv", LOG);
     world.run("ingest log.csv");
     expect![[r#"
-        stderr: rollup: 6 hours aggregated from 10 events, 10 rows written
+        stderr: rollup: 6 hours aggregated from 10 events, 11 rows written
         stderr: rank: 7 categories, 17 rows, … in rankings/2017-01-15T00Z-….parquet
         exit code 0
     "#]]

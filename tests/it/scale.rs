@@ -39,6 +39,7 @@ fn rules() -> Rules {
         decay: Decay::HalfLife(12),
         by: 0,
         event_types: vec!["purchase"],
+        subtract: Vec::new(),
         zone: UTC,
     }
 }

@@ -12,7 +12,7 @@ use crate::run_recorder::{self, RecordMode};
 use crate::settings::Settings;
 use topsell_core::counts;
 use topsell_core::counts::{By, CountQuery};
-use topsell_core::model::{Hour, PURCHASE, Timestamp, Window, Zone, check_path, parse_hours};
+use topsell_core::model::{EventTypes, Hour, PURCHASE, Timestamp, Window, Zone, check_path, parse_hours};
 use topsell_core::pipeline::StepError;
 use topsell_output::answers::Counts;
 
@@ -58,6 +58,9 @@ pub struct Count {
     /// Event types to include; can be repeated
     #[arg(long = "event-type", value_name = "TYPE", default_value = PURCHASE)]
     event_types: Vec<String>,
+    /// Event types whose units and amounts are subtracted, such as refund,cancel; can be repeated
+    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
+    subtract: Vec<String>,
     /// Category path; counts only sales in this category or below it
     #[arg(short, long, value_name = "PATH")]
     category: Option<String>,
@@ -76,7 +79,7 @@ enum CountBy {
 pub struct Question {
     items: Vec<String>,
     reads_more: bool,
-    event_types: Vec<String>,
+    event_types: EventTypes,
     hours: Range<Hour>,
     category: Option<String>,
     by: Option<By>,
@@ -99,9 +102,7 @@ impl Count {
             .category
             .as_deref()
             .map(|path| check_path(path).map_err(|e| Failure::usage(format!("--category `{path}` {e}"))));
-        let mut event_types = typed.event_types.clone();
-        event_types.sort_unstable();
-        event_types.dedup();
+        let event_types = EventTypes::of(typed.event_types.clone(), typed.subtract.clone());
         let mut items = typed.items.clone();
         let asked = items.len();
         items.retain(|item| item != "-");

@@ -58,6 +58,8 @@ Input columns, in any order; only ts and item_id are required, unknown columns a
   event_type  type of the event [default: purchase]
   quantity    integer, negative for a return [default: 1]
   amount      decimal, rounded to four places, halves away from zero
+  version     integer or time, only if mapped: of an event that arrives several times, the greatest
+              version counts
 
 Map other column names with --map ts=sold_at --map item_id=sku, or --map FILE, a TOML file with lines
 such as ts = \"sold_at\" and assume_utc = true. category=department/group/type builds a path from one

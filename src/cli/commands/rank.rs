@@ -7,7 +7,9 @@ use crate::failure::{Exit, Failure};
 use crate::moments::moment;
 use crate::settings::Settings;
 use crate::step_runner;
-use topsell_core::model::{Decay, PURCHASE, Timestamp, Week, Window, Zone, parse_hours, parse_seconds};
+use topsell_core::model::{
+    Decay, EventTypes, PURCHASE, Timestamp, Week, Window, Zone, parse_hours, parse_seconds,
+};
 use topsell_core::pipeline::{Freshness, Step};
 use topsell_core::rank::{Measure, Rules};
 use topsell_core::storage::LockTimeout;
@@ -62,6 +64,9 @@ pub struct Rank {
     /// Event types to include; can be repeated
     #[arg(long = "event-type", value_name = "TYPE", default_value = PURCHASE)]
     pub event_types: Vec<String>,
+    /// Event types whose units and amounts are subtracted, such as refund,cancel; can be repeated
+    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
+    pub subtract: Vec<String>,
     /// Extend the window of categories with fewer eligible items than this; 0 to never extend it
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub min_items: u64,
@@ -108,9 +113,7 @@ impl Rank {
         let max_lag = self.max_lag.as_deref().map(parse_seconds).transpose();
         let max_lag = max_lag.map_err(|e| Failure::usage(format!("--max-lag: {e}")))?;
         let freshness = max_lag.map(|max_lag_seconds| Freshness { until: as_of, max_lag_seconds });
-        let mut event_types = self.event_types.clone();
-        event_types.sort_unstable();
-        event_types.dedup();
+        let event_types = EventTypes::of(self.event_types.clone(), self.subtract.clone());
         let rules = self.rules(as_of, zone)?;
         let catalog = catalog_file(&self.catalog)?;
         Ok(Request {

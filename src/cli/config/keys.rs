@@ -83,6 +83,7 @@ pub const KEYS: &[Key] = &[
     key("limit", Kind::Number(1, u32::MAX as u64), &["rank"]),
     key("measure", Kind::OneOf(&["units", "purchases", "amount"]), &["rank"]),
     key("event_types", Kind::Texts, &["rank", "count"]),
+    key("subtract", Kind::Texts, &["rank", "count"]),
     key("tz", Kind::Text, &["rank", "count"]),
     key("min_items", Kind::Number(0, u64::MAX), &["rank"]),
     key("max_lookback", Kind::Hours, &["rank"]),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::model::{Aggregate, AggregateOverflow, AggregateRows, Hour, levels_of};
+use crate::model::{Aggregate, AggregateOverflow, AggregateRows, EventTypes, Hour, levels_of};
 use crate::rollup::{ItemQuery, RollupError, Selection, live_counts};
 use crate::storage::Store;
 
@@ -13,7 +13,7 @@ pub type ByHour = BTreeMap<Hour, Aggregate>;
 /// Which sales to count.
 #[derive(Clone, Debug)]
 pub struct CountQuery<'a> {
-    pub event_types: &'a [String],
+    pub event_types: &'a EventTypes,
     /// First hour, and the hour after the last.
     pub hours: Range<Hour>,
     /// Only sales in this category or below it.

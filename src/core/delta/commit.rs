@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use arrow::array::{
     Array, ArrayRef, Int64Array, Int64Builder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
-    StructArray,
+    StructArray, new_null_array,
 };
 use arrow::datatypes::{Field, Fields, Schema};
 use arrow::error::ArrowError;
@@ -171,20 +171,26 @@ fn add_batch(adds: &[NewFile], now_ms: i64) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, c)| c).collect())
 }
 
-/// Returns the statistics column; all files of a commit have the same columns.
+/// Returns the statistics column; all files of a commit have the same columns, of which some have not the
+/// last ones.
 fn stats(adds: &[NewFile], records: ArrayRef) -> Result<StructArray, ArrowError> {
-    let columns = 0..adds[0].columns.len();
-    let facts = |column: usize| adds.iter().map(move |add| &add.columns[column]);
-    let name = |column: usize| adds[0].columns[column].name.as_str();
+    let widest: &[ColumnStats] =
+        adds.iter().map(|add| &*add.columns).max_by_key(|of| of.len()).unwrap_or(&[]);
+    let columns = 0..widest.len();
+    let facts = |column: usize| adds.iter().map(move |add| add.columns.get(column));
+    let name = |column: usize| widest[column].name.as_str();
     let nulls = columns.clone().map(|column| {
-        let counts: Int64Array = facts(column).map(|of| of.nulls.cast_signed()).collect();
+        let counts: Int64Array = facts(column).map(|of| of.map(|of| of.nulls.cast_signed())).collect();
         (name(column), Arc::new(counts) as ArrayRef)
     });
     let ends = |pick: fn(&(ArrayRef, ArrayRef)) -> &ArrayRef| -> Result<ArrayRef, ArrowError> {
-        let ranged = columns.clone().filter(|&column| adds[0].columns[column].range.is_some());
-        let values = ranged.map(|column| {
-            let values: Vec<&dyn Array> =
-                facts(column).filter_map(|of| Some(pick(of.range.as_ref()?).as_ref())).collect();
+        let ranged = columns.clone().filter_map(|column| Some((column, widest[column].range.as_ref()?)));
+        let values = ranged.map(|(column, (of_type, _))| {
+            let none = new_null_array(of_type.data_type(), 1);
+            let range = |of: Option<&'_ ColumnStats>| of.and_then(|of| of.range.as_ref()).map(pick).cloned();
+            let values: Vec<ArrayRef> =
+                facts(column).map(|of| range(of).unwrap_or_else(|| Arc::clone(&none))).collect();
+            let values: Vec<&dyn Array> = values.iter().map(AsRef::as_ref).collect();
             Ok((name(column), arrow::compute::concat(&values)?))
         });
         Ok(Arc::new(struct_of(values.collect::<Result<Vec<_>, ArrowError>>()?)?))

@@ -38,6 +38,12 @@ pub struct TableSchema {
     pub columns: &'static [Column],
 }
 
+impl Column {
+    pub(super) fn to_delta(self) -> StructField {
+        StructField::nullable(self.0, delta_type(self.1))
+    }
+}
+
 impl TableSchema {
     pub(super) fn partition_columns(&self) -> Vec<&'static str> {
         self.partitions.iter().map(|column| column.0).collect()
@@ -45,7 +51,7 @@ impl TableSchema {
 
     pub(super) fn to_delta(self) -> SchemaRef {
         let fields = self.partitions.iter().chain(self.columns);
-        let fields = fields.map(|Column(name, of)| StructField::nullable(*name, delta_type(*of)));
+        let fields = fields.map(|column| column.to_delta());
         Arc::new(StructType::new_unchecked(fields))
     }
 

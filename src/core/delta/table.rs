@@ -7,13 +7,14 @@ use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::snapshot::{Snapshot, SnapshotRef};
 use delta_kernel::transaction::create_table::create_table;
 use delta_kernel::transaction::data_layout::DataLayout;
+use delta_kernel::transaction::{CommitResult, UpdateTableOperation};
 use delta_kernel::{Engine, KernelError};
 use delta_kernel_default_engine::DefaultEngineBuilder;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
 use url::Url;
 
 use crate::delta::error::TableError;
-use crate::delta::schema::TableSchema;
+use crate::delta::schema::{Column, TableSchema};
 use crate::storage::Store;
 
 pub(super) const ENGINE_INFO: &str = concat!("topsell/", env!("CARGO_PKG_VERSION"));
@@ -122,6 +123,29 @@ impl Table {
     /// Returns a pinned version; the part of the log that it needs may have been vacuumed since.
     pub fn at_pinned(&self, pinned: &PinnedVersion) -> Version<'_> {
         Version { table: self, snapshot: Arc::clone(&pinned.0) }
+    }
+
+    /// Adds a column, null in all rows so far; has no effect where the table has it.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be written, or another process commits at the same time.
+    pub fn add_column(&self, column: Column) -> Result<(), TableError> {
+        let newest = self.latest()?;
+        if newest.schema().field(column.0).is_some() {
+            return Ok(());
+        }
+        let engine = self.engine.as_ref();
+        let altered = newest
+            .update_table(UpdateTableOperation::AlterTable, ENGINE_INFO, false)
+            .add_column(column.to_delta())
+            .build(engine, Box::new(FileSystemCommitter::new()))
+            .and_then(|transaction| transaction.commit(engine))
+            .map_err(|e| self.failed(e))?;
+        match altered {
+            CommitResult::Committed(_) => Ok(()),
+            CommitResult::Conflicted(_) => Err(self.damaged("another process changed it during the upgrade")),
+            CommitResult::Retryable(retryable) => Err(self.failed(retryable.error)),
+        }
     }
 
     fn at(store: &Store, name: &str, schema: TableSchema) -> Result<Table, TableError> {

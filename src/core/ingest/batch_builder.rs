@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 
-use crate::ingest::field_values::{amount, identifier, quantity};
+use crate::ingest::field_values::{amount, identifier, quantity, version};
 use crate::ingest::folder_values::FolderValues;
 use crate::ingest::limits::Limits;
 use crate::ingest::line_counts::LineCounts;
@@ -14,7 +14,7 @@ use crate::ingest::notices::{NoticeKind, Notices};
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
 use crate::lake::{BatchSize, Reject};
 use crate::model::{Event, Events, MAX_EVENT_TYPE_BYTES, PURCHASE, PathSets, RawCategories, shown};
-use crate::model::{EventTimes, Timestamp, TimestampError, likely_time_format};
+use crate::model::{EventTimes, Timestamp, TimestampError, likely_time_format, read_event_time};
 
 /// The number of bytes of a rejected line that are kept with the reason.
 const MAX_KEPT_BYTES: usize = 16 << 20;
@@ -136,7 +136,7 @@ impl BatchBuilder<'_> {
 
     /// Notes something about the current line.
     pub fn notice(&mut self, kind: NoticeKind, count: u64) {
-        self.lines.notices.add(kind, count, &self.file, self.line);
+        self.lines.notices.add(kind, count, &self.file, Some(self.line));
     }
 
     /// Returns whether a text is a time that would be accepted.
@@ -168,9 +168,22 @@ impl BatchBuilder<'_> {
         let quantity = quantity(raw.quantity)?;
         let amount = amount(raw.amount)?;
         let event_type = self.event_type(raw.event_type)?;
+        // Without an id there is nothing to be a version of.
+        let version =
+            version(raw.version, |text| self.times.read(text).or_else(|_| read_event_time(text, None)))?
+                .filter(|_| event_id.is_some());
         let path_set = self.path_set(&raw.categories, item_id)?;
         self.held_bytes += BYTES_PER_EVENT + item_id.len() + event_id.map_or(0, str::len);
-        self.lines.events.push(&Event { ts, event_id, item_id, path_set, event_type, quantity, amount });
+        self.lines.events.push(&Event {
+            ts,
+            event_id,
+            item_id,
+            path_set,
+            event_type,
+            quantity,
+            amount,
+            version,
+        });
         Ok(())
     }
 

@@ -7,9 +7,11 @@ use std::collections::HashMap;
 use std::sync::mpsc::Receiver;
 
 use crate::ingest::commit_group::{CommitGroup, Staged, StagedBatch};
+use crate::ingest::conflicting_ids::Found;
 use crate::ingest::explain::EventProfile;
 use crate::ingest::input::Input;
 use crate::ingest::line_counts::LineCounts;
+use crate::ingest::notices::NoticeKind;
 use crate::ingest::options::Options;
 use crate::ingest::outliers::DayCounts;
 use crate::ingest::parsed::ReadOutcome;
@@ -130,6 +132,14 @@ impl<'a> Committer<'a> {
             self.count(input, batch, outcome);
         }
         ended.into_iter().try_for_each(|(input, outcome)| self.end_input(input, outcome))
+    }
+
+    /// Notes event ids that came with the same item and other content.
+    pub fn notice_conflicting_ids(&mut self, found: Found) {
+        if let Some(input) = found.input {
+            let file = &self.plan.inputs[input].name;
+            self.summary.notices.add(NoticeKind::ConflictingIds, found.ids, file, None);
+        }
     }
 
     /// Notes an input that failed as a whole.

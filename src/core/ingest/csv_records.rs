@@ -8,7 +8,7 @@ use crate::ingest::csv_fast_path::CsvFastPath;
 use crate::ingest::csv_fields::{FieldSplitter, SplitError, without_line_end};
 use crate::ingest::csv_header::{CsvHeader, parse_header};
 use crate::ingest::csv_quotes::{QuoteFault, quoting_hint};
-use crate::ingest::fields::{AMOUNT, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, TS};
+use crate::ingest::fields::{AMOUNT, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, TS, VERSION};
 use crate::ingest::notices::NoticeKind;
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
 use crate::ingest::record_bounds::MAX_RECORD_BYTES;
@@ -140,6 +140,7 @@ impl CsvRecords<'_> {
             event_type: field(EVENT_TYPE)?,
             quantity: field(QUANTITY)?,
             amount: field(AMOUNT)?,
+            version: field(VERSION)?.map_or(RawTime::Missing, RawTime::Text),
         })
     }
 

@@ -27,6 +27,7 @@ mod acknowledge;
 mod batch_builder;
 mod commit_group;
 mod committer;
+mod conflicting_ids;
 mod csv_dialect;
 mod csv_fast_path;
 mod csv_fields;

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::fields::{
-    AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, REQUIRED, TS,
+    AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, REQUIRED, TS, VERSION,
 };
 use crate::ingest::json_values::{identifier, path_list, scalar, without_exponent};
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
@@ -27,6 +27,7 @@ pub(super) struct Keys {
     fields: Vec<FieldKeys>,
     reads_categories: bool,
     reads_category: bool,
+    reads_version: bool,
     /// The key of a log shipper's own time, unless `ts` is mapped.
     date: Option<usize>,
     /// The keys of mapped fields that no record had yet, a bit each.
@@ -64,6 +65,7 @@ impl Keys {
             fields,
             reads_categories: is_read(CATEGORIES, CATEGORY),
             reads_category: is_read(CATEGORY, CATEGORIES),
+            reads_version: mapping.column(VERSION).is_some(),
             date,
             unseen,
         }
@@ -134,6 +136,7 @@ pub(super) fn parse_record(
     let event_type = line.scalar(EVENT_TYPE)?;
     let quantity = line.scalar(QUANTITY)?.map(without_exponent);
     let amount = line.scalar(AMOUNT)?;
+    let version = if keys.reads_version { line.scalar(VERSION)? } else { None };
     let (category, levels, borrowed): (Option<Cow<'_, str>>, Vec<Cow<'_, str>>, Vec<&str>);
     let list = line.value(CATEGORIES).filter(|_| keys.reads_categories);
     let one = line.value(CATEGORY).filter(|_| keys.reads_category);
@@ -164,6 +167,7 @@ pub(super) fn parse_record(
         event_type: event_type.as_deref(),
         quantity: quantity.as_deref(),
         amount: amount.as_deref(),
+        version: version.as_deref().map_or(RawTime::Missing, RawTime::Text),
     })
 }
 

@@ -9,6 +9,8 @@ use std::fmt;
 pub enum NoticeKind {
     /// Lines inside a quoted field would be records by themselves.
     JoinedLines,
+    /// Event ids came with the same item and other content.
+    ConflictingIds,
 }
 
 /// How grave a notice is.
@@ -27,7 +29,7 @@ pub struct Notice {
     pub count: u64,
     /// The first place.
     pub file: String,
-    pub line: u64,
+    pub line: Option<u64>,
 }
 
 /// The notices of some lines, at most one of each kind.
@@ -36,7 +38,7 @@ pub struct Notices(Vec<Notice>);
 
 impl Notices {
     /// Counts a notice; its place is kept where it is the first of its kind.
-    pub fn add(&mut self, kind: NoticeKind, count: u64, file: &str, line: u64) {
+    pub fn add(&mut self, kind: NoticeKind, count: u64, file: &str, line: Option<u64>) {
         match self.0.iter_mut().find(|notice| notice.kind == kind) {
             Some(known) => known.count += count,
             None => self.0.push(Notice { kind, count, file: file.to_owned(), line }),
@@ -65,7 +67,7 @@ impl NoticeKind {
     /// Returns how grave it is.
     pub fn level(self) -> NoticeLevel {
         match self {
-            NoticeKind::JoinedLines => NoticeLevel::Warning,
+            NoticeKind::JoinedLines | NoticeKind::ConflictingIds => NoticeLevel::Warning,
         }
     }
 }
@@ -83,7 +85,11 @@ impl fmt::Display for NoticeLevel {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Notice { kind, count, file, line } = self;
-        write!(f, "{}: {file}:{line}: ", kind.level())?;
+        write!(f, "{}: {file}:", kind.level())?;
+        if let Some(line) = line {
+            write!(f, "{line}:")?;
+        }
+        f.write_str(" ")?;
         match kind {
             NoticeKind::JoinedLines => {
                 let lines = if *count == 1 { "line is" } else { "lines are" };
@@ -91,6 +97,15 @@ impl fmt::Display for Notice {
                     f,
                     "{count} {lines} inside a quoted field, but would be valid without quoting; pass \
                      --quoting none if quotes are part of the text, or --quoting standard if not"
+                )
+            }
+            NoticeKind::ConflictingIds => {
+                let ids = if *count == 1 { "event id" } else { "event ids" };
+                write!(
+                    f,
+                    "{count} {ids} with the same item and other content, of which one version counts; map \
+                     an id of each line, such as --map event_id=order_id+line_no, or --map \
+                     version=updated_at if later versions correct earlier ones"
                 )
             }
         }
@@ -104,9 +119,9 @@ mod tests {
     #[test]
     fn notices_of_one_kind_are_one_with_the_first_place() {
         let mut notices = Notices::default();
-        notices.add(NoticeKind::JoinedLines, 2, "a.csv", 7);
+        notices.add(NoticeKind::JoinedLines, 2, "a.csv", Some(7));
         let mut later = Notices::default();
-        later.add(NoticeKind::JoinedLines, 1, "b.csv", 1);
+        later.add(NoticeKind::JoinedLines, 1, "b.csv", Some(1));
         notices.merge(later);
         let shown: Vec<String> = notices.iter().map(Notice::to_string).collect();
         assert_eq!(shown.len(), 1);

@@ -2,7 +2,7 @@
 
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::fields::{
-    AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, REQUIRED, TS,
+    AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, REQUIRED, TS, VERSION,
 };
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
 use crate::input_format::{FieldColumns, Mapping};
@@ -50,7 +50,7 @@ impl ParquetRows {
         let mut wanted = Vec::new();
         let columns = columns.into_iter().enumerate().map(|(field, columns)| {
             let mut number = |column: usize| {
-                wanted.push(if field == TS {
+                wanted.push(if is_time(field) {
                     WantedColumn::Time(column)
                 } else {
                     WantedColumn::Text(column)
@@ -144,23 +144,25 @@ impl<'a> Row<'a> {
             (None, None) => RawCategories::Levels(&levels),
         };
         into.accept(&RawEvent {
-            ts: match self.time() {
-                ExternalTime::Micros(micros) => RawTime::Micros(micros),
-                ExternalTime::Epoch(value) => RawTime::Epoch(value),
-                ExternalTime::Text(text) => RawTime::Text(text),
-                ExternalTime::Missing => RawTime::Missing,
-            },
+            ts: self.time(TS),
             event_id: self.text(EVENT_ID)?.map(str::trim),
             item_id: self.text(ITEM_ID)?.map(str::trim),
             categories,
             event_type: self.text(EVENT_TYPE)?,
             quantity: self.text(QUANTITY)?,
             amount: self.text(AMOUNT)?,
+            version: self.time(VERSION),
         })
     }
 
-    fn time(&self) -> ExternalTime<'a> {
-        self.columns.one(TS).map_or(ExternalTime::Missing, |column| self.batch.time(column, self.at))
+    fn time(&self, field: usize) -> RawTime<'a> {
+        let time = self.columns.one(field).map(|column| self.batch.time(column, self.at));
+        match time {
+            Some(ExternalTime::Micros(micros)) => RawTime::Micros(micros),
+            Some(ExternalTime::Epoch(value)) => RawTime::Epoch(value),
+            Some(ExternalTime::Text(text)) => RawTime::Text(text),
+            Some(ExternalTime::Missing) | None => RawTime::Missing,
+        }
     }
 
     fn text(&self, field: usize) -> Result<Option<&'a str>, Rejection> {
@@ -189,17 +191,16 @@ impl<'a> Row<'a> {
     /// Returns the row as JSON, for the rejects.
     fn to_json(&self) -> String {
         let mut fields = serde_json::Map::new();
-        match self.time() {
-            ExternalTime::Micros(value) | ExternalTime::Epoch(value) => {
-                fields.insert("ts".into(), value.into())
-            }
-            ExternalTime::Text(text) => fields.insert("ts".into(), prefix(text).into()),
-            ExternalTime::Missing => None,
-        };
-        for (field, name) in FIELDS.iter().enumerate().filter(|(field, _)| *field != TS) {
-            if let Ok(Some(text)) = self.text(field) {
-                fields.insert((*name).into(), prefix(text).into());
-            }
+        for (field, name) in FIELDS.iter().enumerate() {
+            let value = match is_time(field) {
+                true => match self.time(field) {
+                    RawTime::Micros(value) | RawTime::Epoch(value) => Some(value.into()),
+                    RawTime::Text(text) | RawTime::ShipperDate(text) => Some(prefix(text).into()),
+                    RawTime::Missing => None,
+                },
+                false => self.text(field).ok().flatten().map(|text| prefix(text).into()),
+            };
+            fields.extend(value.map(|value| ((*name).to_owned(), value)));
         }
         if let Ok(levels) = self.levels()
             && !levels.is_empty()
@@ -209,6 +210,11 @@ impl<'a> Row<'a> {
         }
         serde_json::Value::Object(fields).to_string()
     }
+}
+
+/// Returns whether a field may be a time.
+fn is_time(field: usize) -> bool {
+    field == TS || field == VERSION
 }
 
 fn prefix(text: &str) -> &str {

@@ -34,6 +34,8 @@ pub(super) struct RawEvent<'a> {
     pub event_type: Option<&'a str>,
     pub quantity: Option<&'a str>,
     pub amount: Option<&'a str>,
+    /// Its epoch is any integer.
+    pub version: RawTime<'a>,
 }
 
 /// How the reason of a line that lacks a required field ends.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::fields::{
-    AMOUNT, CATEGORY, CURRENCY, EVENT_ID, EVENT_TYPE, ITEM_ID, QUANTITY, REQUIRED, TS,
+    AMOUNT, CATEGORY, CURRENCY, EVENT_ID, EVENT_TYPE, ITEM_ID, QUANTITY, REQUIRED, TS, VERSION,
 };
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
 use crate::input_format::{FieldColumns, Filter, Mapping};
@@ -141,6 +141,7 @@ impl RecordMapper<'_> {
         let event_type = self.text(EVENT_TYPE, values)?;
         let quantity = self.text(QUANTITY, values)?;
         let amount = self.text(AMOUNT, values)?;
+        let version = self.text(VERSION, values)?;
         let ts = self.text(TS, values)?;
         let category = self.text(CATEGORY, values)?;
         let levels: Vec<&str>;
@@ -164,6 +165,7 @@ impl RecordMapper<'_> {
             event_type: event_type.as_deref(),
             quantity: quantity.as_deref(),
             amount: amount.as_deref(),
+            version: version.as_deref().map_or(RawTime::Missing, RawTime::Text),
         })
     }
 

@@ -5,6 +5,7 @@
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use crate::ingest::commit_group::{CommitGroup, Staged, StagedBatch};
+use crate::ingest::conflicting_ids::{ConflictingIds, Found};
 use crate::ingest::options::Options;
 use crate::ingest::parsed::{Parsed, ParsedBatch};
 use crate::ingest::plan::Plan;
@@ -19,12 +20,20 @@ pub(super) struct Stager<'a> {
     /// The batch, or the input that is committed as a whole, of which more is to come.
     incomplete: Option<StagedBatch<'a>>,
     group: CommitGroup<'a>,
+    conflicting_ids: ConflictingIds,
 }
 
 impl<'a> Stager<'a> {
     /// Returns a stager that writes into the target lake.
     pub fn new(target: Option<&'a Lake>, plan: &'a Plan, options: Options) -> Stager<'a> {
-        Stager { target, options, plan, incomplete: None, group: CommitGroup::default() }
+        Stager {
+            target,
+            options,
+            plan,
+            incomplete: None,
+            group: CommitGroup::default(),
+            conflicting_ids: ConflictingIds::default(),
+        }
     }
 
     /// Stages one batch as a group of its own.
@@ -70,6 +79,11 @@ impl<'a> Stager<'a> {
         outcome
     }
 
+    /// Returns how many event ids came with the same item and other content.
+    pub fn conflicting_ids(&mut self) -> Found {
+        self.conflicting_ids.finish()
+    }
+
     /// Returns whether the group is committed before more is received: the next bytes of a stream may
     /// be hours away.
     fn commits_after(&self, parsed: &Parsed) -> bool {
@@ -112,6 +126,7 @@ impl<'a> Stager<'a> {
             None => self.group.new_batch(self.target, self.options)?,
         };
         let input = parsed.input;
+        self.conflicting_ids.add(input, &parsed.lines.events);
         self.group.write(&mut batch, parsed)?;
         match is_complete {
             true => self.group.push(Staged::Batch { input, batch }),

@@ -55,7 +55,10 @@ impl<'a> Writer<'a> {
             drop(send);
             let committer = committing.join().expect("the committer does not panic");
             // An error of the stager came first: the committer has only got what was complete by then.
-            outcome.and(committer)
+            outcome?;
+            let mut committer = committer?;
+            committer.notice_conflicting_ids(stager.conflicting_ids());
+            Ok(committer)
         })
     }
 

@@ -32,6 +32,8 @@ use crate::storage::local_files;
 const PRESET: &str = "preset:";
 /// The field that only events have: mappings of other files have no options.
 const TS: &str = "ts";
+/// The field that is read only where it is mapped: logs have versions of other things under this name.
+const VERSION: &str = "version";
 const SHOWN_COLUMNS: usize = 20;
 const SHOWN_CHARS: usize = 200;
 
@@ -268,6 +270,9 @@ impl Mapping {
 
     fn columns_of(&self, at: usize, names: &[String]) -> Result<Option<FieldColumns>, String> {
         let field = self.fields[at];
+        if field == VERSION && self.column(at).is_none() {
+            return Ok(None);
+        }
         let column = self.column(at).unwrap_or(field);
         if let Some(column) = only(column, names)? {
             return Ok(Some(FieldColumns::One(column)));

@@ -1,7 +1,7 @@
 //! The version of a lake's format, and the steps that upgrade a lake from an older one.
 //!
 //! ```text
-//! <lake>/format.json     {"format":2}
+//! <lake>/format.json     {"format":3}
 //! ```
 //!
 //! | format | what changed |
@@ -9,6 +9,7 @@
 //! | 0 | lakes of before there was a `format.json` |
 //! | 1 | `format.json`; the lock of maintenance is `maintenance.lock` |
 //! | 2 | in `rollups`, events are identified by id, item, and sale or return; before, by id alone |
+//! | 3 | `events` has the column `version`; in `rollups`, sales and returns have rows of their own |
 //!
 //! Invariant: a lake's version is written before its first table is created, and after the last step
 //! of an upgrade. So an interrupted upgrade leaves the older version and is completed by another
@@ -19,12 +20,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::delta::Table;
 use crate::lake::error::LakeError;
-use crate::lake::events_table::{EVENTS, SCHEMA};
+use crate::lake::events_table::{EVENTS, SCHEMA_OF_FORMAT_2, VERSION};
 use crate::lake::layout::{FORMAT_FILE, MAINTENANCE_LOCK, MAINTENANCE_LOCK_0, WRITERS};
 use crate::storage::{Lock, LockError, LockTimeout, SharedLock, Store};
 
 /// The format of lakes that this program creates, and the only one that it reads and writes.
-pub const CURRENT_FORMAT: u32 = 2;
+pub const CURRENT_FORMAT: u32 = 3;
 /// Folders of which a lake has at least the first, whatever its format.
 const TABLE_LOGS: [&str; 2] = ["events/_delta_log", "rollups/_delta_log"];
 
@@ -36,6 +37,11 @@ const STEPS: [UpgradeStep; CURRENT_FORMAT as usize] = [
         summary: "identify events by id, item, and sale or return; the next rollup recomputes all aggregates",
         // The rollup finds that the stored aggregates were computed by the older rule.
         apply: |_| Ok(()),
+    },
+    UpgradeStep {
+        from: 2,
+        summary: "add the column version to the table events; the next rollup recomputes all aggregates",
+        apply: add_version,
     },
 ];
 
@@ -114,7 +120,7 @@ pub fn plan_upgrade(store: &Store) -> Result<UpgradePlan, LakeError> {
         return Err(LakeError::Missing { lake: store.location() });
     };
     // A folder without a `format.json` may hold tables of another program.
-    if Table::open(store, EVENTS, SCHEMA)?.is_none() && from == 0 {
+    if Table::open(store, EVENTS, SCHEMA_OF_FORMAT_2)?.is_none() && from == 0 {
         return Err(LakeError::Missing { lake: store.location() });
     }
     Ok(UpgradePlan { from, steps: &STEPS[from as usize..] })
@@ -158,6 +164,15 @@ fn content(format: u32) -> Bytes {
 /// Step 0 to 1: whoever waits for the old lock would wait for nobody.
 fn remove_old_lock(store: &Store) -> Result<(), LakeError> {
     Ok(store.delete(MAINTENANCE_LOCK_0)?)
+}
+
+/// Step 2 to 3: files without the column have no versions.
+fn add_version(store: &Store) -> Result<(), LakeError> {
+    match Table::open(store, EVENTS, SCHEMA_OF_FORMAT_2)? {
+        Some(table) => Ok(table.add_column(VERSION)?),
+        // The lake was created, and nothing was ingested.
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

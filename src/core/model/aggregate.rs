@@ -22,6 +22,15 @@ pub struct Aggregate {
     pub amount: i128,
 }
 
+/// The signs of an event: whether it takes back units, and whether money.
+///
+/// A row of aggregates has events of the same signs, so that absolute values add, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Signs {
+    takes_units: bool,
+    takes_amount: bool,
+}
+
 /// An aggregate left the range of its column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the aggregates of item {item_id:?} do not fit in 64 bits")]
@@ -37,6 +46,11 @@ impl Aggregate {
             units: quantity,
             amount: amount.map_or(0, |a| i128::from(a.ten_thousandths())),
         }
+    }
+
+    /// Returns the signs of events that all have the same.
+    pub fn signs(self) -> Signs {
+        Signs { takes_units: self.units < 0, takes_amount: self.amount < 0 }
     }
 
     /// Returns both added, or nothing where one does not fit.
@@ -164,7 +178,7 @@ impl AggregateRows {
         }));
     }
 
-    /// Returns the rows ordered by item, set of paths, copy and hour, as rollup files are.
+    /// Returns the rows ordered by item, set of paths, copy, hour and signs, as rollup files are.
     pub fn sorted(&self) -> impl ExactSizeIterator<Item = AggregateRow> {
         self.in_order_of(Cow::Owned(self.order()))
     }
@@ -178,7 +192,8 @@ impl AggregateRows {
         Sorted { rows: &self.rows, order, fetched: Vec::with_capacity(ROWS_AT_A_TIME), next: 0 }
     }
 
-    /// Returns the positions of the rows, ordered by item, set of paths, copy and hour, as rollup files are.
+    /// Returns the positions of the rows, ordered by item, set of paths, copy, hour and signs, as rollup
+    /// files are.
     pub fn order(&self) -> Vec<u32> {
         let items = self.items.ranks();
         let sets = self.path_sets.ranks();
@@ -205,7 +220,7 @@ impl AggregateRows {
             if of_item.len() > 1 {
                 of_item.sort_by_key(|&at| {
                     let row = &self.rows[at as usize];
-                    (sets[row.path_set as usize], row.is_primary, row.hour)
+                    (sets[row.path_set as usize], row.is_primary, row.hour, row.aggregate.signs())
                 });
             }
             start = end as usize;

@@ -4,6 +4,8 @@ use crate::model::{Amount, Interner, PathSets, Timestamp};
 
 /// Stands for no amount: no amount has so many digits.
 const NO_AMOUNT: i64 = i64::MIN;
+/// Stands for no version.
+const NO_VERSION: i64 = i64::MIN;
 
 /// One line of a purchase log, with its categories and type by number.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +21,8 @@ pub struct Event<'a> {
     /// Units sold; negative for a return.
     pub quantity: i64,
     pub amount: Option<Amount>,
+    /// Of the events with one id, the one with the greatest version counts; greater than [`i64::MIN`].
+    pub version: Option<i64>,
 }
 
 /// The events of one batch, in the order of its lines.
@@ -38,6 +42,8 @@ pub struct Events {
     ids: String,
     /// Where each event's id ends in the text; none at all while no event has one.
     id_ends: Vec<usize>,
+    /// None at all while no event has one.
+    versions: Vec<i64>,
 }
 
 impl Events {
@@ -49,6 +55,12 @@ impl Events {
         if event.event_id.is_some() || !self.id_ends.is_empty() {
             self.ids.push_str(event.event_id.unwrap_or_default());
             self.id_ends.push(self.ids.len());
+        }
+        if event.version.is_some() && self.versions.is_empty() {
+            self.versions.resize(self.ts.len(), NO_VERSION);
+        }
+        if event.version.is_some() || !self.versions.is_empty() {
+            self.versions.push(event.version.unwrap_or(NO_VERSION));
         }
         self.ts.push(event.ts);
         self.item.push(self.items.code(event.item_id));
@@ -103,6 +115,11 @@ impl Events {
     /// Returns an event's amount in ten-thousandths, if it has one.
     pub fn amount(&self, row: usize) -> Option<i64> {
         Some(self.amount[row]).filter(|&amount| amount != NO_AMOUNT)
+    }
+
+    /// Returns an event's version, if it has one.
+    pub fn version(&self, row: usize) -> Option<i64> {
+        self.versions.get(row).copied().filter(|&version| version != NO_VERSION)
     }
 
     /// Returns how many events there are.

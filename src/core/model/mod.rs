@@ -9,6 +9,7 @@ mod days;
 mod decay;
 mod escape_control;
 mod event_time;
+mod event_types;
 mod events;
 mod interner;
 mod item_key;
@@ -22,13 +23,16 @@ mod varint;
 mod week;
 mod window;
 
-pub use aggregate::{Aggregate, AggregateOverflow, AggregateRow, AggregateRows, DayUnits, HourAggregate};
+pub use aggregate::{
+    Aggregate, AggregateOverflow, AggregateRow, AggregateRows, DayUnits, HourAggregate, Signs,
+};
 pub use amount::{Amount, AmountError};
 pub use category::{CategoryError, PathSet, check_path, encode_levels, levels_of};
 pub use days::Days;
 pub use decay::Decay;
 pub use escape_control::{escape_control, shown};
 pub use event_time::{EventTimes, TimeOptions, likely_time_format, read_event_time};
+pub use event_types::{Counting, EventTypes};
 pub use events::{Event, Events};
 pub use interner::Interner;
 pub use item_key::ItemKey;

@@ -1,6 +1,6 @@
 //! Rows of `events` files, in batches, as they are aggregated.
 
-use arrow::array::{Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use bytes::Bytes;
 
@@ -8,8 +8,9 @@ use crate::model::{Aggregate, Amount, Interner};
 use crate::parquet_format::dictionary::{DictionaryInterner, dictionary_lists, dictionary_texts};
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::event_pages::{EventRows, read_rows};
+use crate::parquet_format::events::VERSION;
 use crate::parquet_format::fields::{flags, numbers, texts};
-use crate::parquet_format::parquet_file::decode_with_dictionaries;
+use crate::parquet_format::parquet_file::{decode_with_dictionaries, has_column};
 
 const AGGREGATED: [&str; 5] = ["item_id", "categories", "quantity", "amount", "is_primary"];
 /// The columns that distinguish events, which are not needed of events without an id.
@@ -33,6 +34,8 @@ struct Ids {
     ts: TimestampMicrosecondArray,
     event_id: StringArray,
     all_categories: StringArray,
+    /// None where the file has no versions.
+    version: Option<Int64Array>,
 }
 
 /// Returns an `events` file's rows in batches.
@@ -60,10 +63,13 @@ fn decode_by_library(
     bytes: Bytes,
     columns: EventColumns,
 ) -> Result<impl Iterator<Item = Result<EventBatch, ColumnsError>>, ColumnsError> {
-    let names = match columns {
+    let mut names = match columns {
         EventColumns::WithoutIds => AGGREGATED.to_vec(),
         EventColumns::All => [&AGGREGATED[..], &IDENTIFYING[..]].concat(),
     };
+    if columns == EventColumns::All && has_column(&bytes, VERSION)? {
+        names.push(VERSION);
+    }
     let batches = decode_with_dictionaries(bytes, &names, &["item_id", "categories"], &|_| true, None)?;
     Ok(batches.map(move |batch| EventBatch::of(&batch?, columns)))
 }
@@ -79,6 +85,10 @@ impl EventBatch {
                 ts: numbers::<TimestampMicrosecondType>(batch, "ts")?,
                 event_id: texts(batch, "event_id")?,
                 all_categories: texts(batch, "all_categories")?,
+                version: match batch.column_by_name(VERSION) {
+                    Some(_) => Some(numbers::<Int64Type>(batch, VERSION)?),
+                    None => None,
+                },
             })
         };
         let amount = numbers::<Decimal128Type>(batch, "amount")?;
@@ -111,6 +121,12 @@ impl EventBatch {
     pub fn event_id(&self, row: usize) -> Option<&str> {
         let ids = &self.ids.as_ref()?.event_id;
         ids.is_valid(row).then(|| ids.value(row))
+    }
+
+    /// Returns the event's version, if it has one and ids were read.
+    pub fn version(&self, row: usize) -> Option<i64> {
+        let version = self.ids.as_ref()?.version.as_ref()?;
+        version.is_valid(row).then(|| version.value(row))
     }
 
     /// Returns the item's id.

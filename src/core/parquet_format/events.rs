@@ -11,6 +11,7 @@
 //! | `is_primary` | BOOLEAN: the one copy that counts shop-wide |
 //! | `all_categories` | BYTE_ARRAY, STRING: all the event's paths, joined by `|`, where it has an id and is under several top-level categories; else null |
 //! | `batch` | BYTE_ARRAY, STRING: the id of the batch that ingested it |
+//! | `version` | INT64, or null; a file without any has no such column |
 //!
 //! By `all_categories`, any copy of an event shows which version of its id it is.
 
@@ -35,6 +36,8 @@ const COMPRESS_FROM_BYTES: usize = 64 << 10;
 pub(super) const COLUMNS: [&str; 9] =
     ["ts", "event_id", "item_id", "categories", "quantity", "amount", "is_primary", "all_categories", BATCH];
 pub(super) const BATCH: &str = "batch";
+/// The column that a file without versions has not.
+pub(super) const VERSION: &str = "version";
 /// Nearly all ids are distinct: a dictionary of them would be built only to be discarded.
 pub(super) const PLAIN: [&str; 1] = ["event_id"];
 /// Columns that always have a dictionary, which readers rely on.
@@ -58,9 +61,29 @@ pub struct EventEncoder<'a> {
     paths: Numbering,
 }
 
-/// The columns, and their Parquet schema.
-pub(super) static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
+/// The columns of a file without versions, and their Parquet schema.
+pub(super) static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| schema_of(columns()));
+
+/// The columns of a file with versions, and their Parquet schema.
+static SCHEMA_WITH_VERSIONS: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
+    let [ts, event_id, item_id, categories, quantity, amount, is_primary, all_categories, batch] = columns();
+    let version = (VERSION, DataType::Int64);
     schema_of([
+        ts,
+        event_id,
+        item_id,
+        categories,
+        quantity,
+        amount,
+        is_primary,
+        all_categories,
+        batch,
+        version,
+    ])
+});
+
+fn columns() -> [(&'static str, DataType); 9] {
+    [
         ("ts", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
         ("event_id", DataType::Utf8),
         ("item_id", DataType::Utf8),
@@ -70,8 +93,8 @@ pub(super) static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
         ("is_primary", DataType::Boolean),
         ("all_categories", DataType::Utf8),
         (BATCH, DataType::Utf8),
-    ])
-});
+    ]
+}
 
 /// Returns a file without rows.
 pub(super) fn empty_file() -> Result<Bytes, ColumnsError> {
@@ -122,16 +145,23 @@ impl<'a> EventEncoder<'a> {
     /// # Errors
     /// Fails where the rows do not fit into Parquet.
     pub fn encode(&mut self, copies: &[EventCopy]) -> Result<Encoded, ColumnsError> {
-        let (schema, root) = &*SCHEMA;
+        let has_version = |copy: &EventCopy| self.events.version(copy.row as usize).is_some();
+        let has_versions = copies.iter().any(has_version);
+        let (schema, root) = if has_versions { &*SCHEMA_WITH_VERSIONS } else { &*SCHEMA };
         let mut file = ChunkedFile::of(Arc::clone(root), COMPRESS_FROM_BYTES)?;
         for copies in copies.chunks(ROWS_PER_GROUP) {
-            self.add(copies, &mut file)?;
+            self.add(copies, has_versions, &mut file)?;
         }
         file.finish(schema)
     }
 
     /// Adds a row group, or two where the texts of one would be too long for Parquet.
-    fn add(&mut self, copies: &[EventCopy], file: &mut ChunkedFile) -> Result<(), ColumnsError> {
+    fn add(
+        &mut self,
+        copies: &[EventCopy],
+        has_versions: bool,
+        file: &mut ChunkedFile,
+    ) -> Result<(), ColumnsError> {
         let EventEncoder { events, places, batch_id, items, paths } = self;
         let rows = || copies.iter().map(|copy| copy.row as usize);
         let of_copies = || copies.iter().map(|copy| places.place(copy.place));
@@ -157,8 +187,14 @@ impl<'a> EventEncoder<'a> {
         let have_ids: Vec<bool> = ids.iter().map(Option::is_some).collect();
         let all = AllCategories::of(places, of_copies().zip(&have_ids));
         let one_batch = vec![0; copies.len()];
+        let versions: Vec<Option<i64>> = match has_versions {
+            true => rows().map(|row| events.version(row)).collect(),
+            false => Vec::new(),
+        };
+        let have_versions: Vec<bool> = versions.iter().map(Option::is_some).collect();
+        let versions: Vec<i64> = versions.into_iter().flatten().collect();
         let full = |values| Chunk { shape: Shape::Full, values };
-        let chunks = [
+        let mut chunks = vec![
             full(Values::Deltas(&ts)),
             match have_ids.contains(&true) {
                 true => Chunk {
@@ -195,10 +231,13 @@ impl<'a> EventEncoder<'a> {
             },
             full(Values::Codes { codes: &one_batch, of: Dictionary::Texts(vec![Cow::Borrowed(*batch_id)]) }),
         ];
+        if has_versions {
+            chunks.push(Chunk { shape: Shape::Optional(&have_versions), values: Values::Deltas(&versions) });
+        }
         if copies.len() > 1 && !chunks.iter().all(Chunk::fits) {
             let (first, second) = copies.split_at(copies.len() / 2);
-            self.add(first, file)?;
-            return self.add(second, file);
+            self.add(first, has_versions, file)?;
+            return self.add(second, has_versions, file);
         }
         file.add(copies.len(), &chunks)
     }
@@ -261,6 +300,7 @@ pub(super) mod tests {
                 event_type: 0,
                 quantity: *quantity,
                 amount: amount.and_then(|amount| Amount::from_ten_thousandths(amount.into())),
+                version: None,
             });
         }
         events

@@ -155,6 +155,11 @@ fn mask(schema: &SchemaDescriptor, columns: &[&'static str]) -> Result<Projectio
     Ok(ProjectionMask::roots(schema, roots))
 }
 
+/// Returns whether a file has a column.
+pub(super) fn has_column(bytes: &Bytes, name: &str) -> Result<bool, ColumnsError> {
+    Ok(footer(bytes)?.parquet_schema().root_schema().get_fields().iter().any(|field| field.name() == name))
+}
+
 /// Returns a file's footer.
 pub(super) fn footer(bytes: &Bytes) -> Result<ArrowReaderMetadata, ColumnsError> {
     guarded(|| Ok(ArrowReaderMetadata::load(bytes, plain_options())?))

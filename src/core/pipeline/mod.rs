@@ -10,7 +10,7 @@ use crate::item_catalog::{CatalogError, CatalogFile, ItemCatalog, ItemNames};
 use crate::lake;
 use crate::lake::{DryRun, Lake, LakeError};
 use crate::maintenance::{self, Compacted, Pruned, Retention, Stats, Verified};
-use crate::model::{Hour, Timestamp, format_duration};
+use crate::model::{EventTypes, Hour, Timestamp, format_duration};
 use crate::parquet_format::WantsItem;
 use crate::progress::{Count, Progress, Stage};
 use crate::rank::{FinishedRanking, PartialRanker, PartialRanking, Ranking, RankingBuilder, Rules};
@@ -41,7 +41,7 @@ pub enum Step {
     /// Ranks and publishes; the catalog has the names of the ranked items.
     Rank {
         rules: Rules,
-        event_types: Vec<String>,
+        event_types: EventTypes,
         catalog: Option<CatalogFile>,
         /// Whether to publish item totals too.
         tail: bool,
@@ -158,7 +158,7 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
             let rolled_up = rollup::rollup(&lake, Scope::Changed, now_ms, progress)?;
             if let Some(freshness) = freshness {
-                freshness.check(lake::newest_hour(store, event_types, rules.window.as_of())?)?;
+                freshness.check(lake::newest_hour(store, &event_types.counted, rules.window.as_of())?)?;
             }
             let (published, totals) = rank(store, rules, event_types, names, *tail, progress)?;
             Ok(Done::Ranked { rolled_up, published, totals })
@@ -209,7 +209,7 @@ fn stale_text(newest: Option<&Hour>, freshness: &Freshness) -> String {
 fn rank(
     store: &Store,
     rules: &Rules,
-    event_types: &[String],
+    event_types: &EventTypes,
     names: Option<ItemNames>,
     tail: bool,
     progress: &Progress,
@@ -271,7 +271,7 @@ fn publish(
     ranking: Ranking,
     names: Option<ItemNames>,
     rules: &Rules,
-    event_types: &[String],
+    event_types: &EventTypes,
 ) -> Result<Published, StepError> {
     let names = names.map(|names| names.names_of(ranking.items())).transpose()?;
     Ok(rankings::publish(store, &ranking, names.as_ref(), rules, event_types)?)

@@ -44,6 +44,8 @@ pub enum Count {
     /// Events whose id had been counted before.
     EventsRepeated,
     EventIdsInConflict,
+    /// Events of which a greater version number replaced another.
+    EventsCorrected,
     HoursRebuilt,
     RollupRows,
     /// Hours, and rows of aggregates, that differ from what their events add up to.

@@ -1,13 +1,14 @@
 //! How a ranking was made, from the key-value metadata of its file.
 
-use crate::model::Timestamp;
+use crate::model::{EventTypes, Timestamp};
 
 /// The keys that must be equal for two rankings to be comparable.
-const RULES: [&str; 7] = [
+const RULES: [&str; 8] = [
     "topsell.window_hours",
     "topsell.half_life_hours",
     "topsell.by",
     "topsell.event_types",
+    "topsell.subtract",
     "topsell.top",
     "topsell.min_items",
     "topsell.max_lookback_hours",
@@ -23,7 +24,7 @@ pub struct RankingMetadata {
     pub half_life_hours: Option<f64>,
     /// What the score adds up: `units`, `purchases` or `amount`.
     pub by: String,
-    pub event_types: Vec<String>,
+    pub event_types: EventTypes,
     /// How many items a category ranks at most.
     pub top: u64,
     /// The days whose units are reported; `None` in older files, which have none.
@@ -55,13 +56,17 @@ impl RankingMetadata {
         };
         let number = |name: &str| label(name).and_then(|text| text.parse::<u64>().ok());
         let window_hours = number("topsell.window_hours").and_then(|hours| u32::try_from(hours).ok());
-        let event_types = label("topsell.event_types").and_then(|json| serde_json::from_str(json).ok());
+        let texts = |json: &str| serde_json::from_str::<Vec<String>>(json).ok();
+        let counted = label("topsell.event_types").and_then(texts).ok_or("it has no event types")?;
+        // A ranking that subtracts nothing does not say so.
+        let subtracted = label("topsell.subtract").map_or(Some(Vec::new()), texts);
+        let subtracted = subtracted.ok_or("its subtracted event types are invalid")?;
         Ok(RankingMetadata {
             as_of: Timestamp::parse(as_of).map_err(|_| "its time is invalid")?,
             window_hours: window_hours.ok_or("it has no window length")?,
             half_life_hours,
             by: label("topsell.by").ok_or("it has no measure")?.to_owned(),
-            event_types: event_types.ok_or("it has no event types")?,
+            event_types: EventTypes::of(counted, subtracted),
             top: number("topsell.top").ok_or("it has no limit")?,
             days: days(label),
             rules: RULES.map(|name| label(name).map(str::to_owned)).into(),

@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
+use crate::model::EventTypes;
 use crate::parquet_format::encode_ranking;
 use crate::rank::{Measure, Ranking, Rules};
 use crate::rankings::error::SnapshotError;
@@ -34,7 +35,7 @@ pub fn publish(
     ranking: &Ranking,
     names: Option<&HashMap<&str, String>>,
     rules: &Rules,
-    event_types: &[String],
+    event_types: &EventTypes,
 ) -> Result<Published, SnapshotError> {
     let groups = RowGroups::of(ranking, names);
     if groups.rows() == 0 {
@@ -100,7 +101,7 @@ fn check_written(store: &Store, pointer: &Pointer, groups: &RowGroups<'_>) -> Re
 
 /// Returns the key-value metadata: how the ranking was made, not when or where, so that the same inputs
 /// give the same bytes.
-pub(super) fn labels(rules: &Rules, event_types: &[String]) -> Vec<(&'static str, String)> {
+pub(super) fn labels(rules: &Rules, event_types: &EventTypes) -> Vec<(&'static str, String)> {
     let half_life = rules.decay.half_life_hours().map_or("none".to_owned(), |hours| hours.to_string());
     let measure = match rules.measure {
         Measure::Units => "units",
@@ -108,17 +109,21 @@ pub(super) fn labels(rules: &Rules, event_types: &[String]) -> Vec<(&'static str
         Measure::Amount => "amount",
     };
     let days: Vec<String> = rules.week.starts().iter().map(|first| first.start().to_string()).collect();
-    vec![
+    let mut labels = vec![
         ("topsell.schema", SCHEMA.to_string()),
         ("topsell.as_of", rules.window.as_of().start().to_string()),
         ("topsell.window_hours", rules.window.hours().to_string()),
         ("topsell.half_life_hours", half_life),
         ("topsell.by", measure.to_owned()),
-        ("topsell.event_types", serde_json::json!(event_types).to_string()),
+        ("topsell.event_types", serde_json::json!(event_types.counted).to_string()),
         ("topsell.top", rules.limit.to_string()),
         ("topsell.min_items", rules.min_items.to_string()),
         ("topsell.max_lookback_hours", rules.max_lookback_hours.to_string()),
         ("topsell.time_zone", rules.week.zone().name().to_owned()),
         ("topsell.days", serde_json::json!(days).to_string()),
-    ]
+    ];
+    if !event_types.subtracted.is_empty() {
+        labels.push(("topsell.subtract", serde_json::json!(event_types.subtracted).to_string()));
+    }
+    labels
 }

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::model::{Aggregate, Decay, Timestamp, Week, Window, Zone};
+use crate::model::{Aggregate, Decay, EventTypes, Timestamp, Week, Window, Zone};
 use crate::parquet_format::{ROWS_PER_GROUP, RankedRow};
 use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
 use crate::rankings::error::SnapshotError;
@@ -56,7 +56,7 @@ fn rows(ranking: &Ranking) -> Vec<RankedRow<'_>> {
 }
 
 fn published(store: &Store, ranking: &Ranking) -> Snapshot {
-    publish(store, ranking, None, &rules(), &[]).expect("it can be published");
+    publish(store, ranking, None, &rules(), &EventTypes::default()).expect("it can be published");
     Snapshot::current(store).expect("it was published")
 }
 
@@ -147,13 +147,13 @@ fn damage_is_found_by_every_reader_and_the_rest_is_still_shown() {
     assert!(is_damaged(&snapshot.category_summaries()));
     assert_eq!(problems(&store), 2, "the file, and that the newest ranking is one of them");
     // What stands between the rows and the footer is for other engines; no answer is made of it.
-    publish(&store, &ranking, None, &rules(), &[]).expect("it can be published again");
+    publish(&store, &ranking, None, &rules(), &EventTypes::default()).expect("it can be published again");
     harm(&store, ends[2] + 2);
     let snapshot = Snapshot::current(&store).expect("the footer is as it was");
     assert_eq!(snapshot.category_summaries().expect("no group has changed").len(), 3);
     assert_eq!(problems(&store), 2);
     for of_footer in [-1, -5, -9, -200] {
-        publish(&store, &ranking, None, &rules(), &[]).expect("it can be published again");
+        publish(&store, &ranking, None, &rules(), &EventTypes::default()).expect("it can be published again");
         harm(&store, of_footer);
         assert!(is_damaged(&Snapshot::current(&store)), "{of_footer}");
         assert_eq!(problems(&store), 2, "{of_footer}");
@@ -172,7 +172,7 @@ fn without_a_footer_to_go_by_the_whole_file_is_checked() {
     assert_eq!(problems(&store), 0);
     harm(&store, 30_000);
     assert!(is_damaged(&shown()));
-    publish(&store, &ranking, None, &rules(), &[]).expect("it can be published again");
+    publish(&store, &ranking, None, &rules(), &EventTypes::default()).expect("it can be published again");
     for wrong in [serde_json::json!(0), serde_json::json!(10), serde_json::json!(u64::MAX)] {
         point(&store, |pointer| pointer["footer"]["size_bytes"] = wrong.clone());
         assert_eq!(shown().expect("the file is good"), expected);

@@ -1,12 +1,13 @@
 //! The aggregates of one top-level category's events in the hours of one day.
 //!
-//! Invariant: the result does not depend on the order of files or rows.
+//! Invariant: the result does not depend on the order of files or rows. Sales and returns of an item are
+//! in rows of their own, so that either can be subtracted.
 
 use hashbrown::HashMap;
 
 use crate::delta::NamedFile;
 use crate::lake::{Lake, columns_to_aggregate};
-use crate::model::{Aggregate, AggregateOverflow, AggregateRow, AggregateRows, Hour};
+use crate::model::{AggregateOverflow, AggregateRow, AggregateRows, Hour, Signs};
 use crate::parquet_format::{DictionaryInterner, EventBatch};
 use crate::progress::{Progress, Stage};
 use crate::rollup::dedup::{CountedEvents, DedupedDay};
@@ -50,7 +51,7 @@ struct Aggregator {
     /// By item, the position of the hour's first row of it, counted from 1; 0 is none yet.
     first_rows: Vec<u32>,
     /// The positions of the hour's other rows of an item: few items sell in several sets of paths.
-    other_rows: HashMap<(u32, u32, bool), usize>,
+    other_rows: HashMap<(u32, u32, bool, Signs), usize>,
 }
 
 impl Aggregator {
@@ -98,37 +99,46 @@ impl Aggregator {
                 continue;
             }
             self.tally.events += u64::from(is_primary);
-            let at = self.row_of(begins, item, path_set, is_primary, hour);
-            let known = &mut self.aggregates.rows[at].aggregate;
-            let overflow = || AggregateOverflow { item_id: batch.item_id(row).to_owned() };
-            *known = known.plus(batch.aggregate(row)).ok_or_else(overflow)?;
+            let aggregate = batch.aggregate(row);
+            let new = AggregateRow { item, path_set, hour, is_primary, aggregate };
+            if let Some(at) = self.find_or_push(begins, new) {
+                let known = &mut self.aggregates.rows[at].aggregate;
+                let overflow = || AggregateOverflow { item_id: batch.item_id(row).to_owned() };
+                *known = known.plus(aggregate).ok_or_else(overflow)?;
+            }
         }
         Ok(())
     }
 
-    /// Returns the position of the hour's row of an item, a set of paths and a kind of copy, which is
-    /// appended where it is new.
-    fn row_of(&mut self, begins: usize, item: u32, path_set: u32, is_primary: bool, hour: Hour) -> usize {
+    /// Returns the position of the hour's row of the same item, set of paths, kind of copy and signs; none
+    /// where there was none, and the new one was appended.
+    fn find_or_push(&mut self, begins: usize, new: AggregateRow) -> Option<usize> {
+        let AggregateRow { item, path_set, is_primary, .. } = new;
+        let signs = new.aggregate.signs();
         let rows = &mut self.aggregates.rows;
         let first = &mut self.first_rows[item as usize];
         if *first > 0 {
             let at = begins + (*first as usize - 1);
-            if rows[at].path_set == path_set && rows[at].is_primary == is_primary {
-                return at;
+            let known = &rows[at];
+            if known.path_set == path_set
+                && known.is_primary == is_primary
+                && known.aggregate.signs() == signs
+            {
+                return Some(at);
             }
-            if let Some(&at) = self.other_rows.get(&(item, path_set, is_primary)) {
-                return at;
+            if let Some(&at) = self.other_rows.get(&(item, path_set, is_primary, signs)) {
+                return Some(at);
             }
         }
         let at = rows.len();
-        rows.push(AggregateRow { item, path_set, hour, is_primary, aggregate: Aggregate::default() });
+        rows.push(new);
         match *first {
             // An hour of more rows does not fit in memory.
             0 => *first = u32::try_from(at - begins + 1).expect("fewer than 2^32 rows an hour"),
             _ => {
-                self.other_rows.insert((item, path_set, is_primary), at);
+                self.other_rows.insert((item, path_set, is_primary, signs), at);
             }
         }
-        at
+        None
     }
 }

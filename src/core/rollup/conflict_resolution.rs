@@ -3,8 +3,9 @@
 //! Within an event type and day, an event is identified by its id, its item, and whether it is a sale or
 //! a return: an order number may be the id of several items, and a return may come under its sale's id.
 //!
-//! Invariant: the order of arrival does not matter. Of all versions of an event, the smallest by
-//! (timestamp, quantity, amount, paths) counts, and copies of it count once.
+//! Invariant: the order of arrival does not matter. Of all versions of an event, those with the greatest
+//! version number are considered, or all where none has one; of these, the smallest by (timestamp,
+//! quantity, amount, paths) counts, and copies of it count once.
 //!
 //! Memory is bounded. Events are read in passes of [`Limits::events_per_pass`], each held as a hash of
 //! its content; the versions themselves are held for [`Limits::conflicts_per_read`] conflicting events
@@ -91,8 +92,11 @@ type OwnedVersion = (i64, i64, i128, Box<str>);
 /// The versions of a conflicting event that have been read.
 #[derive(Default)]
 struct Candidates {
-    /// The smallest version so far.
+    /// The smallest version so far of those with the greatest number, and whether others have that number
+    /// too.
     smallest: Option<OwnedVersion>,
+    number: Option<i64>,
+    is_disputed: bool,
     hours: HoursOfDay,
 }
 
@@ -100,8 +104,14 @@ impl Candidates {
     fn add(&mut self, batch: &EventBatch, row: usize, hour: Hour) {
         self.hours.insert(hour);
         let mut scratch = String::new();
-        let version = version_of(batch, row, &mut scratch);
-        if self.smallest().is_none_or(|smallest| version < smallest) {
+        let (version, number) = (version_of(batch, row, &mut scratch), batch.version(row));
+        let is_newer = self.smallest.is_none() || number > self.number;
+        if !is_newer && number < self.number {
+            return;
+        }
+        self.is_disputed = !is_newer && (self.is_disputed || self.smallest() != Some(version));
+        if is_newer || self.smallest().is_none_or(|smallest| version < smallest) {
+            self.number = number;
             let (ts_micros, quantity, amount, paths) = version;
             self.smallest = Some((ts_micros, quantity, amount, paths.into()));
         }
@@ -130,6 +140,8 @@ struct Conflict {
     winner: Content,
     /// The hours that have any version.
     hours: HoursOfDay,
+    /// No version number says which of several versions is the newest.
+    is_disputed: bool,
 }
 
 /// The resolved conflicts of some hours of one event type and day.
@@ -149,9 +161,11 @@ impl Conflicts {
         }
     }
 
-    /// Returns how many events are in conflict.
-    pub(super) fn len(&self) -> usize {
-        self.resolved.len()
+    /// Returns how many events are in conflict, and how many others a greater version number has
+    /// corrected.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let disputed = self.resolved.iter().filter(|(_, conflict)| conflict.is_disputed).count() as u64;
+        (disputed, self.resolved.len() as u64 - disputed)
     }
 
     /// Returns the hours of the day that have any version of an event in conflict.
@@ -253,7 +267,7 @@ fn resolve(
     })?;
     found.resolved.extend(candidates.into_iter().filter_map(|(key, versions)| {
         let winner = hasher.content(versions.smallest()?);
-        Some((key, Conflict { winner, hours: versions.hours }))
+        Some((key, Conflict { winner, hours: versions.hours, is_disputed: versions.is_disputed }))
     }));
     Ok(())
 }
@@ -324,6 +338,7 @@ mod tests {
                 event_type: 0,
                 quantity: *quantity,
                 amount: None,
+                version: None,
             };
             events.push(&event);
         }
@@ -367,7 +382,7 @@ mod tests {
             let winner = hasher.content((ts, quantity, 0, "Food"));
             (
                 hasher.key(&format!("id{id}"), "item", quantity < 0),
-                Conflict { winner, hours: HoursOfDay(hours) },
+                Conflict { winner, hours: HoursOfDay(hours), is_disputed: true },
             )
         };
         let mut expected = vec![

@@ -73,9 +73,10 @@ fn split_by_hours<'a>(
 }
 
 impl DedupedDay<'_> {
-    /// Returns how many events came with different contents.
-    pub fn conflicts(&self) -> u64 {
-        self.conflicts.len() as u64
+    /// Returns how many events came with different contents, and how many others were corrected by a
+    /// greater version number.
+    pub fn conflicts(&self) -> (u64, u64) {
+        self.conflicts.counts()
     }
 
     /// Returns the categories that have events or aggregates in the hours.

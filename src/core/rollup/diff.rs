@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::delta::LiveFile;
-use crate::model::{AggregateRow, AggregateRows, Date, Hour, HourAggregate, Interner};
+use crate::model::{AggregateRow, AggregateRows, Date, Hour, HourAggregate, Interner, Signs};
 use crate::parquet_format::ItemRange;
 use crate::rollup::cursor::Cursor;
 use crate::rollup::error::RollupError;
@@ -25,7 +25,7 @@ pub(super) struct Ordered<'a> {
 }
 
 /// What identifies a row among those of an item.
-type Key<'a> = (&'a str, bool, Hour);
+type Key<'a> = (&'a str, bool, Hour, Signs);
 
 /// Returns whether the stored file has the very bytes that are to be written; other bytes may still hold
 /// the same aggregates.
@@ -91,10 +91,11 @@ fn diff_rows(
     differing: &mut DifferingRows,
 ) {
     let new_key = |row: &AggregateRow| -> Key<'_> {
-        (aggregates.path_sets.name(row.path_set), row.is_primary, row.hour)
+        (aggregates.path_sets.name(row.path_set), row.is_primary, row.hour, row.aggregate.signs())
     };
-    let old_key =
-        |row: &HourAggregate| -> Key<'_> { (old_path_sets.name(row.path_set), row.is_primary, row.hour) };
+    let old_key = |row: &HourAggregate| -> Key<'_> {
+        (old_path_sets.name(row.path_set), row.is_primary, row.hour, row.aggregate.signs())
+    };
     let mut note = |hour: Hour| *differing.entry(hour).or_default() += 1;
     let (mut new, mut old) = (new.peekable(), old.iter().peekable());
     loop {
@@ -167,7 +168,7 @@ impl StoredRows {
         if self.cursors.len() > 1 {
             let paths = &self.path_sets;
             into.sort_by(|a, b| {
-                let key = |row: &HourAggregate| (row.is_primary, row.hour);
+                let key = |row: &HourAggregate| (row.is_primary, row.hour, row.aggregate.signs());
                 paths.name(a.path_set).cmp(paths.name(b.path_set)).then_with(|| key(a).cmp(&key(b)))
             });
         }

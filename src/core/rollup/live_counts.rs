@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use crate::delta::{FilesSince, LogReader, NamedFile, Partition, Version};
 use crate::lake::{HourPartition, Lake, LakeError, events_log, read_events_of};
-use crate::model::{AggregateRow, AggregateRows, Date, Hour};
+use crate::model::{AggregateRow, AggregateRows, Counting, Date, Hour};
 use crate::parquet_format::{DictionaryInterner, EventBatch};
 use crate::progress::Progress;
 use crate::rollup::aggregate::aggregate_category;
@@ -107,8 +107,7 @@ impl LiveCounts {
             let text = |name: &str| partition.get(name).and_then(Option::as_deref);
             // A file in an unknown partition is kept, so that reading it reports the error.
             let is_of_days = text("date").and_then(Date::parse).is_none_or(|date| days.contains(&date));
-            is_of_days
-                && text("event_type").is_none_or(|of| selection.event_types.iter().any(|wanted| wanted == of))
+            is_of_days && text("event_type").is_none_or(|of| selection.event_types.counting(of).is_some())
         };
         // The rollups are read before the events, so that they never cover events that are not read.
         if reading == LogReading::Newest
@@ -122,7 +121,9 @@ impl LiveCounts {
         let stored = with_partitions(files.into_iter().flatten().map(NamedFile::from))?;
         let lake = Lake::open(store.clone())?;
         let mut plan = plan(&lake, newest.as_ref(), Scope::Changed)?;
-        plan.days.retain(|day| days.contains(&day.date) && selection.event_types.contains(&day.event_type));
+        plan.days.retain(|day| {
+            days.contains(&day.date) && selection.event_types.counting(&day.event_type).is_some()
+        });
         let versions = (newest.as_ref().map(Version::number), plan.covers);
         let pending = Pending::Hours(Box::new((lake, plan)));
         Ok(LiveCounts { store: store.clone(), stored, pending, versions })
@@ -188,12 +189,13 @@ impl LiveCounts {
             };
             let day = recomputed.iter().find(is_of_day);
             let is_valid = |hour: &Hour| !day.is_some_and(|of| of.hours.contains(hour));
-            lookup(&self.store, file, query.items, &query.hours_of(partition.date, is_valid))
+            let found = lookup(&self.store, file, query.items, &query.hours_of(partition.date, is_valid))?;
+            Ok(query.counted(found, &partition.event_type))
         });
-        let added = added
-            .par_iter()
-            .filter(|of| query.includes_hour(&of.partition))
-            .map(|of| aggregate_file(&self.store, of, query));
+        let added = added.par_iter().filter(|of| query.includes_hour(&of.partition)).map(|of| {
+            let found = aggregate_file(&self.store, of, query)?;
+            Ok(query.counted(found, &of.partition.event_type))
+        });
         let parts: Result<Vec<AggregateRows>, RollupError> = stored.chain(added).collect();
         let mut found = AggregateRows::default();
         parts?.iter().for_each(|part| found.append(part));
@@ -253,6 +255,7 @@ fn append_recomputed(
             }
         }
         let sets = found.path_sets.codes_of(&aggregates.path_sets);
+        let aggregates = query.counted(aggregates, &day.day.event_type);
         for row in aggregates.rows.iter().filter(|row| query.selection.hours.contains(&row.hour)) {
             if let Some(item) = codes[row.item as usize] {
                 found.rows.push(AggregateRow { item, path_set: sets[row.path_set as usize], ..*row });
@@ -263,6 +266,16 @@ fn append_recomputed(
 }
 
 impl ItemQuery<'_> {
+    /// Returns the rows of an event type as they count.
+    fn counted(&self, mut rows: AggregateRows, event_type: &str) -> AggregateRows {
+        if let Some(Counting::Subtracted) = self.selection.event_types.counting(event_type) {
+            for row in &mut rows.rows {
+                row.aggregate = Counting::Subtracted.applied_to(row.aggregate);
+            }
+        }
+        rows
+    }
+
     fn overlaps(&self, partition: &DayPartition) -> bool {
         partition.overlaps(&self.selection) && self.includes_category(partition.category.as_deref())
     }
@@ -270,12 +283,14 @@ impl ItemQuery<'_> {
     fn includes_day(&self, day: &DayPlan) -> bool {
         let hours: Range<Hour> = Hour::of(day.date, 0)..Hour::of(day.date, 24);
         let Range { start, end } = &self.selection.hours;
-        hours.start < *end && *start < hours.end && self.selection.event_types.contains(&day.event_type)
+        hours.start < *end
+            && *start < hours.end
+            && self.selection.event_types.counting(&day.event_type).is_some()
     }
 
     fn includes_hour(&self, partition: &HourPartition) -> bool {
         self.selection.hours.contains(&partition.hour)
-            && self.selection.event_types.contains(&partition.event_type)
+            && self.selection.event_types.counting(&partition.event_type).is_some()
             && self.includes_category(partition.category.as_deref())
     }
 

@@ -31,7 +31,7 @@ pub enum Reason {
     EventsRemoved,
     /// No rollup has covered this lake's events yet.
     NeverAggregated,
-    /// The last rollup was by an older program, which identified events by fewer fields.
+    /// The last rollup was by an older program, which aggregated by other rules.
     OlderRules,
     /// What changed since the last rollup is not known: the log does not reach back so far, or the
     /// events are older than the aggregates because a copy was restored.
@@ -150,7 +150,10 @@ pub(super) fn plan(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> 
     let extent = match (scope, changes) {
         (Scope::Changed, Some(changes)) => Extent::Changed(changes),
         (Scope::Changed, None) if covered.is_none() => {
-            let is_older = recorded(&older_app_id(events.table_id()))?.flatten().is_some();
+            let mut is_older = false;
+            for app_id in older_app_ids(events.table_id()) {
+                is_older |= recorded(&app_id)?.flatten().is_some();
+            }
             Extent::All(if is_older { Reason::OlderRules } else { Reason::NeverAggregated }, None)
         }
         (Scope::Changed, None) => Extent::All(Reason::UnknownChanges, None),
@@ -162,14 +165,15 @@ pub(super) fn plan(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> 
 
 /// Returns the application id under which the rollups record the version of `events` they cover.
 ///
-/// It names the rules by which events are identified; where these change, all is recomputed.
+/// It names the rules of the aggregates; where these change, all is recomputed.
 pub(super) fn app_id(events_id: &str) -> String {
-    format!("rollup:2:{events_id}")
+    format!("rollup:3:{events_id}")
 }
 
-/// Returns the application id of rollups that identified events by their ids alone.
-fn older_app_id(events_id: &str) -> String {
-    format!("rollup:{events_id}")
+/// Returns the application ids of older rules: events were identified by their ids alone, and sales and
+/// returns were in one row.
+fn older_app_ids(events_id: &str) -> [String; 2] {
+    [format!("rollup:{events_id}"), format!("rollup:2:{events_id}")]
 }
 
 /// An event type and a day.

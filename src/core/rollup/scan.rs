@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use crate::delta::LiveFile;
-use crate::model::{AggregateOverflow, Hour, HourAggregate, Interner};
+use crate::model::{AggregateOverflow, Counting, Hour, HourAggregate, Interner};
 use crate::parquet_format::{ColumnsError, ItemRange, WantsItem, first_items, paths_of};
 use crate::progress::{Progress, Stage};
 use crate::rollup::cursor::Cursor;
@@ -158,6 +158,7 @@ impl ScanPart<'_> {
     ) -> Result<(), RollupError> {
         let (mut path_sets, mut rows) = (Interner::default(), Vec::new());
         let mut cursors = self.open(wants, &mut path_sets)?;
+        let subtracts: Vec<bool> = self.files.iter().map(|scanned| self.subtracts(scanned)).collect();
         let mut next_keys = NextKeys::of(cursors.iter().map(Cursor::key));
         let (mut item_id, mut having) = (String::new(), Vec::new());
         while let Some(key) = next_keys.smallest(&mut having) {
@@ -171,13 +172,22 @@ impl ScanPart<'_> {
                 if nth == 0 {
                     cursor.item_id().unwrap_or_default().clone_into(&mut item_id);
                 }
+                let taken = rows.len();
                 cursor.take_item(&mut path_sets, &mut rows).map_err(|source| self.failed(at, source))?;
+                if subtracts[at] {
+                    subtract(&mut rows[taken..]);
+                }
                 next_keys.set(at, cursor.key());
             }
             take_item(&item_id, &mut rows, &path_sets, take)?;
         }
         progress.advance(Stage::Rank, self.rows);
         Ok(())
+    }
+
+    fn subtracts(&self, scanned: &ScannedFile) -> bool {
+        let counting = self.selection.event_types.counting(&scanned.partition.event_type);
+        counting == Some(Counting::Subtracted)
     }
 
     /// Returns the top-level category; none where its items have none.
@@ -209,6 +219,12 @@ impl ScanPart<'_> {
 
     fn failed(&self, at: usize, source: ColumnsError) -> RollupError {
         RollupError::Columns { file: path_of(&self.files[at].file), source }
+    }
+}
+
+fn subtract(rows: &mut [HourAggregate]) {
+    for row in rows {
+        row.aggregate = Counting::Subtracted.applied_to(row.aggregate);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::delta::{
     Column, ColumnType, LiveFile, LogReader, NamedFile, Table, TableSchema, VacuumPlan, VacuumRule,
 };
 use crate::lake::DryRun;
-use crate::model::{AggregateRows, Date, Hour, Timestamp};
+use crate::model::{AggregateRows, Date, EventTypes, Hour, Timestamp};
 use crate::parquet_format::{AggregateBlock, ColumnsError, DictionaryInterner, ItemRange, decode_aggregates};
 use crate::rollup::error::RollupError;
 use crate::storage::Store;
@@ -48,7 +48,7 @@ pub struct Rollups {
 /// The event types and hours whose aggregates are read.
 #[derive(Clone, Debug)]
 pub struct Selection<'a> {
-    pub event_types: &'a [String],
+    pub event_types: &'a EventTypes,
     /// First hour, and the hour after the last.
     pub hours: Range<Hour>,
 }
@@ -93,7 +93,7 @@ impl DayPartition {
         let first = Hour::of(self.date, self.first_hour);
         let last = Hour::of(self.date, self.last_hour);
         let overlaps = first < selection.hours.end && last >= selection.hours.start;
-        overlaps && selection.event_types.contains(&self.event_type)
+        overlaps && selection.event_types.counting(&self.event_type).is_some()
     }
 
     /// Returns the moment the file's day ends.

@@ -37,6 +37,8 @@ pub struct Summary {
     pub repeated: u64,
     /// Events that came with different contents.
     pub conflicts: u64,
+    /// Other events that a greater version number has corrected.
+    pub corrected: u64,
     /// Rows written.
     pub rows: u64,
     pub files_added: u64,
@@ -89,7 +91,7 @@ pub fn rollup(lake: &Lake, scope: Scope, now_ms: i64, progress: &Progress) -> Re
 struct DayOutcome {
     event_type: String,
     hours: u64,
-    conflicts: u64,
+    conflicts: (u64, u64),
     /// How many hours were compared with the stored ones, and how many were not; none where nothing was.
     compared: Option<(u64, u64)>,
     categories: Vec<CategoryOutcome>,
@@ -207,7 +209,8 @@ fn commit_of(plan: &Plan, days: Vec<DayOutcome>, now_ms: i64) -> (Commit, Summar
     };
     for day in days {
         summary.hours += day.hours;
-        summary.conflicts += day.conflicts;
+        summary.conflicts += day.conflicts.0;
+        summary.corrected += day.conflicts.1;
         if let Some((hours, changed)) = day.compared {
             let diff = summary.diff.get_or_insert_default();
             diff.hours += hours;
@@ -241,6 +244,9 @@ fn report(summary: &Summary, progress: &Progress) {
     progress.count(Count::EventsRolledUp, summary.events);
     progress.count(Count::EventsRepeated, summary.repeated);
     progress.count(Count::EventIdsInConflict, summary.conflicts);
+    if summary.corrected > 0 {
+        progress.count(Count::EventsCorrected, summary.corrected);
+    }
     progress.count(Count::RollupRows, summary.rows);
     if let Some(diff) = &summary.diff {
         progress.count(Count::HoursDiffering, diff.differing.len() as u64);

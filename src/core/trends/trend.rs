@@ -236,7 +236,7 @@ fn trend(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Decay, Hour, Week, Window, Zone};
+    use crate::model::{Decay, EventTypes, Hour, Week, Window, Zone};
     use crate::parquet_format::RowDetails;
     use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
     use crate::rankings::publish;
@@ -269,7 +269,8 @@ mod tests {
             items: items.chars().enumerate().map(item).collect(),
         };
         let ranking = Ranking { categories: lists.iter().map(of_category).collect() };
-        publish(store, &ranking, None, &rules, &["purchase".to_owned()]).expect("it can be published");
+        publish(store, &ranking, None, &rules, &EventTypes::of(vec!["purchase".to_owned()], Vec::new()))
+            .expect("it can be published");
         Snapshot::current(store).expect("it was published")
     }
 

@@ -89,7 +89,7 @@ pub fn status(store: &Store, detail: Detail, now: Timestamp) -> Status {
             let published =
                 last_ranked(&runs).and_then(|record| Timestamp::parse(record.ended.as_ref()?).ok());
             let metadata = snapshot.metadata();
-            (Some(RankingStatus { as_of: metadata.as_of, published }), metadata.event_types.clone())
+            (Some(RankingStatus { as_of: metadata.as_of, published }), metadata.event_types.counted.clone())
         }
         Err(error) => {
             match &error {

@@ -106,8 +106,12 @@ impl<'a> Counts<'a> {
         let place = category.map_or("the whole shop".to_owned(), escape_control);
         let (from, to) = (self.zone.shown(hours.start), self.zone.shown(hours.end));
         let mut title = format!("Counts{of} in {place}, {from} to {to}");
-        if *event_types != [PURCHASE] {
-            title.push_str(&format!(", counting {}", escape_control(&event_types.join(", "))));
+        if event_types.counted != [PURCHASE] {
+            title.push_str(&format!(", counting {}", escape_control(&event_types.counted.join(", "))));
+        }
+        if !event_types.subtracted.is_empty() {
+            let subtracted = event_types.subtracted.join(", ");
+            title.push_str(&format!(", subtracting {}", escape_control(&subtracted)));
         }
         if self.is_filling() {
             title.push_str(", the last hour still filling");
@@ -121,9 +125,12 @@ impl<'a> Counts<'a> {
             ("hours_from", hours.start.start().into()),
             ("hours_to", hours.end.start().into()),
             ("is_filling", self.is_filling().into()),
-            ("event_types", Value::Texts(event_types.to_vec())),
+            ("event_types", Value::Texts(event_types.counted.clone())),
             ("category", (*category).into()),
         ];
+        if !event_types.subtracted.is_empty() {
+            envelope.push(("subtract", Value::Texts(event_types.subtracted.clone())));
+        }
         envelope.extend(self.by.map(|_| ("time_zone", self.zone.name().into())));
         envelope
     }

@@ -55,7 +55,7 @@ impl<'a> PageFacts<'a> {
             window_hours: facts.window_hours,
             half_life_hours: facts.half_life_hours,
             by: &facts.by,
-            event_types: &facts.event_types,
+            event_types: &facts.event_types.counted,
             days: facts.days.as_ref().and_then(|days| dates(days, &zone)),
             last_day_open: zone.day_of(facts.as_of.hour()) == zone.day_of(facts.as_of.hour().plus(-1)),
             directory,

@@ -22,7 +22,7 @@ const ORDINARY: &str = "\
     name new node not note option order outcome output overflow owner pack page parquet parse part partial \
     pattern pin pipeline place plain plan planned policy process program publish query question queue range ranker raw \
     reader reason registry request result retain round row rule runner scan scope scratch search selection \
-    sender set show side signal since size skipped sort source spec start state stats status stdin stop store \
+    sender set show side sign signal since size skipped sort source spec start state stats status stdin stop store \
     stream style summary tail task terminal text threshold timeout transaction tree type update value verification view want \
     warning worker writer";
 

@@ -68,6 +68,7 @@ fn count(
     let mut arguments = vec!["count".to_owned(), format!("--from={from}"), format!("--to={to}")];
     arguments.extend(category.map(|category| format!("--category={category}")));
     arguments.extend(rules.event_types.iter().map(|event_type| format!("--event-type={event_type}")));
+    arguments.extend(rules.subtract.iter().map(|event_type| format!("--subtract={event_type}")));
     arguments.extend(more.iter().map(|&more| more.to_owned()));
     arguments.extend(["--", "nobody's"].map(str::to_owned));
     arguments.extend(ITEMS.map(str::to_owned));

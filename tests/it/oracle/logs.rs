@@ -170,6 +170,7 @@ impl Rules {
             Decay::Rate(rate) => format!("--decay={rate}"),
         });
         arguments.extend(self.event_types.iter().map(|event_type| format!("--event-type={event_type}")));
+        arguments.extend(self.subtract.iter().map(|event_type| format!("--subtract={event_type}")));
         arguments
     }
 }

@@ -83,6 +83,8 @@ pub struct Rules {
     /// Place in [`MEASURES`].
     pub by: usize,
     pub event_types: Vec<&'static str>,
+    /// Those that are counted are not subtracted.
+    pub subtract: Vec<&'static str>,
     /// The zone whose days are told, and how many seconds it is ahead of UTC in January.
     pub zone: (&'static str, i64),
 }
@@ -148,19 +150,23 @@ pub fn rules() -> impl Strategy<Value = Rules> {
     let window = prop_oneof![2 => select(vec![1, 2, 3, 4, 5, 6, 8, 10, 18]), 1 => 1..40_i64];
     let top = prop_oneof![1..4_usize, Just(100)];
     let event_types = prop_oneof![2 => Just(vec![TYPES[0]]), 1 => subsequence(TYPES.to_vec(), 1..=4)];
-    let event_types = (event_types, select(&ZONES[..]));
+    let subtract = prop_oneof![1 => Just(vec![]), 1 => subsequence(TYPES.to_vec(), 1..=2)];
+    let event_types = (event_types, subtract, select(&ZONES[..]));
     let parts = (as_of, window, 1..200_i64, 0..6_usize, top, decay, 0..MEASURES.len(), event_types);
     parts.prop_map(
-        |((hour, second), window, max_lookback, min_items, top, decay, by, (event_types, zone))| Rules {
-            as_of_second: hour * 3_600 + second,
-            window,
-            max_lookback,
-            min_items,
-            top,
-            decay,
-            by,
-            event_types,
-            zone,
+        |((hour, second), window, max_lookback, min_items, top, decay, by, (event_types, subtract, zone))| {
+            Rules {
+                as_of_second: hour * 3_600 + second,
+                window,
+                max_lookback,
+                min_items,
+                top,
+                decay,
+                by,
+                event_types,
+                subtract,
+                zone,
+            }
         },
     )
 }

@@ -6,6 +6,7 @@ use blake3::Hasher;
 use bytes::Bytes;
 use rayon::prelude::*;
 
+use crate::model::EventTypes;
 use crate::parquet_format::{
     ColumnsError, EncodedGroup, ITEM_TOTALS_PER_GROUP, ItemTotalsEncoder, ItemTotalsGroup, ItemTotalsLine,
 };
@@ -90,7 +91,7 @@ impl ItemTotalsWriter {
         self,
         rounds: &CategoryRounds,
         rules: &Rules,
-        event_types: &[String],
+        event_types: &EventTypes,
         of: &Published,
     ) -> Result<PublishedItemTotals, SnapshotError> {
         let multi_category = PackedItemTotals::of_multi_category(&rounds.multi_category_items);
