@@ -201,6 +201,10 @@ impl From<LakeError> for Failure {
                 (Exit::UsageError, Some("omit --slice-size to use the slice size of the lake"))
             }
             LakeError::BadSettings { .. } => (Exit::UsageError, None),
+            LakeError::OtherCurrency { .. } => (
+                Exit::RuntimeError,
+                Some("pass --currency to use one of them, or load each into its own lake"),
+            ),
             LakeError::Columns { source, .. } => (exit_of_columns(source), None),
             LakeError::BadPartition { .. } | LakeError::BadSetting { .. } | LakeError::LostRows { .. } => {
                 (Exit::DataCorruption, None)

@@ -22,11 +22,12 @@ pub struct ReadArgs {
     /// Skip this many lines before the header
     #[arg(long, value_name = "N")]
     pub skip_lines: Option<String>,
-    /// Text that stands for no value, besides the usual ones (\N, NULL, NaN, None, n/a, -); can be
-    /// repeated
+    /// Text that stands for no value in any field, besides the usual ones (\N, NULL, NaN, None, nil, NA, n/a,
+    /// -, "" and others); can be repeated
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub null: Vec<String>,
-    /// What to do with an optional field that cannot be read: drop the field or reject the line
+    /// What to do where an optional field cannot be read: drop the field or reject the line [default: reject
+    /// for quantity, drop for others]
     #[arg(long, value_name = "ACTION")]
     pub bad_field: Option<String>,
     /// Decimal mark of quantities and amounts: point or comma [default: inferred where it is clear]

@@ -30,6 +30,7 @@ use crate::ingest::summary::Summary;
 use crate::ingest::writer::Writer;
 use crate::input_format::Format;
 use crate::lake::{DuplicatePolicy, Lake, LakeError, LakeSettings, Reject};
+use crate::model::Currency;
 use crate::progress::Progress;
 
 const OK: &str = "OK";
@@ -62,6 +63,7 @@ pub fn acknowledge(
         parser: LineParser::of(None, parse_options.mapping),
         writer,
         transaction: None,
+        currency: lake.currency()?,
         duplicates: DuplicatePolicy::Skip,
         messages: 0,
     };
@@ -98,6 +100,8 @@ struct Session<'a> {
     parser: LineParser<'a>,
     writer: Writer<'a>,
     transaction: Option<Transaction<'a>>,
+    /// The currency of the lake's amounts; messages in another one are rejected.
+    currency: Option<Currency>,
     /// What to do with the next batch where its id is already ingested.
     duplicates: DuplicatePolicy,
     messages: u64,
@@ -154,7 +158,7 @@ impl<'a> Session<'a> {
 
     fn new_transaction(&self) -> Transaction<'a> {
         let limits = Limits::at(self.stdin.arrived(), &self.options, self.settings, self.parse_options);
-        let builder = BatchBuilder::new("-", limits, self.max_transaction_bytes);
+        let builder = BatchBuilder::new("-", limits, self.max_transaction_bytes).with_currency(self.currency);
         Transaction { builder, hasher: blake3::Hasher::new(), messages: 0, size_bytes: 0 }
     }
 
@@ -176,9 +180,11 @@ impl<'a> Session<'a> {
         }
         let lines = transaction.builder.finish();
         let id = transaction.hasher.finalize().to_hex().to_string();
+        let currency = lines.currency;
         let batch = ParsedBatch { input: 0, id, lines, part: None, at: self.stdin.arrived() };
         match self.writer.write(batch, self.duplicates) {
             Ok(()) => {
+                self.currency = currency;
                 self.duplicates = DuplicatePolicy::AppendAgain;
                 OK.to_owned()
             }

@@ -6,15 +6,21 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 
-use crate::ingest::field_values::{amount, identifier, quantity, version};
+use crate::ingest::currency_check::CurrencyCheck;
+use crate::ingest::field_values::{NumberMarks, ValueStyle, or_dropped, version};
+use crate::ingest::fields::FIELDS;
 use crate::ingest::folder_values::FolderValues;
 use crate::ingest::limits::Limits;
 use crate::ingest::line_counts::LineCounts;
 use crate::ingest::notices::{NoticeKind, Notices};
+use crate::ingest::number_styles::NumberStyles;
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
+use crate::ingest::rejected_times::{time_rejection, with_likely_format};
+use crate::input_format::BadField;
 use crate::lake::{BatchSize, Reject};
+use crate::model::{Currency, NullMarkers};
 use crate::model::{Event, Events, MAX_EVENT_TYPE_BYTES, PURCHASE, PathSets, RawCategories, shown};
-use crate::model::{EventTimes, Timestamp, TimestampError, likely_time_format, read_event_time};
+use crate::model::{EventTimes, Timestamp, TimestampError, read_event_time};
 
 /// The number of bytes of a rejected line that are kept with the reason.
 const MAX_KEPT_BYTES: usize = 16 << 20;
@@ -46,6 +52,11 @@ pub(super) struct BatchBuilder<'a> {
     last_event_type: u32,
     /// The batch's numbers of path sets by those of the item catalog.
     catalog_path_sets: HashMap<u32, u32>,
+    style: ValueStyle,
+    numbers: NumberStyles,
+    currency: CurrencyCheck,
+    /// Whether the items of one line are being added.
+    is_nested: bool,
     held_bytes: usize,
     /// The memory at which a part of the batch is complete.
     max_bytes: u64,
@@ -57,6 +68,8 @@ pub(super) struct ParsedLines {
     pub events: Events,
     pub rejects: Vec<Reject>,
     pub notices: Notices,
+    /// The currency of the lake, or of the events.
+    pub currency: Option<Currency>,
     /// Number of events whose categories came from the item catalog.
     pub categorized: u64,
     /// Lines without an event, by the filter or because they have no items.
@@ -85,17 +98,22 @@ impl ParsedLines {
 impl BatchBuilder<'_> {
     /// Returns an empty batch of the named input, for a lake with the given slice size.
     pub fn new<'a>(file: &str, limits: Limits<'a>, slice_bytes: u64) -> BatchBuilder<'a> {
+        let nulls = NullMarkers::with(&limits.read_options.nulls);
         BatchBuilder {
             file: file.to_owned(),
             line: 0,
             limits,
             folder_values: None,
             lines: ParsedLines::default(),
-            path_sets: PathSets::default(),
+            path_sets: PathSets::with_nulls(nulls.clone()).with_separators(limits.read_options.separators()),
             times: EventTimes::of(&limits.read_options.times),
             event_types: HashMap::new(),
             last_event_type: 0,
             catalog_path_sets: HashMap::new(),
+            style: ValueStyle { nulls, decimal: limits.read_options.decimal },
+            numbers: NumberStyles::default(),
+            currency: CurrencyCheck::of(limits.read_options.currency),
+            is_nested: false,
             held_bytes: 0,
             max_bytes: slice_bytes.saturating_mul(SLICES_PER_PART).max(MIN_PART_BYTES),
         }
@@ -104,6 +122,21 @@ impl BatchBuilder<'_> {
     /// Takes values from the names of the input's folders where a record has none.
     pub fn take_from_folders(&mut self, values: Option<FolderValues>) {
         self.folder_values = values.map(Rc::new);
+    }
+
+    /// Returns the builder for a lake, or after events, with amounts in a currency.
+    #[must_use]
+    pub fn with_currency(mut self, known: Option<Currency>) -> Self {
+        self.currency.known = known;
+        self
+    }
+
+    /// Returns the currency of the lake, or of the events that were added.
+    ///
+    /// # Errors
+    /// Returns why the input cannot be read.
+    pub fn currency(&self) -> Result<Option<Currency>, &str> {
+        self.currency.conflict().map_or(Ok(self.currency.known), Err)
     }
 
     /// Returns whether no line was added, accepted or rejected.
@@ -124,8 +157,10 @@ impl BatchBuilder<'_> {
 
     /// Returns the parsed lines.
     pub fn finish(mut self) -> ParsedLines {
+        self.numbers.add_to(&mut self.lines.notices, &self.file);
         self.path_sets.shrink();
         self.lines.events.path_sets = self.path_sets;
+        self.lines.currency = self.currency.known;
         self.lines
     }
 
@@ -135,8 +170,8 @@ impl BatchBuilder<'_> {
     }
 
     /// Notes something about the current line.
-    pub fn notice(&mut self, kind: NoticeKind, count: u64) {
-        self.lines.notices.add(kind, count, &self.file, Some(self.line));
+    pub fn notice(&mut self, kind: NoticeKind, count: u64, detail: &str) {
+        self.lines.notices.add(kind, count, (&self.file, Some(self.line)), detail);
     }
 
     /// Returns whether a text is a time that would be accepted.
@@ -149,7 +184,9 @@ impl BatchBuilder<'_> {
         self.path_sets.written(categories)
     }
 
-    /// Adds a line's fields as an event.
+    /// Adds a line's fields as an event. An optional field that cannot be read is dropped, unless the options
+    /// say otherwise; without a quantity the event would count another number of units, so that it is
+    /// rejected by default.
     ///
     /// # Errors
     /// Returns why the fields are not an event.
@@ -161,18 +198,38 @@ impl BatchBuilder<'_> {
     }
 
     fn accept_filled(&mut self, raw: &RawEvent<'_>) -> Result<(), Rejection> {
+        let bad_field = self.limits.read_options.bad_field;
+        let drops = bad_field != Some(BadField::Reject);
+        if let Some(currency) = self.style.value(raw.currency)
+            && !self.currency.takes(currency)?
+        {
+            if !self.is_nested {
+                self.filter_line();
+            }
+            return Ok(());
+        }
         let ts = self.time(raw.ts)?;
-        let item_id = identifier("item_id", raw.item_id)?
-            .ok_or_else(|| Rejection::of_column("item_id", "item_id is empty; it is required"))?;
-        let event_id = identifier("event_id", raw.event_id)?;
-        let quantity = quantity(raw.quantity)?;
-        let amount = amount(raw.amount)?;
+        let item_id = self.style.item_id(raw.item_id)?;
+        let (event_id, bad_id) = or_dropped(self.style.identifier("event_id", raw.event_id), drops)?;
+        let quantity = self.style.quantity(raw.quantity);
+        let (quantity, bad_quantity) = or_dropped(quantity.map(Some), bad_field == Some(BadField::Drop))?;
+        let (units, unit_marks) = quantity.unwrap_or((1, NumberMarks::default()));
+        let (amount, bad_amount) = or_dropped(self.style.amount(raw.amount).map(Some), drops)?;
+        let amount = amount.unwrap_or_default();
         let event_type = self.event_type(raw.event_type)?;
         // Without an id there is nothing to be a version of.
+        let raw_version = match raw.version {
+            RawTime::Text(text) if self.style.nulls.contains(text) => RawTime::Missing,
+            raw => raw,
+        };
         let version =
-            version(raw.version, |text| self.times.read(text).or_else(|_| read_event_time(text, None)))?
+            version(raw_version, |text| self.times.read(text).or_else(|_| read_event_time(text, None)))?
                 .filter(|_| event_id.is_some());
-        let path_set = self.path_set(&raw.categories, item_id)?;
+        let (path_set, bad_category) = or_dropped(self.path_set(&raw.categories, item_id).map(Some), drops)?;
+        let path_set = match path_set {
+            Some(path_set) => path_set,
+            None => self.path_set(&RawCategories::Text(""), item_id)?,
+        };
         self.held_bytes += BYTES_PER_EVENT + item_id.len() + event_id.map_or(0, str::len);
         self.lines.events.push(&Event {
             ts,
@@ -180,11 +237,49 @@ impl BatchBuilder<'_> {
             item_id,
             path_set,
             event_type,
-            quantity,
-            amount,
+            quantity: units,
+            amount: amount.amount,
             version,
         });
+        for dropped in [bad_id, bad_quantity, bad_amount, bad_category].into_iter().flatten() {
+            self.notice_dropped(&dropped);
+        }
+        if self.style.decimal.is_none() {
+            self.numbers.take(unit_marks, self.line, raw.quantity);
+            self.numbers.take(amount.marks, self.line, raw.amount);
+        }
+        if let Some(currency) = amount.currency {
+            self.numbers.take_currency(currency, self.line);
+        }
+        self.notice_quoted("item_id", Some(item_id));
+        self.notice_quoted("event_id", event_id);
+        if let RawCategories::Text(text) = raw.categories {
+            self.notice_separator(text);
+        }
         Ok(())
+    }
+
+    fn notice_dropped(&mut self, rejection: &Rejection) {
+        let column = rejection.column.as_deref().unwrap_or_default();
+        let field = FIELDS.iter().find(|field| **field == column).copied().unwrap_or("a field");
+        let is_given = self.limits.read_options.bad_field.is_some();
+        self.notice(NoticeKind::DroppedField { field, is_given }, 1, &rejection.reason);
+    }
+
+    /// Notes a category that seems to have another separator, where none is given.
+    fn notice_separator(&mut self, text: &str) {
+        let has_arrow = memchr::memchr(b'>', text.as_bytes()).is_some_and(|at| text[..at].ends_with(' '));
+        if has_arrow && self.limits.read_options.separators().is_none() {
+            self.notice(NoticeKind::LevelSeparator, 1, &shown(text));
+        }
+    }
+
+    /// Notes an id that is in quotes, where quoting was not decided.
+    fn notice_quoted(&mut self, field: &'static str, id: Option<&str>) {
+        let is_quoted = id.is_some_and(|id| id.starts_with('"') && id.len() > 2 && id.ends_with('"'));
+        if is_quoted && self.limits.read_options.quoting.is_none() {
+            self.notice(NoticeKind::QuotedField { field }, 1, &shown(id.unwrap_or_default()));
+        }
     }
 
     /// Adds a rejected line.
@@ -210,7 +305,9 @@ impl BatchBuilder<'_> {
     /// Calls a function that accepts and rejects the items of one line, which count as one line.
     pub fn nested_line(&mut self, items: impl FnOnce(&mut Self)) {
         let before = (self.lines.events.len(), self.lines.rejects.len());
+        self.is_nested = true;
         items(self);
+        self.is_nested = false;
         let events = (self.lines.events.len() - before.0) as u64;
         let rejects = (self.lines.rejects.len() - before.1) as u64;
         self.lines.nested_events += events;
@@ -231,7 +328,12 @@ impl BatchBuilder<'_> {
             RawTime::Micros(value) => Timestamp::from_micros(value),
             RawTime::Missing => Err(TimestampError::Empty),
         }
-        .map_err(|error| time_rejection(&error, raw))?;
+        .map_err(|error| match raw {
+            RawTime::Text(text) if self.style.nulls.contains(text) => {
+                time_rejection(&TimestampError::Empty, raw)
+            }
+            _ => time_rejection(&error, raw),
+        })?;
         if ts > self.limits.newest {
             let limit = self.limits.newest;
             let reason = format!("ts `{ts}` is in the future; the latest time accepted is {limit}");
@@ -253,7 +355,7 @@ impl BatchBuilder<'_> {
     }
 
     fn event_type(&mut self, raw: Option<&str>) -> Result<u32, Rejection> {
-        let name = raw.filter(|name| !name.is_empty()).unwrap_or(PURCHASE);
+        let name = self.style.value(raw).unwrap_or(PURCHASE);
         let known = &self.lines.events.event_types;
         if known.get(self.last_event_type as usize).is_some_and(|last| last == name) {
             return Ok(self.last_event_type);
@@ -287,28 +389,5 @@ impl BatchBuilder<'_> {
         let path_sets = &mut self.path_sets;
         let code = self.catalog_path_sets.entry(in_catalog);
         Ok(*code.or_insert_with(|| path_sets.code(catalog.paths(in_catalog))))
-    }
-}
-
-/// Adds what a number may mean instead of an epoch number, and the option that reads it so.
-fn with_likely_format(reason: String, raw: RawTime<'_>) -> String {
-    match likely_time_format(&raw.shown()) {
-        Some((format, meaning)) => format!("{reason}; it looks like {meaning}: pass --ts-format {format}"),
-        None => reason,
-    }
-}
-
-fn time_rejection(error: &TimestampError, raw: RawTime<'_>) -> Rejection {
-    match (error, raw) {
-        (TimestampError::Empty, _) | (_, RawTime::Missing) => {
-            Rejection::of_column("ts", "ts is empty; it is required")
-        }
-        (_, RawTime::Text(text)) => Rejection::of_column("ts", format!("ts `{}` {error}", shown(text))),
-        (_, RawTime::ShipperDate(text)) => {
-            Rejection::of_column("date", format!("date `{}` {error}", shown(text)))
-        }
-        (_, RawTime::Epoch(value) | RawTime::Micros(value)) => {
-            Rejection::of_column("ts", format!("ts `{value}` {error}"))
-        }
     }
 }

@@ -107,6 +107,7 @@ impl<'a> CommitGroup<'a> {
         let ParsedBatch { id, lines, part, at, .. } = parsed;
         staged.replaces_earlier |= part.as_ref().is_some_and(|part| !part.earlier.is_empty());
         if let (Some(transaction), Some(files)) = (&self.transaction, &mut staged.files) {
+            files.set_currency(lines.currency);
             transaction.write(files, &id, &lines.events, &lines.rejects, lines.counts().read)?;
             part.into_iter().for_each(|part| files.set_part(part));
         }

@@ -138,7 +138,7 @@ impl<'a> Committer<'a> {
     pub fn notice_conflicting_ids(&mut self, found: Found) {
         if let Some(input) = found.input {
             let file = &self.plan.inputs[input].name;
-            self.summary.notices.add(NoticeKind::ConflictingIds, found.ids, file, None);
+            self.summary.notices.add(NoticeKind::ConflictingIds, found.ids, (file, None), "");
         }
     }
 

@@ -10,6 +10,10 @@ pub(super) struct CsvDialect {
     pub quotes: Option<Quotes>,
     /// Whether the quoting was given, and not assumed.
     pub is_quoting_given: bool,
+    /// Whether the delimiter was inferred from the content.
+    pub is_delimiter_inferred: bool,
+    /// Where the header starts, behind lines that are skipped.
+    pub preamble_bytes: usize,
 }
 
 /// What encloses a field; in it a quote is doubled, or behind the escape character where there is one.
@@ -37,7 +41,20 @@ impl CsvDialect {
             Some(Quoting::Single) => Some(Quotes { quote: b'\'', escape: None }),
         };
         let delimiter = options.delimiter.unwrap_or(delimiter);
-        Some(CsvDialect { delimiter, quotes, is_quoting_given: options.quoting.is_some() })
+        Some(CsvDialect {
+            delimiter,
+            quotes,
+            is_quoting_given: options.quoting.is_some(),
+            is_delimiter_inferred: false,
+            preamble_bytes: 0,
+        })
+    }
+
+    /// Returns the dialect with a delimiter that was inferred. Only with tabs is it usual not to quote.
+    pub fn with_inferred(self, delimiter: u8) -> CsvDialect {
+        let is_unquoted = self.is_quoting_given || delimiter == self.delimiter;
+        let quotes = if is_unquoted { self.quotes } else { Some(self.quotes.unwrap_or(STANDARD)) };
+        CsvDialect { delimiter, quotes, is_delimiter_inferred: true, ..self }
     }
 
     /// Returns the quote, or a newline where there are none: every search for a quote is one for newlines too.

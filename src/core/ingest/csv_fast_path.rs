@@ -5,7 +5,9 @@
 
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::csv_dialect::CsvDialect;
-use crate::ingest::fields::{AMOUNT, CATEGORY, EVENT_ID, EVENT_TYPE, ITEM_ID, QUANTITY, TS, VERSION};
+use crate::ingest::fields::{
+    AMOUNT, CATEGORY, CURRENCY, EVENT_ID, EVENT_TYPE, ITEM_ID, QUANTITY, TS, VERSION,
+};
 use crate::ingest::raw_event::{RawEvent, RawTime};
 use crate::input_format::FieldColumns;
 use crate::model::RawCategories;
@@ -76,6 +78,7 @@ impl CsvFastPath {
             event_type: field(EVENT_TYPE),
             quantity: field(QUANTITY),
             amount: field(AMOUNT),
+            currency: field(CURRENCY),
             version: field(VERSION).map_or(RawTime::Missing, RawTime::Text),
         };
         into.accept(&event).is_ok().then_some(line_end + 1)

@@ -6,9 +6,11 @@ use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::csv_dialect::CsvDialect;
 use crate::ingest::csv_fast_path::CsvFastPath;
 use crate::ingest::csv_fields::{FieldSplitter, SplitError, without_line_end};
-use crate::ingest::csv_header::{CsvHeader, parse_header};
+use crate::ingest::csv_header::{CsvHeader, HeaderNotice, parse_header};
 use crate::ingest::csv_quotes::{QuoteFault, quoting_hint};
-use crate::ingest::fields::{AMOUNT, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, TS, VERSION};
+use crate::ingest::fields::{
+    AMOUNT, CATEGORY, CURRENCY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, TS, VERSION,
+};
 use crate::ingest::notices::NoticeKind;
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
 use crate::ingest::record_bounds::MAX_RECORD_BYTES;
@@ -28,6 +30,8 @@ pub(super) struct CsvRecords<'a> {
     mapper: Option<RecordMapper<'a>>,
     /// Parses most lines, once the header is known.
     fast_path: Option<CsvFastPath>,
+    /// What was noticed in the header, and is still to be told.
+    header_notices: Vec<HeaderNotice>,
 }
 
 impl CsvRecords<'_> {
@@ -40,25 +44,50 @@ impl CsvRecords<'_> {
             fields: FieldSplitter::of(dialect),
             mapper: None,
             fast_path: None,
+            header_notices: Vec::new(),
         }
     }
 
-    /// Reads the header from the start of the input, and returns where it ends; `None` where the bytes are
-    /// blank.
+    /// Returns where the header starts, behind lines that are skipped.
+    pub fn preamble_bytes(&self) -> usize {
+        self.fields.dialect.preamble_bytes
+    }
+
+    /// Refuses an input without a header, if lines are skipped.
+    ///
+    /// # Errors
+    /// Returns how many.
+    pub fn check_skipped(&self) -> Result<(), String> {
+        match self.mapping.options().skip_lines {
+            0 => Ok(()),
+            lines => Err(format!("has no header behind the lines that --skip-lines {lines} skips")),
+        }
+    }
+
+    /// Reads the header from its line on, and returns where it ends; `None` where the bytes are blank.
     ///
     /// # Errors
     /// Returns what is wrong with the header.
-    pub fn read_header(&mut self, bytes: &[u8]) -> Result<Option<usize>, String> {
-        let Some(header) = parse_header(bytes, self.mapping, &mut self.fields)? else { return Ok(None) };
-        let CsvHeader { names, columns, end } = header;
+    pub fn read_header(&mut self, bytes: &[u8], line: u64) -> Result<Option<usize>, String> {
+        let header = parse_header(bytes, line, self.mapping, &mut self.fields)?;
+        let Some(CsvHeader { names, columns, end, notices }) = header else { return Ok(None) };
+        self.header_notices = notices;
         if RecordMapper::is_needed(self.mapping, &columns) {
             let mapper = RecordMapper::of(self.mapping, &names);
-            self.mapper = Some(mapper.map_err(|reason| format!("line 1: the header {reason}"))?);
+            self.mapper = Some(mapper.map_err(|reason| format!("line {line}: the header {reason}"))?);
         } else {
             self.fast_path = CsvFastPath::of(self.fields.dialect, names.len(), &columns);
         }
         (self.width, self.columns) = (names.len(), columns);
         Ok(Some(end))
+    }
+
+    /// Notes what was noticed in the header.
+    pub fn notice_header(&mut self, into: &mut BatchBuilder<'_>) {
+        for HeaderNotice { kind, line, detail } in self.header_notices.drain(..) {
+            into.at_line(line);
+            into.notice(kind, 1, &detail);
+        }
     }
 
     /// Returns the parser of most lines, where it can parse any.
@@ -92,7 +121,12 @@ impl CsvRecords<'_> {
             rejection.reason.push_str(quoting_hint(&rest[..line_end], dialect));
             rejection
         };
-        let consumed = self.split(rest, line_end).map_err(with_hint)?;
+        let consumed = match self.split(rest, line_end) {
+            Ok(consumed) => consumed,
+            Err(rejection) => {
+                self.split_trailing(&rest[..line_end], into).ok_or_else(|| with_hint(rejection))?
+            }
+        };
         self.accept(into).map_err(|rejection| match dialect.quotes {
             // Quotes around a value may be why it is not one.
             None => with_hint(rejection),
@@ -140,6 +174,7 @@ impl CsvRecords<'_> {
             event_type: field(EVENT_TYPE)?,
             quantity: field(QUANTITY)?,
             amount: field(AMOUNT)?,
+            currency: field(CURRENCY)?,
             version: field(VERSION)?.map_or(RawTime::Missing, RawTime::Text),
         })
     }
@@ -190,6 +225,16 @@ impl CsvRecords<'_> {
         Ok(consumed)
     }
 
+    /// Splits a line that only has a delimiter too many at its end, and returns its length.
+    fn split_trailing(&mut self, line: &[u8], into: &mut BatchBuilder<'_>) -> Option<usize> {
+        let fields = without_line_end(line).strip_suffix(&[self.fields.dialect.delimiter])?;
+        let length = self.split(fields, fields.len()).ok()?;
+        (length == fields.len()).then(|| {
+            into.notice(NoticeKind::TrailingDelimiter, 1, "");
+            line.len()
+        })
+    }
+
     /// Notes lines inside a quoted field that would be valid by themselves: it may be that a quote was never
     /// meant to open a field.
     fn notice_joined_lines(&self, lines: &[u8], into: &mut BatchBuilder<'_>) {
@@ -212,7 +257,7 @@ impl CsvRecords<'_> {
         let lines = lines.split_inclusive(|byte| *byte == b'\n');
         let joined = lines.filter(|line| is_record(line)).count() as u64;
         if joined > 0 {
-            into.notice(NoticeKind::JoinedLines, joined);
+            into.notice(NoticeKind::JoinedLines, joined, "");
         }
     }
 }

@@ -1,47 +1,162 @@
 //! The values of single fields, checked: identifiers, quantities, amounts.
 
+use crate::ingest::number_text::{NumberError, NumberText, number_text};
 use crate::ingest::raw_event::{RawTime, Rejection};
-use crate::model::{Amount, MAX_ID_BYTES, MAX_QUANTITY, Timestamp, TimestampError, shown};
+use crate::input_format::DecimalMark;
+use crate::model::{
+    Amount, AmountError, MAX_ID_BYTES, MAX_QUANTITY, NullMarkers, Timestamp, TimestampError, shown,
+};
 
-/// Checks an identifier; an empty one is absent.
-pub(super) fn identifier<'a>(column: &str, raw: Option<&'a str>) -> Result<Option<&'a str>, Rejection> {
-    match raw.filter(|id| !id.is_empty()) {
-        Some(id) if id.len() > MAX_ID_BYTES => {
-            let reason = format!("{column} is {} bytes long, over the limit of {MAX_ID_BYTES}", id.len());
-            Err(Rejection::of_column(column, reason))
+/// How values are written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ValueStyle {
+    /// Texts that stand for no value.
+    pub nulls: NullMarkers,
+    /// The decimal mark; told by each number where it is not given.
+    pub decimal: Option<DecimalMark>,
+}
+
+/// An amount, and what was told by its text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ReadAmount {
+    pub amount: Option<Amount>,
+    pub marks: NumberMarks,
+    pub currency: Option<&'static str>,
+}
+
+/// What the text of a number tells of the decimal mark of its input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct NumberMarks {
+    /// A comma is the decimal mark.
+    pub has_decimal_comma: bool,
+    /// A single point is followed by three digits: where the decimal mark is a comma, they are thousands.
+    pub has_three_places: bool,
+}
+
+impl ValueStyle {
+    /// Returns a text without the spaces around it; `None` where it stands for no value.
+    pub fn value<'a>(&self, raw: Option<&'a str>) -> Option<&'a str> {
+        raw.filter(|text| !self.nulls.contains(text)).map(str::trim)
+    }
+
+    /// Checks an identifier.
+    pub fn identifier<'a>(&self, column: &str, raw: Option<&'a str>) -> Result<Option<&'a str>, Rejection> {
+        match self.value(raw) {
+            Some(id) if id.len() > MAX_ID_BYTES => {
+                let reason = format!("{column} is {} bytes long, over the limit of {MAX_ID_BYTES}", id.len());
+                Err(Rejection::of_column(column, reason))
+            }
+            id => Ok(id),
         }
-        id => Ok(id),
+    }
+
+    /// Checks the identifier of an item, which is required.
+    pub fn item_id<'a>(&self, raw: Option<&'a str>) -> Result<&'a str, Rejection> {
+        self.identifier("item_id", raw)?.ok_or_else(|| {
+            match raw.map(str::trim).filter(|text| !text.is_empty()) {
+                None => Rejection::of_column("item_id", "item_id is empty; it is required"),
+                Some(marker) => {
+                    let reason = format!("item_id `{}` stands for no value; it is required", shown(marker));
+                    Rejection::of_column("item_id", reason)
+                }
+            }
+        })
+    }
+
+    /// Parses a quantity, 1 where it is absent.
+    pub fn quantity(&self, raw: Option<&str>) -> Result<(i64, NumberMarks), Rejection> {
+        let Some(text) = self.value(raw) else { return Ok((1, NumberMarks::default())) };
+        if let [digit @ b'0'..=b'9'] = text.as_bytes() {
+            return Ok((i64::from(digit - b'0'), NumberMarks::default()));
+        }
+        let reject =
+            |what: String| Rejection::of_column("quantity", format!("quantity `{}` {what}", shown(text)));
+        let number = match self.decimal {
+            Some(DecimalMark::Comma) => None,
+            _ => integer(text),
+        };
+        let (value, marks) = match number {
+            Some(value) => (value, NumberMarks::of_plain(text)),
+            None => {
+                let number = number_text(text, self.decimal);
+                let number = number.map_err(|error| match error {
+                    NumberError::Unreadable => reject("is not an integer".to_owned()),
+                    error => reject(error.to_string()),
+                })?;
+                let value = integer(&number.plain).filter(|_| number.currency.is_none());
+                (value.ok_or_else(|| reject("is not an integer".to_owned()))?, NumberMarks::of(&number))
+            }
+        };
+        match value {
+            Some(units) if units.unsigned_abs() <= MAX_QUANTITY.unsigned_abs() => Ok((units, marks)),
+            _ => Err(reject(format!("is out of range: the limit is ±{MAX_QUANTITY}"))),
+        }
+    }
+
+    /// Parses an amount of money.
+    pub fn amount(&self, raw: Option<&str>) -> Result<ReadAmount, Rejection> {
+        let Some(text) = self.value(raw) else { return Ok(ReadAmount::default()) };
+        let reject =
+            |error: String| Rejection::of_column("amount", format!("amount `{}` {error}", shown(text)));
+        if self.decimal != Some(DecimalMark::Comma) {
+            match Amount::parse(text) {
+                Ok(amount) => {
+                    let marks = NumberMarks::of_plain(text);
+                    return Ok(ReadAmount { amount: Some(amount), marks, currency: None });
+                }
+                Err(AmountError::TooLarge) => return Err(reject(AmountError::TooLarge.to_string())),
+                Err(AmountError::Unreadable) => {}
+            }
+        }
+        let number = number_text(text, self.decimal).map_err(|error| reject(error.to_string()))?;
+        let amount = Amount::parse(&number.plain).map_err(|error| reject(error.to_string()))?;
+        let marks = NumberMarks::of(&number);
+        Ok(ReadAmount { amount: Some(amount), marks, currency: number.currency })
     }
 }
 
-/// Parses a quantity, 1 where it is absent.
-pub(super) fn quantity(raw: Option<&str>) -> Result<i64, Rejection> {
-    if let Some([digit @ b'0'..=b'9']) = raw.map(str::as_bytes) {
-        return Ok(i64::from(digit - b'0'));
+impl NumberMarks {
+    fn of_plain(text: &str) -> NumberMarks {
+        let has_three_places = text.len() > 4
+            && text.as_bytes()[text.len() - 4] == b'.'
+            && is_one_to_three_digits(text[..text.len() - 4].trim_start_matches(['-', '+']))
+            && text.as_bytes()[text.len() - 3..].iter().all(u8::is_ascii_digit);
+        NumberMarks { has_decimal_comma: false, has_three_places }
     }
-    let Some(text) = raw.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(1) };
-    let reject =
-        |what: String| Rejection::of_column("quantity", format!("quantity `{}` {what}", shown(text)));
-    // Other programs turn integers with gaps into decimals: `1.0`.
+
+    fn of(number: &NumberText<'_>) -> NumberMarks {
+        let has_decimal_comma = number.mark == Some(DecimalMark::Comma);
+        NumberMarks { has_decimal_comma, ..NumberMarks::of_plain(&number.plain) }
+    }
+}
+
+/// Returns whether digits may be the first group of thousands.
+fn is_one_to_three_digits(text: &str) -> bool {
+    (1..=3).contains(&text.len()) && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Returns a value, or the rejection by which it is dropped.
+pub(super) fn or_dropped<T>(
+    value: Result<Option<T>, Rejection>,
+    drops: bool,
+) -> Result<(Option<T>, Option<Rejection>), Rejection> {
+    match value {
+        Ok(value) => Ok((value, None)),
+        Err(rejection) if drops => Ok((None, Some(rejection))),
+        Err(rejection) => Err(rejection),
+    }
+}
+
+/// Parses an integer, which may have zeros behind a point: other programs turn integers with gaps into
+/// decimals. The inner value is none where it is out of range.
+fn integer(text: &str) -> Option<Option<i64>> {
     let text = match text.split_once('.') {
         Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
         _ => text,
     };
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(reject("is not an integer".to_owned()));
-    }
-    match text.parse::<i64>() {
-        Ok(units) if units.unsigned_abs() <= MAX_QUANTITY.unsigned_abs() => Ok(units),
-        _ => Err(reject(format!("is out of range: the limit is ±{MAX_QUANTITY}"))),
-    }
-}
-
-/// Parses an amount of money.
-pub(super) fn amount(raw: Option<&str>) -> Result<Option<Amount>, Rejection> {
-    let Some(text) = raw.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let reject = |error| Rejection::of_column("amount", format!("amount `{}` {error}", shown(text)));
-    Amount::parse(text).map(Some).map_err(reject)
+    let is_integer = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    is_integer.then(|| text.parse().ok())
 }
 
 /// Parses a version: an integer as it is, a time as its microseconds; `time` reads one.

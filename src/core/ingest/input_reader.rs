@@ -1,9 +1,12 @@
 //! The reading half of an ingest: one input, cut into batches that are parsed and sent on.
 
+use std::cell::Cell;
+use std::io::Read;
 use std::sync::mpsc::SyncSender;
 
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::csv_dialect::CsvDialect;
+use crate::ingest::csv_head::{HEAD_BYTES, has_header};
 use crate::ingest::fields::ITEM_ID;
 use crate::ingest::file_history::FileHistory;
 use crate::ingest::folder_values::FolderValues;
@@ -19,9 +22,9 @@ use crate::ingest::raw_event::Rejection;
 use crate::ingest::record_bounds::Quoting;
 use crate::ingest::slices::{Slice, Slices};
 use crate::ingest::stdin_stream::StdinStream;
-use crate::input_format::{Format, ParquetSource, Source, SourceError, TextOptions};
+use crate::input_format::{Format, Head, Mapping, ParquetSource, Source, SourceError, TextOptions};
 use crate::lake::{BatchSize, DEFAULT_SLICE_BYTES, DuplicatePolicy, FilePart, Lake, LakeError, LakeSettings};
-use crate::model::Timestamp;
+use crate::model::{Currency, Timestamp};
 use crate::progress::Progress;
 
 /// The number of Parquet rows that are read between two checks of the batch's memory.
@@ -64,6 +67,8 @@ pub(super) struct InputReader<'a> {
     pub options: Options,
     pub parse_options: ParseOptions<'a>,
     pub progress: &'a Progress,
+    /// The currency of the lake's amounts, or of what was read before.
+    pub currency: &'a Cell<Option<Currency>>,
     pub send: &'a SyncSender<Parsed>,
 }
 
@@ -83,7 +88,7 @@ impl InputReader<'_> {
         match self.input.open(self.stdin, text_options, self.progress)? {
             Source::Text { format, reader } => {
                 let stream = self.stream().map_or(StreamOptions::default(), |_| self.options.stream);
-                let dialect = CsvDialect::of(format, self.parse_options.mapping.options());
+                let (dialect, reader) = with_dialect(reader, format, self.parse_options.mapping);
                 let slices = Slices::of(reader, dialect, self.slice_bytes(), stream);
                 self.read_text(format, dialect, slices)
             }
@@ -125,6 +130,7 @@ impl InputReader<'_> {
         if let Some(note) = history.as_ref().map_or(Ok(None), FileHistory::note)? {
             self.send(Parsed::Note { input: self.number, note })?;
         }
+        parser.check_header().map_err(Stop::Input)?;
         if self.was_stopped() && self.plan.is_atomic(&self.options) {
             return Err(Stop::Input(
                 "was stopped before its end; nothing of it was ingested, so send it again".to_owned(),
@@ -305,7 +311,8 @@ impl InputReader<'_> {
 
     fn builder(&self) -> BatchBuilder<'_> {
         let limits = Limits::at(self.now(), &self.options, self.settings, self.parse_options);
-        let mut builder = BatchBuilder::new(&self.input.name, limits, self.slice_bytes());
+        let mut builder = BatchBuilder::new(&self.input.name, limits, self.slice_bytes())
+            .with_currency(self.currency.get());
         let mapping = self.parse_options.mapping;
         let folders = self.input.path().and_then(|path| FolderValues::of(path, mapping));
         builder.take_from_folders(folders);
@@ -319,11 +326,20 @@ impl InputReader<'_> {
         full: BatchBuilder<'_>,
         part: Option<&FilePart>,
     ) -> Result<BatchBuilder<'_>, Stop> {
+        self.check_currency(&full)?;
         self.send(Parsed::Part(self.batch(id.to_owned(), full, part)))?;
         Ok(self.builder())
     }
 
+    /// Refuses an input with amounts in another currency.
+    fn check_currency(&self, builder: &BatchBuilder<'_>) -> Result<(), Stop> {
+        let currency = builder.currency().map_err(|reason| Stop::Input(reason.to_owned()))?;
+        self.currency.set(currency);
+        Ok(())
+    }
+
     fn send_batch(&self, id: String, builder: BatchBuilder<'_>, part: Option<&FilePart>) -> Result<(), Stop> {
+        self.check_currency(&builder)?;
         // The next run ingests a file that has changed; its lines must not be counted twice.
         if self.input.is_spool_file() && self.input.has_changed() {
             return Err(Stop::Changed);
@@ -338,6 +354,17 @@ impl InputReader<'_> {
     fn send(&self, parsed: Parsed) -> Result<(), Stop> {
         self.send.send(parsed).map_err(|_| Stop::Writer)
     }
+}
+
+/// Returns the dialect of an input, and its reader.
+fn with_dialect<'r>(
+    reader: Box<dyn Read + 'r>,
+    format: Format,
+    mapping: &Mapping,
+) -> (Option<CsvDialect>, Box<dyn Read + 'r>) {
+    let Some(dialect) = CsvDialect::of(format, mapping.options()) else { return (None, reader) };
+    let head = Head::read(reader, HEAD_BYTES, |head| has_header(head, mapping.options().skip_lines));
+    (Some(dialect.with_head(head.seen(), mapping)), Box::new(head))
 }
 
 /// Returns the batch id of one slice of an input that is hashed as a whole.

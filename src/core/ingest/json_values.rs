@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::ingest::raw_event::Rejection;
-use crate::model::{CategoryError, PathSet, check_path, encode_levels};
+use crate::model::{CategoryError, NullMarkers, PathSet, check_path, encode_levels};
 
 /// Returns the content of a string, or the digits of a number.
 pub(super) fn scalar<'a>(column: &str, raw: Option<&'a str>) -> Result<Option<Cow<'a, str>>, Rejection> {
@@ -91,9 +91,11 @@ pub(super) fn path_list(raw: &str) -> Result<PathSet, Rejection> {
         Rejection::of_column("categories", format!("categories has a path that {error}"))
     };
     let paths: Result<Vec<String>, _> = match serde_json::from_str(raw) {
-        Ok(Paths::Paths(paths)) => paths.iter().map(|path| check_path(path)).collect(),
+        Ok(Paths::Paths(paths)) => paths.iter().filter(is_value).map(|path| check_path(path)).collect(),
         Ok(Paths::Levels(paths)) => {
-            paths.iter().map(|levels| encode_levels(levels.iter().map(String::as_str))).collect()
+            let levels =
+                |path: &[String]| encode_levels(path.iter().map(String::as_str).take_while(is_value));
+            paths.iter().filter(|path| path.first().is_none_or(is_value)).map(|path| levels(path)).collect()
         }
         Err(_) => {
             let reason = "categories is neither an array of paths nor of arrays of levels";
@@ -101,4 +103,10 @@ pub(super) fn path_list(raw: &str) -> Result<PathSet, Rejection> {
         }
     };
     paths.and_then(PathSet::of).map_err(reject)
+}
+
+/// Returns whether a text is a path or a level, valid or not, and no word for a missing value.
+fn is_value(text: &(impl AsRef<str> + ?Sized)) -> bool {
+    let text = text.as_ref();
+    text.is_empty() || !NullMarkers::default().contains(text)
 }

@@ -59,9 +59,15 @@ impl LineParser<'_> {
             (Records::Ndjson(records), _) => records.check()?,
             (Records::Csv(_), Some(_)) => {}
             (Records::Csv(records), None) => {
-                let bytes = without_bom(&slice.bytes);
-                let at = records.read_header(bytes)?.map(|end| slice.bytes.len() - bytes.len() + end);
-                self.header = at.map(|at| HeaderEnd { first_line: slice.first_line, at });
+                let start = match slice.first_line {
+                    1 => records.preamble_bytes().min(slice.bytes.len()),
+                    _ => 0,
+                };
+                let bytes = without_bom(&slice.bytes[start..]);
+                let start = slice.bytes.len() - bytes.len();
+                let line = slice.first_line + lines_in(&slice.bytes[..start]);
+                let end = records.read_header(bytes, line)?;
+                self.header = end.map(|end| HeaderEnd { first_line: slice.first_line, at: start + end });
             }
         }
         Ok(())
@@ -78,6 +84,17 @@ impl LineParser<'_> {
         }
     }
 
+    /// Refuses an input whose header was not found behind the lines that are skipped.
+    ///
+    /// # Errors
+    /// Returns how many lines are skipped.
+    pub fn check_header(&self) -> Result<(), String> {
+        match &self.records {
+            Records::Csv(records) if self.header.is_none() => records.check_skipped(),
+            _ => Ok(()),
+        }
+    }
+
     /// Parses the records of a slice into a batch, from a position or from the start. Where the batch is
     /// full before the end of the slice, returns the position to continue from.
     pub fn parse(
@@ -90,6 +107,9 @@ impl LineParser<'_> {
             let reason = format!("line is {} bytes long, longer than a whole slice", slice.consumed_bytes);
             into.reject(slice.first_line, Rejection::of_line(reason), &slice.bytes);
             return None;
+        }
+        if let Records::Csv(records) = &mut self.records {
+            records.notice_header(into);
         }
         let Position { mut at, mut number } = from.unwrap_or_else(|| self.first_record(slice));
         // The part of the bytes from `at` on that is known to be UTF-8.

@@ -31,9 +31,12 @@ mod conflicting_ids;
 mod csv_dialect;
 mod csv_fast_path;
 mod csv_fields;
+mod csv_head;
 mod csv_header;
 mod csv_quotes;
 mod csv_records;
+mod currency_check;
+mod currency_text;
 pub mod explain;
 mod field_values;
 mod fields;
@@ -51,6 +54,8 @@ mod line_parser;
 mod ndjson;
 mod nested_records;
 mod notices;
+mod number_styles;
+mod number_text;
 mod options;
 mod outliers;
 mod parquet_input;
@@ -60,6 +65,7 @@ mod plan;
 mod raw_event;
 mod record_bounds;
 mod record_mapper;
+mod rejected_times;
 mod skipped;
 mod slices;
 mod spool;
@@ -69,6 +75,7 @@ mod stdin_stream;
 mod summary;
 mod writer;
 
+use std::cell::Cell;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
@@ -113,6 +120,7 @@ pub fn ingest(
     let writer = Writer::start(lake, plan, options, parse_options.catalog.is_some(), progress);
     let settings = lake.map_or(Ok(LakeSettings::default()), Lake::settings)?;
     let mut explanations: Vec<Explanation> = Vec::new();
+    let currency = Cell::new(lake.map_or(Ok(None), Lake::currency)?);
     let committer = thread::scope(|scope| {
         let (send, receive) = sync_channel(CHANNEL_CAPACITY);
         let writing = scope.spawn(move || writer.write_all(receive));
@@ -130,6 +138,7 @@ pub fn ingest(
                 options,
                 parse_options,
                 progress,
+                currency: &currency,
                 send: &send,
             };
             if !read_input(&reader, &send)? {

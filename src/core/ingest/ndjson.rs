@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::fields::{
-    AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, REQUIRED, TS, VERSION,
+    AMOUNT, CATEGORIES, CATEGORY, CURRENCY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, REQUIRED, TS,
+    VERSION,
 };
 use crate::ingest::json_values::{identifier, path_list, scalar, without_exponent};
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
@@ -136,6 +137,7 @@ pub(super) fn parse_record(
     let event_type = line.scalar(EVENT_TYPE)?;
     let quantity = line.scalar(QUANTITY)?.map(without_exponent);
     let amount = line.scalar(AMOUNT)?;
+    let currency = line.scalar(CURRENCY)?;
     let version = if keys.reads_version { line.scalar(VERSION)? } else { None };
     let (category, levels, borrowed): (Option<Cow<'_, str>>, Vec<Cow<'_, str>>, Vec<&str>);
     let list = line.value(CATEGORIES).filter(|_| keys.reads_categories);
@@ -167,6 +169,7 @@ pub(super) fn parse_record(
         event_type: event_type.as_deref(),
         quantity: quantity.as_deref(),
         amount: amount.as_deref(),
+        currency: currency.as_deref(),
         version: version.as_deref().map_or(RawTime::Missing, RawTime::Text),
     })
 }

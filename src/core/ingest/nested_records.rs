@@ -244,7 +244,7 @@ impl NestedRecords<'_> {
                 .any(|&path| rows[row].values[path].as_deref().is_some_and(|id| !id.is_empty()))
         };
         for row in order.into_iter().filter(|&row| !has_item_id(row)) {
-            if let Ok(ids @ [Some(_), Some(_)]) = self.mapper.ids(&rows[row].values) {
+            if let ids @ [Some(_), Some(_)] = self.mapper.ids(&rows[row].values) {
                 let count = counts.entry(ids).or_default();
                 occurrences[row] = *count;
                 *count += 1;

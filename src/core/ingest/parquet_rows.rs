@@ -2,7 +2,8 @@
 
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::fields::{
-    AMOUNT, CATEGORIES, CATEGORY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, REQUIRED, TS, VERSION,
+    AMOUNT, CATEGORIES, CATEGORY, CURRENCY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, REQUIRED, TS,
+    VERSION,
 };
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
 use crate::input_format::{FieldColumns, Mapping};
@@ -151,6 +152,7 @@ impl<'a> Row<'a> {
             event_type: self.text(EVENT_TYPE)?,
             quantity: self.text(QUANTITY)?,
             amount: self.text(AMOUNT)?,
+            currency: self.text(CURRENCY)?,
             version: self.time(VERSION),
         })
     }

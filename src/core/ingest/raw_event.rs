@@ -34,6 +34,7 @@ pub(super) struct RawEvent<'a> {
     pub event_type: Option<&'a str>,
     pub quantity: Option<&'a str>,
     pub amount: Option<&'a str>,
+    pub currency: Option<&'a str>,
     /// Its epoch is any integer.
     pub version: RawTime<'a>,
 }

@@ -94,13 +94,20 @@ impl LineCounter {
         LineCounter { open_quote, header, lines: 0, scanned: 0, end_in_quotes: None }
     }
 
+    /// Starts behind bytes that are not counted.
+    #[must_use]
+    pub fn starting_at(self, at: usize) -> LineCounter {
+        LineCounter { scanned: at, ..self }
+    }
+
     /// Returns where the given number of lines ends, once they are complete: at the end of the record
     /// that the last of them is in or, where that is too far away, at the end of the line.
     pub fn end_of(&mut self, lines: u64, pending: &[u8]) -> Option<usize> {
         let wanted = lines.saturating_add(self.header);
         let is_near = |last: Option<usize>, at: usize| last.is_none_or(|last| at - last <= MAX_RECORD_BYTES);
         let quote = self.open_quote.map_or(b'\n', |open| open.quoting.quotes.quote);
-        for at in memchr::memchr2_iter(b'\n', quote, &pending[self.scanned..]) {
+        let start = self.scanned.min(pending.len());
+        for at in memchr::memchr2_iter(b'\n', quote, &pending[start..]) {
             let at = self.scanned + at;
             if let Some(open) = self.open_quote.as_mut().filter(|_| pending[at] != b'\n') {
                 open.take(pending, at);
@@ -115,7 +122,7 @@ impl LineCounter {
             }
             self.end_in_quotes.get_or_insert(at + 1);
         }
-        self.scanned = pending.len();
+        self.scanned = self.scanned.max(pending.len());
         self.end_in_quotes.filter(|&last| !is_near(Some(last), pending.len()))
     }
 }

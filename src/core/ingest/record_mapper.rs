@@ -6,12 +6,13 @@
 use std::borrow::Cow;
 
 use crate::ingest::batch_builder::BatchBuilder;
+use crate::ingest::field_values::ValueStyle;
 use crate::ingest::fields::{
     AMOUNT, CATEGORY, CURRENCY, EVENT_ID, EVENT_TYPE, ITEM_ID, QUANTITY, REQUIRED, TS, VERSION,
 };
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
-use crate::input_format::{FieldColumns, Filter, Mapping};
-use crate::model::{Amount, PathSet, RawCategories, shown};
+use crate::input_format::{DecimalMark, FieldColumns, Filter, Mapping};
+use crate::model::{Amount, NullMarkers, PathSet, RawCategories, shown};
 
 /// The fields of an order, as opposed to those of its lines: they are filled from the order's first line.
 const ORDER_FIELDS: [usize; 3] = [TS, EVENT_TYPE, CURRENCY];
@@ -23,6 +24,7 @@ pub(super) type Value<'a> = Option<Cow<'a, str>>;
 pub(super) struct RecordMapper<'a> {
     /// The columns of each field.
     columns: Vec<Option<FieldColumns>>,
+    style: ValueStyle,
     filter: Option<(&'a Filter, Vec<usize>)>,
     fill: Option<Fill>,
 }
@@ -44,6 +46,8 @@ struct Fill {
     columns: Vec<usize>,
     order: Option<String>,
     values: Vec<Option<String>>,
+    /// The ids and items of the order's lines so far.
+    lines: Vec<(String, String)>,
 }
 
 impl RecordMapper<'_> {
@@ -81,9 +85,10 @@ impl RecordMapper<'_> {
             filled.retain(|column| *column != key);
             filled.sort_unstable();
             filled.dedup();
-            Ok::<_, String>(Fill { key, columns: filled, order: None, values: Vec::new() })
+            Ok::<_, String>(Fill { key, columns: filled, order: None, values: Vec::new(), lines: Vec::new() })
         });
-        Ok(RecordMapper { fill: fill.transpose()?, filter, columns })
+        let style = ValueStyle { nulls: NullMarkers::with(&options.nulls), decimal: options.decimal };
+        Ok(RecordMapper { fill: fill.transpose()?, filter, columns, style })
     }
 
     /// Adds the event of a record to a batch, or counts the record as filtered.
@@ -95,7 +100,12 @@ impl RecordMapper<'_> {
             into.filter_line();
             return Ok(());
         }
-        self.accept_used(values, Beside::default(), into)
+        let ids = self.ids(values).map(|id| id.filter(|id| self.style.value(Some(id.as_ref())).is_some()));
+        let occurrence = match (&mut self.fill, ids) {
+            (Some(fill), [Some(event_id), Some(item_id)]) => fill.occurrence(&event_id, &item_id),
+            _ => 0,
+        };
+        self.accept_used(values, Beside { occurrence, ..Beside::default() }, into)
     }
 
     /// Returns whether a column is read.
@@ -108,19 +118,17 @@ impl RecordMapper<'_> {
     /// Fills a record, and returns whether it is filtered.
     pub fn filters_out(&mut self, values: &mut [Value<'_>]) -> bool {
         if let Some(fill) = &mut self.fill {
-            fill.apply(values);
+            fill.apply(values, &self.style);
         }
-        let passes =
-            |(filter, columns): &(&Filter, Vec<usize>)| filter.passes(&|at| values[columns[at]].as_deref());
+        let passes = |(filter, columns): &(&Filter, Vec<usize>)| {
+            filter.passes(&|at| self.style.value(values[columns[at]].as_deref()))
+        };
         !self.filter.as_ref().is_none_or(passes)
     }
 
     /// Returns the event id and the item of a record.
-    ///
-    /// # Errors
-    /// Returns which of them is invalid.
-    pub fn ids<'v>(&self, values: &'v [Value<'_>]) -> Result<[Value<'v>; 2], Rejection> {
-        Ok([self.text(EVENT_ID, values)?, self.text(ITEM_ID, values)?])
+    pub fn ids<'v>(&self, values: &'v [Value<'_>]) -> [Value<'v>; 2] {
+        [self.text(EVENT_ID, values), self.text(ITEM_ID, values)]
     }
 
     /// Adds the event of a record that is not filtered to a batch.
@@ -133,17 +141,18 @@ impl RecordMapper<'_> {
         beside: Beside<'_>,
         into: &mut BatchBuilder<'_>,
     ) -> Result<(), Rejection> {
-        let [event_id, item_id] = self.ids(values)?;
+        let [event_id, item_id] = self.ids(values);
         let event_id = event_id.map(|id| match beside.occurrence {
             0 => id,
             earlier => Cow::Owned(format!("{id}#{}", earlier + 1)),
         });
-        let event_type = self.text(EVENT_TYPE, values)?;
-        let quantity = self.text(QUANTITY, values)?;
-        let amount = self.text(AMOUNT, values)?;
-        let version = self.text(VERSION, values)?;
-        let ts = self.text(TS, values)?;
-        let category = self.text(CATEGORY, values)?;
+        let event_type = self.text(EVENT_TYPE, values);
+        let quantity = self.text(QUANTITY, values);
+        let amount = self.text(AMOUNT, values);
+        let version = self.text(VERSION, values);
+        let ts = self.text(TS, values);
+        let currency = self.text(CURRENCY, values);
+        let category = self.text(CATEGORY, values);
         let levels: Vec<&str>;
         let categories = match (&self.columns[CATEGORY], beside.path_set) {
             (_, Some(set)) => RawCategories::Set(set),
@@ -165,29 +174,68 @@ impl RecordMapper<'_> {
             event_type: event_type.as_deref(),
             quantity: quantity.as_deref(),
             amount: amount.as_deref(),
+            currency: currency.as_deref(),
             version: version.as_deref().map_or(RawTime::Missing, RawTime::Text),
         })
     }
 
     /// Returns the text of a field.
-    fn text<'v>(&self, field: usize, values: &'v [Value<'_>]) -> Result<Option<Cow<'v, str>>, Rejection> {
-        let value = |column: usize| values[column].as_deref();
+    fn text<'v>(&self, field: usize, values: &'v [Value<'_>]) -> Option<Cow<'v, str>> {
+        let value = |column: usize| self.style.value(values[column].as_deref());
         match &self.columns[field] {
-            None | Some(FieldColumns::Levels(_)) => Ok(None),
-            Some(FieldColumns::One(column)) => Ok(value(*column).map(Cow::Borrowed)),
-            Some(FieldColumns::Joined(columns)) => Ok(joined(columns.iter().map(|&column| value(column)))),
-            Some(FieldColumns::Product(one, other)) => product(value(*one), value(*other)),
+            None | Some(FieldColumns::Levels(_)) => None,
+            Some(FieldColumns::One(column)) => values[*column].as_deref().map(Cow::Borrowed),
+            Some(FieldColumns::Joined(columns)) if field == TS => {
+                let texts: Vec<&str> = columns.iter().filter_map(|&column| value(column)).collect();
+                (!texts.is_empty()).then(|| Cow::Owned(texts.join(" ")))
+            }
+            Some(FieldColumns::Joined(columns)) => joined(columns.iter().map(|&column| value(column))),
+            Some(FieldColumns::Product(one, other)) => self.product(value(*one), value(*other)),
         }
+    }
+
+    /// Returns the product of two numbers, rounded to four places, halves away from zero; none where one of
+    /// them is missing. Where there is none, the text that is no amount, to be refused as such.
+    fn product<'v>(&self, one: Option<&'v str>, other: Option<&'v str>) -> Option<Cow<'v, str>> {
+        let (Some(one_text), Some(other_text)) = (one, other) else { return None };
+        let number = |text| match self.style.amount(Some(text)) {
+            Ok(read) => Ok(read.amount),
+            Err(_) => Err(Some(Cow::Borrowed(text))),
+        };
+        let (one, other) = match (number(one_text), number(other_text)) {
+            (Ok(Some(one)), Ok(Some(other))) => (one, other),
+            (Err(bad), _) | (_, Err(bad)) => return bad,
+            _ => return None,
+        };
+        let exact = i128::from(one.ten_thousandths()) * i128::from(other.ten_thousandths());
+        let rounded = (exact.abs() + 5_000) / 10_000 * exact.signum();
+        let Some(amount) = Amount::from_ten_thousandths(rounded) else {
+            return Some(Cow::Owned(format!("{one_text} * {other_text}")));
+        };
+        // It is read again as the amounts of the input are.
+        Some(Cow::Owned(match self.style.decimal {
+            Some(DecimalMark::Comma) => amount.to_string().replace('.', ","),
+            _ => amount.to_string(),
+        }))
     }
 }
 
 impl Fill {
-    fn apply(&mut self, values: &mut [Value<'_>]) {
-        let is_empty = |value: &Value<'_>| value.as_deref().is_none_or(|text| text.trim().is_empty());
+    /// Returns how many earlier lines of the order have the same event id and item. They sell the same item,
+    /// so that it does not matter in which order they come.
+    fn occurrence(&mut self, event_id: &str, item_id: &str) -> usize {
+        let earlier = self.lines.iter().filter(|(event, item)| event == event_id && item == item_id).count();
+        self.lines.push((event_id.to_owned(), item_id.to_owned()));
+        earlier
+    }
+
+    fn apply(&mut self, values: &mut [Value<'_>], style: &ValueStyle) {
+        let is_empty = |value: &Value<'_>| style.value(value.as_deref()).is_none();
         if self.order.is_none() || self.order.as_deref() != values[self.key].as_deref() {
             self.order = values[self.key].as_deref().map(str::to_owned);
             let value = |column: &usize| values[*column].as_deref().map(str::to_owned);
             self.values = self.columns.iter().map(value).collect();
+            self.lines.clear();
             return;
         }
         for (column, value) in self.columns.iter().zip(&self.values) {
@@ -210,27 +258,11 @@ fn joined<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Option<Cow<'a, st
     Some(Cow::Owned(escaped.join("+")))
 }
 
-/// Returns the product of two numbers, rounded to four places, halves away from zero; none where one of
-/// them is missing.
-fn product<'a>(one: Option<&str>, other: Option<&str>) -> Result<Option<Cow<'a, str>>, Rejection> {
-    let number = |text: Option<&str>| match text.map(str::trim).filter(|text| !text.is_empty()) {
-        None => Ok(None),
-        Some(text) => Amount::parse(text)
-            .map(Some)
-            .map_err(|error| Rejection::of_column("amount", format!("amount `{}` {error}", shown(text)))),
-    };
-    let (Some(one), Some(other)) = (number(one)?, number(other)?) else { return Ok(None) };
-    let exact = i128::from(one.ten_thousandths()) * i128::from(other.ten_thousandths());
-    let rounded = (exact.abs() + 5_000) / 10_000 * exact.signum();
-    let amount = Amount::from_ten_thousandths(rounded).ok_or_else(|| {
-        Rejection::of_column("amount", "amount has more than 14 digits before the point".to_owned())
-    })?;
-    Ok(Some(Cow::Owned(amount.to_string())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::ingest::fields::FIELDS;
 
     #[test]
     fn ids_of_several_columns_never_collide() {
@@ -246,16 +278,22 @@ mod tests {
 
     #[test]
     fn products_are_exact_to_four_places() {
+        let mapping = Mapping::none(FIELDS);
+        let names = ["ts".to_owned(), "item_id".to_owned()];
+        let mapper = RecordMapper::of(&mapping, &names).expect("the columns are there");
         let check = |one: &str, other: &str, expected: Option<&str>| {
-            let got = product(Some(one), Some(other)).map_err(|rejection| rejection.reason);
-            assert_eq!(got, Ok(expected.map(Cow::Borrowed)), "{one} * {other}");
+            let got = mapper.product(Some(one), Some(other));
+            assert_eq!(got.as_deref(), expected, "{one} * {other}");
         };
         check("10.00", "2", Some("20.0000"));
         check("0.0001", "0.5", Some("0.0001"));
         check("-0.0001", "0.5", Some("-0.0001"));
         check("0.333", "0.333", Some("0.1109"));
         check("", "2", None);
-        assert!(product(Some("x"), Some("1")).is_err());
-        assert!(product(Some("99999999999999"), Some("99999999999999")).is_err());
+        check("1,234.50", "2", Some("2469.0000"));
+        check("NULL", "2", None);
+        check("x", "1", Some("x"));
+        check("1", "1,234", Some("1,234"));
+        check("99999999999999", "99999999999999", Some("99999999999999 * 99999999999999"));
     }
 }

@@ -92,6 +92,8 @@ pub(super) struct Slices<'a> {
     reader: Box<dyn Read + 'a>,
     /// `None` where every newline ends a record.
     quoting: Option<Quoting>,
+    /// The length of the lines in front of the header, until the slice with them is cut.
+    preamble_bytes: usize,
     limit: usize,
     hasher: blake3::Hasher,
     /// Where the next slice starts.
@@ -129,9 +131,11 @@ impl<'a> Slices<'a> {
         options: StreamOptions,
     ) -> Slices<'a> {
         let quoting = Quoting::of(dialect);
+        let preamble_bytes = dialect.map_or(0, |dialect| dialect.preamble_bytes);
         Slices {
             reader,
             quoting,
+            preamble_bytes,
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             hasher: blake3::Hasher::new(),
             start: 0,
@@ -140,7 +144,7 @@ impl<'a> Slices<'a> {
             next_line: 1,
             at_end: false,
             options,
-            counter: LineCounter::of(quoting, u64::from(dialect.is_some())),
+            counter: LineCounter::of(quoting, u64::from(dialect.is_some())).starting_at(preamble_bytes),
             has_waited: false,
             read_error: None,
         }
@@ -169,8 +173,7 @@ impl<'a> Slices<'a> {
                     break Some(self.pending.len());
                 }
                 Filled::All => {
-                    let limit = self.limit.min(self.pending.len());
-                    break last_record_end(&self.pending[..limit], self.quoting);
+                    break self.end_within(self.limit, last_record_end);
                 }
                 Filled::Tick => {
                     if let Some(end) = self.end_at_tick() {
@@ -216,17 +219,28 @@ impl<'a> Slices<'a> {
     /// Returns where the last complete record ends. A record whose quotes are open has until the next
     /// tick to close them; then they count as literal, since a stray quote must not hold back the rest.
     fn end_at_tick(&mut self) -> Option<usize> {
-        let whole = last_complete_record_end(&self.pending, self.quoting);
-        let end = if self.has_waited { last_record_end(&self.pending, self.quoting) } else { whole };
+        let find = if self.has_waited { last_record_end } else { last_complete_record_end };
+        let end = self.end_within(self.pending.len(), find);
         self.has_waited = end.is_none() && self.pending.contains(&b'\n');
         end
+    }
+
+    /// Returns where the last record within a limit ends; the lines in front of the header have none.
+    fn end_within(
+        &self,
+        limit: usize,
+        find: impl Fn(&[u8], Option<Quoting>) -> Option<usize>,
+    ) -> Option<usize> {
+        let limit = limit.min(self.pending.len());
+        let start = self.preamble_bytes.min(limit);
+        find(&self.pending[start..limit], self.quoting).map(|end| start + end)
     }
 
     fn cut(&mut self, end: usize) -> Slice {
         let rest = self.pending.split_off(end);
         let bytes = std::mem::replace(&mut self.pending, rest);
         self.counter = LineCounter::of(self.quoting, 0);
-        self.has_waited = false;
+        (self.has_waited, self.preamble_bytes) = (false, 0);
         let before = self.hasher.clone();
         self.hasher.update(&bytes);
         let lines = memchr::memchr_iter(b'\n', &bytes).count() as u64 + u64::from(!bytes.ends_with(b"\n"));
@@ -258,6 +272,7 @@ impl<'a> Slices<'a> {
             self.hasher.update(&piece);
             consumed_bytes += piece.len() as u64;
             shown.extend_from_slice(&piece[..piece.len().min(SHOWN_BYTES - shown.len())]);
+            self.preamble_bytes = 0;
             if end.is_some() || (self.at_end && self.pending.is_empty()) {
                 break;
             }

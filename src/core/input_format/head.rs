@@ -5,7 +5,7 @@
 use std::io::{self, Read};
 
 /// The reader, and what was looked at.
-pub(super) struct Head<'a> {
+pub struct Head<'a> {
     bytes: Vec<u8>,
     at: usize,
     error: Option<io::Error>,

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `department/category/type` | category | a path, one level a column; `department/` is one column with one level |
 //! | `order_id+line_no` | event_id, item_id | the texts joined by `+`; `%` and `+` in them are written `%25`, `%2B` |
+//! | `Date+Time` | ts | the texts joined by a space |
 //! | `unit_price*quantity` | amount | the product |
 //!
 //! A column that literally has such a name wins.
@@ -240,6 +241,11 @@ impl Mapping {
         (0..self.fields.len()).map(columns).collect()
     }
 
+    /// Returns the names of the fields that are not mapped: an input may have columns of these names.
+    pub fn unmapped(&self) -> impl Iterator<Item = &'static str> {
+        self.fields.iter().zip(&self.mapped).filter(|(_, column)| column.is_none()).map(|(field, _)| *field)
+    }
+
     /// Returns the names of all keys in a format without a header, and the keys of each field.
     pub fn keys(&self) -> (Vec<String>, Vec<FieldKeys>) {
         let mut names: Vec<String> = Vec::new();
@@ -301,7 +307,7 @@ impl Mapping {
             "category" if column.contains('/') => {
                 split(column.strip_suffix('/').unwrap_or(column), '/').map(Parts::Levels)
             }
-            "event_id" | "item_id" if column.contains('+') => split(column, '+').map(Parts::Joined),
+            "event_id" | "item_id" | "ts" if column.contains('+') => split(column, '+').map(Parts::Joined),
             "amount" if column.contains('*') => match split(column, '*')?[..] {
                 [one, other] => Some(Parts::Product(one, other)),
                 _ => None,
@@ -336,7 +342,8 @@ impl Mapping {
         for (key, value) in table.get_ref() {
             let at = key.span().start;
             let key = key.get_ref().as_ref();
-            if self.has_options() && READ_OPTIONS.contains(&key) {
+            // A file names the column of the currency; which one is used is an option of the command line alone.
+            if self.has_options() && READ_OPTIONS.contains(&key) && self.field(key).is_none() {
                 let texts = option_texts(value.get_ref());
                 let texts = texts
                     .ok_or_else(|| bad(at, format!("{key} must be a string, a number or true or false")))?;

@@ -33,6 +33,7 @@ pub use file_name::{HIDDEN, format_of_name, reason_to_skip, without_rotation};
 pub use filter::Filter;
 pub use fluent_bit::{FluentBitLine, fluent_bit_record};
 pub use format::Format;
+pub use head::Head;
 pub use mapping::{FieldColumns, FieldKeys, MAX_COLUMNS, Mapping, MappingError};
 pub use presets::{PRESETS, Preset};
 pub use read_options::{BadField, DecimalMark, Quoting, READ_OPTIONS, ReadOptions};

@@ -12,11 +12,18 @@ pub struct Preset {
 
 /// The presets in the order of their names.
 pub const PRESETS: &[Preset] = &[
+    Preset { name: "amazon-orders", text: include_str!("presets/amazon-orders.toml") },
+    Preset { name: "ebay-orders", text: include_str!("presets/ebay-orders.toml") },
     Preset { name: "ga4", text: include_str!("presets/ga4.toml") },
+    Preset { name: "magento-orders", text: include_str!("presets/magento-orders.toml") },
     Preset { name: "segment", text: include_str!("presets/segment.toml") },
+    Preset { name: "shopify-orders", text: include_str!("presets/shopify-orders.toml") },
     Preset { name: "shopify-webhook", text: include_str!("presets/shopify-webhook.toml") },
     Preset { name: "snowplow", text: include_str!("presets/snowplow.toml") },
     Preset { name: "snowplow-items", text: include_str!("presets/snowplow-items.toml") },
+    Preset { name: "square-items", text: include_str!("presets/square-items.toml") },
+    Preset { name: "stripe-payments", text: include_str!("presets/stripe-payments.toml") },
+    Preset { name: "woocommerce-orders", text: include_str!("presets/woocommerce-orders.toml") },
     Preset { name: "woocommerce-webhook", text: include_str!("presets/woocommerce-webhook.toml") },
 ];
 

@@ -7,7 +7,7 @@ use crate::input_format::filter::Filter;
 use crate::input_format::format::Format;
 use crate::input_format::text_encoding::TextEncoding;
 use crate::input_format::toml_line::toml_line;
-use crate::model::{TimeFormat, TimeOptions, TimeZone, Timestamp, zone_named};
+use crate::model::{Currency, Separators, TimeFormat, TimeOptions, TimeZone, Timestamp, zone_named};
 
 /// The options of an input; what is not set is taken from the content, or has a default.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,7 +35,7 @@ pub struct ReadOptions {
     /// What separates the paths of a category; by default `|`.
     pub path_separator: Option<String>,
     /// The currency of the records that are used.
-    pub currency: Option<String>,
+    pub currency: Option<Currency>,
     /// What was set, by name and text.
     given: Vec<(String, String)>,
 }
@@ -108,7 +108,7 @@ impl ReadOptions {
     pub fn to_toml_lines(&self) -> Vec<String> {
         let nulls: Vec<&str> = self.nulls.iter().map(String::as_str).collect();
         let mut lines: Vec<String> = Vec::new();
-        for (name, text) in self.given.iter().filter(|(name, _)| name != "null") {
+        for (name, text) in self.given.iter().filter(|(name, _)| name != "null" && name != "currency") {
             lines.push(toml_line(name, text));
         }
         if !nulls.is_empty() {
@@ -140,15 +140,27 @@ impl ReadOptions {
             "where" => self.filter = Some(Filter::parse(text)?),
             "level_separator" => self.level_separator = Some(not_empty(text)?),
             "path_separator" => self.path_separator = Some(not_empty(text)?),
-            "currency" => self.currency = Some(not_empty(text)?),
+            "currency" => {
+                let currency = Currency::parse(text);
+                self.currency = Some(currency.ok_or_else(|| format!("`{text}` is not a code such as EUR"))?);
+            }
             _ => return Err(format!("unknown option; the options are {}", READ_OPTIONS.join(", "))),
         }
         Ok(())
     }
 
+    /// Returns the separators of categories, where they are not the usual ones.
+    pub fn separators(&self) -> Option<Separators> {
+        let (paths, levels) = (&self.path_separator, &self.level_separator);
+        let or =
+            |separator: &Option<String>, usual: &str| separator.clone().unwrap_or_else(|| usual.to_owned());
+        (paths.is_some() || levels.is_some())
+            .then(|| Separators { paths: or(paths, "|"), levels: or(levels, "/") })
+    }
+
     /// Returns whether records go through the general reader: some option needs all values of a record.
     pub fn needs_records(&self) -> bool {
-        self.fill.is_some() || self.filter.is_some() || self.currency.is_some()
+        self.fill.is_some() || self.filter.is_some()
     }
 }
 

@@ -11,13 +11,15 @@ use crate::lake::rejects::Reject;
 use crate::lake::replace::Remainders;
 use crate::lake::staged_files::{BatchCounts, StagedFiles};
 use crate::lake::write_events::write_events;
-use crate::model::Events;
+use crate::model::{Currency, Events};
 use crate::storage::{BulkWriter, SharedLock};
 
 /// How often a commit is retried when other writers commit first.
 pub(super) const MAX_TRIES: u32 = 1_000;
 /// The application id under which the log counts batches; no batch may have this id.
 const BATCHES: &str = "topsell:batches";
+/// The application id under which the log keeps the currency of all amounts, as a number.
+const CURRENCY: &str = "topsell:currency";
 /// The transaction version of a batch that was removed and may be ingested again.
 const REMOVED: i64 = -1;
 
@@ -91,6 +93,14 @@ impl Lake {
     pub fn batches(&self) -> Result<u64, LakeError> {
         let batches = self.events.newest()?.transaction(BATCHES)?;
         Ok(batches.and_then(|batches| u64::try_from(batches).ok()).unwrap_or(0))
+    }
+
+    /// Returns the currency of the lake's amounts, once events have named one.
+    ///
+    /// # Errors
+    /// Fails where the table's log cannot be read.
+    pub fn currency(&self) -> Result<Option<Currency>, LakeError> {
+        Ok(self.transactions.ask(&self.events, CURRENCY)?.and_then(Currency::of_number))
     }
 
     /// Starts an append.
@@ -172,6 +182,7 @@ struct CommitDraft {
     batches: Vec<(String, BatchCounts)>,
     /// How many of them were not ingested before.
     new_batches: u64,
+    currency: Option<Currency>,
 }
 
 impl CommitDraft {
@@ -289,6 +300,13 @@ impl Lake {
         // Rows of unknown ids are those of ids that the log has forgotten.
         let is_forgotten = replaces && unknown == sizes.len() as u64;
         let added = if is_forgotten { 0 } else { unknown };
+        if let Some(found) = staged.currency {
+            let in_lake = self.transactions.transaction(newest, CURRENCY)?.and_then(Currency::of_number);
+            let lake = *draft.currency.get_or_insert(in_lake.unwrap_or(found));
+            if lake != found {
+                return Err(LakeError::OtherCurrency { lake, found });
+            }
+        }
         draft.adds.extend(adds);
         draft.removes.extend(removes);
         draft.add_batches(staged, false);
@@ -305,6 +323,9 @@ impl Lake {
             all.lines += counts.lines;
             all.accepted += counts.accepted;
             all.rejected += counts.rejected;
+        }
+        if let Some(currency) = draft.currency {
+            transactions.push((CURRENCY.to_owned(), currency.number()));
         }
         if draft.new_batches > 0 {
             let so_far = self.transactions.transaction(newest, BATCHES)?.unwrap_or(0);

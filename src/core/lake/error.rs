@@ -1,6 +1,7 @@
 //! Errors of a lake.
 
 use crate::delta::TableError;
+use crate::model::Currency;
 use crate::parquet_format::ColumnsError;
 use crate::storage::StoreError;
 
@@ -33,6 +34,10 @@ pub enum LakeError {
     LostRows { file: String },
     #[error("gave up after {tries} attempts, since other writers committed first each time")]
     Contended { tries: u32 },
+    #[error(
+        "the amounts of the lake are in {lake}, and those to be added in {found}; they cannot be added up"
+    )]
+    OtherCurrency { lake: Currency, found: Currency },
     #[error(transparent)]
     Table(#[from] TableError),
     #[error(transparent)]

@@ -12,6 +12,7 @@ use crate::lake::file_part::FilePart;
 use crate::lake::known_inputs::KnownInput;
 use crate::lake::open::Lake;
 use crate::lake::rejects::{Reject, reject_lines, rejects_of, rejects_path};
+use crate::model::Currency;
 use crate::storage::unique_id;
 
 /// The written files of what is committed atomically: one batch, or all batches of one input.
@@ -19,6 +20,7 @@ pub struct StagedFiles<'a> {
     lake: &'a Lake,
     pub(super) adds: Vec<NewFile>,
     pub(super) batches: BTreeMap<String, BatchCounts>,
+    pub(super) currency: Option<Currency>,
     /// Rejects beside those of a batch that may be replaced: their temporary paths and their own.
     temporary_rejects: Vec<(String, String)>,
     /// The parts of a file that the batches hold, by their ids.
@@ -60,12 +62,18 @@ impl BatchCounts {
 }
 
 impl<'a> StagedFiles<'a> {
+    /// Sets the currency of the amounts; the lake then has no other.
+    pub fn set_currency(&mut self, currency: Option<Currency>) {
+        self.currency = currency.or(self.currency);
+    }
+
     /// Returns an empty set.
     pub(super) fn of(lake: &'a Lake) -> StagedFiles<'a> {
         StagedFiles {
             lake,
             adds: Vec::new(),
             batches: BTreeMap::new(),
+            currency: None,
             temporary_rejects: Vec::new(),
             parts: BTreeMap::new(),
             is_from_elsewhere: false,

@@ -6,14 +6,14 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::model::category::MAX_PATHS;
-use crate::model::{CategoryError, Interner, PathSet, check_path, encode_levels, shown};
+use crate::model::{CategoryError, Interner, NullMarkers, PathSet, check_path, encode_levels, shown};
 
 /// The categories that a line gives, not yet checked.
 #[derive(Clone, Debug)]
 pub enum RawCategories<'a> {
     /// Paths joined by `|`.
     Text(&'a str),
-    /// One path's levels from the top, without escapes; it ends before the first empty one.
+    /// One path's levels from the top, without escapes; it ends before the first without a value.
     Levels(&'a [&'a str]),
     Set(PathSet),
     /// A set that was written like this, in whatever form.
@@ -55,6 +55,16 @@ pub struct PathSets {
     /// For one path as it was written its number.
     by_path: Memo,
     scratch: String,
+    /// Levels that are no value, and end a path.
+    nulls: NullMarkers,
+    separators: Option<Separators>,
+}
+
+/// What separates the paths of a text and their levels, instead of `|` and `/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Separators {
+    pub paths: String,
+    pub levels: String,
 }
 
 /// Numbers that texts stood for before.
@@ -76,6 +86,18 @@ impl Memo {
 }
 
 impl PathSets {
+    /// Returns no sets; in what lines give, these texts stand for no value.
+    pub fn with_nulls(nulls: NullMarkers) -> PathSets {
+        PathSets { nulls, ..PathSets::default() }
+    }
+
+    /// Returns the sets with other separators in texts. Names then need no escapes, and spaces around them
+    /// do not count.
+    #[must_use]
+    pub fn with_separators(self, separators: Option<Separators>) -> PathSets {
+        PathSets { separators, ..self }
+    }
+
     /// Returns the number of the set that a line gives.
     ///
     /// # Errors
@@ -150,13 +172,32 @@ impl PathSets {
         }
     }
 
+    /// Returns the paths of a text with other separators.
+    fn separated(&self, text: &str, separators: &Separators) -> Result<Vec<String>, CategoryError> {
+        let paths = text.split(separators.paths.as_str()).map(|path| {
+            let levels = path.split(separators.levels.as_str()).map(str::trim);
+            levels.take_while(|level| !self.nulls.contains(level)).collect::<Vec<&str>>()
+        });
+        paths.filter(|levels| !levels.is_empty()).map(encode_levels).collect()
+    }
+
     fn read_text(&mut self, text: &str) -> Result<u32, CategoryError> {
+        if let Some(separators) = self.separators.clone() {
+            let paths = self.separated(text, &separators)?;
+            let code = self.code(&PathSet::of(paths)?);
+            self.by_text.keep(text, code);
+            return Ok(code);
+        }
         let mut members = Vec::new();
         for path in text.split('|').filter(|_| !text.is_empty()) {
             members.push(match self.by_path.find(path) {
                 Some(code) => code,
                 None => {
-                    let code = self.paths.code(&check_path(path)?);
+                    let known = self.without_nulls(path);
+                    if known.is_empty() && !path.is_empty() {
+                        continue;
+                    }
+                    let code = self.paths.code(&check_path(known)?);
                     self.by_path.keep(path, code);
                     code
                 }
@@ -167,8 +208,20 @@ impl PathSets {
         Ok(code)
     }
 
+    /// Returns a path up to the first level that stands for no value.
+    fn without_nulls<'p>(&self, path: &'p str) -> &'p str {
+        let mut start = 0;
+        for level in path.split('/') {
+            if !level.is_empty() && self.nulls.contains(level) {
+                return path[..start].strip_suffix('/').unwrap_or("");
+            }
+            start += level.len() + 1;
+        }
+        path
+    }
+
     fn read_levels(&mut self, levels: &[&str]) -> Result<u32, CategoryError> {
-        let filled = levels.split(|level| level.is_empty()).next().unwrap_or_default();
+        let filled = levels.split(|level| self.nulls.contains(level)).next().unwrap_or_default();
         self.scratch.clear();
         for level in filled {
             // The length keeps apart what would look alike once joined.
@@ -233,7 +286,37 @@ mod tests {
         check(&["A/B", "C|D", "5%"], &["A%2FB/C%7CD/5%25"]);
         check(&["1:a", "b"], &["1:a/b"]);
         check(&["1", "1:ab"], &["1/1:ab"]);
+        check(&["Food", "\\N", "Apples"], &["Food"]);
+        check(&["NULL"], &[]);
         let known = sets.read(&RawCategories::Text("Food/Fruit"));
         assert_eq!(known, sets.read(&RawCategories::Levels(&["Food", "Fruit"])));
+    }
+    #[test]
+    fn texts_that_stand_for_no_value_end_a_path() {
+        let mut sets = PathSets::with_nulls(NullMarkers::with(&["missing".to_owned()]));
+        let mut check = |text: &str, expected: &[&str]| {
+            let code = sets.read(&RawCategories::Text(text)).expect("these are paths");
+            assert_eq!(sets.set(code).paths(), expected, "{text}");
+        };
+        check("NULL", &[]);
+        check("\\N", &[]);
+        check("A/null/x|B", &["A", "B"]);
+        check("NULL/x|B/missing", &["B"]);
+        check("None|None", &[]);
+        assert_eq!(sets.read(&RawCategories::Text("A|")), Err(CategoryError::EmptyLevel));
+    }
+
+    #[test]
+    fn paths_may_have_other_separators() {
+        let separators = Separators { paths: ",".to_owned(), levels: ">".to_owned() };
+        let mut sets = PathSets::default().with_separators(Some(separators));
+        let mut check = |text: &str, expected: &[&str]| {
+            let code = sets.read(&RawCategories::Text(text)).expect("these are paths");
+            assert_eq!(sets.set(code).paths(), expected, "{text}");
+        };
+        check("Clothing > Hoodies, Clothing > Sale", &["Clothing/Hoodies", "Clothing/Sale"]);
+        check("Men/Women > 50% off|x", &["Men%2FWomen/50%25 off%7Cx"]);
+        check("A > NULL > B,, ", &["A"]);
+        check("", &[]);
     }
 }

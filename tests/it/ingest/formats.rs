@@ -220,16 +220,18 @@ fn levels_and_paths_may_contain_their_separators() {
     world
         .write("log.ndjson", r#"{"ts":1484388000,"item_id":"g","categories":[["A/C","50%"],["Either|Or"]]}"#);
     expect![[r#"
-        stderr: rejected: log.csv:4: category `100% Cotton` has a `%` that is not part of %25, %2F or %7C; write a plain `%` as %25
-        stderr: rejected: log.csv:5: category `Food//Fruit` has an empty level; write levels from the top, as in Books/Fiction
-        stderr: rejected: log.csv:6: category `Food/Fruit|` has an empty level; write levels from the top, as in Books/Fiction
-        stderr: ingest: 7 read = 4 accepted + 0 duplicate + 3 rejected, 2 new batches
+        stderr: warning: log.csv:4: 3 lines accepted without category: category `100% Cotton` has a `%` that is not part of %25, %2F or %7C; write a plain `%` as %25; pass --bad-field reject to reject such lines, or drop to accept them
+        stderr: hint: to load an input again with other options, pass --force too
+        stderr: ingest: 7 read = 7 accepted + 0 duplicate + 0 rejected, 2 new batches
         exit code 4
     "#]].assert_eq(&world.run("ingest log.csv log.ndjson").whole());
     expect![[r#"
         item,units,purchases,amount
         a,1,1,0.0000
         b,1,1,0.0000
+        c,1,1,0.0000
+        d,1,1,0.0000
+        e,1,1,0.0000
         f,1,1,0.0000
         g,1,1,0.0000
         A%2FC: 2
@@ -301,9 +303,9 @@ fn amounts_are_kept_to_four_places_however_they_are_written() {
         format!("ts,item_id,amount\n{lines}{TEN},7: none,\n{TEN},8,1e15\n{TEN},9,\"1,5\"\n"),
     );
     expect![[r#"
-        stderr: rejected: log.csv:10: amount `1e15` has more than 14 digits before the point
-        stderr: rejected: log.csv:11: amount `1,5` is not a decimal number such as 12.34 or 1.5e3
-        stderr: ingest: 10 read = 8 accepted + 0 duplicate + 2 rejected, 1 new batch
+        stderr: warning: log.csv:10: 1 line accepted without amount: amount `1e15` has more than 14 digits before the point; pass --bad-field reject to reject such lines, or drop to accept them
+        stderr: hint: to load an input again with other options, pass --force too
+        stderr: ingest: 10 read = 10 accepted + 0 duplicate + 0 rejected, 1 new batch
         exit code 4
     "#]]
     .assert_eq(&world.run("ingest log.csv").whole());
@@ -317,6 +319,8 @@ fn amounts_are_kept_to_four_places_however_they_are_written() {
         5: .5,1,1,0.5000
         6: 99999999999999.9999,1,1,99999999999999.9999
         7: none,1,1,0.0000
+        8,1,1,0.0000
+        9,1,1,1.5000
     "#]]
     .assert_eq(&world.sold());
 }

@@ -59,7 +59,8 @@ fn text_columns(format: Format, reader: impl Read, mapping: &Mapping) -> Option<
     let mut bytes = Vec::new();
     reader.take(SAMPLED_BYTES).read_to_end(&mut bytes).ok()?;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let Some(dialect) = CsvDialect::of(format, mapping.options()) else {
+    let dialect = CsvDialect::of(format, mapping.options()).map(|dialect| dialect.with_head(text, mapping));
+    let Some(dialect) = dialect else {
         let lines = text.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
         return Some((vec!["NDJSON".to_owned()], sample_json(lines)));
     };
@@ -70,15 +71,12 @@ fn text_columns(format: Format, reader: impl Read, mapping: &Mapping) -> Option<
         delimiter => format!("`{}`", char::from(delimiter)),
     };
     let described = vec![name.to_owned(), format!("delimiter {delimiter}"), quoting.to_owned()];
-    Some((described, delimited_columns(text, dialect, mapping)))
+    Some((described, delimited_columns(&text[dialect.preamble_bytes..], dialect)))
 }
 
-fn delimited_columns(text: &[u8], dialect: CsvDialect, mapping: &Mapping) -> Vec<Column> {
+fn delimited_columns(text: &[u8], dialect: CsvDialect) -> Vec<Column> {
     let mut fields = FieldSplitter::of(dialect);
     let mut rest = text;
-    for _ in 0..mapping.options().skip_lines {
-        rest = memchr::memchr(b'\n', rest).map_or(&[][..], |at| &rest[at + 1..]);
-    }
     let records = std::iter::from_fn(|| {
         while rest.first().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
             rest = &rest[1..];
