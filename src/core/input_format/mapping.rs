@@ -342,7 +342,6 @@ impl Mapping {
         for (key, value) in table.get_ref() {
             let at = key.span().start;
             let key = key.get_ref().as_ref();
-            // A file names the column of the currency; which one is used is an option of the command line alone.
             if self.has_options() && READ_OPTIONS.contains(&key) && self.field(key).is_none() {
                 let texts = option_texts(value.get_ref());
                 let texts = texts
