@@ -71,6 +71,7 @@ pub(super) fn number_text(text: &str, decimal: Option<DecimalMark>) -> Result<Nu
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))
         && text.bytes().filter(|byte| *byte == b'.').count() <= 1
+        && text.bytes().any(|byte| byte.is_ascii_digit())
         && !text.ends_with('-')
 }
 
