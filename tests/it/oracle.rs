@@ -166,7 +166,7 @@ fn nodes<'a>(sales: &'a [Sale], ids: &[String], rules: &Rules, last_round: usize
             false => [-i128::abs(units), 0, -amount.abs()],
         };
         for node in nodes_of(&sale.paths) {
-            let hours = nodes.entry(node).or_default().entry(sale.item).or_default();
+            let hours = nodes.entry(node).or_default().entry(sale.item.trim()).or_default();
             let aggregate = hours.entry(sale.second / 3_600).or_default();
             *aggregate = std::array::from_fn(|at| aggregate[at] + times * one[at]);
         }
@@ -176,7 +176,7 @@ fn nodes<'a>(sales: &'a [Sale], ids: &[String], rules: &Rules, last_round: usize
 
 /// What identifies an event besides its id: its type, day and item, and whether it is a return.
 fn event_of(sale: &Sale) -> (&str, i64, &str, bool) {
-    (sale.event_type, sale.second / 86_400, sale.item, sale.quantity.unwrap_or(1) < 0)
+    (sale.event_type, sale.second / 86_400, sale.item.trim(), sale.quantity.unwrap_or(1) < 0)
 }
 
 /// What tells versions of one event apart, in the order by which the first one counts.

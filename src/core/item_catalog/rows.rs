@@ -101,7 +101,8 @@ impl Rows {
 
 /// Returns the item id of a row, checked.
 pub(super) fn item_id<'a>(row: &Row<'a>) -> Result<&'a str, String> {
-    match row.item_id.filter(|id| !id.is_empty()) {
+    // As in events, spaces around an id do not count.
+    match row.item_id.map(str::trim).filter(|id| !id.is_empty()) {
         None => Err("item_id is empty; it is required".to_owned()),
         Some(id) if id.len() > MAX_ID_BYTES => {
             Err(format!("item_id is {} bytes long, over the limit of {MAX_ID_BYTES}", id.len()))

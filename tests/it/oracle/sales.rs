@@ -16,6 +16,7 @@ pub const NOW: i64 = 14 * 24;
 
 /// Few enough that sales meet in one hour; half-lives apart, so that there are ties.
 const HOURS_AGO: [i64; 18] = [0, 1, 1, 1, 2, 2, 3, 4, 5, 7, 9, 17, 25, 49, 50, 96, 97, 130];
+/// Some have spaces around them, which do not count.
 pub const ITEMS: [&str; 10] = ["a", "A", "a ", "B", "é", "É", "e\u{301}", "\u{fffd}", "𝄞", ",\"q\"|/%\n"];
 const PATHS: [&str; 22] = [
     "A",
