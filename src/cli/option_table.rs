@@ -17,7 +17,7 @@ const OPTIONS: &[Row] = &[
     ("assume-tz", None, "ZONE", "Time zone of times without an offset"),
     ("assume-utc", None, "", "Read times without an offset"),
     ("at", None, "TIME", "Use the newest ranking as of TIME or earlier"),
-    ("bad-field", None, "ACTION", "What to do where an optional field cannot be read"),
+    ("bad-field", None, "ACTION", "What to do where an optional field"),
     ("batch-id", None, "ID", "Id of the batch"),
     ("by", None, "GROUP", "Group by"),
     ("catalog", None, "FILE", "Item catalog"),

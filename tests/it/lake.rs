@@ -168,6 +168,25 @@ fn a_dry_run_reads_and_reports_and_writes_nothing() {
     let world = World::new();
     world.write("log.csv", "ts,item_id\n2017-01-14T00:00:00Z,a\nnever,b\n");
     expect![[r#"
+        stdout: log.csv: CSV, delimiter `,`, quoted fields, UTF-8
+        stdout: times     2017-01-14T00:00:00Z to 2017-01-14T00:00:00Z
+        stdout: types     purchase 1
+        stdout: ids       no event has an id; a line that comes twice counts twice
+        stdout: 
+        stdout: columns
+        stdout: column   field    samples
+        stdout: ts       ts       2017-01-14T00:00:00Z  never
+        stdout: item_id  item_id  a  b
+        stdout: 
+        stdout: first events
+        stdout: ts                    event_type  item_id  quantity  categories
+        stdout: 2017-01-14T00:00:00Z  purchase    a               1
+        stdout: log.csv: CSV, delimiter `,`, quoted fields, UTF-8
+        stdout: 
+        stdout: columns
+        stdout: column   field    samples
+        stdout: ts       ts       2017-01-14T00:00:00Z  never
+        stdout: item_id  item_id  a  b
         stderr: rejected: log.csv:3: ts `never` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
         stderr: skipped: log.csv is already ingested
         stderr: ingest: 4 read = 1 accepted + 2 duplicate + 1 rejected, 1 new batch; dry run, nothing was written

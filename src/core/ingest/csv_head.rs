@@ -78,7 +78,8 @@ fn inferred_delimiter(bytes: &[u8], dialect: CsvDialect, mapping: &Mapping) -> O
         let names = names(bytes, dialect.with_inferred(delimiter))?;
         Some((mapping.columns(&names, REQUIRED).is_ok(), names.len()))
     };
-    let own = columns(dialect.delimiter);
+    // A header that cannot be split says so itself.
+    let own = Some(columns(dialect.delimiter)?);
     let others = DELIMITERS.into_iter().filter(|delimiter| *delimiter != dialect.delimiter);
     let best = others.filter_map(|delimiter| Some((columns(delimiter)?, delimiter))).max();
     best.filter(|(columns, _)| Some(*columns) > own).map(|(_, delimiter)| delimiter)
@@ -86,6 +87,8 @@ fn inferred_delimiter(bytes: &[u8], dialect: CsvDialect, mapping: &Mapping) -> O
 
 /// Returns the names of the first line.
 fn names(bytes: &[u8], dialect: CsvDialect) -> Option<Vec<String>> {
+    // A longer header is not worth the memory of a copy for each delimiter.
+    let bytes = &bytes[..bytes.len().min(HEAD_BYTES)];
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let line = bytes.split_inclusive(|byte| *byte == b'\n').next()?;
     let mut fields = FieldSplitter::of(dialect);

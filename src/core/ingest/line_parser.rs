@@ -165,7 +165,11 @@ impl LineParser<'_> {
             return line_end;
         }
         if line.len() > MAX_LINE_BYTES {
-            let reason = format!("line is {} bytes long, over the limit of {MAX_LINE_BYTES}", line.len());
+            let reason = match line.len() - MAX_LINE_BYTES {
+                // Readers that hold only a part of a line hold one byte more than the limit.
+                1 => format!("line is longer than the limit of {MAX_LINE_BYTES} bytes"),
+                _ => format!("line is {} bytes long, over the limit of {MAX_LINE_BYTES}", line.len()),
+            };
             into.reject(number, Rejection::of_line(reason), line);
             return line_end;
         }

@@ -233,7 +233,9 @@ impl<'a> Slices<'a> {
     ) -> Option<usize> {
         let limit = limit.min(self.pending.len());
         let start = self.preamble_bytes.min(limit);
-        find(&self.pending[start..limit], self.quoting).map(|end| start + end)
+        let end = find(&self.pending[start..limit], self.quoting).map(|end| start + end);
+        // Blank lines in front of the header may be more than a slice.
+        end.or_else(|| (start == limit).then_some(limit).filter(|_| self.pending[..limit].ends_with(b"\n")))
     }
 
     fn cut(&mut self, end: usize) -> Slice {

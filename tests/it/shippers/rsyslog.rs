@@ -96,7 +96,7 @@ fn an_invalid_message_is_kept_in_the_rejects_and_acknowledged() {
     let (said, status) = child.end();
     expect![[r#"
         rejected: -:1: not a JSON object
-        rejected: -:4: line is 16777217 bytes long, over the limit of 16777216
+        rejected: -:4: line is longer than the limit of 16777216 bytes
         ingest: 3 read = 1 accepted + 0 duplicate + 2 rejected, 1 new batch
     "#]]
     .assert_eq(&said);
