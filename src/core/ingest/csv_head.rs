@@ -80,7 +80,12 @@ fn inferred_delimiter(bytes: &[u8], dialect: CsvDialect, mapping: &Mapping) -> O
     };
     // A header that cannot be split says so itself.
     let own = Some(columns(dialect.delimiter)?);
-    let others = DELIMITERS.into_iter().filter(|delimiter| *delimiter != dialect.delimiter);
+    if own.is_some_and(|(has_all, _)| has_all) {
+        return None;
+    }
+    let header = &bytes[..memchr::memchr(b'\n', bytes).unwrap_or(bytes.len())];
+    let is_other = |delimiter: &u8| *delimiter != dialect.delimiter && header.contains(delimiter);
+    let others = DELIMITERS.into_iter().filter(is_other);
     let best = others.filter_map(|delimiter| Some((columns(delimiter)?, delimiter))).max();
     best.filter(|(columns, _)| Some(*columns) > own).map(|(_, delimiter)| delimiter)
 }

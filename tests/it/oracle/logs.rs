@@ -99,13 +99,12 @@ pub fn csv(lines: &[[String; 8]], first_column: usize) -> String {
 /// Returns lines below a header with other names, each followed by one that is no sale.
 fn export(lines: &[[String; 8]]) -> String {
     let mut csv = csv::WriterBuilder::new().delimiter(b';').from_writer(Vec::new());
-    let header = ["at", "no", "sku", "path", "kind", "n", "total", "keep"].map(str::to_owned);
-    csv.write_record(&header).expect("memory can be written");
+    let header = ["at", "no", "sku", "path", "kind", "n", "total", "buyer", "keep"];
+    csv.write_record(header).expect("memory can be written");
     for line in lines {
         for keep in ["yes", "no"] {
-            let mut line = line.clone();
-            line[7] = keep.to_owned();
-            csv.write_record(&line).expect("memory can be written");
+            let fields = line.iter().map(String::as_str).chain([keep]);
+            csv.write_record(fields).expect("memory can be written");
         }
     }
     String::from_utf8(csv.into_inner().expect("memory can be written")).expect("a log is text")
