@@ -103,7 +103,7 @@ pub fn read_event_time(text: &str, zone: Option<&TimeZone>) -> Result<Timestamp,
             _ => Err(TimestampError::Unreadable),
         };
     };
-    let (clock, rest) = take_clock(clock_text).ok_or(TimestampError::Unreadable)??;
+    let (clock, rest) = take_clock(clock_text).ok_or(TimestampError::Unreadable)?;
     let local = clock.on(date)?;
     let (rest, zone_name) = take_zone_name(rest)?;
     let named =
@@ -236,7 +236,7 @@ impl Clock {
 }
 
 /// Takes a time of day, and returns what follows it.
-fn take_clock(text: &str) -> Option<Result<(Clock, &str), TimestampError>> {
+fn take_clock(text: &str) -> Option<(Clock, &str)> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let mut clock = Clock { hour: 0, minute: 0, second: 0, nanosecond: 0 };
     let mut rest;
@@ -271,7 +271,7 @@ fn take_clock(text: &str) -> Option<Result<(Clock, &str), TimestampError>> {
         clock.nanosecond = nine.parse().ok()?;
         rest = &after[decimals..];
     }
-    Some(Ok((clock, rest)))
+    Some((clock, rest))
 }
 
 /// Takes the name of a zone in brackets from the end: `[Europe/Berlin]`.

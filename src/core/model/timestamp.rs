@@ -3,7 +3,6 @@
 use std::fmt;
 
 use jiff::civil;
-use jiff::tz::Offset;
 pub use jiff::tz::TimeZone;
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z, negative before it.
@@ -108,25 +107,6 @@ impl Timestamp {
             }
             parsed => parsed,
         }
-    }
-
-    /// Reads the same, and a date and time without an offset as UTC.
-    ///
-    /// # Errors
-    /// As [`Timestamp::parse`].
-    pub fn parse_assuming_utc(text: &str) -> Result<Timestamp, TimestampError> {
-        let text = text.trim();
-        Timestamp::parse(text).or_else(|error| {
-            // A date alone is not a moment, and other date formats are not guessed.
-            let is_local = text.len() >= "2017-01-07T13:05".len() && text.as_bytes()[4] == b'-';
-            match text.parse::<civil::DateTime>() {
-                Ok(local) if is_local && !text.contains('[') => {
-                    let moment = Offset::UTC.to_timestamp(local).map_err(|_| TimestampError::OutOfRange)?;
-                    Timestamp::from_jiff(moment)
-                }
-                _ => Err(error),
-            }
-        })
     }
 
     /// Returns the moment of a library's timestamp; anything finer than a microsecond is cut off.
@@ -363,27 +343,6 @@ mod tests {
         for text in ["2022-11-23T14:23:54", "2022-11-23 ", "2022-11-23 noon"] {
             check(text, Err(TimestampError::Unreadable));
         }
-    }
-
-    #[test]
-    fn times_without_an_offset_are_utc_where_that_is_assumed() {
-        let check = |text: &str, expected: Result<&str, TimestampError>| {
-            let got = Timestamp::parse_assuming_utc(text).map(|t| t.to_string());
-            assert_eq!(got, expected.map(str::to_owned), "{text}");
-        };
-        check("2017-01-07T13:05:00", Ok("2017-01-07T13:05:00Z"));
-        check(" 2017-01-07 13:05:00.25 ", Ok("2017-01-07T13:05:00.25Z"));
-        check("2017-01-07 13:05", Ok("2017-01-07T13:05:00Z"));
-        check("2017-01-07T13:05:00+05:30", Ok("2017-01-07T07:35:00Z"));
-        check("1483794300", Ok("2017-01-07T13:05:00Z"));
-        check("9998-12-31 23:59", Ok("9998-12-31T23:59:00Z"));
-        check("9999-12-31 23:59:59", Err(TimestampError::OutOfRange));
-        for text in
-            ["2017-01-07", "2017-01-07T13", "07/01/2017 13:05:00", "2017-W01-1T00:00:00", "2017-01-07 "]
-        {
-            check(text, Err(TimestampError::Unreadable));
-        }
-        check("", Err(TimestampError::Empty));
     }
 
     #[test]
