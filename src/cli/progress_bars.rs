@@ -86,7 +86,7 @@ impl Listener for Bars {
                     bar.bar.finish_and_clear();
                 }
             }
-            Update::CountIncreased { .. } => {}
+            Update::CountIncreased { .. } | Update::BatchIngested { .. } => {}
         }
     }
 }

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use crate::stage_names::{count_name, stage_name};
 use topsell_core::model::Timestamp;
 use topsell_core::progress::{Listener, Stage, Update};
-use topsell_ops::run_history::{Outcome, RunRecord, Span, new_span_id};
+use topsell_ops::run_history::{Outcome, RunBatch, RunRecord, Span, new_span_id};
 
 /// Maximum number of spans in a record, so that a stage that repeats cannot fill the disk.
 const MAX_SPANS: usize = 1_000;
+/// Maximum number of batches in a record: a stream may have one for each message.
+const MAX_BATCHES: usize = 1_000;
 
 /// Writes down what it hears.
 pub struct RunObserver {
@@ -28,6 +30,7 @@ struct Notes {
     running: Vec<Running>,
     /// The stages that have ended, each with its begin: texts of timestamps do not sort by time.
     spans: Vec<(Instant, Span)>,
+    batches: Vec<RunBatch>,
     input_bytes: Option<u64>,
 }
 
@@ -69,6 +72,7 @@ impl RunObserver {
         record.stage_seconds = notes.stages.iter().map(stage).collect();
         record.input_bytes = notes.input_bytes;
         record.spans = notes.spans_by_begin();
+        record.batches = std::mem::take(&mut notes.batches);
     }
 
     fn after(&self, took: Duration) -> Timestamp {
@@ -106,6 +110,12 @@ impl Listener for RunObserver {
     fn on_update(&self, update: &Update) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         match *update {
+            Update::BatchIngested { ref input, ref id, outcome } => {
+                if notes.batches.len() < MAX_BATCHES {
+                    let (input, id) = (input.clone(), id.clone());
+                    notes.batches.push(RunBatch { input, id, outcome: outcome.name().to_owned() });
+                }
+            }
             // A stage may begin again to say how much there is to do.
             Update::StageStarted { stage, .. }
                 if notes.running.iter().any(|running| running.stage == stage) => {}
@@ -119,7 +129,9 @@ impl Listener for RunObserver {
                     self.note_end(&mut notes, running, Outcome::Done);
                 }
             }
-            Update::CountIncreased { count, by } => *notes.counts.entry(count_name(count)).or_default() += by,
+            Update::CountIncreased { count, by } => {
+                *notes.counts.entry(count_name(count)).or_default() += by;
+            }
             // Logs are read by the byte; other stages go by rows.
             Update::StageAdvanced { stage: Stage::Ingest, by } => *notes.input_bytes.get_or_insert(0) += by,
             Update::StageAdvanced { .. } => {}

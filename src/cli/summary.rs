@@ -6,11 +6,12 @@ use crate::failure::Exit;
 use crate::lake_summary;
 use crate::settings::Verbosity;
 use topsell_core::ingest;
-use topsell_core::ingest::{FileNote, LineCounts, NotedFile, Skipped, SkippedKind, SpoolSummary};
+use topsell_core::ingest::{FileNote, LineCounts, NamedBatch, NotedFile, Skipped, SkippedKind, SpoolSummary};
 use topsell_core::lake::{DryRun, Reject};
 use topsell_core::maintenance::{Compacted, Pruned};
 use topsell_core::model::escape_control;
 use topsell_core::pipeline::Done;
+use topsell_core::progress::BatchOutcome;
 use topsell_output::answers::explanation;
 use topsell_output::formats::Format;
 use topsell_output::terminal::TerminalOptions;
@@ -28,7 +29,10 @@ pub fn exit_of(done: &Done) -> Exit {
             Exit::RuntimeError
         }
         Done::Ingested { summary, .. }
-            if summary.failures.is_empty() && summary.rejected == 0 && !summary.notices.has_warning() =>
+            if summary.failures.is_empty()
+                && summary.rejected == 0
+                && !summary.notices.has_warning()
+                && !summary.has_note_of_wrong_numbers() =>
         {
             Exit::Success
         }
@@ -93,6 +97,7 @@ fn write_ingest(
         for Skipped { name, why, .. } in &summary.skipped {
             writeln!(out, "skipped: {name}: {why}")?;
         }
+        write_batches(summary, out)?;
     }
     for name in summary.already_ingested.iter().take(FIRST_SKIPPED) {
         writeln!(out, "skipped: {name} is already ingested")?;
@@ -172,6 +177,22 @@ fn write_ingest(
     }
 }
 
+/// Writes the ids of batches.
+fn write_batches(summary: &ingest::Summary, out: &mut dyn Write) -> io::Result<()> {
+    for NamedBatch { input, id, outcome } in &summary.named_batches {
+        let outcome = match outcome {
+            BatchOutcome::New => "new",
+            BatchOutcome::Replaced => "replaced",
+            BatchOutcome::AlreadyIngested => "already ingested",
+        };
+        writeln!(out, "batch: {}: {id}, {outcome}", escape_control(input))?;
+    }
+    match summary.more_batches {
+        0 => Ok(()),
+        more => writeln!(out, "batch: {}", counted(more, "more batch", "more batches")),
+    }
+}
+
 /// Returns whether a message names an option, but the batch is committed: without --force it would be skipped.
 fn has_remedy(summary: &ingest::Summary) -> bool {
     let names_option = |reject: &Reject| reject.reason.contains("pass --");
@@ -184,11 +205,22 @@ fn write_notes(notes: &[NotedFile], out: &mut dyn Write) -> io::Result<()> {
     let (mut identical, mut identical_lines) = (Vec::new(), 0);
     let (mut is_rewritten, mut has_same_beginning) = (false, false);
     for NotedFile { name, note } in notes {
-        match *note {
-            FileNote::Grown { known, new } => {
+        match note {
+            FileNote::OtherContent { batch, lines: known } => {
+                writeln!(
+                    out,
+                    "warning: {name} has other content than batch `{batch}`, which has {}; it was not loaded",
+                    lines(*known)
+                )?;
+                writeln!(
+                    out,
+                    "hint: pass --force to replace the batch, or another --batch-id to add the file to it"
+                )?;
+            }
+            &FileNote::Grown { known, new } => {
                 writeln!(out, "note: {name} has grown: {} already ingested, {new} new", lines(known))?;
             }
-            FileNote::Rewritten { stay, loaded } => {
+            &FileNote::Rewritten { stay, loaded } => {
                 is_rewritten = true;
                 writeln!(
                     out,
@@ -197,7 +229,7 @@ fn write_notes(notes: &[NotedFile], out: &mut dyn Write) -> io::Result<()> {
                     counted(loaded, "line was", "lines were")
                 )?;
             }
-            FileNote::SameBeginning { lines: known } => {
+            &FileNote::SameBeginning { lines: known } => {
                 has_same_beginning = true;
                 writeln!(
                     out,
@@ -205,7 +237,7 @@ fn write_notes(notes: &[NotedFile], out: &mut dyn Write) -> io::Result<()> {
                     lines(known)
                 )?;
             }
-            FileNote::Identical { lines } => {
+            &FileNote::Identical { lines } => {
                 identical.push(name.as_str());
                 identical_lines += lines;
             }

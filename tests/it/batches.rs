@@ -27,11 +27,18 @@ fn a_batch_with_an_id_is_identified_by_it_whatever_its_content() {
     "#]]
     .assert_eq(&world.run("ingest --batch-id shop-1 monday.csv").whole());
     expect![[r#"
-        stderr: skipped: tuesday.csv is already ingested
+        stderr: warning: tuesday.csv has other content than batch `shop-1`, which has 2 lines; it was not loaded
+        stderr: hint: pass --force to replace the batch, or another --batch-id to add the file to it
+        stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches
+        exit code 4
+    "#]]
+    .assert_eq(&world.run("ingest --batch-id shop-1 tuesday.csv").whole());
+    expect![[r#"
+        stderr: skipped: monday.csv is already ingested
         stderr: ingest: 2 read = 0 accepted + 2 duplicate + 0 rejected, 0 new batches
         exit code 0
     "#]]
-    .assert_eq(&world.run("ingest --batch-id shop-1 tuesday.csv").whole());
+    .assert_eq(&world.run("ingest --batch-id shop-1 monday.csv").whole());
     // By its content it is another batch.
     expect![[r#"
         stderr: ingest: 2 read = 2 accepted + 0 duplicate + 0 rejected, 1 new batch
@@ -210,9 +217,10 @@ fn an_input_of_many_slices_with_an_id_is_ingested_atomically() {
     // A longer one under the same name stays out as a whole.
     world.write("longer.csv", format!("{holed}{}", lines("d", 3_000)));
     expect![[r#"
-        stderr: skipped: longer.csv is already ingested
-        stderr: ingest: 15000 read = 0 accepted + 15000 duplicate + 0 rejected, 0 new batches
-        exit code 0
+        stderr: warning: longer.csv has other content than batch `day`, which has 15000 lines; it was not loaded
+        stderr: hint: pass --force to replace the batch, or another --batch-id to add the file to it
+        stderr: ingest: 0 read = 0 accepted + 0 duplicate + 0 rejected, 0 new batches
+        exit code 4
     "#]]
     .assert_eq(&world.run("ingest --batch-id day longer.csv").whole());
     // One that cannot be read to its end replaces nothing.
@@ -315,6 +323,81 @@ fn a_forced_input_that_fails_leaves_the_rejects_of_the_committed_one() {
     let left = world.records("rejects");
     assert!(rejects.iter().all(|reject| left.contains(reject)), "{left:?}");
     assert!(!world.files("data/lake/rejects").iter().any(|name| name.contains("day.ndjson.")));
+}
+
+/// What a batch was loaded from used to be unknown: a changed file was `already ingested`.
+#[test]
+fn other_content_under_a_known_id_is_said_in_every_format() {
+    let world = World::new();
+    let check = |name: &str, is_other: bool| {
+        let said = world.run(&format!("ingest --batch-id day {name}"));
+        let code = if is_other { Some(4) } else { Some(0) };
+        assert_eq!(said.code, code, "{}", said.whole());
+        assert_eq!(said.stderr.contains("has other content than batch `day`"), is_other, "{}", said.whole());
+    };
+    world.write("a.csv", log("apple", 1));
+    world.write("a.csv.gz", gzip(log("apple", 1).as_bytes()));
+    world.write("b.ndjson", r#"{"ts":1484395200,"item_id":"apple"}"#);
+    world.write("c.json", r#"[{"ts":1484395200,"item_id":"apple"}]"#);
+    world.write("empty.csv", "");
+    check("a.csv", false);
+    check("a.csv.gz", false);
+    check("b.ndjson", true);
+    check("empty.csv", true);
+    assert_eq!(world.run("ingest --batch-id day --force c.json").code, Some(0));
+    check("c.json", false);
+    check("a.csv", true);
+    let piped = |text: &str| world.run_with(&["ingest", "--batch-id", "day", "-"], text.as_bytes()).code;
+    assert_eq!(piped(r#"[{"ts":1484395200,"item_id":"apple"}]"#), Some(0));
+    assert_eq!(piped(r#"[{"ts":1484395200,"item_id":"pear"}]"#), Some(4));
+    // A replacement without events is no batch.
+    assert_eq!(world.run("ingest --batch-id day --force empty.csv").code, Some(0));
+    check("a.csv", false);
+}
+
+#[test]
+fn the_ids_of_batches_are_listed_and_recorded() {
+    let world = World::new();
+    world.write("monday.csv", log("apple", 1));
+    world.write("tuesday.csv", log("pear", 5));
+    expect![[r#"
+        stderr: batch: monday.csv: 291180cecc8658b93d0c71cb5bd09c0f01bc69ebef333fff2eee7c4429b222c6, new
+        stderr: ingest: 2 read = 2 accepted + 0 duplicate + 0 rejected, 1 new batch
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("-v ingest monday.csv").whole());
+    world.write("monday.csv", format!("{}{}", log("apple", 1), "2017-01-14T12:00:00Z,plum,Food,1\n"));
+    expect![[r#"
+        stderr: batch: monday.csv: 291180cecc8658b93d0c71cb5bd09c0f01bc69ebef333fff2eee7c4429b222c6, already ingested
+        stderr: batch: monday.csv: ea733358e5dbfc8fb17326ab2312faf41f91a788a22c04b6df38571a15f4b8cf, new
+        stderr: batch: tuesday.csv: dc7997c428c87fd01e3a65b72fe77cb57e46b7fded135c54cacc3042849e3d17, new
+        stderr: note: monday.csv has grown: 2 lines already ingested, 1 new
+        stderr: ingest: 5 read = 3 accepted + 2 duplicate + 0 rejected, 2 new batches
+        exit code 0
+    "#]].assert_eq(&world.run("-v ingest monday.csv tuesday.csv").whole());
+    expect![[r#"
+        stderr: batch: tuesday.csv: day, new
+        stderr: warning: --force added 1 new batch: no ingested batch has the same id or content to replace
+        stderr: hint: to replace a file that has changed, pass the --batch-id of its first load
+        stderr: ingest: 2 read = 2 accepted + 0 duplicate + 0 rejected, 1 new batch
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("-v ingest --batch-id day --force tuesday.csv").whole());
+    expect![[r#"
+        stderr: batch: tuesday.csv: day, replaced
+        stderr: ingest: 2 read = 2 accepted + 0 duplicate + 0 rejected, 0 new batches, 1 batch replaced
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("-v ingest --batch-id day --force tuesday.csv").whole());
+    let records = world.records("runs");
+    let batches = records.iter().map(|record| record["batches"].to_string());
+    let mut batches: Vec<String> = batches.collect();
+    batches.sort_unstable();
+    expect![[r#"
+        [{"id":"291180cecc8658b93d0c71cb5bd09c0f01bc69ebef333fff2eee7c4429b222c6","input":"monday.csv","outcome":"already_ingested"},{"id":"ea733358e5dbfc8fb17326ab2312faf41f91a788a22c04b6df38571a15f4b8cf","input":"monday.csv","outcome":"new"},{"id":"dc7997c428c87fd01e3a65b72fe77cb57e46b7fded135c54cacc3042849e3d17","input":"tuesday.csv","outcome":"new"}]
+        [{"id":"291180cecc8658b93d0c71cb5bd09c0f01bc69ebef333fff2eee7c4429b222c6","input":"monday.csv","outcome":"new"}]
+        [{"id":"day","input":"tuesday.csv","outcome":"new"}]
+        [{"id":"day","input":"tuesday.csv","outcome":"replaced"}]"#]].assert_eq(&batches.join("\n"));
 }
 
 #[test]

@@ -215,7 +215,7 @@ fn a_file_under_another_name_is_no_growth_and_warned_about() {
         stderr: warning: new.csv begins with 2 lines that are already ingested from another file; they were loaded again
         stderr: hint: if it is the same file under another name, pass --force to count its lines once
         stderr: ingest: 3 read = 3 accepted + 0 duplicate + 0 rejected, 1 new batch
-        exit code 0
+        exit code 4
     "#]].assert_eq(&world.run("ingest new.csv").whole());
     assert_eq!(units(&world), "a=2 b=2 c=1");
     expect![[r#"
@@ -236,7 +236,7 @@ fn a_file_that_was_rewritten_is_loaded_and_warned_about() {
         stderr: warning: shop.csv has changed since it was ingested: 3 lines of its earlier version stay in the lake, and 3 lines were loaded now
         stderr: hint: to replace a file that is rewritten each time, pass the same --batch-id with --force each time
         stderr: ingest: 3 read = 3 accepted + 0 duplicate + 0 rejected, 1 new batch
-        exit code 0
+        exit code 4
     "#]].assert_eq(&world.run("ingest shop.csv").whole());
     // Another day's file of the same name begins otherwise.
     world.write("shop.csv", format!("{HEADER}{}", line("x", 1)));

@@ -425,6 +425,8 @@ fn the_logs_of_a_folder_are_ingested_and_other_files_are_skipped() {
         stderr: skipped: logs/.hidden.csv: it is hidden
         stderr: skipped: logs/README.md: its format cannot be inferred from its name or content; pass --format
         stderr: skipped: logs/half.csv.tmp: its name marks it as unfinished
+        stderr: batch: logs/a/deep.ndjson: 6765758696a4707ca0cf0198a9a8aa3936752161dc9988083b8364499c792a82, new
+        stderr: batch: logs/b.csv: 9150e87b56b59847275de16804b1707749149de8a42b94ea77f77db0743683b8, new
         stderr: ingest: 4 read = 4 accepted + 0 duplicate + 0 rejected, 2 new batches, 3 files skipped
         exit code 0
     "#]]

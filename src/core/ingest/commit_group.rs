@@ -11,7 +11,7 @@ use crate::ingest::options::Options;
 use crate::ingest::outliers::DayCounts;
 use crate::ingest::parsed::{ParsedBatch, ReadOutcome};
 use crate::ingest::summary::{FIRST_REJECTS, FileNote};
-use crate::lake::{AppendTransaction, BatchSize, Lake, LakeError, Reject, StagedFiles};
+use crate::lake::{AppendTransaction, BatchSize, CommitOutcome, Lake, LakeError, Reject, StagedFiles};
 use crate::model::Timestamp;
 
 /// The limits of a group: messages, lines, files. They bound the work that a crash loses to a second
@@ -28,6 +28,7 @@ pub(super) enum Staged<'a> {
     },
     AlreadyIngested {
         input: usize,
+        id: String,
         size: BatchSize,
         elsewhere: bool,
     },
@@ -136,6 +137,20 @@ impl<'a> CommitGroup<'a> {
         self.entries.push(entry);
     }
 
+    /// Commits batches of the group at the time of the last one, and returns their outcomes; none where there
+    /// is nothing to commit or nothing is written.
+    pub fn commit(
+        &mut self,
+        batches: &mut [(usize, StagedBatch<'a>)],
+    ) -> Result<Option<Vec<CommitOutcome>>, LakeError> {
+        let Some(transaction) = self.transaction.take().filter(|_| !batches.is_empty()) else {
+            return Ok(None);
+        };
+        let now_ms = batches.last().map_or(0, |(_, last)| last.at.micros() / 1_000);
+        let files = batches.iter_mut().filter_map(|(_, batch)| batch.files.take());
+        transaction.commit(files.collect(), now_ms).map(Some)
+    }
+
     /// Returns whether the group has reached one of its limits.
     pub fn is_full(&self) -> bool {
         self.entries.len() >= MAX_ENTRIES || self.lines >= MAX_LINES || self.files >= MAX_FILES
@@ -143,10 +158,10 @@ impl<'a> CommitGroup<'a> {
 }
 
 impl StagedBatch<'_> {
-    /// Adds a batch id, whether or not the batch has lines.
-    pub fn add_id(&mut self, id: &str) {
+    /// Adds a batch id and the hash of its content, whether or not the batch has lines.
+    pub fn add_id(&mut self, id: &str, content: Option<&str>) {
         if let Some(files) = &mut self.files {
-            files.add_batch(id);
+            files.add_batch(id, content);
         }
         self.ids.insert(id.to_owned());
     }

@@ -18,10 +18,8 @@ use crate::ingest::parsed::ReadOutcome;
 use crate::ingest::plan::Plan;
 use crate::ingest::spool::Destination;
 use crate::ingest::summary::{FIRST_REJECTS, FileNote, NotedFile, SpoolSummary, Summary};
-use crate::lake::{
-    AppendTransaction, BatchSize, CommitOutcome, DryRun, DuplicatePolicy, Lake, LakeError, Reject,
-};
-use crate::progress::{Count, Progress, Stage};
+use crate::lake::{BatchSize, CommitOutcome, DryRun, DuplicatePolicy, Lake, LakeError, Reject};
+use crate::progress::{BatchOutcome, Count, Progress, Stage};
 
 /// Why an input failed that another run ingested at the same time.
 const SUPERSEDED: &str =
@@ -104,7 +102,8 @@ impl<'a> Committer<'a> {
         let mut batches: Vec<(usize, StagedBatch<'a>)> = Vec::new();
         for entry in std::mem::take(&mut group.entries) {
             match entry {
-                Staged::AlreadyIngested { input, size, elsewhere } => {
+                Staged::AlreadyIngested { input, id, size, elsewhere } => {
+                    self.name_batch(input, &id, BatchOutcome::AlreadyIngested);
                     self.count_already_ingested(input, size, elsewhere);
                 }
                 Staged::Note { input, note } => self.note(input, note),
@@ -121,9 +120,9 @@ impl<'a> Committer<'a> {
             let input = &self.plan.inputs[*input];
             !(input.is_spool_file() && input.has_changed())
         });
-        let outcomes = match group.transaction {
-            Some(transaction) if !batches.is_empty() => commit_batches(transaction, &mut batches)?,
-            _ => batches
+        let outcomes = match group.commit(&mut batches)? {
+            Some(outcomes) => outcomes,
+            None => batches
                 .iter()
                 .map(|(input, batch)| self.planned_outcome(*input, batch, duplicates))
                 .collect::<Result<_, _>>()?,
@@ -186,7 +185,8 @@ impl<'a> Committer<'a> {
         outcome: &ReadOutcome,
         batch: Option<StagedBatch<'a>>,
     ) -> Result<Option<StagedBatch<'a>>, LakeError> {
-        if !self.plan.is_atomic(&self.options) || !matches!(outcome, ReadOutcome::Complete) {
+        let ReadOutcome::Complete { content } = outcome else { return Ok(None) };
+        if !self.plan.is_atomic(&self.options) {
             return Ok(None);
         }
         let mut batch = match (batch, &self.plan.batch_id) {
@@ -198,7 +198,7 @@ impl<'a> Committer<'a> {
             (None, _) => return Ok(None),
         };
         if let Some(id) = &self.plan.batch_id {
-            batch.add_id(id);
+            batch.add_id(id, content.as_deref());
         }
         Ok(Some(batch))
     }
@@ -218,6 +218,15 @@ impl<'a> Committer<'a> {
             ..
         } = batch;
         let batches = ids.len() as u64;
+        let named = match outcome {
+            CommitOutcome::AlreadyIngested { .. } => Some(BatchOutcome::AlreadyIngested),
+            CommitOutcome::Replaced { added } if added < batches => Some(BatchOutcome::Replaced),
+            CommitOutcome::Committed | CommitOutcome::Replaced { .. } => Some(BatchOutcome::New),
+            CommitOutcome::Nothing | CommitOutcome::Superseded => None,
+        };
+        if let Some(named) = named {
+            ids.iter().for_each(|id| self.name_batch(input, id, named));
+        }
         match outcome {
             CommitOutcome::AlreadyIngested { size, elsewhere } => {
                 return self.count_already_ingested(input, size, elsewhere);
@@ -253,6 +262,12 @@ impl<'a> Committer<'a> {
             *self.summary.categorized.get_or_insert(0) += categorized;
             self.progress.count(Count::EventsCategorized, categorized);
         }
+    }
+
+    fn name_batch(&mut self, input: usize, id: &str, outcome: BatchOutcome) {
+        let input = &self.plan.inputs[input].name;
+        self.summary.add_batch(input, id, outcome);
+        self.progress.batch(input, id, outcome);
     }
 
     fn note(&mut self, input: usize, note: FileNote) {
@@ -317,11 +332,13 @@ impl<'a> Committer<'a> {
         let is_superseded = self.batches[input].is_superseded;
         let input = &plan.inputs[input];
         match outcome {
-            ReadOutcome::Complete | ReadOutcome::Failed(_) if is_superseded && plan.spool.is_none() => {
+            ReadOutcome::Complete { .. } | ReadOutcome::Failed(_)
+                if is_superseded && plan.spool.is_none() =>
+            {
                 self.fail(Reject::of_input(&input.name, SUPERSEDED.to_owned()));
             }
             _ if is_superseded => self.note_changed(input),
-            ReadOutcome::Complete => self.move_spool_file(input, Destination::Done),
+            ReadOutcome::Complete { .. } => self.move_spool_file(input, Destination::Done),
             ReadOutcome::Failed(reason) => {
                 let failure = Reject::of_input(&input.name, reason);
                 if let Some(lake) = self.target().filter(|_| plan.spool.is_some()) {
@@ -362,16 +379,6 @@ impl<'a> Committer<'a> {
     fn target(&self) -> Option<&'a Lake> {
         self.lake.filter(|_| self.options.dry_run == DryRun::No)
     }
-}
-
-/// Commits batches at the time of the last one, and returns their outcomes.
-fn commit_batches<'a>(
-    transaction: AppendTransaction<'a>,
-    batches: &mut [(usize, StagedBatch<'a>)],
-) -> Result<Vec<CommitOutcome>, LakeError> {
-    let now_ms = batches.last().map_or(0, |(_, last)| last.at.micros() / 1_000);
-    let files = batches.iter_mut().filter_map(|(_, batch)| batch.files.take());
-    transaction.commit(files.collect(), now_ms)
 }
 
 /// Starts the stage. Counts are reported even where they stay zero, so that a run's record adds up.

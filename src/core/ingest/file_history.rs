@@ -40,6 +40,8 @@ pub(super) struct FileHistory<'a> {
     /// The batch that the slices so far end with, where it is ingested.
     after: Option<String>,
     has_grown: bool,
+    /// The hashes of those beginnings of the file that entries may be about.
+    beginnings: HashSet<String>,
     /// The number of lines that begin the file and are ingested from another one.
     lines_of_other: u64,
 }
@@ -90,6 +92,7 @@ impl<'a> FileHistory<'a> {
             known_bytes: 0,
             after: None,
             has_grown: false,
+            beginnings: HashSet::new(),
             lines_of_other: 0,
         }))
     }
@@ -139,6 +142,7 @@ impl<'a> FileHistory<'a> {
     /// Splits a slice that is not ingested as a whole.
     pub fn split(&mut self, slice: &Slice, quoting: Option<Quoting>) -> Result<SplitSlice, LakeError> {
         let mut split = SplitSlice::new(slice, self.after.clone());
+        self.beginnings.insert(slice.id.clone());
         let known = if self.is_forced { None } else { self.known_in(slice)? };
         if let Some((known, size)) = known {
             self.has_grown = true;
@@ -243,6 +247,7 @@ impl<'a> FileHistory<'a> {
         let Some(lake) = self.lake else { return Ok(None) };
         let offsets = offsets(slice, self.known.iter().chain(&self.others));
         let ids = slice.ids_at(&offsets);
+        self.beginnings.extend(ids.iter().cloned());
         for (offset, id) in offsets.iter().zip(&ids).rev() {
             let bytes = slice.start + *offset as u64;
             let is_it = |known: &&KnownInput| known.bytes == bytes && known.id == *id;
@@ -261,7 +266,12 @@ impl<'a> FileHistory<'a> {
     fn changed_lines(&self) -> Result<Option<u64>, LakeError> {
         let Some(lake) = self.lake else { return Ok(None) };
         let is_changed = |known: &&KnownInput| {
-            known.start.is_some() && known.start == self.start && known.bytes > self.known_bytes
+            // Another run may ingest the same content at the same time.
+            let is_beginning = self.beginnings.contains(&known.id);
+            known.start.is_some()
+                && known.start == self.start
+                && known.bytes > self.known_bytes
+                && !is_beginning
         };
         for known in self.known.iter().rev().filter(is_changed) {
             if lake.size_of_batch(&known.id)?.is_some() {
@@ -273,6 +283,11 @@ impl<'a> FileHistory<'a> {
 }
 
 impl SplitSlice {
+    /// Returns the batch that what is already ingested ends with.
+    pub fn known_id(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+
     fn new(slice: &Slice, after: Option<String>) -> SplitSlice {
         let end = slice.bytes.len();
         SplitSlice {

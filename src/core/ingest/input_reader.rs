@@ -5,6 +5,7 @@ use std::io::Read;
 use std::sync::mpsc::SyncSender;
 
 use crate::ingest::batch_builder::BatchBuilder;
+use crate::ingest::content_hash::hash_of;
 use crate::ingest::csv_dialect::CsvDialect;
 use crate::ingest::csv_head::{HEAD_BYTES, has_header};
 use crate::ingest::fields::ITEM_ID;
@@ -22,6 +23,7 @@ use crate::ingest::raw_event::Rejection;
 use crate::ingest::record_bounds::Quoting;
 use crate::ingest::slices::{Slice, Slices};
 use crate::ingest::stdin_stream::StdinStream;
+use crate::ingest::summary::FileNote;
 use crate::input_format::{Format, Head, Mapping, ParquetSource, Source, SourceError, TextOptions};
 use crate::lake::{BatchSize, DEFAULT_SLICE_BYTES, DuplicatePolicy, FilePart, Lake, LakeError, LakeSettings};
 use crate::model::{Currency, Timestamp};
@@ -73,19 +75,24 @@ pub(super) struct InputReader<'a> {
 }
 
 impl InputReader<'_> {
-    /// Reads the input and sends its batches.
-    pub fn read(&self) -> Result<(), Stop> {
-        if let (Some(lake), Some(id), DuplicatePolicy::Skip) =
-            (self.lake, &self.plan.batch_id, self.options.duplicates)
+    /// Reads the input, sends its batches, and returns the hash of its content where it has a batch id.
+    pub fn read(&self) -> Result<Option<String>, Stop> {
+        let Some(id) = &self.plan.batch_id else { return self.read_new().map(|_| None) };
+        if let (Some(lake), DuplicatePolicy::Skip) = (self.lake, self.options.duplicates)
             && let Some(size) = lake.size_of_batch(id)?
         {
-            return self.already_ingested(size, false);
+            if lake.has_other_content(id, || self.content())? {
+                let note = FileNote::OtherContent { batch: id.clone(), lines: size.lines };
+                return self.send(Parsed::Note { input: self.number, note }).map(|()| None);
+            }
+            return self.already_ingested(id, size, false).map(|()| None);
         }
-        let text_options = TextOptions {
-            temporary_folder: self.lake.map(|lake| lake.store().temporary_folder()),
-            ..self.parse_options.mapping.text_options(ITEM_ID)
-        };
-        match self.input.open(self.stdin, text_options, self.progress)? {
+        self.read_new().map(Some)
+    }
+
+    /// Reads the input, sends its batches, and returns the hash of its content.
+    fn read_new(&self) -> Result<String, Stop> {
+        match self.open()? {
             Source::Text { format, reader } => {
                 let stream = self.stream().map_or(StreamOptions::default(), |_| self.options.stream);
                 let (dialect, reader) = with_dialect(reader, format, self.parse_options.mapping);
@@ -96,20 +103,35 @@ impl InputReader<'_> {
         }
     }
 
+    fn open(&self) -> Result<Source<'_>, SourceError> {
+        let text_options = TextOptions {
+            temporary_folder: self.lake.map(|lake| lake.store().temporary_folder()),
+            ..self.parse_options.mapping.text_options(ITEM_ID)
+        };
+        self.input.open(self.stdin, text_options, self.progress)
+    }
+
+    /// Returns the hash of the input's content, without parsing it.
+    fn content(&self) -> Result<String, Stop> {
+        Ok(hash_of(self.open()?)?)
+    }
+
     fn read_text(
         &self,
         format: Format,
         dialect: Option<CsvDialect>,
         mut slices: Slices<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<String, Stop> {
         let mut parser = LineParser::of(dialect, self.parse_options.mapping);
         let mut history = self.history()?;
+        let mut content = String::new();
         while let Some(slice) = slices.next() {
             let mut slice = slice?;
             let is_truncated = slices.is_truncated() || self.was_stopped();
             let truncated_line =
-                if is_truncated && format != Format::Ndjson { cut_last_line(&mut slice) } else { Vec::new() };
+                if is_truncated && format != Format::Ndjson { slice.cut_last_line() } else { Vec::new() };
             parser.read_header(&slice).map_err(Stop::Input)?;
+            content.clone_from(&slice.id);
             let id = self.plan.batch_id.clone().unwrap_or_else(|| slice.id.clone());
             if let Some(history) = &mut history {
                 history.begin(&slice, 1 + usize::from(dialect.is_some()))?;
@@ -119,7 +141,7 @@ impl InputReader<'_> {
                     self.pass_over(&slice, &mut parser);
                     let history = history.as_mut();
                     let elsewhere = history.map_or(Ok(false), |history| history.pass(&slice, size))?;
-                    self.already_ingested(size, elsewhere)?;
+                    self.already_ingested(&slice.id, size, elsewhere)?;
                 }
                 (None, Some(history)) if !slice.is_beginning_of_line => {
                     self.read_new_parts(&slice, &mut parser, history, Quoting::of(dialect))?;
@@ -136,7 +158,7 @@ impl InputReader<'_> {
                 "was stopped before its end; nothing of it was ingested, so send it again".to_owned(),
             ));
         }
-        Ok(())
+        Ok(content)
     }
 
     /// Parses and sends what is new of a slice: its complete records, and the last one of the file where
@@ -152,7 +174,8 @@ impl InputReader<'_> {
         let mut split = history.split(slice, quoting)?;
         if !split.known.is_empty() {
             self.pass_over(&slice.part(split.known.clone(), String::new()), parser);
-            self.already_ingested(split.known_size, false)?;
+            let id = split.known_id().unwrap_or_default().to_owned();
+            self.already_ingested(&id, split.known_size, false)?;
         }
         for range in [split.complete.clone(), split.tail.clone()] {
             if range.is_empty() {
@@ -230,7 +253,7 @@ impl InputReader<'_> {
         Ok(size)
     }
 
-    fn read_parquet(&self, source: ParquetSource) -> Result<(), Stop> {
+    fn read_parquet(&self, source: ParquetSource) -> Result<String, Stop> {
         let rows_per_slice = rows_per_slice(self.slice_bytes());
         let mut rows = ParquetInput::open(source.file, self.parse_options.mapping).map_err(Stop::Input)?;
         let mut history = self.history()?;
@@ -247,7 +270,7 @@ impl InputReader<'_> {
                     Some(history) if rows.is_done() => history.is_from_elsewhere(&id)?,
                     _ => false,
                 };
-                self.already_ingested(size, elsewhere)?;
+                self.already_ingested(&id, size, elsewhere)?;
                 continue;
             }
             let mut builder = self.builder();
@@ -262,7 +285,7 @@ impl InputReader<'_> {
             let part = history.as_ref().map(|history| history.whole(&id, rows.is_done()));
             self.send_batch(id, builder, part.as_ref())?;
         }
-        Ok(())
+        Ok(source.id)
     }
 
     /// Returns what is known of the input, where it is a file that is identified by its content.
@@ -273,8 +296,8 @@ impl InputReader<'_> {
         }
     }
 
-    fn already_ingested(&self, size: BatchSize, elsewhere: bool) -> Result<(), Stop> {
-        self.send(Parsed::AlreadyIngested { input: self.number, size, elsewhere })
+    fn already_ingested(&self, id: &str, size: BatchSize, elsewhere: bool) -> Result<(), Stop> {
+        self.send(Parsed::AlreadyIngested { input: self.number, id: id.to_owned(), size, elsewhere })
     }
 
     fn slice_bytes(&self) -> u64 {
@@ -370,12 +393,4 @@ fn with_dialect<'r>(
 /// Returns the batch id of one slice of an input that is hashed as a whole.
 fn slice_id(id: &str, slice: usize) -> String {
     if slice == 0 { id.to_owned() } else { format!("{id}#{slice}") }
-}
-
-/// Removes a last line without a newline from a slice. In CSV a truncated line may look complete.
-fn cut_last_line(slice: &mut Slice) -> Vec<u8> {
-    if slice.is_beginning_of_line || slice.bytes.ends_with(b"\n") {
-        return Vec::new();
-    }
-    slice.bytes.split_off(memchr::memrchr(b'\n', &slice.bytes).map_or(0, |at| at + 1))
 }

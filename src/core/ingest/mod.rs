@@ -28,6 +28,7 @@ mod batch_builder;
 mod commit_group;
 mod committer;
 mod conflicting_ids;
+mod content_hash;
 mod csv_dialect;
 mod csv_fast_path;
 mod csv_fields;
@@ -99,7 +100,7 @@ pub use skipped::{Skipped, SkippedKind};
 pub use spool::Spool;
 pub use spool_plan::plan_spool;
 pub use stdin_stream::{StdinEvent, StdinStream};
-pub use summary::{FileNote, NotedFile, SpoolSummary, Summary};
+pub use summary::{FileNote, NamedBatch, NotedFile, SpoolSummary, Summary};
 
 /// The maximum number of inputs that a dry run explains.
 const MAX_EXPLAINED: usize = 20;
@@ -161,11 +162,11 @@ pub fn ingest(
 fn read_input(reader: &InputReader<'_>, send: &SyncSender<Parsed>) -> Result<bool, LakeError> {
     let is_spool = reader.plan.spool.is_some();
     let outcome = match reader.read() {
-        Ok(()) => ReadOutcome::Complete,
+        Ok(content) => ReadOutcome::Complete { content },
         Err(Stop::Changed) => ReadOutcome::Changed,
         Err(Stop::Input(_)) if is_spool && reader.input.has_changed() => ReadOutcome::Changed,
         // Another run has ingested and moved the file.
-        Err(Stop::Input(_)) if is_spool && reader.input.is_gone() => ReadOutcome::Complete,
+        Err(Stop::Input(_)) if is_spool && reader.input.is_gone() => ReadOutcome::Complete { content: None },
         Err(Stop::Input(reason)) => ReadOutcome::Failed(reason),
         Err(Stop::Lake(error)) => return Err(error),
         // The writer returns why it has failed.

@@ -13,6 +13,7 @@ pub(super) enum Parsed {
     Part(ParsedBatch),
     AlreadyIngested {
         input: usize,
+        id: String,
         size: BatchSize,
         /// Whether another file brought it in.
         elsewhere: bool,
@@ -43,7 +44,8 @@ pub(super) struct ParsedBatch {
 
 /// How the reading of an input ended.
 pub(super) enum ReadOutcome {
-    Complete,
+    /// All of it was read. The hash of its content is known where it has a batch id.
+    Complete { content: Option<String> },
     /// The input failed as a whole, for this reason.
     Failed(String),
     /// The file changed while it was read, and is left to the next run.

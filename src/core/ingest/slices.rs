@@ -81,6 +81,14 @@ impl Slice {
         }
     }
 
+    /// Removes a last line without a newline, and returns it. In CSV a truncated line may look complete.
+    pub fn cut_last_line(&mut self) -> Vec<u8> {
+        if self.is_beginning_of_line || self.bytes.ends_with(b"\n") {
+            return Vec::new();
+        }
+        self.bytes.split_off(memchr::memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1))
+    }
+
     /// Returns the slice of an input that has not begun.
     pub fn empty() -> Slice {
         Slice::of_lines(Vec::new(), 1)

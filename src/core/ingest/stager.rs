@@ -106,8 +106,8 @@ impl<'a> Stager<'a> {
     /// Writes the files of a batch, and adds what is complete to the group.
     fn stage(&mut self, parsed: Parsed) -> Result<(), LakeError> {
         let (parsed, is_complete) = match parsed {
-            Parsed::AlreadyIngested { input, size, elsewhere } => {
-                self.group.push(Staged::AlreadyIngested { input, size, elsewhere });
+            Parsed::AlreadyIngested { input, id, size, elsewhere } => {
+                self.group.push(Staged::AlreadyIngested { input, id, size, elsewhere });
                 return Ok(());
             }
             Parsed::Note { input, note } => {

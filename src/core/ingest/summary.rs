@@ -9,9 +9,12 @@ use crate::ingest::notices::Notices;
 use crate::ingest::outliers::Outliers;
 use crate::ingest::skipped::Skipped;
 use crate::lake::Reject;
+use crate::progress::BatchOutcome;
 
 /// The number of rejected lines that a summary lists.
 pub(super) const FIRST_REJECTS: usize = 5;
+/// The number of batches that a summary names: a stream may have one for each message.
+const NAMED_BATCHES: usize = 1_000;
 
 /// Counts and names that an ingest reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +34,9 @@ pub struct Summary {
     pub replaced: u64,
     /// Whether batches were to replace earlier versions of themselves.
     pub replaces: bool,
+    /// The first batches, and the number of the others.
+    pub named_batches: Vec<NamedBatch>,
+    pub more_batches: u64,
     /// Inputs of which every batch was already ingested.
     pub already_ingested: Vec<String>,
     /// Files whose content is, in part, that of a file that is already ingested.
@@ -57,10 +63,38 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Names a batch.
+    pub(super) fn add_batch(&mut self, input: &str, id: &str, outcome: BatchOutcome) {
+        if self.named_batches.len() < NAMED_BATCHES {
+            let (input, id) = (input.to_owned(), id.to_owned());
+            self.named_batches.push(NamedBatch { input, id, outcome });
+        } else {
+            self.more_batches += 1;
+        }
+    }
+
+    /// Returns whether what is said of a file means that numbers may be wrong.
+    pub fn has_note_of_wrong_numbers(&self) -> bool {
+        self.notes.iter().any(|noted| match noted.note {
+            FileNote::Rewritten { .. } | FileNote::SameBeginning { .. } | FileNote::OtherContent { .. } => {
+                true
+            }
+            FileNote::Grown { .. } | FileNote::Identical { .. } => false,
+        })
+    }
+
     /// Returns the number of events.
     pub fn events(&self) -> u64 {
         self.accepted + self.duplicate + self.rejected
     }
+}
+
+/// A batch of an input, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedBatch {
+    pub input: String,
+    pub id: String,
+    pub outcome: BatchOutcome,
 }
 
 /// What is to be said of a file, and of which one.
@@ -82,6 +116,9 @@ pub enum FileNote {
     SameBeginning { lines: u64 },
     /// The file has the content of another one, so that its lines were not ingested.
     Identical { lines: u64 },
+    /// The file has other content than that which its batch id brought in, so many lines; it was not
+    /// ingested.
+    OtherContent { batch: String, lines: u64 },
 }
 
 /// What became of the files of a spool folder.

@@ -1,6 +1,7 @@
 //! Batches into the `events` table: their files are written first, then committed.
 
 use crate::delta::{Commit, LiveFile, NewFile, Outcome, Version};
+use crate::lake::batch_content::content_id;
 use crate::lake::batch_size::BatchSize;
 use crate::lake::error::LakeError;
 use crate::lake::events::events_log;
@@ -101,6 +102,14 @@ impl Lake {
     /// Fails where the table's log cannot be read.
     pub fn currency(&self) -> Result<Option<Currency>, LakeError> {
         Ok(self.transactions.ask(&self.events, CURRENCY)?.and_then(Currency::of_number))
+    }
+
+    /// Returns the number of the content that a batch was loaded from, where the log has it.
+    ///
+    /// # Errors
+    /// Fails where the table's log cannot be read.
+    pub(super) fn content_of_batch(&self, id: &str) -> Result<Option<i64>, LakeError> {
+        Ok(self.transactions.ask(&self.events, &content_id(id))?)
     }
 
     /// Starts an append.
@@ -318,6 +327,9 @@ impl Lake {
         let mut transactions: Vec<(String, i64)> = Vec::new();
         let mut all = BatchCounts::default();
         for (id, counts) in draft.batches {
+            if let Some(content) = counts.content.filter(|_| counts.is_ingested()) {
+                transactions.push((content_id(&id), content));
+            }
             transactions
                 .push((id, if counts.is_ingested() { counts.size_of_slice().version() } else { REMOVED }));
             all.lines += counts.lines;

@@ -12,6 +12,7 @@
 //! ```
 
 mod append;
+mod batch_content;
 mod batch_size;
 mod compact;
 mod dry_run;

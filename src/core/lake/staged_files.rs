@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::delta::NewFile;
+use crate::lake::batch_content::content_number;
 use crate::lake::batch_size::BatchSize;
 use crate::lake::error::LakeError;
 use crate::lake::file_part::FilePart;
@@ -43,6 +44,8 @@ pub(super) struct BatchCounts {
     pub reject_files: usize,
     /// Whether the id is recorded though no line was accepted.
     pub is_recorded: bool,
+    /// The number of its content, where its id is not the hash of it.
+    pub content: Option<i64>,
 }
 
 impl BatchCounts {
@@ -80,9 +83,9 @@ impl<'a> StagedFiles<'a> {
         }
     }
 
-    /// Adds a batch id, whether or not the batch has lines.
-    pub fn add_batch(&mut self, id: &str) {
-        self.batches.entry(id.to_owned()).or_default();
+    /// Adds a batch id and the hash of its content, whether or not the batch has lines.
+    pub fn add_batch(&mut self, id: &str, content: Option<&str>) {
+        self.batches.entry(id.to_owned()).or_default().content = content.map(content_number);
     }
 
     /// Sets the part of a file that a batch holds.

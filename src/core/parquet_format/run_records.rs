@@ -8,6 +8,7 @@
 //! due, before, after         structs
 //! counts, stage_seconds      maps
 //! asked                      list<string>
+//! batches                    list<struct<input, id, outcome>>
 //! spans                      list<struct<span_id, parent_span_id, name, started, ended, outcome, attributes>>
 //! ```
 
@@ -103,6 +104,7 @@ fn schema() -> Schema {
         field("before", versions()),
         field("after", versions()),
         map("counts", DataType::Int64),
+        list("batches", group(vec![text("input"), text("id"), text("outcome")])),
         number("input_bytes"),
         number("read_bytes"),
         number("written_bytes"),

@@ -69,6 +69,28 @@ pub enum Update {
     StageFinished { stage: Stage },
     /// A count has grown.
     CountIncreased { count: Count, by: u64 },
+    /// A batch of an input was ingested, now or before.
+    BatchIngested { input: String, id: String, outcome: BatchOutcome },
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchOutcome {
+    New,
+    /// It replaced an earlier version of itself.
+    Replaced,
+    AlreadyIngested,
+}
+
+impl BatchOutcome {
+    /// Returns its name in records of runs.
+    pub fn name(self) -> &'static str {
+        match self {
+            BatchOutcome::New => "new",
+            BatchOutcome::Replaced => "replaced",
+            BatchOutcome::AlreadyIngested => "already_ingested",
+        }
+    }
 }
 
 /// A receiver of updates: a progress bar, a run's record, a log.
@@ -112,6 +134,12 @@ impl Progress {
     /// Adds to a count.
     pub fn count(&self, count: Count, by: u64) {
         self.pass_on(&Update::CountIncreased { count, by });
+    }
+
+    /// Reports a batch of an input.
+    pub fn batch(&self, input: &str, id: &str, outcome: BatchOutcome) {
+        let (input, id) = (input.to_owned(), id.to_owned());
+        self.pass_on(&Update::BatchIngested { input, id, outcome });
     }
 
     fn pass_on(&self, update: &Update) {

@@ -26,7 +26,7 @@ pub use archive::{RetentionReport, RunRetention};
 pub use export::{chrome, otlp};
 pub use last_runs::{LastRuns, RunKey};
 pub use list::Listing;
-pub use record::{Due, Outcome, RUN_SCHEMA, RunRecord, Span, Versions};
+pub use record::{Due, Outcome, RUN_SCHEMA, RunBatch, RunRecord, Span, Versions};
 pub use run_id::{due_run_id, new_run_id};
 pub use run_state::RunState;
 pub use run_store::{RunStore, RunsError};

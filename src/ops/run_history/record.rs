@@ -56,6 +56,15 @@ pub struct Span {
     pub attributes: BTreeMap<String, String>,
 }
 
+/// A batch of an input of an ingest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunBatch {
+    pub input: String,
+    pub id: String,
+    /// `new`, `replaced` or `already_ingested`.
+    pub outcome: String,
+}
+
 /// Versions of the tables and the ranking of a lake.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Versions {
@@ -104,6 +113,9 @@ pub struct RunRecord {
     pub before: Versions,
     pub after: Versions,
     pub counts: BTreeMap<String, u64>,
+    /// The first thousand batches of an ingest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub batches: Vec<RunBatch>,
     /// Bytes of the input.
     pub input_bytes: Option<u64>,
     /// Bytes read from and written to the lake's files.

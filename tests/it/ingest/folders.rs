@@ -57,6 +57,16 @@ fn rotated_logs_are_read_and_what_is_passed_over_is_counted() {
         stderr: skipped: logs/half.ndjson.tmp: its name marks it as unfinished
         stderr: skipped: logs/lake: it contains tables, not logs
         stderr: skipped: logs/notes.txt: its format cannot be inferred from its name or content; pass --format
+        stderr: batch: logs/H.JSON: 635e49e072b4336efb455653cb11af138327acf10ba63d9855e70a81cdfc845d, new
+        stderr: batch: logs/a.ndjson: 318319c842757c6c800780a5ea2bf165ba5930239791102e97fc41544dce1fb7, new
+        stderr: batch: logs/date=2017-01-14/part-00000: b13f6c748b5ee64dc6e6915491cf27abc4733672c706d1be286a9705b46f5dde, new
+        stderr: batch: logs/orders.txt: d4c7029ab4688f2fb0b810d4c230d6388f9685e864f561fe7e7cc575c67ce0ef, new
+        stderr: batch: logs/shop.csv.2017-01-14: b482d6947b56481cce7371e76865c1d29b8cd717ac28d0a22f888b815debc99c, new
+        stderr: batch: logs/shop.log: 2a4225400aa0d1a22e32d4518b41a35906cc5c7ead7e2ce9f0145d530f45167e, new
+        stderr: batch: logs/shop.log.1: c2091ea21340a579c3df8f040f0db741df33999edd5221aeb572bca31174d31d, new
+        stderr: batch: logs/shop.log.2.gz: ea54baaaa300e71a146a05b586ae491dd6ed8c2905c949f65558943f4b64c4ab, new
+        stderr: batch: logs/shop.ndjson-20170114.gz: 05f0babd4cb1ee7c087517cb1827724da4d5c897bd163451de8cee7615bf04e9, new
+        stderr: batch: logs/shop.ndjson.1: a5ea390465f8ac57b6aecf7283954de89f0ef39f5b7a74668824617ae136391e, new
         stderr: ingest: 10 read = 10 accepted + 0 duplicate + 0 rejected, 10 new batches, 4 files and 2 directories skipped
         exit code 0
     "#]].assert_eq(&world.run("--lake other ingest -v logs").whole());
@@ -82,6 +92,7 @@ fn a_named_pipe_in_a_folder_is_not_waited_for() {
     assert!(made.is_ok_and(|status| status.success()), "a named pipe can be made");
     expect![[r#"
         stderr: skipped: logs/b.ndjson: it is not a regular file
+        stderr: batch: logs/a.ndjson: 318319c842757c6c800780a5ea2bf165ba5930239791102e97fc41544dce1fb7, new
         stderr: ingest: 1 read = 1 accepted + 0 duplicate + 0 rejected, 1 new batch, 1 file skipped
         exit code 0
     "#]]
