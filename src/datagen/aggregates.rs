@@ -17,7 +17,7 @@ use crate::random::Random;
 use crate::shop::{Item, Shop};
 use crate::workload::Workload;
 use topsell_core::lake::Lake;
-use topsell_core::model::{Aggregate, Date, PURCHASE};
+use topsell_core::model::{Aggregate, Date, PURCHASE, Units};
 use topsell_core::parquet_format::AggregateLine;
 use topsell_core::rollup::{Load, LoadedDay, RollupError, Summary, load};
 use topsell_core::storage::LockTimeout;
@@ -209,7 +209,7 @@ impl<'a> Iterator for Rows<'a> {
                     is_primary: copy.is_primary,
                     aggregate: Aggregate {
                         purchases: purchases.cast_signed(),
-                        units,
+                        units: Units::whole(units).expect("an hour sells fewer than 2^40 units"),
                         amount: i128::from(units) * price,
                     },
                 });

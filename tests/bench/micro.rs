@@ -56,7 +56,7 @@ struct Sale {
     item: u64,
     hour_of_day: u32,
     second: u32,
-    quantity: i64,
+    quantity: i32,
     cents: u64,
 }
 
@@ -78,7 +78,7 @@ fn sales() -> impl Iterator<Item = Sale> {
             item: (ITEMS as f64).powf(fraction) as u64,
             hour_of_day: (rest % u64::from(HOURS)) as u32,
             second: (rest >> 8) as u32 % 3_600,
-            quantity: 1 + i64::from((rest >> 40).is_multiple_of(8)),
+            quantity: 1 + i32::from((rest >> 40).is_multiple_of(8)),
             cents: 99 + mixed(bits % ITEMS) % 5_000,
         }
     })
@@ -122,7 +122,7 @@ fn events() -> Events {
             item_id: &item_id(sale.item),
             path_set: path_set.expect("these are paths"),
             event_type: 0,
-            quantity: sale.quantity,
+            quantity: sale.quantity.into(),
             amount: Amount::from_ten_thousandths(i128::from(sale.cents) * 100),
         });
     }
@@ -158,7 +158,7 @@ fn aggregates() -> AggregateRows {
             aggregates.rows.len() - 1
         });
         let of_sale =
-            Aggregate::of(sale.quantity, Amount::from_ten_thousandths(i128::from(sale.cents) * 100));
+            Aggregate::of(sale.quantity.into(), Amount::from_ten_thousandths(i128::from(sale.cents) * 100));
         let of_hour = &mut aggregates.rows[at].aggregate;
         *of_hour = of_hour.plus(of_sale).expect("small sums fit");
     }

@@ -39,7 +39,7 @@ TYPES = {
         "event_id": "string",
         "item_id": "string",
         "categories": "array<string>",
-        "quantity": "long",
+        "quantity": "decimal(18,4)",
         "amount": "decimal(18,4)",
         "is_primary": "boolean",
         "all_categories": "string",
@@ -54,7 +54,7 @@ TYPES = {
         "categories": "array<string>",
         "is_primary": "boolean",
         "purchases": "long",
-        "units": "long",
+        "units": "decimal(38,4)",
         "amount": "decimal(38,4)",
     },
 }
@@ -110,7 +110,7 @@ def arrow_events_once(rows, keys):
     for part, suffix in ((once, "_min"), (rows.filter(pc.invert(has_id)), "")):
         columns = {key: part[key] for key in keys}
         columns["purchases"] = pa.array([1] * part.num_rows, pa.int64())
-        columns["units"] = part[f"quantity{suffix}"]
+        columns["units"] = part[f"quantity{suffix}"].cast(pa.decimal128(38, 4))
         columns["amount"] = part[f"amount{suffix}"].cast(pa.decimal128(38, 4))
         parts.append(pa.table(columns))
     return pa.concat_tables(parts)
@@ -164,7 +164,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("lake")
     parser.add_argument("--expect-events", type=int)
-    parser.add_argument("--expect-units", type=int)
+    parser.add_argument("--expect-units", type=Decimal)
     parser.add_argument("--expect-amount", type=Decimal)
     args = parser.parse_args()
 

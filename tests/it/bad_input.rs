@@ -215,12 +215,12 @@ fn numbers_out_of_range_reject_their_lines() {
         9999-12-31T23:59:59Z,a,1,1\n\
         9999999999999999999,b,1,1\n\
         -99999999999999999,c,1,1\n\
-        {TS},d,1.5,1\n\
+        {TS},d,1.5.1,1\n\
         {TS},e,9223372036854775807,1\n\
         {TS},e,9223372036854775807,1\n\
         {TS},f,99999999999999999999999999,1\n\
         {TS},g,1,1e400\n\
-        {TS},h,1e3,NaN\n\
+        {TS},h,1e,NaN\n\
         {TS},i,-1000000000000,-99999999999999.9999\n\
         0001-01-01T00:00:00Z,j,1000000000000,99999999999999.9999\n"
     );
@@ -236,12 +236,12 @@ fn numbers_out_of_range_reject_their_lines() {
         2 "ts `9999-12-31T23:59:59Z` is outside the years 1 to 9998"
         3 "ts `9999999999999999999` is outside the years 1 to 9998"
         4 "ts `-99999999999999999` is outside the years 1 to 9998"
-        5 "quantity `1.5` is not an integer"
+        5 "quantity `1.5.1` is not a number such as 12.34"
         6 "quantity `9223372036854775807` is out of range: the limit is ±1000000000000"
         7 "quantity `9223372036854775807` is out of range: the limit is ±1000000000000"
         8 "quantity `99999999999999999999999999` is out of range: the limit is ±1000000000000"
         9 "amount `1e400` has more than 14 digits before the point"
-        10 "quantity `1e3` is not an integer"
+        10 "quantity `1e` is not a number such as 12.34"
         12 "ts `0001-01-01T00:00:00Z` is 0001-01-01T00:00:00Z, before 2000-01-01T00:00:00Z; pass --min-ts to accept such times"
     "#]]
     .assert_eq(&reasons.concat());

@@ -593,7 +593,8 @@ fn an_item_is_told_by_category_and_from_its_first_sale_to_its_last() {
             assert_eq!(world.run("rollup").code, Some(0));
         }
         let sold = counts::by_category(&store, &counted, "apple").expect("the lake can be read");
-        let units = |of: &counts::ByHour| of.values().map(|aggregate| aggregate.units).sum::<i64>();
+        let units =
+            |of: &counts::ByHour| of.values().map(|of| of.units.ten_thousandths()).sum::<i64>() / 10_000;
         let sold: Vec<(Option<&str>, i64)> =
             sold.iter().map(|(of, aggregate)| (of.as_deref(), units(aggregate))).collect();
         assert_eq!(sold, [(None, 12), (Some("Food"), 12), (Some("Food/Fruit"), 12), (Some("Gifts"), 3)]);

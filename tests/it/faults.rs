@@ -273,7 +273,11 @@ pub fn seen(lake: &Path) -> Seen {
             for row in item.rows {
                 let paths = item.path_sets.name(row.path_set).to_owned();
                 let key = (item.item_id.to_owned(), paths, row.hour.number(), row.is_primary);
-                assert_eq!(aggregates.insert(key, row.aggregate.units), None, "no two rows share a key");
+                assert_eq!(
+                    aggregates.insert(key, row.aggregate.units.ten_thousandths()),
+                    None,
+                    "no two rows share a key"
+                );
             }
             Ok(())
         });

@@ -192,7 +192,7 @@ fn an_upgrade_that_was_interrupted_is_completed_by_the_next_one() {
             let upgraded = plan_upgrade(&store).map_err(|error| error.to_string()).and_then(|plan| {
                 let locks = lock_for_upgrade(&store, "a test", LockTimeout::NoWait);
                 let locks = locks.expect("nobody holds the locks");
-                apply_upgrade(&store, &locks, &plan).map_err(|error| error.to_string())
+                apply_upgrade(&store, &locks, &plan, 0).map_err(|error| error.to_string())
             });
             if !faults.have_struck() {
                 upgraded.expect("nothing failed");

@@ -74,7 +74,7 @@ fn of_a_file_that_has_grown_only_the_new_lines_are_ingested() {
     log.push_str("2017-01-14T10:00:00Z,never,Food,many\n");
     world.write("shop.csv", &log);
     expect![[r#"
-        stderr: rejected: shop.csv:6: quantity `many` is not an integer
+        stderr: rejected: shop.csv:6: quantity `many` is not a number such as 12.34
         stderr: note: shop.csv has grown: 3 lines already ingested, 2 new
         stderr: ingest: 5 read = 1 accepted + 3 duplicate + 1 rejected, 1 new batch
         exit code 4

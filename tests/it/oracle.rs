@@ -16,14 +16,14 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::oracle::counts::check_counts;
 use crate::oracle::logs::{event_ids, write_logs};
 use crate::oracle::sales::{
-    Between, Decay, JANUARY, MEASURES, NOW, ROUNDS, Rules, Sale, between, rules, sale,
+    Between, Decay, JANUARY, MEASURES, NOW, ONE, ROUNDS, Rules, Sale, between, rules, sale,
 };
 use crate::world::{Ranked, World};
 
 /// How many made-up shops are ranked, unless PROPTEST_CASES says otherwise.
 const CASES: u32 = 48;
 
-/// Units, purchases and money in ten-thousandths, by hour.
+/// Units, purchases and money, by hour; units and money in ten-thousandths.
 pub type Hours = BTreeMap<i64, [i128; 3]>;
 /// What each item has sold in each category; `None` is the whole shop.
 pub type Nodes<'a> = BTreeMap<Option<String>, BTreeMap<&'a str, Hours>>;
@@ -74,7 +74,7 @@ fn a_category_that_is_called_what_hive_calls_none_is_a_category() {
     }
     let units = world.ranking("data/lake").into_iter().map(|row| (row.category, row.units));
     let category = Some("__HIVE_DEFAULT_PARTITION__".to_owned());
-    assert_eq!(units.collect::<Vec<_>>(), [(None, 2), (category, 1)]);
+    assert_eq!(units.collect::<Vec<_>>(), [(None, 20_000), (category, 10_000)]);
 }
 
 /// Lets the sales come in round by round, and compares every ranking on the way, and what single
@@ -160,7 +160,7 @@ fn nodes<'a>(sales: &'a [Sale], ids: &[String], rules: &Rules, last_round: usize
         });
         let first = rivals.min_by_key(|&rival| (version_of(&sales[rival]), rival));
         let times = if sale.has_id { usize::from(first == Some(number)) } else { lines(sale) } as i128;
-        let (units, amount) = (sale.quantity.unwrap_or(1).into(), i128::from(sale.amount.unwrap_or(0)));
+        let (units, amount) = (sale.quantity.unwrap_or(ONE).into(), i128::from(sale.amount.unwrap_or(0)));
         let one: [i128; 3] = match is_counted {
             true => [units, 1, amount],
             false => [-i128::abs(units), 0, -amount.abs()],
@@ -176,13 +176,13 @@ fn nodes<'a>(sales: &'a [Sale], ids: &[String], rules: &Rules, last_round: usize
 
 /// What identifies an event besides its id: its type, day and item, and whether it is a return.
 fn event_of(sale: &Sale) -> (&str, i64, &str, bool) {
-    (sale.event_type, sale.second / 86_400, sale.item.trim(), sale.quantity.unwrap_or(1) < 0)
+    (sale.event_type, sale.second / 86_400, sale.item.trim(), sale.quantity.unwrap_or(ONE) < 0)
 }
 
 /// What tells versions of one event apart, in the order by which the first one counts.
 fn version_of(sale: &Sale) -> (i64, i64, i64, String) {
     let paths: Vec<&str> = sale.paths.iter().copied().collect();
-    (sale.second, sale.quantity.unwrap_or(1), sale.amount.unwrap_or(0), paths.join("|"))
+    (sale.second, sale.quantity.unwrap_or(ONE), sale.amount.unwrap_or(0), paths.join("|"))
 }
 
 /// The shop, and every path and all above it, each once.
@@ -248,7 +248,7 @@ fn rank_within<'a>(
     for (&item, hours) in items {
         let (mut score, mut total) = (0.0, [0; 3]);
         for (hour, aggregate) in hours.range(rules.as_of() - window..rules.as_of()) {
-            let unit = if MEASURES[rules.by] == "amount" { 10_000.0 } else { 1.0 };
+            let unit = if MEASURES[rules.by] == "purchases" { 1.0 } else { 10_000.0 };
             score += aggregate[rules.by] as f64 / unit * rules.weight(rules.as_of() - 1 - hour);
             total = std::array::from_fn(|at| total[at] + aggregate[at]);
         }

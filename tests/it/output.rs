@@ -108,7 +108,7 @@ fn counts_in_parquet_have_types() {
         hours_to: Timestamp(µs, "UTC")
         is_filling: Boolean
         purchases: Int64
-        units: Int64
+        units: Decimal128(38, 4)
         amount: Decimal128(38, 4)
         average: Decimal128(38, 4)"#]]
     .assert_eq(&types.join("\n"));

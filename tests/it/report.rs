@@ -214,8 +214,8 @@ fn the_page_holds_the_whole_ranking() {
             category: row.category,
             rank: row.rank,
             item_id: row.item_id,
-            units: row.units,
-            days,
+            units: row.units / 10_000,
+            days: days.into_iter().map(|units| units / 10_000).collect(),
         });
         let expected: Vec<Row> = expected.collect();
         let page = Page::of(&world);
@@ -351,7 +351,7 @@ fn a_page_replaces_an_older_one_or_leaves_it_alone() {
     "#]]
     .assert_eq(&world.run("report -o nowhere/page.html").whole());
     expect![[r#"
-        stderr: report: 7 categories, 13 rows, 59.2 kB in WORLD/data/lake/report.html
+        stderr: report: 7 categories, 13 rows, 59.4 kB in WORLD/data/lake/report.html
         exit code 0
     "#]]
     .assert_eq(&world.run("report").whole());

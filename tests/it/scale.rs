@@ -69,7 +69,7 @@ fn brute_force(sales: &[Sale], rules: &Rules) -> Vec<Ranked> {
         for node in nodes_of(&sale.paths.split('|').collect()) {
             let hours = nodes.entry(node).or_default().entry(&sale.item).or_default();
             let aggregate = hours.entry(sale.hour).or_default();
-            *aggregate = [aggregate[0] + i128::from(sale.units), aggregate[1] + 1, 0];
+            *aggregate = [aggregate[0] + i128::from(sale.units) * 10_000, aggregate[1] + 1, 0];
         }
     }
     nodes.iter().flat_map(|(node, items)| rank(node.as_deref(), items, rules)).collect()

@@ -19,7 +19,7 @@ pub struct World {
     folder: TempDir,
 }
 
-/// One row of a published ranking; money in ten-thousandths, moments in microseconds.
+/// One row of a published ranking; units and money in ten-thousandths, moments in microseconds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranked {
     /// The path; `None` is the whole shop.
@@ -191,12 +191,10 @@ impl World {
         self.batches(lake).iter().flat_map(rows_of).collect()
     }
 
-    /// Returns the units of the last seven days of every row, oldest first.
+    /// Returns the units of the last seven days of every row, oldest first, in ten-thousandths.
     pub fn ranked_days(&self, lake: &str) -> Vec<Vec<i64>> {
         let days_of = |batch: &RecordBatch, row: usize| {
-            let column =
-                |day| batch.column_by_name(&format!("units_day_{day}")).expect("seven days are told");
-            (1..=7).map(|day| column(day).as_primitive::<Int64Type>().value(row)).collect()
+            (1..=7).map(|day| units(batch, &format!("units_day_{day}"), row)).collect()
         };
         let batches = self.batches(lake);
         batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| days_of(batch, row))).collect()
@@ -240,6 +238,13 @@ pub fn fields_of<const N: usize>(text: &str, names: [&str; N]) -> Vec<[String; N
     rows.map(|row| places.map(|at| row[at].to_owned())).collect()
 }
 
+/// Returns a row's units in ten-thousandths.
+pub fn units(batch: &RecordBatch, name: &str, at: usize) -> i64 {
+    let column = batch.column_by_name(name).expect("there is such a column").as_primitive::<Decimal128Type>();
+    assert_eq!(column.scale(), 4, "{name}");
+    i64::try_from(column.value(at)).expect("they fit into 64 bits")
+}
+
 fn rows_of(batch: &RecordBatch) -> Vec<Ranked> {
     let column = |name: &str| batch.column_by_name(name).expect("a ranking has all its columns");
     let (category, item_id) = (column("category").as_string::<i32>(), column("item_id").as_string::<i32>());
@@ -250,16 +255,16 @@ fn rows_of(batch: &RecordBatch) -> Vec<Ranked> {
         rank: column("rank").as_primitive::<Int32Type>().value(at),
         item_id: item_id.value(at).to_owned(),
         score: column("score").as_primitive::<Float64Type>().value(at),
-        units: long("units", at),
+        units: units(batch, "units", at),
         purchases: long("purchases", at),
         amount: column("amount").as_primitive::<Decimal128Type>().value(at),
         window_from: moment("window_from", at),
         window_to: moment("window_to", at),
         eligible_items: long("eligible_items", at),
-        days: std::array::from_fn(|day| long(&format!("units_day_{}", day + 1), at)),
-        week: long("units_week", at),
+        days: std::array::from_fn(|day| units(batch, &format!("units_day_{}", day + 1), at)),
+        week: units(batch, "units_week", at),
         of_category: [
-            long("eligible_units", at).into(),
+            units(batch, "eligible_units", at).into(),
             long("eligible_purchases", at).into(),
             column("eligible_amount").as_primitive::<Decimal128Type>().value(at),
         ],

@@ -56,7 +56,7 @@ Input columns, in any order; only ts and item_id are required, unknown columns a
               %25 %2F %7C
   categories  in NDJSON and Parquet, instead of category: an array of paths or of arrays of levels
   event_type  type of the event [default: purchase]
-  quantity    integer, negative for a return [default: 1]
+  quantity    decimal, negative for a return [default: 1]
   amount      decimal, rounded to four places, halves away from zero
   version     integer or time, only if mapped: of an event that arrives several times, the greatest
               version counts

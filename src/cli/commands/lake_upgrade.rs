@@ -31,7 +31,7 @@ pub fn run(settings: &Settings, dry_run: DryRun, lock_timeout: LockTimeout) -> R
     let locks = lock_for_upgrade(&store, &holder, lock_timeout).map_err(StepError::from)?;
     // Another upgrade may have held the locks until now.
     let plan = plan_upgrade(&store)?;
-    apply_upgrade(&store, &locks, &plan)?;
+    apply_upgrade(&store, &locks, &plan, settings.now.micros() / 1_000)?;
     for step in plan.steps {
         settings.note(&format!("upgrade: {}", line(step)));
     }

@@ -6,6 +6,7 @@
 //! The protocol is <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>. This room knows file
 //! names, partitions and statistics, and not what is in the files.
 
+mod change_column;
 mod changes;
 mod commit;
 mod error;
@@ -16,6 +17,7 @@ mod schema;
 mod table;
 mod vacuum;
 
+pub use change_column::Replacement;
 pub use changes::Change;
 pub use commit::{Commit, CommitKind, NewFile, Outcome};
 pub use error::TableError;

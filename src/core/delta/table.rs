@@ -148,6 +148,15 @@ impl Table {
         }
     }
 
+    /// Writes a checkpoint of the newest version.
+    ///
+    /// # Errors
+    /// As [`Table::open`], and where the checkpoint cannot be written.
+    pub fn checkpoint(&self) -> Result<(), TableError> {
+        let newest = self.latest()?;
+        newest.checkpoint(self.engine.as_ref(), None).map(drop).map_err(|e| self.failed(e))
+    }
+
     fn at(store: &Store, name: &str, schema: TableSchema) -> Result<Table, TableError> {
         let executor = Arc::new(TokioMultiThreadExecutor::new(store.runtime()?));
         let engine = DefaultEngineBuilder::new(store.durable_disk()).with_task_executor(executor).build();

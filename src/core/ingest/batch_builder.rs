@@ -7,7 +7,7 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 
 use crate::ingest::currency_check::CurrencyCheck;
-use crate::ingest::field_values::{NumberMarks, ValueStyle, or_dropped, version};
+use crate::ingest::field_values::{ValueStyle, or_dropped, version};
 use crate::ingest::fields::FIELDS;
 use crate::ingest::folder_values::FolderValues;
 use crate::ingest::limits::Limits;
@@ -213,7 +213,7 @@ impl BatchBuilder<'_> {
         let (event_id, bad_id) = or_dropped(self.style.identifier("event_id", raw.event_id), drops)?;
         let quantity = self.style.quantity(raw.quantity);
         let (quantity, bad_quantity) = or_dropped(quantity.map(Some), bad_field == Some(BadField::Drop))?;
-        let (units, unit_marks) = quantity.unwrap_or((1, NumberMarks::default()));
+        let quantity = quantity.unwrap_or_default();
         let (amount, bad_amount) = or_dropped(self.style.amount(raw.amount).map(Some), drops)?;
         let amount = amount.unwrap_or_default();
         let event_type = self.event_type(raw.event_type)?;
@@ -237,15 +237,18 @@ impl BatchBuilder<'_> {
             item_id,
             path_set,
             event_type,
-            quantity: units,
+            quantity: quantity.units,
             amount: amount.amount,
             version,
         });
         for dropped in [bad_id, bad_quantity, bad_amount, bad_category].into_iter().flatten() {
             self.notice_dropped(&dropped);
         }
+        if quantity.is_rounded {
+            self.notice(NoticeKind::RoundedQuantity, 1, &shown(raw.quantity.unwrap_or_default()));
+        }
         if self.style.decimal.is_none() {
-            self.numbers.take(unit_marks, self.line, raw.quantity);
+            self.numbers.take(quantity.marks, self.line, raw.quantity);
             self.numbers.take(amount.marks, self.line, raw.amount);
         }
         if let Some(currency) = amount.currency {

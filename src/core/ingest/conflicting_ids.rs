@@ -58,7 +58,7 @@ impl ConflictingIds {
             let item = events.items().name(events.item(row));
             let event_type = &events.event_types[events.event_type(row) as usize];
             let day = ts.micros().div_euclid(86_400_000_000);
-            let event = (id, item, event_type, day, quantity < 0, events.version(row));
+            let event = (id, item, event_type, day, quantity.is_negative(), events.version(row));
             // The order of paths does not matter to a set; their number is of this batch alone.
             let paths = events.path_sets.set(events.path_set(row));
             let content = (ts.micros(), quantity, events.amount(row), paths);
@@ -111,7 +111,7 @@ impl ConflictingIds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Event, RawCategories, Timestamp};
+    use crate::model::{Event, RawCategories, Timestamp, Units};
 
     /// An id, an item, a quantity and a version.
     type Line<'a> = (&'a str, &'a str, i64, Option<i64>);
@@ -132,7 +132,7 @@ mod tests {
                     item_id,
                     path_set,
                     event_type: 0,
-                    quantity,
+                    quantity: Units::whole(quantity).expect("it is small"),
                     amount: None,
                     version,
                 });

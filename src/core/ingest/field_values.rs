@@ -4,7 +4,7 @@ use crate::ingest::number_text::{NumberError, NumberText, number_text};
 use crate::ingest::raw_event::{RawTime, Rejection};
 use crate::input_format::DecimalMark;
 use crate::model::{
-    Amount, AmountError, MAX_ID_BYTES, MAX_QUANTITY, NullMarkers, Timestamp, TimestampError, shown,
+    Amount, DecimalError, MAX_ID_BYTES, MAX_QUANTITY, NullMarkers, Timestamp, TimestampError, Units, shown,
 };
 
 /// How values are written.
@@ -22,6 +22,22 @@ pub(super) struct ReadAmount {
     pub amount: Option<Amount>,
     pub marks: NumberMarks,
     pub currency: Option<&'static str>,
+}
+
+/// A quantity, and what was told by its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ReadQuantity {
+    pub units: Units,
+    pub marks: NumberMarks,
+    /// Whether it had more than four decimals.
+    pub is_rounded: bool,
+}
+
+/// One unit, which a line has that says nothing of a quantity.
+impl Default for ReadQuantity {
+    fn default() -> ReadQuantity {
+        ReadQuantity { units: Units::ONE, marks: NumberMarks::default(), is_rounded: false }
+    }
 }
 
 /// What the text of a number tells of the decimal mark of its input.
@@ -64,33 +80,36 @@ impl ValueStyle {
     }
 
     /// Parses a quantity, 1 where it is absent.
-    pub fn quantity(&self, raw: Option<&str>) -> Result<(i64, NumberMarks), Rejection> {
-        let Some(text) = self.value(raw) else { return Ok((1, NumberMarks::default())) };
+    pub fn quantity(&self, raw: Option<&str>) -> Result<ReadQuantity, Rejection> {
+        let Some(text) = self.value(raw) else { return Ok(ReadQuantity::default()) };
         if let [digit @ b'0'..=b'9'] = text.as_bytes() {
-            return Ok((i64::from(digit - b'0'), NumberMarks::default()));
+            return Ok(ReadQuantity { units: i32::from(digit - b'0').into(), ..ReadQuantity::default() });
         }
         let reject =
             |what: String| Rejection::of_column("quantity", format!("quantity `{}` {what}", shown(text)));
-        let number = match self.decimal {
-            Some(DecimalMark::Comma) => None,
-            _ => integer(text),
+        let out_of_range = || reject(format!("is out of range: the limit is ±{MAX_QUANTITY}"));
+        let plain = match self.decimal {
+            Some(DecimalMark::Comma) => Err(DecimalError::Unreadable),
+            _ => Units::parse(text),
         };
-        let (value, marks) = match number {
-            Some(value) => (value, NumberMarks::of_plain(text)),
-            None => {
-                let number = number_text(text, self.decimal);
-                let number = number.map_err(|error| match error {
-                    NumberError::Unreadable => reject("is not an integer".to_owned()),
-                    error => reject(error.to_string()),
-                })?;
-                let value = integer(&number.plain).filter(|_| number.currency.is_none());
-                (value.ok_or_else(|| reject("is not an integer".to_owned()))?, NumberMarks::of(&number))
+        let ((units, is_rounded), marks) = match plain {
+            Ok(read) => (read, NumberMarks::of_plain(text)),
+            Err(DecimalError::TooLarge) => return Err(out_of_range()),
+            Err(DecimalError::Unreadable) => {
+                let number = number_text(text, self.decimal).map_err(|error| reject(error.to_string()))?;
+                if number.currency.is_some() {
+                    return Err(reject(NumberError::Unreadable.to_string()));
+                }
+                let read = Units::parse(&number.plain).map_err(|error| match error {
+                    DecimalError::TooLarge => out_of_range(),
+                    DecimalError::Unreadable => reject(NumberError::Unreadable.to_string()),
+                });
+                (read?, NumberMarks::of(&number))
             }
         };
-        match value {
-            Some(units) if units.unsigned_abs() <= MAX_QUANTITY.unsigned_abs() => Ok((units, marks)),
-            _ => Err(reject(format!("is out of range: the limit is ±{MAX_QUANTITY}"))),
-        }
+        let is_within =
+            units.ten_thousandths().unsigned_abs() <= MAX_QUANTITY.ten_thousandths().unsigned_abs();
+        if is_within { Ok(ReadQuantity { units, marks, is_rounded }) } else { Err(out_of_range()) }
     }
 
     /// Parses an amount of money.
@@ -104,8 +123,8 @@ impl ValueStyle {
                     let marks = NumberMarks::of_plain(text);
                     return Ok(ReadAmount { amount: Some(amount), marks, currency: None });
                 }
-                Err(AmountError::TooLarge) => return Err(reject(AmountError::TooLarge.to_string())),
-                Err(AmountError::Unreadable) => {}
+                Err(DecimalError::TooLarge) => return Err(reject(DecimalError::TooLarge.to_string())),
+                Err(DecimalError::Unreadable) => {}
             }
         }
         let number = number_text(text, self.decimal).map_err(|error| reject(error.to_string()))?;
@@ -145,18 +164,6 @@ pub(super) fn or_dropped<T>(
         Err(rejection) if drops => Ok((None, Some(rejection))),
         Err(rejection) => Err(rejection),
     }
-}
-
-/// Parses an integer, which may have zeros behind a point: other programs turn integers with gaps into
-/// decimals. The inner value is none where it is out of range.
-fn integer(text: &str) -> Option<Option<i64>> {
-    let text = match text.split_once('.') {
-        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
-        _ => text,
-    };
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let is_integer = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    is_integer.then(|| text.parse().ok())
 }
 
 /// Parses a version: an integer as it is, a time as its microseconds; `time` reads one.

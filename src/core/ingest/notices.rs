@@ -19,6 +19,8 @@ pub enum NoticeKind {
     DroppedField { field: &'static str, is_given: bool },
     /// A field is in quotes, which are read as a part of it.
     QuotedField { field: &'static str },
+    /// A quantity has more than four decimals, and is rounded.
+    RoundedQuantity,
     /// Numbers with a point in front of three digits, in an input in which the decimal mark is a comma.
     MixedDecimalMarks,
     /// Amounts with signs of several currencies.
@@ -90,6 +92,7 @@ impl NoticeKind {
             NoticeKind::Delimiter(_)
             | NoticeKind::ColumnCase
             | NoticeKind::TrailingDelimiter
+            | NoticeKind::RoundedQuantity
             | NoticeKind::DroppedField { is_given: true, .. } => NoticeLevel::Note,
             _ => NoticeLevel::Warning,
         }
@@ -142,6 +145,9 @@ impl fmt::Display for Notice {
                 } else {
                     f.write_str("; pass --bad-field reject to reject such lines, or drop to accept them")
                 }
+            }
+            NoticeKind::RoundedQuantity => {
+                write!(f, "quantity has more than four decimals in {lines}, and is rounded: `{detail}`")
             }
             NoticeKind::QuotedField { field } => write!(
                 f,

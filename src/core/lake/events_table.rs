@@ -5,31 +5,33 @@ use crate::delta::{Column, ColumnType, TableSchema};
 /// The table's folder below the lake.
 pub(super) const EVENTS: &str = "events";
 
-pub(super) const SCHEMA: TableSchema = TableSchema { columns: &COLUMNS, ..SCHEMA_OF_FORMAT_2 };
+pub(super) const SCHEMA: TableSchema = TableSchema { partitions: PARTITIONS, columns: &COLUMNS };
 
-/// The schema until format 2, without versions.
-pub(super) const SCHEMA_OF_FORMAT_2: TableSchema = TableSchema {
-    partitions: &[
-        Column("event_type", ColumnType::Text),
-        Column("category", ColumnType::Text),
-        Column("date", ColumnType::Date),
-        Column("hour", ColumnType::Integer),
-    ],
-    columns: COLUMNS.split_at(COLUMNS.len() - 1).0,
-};
+pub(super) const PARTITIONS: &[Column] = &[
+    Column("event_type", ColumnType::Text),
+    Column("category", ColumnType::Text),
+    Column("date", ColumnType::Date),
+    Column("hour", ColumnType::Integer),
+];
 
-/// The column that format 3 has added, last.
+/// The column that format 3 has added.
 pub(super) const VERSION: Column = Column("version", ColumnType::Long);
 
-const COLUMNS: [Column; 10] = [
-    Column("ts", ColumnType::Timestamp),
-    Column("event_id", ColumnType::Text),
-    Column("item_id", ColumnType::Text),
-    Column("categories", ColumnType::TextList),
-    Column("quantity", ColumnType::Long),
-    Column("amount", ColumnType::Decimal(18, 4)),
-    Column("is_primary", ColumnType::Boolean),
-    Column("all_categories", ColumnType::Text),
-    Column("batch", ColumnType::Text),
-    VERSION,
-];
+/// The column that was an integer until format 3.
+pub(super) const QUANTITY: Column = Column("quantity", ColumnType::Decimal(18, 4));
+
+const TS: Column = Column("ts", ColumnType::Timestamp);
+const EVENT_ID: Column = Column("event_id", ColumnType::Text);
+const ITEM_ID: Column = Column("item_id", ColumnType::Text);
+const CATEGORIES: Column = Column("categories", ColumnType::TextList);
+const AMOUNT: Column = Column("amount", ColumnType::Decimal(18, 4));
+const IS_PRIMARY: Column = Column("is_primary", ColumnType::Boolean);
+const ALL_CATEGORIES: Column = Column("all_categories", ColumnType::Text);
+const BATCH: Column = Column("batch", ColumnType::Text);
+
+const COLUMNS: [Column; 10] =
+    [TS, EVENT_ID, ITEM_ID, CATEGORIES, QUANTITY, AMOUNT, IS_PRIMARY, ALL_CATEGORIES, BATCH, VERSION];
+
+/// The columns that were never changed.
+pub(super) const COLUMNS_OF_EVERY_FORMAT: &[Column] =
+    &[TS, EVENT_ID, ITEM_ID, CATEGORIES, AMOUNT, IS_PRIMARY, ALL_CATEGORIES, BATCH];

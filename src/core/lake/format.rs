@@ -1,7 +1,7 @@
 //! The version of a lake's format, and the steps that upgrade a lake from an older one.
 //!
 //! ```text
-//! <lake>/format.json     {"format":3}
+//! <lake>/format.json     {"format":4}
 //! ```
 //!
 //! | format | what changed |
@@ -10,6 +10,7 @@
 //! | 1 | `format.json`; the lock of maintenance is `maintenance.lock` |
 //! | 2 | in `rollups`, events are identified by id, item, and sale or return; before, by id alone |
 //! | 3 | `events` has the column `version`; in `rollups`, sales and returns have rows of their own |
+//! | 4 | quantities and units are decimals of four places; before, they were integers |
 //!
 //! Invariant: a lake's version is written before its first table is created, and after the last step
 //! of an upgrade. So an interrupted upgrade leaves the older version and is completed by another
@@ -18,32 +19,46 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::delta::Table;
+use crate::delta::{Table, TableSchema};
+use crate::lake::decimal_units::make_units_decimal;
 use crate::lake::error::LakeError;
-use crate::lake::events_table::{EVENTS, SCHEMA_OF_FORMAT_2, VERSION};
+use crate::lake::events_table::{COLUMNS_OF_EVERY_FORMAT, EVENTS, PARTITIONS, VERSION};
 use crate::lake::layout::{FORMAT_FILE, MAINTENANCE_LOCK, MAINTENANCE_LOCK_0, WRITERS};
 use crate::storage::{Lock, LockError, LockTimeout, SharedLock, Store};
 
 /// The format of lakes that this program creates, and the only one that it reads and writes.
-pub const CURRENT_FORMAT: u32 = 3;
+pub const CURRENT_FORMAT: u32 = 4;
 /// Folders of which a lake has at least the first, whatever its format.
 const TABLE_LOGS: [&str; 2] = ["events/_delta_log", "rollups/_delta_log"];
 
 /// The steps, one from each version to the next; a change of the format adds its own at the end.
 const STEPS: [UpgradeStep; CURRENT_FORMAT as usize] = [
-    UpgradeStep { from: 0, summary: "replace upkeep.lock with maintenance.lock", apply: remove_old_lock },
+    UpgradeStep {
+        from: 0,
+        summary: "replace upkeep.lock with maintenance.lock",
+        apply: |store, _| remove_old_lock(store),
+    },
     UpgradeStep {
         from: 1,
         summary: "identify events by id, item, and sale or return; the next rollup recomputes all aggregates",
         // The rollup finds that the stored aggregates were computed by the older rule.
-        apply: |_| Ok(()),
+        apply: |_, _| Ok(()),
     },
     UpgradeStep {
         from: 2,
         summary: "add the column version to the table events; the next rollup recomputes all aggregates",
-        apply: add_version,
+        apply: |store, _| add_version(store),
+    },
+    UpgradeStep {
+        from: 3,
+        summary: "store quantities and units as decimals, by rewriting all files of events and rollups",
+        apply: make_units_decimal,
     },
 ];
+
+/// What the table of any format has.
+const EVENTS_OF_EVERY_FORMAT: TableSchema =
+    TableSchema { partitions: PARTITIONS, columns: COLUMNS_OF_EVERY_FORMAT };
 
 #[derive(Serialize, Deserialize)]
 struct FormatFile {
@@ -55,7 +70,7 @@ pub struct UpgradeStep {
     pub from: u32,
     /// What it does, in the imperative.
     pub summary: &'static str,
-    apply: fn(&Store) -> Result<(), LakeError>,
+    apply: fn(&Store, now_ms: i64) -> Result<(), LakeError>,
 }
 
 /// The steps from a lake's version to the current one; none where the lake has it.
@@ -120,22 +135,28 @@ pub fn plan_upgrade(store: &Store) -> Result<UpgradePlan, LakeError> {
         return Err(LakeError::Missing { lake: store.location() });
     };
     // A folder without a `format.json` may hold tables of another program.
-    if Table::open(store, EVENTS, SCHEMA_OF_FORMAT_2)?.is_none() && from == 0 {
+    if Table::open(store, EVENTS, EVENTS_OF_EVERY_FORMAT)?.is_none() && from == 0 {
         return Err(LakeError::Missing { lake: store.location() });
     }
     Ok(UpgradePlan { from, steps: &STEPS[from as usize..] })
 }
 
-/// Applies the steps, then writes the current version.
+/// Applies the steps, then writes the current version; `now_ms` is the moment of their commits, in
+/// milliseconds since 1970.
 ///
 /// # Errors
 /// Fails where the disk does; the lake then keeps its version, and the upgrade can be run again.
-pub fn apply_upgrade(store: &Store, _locks: &UpgradeLocks, plan: &UpgradePlan) -> Result<(), LakeError> {
+pub fn apply_upgrade(
+    store: &Store,
+    _locks: &UpgradeLocks,
+    plan: &UpgradePlan,
+    now_ms: i64,
+) -> Result<(), LakeError> {
     if plan.steps.is_empty() {
         return Ok(());
     }
     for step in plan.steps {
-        (step.apply)(store)?;
+        (step.apply)(store, now_ms)?;
     }
     Ok(store.put(FORMAT_FILE, content(CURRENT_FORMAT))?)
 }
@@ -168,7 +189,7 @@ fn remove_old_lock(store: &Store) -> Result<(), LakeError> {
 
 /// Step 2 to 3: files without the column have no versions.
 fn add_version(store: &Store) -> Result<(), LakeError> {
-    match Table::open(store, EVENTS, SCHEMA_OF_FORMAT_2)? {
+    match Table::open(store, EVENTS, EVENTS_OF_EVERY_FORMAT)? {
         Some(table) => Ok(table.add_column(VERSION)?),
         // The lake was created, and nothing was ingested.
         None => Ok(()),

@@ -15,6 +15,7 @@ mod append;
 mod batch_content;
 mod batch_size;
 mod compact;
+mod decimal_units;
 mod dry_run;
 mod error;
 mod events;

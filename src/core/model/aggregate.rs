@@ -5,11 +5,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::model::amount::write_ten_thousandths;
-use crate::model::{Amount, DAYS, Hour, Interner};
+use crate::model::decimal::write_ten_thousandths;
+use crate::model::{Amount, DAYS, Hour, Interner, Units};
 
 /// Units of each of seven days, oldest first.
-pub type DayUnits = [i64; DAYS];
+pub type DayUnits = [Units; DAYS];
 
 /// What any number of events add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Aggregate {
     /// How many events.
     pub purchases: i64,
     /// Units sold less units returned.
-    pub units: i64,
+    pub units: Units,
     /// Money, in ten-thousandths; events without an amount add nothing.
     pub amount: i128,
 }
@@ -40,7 +40,7 @@ pub struct AggregateOverflow {
 
 impl Aggregate {
     /// Returns the aggregate of one event.
-    pub fn of(quantity: i64, amount: Option<Amount>) -> Aggregate {
+    pub fn of(quantity: Units, amount: Option<Amount>) -> Aggregate {
         Aggregate {
             purchases: 1,
             units: quantity,
@@ -50,7 +50,7 @@ impl Aggregate {
 
     /// Returns the signs of events that all have the same.
     pub fn signs(self) -> Signs {
-        Signs { takes_units: self.units < 0, takes_amount: self.amount < 0 }
+        Signs { takes_units: self.units.is_negative(), takes_amount: self.amount < 0 }
     }
 
     /// Returns both added, or nothing where one does not fit.
@@ -69,7 +69,7 @@ impl Aggregate {
         // They were added to it, so what is left fits; and if not, this is no place to panic.
         Aggregate {
             purchases: self.purchases.wrapping_sub(other.purchases),
-            units: self.units.wrapping_sub(other.units),
+            units: self.units.minus_part(other.units),
             amount: self.amount.wrapping_sub(other.amount),
         }
     }

@@ -50,7 +50,7 @@ impl Counting {
             Counting::Subtracted => Aggregate {
                 purchases: 0,
                 // The negative of an absolute value fits, where the absolute value may not.
-                units: aggregate.units.min(aggregate.units.wrapping_neg()),
+                units: aggregate.units.returned(),
                 amount: aggregate.amount.min(aggregate.amount.wrapping_neg()),
             },
         }
@@ -60,15 +60,17 @@ impl Counting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Units;
 
     #[test]
     fn subtracted_events_take_away_whatever_their_sign() {
         let check = |units: i64, amount: i128, expected: (i64, i128)| {
+            let units = Units::from_ten_thousandths(units);
             let aggregate = Aggregate { purchases: 3, units, amount };
             assert_eq!(Counting::Added.applied_to(aggregate), aggregate);
             let subtracted = Counting::Subtracted.applied_to(aggregate);
             assert_eq!(
-                (subtracted.purchases, subtracted.units, subtracted.amount),
+                (subtracted.purchases, subtracted.units.ten_thousandths(), subtracted.amount),
                 (0, expected.0, expected.1)
             );
         };

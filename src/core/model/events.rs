@@ -1,6 +1,6 @@
 //! Many events, stored by column.
 
-use crate::model::{Amount, Interner, PathSets, Timestamp};
+use crate::model::{Amount, Interner, PathSets, Timestamp, Units};
 
 /// Stands for no amount: no amount has so many digits.
 const NO_AMOUNT: i64 = i64::MIN;
@@ -19,7 +19,7 @@ pub struct Event<'a> {
     /// Index into [`Events::event_types`].
     pub event_type: u32,
     /// Units sold; negative for a return.
-    pub quantity: i64,
+    pub quantity: Units,
     pub amount: Option<Amount>,
     /// Of the events with one id, the one with the greatest version counts; greater than [`i64::MIN`].
     pub version: Option<i64>,
@@ -37,7 +37,7 @@ pub struct Events {
     items: Interner,
     path_set: Vec<u32>,
     event_type: Vec<u32>,
-    quantity: Vec<i64>,
+    quantity: Vec<Units>,
     amount: Vec<i64>,
     ids: String,
     /// Where each event's id ends in the text; none at all while no event has one.
@@ -108,7 +108,7 @@ impl Events {
     }
 
     /// Returns how many units an event moved.
-    pub fn quantity(&self, row: usize) -> i64 {
+    pub fn quantity(&self, row: usize) -> Units {
         self.quantity[row]
     }
 

@@ -8,6 +8,7 @@ mod category;
 mod currency;
 mod days;
 mod decay;
+mod decimal;
 mod escape_control;
 mod event_time;
 mod event_types;
@@ -21,6 +22,7 @@ mod places;
 mod span;
 mod time_format;
 mod timestamp;
+mod units;
 mod varint;
 mod week;
 mod window;
@@ -28,11 +30,12 @@ mod window;
 pub use aggregate::{
     Aggregate, AggregateOverflow, AggregateRow, AggregateRows, DayUnits, HourAggregate, Signs,
 };
-pub use amount::{Amount, AmountError};
+pub use amount::Amount;
 pub use category::{CategoryError, PathSet, check_path, encode_levels, levels_of};
 pub use currency::Currency;
 pub use days::Days;
 pub use decay::Decay;
+pub use decimal::DecimalError;
 pub use escape_control::{escape_control, shown};
 pub use event_time::{EventTimes, TimeOptions, likely_time_format, read_event_time};
 pub use event_types::{Counting, EventTypes};
@@ -46,6 +49,7 @@ pub use places::{Place, Places};
 pub use span::{SpanError, format_duration, parse_hours, parse_seconds};
 pub use time_format::TimeFormat;
 pub use timestamp::{Date, Hour, TimeZone, Timestamp, TimestampError, local_timestamp, zone_named};
+pub use units::{Units, UnitsSum};
 pub use varint::{put_varint, put_zigzag, take_varint, take_zigzag};
 pub use week::{DAYS, Week, Zone, ZoneError};
 pub use window::Window;
@@ -63,5 +67,5 @@ pub const MAX_EVENT_TYPE_BYTES: usize = 128;
 
 /// Units that one line may have, positive or negative.
 ///
-/// The bound leaves room to add nine million such lines in 64 bits before an aggregate could overflow.
-pub const MAX_QUANTITY: i64 = 1_000_000_000_000;
+/// The bound leaves room to add nine hundred such lines in 64 bits before an aggregate could overflow.
+pub const MAX_QUANTITY: Units = Units::from_ten_thousandths(10_000_000_000_000_000);

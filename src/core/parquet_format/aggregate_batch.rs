@@ -6,12 +6,13 @@ use bytes::Bytes;
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
-use crate::model::{Aggregate, Hour, HourAggregate, Interner, ItemKey};
+use crate::model::{Aggregate, Hour, HourAggregate, Interner, ItemKey, Units};
 use crate::parquet_format::aggregates::PATHS;
 use crate::parquet_format::dictionary::{DictionaryInterner, DictionaryLists, dictionary_lists};
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::fields::{flags, numbers, texts};
 use crate::parquet_format::parquet_file::{decode_with_dictionaries, footer, label};
+use crate::parquet_format::units_column::units;
 
 const COLUMNS: [&str; 7] = ["hour", ITEM_ID, "categories", "is_primary", "purchases", "units", "amount"];
 const ITEM_ID: &str = "item_id";
@@ -39,7 +40,7 @@ pub struct AggregateBatch {
     categories: DictionaryLists,
     is_primary: BooleanArray,
     purchases: Int64Array,
-    units: Int64Array,
+    units: Vec<Units>,
     amount: Decimal128Array,
 }
 
@@ -127,7 +128,7 @@ impl AggregateBatch {
             categories: dictionary_lists(batch, "categories")?,
             is_primary: flags(batch, "is_primary")?,
             purchases: numbers::<Int64Type>(batch, "purchases")?,
-            units: numbers::<Int64Type>(batch, "units")?,
+            units: units(batch, "units")?,
             amount: numbers::<Decimal128Type>(batch, "amount")?,
         })
     }
@@ -174,7 +175,7 @@ impl AggregateBatch {
             let hour = hours[self.hour.value(row) as usize]?;
             let aggregate = Aggregate {
                 purchases: self.purchases.value(row),
-                units: self.units.value(row),
+                units: self.units[row],
                 amount: self.amount.value(row),
             };
             let (path_set, is_primary) = (block.sets[row], self.is_primary.value(row));

@@ -7,7 +7,7 @@
 //! | `categories` | LIST of STRING: the paths below this top-level category |
 //! | `is_primary` | BOOLEAN |
 //! | `purchases` | INT64: number of events |
-//! | `units` | INT64 |
+//! | `units` | FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4) |
 //! | `amount` | FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4) |
 //!
 //! Rows are sorted by `item_id`, `categories`, `is_primary`, `hour`; no two share all four. The
@@ -29,6 +29,7 @@ use crate::parquet_format::chunks::{Chunk, Dictionary, Index, Shape, Values};
 use crate::parquet_format::encodings::few_distinct;
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::parquet_file::Encoded;
+use crate::parquet_format::units_column::{FewUnits, UNITS_SUM};
 
 /// Small row groups, so that the items between two bounds are read without the rest.
 const ROWS_PER_GROUP: usize = 1 << 17;
@@ -60,7 +61,7 @@ static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
         ("categories", text_lists()),
         ("is_primary", DataType::Boolean),
         ("purchases", DataType::Int64),
-        ("units", DataType::Int64),
+        ("units", UNITS_SUM),
         ("amount", DataType::Decimal128(38, 4)),
     ])
 });
@@ -141,6 +142,7 @@ struct Group<'a> {
     paths: Vec<u32>,
     is_primary: Vec<bool>,
     purchases: Vec<i64>,
+    /// In ten-thousandths, as the amounts are.
     units: Vec<i64>,
     amounts: Vec<i128>,
 }
@@ -169,7 +171,7 @@ impl<'a> Group<'a> {
         self.paths.extend_from_slice(paths);
         self.is_primary.push(line.is_primary);
         self.purchases.push(line.aggregate.purchases);
-        self.units.push(line.aggregate.units);
+        self.units.push(line.aggregate.units.ten_thousandths());
         self.amounts.push(line.aggregate.amount);
     }
 
@@ -179,7 +181,11 @@ impl<'a> Group<'a> {
         let hours = few_distinct(&self.hours).unwrap_or_default();
         let of_hours: Vec<i32> = hours.1.iter().filter_map(|&hour| i32::try_from(hour).ok()).collect();
         let names = paths.names.iter().map(|&name| Cow::Borrowed(name)).collect();
-        let (purchases, units) = (few_distinct(&self.purchases), few_distinct(&self.units));
+        let (purchases, units) = (few_distinct(&self.purchases), FewUnits::of(&self.units));
+        let wide: Vec<i128> = match units {
+            Some(_) => Vec::new(),
+            None => self.units.iter().map(|&units| units.into()).collect(),
+        };
         let chunks = [
             full(Values::Codes { codes: &hours.0, of: Dictionary::Small(&of_hours) }),
             // Equal ids are consecutive, and amounts seldom repeat: compression takes less space than a
@@ -194,7 +200,7 @@ impl<'a> Group<'a> {
             },
             full(Values::Flags(&self.is_primary)),
             full(Values::of_numbers(&self.purchases, purchases.as_ref())),
-            full(Values::of_numbers(&self.units, units.as_ref())),
+            full(units.as_ref().map_or(Values::Wide(&wide), FewUnits::wide_values)),
             full(Values::Wide(&self.amounts)),
         ];
         file.add(rows, &chunks)

@@ -68,6 +68,8 @@ pub(super) enum Dictionary<'a> {
     /// Of 32 bits.
     Small(&'a [i32]),
     Numbers(&'a [i64]),
+    /// Decimals of 128 bits that fit into 64.
+    Wide(Cow<'a, [i64]>),
     Texts(Vec<Cow<'a, str>>),
 }
 
@@ -127,6 +129,10 @@ impl Chunk<'_> {
             Values::Codes { of: Dictionary::Small(values), .. } => {
                 let ends = values.iter().min().zip(values.iter().max());
                 ends.map(|(least, most)| Range::Numbers(i64::from(*least), i64::from(*most)))
+            }
+            Values::Codes { of: Dictionary::Wide(values), .. } => {
+                let ends = values.iter().min().zip(values.iter().max());
+                ends.map(|(least, most)| Range::Wide((*least).into(), (*most).into()))
             }
             Values::Wide(values) => Some(Range::Wide(*values.iter().min()?, *values.iter().max()?)),
             Values::Flags(flags) => Some(Range::Flags(*flags.iter().min()?, *flags.iter().max()?)),
@@ -278,6 +284,7 @@ impl Dictionary<'_> {
         match self {
             Dictionary::Small(numbers) => numbers.len(),
             Dictionary::Numbers(numbers) => numbers.len(),
+            Dictionary::Wide(numbers) => numbers.len(),
             Dictionary::Texts(texts) => texts.len(),
         }
     }
@@ -287,6 +294,9 @@ impl Dictionary<'_> {
         match self {
             Dictionary::Small(numbers) => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
             Dictionary::Numbers(numbers) => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
+            Dictionary::Wide(numbers) => {
+                numbers.iter().flat_map(|&number| i128::from(number).to_be_bytes()).collect()
+            }
             Dictionary::Texts(texts) => {
                 let mut bytes = Vec::with_capacity(texts.iter().map(|text| text.len() + 4).sum());
                 texts.iter().for_each(|text| put_text(text, &mut bytes));

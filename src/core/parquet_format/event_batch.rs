@@ -4,13 +4,14 @@ use arrow::array::{Array, Int64Array, RecordBatch, StringArray, TimestampMicrose
 use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use bytes::Bytes;
 
-use crate::model::{Aggregate, Amount, Interner};
+use crate::model::{Aggregate, Amount, Interner, Units};
 use crate::parquet_format::dictionary::{DictionaryInterner, dictionary_lists, dictionary_texts};
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::event_pages::{EventRows, read_rows};
 use crate::parquet_format::events::VERSION;
 use crate::parquet_format::fields::{flags, numbers, texts};
 use crate::parquet_format::parquet_file::{decode_with_dictionaries, has_column};
+use crate::parquet_format::units_column::units;
 
 const AGGREGATED: [&str; 5] = ["item_id", "categories", "quantity", "amount", "is_primary"];
 /// The columns that distinguish events, which are not needed of events without an id.
@@ -97,7 +98,7 @@ impl EventBatch {
             rows: EventRows {
                 item_id: dictionary_texts(batch, "item_id")?,
                 categories: dictionary_lists(batch, "categories")?,
-                quantity: numbers::<Int64Type>(batch, "quantity")?.values().to_vec(),
+                quantity: units(batch, "quantity")?.into_iter().map(Units::ten_thousandths).collect(),
                 amount: amount.map(|amount| amount.map_or(0, Amount::ten_thousandths)).collect(),
                 is_primary: flags(batch, "is_primary")?.values().iter().collect(),
             },
@@ -167,7 +168,7 @@ impl EventBatch {
     #[inline]
     pub fn aggregate(&self, row: usize) -> Aggregate {
         let amount = Amount::from_ten_thousandths(self.rows.amount[row].into());
-        Aggregate::of(self.rows.quantity[row], amount)
+        Aggregate::of(Units::from_ten_thousandths(self.rows.quantity[row]), amount)
     }
 }
 

@@ -38,6 +38,7 @@ const TRAILER_BYTES: usize = 8;
 pub(super) struct EventRows {
     pub item_id: DictionaryTexts,
     pub categories: DictionaryLists,
+    /// In ten-thousandths.
     pub quantity: Vec<i64>,
     /// In ten-thousandths; 0 where there is none.
     pub amount: Vec<i64>,

@@ -33,7 +33,7 @@ pub fn merge_events(files: Vec<Bytes>) -> Result<Encoded, ColumnsError> {
 }
 
 /// Returns a file's rows with all columns; the versions are last.
-fn rows_of(bytes: &Bytes) -> Result<Vec<RecordBatch>, ColumnsError> {
+pub(super) fn rows_of(bytes: &Bytes) -> Result<Vec<RecordBatch>, ColumnsError> {
     let mut columns = COLUMNS.to_vec();
     if has_column(bytes, VERSION)? {
         columns.push(VERSION);
@@ -86,7 +86,12 @@ pub fn without_batches(bytes: &Bytes, ids: &HashSet<&str>) -> Result<Option<Enco
         let stays: BooleanArray = texts(&rows, BATCH)?.iter().map(|id| Some(!is_of(id))).collect();
         kept.push(filter_record_batch(&rows, &stays)?);
     }
-    Ok(Some(Encoded::of(&concatenated(&kept)?, ROWS_PER_GROUP, &DICTIONARIES, &PLAIN)?))
+    encoded_events(&kept).map(Some)
+}
+
+/// Returns the file of some rows as [`rows_of`] gives them, in their order.
+pub(super) fn encoded_events(rows: &[RecordBatch]) -> Result<Encoded, ColumnsError> {
+    Encoded::of(&concatenated(rows)?, ROWS_PER_GROUP, &DICTIONARIES, &PLAIN)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! | `event_id` | BYTE_ARRAY, STRING, or null |
 //! | `item_id` | BYTE_ARRAY, STRING |
 //! | `categories` | LIST of STRING: the paths below this top-level category |
-//! | `quantity` | INT64 |
+//! | `quantity` | INT64, DECIMAL(18,4) |
 //! | `amount` | INT64, DECIMAL(18,4), or null |
 //! | `is_primary` | BOOLEAN: the one copy that counts shop-wide |
 //! | `all_categories` | BYTE_ARRAY, STRING: all the event's paths, joined by `|`, where it has an id and is under several top-level categories; else null |
@@ -26,9 +26,9 @@ use parquet::schema::types::TypePtr;
 use crate::model::{Events, Place, Places};
 use crate::parquet_format::chunked_file::{ChunkedFile, schema_of, text_lists};
 use crate::parquet_format::chunks::{Chunk, Dictionary, Shape, Values};
-use crate::parquet_format::encodings::few_distinct;
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::parquet_file::Encoded;
+use crate::parquet_format::units_column::{FewUnits, UNITS};
 
 pub(super) const ROWS_PER_GROUP: usize = 1 << 20;
 /// A smaller chunk takes few disk blocks either way, and is read quickly.
@@ -88,7 +88,7 @@ fn columns() -> [(&'static str, DataType); 9] {
         ("event_id", DataType::Utf8),
         ("item_id", DataType::Utf8),
         ("categories", text_lists()),
-        ("quantity", DataType::Int64),
+        ("quantity", UNITS),
         ("amount", DataType::Decimal128(18, 4)),
         ("is_primary", DataType::Boolean),
         ("all_categories", DataType::Utf8),
@@ -174,8 +174,8 @@ impl<'a> EventEncoder<'a> {
         }
         let path_names = paths.finish().into_iter().map(|path| places.path_names().name(path).into());
         let lengths: Vec<u32> = of_copies().map(|place| places.paths(place).len() as u32).collect();
-        let quantities: Vec<i64> = rows().map(|row| events.quantity(row)).collect();
-        let few = few_distinct(&quantities);
+        let quantities: Vec<i64> = rows().map(|row| events.quantity(row).ten_thousandths()).collect();
+        let few = FewUnits::of(&quantities);
         let amounts: Vec<Option<i64>> = rows().map(|row| events.amount(row)).collect();
         let have_amounts: Vec<bool> = amounts.iter().map(Option::is_some).collect();
         let amounts: Vec<i64> = amounts.into_iter().flatten().collect();
@@ -212,7 +212,7 @@ impl<'a> EventEncoder<'a> {
                 },
                 values: Values::Codes { codes: &path_codes, of: Dictionary::Texts(path_names.collect()) },
             },
-            full(Values::of_numbers(&quantities, few.as_ref())),
+            full(few.as_ref().map_or(Values::Deltas(&quantities), FewUnits::values)),
             Chunk {
                 shape: if have_amounts.contains(&false) {
                     Shape::Optional(&have_amounts)
@@ -276,16 +276,16 @@ pub(super) mod tests {
 
     use arrow::array::{Array, AsArray, RecordBatch};
     use arrow::compute::concat_batches;
-    use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
+    use arrow::datatypes::{Decimal128Type, TimestampMicrosecondType};
     use parquet::file::metadata::RowGroupMetaData;
     use proptest::collection::vec;
     use proptest::prelude::{Strategy, any};
     use proptest::{option, prop_assert_eq};
 
-    use crate::model::{Amount, Event, RawCategories, Timestamp};
+    use crate::model::{Amount, Event, RawCategories, Timestamp, Units};
     use crate::parquet_format::parquet_file::{decode, footer};
 
-    /// One event: microseconds, id, item, category, quantity, amount.
+    /// One event: microseconds, id, item, category, quantity, amount, the last two in ten-thousandths.
     pub type Sale = (i64, Option<String>, String, String, i64, Option<i64>);
 
     fn events_of(sales: &[Sale]) -> Events {
@@ -298,7 +298,7 @@ pub(super) mod tests {
                 item_id,
                 path_set,
                 event_type: 0,
-                quantity: *quantity,
+                quantity: Units::from_ten_thousandths(*quantity),
                 amount: amount.and_then(|amount| Amount::from_ten_thousandths(amount.into())),
                 version: None,
             });
@@ -323,7 +323,7 @@ pub(super) mod tests {
                 events.event_id(row),
                 events.items().name(events.item(row)),
                 paths.collect::<Vec<_>>(),
-                events.quantity(row),
+                events.quantity(row).ten_thousandths(),
                 events.amount(row),
                 place.is_primary,
                 all.map(|set| places.joined(set)),
@@ -353,7 +353,7 @@ pub(super) mod tests {
                     text("event_id", row),
                     text("item_id", row).expect("every event has an item"),
                     paths,
-                    column("quantity").as_primitive::<Int64Type>().value(row),
+                    column("quantity").as_primitive::<Decimal128Type>().value(row),
                     amounts.is_valid(row).then(|| amounts.value(row)),
                     column("is_primary").as_boolean().value(row),
                     text("all_categories", row),

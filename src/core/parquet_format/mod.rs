@@ -31,6 +31,8 @@ mod parquet_file;
 mod plain_table;
 mod ranking;
 mod run_records;
+mod units_column;
+mod upgrade_units;
 
 pub use aggregate_batch::{
     AggregateBatch, AggregateBlock, ItemRange, WantsItem, decode_aggregates, first_items, paths_of,
@@ -56,6 +58,8 @@ pub use panic_guard::is_guarded;
 pub use parquet_file::{Encoded, decode_nested};
 pub use plain_table::{PlainColumn, encode_table};
 pub use ranking::{
-    CategorySummary, EncodedRanking, ROWS_PER_GROUP, RankedRow, RankingFile, RowDetails, encode_ranking,
+    CategorySummary, EncodedRanking, LargestDecimals, ROWS_PER_GROUP, RankedRow, RankingFile, RowDetails,
+    encode_ranking,
 };
 pub use run_records::{decode_run_records, encode_run_records};
+pub use upgrade_units::{with_decimal_quantities, with_decimal_units};

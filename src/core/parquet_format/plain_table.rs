@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, Int64Builder, ListBuilder,
+    ArrayRef, BooleanArray, Decimal128Array, Decimal128Builder, Float64Array, Int64Array, ListBuilder,
     RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
 
-use crate::model::Timestamp;
+use crate::model::{Timestamp, Units};
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::parquet_file::write;
+use crate::parquet_format::units_column::UNITS_SUM;
 
 /// Rows of a group.
 const ROWS_PER_GROUP: usize = 1 << 20;
@@ -25,7 +26,7 @@ pub enum PlainColumn {
     Texts(Vec<Option<String>>),
     TextLists(Vec<Option<Vec<String>>>),
     Integers(Vec<Option<i64>>),
-    Lists(Vec<Option<Vec<i64>>>),
+    UnitLists(Vec<Option<Vec<Units>>>),
     Numbers(Vec<Option<f64>>),
     /// Scaled by the number of digits after the decimal point.
     Decimals {
@@ -67,11 +68,14 @@ fn array(column: PlainColumn) -> Result<ArrayRef, arrow::error::ArrowError> {
             Arc::new(builder.finish())
         }
         PlainColumn::Integers(numbers) => Arc::new(Int64Array::from(numbers)),
-        PlainColumn::Lists(lists) => {
-            let element = Field::new("element", DataType::Int64, true);
-            let mut builder = ListBuilder::new(Int64Builder::new()).with_field(element);
+        PlainColumn::UnitLists(lists) => {
+            let element = Field::new("element", UNITS_SUM, true);
+            let mut builder =
+                ListBuilder::new(Decimal128Builder::new().with_data_type(UNITS_SUM)).with_field(element);
             for list in lists {
-                builder.append_option(list.map(|numbers| numbers.into_iter().map(Some)));
+                let values =
+                    |units: Vec<Units>| units.into_iter().map(|of| Some(of.ten_thousandths().into()));
+                builder.append_option(list.map(values));
             }
             Arc::new(builder.finish())
         }

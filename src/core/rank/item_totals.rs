@@ -14,7 +14,7 @@
 
 use hashbrown::HashMap;
 
-use crate::model::{DAYS, DayUnits, put_varint, put_zigzag, take_varint, take_zigzag};
+use crate::model::{DAYS, DayUnits, Units, put_varint, put_zigzag, take_varint, take_zigzag};
 use crate::rank::multi_category::MultiCategoryItem;
 use crate::rank::score::Scored;
 
@@ -36,7 +36,7 @@ pub struct PackedItemTotalsRow<'a> {
     pub item_id: &'a str,
     pub score: f64,
     /// Units in the window.
-    pub units: i64,
+    pub units: Units,
     /// Units of each day.
     pub days: PackedDays<'a>,
     /// Number in [`PackedItemTotals::sets`].
@@ -52,12 +52,41 @@ pub struct PackedDays<'a>(&'a [u8]);
 impl PackedDays<'_> {
     /// Returns the units.
     pub fn units(mut self) -> DayUnits {
-        let mut days = [0; DAYS];
+        let mut days = [Units::ZERO; DAYS];
         for day in &mut days {
             // The row was checked to have all of them.
-            *day = take_zigzag(&mut self.0).unwrap_or_default();
+            *day = take_units(&mut self.0).unwrap_or_default();
         }
         days
+    }
+}
+
+/// The number before units that are not whole.
+const NOT_WHOLE: u64 = 1;
+
+/// Appends units: whole ones, which most are, as twice the zigzag code of their number.
+fn put_units(units: Units, out: &mut Vec<u8>) {
+    const ONE: i64 = Units::ONE.ten_thousandths();
+    let value = units.ten_thousandths();
+    if value % ONE == 0 {
+        // A ten-thousandth of what 64 bits hold leaves room for both shifts.
+        let whole = value / ONE;
+        let zigzag = (whole << 1) ^ (whole >> 63);
+        put_varint((zigzag << 1).cast_unsigned(), out);
+    } else {
+        put_varint(NOT_WHOLE, out);
+        put_zigzag(value, out);
+    }
+}
+
+/// Takes what [`put_units`] appended.
+fn take_units(bytes: &mut &[u8]) -> Option<Units> {
+    match take_varint(bytes)? {
+        NOT_WHOLE => take_zigzag(bytes).map(Units::from_ten_thousandths),
+        twice => {
+            let zigzag = twice >> 1;
+            Units::whole((zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed()))
+        }
     }
 }
 
@@ -100,8 +129,8 @@ impl ItemTotalsWriter {
         put_varint(item_id.len() as u64, packed);
         packed.extend_from_slice(item_id.as_bytes());
         packed.extend_from_slice(&scored.score.to_le_bytes());
-        put_zigzag(scored.aggregate.units, packed);
-        days.iter().for_each(|day| put_zigzag(*day, packed));
+        put_units(scored.aggregate.units, packed);
+        days.iter().for_each(|day| put_units(*day, packed));
         put_varint(u64::from(set) << 1 | u64::from(is_for_shop), packed);
         *rows += 1;
     }
@@ -132,10 +161,10 @@ impl PackedItemTotals {
             let length = usize::try_from(take_varint(&mut left)?).ok()?;
             let item_id = std::str::from_utf8(left.split_off(..length)?).ok()?;
             let score = f64::from_le_bytes(*left.split_off(..8)?.first_chunk()?);
-            let units = take_zigzag(&mut left)?;
+            let units = take_units(&mut left)?;
             let mut days = PackedDays(left);
             for _ in 0..DAYS {
-                take_varint(&mut left)?;
+                take_units(&mut left)?;
             }
             days.0 = &days.0[..days.0.len() - left.len()];
             let flags = take_varint(&mut left)?;
@@ -153,18 +182,18 @@ mod tests {
     #[test]
     fn rows_are_unpacked_as_they_were() {
         let mut writer = ItemTotalsWriter::default();
-        let days = [0, 1, -1, i64::MAX, i64::MIN, 127, 128];
+        let days = [0, 10_000, -10_000, i64::MAX, i64::MIN, 1_270_000, -1].map(Units::from_ten_thousandths);
         let scored = |units, score| Scored { score, aggregate: Aggregate { purchases: 1, units, amount: 5 } };
         let sets = [writer.set_of_paths(7, &[1, 2]), writer.set_of(&[]), writer.set_of(&[1, 2])];
         assert_eq!((sets, writer.set_of_paths(7, &[1, 2])), ([0, 1, 0], 0));
-        writer.push("a", scored(i64::MAX, 0.1), &days, sets[0], true);
-        writer.push("", scored(-64, f64::MAX), &[0; DAYS], sets[1], false);
-        writer.push("名前", scored(1, 1.0), &days, sets[2], false);
+        writer.push("a", scored(Units::from_ten_thousandths(i64::MAX), 0.1), &days, sets[0], true);
+        writer.push("", scored((-64).into(), f64::MAX), &[Units::ZERO; DAYS], sets[1], false);
+        writer.push("名前", scored(1.into(), 1.0), &days, sets[2], false);
         let packed = writer.finish(["", "A", "A/B"].into_iter());
         let expected = [
-            ("a", 0.1, i64::MAX, days, 0, true),
-            ("", f64::MAX, -64, [0; DAYS], 1, false),
-            ("名前", 1.0, 1, days, 0, false),
+            ("a", 0.1, Units::from_ten_thousandths(i64::MAX), days, 0, true),
+            ("", f64::MAX, (-64).into(), [Units::ZERO; DAYS], 1, false),
+            ("名前", 1.0, 1.into(), days, 0, false),
         ];
         let found = PackedItemTotals::rows_of(&packed.packed);
         let found =

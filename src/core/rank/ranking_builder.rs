@@ -195,7 +195,7 @@ mod tests {
     use proptest::collection::vec;
 
     use super::*;
-    use crate::model::{Aggregate, DayUnits, Decay, Hour, HourAggregate, Interner, Week, Zone};
+    use crate::model::{Aggregate, DayUnits, Decay, Hour, HourAggregate, Interner, Units, Week, Zone};
     use crate::rank::partial_ranking::PartialRanker;
     use crate::rank::rules::Measure;
 
@@ -222,8 +222,13 @@ mod tests {
             hour: Hour::new(80 + hour),
             path_set: path_sets.code(&path),
             is_primary,
-            aggregate: Aggregate { purchases: 1, units, amount: 0 },
+            aggregate: Aggregate { purchases: 1, units: quarters(units), amount: 0 },
         }
+    }
+
+    /// Returns units sold by weight, so that not all of them are whole.
+    fn quarters(number: i64) -> Units {
+        Units::from_ten_thousandths(number * 2_500)
     }
 
     /// Ranks in parts that each have some items of one top-level category.
@@ -252,7 +257,7 @@ mod tests {
 
     /// Of each category: the eligible items, their units, and the best of them, best first, each with
     /// score, units and those of each day.
-    type Answer = BTreeMap<String, (u64, i64, Vec<(String, String, i64, DayUnits)>)>;
+    type Answer = BTreeMap<String, (u64, Units, Vec<(String, String, Units, DayUnits)>)>;
 
     fn brute_force(sales: &[Sale], rules: &Rules) -> Answer {
         let mut units: BTreeMap<String, BTreeMap<u8, BTreeMap<i32, i64>>> = BTreeMap::new();
@@ -270,12 +275,13 @@ mod tests {
             for (item, hours) in items {
                 let weight = |hour: i32| rules.decay.weight(19 - hour.cast_unsigned());
                 // The window is hours 80 to 99, and its last day begins with hour 96.
-                let score =
-                    hours.range(0..).fold(0.0, |score, (&hour, &units)| score + units as f64 * weight(hour));
+                let score = hours
+                    .range(0..)
+                    .fold(0.0, |score, (&hour, &units)| score + quarters(units).to_f64() * weight(hour));
                 let sold: i64 = hours.range(0..).map(|(_, units)| units).sum();
                 let days = [0, 1, 2, 3, 4, 5, 6].map(|day| {
                     let first = 24 * day - 48;
-                    hours.range(first - 80..first - 56).map(|(_, units)| units).sum()
+                    quarters(hours.range(first - 80..first - 56).map(|(_, units)| units).sum())
                 });
                 if sold > 0 && score > 0.0 {
                     ranked.push((score, sold, format!("i{item:03}"), days));
@@ -283,10 +289,11 @@ mod tests {
             }
             ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2)));
             let eligible_items = ranked.len() as u64;
-            let units = ranked.iter().map(|ranked| ranked.1).sum();
+            let units = quarters(ranked.iter().map(|ranked| ranked.1).sum());
             let best = ranked.into_iter().take(rules.limit);
             if eligible_items > 0 {
-                let best = best.map(|(score, units, item, days)| (item, score.to_string(), units, days));
+                let best =
+                    best.map(|(score, units, item, days)| (item, score.to_string(), quarters(units), days));
                 answer.insert(category, (eligible_items, units, best.collect()));
             }
         }

@@ -1,6 +1,8 @@
 //! One item's score in one category.
 
-use crate::model::{Aggregate, AggregateOverflow, DAYS, DayUnits, Decay, Hour, HourAggregate, Week, Window};
+use crate::model::{
+    Aggregate, AggregateOverflow, DAYS, DayUnits, Decay, Hour, HourAggregate, Units, Week, Window,
+};
 use crate::rank::rules::Measure;
 
 /// The weight of each age, and the measure that is weighted.
@@ -46,7 +48,7 @@ impl Scoring {
         }
         score += hour.map_or(0.0, |hour| self.weighted(of_hour, hour));
         let is_positive = match self.measure {
-            Measure::Units => total.units > 0,
+            Measure::Units => total.units.is_positive(),
             Measure::Purchases => total.purchases > 0,
             Measure::Amount => total.amount > 0,
         };
@@ -56,7 +58,7 @@ impl Scoring {
     // The last step, in which floating point enters.
     fn weighted(&self, aggregate: Aggregate, hour: Hour) -> f64 {
         let measured = match self.measure {
-            Measure::Units => aggregate.units as f64,
+            Measure::Units => aggregate.units.to_f64(),
             Measure::Purchases => aggregate.purchases as f64,
             Measure::Amount => aggregate.amount as f64 / 10_000.0,
         };
@@ -69,14 +71,14 @@ pub(super) fn day_units<'a>(
     rows: impl Iterator<Item = &'a HourAggregate>,
     week: &Week,
 ) -> Result<DayUnits, Overflow> {
-    let mut days = [0_i64; DAYS];
+    let mut days = [Units::ZERO; DAYS];
     for row in rows {
         if let Some(day) = week.day_of(row.hour) {
             days[day] = days[day].checked_add(row.aggregate.units).ok_or(Overflow)?;
         }
     }
     // The total of the week is reported, too.
-    days.iter().try_fold(0_i64, |week, day| week.checked_add(*day)).ok_or(Overflow)?;
+    days.iter().try_fold(Units::ZERO, |week, day| week.checked_add(*day)).ok_or(Overflow)?;
     Ok(days)
 }
 

@@ -113,17 +113,16 @@ impl Eq for TopItem {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::DAYS;
 
     #[test]
     fn ties_fall_to_more_units_then_to_the_smaller_id() {
-        let item = |item_id: &str, score, units| TopItem {
+        let item = |item_id: &str, score, units: i32| TopItem {
             item_id: item_id.to_owned(),
-            scored: Scored { score, aggregate: Aggregate { purchases: 1, units, amount: 0 } },
-            days: [0; DAYS],
+            scored: Scored { score, aggregate: Aggregate { purchases: 1, units: units.into(), amount: 0 } },
+            days: DayUnits::default(),
         };
         let sales = [("b", 1.0, 2), ("c", 1.0, 3), ("a", 1.0, 2), ("d", 2.0, 1), ("e", 0.5, 9)];
-        let top_of = |sales: &[(&str, f64, i64)]| {
+        let top_of = |sales: &[(&str, f64, i32)]| {
             let mut top = TopItems::default();
             for &(item_id, score, units) in sales {
                 top.push(item(item_id, score, units), 4).expect("small aggregates fit");
@@ -131,7 +130,7 @@ mod tests {
             top
         };
         let ids = |top: TopItems| top.into_sorted(4).into_iter().map(|item| item.item_id).collect::<Vec<_>>();
-        let all = Aggregate { purchases: 5, units: 17, amount: 0 };
+        let all = Aggregate { purchases: 5, units: 17.into(), amount: 0 };
         let top = top_of(&sales);
         assert_eq!((top.eligible_items, top.aggregate), (5, all));
         assert_eq!(ids(top).concat(), "dcab");

@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use crate::model::{Aggregate, DayUnits, HourAggregate, Week};
+use crate::model::{Aggregate, DayUnits, HourAggregate, Units, Week};
 use crate::rank::score::{Overflow, Scored, Scoring, day_units};
 use crate::rank::top_items::{TopItem, TopItems};
 
@@ -29,7 +29,7 @@ struct Candidate {
 #[derive(Clone, Default)]
 pub(super) struct TopK {
     /// Score and units of the worst of the best; a later item must be better.
-    threshold: Option<(f64, i64)>,
+    threshold: Option<(f64, Units)>,
     best: Vec<Place>,
     eligible_items: u64,
     /// The aggregate of all eligible items.
@@ -39,7 +39,7 @@ pub(super) struct TopK {
 #[derive(Clone, Copy)]
 struct Place {
     score: f64,
-    units: i64,
+    units: Units,
     candidate: u32,
 }
 
@@ -140,7 +140,7 @@ impl TopK {
         }
         let Some(last) = limit.checked_sub(1) else {
             self.best.clear();
-            self.threshold = Some((f64::INFINITY, i64::MAX));
+            self.threshold = Some((f64::INFINITY, Units::MAX));
             return;
         };
         let (_, worst, _) = self.best.select_nth_unstable_by(last, best_first);

@@ -45,7 +45,7 @@ pub fn publish(
     let encoded = encode_ranking(
         groups.len(),
         |group| groups.rows_of(group).collect(),
-        groups.largest_amount(),
+        groups.largest(),
         &labels(rules, event_types),
     );
     let encoded = encoded.map_err(|source| SnapshotError::Columns { file: FOLDER.to_owned(), source })?;

@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use crate::parquet_format::{ROWS_PER_GROUP, RankedRow, RowDetails};
+use crate::parquet_format::{LargestDecimals, ROWS_PER_GROUP, RankedRow, RowDetails};
 use crate::rank::{CategoryRanking, RankedItem, Ranking};
 
 /// The rows of a ranking, in their order.
@@ -57,11 +57,13 @@ impl<'a> RowGroups<'a> {
         self.pieces().map(|piece| piece.items.iter().filter(is_named).count() as u64).sum()
     }
 
-    /// Returns the amount that is farthest from zero.
-    pub fn largest_amount(&self) -> u128 {
-        let amounts =
-            self.pieces().flat_map(|piece| piece.items).map(|item| item.aggregate.amount.unsigned_abs());
-        amounts.max().unwrap_or(0)
+    /// Returns the decimals that are farthest from zero.
+    pub fn largest(&self) -> LargestDecimals {
+        let mut largest = LargestDecimals::default();
+        for item in self.pieces().flat_map(|piece| piece.items) {
+            largest.take(&item.aggregate, &item.days);
+        }
+        largest
     }
 
     /// Returns one group's rows.

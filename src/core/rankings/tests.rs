@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::model::{Aggregate, Decay, EventTypes, Timestamp, Week, Window, Zone};
+use crate::model::{Aggregate, Decay, EventTypes, Timestamp, Units, Week, Window, Zone};
 use crate::parquet_format::{ROWS_PER_GROUP, RankedRow};
 use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
 use crate::rankings::error::SnapshotError;
@@ -35,16 +35,20 @@ fn ranking(sizes: &[usize], step: i128) -> Ranking {
         score: 1e6 / (rank + category + 1) as f64,
         aggregate: Aggregate {
             purchases: 3,
-            units: i64::try_from(1_000_000 - rank).expect("ranks are small"),
+            units: i32::try_from(1_000_000 - rank).expect("ranks are small").into(),
             amount: step * rank as i128,
         },
-        days: [0, 0, 9, 4, 0, i64::from(rank as u16), i64::from(category as u16)],
+        days: [0, 0, 9, 4, 0, i32::from(rank as u16), i32::from(category as u16)].map(Units::from),
     };
     let of_category = |(category, &size): (usize, &usize)| CategoryRanking {
         category: (category > 0).then(|| format!("Category {category:05}")),
         window: rules().window,
         eligible_items: size as u64 + 5,
-        aggregate: Aggregate { purchases: 7, units: 1 << 50, amount: step * 1_000 },
+        aggregate: Aggregate {
+            purchases: 7,
+            units: Units::from_ten_thousandths(1 << 50),
+            amount: step * 1_000,
+        },
         items: (0..size).map(|rank| item(category, rank)).collect(),
     };
     Ranking { categories: sizes.iter().enumerate().map(of_category).collect() }

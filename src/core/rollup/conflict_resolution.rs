@@ -20,7 +20,7 @@ use hashbrown::{DefaultHashBuilder, HashMap};
 use rayon::prelude::*;
 
 use crate::lake::Lake;
-use crate::model::{Date, Hour};
+use crate::model::{Date, Hour, Units};
 use crate::parquet_format::{EventBatch, EventColumns};
 use crate::rollup::error::RollupError;
 use crate::rollup::plan::EventFile;
@@ -59,7 +59,7 @@ impl EventHasher {
     /// Returns the key of a row's event; none where it has no id.
     pub(super) fn key_of(&self, batch: &EventBatch, row: usize) -> Option<EventKey> {
         let id = batch.event_id(row)?;
-        Some(self.key(id, batch.item_id(row), batch.aggregate(row).units < 0))
+        Some(self.key(id, batch.item_id(row), batch.aggregate(row).units.is_negative()))
     }
 
     fn key(&self, id: &str, item_id: &str, is_return: bool) -> EventKey {
@@ -79,7 +79,7 @@ impl EventHasher {
 
 /// The content of an event beside what identifies it, in the order by which the smallest counts:
 /// timestamp, quantity, amount, all paths joined by `|`.
-type Version<'a> = (i64, i64, i128, &'a str);
+type Version<'a> = (i64, Units, i128, &'a str);
 
 fn version_of<'a>(batch: &'a EventBatch, row: usize, scratch: &'a mut String) -> Version<'a> {
     let aggregate = batch.aggregate(row);
@@ -87,7 +87,7 @@ fn version_of<'a>(batch: &'a EventBatch, row: usize, scratch: &'a mut String) ->
 }
 
 /// A version that is kept longer than its row.
-type OwnedVersion = (i64, i64, i128, Box<str>);
+type OwnedVersion = (i64, Units, i128, Box<str>);
 
 /// The versions of a conflicting event that have been read.
 #[derive(Default)]
@@ -322,7 +322,7 @@ mod tests {
     use crate::storage::temporary;
 
     /// Adds a file of sales in one hour of a day, by id, item and quantity.
-    fn add(lake: &Lake, hour: i32, sales: &[(u32, &str, i64)]) {
+    fn add(lake: &Lake, hour: i32, sales: &[(u32, &str, i32)]) {
         let date = Date::parse("2017-01-14").expect("a date");
         let mut events = Events::default();
         events.path_sets.read(&RawCategories::Text("Food")).expect("it is a path");
@@ -336,7 +336,7 @@ mod tests {
                 item_id,
                 path_set: 0,
                 event_type: 0,
-                quantity: *quantity,
+                quantity: (*quantity).into(),
                 amount: None,
                 version: None,
             };
@@ -360,7 +360,7 @@ mod tests {
         let lake = Lake::open_or_create(store, None).expect("a lake can be made");
         // 0 and 1 conflict within an hour, 2 to 4 between two; 9 came twice with the same content. Other
         // items, and returns, are other events.
-        let of_item = |sales: &[(u32, i64)]| sales.iter().map(|of| (of.0, "item", of.1)).collect::<Vec<_>>();
+        let of_item = |sales: &[(u32, i32)]| sales.iter().map(|of| (of.0, "item", of.1)).collect::<Vec<_>>();
         let mut sales = of_item(&[(0, 2), (0, 1), (1, 5), (1, 6), (2, 1), (3, 1), (4, 1), (8, 1)]);
         sales.extend([(8, "other", 2), (8, "item", -1), (1, "item", -2), (1, "item", -3)]);
         add(&lake, 7, &sales);
@@ -377,9 +377,9 @@ mod tests {
             files.iter().partition(|of| of.partition.hour.of_day() == 7);
         let hasher = EventHasher::default();
         let (seven, nine) = (1 << 7, 1 << 9);
-        let won = |id: u32, quantity: i64, hours: u32| {
+        let won = |id: u32, quantity: i32, hours: u32| {
             let ts = Timestamp::parse("2017-01-14T07:00:00Z").expect("a good moment").micros();
-            let winner = hasher.content((ts, quantity, 0, "Food"));
+            let winner = hasher.content((ts, quantity.into(), 0, "Food"));
             (
                 hasher.key(&format!("id{id}"), "item", quantity < 0),
                 Conflict { winner, hours: HoursOfDay(hours), is_disputed: true },

@@ -34,7 +34,7 @@ const SCHEMA: TableSchema = TableSchema {
         Column("categories", ColumnType::TextList),
         Column("is_primary", ColumnType::Boolean),
         Column("purchases", ColumnType::Long),
-        Column("units", ColumnType::Long),
+        Column("units", ColumnType::Decimal(38, 4)),
         Column("amount", ColumnType::Decimal(38, 4)),
     ],
 };

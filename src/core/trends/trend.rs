@@ -147,7 +147,7 @@ impl Trend {
         let of = |aggregate: Aggregate| match by {
             "amount" => aggregate.amount,
             "purchases" => i128::from(aggregate.purchases),
-            _ => i128::from(aggregate.units),
+            _ => i128::from(aggregate.units.ten_thousandths()),
         };
         let whole = of(self.places.first()?.row.details?.eligible);
         let mut parts: Vec<i128> =
@@ -236,7 +236,7 @@ fn trend(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Decay, EventTypes, Hour, Week, Window, Zone};
+    use crate::model::{DayUnits, Decay, EventTypes, Hour, Week, Window, Zone};
     use crate::parquet_format::RowDetails;
     use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
     use crate::rankings::publish;
@@ -258,14 +258,14 @@ mod tests {
         let item = |(place, item): (usize, char)| RankedItem {
             item_id: item.to_string(),
             score: 9.0 - place as f64,
-            aggregate: Aggregate { purchases: 1, units: 9 - i64::from(place as u8), amount: 0 },
-            days: [0; 7],
+            aggregate: Aggregate { purchases: 1, units: (9 - i32::from(place as u8)).into(), amount: 0 },
+            days: DayUnits::default(),
         };
         let of_category = |(category, items): &(&str, &str)| CategoryRanking {
             category: (!category.is_empty()).then(|| (*category).to_owned()),
             window,
             eligible_items: 9,
-            aggregate: Aggregate { purchases: 9, units: 40, amount: 0 },
+            aggregate: Aggregate { purchases: 9, units: 40.into(), amount: 0 },
             items: items.chars().enumerate().map(item).collect(),
         };
         let ranking = Ranking { categories: lists.iter().map(of_category).collect() };

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::formats::{Answer, Column, ColumnType, Table, TableColumn, Value};
 use topsell_core::counts::{Bucket, Buckets, By, ByHour, CountQuery};
-use topsell_core::model::{Aggregate, AggregateOverflow, PURCHASE, Timestamp, Zone, escape_control};
+use topsell_core::model::{Aggregate, AggregateOverflow, PURCHASE, Timestamp, Units, Zone, escape_control};
 use topsell_core::rollup::RollupError;
 
 /// What has been counted, and how to group it.
@@ -25,7 +25,7 @@ const SPAN: [Column; 3] = [
 ];
 const NUMBERS: [Column; 4] = [
     Column::new("purchases", ColumnType::Integer),
-    Column::new("units", ColumnType::Integer),
+    Column::new("units", ColumnType::Units),
     Column::new("amount", ColumnType::Amount),
     Column::new("average", ColumnType::Amount),
 ];
@@ -182,11 +182,14 @@ fn numbers(aggregate: &Aggregate) -> [Value; 4] {
 
 /// Returns the amount per unit, halves rounded away from zero; none where there are no units.
 fn average(aggregate: &Aggregate) -> Option<i128> {
-    let units = i128::from(aggregate.units);
-    let (whole, rest) = (aggregate.amount.checked_div(units)?, aggregate.amount.checked_rem(units)?);
+    // Both are in ten-thousandths, and so is the average.
+    const ONE: i128 = Units::ONE.ten_thousandths() as i128;
+    let units = i128::from(aggregate.units.ten_thousandths());
+    let (whole, rest) = (aggregate.amount.checked_div(units)?, aggregate.amount.checked_rem(units)? * ONE);
+    let (places, rest) = (rest / units, rest % units);
     let is_half = rest.unsigned_abs() * 2 >= units.unsigned_abs();
     let away = if (aggregate.amount < 0) == (units < 0) { 1 } else { -1 };
-    Some(whole + if is_half { away } else { 0 })
+    whole.checked_mul(ONE)?.checked_add(places + if is_half { away } else { 0 })
 }
 
 fn total(by_hour: &ByHour) -> Option<Aggregate> {
@@ -199,7 +202,8 @@ mod tests {
 
     #[test]
     fn an_average_is_rounded_away_from_zero_and_there_is_none_of_nothing() {
-        let check = |amount, units, expected: Option<i128>| {
+        let check = |amount, units: i32, expected: Option<i128>| {
+            let units = units.into();
             let got = average(&Aggregate { purchases: 1, units, amount });
             assert_eq!(got, expected, "{amount} by {units}");
         };
@@ -211,6 +215,9 @@ mod tests {
         check(-1, -2, Some(1));
         check(1, 3, Some(0));
         check(10_000, 0, None);
-        check(i128::MAX, i64::MIN, Some(-18_446_744_073_709_551_616));
+        check(i128::MAX, 1, Some(i128::MAX));
+        let half = Aggregate { purchases: 1, units: Units::from_ten_thousandths(5_000), amount: 10_001 };
+        assert_eq!(average(&half), Some(20_002), "by half a unit");
+        assert_eq!(average(&Aggregate { amount: i128::MAX, ..half }), None, "by half a unit");
     }
 }

@@ -19,7 +19,7 @@ const EVENTS: [Column; 7] = [
     Column::new("event_type", ColumnType::Text),
     Column::new("event_id", ColumnType::Text),
     Column::new("item_id", ColumnType::Text),
-    Column::new("quantity", ColumnType::Integer),
+    Column::new("quantity", ColumnType::Units),
     Column::new("amount", ColumnType::Amount),
     Column::new("categories", ColumnType::Text),
 ];
@@ -68,7 +68,7 @@ fn event(event: &ExampleEvent) -> Vec<Value> {
         Value::Text(event.event_type.clone()),
         text(&event.event_id),
         Value::Text(event.item_id.clone()),
-        Value::Integer(event.quantity),
+        event.quantity.into(),
         event.amount.map_or(Value::None, |amount| Value::Amount(amount.into())),
         Value::Text(event.categories.join(" | ")),
     ]

@@ -113,7 +113,8 @@ pub enum JsonField {
 pub enum ColumnType {
     Flag,
     Integer,
-    Integers,
+    Units,
+    UnitsByDay,
     Number,
     Seconds,
     Bytes,

@@ -9,6 +9,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::formats::answer::{Answer, Column, JsonField, JsonLayout, Rows, Table};
 use crate::formats::value::Value;
+use topsell_core::model::UnitsSum;
 
 /// The version of the fields' meaning.
 const SCHEMA: u32 = 1;
@@ -151,6 +152,21 @@ struct RankIn<'a> {
     rank: i32,
 }
 
+/// Units as a number without trailing zeros.
+///
+/// One with a fraction and more than 15 digits is the nearest that JSON readers with 64-bit floating point
+/// have.
+struct DecimalNumber(UnitsSum);
+
+impl Serialize for DecimalNumber {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.whole().map(i64::try_from) {
+            Some(Ok(whole)) => serializer.serialize_i64(whole),
+            _ => serializer.serialize_f64(self.0.to_f64()),
+        }
+    }
+}
+
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -159,7 +175,10 @@ impl Serialize for Value {
             Value::Flag(flag) => serializer.serialize_bool(*flag),
             Value::Integer(number) => serializer.serialize_i64(*number),
             Value::Bytes(number) => serializer.serialize_u64(*number),
-            Value::Integers(numbers) => numbers.serialize(serializer),
+            Value::Units(units) => DecimalNumber(*units).serialize(serializer),
+            Value::UnitsByDay(units) => {
+                serializer.collect_seq(units.iter().map(|units| DecimalNumber((*units).into())))
+            }
             Value::Number(number) | Value::Exact(number) | Value::Change(number) | Value::Seconds(number) => {
                 serializer.serialize_f64(*number)
             }

@@ -27,8 +27,15 @@ fn values(rows: &[Vec<Value>], at: usize, of: ColumnType) -> PlainColumn {
                 _ => None,
             }))
         }
-        ColumnType::Integers => PlainColumn::Lists(picked(rows, at, |value| match value {
-            Value::Integers(numbers) => Some(numbers.clone()),
+        ColumnType::Units => {
+            let values = picked(rows, at, |value| match value {
+                Value::Units(units) => Some(units.0),
+                _ => None,
+            });
+            PlainColumn::Decimals { values, places: 4 }
+        }
+        ColumnType::UnitsByDay => PlainColumn::UnitLists(picked(rows, at, |value| match value {
+            Value::UnitsByDay(units) => Some(units.clone()),
             _ => None,
         })),
         ColumnType::Number | ColumnType::Seconds => {

@@ -75,7 +75,7 @@ fn write_rows(table: Table<'_>, terminal: TerminalOptions, out: &mut impl Write)
 
 fn heading(shown: &TableColumn, of: ColumnType) -> Heading {
     let side = shown.side.unwrap_or(match of {
-        ColumnType::Text | ColumnType::Texts | ColumnType::Ranks | ColumnType::Integers => Side::Left,
+        ColumnType::Text | ColumnType::Texts | ColumnType::Ranks | ColumnType::UnitsByDay => Side::Left,
         _ => Side::Right,
     });
     Heading { text: shown.heading, side, importance: shown.importance, enough: shown.enough }
@@ -99,7 +99,11 @@ fn cell(value: &Value, decimals: usize, missing: &str) -> Cell {
         Value::None => Cell::of(missing).styled(Style::Dim),
         Value::Shown(_, cell) => cell.clone(),
         Value::Integer(number) => Cell::of(&grouped(&number.to_string())),
-        Value::Integers(numbers) => Cell::of(&sparkline(numbers)),
+        Value::Units(units) => Cell::of(&grouped(&units.to_string())),
+        Value::UnitsByDay(units) => {
+            let values: Vec<i64> = units.iter().map(|units| units.ten_thousandths()).collect();
+            Cell::of(&sparkline(&values))
+        }
         Value::Number(number) => Cell::of(&grouped(&format!("{number:.3}"))),
         Value::Change(fraction) => Cell::of(&format!("{:+.0} %", fraction * 100.0)),
         Value::Seconds(seconds) => Cell::of(&duration(*seconds)),

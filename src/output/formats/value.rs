@@ -1,7 +1,7 @@
 //! One value of an answer, and how programs read it where everything is text.
 
 use crate::terminal::Cell;
-use topsell_core::model::{Aggregate, Timestamp};
+use topsell_core::model::{Aggregate, Timestamp, Units, UnitsSum};
 
 /// A value of an answer.
 #[derive(Clone, Debug)]
@@ -9,8 +9,9 @@ pub enum Value {
     None,
     Flag(bool),
     Integer(i64),
+    Units(UnitsSum),
     /// A sparkline on a terminal.
-    Integers(Vec<i64>),
+    UnitsByDay(Vec<Units>),
     /// Three decimals on a terminal.
     Number(f64),
     /// A number that keeps every digit on a terminal, too.
@@ -74,7 +75,8 @@ impl Value {
             Value::Flag(flag) => flag.to_string(),
             Value::Integer(number) => number.to_string(),
             Value::Bytes(number) => number.to_string(),
-            Value::Integers(numbers) => joined(numbers),
+            Value::Units(units) => units.to_string(),
+            Value::UnitsByDay(units) => joined(units),
             Value::Number(number) | Value::Exact(number) => number.to_string(),
             // With a decimal, as in JSON.
             Value::Seconds(number) | Value::Change(number) => format!("{number:?}"),
@@ -153,6 +155,12 @@ impl From<u64> for Value {
 impl From<Timestamp> for Value {
     fn from(moment: Timestamp) -> Value {
         Value::Moment(moment)
+    }
+}
+
+impl From<Units> for Value {
+    fn from(units: Units) -> Value {
+        Value::Units(units.into())
     }
 }
 

@@ -12,7 +12,7 @@ use flate2::write::ZlibEncoder;
 use hashbrown::HashMap;
 use serde::{Serialize, Serializer};
 
-use topsell_core::model::{Aggregate, DAYS};
+use topsell_core::model::{Aggregate, DAYS, DayUnits, Units, UnitsSum};
 use topsell_core::parquet_format::RankedRow;
 use topsell_core::trends::{Movement, Trend, TrendEntry};
 
@@ -20,6 +20,8 @@ use topsell_core::trends::{Movement, Trend, TrendEntry};
 const ROWS_OF_PART: usize = 8_192;
 /// The largest whole number that a script keeps exactly.
 const LARGEST_EXACT: i128 = (1 << 53) - 1;
+/// The largest number of ten-thousandths that a script keeps and prints exactly.
+const LARGEST_FRACTION: i128 = 999_999_999_999_999;
 /// How many of the items that are no longer listed are named.
 const NAMED_DROPPED: usize = 5;
 const MICROS_OF_HOUR: i64 = 3_600_000_000;
@@ -27,6 +29,10 @@ const MICROS_OF_HOUR: i64 = 3_600_000_000;
 /// A whole number, or its digits as a text where a script would round it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Whole(pub i128);
+
+/// Units as a number, or as a text where a script would round it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Decimal(UnitsSum);
 
 /// Every category, in the order in which the parts hold them.
 #[derive(Default, Serialize)]
@@ -36,7 +42,7 @@ pub(super) struct Directory {
     /// How many items each lists.
     items: Vec<usize>,
     /// The units of each category with the window of the shop; others cannot be compared.
-    units: Vec<Option<Whole>>,
+    units: Vec<Option<Decimal>>,
     /// The first category of each part.
     firsts: Vec<usize>,
 }
@@ -61,7 +67,7 @@ struct Part {
     names: Vec<Option<String>>,
     /// The item's place among the ids.
     item: Vec<u32>,
-    units: Vec<Whole>,
+    units: Vec<Decimal>,
     /// What the score adds up, where that is not units: a number, or a decimal as text.
     measured: Vec<Measured>,
     /// In hundredths of a percent; none where the ranking does not tell the whole.
@@ -70,7 +76,7 @@ struct Part {
     previous: Vec<Option<i32>>,
     weeks: Vec<u32>,
     /// Seven for each row.
-    days: Vec<Whole>,
+    days: Vec<Decimal>,
 }
 
 /// The data of a category itself.
@@ -83,7 +89,7 @@ struct Own {
     others: Option<Figures>,
     others_share: Option<u32>,
     /// The units of its listed items.
-    days: [Whole; DAYS],
+    days: [Decimal; DAYS],
     dropped_count: usize,
     /// Items that were listed before and are not now, and the ranks they had.
     dropped: Vec<(u32, i32)>,
@@ -91,7 +97,7 @@ struct Own {
 
 #[derive(Serialize)]
 struct Figures {
-    units: Whole,
+    units: Decimal,
     purchases: Whole,
     amount: String,
 }
@@ -119,6 +125,22 @@ impl Serialize for Whole {
     }
 }
 
+impl Decimal {
+    fn of(units: Units) -> Decimal {
+        Decimal(units.into())
+    }
+}
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0.whole() {
+            Some(whole) => Whole(whole).serialize(to),
+            None if self.0.0.abs() <= LARGEST_FRACTION => to.serialize_f64(self.0.to_f64()),
+            None => to.collect_str(&self.0),
+        }
+    }
+}
+
 impl Packer {
     /// Returns one that holds nothing yet.
     pub fn new(by: &str, window_hours: u32) -> Packer {
@@ -142,7 +164,7 @@ impl Packer {
         self.directory.items.push(chart.places.len());
         let is_comparable = hours_of(&first.row) <= self.window_hours;
         let comparable = whole_of(chart).filter(|_| is_comparable);
-        self.directory.units.push(comparable.map(|aggregate| Whole(aggregate.units.into())));
+        self.directory.units.push(comparable.map(|aggregate| Decimal::of(aggregate.units)));
         self.add_own(chart, &first.row);
         for place in &chart.places {
             self.add_row(place);
@@ -185,7 +207,7 @@ impl Packer {
     fn add_row(&mut self, place: &TrendEntry) {
         let TrendEntry { row, weeks, .. } = place;
         self.open.item.push(self.items.number(row));
-        self.open.units.push(Whole(row.aggregate.units.into()));
+        self.open.units.push(Decimal::of(row.aggregate.units));
         match &*self.by {
             "purchases" => self.open.measured.push(Measured::Count(Whole(row.aggregate.purchases.into()))),
             "amount" => self.open.measured.push(Measured::Amount(amount_text(row.aggregate.amount))),
@@ -193,7 +215,7 @@ impl Packer {
         }
         self.open.previous.push(previous_of(place));
         self.open.weeks.push(*weeks);
-        self.open.days.extend(days_of_row(row).map(|units| Whole(units.into())));
+        self.open.days.extend(days_of_row(row).map(Decimal::of));
     }
 
     fn close(&mut self) {
@@ -206,7 +228,7 @@ impl Packer {
 impl Figures {
     fn of(aggregate: Aggregate) -> Figures {
         Figures {
-            units: Whole(aggregate.units.into()),
+            units: Decimal::of(aggregate.units),
             purchases: Whole(aggregate.purchases.into()),
             amount: amount_text(aggregate.amount),
         }
@@ -218,7 +240,7 @@ impl Figures {
             chart.places.iter().fold(of(whole), |rest, place| rest.saturating_sub(of(place.row.aggregate)))
         };
         Figures {
-            units: Whole(left(|aggregate| aggregate.units.into())),
+            units: Decimal(UnitsSum(left(|aggregate| aggregate.units.ten_thousandths().into()))),
             purchases: Whole(left(|aggregate| aggregate.purchases.into())),
             amount: amount_text(left(|aggregate| aggregate.amount)),
         }
@@ -282,19 +304,19 @@ fn previous_of(place: &TrendEntry) -> Option<i32> {
 }
 
 /// Returns the units of each day, of the items listed.
-fn days_of(chart: &Trend) -> [Whole; DAYS] {
-    let mut days = [Whole(0); DAYS];
+fn days_of(chart: &Trend) -> [Decimal; DAYS] {
+    let mut days = [Decimal::default(); DAYS];
     for place in &chart.places {
         for (day, units) in days.iter_mut().zip(days_of_row(&place.row)) {
-            day.0 += i128::from(units);
+            day.0.0 += i128::from(units.ten_thousandths());
         }
     }
     days
 }
 
 /// Returns a row's units of each day; what an older ranking does not tell is not shown.
-fn days_of_row(row: &RankedRow<'_>) -> [i64; DAYS] {
-    row.details.map_or([0; DAYS], |details| details.days)
+fn days_of_row(row: &RankedRow<'_>) -> DayUnits {
+    row.details.map_or_else(DayUnits::default, |details| details.days)
 }
 
 /// Returns a part as letters and digits that no markup takes for its own.
@@ -324,7 +346,7 @@ mod tests {
             item_id: item_id.into(),
             name: None,
             score: 1.0,
-            aggregate: Aggregate { purchases: 1, units: 1, amount: 10_000 },
+            aggregate: Aggregate { purchases: 1, units: 1.into(), amount: 10_000 },
             window_from: hour(1_000),
             window_to: hour(1_150),
             eligible_items: 10_000,
@@ -369,8 +391,10 @@ mod tests {
 
     #[test]
     fn parts_hold_whole_categories_and_no_more_than_they_need_to() {
-        let details =
-            RowDetails { days: [1; DAYS], eligible: Aggregate { purchases: 0, units: 10_000, amount: 0 } };
+        let details = RowDetails {
+            days: [1.into(); DAYS],
+            eligible: Aggregate { purchases: 0, units: 10_000.into(), amount: 0 },
+        };
         let mut packer = Packer::new("units", 150);
         for category in 0..30 {
             let items = (0..1_000).map(|item| format!("item {}", item * 7 + category)).collect();
@@ -424,9 +448,11 @@ mod tests {
 
     #[test]
     fn only_categories_of_the_same_hours_are_compared() {
-        let details =
-            RowDetails { days: [1; DAYS], eligible: Aggregate { purchases: 0, units: 5, amount: 0 } };
-        for (window_hours, expected) in [(150, Some(Whole(5))), (149, None)] {
+        let details = RowDetails {
+            days: [1.into(); DAYS],
+            eligible: Aggregate { purchases: 0, units: 5.into(), amount: 0 },
+        };
+        for (window_hours, expected) in [(150, Some(Decimal::of(5.into()))), (149, None)] {
             let mut packer = Packer::new("units", window_hours);
             packer.add(&chart(0, vec!["a".to_owned()], Some(details)));
             assert_eq!(packer.finish().0.units, [expected]);

@@ -18,7 +18,7 @@ const COLUMNS: [Column; 14] = [
     Column::new("rank", ColumnType::Integer),
     Column::new("item_id", ColumnType::Text),
     Column::new("score", ColumnType::Number),
-    Column::new("units", ColumnType::Integer),
+    Column::new("units", ColumnType::Units),
     Column::new("purchases", ColumnType::Integer),
     Column::new("amount", ColumnType::Amount),
     Column::new("name", ColumnType::Text).json(JsonField::WhenPresent),
@@ -26,8 +26,8 @@ const COLUMNS: [Column; 14] = [
     Column::new("previous_rank", ColumnType::Integer),
     Column::new("share_percent", ColumnType::Share),
     Column::new("weeks", ColumnType::Integer),
-    Column::new("units_by_day", ColumnType::Integers),
-    Column::new("units_week", ColumnType::Integer),
+    Column::new("units_by_day", ColumnType::UnitsByDay),
+    Column::new("units_week", ColumnType::Units),
 ];
 
 const SHOWN: [TableColumn; 11] = [
@@ -187,7 +187,7 @@ fn values(category: Option<&str>, place: &TrendEntry, share: Option<u32>) -> Vec
         place.previous_rank.map(i64::from).into(),
         share.map_or(Value::None, Value::Share),
         Value::Integer(place.weeks.into()),
-        details.map_or(Value::None, |details| Value::Integers(details.days.to_vec())),
+        details.map_or(Value::None, |details| Value::UnitsByDay(details.days.to_vec())),
         details.and_then(|details| details.week()).into(),
     ]);
     values

@@ -14,7 +14,7 @@ const COLUMNS: [Column; 9] = [
     Column::new("window_from", ColumnType::Moment),
     Column::new("window_to", ColumnType::Moment),
     Column::new("depth", ColumnType::Integer),
-    Column::new("units", ColumnType::Integer),
+    Column::new("units", ColumnType::Units),
     Column::new("purchases", ColumnType::Integer),
     Column::new("amount", ColumnType::Amount),
 ];

@@ -19,9 +19,9 @@ const COLUMNS: [Column; 11] = [
     Column::new("movement", ColumnType::Text),
     Column::new("item_id", ColumnType::Text),
     Column::new("name", ColumnType::Text).json(JsonField::WhenPresent),
-    Column::new("units", ColumnType::Integer),
-    Column::new("previous_units", ColumnType::Integer),
-    Column::new("units_change", ColumnType::Integer),
+    Column::new("units", ColumnType::Units),
+    Column::new("previous_units", ColumnType::Units),
+    Column::new("units_change", ColumnType::Units),
     Column::new("score", ColumnType::Number),
     Column::new("previous_score", ColumnType::Number),
 ];
@@ -84,7 +84,7 @@ fn values(category: Option<&str>, new: Option<&RankedRow<'_>>, old: Option<&Rank
     let rank = |row: Option<&RankedRow<'_>>| Value::from(row.map(|row| i64::from(row.rank)));
     let units = |row: Option<&RankedRow<'_>>| row.map(|row| row.aggregate.units);
     let score = |row: Option<&RankedRow<'_>>| row.map_or(Value::None, |row| Value::Number(row.score));
-    let change = units(new).unwrap_or(0).checked_sub(units(old).unwrap_or(0));
+    let change = units(new).unwrap_or_default().checked_sub(units(old).unwrap_or_default());
     vec![
         category.into(),
         rank(new),

@@ -14,7 +14,7 @@ use topsell_core::trends::Trends;
 const COLUMNS: [Column; 9] = [
     Column::new("hour", ColumnType::Moment),
     Column::new("age_hours", ColumnType::Integer),
-    Column::new("units", ColumnType::Integer),
+    Column::new("units", ColumnType::Units),
     Column::new("purchases", ColumnType::Integer),
     Column::new("amount", ColumnType::Amount),
     Column::new("counted", ColumnType::Number),
@@ -101,7 +101,7 @@ fn weighed(sold: &ByHour, window: Window, decay: Decay, by: &str) -> Vec<Weighed
         let counted = match by {
             "amount" => aggregate.amount as f64 / 10_000.0,
             "purchases" => aggregate.purchases as f64,
-            _ => aggregate.units as f64,
+            _ => aggregate.units.to_f64(),
         };
         let age_hours = window.age(hour);
         let weight = decay.weight(age_hours);

@@ -17,7 +17,7 @@ const COLUMNS: [Column; 8] = [
     Column::new("as_of", ColumnType::Moment),
     Column::new("rank", ColumnType::Integer),
     Column::new("score", ColumnType::Number),
-    Column::new("units", ColumnType::Integer),
+    Column::new("units", ColumnType::Units),
     Column::new("purchases", ColumnType::Integer),
     Column::new("amount", ColumnType::Amount),
 ];

@@ -13,7 +13,7 @@ use crate::terminal::{Cell, Style};
 use crate::text::quoted;
 use topsell_core::counts::{CountQuery, first_and_last};
 use topsell_core::lake::LakeError;
-use topsell_core::model::{DayUnits, Hour, Timestamp, Zone};
+use topsell_core::model::{DayUnits, Hour, Timestamp, Units, Zone};
 use topsell_core::parquet_format::RankedRow;
 use topsell_core::rankings::RankingMetadata;
 use topsell_core::rollup::RollupError;
@@ -28,7 +28,7 @@ const COLUMNS: [Column; 16] = [
     Column::new("movement", ColumnType::Text),
     Column::new("previous_rank", ColumnType::Integer),
     Column::new("weeks", ColumnType::Integer),
-    Column::new("units", ColumnType::Integer),
+    Column::new("units", ColumnType::Units),
     Column::new("share_percent", ColumnType::Share),
     Column::new("score", ColumnType::Number),
     Column::new("above_item_id", ColumnType::Text),
@@ -57,7 +57,7 @@ const DAY_COLUMNS: [Column; 4] = [
     Column::new("weekday", ColumnType::Text),
     Column::new("date", ColumnType::Text),
     Column::new("from", ColumnType::Moment),
-    Column::new("units", ColumnType::Integer),
+    Column::new("units", ColumnType::Units),
 ];
 
 const DAYS_SHOWN: [TableColumn; 3] = [
@@ -199,9 +199,9 @@ fn days(
     let listed = rows.iter().filter_map(|row| row.details).map(|details| details.days);
     // Totals of another time have other days.
     let others = unlisted.values().filter(|place| place.as_of == as_of).map(|place| place.days);
-    let week = |days: &DayUnits| days.iter().map(|units| i128::from(*units)).sum::<i128>();
+    let week = |days: &DayUnits| days.iter().map(|units| i128::from(units.ten_thousandths())).sum::<i128>();
     let widest = listed.chain(others).max_by_key(week)?;
-    let row = |(from, units): (&Timestamp, &i64)| {
+    let row = |(from, units): (&Timestamp, &Units)| {
         let date = zone.day_of(from.hour());
         vec![
             date.strftime("%A").to_string().as_str().into(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::formats::{Column, Value};
 use crate::show::error::ShowError;
-use topsell_core::model::{DayUnits, Timestamp};
+use topsell_core::model::{DayUnits, Timestamp, Units};
 use topsell_core::rankings::ItemTotals;
 use topsell_core::storage::Store;
 use topsell_core::trends::Trends;
@@ -12,7 +12,7 @@ use topsell_core::trends::Trends;
 /// The rank and totals of an item that is below a category's ranking.
 pub(super) struct Unlisted {
     rank: i64,
-    units: i64,
+    units: Units,
     score: f64,
     pub days: DayUnits,
     pub as_of: Timestamp,

@@ -88,7 +88,7 @@ fn quoted_fields_may_contain_commas_quotes_and_line_ends() {
         2017-01-14T10:00:00Z,plain,many\n";
     world.write("log.csv", log);
     expect![[r#"
-        stderr: rejected: log.csv:5: quantity `many` is not an integer
+        stderr: rejected: log.csv:5: quantity `many` is not a number such as 12.34
         stderr: ingest: 3 read = 2 accepted + 0 duplicate + 1 rejected, 1 new batch
         exit code 4
     "#]]

@@ -32,7 +32,7 @@ fn check_shop(world: &World, rules: &Rules, nodes: &Nodes<'_>) -> Result<(), Tes
         for (hour, got) in (0..).zip(hours) {
             prop_assert_eq!(&got["hour"], &Value::from(rfc3339(hour * 3_600, "Z")));
             let aggregate = expected.and_then(|hours| hours.get(&hour)).copied().unwrap_or_default();
-            prop_assert_eq!(numbers(got), aggregate, "{} at {}: {}", item, hour, got);
+            prop_assert_eq!(numbers(got, aggregate[0]), aggregate, "{} at {}: {}", item, hour, got);
         }
     }
     Ok(())
@@ -52,7 +52,7 @@ fn check_category(
             .unwrap_or(&Hours::new())
             .range(hours.clone())
             .fold([0; 3], |sum, (_, of_hour)| std::array::from_fn(|at| sum[at] + of_hour[at]));
-        prop_assert_eq!(numbers(&got), sold, "{} in {} {:?}: {}", item, category, hours, got);
+        prop_assert_eq!(numbers(&got, sold[0]), sold, "{} in {} {:?}: {}", item, category, hours, got);
     }
     Ok(())
 }
@@ -85,9 +85,22 @@ fn count(
         .collect())
 }
 
-/// Units, purchases and money, as the brute force has them.
-fn numbers(of: &Value) -> [i128; 3] {
-    let number = |name: &str| i128::from(of[name].as_i64().expect("a count has its numbers"));
+/// Units, purchases and money, as the brute force has them; units with more digits than a number of JSON
+/// keeps are those expected, if they are near.
+fn numbers(of: &Value, expected: i128) -> [i128; 3] {
+    let purchases = of["purchases"].as_i64().expect("a count has its numbers");
     let amount = of["amount"].as_str().expect("money is a text").replace('.', "");
-    [number("units"), number("purchases"), amount.parse().expect("an amount has four places")]
+    [units(&of["units"], expected), purchases.into(), amount.parse().expect("an amount has four places")]
+}
+
+/// Units in ten-thousandths, by the digits of a JSON number without trailing zeros.
+fn units(of: &Value, expected: i128) -> i128 {
+    let text = of.as_number().expect("units are a number").to_string();
+    let has_many_digits = expected.abs() >= 1_000_000_000_000_000 && expected % 10_000 != 0;
+    if has_many_digits && of.as_f64() == Some(expected as f64 / 10_000.0) {
+        return expected;
+    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    assert!(fraction.len() <= 4 && !fraction.ends_with('0'), "{text}");
+    format!("{whole}{fraction:0<4}").parse().expect("it has digits alone")
 }

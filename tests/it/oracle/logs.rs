@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::oracle::sales::{Decay, FILES, JANUARY, MEASURES, Rules, Sale};
+use crate::oracle::sales::{Decay, FILES, JANUARY, MEASURES, ONE, Rules, Sale};
 use crate::world::World;
 
 const COLUMNS: [&str; 8] =
@@ -70,14 +70,20 @@ pub fn fields(sale: &Sale, id: &str, buyer: &str, spelling: u8) -> [String; 8] {
     }
     let is_short = spelling & 8 != 0;
     let event_type = if is_short && sale.event_type == "purchase" { "" } else { sale.event_type };
-    let amount = sale.amount.map_or(String::new(), |amount| {
-        let sign = if amount < 0 { "-" } else { "" };
-        let text = format!("{sign}{}.{:04}", amount.abs() / 10_000, amount.abs() % 10_000);
-        if is_short { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    let amount = sale.amount.map_or(String::new(), |amount| decimal(amount, is_short));
+    let quantity = sale.quantity.map_or(String::new(), |quantity| match quantity % ONE {
+        0 => (quantity / ONE).to_string(),
+        _ => decimal(quantity, is_short),
     });
-    let quantity = sale.quantity.map_or(String::new(), |quantity| quantity.to_string());
     let item = sale.item.to_owned();
     [ts, id.to_owned(), item, paths.join("|"), event_type.to_owned(), quantity, amount, buyer.to_owned()]
+}
+
+/// Spells ten-thousandths, with trailing zeros or without.
+fn decimal(value: i64, is_short: bool) -> String {
+    let sign = if value < 0 { "-" } else { "" };
+    let text = format!("{sign}{}.{:04}", value.abs() / ONE, value.abs() % ONE);
+    if is_short { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 pub fn rfc3339(second: i64, zone: &str) -> String {
@@ -139,6 +145,10 @@ pub fn ndjson(lines: &[[String; 8]]) -> String {
                 Some(Err(_)) if object[column] == "" => object[column] = Value::Null,
                 _ => {}
             }
+        }
+        let decimal = object["quantity"].as_str().and_then(|text| text.parse::<f64>().ok());
+        if let Some(decimal) = decimal.filter(|_| at % 2 == 0) {
+            object["quantity"] = json!(decimal);
         }
         format!("{object}\n")
     };

@@ -14,6 +14,9 @@ pub const JANUARY: i64 = 1_483_228_800;
 /// The frozen hour of every run, 2017-01-15T00:00:00Z, in hours of January.
 pub const NOW: i64 = 14 * 24;
 
+/// One unit, in ten-thousandths.
+pub const ONE: i64 = 10_000;
+
 /// Few enough that sales meet in one hour; half-lives apart, so that there are ties.
 const HOURS_AGO: [i64; 18] = [0, 1, 1, 1, 2, 2, 3, 4, 5, 7, 9, 17, 25, 49, 50, 96, 97, 130];
 /// Some have spaces around them, which do not count.
@@ -56,8 +59,8 @@ pub struct Sale {
     pub item: &'static str,
     pub paths: BTreeSet<&'static str>,
     pub event_type: &'static str,
+    /// In ten-thousandths, as the amount is.
     pub quantity: Option<i64>,
-    /// In ten-thousandths.
     pub amount: Option<i64>,
     pub has_id: bool,
     /// The lines that tell of it: the round and file each comes in, and how it is spelled.
@@ -105,9 +108,10 @@ pub fn sale() -> impl Strategy<Value = Sale> {
     let event_type = prop_oneof![4 => Just(TYPES[0]), 1 => select(&TYPES[..])];
     let quantity = prop_oneof![
         2 => Just(None),
-        9 => (-2..5_i64).prop_map(Some),
+        9 => (-2..5_i64).prop_map(|whole| Some(whole * ONE)),
+        3 => (-20_000..50_000_i64).prop_map(Some),
         1 => Just(Some(0)),
-        1 => select(vec![Some(1_000_000_000_000), Some(-1_000_000_000_000)]),
+        1 => select(vec![Some(1_000_000_000_000 * ONE), Some(-1_000_000_000_000 * ONE)]),
     ];
     let amount = prop_oneof![
         2 => Just(None),

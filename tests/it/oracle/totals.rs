@@ -7,7 +7,7 @@ use arrow::datatypes::{Float64Type, Int64Type};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::world::{Ranked, World};
+use crate::world::{Ranked, World, units};
 
 /// Item, units, units of the days and of the week; and the score.
 type Place = ((String, i64, [i64; 7], i64), f64);
@@ -51,8 +51,8 @@ fn places(world: &World) -> Result<BTreeMap<(Option<String>, i64), Place>, Strin
                 return Err(format!("{sorted:?} comes behind {before:?}"));
             }
             before = sorted;
-            let days = std::array::from_fn(|day| long(&format!("units_day_{}", day + 1), at));
-            let of_row = (item, long("units", at), days, long("units_week", at));
+            let days = std::array::from_fn(|day| units(&batch, &format!("units_day_{}", day + 1), at));
+            let of_row = (item, units(&batch, "units", at), days, units(&batch, "units_week", at));
             let score = column("score").as_primitive::<Float64Type>().value(at);
             let categories = column("categories").as_list::<i32>().value(at);
             let ranks = column("ranks").as_list::<i32>().value(at);

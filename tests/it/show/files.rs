@@ -1,7 +1,7 @@
 //! Answers in files.
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
+use arrow::datatypes::{Decimal128Type, Float64Type};
 use bytes::Bytes;
 use expect_test::expect;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -58,11 +58,11 @@ fn parquet_has_the_numbers_of_the_other_forms() {
     assert_eq!(csv.lines().next(), Some(names.join(",").as_str()));
     let column = |name: &str| batch.column_by_name(name).expect("there is such a column");
     let items = column("item_id").as_string::<i32>();
-    let units = column("units").as_primitive::<Int64Type>();
+    let units = column("units").as_primitive::<Decimal128Type>();
     let scores = column("score").as_primitive::<Float64Type>();
     let amounts = column("amount").as_primitive::<Decimal128Type>();
     for (at, line) in csv.lines().skip(1).enumerate() {
-        let fields = [scores.value(at).to_string(), units.value(at).to_string()].join(",");
+        let fields = [scores.value(at).to_string(), (units.value(at) / 10_000).to_string()].join(",");
         assert!(line.contains(&fields), "{line}: {fields}");
         let item = items.value(at).replace('"', "\"\"");
         assert!(line.contains(&item) && line.contains(&amounts.value_as_string(at)), "{line}");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
-use crate::model::{Events, Timestamp};
+use crate::model::{Events, Timestamp, Units};
 
 /// The number of events that are shown.
 const FIRST_EVENTS: usize = 10;
@@ -34,7 +34,7 @@ pub struct ExampleEvent {
     pub event_id: Option<String>,
     pub item_id: String,
     pub categories: Vec<String>,
-    pub quantity: i64,
+    pub quantity: Units,
     /// In ten-thousandths.
     pub amount: Option<i64>,
 }

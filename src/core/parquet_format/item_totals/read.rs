@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use arrow::array::{Array, AsArray, BooleanArray, ListArray, PrimitiveArray, RecordBatch};
+use arrow::array::{Array, AsArray, BooleanArray, ListArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::schema::types::ColumnDescPtr;
 
-use crate::model::{DAYS, DayUnits};
+use crate::model::{DAYS, DayUnits, Units};
 use crate::parquet_format::day_columns::DAY_COLUMNS;
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::fields::{numbers, texts};
@@ -17,6 +17,7 @@ use crate::parquet_format::file_slice::{FileSlice, may_contain, range_of};
 use crate::parquet_format::item_totals::columns::{CATEGORIES, ITEM, RANKS, SCORE, SHOP_RANK, TOP, UNITS};
 use crate::parquet_format::panic_guard::guarded;
 use crate::parquet_format::parquet_file::plain_options;
+use crate::parquet_format::units_column::units as units_of;
 
 const ROWS_PER_BATCH: usize = 4_096;
 
@@ -34,7 +35,7 @@ pub struct ItemTotalsRow {
     pub item_id: String,
     pub days: DayUnits,
     /// Units in the window.
-    pub units: i64,
+    pub units: Units,
     pub score: f64,
     pub shop_rank: Option<i64>,
     /// The categories in which the item has these totals, and its rank in each.
@@ -283,9 +284,9 @@ fn list<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a ListArray,
 
 fn each_row(batch: &RecordBatch, take: &mut dyn FnMut(ItemTotalsRow)) -> Result<(), ColumnsError> {
     let (tops, items) = (texts(batch, TOP)?, texts(batch, ITEM)?);
-    let days: Vec<PrimitiveArray<Int64Type>> =
-        DAY_COLUMNS.iter().map(|day| numbers(batch, day)).collect::<Result<_, _>>()?;
-    let units = numbers::<Int64Type>(batch, UNITS)?;
+    let days: Vec<Vec<Units>> =
+        DAY_COLUMNS.iter().map(|day| units_of(batch, day)).collect::<Result<_, _>>()?;
+    let units = units_of(batch, UNITS)?;
     let scores = numbers::<Float64Type>(batch, SCORE)?;
     let shop_ranks = numbers::<Int64Type>(batch, SHOP_RANK)?;
     let (categories, ranks) = (list(batch, CATEGORIES)?, list(batch, RANKS)?);
@@ -297,8 +298,8 @@ fn each_row(batch: &RecordBatch, take: &mut dyn FnMut(ItemTotalsRow)) -> Result<
         take(ItemTotalsRow {
             top_category: tops.is_valid(at).then(|| tops.value(at).to_owned()),
             item_id: items.value(at).to_owned(),
-            days: std::array::from_fn::<i64, DAYS, _>(|day| days[day].value(at)),
-            units: units.value(at),
+            days: std::array::from_fn::<Units, DAYS, _>(|day| days[day][at]),
+            units: units[at],
             score: scores.value(at),
             shop_rank: shop_ranks.is_valid(at).then(|| shop_ranks.value(at)),
             ranks: of_row.zip(ranks.values().iter().copied()).collect(),

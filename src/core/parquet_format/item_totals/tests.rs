@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::model::DayUnits;
+use crate::model::{DayUnits, Units};
 use crate::parquet_format::item_totals::read::{ItemTotalsFile, ItemTotalsRow};
 use crate::parquet_format::item_totals::write::{ItemTotalsEncoder, ItemTotalsGroup, ItemTotalsLine};
 
@@ -16,7 +16,8 @@ fn file(groups: &[(Option<&str>, std::ops::Range<i64>)]) -> (Bytes, Vec<ItemTota
         let ids: Vec<String> = numbers.clone().map(|number| format!("item {number:03}")).collect();
         let mut group = ItemTotalsGroup::default();
         for (number, item_id) in numbers.clone().zip(&ids) {
-            let days: DayUnits = [0, 1, 2, 3, 4, 5, 6].map(|day| number * 1_000 - day % 3 * 700);
+            let days = [0, 1, 2, 3, 4, 5, 6].map(|day| number * 1_000 - day % 3 * 700);
+            let days: DayUnits = days.map(Units::from_ten_thousandths);
             let set: &[u32] = match (top, number % 3) {
                 (None, _) => &[],
                 (_, 0) => &[0, 1],
@@ -27,7 +28,7 @@ fn file(groups: &[(Option<&str>, std::ops::Range<i64>)]) -> (Bytes, Vec<ItemTota
             let line = ItemTotalsLine {
                 item_id,
                 days: &days,
-                units: number - 50,
+                units: Units::from_ten_thousandths((number - 50) * 10_000),
                 score: number as f64 / 7.0,
                 shop_rank,
             };

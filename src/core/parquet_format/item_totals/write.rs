@@ -7,16 +7,16 @@ use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
 use parquet::schema::types::TypePtr;
 
-use crate::model::{DAYS, DayUnits};
+use crate::model::{DAYS, DayUnits, Units};
 use crate::parquet_format::chunked_file::{ChunkedFile, EncodedGroup, encode_chunks, schema_of, text_lists};
 use crate::parquet_format::chunks::{Chunk, Dictionary, Shape, Values};
 use crate::parquet_format::day_columns::DAY_COLUMNS;
-use crate::parquet_format::encodings::few_distinct;
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::item_totals::columns::{
     CATEGORIES, ITEM, RANKS, SCORE, SHOP_RANK, TOP, UNITS, WEEK,
 };
 use crate::parquet_format::parquet_file::footer_at;
+use crate::parquet_format::units_column::{FewUnits, UNITS_SUM};
 
 /// The most rows of a row group: a lookup reads the ids of one in each top-level category.
 pub const ITEM_TOTALS_PER_GROUP: usize = 1 << 15;
@@ -28,15 +28,15 @@ static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
     schema_of([
         (TOP, DataType::Utf8),
         (ITEM, DataType::Utf8),
-        (day_1, DataType::Int64),
-        (day_2, DataType::Int64),
-        (day_3, DataType::Int64),
-        (day_4, DataType::Int64),
-        (day_5, DataType::Int64),
-        (day_6, DataType::Int64),
-        (day_7, DataType::Int64),
-        (WEEK, DataType::Int64),
-        (UNITS, DataType::Int64),
+        (day_1, UNITS_SUM),
+        (day_2, UNITS_SUM),
+        (day_3, UNITS_SUM),
+        (day_4, UNITS_SUM),
+        (day_5, UNITS_SUM),
+        (day_6, UNITS_SUM),
+        (day_7, UNITS_SUM),
+        (WEEK, UNITS_SUM),
+        (UNITS, UNITS_SUM),
         (SCORE, DataType::Float64),
         (SHOP_RANK, DataType::Int64),
         (CATEGORIES, text_lists()),
@@ -49,7 +49,7 @@ static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
 pub struct ItemTotalsLine<'a, 'b> {
     pub item_id: &'a str,
     pub days: &'b DayUnits,
-    pub units: i64,
+    pub units: Units,
     pub score: f64,
     pub shop_rank: Option<i64>,
 }
@@ -58,6 +58,7 @@ pub struct ItemTotalsLine<'a, 'b> {
 #[derive(Default)]
 pub struct ItemTotalsGroup<'a> {
     items: Vec<&'a str>,
+    /// In ten-thousandths, like the other units.
     days: [Vec<i64>; DAYS],
     weeks: Vec<i64>,
     units: Vec<i64>,
@@ -73,10 +74,10 @@ impl<'a> ItemTotalsGroup<'a> {
     /// Adds a row, with its ranks in categories by number.
     pub fn push(&mut self, line: &ItemTotalsLine<'a, '_>, ranks: impl Iterator<Item = (u32, i64)>) {
         self.items.push(line.item_id);
-        self.days.iter_mut().zip(line.days).for_each(|(column, day)| column.push(*day));
+        self.days.iter_mut().zip(line.days).for_each(|(column, day)| column.push(day.ten_thousandths()));
         // They were checked to fit when they were added up.
-        self.weeks.push(line.days.iter().fold(0, |week, day| day.saturating_add(week)));
-        self.units.push(line.units);
+        self.weeks.push(line.days.iter().fold(0, |week, day| day.ten_thousandths().saturating_add(week)));
+        self.units.push(line.units.ten_thousandths());
         self.scores.push(line.score);
         self.has_shop_rank.push(line.shop_rank.is_some());
         self.shop_ranks.extend(line.shop_rank);
@@ -107,9 +108,15 @@ impl<'a> ItemTotalsGroup<'a> {
         let full = |values| Chunk { shape: Shape::Full, values };
         let numbers = [&self.weeks, &self.units];
         let columns: Vec<&Vec<i64>> = self.days.iter().chain(numbers).collect();
-        let few: Vec<_> = columns.iter().map(|numbers| few_distinct(numbers)).collect();
-        let mut numbers =
-            columns.iter().zip(&few).map(|(numbers, few)| full(Values::of_numbers(numbers, few.as_ref())));
+        let few: Vec<_> = columns.iter().map(|numbers| FewUnits::of(numbers)).collect();
+        let wide = |numbers: &[i64]| numbers.iter().map(|&number| number.into()).collect();
+        let wide: Vec<Vec<i128>> = columns
+            .iter()
+            .zip(&few)
+            .map(|(numbers, few)| if few.is_none() { wide(numbers) } else { Vec::new() })
+            .collect();
+        let units = few.iter().zip(&wide);
+        let units = units.map(|(few, wide)| few.as_ref().map_or(Values::Wide(wide), FewUnits::wide_values));
         let codes = vec![0; rows];
         let of_top = match top {
             None => Values::None,
@@ -117,7 +124,7 @@ impl<'a> ItemTotalsGroup<'a> {
         };
         let names: Vec<Cow<'_, str>> = names.iter().map(|&name| Cow::Borrowed(name)).collect();
         let mut chunks = vec![full(of_top), full(Values::InOrder(self.items.clone()))];
-        chunks.extend(numbers.by_ref());
+        chunks.extend(units.map(full));
         chunks.push(full(Values::Doubles(&self.scores)));
         let shape = Shape::Optional(&self.has_shop_rank);
         chunks.push(Chunk { shape, values: Values::Deltas(&self.shop_ranks) });

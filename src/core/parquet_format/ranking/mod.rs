@@ -7,15 +7,16 @@
 //! | `item_id` | BYTE_ARRAY, STRING | DELTA_LENGTH_BYTE_ARRAY, or dictionary |
 //! | `name` | BYTE_ARRAY, STRING, or null: the item's name in the catalog | DELTA_LENGTH_BYTE_ARRAY |
 //! | `score` | DOUBLE | BYTE_STREAM_SPLIT, or dictionary |
-//! | `units`, `purchases` | INT64 | BYTE_STREAM_SPLIT |
+//! | `units` | INT64, DECIMAL(18,4); FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4) where units of the file are too large | dictionary with codes of whole bytes, or BYTE_STREAM_SPLIT; PLAIN |
+//! | `purchases` | INT64 | BYTE_STREAM_SPLIT |
 //! | `amount` | INT64, DECIMAL(18,4); FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4) where one is too large | BYTE_STREAM_SPLIT; PLAIN; or dictionary |
 //! | `window_from` | INT64, TIMESTAMP(MICROS, UTC): where the oldest bucket begins | dictionary |
 //! | `window_to` | INT64, TIMESTAMP(MICROS, UTC): where the newest bucket ends | dictionary |
 //! | `eligible_items` | INT64: the number of eligible items in the category | dictionary |
-//! | `eligible_units`, `eligible_purchases` | INT64: the aggregate of all eligible items | dictionary |
-//! | `eligible_amount` | FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4): the same | dictionary |
-//! | `units_day_1` … `units_day_7` | INT64: units of the last seven days, oldest first | BYTE_STREAM_SPLIT |
-//! | `units_week` | INT64: their total | BYTE_STREAM_SPLIT |
+//! | `eligible_purchases` | INT64: the aggregate of all eligible items | dictionary |
+//! | `eligible_units`, `eligible_amount` | FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4): the same | dictionary |
+//! | `units_day_1` … `units_day_7` | as `units`: units of the last seven days, oldest first | as `units` |
+//! | `units_week` | as `units`: their total | as `units` |
 //!
 //! Item ids and the low bytes of scores are close to random, and most of a file consists of them.
 //! Splitting numbers into streams by byte keeps them as short as possible, and each column is one page
@@ -36,7 +37,7 @@
 //! The days are those of a time zone. The metadata has its name and the hour at which each day starts.
 //! They may begin before the window, and the last of them may not be over.
 //!
-//! Older files are read, too: in files of format 0 the columns `eligible_…` are called `rankable`,
+//! Older files are read, too: their units are whole numbers of INT64; in files of format 0 the columns `eligible_…` are called `rankable`,
 //! `rankable_units`, `rankable_purchases` and `rankable_amount`; still older ones have no `name`, no hashes,
 //! or no columns after `rankable`.
 
@@ -50,4 +51,4 @@ mod write;
 
 pub use read::{CategorySummary, RankingFile};
 pub use row::{RankedRow, RowDetails};
-pub use write::{EncodedRanking, ROWS_PER_GROUP, encode_ranking};
+pub use write::{EncodedRanking, LargestDecimals, ROWS_PER_GROUP, encode_ranking};

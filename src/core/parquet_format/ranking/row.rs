@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Aggregate, DayUnits, Timestamp};
+use crate::model::{Aggregate, DayUnits, Timestamp, Units};
 
 /// One item's rank in one category.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,9 +33,14 @@ pub struct RowDetails {
 
 impl RowDetails {
     /// Returns the units of all seven days; `None` where they exceed 64 bits.
-    pub fn week(&self) -> Option<i64> {
-        self.days.iter().try_fold(0_i64, |sum, day| sum.checked_add(*day))
+    pub fn week(&self) -> Option<Units> {
+        week_of(&self.days)
     }
+}
+
+/// Returns the units of all days; `None` where they exceed 64 bits.
+pub(super) fn week_of(days: &DayUnits) -> Option<Units> {
+    days.iter().try_fold(Units::ZERO, |sum, day| sum.checked_add(*day))
 }
 
 impl RankedRow<'_> {

@@ -3,12 +3,13 @@
 use arrow::array::{Array, PrimitiveArray, RecordBatch, StringArray};
 use arrow::datatypes::{Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 
-use crate::model::{Aggregate, Timestamp};
+use crate::model::{Aggregate, Timestamp, Units};
 use crate::parquet_format::day_columns::DAY_COLUMNS;
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::fields::{numbers, texts};
 use crate::parquet_format::ranking::columns::{ELIGIBLE, ELIGIBLE_0, ELIGIBLE_ITEMS, ELIGIBLE_ITEMS_0, NAME};
 use crate::parquet_format::ranking::row::{RankedRow, RowDetails};
+use crate::parquet_format::units_column::units as units_of;
 
 /// A batch's columns, some of which may not have been requested.
 pub(super) struct Columns {
@@ -17,18 +18,18 @@ pub(super) struct Columns {
     item_id: StringArray,
     name: Option<StringArray>,
     score: PrimitiveArray<Float64Type>,
-    units: PrimitiveArray<Int64Type>,
+    units: Vec<Units>,
     purchases: PrimitiveArray<Int64Type>,
     amount: PrimitiveArray<Decimal128Type>,
     window_from: PrimitiveArray<TimestampMicrosecondType>,
     window_to: PrimitiveArray<TimestampMicrosecondType>,
     eligible_items: PrimitiveArray<Int64Type>,
-    details: Option<(Vec<PrimitiveArray<Int64Type>>, EligibleColumns)>,
+    details: Option<(Vec<Vec<Units>>, EligibleColumns)>,
 }
 
 /// The aggregate of all eligible items of each row's category.
 pub(super) struct EligibleColumns {
-    units: PrimitiveArray<Int64Type>,
+    units: Vec<Units>,
     purchases: PrimitiveArray<Int64Type>,
     amount: PrimitiveArray<Decimal128Type>,
 }
@@ -40,7 +41,7 @@ impl EligibleColumns {
         let Some([units, purchases, amount]) = [ELIGIBLE, ELIGIBLE_0].into_iter().find(has) else {
             return Ok(None);
         };
-        let [units, purchases] = [numbers(batch, units)?, numbers(batch, purchases)?];
+        let (units, purchases) = (units_of(batch, units)?, numbers(batch, purchases)?);
         Ok(Some(EligibleColumns { units, purchases, amount: numbers(batch, amount)? }))
     }
 
@@ -48,7 +49,7 @@ impl EligibleColumns {
     pub fn at(&self, at: usize) -> Aggregate {
         Aggregate {
             purchases: self.purchases.value(at),
-            units: self.units.value(at),
+            units: self.units[at],
             amount: self.amount.value(at),
         }
     }
@@ -72,7 +73,7 @@ impl Columns {
             item_id: texts(batch, "item_id")?,
             name: texts_if_read(NAME)?,
             score: numbers(batch, "score")?,
-            units: numbers(batch, "units")?,
+            units: units_of(batch, "units")?,
             purchases: numbers(batch, "purchases")?,
             amount: numbers(batch, "amount")?,
             window_from: numbers(batch, "window_from")?,
@@ -81,7 +82,7 @@ impl Columns {
             details: match EligibleColumns::of(batch)? {
                 None => None,
                 Some(eligible) => {
-                    let days = DAY_COLUMNS.iter().map(|day| numbers(batch, day));
+                    let days = DAY_COLUMNS.iter().map(|day| units_of(batch, day));
                     Some((days.collect::<Result<_, _>>()?, eligible))
                 }
             },
@@ -101,14 +102,14 @@ impl Columns {
             score: self.score.value(at),
             aggregate: Aggregate {
                 purchases: self.purchases.value(at),
-                units: self.units.value(at),
+                units: self.units[at],
                 amount: self.amount.value(at),
             },
             window_from: moment(&self.window_from, at, "window_from")?,
             window_to: moment(&self.window_to, at, "window_to")?,
             eligible_items: self.eligible_items.value(at),
             details: self.details.as_ref().map(|(days, eligible)| RowDetails {
-                days: std::array::from_fn(|day| days[day].value(at)),
+                days: std::array::from_fn(|day| days[day][at]),
                 eligible: eligible.at(at),
             }),
         })
@@ -145,7 +146,7 @@ mod tests {
             assert_eq!(eligible_items(&batch).expect("there is such a column").value(0), 1, "{items}");
             let eligible = EligibleColumns::of(&batch).expect("they have the right types");
             let aggregate = eligible.map(|eligible| eligible.at(0));
-            assert_eq!(aggregate, Some(Aggregate { purchases: 3, units: 2, amount: 40 }), "{units}");
+            assert_eq!(aggregate, Some(Aggregate { purchases: 3, units: 2.into(), amount: 40 }), "{units}");
         }
         let other = RecordBatch::try_from_iter([("rank", numbers(1))]).expect("it has one row");
         assert!(EligibleColumns::of(&other).expect("it has none").is_none());

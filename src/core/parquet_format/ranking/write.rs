@@ -18,7 +18,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersi
 use parquet::schema::types::ColumnDescPtr;
 use rayon::prelude::*;
 
-use crate::model::Timestamp;
+use crate::model::{Aggregate, DayUnits, Timestamp, Units};
 use crate::parquet_format::chunked_file::schema_of;
 use crate::parquet_format::day_columns::DAY_COLUMNS;
 use crate::parquet_format::error::ColumnsError;
@@ -26,15 +26,43 @@ use crate::parquet_format::pages::{Closed, unwritable};
 use crate::parquet_format::parquet_file::{CREATED_BY, footer_at};
 use crate::parquet_format::ranking::chunk::{Values, chunk};
 use crate::parquet_format::ranking::columns::{ELIGIBLE, ELIGIBLE_ITEMS, HASHES, NAME, WEEK, hash_of};
-use crate::parquet_format::ranking::row::{RankedRow, RowDetails};
+use crate::parquet_format::ranking::row::{RankedRow, RowDetails, week_of};
+use crate::parquet_format::units_column::{LONG_DIGITS, SCALE, SHORT_DIGITS, UNITS_SUM};
 
 /// The most rows of a row group: an answer reads and checks one, and the footer grows with each.
 pub const ROWS_PER_GROUP: usize = 16_384;
-/// Digits of an amount that a 64-bit integer holds.
-const SHORT_DIGITS: u8 = 18;
-const LONG_DIGITS: u8 = 38;
-/// Digits after an amount's decimal point.
-const SCALE: i8 = 4;
+
+/// The values farthest from zero of the rows' decimals, in ten-thousandths.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LargestDecimals {
+    pub units: u64,
+    pub amount: u128,
+}
+
+impl LargestDecimals {
+    /// Takes the units of a row, those of its days and of its week, and its amount.
+    pub fn take(&mut self, aggregate: &Aggregate, days: &DayUnits) {
+        let units = days.iter().copied().chain([aggregate.units]).chain(week_of(days));
+        let largest = units.map(|units| units.ten_thousandths().unsigned_abs()).max();
+        self.units = self.units.max(largest.unwrap_or(0));
+        self.amount = self.amount.max(aggregate.amount.unsigned_abs());
+    }
+
+    fn digits(self) -> Digits {
+        let of = |largest: u128| match largest < 10_u128.pow(u32::from(SHORT_DIGITS)) {
+            true => SHORT_DIGITS,
+            false => LONG_DIGITS,
+        };
+        Digits { units: of(self.units.into()), amount: of(self.amount) }
+    }
+}
+
+/// The digits that the columns of decimals have.
+#[derive(Clone, Copy)]
+struct Digits {
+    units: u8,
+    amount: u8,
+}
 
 /// A finished file.
 pub struct EncodedRanking {
@@ -44,7 +72,7 @@ pub struct EncodedRanking {
 }
 
 /// Returns the file of a number of row groups, whose rows all have details, with key-value metadata in
-/// its footer; no amount may be farther from zero than `largest_amount`.
+/// its footer; no decimal may be farther from zero than `largest`.
 ///
 /// The same rows and metadata give the same bytes, on any number of threads.
 ///
@@ -53,13 +81,10 @@ pub struct EncodedRanking {
 pub fn encode_ranking<'a>(
     groups: usize,
     rows_of: impl Fn(usize) -> Vec<RankedRow<'a>> + Sync,
-    largest_amount: u128,
+    largest: LargestDecimals,
     labels: &[(&str, String)],
 ) -> Result<EncodedRanking, ColumnsError> {
-    let digits = match largest_amount < 10_u128.pow(u32::from(SHORT_DIGITS)) {
-        true => SHORT_DIGITS,
-        false => LONG_DIGITS,
-    };
+    let digits = largest.digits();
     let schema = schema(digits);
     let options =
         ArrowWriterOptions::new().with_properties(properties(labels)).with_skip_arrow_metadata(true);
@@ -91,7 +116,8 @@ pub fn encode_ranking<'a>(
     Ok(EncodedRanking { bytes: bytes.into(), footer_at })
 }
 
-fn schema(digits: u8) -> SchemaRef {
+fn schema(digits: Digits) -> SchemaRef {
+    let units = DataType::Decimal128(digits.units, SCALE);
     let moment = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let [eligible_units, eligible_purchases, eligible_amount] = ELIGIBLE;
     let [day_1, day_2, day_3, day_4, day_5, day_6, day_7] = DAY_COLUMNS;
@@ -101,23 +127,23 @@ fn schema(digits: u8) -> SchemaRef {
         ("item_id", DataType::Utf8),
         (NAME, DataType::Utf8),
         ("score", DataType::Float64),
-        ("units", DataType::Int64),
+        ("units", units.clone()),
         ("purchases", DataType::Int64),
-        ("amount", DataType::Decimal128(digits, SCALE)),
+        ("amount", DataType::Decimal128(digits.amount, SCALE)),
         ("window_from", moment()),
         ("window_to", moment()),
         (ELIGIBLE_ITEMS, DataType::Int64),
-        (eligible_units, DataType::Int64),
+        (eligible_units, UNITS_SUM),
         (eligible_purchases, DataType::Int64),
         (eligible_amount, DataType::Decimal128(LONG_DIGITS, SCALE)),
-        (day_1, DataType::Int64),
-        (day_2, DataType::Int64),
-        (day_3, DataType::Int64),
-        (day_4, DataType::Int64),
-        (day_5, DataType::Int64),
-        (day_6, DataType::Int64),
-        (day_7, DataType::Int64),
-        (WEEK, DataType::Int64),
+        (day_1, units.clone()),
+        (day_2, units.clone()),
+        (day_3, units.clone()),
+        (day_4, units.clone()),
+        (day_5, units.clone()),
+        (day_6, units.clone()),
+        (day_7, units.clone()),
+        (WEEK, units),
     ]);
     Arc::new(schema)
 }
@@ -160,7 +186,7 @@ enum Column {
 fn encode_group(
     group: usize,
     rows: &[RankedRow<'_>],
-    digits: u8,
+    digits: Digits,
     schema: &SchemaRef,
     columns: &[ColumnDescPtr],
     library: &ArrowRowGroupWriterFactory,
@@ -180,26 +206,30 @@ fn encode_group(
 }
 
 /// Returns the values of a column with many distinct ones; `None` for another column.
-fn many<'a>(column: &str, rows: &'a [RankedRow<'_>], digits: u8) -> Option<Values<'a>> {
+fn many<'a>(column: &str, rows: &'a [RankedRow<'_>], digits: Digits) -> Option<Values<'a>> {
     let numbers = |of: fn(&RankedRow<'_>) -> [u8; 8]| rows.iter().map(of).collect();
-    let details = |of: &dyn Fn(&RowDetails) -> i64| {
-        Values::Counts(rows.iter().map(|row| row.details.as_ref().map_or(0, of).to_le_bytes()).collect())
+    let units = |of: &dyn Fn(&RankedRow<'_>) -> Option<Units>| {
+        let values = rows.iter().map(|row| of(row).unwrap_or_default().ten_thousandths());
+        match digits.units {
+            SHORT_DIGITS => Values::Units(values.collect()),
+            _ => Values::Long(values.map(|value| i128::from(value).to_be_bytes()).collect()),
+        }
     };
     if let Some(day) = DAY_COLUMNS.iter().position(|name| *name == column) {
-        return Some(details(&|details| details.days[day]));
+        return Some(units(&|row| row.details.as_ref().map(|details| details.days[day])));
     }
     Some(match column {
         "item_id" => Values::Texts(rows.iter().map(|row| &*row.item_id).collect()),
         "score" => Values::Numbers(numbers(|row| row.score.to_le_bytes())),
-        "units" => Values::Counts(numbers(|row| row.aggregate.units.to_le_bytes())),
+        "units" => units(&|row| Some(row.aggregate.units)),
         "purchases" => Values::Counts(numbers(|row| row.aggregate.purchases.to_le_bytes())),
         // With so few digits it fits into 64 bits.
-        "amount" if digits == SHORT_DIGITS => {
+        "amount" if digits.amount == SHORT_DIGITS => {
             Values::Numbers(numbers(|row| (row.aggregate.amount as i64).to_le_bytes()))
         }
         "amount" => Values::Long(rows.iter().map(|row| row.aggregate.amount.to_be_bytes()).collect()),
         // It was checked to fit when the days were added up.
-        WEEK => details(&|details| details.week().unwrap_or_default()),
+        WEEK => units(&|row| row.details.as_ref().and_then(RowDetails::week)),
         _ => return None,
     })
 }
@@ -210,9 +240,9 @@ fn few(column: &str, rows: &[RankedRow<'_>]) -> ArrayRef {
         let micros = rows.iter().map(|row| of(row).micros());
         TimestampMicrosecondArray::from_iter_values(micros).with_timezone("UTC")
     };
-    let eligible = |of: fn(&RowDetails) -> i64| {
-        let of_rows = rows.iter().map(|row| row.details.as_ref().map_or(0, of));
-        Int64Array::from_iter_values(of_rows)
+    let eligible = |of: fn(&Aggregate) -> i128| {
+        let of_rows = rows.iter().map(|row| row.details.as_ref().map_or(0, |details| of(&details.eligible)));
+        Decimal128Array::from_iter_values(of_rows).with_data_type(UNITS_SUM)
     };
     let [eligible_units, eligible_purchases, eligible_amount] = ELIGIBLE;
     match column {
@@ -221,13 +251,13 @@ fn few(column: &str, rows: &[RankedRow<'_>]) -> ArrayRef {
         "window_from" => Arc::new(moments(|row| row.window_from)),
         "window_to" => Arc::new(moments(|row| row.window_to)),
         ELIGIBLE_ITEMS => Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.eligible_items))),
-        _ if column == eligible_units => Arc::new(eligible(|details| details.eligible.units)),
-        _ if column == eligible_purchases => Arc::new(eligible(|details| details.eligible.purchases)),
-        _ if column == eligible_amount => {
-            let amounts = rows.iter().map(|row| row.details.map_or(0, |details| details.eligible.amount));
-            let kind = DataType::Decimal128(LONG_DIGITS, SCALE);
-            Arc::new(Decimal128Array::from_iter_values(amounts).with_data_type(kind))
+        _ if column == eligible_units => Arc::new(eligible(|of| of.units.ten_thousandths().into())),
+        _ if column == eligible_purchases => {
+            let purchases =
+                rows.iter().map(|row| row.details.map_or(0, |details| details.eligible.purchases));
+            Arc::new(Int64Array::from_iter_values(purchases))
         }
+        _ if column == eligible_amount => Arc::new(eligible(|of| of.amount)),
         _ => Arc::new(rows.iter().map(|row| row.name.as_deref()).collect::<StringArray>()),
     }
 }
@@ -239,7 +269,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::Aggregate;
     use crate::parquet_format::ranking::read::RankingFile;
 
     fn row(rank: i32, item_id: String, score: f64, amount: i128) -> RankedRow<'static> {
@@ -250,20 +279,31 @@ mod tests {
             item_id: item_id.into(),
             name: None,
             score,
-            aggregate: Aggregate { purchases: i64::from(rank), units: i64::MAX - i64::from(rank), amount },
+            aggregate: Aggregate {
+                purchases: i64::from(rank),
+                units: Units::from_ten_thousandths(i64::MAX - i64::from(rank)),
+                amount,
+            },
             window_from: moment(0),
             window_to: moment(3_600_000_000),
             eligible_items: i64::from(rank) + 7,
             details: Some(RowDetails {
-                days: [0, 1, -5, i64::from(rank), 0, 1 << 40, 2],
-                eligible: Aggregate { purchases: 3, units: i64::MIN, amount: amount / 2 },
+                days: [0, 1, -5, i64::from(rank), 0, 1 << 40, 2].map(Units::from_ten_thousandths),
+                eligible: Aggregate {
+                    purchases: 3,
+                    units: Units::from_ten_thousandths(i64::MIN),
+                    amount: amount / 2,
+                },
             }),
         }
     }
 
     /// Writes rows, and reads them back the same.
     fn written(rows: &[RankedRow<'static>]) -> ParquetRecordBatchReaderBuilder<Bytes> {
-        let largest = rows.iter().map(|row| row.aggregate.amount.unsigned_abs()).max().unwrap_or(0);
+        let mut largest = LargestDecimals::default();
+        for row in rows {
+            largest.take(&row.aggregate, &row.details.expect("each has details").days);
+        }
         let bytes = encode_ranking(1, |_| rows.to_vec(), largest, &[]).expect("it can be written").bytes;
         let file = RankingFile::open(bytes.clone(), bytes.len() as u64).expect("it is a ranking");
         let range = file.range(0);

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering as AtomicOrdering};
 
 use rayon::prelude::*;
 
+use crate::model::Units;
 use crate::rankings::item_totals::category_rows::CategoryRows;
 use crate::storage::{Scratch, StoreError};
 
@@ -54,7 +55,7 @@ pub(super) fn pack(rows: &CategoryRows<'_>, order: &[u32]) -> (Vec<u8>, Vec<Chec
             }
             before += 1;
             packed.extend_from_slice(&row.score.to_le_bytes());
-            packed.extend_from_slice(&row.units.to_le_bytes());
+            packed.extend_from_slice(&row.units.ten_thousandths().to_le_bytes());
             packed.extend_from_slice(&at.to_le_bytes());
             packed.extend_from_slice(&(row.item_id.len() as u32).to_le_bytes());
             packed.extend_from_slice(row.item_id.as_bytes());
@@ -136,7 +137,7 @@ struct RunReader<'a> {
 #[derive(Default)]
 struct Head {
     score: f64,
-    units: i64,
+    units: Units,
     row: u32,
     item_id: Vec<u8>,
 }
@@ -150,7 +151,7 @@ impl RunReader<'_> {
             return Ok(false);
         }
         self.head.score = f64::from_le_bytes(self.take());
-        self.head.units = i64::from_le_bytes(self.take());
+        self.head.units = Units::from_ten_thousandths(i64::from_le_bytes(self.take()));
         self.head.row = u32::from_le_bytes(self.take());
         let length = u32::from_le_bytes(self.take()) as usize;
         if !self.fill(length)? {

@@ -1,6 +1,6 @@
 // How figures and names are written, and how elements are made of them: text is always text.
 
-const grouped = new Intl.NumberFormat('en-GB');
+const grouped = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 4 });
 const short = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 });
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -25,9 +25,12 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** Returns a whole number with its thousands parted; those too large for a number come as text. */
+/** Returns a number with its thousands parted; those with more digits than a number keeps come as text. */
 function number(value) {
-  return grouped.format(typeof value === 'string' ? BigInt(value) : value);
+  if (typeof value !== 'string') return grouped.format(value);
+  const [whole, fraction] = value.split('.');
+  const sign = whole.startsWith('-') ? '-' : '';
+  return `${sign}${grouped.format(BigInt(whole.replace('-', '')))}${fraction ? `.${fraction}` : ''}`;
 }
 
 /** Returns a number in few characters. */

@@ -1,0 +1,123 @@
+//! Changes the type of a column: every file is replaced by one in which the column has the new type.
+//!
+//! The kernel commits no change of a column's type, so this commit is written here, as
+//! <https://github.com/delta-io/delta/blob/master/PROTOCOL.md> describes it: the new metadata, and for each
+//! file a `remove` and an `add` that change no row.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, StringArray};
+use delta_kernel::schema::{SchemaRef, StructField, StructType};
+use serde_json::{Value, json};
+
+use crate::delta::commit::Outcome;
+use crate::delta::error::TableError;
+use crate::delta::files::LiveFile;
+use crate::delta::schema::Column;
+use crate::delta::table::{ENGINE_INFO, Version};
+use crate::storage::{Store, url_encoded};
+
+/// A file that replaces another one: it is written and synced, and no commit names it yet.
+pub struct Replacement {
+    pub of: LiveFile,
+    /// Path below the table's folder.
+    pub path: String,
+    pub size_bytes: u64,
+}
+
+impl Version<'_> {
+    /// Returns whether the table has a column of this name and type.
+    pub fn has(&self, column: Column) -> bool {
+        let field = column.to_delta();
+        self.snapshot.schema().field(field.name()).is_some_and(|of| of.data_type() == field.data_type())
+    }
+
+    /// Commits a column's new type, with a replacement for each of the table's files; their statistics must
+    /// hold for the new values, too.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be written; the table is then as it was before.
+    pub fn change_column(
+        &self,
+        store: &Store,
+        column: Column,
+        files: &[Replacement],
+        now_ms: i64,
+    ) -> Result<Outcome, TableError> {
+        let mut lines = vec![
+            json!({"commitInfo": {
+                "timestamp": now_ms,
+                "operation": "CHANGE COLUMN",
+                "operationParameters": {"column": column.0},
+                "engineInfo": ENGINE_INFO,
+            }}),
+            json!({"metaData": self.metadata_with(column)?}),
+        ];
+        for file in files {
+            lines.extend(self.replaced(file, now_ms)?);
+        }
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let number = self.number() + 1;
+        let path = format!("{}/_delta_log/{number:020}.json", self.table.name);
+        let is_new = store.put_new_durably(&path, text.into())?;
+        Ok(if is_new { Outcome::Committed(number) } else { Outcome::Conflict })
+    }
+
+    fn metadata_with(&self, column: Column) -> Result<Value, TableError> {
+        let metadata = self.snapshot.table_configuration().metadata();
+        let schema = with_type(&self.snapshot.schema(), &column.to_delta());
+        let schema = serde_json::to_string(&schema).map_err(|e| self.table.damaged(&e.to_string()))?;
+        let mut value = json!({
+            "id": metadata.id(),
+            "format": {"provider": "parquet", "options": {}},
+            "schemaString": schema,
+            "partitionColumns": metadata.partition_columns(),
+            "configuration": metadata.configuration(),
+        });
+        let optional = [
+            ("name", metadata.name().map(Value::from)),
+            ("description", metadata.description().map(Value::from)),
+            ("createdTime", metadata.created_time().map(Value::from)),
+        ];
+        for (name, of) in optional {
+            if let Some(of) = of {
+                value[name] = of;
+            }
+        }
+        Ok(value)
+    }
+
+    fn replaced(&self, file: &Replacement, now_ms: i64) -> Result<[Value; 2], TableError> {
+        let damaged = || self.table.damaged("its files have an unexpected form");
+        let (batch, row) = &file.of.origin;
+        let text = |name: &str| -> Option<&StringArray> { batch.column_by_name(name)?.as_string_opt() };
+        let (path, stats) = (text("path").ok_or_else(damaged)?, text("stats").ok_or_else(damaged)?);
+        let stats = stats.is_valid(*row).then(|| stats.value(*row));
+        let remove = json!({"remove": {
+            "path": path.value(*row),
+            "deletionTimestamp": now_ms,
+            "dataChange": false,
+            "extendedFileMetadata": true,
+            "partitionValues": file.of.partition,
+            "size": file.of.size_bytes,
+        }});
+        let add = json!({"add": {
+            "path": url_encoded(&file.path),
+            "partitionValues": file.of.partition,
+            "size": file.size_bytes,
+            "modificationTime": now_ms,
+            "dataChange": false,
+            "stats": stats,
+        }});
+        Ok([remove, add])
+    }
+}
+
+/// Returns a schema in which one column has another type.
+fn with_type(schema: &SchemaRef, column: &StructField) -> SchemaRef {
+    let fields = schema.fields().map(|field| match field.name() == column.name() {
+        true => column.clone(),
+        false => field.clone(),
+    });
+    Arc::new(StructType::new_unchecked(fields))
+}

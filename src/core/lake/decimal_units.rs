@@ -1,0 +1,70 @@
+//! The upgrade of a lake to format 4: quantities and units become decimals of four places.
+//!
+//! Invariant: each of the two tables is changed by one commit, which changes no row.
+
+use rayon::prelude::*;
+
+use crate::delta::{Column, ColumnType, LiveFile, Outcome, Replacement, Table, TableSchema};
+use crate::lake::error::LakeError;
+use crate::lake::events_table::{COLUMNS_OF_EVERY_FORMAT, EVENTS, PARTITIONS, QUANTITY};
+use crate::parquet_format::{ColumnsError, Encoded, with_decimal_quantities, with_decimal_units};
+use crate::storage::{Store, unique_id};
+use bytes::Bytes;
+
+const ROLLUPS: &str = "rollups";
+
+/// The columns of `rollups` that every format has.
+const ROLLUPS_OF_EVERY_FORMAT: TableSchema = TableSchema {
+    partitions: &[
+        Column("event_type", ColumnType::Text),
+        Column("category", ColumnType::Text),
+        Column("date", ColumnType::Date),
+    ],
+    columns: &[Column("hour", ColumnType::Integer), Column("item_id", ColumnType::Text)],
+};
+const UNITS: Column = Column("units", ColumnType::Decimal(38, 4));
+
+/// Rewrites the files of both tables; a table that was changed before stays as it is.
+///
+/// # Errors
+/// Names a file that is damaged; fails where the disk does, or another process commits at the same time.
+pub(super) fn make_units_decimal(store: &Store, now_ms: i64) -> Result<(), LakeError> {
+    let events = TableSchema { partitions: PARTITIONS, columns: COLUMNS_OF_EVERY_FORMAT };
+    change(store, EVENTS, events, QUANTITY, with_decimal_quantities, now_ms)?;
+    change(store, ROLLUPS, ROLLUPS_OF_EVERY_FORMAT, UNITS, with_decimal_units, now_ms)
+}
+
+fn change(
+    store: &Store,
+    name: &str,
+    schema: TableSchema,
+    column: Column,
+    rewritten: fn(&Bytes) -> Result<Encoded, ColumnsError>,
+    now_ms: i64,
+) -> Result<(), LakeError> {
+    let Some(table) = Table::open(store, name, schema)? else { return Ok(()) };
+    let newest = table.newest()?;
+    if newest.has(column) {
+        return Ok(());
+    }
+    let bulk = store.bulk_writer(name)?;
+    let replace = |of: LiveFile| {
+        let file = format!("{name}/{}", of.path);
+        let encoded = rewritten(&store.get(&file)?)
+            .map_err(|source| LakeError::Columns { file: file.clone(), source })?;
+        if encoded.rows != of.rows {
+            return Err(LakeError::LostRows { file });
+        }
+        let folder = of.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let path = format!("{folder}/{}.parquet", unique_id());
+        bulk.put(&format!("{name}/{path}"), encoded.bytes.clone())?;
+        Ok(Replacement { of, path, size_bytes: encoded.bytes.len() as u64 })
+    };
+    let files: Result<Vec<Replacement>, LakeError> = newest.files()?.into_par_iter().map(replace).collect();
+    let files = files?;
+    bulk.finish()?;
+    match newest.change_column(store, column, &files, now_ms)? {
+        Outcome::Committed(_) => Ok(table.checkpoint()?),
+        Outcome::Conflict => Err(LakeError::Contended { tries: 1 }),
+    }
+}

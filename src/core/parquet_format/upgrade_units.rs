@@ -1,0 +1,78 @@
+//! Rewrites files of older lakes, in which units are whole numbers, with decimals.
+//!
+//! Invariant: the rows, their order and all other columns stay as they were.
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, Decimal128Array, RecordBatch};
+use arrow::datatypes::{Decimal128Type, Field, Int64Type, Schema};
+use bytes::Bytes;
+
+use crate::model::{Date, Hour, Interner, Units};
+use crate::parquet_format::aggregate_batch::{AggregateBlock, ItemRange, decode_aggregates};
+use crate::parquet_format::aggregates::{AggregateLine, encode_aggregates};
+use crate::parquet_format::dictionary::DictionaryInterner;
+use crate::parquet_format::error::ColumnsError;
+use crate::parquet_format::event_rewrite::{encoded_events, rows_of};
+use crate::parquet_format::parquet_file::Encoded;
+use crate::parquet_format::units_column::UNITS;
+
+const QUANTITY: &str = "quantity";
+
+/// Returns an `events` file with quantities as decimals.
+///
+/// # Errors
+/// Fails where the bytes are not such a file.
+pub fn with_decimal_quantities(bytes: &Bytes) -> Result<Encoded, ColumnsError> {
+    let batches: Result<Vec<RecordBatch>, ColumnsError> = rows_of(bytes)?.iter().map(with_decimals).collect();
+    encoded_events(&batches?)
+}
+
+fn with_decimals(batch: &RecordBatch) -> Result<RecordBatch, ColumnsError> {
+    let schema = batch.schema();
+    let at = schema.index_of(QUANTITY).map_err(|_| ColumnsError::Column(QUANTITY))?;
+    let column = batch.column(at);
+    if column.as_primitive_opt::<Decimal128Type>().is_some() {
+        return Ok(batch.clone());
+    }
+    let whole = column.as_primitive_opt::<Int64Type>().ok_or(ColumnsError::Column(QUANTITY))?;
+    let decimal = |value: i64| {
+        let units = Units::whole(value).ok_or(ColumnsError::Column(QUANTITY))?;
+        Ok(i128::from(units.ten_thousandths()))
+    };
+    let decimals: Result<Vec<Option<i128>>, ColumnsError> =
+        whole.iter().map(|value| value.map(decimal).transpose()).collect();
+    let decimals = Decimal128Array::from(decimals?).with_data_type(UNITS);
+    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+    fields[at] = Arc::new(Field::new(QUANTITY, UNITS, fields[at].is_nullable()));
+    let mut columns = batch.columns().to_vec();
+    columns[at] = Arc::new(decimals);
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+/// Returns a file of aggregates with units as decimals.
+///
+/// # Errors
+/// Fails where the bytes are not such a file.
+pub fn with_decimal_units(bytes: &Bytes) -> Result<Encoded, ColumnsError> {
+    let (mut items, mut path_sets, mut rows) = (Interner::default(), Interner::default(), Vec::new());
+    let (mut interner, mut block) = (DictionaryInterner::default(), AggregateBlock::default());
+    // Only the hour of the day is kept.
+    let epoch = Date::parse("1970-01-01").ok_or(ColumnsError::Column("hour"))?;
+    let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(|hour| Hour::of(epoch, hour)));
+    for batch in decode_aggregates(bytes.clone(), &ItemRange::default(), None)? {
+        let batch = batch?;
+        batch.read(&mut interner, &mut path_sets, &mut block);
+        for of_item in &block.items {
+            let item = items.code(batch.item_id(of_item.row));
+            rows.extend(batch.rows_of(of_item, &block, &hours).map(|row| row.of_item(item)));
+        }
+    }
+    encode_aggregates(rows.iter().map(|row| AggregateLine {
+        hour_of_day: row.hour.of_day(),
+        item_id: items.name(row.item),
+        paths: path_sets.name(row.path_set),
+        is_primary: row.is_primary,
+        aggregate: row.aggregate,
+    }))
+}
