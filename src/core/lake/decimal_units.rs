@@ -2,6 +2,7 @@
 //!
 //! Invariant: each of the two tables is changed by one commit, which changes no row.
 
+use bytes::Bytes;
 use rayon::prelude::*;
 
 use crate::delta::{Column, ColumnType, LiveFile, Outcome, Replacement, Table, TableSchema};
@@ -9,7 +10,6 @@ use crate::lake::error::LakeError;
 use crate::lake::events_table::{COLUMNS_OF_EVERY_FORMAT, EVENTS, PARTITIONS, QUANTITY};
 use crate::parquet_format::{ColumnsError, Encoded, with_decimal_quantities, with_decimal_units};
 use crate::storage::{Store, unique_id};
-use bytes::Bytes;
 
 const ROLLUPS: &str = "rollups";
 
