@@ -273,7 +273,7 @@ fn the_help_describes_a_log() {
         stdout:               %25 %2F %7C
         stdout:   categories  in NDJSON and Parquet, instead of category: an array of paths or of arrays of levels
         stdout:   event_type  type of the event [default: purchase]
-        stdout:   quantity    integer, negative for a return [default: 1]
+        stdout:   quantity    decimal, negative for a return [default: 1]
         stdout:   amount      decimal, rounded to four places, halves away from zero
         stdout:   version     integer or time, only if mapped: of an event that arrives several times, the greatest
         stdout:               version counts
