@@ -44,6 +44,7 @@ TYPES = {
         "is_primary": "boolean",
         "all_categories": "string",
         "batch": "string",
+        "version": "long",
     },
     "rollups": {
         "event_type": "string",
