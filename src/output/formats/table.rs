@@ -87,10 +87,27 @@ fn indented(path: &str) -> String {
     format!("{}{}", "  ".repeat(depth), path.rsplit('/').next().unwrap_or(path))
 }
 
-/// Returns how many decimals a column of amounts needs: two, or all four.
-fn decimals<'a>(mut values: impl Iterator<Item = &'a Value>) -> usize {
-    let is_finer = |value: &Value| matches!(value, Value::Amount(amount) if amount % 100 != 0);
-    if values.any(is_finer) { 4 } else { 2 }
+/// Returns how many decimals a column needs: of amounts two, or all four, of units as many as one of them has.
+fn decimals<'a>(values: impl Iterator<Item = &'a Value>) -> usize {
+    let needed = |value: &Value| match value {
+        Value::Amount(amount) if amount % 100 != 0 => 4,
+        Value::Amount(_) => 2,
+        Value::Units(units) => places_of(&units.to_string()),
+        _ => 0,
+    };
+    values.map(needed).max().unwrap_or(0)
+}
+
+/// Returns how many digits a decimal has behind the point.
+fn places_of(decimal: &str) -> usize {
+    decimal.split_once('.').map_or(0, |(_, fraction)| fraction.len())
+}
+
+/// Returns a decimal with zeros at its end, up to a number of places.
+fn padded(decimal: &str, places: usize) -> String {
+    let point = if places > 0 && !decimal.contains('.') { "." } else { "" };
+    let zeros = places - places_of(decimal);
+    format!("{decimal}{point}{:0<zeros$}", "")
 }
 
 /// Returns a value as people read it.
@@ -99,7 +116,7 @@ fn cell(value: &Value, decimals: usize, missing: &str) -> Cell {
         Value::None => Cell::of(missing).styled(Style::Dim),
         Value::Shown(_, cell) => cell.clone(),
         Value::Integer(number) => Cell::of(&grouped(&number.to_string())),
-        Value::Units(units) => Cell::of(&grouped(&units.to_string())),
+        Value::Units(units) => Cell::of(&grouped(&padded(&units.to_string(), decimals))),
         Value::UnitsByDay(units) => {
             let values: Vec<i64> = units.iter().map(|units| units.ten_thousandths()).collect();
             Cell::of(&sparkline(&values))

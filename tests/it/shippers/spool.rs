@@ -154,6 +154,7 @@ fn a_file_that_has_just_changed_is_left_alone() {
     touch("spool/new.ndjson", "2017-01-14T23:59:51Z");
     expect![[r#"
         stderr: skipped: spool/new.ndjson: it was modified less than 10 s ago
+        stderr: batch: spool/old.ndjson: c582f743567d3980a8a5ec4ff194c8cc03a318cbda65a0bc5f3eb442f13a9f73, new
         stderr: spool: 1 file moved to done, 0 to failed, 1 modified too recently
         stderr: ingest: 1 read = 1 accepted + 0 duplicate + 0 rejected, 1 new batch
         exit code 0

@@ -12,6 +12,7 @@ fn warns_of_numbers(said: &Said) -> bool {
     let is_one = |line: &str| {
         let named = line.strip_prefix("warning: ").and_then(|line| line.split_once(':'));
         named.is_some_and(|(name, text)| !name.contains(' ') && !text.contains(" more than a year "))
+            || line.contains(" has changed since it was ingested: ")
     };
     said.stderr.lines().any(is_one)
 }
