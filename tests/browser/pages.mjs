@@ -29,7 +29,7 @@ function strangeLog() {
   const names = [
     '<script>window.ran = 1</script>', '</script><script>window.ran = 1</script>', '<!--<script>',
     '<img src=x onerror="window.ran = 1">', '"><svg onload=window.ran=1>', "';window.ran=1//", '&lt;b&gt;&amp;', '${window.ran=1}',
-    'שלום עולם', 'مرحبا <b>', '\u202eright to left', '👩‍👩‍👧 family', 'line\nbreak\ttab', '\u2028\u2029', '%3Cscript%3E', '?/#%',
+    'שלום עולם', 'مرحبا <b>', '\u202eright to left', '👩‍👩‍👧 family', 'line\nbreak\ttab', 'line\u2028paragraph\u2029end', '%3Cscript%3E', '?/#%',
     'x'.repeat(8_000), '长'.repeat(2_500),
   ];
   const categories = ['<script>window.ran = 1</script>', '</script><img src=x onerror=window.ran=1>', 'عربي', `Long ${'y'.repeat(1_500)}`];
@@ -38,7 +38,7 @@ function strangeLog() {
     categories: [[category, `Level ${at % 3} </script>`], ['All / of | them %', category]],
   })));
   // More units than a script's numbers can tell apart.
-  const huge = Array.from({ length: 9_101 }, (_, at) => JSON.stringify({ ts: '2017-01-14T12:00:00Z', item_id: 'huge', quantity: at === 0 ? 1 : 1e12, amount: '0.01' }));
+  const huge = Array.from({ length: 901 }, (_, at) => JSON.stringify({ ts: '2017-01-14T12:00:00Z', item_id: 'huge', quantity: at === 0 ? 0.5 : 1e12, amount: '0.01' }));
   return `${[...lines, ...huge].join('\n')}\n`;
 }
 
