@@ -4,7 +4,6 @@
 //! of ids shows which rows of a row group are an item's, and then one page of each other column has
 //! them. In older files without a page index, all ids of a row group are read.
 
-use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -21,28 +20,19 @@ use parquet::file::metadata::{
 use parquet::file::page_index::column_index::{ByteArrayColumnIndex, ColumnIndexMetaData};
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::serialized_reader::SerializedPageReader;
-use zstd::bulk::Decompressor;
-use zstd::zstd_safe::get_frame_content_size;
 
 use crate::parquet_format::aggregate_batch::AggregateBatch;
+use crate::parquet_format::aggregates::ITEM_ID;
 use crate::parquet_format::decodings::{is_run_of, take_sized};
 use crate::parquet_format::dictionary::keeping_dictionaries;
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::fields::texts;
 use crate::parquet_format::file_slice::FileSlice;
+use crate::parquet_format::page_decompressor::{decompress, unexpected_page};
 use crate::parquet_format::panic_guard::{GuardedBatches, guarded};
 use crate::parquet_format::parquet_file::plain_options;
 
-const ITEM_ID: &str = "item_id";
 const ROWS_PER_BATCH: usize = 1 << 12;
-/// The most bytes of a page of ids, given the length that ids may have.
-const MAX_PAGE_BYTES: usize = 1 << 30;
-
-thread_local! {
-    /// Kept, since setting one up takes longer than decompressing a page.
-    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
-}
-
 /// An aggregate file whose footer was read.
 pub struct AggregateFile {
     footer: Arc<ParquetMetaData>,
@@ -233,10 +223,6 @@ impl AggregateFile {
     }
 }
 
-fn unexpected_page() -> ColumnsError {
-    ColumnsError::Unreadable("a page of item ids is not what the file says it is".to_owned())
-}
-
 /// Returns whether a column chunk has plain values, without a dictionary.
 fn is_plain(chunk: &ColumnChunkMetaData) -> bool {
     let mut encodings = chunk.encodings();
@@ -258,19 +244,6 @@ fn is_any_within(items: &[&str], least: &[u8], most: &[u8]) -> bool {
 
 fn end_of(page: &PageLocation) -> u64 {
     page.offset.saturating_add(i64::from(page.compressed_page_size)).max(0).unsigned_abs()
-}
-
-/// Decompresses a page.
-fn decompress(compressed: &[u8]) -> Result<Vec<u8>, ColumnsError> {
-    let size = get_frame_content_size(compressed).ok().flatten().and_then(|size| usize::try_from(size).ok());
-    let size = size.filter(|size| *size <= MAX_PAGE_BYTES).ok_or_else(unexpected_page)?;
-    DECOMPRESSOR.with_borrow_mut(|decompressor| {
-        let decompressor = match decompressor {
-            Some(decompressor) => decompressor,
-            none => none.insert(Decompressor::new().map_err(|_| unexpected_page())?),
-        };
-        decompressor.decompress(compressed, size).map_err(|e| ColumnsError::Unreadable(e.to_string()))
-    })
 }
 
 /// Appends which rows of a page are the items', given the number of its first row; `None` where the page

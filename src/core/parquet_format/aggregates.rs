@@ -38,6 +38,9 @@ const ROWS_PER_GROUP: usize = 1 << 17;
 const INDEX: Index = Index { rows_to_search: 1 << 12, rows_per_page: 1 << 14 };
 /// Aggregates are kept for long and read as a whole, so that even small chunks are worth compressing.
 const COMPRESS_FROM_BYTES: usize = 2 << 10;
+pub(super) const ITEM_ID: &str = "item_id";
+pub(super) const COLUMNS: [&str; 7] =
+    ["hour", ITEM_ID, "categories", "is_primary", "purchases", "units", "amount"];
 /// The metadata key of all the paths in the file.
 pub(super) const PATHS: &str = "topsell.paths";
 
@@ -54,10 +57,10 @@ pub struct AggregateLine<'a> {
 }
 
 /// The columns, and their Parquet schema.
-static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
+pub(super) static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
     schema_of([
         ("hour", DataType::Int32),
-        ("item_id", DataType::Utf8),
+        (ITEM_ID, DataType::Utf8),
         ("categories", text_lists()),
         ("is_primary", DataType::Boolean),
         ("purchases", DataType::Int64),

@@ -50,7 +50,9 @@ pub(super) fn take_hybrid(mut bytes: &[u8], width: u32, mut count: usize, into: 
         } else {
             let packed = take(&mut bytes, times.checked_mul(width as usize)?)?;
             let times = times.checked_mul(8)?.min(count);
-            unpack(packed, width, times, |number| into.push(number as i32));
+            let start = into.len();
+            into.resize(start + times, 0);
+            unpack(packed, width, &mut into[start..], |number| number as i32);
             count = count.checked_sub(times).filter(|_| times > 0)?;
         }
     }
@@ -85,9 +87,11 @@ pub(super) fn take_deltas(mut bytes: &[u8], count: usize, into: &mut Vec<i64>) -
                 return None;
             }
             let packed = take(&mut bytes, miniblock.checked_mul(width as usize)? / 8)?;
-            unpack(packed, width, of_block, |above| {
+            let start = into.len();
+            into.resize(start + of_block, 0);
+            unpack(packed, width, &mut into[start..], |above| {
                 number = number.wrapping_add(least).wrapping_add(above.cast_signed());
-                into.push(number);
+                number
             });
             left -= of_block;
         }
@@ -107,23 +111,24 @@ pub(super) fn take_flags(bytes: &[u8], count: usize, into: &mut Vec<bool>) -> Op
     Some(())
 }
 
-/// Passes on `count` numbers of a bit width, for which there are enough bytes.
+/// Unpacks numbers of a bit width, for which there are enough bytes, one after the other.
 #[inline]
-fn unpack(bytes: &[u8], width: u32, count: usize, mut put: impl FnMut(u64)) {
+fn unpack<T>(bytes: &[u8], width: u32, out: &mut [T], mut of: impl FnMut(u64) -> T) {
     let mask = u64::MAX.checked_shr(u64::BITS - width).unwrap_or(0);
     let word_at = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
     let width = width as usize;
     let mut read = 0;
     // Eight numbers take as many bytes as one has bits; four numbers of few bits are within one word.
-    while width <= 16 && read + 8 <= count {
+    let (eights, _) = out.as_chunks_mut::<8>();
+    for eight in eights.iter_mut().take_while(|_| width <= 16) {
         let start = read / 8 * width;
         let (Some(first), Some(second)) = (word_at(start), word_at(start + width / 2)) else { break };
         let second = second >> (width % 2 * 4);
-        (0..4).for_each(|at| put(first >> (at * width) & mask));
-        (0..4).for_each(|at| put(second >> (at * width) & mask));
+        (0..4).for_each(|at| eight[at] = of(first >> (at * width) & mask));
+        (0..4).for_each(|at| eight[4 + at] = of(second >> (at * width) & mask));
         read += 8;
     }
-    for at in read..count {
+    for (at, number) in out.iter_mut().enumerate().skip(read) {
         let (start, shift) = (at * width / 8, at * width % 8);
         let word = match word_at(start).filter(|_| width <= MAX_WIDTH_OF_WORD) {
             Some(word) => word >> shift,
@@ -133,7 +138,7 @@ fn unpack(bytes: &[u8], width: u32, count: usize, mut put: impl FnMut(u64)) {
                 (wide >> shift) as u64
             }
         };
-        put(word & mask);
+        *number = of(word & mask);
     }
 }
 

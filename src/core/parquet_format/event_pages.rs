@@ -9,7 +9,6 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::StringArray;
-use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use bytes::Bytes;
 use parquet::basic::Encoding;
 use parquet::column::page::Page;
@@ -19,9 +18,10 @@ use parquet::file::metadata::{
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::SchemaDescriptor;
 
-use crate::parquet_format::decodings::{is_run_of, take, take_deltas, take_flags, take_hybrid, take_sized};
+use crate::parquet_format::decodings::{is_run_of, take_flags, take_hybrid, take_sized};
 use crate::parquet_format::dictionary::{DictionaryLists, DictionaryTexts};
 use crate::parquet_format::events::{ROWS_PER_GROUP, SCHEMA, empty_file};
+use crate::parquet_format::page_values::{DataPage, plain_numbers, plain_texts};
 use crate::parquet_format::panic_guard::guarded;
 use crate::parquet_format::parquet_file::CREATED_BY;
 
@@ -142,13 +142,6 @@ struct Chunk {
     data: Vec<DataPage>,
 }
 
-struct DataPage {
-    bytes: Bytes,
-    /// Values, nulls included.
-    count: usize,
-    encoding: Encoding,
-}
-
 impl Chunk {
     fn of(bytes: &Arc<Bytes>, group: &RowGroupMetaData, column: usize, rows: usize) -> Option<Chunk> {
         let chunk = group.columns().get(column)?;
@@ -181,7 +174,7 @@ impl Chunk {
             let mut bytes = self.of_flat(page, keys.len())?;
             let levels = take_sized(&mut bytes)?;
             is_run_of(1, page.count, levels, 1).then_some(())?;
-            take_keys(page, bytes, page.count, &mut keys)?;
+            page.take_keys(bytes, page.count, &mut keys)?;
         }
         (keys.len() == self.rows).then_some(())?;
         DictionaryTexts::of(keys, self.dictionary_of_texts()?)
@@ -192,50 +185,12 @@ impl Chunk {
         let mut keys = Vec::with_capacity(self.rows);
         let mut offsets = Vec::with_capacity(self.rows + 1);
         for page in &self.data {
-            let mut bytes = &page.bytes[..];
-            let [repetition, definition] = [take_sized(&mut bytes)?, take_sized(&mut bytes)?];
-            let starts = keys.len();
-            let are_ones = is_run_of(0, page.count, repetition, 1) && is_run_of(3, page.count, definition, 2);
-            let mut filled = page.count;
-            if are_ones {
-                (offsets.len() + page.count <= self.rows).then_some(())?;
-                offsets.extend((0..page.count).map(|row| ((starts + row) as u32).cast_signed()));
-            } else {
-                filled = self.put_offsets(page.count, [repetition, definition], starts, &mut offsets)?;
-            }
-            take_keys(page, bytes, filled, &mut keys)?;
+            let (bytes, filled) = page.take_lists(keys.len(), self.rows - offsets.len(), &mut offsets)?;
+            page.take_keys(bytes, filled, &mut keys)?;
         }
         (offsets.len() == self.rows).then_some(())?;
         offsets.push(i32::try_from(keys.len()).ok()?);
         DictionaryLists::of(offsets, DictionaryTexts::of(keys, self.dictionary_of_texts()?)?)
-    }
-
-    /// Appends where the lists of a page begin; returns how many texts they have.
-    fn put_offsets(
-        &self,
-        count: usize,
-        levels: [&[u8]; 2],
-        starts: usize,
-        offsets: &mut Vec<i32>,
-    ) -> Option<usize> {
-        /// More than an event can have.
-        const MAX_TEXTS_OF_ROW: usize = 64;
-        (count <= self.rows.checked_mul(MAX_TEXTS_OF_ROW)?).then_some(())?;
-        let [mut repetition, mut definition] = [Vec::new(), Vec::new()];
-        take_hybrid(levels[0], 1, count, &mut repetition)?;
-        take_hybrid(levels[1], 2, count, &mut definition)?;
-        let mut filled = 0;
-        for (repetition, definition) in repetition.into_iter().zip(definition) {
-            match (repetition, definition) {
-                (0, 1 | 3) if offsets.len() < self.rows => {
-                    offsets.push(((starts + filled) as u32).cast_signed());
-                }
-                (1, 3) if !offsets.is_empty() => {}
-                _ => return None,
-            }
-            filled += usize::from(definition == 3);
-        }
-        Some(filled)
     }
 
     /// Returns the rows' numbers, 0 for a null, and whether there is a null.
@@ -250,14 +205,14 @@ impl Chunk {
             let mut bytes = self.of_flat(page, numbers.len())?;
             let levels = take_sized(&mut bytes)?;
             if is_run_of(1, page.count, levels, 1) {
-                take_numbers(page, bytes, page.count, dictionary.as_deref(), &mut numbers)?;
+                page.take_numbers(bytes, page.count, dictionary.as_deref(), &mut numbers)?;
                 continue;
             }
             has_nulls = true;
             let (mut are_there, mut filled) = (Vec::new(), Vec::new());
             take_hybrid(levels, 1, page.count, &mut are_there)?;
             let count = are_there.iter().filter(|&&level| level == 1).count();
-            take_numbers(page, bytes, count, dictionary.as_deref(), &mut filled)?;
+            page.take_numbers(bytes, count, dictionary.as_deref(), &mut filled)?;
             let mut filled = filled.into_iter();
             numbers.extend(are_there.into_iter().map(|level| match level {
                 1 => filled.next().unwrap_or(0),
@@ -286,55 +241,6 @@ impl Chunk {
 
     fn dictionary_of_texts(&self) -> Option<StringArray> {
         let (bytes, count) = self.dictionary.as_ref()?;
-        // Each text is preceded by its length.
-        let mut texts = Vec::with_capacity(bytes.len().checked_sub(4 * count)?);
-        let mut offsets = Vec::with_capacity(count + 1);
-        let mut rest = &bytes[..];
-        offsets.push(0);
-        for _ in 0..*count {
-            texts.extend_from_slice(take_sized(&mut rest)?);
-            offsets.push(i32::try_from(texts.len()).ok()?);
-        }
-        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-        StringArray::try_new(offsets, Buffer::from_vec(texts), None).ok()
+        plain_texts(bytes, *count)
     }
-}
-
-/// Appends dictionary keys.
-fn take_keys(page: &DataPage, mut bytes: &[u8], count: usize, into: &mut Vec<i32>) -> Option<()> {
-    (page.encoding == Encoding::RLE_DICTIONARY).then_some(())?;
-    if count == 0 {
-        return Some(());
-    }
-    let width = take(&mut bytes, 1)?[0];
-    take_hybrid(bytes, width.into(), count, into)
-}
-
-fn take_numbers(
-    page: &DataPage,
-    bytes: &[u8],
-    count: usize,
-    dictionary: Option<&[i64]>,
-    into: &mut Vec<i64>,
-) -> Option<()> {
-    match page.encoding {
-        Encoding::DELTA_BINARY_PACKED => take_deltas(bytes, count, into),
-        Encoding::PLAIN => {
-            into.extend(plain_numbers(bytes, count)?);
-            Some(())
-        }
-        _ => {
-            let (mut keys, dictionary) = (Vec::new(), dictionary?);
-            take_keys(page, bytes, count, &mut keys)?;
-            for key in keys {
-                into.push(*dictionary.get(key as usize)?);
-            }
-            Some(())
-        }
-    }
-}
-
-fn plain_numbers(bytes: &[u8], count: usize) -> Option<Vec<i64>> {
-    let (numbers, _) = bytes.get(..count.checked_mul(8)?)?.as_chunks::<8>();
-    Some(numbers.iter().map(|number| i64::from_le_bytes(*number)).collect())
 }

@@ -7,6 +7,8 @@
 
 mod aggregate_batch;
 mod aggregate_file;
+mod aggregate_pages;
+mod aggregate_reader;
 mod aggregates;
 mod chunked_file;
 mod chunks;
@@ -25,6 +27,8 @@ mod external_parquet;
 mod fields;
 mod file_slice;
 mod item_totals;
+mod page_decompressor;
+mod page_values;
 mod pages;
 mod panic_guard;
 mod parquet_file;
@@ -34,10 +38,9 @@ mod run_records;
 mod units_column;
 mod upgrade_units;
 
-pub use aggregate_batch::{
-    AggregateBatch, AggregateBlock, ItemRange, WantsItem, decode_aggregates, first_items, paths_of,
-};
+pub use aggregate_batch::{AggregateBatch, AggregateBlock};
 pub use aggregate_file::{AggregateFile, ItemPages};
+pub use aggregate_reader::{ItemRange, WantsItem, decode_aggregates, first_items, paths_of};
 pub use aggregates::{AggregateLine, encode_aggregates};
 pub use chunked_file::EncodedGroup;
 pub use column_stats::ColumnStats;

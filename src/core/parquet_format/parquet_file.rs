@@ -126,13 +126,25 @@ pub(super) fn decode_with_dictionaries(
     wants_group: &dyn Fn(&RowGroupMetaData) -> bool,
     rows: Option<RowSelection>,
 ) -> Result<GuardedBatches<ParquetRecordBatchReader>, ColumnsError> {
+    let footer = footer(&bytes)?;
+    let groups = footer.metadata().row_groups();
+    let chosen = (0..groups.len()).filter(|&at| wants_group(&groups[at])).collect();
+    decode_groups(bytes, columns, dictionary, chosen, rows)
+}
+
+/// Returns the same of row groups by number.
+pub(super) fn decode_groups(
+    bytes: Bytes,
+    columns: &[&'static str],
+    dictionary: &[&str],
+    chosen: Vec<usize>,
+    rows: Option<RowSelection>,
+) -> Result<GuardedBatches<ParquetRecordBatchReader>, ColumnsError> {
     guarded(|| {
         let plain = footer(&bytes)?;
         let schema = keeping_dictionaries(plain.schema(), dictionary);
         let options = plain_options().with_schema(schema);
         let footer = ArrowReaderMetadata::try_new(plain.metadata().clone(), options)?;
-        let groups = footer.metadata().row_groups();
-        let chosen = (0..groups.len()).filter(|&at| wants_group(&groups[at])).collect();
         let mask = mask(footer.parquet_schema(), columns)?;
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, footer);
         let reader = reader.with_row_groups(chosen).with_projection(mask);

@@ -36,11 +36,7 @@ pub(super) fn units(batch: &RecordBatch, name: &'static str) -> Result<Vec<Units
     let too_large = || ColumnsError::Column(name);
     match column.data_type() {
         DataType::Decimal128(_, SCALE) => {
-            let decimals = column.as_primitive::<Decimal128Type>().values();
-            // Checked in a pass of its own, so that neither pass has branches.
-            let do_fit = decimals.iter().fold(true, |all, &value| all & (i128::from(value as i64) == value));
-            let units = decimals.iter().map(|&value| Units::from_ten_thousandths(value as i64));
-            if do_fit { Ok(units.collect()) } else { Err(too_large()) }
+            units_of(column.as_primitive::<Decimal128Type>().values()).ok_or_else(too_large)
         }
         DataType::Int64 => {
             let whole = column.as_primitive::<Int64Type>();
@@ -48,6 +44,13 @@ pub(super) fn units(batch: &RecordBatch, name: &'static str) -> Result<Vec<Units
         }
         _ => Err(too_large()),
     }
+}
+
+/// Returns units of so many ten-thousandths; `None` where one does not fit.
+pub(super) fn units_of(ten_thousandths: &[i128]) -> Option<Vec<Units>> {
+    // Checked in a pass of its own, so that neither pass has branches.
+    let do_fit = ten_thousandths.iter().fold(true, |all, &value| all & (i128::from(value as i64) == value));
+    do_fit.then(|| ten_thousandths.iter().map(|&value| Units::from_ten_thousandths(value as i64)).collect())
 }
 
 /// Ten-thousandths as dictionary codes and their distinct values, where these are few enough that a

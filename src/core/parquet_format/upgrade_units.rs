@@ -9,7 +9,8 @@ use arrow::datatypes::{Decimal128Type, Field, Int64Type, Schema};
 use bytes::Bytes;
 
 use crate::model::{Date, Hour, Interner, Units};
-use crate::parquet_format::aggregate_batch::{AggregateBlock, ItemRange, decode_aggregates};
+use crate::parquet_format::aggregate_batch::AggregateBlock;
+use crate::parquet_format::aggregate_reader::{ItemRange, decode_aggregates};
 use crate::parquet_format::aggregates::{AggregateLine, encode_aggregates};
 use crate::parquet_format::dictionary::DictionaryInterner;
 use crate::parquet_format::error::ColumnsError;
