@@ -319,7 +319,7 @@ mod tests {
         let (mut interner, mut sets, mut rows) =
             (DictionaryInterner::default(), Interner::default(), Vec::new());
         let mut block = AggregateBlock::default();
-        let hours = std::array::from_fn(|hour| Some(Hour::new(hour as i32)));
+        let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(Hour::new));
         for batch in batches {
             batch.read(&mut interner, &mut sets, &mut block);
             for item in &block.items {
