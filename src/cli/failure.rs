@@ -205,6 +205,18 @@ impl From<LakeError> for Failure {
                 Exit::RuntimeError,
                 Some("pass --currency to use one of them, or load each into its own lake"),
             ),
+            LakeError::ClockAhead { .. } => (
+                Exit::RuntimeError,
+                Some(
+                    "nothing was removed; set the clock, or if it is right and the lake is no longer written to, pass --yes",
+                ),
+            ),
+            LakeError::MostWouldExpire { .. } => (
+                Exit::RuntimeError,
+                Some(
+                    "nothing was removed; look at the plan with --dry-run, and if it is as meant, pass --yes",
+                ),
+            ),
             LakeError::Columns { source, .. } => (exit_of_columns(source), None),
             LakeError::BadPartition { .. } | LakeError::BadSetting { .. } | LakeError::LostRows { .. } => {
                 (Exit::DataCorruption, None)

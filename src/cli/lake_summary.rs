@@ -155,7 +155,11 @@ pub fn write_pruned(pruned: &Pruned, dry_run: DryRun, out: &mut dyn Write) -> io
     if pruned.skipped_events {
         write!(out, "; event files were being written and are left for the next run")?;
     }
-    writeln!(out)
+    writeln!(out)?;
+    match &pruned.refusal {
+        Some(refusal) => writeln!(out, "warning: without --yes this would be refused: {refusal}"),
+        None => Ok(()),
+    }
 }
 
 /// Writes the summary of a pruning of the run history.

@@ -86,7 +86,7 @@ fn all_that_can_be_asked_of_a_lake_may_be_asked_at_once() {
     assert_eq!(world.run("ingest 0-0.csv").code, Some(0));
     assert_eq!(world.run("rank").code, Some(0));
     let busy = std::sync::atomic::AtomicUsize::new(SHIPPERS);
-    let prune = format!("lake prune --now {LATER} --keep-versions 0s --keep-rankings 0s");
+    let prune = format!("lake prune --yes --now {LATER} --keep-versions 0s --keep-rankings 0s");
     std::thread::scope(|scope| {
         for shipper in 0..SHIPPERS {
             let (world, busy) = (&world, &busy);

@@ -559,7 +559,7 @@ fn a_log_that_was_summed_up_and_swept_says_the_same() {
         assert_eq!(world.run(command).code, Some(0));
         check_log(&world);
     }
-    let prune = "lake prune --keep-versions 0s --now 2100-01-01T00:00:00Z";
+    let prune = "lake prune --yes --keep-versions 0s --now 2100-01-01T00:00:00Z";
     assert_eq!(world.run(prune).code, Some(0));
     let log = "data/lake/events/_delta_log";
     assert!(!world.files(log).contains(&format!("{:020}.json", 0)), "the first commit is gone");
@@ -666,7 +666,7 @@ fn counts_only_grow_while_sales_come_in() {
                 }
             });
         }
-        let prune = "lake prune --wait --keep-versions 0s --now 2100-01-01T00:00:00Z";
+        let prune = "lake prune --yes --wait --keep-versions 0s --now 2100-01-01T00:00:00Z";
         scope.spawn(move || {
             while !is_over.load(order) {
                 assert_eq!(world.run(prune).code, Some(0));

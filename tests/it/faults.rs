@@ -133,6 +133,7 @@ fn a_prune_that_fails_anywhere_leaves_each_table_before_or_after() {
             hours: Some(24),
             versions_since: far,
             rankings: RankingRetention { all_since: far, weekly_since: far },
+            is_confirmed: true,
         },
         dry_run: DryRun::No,
     };

@@ -50,7 +50,7 @@ fn upkeep(round: u64) -> String {
     match round % 5 {
         0 => "rank".to_owned(),
         1 => "lake compact".to_owned(),
-        2 => format!("lake prune --now {LATER} --keep-versions 0s --keep-rankings 0s"),
+        2 => format!("lake prune --yes --now {LATER} --keep-versions 0s --keep-rankings 0s"),
         3 => "rollup".to_owned(),
         _ => "rollup --all".to_owned(),
     }

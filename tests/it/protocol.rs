@@ -14,7 +14,7 @@ const COMMANDS: [&str; 9] = [
     "rollup --all",
     "rank",
     "lake compact",
-    "lake prune --retention 1h",
+    "lake prune --yes --retention 1h",
     "lake verify",
     "lake stats",
 ];

@@ -57,6 +57,7 @@ fn hours_past_the_retention_expire_with_their_aggregates_and_the_plan_lists_them
         stdout: expire 2017-01-12T23:00:00Z
         stderr: prune: 3 hours before 2017-01-13T00:00:00Z would expire, 6 rows in 6 files
         stderr: prune: 0 unreferenced files and 0 old rankings would be removed, 0 B
+        stderr: warning: without --yes this would be refused: 6 of 10 rows, more than half of the lake, are of hours before 2017-01-13T00:00:00Z
         exit code 0
     "#]]
     .assert_eq(&world.run("lake prune --retention 48h --dry-run").whole());
@@ -66,7 +67,7 @@ fn hours_past_the_retention_expire_with_their_aggregates_and_the_plan_lists_them
         stderr: prune: 0 unreferenced files and 0 old rankings removed, 0 B
         exit code 0
     "#]]
-    .assert_eq(&world.run("lake prune --retention 48h").whole());
+    .assert_eq(&world.run("lake prune --retention 48h --yes").whole());
     expect![[r#"
         item,units,purchases,amount
         item0,2,1,0.0000
@@ -86,7 +87,7 @@ fn hours_past_the_retention_expire_with_their_aggregates_and_the_plan_lists_them
         stderr: prune: 0 unreferenced files and 0 old rankings removed, 0 B
         exit code 0
     "#]]
-    .assert_eq(&world.run("lake prune --retention 48h").whole());
+    .assert_eq(&world.run("lake prune --retention 48h --yes").whole());
 }
 
 #[test]
@@ -153,7 +154,7 @@ fn a_day_goes_whole_so_that_no_other_version_of_an_event_comes_to_count() {
         ("2017-01-15T23:59:59Z", "A,2 C,1"),
         ("2017-01-16T00:00:00Z", "C,1"),
     ] {
-        assert_eq!(world.run(&format!("lake prune --retention 24h --now {now}")).code, Some(0));
+        assert_eq!(world.run(&format!("lake prune --yes --retention 24h --now {now}")).code, Some(0));
         assert_eq!(world.run(&format!("rank --now {now} --no-decay")).code, Some(0));
         let shown = world.run("show --format csv").stdout;
         let items = fields_of(&shown, ["item_id", "units"]);
@@ -214,7 +215,7 @@ fn files_that_no_kept_version_names_go_and_the_others_stay() {
     "#]]
     .assert_eq(&world.run("lake prune").whole());
     assert_eq!(data_files(&world), all, "all are newer than a week");
-    let said = world.run(&format!("lake prune --now {LATER} --keep-versions 0s"));
+    let said = world.run(&format!("lake prune --yes --now {LATER} --keep-versions 0s"));
     assert!(said.stderr.contains("6 unreferenced files and 0 old rankings removed"), "{}", said.whole());
     let left = world.files("data/lake/events");
     let litter = ["0123456789abcdef", "fedcba9876543210", "99.json#1"];
@@ -245,7 +246,7 @@ fn names_that_are_no_text_stop_no_prune_and_stay() {
     for path in strange.iter().chain([&folder.join("in.parquet")]) {
         std::fs::write(path, "not ours").expect("a file can be written");
     }
-    let said = world.run(&format!("lake prune --now {LATER} --keep-versions 0s"));
+    let said = world.run(&format!("lake prune --yes --now {LATER} --keep-versions 0s"));
     assert_eq!(said.code, Some(0), "{}", said.whole());
     assert!(said.stderr.contains("1 unreferenced file and"), "{}", said.whole());
     assert!(strange.iter().chain([&folder.join("in.parquet")]).all(|path| path.exists()));
@@ -260,7 +261,7 @@ fn old_rankings_go_but_never_the_newest() {
     assert_eq!(rankings(&world), 5, "two rankings, a pointer beside each, and the current one");
     world.run("lake prune");
     assert_eq!(rankings(&world), 5, "both are new");
-    let said = world.run(&format!("lake prune --now {LATER} --keep-weekly 0s"));
+    let said = world.run(&format!("lake prune --yes --now {LATER} --keep-weekly 0s"));
     assert!(said.stderr.contains(" and 1 old ranking removed"), "{}", said.whole());
     assert_eq!((rankings(&world), world.snapshot("data/lake")), (3, newest));
 }
@@ -279,7 +280,7 @@ fn what_a_killed_ranking_left_half_written_goes() {
     assert_eq!(world.files("data/lake/rankings"), rankings);
     assert_eq!(world.files("data/lake/totals"), totals);
     assert_eq!(world.run("rank --as-of 2017-01-14T00:00:00Z --all-items").code, Some(0));
-    let said = world.run(&format!("lake prune --now {LATER}"));
+    let said = world.run(&format!("lake prune --yes --now {LATER}"));
     assert_eq!(said.code, Some(0), "{}", said.whole());
     assert_eq!(world.files("data/lake/totals").len(), 2, "the newest and its pointer");
     assert_eq!(world.run("lake verify").code, Some(0));
@@ -298,10 +299,10 @@ fn the_last_ranking_of_each_week_stays_for_longer() {
         files.filter(|name| name.ends_with(".parquet")).map(|name| name[8..13].to_owned()).collect()
     };
     assert_eq!(left(&world), ["15T00", "16T00", "16T01", "22T00", "23T00", "23T01"]);
-    world.run(&format!("lake prune --now {LATER} --keep-weekly 5000w"));
+    world.run(&format!("lake prune --yes --now {LATER} --keep-weekly 5000w"));
     assert_eq!(left(&world), ["16T00", "23T00", "23T01"]);
     assert_eq!(world.files("data/lake/rankings").len(), 7, "each has its pointer beside");
-    world.run(&format!("lake prune --now {LATER} --keep-weekly 1w"));
+    world.run(&format!("lake prune --yes --now {LATER} --keep-weekly 1w"));
     assert_eq!(left(&world), ["23T01"], "the newest");
 }
 
@@ -317,7 +318,7 @@ fn the_log_is_cut_where_its_summary_begins_and_says_the_same_after() {
     let sold = world.sold();
     let log = |world: &World| world.files("data/lake/events/_delta_log").len();
     let before = log(&world);
-    assert_eq!(world.run(&format!("lake prune --now {LATER} --keep-versions 0s")).code, Some(0));
+    assert_eq!(world.run(&format!("lake prune --yes --now {LATER} --keep-versions 0s")).code, Some(0));
     assert!(log(&world) < before / 2, "{before} files became {}", log(&world));
     assert_eq!(world.sold(), sold);
     let again = world
@@ -339,7 +340,7 @@ fn unreferenced_files_are_removed_even_where_the_rollup_fails() {
     world.write(&new, "damaged");
     world.write("data/lake/events/litter.parquet", "litter");
     let log = world.files("data/lake/events/_delta_log");
-    let prune = format!("lake prune --now {LATER} --keep-versions 0s");
+    let prune = format!("lake prune --yes --now {LATER} --keep-versions 0s");
     let said = world.run(&prune);
     assert_eq!(said.code, Some(3), "{}", said.whole());
     assert!(said.stderr.contains(".parquet "), "the damaged file is named: {}", said.whole());
@@ -358,7 +359,7 @@ fn a_prune_gives_up_where_a_batch_is_being_written_for_long_and_the_next_does_th
     world.write("data/lake/events/litter.parquet", "litter");
     let writing = std::fs::File::open(world.path("data/lake/writers.lock")).expect("the lock is there");
     writing.lock_shared().expect("nobody is alone");
-    let prune = format!("lake prune --now {LATER} --keep-versions 0s");
+    let prune = format!("lake prune --yes --now {LATER} --keep-versions 0s");
     expect![[r#"
         stderr: prune: all hours are kept; neither --retention nor topsell.toml limits them
         stderr: prune: 0 unreferenced files and 0 old rankings removed, 0 B; event files were being written and are left for the next run
@@ -436,4 +437,48 @@ fn whoever_began_to_read_within_the_kept_time_reads_on() {
     assert!(standing.iter().all(|name| left.contains(name)), "of {standing:?} is left {left:?}");
     let said = world.run(&format!("lake prune --now {now} --keep-versions 0s"));
     assert!(!said.stderr.contains("0 unreferenced files"), "{}", said.whole());
+}
+
+/// With a clock twenty years ahead, everything would be past its retention.
+#[test]
+fn a_clock_far_ahead_of_the_lake_removes_nothing_unless_it_is_confirmed() {
+    let world = shop();
+    let before = world.files_of_lake();
+    let wrong = "lake prune --retention 400d --now 2100-01-01T00:00:00Z";
+    let said = world.run(wrong);
+    assert_eq!(said.code, Some(1), "{}", said.whole());
+    let first = said.stderr.lines().next().unwrap_or_default();
+    assert!(
+        first.starts_with(
+            "error: it is 2100-01-01T00:00:00Z by the clock of this machine, more than a week after"
+        ),
+        "{first}"
+    );
+    assert!(said.stderr.contains("pass --yes"), "{}", said.whole());
+    assert_eq!(world.files_of_lake(), before, "nothing was removed");
+    let plan = world.run(&format!("{wrong} --dry-run"));
+    assert_eq!(plan.code, Some(0), "{}", plan.whole());
+    assert!(
+        plan.stderr.contains("warning: without --yes this would be refused: it is 2100"),
+        "{}",
+        plan.whole()
+    );
+    let said = world.run(&format!("{wrong} --yes"));
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    assert!(said.stderr.contains("5 hours before"), "{}", said.whole());
+}
+
+/// A retention of hours where days were meant.
+#[test]
+fn more_than_half_of_a_lake_expires_only_if_it_is_confirmed() {
+    let world = shop();
+    expect![[r#"
+        stderr: error: 6 of 10 rows, more than half of the lake, are of hours before 2017-01-14T00:00:00Z
+        stderr: hint: nothing was removed; look at the plan with --dry-run, and if it is as meant, pass --yes
+        exit code 1
+    "#]]
+    .assert_eq(&world.run("lake prune --retention 24h").whole());
+    assert_eq!(world.run("lake prune --retention 24h --yes").code, Some(0));
+    let said = world.run("lake prune --retention 24h");
+    assert_eq!(said.code, Some(0), "what is left is kept: {}", said.whole());
 }

@@ -371,7 +371,7 @@ fn recomputed_aggregates_are_compared_with_the_stored_ones() {
     "#]]
     .assert_eq(&world.run("rollup --all").whole());
     let sold = world.sold();
-    world.run("lake prune --now 2100-01-01T00:00:00Z --keep-versions 0s");
+    world.run("lake prune --yes --now 2100-01-01T00:00:00Z --keep-versions 0s");
     let wrong = std::fs::read(world.path(&only_aggregate_file(&world, "other"))).expect("it is there");
     world.write(&only_aggregate_file(&world, "data/lake"), wrong);
     assert_ne!(world.sold(), sold, "the aggregates are wrong");
@@ -391,7 +391,7 @@ fn recomputed_aggregates_are_compared_with_the_stored_ones() {
     };
     assert_eq!((count("differing_hours"), count("differing_rows")), (Some(5), Some(11)));
     assert_eq!(world.sold(), sold, "and are healed");
-    world.run("lake prune --now 2100-01-01T00:00:00Z --keep-versions 0s");
+    world.run("lake prune --yes --now 2100-01-01T00:00:00Z --keep-versions 0s");
     world.write(&only_aggregate_file(&world, "data/lake"), "no Parquet");
     expect![[r#"
         stderr: rollup: 5 hours aggregated from 15 events, 15 rows written

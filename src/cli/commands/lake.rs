@@ -16,6 +16,7 @@ use topsell_core::model::{Timestamp, parse_hours, parse_seconds};
 use topsell_core::pipeline::{self, Caller, Done, Step, StepError};
 use topsell_core::progress::{Progress, Stage};
 use topsell_core::rankings::RankingRetention;
+use topsell_core::rollup::RollupError;
 use topsell_core::storage::{LockTimeout, Store};
 use topsell_ops::run_history::{RetentionReport, RunRetention, RunStore};
 use topsell_output::answers::lake_stats;
@@ -86,6 +87,10 @@ Examples:
         /// Keep run records of this period; those of past days are archived in one file a day
         #[arg(long, value_name = "DURATION", default_value = "90d")]
         keep_runs: String,
+        /// Go on where the clock is more than a week ahead of all events and files, or where more than half
+        /// of the events would be deleted; without it, both are refused
+        #[arg(long)]
+        yes: bool,
         /// Print the plan and change nothing
         #[arg(long)]
         dry_run: bool,
@@ -164,6 +169,7 @@ impl Lake {
                 keep_rankings,
                 keep_weekly,
                 keep_runs,
+                yes,
                 dry_run,
                 wait,
             } => {
@@ -182,6 +188,7 @@ impl Lake {
                         all_since: since("--keep-rankings", keep_rankings)?,
                         weekly_since: since("--keep-weekly", keep_weekly)?,
                     },
+                    is_confirmed: *yes,
                 };
                 let keep_runs = RunRetention {
                     // Records of yesterday and today are read most, and their runs may be active.
@@ -254,7 +261,8 @@ fn prune(
         let store = settings.store()?;
         let done = pipeline::run(step, &store, &caller, &progress);
         // A full disk may be why the lake could not be pruned, and old records take room on it.
-        let kept = done.is_ok() || matches!(done, Err(StepError::Rollup(_)));
+        let is_refused = matches!(&done, Err(StepError::Rollup(RollupError::Lake(e))) if e.is_refusal());
+        let kept = done.is_ok() || matches!(done, Err(StepError::Rollup(_))) && !is_refused;
         let kept = kept.then(|| prune_history(&store, &caller, keep_runs, dry_run, &progress)).transpose();
         drop(progress);
         let (done, kept) = (done?, kept?.unwrap_or_default());

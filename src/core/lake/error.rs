@@ -1,7 +1,7 @@
 //! Errors of a lake.
 
 use crate::delta::TableError;
-use crate::model::Currency;
+use crate::model::{Currency, Timestamp};
 use crate::parquet_format::ColumnsError;
 use crate::storage::StoreError;
 
@@ -38,8 +38,22 @@ pub enum LakeError {
         "the amounts of the lake are in {lake}, and those to be added in {found}; they cannot be added up"
     )]
     OtherCurrency { lake: Currency, found: Currency },
+    #[error(
+        "it is {now} by the clock of this machine, more than a week after the newest event and the newest \
+         file of the lake, {newest}"
+    )]
+    ClockAhead { now: Timestamp, newest: Timestamp },
+    #[error("{expiring} of {rows} rows, more than half of the lake, are of hours before {oldest}")]
+    MostWouldExpire { expiring: u64, rows: u64, oldest: Timestamp },
     #[error(transparent)]
     Table(#[from] TableError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl LakeError {
+    /// Returns whether nothing failed, and something was not done because it looks like a mistake.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, LakeError::ClockAhead { .. } | LakeError::MostWouldExpire { .. })
+    }
 }

@@ -3,10 +3,22 @@
 use crate::delta::{VacuumPlan, VacuumRule};
 use crate::lake::dry_run::DryRun;
 use crate::lake::error::LakeError;
+use crate::lake::events_table::EVENTS;
 use crate::lake::layout::WRITERS;
 use crate::lake::open::Lake;
+use crate::model::Timestamp;
 
 impl Lake {
+    /// Returns when the newest commit of the `events` table was written.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be listed.
+    pub fn newest_commit(&self) -> Result<Option<Timestamp>, LakeError> {
+        let files = self.store.files(&format!("{EVENTS}/_delta_log"))?;
+        let newest = files.iter().map(|file| file.modified_ms).max();
+        Ok(newest.and_then(|ms| Timestamp::from_micros(ms.saturating_mul(1_000)).ok()))
+    }
+
     /// Removes, or with `dry_run` only lists, the unreferenced files of the `events` table, while no
     /// batch is being written; returns none, and removes nothing, where one was for too long.
     ///

@@ -5,6 +5,7 @@
 mod compact;
 mod gaps;
 mod prune;
+mod prune_check;
 mod stats;
 mod verify;
 

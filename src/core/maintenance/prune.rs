@@ -3,6 +3,7 @@
 
 use crate::delta::{VacuumPlan, VacuumRule, VacuumScope};
 use crate::lake::{DryRun, Expired, Lake};
+use crate::maintenance::prune_check;
 use crate::model::{Hour, Timestamp};
 use crate::progress::{Progress, Stage};
 use crate::rankings;
@@ -17,6 +18,8 @@ pub struct Retention {
     /// The tables' versions since this moment.
     pub versions_since: Timestamp,
     pub rankings: RankingRetention,
+    /// Whether to go on where that looks like a mistake: by a clock far ahead, or of most of the lake.
+    pub is_confirmed: bool,
 }
 
 /// What a pruning did, or would do.
@@ -33,6 +36,8 @@ pub struct Pruned {
     pub rankings: u64,
     /// The size of all these files.
     pub size_bytes: u64,
+    /// Why the pruning would be refused; only for a dry run.
+    pub refusal: Option<String>,
     /// Batches were being written all the time, and the files of the `events` table were not vacuumed.
     pub skipped_events: bool,
 }
@@ -57,6 +62,14 @@ pub fn prune(
     let mut settings = lake.settings()?;
     settings.retention_hours = retention.hours.or(settings.retention_hours);
     let mut pruned = Pruned { oldest: settings.oldest_kept(now), ..Pruned::default() };
+    if !retention.is_confirmed {
+        match prune_check::check(lake, pruned.oldest, now) {
+            Err(refusal) if refusal.is_refusal() && dry_run == DryRun::Yes => {
+                pruned.refusal = Some(refusal.to_string());
+            }
+            checked => checked?,
+        }
+    }
     let now_ms = now.micros() / 1_000;
     let is_due = rollups.is_some() && dry_run == DryRun::No;
     progress.begin(Stage::ExpireHours, None);
