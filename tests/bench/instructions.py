@@ -3,7 +3,7 @@
     python tests/bench/instructions.py [--keep] [--binary PATH]
 
 Makes 100,000 purchases, and has valgrind count what the program executes, on one thread, to take
-them in, sum them, rank them and show the ranking. A step that takes over a tenth more instructions
+them in as CSV and as NDJSON, sum them, rank them and show the ranking. A step that takes over a tenth more instructions
 than instructions.json says has become slower, and is named; --keep writes down the new counts
 instead. Needs valgrind: apt-get install valgrind.
 
@@ -25,11 +25,14 @@ from measure import HERE, built_binary, say
 
 PURCHASES = 100_000
 DATAGEN = ["--items", "10000", "--leaves", "100", "--tops", "10", "--hours", "24"]
+FORMS = ["csv", "ndjson"]
+# The lake of each step, and what it does.
 STEPS = {
-    "ingest": ["ingest", "logs"],
-    "rollup": ["rollup", "--all"],
-    "rank": ["rank", "--as-of", "2024-01-02T00:00:00Z"],
-    "show": ["show"],
+    "ingest": ["lake", "ingest", "csv"],
+    "ingest NDJSON": ["lake-ndjson", "ingest", "ndjson"],
+    "rollup": ["lake", "rollup", "--all"],
+    "rank": ["lake", "rank", "--as-of", "2024-01-02T00:00:00Z"],
+    "show": ["lake", "show"],
 }
 KEPT = HERE / "instructions.json"
 TOLERANCE = 0.10
@@ -51,23 +54,25 @@ def count_all(valgrind, binary):
     """Instructions for each purchase, by step."""
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        subprocess.run([binary, "--quiet", "datagen", "--purchases", str(PURCHASES), *DATAGEN, "logs"], cwd=folder, check=True)
-        lake = [binary, "--quiet", "--threads", "1", "--lake", "lake"]
+        for form in FORMS:
+            words = ["datagen", "--purchases", str(PURCHASES), *DATAGEN, "--format", form, form]
+            subprocess.run([binary, "--quiet", *words], cwd=folder, check=True)
         counts = {}
         for name, step in STEPS.items():
             say(f"counting: {name}")
-            counts[name] = round(counted(valgrind, [*lake, *step], folder) / PURCHASES, 1)
+            command = [binary, "--quiet", "--threads", "1", "--lake", *step]
+            counts[name] = round(counted(valgrind, command, folder) / PURCHASES, 1)
     return counts
 
 
 def compared(counts, kept):
     """A table of counts beside those that were kept, and the steps that take too many."""
-    print(f"{'step':8} {'per purchase':>14} {'kept':>14} {'change':>8}")
+    print(f"{'step':14} {'per purchase':>14} {'kept':>14} {'change':>8}")
     slower = []
     for name, count in counts.items():
         before = kept.get(name)
         change = count / before - 1 if before else 0.0
-        print(f"{name:8} {count:14,.1f} {before or 0.0:14,.1f} {change:+8.1%}")
+        print(f"{name:14} {count:14,.1f} {before or 0.0:14,.1f} {change:+8.1%}")
         if change > TOLERANCE:
             slower.append(name)
     return slower

@@ -12,14 +12,15 @@ use crate::ingest::fields::FIELDS;
 use crate::ingest::folder_values::FolderValues;
 use crate::ingest::limits::Limits;
 use crate::ingest::line_counts::LineCounts;
-use crate::ingest::notices::{NoticeKind, Notices};
+use crate::ingest::notices::NoticeKind;
 use crate::ingest::number_styles::NumberStyles;
+use crate::ingest::parsed::ParsedLines;
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
-use crate::ingest::rejected_times::{time_rejection, with_likely_format};
+use crate::ingest::rejected_times::{check_limits, time_rejection};
 use crate::input_format::BadField;
 use crate::lake::{BatchSize, Reject};
 use crate::model::{Currency, NullMarkers};
-use crate::model::{Event, Events, MAX_EVENT_TYPE_BYTES, PURCHASE, PathSets, RawCategories, shown};
+use crate::model::{Event, MAX_EVENT_TYPE_BYTES, PURCHASE, PathSets, RawCategories, shown};
 use crate::model::{EventTimes, Timestamp, TimestampError, read_event_time};
 
 /// The number of bytes of a rejected line that are kept with the reason.
@@ -48,8 +49,12 @@ pub(super) struct BatchBuilder<'a> {
     path_sets: PathSets,
     times: EventTimes,
     event_types: HashMap<String, u32>,
-    /// The event type of the previous event, since most logs have only one.
+    /// The event type of the previous event that names one, since most logs have only one.
     last_event_type: u32,
+    /// The type of events that name none, once there is one.
+    default_event_type: Option<u32>,
+    /// Why fields of the current line are dropped.
+    dropped: Vec<Rejection>,
     /// The batch's numbers of path sets by those of the item catalog.
     catalog_path_sets: HashMap<u32, u32>,
     style: ValueStyle,
@@ -60,39 +65,6 @@ pub(super) struct BatchBuilder<'a> {
     held_bytes: usize,
     /// The memory at which a part of the batch is complete.
     max_bytes: u64,
-}
-
-/// The parsed lines of one batch, or of a part of one.
-#[derive(Default)]
-pub(super) struct ParsedLines {
-    pub events: Events,
-    pub rejects: Vec<Reject>,
-    pub notices: Notices,
-    /// The currency of the lake, or of the events.
-    pub currency: Option<Currency>,
-    /// Number of events whose categories came from the item catalog.
-    pub categorized: u64,
-    /// Lines without an event, by the filter or because they have no items.
-    filtered: u64,
-    /// The lines with several items, and what was counted of them besides: every other line is one event
-    /// or one reject.
-    nested: LineCounts,
-    nested_events: u64,
-    nested_rejects: u64,
-}
-
-impl ParsedLines {
-    /// Returns what became of the lines.
-    pub fn counts(&self) -> LineCounts {
-        let mut lines = self.nested;
-        let rejected = self.rejects.len() as u64 - self.nested_rejects;
-        lines += LineCounts {
-            read: self.events.len() as u64 - self.nested_events + rejected + self.filtered,
-            filtered: self.filtered,
-            rejected,
-        };
-        lines
-    }
 }
 
 impl BatchBuilder<'_> {
@@ -109,6 +81,8 @@ impl BatchBuilder<'_> {
             times: EventTimes::of(&limits.read_options.times),
             event_types: HashMap::new(),
             last_event_type: 0,
+            default_event_type: None,
+            dropped: Vec::new(),
             catalog_path_sets: HashMap::new(),
             style: ValueStyle { nulls, decimal: limits.read_options.decimal },
             numbers: NumberStyles::default(),
@@ -210,23 +184,23 @@ impl BatchBuilder<'_> {
         }
         let ts = self.time(raw.ts)?;
         let item_id = self.style.item_id(raw.item_id)?;
-        let (event_id, bad_id) = or_dropped(self.style.identifier("event_id", raw.event_id), drops)?;
-        let quantity = self.style.quantity(raw.quantity);
-        let (quantity, bad_quantity) = or_dropped(quantity.map(Some), bad_field == Some(BadField::Drop))?;
-        let quantity = quantity.unwrap_or_default();
-        let (amount, bad_amount) = or_dropped(self.style.amount(raw.amount).map(Some), drops)?;
-        let amount = amount.unwrap_or_default();
-        let event_type = self.event_type(raw.event_type)?;
-        // Without an id there is nothing to be a version of.
-        let raw_version = match raw.version {
-            RawTime::Text(text) if self.style.nulls.contains(text) => RawTime::Missing,
-            raw => raw,
+        self.dropped.clear();
+        let event_id = match raw.event_id {
+            None => None,
+            id => or_dropped(self.style.identifier("event_id", id), drops, &mut self.dropped)?.flatten(),
         };
-        let version =
-            version(raw_version, |text| self.times.read(text).or_else(|_| read_event_time(text, None)))?
-                .filter(|_| event_id.is_some());
-        let (path_set, bad_category) = or_dropped(self.path_set(&raw.categories, item_id).map(Some), drops)?;
-        let path_set = match path_set {
+        let quantity = self.style.quantity(raw.quantity);
+        let quantity = or_dropped(quantity, bad_field == Some(BadField::Drop), &mut self.dropped)?;
+        let quantity = quantity.unwrap_or_default();
+        let amount = or_dropped(self.style.amount(raw.amount), drops, &mut self.dropped)?.unwrap_or_default();
+        let event_type = self.event_type(raw.event_type)?;
+        let version = match raw.version {
+            RawTime::Missing => None,
+            // Without an id there is nothing to be a version of.
+            raw => self.version(raw)?.filter(|_| event_id.is_some()),
+        };
+        let path_set = self.path_set(&raw.categories, item_id);
+        let path_set = match or_dropped(path_set, drops, &mut self.dropped)? {
             Some(path_set) => path_set,
             None => self.path_set(&RawCategories::Text(""), item_id)?,
         };
@@ -241,8 +215,8 @@ impl BatchBuilder<'_> {
             amount: amount.amount,
             version,
         });
-        for dropped in [bad_id, bad_quantity, bad_amount, bad_category].into_iter().flatten() {
-            self.notice_dropped(&dropped);
+        if !self.dropped.is_empty() {
+            self.notice_dropped();
         }
         if quantity.is_rounded {
             self.notice(NoticeKind::RoundedQuantity, 1, &shown(raw.quantity.unwrap_or_default()));
@@ -254,19 +228,28 @@ impl BatchBuilder<'_> {
         if let Some(currency) = amount.currency {
             self.numbers.take_currency(currency, self.line);
         }
-        self.notice_quoted("item_id", Some(item_id));
-        self.notice_quoted("event_id", event_id);
-        if let RawCategories::Text(text) = raw.categories {
+        if item_id.starts_with('"') {
+            self.notice_quoted("item_id", item_id);
+        }
+        if let Some(event_id) = event_id.filter(|id| id.starts_with('"')) {
+            self.notice_quoted("event_id", event_id);
+        }
+        if self.path_sets.have_arrows()
+            && let RawCategories::Text(text) = raw.categories
+        {
             self.notice_separator(text);
         }
         Ok(())
     }
 
-    fn notice_dropped(&mut self, rejection: &Rejection) {
-        let column = rejection.column.as_deref().unwrap_or_default();
-        let field = FIELDS.iter().find(|field| **field == column).copied().unwrap_or("a field");
-        let is_given = self.limits.read_options.bad_field.is_some();
-        self.notice(NoticeKind::DroppedField { field, is_given }, 1, &rejection.reason);
+    /// Notes the fields of the current line that are dropped.
+    fn notice_dropped(&mut self) {
+        for rejection in std::mem::take(&mut self.dropped) {
+            let column = rejection.column.as_deref().unwrap_or_default();
+            let field = FIELDS.iter().find(|field| **field == column).copied().unwrap_or("a field");
+            let is_given = self.limits.read_options.bad_field.is_some();
+            self.notice(NoticeKind::DroppedField { field, is_given }, 1, &rejection.reason);
+        }
     }
 
     /// Notes a category that seems to have another separator, where none is given.
@@ -278,10 +261,10 @@ impl BatchBuilder<'_> {
     }
 
     /// Notes an id that is in quotes, where quoting was not decided.
-    fn notice_quoted(&mut self, field: &'static str, id: Option<&str>) {
-        let is_quoted = id.is_some_and(|id| id.starts_with('"') && id.len() > 2 && id.ends_with('"'));
+    fn notice_quoted(&mut self, field: &'static str, id: &str) {
+        let is_quoted = id.starts_with('"') && id.len() > 2 && id.ends_with('"');
         if is_quoted && self.limits.read_options.quoting.is_none() {
-            self.notice(NoticeKind::QuotedField { field }, 1, &shown(id.unwrap_or_default()));
+            self.notice(NoticeKind::QuotedField { field }, 1, &shown(id));
         }
     }
 
@@ -337,28 +320,28 @@ impl BatchBuilder<'_> {
             }
             _ => time_rejection(&error, raw),
         })?;
-        if ts > self.limits.newest {
-            let limit = self.limits.newest;
-            let reason = format!("ts `{ts}` is in the future; the latest time accepted is {limit}");
-            return Err(Rejection::of_column("ts", with_likely_format(reason, raw)));
-        }
-        if ts < self.limits.earliest {
-            let limit = self.limits.earliest;
-            let reason = with_likely_format(format!("ts `{}` is {ts}, before {limit}", raw.shown()), raw);
-            return Err(Rejection::of_column("ts", format!("{reason}; pass --min-ts to accept such times")));
-        }
-        if let Some(oldest) = self.limits.oldest.filter(|oldest| ts.hour() < *oldest) {
-            let oldest = oldest.start();
-            return Err(Rejection::of_column(
-                "ts",
-                format!("ts `{ts}` is past the lake's retention, which starts at {oldest}"),
-            ));
-        }
+        check_limits(ts, raw, &self.limits)?;
         Ok(ts)
     }
 
+    fn version(&mut self, raw: RawTime<'_>) -> Result<Option<i64>, Rejection> {
+        match raw {
+            RawTime::Text(text) if self.style.nulls.contains(text) => Ok(None),
+            raw => version(raw, |text| self.times.read(text).or_else(|_| read_event_time(text, None))),
+        }
+    }
+
     fn event_type(&mut self, raw: Option<&str>) -> Result<u32, Rejection> {
-        let name = self.style.value(raw).unwrap_or(PURCHASE);
+        if let Some(name) = self.style.value(raw) {
+            return self.event_type_named(name);
+        }
+        if self.default_event_type.is_none() {
+            self.default_event_type = Some(self.event_type_named(PURCHASE)?);
+        }
+        Ok(self.default_event_type.expect("it was set"))
+    }
+
+    fn event_type_named(&mut self, name: &str) -> Result<u32, Rejection> {
         let known = &self.lines.events.event_types;
         if known.get(self.last_event_type as usize).is_some_and(|last| last == name) {
             return Ok(self.last_event_type);

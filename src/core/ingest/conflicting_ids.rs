@@ -41,6 +41,25 @@ pub(super) struct Found {
     pub input: Option<usize>,
 }
 
+/// The hashes of what a batch's numbers stand for, which are of this batch alone.
+struct Hashes {
+    items: Vec<u64>,
+    event_types: Vec<u64>,
+    /// The order of paths does not matter to a set.
+    path_sets: Vec<u64>,
+}
+
+impl Hashes {
+    fn of(events: &Events, hasher: &DefaultHashBuilder) -> Hashes {
+        let sets = (0..events.path_sets.len() as u32).map(|code| events.path_sets.set(code));
+        Hashes {
+            items: events.items().iter().map(|item| hasher.hash_one(item)).collect(),
+            event_types: events.event_types.iter().map(|name| hasher.hash_one(name)).collect(),
+            path_sets: sets.map(|set| hasher.hash_one(set)).collect(),
+        }
+    }
+}
+
 impl ConflictingIds {
     /// Adds the events of an input.
     pub fn add(&mut self, input: usize, events: &Events) {
@@ -48,6 +67,7 @@ impl ConflictingIds {
             return;
         }
         self.inputs.push((self.keys.len(), input));
+        let hashes = Hashes::of(events, &self.hasher);
         for row in 0..events.len() {
             let Some(id) = events.event_id(row) else { continue };
             if self.keys.len() == EVENTS_AT_A_TIME {
@@ -55,12 +75,11 @@ impl ConflictingIds {
                 self.inputs = vec![(0, input)];
             }
             let (ts, quantity) = (events.ts(row), events.quantity(row));
-            let item = events.items().name(events.item(row));
-            let event_type = &events.event_types[events.event_type(row) as usize];
+            let item = hashes.items[events.item(row) as usize];
+            let event_type = hashes.event_types[events.event_type(row) as usize];
             let day = ts.micros().div_euclid(86_400_000_000);
             let event = (id, item, event_type, day, quantity.is_negative(), events.version(row));
-            // The order of paths does not matter to a set; their number is of this batch alone.
-            let paths = events.path_sets.set(events.path_set(row));
+            let paths = hashes.path_sets[events.path_set(row) as usize];
             let content = (ts.micros(), quantity, events.amount(row), paths);
             self.push(self.hasher.hash_one(event), self.hasher.hash_one(content) as u32);
         }
@@ -74,7 +93,8 @@ impl ConflictingIds {
 
     fn push(&mut self, key: u64, content: u32) {
         if self.filter.is_empty() {
-            self.filter.resize(FILTER_BITS / 64, 0);
+            // Fresh memory is clear already.
+            self.filter = vec![0; FILTER_BITS / 64];
         }
         let bit = key as usize % FILTER_BITS;
         let (word, bit) = (&mut self.filter[bit / 64], 1 << (bit % 64));
@@ -104,7 +124,7 @@ impl ConflictingIds {
         self.contents.clear();
         self.inputs.clear();
         self.suspects.clear();
-        self.filter.fill(0);
+        self.filter = Vec::new();
     }
 }
 

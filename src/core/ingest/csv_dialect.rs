@@ -56,9 +56,4 @@ impl CsvDialect {
         let quotes = if is_unquoted { self.quotes } else { Some(self.quotes.unwrap_or(STANDARD)) };
         CsvDialect { delimiter, quotes, is_delimiter_inferred: true, ..self }
     }
-
-    /// Returns the quote, or a newline where there are none: every search for a quote is one for newlines too.
-    pub fn quote_or_newline(&self) -> u8 {
-        self.quotes.map_or(b'\n', |quotes| quotes.quote)
-    }
 }

@@ -5,7 +5,7 @@
 
 use csv_core::ReadRecordResult;
 
-use crate::ingest::csv_dialect::CsvDialect;
+use crate::ingest::csv_dialect::{CsvDialect, Quotes};
 use crate::ingest::csv_quotes::{QuoteFault, QuoteFaults, quote_faults};
 
 /// Why a record cannot be split into fields.
@@ -18,7 +18,8 @@ pub(super) enum SplitError {
 /// Splits records into fields, with buffers that are reused from one record to the next.
 pub(super) struct FieldSplitter {
     pub dialect: CsvDialect,
-    reader: csv_core::Reader,
+    /// Splits records with quotes; made when the first one comes.
+    reader: Option<Box<csv_core::Reader>>,
     bytes: Vec<u8>,
     ends: Vec<usize>,
     width: usize,
@@ -29,16 +30,11 @@ pub(super) struct FieldSplitter {
 impl FieldSplitter {
     /// Returns a splitter for a dialect.
     pub fn of(dialect: CsvDialect) -> FieldSplitter {
-        let mut builder = csv_core::ReaderBuilder::new();
-        builder.delimiter(dialect.delimiter);
-        if let Some(quotes) = dialect.quotes {
-            builder.quote(quotes.quote).escape(quotes.escape);
-        }
         FieldSplitter {
             dialect,
-            reader: builder.build(),
-            bytes: vec![0; 4_096],
-            ends: vec![0; 64],
+            reader: None,
+            bytes: Vec::new(),
+            ends: Vec::new(),
             width: 0,
             faults: QuoteFaults::default(),
         }
@@ -91,21 +87,25 @@ impl FieldSplitter {
     /// returns the record's length. A record with more than `max` fields is not read to its end:
     /// otherwise lines that each leave a quote open would all be read again for each of them.
     pub fn split(&mut self, input: &[u8], available: usize, max: usize) -> Result<usize, SplitError> {
-        let Some(quotes) = self.dialect.quotes else {
-            let line_end = memchr::memchr(b'\n', input).map_or(input.len(), |at| at + 1);
-            self.split_unquoted(without_line_end(&input[..line_end]), max);
-            return if self.width > max { Err(SplitError::TooManyFields) } else { Ok(line_end) };
+        let first_line = memchr::memchr(b'\n', input).map(|at| at + 1);
+        let line_end = first_line.unwrap_or(input.len());
+        let line = without_line_end(&input[..line_end]);
+        let is_whole = first_line.is_some() || input.len() == available;
+        let quotes = match self.dialect.quotes {
+            Some(quotes) if !(is_whole && is_unquoted(line, quotes)) => quotes,
+            _ => {
+                self.split_unquoted(line, max);
+                return if self.width > max { Err(SplitError::TooManyFields) } else { Ok(line_end) };
+            }
         };
-        self.reader.reset();
+        let reader = self.reader.get_or_insert_with(|| reader_of(self.dialect.delimiter, quotes));
+        reader.reset();
         self.bytes.resize(self.bytes.capacity().max(4_096), 0);
         self.ends.resize(max + 1, 0);
         let (mut consumed, mut written, mut ended) = (0, 0, 0);
         loop {
-            let (result, read, wrote, ends) = self.reader.read_record(
-                &input[consumed..],
-                &mut self.bytes[written..],
-                &mut self.ends[ended..],
-            );
+            let (result, read, wrote, ends) =
+                reader.read_record(&input[consumed..], &mut self.bytes[written..], &mut self.ends[ended..]);
             consumed += read;
             written += wrote;
             ended += ends;
@@ -139,6 +139,18 @@ impl FieldSplitter {
         }
         Ok(consumed)
     }
+}
+
+fn reader_of(delimiter: u8, quotes: Quotes) -> Box<csv_core::Reader> {
+    let mut builder = csv_core::ReaderBuilder::new();
+    builder.delimiter(delimiter).quote(quotes.quote).escape(quotes.escape);
+    Box::new(builder.build())
+}
+
+/// Returns whether a line is split alike with quotes and without: csv-core passes over blank lines and a byte
+/// order mark, and ends records at carriage returns too.
+fn is_unquoted(line: &[u8], quotes: Quotes) -> bool {
+    !line.is_empty() && !line.starts_with(b"\xef") && memchr::memchr2(quotes.quote, b'\r', line).is_none()
 }
 
 /// Returns a line without the newline at its end.

@@ -90,9 +90,20 @@ impl CsvRecords<'_> {
         }
     }
 
-    /// Returns the parser of most lines, where it can parse any.
-    pub fn fast_path(&mut self) -> Option<&mut CsvFastPath> {
-        self.fast_path.as_mut()
+    /// Returns whether [`CsvRecords::parse_fast`] may accept a line.
+    pub fn has_fast_path(&self) -> bool {
+        self.fast_path.is_some()
+    }
+
+    /// Returns the beginning of some bytes whose lines may be accepted by it.
+    pub fn beginning<'b>(&self, bytes: &'b [u8]) -> &'b str {
+        self.fast_path.as_ref().map_or("", |fast_path| fast_path.beginning(bytes))
+    }
+
+    /// Adds the event of the first line of a beginning to a batch, and returns the length of the line; `None`
+    /// where the line was not accepted.
+    pub fn parse_fast(&mut self, text: &str, into: &mut BatchBuilder<'_>) -> Option<usize> {
+        self.fast_path.as_mut()?.parse(text, into)
     }
 
     /// Leaves every line to the parser of all lines.

@@ -51,11 +51,13 @@ pub(super) struct NumberMarks {
 
 impl ValueStyle {
     /// Returns a text without the spaces around it; `None` where it stands for no value.
+    #[inline]
     pub fn value<'a>(&self, raw: Option<&'a str>) -> Option<&'a str> {
-        raw.filter(|text| !self.nulls.contains(text)).map(str::trim)
+        raw.and_then(|text| self.nulls.value(text))
     }
 
     /// Checks an identifier.
+    #[inline]
     pub fn identifier<'a>(&self, column: &str, raw: Option<&'a str>) -> Result<Option<&'a str>, Rejection> {
         match self.value(raw) {
             Some(id) if id.len() > MAX_ID_BYTES => {
@@ -154,14 +156,19 @@ fn is_one_to_three_digits(text: &str) -> bool {
     (1..=3).contains(&text.len()) && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Returns a value, or the rejection by which it is dropped.
+/// Returns a value; none where it is dropped, which is noted.
+#[inline(always)]
 pub(super) fn or_dropped<T>(
-    value: Result<Option<T>, Rejection>,
+    value: Result<T, Rejection>,
     drops: bool,
-) -> Result<(Option<T>, Option<Rejection>), Rejection> {
+    dropped: &mut Vec<Rejection>,
+) -> Result<Option<T>, Rejection> {
     match value {
-        Ok(value) => Ok((value, None)),
-        Err(rejection) if drops => Ok((None, Some(rejection))),
+        Ok(value) => Ok(Some(value)),
+        Err(rejection) if drops => {
+            dropped.push(rejection);
+            Ok(None)
+        }
         Err(rejection) => Err(rejection),
     }
 }

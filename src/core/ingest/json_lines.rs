@@ -1,12 +1,13 @@
 //! Lines of JSON, parsed into events.
 //!
-//! A record whose fields have a key each is parsed by [`ndjson`]; where a field is a path, or records are
-//! filtered, by [`NestedRecords`]. What is not right at first is looked at again: a line may be several
-//! objects, have numbers that JSON does not have, or a record that a log shipper has put into a text.
+//! A record whose fields have a key each is parsed by [`JsonFastPath`] or [`ndjson`]; where a field is a
+//! path, or records are filtered, by [`NestedRecords`]. What is not right at first is looked at again: a line
+//! may be several objects, have numbers that JSON does not have, or a record that a log shipper has put into a text.
 //!
 //! Invariant: a line that is right at first costs nothing more.
 
 use crate::ingest::batch_builder::{BatchBuilder, OnRejection};
+use crate::ingest::json_fast_path::JsonFastPath;
 use crate::ingest::json_text::{envelope, key_names, objects, split_line, without_infinities};
 use crate::ingest::ndjson::{self, Keys};
 use crate::ingest::nested_records::{Items, NestedRecords};
@@ -16,6 +17,8 @@ use crate::input_format::Mapping;
 /// Parses lines.
 pub(super) struct JsonLines<'a> {
     keys: Keys,
+    /// Parses most lines.
+    fast_path: Option<JsonFastPath>,
     nested: Result<Option<NestedRecords<'a>>, String>,
     /// The keys of the first record.
     names: Vec<String>,
@@ -24,7 +27,10 @@ pub(super) struct JsonLines<'a> {
 impl JsonLines<'_> {
     /// Returns a parser for a mapping.
     pub fn of(mapping: &Mapping) -> JsonLines<'_> {
-        JsonLines { keys: Keys::of(mapping), nested: NestedRecords::of(mapping), names: Vec::new() }
+        let (keys, nested) = (Keys::of(mapping), NestedRecords::of(mapping));
+        let is_flat = matches!(nested, Ok(None));
+        let fast_path = JsonFastPath::of(&keys).filter(|_| is_flat);
+        JsonLines { keys, fast_path, nested, names: Vec::new() }
     }
 
     /// Checks the mapping.
@@ -50,6 +56,28 @@ impl JsonLines<'_> {
         let Some((key, what)) = missing else { return Ok(()) };
         let names = self.names.join(", ");
         Err(format!("no line has the key `{key}`, which {what}; the keys are: {names}"))
+    }
+
+    /// Returns whether [`JsonLines::parse_fast`] may accept a line.
+    pub fn has_fast_path(&self) -> bool {
+        !self.names.is_empty() && self.fast_path.as_ref().is_some_and(JsonFastPath::is_useful)
+    }
+
+    /// Returns the beginning of some bytes whose lines may be accepted by it.
+    pub fn beginning<'b>(&self, bytes: &'b [u8]) -> &'b str {
+        self.fast_path.as_ref().map_or("", |_| JsonFastPath::beginning(bytes))
+    }
+
+    /// Adds the event of the first line of a beginning to a batch, and returns the length of the line; `None`
+    /// where the line was not accepted.
+    pub fn parse_fast(&mut self, text: &str, into: &mut BatchBuilder<'_>) -> Option<usize> {
+        self.fast_path.as_mut()?.parse(text, &self.keys, into)
+    }
+
+    /// Leaves every line to the parser of all lines.
+    #[cfg(test)]
+    pub fn without_fast_path(&mut self) {
+        self.fast_path = None;
     }
 
     /// Parses a line and adds its events to a batch.

@@ -112,7 +112,7 @@ impl LineParser<'_> {
             records.notice_header(into);
         }
         let Position { mut at, mut number } = from.unwrap_or_else(|| self.first_record(slice));
-        // The part of the bytes from `at` on that is known to be UTF-8.
+        // The part of the bytes from `at` on that the fast path has looked at.
         let mut text = "";
         while at < slice.bytes.len() {
             if into.is_full() {
@@ -120,13 +120,11 @@ impl LineParser<'_> {
             }
             into.at_line(number);
             let rest = &slice.bytes[at..];
-            if let Records::Csv(records) = &mut self.records
-                && let Some(fast_path) = records.fast_path()
-            {
+            if self.records.has_fast_path() {
                 if text.is_empty() {
-                    text = utf8_prefix(rest);
+                    text = self.records.beginning(rest);
                 }
-                if let Some(consumed) = fast_path.parse(text, into) {
+                if let Some(consumed) = self.records.parse_fast(text, into) {
                     text = &text[consumed..];
                     number += 1;
                     at += consumed;
@@ -188,13 +186,29 @@ impl LineParser<'_> {
     }
 }
 
-/// Returns the longest prefix that is UTF-8, up to a megabyte.
-fn utf8_prefix(bytes: &[u8]) -> &str {
-    const AT_ONCE: usize = 1 << 20;
-    let bytes = &bytes[..bytes.len().min(AT_ONCE)];
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or(""),
+impl Records<'_> {
+    fn has_fast_path(&self) -> bool {
+        match self {
+            Records::Ndjson(records) => records.has_fast_path(),
+            Records::Csv(records) => records.has_fast_path(),
+        }
+    }
+
+    /// Returns the beginning of some bytes whose lines [`Records::parse_fast`] may accept.
+    fn beginning<'b>(&self, bytes: &'b [u8]) -> &'b str {
+        match self {
+            Records::Ndjson(records) => records.beginning(bytes),
+            Records::Csv(records) => records.beginning(bytes),
+        }
+    }
+
+    /// Adds the event of the first line of a beginning to a batch, and returns the length of the line; `None`
+    /// where the line was not accepted.
+    fn parse_fast(&mut self, text: &str, into: &mut BatchBuilder<'_>) -> Option<usize> {
+        match self {
+            Records::Ndjson(records) => records.parse_fast(text, into),
+            Records::Csv(records) => records.parse_fast(text, into),
+        }
     }
 }
 
@@ -237,10 +251,15 @@ mod tests {
         let dialect = CsvDialect::of(format, mapping.options());
         let mut parser = LineParser::of(dialect, &mapping);
         parser.read_header(&slice)?;
-        let Records::Csv(records) = &mut parser.records else { panic!("the format has a header") };
-        assert!(records.fast_path().is_some());
-        if !is_fast {
-            records.without_fast_path();
+        match &mut parser.records {
+            Records::Csv(records) => {
+                assert!(records.has_fast_path());
+                if !is_fast {
+                    records.without_fast_path();
+                }
+            }
+            Records::Ndjson(records) if !is_fast => records.without_fast_path(),
+            Records::Ndjson(_) => {}
         }
         assert!(parser.parse(&slice, None, &mut into).is_none());
         let lines = into.finish();
@@ -302,7 +321,77 @@ mod tests {
         })
     }
 
+    /// A line of NDJSON: usually valid, sometimes with a value, a key or a byte that is not.
+    fn object() -> impl Strategy<Value = String> {
+        let spaced = || prop_oneof![9 => Just(""), 2 => Just(" "), 1 => Just("\t")];
+        let good = |name: &str| match name {
+            "ts" => {
+                "\"2024-01-0[1-3]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,7})?Z\"|17041[0-9]{5}|\"17041[0-9]{5}\""
+            }
+            "item_id" | "event_id" => "\"[a-c]{1,3}\"|\" é ?\"|[0-9]{1,3}(\\.0)?|\"NULL\"|\"1\\.0\"",
+            "category" => "\"\"|\"(A|A/x|B/y)(\\|A/z)?\"|\\[\"A\"\\]|\"A//\"|\"a > b\"",
+            "categories" => {
+                "\\[ ?(\"A/x\"( ?, ?\"B\")?)? ?\\]|\\[\\[\"A\",\"x\"\\]\\]|\\[\"A//\"\\]|\\[\"A\",\\]|\"A\""
+            }
+            "quantity" => "-?[0-9]{1,3}|1\\.0|1e1|\"1e1\"|\"7\"|\" 7 \"",
+            "amount" => "-?[0-9]{1,4}\\.[0-9]{2}|[0-9]{1,20}|1e2|\"1,5\"|\"9.99 EUR\"",
+            "currency" => "\"EUR\"|\"USD\"|\"x\"",
+            "event_type" => "\"purchase\"|\"return\"",
+            _ => "\"[a-z {}:,]{0,20}\"|-?[0-9]{1,3}(\\.[0-9]+)?|true|false|\\[\\]|\\{\"a\":\\[1\\]\\}|\"\"",
+        };
+        let odd =
+            "null|\"\\\\u0041b\"|\"\\\\n\"|\"a\u{1}\"|01|1\\.|\\.5|-|nul|\\[1\\]|\"abcdefgh|\\{\\}|x|\"ts\"|";
+        let member = |name: &'static str| {
+            let value = prop_oneof![30 => good(name), 1 => odd];
+            let quoted = prop_oneof![40 => Just(format!("\"{name}\"")), 1 => Just(format!("\"{name}")), 1 => Just("\"t\\u0073\"".to_owned())];
+            (quoted, spaced(), spaced(), value, spaced())
+                .prop_map(|(name, before, after, value, end)| format!("{name}{before}:{after}{value}{end}"))
+        };
+        let names = [
+            "ts",
+            "item_id",
+            "event_id",
+            "category",
+            "categories",
+            "quantity",
+            "amount",
+            "currency",
+            "event_type",
+            "x",
+            "date",
+            "version",
+            "ts_2",
+            "ts",
+        ];
+        let members: Vec<_> = names.into_iter().map(member).collect();
+        let picked = proptest::sample::subsequence((0..names.len()).collect::<Vec<_>>(), 2..8);
+        let first = prop_oneof![20 => Just("{"), 1 => Just("{ "), 1 => Just(" {"), 1 => Just("")];
+        let last = prop_oneof![20 => Just("}"), 2 => Just("}\r"), 1 => Just("} "), 1 => Just("}{}"), 1 => Just(",}")];
+        let comma = prop_oneof![9 => Just(","), 1 => Just(", ")];
+        (members, picked, first, last, comma).prop_map(|(members, picked, first, last, comma)| {
+            let mut picked: Vec<&str> = picked.into_iter().map(|at| members[at].as_str()).collect();
+            // Most records have what is needed.
+            if !picked.contains(&members[0].as_str()) {
+                picked.insert(0, &members[0]);
+                picked.insert(1, &members[1]);
+                picked.dedup();
+            }
+            format!("{first}{}{last}", picked.join(comma))
+        })
+    }
+
     proptest::proptest! {
+        #[test]
+        fn the_fast_path_accepts_and_rejects_the_same_objects(
+            objects in vec(object(), 0..30),
+            end in prop_oneof![3 => Just("\n"), 1 => Just("")],
+        ) {
+            let text = objects.join("\n") + end;
+            let slow = parse(text.as_bytes(), Format::Ndjson, false, false);
+            let fast = parse(text.as_bytes(), Format::Ndjson, false, true);
+            prop_assert_eq!(fast, slow, "{}", text);
+        }
+
         #[test]
         fn the_fast_path_accepts_and_rejects_the_same_lines(
             five in lines(&["ts", "item_id", "category", "quantity", "amount"], b','),

@@ -25,6 +25,7 @@
 
 mod acknowledge;
 mod batch_builder;
+mod byte_search;
 mod commit_group;
 mod committer;
 mod conflicting_ids;
@@ -45,6 +46,7 @@ mod file_history;
 mod folder_values;
 mod input;
 mod input_reader;
+mod json_fast_path;
 mod json_lines;
 mod json_paths;
 mod json_text;

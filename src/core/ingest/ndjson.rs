@@ -23,12 +23,12 @@ use crate::model::RawCategories;
 
 /// The keys that are looked up in each line.
 pub(super) struct Keys {
-    names: Vec<String>,
+    pub names: Vec<String>,
     /// The keys of each field.
-    fields: Vec<FieldKeys>,
-    reads_categories: bool,
-    reads_category: bool,
-    reads_version: bool,
+    pub fields: Vec<FieldKeys>,
+    pub reads_categories: bool,
+    pub reads_category: bool,
+    pub reads_version: bool,
     /// The key of a log shipper's own time, unless `ts` is mapped.
     date: Option<usize>,
     /// The keys of mapped fields that no record had yet, a bit each.
@@ -86,8 +86,12 @@ impl Keys {
         })
     }
 
-    fn note_seen(&self, values: &[Option<&RawValue>]) {
-        for (key, _) in values.iter().enumerate().take(64).filter(|(_, value)| value.is_some()) {
+    /// Notes which keys a record has.
+    pub fn note_seen(&self, has_key: impl Iterator<Item = bool>) {
+        if self.unseen.get() == 0 {
+            return;
+        }
+        for (key, _) in has_key.enumerate().take(64).filter(|(_, has_it)| *has_it) {
             self.unseen.set(self.unseen.get() & !(1 << key));
         }
     }
@@ -211,9 +215,7 @@ impl<'a> Visitor<'a> for ValuesOf<'a> {
             }
             values[key] = Some(map.next_value()?);
         }
-        if self.0.unseen.get() != 0 {
-            self.0.note_seen(&values);
-        }
+        self.0.note_seen(values.iter().map(Option::is_some));
         for value in &mut values {
             *value = value.filter(|raw| raw.get() != "null");
         }

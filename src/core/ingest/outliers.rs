@@ -30,9 +30,12 @@ impl DayCounts {
     pub fn add(&mut self, events: &Events) {
         let mut row = 0;
         while row < events.len() {
-            let day = events.ts(row).hour().date().number();
+            let hour = events.ts(row).hour();
+            let day = hour.date().number();
+            // Most events are in the hour of the one before.
+            let (from, to) = (hour.start(), hour.plus(1).start());
             let start = row;
-            while row < events.len() && events.ts(row).hour().date().number() == day {
+            while row < events.len() && (from..to).contains(&events.ts(row)) {
                 row += 1;
             }
             *self.0.entry(day).or_default() += (row - start) as u64;

@@ -1,10 +1,10 @@
 //! What the reading half of an ingest passes to its writing half.
 
-use crate::ingest::batch_builder::ParsedLines;
+use crate::ingest::line_counts::LineCounts;
+use crate::ingest::notices::Notices;
 use crate::ingest::summary::FileNote;
-use crate::lake::BatchSize;
-use crate::lake::FilePart;
-use crate::model::Timestamp;
+use crate::lake::{BatchSize, FilePart, Reject};
+use crate::model::{Currency, Events, Timestamp};
 
 /// One message from the reading half, in the order of the inputs.
 pub(super) enum Parsed {
@@ -40,6 +40,39 @@ pub(super) struct ParsedBatch {
     pub part: Option<FilePart>,
     /// When it was read.
     pub at: Timestamp,
+}
+
+/// The parsed lines of one batch, or of a part of one.
+#[derive(Default)]
+pub(super) struct ParsedLines {
+    pub events: Events,
+    pub rejects: Vec<Reject>,
+    pub notices: Notices,
+    /// The currency of the lake, or of the events.
+    pub currency: Option<Currency>,
+    /// Number of events whose categories came from the item catalog.
+    pub categorized: u64,
+    /// Lines without an event, by the filter or because they have no items.
+    pub filtered: u64,
+    /// The lines with several items, and what was counted of them besides: every other line is one event
+    /// or one reject.
+    pub nested: LineCounts,
+    pub nested_events: u64,
+    pub nested_rejects: u64,
+}
+
+impl ParsedLines {
+    /// Returns what became of the lines.
+    pub fn counts(&self) -> LineCounts {
+        let mut lines = self.nested;
+        let rejected = self.rejects.len() as u64 - self.nested_rejects;
+        lines += LineCounts {
+            read: self.events.len() as u64 - self.nested_events + rejected + self.filtered,
+            filtered: self.filtered,
+            rejected,
+        };
+        lines
+    }
 }
 
 /// How the reading of an input ended.

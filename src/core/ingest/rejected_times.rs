@@ -1,10 +1,36 @@
 //! Why a time is rejected, and what it may mean instead.
 
+use crate::ingest::limits::Limits;
 use crate::ingest::raw_event::{RawTime, Rejection};
-use crate::model::{TimestampError, likely_time_format, shown};
+use crate::model::{Hour, Timestamp, TimestampError, likely_time_format, shown};
+
+/// Checks that a time is within the limits.
+#[inline]
+pub(super) fn check_limits(ts: Timestamp, raw: RawTime<'_>, limits: &Limits<'_>) -> Result<(), Rejection> {
+    let oldest = limits.oldest.map(Hour::start);
+    if ts <= limits.newest && ts >= limits.earliest && oldest.is_none_or(|oldest| ts >= oldest) {
+        return Ok(());
+    }
+    let reason = match oldest {
+        _ if ts > limits.newest => {
+            let limit = limits.newest;
+            let reason = format!("ts `{ts}` is in the future; the latest time accepted is {limit}");
+            with_likely_format(reason, raw)
+        }
+        Some(oldest) if ts >= limits.earliest => {
+            format!("ts `{ts}` is past the lake's retention, which starts at {oldest}")
+        }
+        _ => {
+            let limit = limits.earliest;
+            let reason = with_likely_format(format!("ts `{}` is {ts}, before {limit}", raw.shown()), raw);
+            format!("{reason}; pass --min-ts to accept such times")
+        }
+    };
+    Err(Rejection::of_column("ts", reason))
+}
 
 /// Adds what a number may mean instead of an epoch number, and the option that reads it so.
-pub(super) fn with_likely_format(reason: String, raw: RawTime<'_>) -> String {
+fn with_likely_format(reason: String, raw: RawTime<'_>) -> String {
     match likely_time_format(&raw.shown()) {
         Some((format, meaning)) => format!("{reason}; it looks like {meaning}: pass --ts-format {format}"),
         None => reason,

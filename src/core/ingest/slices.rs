@@ -16,7 +16,7 @@ use crate::input_format::{SourceError, read_error};
 /// The number of bytes that are kept of a line longer than a slice.
 const SHOWN_BYTES: usize = 65_536;
 /// The maximum size of one read.
-const READ_BYTES: usize = 256 << 10;
+const READ_BYTES: usize = 64 << 10;
 
 /// A piece of a text log that consists of whole lines.
 pub(super) struct Slice {

@@ -173,8 +173,9 @@ fn unsupported(head: &[u8]) -> Option<Unsupported> {
     if head.get(TAR_AT..).is_some_and(|rest| rest.starts_with(TAR)) && head.contains(&0) {
         return Some(Unsupported { what: "a tar archive", remedy: EXTRACT });
     }
-    let words = WORDS.iter().filter(|_| !is_text(head));
-    let found = SIGNATURES.iter().chain(words).find(|(signature, ..)| head.starts_with(signature));
+    let is_found = |(signature, ..): &&(&[u8], &str, &str)| head.starts_with(signature);
+    let word = || WORDS.iter().find(is_found).filter(|_| !is_text(head));
+    let found = SIGNATURES.iter().find(is_found).or_else(word);
     found.map(|&(_, what, remedy)| Unsupported { what, remedy })
 }
 

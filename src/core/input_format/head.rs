@@ -4,6 +4,9 @@
 
 use std::io::{self, Read};
 
+/// How many bytes are asked for at once: mostly the first ones are enough.
+const STEP_BYTES: usize = 8 << 10;
+
 /// The reader, and what was looked at.
 pub struct Head<'a> {
     bytes: Vec<u8>,
@@ -19,7 +22,7 @@ impl<'a> Head<'a> {
         let mut head = Head { bytes: Vec::new(), at: 0, error: None, rest };
         while head.bytes.len() < max && !is_enough(&head.bytes) {
             let filled = head.bytes.len();
-            head.bytes.resize(max, 0);
+            head.bytes.resize(max.min(filled + STEP_BYTES), 0);
             let read = head.rest.read(&mut head.bytes[filled..]);
             head.bytes.truncate(filled + *read.as_ref().unwrap_or(&0));
             match read {

@@ -21,9 +21,10 @@ impl Days {
         text: &str,
         read: impl Fn(&str) -> Result<Timestamp, TimestampError>,
     ) -> Result<Timestamp, TimestampError> {
-        let parts =
-            text.as_bytes().split_first_chunk().zip(text.as_bytes().get(10..).and_then(micros_of_day));
-        let Some(((date, _), micros)) = parts else { return read(text) };
+        let parts = text.as_bytes().split_first_chunk();
+        let Some((date, micros)) = parts.and_then(|(date, time)| Some((date, micros_of_day(time)?))) else {
+            return read(text);
+        };
         match self.known {
             Some((known, midnight)) if known == *date => Timestamp::from_micros(midnight + micros),
             _ => {
@@ -37,15 +38,11 @@ impl Days {
 
 /// Reads `T13:05:00Z`, with up to six decimals, as microseconds since midnight; none where it is
 /// written in any other way.
+#[inline]
 fn micros_of_day(text: &[u8]) -> Option<i64> {
-    let (time, rest) = text.split_first_chunk::<9>()?;
-    let [b'T', h, hh, b':', m, mm, b':', s, ss] = time else { return None };
-    let number = |tens: &u8, ones: &u8, below: i64| {
-        let are_digits = tens.is_ascii_digit() && ones.is_ascii_digit();
-        let number = i64::from(tens.wrapping_sub(b'0')) * 10 + i64::from(ones.wrapping_sub(b'0'));
-        (are_digits && number < below).then_some(number)
-    };
-    let seconds = (number(h, hh, 24)? * 60 + number(m, mm, 60)?) * 60 + number(s, ss, 60)?;
+    let (b"T", clock) = text.split_first_chunk()? else { return None };
+    let (clock, rest) = clock.split_first_chunk()?;
+    let seconds = seconds_of_day(*clock)?;
     let micros = match rest {
         b"Z" => 0,
         [b'.', decimals @ .., b'Z'] if (1..=6).contains(&decimals.len()) => {
@@ -60,6 +57,22 @@ fn micros_of_day(text: &[u8]) -> Option<i64> {
         _ => return None,
     };
     Some(seconds * MICROS_PER_SECOND + micros)
+}
+
+/// Reads `13:05:00` as seconds since midnight, its eight bytes as one number.
+#[inline]
+fn seconds_of_day(clock: [u8; 8]) -> Option<i64> {
+    const ZEROS: u64 = u64::from_le_bytes(*b"00:00:00");
+    // Added to a byte, they set its highest bit where it is no digit, or no colon.
+    const BEYOND: u64 = u64::from_le_bytes([0x76, 0x76, 0x7f, 0x76, 0x76, 0x7f, 0x76, 0x76]);
+    const HIGHEST: u64 = u64::from_le_bytes([0x80; 8]);
+    let digits = u64::from_le_bytes(clock) ^ ZEROS;
+    if (digits | digits.wrapping_add(BEYOND)) & HIGHEST != 0 {
+        return None;
+    }
+    // Each byte with the one behind it, as tens and ones.
+    let [hours, _, _, minutes, _, _, seconds, _] = (digits * 10 + (digits >> 8)).to_le_bytes().map(i64::from);
+    (hours < 24 && minutes < 60 && seconds < 60).then_some((hours * 60 + minutes) * 60 + seconds)
 }
 
 #[cfg(test)]

@@ -37,15 +37,47 @@ impl NullMarkers {
         NullMarkers { more: more.iter().map(|text| text.trim().to_owned()).collect() }
     }
 
+    /// Returns a text without the spaces around it; `None` where it stands for no value.
+    #[inline]
+    pub fn value<'a>(&self, text: &'a str) -> Option<&'a str> {
+        if is_plain_value(text) && self.more.is_empty() {
+            return Some(text);
+        }
+        if self.contains(text) { None } else { Some(text.trim()) }
+    }
+
     /// Returns whether a text stands for no value. Spaces around it do not matter.
     pub fn contains(&self, text: &str) -> bool {
         is_marker(text) || (!self.more.is_empty() && self.more.iter().any(|marker| marker == text.trim()))
     }
 }
 
+/// The length of the longest marker.
+const LONGEST: usize = 9;
+
+/// Letters and digits that no marker begins with, by their byte.
+const BEGINS_VALUE: [bool; 256] = {
+    let mut begins = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        begins[byte as usize] = byte.is_ascii_alphanumeric() && !matches!(byte, b'n' | b'N' | b'u' | b'U');
+        byte += 1;
+    }
+    begins
+};
+
+/// Returns whether a text is told by its ends to be a value without spaces around it, as nearly all are.
+#[inline]
+fn is_plain_value(text: &str) -> bool {
+    let [first, .., last] = text.as_bytes() else {
+        return text.bytes().all(|byte| BEGINS_VALUE[usize::from(byte)]) && !text.is_empty();
+    };
+    let begins = BEGINS_VALUE[usize::from(*first)] || (text.len() > LONGEST && first.is_ascii_alphabetic());
+    begins && last.is_ascii_graphic()
+}
+
 /// Returns whether a text is one of the markers that are always known.
 fn is_marker(text: &str) -> bool {
-    const LONGEST: usize = 9;
     let text = match text.as_bytes() {
         [b'0'..=b'9', .., b'0'..=b'9'] | [b'0'..=b'9'] => return false,
         _ => text.trim(),
@@ -67,7 +99,10 @@ mod tests {
     #[test]
     fn words_for_no_value_are_told_from_ids() {
         let markers = NullMarkers::with(&["missing".to_owned(), "0".to_owned()]);
-        let check = |text: &str, expected: bool| assert_eq!(markers.contains(text), expected, "{text}");
+        let check = |text: &str, expected: bool| {
+            assert_eq!(markers.contains(text), expected, "{text}");
+            assert_eq!(markers.value(text), (!expected).then_some(text.trim()), "{text}");
+        };
         for text in
             ["\\N", "NULL", "null", "Null", "NaN", "nan", "None", "nil", "-", "n/a", "N/A", "#N/A", "NA"]
         {
@@ -81,6 +116,17 @@ mod tests {
             ["A", "\\n", "na", "Na", "NULL-1", "nullable", "-1", "--", "1", "00", "Missing", "N", "nanx"]
         {
             check(text, false);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn values_are_told_by_their_ends_as_by_the_whole(
+            text in " ?(\\\\?[nN](ull|an|one|il|/a)?|A?NA|[uU]ndefined|u?|[-#<(\"']|[a-zA-Z0-9é .-]{0,11})[ é0x]?",
+        ) {
+            let markers = NullMarkers::default();
+            let expected = (!markers.contains(&text)).then_some(text.trim());
+            proptest::prop_assert_eq!(markers.value(&text), expected, "{}", text);
         }
     }
 }

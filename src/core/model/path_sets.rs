@@ -58,6 +58,8 @@ pub struct PathSets {
     /// Levels that are no value, and end a path.
     nulls: NullMarkers,
     separators: Option<Separators>,
+    /// Whether a text had a `>`, which may have been meant to separate levels.
+    have_arrows: bool,
 }
 
 /// What separates the paths of a text and their levels, instead of `|` and `/`.
@@ -181,7 +183,13 @@ impl PathSets {
         paths.filter(|levels| !levels.is_empty()).map(encode_levels).collect()
     }
 
+    /// Returns whether any text had a `>`.
+    pub fn have_arrows(&self) -> bool {
+        self.have_arrows
+    }
+
     fn read_text(&mut self, text: &str) -> Result<u32, CategoryError> {
+        self.have_arrows |= text.contains('>');
         if let Some(separators) = self.separators.clone() {
             let paths = self.separated(text, &separators)?;
             let code = self.code(&PathSet::of(paths)?);
