@@ -49,12 +49,18 @@ def middle(bench):
     ours = bench.ours(folder)
     ours.ingest_anew(logs)
     ours.rank()
-    sources = {"rank_raw": hourly, "rank_rollups": ours.lake, "units": hourly, "partition": logs}
+    sources = {
+        "rank_raw": hourly,
+        "rank_rollups": ours.lake,
+        "units": hourly,
+        "partition": logs,
+        "ingest_ndjson": ndjson,
+    }
     checks = {task: checked(bench, task, source, folder, ours) for task, source in sources.items()}
-    say("  ours, of NDJSON")
-    tasks = {"ingest_ndjson": in_turn(bench.runs, {"topsell": lambda: ours.ingest_anew(ndjson)})}
+    tasks = {}
     works = {
         "partition": lambda: ours.ingest_anew(logs),
+        "ingest_ndjson": lambda: ours.ingest_anew(ndjson),
         "rank_raw": ours.first_ranking,
         "rank_rollups": ours.rank,
         "units": None,
@@ -114,7 +120,7 @@ def hourly_aggregates(bench):
 
 def output(folder, task, name):
     """A fresh place for what a peer writes: a folder of partitions, or one file."""
-    out = folder / "out" / (f"{task}-{name}" if task == "partition" else f"{task}-{name}.parquet")
+    out = folder / "out" / (f"{task}-{name}" if task in PARTITIONS else f"{task}-{name}.parquet")
     measure.set_aside(out, folder)
     out.parent.mkdir(exist_ok=True)
     return out
@@ -143,13 +149,17 @@ def checked(bench, task, source, folder, ours):
     return taken
 
 
+# Written as a folder of partitions.
+PARTITIONS = ["partition", "ingest_ndjson"]
 READERS = {
+    "ingest_ndjson": compare.partitions,
     "partition": compare.partitions,
     "rank_raw": compare.of_peer,
     "rank_rollups": compare.of_peer,
     "units": compare.units,
 }
 COMPARISONS = {
+    "ingest_ndjson": compare.same,
     "partition": compare.same,
     "rank_raw": compare.rankings,
     "rank_rollups": compare.rankings,
@@ -158,7 +168,7 @@ COMPARISONS = {
 
 
 def of_ours(task, ours):
-    if task == "partition":
+    if task in PARTITIONS:
         return compare.partitions(ours.lake / "events" / "event_type=purchase")
     return compare.of_topsell(ours.lake)
 

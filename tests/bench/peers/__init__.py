@@ -1,9 +1,10 @@
 """The question that every peer answers, and the names of the peers.
 
-Each module here is one peer and has the same four functions, from a source to an output:
+Each module here is one peer and has the same five functions, from a source to an output:
 
     partition(logs, out)     CSV logs into Hive partitions category x date x hour of Parquet, one
                              row for each event and top-level category that it belongs to
+    ingest_ndjson(logs, out) the same from NDJSON, whose categories are arrays of paths
     rank_raw(hourly, out)    the decayed top 100 of every leaf path and of the whole shop, from
                              one Parquet file of events an hour
     rank_rollups(lake, out)  the same, from topsell's own files of hourly sums

@@ -10,7 +10,9 @@ from peers import END, END_HOUR, HALF_LIFE_HOURS, MEMORY_GIB, START, TOP, WINDOW
 
 EVENTS = "ts DateTime64(6, ''UTC''), item_id String, categories Array(String), quantity Int64"
 SUMS = "hour Int32, item_id String, categories Array(String), is_primary Bool, units Int64"
-LOGS = "ts DateTime(''UTC''), item_id String, category String, quantity Int64, amount Decimal(18, 4)"
+LOGS = "ts DateTime(''UTC''), item_id String, {}, quantity Int64, amount Decimal(18, 4)"
+CSV = f"SELECT *, splitByChar('|', category) AS paths FROM file('{{}}', CSVWithNames, '{LOGS.format('category String')}')"
+NDJSON = f"SELECT *, categories AS paths FROM file('{{}}', JSONEachRow, '{LOGS.format('categories Array(String)')}')"
 
 
 def open_session():
@@ -37,11 +39,19 @@ def weight(hour):
 
 
 def partition(logs, out):
+    partition_all(sorted(Path(logs).glob("*.csv")), CSV, out)
+
+
+def ingest_ndjson(logs, out):
+    partition_all(sorted(Path(logs).glob("*.ndjson")), NDJSON, out)
+
+
+def partition_all(logs, read, out):
     # A file at a time: a writer stays open, with a megabyte of buffers, for every partition that
     # a statement writes.
     opened = open_session()
-    for log in sorted(Path(logs).glob("*.csv")):
-        opened.query(partition_one(log, out))
+    for log in logs:
+        opened.query(partition_one(read.format(log), out))
 
 
 def partition_one(log, out):
@@ -55,7 +65,7 @@ def partition_one(log, out):
             arrayJoin(arrayDistinct(arrayMap(p -> splitByChar('/', p)[1], paths))) AS top,
             toDate(ts), toHour(ts)
         FROM (
-            SELECT *, splitByChar('|', category) AS paths FROM file('{log}', CSVWithNames, '{LOGS}')
+            {log}
         )
         {settings(max_partitions_per_insert_block=0, engine_file_truncate_on_insert=1)}"""
 

@@ -23,21 +23,36 @@ def do(context, sql):
     context.sql(sql).collect()
 
 
+CSV = """CREATE EXTERNAL TABLE log (ts TIMESTAMP, item_id VARCHAR, category VARCHAR,
+        quantity BIGINT, amount DECIMAL(18, 4))
+    STORED AS CSV LOCATION '{}' OPTIONS ('format.has_header' 'true')"""
+NDJSON = """CREATE EXTERNAL TABLE log_lists (ts TIMESTAMP, item_id VARCHAR, categories VARCHAR[],
+        quantity BIGINT, amount DECIMAL(18, 4))
+    STORED AS JSON LOCATION '{}'"""
+# An array cannot be looked into as quickly as a text.
+NDJSON_AS_CSV = """CREATE VIEW log AS
+    SELECT ts, item_id, array_to_string(categories, '|') AS category, quantity, amount FROM log_lists"""
+
+
 def partition(logs, out):
+    partition_all(sorted(Path(logs).glob("*.csv")), [CSV], out)
+
+
+def ingest_ndjson(logs, out):
+    partition_all(sorted(Path(logs).glob("*.ndjson")), [NDJSON, NDJSON_AS_CSV], out)
+
+
+def partition_all(logs, tables, out):
     # A file at a time: a writer stays open, with a buffer of more than a megabyte, for every
     # partition that a statement writes.
-    for log in sorted(Path(logs).glob("*.csv")):
-        partition_one(log, out)
+    for log in logs:
+        partition_one([table.format(log) for table in tables], out)
 
 
-def partition_one(log, out):
+def partition_one(tables, out):
     context = connect()
-    do(
-        context,
-        f"""CREATE EXTERNAL TABLE log (ts TIMESTAMP, item_id VARCHAR, category VARCHAR,
-            quantity BIGINT, amount DECIMAL(18, 4))
-        STORED AS CSV LOCATION '{log}' OPTIONS ('format.has_header' 'true')""",
-    )
+    for table in tables:
+        do(context, table)
     # No function filters an array by a condition: the paths are unnested and gathered again,
     # but only those of events that are in several.
     do(

@@ -22,18 +22,32 @@ def weight(hour):
     return f"pow(2.0::DOUBLE, ({hour} - {END_HOUR - 1}) / {HALF_LIFE_HOURS}.0::DOUBLE)"
 
 
-LOG = """read_csv('{}', header = true, auto_detect = false, delim = ',',
-    timestampformat = '%Y-%m-%dT%H:%M:%SZ', columns = {{'ts': 'TIMESTAMP', 'item_id': 'VARCHAR',
-    'category': 'VARCHAR', 'quantity': 'BIGINT', 'amount': 'DECIMAL(18,4)'}})"""
+CSV = """(
+    SELECT *, string_split(category, '|') AS paths
+    FROM read_csv('{}', header = true, auto_detect = false, delim = ',',
+        timestampformat = '%Y-%m-%dT%H:%M:%SZ', columns = {{'ts': 'TIMESTAMP', 'item_id': 'VARCHAR',
+        'category': 'VARCHAR', 'quantity': 'BIGINT', 'amount': 'DECIMAL(18,4)'}}))"""
+NDJSON = """(
+    SELECT *, categories AS paths
+    FROM read_json('{}', format = 'newline_delimited', auto_detect = false,
+        timestampformat = '%Y-%m-%dT%H:%M:%SZ', columns = {{'ts': 'TIMESTAMP', 'item_id': 'VARCHAR',
+        'categories': 'VARCHAR[]', 'quantity': 'BIGINT', 'amount': 'DECIMAL(18,4)'}}))"""
 
 
 def partition(logs, out):
+    partition_all(sorted(Path(logs).glob("*.csv")), CSV, out)
+
+
+def ingest_ndjson(logs, out):
+    partition_all(sorted(Path(logs).glob("*.ndjson")), NDJSON, out)
+
+
+def partition_all(logs, read, out):
     # A log for each processor at a time: all at once keeps some rows of every partition in memory
     # for long, and one at a time leaves a processor idle.
     connection = connect()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        logs = sorted(Path(logs).glob("*.csv"))
-        list(pool.map(lambda log: partition_one(connection.cursor(), log, out), logs))
+        list(pool.map(lambda log: partition_one(connection.cursor(), read.format(log), out), logs))
 
 
 def partition_one(connection, log, out):
@@ -43,8 +57,7 @@ def partition_one(connection, log, out):
                 quantity, amount, top AS category, ts::DATE AS date, hour(ts) AS "hour"
             FROM (
                 SELECT *, unnest(list_distinct(tops)) AS top FROM (
-                    SELECT *, list_transform(paths, lambda p: split_part(p, '/', 1)) AS tops
-                    FROM (SELECT *, string_split(category, '|') AS paths FROM {LOG.format(log)})
+                    SELECT *, list_transform(paths, lambda p: split_part(p, '/', 1)) AS tops FROM {log}
                 )
             )
         ) TO '{out}' (FORMAT parquet, COMPRESSION zstd, APPEND, PARTITION_BY (category, date, "hour"))""")
