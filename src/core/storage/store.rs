@@ -3,7 +3,10 @@
 //! Every file is read and written through one `object_store`, including what the Delta kernel reads
 //! and writes, so that a test that makes this store fail makes the program's disk fail.
 
+use std::fs::File;
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Component, Path as FsPath, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -11,7 +14,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{DynObjectStore, GetOptions, GetRange, ObjectStoreExt, PutMode};
+use object_store::{DynObjectStore, GetOptions, GetRange, GetResultPayload, ObjectStoreExt, PutMode};
 use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
@@ -187,11 +190,7 @@ impl Store {
     /// # Errors
     /// Names the file; [`StoreError::is_not_found`] returns whether it does not exist.
     pub fn get(&self, path: &str) -> Result<Bytes, StoreError> {
-        let at = self.absolute(path)?;
-        let read = async { self.durable.get(&at).await?.bytes().await };
-        let bytes = wait_for(read).map_err(|e| StoreError::new(&self.location_of(path), e))?;
-        self.io_counters.read(bytes.len());
-        Ok(bytes)
+        self.get_ranged(path, None)
     }
 
     /// Returns the last bytes of a file, or all of it where it is shorter.
@@ -199,7 +198,7 @@ impl Store {
     /// # Errors
     /// As [`Store::get`].
     pub fn get_tail(&self, path: &str, bytes: u64) -> Result<Bytes, StoreError> {
-        self.get_ranged(path, GetRange::Suffix(bytes))
+        self.get_ranged(path, Some(GetRange::Suffix(bytes)))
     }
 
     /// Returns a part of a file, shorter where the file ends before.
@@ -207,14 +206,20 @@ impl Store {
     /// # Errors
     /// As [`Store::get`], and where the file ends before the part begins.
     pub fn get_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, StoreError> {
-        self.get_ranged(path, GetRange::Bounded(range))
+        self.get_ranged(path, Some(GetRange::Bounded(range)))
     }
 
-    fn get_ranged(&self, path: &str, range: GetRange) -> Result<Bytes, StoreError> {
+    fn get_ranged(&self, path: &str, range: Option<GetRange>) -> Result<Bytes, StoreError> {
         let at = self.absolute(path)?;
-        let options = GetOptions { range: Some(range), ..GetOptions::default() };
-        let read = async { self.durable.get_opts(&at, options).await?.bytes().await };
-        let bytes = wait_for(read).map_err(|e| StoreError::new(&self.location_of(path), e))?;
+        let failed = |error| StoreError::new(&self.location_of(path), error);
+        let options = GetOptions { range, ..GetOptions::default() };
+        let found = wait_for(self.durable.get_opts(&at, options)).map_err(failed)?;
+        let bytes = match found.payload {
+            GetResultPayload::File(file, _) => read_part(&file, found.range)
+                .map_err(|error| StoreError::io(self.location_of(path), error))?
+                .into(),
+            GetResultPayload::Stream(_) => wait_for(found.bytes()).map_err(failed)?,
+        };
         self.io_counters.read(bytes.len());
         Ok(bytes)
     }
@@ -272,6 +277,14 @@ fn without_parents(path: &FsPath) -> PathBuf {
         }
     }
     resolved
+}
+
+/// Reads a part of an open file: without the library, whose buffers are cleared first.
+fn read_part(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, range.start)?;
+    Ok(bytes)
 }
 
 /// Waits for the disk on the calling thread, where a local disk works without a runtime; a runtime would
