@@ -156,6 +156,10 @@ pub fn write_pruned(pruned: &Pruned, dry_run: DryRun, out: &mut dyn Write) -> io
         write!(out, "; event files were being written and are left for the next run")?;
     }
     writeln!(out)?;
+    if pruned.inputs > 0 {
+        let entries = counted(pruned.inputs, "old entry", "old entries");
+        writeln!(out, "prune: {entries} of ingested files {}", self::removed(dry_run))?;
+    }
     match &pruned.refusal {
         Some(refusal) => writeln!(out, "warning: without --yes this would be refused: {refusal}"),
         None => Ok(()),

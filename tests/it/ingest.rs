@@ -3,6 +3,7 @@
 mod compression;
 mod folders;
 pub mod formats;
+mod growing;
 mod lines;
 mod nested_parquet;
 mod shapes;

@@ -10,9 +10,11 @@
 //! …
 //! ```
 //!
-//! `$ sold` ranks a whole year and prints what sold, `$ new lake` removes the lake. `UPDATE_EXPECT=1` writes
-//! what is printed into the files.
+//! `$ sold` ranks a whole year and prints what sold, `$ new lake` removes the lake, `$ rejects` lists the kept
+//! rejects. `$ cat a >> b` appends to a file, `$ cat a > b` truncates it and writes it, `$ mv a b` and
+//! `$ cp a b` are as in a shell. `UPDATE_EXPECT=1` writes what is printed into the files.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::world::World;
@@ -61,16 +63,54 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
+/// Changes a file as a shell does: what is written into a file stays in the same file.
+fn change_file(world: &World, words: &[&str]) {
+    let open = |to: &str| {
+        let path = world.path(to);
+        std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder can be made");
+        std::fs::File::options().create(true).append(true).open(path).expect("a file can be opened")
+    };
+    let read = |from: &str| std::fs::read(world.path(from)).expect("a file can be read");
+    match *words {
+        ["cat", from, redirection @ (">" | ">>"), to] => {
+            let (bytes, mut file) = (read(from), open(to));
+            if redirection == ">" {
+                file.set_len(0).expect("a file can be truncated");
+            }
+            file.write_all(&bytes).expect("a file can be written");
+        }
+        ["cp", from, to] => world.write(to, read(from)),
+        ["mv", from, to] => {
+            std::fs::rename(world.path(from), world.path(to)).expect("a file can be moved");
+        }
+        _ => {
+            panic!("a command is `topsell …`, `sold`, `rejects`, `new lake`, `cat`, `cp` or `mv`: {words:?}")
+        }
+    }
+}
+
+/// Returns the kept rejects, a line each.
+fn rejects(world: &World) -> String {
+    let rejects = world.records("rejects");
+    let line = |reject: &serde_json::Value| {
+        format!("{}:{} {} {}\n", reject["file"], reject["line"], reject["reason"], reject["text"])
+    };
+    rejects.iter().map(line).collect()
+}
+
 fn answer(world: &World, command: &str) -> String {
     match command {
         "sold" => world.sold(),
+        "rejects" => rejects(world),
         "new lake" => {
             std::fs::remove_dir_all(world.path("data/lake")).expect("there is a lake to remove");
             String::new()
         }
         _ => {
-            let arguments =
-                command.strip_prefix("topsell ").expect("a command is `topsell …`, `sold` or `new lake`");
+            let Some(arguments) = command.strip_prefix("topsell ") else {
+                change_file(world, &command.split_whitespace().collect::<Vec<_>>());
+                return String::new();
+            };
             let words = words(arguments);
             world.run_with(&words.iter().map(String::as_str).collect::<Vec<_>>(), b"").whole()
         }

@@ -19,7 +19,7 @@ use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
 use crate::ingest::rejected_times::{check_limits, time_rejection};
 use crate::input_format::BadField;
 use crate::lake::{BatchSize, Reject};
-use crate::model::{Currency, NullMarkers};
+use crate::model::{Currency, Hour, NullMarkers};
 use crate::model::{Event, MAX_EVENT_TYPE_BYTES, PURCHASE, PathSets, RawCategories, shown};
 use crate::model::{EventTimes, Timestamp, TimestampError, read_event_time};
 
@@ -122,6 +122,12 @@ impl BatchBuilder<'_> {
     pub fn size(&self) -> BatchSize {
         let events = (self.lines.events.len() + self.lines.rejects.len()) as u64;
         BatchSize { events, lines: self.lines.counts().read }
+    }
+
+    /// Returns the last hour of the events that were added.
+    pub fn newest(&self) -> Option<Hour> {
+        let events = &self.lines.events;
+        (0..events.len()).map(|row| events.ts(row)).max().map(Timestamp::hour)
     }
 
     /// Returns whether the batch has reached its maximum memory.

@@ -3,7 +3,7 @@
 //! Invariant: a batch is counted after it is committed, and a spool file moved after all of its
 //! batches are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::Receiver;
 
 use crate::ingest::commit_group::{CommitGroup, Staged, StagedBatch};
@@ -152,7 +152,11 @@ impl<'a> Committer<'a> {
     /// Fails where the failures cannot be written to the lake's rejects.
     pub fn finish(mut self) -> Result<Summary, LakeError> {
         let inputs = self.plan.inputs.iter().zip(&self.batches);
-        let already_ingested = inputs.filter(|(_, of)| of.already_ingested > 0 && of.committed == 0);
+        let failed: HashSet<&str> =
+            self.summary.failures.iter().map(|failure| failure.file.as_str()).collect();
+        let has_failed = |input: &Input| failed.contains(input.name.as_str());
+        let already_ingested =
+            inputs.filter(|(input, of)| of.already_ingested > 0 && of.committed == 0 && !has_failed(input));
         self.summary.already_ingested = already_ingested.map(|(input, _)| input.name.clone()).collect();
         self.note_identical();
         self.summary.failures.splice(0..0, self.plan.failures.iter().cloned());

@@ -10,13 +10,14 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::input::Input;
 use crate::ingest::options::Options;
 use crate::ingest::record_bounds::{Quoting, last_complete_record_end};
 use crate::ingest::slices::Slice;
 use crate::ingest::summary::FileNote;
 use crate::lake::{BatchSize, DryRun, DuplicatePolicy, FilePart, InputKey, KnownInput, Lake, LakeError};
-use crate::model::Timestamp;
+use crate::model::{Hour, Timestamp};
 
 /// How much of a file was ingested when it was read before.
 pub(super) struct FileHistory<'a> {
@@ -24,6 +25,8 @@ pub(super) struct FileHistory<'a> {
     lake: Option<&'a Lake>,
     dry_run: DryRun,
     now: Timestamp,
+    /// The last hour that events may have.
+    latest: Hour,
     /// Whether what is already ingested is replaced.
     is_forced: bool,
     keys: Vec<InputKey>,
@@ -42,8 +45,26 @@ pub(super) struct FileHistory<'a> {
     has_grown: bool,
     /// The hashes of those beginnings of the file that entries may be about.
     beginnings: HashSet<String>,
+    /// The last hour of the file's events so far; no less than that where it is not known.
+    newest: Option<Hour>,
     /// The number of lines that begin the file and are ingested from another one.
     lines_of_other: u64,
+}
+
+/// What was read of a slice.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Taken {
+    pub size: BatchSize,
+    /// The last hour of its events.
+    pub newest: Option<Hour>,
+}
+
+impl Taken {
+    /// Adds what a batch holds.
+    pub fn add(&mut self, batch: &BatchBuilder<'_>) {
+        self.size += batch.size();
+        self.newest = self.newest.max(batch.newest());
+    }
 }
 
 /// A slice, of which the beginning may be ingested.
@@ -56,6 +77,8 @@ pub(super) struct SplitSlice {
     pub tail: Range<usize>,
     /// The record without a newline that was ingested, and is new again since it has changed.
     replaces: Option<KnownInput>,
+    /// The batches whose lines were all rejected and are read again.
+    pub read_again: Vec<String>,
     /// The batch before the next part.
     after: Option<String>,
     /// The size of the slice before the next part.
@@ -81,10 +104,11 @@ impl<'a> FileHistory<'a> {
             lake,
             dry_run: options.dry_run,
             now: options.now,
+            latest: options.now.plus_seconds(options.max_skew_seconds).hour(),
             is_forced: options.duplicates == DuplicatePolicy::Replace,
             keys,
+            newest: known.iter().filter_map(|known| known.newest).max(),
             seen: Arc::new(known.iter().map(|known| known.id.clone()).collect()),
-            known,
             start: None,
             others: Vec::new(),
             size: BatchSize::default(),
@@ -93,6 +117,7 @@ impl<'a> FileHistory<'a> {
             after: None,
             has_grown: false,
             beginnings: HashSet::new(),
+            known,
             lines_of_other: 0,
         }))
     }
@@ -125,6 +150,9 @@ impl<'a> FileHistory<'a> {
         self.known_size += size;
         self.known_bytes = slice.end();
         self.after = Some(slice.id.clone());
+        if !self.known.iter().any(|known| known.bytes >= slice.end() && known.newest.is_some()) {
+            self.newest = self.newest.max(Some(self.latest));
+        }
         if slice.is_last { self.is_from_elsewhere(&slice.id) } else { Ok(false) }
     }
 
@@ -143,7 +171,7 @@ impl<'a> FileHistory<'a> {
     pub fn split(&mut self, slice: &Slice, quoting: Option<Quoting>) -> Result<SplitSlice, LakeError> {
         let mut split = SplitSlice::new(slice, self.after.clone());
         self.beginnings.insert(slice.id.clone());
-        let known = if self.is_forced { None } else { self.known_in(slice)? };
+        let known = self.known_in(slice)?.filter(|_| !self.is_forced);
         if let Some((known, size)) = known {
             self.has_grown = true;
             self.known_bytes = known.bytes;
@@ -154,6 +182,7 @@ impl<'a> FileHistory<'a> {
         if slice.is_last {
             split.cut_tail(slice, quoting);
         }
+        split.read_again = self.read_again(slice, &split)?;
         Ok(split)
     }
 
@@ -206,11 +235,14 @@ impl<'a> FileHistory<'a> {
             start: self.start.clone(),
             hours: None,
             second: self.now.micros() / 1_000_000,
+            newest: self.newest,
         }
     }
 
     /// Notes that a part of a size was read.
-    pub fn took(&mut self, split: &mut SplitSlice, part: &FilePart, size: BatchSize) {
+    pub fn took(&mut self, split: &mut SplitSlice, part: &FilePart, taken: Taken) {
+        let size = taken.size;
+        self.newest = self.newest.max(taken.newest);
         self.size += size;
         split.size += size;
         split.replaces = None;
@@ -223,6 +255,16 @@ impl<'a> FileHistory<'a> {
     /// Returns the ids of the entries of this file within a slice, for batches that are to be replaced.
     pub fn offsets_in(&self, slice: &Slice) -> Vec<usize> {
         offsets(slice, self.known.iter().chain(&self.others))
+    }
+
+    /// Notes the events of a slice of a file that does not grow.
+    pub fn took_slice(&mut self, newest: Option<Hour>) {
+        self.newest = self.newest.max(newest);
+    }
+
+    /// Notes that a slice of a file that does not grow is already ingested.
+    pub fn pass_slice(&mut self) {
+        self.newest = self.newest.max(Some(self.latest));
     }
 
     /// Returns what is to be said of the file when all of it was read.
@@ -262,6 +304,27 @@ impl<'a> FileHistory<'a> {
         Ok(None)
     }
 
+    /// Returns the batches of lines that were all rejected and are read again: their rejects are replaced.
+    fn read_again(&self, slice: &Slice, split: &SplitSlice) -> Result<Vec<String>, LakeError> {
+        let Some(lake) = self.lake else { return Ok(Vec::new()) };
+        let at = |offset: usize| slice.start + offset as u64;
+        // What ends with a new part has the same id as before, and its rejects have the same name.
+        let is_inside = |known: &&KnownInput| {
+            at(split.known.end) < known.bytes
+                && known.bytes < slice.end()
+                && known.bytes != at(split.complete.end)
+                && self.beginnings.contains(&known.id)
+        };
+        let mut ids = Vec::new();
+        for known in self.known.iter().filter(is_inside) {
+            let is_rejected_tail = known.tail_bytes > 0 && known.hours.is_none();
+            if is_rejected_tail || lake.size_of_batch(&known.id)?.is_none() {
+                ids.push(known.id.clone());
+            }
+        }
+        Ok(ids)
+    }
+
     /// Returns how many lines of an earlier version of the file stay ingested that it no longer has.
     fn changed_lines(&self) -> Result<Option<u64>, LakeError> {
         let Some(lake) = self.lake else { return Ok(None) };
@@ -296,6 +359,7 @@ impl SplitSlice {
             complete: 0..end,
             tail: end..end,
             replaces: None,
+            read_again: Vec::new(),
             after,
             size: BatchSize::default(),
         }

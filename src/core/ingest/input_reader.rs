@@ -9,14 +9,12 @@ use crate::ingest::content_hash::hash_of;
 use crate::ingest::csv_dialect::CsvDialect;
 use crate::ingest::csv_head::{HEAD_BYTES, has_header};
 use crate::ingest::fields::ITEM_ID;
-use crate::ingest::file_history::FileHistory;
+use crate::ingest::file_history::{FileHistory, Taken};
 use crate::ingest::folder_values::FolderValues;
 use crate::ingest::input::Input;
 use crate::ingest::limits::Limits;
 use crate::ingest::line_parser::LineParser;
 use crate::ingest::options::{Options, ParseOptions, StreamOptions};
-use crate::ingest::parquet_input::ParquetInput;
-use crate::ingest::parquet_rows::rows_per_slice;
 use crate::ingest::parsed::{Parsed, ParsedBatch};
 use crate::ingest::plan::Plan;
 use crate::ingest::raw_event::Rejection;
@@ -24,13 +22,11 @@ use crate::ingest::record_bounds::Quoting;
 use crate::ingest::slices::{Slice, Slices};
 use crate::ingest::stdin_stream::StdinStream;
 use crate::ingest::summary::FileNote;
-use crate::input_format::{Format, Head, Mapping, ParquetSource, Source, SourceError, TextOptions};
+use crate::input_format::{Format, Head, Mapping, Source, SourceError, TextOptions};
 use crate::lake::{BatchSize, DEFAULT_SLICE_BYTES, DuplicatePolicy, FilePart, Lake, LakeError, LakeSettings};
 use crate::model::{Currency, Timestamp};
 use crate::progress::Progress;
 
-/// The number of Parquet rows that are read between two checks of the batch's memory.
-const ROWS_AT_ONCE: u64 = 64;
 /// Why the last line of a stream that broke off is rejected.
 const TRUNCATED_LINE: &str = "the input ends in the middle of this line, or without a newline";
 
@@ -172,6 +168,7 @@ impl InputReader<'_> {
     ) -> Result<(), Stop> {
         let earlier = self.earlier_batches(slice, history)?;
         let mut split = history.split(slice, quoting)?;
+        let earlier = [earlier, std::mem::take(&mut split.read_again)].concat();
         if !split.known.is_empty() {
             self.pass_over(&slice.part(split.known.clone(), String::new()), parser);
             let id = split.known_id().unwrap_or_default().to_owned();
@@ -183,12 +180,12 @@ impl InputReader<'_> {
             }
             let part = history.part(slice, &split, &range, earlier.clone());
             let id = part.end.id.clone();
-            let size = if range == (0..slice.bytes.len()) {
+            let taken = if range == (0..slice.bytes.len()) {
                 self.read_slice(slice, parser, id, &[], Some(&part))?
             } else {
                 self.read_slice(&slice.part(range, id.clone()), parser, id, &[], Some(&part))?
             };
-            history.took(&mut split, &part, size);
+            history.took(&mut split, &part, taken);
         }
         Ok(())
     }
@@ -226,9 +223,9 @@ impl InputReader<'_> {
         id: String,
         truncated_line: &[u8],
         part: Option<&FilePart>,
-    ) -> Result<BatchSize, Stop> {
+    ) -> Result<Taken, Stop> {
         let mut builder = self.builder();
-        let mut size = BatchSize::default();
+        let mut taken = Taken::default();
         let mut position = parser.parse(slice, None, &mut builder);
         // Of a stream that is committed in pieces, the first piece may be a single line.
         if slice.first_line == 1 && !self.is_in_pieces() {
@@ -236,7 +233,7 @@ impl InputReader<'_> {
         }
         let has_parts = position.is_some();
         while position.is_some() {
-            size += builder.size();
+            taken.add(&builder);
             builder = self.send_part(&id, builder, part)?;
             position = parser.parse(slice, position, &mut builder);
         }
@@ -244,69 +241,34 @@ impl InputReader<'_> {
             let number = slice.first_line + memchr::memchr_iter(b'\n', &slice.bytes).count() as u64;
             builder.reject(number, Rejection::of_line(TRUNCATED_LINE), truncated_line);
         }
-        size += builder.size();
+        taken.add(&builder);
         // The last part may be empty, but it is what commits the parts before it, or what removes an
         // incomplete record that turned out to be none.
         if has_parts || !builder.is_empty() || part.is_some_and(|part| part.replaces.is_some()) {
             self.send_batch(id, builder, part)?;
         }
-        Ok(size)
-    }
-
-    fn read_parquet(&self, source: ParquetSource) -> Result<String, Stop> {
-        let rows_per_slice = rows_per_slice(self.slice_bytes());
-        let mut rows = ParquetInput::open(source.file, self.parse_options.mapping).map_err(Stop::Input)?;
-        let mut history = self.history()?;
-        if let Some(history) = &mut history {
-            history.begin_whole(&source.id)?;
-        }
-        let mut slice = 0;
-        while !rows.is_done() {
-            let id = self.plan.batch_id.clone().unwrap_or_else(|| slice_id(&source.id, slice));
-            slice += 1;
-            if let Some(size) = self.size_of_slice(&id)? {
-                rows.skip(rows_per_slice).map_err(Stop::Input)?;
-                let elsewhere = match &history {
-                    Some(history) if rows.is_done() => history.is_from_elsewhere(&id)?,
-                    _ => false,
-                };
-                self.already_ingested(&id, size, elsewhere)?;
-                continue;
-            }
-            let mut builder = self.builder();
-            let mut left = rows_per_slice;
-            while left > 0 && !rows.is_done() {
-                if builder.is_full() {
-                    builder = self.send_part(&id, builder, None)?;
-                }
-                rows.parse(left.min(ROWS_AT_ONCE), &mut builder).map_err(Stop::Input)?;
-                left = left.saturating_sub(ROWS_AT_ONCE);
-            }
-            let part = history.as_ref().map(|history| history.whole(&id, rows.is_done()));
-            self.send_batch(id, builder, part.as_ref())?;
-        }
-        Ok(source.id)
+        Ok(taken)
     }
 
     /// Returns what is known of the input, where it is a file that is identified by its content.
-    fn history(&self) -> Result<Option<FileHistory<'_>>, LakeError> {
+    pub(super) fn history(&self) -> Result<Option<FileHistory<'_>>, LakeError> {
         match self.plan.batch_id {
             None => FileHistory::of(self.lake, self.input, &self.options),
             Some(_) => Ok(None),
         }
     }
 
-    fn already_ingested(&self, id: &str, size: BatchSize, elsewhere: bool) -> Result<(), Stop> {
+    pub(super) fn already_ingested(&self, id: &str, size: BatchSize, elsewhere: bool) -> Result<(), Stop> {
         self.send(Parsed::AlreadyIngested { input: self.number, id: id.to_owned(), size, elsewhere })
     }
 
-    fn slice_bytes(&self) -> u64 {
+    pub(super) fn slice_bytes(&self) -> u64 {
         self.lake.map_or(DEFAULT_SLICE_BYTES, Lake::slice_bytes)
     }
 
     /// Returns the size of a slice that is already ingested. An input that is committed as a whole has no
     /// ids of slices.
-    fn size_of_slice(&self, id: &str) -> Result<Option<BatchSize>, LakeError> {
+    pub(super) fn size_of_slice(&self, id: &str) -> Result<Option<BatchSize>, LakeError> {
         match self.lake {
             Some(lake) if !self.plan.is_atomic(&self.options) => lake.size_of_batch(id),
             _ => Ok(None),
@@ -332,7 +294,7 @@ impl InputReader<'_> {
         self.stream().map_or(self.options.now, StdinStream::arrived)
     }
 
-    fn builder(&self) -> BatchBuilder<'_> {
+    pub(super) fn builder(&self) -> BatchBuilder<'_> {
         let limits = Limits::at(self.now(), &self.options, self.settings, self.parse_options);
         let mut builder = BatchBuilder::new(&self.input.name, limits, self.slice_bytes())
             .with_currency(self.currency.get());
@@ -343,7 +305,7 @@ impl InputReader<'_> {
     }
 
     /// Sends a part of a batch, and returns an empty builder for the next part.
-    fn send_part(
+    pub(super) fn send_part(
         &self,
         id: &str,
         full: BatchBuilder<'_>,
@@ -361,7 +323,12 @@ impl InputReader<'_> {
         Ok(())
     }
 
-    fn send_batch(&self, id: String, builder: BatchBuilder<'_>, part: Option<&FilePart>) -> Result<(), Stop> {
+    pub(super) fn send_batch(
+        &self,
+        id: String,
+        builder: BatchBuilder<'_>,
+        part: Option<&FilePart>,
+    ) -> Result<(), Stop> {
         self.check_currency(&builder)?;
         // The next run ingests a file that has changed; its lines must not be counted twice.
         if self.input.is_spool_file() && self.input.has_changed() {
@@ -388,9 +355,4 @@ fn with_dialect<'r>(
     let Some(dialect) = CsvDialect::of(format, mapping.options()) else { return (None, reader) };
     let head = Head::read(reader, HEAD_BYTES, |head| has_header(head, mapping.options().skip_lines));
     (Some(dialect.with_head(head.seen(), mapping)), Box::new(head))
-}
-
-/// Returns the batch id of one slice of an input that is hashed as a whole.
-fn slice_id(id: &str, slice: usize) -> String {
-    if slice == 0 { id.to_owned() } else { format!("{id}#{slice}") }
 }

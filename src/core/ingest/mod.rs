@@ -62,6 +62,7 @@ mod number_text;
 mod options;
 mod outliers;
 mod parquet_input;
+mod parquet_reader;
 mod parquet_rows;
 mod parsed;
 mod plan;

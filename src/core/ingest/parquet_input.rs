@@ -57,6 +57,7 @@ impl ParquetInput<'_> {
         match self {
             ParquetInput::Columns(columns) => columns.parse(rows, into),
             ParquetInput::Nested(nested) => nested.each(rows, &mut |records, row, number| {
+                into.at_line(number);
                 let reject = &mut |into: &mut BatchBuilder<'_>, rejection, row: &[u8]| {
                     into.reject(number, rejection, row);
                 };

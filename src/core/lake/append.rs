@@ -246,8 +246,12 @@ impl Lake {
                 self.transactions.record(Some((&commit, version)));
             }
             for (staged, outcome) in together.iter_mut().zip(&outcomes) {
-                if replaces || *outcome == CommitOutcome::Committed {
-                    staged.publish_rejects();
+                match outcome {
+                    _ if replaces => staged.publish_rejects(),
+                    CommitOutcome::Committed => staged.publish_rejects(),
+                    // The lines are rejected again.
+                    CommitOutcome::Nothing => staged.remove_replaced_rejects(),
+                    _ => {}
                 }
             }
             return Ok(outcomes);

@@ -33,7 +33,8 @@ pub struct FilePart {
     pub seen: Arc<HashSet<String>>,
     /// Whether the part is in the last slice of the file, so that an entry is appended.
     pub is_last: bool,
-    /// The ids of all earlier batches with beginnings of the file, where they are to be replaced.
+    /// The ids of all earlier batches with beginnings of the file, where they are to be replaced; else of those
+    /// whose lines were all rejected and are read again.
     pub earlier: Arc<Vec<String>>,
 }
 
@@ -63,6 +64,7 @@ impl Lake {
             size: [part.end.size, size].into_iter().sum(),
             tail_size,
             hours: tail,
+            newest: part.end.newest.max(hours_of(adds).map(|(_, last)| last)),
             ..part.end.clone()
         };
         let keys: Vec<InputKey> = part.keys.iter().chain(&part.end.start).cloned().collect();

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! inputs/<first 3 digits of the key>.txt, lines of
-//! <key> <batch id> <bytes> <tail bytes> <tail size> <size> <start> <first hour> <last hour> <second> .
+//! <key> <batch id> <bytes> <tail bytes> <tail size> <size> <start> <first> <last> <second> <newest> .
 //! ```
 //!
-//! Sizes are written as the versions of transactions are. A key is the hash of a file's name, of its number on its file system, or of its beginning. A line is
-//! appended before the batch that it is about is committed, and more than one process may append.
+//! Sizes are written as the versions of transactions are; `first` and `last` are the hours of the tail, `newest`
+//! is the last hour of all. A key is the hash of a file's name, of its number on its file system, or of its
+//! beginning. A line is appended before the batch that it is about is committed, and more than one process
+//! may append.
 //!
 //! Invariant: an entry alone means nothing: only where the log has its batch id, and the id is the hash
 //! of a file's first `bytes` bytes, are these bytes ingested. So an entry of a batch that was never
@@ -22,13 +24,13 @@ use crate::lake::open::Lake;
 use crate::model::Hour;
 
 /// The number of digits of a key, and of those that name its file.
-const KEY_DIGITS: usize = 32;
+pub(super) const KEY_DIGITS: usize = 32;
 const FILE_DIGITS: usize = 3;
 /// What stands for no value.
 const NONE: &str = "-";
 
 /// What entries are found by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InputKey(String);
 
 /// An entry: a beginning of a file that was to be ingested.
@@ -48,6 +50,8 @@ pub struct KnownInput {
     pub hours: Option<(Hour, Hour)>,
     /// When it was ingested, in seconds since 1970.
     pub second: i64,
+    /// The last hour of the events of these bytes, where it is known.
+    pub newest: Option<Hour>,
 }
 
 impl InputKey {
@@ -112,7 +116,7 @@ fn entries_of<'a>(key: &'a InputKey, text: &'a str) -> impl Iterator<Item = Know
 }
 
 fn line_of(key: &InputKey, known: &KnownInput) -> String {
-    let KnownInput { id, bytes, tail_bytes, tail_size, size, start, hours, second } = known;
+    let KnownInput { id, bytes, tail_bytes, tail_size, size, start, hours, second, newest } = known;
     let (tail_size, size) = (tail_size.version(), size.version());
     let mut line = format!("{} {id} {bytes} {tail_bytes} {tail_size} {size} ", key.0);
     line.push_str(start.as_ref().map_or(NONE, |start| &start.0));
@@ -121,15 +125,25 @@ fn line_of(key: &InputKey, known: &KnownInput) -> String {
         Some((first, last)) => drop(write!(line, " {} {}", first.number(), last.number())),
         None => line.push_str(" - -"),
     }
-    let _ = write!(line, " {second} .");
+    match newest {
+        Some(newest) => drop(write!(line, " {second} {} .", newest.number())),
+        None => drop(write!(line, " {second} - .")),
+    }
     line
 }
 
 /// Reads a line after its key; none where it is incomplete.
-fn parse_entry(text: &str) -> Option<KnownInput> {
+pub(super) fn parse_entry(text: &str) -> Option<KnownInput> {
     let words: Vec<&str> = text.split(' ').collect();
-    let [id, bytes, tail_bytes, tail_size, size, start, first, last, second, "."] = words[..] else {
+    let [id, bytes, tail_bytes, tail_size, size, start, first, last, second, ref rest @ ..] = words[..]
+    else {
         return None;
+    };
+    let newest = match rest {
+        [newest, "."] => *newest,
+        // So it was at first.
+        ["."] => NONE,
+        _ => return None,
     };
     let hour = |text: &str| text.parse().ok().map(Hour::new);
     Some(KnownInput {
@@ -141,6 +155,7 @@ fn parse_entry(text: &str) -> Option<KnownInput> {
         start: (start != NONE).then(|| InputKey(start.to_owned())),
         hours: hour(first).zip(hour(last)),
         second: second.parse().ok()?,
+        newest: hour(newest),
     })
 }
 
@@ -158,17 +173,20 @@ mod tests {
             start: Some(InputKey::of_start(b"x")),
             hours: Some((Hour::new(-3), Hour::new(400_000))),
             second: 1_484_395_200,
+            newest: Some(Hour::new(400_001)),
         }
     }
 
     #[test]
     fn an_entry_is_found_by_its_key_and_an_incomplete_line_is_ignored() {
         let (key, other) = (InputKey::of_name(Path::new("/a")), InputKey::of_inode(1, 2));
-        let plain = KnownInput { start: None, hours: None, ..known(9) };
+        let plain = KnownInput { start: None, hours: None, newest: None, ..known(9) };
         let line = line_of(&key, &known(8));
         let half = &line_of(&key, &known(7))[..line.len() - 1];
         let text = format!("\n{line}\n\n{half}\n{}\n\n{}\n", line_of(&other, &plain), line_of(&key, &plain));
         assert_eq!(entries_of(&key, &text).collect::<Vec<_>>(), [known(8), plain.clone()]);
+        let without_newest = format!("{} ab 9 5 4611686024869871619 7 - - - 1484395200 .\n", key.0);
+        assert_eq!(entries_of(&key, &without_newest).next().as_ref(), Some(&plain));
         assert_eq!(entries_of(&other, &text).collect::<Vec<_>>(), [plain]);
     }
 }

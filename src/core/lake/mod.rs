@@ -28,6 +28,7 @@ mod layout;
 mod newest;
 mod open;
 mod partition;
+mod prune_inputs;
 mod rejects;
 mod replace;
 mod settings;

@@ -125,7 +125,8 @@ impl<'a> StagedFiles<'a> {
         self.parts.values().find_map(|part| part.replaces.as_ref())
     }
 
-    /// Returns the ids of all batches with beginnings of the file, where they are to be replaced.
+    /// Returns the ids of all batches with beginnings of the file, where they are to be replaced; else of those
+    /// whose lines are read again.
     pub(super) fn earlier(&self) -> impl Iterator<Item = &String> {
         self.parts.values().flat_map(|part| part.earlier.iter())
     }
@@ -142,16 +143,26 @@ impl<'a> StagedFiles<'a> {
     /// Moves temporary rejects to their paths, and removes those of lines that the batches no longer have.
     pub(super) fn publish_rejects(&mut self) {
         // The batches are committed, so that rejects which cannot be moved are no failure.
+        self.remove_replaced_rejects();
         for (temporary, path) in self.temporary_rejects.drain(..) {
             let _ = self.lake.store.rename(&temporary, &path);
         }
-        let replaced = self.parts.values().filter_map(|part| Some((&part.replaces.as_ref()?.id, 0)));
-        let batches = self.batches.iter().map(|(id, counts)| (id, counts.reject_files));
-        for (id, kept) in batches.chain(replaced) {
-            let stale = rejects_of(&self.lake.store, id, kept);
-            // The last one first, so that a crash in between leaves no gap that would hide the others.
-            stale.iter().rev().for_each(|path| drop(self.lake.store.delete(path)));
+        for (id, counts) in &self.batches {
+            self.remove_rejects(id, counts.reject_files);
         }
+    }
+
+    /// Removes the rejects of lines that these batches hold under other ids: of an incomplete last record that
+    /// is complete now, or of steps in which a file grew.
+    pub(super) fn remove_replaced_rejects(&self) {
+        let tails = self.parts.values().filter_map(|part| Some(&part.replaces.as_ref()?.id));
+        tails.chain(self.earlier()).for_each(|id| self.remove_rejects(id, 0));
+    }
+
+    fn remove_rejects(&self, id: &str, kept: usize) {
+        let stale = rejects_of(&self.lake.store, id, kept);
+        // The last one first, so that a crash in between leaves no gap that would hide the others.
+        stale.iter().rev().for_each(|path| drop(self.lake.store.delete(path)));
     }
 }
 

@@ -1,5 +1,5 @@
 //! Pruning: hours past the retention expire, files that are no longer referenced are vacuumed, old
-//! rankings are removed.
+//! rankings and entries of ingested files are removed.
 
 use crate::delta::{VacuumPlan, VacuumRule, VacuumScope};
 use crate::lake::{DryRun, Expired, Lake};
@@ -32,6 +32,8 @@ pub struct Pruned {
     pub plan: Vec<String>,
     /// Files that no kept version of a table references.
     pub files: u64,
+    /// Entries of ingested files that no later ingest needs.
+    pub inputs: u64,
     /// Old rankings.
     pub rankings: u64,
     /// The size of all these files.
@@ -85,9 +87,13 @@ pub fn prune(
     let rule = VacuumRule { kept_since_ms: retention.versions_since.micros() / 1_000, now_ms, scope };
     progress.begin(Stage::Vacuum, None);
     let vacuumed = vacuum(lake, rollups.as_ref(), retention, &rule, dry_run, &mut pruned);
+    let inputs = lake.prune_inputs(pruned.oldest, now, dry_run);
     progress.end(Stage::Vacuum);
     expired?;
     vacuumed?;
+    let inputs = inputs?;
+    pruned.skipped_events |= inputs.is_none();
+    pruned.inputs = inputs.unwrap_or(0);
     Ok(pruned)
 }
 
