@@ -3,7 +3,7 @@
 //! Invariant: a batch is counted after it is committed, and a spool file moved after all of its
 //! batches are.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::mpsc::Receiver;
 
 use crate::ingest::commit_group::{CommitGroup, Staged, StagedBatch};
@@ -16,6 +16,7 @@ use crate::ingest::options::Options;
 use crate::ingest::outliers::DayCounts;
 use crate::ingest::parsed::ReadOutcome;
 use crate::ingest::plan::Plan;
+use crate::ingest::planned_batches::PlannedBatches;
 use crate::ingest::spool::Destination;
 use crate::ingest::summary::{FIRST_REJECTS, FileNote, NotedFile, SpoolSummary, Summary};
 use crate::lake::{BatchSize, CommitOutcome, DryRun, DuplicatePolicy, Lake, LakeError, Reject};
@@ -29,8 +30,7 @@ const SUPERSEDED: &str =
 pub(super) struct Committer<'a> {
     lake: Option<&'a Lake>,
     options: Options,
-    /// The batches of a dry run, each of which would be new once, with their inputs.
-    planned_ids: HashMap<String, usize>,
+    planned: PlannedBatches<'a>,
     plan: &'a Plan,
     progress: &'a Progress,
     summary: Summary,
@@ -75,7 +75,7 @@ impl<'a> Committer<'a> {
         };
         let batches = vec![BatchCounts::default(); plan.inputs.len()];
         let days = vec![DayCounts::default(); plan.inputs.len()];
-        Committer { lake, options, planned_ids: HashMap::new(), plan, progress, summary, days, batches }
+        Committer { lake, options, planned: PlannedBatches::of(lake), plan, progress, summary, days, batches }
     }
 
     /// Commits every group that is received.
@@ -124,7 +124,7 @@ impl<'a> Committer<'a> {
             Some(outcomes) => outcomes,
             None => batches
                 .iter()
-                .map(|(input, batch)| self.planned_outcome(*input, batch, duplicates))
+                .map(|(input, batch)| self.planned.outcome(self.plan, *input, batch, duplicates))
                 .collect::<Result<_, _>>()?,
         };
         for ((input, batch), outcome) in batches.into_iter().zip(outcomes) {
@@ -296,37 +296,6 @@ impl<'a> Committer<'a> {
         if lines.filtered > 0 {
             self.progress.count(Count::LinesFiltered, lines.filtered);
         }
-    }
-
-    /// Returns the outcome that a commit would have.
-    fn planned_outcome(
-        &mut self,
-        input: usize,
-        batch: &StagedBatch<'_>,
-        duplicates: DuplicatePolicy,
-    ) -> Result<CommitOutcome, LakeError> {
-        let StagedBatch { ids, lines, accepted, rejected, .. } = batch;
-        let name = |input: usize| &self.plan.inputs[input].name;
-        let mut elsewhere = false;
-        let mut added = 0;
-        for id in ids {
-            let in_lake = self.lake.map_or(Ok(None), |lake| lake.size_of_batch(id))?;
-            let planned = if *accepted > 0 { self.planned_ids.insert(id.clone(), input) } else { None };
-            elsewhere |= planned.is_some_and(|other| name(other) != name(input));
-            added += u64::from(in_lake.is_none() && planned.is_none());
-        }
-        Ok(match (added < ids.len() as u64, duplicates) {
-            (true, DuplicatePolicy::Replace) => CommitOutcome::Replaced { added },
-            (false, DuplicatePolicy::Replace) if batch.replaces_earlier => {
-                CommitOutcome::Replaced { added: 0 }
-            }
-            (true, DuplicatePolicy::Skip) => {
-                let size = BatchSize { events: accepted + rejected, lines: lines.read };
-                CommitOutcome::AlreadyIngested { size, elsewhere }
-            }
-            _ if *accepted == 0 => CommitOutcome::Nothing,
-            _ => CommitOutcome::Committed,
-        })
     }
 
     /// Ends an input of which all is committed: notes its failure, moves a spool file.

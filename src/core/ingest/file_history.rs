@@ -13,8 +13,9 @@ use std::sync::Arc;
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::input::Input;
 use crate::ingest::options::Options;
-use crate::ingest::record_bounds::{Quoting, last_complete_record_end};
+use crate::ingest::record_bounds::Quoting;
 use crate::ingest::slices::Slice;
+use crate::ingest::split_slice::SplitSlice;
 use crate::ingest::summary::FileNote;
 use crate::lake::{BatchSize, DryRun, DuplicatePolicy, FilePart, InputKey, KnownInput, Lake, LakeError};
 use crate::model::{Hour, Timestamp};
@@ -65,24 +66,6 @@ impl Taken {
         self.size += batch.size();
         self.newest = self.newest.max(batch.newest());
     }
-}
-
-/// A slice, of which the beginning may be ingested.
-pub(super) struct SplitSlice {
-    /// What is already ingested, and its size.
-    pub known: Range<usize>,
-    pub known_size: BatchSize,
-    /// The complete new records, and the last one where it has no newline.
-    pub complete: Range<usize>,
-    pub tail: Range<usize>,
-    /// The record without a newline that was ingested, and is new again since it has changed.
-    replaces: Option<KnownInput>,
-    /// The batches whose lines were all rejected and are read again.
-    pub read_again: Vec<String>,
-    /// The batch before the next part.
-    after: Option<String>,
-    /// The size of the slice before the next part.
-    size: BatchSize,
 }
 
 impl<'a> FileHistory<'a> {
@@ -342,57 +325,6 @@ impl<'a> FileHistory<'a> {
             }
         }
         Ok(None)
-    }
-}
-
-impl SplitSlice {
-    /// Returns the batch that what is already ingested ends with.
-    pub fn known_id(&self) -> Option<&str> {
-        self.after.as_deref()
-    }
-
-    fn new(slice: &Slice, after: Option<String>) -> SplitSlice {
-        let end = slice.bytes.len();
-        SplitSlice {
-            known: 0..0,
-            known_size: BatchSize::default(),
-            complete: 0..end,
-            tail: end..end,
-            replaces: None,
-            read_again: Vec::new(),
-            after,
-            size: BatchSize::default(),
-        }
-    }
-
-    /// Takes what is known out of the new part.
-    fn take_known(&mut self, slice: &Slice, known: KnownInput, size: BatchSize, quoting: Option<Quoting>) {
-        let end = (known.bytes - slice.start) as usize;
-        let tail = usize::try_from(known.tail_bytes).unwrap_or(usize::MAX).min(end);
-        let with_newline = slice.bytes.get(end - tail..=end);
-        let is_completed = tail == 0
-            || with_newline.is_some_and(|record| last_complete_record_end(record, quoting) == Some(tail + 1));
-        self.after = Some(known.id.clone());
-        if is_completed {
-            self.known_size = size;
-            self.known = 0..end;
-        } else {
-            self.known_size = size.minus(known.tail_size);
-            self.known = 0..end - tail;
-            self.replaces = Some(known).filter(|known| known.hours.is_some());
-        }
-        self.size = self.known_size;
-        self.complete.start = self.known.end;
-    }
-
-    /// Takes a last record without a newline out of the complete ones.
-    fn cut_tail(&mut self, slice: &Slice, quoting: Option<Quoting>) {
-        let new = &slice.bytes[self.complete.clone()];
-        let end = last_complete_record_end(new, quoting).unwrap_or(0);
-        if !new[end..].trim_ascii().is_empty() {
-            self.complete.end = self.complete.start + end;
-            self.tail.start = self.complete.end;
-        }
     }
 }
 

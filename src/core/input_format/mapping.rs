@@ -21,6 +21,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::input_format::column_names::{missing, only};
 use crate::input_format::object_keys::WRAPPERS;
 use crate::input_format::presets::{PRESETS, Preset};
 use crate::input_format::read_options::{READ_OPTIONS, ReadOptions};
@@ -35,8 +36,6 @@ const PRESET: &str = "preset:";
 const TS: &str = "ts";
 /// The field that is read only where it is mapped: logs have versions of other things under this name.
 const VERSION: &str = "version";
-const SHOWN_COLUMNS: usize = 20;
-const SHOWN_CHARS: usize = 200;
 
 /// The maximum number of columns of a header, which bounds the memory for their names.
 pub const MAX_COLUMNS: usize = 16_384;
@@ -230,9 +229,11 @@ impl Mapping {
     /// Returns the columns of each field in an input with columns of the given names.
     ///
     /// # Errors
-    /// Returns which column is missing, or there twice, of a field that is mapped or required.
+    /// Returns which column is missing, or there twice, of a field that is mapped or required. Of a preset only the
+    /// quantity is needed: exports differ, but sales without it would count as one each.
     pub fn columns(&self, names: &[String], required: &[usize]) -> Result<Vec<Option<FieldColumns>>, String> {
-        let is_optional = |at: usize| self.is_of_preset[at] && !required.contains(&at);
+        let is_needed = |at: usize| required.contains(&at) || self.fields[at] == "quantity";
+        let is_optional = |at: usize| self.is_of_preset[at] && !is_needed(at);
         let columns = |at: usize| match self.columns_of(at, names) {
             Ok(None) if required.contains(&at) => Err(missing(self.fields[at], None, names)),
             Err(_) if is_optional(at) => Ok(None),
@@ -375,27 +376,6 @@ impl Mapping {
     fn has_options(&self) -> bool {
         self.field(TS).is_some()
     }
-}
-
-/// Returns the number of the only column with a name.
-fn only(column: &str, names: &[String]) -> Result<Option<usize>, String> {
-    let mut found = (0..names.len()).filter(|&at| names[at] == column);
-    let first = found.next();
-    match found.next() {
-        Some(_) => Err(format!("has two columns `{}`", escape_control(column))),
-        None => Ok(first),
-    }
-}
-
-fn missing(column: &str, field: Option<&str>, names: &[String]) -> String {
-    let mut reason = format!("has no column `{}`", escape_control(column));
-    if let Some(field) = field {
-        // Writing to a text cannot fail.
-        let _ = write!(reason, ", which {field} is mapped to");
-    }
-    let shown: Vec<&str> = names.iter().map(String::as_str).take(SHOWN_COLUMNS).collect();
-    let shown: String = shown.join(", ").chars().take(SHOWN_CHARS).collect();
-    format!("{reason}; its columns are: {}", escape_control(&shown))
 }
 
 #[cfg(test)]

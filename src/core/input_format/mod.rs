@@ -1,6 +1,7 @@
 //! Input formats: files and streams that other programs have written, opened, and which of their columns
 //! is which field.
 
+mod column_names;
 mod container_log;
 mod content_kind;
 mod decompress;

@@ -44,10 +44,11 @@ pub(super) struct TextRows {
 impl TextRows {
     /// Returns the rows of a reader.
     pub fn of(reader: Box<dyn Read>, format: Format) -> TextRows {
-        let delimiter = if format == Format::Tsv { b'\t' } else { b',' };
+        // As logs have it: TSV has no quoting, and a quote in it is a part of the text.
+        let (delimiter, is_quoted) = if format == Format::Tsv { (b'\t', false) } else { (b',', true) };
         TextRows {
             reader: BufReader::with_capacity(1 << 16, reader),
-            splitter: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
+            splitter: csv_core::ReaderBuilder::new().delimiter(delimiter).quoting(is_quoted).build(),
             line: Vec::new(),
             number: 0,
             width: 0,

@@ -114,7 +114,7 @@ fn values_are_filled_from_rows_of_a_parquet_file_that_are_already_ingested() {
     assert!(said.stderr.contains("2000 accepted + 0 duplicate + 1000 rejected"), "{}", said.whole());
     let said = world.run("ingest --fill order --bad-field drop orders.parquet");
     expect![[r#"
-        stderr: note: orders.parquet:2049: 952 lines accepted without quantity: quantity `many` is not an integer
+        stderr: note: orders.parquet:2049: 952 lines accepted without quantity: quantity `many` is not a number such as 12.34
         stderr: ingest: 3000 read = 952 accepted + 2048 duplicate + 0 rejected, 1 new batch
         exit code 0
     "#]]
