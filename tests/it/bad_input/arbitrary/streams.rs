@@ -98,6 +98,14 @@ fn answers(messages: &[u8]) -> (Vec<&'static str>, u64) {
     (answers, read)
 }
 
+/// Returns whether a line has an object and something behind it.
+fn has_more_behind_object(stream: &[u8]) -> bool {
+    stream.split(|&byte| byte == b'\n').any(|line| {
+        let end = memchr::memchr(b'}', line);
+        end.is_some_and(|end| !line[end + 1..].trim_ascii().is_empty())
+    })
+}
+
 #[test]
 fn every_message_of_chance_gets_its_one_answer() {
     let cases = (vec(message(), 0..20), any::<bool>());
@@ -110,7 +118,9 @@ fn every_message_of_chance_gets_its_one_answer() {
         let (expected, lines) = answers(&stream);
         prop_assert_eq!(said.stdout.lines().collect::<Vec<_>>(), expected, "{}", said.whole());
         let [read, _, duplicate, rejected] = recorded(&world, &said)?;
-        prop_assert_eq!((read, duplicate), (lines, 0), "{}", said.whole());
+        // Behind an object a line may have another record.
+        let is_as_many = read == lines || read > lines && has_more_behind_object(&stream);
+        prop_assert!(is_as_many && duplicate == 0, "{lines} lines: {}", said.whole());
         prop_assert_eq!(said.code == Some(4), rejected > 0, "{}", said.whole());
         Ok(stream.len())
     });
