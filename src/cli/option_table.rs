@@ -100,7 +100,7 @@ const OPTIONS: &[Row] = &[
     ("where", None, "FILTER", "Use only records that pass"),
     ("write-map", None, "FILE", "With --dry-run, write the mapping"),
     ("width", None, "COLUMNS", "Maximum width of a table"),
-    ("yes", None, "", "Go on where that looks like a mistake"),
+    ("yes", None, "", "Go on where"),
     ("window", None, "DURATION", "Length of the time window"),
 ];
 
