@@ -185,7 +185,7 @@ mod tests {
         let half = &line_of(&key, &known(7))[..line.len() - 1];
         let text = format!("\n{line}\n\n{half}\n{}\n\n{}\n", line_of(&other, &plain), line_of(&key, &plain));
         assert_eq!(entries_of(&key, &text).collect::<Vec<_>>(), [known(8), plain.clone()]);
-        let without_newest = format!("{} ab 9 5 4611686024869871619 7 - - - 1484395200 .\n", key.0);
+        let without_newest = format!("{} ab 9 5 4611686020574871555 7 - - - 1484395200 .\n", key.0);
         assert_eq!(entries_of(&key, &without_newest).next().as_ref(), Some(&plain));
         assert_eq!(entries_of(&other, &text).collect::<Vec<_>>(), [plain]);
     }
