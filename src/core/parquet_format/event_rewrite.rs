@@ -4,17 +4,15 @@ use std::collections::HashSet;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch};
-use arrow::compute::{
-    SortColumn, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch,
-};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{Array, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
 use bytes::Bytes;
 
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::events::{BATCH, COLUMNS, DICTIONARIES, PLAIN, ROWS_PER_GROUP, VERSION};
-use crate::parquet_format::fields::texts;
+use crate::parquet_format::fields::{numbers, texts};
 use crate::parquet_format::parquet_file::{Encoded, decode, has_column};
+use crate::parquet_format::pick_rows::{RowOf, all_rows, pick_rows};
 
 /// Returns one file with the rows of several, sorted by item, time and event id.
 ///
@@ -25,11 +23,24 @@ pub fn merge_events(files: Vec<Bytes>) -> Result<Encoded, ColumnsError> {
     for file in files {
         batches.extend(rows_of(&file)?);
     }
-    let all = concatenated(&batches)?;
-    let keys = ["item_id", "ts", "event_id"].map(|name| all.column_by_name(name).cloned());
-    let keys = keys.into_iter().flatten().map(|values| SortColumn { values, options: None });
-    let order = lexsort_to_indices(&keys.collect::<Vec<_>>(), None)?;
-    Encoded::of(&take_record_batch(&all, &order)?, ROWS_PER_GROUP, &DICTIONARIES, &PLAIN)
+    encoded_events(&batches, &in_order(&batches)?)
+}
+
+/// Returns all rows, sorted; those of one item, time and event id in the order in which they were given.
+fn in_order(batches: &[RecordBatch]) -> Result<Vec<RowOf>, ColumnsError> {
+    let mut keys = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let times = numbers::<TimestampMicrosecondType>(batch, "ts")?;
+        keys.push((texts(batch, "item_id")?, times, texts(batch, "event_id")?));
+    }
+    let mut rows = all_rows(batches);
+    let key = |at: &RowOf| {
+        let ((items, times, ids), row) = (&keys[at.batch as usize], at.row as usize);
+        (items.value(row), times.value(row), ids.is_valid(row).then(|| ids.value(row)))
+    };
+    // Each file is sorted so already: a stable sort merges what it finds sorted.
+    rows.sort_by(|a, b| key(a).cmp(&key(b)));
+    Ok(rows)
 }
 
 /// Returns a file's rows with all columns; the versions are last.
@@ -57,17 +68,6 @@ fn version_field() -> Arc<Field> {
     Arc::new(Field::new(VERSION, DataType::Int64, true))
 }
 
-/// Returns one batch, without the column of versions where there are none.
-fn concatenated(batches: &[RecordBatch]) -> Result<RecordBatch, ColumnsError> {
-    let schema = batches.first().map(RecordBatch::schema).ok_or(ColumnsError::Column("ts"))?;
-    let mut all = concat_batches(&schema, batches)?;
-    let versions = schema.fields().len() - 1;
-    if all.column(versions).null_count() == all.num_rows() {
-        all.remove_column(versions);
-    }
-    Ok(all)
-}
-
 /// Returns an `events` file without the rows of some batches; `None` where it has none of them.
 ///
 /// # Errors
@@ -81,17 +81,25 @@ pub fn without_batches(bytes: &Bytes, ids: &HashSet<&str>) -> Result<Option<Enco
     if !are_there {
         return Ok(None);
     }
-    let mut kept = Vec::new();
-    for rows in rows_of(bytes)? {
-        let stays: BooleanArray = texts(&rows, BATCH)?.iter().map(|id| Some(!is_of(id))).collect();
-        kept.push(filter_record_batch(&rows, &stays)?);
-    }
-    encoded_events(&kept).map(Some)
+    let batches = rows_of(bytes)?;
+    let mut kept = all_rows(&batches);
+    let ids_of = batches.iter().map(|batch| texts(batch, BATCH)).collect::<Result<Vec<_>, _>>()?;
+    kept.retain(|at| {
+        let (ids, row) = (&ids_of[at.batch as usize], at.row as usize);
+        !is_of(ids.is_valid(row).then(|| ids.value(row)))
+    });
+    encoded_events(&batches, &kept).map(Some)
 }
 
-/// Returns the file of some rows as [`rows_of`] gives them, in their order.
-pub(super) fn encoded_events(rows: &[RecordBatch]) -> Result<Encoded, ColumnsError> {
-    Encoded::of(&concatenated(rows)?, ROWS_PER_GROUP, &DICTIONARIES, &PLAIN)
+/// Returns the file of some rows of batches as [`rows_of`] gives them; it has no column of versions where
+/// none of the rows has one.
+pub(super) fn encoded_events(batches: &[RecordBatch], rows: &[RowOf]) -> Result<Encoded, ColumnsError> {
+    let mut picked = pick_rows(batches, rows)?;
+    let versions = picked.num_columns() - 1;
+    if picked.column(versions).null_count() == picked.num_rows() {
+        picked.remove_column(versions);
+    }
+    Encoded::of(&picked, ROWS_PER_GROUP, &DICTIONARIES, &PLAIN)
 }
 
 #[cfg(test)]

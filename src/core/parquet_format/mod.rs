@@ -32,6 +32,7 @@ mod page_values;
 mod pages;
 mod panic_guard;
 mod parquet_file;
+mod pick_rows;
 mod plain_table;
 mod ranking;
 mod run_records;

@@ -16,6 +16,7 @@ use crate::parquet_format::dictionary::DictionaryInterner;
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::event_rewrite::{encoded_events, rows_of};
 use crate::parquet_format::parquet_file::Encoded;
+use crate::parquet_format::pick_rows::all_rows;
 use crate::parquet_format::units_column::UNITS;
 
 const QUANTITY: &str = "quantity";
@@ -26,7 +27,8 @@ const QUANTITY: &str = "quantity";
 /// Fails where the bytes are not such a file.
 pub fn with_decimal_quantities(bytes: &Bytes) -> Result<Encoded, ColumnsError> {
     let batches: Result<Vec<RecordBatch>, ColumnsError> = rows_of(bytes)?.iter().map(with_decimals).collect();
-    encoded_events(&batches?)
+    let batches = batches?;
+    encoded_events(&batches, &all_rows(&batches))
 }
 
 fn with_decimals(batch: &RecordBatch) -> Result<RecordBatch, ColumnsError> {
