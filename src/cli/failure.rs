@@ -150,11 +150,17 @@ impl From<StepError> for Failure {
                 exit: match &error {
                     RollupError::Columns { source, .. } => exit_of_columns(source),
                     RollupError::Table(error) => exit_of_table(error),
-                    RollupError::Store(error) if error.is_not_found() => Exit::DataCorruption,
-                    RollupError::BadPartition { .. } => Exit::DataCorruption,
+                    RollupError::Store(error) if error.is_not_found() || error.is_damaged() => {
+                        Exit::DataCorruption
+                    }
+                    RollupError::BadPartition { .. } | RollupError::Differing { .. } => Exit::DataCorruption,
                     _ => Exit::RuntimeError,
                 },
-                hint: None,
+                hint: matches!(error, RollupError::Differing { .. }).then(|| {
+                    "nothing was replaced; check the files with `topsell lake verify`, and if the events are right, \
+                     pass --yes"
+                        .to_owned()
+                }),
                 cause: error.into(),
             },
             StepError::Snapshot(error) => error.into(),
@@ -194,6 +200,12 @@ impl From<LakeError> for Failure {
                 Some("install the version of topsell that wrote the lake, or a newer one"),
             ),
             LakeError::BadFormatFile { .. } => (Exit::DataCorruption, Some("restore the file from a backup")),
+            LakeError::DamagedInputs { .. } => (
+                Exit::DataCorruption,
+                Some(
+                    "restore the file from a backup; without it, a file that has grown since it was ingested would be ingested again",
+                ),
+            ),
             LakeError::NotALake { .. } => {
                 (Exit::RuntimeError, Some("pass an empty or new directory with --lake"))
             }
@@ -226,6 +238,7 @@ impl From<LakeError> for Failure {
                 Exit::DataCorruption,
                 Some("a file that the lake references is missing; restore it from a backup"),
             ),
+            LakeError::Store(error) if error.is_damaged() => (Exit::DataCorruption, None),
             LakeError::Store(_) | LakeError::Contended { .. } => (Exit::RuntimeError, None),
         };
         Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
@@ -244,6 +257,7 @@ impl From<SnapshotError> for Failure {
                 (Exit::DataCorruption, Some("publish a new ranking with `topsell rank`"))
             }
             SnapshotError::Columns { source, .. } => (exit_of_columns(source), None),
+            SnapshotError::Store(error) if error.is_damaged() => (Exit::DataCorruption, None),
             SnapshotError::Overflow(_) | SnapshotError::Store(_) => (Exit::RuntimeError, None),
         };
         Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }

@@ -46,7 +46,15 @@ pub fn write_rollup(summary: &Summary, verbosity: Verbosity, out: &mut dyn Write
 }
 
 fn write_diff(diff: &Diff, verbosity: Verbosity, out: &mut dyn Write) -> io::Result<()> {
-    let Diff { hours, changed_hours, differing } = diff;
+    let Diff { hours, changed_hours, differing, differing_in_damaged, damaged_files } = diff;
+    for file in damaged_files {
+        writeln!(out, "damaged: {} was replaced by what the events add up to", escape_control(file))?;
+    }
+    let mut all = differing.clone();
+    for (hour, rows) in differing_in_damaged {
+        *all.entry(hour.clone()).or_default() += rows;
+    }
+    let differing = &all;
     let listed = if verbosity == Verbosity::Verbose { differing.len() } else { MAX_DIFFERING };
     for ((hour, event_type), rows) in differing.iter().take(listed) {
         let rows = counted(*rows, "row", "rows");

@@ -12,6 +12,7 @@ use topsell_core::maintenance::{Compacted, Pruned};
 use topsell_core::model::escape_control;
 use topsell_core::pipeline::Done;
 use topsell_core::progress::BatchOutcome;
+use topsell_core::rollup;
 use topsell_output::answers::explanation;
 use topsell_output::formats::Format;
 use topsell_output::terminal::TerminalOptions;
@@ -45,6 +46,9 @@ pub fn exit_of(done: &Done) -> Exit {
             Exit::RuntimeError
         }
         Done::Ingested { .. } => Exit::CompletedWithRejects,
+        Done::RolledUp(rollup::Summary { diff: Some(diff), .. }) if !diff.damaged_files.is_empty() => {
+            Exit::DataCorruption
+        }
         Done::Verified(verified) if !verified.problems.is_empty() => Exit::DataCorruption,
         _ => Exit::Success,
     }

@@ -17,7 +17,7 @@ use topsell_core::progress::Progress;
 use topsell_core::rank::{Measure, Rules};
 use topsell_core::rankings::RankingRetention;
 use topsell_core::rankings::Snapshot;
-use topsell_core::rollup::{Rollups, Scope, Selection};
+use topsell_core::rollup::{Replaces, Rollups, Scope, Selection};
 
 use topsell_core::storage::{LockTimeout, Store};
 
@@ -61,20 +61,26 @@ fn the_first_ingest_that_fails_anywhere_can_be_done_again() {
 fn a_rollup_that_fails_anywhere_leaves_the_lake_before_or_after() {
     let prepare = |world: &World| vec![ingest_step(world, "second.csv")];
     every_failure_leaves_before_or_after(
-        &|_| Step::Rollup { scope: Scope::Changed, dry_run: DryRun::No },
+        &|_| Step::Rollup { scope: Scope::Changed, replaces: Replaces::DamagedOnly, dry_run: DryRun::No },
         &[&prepare],
     );
 }
 
 #[test]
 fn a_rollup_from_the_ground_that_fails_anywhere_leaves_the_lake_before_or_after() {
-    every_failure_leaves_before_or_after(&|_| Step::Rollup { scope: Scope::All, dry_run: DryRun::No }, &[]);
+    every_failure_leaves_before_or_after(
+        &|_| Step::Rollup { scope: Scope::All, replaces: Replaces::DamagedOnly, dry_run: DryRun::No },
+        &[],
+    );
 }
 
 #[test]
 fn a_merge_that_fails_anywhere_changes_no_row() {
     let prepare = |world: &World| {
-        vec![ingest_step(world, "second.csv"), Step::Rollup { scope: Scope::Changed, dry_run: DryRun::No }]
+        vec![
+            ingest_step(world, "second.csv"),
+            Step::Rollup { scope: Scope::Changed, replaces: Replaces::DamagedOnly, dry_run: DryRun::No },
+        ]
     };
     let (before, after) = every_failure_leaves_before_or_after(&|_| compact_step(), &[&prepare]);
     assert!(after.event_files < before.event_files, "there was something to merge");
@@ -89,7 +95,7 @@ fn a_replacement_that_fails_anywhere_leaves_the_lake_before_or_after() {
     let prepare = |world: &World| {
         vec![
             ingest_step(world, "second.csv"),
-            Step::Rollup { scope: Scope::Changed, dry_run: DryRun::No },
+            Step::Rollup { scope: Scope::Changed, replaces: Replaces::DamagedOnly, dry_run: DryRun::No },
             compact_step(),
         ]
     };
@@ -175,7 +181,10 @@ fn a_prune_that_fails_anywhere_leaves_each_table_before_or_after() {
 #[test]
 fn a_rank_that_fails_anywhere_leaves_the_lake_before_or_after() {
     let prepare = |world: &World| {
-        vec![ingest_step(world, "second.csv"), Step::Rollup { scope: Scope::Changed, dry_run: DryRun::No }]
+        vec![
+            ingest_step(world, "second.csv"),
+            Step::Rollup { scope: Scope::Changed, replaces: Replaces::DamagedOnly, dry_run: DryRun::No },
+        ]
     };
     every_failure_leaves_before_or_after(&|_| rank_step(), &[&prepare]);
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 const LODGERS: &[(&str, &[&str])] = &[
     ("anyhow", &["cli"]),
     ("arrow", &["core/delta", "core/parquet_format"]),
+    ("async_trait", &["core/delta"]),
     ("base64", &["output/report"]),
     (
         "blake3",
@@ -29,6 +30,7 @@ const LODGERS: &[(&str, &[&str])] = &[
         "bytes",
         &[
             "cli",
+            "core/delta",
             "core/lake",
             "core/parquet_format",
             "core/rankings",
@@ -48,7 +50,7 @@ const LODGERS: &[(&str, &[&str])] = &[
     ("delta_kernel_default_engine", &["core/delta"]),
     ("encoding_rs", &["core/input_format"]),
     ("flate2", &["core/input_format", "output/report"]),
-    ("futures", &["core/storage"]),
+    ("futures", &["core/delta", "core/storage"]),
     (
         "hashbrown",
         &[
@@ -69,9 +71,9 @@ const LODGERS: &[(&str, &[&str])] = &[
     ("jiff", &["core/counts", "core/model", "ops/cron"]),
     ("libm", &["datagen"]),
     ("lzma_rust2", &["core/input_format"]),
-    ("memchr", &["core/ingest", "core/input_format"]),
+    ("memchr", &["core/delta", "core/ingest", "core/input_format"]),
     ("nix", &["core/storage", "ops/job_spec", "ops/process", "ops/scheduler"]),
-    ("object_store", &["core/storage"]),
+    ("object_store", &["core/delta", "core/storage"]),
     ("parquet", &["core/parquet_format"]),
     ("percent_encoding", &["core/storage"]),
     ("rawzip", &["core/input_format"]),
@@ -128,6 +130,7 @@ const LODGERS: &[(&str, &[&str])] = &[
     ("signal_hook", &["cli"]),
     ("strsim", &["cli", "ops/cron", "ops/job_spec", "output/show"]),
     ("tempfile", &["core/storage"]),
+    ("twox_hash", &["core/storage"]),
     ("terminal_size", &["cli"]),
     (
         "thiserror",

@@ -11,6 +11,7 @@ mod count;
 mod datagen;
 mod docs;
 mod faults;
+mod flips;
 mod formats;
 mod growth;
 mod health;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use topsell_core::lake::DryRun;
 use topsell_core::pipeline::Step;
-use topsell_core::rollup::Scope;
+use topsell_core::rollup::{Replaces, Scope};
 
 use crate::faults::disk::Faults;
 use crate::faults::{attempt, copy, ingest_step, never, rank_step, seen};
@@ -266,7 +266,7 @@ fn a_disk_that_is_full_in_the_middle_of_a_rollup_leaves_the_lake_as_it_was() {
     }
     let before = seen(&world.path("before"));
     copy(&world.path("before"), &world.path("after"));
-    let rollup = Step::Rollup { scope: Scope::Changed, dry_run: DryRun::No };
+    let rollup = Step::Rollup { scope: Scope::Changed, replaces: Replaces::DamagedOnly, dry_run: DryRun::No };
     let room = Faults::full_after(i64::MAX);
     attempt(&world, "after", &rollup, &room).expect("there is room");
     let needed = i64::MAX - room.left();

@@ -7,7 +7,7 @@ use crate::settings::Settings;
 use crate::step_runner;
 use topsell_core::lake::DryRun;
 use topsell_core::pipeline::Step;
-use topsell_core::rollup::Scope;
+use topsell_core::rollup::{Replaces, Scope};
 use topsell_core::storage::LockTimeout;
 
 /// Aggregate new events by item and hour
@@ -25,6 +25,10 @@ pub struct Rollup {
     /// Recompute all hours from raw events, not only those that changed
     #[arg(long)]
     pub all: bool,
+    /// Go on where aggregates are not what their events add up to, though these did not change, and replace
+    /// them; without it, that is an error
+    #[arg(long, requires = "all")]
+    pub yes: bool,
     /// Print the plan and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -39,10 +43,11 @@ pub struct Rollup {
 /// Fails as the step does.
 pub fn run(settings: &Settings, typed: &Rollup) -> Result<Exit, Failure> {
     let scope = if typed.all { Scope::All } else { Scope::Changed };
+    let replaces = if typed.yes { Replaces::Differing } else { Replaces::DamagedOnly };
     let lock_timeout = LockTimeout::from_wait(typed.wait);
     step_runner::run(
         settings,
-        &Step::Rollup { scope, dry_run: DryRun::from(typed.dry_run) },
+        &Step::Rollup { scope, replaces, dry_run: DryRun::from(typed.dry_run) },
         lock_timeout,
         None,
     )

@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 use crate::delta::commit::Outcome;
 use crate::delta::error::TableError;
 use crate::delta::files::LiveFile;
+use crate::delta::log_checksums::{LogFile, with_checksum};
 use crate::delta::schema::Column;
 use crate::delta::table::{ENGINE_INFO, Version};
-use crate::storage::{Store, url_encoded};
+use crate::storage::{Store, checksum, url_encoded};
 
 /// A file that replaces another one: it is written and synced, and no commit names it yet.
 pub struct Replacement {
@@ -59,7 +60,10 @@ impl Version<'_> {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         let number = self.number() + 1;
         let path = format!("{}/_delta_log/{number:020}.json", self.table.name);
-        let is_new = store.put_new_durably(&path, text.into())?;
+        let before = store.get(&format!("{}/_delta_log/{:020}.json", self.table.name, self.number()));
+        let before = before.ok().map(|bytes| checksum(&bytes));
+        let commit = with_checksum(&path, LogFile::Commit(number), text.as_bytes(), before);
+        let is_new = store.put_new_durably(&path, commit.into())?;
         Ok(if is_new { Outcome::Committed(number) } else { Outcome::Conflict })
     }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use delta_kernel::KernelError;
 
+use crate::delta::log_checksums::LogDamage;
 use crate::storage::StoreError;
 
 /// A table could not be read or changed.
@@ -41,9 +42,11 @@ impl TableError {
         match self {
             TableError::Damaged { .. } => true,
             TableError::Kernel { source, .. } => {
-                !matches!(bare(source), KernelError::ObjectStore(_) | KernelError::IOError(_))
+                log_damage(source).is_some()
+                    || !matches!(bare(source), KernelError::ObjectStore(_) | KernelError::IOError(_))
             }
-            TableError::Incompatible { .. } | TableError::Store(_) => false,
+            TableError::Store(error) => error.is_damaged(),
+            TableError::Incompatible { .. } => false,
         }
     }
 }
@@ -56,20 +59,26 @@ fn bare(error: &KernelError) -> &KernelError {
     }
 }
 
-/// Returns the operating system's message where there is one.
+/// Returns which file of the log has other bytes than were written, where that is what went wrong.
+fn log_damage(error: &KernelError) -> Option<&LogDamage> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// Returns the operating system's message where there is one, or the damaged file.
 fn deepest(error: &KernelError) -> String {
-    let error = bare(error);
-    let mut message = error.to_string();
-    let mut next: Option<&(dyn Error + 'static)> = match error {
+    if let Some(damage) = log_damage(error) {
+        return damage.to_string();
+    }
+    let io = causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>()).last();
+    io.map_or_else(|| bare(error).to_string(), ToString::to_string)
+}
+
+/// Returns the causes of an error, the deepest last.
+fn causes(error: &KernelError) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    let first: Option<&(dyn Error + 'static)> = match bare(error) {
         // The kernel prints this one's cause and does not pass it on.
         KernelError::ObjectStore(cause) => Some(cause),
         other => other.source(),
     };
-    while let Some(cause) = next {
-        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            message = io.to_string();
-        }
-        next = cause.source();
-    }
-    message
+    std::iter::successors(first, |&cause| cause.source())
 }

@@ -16,9 +16,10 @@ use serde_json::Value;
 
 use crate::delta::files::{NamedFile, Partition, map_entries};
 use crate::delta::log_actions::{Action, Transaction};
+use crate::delta::log_checksums::{CHECKSUMS, check, checkpoint_name, version_of_checksum};
 use crate::delta::schema::{READER_VERSION, WRITER_VERSION};
 use crate::parquet_format::decode_nested;
-use crate::storage::{Store, StoreError, url_decoded};
+use crate::storage::{Store, StoreError, StoredFile, checksum, url_decoded};
 
 /// The log of one table.
 pub struct LogReader<'a> {
@@ -63,6 +64,14 @@ struct Hint {
     parts: Option<u64>,
 }
 
+/// A commit that was read.
+struct CommitText {
+    text: String,
+    checksum: u64,
+    /// Of the commit before it, where it has that.
+    previous: Option<u64>,
+}
+
 impl TableState {
     /// Returns the table's own id, which a table that is created again does not share.
     pub fn table_id(&self) -> &str {
@@ -91,9 +100,14 @@ impl<'a> LogReader<'a> {
         let begins = state.number;
         let mut files: HashMap<String, NamedFile> =
             std::mem::take(&mut state.files).into_iter().map(|file| (file.path.clone(), file)).collect();
+        let mut last = None;
         while let Some(commit) = self.commit(state.number + 1)? {
             state.number += 1;
-            if commit.lines().any(|line| state.apply(line, wants, &mut files).is_none()) {
+            if last.zip(commit.previous).is_some_and(|(last, previous)| last != previous) {
+                return Ok(None);
+            }
+            last = Some(commit.checksum);
+            if commit.text.lines().any(|line| state.apply(line, wants, &mut files).is_none()) {
                 return Ok(None);
             }
         }
@@ -108,7 +122,8 @@ impl<'a> LogReader<'a> {
     /// Fails where the disk does.
     pub fn table_id(&self) -> Result<Option<String>, StoreError> {
         if let Some(commit) = self.commit(0)? {
-            let actions = commit.lines().filter_map(|line| serde_json::from_str::<Action<'_>>(line).ok());
+            let actions =
+                commit.text.lines().filter_map(|line| serde_json::from_str::<Action<'_>>(line).ok());
             return Ok(actions.filter_map(|action| action.metadata).map(|of| of.id).next());
         }
         Ok(self.beginning(&|_| false)?.map(|state| state.table_id))
@@ -137,7 +152,7 @@ impl<'a> LogReader<'a> {
         let (mut until, mut files) = (after, Vec::new());
         while let Some(commit) = self.commit(until + 1)? {
             until += 1;
-            if commit.lines().any(|line| apply_added(line, wants, &mut files).is_none()) {
+            if commit.text.lines().any(|line| apply_added(line, wants, &mut files).is_none()) {
                 return Ok(FilesSince::Unknown);
             }
         }
@@ -154,7 +169,7 @@ impl<'a> LogReader<'a> {
         let Some(hint) = self.hint()? else {
             let Some(commit) = self.commit(0)? else { return Ok(None) };
             let mut state = TableState::default();
-            let noted: Option<()> = commit.lines().try_for_each(|line| state.apply_first(line));
+            let noted: Option<()> = commit.text.lines().try_for_each(|line| state.apply_first(line));
             return Ok(noted.map(|()| state).filter(|state| !state.table_id.is_empty()));
         };
         if hint.parts.is_some() {
@@ -164,6 +179,7 @@ impl<'a> LogReader<'a> {
             Err(error) if error.is_not_found() => return Ok(None),
             bytes => bytes?,
         };
+        self.check_checkpoint(hint.version, &bytes)?;
         let mut state = TableState { number: hint.version, ..TableState::default() };
         let Ok(batches) = decode_nested(bytes, &CHECKPOINT_COLUMNS) else { return Ok(None) };
         for batch in batches {
@@ -175,8 +191,12 @@ impl<'a> LogReader<'a> {
     }
 
     fn hint(&self) -> Result<Option<Hint>, StoreError> {
-        match self.store.get(&format!("{}/_delta_log/_last_checkpoint", self.name)) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        let path = format!("{}/_delta_log/_last_checkpoint", self.name);
+        match self.store.get(&path) {
+            Ok(bytes) => {
+                check(&path, &bytes).map_err(|_| self.store.damaged(&path))?;
+                Ok(serde_json::from_slice(&bytes).ok())
+            }
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
@@ -192,11 +212,33 @@ impl<'a> LogReader<'a> {
         self.hint().is_ok_and(|hint| hint.is_none_or(|hint| hint.version <= number))
     }
 
-    fn commit(&self, version: u64) -> Result<Option<String>, StoreError> {
-        match self.store.get(&self.path(version)) {
-            Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
+    fn commit(&self, version: u64) -> Result<Option<CommitText>, StoreError> {
+        let path = self.path(version);
+        let bytes = match self.store.get(&path) {
+            Err(error) if error.is_not_found() => return Ok(None),
+            bytes => bytes?,
+        };
+        let damaged = || self.store.damaged(&path);
+        let previous = check(&path, &bytes).map_err(|_| damaged())?;
+        let checksum = checksum(&bytes);
+        Ok(Some(CommitText {
+            text: String::from_utf8(bytes.into()).map_err(|_| damaged())?,
+            checksum,
+            previous,
+        }))
+    }
+
+    /// Fails where a checkpoint of this program has other bytes than were written.
+    fn check_checkpoint(&self, version: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        let folder = format!("{}/{CHECKSUMS}", self.name);
+        if self.store.is_there(&format!("{folder}/{}", checkpoint_name(version, checksum(bytes)))) {
+            return Ok(());
+        }
+        let has_another =
+            |file: &StoredFile| file.path.rsplit('/').next().and_then(version_of_checksum) == Some(version);
+        match self.store.files(&folder)?.iter().any(has_another) {
+            true => Err(self.store.damaged(&self.checkpoint(version))),
+            false => Ok(()),
         }
     }
 

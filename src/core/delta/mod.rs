@@ -8,10 +8,12 @@
 
 mod change_column;
 mod changes;
+mod checked_disk;
 mod commit;
 mod error;
 mod files;
 mod log_actions;
+mod log_checksums;
 mod log_reader;
 mod schema;
 mod table;

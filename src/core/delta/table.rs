@@ -13,6 +13,7 @@ use delta_kernel_default_engine::DefaultEngineBuilder;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
 use url::Url;
 
+use crate::delta::checked_disk::CheckedDisk;
 use crate::delta::error::TableError;
 use crate::delta::schema::{Column, TableSchema};
 use crate::storage::Store;
@@ -159,7 +160,9 @@ impl Table {
 
     fn at(store: &Store, name: &str, schema: TableSchema) -> Result<Table, TableError> {
         let executor = Arc::new(TokioMultiThreadExecutor::new(store.runtime()?));
-        let engine = DefaultEngineBuilder::new(store.durable_disk()).with_task_executor(executor).build();
+        let engine = DefaultEngineBuilder::new(CheckedDisk::of(store.durable_disk()))
+            .with_task_executor(executor)
+            .build();
         Ok(Table {
             name: name.to_owned(),
             url: store.folder_url(name)?,

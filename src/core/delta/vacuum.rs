@@ -12,6 +12,7 @@ use delta_kernel::commit_range::{CommitRange, DeltaAction};
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 
 use crate::delta::error::TableError;
+use crate::delta::log_checksums::{CHECKSUMS, version_of_checksum};
 use crate::delta::table::Table;
 use crate::storage::{Store, StoreError, StoredFile, is_unfinished, url_decoded};
 
@@ -98,7 +99,21 @@ impl Table {
             VacuumScope::DataAndLog => log.into_iter().filter(is_unneeded).collect(),
             VacuumScope::DataOnly => Vec::new(),
         };
+        let log = self.with_checksums(store, log)?;
         Ok(VacuumPlan { data, log })
+    }
+
+    /// Adds the checksums of checkpoints that are to be removed.
+    fn with_checksums(&self, store: &Store, mut log: Vec<StoredFile>) -> Result<Vec<StoredFile>, TableError> {
+        let removed: BTreeSet<u64> = log.iter().filter_map(|file| checkpoint_of(&file.path)).collect();
+        if !removed.is_empty() {
+            let version = |file: &StoredFile| version_of_checksum(file.path.rsplit('/').next()?);
+            let mut sums = store.files(&format!("{}/{CHECKSUMS}", self.name))?;
+            sums.retain(|file| version(file).is_some_and(|version| removed.contains(&version)));
+            // A checkpoint goes before its checksum does.
+            log.extend(sums);
+        }
+        Ok(log)
     }
 
     /// Returns the files that commits after version `after` removed.

@@ -65,10 +65,13 @@ impl Lake {
             .par_iter()
             .enumerate()
             .map(|(number, (partition, files))| {
-                let path = format!("{}/{name}-{number:05}.parquet", partition.folder());
-                let whole = files.iter().map(|file| self.store.get(&format!("{EVENTS}/{}", file.path)));
+                let unique = format!("{name}-{number:05}");
+                let folder = partition.folder();
+                let whole =
+                    files.iter().map(|file| self.store.get_checked(&format!("{EVENTS}/{}", file.path)));
                 let encoded = merge_events(whole.collect::<Result<_, _>>()?)
-                    .map_err(|source| LakeError::Columns { file: path.clone(), source })?;
+                    .map_err(|source| LakeError::Columns { file: format!("{folder}/{unique}"), source })?;
+                let path = format!("{folder}/{}", encoded.name(&unique));
                 if encoded.rows != files.iter().map(|file| file.rows).sum::<u64>() {
                     return Err(LakeError::LostRows { file: path });
                 }

@@ -50,13 +50,13 @@ fn change(
     let bulk = store.bulk_writer(name)?;
     let replace = |of: LiveFile| {
         let file = format!("{name}/{}", of.path);
-        let encoded = rewritten(&store.get(&file)?)
+        let encoded = rewritten(&store.get_checked(&file)?)
             .map_err(|source| LakeError::Columns { file: file.clone(), source })?;
         if encoded.rows != of.rows {
             return Err(LakeError::LostRows { file });
         }
         let folder = of.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let path = format!("{folder}/{}.parquet", unique_id());
+        let path = format!("{folder}/{}", encoded.name(&unique_id()));
         bulk.put(&format!("{name}/{path}"), encoded.bytes.clone())?;
         Ok(Replacement { of, path, size_bytes: encoded.bytes.len() as u64 })
     };

@@ -28,6 +28,8 @@ pub enum LakeError {
     BadSettings { file: String, what: String },
     #[error("{file} {source}")]
     Columns { file: String, source: ColumnsError },
+    #[error("{file} is damaged: line {number} does not have the checksum with which it was written")]
+    DamagedInputs { file: String, number: usize },
     #[error("{file} is in a partition of an unknown form")]
     BadPartition { file: String },
     #[error("{file} would not have as many rows as the files that it replaces")]

@@ -21,7 +21,7 @@ impl Lake {
         take: &mut dyn FnMut(&EventBatch),
     ) -> Result<(), LakeError> {
         let path = format!("{EVENTS}/{}", file.path);
-        decode(&path, self.store().get(&path)?, columns, take)
+        decode(&path, self.store().get_checked(&path)?, columns, take)
     }
 }
 
@@ -43,7 +43,7 @@ pub fn read_events_of(
     take: &mut dyn FnMut(&EventBatch),
 ) -> Result<(), LakeError> {
     let path = format!("{EVENTS}/{}", file.path);
-    let bytes = store.get(&path)?;
+    let bytes = store.get_checked(&path)?;
     match may_have_items(&bytes, items) {
         true => decode(&path, bytes, EventColumns::WithoutIds, take),
         false => Ok(()),

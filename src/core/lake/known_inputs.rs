@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! inputs/<first 3 digits of the key>.txt, lines of
-//! <key> <batch id> <bytes> <tail bytes> <tail size> <size> <start> <first> <last> <second> <newest> .
+//! <key> <batch id> <bytes> <tail bytes> <tail size> <size> <start> <first> <last> <second> <newest> .<checksum>
 //! ```
 //!
 //! Sizes are written as the versions of transactions are; `first` and `last` are the hours of the tail, `newest`
@@ -12,7 +12,8 @@
 //!
 //! Invariant: an entry alone means nothing: only where the log has its batch id, and the id is the hash
 //! of a file's first `bytes` bytes, are these bytes ingested. So an entry of a batch that was never
-//! committed does no harm, and neither does a line that a power failure has left incomplete.
+//! committed does no harm, and neither does a line that a power failure has left incomplete. A line that is
+//! complete and has another checksum than its own is damaged, and never taken for one of these.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -22,10 +23,13 @@ use crate::lake::error::LakeError;
 use crate::lake::layout::INPUTS;
 use crate::lake::open::Lake;
 use crate::model::Hour;
+use crate::storage::checksum;
 
 /// The number of digits of a key, and of those that name its file.
 pub(super) const KEY_DIGITS: usize = 32;
 const FILE_DIGITS: usize = 3;
+/// The length of what a line ends with: a point and its checksum.
+const END_BYTES: usize = 17;
 /// What stands for no value.
 const NONE: &str = "-";
 
@@ -89,7 +93,12 @@ impl Lake {
         let mut known = Vec::new();
         for key in keys {
             match self.store.get(&key.file()) {
-                Ok(bytes) => known.extend(entries_of(key, &String::from_utf8_lossy(&bytes))),
+                Ok(bytes) => {
+                    if let Some(number) = damaged_line(&bytes) {
+                        return Err(LakeError::DamagedInputs { file: key.file(), number });
+                    }
+                    known.extend(entries_of(key, &String::from_utf8_lossy(&bytes)));
+                }
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error.into()),
             }
@@ -126,10 +135,35 @@ fn line_of(key: &InputKey, known: &KnownInput) -> String {
         None => line.push_str(" - -"),
     }
     match newest {
-        Some(newest) => drop(write!(line, " {second} {} .", newest.number())),
-        None => drop(write!(line, " {second} - .")),
+        Some(newest) => drop(write!(line, " {second} {} ", newest.number())),
+        None => drop(write!(line, " {second} - ")),
     }
-    line
+    let end = end_of(line.as_bytes());
+    line + &end
+}
+
+/// Returns what a line ends with, given what is before it.
+fn end_of(line: &[u8]) -> String {
+    format!(".{:016x}", checksum(line))
+}
+
+/// Returns the number of the first line that is damaged: it is complete, and its checksum is not its own.
+///
+/// A power failure leaves a beginning of a line, which has no end at all; of a damaged line only some bytes
+/// are others.
+pub(super) fn damaged_line(text: &[u8]) -> Option<usize> {
+    const MOST_CHANGED: usize = 2;
+    let is_damaged = |line: &[u8]| {
+        let Some((before, end)) = line.len().checked_sub(END_BYTES).map(|at| line.split_at(at)) else {
+            return false;
+        };
+        let right = end_of(before);
+        let changed = end.iter().zip(right.bytes()).filter(|(is, should)| **is != *should).count();
+        let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+        let has_end = end[0] == b'.' && end[1..].iter().all(is_digit);
+        changed > 0 && (has_end || changed <= MOST_CHANGED)
+    };
+    text.split(|byte| *byte == b'\n').position(is_damaged).map(|at| at + 1)
 }
 
 /// Reads a line after its key; none where it is incomplete.
@@ -140,7 +174,7 @@ pub(super) fn parse_entry(text: &str) -> Option<KnownInput> {
         return None;
     };
     let newest = match rest {
-        [newest, "."] => *newest,
+        [newest, end] if end == "." || end.len() == END_BYTES => *newest,
         // So it was at first.
         ["."] => NONE,
         _ => return None,
@@ -188,5 +222,22 @@ mod tests {
         let without_newest = format!("{} ab 9 5 4611686020574871555 7 - - - 1484395200 .\n", key.0);
         assert_eq!(entries_of(&key, &without_newest).next().as_ref(), Some(&plain));
         assert_eq!(entries_of(&other, &text).collect::<Vec<_>>(), [plain]);
+        assert_eq!(damaged_line(text.as_bytes()), None);
+        assert_eq!(damaged_line(without_newest.as_bytes()), None);
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_line_is_found_and_a_beginning_of_a_line_is_none() {
+        let line = line_of(&InputKey::of_name(Path::new("/a")), &known(8));
+        for length in 0..line.len() {
+            assert_eq!(damaged_line(&line.as_bytes()[..length]), None, "{length}");
+        }
+        for bit in 0..line.len() * 8 {
+            let mut flipped = line.clone().into_bytes();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(damaged_line(&flipped).is_some(), "{bit}: {}", String::from_utf8_lossy(&flipped));
+        }
+        let joined = format!("{line}\u{b}{line}");
+        assert_eq!(damaged_line(joined.as_bytes()), Some(1), "a newline is a bit, too");
     }
 }

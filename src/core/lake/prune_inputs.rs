@@ -10,7 +10,7 @@ use crate::lake::batch_size::BatchSize;
 use crate::lake::dry_run::DryRun;
 use crate::lake::error::LakeError;
 use crate::lake::events::events_log;
-use crate::lake::known_inputs::{InputKey, KEY_DIGITS, KnownInput, parse_entry};
+use crate::lake::known_inputs::{InputKey, KEY_DIGITS, KnownInput, damaged_line, parse_entry};
 use crate::lake::layout::{INPUTS, WRITERS};
 use crate::lake::open::Lake;
 use crate::model::{Hour, Timestamp};
@@ -60,6 +60,9 @@ impl Lake {
         for name in self.store.names(INPUTS)? {
             let path = format!("{INPUTS}/{name}");
             let bytes = self.store.get(&path)?;
+            if let Some(number) = damaged_line(&bytes) {
+                return Err(LakeError::DamagedInputs { file: path, number });
+            }
             let text = String::from_utf8_lossy(&bytes);
             let (kept, dropped_here) = rule.kept(&text);
             dropped += dropped_here;

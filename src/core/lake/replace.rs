@@ -73,7 +73,7 @@ impl Lake {
     }
 
     fn remainder(&self, ids: &HashSet<&str>, file: &LiveFile) -> Result<Option<Remainder>, LakeError> {
-        let bytes = self.store.get(&format!("{EVENTS}/{}", file.path))?;
+        let bytes = self.store.get_checked(&format!("{EVENTS}/{}", file.path))?;
         let failed = |source| LakeError::Columns { file: format!("{EVENTS}/{}", file.path), source };
         let Some(encoded) = without_batches(&bytes, ids).map_err(failed)? else { return Ok(None) };
         if encoded.rows == 0 {
@@ -81,7 +81,7 @@ impl Lake {
         }
         let bad = || LakeError::BadPartition { file: file.path.clone() };
         let partition = HourPartition::of(&file.partition).ok_or_else(bad)?;
-        let path = format!("{}/{}.parquet", partition.folder(), unique_id());
+        let path = format!("{}/{}", partition.folder(), encoded.name(&unique_id()));
         self.store.put(&format!("{EVENTS}/{path}"), encoded.bytes.clone())?;
         Ok(Some(Remainder(Some(NewFile::of(path, partition.values(), encoded)))))
     }

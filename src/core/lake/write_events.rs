@@ -23,10 +23,12 @@ pub(super) fn write_events(
     let batch_name = unique_id();
     let write = |encoder: &mut EventEncoder<'_>, (number, partition): (usize, &HourPartition)| {
         // Numbered, so that two folders whose names are one on some file systems never share a file.
-        let path = format!("{}/{batch_name}-{number:05}.parquet", partition.folder());
+        let unique = format!("{batch_name}-{number:05}");
+        let folder = partition.folder();
         let encoded = encoder
             .encode(groups.copies(number))
-            .map_err(|source| LakeError::Columns { file: path.clone(), source })?;
+            .map_err(|source| LakeError::Columns { file: format!("{folder}/{unique}"), source })?;
+        let path = format!("{folder}/{}", encoded.name(&unique));
         bulk.put(&format!("{EVENTS}/{path}"), encoded.bytes.clone())?;
         Ok(NewFile::of(path, partition.values(), encoded))
     };

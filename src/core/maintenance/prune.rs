@@ -8,7 +8,7 @@ use crate::model::{Hour, Timestamp};
 use crate::progress::{Progress, Stage};
 use crate::rankings;
 use crate::rankings::RankingRetention;
-use crate::rollup::{self, RollupError, Rollups, Scope};
+use crate::rollup::{self, Replaces, RollupError, Rollups, Scope};
 
 /// What to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,11 @@ pub fn prune(
         progress.end(Stage::ExpireHours);
         // Aggregates must not outlive their events; and the part of the log that says what changed since
         // the last rollup may be removed next.
-        if is_due { rollup::rollup(lake, Scope::Changed, now_ms, progress).map(drop) } else { Ok(()) }
+        if is_due {
+            rollup::rollup(lake, Scope::Changed, Replaces::DamagedOnly, now_ms, progress).map(drop)
+        } else {
+            Ok(())
+        }
     });
     // Unreferenced files are removed even after a failure, whose cause may be a full disk.
     let scope = if expired.is_ok() { VacuumScope::DataAndLog } else { VacuumScope::DataOnly };

@@ -30,9 +30,11 @@ use crate::parquet_format::fields::texts;
 use crate::parquet_format::file_slice::FileSlice;
 use crate::parquet_format::page_decompressor::{decompress, unexpected_page};
 use crate::parquet_format::panic_guard::{GuardedBatches, guarded};
-use crate::parquet_format::parquet_file::plain_options;
+use crate::parquet_format::parquet_file::{BLOCKS, plain_options};
+use crate::storage::BlockSums;
 
 const ROWS_PER_BATCH: usize = 1 << 12;
+
 /// An aggregate file whose footer was read.
 pub struct AggregateFile {
     footer: Arc<ParquetMetaData>,
@@ -79,6 +81,12 @@ impl AggregateFile {
             Ok(Some((reader.finish()?, item_id)))
         })?;
         Ok(parsed.map(|(footer, item_id)| AggregateFile { footer: Arc::new(footer), size_bytes, item_id }))
+    }
+
+    /// Returns the checksums of the file's blocks; none in files of older versions.
+    pub fn blocks(&self) -> Option<BlockSums> {
+        let labels = self.footer.file_metadata().key_value_metadata()?;
+        BlockSums::parse(labels.iter().find(|label| label.key == BLOCKS)?.value.as_deref()?)
     }
 
     /// Returns the pages of ids that may contain some of the items, which are sorted.

@@ -13,7 +13,8 @@ use crate::parquet_format::aggregates::{COLUMNS, ITEM_ID, PATHS};
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::fields::texts;
 use crate::parquet_format::panic_guard::GuardedBatches;
-use crate::parquet_format::parquet_file::{decode_groups, decode_with_dictionaries, footer, label};
+use crate::parquet_format::parquet_file::{BLOCKS, decode_groups, decode_with_dictionaries, footer, labels};
+use crate::storage::BlockSums;
 
 /// The items to read: from one id up to but not including another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,13 +23,25 @@ pub struct ItemRange {
     pub until: Option<String>,
 }
 
-/// Returns all paths in an aggregate file, given the end of the file; `None` where the file does not
-/// list them or the end is too short.
+/// What the footer of an aggregate file has beside its columns.
+#[derive(Default)]
+pub struct AggregateLabels {
+    /// All paths in the file; none where it does not list them.
+    pub paths: Option<Vec<String>>,
+    /// The checksums of its blocks; none in files of older versions.
+    pub blocks: Option<BlockSums>,
+}
+
+/// Reads an aggregate file's labels, given the end of the file; `None` where the end is too short.
 ///
 /// # Errors
 /// Fails where the bytes are not the end of a Parquet file.
-pub fn paths_of(tail: &Bytes, size: u64) -> Result<Option<Vec<String>>, ColumnsError> {
-    Ok(label(tail, size, PATHS)?.and_then(|text| serde_json::from_str(&text).ok()))
+pub fn aggregate_labels(tail: &Bytes, size: u64) -> Result<Option<AggregateLabels>, ColumnsError> {
+    let labels = labels(tail, size, [PATHS, BLOCKS])?;
+    Ok(labels.map(|[paths, blocks]| AggregateLabels {
+        paths: paths.and_then(|text| serde_json::from_str(&text).ok()),
+        blocks: blocks.and_then(|text| BlockSums::parse(&text)),
+    }))
 }
 
 /// Returns whether the rows of an item are wanted.

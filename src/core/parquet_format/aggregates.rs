@@ -12,7 +12,7 @@
 //!
 //! Rows are sorted by `item_id`, `categories`, `is_primary`, `hour`; no two share all four. The
 //! footer's key-value metadata has `topsell.paths`: a JSON array of all the paths in the file, by
-//! which readers can skip it. The page index has the place of every page, and the first and the last item
+//! which readers can skip it, and `topsell.blocks`, the checksums of its blocks. The page index has the place of every page, and the first and the last item
 //! of each page of `item_id`.
 
 use std::borrow::Cow;
@@ -77,7 +77,7 @@ pub fn encode_aggregates<'a>(
     lines: impl IntoIterator<Item = AggregateLine<'a>>,
 ) -> Result<Encoded, ColumnsError> {
     let (schema, root) = &*SCHEMA;
-    let mut file = ChunkedFile::of(Arc::clone(root), COMPRESS_FROM_BYTES)?.indexed(INDEX);
+    let mut file = ChunkedFile::of(Arc::clone(root), COMPRESS_FROM_BYTES)?.indexed(INDEX).with_block_sums();
     let mut lines = lines.into_iter();
     let (mut paths, mut group) = (PathSets::default(), Group::of(lines.size_hint().0));
     while let Some(line) = lines.next() {

@@ -17,7 +17,8 @@ use crate::parquet_format::chunks::{Chunk, Dictionary, Index, TEXTS_COMPRESS_FRO
 use crate::parquet_format::column_stats::{ColumnStats, Range};
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::pages::{Closed, PageCompressor, unwritable};
-use crate::parquet_format::parquet_file::{CREATED_BY, Encoded};
+use crate::parquet_format::parquet_file::{BLOCKS, CREATED_BY, Encoded};
+use crate::storage::BlockSummer;
 
 /// Returns an Arrow schema of columns, and the Parquet schema.
 pub(super) fn schema_of<const N: usize>(columns: [(&str, DataType); N]) -> (Schema, TypePtr) {
@@ -39,6 +40,7 @@ pub(super) struct ChunkedFile {
     compress_from: usize,
     compressor: PageCompressor,
     index: Option<Index>,
+    blocks: Option<BlockSummer>,
     /// Of every column, over the row groups so far.
     nulls: Vec<u64>,
     ranges: Vec<Option<Range>>,
@@ -59,6 +61,7 @@ impl ChunkedFile {
             compress_from,
             compressor: PageCompressor::default(),
             index: None,
+            blocks: None,
             nulls,
             ranges,
         })
@@ -67,6 +70,11 @@ impl ChunkedFile {
     /// Adds a page index: the place of each page, and the bounds of each page of sorted texts.
     pub fn indexed(self, index: Index) -> ChunkedFile {
         ChunkedFile { index: Some(index), ..self }
+    }
+
+    /// Adds the checksums of blocks of the file to its footer, so that parts of it can be checked.
+    pub fn with_block_sums(self) -> ChunkedFile {
+        ChunkedFile { blocks: Some(BlockSummer::default()), ..self }
     }
 
     /// Adds a key and a value to the footer's metadata.
@@ -103,15 +111,32 @@ impl ChunkedFile {
     /// Takes out the bytes that are finished, so that they need not be kept in memory.
     pub fn drain(&mut self) -> Result<Bytes, ColumnsError> {
         self.writer.flush().map_err(|e| unwritable(&e.into()))?;
-        Ok(std::mem::take(self.writer.inner_mut()).into())
+        let drained = std::mem::take(self.writer.inner_mut());
+        if let Some(blocks) = &mut self.blocks {
+            blocks.push(&drained);
+        }
+        Ok(drained.into())
     }
 
     /// Returns the whole file, given its schema.
-    pub fn finish(self, schema: &Schema) -> Result<Encoded, ColumnsError> {
+    pub fn finish(mut self, schema: &Schema) -> Result<Encoded, ColumnsError> {
+        let tail_at = self.finish_blocks()?;
         let facts = schema.fields().iter().zip(self.nulls).zip(self.ranges);
         let columns = facts.map(|((field, nulls), range)| ColumnStats::of(field, nulls, range)).collect();
         let bytes = self.writer.into_inner().map_err(|e| unwritable(&e))?.into();
-        Ok(Encoded { bytes, rows: self.rows as u64, columns })
+        Ok(Encoded { bytes, rows: self.rows as u64, columns, tail_at })
+    }
+
+    /// Adds the checksums of the blocks; returns how many of the remaining bytes they are of.
+    fn finish_blocks(&mut self) -> Result<Option<usize>, ColumnsError> {
+        let Some(mut blocks) = self.blocks.take() else { return Ok(None) };
+        self.writer.flush().map_err(|e| unwritable(&e.into()))?;
+        let remaining = self.writer.inner();
+        blocks.push(remaining);
+        let tail_at = remaining.len();
+        let text = blocks.finish();
+        self.label(BLOCKS, text);
+        Ok(Some(tail_at))
     }
 }
 

@@ -41,7 +41,9 @@ mod upgrade_units;
 
 pub use aggregate_batch::{AggregateBatch, AggregateBlock};
 pub use aggregate_file::{AggregateFile, ItemPages};
-pub use aggregate_reader::{ItemRange, WantsItem, decode_aggregates, first_items, paths_of};
+pub use aggregate_reader::{
+    AggregateLabels, ItemRange, WantsItem, aggregate_labels, decode_aggregates, first_items,
+};
 pub use aggregates::{AggregateLine, encode_aggregates};
 pub use chunked_file::EncodedGroup;
 pub use column_stats::ColumnStats;

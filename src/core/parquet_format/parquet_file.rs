@@ -17,12 +17,15 @@ use crate::parquet_format::column_stats::{ColumnStats, facts};
 use crate::parquet_format::dictionary::keeping_dictionaries;
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::panic_guard::{GuardedBatches, guarded};
+use crate::storage::{NamedChecksums, checksum};
 
 /// A finished file, with its statistics for a table's log.
 pub struct Encoded {
     pub bytes: Bytes,
     pub rows: u64,
     pub columns: Vec<ColumnStats>,
+    /// Where the bytes begin that have the checksums of the blocks before them, if they have.
+    pub(super) tail_at: Option<usize>,
 }
 
 impl Encoded {
@@ -38,12 +41,22 @@ impl Encoded {
             bytes: write(batch, rows_per_group, dictionaries, plain)?,
             rows: batch.num_rows() as u64,
             columns: facts(batch)?,
+            tail_at: None,
         })
+    }
+
+    /// Returns the file's name: its unique part and the checksums.
+    pub fn name(&self, unique: &str) -> String {
+        let tail = self.tail_at.map(|at| checksum(&self.bytes[at..]));
+        NamedChecksums { whole: checksum(&self.bytes), tail }.name(unique)
     }
 }
 
 /// The writer that every file names.
 pub(super) const CREATED_BY: &str = concat!("topsell ", env!("CARGO_PKG_VERSION"));
+
+/// The metadata key of the checksums of a file's blocks, which are what is before its page index and footer.
+pub(super) const BLOCKS: &str = "topsell.blocks";
 
 /// The most bytes of a dictionary's texts: the length of a page has 31 bits.
 pub(super) const MAX_DICTIONARY_BYTES: usize = 1 << 30;
@@ -177,12 +190,16 @@ pub(super) fn footer(bytes: &Bytes) -> Result<ArrowReaderMetadata, ColumnsError>
     guarded(|| Ok(ArrowReaderMetadata::load(bytes, plain_options())?))
 }
 
-/// Returns a value of the footer's key-value metadata, given the end of the file or the whole file; `None`
-/// where there is no such key, or the end does not include the whole footer.
+/// Returns values of the footer's key-value metadata, given the end of the file or the whole file, none for
+/// a key that is not there; `None` where the end does not include the whole footer.
 ///
 /// # Errors
 /// Fails where the bytes are not the end of a Parquet file.
-pub(super) fn label(tail: &Bytes, size: u64, name: &str) -> Result<Option<String>, ColumnsError> {
+pub(super) fn labels<const N: usize>(
+    tail: &Bytes,
+    size: u64,
+    names: [&str; N],
+) -> Result<Option<[Option<String>; N]>, ColumnsError> {
     let footer = guarded(|| {
         let mut reader = ParquetMetaDataReader::new();
         match reader.try_parse_sized(tail, size) {
@@ -192,8 +209,11 @@ pub(super) fn label(tail: &Bytes, size: u64, name: &str) -> Result<Option<String
         Ok(Some(reader.finish()?))
     })?;
     let Some(footer) = footer else { return Ok(None) };
-    let labels = footer.file_metadata().key_value_metadata().into_iter().flatten();
-    Ok(labels.filter(|label| label.key == name).find_map(|label| label.value.clone()))
+    let labels = footer.file_metadata().key_value_metadata();
+    Ok(Some(names.map(|name| {
+        let mut labels = labels.into_iter().flatten();
+        labels.find(|label| label.key == name).and_then(|label| label.value.clone())
+    })))
 }
 
 /// Returns where the footer begins in bytes that a finished file ends with.

@@ -15,7 +15,7 @@ use crate::parquet_format::WantsItem;
 use crate::progress::{Count, Progress, Stage};
 use crate::rank::{FinishedRanking, PartialRanker, PartialRanking, Ranking, RankingBuilder, Rules};
 use crate::rankings::{self, ItemTotalsWriter, Published, PublishedItemTotals, SnapshotError};
-use crate::rollup::{self, PlannedRollup, RollupError, Rollups, ScanPart, Scope, Selection};
+use crate::rollup::{self, PlannedRollup, Replaces, RollupError, Rollups, ScanPart, Scope, Selection};
 use crate::storage::{LockError, LockTimeout, Store};
 
 /// A step to run on a lake.
@@ -36,6 +36,7 @@ pub enum Step {
     },
     Rollup {
         scope: Scope,
+        replaces: Replaces,
         dry_run: DryRun,
     },
     /// Ranks and publishes; the catalog has the names of the ranked items.
@@ -144,19 +145,19 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             };
             Ok(Done::Ingested { summary, dry_run: options.dry_run })
         }
-        Step::Rollup { scope, dry_run: DryRun::Yes } => {
+        Step::Rollup { scope, dry_run: DryRun::Yes, .. } => {
             Ok(Done::RollupPlanned(rollup::dry_run(&Lake::open(store.clone())?, *scope)?))
         }
-        Step::Rollup { scope, dry_run: DryRun::No } => {
+        Step::Rollup { scope, replaces, dry_run: DryRun::No } => {
             let lake = Lake::open(store.clone())?;
             let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
-            Ok(Done::RolledUp(rollup::rollup(&lake, *scope, now_ms, progress)?))
+            Ok(Done::RolledUp(rollup::rollup(&lake, *scope, *replaces, now_ms, progress)?))
         }
         Step::Rank { rules, event_types, catalog, tail, freshness } => {
             let lake = Lake::open(store.clone())?;
             let names = catalog.as_ref().map(ItemNames::open).transpose()?;
             let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
-            let rolled_up = rollup::rollup(&lake, Scope::Changed, now_ms, progress)?;
+            let rolled_up = rollup::rollup(&lake, Scope::Changed, Replaces::DamagedOnly, now_ms, progress)?;
             if let Some(freshness) = freshness {
                 freshness.check(lake::newest_hour(store, &event_types.counted, rules.window.as_of())?)?;
             }

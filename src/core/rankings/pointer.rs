@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::escape_control;
 use crate::parquet_format::{ColumnsError, RankingFile};
 use crate::rankings::error::SnapshotError;
-use crate::storage::Store;
+use crate::storage::{Store, checksum};
 
 pub(super) const FOLDER: &str = "rankings";
 pub(super) const POINTER: &str = "rankings/current.json";
@@ -23,6 +23,9 @@ pub(super) struct Pointer {
     /// None in older pointers, written before row groups were hashed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub footer: Option<Footer>,
+    /// The checksum of all of the pointer but this; none in older pointers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
 }
 
 /// The end of a file, with the metadata to read the rest.
@@ -41,7 +44,13 @@ impl Footer {
 
 impl Pointer {
     /// Returns the pointer as it is stored.
-    pub fn json(&self) -> Vec<u8> {
+    pub fn json(&mut self) -> Vec<u8> {
+        self.checksum = None;
+        self.checksum = Some(format!("{:016x}", checksum(&self.plain_json())));
+        self.plain_json()
+    }
+
+    fn plain_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec(self).expect("a pointer is plain texts and numbers");
         json.push(b'\n');
         json
@@ -81,7 +90,12 @@ pub fn current_file(store: &Store) -> Option<String> {
 /// Parses the pointer at a path.
 pub(super) fn parse_pointer(json: &[u8], path: &str) -> Result<Pointer, SnapshotError> {
     let damaged_pointer = |what: String| SnapshotError::Damaged { file: path.to_owned(), what };
-    let pointer: Pointer = serde_json::from_slice(json).map_err(|e| damaged_pointer(e.to_string()))?;
+    let mut pointer: Pointer = serde_json::from_slice(json).map_err(|e| damaged_pointer(e.to_string()))?;
+    if pointer.checksum.is_some() && pointer.json() != json {
+        return Err(damaged_pointer(
+            "its bytes do not have the checksum with which they were written".to_owned(),
+        ));
+    }
     if pointer.schema != SCHEMA {
         let what = format!("its schema is {}; this version of topsell reads schema {SCHEMA}", pointer.schema);
         return Err(damaged_pointer(what));

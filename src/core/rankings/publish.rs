@@ -53,7 +53,7 @@ pub fn publish(
     let name = format!("{}-{}.parquet", as_of.replace(":00:00Z", "Z"), &hash[..16]);
     let file = format!("{FOLDER}/{name}");
     store.put(&file, encoded.bytes.clone())?;
-    let pointer = Pointer {
+    let mut pointer = Pointer {
         schema: SCHEMA,
         file: name,
         blake3: hash,
@@ -61,6 +61,7 @@ pub fn publish(
         rows: groups.rows(),
         as_of,
         footer: Some(Footer::of(&encoded.bytes[encoded.footer_at..])),
+        checksum: None,
     };
     drop(encoded);
     check_written(store, &pointer, &groups)?;

@@ -220,6 +220,7 @@ impl RetainedRanking {
             rows: file.rows(),
             as_of: self.as_of.to_string(),
             footer: None,
+            checksum: None,
         };
         pointer.snapshot(file, Rows::Whole(bytes))
     }

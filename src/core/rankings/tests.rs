@@ -81,11 +81,13 @@ fn problems(store: &Store) -> usize {
     check_all(store).expect("the folder can be listed").1.len()
 }
 
-/// Rewrites the pointer.
+/// Rewrites the pointer, without a checksum, as older versions do.
 fn point(store: &Store, change: impl Fn(&mut serde_json::Map<String, serde_json::Value>)) {
     let json = store.get(POINTER).expect("there is a pointer");
-    let mut pointer = serde_json::from_slice(&json).expect("a pointer is JSON");
+    let mut pointer: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&json).expect("a pointer is JSON");
     change(&mut pointer);
+    pointer.remove("checksum");
     let json = serde_json::to_vec(&pointer).expect("it was JSON");
     store.put(POINTER, json.into()).expect("it can be written");
 }

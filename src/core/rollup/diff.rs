@@ -41,19 +41,20 @@ pub(super) fn is_same_file(rollups: &Rollups, stored: &[LiveFile], recomputed: O
 }
 
 /// Returns how many rows of a category's day differ from the stored ones, except in the hours that have
-/// changed since; where a file cannot be read, all its hours differ.
+/// changed since, and whether the stored ones can be read; where a file cannot, all its hours differ.
 pub(super) fn diff(
     rollups: &Rollups,
     date: Date,
     stored_files: &[LiveFile],
     recomputed: &Ordered<'_>,
     changed: &BTreeSet<Hour>,
-) -> DifferingRows {
+) -> (DifferingRows, bool) {
     let stored = StoredRows::open(rollups, date, stored_files);
     let differing = stored.and_then(|stored| diff_items(stored, recomputed));
+    let is_readable = differing.is_ok();
     let mut differing = differing.unwrap_or_else(|_| all_differ(date, stored_files, recomputed));
     differing.retain(|hour, _| !changed.contains(hour));
-    differing
+    (differing, is_readable)
 }
 
 fn diff_items(mut stored: StoredRows, recomputed: &Ordered<'_>) -> Result<DifferingRows, RollupError> {

@@ -1,8 +1,10 @@
 //! What can go wrong with a rollup.
 
+use std::collections::BTreeMap;
+
 use crate::delta::TableError;
 use crate::lake::LakeError;
-use crate::model::AggregateOverflow;
+use crate::model::{AggregateOverflow, Hour, escape_control};
 use crate::parquet_format::ColumnsError;
 use crate::storage::StoreError;
 
@@ -17,10 +19,32 @@ pub enum RollupError {
     BadPartition { file: String },
     #[error("the lake already holds events or aggregates; name a new folder")]
     NotEmpty,
+    #[error(
+        "the aggregates of {} are not what their events add up to, though these did not change since: {}",
+        counted_hours(differing),
+        first_hours(differing)
+    )]
+    Differing { differing: BTreeMap<(Hour, String), u64> },
     #[error(transparent)]
     Lake(#[from] LakeError),
     #[error(transparent)]
     Table(#[from] TableError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn counted_hours(differing: &BTreeMap<(Hour, String), u64>) -> String {
+    match differing.len() {
+        1 => "1 hour".to_owned(),
+        hours => format!("{hours} hours"),
+    }
+}
+
+fn first_hours(differing: &BTreeMap<(Hour, String), u64>) -> String {
+    const LISTED: usize = 3;
+    let listed = differing.keys().take(LISTED);
+    let listed: Vec<String> =
+        listed.map(|(hour, of)| format!("{} {}", hour.start(), escape_control(of))).collect();
+    let more = if differing.len() > LISTED { ", …" } else { "" };
+    format!("{}{more}", listed.join(", "))
 }

@@ -80,5 +80,5 @@ pub use load::{Load, LoadedDay, load};
 pub use plan::{PlannedCategory, PlannedRollup, Reason, Scope, dry_run};
 pub use scan::{ItemAggregates, Scan, ScanPart};
 pub use table::{Rollups, Selection, version};
-pub use update::{Diff, Summary, rollup};
+pub use update::{Diff, Replaces, Summary, rollup};
 pub use verify::{Verification, verify};

@@ -12,12 +12,15 @@ use rayon::prelude::*;
 
 use crate::delta::LiveFile;
 use crate::model::{AggregateOverflow, Counting, Hour, HourAggregate, Interner};
-use crate::parquet_format::{ColumnsError, ItemRange, WantsItem, first_items, paths_of};
+use crate::parquet_format::{
+    AggregateLabels, ColumnsError, ItemRange, WantsItem, aggregate_labels, first_items,
+};
 use crate::progress::{Progress, Stage};
 use crate::rollup::cursor::Cursor;
 use crate::rollup::error::RollupError;
 use crate::rollup::k_way_merge::NextKeys;
 use crate::rollup::table::{DayPartition, Rollups, Selection, path_of};
+use crate::storage::CheckedParts;
 
 /// A category with more rows than this is read in several parts ...
 const ROWS_PER_PART: u64 = 4_000_000;
@@ -120,13 +123,22 @@ impl Scan<'_> {
 
     fn paths_of<'a>(&self, scanned: &'a ScannedFile) -> Result<Option<&'a [String]>, RollupError> {
         if scanned.paths.get().is_none() {
-            let path = path_of(&scanned.file);
-            let tail = self.rollups.store.get_tail(&path, TAIL_BYTES)?;
-            let paths = paths_of(&tail, scanned.file.size_bytes);
             // Another reader of the same file may have set the same.
-            let _ = scanned.paths.set(paths.map_err(|source| RollupError::Columns { file: path, source })?);
+            let _ = scanned.paths.set(self.read_paths(&scanned.file)?);
         }
         Ok(scanned.paths.get().and_then(Option::as_deref))
+    }
+
+    /// Reads which paths a file has; none where it does not list them, or its footer is a long one.
+    fn read_paths(&self, file: &LiveFile) -> Result<Option<Vec<String>>, RollupError> {
+        let (store, path) = (&self.rollups.store, path_of(file));
+        let tail = store.get_tail(&path, TAIL_BYTES)?;
+        let labels = aggregate_labels(&tail, file.size_bytes)
+            .map_err(|source| RollupError::Columns { file: path.clone(), source })?;
+        let Some(AggregateLabels { paths, blocks }) = labels else { return Ok(None) };
+        // A list that is damaged would leave the file out.
+        let checked = CheckedParts::open(store, &path, file.size_bytes, tail, blocks)?;
+        Ok(paths.filter(|_| checked.is_some()))
     }
 
     /// Splits a category's items into ranges of about as many rows, by the items of its largest file.

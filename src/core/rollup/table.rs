@@ -174,7 +174,7 @@ impl Rollups {
 
     /// Returns a file's bytes.
     pub(super) fn bytes_of(&self, file: &NamedFile) -> Result<Bytes, RollupError> {
-        Ok(self.store.get(&path_of(file))?)
+        Ok(self.store.get_checked(&path_of(file))?)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::rollup::dedup::{DedupedDay, affected_hours, dedup};
 use crate::rollup::diff::{DifferingRows, Ordered, diff, is_same_file};
 use crate::rollup::error::RollupError;
 use crate::rollup::plan::{DayPlan, Plan, Scope, plan};
-use crate::rollup::table::{ROLLUPS, Rollups};
+use crate::rollup::table::{ROLLUPS, Rollups, path_of};
 use crate::rollup::write::{EncodedFile, encode, lines_of};
 use crate::storage::BulkWriter;
 
@@ -57,6 +57,20 @@ pub struct Diff {
     pub changed_hours: u64,
     /// Rows that were not what their events add up to, by hour and event type.
     pub differing: BTreeMap<(Hour, String), u64>,
+    /// The same of categories with a damaged file, whose rows could not be compared.
+    pub differing_in_damaged: BTreeMap<(Hour, String), u64>,
+    /// Damaged files of aggregates, which were replaced.
+    pub damaged_files: Vec<String>,
+}
+
+/// Which aggregates are replaced whose events did not change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replaces {
+    /// Those of damaged files; it is an error where others are not what their events add up to.
+    #[default]
+    DamagedOnly,
+    /// Those that are not what their events add up to, too.
+    Differing,
 }
 
 /// Brings the rollups up to date with the lake's events, in one commit; does nothing where nothing
@@ -65,7 +79,13 @@ pub struct Diff {
 /// # Errors
 /// Fails where the disk does, a file is damaged or an aggregate does not fit; the table is then
 /// unchanged.
-pub fn rollup(lake: &Lake, scope: Scope, now_ms: i64, progress: &Progress) -> Result<Summary, RollupError> {
+pub fn rollup(
+    lake: &Lake,
+    scope: Scope,
+    replaces: Replaces,
+    now_ms: i64,
+    progress: &Progress,
+) -> Result<Summary, RollupError> {
     let rollups = Rollups::open_or_create(lake.store())?;
     progress.begin(Stage::Rollup, None);
     for _ in 0..MAX_TRIES {
@@ -78,6 +98,12 @@ pub fn rollup(lake: &Lake, scope: Scope, now_ms: i64, progress: &Progress) -> Re
         progress.begin(Stage::Rollup, Some(plan.rows()));
         let days = recompute(lake, &rollups, &plan, progress)?;
         let (commit, summary) = commit_of(&plan, days, now_ms);
+        // The events are the same as when they were aggregated: one of the two is wrong, and it is not known
+        // which.
+        let differing = summary.diff.as_ref().map(|diff| &diff.differing).filter(|of| !of.is_empty());
+        if let Some(differing) = differing.filter(|_| replaces == Replaces::DamagedOnly) {
+            return Err(RollupError::Differing { differing: differing.clone() });
+        }
         if let Outcome::Committed(_) = newest.commit(&commit)? {
             report(&summary, progress);
             progress.end(Stage::Rollup);
@@ -103,6 +129,8 @@ struct CategoryOutcome {
     removes: Vec<LiveFile>,
     tally: Tally,
     differing: DifferingRows,
+    /// Files that cannot be read, and are replaced.
+    damaged: Vec<String>,
 }
 
 /// Recomputes the planned days; the files are durable, but no commit names them yet.
@@ -179,7 +207,7 @@ fn recompute_category(
         of_hours.append_where(&stored, |row| day.hours.contains(&row.hour));
         if of_hours.is_same_as(&aggregates) {
             let (add, removes, differing) = (None, Vec::new(), DifferingRows::new());
-            return Ok(CategoryOutcome { add, removes, tally, differing });
+            return Ok(CategoryOutcome { add, removes, tally, differing, damaged: Vec::new() });
         }
         aggregates.append_where(&stored, |row| !day.hours.contains(&row.hour));
     }
@@ -187,16 +215,24 @@ fn recompute_category(
     let lines = lines_of(&aggregates, aggregates.in_order(&order));
     let file = encode(&plan.event_type, category.as_deref(), plan.date, lines)?;
     let bytes = file.as_ref().map(EncodedFile::bytes);
-    let differing = match changed {
+    let (differing, is_readable) = match changed {
         // The same rows have the same bytes, so that mostly the stored file need not be decoded.
         Some(changed) if !is_same_file(rollups, &stored_files, bytes) => {
             let recomputed = Ordered { aggregates: &aggregates, order: &order };
             diff(rollups, plan.date, &stored_files, &recomputed, changed)
         }
-        _ => DifferingRows::new(),
+        _ => (DifferingRows::new(), true),
+    };
+    let damaged = match is_readable {
+        true => Vec::new(),
+        false => stored_files
+            .iter()
+            .filter(|file| rollups.check_file(file).is_err())
+            .map(|file| path_of(file))
+            .collect(),
     };
     let add = file.map(|file| file.write(bulk)).transpose()?;
-    Ok(CategoryOutcome { add, removes: stored_files, tally, differing })
+    Ok(CategoryOutcome { add, removes: stored_files, tally, differing, damaged })
 }
 
 /// Returns the commit that replaces the recomputed files, and what to report of it.
@@ -215,8 +251,13 @@ fn commit_of(plan: &Plan, days: Vec<DayOutcome>, now_ms: i64) -> (Commit, Summar
             let diff = summary.diff.get_or_insert_default();
             diff.hours += hours;
             diff.changed_hours += changed;
-            for (hour, rows) in day.categories.iter().flat_map(|of| &of.differing) {
-                *diff.differing.entry((*hour, day.event_type.clone())).or_default() += rows;
+            for of in &day.categories {
+                let differing =
+                    if of.damaged.is_empty() { &mut diff.differing } else { &mut diff.differing_in_damaged };
+                for (hour, rows) in &of.differing {
+                    *differing.entry((*hour, day.event_type.clone())).or_default() += rows;
+                }
+                diff.damaged_files.extend(of.damaged.iter().cloned());
             }
         }
         for category in day.categories {
@@ -249,7 +290,9 @@ fn report(summary: &Summary, progress: &Progress) {
     }
     progress.count(Count::RollupRows, summary.rows);
     if let Some(diff) = &summary.diff {
-        progress.count(Count::HoursDiffering, diff.differing.len() as u64);
-        progress.count(Count::RowsDiffering, diff.differing.values().sum());
+        let all = || diff.differing.iter().chain(&diff.differing_in_damaged);
+        let hours: BTreeSet<_> = all().map(|(hour, _)| hour).collect();
+        progress.count(Count::HoursDiffering, hours.len() as u64);
+        progress.count(Count::RowsDiffering, all().map(|(_, rows)| rows).sum());
     }
 }

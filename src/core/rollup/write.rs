@@ -50,9 +50,9 @@ pub(super) fn encode<'a>(
         return Ok(None);
     }
     let folder = hive_folder(event_type, category, date);
-    let path = format!("{folder}/{}.parquet", unique_id());
     let encoded =
-        encode_aggregates(lines).map_err(|source| RollupError::Columns { file: path.clone(), source })?;
+        encode_aggregates(lines).map_err(|source| RollupError::Columns { file: folder.clone(), source })?;
+    let path = format!("{folder}/{}", encoded.name(&unique_id()));
     Ok(Some(EncodedFile { path, partition: partition_map(event_type, category, date), encoded }))
 }
 

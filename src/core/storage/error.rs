@@ -35,11 +35,25 @@ impl StoreError {
         }
     }
 
+    pub(super) fn damaged(path: String) -> StoreError {
+        StoreError { path, source: Box::new(Damaged) }
+    }
+
+    /// Returns whether the file has other bytes than were written.
+    pub fn is_damaged(&self) -> bool {
+        self.source.is::<Damaged>()
+    }
+
     /// Returns whether the file does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self.source.downcast_ref(), Some(object_store::Error::NotFound { .. }))
     }
 }
+
+/// A file has other bytes than were written.
+#[derive(Debug, thiserror::Error)]
+#[error("is damaged: its bytes do not have the checksum with which they were written")]
+struct Damaged;
 
 /// Returns the operating system's message where there is one; the layers between it and this error
 /// only repeat the path.

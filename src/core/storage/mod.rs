@@ -10,7 +10,10 @@
 
 mod append;
 mod atomic_write;
+mod block_sums;
 mod bulk_writer;
+mod checked_parts;
+mod checksum;
 mod error;
 mod io_counters;
 mod listing;
@@ -23,7 +26,10 @@ mod store;
 mod stream;
 mod unique_id;
 
+pub use block_sums::{BlockSummer, BlockSums};
 pub use bulk_writer::BulkWriter;
+pub use checked_parts::CheckedParts;
+pub use checksum::{Checksummer, NamedChecksums, checksum, checksum_of};
 pub use error::StoreError;
 pub use listing::{StoredFile, is_unfinished};
 pub use lock::{Lock, LockError, LockTimeout, SharedLock};

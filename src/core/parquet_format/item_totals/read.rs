@@ -16,8 +16,9 @@ use crate::parquet_format::fields::{numbers, texts};
 use crate::parquet_format::file_slice::{FileSlice, may_contain, range_of};
 use crate::parquet_format::item_totals::columns::{CATEGORIES, ITEM, RANKS, SCORE, SHOP_RANK, TOP, UNITS};
 use crate::parquet_format::panic_guard::guarded;
-use crate::parquet_format::parquet_file::plain_options;
+use crate::parquet_format::parquet_file::{BLOCKS, plain_options};
 use crate::parquet_format::units_column::units as units_of;
+use crate::storage::BlockSums;
 
 const ROWS_PER_BATCH: usize = 4_096;
 
@@ -68,6 +69,11 @@ impl ItemTotalsFile {
     pub fn label(&self, name: &str) -> Option<&str> {
         let labels = self.footer.metadata().file_metadata().key_value_metadata()?;
         labels.iter().find(|label| label.key == name)?.value.as_deref()
+    }
+
+    /// Returns the checksums of the file's blocks; none in files of older versions.
+    pub fn blocks(&self) -> Option<BlockSums> {
+        BlockSums::parse(self.label(BLOCKS)?)
     }
 
     /// Returns the row groups that may contain an item.

@@ -5,12 +5,12 @@ use crate::rankings::error::SnapshotError;
 use crate::rankings::item_totals::files::{FOLDER, POINTER, hash_of};
 use crate::rankings::metadata::RankingMetadata;
 use crate::rankings::pointer::{Pointer, parse_pointer};
-use crate::storage::{Store, StoreError, StoredFile, is_unfinished};
+use crate::storage::{CheckedParts, Store, StoreError, StoredFile, is_unfinished};
 
 /// Published item totals, open for reading.
 pub struct ItemTotals {
-    store: Store,
     path: String,
+    parts: CheckedParts,
     file: ItemTotalsFile,
     /// How the totals were made.
     pub metadata: RankingMetadata,
@@ -19,7 +19,7 @@ pub struct ItemTotals {
 impl ItemTotals {
     /// Opens the newest item totals; `None` where none were ever published.
     ///
-    /// The footer is checked here; a damaged row is found by [`check`] only.
+    /// The footer is checked here, and the rows when they are read.
     ///
     /// # Errors
     /// [`SnapshotError::Damaged`] where the file is not the published one.
@@ -32,9 +32,11 @@ impl ItemTotals {
         if blake3::hash(&tail).to_hex().to_string() != footer.blake3 {
             return Err(damaged("its footer is not the published one"));
         }
-        let file = ItemTotalsFile::open(tail, pointer.size_bytes).map_err(|e| damaged(&e.to_string()))?;
+        let file =
+            ItemTotalsFile::open(tail.clone(), pointer.size_bytes).map_err(|e| damaged(&e.to_string()))?;
+        let parts = CheckedParts::of(store, &path, pointer.size_bytes, tail, file.blocks());
         let metadata = RankingMetadata::of(&pointer.as_of, &|name| file.label(name)).map_err(damaged)?;
-        Ok(Some(ItemTotals { store: store.clone(), file, metadata, path }))
+        Ok(Some(ItemTotals { path, parts, file, metadata }))
     }
 
     /// Returns an item's rows; none where it is not eligible in any category.
@@ -45,9 +47,9 @@ impl ItemTotals {
         let mut rows = Vec::new();
         for group in self.file.groups_of_item(item_id).map_err(|e| self.damaged(&e.to_string()))? {
             let ids = self.file.range_of_items(group).map_err(|e| self.damaged(&e.to_string()))?;
-            let ids = self.store.get_range(&self.path, ids)?;
+            let ids = self.parts.bytes(ids)?;
             if self.file.has_item(group, ids, item_id).map_err(|e| self.damaged(&e.to_string()))? {
-                let bytes = self.store.get_range(&self.path, self.file.range(group))?;
+                let bytes = self.parts.bytes(self.file.range(group))?;
                 let of_item = self.file.item(group, bytes, item_id);
                 rows.extend(of_item.map_err(|e| self.damaged(&e.to_string()))?);
             }
@@ -77,10 +79,10 @@ impl ItemTotals {
         let mut found = Vec::new();
         for group in groups {
             let range = self.file.range_of_ranks(group, category).map_err(damaged)?;
-            let bytes = self.store.get_range(&self.path, range)?;
+            let bytes = self.parts.bytes(range)?;
             let rows = self.file.rows_ranked(group, bytes, category, ranks).map_err(damaged)?;
             if !rows.is_empty() {
-                let bytes = self.store.get_range(&self.path, self.file.range(group))?;
+                let bytes = self.parts.bytes(self.file.range(group))?;
                 let rows = self.file.rows_at(group, bytes, &rows).map_err(damaged)?;
                 found.extend(rows.into_iter().filter_map(|row| Some((rank_of(&row)?, row))));
             }

@@ -112,7 +112,9 @@ impl ItemTotalsWriter {
         let WrittenFile { footer, blake3, size_bytes, rows } = written;
         check_written(&store, &path, &blake3, size_bytes)?;
         let as_of = rules.window.as_of().start().to_string();
-        let pointer = Pointer { schema: SCHEMA, file, blake3, size_bytes, rows, as_of, footer: Some(footer) };
+        let footer = Some(footer);
+        let mut pointer =
+            Pointer { schema: SCHEMA, file, blake3, size_bytes, rows, as_of, footer, checksum: None };
         store.put(POINTER, pointer.json().into())?;
         Ok(PublishedItemTotals { file: path, size_bytes, rows })
     }
