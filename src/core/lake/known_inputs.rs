@@ -174,7 +174,7 @@ pub(super) fn parse_entry(text: &str) -> Option<KnownInput> {
         return None;
     };
     let newest = match rest {
-        [newest, end] if end == "." || end.len() == END_BYTES => *newest,
+        [newest, end] if matches!(*end, ".") || end.len() == END_BYTES => *newest,
         // So it was at first.
         ["."] => NONE,
         _ => return None,
