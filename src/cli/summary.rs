@@ -151,6 +151,7 @@ fn write_ingest(
              {first}; if that is wrong, check the column of ts and --ts-format"
         )?;
     }
+    write_unexplained(summary, out)?;
     let ingest::Summary { lines, accepted, duplicate, rejected, batches, replaced, .. } = summary;
     let read = summary.events();
     let as_events = LineCounts { read, filtered: 0, rejected: *rejected };
@@ -179,6 +180,19 @@ fn write_ingest(
         DryRun::No => writeln!(out),
         DryRun::Yes => writeln!(out, "; dry run, nothing was written"),
     }
+}
+
+/// Writes how many inputs a dry run explained, where it did not explain them all, and names the others.
+fn write_unexplained(summary: &ingest::Summary, out: &mut dyn Write) -> io::Result<()> {
+    if summary.unexplained.is_empty() {
+        return Ok(());
+    }
+    let explained = summary.explanations.len() as u64;
+    let all = counted(explained + summary.unexplained.len() as u64, "input", "inputs");
+    let names: Vec<String> =
+        summary.unexplained.iter().take(FIRST_SKIPPED).map(|name| escape_control(name)).collect();
+    let more = if summary.unexplained.len() > FIRST_SKIPPED { ", …" } else { "" };
+    writeln!(out, "explained: {explained} of {all}, not {}{more}", names.join(", "))
 }
 
 /// Writes the ids of batches.
@@ -319,10 +333,14 @@ fn write_reject(reject: &Reject, out: &mut dyn Write) -> io::Result<()> {
 /// Fails where the output does.
 pub fn answer(done: &Done, terminal: TerminalOptions, out: &mut dyn Write) -> io::Result<()> {
     match done {
-        Done::Ingested { summary, .. } => summary
-            .explanations
-            .iter()
-            .try_for_each(|explained| explanation(explained).write(Format::Table, terminal, &mut &mut *out)),
+        Done::Ingested { summary, .. } => {
+            summary.explanations.iter().enumerate().try_for_each(|(number, explained)| {
+                if number > 0 {
+                    writeln!(out)?;
+                }
+                explanation(explained).write(Format::Table, terminal, &mut &mut *out)
+            })
+        }
         Done::RollupPlanned(planned) => lake_summary::write_rollup_plan(planned, out),
         Done::Compacted { compacted: Compacted { plan, .. }, .. }
         | Done::Pruned { pruned: Pruned { plan, .. }, .. } => {

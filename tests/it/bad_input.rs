@@ -189,6 +189,8 @@ fn invalid_utf8_matters_only_in_mapped_columns() {
     let log = b"ts,item_id,note\n2017-01-14T10:00:00Z,caf\xe9,a\n2017-01-14T10:00:00Z,tea,caf\xe9\n";
     expect![[r#"
         stderr: rejected: latin1.csv:2: item_id is not UTF-8; pass the encoding of the file, as in --encoding windows-1252
+        stderr: warning: latin1.csv:2: 1 line rejected that is not UTF-8; pass the encoding of the file, as in --encoding windows-1252
+        stderr: hint: to load an input again with other options, pass --force too
         stderr: ingest: 2 read = 1 accepted + 0 duplicate + 1 rejected, 1 new batch
         exit code 4
     "#]]
@@ -196,6 +198,7 @@ fn invalid_utf8_matters_only_in_mapped_columns() {
     let json = b"{\"ts\":1484388000,\"item_id\":\"tea\",\"note\":\"caf\xe9\"}\n";
     expect![[r#"
         stderr: rejected: latin1.ndjson:1: line is not UTF-8; pass the encoding of the file, as in --encoding windows-1252
+        stderr: warning: latin1.ndjson:1: 1 line rejected that is not UTF-8; pass the encoding of the file, as in --encoding windows-1252
         stderr: ingest: 1 read = 0 accepted + 0 duplicate + 1 rejected, 0 new batches
         exit code 4
     "#]]

@@ -67,7 +67,7 @@ fn a_forced_batch_replaces_its_earlier_version() {
         assert_eq!(said.code, Some(0), "{}", said.whole());
     }
     expect![[r#"
-        stderr: rejected: second.csv:3: ts `never` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: rejected: second.csv:3: ts `never` is neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch number; pass --ts-format to read another form
         stderr: ingest: 2 read = 1 accepted + 0 duplicate + 1 rejected, 0 new batches, 1 batch replaced
         exit code 4
     "#]].assert_eq(&world.run("ingest --batch-id day --force second.csv").whole());
@@ -127,7 +127,7 @@ fn a_forced_batch_without_accepted_lines_removes_its_earlier_version() {
     world.run("ingest other.csv");
     world.run("ingest --batch-id day good.csv");
     expect![[r#"
-        stderr: rejected: bad.csv:2: ts `never` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: rejected: bad.csv:2: ts `never` is neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch number; pass --ts-format to read another form
         stderr: ingest: 1 read = 0 accepted + 0 duplicate + 1 rejected, 0 new batches, 1 batch replaced
         exit code 4
     "#]].assert_eq(&world.run("ingest --batch-id day --force bad.csv").whole());

@@ -297,7 +297,8 @@ fn a_log_is_ingested_and_every_line_is_counted() {
     world.write("log.csv", format!("{LOG}2017-01-14T13:00:00Z,4,,Food,1,1\nyesterday,5,apple,,1,1\n"));
     expect![[r#"
         stderr: rejected: log.csv:5: item_id is empty; it is required
-        stderr: rejected: log.csv:6: ts `yesterday` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: rejected: log.csv:6: ts `yesterday` is neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch number; pass --ts-format to read another form
+        stderr: hint: to load an input again with other options, pass --force too
         stderr: ingest: 5 read = 3 accepted + 0 duplicate + 2 rejected, 1 new batch
         exit code 4
     "#]].assert_eq(&world.run("ingest log.csv").whole());
@@ -333,6 +334,7 @@ fn rejected_lines_are_kept_with_their_reasons() {
         stderr: rejected: logs/log.csv:2: amount `cheap` is not a number such as 12.34
         stderr: rejected: logs/log.csv:3: item_id is not UTF-8; pass the encoding of the file, as in --encoding windows-1252
         stderr: rejected: logs/log.csv:4: line has 2 fields, but the header has 3
+        stderr: warning: logs/log.csv:3: 1 line rejected that is not UTF-8; pass the encoding of the file, as in --encoding windows-1252
         stderr: ingest: 3 read = 0 accepted + 0 duplicate + 3 rejected, 0 new batches
         exit code 4
     "#]]
@@ -364,11 +366,11 @@ fn only_the_first_rejected_lines_are_printed() {
     let world = World::new();
     world.write("log.csv", format!("ts,item_id\n{}", "soon,apple\n".repeat(8)));
     expect![[r#"
-        stderr: rejected: log.csv:2: ts `soon` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: rejected: log.csv:3: ts `soon` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: rejected: log.csv:4: ts `soon` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: rejected: log.csv:5: ts `soon` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: rejected: log.csv:6: ts `soon` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: rejected: log.csv:2: ts `soon` is neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch number; pass --ts-format to read another form
+        stderr: rejected: log.csv:3: ts `soon` is neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch number; pass --ts-format to read another form
+        stderr: rejected: log.csv:4: ts `soon` is neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch number; pass --ts-format to read another form
+        stderr: rejected: log.csv:5: ts `soon` is neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch number; pass --ts-format to read another form
+        stderr: rejected: log.csv:6: ts `soon` is neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch number; pass --ts-format to read another form
         stderr: rejected: 3 more lines; all are in the lake's rejects folder
         stderr: ingest: 8 read = 0 accepted + 0 duplicate + 8 rejected, 0 new batches
         exit code 4

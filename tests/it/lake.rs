@@ -181,14 +181,16 @@ fn a_dry_run_reads_and_reports_and_writes_nothing() {
         stdout: first events
         stdout: ts                    event_type  item_id  quantity  categories
         stdout: 2017-01-14T00:00:00Z  purchase    a               1
+        stdout: 
         stdout: log.csv: CSV, delimiter `,`, quoted fields, UTF-8
         stdout: 
         stdout: columns
         stdout: column   field    samples
         stdout: ts       ts       2017-01-14T00:00:00Z  never
         stdout: item_id  item_id  a  b
-        stderr: rejected: log.csv:3: ts `never` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: rejected: log.csv:3: ts `never` is neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch number; pass --ts-format to read another form
         stderr: skipped: log.csv is already ingested
+        stderr: hint: to load an input again with other options, pass --force too
         stderr: ingest: 4 read = 1 accepted + 2 duplicate + 1 rejected, 1 new batch; dry run, nothing was written
         exit code 4
     "#]]

@@ -93,14 +93,15 @@ fn a_batch_that_is_ingested_by_the_time_of_the_commit_is_skipped_alone() {
     }
     world.write("bad.csv", "ts,item_id\nnever,x\n");
     expect![[r#"
-        stderr: rejected: a.csv:3: ts `never` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: rejected: b.csv:3: ts `never` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: rejected: bad.csv:2: ts `never` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: rejected: c.csv:3: ts `never` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: rejected: a.csv:3: ts `never` is neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch number; pass --ts-format to read another form
+        stderr: rejected: b.csv:3: ts `never` is neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch number; pass --ts-format to read another form
+        stderr: rejected: bad.csv:2: ts `never` is neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch number; pass --ts-format to read another form
+        stderr: rejected: c.csv:3: ts `never` is neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch number; pass --ts-format to read another form
         stderr: skipped: b-again.csv is already ingested
         stderr: skipped: b-last.csv is already ingested
         stderr: warning: 2 inputs have the content of another file, so 4 lines were not loaded: b-again.csv, b-last.csv
         stderr: hint: if these are other sales, load each file with a --batch-id of its own, or add a column that differs
+        stderr: hint: to load an input again with other options, pass --force too
         stderr: ingest: 11 read = 3 accepted + 4 duplicate + 4 rejected, 3 new batches
         exit code 4
     "#]]

@@ -191,6 +191,10 @@ impl<'a> Session<'a> {
             Err(error) => {
                 // The sender sends it again, whether or not it was committed.
                 self.duplicates = DuplicatePolicy::Skip;
+                // Another writer was first to name a currency: these messages are rejected when they come again.
+                if let LakeError::OtherCurrency { lake, .. } = &error {
+                    self.currency = Some(*lake);
+                }
                 format!("Error: {}", error.to_string().replace(['\n', '\r'], " "))
             }
         }

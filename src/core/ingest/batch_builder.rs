@@ -275,7 +275,16 @@ impl BatchBuilder<'_> {
     }
 
     /// Adds a rejected line.
-    pub fn reject(&mut self, line: u64, rejection: Rejection, text: &[u8]) {
+    pub fn reject(&mut self, line: u64, mut rejection: Rejection, text: &[u8]) {
+        if rejection.is_of_encoding() {
+            let given = self.limits.read_options.encoding.map(|encoding| encoding.to_string());
+            let (kind, detail) =
+                (NoticeKind::Encoding { is_given: given.is_some() }, given.as_deref().unwrap_or_default());
+            self.lines.notices.add(kind, 1, (&self.file, Some(line)), detail);
+            if given.is_some() {
+                rejection = rejection.of_given_encoding(detail);
+            }
+        }
         let kept = &text[..text.len().min(MAX_KEPT_BYTES)];
         let utf8 = std::str::from_utf8(kept).ok();
         self.held_bytes += BYTES_PER_REJECT + utf8.map_or(2 * kept.len(), str::len);

@@ -6,6 +6,7 @@ use crate::ingest::csv_fields::{FieldSplitter, SplitError};
 use crate::ingest::csv_head::lines_before_header;
 use crate::ingest::fields::{CATEGORIES, CATEGORY, FIELDS, REQUIRED};
 use crate::ingest::notices::NoticeKind;
+use crate::ingest::raw_event::HEADER_NOT_UTF8;
 use crate::input_format::{FieldColumns, MAX_COLUMNS, Mapping};
 use crate::model::shown;
 
@@ -65,7 +66,9 @@ pub(super) fn parse_header(
             let (header, skip) = (line + lines as u64, line - 1 + lines as u64);
             format!("; line {header} seems to be the header: pass --skip-lines {skip}")
         });
-        format!("line {line}: the header {reason}{}", remedy.unwrap_or_default())
+        let is_text = std::str::from_utf8(&bytes[start..start + length]).is_ok();
+        let remedy = remedy.unwrap_or_else(|| if is_text { "" } else { HEADER_NOT_UTF8 }.to_owned());
+        format!("line {line}: the header {reason}{remedy}")
     })?;
     let mut notices = Vec::new();
     if fields.dialect.is_delimiter_inferred {

@@ -84,11 +84,6 @@ impl Input {
         self.path().is_some_and(|path| FileStamp::has_changed(self.stamp, path))
     }
 
-    /// Returns whether the input is a regular file.
-    pub(super) fn can_be_read_twice(&self) -> bool {
-        self.path.is_some() && self.size_bytes.is_some()
-    }
-
     /// Returns whether the file no longer exists.
     pub(super) fn is_gone(&self) -> bool {
         self.path().is_some_and(is_missing)

@@ -1,6 +1,7 @@
 //! The reading half of an ingest: one input, cut into batches that are parsed and sent on.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::mpsc::SyncSender;
 
@@ -8,6 +9,7 @@ use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::content_hash::hash_of;
 use crate::ingest::csv_dialect::CsvDialect;
 use crate::ingest::csv_head::{HEAD_BYTES, has_header};
+use crate::ingest::explain::{Explanation, InputSample};
 use crate::ingest::fields::ITEM_ID;
 use crate::ingest::file_history::{FileHistory, Taken};
 use crate::ingest::folder_values::FolderValues;
@@ -23,7 +25,9 @@ use crate::ingest::slices::{Slice, Slices};
 use crate::ingest::stdin_stream::StdinStream;
 use crate::ingest::summary::FileNote;
 use crate::input_format::{Format, Head, Mapping, Source, SourceError, TextOptions};
-use crate::lake::{BatchSize, DEFAULT_SLICE_BYTES, DuplicatePolicy, FilePart, Lake, LakeError, LakeSettings};
+use crate::lake::{
+    BatchSize, DEFAULT_SLICE_BYTES, DryRun, DuplicatePolicy, FilePart, Lake, LakeError, LakeSettings,
+};
 use crate::model::{Currency, Timestamp};
 use crate::progress::Progress;
 
@@ -67,6 +71,8 @@ pub(super) struct InputReader<'a> {
     pub progress: &'a Progress,
     /// The currency of the lake's amounts, or of what was read before.
     pub currency: &'a Cell<Option<Currency>>,
+    /// What a dry run understood of the inputs, by their index in the plan.
+    pub explanations: &'a RefCell<BTreeMap<usize, Explanation>>,
     pub send: &'a SyncSender<Parsed>,
 }
 
@@ -88,8 +94,20 @@ impl InputReader<'_> {
 
     /// Reads the input, sends its batches, and returns the hash of its content.
     fn read_new(&self) -> Result<String, Stop> {
-        match self.open()? {
-            Source::Text { format, reader } => {
+        let source = self.open()?;
+        if self.options.dry_run == DryRun::No {
+            return self.read_source(source);
+        }
+        let (source, sample) = InputSample::of(source);
+        let outcome = self.read_source(source);
+        let explained = sample.explain(&self.input.name, self.parse_options.mapping);
+        self.explanations.borrow_mut().insert(self.number, explained);
+        outcome
+    }
+
+    fn read_source(&self, source: Source<'_>) -> Result<String, Stop> {
+        match source {
+            Source::Text { format, reader, .. } => {
                 let stream = self.stream().map_or(StreamOptions::default(), |_| self.options.stream);
                 let (dialect, reader) = with_dialect(reader, format, self.parse_options.mapping);
                 let slices = Slices::of(reader, dialect, self.slice_bytes(), stream);
@@ -234,7 +252,7 @@ impl InputReader<'_> {
         let has_parts = position.is_some();
         while position.is_some() {
             taken.add(&builder);
-            builder = self.send_part(&id, builder, part)?;
+            builder = self.send_part(&id, builder, part, slice.first_line)?;
             position = parser.parse(slice, position, &mut builder);
         }
         if !truncated_line.is_empty() {
@@ -245,7 +263,7 @@ impl InputReader<'_> {
         // The last part may be empty, but it is what commits the parts before it, or what removes an
         // incomplete record that turned out to be none.
         if has_parts || !builder.is_empty() || part.is_some_and(|part| part.replaces.is_some()) {
-            self.send_batch(id, builder, part)?;
+            self.send_batch(id, builder, part, slice.first_line)?;
         }
         Ok(taken)
     }
@@ -310,15 +328,25 @@ impl InputReader<'_> {
         id: &str,
         full: BatchBuilder<'_>,
         part: Option<&FilePart>,
+        first_line: u64,
     ) -> Result<BatchBuilder<'_>, Stop> {
-        self.check_currency(&full)?;
+        self.check_currency(&full, first_line)?;
         self.send(Parsed::Part(self.batch(id.to_owned(), full, part)))?;
         Ok(self.builder())
     }
 
-    /// Refuses an input with amounts in another currency.
-    fn check_currency(&self, builder: &BatchBuilder<'_>) -> Result<(), Stop> {
-        let currency = builder.currency().map_err(|reason| Stop::Input(reason.to_owned()))?;
+    /// Refuses an input with amounts in another currency, and says what of it is ingested: the batches in
+    /// front of the one that starts with a line.
+    fn check_currency(&self, builder: &BatchBuilder<'_>, first_line: u64) -> Result<(), Stop> {
+        let currency = builder.currency().map_err(|reason| {
+            let is_whole = first_line == 1 || self.plan.is_atomic(&self.options);
+            Stop::Input(match is_whole {
+                true => reason.to_owned(),
+                false => {
+                    format!("{reason}; of this input, only what is before line {first_line} is ingested")
+                }
+            })
+        })?;
         self.currency.set(currency);
         Ok(())
     }
@@ -328,8 +356,9 @@ impl InputReader<'_> {
         id: String,
         builder: BatchBuilder<'_>,
         part: Option<&FilePart>,
+        first_line: u64,
     ) -> Result<(), Stop> {
-        self.check_currency(&builder)?;
+        self.check_currency(&builder, first_line)?;
         // The next run ingests a file that has changed; its lines must not be counted twice.
         if self.input.is_spool_file() && self.input.has_changed() {
             return Err(Stop::Changed);

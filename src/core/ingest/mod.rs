@@ -81,14 +81,15 @@ mod stdin_stream;
 mod summary;
 mod writer;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use crate::lake::{DryRun, Lake, LakeError, LakeSettings};
 use crate::progress::Progress;
 
-use explain::{Explanation, explain_input};
+use explain::Explanation;
 use input_reader::{InputReader, Stop};
 use parsed::{Parsed, ReadOutcome};
 use writer::{CHANNEL_CAPACITY, Writer};
@@ -107,9 +108,6 @@ pub use spool_plan::plan_spool;
 pub use stdin_stream::{StdinEvent, StdinStream};
 pub use summary::{FileNote, NamedBatch, NotedFile, SpoolSummary, Summary};
 
-/// The maximum number of inputs that a dry run explains.
-const MAX_EXPLAINED: usize = 20;
-
 /// Ingests the planned inputs into the lake, in their order; one batch is parsed while the previous one
 /// is written. Without a lake nothing is written, and every batch is new.
 ///
@@ -125,15 +123,12 @@ pub fn ingest(
 ) -> Result<Summary, LakeError> {
     let writer = Writer::start(lake, plan, options, parse_options.catalog.is_some(), progress);
     let settings = lake.map_or(Ok(LakeSettings::default()), Lake::settings)?;
-    let mut explanations: Vec<Explanation> = Vec::new();
+    let explanations = RefCell::default();
     let currency = Cell::new(lake.map_or(Ok(None), Lake::currency)?);
     let committer = thread::scope(|scope| {
         let (send, receive) = sync_channel(CHANNEL_CAPACITY);
         let writing = scope.spawn(move || writer.write_all(receive));
         for (number, input) in plan.inputs.iter().enumerate() {
-            if options.dry_run == DryRun::Yes && plan.inputs.len() <= MAX_EXPLAINED {
-                explanations.push(explain_input(input, parse_options.mapping));
-            }
             let reader = InputReader {
                 lake,
                 settings,
@@ -145,6 +140,7 @@ pub fn ingest(
                 parse_options,
                 progress,
                 currency: &currency,
+                explanations: &explanations,
                 send: &send,
             };
             if !read_input(&reader, &send)? {
@@ -155,12 +151,25 @@ pub fn ingest(
         writing.join().expect("the writer does not panic")
     })?;
     let mut summary = committer.finish()?;
-    for (explanation, events) in explanations.into_iter().zip(std::mem::take(&mut summary.profiles)) {
-        let is_known = !explanation.columns.is_empty() || !events.is_empty();
-        summary.explanations.extend(is_known.then_some(Explanation { events, ..explanation }));
+    if options.dry_run == DryRun::Yes {
+        explain(plan, explanations.into_inner(), &mut summary);
     }
     summary.was_stopped = stdin.is_some_and(StdinStream::was_stopped);
     Ok(summary)
+}
+
+/// Adds to the summary of a dry run the explanation of each input, or that there is none.
+fn explain(plan: &Plan, mut explanations: BTreeMap<usize, Explanation>, summary: &mut Summary) {
+    let profiles = std::mem::take(&mut summary.profiles);
+    summary.unexplained.extend(plan.failures.iter().map(|failure| failure.file.clone()));
+    for ((number, input), events) in plan.inputs.iter().enumerate().zip(profiles) {
+        match explanations.remove(&number) {
+            Some(explanation) if !explanation.columns.is_empty() || !events.is_empty() => {
+                summary.explanations.push(Explanation { events, ..explanation });
+            }
+            _ => summary.unexplained.push(input.name.clone()),
+        }
+    }
 }
 
 /// Reads one input to its end, and returns whether the writer is ready for the next one.

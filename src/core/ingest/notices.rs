@@ -17,6 +17,8 @@ pub enum NoticeKind {
     JoinedLines,
     /// An optional field could not be read, and the event is accepted without it; whether the option says so.
     DroppedField { field: &'static str, is_given: bool },
+    /// Lines are rejected since they are not UTF-8, or not in the encoding that was given.
+    Encoding { is_given: bool },
     /// A field is in quotes, which are read as a part of it.
     QuotedField { field: &'static str },
     /// A quantity has more than four decimals, and is rounded.
@@ -145,6 +147,14 @@ impl fmt::Display for Notice {
                 } else {
                     f.write_str("; pass --bad-field reject to reject such lines, or drop to accept them")
                 }
+            }
+            NoticeKind::Encoding { is_given: false } => write!(
+                f,
+                "{lines} rejected that {}; pass the encoding of the file, as in --encoding windows-1252",
+                if *count == 1 { "is not UTF-8" } else { "are not UTF-8" }
+            ),
+            NoticeKind::Encoding { is_given: true } => {
+                write!(f, "{lines} rejected with bytes that are invalid in {detail}; pass another --encoding")
             }
             NoticeKind::RoundedQuantity => {
                 write!(f, "quantity has more than four decimals in {lines}, and is rounded: `{detail}`")

@@ -20,6 +20,7 @@ impl InputReader<'_> {
         let mut slice = 0;
         while !rows.is_done() {
             let id = self.plan.batch_id.clone().unwrap_or_else(|| slice_id(&source.id, slice));
+            let first_row = slice as u64 * rows_per_slice + 1;
             slice += 1;
             if let Some(size) = self.size_of_slice(&id)? {
                 self.skip(&mut rows, rows_per_slice).map_err(Stop::Input)?;
@@ -39,14 +40,14 @@ impl InputReader<'_> {
             while left > 0 && !rows.is_done() {
                 if builder.is_full() {
                     history.iter_mut().for_each(|history| history.took_slice(builder.newest()));
-                    builder = self.send_part(&id, builder, None)?;
+                    builder = self.send_part(&id, builder, None, first_row)?;
                 }
                 rows.parse(left.min(ROWS_AT_ONCE), &mut builder).map_err(Stop::Input)?;
                 left = left.saturating_sub(ROWS_AT_ONCE);
             }
             let part = history.as_ref().map(|history| history.whole(&id, rows.is_done()));
             let newest = builder.newest();
-            self.send_batch(id, builder, part.as_ref())?;
+            self.send_batch(id, builder, part.as_ref(), first_row)?;
             history.iter_mut().for_each(|history| history.took_slice(newest));
         }
         Ok(source.id)

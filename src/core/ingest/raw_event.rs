@@ -42,12 +42,19 @@ pub(super) struct RawEvent<'a> {
 /// How the reason of a line that lacks a required field ends.
 const IS_REQUIRED: &str = "is empty; it is required";
 
+/// How the reason of a line that is not UTF-8 ends.
+const NOT_UTF8: &str = "is not UTF-8; pass the encoding of the file, as in --encoding windows-1252";
+
 /// Why a line is rejected, and by which column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rejection {
     pub column: Option<String>,
     pub reason: String,
 }
+
+/// What to do about a header that is not UTF-8.
+pub(super) const HEADER_NOT_UTF8: &str =
+    "; it is not UTF-8, so pass the encoding of the file, as in --encoding windows-1252";
 
 impl Rejection {
     /// Returns the rejection of a line for one of its columns.
@@ -70,12 +77,20 @@ impl Rejection {
     /// Returns the rejection of a field, or of a line as a whole, whose bytes are not UTF-8.
     pub fn not_utf8(column: Option<&str>) -> Rejection {
         let what = column.unwrap_or("line");
-        Rejection {
-            column: column.map(str::to_owned),
-            reason: format!(
-                "{what} is not UTF-8; pass the encoding of the file, as in --encoding windows-1252"
-            ),
-        }
+        Rejection { column: column.map(str::to_owned), reason: format!("{what} {NOT_UTF8}") }
+    }
+
+    /// Returns whether bytes of the line are not UTF-8.
+    pub fn is_of_encoding(&self) -> bool {
+        self.reason.contains(NOT_UTF8)
+    }
+
+    /// Returns the rejection of bytes that are invalid in the encoding that was given.
+    #[must_use]
+    pub fn of_given_encoding(mut self, encoding: &str) -> Rejection {
+        let invalid = format!("has bytes that are invalid in {encoding}; pass another --encoding");
+        self.reason = self.reason.replace(NOT_UTF8, &invalid);
+        self
     }
 
     /// Returns the rejection of a line as a whole.

@@ -4,6 +4,10 @@ use crate::ingest::limits::Limits;
 use crate::ingest::raw_event::{RawTime, Rejection};
 use crate::model::{Hour, Timestamp, TimestampError, likely_time_format, shown};
 
+/// The forms that are read, in short; `docs/src/guides/times.md` has all of them.
+const NO_FORM: &str = "neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch \
+     number; pass --ts-format to read another form";
+
 /// Checks that a time is within the limits.
 #[inline]
 pub(super) fn check_limits(ts: Timestamp, raw: RawTime<'_>, limits: &Limits<'_>) -> Result<(), Rejection> {
@@ -41,6 +45,9 @@ pub(super) fn time_rejection(error: &TimestampError, raw: RawTime<'_>) -> Reject
     match (error, raw) {
         (TimestampError::Empty, _) | (_, RawTime::Missing) => {
             Rejection::of_column("ts", "ts is empty; it is required")
+        }
+        (TimestampError::Unreadable, RawTime::Text(text)) => {
+            Rejection::of_column("ts", format!("ts `{}` is {NO_FORM}", shown(text)))
         }
         (_, RawTime::Text(text)) => Rejection::of_column("ts", format!("ts `{}` {error}", shown(text))),
         (_, RawTime::ShipperDate(text)) => {

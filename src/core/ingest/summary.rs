@@ -50,6 +50,8 @@ pub struct Summary {
     pub outliers: Vec<Outliers>,
     /// What a dry run understood of each input.
     pub explanations: Vec<Explanation>,
+    /// Inputs that a dry run could not explain.
+    pub unexplained: Vec<String>,
     /// The events of each planned input, in a dry run.
     pub(super) profiles: Vec<EventProfile>,
     /// Files and folders that were passed over in a folder.

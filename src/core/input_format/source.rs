@@ -26,7 +26,7 @@ static NO_PROGRESS: Progress = Progress::ignored();
 
 /// An opened input.
 pub enum Source<'a> {
-    Text { format: Format, reader: Box<dyn Read + 'a> },
+    Text { format: Format, encoding: TextEncoding, reader: Box<dyn Read + 'a> },
     Parquet(ParquetSource),
 }
 
@@ -109,8 +109,9 @@ pub fn open_stream<'a>(
     if ContentKind::of(head.seen()) == ContentKind::Parquet {
         return source(Format::Parquet, head, options);
     }
-    let (format, reader) = detect_format(Box::new(as_utf8_lines(head, options)?));
-    Ok(text(format, reader, options))
+    let (lines, encoding) = as_utf8_lines(head, options)?;
+    let (format, reader) = detect_format(Box::new(lines));
+    Ok(text(format, encoding, reader, options))
 }
 
 /// Opens the only file in a zip archive, whose name gives its format unless it is given.
@@ -136,20 +137,30 @@ fn source<'a>(format: Format, head: Head<'a>, options: TextOptions<'_>) -> Resul
     if ContentKind::of(head.seen()) == ContentKind::Parquet {
         return Err(SourceError::Parquet);
     }
-    Ok(text(format, Box::new(as_utf8_lines(head, options)?), options))
+    let (lines, encoding) = as_utf8_lines(head, options)?;
+    Ok(text(format, encoding, Box::new(lines), options))
 }
 
-/// Returns text in UTF-8 whose lines end with a newline.
-fn as_utf8_lines<'a>(head: Head<'a>, options: TextOptions<'_>) -> Result<Head<'a>, SourceError> {
-    Ok(with_newlines(decoded(head, options.encoding)?))
+/// Returns text in UTF-8 whose lines end with a newline, and the encoding that it was in.
+fn as_utf8_lines<'a>(
+    head: Head<'a>,
+    options: TextOptions<'_>,
+) -> Result<(Head<'a>, TextEncoding), SourceError> {
+    let (reader, encoding) = decoded(head, options.encoding)?;
+    Ok((with_newlines(reader), encoding))
 }
 
-fn text<'a>(format: Format, reader: Box<dyn Read + 'a>, options: TextOptions<'_>) -> Source<'a> {
+fn text<'a>(
+    format: Format,
+    encoding: TextEncoding,
+    reader: Box<dyn Read + 'a>,
+    options: TextOptions<'_>,
+) -> Source<'a> {
     let reader = match format {
         Format::Ndjson => one_object_a_line(reader, options.record_key),
         _ => reader,
     };
-    Source::Text { format, reader }
+    Source::Text { format, encoding, reader }
 }
 
 /// Returns whether a path can be opened again, to be read from the start.

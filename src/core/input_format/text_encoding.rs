@@ -65,14 +65,14 @@ impl TextEncoding {
     }
 }
 
-/// Returns a reader's text as UTF-8; by default, it is UTF-8 or UTF-16.
+/// Returns a reader's text as UTF-8, and its encoding; by default, it is UTF-8 or UTF-16.
 ///
 /// # Errors
 /// Fails where the text is UTF-32.
 pub(super) fn decoded<'a>(
     head: Head<'a>,
     encoding: Option<TextEncoding>,
-) -> Result<Box<dyn Read + 'a>, SourceError> {
+) -> Result<(Box<dyn Read + 'a>, TextEncoding), SourceError> {
     let seen = head.seen();
     if seen.starts_with(&[0xff, 0xfe, 0, 0]) || seen.starts_with(&[0, 0, 0xfe, 0xff]) {
         return Err(UTF_32.into());
@@ -80,8 +80,10 @@ pub(super) fn decoded<'a>(
     let of_mark = Encoding::for_bom(seen).map(|(encoding, _)| encoding);
     let encoding = of_mark.or(encoding.map(|encoding| encoding.0)).or_else(|| wide(seen));
     Ok(match encoding {
-        Some(encoding) if encoding != UTF_8 => Box::new(Decoded::of(head, encoding)),
-        _ => Box::new(head),
+        Some(encoding) if encoding != UTF_8 => {
+            (Box::new(Decoded::of(head, encoding)), TextEncoding(encoding))
+        }
+        _ => (Box::new(head), TextEncoding(UTF_8)),
     })
 }
 
@@ -167,7 +169,7 @@ mod tests {
         let encoding = encoding.map(|name| TextEncoding::named(name).expect("it is known"));
         let head = Head::read(Box::new(bytes), 512, |_| false);
         let mut text = Vec::new();
-        let mut reader = decoded(head, encoding).expect("it is no UTF-32");
+        let (mut reader, _) = decoded(head, encoding).expect("it is no UTF-32");
         reader.read_to_end(&mut text).expect("memory can be read");
         assert_eq!(text.escape_ascii().to_string(), expected.escape_ascii().to_string());
     }

@@ -48,7 +48,7 @@ impl Rows {
         let opened = open_file(&file.path, Some(format), TextOptions::default(), &NO_PROGRESS)
             .map_err(|source| CatalogError::Source { file: name.clone(), source })?;
         let (source, columns) = match opened {
-            Source::Text { format, reader } => {
+            Source::Text { format, reader, .. } => {
                 let mut rows = TextRows::of(reader, format);
                 if rows.advance().map_err(|error| error.in_file(&name))?.is_none() {
                     return Err(refuse("is empty; its first line must be a header".to_owned()));

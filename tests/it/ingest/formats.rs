@@ -199,8 +199,8 @@ fn times_may_have_every_documented_form() {
         stderr: rejected: bad.csv:2: ts `2017-01-14` has no offset from UTC; pass --assume-tz ZONE or --assume-utc
         stderr: rejected: bad.csv:3: ts `2017-01-14T10:00:00` has no offset from UTC; pass --assume-tz ZONE or --assume-utc
         stderr: rejected: bad.csv:4: ts `14/01/2017 10:00` may begin with the day or with the month; pass --ts-format, such as '%d.%m.%Y %H:%M:%S'
-        stderr: rejected: bad.csv:5: ts `0x10` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
-        stderr: rejected: bad.csv:6: ts `1484388000s` is neither RFC 3339 with an offset (2017-01-07T13:05:00Z) nor epoch seconds, milliseconds or microseconds
+        stderr: rejected: bad.csv:5: ts `0x10` is neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch number; pass --ts-format to read another form
+        stderr: rejected: bad.csv:6: ts `1484388000s` is neither ISO 8601 (2017-01-07T13:05:00Z), RFC 2822, a time of web servers' logs nor an epoch number; pass --ts-format to read another form
         stderr: ingest: 5 read = 0 accepted + 0 duplicate + 5 rejected, 0 new batches
         exit code 4
     "#]].assert_eq(&world.run("ingest bad.csv").whole());

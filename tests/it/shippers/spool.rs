@@ -49,6 +49,7 @@ fn complete_files_are_ingested_in_name_order_and_moved() {
         stdout: first events
         stdout: ts                    event_type  item_id  quantity  categories
         stdout: 2017-01-14T10:00:00Z  purchase    a               1
+        stdout: 
         stdout: spool/b.ndjson: NDJSON, UTF-8
         stdout: times     2017-01-14T10:00:00Z to 2017-01-14T10:00:00Z
         stdout: types     purchase 1
@@ -62,6 +63,7 @@ fn complete_files_are_ingested_in_name_order_and_moved() {
         stdout: first events
         stdout: ts                    event_type  item_id  quantity  categories
         stdout: 2017-01-14T10:00:00Z  purchase    b               1
+        stdout: 
         stdout: spool/bad.ndjson: NDJSON, UTF-8
         stdout: times     2017-01-14T10:00:00Z to 2017-01-14T10:00:00Z
         stdout: types     purchase 1
@@ -75,11 +77,19 @@ fn complete_files_are_ingested_in_name_order_and_moved() {
         stdout: first events
         stdout: ts                    event_type  item_id  quantity  categories
         stdout: 2017-01-14T10:00:00Z  purchase    c               1
+        stdout: 
+        stdout: spool/torn.csv.gz: CSV, delimiter `,`, quoted fields, UTF-8
+        stdout: 
+        stdout: columns
+        stdout: column  field  samples
+        stdout: ts      ts
+        stdout: i
         stderr: failed: spool/link.csv: cannot be read: No such file or directory (os error 2)
         stderr: failed: spool/torn.csv.gz: ends in the middle of its gzip data; its last part was not ingested, so ingest the complete file again
         stderr: failed: spool/what.log: cannot infer the format from the file name or content; pass --format csv, tsv, ndjson or parquet
         stderr: rejected: spool/bad.ndjson:1: not a JSON object
         stderr: spool: would move 3 files to done, 3 to failed
+        stderr: explained: 4 of 6 inputs, not spool/link.csv, spool/what.log
         stderr: ingest: 4 read = 3 accepted + 0 duplicate + 1 rejected, 3 new batches, 3 of 6 inputs failed, 7 files and 1 directory skipped (-v lists them); dry run, nothing was written
         exit code 4
     "#]]

@@ -1,68 +1,87 @@
-//! The first records of an input, read once more for their columns.
+//! The first records of an input, kept for its columns while it is read.
+//!
+//! Invariant: nothing is read for them: of a stream, when a record is read decides which batch it is in.
 
-use std::io::Read;
+use std::cell::RefCell;
+use std::io::{self, Read};
+use std::rc::Rc;
 
 use crate::ingest::csv_dialect::CsvDialect;
 use crate::ingest::csv_fields::FieldSplitter;
 use crate::ingest::explain::column::Column;
 use crate::ingest::explain::column_sample::{SAMPLED_RECORDS, sample_delimited, sample_json};
 use crate::ingest::explain::explanation::{Explanation, explain};
-use crate::ingest::fields::ITEM_ID;
-use crate::ingest::input::Input;
-use crate::input_format::{Format, MAX_COLUMNS, Mapping, ParquetSource, Source};
+use crate::input_format::{Format, MAX_COLUMNS, Mapping, ParquetSource, Source, TextEncoding};
 use crate::parquet_format::{ExternalFile, WantedColumn};
-use crate::progress::Progress;
-use crate::storage::local_files;
 
 /// The number of bytes that the sampled records may have.
-const SAMPLED_BYTES: u64 = 1 << 20;
+const SAMPLED_BYTES: usize = 1 << 20;
 
-/// Returns the explanation of an input, not yet of its events; without columns where it is a stream, which
-/// can be read only once, or a file that cannot be read, which the ingest itself says.
-pub(in crate::ingest) fn explain_input(input: &Input, mapping: &Mapping) -> Explanation {
-    let (format, columns) = sample(input, mapping).unwrap_or_default();
-    explain(&input.name, format, columns, mapping)
+/// What is kept of an input.
+pub(in crate::ingest) enum InputSample {
+    Text { format: Format, encoding: TextEncoding, bytes: Rc<RefCell<Vec<u8>>> },
+    Parquet { columns: Vec<Column> },
 }
 
-fn sample(input: &Input, mapping: &Mapping) -> Option<(Vec<String>, Vec<Column>)> {
-    if !input.can_be_read_twice() {
-        return None;
-    }
-    let progress = Progress::ignored();
-    match input.open(None, mapping.text_options(ITEM_ID), &progress).ok()? {
-        Source::Text { format, reader } => {
-            let (mut described, columns) = text_columns(format, reader, mapping)?;
-            described.push(encoding(input, mapping));
-            Some((described, columns))
+impl InputSample {
+    /// Returns an input of which the first bytes are kept while it is read, and what is kept.
+    pub fn of(source: Source<'_>) -> (Source<'_>, InputSample) {
+        match source {
+            Source::Text { format, encoding, reader } => {
+                let bytes = Rc::default();
+                let reader = Box::new(Sampled { reader, bytes: Rc::clone(&bytes) });
+                (Source::Text { format, encoding, reader }, InputSample::Text { format, encoding, bytes })
+            }
+            Source::Parquet(source) => {
+                let columns = parquet_columns(&source);
+                (Source::Parquet(source), InputSample::Parquet { columns })
+            }
         }
-        Source::Parquet(source) => Some((vec!["Parquet".to_owned()], parquet_columns(source))),
+    }
+
+    /// Returns the explanation of the named input, not yet of its events.
+    pub fn explain(self, input: &str, mapping: &Mapping) -> Explanation {
+        match self {
+            InputSample::Text { format, encoding, bytes } => {
+                let bytes = bytes.borrow();
+                let (mut described, columns) = text_columns(format, &bytes, mapping);
+                described.push(encoding.to_string());
+                if line_count(&bytes) > SAMPLED_RECORDS + 1 || bytes.len() == SAMPLED_BYTES {
+                    described.push(format!("columns by the first {SAMPLED_RECORDS} records"));
+                }
+                explain(input, described, columns, mapping)
+            }
+            InputSample::Parquet { columns } => explain(input, vec!["Parquet".to_owned()], columns, mapping),
+        }
     }
 }
 
-/// Returns the character encoding that was given, or that the first bytes tell.
-fn encoding(input: &Input, mapping: &Mapping) -> String {
-    if let Some(encoding) = &mapping.options().encoding {
-        return encoding.to_string();
-    }
-    let mut head = [1_u8; 2];
-    let opened = input.path().and_then(|path| local_files::open(path).ok());
-    let _ = opened.and_then(|mut file| file.read_exact(&mut head).ok());
-    let name = match head {
-        [0xff, 0xfe] | [_, 0] => "UTF-16LE",
-        [0xfe, 0xff] | [0, _] => "UTF-16BE",
-        _ => "UTF-8",
-    };
-    name.to_owned()
+/// A reader that keeps the first bytes that it returns.
+struct Sampled<'a> {
+    reader: Box<dyn Read + 'a>,
+    bytes: Rc<RefCell<Vec<u8>>>,
 }
 
-fn text_columns(format: Format, reader: impl Read, mapping: &Mapping) -> Option<(Vec<String>, Vec<Column>)> {
-    let mut bytes = Vec::new();
-    reader.take(SAMPLED_BYTES).read_to_end(&mut bytes).ok()?;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+impl Read for Sampled<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(into)?;
+        let mut bytes = self.bytes.borrow_mut();
+        let room = SAMPLED_BYTES - bytes.len();
+        bytes.extend_from_slice(&into[..read.min(room)]);
+        Ok(read)
+    }
+}
+
+fn line_count(bytes: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', bytes).count()
+}
+
+fn text_columns(format: Format, bytes: &[u8], mapping: &Mapping) -> (Vec<String>, Vec<Column>) {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let dialect = CsvDialect::of(format, mapping.options()).map(|dialect| dialect.with_head(text, mapping));
     let Some(dialect) = dialect else {
         let lines = text.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
-        return Some((vec!["NDJSON".to_owned()], sample_json(lines)));
+        return (vec!["NDJSON".to_owned()], sample_json(lines));
     };
     let name = if format == Format::Tsv { "TSV" } else { "CSV" };
     let quoting = if dialect.quotes.is_some() { "quoted fields" } else { "no quoting" };
@@ -71,7 +90,7 @@ fn text_columns(format: Format, reader: impl Read, mapping: &Mapping) -> Option<
         delimiter => format!("`{}`", char::from(delimiter)),
     };
     let described = vec![name.to_owned(), format!("delimiter {delimiter}"), quoting.to_owned()];
-    Some((described, delimited_columns(&text[dialect.preamble_bytes..], dialect)))
+    (described, delimited_columns(&text[dialect.preamble_bytes..], dialect))
 }
 
 fn delimited_columns(text: &[u8], dialect: CsvDialect) -> Vec<Column> {
@@ -94,8 +113,10 @@ fn delimited_columns(text: &[u8], dialect: CsvDialect) -> Vec<Column> {
     sample_delimited(records)
 }
 
-fn parquet_columns(source: ParquetSource) -> Vec<Column> {
-    let Ok(file) = ExternalFile::open(source.file) else { return Vec::new() };
+fn parquet_columns(source: &ParquetSource) -> Vec<Column> {
+    // What cannot be read, the ingest itself says.
+    let opened = source.file.try_clone().ok().and_then(|file| ExternalFile::open(file).ok());
+    let Some(file) = opened else { return Vec::new() };
     let mut columns: Vec<Column> = file.columns().iter().map(|name| Column::named(name)).collect();
     let wanted: Vec<WantedColumn> = (0..columns.len()).map(WantedColumn::Text).collect();
     let Some(Ok(batch)) = file.rows(&wanted).ok().and_then(|mut rows| rows.next()) else { return columns };

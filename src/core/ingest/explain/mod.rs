@@ -12,5 +12,5 @@ mod proposal;
 pub use column::Column;
 pub use event_profile::{EventProfile, ExampleEvent};
 pub use explanation::Explanation;
-pub(super) use input_sample::explain_input;
+pub(super) use input_sample::InputSample;
 pub use proposal::Proposal;
