@@ -168,6 +168,10 @@ pub fn write_pruned(pruned: &Pruned, dry_run: DryRun, out: &mut dyn Write) -> io
         let entries = counted(pruned.inputs, "old entry", "old entries");
         writeln!(out, "prune: {entries} of ingested files {}", self::removed(dry_run))?;
     }
+    if pruned.rejects > 0 {
+        let rejects = counted(pruned.rejects, "old file of rejects", "old files of rejects");
+        writeln!(out, "prune: {rejects} {}", self::removed(dry_run))?;
+    }
     match &pruned.refusal {
         Some(refusal) => writeln!(out, "warning: without --yes this would be refused: {refusal}"),
         None => Ok(()),

@@ -65,6 +65,7 @@ const OPTIONS: &[Row] = &[
     ("max-failed", None, "N", "Maximum number of"),
     ("max-lag", None, "DURATION", "Maximum age of the newest hour of events"),
     ("max-lookback", None, "DURATION", "Maximum length of an extended window"),
+    ("max-rejects", None, "SIZE", "Keep at most this much of the rejected lines"),
     ("max-skew", None, "DURATION", "Reject events later"),
     ("measure", None, "MEASURE", "What the score adds up"),
     ("metrics-file", None, "FILE", "Write metrics"),

@@ -14,7 +14,7 @@ use signal_hook::low_level::emulate_default_handler;
 
 use crate::clock::Clock;
 use crate::failure::Failure;
-use topsell_core::ingest::{StdinEvent, StdinStream};
+use topsell_core::ingest::{StdinEvent, StdinStream, StopHandle};
 
 /// Maximum number of bytes of one read.
 const READ_BYTES: usize = 64 << 10;
@@ -49,7 +49,8 @@ pub fn open(opening: Opening, clock: Clock) -> Result<StdinStream, Failure> {
         thread::spawn(move || tick(every, &send));
     }
     let to_hear = send.clone();
-    thread::spawn(move || hear(signals, &to_hear));
+    let stop = stdin.stop_handle();
+    thread::spawn(move || hear(signals, &stop, &to_hear));
     thread::spawn(move || read(clock, &send));
     Ok(if opening.answers { stdin.acknowledged_on(io::stdout()) } else { stdin })
 }
@@ -92,11 +93,12 @@ fn tick(every: Duration, send: &SyncSender<StdinEvent>) {
     }
 }
 
-fn hear(mut signals: Signals, send: &SyncSender<StdinEvent>) {
+fn hear(mut signals: Signals, stop: &StopHandle, send: &SyncSender<StdinEvent>) {
     let mut heard = signals.forever();
     if heard.next().is_none() {
         return;
     }
+    stop.request();
     let to_end = send.clone();
     // On a thread of its own: whoever reads may be busy, and a second signal must not wait for it.
     thread::spawn(move || {

@@ -92,9 +92,18 @@ fn write_ingest(
         write_reject(reject, out)?;
     }
     let more = summary.rejected.saturating_sub(summary.first_rejects.len() as u64);
-    if more > 0 {
+    let unkept = summary.unkept_rejects;
+    if more > 0 || (unkept > 0 && dry_run == DryRun::No) {
         let more = counted(more, "more line", "more lines");
-        let kept = if dry_run == DryRun::No { "; all are in the lake's rejects folder" } else { "" };
+        let first = summary.rejected - unkept;
+        let kept = match (dry_run, unkept) {
+            (DryRun::Yes, _) => String::new(),
+            (_, 0) => "; all are in the lake's rejects folder".to_owned(),
+            _ => format!(
+                "; {first} of {} are in the lake's rejects folder, the others are over the limit of --max-rejects",
+                summary.rejected
+            ),
+        };
         writeln!(out, "rejected: {more}{kept}")?;
     }
     if verbosity == Verbosity::Verbose {

@@ -203,6 +203,7 @@ fn read_csv(bencher: Bencher) {
         max_skew_seconds: 0,
         dry_run: DryRun::Yes,
         duplicates: DuplicatePolicy::Skip,
+        max_reject_bytes: u64::MAX,
         stream: StreamOptions::default(),
     };
     let parse_options = ParseOptions { mapping: &mapping, catalog: None };

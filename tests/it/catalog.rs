@@ -124,9 +124,9 @@ fn an_invalid_catalog_stops_the_run_before_anything_is_written() {
         error: the item catalog escape.csv:4: category `50% off` has a `%` that is not part of %25, %2F or %7C; write a plain `%` as %25
         error: the item catalog long.csv:4: category `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…` is longer than 8192 bytes
         error: the item catalog short.csv:4: row has 2 fields, but the header has 3
-        error: the item catalog wide.csv:4: row has 4 fields, but the header has 3
+        error: the item catalog wide.csv:4: row has more fields than the header, which has 3
         error: the item catalog quote.csv:4: row has an unclosed quote; a row must be on one line
-        error: the item catalog bytes.csv:2: row is not UTF-8
+        error: the item catalog bytes.csv:2: row is not UTF-8; name the encoding in a file for --catalog-map, as in encoding = "windows-1252"
         error: the item catalog cut.csv.gz: ends in the middle of its gzip data; its last part was not ingested, so ingest the complete file again
         error: the item catalog not.parquet is not a readable Parquet file: EOF: Parquet file too small. Size is 4 but need 8
         error: the item catalog items.ndjson has an unsupported file extension; it must be .csv, .tsv or .parquet
@@ -311,4 +311,44 @@ fn a_ranking_published_before_there_were_names_can_still_be_shown() {
     assert_eq!(world.run("show --format json").whole(), shown);
     assert_eq!(world.run("show --format csv").code, Some(0));
     assert_eq!(world.run("show --format table").code, Some(0));
+}
+
+/// A catalog of a spreadsheet was refused for its delimiter, which ingest finds by itself.
+#[test]
+fn a_catalog_is_read_in_the_dialect_that_a_log_may_have() {
+    let utf16 = "\u{feff}item_id;category\napple;Food\n".encode_utf16().flat_map(u16::to_le_bytes);
+    let cases: [(&str, Vec<u8>, &str); 6] = [
+        ("semicolon.csv", b"item_id;category\napple;Food\n".to_vec(), ""),
+        ("named.csv", b"sep=|\nitem_id|category\napple|Food\n".to_vec(), ""),
+        ("blank.tsv", b"\n\n\"item_id\",\"category\"\n\"apple\",\"Food\"\n".to_vec(), ""),
+        ("utf16.csv", utf16.collect(), ""),
+        ("latin1.csv", b"Stand: heute\nitem_id;category\napple;Caf\xe9\n".to_vec(), "latin1.toml"),
+        ("single.csv", b"item_id,category\napple,'Food, fresh'\n".to_vec(), "single.toml"),
+    ];
+    let world = World::new();
+    world.write("log.csv", "ts,item_id\n2017-01-14T10:00:00Z,apple\n");
+    world.write("latin1.toml", "encoding = \"windows-1252\"\nskip_lines = 1\n");
+    world.write("single.toml", "quoting = \"single\"\n");
+    for (name, content, map) in cases {
+        world.write(name, content);
+        let map = if map.is_empty() { String::new() } else { format!(" --catalog-map {map}") };
+        let said = world.run(&format!("--lake {name}.lake ingest log.csv --catalog {name}{map}"));
+        assert_eq!(said.code, Some(0), "{name}: {}", said.whole());
+        assert!(said.stderr.contains("catalog: 1 of 1 event categorized"), "{name}: {}", said.whole());
+        assert_eq!(world.run(&format!("--lake {name}.lake rank --as-of 2017-01-15")).code, Some(0));
+        let shown = world.run(&format!("--lake {name}.lake show --categories"));
+        let category = match name {
+            "latin1.csv" => "Café",
+            "single.csv" => "Food, fresh",
+            _ => "Food",
+        };
+        assert!(shown.stdout.contains(category), "{name}: {}", shown.whole());
+    }
+    world.write("behind.csv", "item_id,category\n\"apple\"x,Food\n");
+    let said = world.run("ingest log.csv --catalog behind.csv");
+    assert!(said.stderr.contains("behind.csv:2: row has text behind a closing quote"), "{}", said.whole());
+    world.write("bad.toml", "where = \"a = b\"\n");
+    let said = world.run("ingest log.csv --catalog semicolon.csv --catalog-map bad.toml");
+    let options = "and the options delimiter, quoting, encoding, skip_lines";
+    assert!(said.stderr.contains(options), "{}", said.whole());
 }

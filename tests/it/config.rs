@@ -52,6 +52,7 @@ fn what_nobody_set_is_built_in() {
         stdout: catalog                   not set
         stdout: catalog_map               not set
         stdout: max_skew       1h         built in
+        stdout: max_rejects    64MiB      built in
         stdout: window         150h       built in
         stdout: half_life      48h        built in
         stdout: decay                     not set

@@ -2,7 +2,7 @@
 
 use std::sync::Barrier;
 
-use topsell_core::lake::{CommitOutcome, DuplicatePolicy, Lake, LakeError};
+use topsell_core::lake::{BatchSize, CommitOutcome, DuplicatePolicy, Lake, LakeError};
 use topsell_core::model::{Currency, Event, Events, PathSets, RawCategories, Timestamp, Units};
 use topsell_core::storage::Store;
 
@@ -85,7 +85,7 @@ fn of_two_writers_that_name_the_first_currency_at_once_one_is_refused() {
             let transaction = lake.append(DuplicatePolicy::Skip)?;
             let mut staged = transaction.stage();
             staged.set_currency(Currency::parse(code));
-            transaction.write(&mut staged, code, &sale(), &[], 1)?;
+            transaction.write(&mut staged, code, &sale(), &[], BatchSize { events: 1, lines: 1 })?;
             barrier.wait();
             transaction.commit(vec![staged], 1_484_388_000_000)
         };

@@ -323,6 +323,7 @@ fn options() -> ingest::Options {
         max_skew_seconds: 3_600,
         dry_run: DryRun::No,
         duplicates: DuplicatePolicy::Skip,
+        max_reject_bytes: u64::MAX,
         stream: StreamOptions::default(),
     }
 }

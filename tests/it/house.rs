@@ -45,7 +45,7 @@ const LODGERS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("croner", &["ops/cron"]),
     ("csv", &["output/formats"]),
-    ("csv_core", &["core/ingest", "core/item_catalog"]),
+    ("csv_core", &["core/input_format"]),
     ("delta_kernel", &["core/delta"]),
     ("delta_kernel_default_engine", &["core/delta"]),
     ("encoding_rs", &["core/input_format"]),

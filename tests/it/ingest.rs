@@ -136,6 +136,12 @@ fn the_help_describes_a_log() {
         stdout:           Exit with 0 instead of 4 if lines or files were rejected; they are still reported and
         stdout:           stored
         stdout: 
+        stdout:       --max-rejects <SIZE>
+        stdout:           Keep at most this much of the rejected lines of a run, and a fourth of it of one input;
+        stdout:           the others are counted only
+        stdout:           
+        stdout:           [default: 64MiB]
+        stdout: 
         stdout:       --format <FORMAT>
         stdout:           Format of the inputs [default: inferred from the file extension, for standard input from
         stdout:           its content]

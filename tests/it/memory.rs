@@ -17,7 +17,7 @@ use parquet::file::metadata::{
 };
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
-use crate::ingest::formats::{gzip, parquet, purchases_as_parquet, texts, zstd};
+use crate::ingest::formats::{bzip2, gzip, parquet, purchases_as_parquet, texts, xz, zip_of, zstd};
 use crate::world::{Said, World};
 
 /// Above what an ingest of a few lines needs, and one slice of 64 MiB; far below any bomb.
@@ -51,7 +51,8 @@ fn run_within(limit_kib: usize, world: &World, arguments: &str, stdin: &[u8], ti
     let arguments: Vec<&str> = ["--threads", "2"].into_iter().chain(arguments.split(' ')).collect();
     let free = world.command(&arguments);
     let mut limited = Command::new("/bin/sh");
-    limited.args(["-c", "ulimit -v \"$0\" && exec \"$@\"", &limit_kib.to_string()]);
+    // A file is not larger than 32 MiB, in blocks of 512 bytes: whoever writes more is ended by a signal.
+    limited.args(["-c", "ulimit -v \"$0\" && ulimit -f 65536 && exec \"$@\"", &limit_kib.to_string()]);
     limited.arg(free.get_program()).args(free.get_args()).env_clear();
     limited.envs(free.get_envs().filter_map(|(name, value)| Some((name, value?))));
     // Each arena reserves 64 MiB of addresses, which is not memory that anything needs.
@@ -151,7 +152,7 @@ fn a_slice_of_garbage_lines_is_accounted_for_without_being_held() {
         .map(|name| std::fs::read(folder.join(name)).expect("a listed file can be read"))
         .map(|text| text.iter().filter(|&&byte| byte == b'\n').count())
         .sum();
-    assert_eq!(kept, lines, "each is kept with its reason");
+    assert!((10_000..lines / 10).contains(&kept), "the first ones are kept: {kept}");
 }
 
 #[test]
@@ -360,4 +361,51 @@ fn a_long_path_that_lists_repeat_costs_no_memory() {
     let said = run(&world, "ingest log.parquet", b"", 0);
     assert_eq!(said.code, Some(4), "{}", said.whole());
     assert!(said.stderr.contains(&format!(" {rows} rejected")), "{}", said.whole());
+}
+
+/// A bomb in each packing: 29 KB of bad lines made rejects of 1.5 GB, and took 1 GB of memory.
+#[test]
+fn bombs_in_every_packing_cost_no_memory() {
+    let deep = format!("{{\"ts\":1484388000,\"item_id\":{}\n", "[".repeat(100_000));
+    let bombs = [
+        ("endless.ndjson", Bomb::of("{\"ts\":1,\"a\":", "[[", 96), 4, " longer than "),
+        ("quoted.csv", Bomb::of("ts,item_id\n1484388000,\"", "x", 96), 4, "longer than a whole slice"),
+        ("bad.csv", Bomb::of("ts,item_id\n", "never,a\n", 4), 4, "over the limit of --max-rejects"),
+        ("deep.ndjson", Bomb::of("", &deep, 8), 4, " rejected, 0 new batches"),
+        ("columns.csv", Bomb::of("ts,item_id", ",x", 3), 1, "more than 16384 columns"),
+    ];
+    for (name, bomb, code, words) in bombs {
+        let whole = || [bomb.head.as_bytes(), &bomb.piece.repeat(bomb.times)].concat();
+        let packed = [
+            ("gz", bomb.packed(gzip)),
+            ("zst", bomb.packed(zstd)),
+            ("bz2", bomb.packed(bzip2)),
+            ("xz", bomb.packed(xz)),
+            ("zip", zip_of(&whole())),
+        ];
+        for (packing, bytes) in packed {
+            let world = World::new();
+            let file = format!("{name}.{packing}");
+            world.write(&file, &bytes);
+            let format = if name.ends_with("csv") { "csv" } else { "ndjson" };
+            let said = run(&world, &format!("ingest --slice-size 4MiB --format {format} {file}"), b"", 1);
+            assert_eq!(said.code, Some(code), "{file}: {}", said.whole());
+            assert!(said.stderr.contains(words), "{file}: {}", said.whole());
+            let kept = world.files("data/lake/rejects").into_iter();
+            let sizes = kept.map(|name| world.path("data/lake/rejects").join(name));
+            let bytes: u64 = sizes.map(|path| path.metadata().expect("it is there").len()).sum();
+            assert!(bytes < 20 << 20, "{file} left {bytes} bytes of rejects");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_parquet_is_not_unpacked_to_the_disk() {
+    for (pack, name) in [(gzip as fn(&[u8]) -> Vec<u8>, "bomb.parquet.gz"), (xz, "bomb.parquet.xz")] {
+        let world = World::new();
+        world.write(name, Bomb::of("", "\0", 128).packed(pack));
+        let said = run(&world, &format!("ingest {name}"), b"", 0);
+        assert_eq!(said.code, Some(1), "{}", said.whole());
+        assert!(said.stderr.contains("is not a readable Parquet file"), "{}", said.whole());
+    }
 }

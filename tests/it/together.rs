@@ -273,6 +273,7 @@ fn of_plan(plan: ingest::Plan) -> Step {
         dry_run: DryRun::No,
         stream: StreamOptions::default(),
         duplicates: DuplicatePolicy::Skip,
+        max_reject_bytes: u64::MAX,
     };
     Step::Ingest { plan, options, mapping: Mapping::none(ingest::FIELDS), catalog: None, slice_bytes: None }
 }

@@ -88,6 +88,10 @@ pub struct Ingest {
     /// Exit with 0 instead of 4 if lines or files were rejected; they are still reported and stored
     #[arg(long)]
     pub allow_rejects: bool,
+    /// Keep at most this much of the rejected lines of a run, and a fourth of it of one input; the others are
+    /// counted only
+    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
+    pub max_rejects: String,
     /// Format of the inputs [default: inferred from the file extension, for standard input from its
     /// content]
     #[arg(long, value_enum)]
@@ -182,6 +186,7 @@ impl Ingest {
             max_skew_seconds,
             dry_run: DryRun::from(typed.dry_run),
             duplicates,
+            max_reject_bytes: max_reject_bytes(&typed.max_rejects)?,
             stream,
         };
         let catalog = catalog_file(&typed.catalog)?;
@@ -283,6 +288,11 @@ fn commit_every(typed: &[String]) -> Result<Every, Failure> {
         }
     }
     Ok(every)
+}
+
+fn max_reject_bytes(text: &str) -> Result<u64, Failure> {
+    let refuse = || Failure::usage(format!("--max-rejects `{text}` is not a size, such as 64MiB"));
+    parse_bytes(text).ok_or_else(refuse)
 }
 
 fn slice_bytes(text: &str) -> Result<u64, Failure> {

@@ -60,7 +60,7 @@ Examples:
     },
     /// Delete data older than the retention, and files that are no longer needed
     ///
-    /// Three things are removed: events and aggregates past --retention, by whole UTC days; files that no
+    /// Three things are removed: events, aggregates and rejects past --retention, by whole UTC days; files that no
     /// table version within --keep-versions references, such as those that were compacted; and old
     /// rankings and run records. Without --retention and a `retention` in the lake's topsell.toml, no
     /// events are deleted.

@@ -1,6 +1,7 @@
 //! Everything that can be set once, in one table.
 
 use crate::config::nearest::nearest;
+use crate::size::parse_bytes;
 use topsell_core::model::{parse_hours, parse_seconds};
 
 /// A setting, named as in the files; its option and its variable are spelled after it.
@@ -36,6 +37,8 @@ pub struct Layers(u8);
 pub enum Kind {
     Hours,
     Seconds,
+    /// A number of bytes, with a unit.
+    Size,
     /// A whole number between two.
     Number(u64, u64),
     /// A number above 0.
@@ -76,6 +79,7 @@ pub const KEYS: &[Key] = &[
     Key { part_of: Some(Choice::Catalog), ..key("catalog", Kind::Path, &["ingest", "rank"]) },
     Key { part_of: Some(Choice::Catalog), ..key("catalog_map", Kind::Texts, &["ingest", "rank"]) },
     key("max_skew", Kind::Seconds, &["ingest"]),
+    key("max_rejects", Kind::Size, &["ingest"]),
     key("window", Kind::Hours, &["rank"]),
     Key { part_of: Some(Choice::Fading), ..key("half_life", Kind::Hours, &["rank"]) },
     Key { part_of: Some(Choice::Fading), ..key("decay", Kind::Rate, &["rank"]) },
@@ -146,6 +150,8 @@ impl Kind {
         match self {
             Kind::Hours => parse_hours(text).map(drop).map_err(|e| e.to_string()),
             Kind::Seconds => parse_seconds(text).map(drop).map_err(|e| e.to_string()),
+            Kind::Size if parse_bytes(text).is_some() => Ok(()),
+            Kind::Size => Err(format!("`{text}` is not a size, such as 64MiB")),
             Kind::Number(least, most) if number(text).is_some_and(|n| (least..=most).contains(&n)) => Ok(()),
             Kind::Number(least, u64::MAX) => Err(format!("`{text}` is not an integer of at least {least}")),
             Kind::Number(least, most) => Err(format!("`{text}` is not an integer from {least} to {most}")),

@@ -1,5 +1,6 @@
 //! Opens and creates Delta tables, and reads their newest version.
 
+use std::num::NonZero;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +12,7 @@ use delta_kernel::transaction::{CommitResult, UpdateTableOperation};
 use delta_kernel::{Engine, KernelError};
 use delta_kernel_default_engine::DefaultEngineBuilder;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
+use serde::Deserialize;
 use url::Url;
 
 use crate::delta::checked_disk::CheckedDisk;
@@ -18,18 +20,30 @@ use crate::delta::error::TableError;
 use crate::delta::schema::{Column, TableSchema};
 use crate::storage::Store;
 
+/// The folder of a table's log.
+const LOG: &str = "_delta_log";
 pub(super) const ENGINE_INFO: &str = concat!("topsell/", env!("CARGO_PKG_VERSION"));
+
+/// The number of files of the log that are read at once: each takes 3 MB, and a checkpoint reads fifty.
+const FILES_AT_ONCE: NonZero<usize> = NonZero::new(2).expect("two is not zero");
 
 /// One Delta table.
 pub struct Table {
     pub(super) name: String,
     pub(super) url: Url,
     pub(super) engine: Arc<dyn Engine>,
+    store: Store,
     schema: TableSchema,
     /// The newest version that was read, so that the next read of the log begins there.
     seen: Mutex<Option<SnapshotRef>>,
     /// Files that this process committed since it wrote a checkpoint.
     pub(super) files_since_checkpoint: AtomicUsize,
+}
+
+/// The version of the newest checkpoint, as a table's log has it.
+#[derive(Deserialize)]
+struct CheckpointHint {
+    version: u64,
 }
 
 /// One version of a table.
@@ -84,7 +98,7 @@ impl Table {
     /// Fails where the log cannot be read, or the table is incompatible: its columns are not those of
     /// `schema`, or it needs more of the Delta protocol.
     pub fn open(store: &Store, name: &str, schema: TableSchema) -> Result<Option<Table>, TableError> {
-        if !store.holds_any(&format!("{name}/_delta_log"))? {
+        if !store.holds_any(&format!("{name}/{LOG}"))? {
             return Ok(None);
         }
         let table = Table::at(store, name, schema)?;
@@ -162,11 +176,13 @@ impl Table {
         let executor = Arc::new(TokioMultiThreadExecutor::new(store.runtime()?));
         let engine = DefaultEngineBuilder::new(CheckedDisk::of(store.durable_disk()))
             .with_task_executor(executor)
+            .with_buffer_size(FILES_AT_ONCE)
             .build();
         Ok(Table {
             name: name.to_owned(),
             url: store.folder_url(name)?,
             engine: Arc::new(engine),
+            store: store.clone(),
             schema,
             seen: Mutex::new(None),
             files_since_checkpoint: AtomicUsize::new(0),
@@ -189,6 +205,9 @@ impl Table {
     /// this program could not have written.
     fn latest(&self) -> Result<SnapshotRef, TableError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = seen.as_ref().filter(|known| self.is_newest(known.version())) {
+            return Ok(Arc::clone(known));
+        }
         let engine = self.engine.as_ref();
         // The log since then may have been vacuumed; then it is read from its beginning.
         let after_seen = seen.take().and_then(|seen| Snapshot::builder_from(seen).build(engine).ok());
@@ -201,6 +220,23 @@ impl Table {
             .map_err(|what| TableError::Incompatible { table: self.name.clone(), what })?;
         *seen = Some(Arc::clone(&newest));
         Ok(newest)
+    }
+
+    /// Returns whether no version follows one that was read. To list the log takes the longer the more commits
+    /// it has: a stream that is committed line by line has many, and asks three times for each.
+    fn is_newest(&self, version: u64) -> bool {
+        let log = format!("{}/{LOG}", self.name);
+        let is_there = |version: u64| self.store.is_there(&format!("{log}/{version:020}.json"));
+        if is_there(version + 1) || !is_there(version) {
+            return false;
+        }
+        // The next one may have been vacuumed, behind a later checkpoint.
+        match self.store.get(&format!("{log}/_last_checkpoint")) {
+            Ok(hint) => {
+                serde_json::from_slice::<CheckpointHint>(&hint).is_ok_and(|hint| hint.version <= version)
+            }
+            Err(error) => error.is_not_found(),
+        }
     }
 
     pub(super) fn remember(&self, snapshot: SnapshotRef) {

@@ -19,6 +19,7 @@ use std::io::{self, BufRead, BufReader};
 
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::input::Input;
+use crate::ingest::kept_rejects::RejectRoom;
 use crate::ingest::limits::Limits;
 use crate::ingest::line_parser::LineParser;
 use crate::ingest::options::{Options, ParseOptions};
@@ -66,6 +67,7 @@ pub fn acknowledge(
         currency: lake.currency()?,
         duplicates: DuplicatePolicy::Skip,
         messages: 0,
+        reject_room: RejectRoom::of_run(options.max_reject_bytes),
     };
     if let Err(reason) = session.parser.read_header(&Slice::empty()) {
         session.writer.fail(Reject::of_input("-", reason));
@@ -105,6 +107,7 @@ struct Session<'a> {
     /// What to do with the next batch where its id is already ingested.
     duplicates: DuplicatePolicy,
     messages: u64,
+    reject_room: RejectRoom,
 }
 
 /// Messages that are not committed yet.
@@ -158,7 +161,9 @@ impl<'a> Session<'a> {
 
     fn new_transaction(&self) -> Transaction<'a> {
         let limits = Limits::at(self.stdin.arrived(), &self.options, self.settings, self.parse_options);
-        let builder = BatchBuilder::new("-", limits, self.max_transaction_bytes).with_currency(self.currency);
+        let builder = BatchBuilder::new("-", limits, self.max_transaction_bytes)
+            .with_currency(self.currency)
+            .with_reject_room(self.reject_room.left());
         Transaction { builder, hasher: blake3::Hasher::new(), messages: 0, size_bytes: 0 }
     }
 
@@ -179,6 +184,7 @@ impl<'a> Session<'a> {
             return OK.to_owned();
         }
         let lines = transaction.builder.finish();
+        self.reject_room.take(&lines.rejects);
         let id = transaction.hasher.finalize().to_hex().to_string();
         let currency = lines.currency;
         let batch = ParsedBatch { input: 0, id, lines, part: None, at: self.stdin.arrived() };

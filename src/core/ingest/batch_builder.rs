@@ -10,24 +10,23 @@ use crate::ingest::currency_check::CurrencyCheck;
 use crate::ingest::field_values::{ValueStyle, or_dropped, version};
 use crate::ingest::fields::FIELDS;
 use crate::ingest::folder_values::FolderValues;
+use crate::ingest::kept_rejects::KeptRejects;
 use crate::ingest::limits::Limits;
 use crate::ingest::line_counts::LineCounts;
 use crate::ingest::notices::NoticeKind;
 use crate::ingest::number_styles::NumberStyles;
+use crate::ingest::odd_ids::{other_case_of_purchase, suspicion_of_id};
 use crate::ingest::parsed::ParsedLines;
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
 use crate::ingest::rejected_times::{check_limits, time_rejection};
 use crate::input_format::BadField;
-use crate::lake::{BatchSize, Reject};
+use crate::lake::BatchSize;
 use crate::model::{Currency, Hour, NullMarkers};
 use crate::model::{Event, MAX_EVENT_TYPE_BYTES, PURCHASE, PathSets, RawCategories, shown};
 use crate::model::{EventTimes, Timestamp, TimestampError, read_event_time};
 
-/// The number of bytes of a rejected line that are kept with the reason.
-const MAX_KEPT_BYTES: usize = 16 << 20;
-/// Approximate memory of an event and of a rejected line besides their texts.
+/// Approximate memory of an event besides its texts.
 const BYTES_PER_EVENT: usize = 96;
-const BYTES_PER_REJECT: usize = 256;
 /// The memory of a part of a batch, as a multiple of the slice size: only logs with uncommonly short
 /// lines reach it.
 const SLICES_PER_PART: u64 = 4;
@@ -76,7 +75,7 @@ impl BatchBuilder<'_> {
             line: 0,
             limits,
             folder_values: None,
-            lines: ParsedLines::default(),
+            lines: ParsedLines { rejects: KeptRejects::within(u64::MAX), ..ParsedLines::default() },
             path_sets: PathSets::with_nulls(nulls.clone()).with_separators(limits.read_options.separators()),
             times: EventTimes::of(&limits.read_options.times),
             event_types: HashMap::new(),
@@ -105,6 +104,13 @@ impl BatchBuilder<'_> {
         self
     }
 
+    /// Returns the builder with room for so many bytes of rejected lines; without it, there is no limit.
+    #[must_use]
+    pub fn with_reject_room(mut self, max_bytes: u64) -> Self {
+        self.lines.rejects = KeptRejects::within(max_bytes);
+        self
+    }
+
     /// Returns the currency of the lake, or of the events that were added.
     ///
     /// # Errors
@@ -115,12 +121,12 @@ impl BatchBuilder<'_> {
 
     /// Returns whether no line was added, accepted or rejected.
     pub fn is_empty(&self) -> bool {
-        self.lines.events.is_empty() && self.lines.rejects.is_empty() && self.lines.counts().read == 0
+        self.lines.events.is_empty() && self.lines.rejects.count() == 0 && self.lines.counts().read == 0
     }
 
     /// Returns the number of events and lines that were added, accepted or rejected.
     pub fn size(&self) -> BatchSize {
-        let events = (self.lines.events.len() + self.lines.rejects.len()) as u64;
+        let events = self.lines.events.len() as u64 + self.lines.rejects.count();
         BatchSize { events, lines: self.lines.counts().read }
     }
 
@@ -137,6 +143,9 @@ impl BatchBuilder<'_> {
 
     /// Returns the parsed lines.
     pub fn finish(mut self) -> ParsedLines {
+        if let Some((kind, count, detail)) = other_case_of_purchase(&self.lines.events) {
+            self.lines.notices.add(kind, count, (&self.file, None), &detail);
+        }
         self.numbers.add_to(&mut self.lines.notices, &self.file);
         self.path_sets.shrink();
         self.lines.events.path_sets = self.path_sets;
@@ -234,11 +243,9 @@ impl BatchBuilder<'_> {
         if let Some(currency) = amount.currency {
             self.numbers.take_currency(currency, self.line);
         }
-        if item_id.starts_with('"') {
-            self.notice_quoted("item_id", item_id);
-        }
-        if let Some(event_id) = event_id.filter(|id| id.starts_with('"')) {
-            self.notice_quoted("event_id", event_id);
+        self.notice_id("item_id", item_id);
+        if let Some(event_id) = event_id {
+            self.notice_id("event_id", event_id);
         }
         if self.path_sets.have_arrows()
             && let RawCategories::Text(text) = raw.categories
@@ -266,11 +273,11 @@ impl BatchBuilder<'_> {
         }
     }
 
-    /// Notes an id that is in quotes, where quoting was not decided.
-    fn notice_quoted(&mut self, field: &'static str, id: &str) {
-        let is_quoted = id.starts_with('"') && id.len() > 2 && id.ends_with('"');
-        if is_quoted && self.limits.read_options.quoting.is_none() {
-            self.notice(NoticeKind::QuotedField { field }, 1, &shown(id));
+    /// Notes an id that seems not to be what was meant.
+    #[inline]
+    fn notice_id(&mut self, field: &'static str, id: &str) {
+        if let Some(kind) = suspicion_of_id(field, id, self.limits.read_options.quoting.is_none()) {
+            self.notice(kind, 1, &shown(id));
         }
     }
 
@@ -285,17 +292,9 @@ impl BatchBuilder<'_> {
                 rejection = rejection.of_given_encoding(detail);
             }
         }
-        let kept = &text[..text.len().min(MAX_KEPT_BYTES)];
-        let utf8 = std::str::from_utf8(kept).ok();
-        self.held_bytes += BYTES_PER_REJECT + utf8.map_or(2 * kept.len(), str::len);
-        self.lines.rejects.push(Reject {
-            file: self.file.clone(),
-            line: Some(line),
-            column: rejection.column,
-            reason: rejection.reason,
-            text: utf8.map(str::to_owned),
-            bytes_hex: utf8.is_none().then(|| kept.iter().map(|byte| format!("{byte:02x}")).collect()),
-        });
+        let before = self.lines.rejects.size_bytes();
+        self.lines.rejects.push(&self.file, line, rejection, text);
+        self.held_bytes += usize::try_from(self.lines.rejects.size_bytes() - before).unwrap_or(usize::MAX);
     }
 
     /// Notes a line without an event, by the filter or because it has no items.
@@ -305,12 +304,12 @@ impl BatchBuilder<'_> {
 
     /// Calls a function that accepts and rejects the items of one line, which count as one line.
     pub fn nested_line(&mut self, items: impl FnOnce(&mut Self)) {
-        let before = (self.lines.events.len(), self.lines.rejects.len());
+        let before = (self.lines.events.len(), self.lines.rejects.count());
         self.is_nested = true;
         items(self);
         self.is_nested = false;
         let events = (self.lines.events.len() - before.0) as u64;
-        let rejects = (self.lines.rejects.len() - before.1) as u64;
+        let rejects = self.lines.rejects.count() - before.1;
         self.lines.nested_events += events;
         self.lines.nested_rejects += rejects;
         let is_filtered = events == 0 && rejects == 0;

@@ -53,6 +53,8 @@ pub(super) struct StagedBatch<'a> {
     pub lines: LineCounts,
     pub accepted: u64,
     pub rejected: u64,
+    /// Rejects that were over the limit of what is kept.
+    pub unkept_rejects: u64,
     pub categorized: u64,
     pub notices: Notices,
     pub days: DayCounts,
@@ -93,6 +95,7 @@ impl<'a> CommitGroup<'a> {
             lines: LineCounts::default(),
             accepted: 0,
             rejected: 0,
+            unkept_rejects: 0,
             categorized: 0,
             notices: Notices::default(),
             days: DayCounts::default(),
@@ -109,7 +112,11 @@ impl<'a> CommitGroup<'a> {
         staged.replaces_earlier |= part.as_ref().is_some_and(|part| !part.earlier.is_empty());
         if let (Some(transaction), Some(files)) = (&self.transaction, &mut staged.files) {
             files.set_currency(lines.currency);
-            transaction.write(files, &id, &lines.events, &lines.rejects, lines.counts().read)?;
+            let size = BatchSize {
+                events: lines.events.len() as u64 + lines.rejects.count(),
+                lines: lines.counts().read,
+            };
+            transaction.write(files, &id, &lines.events, lines.rejects.kept(), size)?;
             part.into_iter().for_each(|part| files.set_part(part));
         }
         staged.days.add(&lines.events);
@@ -119,11 +126,12 @@ impl<'a> CommitGroup<'a> {
         staged.ids.insert(id);
         staged.lines += lines.counts();
         staged.accepted += lines.events.len() as u64;
-        staged.rejected += lines.rejects.len() as u64;
+        staged.rejected += lines.rejects.count();
+        staged.unkept_rejects += lines.rejects.unkept();
         staged.categorized += lines.categorized;
         staged.notices.merge(lines.notices);
         let room = FIRST_REJECTS.saturating_sub(staged.first_rejects.len());
-        staged.first_rejects.extend(lines.rejects.into_iter().take(room));
+        staged.first_rejects.extend(lines.rejects.into_kept().into_iter().take(room));
         staged.at = at;
         Ok(())
     }

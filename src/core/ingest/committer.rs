@@ -214,6 +214,7 @@ impl<'a> Committer<'a> {
             lines,
             accepted,
             rejected,
+            unkept_rejects,
             categorized,
             notices,
             first_rejects,
@@ -257,6 +258,7 @@ impl<'a> Committer<'a> {
         self.count_lines(lines);
         self.summary.accepted += accepted;
         self.summary.rejected += rejected;
+        self.summary.unkept_rejects += unkept_rejects;
         self.summary.notices.merge(notices);
         let room = FIRST_REJECTS.saturating_sub(self.summary.first_rejects.len());
         self.summary.first_rejects.extend(first_rejects.into_iter().take(room));

@@ -66,7 +66,10 @@ impl ConflictingIds {
         if !events.have_ids() {
             return;
         }
-        self.inputs.push((self.keys.len(), input));
+        // A stream may have a batch for each line.
+        if self.inputs.last().is_none_or(|(_, last)| *last != input) {
+            self.inputs.push((self.keys.len(), input));
+        }
         let hashes = Hashes::of(events, &self.hasher);
         for row in 0..events.len() {
             let Some(id) = events.event_id(row) else { continue };

@@ -5,12 +5,11 @@
 
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::byte_search::{Needle, utf8_prefix};
-use crate::ingest::csv_dialect::CsvDialect;
 use crate::ingest::fields::{
     AMOUNT, CATEGORY, CURRENCY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, TS, VERSION,
 };
 use crate::ingest::raw_event::{RawEvent, RawTime};
-use crate::input_format::FieldColumns;
+use crate::input_format::{CsvDialect, FieldColumns};
 use crate::model::RawCategories;
 
 /// The maximum number of fields of a line.

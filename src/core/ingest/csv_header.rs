@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use crate::ingest::csv_fields::{FieldSplitter, SplitError};
-use crate::ingest::csv_head::lines_before_header;
 use crate::ingest::fields::{CATEGORIES, CATEGORY, FIELDS, REQUIRED};
 use crate::ingest::notices::NoticeKind;
 use crate::ingest::raw_event::HEADER_NOT_UTF8;
-use crate::input_format::{FieldColumns, MAX_COLUMNS, Mapping};
+use crate::ingest::unread_columns::unread_columns;
+use crate::input_format::{
+    FieldColumns, FieldSplitter, MAX_COLUMNS, Mapping, SplitError, lines_before_header,
+};
 use crate::model::shown;
 
 /// A header.
@@ -62,7 +63,7 @@ pub(super) fn parse_header(
     let columns = columns.map_err(|reason| {
         // Named as they are in the file.
         let reason = mapping.columns(&written, REQUIRED).err().unwrap_or(reason);
-        let remedy = lines_before_header(&bytes[start..], fields.dialect, mapping).map(|lines| {
+        let remedy = lines_before_header(&bytes[start..], fields.dialect, mapping, REQUIRED).map(|lines| {
             let (header, skip) = (line + lines as u64, line - 1 + lines as u64);
             format!("; line {header} seems to be the header: pass --skip-lines {skip}")
         });
@@ -79,6 +80,8 @@ pub(super) fn parse_header(
         let detail = renamed.join(", ");
         notices.push(HeaderNotice { kind: NoticeKind::ColumnCase, line, detail });
     }
+    let unread = unread_columns(&names, mapping).into_iter();
+    notices.extend(unread.map(|(kind, detail)| HeaderNotice { kind, line, detail }));
     Ok(Some(CsvHeader { names, columns, end: start + length, notices }))
 }
 

@@ -3,11 +3,8 @@
 //! Invariant: a record is as wide as the header; one that is not is rejected, never shifted.
 
 use crate::ingest::batch_builder::BatchBuilder;
-use crate::ingest::csv_dialect::CsvDialect;
 use crate::ingest::csv_fast_path::CsvFastPath;
-use crate::ingest::csv_fields::{FieldSplitter, SplitError, without_line_end};
 use crate::ingest::csv_header::{CsvHeader, HeaderNotice, parse_header};
-use crate::ingest::csv_quotes::{QuoteFault, quoting_hint};
 use crate::ingest::fields::{
     AMOUNT, CATEGORY, CURRENCY, EVENT_ID, EVENT_TYPE, FIELDS, ITEM_ID, QUANTITY, TS, VERSION,
 };
@@ -15,7 +12,9 @@ use crate::ingest::notices::NoticeKind;
 use crate::ingest::raw_event::{RawEvent, RawTime, Rejection};
 use crate::ingest::record_bounds::MAX_RECORD_BYTES;
 use crate::ingest::record_mapper::{RecordMapper, Value};
-use crate::input_format::{FieldColumns, Mapping};
+use crate::input_format::{
+    CsvDialect, FieldColumns, FieldSplitter, Mapping, QuoteFault, SplitError, quoting_hint, without_line_end,
+};
 use crate::model::RawCategories;
 
 /// Parses the records of one input.
@@ -227,8 +226,8 @@ impl CsvRecords<'_> {
                     )),
                 })?,
         };
-        if self.fields.len() != self.width {
-            let (has, wants) = (self.fields.len(), self.width);
+        if self.fields.width() != self.width {
+            let (has, wants) = (self.fields.width(), self.width);
             let fields = if has == 1 { "field" } else { "fields" };
             return Err(Rejection::of_line(format!("line has {has} {fields}, but the header has {wants}")));
         }
@@ -258,7 +257,7 @@ impl CsvRecords<'_> {
         let mut quoted = FieldSplitter::of(dialect);
         let mut is_record = |line: &[u8]| {
             let has_time = |fields: &FieldSplitter, into: &mut BatchBuilder<'_>| {
-                fields.len() == self.width
+                fields.width() == self.width
                     && std::str::from_utf8(fields.field(*ts)).is_ok_and(|ts| into.is_time(ts))
             };
             unquoted.split_unquoted(without_line_end(line), self.width);

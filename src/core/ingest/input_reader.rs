@@ -2,18 +2,16 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::sync::mpsc::SyncSender;
 
 use crate::ingest::batch_builder::BatchBuilder;
 use crate::ingest::content_hash::hash_of;
-use crate::ingest::csv_dialect::CsvDialect;
-use crate::ingest::csv_head::{HEAD_BYTES, has_header};
 use crate::ingest::explain::{Explanation, InputSample};
-use crate::ingest::fields::ITEM_ID;
+use crate::ingest::fields::{ITEM_ID, REQUIRED};
 use crate::ingest::file_history::{FileHistory, Taken};
 use crate::ingest::folder_values::FolderValues;
 use crate::ingest::input::Input;
+use crate::ingest::kept_rejects::RejectRoom;
 use crate::ingest::limits::Limits;
 use crate::ingest::line_parser::LineParser;
 use crate::ingest::options::{Options, ParseOptions, StreamOptions};
@@ -24,7 +22,7 @@ use crate::ingest::record_bounds::Quoting;
 use crate::ingest::slices::{Slice, Slices};
 use crate::ingest::stdin_stream::StdinStream;
 use crate::ingest::summary::FileNote;
-use crate::input_format::{Format, Head, Mapping, Source, SourceError, TextOptions};
+use crate::input_format::{CsvDialect, Format, Source, SourceError, TextOptions, with_dialect};
 use crate::lake::{
     BatchSize, DEFAULT_SLICE_BYTES, DryRun, DuplicatePolicy, FilePart, Lake, LakeError, LakeSettings,
 };
@@ -73,6 +71,8 @@ pub(super) struct InputReader<'a> {
     pub currency: &'a Cell<Option<Currency>>,
     /// What a dry run understood of the inputs, by their index in the plan.
     pub explanations: &'a RefCell<BTreeMap<usize, Explanation>>,
+    /// How much of what is rejected is still kept.
+    pub reject_room: &'a RejectRoom,
     pub send: &'a SyncSender<Parsed>,
 }
 
@@ -109,8 +109,9 @@ impl InputReader<'_> {
         match source {
             Source::Text { format, reader, .. } => {
                 let stream = self.stream().map_or(StreamOptions::default(), |_| self.options.stream);
-                let (dialect, reader) = with_dialect(reader, format, self.parse_options.mapping);
-                let slices = Slices::of(reader, dialect, self.slice_bytes(), stream);
+                let (dialect, reader) = with_dialect(reader, format, self.parse_options.mapping, REQUIRED);
+                let stop = self.stream().map(StdinStream::stop_handle).unwrap_or_default();
+                let slices = Slices::of(reader, dialect, self.slice_bytes(), stream).stopped_by(stop);
                 self.read_text(format, dialect, slices)
             }
             Source::Parquet(source) => self.read_parquet(source),
@@ -315,7 +316,8 @@ impl InputReader<'_> {
     pub(super) fn builder(&self) -> BatchBuilder<'_> {
         let limits = Limits::at(self.now(), &self.options, self.settings, self.parse_options);
         let mut builder = BatchBuilder::new(&self.input.name, limits, self.slice_bytes())
-            .with_currency(self.currency.get());
+            .with_currency(self.currency.get())
+            .with_reject_room(self.reject_room.left());
         let mapping = self.parse_options.mapping;
         let folders = self.input.path().and_then(|path| FolderValues::of(path, mapping));
         builder.take_from_folders(folders);
@@ -367,21 +369,12 @@ impl InputReader<'_> {
     }
 
     fn batch(&self, id: String, builder: BatchBuilder<'_>, part: Option<&FilePart>) -> ParsedBatch {
-        ParsedBatch { input: self.number, id, lines: builder.finish(), part: part.cloned(), at: self.now() }
+        let lines = builder.finish();
+        self.reject_room.take(&lines.rejects);
+        ParsedBatch { input: self.number, id, lines, part: part.cloned(), at: self.now() }
     }
 
     fn send(&self, parsed: Parsed) -> Result<(), Stop> {
         self.send.send(parsed).map_err(|_| Stop::Writer)
     }
-}
-
-/// Returns the dialect of an input, and its reader.
-fn with_dialect<'r>(
-    reader: Box<dyn Read + 'r>,
-    format: Format,
-    mapping: &Mapping,
-) -> (Option<CsvDialect>, Box<dyn Read + 'r>) {
-    let Some(dialect) = CsvDialect::of(format, mapping.options()) else { return (None, reader) };
-    let head = Head::read(reader, HEAD_BYTES, |head| has_header(head, mapping.options().skip_lines));
-    (Some(dialect.with_head(head.seen(), mapping)), Box::new(head))
 }

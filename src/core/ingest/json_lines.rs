@@ -12,10 +12,12 @@ use crate::ingest::json_text::{envelope, key_names, objects, split_line, without
 use crate::ingest::ndjson::{self, Keys};
 use crate::ingest::nested_records::{Items, NestedRecords};
 use crate::ingest::raw_event::Rejection;
+use crate::ingest::unread_columns::unread_columns;
 use crate::input_format::Mapping;
 
 /// Parses lines.
 pub(super) struct JsonLines<'a> {
+    mapping: &'a Mapping,
     keys: Keys,
     /// Parses most lines.
     fast_path: Option<JsonFastPath>,
@@ -30,7 +32,7 @@ impl JsonLines<'_> {
         let (keys, nested) = (Keys::of(mapping), NestedRecords::of(mapping));
         let is_flat = matches!(nested, Ok(None));
         let fast_path = JsonFastPath::of(&keys).filter(|_| is_flat);
-        JsonLines { keys, fast_path, nested, names: Vec::new() }
+        JsonLines { mapping, keys, fast_path, nested, names: Vec::new() }
     }
 
     /// Checks the mapping.
@@ -110,6 +112,10 @@ impl JsonLines<'_> {
         let (beside, record) = split_line(line)?;
         if self.names.is_empty() {
             self.names = key_names(record);
+            // By the first record: others may have other keys.
+            for (kind, detail) in unread_columns(&self.names, self.mapping) {
+                into.notice(kind, 1, &detail);
+            }
         }
         let outcome = self.parse_record(record, beside, into, reject);
         let is_looked_into = match &outcome {

@@ -4,13 +4,11 @@
 //! there.
 
 use crate::ingest::batch_builder::BatchBuilder;
-use crate::ingest::csv_dialect::CsvDialect;
-use crate::ingest::csv_fields::without_line_end;
 use crate::ingest::csv_records::CsvRecords;
 use crate::ingest::json_lines::JsonLines;
 use crate::ingest::raw_event::Rejection;
 use crate::ingest::slices::Slice;
-use crate::input_format::Mapping;
+use crate::input_format::{CsvDialect, Mapping, without_line_end};
 
 /// The maximum length of a line.
 const MAX_LINE_BYTES: usize = 16 << 20;
@@ -276,7 +274,7 @@ mod tests {
                 events.amount(row),
             )
         };
-        let rejects = lines.rejects.iter().map(|reject| format!("{reject:?}"));
+        let rejects = lines.rejects.kept().iter().map(|reject| format!("{reject:?}"));
         Ok((0..lines.events.len()).map(event).chain(rejects).collect())
     }
 

@@ -30,12 +30,8 @@ mod commit_group;
 mod committer;
 mod conflicting_ids;
 mod content_hash;
-mod csv_dialect;
 mod csv_fast_path;
-mod csv_fields;
-mod csv_head;
 mod csv_header;
-mod csv_quotes;
 mod csv_records;
 mod currency_check;
 mod currency_text;
@@ -51,6 +47,7 @@ mod json_lines;
 mod json_paths;
 mod json_text;
 mod json_values;
+mod kept_rejects;
 mod limits;
 mod line_counts;
 mod line_parser;
@@ -59,6 +56,7 @@ mod nested_records;
 mod notices;
 mod number_styles;
 mod number_text;
+mod odd_ids;
 mod options;
 mod outliers;
 mod parquet_input;
@@ -79,6 +77,7 @@ mod spool_plan;
 mod stager;
 mod stdin_stream;
 mod summary;
+mod unread_columns;
 mod writer;
 
 use std::cell::{Cell, RefCell};
@@ -91,6 +90,7 @@ use crate::progress::Progress;
 
 use explain::Explanation;
 use input_reader::{InputReader, Stop};
+use kept_rejects::RejectRoom;
 use parsed::{Parsed, ReadOutcome};
 use writer::{CHANNEL_CAPACITY, Writer};
 
@@ -105,7 +105,7 @@ pub use plan::{BadBatchId, Plan, plan};
 pub use skipped::{Skipped, SkippedKind};
 pub use spool::Spool;
 pub use spool_plan::plan_spool;
-pub use stdin_stream::{StdinEvent, StdinStream};
+pub use stdin_stream::{StdinEvent, StdinStream, StopHandle};
 pub use summary::{FileNote, NamedBatch, NotedFile, SpoolSummary, Summary};
 
 /// Ingests the planned inputs into the lake, in their order; one batch is parsed while the previous one
@@ -124,6 +124,7 @@ pub fn ingest(
     let writer = Writer::start(lake, plan, options, parse_options.catalog.is_some(), progress);
     let settings = lake.map_or(Ok(LakeSettings::default()), Lake::settings)?;
     let explanations = RefCell::default();
+    let reject_room = RejectRoom::of_run(options.max_reject_bytes);
     let currency = Cell::new(lake.map_or(Ok(None), Lake::currency)?);
     let committer = thread::scope(|scope| {
         let (send, receive) = sync_channel(CHANNEL_CAPACITY);
@@ -141,8 +142,10 @@ pub fn ingest(
                 progress,
                 currency: &currency,
                 explanations: &explanations,
+                reject_room: &reject_room,
                 send: &send,
             };
+            reject_room.begin_input();
             if !read_input(&reader, &send)? {
                 break;
             }

@@ -21,6 +21,15 @@ pub enum NoticeKind {
     Encoding { is_given: bool },
     /// A field is in quotes, which are read as a part of it.
     QuotedField { field: &'static str },
+    /// Ids that a spreadsheet has changed.
+    SpreadsheetId { field: &'static str },
+    /// Ids with characters that nobody sees.
+    InvisibleCharacters { field: &'static str },
+    /// Events of a type that is `purchase` but for upper and lower case.
+    TypeCase,
+    /// A column that is not read may be that of a field, whose name it has but for upper and lower case, or
+    /// another usual one.
+    UnreadColumn { field: &'static str, is_same_name: bool },
     /// A quantity has more than four decimals, and is rounded.
     RoundedQuantity,
     /// Numbers with a point in front of three digits, in an input in which the decimal mark is a comma.
@@ -95,6 +104,8 @@ impl NoticeKind {
             | NoticeKind::ColumnCase
             | NoticeKind::TrailingDelimiter
             | NoticeKind::RoundedQuantity
+            | NoticeKind::TypeCase
+            | NoticeKind::UnreadColumn { is_same_name: false, .. }
             | NoticeKind::DroppedField { is_given: true, .. } => NoticeLevel::Note,
             _ => NoticeLevel::Warning,
         }
@@ -148,6 +159,26 @@ impl fmt::Display for Notice {
                     f.write_str("; pass --bad-field reject to reject such lines, or drop to accept them")
                 }
             }
+            NoticeKind::SpreadsheetId { field } => write!(
+                f,
+                "{field} in {lines} is as a spreadsheet writes it, and may stand for several: {detail}; export the \
+                 column as text"
+            ),
+            NoticeKind::InvisibleCharacters { field } => write!(
+                f,
+                "{field} in {lines} has invisible characters, by which it differs from the same without them: {}",
+                escape_invisible(detail)
+            ),
+            NoticeKind::TypeCase => write!(
+                f,
+                "{lines} of the event type `{detail}`, which is another one than `purchase`; rankings count it \
+                 with --event-type {detail}"
+            ),
+            NoticeKind::UnreadColumn { field, .. } => write!(
+                f,
+                "`{detail}` is not read{}; pass --map {field}={detail} if it is the {field}",
+                in_inputs(*count)
+            ),
             NoticeKind::Encoding { is_given: false } => write!(
                 f,
                 "{lines} rejected that {}; pass the encoding of the file, as in --encoding windows-1252",
@@ -190,6 +221,14 @@ impl fmt::Display for Notice {
             }
         }
     }
+}
+
+/// Spells characters that nobody sees.
+fn escape_invisible(text: &str) -> String {
+    let spelled = |c: char| {
+        if c.is_alphanumeric() || c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() }
+    };
+    text.chars().map(spelled).collect()
 }
 
 /// Says in how many inputs it is so, where in several.

@@ -16,6 +16,8 @@ pub struct Options {
     pub dry_run: DryRun,
     /// What to do with batches that are already ingested.
     pub duplicates: DuplicatePolicy,
+    /// How many bytes of rejected lines are kept of the run; a fourth of them of one input.
+    pub max_reject_bytes: u64,
     /// When standard input is committed before its end.
     pub stream: StreamOptions,
 }

@@ -1,9 +1,10 @@
 //! What the reading half of an ingest passes to its writing half.
 
+use crate::ingest::kept_rejects::KeptRejects;
 use crate::ingest::line_counts::LineCounts;
 use crate::ingest::notices::Notices;
 use crate::ingest::summary::FileNote;
-use crate::lake::{BatchSize, FilePart, Reject};
+use crate::lake::{BatchSize, FilePart};
 use crate::model::{Currency, Events, Timestamp};
 
 /// One message from the reading half, in the order of the inputs.
@@ -46,7 +47,7 @@ pub(super) struct ParsedBatch {
 #[derive(Default)]
 pub(super) struct ParsedLines {
     pub events: Events,
-    pub rejects: Vec<Reject>,
+    pub rejects: KeptRejects,
     pub notices: Notices,
     /// The currency of the lake, or of the events.
     pub currency: Option<Currency>,
@@ -65,7 +66,7 @@ impl ParsedLines {
     /// Returns what became of the lines.
     pub fn counts(&self) -> LineCounts {
         let mut lines = self.nested;
-        let rejected = self.rejects.len() as u64 - self.nested_rejects;
+        let rejected = self.rejects.count() - self.nested_rejects;
         lines += LineCounts {
             read: self.events.len() as u64 - self.nested_events + rejected + self.filtered,
             filtered: self.filtered,

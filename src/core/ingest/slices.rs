@@ -8,10 +8,10 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
-use crate::ingest::csv_dialect::CsvDialect;
 use crate::ingest::options::StreamOptions;
 use crate::ingest::record_bounds::{LineCounter, Quoting, last_complete_record_end, last_record_end};
-use crate::input_format::{SourceError, read_error};
+use crate::ingest::stdin_stream::StopHandle;
+use crate::input_format::{CsvDialect, SourceError, read_error};
 
 /// The number of bytes that are kept of a line longer than a slice.
 const SHOWN_BYTES: usize = 65_536;
@@ -112,6 +112,8 @@ pub(super) struct Slices<'a> {
     next_line: u64,
     at_end: bool,
     options: StreamOptions,
+    /// Whether the stream is to end, so that all that has arrived is one slice.
+    stop: StopHandle,
     counter: LineCounter,
     /// Whether the last tick found only a record whose quotes are open.
     has_waited: bool,
@@ -152,10 +154,19 @@ impl<'a> Slices<'a> {
             next_line: 1,
             at_end: false,
             options,
+            stop: StopHandle::default(),
             counter: LineCounter::of(quoting, u64::from(dialect.is_some())).starting_at(preamble_bytes),
             has_waited: false,
             read_error: None,
         }
+    }
+
+    /// Returns the slices of a stream, which are no longer small once its end is requested: to commit each
+    /// line of what the pipe still holds would take minutes.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: StopHandle) -> Self {
+        self.stop = stop;
+        self
     }
 
     /// Returns whether the input broke off, so that its last line may be incomplete.
@@ -199,9 +210,8 @@ impl<'a> Slices<'a> {
     /// Reads until the slice is full or has its lines, the input ends, or the reader would block.
     fn fill(&mut self) -> Result<Filled, SourceError> {
         loop {
-            if let Some(end) =
-                self.options.lines_per_batch.and_then(|lines| self.counter.end_of(lines, &self.pending))
-            {
+            let lines = self.options.lines_per_batch.filter(|_| !self.stop.is_requested());
+            if let Some(end) = lines.and_then(|lines| self.counter.end_of(lines, &self.pending)) {
                 return Ok(Filled::Lines(end));
             }
             if self.at_end || self.pending.len() >= self.limit {

@@ -7,6 +7,8 @@
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -30,11 +32,28 @@ pub enum StdinEvent {
     Failed(io::Error),
 }
 
+/// Tells a stream at once that the run is to end, ahead of the events that wait to be read.
+#[derive(Clone, Debug, Default)]
+pub struct StopHandle(Arc<AtomicBool>);
+
+impl StopHandle {
+    /// Requests that the stream ends: what has arrived is no longer committed in small batches.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether it was requested.
+    pub(super) fn is_requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Standard input, and the output for acknowledgements where the sender expects them.
 pub struct StdinStream {
     events: Receiver<StdinEvent>,
     state: RefCell<State>,
     acknowledgements: RefCell<Box<dyn Write>>,
+    stop: StopHandle,
 }
 
 struct State {
@@ -63,7 +82,13 @@ impl StdinStream {
             events,
             state: RefCell::new(state),
             acknowledgements: RefCell::new(Box::new(io::sink())),
+            stop: StopHandle::default(),
         }
+    }
+
+    /// Returns the handle that requests the end of the stream; an event [`StdinEvent::Stop`] follows it.
+    pub fn stop_handle(&self) -> StopHandle {
+        self.stop.clone()
     }
 
     /// Returns the stream with an output for acknowledgements.

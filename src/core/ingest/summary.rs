@@ -24,6 +24,8 @@ pub struct Summary {
     pub accepted: u64,
     pub duplicate: u64,
     pub rejected: u64,
+    /// Rejects that were over the limit of what is kept.
+    pub unkept_rejects: u64,
     /// Events whose categories came from the item catalog; `None` without a catalog.
     pub categorized: Option<u64>,
     /// Number of planned inputs: files, files in folders, streams.

@@ -15,7 +15,6 @@
 //! Invariant: a mapped field is read from its column alone, and an input without that column is refused,
 //! so that a typing error does not lose amounts.
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
@@ -24,7 +23,7 @@ use toml::de::{DeTable, DeValue};
 use crate::input_format::column_names::{missing, only};
 use crate::input_format::object_keys::WRAPPERS;
 use crate::input_format::presets::{PRESETS, Preset};
-use crate::input_format::read_options::{READ_OPTIONS, ReadOptions};
+use crate::input_format::read_options::{DIALECT_OPTIONS, READ_OPTIONS, ReadOptions};
 use crate::input_format::source::TextOptions;
 use crate::input_format::toml_line::{option_texts, toml_line};
 use crate::model::escape_control;
@@ -226,6 +225,13 @@ impl Mapping {
         (0..self.fields.len()).filter(is_read).map(|at| self.fields[at]).collect()
     }
 
+    /// Returns whether an option reads a column: the filter, or what the lines of an order share.
+    pub fn option_reads(&self, name: &str) -> bool {
+        let of_filter =
+            self.options.filter.as_ref().is_some_and(|filter| filter.columns().iter().any(|of| of == name));
+        of_filter || self.options.fill.as_deref() == Some(name)
+    }
+
     /// Returns the columns of each field in an input with columns of the given names.
     ///
     /// # Errors
@@ -318,7 +324,7 @@ impl Mapping {
     }
 
     fn read_preset(&mut self, name: &str) -> Result<(), MappingError> {
-        let preset = Preset::named(name).filter(|_| self.has_options()).ok_or_else(|| {
+        let preset = Preset::named(name).filter(|_| self.field(TS).is_some()).ok_or_else(|| {
             let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
             MappingError::UnknownPreset { name: name.to_owned(), names: names.join(", ") }
         })?;
@@ -343,7 +349,7 @@ impl Mapping {
         for (key, value) in table.get_ref() {
             let at = key.span().start;
             let key = key.get_ref().as_ref();
-            if self.has_options() && READ_OPTIONS.contains(&key) && self.field(key).is_none() {
+            if self.known_options().contains(&key) && self.field(key).is_none() {
                 let texts = option_texts(value.get_ref());
                 let texts = texts
                     .ok_or_else(|| bad(at, format!("{key} must be a string, a number or true or false")))?;
@@ -355,10 +361,9 @@ impl Mapping {
             match (value.get_ref(), self.field(key)) {
                 (_, None) => {
                     let fields = self.fields.join(", ");
-                    let mut reason = format!("unknown field `{key}`; the fields are {fields}");
-                    if self.has_options() {
-                        let _ = write!(reason, ", and the options {}", READ_OPTIONS.join(", "));
-                    }
+                    let options = self.known_options().join(", ");
+                    let reason =
+                        format!("unknown field `{key}`; the fields are {fields}, and the options {options}");
                     return Err(bad(at, reason));
                 }
                 (DeValue::String(column), Some(field)) if !column.is_empty() => {
@@ -373,8 +378,9 @@ impl Mapping {
         Ok(())
     }
 
-    fn has_options(&self) -> bool {
-        self.field(TS).is_some()
+    /// Returns the options that a mapping file may set: of a catalog, those of the dialect.
+    fn known_options(&self) -> &'static [&'static str] {
+        if self.field(TS).is_some() { READ_OPTIONS } else { DIALECT_OPTIONS }
     }
 }
 

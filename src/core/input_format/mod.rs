@@ -4,6 +4,10 @@
 mod column_names;
 mod container_log;
 mod content_kind;
+mod csv_dialect;
+mod csv_fields;
+mod csv_head;
+mod csv_quotes;
 mod decompress;
 mod detect;
 mod error;
@@ -29,6 +33,10 @@ mod toml_line;
 mod zip_member;
 
 pub use container_log::{ContainerLogLine, container_log_line};
+pub use csv_dialect::{CsvDialect, Quotes};
+pub use csv_fields::{FieldSplitter, SplitError, without_line_end};
+pub use csv_head::{lines_before_header, with_dialect};
+pub use csv_quotes::{QuoteFault, quoting_hint};
 pub use error::{SourceError, read_error};
 pub use file_name::{HIDDEN, format_of_name, reason_to_skip, without_rotation};
 pub use filter::Filter;

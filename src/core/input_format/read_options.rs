@@ -90,6 +90,9 @@ pub const READ_OPTIONS: &[&str] = &[
     "currency",
 ];
 
+/// The names of those that describe any file of rows, such as a catalog.
+pub const DIALECT_OPTIONS: &[&str] = &["delimiter", "quoting", "encoding", "skip_lines"];
+
 impl ReadOptions {
     /// Sets the named option.
     ///

@@ -132,7 +132,11 @@ fn open_zip<'a>(
 
 fn source<'a>(format: Format, head: Head<'a>, options: TextOptions<'_>) -> Result<Source<'a>, SourceError> {
     if format == Format::Parquet {
-        return parquet(copy_to_temporary(Blocking(head), options.temporary_folder).map_err(read_error)?);
+        // What is no Parquet from its first bytes on is refused by these, and must not fill the disk.
+        let is_it = ContentKind::of(head.seen()) == ContentKind::Parquet;
+        let limit = if is_it { u64::MAX } else { head.seen().len() as u64 };
+        let copied = copy_to_temporary(Blocking(head).take(limit), options.temporary_folder);
+        return parquet(copied.map_err(read_error)?);
     }
     if ContentKind::of(head.seen()) == ContentKind::Parquet {
         return Err(SourceError::Parquet);

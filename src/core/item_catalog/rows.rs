@@ -1,6 +1,6 @@
 //! The rows of an item catalog in any format.
 
-use crate::input_format::{FieldColumns, Format, Source, TextOptions, format_of_name, open_file};
+use crate::input_format::{FieldColumns, Format, Source, format_of_name, open_file, with_dialect};
 use crate::item_catalog::error::CatalogError;
 use crate::item_catalog::file::{CATEGORY, CatalogFile, ITEM_ID, NAME};
 use crate::item_catalog::text_rows::TextRows;
@@ -45,11 +45,14 @@ impl Rows {
         let format = format.ok_or_else(|| {
             refuse("has an unsupported file extension; it must be .csv, .tsv or .parquet".to_owned())
         })?;
-        let opened = open_file(&file.path, Some(format), TextOptions::default(), &NO_PROGRESS)
+        let opened = open_file(&file.path, Some(format), file.mapping.text_options(ITEM_ID), &NO_PROGRESS)
             .map_err(|source| CatalogError::Source { file: name.clone(), source })?;
         let (source, columns) = match opened {
             Source::Text { format, reader, .. } => {
-                let mut rows = TextRows::of(reader, format);
+                let (dialect, reader) = with_dialect(reader, format, &file.mapping, required);
+                // What is no CSV or TSV was refused by its name.
+                let dialect = dialect.ok_or_else(|| refuse("has no header".to_owned()))?;
+                let mut rows = TextRows::of(reader, dialect);
                 if rows.advance().map_err(|error| error.in_file(&name))?.is_none() {
                     return Err(refuse("is empty; its first line must be a header".to_owned()));
                 }

@@ -1,13 +1,13 @@
-//! The rows of an item catalog in CSV or TSV.
+//! The rows of an item catalog in CSV or TSV, in the dialect that is found as that of a log is.
 //!
 //! A row is one line: a quoted field that extends beyond the end of the line is an unclosed quote, which
 //! would otherwise hide the items after it.
 
 use std::io::{BufRead, BufReader, Read};
 
-use csv_core::ReadRecordResult;
-
-use crate::input_format::{Format, MAX_COLUMNS, SourceError, read_error};
+use crate::input_format::{
+    CsvDialect, FieldSplitter, MAX_COLUMNS, QuoteFault, SourceError, SplitError, read_error,
+};
 use crate::item_catalog::error::CatalogError;
 
 /// The maximum length of a line.
@@ -33,33 +33,30 @@ impl TextRowError {
 /// The rows of a text file, each split into fields.
 pub(super) struct TextRows {
     reader: BufReader<Box<dyn Read>>,
-    splitter: csv_core::Reader,
+    fields: FieldSplitter,
+    /// The length of the lines in front of the header that are not read yet.
+    preamble_bytes: usize,
     line: Vec<u8>,
     number: u64,
     width: usize,
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
 }
 
 impl TextRows {
-    /// Returns the rows of a reader.
-    pub fn of(reader: Box<dyn Read>, format: Format) -> TextRows {
-        // As logs have it: TSV has no quoting, and a quote in it is a part of the text.
-        let (delimiter, is_quoted) = if format == Format::Tsv { (b'\t', false) } else { (b',', true) };
+    /// Returns the rows of a reader in a dialect.
+    pub fn of(reader: Box<dyn Read>, dialect: CsvDialect) -> TextRows {
         TextRows {
             reader: BufReader::with_capacity(1 << 16, reader),
-            splitter: csv_core::ReaderBuilder::new().delimiter(delimiter).quoting(is_quoted).build(),
+            fields: FieldSplitter::of(dialect),
+            preamble_bytes: dialect.preamble_bytes,
             line: Vec::new(),
             number: 0,
             width: 0,
-            bytes: vec![0; 4_096],
-            ends: Vec::new(),
         }
     }
 
     /// Returns the fields of the header, while it is the current line.
     pub fn header(&self) -> Vec<String> {
-        (0..self.width).map(|at| String::from_utf8_lossy(self.field(at)).trim().to_owned()).collect()
+        (0..self.width).map(|at| String::from_utf8_lossy(self.fields.field(at)).trim().to_owned()).collect()
     }
 
     /// Returns the number of the current line.
@@ -81,6 +78,10 @@ impl TextRows {
             if self.line.len() as u64 > MAX_LINE_BYTES {
                 let reason = format!("line is longer than {MAX_LINE_BYTES} bytes");
                 return Err(TextRowError::Row { line: number, reason });
+            }
+            if self.preamble_bytes > 0 {
+                self.preamble_bytes = self.preamble_bytes.saturating_sub(self.line.len());
+                continue;
             }
             if number == 1 && self.line.starts_with(b"\xef\xbb\xbf") {
                 self.line.drain(..3);
@@ -104,32 +105,29 @@ impl TextRows {
             self.line.push(b'\n');
         }
         let max = if self.width == 0 { MAX_COLUMNS } else { self.width };
-        // No field of a line is longer than the line.
-        self.bytes.resize(self.bytes.len().max(self.line.len()), 0);
-        self.ends.resize(max + 1, 0);
-        self.splitter.reset();
-        let (result, read, _, fields) =
-            self.splitter.read_record(&self.line, &mut self.bytes, &mut self.ends);
-        let is_whole = self.line[read..].iter().all(|byte| matches!(byte, b'\n' | b'\r'));
-        match result {
-            ReadRecordResult::Record if is_whole => Ok(fields),
-            ReadRecordResult::OutputEndsFull if self.width == 0 => {
+        match self.fields.split(&self.line, self.line.len(), max) {
+            Ok(length) if self.line[length..].trim_ascii().is_empty() => Ok(self.fields.width()),
+            Err(SplitError::TooManyFields) if self.width == 0 => {
                 Err(format!("the header has more than {MAX_COLUMNS} columns"))
             }
-            ReadRecordResult::OutputEndsFull => {
+            Err(SplitError::TooManyFields) => {
                 Err(format!("row has more fields than the header, which has {}", self.width))
             }
-            _ => Err("row has an unclosed quote; a row must be on one line".to_owned()),
+            Ok(_) | Err(SplitError::UnclosedQuote) => {
+                Err("row has an unclosed quote; a row must be on one line".to_owned())
+            }
         }
-    }
-
-    fn field(&self, at: usize) -> &[u8] {
-        let start = if at == 0 { 0 } else { self.ends[at - 1] };
-        &self.bytes[start..self.ends[at]]
     }
 
     /// Returns a field of the current line as text.
     pub fn text(&self, column: usize) -> Result<&str, String> {
-        std::str::from_utf8(self.field(column)).map_err(|_| "row is not UTF-8".to_owned())
+        match self.fields.fault(column) {
+            Some(QuoteFault::TextBehind) => Err("row has text behind a closing quote".to_owned()),
+            Some(QuoteFault::SpaceBefore) => Err("row has a space before an opening quote".to_owned()),
+            None => std::str::from_utf8(self.fields.field(column)).map_err(|_| {
+                "row is not UTF-8; name the encoding in a file for --catalog-map, as in encoding = \"windows-1252\""
+                    .to_owned()
+            }),
+        }
     }
 }

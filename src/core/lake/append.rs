@@ -129,7 +129,8 @@ impl<'a> AppendTransaction<'a> {
         StagedFiles::of(self.lake)
     }
 
-    /// Writes the files of a batch, or of a further part of it.
+    /// Writes the files of a batch, or of a further part of it, whose size includes what was rejected; the
+    /// first of the rejects are kept.
     ///
     /// # Errors
     /// Fails where the files cannot be written.
@@ -139,13 +140,13 @@ impl<'a> AppendTransaction<'a> {
         id: &str,
         events: &Events,
         rejects: &[Reject],
-        lines_read: u64,
+        size: BatchSize,
     ) -> Result<(), LakeError> {
         staged.adds.extend(write_events(&self.bulk, id, events)?);
         let lines = staged.batches.entry(id.to_owned()).or_default();
-        lines.lines += lines_read;
+        lines.lines += size.lines;
         lines.accepted += events.len() as u64;
-        lines.rejected += rejects.len() as u64;
+        lines.rejected += size.events - events.len() as u64;
         if !rejects.is_empty() {
             staged.write_rejects(id, rejects, self.duplicates == DuplicatePolicy::Replace)?;
         }

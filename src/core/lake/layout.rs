@@ -11,6 +11,8 @@ pub const SETTINGS_FILE: &str = "topsell.toml";
 pub(super) const FORMAT_FILE: &str = "format.json";
 /// How far each file was ingested.
 pub(super) const INPUTS: &str = "inputs";
+/// Rejected lines and inputs.
+pub(super) const REJECTS: &str = "rejects";
 /// Held by a rollup, a ranking and maintenance.
 pub(super) const MAINTENANCE_LOCK: &str = "maintenance.lock";
 /// [`MAINTENANCE_LOCK`] in format 0.
@@ -24,7 +26,7 @@ const KNOWN: [&str; 14] = [
     INPUTS,
     "rollups",
     "rankings",
-    "rejects",
+    REJECTS,
     "runs",
     "schedule",
     PAGE,

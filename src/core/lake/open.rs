@@ -49,6 +49,7 @@ impl Lake {
             Some(table) => Lake::of(store, table)?,
             None if is_foreign(&store)? => return Err(LakeError::NotALake { folder: store.location() }),
             None => {
+                store.make_root()?;
                 create_format(&store)?;
                 let bytes = slice_bytes.unwrap_or(DEFAULT_SLICE_BYTES);
                 let properties = [

@@ -4,8 +4,10 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::lake::error::LakeError;
+use crate::lake::layout::REJECTS;
 use crate::lake::open::Lake;
-use crate::storage::Store;
+use crate::model::Hour;
+use crate::storage::{Store, StoredFile};
 
 /// A line that is not an event, or an input that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,14 +45,26 @@ impl Lake {
         let lines = reject_lines(failures);
         // The same failure writes the same file.
         let id = blake3::hash(&lines).to_hex();
-        Ok(self.store.put(&rejects_path(&id, 0), lines)?)
+        Ok(self.store.put_private(REJECTS, &rejects_path(&id, 0), lines)?)
+    }
+
+    /// Returns the files of rejects that were written before an hour; none where all hours are kept.
+    ///
+    /// # Errors
+    /// Fails where the folder cannot be read.
+    pub fn expired_rejects(&self, oldest: Option<Hour>) -> Result<Vec<StoredFile>, LakeError> {
+        let Some(oldest_ms) = oldest.map(|hour| hour.start().micros() / 1_000) else { return Ok(Vec::new()) };
+        let mut files = self.store.files(REJECTS)?;
+        files.retain(|file| file.modified_ms < oldest_ms);
+        files.sort_unstable();
+        Ok(files)
     }
 }
 
 /// Returns the path of a batch's rejects; each part that has any has its own file.
 pub(super) fn rejects_path(batch_id: &str, part: usize) -> String {
     let name = rejects_name(batch_id);
-    if part == 0 { format!("rejects/{name}.ndjson") } else { format!("rejects/{name}.{part}.ndjson") }
+    if part == 0 { format!("{REJECTS}/{name}.ndjson") } else { format!("{REJECTS}/{name}.{part}.ndjson") }
 }
 
 /// Returns the existing files of a batch's rejects, from a part on.

@@ -11,6 +11,7 @@ use crate::lake::batch_size::BatchSize;
 use crate::lake::error::LakeError;
 use crate::lake::file_part::FilePart;
 use crate::lake::known_inputs::KnownInput;
+use crate::lake::layout::REJECTS;
 use crate::lake::open::Lake;
 use crate::lake::rejects::{Reject, reject_lines, rejects_of, rejects_path};
 use crate::model::Currency;
@@ -112,10 +113,10 @@ impl<'a> StagedFiles<'a> {
         counts.reject_files += 1;
         if temporarily {
             let temporary = format!("{path}.{}", unique_id());
-            self.lake.store.put(&temporary, reject_lines(rejects))?;
+            self.lake.store.put_private(REJECTS, &temporary, reject_lines(rejects))?;
             self.temporary_rejects.push((temporary, path));
         } else {
-            self.lake.store.put(&path, reject_lines(rejects))?;
+            self.lake.store.put_private(REJECTS, &path, reject_lines(rejects))?;
         }
         Ok(())
     }

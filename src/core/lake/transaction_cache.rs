@@ -83,7 +83,8 @@ impl TransactionCache {
         let last = state.ours.map_or(*base, |(_, last)| last.max(*base));
         // A version that is not recorded yet is most likely the one being committed here; if it is
         // another process's, the commit fails and looks again.
-        let is_known = newest == last || state.expected == Some(newest);
+        // A version that was the newest one a moment ago is older than what was committed here since.
+        let is_known = (*base..=last).contains(&newest) || state.expected == Some(newest);
         if !is_known || !state.is_all_ours(*base, last) {
             return LookUp::Unknown;
         }

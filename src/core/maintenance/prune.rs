@@ -1,5 +1,5 @@
 //! Pruning: hours past the retention expire, files that are no longer referenced are vacuumed, old
-//! rankings and entries of ingested files are removed.
+//! rankings, rejects and entries of ingested files are removed.
 
 use crate::delta::{VacuumPlan, VacuumRule, VacuumScope};
 use crate::lake::{DryRun, Expired, Lake};
@@ -36,6 +36,8 @@ pub struct Pruned {
     pub inputs: u64,
     /// Old rankings.
     pub rankings: u64,
+    /// Files of rejects that are older than the oldest hour.
+    pub rejects: u64,
     /// The size of all these files.
     pub size_bytes: u64,
     /// Why the pruning would be refused; only for a dry run.
@@ -114,7 +116,7 @@ fn expire_hours(
     })
 }
 
-/// Removes the unreferenced files of both tables, and old rankings.
+/// Removes the unreferenced files of both tables, old rankings and old rejects.
 fn vacuum(
     lake: &Lake,
     rollups: Option<&Rollups>,
@@ -136,15 +138,17 @@ fn vacuum(
     let (mut rankings, count) = rankings::expired_rankings(lake.store(), &retention.rankings)?;
     // Item totals are large, and only the newest are read.
     rankings.extend(rankings::expired_item_totals(lake.store(), retention.versions_since.micros() / 1_000)?);
+    let rejects = lake.expired_rejects(pruned.oldest)?;
     if dry_run == DryRun::No {
-        lake.store().remove(rankings.iter())?;
+        lake.store().remove(rankings.iter().chain(&rejects))?;
     }
-    removed.extend(rankings.iter().map(|file| file.path.clone()));
+    removed.extend(rankings.iter().chain(&rejects).map(|file| file.path.clone()));
     if dry_run == DryRun::Yes {
         let hours = pruned.expired.hours.iter().map(|hour| format!("expire {}", hour.start()));
         pruned.plan = hours.chain(removed.iter().map(|path| format!("remove {path}"))).collect();
     }
     pruned.rankings = count;
-    pruned.size_bytes += rankings.iter().map(|file| file.size_bytes).sum::<u64>();
+    pruned.rejects = rejects.len() as u64;
+    pruned.size_bytes += rankings.iter().chain(&rejects).map(|file| file.size_bytes).sum::<u64>();
     Ok(())
 }

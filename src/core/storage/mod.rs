@@ -20,6 +20,7 @@ mod listing;
 pub mod local_files;
 mod lock;
 mod path;
+mod permissions;
 mod quarantine;
 mod scratch;
 mod store;

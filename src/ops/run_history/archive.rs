@@ -159,6 +159,7 @@ impl RunStore {
         // Named by its content, so that the same records give the same file.
         let path = format!("{at}/{}.parquet", &blake3::hash(&bytes).to_hex()[..16]);
         self.store.put(&path, bytes)?;
+        self.store.restrict_to_root(&path);
         for old in going.iter().chain(before.iter().filter(|before| **before != path)) {
             self.store.delete(old)?;
         }

@@ -35,7 +35,9 @@ impl RunStore {
     /// # Errors
     /// Fails on an I/O error.
     pub fn save(&self, record: &RunRecord) -> Result<(), RunsError> {
-        Ok(self.store.put_quickly(&path_of(&record.id), bytes_of(record))?)
+        self.store.put_quickly(&path_of(&record.id), bytes_of(record))?;
+        self.store.restrict_to_root(&path_of(&record.id));
+        Ok(())
     }
 
     /// Creates the record of a due run; returns whether this process has the run, `false` if another has it.
@@ -47,7 +49,9 @@ impl RunStore {
         if self.read_archived(&record.id)?.is_some() {
             return Ok(false);
         }
-        Ok(self.store.put_new(&path_of(&record.id), bytes_of(record))?)
+        let is_new = self.store.put_new(&path_of(&record.id), bytes_of(record))?;
+        self.store.restrict_to_root(&path_of(&record.id));
+        Ok(is_new)
     }
 
     /// Writes the record of a finished run and syncs it to disk.
@@ -55,7 +59,9 @@ impl RunStore {
     /// # Errors
     /// Fails on an I/O error.
     pub fn finish(&self, record: &RunRecord) -> Result<(), RunsError> {
-        Ok(self.store.put(&path_of(&record.id), bytes_of(record))?)
+        self.store.put(&path_of(&record.id), bytes_of(record))?;
+        self.store.restrict_to_root(&path_of(&record.id));
+        Ok(())
     }
 
     /// Returns the ids of the records that are not archived, in no order.

@@ -20,6 +20,7 @@ use object_store::{
 #[derive(Clone, Debug)]
 pub struct Faults {
     left: Arc<AtomicI64>,
+    listed: Arc<AtomicI64>,
     manner: Manner,
 }
 
@@ -44,7 +45,7 @@ pub struct FaultyDisk {
 impl Faults {
     /// Returns faults that begin after so many operations.
     pub fn after(operations: i64, manner: Manner) -> Faults {
-        Faults { left: Arc::new(AtomicI64::new(operations)), manner }
+        Faults { left: Arc::new(AtomicI64::new(operations)), listed: Arc::default(), manner }
     }
 
     /// Returns a disk with room for so many bytes.
@@ -55,6 +56,11 @@ impl Faults {
     /// Returns how many operations, or bytes, are left.
     pub fn left(&self) -> i64 {
         self.left.load(Ordering::SeqCst)
+    }
+
+    /// Returns how many files were listed, each as often as it was.
+    pub fn listed(&self) -> i64 {
+        self.listed.load(Ordering::SeqCst)
     }
 
     /// Tells whether the disk has failed.
@@ -146,7 +152,13 @@ impl ObjectStore for FaultyDisk {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         match self.check() {
-            Ok(()) => self.disk.list(prefix),
+            Ok(()) => {
+                let listed = Arc::clone(&self.faults.listed);
+                let count = move |_: &Result<ObjectMeta>| {
+                    listed.fetch_add(1, Ordering::SeqCst);
+                };
+                self.disk.list(prefix).inspect(count).boxed()
+            }
             Err(error) => stream::once(async { Err(error) }).boxed(),
         }
     }

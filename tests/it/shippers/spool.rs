@@ -328,6 +328,7 @@ fn ingest_spool(world: &World, faults: &Faults, between: impl Fn()) -> Result<in
         dry_run: DryRun::No,
         stream: StreamOptions::default(),
         duplicates: DuplicatePolicy::Skip,
+        max_reject_bytes: u64::MAX,
     };
     let store = Store::open_through(&world.path("data/lake"), |disk| faults.before(disk));
     let caller = Caller { name: "a test".to_owned(), lock_timeout: LockTimeout::NoWait, now, stdin: None };

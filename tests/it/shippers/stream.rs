@@ -313,8 +313,14 @@ fn fed(events: Vec<StdinEvent>) -> Summary {
     drop(send);
     let now = moment(0);
     let stream = StreamOptions { lines_per_batch: None, keeps_truncated: true };
-    let options =
-        Options { now, max_skew_seconds: 0, dry_run: DryRun::Yes, stream, duplicates: DuplicatePolicy::Skip };
+    let options = Options {
+        now,
+        max_skew_seconds: 0,
+        dry_run: DryRun::Yes,
+        stream,
+        duplicates: DuplicatePolicy::Skip,
+        max_reject_bytes: u64::MAX,
+    };
     let plan = ingest::plan(&["-".into()], None);
     let stdin = StdinStream::of(receive, now);
     let mapping = Mapping::none(ingest::FIELDS);

@@ -6,12 +6,13 @@ use std::cell::RefCell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-use crate::ingest::csv_dialect::CsvDialect;
-use crate::ingest::csv_fields::FieldSplitter;
 use crate::ingest::explain::column::Column;
 use crate::ingest::explain::column_sample::{SAMPLED_RECORDS, sample_delimited, sample_json};
 use crate::ingest::explain::explanation::{Explanation, explain};
-use crate::input_format::{Format, MAX_COLUMNS, Mapping, ParquetSource, Source, TextEncoding};
+use crate::ingest::fields::REQUIRED;
+use crate::input_format::{
+    CsvDialect, FieldSplitter, Format, MAX_COLUMNS, Mapping, ParquetSource, Source, TextEncoding,
+};
 use crate::parquet_format::{ExternalFile, WantedColumn};
 
 /// The number of bytes that the sampled records may have.
@@ -78,7 +79,8 @@ fn line_count(bytes: &[u8]) -> usize {
 
 fn text_columns(format: Format, bytes: &[u8], mapping: &Mapping) -> (Vec<String>, Vec<Column>) {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let dialect = CsvDialect::of(format, mapping.options()).map(|dialect| dialect.with_head(text, mapping));
+    let dialect =
+        CsvDialect::of(format, mapping.options()).map(|dialect| dialect.with_head(text, mapping, REQUIRED));
     let Some(dialect) = dialect else {
         let lines = text.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
         return (vec!["NDJSON".to_owned()], sample_json(lines));

@@ -55,6 +55,30 @@ fn random_logs_are_counted() {
     }
 }
 
+/// Orders whose later lines have the values of the first one.
+const ORDERS: &str = "order,at,status,sku,qty,total,currency\n\
+    1,2017-01-14T10:00:00Z,paid,a,1,2.50,EUR\n\
+    1,,,b,2,\"1,5\",\n\
+    2,2017-01-14T11:00:00Z,refunded,a,1,2.50,EUR\n\
+    3,2017-01-14T12:00:00Z,paid,\"c\"\"d\",1,2.50,EUR\n\
+    3,,,a,-1,,\n";
+const FILLED: &str = "--fill order --where status=paid --map ts=at --map event_id=order --map item_id=sku --map \
+    quantity=qty --map amount=total";
+/// The number of forms.
+const FORMS: usize = 15;
+
+/// Returns objects as the logs of containers have them, each second one with a text around it.
+fn in_containers(objects: &[String]) -> String {
+    let line = |(number, object): (usize, &String)| match number % 2 {
+        0 => {
+            let text = serde_json::Value::from(format!("{object}\n"));
+            format!("{{\"log\":{text},\"stream\":\"stdout\",\"time\":\"2017-01-14T10:00:00Z\"}}\n")
+        }
+        _ => format!("2017-01-14T10:00:00.5Z stdout F {object}\n"),
+    };
+    objects.iter().enumerate().map(line).collect()
+}
+
 /// Returns a valid input in one of the forms that need more than lines, and the options that read it.
 fn other_form(form: usize) -> (&'static str, Vec<u8>, &'static str) {
     const NESTED: &str =
@@ -79,14 +103,32 @@ fn other_form(form: usize) -> (&'static str, Vec<u8>, &'static str) {
         4 => ("json", format!("[{}]", orders.join(",")).into_bytes(), NESTED),
         5 => ("csv", wide(String::from_utf8_lossy(&good_log("csv")).into_owned()), "--encoding utf-16le"),
         6 => ("csv", good_log("csv"), "--encoding shift_jis"),
-        _ => ("csv", String::from_utf8_lossy(&good_log("csv")).replace('\n', "\r").into_bytes(), ""),
+        7 => ("csv", String::from_utf8_lossy(&good_log("csv")).replace('\n', "\r").into_bytes(), ""),
+        8 => ("ndjson", in_containers(&objects).into_bytes(), ""),
+        9 => {
+            let shipped = objects.iter().map(|object| format!("shop: [1483794300.25, {object}]\n"));
+            ("ndjson", shipped.collect::<String>().into_bytes(), "")
+        }
+        10 => ("csv", ORDERS.as_bytes().to_vec(), FILLED),
+        11 => ("csv", ORDERS.replace(',', "|").into_bytes(), FILLED),
+        12 => ("csv", format!("sep=;\n\n{}", ORDERS.replace(',', ";")).into_bytes(), FILLED),
+        13 => (
+            "tsv",
+            ORDERS.replace(',', "\t").into_bytes(),
+            "--quoting backslash --map ts=at --map item_id=sku",
+        ),
+        _ => (
+            "csv",
+            format!("Report\nof today\n{ORDERS}").into_bytes(),
+            "--skip-lines 2 --map ts=at --map item_id=sku",
+        ),
     }
 }
 
 #[test]
 fn random_inputs_in_other_forms_are_counted() {
-    let worlds = [(); 8].map(|()| World::new());
-    try_cases("other forms", 60, (0..worlds.len(), harm_or_packing()), |(form, harm)| {
+    let worlds = [(); FORMS].map(|()| World::new());
+    try_cases("other forms", 120, (0..worlds.len(), harm_or_packing()), |(form, harm)| {
         let (format, good, options) = other_form(form);
         let bytes = harm.done_to(good);
         let name = format!("log.{format}");

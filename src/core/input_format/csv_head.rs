@@ -3,19 +3,35 @@
 //! In front of the header may be lines that the options skip, then a line `sep=;` as spreadsheets write it,
 //! then blank lines.
 
-use crate::ingest::csv_dialect::CsvDialect;
-use crate::ingest::csv_fields::{FieldSplitter, without_line_end};
-use crate::ingest::fields::REQUIRED;
-use crate::input_format::{MAX_COLUMNS, Mapping};
+use std::io::Read;
+
+use crate::input_format::csv_dialect::CsvDialect;
+use crate::input_format::csv_fields::{FieldSplitter, without_line_end};
+use crate::input_format::format::Format;
+use crate::input_format::head::Head;
+use crate::input_format::mapping::{MAX_COLUMNS, Mapping};
 
 /// How many bytes are looked at; no slice is smaller.
-pub(super) const HEAD_BYTES: usize = 64 << 10;
+const HEAD_BYTES: usize = 64 << 10;
 /// How many lines are looked at for a header behind other lines.
 const HEADER_LINES: usize = 20;
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
+/// Returns the dialect of an input by its first bytes, and its reader; none where the format has no header. The
+/// header is the line with the columns of the required fields.
+pub fn with_dialect<'r>(
+    reader: Box<dyn Read + 'r>,
+    format: Format,
+    mapping: &Mapping,
+    required: &[usize],
+) -> (Option<CsvDialect>, Box<dyn Read + 'r>) {
+    let Some(dialect) = CsvDialect::of(format, mapping.options()) else { return (None, reader) };
+    let head = Head::read(reader, HEAD_BYTES, |head| has_header(head, mapping.options().skip_lines));
+    (Some(dialect.with_head(head.seen(), mapping, required)), Box::new(head))
+}
+
 /// Returns whether the header is complete in the first bytes.
-pub(super) fn has_header(bytes: &[u8], skip_lines: u64) -> bool {
+fn has_header(bytes: &[u8], skip_lines: u64) -> bool {
     let start = header_start(bytes, skip_lines).at;
     memchr::memchr(b'\n', &bytes[start..]).is_some()
 }
@@ -58,13 +74,13 @@ fn named_delimiter(line: &[u8]) -> Option<u8> {
 
 impl CsvDialect {
     /// Returns the dialect with what the first bytes of the input tell.
-    pub fn with_head(self, bytes: &[u8], mapping: &Mapping) -> CsvDialect {
+    pub fn with_head(self, bytes: &[u8], mapping: &Mapping, required: &[usize]) -> CsvDialect {
         let HeaderStart { at, delimiter } = header_start(bytes, mapping.options().skip_lines);
         let dialect = CsvDialect { preamble_bytes: at, ..self };
         if mapping.options().delimiter.is_some() {
             return dialect;
         }
-        let delimiter = delimiter.or_else(|| inferred_delimiter(&bytes[at..], dialect, mapping));
+        let delimiter = delimiter.or_else(|| inferred_delimiter(&bytes[at..], dialect, mapping, required));
         match delimiter {
             Some(delimiter) if delimiter != self.delimiter => dialect.with_inferred(delimiter),
             _ => dialect,
@@ -73,10 +89,15 @@ impl CsvDialect {
 }
 
 /// Returns the delimiter by which the header has the columns that are needed, or else the most columns.
-fn inferred_delimiter(bytes: &[u8], dialect: CsvDialect, mapping: &Mapping) -> Option<u8> {
+fn inferred_delimiter(
+    bytes: &[u8],
+    dialect: CsvDialect,
+    mapping: &Mapping,
+    required: &[usize],
+) -> Option<u8> {
     let columns = |delimiter: u8| {
         let names = names(bytes, dialect.with_inferred(delimiter))?;
-        Some((mapping.columns(&names, REQUIRED).is_ok(), names.len()))
+        Some((mapping.columns(&names, required).is_ok(), names.len()))
     };
     // A header that cannot be split says so itself.
     let own = Some(columns(dialect.delimiter)?);
@@ -102,12 +123,17 @@ fn names(bytes: &[u8], dialect: CsvDialect) -> Option<Vec<String>> {
 }
 
 /// Returns how many lines to skip, where the header seems to be one of the next lines.
-pub(super) fn lines_before_header(bytes: &[u8], dialect: CsvDialect, mapping: &Mapping) -> Option<usize> {
+pub fn lines_before_header(
+    bytes: &[u8],
+    dialect: CsvDialect,
+    mapping: &Mapping,
+    required: &[usize],
+) -> Option<usize> {
     let lines = bytes[..bytes.len().min(HEAD_BYTES)].split_inclusive(|byte| *byte == b'\n');
     let is_header = |line: &[u8]| {
         DELIMITERS.into_iter().any(|delimiter| {
             let names = names(line, dialect.with_inferred(delimiter));
-            names.is_some_and(|names| mapping.columns(&names, REQUIRED).is_ok())
+            names.is_some_and(|names| mapping.columns(&names, required).is_ok())
         })
     };
     lines.take(HEADER_LINES).position(is_header).filter(|lines| *lines > 0)
@@ -117,14 +143,13 @@ pub(super) fn lines_before_header(bytes: &[u8], dialect: CsvDialect, mapping: &M
 mod tests {
     use super::*;
 
-    use crate::ingest::fields::FIELDS;
-    use crate::input_format::Format;
+    const FIELDS: &[&str] = &["ts", "item_id"];
 
     fn check(text: &str, skip_lines: &str, expected: (u8, usize)) {
         let mut mapping = Mapping::none(FIELDS);
         mapping.set_option("skip_lines", skip_lines).expect("it is a number");
         let dialect = CsvDialect::of(Format::Csv, mapping.options()).expect("CSV has a dialect");
-        let dialect = dialect.with_head(text.as_bytes(), &mapping);
+        let dialect = dialect.with_head(text.as_bytes(), &mapping, &[0, 1]);
         assert_eq!((dialect.delimiter, dialect.preamble_bytes), expected, "{text:?}");
     }
 

@@ -3,11 +3,11 @@
 //! Where they do not, a line was written without quoting, or in another dialect: what is read of such a field
 //! is not what was written.
 
-use crate::ingest::csv_dialect::{CsvDialect, Quotes};
+use crate::input_format::csv_dialect::{CsvDialect, Quotes};
 
 /// How the quotes of a record deviate from RFC 4180.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct QuoteFaults {
+pub struct QuoteFaults {
     /// Whether a quoted field does not end.
     pub is_unclosed: bool,
     /// The fields with a fault, and which.
@@ -15,7 +15,7 @@ pub(super) struct QuoteFaults {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum QuoteFault {
+pub enum QuoteFault {
     /// A closing quote is followed by text.
     TextBehind,
     /// An opening quote follows spaces, so that it is read as text.
@@ -30,7 +30,7 @@ impl QuoteFaults {
 }
 
 /// Finds the faults of one record.
-pub(super) fn quote_faults(record: &[u8], delimiter: u8, quotes: Quotes) -> QuoteFaults {
+pub fn quote_faults(record: &[u8], delimiter: u8, quotes: Quotes) -> QuoteFaults {
     let mut faults = QuoteFaults::default();
     let is_end = |byte: u8| byte == delimiter || byte == b'\n' || byte == b'\r';
     let (mut at, mut field) = (0, 0);
@@ -73,7 +73,7 @@ fn end_of_quoted(record: &[u8], start: usize, quotes: Quotes) -> Option<usize> {
 }
 
 /// Returns which quoting a line may have instead, as an addition to the reason why it was rejected.
-pub(super) fn quoting_hint(line: &[u8], dialect: CsvDialect) -> &'static str {
+pub fn quoting_hint(line: &[u8], dialect: CsvDialect) -> &'static str {
     let has = |text: &[u8]| memchr::memmem::find(line, text).is_some();
     match dialect.quotes {
         None if has(b"\"") && !dialect.is_quoting_given => {

@@ -5,18 +5,18 @@
 
 use csv_core::ReadRecordResult;
 
-use crate::ingest::csv_dialect::{CsvDialect, Quotes};
-use crate::ingest::csv_quotes::{QuoteFault, QuoteFaults, quote_faults};
+use crate::input_format::csv_dialect::{CsvDialect, Quotes};
+use crate::input_format::csv_quotes::{QuoteFault, QuoteFaults, quote_faults};
 
 /// Why a record cannot be split into fields.
-pub(super) enum SplitError {
+pub enum SplitError {
     /// A quote is never closed.
     UnclosedQuote,
     TooManyFields,
 }
 
 /// Splits records into fields, with buffers that are reused from one record to the next.
-pub(super) struct FieldSplitter {
+pub struct FieldSplitter {
     pub dialect: CsvDialect,
     /// Splits records with quotes; made when the first one comes.
     reader: Option<Box<csv_core::Reader>>,
@@ -41,7 +41,7 @@ impl FieldSplitter {
     }
 
     /// Returns the number of fields of the last record.
-    pub fn len(&self) -> usize {
+    pub fn width(&self) -> usize {
         self.width
     }
 
@@ -154,7 +154,7 @@ fn is_unquoted(line: &[u8], quotes: Quotes) -> bool {
 }
 
 /// Returns a line without the newline at its end.
-pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
+pub fn without_line_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }

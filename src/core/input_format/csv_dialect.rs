@@ -1,10 +1,11 @@
 //! The dialect of a CSV or TSV input: what separates fields, and what encloses them.
 
-use crate::input_format::{Format, Quoting, ReadOptions};
+use crate::input_format::format::Format;
+use crate::input_format::read_options::{Quoting, ReadOptions};
 
 /// A dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CsvDialect {
+pub struct CsvDialect {
     pub delimiter: u8,
     /// `None` where a quote is a character like any other.
     pub quotes: Option<Quotes>,
@@ -18,7 +19,7 @@ pub(super) struct CsvDialect {
 
 /// What encloses a field; in it a quote is doubled, or behind the escape character where there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Quotes {
+pub struct Quotes {
     pub quote: u8,
     pub escape: Option<u8>,
 }

@@ -1,0 +1,125 @@
+//! Who may read and write a lake, beyond what the umask allows.
+//!
+//! ```text
+//! <root>     0750 where it is created here; with setgid where its parent has it
+//! rejects/   0700, its files 0600: lines as they came may say something about buyers
+//! runs/*     no more than the root allows
+//! ```
+//!
+//! The permissions of the root widen the others: where its group may write, as after `chmod 2770`, all of the
+//! group write rejects too.
+//!
+//! Invariant: permissions are only ever taken away from what existed before, and what cannot be changed, since another
+//! user owns it, is left as it is.
+
+use std::fs::{DirBuilder, Metadata, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path as FsPath;
+
+use bytes::Bytes;
+
+use crate::storage::error::StoreError;
+use crate::storage::store::Store;
+
+/// The permissions of a new root, before the process's umask.
+const ROOT_MODE: u32 = 0o750;
+/// Whether the group may write.
+const GROUP_WRITES: u32 = 0o020;
+/// The bits of permissions, without setgid and others.
+const ALL: u32 = 0o777;
+
+impl Store {
+    /// Creates the root where it is missing, for its owner and group.
+    ///
+    /// # Errors
+    /// Names the folder.
+    pub fn make_root(&self) -> Result<(), StoreError> {
+        let failed = |e| StoreError::io(self.location(), e);
+        if self.root.is_dir() {
+            return Ok(());
+        }
+        self.root.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
+        // Not created and then changed: the system gives it setgid and the group of its parent.
+        match DirBuilder::new().mode(ROOT_MODE).create(&self.root) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            made => made.map_err(failed),
+        }
+    }
+
+    /// Writes one file as [`Store::put`] does into a folder that only the owner of the lake may read.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    pub fn put_private(&self, folder: &str, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let mode = if self.mode_of_root() & GROUP_WRITES == 0 { 0o700 } else { 0o770 };
+        let at = self.root.join(folder);
+        match DirBuilder::new().mode(mode).create(&at) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => restrict(&at, mode),
+            // Whatever the umask: where the group may write, each of its users has rejects.
+            made => made
+                .and_then(|()| std::fs::metadata(&at))
+                .map(|meta| Permissions::from_mode(mode_of(&meta) & !ALL | mode))
+                .and_then(|permissions| std::fs::set_permissions(&at, permissions))
+                .map_err(|e| StoreError::io(self.location_of(folder), e))?,
+        }
+        self.put(path, bytes)?;
+        restrict(&self.root.join(path), mode & 0o666);
+        Ok(())
+    }
+
+    /// Takes from a file the permissions that the root does not give.
+    pub fn restrict_to_root(&self, path: &str) {
+        restrict(&self.root.join(path), self.mode_of_root());
+    }
+
+    fn mode_of_root(&self) -> u32 {
+        std::fs::metadata(&self.root).map_or(ALL, |meta| mode_of(&meta))
+    }
+}
+
+fn mode_of(meta: &Metadata) -> u32 {
+    meta.permissions().mode()
+}
+
+/// Takes permissions away, where that is allowed.
+fn restrict(path: &FsPath, mode: u32) {
+    let Ok(meta) = std::fs::symlink_metadata(path) else { return };
+    let (has, allowed) = (mode_of(&meta), mode_of(&meta) & (mode | !ALL));
+    if has != allowed && !meta.is_symlink() {
+        let _ = std::fs::set_permissions(path, Permissions::from_mode(allowed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &FsPath) -> u32 {
+        mode_of(&std::fs::metadata(path).expect("it is there")) & 0o7777
+    }
+
+    #[test]
+    fn rejects_are_the_owner_s_and_a_group_that_writes_shares_them() {
+        let parent = tempfile::tempdir().expect("a temporary folder can be made");
+        std::fs::set_permissions(parent.path(), Permissions::from_mode(0o2775)).expect("it is ours");
+        let root = parent.path().join("lake");
+        let store = Store::open(&root).expect("a folder can be named");
+        store.make_root().expect("it can be made");
+        assert_eq!(mode(&root), 0o2750);
+        store.put("runs/a.json", "{}".into()).expect("it can be written");
+        store.restrict_to_root("runs/a.json");
+        assert_eq!(mode(&root.join("runs/a.json")), 0o640);
+        store.put_private("rejects", "rejects/a", "x".into()).expect("it can be written");
+        assert_eq!((mode(&root.join("rejects")) & ALL, mode(&root.join("rejects/a"))), (0o700, 0o600));
+        // Of an older version of the program.
+        std::fs::set_permissions(root.join("rejects"), Permissions::from_mode(0o755)).expect("it is ours");
+        store.put_private("rejects", "rejects/a", "x".into()).expect("it can be written");
+        assert_eq!(mode(&root.join("rejects")) & ALL, 0o700);
+        std::fs::set_permissions(&root, Permissions::from_mode(0o2770)).expect("it is ours");
+        std::fs::remove_dir_all(root.join("rejects")).expect("it is ours");
+        store.put_private("rejects", "rejects/a", "x".into()).expect("it can be written");
+        assert_eq!(mode(&root.join("rejects")) & ALL, 0o770);
+        assert_eq!(mode(&root.join("rejects/a")) & 0o007, 0);
+    }
+}
