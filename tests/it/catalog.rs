@@ -306,6 +306,7 @@ fn a_ranking_published_before_there_were_names_can_still_be_shown() {
     pointer["blake3"] = json!(blake3::hash(&old).to_hex().to_string());
     pointer["size_bytes"] = json!(old.len());
     pointer["file"] = json!("old.parquet");
+    pointer["checksum"] = json!(null);
     world.write("data/lake/rankings/old.parquet", old);
     world.write("data/lake/rankings/current.json", pointer.to_string());
     assert_eq!(world.run("show --format json").whole(), shown);

@@ -35,6 +35,10 @@ fn the_help_says_when_to_recompute_everything() {
         stdout:       --all
         stdout:           Recompute all hours from raw events, not only those that changed
         stdout: 
+        stdout:       --yes
+        stdout:           Go on where aggregates are not what their events add up to, though these did not change,
+        stdout:           and replace them; without it, that is an error
+        stdout: 
         stdout:       --dry-run
         stdout:           Print the plan and change nothing
         stdout: 
@@ -373,8 +377,14 @@ fn recomputed_aggregates_are_compared_with_the_stored_ones() {
     let sold = world.sold();
     world.run("lake prune --yes --now 2100-01-01T00:00:00Z --keep-versions 0s");
     let wrong = std::fs::read(world.path(&only_aggregate_file(&world, "other"))).expect("it is there");
-    world.write(&only_aggregate_file(&world, "data/lake"), wrong);
+    without_checksums(&world, &wrong);
     assert_ne!(world.sold(), sold, "the aggregates are wrong");
+    expect![[r#"
+        stderr: error: the aggregates of 5 hours are not what their events add up to, though these did not change since: 2017-01-14T00:00:00Z purchase, 2017-01-14T01:00:00Z purchase, 2017-01-14T02:00:00Z purchase, …
+        stderr: hint: nothing was replaced; check the files with `topsell lake verify`, and if the events are right, pass --yes
+        exit code 3
+    "#]].assert_eq(&world.run("rollup --all").whole());
+    assert_ne!(world.sold(), sold, "nothing was replaced");
     expect![[r#"
         stderr: rollup: 5 hours aggregated from 15 events, 15 rows written
         stderr: differing: 2017-01-14T00:00:00Z purchase: 2 rows
@@ -384,7 +394,7 @@ fn recomputed_aggregates_are_compared_with_the_stored_ones() {
         stderr: differing: 2017-01-14T04:00:00Z purchase: 3 rows
         stderr: rollup: 5 hours compared with the stored aggregates; 5 hours DIFFERED, in 11 rows: replaced by what the events add up to
         exit code 0
-    "#]].assert_eq(&world.run("rollup --all").whole());
+    "#]].assert_eq(&world.run("rollup --all --yes").whole());
     let count = |name: &str| {
         let counts = |run: &serde_json::Value| run["counts"][name].as_u64();
         world.records("runs").iter().filter_map(counts).max()
@@ -392,17 +402,20 @@ fn recomputed_aggregates_are_compared_with_the_stored_ones() {
     assert_eq!((count("differing_hours"), count("differing_rows")), (Some(5), Some(11)));
     assert_eq!(world.sold(), sold, "and are healed");
     world.run("lake prune --yes --now 2100-01-01T00:00:00Z --keep-versions 0s");
-    world.write(&only_aggregate_file(&world, "data/lake"), "no Parquet");
+    let damaged = only_aggregate_file(&world, "data/lake");
+    world.write(&damaged, "no Parquet");
+    let damaged = damaged.rsplit('/').next().expect("it has a name").to_owned();
     expect![[r#"
         stderr: rollup: 5 hours aggregated from 15 events, 15 rows written
+        stderr: damaged: rollups/event_type=purchase/category=Food/date=2017-01-14/….parquet was replaced by what the events add up to
         stderr: differing: 2017-01-14T00:00:00Z purchase: 3 rows
         stderr: differing: 2017-01-14T01:00:00Z purchase: 3 rows
         stderr: differing: 2017-01-14T02:00:00Z purchase: 3 rows
         stderr: differing: 2017-01-14T03:00:00Z purchase: 3 rows
         stderr: differing: 2017-01-14T04:00:00Z purchase: 3 rows
         stderr: rollup: 5 hours compared with the stored aggregates; 5 hours DIFFERED, in 15 rows: replaced by what the events add up to
-        exit code 0
-    "#]].assert_eq(&world.run("rollup --all").whole());
+        exit code 3
+    "#]].assert_eq(&world.run("rollup --all").whole().replace(&damaged, "….parquet"));
     assert_eq!(world.sold(), sold, "what cannot be read is healed, too");
     expect![[r#"
         stderr: rollup: 5 hours aggregated from 15 events, 15 rows written, 1 file added, 1 removed
@@ -410,6 +423,23 @@ fn recomputed_aggregates_are_compared_with_the_stored_ones() {
         exit code 0
     "#]]
     .assert_eq(&world.run("rollup --all -v").whole());
+}
+
+/// Replaces the only file of aggregates by one of a version that knew no checksums.
+fn without_checksums(world: &World, bytes: &[u8]) {
+    let file = only_aggregate_file(world, "data/lake");
+    let name = file.rsplit('/').next().expect("it has a name");
+    let plain = format!("{}.parquet", name.split('-').next().expect("it has a unique part"));
+    let size = std::fs::metadata(world.path(&file)).expect("it is there").len();
+    std::fs::remove_file(world.path(&file)).expect("it can be removed");
+    world.write(&file.replace(name, &plain), bytes);
+    for commit in world.files("data/lake/rollups/_delta_log").iter().filter(|name| name.ends_with(".json")) {
+        let path = format!("data/lake/rollups/_delta_log/{commit}");
+        let text = std::fs::read_to_string(world.path(&path)).expect("a commit is text");
+        let text = text.replace("topsell.checksum", "other").replace("topsell.previous", "another");
+        let (was, is) = (format!("\"size\":{size}"), format!("\"size\":{}", bytes.len()));
+        world.write(&path, text.replace(name, &plain).replace(&was, &is));
+    }
 }
 
 #[test]

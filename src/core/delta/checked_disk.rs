@@ -19,7 +19,7 @@ use object_store::{
 use crate::delta::log_checksums::{
     CHECKSUMS, LogDamage, LogFile, OTHER_BYTES, OTHER_PREVIOUS, check, checkpoint_name, with_checksum,
 };
-use crate::storage::{Checksummer, checksum};
+use crate::storage::{ChecksumBuilder, checksum};
 
 /// The disk with a table's log.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ impl ObjectStore for CheckedDisk {
         match Place::of(at).map(|place| place.kind) {
             Some(LogFile::Checkpoint(version)) => Ok(Box::new(CheckedUpload {
                 upload,
-                summer: Checksummer::default(),
+                summer: ChecksumBuilder::default(),
                 disk: CheckedDisk { disk: Arc::clone(&self.disk), seen: Mutex::default() },
                 at: at.clone(),
                 version,
@@ -238,7 +238,7 @@ impl ObjectStore for CheckedDisk {
 #[derive(Debug)]
 struct CheckedUpload {
     upload: Box<dyn MultipartUpload>,
-    summer: Checksummer,
+    summer: ChecksumBuilder,
     disk: CheckedDisk,
     at: Path,
     version: u64,

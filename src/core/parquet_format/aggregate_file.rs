@@ -31,7 +31,7 @@ use crate::parquet_format::file_slice::FileSlice;
 use crate::parquet_format::page_decompressor::{decompress, unexpected_page};
 use crate::parquet_format::panic_guard::{GuardedBatches, guarded};
 use crate::parquet_format::parquet_file::{BLOCKS, plain_options};
-use crate::storage::BlockSums;
+use crate::storage::BlockChecksums;
 
 const ROWS_PER_BATCH: usize = 1 << 12;
 
@@ -84,9 +84,9 @@ impl AggregateFile {
     }
 
     /// Returns the checksums of the file's blocks; none in files of older versions.
-    pub fn blocks(&self) -> Option<BlockSums> {
+    pub fn blocks(&self) -> Option<BlockChecksums> {
         let labels = self.footer.file_metadata().key_value_metadata()?;
-        BlockSums::parse(labels.iter().find(|label| label.key == BLOCKS)?.value.as_deref()?)
+        BlockChecksums::parse(labels.iter().find(|label| label.key == BLOCKS)?.value.as_deref()?)
     }
 
     /// Returns the pages of ids that may contain some of the items, which are sorted.

@@ -14,7 +14,7 @@ use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::fields::texts;
 use crate::parquet_format::panic_guard::GuardedBatches;
 use crate::parquet_format::parquet_file::{BLOCKS, decode_groups, decode_with_dictionaries, footer, labels};
-use crate::storage::BlockSums;
+use crate::storage::BlockChecksums;
 
 /// The items to read: from one id up to but not including another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct AggregateLabels {
     /// All paths in the file; none where it does not list them.
     pub paths: Option<Vec<String>>,
     /// The checksums of its blocks; none in files of older versions.
-    pub blocks: Option<BlockSums>,
+    pub blocks: Option<BlockChecksums>,
 }
 
 /// Reads an aggregate file's labels, given the end of the file; `None` where the end is too short.
@@ -40,7 +40,7 @@ pub fn aggregate_labels(tail: &Bytes, size: u64) -> Result<Option<AggregateLabel
     let labels = labels(tail, size, [PATHS, BLOCKS])?;
     Ok(labels.map(|[paths, blocks]| AggregateLabels {
         paths: paths.and_then(|text| serde_json::from_str(&text).ok()),
-        blocks: blocks.and_then(|text| BlockSums::parse(&text)),
+        blocks: blocks.and_then(|text| BlockChecksums::parse(&text)),
     }))
 }
 

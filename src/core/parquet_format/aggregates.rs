@@ -77,7 +77,8 @@ pub fn encode_aggregates<'a>(
     lines: impl IntoIterator<Item = AggregateLine<'a>>,
 ) -> Result<Encoded, ColumnsError> {
     let (schema, root) = &*SCHEMA;
-    let mut file = ChunkedFile::of(Arc::clone(root), COMPRESS_FROM_BYTES)?.indexed(INDEX).with_block_sums();
+    let mut file =
+        ChunkedFile::of(Arc::clone(root), COMPRESS_FROM_BYTES)?.indexed(INDEX).with_block_checksums();
     let mut lines = lines.into_iter();
     let (mut paths, mut group) = (PathSets::default(), Group::of(lines.size_hint().0));
     while let Some(line) = lines.next() {

@@ -18,7 +18,7 @@ use crate::parquet_format::column_stats::{ColumnStats, Range};
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::pages::{Closed, PageCompressor, unwritable};
 use crate::parquet_format::parquet_file::{BLOCKS, CREATED_BY, Encoded};
-use crate::storage::BlockSummer;
+use crate::storage::BlockChecksumsBuilder;
 
 /// Returns an Arrow schema of columns, and the Parquet schema.
 pub(super) fn schema_of<const N: usize>(columns: [(&str, DataType); N]) -> (Schema, TypePtr) {
@@ -40,7 +40,7 @@ pub(super) struct ChunkedFile {
     compress_from: usize,
     compressor: PageCompressor,
     index: Option<Index>,
-    blocks: Option<BlockSummer>,
+    blocks: Option<BlockChecksumsBuilder>,
     /// Of every column, over the row groups so far.
     nulls: Vec<u64>,
     ranges: Vec<Option<Range>>,
@@ -73,8 +73,8 @@ impl ChunkedFile {
     }
 
     /// Adds the checksums of blocks of the file to its footer, so that parts of it can be checked.
-    pub fn with_block_sums(self) -> ChunkedFile {
-        ChunkedFile { blocks: Some(BlockSummer::default()), ..self }
+    pub fn with_block_checksums(self) -> ChunkedFile {
+        ChunkedFile { blocks: Some(BlockChecksumsBuilder::default()), ..self }
     }
 
     /// Adds a key and a value to the footer's metadata.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::storage::block_sums::BlockSums;
+use crate::storage::block_checksums::BlockChecksums;
 use crate::storage::checksum::{NamedChecksums, checksum};
 use crate::storage::error::StoreError;
 use crate::storage::store::Store;
@@ -18,7 +18,7 @@ pub struct CheckedParts {
     /// Where in the file they begin.
     tail_at: u64,
     /// Of what is before; none in files of older versions, which cannot be checked in parts.
-    blocks: Option<BlockSums>,
+    blocks: Option<BlockChecksums>,
 }
 
 impl CheckedParts {
@@ -32,7 +32,7 @@ impl CheckedParts {
         path: &str,
         size_bytes: u64,
         tail: Bytes,
-        blocks: Option<BlockSums>,
+        blocks: Option<BlockChecksums>,
     ) -> Result<Option<CheckedParts>, StoreError> {
         let parts = CheckedParts::of(store, path, size_bytes, tail, blocks);
         let sum = match NamedChecksums::of(path) {
@@ -59,7 +59,7 @@ impl CheckedParts {
         path: &str,
         size_bytes: u64,
         tail: Bytes,
-        blocks: Option<BlockSums>,
+        blocks: Option<BlockChecksums>,
     ) -> CheckedParts {
         let tail_at = size_bytes.saturating_sub(tail.len() as u64);
         CheckedParts { store: store.clone(), path: path.to_owned(), tail, tail_at, blocks }

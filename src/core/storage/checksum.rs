@@ -30,16 +30,16 @@ pub fn checksum(bytes: &[u8]) -> u64 {
 
 /// Returns the checksum of the bytes of several parts, one after another.
 pub fn checksum_of(parts: &[&[u8]]) -> u64 {
-    let mut summer = Checksummer::default();
+    let mut summer = ChecksumBuilder::default();
     parts.iter().for_each(|part| summer.push(part));
     summer.finish()
 }
 
 /// Makes the checksum of bytes that come in parts.
 #[derive(Clone, Default)]
-pub struct Checksummer(XxHash3_64);
+pub struct ChecksumBuilder(XxHash3_64);
 
-impl Checksummer {
+impl ChecksumBuilder {
     /// Takes the next bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.0.write(bytes);
@@ -51,9 +51,9 @@ impl Checksummer {
     }
 }
 
-impl fmt::Debug for Checksummer {
+impl fmt::Debug for ChecksumBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Checksummer")
+        f.write_str("ChecksumBuilder")
     }
 }
 

@@ -52,7 +52,7 @@ impl StoreError {
 
 /// A file has other bytes than were written.
 #[derive(Debug, thiserror::Error)]
-#[error("is damaged: its bytes do not have the checksum with which they were written")]
+#[error("damaged: its bytes do not have the checksum with which they were written")]
 struct Damaged;
 
 /// Returns the operating system's message where there is one; the layers between it and this error

@@ -10,7 +10,7 @@
 
 mod append;
 mod atomic_write;
-mod block_sums;
+mod block_checksums;
 mod bulk_writer;
 mod checked_parts;
 mod checksum;
@@ -27,10 +27,10 @@ mod store;
 mod stream;
 mod unique_id;
 
-pub use block_sums::{BlockSummer, BlockSums};
+pub use block_checksums::{BlockChecksums, BlockChecksumsBuilder};
 pub use bulk_writer::BulkWriter;
 pub use checked_parts::CheckedParts;
-pub use checksum::{Checksummer, NamedChecksums, checksum, checksum_of};
+pub use checksum::{ChecksumBuilder, NamedChecksums, checksum, checksum_of};
 pub use error::StoreError;
 pub use listing::{StoredFile, is_unfinished};
 pub use lock::{Lock, LockError, LockTimeout, SharedLock};

@@ -5,7 +5,8 @@
 use std::cell::RefCell;
 use std::io::{self, Write};
 
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::ser::{Error, Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde_json::value::RawValue;
 
 use crate::formats::answer::{Answer, Column, JsonField, JsonLayout, Rows, Table};
 use crate::formats::value::Value;
@@ -152,17 +153,16 @@ struct RankIn<'a> {
     rank: i32,
 }
 
-/// Units as a number without trailing zeros.
+/// Units as a number with all its digits, without trailing zeros.
 ///
-/// One with a fraction and more than 15 digits is the nearest that JSON readers with 64-bit floating point
-/// have.
+/// Readers with 64-bit floating point take the nearest that they have of one with more than 15 digits.
 struct DecimalNumber(UnitsSum);
 
 impl Serialize for DecimalNumber {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0.whole().map(i64::try_from) {
             Some(Ok(whole)) => serializer.serialize_i64(whole),
-            _ => serializer.serialize_f64(self.0.to_f64()),
+            _ => RawValue::from_string(self.0.to_string()).map_err(S::Error::custom)?.serialize(serializer),
         }
     }
 }

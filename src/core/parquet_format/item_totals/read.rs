@@ -18,7 +18,7 @@ use crate::parquet_format::item_totals::columns::{CATEGORIES, ITEM, RANKS, SCORE
 use crate::parquet_format::panic_guard::guarded;
 use crate::parquet_format::parquet_file::{BLOCKS, plain_options};
 use crate::parquet_format::units_column::units as units_of;
-use crate::storage::BlockSums;
+use crate::storage::BlockChecksums;
 
 const ROWS_PER_BATCH: usize = 4_096;
 
@@ -72,8 +72,8 @@ impl ItemTotalsFile {
     }
 
     /// Returns the checksums of the file's blocks; none in files of older versions.
-    pub fn blocks(&self) -> Option<BlockSums> {
-        BlockSums::parse(self.label(BLOCKS)?)
+    pub fn blocks(&self) -> Option<BlockChecksums> {
+        BlockChecksums::parse(self.label(BLOCKS)?)
     }
 
     /// Returns the row groups that may contain an item.

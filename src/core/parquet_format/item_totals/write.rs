@@ -147,7 +147,7 @@ impl ItemTotalsEncoder {
     /// # Errors
     /// Fails where the library does.
     pub fn of(labels: &[(&str, String)]) -> Result<ItemTotalsEncoder, ColumnsError> {
-        let mut file = ChunkedFile::of(Arc::clone(&SCHEMA.1), COMPRESS_FROM_BYTES)?.with_block_sums();
+        let mut file = ChunkedFile::of(Arc::clone(&SCHEMA.1), COMPRESS_FROM_BYTES)?.with_block_checksums();
         labels.iter().for_each(|(name, value)| file.label(name, value.clone()));
         Ok(ItemTotalsEncoder(file))
     }

@@ -17,16 +17,16 @@ const DIGITS: usize = 16;
 
 /// The checksums of a file's blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlockSums {
+pub struct BlockChecksums {
     block_bytes: u64,
     /// Where the last block ends.
     end: u64,
     sums: Vec<u64>,
 }
 
-impl BlockSums {
+impl BlockChecksums {
     /// Reads the checksums from their text; none where it is not such a text.
-    pub fn parse(text: &str) -> Option<BlockSums> {
+    pub fn parse(text: &str) -> Option<BlockChecksums> {
         let mut parts = text.splitn(3, ':');
         let block_bytes: u64 = parts.next()?.parse().ok()?;
         let end: u64 = parts.next()?.parse().ok()?;
@@ -37,7 +37,7 @@ impl BlockSums {
         });
         let sums: Vec<u64> = sums.collect::<Option<_>>()?;
         let is_whole = block_bytes > 0 && end.div_ceil(block_bytes) == sums.len() as u64;
-        is_whole.then_some(BlockSums { block_bytes, end, sums })
+        is_whole.then_some(BlockChecksums { block_bytes, end, sums })
     }
 
     /// Returns where the last block ends.
@@ -72,13 +72,13 @@ impl BlockSums {
 
 /// Makes the checksums of a file while it is written.
 #[derive(Default)]
-pub struct BlockSummer {
+pub struct BlockChecksumsBuilder {
     /// The beginning of a block.
     open: Vec<u8>,
     sums: Vec<u64>,
 }
 
-impl BlockSummer {
+impl BlockChecksumsBuilder {
     /// Takes the next bytes of the file.
     pub fn push(&mut self, mut bytes: &[u8]) {
         const BLOCK: usize = BLOCK_BYTES as usize;
@@ -103,7 +103,7 @@ impl BlockSummer {
         if !self.open.is_empty() {
             self.sums.push(checksum(&self.open));
         }
-        BlockSums { block_bytes: BLOCK_BYTES, end, sums: self.sums }.text()
+        BlockChecksums { block_bytes: BLOCK_BYTES, end, sums: self.sums }.text()
     }
 }
 
@@ -120,7 +120,7 @@ mod tests {
             at in any::<prop::sample::Index>(), ends in any::<[prop::sample::Index; 2]>(), bit in 0..8_u32,
         ) {
             let bytes: Vec<u8> = (0..length).map(|at| (at * at / 7) as u8).collect();
-            let mut summer = BlockSummer::default();
+            let mut summer = BlockChecksumsBuilder::default();
             let mut rest = &bytes[..];
             for piece in pieces.iter().cycle() {
                 let (now, later) = rest.split_at(rest.len().min(*piece));
@@ -130,7 +130,7 @@ mod tests {
                     break;
                 }
             }
-            let sums = BlockSums::parse(&summer.finish()).expect("it is such a text");
+            let sums = BlockChecksums::parse(&summer.finish()).expect("it is such a text");
             let end = sums.end();
             prop_assert_eq!(end, length as u64);
             let mut ends = ends.map(|end| end.index(length + 1) as u64);
@@ -153,9 +153,9 @@ mod tests {
     fn texts_that_are_no_checksums_are_none() {
         let zeros = "0".repeat(16);
         for text in ["", "16384", "0:0:", "16384:5:", "16384:5:zz", "16384:16385:0123456789abcdef"] {
-            assert_eq!(BlockSums::parse(text), None, "{text}");
+            assert_eq!(BlockChecksums::parse(text), None, "{text}");
         }
-        assert_eq!(BlockSums::parse("16384:0:").map(|sums| sums.end()), Some(0));
-        assert_eq!(BlockSums::parse(&format!("16384:5:{zeros}")).map(|sums| sums.end()), Some(5));
+        assert_eq!(BlockChecksums::parse("16384:0:").map(|sums| sums.end()), Some(0));
+        assert_eq!(BlockChecksums::parse(&format!("16384:5:{zeros}")).map(|sums| sums.end()), Some(5));
     }
 }
