@@ -35,7 +35,7 @@ PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
 BUILD := build
 endif
 
-.PHONY: demo check build install uninstall size bench bench-full bench-readme docs micro lateness instructions soak interop calendar figures journey postgres browser traces units metrics dist dist-check clean
+.PHONY: demo check build install uninstall size bench bench-full bench-readme docs micro lateness instructions soak interop calendar figures journey postgres browser traces units metrics dist dist-check deny clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -223,6 +223,13 @@ units: $(BUILD) $(VENV)/units
 	sed -n 's/^OnCalendar=//p' jobs/systemd/*.timer | while read -r times; do systemd-analyze calendar --iterations=3 "$$times" || exit 1; done
 	$(VENV)/bin/kubernetes-validate --strict jobs/kubernetes/cronjob.yaml
 	"$(PROGRAM)" schedule --check --jobs jobs --crontab jobs/crontab
+
+# Licences, sources and known vulnerabilities of the crates of others; needs the network, and builds cargo-deny once.
+deny: target/tools/bin/cargo-deny
+	target/tools/bin/cargo-deny check
+
+target/tools/bin/cargo-deny:
+	$(CARGO) install --locked --root target/tools cargo-deny
 
 # The metrics that the sample and a nightly job leave, read by Prometheus's own library, and by promtool.
 metrics: $(BUILD) $(VENV)/metrics

@@ -9,7 +9,7 @@ use clap::ColorChoice;
 use crate::color::is_bright;
 use topsell_core::delta::TableError;
 use topsell_core::lake::LakeError;
-use topsell_core::model::escape_control;
+use topsell_core::model::{escape_control, escape_lines};
 use topsell_core::parquet_format::ColumnsError;
 use topsell_core::pipeline::StepError;
 use topsell_core::rankings::SnapshotError;
@@ -109,9 +109,9 @@ impl Failure {
             false => ("", "", ""),
         };
         // Without stderr there is nowhere to report it.
-        let _ = writeln!(stderr, "{red}error:{plain} {self}");
+        let _ = writeln!(stderr, "{red}error:{plain} {}", escape_lines(&self.to_string()));
         if let Some(hint) = &self.hint {
-            let _ = writeln!(stderr, "{green}hint:{plain} {hint}");
+            let _ = writeln!(stderr, "{green}hint:{plain} {}", escape_lines(hint));
         }
         self.exit.into()
     }

@@ -35,12 +35,13 @@ use std::{env, panic};
 
 use clap::{ColorChoice, FromArgMatches};
 
+use topsell_core::model::escape_lines;
 use topsell_core::parquet_format::is_guarded;
 
 use args::{Args, Command};
 use color::is_bright;
 use config::Config;
-use failure::{Exit, Failure};
+use failure::{Exit, Failure, unless_reader_left};
 use settings::Settings;
 
 /// Runs the command that was typed and returns the exit code.
@@ -90,9 +91,12 @@ fn parse() -> Result<(Args, Config), ExitCode> {
 /// Prints a usage error on stderr, or the help or version that was asked for on stdout.
 fn print_clap_message(error: &clap::Error, color: ColorChoice) -> ExitCode {
     let message = error.render();
-    let write = |out: &mut dyn Write, is_bright: bool| match is_bright {
+    // What was typed may be the name of a file that somebody else has chosen.
+    let plain = escape_lines(&message.to_string());
+    let is_safe = plain == message.to_string();
+    let write = |out: &mut dyn Write, is_bright: bool| match is_bright && is_safe {
         true => write!(out, "{}", message.ansi()),
-        false => write!(out, "{message}"),
+        false => write!(out, "{plain}"),
     };
     if error.use_stderr() {
         let mut stderr = io::stderr().lock();
@@ -102,9 +106,8 @@ fn print_clap_message(error: &clap::Error, color: ColorChoice) -> ExitCode {
     }
     let mut stdout = io::stdout().lock();
     let is_bright = is_bright(color, &stdout);
-    // A reader that closes the pipe early is no failure.
-    let _ = write(&mut stdout, is_bright).and_then(|()| stdout.flush());
-    Exit::Success.into()
+    let written = write(&mut stdout, is_bright).and_then(|()| stdout.flush()).or_else(unless_reader_left);
+    written.map_or_else(|failure| failure.report(color), |()| Exit::Success.into())
 }
 
 fn run(settings: &Settings, command: Command, config: &Config) -> Result<Exit, Failure> {

@@ -38,6 +38,9 @@ pub struct OutputArgs {
     /// Short for --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// In CSV, put ' before texts that a spreadsheet would take for formulas
+    #[arg(long)]
+    csv_safe: bool,
 }
 
 /// The options of an answer that is a text for people, or one JSON object.
@@ -70,7 +73,13 @@ impl OutputArgs {
     /// # Errors
     /// Refuses a file whose extension is of no format, and Parquet on a terminal.
     pub fn target(&self, width: Option<usize>, color: ColorChoice) -> Result<Target, Failure> {
-        target(asked(self.json, self.format), self.output.clone(), width, color)
+        let mut target = target(asked(self.json, self.format), self.output.clone(), width, color)?;
+        match (self.csv_safe, target.format) {
+            (false, _) => {}
+            (true, Format::Csv) => target.format = Format::SafeCsv,
+            (true, _) => return Err(Failure::usage("--csv-safe applies to --format csv only".to_owned())),
+        }
+        Ok(target)
     }
 }
 

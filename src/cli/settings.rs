@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::thread;
 
 use clap::{Args as ClapArgs, ColorChoice};
 
@@ -13,9 +14,12 @@ use crate::clock::Clock;
 use crate::color::is_dumb;
 use crate::failure::{Failure, unless_reader_left};
 use topsell_core::lake::{LakeError, check_format};
-use topsell_core::model::Timestamp;
+use topsell_core::model::{Timestamp, escape_lines};
 use topsell_core::storage::Store;
 use topsell_ops::process::Tail;
+
+/// More threads than this, or than CPUs where there are more, only take memory.
+const MAX_THREADS: usize = 256;
 
 /// How much to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +138,11 @@ impl Settings {
     /// Fails where they cannot be started.
     pub fn use_threads(&self) -> Result<(), Failure> {
         let threads = self.threads.map_or(0, |threads| usize::from(threads.get()));
+        let max = thread::available_parallelism().map_or(MAX_THREADS, |cpus| cpus.get().max(MAX_THREADS));
+        if threads > max {
+            self.note(&format!("warning: --threads {threads}: {max} are used, the maximum on this machine"));
+        }
+        let threads = threads.min(max);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         pool.map_err(|e| Failure::runtime(format!("cannot start threads: {e}")))
     }
@@ -146,9 +155,10 @@ impl Settings {
     /// Says something on stderr, except with --quiet.
     pub fn note(&self, text: &str) {
         if self.verbosity != Verbosity::Quiet {
-            self.messages.push(format!("{text}\n").as_bytes());
+            let text = format!("{}\n", escape_lines(text));
+            self.messages.push(text.as_bytes());
             // Nobody is left to hear of it where stderr is gone.
-            let _ = writeln!(io::stderr(), "{text}");
+            let _ = io::stderr().write_all(text.as_bytes());
         }
     }
 
@@ -170,6 +180,12 @@ impl Settings {
         if self.verbosity == Verbosity::Quiet {
             return Ok(());
         }
+        // Names of files, ids and values may hold what a terminal would obey.
+        let write = |out: &mut dyn Write| {
+            let mut text = Vec::new();
+            write(&mut text)?;
+            out.write_all(escape_lines(&String::from_utf8_lossy(&text)).as_bytes())
+        };
         self.write(write, &mut io::stderr().lock())
     }
 

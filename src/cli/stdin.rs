@@ -3,7 +3,8 @@
 //! Invariant: input is passed on in order and without loss; when the reader is slow, the pipe fills up
 //! and its writer waits.
 
-use std::io::{self, Read};
+use std::ffi::c_int;
+use std::io::{self, Read, Write};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 use std::{process, thread};
@@ -25,6 +26,10 @@ const NAP: Duration = Duration::from_millis(10);
 /// How long a pipe that never pauses is still read after a signal.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long after a signal the process ends at the latest, whatever it waits for: nobody may read its answers,
+/// or its disk may hang. Shorter than service managers wait.
+const MAX_STOP: Duration = Duration::from_secs(60);
+
 /// What to do with standard input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
@@ -35,7 +40,7 @@ pub struct Opening {
 }
 
 /// Opens standard input and handles SIGTERM and SIGINT from now on: the first ends the input, the second
-/// the process.
+/// the process, as does a minute after the first.
 ///
 /// # Errors
 /// Fails where the signals cannot be handled or the clock cannot be read.
@@ -95,9 +100,17 @@ fn tick(every: Duration, send: &SyncSender<StdinEvent>) {
 
 fn hear(mut signals: Signals, stop: &StopHandle, send: &SyncSender<StdinEvent>) {
     let mut heard = signals.forever();
-    if heard.next().is_none() {
-        return;
-    }
+    let Some(first) = heard.next() else { return };
+    thread::spawn(move || {
+        thread::sleep(MAX_STOP);
+        let seconds = MAX_STOP.as_secs();
+        // Without stderr there is nowhere to report it.
+        let _ = writeln!(
+            io::stderr(),
+            "error: not ended {seconds} s after a signal; what was not committed must be sent again"
+        );
+        end_by(first);
+    });
     stop.request();
     let to_end = send.clone();
     // On a thread of its own: whoever reads may be busy, and a second signal must not wait for it.
@@ -108,8 +121,12 @@ fn hear(mut signals: Signals, stop: &StopHandle, send: &SyncSender<StdinEvent>) 
         let _ = is_heard && to_end.send(StdinEvent::End).is_ok();
     });
     if let Some(signal) = heard.next() {
-        // The process ends here, as if it had heard no signals.
-        let _ = emulate_default_handler(signal);
-        process::abort();
+        end_by(signal);
     }
+}
+
+/// Ends the process, as if it had heard no signals.
+fn end_by(signal: c_int) {
+    let _ = emulate_default_handler(signal);
+    process::abort();
 }

@@ -108,12 +108,12 @@ fn write_ingest(
     }
     if verbosity == Verbosity::Verbose {
         for Skipped { name, why, .. } in &summary.skipped {
-            writeln!(out, "skipped: {name}: {why}")?;
+            writeln!(out, "skipped: {}: {}", escape_control(name), escape_control(why))?;
         }
         write_batches(summary, out)?;
     }
     for name in summary.already_ingested.iter().take(FIRST_SKIPPED) {
-        writeln!(out, "skipped: {name} is already ingested")?;
+        writeln!(out, "skipped: {} is already ingested", escape_control(name))?;
     }
     let more = summary.already_ingested.len().saturating_sub(FIRST_SKIPPED) as u64;
     if more > 0 {
@@ -232,6 +232,7 @@ fn write_notes(notes: &[NotedFile], out: &mut dyn Write) -> io::Result<()> {
     let (mut identical, mut identical_lines) = (Vec::new(), 0);
     let (mut is_rewritten, mut has_same_beginning) = (false, false);
     for NotedFile { name, note } in notes {
+        let name = escape_control(name);
         match note {
             FileNote::OtherContent { batch, lines: known } => {
                 writeln!(
@@ -265,7 +266,7 @@ fn write_notes(notes: &[NotedFile], out: &mut dyn Write) -> io::Result<()> {
                 )?;
             }
             &FileNote::Identical { lines } => {
-                identical.push(name.as_str());
+                identical.push(name);
                 identical_lines += lines;
             }
         }
@@ -312,10 +313,11 @@ fn write_skipped(skipped: &[Skipped], verbosity: Verbosity, out: &mut dyn Write)
 
 fn write_spool(spool: &SpoolSummary, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {
     for name in &spool.changed {
+        let name = escape_control(name);
         writeln!(out, "skipped: {name} changed while it was read; the next run ingests it")?;
     }
     for why in &spool.unmoved {
-        writeln!(out, "not moved: {why}; its events are ingested")?;
+        writeln!(out, "not moved: {}; its events are ingested", escape_control(why))?;
     }
     let SpoolSummary { done, failed, too_recent, .. } = *spool;
     let done = counted(done, "file", "files");
@@ -330,9 +332,10 @@ fn write_spool(spool: &SpoolSummary, dry_run: DryRun, out: &mut dyn Write) -> io
 }
 
 fn write_reject(reject: &Reject, out: &mut dyn Write) -> io::Result<()> {
+    let (file, reason) = (escape_control(&reject.file), escape_control(&reject.reason));
     match reject.line {
-        Some(line) => writeln!(out, "rejected: {}:{line}: {}", reject.file, reject.reason),
-        None => writeln!(out, "failed: {}: {}", reject.file, reject.reason),
+        Some(line) => writeln!(out, "rejected: {file}:{line}: {reason}"),
+        None => writeln!(out, "failed: {file}: {reason}"),
     }
 }
 

@@ -103,6 +103,9 @@ fn the_help_shows_how_to_ask() {
         stdout:       --json
         stdout:           Short for --format json
         stdout: 
+        stdout:       --csv-safe
+        stdout:           In CSV, put ' before texts that a spreadsheet would take for formulas
+        stdout: 
         stdout:   -h, --help
         stdout:           Print help (see a summary with '-h')
         stdout: 

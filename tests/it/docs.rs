@@ -69,7 +69,7 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-fn text_of(page: &Path) -> String {
+pub fn text_of(page: &Path) -> String {
     std::fs::read_to_string(repository().join(page)).unwrap_or_else(|e| panic!("{}: {e}", page.display()))
 }
 

@@ -68,6 +68,36 @@ fn what_failed_last_is_told_until_it_goes_well_again() {
 }
 
 #[test]
+fn a_run_of_the_future_neither_hides_what_happens_nor_fails_for_ever() {
+    let world = shop();
+    // The clock was wrong once.
+    assert_eq!(world.run("rank --now 2031-01-15T00:00:00Z --max-lag 1h").code, Some(7));
+    let said = world.run("health");
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    assert!(said.stdout.ends_with("; 1 run is recorded in the future and ignored\n"), "{}", said.whole());
+    assert_eq!(world.run("rank --as-of 2019-01-01T00:00:00Z").code, Some(7));
+    let said = world.run("health");
+    assert!(
+        said.code == Some(1) && said.stdout.starts_with("FAILED: rank, started 2017-"),
+        "{}",
+        said.whole()
+    );
+    let json = world.run("health --json");
+    let answer: serde_json::Value = serde_json::from_str(&json.stdout).expect("it is JSON");
+    assert_eq!(answer["future_runs"], 1);
+}
+
+#[test]
+fn a_disk_with_little_space_is_told_before_it_is_full() {
+    let world = shop();
+    assert_eq!(world.run("health --min-free 1").code, Some(0));
+    let said = world.run("health --min-free 900000000GB");
+    assert_eq!(said.code, Some(1), "{}", said.whole());
+    assert!(said.stdout.starts_with("FAILED: free space on the lake's disk: "), "{}", said.whole());
+    assert_eq!(world.run("health --min-free much").code, Some(2));
+}
+
+#[test]
 fn a_damaged_ranking_is_worse_than_all() {
     let world = shop();
     assert_eq!(world.run("rank").code, Some(0));

@@ -92,6 +92,7 @@ const LODGERS: &[(&str, &[&str])] = &[
             "ops/run_history",
         ],
     ),
+    ("rustix", &["core/storage", "ops/process"]),
     (
         "serde",
         &[

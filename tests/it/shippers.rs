@@ -3,7 +3,7 @@
 mod fluent_bit;
 mod fluentd;
 mod rsyslog;
-mod spool;
+pub mod spool;
 mod stream;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -86,7 +86,7 @@ fn wait_for_commits(world: &World, wanted: usize) {
 }
 
 /// Returns an event of an item as a line of JSON, without its end.
-fn purchase(item: &str) -> String {
+pub fn purchase(item: &str) -> String {
     format!(r#"{{"ts":"2017-01-14T10:00:00Z","item_id":"{item}"}}"#)
 }
 

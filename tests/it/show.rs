@@ -108,6 +108,9 @@ fn the_help_shows_how_to_ask() {
         stdout:       --json
         stdout:           Short for --format json
         stdout: 
+        stdout:       --csv-safe
+        stdout:           In CSV, put ' before texts that a spreadsheet would take for formulas
+        stdout: 
         stdout:       --width <COLUMNS>
         stdout:           Maximum width of a table, 0 for no limit [default: width of the terminal]
         stdout: 

@@ -7,6 +7,7 @@ use clap::{Args as ClapArgs, ColorChoice, Command};
 use crate::config::{Config, KEYS, Key, Origin, Value, unknown_variable};
 use crate::failure::{Exit, Failure};
 use crate::output::OutputArgs;
+use topsell_core::model::escape_control;
 use topsell_output::formats::{self, Answer, Column, ColumnType, JsonLayout, Table, TableColumn};
 use topsell_output::terminal::Cell;
 
@@ -57,7 +58,7 @@ pub fn run(typed: &Show, config: &Config, root: &Command, color: ColorChoice) ->
     let target = typed.output.target(None, color)?;
     for name in config.unknown_variables() {
         // Without stderr, warnings are lost and the answer is not.
-        let _ = writeln!(io::stderr(), "warning: {}", unknown_variable(name));
+        let _ = writeln!(io::stderr(), "warning: {}", escape_control(&unknown_variable(name)));
     }
     target.write(answer(config, root))?;
     Ok(Exit::Success)

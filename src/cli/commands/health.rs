@@ -5,6 +5,7 @@ use clap::Args as ClapArgs;
 use crate::failure::{Exit, Failure};
 use crate::output::{DocumentArgs, Target};
 use crate::settings::Settings;
+use crate::size::parse_bytes;
 use topsell_core::model::parse_seconds;
 use topsell_ops::health;
 use topsell_ops::health::{Detail, Thresholds};
@@ -20,13 +21,14 @@ use topsell_output::formats::Format;
 Examples:
   topsell health                                   check whether the last runs failed
   topsell health --max-age 2h --max-lag 3h         also check that rankings and events are recent
+  topsell health --min-free 20GB                   also check that the disk does not fill up
   topsell health --format json | jq .health
 ")]
 #[command(after_help = "\
 The line begins with the status, which also sets the exit code; the worst status wins:
   OK       0  no problems found
   STALE    7  the ranking or the newest hour of events is too old
-  FAILED   1  the last run of a command or job failed or was interrupted, or there is no lake
+  FAILED   1  the last run of a command or job failed, there is no lake, or its disk is nearly full
   CORRUPT  3  the published ranking or a table's log is corrupt
 
 Only runs that change the lake are considered; a run that exited because another held the lock is
@@ -39,6 +41,9 @@ pub struct Health {
     /// Maximum age of the newest hour of events [default: no limit]
     #[arg(long, value_name = "DURATION")]
     max_lag: Option<String>,
+    /// Minimum of free space on the disk of the lake [default: no limit]
+    #[arg(long, value_name = "SIZE")]
+    min_free: Option<String>,
     /// Maximum number of commands and jobs whose last run failed
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_failed: u64,
@@ -63,9 +68,14 @@ impl Health {
             let parsed = text.as_deref().map(parse_seconds).transpose();
             parsed.map_err(|e| Failure::usage(format!("{option}: {e}")))
         };
+        let min_free = self.min_free.as_deref().map(|text| {
+            let wrong = || Failure::usage(format!("--min-free `{text}` is not a size, such as 20GB"));
+            parse_bytes(text).ok_or_else(wrong)
+        });
         let thresholds = Thresholds {
             max_age_seconds: seconds("--max-age", &self.max_age)?,
             max_lag_seconds: seconds("--max-lag", &self.max_lag)?,
+            min_free_bytes: min_free.transpose()?,
             max_failed: self.max_failed,
         };
         // A probe reads the line, on a terminal or not.

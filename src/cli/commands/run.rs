@@ -59,7 +59,6 @@ pub struct Run {
 pub fn run(settings: &Settings, typed: &Run, check_words: CheckWords<'_>) -> Result<Exit, Failure> {
     let store = settings.store()?;
     let events = RunEvents::default();
-    forward_signals(events.stop_handle())?;
     // Everything that does not depend on the job is done before the start message arrives.
     let identity = Identity::own();
     let trace = TraceContext::of(env::var(TRACEPARENT).ok().as_deref());
@@ -81,7 +80,9 @@ pub fn run(settings: &Settings, typed: &Run, check_words: CheckWords<'_>) -> Res
         stderr: &|| Box::new(io::stderr()),
         log: &|line| note(settings, typed, &escape_control(line)),
     };
+    // Until there is a job, a signal ends the process at once.
     let Some(message) = start_message(settings, typed, check_words)? else { return Ok(Exit::Success) };
+    forward_signals(events.stop_handle())?;
     let ending = run_job(&runner, &message).map_err(|error| failure_of(&error, &message.job))?;
     metrics::write(settings);
     report(settings, typed, &message.job, ending)

@@ -337,11 +337,11 @@ impl<'a> Committer<'a> {
     /// Moves a spool file to its destination, except in a dry run.
     fn move_spool_file(&mut self, input: &Input, destination: Destination) {
         let target = self.target();
-        let (Some(folder), Some(spool)) = (&self.plan.spool, &mut self.summary.spool) else { return };
-        let moved = match (target, input.path()) {
+        let Some(spool) = &mut self.summary.spool else { return };
+        let moved = match target {
             _ if input.has_changed() => return spool.changed.push(input.name.clone()),
-            (Some(_), Some(path)) => folder.move_file(path, destination),
-            _ => Ok(true),
+            Some(_) => destination.receive(input),
+            None => Ok(true),
         };
         match (moved, destination) {
             (Ok(moved), Destination::Done) => spool.done += u64::from(moved),

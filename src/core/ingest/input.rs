@@ -1,7 +1,9 @@
 //! One input of an ingest: a file, or standard input.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::ingest::stdin_stream::StdinStream;
@@ -10,7 +12,8 @@ use crate::input_format::{
 };
 use crate::lake::InputKey;
 use crate::progress::Progress;
-use crate::storage::local_files::{self, Metadata, is_missing};
+use crate::storage::Directory;
+use crate::storage::local_files::{self, File, Metadata, is_missing};
 
 /// One input to read.
 #[derive(Clone, Debug)]
@@ -21,7 +24,16 @@ pub struct Input {
     path: Option<PathBuf>,
     format: Option<Format>,
     pub size_bytes: Option<u64>,
-    /// The state of a spool file when it was found.
+    /// Where a spool file is.
+    spooled: Option<Spooled>,
+}
+
+/// A file of a spool folder.
+#[derive(Clone, Debug)]
+struct Spooled {
+    folder: Arc<Directory>,
+    name: OsString,
+    /// The state of the file when it was found.
     stamp: Option<FileStamp>,
 }
 
@@ -35,7 +47,7 @@ struct FileStamp {
 impl Input {
     /// Returns standard input.
     pub(super) fn stdin(format: Option<Format>) -> Input {
-        Input { name: "-".into(), path: None, format, size_bytes: None, stamp: None }
+        Input { name: "-".into(), path: None, format, size_bytes: None, spooled: None }
     }
 
     /// Returns a file.
@@ -45,18 +57,25 @@ impl Input {
             path: Some(path.to_owned()),
             format,
             size_bytes: meta.is_file().then_some(meta.len()),
-            stamp: None,
+            spooled: None,
         }
     }
 
-    /// Returns a file of a spool folder.
-    pub(super) fn spool_file(path: PathBuf, format: Option<Format>, meta: Option<&Metadata>) -> Input {
+    /// Returns a file of a spool folder; `meta` is not that of a link's target.
+    pub(super) fn spool_file(
+        folder: &Arc<Directory>,
+        name: &OsStr,
+        format: Option<Format>,
+        meta: Option<&Metadata>,
+    ) -> Input {
+        let path = folder.path().join(name);
+        let stamp = meta.and_then(FileStamp::of);
         Input {
             name: path.display().to_string(),
             path: Some(path),
             format,
             size_bytes: meta.map(Metadata::len),
-            stamp: meta.and_then(FileStamp::of),
+            spooled: Some(Spooled { folder: Arc::clone(folder), name: name.to_owned(), stamp }),
         }
     }
 
@@ -69,9 +88,13 @@ impl Input {
     /// number on its file system; none of anything else.
     pub(super) fn keys(&self) -> Vec<InputKey> {
         let Some(path) = self.path() else { return Vec::new() };
-        let (Ok(real), Ok(meta)) = (local_files::canonicalize(path), local_files::metadata(path)) else {
-            return Vec::new();
+        let found = match &self.spooled {
+            None => local_files::canonicalize(path).and_then(|real| Ok((real, local_files::metadata(path)?))),
+            // Not the keys of a link's target.
+            Some(Spooled { folder, name, .. }) => local_files::canonicalize(folder.path())
+                .and_then(|real| Ok((real.join(name), local_files::link_metadata(path)?))),
         };
+        let Ok((real, meta)) = found else { return Vec::new() };
         if !meta.is_file() {
             return Vec::new();
         }
@@ -81,7 +104,8 @@ impl Input {
 
     /// Returns whether a spool file has changed since it was found.
     pub(super) fn has_changed(&self) -> bool {
-        self.path().is_some_and(|path| FileStamp::has_changed(self.stamp, path))
+        let stamp = self.spooled.as_ref().and_then(|spooled| spooled.stamp);
+        self.path().is_some_and(|path| FileStamp::has_changed(stamp, path))
     }
 
     /// Returns whether the file no longer exists.
@@ -91,7 +115,28 @@ impl Input {
 
     /// Returns whether the input is a spool file.
     pub(super) fn is_spool_file(&self) -> bool {
-        self.stamp.is_some()
+        self.spooled.is_some()
+    }
+
+    /// Opens the file from its start.
+    ///
+    /// # Errors
+    /// As the operating system does; of a spool folder, only a regular file is opened.
+    pub(super) fn open_file(&self) -> io::Result<File> {
+        match (&self.spooled, &self.path) {
+            (Some(Spooled { folder, name, .. }), _) => folder.open_file(name),
+            (None, Some(path)) => local_files::open(path),
+            (None, None) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Moves a spool file into a folder of its spool folder, and returns whether it still existed.
+    ///
+    /// # Errors
+    /// As the operating system does; the file then stays where it was.
+    pub(super) fn move_to(&self, destination: &str) -> io::Result<bool> {
+        let Some(Spooled { folder, name, .. }) = &self.spooled else { return Ok(false) };
+        Ok(folder.move_to(name, destination)?.is_some())
     }
 
     /// Opens the input; without a stream, standard input is empty.
@@ -106,10 +151,10 @@ impl Input {
     ) -> Result<Source<'a>, SourceError> {
         match (&self.path, self.format) {
             // What another program writes has no name that could tell its format.
-            (Some(path), None) if self.size_bytes.is_none() && self.stamp.is_none() => {
-                open_stream(local_files::open(path)?, None, options, progress)
+            (Some(_), None) if self.size_bytes.is_none() && self.spooled.is_none() => {
+                open_stream(self.open_file()?, None, options, progress)
             }
-            (Some(path), format) => open_file(path, format, options, progress),
+            (Some(_), format) => open_file(|| self.open_file(), format, options, progress),
             (None, format) => match stdin {
                 Some(stdin) => open_stream(stdin, format, options, progress),
                 None => open_stream(io::empty(), format, options, progress),
@@ -125,7 +170,7 @@ impl FileStamp {
 
     /// Returns whether the file at a path has another state; a file that is gone has not changed.
     fn has_changed(was: Option<FileStamp>, path: &Path) -> bool {
-        let is = local_files::metadata(path).ok().as_ref().and_then(FileStamp::of);
+        let is = local_files::link_metadata(path).ok().as_ref().and_then(FileStamp::of);
         was != is && !is_missing(path)
     }
 }

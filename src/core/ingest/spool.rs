@@ -7,16 +7,15 @@
 //! ```
 //!
 //! Invariant: a file is moved only after all of its batches are committed. Where a run ends between
-//! the two, the next one finds the batches already ingested and moves the file.
+//! the two, the next one finds the batches already ingested and moves the file. Whoever can write to the
+//! folder can have nothing read or moved that is not a regular file in it: see
+//! [`Directory`](crate::storage::Directory).
 
-use std::path::{Path, PathBuf};
-
-use crate::storage::local_files::move_to_folder;
+use crate::ingest::input::Input;
 
 /// The folder.
 #[derive(Clone, Debug)]
 pub struct Spool {
-    pub(super) folder: PathBuf,
     /// Number of files that were modified too recently to be ingested.
     pub too_recent: u64,
 }
@@ -40,14 +39,13 @@ impl Destination {
     }
 }
 
-impl Spool {
-    /// Moves a file to its destination, and returns whether it still existed.
+impl Destination {
+    /// Moves a file here, and returns whether it still existed.
     ///
     /// # Errors
     /// Returns why the file cannot be moved; it then stays where it was.
-    pub(super) fn move_file(&self, file: &Path, destination: Destination) -> Result<bool, String> {
-        let name = destination.name();
-        let moved = move_to_folder(file, &self.folder.join(name));
-        Ok(moved.map_err(|e| format!("{}: cannot be moved to {name}: {e}", file.display()))?.is_some())
+    pub(super) fn receive(self, input: &Input) -> Result<bool, String> {
+        let name = self.name();
+        input.move_to(name).map_err(|e| format!("{}: cannot be moved to {name}: {e}", input.name))
     }
 }

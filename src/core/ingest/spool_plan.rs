@@ -1,6 +1,7 @@
 //! The plan of an ingest from a spool folder: which of its logs are complete.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::ingest::input::Input;
@@ -9,39 +10,42 @@ use crate::ingest::skipped::SkippedKind;
 use crate::ingest::spool::{Destination, Spool};
 use crate::input_format::{Format, format_of_name, reason_to_skip};
 use crate::model::Timestamp;
+use crate::storage::Directory;
 use crate::storage::local_files::{self, Metadata};
 
 /// Plans a spool folder's complete logs, in the byte order of their names.
 pub fn plan_spool(folder: &Path, format: Option<Format>, now: Timestamp, min_age_seconds: u64) -> Plan {
     let mut plan = Plan::default();
-    let paths = match local_files::list(folder) {
-        Ok(paths) => paths,
+    let opened =
+        Directory::open(folder).and_then(|opened| Ok((Arc::new(opened), local_files::list(folder)?)));
+    let (directory, paths) = match opened {
+        Ok(opened) => opened,
         Err(error) => {
             plan.fail(folder, &error);
             return plan;
         }
     };
-    let mut spool = Spool { folder: folder.to_owned(), too_recent: 0 };
+    let mut spool = Spool { too_recent: 0 };
     for path in paths {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        // A dangling link is an input too: one that fails.
-        let meta = local_files::metadata(&path).ok();
-        let own_meta = meta.clone().or_else(|| local_files::link_metadata(&path).ok());
-        if Destination::NAMES.contains(&name.as_str()) {
+        let Some(name) = path.file_name() else { continue };
+        // A link is an input too: one that fails.
+        let meta = local_files::link_metadata(&path).ok();
+        let is_other = |meta: &Metadata| !meta.is_file() && !meta.is_symlink();
+        if Destination::NAMES.iter().any(|destination| name == *destination) {
             continue;
         } else if local_files::is_folder(&path) {
             plan.skip(&path, SkippedKind::Folder, "it is a directory in a spool directory");
         } else if let Some(why) = reason_to_skip(&path) {
             plan.skip(&path, SkippedKind::File, why);
-        } else if meta.as_ref().is_some_and(|meta| !meta.is_file()) {
+        } else if meta.as_ref().is_some_and(is_other) {
             plan.skip(&path, SkippedKind::File, "it is not a regular file");
-        } else if own_meta.is_some_and(|meta| !is_old_enough(&meta, now, min_age_seconds)) {
+        } else if meta.as_ref().is_some_and(|meta| !is_old_enough(meta, now, min_age_seconds)) {
             spool.too_recent += 1;
             let why = format!("it was modified less than {min_age_seconds} s ago");
             plan.skip(&path, SkippedKind::TooRecent, &why);
         } else {
             let format = format.or_else(|| format_of_name(&path));
-            plan.inputs.push(Input::spool_file(path, format, meta.as_ref()));
+            plan.inputs.push(Input::spool_file(&directory, name, format, meta.as_ref()));
         }
     }
     plan.spool = Some(spool);

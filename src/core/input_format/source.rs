@@ -19,7 +19,7 @@ use crate::input_format::recognize::recognized;
 use crate::input_format::text_encoding::{TextEncoding, decoded};
 use crate::input_format::zip_member::ZipMember;
 use crate::progress::{Progress, Stage};
-use crate::storage::local_files::{self, File, copy_to_temporary};
+use crate::storage::local_files::{File, copy_to_temporary};
 
 /// Of bytes whose reading was reported before.
 static NO_PROGRESS: Progress = Progress::ignored();
@@ -51,24 +51,27 @@ pub struct TextOptions<'a> {
 
 /// Opens a file and decompresses it, whatever its extension says about compression; without `format`,
 /// the format is that of the name of the only file in a zip archive, or recognized by unmistakable
-/// content. The bytes that are read count as progress of the ingest stage.
+/// content. The bytes that are read count as progress of the ingest stage. `open` opens the file from its
+/// start each time.
 ///
 /// # Errors
 /// Fails where the file cannot be read.
 pub fn open_file<'a>(
-    path: &Path,
+    open: impl Fn() -> io::Result<File>,
     format: Option<Format>,
     options: TextOptions<'_>,
     progress: &'a Progress,
 ) -> Result<Source<'a>, SourceError> {
-    let opened = decompress(metered(local_files::open(path)?, progress))?;
+    let file = open()?;
+    let is_regular = file.metadata()?.is_file();
+    let opened = decompress(metered(file, progress))?;
     let head = match opened {
         // Parquet is read from its end, so that a compressed file is decompressed into a temporary one.
-        Opened::Plain(_) if format == Some(Format::Parquet) && is_regular(path) => {
-            return parquet(local_files::open(path)?);
+        Opened::Plain(_) if format == Some(Format::Parquet) && is_regular => {
+            return parquet(open()?);
         }
-        Opened::Zip(_) if is_regular(path) => {
-            return open_zip(local_files::open(path)?, format, options, progress);
+        Opened::Zip(_) if is_regular => {
+            return open_zip(open()?, format, options, progress);
         }
         Opened::Zip(head) => {
             let file = copy_to_temporary(Blocking(head), options.temporary_folder).map_err(read_error)?;
@@ -165,11 +168,6 @@ fn text<'a>(
         _ => reader,
     };
     Source::Text { format, encoding, reader }
-}
-
-/// Returns whether a path can be opened again, to be read from the start.
-fn is_regular(path: &Path) -> bool {
-    local_files::metadata(path).is_ok_and(|meta| meta.is_file())
 }
 
 fn parquet<'a>(mut file: File) -> Result<Source<'a>, SourceError> {

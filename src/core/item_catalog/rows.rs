@@ -7,6 +7,7 @@ use crate::item_catalog::text_rows::TextRows;
 use crate::model::{MAX_ID_BYTES, RawCategories};
 use crate::parquet_format::{BadPaths, ExternalBatch, ExternalFile, ExternalRows, NotText, WantedColumn};
 use crate::progress::Progress;
+use crate::storage::local_files;
 
 /// Reading a catalog is not progress of an ingest.
 static NO_PROGRESS: Progress = Progress::ignored();
@@ -45,7 +46,8 @@ impl Rows {
         let format = format.ok_or_else(|| {
             refuse("has an unsupported file extension; it must be .csv, .tsv or .parquet".to_owned())
         })?;
-        let opened = open_file(&file.path, Some(format), file.mapping.text_options(ITEM_ID), &NO_PROGRESS)
+        let open = || local_files::open(&file.path);
+        let opened = open_file(open, Some(format), file.mapping.text_options(ITEM_ID), &NO_PROGRESS)
             .map_err(|source| CatalogError::Source { file: name.clone(), source })?;
         let (source, columns) = match opened {
             Source::Text { format, reader, .. } => {

@@ -18,6 +18,18 @@ pub fn escape_control(text: &str) -> String {
     text.chars().map(spelled).collect()
 }
 
+/// Returns lines of text with each of them escaped; line breaks and tabs stay.
+pub fn escape_lines(text: &str) -> String {
+    let spelled = |c: char| {
+        if is_control(c) && !matches!(c, '\n' | '\t') {
+            c.escape_default().collect()
+        } else {
+            String::from(c)
+        }
+    };
+    text.chars().map(spelled).collect()
+}
+
 /// Returns whether a character affects how others are displayed: a control character, a line separator, or
 /// one that begins or ends a run of text of another direction.
 fn is_control(c: char) -> bool {
@@ -32,6 +44,7 @@ mod tests {
     fn control_characters_are_escaped() {
         assert_eq!(escape_control("a\u{1b}[31m\tb\u{9b}c"), "a\\u{1b}[31m\\tb\\u{9b}c");
         assert_eq!(escape_control("evil\u{202e}txt\u{2069}\u{2028}"), "evil\\u{202e}txt\\u{2069}\\u{2028}");
+        assert_eq!(escape_lines("a\tb\u{1b}[2J\r\nc\u{202e}\n"), "a\tb\\u{1b}[2J\\r\nc\\u{202e}\n");
         // Marks that only say which way a neutral character belongs are part of good spelling.
         assert_eq!(escape_control("käse \u{200f}שלום 👩\u{200d}👧"), "käse \u{200f}שלום 👩\u{200d}👧");
     }

@@ -36,7 +36,7 @@ pub use currency::Currency;
 pub use days::Days;
 pub use decay::Decay;
 pub use decimal::DecimalError;
-pub use escape_control::{escape_control, shown};
+pub use escape_control::{escape_control, escape_lines, shown};
 pub use event_time::{EventTimes, TimeOptions, likely_time_format, read_event_time};
 pub use event_types::{Counting, EventTypes};
 pub use events::{Event, Events};

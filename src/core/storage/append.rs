@@ -1,7 +1,11 @@
 //! Files of lines that several processes append to.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
 
 use crate::storage::error::StoreError;
 use crate::storage::store::Store;
@@ -16,9 +20,9 @@ impl Store {
     pub fn append(&self, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let at = self.root.join(path);
         let failed = |e| StoreError::io(self.location_of(path), e);
-        let open = || OpenOptions::new().append(true).create(true).open(&at);
+        let open = || open_to_append(&at);
         let mut file = match open() {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 at.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
                 open().map_err(failed)?
             }
@@ -31,4 +35,13 @@ impl Store {
         self.io_counters.wrote(bytes.len());
         Ok(())
     }
+}
+
+/// Opens a file to append to, not the target of a link that somebody put in its place, nor a named pipe.
+fn open_to_append(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let mut options = OpenOptions::new();
+    let file = options.append(true).create(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let is_file = file.metadata()?.is_file();
+    if is_file { Ok(file) } else { Err(io::Error::other("is not a regular file")) }
 }

@@ -11,7 +11,6 @@ use nix::fcntl::OFlag;
 pub use std::fs::{File, Metadata};
 
 pub use crate::storage::atomic_write::write_atomically;
-pub use crate::storage::quarantine::{is_missing, move_to_folder};
 
 /// Whether a symbolic link at the end of a path is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +86,11 @@ pub fn metadata(path: &Path) -> io::Result<Metadata> {
 /// As the operating system does.
 pub fn link_metadata(path: &Path) -> io::Result<Metadata> {
     std::fs::symlink_metadata(path)
+}
+
+/// Returns whether nothing exists at a path, not even a dangling link.
+pub fn is_missing(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Returns the numbers of a file's file system and of the file in it.

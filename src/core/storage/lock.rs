@@ -1,9 +1,17 @@
 //! Locks between processes, released when they are dropped or their process ends: exclusive ones, and
 //! ones that are shared until somebody needs them exclusively.
+//!
+//! Invariant: only who can write to the folder of a lock can take it. Whoever can open a file for reading
+//! can lock it, so that a lock's file is readable for nobody else.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
 use std::time::Duration;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::storage::error::StoreError;
 use crate::storage::store::Store;
@@ -12,6 +20,8 @@ use crate::storage::store::Store;
 /// meanwhile waits too.
 const MAX_TRIES: u32 = 200;
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
+/// The permissions of a lock's file before its folder is looked at.
+const OWNER_MODE: u32 = 0o600;
 
 /// An exclusive lock; dropping it releases it.
 #[derive(Debug)]
@@ -163,7 +173,87 @@ impl Store {
 
     fn opened(&self, name: &str) -> Result<File, StoreError> {
         let path = self.root.join(name);
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        open.map_err(|e| StoreError::io(path.display().to_string(), e))
+        open_lock_file(&path).map_err(|e| StoreError::io(path.display().to_string(), e))
+    }
+}
+
+/// Opens the file of a lock, which is created where it is missing, and lets those lock it who can write to
+/// its folder.
+fn open_lock_file(path: &Path) -> io::Result<File> {
+    // Whoever can write to the folder could put a link to another file here, or a named pipe.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = options.mode(OWNER_MODE).custom_flags(flags.bits().cast_signed()).open(path);
+    let file = file.map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => io::Error::other("is a symbolic link; remove it"),
+        _ => error,
+    })?;
+    let seen = file.metadata()?;
+    if !seen.is_file() || seen.nlink() > 1 {
+        return Err(io::Error::other("is not a file of its own; remove it"));
+    }
+    let folder = path.parent().unwrap_or(Path::new("/")).metadata()?;
+    let mode = lock_mode(folder.mode(), folder.gid() == seen.gid());
+    if seen.mode() & 0o777 != mode && seen.uid() == rustix::process::geteuid().as_raw() {
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
+    Ok(file)
+}
+
+/// Returns the permissions of a lock's file: to read and write, for those who can write to its folder.
+fn lock_mode(folder_mode: u32, is_of_its_group: bool) -> u32 {
+    let group = if is_of_its_group && folder_mode & 0o020 != 0 { 0o060 } else { 0 };
+    let others = if folder_mode & 0o002 != 0 { 0o006 } else { 0 };
+    OWNER_MODE | group | others
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_for_those_who_can_write_to_its_folder() {
+        let check = |folder_mode, is_of_its_group, expected: u32| {
+            assert_eq!(lock_mode(folder_mode, is_of_its_group), expected, "{folder_mode:o}");
+        };
+        check(0o40_755, true, 0o600);
+        check(0o40_700, true, 0o600);
+        check(0o42_775, true, 0o660);
+        check(0o40_775, false, 0o600);
+        check(0o41_777, true, 0o666);
+        let (store, folder) = crate::storage::temporary();
+        let mode = |name: &str| {
+            let meta = folder.path().join(name).metadata().expect("it was made");
+            meta.permissions().mode() & 0o777
+        };
+        let lock = || drop(store.lock("a.lock", "a run", LockTimeout::NoWait).expect("nobody holds it"));
+        lock();
+        assert_eq!(mode("a.lock"), 0o600);
+        for (folder_mode, expected) in [(0o775, 0o660), (0o755, 0o600)] {
+            std::fs::set_permissions(folder.path(), Permissions::from_mode(folder_mode)).expect("it is ours");
+            lock();
+            assert_eq!(mode("a.lock"), expected, "of a lake that was made earlier, too");
+        }
+    }
+
+    #[test]
+    fn what_has_the_name_of_a_lock_and_is_none_is_not_written_to() {
+        let (store, folder) = crate::storage::temporary();
+        let [victim, second, link, pipe] =
+            ["victim", "second.lock", "link.lock", "pipe.lock"].map(|name| folder.path().join(name));
+        std::fs::write(&victim, "precious").expect("a file can be written");
+        std::fs::hard_link(&victim, &second).expect("a link can be made");
+        std::os::unix::fs::symlink("victim", &link).expect("a link can be made");
+        let here = File::open(folder.path()).expect("it is there");
+        let mode = rustix::fs::Mode::from_bits_retain(0o600);
+        rustix::fs::mkfifoat(&here, "pipe.lock", mode).expect("a pipe can be made");
+        for (path, expected) in [(second, "not a file of its own"), (link, "link"), (pipe, "not a file")] {
+            let name = path.file_name().and_then(|name| name.to_str()).expect("it has a name");
+            let error =
+                store.lock(name, "a run", LockTimeout::NoWait).expect_err("it is refused").to_string();
+            assert!(error.contains(expected) && error.contains(name), "{error}");
+        }
+        assert_eq!(std::fs::read_to_string(victim).expect("it is there"), "precious");
     }
 }

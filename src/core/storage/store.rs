@@ -78,6 +78,16 @@ impl Store {
         &self.root
     }
 
+    /// Returns how much this account can still write to the disk of the root, or of where it would be made.
+    ///
+    /// # Errors
+    /// As the operating system does.
+    pub fn free_bytes(&self) -> io::Result<u64> {
+        let there = self.root.ancestors().find(|folder| folder.exists()).unwrap_or(&self.root);
+        let disk = rustix::fs::statvfs(there)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// Returns where a file is, for messages.
     pub fn location_of(&self, path: &str) -> String {
         self.root.join(path).display().to_string()

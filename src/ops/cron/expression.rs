@@ -149,12 +149,17 @@ impl Field {
         };
         let step = match step {
             None => String::new(),
-            Some(step) => match number(step) {
+            Some(text) => match number(text) {
                 Some(0) | None => {
-                    return Err(format!("invalid step `{step}`: expected an integer of at least 1 after /"));
+                    return Err(format!("invalid step `{text}`: expected an integer of at least 1 after /"));
                 }
-                // A larger step is the same as the field's whole range.
-                Some(step) => format!("/{}", step.min(u32::from(self.max) + 1)),
+                Some(step) if step > self.count() => {
+                    let (name, count) = (self.name, self.count());
+                    return Err(format!(
+                        "step `{text}` is beyond the {count} values of the {name} field, so that it is due as if by {count}; list the times instead"
+                    ));
+                }
+                Some(step) => format!("/{step}"),
             },
         };
         if range == "*" {
@@ -179,6 +184,12 @@ impl Field {
             return Err(format!("range `{range}` is reversed; write `{from}-{max},{min}-{to}`"));
         }
         Ok(format!("{from}-{to}{step}"))
+    }
+
+    /// Returns how many values the field has.
+    fn count(&self) -> u32 {
+        // Sunday is 7 as well as 0.
+        u32::from(self.max.min(if self.max == 7 { 6 } else { self.max }) - self.min) + 1
     }
 
     /// Returns the value of a number or name.

@@ -14,6 +14,8 @@ pub struct Thresholds {
     pub max_age_seconds: Option<u64>,
     /// The maximum time since the newest hour of events ended.
     pub max_lag_seconds: Option<u64>,
+    /// The space that must be left on the lake's disk.
+    pub min_free_bytes: Option<u64>,
     /// How many commands and jobs may have failed in their last runs.
     pub max_failed: u64,
 }
@@ -72,6 +74,15 @@ pub fn assess(status: &Status, thresholds: &Thresholds) -> Assessment {
     if failed.len() as u64 > thresholds.max_failed {
         problems.extend(failed.iter().map(|text| (Health::Failed, text.clone())));
     }
+    if let Some(min) =
+        thresholds.min_free_bytes.filter(|min| status.free_bytes.is_none_or(|free| free < *min))
+    {
+        let free = status.free_bytes.map_or("unknown".to_owned(), size_text);
+        problems.push((
+            Health::Failed,
+            format!("free space on the lake's disk: {free}, less than {}", size_text(min)),
+        ));
+    }
     let (age, lag) = (age_seconds(status), lag_seconds(status));
     let too_old = |limit: Option<u64>, age: Option<u64>| {
         limit.filter(|limit| age.is_none_or(|age| age > *limit)).map(format_duration)
@@ -90,6 +101,11 @@ pub fn assess(status: &Status, thresholds: &Thresholds) -> Assessment {
         _ => None,
     };
     details.extend(more);
+    details.extend(match status.future_runs {
+        0 => None,
+        1 => Some("1 run is recorded in the future and ignored".to_owned()),
+        runs => Some(format!("{runs} runs are recorded in the future and ignored")),
+    });
     if status.lake.is_some() {
         // The JSON output has them in full.
         let unread = status.errors.len();
@@ -97,6 +113,11 @@ pub fn assess(status: &Status, thresholds: &Thresholds) -> Assessment {
     }
     let health = problems.first().map_or(Health::Ok, |(health, _)| *health);
     Assessment { health, problems: problems.into_iter().map(|(_, what)| what).collect(), details }
+}
+
+/// Returns a size in whole megabytes.
+fn size_text(bytes: u64) -> String {
+    format!("{} MB", bytes / 1_000_000)
 }
 
 /// Returns the age of the ranking.
@@ -174,6 +195,8 @@ mod tests {
             lake: Some(LakeStatus { newest_hour, ..LakeStatus::default() }),
             ranking: Some(ranking),
             runs: BTreeMap::new(),
+            future_runs: 0,
+            free_bytes: Some(7_300_000_000),
             errors: Vec::new(),
             corruption: Vec::new(),
         }
@@ -203,7 +226,12 @@ mod tests {
                 "OK: ranking as of 2017-01-15T12:00:00Z, 35 min old; newest sales hour 2017-01-15T11:00:00Z, in progress; last failure: none"
             ],
         );
-        let thresholds = Thresholds { max_age_seconds: Some(2_099), max_lag_seconds: Some(0), max_failed: 0 };
+        let thresholds = Thresholds {
+            max_age_seconds: Some(2_099),
+            max_lag_seconds: Some(0),
+            max_failed: 0,
+            ..Thresholds::default()
+        };
         check(
             &status,
             thresholds,
@@ -258,12 +286,41 @@ mod tests {
     }
 
     #[test]
+    fn little_space_is_a_problem_before_there_is_none_and_runs_of_the_future_are_counted() {
+        let mut status = well();
+        status.future_runs = 2;
+        let limit = |bytes| Thresholds { min_free_bytes: Some(bytes), ..Thresholds::default() };
+        check(
+            &status,
+            limit(7_300_000_000),
+            &expect![
+                "OK: ranking as of 2017-01-15T12:00:00Z, 35 min old; newest sales hour 2017-01-15T11:00:00Z, in progress; last failure: none; 2 runs are recorded in the future and ignored"
+            ],
+        );
+        status.future_runs = 0;
+        check(
+            &status,
+            limit(8_000_000_000),
+            &expect![
+                "FAILED: free space on the lake's disk: 7300 MB, less than 8000 MB; ranking as of 2017-01-15T12:00:00Z, 35 min old; newest sales hour 2017-01-15T11:00:00Z, in progress; last failure: none"
+            ],
+        );
+        status.free_bytes = None;
+        assert_eq!(assess(&status, &limit(1)).health, Health::Failed, "what is unknown may be none");
+    }
+
+    #[test]
     fn what_is_missing_is_too_old_if_there_is_a_limit() {
         let mut status = well();
         status.ranking = None;
         status.lake = Some(LakeStatus::default());
         check(&status, Thresholds::default(), &expect!["OK: no ranking; no sales; last failure: none"]);
-        let thresholds = Thresholds { max_age_seconds: Some(9), max_lag_seconds: Some(9), max_failed: 0 };
+        let thresholds = Thresholds {
+            max_age_seconds: Some(9),
+            max_lag_seconds: Some(9),
+            max_failed: 0,
+            ..Thresholds::default()
+        };
         check(
             &status,
             thresholds,

@@ -23,6 +23,11 @@ pub fn metrics(status: &Status, version: &str) -> String {
         "Whether the lake could be read without errors.",
         [(vec![], f64::from(u8::from(is_readable)))],
     );
+    text.gauge(
+        "disk_free_bytes",
+        "Space that was left on the disk of the lake when this file was written.",
+        status.free_bytes.map(|bytes| (vec![], bytes as f64)),
+    );
     of_ranking(status, &mut text);
     of_tables(status, &mut text);
     of_runs(status, &mut text);
@@ -212,6 +217,8 @@ mod tests {
                 (ran("ingest", None), LastRuns { last: Some(record.clone()), last_done: Some(record) }),
                 (ran("run", Some("a\"b\\c\nd")), LastRuns { last: Some(failed), last_done: None }),
             ]),
+            future_runs: 0,
+            free_bytes: Some(5_000),
             errors: Vec::new(),
             corruption: Vec::new(),
         };
@@ -222,6 +229,9 @@ mod tests {
             # HELP topsell_lake_readable Whether the lake could be read without errors.
             # TYPE topsell_lake_readable gauge
             topsell_lake_readable 1
+            # HELP topsell_disk_free_bytes Space that was left on the disk of the lake when this file was written.
+            # TYPE topsell_disk_free_bytes gauge
+            topsell_disk_free_bytes 5000
             # HELP topsell_ranking_as_of_timestamp_seconds End of the window of the published ranking.
             # TYPE topsell_ranking_as_of_timestamp_seconds gauge
             topsell_ranking_as_of_timestamp_seconds 1484481600

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::run_history::{LastRuns, RunKey, RunRecord, RunStore};
+use crate::run_history::{LastRuns, RunKey, RunRecord, RunStore, RunsUntil};
 use topsell_core::delta::LiveFile;
 use topsell_core::lake::{Lake, LakeError, newest_hour};
 use topsell_core::model::{Hour, PURCHASE, Timestamp};
@@ -18,11 +18,18 @@ pub struct Status {
     pub ranking: Option<RankingStatus>,
     /// The last runs of each command and job.
     pub runs: BTreeMap<RunKey, LastRuns>,
+    /// The number of runs that were started in the future, which are ignored.
+    pub future_runs: u64,
+    /// The space that is left on the lake's disk for this account; `None` if the system does not report it.
+    pub free_bytes: Option<u64>,
     /// What could not be read, other than corruption.
     pub errors: Vec<String>,
     /// Each damaged file.
     pub corruption: Vec<String>,
 }
+
+/// Clocks of machines that share a lake may differ by this much.
+const MAX_AHEAD_SECONDS: i64 = 60;
 
 /// How much to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,8 +88,11 @@ impl TableStatus {
 /// Reads the status of a lake; what cannot be read is part of the status.
 pub fn status(store: &Store, detail: Detail, now: Timestamp) -> Status {
     let (mut errors, mut corruption) = (Vec::new(), Vec::new());
-    let runs = RunStore::open(store).last_runs();
-    let (runs, broken) = runs.unwrap_or_else(|error| (BTreeMap::new(), vec![error]));
+    // What was started while the clock was wrong must not hide what happened since.
+    let until = now.plus_seconds(MAX_AHEAD_SECONDS);
+    let runs = RunStore::open(store).last_runs_until(Some(until));
+    let runs = runs.unwrap_or_else(|error| RunsUntil { broken: vec![error], ..RunsUntil::default() });
+    let RunsUntil { runs, broken, later: future_runs } = runs;
     errors.extend(broken.iter().map(ToString::to_string));
     let (ranking, event_types) = match Snapshot::current(store) {
         Ok(snapshot) => {
@@ -113,7 +123,8 @@ pub fn status(store: &Store, detail: Detail, now: Timestamp) -> Status {
             None
         }
     };
-    Status { now, lake, ranking, runs, errors, corruption }
+    let free_bytes = store.free_bytes().ok();
+    Status { now, lake, ranking, runs, future_runs, free_bytes, errors, corruption }
 }
 
 fn last_ranked(runs: &BTreeMap<RunKey, LastRuns>) -> Option<&RunRecord> {

@@ -46,6 +46,9 @@ const UNSUPPORTED: &[(&str, &str)] = &[
 const OWNER_VARIABLES: &[&str] = &["LOGNAME", "USER"];
 /// Limit for all variables, since each job has a copy of them.
 const MAX_VARIABLES_BYTES: usize = 16 << 10;
+/// Limits for the crontab of an account, so that it neither delays the jobs of others nor fills the log.
+const MAX_OWN_JOBS: usize = 100;
+const MAX_OWN_MESSAGES: usize = 10;
 const FIELDS: usize = 5;
 /// Length of the part of a job's name that comes from the file.
 const MAX_STEM: usize = 40;
@@ -72,10 +75,35 @@ pub fn read_crontab(path: &Path, text: &str, owner: Option<&Owner>, zone: &str) 
         } else if let Some((name, value)) = variable(text) {
             reader.set(name, value);
         } else {
+            if owner.is_some() && reader.tab.jobs.len() == MAX_OWN_JOBS {
+                reader.error(format!("more than {MAX_OWN_JOBS} jobs; this line and those below are ignored"));
+                break;
+            }
             reader.add(text);
         }
     }
+    if owner.is_some() {
+        reader.tab.limit_messages(path);
+    }
     reader.tab
+}
+
+impl Crontab {
+    /// Keeps the first errors and warnings, and the number of the others.
+    fn limit_messages(&mut self, path: &Path) {
+        if let Some(JobError::Invalid { line, .. }) = self.errors.get(MAX_OWN_MESSAGES) {
+            let (line, more) = (*line, self.errors.len() - MAX_OWN_MESSAGES);
+            self.errors.truncate(MAX_OWN_MESSAGES);
+            let what = format!("{more} more errors from here on");
+            self.errors.push(JobError::Invalid { file: path.to_owned(), line, column: 1, what });
+        }
+        if let Some(JobWarning { line, .. }) = self.warnings.get(MAX_OWN_MESSAGES) {
+            let (line, more) = (*line, self.warnings.len() - MAX_OWN_MESSAGES);
+            self.warnings.truncate(MAX_OWN_MESSAGES);
+            let what = format!("{more} more warnings from here on");
+            self.warnings.push(JobWarning { file: path.to_owned(), line, what });
+        }
+    }
 }
 
 /// Parses a crontab line by line.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: only files that no untrusted account could have written are read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ pub struct JobSet {
     pub jobs: BTreeMap<String, Job>,
     pub errors: Vec<JobError>,
     pub warnings: Vec<JobWarning>,
+    /// The crontabs in home folders: an error of one of them must not affect the jobs of others.
+    own_crontabs: BTreeSet<PathBuf>,
 }
 
 /// Metadata of the job files; it changes when a file does.
@@ -78,6 +80,7 @@ impl Sources {
 
     fn read_own_crontab(&self, owner: &Owner, found: &mut JobSet) {
         let path = owner.home.join(OWN_CRONTAB);
+        found.own_crontabs.insert(path.clone());
         match read_text(&path, &TrustedOwner { only: Some(owner.uid) }) {
             Ok(text) => found.add_crontab(&path, &text, Some(owner), &self.time_zone),
             Err(JobError::Unreadable { source, .. }) if is_absent(&source) => {}
@@ -107,7 +110,11 @@ impl Sources {
         TrustedOwner::default().check(folder, &seen)?;
         let mut paths = local_files::list(folder).map_err(unreadable)?;
         let is_hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
-        paths.retain(|path| path.extension().is_some_and(|form| form == JOB_FILE) && !is_hidden(path));
+        paths.retain(|path| {
+            path.extension().is_some_and(|form| form == JOB_FILE)
+                && !is_hidden(path)
+                && !local_files::is_folder(path)
+        });
         Ok(paths)
     }
 
@@ -131,6 +138,11 @@ pub fn read_job(path: &Path, zone: &str, check: CommandCheck<'_>) -> Result<Job,
 }
 
 impl JobSet {
+    /// Returns whether an error is that of one account's own crontab.
+    pub fn is_of_account(&self, error: &JobError) -> bool {
+        self.own_crontabs.contains(error.file())
+    }
+
     fn add(&mut self, job: Job) {
         match self.jobs.get(&job.name) {
             None => drop(self.jobs.insert(job.name.clone(), job)),

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use nix::unistd::{getegid, geteuid};
 use topsell_core::storage::local_files::{is_file, is_folder};
 
-/// Where `setpriv` and `env` are installed. The command's own `PATH` must not decide, since root runs them.
+/// Where `setsid`, `setpriv` and `env` are installed. The command's own `PATH` must not decide, since root runs them.
 const SYSTEM_FOLDERS: [&str; 4] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
 
 /// A program to start, with its arguments and environment.
@@ -70,6 +70,7 @@ impl Command {
             return Err(StartError::NoWorkingDir(dir.clone()));
         }
         let mut command = match &self.account {
+            // `setsid` makes it the leader of a group, too.
             Some(account) if !account.is_own() => self.as_account(account)?,
             account => {
                 let mut command = std::process::Command::new(&self.program);
@@ -80,16 +81,18 @@ impl Command {
                 if let Some(dir) = &self.working_dir {
                     command.current_dir(dir);
                 }
+                command.process_group(0);
                 command
             }
         };
         let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
-        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(command)
     }
 
     /// Returns the command by which root runs it as another account.
     ///
+    /// `setsid` gives it a session of its own, so that it has no terminal of root's to write to or to type on.
     /// `env` sets the working directory and the variables after the account has changed, so that root is
     /// not affected by them: `LD_PRELOAD` would load a library as root, and root could enter any folder.
     fn as_account(&self, account: &Account) -> Result<std::process::Command, StartError> {
@@ -100,9 +103,10 @@ impl Command {
         if program.contains('=') {
             return Err(StartError::ProgramIsAssignment(program.into_owned()));
         }
-        let mut command = std::process::Command::new(system_program("setpriv")?);
+        let mut command = std::process::Command::new(system_program("setsid")?);
         command
             .env_clear()
+            .arg(system_program("setpriv")?)
             .arg(format!("--reuid={}", account.uid))
             .arg(format!("--regid={}", account.gid))
             .args(["--init-groups", "--"])

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use nix::errno::Errno;
 use nix::sys::signal;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -35,6 +36,11 @@ impl Group {
         let _ = killpg(self.0, Signal::SIGKILL);
     }
 
+    /// Returns whether there is such a group; its members may have exited.
+    pub(super) fn exists(self) -> bool {
+        killpg(self.0, None) != Err(Errno::ESRCH)
+    }
+
     /// Returns whether all members have exited, as far as the system reports it.
     pub fn has_exited(self) -> bool {
         let id = self.id();
@@ -42,12 +48,12 @@ impl Group {
     }
 }
 
-/// Sends SIGTERM to a process, which may have exited.
+/// Sends SIGTERM to a child that has not been reaped, whose id is still its own.
 pub fn terminate(process: u32) {
     send(process, Signal::SIGTERM);
 }
 
-/// Sends SIGKILL to a process, which may have exited.
+/// Sends SIGKILL to a child that has not been reaped, whose id is still its own.
 pub fn kill(process: u32) {
     send(process, Signal::SIGKILL);
 }
@@ -61,14 +67,17 @@ fn send(process: u32, signal: Signal) {
 /// Returns the processes that were started with an environment variable, except members of a group; only
 /// those whose environment this process may read.
 pub fn processes_with(variable: &str, value: &str, except: Option<Group>) -> Vec<u32> {
-    let wanted = format!("{variable}={value}");
-    let has_it = |process: &u32| {
-        let environment = fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
-        environment.split(|&byte| byte == 0).any(|pair| pair == wanted.as_bytes())
-    };
+    let has_it = |process: &u32| has_environment(*process, variable, value);
     let is_other = |stat: &str| group_of(stat).is_some_and(|group| except.map(Group::id) != Some(group));
     let others = stats().filter(|(_, stat)| is_other(stat)).map(|(process, _)| process);
     others.filter(has_it).collect()
+}
+
+/// Returns whether a process was started with an environment variable, as far as this process may know.
+pub(super) fn has_environment(process: u32, variable: &str, value: &str) -> bool {
+    let wanted = format!("{variable}={value}");
+    let environment = fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
+    environment.split(|&byte| byte == 0).any(|pair| pair == wanted.as_bytes())
 }
 
 /// Returns all processes with the content of their `proc_pid_stat(5)` files.

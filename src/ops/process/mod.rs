@@ -4,15 +4,19 @@
 //! signalled only while its id is known to be its own.
 
 mod command;
+mod escaped_writer;
 mod group;
 mod identity;
 mod memory;
 mod output;
+mod process_handle;
 mod running;
 
 pub use command::{Account, Command, StartError};
+pub use escaped_writer::EscapedWriter;
 pub use group::{Group, kill, processes_with, terminate};
 pub use identity::{Identity, Liveness, machine_name, process_start_ticks};
 pub use memory::{peak_memory_bytes, peak_memory_of_children_bytes};
 pub use output::{Output, Tail};
+pub use process_handle::{kill_with, terminate_with};
 pub use running::{ProcessEvent, ProcessExit, Running};

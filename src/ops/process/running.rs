@@ -11,7 +11,7 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
 use crate::process::command::{Command, StartError};
-use crate::process::group::Group;
+use crate::process::group::{Group, kill, terminate};
 use crate::process::identity::process_start_ticks;
 use crate::process::output::{Output, OutputReader};
 
@@ -58,7 +58,7 @@ impl Command {
         let threads = start_threads(&mut child, self.stdin.as_ref(), output, notify);
         let mut running = Running { child, group };
         if let Err(source) = threads {
-            group.kill();
+            running.kill();
             running.reap();
             return Err(StartError::NoThread { program: program(), source });
         }
@@ -70,6 +70,22 @@ impl Running {
     /// Returns the process group, whose id is not reused until the process has been [reaped](Running::reap).
     pub fn group(&self) -> Group {
         self.group
+    }
+
+    /// Sends SIGTERM to the process and all members of its group.
+    pub fn terminate(&self) {
+        // One that has just been started may not have made its group yet. Only one of the two: a second
+        // signal is a request to end at once.
+        match self.group.exists() {
+            true => self.group.terminate(),
+            false => terminate(self.child.id()),
+        }
+    }
+
+    /// Sends SIGKILL to the process and all members of its group.
+    pub fn kill(&self) {
+        kill(self.child.id());
+        self.group.kill();
     }
 
     /// Returns when the process started, in clock ticks since boot.

@@ -158,7 +158,11 @@ impl RunStore {
         let bytes = encoded.map_err(|source| RunsError::Columns { file: at.clone(), source })?;
         // Named by its content, so that the same records give the same file.
         let path = format!("{at}/{}.parquet", &blake3::hash(&bytes).to_hex()[..16]);
-        self.store.put(&path, bytes)?;
+        // Others cannot read what they could not read before.
+        match going.iter().chain(&before).any(|path| self.store.is_private(path)) {
+            true => self.store.put_for_group(&path, &bytes, None)?,
+            false => self.store.put(&path, bytes)?,
+        }
         self.store.restrict_to_root(&path);
         for old in going.iter().chain(before.iter().filter(|before| **before != path)) {
             self.store.delete(old)?;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::run_history::record::{Outcome, RunRecord};
+use crate::run_history::run_id::moment_of;
 use crate::run_history::run_state::RunState;
 use crate::run_history::run_store::{RunStore, RunsError};
 use topsell_core::model::Timestamp;
@@ -33,6 +34,16 @@ pub struct LastRuns {
     pub last_done: Option<RunRecord>,
 }
 
+/// The last runs up to a moment.
+#[derive(Debug, Default)]
+pub struct RunsUntil {
+    pub runs: BTreeMap<RunKey, LastRuns>,
+    /// The errors of unreadable records.
+    pub broken: Vec<RunsError>,
+    /// The number of runs that were started later.
+    pub later: u64,
+}
+
 impl LastRuns {
     /// Returns the ids of the runs.
     pub(super) fn ids(self) -> impl Iterator<Item = String> {
@@ -47,16 +58,30 @@ impl RunStore {
     /// # Errors
     /// Fails if the folder cannot be read.
     pub fn last_runs(&self) -> Result<(BTreeMap<RunKey, LastRuns>, Vec<RunsError>), RunsError> {
+        let RunsUntil { runs, broken, .. } = self.last_runs_until(None)?;
+        Ok((runs, broken))
+    }
+
+    /// Returns the last runs that were not started after a moment.
+    ///
+    /// # Errors
+    /// As [`RunStore::last_runs`].
+    pub fn last_runs_until(&self, until: Option<Timestamp>) -> Result<RunsUntil, RunsError> {
         let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut later = 0;
         for id in self.ids()? {
-            groups.entry(group_of(&id).to_owned()).or_default().push(id);
+            if until.is_some_and(|until| moment_of(&id).is_some_and(|moment| moment > until)) {
+                later += 1;
+            } else {
+                groups.entry(group_of(&id).to_owned()).or_default().push(id);
+            }
         }
         let (mut found, mut broken) = (BTreeMap::new(), Vec::new());
         for (name, mut ids) in groups {
             ids.sort_unstable_by(|a, b| b.cmp(a));
             self.last_of(&name, &ids, &mut found, &mut broken);
         }
-        Ok((found, broken))
+        Ok(RunsUntil { runs: found, broken, later })
     }
 
     fn last_of(

@@ -24,7 +24,7 @@ mod versions;
 
 pub use archive::{RetentionReport, RunRetention};
 pub use export::{chrome, otlp};
-pub use last_runs::{LastRuns, RunKey};
+pub use last_runs::{LastRuns, RunKey, RunsUntil};
 pub use list::Listing;
 pub use record::{Due, Outcome, RUN_SCHEMA, RunBatch, RunRecord, Span, Versions};
 pub use run_id::{due_run_id, new_run_id};

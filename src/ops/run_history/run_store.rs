@@ -64,6 +64,15 @@ impl RunStore {
         Ok(())
     }
 
+    /// Does the same for the record of another account's run: it may hold what the run printed, so that only
+    /// the members of the account's group can read it.
+    ///
+    /// # Errors
+    /// Fails on an I/O error.
+    pub fn finish_private(&self, record: &RunRecord, group: u32) -> Result<(), RunsError> {
+        Ok(self.store.put_for_group(&path_of(&record.id), &bytes_of(record), Some(group))?)
+    }
+
     /// Returns the ids of the records that are not archived, in no order.
     ///
     /// # Errors

@@ -73,21 +73,21 @@ fn terminate(
     clock: &Clock,
 ) {
     let group = running.group();
-    group.terminate();
+    running.terminate();
     let terminated_at = clock.elapsed();
     let mut interval = MIN_POLL_INTERVAL;
     let mut is_output_closed = false;
     let mut is_killed = false;
     while !(has_exited && group.has_exited()) {
         if !is_killed && clock.elapsed().saturating_sub(terminated_at) >= kill_after {
-            group.kill();
+            running.kill();
             is_killed = true;
         }
         match events.wait(Some(interval)) {
             Some(RunEvent::Step(ProcessEvent::Exited)) => has_exited = true,
             Some(RunEvent::Step(ProcessEvent::OutputClosed)) => is_output_closed = true,
             Some(RunEvent::Stop(_)) => {
-                group.kill();
+                running.kill();
                 is_killed = true;
             }
             None => interval = (interval * 2).min(MAX_POLL_INTERVAL),

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::job_spec::{Job, Overlap};
-use crate::process::{Liveness, kill, terminate};
+use crate::process::Liveness;
 use crate::run_history::RunStore;
 use crate::scheduler::clock::Clock;
 use crate::scheduler::error::RunError;
@@ -36,6 +36,13 @@ pub(super) enum Admission {
     Stopped(i32),
 }
 
+/// A run that was asked to stop.
+struct Terminated {
+    holder: LockHolder,
+    at: Duration,
+    is_killed: bool,
+}
+
 /// Takes the job's lock, or applies the job's overlap policy if another run holds it.
 ///
 /// # Errors
@@ -49,8 +56,8 @@ pub(super) fn acquire(
 ) -> Result<Admission, RunError> {
     let job = &message.job;
     let started = clock.elapsed();
-    let mut terminated_at: Option<Duration> = None;
-    let mut is_killed = false;
+    // Of one holder: meanwhile another run may have taken the lock.
+    let mut terminated: Option<Terminated> = None;
     loop {
         let note = match store.lock_as_left(&lock_path(&job.name), LockTimeout::NoWait) {
             Ok(lock) => return Ok(Admission::Acquired(lock)),
@@ -78,20 +85,23 @@ pub(super) fn acquire(
                 let hint = "; it cannot be terminated from this host";
                 return Ok(Admission::Busy(busy(job, Some(&holder)) + hint));
             }
-            (Some(holder), Overlap::KillOld) => match terminated_at {
-                None => {
-                    terminate(holder.process);
-                    terminated_at = Some(clock.elapsed());
-                }
-                Some(at) if is_killed || clock.elapsed().saturating_sub(at) < stop_timeout(job) => {}
-                Some(_) => {
-                    kill(holder.process);
-                    is_killed = true;
-                    if let Some(record) = RunStore::open(store).read(&holder.run)? {
-                        end_steps(&record, Duration::ZERO);
+            (Some(holder), Overlap::KillOld) => {
+                match terminated.as_mut().filter(|terminated| terminated.holder == holder) {
+                    None => {
+                        holder.identity().terminate();
+                        terminated = Some(Terminated { holder, at: clock.elapsed(), is_killed: false });
+                    }
+                    Some(Terminated { is_killed: true, .. }) => {}
+                    Some(of) if clock.elapsed().saturating_sub(of.at) < stop_timeout(job) => {}
+                    Some(of) => {
+                        holder.identity().kill();
+                        of.is_killed = true;
+                        if let Some(record) = RunStore::open(store).read(&holder.run)? {
+                            end_steps(&record, Duration::ZERO);
+                        }
                     }
                 }
-            },
+            }
         }
         if let Some(late) = too_late(message, clock) {
             return Ok(Admission::TooLate(late));

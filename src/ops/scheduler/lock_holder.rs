@@ -41,13 +41,17 @@ impl LockHolder {
     }
 
     pub fn liveness(&self) -> Liveness {
-        let identity = Identity {
+        self.identity().liveness()
+    }
+
+    /// Returns the identity of its process.
+    pub fn identity(&self) -> Identity {
+        Identity {
             machine: self.machine.clone(),
             boot: self.boot.clone(),
             namespace: self.namespace.clone(),
             process: self.process,
             start_ticks: self.start_ticks,
-        };
-        identity.liveness()
+        }
     }
 }

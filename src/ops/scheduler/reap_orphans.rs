@@ -3,7 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::process::{Group, Identity, Liveness, kill, process_start_ticks, processes_with, terminate};
+use crate::process::{
+    Group, Identity, Liveness, kill_with, process_start_ticks, processes_with, terminate_with,
+};
 use crate::run_history::{Outcome, RunRecord, RunStore, RunsError, TRACEPARENT, traceparent};
 use crate::scheduler::error::RunError;
 use crate::scheduler::lock_holder::LockHolder;
@@ -149,12 +151,12 @@ fn end_step(group: Option<Group>, trace: &str, kill_after: Duration) -> Leftover
         }
     }
     group.into_iter().for_each(Group::terminate);
-    others().into_iter().for_each(terminate);
+    terminate_with(TRACEPARENT, trace, group);
     let mut waited = Duration::ZERO;
     while !is_gone() {
         if waited >= kill_after {
             group.into_iter().for_each(Group::kill);
-            others().into_iter().for_each(kill);
+            kill_with(TRACEPARENT, trace, group);
         }
         if waited >= kill_after.saturating_add(KILL_TIMEOUT) {
             return Leftover::Active;

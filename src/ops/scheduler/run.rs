@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::job_spec::{Job, JobStep};
 use crate::process::{
-    Identity, Output, ProcessExit, Running, Tail, peak_memory_bytes, peak_memory_of_children_bytes,
+    EscapedWriter, Identity, Output, ProcessExit, Running, Tail, peak_memory_bytes,
+    peak_memory_of_children_bytes,
 };
 use crate::run_history::{
     Due, Outcome, RUN_SCHEMA, RunRecord, RunStore, Span, TraceContext, due_run_id, new_run_id, new_span_id,
@@ -281,7 +282,17 @@ impl<'a> JobRun<'a> {
     }
 
     fn output(&self) -> Output {
-        Output { stdout: (self.runner.stdout)(), stderr: (self.runner.stderr)(), tail: self.tail.clone() }
+        let (stdout, stderr) = ((self.runner.stdout)(), (self.runner.stderr)());
+        let tail = self.tail.clone();
+        match &self.job.owner {
+            None => Output { stdout, stderr, tail },
+            // What another account prints must not reach root's terminal as it is.
+            Some(_) => Output {
+                stdout: Box::new(EscapedWriter::new(stdout)),
+                stderr: Box::new(EscapedWriter::new(stderr)),
+                tail,
+            },
+        }
     }
 
     fn begin_span(&mut self, step: &JobStep, nth: u32) {
@@ -326,7 +337,11 @@ impl<'a> JobRun<'a> {
         self.record.after = versions(self.runner.store);
         self.record.output_tail = self.tail.text();
         self.record.peak_memory_bytes = peak_memory_bytes().max(peak_memory_of_children_bytes());
-        Ok(self.run_store.finish(&self.record)?)
+        match &self.job.owner {
+            Some(owner) if owner.uid != 0 => self.run_store.finish_private(&self.record, owner.gid)?,
+            _ => self.run_store.finish(&self.record)?,
+        }
+        Ok(())
     }
 
     fn now(&self) -> String {

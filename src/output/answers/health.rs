@@ -33,6 +33,7 @@ pub fn health<'a>(status: &'a Status, assessment: &Assessment) -> Answer<'a> {
             ("ranking", ranking),
             ("newest_hour", newest.map(Hour::start).into()),
             ("lag_seconds", lag_seconds.into()),
+            ("future_runs", status.future_runs.into()),
             ("errors", Value::Texts(status.errors.clone())),
         ],
         tables: vec![Table::new("runs", &COLUMNS, status.runs.iter().map(row))],

@@ -12,6 +12,8 @@ pub enum Format {
     /// A JSON object for each row.
     Ndjson,
     Csv,
+    /// CSV whose texts a spreadsheet does not take for formulas.
+    SafeCsv,
     Parquet,
 }
 

@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 
 use crate::formats::answer::{Answer, Table};
-use crate::formats::csv::write_csv;
+use crate::formats::csv::{guarded, write_csv};
 use crate::formats::format::Format;
 use crate::formats::json::{write_json, write_ndjson};
 use crate::formats::parquet::write_parquet;
 use crate::formats::table::write_page;
+use crate::formats::value::Value;
 use crate::terminal::TerminalOptions;
 
 impl Answer<'_> {
@@ -28,7 +29,8 @@ impl Answer<'_> {
                 let table = self.first_table();
                 write_ndjson(table, &self.json, out)
             }
-            Format::Csv => write_csv(self.first_table(), out),
+            Format::Csv => write_csv(self.first_table(), Value::text, out),
+            Format::SafeCsv => write_csv(self.first_table(), guarded, out),
             Format::Parquet => write_parquet(self.first_table(), out),
         }
     }

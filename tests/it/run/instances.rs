@@ -1,9 +1,14 @@
 //! One run of a job at a time, and of a due run one ever.
 
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command};
+
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use topsell_core::storage::{LockTimeout, Store};
 use topsell_ops::job_spec::{Overlap, Policy};
+use topsell_ops::process::Identity;
 
 use super::{DUE, content, end, is_alive, job, line, only, records, run, start};
 use crate::processes::{signal, wait_until};
@@ -119,4 +124,37 @@ fn handles_sigterm(process: u32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.is_some_and(|mask| mask >> (Signal::SIGTERM as i32 - 1) & 1 == 1)
+}
+
+/// The run that waited terminated its holder once, and killed at once whoever had the lock by then.
+#[test]
+fn a_run_that_ends_others_gives_each_of_them_its_time() {
+    let world = World::new();
+    let mut job = job("replace", &["touch ran"]);
+    job.policy.overlap = Overlap::KillOld;
+    let holder = || Command::new("sleep").arg("300").spawn().expect("sleep can be started");
+    let note = |child: &Child| {
+        let Identity { machine, boot, namespace, process, start_ticks } = Identity::of(child.id());
+        let run = format!("20170115T000000Z-of-{process}");
+        let fields = serde_json::json!({
+            "run": run, "machine": machine, "boot": boot, "namespace": namespace,
+            "process": process, "start_ticks": start_ticks,
+        });
+        fields.to_string()
+    };
+    let store = Store::open(&world.path("data/lake")).expect("it can be named");
+    store.make_folder("schedule").expect("a folder can be made");
+    let mut first = holder();
+    let mut lock =
+        store.lock("schedule/replace.lock", &note(&first), LockTimeout::NoWait).expect("nobody holds it");
+    let waiting = start(&world, &line(&job, None));
+    let ended_by = |child: &mut Child| child.wait().expect("it ends").signal();
+    assert_eq!(ended_by(&mut first), Some(Signal::SIGTERM as i32));
+    let mut second = holder();
+    lock.note(&note(&second)).expect("a note can be written");
+    assert_eq!(ended_by(&mut second), Some(Signal::SIGTERM as i32), "and not killed");
+    drop(lock);
+    let (code, said) = end(waiting);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(world.path("ran").exists());
 }

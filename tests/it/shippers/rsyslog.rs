@@ -1,11 +1,16 @@
 //! rsyslog's `omprog`: a child process that reads messages and acknowledges those on disk.
 
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use expect_test::expect;
 use nix::sys::signal::Signal;
 
-use crate::processes::wait_until;
+use crate::processes::{exits_within, wait_until};
 use crate::shippers::{Held, commits, purchase, sold};
 use crate::world::World;
 
@@ -227,6 +232,30 @@ fn a_signal_or_a_closed_output_ends_the_process_cleanly() {
     let (said, status) = child.end();
     assert_eq!(status.code(), Some(0), "{said}");
     assert_eq!(sold(&world), "a=1");
+}
+
+/// It waited for ever for somebody to read its answers.
+#[test]
+fn a_process_whose_answers_nobody_reads_ends_a_minute_after_a_signal() {
+    let world = World::new();
+    let mut child = ready(&world);
+    let mut pipe = child.stdin.take().expect("it is a pipe");
+    let written = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&written);
+    let lines = "BEGIN TRANSACTION\n".repeat(1_000);
+    let feeder = std::thread::spawn(move || {
+        while pipe.write_all(lines.as_bytes()).is_ok() {
+            count.fetch_add(lines.len(), Ordering::Relaxed);
+        }
+    });
+    // Their answers are more than a pipe holds.
+    wait_until("it has read many", || written.load(Ordering::Relaxed) > 700_000);
+    child.signal(Signal::SIGTERM);
+    assert!(exits_within(Duration::from_secs(80), &mut child.child), "it waits for ever");
+    let (said, status) = child.end();
+    assert_eq!(status.signal(), Some(Signal::SIGTERM as i32), "{said}");
+    assert!(said.contains("error: not ended 60 s after a signal"), "{said}");
+    feeder.join().expect("feeding does not panic");
 }
 
 #[test]

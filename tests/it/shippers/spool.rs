@@ -84,7 +84,7 @@ fn complete_files_are_ingested_in_name_order_and_moved() {
         stdout: column  field  samples
         stdout: ts      ts
         stdout: i
-        stderr: failed: spool/link.csv: cannot be read: No such file or directory (os error 2)
+        stderr: failed: spool/link.csv: cannot be read: it is a symbolic link; put the file itself here
         stderr: failed: spool/torn.csv.gz: ends in the middle of its gzip data; its last part was not ingested, so ingest the complete file again
         stderr: failed: spool/what.log: cannot infer the format from the file name or content; pass --format csv, tsv, ndjson or parquet
         stderr: rejected: spool/bad.ndjson:1: not a JSON object
@@ -96,7 +96,7 @@ fn complete_files_are_ingested_in_name_order_and_moved() {
     .assert_eq(&world.run(&format!("{CALL} --dry-run")).whole());
     assert_eq!((world.files("spool"), world.path("data").exists()), (before, false));
     expect![[r#"
-        stderr: failed: spool/link.csv: cannot be read: No such file or directory (os error 2)
+        stderr: failed: spool/link.csv: cannot be read: it is a symbolic link; put the file itself here
         stderr: failed: spool/torn.csv.gz: ends in the middle of its gzip data; its last part was not ingested, so ingest the complete file again
         stderr: failed: spool/what.log: cannot infer the format from the file name or content; pass --format csv, tsv, ndjson or parquet
         stderr: rejected: spool/bad.ndjson:1: not a JSON object
@@ -318,7 +318,7 @@ fn a_missing_spool_folder_or_one_beside_files_is_reported() {
 
 /// Ingests the spool folder by a disk that may fail; `between` is called after the files are found
 /// and before they are read.
-fn ingest_spool(world: &World, faults: &Faults, between: impl Fn()) -> Result<ingest::Summary, String> {
+pub fn ingest_spool(world: &World, faults: &Faults, between: impl Fn()) -> Result<ingest::Summary, String> {
     let now = Timestamp::parse(NOW).expect("a good moment");
     let plan = ingest::plan_spool(&world.path("spool"), None, now, 0);
     between();

@@ -48,6 +48,7 @@ pub fn run(
             return Ok(Exit::UsageError);
         }
     };
+    registry.errors().for_each(|error| log_line(&format!("warning: {error}")));
     if registry.jobs().is_empty() {
         return Err(Failure::not_found("no jobs found".to_owned()));
     }

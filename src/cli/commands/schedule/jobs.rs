@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::failure::{Exit, Failure};
 use crate::settings::Settings;
+use topsell_core::model::escape_lines;
 use topsell_ops::job_spec::{JobSet, Sources};
 
 /// Checks the arguments of a step; returns an error message.
@@ -17,7 +18,7 @@ pub fn found(settings: &Settings, sources: &Sources, check_words: CheckWords<'_>
     }
     for error in &found.errors {
         // Errors are ignored: there is no other place to report to.
-        let _ = writeln!(io::stderr(), "error: {error}");
+        let _ = writeln!(io::stderr(), "error: {}", escape_lines(&error.to_string()));
     }
     found
 }

@@ -93,8 +93,8 @@ fn fields_say_when() {
         );
     }
     // Steps that lead out of the field leave its first.
-    check("*/90 * * * *", "UTC", from, &["2026-01-01 01:00+00:00", "2026-01-01 02:00+00:00"]);
-    check("0 0 1-31/99999999999999999999 * *", "UTC", from, &["2026-02-01 00:00+00:00"]);
+    check("*/60 * * * *", "UTC", from, &["2026-01-01 01:00+00:00", "2026-01-01 02:00+00:00"]);
+    check("0 0 1-31/31 * *", "UTC", from, &["2026-02-01 00:00+00:00"]);
 }
 
 #[test]
@@ -176,6 +176,18 @@ fn what_is_wrong_is_named() {
         ("0 0 * NOV-FEB *", "range `NOV-FEB` is reversed; write `11-12,1-2`"),
         ("5/15 * * * *", "a step needs a range; write `5-59/15`"),
         ("*/0 * * * *", "invalid step `0`: expected an integer of at least 1 after /"),
+        (
+            "0 0 1-31/99999999999999999999 * *",
+            "step `99999999999999999999` is beyond the 31 values of the day of the month field, so that it is due as if by 31; list the times instead",
+        ),
+        (
+            "*/70 * * * *",
+            "step `70` is beyond the 60 values of the minute field, so that it is due as if by 60; list the times instead",
+        ),
+        (
+            "0 0 * * */8",
+            "step `8` is beyond the 7 values of the day of the week field, so that it is due as if by 7; list the times instead",
+        ),
         ("*/ * * * *", "invalid step ``: expected an integer of at least 1 after /"),
         ("*/5/5 * * * *", "invalid step `5/5`: expected an integer of at least 1 after /"),
         ("1,,2 * * * *", "empty list item in the minute field"),

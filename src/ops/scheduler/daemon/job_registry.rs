@@ -30,16 +30,23 @@ impl JobRegistry {
     /// Reads all jobs for the first time.
     ///
     /// # Errors
-    /// Returns all errors: a scheduler does not start with a part of the jobs.
+    /// Returns all errors: a scheduler does not start with a part of the jobs. Those of an account's own crontab
+    /// are kept as errors of that account alone.
     pub fn open(sources: Sources, check: CommandCheck<'_>) -> Result<JobRegistry, Vec<JobError>> {
         // Taken before reading, so that changes in between cause a reload.
         let stamps = sources.file_stamps();
         let found = sources.read(check);
-        if !found.errors.is_empty() {
+        if found.errors.iter().any(|error| !found.is_of_account(error)) {
             return Err(found.errors);
         }
+        let errors = found.errors.iter().map(ToString::to_string).collect();
         let jobs = found.jobs.into_iter().map(|(name, job)| (name, Arc::new(job))).collect();
-        Ok(JobRegistry { sources, stamps, jobs, errors: BTreeSet::new() })
+        Ok(JobRegistry { sources, stamps, jobs, errors })
+    }
+
+    /// Returns the errors of accounts' own crontabs, whose lines are not used.
+    pub fn errors(&self) -> impl Iterator<Item = &str> {
+        self.errors.iter().map(String::as_str)
     }
 
     /// Returns the jobs, ordered by name.
@@ -68,17 +75,26 @@ impl JobRegistry {
         self.replace(self.sources.read(check))
     }
 
-    fn replace(&mut self, found: JobSet) -> RegistryChange {
+    fn replace(&mut self, mut found: JobSet) -> RegistryChange {
         let mut jobs: BTreeMap<String, Arc<Job>> =
-            found.jobs.into_iter().map(|(name, job)| (name, Arc::new(job))).collect();
-        let bad: Vec<&Path> = found.errors.iter().map(JobError::file).collect();
+            std::mem::take(&mut found.jobs).into_iter().map(|(name, job)| (name, Arc::new(job))).collect();
+        // An account could otherwise add jobs without end, by one file with an error after the other.
+        let is_used = |error: &JobError| {
+            found.is_of_account(error) && jobs.values().any(|job| job.file == error.file())
+        };
+        let bad = found.errors.iter().filter(|error| !is_used(error));
+        let bad: Vec<&Path> = bad.map(JobError::file).collect();
         for (name, job) in &self.jobs {
             // Also if a folder or the list of accounts cannot be read.
             if bad.iter().any(|bad| job.file.starts_with(bad)) || self.is_owned_by(&bad, job) {
                 jobs.entry(name.clone()).or_insert_with(|| Arc::clone(job));
             }
         }
-        let errors: BTreeSet<String> = found.errors.iter().map(ToString::to_string).collect();
+        let text = |error: &JobError| match bad.contains(&error.file()) {
+            true => format!("{error}; keeping the previous version"),
+            false => error.to_string(),
+        };
+        let errors: BTreeSet<String> = found.errors.iter().map(text).collect();
         let jobs_changed = jobs != self.jobs;
         let change =
             RegistryChange { errors: errors.difference(&self.errors).cloned().collect(), jobs_changed };

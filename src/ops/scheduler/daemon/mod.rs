@@ -8,6 +8,7 @@ mod event_channel;
 mod job_registry;
 mod leader;
 mod prespawn;
+mod ready_runs;
 mod run_scheduler;
 mod scheduler_loop;
 mod shutdown;

@@ -1,11 +1,9 @@
 //! The state of a scheduler: leadership, polling, and the execution of the planner's actions.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-use crate::job_spec::Job;
 use crate::run_history::{Due, RunStore};
 use crate::scheduler::daemon::config::{
     LogLevel, POLL_INTERVAL, SHUTDOWN_POLL_INTERVAL, SchedulerConfig, SchedulerSummary,
@@ -14,6 +12,7 @@ use crate::scheduler::daemon::event_channel::{EventChannel, SchedulerEvent};
 use crate::scheduler::daemon::job_registry::{JobRegistry, RegistryChange};
 use crate::scheduler::daemon::leader;
 use crate::scheduler::daemon::leader::LastRun;
+use crate::scheduler::daemon::ready_runs::ReadyRuns;
 use crate::scheduler::daemon::started_run::StartedRun;
 use crate::scheduler::daemon::worker_pool::WorkerPool;
 use crate::scheduler::error::RunError;
@@ -34,7 +33,7 @@ pub(super) struct SchedulerLoop<'a> {
     pub planner: Option<Planner>,
     pub lock: Option<Lock>,
     /// Runs to start as soon as a worker process is available.
-    pub ready: VecDeque<(Arc<Job>, Timestamp, u32)>,
+    pub ready: ReadyRuns,
     /// Active runs by process id.
     pub started: BTreeMap<u32, StartedRun>,
     /// Active runs of other schedulers, by job.
@@ -62,7 +61,7 @@ impl<'a> SchedulerLoop<'a> {
             pool: WorkerPool::of(config.worker_command.clone()),
             planner: None,
             lock: None,
-            ready: VecDeque::new(),
+            ready: ReadyRuns::default(),
             started: BTreeMap::new(),
             foreign_runs: BTreeMap::new(),
             marks: BTreeMap::new(),
@@ -141,7 +140,7 @@ impl<'a> SchedulerLoop<'a> {
         let mut is_dropped = false;
         for action in actions {
             match action {
-                Action::Start { job, at, attempt } => self.ready.push_back((job, at, attempt)),
+                Action::Start { job, at, attempt } => self.ready.push(job, at, attempt),
                 Action::Kill { job } => self.kill(&job),
                 Action::Drop(dropped) => {
                     self.record_drop(&dropped);
@@ -201,7 +200,7 @@ impl<'a> SchedulerLoop<'a> {
 
     /// Applies changed jobs.
     fn apply_change(&mut self, change: &RegistryChange) {
-        change.errors.iter().for_each(|error| self.warn(&format!("{error}; keeping the previous version")));
+        change.errors.iter().for_each(|error| self.warn(error));
         if change.jobs_changed {
             self.step(Event::Jobs(self.registry.jobs()));
             self.write_marks();

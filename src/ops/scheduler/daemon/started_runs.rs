@@ -1,7 +1,5 @@
 //! The runs of a scheduler: started by a message to a worker, ended when it exits, or dropped with a record.
 
-use std::sync::Arc;
-
 use crate::job_spec::Job;
 use crate::process::{Identity, kill, terminate};
 use crate::run_history::{Due, Outcome, RUN_SCHEMA, RunRecord, TraceContext, due_run_id};
@@ -16,7 +14,7 @@ use topsell_core::model::Timestamp;
 impl SchedulerLoop<'_> {
     /// Starts the first ready run.
     pub(super) fn start_first(&mut self) {
-        let Some((job, at, attempt)) = self.ready.pop_front() else { return };
+        let Some((job, at, attempt)) = self.ready.pop() else { return };
         let message = StartMessage { job: Job::clone(&job), at: Some(at.to_string()), attempt };
         let line = match message.line() {
             Ok(line) => line,
@@ -105,10 +103,7 @@ impl SchedulerLoop<'_> {
     pub(super) fn kill(&mut self, job: &Job) {
         let elapsed = self.config.clock.elapsed();
         self.next_poll = self.next_poll.min(elapsed + SHUTDOWN_POLL_INTERVAL);
-        let is_ready = |(ready, ..): &(Arc<Job>, Timestamp, u32)| ready.name == job.name;
-        if let Some(place) = self.ready.iter().position(is_ready)
-            && let Some((_, at, attempt)) = self.ready.remove(place)
-        {
+        if let Some((_, at, attempt)) = self.ready.remove(job) {
             self.step(Event::Ended { job: job.name.clone(), at, attempt, end: RunEnd::Unclaimed });
         }
         for (process, run) in self.started.iter_mut().filter(|(_, run)| run.job.name == job.name) {
