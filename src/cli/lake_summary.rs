@@ -232,11 +232,21 @@ pub fn write_verified(verified: &Verified, out: &mut dyn Write) -> io::Result<()
     let rollups = counted(verified.rollup_files, "rollup file", "rollup files");
     let rankings = counted(verified.rankings, "ranking", "rankings");
     let days = counted(verified.days_recomputed, "category day", "category days");
-    write!(out, "verify: {events}, {rollups}, {rankings}, aggregates of {days} recomputed")?;
-    if verified.is_behind {
-        write!(out, "; the aggregates are older than the events: run `topsell rollup` and verify again")?;
+    let log = counted(verified.log_files, "log file", "log files");
+    write!(out, "verify: {events}, {rollups}, {log}, {rankings}, aggregates of {days} recomputed")?;
+    if verified.without_checksum > 0 {
+        let files = counted(verified.without_checksum, "file", "files");
+        write!(out, "; {files} without a checksum, from an older version or another program")?;
+    }
+    if verified.days_changed > 0 {
+        let days = counted(verified.days_changed, "day", "days");
+        write!(
+            out,
+            "; {days} not compared, with events newer than the aggregates: run `topsell rollup` and verify again"
+        )?;
     }
     match verified.problems.len() as u64 {
+        0 if verified.days_changed > 0 => writeln!(out, "; no problems found in the rest"),
         0 => writeln!(out, "; no problems found"),
         problems => writeln!(out, "; {} found", counted(problems, "problem", "problems")),
     }

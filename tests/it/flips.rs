@@ -132,6 +132,16 @@ fn a_flipped_bit_in_any_file_is_found_or_does_no_harm() {
                 }
             };
             fs::write(lake.join(path), &bytes).expect("a file can be written");
+            let verified = world.run("lake verify");
+            // The end of what is known of inputs may be a line that a power failure has cut off, and a tag of
+            // another name is none of ours: then a file is without a checksum, which is said.
+            let is_told = verified.code != Some(0)
+                || verified.stderr.contains("without a checksum")
+                || *kind == "inputs" && flip % 4 == 3
+                || kind.contains("pointer") && !String::from_utf8_lossy(&bytes).contains("\"checksum\"");
+            if !is_told {
+                wrong.push(format!("{what}: not found by verify: {}", verified.stderr));
+            }
             for (is, should) in answers(&world).iter().zip(&expected) {
                 let is_error = is.starts_with("exit Some(3)") || is.starts_with("exit Some(1)");
                 if is != should && !is_error {

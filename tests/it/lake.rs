@@ -28,6 +28,28 @@ fn scattered() -> World {
 }
 
 #[test]
+fn a_verification_says_what_it_did_not_compare() {
+    let world = World::new();
+    let log = |day: u32| format!("ts,item_id,category\n2017-01-{day}T10:00:00Z,a,Food\n");
+    world.write("a.csv", log(13));
+    world.write("b.csv", log(14));
+    assert_eq!(world.run("ingest a.csv").code, Some(0));
+    assert_eq!(world.run("rollup").code, Some(0));
+    assert_eq!(world.run("ingest b.csv").code, Some(0));
+    expect![[r#"
+        stderr: gap: no events for 23 hours from 2017-01-13T11:00:00Z
+        stderr: verify: 2 event files, 1 rollup file, 5 log files, 0 rankings, aggregates of 1 category day recomputed; 1 day not compared, with events newer than the aggregates: run `topsell rollup` and verify again; no problems found in the rest
+        exit code 0
+    "#]].assert_eq(&world.run("lake verify").whole());
+    assert_eq!(world.run("rollup").code, Some(0));
+    expect![[r#"
+        stderr: gap: no events for 23 hours from 2017-01-13T11:00:00Z
+        stderr: verify: 2 event files, 2 rollup files, 6 log files, 0 rankings, aggregates of 2 category days recomputed; no problems found
+        exit code 0
+    "#]].assert_eq(&world.run("lake verify").whole());
+}
+
+#[test]
 fn merging_changes_no_ranking_and_is_planned_before_it_is_done() {
     let world = scattered();
     let before = world.snapshot("data/lake");
@@ -94,7 +116,7 @@ fn a_whole_lake_is_found_whole() {
     expect![[r#"
         stderr: gap: no events for 16 hours from 2017-01-12T08:00:00Z
         stderr: gap: no events for 16 hours from 2017-01-13T08:00:00Z
-        stderr: verify: 108 event files, 6 rollup files, 6 rankings, aggregates of 6 category days recomputed; no problems found
+        stderr: verify: 108 event files, 6 rollup files, 14 log files, 6 rankings, aggregates of 6 category days recomputed; no problems found
         exit code 0
     "#]]
     .assert_eq(&world.run("lake verify").whole());

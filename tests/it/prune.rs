@@ -79,7 +79,7 @@ fn hours_past_the_retention_expire_with_their_aggregates_and_the_plan_lists_them
     .assert_eq(&world.sold());
     expect![[r#"
         stderr: gap: no events for 4 hours from 2017-01-14T01:00:00Z
-        stderr: verify: 4 event files, 2 rollup files, 2 rankings, aggregates of 2 category days recomputed; no problems found
+        stderr: verify: 4 event files, 2 rollup files, 6 log files, 2 rankings, aggregates of 2 category days recomputed; no problems found
         exit code 0
     "#]].assert_eq(&world.run("lake verify").whole());
     expect![[r#"

@@ -442,6 +442,39 @@ fn without_checksums(world: &World, bytes: &[u8]) {
     }
 }
 
+/// The end of a log is lost, or a copy is restored, and the next commits get the numbers of others.
+#[test]
+fn another_commit_of_the_version_that_was_aggregated_is_aggregated() {
+    let world = World::new();
+    let log = |item: &str, hour: u32| {
+        format!("ts,item_id,category,quantity\n2017-01-14T{hour:02}:30:00Z,{item},Food,1\n")
+    };
+    for (name, hour) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
+        world.write(&format!("{name}.csv"), log(name, hour));
+    }
+    world.run("ingest a.csv");
+    world.run("ingest b.csv");
+    assert!(world.sold().contains("b,1,1,"), "{}", world.sold());
+    let commit = |number: u64| format!("data/lake/events/_delta_log/{number:020}.json");
+    std::fs::remove_file(world.path(&commit(2))).expect("it can be removed");
+    assert_eq!(world.run("ingest c.csv").code, Some(0));
+    let counted = world.run("count a b c --from 2017-01-14 --to 2017-01-15 --format csv");
+    assert!(
+        counted.stdout.contains("\nc,")
+            && !counted.stdout.contains("\nb,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,true,1"),
+        "{}",
+        counted.whole()
+    );
+    let said = world.run("rollup --dry-run");
+    assert!(said.stdout.contains("the log does not say what changed"), "{}", said.whole());
+    let sold = world.sold();
+    assert!(sold.contains("c,1,1,") && sold.contains("a,1,1,") && !sold.contains("b,1,1,"), "{sold}");
+    assert_eq!(world.run("rollup").stderr, "rollup: up to date\n");
+    world.run("ingest d.csv");
+    let said = world.run("rollup --dry-run");
+    assert!(said.stdout.contains("events were added"), "{}", said.whole());
+}
+
 #[test]
 fn what_changed_since_the_last_rollup_is_no_difference() {
     let world = World::new();

@@ -188,7 +188,7 @@ impl ObjectStore for CheckedDisk {
         let (meta, range) = (found.meta.clone(), found.range.clone());
         let (attributes, extensions) = (found.attributes.clone(), found.extensions.clone());
         let bytes = found.bytes().await?;
-        let previous = check(&place.path, &bytes).map_err(damage)?;
+        let previous = check(&place.path, &bytes).map_err(damage)?.previous;
         if let LogFile::Commit(version) = place.kind {
             self.check_order(&place, version, checksum(&bytes), previous)?;
         }

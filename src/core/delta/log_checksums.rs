@@ -111,21 +111,31 @@ pub(super) fn with_checksum(path: &str, kind: LogFile, bytes: &[u8], previous: O
     whole
 }
 
-/// Checks a commit, or the file `_last_checkpoint`; returns the checksum of the commit before it, where it has
-/// one.
+/// What the tags of an intact file say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Checked {
+    pub has_checksum: bool,
+    /// The checksum of the commit before it.
+    pub previous: Option<u64>,
+}
+
+/// Checks a commit, or the file `_last_checkpoint`.
 ///
 /// # Errors
 /// Fails where its bytes are not those that were written.
-pub(super) fn check(path: &str, bytes: &[u8]) -> Result<Option<u64>, LogDamage> {
+pub(super) fn check(path: &str, bytes: &[u8]) -> Result<Checked, LogDamage> {
     if bytes.is_empty() || std::str::from_utf8(bytes).is_err() || bytes.contains(&0) {
         return Err(LogDamage::of(path, NO_TEXT));
     }
-    let Some((at, digits)) = digits_after(bytes, CHECKSUM) else { return Ok(None) };
+    let Some((at, digits)) = digits_after(bytes, CHECKSUM) else {
+        return Ok(Checked { has_checksum: false, previous: None });
+    };
     let (before, after) = (&bytes[..at], &bytes[at + DIGITS..]);
     if digits != Some(checksum_of(&[path.as_bytes(), before, &ZEROS, after])) {
         return Err(LogDamage::of(path, OTHER_BYTES));
     }
-    Ok(digits_after(bytes, PREVIOUS).and_then(|(_, digits)| digits))
+    let previous = digits_after(bytes, PREVIOUS).and_then(|(_, digits)| digits);
+    Ok(Checked { has_checksum: true, previous })
 }
 
 /// Returns where the digits of a tag begin, and their number.
@@ -147,7 +157,7 @@ mod tests {
     fn every_flipped_bit_of_a_commit_is_found_or_does_no_harm() {
         let path = "events/_delta_log/00000000000000000007.json";
         let stamped = with_checksum(path, LogFile::Commit(7), COMMIT.as_bytes(), Some(5));
-        assert_eq!(check(path, &stamped), Ok(Some(5)));
+        assert_eq!(check(path, &stamped), Ok(Checked { has_checksum: true, previous: Some(5) }));
         let others = |bytes: &[u8]| memchr::memchr(b'\n', bytes).map(|at| bytes[at..].to_vec());
         assert_eq!(others(&stamped), others(COMMIT.as_bytes()));
         for bit in 0..stamped.len() * 8 {
@@ -170,10 +180,10 @@ mod tests {
         let path = "events/_delta_log/00000000000000000007.json";
         let bytes = with_checksum(path, LogFile::Commit(7), b"{\"txn\":{}}\n", Some(5));
         assert_eq!(bytes, b"{\"txn\":{}}\n");
-        assert_eq!(check(path, &bytes), Ok(None));
+        assert_eq!(check(path, &bytes), Ok(Checked { has_checksum: false, previous: None }));
         let hint =
             with_checksum("a/_delta_log/_last_checkpoint", LogFile::LastCheckpoint, b"{\"version\":5}", None);
-        assert_eq!(check("a/_delta_log/_last_checkpoint", &hint), Ok(None));
+        assert!(check("a/_delta_log/_last_checkpoint", &hint).is_ok_and(|checked| checked.has_checksum));
         let value: serde_json::Value = serde_json::from_slice(&hint).expect("it is JSON");
         assert_eq!(value["version"], 5);
         let mut flipped = hint;

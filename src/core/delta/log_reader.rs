@@ -129,6 +129,16 @@ impl<'a> LogReader<'a> {
         Ok(self.beginning(&|_| false)?.map(|state| state.table_id))
     }
 
+    /// Returns a number that another commit of the same version does not have; none where the commit is not
+    /// there, as one that was vacuumed.
+    ///
+    /// # Errors
+    /// Fails where the disk does, or the commit is damaged.
+    pub fn commit_identity(&self, version: u64) -> Result<Option<i64>, StoreError> {
+        // An application's version is a positive number.
+        Ok(self.commit(version)?.map(|commit| (commit.checksum >> 1).cast_signed()))
+    }
+
     /// Returns the number of the newest version, from the names of commits alone; none where there is no
     /// table.
     pub fn number(&self) -> Option<u64> {
@@ -219,7 +229,7 @@ impl<'a> LogReader<'a> {
             bytes => bytes?,
         };
         let damaged = || self.store.damaged(&path);
-        let previous = check(&path, &bytes).map_err(|_| damaged())?;
+        let previous = check(&path, &bytes).map_err(|_| damaged())?.previous;
         let checksum = checksum(&bytes);
         Ok(Some(CommitText {
             text: String::from_utf8(bytes.into()).map_err(|_| damaged())?,
@@ -228,21 +238,30 @@ impl<'a> LogReader<'a> {
         }))
     }
 
-    /// Fails where a checkpoint of this program has other bytes than were written.
-    fn check_checkpoint(&self, version: u64, bytes: &[u8]) -> Result<(), StoreError> {
+    /// Returns whether a checkpoint has a checksum; fails where it has another than its own.
+    pub(super) fn check_checkpoint(&self, version: u64, bytes: &[u8]) -> Result<bool, StoreError> {
         let folder = format!("{}/{CHECKSUMS}", self.name);
         if self.store.is_there(&format!("{folder}/{}", checkpoint_name(version, checksum(bytes)))) {
-            return Ok(());
+            return Ok(true);
         }
         let has_another =
             |file: &StoredFile| file.path.rsplit('/').next().and_then(version_of_checksum) == Some(version);
         match self.store.files(&folder)?.iter().any(has_another) {
             true => Err(self.store.damaged(&self.checkpoint(version))),
-            false => Ok(()),
+            false => Ok(false),
         }
     }
 
-    fn path(&self, version: u64) -> String {
+    pub(super) fn store(&self) -> &Store {
+        self.store
+    }
+
+    /// Returns the path of the log's folder.
+    pub(super) fn folder(&self) -> String {
+        format!("{}/_delta_log", self.name)
+    }
+
+    pub(super) fn path(&self, version: u64) -> String {
         format!("{}/_delta_log/{version:020}.json", self.name)
     }
 

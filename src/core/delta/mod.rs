@@ -8,6 +8,7 @@
 
 mod change_column;
 mod changes;
+mod check_log;
 mod checked_disk;
 mod commit;
 mod error;
@@ -21,6 +22,7 @@ mod vacuum;
 
 pub use change_column::Replacement;
 pub use changes::Change;
+pub use check_log::LogCheck;
 pub use commit::{Commit, CommitKind, NewFile, Outcome};
 pub use error::TableError;
 pub use files::{LiveFile, NamedFile, Partition};

@@ -106,6 +106,24 @@ impl Lake {
         Ok(known)
     }
 
+    /// Returns a line for each file of entries that is damaged.
+    ///
+    /// # Errors
+    /// Fails where the disk does.
+    pub fn check_inputs(&self) -> Result<Vec<String>, LakeError> {
+        let mut problems = Vec::new();
+        for file in self.store.files(INPUTS)? {
+            let bytes = match self.store.get(&file.path) {
+                Err(error) if error.is_not_found() => continue,
+                bytes => bytes?,
+            };
+            let damaged =
+                damaged_line(&bytes).map(|number| LakeError::DamagedInputs { file: file.path, number });
+            problems.extend(damaged.map(|error| error.to_string()));
+        }
+        Ok(problems)
+    }
+
     /// Appends an entry under some keys.
     ///
     /// # Errors

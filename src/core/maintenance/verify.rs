@@ -3,12 +3,14 @@
 
 use rayon::prelude::*;
 
-use crate::lake::Lake;
+use crate::delta::LiveFile;
+use crate::lake::{self, Lake, LakeError};
 use crate::maintenance::gaps::{Gap, gaps};
 use crate::parquet_format::EventColumns;
 use crate::progress::{Progress, Stage};
 use crate::rankings;
 use crate::rollup::{self, RollupError, Rollups};
+use crate::storage::NamedChecksums;
 
 /// What a verification found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,8 +24,12 @@ pub struct Verified {
     pub gaps: Vec<Gap>,
     /// Days of categories whose aggregates were recomputed and compared.
     pub days_recomputed: u64,
-    /// The aggregates are of an older version of the events, and were not compared.
-    pub is_behind: bool,
+    /// Days of an event type whose aggregates were not compared, since events were added after the last rollup.
+    pub days_changed: u64,
+    /// Files of the tables' logs.
+    pub log_files: u64,
+    /// Files of all kinds that have no checksum: of older versions, or of other programs.
+    pub without_checksum: u64,
     /// A line for each problem.
     pub problems: Vec<String>,
 }
@@ -50,6 +56,14 @@ pub fn verify(lake: &Lake, progress: &Progress) -> Result<Verified, RollupError>
         }
     });
     found.problems = broken.collect();
+    found.without_checksum += without_checksum(&files);
+    for log in [lake::events_log(lake.store()), rollup::log(lake.store())] {
+        let checked = log.check_all().map_err(LakeError::from)?;
+        found.log_files += checked.files;
+        found.without_checksum += checked.without_checksum;
+        found.problems.extend(checked.problems);
+    }
+    found.problems.extend(lake.check_inputs()?);
     progress.end(Stage::VerifyEvents);
     if let Some(rollups) = Rollups::open(lake.store())? {
         progress.begin(Stage::VerifyAggregates, None);
@@ -63,11 +77,12 @@ pub fn verify(lake: &Lake, progress: &Progress) -> Result<Verified, RollupError>
             Err(error) => Some(error.to_string()),
         });
         found.problems.extend(broken.collect::<Vec<_>>());
+        found.without_checksum += without_checksum(&files);
         progress.end(Stage::VerifyAggregates);
     }
     if found.problems.is_empty() {
         let verified = rollup::verify(lake, progress)?;
-        (found.days_recomputed, found.is_behind) = (verified.days, verified.is_behind);
+        (found.days_recomputed, found.days_changed) = (verified.days, verified.days_changed);
         let differing = verified.differing.into_iter();
         found.problems.extend(differing.map(|day| format!("rollups: {day}: not what the events add up to")));
     }
@@ -78,4 +93,8 @@ pub fn verify(lake: &Lake, progress: &Progress) -> Result<Verified, RollupError>
     found.problems.extend(rankings::check_item_totals(lake.store()));
     progress.end(Stage::VerifyRankings);
     Ok(found)
+}
+
+fn without_checksum(files: &[LiveFile]) -> u64 {
+    files.iter().filter(|file| NamedChecksums::of(&file.path).is_none()).count() as u64
 }

@@ -4,7 +4,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::model::Timestamp;
 use crate::rankings::error::SnapshotError;
-use crate::rankings::pointer::{FOLDER, POINTER, Pointer, pointer_beside};
+use crate::rankings::pointer::{FOLDER, POINTER, parse_pointer, pointer_beside};
 use crate::rankings::retained::{RetainedRanking, has_hash_of, ranking_files};
 use crate::rankings::snapshot::Snapshot;
 use crate::storage::{Store, StoreError, StoredFile, is_unfinished};
@@ -21,6 +21,14 @@ pub fn check_all(store: &Store) -> Result<(u64, Vec<String>), StoreError> {
         match store.get(&file.path) {
             Ok(bytes) if has_hash_of(&file.path, &bytes) => {}
             Ok(_) => problems.push(format!("{}: its bytes are not those that were published", file.path)),
+            Err(error) => problems.push(error.to_string()),
+        }
+        let beside = pointer_beside(&file.path);
+        match store.get(&beside).map(|json| parse_pointer(&json, &beside)) {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => problems.push(error.to_string()),
+            // Older rankings have none.
+            Err(error) if error.is_not_found() => {}
             Err(error) => problems.push(error.to_string()),
         }
     }
@@ -56,7 +64,7 @@ pub fn expired_rankings(
         json => json?,
     };
     // If the pointer cannot be read, any of them may be the newest.
-    let Ok(pointer) = serde_json::from_slice::<Pointer>(&pointer) else { return Ok((Vec::new(), 0)) };
+    let Ok(pointer) = parse_pointer(&pointer, POINTER) else { return Ok((Vec::new(), 0)) };
     let newest = format!("{FOLDER}/{}", pointer.file);
     let files = store.files(FOLDER)?;
     let mut last_of_week: HashMap<i32, RetainedRanking> = HashMap::new();

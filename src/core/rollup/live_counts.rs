@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::rollup::aggregate::aggregate_category;
 use crate::rollup::dedup::{DedupedDay, dedup};
 use crate::rollup::error::RollupError;
-use crate::rollup::plan::{DayPlan, EventFile, Plan, Scope, app_id, plan};
+use crate::rollup::plan::{DayPlan, EventFile, Plan, Scope, app_id, commit_app_id, plan};
 use crate::rollup::point_lookup::lookup;
 use crate::rollup::table::{DayPartition, ROLLUPS, Rollups, Selection};
 use crate::storage::Store;
@@ -140,6 +140,10 @@ impl LiveCounts {
         let Some(id) = events.table_id()? else { return Ok(None) };
         let covered = rollups.transaction(&app_id(&id)).and_then(|version| u64::try_from(version).ok());
         let Some(covered) = covered else { return Ok(None) };
+        let recorded = rollups.transaction(&commit_app_id(&id));
+        if recorded.is_some() && events.commit_identity(covered)?.is_some_and(|is| Some(is) != recorded) {
+            return Ok(None);
+        }
         let FilesSince::Appended { until, files } = events.files_since(covered, wants)? else {
             return Ok(None);
         };

@@ -70,7 +70,7 @@ pub fn load<C: Sync>(
         ..Summary::default()
     };
     let commit = Commit {
-        transactions: vec![(plan.app_id, plan.covers.cast_signed())],
+        transactions: plan.transactions,
         adds,
         metrics: vec![("numOutputRows", summary.rows)],
         now_ms,

@@ -79,6 +79,6 @@ pub use live_counts::{ItemQuery, LiveCounts, live_counts};
 pub use load::{Load, LoadedDay, load};
 pub use plan::{PlannedCategory, PlannedRollup, Reason, Scope, dry_run};
 pub use scan::{ItemAggregates, Scan, ScanPart};
-pub use table::{Rollups, Selection, version};
+pub use table::{Rollups, Selection, log, version};
 pub use update::{Diff, Replaces, Summary, rollup};
 pub use verify::{Verification, verify};

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::delta::{Change, LiveFile, NamedFile, Partition, Version};
-use crate::lake::{HourPartition, Lake, columns_to_aggregate};
+use crate::lake::{HourPartition, Lake, columns_to_aggregate, events_log};
 use crate::model::{Date, Hour};
 use crate::parquet_format::EventColumns;
 use crate::rollup::error::RollupError;
@@ -33,8 +33,8 @@ pub enum Reason {
     NeverAggregated,
     /// The last rollup was by an older program, which aggregated by other rules.
     OlderRules,
-    /// What changed since the last rollup is not known: the log does not reach back so far, or the
-    /// events are older than the aggregates because a copy was restored.
+    /// What changed since the last rollup is not known: the log does not reach back so far, or is not the one
+    /// that was aggregated, because a copy was restored.
     UnknownChanges,
     /// Everything is to be recomputed.
     Requested,
@@ -57,8 +57,8 @@ impl fmt::Display for Reason {
 pub(super) struct Plan {
     /// The version of `events` that the rollups will cover.
     pub covers: u64,
-    /// The application id under which that version is recorded.
-    pub app_id: String,
+    /// What is recorded of that version.
+    pub transactions: Vec<(String, i64)>,
     pub days: Vec<DayPlan>,
     pub is_up_to_date: bool,
 }
@@ -140,11 +140,19 @@ pub(super) fn plan(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> 
     let app_id = app_id(events.table_id());
     let recorded = |app_id: &str| rollups.map(|rollups| rollups.transaction(app_id)).transpose();
     let covered = recorded(&app_id)?.flatten().and_then(|version| u64::try_from(version).ok());
-    if scope == Scope::Changed && covered == Some(covers) {
-        return Ok(Plan { covers, app_id, days: Vec::new(), is_up_to_date: true });
+    let log = events_log(lake.store());
+    // A version may have been committed twice: the log was restored from a copy, or its end was lost.
+    let is_same = match (covered, recorded(&commit_app_id(events.table_id()))?.flatten()) {
+        (Some(covered), Some(recorded)) => log.commit_identity(covered)?.is_none_or(|is| is == recorded),
+        _ => true,
+    };
+    let identity = log.commit_identity(covers)?.map(|identity| (commit_app_id(events.table_id()), identity));
+    let transactions = [(app_id, covers.cast_signed())].into_iter().chain(identity).collect();
+    if scope == Scope::Changed && covered == Some(covers) && is_same {
+        return Ok(Plan { covers, transactions, days: Vec::new(), is_up_to_date: true });
     }
     let changes = match covered {
-        Some(covered) if covered <= covers => Changes::between(lake, covered, covers)?,
+        Some(covered) if covered <= covers && is_same => Changes::between(lake, covered, covers)?,
         _ => None,
     };
     let extent = match (scope, changes) {
@@ -160,7 +168,7 @@ pub(super) fn plan(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> 
         (Scope::All, changes) => Extent::All(Reason::Requested, changes),
     };
     let days = day_plans(&events, rollups, &extent)?;
-    Ok(Plan { covers, app_id, days, is_up_to_date: false })
+    Ok(Plan { covers, transactions, days, is_up_to_date: false })
 }
 
 /// Returns the application id under which the rollups record the version of `events` they cover.
@@ -168,6 +176,11 @@ pub(super) fn plan(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> 
 /// It names the rules of the aggregates; where these change, all is recomputed.
 pub(super) fn app_id(events_id: &str) -> String {
     format!("rollup:3:{events_id}")
+}
+
+/// Returns the application id under which the rollups record the identity of the commit of that version.
+pub(super) fn commit_app_id(events_id: &str) -> String {
+    format!("rollup-commit:{events_id}")
 }
 
 /// Returns the application ids of older rules: events were identified by their ids alone, and sales and

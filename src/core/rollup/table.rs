@@ -107,6 +107,11 @@ pub fn version(store: &Store) -> Option<u64> {
     LogReader::new(store, ROLLUPS).number()
 }
 
+/// Returns the log of the table in a store.
+pub fn log(store: &Store) -> LogReader<'_> {
+    LogReader::new(store, ROLLUPS)
+}
+
 /// Returns a file's path below the lake.
 pub(super) fn path_of(file: &NamedFile) -> String {
     format!("{ROLLUPS}/{}", file.path)

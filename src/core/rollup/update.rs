@@ -238,11 +238,7 @@ fn recompute_category(
 /// Returns the commit that replaces the recomputed files, and what to report of it.
 fn commit_of(plan: &Plan, days: Vec<DayOutcome>, now_ms: i64) -> (Commit, Summary) {
     let mut summary = Summary::default();
-    let mut commit = Commit {
-        transactions: vec![(plan.app_id.clone(), plan.covers.cast_signed())],
-        now_ms,
-        ..Commit::default()
-    };
+    let mut commit = Commit { transactions: plan.transactions.clone(), now_ms, ..Commit::default() };
     for day in days {
         summary.hours += day.hours;
         summary.conflicts += day.conflicts.0;
