@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -57,9 +57,13 @@ impl CheckedDisk {
         Arc::new(CheckedDisk { disk, seen: Mutex::default() })
     }
 
-    /// Returns the checksum of a commit; none where there is no such commit.
+    /// Returns the checksum of a commit, which is read unless it was before; none where there is no such
+    /// commit.
     async fn checksum_of_commit(&self, beside: &Path, version: u64) -> Result<Option<u64>> {
-        let at = sibling(beside, &format!("{version:020}.json"))?;
+        if let Some((sum, _)) = self.seen().commits.get(&version) {
+            return Ok(Some(*sum));
+        }
+        let at = sibling(beside, &format!("{version:020}.json"));
         match self.disk.get(&at).await {
             Ok(found) => Ok(Some(checksum(&found.bytes().await?))),
             Err(Error::NotFound { .. }) => Ok(None),
@@ -69,7 +73,7 @@ impl CheckedDisk {
 
     /// Checks a commit against those beside it, as far as these were read.
     fn check_order(&self, place: &Place, version: u64, sum: u64, previous: Option<u64>) -> Result<()> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen();
         seen.commits.insert(version, (sum, previous));
         let before = version.checked_sub(1).and_then(|before| seen.commits.get(&before));
         let after = version.checked_add(1).and_then(|after| seen.commits.get(&after));
@@ -80,12 +84,11 @@ impl CheckedDisk {
 
     /// Checks a checkpoint that was not read before.
     async fn check_checkpoint(&self, at: &Path, place: &Place, version: u64) -> Result<()> {
-        let is_seen = |seen: &mut Seen| seen.checkpoints.contains(&version);
-        if is_seen(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner)) {
+        if self.seen().checkpoints.contains(&version) {
             return Ok(());
         }
         let sum = checksum(&self.disk.get(at).await?.bytes().await?);
-        let folder = checksums_of(at)?;
+        let folder = checksums_of(at);
         let named = folder.clone().join(checkpoint_name(version, sum));
         if let Err(error) = self.disk.head(&named).await {
             if !matches!(error, Error::NotFound { .. }) {
@@ -99,32 +102,37 @@ impl CheckedDisk {
                 }
             }
         }
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).checkpoints.insert(version);
+        self.seen().checkpoints.insert(version);
         Ok(())
     }
 
-    async fn note_checkpoint(&self, at: &Path, version: u64, sum: u64) -> Result<()> {
-        let named = checksums_of(at)?.join(checkpoint_name(version, sum));
-        // Before the checkpoint, so that none of ours is ever without.
-        self.disk.put(&named, PutPayload::new()).await.map(drop)
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Writes the checksum of a checkpoint; before the checkpoint, so that none of ours is ever without.
+async fn note_checkpoint(disk: &DynObjectStore, at: &Path, version: u64, sum: u64) -> Result<()> {
+    let named = checksums_of(at).join(checkpoint_name(version, sum));
+    disk.put(&named, PutPayload::new()).await.map(drop)
 }
 
 fn damage(damage: LogDamage) -> Error {
     Error::Generic { store: "log", source: Box::new(damage) }
 }
 
-fn sibling(at: &Path, name: &str) -> Result<Path> {
+/// Returns the path of another file in the same folder.
+fn sibling(at: &Path, name: &str) -> Path {
     let mut parts: Vec<_> = at.parts().collect();
     parts.pop();
-    Ok(parts.into_iter().collect::<Path>().join(name))
+    parts.into_iter().collect::<Path>().join(name)
 }
 
 /// Returns the folder of the checksums of the checkpoints of a table, given a file of its log.
-fn checksums_of(at: &Path) -> Result<Path> {
+fn checksums_of(at: &Path) -> Path {
     let mut parts: Vec<_> = at.parts().collect();
     parts.truncate(parts.len().saturating_sub(2));
-    Ok(parts.into_iter().collect::<Path>().join(CHECKSUMS))
+    parts.into_iter().collect::<Path>().join(CHECKSUMS)
 }
 
 impl fmt::Display for CheckedDisk {
@@ -138,21 +146,27 @@ impl ObjectStore for CheckedDisk {
     async fn put_opts(&self, at: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let Some(place) = Place::of(at) else { return self.disk.put_opts(at, payload, options).await };
         let bytes = Bytes::from(payload);
-        let payload = match place.kind {
+        match place.kind {
             LogFile::Commit(version) => {
                 let previous = match version.checked_sub(1) {
                     Some(before) => self.checksum_of_commit(at, before).await?,
                     None => None,
                 };
-                with_checksum(&place.path, place.kind, &bytes, previous).into()
+                let commit = with_checksum(&place.path, place.kind, &bytes, previous);
+                let sum = checksum(&commit);
+                let put = self.disk.put_opts(at, commit.into(), options).await?;
+                self.seen().commits.insert(version, (sum, previous));
+                Ok(put)
             }
-            LogFile::LastCheckpoint => with_checksum(&place.path, place.kind, &bytes, None).into(),
+            LogFile::LastCheckpoint => {
+                let file = with_checksum(&place.path, place.kind, &bytes, None);
+                self.disk.put_opts(at, file.into(), options).await
+            }
             LogFile::Checkpoint(version) => {
-                self.note_checkpoint(at, version, checksum(&bytes)).await?;
-                bytes.into()
+                note_checkpoint(&self.disk, at, version, checksum(&bytes)).await?;
+                self.disk.put_opts(at, bytes.into(), options).await
             }
-        };
-        self.disk.put_opts(at, payload, options).await
+        }
     }
 
     async fn put_multipart_opts(
@@ -164,8 +178,8 @@ impl ObjectStore for CheckedDisk {
         match Place::of(at).map(|place| place.kind) {
             Some(LogFile::Checkpoint(version)) => Ok(Box::new(CheckedUpload {
                 upload,
-                summer: ChecksumBuilder::default(),
-                disk: CheckedDisk { disk: Arc::clone(&self.disk), seen: Mutex::default() },
+                checksum: ChecksumBuilder::default(),
+                disk: Arc::clone(&self.disk),
                 at: at.clone(),
                 version,
             })),
@@ -238,8 +252,8 @@ impl ObjectStore for CheckedDisk {
 #[derive(Debug)]
 struct CheckedUpload {
     upload: Box<dyn MultipartUpload>,
-    summer: ChecksumBuilder,
-    disk: CheckedDisk,
+    checksum: ChecksumBuilder,
+    disk: Arc<DynObjectStore>,
     at: Path,
     version: u64,
 }
@@ -247,12 +261,12 @@ struct CheckedUpload {
 #[async_trait]
 impl MultipartUpload for CheckedUpload {
     fn put_part(&mut self, part: PutPayload) -> UploadPart {
-        part.iter().for_each(|bytes| self.summer.push(bytes));
+        part.iter().for_each(|bytes| self.checksum.push(bytes));
         self.upload.put_part(part)
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
-        self.disk.note_checkpoint(&self.at, self.version, self.summer.finish()).await?;
+        note_checkpoint(&self.disk, &self.at, self.version, self.checksum.finish()).await?;
         self.upload.complete().await
     }
 

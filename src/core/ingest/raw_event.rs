@@ -50,6 +50,7 @@ const NOT_UTF8: &str = "is not UTF-8; pass the encoding of the file, as in --enc
 pub(super) struct Rejection {
     pub column: Option<String>,
     pub reason: String,
+    is_of_encoding: bool,
 }
 
 /// What to do about a header that is not UTF-8.
@@ -59,7 +60,7 @@ pub(super) const HEADER_NOT_UTF8: &str =
 impl Rejection {
     /// Returns the rejection of a line for one of its columns.
     pub fn of_column(column: &str, reason: impl Into<String>) -> Rejection {
-        Rejection { column: Some(column.to_owned()), reason: reason.into() }
+        Rejection { column: Some(column.to_owned()), reason: reason.into(), is_of_encoding: false }
     }
 
     /// Returns whether the line lacks a required field.
@@ -77,12 +78,16 @@ impl Rejection {
     /// Returns the rejection of a field, or of a line as a whole, whose bytes are not UTF-8.
     pub fn not_utf8(column: Option<&str>) -> Rejection {
         let what = column.unwrap_or("line");
-        Rejection { column: column.map(str::to_owned), reason: format!("{what} {NOT_UTF8}") }
+        Rejection {
+            column: column.map(str::to_owned),
+            reason: format!("{what} {NOT_UTF8}"),
+            is_of_encoding: true,
+        }
     }
 
     /// Returns whether bytes of the line are not UTF-8.
     pub fn is_of_encoding(&self) -> bool {
-        self.reason.contains(NOT_UTF8)
+        self.is_of_encoding
     }
 
     /// Returns the rejection of bytes that are invalid in the encoding that was given.
@@ -95,6 +100,6 @@ impl Rejection {
 
     /// Returns the rejection of a line as a whole.
     pub fn of_line(reason: impl Into<String>) -> Rejection {
-        Rejection { column: None, reason: reason.into() }
+        Rejection { column: None, reason: reason.into(), is_of_encoding: false }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A quote opens a field only at the start of the field, and closes it unless it is doubled or escaped; any
 //! other quote is literal, as in `5" pipe`.
+
 use crate::input_format::{CsvDialect, Quotes};
 
 /// How far a quoted field may extend beyond the line in which it opened, or after which the input was

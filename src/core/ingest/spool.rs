@@ -37,9 +37,7 @@ impl Destination {
             Destination::Failed => Destination::NAMES[1],
         }
     }
-}
 
-impl Destination {
     /// Moves a file here, and returns whether it still existed.
     ///
     /// # Errors

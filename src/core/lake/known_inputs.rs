@@ -28,7 +28,7 @@ use crate::storage::checksum;
 /// The number of digits of a key, and of those that name its file.
 pub(super) const KEY_DIGITS: usize = 32;
 const FILE_DIGITS: usize = 3;
-/// The length of what a line ends with: a point and its checksum.
+/// The length of what a line ends with: a dot and its checksum.
 const END_BYTES: usize = 17;
 /// What stands for no value.
 const NONE: &str = "-";

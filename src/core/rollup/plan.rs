@@ -142,11 +142,16 @@ pub(super) fn plan(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> 
     let covered = recorded(&app_id)?.flatten().and_then(|version| u64::try_from(version).ok());
     let log = events_log(lake.store());
     // A version may have been committed twice: the log was restored from a copy, or its end was lost.
-    let is_same = match (covered, recorded(&commit_app_id(events.table_id()))?.flatten()) {
-        (Some(covered), Some(recorded)) => log.commit_identity(covered)?.is_none_or(|is| is == recorded),
+    let commit_app_id = commit_app_id(events.table_id());
+    let newest = log.commit_identity(covers)?;
+    let is_same = match (covered, recorded(&commit_app_id)?.flatten()) {
+        (Some(covered), Some(recorded)) => {
+            let identity = if covered == covers { newest } else { log.commit_identity(covered)? };
+            identity.is_none_or(|identity| identity == recorded)
+        }
         _ => true,
     };
-    let identity = log.commit_identity(covers)?.map(|identity| (commit_app_id(events.table_id()), identity));
+    let identity = newest.map(|identity| (commit_app_id, identity));
     let transactions = [(app_id, covers.cast_signed())].into_iter().chain(identity).collect();
     if scope == Scope::Changed && covered == Some(covers) && is_same {
         return Ok(Plan { covers, transactions, days: Vec::new(), is_up_to_date: true });

@@ -120,17 +120,17 @@ mod tests {
             at in any::<prop::sample::Index>(), ends in any::<[prop::sample::Index; 2]>(), bit in 0..8_u32,
         ) {
             let bytes: Vec<u8> = (0..length).map(|at| (at * at / 7) as u8).collect();
-            let mut summer = BlockChecksumsBuilder::default();
+            let mut builder = BlockChecksumsBuilder::default();
             let mut rest = &bytes[..];
             for piece in pieces.iter().cycle() {
                 let (now, later) = rest.split_at(rest.len().min(*piece));
-                summer.push(now);
+                builder.push(now);
                 rest = later;
                 if rest.is_empty() {
                     break;
                 }
             }
-            let sums = BlockChecksums::parse(&summer.finish()).expect("it is such a text");
+            let sums = BlockChecksums::parse(&builder.finish()).expect("it is such a text");
             let end = sums.end();
             prop_assert_eq!(end, length as u64);
             let mut ends = ends.map(|end| end.index(length + 1) as u64);

@@ -37,12 +37,7 @@ impl CheckedParts {
         let parts = CheckedParts::of(store, path, size_bytes, tail, blocks);
         let sum = match NamedChecksums::of(path) {
             None => return Ok(Some(CheckedParts { blocks: None, ..parts })),
-            Some(NamedChecksums { tail: None, whole }) if parts.tail_at == 0 => {
-                let is_whole = checksum(&parts.tail) == whole;
-                return if is_whole { Ok(Some(parts)) } else { Err(store.damaged(path)) };
-            }
-            Some(NamedChecksums { tail: None, .. }) => return Ok(None),
-            Some(NamedChecksums { tail: Some(sum), .. }) => sum,
+            Some(named) => named.tail.ok_or_else(|| store.damaged(path))?,
         };
         let blocks = parts.blocks.as_ref().ok_or_else(|| store.damaged(path))?;
         let Some(from) = blocks.end().checked_sub(parts.tail_at) else { return Ok(None) };

@@ -30,9 +30,9 @@ pub fn checksum(bytes: &[u8]) -> u64 {
 
 /// Returns the checksum of the bytes of several parts, one after another.
 pub fn checksum_of(parts: &[&[u8]]) -> u64 {
-    let mut summer = ChecksumBuilder::default();
-    parts.iter().for_each(|part| summer.push(part));
-    summer.finish()
+    let mut builder = ChecksumBuilder::default();
+    parts.iter().for_each(|part| builder.push(part));
+    builder.finish()
 }
 
 /// Makes the checksum of bytes that come in parts.
