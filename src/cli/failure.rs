@@ -156,11 +156,7 @@ impl From<StepError> for Failure {
                     RollupError::BadPartition { .. } | RollupError::Differing { .. } => Exit::DataCorruption,
                     _ => Exit::RuntimeError,
                 },
-                hint: matches!(error, RollupError::Differing { .. }).then(|| {
-                    "nothing was replaced; check the files with `topsell lake verify`, and if the events are right, \
-                     pass --yes"
-                        .to_owned()
-                }),
+                hint: hint_of_rollup(&error).map(str::to_owned),
                 cause: error.into(),
             },
             StepError::Snapshot(error) => error.into(),
@@ -203,7 +199,7 @@ impl From<LakeError> for Failure {
             LakeError::DamagedInputs { .. } => (
                 Exit::DataCorruption,
                 Some(
-                    "restore the file from a backup; without it, a file that has grown since it was ingested would be ingested again",
+                    "restore the file from a backup, or remove the line: then a log that has grown since it was ingested may be ingested again as a whole",
                 ),
             ),
             LakeError::NotALake { .. } => {
@@ -238,7 +234,7 @@ impl From<LakeError> for Failure {
                 Exit::DataCorruption,
                 Some("a file that the lake references is missing; restore it from a backup"),
             ),
-            LakeError::Store(error) if error.is_damaged() => (Exit::DataCorruption, None),
+            LakeError::Store(error) if error.is_damaged() => (Exit::DataCorruption, Some(OF_DAMAGE)),
             LakeError::Store(_) | LakeError::Contended { .. } => (Exit::RuntimeError, None),
         };
         Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
@@ -297,6 +293,28 @@ fn meant(nearest: &[String], otherwise: &str) -> String {
                 nearest.iter().map(|name| format!("`{}`", escape_control(name))).collect();
             format!("did you mean {}?", names.join(", "))
         }
+    }
+}
+
+/// What to do about a file that has other bytes than were written.
+const OF_DAMAGE: &str = "`topsell lake verify` lists all damaged files; `topsell rollup --all` rebuilds aggregates, restore others \
+                         from a backup";
+
+fn hint_of_rollup(error: &RollupError) -> Option<&'static str> {
+    match error {
+        RollupError::Differing { .. } => Some(
+            "nothing was replaced; check the files with `topsell lake verify`, and if the events are right, pass --yes",
+        ),
+        RollupError::Store(error) if error.is_damaged() => Some(OF_DAMAGE),
+        RollupError::Table(error) => hint_of_table(error),
+        _ => None,
+    }
+}
+
+fn hint_of_table(error: &TableError) -> Option<&'static str> {
+    match error {
+        TableError::Store(error) if error.is_damaged() => Some(OF_DAMAGE),
+        _ => None,
     }
 }
 

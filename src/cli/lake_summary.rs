@@ -217,7 +217,7 @@ fn removed(dry_run: DryRun) -> &'static str {
 /// Fails where the output does.
 pub fn write_verified(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
     for problem in &verified.problems {
-        writeln!(out, "damaged: {problem}")?;
+        writeln!(out, "problem: {problem}")?;
     }
     for gap in verified.gaps.iter().take(MAX_GAPS) {
         let hours = counted(u64::from(gap.hours), "hour", "hours");
@@ -234,6 +234,9 @@ pub fn write_verified(verified: &Verified, out: &mut dyn Write) -> io::Result<()
     let days = counted(verified.days_recomputed, "category day", "category days");
     let log = counted(verified.log_files, "log file", "log files");
     write!(out, "verify: {events}, {rollups}, {log}, {rankings}, aggregates of {days} recomputed")?;
+    if !verified.is_compared {
+        write!(out, "; nothing was compared, because of the damaged files")?;
+    }
     if verified.without_checksum > 0 {
         let files = counted(verified.without_checksum, "file", "files");
         write!(out, "; {files} without a checksum, from an older version or another program")?;

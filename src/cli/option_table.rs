@@ -103,7 +103,7 @@ const OPTIONS: &[Row] = &[
     ("where", None, "FILTER", "Use only records that pass"),
     ("write-map", None, "FILE", "With --dry-run, write the mapping"),
     ("width", None, "COLUMNS", "Maximum width of a table"),
-    ("yes", None, "", "Go on where"),
+    ("yes", None, "", "Proceed even if"),
     ("window", None, "DURATION", "Length of the time window"),
 ];
 

@@ -343,7 +343,7 @@ fn unreferenced_files_are_removed_even_where_the_rollup_fails() {
     let prune = format!("lake prune --yes --now {LATER} --keep-versions 0s");
     let said = world.run(&prune);
     assert_eq!(said.code, Some(3), "{}", said.whole());
-    assert!(said.stderr.contains(".parquet: damaged"), "the damaged file is named: {}", said.whole());
+    assert!(said.stderr.contains(".parquet is damaged"), "the damaged file is named: {}", said.whole());
     assert!(!world.path("data/lake/events/litter.parquet").exists());
     assert_eq!(world.files("data/lake/events/_delta_log"), log, "the next rollup needs it");
     world.write(&new, bytes);

@@ -36,8 +36,8 @@ fn the_help_says_when_to_recompute_everything() {
         stdout:           Recompute all hours from raw events, not only those that changed
         stdout: 
         stdout:       --yes
-        stdout:           Go on where aggregates are not what their events add up to, though these did not change,
-        stdout:           and replace them; without it, that is an error
+        stdout:           Proceed even if aggregates differ from their events although these did not change, and
+        stdout:           replace them; without it, that is an error
         stdout: 
         stdout:       --dry-run
         stdout:           Print the plan and change nothing

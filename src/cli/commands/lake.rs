@@ -87,8 +87,8 @@ Examples:
         /// Keep run records of this period; those of past days are archived in one file a day
         #[arg(long, value_name = "DURATION", default_value = "90d")]
         keep_runs: String,
-        /// Go on where the clock is more than a week ahead of all events and files, or where more than half
-        /// of the events would be deleted; without it, both are refused
+        /// Proceed even if the clock is more than a week ahead of all events and files, or more than half of the
+        /// events would be deleted; without it, both are refused
         #[arg(long)]
         yes: bool,
         /// Print the plan and change nothing

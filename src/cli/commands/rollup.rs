@@ -25,8 +25,8 @@ pub struct Rollup {
     /// Recompute all hours from raw events, not only those that changed
     #[arg(long)]
     pub all: bool,
-    /// Go on where aggregates are not what their events add up to, though these did not change, and replace
-    /// them; without it, that is an error
+    /// Proceed even if aggregates differ from their events although these did not change, and replace them;
+    /// without it, that is an error
     #[arg(long, requires = "all")]
     pub yes: bool,
     /// Print the plan and change nothing

@@ -24,6 +24,8 @@ pub struct Verified {
     pub gaps: Vec<Gap>,
     /// Days of categories whose aggregates were recomputed and compared.
     pub days_recomputed: u64,
+    /// Whether aggregates were compared at all: they are not where a file of events or aggregates is damaged.
+    pub is_compared: bool,
     /// Days of an event type whose aggregates were not compared, since events were added after the last rollup.
     pub days_changed: u64,
     /// Files of the tables' logs.
@@ -57,13 +59,14 @@ pub fn verify(lake: &Lake, progress: &Progress) -> Result<Verified, RollupError>
     });
     found.problems = broken.collect();
     found.without_checksum += without_checksum(&files);
+    let mut of_logs = Vec::new();
     for log in [lake::events_log(lake.store()), rollup::log(lake.store())] {
         let checked = log.check_all().map_err(LakeError::from)?;
         found.log_files += checked.files;
         found.without_checksum += checked.without_checksum;
-        found.problems.extend(checked.problems);
+        of_logs.extend(checked.problems);
     }
-    found.problems.extend(lake.check_inputs()?);
+    of_logs.extend(lake.check_inputs()?);
     progress.end(Stage::VerifyEvents);
     if let Some(rollups) = Rollups::open(lake.store())? {
         progress.begin(Stage::VerifyAggregates, None);
@@ -80,7 +83,9 @@ pub fn verify(lake: &Lake, progress: &Progress) -> Result<Verified, RollupError>
         found.without_checksum += without_checksum(&files);
         progress.end(Stage::VerifyAggregates);
     }
-    if found.problems.is_empty() {
+    found.is_compared = found.problems.is_empty();
+    found.problems.extend(of_logs);
+    if found.is_compared {
         let verified = rollup::verify(lake, progress)?;
         (found.days_recomputed, found.days_changed) = (verified.days, verified.days_changed);
         let differing = verified.differing.into_iter();

@@ -5,7 +5,7 @@ use std::io;
 
 /// A file could not be written, read or listed.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {}", reason(source.as_ref()))]
+#[error("{path}{}", reason(source.as_ref()))]
 pub struct StoreError {
     path: String,
     source: Box<dyn Error + Send + Sync>,
@@ -52,12 +52,15 @@ impl StoreError {
 
 /// A file has other bytes than were written.
 #[derive(Debug, thiserror::Error)]
-#[error("damaged: its bytes do not have the checksum with which they were written")]
+#[error("its bytes do not have the checksum with which they were written")]
 struct Damaged;
 
-/// Returns the operating system's message where there is one; the layers between it and this error
-/// only repeat the path.
+/// Returns what is said behind the path: the operating system's message where there is one; the layers
+/// between it and this error only repeat the path.
 fn reason(source: &(dyn Error + Send + Sync + 'static)) -> String {
+    if source.is::<Damaged>() {
+        return format!(" is damaged: {source}");
+    }
     let mut deepest: &(dyn Error + 'static) = source;
     let mut message = None;
     loop {
@@ -66,7 +69,7 @@ fn reason(source: &(dyn Error + Send + Sync + 'static)) -> String {
         }
         match deepest.source() {
             Some(next) => deepest = next,
-            None => return message.unwrap_or_else(|| source.to_string()),
+            None => return format!(": {}", message.unwrap_or_else(|| source.to_string())),
         }
     }
 }

@@ -99,7 +99,8 @@ fn a_damaged_lake_is_reported_as_such() {
     let rank = || world.run("rank").whole().replace(name.rsplit('/').next().unwrap_or(name), "….parquet");
     std::fs::write(&path, &good[..good.len() / 2]).expect("it can be changed");
     expect![[r#"
-        stderr: error: WORLD/data/lake/events/event_type=purchase/category=__HIVE_DEFAULT_PARTITION__/date=2017-01-14/hour=10/….parquet: damaged: its bytes do not have the checksum with which they were written
+        stderr: error: WORLD/data/lake/events/event_type=purchase/category=__HIVE_DEFAULT_PARTITION__/date=2017-01-14/hour=10/….parquet is damaged: its bytes do not have the checksum with which they were written
+        stderr: hint: `topsell lake verify` lists all damaged files; `topsell rollup --all` rebuilds aggregates, restore others from a backup
         exit code 3
     "#]].assert_eq(&rank());
     std::fs::remove_file(&path).expect("it can be removed");
