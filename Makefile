@@ -90,11 +90,11 @@ dist: $(CARGO_DEB)
 	rustup target list --installed | grep -qx $(DIST_TARGET) || rustup target add $(DIST_TARGET)
 	command -v musl-gcc || apt-get install --yes musl-tools
 	$(CARGO) build --release --locked --target $(DIST_TARGET)
-	rm -rf $(DIST)/root $(DIST)/$(ARCHIVE) && rm -f $(DIST)/*.tar.gz $(DIST)/*.deb
-	$(MAKE) install PREFIX=/usr SYSTEMD=1 DESTDIR=$(abspath $(DIST))/root PROGRAM=$(or $(CARGO_TARGET_DIR),target)/$(DIST_TARGET)/release/topsell
+	rm -rf $(DIST)/files $(DIST)/$(ARCHIVE) && rm -f $(DIST)/*.tar.gz $(DIST)/*.deb
+	$(MAKE) install PREFIX=/usr SYSTEMD=1 DESTDIR=$(abspath $(DIST))/files PROGRAM=$(or $(CARGO_TARGET_DIR),target)/$(DIST_TARGET)/release/topsell
 	mkdir -p $(DIST)/$(ARCHIVE)
-	cp $(DIST)/root/usr/bin/topsell README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(DIST)/$(ARCHIVE)/
-	cp -r $(DIST)/root/usr/share/man $(DIST)/root/usr/share/bash-completion $(DIST)/root/usr/share/zsh $(DIST)/root/usr/share/fish $(DIST)/root/usr/share/topsell/jobs $(DIST)/$(ARCHIVE)/
+	cp $(DIST)/files/usr/bin/topsell README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(DIST)/$(ARCHIVE)/
+	cp -r $(DIST)/files/usr/share/man $(DIST)/files/usr/share/bash-completion $(DIST)/files/usr/share/zsh $(DIST)/files/usr/share/fish $(DIST)/files/usr/share/topsell/jobs $(DIST)/$(ARCHIVE)/
 	tar --create --gzip --file $(DIST)/$(ARCHIVE).tar.gz --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$$(git log -1 --format=%ct) --directory $(DIST) $(ARCHIVE)
 	$(CARGO_DEB) --no-build --no-strip --target $(DIST_TARGET) --output $(abspath $(DIST))/
 	cd $(DIST) && sha256sum *.tar.gz *.deb > SHA256SUMS && cat SHA256SUMS
