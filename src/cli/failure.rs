@@ -229,13 +229,13 @@ impl From<LakeError> for Failure {
             LakeError::BadPartition { .. } | LakeError::BadSetting { .. } | LakeError::LostRows { .. } => {
                 (Exit::DataCorruption, None)
             }
-            LakeError::Table(error) => (exit_of_table(error), None),
+            LakeError::Table(error) => (exit_of_table(error), error.is_full().then_some(OF_FULL_DISK)),
             LakeError::Store(error) if error.is_not_found() => (
                 Exit::DataCorruption,
                 Some("a file that the lake references is missing; restore it from a backup"),
             ),
             LakeError::Store(error) if error.is_damaged() => (Exit::DataCorruption, Some(OF_DAMAGE)),
-            LakeError::Store(_) | LakeError::Contended { .. } => (Exit::RuntimeError, None),
+            LakeError::Store(error) => (Exit::RuntimeError, error.is_full().then_some(OF_FULL_DISK)),
         };
         Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
     }
@@ -254,7 +254,8 @@ impl From<SnapshotError> for Failure {
             }
             SnapshotError::Columns { source, .. } => (exit_of_columns(source), None),
             SnapshotError::Store(error) if error.is_damaged() => (Exit::DataCorruption, None),
-            SnapshotError::Overflow(_) | SnapshotError::Store(_) => (Exit::RuntimeError, None),
+            SnapshotError::Store(error) => (Exit::RuntimeError, error.is_full().then_some(OF_FULL_DISK)),
+            SnapshotError::Overflow(_) => (Exit::RuntimeError, None),
         };
         Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
     }
@@ -300,12 +301,17 @@ fn meant(nearest: &[String], otherwise: &str) -> String {
 const OF_DAMAGE: &str = "`topsell lake verify` lists all damaged files; `topsell rollup --all` rebuilds aggregates, restore others \
                          from a backup";
 
+/// What to do about a full disk.
+const OF_FULL_DISK: &str = "`topsell lake prune` makes room, also where no byte is free: `--keep-versions 1h` removes \
+                            superseded files, `--retention` old events";
+
 fn hint_of_rollup(error: &RollupError) -> Option<&'static str> {
     match error {
         RollupError::Differing { .. } => Some(
             "nothing was replaced; check the files with `topsell lake verify`, and if the events are right, pass --yes",
         ),
         RollupError::Store(error) if error.is_damaged() => Some(OF_DAMAGE),
+        error if error.is_full() => Some(OF_FULL_DISK),
         RollupError::Table(error) => hint_of_table(error),
         _ => None,
     }

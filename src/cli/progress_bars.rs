@@ -96,6 +96,9 @@ fn style(stage: Stage, has_total: bool) -> ProgressStyle {
     let template = match (stage, has_total) {
         (Stage::Ingest, true) => "{bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
         (Stage::Ingest, false) => "{spinner} {bytes} {bytes_per_sec}",
+        (Stage::CompactEvents | Stage::CompactAggregates, true) => {
+            "{bar:30} {human_pos}/{human_len} files {rate}, {eta} left"
+        }
         (_, true) => "{bar:30} {human_pos}/{human_len} rows {rate}, {eta} left",
         (_, false) => "{spinner} {elapsed}",
     };

@@ -5,7 +5,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use clap::{Args as ClapArgs, ColorChoice};
@@ -129,7 +129,9 @@ impl Settings {
     /// # Errors
     /// Fails where the lake's path cannot be made absolute.
     pub fn store_of_any_format(&self) -> Result<Store, Failure> {
-        Ok(Store::open(&self.lake).map_err(LakeError::from)?)
+        let store = Store::open(&self.lake).map_err(LakeError::from)?;
+        let verbosity = self.verbosity;
+        Ok(store.on_wait(Arc::new(move |what| note(verbosity, what).map_or((), drop))))
     }
 
     /// Sets how many threads the run's parallel work has.
@@ -154,11 +156,8 @@ impl Settings {
 
     /// Says something on stderr, except with --quiet.
     pub fn note(&self, text: &str) {
-        if self.verbosity != Verbosity::Quiet {
-            let text = format!("{}\n", escape_lines(text));
+        if let Some(text) = note(self.verbosity, text) {
             self.messages.push(text.as_bytes());
-            // Nobody is left to hear of it where stderr is gone.
-            let _ = io::stderr().write_all(text.as_bytes());
         }
     }
 
@@ -209,4 +208,15 @@ impl Settings {
         });
         written.or_else(unless_reader_left)
     }
+}
+
+/// Says something on stderr, except with --quiet; returns what was said.
+fn note(verbosity: Verbosity, text: &str) -> Option<String> {
+    if verbosity == Verbosity::Quiet {
+        return None;
+    }
+    let text = format!("{}\n", escape_lines(text));
+    // Nobody is left to hear of it where stderr is gone.
+    let _ = io::stderr().write_all(text.as_bytes());
+    Some(text)
 }

@@ -79,7 +79,7 @@ pub fn write_logs(
         })
         .collect();
     let sizes = sizes?;
-    bulk.finish()?;
+    bulk.finish()?.keep();
     Ok(WrittenLogs {
         files: sizes.len() as u64,
         lines: workload.purchases,

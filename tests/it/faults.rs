@@ -189,6 +189,42 @@ fn a_rank_that_fails_anywhere_leaves_the_lake_before_or_after() {
     every_failure_leaves_before_or_after(&|_| rank_step(), &[&prepare]);
 }
 
+/// Files that nobody names took the room that was missing, until they were old enough for a vacuum.
+#[test]
+fn a_step_that_finds_no_room_leaves_no_data_files() {
+    let world = world();
+    world.write("third.csv", SECOND.replace("not-a-time,e5,a,Toys,7\n", ""));
+    let rollup = Step::Rollup { scope: Scope::Changed, replaces: Replaces::DamagedOnly, dry_run: DryRun::No };
+    let third = ingest_step(&world, "third.csv");
+    attempt(&world, "before", &ingest_step(&world, "first.csv"), &never()).expect("nothing fails yet");
+    attempt(&world, "before", &rank_step(), &never()).expect("nothing fails yet");
+    for (step, name) in [(&third, "ingest"), (&rollup, "rollup"), (&compact_step(), "compact")] {
+        let before = files_in(&world, "before");
+        let mut failures = 0;
+        for bytes in (0..).step_by(501) {
+            let lake = format!("lake-{name}-{bytes}");
+            copy(&world.path("before"), &world.path(&lake));
+            let faults = Faults::full_after(bytes);
+            let outcome = attempt(&world, &lake, step, &faults);
+            if outcome.is_ok() && !faults.have_struck() {
+                break;
+            }
+            if let Err(error) = outcome {
+                failures += 1;
+                assert_eq!(files_in(&world, &lake), before, "{name} with room for {bytes}: {error}");
+            }
+        }
+        assert!(failures > 3, "{name} failed {failures} times");
+        attempt(&world, "before", step, &never()).expect("nothing fails");
+    }
+}
+
+/// Returns the files of a lake that have data or say which do.
+fn files_in(world: &World, lake: &str) -> Vec<String> {
+    let has_data = |name: &String| name.ends_with(".parquet") || name.ends_with(".json");
+    world.files(lake).into_iter().filter(has_data).collect()
+}
+
 /// What a reader of the lake sees.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {

@@ -67,7 +67,7 @@ fn what_was_promised_stays() {
         "lake stats",
         &stats,
         "schema events events.version events.files events.rows events.size_bytes rollups rollups.version \
-         rollups.files rollups.rows rollups.size_bytes batches hours empty_hours first_hour last_hour \
+         rollups.files rollups.rows rollups.size_bytes batches hours empty_hours first_hour last_hour reserve_bytes \
          largest_categories largest_categories[].category largest_categories[].rows",
     );
     let config = said("config --format json");

@@ -69,3 +69,21 @@ fn a_stream_that_is_stopped_is_not_committed_line_by_line() {
     let (summary, ..) = stream(200, true);
     assert_eq!((summary.accepted, summary.batches), (200, 1));
 }
+
+/// Threads that read the log each had memory of their own, which grew by 20 KB with each commit.
+#[test]
+fn the_memory_of_a_stream_does_not_grow_with_the_number_of_its_commits() {
+    const MIB: u64 = 1 << 20;
+    let peak = |lines: usize| {
+        let world = World::new();
+        let line = |n: usize| format!("{{\"ts\":{},\"item_id\":\"a\"}}\n", 1_484_388_000 + n);
+        let text: String = (0..lines).map(line).collect();
+        let said = world
+            .run_with(&["-q", "ingest", "--format", "ndjson", "--commit-every", "1", "-"], text.as_bytes());
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+        let records = world.records("runs");
+        records[0]["peak_memory_bytes"].as_u64().expect("it is recorded")
+    };
+    let (few, many) = (peak(200), peak(1_500));
+    assert!(many < few + 20 * MIB, "{} MiB for 200 commits, {} MiB for 1,500", few / MIB, many / MIB);
+}

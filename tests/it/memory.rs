@@ -399,6 +399,49 @@ fn bombs_in_every_packing_cost_no_memory() {
     }
 }
 
+/// A mapping or a crontab is read whole; nobody writes so much.
+#[test]
+fn files_that_people_write_are_read_up_to_a_size() {
+    let world = World::new();
+    world.write("log.csv", "ts,item_id\n1484388000,apple\n");
+    for call in [
+        "ingest --map /dev/zero log.csv",
+        "schedule --check --crontab endless",
+        "schedule --check --jobs jobs",
+        "run jobs/endless.toml",
+    ] {
+        for name in ["endless", "jobs/endless.toml"] {
+            world.write(name, "");
+            let file = std::fs::File::options().write(true).open(world.path(name));
+            file.and_then(|file| file.set_len(1 << 30)).expect("a sparse file can be made");
+        }
+        let said = run(&world, call, b"", 0);
+        assert!(said.code.is_some_and(|code| code > 0), "{call}: {}", said.whole());
+        assert!(said.stderr.contains("larger than 4096 KiB"), "{call}: {}", said.whole());
+    }
+}
+
+/// An array of objects is read one by one; an array in a record is a part of it.
+#[test]
+fn arrays_without_an_end_cost_no_memory() {
+    let sale = "{\"ts\":1484388000,\"item_id\":\"apple\"},\n";
+    let world = World::new();
+    let bomb = Bomb::of("[", sale, 40);
+    world.write(
+        "array.json.gz",
+        [bomb.packed(gzip), gzip(b"{\"ts\":1484388000,\"item_id\":\"pear\"}]")].concat(),
+    );
+    let said = run(&world, "ingest --slice-size 4MiB array.json.gz", b"", 0);
+    let sales = 40 * (MIB / sale.len()) + 1;
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    assert!(said.stderr.contains(&format!("{sales} read = {sales} accepted")), "{}", said.whole());
+    let head = "{\"ts\":1484388000,\"items\":[";
+    world.write("items.ndjson.gz", Bomb::of(head, "{\"sku\":\"a\"},", 256).packed(gzip));
+    let said = run(&world, "ingest --map item_id=items[].sku items.ndjson.gz", b"", 0);
+    assert_eq!(said.code, Some(4), "{}", said.whole());
+    assert!(said.stderr.contains(" longer than "), "{}", said.whole());
+}
+
 #[test]
 fn what_is_no_parquet_is_not_unpacked_to_the_disk() {
     for (pack, name) in [(gzip as fn(&[u8]) -> Vec<u8>, "bomb.parquet.gz"), (xz, "bomb.parquet.xz")] {

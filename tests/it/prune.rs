@@ -402,6 +402,10 @@ fn a_sum_of_the_log_stays_for_an_hour_after_the_next_one_is_there() {
     {
         set(name, 10 * 24 * 60);
     }
+    // No pause of the lake counts for more than half of what is kept.
+    for (days, commits) in [(6, 51..60), (3, 60..70)] {
+        commits.for_each(|commit| set(&format!("{commit:020}.json"), days * 24 * 60));
+    }
     let prune = format!("lake prune --now {}", jiff::Timestamp::try_from(now).expect("a good moment"));
     for (made, next_made, left) in [(600, 1, 3), (1, 59, 3), (600, 61, 2)] {
         set(&between, made);
@@ -481,4 +485,86 @@ fn more_than_half_of_a_lake_expires_only_if_it_is_confirmed() {
     assert_eq!(world.run("lake prune --retention 24h --yes").code, Some(0));
     let said = world.run("lake prune --retention 24h");
     assert_eq!(said.code, Some(0), "what is left is kept: {}", said.whole());
+}
+
+/// Sets the times of those files of both tables that were written since the last time, to one long ago.
+fn set_times(world: &World, time: &str) {
+    let time: jiff::Timestamp = time.parse().expect("a good moment");
+    let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(50 * 365 * 86_400);
+    for table in ["data/lake/events", "data/lake/rollups"] {
+        for name in world.files(table) {
+            let file = std::fs::File::options().write(true).open(world.path(table).join(name));
+            let file = file.expect("a listed file can be opened");
+            let modified = file.metadata().and_then(|file| file.modified()).expect("a file has a time");
+            if modified > long_ago {
+                file.set_modified(time.into()).expect("a file's time can be set");
+            }
+        }
+    }
+}
+
+/// Beside the tables, too, a run that is killed leaves what it was writing.
+#[test]
+fn what_killed_runs_left_unfinished_is_removed_when_it_is_old() {
+    let world = shop();
+    let left = ["inputs/0a.txt#1", "rejects/a.ndjson#2", "rejects/a.ndjson.0123", "runs/a.json#3"];
+    let kept = ["rejects/b.ndjson", "runs/note#"];
+    let left_in_tables = ["events/_checksums/00000000000000000001-0123456789abcdef#1", "rollups/a.parquet#1"];
+    for name in left.iter().chain(&kept).chain(&left_in_tables) {
+        world.write(&format!("data/lake/{name}"), "half");
+    }
+    let is_there = |name: &str| world.path("data/lake").join(name).exists();
+    assert_eq!(world.run("lake prune").code, Some(0));
+    assert!(left.iter().chain(&kept).chain(&left_in_tables).all(|name| is_there(name)), "they are new");
+    let said = world.run(&format!("lake prune --yes --now {LATER}"));
+    assert!(said.stderr.contains("6 unreferenced files"), "{}", said.whole());
+    assert!(!left.iter().chain(&left_in_tables).any(|name| is_there(name)), "{}", said.whole());
+    assert!(kept.iter().all(|name| is_there(name)), "{}", said.whole());
+}
+
+/// The clock had jumped before the last ingest, whose commit then said that the clock is right.
+#[test]
+fn a_commit_by_a_wrong_clock_does_not_make_it_a_right_one() {
+    let world = shop();
+    set_times(&world, "2017-01-14T06:00:00Z");
+    world.write("more.csv", "ts,item_id,category\n2017-01-14T01:30:00Z,more,Food/Fruit\n");
+    assert_eq!(world.run("ingest more.csv --now 2037-05-01T00:00:00Z").code, Some(0));
+    set_times(&world, "2037-05-01T00:00:00Z");
+    let before = world.files_of_lake();
+    let said = world.run("lake prune --retention 400d --now 2037-05-02T00:00:00Z");
+    assert_eq!(said.code, Some(1), "{}", said.whole());
+    assert!(said.stderr.contains("more than a week after the newest event"), "{}", said.whole());
+    assert_eq!(world.files_of_lake(), before, "nothing was removed");
+    // An event of these days says so, too.
+    world.write("new.csv", "ts,item_id,category\n2037-05-01T01:30:00Z,new,Food/Fruit\n");
+    assert_eq!(world.run("ingest new.csv --now 2037-05-02T00:00:00Z").code, Some(0));
+    assert_eq!(world.run("lake prune --now 2037-05-02T00:00:00Z").code, Some(0));
+}
+
+/// A clock that is some days ahead is not noticed; what was replaced a minute ago must stay for those who read it.
+#[test]
+fn one_jump_of_the_clock_removes_nothing_that_was_just_replaced() {
+    let world = shop();
+    world.write("more.csv", "ts,item_id,category\n2017-01-12T01:30:00Z,more,Food/Fruit\n");
+    for command in ["ingest more.csv", "rollup", "lake compact"] {
+        assert_eq!(world.run(command).code, Some(0));
+    }
+    let all = data_files(&world);
+    set_times(&world, "2017-01-15T00:00:00Z");
+    let prune = "lake prune --keep-versions 1d --now";
+    assert_eq!(world.run(&format!("{prune} 2017-01-21T00:00:00Z")).code, Some(0));
+    assert_eq!(data_files(&world), all, "six days by the clock, none by the commits");
+    // The clock is right: there are commits of the days between.
+    for day in [16, 17] {
+        let line = format!("ts,item_id,category\n2017-01-14T02:{day}:00Z,more,Food/Fruit\n");
+        world.write("more.csv", line);
+        for command in ["ingest more.csv", "rollup"] {
+            assert_eq!(world.run(command).code, Some(0));
+        }
+        set_times(&world, &format!("2017-01-{day}T00:00:00Z"));
+    }
+    let said = world.run(&format!("{prune} 2017-01-17T12:00:00Z"));
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    assert!(all.iter().any(|file| !data_files(&world).contains(file)), "{}", said.whole());
+    assert_eq!(world.run("lake verify").code, Some(0));
 }

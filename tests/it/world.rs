@@ -88,10 +88,10 @@ impl World {
         found
     }
 
-    /// Returns the files of the default lake, but for the records that every run leaves.
+    /// Returns the files of the default lake, but for the locks and the records that every run leaves.
     pub fn files_of_lake(&self) -> Vec<String> {
         let mut names = self.files("data/lake");
-        names.retain(|name| !name.starts_with("runs/"));
+        names.retain(|name| !name.starts_with("runs/") && !name.ends_with(".lock"));
         names
     }
 

@@ -120,6 +120,18 @@ impl Version<'_> {
     }
 }
 
+impl Version<'_> {
+    /// Returns whether the log names the files of a commit on this version, or may do so although it failed:
+    /// they must stay.
+    pub fn may_name_files(&self, outcome: &Result<Outcome, TableError>) -> bool {
+        match outcome {
+            Ok(Outcome::Committed(_)) => true,
+            Ok(Outcome::Conflict) => false,
+            Err(_) => !self.table.store.is_missing(&self.table.path_of_commit(self.number() + 1)),
+        }
+    }
+}
+
 impl Table {
     /// Remembers the new version, and writes a checkpoint where the log has grown long.
     fn after(&self, committed: &CommittedTransaction, files: usize) {

@@ -5,7 +5,7 @@ use std::error::Error;
 use delta_kernel::KernelError;
 
 use crate::delta::log_checksums::LogDamage;
-use crate::storage::StoreError;
+use crate::storage::{StoreError, is_full_disk};
 
 /// A table could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,10 @@ pub enum TableError {
     Kernel { table: String, source: Box<KernelError> },
     #[error("the log of the `{table}` table is damaged: {what}")]
     Damaged { table: String, what: String },
+    #[error(
+        "gave up after {tries} attempts, since other programs committed to the `{table}` table first each time"
+    )]
+    Contended { table: String, tries: u32 },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -46,7 +50,18 @@ impl TableError {
                     || !matches!(bare(source), KernelError::ObjectStore(_) | KernelError::IOError(_))
             }
             TableError::Store(error) => error.is_damaged(),
-            TableError::Incompatible { .. } => false,
+            TableError::Incompatible { .. } | TableError::Contended { .. } => false,
+        }
+    }
+}
+
+impl TableError {
+    /// Returns whether the disk is full.
+    pub fn is_full(&self) -> bool {
+        match self {
+            TableError::Kernel { source, .. } => causes(source).any(is_full_disk),
+            TableError::Store(error) => error.is_full(),
+            _ => false,
         }
     }
 }

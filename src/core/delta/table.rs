@@ -18,7 +18,7 @@ use url::Url;
 use crate::delta::checked_disk::CheckedDisk;
 use crate::delta::error::TableError;
 use crate::delta::schema::{Column, TableSchema};
-use crate::storage::Store;
+use crate::storage::{Store, StoreError, Turn};
 
 /// The folder of a table's log.
 const LOG: &str = "_delta_log";
@@ -32,7 +32,7 @@ pub struct Table {
     pub(super) name: String,
     pub(super) url: Url,
     pub(super) engine: Arc<dyn Engine>,
-    store: Store,
+    pub(super) store: Store,
     schema: TableSchema,
     /// The newest version that was read, so that the next read of the log begins there.
     seen: Mutex<Option<SnapshotRef>>,
@@ -135,6 +135,15 @@ impl Table {
         Ok(Version { table: self, snapshot: self.latest()? })
     }
 
+    /// Waits for a turn among all who commit to the table. Who commits without one may have to begin again,
+    /// any number of times.
+    ///
+    /// # Errors
+    /// Fails where the lock's file cannot be opened.
+    pub fn wait_for_turn(&self) -> Result<Turn, StoreError> {
+        self.store.wait_for_turn(&self.name)
+    }
+
     /// Returns a pinned version; the part of the log that it needs may have been vacuumed since.
     pub fn at_pinned(&self, pinned: &PinnedVersion) -> Version<'_> {
         Version { table: self, snapshot: Arc::clone(&pinned.0) }
@@ -225,18 +234,21 @@ impl Table {
     /// Returns whether no version follows one that was read. To list the log takes the longer the more commits
     /// it has: a stream that is committed line by line has many, and asks three times for each.
     fn is_newest(&self, version: u64) -> bool {
-        let log = format!("{}/{LOG}", self.name);
-        let is_there = |version: u64| self.store.is_there(&format!("{log}/{version:020}.json"));
+        let is_there = |version: u64| self.store.is_there(&self.path_of_commit(version));
         if is_there(version + 1) || !is_there(version) {
             return false;
         }
         // The next one may have been vacuumed, behind a later checkpoint.
-        match self.store.get(&format!("{log}/_last_checkpoint")) {
+        match self.store.get(&format!("{}/{LOG}/_last_checkpoint", self.name)) {
             Ok(hint) => {
                 serde_json::from_slice::<CheckpointHint>(&hint).is_ok_and(|hint| hint.version <= version)
             }
             Err(error) => error.is_not_found(),
         }
+    }
+
+    pub(super) fn path_of_commit(&self, version: u64) -> String {
+        format!("{}/{LOG}/{version:020}.json", self.name)
     }
 
     pub(super) fn remember(&self, snapshot: SnapshotRef) {

@@ -1,7 +1,8 @@
 //! Vacuum: removes data files that no kept version needs, and the part of the log that none needs.
 //!
 //! Kept are the newest version, those committed since a moment, and the one that was the newest at
-//! that moment, so that whoever began to read then, or later, can go on. Of these the oldest and the
+//! that moment, so that whoever began to read then, or later, can go on. How long ago a commit was is told by the
+//! times of all of them, so that one jump of the clock removes nothing that was just replaced. Of these the oldest and the
 //! newest keep their checkpoints; those in between only save reading, and are large where the log
 //! has many transactions.
 
@@ -14,7 +15,7 @@ use delta_kernel::engine::arrow_data::ArrowEngineData;
 use crate::delta::error::TableError;
 use crate::delta::log_checksums::{CHECKSUMS, version_of_checksum};
 use crate::delta::table::Table;
-use crate::storage::{Store, StoreError, StoredFile, is_unfinished, url_decoded};
+use crate::storage::{FileAges, Store, StoreError, StoredFile, is_unfinished, url_decoded};
 
 const LOG: &str = "_delta_log";
 /// How long a checkpoint is kept after the next one is written, for those who are reading it.
@@ -32,10 +33,22 @@ pub enum VacuumScope {
 /// Which versions a vacuum keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct VacuumRule {
-    /// The moment since which all versions are kept, in milliseconds since 1970.
-    pub kept_since_ms: i64,
+    /// How long versions are kept, and files that no version names.
+    pub keep_ms: i64,
     pub now_ms: i64,
+    /// Whether the clock is known to be right.
+    pub trusts_clock: bool,
     pub scope: VacuumScope,
+}
+
+impl VacuumRule {
+    /// Returns the ages of files, given the times of commits, the newest first.
+    pub fn ages(&self, times_ms: impl IntoIterator<Item = i64>) -> FileAges {
+        match self.trusts_clock {
+            true => FileAges::by_clock(self.now_ms),
+            false => FileAges::at(self.now_ms, self.keep_ms, times_ms),
+        }
+    }
 }
 
 /// Files to be removed.
@@ -69,11 +82,14 @@ impl Table {
     /// # Errors
     /// Fails where the log cannot be read or the folder listed.
     pub fn plan_vacuum(&self, store: &Store, rule: &VacuumRule) -> Result<VacuumPlan, TableError> {
-        let VacuumRule { kept_since_ms, now_ms, scope } = *rule;
+        let VacuumRule { keep_ms, now_ms, scope, .. } = *rule;
         let log = store.files(&format!("{}/{LOG}", self.name))?;
         let newest = self.newest()?;
-        let is_kept = |file: &&StoredFile| file.modified_ms >= kept_since_ms;
-        let first_since = log.iter().filter(is_kept).filter_map(|file| commit_of(&file.path)).min();
+        let commits = log.iter().filter_map(|file| Some((commit_of(&file.path)?, file.modified_ms)));
+        let commits: BTreeMap<u64, i64> = commits.collect();
+        let ages = rule.ages(commits.values().rev().copied());
+        let is_kept = |time_ms: i64| ages.of(time_ms) <= keep_ms;
+        let first_since = commits.iter().find(|(_, time_ms)| is_kept(**time_ms)).map(|(version, _)| *version);
         // The version before it was the newest at that moment.
         let oldest = first_since.map_or(newest.number(), |first| first.saturating_sub(1));
         let mut named: BTreeSet<String> = newest.files()?.iter().map(|file| file.path.clone()).collect();
@@ -81,7 +97,7 @@ impl Table {
         let mut data = store.files(&self.name)?;
         data.retain(|file| {
             let below = &file.path[self.name.len() + 1..];
-            is_ours(below) && file.modified_ms < kept_since_ms && !named.contains(below)
+            is_ours(below) && !named.contains(below) && !is_kept(file.modified_ms)
         });
         let checkpoints = log.iter().filter_map(|file| Some((checkpoint_of(&file.path)?, file.modified_ms)));
         let checkpoints: BTreeMap<u64, i64> = checkpoints.collect();
@@ -117,7 +133,7 @@ impl Table {
     }
 
     /// Returns the files that commits after version `after` removed.
-    fn removed(&self, after: u64, until: u64) -> Result<BTreeSet<String>, TableError> {
+    pub(super) fn removed(&self, after: u64, until: u64) -> Result<BTreeSet<String>, TableError> {
         let mut removed = BTreeSet::new();
         if after >= until {
             return Ok(removed);
@@ -149,7 +165,9 @@ impl Table {
 fn is_ours(path: &str) -> bool {
     let finished = path.rsplit_once('#').filter(|_| is_unfinished(path)).map(|(finished, _)| finished);
     // An unfinished file in the log belongs to a writer that died.
-    let was_log = finished.is_some_and(|finished| finished.starts_with(&format!("{LOG}/")));
+    let was_log = finished.is_some_and(|finished| {
+        [LOG, CHECKSUMS].iter().any(|folder| finished.starts_with(&format!("{folder}/")))
+    });
     let is_hidden = path.split('/').any(|part| part.starts_with(['_', '.']));
     was_log || finished.unwrap_or(path).ends_with(".parquet") && !is_hidden
 }

@@ -1,6 +1,6 @@
 //! Batches into the `events` table: their files are written first, then committed.
 
-use crate::delta::{Commit, LiveFile, NewFile, Outcome, Version};
+use crate::delta::{Commit, LiveFile, MAX_TRIES, NewFile, Outcome, TableError, Version};
 use crate::lake::batch_content::content_id;
 use crate::lake::batch_size::BatchSize;
 use crate::lake::error::LakeError;
@@ -15,8 +15,6 @@ use crate::lake::write_events::write_events;
 use crate::model::{Currency, Events};
 use crate::storage::{BulkWriter, SharedLock};
 
-/// How often a commit is retried when other writers commit first.
-pub(super) const MAX_TRIES: u32 = 1_000;
 /// The application id under which the log counts batches; no batch may have this id.
 const BATCHES: &str = "topsell:batches";
 /// The application id under which the log keeps the currency of all amounts, as a number.
@@ -171,7 +169,8 @@ impl<'a> AppendTransaction<'a> {
             staged.note_parts()?;
         }
         if batches.iter().any(|staged| !staged.adds.is_empty() || !staged.parts.is_empty()) {
-            bulk.finish()?;
+            // Each batch keeps its own files or removes them.
+            bulk.finish()?.keep();
         }
         let is_alone =
             |staged: &StagedFiles<'_>| duplicates != DuplicatePolicy::Skip || staged.tail().is_some();
@@ -225,8 +224,16 @@ impl Lake {
         let names: Vec<Vec<String>> = together.iter().map(|staged| replaced(duplicates, staged)).collect();
         let mut remainders: Vec<Remainders<'_>> = names
             .iter()
-            .map(|names| Remainders::of(&names.iter().map(String::as_str).collect::<Vec<_>>()))
+            .map(|names| Remainders::of(self, &names.iter().map(String::as_str).collect::<Vec<_>>()))
             .collect();
+        if replaces {
+            // What takes long is done before the turn.
+            let newest = self.events.newest()?;
+            for remainders in &mut remainders {
+                self.without_batches(remainders, newest.files()?, Vec::new())?;
+            }
+        }
+        let _turn = self.events.wait_for_turn()?;
         for _ in 0..MAX_TRIES {
             // Decided by the version that the commit is based on: if another writer commits the same
             // batch in between, this commit fails, and each batch is decided again.
@@ -240,7 +247,16 @@ impl Lake {
             if !draft.batches.is_empty() {
                 let commit = self.commit_of(&newest, draft, now_ms)?;
                 self.transactions.expect(newest.number() + 1);
-                let Outcome::Committed(version) = newest.commit(&commit)? else {
+                let outcome = newest.commit(&commit);
+                let is_named = newest.may_name_files(&outcome);
+                for ((staged, remainders), outcome) in together.iter_mut().zip(&mut remainders).zip(&outcomes)
+                {
+                    let is_in_commit =
+                        matches!(outcome, CommitOutcome::Committed | CommitOutcome::Replaced { .. });
+                    (staged.is_named, remainders.are_named) =
+                        (is_named && is_in_commit, is_named && is_in_commit);
+                }
+                let Outcome::Committed(version) = outcome? else {
                     self.transactions.record(None);
                     continue;
                 };
@@ -257,7 +273,7 @@ impl Lake {
             }
             return Ok(outcomes);
         }
-        Err(LakeError::Contended { tries: MAX_TRIES })
+        Err(TableError::Contended { table: EVENTS.to_owned(), tries: MAX_TRIES }.into())
     }
 
     /// Decides the outcome of one staged batch, based on a version and on the batches before it.

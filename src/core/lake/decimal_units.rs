@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use rayon::prelude::*;
 
-use crate::delta::{Column, ColumnType, LiveFile, Outcome, Replacement, Table, TableSchema};
+use crate::delta::{Column, ColumnType, LiveFile, Outcome, Replacement, Table, TableError, TableSchema};
 use crate::lake::error::LakeError;
 use crate::lake::events_table::{COLUMNS_OF_EVERY_FORMAT, EVENTS, PARTITIONS, QUANTITY};
 use crate::parquet_format::{ColumnsError, Encoded, with_decimal_quantities, with_decimal_units};
@@ -62,9 +62,13 @@ fn change(
     };
     let files: Result<Vec<Replacement>, LakeError> = newest.files()?.into_par_iter().map(replace).collect();
     let files = files?;
-    bulk.finish()?;
-    match newest.change_column(store, column, &files, now_ms)? {
+    let written = bulk.finish()?;
+    let outcome = newest.change_column(store, column, &files, now_ms);
+    if newest.may_name_files(&outcome) {
+        written.keep();
+    }
+    match outcome? {
         Outcome::Committed(_) => Ok(table.checkpoint()?),
-        Outcome::Conflict => Err(LakeError::Contended { tries: 1 }),
+        Outcome::Conflict => Err(TableError::Contended { table: name.to_owned(), tries: 1 }.into()),
     }
 }

@@ -34,8 +34,6 @@ pub enum LakeError {
     BadPartition { file: String },
     #[error("{file} would not have as many rows as the files that it replaces")]
     LostRows { file: String },
-    #[error("gave up after {tries} attempts, since other writers committed first each time")]
-    Contended { tries: u32 },
     #[error(
         "the amounts of the lake are in {lake}, and those to be added in {found}; they cannot be added up"
     )]
@@ -54,6 +52,15 @@ pub enum LakeError {
 }
 
 impl LakeError {
+    /// Returns whether the disk is full.
+    pub fn is_full(&self) -> bool {
+        match self {
+            LakeError::Table(error) => error.is_full(),
+            LakeError::Store(error) => error.is_full(),
+            _ => false,
+        }
+    }
+
     /// Returns whether nothing failed, and something was not done because it looks like a mistake.
     pub fn is_refusal(&self) -> bool {
         matches!(self, LakeError::ClockAhead { .. } | LakeError::MostWouldExpire { .. })

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::delta::{Commit, LiveFile, Outcome, Version};
-use crate::lake::append::MAX_TRIES;
+use crate::delta::{CommitKind, LiveFile, Rewrite, Rewriter, Version};
 use crate::lake::error::LakeError;
 use crate::lake::open::Lake;
 use crate::lake::partition::HourPartition;
 use crate::model::Hour;
+
+/// How often hours are looked for again where files of them came or went meanwhile. Those that are added later
+/// are for the next run.
+const MAX_ROUNDS: u32 = 3;
 
 /// The hours to be expired, and what they hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,42 +26,58 @@ impl Lake {
     /// # Errors
     /// Fails where the table's log cannot be read.
     pub fn plan_expire(&self, oldest: Hour) -> Result<Expired, LakeError> {
-        Ok(before(&self.events.newest()?, oldest)?.1)
+        let mut expired = Expired::default();
+        for (hour, file) in before(&self.events.newest()?, oldest)? {
+            expired.add(hour, &file);
+        }
+        Ok(expired)
     }
 
-    /// Removes every hour before `oldest`, in one commit.
+    /// Removes every hour before `oldest`, in one commit where nobody else changes these hours meanwhile.
     ///
     /// # Errors
-    /// Fails where the disk does; the table then stays as it was.
+    /// Fails where the disk does; the table then stays as it was before the last commit.
     pub fn expire_before(&self, oldest: Hour, now_ms: i64) -> Result<Expired, LakeError> {
-        for _ in 0..MAX_TRIES {
+        let mut expired = Expired::default();
+        for _ in 0..MAX_ROUNDS {
             let newest = self.events.newest()?;
-            let (removes, expired) = before(&newest, oldest)?;
-            if removes.is_empty() {
-                return Ok(expired);
+            let files = before(&newest, oldest)?;
+            if files.is_empty() {
+                break;
             }
-            let metrics = vec![("numRemovedFiles", expired.files), ("numDeletedRows", expired.rows)];
-            let commit = Commit { removes, metrics, now_ms, ..Commit::default() };
-            if let Outcome::Committed(_) = newest.commit(&commit)? {
-                return Ok(expired);
+            let removal =
+                |(_, file): &(Hour, LiveFile)| Rewrite { removes: vec![file.clone()], adds: Vec::new() };
+            let removals: Vec<Rewrite> = files.iter().map(removal).collect();
+            let mut rewriter = Rewriter::of(&newest);
+            let are_gone = rewriter.commit(CommitKind::Write, &removals, None, now_ms)?;
+            for ((hour, file), _) in files.iter().zip(are_gone).filter(|(_, is_gone)| *is_gone) {
+                expired.add(*hour, file);
+            }
+            if rewriter.is_alone() {
+                break;
             }
         }
-        Err(LakeError::Contended { tries: MAX_TRIES })
+        Ok(expired)
     }
 }
 
-fn before(newest: &Version<'_>, oldest: Hour) -> Result<(Vec<LiveFile>, Expired), LakeError> {
-    let mut removes = Vec::new();
-    let mut hours = BTreeSet::new();
+impl Expired {
+    fn add(&mut self, hour: Hour, file: &LiveFile) {
+        self.hours.insert(hour);
+        self.files += 1;
+        self.rows += file.rows;
+    }
+}
+
+/// Returns the files of hours before `oldest`.
+fn before(newest: &Version<'_>, oldest: Hour) -> Result<Vec<(Hour, LiveFile)>, LakeError> {
+    let mut files = Vec::new();
     for file in newest.files()? {
         let bad = || LakeError::BadPartition { file: file.path.clone() };
         let hour = HourPartition::of(&file.partition).ok_or_else(bad)?.hour;
         if hour < oldest {
-            hours.insert(hour);
-            removes.push(file);
+            files.push((hour, file));
         }
     }
-    let rows = removes.iter().map(|file| file.rows).sum();
-    let expired = Expired { hours, files: removes.len() as u64, rows };
-    Ok((removes, expired))
+    Ok(files)
 }

@@ -23,7 +23,7 @@ use crate::delta::{Table, TableSchema};
 use crate::lake::decimal_units::make_units_decimal;
 use crate::lake::error::LakeError;
 use crate::lake::events_table::{COLUMNS_OF_EVERY_FORMAT, EVENTS, PARTITIONS, VERSION};
-use crate::lake::layout::{FORMAT_FILE, MAINTENANCE_LOCK, MAINTENANCE_LOCK_0, WRITERS};
+use crate::lake::layout::{COMPACTION_LOCK, FORMAT_FILE, MAINTENANCE_LOCK, MAINTENANCE_LOCK_0, WRITERS};
 use crate::storage::{Lock, LockError, LockTimeout, SharedLock, Store};
 
 /// The format of lakes that this program creates, and the only one that it reads and writes.
@@ -81,7 +81,7 @@ pub struct UpgradePlan {
 
 /// Keeps every other command from writing to a lake; released when dropped.
 pub struct UpgradeLocks {
-    _maintenance: (Lock, Option<Lock>),
+    _maintenance: (Lock, Lock, Option<Lock>),
     _writers: (SharedLock, SharedLock),
 }
 
@@ -118,12 +118,13 @@ pub fn lock_for_upgrade(
     holder: &str,
     lock_timeout: LockTimeout,
 ) -> Result<UpgradeLocks, LockError> {
+    let compaction = store.lock(COMPACTION_LOCK, holder, lock_timeout)?;
     let current = store.lock(MAINTENANCE_LOCK, holder, lock_timeout)?;
     let has_old = store.is_there(MAINTENANCE_LOCK_0);
     let old = has_old.then(|| store.lock(MAINTENANCE_LOCK_0, holder, lock_timeout)).transpose()?;
     let writers = store.lock_exclusive(WRITERS)?;
     let writers = writers.ok_or_else(|| LockError::Held { holder: "an ingest".to_owned() })?;
-    Ok(UpgradeLocks { _maintenance: (current, old), _writers: writers })
+    Ok(UpgradeLocks { _maintenance: (compaction, current, old), _writers: writers })
 }
 
 /// Decides which steps a lake needs.

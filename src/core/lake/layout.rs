@@ -13,20 +13,26 @@ pub(super) const FORMAT_FILE: &str = "format.json";
 pub(super) const INPUTS: &str = "inputs";
 /// Rejected lines and inputs.
 pub(super) const REJECTS: &str = "rejects";
-/// Held by a rollup, a ranking and maintenance.
+/// Held by a rollup, a ranking and all maintenance but compaction.
 pub(super) const MAINTENANCE_LOCK: &str = "maintenance.lock";
+/// Held by a compaction, and by maintenance that removes files.
+pub(super) const COMPACTION_LOCK: &str = "compaction.lock";
 /// [`MAINTENANCE_LOCK`] in format 0.
 pub(super) const MAINTENANCE_LOCK_0: &str = "upkeep.lock";
 /// Held, shared, while files are written that no commit names yet; exclusively by a vacuum.
 pub(super) const WRITERS: &str = "writers";
 
+/// Room that a prune gives up on a full disk.
+pub(super) const RESERVE: &str = "reserve";
+
 /// All names that may be there before a lake is.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 18] = [
     "events",
     INPUTS,
     "rollups",
     "rankings",
     REJECTS,
+    RESERVE,
     "runs",
     "schedule",
     PAGE,
@@ -34,6 +40,9 @@ const KNOWN: [&str; 14] = [
     FORMAT_FILE,
     MAINTENANCE_LOCK,
     MAINTENANCE_LOCK_0,
+    COMPACTION_LOCK,
+    "events.queue.lock",
+    "rollups.queue.lock",
     "writers.door.lock",
     "writers.lock",
 ];

@@ -4,7 +4,7 @@ use crate::delta::Table;
 use crate::lake::error::LakeError;
 use crate::lake::events_table::{EVENTS, SCHEMA};
 use crate::lake::format::{check_format, create_format};
-use crate::lake::layout::{MAINTENANCE_LOCK, is_foreign};
+use crate::lake::layout::{COMPACTION_LOCK, MAINTENANCE_LOCK, is_foreign};
 use crate::lake::transaction_cache::TransactionCache;
 use crate::storage::{Lock, LockError, LockTimeout, Store};
 
@@ -68,13 +68,31 @@ impl Lake {
         }
     }
 
-    /// Takes the lock of rollup, rank and maintenance: one of them runs at a time, beside any number of
+    /// Takes the lock of rollup and rank: one of them runs at a time, beside a compaction and any number of
     /// ingests and readers.
     ///
     /// # Errors
     /// [`LockError::Held`] where another process holds it and the caller does not wait.
-    pub fn lock_maintenance(&self, holder: &str, lock_timeout: LockTimeout) -> Result<Lock, LockError> {
+    pub fn lock_rollups(&self, holder: &str, lock_timeout: LockTimeout) -> Result<Lock, LockError> {
         self.store.lock(MAINTENANCE_LOCK, holder, lock_timeout)
+    }
+
+    /// Takes the lock of compaction: one runs at a time, beside all that remove no files.
+    ///
+    /// # Errors
+    /// As [`Lake::lock_rollups`].
+    pub fn lock_compaction(&self, holder: &str, lock_timeout: LockTimeout) -> Result<Lock, LockError> {
+        self.store.lock(COMPACTION_LOCK, holder, lock_timeout)
+    }
+
+    /// Takes the locks of maintenance that removes files: beside it only ingests and readers run.
+    ///
+    /// # Errors
+    /// As [`Lake::lock_rollups`].
+    pub fn lock_maintenance(&self, holder: &str, lock_timeout: LockTimeout) -> Result<[Lock; 2], LockError> {
+        // First that of the compaction, which may take longer: a ranking need not wait for it.
+        let compaction = self.lock_compaction(holder, lock_timeout)?;
+        Ok([compaction, self.lock_rollups(holder, lock_timeout)?])
     }
 
     /// Returns the lake's files.

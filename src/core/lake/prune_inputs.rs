@@ -14,6 +14,7 @@ use crate::lake::known_inputs::{InputKey, KEY_DIGITS, KnownInput, damaged_line, 
 use crate::lake::layout::{INPUTS, WRITERS};
 use crate::lake::open::Lake;
 use crate::model::{Hour, Timestamp};
+use crate::storage::is_unfinished;
 
 /// The number of entries that are kept of one beginning under one key: a file that is ingested each minute has
 /// many, and is hardly ever truncated to an earlier length.
@@ -57,7 +58,7 @@ impl Lake {
         let is_in_log = |id: &str| size(id).is_some();
         let rule = Rule { oldest, now_seconds: now.micros() / 1_000_000, is_in_log: &is_in_log };
         let mut dropped = 0;
-        for name in self.store.names(INPUTS)? {
+        for name in self.store.names(INPUTS)?.into_iter().filter(|name| !is_unfinished(name)) {
             let path = format!("{INPUTS}/{name}");
             let bytes = self.store.get(&path)?;
             if let Some(number) = damaged_line(&bytes) {

@@ -14,6 +14,9 @@ use crate::storage::unique_id;
 
 /// The rewritten files without some batches' rows, kept from one attempt of a commit to the next.
 pub(super) struct Remainders<'a> {
+    lake: &'a Lake,
+    /// Whether a commit names them, or may do so; otherwise they are removed.
+    pub are_named: bool,
     ids: HashSet<&'a str>,
     first: &'a str,
     last: &'a str,
@@ -27,9 +30,11 @@ struct Remainder(Option<NewFile>);
 
 impl<'a> Remainders<'a> {
     /// Returns the remainders without those batches, of no file yet.
-    pub fn of(ids: &[&'a str]) -> Remainders<'a> {
+    pub fn of(lake: &'a Lake, ids: &[&'a str]) -> Remainders<'a> {
         let (first, last) = (ids.iter().min().copied(), ids.iter().max().copied());
         Remainders {
+            lake,
+            are_named: false,
             ids: ids.iter().copied().collect(),
             first: first.unwrap_or_default(),
             last: last.unwrap_or_default(),
@@ -42,6 +47,15 @@ impl<'a> Remainders<'a> {
         let least = file.min_values["batch"].as_str();
         let most = file.max_values["batch"].as_str();
         least.is_none_or(|least| least <= self.last) && most.is_none_or(|most| self.first <= most)
+    }
+}
+
+impl Drop for Remainders<'_> {
+    fn drop(&mut self) {
+        if !self.are_named {
+            let written = self.known.values().flatten().filter_map(|Remainder(left)| left.as_ref());
+            written.for_each(|file| drop(self.lake.store.delete(&format!("{EVENTS}/{}", file.path))));
+        }
     }
 }
 

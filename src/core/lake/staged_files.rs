@@ -9,6 +9,7 @@ use crate::delta::NewFile;
 use crate::lake::batch_content::content_number;
 use crate::lake::batch_size::BatchSize;
 use crate::lake::error::LakeError;
+use crate::lake::events_table::EVENTS;
 use crate::lake::file_part::FilePart;
 use crate::lake::known_inputs::KnownInput;
 use crate::lake::layout::REJECTS;
@@ -21,6 +22,8 @@ use crate::storage::unique_id;
 pub struct StagedFiles<'a> {
     lake: &'a Lake,
     pub(super) adds: Vec<NewFile>,
+    /// Whether a commit names the files, or may do so.
+    pub(super) is_named: bool,
     pub(super) batches: BTreeMap<String, BatchCounts>,
     pub(super) currency: Option<Currency>,
     /// Rejects beside those of a batch that may be replaced: their temporary paths and their own.
@@ -76,6 +79,7 @@ impl<'a> StagedFiles<'a> {
         StagedFiles {
             lake,
             adds: Vec::new(),
+            is_named: false,
             batches: BTreeMap::new(),
             currency: None,
             temporary_rejects: Vec::new(),
@@ -168,8 +172,11 @@ impl<'a> StagedFiles<'a> {
 }
 
 impl Drop for StagedFiles<'_> {
-    /// Removes the temporary rejects of a batch that was not committed.
+    /// Removes the files and the temporary rejects of a batch that was not committed.
     fn drop(&mut self) {
+        if !self.is_named {
+            self.adds.iter().for_each(|add| drop(self.lake.store.delete(&format!("{EVENTS}/{}", add.path))));
+        }
         for (temporary, _) in &self.temporary_rejects {
             let _ = self.lake.store.delete(temporary);
         }

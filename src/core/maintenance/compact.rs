@@ -1,6 +1,7 @@
 //! Compaction: small files of both tables rewritten as fewer large ones.
 
-use crate::lake::{DryRun, Lake};
+use crate::delta::StepLimits;
+use crate::lake::{DryRun, HourPartition, Lake};
 use crate::model::Timestamp;
 use crate::progress::{Progress, Stage};
 use crate::rollup::{RollupError, Rollups};
@@ -18,50 +19,67 @@ pub struct Compacted {
     pub rollup_files: u64,
 }
 
-/// Rewrites the event files of past hours as one file for each category and hour, and the rollup files
-/// of past days as one file for each category and day.
+/// Rewrites the event files of past hours as one file for each category and hour, or several large ones, and
+/// the rollup files of past days as one file for each category and day, in steps of a limited size.
 ///
 /// # Errors
 /// Fails where the disk does; the rows of both tables are unchanged.
 pub fn compact(
     lake: &Lake,
     now: Timestamp,
+    limits: StepLimits,
     dry_run: DryRun,
     progress: &Progress,
 ) -> Result<Compacted, RollupError> {
+    let now_ms = now.micros() / 1_000;
     // Before anything is written: a table that another program has changed is an error.
     let rollups = Rollups::open(lake.store())?;
-    progress.begin(Stage::CompactEvents, None);
-    let events = lake.plan_compaction(now)?;
-    let (event_hours, event_files) = events.size();
-    let mut compacted = Compacted { event_hours, event_files, ..Compacted::default() };
-    if dry_run == DryRun::Yes {
-        let lines = events.hours().map(|(of, files)| {
-            let category = of.category.as_deref().unwrap_or("(no category)");
-            format!("compact events of {}, {category}, {}: {files} files", of.event_type, of.hour.start())
-        });
-        compacted.plan.extend(lines);
-    }
-    let now_ms = now.micros() / 1_000;
-    if dry_run == DryRun::No {
-        (compacted.event_hours, compacted.event_files) = lake.compact(&events, now_ms)?;
+    let mut compacted = Compacted::default();
+    let events = lake.plan_compaction(now, limits)?;
+    (compacted.event_hours, compacted.event_files) = events.size();
+    progress.begin(Stage::CompactEvents, Some(compacted.event_files));
+    match dry_run {
+        DryRun::Yes => compacted.plan.extend(lines_of_steps("events", events.steps(), |merge| {
+            let HourPartition { event_type, category, hour } = &merge.partition;
+            (format!("{event_type}, {}, {}", name_of(category.as_ref()), hour.start()), merge.files())
+        })),
+        DryRun::No => {
+            let merged = events.run(now_ms, &|files| progress.advance(Stage::CompactEvents, files))?;
+            (compacted.event_hours, compacted.event_files) = (merged.hours.len() as u64, merged.files);
+        }
     }
     progress.end(Stage::CompactEvents);
-    if let Some(rollups) = rollups {
-        progress.begin(Stage::CompactAggregates, None);
-        let days = rollups.plan_compaction(now)?;
-        (compacted.rollup_days, compacted.rollup_files) = days.size();
-        if dry_run == DryRun::Yes {
-            let lines = days.days().map(|((event_type, category, date), files)| {
-                let category = category.as_deref().unwrap_or("(no category)");
-                format!("compact aggregates of {event_type}, {category}, {date}: {files} files")
-            });
-            compacted.plan.extend(lines);
+    let Some(rollups) = rollups else { return Ok(compacted) };
+    let days = rollups.plan_compaction(now, limits)?;
+    (compacted.rollup_days, compacted.rollup_files) = days.size();
+    progress.begin(Stage::CompactAggregates, Some(compacted.rollup_files));
+    match dry_run {
+        DryRun::Yes => compacted.plan.extend(lines_of_steps("aggregates", days.steps(), |merge| {
+            let (event_type, category, date) = &merge.day;
+            (format!("{event_type}, {}, {date}", name_of(category.as_ref())), merge.files())
+        })),
+        DryRun::No => {
+            let advance = |files| progress.advance(Stage::CompactAggregates, files);
+            (compacted.rollup_days, compacted.rollup_files) = days.run(now_ms, &advance)?;
         }
-        if dry_run == DryRun::No {
-            (compacted.rollup_days, compacted.rollup_files) = rollups.compact(&days, now_ms)?;
-        }
-        progress.end(Stage::CompactAggregates);
     }
+    progress.end(Stage::CompactAggregates);
     Ok(compacted)
+}
+
+/// Returns a line for each merge, with its step where there are several.
+fn lines_of_steps<T>(table: &str, steps: &[Vec<T>], described: impl Fn(&T) -> (String, u64)) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (step, number) in steps.iter().zip(1..) {
+        let of_step = if steps.len() > 1 { format!("step {number}: ") } else { String::new() };
+        lines.extend(step.iter().map(|merge| {
+            let (what, files) = described(merge);
+            format!("{of_step}compact {table} of {what}: {files} files")
+        }));
+    }
+    lines
+}
+
+fn name_of(category: Option<&String>) -> &str {
+    category.map_or("(no category)", String::as_str)
 }

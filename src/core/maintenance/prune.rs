@@ -49,7 +49,8 @@ pub struct Pruned {
 /// Expires hours past the retention and their aggregates, then removes files that are no longer
 /// referenced.
 ///
-/// The files of expired hours are referenced by older versions, and removed when these are not kept.
+/// The files of expired hours are referenced by older versions, and removed when these are not kept. Where the
+/// disk is full, what needs no room is done first, then the lake's reserve is given up.
 ///
 /// # Errors
 /// Fails where the disk does or a file is damaged; the next run continues after the last step that
@@ -74,33 +75,97 @@ pub fn prune(
             checked => checked?,
         }
     }
-    let now_ms = now.micros() / 1_000;
-    let is_due = rollups.is_some() && dry_run == DryRun::No;
-    progress.begin(Stage::ExpireHours, None);
-    let expired = expire_hours(lake, pruned.oldest, now_ms, dry_run).and_then(|expired| {
-        pruned.expired = expired;
-        progress.end(Stage::ExpireHours);
-        // Aggregates must not outlive their events; and the part of the log that says what changed since
-        // the last rollup may be removed next.
-        if is_due {
-            rollup::rollup(lake, Scope::Changed, Replaces::DamagedOnly, now_ms, progress).map(drop)
-        } else {
-            Ok(())
+    let prune = Prune { lake, rollups, retention, now, dry_run, progress };
+    let mut done = prune.apply(&mut pruned);
+    if dry_run == DryRun::No {
+        if done.as_ref().is_err_and(RollupError::is_full) {
+            // What was removed just now has made room, perhaps; the reserve does.
+            lake.release_reserve()?;
+            done = prune.apply(&mut pruned);
         }
-    });
-    // Unreferenced files are removed even after a failure, whose cause may be a full disk.
-    let scope = if expired.is_ok() { VacuumScope::DataAndLog } else { VacuumScope::DataOnly };
-    let rule = VacuumRule { kept_since_ms: retention.versions_since.micros() / 1_000, now_ms, scope };
-    progress.begin(Stage::Vacuum, None);
-    let vacuumed = vacuum(lake, rollups.as_ref(), retention, &rule, dry_run, &mut pruned);
-    let inputs = lake.prune_inputs(pruned.oldest, now, dry_run);
-    progress.end(Stage::Vacuum);
-    expired?;
-    vacuumed?;
-    let inputs = inputs?;
-    pruned.skipped_events |= inputs.is_none();
-    pruned.inputs = inputs.unwrap_or(0);
-    Ok(pruned)
+        lake.make_reserve();
+    }
+    done.map(|()| pruned)
+}
+
+/// A pruning that nothing speaks against.
+struct Prune<'a> {
+    lake: &'a Lake,
+    rollups: Option<Rollups>,
+    retention: &'a Retention,
+    now: Timestamp,
+    dry_run: DryRun,
+    progress: &'a Progress,
+}
+
+impl Prune<'_> {
+    /// Does all of it, or what is left of it; adds what was done.
+    fn apply(&self, pruned: &mut Pruned) -> Result<(), RollupError> {
+        let Prune { lake, rollups, retention, now, dry_run, progress } = self;
+        let now_ms = now.micros() / 1_000;
+        let is_due = rollups.is_some() && *dry_run == DryRun::No;
+        progress.begin(Stage::ExpireHours, None);
+        let expired = expire_hours(lake, pruned.oldest, now_ms, *dry_run).and_then(|expired| {
+            pruned.expired.hours.extend(expired.hours);
+            pruned.expired.files += expired.files;
+            pruned.expired.rows += expired.rows;
+            progress.end(Stage::ExpireHours);
+            // Aggregates must not outlive their events; and the part of the log that says what changed since
+            // the last rollup may be removed next.
+            if is_due {
+                rollup::rollup(lake, Scope::Changed, Replaces::DamagedOnly, now_ms, progress).map(drop)
+            } else {
+                Ok(())
+            }
+        });
+        // Unreferenced files are removed even after a failure, whose cause may be a full disk.
+        let scope = if expired.is_ok() { VacuumScope::DataAndLog } else { VacuumScope::DataOnly };
+        let keep_ms = now_ms - retention.versions_since.micros() / 1_000;
+        let rule = VacuumRule { keep_ms, now_ms, trusts_clock: retention.is_confirmed, scope };
+        progress.begin(Stage::Vacuum, None);
+        let vacuumed = self.vacuum(&rule, pruned);
+        let inputs = lake.prune_inputs(pruned.oldest, *now, *dry_run);
+        progress.end(Stage::Vacuum);
+        expired?;
+        vacuumed?;
+        let inputs = inputs?;
+        pruned.skipped_events |= inputs.is_none();
+        pruned.inputs += inputs.unwrap_or(0);
+        Ok(())
+    }
+
+    /// Removes the unreferenced files of both tables, old rankings and old rejects.
+    fn vacuum(&self, rule: &VacuumRule, pruned: &mut Pruned) -> Result<(), RollupError> {
+        let Prune { lake, rollups, retention, dry_run, .. } = self;
+        let of_events = lake.vacuum(rule, *dry_run)?;
+        pruned.skipped_events = of_events.is_none();
+        let of_rollups = rollups.as_ref().map(|rollups| rollups.vacuum(rule, *dry_run)).transpose()?;
+        for (files, size_bytes) in of_events.iter().chain(&of_rollups).map(VacuumPlan::size) {
+            pruned.files += files;
+            pruned.size_bytes += size_bytes;
+        }
+        let unreferenced =
+            of_events.iter().chain(&of_rollups).flat_map(|vacuum| vacuum.data.iter().chain(&vacuum.log));
+        let mut removed: Vec<String> = unreferenced.map(|file| file.path.clone()).collect();
+        let (mut rankings, count) =
+            rankings::expired_rankings(lake.store(), &retention.rankings, rule.now_ms, rule.trusts_clock)?;
+        // Item totals are large, and only the newest are read.
+        let kept_since_ms = retention.versions_since.micros() / 1_000;
+        rankings.extend(rankings::expired_item_totals(lake.store(), kept_since_ms)?);
+        let rejects = lake.expired_rejects(pruned.oldest)?;
+        if *dry_run == DryRun::No {
+            lake.store().remove(rankings.iter().chain(&rejects))?;
+        }
+        removed.extend(rankings.iter().chain(&rejects).map(|file| file.path.clone()));
+        if *dry_run == DryRun::Yes {
+            let hours = pruned.expired.hours.iter().map(|hour| format!("expire {}", hour.start()));
+            pruned.plan = hours.chain(removed.iter().map(|path| format!("remove {path}"))).collect();
+        }
+        pruned.rankings += count;
+        pruned.rejects += rejects.len() as u64;
+        pruned.size_bytes += rankings.iter().chain(&rejects).map(|file| file.size_bytes).sum::<u64>();
+        Ok(())
+    }
 }
 
 fn expire_hours(
@@ -114,41 +179,4 @@ fn expire_hours(
         DryRun::Yes => lake.plan_expire(oldest)?,
         DryRun::No => lake.expire_before(oldest, now_ms)?,
     })
-}
-
-/// Removes the unreferenced files of both tables, old rankings and old rejects.
-fn vacuum(
-    lake: &Lake,
-    rollups: Option<&Rollups>,
-    retention: &Retention,
-    rule: &VacuumRule,
-    dry_run: DryRun,
-    pruned: &mut Pruned,
-) -> Result<(), RollupError> {
-    let of_events = lake.vacuum(rule, dry_run)?;
-    pruned.skipped_events = of_events.is_none();
-    let of_rollups = rollups.map(|rollups| rollups.vacuum(rule, dry_run)).transpose()?;
-    for (files, size_bytes) in of_events.iter().chain(&of_rollups).map(VacuumPlan::size) {
-        pruned.files += files;
-        pruned.size_bytes += size_bytes;
-    }
-    let unreferenced =
-        of_events.iter().chain(&of_rollups).flat_map(|vacuum| vacuum.data.iter().chain(&vacuum.log));
-    let mut removed: Vec<String> = unreferenced.map(|file| file.path.clone()).collect();
-    let (mut rankings, count) = rankings::expired_rankings(lake.store(), &retention.rankings)?;
-    // Item totals are large, and only the newest are read.
-    rankings.extend(rankings::expired_item_totals(lake.store(), retention.versions_since.micros() / 1_000)?);
-    let rejects = lake.expired_rejects(pruned.oldest)?;
-    if dry_run == DryRun::No {
-        lake.store().remove(rankings.iter().chain(&rejects))?;
-    }
-    removed.extend(rankings.iter().chain(&rejects).map(|file| file.path.clone()));
-    if dry_run == DryRun::Yes {
-        let hours = pruned.expired.hours.iter().map(|hour| format!("expire {}", hour.start()));
-        pruned.plan = hours.chain(removed.iter().map(|path| format!("remove {path}"))).collect();
-    }
-    pruned.rankings = count;
-    pruned.rejects = rejects.len() as u64;
-    pruned.size_bytes += rankings.iter().chain(&rejects).map(|file| file.size_bytes).sum::<u64>();
-    Ok(())
 }

@@ -19,6 +19,8 @@ pub struct Stats {
     /// Hours that have events, and hours between the first and the last that have none.
     pub hours: u64,
     pub empty_hours: u64,
+    /// Room that is kept for a prune on a full disk.
+    pub reserve_bytes: u64,
     /// First and last hour with events, RFC 3339.
     pub span: Option<(String, String)>,
     /// Event rows by top-level category, the most first; `None` is events without a category.
@@ -69,6 +71,7 @@ pub fn stats(lake: &Lake) -> Result<Stats, RollupError> {
     Ok(Stats {
         events: TableStats::of(newest.number(), &files),
         batches: lake.batches()?,
+        reserve_bytes: lake.reserve_bytes(),
         rollups: rollups.map_or(TableStats::default(), |(version, files)| TableStats::of(version, &files)),
         hours: hours.len() as u64,
         empty_hours: spanned - hours.len() as u64,

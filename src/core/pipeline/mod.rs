@@ -4,6 +4,7 @@
 
 use rayon::prelude::*;
 
+use crate::delta::StepLimits;
 use crate::ingest::{self, ParseOptions, Plan, StdinStream};
 use crate::input_format::Mapping;
 use crate::item_catalog::{CatalogError, CatalogFile, ItemCatalog, ItemNames};
@@ -150,13 +151,13 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
         }
         Step::Rollup { scope, replaces, dry_run: DryRun::No } => {
             let lake = Lake::open(store.clone())?;
-            let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
+            let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
             Ok(Done::RolledUp(rollup::rollup(&lake, *scope, *replaces, now_ms, progress)?))
         }
         Step::Rank { rules, event_types, catalog, tail, freshness } => {
             let lake = Lake::open(store.clone())?;
             let names = catalog.as_ref().map(ItemNames::open).transpose()?;
-            let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
+            let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
             let rolled_up = rollup::rollup(&lake, Scope::Changed, Replaces::DamagedOnly, now_ms, progress)?;
             if let Some(freshness) = freshness {
                 freshness.check(lake::newest_hour(store, &event_types.counted, rules.window.as_of())?)?;
@@ -166,9 +167,10 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
         }
         Step::Compact { dry_run } => {
             let lake = Lake::open(store.clone())?;
-            let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
+            let _lock = lake.lock_compaction(&caller.name, caller.lock_timeout)?;
+            let limits = StepLimits::default();
             Ok(Done::Compacted {
-                compacted: maintenance::compact(&lake, caller.now, *dry_run, progress)?,
+                compacted: maintenance::compact(&lake, caller.now, limits, *dry_run, progress)?,
                 dry_run: *dry_run,
             })
         }

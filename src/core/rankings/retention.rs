@@ -1,5 +1,7 @@
 //! Retention of published rankings: which are checked, and which have expired.
 
+use std::cmp::Reverse;
+
 use hashbrown::{HashMap, HashSet};
 
 use crate::model::Timestamp;
@@ -7,7 +9,7 @@ use crate::rankings::error::SnapshotError;
 use crate::rankings::pointer::{FOLDER, POINTER, parse_pointer, pointer_beside};
 use crate::rankings::retained::{RetainedRanking, has_hash_of, ranking_files};
 use crate::rankings::snapshot::Snapshot;
-use crate::storage::{Store, StoreError, StoredFile, is_unfinished};
+use crate::storage::{FileAges, Store, StoreError, StoredFile, is_unfinished};
 
 /// Returns how many published rankings there are, and the problems found in them: each file's name
 /// ends in the first digits of its hash.
@@ -49,7 +51,8 @@ pub struct RankingRetention {
 }
 
 /// Returns the files of expired rankings, never the newest, and unfinished files of runs that were
-/// killed, in the order in which to remove them; and how many rankings these are.
+/// killed, in the order in which to remove them; and how many rankings these are. How old they are is told by the
+/// times of all of them, unless the clock is known to be right.
 ///
 /// No other run may publish at the same time.
 ///
@@ -58,6 +61,8 @@ pub struct RankingRetention {
 pub fn expired_rankings(
     store: &Store,
     keep: &RankingRetention,
+    now_ms: i64,
+    trusts_clock: bool,
 ) -> Result<(Vec<StoredFile>, u64), StoreError> {
     let pointer = match store.get(POINTER) {
         Err(error) if error.is_not_found() => return Ok((Vec::new(), 0)),
@@ -76,10 +81,14 @@ pub fn expired_rankings(
         }
     }
     let is_last_of_week = |path: &str| last_of_week.values().any(|last| last.path() == path);
-    let all_since_ms = keep.all_since.micros() / 1_000;
+    let keep_ms = now_ms - keep.all_since.micros() / 1_000;
     let mut expired: Vec<StoredFile> = ranking_files(store)?;
+    let mut times_ms: Vec<i64> = expired.iter().map(|file| file.modified_ms).collect();
+    times_ms.sort_unstable_by_key(|&time_ms| Reverse(time_ms));
+    let ages =
+        if trusts_clock { FileAges::by_clock(now_ms) } else { FileAges::at(now_ms, keep_ms, times_ms) };
     expired.retain(|file| {
-        file.path != newest && file.modified_ms < all_since_ms && !is_last_of_week(&file.path)
+        file.path != newest && ages.of(file.modified_ms) > keep_ms && !is_last_of_week(&file.path)
     });
     let count = expired.len() as u64;
     // A pointer is removed before its ranking: a ranking without one can still be opened.

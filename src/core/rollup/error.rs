@@ -33,6 +33,18 @@ pub enum RollupError {
     Store(#[from] StoreError),
 }
 
+impl RollupError {
+    /// Returns whether the disk is full.
+    pub fn is_full(&self) -> bool {
+        match self {
+            RollupError::Lake(error) => error.is_full(),
+            RollupError::Table(error) => error.is_full(),
+            RollupError::Store(error) => error.is_full(),
+            _ => false,
+        }
+    }
+}
+
 fn counted_hours(differing: &BTreeMap<(Hour, String), u64>) -> String {
     match differing.len() {
         1 => "1 hour".to_owned(),

@@ -53,6 +53,7 @@ pub fn load<C: Sync>(
     write: impl Fn(&Load<'_>, &C) -> Result<Vec<LoadedDay>, RollupError> + Sync,
 ) -> Result<Summary, RollupError> {
     let rollups = Rollups::open_or_create(lake.store())?;
+    let _turn = rollups.table.wait_for_turn()?;
     let newest = rollups.table.newest()?;
     let plan = plan(lake, Some(&newest), Scope::All)?;
     if !plan.days.is_empty() {
@@ -63,7 +64,7 @@ pub fn load<C: Sync>(
     let days: Result<Vec<Vec<LoadedDay>>, RollupError> =
         categories.par_iter().with_max_len(1).map(|category| write(&load, category)).collect();
     let adds: Vec<NewFile> = days?.into_iter().flatten().filter_map(|LoadedDay(file)| file).collect();
-    bulk.finish()?;
+    let written = bulk.finish()?;
     let summary = Summary {
         rows: adds.iter().map(|file| file.rows).sum(),
         files_added: adds.len() as u64,
@@ -76,7 +77,11 @@ pub fn load<C: Sync>(
         now_ms,
         ..Commit::default()
     };
-    match newest.commit(&commit)? {
+    let outcome = newest.commit(&commit);
+    if newest.may_name_files(&outcome) {
+        written.keep();
+    }
+    match outcome? {
         Outcome::Committed(_) => Ok(summary),
         Outcome::Conflict => Err(RollupError::NotEmpty),
     }

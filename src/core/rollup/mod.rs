@@ -73,7 +73,7 @@ mod verify;
 mod compact;
 mod load;
 
-pub use compact::CompactionPlan;
+pub use compact::{AggregateCompaction, DayMerge};
 pub use error::RollupError;
 pub use live_counts::{ItemQuery, LiveCounts, live_counts};
 pub use load::{Load, LoadedDay, load};

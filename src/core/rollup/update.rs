@@ -1,14 +1,14 @@
 //! The `rollups` table brought up to date: plan, deduplicate, aggregate, write, commit.
 //!
-//! Invariant: everything becomes visible in one commit, or nothing does; where another commit came
+//! Invariant: everything becomes visible in one commit, or nothing does; where another program commits
 //! first, all of it begins again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use crate::delta::{Commit, LiveFile, NewFile, Outcome};
-use crate::lake::{Lake, LakeError};
+use crate::delta::{Commit, LiveFile, MAX_TRIES, NewFile, Outcome, TableError};
+use crate::lake::Lake;
 use crate::model::{AggregateRows, Hour};
 use crate::progress::{Count, Progress, Stage};
 use crate::rollup::aggregate::{Tally, aggregate_category};
@@ -18,10 +18,8 @@ use crate::rollup::error::RollupError;
 use crate::rollup::plan::{DayPlan, Plan, Scope, plan};
 use crate::rollup::table::{ROLLUPS, Rollups, path_of};
 use crate::rollup::write::{EncodedFile, encode, lines_of};
-use crate::storage::BulkWriter;
+use crate::storage::{BulkWriter, WrittenFiles};
 
-/// How often a rollup begins again when another commit comes first.
-const MAX_TRIES: u32 = 100;
 /// A day with more rows keeps all threads busy by itself, and needs so much memory for its ids and
 /// aggregates that no other day is processed meanwhile.
 const ROWS_OF_A_LARGE_DAY: u64 = 1_000_000;
@@ -88,6 +86,8 @@ pub fn rollup(
 ) -> Result<Summary, RollupError> {
     let rollups = Rollups::open_or_create(lake.store())?;
     progress.begin(Stage::Rollup, None);
+    // From here on: a compaction that committed meanwhile would make all of it begin again.
+    let _turn = rollups.table.wait_for_turn()?;
     for _ in 0..MAX_TRIES {
         let newest = rollups.table.newest()?;
         let plan = plan(lake, Some(&newest), scope)?;
@@ -96,7 +96,7 @@ pub fn rollup(
             return Ok(Summary::default());
         }
         progress.begin(Stage::Rollup, Some(plan.rows()));
-        let days = recompute(lake, &rollups, &plan, progress)?;
+        let (days, written) = recompute(lake, &rollups, &plan, progress)?;
         let (commit, summary) = commit_of(&plan, days, now_ms);
         // The events are the same as when they were aggregated: one of the two is wrong, and it is not known
         // which.
@@ -104,13 +104,17 @@ pub fn rollup(
         if let Some(differing) = differing.filter(|_| replaces == Replaces::DamagedOnly) {
             return Err(RollupError::Differing { differing: differing.clone() });
         }
-        if let Outcome::Committed(_) = newest.commit(&commit)? {
+        let outcome = newest.commit(&commit);
+        if newest.may_name_files(&outcome) {
+            written.keep();
+        }
+        if let Outcome::Committed(_) = outcome? {
             report(&summary, progress);
             progress.end(Stage::Rollup);
             return Ok(summary);
         }
     }
-    Err(LakeError::Contended { tries: MAX_TRIES }.into())
+    Err(TableError::Contended { table: ROLLUPS.to_owned(), tries: MAX_TRIES }.into())
 }
 
 /// A recomputed day.
@@ -139,7 +143,7 @@ fn recompute(
     rollups: &Rollups,
     plan: &Plan,
     progress: &Progress,
-) -> Result<Vec<DayOutcome>, RollupError> {
+) -> Result<(Vec<DayOutcome>, WrittenFiles), RollupError> {
     let bulk = rollups.store.bulk_writer(ROLLUPS)?;
     let (large, small): (Vec<&DayPlan>, Vec<&DayPlan>) =
         plan.days.iter().partition(|day| day.rows() > ROWS_OF_A_LARGE_DAY);
@@ -149,8 +153,7 @@ fn recompute(
     for day in &large {
         days.push(recompute(day)?);
     }
-    bulk.finish()?;
-    Ok(days)
+    Ok((days, bulk.finish()?))
 }
 
 fn recompute_day(

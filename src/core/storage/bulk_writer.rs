@@ -1,7 +1,9 @@
 //! Many files that become durable together.
+//!
+//! Invariant: files that nobody has kept are removed, so that a run that fails leaves nothing behind.
 
 use std::fs::File;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use object_store::DynObjectStore;
@@ -13,6 +15,36 @@ use crate::storage::store::Store;
 pub struct BulkWriter<'a> {
     store: &'a Store,
     folder: File,
+    /// Removed when this is dropped.
+    written: Mutex<WrittenFiles>,
+}
+
+/// Files that are durable; dropping this removes them, unless they were kept.
+#[must_use = "the files are removed"]
+pub struct WrittenFiles {
+    store: Store,
+    paths: Vec<String>,
+}
+
+impl WrittenFiles {
+    /// Keeps the files: something names them, or may do so.
+    pub fn keep(mut self) {
+        self.paths.clear();
+    }
+
+    /// Keeps those of the files that something names.
+    pub fn keep_those(mut self, is_named: &dyn Fn(&str) -> bool) {
+        self.paths.retain(|path| !is_named(path));
+    }
+}
+
+impl Drop for WrittenFiles {
+    fn drop(&mut self) {
+        for path in &self.paths {
+            // What cannot be removed is for a vacuum; the failure before it is what counts.
+            let _ = self.store.delete(path);
+        }
+    }
 }
 
 impl Store {
@@ -25,7 +57,8 @@ impl Store {
         // the file system that the folder is on.
         let opened =
             File::open(self.root.join(folder)).map_err(|e| StoreError::io(self.location_of(folder), e))?;
-        Ok(BulkWriter { store: self, folder: opened })
+        let written = Mutex::new(WrittenFiles { store: self.clone(), paths: Vec::new() });
+        Ok(BulkWriter { store: self, folder: opened, written })
     }
 }
 
@@ -35,15 +68,18 @@ impl BulkWriter<'_> {
     /// # Errors
     /// Names the file.
     pub fn put(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        // Also where it fails: it may be there nevertheless.
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).paths.push(path.to_owned());
         self.store.put_through(self.disk(), path, bytes)
     }
 
     /// Makes all files written so far durable.
     ///
     /// # Errors
-    /// Fails where the disk does; the files must then not be referenced.
-    pub fn finish(self) -> Result<(), StoreError> {
-        sync_file_system(&self.folder).map_err(|e| StoreError::io(self.store.location(), e))
+    /// Fails where the disk does; the files are then removed, and must not be referenced.
+    pub fn finish(self) -> Result<WrittenFiles, StoreError> {
+        sync_file_system(&self.folder).map_err(|e| StoreError::io(self.store.location(), e))?;
+        Ok(self.written.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn store(&self) -> &Store {

@@ -44,10 +44,22 @@ impl StoreError {
         self.source.is::<Damaged>()
     }
 
+    /// Returns whether the disk, or this account's share of it, is full.
+    pub fn is_full(&self) -> bool {
+        is_full_disk(self.source.as_ref())
+    }
+
     /// Returns whether the file does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self.source.downcast_ref(), Some(object_store::Error::NotFound { .. }))
     }
+}
+
+/// Returns whether an error, or what caused it, says that the disk is full.
+pub fn is_full_disk(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
 }
 
 /// A file has other bytes than were written.

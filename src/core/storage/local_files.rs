@@ -12,6 +12,9 @@ pub use std::fs::{File, Metadata};
 
 pub use crate::storage::atomic_write::write_atomically;
 
+/// As much as a mapping or a configuration file may have; nobody writes so much.
+const MAX_BYTES: u64 = 4 << 20;
+
 /// Whether a symbolic link at the end of a path is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Links {
@@ -45,20 +48,26 @@ pub fn is_link_error(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::ELOOP as i32)
 }
 
-/// Returns the whole content of a file.
+/// Returns the whole content of a file that people write.
 ///
 /// # Errors
-/// As the operating system does.
+/// As the operating system does, and where the file is too large for that.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    std::fs::read(path)
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > MAX_BYTES {
+        true => Err(io::Error::other(format!("larger than {} KiB", MAX_BYTES >> 10))),
+        false => Ok(bytes),
+    }
 }
 
-/// Returns the whole content of a text file.
+/// Returns the whole content of a text file that people write.
 ///
 /// # Errors
-/// As the operating system does, and where the content is not UTF-8.
+/// As [`read`], and where the content is not UTF-8.
 pub fn read_to_string(path: &Path) -> io::Result<String> {
-    std::fs::read_to_string(path)
+    let text = String::from_utf8(read(path)?);
+    text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
 }
 
 /// Returns the paths of a folder's files and folders, in byte order.

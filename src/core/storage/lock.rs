@@ -63,8 +63,11 @@ impl Store {
     /// wait.
     pub fn lock(&self, name: &str, holder: &str, lock_timeout: LockTimeout) -> Result<Lock, LockError> {
         let mut lock = self.lock_as_left(name, lock_timeout)?;
-        lock.note(holder)?;
-        Ok(lock)
+        match lock.note(holder) {
+            // The lock needs no room, and its holder may be about to make some.
+            Err(error) if !error.is_full() => Err(error.into()),
+            _ => Ok(lock),
+        }
     }
 
     /// Takes the lock of that name, and keeps the note of its last holder.
@@ -78,12 +81,15 @@ impl Store {
         let mut file = self.opened(name)?;
         match (file.try_lock(), lock_timeout) {
             (Ok(()), _) => {}
-            (Err(TryLockError::WouldBlock), LockTimeout::Unlimited) => file.lock().map_err(failed)?,
+            (Err(TryLockError::WouldBlock), LockTimeout::Unlimited) => {
+                let holder = read_note(&mut file).unwrap_or_default();
+                let what = || format!("waiting: the lake is locked by {}", named(&holder));
+                self.wait_until(what, || is_taken(file.try_lock()), || file.lock()).map_err(failed)?;
+            }
             (Err(TryLockError::WouldBlock), LockTimeout::NoWait) => {
                 // The holder may not have written its note yet.
                 let holder = read_note(&mut file).unwrap_or_default();
-                let holder = if holder.is_empty() { "another run".to_owned() } else { holder };
-                return Err(LockError::Held { holder });
+                return Err(LockError::Held { holder: named(&holder).to_owned() });
             }
             (Err(TryLockError::Error(error)), _) => return Err(failed(error).into()),
         }
@@ -116,6 +122,20 @@ impl Lock {
     }
 }
 
+/// Returns whether a lock was taken.
+fn is_taken(tried: Result<(), TryLockError>) -> io::Result<bool> {
+    match tried {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Returns who holds a lock, by its note; the note may not be written yet.
+fn named(holder: &str) -> &str {
+    if holder.is_empty() { "another run" } else { holder }
+}
+
 /// Returns the first line of a lock's file.
 fn read_note(file: &mut File) -> std::io::Result<String> {
     let mut text = String::new();
@@ -141,8 +161,11 @@ impl Store {
         let gate = self.opened(&format!("{name}.door.lock"))?;
         let shared = self.opened(&format!("{name}.lock"))?;
         let failed = |e: std::io::Error| StoreError::io(self.location_of(name), e);
-        gate.lock_shared().map_err(failed)?;
-        shared.lock_shared().map_err(failed)?;
+        for lock in [&gate, &shared] {
+            let what = || "waiting for a prune, which removes files".to_owned();
+            let is_shared = || is_taken(lock.try_lock_shared());
+            self.wait_until(what, is_shared, || lock.lock_shared()).map_err(failed)?;
+        }
         Ok(SharedLock { _file: shared })
     }
 
@@ -171,7 +194,8 @@ impl Store {
         Ok(Some((SharedLock { _file: gate }, SharedLock { _file: shared })))
     }
 
-    fn opened(&self, name: &str) -> Result<File, StoreError> {
+    /// Opens the file of a lock, which is created where it is missing.
+    pub(super) fn opened(&self, name: &str) -> Result<File, StoreError> {
         let path = self.root.join(name);
         open_lock_file(&path).map_err(|e| StoreError::io(path.display().to_string(), e))
     }

@@ -16,6 +16,7 @@ mod checked_parts;
 mod checksum;
 mod directory;
 mod error;
+mod file_ages;
 mod io_counters;
 mod listing;
 pub mod local_files;
@@ -23,24 +24,31 @@ mod lock;
 mod path;
 mod permissions;
 mod private_file;
+mod queue_lock;
+mod reserve;
 mod scratch;
 mod store;
 mod stream;
 mod unique_id;
+mod wait;
+mod wait_listener;
 
 pub use block_checksums::{BlockChecksums, BlockChecksumsBuilder};
-pub use bulk_writer::BulkWriter;
+pub use bulk_writer::{BulkWriter, WrittenFiles};
 pub use checked_parts::CheckedParts;
 pub use checksum::{ChecksumBuilder, NamedChecksums, checksum, checksum_of};
 pub use directory::Directory;
-pub use error::StoreError;
+pub use error::{StoreError, is_full_disk};
+pub use file_ages::FileAges;
 pub use listing::{StoredFile, is_unfinished};
 pub use lock::{Lock, LockError, LockTimeout, SharedLock};
 pub use path::{folder_name, url_decoded, url_encoded};
+pub use queue_lock::Turn;
 pub use scratch::Scratch;
 pub use store::Store;
 pub use stream::Stream;
 pub use unique_id::unique_id;
+pub use wait_listener::WaitListener;
 
 /// Returns a store in a folder of its own, for tests; the folder goes with the handle beside it.
 #[doc(hidden)]

@@ -21,6 +21,7 @@ use url::Url;
 use crate::storage::error::StoreError;
 use crate::storage::io_counters::IoCounters;
 use crate::storage::path::url_decoded;
+use crate::storage::wait_listener::KnownListener;
 
 /// The files below one root, each of them written as a whole.
 #[derive(Clone)]
@@ -33,6 +34,7 @@ pub struct Store {
     /// Started on first use, since reading files needs none of its threads.
     pub(super) runtime: Arc<OnceLock<Runtime>>,
     pub(super) io_counters: Arc<IoCounters>,
+    pub(super) wait_listener: KnownListener,
 }
 
 impl Store {
@@ -65,6 +67,7 @@ impl Store {
             root,
             runtime: Arc::default(),
             io_counters: Arc::default(),
+            wait_listener: KnownListener::default(),
         })
     }
 
@@ -115,7 +118,10 @@ impl Store {
             return Ok(runtime.handle().clone());
         }
         let started = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+            .worker_threads(1)
+            // Each has memory of its own, which it does not give back while it may be needed again: a stream that
+            // was committed line by line grew by 20 KB with each commit.
+            .max_blocking_threads(2)
             .thread_name("topsell-io")
             .enable_all()
             .build()
@@ -127,6 +133,11 @@ impl Store {
     /// Returns whether a file is there; false where the disk does not answer.
     pub fn is_there(&self, path: &str) -> bool {
         self.root.join(path).exists()
+    }
+
+    /// Returns whether a file is surely not there; false where the disk does not answer.
+    pub fn is_missing(&self, path: &str) -> bool {
+        matches!(self.root.join(path).try_exists(), Ok(false))
     }
 
     /// Returns whether a folder is there; false where the disk does not answer.

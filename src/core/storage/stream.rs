@@ -74,6 +74,6 @@ mod tests {
         dropped.append(Bytes::from("lost")).expect("a piece can be written");
         drop(dropped);
         assert!(store.get("b.csv").is_err_and(|error| error.is_not_found()));
-        bulk.finish().expect("the disk can be synced");
+        bulk.finish().expect("the disk can be synced").keep();
     }
 }

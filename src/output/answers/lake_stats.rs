@@ -26,6 +26,7 @@ pub fn lake_stats(stats: &Stats) -> Answer<'_> {
             ("empty_hours", stats.empty_hours.into()),
             ("first_hour", first.into()),
             ("last_hour", last.into()),
+            ("reserve_bytes", stats.reserve_bytes.into()),
         ],
         tables: vec![Table::new("largest_categories", &COLUMNS, rows).showing(SHOWN)],
         json: JsonLayout::Indented,
@@ -41,6 +42,7 @@ fn properties(stats: &Stats) -> Vec<(&'static str, String)> {
         ("events", table_text(&stats.events)),
         ("rollups", table_text(&stats.rollups)),
         ("batches", grouped(&stats.batches.to_string())),
+        ("reserve", size(stats.reserve_bytes)),
         ("hours", format!("{hours} with events{}, {empty} without", span.unwrap_or_default())),
     ]
 }

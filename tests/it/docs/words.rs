@@ -15,16 +15,16 @@ const ORDINARY: &str = "\
     checksum checksums label labels replaces decimal largest replacement sum example explanation mark outlier profile quoting read account action answer append argument ask assessment bad bit chart delivery dropped encode \
     container object numbered preset proposal fluent liveness \
     pinned running schema stamp verified block bound bucket builder bulk by byte \
-    caller cell change channel check chunk clock color column command compact compaction compare config context copy \
+    age caller cell change channel check chunk clock color column command compact compaction compare config context copy \
     delta detail dictionary diff directory done draft drop edge encoder end entry escaped error exit external file filter finish \
     footer freshness group handle head heading host identity importance instance interner json keep key kind \
     known last layout level limit line link list listener listing live load map message metadata mode model moment multi \
-    name new node not note option order outcome output overflow owner pack page parquet parse part partial \
+    merge merged name new node not note option order outcome output overflow owner pack page parquet parse part partial \
     pattern pin pipeline place plain plan planned policy process program proposal publish query question queue range ranker raw \
-    reader reason registry request result retain round row rule runner scan scope scratch search selection \
-    sender set show side sign signal since size skipped sort source spec start state stats status stdin stop store \
-    stream style summary tail task terminal text threshold timeout transaction tree type until update value verification view want \
-    warning worker writer";
+    reader reason registry request result retain rewrite rewriter round row rule runner scan scope scratch search selection \
+    sender set show side sign signal since size skipped sort source spec start state stats status stdin step stop store \
+    stream style summary tail task terminal text threshold timeout transaction tree turn type until update value verification view wait want \
+    warning worker writer written";
 
 /// Words that no public name contains; what they were replaced by is in the style guide.
 const BANNED_NAMES: &str = "\

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -9,22 +10,51 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, DynObjectStore, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, DynObjectStore, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
 type Happens = Box<dyn FnOnce() + Send>;
+type HappensEachTime = Arc<dyn Fn() + Send + Sync>;
 
-/// What happens once, before a file is put whose path has this part.
+/// What happens once, or each time, before a file is put whose path has this part.
 #[derive(Clone)]
 pub struct Overtaking {
     part: String,
     happens: Arc<Mutex<Option<Happens>>>,
+    each_time: Option<HappensEachTime>,
+    times: Arc<AtomicUsize>,
+    /// How many such files can be put.
+    limit: usize,
 }
 
 impl Overtaking {
     pub fn before(part: &str, happens: impl FnOnce() + Send + 'static) -> Overtaking {
-        Overtaking { part: part.to_owned(), happens: Arc::new(Mutex::new(Some(Box::new(happens)))) }
+        let happens: Happens = Box::new(happens);
+        let happens = Arc::new(Mutex::new(Some(happens)));
+        Overtaking {
+            part: part.to_owned(),
+            happens,
+            each_time: None,
+            times: Arc::default(),
+            limit: usize::MAX,
+        }
+    }
+
+    pub fn before_each(part: &str, happens: impl Fn() + Send + Sync + 'static) -> Overtaking {
+        let each_time: Option<HappensEachTime> = Some(Arc::new(happens));
+        let (part, limit) = (part.to_owned(), usize::MAX);
+        Overtaking { part, happens: Arc::default(), each_time, times: Arc::default(), limit }
+    }
+
+    /// Fails after so many such files.
+    pub fn failing_after(part: &str, limit: usize) -> Overtaking {
+        Overtaking { limit, ..Overtaking::before_each(part, || {}) }
+    }
+
+    /// Returns how many such files were to be put.
+    pub fn times(&self) -> usize {
+        self.times.load(Ordering::SeqCst)
     }
 
     /// Returns a disk on which it happens.
@@ -58,11 +88,19 @@ impl fmt::Display for OvertakenDisk {
 #[async_trait]
 impl ObjectStore for OvertakenDisk {
     async fn put_opts(&self, at: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let is_it = at.as_ref().contains(&self.overtaking.part);
-        let happens = is_it.then(|| self.overtaking.happens.lock().expect("nobody panicked").take());
-        if let Some(happens) = happens.flatten() {
-            // In a thread of its own, as another process would be.
-            std::thread::spawn(happens).join().expect("it succeeds");
+        let overtaking = &self.overtaking;
+        if at.as_ref().contains(&overtaking.part) {
+            if overtaking.times.fetch_add(1, Ordering::SeqCst) >= overtaking.limit {
+                let source = std::io::Error::other("this disk fails on purpose").into();
+                return Err(Error::Generic { store: "failing", source });
+            }
+            let happens = overtaking.happens.lock().expect("nobody panicked").take();
+            let each_time =
+                overtaking.each_time.clone().map(|happens| -> Happens { Box::new(move || happens()) });
+            for happens in happens.into_iter().chain(each_time) {
+                // In a thread of its own, as another process would be.
+                std::thread::spawn(happens).join().expect("it succeeds");
+            }
         }
         self.disk.put_opts(at, payload, options).await
     }

@@ -193,7 +193,7 @@ fn write(
     let (end, footer_at) = file.finish().map_err(failed)?;
     out.write(&end)?;
     let (blake3, size_bytes) = out.finish()?;
-    bulk.finish()?;
+    bulk.finish()?.keep();
     Ok(WrittenFile { footer: Footer::of(&end[footer_at..]), blake3, size_bytes, rows })
 }
 

@@ -1,0 +1,37 @@
+//! Files that runs which were killed have left unfinished beside the tables.
+
+use crate::delta::VacuumRule;
+use crate::lake::error::LakeError;
+use crate::lake::layout::{INPUTS, REJECTS};
+use crate::lake::open::Lake;
+use crate::storage::{StoredFile, is_unfinished};
+
+/// The folders that nobody else looks after: those of rankings and tables are looked after where these are pruned.
+const FOLDERS: [&str; 3] = [REJECTS, INPUTS, "runs"];
+
+impl Lake {
+    /// Returns files that were never finished and are older than what is kept; nobody may be writing batches.
+    ///
+    /// # Errors
+    /// Fails where a folder cannot be listed.
+    pub(super) fn left_over(&self, rule: &VacuumRule) -> Result<Vec<StoredFile>, LakeError> {
+        let commits = self.commit_times()?;
+        let ages = rule.ages(commits.iter().map(|time| time.micros() / 1_000));
+        let mut left = Vec::new();
+        for folder in FOLDERS {
+            let files = self.store.files(folder)?.into_iter();
+            left.extend(
+                files.filter(|file| is_left_over(&file.path) && ages.of(file.modified_ms) > rule.keep_ms),
+            );
+        }
+        left.sort_unstable();
+        Ok(left)
+    }
+}
+
+/// Returns whether a file has a temporary name: of one that is being written, or of rejects that were to replace
+/// others.
+fn is_left_over(path: &str) -> bool {
+    let is_replacement = path.starts_with(REJECTS) && !path.ends_with(".ndjson");
+    is_unfinished(path) || is_replacement
+}
