@@ -13,6 +13,7 @@ BROWSER := data/browser
 TRACES := data/traces
 CHECKED_UNITS := data/units
 METRICS := data/metrics
+POWER := data/power
 DIST := data/dist
 JOURNEY_END := 2018-01-01T05:00:00Z
 
@@ -35,7 +36,7 @@ PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
 BUILD := build
 endif
 
-.PHONY: demo check build install uninstall size bench bench-full bench-readme docs micro lateness instructions soak interop calendar figures journey postgres browser traces units metrics dist dist-check deny clean
+.PHONY: demo check build install uninstall size bench bench-full bench-readme docs micro lateness instructions soak interop calendar figures journey postgres power browser traces units metrics dist dist-check deny clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -179,6 +180,15 @@ postgres: $(BUILD)
 	ls /usr/lib/postgresql/*/bin/pg_ctl || apt-get install --yes postgresql
 	timeout 300 $(PYTHON) tests/postgres/order_lines.py "$(PROGRAM)"
 
+# Power failures at many moments of all commands that write, on ext4, XFS and Btrfs; CUTS= of each. Needs
+# root, loop devices and FUSE.
+power: $(BUILD) $(VENV)/power
+	command -v mkfs.ext4 || apt-get install --yes e2fsprogs
+	command -v mkfs.xfs || apt-get install --yes xfsprogs
+	command -v mkfs.btrfs || apt-get install --yes btrfs-progs
+	ls /usr/lib/*/libfuse.so.2 /lib/*/libfuse.so.2 2> /dev/null || apt-get install --yes libfuse2
+	timeout 3600 $(VENV)/bin/python tests/power/power.py "$(PROGRAM)" $(POWER) $(CUTS)
+
 # A year of a real shop, as its package has it, by mapping and catalog; compares with figures
 # computed apart from the program.
 journey: $(JOURNEY)/transactions.parquet $(VENV)/journey
@@ -254,4 +264,4 @@ $(VENV)/%: tests/%/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(DEMO_LAKE) $(BENCH) $(INTEROP) $(CALENDAR) $(JOURNEY) $(BROWSER) $(TRACES) $(CHECKED_UNITS) $(METRICS) $(DIST) $(VENV) tests/browser/node_modules
+	rm -rf $(DEMO_LAKE) $(BENCH) $(INTEROP) $(CALENDAR) $(JOURNEY) $(BROWSER) $(TRACES) $(CHECKED_UNITS) $(METRICS) $(POWER) $(DIST) $(VENV) tests/browser/node_modules
