@@ -76,10 +76,17 @@ fn a_step_is_found_even_where_its_run_died_before_writing_down_which_process_it_
     let world = World::new();
     let store = Store::open(&world.path("data/lake")).expect("a folder can be named");
     let first = start(&world, &line(&job("early", &["touch on; sleep 1000"]), Some(DUE)));
-    wait_until("a step", || world.path("on").exists());
+    let run_store = RunStore::open(&store);
+    // The record is written after the step has begun.
+    let is_written = || {
+        let record = run_store.read("20170115T000000Z-early").ok().flatten();
+        record.is_some_and(|record| {
+            record.spans.iter().any(|span| span.attributes.contains_key("process_group"))
+        })
+    };
+    wait_until("a step", || world.path("on").exists() && is_written());
     signal(first.id(), Signal::SIGKILL);
     assert_eq!(end(first).0, None);
-    let run_store = RunStore::open(&store);
     let mut record =
         run_store.read("20170115T000000Z-early").expect("it is a record").expect("it was claimed");
     let group = record.spans[0].attributes.remove("process_group").expect("it was written down");
