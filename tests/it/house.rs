@@ -129,6 +129,7 @@ const LODGERS: &[(&str, &[&str])] = &[
     ),
     ("shlex", &["ops/job_spec", "output/answers", "output/runs"]),
     ("signal_hook", &["cli"]),
+    ("siphasher", &["core/rollup"]),
     ("strsim", &["cli", "ops/cron", "ops/job_spec", "output/show"]),
     ("tempfile", &["core/storage"]),
     ("twox_hash", &["core/storage"]),

@@ -12,23 +12,17 @@
 //! at a time; afterwards only the hash of the version that counts is kept.
 
 use std::collections::BTreeSet;
-use std::hash::BuildHasher;
-use std::num::NonZeroU128;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::HashMap;
 use rayon::prelude::*;
 
 use crate::lake::Lake;
 use crate::model::{Date, Hour, Units};
 use crate::parquet_format::{EventBatch, EventColumns};
 use crate::rollup::error::RollupError;
+use crate::rollup::event_hash::{Content, EventHasher, EventKey, Version, version_of};
 use crate::rollup::plan::EventFile;
-
-/// The hash of what identifies an event; 128 bits, so that chance never makes two events one.
-pub(super) type EventKey = u128;
-/// The hash of a version, of as many bits.
-type Content = NonZeroU128;
 
 /// How much is held in memory at a time.
 #[derive(Clone, Copy, Debug)]
@@ -47,44 +41,6 @@ impl Default for Limits {
 
 /// Shards of a map by event, so that threads seldom wait for each other.
 const SHARDS: usize = 64;
-
-/// Hashes events with random seeds, so that nobody can construct ids that collide.
-#[derive(Default)]
-pub(super) struct EventHasher {
-    high: DefaultHashBuilder,
-    low: DefaultHashBuilder,
-}
-
-impl EventHasher {
-    /// Returns the key of a row's event; none where it has no id.
-    pub(super) fn key_of(&self, batch: &EventBatch, row: usize) -> Option<EventKey> {
-        let id = batch.event_id(row)?;
-        Some(self.key(id, batch.item_id(row), batch.aggregate(row).units.is_negative()))
-    }
-
-    fn key(&self, id: &str, item_id: &str, is_return: bool) -> EventKey {
-        let event = (id, item_id, is_return);
-        u128::from(self.high.hash_one(event)) << 64 | u128::from(self.low.hash_one(event))
-    }
-
-    fn content(&self, version: Version<'_>) -> Content {
-        let (high, low) = (self.high.hash_one(version), self.low.hash_one(version));
-        Content::new(u128::from(high) << 64 | u128::from(low)).unwrap_or(Content::MAX)
-    }
-
-    fn content_of(&self, batch: &EventBatch, row: usize) -> Content {
-        self.content(version_of(batch, row, &mut String::new()))
-    }
-}
-
-/// The content of an event beside what identifies it, in the order by which the smallest counts:
-/// timestamp, quantity, amount, all paths joined by `|`.
-type Version<'a> = (i64, Units, i128, &'a str);
-
-fn version_of<'a>(batch: &'a EventBatch, row: usize, scratch: &'a mut String) -> Version<'a> {
-    let aggregate = batch.aggregate(row);
-    (batch.ts_micros(row), aggregate.units, aggregate.amount, batch.all_paths(row, scratch))
-}
 
 /// A version that is kept longer than its row.
 type OwnedVersion = (i64, Units, i128, Box<str>);

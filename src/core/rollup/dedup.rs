@@ -11,8 +11,9 @@ use crate::delta::{LiveFile, NamedFile};
 use crate::lake::Lake;
 use crate::model::Hour;
 use crate::parquet_format::EventBatch;
-use crate::rollup::conflict_resolution::{Conflicts, EventHasher, EventKey, Limits, resolve_conflicts};
+use crate::rollup::conflict_resolution::{Conflicts, Limits, resolve_conflicts};
 use crate::rollup::error::RollupError;
+use crate::rollup::event_hash::{EventHasher, EventKey};
 use crate::rollup::plan::{DayPlan, EventFile};
 use crate::rollup::table::DayPartition;
 

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `table` | the table: its schema, its files, the partition and hours of each |
 //! | `plan` | decides which hours to recompute, from the tables' logs |
+//! | `event_hash` | the hashes by which events are compared |
 //! | `conflict_resolution` | reads event ids, and decides which version of an event with differing contents counts |
 //! | `dedup` | which hours are affected by that, and which event rows count |
 //! | `aggregate` | reads a category's events and aggregates those that count |
@@ -49,6 +50,8 @@ mod error;
 mod table;
 
 mod plan;
+
+mod event_hash;
 
 mod conflict_resolution;
 mod dedup;
