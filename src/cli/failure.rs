@@ -8,10 +8,12 @@ use clap::ColorChoice;
 
 use crate::color::is_bright;
 use topsell_core::delta::TableError;
+use topsell_core::distributed::DistributedError;
 use topsell_core::lake::LakeError;
 use topsell_core::model::{escape_control, escape_lines};
 use topsell_core::parquet_format::ColumnsError;
 use topsell_core::pipeline::StepError;
+use topsell_core::rank::PartFileError;
 use topsell_core::rankings::SnapshotError;
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::LockError;
@@ -160,6 +162,26 @@ impl From<StepError> for Failure {
                 cause: error.into(),
             },
             StepError::Snapshot(error) => error.into(),
+            StepError::Distributed(DistributedError::Rollup(error)) => StepError::Rollup(error).into(),
+            StepError::Distributed(error) => {
+                let (exit, hint) = match &error {
+                    DistributedError::File { source: PartFileError::Damaged, .. } => {
+                        (Exit::DataCorruption, Some("compute the part again with `topsell rank partial`"))
+                    }
+                    DistributedError::File { source: PartFileError::OtherPlan, .. } => {
+                        (Exit::UsageError, Some("pass the results of this plan"))
+                    }
+                    DistributedError::Missing { .. } => (
+                        Exit::UsageError,
+                        Some("compute them with `topsell rank partial --part N`, or pass their files"),
+                    ),
+                    DistributedError::NoPart { .. } | DistributedError::Plan { .. } => {
+                        (Exit::UsageError, None)
+                    }
+                    _ => (Exit::RuntimeError, None),
+                };
+                Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
+            }
             StepError::Stale { .. } => Failure {
                 exit: Exit::Stale,
                 hint: Some(

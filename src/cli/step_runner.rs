@@ -73,6 +73,8 @@ fn name_of(step: &Step) -> &'static str {
         Step::Ingest { .. } | Step::Acknowledge { .. } => "ingest",
         Step::Rollup { .. } => "rollup",
         Step::Rank { .. } => "rank",
+        Step::PlanRanking { .. } => "rank plan",
+        Step::MergeRanking { .. } => "rank merge",
         Step::Compact { .. } => "compact",
         Step::Prune { .. } => "prune",
         Step::Verify => "verify",

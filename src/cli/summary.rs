@@ -12,6 +12,7 @@ use topsell_core::maintenance::{Compacted, Pruned};
 use topsell_core::model::escape_control;
 use topsell_core::pipeline::Done;
 use topsell_core::progress::BatchOutcome;
+use topsell_core::rankings::Published;
 use topsell_core::rollup;
 use topsell_output::answers::explanation;
 use topsell_output::formats::Format;
@@ -68,18 +69,36 @@ pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Resu
         Done::Verified(verified) => lake_summary::write_verified(verified, out),
         // An answer, not a summary.
         Done::Counted(_) => Ok(()),
+        Done::RankingPlanned { rolled_up, plan, file } => {
+            if let Some(rolled_up) = rolled_up {
+                lake_summary::write_rollup(rolled_up, verbosity, out)?;
+            }
+            let round = plan.round();
+            let what = match round.is_for_multi_category_items() {
+                true => "items in several categories".to_owned(),
+                false => format!("{} hours", round.window_hours()),
+            };
+            let (parts, rows) = (counted(plan.parts() as u64, "part", "parts"), plan.rows());
+            let rows = counted(rows, "row", "rows");
+            writeln!(out, "plan: {what}, {parts}, {rows}, in {}", escape_control(&file.display().to_string()))
+        }
+        Done::RankingMerged { published } => write_published(published, out),
         Done::Ranked { rolled_up, published, totals } => {
             lake_summary::write_rollup(rolled_up, verbosity, out)?;
-            let categories = counted(published.categories, "category", "categories");
-            let rows = counted(published.rows, "row", "rows");
-            let named = published.named.map(|named| format!(", {named} of them named")).unwrap_or_default();
-            let (size_bytes, file) = (&published.size_bytes, &published.file);
-            writeln!(out, "rank: {categories}, {rows}{named}, {} in {file}", size(*size_bytes))?;
+            write_published(published, out)?;
             let Some(totals) = totals else { return Ok(()) };
             let rows = counted(totals.rows, "row", "rows");
             writeln!(out, "totals: {rows}, {} in {}", size(totals.size_bytes), totals.file)
         }
     }
+}
+
+fn write_published(published: &Published, out: &mut dyn Write) -> io::Result<()> {
+    let categories = counted(published.categories, "category", "categories");
+    let rows = counted(published.rows, "row", "rows");
+    let named = published.named.map(|named| format!(", {named} of them named")).unwrap_or_default();
+    let (size_bytes, file) = (&published.size_bytes, &published.file);
+    writeln!(out, "rank: {categories}, {rows}{named}, {} in {file}", size(*size_bytes))
 }
 
 fn write_ingest(
@@ -354,6 +373,10 @@ pub fn answer(done: &Done, terminal: TerminalOptions, out: &mut dyn Write) -> io
             })
         }
         Done::RollupPlanned(planned) => lake_summary::write_rollup_plan(planned, out),
+        // A merge tells by its output whether there is another round.
+        Done::RankingPlanned { rolled_up: None, file, .. } => {
+            writeln!(out, "{}", escape_control(&file.display().to_string()))
+        }
         Done::Compacted { compacted: Compacted { plan, .. }, .. }
         | Done::Pruned { pruned: Pruned { plan, .. }, .. } => {
             // Paths and categories may hold control characters.

@@ -327,7 +327,7 @@ fn tally_items(bencher: Bencher) {
     let as_of = Hour::new(FIRST_HOUR).plus(HOURS.cast_signed());
     let rules = Rules {
         window: Window::ending(as_of, HOURS),
-        decay: Decay::HalfLifeHours(48.0),
+        decay: Decay::half_life_seconds(48 * 3_600).expect("a half-life"),
         measure: Measure::Units,
         limit: BEST,
         min_items: 0,

@@ -28,13 +28,13 @@ ranking is, by category (the shop first, then byte order) and rank.
 
 import argparse
 import csv
+import functools
 import gzip
 import json
-import math
 import sys
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, localcontext
 from pathlib import Path
 
 WINDOW = 150  # hours
@@ -97,41 +97,50 @@ def gather(events, as_of_hour):
     return cells
 
 
-def weight(age):
-    """2^(-age / HALF_LIFE), with the whole halvings exact.
+@functools.cache
+def weight(hour):
+    """2^(hour / HALF_LIFE) as mantissa and exponent: floor(hour / HALF_LIFE), and the integer nearest to
+    2^52 times the rest's power, from 80 digits."""
+    exponent, rest = divmod(hour, HALF_LIFE)
+    with localcontext() as context:
+        context.prec = 80
+        mantissa = Decimal(2) ** (Decimal(rest) / HALF_LIFE) * 2**52
+        return int(mantissa.to_integral_value(ROUND_HALF_EVEN)), exponent
 
-    Two units one half-life old then tie with one new unit, as they should, where rounding
-    -age / HALF_LIFE would part them by a hair and leave units and item_id unasked.
-    """
-    halvings, rest = divmod(age, HALF_LIFE)
-    return math.ldexp(2.0 ** (-rest / HALF_LIFE), -halvings)
 
-
-def rank_within(items, window):
+def rank_within(items, window, as_of_hour):
     """The eligible items of one node over one window, best first."""
+    newest, oldest = as_of_hour - 1, as_of_hour - window
+
+    def scaled(hour):
+        mantissa, exponent = weight(hour)
+        return mantissa << (exponent - weight(oldest)[1])
+
     ranked = []
     for item, ages in items.items():
         inside = [(age, cell) for age, cell in ages.items() if age < window]
         units = sum(cell[0] for _, cell in inside)
-        # fsum rounds once, so the order in which hours were met cannot move a score.
-        score = math.fsum(cell[0] * weight(age) for age, cell in inside)
+        score = sum(cell[0] * scaled(newest - age) for age, cell in inside)
         if units > 0 and score > 0:
             purchases = sum(cell[1] for _, cell in inside)
             amount = sum((cell[2] for _, cell in inside), Decimal(0))
             ranked.append((item, score, units, purchases, amount))
     ranked.sort(key=lambda row: (-row[1], -row[2], row[0].encode()))
-    return ranked
+    # Python divides integers with one rounding, half to even.
+    unit = scaled(newest)
+    return [(item, score / unit, *rest) for item, score, *rest in ranked]
 
 
 def ranking(cells, as_of):
     """All rows of the ranking, in order, each a dict of COLUMNS."""
+    as_of_hour = int(as_of.timestamp()) // 3600
     rows = []
     for node in sorted(cells, key=str.encode):
         window = WINDOW
-        ranked = rank_within(cells[node], window)
+        ranked = rank_within(cells[node], window, as_of_hour)
         while len(ranked) < MIN_ITEMS and window < MAX_LOOKBACK:
             window = min(window * 2, MAX_LOOKBACK)
-            ranked = rank_within(cells[node], window)
+            ranked = rank_within(cells[node], window, as_of_hour)
         for rank, values in enumerate(ranked[:TOP], 1):
             span = (as_of - timedelta(hours=window), as_of, len(ranked))
             rows.append(dict(zip(COLUMNS, (node, rank, *values, *span))))
@@ -181,12 +190,6 @@ def read_snapshot(path):
     return [{**row, "category": row["category"] or SHOP} for row in rows]
 
 
-def same(name, ours, theirs):
-    if name == "score":
-        return math.isclose(ours, theirs, rel_tol=1e-12)
-    return ours == theirs
-
-
 def compare(rows, snapshot):
     """Prints what agrees and the first differences; True when nothing differs."""
     ours = {(row["category"], row["rank"]): row for row in rows}
@@ -207,7 +210,7 @@ def compare(rows, snapshot):
             found = [
                 f"{where}: {name} is {other[name]}, figures say {mine[name]}"
                 for name in COLUMNS
-                if not same(name, mine[name], other[name])
+                if mine[name] != other[name]
             ]
         agreeing += not found
         if found:

@@ -372,7 +372,7 @@ fn compact_step() -> Step {
 pub fn rank_step() -> Step {
     let rules = Rules {
         window: Window::ending(now().hour(), 150),
-        decay: Decay::HalfLifeHours(48.0),
+        decay: Decay::half_life_seconds(48 * 3_600).expect("a half-life"),
         measure: Measure::Units,
         limit: 100,
         min_items: 1,

@@ -81,7 +81,7 @@ fn numbers(world: &World) -> Vec<String> {
         .collect()
 }
 
-/// What [`numbers`] returns for the lake of every format.
+/// What [`numbers`] returns for the lake of every format, as it was published.
 const NUMBERS: [&str; 10] = [
     "1,pear,5.056957372364202,6,2,12.0000",
     "2,ball,2.305945242750189,3,2,29.9700",
@@ -94,6 +94,15 @@ const NUMBERS: [&str; 10] = [
     "pear,6,2,12.0000",
     "ball,3,2,29.9700",
 ];
+
+/// As [`NUMBERS`], with exact scores instead of sums of doubles.
+fn ranked_again() -> [&'static str; 10] {
+    NUMBERS.map(|line| match line {
+        "3,apple,1.4158114690225403,3,1,4.5000" => "3,apple,1.41581146902254,3,1,4.5000",
+        "4,bread,0.026870269477022313,1,2,3.0000" => "4,bread,0.02687026947702228,1,2,3.0000",
+        line => line,
+    })
+}
 
 #[test]
 fn a_lake_of_each_format_gives_the_same_numbers_after_its_upgrade() {
@@ -113,7 +122,7 @@ fn a_lake_of_each_format_gives_the_same_numbers_after_its_upgrade() {
         assert!(again >= 6, "records of runs are still read: {again}");
         // The same window ranked again is the same ranking, and more can be added.
         run(&world, "rank --window 48h --half-life 24h --min-items 1");
-        assert_eq!(numbers(&world), NUMBERS, "format {format}");
+        assert_eq!(numbers(&world), ranked_again(), "format {format}");
         run(&world, "ingest more.csv");
         assert!(run(&world, "count pear --last 48h --format csv").contains(",3,7,"));
         let upgrade = world.run("lake upgrade");

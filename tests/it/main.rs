@@ -40,6 +40,7 @@ mod processes;
 mod protocol;
 mod prune;
 mod rank;
+mod rank_parts;
 mod rejects;
 mod report;
 mod rollup;

@@ -44,7 +44,8 @@ fn every_command_has_a_page() {
     }
     let root = page(&world, "topsell.1");
     assert!(
-        root.contains(".SH FILES\n") && root.contains("\\fBTOPSELL_WINDOW\\fR\nAs \\-\\-window of rank."),
+        root.contains(".SH FILES\n")
+            && root.contains("\\fBTOPSELL_WINDOW\\fR\nAs \\-\\-window of rank and rank plan."),
         "{root}"
     );
     let rank = page(&world, "topsell-rank.1");

@@ -68,6 +68,7 @@ fn the_help_tells_every_default() {
         stdout:                                                       rank by revenue of the last 7 days
         stdout:   topsell rank --as-of 2017-01-15                     rank as of a day in the past
         stdout:   topsell rank --all-items --max-lag 24h --wait       for the nightly job
+        stdout:   topsell rank plan -o plan.json                      rank in several processes
         stdout: 
         stdout: Rank the items of every category and publish the ranking
         stdout: 
@@ -75,6 +76,13 @@ fn the_help_tells_every_default() {
         stdout: rolled up first. The published ranking replaces the current one atomically; `topsell show` reads it.
         stdout: 
         stdout: Usage: topsell rank [OPTIONS]
+        stdout:        topsell rank <COMMAND>
+        stdout: 
+        stdout: Commands:
+        stdout:   plan     Plan a ranking in several processes
+        stdout:   partial  Compute a part of a planned ranking
+        stdout:   merge    Merge the results of all parts of a plan
+        stdout:   help     Print this message or the help of the given subcommand(s)
         stdout: 
         stdout: Options:
         stdout:       --window <DURATION>
@@ -107,10 +115,6 @@ fn the_help_tells_every_default() {
         stdout:           
         stdout:           [default: 100]
         stdout: 
-        stdout:       --all-items
-        stdout:           Also publish the item totals: units, last 7 days and rank of every item in each of its
-        stdout:           categories, not only of the top items
-        stdout: 
         stdout:       --event-type <TYPE>
         stdout:           Event types to include; can be repeated
         stdout:           
@@ -137,6 +141,10 @@ fn the_help_tells_every_default() {
         stdout:           Time zone for day boundaries
         stdout:           
         stdout:           [default: UTC]
+        stdout: 
+        stdout:       --all-items
+        stdout:           Also publish the item totals: units, last 7 days and rank of every item in each of its
+        stdout:           categories, not only of the top items
         stdout: 
         stdout:       --catalog <FILE>
         stdout:           Item catalog: a CSV, TSV or Parquet file with the columns item_id, category and name;
@@ -254,8 +262,8 @@ fn decay_is_a_half_life_or_a_rate_or_none() {
         1 "apple" 2.75
         2 "bread" 2.0
         3 "gift card" 1.0
-        4 "novel" 0.5
-        5 "pear" 1.4210854715202045e-14
+        4 "novel" 0.5000000000000001
+        5 "pear" 1.4210854715202023e-14
     "#]]
     .assert_eq(&ranked(&world, "--decay 0.6931471805599453"));
     expect![[r#"
@@ -333,11 +341,15 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         "--window 90min",
         "--window 0h",
         "--window 150",
-        "--half-life 90min",
+        "--half-life 90m",
+        "--half-life 0s",
+        "--half-life 8min",
         "--max-lookback forever",
         "--decay 0",
         "--decay -0.1",
         "--decay inf",
+        "--decay 1e-300",
+        "--decay 50000",
         "--limit 0",
         "--as-of yesterday",
         "--as-of 9999-12-30T21:30:00Z",
@@ -352,15 +364,23 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         exit code 2
         stderr: error: --window: `150` is not a duration; pass a whole number and a unit (s, min, h, d, w), such as 150h or 7d
         exit code 2
-        stderr: error: --half-life: `90min` is not a whole number of hours, and sales are aggregated by the hour; write 1h or 2h
+        stderr: error: --half-life: `90m`: m may be minutes or months; write min for minutes, and months in days, such as 30d
+        exit code 2
+        stderr: error: --half-life: `0s` is zero; pass at least 1s
+        exit code 2
+        stderr: error: --half-life: the window, or --max-lookback, has 65700 half-lives; the most is 65536
         exit code 2
         stderr: error: --max-lookback: `forever` is not a duration; pass a whole number and a unit (s, min, h, d, w), such as 150h or 7d
         exit code 2
-        stderr: error: --decay: 0 is not a number greater than 0; pass --no-decay for no decay
+        stderr: error: --decay: 0.0 is not a number greater than 0; pass --no-decay for no decay
         exit code 2
         stderr: error: --decay: -0.1 is not a number greater than 0; pass --no-decay for no decay
         exit code 2
         stderr: error: --decay: inf is not a number greater than 0; pass --no-decay for no decay
+        exit code 2
+        stderr: error: --decay: 1e-300 is so slow that it is no decay at all; pass --no-decay for no decay
+        exit code 2
+        stderr: error: --decay: 50000.0 makes a sale count less than 2^-65536 times as much after an hour; pass --no-decay for no decay
         exit code 2
         stderr: error: --limit: must be at least 1
         exit code 2

@@ -79,8 +79,7 @@ fn check_category(figure: &Figure, first: &Ranked) {
 fn check_item(figure: &Figure, row: &Ranked) {
     let name = format!("{}, rank {}", figure.category, figure.rank);
     assert_eq!(row.item_id, figure.item_id, "{name}");
-    let score = figure.score.expect("an item's line has its score");
-    assert!((row.score - score).abs() <= 1e-12 * score, "{name}: {} is not {score}", row.score);
+    assert_eq!(Some(row.score), figure.score, "{name}");
     assert_eq!(Some(row.units), figure.units.map(|units| units * 10_000), "{name}");
     assert_eq!(Some(row.purchases), figure.purchases, "{name}");
     let amount: i128 = figure.amount.replace('.', "").parse().expect("an amount has four places");

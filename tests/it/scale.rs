@@ -36,7 +36,7 @@ fn rules() -> Rules {
         max_lookback: 30,
         min_items: 0,
         top: 3,
-        decay: Decay::HalfLife(12),
+        decay: Decay::HalfLife(12 * 3_600),
         by: 0,
         event_types: vec!["purchase"],
         subtract: Vec::new(),
@@ -275,7 +275,7 @@ fn a_disk_that_is_full_in_the_middle_of_a_rollup_leaves_the_lake_as_it_was() {
         max_lookback: 150,
         min_items: 1,
         top: 100,
-        decay: Decay::HalfLife(48),
+        decay: Decay::HalfLife(48 * 3_600),
         ..rules()
     };
     let expected = brute_force(&all, &rules);

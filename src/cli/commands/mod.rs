@@ -13,6 +13,8 @@ pub mod lake;
 mod lake_upgrade;
 pub mod man;
 pub mod rank;
+pub mod rank_parts;
+pub mod ranking_options;
 pub mod report;
 pub mod rollup;
 pub mod run;

@@ -2,7 +2,7 @@
 
 use crate::config::nearest::nearest;
 use crate::size::parse_bytes;
-use topsell_core::model::{parse_hours, parse_seconds};
+use topsell_core::model::{Decay, DecayError, parse_hours, parse_seconds};
 
 /// A setting, named as in the files; its option and its variable are spelled after it.
 #[derive(Debug, PartialEq)]
@@ -37,6 +37,8 @@ pub struct Layers(u8);
 pub enum Kind {
     Hours,
     Seconds,
+    /// A duration above 0.
+    HalfLife,
     /// A number of bytes, with a unit.
     Size,
     /// A whole number between two.
@@ -76,22 +78,25 @@ pub const KEYS: &[Key] = &[
     Key { said_in: Layers::NO_LAKE, ..key("color", Kind::OneOf(&["auto", "always", "never"]), &[]) },
     // A machine's: what others write into a lake is not to name a file to write outside.
     Key { said_in: Layers::NO_LAKE, ..key("metrics_file", Kind::Path, &[]) },
-    Key { part_of: Some(Choice::Catalog), ..key("catalog", Kind::Path, &["ingest", "rank"]) },
-    Key { part_of: Some(Choice::Catalog), ..key("catalog_map", Kind::Texts, &["ingest", "rank"]) },
+    Key { part_of: Some(Choice::Catalog), ..key("catalog", Kind::Path, &["ingest", "rank", "rank merge"]) },
+    Key {
+        part_of: Some(Choice::Catalog),
+        ..key("catalog_map", Kind::Texts, &["ingest", "rank", "rank merge"])
+    },
     key("max_skew", Kind::Seconds, &["ingest"]),
     key("max_rejects", Kind::Size, &["ingest"]),
-    key("window", Kind::Hours, &["rank"]),
-    Key { part_of: Some(Choice::Fading), ..key("half_life", Kind::Hours, &["rank"]) },
-    Key { part_of: Some(Choice::Fading), ..key("decay", Kind::Rate, &["rank"]) },
-    Key { part_of: Some(Choice::Fading), ..key("no_decay", Kind::Flag, &["rank"]) },
-    key("limit", Kind::Number(1, u32::MAX as u64), &["rank"]),
-    key("measure", Kind::OneOf(&["units", "purchases", "amount"]), &["rank"]),
-    key("event_types", Kind::Texts, &["rank", "count"]),
-    key("subtract", Kind::Texts, &["rank", "count"]),
-    key("tz", Kind::Text, &["rank", "count"]),
-    key("min_items", Kind::Number(0, u64::MAX), &["rank"]),
-    key("max_lookback", Kind::Hours, &["rank"]),
-    key("max_lag", Kind::Seconds, &["rank"]),
+    key("window", Kind::Hours, &["rank", "rank plan"]),
+    Key { part_of: Some(Choice::Fading), ..key("half_life", Kind::HalfLife, &["rank", "rank plan"]) },
+    Key { part_of: Some(Choice::Fading), ..key("decay", Kind::Rate, &["rank", "rank plan"]) },
+    Key { part_of: Some(Choice::Fading), ..key("no_decay", Kind::Flag, &["rank", "rank plan"]) },
+    key("limit", Kind::Number(1, u32::MAX as u64), &["rank", "rank plan"]),
+    key("measure", Kind::OneOf(&["units", "purchases", "amount"]), &["rank", "rank plan"]),
+    key("event_types", Kind::Texts, &["rank", "rank plan", "count"]),
+    key("subtract", Kind::Texts, &["rank", "rank plan", "count"]),
+    key("tz", Kind::Text, &["rank", "rank plan", "count"]),
+    key("min_items", Kind::Number(0, u64::MAX), &["rank", "rank plan"]),
+    key("max_lookback", Kind::Hours, &["rank", "rank plan"]),
+    key("max_lag", Kind::Seconds, &["rank", "rank plan"]),
     // A lake's own: what one sender's environment said would have others' events dropped.
     Key { said_in: Layers::LAKE, ..key("retention", Kind::Hours, &["lake prune"]) },
     key("keep_versions", Kind::Seconds, &["lake prune"]),
@@ -149,15 +154,18 @@ impl Kind {
         let number = |text: &str| text.parse::<u64>().ok();
         match self {
             Kind::Hours => parse_hours(text).map(drop).map_err(|e| e.to_string()),
-            Kind::Seconds => parse_seconds(text).map(drop).map_err(|e| e.to_string()),
+            Kind::HalfLife if parse_seconds(text) == Ok(0) => {
+                Err(format!("`{text}` is zero; pass at least 1s"))
+            }
+            Kind::HalfLife | Kind::Seconds => parse_seconds(text).map(drop).map_err(|e| e.to_string()),
             Kind::Size if parse_bytes(text).is_some() => Ok(()),
             Kind::Size => Err(format!("`{text}` is not a size, such as 64MiB")),
             Kind::Number(least, most) if number(text).is_some_and(|n| (least..=most).contains(&n)) => Ok(()),
             Kind::Number(least, u64::MAX) => Err(format!("`{text}` is not an integer of at least {least}")),
             Kind::Number(least, most) => Err(format!("`{text}` is not an integer from {least} to {most}")),
             Kind::Rate => match text.parse::<f64>() {
-                Ok(rate) if rate > 0.0 && rate.is_finite() && (1.0 / rate).is_finite() => Ok(()),
-                _ => Err(format!("`{text}` is not a number greater than 0")),
+                Ok(rate) => Decay::rate_per_hour(rate).map(drop).map_err(|e| format!("`{text}` {e}")),
+                Err(_) => Err(format!("`{text}` {}", DecayError::NotPositive)),
             },
             Kind::Flag if ["true", "false"].contains(&text) => Ok(()),
             Kind::Flag => Err(format!("`{text}` is not true or false")),

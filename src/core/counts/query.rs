@@ -157,8 +157,6 @@ fn add(
     item: u32,
 ) -> Result<(), AggregateOverflow> {
     let known = of.entry(hour).or_default();
-    *known = known
-        .plus(aggregate)
-        .ok_or_else(|| AggregateOverflow { item_id: rows.items.name(item).to_owned() })?;
+    *known = known.plus(aggregate).ok_or_else(|| AggregateOverflow::of(rows.items.name(item)))?;
     Ok(())
 }

@@ -84,6 +84,19 @@ impl Version<'_> {
 }
 
 impl NamedFile {
+    /// Returns a file as far as reading it needs.
+    pub fn new(path: &str, size_bytes: u64, rows: u64) -> NamedFile {
+        NamedFile {
+            path: path.to_owned(),
+            size_bytes,
+            partition: Partition::new(),
+            rows,
+            null_counts: Value::Null,
+            min_values: Value::Null,
+            max_values: Value::Null,
+        }
+    }
+
     /// Returns a file from the log's description, where paths are URL-encoded.
     pub(super) fn of(path: &str, size_bytes: u64, partition: Partition, mut stats: Value) -> NamedFile {
         let mut of_columns = |name: &str| stats.get_mut(name).map(Value::take).unwrap_or_default();

@@ -144,6 +144,16 @@ impl Table {
         self.store.wait_for_turn(&self.name)
     }
 
+    /// Returns a version by its number.
+    ///
+    /// # Errors
+    /// As [`Table::open`], and where the part of the log that it needs was vacuumed.
+    pub fn at_version(&self, number: u64) -> Result<Version<'_>, TableError> {
+        let snapshot =
+            Snapshot::builder_for(self.url.as_str()).at_version(number).build(self.engine.as_ref());
+        Ok(Version { table: self, snapshot: snapshot.map_err(|e| self.failed(e))? })
+    }
+
     /// Returns a pinned version; the part of the log that it needs may have been vacuumed since.
     pub fn at_pinned(&self, pinned: &PinnedVersion) -> Version<'_> {
         Version { table: self, snapshot: Arc::clone(&pinned.0) }

@@ -31,11 +31,19 @@ pub struct Signs {
     takes_amount: bool,
 }
 
-/// An aggregate left the range of its column.
+/// Aggregates of an item left the range of their column, or of a score.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the aggregates of item {item_id:?} do not fit in 64 bits")]
+#[error("the aggregates of item {item_id:?} do not fit in {bits} bits")]
 pub struct AggregateOverflow {
     pub item_id: String,
+    pub bits: u32,
+}
+
+impl AggregateOverflow {
+    /// Returns the error of an item whose aggregates do not fit in a column.
+    pub fn of(item_id: &str) -> AggregateOverflow {
+        AggregateOverflow { item_id: item_id.to_owned(), bits: 64 }
+    }
 }
 
 impl Aggregate {

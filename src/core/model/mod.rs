@@ -4,6 +4,7 @@
 
 mod aggregate;
 mod amount;
+mod binary_power;
 mod category;
 mod currency;
 mod days;
@@ -34,7 +35,7 @@ pub use amount::Amount;
 pub use category::{CategoryError, PathSet, check_path, encode_levels, levels_of};
 pub use currency::Currency;
 pub use days::Days;
-pub use decay::Decay;
+pub use decay::{Decay, DecayError, MAX_OCTAVES, Weight};
 pub use decimal::DecimalError;
 pub use escape_control::{escape_control, escape_lines, shown};
 pub use event_time::{EventTimes, TimeOptions, likely_time_format, read_event_time};

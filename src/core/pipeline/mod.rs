@@ -2,10 +2,13 @@
 //!
 //! Invariant: no logic of its own; it calls the rooms in their order.
 
+use std::path::PathBuf;
+
 use rayon::prelude::*;
 
 use crate::delta::StepLimits;
-use crate::ingest::{self, ParseOptions, Plan, StdinStream};
+use crate::distributed::{self, DistributedError, MergeFiles, MergedFiles, Plan};
+use crate::ingest::{self, ParseOptions, StdinStream};
 use crate::input_format::Mapping;
 use crate::item_catalog::{CatalogError, CatalogFile, ItemCatalog, ItemNames};
 use crate::lake;
@@ -16,13 +19,13 @@ use crate::parquet_format::WantsItem;
 use crate::progress::{Count, Progress, Stage};
 use crate::rank::{FinishedRanking, PartialRanker, PartialRanking, Ranking, RankingBuilder, Rules};
 use crate::rankings::{self, ItemTotalsWriter, Published, PublishedItemTotals, SnapshotError};
-use crate::rollup::{self, PlannedRollup, Replaces, RollupError, Rollups, ScanPart, Scope, Selection};
+use crate::rollup::{self, PlannedRollup, Replaces, RollupError, Rollups, ScanPart, Scope, Selection, Split};
 use crate::storage::{LockError, LockTimeout, Store};
 
 /// A step to run on a lake.
 pub enum Step {
     Ingest {
-        plan: Plan,
+        plan: ingest::Plan,
         options: ingest::Options,
         mapping: Mapping,
         catalog: Option<CatalogFile>,
@@ -48,6 +51,19 @@ pub enum Step {
         /// Whether to publish item totals too.
         tail: bool,
         freshness: Option<Freshness>,
+    },
+    /// Writes the plan of a ranking in several processes.
+    PlanRanking {
+        rules: Rules,
+        event_types: EventTypes,
+        split: Split,
+        freshness: Option<Freshness>,
+        output: PathBuf,
+    },
+    /// Merges the results of a plan's parts, and publishes the ranking or writes another plan.
+    MergeRanking {
+        files: MergeFiles,
+        catalog: Option<CatalogFile>,
     },
     Compact {
         dry_run: DryRun,
@@ -86,6 +102,8 @@ pub enum Done {
     RolledUp(rollup::Summary),
     RollupPlanned(PlannedRollup),
     Ranked { rolled_up: rollup::Summary, published: Published, totals: Option<PublishedItemTotals> },
+    RankingPlanned { rolled_up: Option<rollup::Summary>, plan: Plan, file: PathBuf },
+    RankingMerged { published: Published },
     Compacted { compacted: Compacted, dry_run: DryRun },
     Pruned { pruned: Pruned, dry_run: DryRun },
     Verified(Verified),
@@ -103,6 +121,8 @@ pub enum StepError {
     Rollup(#[from] RollupError),
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    #[error(transparent)]
+    Distributed(#[from] DistributedError),
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The newest sales are too old.
@@ -164,6 +184,33 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             }
             let (published, totals) = rank(store, rules, event_types, names, *tail, progress)?;
             Ok(Done::Ranked { rolled_up, published, totals })
+        }
+        Step::PlanRanking { rules, event_types, split, freshness, output } => {
+            let lake = Lake::open(store.clone())?;
+            let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
+            let rolled_up = rollup::rollup(&lake, Scope::Changed, Replaces::DamagedOnly, now_ms, progress)?;
+            if let Some(freshness) = freshness {
+                freshness.check(lake::newest_hour(store, &event_types.counted, rules.window.as_of())?)?;
+            }
+            let plan = distributed::write_plan(store, rules, event_types, *split, output)?;
+            Ok(Done::RankingPlanned { rolled_up: Some(rolled_up), plan, file: output.clone() })
+        }
+        Step::MergeRanking { files, catalog } => {
+            let lake = Lake::open(store.clone())?;
+            let names = catalog.as_ref().map(ItemNames::open).transpose()?;
+            let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
+            Ok(match distributed::merge_files(store, files)? {
+                MergedFiles::Done { ranking, rules, event_types } => {
+                    progress.begin(Stage::Publish, None);
+                    let published = publish(store, ranking, names, &rules, &event_types)?;
+                    progress.end(Stage::Publish);
+                    count_published(&published, progress);
+                    Done::RankingMerged { published }
+                }
+                MergedFiles::Next(plan) => {
+                    Done::RankingPlanned { rolled_up: None, plan: *plan, file: files.next.clone() }
+                }
+            })
         }
         Step::Compact { dry_run } => {
             let lake = Lake::open(store.clone())?;
@@ -254,15 +301,19 @@ fn rank(
     let published = publish(store, ranking, names, rules, event_types)?;
     let totals = draft.map(|draft| draft.publish(&rounds, rules, event_types, &published)).transpose()?;
     progress.end(Stage::Publish);
+    count_published(&published, progress);
+    if let Some(totals) = &totals {
+        progress.count(Count::ItemTotalsRows, totals.rows);
+    }
+    Ok((published, totals))
+}
+
+fn count_published(published: &Published, progress: &Progress) {
     progress.count(Count::CategoriesRanked, published.categories);
     progress.count(Count::RowsRanked, published.rows);
     if let Some(named) = published.named {
         progress.count(Count::RowsNamed, named);
     }
-    if let Some(totals) = &totals {
-        progress.count(Count::ItemTotalsRows, totals.rows);
-    }
-    Ok((published, totals))
 }
 
 #[expect(

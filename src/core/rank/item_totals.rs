@@ -8,15 +8,18 @@
 //! only is a row with no category.
 //!
 //! ```text
-//! length of the id | id | score | units | units of each day | set << 1 | is_for_shop
-//! varint                  f64 LE  zigzag   zigzag              varint
+//! length of the id | id | printed score | score | units | units of each day | set << 1 | is_for_shop
+//! varint                  f64 LE          bytes   zigzag   zigzag              varint
 //! ```
+//!
+//! The bytes of a score, the highest first, come without zeros at their end, behind their numbers with and
+//! without these, as varints.
 
 use hashbrown::HashMap;
 
 use crate::model::{DAYS, DayUnits, Units, put_varint, put_zigzag, take_varint, take_zigzag};
 use crate::rank::multi_category::MultiCategoryItem;
-use crate::rank::score::Scored;
+use crate::rank::scoring::{Scored, Scoring};
 
 /// The rows of one part, packed, in the order of their items' ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +37,10 @@ pub struct PackedItemTotals {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PackedItemTotalsRow<'a> {
     pub item_id: &'a str,
+    /// As it is printed.
     pub score: f64,
+    /// Exact: of two with the same rules and window, the greater is that of the greater score.
+    pub exact: ScoreBytes<'a>,
     /// Units in the window.
     pub units: Units,
     /// Units of each day.
@@ -43,6 +49,15 @@ pub struct PackedItemTotalsRow<'a> {
     pub set: u32,
     /// Whether these are the item's shop-wide totals, too, unless it is a multi-category item.
     pub is_for_shop: bool,
+}
+
+/// The bytes of a positive score, in the order of scores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ScoreBytes<'a> {
+    /// How many there are, zeros at their end included.
+    pub length: u16,
+    /// The highest first, without zeros at their end.
+    pub bytes: &'a [u8],
 }
 
 /// Units of each day, still packed: rows are sorted and moved without unpacking them.
@@ -124,11 +139,36 @@ impl ItemTotalsWriter {
     }
 
     /// Adds a row.
-    pub fn push(&mut self, item_id: &str, scored: Scored, days: &DayUnits, set: u32, is_for_shop: bool) {
+    pub fn push(
+        &mut self,
+        item_id: &str,
+        scored: &Scored,
+        scoring: &Scoring,
+        days: &DayUnits,
+        set: u32,
+        is_for_shop: bool,
+    ) {
+        self.push_printed(item_id, scored, scoring.printed(&scored.score), days, set, is_for_shop);
+    }
+
+    fn push_printed(
+        &mut self,
+        item_id: &str,
+        scored: &Scored,
+        printed: f64,
+        days: &DayUnits,
+        set: u32,
+        is_for_shop: bool,
+    ) {
         let PackedItemTotals { packed, rows, .. } = &mut self.rows;
         put_varint(item_id.len() as u64, packed);
         packed.extend_from_slice(item_id.as_bytes());
-        packed.extend_from_slice(&scored.score.to_le_bytes());
+        packed.extend_from_slice(&printed.to_le_bytes());
+        scored.score.with_bytes(|length, bytes| {
+            put_varint(length.into(), packed);
+            put_varint(bytes.len() as u64, packed);
+            packed.extend_from_slice(bytes);
+        });
         put_units(scored.aggregate.units, packed);
         days.iter().for_each(|day| put_units(*day, packed));
         put_varint(u64::from(set) << 1 | u64::from(is_for_shop), packed);
@@ -148,8 +188,8 @@ impl PackedItemTotals {
         sorted.sort_unstable_by(|a, b| a.item_id.cmp(&b.item_id));
         let mut writer = ItemTotalsWriter::default();
         let none = writer.set_of(&[]);
-        for MultiCategoryItem { item_id, score, aggregate, days } in sorted {
-            writer.push(item_id, Scored { score: *score, aggregate: *aggregate }, days, none, true);
+        for MultiCategoryItem { item_id, scored, printed, days } in sorted {
+            writer.push_printed(item_id, scored, *printed, days, none, true);
         }
         writer.finish(std::iter::empty())
     }
@@ -161,6 +201,9 @@ impl PackedItemTotals {
             let length = usize::try_from(take_varint(&mut left)?).ok()?;
             let item_id = std::str::from_utf8(left.split_off(..length)?).ok()?;
             let score = f64::from_le_bytes(*left.split_off(..8)?.first_chunk()?);
+            let length = u16::try_from(take_varint(&mut left)?).ok()?;
+            let kept = usize::try_from(take_varint(&mut left)?).ok()?;
+            let exact = ScoreBytes { length, bytes: left.split_off(..kept)? };
             let units = take_units(&mut left)?;
             let mut days = PackedDays(left);
             for _ in 0..DAYS {
@@ -169,7 +212,7 @@ impl PackedItemTotals {
             days.0 = &days.0[..days.0.len() - left.len()];
             let flags = take_varint(&mut left)?;
             let set = u32::try_from(flags >> 1).ok()?;
-            Some(PackedItemTotalsRow { item_id, score, units, days, set, is_for_shop: flags & 1 == 1 })
+            Some(PackedItemTotalsRow { item_id, score, exact, units, days, set, is_for_shop: flags & 1 == 1 })
         })
     }
 }
@@ -178,26 +221,34 @@ impl PackedItemTotals {
 mod tests {
     use super::*;
     use crate::model::Aggregate;
+    use crate::rank::score::Score;
 
     #[test]
     fn rows_are_unpacked_as_they_were() {
         let mut writer = ItemTotalsWriter::default();
         let days = [0, 10_000, -10_000, i64::MAX, i64::MIN, 1_270_000, -1].map(Units::from_ten_thousandths);
-        let scored = |units, score| Scored { score, aggregate: Aggregate { purchases: 1, units, amount: 5 } };
         let sets = [writer.set_of_paths(7, &[1, 2]), writer.set_of(&[]), writer.set_of(&[1, 2])];
         assert_eq!((sets, writer.set_of_paths(7, &[1, 2])), ([0, 1, 0], 0));
-        writer.push("a", scored(Units::from_ten_thousandths(i64::MAX), 0.1), &days, sets[0], true);
-        writer.push("", scored((-64).into(), f64::MAX), &[Units::ZERO; DAYS], sets[1], false);
-        writer.push("名前", scored(1.into(), 1.0), &days, sets[2], false);
+        let mut push =
+            |item_id: &str, units: Units, score: (i128, f64), days: &DayUnits, set, is_for_shop| {
+                let aggregate = Aggregate { purchases: 1, units, amount: 5 };
+                let scored = Scored { score: Score::Narrow(score.0), aggregate };
+                writer.push_printed(item_id, &scored, score.1, days, set, is_for_shop);
+            };
+        push("a", Units::from_ten_thousandths(i64::MAX), (0x1200, 0.1), &days, sets[0], true);
+        push("", (-64).into(), (i128::MAX, f64::MAX), &[Units::ZERO; DAYS], sets[1], false);
+        push("名前", 1.into(), (1, 1.0), &days, sets[2], false);
         let packed = writer.finish(["", "A", "A/B"].into_iter());
+        let exact = |length, bytes: &'static [u8]| ScoreBytes { length, bytes };
+        const MAX: [u8; 16] = i128::MAX.to_be_bytes();
         let expected = [
-            ("a", 0.1, Units::from_ten_thousandths(i64::MAX), days, 0, true),
-            ("", f64::MAX, (-64).into(), [Units::ZERO; DAYS], 1, false),
-            ("名前", 1.0, 1.into(), days, 0, false),
+            ("a", 0.1, exact(2, &[0x12]), Units::from_ten_thousandths(i64::MAX), days, 0, true),
+            ("", f64::MAX, exact(16, &MAX), (-64).into(), [Units::ZERO; DAYS], 1, false),
+            ("名前", 1.0, exact(1, &[1]), 1.into(), days, 0, false),
         ];
-        let found = PackedItemTotals::rows_of(&packed.packed);
-        let found =
-            found.map(|row| (row.item_id, row.score, row.units, row.days.units(), row.set, row.is_for_shop));
+        let found = PackedItemTotals::rows_of(&packed.packed).map(|row| {
+            (row.item_id, row.score, row.exact, row.units, row.days.units(), row.set, row.is_for_shop)
+        });
         assert_eq!(found.collect::<Vec<_>>(), expected);
         assert_eq!((packed.rows, packed.sets), (3, vec![vec![1, 2], vec![]]));
         let cut = &packed.packed[..packed.packed.len() - 1];

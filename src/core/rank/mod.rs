@@ -1,8 +1,7 @@
 //! The best sellers of a window: of every category at every level, and of the whole shop.
 //!
-//! Invariant: a pure function of the aggregates. Integers are added first, hour by hour; floating
-//! point enters in the last step, oldest hour first. So the same aggregates give the same ranking,
-//! bit for bit, in any order and on any number of threads.
+//! Invariant: a pure function of the aggregates. A score is an exact integer until it is printed, so the
+//! same aggregates give the same ranking, bit for bit, in any order and on any number of threads.
 //!
 //! # Where the time goes
 //!
@@ -21,24 +20,42 @@
 //! perf report --no-inline --children
 //! ```
 
+// Floating-point sums depend on their order.
+#![cfg_attr(not(test), deny(clippy::float_arithmetic))]
+
+mod binary;
 mod category_tree;
+mod item_rows;
 mod item_totals;
 mod multi_category;
+mod overflow;
+mod partial_file;
+mod partial_items;
 mod partial_ranking;
 mod partial_shop;
 mod ranking;
 mod ranking_builder;
+mod round;
 mod rules;
 mod scan_request;
 mod score;
+mod scoring;
 mod shop_ranking;
+mod state_file;
 mod top_items;
 mod top_k;
+mod weights;
 
-pub use item_totals::{PackedDays, PackedItemTotals, PackedItemTotalsRow};
+pub use item_totals::{PackedDays, PackedItemTotals, PackedItemTotalsRow, ScoreBytes};
 pub use multi_category::MultiCategoryItem;
+pub use overflow::MAX_MEASURE;
+pub use partial_file::{PartFile, PartFileError, PartResult};
+pub use partial_items::PartialItems;
 pub use partial_ranking::{PartialRanker, PartialRanking};
 pub use ranking::{CategoryRanking, RankedItem, Ranking};
 pub use ranking_builder::{CategoryRounds, FinishedRanking, RankingBuilder};
+pub use round::{Round, TextRules};
 pub use rules::{Measure, Rules};
 pub use scan_request::ScanRequest;
+pub use score::Score;
+pub use weights::Weights;

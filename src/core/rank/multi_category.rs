@@ -6,7 +6,11 @@
 
 use std::ops::Range;
 
-use crate::model::{Aggregate, DayUnits};
+use serde::{Deserialize, Serialize};
+
+use crate::model::DayUnits;
+use crate::rank::scoring::Scored;
+use crate::storage::checksum;
 
 /// Items whose rows are held at a time; few in tests, so that these see several passes.
 const ITEMS_PER_PASS: usize = if cfg!(test) { 2 } else { 200_000 };
@@ -16,14 +20,15 @@ const ELIGIBLE: u64 = 1;
 /// The shop-wide score and aggregate of an item that is sold under several top-level categories.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MultiCategoryItem {
-    pub item_id: String,
-    pub score: f64,
-    pub aggregate: Aggregate,
-    pub days: DayUnits,
+    pub(super) item_id: String,
+    pub(super) scored: Scored,
+    /// The score as it is printed.
+    pub(super) printed: f64,
+    pub(super) days: DayUnits,
 }
 
 /// The multi-category items whose rows are still to be collected.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PendingItems {
     /// Ascending, without the lowest bit.
     hashes: Vec<u64>,
@@ -58,6 +63,11 @@ impl PendingItems {
     fn pass(&self) -> Range<usize> {
         self.done..self.hashes.len().min(self.done + ITEMS_PER_PASS)
     }
+}
+
+/// Returns the hash of an item: XXH3, the same in every process.
+pub(super) fn hash_of(item_id: &str) -> u64 {
+    checksum(item_id.as_bytes())
 }
 
 /// Returns a hash that also says whether its item is eligible.

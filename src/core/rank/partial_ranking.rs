@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 
 use crate::model::{AggregateOverflow, DayUnits, HourAggregate, Interner};
 use crate::rank::category_tree::{CategoryTree, SHOP};
+use crate::rank::item_rows::AddsUp;
 use crate::rank::item_totals::{ItemTotalsWriter, PackedItemTotals};
-use crate::rank::multi_category::PendingItems;
+use crate::rank::multi_category::{PendingItems, hash_of};
+use crate::rank::overflow::Overflow;
 use crate::rank::partial_shop::{PartialShop, PartialShopRanker};
 use crate::rank::scan_request::ScanRequest;
-use crate::rank::score::{Overflow, Scored};
+use crate::rank::scoring::Scored;
 use crate::rank::top_items::TopItems;
 use crate::rank::top_k::{CandidatePool, ScoredItem, TopK};
 
@@ -39,6 +41,11 @@ pub struct PartialRanking {
 }
 
 impl PartialRanking {
+    /// Returns the ranking of one part without item totals.
+    pub(super) fn of(tops: BTreeMap<String, TopItems>, shop: PartialShop) -> PartialRanking {
+        PartialRanking { tops, shop, item_totals: None }
+    }
+
     /// Takes out the totals of all eligible items; `None` where they were not wanted.
     pub fn take_item_totals(&mut self) -> Option<PackedItemTotals> {
         self.item_totals.take()
@@ -62,7 +69,7 @@ impl<'a> PartialRanker<'a> {
         }
     }
 
-    /// Adds one item's aggregates below one top-level category, ordered by hour.
+    /// Adds one item's aggregates below one top-level category, in any order.
     ///
     /// The items come in the order of their ids. `path_sets` has the texts of their path sets, and
     /// must be the same table, possibly with sets added, each time.
@@ -75,6 +82,16 @@ impl<'a> PartialRanker<'a> {
         rows: &[HourAggregate],
         path_sets: &Interner,
     ) -> Result<(), AggregateOverflow> {
+        self.add_rows(item_id, rows, path_sets)
+    }
+
+    /// Adds one item by rows of any kind.
+    pub(super) fn add_rows<R: AddsUp>(
+        &mut self,
+        item_id: &str,
+        rows: &[R],
+        path_sets: &Interner,
+    ) -> Result<(), AggregateOverflow> {
         let added = match &self.request.multi_category {
             Some(pending) => self.add_for_shop(item_id, rows, pending),
             None => self.add(item_id, rows, path_sets),
@@ -82,19 +99,19 @@ impl<'a> PartialRanker<'a> {
         added.map_err(|e| e.of(item_id))
     }
 
-    fn add(&mut self, item_id: &str, rows: &[HourAggregate], path_sets: &Interner) -> Result<(), Overflow> {
+    fn add<R: AddsUp>(&mut self, item_id: &str, rows: &[R], path_sets: &Interner) -> Result<(), Overflow> {
         if path_sets.len() > self.tree.path_sets() {
             self.tree.extend(path_sets, &|category| self.request.wants_category(category));
             self.best.resize(self.tree.len(), TopK::default());
         }
         let Some(first) = rows.first() else { return Ok(()) };
-        let has_one_path_set = rows.iter().all(|row| row.path_set == first.path_set);
-        let has_one_kind = rows.iter().all(|row| row.is_primary == first.is_primary);
-        let counts_for_shop = self.request.wants_shop && rows.iter().any(is_primary);
+        let has_one_path_set = rows.iter().all(|row| row.path_set() == first.path_set());
+        let has_one_kind = rows.iter().all(|row| row.is_primary() == first.is_primary());
+        let counts_for_shop = self.request.wants_shop && rows.iter().any(R::is_primary);
         // The usual case: all rows count in all of the item's categories and in the shop.
         let is_uniform = has_one_path_set && has_one_kind;
         let mut shop_item = if has_one_path_set {
-            self.add_to_equal_categories(item_id, rows, first.path_set, has_one_kind && counts_for_shop)?
+            self.add_to_equal_categories(item_id, rows, first.path_set(), has_one_kind && counts_for_shop)?
         } else {
             self.add_to_each_category(item_id, rows)?;
             None
@@ -103,7 +120,7 @@ impl<'a> PartialRanker<'a> {
             if !is_uniform {
                 shop_item = self.score_for_shop(item_id, rows)?;
             }
-            let hash = self.request.hash(item_id);
+            let hash = hash_of(item_id);
             self.shop.add(hash, shop_item.as_mut(), &mut self.pool, self.request)?;
         }
         Ok(())
@@ -111,13 +128,13 @@ impl<'a> PartialRanker<'a> {
 
     /// Adds an item whose rows all have one path set, and so one score in all its categories.
     #[inline]
-    fn add_to_equal_categories<'r>(
+    fn add_to_equal_categories<'r, R: AddsUp>(
         &mut self,
         item_id: &'r str,
-        rows: &'r [HourAggregate],
+        rows: &'r [R],
         path_set: u32,
         counts_for_shop: bool,
-    ) -> Result<Option<ScoredItem<'r>>, Overflow> {
+    ) -> Result<Option<ScoredItem<'r, R>>, Overflow> {
         let request = self.request;
         let categories = self.tree.categories_of(path_set);
         if categories.is_empty() && !counts_for_shop {
@@ -131,77 +148,73 @@ impl<'a> PartialRanker<'a> {
         if let Some(item_totals) = &mut self.item_totals {
             let days = item.days(&request.week)?;
             let set = item_totals.set_of_paths(path_set, categories);
-            item_totals.push(item_id, item.scored(), &days, set, counts_for_shop);
+            item_totals.push(item_id, item.scored(), &request.scoring, &days, set, counts_for_shop);
         }
         Ok(Some(item))
     }
 
     /// Adds an item that has different rows in different categories, and so a score for each.
-    fn add_to_each_category(&mut self, item_id: &str, rows: &[HourAggregate]) -> Result<(), Overflow> {
+    fn add_to_each_category<R: AddsUp>(&mut self, item_id: &str, rows: &[R]) -> Result<(), Overflow> {
         self.collect_categories(rows);
         let request = self.request;
         let mut totals: Vec<EqualTotals> = Vec::new();
         for &category in &self.categories {
             let tree = &self.tree;
-            let is_in =
-                |row: &HourAggregate| tree.categories_of(row.path_set).binary_search(&category).is_ok();
+            let is_in = |row: &R| tree.categories_of(row.path_set()).binary_search(&category).is_ok();
             let scored = ScoredItem::new(item_id, rows, &is_in, &request.scoring)?;
             let Some(mut item) = scored else { continue };
             self.best[category as usize].add(&mut item, &mut self.pool, &request.week, request.limit)?;
             if self.item_totals.is_some() {
-                add_to_equal((item.scored(), item.days(&request.week)?), category, &mut totals);
+                add_to_equal((item.scored().clone(), item.days(&request.week)?), category, &mut totals);
             }
         }
         if let Some(item_totals) = &mut self.item_totals {
             for ((scored, days), categories) in &totals {
                 let set = item_totals.set_of(categories);
-                item_totals.push(item_id, *scored, days, set, false);
+                item_totals.push(item_id, scored, &request.scoring, days, set, false);
             }
         }
         Ok(())
     }
 
     /// Sets `categories` to all that some rows belong to, ascending.
-    fn collect_categories(&mut self, rows: &[HourAggregate]) {
+    fn collect_categories<R: AddsUp>(&mut self, rows: &[R]) {
         self.categories.clear();
         let mut last_set = None;
-        for row in rows.iter().filter(|row| last_set.replace(row.path_set) != Some(row.path_set)) {
-            self.categories.extend_from_slice(self.tree.categories_of(row.path_set));
+        for row in rows.iter().filter(|row| last_set.replace(row.path_set()) != Some(row.path_set())) {
+            self.categories.extend_from_slice(self.tree.categories_of(row.path_set()));
         }
         self.categories.sort_unstable();
         self.categories.dedup();
     }
 
     /// Scores an item for the shop, by its primary rows, where no category has just these.
-    fn score_for_shop<'r>(
+    fn score_for_shop<'r, R: AddsUp>(
         &mut self,
         item_id: &'r str,
-        rows: &'r [HourAggregate],
-    ) -> Result<Option<ScoredItem<'r>>, Overflow> {
-        let item = ScoredItem::new(item_id, rows, &is_primary, &self.request.scoring)?;
+        rows: &'r [R],
+    ) -> Result<Option<ScoredItem<'r, R>>, Overflow> {
+        let item = ScoredItem::new(item_id, rows, &R::is_primary, &self.request.scoring)?;
         if let (Some(item_totals), Some(item)) = (&mut self.item_totals, &item) {
             let days = item.days(&self.request.week)?;
             let no_categories = item_totals.set_of(&[]);
-            item_totals.push(item_id, item.scored(), &days, no_categories, true);
+            item_totals.push(item_id, item.scored(), &self.request.scoring, &days, no_categories, true);
         }
         Ok(item)
     }
 
     /// Collects the rows of a pending multi-category item, or ranks another one for the shop again.
-    fn add_for_shop(
+    fn add_for_shop<R: AddsUp>(
         &mut self,
         item_id: &str,
-        rows: &[HourAggregate],
+        rows: &[R],
         pending: &PendingItems,
     ) -> Result<(), Overflow> {
-        let hash = self.request.hash(item_id);
+        let hash = hash_of(item_id);
         if pending.is_collected_now(hash) {
-            // By these rows alone it was counted before; it is counted again with all its rows.
-            let counted = ScoredItem::new(item_id, rows, &is_primary, &self.request.scoring)?;
-            let primary = rows.iter().copied().filter(is_primary);
-            self.shop.collect(item_id, primary, counted.as_ref())?;
-        } else if pending.reranks_others && !pending.contains(hash) && rows.iter().any(is_primary) {
-            let mut item = ScoredItem::new(item_id, rows, &is_primary, &self.request.scoring)?;
+            self.shop.collect(item_id, rows, self.request)?;
+        } else if pending.reranks_others && !pending.contains(hash) && rows.iter().any(R::is_primary) {
+            let mut item = ScoredItem::new(item_id, rows, &R::is_primary, &self.request.scoring)?;
             self.shop.add(hash, item.as_mut(), &mut self.pool, self.request)?;
         }
         Ok(())
@@ -215,10 +228,6 @@ impl<'a> PartialRanker<'a> {
         let tops = tree.categories().map(str::to_owned).zip(tops).skip(SHOP as usize + 1).collect();
         PartialRanking { tops, shop: shop.finish(&pool, request), item_totals }
     }
-}
-
-fn is_primary(row: &HourAggregate) -> bool {
-    row.is_primary
 }
 
 /// Adds a category to those with the same totals.

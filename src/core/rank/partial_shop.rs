@@ -2,10 +2,11 @@
 
 use hashbrown::HashMap;
 
-use crate::model::{Aggregate, HourAggregate};
+use crate::model::{Aggregate, DayUnits};
+use crate::rank::item_rows::{AddsUp, Sum, add_days};
 use crate::rank::multi_category::with_flag;
+use crate::rank::overflow::Overflow;
 use crate::rank::scan_request::ScanRequest;
-use crate::rank::score::Overflow;
 use crate::rank::top_items::TopItems;
 use crate::rank::top_k::{CandidatePool, ScoredItem, TopK};
 
@@ -19,26 +20,41 @@ pub(super) struct PartialShopRanker {
     best: TopK,
     /// The hash of every item with a primary copy.
     hashes: Vec<u64>,
-    /// The primary rows of multi-category items.
-    collected: HashMap<String, Vec<HourAggregate>>,
+    /// What the primary rows of multi-category items add up to.
+    collected: HashMap<String, CollectedItem>,
     /// The aggregate that was counted for the collected items in the first pass.
     counted_before: Aggregate,
+}
+
+/// What a part has of a multi-category item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CollectedItem {
+    pub sum: Sum,
+    pub days: DayUnits,
+}
+
+impl CollectedItem {
+    /// Adds what another part has.
+    pub fn add(&mut self, other: &CollectedItem) -> Result<(), Overflow> {
+        self.sum.add(&other.sum)?;
+        add_days(&mut self.days, &other.days)
+    }
 }
 
 /// The share of one part.
 pub(super) struct PartialShop {
     pub top: TopItems,
     pub hashes: Vec<u64>,
-    pub collected: HashMap<String, Vec<HourAggregate>>,
+    pub collected: HashMap<String, CollectedItem>,
     pub counted_before: Aggregate,
 }
 
 impl PartialShopRanker {
     /// Adds an item with a primary copy, scored by its primary rows where these make it eligible.
-    pub fn add(
+    pub fn add<R: AddsUp>(
         &mut self,
         hash: u64,
-        item: Option<&mut ScoredItem<'_>>,
+        item: Option<&mut ScoredItem<'_, R>>,
         pool: &mut CandidatePool,
         request: &ScanRequest,
     ) -> Result<(), Overflow> {
@@ -49,18 +65,29 @@ impl PartialShopRanker {
         }
     }
 
-    /// Keeps the primary rows of a multi-category item, which as `scored` was counted in the first pass.
-    pub fn collect(
+    /// Keeps what the primary rows of a multi-category item add up to; by these alone it was counted in the
+    /// first pass.
+    pub fn collect<R: AddsUp>(
         &mut self,
         item_id: &str,
-        rows: impl Iterator<Item = HourAggregate>,
-        scored: Option<&ScoredItem<'_>>,
+        rows: &[R],
+        request: &ScanRequest,
     ) -> Result<(), Overflow> {
-        self.collected.entry_ref(item_id).or_default().extend(rows);
-        if let Some(scored) = scored {
-            self.counted_before = self.counted_before.plus(scored.scored().aggregate).ok_or(Overflow)?;
+        let sum = request.scoring.sum(rows.iter().filter(|row| row.is_primary()))?;
+        let mut days = DayUnits::default();
+        rows.iter()
+            .filter(|row| row.is_primary())
+            .try_for_each(|row| row.add_days_to(&mut days, &request.week))?;
+        if let Some(counted) = request.scoring.scored(sum.clone())? {
+            self.counted_before = self.counted_before.plus(counted.aggregate).ok_or(Overflow::Aggregate)?;
         }
-        Ok(())
+        match self.collected.get_mut(item_id) {
+            Some(item) => item.add(&CollectedItem { sum, days }),
+            None => {
+                self.collected.insert(item_id.to_owned(), CollectedItem { sum, days });
+                Ok(())
+            }
+        }
     }
 
     /// Returns the part's share.

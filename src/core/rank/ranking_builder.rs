@@ -5,32 +5,31 @@
 //! add them, as many in parallel as it likes, and passes the results back.
 
 use std::collections::BTreeMap;
-use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::HashMap;
 
 use crate::model::{AggregateOverflow, Window};
-use crate::rank::multi_category::{MultiCategoryItem, contains_hash};
+use crate::rank::multi_category::{MultiCategoryItem, contains_hash, hash_of};
 use crate::rank::partial_ranking::PartialRanking;
 use crate::rank::ranking::{CategoryRanking, RankedItem, Ranking};
+use crate::rank::round::Round;
 use crate::rank::rules::Rules;
 use crate::rank::scan_request::ScanRequest;
-use crate::rank::score::Scoring;
+use crate::rank::scoring::Scoring;
 use crate::rank::shop_ranking::ShopRanking;
 use crate::rank::top_items::TopItems;
 
 /// A ranking in progress.
 pub struct RankingBuilder {
     rules: Rules,
-    window: Window,
+    pub(super) window: Window,
     /// The categories whose ranking is final.
-    rankings: BTreeMap<Option<String>, CategoryRanking>,
+    pub(super) rankings: BTreeMap<Option<String>, CategoryRanking>,
     /// The shop over the current window, while multi-category items are missing.
-    shop: Option<ShopRanking>,
-    hasher: DefaultHashBuilder,
+    pub(super) shop: Option<ShopRanking>,
     is_done: bool,
     wants_item_totals: bool,
-    round: u32,
+    pub(super) round: u32,
     /// The round that each category's ranking is from; the shop is the empty path.
     rounds: HashMap<String, u32>,
     multi_category: (Vec<u64>, Vec<MultiCategoryItem>),
@@ -46,7 +45,6 @@ pub struct FinishedRanking {
 pub struct CategoryRounds {
     /// The shop is the empty path.
     rounds: HashMap<String, u32>,
-    hasher: DefaultHashBuilder,
     multi_category_hashes: Vec<u64>,
     /// The eligible multi-category items, in no order.
     pub multi_category_items: Vec<MultiCategoryItem>,
@@ -61,7 +59,7 @@ impl CategoryRounds {
     /// Returns whether an item counts shop-wide by [`CategoryRounds::multi_category_items`], and not by
     /// the rows of its parts.
     pub fn is_multi_category(&self, item_id: &str) -> bool {
-        contains_hash(&self.multi_category_hashes, self.hasher.hash_one(item_id))
+        contains_hash(&self.multi_category_hashes, hash_of(item_id))
     }
 }
 
@@ -73,7 +71,6 @@ impl RankingBuilder {
             rules,
             rankings: BTreeMap::new(),
             shop: None,
-            hasher: DefaultHashBuilder::default(),
             is_done: false,
             wants_item_totals: false,
             round: 0,
@@ -89,18 +86,18 @@ impl RankingBuilder {
 
     /// Returns which aggregates are needed next; `None` where the ranking is done.
     pub fn next_scan(&self) -> Option<ScanRequest> {
-        (!self.is_done).then(|| ScanRequest {
-            // Units are reported for the whole week, however short the window.
-            hours: self.window.oldest().min(self.rules.week.oldest())..self.window.as_of(),
+        let request = self.next_round().map(|round| ScanRequest::of(&self.rules, &round));
+        request.map(|request| ScanRequest { wants_item_totals: self.wants_item_totals, ..request })
+    }
+
+    /// Returns what the next pass over the aggregates is for; `None` where the ranking is done.
+    pub fn next_round(&self) -> Option<Round> {
+        (!self.is_done).then(|| Round {
+            number: self.round,
+            window_hours: self.window.hours(),
             final_categories: self.rankings.keys().flatten().cloned().collect(),
             wants_shop: !self.rankings.contains_key(&None),
-            scoring: Scoring::new(self.window, self.rules.decay, self.rules.measure),
-            week: self.rules.week.clone(),
-            limit: self.rules.limit,
             multi_category: self.shop.as_ref().and_then(|shop| shop.pending.clone()),
-            wants_item_totals: self.wants_item_totals,
-            round: self.round,
-            hasher: self.hasher.clone(),
         })
     }
 
@@ -122,7 +119,7 @@ impl RankingBuilder {
             }
         }
         for (category, top) in tops {
-            self.keep_if_final(Some(category), top);
+            self.keep_if_final(Some(category), top, &request.scoring);
         }
         if request.wants_shop {
             let mut shop = match self.shop.take() {
@@ -136,7 +133,7 @@ impl RankingBuilder {
                 self.shop = Some(shop);
                 return Ok(());
             }
-            if self.keep_if_final(None, std::mem::take(&mut shop.top)) {
+            if self.keep_if_final(None, std::mem::take(&mut shop.top), &request.scoring) {
                 self.multi_category = shop.into_multi_category();
             }
         }
@@ -154,8 +151,7 @@ impl RankingBuilder {
         let rankings = self.rankings.into_values();
         let categories = rankings.filter(|ranking| ranking.eligible_items > 0).collect();
         let (multi_category_hashes, multi_category_items) = self.multi_category;
-        let (rounds, hasher) = (self.rounds, self.hasher);
-        let rounds = CategoryRounds { rounds, hasher, multi_category_hashes, multi_category_items };
+        let rounds = CategoryRounds { rounds: self.rounds, multi_category_hashes, multi_category_items };
         FinishedRanking { ranking: Ranking { categories }, rounds }
     }
 
@@ -164,14 +160,14 @@ impl RankingBuilder {
     }
 
     /// Keeps a category's ranking over the current window if it is final, and returns whether it is.
-    fn keep_if_final(&mut self, category: Option<String>, top: TopItems) -> bool {
+    fn keep_if_final(&mut self, category: Option<String>, top: TopItems, scoring: &Scoring) -> bool {
         let (eligible_items, aggregate) = (top.eligible_items, top.aggregate);
         if !self.is_last_round() && eligible_items < self.rules.min_items {
             return false;
         }
         let items = top.into_sorted(self.rules.limit).into_iter().map(|item| RankedItem {
             item_id: item.item_id,
-            score: item.scored.score,
+            score: scoring.printed(&item.scored.score),
             aggregate: item.scored.aggregate,
             days: item.days,
         });
@@ -196,6 +192,8 @@ mod tests {
 
     use super::*;
     use crate::model::{Aggregate, DayUnits, Decay, Hour, HourAggregate, Interner, Units, Week, Zone};
+    use crate::rank::partial_file::{PartFile, PartResult};
+    use crate::rank::partial_items::PartialItems;
     use crate::rank::partial_ranking::PartialRanker;
     use crate::rank::rules::Measure;
 
@@ -207,7 +205,7 @@ mod tests {
     fn rules(limit: usize) -> Rules {
         Rules {
             window: Window::ending(Hour::new(100), HOURS),
-            decay: Decay::HalfLifeHours(5.0),
+            decay: Decay::half_life_seconds(5 * 3_600).expect("a half-life"),
             measure: Measure::Units,
             limit,
             min_items: 0,
@@ -222,7 +220,7 @@ mod tests {
             hour: Hour::new(80 + hour),
             path_set: path_sets.code(&path),
             is_primary,
-            aggregate: Aggregate { purchases: 1, units: quarters(units), amount: 0 },
+            aggregate: Aggregate { purchases: 1, units: quarters(units), amount: i128::from(units) * 777 },
         }
     }
 
@@ -255,6 +253,55 @@ mod tests {
         builder.finish().ranking
     }
 
+    /// Ranks by sums: every sale goes to one of some parts of its top-level category, as `part_of` says, which
+    /// are merged in the order of `order`; and every result is written and read as a file.
+    fn ranked_by_sums(sales: &[Sale], rules: &Rules, part_of: &[u8], order: &[u8]) -> Ranking {
+        const PARTS: u8 = 4;
+        let mut builder = RankingBuilder::new(rules.clone());
+        while let Some(round) = builder.next_round() {
+            let request = ScanRequest::of(rules, &round);
+            let mut files = Vec::new();
+            for (top, part) in (0..3).flat_map(|top| (0..PARTS).map(move |part| (top, part))) {
+                let mut sums = PartialItems::default();
+                let mut path_sets = Interner::default();
+                for (number, sale) in sales.iter().enumerate().filter(|(_, sale)| sale.1 == top) {
+                    if part_of.get(number % part_of.len().max(1)).copied().unwrap_or(0) % PARTS == part {
+                        let rows = [row(*sale, &mut path_sets)];
+                        let added = sums.add_item(&format!("i{:03}", sale.0), &rows, &path_sets, &request);
+                        added.expect("small aggregates fit");
+                    }
+                }
+                let result = PartResult::Sums(sums);
+                files.push((top, PartFile { plan: 7, part: part.into(), result }.to_bytes()));
+            }
+            files.sort_by_key(|(_, bytes)| {
+                order.iter().fold(0_u32, |sum, by| sum ^ (u32::from(*by) * bytes.len() as u32))
+            });
+            let mut tops: BTreeMap<u8, PartialItems> = BTreeMap::new();
+            for (top, bytes) in files {
+                let file = PartFile::of_bytes(&bytes, 7, &request).expect("it is a result");
+                let PartResult::Sums(sums) = file.result else { panic!("it has sums") };
+                tops.entry(top).or_default().merge(sums).expect("small aggregates fit");
+            }
+            let ranked = |sums: PartialItems| {
+                let result = PartResult::Ranking(sums.rank(&request).expect("small aggregates fit"));
+                let bytes = PartFile { plan: 7, part: 0, result }.to_bytes();
+                match PartFile::of_bytes(&bytes, 7, &request).expect("it is a result").result {
+                    PartResult::Ranking(ranking) => ranking,
+                    PartResult::Sums(_) => panic!("it has a ranking"),
+                }
+            };
+            let parts = tops.into_values().map(ranked).collect();
+            builder.add(&request, parts).expect("small aggregates fit");
+            // As another process would go on with it.
+            if let Some(round) = builder.next_round() {
+                let state = builder.state();
+                builder = RankingBuilder::resume(rules.clone(), &round, &state).expect("it is a state");
+            }
+        }
+        builder.finish().ranking
+    }
+
     /// Of each category: the eligible items, their units, and the best of them, best first, each with
     /// score, units and those of each day.
     type Answer = BTreeMap<String, (u64, Units, Vec<(String, String, Units, DayUnits)>)>;
@@ -271,40 +318,50 @@ mod tests {
         }
         let mut answer = Answer::new();
         for (category, items) in units {
-            let mut ranked: Vec<(f64, i64, String, DayUnits)> = Vec::new();
+            let mut ranked: Vec<(i128, i64, String, DayUnits)> = Vec::new();
             for (item, hours) in items {
-                let weight = |hour: i32| rules.decay.weight(19 - hour.cast_unsigned());
                 // The window is hours 80 to 99, and its last day begins with hour 96.
-                let score = hours
-                    .range(0..)
-                    .fold(0.0, |score, (&hour, &units)| score + quarters(units).to_f64() * weight(hour));
+                let score = hours.range(0..).fold(0, |score, (&hour, &units)| {
+                    score + i128::from(quarters(units).ten_thousandths()) * weight(rules, hour)
+                });
                 let sold: i64 = hours.range(0..).map(|(_, units)| units).sum();
                 let days = [0, 1, 2, 3, 4, 5, 6].map(|day| {
                     let first = 24 * day - 48;
                     quarters(hours.range(first - 80..first - 56).map(|(_, units)| units).sum())
                 });
-                if sold > 0 && score > 0.0 {
+                if sold > 0 && score > 0 {
                     ranked.push((score, sold, format!("i{item:03}"), days));
                 }
             }
-            ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2)));
+            ranked.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2)));
             let eligible_items = ranked.len() as u64;
             let units = quarters(ranked.iter().map(|ranked| ranked.1).sum());
             let best = ranked.into_iter().take(rules.limit);
             if eligible_items > 0 {
-                let best =
-                    best.map(|(score, units, item, days)| (item, score.to_string(), quarters(units), days));
+                let printed = |score: i128| score as f64 / (10_000 * weight(rules, 19)) as f64;
+                let best = best
+                    .map(|(score, units, item, days)| (item, near(printed(score)), quarters(units), days));
                 answer.insert(category, (eligible_items, units, best.collect()));
             }
         }
         answer
     }
 
+    /// The weight of an hour after 80 in units of hour 80's octave.
+    fn weight(rules: &Rules, hour: i32) -> i128 {
+        let weight = |hour: i32| rules.decay.weight(Hour::new(80 + hour));
+        i128::from(weight(hour).mantissa) << (weight(hour).exponent - weight(0).exponent)
+    }
+
+    /// What two roundings more or less do not change.
+    fn near(score: f64) -> String {
+        format!("{score:.12e}")
+    }
+
     fn answer(ranking: Ranking) -> Answer {
         let of_category = |ranking: CategoryRanking| {
             let items = ranking.items.into_iter();
-            let items =
-                items.map(|item| (item.item_id, item.score.to_string(), item.aggregate.units, item.days));
+            let items = items.map(|item| (item.item_id, near(item.score), item.aggregate.units, item.days));
             (
                 ranking.category.unwrap_or_default(),
                 (ranking.eligible_items, ranking.aggregate.units, items.collect()),
@@ -322,6 +379,30 @@ mod tests {
         ) {
             let rules = rules(limit);
             proptest::prop_assert_eq!(answer(ranked_in_parts(&sales, &rules, shares)), brute_force(&sales, &rules));
+        }
+    }
+
+    proptest::proptest! {
+        /// By file, thread, hour or host: look-back over hundreds of half-lives, and scores of many limbs.
+        #[test]
+        fn any_split_of_the_aggregates_gives_the_same_ranking(
+            sales in vec((0_u8..12, 0_u8..3, proptest::option::of(0_u8..2), proptest::bool::ANY, -400_i32..20, -2_i64..5), 0..60),
+            limit in 1_usize..6,
+            min_items in 0_u64..6,
+            half_life in proptest::sample::select(vec![0_u64, 3_600, 5 * 3_600, 134_400, 315_360_000]),
+            max_lookback_hours in 20_u32..420,
+            measure in proptest::sample::select(vec![Measure::Units, Measure::Purchases, Measure::Amount]),
+            part_of in vec(proptest::num::u8::ANY, 1..60),
+            order in vec(proptest::num::u8::ANY, 1..4),
+        ) {
+            let decay = match half_life {
+                0 => Decay::None,
+                seconds => Decay::half_life_seconds(seconds).expect("a half-life"),
+            };
+            let rules = Rules { min_items, decay, max_lookback_hours, measure, ..rules(limit) };
+            let whole = ranked_in_parts(&sales, &rules, 1);
+            proptest::prop_assert_eq!(&ranked_in_parts(&sales, &rules, 3), &whole);
+            proptest::prop_assert_eq!(&ranked_by_sums(&sales, &rules, &part_of, &order), &whole);
         }
     }
 

@@ -1,13 +1,14 @@
 //! Which aggregates a ranking must read next.
 
-use std::hash::BuildHasher;
 use std::ops::Range;
 
-use hashbrown::{DefaultHashBuilder, HashSet};
+use hashbrown::HashSet;
 
-use crate::model::{Hour, Week, levels_of};
-use crate::rank::multi_category::PendingItems;
-use crate::rank::score::Scoring;
+use crate::model::{Hour, Week, Window, levels_of};
+use crate::rank::multi_category::{PendingItems, hash_of};
+use crate::rank::round::Round;
+use crate::rank::rules::Rules;
+use crate::rank::scoring::Scoring;
 
 /// The aggregates that a ranking needs next, and how they are scored.
 pub struct ScanRequest {
@@ -24,10 +25,26 @@ pub struct ScanRequest {
     pub(super) multi_category: Option<PendingItems>,
     pub(super) wants_item_totals: bool,
     pub(super) round: u32,
-    pub(super) hasher: DefaultHashBuilder,
 }
 
 impl ScanRequest {
+    /// Returns the request of a round.
+    pub fn of(rules: &Rules, round: &Round) -> ScanRequest {
+        let window = Window::ending(rules.window.as_of(), round.window_hours);
+        ScanRequest {
+            // Units are reported for the whole week, however short the window.
+            hours: window.oldest().min(rules.week.oldest())..window.as_of(),
+            final_categories: round.final_categories.iter().cloned().collect(),
+            wants_shop: round.wants_shop,
+            scoring: Scoring::new(window, rules.decay, rules.measure),
+            week: rules.week.clone(),
+            limit: rules.limit,
+            multi_category: round.multi_category.clone(),
+            wants_item_totals: false,
+            round: round.number,
+        }
+    }
+
     /// Returns the round of look-back; collecting multi-category items belongs to the round before.
     pub fn round(&self) -> u32 {
         self.round
@@ -52,14 +69,10 @@ impl ScanRequest {
     pub fn wants_item(&self, item_id: &str) -> bool {
         self.multi_category
             .as_ref()
-            .is_none_or(|pending| pending.reranks_others || pending.is_collected_now(self.hash(item_id)))
+            .is_none_or(|pending| pending.reranks_others || pending.is_collected_now(hash_of(item_id)))
     }
 
     pub(super) fn wants_category(&self, category: &str) -> bool {
         !self.final_categories.contains(category)
-    }
-
-    pub(super) fn hash(&self, item_id: &str) -> u64 {
-        self.hasher.hash_one(item_id)
     }
 }

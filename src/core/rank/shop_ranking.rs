@@ -7,11 +7,13 @@
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use crate::model::{Aggregate, AggregateOverflow, HourAggregate};
-use crate::rank::multi_category::{MultiCategoryItem, PendingItems, contains_hash, split_by_occurrence};
-use crate::rank::partial_shop::{PartialShop, kept_items};
+use crate::model::{Aggregate, AggregateOverflow};
+use crate::rank::item_rows::check_week;
+use crate::rank::multi_category::{
+    MultiCategoryItem, PendingItems, contains_hash, hash_of, split_by_occurrence,
+};
+use crate::rank::partial_shop::{CollectedItem, PartialShop, kept_items};
 use crate::rank::scan_request::ScanRequest;
-use crate::rank::score::{Scored, day_units};
 use crate::rank::top_items::{TopItem, TopItems};
 
 /// The shop's ranking, as far as it is known.
@@ -42,7 +44,7 @@ impl ShopRanking {
             let aggregate = part.top.aggregate;
             let mut best = part.top.into_items();
             let is_full = best.len() == kept_items(request);
-            best.retain(|item| !contains_hash(&multi_category, request.hash(&item.item_id)));
+            best.retain(|item| !contains_hash(&multi_category, hash_of(&item.item_id)));
             // Where the part dropped some items, these may be better than what is left.
             reranks_others |= is_full && best.len() < request.limit;
             top.merge(TopItems::new(best, 0, aggregate), request.limit)?;
@@ -75,38 +77,41 @@ impl ShopRanking {
         request: &ScanRequest,
     ) -> Result<(), AggregateOverflow> {
         let Some(pending) = self.pending.take() else { return Ok(()) };
-        let mut items: HashMap<String, Vec<HourAggregate>> = HashMap::new();
+        let mut items: HashMap<String, CollectedItem> = HashMap::new();
         for part in parts {
             // The first pass counted them.
             let others = TopItems::new(part.top.into_items(), 0, Aggregate::default());
             self.top.merge(others, request.limit)?;
             self.top.aggregate = self.top.aggregate.minus(part.counted_before);
-            for (item_id, rows) in part.collected {
-                items.entry(item_id).or_default().extend(rows);
+            for (item_id, collected) in part.collected {
+                match items.get_mut(&item_id) {
+                    Some(item) => item.add(&collected).map_err(|e| e.of(&item_id))?,
+                    None => drop(items.insert(item_id, collected)),
+                }
             }
         }
-        for (item_id, rows) in items {
-            self.add_item(item_id, rows, request)?;
+        for (item_id, collected) in items {
+            self.add_item(item_id, collected, request)?;
         }
         self.pending = pending.next_pass();
         Ok(())
     }
 
-    /// Adds one multi-category item, whose rows come from several parts.
+    /// Adds one multi-category item, by what all parts have of it.
     fn add_item(
         &mut self,
         item_id: String,
-        mut rows: Vec<HourAggregate>,
+        CollectedItem { sum, days }: CollectedItem,
         request: &ScanRequest,
     ) -> Result<(), AggregateOverflow> {
-        rows.sort_by_key(|row| row.hour);
-        let Some(scored) = request.scoring.score(rows.iter()).map_err(|e| e.of(&item_id))? else {
+        let Some(scored) = request.scoring.scored(sum).map_err(|e| e.of(&item_id))? else {
             return Ok(());
         };
-        let days = day_units(rows.iter(), &request.week).map_err(|e| e.of(&item_id))?;
+        check_week(&days).map_err(|e| e.of(&item_id))?;
         if request.wants_item_totals {
-            let (item_id, Scored { score, aggregate }) = (item_id.clone(), scored);
-            self.multi_category_items.push(MultiCategoryItem { item_id, score, aggregate, days });
+            let (item_id, scored) = (item_id.clone(), scored.clone());
+            let printed = request.scoring.printed(&scored.score);
+            self.multi_category_items.push(MultiCategoryItem { item_id, scored, printed, days });
         }
         self.top.push(TopItem { item_id, scored, days }, request.limit)
     }

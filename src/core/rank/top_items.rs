@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 
 use crate::model::{Aggregate, AggregateOverflow, DayUnits};
-use crate::rank::score::{Overflow, Scored};
+use crate::rank::overflow::Overflow;
+use crate::rank::scoring::Scored;
 
 /// An eligible item.
 #[derive(Clone, Debug)]
@@ -33,7 +34,7 @@ impl TopItems {
     pub fn push(&mut self, item: TopItem, limit: usize) -> Result<(), AggregateOverflow> {
         self.eligible_items += 1;
         let aggregate = self.aggregate.plus(item.scored.aggregate);
-        self.aggregate = aggregate.ok_or_else(|| Overflow.of(&item.item_id))?;
+        self.aggregate = aggregate.ok_or_else(|| Overflow::Aggregate.of(&item.item_id))?;
         self.best.push(item);
         if self.best.len() > limit.saturating_mul(2) {
             self.prune(limit);
@@ -45,7 +46,8 @@ impl TopItems {
     pub fn merge(&mut self, mut other: TopItems, limit: usize) -> Result<(), AggregateOverflow> {
         self.eligible_items += other.eligible_items;
         let an_item = || other.best.first().map_or("", |item| item.item_id.as_str());
-        self.aggregate = self.aggregate.plus(other.aggregate).ok_or_else(|| Overflow.of(an_item()))?;
+        self.aggregate =
+            self.aggregate.plus(other.aggregate).ok_or_else(|| Overflow::Aggregate.of(an_item()))?;
         // Mostly only one part has items of a category.
         if self.best.len() < other.best.len() {
             std::mem::swap(&mut self.best, &mut other.best);
@@ -53,6 +55,11 @@ impl TopItems {
         self.best.append(&mut other.best);
         self.prune(limit);
         Ok(())
+    }
+
+    /// Returns the best items so far, in no order.
+    pub fn items(&self) -> impl Iterator<Item = &TopItem> {
+        self.best.iter()
     }
 
     /// Returns the items, in no order.
@@ -77,22 +84,12 @@ impl TopItems {
     }
 }
 
-impl TopItem {
-    fn key(&self) -> (&str, Scored) {
-        (&self.item_id, self.scored)
-    }
-}
-
 /// A better item is less: score down, units down, item id up by bytes.
-fn order((item, scored): (&str, Scored), (other_item, other): (&str, Scored)) -> Ordering {
-    let score = other.score.total_cmp(&scored.score);
-    let units = other.aggregate.units.cmp(&scored.aggregate.units);
-    score.then(units).then_with(|| item.cmp(other_item))
-}
-
 impl Ord for TopItem {
     fn cmp(&self, other: &Self) -> Ordering {
-        order(self.key(), other.key())
+        let score = other.scored.score.cmp(&self.scored.score);
+        let units = other.scored.aggregate.units.cmp(&self.scored.aggregate.units);
+        score.then(units).then_with(|| self.item_id.cmp(&other.item_id))
     }
 }
 
@@ -113,16 +110,20 @@ impl Eq for TopItem {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rank::score::Score;
 
     #[test]
     fn ties_fall_to_more_units_then_to_the_smaller_id() {
         let item = |item_id: &str, score, units: i32| TopItem {
             item_id: item_id.to_owned(),
-            scored: Scored { score, aggregate: Aggregate { purchases: 1, units: units.into(), amount: 0 } },
+            scored: Scored {
+                score: Score::Narrow(score),
+                aggregate: Aggregate { purchases: 1, units: units.into(), amount: 0 },
+            },
             days: DayUnits::default(),
         };
-        let sales = [("b", 1.0, 2), ("c", 1.0, 3), ("a", 1.0, 2), ("d", 2.0, 1), ("e", 0.5, 9)];
-        let top_of = |sales: &[(&str, f64, i32)]| {
+        let sales = [("b", 10, 2), ("c", 10, 3), ("a", 10, 2), ("d", 20, 1), ("e", 5, 9)];
+        let top_of = |sales: &[(&str, i128, i32)]| {
             let mut top = TopItems::default();
             for &(item_id, score, units) in sales {
                 top.push(item(item_id, score, units), 4).expect("small aggregates fit");
@@ -141,7 +142,7 @@ mod tests {
             assert_eq!(ids(merged).concat(), "dcab", "cut at {cut}");
         }
         let mut none = TopItems::default();
-        none.push(item("a", 1.0, 1), 0).expect("small aggregates fit");
+        none.push(item("a", 1, 1), 0).expect("small aggregates fit");
         assert_eq!((none.eligible_items, none.into_sorted(0).len()), (1, 0));
     }
 }

@@ -7,8 +7,11 @@
 
 use std::cmp::Ordering;
 
-use crate::model::{Aggregate, DayUnits, HourAggregate, Units, Week};
-use crate::rank::score::{Overflow, Scored, Scoring, day_units};
+use crate::model::{Aggregate, DayUnits, Units, Week};
+use crate::rank::item_rows::{AddsUp, day_units};
+use crate::rank::overflow::Overflow;
+use crate::rank::score::Score;
+use crate::rank::scoring::{Scored, Scoring};
 use crate::rank::top_items::{TopItem, TopItems};
 
 /// Items that were among the best of some category when they were added.
@@ -29,47 +32,47 @@ struct Candidate {
 #[derive(Clone, Default)]
 pub(super) struct TopK {
     /// Score and units of the worst of the best; a later item must be better.
-    threshold: Option<(f64, Units)>,
+    threshold: Option<(Score, Units)>,
     best: Vec<Place>,
     eligible_items: u64,
     /// The aggregate of all eligible items.
     aggregate: Aggregate,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Place {
-    score: f64,
+    score: Score,
     units: Units,
     candidate: u32,
 }
 
 /// One item, scored by some of its rows, to be added to one or more categories.
-pub(super) struct ScoredItem<'a> {
+pub(super) struct ScoredItem<'a, R> {
     item_id: &'a str,
     scored: Scored,
     /// The item's rows, and which of them it was scored by.
-    rows: &'a [HourAggregate],
-    counts: &'a dyn Fn(&HourAggregate) -> bool,
+    rows: &'a [R],
+    counts: &'a dyn Fn(&R) -> bool,
     /// Its number in the pool, once a category has kept it.
     candidate: Option<u32>,
 }
 
-impl<'a> ScoredItem<'a> {
+impl<'a, R: AddsUp> ScoredItem<'a, R> {
     /// Returns an item scored by those of its rows that count, if these make it eligible.
     #[inline]
-    pub fn new<F: Fn(&HourAggregate) -> bool>(
+    pub fn new<F: Fn(&R) -> bool>(
         item_id: &'a str,
-        rows: &'a [HourAggregate],
+        rows: &'a [R],
         counts: &'a F,
         scoring: &Scoring,
-    ) -> Result<Option<ScoredItem<'a>>, Overflow> {
-        let scored = scoring.score(rows.iter().filter(|row| counts(row)))?;
+    ) -> Result<Option<ScoredItem<'a, R>>, Overflow> {
+        let scored = scoring.scored(scoring.sum(rows.iter().filter(|row| counts(row)))?)?;
         Ok(scored.map(|scored| ScoredItem { item_id, scored, rows, counts, candidate: None }))
     }
 
     /// Returns the score and the aggregate.
-    pub fn scored(&self) -> Scored {
-        self.scored
+    pub fn scored(&self) -> &Scored {
+        &self.scored
     }
 
     /// Returns the units of each day.
@@ -83,7 +86,7 @@ impl<'a> ScoredItem<'a> {
         }
         // Days are computed only for candidates: most items never become one.
         let days = self.days(week)?;
-        Ok(*self.candidate.insert(pool.add(self.item_id, self.scored, days)))
+        Ok(*self.candidate.insert(pool.add(self.item_id, self.scored.clone(), days)))
     }
 }
 
@@ -98,29 +101,30 @@ impl CandidatePool {
     fn item(&self, number: u32) -> TopItem {
         let number = number as usize;
         let start = number.checked_sub(1).map_or(0, |before| self.candidates[before].end);
-        let Candidate { end, scored, days } = self.candidates[number];
-        TopItem { item_id: self.ids[start..end].to_owned(), scored, days }
+        let Candidate { end, scored, days } = &self.candidates[number];
+        TopItem { item_id: self.ids[start..*end].to_owned(), scored: scored.clone(), days: *days }
     }
 }
 
 impl TopK {
     /// Adds an item, whose id is greater than those of all items added before.
     #[inline]
-    pub fn add(
+    pub fn add<R: AddsUp>(
         &mut self,
-        item: &mut ScoredItem<'_>,
+        item: &mut ScoredItem<'_, R>,
         pool: &mut CandidatePool,
         week: &Week,
         limit: usize,
     ) -> Result<(), Overflow> {
         self.eligible_items += 1;
-        self.aggregate = self.aggregate.plus(item.scored.aggregate).ok_or(Overflow)?;
-        let (score, units) = (item.scored.score, item.scored.aggregate.units);
-        if self.threshold.is_some_and(|threshold| (score, units) <= threshold) {
+        self.aggregate = self.aggregate.plus(item.scored.aggregate).ok_or(Overflow::Aggregate)?;
+        let (score, units) = (&item.scored.score, item.scored.aggregate.units);
+        let is_worse = |(worst, of_worst): &(Score, Units)| (score, units) <= (worst, *of_worst);
+        if limit == 0 || self.threshold.as_ref().is_some_and(is_worse) {
             return Ok(());
         }
         let candidate = item.number_in(pool, week)?;
-        self.best.push(Place { score, units, candidate });
+        self.best.push(Place { score: item.scored.score.clone(), units, candidate });
         if self.best.len() > limit.saturating_mul(2) {
             self.prune(limit);
         }
@@ -138,19 +142,14 @@ impl TopK {
         if self.best.len() <= limit {
             return;
         }
-        let Some(last) = limit.checked_sub(1) else {
-            self.best.clear();
-            self.threshold = Some((f64::INFINITY, Units::MAX));
-            return;
-        };
-        let (_, worst, _) = self.best.select_nth_unstable_by(last, best_first);
-        self.threshold = Some((worst.score, worst.units));
+        let (_, worst, _) = self.best.select_nth_unstable_by(limit - 1, best_first);
+        self.threshold = Some((worst.score.clone(), worst.units));
         self.best.truncate(limit);
     }
 }
 
 /// Score down, units down; of equals, the item that was added first has the smaller id.
 fn best_first(a: &Place, b: &Place) -> Ordering {
-    let score = b.score.total_cmp(&a.score);
+    let score = b.score.cmp(&a.score);
     score.then(b.units.cmp(&a.units)).then(a.candidate.cmp(&b.candidate))
 }

@@ -1,6 +1,7 @@
 //! How a ranking was made, from the key-value metadata of its file.
 
-use crate::model::{EventTypes, Timestamp};
+use crate::model::{Decay, EventTypes, Timestamp};
+use crate::rank::Measure;
 
 /// The keys that must be equal for two rankings to be comparable.
 const RULES: [&str; 8] = [
@@ -22,8 +23,10 @@ pub struct RankingMetadata {
     pub window_hours: u32,
     /// Hours after which a sale counts half; `None` without decay.
     pub half_life_hours: Option<f64>,
-    /// What the score adds up: `units`, `purchases` or `amount`.
-    pub by: String,
+    /// The decay, exactly as far as the file has it.
+    pub decay: Decay,
+    /// What the score adds up.
+    pub by: Measure,
     pub event_types: EventTypes,
     /// How many items a category ranks at most.
     pub top: u64,
@@ -65,7 +68,8 @@ impl RankingMetadata {
             as_of: Timestamp::parse(as_of).map_err(|_| "its time is invalid")?,
             window_hours: window_hours.ok_or("it has no window length")?,
             half_life_hours,
-            by: label("topsell.by").ok_or("it has no measure")?.to_owned(),
+            decay: decay(label("topsell.octaves_per_hour"), half_life_hours)?,
+            by: label("topsell.by").and_then(Measure::named).ok_or("it has no known measure")?,
             event_types: EventTypes::of(counted, subtracted),
             top: number("topsell.top").ok_or("it has no limit")?,
             days: days(label),
@@ -77,6 +81,15 @@ impl RankingMetadata {
     pub fn is_like(&self, other: &RankingMetadata) -> bool {
         self.rules == other.rules
     }
+}
+
+/// Parses octaves an hour, `3/112`; a file from before exact scores has only the half-life.
+fn decay(octaves: Option<&str>, half_life_hours: Option<f64>) -> Result<Decay, &'static str> {
+    let Some(octaves) = octaves else {
+        let decay = half_life_hours.map_or(Ok(Decay::None), Decay::near_half_life_hours);
+        return decay.map_err(|_| "its half-life is invalid");
+    };
+    Decay::of_fraction_text(octaves).ok_or("its octaves an hour are invalid")
 }
 
 fn days<'a>(label: &dyn Fn(&str) -> Option<&'a str>) -> Option<DaysMetadata> {

@@ -16,6 +16,9 @@
 //! is not the one in the pointer, or an older pointer has none, the whole file is read and checked
 //! instead.
 
+// Floating-point sums depend on their order.
+#![cfg_attr(not(test), deny(clippy::float_arithmetic))]
+
 mod error;
 mod item_totals;
 mod metadata;

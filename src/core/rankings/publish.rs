@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::model::EventTypes;
 use crate::parquet_format::encode_ranking;
-use crate::rank::{Measure, Ranking, Rules};
+use crate::rank::{Ranking, Rules};
 use crate::rankings::error::SnapshotError;
 use crate::rankings::pointer::{FOLDER, Footer, POINTER, Pointer, SCHEMA, damaged_file, pointer_beside};
 use crate::rankings::row_groups::RowGroups;
@@ -104,18 +104,13 @@ fn check_written(store: &Store, pointer: &Pointer, groups: &RowGroups<'_>) -> Re
 /// give the same bytes.
 pub(super) fn labels(rules: &Rules, event_types: &EventTypes) -> Vec<(&'static str, String)> {
     let half_life = rules.decay.half_life_hours().map_or("none".to_owned(), |hours| hours.to_string());
-    let measure = match rules.measure {
-        Measure::Units => "units",
-        Measure::Purchases => "purchases",
-        Measure::Amount => "amount",
-    };
     let days: Vec<String> = rules.week.starts().iter().map(|first| first.start().to_string()).collect();
     let mut labels = vec![
         ("topsell.schema", SCHEMA.to_string()),
         ("topsell.as_of", rules.window.as_of().start().to_string()),
         ("topsell.window_hours", rules.window.hours().to_string()),
         ("topsell.half_life_hours", half_life),
-        ("topsell.by", measure.to_owned()),
+        ("topsell.by", rules.measure.name().to_owned()),
         ("topsell.event_types", serde_json::json!(event_types.counted).to_string()),
         ("topsell.top", rules.limit.to_string()),
         ("topsell.min_items", rules.min_items.to_string()),
@@ -123,6 +118,9 @@ pub(super) fn labels(rules: &Rules, event_types: &EventTypes) -> Vec<(&'static s
         ("topsell.time_zone", rules.week.zone().name().to_owned()),
         ("topsell.days", serde_json::json!(days).to_string()),
     ];
+    if let Some(fraction) = rules.decay.fraction_text() {
+        labels.push(("topsell.octaves_per_hour", fraction));
+    }
     if !event_types.subtracted.is_empty() {
         labels.push(("topsell.subtract", serde_json::json!(event_types.subtracted).to_string()));
     }

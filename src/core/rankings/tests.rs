@@ -19,7 +19,7 @@ fn rules() -> Rules {
     let window = Window::ending(as_of, 150);
     Rules {
         window,
-        decay: Decay::HalfLifeHours(48.0),
+        decay: Decay::half_life_seconds(48 * 3_600).expect("a half-life"),
         measure: Measure::Units,
         limit: usize::MAX,
         min_items: 1,

@@ -103,7 +103,7 @@ impl Aggregator {
             let new = AggregateRow { item, path_set, hour, is_primary, aggregate };
             if let Some(at) = self.find_or_push(begins, new) {
                 let known = &mut self.aggregates.rows[at].aggregate;
-                let overflow = || AggregateOverflow { item_id: batch.item_id(row).to_owned() };
+                let overflow = || AggregateOverflow::of(batch.item_id(row));
                 *known = known.plus(aggregate).ok_or_else(overflow)?;
             }
         }

@@ -17,6 +17,7 @@
 //! | `cursor`, `diff` | compare recomputed aggregates with the stored ones |
 //! | `update` | all of these in order, then one commit: `topsell rollup` |
 //! | `k_way_merge`, `scan` | read a range of hours item by item, for a ranking |
+//! | `planned_scan` | the parts of such a read as values for other processes |
 //! | `point_lookup`, `live_counts` | read some items as of this moment, for counts |
 //! | `verify` | recompute everything and compare, for `topsell lake verify` |
 //! | `compact`, `load` | rewrite small files as one; write aggregates without events |
@@ -46,6 +47,9 @@
 //! perf report --no-inline --children
 //! ```
 
+// Floating-point sums depend on their order.
+#![cfg_attr(not(test), deny(clippy::float_arithmetic))]
+
 mod error;
 mod table;
 
@@ -68,6 +72,8 @@ mod update;
 mod k_way_merge;
 mod scan;
 
+mod planned_scan;
+
 mod live_counts;
 mod point_lookup;
 
@@ -81,6 +87,7 @@ pub use error::RollupError;
 pub use live_counts::{ItemQuery, LiveCounts, live_counts};
 pub use load::{Load, LoadedDay, load};
 pub use plan::{PlannedCategory, PlannedRollup, Reason, Scope, dry_run};
+pub use planned_scan::{PlannedFile, PlannedPart, Split};
 pub use scan::{ItemAggregates, Scan, ScanPart};
 pub use table::{Rollups, Selection, log, version};
 pub use update::{Diff, Replaces, Summary, rollup};

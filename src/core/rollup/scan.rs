@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use crate::delta::LiveFile;
+use crate::delta::NamedFile;
 use crate::model::{AggregateOverflow, Counting, Hour, HourAggregate, Interner};
 use crate::parquet_format::{
     AggregateLabels, ColumnsError, ItemRange, WantsItem, aggregate_labels, first_items,
@@ -19,8 +19,8 @@ use crate::progress::{Progress, Stage};
 use crate::rollup::cursor::Cursor;
 use crate::rollup::error::RollupError;
 use crate::rollup::k_way_merge::NextKeys;
-use crate::rollup::table::{DayPartition, Rollups, Selection, path_of};
-use crate::storage::CheckedParts;
+use crate::rollup::table::{DayPartition, Rollups, Selection, bytes_of, path_of};
+use crate::storage::{CheckedParts, Store};
 
 /// A category with more rows than this is read in several parts ...
 const ROWS_PER_PART: u64 = 4_000_000;
@@ -31,32 +31,38 @@ const TAIL_BYTES: u64 = 1 << 16;
 
 /// The rollups of one version, whatever is committed meanwhile.
 pub struct Scan<'a> {
-    rollups: &'a Rollups,
-    files: Vec<ScannedFile>,
+    pub(super) store: &'a Store,
+    pub(super) files: Vec<ScannedFile>,
 }
 
-struct ScannedFile {
-    partition: DayPartition,
-    file: LiveFile,
+pub(super) struct ScannedFile {
+    pub partition: DayPartition,
+    pub file: NamedFile,
     /// The paths in it, once they were read; none where the file does not list them.
     paths: OnceLock<Option<Vec<String>>>,
 }
 
+impl ScannedFile {
+    pub fn new(partition: DayPartition, file: NamedFile) -> ScannedFile {
+        ScannedFile { partition, file, paths: OnceLock::new() }
+    }
+}
+
 /// Some items of one top-level category.
 pub struct ScanPart<'a> {
-    scan: &'a Scan<'a>,
+    pub(super) scan: &'a Scan<'a>,
     /// In the order of their days.
-    files: Vec<&'a ScannedFile>,
-    range: ItemRange,
+    pub(super) files: Vec<&'a ScannedFile>,
+    pub(super) range: ItemRange,
     /// Its share of its files' rows.
-    rows: u64,
-    selection: Selection<'a>,
+    pub(super) rows: u64,
+    pub(super) selection: Selection<'a>,
 }
 
 /// One item's aggregates.
 pub struct ItemAggregates<'a> {
     pub item_id: &'a str,
-    /// Ordered by hour; the same hour may come several times.
+    /// In no order; the same hour may come several times.
     pub rows: &'a [HourAggregate],
     /// The sets of paths, each written as its paths joined by `|`.
     pub path_sets: &'a Interner,
@@ -68,11 +74,22 @@ impl Rollups {
     /// # Errors
     /// Fails where the table's log cannot be read.
     pub fn scan(&self) -> Result<Scan<'_>, RollupError> {
-        let files = self.table.newest()?.files()?.into_iter();
-        let files = files.map(|file| {
-            DayPartition::of(&file).map(|partition| ScannedFile { partition, file, paths: OnceLock::new() })
-        });
-        Ok(Scan { rollups: self, files: files.collect::<Result<_, _>>()? })
+        Ok(self.scan_version(None)?.0)
+    }
+
+    /// Returns a scan of a version, of the newest for none, and its number.
+    ///
+    /// # Errors
+    /// Fails where the table's log cannot be read, or no longer has the version.
+    pub fn scan_version(&self, number: Option<u64>) -> Result<(Scan<'_>, u64), RollupError> {
+        let version = match number {
+            Some(number) => self.table.at_version(number)?,
+            None => self.table.newest()?,
+        };
+        let files = version.files()?.into_iter();
+        let files = files
+            .map(|file| DayPartition::of(&file).map(|partition| ScannedFile::new(partition, file.into())));
+        Ok((Scan { store: &self.store, files: files.collect::<Result<_, _>>()? }, version.number()))
     }
 }
 
@@ -130,8 +147,8 @@ impl Scan<'_> {
     }
 
     /// Reads which paths a file has; none where it does not list them, or its footer is a long one.
-    fn read_paths(&self, file: &LiveFile) -> Result<Option<Vec<String>>, RollupError> {
-        let (store, path) = (&self.rollups.store, path_of(file));
+    fn read_paths(&self, file: &NamedFile) -> Result<Option<Vec<String>>, RollupError> {
+        let (store, path) = (self.store, path_of(file));
         let tail = store.get_tail(&path, TAIL_BYTES)?;
         let labels = aggregate_labels(&tail, file.size_bytes)
             .map_err(|source| RollupError::Columns { file: path.clone(), source })?;
@@ -146,7 +163,7 @@ impl Scan<'_> {
         let pieces = usize::try_from(pieces).unwrap_or(usize::MAX);
         let largest = files.iter().map(|scanned| &scanned.file).max_by_key(|file| file.rows);
         let Some(largest) = largest.filter(|_| pieces > 1) else { return Ok(vec![ItemRange::default()]) };
-        let firsts = first_items(&self.rollups.bytes_of(largest)?)
+        let firsts = first_items(&bytes_of(self.store, largest)?)
             .map_err(|source| RollupError::Columns { file: path_of(largest), source })?;
         let step = firsts.len().div_ceil(pieces).max(1);
         let mut cuts: Vec<String> = firsts.into_iter().step_by(step).skip(1).collect();
@@ -222,7 +239,7 @@ impl ScanPart<'_> {
                 Some(Hour::of(partition.date, hour)).filter(|hour| self.selection.hours.contains(hour))
             };
             let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().and_then(wanted));
-            let bytes = self.scan.rollups.bytes_of(file)?;
+            let bytes = bytes_of(self.scan.store, file)?;
             Cursor::open(bytes, &self.range, wants, hours, path_sets)
                 .map_err(|source| self.failed(at, source))
         };
@@ -240,7 +257,7 @@ fn subtract(rows: &mut [HourAggregate]) {
     }
 }
 
-/// Calls `take` with an item's rows, ordered by hour, and clears them.
+/// Calls `take` with an item's rows, and clears them.
 fn take_item(
     item_id: &str,
     rows: &mut Vec<HourAggregate>,
@@ -249,9 +266,6 @@ fn take_item(
 ) -> Result<(), AggregateOverflow> {
     if rows.is_empty() {
         return Ok(());
-    }
-    if !rows.is_sorted_by_key(|row| row.hour) {
-        rows.sort_by_key(|row| row.hour);
     }
     take(ItemAggregates { item_id, rows, path_sets })?;
     rows.clear();

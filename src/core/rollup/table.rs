@@ -64,6 +64,16 @@ pub(super) struct DayPartition {
 }
 
 impl DayPartition {
+    /// Returns the partition of some hours of a day, the first and the last.
+    pub fn new(event_type: String, category: Option<String>, date: Date, hours: (i32, i32)) -> DayPartition {
+        DayPartition { event_type, category, date, first_hour: hours.0, last_hour: hours.1 }
+    }
+
+    /// Returns the first and the last hour of the day that the file may hold.
+    pub fn hours_of_day(&self) -> (i32, i32) {
+        (self.first_hour, self.last_hour)
+    }
+
     /// Reads a file's partition values, and the range of hours in the log's column statistics.
     ///
     /// # Errors
@@ -179,8 +189,13 @@ impl Rollups {
 
     /// Returns a file's bytes.
     pub(super) fn bytes_of(&self, file: &NamedFile) -> Result<Bytes, RollupError> {
-        Ok(self.store.get_checked(&path_of(file))?)
+        bytes_of(&self.store, file)
     }
+}
+
+/// Returns a file's bytes.
+pub(super) fn bytes_of(store: &Store, file: &NamedFile) -> Result<Bytes, RollupError> {
+    Ok(store.get_checked(&path_of(file))?)
 }
 
 fn decode(bytes: Bytes, date: Date, into: &mut AggregateRows) -> Result<(), ColumnsError> {

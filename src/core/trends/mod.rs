@@ -5,6 +5,9 @@
 //! it, so that the same purchases give the same file; rankings by the same rules are compared here, when
 //! somebody asks.
 
+// Floating-point sums depend on their order.
+#![cfg_attr(not(test), deny(clippy::float_arithmetic))]
+
 mod share;
 mod trend;
 

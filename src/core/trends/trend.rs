@@ -7,6 +7,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::model::{Aggregate, Timestamp};
 use crate::parquet_format::RankedRow;
+use crate::rank::Measure;
 use crate::rankings::{Categories, RetainedRanking, Snapshot, SnapshotError, retained_rankings};
 use crate::storage::Store;
 use crate::trends::share::shares;
@@ -142,12 +143,12 @@ impl Trend {
     /// and that of all its other items; together exactly [`WHOLE`](crate::trends::WHOLE). `None` where the
     /// ranking has no total of the category.
     ///
-    /// A share is of what the score adds up: `by` of [`RankingMetadata`](crate::rankings::RankingMetadata).
-    pub fn shares(&self, first: usize, by: &str) -> Option<(Vec<u32>, u32)> {
+    /// A share is of what the score adds up.
+    pub fn shares(&self, first: usize, by: Measure) -> Option<(Vec<u32>, u32)> {
         let of = |aggregate: Aggregate| match by {
-            "amount" => aggregate.amount,
-            "purchases" => i128::from(aggregate.purchases),
-            _ => i128::from(aggregate.units.ten_thousandths()),
+            Measure::Amount => aggregate.amount,
+            Measure::Purchases => i128::from(aggregate.purchases),
+            Measure::Units => i128::from(aggregate.units.ten_thousandths()),
         };
         let whole = of(self.places.first()?.row.details?.eligible);
         let mut parts: Vec<i128> =
@@ -364,12 +365,12 @@ mod tests {
         let trends = Trends::of(&store, current).expect("it is there");
         let trend = trends.category(None).expect("it can be read").expect("it is there");
         // 9, 8 and 7 of 40.
-        assert_eq!(trend.shares(9, "units"), Some((vec![2_250, 2_000, 1_750], 4_000)));
-        assert_eq!(trend.shares(1, "units"), Some((vec![2_250], 7_750)));
-        assert_eq!(trend.shares(3, "purchases"), Some((vec![1_111, 1_111, 1_111], 6_667)));
-        assert_eq!(trend.shares(3, "amount"), None);
+        assert_eq!(trend.shares(9, Measure::Units), Some((vec![2_250, 2_000, 1_750], 4_000)));
+        assert_eq!(trend.shares(1, Measure::Units), Some((vec![2_250], 7_750)));
+        assert_eq!(trend.shares(3, Measure::Purchases), Some((vec![1_111, 1_111, 1_111], 6_667)));
+        assert_eq!(trend.shares(3, Measure::Amount), None);
         let mut without_details = trend;
         without_details.places[0].row.details = None::<RowDetails>;
-        assert_eq!(without_details.shares(3, "units"), None);
+        assert_eq!(without_details.shares(3, Measure::Units), None);
     }
 }

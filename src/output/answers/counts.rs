@@ -46,7 +46,7 @@ impl<'a> Counts<'a> {
         // What was checked here needs no check while rows are written.
         for (item_id, by_hour) in self.items {
             let aggregates = buckets.as_ref().map_or(Some(Vec::new()), |buckets| buckets.aggregates(by_hour));
-            let overflow = || AggregateOverflow { item_id: (*item_id).to_owned() };
+            let overflow = || AggregateOverflow::of(item_id);
             total(by_hour).and(aggregates).ok_or_else(|| RollupError::Overflow(overflow()))?;
         }
         let nested = self.items.iter().map({

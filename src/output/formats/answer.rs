@@ -116,6 +116,8 @@ pub enum ColumnType {
     Units,
     UnitsByDay,
     Number,
+    /// An integer of any size, a text in JSON and Parquet.
+    WideInteger,
     Seconds,
     Bytes,
     Amount,

@@ -189,7 +189,7 @@ impl Serialize for Value {
             Value::Ranks(ranks) => {
                 serializer.collect_seq(ranks.iter().map(|(rank, category)| RankIn { category, rank: *rank }))
             }
-            Value::Text(text) => serializer.serialize_str(text),
+            Value::Text(text) | Value::WideInteger(text) => serializer.serialize_str(text),
             Value::Texts(texts) => texts.serialize(serializer),
             Value::Amount(_) | Value::Moment(_) => serializer.serialize_str(&self.text()),
         }

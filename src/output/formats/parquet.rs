@@ -69,7 +69,7 @@ fn values(rows: &[Vec<Value>], at: usize, of: ColumnType) -> PlainColumn {
             Value::Texts(texts) => Some(texts.clone()),
             _ => None,
         })),
-        ColumnType::Text | ColumnType::Ranks => {
+        ColumnType::Text | ColumnType::WideInteger | ColumnType::Ranks => {
             PlainColumn::Texts(picked(rows, at, |value| (!value.is_none()).then(|| value.text())))
         }
     }

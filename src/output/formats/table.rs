@@ -129,7 +129,7 @@ fn cell(value: &Value, decimals: usize, missing: &str) -> Cell {
             let text = amount_text(*amount);
             Cell::of(&grouped(&text[..text.len() + decimals - 4]))
         }
-        Value::Exact(_) => Cell::of(&grouped(&value.text())),
+        Value::Exact(_) | Value::WideInteger(_) => Cell::of(&grouped(&value.text())),
         Value::Share(_) => Cell::of(&format!("{} %", value.text())),
         Value::Ranks(ranks) => {
             let one = |(rank, category): &(i32, Option<String>)| {

@@ -16,6 +16,8 @@ pub enum Value {
     Number(f64),
     /// A number that keeps every digit on a terminal, too.
     Exact(f64),
+    /// An integer of any size in decimal, a text in JSON.
+    WideInteger(String),
     /// A fraction that something grew by, a percentage on a terminal.
     Change(f64),
     /// A duration.
@@ -70,7 +72,7 @@ impl Value {
         match self {
             Value::None | Value::Object(_) | Value::Array(_) => String::new(),
             Value::Shown(value, _) => value.text(),
-            Value::Text(text) => text.clone(),
+            Value::Text(text) | Value::WideInteger(text) => text.clone(),
             Value::Texts(texts) => texts.join("; "),
             Value::Flag(flag) => flag.to_string(),
             Value::Integer(number) => number.to_string(),

@@ -54,7 +54,7 @@ impl<'a> PageFacts<'a> {
             before: charts.previous().map(|previous| local(previous.metadata().as_of, &zone)),
             window_hours: facts.window_hours,
             half_life_hours: facts.half_life_hours,
-            by: &facts.by,
+            by: facts.by.name(),
             event_types: &facts.event_types.counted,
             days: facts.days.as_ref().and_then(|days| dates(days, &zone)),
             last_day_open: zone.day_of(facts.as_of.hour()) == zone.day_of(facts.as_of.hour().plus(-1)),

@@ -43,7 +43,7 @@ pub struct Page {
 pub fn page(charts: &Trends, title: Option<&str>, now: Timestamp) -> Result<Page, SnapshotError> {
     let title = title.filter(|title| !title.trim().is_empty()).unwrap_or(TITLE);
     let facts = charts.current().metadata();
-    let mut packer = Packer::new(&facts.by, facts.window_hours);
+    let mut packer = Packer::new(facts.by, facts.window_hours);
     let (mut categories, mut rows) = (0, 0);
     charts.each::<SnapshotError>(&mut |chart| {
         categories += 1;

@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 
 use topsell_core::model::{Aggregate, DAYS, DayUnits, Units, UnitsSum};
 use topsell_core::parquet_format::RankedRow;
+use topsell_core::rank::Measure;
 use topsell_core::trends::{Movement, Trend, TrendEntry};
 
 /// Rows from which on a part is closed: it is unpacked as a whole, in milliseconds.
@@ -50,7 +51,7 @@ pub(super) struct Directory {
 /// Categories on their way into parts.
 pub(super) struct Packer {
     /// What the score adds up.
-    by: String,
+    by: Measure,
     window_hours: i64,
     directory: Directory,
     packed: Vec<String>,
@@ -143,9 +144,9 @@ impl Serialize for Decimal {
 
 impl Packer {
     /// Returns one that holds nothing yet.
-    pub fn new(by: &str, window_hours: u32) -> Packer {
+    pub fn new(by: Measure, window_hours: u32) -> Packer {
         Packer {
-            by: by.to_owned(),
+            by,
             window_hours: window_hours.into(),
             directory: Directory::default(),
             packed: Vec::new(),
@@ -184,7 +185,7 @@ impl Packer {
 
     fn add_own(&mut self, chart: &Trend, first: &RankedRow<'_>) {
         let listed = chart.places.len();
-        let (shares, others_share) = match chart.shares(listed, &self.by) {
+        let (shares, others_share) = match chart.shares(listed, self.by) {
             Some((shares, others)) => (shares.into_iter().map(Some).collect(), Some(others)),
             None => (vec![None; listed], None),
         };
@@ -208,10 +209,12 @@ impl Packer {
         let TrendEntry { row, weeks, .. } = place;
         self.open.item.push(self.items.number(row));
         self.open.units.push(Decimal::of(row.aggregate.units));
-        match &*self.by {
-            "purchases" => self.open.measured.push(Measured::Count(Whole(row.aggregate.purchases.into()))),
-            "amount" => self.open.measured.push(Measured::Amount(amount_text(row.aggregate.amount))),
-            _ => {}
+        match self.by {
+            Measure::Purchases => {
+                self.open.measured.push(Measured::Count(Whole(row.aggregate.purchases.into())));
+            }
+            Measure::Amount => self.open.measured.push(Measured::Amount(amount_text(row.aggregate.amount))),
+            Measure::Units => {}
         }
         self.open.previous.push(previous_of(place));
         self.open.weeks.push(*weeks);
@@ -395,7 +398,7 @@ mod tests {
             days: [1.into(); DAYS],
             eligible: Aggregate { purchases: 0, units: 10_000.into(), amount: 0 },
         };
-        let mut packer = Packer::new("units", 150);
+        let mut packer = Packer::new(Measure::Units, 150);
         for category in 0..30 {
             let items = (0..1_000).map(|item| format!("item {}", item * 7 + category)).collect();
             packer.add(&chart(category, items, Some(details)));
@@ -425,7 +428,7 @@ mod tests {
     fn ids_come_as_scripts_compare_them() {
         // By bytes the first comes last: its two halves are smaller than the other is.
         let items = ["𝒳", "ￗ", "b", "a"].map(str::to_owned).to_vec();
-        let mut packer = Packer::new("units", 150);
+        let mut packer = Packer::new(Measure::Units, 150);
         packer.add(&chart(0, items, None));
         let part = unpacked(&packer.finish().1[0]);
         assert_eq!(part["ids"], serde_json::json!(["a", "b", "gone", "𝒳", "ￗ"]));
@@ -434,7 +437,7 @@ mod tests {
 
     #[test]
     fn what_an_older_ranking_does_not_tell_is_left_out() {
-        let mut packer = Packer::new("amount", 150);
+        let mut packer = Packer::new(Measure::Amount, 150);
         packer.add(&chart(0, vec!["a".to_owned()], None));
         let (directory, parts) = packer.finish();
         assert_eq!(directory.units, [None]);
@@ -453,7 +456,7 @@ mod tests {
             eligible: Aggregate { purchases: 0, units: 5.into(), amount: 0 },
         };
         for (window_hours, expected) in [(150, Some(Decimal::of(5.into()))), (149, None)] {
-            let mut packer = Packer::new("units", window_hours);
+            let mut packer = Packer::new(Measure::Units, window_hours);
             packer.add(&chart(0, vec!["a".to_owned()], Some(details)));
             assert_eq!(packer.finish().0.units, [expected]);
         }

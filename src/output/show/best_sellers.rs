@@ -65,7 +65,7 @@ pub(super) fn best_sellers(
     // Items past the limit count among the others.
     let listed =
         if selection == Selection::All { question.limit.min(trend.places.len()) } else { trend.places.len() };
-    let shares = trend.shares(listed, &facts.by);
+    let shares = trend.shares(listed, facts.by);
     let mut rows: Vec<Vec<Value>> = match selection {
         Selection::Dropped => trend.dropped.iter().map(|row| dropped_values(category, row)).collect(),
         _ => selected(&trend, selection)
@@ -166,7 +166,7 @@ fn envelope(
         ("window_to", moment(|row| row.window_to)),
         ("half_life_hours", facts.half_life_hours.map_or(Value::None, Value::Number)),
         ("window_hours", row.map(hours).into()),
-        ("by", facts.by.as_str().into()),
+        ("by", facts.by.name().into()),
         ("age_seconds", age_seconds(facts, question.now).into()),
         ("is_stale", trends.is_stale(question.now).map_or(Value::None, Value::Flag)),
         ("previous_as_of", trends.previous().map_or(Value::None, |before| before.metadata().as_of.into())),

@@ -1,13 +1,14 @@
-//! A score, hour by hour: what was sold, its weight, and the running sum.
+//! A score, hour by hour: what was sold, its weight, and the running sum, all of them integers.
 
 use crate::formats::{Column, ColumnType, Table, TableColumn, Value};
 use crate::show::error::{ShowError, unknown_category};
 use crate::terminal::{Cell, Style};
 use crate::text::quoted;
 use topsell_core::counts::{ByHour, CountQuery, by_hour};
-use topsell_core::model::{Aggregate, Decay, Hour, Window};
+use topsell_core::model::{Aggregate, AggregateOverflow, Hour, Window};
 use topsell_core::parquet_format::RankedRow;
-use topsell_core::rankings::RankingMetadata;
+use topsell_core::rank::{Measure, Score, Weights};
+use topsell_core::rollup::RollupError;
 use topsell_core::storage::Store;
 use topsell_core::trends::Trends;
 
@@ -17,10 +18,10 @@ const COLUMNS: [Column; 9] = [
     Column::new("units", ColumnType::Units),
     Column::new("purchases", ColumnType::Integer),
     Column::new("amount", ColumnType::Amount),
-    Column::new("counted", ColumnType::Number),
-    Column::new("weight", ColumnType::Number),
-    Column::new("product", ColumnType::Number),
-    Column::new("sum", ColumnType::Number),
+    Column::new("measure", ColumnType::Integer),
+    Column::new("weight", ColumnType::WideInteger),
+    Column::new("product", ColumnType::WideInteger),
+    Column::new("sum", ColumnType::WideInteger),
 ];
 
 /// An hour in which the item was sold.
@@ -28,11 +29,12 @@ struct Weighed {
     hour: Hour,
     age_hours: u32,
     aggregate: Aggregate,
-    counted: f64,
-    weight: f64,
-    product: f64,
+    /// In ten-thousandths for units and amounts.
+    measure: i64,
+    weight: Score,
+    product: Score,
     /// Of all products up to this one.
-    sum: f64,
+    sum: Score,
 }
 
 /// What a score is made of.
@@ -40,8 +42,11 @@ pub(super) struct Explained {
     pub table: Table<'static>,
     /// Whether the item was sold at all.
     pub is_sold: bool,
-    /// The sum of all hours, as the lake has them now.
+    /// The score by all hours, as the lake has them now.
     pub score: f64,
+    /// The sum of all products, and what it is divided by.
+    pub sum: String,
+    pub divisor: String,
     /// Whether the score is the published one.
     pub note: Cell,
 }
@@ -64,17 +69,20 @@ pub(super) fn explain(
     let counted =
         CountQuery { event_types: &facts.event_types, hours: window.oldest()..window.as_of(), category };
     let sold = by_hour(store, &counted, &[item_id])?.remove(item_id).unwrap_or_default();
-    let weighed = decays(facts)
-        .into_iter()
-        .map(|decay| weighed(&sold, window, decay, &facts.by))
-        .reduce(|first, other| if Some(score(&other)) == published { other } else { first })
-        .unwrap_or_default();
-    let score = score(&weighed);
+    let weights = Weights::of(window, facts.decay);
+    let weighed = weighed(&sold, &weights, facts.by, item_id)?;
+    let sum = weighed.last().map_or_else(|| weights.zero(), |last| last.sum.clone());
+    let score = weights.relative(&sum, facts.by.unit());
+    let mut divisor = weights.zero();
+    weights.add(facts.by.unit().cast_signed(), window.newest(), &mut divisor);
+    let (whole, divisor) = (sum.to_string(), divisor.to_string());
     Ok(Explained {
         note: note(score, published),
-        table: table(&weighed, score, category, &facts.by),
+        table: table(&weighed, [&whole, &divisor], score, category, facts.by),
         is_sold: !weighed.is_empty(),
         score,
+        sum: whole,
+        divisor,
     })
 }
 
@@ -83,37 +91,24 @@ fn window_of(row: &RankedRow<'_>) -> Window {
     Window::ending(to, from.number().abs_diff(to.number()))
 }
 
-/// Returns the rules that a ranking may have been made by: a rate is stored as the equal half-life,
-/// and the two may differ in the last digit.
-fn decays(facts: &RankingMetadata) -> Vec<Decay> {
-    match facts.half_life_hours {
-        None => vec![Decay::None],
-        Some(hours) => {
-            vec![Decay::HalfLifeHours(hours), Decay::RatePerHour(std::f64::consts::LN_2 / hours)]
-        }
-    }
-}
-
-/// Weighs each hour and adds them up as a ranking does, the oldest first.
-fn weighed(sold: &ByHour, window: Window, decay: Decay, by: &str) -> Vec<Weighed> {
-    let mut sum = 0.0;
+/// Weighs each hour and adds them up as a ranking does.
+fn weighed(
+    sold: &ByHour,
+    weights: &Weights,
+    by: Measure,
+    item_id: &str,
+) -> Result<Vec<Weighed>, RollupError> {
+    let mut sum = weights.zero();
     let mut weigh = |(&hour, &aggregate): (&Hour, &Aggregate)| {
-        let counted = match by {
-            "amount" => aggregate.amount as f64 / 10_000.0,
-            "purchases" => aggregate.purchases as f64,
-            _ => aggregate.units.to_f64(),
-        };
-        let age_hours = window.age(hour);
-        let weight = decay.weight(age_hours);
-        let product = counted * weight;
-        sum += product;
-        Weighed { hour, age_hours, aggregate, counted, weight, product, sum }
+        let measure = by.of(aggregate).ok_or_else(|| AggregateOverflow::of(item_id))?;
+        let mut product = weights.zero();
+        weights.add(measure, hour, &mut product);
+        sum.add(&product);
+        let (weight, sum) = (weights.weight(hour), sum.clone());
+        let age_hours = weights.window().age(hour);
+        Ok(Weighed { hour, age_hours, aggregate, measure, weight, product, sum })
     };
     sold.iter().map(&mut weigh).collect()
-}
-
-fn score(weighed: &[Weighed]) -> f64 {
-    weighed.last().map_or(0.0, |last| last.sum)
 }
 
 fn note(score: f64, published: Option<f64>) -> Cell {
@@ -129,7 +124,15 @@ fn note(score: f64, published: Option<f64>) -> Cell {
     }
 }
 
-fn table(weighed: &[Weighed], score: f64, category: Option<&str>, by: &str) -> Table<'static> {
+/// Returns the hours, and below them the sum, what it is divided by, and the score.
+fn table(
+    weighed: &[Weighed],
+    [sum, divisor]: [&str; 2],
+    score: f64,
+    category: Option<&str>,
+    by: Measure,
+) -> Table<'static> {
+    let integer = |score: &Score| Value::WideInteger(score.to_string());
     let row = |of: &Weighed| {
         vec![
             of.hour.start().into(),
@@ -137,26 +140,34 @@ fn table(weighed: &[Weighed], score: f64, category: Option<&str>, by: &str) -> T
             of.aggregate.units.into(),
             of.aggregate.purchases.into(),
             Value::Amount(of.aggregate.amount),
-            Value::Exact(of.counted),
-            Value::Exact(of.weight),
-            Value::Exact(of.product),
-            Value::Exact(of.sum),
+            Value::Integer(of.measure),
+            integer(&of.weight),
+            integer(&of.product),
+            integer(&of.sum),
         ]
     };
-    let mut footer = vec![Value::None; COLUMNS.len()];
-    footer[0] = Value::None.shown(Cell::of("score").styled(Style::Bold));
-    footer[8] = Value::Exact(score);
-    let counted = match by {
-        "amount" => TableColumn::essential("amount", "amount"),
-        "purchases" => TableColumn::essential("purchases", "purchases"),
-        _ => TableColumn::essential("units", "units"),
+    let footer = |name: &str, value: Value| {
+        let mut row = vec![Value::None; COLUMNS.len()];
+        row[0] = Value::None.shown(Cell::of(name).styled(Style::Bold));
+        row[8] = value;
+        row
+    };
+    let footer = vec![
+        footer("sum", Value::WideInteger(sum.to_owned())),
+        footer("divisor", Value::WideInteger(divisor.to_owned())),
+        footer("score", Value::Exact(score)),
+    ];
+    let measure = match by {
+        Measure::Amount => TableColumn::essential("measure", "amount / 0.0001"),
+        Measure::Units => TableColumn::essential("measure", "units / 0.0001"),
+        Measure::Purchases => TableColumn::essential("measure", "purchases"),
     };
     let rows: Vec<_> = weighed.iter().map(row).collect();
     let title = format!("Score in {}", category.map_or("the whole shop".to_owned(), quoted));
-    Table { footer: vec![footer], ..Table::new("hours", &COLUMNS, rows).titled(title) }.showing([
+    Table { footer, ..Table::new("hours", &COLUMNS, rows).titled(title) }.showing([
         TableColumn::essential("hour", "hour"),
         TableColumn::minor("age_hours", "age", 3),
-        counted,
+        measure,
         TableColumn::minor("weight", "× weight", 4),
         TableColumn::minor("product", "= product", 2),
         TableColumn::essential("sum", "running sum"),

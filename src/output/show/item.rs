@@ -114,7 +114,7 @@ pub(super) fn item(
         ("name", name.into()),
         ("as_of", facts.as_of.into()),
         ("half_life_hours", facts.half_life_hours.map_or(Value::None, Value::Number)),
-        ("by", facts.by.as_str().into()),
+        ("by", facts.by.name().into()),
         ("age_seconds", age_seconds(facts, question.now).into()),
         ("time_zone", zone.into()),
         ("first_sale_hour", hour(|(first, _)| first)),
@@ -124,6 +124,8 @@ pub(super) fn item(
     if let Some(explained) = explained {
         notes.push(explained.note);
         envelope.push(("explained_score", Value::Exact(explained.score)));
+        envelope.push(("explained_sum", Value::WideInteger(explained.sum)));
+        envelope.push(("explained_divisor", Value::WideInteger(explained.divisor)));
         tables.push(explained.table);
     }
     places.sort_by(|a, b| category_of(a).cmp(&category_of(b)));
@@ -151,7 +153,7 @@ fn sales(store: &Store, facts: &RankingMetadata, item_id: &str) -> Result<Option
 /// Returns the values of an item's row, if a category's ranking has it.
 fn values(trend: &Trend, facts: &RankingMetadata, item_id: &str) -> Option<Vec<Value>> {
     let at = trend.places.iter().position(|place| place.row.item_id == item_id)?;
-    let shares = trend.shares(trend.places.len(), &facts.by);
+    let shares = trend.shares(trend.places.len(), facts.by);
     let share = shares.and_then(|(shares, _)| shares.get(at).copied());
     let place = &trend.places[at];
     let above = at.checked_sub(1).map(|above| &trend.places[above].row);

@@ -175,7 +175,7 @@ impl Rules {
         arguments.push(format!("--tz={}", self.zone.0));
         arguments.push(match self.decay {
             Decay::None => "--no-decay".to_owned(),
-            Decay::HalfLife(hours) => format!("--half-life={hours}h"),
+            Decay::HalfLife(seconds) => format!("--half-life={seconds}s"),
             Decay::Rate(rate) => format!("--decay={rate}"),
         });
         arguments.extend(self.event_types.iter().map(|event_type| format!("--event-type={event_type}")));

@@ -67,7 +67,7 @@ pub struct Sale {
     pub lines: Vec<(usize, usize, u8)>,
 }
 
-/// How much less older sales count; half-lives in hours, rates per hour.
+/// How much less older sales count; half-lives in seconds, rates per hour.
 #[derive(Clone, Copy, Debug)]
 pub enum Decay {
     None,
@@ -146,8 +146,11 @@ pub fn rules() -> impl Strategy<Value = Rules> {
     let as_of_hour = prop_oneof![3 => NOW..=NOW + 2, 1 => NOW - 60..=NOW];
     let as_of = (as_of_hour, select(vec![0, 0, 1, 1_800, 3_599]));
     let decay = prop_oneof![
-        2 => select(vec![1, 2, 3, 3, 8, 24, 48]).prop_map(Decay::HalfLife),
-        1 => (1..50_i64).prop_map(Decay::HalfLife),
+        2 => select(vec![1, 2, 3, 3, 8, 24, 48]).prop_map(|hours| Decay::HalfLife(hours * 3_600)),
+        1 => (1..50_i64).prop_map(|hours| Decay::HalfLife(hours * 3_600)),
+        // 37 h 20 min, a tenth of an hour, and ten years.
+        1 => select(vec![134_400, 360, 315_360_000]).prop_map(Decay::HalfLife),
+        1 => (1..500_000_i64).prop_map(Decay::HalfLife),
         1 => Just(Decay::None),
         1 => (0.0001..0.7_f64).prop_map(Decay::Rate),
     ];

@@ -19,7 +19,7 @@ pub fn compare(world: &World, everyone: &[Ranked]) -> Result<(), String> {
         let place = places.remove(&(row.category.clone(), i64::from(row.rank)));
         let (got, score) = place.ok_or_else(|| format!("not among the totals: {row:?}"))?;
         let expected = (row.item_id.clone(), row.units, row.days, row.week);
-        if got != expected || (score - row.score).abs() > 1e-12 * row.score {
+        if got != expected || score.to_bits() != row.score.to_bits() {
             return Err(format!("totals   {got:?}, score {score}\nexpected {row:?}"));
         }
     }

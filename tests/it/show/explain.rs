@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use expect_test::expect;
+use num_bigint::BigInt;
 use serde_json::Value;
 
+use crate::oracle::scores::quotient;
 use crate::world::World;
 
 const LOG: &str = "\
@@ -53,16 +55,20 @@ fn the_hours_add_up_to_the_very_score_that_is_shown() {
             let list = lines(&world, category);
             let place = list.iter().find(|line| line["item_id"] == "apple");
             let score = number(place.unwrap_or_else(|| panic!("{rules} {category}: it ranks")), "score");
-            let mut sum = 0.0;
+            let integer = |text: &str| text.parse::<BigInt>().expect("it is an integer");
+            let mut sum = BigInt::ZERO;
             for hour in lines(&world, &format!("--item apple --explain {category}")) {
-                let product = number(&hour, "counted") * number(&hour, "weight");
-                assert_eq!(number(&hour, "product"), product, "{rules} {category}");
+                let product = integer(&hour["measure"]) * integer(&hour["weight"]);
+                assert_eq!(integer(&hour["product"]), product, "{rules} {category}");
                 sum += product;
-                assert_eq!(number(&hour, "sum"), sum, "{rules} {category}");
+                assert_eq!(integer(&hour["sum"]), sum, "{rules} {category}");
             }
-            assert_eq!(sum, score, "{rules} {category}");
-            let told = world.run(&format!("show --item apple --explain {category} --format json")).stdout;
-            assert!(told.contains(&format!("\"explained_score\":{score:?},")), "{rules} {category}: {told}");
+            let told = json(&world, &format!("--item apple --explain {category}"));
+            let [whole, divisor] = ["explained_sum", "explained_divisor"]
+                .map(|name| integer(told[name].as_str().expect("a text")));
+            assert_eq!(whole, sum, "{rules} {category}");
+            assert_eq!(quotient(&sum, &divisor), score, "{rules} {category}");
+            assert_eq!(told["explained_score"].as_f64(), Some(score), "{rules} {category}");
         }
     }
 }
@@ -73,14 +79,14 @@ fn a_score_is_explained_hour_by_hour() {
     expect![[r#"
         stdout: apple
         stdout: as of 2017-01-15T00:00:00Z, half-life 12 h, sold from 2017-01-10T02:00:00Z to 2017-01-15T00:00:00Z,
-        stdout: score 9.411786763352115
+        stdout: score 9.411786763352117 = 1600316975116775540000 / 170033280115114320000
         stdout: 
         stdout: Score in the whole shop
-        stdout:                 hour  age  units             × weight            = product         running sum
-        stdout: 2017-01-14T02:00:00Z   21     10  0.29730177875068026   2.9730177875068025  2.9730177875068025
-        stdout: 2017-01-14T13:00:00Z   10     -1   0.5612310241546865  -0.5612310241546865   2.411786763352116
-        stdout: 2017-01-14T23:00:00Z    0      7                    1                    7   9.411786763352115
-        stdout:                score                                                         9.411786763352115
+        stdout:                 hour  age  units / 0.0001                × weight                    running sum
+        stdout: 2017-01-14T02:00:00Z   21         100,000   5,055,119,662,503,616    505,511,966,250,361,600,000
+        stdout: 2017-01-14T13:00:00Z   10         -10,000   9,542,795,193,938,630    410,084,014,310,975,300,000
+        stdout: 2017-01-14T23:00:00Z    0          70,000  17,003,328,011,511,432  1,600,316,975,116,775,540,000
+        stdout:                  sum                                               1,600,316,975,116,775,540,000
         stdout: 
         stdout: Ranks
         stdout: category          rank  of  units     share  weeks  score  above  below                  from
@@ -101,8 +107,8 @@ fn a_score_is_explained_hour_by_hour() {
         exit code 0
     "#]].assert_eq(&world.run("show --item apple --explain --format table --width 100").whole());
     expect![[r#"
-        stdout: hour,age_hours,units,purchases,amount,counted,weight,product,sum
-        stdout: 2017-01-14T23:00:00Z,0,3,1,1.5000,3,1,3,3
+        stdout: hour,age_hours,units,purchases,amount,measure,weight,product,sum
+        stdout: 2017-01-14T23:00:00Z,0,3,1,1.5000,30000,17003328011511432,510099840345342960000,510099840345342960000
         exit code 0
     "#]]
     .assert_eq(&world.run("show --item apple --explain --category Gifts --format csv").whole());
@@ -127,13 +133,13 @@ fn what_came_in_since_and_what_is_not_listed_is_explained_and_said() {
         said.stdout.lines().nth(1).map(str::to_owned).unwrap_or_else(|| panic!("{}", said.whole()))
     };
     let listed = second("--item pear --explain");
-    assert!(listed.ends_with("score 75.68067737283431"), "{listed}");
+    assert!(listed.ends_with("score 75.68067737283432"), "{listed}");
     let unlisted = second("--item apple --explain");
     assert!(unlisted.contains("score 9.41") && unlisted.ends_with(", not in the ranking"), "{unlisted}");
     world.write("late.csv", "ts,item_id,category,quantity\n2017-01-14T22:00:00Z,pear,Food/Fruit,1\n");
     assert_eq!(world.run("ingest late.csv").code, Some(0));
     let late = second("--item pear --explain");
-    let told = "score 75.68067737283431 as published, 76.6245";
+    let told = "score 75.68067737283432 as published, 76.6245";
     assert!(late.contains(told) && late.ends_with(" with events ingested since"), "{late}");
 }
 

@@ -64,13 +64,16 @@ impl<'a> CategoryRows<'a> {
 
     /// Returns the numbers of the rows, best first: score down, units down, item id up.
     pub fn order(&self) -> Vec<u32> {
-        let key = |(row, at): (&PackedItemTotalsRow<'_>, u32)| {
-            // Scores are positive, and of positive numbers the larger has the larger bits.
-            (Reverse(row.score.to_bits()), Reverse(row.units), at)
-        };
-        let mut keys: Vec<_> = self.rows.iter().zip(0..).map(key).collect();
+        // Scores are positive, and of positive numbers the larger has the larger bits. Most differ in what is
+        // printed; the rows of a category are of one window, by which exact scores compare.
+        let keys = self
+            .rows
+            .iter()
+            .zip(0..)
+            .map(|(row, at)| (Reverse(row.score.to_bits()), Reverse(row.exact), Reverse(row.units), at));
+        let mut keys: Vec<_> = keys.collect();
         keys.sort_unstable();
-        keys.into_iter().map(|(_, _, at)| at).collect()
+        keys.into_iter().map(|(.., at)| at).collect()
     }
 
     /// Returns the ranks of each row in the categories of its set, row after row, and where each row's

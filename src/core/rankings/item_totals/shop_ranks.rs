@@ -1,8 +1,8 @@
 //! Ranks in the whole shop: a k-way merge of the sorted top-level categories.
 //!
 //! ```text
-//! score | units | number of the row | length of the id | id     one row of a sorted run
-//! f64 LE  i64 LE  u32 LE              u32 LE
+//! printed score | units | number of the row | lengths of the id and of the score | id | exact score
+//! f64 LE          i64 LE  u32 LE              u32 LE, 2 × u16 LE
 //! ```
 
 use std::cmp::{Ordering, Reverse};
@@ -58,7 +58,11 @@ pub(super) fn pack(rows: &CategoryRows<'_>, order: &[u32]) -> (Vec<u8>, Vec<Chec
             packed.extend_from_slice(&row.units.ten_thousandths().to_le_bytes());
             packed.extend_from_slice(&at.to_le_bytes());
             packed.extend_from_slice(&(row.item_id.len() as u32).to_le_bytes());
+            // At most 8,208: a score of the most octaves.
+            packed.extend_from_slice(&row.exact.length.to_le_bytes());
+            packed.extend_from_slice(&(row.exact.bytes.len() as u16).to_le_bytes());
             packed.extend_from_slice(row.item_id.as_bytes());
+            packed.extend_from_slice(row.exact.bytes);
         }
     }
     (packed, checkpoints)
@@ -140,27 +144,33 @@ struct Head {
     units: Units,
     row: u32,
     item_id: Vec<u8>,
+    /// The number and the bytes of the exact score.
+    exact: (u16, Vec<u8>),
 }
 
 impl RunReader<'_> {
     /// Reads the next row into `head`; returns whether there is one.
     fn advance(&mut self) -> Result<bool, StoreError> {
-        // Score, units, row and length, as `pack` wrote them.
-        const FIXED_BYTES: usize = 8 + 8 + 4 + 4;
+        // Score, units, row and lengths, as `pack` wrote them.
+        const FIXED_BYTES: usize = 8 + 8 + 4 + 4 + 2 + 2;
         if !self.fill(FIXED_BYTES)? {
             return Ok(false);
         }
         self.head.score = f64::from_le_bytes(self.take());
         self.head.units = Units::from_ten_thousandths(i64::from_le_bytes(self.take()));
         self.head.row = u32::from_le_bytes(self.take());
-        let length = u32::from_le_bytes(self.take()) as usize;
-        if !self.fill(length)? {
+        let id_length = u32::from_le_bytes(self.take()) as usize;
+        self.head.exact.0 = u16::from_le_bytes(self.take());
+        let score_length = u16::from_le_bytes(self.take()) as usize;
+        if !self.fill(id_length + score_length)? {
             return Ok(false);
         }
+        let (id, score) = self.buffer[self.at..][..id_length + score_length].split_at(id_length);
         self.head.item_id.clear();
-        let id = self.at..self.at + length;
-        self.head.item_id.extend_from_slice(&self.buffer[id]);
-        self.at += length;
+        self.head.item_id.extend_from_slice(id);
+        self.head.exact.1.clear();
+        self.head.exact.1.extend_from_slice(score);
+        self.at += id_length + score_length;
         Ok(true)
     }
 
@@ -190,6 +200,7 @@ impl RunReader<'_> {
     fn order(&self, other: &RunReader<'_>) -> Ordering {
         let (a, b) = (&self.head, &other.head);
         let score = b.score.total_cmp(&a.score);
+        let score = score.then_with(|| b.exact.cmp(&a.exact));
         score.then(b.units.cmp(&a.units)).then_with(|| a.item_id.cmp(&b.item_id))
     }
 }

@@ -1,0 +1,33 @@
+//! What can go wrong with a ranking in several processes.
+
+use crate::model::AggregateOverflow;
+use crate::rank::PartFileError;
+use crate::rollup::RollupError;
+
+/// Why a plan, a part or a merge failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DistributedError {
+    #[error(transparent)]
+    Rollup(#[from] RollupError),
+    #[error(transparent)]
+    Overflow(#[from] AggregateOverflow),
+    #[error("{file}: it is not a plan of a ranking, or of another version of topsell: {what}")]
+    Plan { file: String, what: String },
+    #[error("{file}: {source}")]
+    Io { file: String, source: std::io::Error },
+    #[error("{file}: {source}")]
+    File { file: String, source: PartFileError },
+    #[error("the plan has {parts} parts, from 0; there is no part {part}")]
+    NoPart { part: usize, parts: usize },
+    #[error("the results of {} of {parts} parts are missing: {}", .missing.len(), first(.missing))]
+    Missing { missing: Vec<usize>, parts: usize },
+}
+
+/// How many missing parts are named.
+const NAMED: usize = 10;
+
+fn first(missing: &[usize]) -> String {
+    let named: Vec<String> = missing.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = if missing.len() > NAMED { ", …" } else { "" };
+    format!("{}{more}", named.join(", "))
+}

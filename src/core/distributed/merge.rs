@@ -1,0 +1,67 @@
+//! The results of all parts of a round, merged.
+
+use std::collections::BTreeMap;
+
+use crate::distributed::error::DistributedError;
+use crate::distributed::plan::Plan;
+use crate::rank::{PartFile, PartResult, PartialItems, PartialRanking, Ranking, RankingBuilder};
+use crate::storage::Store;
+
+/// What merging gives.
+pub enum Merged {
+    /// The ranking is done.
+    Done(Ranking),
+    /// Another round is needed: its plan, and the state to merge it with.
+    Next { plan: Box<Plan>, state: Vec<u8> },
+}
+
+/// Merges the results of a plan's parts, in any order; a part may come several times.
+///
+/// `state` is that of the rounds before, none in the first; `results` are files, each with its name.
+///
+/// # Errors
+/// A file is not what it should be, a part is missing, or the next plan's files cannot be read.
+pub fn merge(
+    store: &Store,
+    plan: &Plan,
+    state: Option<(&str, &[u8])>,
+    results: &mut dyn Iterator<Item = Result<(String, Vec<u8>), DistributedError>>,
+) -> Result<Merged, DistributedError> {
+    let (rules, request) = (plan.rules()?, plan.request()?);
+    let mut builder = match state {
+        None => RankingBuilder::new(rules),
+        Some((file, bytes)) => RankingBuilder::resume(rules, plan.round(), bytes)
+            .map_err(|source| DistributedError::File { file: file.to_owned(), source })?,
+    };
+    let mut has_part = vec![false; plan.parts.len()];
+    let mut parts: Vec<PartialRanking> = Vec::new();
+    let mut sums: BTreeMap<Option<&str>, PartialItems> = BTreeMap::new();
+    let checksum = plan.checksum();
+    for result in results {
+        let (file, bytes) = result?;
+        let failed = |source| DistributedError::File { file, source };
+        let PartFile { part, result, .. } = PartFile::of_bytes(&bytes, checksum, &request).map_err(failed)?;
+        let no_part = || DistributedError::NoPart { part, parts: plan.parts.len() };
+        let planned = plan.parts.get(part).ok_or_else(no_part)?;
+        // The same part again has the same result.
+        if std::mem::replace(&mut has_part[part], true) {
+            continue;
+        }
+        match result {
+            PartResult::Ranking(ranking) => parts.push(ranking),
+            PartResult::Sums(more) => sums.entry(planned.category.as_deref()).or_default().merge(more)?,
+        }
+    }
+    let missing: Vec<usize> = (0..has_part.len()).filter(|part| !has_part[*part]).collect();
+    if !missing.is_empty() {
+        return Err(DistributedError::Missing { missing, parts: has_part.len() });
+    }
+    for whole in sums.into_values() {
+        parts.push(whole.rank(&request)?);
+    }
+    builder.add(&request, parts)?;
+    Ok(match builder.next_round() {
+        None => Merged::Done(builder.finish().ranking),
+        Some(round) => Merged::Next { plan: Box::new(plan.next(round, store)?), state: builder.state() },
+    })
+}

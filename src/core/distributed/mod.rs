@@ -1,0 +1,17 @@
+//! A ranking in several processes, on as many hosts: plan, partial, merge.
+//!
+//! A plan lists the parts of a round. Each is computed by itself, from the files of aggregates alone; to
+//! compute it twice does no harm. The results of all parts are merged, which gives the ranking, or the plan
+//! of another round: for categories whose window is extended, and for items in several categories.
+//!
+//! Invariant: the ranking has the bytes of one that was made by one process.
+
+mod error;
+mod files;
+mod merge;
+mod partial;
+mod plan;
+
+pub use error::DistributedError;
+pub use files::{MergeFiles, MergedFiles, merge_files, read_plan, write_partial, write_plan};
+pub use plan::Plan;

@@ -1,0 +1,139 @@
+//! The plan of a round: the rules, the version of the aggregates, and the parts.
+
+use serde::{Deserialize, Serialize};
+
+use crate::distributed::error::DistributedError;
+use crate::model::EventTypes;
+use crate::rank::{RankingBuilder, Round, Rules, ScanRequest, TextRules};
+use crate::rollup::{PlannedFile, PlannedPart, Rollups, Selection, Split};
+use crate::storage::{Store, checksum};
+
+const FORMAT: &str = "topsell ranking plan 1";
+
+/// The plan of a round, a JSON object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    format: String,
+    /// The version of the table `rollups`.
+    rollups_version: u64,
+    rules: TextRules,
+    event_types: Vec<String>,
+    subtract: Vec<String>,
+    splits_files: bool,
+    round: Round,
+    pub(super) parts: Vec<PlannedPart>,
+    pub(super) files: Vec<PlannedFile>,
+}
+
+/// Returns the plan of the first round of a ranking of the newest aggregates.
+///
+/// # Errors
+/// Fails where the table's log or a file cannot be read.
+pub fn plan(
+    store: &Store,
+    rules: &Rules,
+    event_types: &EventTypes,
+    split: Split,
+) -> Result<Plan, DistributedError> {
+    let version = Rollups::open_or_create(store)?.scan_version(None)?.1;
+    let first = RankingBuilder::new(rules.clone()).next_round();
+    let plan = Plan {
+        format: FORMAT.to_owned(),
+        rollups_version: version,
+        rules: rules.into(),
+        event_types: event_types.counted.clone(),
+        subtract: event_types.subtracted.clone(),
+        splits_files: split == Split::Files,
+        round: first.ok_or_else(|| invalid("", "there is nothing to rank"))?,
+        parts: Vec::new(),
+        files: Vec::new(),
+    };
+    plan.with_parts(store)
+}
+
+impl Plan {
+    /// Returns the plan as JSON.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut json = serde_json::to_vec(self).unwrap_or_default();
+        json.push(b'\n');
+        json
+    }
+
+    /// Reads a plan from a file of a name.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn of_bytes(file: &str, bytes: &[u8]) -> Result<Plan, DistributedError> {
+        let plan: Plan = serde_json::from_slice(bytes).map_err(|e| invalid(file, &e.to_string()))?;
+        if plan.format != FORMAT {
+            return Err(invalid(file, &format!("its format is {:?}", plan.format)));
+        }
+        plan.rules.rules().map_err(|what| invalid(file, what))?;
+        Ok(plan)
+    }
+
+    /// Returns what all results of its parts have of it.
+    pub(super) fn checksum(&self) -> u64 {
+        checksum(&self.to_bytes())
+    }
+
+    /// Returns whether no round was before.
+    pub(super) fn is_first(&self) -> bool {
+        self.round.number() == 0 && !self.round.is_for_multi_category_items()
+    }
+
+    /// Returns the round.
+    pub fn round(&self) -> &Round {
+        &self.round
+    }
+
+    /// Returns how many parts there are.
+    pub fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Returns about how many rows all parts have.
+    pub fn rows(&self) -> u64 {
+        self.parts.iter().map(|part| part.rows).sum()
+    }
+
+    /// Returns the rules.
+    ///
+    /// # Errors
+    /// Says which value is invalid.
+    pub fn rules(&self) -> Result<Rules, DistributedError> {
+        self.rules.rules().map_err(|what| invalid("", what))
+    }
+
+    /// Returns the event types.
+    pub fn event_types(&self) -> EventTypes {
+        EventTypes::of(self.event_types.clone(), self.subtract.clone())
+    }
+
+    /// Returns the request of the round.
+    pub(super) fn request(&self) -> Result<ScanRequest, DistributedError> {
+        Ok(ScanRequest::of(&self.rules()?, &self.round))
+    }
+
+    /// Returns the plan of another round of the same ranking.
+    pub(super) fn next(&self, round: Round, store: &Store) -> Result<Plan, DistributedError> {
+        Plan { round, ..self.clone() }.with_parts(store)
+    }
+
+    /// Returns the plan with the parts of its round.
+    fn with_parts(self, store: &Store) -> Result<Plan, DistributedError> {
+        let rollups = Rollups::open_or_create(store)?;
+        let (scan, _) = rollups.scan_version(Some(self.rollups_version))?;
+        let (request, event_types) = (self.request()?, self.event_types());
+        let wants = |path: &str| request.wants_path(path);
+        let wants = (!request.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));
+        let selection = Selection { event_types: &event_types, hours: request.hours.clone() };
+        let split = if self.splits_files { Split::Files } else { Split::Items };
+        let (files, parts) = scan.planned(&selection, wants, split)?;
+        Ok(Plan { parts, files, ..self })
+    }
+}
+
+fn invalid(file: &str, what: &str) -> DistributedError {
+    DistributedError::Plan { file: file.to_owned(), what: what.to_owned() }
+}

@@ -1,0 +1,111 @@
+//! The file of what earlier rounds of a ranking found, between two of them.
+//!
+//! ```text
+//! topsell ranking state 1\n
+//! number of categories that are final; each: 1 and its path (text), or 0 for the shop; hours of its window;
+//!     number of eligible items, their aggregate, the number of the best, and these: id (text), printed score
+//!     (8 bytes, a double), aggregate, days
+//! 1 and the top list of the shop, as far as it is known, or 0
+//! checksum    8 bytes, the XXH3 of everything before
+//! ```
+//!
+//! See [`crate::rank::partial_file`] for the parts.
+
+use std::collections::BTreeMap;
+
+use crate::model::Window;
+use crate::rank::binary::{Reader, Writer};
+use crate::rank::partial_file::{PartFileError, put_top, sealed, take_top, unsealed};
+use crate::rank::ranking::{CategoryRanking, RankedItem};
+use crate::rank::ranking_builder::RankingBuilder;
+use crate::rank::round::Round;
+use crate::rank::rules::Rules;
+use crate::rank::scan_request::ScanRequest;
+use crate::rank::shop_ranking::ShopRanking;
+
+const MAGIC: &[u8] = b"topsell ranking state 1\n";
+
+impl RankingBuilder {
+    /// Returns what was found so far, without the rules and the round.
+    pub fn state(&self) -> Vec<u8> {
+        let mut out = Writer(MAGIC.to_vec());
+        out.count(self.rankings.len());
+        for (category, ranking) in &self.rankings {
+            out.number(category.is_some().into());
+            if let Some(path) = category {
+                out.text(path);
+            }
+            put_category(ranking, &mut out);
+        }
+        out.number(self.shop.is_some().into());
+        if let Some(shop) = &self.shop {
+            put_top(&shop.top, &mut out);
+        }
+        sealed(out)
+    }
+
+    /// Returns the builder that was left with a state, to go on with a round.
+    ///
+    /// # Errors
+    /// Says why the bytes are no state.
+    pub fn resume(rules: Rules, round: &Round, state: &[u8]) -> Result<RankingBuilder, PartFileError> {
+        let body = unsealed(state, MAGIC)?;
+        let zero = ScanRequest::of(&rules, round).scoring.zero().score;
+        let mut reader = Reader::new(body, &zero);
+        let as_of = rules.window.as_of();
+        let mut read = || {
+            let rankings = reader.all(|reader| {
+                let category = match reader.number()? {
+                    0 => None,
+                    _ => Some(reader.text()?.to_owned()),
+                };
+                let hours = u32::try_from(reader.number()?).ok()?;
+                let ranking = take_category(category.clone(), Window::ending(as_of, hours), reader)?;
+                Some((category, ranking))
+            })?;
+            let shop = match reader.number()? {
+                0 => None,
+                _ => Some(take_top(&mut reader)?),
+            };
+            reader.is_at_end().then_some((rankings.into_iter().collect::<BTreeMap<_, _>>(), shop))
+        };
+        let (rankings, shop) = read().ok_or(PartFileError::Unknown)?;
+        let mut builder = RankingBuilder::new(rules);
+        builder.window = Window::ending(as_of, round.window_hours);
+        builder.round = round.number;
+        builder.rankings = rankings;
+        builder.shop = shop.map(|top| {
+            let mut shop = ShopRanking::default();
+            (shop.top, shop.pending) = (top, round.multi_category.clone());
+            shop
+        });
+        Ok(builder)
+    }
+}
+
+fn put_category(ranking: &CategoryRanking, out: &mut Writer) {
+    out.number(ranking.window.hours().into());
+    out.number(ranking.eligible_items);
+    out.aggregate(&ranking.aggregate);
+    out.count(ranking.items.len());
+    for RankedItem { item_id, score, aggregate, days } in &ranking.items {
+        out.text(item_id);
+        out.fixed(score.to_bits());
+        out.aggregate(aggregate);
+        out.days(days);
+    }
+}
+
+fn take_category(
+    category: Option<String>,
+    window: Window,
+    reader: &mut Reader<'_>,
+) -> Option<CategoryRanking> {
+    let (eligible_items, aggregate) = (reader.number()?, reader.aggregate()?);
+    let items = reader.all(|reader| {
+        let item_id = reader.text()?.to_owned();
+        let score = f64::from_bits(reader.fixed()?);
+        Some(RankedItem { item_id, score, aggregate: reader.aggregate()?, days: reader.days()? })
+    })?;
+    Some(CategoryRanking { category, window, eligible_items, aggregate, items })
+}

@@ -1,0 +1,147 @@
+//! The parts of a scan as values that other processes can read: without the table's log.
+
+use serde::{Deserialize, Serialize};
+
+use crate::delta::NamedFile;
+use crate::model::Date;
+use crate::parquet_format::ItemRange;
+use crate::rollup::error::RollupError;
+use crate::rollup::scan::{Scan, ScanPart, ScannedFile};
+use crate::rollup::table::{DayPartition, Selection};
+use crate::storage::Store;
+
+/// A file of aggregates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedFile {
+    /// Path below the folder of the table.
+    path: String,
+    size_bytes: u64,
+    rows: u64,
+    event_type: String,
+    category: Option<String>,
+    date: String,
+    /// The first and the last hour of the day that it may hold.
+    first_hour: i32,
+    last_hour: i32,
+}
+
+/// A part of a scan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedPart {
+    /// The top-level category; none where its items have none.
+    pub category: Option<String>,
+    /// Whether other parts have other rows of the same items.
+    pub splits_items: bool,
+    /// The first item, and the one behind the last; none where there is no such end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    /// About how many rows it has.
+    pub rows: u64,
+    /// The files, by their numbers in the plan.
+    pub files: Vec<usize>,
+}
+
+/// Whether the items of a part are whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Split {
+    /// A large category is split by its items.
+    #[default]
+    Items,
+    /// Each file is a part.
+    Files,
+}
+
+impl Scan<'_> {
+    /// Returns the parts of a selection, and the files that they read.
+    ///
+    /// # Errors
+    /// Names the file that is missing or damaged.
+    pub fn planned(
+        &self,
+        selection: &Selection<'_>,
+        wants: Option<&(dyn Fn(&str) -> bool + Sync)>,
+        split: Split,
+    ) -> Result<(Vec<PlannedFile>, Vec<PlannedPart>), RollupError> {
+        let parts = self.parts(selection, wants)?;
+        let mut files: Vec<PlannedFile> =
+            parts.iter().flat_map(|part| part.files.iter().map(|file| PlannedFile::of(file))).collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        files.dedup();
+        let number = |path: &str| files.binary_search_by(|file| file.path.as_str().cmp(path)).unwrap_or(0);
+        let planned = match split {
+            Split::Items => parts
+                .iter()
+                .map(|part| PlannedPart {
+                    category: part.category().map(str::to_owned),
+                    splits_items: false,
+                    from: part.range.from.clone(),
+                    until: part.range.until.clone(),
+                    rows: part.rows(),
+                    files: part.files.iter().map(|file| number(&file.file.path)).collect(),
+                })
+                .collect(),
+            Split::Files => (0..).zip(&files).map(|(number, file)| file.as_part(number)).collect(),
+        };
+        Ok((files, planned))
+    }
+
+    /// Returns the scan of the files of a plan.
+    ///
+    /// # Errors
+    /// Names a file whose partition is invalid.
+    pub fn of_planned<'a>(store: &'a Store, files: &[PlannedFile]) -> Result<Scan<'a>, RollupError> {
+        let files = files.iter().map(PlannedFile::scanned).collect::<Result<_, _>>()?;
+        Ok(Scan { store, files })
+    }
+
+    /// Returns a part of a plan; none where it names a file that the plan does not have.
+    pub fn planned_part<'a>(&'a self, part: &PlannedPart, selection: &Selection<'a>) -> Option<ScanPart<'a>> {
+        let files = part.files.iter().map(|number| self.files.get(*number));
+        Some(ScanPart {
+            scan: self,
+            files: files.collect::<Option<_>>()?,
+            range: ItemRange { from: part.from.clone(), until: part.until.clone() },
+            rows: part.rows,
+            selection: selection.clone(),
+        })
+    }
+}
+
+impl PlannedFile {
+    fn of(scanned: &ScannedFile) -> PlannedFile {
+        let ScannedFile { partition, file, .. } = scanned;
+        let (first_hour, last_hour) = partition.hours_of_day();
+        PlannedFile {
+            path: file.path.clone(),
+            size_bytes: file.size_bytes,
+            rows: file.rows,
+            event_type: partition.event_type.clone(),
+            category: partition.category.clone(),
+            date: partition.date.to_string(),
+            first_hour,
+            last_hour,
+        }
+    }
+
+    fn scanned(&self) -> Result<ScannedFile, RollupError> {
+        let named = NamedFile::new(&self.path, self.size_bytes, self.rows);
+        let bad = || RollupError::BadPartition { file: self.path.clone() };
+        let date = Date::parse(&self.date).ok_or_else(bad)?;
+        let (event_type, category) = (self.event_type.clone(), self.category.clone());
+        let partition = DayPartition::new(event_type, category, date, (self.first_hour, self.last_hour));
+        Ok(ScannedFile::new(partition, named))
+    }
+
+    fn as_part(&self, number: usize) -> PlannedPart {
+        PlannedPart {
+            category: self.category.clone(),
+            splits_items: true,
+            from: None,
+            until: None,
+            rows: self.rows,
+            files: vec![number],
+        }
+    }
+}

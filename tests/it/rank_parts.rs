@@ -1,0 +1,189 @@
+//! A ranking in several processes has the bytes of one that was made by one process: in any order of the
+//! parts, with parts computed twice, and with results that come twice.
+
+use std::fmt::Write as _;
+
+use expect_test::expect;
+
+use crate::world::{Said, World};
+
+/// Numbers without a pattern, the same in every run.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).expect("31 bits fit") % end
+    }
+
+    fn shuffle<T>(&mut self, all: &mut [T]) {
+        (1..all.len()).for_each(|at| all.swap(at, self.below(at + 1)));
+    }
+}
+
+/// A shop of three weeks: some items are in several top-level categories, some categories are thin.
+fn shop(world: &World, chance: &mut Chance) {
+    let tops = ["Books", "Food", "Tools", "Toys"];
+    for file in 0..3 {
+        let mut csv = "ts,item_id,category,quantity,amount\n".to_owned();
+        for _ in 0..400 {
+            let item = chance.below(60);
+            let hours_ago = chance.below(1 + chance_of_age(item) * 24);
+            let day = 14 * 24 - 1 - i64::try_from(hours_ago).expect("it is small");
+            let second =
+                1_483_228_800 + day * 3_600 + i64::try_from(chance.below(3_600)).expect("it is small");
+            let top = tops[if item % 7 == 0 { chance.below(4) } else { item % 4 }];
+            let quantity = [1, 1, 2, 3, -1][chance.below(5)];
+            let leaf = chance.below(3);
+            let _ = writeln!(csv, "{second},i{item},{top}/{leaf},{quantity},{quantity}.25");
+        }
+        let name = format!("{file}.csv");
+        world.write(&name, csv);
+        let said = world.run(&format!("ingest {name}"));
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+        assert_eq!(world.run("rollup").code, Some(0));
+    }
+}
+
+/// How many days ago an item may have been sold: of some only long ago.
+fn chance_of_age(item: usize) -> usize {
+    if item.is_multiple_of(5) { 20 } else { 3 }
+}
+
+fn done(said: Said) -> String {
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    said.stdout
+}
+
+/// Ranks in parts, and returns how many rounds that took.
+fn rank_in_parts(world: &World, options: &str, split: &str, chance: &mut Chance) -> usize {
+    let mut plan = "round0.json".to_owned();
+    done(world.run(&format!("rank plan {options} --split {split} -o {plan}")));
+    for round in 1.. {
+        let text = std::fs::read(world.path(&plan)).expect("the plan was written");
+        let json: serde_json::Value = serde_json::from_slice(&text).expect("a plan is JSON");
+        let parts = json["parts"].as_array().expect("it has parts").len();
+        let mut results: Vec<String> = (0..parts).map(|part| format!("{plan}.{part}")).collect();
+        let mut order: Vec<usize> = (0..parts).collect();
+        chance.shuffle(&mut order);
+        for part in order {
+            let result = &results[part];
+            done(world.run(&format!("rank partial {plan} --part {part} -o {result}")));
+            if chance.below(4) == 0 {
+                // Another host has computed the same.
+                done(world.run(&format!("rank partial {plan} --part {part} --threads 1 -o {result}.again")));
+                let bytes = |name: &str| std::fs::read(world.path(name)).expect("the result was written");
+                assert_eq!(bytes(result), bytes(&format!("{result}.again")), "{result}");
+                results.push(format!("{result}.again"));
+            }
+        }
+        chance.shuffle(&mut results);
+        let next = format!("round{round}.json");
+        let printed = done(world.run(&format!("rank merge {plan} {} -o {next}", results.join(" "))));
+        if printed.is_empty() {
+            return round;
+        }
+        assert_eq!(printed.trim_end(), next);
+        plan = next;
+    }
+    unreachable!("a ranking ends")
+}
+
+#[test]
+fn a_ranking_in_parts_has_the_bytes_of_one_made_at_once() {
+    let mut rounds = Vec::new();
+    for (seed, options, split) in [
+        (1, "--as-of 2017-01-15 --window 30h --limit 5", "items"),
+        (2, "--as-of 2017-01-15 --window 30h --limit 5", "files"),
+        (3, "--as-of 2017-01-15 --window 12h --half-life 1h --min-items 25 --max-lookback 600h", "files"),
+        (
+            4,
+            "--as-of 2017-01-14T11:00:00Z --window 20h --no-decay --measure amount --tz Asia/Kolkata",
+            "items",
+        ),
+        (
+            5,
+            "--as-of 2017-01-15 --window 400h --half-life 37h20min --min-items 0 --measure purchases",
+            "files",
+        ),
+    ] {
+        let mut chance = Chance(seed);
+        let world = World::new();
+        shop(&world, &mut chance);
+        rounds.push(rank_in_parts(&world, options, split, &mut chance));
+        let in_parts = world.snapshot("data/lake");
+        std::fs::remove_dir_all(world.path("data/lake/rankings")).expect("rankings can be removed");
+        done(world.run(&format!("rank {options}")));
+        let at_once = world.snapshot("data/lake");
+        assert!(in_parts == at_once, "{options}: {} and {}", in_parts.0, at_once.0);
+    }
+    assert!(rounds.iter().any(|rounds| *rounds > 4), "windows are extended: {rounds:?}");
+}
+
+#[test]
+fn what_is_no_result_of_the_plan_is_refused_with_the_reason() {
+    let mut chance = Chance(6);
+    let world = World::new();
+    shop(&world, &mut chance);
+    done(world.run("rank plan --as-of 2017-01-15 --window 30h --min-items 0 -o plan.json"));
+    done(world.run("rank plan --as-of 2017-01-14 --window 30h --min-items 0 -o other.json"));
+    for part in 0..4 {
+        done(world.run(&format!("rank partial plan.json --part {part} -o {part}.part")));
+    }
+    done(world.run("rank partial other.json --part 0 -o other.part"));
+    let mut bytes = std::fs::read(world.path("0.part")).expect("the result was written");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    world.write("flipped.part", &bytes);
+    world.write("cut.part", &bytes[..20]);
+    world.write("text.json", "{}");
+    let said: String = [
+        "rank merge plan.json 0.part 2.part -o next.json",
+        "rank merge plan.json 0.part 1.part 2.part other.part -o next.json",
+        "rank merge plan.json flipped.part -o next.json",
+        "rank merge plan.json cut.part -o next.json",
+        "rank merge plan.json gone.part -o next.json",
+        "rank merge text.json 0.part -o next.json",
+        "rank partial plan.json --part 99 -o 99.part",
+        "rank partial gone.json --part 0 -o 0.part",
+        "rank plan --window 0h -o plan.json",
+        "rank plan --all-items -o plan.json",
+    ]
+    .map(|command| world.run(command).whole())
+    .concat();
+    expect![[r#"
+        stderr: error: the results of 2 of 4 parts are missing: 1, 3
+        stderr: hint: compute them with `topsell rank partial --part N`, or pass their files
+        exit code 2
+        stderr: error: other.part: it is the result of a part of another plan
+        stderr: hint: pass the results of this plan
+        exit code 2
+        stderr: error: flipped.part: its bytes do not have the checksum at their end
+        stderr: hint: compute the part again with `topsell rank partial`
+        exit code 3
+        stderr: error: cut.part: it is not the result of a part of a ranking, or of another version of topsell
+        exit code 1
+        stderr: error: gone.part: No such file or directory (os error 2)
+        exit code 1
+        stderr: error: text.json: it is not a plan of a ranking, or of another version of topsell: missing field `format` at line 1 column 2
+        exit code 2
+        stderr: error: the plan has 4 parts, from 0; there is no part 99
+        exit code 2
+        stderr: error: gone.json: No such file or directory (os error 2)
+        exit code 1
+        stderr: error: --window: `0h` is zero; pass at least 1h
+        exit code 2
+        stderr: error: unexpected argument '--all-items' found
+        stderr: 
+        stderr:   tip: a similar argument exists: '--min-items'
+        stderr: 
+        stderr: Usage: topsell rank plan --output <FILE> --min-items <N>
+        stderr: 
+        stderr: For more information, try '--help'.
+        exit code 2
+    "#]].assert_eq(&said);
+    assert!(!world.path("next.json").exists() && !world.path("data/lake/rankings/current.json").exists());
+    done(world.run("rank merge plan.json 0.part 1.part 2.part 3.part -o next.json"));
+    // Some items are in several categories, which is another round.
+    assert!(world.path("next.json").exists() && world.path("next.json.state").exists());
+}
