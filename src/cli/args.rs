@@ -127,7 +127,7 @@ impl Command {
             Command::Count(typed) => typed.check(settings).map(drop),
             Command::Report(typed) => typed.check(settings.now).map(drop),
             Command::Health(typed) => typed.check(settings).map(drop),
-            Command::Lake(typed) => typed.check(settings.now).map(drop),
+            Command::Lake(typed) => typed.check(settings.now, settings.verbosity).map(drop),
             Command::Runs(typed) => typed.check(settings).map(drop),
             Command::Rollup(_)
             | Command::Run(_)

@@ -217,13 +217,12 @@ impl From<LakeError> for Failure {
                 Exit::RuntimeError,
                 Some("install the version of topsell that wrote the lake, or a newer one"),
             ),
-            LakeError::BadFormatFile { .. } => (Exit::DataCorruption, Some("restore the file from a backup")),
-            LakeError::DamagedInputs { .. } => (
-                Exit::DataCorruption,
-                Some(
-                    "restore the file from a backup, or remove the line: then a log that has grown since it was ingested may be ingested again as a whole",
-                ),
-            ),
+            LakeError::BadFormatFile { .. } => {
+                (Exit::DataCorruption, Some("run `topsell lake repair`, or restore the file from a backup"))
+            }
+            LakeError::DamagedInputs { .. } => {
+                (Exit::DataCorruption, Some("run `topsell lake repair`, or restore the file from a backup"))
+            }
             LakeError::NotALake { .. } => {
                 (Exit::RuntimeError, Some("pass an empty or new directory with --lake"))
             }
@@ -251,7 +250,8 @@ impl From<LakeError> for Failure {
             LakeError::BadPartition { .. } | LakeError::BadSetting { .. } | LakeError::LostRows { .. } => {
                 (Exit::DataCorruption, None)
             }
-            LakeError::Table(error) => (exit_of_table(error), error.is_full().then_some(OF_FULL_DISK)),
+            LakeError::Table(error) if error.is_full() => (exit_of_table(error), Some(OF_FULL_DISK)),
+            LakeError::Table(error) => (exit_of_table(error), hint_of_table(error)),
             LakeError::Store(error) if error.is_not_found() => (
                 Exit::DataCorruption,
                 Some("a file that the lake references is missing; restore it from a backup"),
@@ -320,8 +320,7 @@ fn meant(nearest: &[String], otherwise: &str) -> String {
 }
 
 /// What to do about a file that has other bytes than were written.
-const OF_DAMAGE: &str = "`topsell lake verify` lists all damaged files; `topsell rollup --all` rebuilds aggregates, restore others \
-                         from a backup";
+const OF_DAMAGE: &str = "`topsell lake verify` lists all damaged files, and `topsell lake repair` does what can be done about them";
 
 /// What to do about a full disk.
 const OF_FULL_DISK: &str = "`topsell lake prune` makes room, also where no byte is free: `--keep-versions 1h` removes \
@@ -341,7 +340,7 @@ fn hint_of_rollup(error: &RollupError) -> Option<&'static str> {
 
 fn hint_of_table(error: &TableError) -> Option<&'static str> {
     match error {
-        TableError::Store(error) if error.is_damaged() => Some(OF_DAMAGE),
+        error if error.is_damage() => Some(OF_DAMAGE),
         _ => None,
     }
 }

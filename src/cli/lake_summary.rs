@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::settings::Verbosity;
 use topsell_core::lake::{DryRun, Expired};
-use topsell_core::maintenance::{Compacted, Pruned, Verified};
+use topsell_core::maintenance::{Compacted, Pruned, Verified, VerifyScope};
 use topsell_core::model::{Hour, escape_control};
 use topsell_core::rollup::{Diff, PlannedCategory, PlannedRollup, Summary};
 use topsell_ops::run_history::RetentionReport;
@@ -234,8 +234,19 @@ pub fn write_verified(verified: &Verified, out: &mut dyn Write) -> io::Result<()
     let days = counted(verified.days_recomputed, "category day", "category days");
     let log = counted(verified.log_files, "log file", "log files");
     write!(out, "verify: {events}, {rollups}, {log}, {rankings}, aggregates of {days} recomputed")?;
-    if !verified.is_compared {
-        write!(out, "; nothing was compared, because of the damaged files")?;
+    for table in &verified.unopened {
+        write!(out, "; the files of `{table}` were not checked, because its log is damaged")?;
+    }
+    if !verified.unopened.is_empty() {
+        write!(out, "; no day was compared")?;
+    }
+    if verified.days_damaged > 0 {
+        let days = counted(verified.days_damaged, "day", "days");
+        write!(out, "; {days} not compared, because of damaged files")?;
+    }
+    if verified.files_left > 0 {
+        let files = counted(verified.files_left, "more file", "more files");
+        write!(out, "; {files} not checked, because of {}", limits(verified.scope))?;
     }
     if verified.without_checksum > 0 {
         let files = counted(verified.without_checksum, "file", "files");
@@ -248,9 +259,20 @@ pub fn write_verified(verified: &Verified, out: &mut dyn Write) -> io::Result<()
             "; {days} not compared, with events newer than the aggregates: run `topsell rollup` and verify again"
         )?;
     }
+    if let Some(date) = verified.stopped_at {
+        write!(out, "; STOPPED before {date}: continue with --since {date}")?;
+    }
+    let is_partial = !verified.scope.is_all() || verified.stopped_at.is_some();
     match verified.problems.len() as u64 {
+        0 if is_partial => writeln!(out, "; no problems found in what was checked"),
         0 if verified.days_changed > 0 => writeln!(out, "; no problems found in the rest"),
         0 => writeln!(out, "; no problems found"),
         problems => writeln!(out, "; {} found", counted(problems, "problem", "problems")),
     }
+}
+
+/// Returns the options that limit a verification.
+fn limits(scope: VerifyScope) -> String {
+    let options = [scope.since.map(|_| "--since"), scope.share.map(|_| "--share")];
+    options.into_iter().flatten().collect::<Vec<_>>().join(" and ")
 }

@@ -85,8 +85,9 @@ const OPTIONS: &[Row] = &[
     ("quoting", None, "STYLE", "What encloses fields"),
     ("retention", None, "DURATION", "Delete events and aggregates"),
     ("search", None, "TEXT", "Search items"),
+    ("share", None, "1/N", "Check one of N shares"),
     ("shutdown-timeout", None, "DURATION", "On SIGTERM"),
-    ("since", None, "TIME", "Only runs that started at TIME or later"),
+    ("since", None, "TIME", "Only "),
     ("skip-lines", None, "N", "Skip this many lines"),
     ("slice-size", None, "SIZE", "Size of the slices"),
     ("spool", None, "DIR", "Load the finished files"),
@@ -103,7 +104,7 @@ const OPTIONS: &[Row] = &[
     ("where", None, "FILTER", "Use only records that pass"),
     ("write-map", None, "FILE", "With --dry-run, write the mapping"),
     ("width", None, "COLUMNS", "Maximum width of a table"),
-    ("yes", None, "", "Proceed even if"),
+    ("yes", None, "", "Proceed"),
     ("window", None, "DURATION", "Length of the time window"),
 ];
 

@@ -94,7 +94,9 @@ impl Listener for Bars {
 fn style(stage: Stage, has_total: bool) -> ProgressStyle {
     let name = stage_name(stage);
     let template = match (stage, has_total) {
-        (Stage::Ingest, true) => "{bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
+        (Stage::Ingest | Stage::VerifyFiles, true) => {
+            "{bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left"
+        }
         (Stage::Ingest, false) => "{spinner} {bytes} {bytes_per_sec}",
         (Stage::CompactEvents | Stage::CompactAggregates, true) => {
             "{bar:30} {human_pos}/{human_len} files {rate}, {eta} left"

@@ -14,8 +14,7 @@ pub fn stage_name(stage: Stage) -> &'static str {
         Stage::ExpireHours => "expire_hours",
         Stage::Vacuum => "vacuum",
         Stage::ArchiveRuns => "archive_runs",
-        Stage::VerifyEvents => "verify_events",
-        Stage::VerifyAggregates => "verify_aggregates",
+        Stage::VerifyFiles => "verify_files",
         Stage::VerifyRankings => "verify_rankings",
     }
 }

@@ -77,7 +77,8 @@ fn name_of(step: &Step) -> &'static str {
         Step::MergeRanking { .. } => "rank merge",
         Step::Compact { .. } => "compact",
         Step::Prune { .. } => "prune",
-        Step::Verify => "verify",
+        Step::Verify { .. } => "verify",
+        Step::Repair { .. } => "repair",
         Step::Stats => "stats",
     }
 }
@@ -89,9 +90,10 @@ fn mode_of(step: &Step) -> RecordMode {
     };
     match step {
         Step::Ingest { options, .. } => by(options.dry_run),
-        Step::Rollup { dry_run, .. } | Step::Compact { dry_run } | Step::Prune { dry_run, .. } => {
-            by(*dry_run)
-        }
+        Step::Rollup { dry_run, .. }
+        | Step::Compact { dry_run }
+        | Step::Prune { dry_run, .. }
+        | Step::Repair { dry_run, .. } => by(*dry_run),
         Step::Stats => RecordMode::AtEnd,
         _ => RecordMode::FromStart,
     }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::failure::Exit;
 use crate::lake_summary;
+use crate::repair_summary;
 use crate::settings::Verbosity;
 use topsell_core::ingest;
 use topsell_core::ingest::{FileNote, LineCounts, NamedBatch, NotedFile, Skipped, SkippedKind, SpoolSummary};
@@ -50,6 +51,13 @@ pub fn exit_of(done: &Done) -> Exit {
         Done::RolledUp(rollup::Summary { diff: Some(diff), .. }) if !diff.damaged_files.is_empty() => {
             Exit::DataCorruption
         }
+        Done::RepairRefused(_) => Exit::RuntimeError,
+        Done::Repaired { repaired, verified } if repaired.has_losses() || !verified.problems.is_empty() => {
+            Exit::DataCorruption
+        }
+        Done::Verified(verified) if verified.problems.is_empty() && verified.stopped_at.is_some() => {
+            Exit::RuntimeError
+        }
         Done::Verified(verified) if !verified.problems.is_empty() => Exit::DataCorruption,
         _ => Exit::Success,
     }
@@ -67,6 +75,9 @@ pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Resu
         Done::Compacted { compacted, dry_run } => lake_summary::write_compacted(compacted, *dry_run, out),
         Done::Pruned { pruned, dry_run } => lake_summary::write_pruned(pruned, *dry_run, out),
         Done::Verified(verified) => lake_summary::write_verified(verified, out),
+        Done::RepairPlanned { verified, plan } => repair_summary::write_planned(verified, plan, out),
+        Done::RepairRefused(_) => repair_summary::write_refused(out),
+        Done::Repaired { repaired, verified } => repair_summary::write_repaired(repaired, verified, out),
         // An answer, not a summary.
         Done::Counted(_) => Ok(()),
         Done::RankingPlanned { rolled_up, plan, file } => {
@@ -377,6 +388,7 @@ pub fn answer(done: &Done, terminal: TerminalOptions, out: &mut dyn Write) -> io
         Done::RankingPlanned { rolled_up: None, file, .. } => {
             writeln!(out, "{}", escape_control(&file.display().to_string()))
         }
+        Done::RepairPlanned { plan, .. } => repair_summary::write_plan(plan, out),
         Done::Compacted { compacted: Compacted { plan, .. }, .. }
         | Done::Pruned { pruned: Pruned { plan, .. }, .. } => {
             // Paths and categories may hold control characters.

@@ -9,7 +9,7 @@ use crate::world::World;
 const NOW: &str = "--now 2017-01-15T00:00:00Z";
 
 /// Returns a lake with files of every kind: large and small ones, with checkpoints, rankings and totals.
-fn lake() -> World {
+pub fn lake() -> World {
     let world = World::new();
     let mut log = String::from("ts,event_id,item_id,category,quantity,amount\n");
     for row in 0..6_000 {
@@ -55,7 +55,7 @@ fn answers(world: &World) -> Vec<String> {
     commands.iter().map(answer).collect()
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder can be made");
     for entry in fs::read_dir(from).expect("it can be listed") {
         let entry = entry.expect("it can be listed");
@@ -68,7 +68,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Returns the kind of a file by its path below the lake.
-fn kind(path: &str) -> Option<&'static str> {
+pub fn kind(path: &str) -> Option<&'static str> {
     let is_in = |folder: &str| path.starts_with(folder);
     let kinds = [
         ("commit of events", is_in("events/_delta_log/") && path.ends_with(".json")),

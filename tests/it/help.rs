@@ -133,7 +133,7 @@ fn the_overview_lists_commands_in_groups() {
           health       Check the lake's status, for monitoring
 
         Maintain:
-          lake         Maintain the lake: compact, prune, verify, show statistics
+          lake         Maintain the lake: compact, prune, verify, repair, show statistics
 
         Configure:
           config       Show the settings, their values and origins

@@ -52,7 +52,7 @@ fn the_help_of_the_program() {
         stdout:   health       Check the lake's status, for monitoring
         stdout: 
         stdout: Maintain:
-        stdout:   lake         Maintain the lake: compact, prune, verify, show statistics
+        stdout:   lake         Maintain the lake: compact, prune, verify, repair, show statistics
         stdout: 
         stdout: Configure:
         stdout:   config       Show the settings, their values and origins

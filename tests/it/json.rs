@@ -68,6 +68,7 @@ fn what_was_promised_stays() {
         &stats,
         "schema events events.version events.files events.rows events.size_bytes rollups rollups.version \
          rollups.files rollups.rows rollups.size_bytes batches hours empty_hours first_hour last_hour reserve_bytes \
+         quarantine quarantine.files quarantine.size_bytes quarantine.event_rows \
          largest_categories largest_categories[].category largest_categories[].rows",
     );
     let config = said("config --format json");

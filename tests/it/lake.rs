@@ -55,12 +55,17 @@ fn a_damaged_file_keeps_a_verification_from_comparing_only_where_it_must() {
     assert_eq!(said.code, Some(3));
     assert!(said.stderr.contains(".parquet is damaged: its bytes"), "{}", said.whole());
     assert!(
-        said.stderr.contains("; nothing was compared, because of the damaged files; 2 problems found"),
+        said.stderr.contains("; 1 day not compared, because of damaged files; 2 problems found"),
         "{}",
         said.whole()
     );
     let said = world.run("rollup --all");
-    assert!(said.stderr.contains("hint: `topsell lake verify` lists all damaged files"), "{}", said.whole());
+    assert!(
+        said.stderr
+            .contains("hint: `topsell lake verify` lists all damaged files, and `topsell lake repair`"),
+        "{}",
+        said.whole()
+    );
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn every_command_leaves_a_record_of_what_it_was_asked_and_did() {
         ("rollup", &["rollup"]),
         ("compact", &["compact_events", "compact_aggregates"]),
         ("prune", &["expire_hours", "vacuum", "archive_runs"]),
-        ("verify", &["verify_events", "verify_aggregates", "rollup", "verify_rankings"]),
+        ("verify", &["verify_rankings", "verify_files"]),
         ("stats", &[]),
         ("show", &[]),
         ("count", &[]),
@@ -152,8 +152,7 @@ fn a_trace_that_is_handed_on_is_gone_on_with_and_shown_as_one() {
         .take_while(|line| !line.is_empty())
         .map(|line| line.split("  ").find(|text| !text.is_empty()).unwrap_or(""))
         .collect();
-    let expected =
-        ["rollup", "rollup", "verify", "verify_events", "verify_aggregates", "rollup", "verify_rankings"];
+    let expected = ["rollup", "rollup", "verify", "verify_rankings", "verify_files"];
     assert_eq!(names, expected, "{tree}");
     assert!(tree.contains("time by stage") && tree.contains('█'), "{tree}");
     let inner = verify["id"].as_str().expect("it has an id");
@@ -168,7 +167,7 @@ fn a_trace_that_is_handed_on_is_gone_on_with_and_shown_as_one() {
         .iter()
         .flat_map(|of| of["scopeSpans"][0]["spans"].as_array().expect("there are some"))
         .collect();
-    assert_eq!(all.len(), 7);
+    assert_eq!(all.len(), 5);
     for span in &all {
         assert_eq!(span["traceId"], TRACE);
         let nanos = |key: &str| span[key].as_str().and_then(|text| text.parse::<u64>().ok());
@@ -182,7 +181,7 @@ fn a_trace_that_is_handed_on_is_gone_on_with_and_shown_as_one() {
     let text = std::fs::read_to_string(world.path("trace.json")).expect("it was written");
     let chrome: Value = serde_json::from_str(&text).expect("it is JSON");
     let events = chrome["traceEvents"].as_array().expect("there are some");
-    assert_eq!(events.iter().filter(|event| event["ph"] == "X").count(), 7);
+    assert_eq!(events.iter().filter(|event| event["ph"] == "X").count(), 5);
     assert_eq!(events.iter().filter(|event| event["name"] == "process_name").count(), 2);
 }
 

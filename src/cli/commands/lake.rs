@@ -1,18 +1,23 @@
 //! `topsell lake`: maintenance of the lake.
 
-use clap::{Args as ClapArgs, Subcommand};
+use std::sync::Arc;
 
-use crate::commands::lake_upgrade;
+use clap::{Args as ClapArgs, Subcommand};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::commands::{lake_repair, lake_upgrade};
 use crate::failure::{Exit, Failure};
 use crate::lake_summary;
+use crate::moments::{TIME_HELP, moment};
 use crate::output::{OutputArgs, Target};
-use crate::settings::Settings;
+use crate::settings::{Settings, Verbosity};
 use crate::step_runner;
 use crate::summary;
 use crate::terminal;
 use topsell_core::lake::{self, DryRun, LakeError};
-use topsell_core::maintenance::Retention;
-use topsell_core::model::{Timestamp, parse_hours, parse_seconds};
+use topsell_core::maintenance::{Retention, Share, StopRequest, VerifyScope};
+use topsell_core::model::{Timestamp, Zone, parse_hours, parse_seconds};
 use topsell_core::pipeline::{self, Caller, Done, Step, StepError};
 use topsell_core::progress::{Progress, Stage};
 use topsell_core::rankings::RankingRetention;
@@ -23,13 +28,14 @@ use topsell_output::answers::lake_stats;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// Maintain the lake: compact, prune, verify, show statistics
+/// Maintain the lake: compact, prune, verify, repair, show statistics
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
   topsell lake compact                              merge small files
   topsell lake prune --retention 365d --dry-run     list the data older than a year
   topsell lake verify                               check all data for corruption
+  topsell lake repair --dry-run                     list what would be done about it
   topsell lake stats                                count files, rows, hours and categories
   topsell lake upgrade                              upgrade the lake to the format of this version
 ")]
@@ -101,12 +107,44 @@ Examples:
     /// Check all data for corruption; exit with 3 if any is found
     ///
     /// Reads every file that the lake references, and recomputes the aggregates from raw events to compare
-    /// them.
+    /// them, day by day, the oldest first. Logs, pointers and the list of ingested files are always checked.
     #[command(before_help = "\
 Examples:
-  topsell lake verify || echo 'restore the lake from a backup'
+  topsell lake verify || echo 'repair the lake'
+  topsell lake verify --since 7d       check the events, aggregates and rankings of the last 7 days
+  topsell lake verify --share 1/30     check a thirtieth of the files, other ones each day
+", after_help = TIME_HELP)]
+    Verify {
+        /// Only events, aggregates and rankings of TIME or later; a verification that was interrupted
+        /// names the TIME to continue from
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Check one of N shares of the files and days, another one each day: in N days, all of them
+        #[arg(long, value_name = "1/N")]
+        share: Option<String>,
+    },
+    /// Repair what `verify` finds: rebuild what can be, and quarantine what cannot
+    ///
+    /// Aggregates and pointers are computed again, and a damaged log of a table is repaired as far as its newest
+    /// version is known. Damaged files of events and rankings are moved to the folder quarantine of the lake, and
+    /// named: load the lost events again with `topsell ingest --force`. Asks before anything is changed. Exits with 3
+    /// if something was lost or cannot be repaired.
+    #[command(before_help = "\
+Examples:
+  topsell lake repair --dry-run     print what would be done
+  topsell lake repair --yes         repair without asking
 ")]
-    Verify,
+    Repair {
+        /// Proceed without asking
+        #[arg(long)]
+        yes: bool,
+        /// Print the plan and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Wait while another run holds the lock, instead of exiting with 6
+        #[arg(long)]
+        wait: bool,
+    },
     /// Upgrade the lake to the format of this version of topsell
     ///
     /// Every other command refuses a lake of an older format. An upgrade that was interrupted is completed
@@ -147,6 +185,8 @@ pub struct Maintenance {
     lock_timeout: LockTimeout,
     /// With `prune`: what to keep of the run history.
     runs: Option<(RunRetention, DryRun)>,
+    /// What to note about the options.
+    note: Option<String>,
 }
 
 impl Lake {
@@ -154,10 +194,10 @@ impl Lake {
     ///
     /// # Errors
     /// Names the option that is wrong and what to write instead.
-    pub fn check(&self, now: Timestamp) -> Result<Checked, Failure> {
+    pub fn check(&self, now: Timestamp, verbosity: Verbosity) -> Result<Checked, Failure> {
         let of = |step, wait| {
             let lock_timeout = LockTimeout::from_wait(wait);
-            Maintenance { step, lock_timeout, runs: None }
+            Maintenance { step, lock_timeout, runs: None, note: None }
         };
         let maintenance = match &self.command {
             LakeCommand::Compact { dry_run, wait } => {
@@ -201,7 +241,15 @@ impl Lake {
                     ..of(Step::Prune { retention: rules, dry_run }, *wait)
                 }
             }
-            LakeCommand::Verify => of(Step::Verify, false),
+            LakeCommand::Verify { since, share } => {
+                let (scope, note) = verify_scope(since.as_deref(), share.as_deref(), now)?;
+                let step = Step::Verify { scope, stop: StopRequest::default() };
+                Maintenance { note, ..of(step, false) }
+            }
+            LakeCommand::Repair { yes, dry_run, wait } => {
+                let confirm = lake_repair::confirm(*yes, verbosity);
+                of(Step::Repair { dry_run: DryRun::from(*dry_run), confirm }, *wait)
+            }
             LakeCommand::Stats { .. } => of(Step::Stats, false),
             LakeCommand::Upgrade { dry_run, wait } => {
                 let lock_timeout = LockTimeout::from_wait(*wait);
@@ -212,20 +260,55 @@ impl Lake {
     }
 }
 
+/// Returns how much to verify, and what to note about the options.
+fn verify_scope(
+    since: Option<&str>,
+    share: Option<&str>,
+    now: Timestamp,
+) -> Result<(VerifyScope, Option<String>), Failure> {
+    let since = since.map(|text| moment("--since", text, now, &Zone::utc())).transpose()?;
+    let share = share.map(|text| Share::parse(text, now)).transpose();
+    let share = share.map_err(|e| Failure::usage(format!("--share: {e}")))?;
+    let scope = VerifyScope { since: since.as_ref().map(|since| since.at.hour()), share };
+    Ok((scope, since.and_then(|since| since.note)))
+}
+
+/// Sets a flag on the first SIGINT or SIGTERM, so that the step ends soon and says how far it came; the second one
+/// ends the process.
+fn stop_on_signals(stop: &StopRequest) -> Result<(), Failure> {
+    for signal in [SIGINT, SIGTERM] {
+        let failed = |e| Failure::runtime(format!("cannot handle signals: {e}"));
+        let exit = i32::from(Exit::RuntimeError.code());
+        flag::register_conditional_shutdown(signal, exit, Arc::clone(&stop.0)).map_err(failed)?;
+        flag::register(signal, Arc::clone(&stop.0)).map_err(failed)?;
+    }
+    Ok(())
+}
+
 /// Runs the maintenance.
 ///
 /// # Errors
 /// Fails as the step does.
 pub fn run(settings: &Settings, typed: &Lake) -> Result<Exit, Failure> {
-    let Maintenance { step, lock_timeout, runs } = match typed.check(settings.now)? {
-        Checked::Maintenance(maintenance) => maintenance,
-        Checked::Upgrade { dry_run, lock_timeout } => {
-            return lake_upgrade::run(settings, dry_run, lock_timeout);
-        }
-    };
+    let Maintenance { step, lock_timeout, runs, note } =
+        match typed.check(settings.now, settings.verbosity)? {
+            Checked::Maintenance(maintenance) => maintenance,
+            Checked::Upgrade { dry_run, lock_timeout } => {
+                return lake_upgrade::run(settings, dry_run, lock_timeout);
+            }
+        };
     if let LakeCommand::Stats { output } = &typed.command {
         let target = output.target(None, settings.color)?;
         return stats(settings, &step, &target);
+    }
+    settings.note_moments(note);
+    if let LakeCommand::Repair { yes, dry_run, .. } = &typed.command
+        && !lake_repair::repair_format(settings, *yes, *dry_run)?
+    {
+        return Ok(Exit::Success);
+    }
+    if let Step::Verify { stop, .. } = &step {
+        stop_on_signals(stop)?;
     }
     match runs {
         Some((keep_runs, dry_run)) => prune(settings, &step, lock_timeout, &keep_runs, dry_run),

@@ -10,6 +10,7 @@ pub mod datagen;
 pub mod health;
 pub mod ingest;
 pub mod lake;
+mod lake_repair;
 mod lake_upgrade;
 pub mod man;
 pub mod rank;

@@ -59,9 +59,9 @@ const CHECKPOINT_COLUMNS: [&str; 8] = [
 
 /// The file `_last_checkpoint`.
 #[derive(Deserialize)]
-struct Hint {
-    version: u64,
-    parts: Option<u64>,
+pub(super) struct Hint {
+    pub version: u64,
+    pub parts: Option<u64>,
 }
 
 /// A commit that was read.
@@ -200,7 +200,7 @@ impl<'a> LogReader<'a> {
         Ok(Some(state).filter(|state| !state.table_id.is_empty()))
     }
 
-    fn hint(&self) -> Result<Option<Hint>, StoreError> {
+    pub(super) fn hint(&self) -> Result<Option<Hint>, StoreError> {
         let path = format!("{}/_delta_log/_last_checkpoint", self.name);
         match self.store.get(&path) {
             Ok(bytes) => {
@@ -256,6 +256,10 @@ impl<'a> LogReader<'a> {
         self.store
     }
 
+    pub(super) fn name(&self) -> &str {
+        self.name
+    }
+
     /// Returns the path of the log's folder.
     pub(super) fn folder(&self) -> String {
         format!("{}/_delta_log", self.name)
@@ -265,7 +269,7 @@ impl<'a> LogReader<'a> {
         format!("{}/_delta_log/{version:020}.json", self.name)
     }
 
-    fn checkpoint(&self, version: u64) -> String {
+    pub(super) fn checkpoint(&self, version: u64) -> String {
         format!("{}/_delta_log/{version:020}.checkpoint.parquet", self.name)
     }
 }

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::delta::{Table, TableSchema};
 use crate::lake::decimal_units::make_units_decimal;
 use crate::lake::error::LakeError;
-use crate::lake::events_table::{COLUMNS_OF_EVERY_FORMAT, EVENTS, PARTITIONS, VERSION};
+use crate::lake::events_table::{COLUMNS_OF_EVERY_FORMAT, EVENTS, PARTITIONS, SCHEMA, VERSION};
 use crate::lake::layout::{COMPACTION_LOCK, FORMAT_FILE, MAINTENANCE_LOCK, MAINTENANCE_LOCK_0, WRITERS};
 use crate::storage::{Lock, LockError, LockTimeout, SharedLock, Store};
 
@@ -96,6 +96,19 @@ pub fn check_format(store: &Store) -> Result<(), LakeError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes the version of a lake again whose file of it is damaged: the current one, if the `events` table has the
+/// columns of this.
+///
+/// # Errors
+/// As [`Table::open`]; [`LakeError::BadFormatFile`] where there is no table.
+pub fn restore_format(store: &Store) -> Result<(), LakeError> {
+    if Table::open(store, EVENTS, SCHEMA)?.is_none() {
+        return Err(LakeError::BadFormatFile { file: store.location_of(FORMAT_FILE) });
+    }
+    store.quarantine(FORMAT_FILE)?;
+    Ok(store.put(FORMAT_FILE, content(CURRENT_FORMAT))?)
 }
 
 /// Writes the current version into a folder where a lake is to be created.

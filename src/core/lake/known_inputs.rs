@@ -23,7 +23,7 @@ use crate::lake::error::LakeError;
 use crate::lake::layout::INPUTS;
 use crate::lake::open::Lake;
 use crate::model::Hour;
-use crate::storage::checksum;
+use crate::storage::{Store, checksum};
 
 /// The number of digits of a key, and of those that name its file.
 pub(super) const KEY_DIGITS: usize = 32;
@@ -106,24 +106,6 @@ impl Lake {
         Ok(known)
     }
 
-    /// Returns a line for each file of entries that is damaged.
-    ///
-    /// # Errors
-    /// Fails where the disk does.
-    pub fn check_inputs(&self) -> Result<Vec<String>, LakeError> {
-        let mut problems = Vec::new();
-        for file in self.store.files(INPUTS)? {
-            let bytes = match self.store.get(&file.path) {
-                Err(error) if error.is_not_found() => continue,
-                bytes => bytes?,
-            };
-            let damaged =
-                damaged_line(&bytes).map(|number| LakeError::DamagedInputs { file: file.path, number });
-            problems.extend(damaged.map(|error| error.to_string()));
-        }
-        Ok(problems)
-    }
-
     /// Appends an entry under some keys.
     ///
     /// # Errors
@@ -137,12 +119,33 @@ impl Lake {
     }
 }
 
+/// Returns each file of entries that is damaged or cannot be read, and what is wrong with it.
+///
+/// # Errors
+/// Fails where the folder cannot be listed.
+pub fn check_inputs(store: &Store) -> Result<Vec<(String, LakeError)>, LakeError> {
+    let mut problems = Vec::new();
+    for file in store.files(INPUTS)? {
+        let problem = match store.get(&file.path) {
+            Ok(bytes) => {
+                let file = file.path.clone();
+                damaged_line(&bytes).map(|number| LakeError::DamagedInputs { file, number })
+            }
+            Err(error) if error.is_not_found() => None,
+            Err(error) => Some(error.into()),
+        };
+        problems.extend(problem.map(|problem| (file.path, problem)));
+    }
+    problems.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(problems)
+}
+
 fn entries_of<'a>(key: &'a InputKey, text: &'a str) -> impl Iterator<Item = KnownInput> + 'a {
     let of_key = text.lines().filter_map(|line| line.strip_prefix(key.0.as_str())?.strip_prefix(' '));
     of_key.filter_map(parse_entry)
 }
 
-fn line_of(key: &InputKey, known: &KnownInput) -> String {
+pub(super) fn line_of(key: &InputKey, known: &KnownInput) -> String {
     let KnownInput { id, bytes, tail_bytes, tail_size, size, start, hours, second, newest } = known;
     let (tail_size, size) = (tail_size.version(), size.version());
     let mut line = format!("{} {id} {bytes} {tail_bytes} {tail_size} {size} ", key.0);
@@ -165,6 +168,12 @@ fn end_of(line: &[u8]) -> String {
     format!(".{:016x}", checksum(line))
 }
 
+/// Returns whether a line ends with its own checksum.
+pub(super) fn has_checksum(line: &[u8]) -> bool {
+    let end = line.len().checked_sub(END_BYTES).map(|at| line.split_at(at));
+    end.is_some_and(|(before, end)| end_of(before).as_bytes() == end)
+}
+
 /// Returns the number of the first line that is damaged: it is complete, and its checksum is not its own.
 ///
 /// A power failure leaves a beginning of a line, which has no end at all; of a damaged line only some bytes
@@ -179,7 +188,9 @@ pub(super) fn damaged_line(text: &[u8]) -> Option<usize> {
         let changed = end.iter().zip(right.bytes()).filter(|(is, should)| **is != *should).count();
         let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
         let has_end = end[0] == b'.' && end[1..].iter().all(is_digit);
-        changed > 0 && (has_end || changed <= MOST_CHANGED)
+        // Its newline is another byte.
+        let is_longer = line.split_last().is_some_and(|(_, line)| has_checksum(line));
+        changed > 0 && (has_end || changed <= MOST_CHANGED || is_longer)
     };
     text.split(|byte| *byte == b'\n').position(is_damaged).map(|at| at + 1)
 }
@@ -255,6 +266,7 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(damaged_line(&flipped).is_some(), "{bit}: {}", String::from_utf8_lossy(&flipped));
         }
+        assert_eq!(damaged_line(format!("{line}\u{b}\n").as_bytes()), Some(1), "a newline is a bit, too");
         let joined = format!("{line}\u{b}{line}");
         assert_eq!(damaged_line(joined.as_bytes()), Some(1), "a newline is a bit, too");
     }

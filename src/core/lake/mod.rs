@@ -30,7 +30,11 @@ mod newest;
 mod open;
 mod partition;
 mod prune_inputs;
+mod quarantine;
+mod rebuild_log;
 mod rejects;
+mod remove_damaged;
+mod repair_inputs;
 mod replace;
 mod reserve;
 mod settings;
@@ -38,6 +42,7 @@ mod staged_files;
 mod transaction_cache;
 mod vacuum;
 mod write_events;
+mod writers_lock;
 
 pub use append::{AppendTransaction, CommitOutcome, DuplicatePolicy};
 pub use batch_size::BatchSize;
@@ -49,13 +54,18 @@ pub use expire::Expired;
 pub use file_part::FilePart;
 pub use format::{
     CURRENT_FORMAT, UpgradeLocks, UpgradePlan, UpgradeStep, apply_upgrade, check_format, lock_for_upgrade,
-    plan_upgrade,
+    plan_upgrade, restore_format,
 };
-pub use known_inputs::{InputKey, KnownInput};
+pub use known_inputs::{InputKey, KnownInput, check_inputs};
 pub use layout::{PAGE, SETTINGS_FILE};
 pub use newest::newest_hour;
 pub use open::{DEFAULT_SLICE_BYTES, Lake};
 pub use partition::{HourPartition, hive_folder, partition_map};
+pub use quarantine::{QuarantineStats, Quarantined, note_quarantined, quarantine_stats};
+pub use rebuild_log::rebuild_events_log;
 pub use rejects::Reject;
+pub use remove_damaged::LostEvents;
+pub use repair_inputs::repair_inputs;
 pub use settings::LakeSettings;
 pub use staged_files::StagedFiles;
+pub use writers_lock::{WritersLock, lock_maintenance, lock_writers};

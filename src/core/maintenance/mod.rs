@@ -4,13 +4,21 @@
 
 mod compact;
 mod gaps;
+mod problem;
 mod prune;
 mod prune_check;
+mod repair;
+mod repair_plan;
 mod stats;
 mod verify;
+mod verify_scope;
 
 pub use compact::{Compacted, compact};
 pub use gaps::Gap;
+pub use problem::{FileState, LakeTable, Problem, ProblemKind, TableFile};
 pub use prune::{Pruned, Retention, prune};
+pub use repair::{Repaired, repair_files, repair_logs, repair_published};
+pub use repair_plan::{RepairAction, RepairPlan};
 pub use stats::{Stats, TableStats, stats};
 pub use verify::{Verified, verify};
+pub use verify_scope::{BAD_SHARE, Share, StopRequest, VerifyScope};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::delta::LiveFile;
-use crate::lake::{HourPartition, Lake, LakeError};
+use crate::lake::{HourPartition, Lake, LakeError, QuarantineStats, quarantine_stats};
 use crate::rollup::{RollupError, Rollups};
 
 /// How many categories are listed.
@@ -25,6 +25,8 @@ pub struct Stats {
     pub span: Option<(String, String)>,
     /// Event rows by top-level category, the most first; `None` is events without a category.
     pub largest: Vec<(Option<String>, u64)>,
+    /// Damaged files that were set aside.
+    pub quarantine: QuarantineStats,
 }
 
 /// Statistics of a table.
@@ -77,5 +79,6 @@ pub fn stats(lake: &Lake) -> Result<Stats, RollupError> {
         empty_hours: spanned - hours.len() as u64,
         span: ends.map(|(first, last)| (first.start().to_string(), last.start().to_string())),
         largest,
+        quarantine: quarantine_stats(lake.store())?,
     })
 }

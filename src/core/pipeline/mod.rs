@@ -13,7 +13,9 @@ use crate::input_format::Mapping;
 use crate::item_catalog::{CatalogError, CatalogFile, ItemCatalog, ItemNames};
 use crate::lake;
 use crate::lake::{DryRun, Lake, LakeError};
-use crate::maintenance::{self, Compacted, Pruned, Retention, Stats, Verified};
+use crate::maintenance::{
+    self, Compacted, Pruned, RepairPlan, Repaired, Retention, Stats, StopRequest, Verified, VerifyScope,
+};
 use crate::model::{EventTypes, Hour, Timestamp, format_duration};
 use crate::parquet_format::WantsItem;
 use crate::progress::{Count, Progress, Stage};
@@ -72,9 +74,21 @@ pub enum Step {
         retention: Retention,
         dry_run: DryRun,
     },
-    Verify,
+    Verify {
+        scope: VerifyScope,
+        /// Ends the verification before the next day.
+        stop: StopRequest,
+    },
+    /// Repairs the lake, if the plan is confirmed.
+    Repair {
+        dry_run: DryRun,
+        confirm: Confirm,
+    },
     Stats,
 }
+
+/// Returns whether a plan is to be carried out.
+pub type Confirm = Box<dyn Fn(&RepairPlan) -> bool + Send + Sync>;
 
 /// How recent the sales must be for a ranking to be published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,15 +112,45 @@ pub struct Caller {
 
 /// The outcome of a step.
 pub enum Done {
-    Ingested { summary: ingest::Summary, dry_run: DryRun },
+    Ingested {
+        summary: ingest::Summary,
+        dry_run: DryRun,
+    },
     RolledUp(rollup::Summary),
     RollupPlanned(PlannedRollup),
-    Ranked { rolled_up: rollup::Summary, published: Published, totals: Option<PublishedItemTotals> },
-    RankingPlanned { rolled_up: Option<rollup::Summary>, plan: Plan, file: PathBuf },
-    RankingMerged { published: Published },
-    Compacted { compacted: Compacted, dry_run: DryRun },
-    Pruned { pruned: Pruned, dry_run: DryRun },
+    Ranked {
+        rolled_up: rollup::Summary,
+        published: Published,
+        totals: Option<PublishedItemTotals>,
+    },
+    RankingPlanned {
+        rolled_up: Option<rollup::Summary>,
+        plan: Plan,
+        file: PathBuf,
+    },
+    RankingMerged {
+        published: Published,
+    },
+    Compacted {
+        compacted: Compacted,
+        dry_run: DryRun,
+    },
+    Pruned {
+        pruned: Pruned,
+        dry_run: DryRun,
+    },
     Verified(Verified),
+    RepairPlanned {
+        verified: Verified,
+        plan: RepairPlan,
+    },
+    /// The plan was not confirmed, and nothing was changed.
+    RepairRefused(RepairPlan),
+    /// What was repaired, and what a verification found afterwards.
+    Repaired {
+        repaired: Repaired,
+        verified: Verified,
+    },
     Counted(Stats),
 }
 
@@ -229,9 +273,67 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
                 dry_run: *dry_run,
             })
         }
-        Step::Verify => Ok(Done::Verified(maintenance::verify(&Lake::open(store.clone())?, progress)?)),
+        Step::Verify { scope, stop } => {
+            Ok(Done::Verified(maintenance::verify(store, *scope, stop, progress)?))
+        }
+        Step::Repair { dry_run, confirm } => repair(store, *dry_run, confirm, caller, progress),
         Step::Stats => Ok(Done::Counted(maintenance::stats(&Lake::open(store.clone())?)?)),
     }
+}
+
+/// Repairs a lake until a verification finds nothing that can be repaired: what is behind a damaged log is known
+/// only when that is repaired.
+fn repair(
+    store: &Store,
+    dry_run: DryRun,
+    confirm: &Confirm,
+    caller: &Caller,
+    progress: &Progress,
+) -> Result<Done, StepError> {
+    /// After the logs, the files of the tables, and the aggregates of those.
+    const MAX_ROUNDS: u32 = 4;
+    let _lock = match dry_run {
+        DryRun::Yes => None,
+        DryRun::No => Some(lake::lock_maintenance(store, &caller.name, caller.lock_timeout)?),
+    };
+    let (mut repaired, mut round) = (Repaired::default(), 0);
+    loop {
+        let verified = maintenance::verify(store, VerifyScope::default(), &StopRequest::default(), progress)?;
+        let plan = RepairPlan::of(store, &verified)?;
+        if dry_run == DryRun::Yes {
+            return Ok(Done::RepairPlanned { verified, plan });
+        }
+        repaired.impossible.clone_from(&plan.impossible);
+        if plan.actions.is_empty() || round == MAX_ROUNDS {
+            return Ok(Done::Repaired { repaired, verified });
+        }
+        // Each round: what is behind a log was not in the first plan.
+        if !confirm(&plan) {
+            return Ok(if round == 0 {
+                Done::RepairRefused(plan)
+            } else {
+                Done::Repaired { repaired, verified }
+            });
+        }
+        if plan.needs_writers() {
+            let writers = lake::lock_writers(store)?;
+            maintenance::repair_logs(store, &plan, &writers, caller.now, &mut repaired)?;
+        }
+        maintenance::repair_files(store, &plan, caller.now, progress, &mut repaired)?;
+        let recompute = |path: &str| recomputed(store, path, progress);
+        maintenance::repair_published(store, &plan, &recompute, caller.now, &mut repaired)?;
+        round += 1;
+    }
+}
+
+/// Computes a damaged ranking again, and returns whether that gave the same bytes.
+fn recomputed(store: &Store, path: &str, progress: &Progress) -> bool {
+    let Some((rules, event_types)) = rankings::rules_of(store, path) else { return false };
+    // Where it cannot be computed, it is set aside.
+    let ranking = ranking_of(store, &rules, &event_types, None, progress);
+    ranking.is_ok_and(|finished| {
+        rankings::restore(store, path, &finished.ranking, &rules, &event_types).unwrap_or(false)
+    })
 }
 
 impl Freshness {
@@ -264,12 +366,34 @@ fn rank(
     tail: bool,
     progress: &Progress,
 ) -> Result<(Published, Option<PublishedItemTotals>), StepError> {
+    let draft = if tail { Some(ItemTotalsWriter::begin(store)?) } else { None };
+    let finished = ranking_of(store, rules, event_types, draft.as_ref(), progress)?;
+    progress.begin(Stage::Publish, None);
+    let FinishedRanking { ranking, rounds } = finished;
+    // Given away, so that the best items are dropped before all others are sorted.
+    let published = publish(store, ranking, names, rules, event_types)?;
+    let totals = draft.map(|draft| draft.publish(&rounds, rules, event_types, &published)).transpose()?;
+    progress.end(Stage::Publish);
+    count_published(&published, progress);
+    if let Some(totals) = &totals {
+        progress.count(Count::ItemTotalsRows, totals.rows);
+    }
+    Ok((published, totals))
+}
+
+/// Computes a ranking, and with a draft the item totals.
+fn ranking_of(
+    store: &Store,
+    rules: &Rules,
+    event_types: &EventTypes,
+    draft: Option<&ItemTotalsWriter>,
+    progress: &Progress,
+) -> Result<FinishedRanking, StepError> {
     let rollups = Rollups::open_or_create(store)?;
     let scan = rollups.scan()?;
-    let draft = if tail { Some(ItemTotalsWriter::begin(store)?) } else { None };
-    let mut builder = match tail {
-        true => RankingBuilder::with_item_totals(rules.clone()),
-        false => RankingBuilder::new(rules.clone()),
+    let mut builder = match draft {
+        Some(_) => RankingBuilder::with_item_totals(rules.clone()),
+        None => RankingBuilder::new(rules.clone()),
     };
     while let Some(request) = builder.next_scan() {
         let wants = |path: &str| request.wants_path(path);
@@ -286,7 +410,7 @@ fn rank(
                     ranker.add_item(item.item_id, item.rows, item.path_sets)
                 })?;
                 let mut partial = ranker.finish();
-                if let Some((draft, totals)) = draft.as_ref().zip(partial.take_item_totals()) {
+                if let Some((draft, totals)) = draft.zip(partial.take_item_totals()) {
                     draft.add(part.category(), request.round(), totals)?;
                 }
                 Ok(partial)
@@ -295,17 +419,7 @@ fn rank(
         builder.add(&request, partial?).map_err(SnapshotError::from)?;
         progress.end(Stage::Rank);
     }
-    progress.begin(Stage::Publish, None);
-    let FinishedRanking { ranking, rounds } = builder.finish();
-    // Given away, so that the best items are dropped before all others are sorted.
-    let published = publish(store, ranking, names, rules, event_types)?;
-    let totals = draft.map(|draft| draft.publish(&rounds, rules, event_types, &published)).transpose()?;
-    progress.end(Stage::Publish);
-    count_published(&published, progress);
-    if let Some(totals) = &totals {
-        progress.count(Count::ItemTotalsRows, totals.rows);
-    }
-    Ok((published, totals))
+    Ok(builder.finish())
 }
 
 fn count_published(published: &Published, progress: &Progress) {

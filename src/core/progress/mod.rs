@@ -19,9 +19,10 @@ pub enum Stage {
     Vacuum,
     /// Moves records of runs into files by day.
     ArchiveRuns,
-    VerifyEvents,
-    VerifyAggregates,
+    /// Checks logs, rankings and pointers.
     VerifyRankings,
+    /// Checks the files of the tables, by the byte.
+    VerifyFiles,
 }
 
 /// Something that a command counts.

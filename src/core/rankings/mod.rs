@@ -19,11 +19,14 @@
 // Floating-point sums depend on their order.
 #![cfg_attr(not(test), deny(clippy::float_arithmetic))]
 
+mod check;
 mod error;
 mod item_totals;
 mod metadata;
 mod pointer;
 mod publish;
+mod recompute;
+mod repair;
 mod retained;
 mod retention;
 mod row_groups;
@@ -31,13 +34,14 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
+pub use check::{PublishedCheck, PublishedFile, check_published};
 pub use error::SnapshotError;
-pub use item_totals::{
-    ItemTotals, ItemTotalsWriter, PublishedItemTotals, check_item_totals, expired_item_totals,
-};
+pub use item_totals::{ItemTotals, ItemTotalsWriter, PublishedItemTotals, expired_item_totals};
 pub use metadata::{DaysMetadata, RankingMetadata};
 pub use pointer::current_file;
 pub use publish::{Published, publish};
+pub use recompute::{restore, rules_of};
+pub use repair::{PublishedRepair, repair_published, restored_published};
 pub use retained::{RetainedRanking, retained_rankings};
-pub use retention::{RankingRetention, check_all, expired_rankings};
+pub use retention::{RankingRetention, expired_rankings};
 pub use snapshot::{Categories, Snapshot};

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use rayon::prelude::*;
 
 use crate::model::EventTypes;
-use crate::parquet_format::encode_ranking;
+use crate::parquet_format::{EncodedRanking, encode_ranking};
 use crate::rank::{Ranking, Rules};
 use crate::rankings::error::SnapshotError;
 use crate::rankings::pointer::{FOLDER, Footer, POINTER, Pointer, SCHEMA, damaged_file, pointer_beside};
@@ -42,13 +42,7 @@ pub fn publish(
         return Err(SnapshotError::Empty);
     }
     let as_of = rules.window.as_of().start().to_string();
-    let encoded = encode_ranking(
-        groups.len(),
-        |group| groups.rows_of(group).collect(),
-        groups.largest(),
-        &labels(rules, event_types),
-    );
-    let encoded = encoded.map_err(|source| SnapshotError::Columns { file: FOLDER.to_owned(), source })?;
+    let encoded = encode_groups(&groups, rules, event_types)?;
     let hash = blake3::hash(&encoded.bytes).to_hex().to_string();
     let name = format!("{}-{}.parquet", as_of.replace(":00:00Z", "Z"), &hash[..16]);
     let file = format!("{FOLDER}/{name}");
@@ -75,6 +69,30 @@ pub fn publish(
         rows: pointer.rows,
         named: names.map(|_| groups.named()),
     })
+}
+
+/// Returns the bytes of a ranking.
+pub(super) fn encode(
+    ranking: &Ranking,
+    names: Option<&HashMap<&str, String>>,
+    rules: &Rules,
+    event_types: &EventTypes,
+) -> Result<EncodedRanking, SnapshotError> {
+    encode_groups(&RowGroups::of(ranking, names), rules, event_types)
+}
+
+fn encode_groups(
+    groups: &RowGroups<'_>,
+    rules: &Rules,
+    event_types: &EventTypes,
+) -> Result<EncodedRanking, SnapshotError> {
+    let encoded = encode_ranking(
+        groups.len(),
+        |group| groups.rows_of(group).collect(),
+        groups.largest(),
+        &labels(rules, event_types),
+    );
+    encoded.map_err(|source| SnapshotError::Columns { file: FOLDER.to_owned(), source })
 }
 
 /// Reads a file back from the disk, as a whole and by row groups, and compares every row.

@@ -1,45 +1,13 @@
-//! Retention of published rankings: which are checked, and which have expired.
+//! Retention of published rankings: which have expired.
 
 use std::cmp::Reverse;
 
 use hashbrown::{HashMap, HashSet};
 
 use crate::model::Timestamp;
-use crate::rankings::error::SnapshotError;
 use crate::rankings::pointer::{FOLDER, POINTER, parse_pointer, pointer_beside};
-use crate::rankings::retained::{RetainedRanking, has_hash_of, ranking_files};
-use crate::rankings::snapshot::Snapshot;
+use crate::rankings::retained::{RetainedRanking, ranking_files};
 use crate::storage::{FileAges, Store, StoreError, StoredFile, is_unfinished};
-
-/// Returns how many published rankings there are, and the problems found in them: each file's name
-/// ends in the first digits of its hash.
-///
-/// # Errors
-/// Fails where the folder cannot be listed.
-pub fn check_all(store: &Store) -> Result<(u64, Vec<String>), StoreError> {
-    let mut problems = Vec::new();
-    let files = ranking_files(store)?;
-    for file in &files {
-        match store.get(&file.path) {
-            Ok(bytes) if has_hash_of(&file.path, &bytes) => {}
-            Ok(_) => problems.push(format!("{}: its bytes are not those that were published", file.path)),
-            Err(error) => problems.push(error.to_string()),
-        }
-        let beside = pointer_beside(&file.path);
-        match store.get(&beside).map(|json| parse_pointer(&json, &beside)) {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => problems.push(error.to_string()),
-            // Older rankings have none.
-            Err(error) if error.is_not_found() => {}
-            Err(error) => problems.push(error.to_string()),
-        }
-    }
-    match Snapshot::checked(store) {
-        Ok(_) | Err(SnapshotError::None) => {}
-        Err(error) => problems.push(error.to_string()),
-    }
-    Ok((files.len() as u64, problems))
-}
 
 /// Which rankings are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

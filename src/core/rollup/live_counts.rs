@@ -120,7 +120,7 @@ impl LiveCounts {
         let files = newest.as_ref().map(|newest| newest.files_of(&wants)).transpose()?;
         let stored = with_partitions(files.into_iter().flatten().map(NamedFile::from))?;
         let lake = Lake::open(store.clone())?;
-        let mut plan = plan(&lake, newest.as_ref(), Scope::Changed)?;
+        let mut plan = plan(&lake, newest.as_ref(), Scope::Changed, &BTreeSet::new())?;
         plan.days.retain(|day| {
             days.contains(&day.date) && selection.event_types.counting(&day.event_type).is_some()
         });

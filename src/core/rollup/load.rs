@@ -3,6 +3,8 @@
 //! A shop of billions of purchases can so be measured without its events. Recomputing everything, and
 //! verifying the lake, would both report that the events are missing.
 
+use std::collections::BTreeSet;
+
 use rayon::prelude::*;
 
 use crate::delta::{Commit, NewFile, Outcome};
@@ -55,7 +57,7 @@ pub fn load<C: Sync>(
     let rollups = Rollups::open_or_create(lake.store())?;
     let _turn = rollups.table.wait_for_turn()?;
     let newest = rollups.table.newest()?;
-    let plan = plan(lake, Some(&newest), Scope::All)?;
+    let plan = plan(lake, Some(&newest), Scope::All, &BTreeSet::new())?;
     if !plan.days.is_empty() {
         return Err(RollupError::NotEmpty);
     }

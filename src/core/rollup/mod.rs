@@ -8,6 +8,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `table` | the table: its schema, its files, the partition and hours of each |
+//! | `changes` | which hours and days changed since the last rollup |
 //! | `plan` | decides which hours to recompute, from the tables' logs |
 //! | `event_hash` | the hashes by which events are compared |
 //! | `conflict_resolution` | reads event ids, and decides which version of an event with differing contents counts |
@@ -53,6 +54,7 @@
 mod error;
 mod table;
 
+mod changes;
 mod plan;
 
 mod event_hash;
@@ -90,5 +92,5 @@ pub use plan::{PlannedCategory, PlannedRollup, Reason, Scope, dry_run};
 pub use planned_scan::{PlannedFile, PlannedPart, Split};
 pub use scan::{ItemAggregates, Scan, ScanPart};
 pub use table::{Rollups, Selection, log, version};
-pub use update::{Diff, Replaces, Summary, rollup};
-pub use verify::{Verification, verify};
+pub use update::{Diff, Replaces, Summary, rebuild, rollup};
+pub use verify::{DifferingDay, Verification};

@@ -6,10 +6,11 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::delta::{Change, LiveFile, NamedFile, Partition, Version};
+use crate::delta::{LiveFile, NamedFile, Version};
 use crate::lake::{HourPartition, Lake, columns_to_aggregate, events_log};
 use crate::model::{Date, Hour};
 use crate::parquet_format::EventColumns;
+use crate::rollup::changes::{Changes, DayKey};
 use crate::rollup::error::RollupError;
 use crate::rollup::table::{DayPartition, Rollups};
 
@@ -38,6 +39,8 @@ pub enum Reason {
     UnknownChanges,
     /// Everything is to be recomputed.
     Requested,
+    /// A file of the day's aggregates is damaged, or they are not what the events add up to.
+    Damaged,
 }
 
 impl fmt::Display for Reason {
@@ -49,6 +52,7 @@ impl fmt::Display for Reason {
             Reason::OlderRules => "aggregated by an older version of topsell",
             Reason::UnknownChanges => "the log does not say what changed",
             Reason::Requested => "everything is recomputed",
+            Reason::Damaged => "the stored aggregates are damaged",
         })
     }
 }
@@ -129,11 +133,17 @@ impl Plan {
     }
 }
 
-/// Decides what to recompute; `rollups` is the newest version of the table, where there is one.
+/// Decides what to recompute, and all of the days whose aggregates are `damaged`; `rollups` is the newest version
+/// of the table, where there is one.
 ///
 /// # Errors
 /// Fails where a table's log cannot be read.
-pub(super) fn plan(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> Result<Plan, RollupError> {
+pub(super) fn plan(
+    lake: &Lake,
+    rollups: Option<&Version<'_>>,
+    scope: Scope,
+    damaged: &BTreeSet<DayKey>,
+) -> Result<Plan, RollupError> {
     let events = lake.events().newest()?;
     let covers = events.number();
     // A lake that was deleted and made again has other versions, which are not those of the old one.
@@ -153,7 +163,7 @@ pub(super) fn plan(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> 
     };
     let identity = newest.map(|identity| (commit_app_id, identity));
     let transactions = [(app_id, covers.cast_signed())].into_iter().chain(identity).collect();
-    if scope == Scope::Changed && covered == Some(covers) && is_same {
+    if scope == Scope::Changed && covered == Some(covers) && is_same && damaged.is_empty() {
         return Ok(Plan { covers, transactions, days: Vec::new(), is_up_to_date: true });
     }
     let changes = match covered {
@@ -161,7 +171,7 @@ pub(super) fn plan(lake: &Lake, rollups: Option<&Version<'_>>, scope: Scope) -> 
         _ => None,
     };
     let extent = match (scope, changes) {
-        (Scope::Changed, Some(changes)) => Extent::Changed(changes),
+        (Scope::Changed, Some(changes)) => Extent::Changed(changes, damaged),
         (Scope::Changed, None) if covered.is_none() => {
             let mut is_older = false;
             for app_id in older_app_ids(events.table_id()) {
@@ -194,66 +204,22 @@ fn older_app_ids(events_id: &str) -> [String; 2] {
     [format!("rollup:{events_id}"), format!("rollup:2:{events_id}")]
 }
 
-/// An event type and a day.
-type DayKey = (String, Date);
-
-/// What changed in the `events` table between two versions.
-struct Changes {
-    /// Hours by event type that have files which came or went.
-    hours: BTreeSet<(String, Hour)>,
-    /// Days with files that went: a removed event may have kept another version of its id from
-    /// counting, in any hour of its day, and nothing is left that says in which.
-    days_with_removals: BTreeSet<DayKey>,
-}
-
-impl Changes {
-    /// Returns what changed after one version, up to another; none where the log does not say.
-    fn between(lake: &Lake, after: u64, until: u64) -> Result<Option<Changes>, RollupError> {
-        Ok(match lake.events().changes(after, until)? {
-            // A commit by another program may name no partition; then anything may have changed.
-            Change::Partitions { added, removed } => Changes::of(&added, &removed),
-            Change::Unknown => None,
-        })
-    }
-
-    fn of(added: &BTreeSet<Partition>, removed: &BTreeSet<Partition>) -> Option<Changes> {
-        let mut changes = Changes { hours: BTreeSet::new(), days_with_removals: BTreeSet::new() };
-        for partition in added.iter().chain(removed) {
-            let partition = HourPartition::of(partition)?;
-            changes.hours.insert((partition.event_type, partition.hour));
-        }
-        for partition in removed {
-            let partition = HourPartition::of(partition)?;
-            changes.days_with_removals.insert((partition.event_type, partition.hour.date()));
-        }
-        Some(changes)
-    }
-
-    /// Returns a day's changed hours; none where events were removed, and any hour may have changed.
-    fn hours_of(&self, (event_type, date): &DayKey) -> Option<BTreeSet<Hour>> {
-        if self.days_with_removals.contains(&(event_type.clone(), *date)) {
-            return None;
-        }
-        let of_day = self.hours.iter().filter(|(of, hour)| of == event_type && hour.date() == *date);
-        Some(of_day.map(|(_, hour)| *hour).collect())
-    }
-}
-
 /// Which days a plan has.
-enum Extent {
-    /// Those with changed hours.
-    Changed(Changes),
+enum Extent<'a> {
+    /// Those with changed hours, and those with damaged aggregates.
+    Changed(Changes, &'a BTreeSet<DayKey>),
     /// All days that either table has; and what changed since the last rollup, where that is known.
     All(Reason, Option<Changes>),
 }
 
-impl Extent {
+impl Extent<'_> {
     fn new_day(&self, key: &DayKey) -> DayPlan {
         let (reason, changed_since) = match self {
-            Extent::Changed(changes) if changes.days_with_removals.contains(key) => {
+            Extent::Changed(_, damaged) if damaged.contains(key) => (Reason::Damaged, None),
+            Extent::Changed(changes, _) if changes.days_with_removals.contains(key) => {
                 (Reason::EventsRemoved, None)
             }
-            Extent::Changed(_) => (Reason::EventsAdded, None),
+            Extent::Changed(..) => (Reason::EventsAdded, None),
             Extent::All(reason, changes) => {
                 (*reason, changes.as_ref().and_then(|changes| changes.hours_of(key)))
             }
@@ -272,7 +238,7 @@ impl Extent {
     /// Returns the plan of a day; none where the day is not part of the plan.
     fn day<'a>(&self, days: &'a mut BTreeMap<DayKey, DayPlan>, key: DayKey) -> Option<&'a mut DayPlan> {
         match self {
-            Extent::Changed(_) => days.get_mut(&key),
+            Extent::Changed(..) => days.get_mut(&key),
             Extent::All(..) => Some(match days.entry(key) {
                 Entry::Occupied(day) => day.into_mut(),
                 Entry::Vacant(vacant) => {
@@ -287,10 +253,11 @@ impl Extent {
 fn day_plans(
     events: &Version<'_>,
     rollups: Option<&Version<'_>>,
-    extent: &Extent,
+    extent: &Extent<'_>,
 ) -> Result<Vec<DayPlan>, RollupError> {
     let mut days: BTreeMap<DayKey, DayPlan> = BTreeMap::new();
-    if let Extent::Changed(changes) = extent {
+    if let Extent::Changed(changes, damaged) = extent {
+        days.extend(damaged.iter().map(|key| (key.clone(), extent.new_day(key))));
         for (event_type, hour) in &changes.hours {
             let key = (event_type.clone(), hour.date());
             days.entry(key.clone()).or_insert_with(|| extent.new_day(&key)).hours.insert(*hour);
@@ -348,7 +315,7 @@ pub struct PlannedCategory {
 pub fn dry_run(lake: &Lake, scope: Scope) -> Result<PlannedRollup, RollupError> {
     let rollups = Rollups::open(lake.store())?;
     let newest = rollups.as_ref().map(|rollups| rollups.table.newest()).transpose()?;
-    let plan = plan(lake, newest.as_ref(), scope)?;
+    let plan = plan(lake, newest.as_ref(), scope, &BTreeSet::new())?;
     Ok(PlannedRollup { hours: plan.hours(), categories: plan.days.iter().flat_map(categories_of).collect() })
 }
 

@@ -9,13 +9,14 @@ use rayon::prelude::*;
 
 use crate::delta::{Commit, LiveFile, MAX_TRIES, NewFile, Outcome, TableError};
 use crate::lake::Lake;
-use crate::model::{AggregateRows, Hour};
+use crate::model::{AggregateRows, Date, Hour};
 use crate::progress::{Count, Progress, Stage};
 use crate::rollup::aggregate::{Tally, aggregate_category};
+use crate::rollup::changes::DayKey;
 use crate::rollup::dedup::{DedupedDay, affected_hours, dedup};
 use crate::rollup::diff::{DifferingRows, Ordered, diff, is_same_file};
 use crate::rollup::error::RollupError;
-use crate::rollup::plan::{DayPlan, Plan, Scope, plan};
+use crate::rollup::plan::{DayPlan, Plan, Reason, Scope, plan};
 use crate::rollup::table::{ROLLUPS, Rollups, path_of};
 use crate::rollup::write::{EncodedFile, encode, lines_of};
 use crate::storage::{BulkWriter, WrittenFiles};
@@ -84,13 +85,38 @@ pub fn rollup(
     now_ms: i64,
     progress: &Progress,
 ) -> Result<Summary, RollupError> {
+    update(lake, scope, &BTreeSet::new(), replaces, now_ms, progress)
+}
+
+/// Brings the rollups up to date as [`rollup`] does, and recomputes all aggregates of some days of an event type,
+/// without reading those that are stored.
+///
+/// # Errors
+/// As [`rollup`].
+pub fn rebuild(
+    lake: &Lake,
+    days: &BTreeSet<(String, Date)>,
+    now_ms: i64,
+    progress: &Progress,
+) -> Result<Summary, RollupError> {
+    update(lake, Scope::Changed, days, Replaces::Differing, now_ms, progress)
+}
+
+fn update(
+    lake: &Lake,
+    scope: Scope,
+    damaged: &BTreeSet<DayKey>,
+    replaces: Replaces,
+    now_ms: i64,
+    progress: &Progress,
+) -> Result<Summary, RollupError> {
     let rollups = Rollups::open_or_create(lake.store())?;
     progress.begin(Stage::Rollup, None);
     // From here on: a compaction that committed meanwhile would make all of it begin again.
     let _turn = rollups.table.wait_for_turn()?;
     for _ in 0..MAX_TRIES {
         let newest = rollups.table.newest()?;
-        let plan = plan(lake, Some(&newest), scope)?;
+        let plan = plan(lake, Some(&newest), scope, damaged)?;
         if plan.is_up_to_date {
             progress.end(Stage::Rollup);
             return Ok(Summary::default());
@@ -135,6 +161,13 @@ struct CategoryOutcome {
     differing: DifferingRows,
     /// Files that cannot be read, and are replaced.
     damaged: Vec<String>,
+}
+
+impl CategoryOutcome {
+    fn unchanged(tally: Tally) -> CategoryOutcome {
+        let (differing, damaged) = (DifferingRows::new(), Vec::new());
+        CategoryOutcome { add: None, removes: Vec::new(), tally, differing, damaged }
+    }
 }
 
 /// Recomputes the planned days; the files are durable, but no commit names them yet.
@@ -209,8 +242,7 @@ fn recompute_category(
         let mut of_hours = AggregateRows::default();
         of_hours.append_where(&stored, |row| day.hours.contains(&row.hour));
         if of_hours.is_same_as(&aggregates) {
-            let (add, removes, differing) = (None, Vec::new(), DifferingRows::new());
-            return Ok(CategoryOutcome { add, removes, tally, differing, damaged: Vec::new() });
+            return Ok(CategoryOutcome::unchanged(tally));
         }
         aggregates.append_where(&stored, |row| !day.hours.contains(&row.hour));
     }
@@ -218,6 +250,10 @@ fn recompute_category(
     let lines = lines_of(&aggregates, aggregates.in_order(&order));
     let file = encode(&plan.event_type, category.as_deref(), plan.date, lines)?;
     let bytes = file.as_ref().map(EncodedFile::bytes);
+    if plan.reason == Reason::Damaged && is_same_file(rollups, &stored_files, bytes) {
+        // Another category of the day is damaged.
+        return Ok(CategoryOutcome::unchanged(tally));
+    }
     let (differing, is_readable) = match changed {
         // The same rows have the same bytes, so that mostly the stored file need not be decoded.
         Some(changed) if !is_same_file(rollups, &stored_files, bytes) => {

@@ -107,6 +107,32 @@ impl Store {
         }
     }
 
+    /// Reads a file of some size part by part, and returns whether its name has a checksum, which then is that of
+    /// its bytes.
+    ///
+    /// # Errors
+    /// As [`Store::get_checked`].
+    pub fn check_whole(&self, path: &str, size_bytes: u64) -> Result<bool, StoreError> {
+        const PART_BYTES: u64 = 4 << 20;
+        let Some(named) = NamedChecksums::of(path) else { return Ok(false) };
+        let (mut builder, mut at) = (ChecksumBuilder::default(), 0);
+        // Of an empty file there is no first byte to read.
+        if size_bytes == 0 {
+            return Err(self.damaged(path));
+        }
+        loop {
+            // One byte more than there should be, so that a longer file is another one.
+            let end = (at + PART_BYTES).min(size_bytes + 1);
+            let part = self.get_range(path, at..end)?;
+            builder.push(&part);
+            at += part.len() as u64;
+            if at >= size_bytes || at < end {
+                break;
+            }
+        }
+        if at == size_bytes && builder.finish() == named.whole { Ok(true) } else { Err(self.damaged(path)) }
+    }
+
     /// Returns the error of a file whose bytes have another checksum than they should.
     pub fn damaged(&self, path: &str) -> StoreError {
         StoreError::damaged(self.location_of(path))
@@ -142,7 +168,15 @@ mod tests {
         let path = NamedChecksums { whole: checksum(b"right"), tail: None }.name("a");
         store.put(&path, Bytes::from_static(b"right")).expect("it can be written");
         assert_eq!(store.get_checked(&path).expect("it is whole"), "right");
+        assert!(store.check_whole(&path, 5).expect("it is whole"));
+        for length in [0, 4, 6, 9] {
+            assert!(store.check_whole(&path, length).is_err(), "{length}");
+        }
+        assert!(!store.check_whole("older.parquet", 5).expect("it is not read"));
         store.put(&path, Bytes::from_static(b"wrong")).expect("it can be written");
+        for length in [0, 4, 5, 6] {
+            assert!(store.check_whole(&path, length).is_err(), "{length}");
+        }
         let error = store.get_checked(&path).expect_err("it is damaged");
         assert!(error.is_damaged() && error.to_string().contains(&path), "{error}");
     }

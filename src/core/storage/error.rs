@@ -49,6 +49,13 @@ impl StoreError {
         is_full_disk(self.source.as_ref())
     }
 
+    /// Returns whether the disk or its permissions keep the file from being read: it may be intact.
+    pub fn is_out_of_reach(&self) -> bool {
+        let first: &(dyn Error + 'static) = self.source.as_ref();
+        let mut causes = std::iter::successors(Some(first), |&cause| cause.source());
+        !self.is_damaged() && !self.is_not_found() && causes.any(<dyn Error>::is::<io::Error>)
+    }
+
     /// Returns whether the file does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self.source.downcast_ref(), Some(object_store::Error::NotFound { .. }))

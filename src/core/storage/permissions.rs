@@ -3,6 +3,7 @@
 //! ```text
 //! <root>     0750 where it is created here; with setgid where its parent has it
 //! rejects/   0700, its files 0600: lines as they came may say something about buyers
+//! quarantine/  0700, too: damaged files are not for readers of the lake
 //! runs/*     no more than the root allows
 //! ```
 //!
@@ -52,6 +53,15 @@ impl Store {
     /// # Errors
     /// As [`Store::put`].
     pub fn put_private(&self, folder: &str, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let mode = self.make_private_folder(folder)?;
+        self.put(path, bytes)?;
+        restrict(&self.root.join(path), mode & 0o666);
+        Ok(())
+    }
+
+    /// Creates a folder that only the owner of the lake may read, where it is missing, and returns its
+    /// permissions.
+    pub(super) fn make_private_folder(&self, folder: &str) -> Result<u32, StoreError> {
         let mode = if self.mode_of_root() & GROUP_WRITES == 0 { 0o700 } else { 0o770 };
         let at = self.root.join(folder);
         match DirBuilder::new().mode(mode).create(&at) {
@@ -63,9 +73,7 @@ impl Store {
                 .and_then(|permissions| std::fs::set_permissions(&at, permissions))
                 .map_err(|e| StoreError::io(self.location_of(folder), e))?,
         }
-        self.put(path, bytes)?;
-        restrict(&self.root.join(path), mode & 0o666);
-        Ok(())
+        Ok(mode)
     }
 
     /// Takes from a file the permissions that the root does not give.

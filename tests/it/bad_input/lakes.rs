@@ -100,7 +100,7 @@ fn a_damaged_lake_is_reported_as_such() {
     std::fs::write(&path, &good[..good.len() / 2]).expect("it can be changed");
     expect![[r#"
         stderr: error: WORLD/data/lake/events/event_type=purchase/category=__HIVE_DEFAULT_PARTITION__/date=2017-01-14/hour=10/….parquet is damaged: its bytes do not have the checksum with which they were written
-        stderr: hint: `topsell lake verify` lists all damaged files; `topsell rollup --all` rebuilds aggregates, restore others from a backup
+        stderr: hint: `topsell lake verify` lists all damaged files, and `topsell lake repair` does what can be done about them
         exit code 3
     "#]].assert_eq(&rank());
     std::fs::remove_file(&path).expect("it can be removed");

@@ -12,7 +12,7 @@ const CRATES: [&str; 3] = ["core", "ops", "output"];
 
 /// Words of programming, and of English where they are part of a term.
 const ORDINARY: &str = "\
-    checksum checksums label labels replaces decimal largest replacement sum example explanation mark outlier profile quoting read account action answer append argument ask assessment bad bit chart delivery dropped encode \
+    checksum checksums confirm differing label labels lost problem replaces decimal largest replacement sum example explanation mark outlier profile quoting read account action answer append argument ask assessment bad bit chart delivery dropped encode \
     container object numbered preset proposal fluent liveness \
     pinned running schema stamp verified block bound bucket builder bulk by byte \
     age caller cell change channel check chunk clock color column command compact compaction compare config context copy \

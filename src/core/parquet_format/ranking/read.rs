@@ -16,7 +16,7 @@ use crate::parquet_format::dictionary::keeping_dictionaries;
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::fields::{numbers, texts};
 use crate::parquet_format::file_slice::{FileSlice, may_contain, range_of};
-use crate::parquet_format::parquet_file::plain_options;
+use crate::parquet_format::parquet_file::{footer_at, plain_options};
 use crate::parquet_format::ranking::columns::{
     ELIGIBLE, ELIGIBLE_0, ELIGIBLE_ITEMS, ELIGIBLE_ITEMS_0, HASHES, NAME, WEEK, hash_of,
 };
@@ -62,6 +62,11 @@ impl RankingFile {
         let mut file = RankingFile { footer, size_bytes, hashes: None };
         file.hashes = file.label(HASHES).map(|hashes| hashes.split(' ').map(str::to_owned).collect());
         Ok(file)
+    }
+
+    /// Returns the end of a whole file, from where the metadata begins.
+    pub fn footer_of(file: &[u8]) -> &[u8] {
+        &file[footer_at(file)..]
     }
 
     /// Returns how many rows the file has.

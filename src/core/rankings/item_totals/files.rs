@@ -5,7 +5,7 @@ use blake3::Hasher;
 use crate::storage::{Store, StoreError};
 
 pub(super) const FOLDER: &str = "totals";
-pub(super) const POINTER: &str = "totals/current.json";
+pub(in crate::rankings) const POINTER: &str = "totals/current.json";
 /// Bytes of a file that are read or written at once.
 pub(super) const BUFFER_BYTES: u64 = 8 << 20;
 

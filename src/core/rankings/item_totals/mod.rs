@@ -20,5 +20,6 @@ mod shop_ranks;
 mod spilled_part;
 mod writer;
 
+pub(super) use files::POINTER;
 pub use reader::{ItemTotals, check as check_item_totals, expired_item_totals};
 pub use writer::{ItemTotalsWriter, PublishedItemTotals};

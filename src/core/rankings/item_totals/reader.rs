@@ -96,18 +96,33 @@ impl ItemTotals {
     }
 }
 
-/// Returns what is wrong with the newest item totals, if anything is and there are any.
-pub fn check(store: &Store) -> Option<String> {
+/// Returns what is wrong with the newest item totals, if anything is and there are any; and the path of what is
+/// damaged, the file or its pointer, or none where it cannot be read and may be intact.
+pub fn check(store: &Store) -> Option<(Option<String>, String)> {
     let pointer = match pointer(store) {
         Ok(pointer) => pointer?,
-        Err(error) => return Some(error.to_string()),
+        Err(error) => return Some((path_if_damaged(&error, POINTER), error.to_string())),
     };
     let path = format!("{FOLDER}/{}", pointer.file);
     match hash_of(store, &path, pointer.size_bytes) {
-        Ok(hash) if hash == pointer.blake3 => ItemTotals::current(store).err().map(|error| error.to_string()),
-        Ok(_) => Some(format!("{path}: its bytes are not those that were published")),
-        Err(error) => Some(error.to_string()),
+        Ok(hash) if hash == pointer.blake3 => {
+            let error = ItemTotals::current(store).err()?;
+            Some((path_if_damaged(&error, POINTER), error.to_string()))
+        }
+        Ok(_) => {
+            let text = format!("{path}: its bytes are not those that were published");
+            Some((Some(path), text))
+        }
+        Err(error) => {
+            let text = error.to_string();
+            Some((path_if_damaged(&error.into(), &path), text))
+        }
     }
+}
+
+fn path_if_damaged(error: &SnapshotError, path: &str) -> Option<String> {
+    let is_out_of_reach = matches!(error, SnapshotError::Store(error) if error.is_out_of_reach());
+    (!is_out_of_reach).then(|| path.to_owned())
 }
 
 /// Returns the item totals published before a moment, never the newest, and unfinished files of runs

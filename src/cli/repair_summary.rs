@@ -1,0 +1,86 @@
+//! The summary of a repair, and the plan of its dry run.
+
+use std::io::{self, Write};
+
+use topsell_core::lake::LostEvents;
+use topsell_core::maintenance::{RepairPlan, Repaired, Verified};
+use topsell_core::model::{escape_control, escape_lines};
+use topsell_output::text::counted;
+
+/// Writes the summary of a dry run.
+///
+/// # Errors
+/// Fails where the output does.
+pub fn write_planned(verified: &Verified, plan: &RepairPlan, out: &mut dyn Write) -> io::Result<()> {
+    for problem in &verified.problems {
+        writeln!(out, "problem: {}", escape_control(&problem.text))?;
+    }
+    for what in &plan.impossible {
+        writeln!(out, "cannot repair: {}", escape_control(what))?;
+    }
+    for table in &verified.unopened {
+        writeln!(out, "note: the files of `{table}` can be checked only when its log is repaired")?;
+    }
+    match plan.actions.len() as u64 {
+        0 => writeln!(out, "repair: nothing to repair"),
+        repairs => writeln!(out, "repair: would do {}", counted(repairs, "repair", "repairs")),
+    }
+}
+
+/// Writes what a repair would do, a line for each file.
+///
+/// # Errors
+/// Fails where the output does.
+pub fn write_plan(plan: &RepairPlan, out: &mut dyn Write) -> io::Result<()> {
+    plan.actions.iter().try_for_each(|(action, _)| writeln!(out, "{}", escape_lines(&action.to_string())))
+}
+
+/// Writes that a plan was not confirmed.
+///
+/// # Errors
+/// Fails where the output does.
+pub fn write_refused(out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "repair: nothing was changed; pass --yes to repair the lake so")
+}
+
+/// Writes the summary of a repair.
+///
+/// # Errors
+/// Fails where the output does.
+pub fn write_repaired(repaired: &Repaired, verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
+    for lost in &repaired.lost {
+        writeln!(out, "lost: {}: {}", escape_control(&lost.file), escape_control(&lost.to_string()))?;
+    }
+    for what in &repaired.lost_others {
+        writeln!(out, "note: {}", escape_control(what))?;
+    }
+    for what in &repaired.impossible {
+        writeln!(out, "cannot repair: {}", escape_control(what))?;
+    }
+    if !repaired.lost.is_empty() {
+        writeln!(
+            out,
+            "hint: to load lost events again, ingest the logs of those hours with --force, which replaces what is left of each \
+             batch"
+        )?;
+    }
+    let Repaired { set_aside, restored, rewritten, hours, lost, .. } = repaired;
+    let counts = [
+        (*restored, counted(*restored, "file restored", "files restored")),
+        (*rewritten, counted(*rewritten, "file rewritten", "files rewritten")),
+        (*hours, format!("{} recomputed", counted(*hours, "hour", "hours"))),
+        (*set_aside, counted(*set_aside, "file quarantined", "files quarantined")),
+    ];
+    let done: Vec<String> =
+        counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
+    let done = if done.is_empty() { "nothing to repair".to_owned() } else { done.join(", ") };
+    write!(out, "repair: {done}")?;
+    let rows: u64 = lost.iter().map(|lost: &LostEvents| lost.rows).sum();
+    if rows > 0 {
+        write!(out, "; {} of events LOST", counted(rows, "row", "rows"))?;
+    }
+    match verified.problems.len() as u64 {
+        0 => writeln!(out, "; no problems left"),
+        left => writeln!(out, "; {} left", counted(left, "problem", "problems")),
+    }
+}

@@ -1,0 +1,210 @@
+//! Repair of a lake: what can be computed again is, and what cannot be is set aside and named.
+//!
+//! Invariant: each action is complete by itself, and one that was interrupted is planned again; what is intact is
+//! never changed.
+
+use std::collections::BTreeSet;
+
+use crate::delta::{LogPlan, LogReader};
+use crate::lake::{
+    self, Lake, LakeError, LostEvents, Quarantined, WritersLock, note_quarantined, repair_inputs,
+};
+use crate::maintenance::problem::LakeTable;
+use crate::maintenance::repair_plan::{RepairAction, RepairPlan};
+use crate::model::Timestamp;
+use crate::progress::Progress;
+use crate::rankings::{self, PublishedFile, PublishedRepair};
+use crate::rollup::{self, Replaces, RollupError, Rollups, Scope};
+use crate::storage::Store;
+
+/// What a repair did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repaired {
+    /// Files that were moved into the quarantine, or were missing.
+    pub set_aside: u64,
+    /// Files that have again what they had when they were written.
+    pub restored: u64,
+    /// Files that were written again.
+    pub rewritten: u64,
+    /// Hours of an event type whose aggregates were computed again.
+    pub hours: u64,
+    /// Files of events that were lost.
+    pub lost: Vec<LostEvents>,
+    /// What else was lost, a line each.
+    pub lost_others: Vec<String>,
+    /// What cannot be repaired, and what to do about it.
+    pub impossible: Vec<String>,
+}
+
+impl Repaired {
+    /// Returns whether something was lost that the lake had.
+    pub fn has_losses(&self) -> bool {
+        !self.lost.is_empty() || !self.lost_others.is_empty() || !self.impossible.is_empty()
+    }
+}
+
+/// Repairs the logs of the tables and what is known of ingested files.
+///
+/// # Errors
+/// Fails where the disk does; what is not repaired then is planned again.
+pub fn repair_logs(
+    store: &Store,
+    plan: &RepairPlan,
+    writers: &WritersLock,
+    now: Timestamp,
+    repaired: &mut Repaired,
+) -> Result<(), RollupError> {
+    for (action, reason) in &plan.actions {
+        match action {
+            RepairAction::Log(LakeTable::Events, _) => {
+                repaired.repair_log(store, &lake::events_log(store), reason, now)?;
+            }
+            RepairAction::Log(LakeTable::Rollups, _) => {
+                repaired.repair_log(store, &rollup::log(store), reason, now)?;
+            }
+            RepairAction::RebuildEventsLog(_) => {
+                let log = lake::events_log(store);
+                // Read again, now that nobody commits.
+                let check = log.check_all()?;
+                if let LogPlan::Without(lost) = check.plan_repair() {
+                    lake::rebuild_events_log(store, writers, &check, &lost)?;
+                    repaired.lost_others.extend(lost.iter().map(|version| format!(
+                        "events/_delta_log: what version {version} of the table `events` added or removed is lost; ingest \
+                         again what was ingested then, without --force"
+                    )));
+                }
+                repaired.repair_log(store, &log, reason, now)?;
+            }
+            RepairAction::Inputs(path) => {
+                let dropped = repair_inputs(store, writers, path, reason, now)?;
+                repaired.rewritten += 1;
+                let lost = || {
+                    format!(
+                        "{path}: {dropped} of the entries of ingested files are lost; a log that has grown since it was \
+                         ingested may be ingested again as a whole"
+                    )
+                };
+                repaired.lost_others.extend((dropped > 0).then(lost));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Repairs the files of the tables.
+///
+/// # Errors
+/// As [`repair_logs`].
+pub fn repair_files(
+    store: &Store,
+    plan: &RepairPlan,
+    now: Timestamp,
+    progress: &Progress,
+    repaired: &mut Repaired,
+) -> Result<(), RollupError> {
+    let now_ms = now.micros() / 1_000;
+    let mut days = BTreeSet::new();
+    for (action, reason) in &plan.actions {
+        match action {
+            RepairAction::Restore { path, bytes } => {
+                store.put(path, bytes.clone().into())?;
+                repaired.restored += 1;
+            }
+            RepairAction::RemoveEvents(files) => {
+                let paths = files.iter().map(|lost| lost.path_in_table().to_owned()).collect();
+                let lost = Lake::open(store.clone())?.remove_damaged(&paths, reason, now)?;
+                repaired.set_aside += lost.len() as u64;
+                repaired.lost.extend(lost);
+            }
+            RepairAction::RebuildRollups => {
+                let file = "rollups".to_owned();
+                let moved_to = store.quarantine_folder(&file)?;
+                repaired.set_aside += 1;
+                let reason = reason.clone();
+                note_quarantined(
+                    store,
+                    now,
+                    &Quarantined { file, moved_to, reason, ..Quarantined::default() },
+                )?;
+                let lake = Lake::open(store.clone())?;
+                let summary = rollup::rollup(&lake, Scope::Changed, Replaces::DamagedOnly, now_ms, progress)?;
+                repaired.hours += summary.hours;
+            }
+            RepairAction::RebuildDay(event_type, date) => drop(days.insert((event_type.clone(), *date))),
+            RepairAction::Log(..)
+            | RepairAction::RebuildEventsLog(_)
+            | RepairAction::Inputs(_)
+            | RepairAction::Published(_) => {}
+        }
+    }
+    let has_removed = plan.actions.iter().any(|(action, _)| matches!(action, RepairAction::RemoveEvents(_)));
+    if !days.is_empty() || has_removed && Rollups::open(store)?.is_some() {
+        let lake = Lake::open(store.clone())?;
+        repaired.hours += rollup::rebuild(&lake, &days, now_ms, progress)?.hours;
+    }
+    Ok(())
+}
+
+/// Repairs the published rankings and the item totals; `recompute` writes a ranking again and returns whether it could
+/// be computed as it was.
+///
+/// # Errors
+/// As [`repair_logs`].
+pub fn repair_published(
+    store: &Store,
+    plan: &RepairPlan,
+    recompute: &dyn Fn(&str) -> bool,
+    now: Timestamp,
+    repaired: &mut Repaired,
+) -> Result<(), RollupError> {
+    for (action, reason) in &plan.actions {
+        let RepairAction::Published(file) = action else { continue };
+        let done = match file {
+            PublishedFile::Ranking(path) if recompute(path) => PublishedRepair::Rewritten,
+            file => rankings::repair_published(store, file, reason, now)?,
+        };
+        repaired.add_published(file, &done);
+    }
+    Ok(())
+}
+
+impl Repaired {
+    fn repair_log(
+        &mut self,
+        store: &Store,
+        log: &LogReader<'_>,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), RollupError> {
+        // Read again, now that nobody commits.
+        let check = log.check_all()?;
+        let LogPlan::Repairs(repairs) = check.plan_repair() else { return Ok(()) };
+        for (file, moved_to) in log.repair(&check, &repairs).map_err(LakeError::from)? {
+            self.set_aside += 1;
+            let (moved_to, reason) = (Some(moved_to), reason.to_owned());
+            note_quarantined(store, now, &Quarantined { file, moved_to, reason, ..Quarantined::default() })?;
+        }
+        Ok(())
+    }
+
+    fn add_published(&mut self, file: &PublishedFile, done: &PublishedRepair) {
+        match (done, file) {
+            (PublishedRepair::Rewritten, _) => self.rewritten += 1,
+            (PublishedRepair::PointsTo(path), _) => {
+                self.rewritten += 1;
+                self.lost_others
+                    .push(format!("rankings/current.json names {path} now, the newest intact ranking"));
+            }
+            (PublishedRepair::NoRanking, _) => {
+                self.rewritten += 1;
+                self.lost_others.push("no ranking is published; run `topsell rank`".to_owned());
+            }
+            (PublishedRepair::SetAside, PublishedFile::Ranking(path)) => {
+                self.set_aside += 1;
+                self.lost_others.push(format!("{path}: that ranking cannot be computed again as it was"));
+            }
+            (PublishedRepair::SetAside, _) => self.set_aside += 1,
+        }
+    }
+}

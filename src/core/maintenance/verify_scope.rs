@@ -1,0 +1,115 @@
+//! How much of a lake is verified.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::model::{Date, Hour, Timestamp};
+use crate::storage::checksum;
+
+/// How much of a lake is verified: all of it by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VerifyScope {
+    /// The first hour whose events, aggregates and rankings are verified.
+    pub since: Option<Hour>,
+    pub share: Option<Share>,
+}
+
+/// A share of the files and days of a lake, another one each day.
+///
+/// A file is in the share of one day of as many as there are shares, by the checksum of its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    shares: u32,
+    day: u32,
+}
+
+/// Why the text of a share is invalid.
+pub const BAD_SHARE: &str = "write 1/N, such as 1/30 for a thirtieth";
+
+impl Share {
+    /// Returns the share of a day, from a text such as `1/30`.
+    ///
+    /// # Errors
+    /// Says how to write it.
+    pub fn parse(text: &str, now: Timestamp) -> Result<Share, &'static str> {
+        let shares: Option<u32> = text.strip_prefix("1/").and_then(|shares| shares.parse().ok());
+        let shares = shares.filter(|shares| *shares > 0).ok_or(BAD_SHARE)?;
+        let day = now.hour().number().div_euclid(24).rem_euclid(i32::try_from(shares).unwrap_or(i32::MAX));
+        Ok(Share { shares, day: day.unsigned_abs() })
+    }
+
+    /// Returns whether something is in the share, by its path or another name.
+    pub fn has(self, name: &str) -> bool {
+        checksum(name.as_bytes()) % u64::from(self.shares) == u64::from(self.day)
+    }
+}
+
+impl VerifyScope {
+    /// Returns whether everything is verified.
+    pub fn is_all(self) -> bool {
+        self == VerifyScope::default()
+    }
+
+    /// Returns whether a file of an hour or a day is verified, by its path and the end of that time.
+    pub fn has_file(self, path: &str, end: Hour) -> bool {
+        self.is_since(end) && self.share.is_none_or(|share| share.has(path))
+    }
+
+    /// Returns whether the aggregates of an event type and day are compared.
+    pub fn has_day(self, event_type: &str, date: Date) -> bool {
+        self.is_since(Hour::of(date, 24))
+            && self.share.is_none_or(|share| share.has(&format!("{event_type}/{date}")))
+    }
+
+    /// Returns whether a time that ends then is verified.
+    pub fn is_since(self, end: Hour) -> bool {
+        self.since.is_none_or(|since| end > since)
+    }
+}
+
+/// A request to stop, that another thread makes.
+#[derive(Clone, Debug, Default)]
+pub struct StopRequest(pub Arc<AtomicBool>);
+
+impl StopRequest {
+    /// Returns whether it was made.
+    pub fn is_made(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_in_the_share_of_one_day_of_as_many_as_there_are_shares() {
+        for shares in [1_u8, 7, 30] {
+            let mut counts = vec![0; usize::from(shares)];
+            for name in 0..3_000 {
+                let days = (0..shares).filter(|day| {
+                    let now =
+                        Timestamp::from_micros((400 + i64::from(*day)) * 86_400_000_000).expect("a time");
+                    Share::parse(&format!("1/{shares}"), now)
+                        .expect("it is a share")
+                        .has(&format!("file-{name}"))
+                });
+                let days: Vec<u8> = days.collect();
+                assert_eq!(days.len(), 1, "{name}: {days:?}");
+                counts[usize::from(days[0])] += 1;
+            }
+            let (least, most) = (counts.iter().min(), counts.iter().max());
+            assert!(
+                least.zip(most).is_some_and(|(least, most)| most - least < 3_000 / usize::from(shares)),
+                "{counts:?}"
+            );
+        }
+        for bad in ["", "30", "1/0", "2/30", "1/-3", "1/x", "1/99999999999"] {
+            assert_eq!(
+                Share::parse(bad, Timestamp::from_micros(0).expect("a time")),
+                Err(BAD_SHARE),
+                "{bad}"
+            );
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Checks every published ranking, every pointer and the item totals.
+
+use crate::model::Hour;
+use crate::rankings::error::SnapshotError;
+use crate::rankings::item_totals::check_item_totals;
+use crate::rankings::pointer::{POINTER, parse_pointer, pointer_beside};
+use crate::rankings::retained::{RetainedRanking, has_hash_of, ranking_files};
+use crate::rankings::snapshot::Snapshot;
+use crate::storage::{Store, StoreError};
+
+/// A published file that is damaged or missing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PublishedFile {
+    /// A ranking, by its path below the lake.
+    Ranking(String),
+    /// The pointer beside a ranking, by the path of the ranking.
+    PointerBeside(String),
+    /// The pointer to the newest ranking, or the file that it names is missing or damaged.
+    Current,
+    /// The newest item totals, by the path of what is damaged: the file or its pointer.
+    ItemTotals(String),
+}
+
+/// What a check of the published files found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublishedCheck {
+    pub rankings: u64,
+    /// Each damaged file, and what is wrong with it; none for one that cannot be read, and may be intact.
+    pub problems: Vec<(Option<PublishedFile>, String)>,
+}
+
+/// Checks the rankings that `wants` returns true for, by their paths and the ends of their windows, the pointers
+/// and the item totals: each
+/// ranking's name ends in the first digits of its hash.
+///
+/// # Errors
+/// Fails where the folder cannot be listed.
+pub fn check_published(
+    store: &Store,
+    wants: &dyn Fn(&str, Hour) -> bool,
+) -> Result<PublishedCheck, StoreError> {
+    let mut found = PublishedCheck::default();
+    let problems = &mut found.problems;
+    // A ranking without a pointer beside it may be of a run that was killed before it was published.
+    let mut has_published = false;
+    for file in ranking_files(store)? {
+        // A file of another name is checked in any case.
+        if RetainedRanking::of(&file).is_some_and(|ranking| !wants(&file.path, ranking.as_of.hour())) {
+            continue;
+        }
+        found.rankings += 1;
+        let path = file.path;
+        match store.get(&path) {
+            Ok(bytes) if has_hash_of(&path, &bytes) => {}
+            // Pruned in the meantime.
+            Err(error) if error.is_not_found() => continue,
+            Ok(_) => {
+                let text = format!("{path}: its bytes are not those that were published");
+                problems.push((Some(PublishedFile::Ranking(path.clone())), text));
+            }
+            Err(error) => problems.push((None, error.to_string())),
+        }
+        let beside = pointer_beside(&path);
+        let text = match store.get(&beside).map(|json| parse_pointer(&json, &beside)) {
+            Ok(Ok(_)) => {
+                has_published = true;
+                continue;
+            }
+            Ok(Err(error)) => error.to_string(),
+            // Older rankings have none.
+            Err(error) if error.is_not_found() => continue,
+            Err(error) => {
+                problems.push((None, error.to_string()));
+                continue;
+            }
+        };
+        problems.push((Some(PublishedFile::PointerBeside(path)), text));
+    }
+    match Snapshot::checked(store) {
+        Ok(_) => {}
+        Err(SnapshotError::None) if !has_published => {}
+        Err(SnapshotError::None) => {
+            problems.push((
+                Some(PublishedFile::Current),
+                format!("{POINTER} is missing, and there are rankings"),
+            ));
+        }
+        // Also where it is the file that is damaged: then there is no ranking to show.
+        Err(error) => {
+            let is_damage = !matches!(&error, SnapshotError::Store(error) if error.is_out_of_reach());
+            problems.push((is_damage.then_some(PublishedFile::Current), error.to_string()));
+        }
+    }
+    let of_totals = check_item_totals(store);
+    problems.extend(of_totals.map(|(path, text)| (path.map(PublishedFile::ItemTotals), text)));
+    Ok(found)
+}

@@ -1,0 +1,153 @@
+//! Repairs published files: what a ranking says of itself is written again, and what cannot be is set aside.
+//!
+//! Invariant: a pointer never names a file that is about to go.
+
+use bytes::Bytes;
+
+use crate::lake::{Quarantined, note_quarantined};
+use crate::model::Timestamp;
+use crate::parquet_format::RankingFile;
+use crate::rankings::check::PublishedFile;
+use crate::rankings::item_totals::POINTER as TOTALS_POINTER;
+use crate::rankings::pointer::{FOLDER, Footer, POINTER, Pointer, SCHEMA, parse_pointer, pointer_beside};
+use crate::rankings::retained::{RetainedRanking, has_hash_of, ranking_files};
+use crate::storage::{Store, StoreError, flipped_back};
+
+/// What became of a published file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublishedRepair {
+    /// It was written again as it was, from the ranking that it is about.
+    Rewritten,
+    /// The pointer names the newest intact ranking now, by its path.
+    PointsTo(String),
+    /// There is no intact ranking to point to.
+    NoRanking,
+    /// It was set aside.
+    SetAside,
+}
+
+/// Returns the path of a published file, and what it had when it was written; none where more than one bit of it is
+/// another, or it is too large to find out.
+///
+/// # Errors
+/// Fails where the disk does.
+pub fn restored_published(
+    store: &Store,
+    file: &PublishedFile,
+) -> Result<Option<(String, Vec<u8>)>, StoreError> {
+    let path = match file {
+        PublishedFile::Ranking(path) => path,
+        PublishedFile::Current => POINTER,
+        PublishedFile::ItemTotals(path) if path == TOTALS_POINTER => TOTALS_POINTER,
+        // Written again from the ranking, or computed again.
+        PublishedFile::PointerBeside(_) | PublishedFile::ItemTotals(_) => return Ok(None),
+    };
+    let is_whole = |bytes: &[u8]| match file {
+        PublishedFile::Ranking(path) => has_hash_of(path, bytes),
+        _ => is_whole_pointer(bytes),
+    };
+    let bytes = match store.get(path) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        bytes => bytes?,
+    };
+    // Where it is whole, what it names is damaged or missing.
+    let restored = if is_whole(&bytes) { None } else { flipped_back(&bytes, &is_whole) };
+    Ok(restored.map(|restored| (path.to_owned(), restored)))
+}
+
+fn is_whole_pointer(json: &[u8]) -> bool {
+    parse_pointer(json, POINTER).is_ok_and(|pointer| pointer.checksum.is_some())
+}
+
+/// Repairs a published file.
+///
+/// # Errors
+/// Fails where the disk does.
+pub fn repair_published(
+    store: &Store,
+    file: &PublishedFile,
+    reason: &str,
+    now: Timestamp,
+) -> Result<PublishedRepair, StoreError> {
+    match file {
+        PublishedFile::Ranking(path) => {
+            // What names the newest ranking is repaired next, and until then says what is missing.
+            for path in [&pointer_beside(path), path] {
+                set_aside(store, path, reason, now)?;
+            }
+            Ok(PublishedRepair::SetAside)
+        }
+        PublishedFile::PointerBeside(path) => {
+            let beside = pointer_beside(path);
+            match pointer_to(store, path)? {
+                Some(mut pointer) => {
+                    store.put(&beside, pointer.json().into())?;
+                    Ok(PublishedRepair::Rewritten)
+                }
+                // The ranking is damaged, too.
+                None => {
+                    set_aside(store, &beside, reason, now)?;
+                    Ok(PublishedRepair::SetAside)
+                }
+            }
+        }
+        PublishedFile::Current => repair_current(store),
+        PublishedFile::ItemTotals(path) => {
+            for path in [TOTALS_POINTER, path] {
+                set_aside(store, path, reason, now)?;
+            }
+            Ok(PublishedRepair::SetAside)
+        }
+    }
+}
+
+/// Points to the newest intact ranking.
+fn repair_current(store: &Store) -> Result<PublishedRepair, StoreError> {
+    let mut rankings: Vec<RetainedRanking> =
+        ranking_files(store)?.iter().filter_map(RetainedRanking::of).collect();
+    rankings.sort_unstable();
+    for ranking in rankings.into_iter().rev() {
+        let Some(mut pointer) = pointer_to(store, ranking.path())? else { continue };
+        let was = store.get(POINTER).ok().and_then(|json| parse_pointer(&json, POINTER).ok());
+        store.put(POINTER, pointer.json().into())?;
+        return Ok(match was {
+            Some(was) if was.path() == ranking.path() => PublishedRepair::Rewritten,
+            _ => PublishedRepair::PointsTo(ranking.path().to_owned()),
+        });
+    }
+    store.delete(POINTER)?;
+    Ok(PublishedRepair::NoRanking)
+}
+
+/// Returns the pointer to a ranking, as it was when it was published; none where the ranking is damaged or missing.
+fn pointer_to(store: &Store, path: &str) -> Result<Option<Pointer>, StoreError> {
+    let bytes = match store.get(path) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        bytes => bytes?,
+    };
+    Ok(Some(bytes).filter(|bytes| has_hash_of(path, bytes)).and_then(|bytes| pointer_of(path, &bytes)))
+}
+
+fn pointer_of(path: &str, bytes: &Bytes) -> Option<Pointer> {
+    let size_bytes = bytes.len() as u64;
+    let file = RankingFile::open(bytes.clone(), size_bytes).ok()?;
+    let footer = file.has_hashes().then(|| Footer::of(RankingFile::footer_of(bytes)));
+    Some(Pointer {
+        schema: SCHEMA,
+        file: path.strip_prefix(FOLDER)?.strip_prefix('/')?.to_owned(),
+        blake3: blake3::hash(bytes).to_hex().to_string(),
+        size_bytes,
+        rows: file.rows(),
+        as_of: file.label("topsell.as_of")?.to_owned(),
+        footer,
+        checksum: None,
+    })
+}
+
+fn set_aside(store: &Store, path: &str, reason: &str, now: Timestamp) -> Result<(), StoreError> {
+    let Some(moved_to) = store.link_to_quarantine(path)? else { return Ok(()) };
+    let (file, reason) = (path.to_owned(), reason.to_owned());
+    let note = Quarantined { file, moved_to: Some(moved_to), reason, ..Quarantined::default() };
+    note_quarantined(store, now, &note)?;
+    store.delete(path)
+}

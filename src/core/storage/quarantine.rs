@@ -1,0 +1,130 @@
+//! The quarantine: damaged files that are set aside under the same path.
+//!
+//! ```text
+//! quarantine/<path below the root>
+//! quarantine/<path below the root>.2     of another file that was there before
+//! ```
+//!
+//! Invariant: a file is in the quarantine before it is gone from its own folder.
+
+use object_store::{Error, ObjectStoreExt as _};
+
+use crate::storage::error::StoreError;
+use crate::storage::store::{Store, wait_for};
+
+/// The folder of damaged files that were set aside.
+pub const QUARANTINE: &str = "quarantine";
+
+impl Store {
+    /// Creates the quarantine where it is missing.
+    ///
+    /// # Errors
+    /// Names the folder.
+    pub fn make_quarantine(&self) -> Result<(), StoreError> {
+        self.make_private_folder(QUARANTINE).map(drop)
+    }
+
+    /// Puts a file into the quarantine too, without reading it, and returns its path there; none where the
+    /// file is missing.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn link_to_quarantine(&self, path: &str) -> Result<Option<String>, StoreError> {
+        self.make_quarantine()?;
+        let at = self.absolute(path)?;
+        for number in 1_u64.. {
+            let to = place(path, number);
+            let linked = wait_for(self.durable.copy_if_not_exists(&at, &self.absolute(&to)?));
+            match linked {
+                Ok(()) => return Ok(Some(to)),
+                Err(Error::NotFound { .. }) => return Ok(None),
+                // By a run that was killed.
+                Err(Error::AlreadyExists { .. }) if self.is_same(path, &to) => return Ok(Some(to)),
+                Err(Error::AlreadyExists { .. }) => {}
+                Err(error) => return Err(StoreError::new(&self.location_of(path), error)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Moves a file into the quarantine, and returns its path there; none where the file is missing.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn quarantine(&self, path: &str) -> Result<Option<String>, StoreError> {
+        let linked = self.link_to_quarantine(path)?;
+        self.delete(path)?;
+        Ok(linked)
+    }
+
+    /// Moves a folder into the quarantine, and returns its path there; none where the folder is missing.
+    ///
+    /// # Errors
+    /// Names the folder.
+    pub fn quarantine_folder(&self, folder: &str) -> Result<Option<String>, StoreError> {
+        self.make_quarantine()?;
+        if !self.has_folder(folder) {
+            return Ok(None);
+        }
+        let failed = |e| StoreError::io(self.location_of(folder), e);
+        for number in 1_u64.. {
+            let to = place(folder, number);
+            if self.root.join(&to).exists() {
+                continue;
+            }
+            std::fs::rename(self.root.join(folder), self.root.join(&to)).map_err(failed)?;
+            for changed in [self.root.clone(), self.root.join(QUARANTINE)] {
+                std::fs::File::open(changed).and_then(|folder| folder.sync_all()).map_err(failed)?;
+            }
+            return Ok(Some(to));
+        }
+        Ok(None)
+    }
+
+    fn is_same(&self, one: &str, other: &str) -> bool {
+        self.get(one).ok().zip(self.get(other).ok()).is_some_and(|(one, other)| one == other)
+    }
+}
+
+fn place(path: &str, number: u64) -> String {
+    if number == 1 { format!("{QUARANTINE}/{path}") } else { format!("{QUARANTINE}/{path}.{number}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::storage::temporary;
+
+    #[test]
+    fn a_file_keeps_its_path_and_never_replaces_another_one() {
+        let (store, folder) = temporary();
+        for (content, expected) in [("one", "quarantine/a/b"), ("two", "quarantine/a/b.2")] {
+            store.put("a/b", content.into()).expect("it can be written");
+            let linked = store.link_to_quarantine("a/b").expect("it can be linked");
+            assert_eq!(linked.as_deref(), Some(expected));
+            assert!(store.is_there("a/b"));
+            // As after a run that was killed here.
+            assert_eq!(store.quarantine("a/b").expect("it can be moved"), linked);
+            assert!(!store.is_there("a/b"));
+            assert_eq!(store.get(expected).expect("it is there"), content);
+        }
+        assert_eq!(store.quarantine("a/b").expect("there is nothing to do"), None);
+        let mode =
+            std::fs::metadata(folder.path().join(QUARANTINE)).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "it is the owner's alone");
+    }
+
+    #[test]
+    fn a_folder_moves_as_a_whole() {
+        let (store, _folder) = temporary();
+        for expected in ["quarantine/table", "quarantine/table.2"] {
+            store.put("table/log/0", "x".into()).expect("it can be written");
+            let moved = store.quarantine_folder("table").expect("it can be moved");
+            assert_eq!(moved.as_deref(), Some(expected));
+            assert!(!store.has_folder("table") && store.is_there(&format!("{expected}/log/0")));
+        }
+        assert_eq!(store.quarantine_folder("table").expect("there is nothing to do"), None);
+    }
+}

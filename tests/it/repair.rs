@@ -1,0 +1,302 @@
+//! `topsell lake repair`: what can be computed again is, what cannot be is named, and the rest goes on.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use expect_test::expect;
+
+use crate::flips::{copy, kind, lake};
+use crate::processes::{exits_within, next_random};
+use crate::world::World;
+
+/// How a file is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Harm {
+    FlippedBit,
+    OtherBytes,
+    Cut,
+    Removed,
+}
+
+const HARMS: [Harm; 4] = [Harm::FlippedBit, Harm::OtherBytes, Harm::Cut, Harm::Removed];
+
+fn harm(world: &World, path: &str, harm: Harm, chance: &mut u64) {
+    let at = world.path(path);
+    let mut bytes = fs::read(&at).expect("a file can be read");
+    let mut next = |below: usize| (next_random(chance) % below.max(1) as u64) as usize;
+    match harm {
+        Harm::FlippedBit => {
+            let bit = next(bytes.len() * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        Harm::OtherBytes => {
+            let from = next(bytes.len());
+            let until = bytes.len().min(from + 40);
+            bytes[from..until].iter_mut().for_each(|byte| *byte = !*byte);
+        }
+        Harm::Cut => bytes.truncate(next(bytes.len())),
+        Harm::Removed => {
+            fs::remove_file(&at).expect("a file can be removed");
+            return;
+        }
+    }
+    fs::write(&at, &bytes).expect("a file can be written");
+}
+
+/// Returns how many rows of events the lake has, each of a purchase of its own.
+fn event_rows(world: &World) -> u64 {
+    let stats = world.run("lake stats");
+    assert_eq!(stats.code, Some(0), "{}", stats.whole());
+    let stats: serde_json::Value = serde_json::from_str(&stats.stdout).expect("stats are JSON");
+    stats["events"]["rows"].as_u64().expect("rows are counted")
+}
+
+/// Returns how many rows of events a repair says are lost.
+fn lost_rows(stderr: &str) -> u64 {
+    let lines = stderr.lines().filter_map(|line| line.strip_prefix("lost: ")?.split_once(".parquet: "));
+    let rows = lines.filter_map(|(_, rest)| rest.split_once(" row")?.0.parse::<u64>().ok());
+    rows.sum()
+}
+
+/// Returns what the lake says before and after another ranking; for a command that failed its exit code.
+fn answers(world: &World) -> Vec<String> {
+    let commands = [
+        "count item-00007 --from 2017-01-13 --to 2017-01-15 --format csv",
+        "show --format csv --limit 1000",
+        "rank --window 150h --all-items --now 2017-01-15T00:00:00Z",
+        "show --category Food/1 --format csv --limit 1000",
+    ];
+    let answer = |command: &&str| {
+        let said = world.run(command);
+        if said.code == Some(0) { said.stdout } else { format!("exit {:?}\n{}", said.code, said.stderr) }
+    };
+    commands.iter().map(answer).collect()
+}
+
+#[test]
+fn whatever_is_damaged_is_repaired_or_named() {
+    let per_kind: usize = std::env::var("TOPSELL_FLIPS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let world = lake();
+    let good = world.path("good");
+    let lake = world.path("data/lake");
+    copy(&lake, &good);
+    let rows = event_rows(&world);
+    let expected = answers(&world);
+    let mut kinds: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for path in world.files("good") {
+        if let Some(kind) = kind(&path).filter(|kind| *kind != "format") {
+            kinds.entry(kind).or_default().push(path);
+        }
+    }
+    let (mut wrong, mut chance) = (Vec::new(), 11);
+    for (kind, paths) in &kinds {
+        for round in 0..per_kind * HARMS.len() {
+            let path = &paths[(next_random(&mut chance) % paths.len() as u64) as usize];
+            let manner = HARMS[round % HARMS.len()];
+            fs::remove_dir_all(&lake).expect("it can be removed");
+            copy(&good, &lake);
+            harm(&world, &format!("data/lake/{path}"), manner, &mut chance);
+            let what = format!("{kind}: {path}, {manner:?}");
+            let found = world.run("lake verify").code;
+            let said = world.run("lake repair --yes");
+            let mut note = |problem: &str| wrong.push(format!("{what}: {problem}: {}", said.whole()));
+            if said.stderr.contains("cannot repair: ") {
+                if *kind != "commit of events" || said.code != Some(3) {
+                    note("could be repaired");
+                }
+                continue;
+            }
+            let lost =
+                said.stderr.lines().any(|line| line.starts_with("lost: ") || line.starts_with("note: "));
+            if said.code != Some(if lost { 3 } else { 0 }) {
+                note("another exit code");
+            }
+            if manner == Harm::FlippedBit && found == Some(3) && lost {
+                note("one bit can be found");
+            }
+            let verified = world.run("lake verify");
+            if verified.code != Some(0) {
+                note(&format!("found afterwards: {}", verified.stderr));
+            }
+            let has_lost_commit = said.stderr.contains("is lost; ingest again what was ingested then");
+            if rows - event_rows(&world) != lost_rows(&said.stderr) && !has_lost_commit {
+                note("another loss than was named");
+            }
+            let again = world.run("lake repair --yes");
+            if again.whole() != "stderr: repair: nothing to repair; no problems left\nexit code 0\n" {
+                note(&format!("a second time: {}", again.whole()));
+            }
+            let answers = answers(&world);
+            let differing = answers.iter().zip(&expected).filter(|(is, should)| is != should).count();
+            if differing > 0 && !lost && *kind != "totals" && *kind != "pointer to totals" {
+                note(&format!("{differing} answers differ: {answers:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of them:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Returns a lake with two categories, an hour each, and a ranking.
+fn small_lake() -> World {
+    let world = World::new();
+    world.write(
+        "log.csv",
+        "ts,item_id,category,quantity\n\
+         2017-01-13T10:00:00Z,a,Food,1\n\
+         2017-01-13T10:05:00Z,b,Food,2\n\
+         2017-01-13T10:10:00Z,c,Toys,3\n",
+    );
+    for command in ["ingest log.csv", "rank --min-items 1"] {
+        assert_eq!(world.run(command).code, Some(0));
+    }
+    world
+}
+
+fn file_of(world: &World, part: &str) -> String {
+    let mut files = world.files("data/lake").into_iter();
+    let path = files.find(|path| path.contains(part)).expect("there is such a file");
+    format!("data/lake/{path}")
+}
+
+/// Spells out file names, which differ each time.
+fn plain(text: &str) -> String {
+    let is_unique =
+        |word: &str| word.len() >= 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let words = text.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let spelled = words.map(|word| {
+        let (name, end) = word.split_at(word.len() - word.chars().next_back().map_or(0, char::len_utf8));
+        if is_unique(name) { format!("…{end}") } else { word.to_owned() }
+    });
+    spelled.collect()
+}
+
+#[test]
+fn lost_events_are_named_and_come_back_with_the_log() {
+    let world = small_lake();
+    let before = world.run("show --format csv").stdout;
+    let mut chance = 3;
+    harm(&world, &file_of(&world, "events/event_type=purchase/category=Food"), Harm::OtherBytes, &mut chance);
+    let snapshot = world.files_of_lake();
+    expect![[r#"
+        stdout: quarantine events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet: 2 rows of purchase, Food, 2017-01-13T10:00:00Z, batch ……
+        stderr: problem: WORLD/data/lake/events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet is damaged: its bytes do not have the checksum with which they were written
+        stderr: repair: would do 1 repair
+        exit code 0
+    "#]].assert_eq(&plain(&world.run("lake repair --dry-run").whole()));
+    expect![[r#"
+        stderr: problem: WORLD/data/lake/events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet is damaged: its bytes do not have the checksum with which they were written
+        stderr: quarantine events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet: 2 rows of purchase, Food, 2017-01-13T10:00:00Z, batch ……
+        stderr: repair: nothing was changed; pass --yes to repair the lake so
+        exit code 1
+    "#]].assert_eq(&plain(&world.run("lake repair").whole()));
+    assert_eq!(world.files_of_lake(), snapshot, "nothing was changed");
+    expect![[r#"
+        stderr: problem: WORLD/data/lake/events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet is damaged: its bytes do not have the checksum with which they were written
+        stderr: quarantine events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet: 2 rows of purchase, Food, 2017-01-13T10:00:00Z, batch ……
+        stderr: lost: events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet: 2 rows of purchase, Food, 2017-01-13T10:00:00Z, batch ……
+        stderr: hint: to load lost events again, ingest the logs of those hours with --force, which replaces what is left of each batch
+        stderr: repair: 1 hour recomputed, 1 file quarantined; 2 rows of events LOST; no problems left
+        exit code 3
+    "#]].assert_eq(&plain(&world.run("lake repair --yes").whole()));
+    expect![[r#"
+        stderr: verify: 1 event file, 1 rollup file, 6 log files, 1 ranking, aggregates of 1 category day recomputed; no problems found
+        exit code 0
+    "#]].assert_eq(&world.run("lake verify").whole());
+    let stats: serde_json::Value =
+        serde_json::from_str(&world.run("lake stats").stdout).expect("stats are JSON");
+    assert_eq!(stats["quarantine"]["event_rows"], 2);
+    assert_eq!(stats["quarantine"]["files"], 1);
+    let said = world.run("ingest --force log.csv");
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    assert_eq!(event_rows(&world), 3);
+    assert_eq!(world.run("rank --min-items 1").code, Some(0));
+    assert_eq!(world.run("show --format csv").stdout, before);
+}
+
+#[test]
+fn a_damaged_log_does_not_keep_the_rest_from_being_verified() {
+    let world = small_lake();
+    let mut chance = 3;
+    for part in ["events/_delta_log/00000000000000000001.json", "rankings/current.json"] {
+        harm(&world, &format!("data/lake/{part}"), Harm::OtherBytes, &mut chance);
+    }
+    harm(
+        &world,
+        &file_of(&world, "rollups/event_type=purchase/category=Food"),
+        Harm::OtherBytes,
+        &mut chance,
+    );
+    expect![[r#"
+        stderr: problem: events/_delta_log/….json is damaged: it is empty or not text
+        stderr: problem: rankings/current.json is damaged: invalid unicode code point at line 1 column 275
+        stderr: problem: WORLD/data/lake/rollups/event_type=purchase/category=Food/date=2017-01-13/….parquet is damaged: its bytes do not have the checksum with which they were written
+        stderr: verify: 0 event files, 2 rollup files, 4 log files, 1 ranking, aggregates of 0 category days recomputed; the files of `events` were not checked, because its log is damaged; no day was compared; 3 problems found
+        exit code 3
+    "#]].assert_eq(&plain(&world.run("lake verify").whole()));
+}
+
+#[test]
+fn a_repair_that_is_killed_at_any_moment_is_completed_by_another_one() {
+    let world = lake();
+    copy(&world.path("data/lake"), &world.path("good"));
+    let rows = event_rows(&world);
+    world
+        .write("more.csv", "ts,item_id,category\n2017-01-14T12:00:00Z,a,Toys\n2017-01-14T12:01:00Z,b,Toys\n");
+    let mut chance = 5;
+    let damaged = [
+        ("events/event_type=purchase/category=Tools", Harm::OtherBytes),
+        ("events/event_type=purchase/category=Food/date=2017-01-13/hour=3", Harm::Removed),
+        ("rollups/event_type=purchase/category=Tools", Harm::Cut),
+        ("events/_delta_log/00000000000000000007.json", Harm::Cut),
+        ("rollups/_delta_log/00000000000000000001.json", Harm::OtherBytes),
+        ("rankings/2017", Harm::OtherBytes),
+        ("inputs/", Harm::OtherBytes),
+    ];
+    let mut killed = 0;
+    for round in 0..8 {
+        fs::remove_dir_all(world.path("data/lake")).expect("it can be removed");
+        copy(&world.path("good"), &world.path("data/lake"));
+        for (part, manner) in damaged {
+            harm(&world, &file_of(&world, part), manner, &mut chance);
+        }
+        // Ingesting goes on meanwhile.
+        let mut ingest = world.command(&["-q", "ingest", "more.csv"]).spawn().expect("it can be started");
+        for _ in 0..=round % 4 {
+            let mut command = world.command(&["-q", "lake", "repair", "--yes"]);
+            let mut child = command.stderr(Stdio::null()).spawn().expect("it can be started");
+            exits_within(Duration::from_micros(next_random(&mut chance) % 120_000), &mut child);
+            child.kill().expect("a child can be killed");
+            killed += u64::from(child.wait().expect("the run ends").code().is_none());
+        }
+        assert_eq!(ingest.wait().expect("the run ends").code(), Some(0));
+        let said = world.run("lake repair --yes");
+        assert!(matches!(said.code, Some(0 | 3)), "{}", said.whole());
+        let verified = world.run("lake verify");
+        assert_eq!(verified.code, Some(0), "{}", verified.whole());
+        let stats: serde_json::Value =
+            serde_json::from_str(&world.run("lake stats").stdout).expect("stats are JSON");
+        let lost = stats["quarantine"]["event_rows"].as_u64().expect("rows are counted");
+        assert!(lost > 0);
+        assert_eq!(event_rows(&world), rows + 2 - lost, "the loss is listed, whoever completed the repair");
+        assert_eq!(world.run("rank").code, Some(0));
+    }
+    assert!(killed > 0, "no repair was killed while it was at work");
+}
+
+#[test]
+fn the_file_of_the_format_is_written_again_where_the_table_tells_it() {
+    let world = small_lake();
+    world.write("data/lake/format.json", "{\"forma\u{0}\":4}\n");
+    assert_eq!(world.run("show").code, Some(3));
+    let planned = world.run("lake repair --dry-run");
+    assert!(planned.stdout.starts_with("rewrite format.json: "), "{}", planned.whole());
+    let refused = world.run("lake repair");
+    assert_eq!(refused.code, Some(1), "{}", refused.whole());
+    assert_eq!(world.run("show").code, Some(3));
+    let said = world.run("lake repair --yes");
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    assert_eq!(world.run("lake verify").code, Some(0));
+    assert_eq!(world.run("show").code, Some(0));
+}
