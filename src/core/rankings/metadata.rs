@@ -84,7 +84,7 @@ impl RankingMetadata {
 }
 
 /// Parses octaves an hour, `3/112`; a file from before exact scores has only the half-life.
-pub(super) fn decay(octaves: Option<&str>, half_life_hours: Option<f64>) -> Result<Decay, &'static str> {
+fn decay(octaves: Option<&str>, half_life_hours: Option<f64>) -> Result<Decay, &'static str> {
     let Some(octaves) = octaves else {
         let decay = half_life_hours.map_or(Ok(Decay::None), Decay::near_half_life_hours);
         return decay.map_err(|_| "its half-life is invalid");

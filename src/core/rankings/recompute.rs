@@ -1,10 +1,10 @@
 //! A damaged ranking, computed again: the same events and the same rules give the same bytes.
 
-use crate::model::{EventTypes, Timestamp, Week, Window, Zone};
+use crate::model::{EventTypes, Week, Window, Zone};
 use crate::parquet_format::RankingFile;
-use crate::rank::{Measure, Ranking, Rules};
+use crate::rank::{Ranking, Rules};
 use crate::rankings::error::SnapshotError;
-use crate::rankings::metadata::decay;
+use crate::rankings::metadata::RankingMetadata;
 use crate::rankings::pointer::{parse_pointer, pointer_beside};
 use crate::rankings::publish::encode;
 use crate::rankings::retained::has_hash_of;
@@ -19,25 +19,18 @@ pub fn rules_of(store: &Store, path: &str) -> Option<(Rules, EventTypes)> {
     let file = pointer.footer_of(&tail)?.ok().filter(|file| !file.has_names())?;
     let number = |name: &str| file.label(name).and_then(|text| text.parse::<u64>().ok());
     let hours = |name: &str| number(name).and_then(|hours| u32::try_from(hours).ok());
-    let texts = |name: &str| serde_json::from_str::<Vec<String>>(file.label(name)?).ok();
-    let as_of = Timestamp::parse(file.label("topsell.as_of")?).ok()?.hour();
-    let half_life_hours = match file.label("topsell.half_life_hours")? {
-        "none" => None,
-        hours => Some(hours.parse().ok()?),
-    };
-    let decay = decay(file.label("topsell.octaves_per_hour"), half_life_hours).ok()?;
-    let measure = Measure::named(file.label("topsell.by")?)?;
+    let metadata = RankingMetadata::of(&pointer.as_of, &|name| file.label(name)).ok()?;
+    let as_of = metadata.as_of.hour();
     let rules = Rules {
-        window: Window::ending(as_of, hours("topsell.window_hours")?),
-        decay,
-        measure,
-        limit: number("topsell.top").and_then(|limit| usize::try_from(limit).ok())?,
+        window: Window::ending(as_of, metadata.window_hours),
+        decay: metadata.decay,
+        measure: metadata.by,
+        limit: usize::try_from(metadata.top).ok()?,
         min_items: number("topsell.min_items")?,
         max_lookback_hours: hours("topsell.max_lookback_hours")?,
         week: Week::ending(as_of, Zone::named(file.label("topsell.time_zone")?).ok()?),
     };
-    let subtracted = texts("topsell.subtract").unwrap_or_default();
-    Some((rules, EventTypes::of(texts("topsell.event_types")?, subtracted)))
+    Some((rules, metadata.event_types))
 }
 
 /// Writes a damaged ranking again, if another computation has given the same bytes; returns whether it has.
