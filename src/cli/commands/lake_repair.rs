@@ -5,9 +5,8 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use crate::failure::Failure;
 use crate::settings::{Settings, Verbosity};
 use topsell_core::lake::{self, LakeError};
-use topsell_core::maintenance::RepairPlan;
+use topsell_core::maintenance::{Confirm, RepairPlan};
 use topsell_core::model::{escape_control, escape_lines};
-use topsell_core::pipeline::Confirm;
 
 /// Repairs the file of the lake's format, if that is what keeps the lake from being opened; returns whether the
 /// repair goes on.

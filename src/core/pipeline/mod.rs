@@ -14,7 +14,7 @@ use crate::item_catalog::{CatalogError, CatalogFile, ItemCatalog, ItemNames};
 use crate::lake;
 use crate::lake::{DryRun, Lake, LakeError};
 use crate::maintenance::{
-    self, Compacted, Pruned, RepairPlan, Repaired, Retention, Stats, StopRequest, Verified, VerifyScope,
+    self, Compacted, Confirm, Pruned, RepairOutcome, Retention, Stats, StopRequest, Verified, VerifyScope,
 };
 use crate::model::{EventTypes, Hour, Timestamp, format_duration};
 use crate::parquet_format::WantsItem;
@@ -87,9 +87,6 @@ pub enum Step {
     Stats,
 }
 
-/// Returns whether a plan is to be carried out.
-pub type Confirm = Box<dyn Fn(&RepairPlan) -> bool + Send + Sync>;
-
 /// How recent the sales must be for a ranking to be published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Freshness {
@@ -112,45 +109,16 @@ pub struct Caller {
 
 /// The outcome of a step.
 pub enum Done {
-    Ingested {
-        summary: ingest::Summary,
-        dry_run: DryRun,
-    },
+    Ingested { summary: ingest::Summary, dry_run: DryRun },
     RolledUp(rollup::Summary),
     RollupPlanned(PlannedRollup),
-    Ranked {
-        rolled_up: rollup::Summary,
-        published: Published,
-        totals: Option<PublishedItemTotals>,
-    },
-    RankingPlanned {
-        rolled_up: Option<rollup::Summary>,
-        plan: Plan,
-        file: PathBuf,
-    },
-    RankingMerged {
-        published: Published,
-    },
-    Compacted {
-        compacted: Compacted,
-        dry_run: DryRun,
-    },
-    Pruned {
-        pruned: Pruned,
-        dry_run: DryRun,
-    },
+    Ranked { rolled_up: rollup::Summary, published: Published, totals: Option<PublishedItemTotals> },
+    RankingPlanned { rolled_up: Option<rollup::Summary>, plan: Plan, file: PathBuf },
+    RankingMerged { published: Published },
+    Compacted { compacted: Compacted, dry_run: DryRun },
+    Pruned { pruned: Pruned, dry_run: DryRun },
     Verified(Verified),
-    RepairPlanned {
-        verified: Verified,
-        plan: RepairPlan,
-    },
-    /// The plan was not confirmed, and nothing was changed.
-    RepairRefused(RepairPlan),
-    /// What was repaired, and what a verification found afterwards.
-    Repaired {
-        repaired: Repaired,
-        verified: Verified,
-    },
+    Repaired(RepairOutcome),
     Counted(Stats),
 }
 
@@ -276,53 +244,17 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
         Step::Verify { scope, stop } => {
             Ok(Done::Verified(maintenance::verify(store, *scope, stop, progress)?))
         }
-        Step::Repair { dry_run, confirm } => repair(store, *dry_run, confirm, caller, progress),
+        Step::Repair { dry_run, confirm } => {
+            let _lock = match dry_run {
+                DryRun::Yes => None,
+                DryRun::No => Some(lake::lock_maintenance(store, &caller.name, caller.lock_timeout)?),
+            };
+            let recompute = |path: &str| recomputed(store, path, progress);
+            Ok(Done::Repaired(maintenance::repair::<StepError>(
+                store, *dry_run, confirm, &recompute, caller.now, progress,
+            )?))
+        }
         Step::Stats => Ok(Done::Counted(maintenance::stats(&Lake::open(store.clone())?)?)),
-    }
-}
-
-/// Repairs a lake until a verification finds nothing that can be repaired: what is behind a damaged log is known
-/// only when that is repaired.
-fn repair(
-    store: &Store,
-    dry_run: DryRun,
-    confirm: &Confirm,
-    caller: &Caller,
-    progress: &Progress,
-) -> Result<Done, StepError> {
-    /// After the logs, the files of the tables, and the aggregates of those.
-    const MAX_ROUNDS: u32 = 4;
-    let _lock = match dry_run {
-        DryRun::Yes => None,
-        DryRun::No => Some(lake::lock_maintenance(store, &caller.name, caller.lock_timeout)?),
-    };
-    let (mut repaired, mut round) = (Repaired::default(), 0);
-    loop {
-        let verified = maintenance::verify(store, VerifyScope::default(), &StopRequest::default(), progress)?;
-        let plan = RepairPlan::of(store, &verified)?;
-        if dry_run == DryRun::Yes {
-            return Ok(Done::RepairPlanned { verified, plan });
-        }
-        repaired.impossible.clone_from(&plan.impossible);
-        if plan.actions.is_empty() || round == MAX_ROUNDS {
-            return Ok(Done::Repaired { repaired, verified });
-        }
-        // Each round: what is behind a log was not in the first plan.
-        if !confirm(&plan) {
-            return Ok(if round == 0 {
-                Done::RepairRefused(plan)
-            } else {
-                Done::Repaired { repaired, verified }
-            });
-        }
-        if plan.needs_writers() {
-            let writers = lake::lock_writers(store)?;
-            maintenance::repair_logs(store, &plan, &writers, caller.now, &mut repaired)?;
-        }
-        maintenance::repair_files(store, &plan, caller.now, progress, &mut repaired)?;
-        let recompute = |path: &str| recomputed(store, path, progress);
-        maintenance::repair_published(store, &plan, &recompute, caller.now, &mut repaired)?;
-        round += 1;
     }
 }
 

@@ -1,0 +1,68 @@
+//! Repairs a lake until a verification finds nothing that can be repaired: what is behind a damaged log is known only
+//! when that is repaired.
+
+use crate::lake::{self, DryRun};
+use crate::maintenance::repair::{Repaired, repair_files, repair_logs, repair_published};
+use crate::maintenance::repair_plan::RepairPlan;
+use crate::maintenance::verify::{Verified, verify};
+use crate::maintenance::verify_scope::{StopRequest, VerifyScope};
+use crate::model::Timestamp;
+use crate::progress::Progress;
+use crate::rollup::RollupError;
+use crate::storage::{LockError, Store};
+
+/// After the logs, the files of the tables, and the aggregates of those.
+const MAX_ROUNDS: u32 = 4;
+
+/// Returns whether a plan is to be carried out.
+pub type Confirm = Box<dyn Fn(&RepairPlan) -> bool + Send + Sync>;
+
+/// What came of a repair.
+pub enum RepairOutcome {
+    /// It was a dry run.
+    Planned(Verified, RepairPlan),
+    /// The plan was not confirmed, and nothing was changed.
+    Refused,
+    /// What was repaired, and what a verification found afterwards.
+    Done(Repaired, Verified),
+}
+
+/// Repairs a lake; `recompute` writes a ranking again and returns whether it could be computed as it was.
+///
+/// # Errors
+/// Fails where the disk does, or batches are being written all the time while a log is to be repaired.
+pub fn repair<E: From<RollupError> + From<LockError>>(
+    store: &Store,
+    dry_run: DryRun,
+    confirm: &Confirm,
+    recompute: &dyn Fn(&str) -> bool,
+    now: Timestamp,
+    progress: &Progress,
+) -> Result<RepairOutcome, E> {
+    let (mut repaired, mut round) = (Repaired::default(), 0);
+    loop {
+        let verified = verify(store, VerifyScope::default(), &StopRequest::default(), progress)?;
+        let plan = RepairPlan::of(store, &verified)?;
+        if dry_run == DryRun::Yes {
+            return Ok(RepairOutcome::Planned(verified, plan));
+        }
+        repaired.impossible.clone_from(&plan.impossible);
+        if plan.actions.is_empty() || round == MAX_ROUNDS {
+            return Ok(RepairOutcome::Done(repaired, verified));
+        }
+        // Each round: what is behind a log was not in the first plan.
+        if !confirm(&plan) {
+            return Ok(match round {
+                0 => RepairOutcome::Refused,
+                _ => RepairOutcome::Done(repaired, verified),
+            });
+        }
+        if plan.needs_writers() {
+            let writers = lake::lock_writers(store)?;
+            repair_logs(store, &plan, &writers, now, &mut repaired)?;
+        }
+        repair_files(store, &plan, now, progress, &mut repaired)?;
+        repair_published(store, &plan, recompute, now, &mut repaired)?;
+        round += 1;
+    }
+}
