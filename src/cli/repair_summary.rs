@@ -2,16 +2,41 @@
 
 use std::io::{self, Write};
 
+use crate::failure::Exit;
 use topsell_core::lake::LostEvents;
-use topsell_core::maintenance::{RepairPlan, Repaired, Verified};
+use topsell_core::maintenance::{RepairOutcome, RepairPlan, Repaired, Verified};
 use topsell_core::model::{escape_control, escape_lines};
 use topsell_output::text::counted;
+
+/// Returns the exit code of a repair.
+pub fn exit_of(outcome: &RepairOutcome) -> Exit {
+    match outcome {
+        RepairOutcome::Planned(..) => Exit::Success,
+        RepairOutcome::Refused => Exit::RuntimeError,
+        RepairOutcome::Done(repaired, verified) if repaired.has_losses() || !verified.problems.is_empty() => {
+            Exit::DataCorruption
+        }
+        RepairOutcome::Done(..) => Exit::Success,
+    }
+}
+
+/// Writes what came of a repair.
+///
+/// # Errors
+/// Fails where the output does.
+pub fn write(outcome: &RepairOutcome, out: &mut dyn Write) -> io::Result<()> {
+    match outcome {
+        RepairOutcome::Planned(verified, plan) => write_planned(verified, plan, out),
+        RepairOutcome::Refused => write_refused(out),
+        RepairOutcome::Done(repaired, verified) => write_repaired(repaired, verified, out),
+    }
+}
 
 /// Writes the summary of a dry run.
 ///
 /// # Errors
 /// Fails where the output does.
-pub fn write_planned(verified: &Verified, plan: &RepairPlan, out: &mut dyn Write) -> io::Result<()> {
+fn write_planned(verified: &Verified, plan: &RepairPlan, out: &mut dyn Write) -> io::Result<()> {
     for problem in &verified.problems {
         writeln!(out, "problem: {}", escape_control(&problem.text))?;
     }
@@ -27,11 +52,12 @@ pub fn write_planned(verified: &Verified, plan: &RepairPlan, out: &mut dyn Write
     }
 }
 
-/// Writes what a repair would do, a line for each file.
+/// Writes what a repair would do, a line for each file; nothing where it was no dry run.
 ///
 /// # Errors
 /// Fails where the output does.
-pub fn write_plan(plan: &RepairPlan, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_plan(outcome: &RepairOutcome, out: &mut dyn Write) -> io::Result<()> {
+    let RepairOutcome::Planned(_, plan) = outcome else { return Ok(()) };
     plan.actions.iter().try_for_each(|(action, _)| writeln!(out, "{}", escape_lines(&action.to_string())))
 }
 
@@ -39,7 +65,7 @@ pub fn write_plan(plan: &RepairPlan, out: &mut dyn Write) -> io::Result<()> {
 ///
 /// # Errors
 /// Fails where the output does.
-pub fn write_refused(out: &mut dyn Write) -> io::Result<()> {
+fn write_refused(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "repair: nothing was changed; pass --yes to repair the lake so")
 }
 
@@ -47,7 +73,7 @@ pub fn write_refused(out: &mut dyn Write) -> io::Result<()> {
 ///
 /// # Errors
 /// Fails where the output does.
-pub fn write_repaired(repaired: &Repaired, verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
+fn write_repaired(repaired: &Repaired, verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
     for lost in &repaired.lost {
         writeln!(out, "lost: {}: {}", escape_control(&lost.file), escape_control(&lost.to_string()))?;
     }

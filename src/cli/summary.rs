@@ -9,7 +9,7 @@ use crate::settings::Verbosity;
 use topsell_core::ingest;
 use topsell_core::ingest::{FileNote, LineCounts, NamedBatch, NotedFile, Skipped, SkippedKind, SpoolSummary};
 use topsell_core::lake::{DryRun, Reject};
-use topsell_core::maintenance::{Compacted, Pruned, RepairOutcome};
+use topsell_core::maintenance::{Compacted, Pruned};
 use topsell_core::model::escape_control;
 use topsell_core::pipeline::Done;
 use topsell_core::progress::BatchOutcome;
@@ -51,12 +51,7 @@ pub fn exit_of(done: &Done) -> Exit {
         Done::RolledUp(rollup::Summary { diff: Some(diff), .. }) if !diff.damaged_files.is_empty() => {
             Exit::DataCorruption
         }
-        Done::Repaired(RepairOutcome::Refused) => Exit::RuntimeError,
-        Done::Repaired(RepairOutcome::Done(repaired, verified))
-            if repaired.has_losses() || !verified.problems.is_empty() =>
-        {
-            Exit::DataCorruption
-        }
+        Done::Repaired(outcome) => repair_summary::exit_of(outcome),
         Done::Verified(verified) if verified.problems.is_empty() && verified.stopped_at.is_some() => {
             Exit::RuntimeError
         }
@@ -77,13 +72,7 @@ pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Resu
         Done::Compacted { compacted, dry_run } => lake_summary::write_compacted(compacted, *dry_run, out),
         Done::Pruned { pruned, dry_run } => lake_summary::write_pruned(pruned, *dry_run, out),
         Done::Verified(verified) => lake_summary::write_verified(verified, out),
-        Done::Repaired(RepairOutcome::Planned(verified, plan)) => {
-            repair_summary::write_planned(verified, plan, out)
-        }
-        Done::Repaired(RepairOutcome::Refused) => repair_summary::write_refused(out),
-        Done::Repaired(RepairOutcome::Done(repaired, verified)) => {
-            repair_summary::write_repaired(repaired, verified, out)
-        }
+        Done::Repaired(outcome) => repair_summary::write(outcome, out),
         // An answer, not a summary.
         Done::Counted(_) => Ok(()),
         Done::RankingPlanned { rolled_up, plan, file } => {
@@ -394,7 +383,7 @@ pub fn answer(done: &Done, terminal: TerminalOptions, out: &mut dyn Write) -> io
         Done::RankingPlanned { rolled_up: None, file, .. } => {
             writeln!(out, "{}", escape_control(&file.display().to_string()))
         }
-        Done::Repaired(RepairOutcome::Planned(_, plan)) => repair_summary::write_plan(plan, out),
+        Done::Repaired(outcome) => repair_summary::write_plan(outcome, out),
         Done::Compacted { compacted: Compacted { plan, .. }, .. }
         | Done::Pruned { pruned: Pruned { plan, .. }, .. } => {
             // Paths and categories may hold control characters.
