@@ -32,7 +32,7 @@ fn shop(world: &World, chance: &mut Chance) {
             let day = 14 * 24 - 1 - i64::try_from(hours_ago).expect("it is small");
             let second =
                 1_483_228_800 + day * 3_600 + i64::try_from(chance.below(3_600)).expect("it is small");
-            let top = tops[if item % 7 == 0 { chance.below(4) } else { item % 4 }];
+            let top = tops[if item.is_multiple_of(7) { chance.below(4) } else { item % 4 }];
             let quantity = [1, 1, 2, 3, -1][chance.below(5)];
             let leaf = chance.below(3);
             let _ = writeln!(csv, "{second},i{item},{top}/{leaf},{quantity},{quantity}.25");
