@@ -1,10 +1,13 @@
 //! `topsell lake`: maintenance of the lake.
 
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 
 use crate::commands::{lake_repair, lake_upgrade};
 use crate::failure::{Exit, Failure};
@@ -273,15 +276,27 @@ fn verify_scope(
     Ok((scope, since.and_then(|since| since.note)))
 }
 
-/// Sets a flag on the first SIGINT or SIGTERM, so that the step ends soon and says how far it came; the second one
-/// ends the process.
+/// How long a step may take to end after a signal: a disk may not answer.
+const TIME_TO_STOP: Duration = Duration::from_secs(3);
+
+/// Asks the step to stop on the first SIGINT or SIGTERM, so that it says how far it came. The second one ends the
+/// process, and so does a step that does not stop in time.
 fn stop_on_signals(stop: &StopRequest) -> Result<(), Failure> {
-    for signal in [SIGINT, SIGTERM] {
-        let failed = |e| Failure::runtime(format!("cannot handle signals: {e}"));
-        let exit = i32::from(Exit::RuntimeError.code());
-        flag::register_conditional_shutdown(signal, exit, Arc::clone(&stop.0)).map_err(failed)?;
-        flag::register(signal, Arc::clone(&stop.0)).map_err(failed)?;
-    }
+    let signals = Signals::new([SIGINT, SIGTERM]);
+    let mut signals = signals.map_err(|e| Failure::runtime(format!("cannot handle signals: {e}")))?;
+    let stop = StopRequest(Arc::clone(&stop.0));
+    thread::spawn(move || {
+        let mut all = signals.forever();
+        let Some(first) = all.next() else { return };
+        stop.make();
+        thread::spawn(move || {
+            thread::sleep(TIME_TO_STOP);
+            let _ = emulate_default_handler(first);
+        });
+        if let Some(second) = all.next() {
+            let _ = emulate_default_handler(second);
+        }
+    });
     Ok(())
 }
 

@@ -72,6 +72,11 @@ impl VerifyScope {
 pub struct StopRequest(pub Arc<AtomicBool>);
 
 impl StopRequest {
+    /// Makes it.
+    pub fn make(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
     /// Returns whether it was made.
     pub fn is_made(&self) -> bool {
         self.0.load(Ordering::Relaxed)

@@ -129,7 +129,9 @@ fn cell(value: &Value, decimals: usize, missing: &str) -> Cell {
             let text = amount_text(*amount);
             Cell::of(&grouped(&text[..text.len() + decimals - 4]))
         }
-        Value::Exact(_) | Value::WideInteger(_) => Cell::of(&grouped(&value.text())),
+        // As it is: to be copied into a calculator.
+        Value::WideInteger(text) => Cell::of(text),
+        Value::Exact(_) => Cell::of(&grouped(&value.text())),
         Value::Share(_) => Cell::of(&format!("{} %", value.text())),
         Value::Ranks(ranks) => {
             let one = |(rank, category): &(i32, Option<String>)| {

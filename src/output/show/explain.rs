@@ -158,8 +158,8 @@ fn table(
         footer("score", Value::Exact(score)),
     ];
     let measure = match by {
-        Measure::Amount => TableColumn::essential("measure", "amount / 0.0001"),
-        Measure::Units => TableColumn::essential("measure", "units / 0.0001"),
+        Measure::Amount => TableColumn::essential("measure", "amount × 10000"),
+        Measure::Units => TableColumn::essential("measure", "units × 10000"),
         Measure::Purchases => TableColumn::essential("measure", "purchases"),
     };
     let rows: Vec<_> = weighed.iter().map(row).collect();
