@@ -119,7 +119,13 @@ def write_lake(lake, folder, acknowledged):
 
 def units(lake):
     """Returns the units of each item, after a ranking of everything."""
-    run(lake, 23, "rank", "--window", "24h", "--no-decay")
+    try:
+        run(lake, 23, "rank", "--window", "24h", "--no-decay")
+    except Lost as loss:
+        # Nothing was ingested yet.
+        if "no item is eligible" in str(loss):
+            return {}
+        raise
     return {item["item_id"]: item["units"] for item in current(lake)["items"]}
 
 

@@ -5,6 +5,8 @@
 //! Decay: A Practical Time Decay Model for Streaming Systems", ICDE 2009): it grows with the hour, and only
 //! the ratio of two weights has a meaning.
 
+use hashbrown::HashMap;
+
 use crate::model::Hour;
 use crate::model::binary_power::power_of_two;
 
@@ -122,9 +124,16 @@ impl Decay {
 
     /// Returns the weight of an hour.
     pub fn weight(self, hour: Hour) -> Weight {
+        self.weight_with(hour, &mut HashMap::new())
+    }
+
+    /// Returns the weight of an hour, whose mantissa may be among those that were computed before: with a
+    /// half-life of 48 hours there are 48 of them.
+    pub fn weight_with(self, hour: Hour, mantissas: &mut HashMap<u128, u64>) -> Weight {
         let Decay::OctavesPerHour(octaves) = self else { return Weight { mantissa: 1, exponent: 0 } };
         let (exponent, rest) = octaves.after(hour);
-        Weight { mantissa: power_of_two(rest, octaves.denominator), exponent }
+        let mantissa = *mantissas.entry(rest).or_insert_with(|| power_of_two(rest, octaves.denominator));
+        Weight { mantissa, exponent }
     }
 
     /// Returns by how many octaves the first hour's weight lies below the last one's, rounded as the

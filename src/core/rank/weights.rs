@@ -1,5 +1,7 @@
 //! The weights of a window's hours, as integers in units of the oldest hour's.
 
+use hashbrown::HashMap;
+
 use crate::model::{Decay, Hour, Weight, Window};
 use crate::rank::score::Score;
 
@@ -17,8 +19,9 @@ impl Weights {
     /// The window has at most [`MAX_OCTAVES`](crate::model::MAX_OCTAVES).
     pub fn of(window: Window, decay: Decay) -> Weights {
         let oldest = decay.weight(window.oldest()).exponent;
+        let mut mantissas = HashMap::new();
         let weight = |age: u32| {
-            let Weight { mantissa, exponent } = decay.weight(hour_of_age(window, age));
+            let Weight { mantissa, exponent } = decay.weight_with(hour_of_age(window, age), &mut mantissas);
             (mantissa, u32::try_from(exponent - oldest).unwrap_or(0))
         };
         Weights { window, by_age: (0..window.hours()).map(weight).collect() }
