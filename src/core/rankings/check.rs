@@ -30,8 +30,7 @@ pub struct PublishedCheck {
 }
 
 /// Checks the rankings that `wants` returns true for, by their paths and the ends of their windows, the pointers
-/// and the item totals: each
-/// ranking's name ends in the first digits of its hash.
+/// and the item totals. Each ranking's name ends in the first digits of its hash.
 ///
 /// # Errors
 /// Fails where the folder cannot be listed.

@@ -60,8 +60,9 @@ pub fn publish(
     drop(encoded);
     check_written(store, &pointer, &groups)?;
     let json = pointer.json();
-    store.put(&pointer_beside(&file), json.clone().into())?;
-    store.put(POINTER, json.into())?;
+    store.put(POINTER, json.clone().into())?;
+    // Last: a ranking that has this one was published, so that a pointer that is missing then was lost.
+    store.put(&pointer_beside(&file), json.into())?;
     Ok(Published {
         file,
         size_bytes: pointer.size_bytes,
