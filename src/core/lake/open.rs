@@ -6,6 +6,7 @@ use crate::lake::events_table::{EVENTS, SCHEMA};
 use crate::lake::format::{check_format, create_format};
 use crate::lake::layout::{COMPACTION_LOCK, MAINTENANCE_LOCK, is_foreign};
 use crate::lake::transaction_cache::TransactionCache;
+use crate::lake::writers_lock::lock_maintenance;
 use crate::storage::{Lock, LockError, LockTimeout, Store};
 
 /// The table property that holds the size of the slices into which a lake cuts long inputs.
@@ -90,9 +91,7 @@ impl Lake {
     /// # Errors
     /// As [`Lake::lock_rollups`].
     pub fn lock_maintenance(&self, holder: &str, lock_timeout: LockTimeout) -> Result<[Lock; 2], LockError> {
-        // First that of the compaction, which may take longer: a ranking need not wait for it.
-        let compaction = self.lock_compaction(holder, lock_timeout)?;
-        Ok([compaction, self.lock_rollups(holder, lock_timeout)?])
+        lock_maintenance(&self.store, holder, lock_timeout)
     }
 
     /// Returns the lake's files.

@@ -1,6 +1,6 @@
-//! The lock that keeps batches from being written.
+//! The locks that keep others from writing to a lake, also to one that cannot be opened.
 
-use crate::lake::layout::{MAINTENANCE_LOCK, WRITERS};
+use crate::lake::layout::{COMPACTION_LOCK, MAINTENANCE_LOCK, WRITERS};
 use crate::storage::{Lock, LockError, LockTimeout, SharedLock, Store};
 
 /// Keeps batches from being written; released when dropped.
@@ -18,10 +18,17 @@ pub fn lock_writers(store: &Store) -> Result<WritersLock, LockError> {
     Ok(WritersLock { _writers })
 }
 
-/// Takes the lock of rollup, rank and maintenance of a lake that cannot be opened.
+/// Takes the locks of maintenance that removes files: beside it only ingests and readers run. The lake may be one
+/// that cannot be opened.
 ///
 /// # Errors
-/// [`LockError::Held`] where another process holds it and the caller does not wait.
-pub fn lock_maintenance(store: &Store, holder: &str, lock_timeout: LockTimeout) -> Result<Lock, LockError> {
-    store.lock(MAINTENANCE_LOCK, holder, lock_timeout)
+/// [`LockError::Held`] where another process holds one of them and the caller does not wait.
+pub fn lock_maintenance(
+    store: &Store,
+    holder: &str,
+    lock_timeout: LockTimeout,
+) -> Result<[Lock; 2], LockError> {
+    // First that of the compaction, which may take longer: a ranking need not wait for it.
+    let compaction = store.lock(COMPACTION_LOCK, holder, lock_timeout)?;
+    Ok([compaction, store.lock(MAINTENANCE_LOCK, holder, lock_timeout)?])
 }

@@ -199,7 +199,7 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
         }
         Step::PlanRanking { rules, event_types, split, freshness, output } => {
             let lake = Lake::open(store.clone())?;
-            let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
+            let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
             let rolled_up = rollup::rollup(&lake, Scope::Changed, Replaces::DamagedOnly, now_ms, progress)?;
             if let Some(freshness) = freshness {
                 freshness.check(lake::newest_hour(store, &event_types.counted, rules.window.as_of())?)?;
@@ -210,7 +210,7 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
         Step::MergeRanking { files, catalog } => {
             let lake = Lake::open(store.clone())?;
             let names = catalog.as_ref().map(ItemNames::open).transpose()?;
-            let _lock = lake.lock_maintenance(&caller.name, caller.lock_timeout)?;
+            let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
             Ok(match distributed::merge_files(store, files)? {
                 MergedFiles::Done { ranking, rules, event_types } => {
                     progress.begin(Stage::Publish, None);
