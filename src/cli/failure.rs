@@ -175,6 +175,12 @@ impl From<StepError> for Failure {
                         Exit::UsageError,
                         Some("compute them with `topsell rank partial --part N`, or pass their files"),
                     ),
+                    DistributedError::State { .. } => (
+                        Exit::RuntimeError,
+                        Some(
+                            "keep the file that `rank merge` wrote beside the plan, or merge the round before again",
+                        ),
+                    ),
                     DistributedError::NoPart { .. } | DistributedError::Plan { .. } => {
                         (Exit::UsageError, None)
                     }

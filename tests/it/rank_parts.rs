@@ -155,17 +155,17 @@ fn what_is_no_result_of_the_plan_is_refused_with_the_reason() {
         stderr: error: the results of 2 of 4 parts are missing: 1, 3
         stderr: hint: compute them with `topsell rank partial --part N`, or pass their files
         exit code 2
-        stderr: error: other.part: it is the result of a part of another plan
+        stderr: error: other.part: it belongs to another plan
         stderr: hint: pass the results of this plan
         exit code 2
         stderr: error: flipped.part: its bytes do not have the checksum at their end
         stderr: hint: compute the part again with `topsell rank partial`
         exit code 3
-        stderr: error: cut.part: it is not the result of a part of a ranking, or of another version of topsell
+        stderr: error: cut.part: not written by `rank partial` or `rank merge`, or by an incompatible version of topsell
         exit code 1
         stderr: error: gone.part: No such file or directory (os error 2)
         exit code 1
-        stderr: error: text.json: it is not a plan of a ranking, or of another version of topsell: missing field `format` at line 1 column 2
+        stderr: error: text.json: not a ranking plan, or written by an incompatible version of topsell: missing field `format` at line 1 column 2
         exit code 2
         stderr: error: the plan has 4 parts, from 0; there is no part 99
         exit code 2
@@ -185,5 +185,48 @@ fn what_is_no_result_of_the_plan_is_refused_with_the_reason() {
     assert!(!world.path("next.json").exists() && !world.path("data/lake/rankings/current.json").exists());
     done(world.run("rank merge plan.json 0.part 1.part 2.part 3.part -o next.json"));
     // Some items are in several categories, which is another round.
-    assert!(world.path("next.json").exists() && world.path("next.json.state").exists());
+    let state = std::fs::read(world.path("next.json.state")).expect("there is another round");
+    done(world.run("rank partial next.json --part 0 -o next.part"));
+    let damaged = |bytes: &[u8]| {
+        world.write("next.json.state", bytes);
+        world.run("rank merge next.json next.part -o last.json").whole()
+    };
+    let mut flipped = state.clone();
+    flipped[state.len() / 2] ^= 1;
+    let said = [damaged(&flipped), damaged(&state[..10]), damaged(&bytes)].concat();
+    std::fs::remove_file(world.path("next.json.state")).expect("it is there");
+    let said = said + &world.run("rank merge next.json next.part -o last.json").whole();
+    // A state of another round, which a run that was killed may have left there.
+    done(world.run("rank plan --as-of 2017-01-14 --window 20h --min-items 0 -o earlier.json"));
+    for part in 0..4 {
+        done(world.run(&format!("rank partial earlier.json --part {part} -o earlier.{part}")));
+    }
+    let results = (0..4).map(|part| format!("earlier.{part}")).collect::<Vec<_>>().join(" ");
+    assert_eq!(done(world.run(&format!("rank merge earlier.json {results} -o other.json"))), "other.json\n");
+    let of_other = std::fs::read(world.path("other.json.state")).expect("there is another round");
+    expect![[r#"
+        stderr: error: next.json.state: the state of the rounds before this plan: its bytes do not have the checksum at their end
+        stderr: hint: keep the file that `rank merge` wrote beside the plan, or merge the round before again
+        exit code 1
+        stderr: error: next.json.state: the state of the rounds before this plan: not written by `rank partial` or `rank merge`, or by an incompatible version of topsell
+        stderr: hint: keep the file that `rank merge` wrote beside the plan, or merge the round before again
+        exit code 1
+        stderr: error: next.json.state: the state of the rounds before this plan: not written by `rank partial` or `rank merge`, or by an incompatible version of topsell
+        stderr: hint: keep the file that `rank merge` wrote beside the plan, or merge the round before again
+        exit code 1
+        stderr: error: next.json.state: the state of the rounds before this plan: No such file or directory (os error 2)
+        stderr: hint: keep the file that `rank merge` wrote beside the plan, or merge the round before again
+        exit code 1
+        stderr: error: next.json.state: the state of the rounds before this plan: it belongs to another plan
+        stderr: hint: keep the file that `rank merge` wrote beside the plan, or merge the round before again
+        exit code 1
+    "#]].assert_eq(&(said + &damaged(&of_other)));
+    let mut plan: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(world.path("plan.json")).expect("it is there")).expect("JSON");
+    plan["round"]["window_hours"] = u32::MAX.into();
+    world.write("wide.json", plan.to_string());
+    expect![[r#"
+        stderr: error: wide.json: not a ranking plan, or written by an incompatible version of topsell: window_hours of the round is not between those of the rules
+        exit code 2
+    "#]].assert_eq(&world.run("rank partial wide.json --part 0 -o wide.part").whole());
 }

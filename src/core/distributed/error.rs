@@ -11,12 +11,14 @@ pub enum DistributedError {
     Rollup(#[from] RollupError),
     #[error(transparent)]
     Overflow(#[from] AggregateOverflow),
-    #[error("{file}: it is not a plan of a ranking, or of another version of topsell: {what}")]
+    #[error("{file}: not a ranking plan, or written by an incompatible version of topsell: {what}")]
     Plan { file: String, what: String },
     #[error("{file}: {source}")]
     Io { file: String, source: std::io::Error },
     #[error("{file}: {source}")]
     File { file: String, source: PartFileError },
+    #[error("{file}: the state of the rounds before this plan: {what}")]
+    State { file: String, what: String },
     #[error("the plan has {parts} parts, from 0; there is no part {part}")]
     NoPart { part: usize, parts: usize },
     #[error("the results of {} of {parts} parts are missing: {}", .missing.len(), first(.missing))]

@@ -86,17 +86,21 @@ pub fn merge_files(store: &Store, files: &MergeFiles) -> Result<MergedFiles, Dis
         true => None,
         false => {
             let path = state_of(&files.plan);
-            Some((path.display().to_string(), bytes_of(&path)?))
+            let missing = |e: io::Error| DistributedError::State {
+                file: path.display().to_string(),
+                what: e.to_string(),
+            };
+            Some((path.display().to_string(), read(&path).map_err(missing)?))
         }
     };
     let state = state.as_ref().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
     let mut results = files.results.iter().map(|path| Ok((path.display().to_string(), bytes_of(path)?)));
     Ok(match merge(store, &plan, state, &mut results)? {
         Merged::Done(ranking) => {
-            MergedFiles::Done { ranking, rules: plan.rules()?, event_types: plan.event_types() }
+            MergedFiles::Done { ranking, rules: plan.rules().clone(), event_types: plan.event_types() }
         }
         Merged::Next { plan, state } => {
-            // The plan comes last: where it is, the state is, too.
+            // The plan comes last. A state of another plan is refused.
             write(&state_of(&files.next), &state)?;
             write(&files.next, &plan.to_bytes())?;
             MergedFiles::Next(plan)

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::distributed::error::DistributedError;
 use crate::distributed::plan::Plan;
-use crate::rank::{PartFile, PartResult, PartialItems, PartialRanking, Ranking, RankingBuilder};
+use crate::rank::{
+    PartFile, PartFileError, PartResult, PartialItems, PartialRanking, Ranking, RankingBuilder,
+};
 use crate::storage::Store;
 
 /// What merging gives.
@@ -27,19 +29,18 @@ pub fn merge(
     state: Option<(&str, &[u8])>,
     results: &mut dyn Iterator<Item = Result<(String, Vec<u8>), DistributedError>>,
 ) -> Result<Merged, DistributedError> {
-    let (rules, request) = (plan.rules()?, plan.request()?);
+    let (rules, request, checksum) = (plan.rules().clone(), plan.request(), plan.checksum());
     let mut builder = match state {
         None => RankingBuilder::new(rules),
-        Some((file, bytes)) => RankingBuilder::resume(rules, plan.round(), bytes)
-            .map_err(|source| DistributedError::File { file: file.to_owned(), source })?,
+        Some((file, bytes)) => RankingBuilder::resume(rules, plan.round(), checksum, bytes)
+            .map_err(|error| DistributedError::State { file: file.to_owned(), what: error.to_string() })?,
     };
     let mut has_part = vec![false; plan.parts.len()];
     let mut parts: Vec<PartialRanking> = Vec::new();
     let mut sums: BTreeMap<Option<&str>, PartialItems> = BTreeMap::new();
-    let checksum = plan.checksum();
     for result in results {
         let (file, bytes) = result?;
-        let failed = |source| DistributedError::File { file, source };
+        let failed = |source| DistributedError::File { file: file.clone(), source };
         let PartFile { part, result, .. } = PartFile::of_bytes(&bytes, checksum, &request).map_err(failed)?;
         let no_part = || DistributedError::NoPart { part, parts: plan.parts.len() };
         let planned = plan.parts.get(part).ok_or_else(no_part)?;
@@ -47,9 +48,12 @@ pub fn merge(
         if std::mem::replace(&mut has_part[part], true) {
             continue;
         }
-        match result {
-            PartResult::Ranking(ranking) => parts.push(ranking),
-            PartResult::Sums(more) => sums.entry(planned.category.as_deref()).or_default().merge(more)?,
+        match (result, planned.splits_items) {
+            (PartResult::Ranking(ranking), false) => parts.push(ranking),
+            (PartResult::Sums(more), true) => {
+                sums.entry(planned.category.as_deref()).or_default().merge(more)?;
+            }
+            _ => return Err(failed(PartFileError::Unknown)),
         }
     }
     let missing: Vec<usize> = (0..has_part.len()).filter(|part| !has_part[*part]).collect();
@@ -62,6 +66,10 @@ pub fn merge(
     builder.add(&request, parts)?;
     Ok(match builder.next_round() {
         None => Merged::Done(builder.finish().ranking),
-        Some(round) => Merged::Next { plan: Box::new(plan.next(round, store)?), state: builder.state() },
+        Some(round) => {
+            let next = plan.next(round, store)?;
+            let state = builder.state(next.checksum());
+            Merged::Next { plan: Box::new(next), state }
+        }
     })
 }

@@ -20,7 +20,7 @@ pub fn partial(
 ) -> Result<Vec<u8>, DistributedError> {
     let no_part = || DistributedError::NoPart { part, parts: plan.parts.len() };
     let planned = plan.parts.get(part).ok_or_else(no_part)?;
-    let (request, event_types) = (plan.request()?, plan.event_types());
+    let (request, event_types) = (plan.request(), plan.event_types());
     let scan = Scan::of_planned(store, &plan.files)?;
     let selection = Selection { event_types: &event_types, hours: request.hours.clone() };
     let scanned = scan.planned_part(planned, &selection).ok_or_else(no_part)?;

@@ -4,19 +4,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::distributed::error::DistributedError;
 use crate::model::EventTypes;
-use crate::rank::{RankingBuilder, Round, Rules, ScanRequest, TextRules};
+use crate::rank::{PlannedRules, Round, Rules, ScanRequest};
 use crate::rollup::{PlannedFile, PlannedPart, Rollups, Selection, Split};
 use crate::storage::{Store, checksum};
 
 const FORMAT: &str = "topsell ranking plan 1";
 
 /// The plan of a round, a JSON object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     format: String,
     /// The version of the table `rollups`.
     rollups_version: u64,
-    rules: TextRules,
+    rules: PlannedRules,
     event_types: Vec<String>,
     subtract: Vec<String>,
     splits_files: bool,
@@ -36,15 +36,14 @@ pub fn plan(
     split: Split,
 ) -> Result<Plan, DistributedError> {
     let version = Rollups::open_or_create(store)?.scan_version(None)?.1;
-    let first = RankingBuilder::new(rules.clone()).next_round();
     let plan = Plan {
         format: FORMAT.to_owned(),
         rollups_version: version,
-        rules: rules.into(),
+        rules: PlannedRules(rules.clone()),
         event_types: event_types.counted.clone(),
         subtract: event_types.subtracted.clone(),
         splits_files: split == Split::Files,
-        round: first.ok_or_else(|| invalid("", "there is nothing to rank"))?,
+        round: Round::first(rules),
         parts: Vec::new(),
         files: Vec::new(),
     };
@@ -54,7 +53,7 @@ pub fn plan(
 impl Plan {
     /// Returns the plan as JSON.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut json = serde_json::to_vec(self).unwrap_or_default();
+        let mut json = serde_json::to_vec(self).expect("a plan has texts and numbers only");
         json.push(b'\n');
         json
     }
@@ -68,7 +67,7 @@ impl Plan {
         if plan.format != FORMAT {
             return Err(invalid(file, &format!("its format is {:?}", plan.format)));
         }
-        plan.rules.rules().map_err(|what| invalid(file, what))?;
+        plan.round.check(&plan.rules.0).map_err(|what| invalid(file, what))?;
         Ok(plan)
     }
 
@@ -94,15 +93,12 @@ impl Plan {
 
     /// Returns about how many rows all parts have.
     pub fn rows(&self) -> u64 {
-        self.parts.iter().map(|part| part.rows).sum()
+        self.parts.iter().fold(0, |all, part| all.saturating_add(part.rows))
     }
 
     /// Returns the rules.
-    ///
-    /// # Errors
-    /// Says which value is invalid.
-    pub fn rules(&self) -> Result<Rules, DistributedError> {
-        self.rules.rules().map_err(|what| invalid("", what))
+    pub fn rules(&self) -> &Rules {
+        &self.rules.0
     }
 
     /// Returns the event types.
@@ -111,8 +107,8 @@ impl Plan {
     }
 
     /// Returns the request of the round.
-    pub(super) fn request(&self) -> Result<ScanRequest, DistributedError> {
-        Ok(ScanRequest::of(&self.rules()?, &self.round))
+    pub(super) fn request(&self) -> ScanRequest {
+        ScanRequest::of(self.rules(), &self.round)
     }
 
     /// Returns the plan of another round of the same ranking.
@@ -124,7 +120,7 @@ impl Plan {
     fn with_parts(self, store: &Store) -> Result<Plan, DistributedError> {
         let rollups = Rollups::open_or_create(store)?;
         let (scan, _) = rollups.scan_version(Some(self.rollups_version))?;
-        let (request, event_types) = (self.request()?, self.event_types());
+        let (request, event_types) = (self.request(), self.event_types());
         let wants = |path: &str| request.wants_path(path);
         let wants = (!request.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));
         let selection = Selection { event_types: &event_types, hours: request.hours.clone() };

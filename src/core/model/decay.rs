@@ -111,7 +111,7 @@ impl Decay {
         if numerator == 0 || denominator == 0 {
             return Err(DecayError::NotPositive);
         }
-        if numerator / denominator >= MAX_OCTAVES.unsigned_abs().into() {
+        if numerator.div_ceil(denominator) > MAX_OCTAVES.unsigned_abs().into() {
             return Err(DecayError::TooFast);
         }
         let divisor = greatest_common_divisor(numerator, denominator);
@@ -232,6 +232,8 @@ mod tests {
         let second = Decay::half_life_seconds(1).expect("a half-life");
         assert_eq!(weight(second, 3), (1 << 52, 10_800));
         assert_eq!(Decay::half_life_seconds(0), Err(DecayError::NotPositive));
+        assert!(Decay::octaves(65_536, 1).is_ok());
+        assert_eq!(Decay::octaves(65_536 * 7 + 1, 7), Err(DecayError::TooFast));
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub use partial_items::PartialItems;
 pub use partial_ranking::{PartialRanker, PartialRanking};
 pub use ranking::{CategoryRanking, RankedItem, Ranking};
 pub use ranking_builder::{CategoryRounds, FinishedRanking, RankingBuilder};
-pub use round::{Round, TextRules};
+pub use round::{PlannedRules, Round};
 pub use rules::{Measure, Rules};
 pub use scan_request::ScanRequest;
 pub use score::Score;

@@ -12,7 +12,7 @@ use crate::model::DayUnits;
 use crate::rank::scoring::Scored;
 use crate::storage::checksum;
 
-/// Items whose rows are held at a time; few in tests, so that these see several passes.
+/// Items whose sums are held at a time; few in tests, so that these see several passes.
 const ITEMS_PER_PASS: usize = if cfg!(test) { 2 } else { 200_000 };
 /// The bit of a hash that says whether the item is eligible.
 const ELIGIBLE: u64 = 1;
@@ -27,7 +27,7 @@ pub struct MultiCategoryItem {
     pub(super) days: DayUnits,
 }
 
-/// The multi-category items whose rows are still to be collected.
+/// The multi-category items whose sums are still to be collected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PendingItems {
     /// Ascending, without the lowest bit.
@@ -42,6 +42,11 @@ impl PendingItems {
     /// Returns the items of some hashes, none of which was collected yet; `None` for no hashes.
     pub fn new(hashes: Vec<u64>, reranks_others: bool) -> Option<PendingItems> {
         (!hashes.is_empty()).then_some(PendingItems { hashes, done: 0, reranks_others })
+    }
+
+    /// Returns whether it can be searched and has a next pass, as all have that were not read from a file.
+    pub fn is_valid(&self) -> bool {
+        self.done < self.hashes.len() && self.hashes.is_sorted()
     }
 
     /// Returns whether a hash is that of a multi-category item.

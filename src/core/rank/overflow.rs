@@ -1,4 +1,4 @@
-//! Aggregates that exceed a range.
+//! The errors of aggregates that exceed the range of their columns, or of a score.
 
 use crate::model::AggregateOverflow;
 

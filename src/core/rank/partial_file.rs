@@ -53,11 +53,11 @@ pub struct PartFile {
 /// Why bytes are no result of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PartFileError {
-    #[error("it is not the result of a part of a ranking, or of another version of topsell")]
+    #[error("not written by `rank partial` or `rank merge`, or by an incompatible version of topsell")]
     Unknown,
     #[error("its bytes do not have the checksum at their end")]
     Damaged,
-    #[error("it is the result of a part of another plan")]
+    #[error("it belongs to another plan")]
     OtherPlan,
 }
 

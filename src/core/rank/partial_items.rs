@@ -71,9 +71,7 @@ impl PartialItems {
                 days,
             };
             let rows: Vec<SumRow> = sums.into_iter().map(row).collect();
-            if request.wants_item(&item_id) {
-                ranker.add_rows(&item_id, &rows, &path_sets)?;
-            }
+            ranker.add_rows(&item_id, &rows, &path_sets)?;
         }
         Ok(ranker.finish())
     }

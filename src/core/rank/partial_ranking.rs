@@ -75,7 +75,7 @@ impl<'a> PartialRanker<'a> {
     /// must be the same table, possibly with sets added, each time.
     ///
     /// # Errors
-    /// Interner the item where an aggregate exceeds its range.
+    /// Names the item where an aggregate exceeds its range.
     pub fn add_item(
         &mut self,
         item_id: &str,

@@ -104,7 +104,7 @@ impl RankingBuilder {
     /// Adds the partial rankings of all the aggregates that were requested.
     ///
     /// # Errors
-    /// Interner an item whose aggregate over the window exceeds its range.
+    /// Names an item whose aggregate over the window exceeds its range.
     pub fn add(
         &mut self,
         request: &ScanRequest,
@@ -295,8 +295,9 @@ mod tests {
             builder.add(&request, parts).expect("small aggregates fit");
             // As another process would go on with it.
             if let Some(round) = builder.next_round() {
-                let state = builder.state();
-                builder = RankingBuilder::resume(rules.clone(), &round, &state).expect("it is a state");
+                let state = builder.state(9);
+                assert!(RankingBuilder::resume(rules.clone(), &round, 8, &state).is_err(), "of another plan");
+                builder = RankingBuilder::resume(rules.clone(), &round, 9, &state).expect("it is a state");
             }
         }
         builder.finish().ranking

@@ -24,6 +24,32 @@ pub struct Round {
 }
 
 impl Round {
+    /// Returns the first round of a ranking.
+    pub fn first(rules: &Rules) -> Round {
+        Round {
+            number: 0,
+            window_hours: rules.window.hours(),
+            final_categories: Vec::new(),
+            wants_shop: true,
+            multi_category: None,
+        }
+    }
+
+    /// Checks a round that was read from a file.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub fn check(&self, rules: &Rules) -> Result<(), &'static str> {
+        let first = rules.window.hours();
+        if !(first..=rules.max_lookback_hours.max(first)).contains(&self.window_hours) {
+            return Err("window_hours of the round is not between those of the rules");
+        }
+        match &self.multi_category {
+            Some(pending) if !pending.is_valid() => Err("multi_category is invalid"),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the round of look-back.
     pub fn number(&self) -> u32 {
         self.number
@@ -41,8 +67,8 @@ impl Round {
 }
 
 /// Rules as texts and numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TextRules {
+#[derive(Serialize, Deserialize)]
+struct TextRules {
     /// The end of the window, RFC 3339.
     as_of: String,
     window_hours: u32,
@@ -55,8 +81,13 @@ pub struct TextRules {
     time_zone: String,
 }
 
-impl From<&Rules> for TextRules {
-    fn from(rules: &Rules) -> TextRules {
+/// Rules that are written as texts and numbers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "TextRules", into = "TextRules")]
+pub struct PlannedRules(pub Rules);
+
+impl From<PlannedRules> for TextRules {
+    fn from(PlannedRules(rules): PlannedRules) -> TextRules {
         TextRules {
             as_of: rules.window.as_of().start().to_string(),
             window_hours: rules.window.hours(),
@@ -70,32 +101,31 @@ impl From<&Rules> for TextRules {
     }
 }
 
-impl TextRules {
-    /// Returns the rules.
-    ///
-    /// # Errors
+impl TryFrom<TextRules> for PlannedRules {
+    type Error = &'static str;
+
     /// Says which value is invalid.
-    pub fn rules(&self) -> Result<Rules, &'static str> {
-        let as_of = Timestamp::parse(&self.as_of).map_err(|_| "as_of is no time")?;
+    fn try_from(text: TextRules) -> Result<PlannedRules, &'static str> {
+        let as_of = Timestamp::parse(&text.as_of).map_err(|_| "as_of is no time")?;
         if as_of.rounded_up().start() != as_of {
             return Err("as_of is no full hour");
         }
         let as_of = as_of.hour();
-        let zone = Zone::named(&self.time_zone).map_err(|_| "time_zone is unknown")?;
-        let decay = match &self.octaves_per_hour {
+        let zone = Zone::named(&text.time_zone).map_err(|_| "time_zone is unknown")?;
+        let decay = match &text.octaves_per_hour {
             None => Decay::None,
             Some(text) => Decay::of_fraction_text(text).ok_or("octaves_per_hour is no fraction")?,
         };
         let rules = Rules {
-            window: Window::ending(as_of, self.window_hours),
+            window: Window::ending(as_of, text.window_hours),
             decay,
-            measure: Measure::named(&self.measure).ok_or("measure is unknown")?,
-            limit: usize::try_from(self.limit).map_err(|_| "limit is too large")?,
-            min_items: self.min_items,
-            max_lookback_hours: self.max_lookback_hours,
+            measure: Measure::named(&text.measure).ok_or("measure is unknown")?,
+            limit: usize::try_from(text.limit).map_err(|_| "limit is too large")?,
+            min_items: text.min_items,
+            max_lookback_hours: text.max_lookback_hours,
             week: Week::ending(as_of, zone),
         };
         rules.check()?;
-        Ok(rules)
+        Ok(PlannedRules(rules))
     }
 }

@@ -68,8 +68,11 @@ impl Rules {
     /// Says what is wrong.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         let longest = Window::ending(self.window.as_of(), self.window.hours().max(self.max_lookback_hours));
-        if self.limit == 0 || self.window.hours() == 0 {
-            return Err("limit or window_hours is 0");
+        if self.limit == 0 {
+            return Err("limit is 0");
+        }
+        if self.window.hours() == 0 {
+            return Err("window_hours is 0");
         }
         if longest.hours() > MAX_WINDOW_HOURS {
             return Err("the window is longer than 100 years");

@@ -33,7 +33,7 @@ impl ShopRanking {
     /// Merges the parts of the whole window.
     ///
     /// # Errors
-    /// Interner an item whose aggregate makes that of the shop exceed its range.
+    /// Names an item whose aggregate makes that of the shop exceed its range.
     pub fn merge(parts: Vec<PartialShop>, request: &ScanRequest) -> Result<ShopRanking, AggregateOverflow> {
         let mut hashes: Vec<u64> = parts.iter().flat_map(|part| &part.hashes).copied().collect();
         hashes.par_sort_unstable();
@@ -67,10 +67,10 @@ impl ShopRanking {
         (self.multi_category_hashes, self.multi_category_items)
     }
 
-    /// Adds the collected rows of one pass over the pending items.
+    /// Adds what one pass over the pending items has collected.
     ///
     /// # Errors
-    /// Interner an item whose aggregate exceeds its range.
+    /// Names an item whose aggregate exceeds its range.
     pub fn add_collected(
         &mut self,
         parts: Vec<PartialShop>,

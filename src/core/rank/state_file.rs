@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! topsell ranking state 1\n
+//! plan        8 bytes, the checksum of the plan that goes on with it
 //! number of categories that are final; each: 1 and its path (text), or 0 for the shop; hours of its window;
 //!     number of eligible items, their aggregate, the number of the best, and these: id (text), printed score
 //!     (8 bytes, a double), aggregate, days
@@ -26,9 +27,10 @@ use crate::rank::shop_ranking::ShopRanking;
 const MAGIC: &[u8] = b"topsell ranking state 1\n";
 
 impl RankingBuilder {
-    /// Returns what was found so far, without the rules and the round.
-    pub fn state(&self) -> Vec<u8> {
+    /// Returns what was found so far, without the rules and the round, which are in the plan of a checksum.
+    pub fn state(&self, plan: u64) -> Vec<u8> {
         let mut out = Writer(MAGIC.to_vec());
+        out.fixed(plan);
         out.count(self.rankings.len());
         for (category, ranking) in &self.rankings {
             out.number(category.is_some().into());
@@ -44,15 +46,23 @@ impl RankingBuilder {
         sealed(out)
     }
 
-    /// Returns the builder that was left with a state, to go on with a round.
+    /// Returns the builder that was left with a state, to go on with the round of a plan of this checksum.
     ///
     /// # Errors
-    /// Says why the bytes are no state.
-    pub fn resume(rules: Rules, round: &Round, state: &[u8]) -> Result<RankingBuilder, PartFileError> {
+    /// Says why the bytes are no state of this plan.
+    pub fn resume(
+        rules: Rules,
+        round: &Round,
+        plan: u64,
+        state: &[u8],
+    ) -> Result<RankingBuilder, PartFileError> {
         let body = unsealed(state, MAGIC)?;
         let zero = ScanRequest::of(&rules, round).scoring.zero().score;
         let mut reader = Reader::new(body, &zero);
         let as_of = rules.window.as_of();
+        if reader.fixed() != Some(plan) {
+            return Err(PartFileError::OtherPlan);
+        }
         let mut read = || {
             let rankings = reader.all(|reader| {
                 let category = match reader.number()? {
@@ -70,6 +80,9 @@ impl RankingBuilder {
             reader.is_at_end().then_some((rankings.into_iter().collect::<BTreeMap<_, _>>(), shop))
         };
         let (rankings, shop) = read().ok_or(PartFileError::Unknown)?;
+        if shop.is_some() != round.multi_category.is_some() {
+            return Err(PartFileError::Unknown);
+        }
         let mut builder = RankingBuilder::new(rules);
         builder.window = Window::ending(as_of, round.window_hours);
         builder.round = round.number;

@@ -7,7 +7,7 @@ use crate::text::quoted;
 use topsell_core::counts::{ByHour, CountQuery, by_hour};
 use topsell_core::model::{Aggregate, AggregateOverflow, Hour, Window};
 use topsell_core::parquet_format::RankedRow;
-use topsell_core::rank::{Measure, Score, Weights};
+use topsell_core::rank::{MAX_MEASURE, Measure, Score, Weights};
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::Store;
 use topsell_core::trends::Trends;
@@ -98,9 +98,14 @@ fn weighed(
     by: Measure,
     item_id: &str,
 ) -> Result<Vec<Weighed>, RollupError> {
-    let mut sum = weights.zero();
+    let overflow = || AggregateOverflow { item_id: item_id.to_owned(), bits: MAX_MEASURE.ilog2() };
+    let (mut sum, mut absolute) = (weights.zero(), 0_u64);
     let mut weigh = |(&hour, &aggregate): (&Hour, &Aggregate)| {
-        let measure = by.of(aggregate).ok_or_else(|| AggregateOverflow::of(item_id))?;
+        let measure = by.of(aggregate).ok_or_else(overflow)?;
+        absolute = absolute.saturating_add(measure.unsigned_abs());
+        if absolute > MAX_MEASURE {
+            return Err(overflow().into());
+        }
         let mut product = weights.zero();
         weights.add(measure, hour, &mut product);
         sum.add(&product);
