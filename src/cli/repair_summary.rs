@@ -48,7 +48,7 @@ fn write_planned(verified: &Verified, plan: &RepairPlan, out: &mut dyn Write) ->
     }
     match plan.actions.len() as u64 {
         0 => writeln!(out, "repair: nothing to repair"),
-        repairs => writeln!(out, "repair: would do {}", counted(repairs, "repair", "repairs")),
+        repairs => writeln!(out, "repair: {} planned", counted(repairs, "repair", "repairs")),
     }
 }
 
@@ -66,7 +66,7 @@ pub fn write_plan(outcome: &RepairOutcome, out: &mut dyn Write) -> io::Result<()
 /// # Errors
 /// Fails where the output does.
 fn write_refused(out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "repair: nothing was changed; pass --yes to repair the lake so")
+    writeln!(out, "repair: nothing was changed; pass --yes to carry out the plan")
 }
 
 /// Writes the summary of a repair.

@@ -182,13 +182,13 @@ fn lost_events_are_named_and_come_back_with_the_log() {
     expect![[r#"
         stdout: quarantine events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet: 2 rows of purchase, Food, 2017-01-13T10:00:00Z, batch ……
         stderr: problem: WORLD/data/lake/events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet is damaged: its bytes do not have the checksum with which they were written
-        stderr: repair: would do 1 repair
+        stderr: repair: 1 repair planned
         exit code 0
     "#]].assert_eq(&plain(&world.run("lake repair --dry-run").whole()));
     expect![[r#"
         stderr: problem: WORLD/data/lake/events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet is damaged: its bytes do not have the checksum with which they were written
         stderr: quarantine events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet: 2 rows of purchase, Food, 2017-01-13T10:00:00Z, batch ……
-        stderr: repair: nothing was changed; pass --yes to repair the lake so
+        stderr: repair: nothing was changed; pass --yes to carry out the plan
         exit code 1
     "#]].assert_eq(&plain(&world.run("lake repair").whole()));
     assert_eq!(world.files_of_lake(), snapshot, "nothing was changed");
@@ -213,6 +213,40 @@ fn lost_events_are_named_and_come_back_with_the_log() {
     assert_eq!(event_rows(&world), 3);
     assert_eq!(world.run("rank --min-items 1").code, Some(0));
     assert_eq!(world.run("show --format csv").stdout, before);
+}
+
+/// A disk that is not mounted is no reason to give up the aggregates, which nothing can compute then.
+#[test]
+fn aggregates_stay_where_they_are_while_events_cannot_be_read() {
+    let world = World::new();
+    let lines = (0..12).map(|at| format!("2017-01-13T10:00:00Z,item{at},Category{at},1\n"));
+    world.write("log.csv", format!("ts,item_id,category,quantity\n{}", lines.collect::<String>()));
+    for command in ["ingest log.csv", "rank --min-items 1"] {
+        assert_eq!(world.run(command).code, Some(0));
+    }
+    let before = world.run("show --format csv").stdout;
+    let mut chance = 5;
+    harm(&world, "data/lake/rollups/_delta_log/00000000000000000001.json", Harm::OtherBytes, &mut chance);
+    let (events, elsewhere) = (world.path("data/lake/events/event_type=purchase"), world.path("elsewhere"));
+    fs::rename(&events, &elsewhere).expect("a folder can be moved");
+    let aggregates =
+        || world.files("data/lake").iter().filter(|path| path.contains("rollups/event_type")).count();
+    let there = aggregates();
+    let said = world.run("lake repair --yes");
+    assert_eq!(said.code, Some(3), "{}", said.whole());
+    assert!(said.stderr.contains("mounted") && said.stderr.contains("rebuilt once"), "{}", said.whole());
+    assert_eq!(aggregates(), there);
+    fs::rename(&elsewhere, &events).expect("a folder can be moved");
+    let said = world.run("lake repair --yes");
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+    assert_eq!(world.run("lake verify").code, Some(0));
+    assert_eq!(world.run("show --format csv").stdout, before);
+    // Pointers are checked whatever share of the files is.
+    fs::remove_file(world.path("data/lake/rankings/current.json")).expect("it is there");
+    for day in 10..16 {
+        let said = world.run(&format!("--now 2017-02-{day}T00:00:00Z lake verify --share 1/30"));
+        assert!(said.stderr.contains("current.json is missing"), "{}", said.whole());
+    }
 }
 
 #[test]

@@ -20,14 +20,14 @@ pub fn repair_format(settings: &Settings, yes: bool, dry_run: bool) -> Result<bo
     let action = "rewrite format.json: the table `events` has the columns of the current format";
     if dry_run {
         settings.answer(|out| writeln!(out, "{action}"))?;
-        settings.note("note: the rest can be checked only then");
+        settings.note("note: nothing else can be checked until format.json is rewritten");
         return Ok(false);
     }
     settings.note(action);
     let mut stderr = io::stderr();
     let is_wanted = yes || is_terminal() && is_confirmed(&mut stderr);
     if !is_wanted {
-        return Err(Failure::runtime("nothing was changed; pass --yes to repair the lake so".to_owned()));
+        return Err(Failure::runtime("nothing was changed; pass --yes to carry out the plan".to_owned()));
     }
     lake::restore_format(&store)?;
     Ok(true)
@@ -50,7 +50,7 @@ pub fn confirm(yes: bool, verbosity: Verbosity) -> Confirm {
 }
 
 fn is_confirmed(stderr: &mut dyn Write) -> bool {
-    let asked = write!(stderr, "Repair the lake so? [y/N] ").and_then(|()| stderr.flush());
+    let asked = write!(stderr, "Proceed with this repair? [y/N] ").and_then(|()| stderr.flush());
     let mut answer = String::new();
     let read = asked.and_then(|()| io::stdin().lock().read_line(&mut answer));
     read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")

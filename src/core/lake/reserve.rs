@@ -15,7 +15,8 @@ impl Lake {
     pub fn make_reserve(&self) {
         let is_scarce = self.store.free_bytes().is_ok_and(|free| free < MIN_FREE * RESERVE_BYTES);
         if !is_scarce && self.reserve_bytes() == 0 {
-            // What is asked for is done without it.
+            // One without bytes is of a run that was killed. What is asked for is done without a reserve.
+            let _ = self.store.delete(RESERVE);
             let _ = self.store.put_reserve(RESERVE, RESERVE_BYTES);
         }
     }

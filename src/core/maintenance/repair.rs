@@ -147,22 +147,27 @@ pub fn repair_files(
 }
 
 /// Repairs the published rankings and the item totals; `recompute` writes a ranking again and returns whether it could
-/// be computed as it was.
+/// be computed as it was, or none where it cannot be computed now: then it stays as it is.
 ///
 /// # Errors
 /// As [`repair_logs`].
 pub fn repair_published(
     store: &Store,
     plan: &RepairPlan,
-    recompute: &dyn Fn(&str) -> bool,
+    recompute: &dyn Fn(&str) -> Option<bool>,
     now: Timestamp,
     repaired: &mut Repaired,
 ) -> Result<(), RollupError> {
     for (action, reason) in &plan.actions {
         let RepairAction::Published(file) = action else { continue };
-        let done = match file {
-            PublishedFile::Ranking(path) if recompute(path) => PublishedRepair::Rewritten,
-            file => rankings::repair_published(store, file, reason, now)?,
+        let is_rewritten = match file {
+            PublishedFile::Ranking(path) => recompute(path),
+            _ => Some(false),
+        };
+        let done = match is_rewritten {
+            Some(true) => PublishedRepair::Rewritten,
+            Some(false) => rankings::repair_published(store, file, reason, now)?,
+            None => continue,
         };
         repaired.add_published(file, &done);
     }

@@ -49,6 +49,21 @@ pub struct RepairPlan {
 /// So many missing files may be those of a disk that is not mounted.
 const MANY_FILES: u64 = 10;
 
+impl RepairAction {
+    /// Returns whether it changes what the tables have.
+    fn is_of_tables(&self) -> bool {
+        match self {
+            RepairAction::Restore { path, .. } => !path.starts_with("rankings/"),
+            RepairAction::Log(..)
+            | RepairAction::RebuildEventsLog(_)
+            | RepairAction::RebuildRollups
+            | RepairAction::RemoveEvents(_)
+            | RepairAction::RebuildDay(..) => true,
+            RepairAction::Inputs(_) | RepairAction::Published(_) => false,
+        }
+    }
+}
+
 impl RepairPlan {
     /// Decides how a lake is repaired.
     ///
@@ -66,10 +81,14 @@ impl RepairPlan {
                 _ => {}
             }
         }
-        plan.add_files(store, verified, &restored)?;
-        // Aggregates are computed from events, without those that cannot be read.
-        if let Some(reason) = rebuild.filter(|_| !verified.unopened.contains(&LakeTable::Events)) {
-            plan.actions.push((RepairAction::RebuildRollups, reason));
+        let has_events = plan.add_files(store, verified, &restored)?;
+        // Aggregates are computed from events.
+        match rebuild.filter(|_| !verified.unopened.contains(&LakeTable::Events)) {
+            Some(reason) if has_events => plan.actions.push((RepairAction::RebuildRollups, reason)),
+            Some(reason) => {
+                plan.impossible.push(format!("{reason}; rebuilt once all files of events can be read"));
+            }
+            None => {}
         }
         let others = verified.problems.iter().filter(|problem| !restored.contains(problem));
         let published = others.filter_map(|problem| match &problem.kind {
@@ -77,9 +96,13 @@ impl RepairPlan {
             _ => None,
         });
         let published: BTreeMap<PublishedFile, String> = published.collect();
-        // What a pointer names is known when the rankings are restored.
+        // What a pointer names is known when the rankings are restored, and a ranking can be computed again when
+        // all tables are repaired.
         let is_published = |problem: &&Problem| matches!(problem.kind, ProblemKind::Published(_));
-        let published = if restored.iter().any(is_published) { BTreeMap::new() } else { published };
+        let is_early = restored.iter().any(is_published)
+            || !verified.unopened.is_empty()
+            || plan.actions.iter().any(|(action, _)| action.is_of_tables());
+        let published = if is_early { BTreeMap::new() } else { published };
         let published = published.into_iter();
         plan.actions.extend(published.map(|(file, text)| (RepairAction::Published(file), text)));
         Ok(plan)
@@ -155,12 +178,14 @@ impl RepairPlan {
         store: &Store,
         verified: &Verified,
         restored: &[&Problem],
-    ) -> Result<(), RollupError> {
+    ) -> Result<bool, RollupError> {
         let (mut lost, mut days) = (BTreeMap::new(), BTreeMap::new());
+        let mut has_events = true;
         let mut missing = 0;
         for problem in verified.problems.iter().filter(|problem| !restored.contains(problem)) {
             match &problem.kind {
-                ProblemKind::File(TableFile { state: FileState::OutOfReach, .. }) => {
+                ProblemKind::File(TableFile { state: FileState::OutOfReach, table, .. }) => {
+                    has_events &= *table != LakeTable::Events;
                     self.impossible.push(out_of_reach(&problem.text));
                 }
                 ProblemKind::File(file) if file.table == LakeTable::Events => {
@@ -192,7 +217,7 @@ impl RepairPlan {
                  backup",
                 verified.event_files
             ));
-            return Ok(());
+            return Ok(false);
         }
         if !lost.is_empty() {
             let paths = lost.keys().cloned().collect();
@@ -204,7 +229,7 @@ impl RepairPlan {
         self.actions.extend(
             days.map(|((event_type, date), text)| (RepairAction::RebuildDay(event_type, date), text)),
         );
-        Ok(())
+        Ok(has_events)
     }
 }
 
@@ -266,7 +291,7 @@ impl fmt::Display for RepairAction {
             RepairAction::Inputs(path) => write!(
                 f,
                 "rewrite {path} without the damaged entries: a log that has grown since it was ingested may be ingested \
-                 again as a whole"
+                 again from its beginning"
             ),
             RepairAction::RebuildRollups => {
                 write!(f, "quarantine rollups/, and recompute all aggregates from events")

@@ -27,7 +27,8 @@ pub enum RepairOutcome {
     Done(Repaired, Verified),
 }
 
-/// Repairs a lake; `recompute` writes a ranking again and returns whether it could be computed as it was.
+/// Repairs a lake; `recompute` writes a ranking again and returns whether it could be computed as it was, or none
+/// where it cannot be computed now.
 ///
 /// # Errors
 /// Fails where the disk does, or batches are being written all the time while a log is to be repaired.
@@ -35,7 +36,7 @@ pub fn repair<E: From<RollupError> + From<LockError>>(
     store: &Store,
     dry_run: DryRun,
     confirm: &Confirm,
-    recompute: &dyn Fn(&str) -> bool,
+    recompute: &dyn Fn(&str) -> Option<bool>,
     now: Timestamp,
     progress: &Progress,
 ) -> Result<RepairOutcome, E> {

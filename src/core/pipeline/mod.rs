@@ -258,14 +258,12 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
     }
 }
 
-/// Computes a damaged ranking again, and returns whether that gave the same bytes.
-fn recomputed(store: &Store, path: &str, progress: &Progress) -> bool {
-    let Some((rules, event_types)) = rankings::rules_of(store, path) else { return false };
-    // Where it cannot be computed, it is set aside.
-    let ranking = ranking_of(store, &rules, &event_types, None, progress);
-    ranking.is_ok_and(|finished| {
-        rankings::restore(store, path, &finished.ranking, &rules, &event_types).unwrap_or(false)
-    })
+/// Computes a damaged ranking again, and returns whether that gave the same bytes; none where it cannot be computed
+/// now, as on a full disk.
+fn recomputed(store: &Store, path: &str, progress: &Progress) -> Option<bool> {
+    let Some((rules, event_types)) = rankings::rules_of(store, path) else { return Some(false) };
+    let finished = ranking_of(store, &rules, &event_types, None, progress).ok()?;
+    rankings::restore(store, path, &finished.ranking, &rules, &event_types).ok()
 }
 
 impl Freshness {

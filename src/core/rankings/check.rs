@@ -43,12 +43,14 @@ pub fn check_published(
     // A ranking without a pointer beside it may be of a run that was killed before it was published.
     let mut has_published = false;
     for file in ranking_files(store)? {
+        let path = file.path.clone();
+        let beside = pointer_beside(&path);
         // A file of another name is checked in any case.
-        if RetainedRanking::of(&file).is_some_and(|ranking| !wants(&file.path, ranking.as_of.hour())) {
+        if RetainedRanking::of(&file).is_some_and(|ranking| !wants(&path, ranking.as_of.hour())) {
+            has_published |= store.is_there(&beside);
             continue;
         }
         found.rankings += 1;
-        let path = file.path;
         match store.get(&path) {
             Ok(bytes) if has_hash_of(&path, &bytes) => {}
             // Pruned in the meantime.
@@ -59,7 +61,6 @@ pub fn check_published(
             }
             Err(error) => problems.push((None, error.to_string())),
         }
-        let beside = pointer_beside(&path);
         let text = match store.get(&beside).map(|json| parse_pointer(&json, &beside)) {
             Ok(Ok(_)) => {
                 has_published = true;
