@@ -368,7 +368,7 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         exit code 2
         stderr: error: --half-life: `0s` is zero; pass at least 1s
         exit code 2
-        stderr: error: --half-life: the window, or --max-lookback, has 65700 half-lives; the most is 65536
+        stderr: error: --half-life: the longer of --window and --max-lookback has 65692 half-lives, and the maximum is 65536; pass a slower decay or a shorter --max-lookback
         exit code 2
         stderr: error: --max-lookback: `forever` is not a duration; pass a whole number and a unit (s, min, h, d, w), such as 150h or 7d
         exit code 2

@@ -7,7 +7,7 @@ Of each of ext4, XFS and Btrfs, CUTS moments are tried (default 40). What the di
 of what was written since, at random: everything, nothing, some writes, or some sectors. Required is:
 
 - the file system can be mounted, and the lake has no damage;
-- a batch is there whole if it was acknowledged, and otherwise whole or not at all;
+- an acknowledged batch is complete, and any other batch is complete or absent;
 - the current ranking is the newest that was reported as published, or a newer one;
 - ingesting everything again gives each purchase once, and the same best sellers as without a failure.
 

@@ -96,8 +96,8 @@ Examples:
         /// Keep run records of this period; those of past days are archived in one file a day
         #[arg(long, value_name = "DURATION", default_value = "90d")]
         keep_runs: String,
-        /// Proceed even if the clock is more than a week ahead of all events and files, or more than half of the
-        /// events would be deleted; without it, both are refused
+        /// Proceed even if the clock is more than a week ahead of the newest event and the newest commit, or more
+        /// than half of the events would be deleted; without it, both are refused
         #[arg(long)]
         yes: bool,
         /// Print the plan and change nothing
@@ -110,7 +110,7 @@ Examples:
     /// Check all data for corruption; exit with 3 if any is found
     ///
     /// Reads every file that the lake references, and recomputes the aggregates from raw events to compare
-    /// them, day by day, the oldest first. Logs, pointers and the list of ingested files are always checked.
+    /// them, day by day, the oldest first. Logs, pointers and the records of ingested files are always checked.
     #[command(before_help = "\
 Examples:
   topsell lake verify || echo 'repair the lake'
@@ -128,8 +128,8 @@ Examples:
     },
     /// Repair what `verify` finds: rebuild what can be, and quarantine what cannot
     ///
-    /// Aggregates and pointers are computed again, and a damaged log of a table is repaired as far as its newest
-    /// version is known. Damaged files of events and rankings are moved to the folder quarantine of the lake, and
+    /// Aggregates and pointers are recomputed, and a damaged log of a table is repaired if the newest version can
+    /// be read. Damaged files of events and rankings are moved to the folder quarantine of the lake, and
     /// named: load the lost events again with `topsell ingest --force`. Asks before anything is changed. Exits with 3
     /// if something was lost or cannot be repaired.
     #[command(before_help = "\

@@ -93,14 +93,17 @@ impl RankingOptions {
         let window_hours = hours("--window", &self.window)?;
         let decay = self.weights()?;
         let max_lookback_hours = hours("--max-lookback", &self.max_lookback)?;
-        let furthest = Window::ending(as_of.rounded_up(), window_hours.max(max_lookback_hours)).oldest();
+        let longest = Window::ending(as_of.rounded_up(), window_hours.max(max_lookback_hours));
+        let furthest = longest.oldest();
         if Timestamp::from_micros(furthest.start().micros()).is_err() {
             return Err(Failure::usage("--as-of: the window begins before the year 1".to_owned()));
         }
-        let furthest_octaves = decay.octaves_between(furthest, as_of.rounded_up());
-        if furthest_octaves > MAX_OCTAVES {
+        let half_lives = decay.octaves_between(furthest, longest.newest());
+        if half_lives > MAX_OCTAVES {
+            let option = if self.decay.is_some() { "--decay" } else { "--half-life" };
             let what = format!(
-                "--half-life: the window, or --max-lookback, has {furthest_octaves} half-lives; the most is {MAX_OCTAVES}"
+                "{option}: the longer of --window and --max-lookback has {half_lives} half-lives, and the maximum is \
+                 {MAX_OCTAVES}; pass a slower decay or a shorter --max-lookback"
             );
             return Err(Failure::usage(what));
         }
