@@ -92,7 +92,6 @@ pub fn write_planned_rollup(planned: &PlannedRollup, out: &mut dyn Write) -> io:
 pub fn write_rollup_plan(planned: &PlannedRollup, out: &mut dyn Write) -> io::Result<()> {
     for of in &planned.categories {
         let PlannedCategory { event_type, category, date, hours, rows, files, reason } = of;
-        let category = category.as_deref().unwrap_or("(no category)");
         let hours = hour_ranges(hours.iter().map(|hour| hour.of_day()));
         let (rows, files) = (counted(*rows, "event row", "event rows"), counted(*files, "file", "files"));
         let line =
@@ -122,8 +121,8 @@ fn hour_ranges(hours: impl Iterator<Item = i32>) -> String {
 /// # Errors
 /// Fails where the output does.
 pub fn write_compacted(compacted: &Compacted, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {
-    let Compacted { event_hours, event_files, rollup_days, rollup_files, .. } = compacted;
-    if event_hours + rollup_days == 0 {
+    let Compacted { events_to, event_files, rollups_to, rollup_files, .. } = compacted;
+    if event_files + rollup_files == 0 {
         return writeln!(out, "compact: nothing to compact");
     }
     let event_files = counted(*event_files, "event file", "event files");
@@ -131,12 +130,11 @@ pub fn write_compacted(compacted: &Compacted, dry_run: DryRun, out: &mut dyn Wri
     match dry_run {
         DryRun::Yes => writeln!(
             out,
-            "compact: would rewrite {event_files} as {event_hours}, {rollup_files} as {rollup_days}"
+            "compact: would rewrite {event_files} as {events_to}, {rollup_files} as {rollups_to}"
         ),
-        DryRun::No => writeln!(
-            out,
-            "compact: {event_files} rewritten as {event_hours}, {rollup_files} as {rollup_days}"
-        ),
+        DryRun::No => {
+            writeln!(out, "compact: {event_files} rewritten as {events_to}, {rollup_files} as {rollups_to}")
+        }
     }
 }
 

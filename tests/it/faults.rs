@@ -17,7 +17,7 @@ use topsell_core::progress::Progress;
 use topsell_core::rank::{Measure, Rules};
 use topsell_core::rankings::RankingRetention;
 use topsell_core::rankings::Snapshot;
-use topsell_core::rollup::{Replaces, Rollups, Scope, Selection};
+use topsell_core::rollup::{Replaces, RollupError, Rollups, Scope, Selection};
 
 use topsell_core::storage::{LockTimeout, Store};
 
@@ -325,7 +325,7 @@ pub fn seen(lake: &Path) -> Seen {
                     "no two rows share a key"
                 );
             }
-            Ok(())
+            Ok::<(), RollupError>(())
         });
         read.expect("the aggregates can be read");
     }

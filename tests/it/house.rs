@@ -49,7 +49,7 @@ const LODGERS: &[(&str, &[&str])] = &[
     ("delta_kernel", &["core/delta"]),
     ("delta_kernel_default_engine", &["core/delta"]),
     ("encoding_rs", &["core/input_format"]),
-    ("flate2", &["core/input_format", "output/report"]),
+    ("flate2", &["core/input_format", "core/model", "output/report"]),
     ("futures", &["core/delta", "core/storage"]),
     (
         "hashbrown",

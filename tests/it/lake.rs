@@ -97,49 +97,19 @@ fn merging_changes_no_ranking_and_is_planned_before_it_is_done() {
     let live = world.run("lake stats").stdout;
     let planned = world.run("lake compact --dry-run");
     expect![[r#"
-        stdout: compact events of purchase, Food, 2017-01-12T01:00:00Z: 2 files
-        stdout: compact events of purchase, Toys, 2017-01-12T01:00:00Z: 2 files
-        stdout: compact events of purchase, Food, 2017-01-12T02:00:00Z: 3 files
-        stdout: compact events of purchase, Toys, 2017-01-12T02:00:00Z: 3 files
-        stdout: compact events of purchase, Food, 2017-01-12T03:00:00Z: 3 files
-        stdout: compact events of purchase, Toys, 2017-01-12T03:00:00Z: 3 files
-        stdout: compact events of purchase, Food, 2017-01-12T04:00:00Z: 3 files
-        stdout: compact events of purchase, Toys, 2017-01-12T04:00:00Z: 3 files
-        stdout: compact events of purchase, Food, 2017-01-12T05:00:00Z: 3 files
-        stdout: compact events of purchase, Toys, 2017-01-12T05:00:00Z: 3 files
-        stdout: compact events of purchase, Food, 2017-01-12T06:00:00Z: 2 files
-        stdout: compact events of purchase, Toys, 2017-01-12T06:00:00Z: 2 files
-        stdout: compact events of purchase, Food, 2017-01-13T01:00:00Z: 2 files
-        stdout: compact events of purchase, Toys, 2017-01-13T01:00:00Z: 2 files
-        stdout: compact events of purchase, Food, 2017-01-13T02:00:00Z: 3 files
-        stdout: compact events of purchase, Toys, 2017-01-13T02:00:00Z: 3 files
-        stdout: compact events of purchase, Food, 2017-01-13T03:00:00Z: 3 files
-        stdout: compact events of purchase, Toys, 2017-01-13T03:00:00Z: 3 files
-        stdout: compact events of purchase, Food, 2017-01-13T04:00:00Z: 3 files
-        stdout: compact events of purchase, Toys, 2017-01-13T04:00:00Z: 3 files
-        stdout: compact events of purchase, Food, 2017-01-13T05:00:00Z: 3 files
-        stdout: compact events of purchase, Toys, 2017-01-13T05:00:00Z: 3 files
-        stdout: compact events of purchase, Food, 2017-01-13T06:00:00Z: 2 files
-        stdout: compact events of purchase, Toys, 2017-01-13T06:00:00Z: 2 files
-        stdout: compact events of purchase, Food, 2017-01-14T01:00:00Z: 2 files
-        stdout: compact events of purchase, Toys, 2017-01-14T01:00:00Z: 2 files
-        stdout: compact events of purchase, Food, 2017-01-14T02:00:00Z: 3 files
-        stdout: compact events of purchase, Toys, 2017-01-14T02:00:00Z: 3 files
-        stdout: compact events of purchase, Food, 2017-01-14T03:00:00Z: 3 files
-        stdout: compact events of purchase, Toys, 2017-01-14T03:00:00Z: 3 files
-        stdout: compact events of purchase, Food, 2017-01-14T04:00:00Z: 3 files
-        stdout: compact events of purchase, Toys, 2017-01-14T04:00:00Z: 3 files
-        stdout: compact events of purchase, Food, 2017-01-14T05:00:00Z: 3 files
-        stdout: compact events of purchase, Toys, 2017-01-14T05:00:00Z: 3 files
-        stdout: compact events of purchase, Food, 2017-01-14T06:00:00Z: 2 files
-        stdout: compact events of purchase, Toys, 2017-01-14T06:00:00Z: 2 files
-        stderr: compact: would rewrite 96 event files as 36, 0 rollup files as 0
+        stdout: compact events of purchase, Food, 2017-01-12T00:00:00Z to 2017-01-12T08:00:00Z: 6 files
+        stdout: compact events of purchase, Toys, 2017-01-12T00:00:00Z to 2017-01-12T08:00:00Z: 6 files
+        stdout: compact events of purchase, Food, 2017-01-13T00:00:00Z to 2017-01-13T08:00:00Z: 6 files
+        stdout: compact events of purchase, Toys, 2017-01-13T00:00:00Z to 2017-01-13T08:00:00Z: 6 files
+        stdout: compact events of purchase, Food, 2017-01-14T00:00:00Z to 2017-01-14T08:00:00Z: 6 files
+        stdout: compact events of purchase, Toys, 2017-01-14T00:00:00Z to 2017-01-14T08:00:00Z: 6 files
+        stderr: compact: would rewrite 36 event files as 6, 0 rollup files as 0
         exit code 0
     "#]]
     .assert_eq(&planned.whole());
     assert_eq!(world.run("lake stats").stdout, live, "a dry run changes nothing");
     expect![[r#"
-        stderr: compact: 96 event files rewritten as 36, 0 rollup files as 0
+        stderr: compact: 36 event files rewritten as 6, 0 rollup files as 0
         exit code 0
     "#]]
     .assert_eq(&world.run("lake compact").whole());
@@ -157,7 +127,7 @@ fn a_whole_lake_is_found_whole() {
     expect![[r#"
         stderr: gap: no events for 16 hours from 2017-01-12T08:00:00Z
         stderr: gap: no events for 16 hours from 2017-01-13T08:00:00Z
-        stderr: verify: 108 event files, 6 rollup files, 14 log files, 6 rankings, aggregates of 6 category days recomputed; no problems found
+        stderr: verify: 36 event files, 6 rollup files, 14 log files, 6 rankings, aggregates of 6 category days recomputed; no problems found
         exit code 0
     "#]]
     .assert_eq(&world.run("lake verify").whole());

@@ -113,7 +113,8 @@ fn whatever_is_damaged_is_repaired_or_named() {
             if said.code != Some(if lost { 3 } else { 0 }) {
                 note("another exit code");
             }
-            if manner == Harm::FlippedBit && found == Some(3) && lost {
+            // A larger file is not searched for it.
+            if manner == Harm::FlippedBit && found == Some(3) && lost && *kind != "large events" {
                 note("one bit can be found");
             }
             let verified = world.run("lake verify");
@@ -177,25 +178,30 @@ fn lost_events_are_named_and_come_back_with_the_log() {
     let world = small_lake();
     let before = world.run("show --format csv").stdout;
     let mut chance = 3;
-    harm(&world, &file_of(&world, "events/event_type=purchase/category=Food"), Harm::OtherBytes, &mut chance);
+    harm(
+        &world,
+        &file_of(&world, "events/event_type=purchase/category_group=~09"),
+        Harm::OtherBytes,
+        &mut chance,
+    );
     let snapshot = world.files_of_lake();
     expect![[r#"
-        stdout: quarantine events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet: 2 rows of purchase, Food, 2017-01-13T10:00:00Z, batch ……
-        stderr: problem: WORLD/data/lake/events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet is damaged: its bytes do not have the checksum with which they were written
+        stdout: quarantine events/event_type=purchase/category_group=~09/date=2017-01-13/….parquet: 2 rows of purchase, Food, 2017-01-13T10:00:00Z, batch ……
+        stderr: problem: WORLD/data/lake/events/event_type=purchase/category_group=~09/date=2017-01-13/….parquet is damaged: its bytes do not have the checksum with which they were written
         stderr: repair: 1 repair planned
         exit code 0
     "#]].assert_eq(&plain(&world.run("lake repair --dry-run").whole()));
     expect![[r#"
-        stderr: problem: WORLD/data/lake/events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet is damaged: its bytes do not have the checksum with which they were written
-        stderr: quarantine events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet: 2 rows of purchase, Food, 2017-01-13T10:00:00Z, batch ……
+        stderr: problem: WORLD/data/lake/events/event_type=purchase/category_group=~09/date=2017-01-13/….parquet is damaged: its bytes do not have the checksum with which they were written
+        stderr: quarantine events/event_type=purchase/category_group=~09/date=2017-01-13/….parquet: 2 rows of purchase, Food, 2017-01-13T10:00:00Z, batch ……
         stderr: repair: nothing was changed; pass --yes to carry out the plan
         exit code 1
     "#]].assert_eq(&plain(&world.run("lake repair").whole()));
     assert_eq!(world.files_of_lake(), snapshot, "nothing was changed");
     expect![[r#"
-        stderr: problem: WORLD/data/lake/events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet is damaged: its bytes do not have the checksum with which they were written
-        stderr: quarantine events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet: 2 rows of purchase, Food, 2017-01-13T10:00:00Z, batch ……
-        stderr: lost: events/event_type=purchase/category=Food/date=2017-01-13/hour=10/….parquet: 2 rows of purchase, Food, 2017-01-13T10:00:00Z, batch ……
+        stderr: problem: WORLD/data/lake/events/event_type=purchase/category_group=~09/date=2017-01-13/….parquet is damaged: its bytes do not have the checksum with which they were written
+        stderr: quarantine events/event_type=purchase/category_group=~09/date=2017-01-13/….parquet: 2 rows of purchase, Food, 2017-01-13T10:00:00Z, batch ……
+        stderr: lost: events/event_type=purchase/category_group=~09/date=2017-01-13/….parquet: 2 rows of purchase, Food, 2017-01-13T10:00:00Z, batch ……
         stderr: hint: to load lost events again, ingest the logs of those hours with --force, which replaces what is left of each batch
         stderr: repair: 1 hour recomputed, 1 file quarantined; 2 rows of events LOST; no problems left
         exit code 3
@@ -258,14 +264,14 @@ fn a_damaged_log_does_not_keep_the_rest_from_being_verified() {
     }
     harm(
         &world,
-        &file_of(&world, "rollups/event_type=purchase/category=Food"),
+        &file_of(&world, "rollups/event_type=purchase/category_group=~09"),
         Harm::OtherBytes,
         &mut chance,
     );
     expect![[r#"
         stderr: problem: events/_delta_log/….json is damaged: it is empty or not text
         stderr: problem: rankings/current.json is damaged: invalid unicode code point at line 1 column 275
-        stderr: problem: WORLD/data/lake/rollups/event_type=purchase/category=Food/date=2017-01-13/….parquet is damaged: its bytes do not have the checksum with which they were written
+        stderr: problem: WORLD/data/lake/rollups/event_type=purchase/category_group=~09/date=2017-01-13/….parquet is damaged: its bytes do not have the checksum with which they were written
         stderr: verify: 0 event files, 2 rollup files, 4 log files, 1 ranking, aggregates of 0 category days recomputed; the files of `events` were not checked, because its log is damaged; no day was compared; 3 problems found
         exit code 3
     "#]].assert_eq(&plain(&world.run("lake verify").whole()));
@@ -280,9 +286,9 @@ fn a_repair_that_is_killed_at_any_moment_is_completed_by_another_one() {
         .write("more.csv", "ts,item_id,category\n2017-01-14T12:00:00Z,a,Toys\n2017-01-14T12:01:00Z,b,Toys\n");
     let mut chance = 5;
     let damaged = [
-        ("events/event_type=purchase/category=Tools", Harm::OtherBytes),
-        ("events/event_type=purchase/category=Food/date=2017-01-13/hour=3", Harm::Removed),
-        ("rollups/event_type=purchase/category=Tools", Harm::Cut),
+        ("events/event_type=purchase/category_group=~03", Harm::OtherBytes),
+        ("events/event_type=purchase/category_group=~09/date=2017-01-13", Harm::Removed),
+        ("rollups/event_type=purchase/category_group=~03", Harm::Cut),
         ("events/_delta_log/00000000000000000007.json", Harm::Cut),
         ("rollups/_delta_log/00000000000000000001.json", Harm::OtherBytes),
         ("rankings/2017", Harm::OtherBytes),

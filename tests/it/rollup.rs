@@ -112,8 +112,8 @@ fn a_dry_run_lists_which_hours_would_be_recomputed_and_why() {
     world.write("b.csv", day("2017-01-13", 2, 2));
     world.run("ingest a.csv b.csv");
     expect![[r#"
-        stdout: recompute purchase, Food, 2017-01-12: hours 0-5; 12 event rows in 6 files; never aggregated before
-        stdout: recompute purchase, Food, 2017-01-13: hours 0-1; 4 event rows in 2 files; never aggregated before
+        stdout: recompute purchase, Food, 2017-01-12: hours 0-5; 12 event rows in 1 file; never aggregated before
+        stdout: recompute purchase, Food, 2017-01-13: hours 0-1; 4 event rows in 1 file; never aggregated before
         stderr: rollup: would recompute 8 hours
         exit code 0
     "#]].assert_eq(&world.run("rollup --dry-run").whole());
@@ -130,7 +130,7 @@ fn a_dry_run_lists_which_hours_would_be_recomputed_and_why() {
     world.run("ingest --replace b.csv");
     let planned = world.run("rollup --dry-run").whole();
     expect![[r#"
-        stdout: recompute purchase, Food, 2017-01-12: hours 3; 3 event rows in 2 files; events were added
+        stdout: recompute purchase, Food, 2017-01-12: hours 3; 13 event rows in 2 files; events were added
         stderr: rollup: would recompute 1 hour
         exit code 0
     "#]]
@@ -138,8 +138,8 @@ fn a_dry_run_lists_which_hours_would_be_recomputed_and_why() {
     assert_eq!(world.run("rollup --dry-run").whole(), planned, "nothing has changed");
     world.run("rollup");
     expect![[r#"
-        stdout: recompute purchase, Food, 2017-01-12: hours 0-5; 13 event rows in 7 files; everything is recomputed
-        stdout: recompute purchase, Food, 2017-01-13: hours 0-1; 4 event rows in 2 files; everything is recomputed
+        stdout: recompute purchase, Food, 2017-01-12: hours 0-5; 13 event rows in 2 files; everything is recomputed
+        stdout: recompute purchase, Food, 2017-01-13: hours 0-1; 4 event rows in 1 file; everything is recomputed
         stderr: rollup: would recompute 8 hours
         exit code 0
     "#]].assert_eq(&world.run("rollup --all --dry-run").whole());
@@ -407,7 +407,7 @@ fn recomputed_aggregates_are_compared_with_the_stored_ones() {
     let damaged = damaged.rsplit('/').next().expect("it has a name").to_owned();
     expect![[r#"
         stderr: rollup: 5 hours aggregated from 15 events, 15 rows written
-        stderr: damaged: rollups/event_type=purchase/category=Food/date=2017-01-14/….parquet was replaced by what the events add up to
+        stderr: damaged: rollups/event_type=purchase/category_group=~09/date=2017-01-14/….parquet was replaced by what the events add up to
         stderr: differing: 2017-01-14T00:00:00Z purchase: 3 rows
         stderr: differing: 2017-01-14T01:00:00Z purchase: 3 rows
         stderr: differing: 2017-01-14T02:00:00Z purchase: 3 rows
@@ -498,8 +498,8 @@ fn what_changed_since_the_last_rollup_is_no_difference() {
     // Layout is no change.
     assert_eq!(world.run("lake compact").code, Some(0));
     expect![[r#"
-        stderr: rollup: 4 hours aggregated from 3 events, 3 rows written, 1 duplicate event ignored, 1 event id with differing contents counted once
-        stderr: rollup: 4 hours compared with the stored aggregates; no differences
+        stderr: rollup: 6 hours aggregated from 3 events, 3 rows written, 1 duplicate event ignored, 1 event id with differing contents counted once
+        stderr: rollup: 6 hours compared with the stored aggregates; no differences
         exit code 0
     "#]].assert_eq(&world.run("rollup --all").whole());
 }

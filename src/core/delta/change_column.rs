@@ -1,6 +1,6 @@
-//! Changes the type of a column: every file is replaced by one in which the column has the new type.
+//! Changes a table's columns: every file is replaced by one that has the new ones.
 //!
-//! The kernel commits no change of a column's type, so this commit is written here, as
+//! The kernel commits no change of a column's type or of the partitioning, so these commits are written here, as
 //! <https://github.com/delta-io/delta/blob/master/PROTOCOL.md> describes it: the new metadata, and for each
 //! file a `remove` and an `add` that change no row.
 
@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use crate::delta::commit::Outcome;
 use crate::delta::error::TableError;
-use crate::delta::files::LiveFile;
+use crate::delta::files::{LiveFile, Partition};
 use crate::delta::log_checksums::{LogFile, with_checksum};
-use crate::delta::schema::Column;
+use crate::delta::schema::{Column, TableSchema};
 use crate::delta::table::{ENGINE_INFO, Version};
 use crate::storage::{Store, checksum, url_encoded};
 
@@ -24,6 +24,9 @@ pub struct Replacement {
     /// Path below the table's folder.
     pub path: String,
     pub size_bytes: u64,
+    pub partition: Partition,
+    /// Columns that are new in the file, and have one value in all of its rows; a text or a number, or null.
+    pub constants: Vec<(&'static str, Value)>,
 }
 
 impl Version<'_> {
@@ -45,14 +48,49 @@ impl Version<'_> {
         files: &[Replacement],
         now_ms: i64,
     ) -> Result<Outcome, TableError> {
+        let schema = with_type(&self.snapshot.schema(), &column.to_delta());
+        let metadata = self.metadata_with(&schema, None)?;
+        self.replace_files(store, ("CHANGE COLUMN", json!({"column": column.0})), metadata, files, now_ms)
+    }
+
+    /// Commits other columns and another partitioning, with a replacement for each of the table's files.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be written; the table is then as it was before.
+    pub fn change_schema(
+        &self,
+        store: &Store,
+        schema: TableSchema,
+        files: &[Replacement],
+        now_ms: i64,
+    ) -> Result<Outcome, TableError> {
+        let partitions = schema.partition_columns();
+        let metadata = self.metadata_with(&schema.to_delta(), Some(&partitions))?;
+        self.replace_files(
+            store,
+            ("REPLACE COLUMNS", json!({"partitionBy": json!(partitions).to_string()})),
+            metadata,
+            files,
+            now_ms,
+        )
+    }
+
+    fn replace_files(
+        &self,
+        store: &Store,
+        (operation, parameters): (&str, Value),
+        metadata: Value,
+        files: &[Replacement],
+        now_ms: i64,
+    ) -> Result<Outcome, TableError> {
         let mut lines = vec![
             json!({"commitInfo": {
                 "timestamp": now_ms,
-                "operation": "CHANGE COLUMN",
-                "operationParameters": {"column": column.0},
+                "operation": operation,
+                "operationParameters": parameters,
                 "engineInfo": ENGINE_INFO,
             }}),
-            json!({"metaData": self.metadata_with(column)?}),
+            json!({"metaData": metadata}),
         ];
         for file in files {
             lines.extend(self.replaced(file, now_ms)?);
@@ -67,15 +105,16 @@ impl Version<'_> {
         Ok(if is_new { Outcome::Committed(number) } else { Outcome::Conflict })
     }
 
-    fn metadata_with(&self, column: Column) -> Result<Value, TableError> {
+    /// Returns the metadata with another schema, and other partition columns where these change, too.
+    fn metadata_with(&self, schema: &SchemaRef, partitions: Option<&[&str]>) -> Result<Value, TableError> {
         let metadata = self.snapshot.table_configuration().metadata();
-        let schema = with_type(&self.snapshot.schema(), &column.to_delta());
-        let schema = serde_json::to_string(&schema).map_err(|e| self.table.damaged(&e.to_string()))?;
+        let partitions = partitions.map_or_else(|| json!(metadata.partition_columns()), |of| json!(of));
+        let schema = serde_json::to_string(schema).map_err(|e| self.table.damaged(&e.to_string()))?;
         let mut value = json!({
             "id": metadata.id(),
             "format": {"provider": "parquet", "options": {}},
             "schemaString": schema,
-            "partitionColumns": metadata.partition_columns(),
+            "partitionColumns": partitions,
             "configuration": metadata.configuration(),
         });
         let optional = [
@@ -96,7 +135,7 @@ impl Version<'_> {
         let (batch, row) = &file.of.origin;
         let text = |name: &str| -> Option<&StringArray> { batch.column_by_name(name)?.as_string_opt() };
         let (path, stats) = (text("path").ok_or_else(damaged)?, text("stats").ok_or_else(damaged)?);
-        let stats = stats.is_valid(*row).then(|| stats.value(*row));
+        let stats = stats.is_valid(*row).then(|| with_constants(stats.value(*row), file));
         let remove = json!({"remove": {
             "path": path.value(*row),
             "deletionTimestamp": now_ms,
@@ -107,7 +146,7 @@ impl Version<'_> {
         }});
         let add = json!({"add": {
             "path": url_encoded(&file.path),
-            "partitionValues": file.of.partition,
+            "partitionValues": file.partition,
             "size": file.size_bytes,
             "modificationTime": now_ms,
             "dataChange": false,
@@ -115,6 +154,19 @@ impl Version<'_> {
         }});
         Ok([remove, add])
     }
+}
+
+/// Returns statistics with those of the new columns of a file.
+fn with_constants(stats: &str, file: &Replacement) -> String {
+    let Ok(mut stats) = serde_json::from_str::<Value>(stats) else { return stats.to_owned() };
+    for (column, value) in &file.constants {
+        stats["nullCount"][column] = if value.is_null() { file.of.rows } else { 0 }.into();
+        if !value.is_null() {
+            stats["minValues"][column] = value.clone();
+            stats["maxValues"][column] = value.clone();
+        }
+    }
+    stats.to_string()
 }
 
 /// Returns a schema in which one column has another type.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow::array::{
-    Array, ArrayRef, Int64Array, Int64Builder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
-    StructArray, new_null_array,
+    Array, ArrayRef, AsArray, Int64Array, Int64Builder, MapBuilder, MapFieldNames, RecordBatch,
+    StringBuilder, StructArray, new_null_array,
 };
-use arrow::datatypes::{Field, Fields, Schema};
+use arrow::datatypes::{Field, Fields, Int32Type, Schema};
 use arrow::error::ArrowError;
 use delta_kernel::FilteredEngineData;
 use delta_kernel::committer::FileSystemCommitter;
@@ -43,6 +43,13 @@ impl NewFile {
     pub fn of(path: String, partition: Partition, encoded: Encoded) -> NewFile {
         let size_bytes = encoded.bytes.len() as u64;
         NewFile { path, partition, size_bytes, rows: encoded.rows, columns: encoded.columns.into() }
+    }
+
+    /// Returns the least and the greatest value of a column of 32-bit integers.
+    pub fn range_of(&self, column: &str) -> Option<(i32, i32)> {
+        let (least, most) = self.columns.iter().find(|of| of.name == column)?.range.as_ref()?;
+        let value = |of: &ArrayRef| of.as_primitive_opt::<Int32Type>().map(|of| of.value(0));
+        value(least).zip(value(most))
     }
 }
 

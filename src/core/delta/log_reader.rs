@@ -96,7 +96,26 @@ impl<'a> LogReader<'a> {
     /// # Errors
     /// Fails where the disk does.
     pub fn newest(&self, wants: &dyn Fn(&Partition) -> bool) -> Result<Option<TableState>, StoreError> {
-        let Some(mut state) = self.beginning(wants)? else { return Ok(None) };
+        self.newest_with(wants, &CHECKPOINT_COLUMNS)
+    }
+
+    /// Returns the same with the statistics of all files, which take longer to read.
+    ///
+    /// # Errors
+    /// Fails where the disk does.
+    pub fn newest_with_statistics(
+        &self,
+        wants: &dyn Fn(&Partition) -> bool,
+    ) -> Result<Option<TableState>, StoreError> {
+        self.newest_with(wants, &[&CHECKPOINT_COLUMNS[..], &["add.stats"]].concat())
+    }
+
+    fn newest_with(
+        &self,
+        wants: &dyn Fn(&Partition) -> bool,
+        columns: &[&str],
+    ) -> Result<Option<TableState>, StoreError> {
+        let Some(mut state) = self.beginning(wants, columns)? else { return Ok(None) };
         let begins = state.number;
         let mut files: HashMap<String, NamedFile> =
             std::mem::take(&mut state.files).into_iter().map(|file| (file.path.clone(), file)).collect();
@@ -126,7 +145,7 @@ impl<'a> LogReader<'a> {
                 commit.text.lines().filter_map(|line| serde_json::from_str::<Action<'_>>(line).ok());
             return Ok(actions.filter_map(|action| action.metadata).map(|of| of.id).next());
         }
-        Ok(self.beginning(&|_| false)?.map(|state| state.table_id))
+        Ok(self.beginning(&|_| false, &CHECKPOINT_COLUMNS)?.map(|state| state.table_id))
     }
 
     /// Returns a number that another commit of the same version does not have; none where the commit is not
@@ -175,7 +194,11 @@ impl<'a> LogReader<'a> {
     }
 
     /// Returns the version of the last checkpoint, or else the first.
-    fn beginning(&self, wants: &dyn Fn(&Partition) -> bool) -> Result<Option<TableState>, StoreError> {
+    fn beginning(
+        &self,
+        wants: &dyn Fn(&Partition) -> bool,
+        columns: &[&str],
+    ) -> Result<Option<TableState>, StoreError> {
         let Some(hint) = self.hint()? else {
             let Some(commit) = self.commit(0)? else { return Ok(None) };
             let mut state = TableState::default();
@@ -191,7 +214,7 @@ impl<'a> LogReader<'a> {
         };
         self.check_checkpoint(hint.version, &bytes)?;
         let mut state = TableState { number: hint.version, ..TableState::default() };
-        let Ok(batches) = decode_nested(bytes, &CHECKPOINT_COLUMNS) else { return Ok(None) };
+        let Ok(batches) = decode_nested(bytes, columns) else { return Ok(None) };
         for batch in batches {
             if batch.ok().and_then(|batch| state.apply_checkpoint(&batch, wants)).is_none() {
                 return Ok(None);
@@ -332,6 +355,7 @@ impl TableState {
         }
         let (path, size) = (text(add, "path")?, add.column_by_name("size")?.as_primitive_opt::<Int64Type>()?);
         let partitions = add.column_by_name("partitionValues")?.as_map_opt()?;
+        let stats = text(add, "stats");
         let vectors = add.column_by_name("deletionVector").and_then(AsArray::as_struct_opt);
         let (app_id, version) =
             (text(txn, "appId")?, txn.column_by_name("version")?.as_primitive_opt::<Int64Type>()?);
@@ -349,7 +373,10 @@ impl TableState {
                 let partition = map_entries(partitions, row)?;
                 if wants(&partition) {
                     let size_bytes = size.value(row).max(0).unsigned_abs();
-                    self.files.push(NamedFile::of(path.value(row), size_bytes, partition, Value::Null));
+                    let stats = stats.filter(|stats| stats.is_valid(row)).map(|stats| stats.value(row));
+                    let stats = stats.and_then(|stats| serde_json::from_str(stats).ok());
+                    let stats = stats.unwrap_or(Value::Null);
+                    self.files.push(NamedFile::of(path.value(row), size_bytes, partition, stats));
                 }
             }
         }

@@ -24,7 +24,7 @@ mod table;
 mod vacuum;
 
 pub use change_column::Replacement;
-pub use changes::Change;
+pub use changes::{Change, PartitionRange};
 pub use check_log::{LogCheck, LogProblem};
 pub use commit::{Commit, CommitKind, NewFile, Outcome};
 pub use error::TableError;

@@ -37,7 +37,7 @@ pub fn merge(
     };
     let mut has_part = vec![false; plan.parts.len()];
     let mut parts: Vec<PartialRanking> = Vec::new();
-    let mut sums: BTreeMap<Option<&str>, PartialItems> = BTreeMap::new();
+    let mut sums: BTreeMap<Option<u8>, PartialItems> = BTreeMap::new();
     for result in results {
         let (file, bytes) = result?;
         let failed = |source| DistributedError::File { file: file.clone(), source };
@@ -51,7 +51,7 @@ pub fn merge(
         match (result, planned.splits_items) {
             (PartResult::Ranking(ranking), false) => parts.push(ranking),
             (PartResult::Sums(more), true) => {
-                sums.entry(planned.category.as_deref()).or_default().merge(more)?;
+                sums.entry(planned.shard).or_default().merge(more)?;
             }
             _ => return Err(failed(PartFileError::Unknown)),
         }

@@ -30,13 +30,13 @@ pub fn partial(
     let result = if planned.splits_items {
         let mut sums = PartialItems::default();
         scanned.for_each_item(progress, wants_item, &mut |item| {
-            sums.add_item(item.item_id, item.rows, item.path_sets, &request)
+            Ok::<(), DistributedError>(sums.add_item(item.item_id, item.rows, item.path_sets, &request)?)
         })?;
         PartResult::Sums(sums)
     } else {
         let mut ranker = PartialRanker::new(&request);
         scanned.for_each_item(progress, wants_item, &mut |item| {
-            ranker.add_item(item.item_id, item.rows, item.path_sets)
+            Ok::<(), DistributedError>(ranker.add_item(item.item_id, item.rows, item.path_sets)?)
         })?;
         PartResult::Ranking(ranker.finish())
     };

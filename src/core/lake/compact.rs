@@ -1,4 +1,4 @@
-//! Compaction: replaces the small files of an hour with few large ones that have the same rows.
+//! Compaction: replaces the small files of a day with few large ones that have the same rows.
 //!
 //! It is done in steps. Each reads and writes some files and commits them; only the commit waits for its turn
 //! among those of ingests, and what they append meanwhile does not make a step begin again.
@@ -13,23 +13,40 @@ use crate::delta::{CommitKind, LiveFile, NewFile, Rewrite, Rewriter, StepLimits}
 use crate::lake::error::LakeError;
 use crate::lake::events_table::EVENTS;
 use crate::lake::open::Lake;
-use crate::lake::partition::HourPartition;
-use crate::model::Timestamp;
-use crate::parquet_format::merge_events;
+use crate::lake::partition::{DayPartition, FilePartition, run_of};
+use crate::model::{Date, Hour, Timestamp};
+use crate::parquet_format::{MergedEvents, merge_events};
 use crate::storage::{BulkWriter, unique_id};
 
 /// A file with so many rows stays as it is. It bounds the memory of a compaction, since the rows of the files
-/// that become one are held; and of an hour of which late events arrive each day, only these are rewritten.
+/// that are merged are held; and of a day of which late events arrive, only these are rewritten.
 const LARGE_ROWS: u64 = 1 << 20;
 
-/// Files of one hour and category that become one.
-pub struct HourMerge {
-    pub partition: HourPartition,
+/// Files of one day and group of categories that are merged.
+pub struct DayMerge {
+    /// The day, and the hours of all files.
+    pub partition: FilePartition,
+    /// The name of their only category, or else that of the group.
+    pub category: String,
     files: Vec<LiveFile>,
 }
 
-impl HourMerge {
-    /// Returns how many files become one.
+impl DayMerge {
+    fn of(day: DayPartition, files: Vec<(FilePartition, LiveFile)>) -> Option<DayMerge> {
+        let hours = || files.iter().map(|(partition, _)| partition.hours_of_day());
+        let first = hours().map(|(first, _)| first).min()?;
+        let last = hours().map(|(_, last)| last).max()?;
+        let names: BTreeSet<String> =
+            files.iter().map(|(partition, file)| partition.category_name(file)).collect();
+        let category = match names.len() {
+            1 => names.into_iter().next()?,
+            _ => day.group.to_string(),
+        };
+        let files = files.into_iter().map(|(_, file)| file).collect();
+        Some(DayMerge { partition: FilePartition::new(day, (first, last)), category, files })
+    }
+
+    /// Returns how many files are merged.
     pub fn files(&self) -> u64 {
         self.files.len() as u64
     }
@@ -39,18 +56,19 @@ impl HourMerge {
 pub struct Compaction<'a> {
     lake: &'a Lake,
     rewriter: Rewriter<'a>,
-    steps: Vec<Vec<HourMerge>>,
+    steps: Vec<Vec<DayMerge>>,
 }
 
-/// Hours of categories whose files were merged, and how many files that were.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MergedHours {
-    pub hours: BTreeSet<HourPartition>,
+/// How many files were merged, and into how many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MergedFiles {
     pub files: u64,
+    pub written: u64,
 }
 
 impl Lake {
-    /// Decides what to compact: the hours that ended before `closed` and have several small files.
+    /// Decides what to compact: days that ended before `closed` and have several small files, and hours that
+    /// ended before it, of days that go on.
     ///
     /// # Errors
     /// Fails where the table's log cannot be read.
@@ -60,17 +78,27 @@ impl Lake {
         limits: StepLimits,
     ) -> Result<Compaction<'_>, LakeError> {
         let newest = self.events.newest()?;
-        let mut hours: BTreeMap<HourPartition, Vec<LiveFile>> = BTreeMap::new();
-        for file in newest.files()?.into_iter().filter(|file| file.rows < LARGE_ROWS) {
+        let (mut files, mut hours) = (Vec::new(), BTreeMap::<(String, Date), BTreeSet<Hour>>::new());
+        for file in newest.files()? {
             let bad = || LakeError::BadPartition { file: file.path.clone() };
-            let partition = HourPartition::of(&file.partition).ok_or_else(bad)?;
-            if partition.hour.plus(1).start() <= closed {
-                hours.entry(partition).or_default().push(file);
+            let partition = FilePartition::of(&file).ok_or_else(bad)?;
+            let day = (partition.day.event_type.clone(), partition.day.date);
+            hours.entry(day).or_default().extend(partition.hours());
+            files.push((partition, file));
+        }
+        let mut together: BTreeMap<_, Vec<(FilePartition, LiveFile)>> = BTreeMap::new();
+        for (partition, file) in files.into_iter().filter(|(_, file)| file.rows < LARGE_ROWS) {
+            // Over an hour without events, nothing is merged: the hours of files tell which have some.
+            let of_day = &hours[&(partition.day.event_type.clone(), partition.day.date)];
+            let run = run_of(of_day, partition.first());
+            let has_ended = partition.day.end() <= closed;
+            if has_ended || partition.last().plus(1).start() <= closed {
+                let hour = (!has_ended).then_some(partition.hours_of_day().1);
+                together.entry((partition.day.clone(), run, hour)).or_default().push((partition, file));
             }
         }
-        let merges = hours.into_iter().flat_map(|(partition, files)| {
-            let merge = move |files| HourMerge { partition: partition.clone(), files };
-            merged_together(files).into_iter().map(merge)
+        let merges = together.into_iter().flat_map(|((day, ..), files)| {
+            merged_together(files).into_iter().filter_map(move |files| DayMerge::of(day.clone(), files))
         });
         let steps = limits.steps(merges.collect(), |merge| &merge.files);
         Ok(Compaction { lake: self, rewriter: Rewriter::of(&newest), steps })
@@ -79,15 +107,14 @@ impl Lake {
 
 impl<'a> Compaction<'a> {
     /// Returns the steps, and what each merges.
-    pub fn steps(&self) -> &[Vec<HourMerge>] {
+    pub fn steps(&self) -> &[Vec<DayMerge>] {
         &self.steps
     }
 
-    /// Returns how many hours of categories are to be compacted, and how many files they have.
+    /// Returns how many files are to be merged, and into how many if no category gets files of its own.
     pub fn size(&self) -> (u64, u64) {
         let merges = || self.steps.iter().flatten();
-        let hours: BTreeSet<&HourPartition> = merges().map(|merge| &merge.partition).collect();
-        (hours.len() as u64, merges().map(HourMerge::files).sum())
+        (merges().map(DayMerge::files).sum(), merges().count() as u64)
     }
 
     /// Does all steps; calls `done` with the number of files after each. Files that others have replaced
@@ -95,65 +122,78 @@ impl<'a> Compaction<'a> {
     ///
     /// # Errors
     /// Fails where the disk does; what the steps before have done stays.
-    pub fn run(mut self, now_ms: i64, done: &dyn Fn(u64)) -> Result<MergedHours, LakeError> {
-        let mut merged = MergedHours::default();
+    pub fn run(mut self, now_ms: i64, done: &dyn Fn(u64)) -> Result<MergedFiles, LakeError> {
+        let mut merged = MergedFiles::default();
         for step in std::mem::take(&mut self.steps) {
             self.run_step(&step, now_ms, &mut merged)?;
-            done(step.iter().map(HourMerge::files).sum());
+            done(step.iter().map(DayMerge::files).sum());
         }
         Ok(merged)
     }
 
     fn run_step(
         &mut self,
-        step: &[HourMerge],
+        step: &[DayMerge],
         now_ms: i64,
-        merged: &mut MergedHours,
+        merged: &mut MergedFiles,
     ) -> Result<(), LakeError> {
         let bulk = self.lake.store.bulk_writer(EVENTS)?;
         let name = unique_id();
-        let rewrite = |(number, merge): (usize, &HourMerge)| {
-            let add = self.lake.merge(merge, &format!("{name}-{number:05}"), &bulk)?;
-            Ok(Rewrite { removes: merge.files.clone(), adds: vec![add] })
+        let rewrite = |(number, merge): (usize, &DayMerge)| {
+            let adds = self.lake.merge(merge, &format!("{name}-{number:05}"), &bulk)?;
+            Ok(Rewrite { removes: merge.files.clone(), adds })
         };
         let rewrites: Result<Vec<Rewrite>, LakeError> = step.par_iter().enumerate().map(rewrite).collect();
         let rewrites = rewrites?;
         let written = Some(bulk.finish()?);
         let are_done = self.rewriter.commit(CommitKind::Optimize, &rewrites, written, now_ms)?;
-        for (merge, _) in step.iter().zip(are_done).filter(|(_, is_done)| *is_done) {
-            merged.hours.insert(merge.partition.clone());
-            merged.files += merge.files();
+        for (rewrite, _) in rewrites.iter().zip(are_done).filter(|(_, is_done)| *is_done) {
+            merged.files += rewrite.removes.len() as u64;
+            merged.written += rewrite.adds.len() as u64;
         }
         Ok(())
     }
 }
 
 impl Lake {
-    /// Writes the file that files become; it is not durable yet.
-    fn merge(&self, merge: &HourMerge, unique: &str, bulk: &BulkWriter<'_>) -> Result<NewFile, LakeError> {
-        let folder = merge.partition.folder();
+    /// Writes what files become; it is not durable yet.
+    fn merge(
+        &self,
+        merge: &DayMerge,
+        unique: &str,
+        bulk: &BulkWriter<'_>,
+    ) -> Result<Vec<NewFile>, LakeError> {
+        let day = &merge.partition.day;
+        let failed = |source| LakeError::Columns { file: format!("{}/{unique}", day.folder()), source };
         let whole = merge.files.iter().map(|file| self.store.get_checked(&format!("{EVENTS}/{}", file.path)));
-        let encoded = merge_events(whole.collect::<Result<_, _>>()?)
-            .map_err(|source| LakeError::Columns { file: format!("{folder}/{unique}"), source })?;
-        let path = format!("{folder}/{}", encoded.name(unique));
-        if encoded.rows != merge.files.iter().map(|file| file.rows).sum::<u64>() {
-            return Err(LakeError::LostRows { file: path });
+        let merged = merge_events(whole.collect::<Result<_, _>>()?).map_err(failed)?;
+        if merged.iter().map(|of| of.encoded.rows).sum::<u64>()
+            != merge.files.iter().map(|file| file.rows).sum::<u64>()
+        {
+            return Err(LakeError::LostRows { file: format!("{}/{unique}", day.folder()) });
         }
-        bulk.put(&format!("{EVENTS}/{path}"), encoded.bytes.clone())?;
-        Ok(NewFile::of(path, merge.partition.values(), encoded))
+        let write = |MergedEvents { group, encoded }: MergedEvents| {
+            let partition = DayPartition { group, ..day.clone() };
+            let path = format!("{}/{}", partition.folder(), encoded.name(unique));
+            bulk.put(&format!("{EVENTS}/{path}"), encoded.bytes.clone())?;
+            Ok(NewFile::of(path, partition.values(), encoded))
+        };
+        merged.into_iter().map(write).collect()
     }
 }
 
-/// Groups small files so that each group but the last becomes a large one; a file alone is no group.
-fn merged_together(files: Vec<LiveFile>) -> Vec<Vec<LiveFile>> {
-    let mut groups: Vec<Vec<LiveFile>> = Vec::new();
+/// Groups small files, in the order of their hours, so that each group but the last becomes a large one; a file
+/// alone is no group.
+fn merged_together(mut files: Vec<(FilePartition, LiveFile)>) -> Vec<Vec<(FilePartition, LiveFile)>> {
+    files.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut groups: Vec<Vec<(FilePartition, LiveFile)>> = Vec::new();
     let mut rows = LARGE_ROWS;
     for file in files {
         if rows >= LARGE_ROWS {
             groups.push(Vec::new());
             rows = 0;
         }
-        rows += file.rows;
+        rows += file.1.rows;
         if let Some(group) = groups.last_mut() {
             group.push(file);
         }

@@ -5,33 +5,26 @@
 use bytes::Bytes;
 use rayon::prelude::*;
 
-use crate::delta::{Column, ColumnType, LiveFile, Outcome, Replacement, Table, TableError, TableSchema};
+use crate::delta::{Column, LiveFile, Outcome, Replacement, Table, TableError, TableSchema};
+use crate::lake::category_groups::is_grouped;
 use crate::lake::error::LakeError;
-use crate::lake::events_table::{COLUMNS_OF_EVERY_FORMAT, EVENTS, PARTITIONS, QUANTITY};
+use crate::lake::events_table::{EVENTS, EVENTS_UNTIL_4, QUANTITY, SCHEMA};
+use crate::lake::rollups_table::{ROLLUPS, ROLLUPS_SCHEMA, ROLLUPS_UNTIL_4, UNITS};
 use crate::parquet_format::{ColumnsError, Encoded, with_decimal_quantities, with_decimal_units};
 use crate::storage::{Store, unique_id};
-
-const ROLLUPS: &str = "rollups";
-
-/// The columns of `rollups` that every format has.
-const ROLLUPS_OF_EVERY_FORMAT: TableSchema = TableSchema {
-    partitions: &[
-        Column("event_type", ColumnType::Text),
-        Column("category", ColumnType::Text),
-        Column("date", ColumnType::Date),
-    ],
-    columns: &[Column("hour", ColumnType::Integer), Column("item_id", ColumnType::Text)],
-};
-const UNITS: Column = Column("units", ColumnType::Decimal(38, 4));
 
 /// Rewrites the files of both tables; a table that was changed before stays as it is.
 ///
 /// # Errors
 /// Names a file that is damaged; fails where the disk does, or another process commits at the same time.
 pub(super) fn make_units_decimal(store: &Store, now_ms: i64) -> Result<(), LakeError> {
-    let events = TableSchema { partitions: PARTITIONS, columns: COLUMNS_OF_EVERY_FORMAT };
-    change(store, EVENTS, events, QUANTITY, with_decimal_quantities, now_ms)?;
-    change(store, ROLLUPS, ROLLUPS_OF_EVERY_FORMAT, UNITS, with_decimal_units, now_ms)
+    if !is_grouped(store, EVENTS, SCHEMA) {
+        change(store, EVENTS, EVENTS_UNTIL_4, QUANTITY, with_decimal_quantities, now_ms)?;
+    }
+    if !is_grouped(store, ROLLUPS, ROLLUPS_SCHEMA) {
+        change(store, ROLLUPS, ROLLUPS_UNTIL_4, UNITS, with_decimal_units, now_ms)?;
+    }
+    Ok(())
 }
 
 fn change(
@@ -58,7 +51,9 @@ fn change(
         let folder = of.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let path = format!("{folder}/{}", encoded.name(&unique_id()));
         bulk.put(&format!("{name}/{path}"), encoded.bytes.clone())?;
-        Ok(Replacement { of, path, size_bytes: encoded.bytes.len() as u64 })
+        let size_bytes = encoded.bytes.len() as u64;
+        let partition = of.partition.clone();
+        Ok(Replacement { of, path, size_bytes, partition, constants: Vec::new() })
     };
     let files: Result<Vec<Replacement>, LakeError> = newest.files()?.into_par_iter().map(replace).collect();
     let files = files?;

@@ -1,11 +1,13 @@
-//! Expires hours: removes those past the retention from the `events` table.
+//! Expires events: removes the days past the retention from the `events` table.
+//!
+//! Invariant: a day is removed as a whole, so that no hour has the events of some categories only.
 
 use std::collections::BTreeSet;
 
 use crate::delta::{CommitKind, LiveFile, Rewrite, Rewriter, Version};
 use crate::lake::error::LakeError;
 use crate::lake::open::Lake;
-use crate::lake::partition::HourPartition;
+use crate::lake::partition::FilePartition;
 use crate::model::Hour;
 
 /// How often hours are looked for again where files of them came or went meanwhile. Those that are added later
@@ -21,19 +23,19 @@ pub struct Expired {
 }
 
 impl Lake {
-    /// Returns which hours before `oldest` would expire.
+    /// Returns what would expire: the days that end before `oldest`.
     ///
     /// # Errors
     /// Fails where the table's log cannot be read.
     pub fn plan_expire(&self, oldest: Hour) -> Result<Expired, LakeError> {
         let mut expired = Expired::default();
-        for (hour, file) in before(&self.events.newest()?, oldest)? {
-            expired.add(hour, &file);
+        for (partition, file) in before(&self.events.newest()?, oldest)? {
+            expired.add(&partition, &file);
         }
         Ok(expired)
     }
 
-    /// Removes every hour before `oldest`, in one commit where nobody else changes these hours meanwhile.
+    /// Removes every day that ends before `oldest`, in one commit where nobody else changes these meanwhile.
     ///
     /// # Errors
     /// Fails where the disk does; the table then stays as it was before the last commit.
@@ -45,13 +47,15 @@ impl Lake {
             if files.is_empty() {
                 break;
             }
-            let removal =
-                |(_, file): &(Hour, LiveFile)| Rewrite { removes: vec![file.clone()], adds: Vec::new() };
+            let removal = |(_, file): &(FilePartition, LiveFile)| Rewrite {
+                removes: vec![file.clone()],
+                adds: Vec::new(),
+            };
             let removals: Vec<Rewrite> = files.iter().map(removal).collect();
             let mut rewriter = Rewriter::of(&newest);
             let are_gone = rewriter.commit(CommitKind::Write, &removals, None, now_ms)?;
-            for ((hour, file), _) in files.iter().zip(are_gone).filter(|(_, is_gone)| *is_gone) {
-                expired.add(*hour, file);
+            for ((partition, file), _) in files.iter().zip(are_gone).filter(|(_, is_gone)| *is_gone) {
+                expired.add(partition, file);
             }
             if rewriter.is_alone() {
                 break;
@@ -62,21 +66,21 @@ impl Lake {
 }
 
 impl Expired {
-    fn add(&mut self, hour: Hour, file: &LiveFile) {
-        self.hours.insert(hour);
+    fn add(&mut self, partition: &FilePartition, file: &LiveFile) {
+        self.hours.extend(partition.hours());
         self.files += 1;
         self.rows += file.rows;
     }
 }
 
-/// Returns the files of hours before `oldest`.
-fn before(newest: &Version<'_>, oldest: Hour) -> Result<Vec<(Hour, LiveFile)>, LakeError> {
+/// Returns the files of days that end before `oldest`.
+fn before(newest: &Version<'_>, oldest: Hour) -> Result<Vec<(FilePartition, LiveFile)>, LakeError> {
     let mut files = Vec::new();
     for file in newest.files()? {
         let bad = || LakeError::BadPartition { file: file.path.clone() };
-        let hour = HourPartition::of(&file.partition).ok_or_else(bad)?.hour;
-        if hour < oldest {
-            files.push((hour, file));
+        let partition = FilePartition::of(&file).ok_or_else(bad)?;
+        if partition.day.date < oldest.date() {
+            files.push((partition, file));
         }
     }
     Ok(files)

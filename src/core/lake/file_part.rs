@@ -6,12 +6,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::delta::{LiveFile, NewFile, Version};
+use crate::delta::{LiveFile, NewFile, Partition, Version};
 use crate::lake::batch_size::BatchSize;
 use crate::lake::error::LakeError;
 use crate::lake::known_inputs::{InputKey, KnownInput};
 use crate::lake::open::Lake;
-use crate::lake::partition::HourPartition;
+use crate::lake::partition::{DayPartition, FilePartition};
 use crate::model::Hour;
 
 /// The part of a file that a batch holds.
@@ -110,12 +110,22 @@ impl Lake {
     ) -> Result<Vec<LiveFile>, LakeError> {
         let Some((first, last)) = tail.hours else { return Ok(Vec::new()) };
         let is_within = |hour: Hour| first <= hour && hour <= last;
-        Ok(newest.files_of(&|partition| HourPartition::of(partition).is_none_or(|of| is_within(of.hour)))?)
+        let is_of_days = |partition: &Partition| {
+            DayPartition::of(partition).is_none_or(|day| (first.date()..=last.date()).contains(&day.date))
+        };
+        let mut files = newest.files_of(&is_of_days)?;
+        files.retain(|file| FilePartition::of(file).is_none_or(|of| of.hours().any(is_within)));
+        Ok(files)
     }
 }
 
 /// Returns the first and last hour of files.
 fn hours_of(adds: &[NewFile]) -> Option<(Hour, Hour)> {
-    let hours = || adds.iter().filter_map(|add| Some(HourPartition::of(&add.partition)?.hour));
-    hours().min().zip(hours().max())
+    let hours = |add: &NewFile| {
+        let (first, last) = add.range_of("hour").unwrap_or((0, 23));
+        let date = DayPartition::of(&add.partition)?.date;
+        Some((Hour::of(date, first), Hour::of(date, last)))
+    };
+    let all = || adds.iter().filter_map(hours);
+    all().map(|(first, _)| first).min().zip(all().map(|(_, last)| last).max())
 }

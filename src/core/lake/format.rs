@@ -1,7 +1,7 @@
 //! The version of a lake's format, and the steps that upgrade a lake from an older one.
 //!
 //! ```text
-//! <lake>/format.json     {"format":4}
+//! <lake>/format.json     {"format":5}
 //! ```
 //!
 //! | format | what changed |
@@ -11,6 +11,7 @@
 //! | 2 | in `rollups`, events are identified by id, item, and sale or return; before, by id alone |
 //! | 3 | `events` has the column `version`; in `rollups`, sales and returns have rows of their own |
 //! | 4 | quantities and units are decimals of four places; before, they were integers |
+//! | 5 | both tables are partitioned by group of categories; before, by category, and events by hour |
 //!
 //! Invariant: a lake's version is written before its first table is created, and after the last step
 //! of an upgrade. So an interrupted upgrade leaves the older version and is completed by another
@@ -19,15 +20,16 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::delta::{Table, TableSchema};
+use crate::delta::Table;
+use crate::lake::category_groups::{group_categories, is_grouped};
 use crate::lake::decimal_units::make_units_decimal;
 use crate::lake::error::LakeError;
-use crate::lake::events_table::{COLUMNS_OF_EVERY_FORMAT, EVENTS, PARTITIONS, SCHEMA, VERSION};
+use crate::lake::events_table::{EVENTS, EVENTS_UNTIL_4, SCHEMA, VERSION};
 use crate::lake::layout::{COMPACTION_LOCK, FORMAT_FILE, MAINTENANCE_LOCK, MAINTENANCE_LOCK_0, WRITERS};
 use crate::storage::{Lock, LockError, LockTimeout, SharedLock, Store};
 
 /// The format of lakes that this program creates, and the only one that it reads and writes.
-pub const CURRENT_FORMAT: u32 = 4;
+pub const CURRENT_FORMAT: u32 = 5;
 /// Folders of which a lake has at least the first, whatever its format.
 const TABLE_LOGS: [&str; 2] = ["events/_delta_log", "rollups/_delta_log"];
 
@@ -54,11 +56,13 @@ const STEPS: [UpgradeStep; CURRENT_FORMAT as usize] = [
         summary: "store quantities and units as decimals, by rewriting all files of events and rollups",
         apply: make_units_decimal,
     },
+    UpgradeStep {
+        from: 4,
+        summary: "let small categories share files, by rewriting all files of events and rollups; `lake compact` merges \
+                  them",
+        apply: group_categories,
+    },
 ];
-
-/// What the table of any format has.
-const EVENTS_OF_EVERY_FORMAT: TableSchema =
-    TableSchema { partitions: PARTITIONS, columns: COLUMNS_OF_EVERY_FORMAT };
 
 #[derive(Serialize, Deserialize)]
 struct FormatFile {
@@ -149,7 +153,10 @@ pub fn plan_upgrade(store: &Store) -> Result<UpgradePlan, LakeError> {
         return Err(LakeError::Missing { lake: store.location() });
     };
     // A folder without a `format.json` may hold tables of another program.
-    if Table::open(store, EVENTS, EVENTS_OF_EVERY_FORMAT)?.is_none() && from == 0 {
+    if from == 0
+        && !is_grouped(store, EVENTS, SCHEMA)
+        && Table::open(store, EVENTS, EVENTS_UNTIL_4)?.is_none()
+    {
         return Err(LakeError::Missing { lake: store.location() });
     }
     Ok(UpgradePlan { from, steps: &STEPS[from as usize..] })
@@ -203,7 +210,10 @@ fn remove_old_lock(store: &Store) -> Result<(), LakeError> {
 
 /// Step 2 to 3: files without the column have no versions.
 fn add_version(store: &Store) -> Result<(), LakeError> {
-    match Table::open(store, EVENTS, EVENTS_OF_EVERY_FORMAT)? {
+    if is_grouped(store, EVENTS, SCHEMA) {
+        return Ok(());
+    }
+    match Table::open(store, EVENTS, EVENTS_UNTIL_4)? {
         Some(table) => Ok(table.add_column(VERSION)?),
         // The lake was created, and nothing was ingested.
         None => Ok(()),

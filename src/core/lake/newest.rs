@@ -1,10 +1,10 @@
 //! Finds the newest hour that has events, in the table's log.
 
-use crate::delta::Partition;
+use crate::delta::{NamedFile, Partition};
 use crate::lake::error::LakeError;
 use crate::lake::events::events_log;
 use crate::lake::open::Lake;
-use crate::lake::partition::HourPartition;
+use crate::lake::partition::{DayPartition, FilePartition};
 use crate::model::{Date, Hour};
 use crate::storage::Store;
 
@@ -19,27 +19,29 @@ pub fn newest_hour(store: &Store, event_types: &[String], before: Hour) -> Resul
     let recent = Date::new(before.date().number() - LAST_DAYS);
     // Mostly a few of the newest files suffice, and the others need not be decoded.
     for since in [Some(recent), None] {
-        let wants = |values: &Partition| hour_of(values, event_types, before, since).is_some();
-        let Some(state) = events_log(store).newest(&wants)? else { break };
-        let hours =
-            state.files.iter().filter_map(|file| hour_of(&file.partition, event_types, before, since));
-        if let Some(newest) = hours.max() {
-            return Ok(Some(newest));
-        }
-        if since.is_none() {
-            return Ok(None);
+        let wants = |values: &Partition| is_of(values, event_types, before, since);
+        let Some(state) = events_log(store).newest_with_statistics(&wants)? else { break };
+        let newest = newest_of(state.files.iter(), before);
+        if newest.is_some() || since.is_none() {
+            return Ok(newest);
         }
     }
     // The log has an unexpected form: open the table.
     let lake = Lake::open(store.clone())?;
     let newest = lake.events().newest()?;
-    let files = newest.files_of(&|values| hour_of(values, event_types, before, None).is_some())?;
-    Ok(files.iter().filter_map(|file| hour_of(&file.partition, event_types, before, None)).max())
+    let files = newest.files_of(&|values| is_of(values, event_types, before, None))?;
+    Ok(newest_of(files.iter().map(|file| &**file), before))
 }
 
-/// Returns the hour of a partition, if it is one of those searched for.
-fn hour_of(values: &Partition, event_types: &[String], before: Hour, since: Option<Date>) -> Option<Hour> {
-    let HourPartition { event_type, hour, .. } = HourPartition::of(values)?;
-    let is_recent = since.is_none_or(|since| hour.date() >= since);
-    (hour < before && is_recent && event_types.contains(&event_type)).then_some(hour)
+fn newest_of<'a>(files: impl Iterator<Item = &'a NamedFile>, before: Hour) -> Option<Hour> {
+    let newest = |file: &NamedFile| FilePartition::of(file)?.hours().filter(|hour| *hour < before).max();
+    files.filter_map(newest).max()
+}
+
+/// Returns whether a partition is one of those searched for.
+fn is_of(values: &Partition, event_types: &[String], before: Hour, since: Option<Date>) -> bool {
+    DayPartition::of(values).is_some_and(|day| {
+        let is_recent = since.is_none_or(|since| day.date >= since);
+        day.date <= before.date() && is_recent && event_types.contains(&day.event_type)
+    })
 }

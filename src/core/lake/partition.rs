@@ -1,54 +1,135 @@
-//! Partitions of the `events` table: event type, top-level category, date and hour.
+//! Partitions of the tables `events` and `rollups`: event type, group of categories, and date; and which hours of
+//! the day a file has.
+//!
+//! ```text
+//! event_type=purchase/category_group=GROCERY/date=2017-01-07/….parquet
+//! event_type=purchase/category_group=~07/date=2017-01-07/….parquet
+//! ```
 
-use crate::delta::Partition;
-use crate::model::{Date, Hour};
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use serde_json::Value;
+
+use crate::delta::{NamedFile, Partition};
+use crate::model::{CategoryGroup, Date, Hour, Timestamp};
 use crate::storage::folder_name;
 
-/// The hour of one top-level category that a file of the `events` table holds.
+/// The column that names the group of categories.
+pub const CATEGORY_GROUP: &str = "category_group";
+
+/// The day of a group of categories.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HourPartition {
+pub struct DayPartition {
     pub event_type: String,
-    pub hour: Hour,
-    /// `None` for events without a category.
-    pub category: Option<String>,
+    pub date: Date,
+    pub group: CategoryGroup,
 }
 
-impl HourPartition {
+/// The partition of a file, and the first and the last hour of the day that it may have.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FilePartition {
+    pub day: DayPartition,
+    first_hour: i32,
+    last_hour: i32,
+}
+
+impl DayPartition {
     /// Reads the partition values of a file or a change.
-    pub fn of(values: &Partition) -> Option<HourPartition> {
+    pub fn of(values: &Partition) -> Option<DayPartition> {
         let text = |name: &str| values.get(name)?.as_deref();
-        let date = Date::parse(text("date")?)?;
-        let hour: i32 = text("hour")?.parse().ok()?;
-        Some(HourPartition {
+        Some(DayPartition {
             event_type: text("event_type")?.to_owned(),
-            hour: Hour::of(date, hour),
-            category: values.get("category").cloned().flatten(),
+            date: Date::parse(text("date")?)?,
+            group: CategoryGroup::parse(text(CATEGORY_GROUP))?,
         })
     }
 
-    pub(super) fn values(&self) -> Partition {
-        let mut values = partition_map(&self.event_type, self.category.as_deref(), self.hour.date());
-        values.insert("hour".to_owned(), Some(self.hour.of_day().to_string()));
-        values
+    /// Returns the partition values.
+    pub fn values(&self) -> Partition {
+        Partition::from([
+            ("event_type".to_owned(), Some(self.event_type.clone())),
+            (CATEGORY_GROUP.to_owned(), self.group.value()),
+            ("date".to_owned(), Some(self.date.to_string())),
+        ])
     }
 
-    pub(super) fn folder(&self) -> String {
-        let day = hive_folder(&self.event_type, self.category.as_deref(), self.hour.date());
-        format!("{day}/hour={}", self.hour.of_day())
-    }
-}
-
-/// Returns the partition values that events and rollups share.
-pub fn partition_map(event_type: &str, category: Option<&str>, date: Date) -> Partition {
-    Partition::from([
-        ("event_type".to_owned(), Some(event_type.to_owned())),
-        ("category".to_owned(), category.map(str::to_owned)),
-        ("date".to_owned(), Some(date.to_string())),
-    ])
-}
-
-/// Returns the folder of these values.
-pub fn hive_folder(event_type: &str, category: Option<&str>, date: Date) -> String {
-    [folder_name("event_type", Some(event_type)), folder_name("category", category), format!("date={date}")]
+    /// Returns the folder of its files.
+    pub fn folder(&self) -> String {
+        [
+            folder_name("event_type", Some(&self.event_type)),
+            folder_name(CATEGORY_GROUP, self.group.value().as_deref()),
+            format!("date={}", self.date),
+        ]
         .join("/")
+    }
+
+    /// Returns the moment the day ends.
+    pub fn end(&self) -> Timestamp {
+        Hour::of(self.date, 24).start()
+    }
+}
+
+impl FilePartition {
+    /// Returns the partition of a file with the given first and last hour of its day.
+    pub fn new(day: DayPartition, hours_of_day: (i32, i32)) -> FilePartition {
+        FilePartition { day, first_hour: hours_of_day.0, last_hour: hours_of_day.1 }
+    }
+
+    /// Reads a file's partition values, and the range of hours in the log's column statistics.
+    pub fn of(file: &NamedFile) -> Option<FilePartition> {
+        let hour = |values: &Value, default: i32| {
+            let hour = values["hour"].as_i64().and_then(|hour| i32::try_from(hour).ok());
+            hour.filter(|hour| (0..24).contains(hour)).unwrap_or(default)
+        };
+        let hours = (hour(&file.min_values, 0), hour(&file.max_values, 23));
+        Some(FilePartition::new(DayPartition::of(&file.partition)?, hours))
+    }
+
+    /// Returns the name of the only category that a file has, as far as the log's column statistics tell, or else
+    /// that of its group.
+    pub fn category_name(&self, file: &NamedFile) -> String {
+        let least = file.min_values["category"].as_str();
+        match least.filter(|least| file.max_values["category"].as_str() == Some(*least)) {
+            Some(category) => category.to_owned(),
+            None => self.day.group.to_string(),
+        }
+    }
+
+    /// Returns the first and the last hour of the day.
+    pub fn hours_of_day(&self) -> (i32, i32) {
+        (self.first_hour, self.last_hour)
+    }
+
+    /// Returns the first hour that the file may have.
+    pub fn first(&self) -> Hour {
+        Hour::of(self.day.date, self.first_hour)
+    }
+
+    /// Returns the last hour that the file may have.
+    pub fn last(&self) -> Hour {
+        Hour::of(self.day.date, self.last_hour)
+    }
+
+    /// Returns all hours that the file may have.
+    pub fn hours(&self) -> impl Iterator<Item = Hour> + use<> {
+        let date = self.day.date;
+        (self.first_hour..=self.last_hour).map(move |hour| Hour::of(date, hour))
+    }
+
+    /// Returns whether the file may have rows of an hour.
+    pub fn may_contain(&self, hour: Hour) -> bool {
+        self.first() <= hour && hour <= self.last()
+    }
+
+    /// Returns whether the file may have rows of some hours.
+    pub fn overlaps(&self, hours: &Range<Hour>) -> bool {
+        self.first() < hours.end && hours.start <= self.last()
+    }
+}
+
+/// Returns the number of gaps before an hour among some hours.
+pub(super) fn run_of(hours: &BTreeSet<Hour>, hour: Hour) -> usize {
+    let before = hours.range(..=hour);
+    before.clone().zip(before.skip(1)).filter(|(a, b)| a.plus(1) != **b).count()
 }

@@ -9,7 +9,7 @@ use crate::delta::{Commit, LiveFile, MAX_TRIES, Outcome, TableError, Version};
 use crate::lake::error::LakeError;
 use crate::lake::events_table::EVENTS;
 use crate::lake::open::Lake;
-use crate::lake::partition::HourPartition;
+use crate::lake::partition::FilePartition;
 use crate::lake::quarantine::{Quarantined, note_quarantined};
 use crate::model::Timestamp;
 
@@ -18,7 +18,9 @@ use crate::model::Timestamp;
 pub struct LostEvents {
     /// Path below the lake.
     pub file: String,
-    pub partition: HourPartition,
+    pub partition: FilePartition,
+    /// The name of its only category, or else of its group.
+    pub category: String,
     /// How many rows the table's log says that it has.
     pub rows: u64,
     /// The first digits of the id of the batch of all its rows, where they are of one.
@@ -34,10 +36,13 @@ impl LostEvents {
 
 impl fmt::Display for LostEvents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let HourPartition { event_type, hour, category } = &self.partition;
-        let category = category.as_deref().unwrap_or("(no category)");
+        let (event_type, category) = (&self.partition.day.event_type, &self.category);
         let rows = if self.rows == 1 { "row" } else { "rows" };
-        write!(f, "{} {rows} of {event_type}, {category}, {}", self.rows, hour.start())?;
+        let (first, last) = (self.partition.first(), self.partition.last());
+        write!(f, "{} {rows} of {event_type}, {category}, {}", self.rows, first.start())?;
+        if last > first {
+            write!(f, " to {}", last.plus(1).start())?;
+        }
         self.batch.as_ref().map_or(Ok(()), |batch| write!(f, ", batch {batch}…"))
     }
 }
@@ -65,14 +70,13 @@ impl Lake {
         let lost = self.describe_events(paths)?;
         for of in &lost {
             let moved_to = self.store.link_to_quarantine(&of.file)?;
-            let HourPartition { event_type, hour, category } = of.partition.clone();
             let note = Quarantined {
                 file: of.file.clone(),
                 moved_to,
                 reason: reason.to_owned(),
-                event_type: Some(event_type),
-                category,
-                hour: Some(hour.start().to_string()),
+                event_type: Some(of.partition.day.event_type.clone()),
+                category: Some(of.category.clone()),
+                hour: Some(of.partition.first().start().to_string()),
                 rows: Some(of.rows),
                 ..Quarantined::default()
             };
@@ -108,9 +112,11 @@ fn describe(file: &LiveFile) -> Result<LostEvents, LakeError> {
     // The log has the first characters of the least and the greatest, with another one after the greatest.
     let ends = [&file.min_values, &file.max_values].map(|values| values["batch"].as_str());
     let batch = ends[0].filter(|least| ends[1].is_some_and(|most| most.starts_with(least)));
+    let partition = FilePartition::of(file).ok_or_else(bad)?;
     Ok(LostEvents {
         file: format!("{EVENTS}/{}", file.path),
-        partition: HourPartition::of(&file.partition).ok_or_else(bad)?,
+        category: partition.category_name(file),
+        partition,
         rows: file.rows,
         batch: batch.map(str::to_owned),
     })

@@ -8,7 +8,7 @@ use crate::delta::{LiveFile, NewFile};
 use crate::lake::error::LakeError;
 use crate::lake::events_table::EVENTS;
 use crate::lake::open::Lake;
-use crate::lake::partition::HourPartition;
+use crate::lake::partition::DayPartition;
 use crate::parquet_format::without_batches;
 use crate::storage::unique_id;
 
@@ -94,7 +94,7 @@ impl Lake {
             return Ok(Some(Remainder(None)));
         }
         let bad = || LakeError::BadPartition { file: file.path.clone() };
-        let partition = HourPartition::of(&file.partition).ok_or_else(bad)?;
+        let partition = DayPartition::of(&file.partition).ok_or_else(bad)?;
         let path = format!("{}/{}", partition.folder(), encoded.name(&unique_id()));
         self.store.put(&format!("{EVENTS}/{path}"), encoded.bytes.clone())?;
         Ok(Some(Remainder(Some(NewFile::of(path, partition.values(), encoded)))))

@@ -1,7 +1,7 @@
 //! Compaction: small files of both tables rewritten as fewer large ones.
 
 use crate::delta::StepLimits;
-use crate::lake::{DryRun, HourPartition, Lake};
+use crate::lake::{DryRun, Lake};
 use crate::model::Timestamp;
 use crate::progress::{Progress, Stage};
 use crate::rollup::{RollupError, Rollups};
@@ -11,16 +11,16 @@ use crate::rollup::{RollupError, Rollups};
 pub struct Compacted {
     /// What would be compacted, a line each; only for a dry run.
     pub plan: Vec<String>,
-    /// Hours of categories whose event files are rewritten as one, and how many files they have.
-    pub event_hours: u64,
+    /// How many event files are merged, and into how many; for a dry run, if no category gets files of its own.
     pub event_files: u64,
-    /// Days of categories whose rollup files are rewritten as one, and how many files they have.
-    pub rollup_days: u64,
+    pub events_to: u64,
+    /// The same of rollup files.
     pub rollup_files: u64,
+    pub rollups_to: u64,
 }
 
-/// Rewrites the event files of past hours as one file for each category and hour, or several large ones, and
-/// the rollup files of past days as one file for each category and day, in steps of a limited size.
+/// Rewrites the files of past days, and the event files of past hours of today, as one file for each group of
+/// categories, or several large ones, in steps of a limited size.
 ///
 /// # Errors
 /// Fails where the disk does; the rows of both tables are unchanged.
@@ -36,31 +36,33 @@ pub fn compact(
     let rollups = Rollups::open(lake.store())?;
     let mut compacted = Compacted::default();
     let events = lake.plan_compaction(now, limits)?;
-    (compacted.event_hours, compacted.event_files) = events.size();
+    (compacted.event_files, compacted.events_to) = events.size();
     progress.begin(Stage::CompactEvents, Some(compacted.event_files));
     match dry_run {
         DryRun::Yes => compacted.plan.extend(lines_of_steps("events", events.steps(), |merge| {
-            let HourPartition { event_type, category, hour } = &merge.partition;
-            (format!("{event_type}, {}, {}", name_of(category.as_ref()), hour.start()), merge.files())
+            let (first, last) = (merge.partition.first(), merge.partition.last());
+            let event_type = &merge.partition.day.event_type;
+            let hours = format!("{} to {}", first.start(), last.plus(1).start());
+            (format!("{event_type}, {}, {hours}", merge.category), merge.files())
         })),
         DryRun::No => {
             let merged = events.run(now_ms, &|files| progress.advance(Stage::CompactEvents, files))?;
-            (compacted.event_hours, compacted.event_files) = (merged.hours.len() as u64, merged.files);
+            (compacted.event_files, compacted.events_to) = (merged.files, merged.written);
         }
     }
     progress.end(Stage::CompactEvents);
     let Some(rollups) = rollups else { return Ok(compacted) };
     let days = rollups.plan_compaction(now, limits)?;
-    (compacted.rollup_days, compacted.rollup_files) = days.size();
+    (compacted.rollup_files, compacted.rollups_to) = days.size();
     progress.begin(Stage::CompactAggregates, Some(compacted.rollup_files));
     match dry_run {
         DryRun::Yes => compacted.plan.extend(lines_of_steps("aggregates", days.steps(), |merge| {
-            let (event_type, category, date) = &merge.day;
-            (format!("{event_type}, {}, {date}", name_of(category.as_ref())), merge.files())
+            let (event_type, category, date) = merge.day();
+            (format!("{event_type}, {category}, {date}"), merge.files())
         })),
         DryRun::No => {
             let advance = |files| progress.advance(Stage::CompactAggregates, files);
-            (compacted.rollup_days, compacted.rollup_files) = days.run(now_ms, &advance)?;
+            (compacted.rollup_files, compacted.rollups_to) = days.run(now_ms, &advance)?;
         }
     }
     progress.end(Stage::CompactAggregates);
@@ -78,8 +80,4 @@ fn lines_of_steps<T>(table: &str, steps: &[Vec<T>], described: impl Fn(&T) -> (S
         }));
     }
     lines
-}
-
-fn name_of(category: Option<&String>) -> &str {
-    category.map_or("(no category)", String::as_str)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::delta::LiveFile;
-use crate::lake::{HourPartition, LakeError};
+use crate::lake::{FilePartition, LakeError};
 use crate::model::Hour;
 
 /// Consecutive hours without events.
@@ -16,13 +16,13 @@ pub struct Gap {
 /// Returns the gaps between the hours of files of the `events` table, oldest first.
 ///
 /// # Errors
-/// Names the file that is in no hour's partition.
+/// Names the file that is in no day's partition.
 pub(super) fn gaps(files: &[LiveFile]) -> Result<Vec<Gap>, LakeError> {
-    let hour = |file: &LiveFile| {
+    let mut hours: BTreeSet<Hour> = BTreeSet::new();
+    for file in files {
         let bad = || LakeError::BadPartition { file: file.path.clone() };
-        HourPartition::of(&file.partition).map(|partition| partition.hour).ok_or_else(bad)
-    };
-    let hours: BTreeSet<Hour> = files.iter().map(hour).collect::<Result<_, _>>()?;
+        hours.extend(FilePartition::of(file).ok_or_else(bad)?.hours());
+    }
     let hours: Vec<Hour> = hours.into_iter().collect();
     let gap = |pair: &[Hour]| Gap {
         first: pair[0].plus(1),

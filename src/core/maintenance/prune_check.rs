@@ -1,6 +1,6 @@
 //! Refuses a pruning that looks like a mistake: by a clock that is wrong, or of most of the lake.
 
-use crate::lake::{HourPartition, Lake, LakeError};
+use crate::lake::{FilePartition, Lake, LakeError};
 use crate::model::{Hour, Timestamp};
 
 /// How far a clock may be beyond all events and files. Nothing comes into a lake for so long only if it is no
@@ -16,10 +16,10 @@ pub(super) fn check(lake: &Lake, oldest: Option<Hour>, now: Timestamp) -> Result
     let (mut newest_event, mut rows, mut expiring) = (None, 0, 0);
     for file in newest.files()? {
         let bad = || LakeError::BadPartition { file: file.path.clone() };
-        let hour = HourPartition::of(&file.partition).ok_or_else(bad)?.hour;
-        newest_event = newest_event.max(Some(hour.plus(1).start()));
+        let partition = FilePartition::of(&file).ok_or_else(bad)?;
+        newest_event = newest_event.max(Some(partition.last().plus(1).start()));
         rows += file.rows;
-        if oldest.is_some_and(|oldest| hour < oldest) {
+        if oldest.is_some_and(|oldest| partition.day.date < oldest.date()) {
             expiring += file.rows;
         }
     }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::delta::LiveFile;
-use crate::lake::{HourPartition, Lake, LakeError, QuarantineStats, quarantine_stats};
+use crate::lake::{FilePartition, Lake, LakeError, QuarantineStats, quarantine_stats};
+use crate::model::CategoryGroup;
 use crate::rollup::{RollupError, Rollups};
 
 /// How many categories are listed.
@@ -23,7 +24,8 @@ pub struct Stats {
     pub reserve_bytes: u64,
     /// First and last hour with events, RFC 3339.
     pub span: Option<(String, String)>,
-    /// Event rows by top-level category, the most first; `None` is events without a category.
+    /// Event rows by top-level category, or by the group that small ones share, the most first; `None` is events
+    /// without a category.
     pub largest: Vec<(Option<String>, u64)>,
     /// Damaged files that were set aside.
     pub quarantine: QuarantineStats,
@@ -60,9 +62,11 @@ pub fn stats(lake: &Lake) -> Result<Stats, RollupError> {
     let mut rows: BTreeMap<Option<String>, u64> = BTreeMap::new();
     for file in &files {
         let bad = || LakeError::BadPartition { file: file.path.clone() };
-        let partition = HourPartition::of(&file.partition).ok_or_else(bad)?;
-        hours.insert(partition.hour);
-        *rows.entry(partition.category).or_default() += file.rows;
+        let partition = FilePartition::of(file).ok_or_else(bad)?;
+        hours.extend(partition.hours());
+        let has_category = partition.day.group != CategoryGroup::Uncategorized;
+        let name = has_category.then(|| partition.category_name(file));
+        *rows.entry(name).or_default() += file.rows;
     }
     let mut largest: Vec<(Option<String>, u64)> = rows.into_iter().collect();
     largest.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use crate::delta::{LiveFile, LogPlan, LogReader, TableError};
-use crate::lake::{self, HourPartition, Lake, LakeError};
+use crate::lake::{self, FilePartition, Lake, LakeError};
 use crate::maintenance::gaps::{Gap, gaps};
 use crate::maintenance::problem::{FileState, LakeTable, Problem, ProblemKind, TableFile};
 use crate::maintenance::verify_scope::{StopRequest, VerifyScope};
@@ -102,9 +102,9 @@ pub fn verify(
         found.gaps.retain(|gap| scope.is_since(gap.first.plus(gap.hours.cast_signed())));
         for file in files {
             let bad = || LakeError::BadPartition { file: file.path.clone() };
-            let hour = HourPartition::of(&file.partition).ok_or_else(bad)?.hour;
-            match scope.has_file(&format!("events/{}", file.path), hour.plus(1)) {
-                true => days.entry(hour.date()).or_default().events.push(file.clone()),
+            let partition = FilePartition::of(file).ok_or_else(bad)?;
+            match scope.has_file(&format!("events/{}", file.path), partition.last().plus(1)) {
+                true => days.entry(partition.day.date).or_default().events.push(file.clone()),
                 false => found.files_left += 1,
             }
         }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::model::decimal::write_ten_thousandths;
-use crate::model::{Amount, DAYS, Hour, Interner, Units};
+use crate::model::{Amount, DAYS, Hour, Interner, Units, category_of_set};
 
 /// Units of each of seven days, oldest first.
 pub type DayUnits = [Units; DAYS];
@@ -186,7 +186,7 @@ impl AggregateRows {
         }));
     }
 
-    /// Returns the rows ordered by item, set of paths, copy, hour and signs, as rollup files are.
+    /// Returns the rows ordered by category, item, set of paths, copy, hour and signs, as rollup files are.
     pub fn sorted(&self) -> impl ExactSizeIterator<Item = AggregateRow> {
         self.in_order_of(Cow::Owned(self.order()))
     }
@@ -200,38 +200,47 @@ impl AggregateRows {
         Sorted { rows: &self.rows, order, fetched: Vec::with_capacity(ROWS_AT_A_TIME), next: 0 }
     }
 
-    /// Returns the positions of the rows, ordered by item, set of paths, copy, hour and signs, as rollup
+    /// Returns the positions of the rows, ordered by category, item, set of paths, copy, hour and signs, as rollup
     /// files are.
     pub fn order(&self) -> Vec<u32> {
-        let items = self.items.ranks();
+        u32::try_from(self.rows.len()).expect("fewer than 2^32 rows fit in memory");
         let sets = self.path_sets.ranks();
+        let by_item = self.order_by_item(&sets);
+        let categories = self.categories();
+        let Some(count) = categories.iter().max().map(|last| *last as usize + 1).filter(|count| *count > 1)
+        else {
+            return by_item;
+        };
+        // A stable sort: the rows of a category stay in the order of their items.
+        let category_of = |at: u32| categories[self.rows[at as usize].path_set as usize] as usize;
+        counting_sort(count, by_item.iter().copied(), category_of).0
+    }
+
+    /// Returns the rank of each set's category among those of all sets.
+    fn categories(&self) -> Vec<u32> {
+        let mut names = Interner::default();
+        let numbers: Vec<u32> =
+            self.path_sets.iter().map(|set| names.code(category_of_set(set).unwrap_or_default())).collect();
+        let ranks = names.ranks();
+        numbers.into_iter().map(|number| ranks[number as usize]).collect()
+    }
+
+    fn order_by_item(&self, sets: &[u32]) -> Vec<u32> {
+        let items = self.items.ranks();
         // A counting sort by item, and then each item's few rows: one pass to count, one to place.
         // Only numbers of rows are moved: all rows twice would be the most that is held of a day.
-        u32::try_from(self.rows.len()).expect("fewer than 2^32 rows fit in memory");
-        let mut ends = vec![0_u32; items.len()];
-        for row in &self.rows {
-            ends[items[row.item as usize] as usize] += 1;
-        }
-        let mut start = 0;
-        for end in &mut ends {
-            (start, *end) = (start + *end, start);
-        }
-        let mut sorted = vec![0_u32; self.rows.len()];
-        for (at, row) in (0..).zip(&self.rows) {
-            let next = &mut ends[items[row.item as usize] as usize];
-            sorted[*next as usize] = at;
-            *next += 1;
-        }
+        let item_of = |at: u32| items[self.rows[at as usize].item as usize] as usize;
+        let (mut sorted, ends) = counting_sort(items.len(), 0..self.rows.len() as u32, item_of);
         let mut start = 0;
         for end in ends {
             let of_item = &mut sorted[start..end as usize];
+            start = end as usize;
             if of_item.len() > 1 {
                 of_item.sort_by_key(|&at| {
                     let row = &self.rows[at as usize];
                     (sets[row.path_set as usize], row.is_primary, row.hour, row.aggregate.signs())
                 });
             }
-            start = end as usize;
         }
         sorted
     }
@@ -247,4 +256,30 @@ impl AggregateRows {
     fn key(&self, row: &AggregateRow) -> (&str, &str, bool, Hour) {
         (self.items.name(row.item), self.path_sets.name(row.path_set), row.is_primary, row.hour)
     }
+}
+
+/// Returns numbers of rows sorted by a key below a bound, and where those of each key end; those with the same key
+/// stay in their order.
+fn counting_sort(
+    keys: usize,
+    rows: impl Iterator<Item = u32> + Clone,
+    key_of: impl Fn(u32) -> usize,
+) -> (Vec<u32>, Vec<u32>) {
+    let mut ends = vec![0_u32; keys];
+    let mut count = 0;
+    for at in rows.clone() {
+        ends[key_of(at)] += 1;
+        count += 1;
+    }
+    let mut start = 0;
+    for end in &mut ends {
+        (start, *end) = (start + *end, start);
+    }
+    let mut sorted = vec![0_u32; count];
+    for at in rows {
+        let next = &mut ends[key_of(at)];
+        sorted[*next as usize] = at;
+        *next += 1;
+    }
+    (sorted, ends)
 }

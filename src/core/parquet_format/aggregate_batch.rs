@@ -3,7 +3,7 @@
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{Decimal128Type, Int32Type, Int64Type};
 
-use crate::model::{Aggregate, Hour, HourAggregate, Interner, ItemKey, Units};
+use crate::model::{Aggregate, Hour, HourAggregate, Interner, ItemKey, PathSetCategories, Units};
 use crate::parquet_format::aggregates::ITEM_ID;
 use crate::parquet_format::dictionary::{DictionaryInterner, DictionaryLists, dictionary_lists};
 use crate::parquet_format::error::ColumnsError;
@@ -62,9 +62,10 @@ impl AggregateBatch {
 
     /// Sets a block to the items of these rows.
     pub fn read(&self, coder: &mut DictionaryInterner, path_sets: &mut Interner, into: &mut AggregateBlock) {
-        let AggregateBlock { items, sets } = into;
+        let AggregateBlock { items, sets, categories } = into;
         items.clear();
         sets.clear();
+        categories.clear();
         coder.codes_of_lists(&self.categories, path_sets, sets);
         for row in 0..self.rows() {
             let key = ItemKey::of(self.item_id(row));
@@ -99,12 +100,29 @@ impl AggregateBatch {
         })
     }
 
-    /// Tells whether the items of a block, read from here, are in the order of their ids, each once.
-    pub fn is_sorted(&self, block: &AggregateBlock) -> bool {
-        block.items.is_sorted_by(|a, b| {
+    /// Sets a block to the items of these rows, those of each category by themselves.
+    ///
+    /// # Errors
+    /// [`ColumnsError::Unsorted`] where they are not in the order of their categories and ids, each once.
+    pub fn read_by_category(
+        &self,
+        coder: &mut DictionaryInterner,
+        path_sets: &mut PathSetCategories,
+        into: &mut AggregateBlock,
+    ) -> Result<(), ColumnsError> {
+        self.read(coder, &mut path_sets.sets, into);
+        path_sets.categorize();
+        into.split_by_category(path_sets);
+        let AggregateBlock { items, categories, .. } = into;
+        let is_sorted = (1..items.len()).all(|at| {
+            let (a, b) = (&items[at - 1], &items[at]);
+            if categories[at - 1] != categories[at] {
+                return path_sets.category(categories[at - 1]) < path_sets.category(categories[at]);
+            }
             let are_alike = a.key == b.key && !a.key.is_whole();
             a.key < b.key || are_alike && self.item_id(a.row) < self.item_id(b.row)
-        })
+        });
+        if is_sorted { Ok(()) } else { Err(ColumnsError::Unsorted) }
     }
 }
 
@@ -113,13 +131,48 @@ impl AggregateBatch {
 pub struct AggregateBlock {
     pub items: Vec<BlockItem>,
     sets: Vec<u32>,
+    /// Of each item, if they were read by category.
+    categories: Vec<u32>,
 }
 
 /// One item of a block.
+#[derive(Clone, Copy)]
 pub struct BlockItem {
     pub key: ItemKey,
     /// Its first row in the batch.
     pub row: usize,
     /// Where its rows end, and the next item's begin.
     end: usize,
+}
+
+impl AggregateBlock {
+    /// Returns the number of an item's category, if items were read by category.
+    #[inline]
+    pub fn category(&self, item: usize) -> Option<u32> {
+        self.categories.get(item).copied()
+    }
+
+    /// Keeps the items that are wanted, by their place.
+    pub fn retain(&mut self, wants: impl Fn(&AggregateBlock, usize) -> bool) {
+        let wanted: Vec<usize> = (0..self.items.len()).filter(|&at| wants(self, at)).collect();
+        if wanted.len() < self.items.len() {
+            self.items = wanted.iter().map(|&at| self.items[at]).collect();
+            self.categories = wanted.iter().map(|&at| self.categories[at]).collect();
+        }
+    }
+
+    fn split_by_category(&mut self, path_sets: &PathSetCategories) {
+        let AggregateBlock { items, sets, categories } = self;
+        let mut at = 0;
+        while at < items.len() {
+            let BlockItem { key, row, end } = items[at];
+            let category = path_sets.category_of(sets[row]);
+            categories.push(category);
+            if let Some(more) = (row..end).find(|&row| path_sets.category_of(sets[row]) != category) {
+                items[at].end = more;
+                items.insert(at + 1, BlockItem { key, row: more, end });
+            }
+            at += 1;
+        }
+    }
 }

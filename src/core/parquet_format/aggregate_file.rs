@@ -1,8 +1,8 @@
 //! Point lookups: some items' rows of an aggregate file, read without the rest of it.
 //!
-//! Rows are sorted by item, and the page index has the first and the last item of each page. So one page
-//! of ids shows which rows of a row group are an item's, and then one page of each other column has
-//! them. In older files without a page index, all ids of a row group are read.
+//! Rows are sorted by category and item, and the page index has the least and the greatest item of each page.
+//! So one page of ids for each category, or one for many small ones, shows which rows of a row group are an
+//! item's, and then one page of each other column has them. In older files without a page index, all ids of a row group are read.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -266,9 +266,15 @@ fn find_in(
     let mut rest = page;
     let levels = take_sized(&mut rest)?;
     is_run_of(1, rows, levels, 1).then_some(())?;
-    let mut wanted = items.iter().map(|item| item.as_bytes()).peekable();
+    let all = || items.iter().map(|item| item.as_bytes()).peekable();
+    let (mut wanted, mut last) = (all(), &[][..]);
     for row in first..first.checked_add(rows)? {
         let id = take_sized(&mut rest)?;
+        if id < last {
+            // Another category begins.
+            wanted = all();
+        }
+        last = id;
         while wanted.next_if(|item| *item < id).is_some() {}
         if wanted.peek() == Some(&id) {
             extend(found, row);

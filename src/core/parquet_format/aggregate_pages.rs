@@ -88,7 +88,7 @@ impl Group {
     fn of(bytes: &Arc<Bytes>, footer: &ParquetMetaData, number: usize) -> Option<Group> {
         let group = footer.row_group(number);
         let rows_left = usize::try_from(group.num_rows()).ok()?;
-        let [hour, item_id, categories, is_primary, purchases, units, amount] = group.columns() else {
+        let [hour, item_id, _, categories, is_primary, purchases, units, amount] = group.columns() else {
             return None;
         };
         Some(Group {

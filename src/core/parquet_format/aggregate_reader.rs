@@ -2,25 +2,65 @@
 //!
 //! Invariant: rows come in the order of the file, whichever way they are decoded.
 
+use std::collections::BTreeSet;
+
 use arrow::array::{Array, RecordBatch};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection, RowSelector};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
+use serde::{Deserialize, Serialize};
 
 use crate::parquet_format::aggregate_batch::AggregateBatch;
 use crate::parquet_format::aggregate_pages::AggregatePages;
-use crate::parquet_format::aggregates::{COLUMNS, ITEM_ID, PATHS};
+use crate::parquet_format::aggregates::{CATEGORY, COLUMNS, ITEM_ID, PATHS};
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::fields::texts;
 use crate::parquet_format::panic_guard::GuardedBatches;
 use crate::parquet_format::parquet_file::{BLOCKS, decode_groups, decode_with_dictionaries, footer, labels};
 use crate::storage::BlockChecksums;
 
-/// The items to read: from one id up to but not including another.
+/// The items to read: of some categories, from one id up to but not including another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ItemRange {
+    pub categories: CategoryFilter,
     pub from: Option<String>,
     pub until: Option<String>,
+}
+
+/// Which top-level categories to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CategoryFilter {
+    #[default]
+    All,
+    Only(String),
+    Except(BTreeSet<String>),
+}
+
+impl ItemRange {
+    /// Returns whether every item is in it.
+    pub fn is_full(&self) -> bool {
+        *self == ItemRange::default()
+    }
+
+    /// Returns whether it has an item of a category.
+    pub fn contains(&self, category: Option<&str>, item_id: &str) -> bool {
+        let is_wanted = match (&self.categories, category) {
+            (CategoryFilter::Only(only), category) => category == Some(only),
+            (CategoryFilter::Except(others), Some(category)) => !others.contains(category),
+            (CategoryFilter::All | CategoryFilter::Except(_), _) => true,
+        };
+        is_wanted
+            && self.from.as_ref().is_none_or(|from| from.as_str() <= item_id)
+            && self.until.as_ref().is_none_or(|until| item_id < until.as_str())
+    }
+
+    /// Returns whether it has no item of a category behind another one.
+    pub fn ends_before(&self, category: Option<&str>, item_id: &str) -> bool {
+        let CategoryFilter::Only(only) = &self.categories else { return false };
+        let is_behind = self.until.as_ref().is_some_and(|until| until.as_str() <= item_id);
+        category > Some(only) || category == Some(only) && is_behind
+    }
 }
 
 /// What the footer of an aggregate file has beside its columns.
@@ -71,14 +111,7 @@ pub fn decode_aggregates(
     range: &ItemRange,
     wants: Option<WantsItem<'_>>,
 ) -> Result<impl Iterator<Item = Result<AggregateBatch, ColumnsError>> + Send + use<>, ColumnsError> {
-    let may_contain = |group: &RowGroupMetaData| {
-        let item_id = group.columns().iter().find(|column| column.column_path().parts() == [ITEM_ID]);
-        let item_id = item_id.and_then(ColumnChunkMetaData::statistics);
-        let ends = item_id.and_then(|of| of.min_bytes_opt().zip(of.max_bytes_opt()));
-        let is_before = |max: &[u8]| range.from.as_ref().is_some_and(|from| max < from.as_bytes());
-        let is_behind = |min: &[u8]| range.until.as_ref().is_some_and(|until| min >= until.as_bytes());
-        ends.is_none_or(|(min, max)| !is_before(max) && !is_behind(min))
-    };
+    let may_contain = |group: &RowGroupMetaData| may_overlap(group, range);
     let rows = match wants {
         Some(wants) => Some(rows_of(
             decode_with_dictionaries(bytes.clone(), &[ITEM_ID], &[], &may_contain, None)?,
@@ -87,6 +120,25 @@ pub fn decode_aggregates(
         None => None,
     };
     AggregateBatches::of(bytes, &may_contain, rows)
+}
+
+/// Returns whether a row group may have items of a range, by its statistics.
+fn may_overlap(group: &RowGroupMetaData, range: &ItemRange) -> bool {
+    let ends = |name: &str| {
+        let column = group.columns().iter().find(|column| column.column_path().parts() == [name]);
+        column
+            .and_then(ColumnChunkMetaData::statistics)
+            .and_then(|of| of.min_bytes_opt().zip(of.max_bytes_opt()))
+    };
+    if let CategoryFilter::Only(only) = &range.categories
+        && let Some((min, max)) = ends(CATEGORY)
+        && !(min <= only.as_bytes() && only.as_bytes() <= max)
+    {
+        return false;
+    }
+    let is_before = |max: &[u8]| range.from.as_ref().is_some_and(|from| max < from.as_bytes());
+    let is_behind = |min: &[u8]| range.until.as_ref().is_some_and(|until| min >= until.as_bytes());
+    ends(ITEM_ID).is_none_or(|(min, max)| !is_before(max) && !is_behind(min))
 }
 
 /// The batches of a file: decoded from its pages as far as these are ours, else by the library.

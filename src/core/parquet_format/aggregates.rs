@@ -4,16 +4,17 @@
 //! |---|---|
 //! | `hour` | INT32, 0 to 23 of the partition's date |
 //! | `item_id` | BYTE_ARRAY, STRING |
+//! | `category` | BYTE_ARRAY, STRING: the top-level category, or null |
 //! | `categories` | LIST of STRING: the paths below this top-level category |
 //! | `is_primary` | BOOLEAN |
 //! | `purchases` | INT64: number of events |
 //! | `units` | FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4) |
 //! | `amount` | FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4) |
 //!
-//! Rows are sorted by `item_id`, `categories`, `is_primary`, `hour`; no two share all four. The
+//! Rows are sorted by `category`, `item_id`, `categories`, `is_primary`, `hour`; no two share all of them. The
 //! footer's key-value metadata has `topsell.paths`: a JSON array of all the paths in the file, by
-//! which readers can skip it, and `topsell.blocks`, the checksums of its blocks. The page index has the place of every page, and the first and the last item
-//! of each page of `item_id`.
+//! which readers can skip it, and `topsell.blocks`, the checksums of its blocks. The page index has the
+//! place of every page, and the least and the greatest item of each page of `item_id`.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -23,7 +24,7 @@ use arrow::datatypes::{DataType, Schema};
 use hashbrown::HashMap;
 use parquet::schema::types::TypePtr;
 
-use crate::model::Aggregate;
+use crate::model::{Aggregate, category_of_set};
 use crate::parquet_format::chunked_file::{ChunkedFile, schema_of, text_lists};
 use crate::parquet_format::chunks::{Chunk, Dictionary, Index, Shape, Values};
 use crate::parquet_format::encodings::few_distinct;
@@ -39,6 +40,8 @@ const INDEX: Index = Index { rows_to_search: 1 << 12, rows_per_page: 1 << 14 };
 /// Aggregates are kept for long and read as a whole, so that even small chunks are worth compressing.
 const COMPRESS_FROM_BYTES: usize = 2 << 10;
 pub(super) const ITEM_ID: &str = "item_id";
+pub(super) const CATEGORY: &str = "category";
+/// The columns that are read: the paths tell the category, too.
 pub(super) const COLUMNS: [&str; 7] =
     ["hour", ITEM_ID, "categories", "is_primary", "purchases", "units", "amount"];
 /// The metadata key of all the paths in the file.
@@ -61,6 +64,7 @@ pub(super) static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
     schema_of([
         ("hour", DataType::Int32),
         (ITEM_ID, DataType::Utf8),
+        (CATEGORY, DataType::Utf8),
         ("categories", text_lists()),
         ("is_primary", DataType::Boolean),
         ("purchases", DataType::Int64),
@@ -102,26 +106,35 @@ struct PathSets<'a> {
     numbers: HashMap<&'a str, u32>,
     /// The paths of each set, one set after the other.
     of_sets: Vec<u32>,
-    /// By a set's text, where its paths are in `of_sets`.
-    sets: HashMap<&'a str, (u32, u32)>,
-    last: Option<(&'a str, (u32, u32))>,
+    /// By a set's text.
+    sets: HashMap<&'a str, PathSet<'a>>,
+    last: Option<(&'a str, PathSet<'a>)>,
+}
+
+#[derive(Clone, Copy)]
+struct PathSet<'a> {
+    /// Where its paths are in `of_sets`.
+    start: u32,
+    end: u32,
+    /// None for the set without paths.
+    category: Option<&'a str>,
 }
 
 impl<'a> PathSets<'a> {
-    /// Returns the numbers of a set's paths.
-    fn paths_of(&mut self, set: &'a str) -> &[u32] {
-        let (start, end) = match self.last {
+    /// Returns the numbers of a set's paths, and its top-level category.
+    fn paths_of(&mut self, set: &'a str) -> (&[u32], Option<&'a str>) {
+        let known = match self.last {
             // Most rows have the same text as the row before them, at the same address.
-            Some((last, span)) if std::ptr::eq(last, set) => span,
-            _ => self.span(set),
+            Some((last, known)) if std::ptr::eq(last, set) => known,
+            _ => self.known(set),
         };
-        self.last = Some((set, (start, end)));
-        &self.of_sets[start as usize..end as usize]
+        self.last = Some((set, known));
+        (&self.of_sets[known.start as usize..known.end as usize], known.category)
     }
 
-    fn span(&mut self, set: &'a str) -> (u32, u32) {
-        if let Some(span) = self.sets.get(set) {
-            return *span;
+    fn known(&mut self, set: &'a str) -> PathSet<'a> {
+        if let Some(known) = self.sets.get(set) {
+            return *known;
         }
         let start = self.of_sets.len() as u32;
         for path in set.split('|').filter(|path| !path.is_empty()) {
@@ -132,9 +145,9 @@ impl<'a> PathSets<'a> {
             });
             self.of_sets.push(number);
         }
-        let span = (start, self.of_sets.len() as u32);
-        self.sets.insert(set, span);
-        span
+        let known = PathSet { start, end: self.of_sets.len() as u32, category: category_of_set(set) };
+        self.sets.insert(set, known);
+        known
     }
 }
 
@@ -142,6 +155,9 @@ impl<'a> PathSets<'a> {
 struct Group<'a> {
     hours: Vec<i64>,
     items: Vec<&'a str>,
+    /// For each row the number of its category, and the categories by number; rows without one have none.
+    category_codes: Vec<u32>,
+    categories: Vec<&'a str>,
     lengths: Vec<u32>,
     paths: Vec<u32>,
     is_primary: Vec<bool>,
@@ -158,6 +174,8 @@ impl<'a> Group<'a> {
         Group {
             hours: Vec::with_capacity(rows),
             items: Vec::with_capacity(rows),
+            category_codes: Vec::with_capacity(rows),
+            categories: Vec::new(),
             lengths: Vec::with_capacity(rows),
             paths: Vec::with_capacity(rows),
             is_primary: Vec::with_capacity(rows),
@@ -170,7 +188,14 @@ impl<'a> Group<'a> {
     fn push(&mut self, line: &AggregateLine<'a>, paths: &mut PathSets<'a>) {
         self.hours.push(i64::from(line.hour_of_day));
         self.items.push(line.item_id);
-        let paths = paths.paths_of(line.paths);
+        let (paths, category) = paths.paths_of(line.paths);
+        if let Some(category) = category {
+            // Rows are sorted by category.
+            if self.categories.last().is_none_or(|last| *last != category) {
+                self.categories.push(category);
+            }
+            self.category_codes.push(self.categories.len() as u32 - 1);
+        }
         self.lengths.push(paths.len() as u32);
         self.paths.extend_from_slice(paths);
         self.is_primary.push(line.is_primary);
@@ -182,6 +207,11 @@ impl<'a> Group<'a> {
     fn write(self, paths: &PathSets<'a>, file: &mut ChunkedFile) -> Result<(), ColumnsError> {
         let rows = self.items.len();
         let full = |values| Chunk { shape: Shape::Full, values };
+        let have_categories: Vec<bool> = match self.category_codes.len() {
+            some if some < rows => self.lengths.iter().map(|&length| length > 0).collect(),
+            _ => Vec::new(),
+        };
+        let categories = self.categories.iter().map(|&category| Cow::Borrowed(category)).collect();
         let hours = few_distinct(&self.hours).unwrap_or_default();
         let of_hours: Vec<i32> = hours.1.iter().filter_map(|&hour| i32::try_from(hour).ok()).collect();
         let names = paths.names.iter().map(|&name| Cow::Borrowed(name)).collect();
@@ -194,7 +224,20 @@ impl<'a> Group<'a> {
             full(Values::Codes { codes: &hours.0, of: Dictionary::Small(&of_hours) }),
             // Equal ids are consecutive, and amounts seldom repeat: compression takes less space than a
             // dictionary and its codes.
-            full(Values::InOrder(self.items)),
+            full(match self.categories.len() < 2 {
+                true => Values::InOrder(self.items),
+                false => Values::InRuns(self.items),
+            }),
+            match self.category_codes.is_empty() {
+                true => full(Values::None),
+                false => Chunk {
+                    shape: match have_categories.is_empty() {
+                        true => Shape::Full,
+                        false => Shape::Optional(&have_categories),
+                    },
+                    values: Values::Codes { codes: &self.category_codes, of: Dictionary::Texts(categories) },
+                },
+            },
             Chunk {
                 shape: match self.lengths.iter().all(|&length| length == 1) {
                     true => Shape::Ones,

@@ -178,7 +178,9 @@ fn encode_group(
         let compress_from = match &chunk.values {
             // Codes of few numbers in no order do not compress.
             Values::Codes { of: Dictionary::Small(_), .. } => usize::MAX,
-            Values::Texts(_) | Values::InOrder(_) => compress_from.min(TEXTS_COMPRESS_FROM_BYTES),
+            Values::Texts(_) | Values::InOrder(_) | Values::InRuns(_) => {
+                compress_from.min(TEXTS_COMPRESS_FROM_BYTES)
+            }
             _ => compress_from,
         };
         let closed = pages.close(schema.column(number), rows, statistics, compress_from, compressor)?;

@@ -33,6 +33,8 @@ pub(super) enum Values<'a> {
     Doubles(&'a [f64]),
     /// Sorted texts.
     InOrder(Vec<&'a str>),
+    /// Texts that are sorted in each of a few runs.
+    InRuns(Vec<&'a str>),
     /// Dictionary codes.
     Codes {
         codes: &'a [u32],
@@ -56,9 +58,12 @@ impl<'a> Values<'a> {
             Values::Deltas(_) => Encoding::DELTA_BINARY_PACKED,
             Values::Codes { .. } => Encoding::RLE_DICTIONARY,
             Values::Doubles(_) => Encoding::BYTE_STREAM_SPLIT,
-            Values::Flags(_) | Values::Wide(_) | Values::Texts(_) | Values::InOrder(_) | Values::None => {
-                Encoding::PLAIN
-            }
+            Values::Flags(_)
+            | Values::Wide(_)
+            | Values::Texts(_)
+            | Values::InOrder(_)
+            | Values::InRuns(_)
+            | Values::None => Encoding::PLAIN,
         }
     }
 }
@@ -136,7 +141,9 @@ impl Chunk<'_> {
             }
             Values::Wide(values) => Some(Range::Wide(*values.iter().min()?, *values.iter().max()?)),
             Values::Flags(flags) => Some(Range::Flags(*flags.iter().min()?, *flags.iter().max()?)),
-            Values::Texts(of) => texts(of.iter().copied().min(), of.iter().copied().max()),
+            Values::Texts(of) | Values::InRuns(of) => {
+                texts(of.iter().copied().min(), of.iter().copied().max())
+            }
             Values::InOrder(of) => {
                 debug_assert!(of.is_sorted(), "they are said to be in order");
                 texts(of.first().copied(), of.last().copied())
@@ -183,7 +190,7 @@ impl Chunk<'_> {
     pub fn pages(&self, rows: usize, index: Option<Index>) -> Pages {
         let rows_per_page = match (index, &self.values) {
             (None, _) => ROWS_PER_PAGE,
-            (Some(index), Values::InOrder(_)) => index.rows_to_search,
+            (Some(index), Values::InOrder(_) | Values::InRuns(_)) => index.rows_to_search,
             (Some(index), _) => index.rows_per_page,
         };
         let dictionary = match &self.values {
@@ -204,6 +211,11 @@ impl Chunk<'_> {
         let ends = match &self.values {
             Values::InOrder(texts) if index.is_some() => {
                 let ends = |page: &[&str]| Some((lower_bound(page.first()?), upper_bound(page.last()?)));
+                texts.chunks(rows_per_page).map(ends).collect()
+            }
+            Values::InRuns(texts) if index.is_some() => {
+                let ends =
+                    |page: &[&str]| Some((lower_bound(page.iter().min()?), upper_bound(page.iter().max()?)));
                 texts.chunks(rows_per_page).map(ends).collect()
             }
             _ => None,
@@ -263,7 +275,7 @@ impl Chunk<'_> {
                 out.reserve_exact(size_of_val(numbers));
                 numbers.iter().for_each(|number| out.extend_from_slice(&number.to_be_bytes()));
             }
-            Values::Texts(texts) | Values::InOrder(texts) => {
+            Values::Texts(texts) | Values::InOrder(texts) | Values::InRuns(texts) => {
                 let texts = &texts[values];
                 out.reserve_exact(texts.iter().map(|text| text.len() + 4).sum());
                 texts.iter().for_each(|text| put_text(text, out));

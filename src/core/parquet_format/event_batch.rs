@@ -1,19 +1,19 @@
 //! Rows of `events` files, in batches, as they are aggregated.
 
 use arrow::array::{Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use bytes::Bytes;
 
 use crate::model::{Aggregate, Amount, Interner, Units};
 use crate::parquet_format::dictionary::{DictionaryInterner, dictionary_lists, dictionary_texts};
 use crate::parquet_format::error::ColumnsError;
-use crate::parquet_format::event_pages::{EventRows, read_rows};
-use crate::parquet_format::events::VERSION;
+use crate::parquet_format::event_pages::{EventRows, hour_of_day, read_rows};
+use crate::parquet_format::events::{HOUR, VERSION};
 use crate::parquet_format::fields::{flags, numbers, texts};
 use crate::parquet_format::parquet_file::{decode_with_dictionaries, has_column};
 use crate::parquet_format::units_column::units;
 
-const AGGREGATED: [&str; 5] = ["item_id", "categories", "quantity", "amount", "is_primary"];
+const AGGREGATED: [&str; 6] = [HOUR, "item_id", "categories", "quantity", "amount", "is_primary"];
 /// The columns that distinguish events, which are not needed of events without an id.
 const IDENTIFYING: [&str; 3] = ["ts", "event_id", "all_categories"];
 
@@ -94,8 +94,11 @@ impl EventBatch {
         };
         let amount = numbers::<Decimal128Type>(batch, "amount")?;
         let amount = amount.iter().map(|amount| Amount::from_ten_thousandths(amount?));
+        let hours = numbers::<Int32Type>(batch, HOUR)?;
+        let hours = hours.iter().map(|hour| hour_of_day(hour?));
         Ok(EventBatch {
             rows: EventRows {
+                hours: hours.collect::<Option<_>>().ok_or(ColumnsError::Column(HOUR))?,
                 item_id: dictionary_texts(batch, "item_id")?,
                 categories: dictionary_lists(batch, "categories")?,
                 quantity: units(batch, "quantity")?.into_iter().map(Units::ten_thousandths).collect(),
@@ -110,6 +113,12 @@ impl EventBatch {
     #[inline]
     pub fn rows(&self) -> usize {
         self.rows.quantity.len()
+    }
+
+    /// Returns the event's hour of the day, 0 to 23.
+    #[inline]
+    pub fn hour_of_day(&self, row: usize) -> usize {
+        self.rows.hours[row].into()
     }
 
     /// Returns the event's time in microseconds; 0 where only events without ids were read.
@@ -254,6 +263,7 @@ mod tests {
     fn other_files_are_left_to_the_library() {
         let (file, _) = encoded(&some_sales());
         let merged = merge_events(vec![file.bytes.clone()]).expect("it can be rewritten");
+        let merged = merged.into_iter().map(|merged| merged.encoded).next().expect("there are rows");
         // The library's own pages may or may not be readable here, but must not be read differently.
         let by_library = |bytes: &Bytes| {
             let batches = decode_by_library(bytes.clone(), EventColumns::WithoutIds).expect("it is Parquet");

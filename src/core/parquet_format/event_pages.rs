@@ -21,21 +21,24 @@ use parquet::schema::types::SchemaDescriptor;
 use crate::parquet_format::decodings::{is_run_of, take_flags, take_hybrid, take_sized};
 use crate::parquet_format::dictionary::{DictionaryLists, DictionaryTexts};
 use crate::parquet_format::events::{ROWS_PER_GROUP, SCHEMA, empty_file};
-use crate::parquet_format::page_values::{DataPage, plain_numbers, plain_texts};
+use crate::parquet_format::page_values::{DataPage, plain_numbers, plain_small_numbers, plain_texts};
 use crate::parquet_format::panic_guard::guarded;
 use crate::parquet_format::parquet_file::CREATED_BY;
 
 /// The numbers of the columns that are read.
-const ITEM_ID: usize = 2;
-const CATEGORIES: usize = 3;
-const QUANTITY: usize = 4;
-const AMOUNT: usize = 5;
-const IS_PRIMARY: usize = 6;
+const HOUR: usize = 0;
+const ITEM_ID: usize = 3;
+const CATEGORIES: usize = 5;
+const QUANTITY: usize = 6;
+const AMOUNT: usize = 7;
+const IS_PRIMARY: usize = 8;
 /// The footer's length and Parquet's magic bytes, after the footer.
 const TRAILER_BYTES: usize = 8;
 
 /// The columns of a file that are aggregated.
 pub(super) struct EventRows {
+    /// Of the day.
+    pub hours: Vec<u8>,
     pub item_id: DictionaryTexts,
     pub categories: DictionaryLists,
     /// In ten-thousandths.
@@ -80,6 +83,7 @@ fn rows_of(bytes: &Bytes) -> Option<EventRows> {
     let bytes = Arc::new(bytes.clone());
     let chunk = |column| Chunk::of(&bytes, group, column, rows);
     Some(EventRows {
+        hours: chunk(HOUR)?.hours()?,
         item_id: chunk(ITEM_ID)?.texts()?,
         categories: chunk(CATEGORIES)?.lists()?,
         quantity: chunk(QUANTITY)?.numbers().filter(|(_, has_nulls)| !has_nulls)?.0,
@@ -132,6 +136,11 @@ fn footer_of(bytes: &Bytes) -> Option<&[u8]> {
     let [a, b, c, d, letters @ ..] = *trailer;
     let start = rest.len().checked_sub(u32::from_le_bytes([a, b, c, d]) as usize)?;
     (&letters == b"PAR1").then(|| &rest[start..])
+}
+
+/// Returns a number as an hour of the day, if it is one.
+pub(super) fn hour_of_day(number: i32) -> Option<u8> {
+    u8::try_from(number).ok().filter(|hour| *hour < 24)
 }
 
 /// The pages of one column.
@@ -220,6 +229,21 @@ impl Chunk {
             }));
         }
         (numbers.len() == self.rows).then_some((numbers, has_nulls))
+    }
+
+    /// Returns the rows' hours of the day; `None` where one is none.
+    fn hours(&self) -> Option<Vec<u8>> {
+        let (bytes, count) = self.dictionary.as_ref()?;
+        let dictionary = plain_small_numbers(bytes, *count)?;
+        let mut keys = Vec::with_capacity(self.rows);
+        for page in &self.data {
+            let mut bytes = self.of_flat(page, keys.len())?;
+            let levels = take_sized(&mut bytes)?;
+            is_run_of(1, page.count, levels, 1).then_some(())?;
+            page.take_keys(bytes, page.count, &mut keys)?;
+        }
+        (keys.len() == self.rows).then_some(())?;
+        keys.into_iter().map(|key| hour_of_day(*dictionary.get(key as usize)?)).collect()
     }
 
     /// Returns the rows' flags; `None` where there is a null.

@@ -1,51 +1,84 @@
 //! Rewrites files of the `events` table: several merged into one, or one without some batches.
 
-use std::collections::HashSet;
-
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
 use bytes::Bytes;
 
+use crate::model::CategoryGroup;
 use crate::parquet_format::error::ColumnsError;
-use crate::parquet_format::events::{BATCH, COLUMNS, DICTIONARIES, PLAIN, ROWS_PER_GROUP, VERSION};
+use crate::parquet_format::events::{
+    BATCH, CATEGORY, COLUMNS, DICTIONARIES, HOUR, PLAIN, ROWS_PER_GROUP, VERSION,
+};
 use crate::parquet_format::fields::{numbers, texts};
 use crate::parquet_format::parquet_file::{Encoded, decode, has_column};
 use crate::parquet_format::pick_rows::{RowOf, all_rows, pick_rows};
 
-/// Returns one file with the rows of several, sorted by item, time and event id.
+/// Some rows of one category or of several that share a file, rewritten.
+pub struct MergedEvents {
+    pub group: CategoryGroup,
+    pub encoded: Encoded,
+}
+
+/// Returns the rows of several files of a day in as few files as there are groups of categories, each sorted by
+/// category, item, time and event id.
 ///
 /// # Errors
 /// Fails where the bytes are not such files.
-pub fn merge_events(files: Vec<Bytes>) -> Result<Encoded, ColumnsError> {
+pub fn merge_events(files: Vec<Bytes>) -> Result<Vec<MergedEvents>, ColumnsError> {
     let mut batches = Vec::new();
     for file in files {
         batches.extend(rows_of(&file)?);
     }
-    encoded_events(&batches, &in_order(&batches)?)
+    let mut groups: BTreeMap<CategoryGroup, Vec<RowOf>> = BTreeMap::new();
+    for (category, rows) in by_category(&batches)? {
+        groups.entry(CategoryGroup::of(category.as_deref(), rows.len())).or_default().extend(rows);
+    }
+    let merged = groups
+        .into_iter()
+        .map(|(group, rows)| Ok(MergedEvents { group, encoded: encoded_events(&batches, &rows)? }));
+    merged.collect()
 }
 
-/// Returns all rows, sorted; those of one item, time and event id in the order in which they were given.
-fn in_order(batches: &[RecordBatch]) -> Result<Vec<RowOf>, ColumnsError> {
+/// Returns all rows by category, sorted; those of one item, time and event id in the order in which they were
+/// given.
+fn by_category(batches: &[RecordBatch]) -> Result<BTreeMap<Option<String>, Vec<RowOf>>, ColumnsError> {
     let mut keys = Vec::with_capacity(batches.len());
     for batch in batches {
         let times = numbers::<TimestampMicrosecondType>(batch, "ts")?;
         keys.push((texts(batch, "item_id")?, times, texts(batch, "event_id")?));
     }
-    let mut rows = all_rows(batches);
+    let categories = batches.iter().map(|batch| texts(batch, CATEGORY)).collect::<Result<Vec<_>, _>>()?;
+    let mut rows: BTreeMap<Option<String>, Vec<RowOf>> = BTreeMap::new();
+    for (batch, categories) in (0..).zip(&categories) {
+        let value = |row: usize| categories.is_valid(row).then(|| categories.value(row));
+        let mut start = 0;
+        while start < categories.len() {
+            let category = value(start);
+            let more = (start..categories.len()).take_while(|&row| value(row) == category).count();
+            let run = (start as u32..).take(more).map(|row| RowOf { batch, row });
+            rows.entry(category.map(str::to_owned)).or_default().extend(run);
+            start += more;
+        }
+    }
     let key = |at: &RowOf| {
         let ((items, times, ids), row) = (&keys[at.batch as usize], at.row as usize);
         (items.value(row), times.value(row), ids.is_valid(row).then(|| ids.value(row)))
     };
     // Each file is sorted so already: a stable sort merges what it finds sorted.
-    rows.sort_by(|a, b| key(a).cmp(&key(b)));
+    rows.values_mut().for_each(|rows| rows.sort_by(|a, b| key(a).cmp(&key(b))));
     Ok(rows)
 }
 
 /// Returns a file's rows with all columns; the versions are last.
 pub(super) fn rows_of(bytes: &Bytes) -> Result<Vec<RecordBatch>, ColumnsError> {
     let mut columns = COLUMNS.to_vec();
+    if !has_column(bytes, HOUR)? {
+        // A file of an older format, which is upgraded.
+        columns.retain(|column| ![HOUR, CATEGORY].contains(column));
+    }
     if has_column(bytes, VERSION)? {
         columns.push(VERSION);
     }
@@ -113,6 +146,8 @@ mod tests {
     fn however_many_items_there_are_all_are_in_the_dictionary_of_a_merged_file() {
         let (file, _) = encoded(&many_sales());
         let merged = merge_events(vec![file.bytes]).expect("it can be rewritten");
-        has_all_items_in_a_dictionary(&groups_of(&merged.bytes)[0]);
+        let groups: Vec<String> = merged.iter().map(|of| of.group.to_string()).collect();
+        assert_eq!(groups, ["(no category)", "A"]);
+        has_all_items_in_a_dictionary(&groups_of(&merged[1].encoded.bytes)[0]);
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! | column | Parquet type |
 //! |---|---|
+//! | `hour` | INT32, 0 to 23 of the partition's date |
 //! | `ts` | INT64, TIMESTAMP(MICROS, UTC) |
 //! | `event_id` | BYTE_ARRAY, STRING, or null |
 //! | `item_id` | BYTE_ARRAY, STRING |
+//! | `category` | BYTE_ARRAY, STRING: the top-level category, or null |
 //! | `categories` | LIST of STRING: the paths below this top-level category |
 //! | `quantity` | INT64, DECIMAL(18,4) |
 //! | `amount` | INT64, DECIMAL(18,4), or null |
@@ -26,6 +28,7 @@ use parquet::schema::types::TypePtr;
 use crate::model::{Events, Place, Places};
 use crate::parquet_format::chunked_file::{ChunkedFile, schema_of, text_lists};
 use crate::parquet_format::chunks::{Chunk, Dictionary, Shape, Values};
+use crate::parquet_format::encodings::few_distinct;
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::parquet_file::Encoded;
 use crate::parquet_format::units_column::{FewUnits, UNITS};
@@ -33,8 +36,22 @@ use crate::parquet_format::units_column::{FewUnits, UNITS};
 pub(super) const ROWS_PER_GROUP: usize = 1 << 20;
 /// A smaller chunk takes few disk blocks either way, and is read quickly.
 const COMPRESS_FROM_BYTES: usize = 64 << 10;
-pub(super) const COLUMNS: [&str; 9] =
-    ["ts", "event_id", "item_id", "categories", "quantity", "amount", "is_primary", "all_categories", BATCH];
+pub(super) const COLUMNS: [&str; 11] = [
+    HOUR,
+    "ts",
+    "event_id",
+    "item_id",
+    CATEGORY,
+    "categories",
+    "quantity",
+    "amount",
+    "is_primary",
+    "all_categories",
+    BATCH,
+];
+/// The columns that files of older formats have not: there, all rows of a file were of one hour and category.
+pub(super) const HOUR: &str = "hour";
+pub(super) const CATEGORY: &str = "category";
 pub(super) const BATCH: &str = "batch";
 /// The column that a file without versions has not.
 pub(super) const VERSION: &str = "version";
@@ -59,6 +76,7 @@ pub struct EventEncoder<'a> {
     batch_id: &'a str,
     items: Numbering,
     paths: Numbering,
+    categories: Numbering,
 }
 
 /// The columns of a file without versions, and their Parquet schema.
@@ -66,12 +84,26 @@ pub(super) static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| schema_
 
 /// The columns of a file with versions, and their Parquet schema.
 static SCHEMA_WITH_VERSIONS: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
-    let [ts, event_id, item_id, categories, quantity, amount, is_primary, all_categories, batch] = columns();
-    let version = (VERSION, DataType::Int64);
-    schema_of([
+    let [
+        hour,
         ts,
         event_id,
         item_id,
+        category,
+        categories,
+        quantity,
+        amount,
+        is_primary,
+        all_categories,
+        batch,
+    ] = columns();
+    let version = (VERSION, DataType::Int64);
+    schema_of([
+        hour,
+        ts,
+        event_id,
+        item_id,
+        category,
         categories,
         quantity,
         amount,
@@ -82,11 +114,13 @@ static SCHEMA_WITH_VERSIONS: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
     ])
 });
 
-fn columns() -> [(&'static str, DataType); 9] {
+fn columns() -> [(&'static str, DataType); 11] {
     [
+        (HOUR, DataType::Int32),
         ("ts", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
         ("event_id", DataType::Utf8),
         ("item_id", DataType::Utf8),
+        (CATEGORY, DataType::Utf8),
         ("categories", text_lists()),
         ("quantity", UNITS),
         ("amount", DataType::Decimal128(18, 4)),
@@ -136,8 +170,14 @@ impl Numbering {
 impl<'a> EventEncoder<'a> {
     /// Returns a writer of a batch's files.
     pub fn of(events: &'a Events, places: &'a Places<'a>, batch_id: &'a str) -> EventEncoder<'a> {
-        let (items, paths) = (events.items().len(), places.path_names().len());
-        EventEncoder { events, places, batch_id, items: Numbering::of(items), paths: Numbering::of(paths) }
+        EventEncoder {
+            events,
+            places,
+            batch_id,
+            items: Numbering::of(events.items().len()),
+            paths: Numbering::of(places.path_names().len()),
+            categories: Numbering::of(places.categories().len()),
+        }
     }
 
     /// Returns the file of the given copies, in their order.
@@ -162,12 +202,21 @@ impl<'a> EventEncoder<'a> {
         has_versions: bool,
         file: &mut ChunkedFile,
     ) -> Result<(), ColumnsError> {
-        let EventEncoder { events, places, batch_id, items, paths } = self;
+        let EventEncoder { events, places, batch_id, items, paths, categories } = self;
         let rows = || copies.iter().map(|copy| copy.row as usize);
         let of_copies = || copies.iter().map(|copy| places.place(copy.place));
         let ts: Vec<i64> = rows().map(|row| events.ts(row).micros()).collect();
+        let hours: Vec<i64> = rows().map(|row| events.ts(row).hour().of_day().into()).collect();
+        let hours = few_distinct(&hours).unwrap_or_default();
+        let of_hours: Vec<i32> = hours.1.iter().filter_map(|&hour| i32::try_from(hour).ok()).collect();
         let item_codes: Vec<u32> = rows().map(|row| items.number(events.item(row))).collect();
         let item_names = items.finish().into_iter().map(|item| events.items().name(item).into()).collect();
+        let have_categories: Vec<bool> = of_copies().map(|place| place.category.is_some()).collect();
+        let category_codes: Vec<u32> =
+            of_copies().filter_map(|place| place.category).map(|code| categories.number(code)).collect();
+        let category_names = categories.finish().into_iter();
+        let category_names =
+            category_names.map(|category| places.categories().name(category).into()).collect();
         let mut path_codes = Vec::with_capacity(copies.len());
         for place in of_copies() {
             path_codes.extend(places.paths(place).iter().map(|&path| paths.number(path)));
@@ -195,6 +244,7 @@ impl<'a> EventEncoder<'a> {
         let versions: Vec<i64> = versions.into_iter().flatten().collect();
         let full = |values| Chunk { shape: Shape::Full, values };
         let mut chunks = vec![
+            full(Values::Codes { codes: &hours.0, of: Dictionary::Small(&of_hours) }),
             full(Values::Deltas(&ts)),
             match have_ids.contains(&true) {
                 true => Chunk {
@@ -204,6 +254,16 @@ impl<'a> EventEncoder<'a> {
                 false => full(Values::None),
             },
             full(Values::Codes { codes: &item_codes, of: Dictionary::Texts(item_names) }),
+            match category_codes.is_empty() {
+                true => full(Values::None),
+                false => Chunk {
+                    shape: match have_categories.contains(&false) {
+                        true => Shape::Optional(&have_categories),
+                        false => Shape::Full,
+                    },
+                    values: Values::Codes { codes: &category_codes, of: Dictionary::Texts(category_names) },
+                },
+            },
             Chunk {
                 shape: if lengths.iter().all(|&length| length == 1) {
                     Shape::Ones
@@ -438,7 +498,7 @@ pub(super) mod tests {
 
     /// Fails where a row group has item ids outside of its dictionary.
     pub fn has_all_items_in_a_dictionary(group: &RowGroupMetaData) {
-        let items = &group.columns()[2];
+        let items = &group.columns()[3];
         assert!(items.dictionary_page_offset().is_some());
         // A page beyond the dictionary's limit would have its texts in full: fifteen bytes each.
         assert!(items.uncompressed_size() < 8 * group.num_rows(), "{}", items.uncompressed_size());

@@ -37,12 +37,12 @@ mod plain_table;
 mod ranking;
 mod run_records;
 mod units_column;
-mod upgrade_units;
+mod upgrade;
 
 pub use aggregate_batch::{AggregateBatch, AggregateBlock};
 pub use aggregate_file::{AggregateFile, ItemPages};
 pub use aggregate_reader::{
-    AggregateLabels, ItemRange, WantsItem, aggregate_labels, decode_aggregates, first_items,
+    AggregateLabels, CategoryFilter, ItemRange, WantsItem, aggregate_labels, decode_aggregates, first_items,
 };
 pub use aggregates::{AggregateLine, encode_aggregates};
 pub use chunked_file::EncodedGroup;
@@ -51,7 +51,7 @@ pub use dictionary::DictionaryInterner;
 pub use error::ColumnsError;
 pub use event_batch::{EventBatch, EventColumns, decode_events};
 pub use event_pages::may_have_items;
-pub use event_rewrite::{merge_events, without_batches};
+pub use event_rewrite::{MergedEvents, merge_events, without_batches};
 pub use events::{EventCopy, EventEncoder};
 pub use external_json::ExternalJson;
 pub use external_parquet::{
@@ -68,4 +68,4 @@ pub use ranking::{
     encode_ranking,
 };
 pub use run_records::{decode_run_records, encode_run_records};
-pub use upgrade_units::{with_decimal_quantities, with_decimal_units};
+pub use upgrade::{with_categories, with_decimal_quantities, with_decimal_units, with_hour_and_category};

@@ -40,7 +40,7 @@ pub(super) struct Pages {
     pub encoding: Encoding,
     /// Whether the page index has the places of the pages, ...
     pub is_indexed: bool,
-    /// ... and the least and greatest text of each page, where the texts are sorted.
+    /// ... and the least and greatest text of each page, where the texts are sorted, or are in runs.
     pub ends: Option<Vec<(String, String)>>,
 }
 
@@ -117,7 +117,7 @@ pub(super) struct CompressedPages {
     pub compression: Compression,
     /// Whether the page index has the places of the pages, ...
     pub has_index: bool,
-    /// ... and the least and greatest text of each page, where the texts are sorted.
+    /// ... and the least and greatest text of each page, where the texts are sorted, or are in runs.
     pub ends: Option<Vec<(String, String)>>,
 }
 
@@ -195,12 +195,13 @@ impl CompressedPages {
     }
 }
 
-/// Returns the column index, given the bounds of sorted pages.
+/// Returns the column index, given the bounds of the pages.
 fn index_of(ends: Vec<(String, String)>) -> Result<ColumnIndexMetaData, ParquetError> {
+    let is_ascending = ends.is_sorted_by(|a, b| a.0 <= b.0 && a.1 <= b.1);
     let mut index = ColumnIndexBuilder::new(Type::BYTE_ARRAY);
     for (first, last) in ends {
         index.append(false, first.into_bytes(), last.into_bytes(), 0, None);
     }
-    index.set_boundary_order(BoundaryOrder::ASCENDING);
+    index.set_boundary_order(if is_ascending { BoundaryOrder::ASCENDING } else { BoundaryOrder::UNORDERED });
     index.build()
 }

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::types::{ArrowPrimitiveType, Decimal128Type, Int64Type, TimestampMicrosecondType};
+use arrow::array::types::{
+    ArrowPrimitiveType, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType,
+};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, ListBuilder, PrimitiveBuilder, RecordBatch, StringArray,
     StringBuilder,
@@ -54,6 +56,7 @@ fn pick_values(of: &DataType, arrays: &[&ArrayRef], rows: &[RowOf]) -> Result<Ar
             };
             Ok(Arc::new(rows.iter().map(value).collect::<BooleanArray>()))
         }
+        DataType::Int32 => Ok(numbers::<Int32Type>(of, arrays, rows)),
         DataType::Int64 => Ok(numbers::<Int64Type>(of, arrays, rows)),
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
             Ok(numbers::<TimestampMicrosecondType>(of, arrays, rows))

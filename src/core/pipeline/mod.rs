@@ -19,7 +19,9 @@ use crate::maintenance::{
 use crate::model::{EventTypes, Hour, Timestamp, format_duration};
 use crate::parquet_format::WantsItem;
 use crate::progress::{Count, Progress, Stage};
-use crate::rank::{FinishedRanking, PartialRanker, PartialRanking, Ranking, RankingBuilder, Rules};
+use crate::rank::{
+    FinishedRanking, PartialRanker, PartialRanking, Ranking, RankingBuilder, Rules, ScanRequest,
+};
 use crate::rankings::{self, ItemTotalsWriter, Published, PublishedItemTotals, SnapshotError};
 use crate::rollup::{self, PlannedRollup, Replaces, RollupError, Rollups, ScanPart, Scope, Selection, Split};
 use crate::storage::{LockError, LockTimeout, Store};
@@ -329,27 +331,41 @@ fn ranking_of(
         let wants = |path: &str| request.wants_path(path);
         let wants = (!request.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));
         let parts = scan.parts(&Selection { event_types, hours: request.hours.clone() }, wants)?;
-        let wants_item = |item_id: &str| request.wants_item(item_id);
-        let wants_item = (!request.wants_every_item()).then_some(&wants_item as WantsItem<'_>);
         progress.begin(Stage::Rank, Some(parts.iter().map(ScanPart::rows).sum()));
-        let partial: Result<Vec<PartialRanking>, StepError> = parts
-            .par_iter()
-            .map(|part| {
-                let mut ranker = PartialRanker::new(&request);
-                part.for_each_item(progress, wants_item, &mut |item| {
-                    ranker.add_item(item.item_id, item.rows, item.path_sets)
-                })?;
-                let mut partial = ranker.finish();
-                if let Some((draft, totals)) = draft.zip(partial.take_item_totals()) {
-                    draft.add(part.category(), request.round(), totals)?;
-                }
-                Ok(partial)
-            })
-            .collect();
+        let partial: Result<Vec<PartialRanking>, StepError> =
+            parts.par_iter().map(|part| ranked_part(part, &request, draft, progress)).collect();
         builder.add(&request, partial?).map_err(SnapshotError::from)?;
         progress.end(Stage::Rank);
     }
     Ok(builder.finish())
+}
+
+/// Ranks the items of a part, and adds the totals of each of its top-level categories to a draft.
+fn ranked_part(
+    part: &ScanPart<'_>,
+    request: &ScanRequest,
+    draft: Option<&ItemTotalsWriter>,
+    progress: &Progress,
+) -> Result<PartialRanking, StepError> {
+    let wants_item = |item_id: &str| request.wants_item(item_id);
+    let wants_item = (!request.wants_every_item()).then_some(&wants_item as WantsItem<'_>);
+    let mut ranker = PartialRanker::new(request);
+    let mut category: Option<String> = None;
+    part.for_each_item(progress, wants_item, &mut |item| {
+        if let Some(draft) = draft.filter(|_| item.category != category.as_deref()) {
+            if let Some(totals) = ranker.take_item_totals() {
+                draft.add(category.as_deref(), request.round(), totals)?;
+            }
+            category = item.category.map(str::to_owned);
+        }
+        Ok::<(), StepError>(
+            ranker.add_item(item.item_id, item.rows, item.path_sets).map_err(RollupError::from)?,
+        )
+    })?;
+    if let Some((draft, totals)) = draft.zip(ranker.take_item_totals()) {
+        draft.add(category.as_deref(), request.round(), totals)?;
+    }
+    Ok(ranker.finish())
 }
 
 fn count_published(published: &Published, progress: &Progress) {

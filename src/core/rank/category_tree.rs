@@ -49,6 +49,11 @@ impl CategoryTree {
         &self.categories_by_set[path_set as usize]
     }
 
+    /// Returns a category's path; the shop's is empty.
+    pub fn name(&self, category: u32) -> &str {
+        self.names.name(category)
+    }
+
     /// Returns the categories' paths by number; the shop's is empty.
     pub fn categories(&self) -> impl Iterator<Item = &str> {
         self.names.iter()

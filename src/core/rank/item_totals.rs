@@ -175,9 +175,17 @@ impl ItemTotalsWriter {
         *rows += 1;
     }
 
-    /// Returns the rows, with the names of the categories by number.
-    pub fn finish<'a>(self, categories: impl Iterator<Item = &'a str>) -> PackedItemTotals {
-        PackedItemTotals { categories: categories.map(str::to_owned).collect(), ..self.rows }
+    /// Returns the rows, with the names of the categories that they are in; `name` gives that of a number.
+    pub fn finish<'a>(self, name: impl Fn(u32) -> &'a str) -> PackedItemTotals {
+        let mut rows = self.rows;
+        let mut numbers: HashMap<u32, u32> = HashMap::new();
+        for category in rows.sets.iter_mut().flatten() {
+            *category = *numbers.entry(*category).or_insert_with(|| {
+                rows.categories.push(name(*category).to_owned());
+                rows.categories.len() as u32 - 1
+            });
+        }
+        rows
     }
 }
 
@@ -191,7 +199,7 @@ impl PackedItemTotals {
         for MultiCategoryItem { item_id, scored, printed, days } in sorted {
             writer.push_printed(item_id, scored, *printed, days, none, true);
         }
-        writer.finish(std::iter::empty())
+        writer.finish(|_| "")
     }
 
     /// Unpacks rows; ends early at bytes that are no row.
@@ -238,7 +246,8 @@ mod tests {
         push("a", Units::from_ten_thousandths(i64::MAX), (0x1200, 0.1), &days, sets[0], true);
         push("", (-64).into(), (i128::MAX, f64::MAX), &[Units::ZERO; DAYS], sets[1], false);
         push("名前", 1.into(), (1, 1.0), &days, sets[2], false);
-        let packed = writer.finish(["", "A", "A/B"].into_iter());
+        let packed = writer.finish(|category| ["", "A", "A/B"][category as usize]);
+        assert_eq!(packed.categories, ["A", "A/B"]);
         let exact = |length, bytes: &'static [u8]| ScoreBytes { length, bytes };
         const MAX: [u8; 16] = i128::MAX.to_be_bytes();
         let expected = [
@@ -250,7 +259,7 @@ mod tests {
             (row.item_id, row.score, row.exact, row.units, row.days.units(), row.set, row.is_for_shop)
         });
         assert_eq!(found.collect::<Vec<_>>(), expected);
-        assert_eq!((packed.rows, packed.sets), (3, vec![vec![1, 2], vec![]]));
+        assert_eq!((packed.rows, packed.sets), (3, vec![vec![0, 1], vec![]]));
         let cut = &packed.packed[..packed.packed.len() - 1];
         assert_eq!(PackedItemTotals::rows_of(cut).count(), 2);
     }

@@ -149,7 +149,7 @@ fn take_ranking(reader: &mut Reader<'_>) -> Option<PartialRanking> {
     })?;
     let counted_before = reader.aggregate()?;
     let shop = PartialShop { top, hashes, collected: collected.into_iter().collect(), counted_before };
-    Some(PartialRanking::of(tops.into_iter().collect(), shop))
+    Some(PartialRanking { tops: tops.into_iter().collect(), shop })
 }
 
 fn put_sums(sums: &PartialItems, out: &mut Writer) {

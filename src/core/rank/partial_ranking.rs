@@ -1,6 +1,6 @@
-//! The ranking of some items of one top-level category: one part of the whole.
+//! The ranking of some items of some top-level categories: one part of the whole.
 //!
-//! A part sees all of an item's rows below its top-level category, so its categories are final once
+//! A part sees all of an item's rows below each of its top-level categories, so its categories are final once
 //! its siblings are merged in. The shop's ranking is not: an item may have primary copies below other
 //! top-level categories, too, for example because it moved. The hashes of all parts together show
 //! which items do.
@@ -37,19 +37,6 @@ pub struct PartialRanker<'a> {
 pub struct PartialRanking {
     pub(super) tops: BTreeMap<String, TopItems>,
     pub(super) shop: PartialShop,
-    item_totals: Option<PackedItemTotals>,
-}
-
-impl PartialRanking {
-    /// Returns the ranking of one part without item totals.
-    pub(super) fn of(tops: BTreeMap<String, TopItems>, shop: PartialShop) -> PartialRanking {
-        PartialRanking { tops, shop, item_totals: None }
-    }
-
-    /// Takes out the totals of all eligible items; `None` where they were not wanted.
-    pub fn take_item_totals(&mut self) -> Option<PackedItemTotals> {
-        self.item_totals.take()
-    }
 }
 
 /// Categories in which an item has the same score, aggregate and days.
@@ -71,7 +58,7 @@ impl<'a> PartialRanker<'a> {
 
     /// Adds one item's aggregates below one top-level category, in any order.
     ///
-    /// The items come in the order of their ids. `path_sets` has the texts of their path sets, and
+    /// The items of a category come in the order of their ids. `path_sets` has the texts of their path sets, and
     /// must be the same table, possibly with sets added, each time.
     ///
     /// # Errors
@@ -220,13 +207,18 @@ impl<'a> PartialRanker<'a> {
         Ok(())
     }
 
-    /// Returns the part's ranking.
+    /// Takes out the totals of the eligible items since the last time; `None` where they are not wanted.
+    pub fn take_item_totals(&mut self) -> Option<PackedItemTotals> {
+        let name = |category: u32| self.tree.name(category);
+        self.item_totals.as_mut().map(|item_totals| std::mem::take(item_totals).finish(name))
+    }
+
+    /// Returns the part's ranking, without item totals.
     pub fn finish(self) -> PartialRanking {
-        let PartialRanker { request, tree, pool, best, shop, item_totals, .. } = self;
-        let item_totals = item_totals.map(|item_totals| item_totals.finish(tree.categories()));
+        let PartialRanker { request, tree, pool, best, shop, .. } = self;
         let tops = best.into_iter().map(|best| best.finish(&pool, request.limit));
         let tops = tree.categories().map(str::to_owned).zip(tops).skip(SHOP as usize + 1).collect();
-        PartialRanking { tops, shop: shop.finish(&pool, request), item_totals }
+        PartialRanking { tops, shop: shop.finish(&pool, request) }
     }
 }
 

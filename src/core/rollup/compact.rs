@@ -1,32 +1,55 @@
-//! Compaction: the rollup files of a category's day rewritten as one.
+//! Compaction: the rollup files of a shard's day rewritten as one, with further ones for its large categories.
 //!
 //! It is done in steps, as that of the `events` table; a rollup that runs meanwhile waits for one commit at most,
 //! and what it rewrites is left as it is.
 //!
 //! Invariant: no aggregate changes. A run that ends between two steps has lost nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
 use crate::delta::{CommitKind, LiveFile, Rewrite, Rewriter, StepLimits};
-use crate::model::{AggregateRows, Date, Timestamp};
+use crate::lake::{DayPartition, FilePartition, ROLLUPS};
+use crate::model::{AggregateRows, CategoryGroup, Date, Shard, Timestamp};
 use crate::rollup::error::RollupError;
-use crate::rollup::table::{DayPartition, ROLLUPS, Rollups};
-use crate::rollup::write::{lines_of, write_lines};
+use crate::rollup::table::{Rollups, partition_of};
+use crate::rollup::write::encode_day;
 use crate::storage::BulkWriter;
 
-/// A day of one event type and top-level category.
-pub type CategoryDay = (String, Option<String>, Date);
+/// A day of one event type and shard.
+type ShardDay = (String, Shard, Date);
 
-/// Files of one day and category that become one.
+/// Files of one day and shard that are merged.
 pub struct DayMerge {
-    pub day: CategoryDay,
+    day: ShardDay,
+    /// The name of their only category, or else that of the group of the first file.
+    category: String,
     files: Vec<LiveFile>,
 }
 
 impl DayMerge {
-    /// Returns how many files become one.
+    /// Returns the event type, the name of the category or of the group, and the date.
+    pub fn day(&self) -> (&str, &str, Date) {
+        (&self.day.0, &self.category, self.day.2)
+    }
+
+    fn of(day: ShardDay, files: Vec<(FilePartition, LiveFile)>) -> Option<DayMerge> {
+        let mut groups: BTreeMap<&CategoryGroup, usize> = BTreeMap::new();
+        for (partition, _) in &files {
+            *groups.entry(&partition.day.group).or_default() += 1;
+        }
+        groups.values().any(|files| *files > 1).then_some(())?;
+        let names: BTreeSet<String> =
+            files.iter().map(|(partition, file)| partition.category_name(file)).collect();
+        let category = match names.len() {
+            1 => names.into_iter().next()?,
+            _ => groups.keys().last()?.to_string(),
+        };
+        Some(DayMerge { day, category, files: files.into_iter().map(|(_, file)| file).collect() })
+    }
+
+    /// Returns how many files are merged.
     pub fn files(&self) -> u64 {
         self.files.len() as u64
     }
@@ -50,16 +73,16 @@ impl Rollups {
         limits: StepLimits,
     ) -> Result<AggregateCompaction<'_>, RollupError> {
         let newest = self.table.newest()?;
-        let mut days: BTreeMap<CategoryDay, Vec<LiveFile>> = BTreeMap::new();
+        let mut days: BTreeMap<ShardDay, Vec<(FilePartition, LiveFile)>> = BTreeMap::new();
         for file in newest.files()? {
-            let partition = DayPartition::of(&file)?;
-            if partition.end() <= until {
-                let day = (partition.event_type, partition.category, partition.date);
-                days.entry(day).or_default().push(file);
+            let partition = partition_of(&file)?;
+            let DayPartition { event_type, date, group } = &partition.day;
+            if partition.day.end() <= until {
+                let day = (event_type.clone(), group.shard(), *date);
+                days.entry(day).or_default().push((partition, file));
             }
         }
-        let merges = days.into_iter().map(|(day, files)| DayMerge { day, files });
-        let merges = merges.filter(|merge| merge.files.len() > 1).collect();
+        let merges = days.into_iter().filter_map(|(day, files)| DayMerge::of(day, files)).collect();
         let steps = limits.steps(merges, |merge| &merge.files);
         Ok(AggregateCompaction { rollups: self, rewriter: Rewriter::of(&newest), steps })
     }
@@ -71,19 +94,19 @@ impl AggregateCompaction<'_> {
         &self.steps
     }
 
-    /// Returns how many days of categories are to be compacted, and how many files they have.
+    /// Returns how many files are to be merged, and into how many if no category gets files of its own.
     pub fn size(&self) -> (u64, u64) {
         let merges = || self.steps.iter().flatten();
-        (merges().count() as u64, merges().map(DayMerge::files).sum())
+        (merges().map(DayMerge::files).sum(), merges().count() as u64)
     }
 
-    /// Does all steps; calls `done` with the number of files after each. Returns how many days were compacted,
-    /// and how many files they had; those that a rollup has replaced meanwhile are left as they are.
+    /// Does all steps; calls `done` with the number of files after each. Returns how many files were merged, and
+    /// into how many; those that a rollup has replaced meanwhile are left as they are.
     ///
     /// # Errors
     /// Fails where the disk does; what the steps before have done stays.
     pub fn run(mut self, now_ms: i64, done: &dyn Fn(u64)) -> Result<(u64, u64), RollupError> {
-        let (mut days, mut files) = (0, 0);
+        let (mut files, mut written_files) = (0, 0);
         for step in std::mem::take(&mut self.steps) {
             let bulk = self.rollups.store.bulk_writer(ROLLUPS)?;
             let rewrites: Result<Vec<Rewrite>, RollupError> =
@@ -91,26 +114,26 @@ impl AggregateCompaction<'_> {
             let rewrites = rewrites?;
             let written = Some(bulk.finish()?);
             let are_done = self.rewriter.commit(CommitKind::Optimize, &rewrites, written, now_ms)?;
-            for (merge, _) in step.iter().zip(are_done).filter(|(_, is_done)| *is_done) {
-                days += 1;
-                files += merge.files();
+            for (rewrite, _) in rewrites.iter().zip(are_done).filter(|(_, is_done)| *is_done) {
+                files += rewrite.removes.len() as u64;
+                written_files += rewrite.adds.len() as u64;
             }
             done(step.iter().map(DayMerge::files).sum());
         }
-        Ok((days, files))
+        Ok((files, written_files))
     }
 }
 
 impl Rollups {
-    /// Writes the file that the files of a day become; it is not durable yet.
+    /// Writes what the files of a day become; it is not durable yet.
     fn merge(&self, merge: &DayMerge, bulk: &BulkWriter<'_>) -> Result<Rewrite, RollupError> {
-        let (event_type, category, date) = &merge.day;
+        let (event_type, _, date) = &merge.day;
         let mut aggregates = AggregateRows::default();
         for file in &merge.files {
             self.read_file(file, &mut aggregates)?;
         }
-        let lines = lines_of(&aggregates, aggregates.sorted());
-        let add = write_lines(event_type, category.as_deref(), *date, lines, bulk)?;
-        Ok(Rewrite { removes: merge.files.clone(), adds: add.into_iter().collect() })
+        let files = encode_day(event_type, *date, &aggregates, &aggregates.order())?;
+        let adds = files.into_iter().map(|file| file.write(bulk)).collect::<Result<_, _>>()?;
+        Ok(Rewrite { removes: merge.files.clone(), adds })
     }
 }

@@ -57,8 +57,8 @@ struct Candidates {
 }
 
 impl Candidates {
-    fn add(&mut self, batch: &EventBatch, row: usize, hour: Hour) {
-        self.hours.insert(hour);
+    fn add(&mut self, batch: &EventBatch, row: usize) {
+        self.hours.insert(batch.hour_of_day(row));
         let mut scratch = String::new();
         let (version, number) = (version_of(batch, row, &mut scratch), batch.version(row));
         let is_newer = self.smallest.is_none() || number > self.number;
@@ -84,8 +84,20 @@ impl Candidates {
 struct HoursOfDay(u32);
 
 impl HoursOfDay {
-    fn insert(&mut self, hour: Hour) {
-        self.0 |= 1 << hour.of_day();
+    fn insert(&mut self, hour_of_day: usize) {
+        self.0 |= 1 << hour_of_day;
+    }
+
+    fn contains(self, hour_of_day: usize) -> bool {
+        self.0 >> hour_of_day & 1 == 1
+    }
+
+    fn contains_hour(self, hour: Hour) -> bool {
+        self.0 >> hour.of_day() & 1 == 1
+    }
+
+    fn of(hours: &BTreeSet<Hour>) -> HoursOfDay {
+        HoursOfDay(hours.iter().fold(0, |all, hour| all | 1 << hour.of_day()))
     }
 }
 
@@ -143,8 +155,8 @@ impl Conflicts {
     }
 }
 
-/// Returns the conflicts of the events in some files of a day, with each other and with the day's
-/// `other` files.
+/// Returns the conflicts of the events in some hours of a day, with each other and with those of its other hours;
+/// `files` are those of the day.
 ///
 /// Only primary copies are read: every version has exactly one.
 ///
@@ -152,50 +164,54 @@ impl Conflicts {
 /// Names the file that is missing or damaged.
 pub(super) fn resolve_conflicts(
     lake: &Lake,
-    files: &[&EventFile],
-    others: &[&EventFile],
+    files: &[EventFile],
+    hours: &BTreeSet<Hour>,
     hasher: &EventHasher,
     limits: Limits,
 ) -> Result<Conflicts, RollupError> {
-    let files: Vec<&EventFile> = files.iter().copied().filter(|file| file.has_ids()).collect();
-    let others: Vec<&EventFile> =
-        others.iter().copied().filter(|file| files.iter().any(|of| of.may_share_ids_with(file))).collect();
-    let both: Vec<&EventFile> = files.iter().chain(&others).copied().collect();
-    let passes = files.iter().map(|file| file.file.rows).sum::<u64>() / limits.events_per_pass + 1;
+    let of_hours: Vec<&EventFile> =
+        files.iter().filter(|file| file.has_ids() && file.may_contain_any(hours)).collect();
+    let shares_ids = |file: &&EventFile| of_hours.iter().any(|of| of.may_share_ids_with(file));
+    let all: Vec<&EventFile> = files.iter().filter(shares_ids).collect();
+    let passes = of_hours.iter().map(|file| file.file.rows).sum::<u64>() / limits.events_per_pass + 1;
     let mut found = Conflicts::default();
     for pass in 0..passes {
         let of_pass = |key: EventKey| (key >> 64) as u64 % passes == pass;
-        let conflicting = conflicting_events(lake, &files, &others, hasher, &of_pass)?;
+        let conflicting = conflicting_events(lake, &of_hours, &all, HoursOfDay::of(hours), hasher, &of_pass)?;
         found.resolved.reserve_exact(conflicting.len());
         for keys in conflicting.chunks(limits.conflicts_per_read) {
-            resolve(lake, &both, hasher, keys, &mut found)?;
+            resolve(lake, &all, hasher, keys, &mut found)?;
         }
     }
     found.sort();
     Ok(found)
 }
 
-/// Returns the events of a pass over some files that came with different contents, in these or in the
-/// `other` ones.
+/// Returns the events of a pass over some hours that came with different contents, in these or in others; all
+/// events of the hours are in files `of_hours`, and others with their ids in `all`.
 fn conflicting_events(
     lake: &Lake,
-    files: &[&EventFile],
-    others: &[&EventFile],
+    of_hours: &[&EventFile],
+    all: &[&EventFile],
+    hours: HoursOfDay,
     hasher: &EventHasher,
     of_pass: &(dyn Fn(EventKey) -> bool + Sync),
 ) -> Result<Vec<EventKey>, RollupError> {
     // The content that an event came with; none where it came with several.
     let contents: ShardedMap<Option<Content>> = ShardedMap::new();
-    for_each_primary_row(lake, files, hasher, &|batch, row, key, _| {
-        if of_pass(key) {
+    for_each_primary_row(lake, of_hours, hasher, &|batch, row, key| {
+        if of_pass(key) && hours.contains(batch.hour_of_day(row)) {
             let content = Some(hasher.content_of(batch, row));
             let mut shard = contents.shard_of(key);
             let known = shard.entry(key).or_insert(content);
             *known = known.filter(|_| *known == content);
         }
     })?;
-    for_each_primary_row(lake, others, hasher, &|batch, row, key, _| {
+    let has_others = |file: &&EventFile| file.partition.hours().any(|hour| !hours.contains_hour(hour));
+    let others: Vec<&EventFile> = all.iter().copied().filter(has_others).collect();
+    for_each_primary_row(lake, &others, hasher, &|batch, row, key| {
         if of_pass(key)
+            && !hours.contains(batch.hour_of_day(row))
             && let Some(known) = contents.shard_of(key).get_mut(&key)
         {
             *known = known.filter(|known| *known == hasher.content_of(batch, row));
@@ -216,9 +232,9 @@ fn resolve(
     for key in keys {
         candidates.shard_of(*key).insert(*key, Candidates::default());
     }
-    for_each_primary_row(lake, files, hasher, &|batch, row, key, hour| {
+    for_each_primary_row(lake, files, hasher, &|batch, row, key| {
         if let Some(versions) = candidates.shard_of(key).get_mut(&key) {
-            versions.add(batch, row, hour);
+            versions.add(batch, row);
         }
     })?;
     found.resolved.extend(candidates.into_iter().filter_map(|(key, versions)| {
@@ -233,13 +249,13 @@ fn for_each_primary_row(
     lake: &Lake,
     files: &[&EventFile],
     hasher: &EventHasher,
-    take: &(dyn Fn(&EventBatch, usize, EventKey, Hour) + Sync),
+    take: &(dyn Fn(&EventBatch, usize, EventKey) + Sync),
 ) -> Result<(), RollupError> {
-    files.par_iter().try_for_each(|EventFile { partition, file }| {
+    files.par_iter().try_for_each(|EventFile { file, .. }| {
         Ok(lake.read_events(file, EventColumns::All, &mut |batch| {
             for row in (0..batch.rows()).filter(|&row| batch.is_primary(row)) {
                 if let Some(key) = hasher.key_of(batch, row) {
-                    take(batch, row, key, partition.hour);
+                    take(batch, row, key);
                 }
             }
         })?)
@@ -272,8 +288,8 @@ mod tests {
     use super::*;
 
     use crate::delta::{Commit, NewFile};
-    use crate::lake::{HourPartition, hive_folder, partition_map};
-    use crate::model::{Event, Events, Places, RawCategories, Timestamp};
+    use crate::lake::{DayPartition, FilePartition};
+    use crate::model::{CategoryGroup, Event, Events, Places, RawCategories, Timestamp};
     use crate::parquet_format::{EventCopy, EventEncoder};
     use crate::storage::temporary;
 
@@ -301,11 +317,11 @@ mod tests {
         let copies: Vec<EventCopy> = (0..).take(sales.len()).map(|row| EventCopy { row, place: 0 }).collect();
         let places = Places::of(&events.path_sets);
         let encoded = EventEncoder::of(&events, &places, "batch").encode(&copies).expect("rows fit");
-        let mut partition = partition_map("purchase", Some("Food"), date);
-        partition.insert("hour".to_owned(), Some(hour.to_string()));
-        let path = format!("{}/hour={hour}/a.parquet", hive_folder("purchase", Some("Food"), date));
+        let group = CategoryGroup::of(Some("Food"), sales.len());
+        let partition = DayPartition { event_type: "purchase".to_owned(), date, group };
+        let path = format!("{}/{hour}.parquet", partition.folder());
         lake.store().put(&format!("events/{path}"), encoded.bytes.clone()).expect("the disk writes");
-        let adds = vec![NewFile::of(path, partition, encoded)];
+        let adds = vec![NewFile::of(path, partition.values(), encoded)];
         let newest = lake.events().newest().expect("the log can be read");
         newest.commit(&Commit { adds, ..Commit::default() }).expect("the log can be written");
     }
@@ -324,13 +340,9 @@ mod tests {
         let files = lake.events().newest().expect("the log can be read").files().expect("so can its files");
         let files: Vec<EventFile> = files
             .into_iter()
-            .map(|file| EventFile {
-                partition: HourPartition::of(&file.partition).expect("an hour"),
-                file: file.into(),
-            })
+            .map(|file| EventFile { partition: FilePartition::of(&file).expect("a day"), file: file.into() })
             .collect();
-        let (of_hour, others): (Vec<&EventFile>, Vec<&EventFile>) =
-            files.iter().partition(|of| of.partition.hour.of_day() == 7);
+        let hours = BTreeSet::from([Hour::of(Date::parse("2017-01-14").expect("a date"), 7)]);
         let hasher = EventHasher::default();
         let (seven, nine) = (1 << 7, 1 << 9);
         let won = |id: u32, quantity: i32, hours: u32| {
@@ -355,7 +367,7 @@ mod tests {
         {
             let limits = Limits { events_per_pass, conflicts_per_read };
             let found =
-                resolve_conflicts(&lake, &of_hour, &others, &hasher, limits).expect("the files can be read");
+                resolve_conflicts(&lake, &files, &hours, &hasher, limits).expect("the files can be read");
             assert_eq!(found.resolved, expected, "{limits:?}");
         }
     }

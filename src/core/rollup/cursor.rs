@@ -1,15 +1,15 @@
 //! A cursor over the items of one rollup file.
 //!
-//! Invariant: items come in the order of their ids; a file that is not sorted is an error.
+//! Invariant: items come in the order of their categories and ids; a file that is not sorted is an error.
 
 use bytes::Bytes;
 
-use crate::model::{Hour, HourAggregate, Interner, ItemKey};
+use crate::model::{Hour, HourAggregate, ItemKey, PathSetCategories};
 use crate::parquet_format::{
     AggregateBatch, AggregateBlock, ColumnsError, DictionaryInterner, ItemRange, WantsItem, decode_aggregates,
 };
 
-/// A position in a file: at an item, or after the last.
+/// A position in a file: at an item of a category, or after the last.
 pub(super) struct Cursor {
     batches: Box<dyn Iterator<Item = Result<AggregateBatch, ColumnsError>> + Send>,
     batch: Option<AggregateBatch>,
@@ -32,7 +32,7 @@ impl Cursor {
         range: &ItemRange,
         wants: Option<WantsItem<'_>>,
         hours: [Option<Hour>; 24],
-        path_sets: &mut Interner,
+        path_sets: &mut PathSetCategories,
     ) -> Result<Cursor, ColumnsError> {
         let mut cursor = Cursor {
             batches: Box::new(decode_aggregates(bytes, range, wants)?),
@@ -44,10 +44,6 @@ impl Cursor {
             paths: DictionaryInterner::default(),
         };
         cursor.next_batch(path_sets)?;
-        while cursor.item_id().is_some_and(|item_id| range.from.as_deref().is_some_and(|from| item_id < from))
-        {
-            cursor.take_item(path_sets, &mut Vec::new())?;
-        }
         Ok(cursor)
     }
 
@@ -57,9 +53,17 @@ impl Cursor {
         Some(batch.item_id(self.block.items.get(self.item)?.row))
     }
 
-    /// Returns the key of the item that comes next; none at the end of the range.
-    pub fn key(&self) -> Option<ItemKey> {
-        self.block.items.get(self.item).map(|item| item.key)
+    /// Returns the number of the category of the item that comes next; none at the end of the range.
+    #[inline]
+    pub fn category(&self) -> Option<u32> {
+        self.block.category(self.item)
+    }
+
+    /// Returns the key of the item that comes next, if it is of a category.
+    #[inline]
+    pub fn key_in(&self, category: u32) -> Option<ItemKey> {
+        let item = self.block.items.get(self.item)?;
+        (self.category() == Some(category)).then_some(item.key)
     }
 
     /// Appends the next item's wanted rows, in the file's order, and advances to the item after it.
@@ -68,7 +72,7 @@ impl Cursor {
     /// Fails where the file is damaged, or not sorted.
     pub fn take_item(
         &mut self,
-        path_sets: &mut Interner,
+        path_sets: &mut PathSetCategories,
         into: &mut Vec<HourAggregate>,
     ) -> Result<(), ColumnsError> {
         while let Some((batch, item)) = self.batch.as_ref().zip(self.block.items.get(self.item)) {
@@ -79,31 +83,51 @@ impl Cursor {
                 return Ok(());
             }
             // The item may continue in the next batch.
-            let passed = batch.item_id(item.row).to_owned();
+            let (passed, category) = (batch.item_id(item.row).to_owned(), self.category());
             self.next_batch(path_sets)?;
-            match self.item_id() {
-                Some(item_id) if item_id == passed => {}
-                Some(item_id) if *item_id < *passed => return Err(ColumnsError::Unsorted),
+            match (self.category(), self.item_id()) {
+                (next, Some(item_id)) if next == category && item_id == passed => {}
+                (next, Some(item_id)) => {
+                    let name = |number: Option<u32>| number.and_then(|number| path_sets.category(number));
+                    let is_sorted = (name(category), passed.as_str()) < (name(next), item_id);
+                    return if is_sorted { Ok(()) } else { Err(ColumnsError::Unsorted) };
+                }
                 _ => return Ok(()),
             }
         }
         Ok(())
     }
 
-    fn next_batch(&mut self, path_sets: &mut Interner) -> Result<(), ColumnsError> {
+    /// Reads on until there are items of the range.
+    fn next_batch(&mut self, path_sets: &mut PathSetCategories) -> Result<(), ColumnsError> {
         self.item = 0;
-        self.block.items.clear();
-        self.batch =
-            self.batches.find(|batch| batch.as_ref().map_or(true, |of| of.rows() > 0)).transpose()?;
-        let Some(batch) = &self.batch else { return Ok(()) };
-        batch.read(&mut self.paths, path_sets, &mut self.block);
-        if !batch.is_sorted(&self.block) {
-            return Err(ColumnsError::Unsorted);
+        loop {
+            self.block = AggregateBlock::default();
+            self.batch =
+                self.batches.find(|batch| batch.as_ref().map_or(true, |of| of.rows() > 0)).transpose()?;
+            let Some(batch) = &self.batch else { return Ok(()) };
+            batch.read_by_category(&mut self.paths, path_sets, &mut self.block)?;
+            if self.range.is_full() {
+                return Ok(());
+            }
+            let range = &self.range;
+            let place = |block: &AggregateBlock, at: usize| {
+                let category = block.category(at).and_then(|number| path_sets.category(number));
+                (category, batch.item_id(block.items[at].row))
+            };
+            let (category, first) = place(&self.block, 0);
+            if range.ends_before(category, first) {
+                self.block = AggregateBlock::default();
+                self.batch = None;
+                return Ok(());
+            }
+            self.block.retain(|block, at| {
+                let (category, item_id) = place(block, at);
+                range.contains(category, item_id)
+            });
+            if !self.block.items.is_empty() {
+                return Ok(());
+            }
         }
-        if let Some(until) = &self.range.until {
-            let within = self.block.items.partition_point(|item| batch.item_id(item.row) < until.as_str());
-            self.block.items.truncate(within);
-        }
-        Ok(())
     }
 }

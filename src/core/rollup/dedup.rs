@@ -3,19 +3,18 @@
 //! Invariant: of the rows that share an event id, an item and the sign of the quantity within an event
 //! type and day, exactly one counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use hashbrown::HashSet;
 
-use crate::delta::{LiveFile, NamedFile};
-use crate::lake::Lake;
-use crate::model::Hour;
+use crate::delta::LiveFile;
+use crate::lake::{FilePartition, Lake};
+use crate::model::{Hour, Shard};
 use crate::parquet_format::EventBatch;
 use crate::rollup::conflict_resolution::{Conflicts, Limits, resolve_conflicts};
 use crate::rollup::error::RollupError;
 use crate::rollup::event_hash::{EventHasher, EventKey};
 use crate::rollup::plan::{DayPlan, EventFile};
-use crate::rollup::table::DayPartition;
 
 /// A planned day with the conflicts of its events resolved.
 pub(super) struct DedupedDay<'a> {
@@ -55,22 +54,13 @@ fn resolve_hours(
     hours: &BTreeSet<Hour>,
     hasher: &EventHasher,
 ) -> Result<(BTreeSet<Hour>, Conflicts), RollupError> {
-    let (files, others) = split_by_hours(&day.events, hours);
-    let mut conflicts = resolve_conflicts(lake, &files, &others, hasher, Limits::default())?;
+    let mut conflicts = resolve_conflicts(lake, &day.events, hours, hasher, Limits::default())?;
     let further: BTreeSet<Hour> = conflicts.hours(day.date).difference(hours).copied().collect();
     if !further.is_empty() {
         // Conflicts of these hours with the rest of the day are resolved as before, but must be known.
-        let (files, others) = split_by_hours(&day.events, &further);
-        conflicts.extend(resolve_conflicts(lake, &files, &others, hasher, Limits::default())?);
+        conflicts.extend(resolve_conflicts(lake, &day.events, &further, hasher, Limits::default())?);
     }
     Ok((hours.union(&further).copied().collect(), conflicts))
-}
-
-fn split_by_hours<'a>(
-    files: &'a [EventFile],
-    hours: &BTreeSet<Hour>,
-) -> (Vec<&'a EventFile>, Vec<&'a EventFile>) {
-    files.iter().partition(|of| hours.contains(&of.partition.hour))
 }
 
 impl DedupedDay<'_> {
@@ -80,47 +70,65 @@ impl DedupedDay<'_> {
         self.conflicts.counts()
     }
 
-    /// Returns the categories that have events or aggregates in the hours.
-    pub fn categories(&self) -> BTreeSet<&Option<String>> {
-        let events = self.day.events.iter().filter(|of| self.hours.contains(&of.partition.hour));
-        let events = events.map(|of| &of.partition.category);
+    /// Returns the shards that have events or aggregates in the hours.
+    pub fn shards(&self) -> BTreeSet<Shard> {
+        let events = self.day.events.iter().filter(|of| of.may_contain_any(&self.hours));
+        let events = events.map(|of| of.partition.day.group.shard());
         let stored = self.day.stored.iter().filter(|(partition, _)| self.may_be_replaced(partition));
-        events.chain(stored.map(|(partition, _)| &partition.category)).collect()
+        events.chain(stored.map(|(partition, _)| partition.day.group.shard())).collect()
     }
 
-    /// Returns the files of a category's events, by hour.
-    pub fn event_files(&self, category: &Option<String>) -> BTreeMap<Hour, Vec<&NamedFile>> {
-        let mut hours: BTreeMap<Hour, Vec<&NamedFile>> = BTreeMap::new();
-        for EventFile { partition, file } in &self.day.events {
-            if self.hours.contains(&partition.hour) && partition.category == *category {
-                hours.entry(partition.hour).or_default().push(file);
+    /// Returns the files of a shard's events, those together that may have the same hour.
+    pub fn event_files(&self, shard: Shard) -> Vec<Vec<&EventFile>> {
+        let is_read =
+            |of: &&EventFile| of.may_contain_any(&self.hours) && of.partition.day.group.shard() == shard;
+        let mut files: Vec<&EventFile> = self.day.events.iter().filter(is_read).collect();
+        files.sort_by_key(|of| of.partition.hours_of_day());
+        let mut together: Vec<Vec<&EventFile>> = Vec::new();
+        let mut end = -1;
+        for file in files {
+            let (first, last) = file.partition.hours_of_day();
+            match together.last_mut().filter(|_| first <= end) {
+                Some(files) => files.push(file),
+                None => together.push(vec![file]),
             }
+            end = end.max(last);
         }
-        hours
+        together
     }
 
-    /// Returns the category's rollup files that may hold one of the hours; all of the day's where
-    /// everything is recomputed.
-    pub fn stored_files(&self, category: &Option<String>) -> Vec<LiveFile> {
-        let stored = self.day.stored.iter();
-        let stored = stored
-            .filter(|(partition, _)| partition.category == *category && self.may_be_replaced(partition));
-        stored.map(|(_, file)| file.clone()).collect()
+    /// Returns the rollup files of a shard that may hold one of the hours; all of the day's where everything is
+    /// recomputed.
+    pub fn stored_files(&self, shard: Shard) -> Vec<LiveFile> {
+        let is_of = |(partition, _): &&(FilePartition, LiveFile)| {
+            partition.day.group.shard() == shard && self.may_be_replaced(partition)
+        };
+        self.day.stored.iter().filter(is_of).map(|(_, file)| file.clone()).collect()
     }
 
-    fn may_be_replaced(&self, partition: &DayPartition) -> bool {
+    fn may_be_replaced(&self, partition: &FilePartition) -> bool {
         self.day.is_full() || self.hours.iter().any(|hour| partition.may_contain(*hour))
     }
 }
 
-/// The events of an hour and category that were counted already.
+/// The events of some hours and of the categories of a shard that were counted already.
 #[derive(Default)]
 pub(super) struct CountedEvents(HashSet<EventKey>);
 
+/// Odd, so that multiples of it are all different: each category has keys of its own.
+const OF_CATEGORY: EventKey = 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835;
+
 impl CountedEvents {
-    /// Returns whether a row counts: it has no id, or is the first copy of the version that counts.
-    pub fn counts(&mut self, batch: &EventBatch, row: usize, day: &DedupedDay<'_>) -> bool {
+    /// Returns whether a row counts in its category, given by number: it has no id, or is the first copy of the
+    /// version that counts.
+    pub fn counts(&mut self, batch: &EventBatch, row: usize, day: &DedupedDay<'_>, category: u32) -> bool {
         let Some(key) = day.hasher.key_of(batch, row) else { return true };
-        day.conflicts.allows(&day.hasher, key, batch, row) && self.0.insert(key)
+        let of_category = key.wrapping_add(OF_CATEGORY.wrapping_mul(category.into()));
+        day.conflicts.allows(&day.hasher, key, batch, row) && self.0.insert(of_category)
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.0.clear();
     }
 }

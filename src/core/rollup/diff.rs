@@ -6,14 +6,16 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
-
 use crate::delta::LiveFile;
-use crate::model::{AggregateRow, AggregateRows, Date, Hour, HourAggregate, Interner, Signs};
+use crate::model::{
+    AggregateRow, AggregateRows, Date, Hour, HourAggregate, Interner, PathSetCategories, Signs,
+    category_of_set,
+};
 use crate::parquet_format::ItemRange;
 use crate::rollup::cursor::Cursor;
 use crate::rollup::error::RollupError;
-use crate::rollup::table::{DayPartition, Rollups, path_of};
+use crate::rollup::table::{Rollups, partition_of, path_of};
+use crate::rollup::write::EncodedFile;
 
 /// Numbers of rows that differ from the stored ones, by hour.
 pub(super) type DifferingRows = BTreeMap<Hour, u64>;
@@ -27,20 +29,20 @@ pub(super) struct Ordered<'a> {
 /// What identifies a row among those of an item.
 type Key<'a> = (&'a str, bool, Hour, Signs);
 
-/// Returns whether the stored file has the very bytes that are to be written; other bytes may still hold
+/// Returns whether the stored files have the very bytes that are to be written; other bytes may still hold
 /// the same aggregates.
-pub(super) fn is_same_file(rollups: &Rollups, stored: &[LiveFile], recomputed: Option<&Bytes>) -> bool {
-    match (stored, recomputed) {
-        ([], None) => true,
-        ([only], Some(bytes)) => {
-            only.size_bytes == bytes.len() as u64
-                && rollups.bytes_of(only).is_ok_and(|stored| stored == *bytes)
-        }
-        _ => false,
-    }
+pub(super) fn are_same_files(rollups: &Rollups, stored: &[LiveFile], recomputed: &[EncodedFile]) -> bool {
+    stored.len() == recomputed.len()
+        && recomputed.iter().all(|file| {
+            stored.iter().any(|stored| {
+                stored.partition == file.partition.values()
+                    && stored.size_bytes == file.bytes().len() as u64
+                    && rollups.bytes_of(stored).is_ok_and(|stored| stored == *file.bytes())
+            })
+        })
 }
 
-/// Returns how many rows of a category's day differ from the stored ones, except in the hours that have
+/// Returns how many rows of a shard's day differ from the stored ones, except in the hours that have
 /// changed since, and whether the stored ones can be read; where a file cannot, all its hours differ.
 pub(super) fn diff(
     rollups: &Rollups,
@@ -52,7 +54,7 @@ pub(super) fn diff(
     let stored = StoredRows::open(rollups, date, stored_files);
     let differing = stored.and_then(|stored| diff_items(stored, recomputed));
     let is_readable = differing.is_ok();
-    let mut differing = differing.unwrap_or_else(|_| all_differ(date, stored_files, recomputed));
+    let mut differing = differing.unwrap_or_else(|_| all_differ(stored_files, recomputed));
     differing.retain(|hour, _| !changed.contains(hour));
     (differing, is_readable)
 }
@@ -60,26 +62,28 @@ pub(super) fn diff(
 fn diff_items(mut stored: StoredRows, recomputed: &Ordered<'_>) -> Result<DifferingRows, RollupError> {
     let Ordered { aggregates, order } = *recomputed;
     let mut differing = DifferingRows::new();
-    let item_at = |at: usize| order.get(at).map(|&row| aggregates.rows[row as usize].item);
-    let (mut at, mut item_id, mut stored_rows) = (0, String::new(), Vec::new());
+    let place_at = |at: usize| {
+        let row = &aggregates.rows[*order.get(at)? as usize];
+        let category = category_of_set(aggregates.path_sets.name(row.path_set));
+        Some((category, aggregates.items.name(row.item)))
+    };
+    let (mut at, mut stored_rows) = (0, Vec::new());
     loop {
-        let next = item_at(at).map(|item| aggregates.items.name(item));
-        match (next, stored.next_item()) {
+        let next = place_at(at);
+        let (category, item_id) = match (next, stored.next_item()) {
             (None, None) => return Ok(differing),
-            (Some(new), Some(old)) => new.min(old).clone_into(&mut item_id),
-            (Some(only), None) | (None, Some(only)) => only.clone_into(&mut item_id),
-        }
-        stored.take(&item_id, &mut stored_rows)?;
+            (Some(new), Some(old)) => new.min(old),
+            (Some(only), None) | (None, Some(only)) => only,
+        };
+        let (category, item_id) = (category.map(str::to_owned), item_id.to_owned());
+        let place = (category.as_deref(), item_id.as_str());
+        stored.take(place, &mut stored_rows)?;
         let first = at;
-        if next == Some(&*item_id) {
-            let item = item_at(at);
-            at += order[at..]
-                .iter()
-                .take_while(|&&row| Some(aggregates.rows[row as usize].item) == item)
-                .count();
+        while place_at(at) == Some(place) {
+            at += 1;
         }
         let new = order[first..at].iter().map(|&row| aggregates.rows[row as usize]);
-        diff_rows(new, aggregates, &stored_rows, &stored.path_sets, &mut differing);
+        diff_rows(new, aggregates, &stored_rows, &stored.path_sets.sets, &mut differing);
     }
 }
 
@@ -117,12 +121,11 @@ fn diff_rows(
 }
 
 /// Counts all recomputed rows, and names each hour that the stored files may hold.
-fn all_differ(date: Date, stored_files: &[LiveFile], recomputed: &Ordered<'_>) -> DifferingRows {
-    let partitions = stored_files.iter().filter_map(|file| DayPartition::of(file).ok());
-    let hours: Vec<Hour> = (0..24).map(|hour| Hour::of(date, hour)).collect();
+fn all_differ(stored_files: &[LiveFile], recomputed: &Ordered<'_>) -> DifferingRows {
+    let partitions = stored_files.iter().filter_map(|file| partition_of(file).ok());
     let mut differing = DifferingRows::new();
     for partition in partitions {
-        differing.extend(hours.iter().filter(|hour| partition.may_contain(**hour)).map(|hour| (*hour, 0)));
+        differing.extend(partition.hours().map(|hour| (hour, 0)));
     }
     for row in &recomputed.aggregates.rows {
         *differing.entry(row.hour).or_default() += 1;
@@ -130,17 +133,17 @@ fn all_differ(date: Date, stored_files: &[LiveFile], recomputed: &Ordered<'_>) -
     differing
 }
 
-/// The stored files of a category's day, no hour of which is in two.
+/// The stored files of a shard's day, no hour of a category of which is in two.
 struct StoredRows {
     /// Each file's path, and a cursor in it.
     cursors: Vec<(String, Cursor)>,
-    path_sets: Interner,
+    path_sets: PathSetCategories,
 }
 
 impl StoredRows {
     fn open(rollups: &Rollups, date: Date, files: &[LiveFile]) -> Result<StoredRows, RollupError> {
         let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(|hour| Hour::of(date, hour)));
-        let mut path_sets = Interner::default();
+        let mut path_sets = PathSetCategories::default();
         let open = |file: &LiveFile| {
             let bytes = rollups.bytes_of(file)?;
             let path = path_of(file);
@@ -153,21 +156,32 @@ impl StoredRows {
         Ok(StoredRows { cursors, path_sets })
     }
 
-    fn next_item(&self) -> Option<&str> {
-        self.cursors.iter().filter_map(|(_, cursor)| cursor.item_id()).min()
+    /// Returns the category and the id of the next item.
+    fn next_item(&self) -> Option<(Option<&str>, &str)> {
+        self.cursors.iter().filter_map(|(_, cursor)| self.place_of(cursor)).min()
     }
 
-    /// Takes the rows of an item, in the order of their keys; there may be none.
-    fn take(&mut self, item_id: &str, into: &mut Vec<HourAggregate>) -> Result<(), RollupError> {
+    fn place_of<'a>(&'a self, cursor: &'a Cursor) -> Option<(Option<&'a str>, &'a str)> {
+        let category = cursor.category().and_then(|number| self.path_sets.category(number));
+        Some((category, cursor.item_id()?))
+    }
+
+    /// Takes the rows of an item in a category, in the order of their keys; there may be none.
+    fn take(
+        &mut self,
+        place: (Option<&str>, &str),
+        into: &mut Vec<HourAggregate>,
+    ) -> Result<(), RollupError> {
         into.clear();
-        for (file, cursor) in &mut self.cursors {
-            if cursor.item_id() == Some(item_id) {
+        for at in 0..self.cursors.len() {
+            if self.place_of(&self.cursors[at].1) == Some(place) {
+                let (file, cursor) = &mut self.cursors[at];
                 let taken = cursor.take_item(&mut self.path_sets, into);
                 taken.map_err(|source| RollupError::Columns { file: file.clone(), source })?;
             }
         }
         if self.cursors.len() > 1 {
-            let paths = &self.path_sets;
+            let paths = &self.path_sets.sets;
             into.sort_by(|a, b| {
                 let key = |row: &HourAggregate| (row.is_primary, row.hour, row.aggregate.signs());
                 paths.name(a.path_set).cmp(paths.name(b.path_set)).then_with(|| key(a).cmp(&key(b)))

@@ -12,16 +12,16 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::delta::{FilesSince, LogReader, NamedFile, Partition, Version};
-use crate::lake::{HourPartition, Lake, LakeError, events_log, read_events_of};
-use crate::model::{AggregateRow, AggregateRows, Counting, Date, Hour};
+use crate::lake::{FilePartition, Lake, LakeError, ROLLUPS, events_log, read_events_of};
+use crate::model::{AggregateRow, AggregateRows, Counting, Date, Hour, Shard, category_of_set};
 use crate::parquet_format::{DictionaryInterner, EventBatch};
 use crate::progress::Progress;
-use crate::rollup::aggregate::aggregate_category;
+use crate::rollup::aggregate::aggregate_shard;
 use crate::rollup::dedup::{DedupedDay, dedup};
 use crate::rollup::error::RollupError;
 use crate::rollup::plan::{DayPlan, EventFile, Plan, Scope, app_id, commit_app_id, plan};
 use crate::rollup::point_lookup::lookup;
-use crate::rollup::table::{DayPartition, ROLLUPS, Rollups, Selection};
+use crate::rollup::table::{Rollups, Selection, partition_of};
 use crate::storage::Store;
 
 /// How often the tables are read again when files were vacuumed meanwhile.
@@ -40,7 +40,7 @@ pub struct ItemQuery<'a> {
 /// The aggregates as of one moment.
 pub struct LiveCounts {
     store: Store,
-    stored: Vec<(DayPartition, NamedFile)>,
+    stored: Vec<(FilePartition, NamedFile)>,
     pending: Pending,
     /// The versions of both tables.
     versions: (Option<u64>, u64),
@@ -149,7 +149,7 @@ impl LiveCounts {
         };
         let mut added = Vec::with_capacity(files.len());
         for file in files {
-            let Some(partition) = HourPartition::of(&file.partition) else { return Ok(None) };
+            let Some(partition) = FilePartition::of(&file) else { return Ok(None) };
             let of = EventFile { partition, file };
             if of.has_ids() {
                 return Ok(None);
@@ -162,9 +162,9 @@ impl LiveCounts {
 
     /// Returns the days that may have aggregates.
     pub fn days(&self) -> BTreeSet<Date> {
-        let stored = self.stored.iter().map(|(partition, _)| partition.date);
+        let stored = self.stored.iter().map(|(partition, _)| partition.day.date);
         match &self.pending {
-            Pending::Files(files) => stored.chain(files.iter().map(|of| of.partition.hour.date())).collect(),
+            Pending::Files(files) => stored.chain(files.iter().map(|of| of.partition.day.date)).collect(),
             Pending::Hours(hours) => stored.chain(hours.1.days.iter().map(|day| day.date)).collect(),
         }
     }
@@ -189,16 +189,17 @@ impl LiveCounts {
         let stored = self.stored.par_iter().filter(|(partition, _)| query.overlaps(partition));
         let stored = stored.map(|(partition, file)| {
             let is_of_day = |of: &&DedupedDay<'_>| {
-                of.day.event_type == partition.event_type && of.day.date == partition.date
+                of.day.event_type == partition.day.event_type && of.day.date == partition.day.date
             };
             let day = recomputed.iter().find(is_of_day);
             let is_valid = |hour: &Hour| !day.is_some_and(|of| of.hours.contains(hour));
-            let found = lookup(&self.store, file, query.items, &query.hours_of(partition.date, is_valid))?;
-            Ok(query.counted(found, &partition.event_type))
+            let found =
+                lookup(&self.store, file, query.items, &query.hours_of(partition.day.date, is_valid))?;
+            Ok(query.counted(found, &partition.day.event_type))
         });
-        let added = added.par_iter().filter(|of| query.includes_hour(&of.partition)).map(|of| {
+        let added = added.par_iter().filter(|of| query.overlaps(&of.partition)).map(|of| {
             let found = aggregate_file(&self.store, of, query)?;
-            Ok(query.counted(found, &of.partition.event_type))
+            Ok(query.counted(found, &of.partition.day.event_type))
         });
         let parts: Result<Vec<AggregateRows>, RollupError> = stored.chain(added).collect();
         let mut found = AggregateRows::default();
@@ -208,14 +209,19 @@ impl LiveCounts {
                 append_recomputed(&hours.0, day, query, &mut found)?;
             }
         }
+        if query.top_level.is_some() {
+            let is_wanted = |set: &str| category_of_set(set) == query.top_level;
+            let are_wanted: Vec<bool> = found.path_sets.iter().map(is_wanted).collect();
+            found.rows.retain(|row| are_wanted[row.path_set as usize]);
+        }
         Ok(found)
     }
 }
 
 fn with_partitions(
     files: impl Iterator<Item = NamedFile>,
-) -> Result<Vec<(DayPartition, NamedFile)>, RollupError> {
-    files.map(|file| Ok((DayPartition::of(&file)?, file))).collect()
+) -> Result<Vec<(FilePartition, NamedFile)>, RollupError> {
+    files.map(|file| Ok((partition_of(&file)?, file))).collect()
 }
 
 /// Returns the rows of some items in a file none of whose events has an id.
@@ -225,13 +231,16 @@ fn aggregate_file(
     query: &ItemQuery<'_>,
 ) -> Result<AggregateRows, RollupError> {
     let (mut found, mut interner) = (AggregateRows::default(), DictionaryInterner::default());
+    let hours = query.hours_of(of.partition.day.date, |_| true);
     read_events_of(store, &of.file, query.items, &mut |batch: &EventBatch| {
         let mut path_sets = Vec::with_capacity(batch.rows());
         batch.path_sets(&mut interner, &mut found.path_sets, &mut path_sets);
         for (row, path_set) in path_sets.into_iter().enumerate() {
-            if query.items.binary_search(&batch.item_id(row)).is_ok() {
+            if let Some(hour) = hours[batch.hour_of_day(row)]
+                && query.items.binary_search(&batch.item_id(row)).is_ok()
+            {
                 let item = found.items.code(batch.item_id(row));
-                let (hour, is_primary) = (of.partition.hour, batch.is_primary(row));
+                let is_primary = batch.is_primary(row);
                 let aggregate = batch.aggregate(row);
                 found.rows.push(AggregateRow { item, path_set, hour, is_primary, aggregate });
             }
@@ -247,11 +256,11 @@ fn append_recomputed(
     query: &ItemQuery<'_>,
     found: &mut AggregateRows,
 ) -> Result<(), RollupError> {
-    for category in day.categories() {
-        if !query.includes_category(category.as_deref()) {
+    for shard in day.shards() {
+        if query.top_level.is_some() && Shard::of(query.top_level) != shard {
             continue;
         }
-        let (aggregates, _) = aggregate_category(lake, day, category, &Progress::ignored())?;
+        let (aggregates, _) = aggregate_shard(lake, day, shard, &Progress::ignored())?;
         let mut codes = vec![None; aggregates.items.len()];
         for item in query.items {
             if let Some(code) = aggregates.items.find(item) {
@@ -280,8 +289,9 @@ impl ItemQuery<'_> {
         rows
     }
 
-    fn overlaps(&self, partition: &DayPartition) -> bool {
-        partition.overlaps(&self.selection) && self.includes_category(partition.category.as_deref())
+    fn overlaps(&self, partition: &FilePartition) -> bool {
+        let has_category = self.top_level.is_none() || partition.day.group.may_have(self.top_level);
+        has_category && self.selection.overlaps(partition)
     }
 
     fn includes_day(&self, day: &DayPlan) -> bool {
@@ -290,16 +300,6 @@ impl ItemQuery<'_> {
         hours.start < *end
             && *start < hours.end
             && self.selection.event_types.counting(&day.event_type).is_some()
-    }
-
-    fn includes_hour(&self, partition: &HourPartition) -> bool {
-        self.selection.hours.contains(&partition.hour)
-            && self.selection.event_types.counting(&partition.event_type).is_some()
-            && self.includes_category(partition.category.as_deref())
-    }
-
-    fn includes_category(&self, category: Option<&str>) -> bool {
-        self.top_level.is_none() || self.top_level == category
     }
 
     /// Returns the wanted hours of a day, by hour of day.

@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 
 use crate::delta::{Commit, NewFile, Outcome};
-use crate::lake::Lake;
-use crate::model::Date;
+use crate::lake::{DayPartition, Lake, ROLLUPS};
+use crate::model::{CategoryGroup, Date};
 use crate::parquet_format::AggregateLine;
 use crate::rollup::error::RollupError;
 use crate::rollup::plan::{Scope, plan};
-use crate::rollup::table::{ROLLUPS, Rollups};
+use crate::rollup::table::Rollups;
 use crate::rollup::update::Summary;
-use crate::rollup::write::write_lines;
+use crate::rollup::write::encode;
 use crate::storage::BulkWriter;
 
 /// Writes loaded aggregates, one category's day after the other.
@@ -38,7 +38,15 @@ impl Load<'_> {
         date: Date,
         lines: impl IntoIterator<Item = AggregateLine<'a>>,
     ) -> Result<LoadedDay, RollupError> {
-        write_lines(self.event_type, Some(category), date, lines, self.bulk).map(LoadedDay)
+        let mut lines = lines.into_iter().peekable();
+        if lines.peek().is_none() {
+            return Ok(LoadedDay(None));
+        }
+        let partition_of = |rows: u64| {
+            let group = CategoryGroup::of(Some(category), usize::try_from(rows).unwrap_or(usize::MAX));
+            DayPartition { event_type: self.event_type.to_owned(), date, group }
+        };
+        encode(lines, partition_of)?.write(self.bulk).map(|file| LoadedDay(Some(file)))
     }
 }
 

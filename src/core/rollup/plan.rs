@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::delta::{LiveFile, NamedFile, Version};
-use crate::lake::{HourPartition, Lake, columns_to_aggregate, events_log};
+use crate::lake::{FilePartition, Lake, columns_to_aggregate, events_log};
 use crate::model::{Date, Hour};
 use crate::parquet_format::EventColumns;
 use crate::rollup::changes::{Changes, DayKey};
 use crate::rollup::error::RollupError;
-use crate::rollup::table::{DayPartition, Rollups};
+use crate::rollup::table::{Rollups, partition_of};
 
 /// How much to recompute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub(super) struct DayPlan {
     /// All event files of the day.
     pub events: Vec<EventFile>,
     /// All rollup files of the day.
-    pub stored: Vec<(DayPartition, LiveFile)>,
+    pub stored: Vec<(FilePartition, LiveFile)>,
     /// The hours whose events changed since the stored aggregates were computed; those of all other
     /// hours must come out unchanged. None where that is not known, or not asked.
     pub changed_since: Option<BTreeSet<Hour>>,
@@ -86,11 +86,16 @@ pub(super) struct DayPlan {
 /// A file of the `events` table.
 #[derive(Clone)]
 pub(super) struct EventFile {
-    pub partition: HourPartition,
+    pub partition: FilePartition,
     pub file: NamedFile,
 }
 
 impl EventFile {
+    /// Returns whether the file may have events of some hours.
+    pub fn may_contain_any(&self, hours: &BTreeSet<Hour>) -> bool {
+        hours.range(self.partition.first()..=self.partition.last()).next().is_some()
+    }
+
     /// Returns whether any event of the file has an id, as far as the log knows.
     pub fn has_ids(&self) -> bool {
         columns_to_aggregate(&self.file) == EventColumns::All
@@ -114,10 +119,9 @@ impl DayPlan {
         !matches!(self.reason, Reason::EventsAdded | Reason::EventsRemoved)
     }
 
-    /// Returns how many event rows the hours to recompute have.
+    /// Returns how many event rows the files have that may have hours to recompute.
     pub fn rows(&self) -> u64 {
-        let files = self.events.iter().filter(|file| self.hours.contains(&file.partition.hour));
-        files.map(|of| of.file.rows).sum()
+        self.events.iter().filter(|of| of.may_contain_any(&self.hours)).map(|of| of.file.rows).sum()
     }
 }
 
@@ -258,25 +262,32 @@ fn day_plans(
     let mut days: BTreeMap<DayKey, DayPlan> = BTreeMap::new();
     if let Extent::Changed(changes, damaged) = extent {
         days.extend(damaged.iter().map(|key| (key.clone(), extent.new_day(key))));
+        for key in &changes.days_with_removals {
+            days.entry(key.clone()).or_insert_with(|| extent.new_day(key));
+        }
         for (event_type, hour) in &changes.hours {
             let key = (event_type.clone(), hour.date());
             days.entry(key.clone()).or_insert_with(|| extent.new_day(&key)).hours.insert(*hour);
         }
     }
     for file in events.files()? {
-        let partition = HourPartition::of(&file.partition)
-            .ok_or_else(|| RollupError::BadPartition { file: file.path.clone() })?;
-        let key = (partition.event_type.clone(), partition.hour.date());
+        let partition =
+            FilePartition::of(&file).ok_or_else(|| RollupError::BadPartition { file: file.path.clone() })?;
+        let key = (partition.day.event_type.clone(), partition.day.date);
         let Some(day) = extent.day(&mut days, key) else { continue };
         if day.reason != Reason::EventsAdded {
-            day.hours.insert(partition.hour);
+            day.hours.extend(partition.hours());
         }
         day.events.push(EventFile { partition, file: file.into() });
     }
     for file in rollups.map(Version::files).transpose()?.into_iter().flatten() {
-        let partition = DayPartition::of(&file)?;
-        let key = (partition.event_type.clone(), partition.date);
+        let partition = partition_of(&file)?;
+        let key = (partition.day.event_type.clone(), partition.day.date);
         if let Some(day) = extent.day(&mut days, key) {
+            if day.reason == Reason::EventsRemoved {
+                // The events of these hours may all be gone.
+                day.hours.extend(partition.hours());
+            }
             day.stored.push((partition, file));
         }
     }
@@ -291,11 +302,12 @@ pub struct PlannedRollup {
     pub categories: Vec<PlannedCategory>,
 }
 
-/// A day of one event type and top-level category of which hours would be recomputed.
+/// A day of one event type, and of a top-level category or a group of them, of which hours would be recomputed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedCategory {
     pub event_type: String,
-    pub category: Option<String>,
+    /// The name of the category, or of the group.
+    pub category: String,
     pub date: Date,
     /// The hours that have events, or may have stored aggregates.
     pub hours: BTreeSet<Hour>,
@@ -321,8 +333,8 @@ pub fn dry_run(lake: &Lake, scope: Scope) -> Result<PlannedRollup, RollupError> 
 
 /// Returns the categories that have events, or may have stored aggregates, in a day's planned hours.
 fn categories_of(day: &DayPlan) -> Vec<PlannedCategory> {
-    let mut categories: BTreeMap<&Option<String>, PlannedCategory> = BTreeMap::new();
-    let planned = |category: &Option<String>| PlannedCategory {
+    let mut categories: BTreeMap<String, PlannedCategory> = BTreeMap::new();
+    let planned = |category: &String| PlannedCategory {
         event_type: day.event_type.clone(),
         category: category.clone(),
         date: day.date,
@@ -331,25 +343,19 @@ fn categories_of(day: &DayPlan) -> Vec<PlannedCategory> {
         files: 0,
         reason: day.reason,
     };
-    for EventFile { partition, file } in &day.events {
-        if day.hours.contains(&partition.hour) {
-            let category = &partition.category;
-            let planned = categories.entry(category).or_insert_with(|| planned(category));
-            planned.hours.insert(partition.hour);
-            planned.rows += file.rows;
-            planned.files += 1;
-        }
+    for of in day.events.iter().filter(|of| of.may_contain_any(&day.hours)) {
+        let category = of.partition.category_name(&of.file);
+        let planned = categories.entry(category.clone()).or_insert_with(|| planned(&category));
+        planned.hours.extend(of.partition.hours().filter(|hour| day.hours.contains(hour)));
+        planned.rows += of.file.rows;
+        planned.files += 1;
     }
-    for (partition, _) in &day.stored {
-        let category = &partition.category;
-        let hours: Vec<Hour> = if day.is_full() {
-            (0..24).map(|hour| Hour::of(day.date, hour)).collect()
-        } else {
-            day.hours.iter().copied().collect()
-        };
-        let hours: Vec<Hour> = hours.into_iter().filter(|hour| partition.may_contain(*hour)).collect();
+    for (partition, file) in &day.stored {
+        let is_wanted = |hour: &Hour| day.is_full() || day.hours.contains(hour);
+        let hours: Vec<Hour> = partition.hours().filter(is_wanted).collect();
         if !hours.is_empty() {
-            categories.entry(category).or_insert_with(|| planned(category)).hours.extend(hours);
+            let category = partition.category_name(file);
+            categories.entry(category.clone()).or_insert_with(|| planned(&category)).hours.extend(hours);
         }
     }
     categories.into_values().collect()

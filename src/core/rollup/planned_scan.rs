@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::delta::NamedFile;
-use crate::model::Date;
-use crate::parquet_format::ItemRange;
+use crate::lake::{DayPartition, FilePartition};
+use crate::model::{CategoryGroup, Date};
+use crate::parquet_format::{CategoryFilter, ItemRange};
 use crate::rollup::error::RollupError;
 use crate::rollup::scan::{Scan, ScanPart, ScannedFile};
-use crate::rollup::table::{DayPartition, Selection};
+use crate::rollup::table::Selection;
 use crate::storage::Store;
 
 /// A file of aggregates.
@@ -18,7 +19,7 @@ pub struct PlannedFile {
     size_bytes: u64,
     rows: u64,
     event_type: String,
-    category: Option<String>,
+    category_group: Option<String>,
     date: String,
     /// The first and the last hour of the day that it may hold.
     first_hour: i32,
@@ -28,8 +29,11 @@ pub struct PlannedFile {
 /// A part of a scan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedPart {
-    /// The top-level category; none where its items have none.
-    pub category: Option<String>,
+    /// The number of the shard of its categories; none where its items have none.
+    pub shard: Option<u8>,
+    /// Which of these categories it has.
+    #[serde(default, skip_serializing_if = "is_all")]
+    categories: CategoryFilter,
     /// Whether other parts have other rows of the same items.
     pub splits_items: bool,
     /// The first item, and the one behind the last; none where there is no such end.
@@ -41,6 +45,10 @@ pub struct PlannedPart {
     pub rows: u64,
     /// The files, by their numbers in the plan.
     pub files: Vec<usize>,
+}
+
+fn is_all(categories: &CategoryFilter) -> bool {
+    *categories == CategoryFilter::All
 }
 
 /// Whether the items of a part are whole.
@@ -74,7 +82,8 @@ impl Scan<'_> {
             Split::Items => parts
                 .iter()
                 .map(|part| PlannedPart {
-                    category: part.category().map(str::to_owned),
+                    shard: part.shard().number(),
+                    categories: part.range.categories.clone(),
                     splits_items: false,
                     from: part.range.from.clone(),
                     until: part.range.until.clone(),
@@ -102,7 +111,11 @@ impl Scan<'_> {
         Some(ScanPart {
             scan: self,
             files: files.collect::<Option<_>>()?,
-            range: ItemRange { from: part.from.clone(), until: part.until.clone() },
+            range: ItemRange {
+                categories: part.categories.clone(),
+                from: part.from.clone(),
+                until: part.until.clone(),
+            },
             rows: part.rows,
             selection: selection.clone(),
         })
@@ -117,9 +130,9 @@ impl PlannedFile {
             path: file.path.clone(),
             size_bytes: file.size_bytes,
             rows: file.rows,
-            event_type: partition.event_type.clone(),
-            category: partition.category.clone(),
-            date: partition.date.to_string(),
+            event_type: partition.day.event_type.clone(),
+            category_group: partition.day.group.value(),
+            date: partition.day.date.to_string(),
             first_hour,
             last_hour,
         }
@@ -129,14 +142,17 @@ impl PlannedFile {
         let named = NamedFile::new(&self.path, self.size_bytes, self.rows);
         let bad = || RollupError::BadPartition { file: self.path.clone() };
         let date = Date::parse(&self.date).ok_or_else(bad)?;
-        let (event_type, category) = (self.event_type.clone(), self.category.clone());
-        let partition = DayPartition::new(event_type, category, date, (self.first_hour, self.last_hour));
+        let group = CategoryGroup::parse(self.category_group.as_deref()).ok_or_else(bad)?;
+        let day = DayPartition { event_type: self.event_type.clone(), date, group };
+        let partition = FilePartition::new(day, (self.first_hour, self.last_hour));
         Ok(ScannedFile::new(partition, named))
     }
 
     fn as_part(&self, number: usize) -> PlannedPart {
+        let group = CategoryGroup::parse(self.category_group.as_deref());
         PlannedPart {
-            category: self.category.clone(),
+            shard: group.and_then(|group| group.shard().number()),
+            categories: CategoryFilter::All,
             splits_items: true,
             from: None,
             until: None,

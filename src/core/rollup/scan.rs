@@ -1,7 +1,7 @@
 //! A scan of the aggregates of a range of hours, item by item, in parts that can be read in parallel.
 //!
-//! Invariant: no item of a top-level category is in two parts. Files are sorted by item and merged while
-//! they are read, so that memory holds a few pages of each file of a part and the rows of one item,
+//! Invariant: no item of a top-level category is in two parts. Files are sorted by category and item, and merged
+//! while they are read, so that memory holds a few pages of each file of a part and the rows of one item,
 //! however many aggregates there are.
 
 use std::cmp::Reverse;
@@ -11,15 +11,16 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use crate::delta::NamedFile;
-use crate::model::{AggregateOverflow, Counting, Hour, HourAggregate, Interner};
+use crate::lake::FilePartition;
+use crate::model::{CategoryGroup, Counting, Hour, HourAggregate, Interner, PathSetCategories, Shard};
 use crate::parquet_format::{
-    AggregateLabels, ColumnsError, ItemRange, WantsItem, aggregate_labels, first_items,
+    AggregateLabels, CategoryFilter, ColumnsError, ItemRange, WantsItem, aggregate_labels, first_items,
 };
 use crate::progress::{Progress, Stage};
 use crate::rollup::cursor::Cursor;
 use crate::rollup::error::RollupError;
 use crate::rollup::k_way_merge::NextKeys;
-use crate::rollup::table::{DayPartition, Rollups, Selection, bytes_of, path_of};
+use crate::rollup::table::{Rollups, Selection, bytes_of, partition_of, path_of};
 use crate::storage::{CheckedParts, Store};
 
 /// A category with more rows than this is read in several parts ...
@@ -36,19 +37,19 @@ pub struct Scan<'a> {
 }
 
 pub(super) struct ScannedFile {
-    pub partition: DayPartition,
+    pub partition: FilePartition,
     pub file: NamedFile,
     /// The paths in it, once they were read; none where the file does not list them.
     paths: OnceLock<Option<Vec<String>>>,
 }
 
 impl ScannedFile {
-    pub fn new(partition: DayPartition, file: NamedFile) -> ScannedFile {
+    pub fn new(partition: FilePartition, file: NamedFile) -> ScannedFile {
         ScannedFile { partition, file, paths: OnceLock::new() }
     }
 }
 
-/// Some items of one top-level category.
+/// Some items of the categories of a shard.
 pub struct ScanPart<'a> {
     pub(super) scan: &'a Scan<'a>,
     /// In the order of their days.
@@ -59,8 +60,10 @@ pub struct ScanPart<'a> {
     pub(super) selection: Selection<'a>,
 }
 
-/// One item's aggregates.
+/// One item's aggregates in a top-level category.
 pub struct ItemAggregates<'a> {
+    /// None where it has none.
+    pub category: Option<&'a str>,
     pub item_id: &'a str,
     /// In no order; the same hour may come several times.
     pub rows: &'a [HourAggregate],
@@ -87,8 +90,8 @@ impl Rollups {
             None => self.table.newest()?,
         };
         let files = version.files()?.into_iter();
-        let files = files
-            .map(|file| DayPartition::of(&file).map(|partition| ScannedFile::new(partition, file.into())));
+        let files =
+            files.map(|file| partition_of(&file).map(|partition| ScannedFile::new(partition, file.into())));
         Ok((Scan { store: &self.store, files: files.collect::<Result<_, _>>()? }, version.number()))
     }
 }
@@ -105,7 +108,7 @@ impl Scan<'_> {
         wants: Option<&(dyn Fn(&str) -> bool + Sync)>,
     ) -> Result<Vec<ScanPart<'a>>, RollupError> {
         let mut files: Vec<&ScannedFile> =
-            self.files.iter().filter(|scanned| scanned.partition.overlaps(selection)).collect();
+            self.files.iter().filter(|scanned| selection.overlaps(&scanned.partition)).collect();
         if let Some(wants) = wants {
             let with_paths = files.into_par_iter().map(|scanned| {
                 let paths = self.paths_of(scanned)?;
@@ -115,22 +118,28 @@ impl Scan<'_> {
             let with_paths: Result<Vec<Option<&ScannedFile>>, RollupError> = with_paths.collect();
             files = with_paths?.into_iter().flatten().collect();
         }
-        let mut by_category: BTreeMap<Option<&str>, Vec<&ScannedFile>> = BTreeMap::new();
+        let mut by_shard: BTreeMap<Shard, Vec<&ScannedFile>> = BTreeMap::new();
         for scanned in files {
-            by_category.entry(scanned.partition.category.as_deref()).or_default().push(scanned);
+            by_shard.entry(scanned.partition.day.group.shard()).or_default().push(scanned);
         }
-        let rows_of = |files: &[&ScannedFile]| files.iter().map(|scanned| scanned.file.rows).sum::<u64>();
-        let rows: u64 = by_category.values().map(|files| rows_of(files)).sum();
+        let rows: u64 = by_shard.values().map(|files| rows_of(files)).sum();
         let rows_per_part = ROWS_PER_PART.max(rows / SHARES);
         let mut parts = Vec::new();
-        for mut files in by_category.into_values() {
-            files.sort_by_key(|scanned| scanned.partition.date);
-            let rows = rows_of(&files);
-            let ranges = self.ranges(&files, rows.div_ceil(rows_per_part))?;
-            let rows = rows / ranges.len() as u64;
-            for range in ranges {
-                let (files, selection) = (files.clone(), selection.clone());
-                parts.push(ScanPart { scan: self, files, range, rows, selection });
+        for mut files in by_shard.into_values() {
+            files.sort_by_key(|scanned| scanned.partition.day.date);
+            for (categories, files) in split_large(files, rows_per_part) {
+                let rows = rows_of(&files);
+                let ranges = match &categories {
+                    CategoryFilter::Only(_) => {
+                        self.ranges(&files, &categories, rows.div_ceil(rows_per_part))?
+                    }
+                    _ => vec![ItemRange { categories, ..ItemRange::default() }],
+                };
+                let rows = rows / ranges.len() as u64;
+                for range in ranges {
+                    let (files, selection) = (files.clone(), selection.clone());
+                    parts.push(ScanPart { scan: self, files, range, rows, selection });
+                }
             }
         }
         // The largest first, so that none of them is left for the end.
@@ -159,10 +168,18 @@ impl Scan<'_> {
     }
 
     /// Splits a category's items into ranges of about as many rows, by the items of its largest file.
-    fn ranges(&self, files: &[&ScannedFile], pieces: u64) -> Result<Vec<ItemRange>, RollupError> {
+    fn ranges(
+        &self,
+        files: &[&ScannedFile],
+        categories: &CategoryFilter,
+        pieces: u64,
+    ) -> Result<Vec<ItemRange>, RollupError> {
         let pieces = usize::try_from(pieces).unwrap_or(usize::MAX);
-        let largest = files.iter().map(|scanned| &scanned.file).max_by_key(|file| file.rows);
-        let Some(largest) = largest.filter(|_| pieces > 1) else { return Ok(vec![ItemRange::default()]) };
+        let own = files.iter().filter(|scanned| own_category(scanned).is_some());
+        let largest = own.map(|scanned| &scanned.file).max_by_key(|file| file.rows);
+        let Some(largest) = largest.filter(|_| pieces > 1) else {
+            return Ok(vec![ItemRange { categories: categories.clone(), ..ItemRange::default() }]);
+        };
         let firsts = first_items(&bytes_of(self.store, largest)?)
             .map_err(|source| RollupError::Columns { file: path_of(largest), source })?;
         let step = firsts.len().div_ceil(pieces).max(1);
@@ -170,26 +187,82 @@ impl Scan<'_> {
         cuts.dedup();
         let ends = cuts.iter().cloned().map(Some).chain([None]);
         let starts = std::iter::once(None).chain(cuts.iter().cloned().map(Some));
-        Ok(starts.zip(ends).map(|(from, until)| ItemRange { from, until }).collect())
+        let range = |(from, until)| ItemRange { categories: categories.clone(), from, until };
+        Ok(starts.zip(ends).map(range).collect())
     }
 }
 
+fn rows_of(files: &[&ScannedFile]) -> u64 {
+    files.iter().map(|scanned| scanned.file.rows).sum()
+}
+
+/// Returns the category of a file that has only this one.
+fn own_category<'a>(scanned: &'a ScannedFile) -> Option<&'a str> {
+    match &scanned.partition.day.group {
+        CategoryGroup::Own(category) => Some(category),
+        CategoryGroup::Uncategorized | CategoryGroup::Shared(_) => None,
+    }
+}
+
+/// Splits the files of a shard by categories: those with more rows than a part has, and all others. Files that
+/// categories share are read for each.
+fn split_large(files: Vec<&ScannedFile>, rows_per_part: u64) -> Vec<(CategoryFilter, Vec<&ScannedFile>)> {
+    let mut large: BTreeMap<&str, u64> = BTreeMap::new();
+    for scanned in &files {
+        if let Some(category) = own_category(scanned) {
+            *large.entry(category).or_default() += scanned.file.rows;
+        }
+    }
+    large.retain(|_, rows| *rows > rows_per_part);
+    if large.is_empty() {
+        return vec![(CategoryFilter::All, files)];
+    }
+    let is_of = |wants: &dyn Fn(&str) -> bool| -> Vec<&ScannedFile> {
+        files.iter().copied().filter(|scanned| own_category(scanned).is_none_or(wants)).collect()
+    };
+    let mut split: Vec<(CategoryFilter, Vec<&ScannedFile>)> = large
+        .keys()
+        .map(|&category| (CategoryFilter::Only(category.to_owned()), is_of(&|own| own == category)))
+        .collect();
+    let others = is_of(&|own| !large.contains_key(own));
+    if !others.is_empty() {
+        split.push((CategoryFilter::Except(large.keys().map(|&name| name.to_owned()).collect()), others));
+    }
+    split
+}
+
 impl ScanPart<'_> {
-    /// Calls `take` with the aggregates of each item, or of each that is wanted, in the order of their ids.
+    /// Calls `take` with the aggregates of each item, or of each that is wanted, in the order of categories and
+    /// ids.
     ///
     /// # Errors
     /// Names the file that is missing or damaged, or fails as `take` does.
-    pub fn for_each_item(
+    pub fn for_each_item<E: From<RollupError>>(
         &self,
         progress: &Progress,
         wants: Option<WantsItem<'_>>,
-        take: &mut dyn FnMut(ItemAggregates<'_>) -> Result<(), AggregateOverflow>,
-    ) -> Result<(), RollupError> {
-        let (mut path_sets, mut rows) = (Interner::default(), Vec::new());
+        take: &mut dyn FnMut(ItemAggregates<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut path_sets = PathSetCategories::default();
         let mut cursors = self.open(wants, &mut path_sets)?;
+        while let Some(category) = first_category(&cursors, &path_sets) {
+            self.for_each_of_category(category, &mut cursors, &mut path_sets, take)?;
+        }
+        progress.advance(Stage::Rank, self.rows);
+        Ok(())
+    }
+
+    fn for_each_of_category<E: From<RollupError>>(
+        &self,
+        category: u32,
+        cursors: &mut [Cursor],
+        path_sets: &mut PathSetCategories,
+        take: &mut dyn FnMut(ItemAggregates<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let subtracts: Vec<bool> = self.files.iter().map(|scanned| self.subtracts(scanned)).collect();
-        let mut next_keys = NextKeys::of(cursors.iter().map(Cursor::key));
-        let (mut item_id, mut having) = (String::new(), Vec::new());
+        let mut next_keys = NextKeys::of(cursors.iter().map(|cursor| cursor.key_in(category)));
+        let (mut rows, mut item_id, mut having) = (Vec::new(), String::new(), Vec::new());
+        let name = path_sets.category(category).map(str::to_owned);
         while let Some(key) = next_keys.smallest(&mut having) {
             if !key.is_whole() {
                 // The ids have the same prefix: the smallest of them comes next.
@@ -202,26 +275,29 @@ impl ScanPart<'_> {
                     cursor.item_id().unwrap_or_default().clone_into(&mut item_id);
                 }
                 let taken = rows.len();
-                cursor.take_item(&mut path_sets, &mut rows).map_err(|source| self.failed(at, source))?;
+                cursor.take_item(path_sets, &mut rows).map_err(|source| self.failed(at, source))?;
                 if subtracts[at] {
                     subtract(&mut rows[taken..]);
                 }
-                next_keys.set(at, cursor.key());
+                next_keys.set(at, cursor.key_in(category));
             }
-            take_item(&item_id, &mut rows, &path_sets, take)?;
+            if !rows.is_empty() {
+                let (category, path_sets) = (name.as_deref(), &path_sets.sets);
+                take(ItemAggregates { category, item_id: &item_id, rows: &rows, path_sets })?;
+                rows.clear();
+            }
         }
-        progress.advance(Stage::Rank, self.rows);
         Ok(())
     }
 
     fn subtracts(&self, scanned: &ScannedFile) -> bool {
-        let counting = self.selection.event_types.counting(&scanned.partition.event_type);
+        let counting = self.selection.event_types.counting(&scanned.partition.day.event_type);
         counting == Some(Counting::Subtracted)
     }
 
-    /// Returns the top-level category; none where its items have none.
-    pub fn category(&self) -> Option<&str> {
-        self.files.first().and_then(|scanned| scanned.partition.category.as_deref())
+    /// Returns the shard of its categories.
+    pub fn shard(&self) -> Shard {
+        self.files.first().map_or(Shard::of(None), |scanned| scanned.partition.day.group.shard())
     }
 
     /// Returns about how many rows it has.
@@ -232,11 +308,11 @@ impl ScanPart<'_> {
     fn open(
         &self,
         wants: Option<WantsItem<'_>>,
-        path_sets: &mut Interner,
+        path_sets: &mut PathSetCategories,
     ) -> Result<Vec<Cursor>, RollupError> {
         let open = |(at, ScannedFile { partition, file, .. }): (usize, &&ScannedFile)| {
             let wanted = |hour| {
-                Some(Hour::of(partition.date, hour)).filter(|hour| self.selection.hours.contains(hour))
+                Some(Hour::of(partition.day.date, hour)).filter(|hour| self.selection.hours.contains(hour))
             };
             let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().and_then(wanted));
             let bytes = bytes_of(self.scan.store, file)?;
@@ -257,17 +333,7 @@ fn subtract(rows: &mut [HourAggregate]) {
     }
 }
 
-/// Calls `take` with an item's rows, and clears them.
-fn take_item(
-    item_id: &str,
-    rows: &mut Vec<HourAggregate>,
-    path_sets: &Interner,
-    take: &mut dyn FnMut(ItemAggregates<'_>) -> Result<(), AggregateOverflow>,
-) -> Result<(), AggregateOverflow> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    take(ItemAggregates { item_id, rows, path_sets })?;
-    rows.clear();
-    Ok(())
+/// Returns the first category that comes next in some files.
+fn first_category(cursors: &[Cursor], path_sets: &PathSetCategories) -> Option<u32> {
+    cursors.iter().filter_map(Cursor::category).min_by_key(|number| path_sets.category(*number))
 }

@@ -1,43 +1,22 @@
 //! The `rollups` table: its schema, its files, and the partition and hours of each.
 //!
-//! Invariant: a file holds one or more hours of one event type, top-level category and day, and no
-//! hour of these is in two files.
+//! Invariant: a file holds one or more hours of one event type, group of categories and day, and no hour of a
+//! category is in two files.
 //!
 //! ```text
-//! rollups/event_type=purchase/category=GROCERY/date=2017-01-07/….parquet
+//! rollups/event_type=purchase/category_group=~07/date=2017-01-07/….parquet
 //! ```
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::delta::{
-    Column, ColumnType, LiveFile, LogReader, NamedFile, Table, TableSchema, VacuumPlan, VacuumRule,
-};
-use crate::lake::DryRun;
-use crate::model::{AggregateRows, Date, EventTypes, Hour, Timestamp};
+use crate::delta::{LiveFile, LogReader, NamedFile, Table, VacuumPlan, VacuumRule};
+use crate::lake::{DryRun, FilePartition, ROLLUPS, ROLLUPS_SCHEMA};
+use crate::model::{AggregateRows, Date, EventTypes, Hour};
 use crate::parquet_format::{AggregateBlock, ColumnsError, DictionaryInterner, ItemRange, decode_aggregates};
 use crate::rollup::error::RollupError;
 use crate::storage::Store;
-
-/// The folder of the table below the lake.
-pub(super) const ROLLUPS: &str = "rollups";
-const SCHEMA: TableSchema = TableSchema {
-    partitions: &[
-        Column("event_type", ColumnType::Text),
-        Column("category", ColumnType::Text),
-        Column("date", ColumnType::Date),
-    ],
-    columns: &[
-        Column("hour", ColumnType::Integer),
-        Column("item_id", ColumnType::Text),
-        Column("categories", ColumnType::TextList),
-        Column("is_primary", ColumnType::Boolean),
-        Column("purchases", ColumnType::Long),
-        Column("units", ColumnType::Decimal(38, 4)),
-        Column("amount", ColumnType::Decimal(38, 4)),
-    ],
-};
 
 /// The `rollups` table.
 pub struct Rollups {
@@ -53,63 +32,19 @@ pub struct Selection<'a> {
     pub hours: Range<Hour>,
 }
 
-/// The partition of a rollup file, and the hours of its day that it may hold.
-#[derive(Clone)]
-pub(super) struct DayPartition {
-    pub event_type: String,
-    pub category: Option<String>,
-    pub date: Date,
-    first_hour: i32,
-    last_hour: i32,
+impl Selection<'_> {
+    /// Returns whether a file may hold selected rows.
+    pub(super) fn overlaps(&self, partition: &FilePartition) -> bool {
+        partition.overlaps(&self.hours) && self.event_types.counting(&partition.day.event_type).is_some()
+    }
 }
 
-impl DayPartition {
-    /// Returns the partition of some hours of a day, the first and the last.
-    pub fn new(event_type: String, category: Option<String>, date: Date, hours: (i32, i32)) -> DayPartition {
-        DayPartition { event_type, category, date, first_hour: hours.0, last_hour: hours.1 }
-    }
-
-    /// Returns the first and the last hour of the day that the file may hold.
-    pub fn hours_of_day(&self) -> (i32, i32) {
-        (self.first_hour, self.last_hour)
-    }
-
-    /// Reads a file's partition values, and the range of hours in the log's column statistics.
-    ///
-    /// # Errors
-    /// [`RollupError::BadPartition`] where a value is missing or malformed.
-    pub fn of(file: &NamedFile) -> Result<DayPartition, RollupError> {
-        let text = |name: &str| file.partition.get(name).and_then(Option::as_deref);
-        let bad = || RollupError::BadPartition { file: path_of(file) };
-        let hour = |values: &serde_json::Value, default: i32| {
-            values["hour"].as_i64().and_then(|hour| i32::try_from(hour).ok()).unwrap_or(default)
-        };
-        Ok(DayPartition {
-            event_type: text("event_type").ok_or_else(bad)?.to_owned(),
-            category: text("category").map(str::to_owned),
-            date: text("date").and_then(Date::parse).ok_or_else(bad)?,
-            first_hour: hour(&file.min_values, 0),
-            last_hour: hour(&file.max_values, 23),
-        })
-    }
-
-    /// Returns whether the file may hold rows of an hour.
-    pub fn may_contain(&self, hour: Hour) -> bool {
-        hour.date() == self.date && (self.first_hour..=self.last_hour).contains(&hour.of_day())
-    }
-
-    /// Returns whether the file may hold selected rows.
-    pub fn overlaps(&self, selection: &Selection<'_>) -> bool {
-        let first = Hour::of(self.date, self.first_hour);
-        let last = Hour::of(self.date, self.last_hour);
-        let overlaps = first < selection.hours.end && last >= selection.hours.start;
-        overlaps && selection.event_types.counting(&self.event_type).is_some()
-    }
-
-    /// Returns the moment the file's day ends.
-    pub fn end(&self) -> Timestamp {
-        Hour::of(self.date, 24).start()
-    }
+/// Returns the partition of a file, and the hours of its day that it may hold.
+///
+/// # Errors
+/// [`RollupError::BadPartition`] where a value is missing or malformed.
+pub(super) fn partition_of(file: &NamedFile) -> Result<FilePartition, RollupError> {
+    FilePartition::of(file).ok_or_else(|| RollupError::BadPartition { file: path_of(file) })
 }
 
 /// Returns the version number of the table, by the names of its commits; none where there is no table.
@@ -133,7 +68,7 @@ impl Rollups {
     /// # Errors
     /// Fails where it cannot be read.
     pub fn open(store: &Store) -> Result<Option<Rollups>, RollupError> {
-        let table = Table::open(store, ROLLUPS, SCHEMA)?;
+        let table = Table::open(store, ROLLUPS, ROLLUPS_SCHEMA)?;
         Ok(table.map(|table| Rollups { store: store.clone(), table }))
     }
 
@@ -142,7 +77,7 @@ impl Rollups {
     /// # Errors
     /// Fails where it cannot be read or created.
     pub fn open_or_create(store: &Store) -> Result<Rollups, RollupError> {
-        let table = Table::open_or_create(store, ROLLUPS, SCHEMA, &[])?;
+        let table = Table::open_or_create(store, ROLLUPS, ROLLUPS_SCHEMA, &[])?;
         Ok(Rollups { store: store.clone(), table })
     }
 
@@ -172,7 +107,7 @@ impl Rollups {
     /// # Errors
     /// [`RollupError::BadPartition`] where its partition is malformed.
     pub fn date_of(file: &LiveFile) -> Result<Date, RollupError> {
-        Ok(DayPartition::of(file)?.date)
+        Ok(partition_of(file)?.day.date)
     }
 
     /// Checks a file, which is decoded only if it has no checksum, and returns how many rows it has.
@@ -193,7 +128,7 @@ impl Rollups {
     /// # Errors
     /// Names the file that is missing or damaged.
     pub(super) fn read_file(&self, file: &NamedFile, into: &mut AggregateRows) -> Result<(), RollupError> {
-        let date = DayPartition::of(file)?.date;
+        let date = partition_of(file)?.day.date;
         let bytes = self.bytes_of(file)?;
         decode(bytes, date, into).map_err(|source| RollupError::Columns { file: path_of(file), source })
     }

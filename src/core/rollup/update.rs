@@ -8,17 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use crate::delta::{Commit, LiveFile, MAX_TRIES, NewFile, Outcome, TableError};
-use crate::lake::Lake;
-use crate::model::{AggregateRows, Date, Hour};
+use crate::lake::{Lake, ROLLUPS};
+use crate::model::{AggregateRows, Date, Hour, Shard};
 use crate::progress::{Count, Progress, Stage};
-use crate::rollup::aggregate::{Tally, aggregate_category};
+use crate::rollup::aggregate::{Tally, aggregate_shard};
 use crate::rollup::changes::DayKey;
 use crate::rollup::dedup::{DedupedDay, affected_hours, dedup};
-use crate::rollup::diff::{DifferingRows, Ordered, diff, is_same_file};
+use crate::rollup::diff::{DifferingRows, Ordered, are_same_files, diff};
 use crate::rollup::error::RollupError;
 use crate::rollup::plan::{DayPlan, Plan, Reason, Scope, plan};
-use crate::rollup::table::{ROLLUPS, Rollups, path_of};
-use crate::rollup::write::{EncodedFile, encode, lines_of};
+use crate::rollup::table::{Rollups, path_of};
+use crate::rollup::write::encode_day;
 use crate::storage::{BulkWriter, WrittenFiles};
 
 /// A day with more rows keeps all threads busy by itself, and needs so much memory for its ids and
@@ -56,7 +56,7 @@ pub struct Diff {
     pub changed_hours: u64,
     /// Rows that were not what their events add up to, by hour and event type.
     pub differing: BTreeMap<(Hour, String), u64>,
-    /// The same of categories with a damaged file, whose rows could not be compared.
+    /// The same of shards with a damaged file, whose rows could not be compared.
     pub differing_in_damaged: BTreeMap<(Hour, String), u64>,
     /// Damaged files of aggregates, which were replaced.
     pub damaged_files: Vec<String>,
@@ -150,12 +150,12 @@ struct DayOutcome {
     conflicts: (u64, u64),
     /// How many hours were compared with the stored ones, and how many were not; none where nothing was.
     compared: Option<(u64, u64)>,
-    categories: Vec<CategoryOutcome>,
+    shards: Vec<ShardOutcome>,
 }
 
-/// A recomputed day of one category.
-struct CategoryOutcome {
-    add: Option<NewFile>,
+/// A recomputed day of one shard.
+struct ShardOutcome {
+    adds: Vec<NewFile>,
     removes: Vec<LiveFile>,
     tally: Tally,
     differing: DifferingRows,
@@ -163,10 +163,10 @@ struct CategoryOutcome {
     damaged: Vec<String>,
 }
 
-impl CategoryOutcome {
-    fn unchanged(tally: Tally) -> CategoryOutcome {
+impl ShardOutcome {
+    fn unchanged(tally: Tally) -> ShardOutcome {
         let (differing, damaged) = (DifferingRows::new(), Vec::new());
-        CategoryOutcome { add: None, removes: Vec::new(), tally, differing, damaged }
+        ShardOutcome { adds: Vec::new(), removes: Vec::new(), tally, differing, damaged }
     }
 }
 
@@ -202,12 +202,12 @@ fn recompute_day(
         Some(hours) if !hours.is_empty() => Some(affected_hours(lake, plan, hours)?),
         hours => hours.clone(),
     };
-    let categories: Result<Vec<CategoryOutcome>, RollupError> = day
-        .categories()
+    let shards: Result<Vec<ShardOutcome>, RollupError> = day
+        .shards()
         .into_iter()
         .collect::<Vec<_>>()
         .into_par_iter()
-        .map(|category| recompute_category(lake, rollups, &day, changed.as_ref(), category, bulk, progress))
+        .map(|shard| recompute_shard(lake, rollups, &day, changed.as_ref(), shard, bulk, progress))
         .collect();
     let hours = day.hours.len() as u64;
     Ok(DayOutcome {
@@ -218,21 +218,21 @@ fn recompute_day(
         }),
         hours,
         conflicts: day.conflicts(),
-        categories: categories?,
+        shards: shards?,
     })
 }
 
-fn recompute_category(
+fn recompute_shard(
     lake: &Lake,
     rollups: &Rollups,
     day: &DedupedDay<'_>,
     changed: Option<&BTreeSet<Hour>>,
-    category: &Option<String>,
+    shard: Shard,
     bulk: &BulkWriter<'_>,
     progress: &Progress,
-) -> Result<CategoryOutcome, RollupError> {
-    let (mut aggregates, tally) = aggregate_category(lake, day, category, progress)?;
-    let stored_files = day.stored_files(category);
+) -> Result<ShardOutcome, RollupError> {
+    let (mut aggregates, tally) = aggregate_shard(lake, day, shard, progress)?;
+    let stored_files = day.stored_files(shard);
     let plan = day.day;
     if !plan.is_full() {
         let mut stored = AggregateRows::default();
@@ -242,21 +242,20 @@ fn recompute_category(
         let mut of_hours = AggregateRows::default();
         of_hours.append_where(&stored, |row| day.hours.contains(&row.hour));
         if of_hours.is_same_as(&aggregates) {
-            return Ok(CategoryOutcome::unchanged(tally));
+            return Ok(ShardOutcome::unchanged(tally));
         }
         aggregates.append_where(&stored, |row| !day.hours.contains(&row.hour));
     }
     let order = aggregates.order();
-    let lines = lines_of(&aggregates, aggregates.in_order(&order));
-    let file = encode(&plan.event_type, category.as_deref(), plan.date, lines)?;
-    let bytes = file.as_ref().map(EncodedFile::bytes);
-    if plan.reason == Reason::Damaged && is_same_file(rollups, &stored_files, bytes) {
-        // Another category of the day is damaged.
-        return Ok(CategoryOutcome::unchanged(tally));
+    let files = encode_day(&plan.event_type, plan.date, &aggregates, &order)?;
+    let are_stored = || are_same_files(rollups, &stored_files, &files);
+    if plan.reason == Reason::Damaged && are_stored() {
+        // Another shard of the day is damaged.
+        return Ok(ShardOutcome::unchanged(tally));
     }
     let (differing, is_readable) = match changed {
-        // The same rows have the same bytes, so that mostly the stored file need not be decoded.
-        Some(changed) if !is_same_file(rollups, &stored_files, bytes) => {
+        // The same rows have the same bytes, so that mostly the stored files need not be decoded.
+        Some(changed) if !are_stored() => {
             let recomputed = Ordered { aggregates: &aggregates, order: &order };
             diff(rollups, plan.date, &stored_files, &recomputed, changed)
         }
@@ -270,8 +269,8 @@ fn recompute_category(
             .map(|file| path_of(file))
             .collect(),
     };
-    let add = file.map(|file| file.write(bulk)).transpose()?;
-    Ok(CategoryOutcome { add, removes: stored_files, tally, differing, damaged })
+    let adds = files.into_iter().map(|file| file.write(bulk)).collect::<Result<_, _>>()?;
+    Ok(ShardOutcome { adds, removes: stored_files, tally, differing, damaged })
 }
 
 /// Returns the commit that replaces the recomputed files, and what to report of it.
@@ -286,7 +285,7 @@ fn commit_of(plan: &Plan, days: Vec<DayOutcome>, now_ms: i64) -> (Commit, Summar
             let diff = summary.diff.get_or_insert_default();
             diff.hours += hours;
             diff.changed_hours += changed;
-            for of in &day.categories {
+            for of in &day.shards {
                 let differing =
                     if of.damaged.is_empty() { &mut diff.differing } else { &mut diff.differing_in_damaged };
                 for (hour, rows) in &of.differing {
@@ -295,12 +294,12 @@ fn commit_of(plan: &Plan, days: Vec<DayOutcome>, now_ms: i64) -> (Commit, Summar
                 diff.damaged_files.extend(of.damaged.iter().cloned());
             }
         }
-        for category in day.categories {
-            summary.events += category.tally.events;
-            summary.repeated += category.tally.repeated;
-            summary.rows += category.add.as_ref().map_or(0, |file| file.rows);
-            commit.adds.extend(category.add);
-            commit.removes.extend(category.removes);
+        for shard in day.shards {
+            summary.events += shard.tally.events;
+            summary.repeated += shard.tally.repeated;
+            summary.rows += shard.adds.iter().map(|file| file.rows).sum::<u64>();
+            commit.adds.extend(shard.adds);
+            commit.removes.extend(shard.removes);
         }
     }
     summary.files_added = commit.adds.len() as u64;

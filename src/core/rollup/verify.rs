@@ -8,9 +8,9 @@ use std::fmt;
 use rayon::prelude::*;
 
 use crate::lake::Lake;
-use crate::model::{AggregateRows, Date};
+use crate::model::{AggregateRow, AggregateRows, Date, Shard, category_of_set};
 use crate::progress::Progress;
-use crate::rollup::aggregate::aggregate_category;
+use crate::rollup::aggregate::aggregate_shard;
 use crate::rollup::changes::DayKey;
 use crate::rollup::dedup::dedup;
 use crate::rollup::error::RollupError;
@@ -95,24 +95,59 @@ impl<'a> Verification<'a> {
             return Ok((0, Vec::new()));
         };
         let day = dedup(self.lake, plan)?;
-        let categories: Vec<&Option<String>> = day.categories().into_iter().collect();
-        let count = categories.len() as u64;
-        let differing: Result<Vec<Option<DifferingDay>>, RollupError> = categories
+        let shards: Vec<Shard> = day.shards().into_iter().collect();
+        let compared: Result<Vec<(u64, Vec<Option<String>>)>, RollupError> = shards
             .into_par_iter()
-            .map(|category| {
-                let (aggregates, _) = aggregate_category(self.lake, &day, category, progress)?;
+            .map(|shard| {
+                let (aggregates, _) = aggregate_shard(self.lake, &day, shard, progress)?;
                 let mut stored = AggregateRows::default();
-                for file in day.stored_files(category) {
+                for file in day.stored_files(shard) {
                     rollups.read_file(&file, &mut stored)?;
                 }
-                let day = || DifferingDay {
-                    event_type: plan.event_type.clone(),
-                    category: category.clone(),
-                    date: plan.date,
-                };
-                Ok((!stored.is_same_as(&aggregates)).then(day))
+                Ok(differing_categories(&stored, &aggregates))
             })
             .collect();
-        Ok((count, differing?.into_iter().flatten().collect()))
+        let compared = compared?;
+        let count = compared.iter().map(|(categories, _)| categories).sum();
+        let differing = compared.into_iter().flat_map(|(_, differing)| differing);
+        let day_of =
+            |category| DifferingDay { event_type: plan.event_type.clone(), category, date: plan.date };
+        Ok((count, differing.map(day_of).collect()))
     }
+}
+
+/// Returns how many categories some aggregates are of, and in which of them both differ.
+fn differing_categories(stored: &AggregateRows, recomputed: &AggregateRows) -> (u64, Vec<Option<String>>) {
+    if stored.is_same_as(recomputed) {
+        let sets: BTreeSet<u32> = recomputed.rows.iter().map(|row| row.path_set).collect();
+        let names = sets.into_iter().map(|set| category_of_set(recomputed.path_sets.name(set)));
+        return (names.collect::<BTreeSet<_>>().len() as u64, Vec::new());
+    }
+    let (stored, recomputed) = (by_category(stored), by_category(recomputed));
+    let all: BTreeSet<&Option<String>> = stored.keys().chain(recomputed.keys()).collect();
+    let none = AggregateRows::default();
+    let are_same = |category: &Option<String>| {
+        let recomputed = recomputed.get(category).unwrap_or(&none);
+        stored.get(category).unwrap_or(&none).is_same_as(recomputed)
+    };
+    let differing = all.iter().filter(|category| !are_same(category));
+    (all.len() as u64, differing.map(|&category| category.clone()).collect())
+}
+
+/// Returns the rows of each category.
+fn by_category(rows: &AggregateRows) -> BTreeMap<Option<String>, AggregateRows> {
+    let category_of = |set: &str| category_of_set(set).map(str::to_owned);
+    let of_sets: Vec<Option<String>> = rows.path_sets.iter().map(category_of).collect();
+    let mut split: BTreeMap<Option<String>, AggregateRows> = BTreeMap::new();
+    let mut sorted = rows.rows.clone();
+    sorted.sort_by_key(|row| &of_sets[row.path_set as usize]);
+    for of_category in sorted.chunk_by(|a, b| of_sets[a.path_set as usize] == of_sets[b.path_set as usize]) {
+        let into = split.entry(of_sets[of_category[0].path_set as usize].clone()).or_default();
+        for row in of_category {
+            let item = into.items.code(rows.items.name(row.item));
+            let path_set = into.path_sets.code(rows.path_sets.name(row.path_set));
+            into.rows.push(AggregateRow { item, path_set, ..*row });
+        }
+    }
+    split
 }

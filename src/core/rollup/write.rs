@@ -1,21 +1,24 @@
-//! Rollup files written: one category's day encoded as Parquet and put into its partition's folder.
+//! Rollup files written: one day of a shard's categories encoded as Parquet and put into the folders of their
+//! groups.
 //!
-//! Invariant: rows are sorted by item, set of paths, kind of copy and hour; no commit names the file yet.
+//! Invariant: rows are sorted by category, item, set of paths, kind of copy and hour; no commit names the files yet.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::delta::{NewFile, Partition};
-use crate::lake::{hive_folder, partition_map};
-use crate::model::{AggregateRow, AggregateRows, Date};
+use crate::delta::NewFile;
+use crate::lake::{DayPartition, ROLLUPS};
+use crate::model::{AggregateRow, AggregateRows, CategoryGroup, Date, category_of_set};
 use crate::parquet_format::{AggregateLine, Encoded, encode_aggregates};
 use crate::rollup::error::RollupError;
-use crate::rollup::table::ROLLUPS;
 use crate::storage::{BulkWriter, unique_id};
 
 /// A file that is encoded but not written yet.
 pub(super) struct EncodedFile {
     path: String,
-    partition: Partition,
+    pub partition: DayPartition,
     encoded: Encoded,
 }
 
@@ -31,47 +34,78 @@ impl EncodedFile {
     /// Fails where the disk does.
     pub fn write(self, bulk: &BulkWriter<'_>) -> Result<NewFile, RollupError> {
         bulk.put(&format!("{ROLLUPS}/{}", self.path), self.encoded.bytes.clone())?;
-        Ok(NewFile::of(self.path, self.partition, self.encoded))
+        Ok(NewFile::of(self.path, self.partition.values(), self.encoded))
     }
 }
 
-/// Encodes lines in the order of rollup files; returns nothing where there are none.
+/// Encodes the rows of a day, given their order: a file for each category with many rows, and one for all others
+/// of a shard.
+///
+/// # Errors
+/// Fails where the rows do not fit into Parquet.
+pub(super) fn encode_day(
+    event_type: &str,
+    date: Date,
+    aggregates: &AggregateRows,
+    order: &[u32],
+) -> Result<Vec<EncodedFile>, RollupError> {
+    let mut groups: BTreeMap<CategoryGroup, Vec<Range<usize>>> = BTreeMap::new();
+    for (category, rows) in categories_of(aggregates, order) {
+        groups.entry(CategoryGroup::of(category, rows.len())).or_default().push(rows);
+    }
+    let encode = |(group, ranges): (CategoryGroup, Vec<Range<usize>>)| {
+        let partition = DayPartition { event_type: event_type.to_owned(), date, group };
+        let whole = [0..order.len()];
+        match ranges == whole {
+            true => encode(lines_of(aggregates, aggregates.in_order(order)), |_| partition),
+            false => {
+                let order: Vec<u32> =
+                    ranges.into_iter().flat_map(|rows| order[rows].iter().copied()).collect();
+                encode(lines_of(aggregates, aggregates.in_order(&order)), |_| partition)
+            }
+        }
+    };
+    groups.into_iter().map(encode).collect()
+}
+
+/// Encodes lines in the order of rollup files; `partition_of` returns their partition, given their number.
 ///
 /// # Errors
 /// Fails where the lines do not fit into Parquet.
 pub(super) fn encode<'a>(
-    event_type: &str,
-    category: Option<&str>,
-    date: Date,
     lines: impl IntoIterator<Item = AggregateLine<'a>>,
-) -> Result<Option<EncodedFile>, RollupError> {
-    let mut lines = lines.into_iter().peekable();
-    if lines.peek().is_none() {
-        return Ok(None);
-    }
-    let folder = hive_folder(event_type, category, date);
-    let encoded =
-        encode_aggregates(lines).map_err(|source| RollupError::Columns { file: folder.clone(), source })?;
-    let path = format!("{folder}/{}", encoded.name(&unique_id()));
-    Ok(Some(EncodedFile { path, partition: partition_map(event_type, category, date), encoded }))
+    partition_of: impl FnOnce(u64) -> DayPartition,
+) -> Result<EncodedFile, RollupError> {
+    let encoded = encode_aggregates(lines)
+        .map_err(|source| RollupError::Columns { file: format!("a file of {ROLLUPS}"), source })?;
+    let partition = partition_of(encoded.rows);
+    let path = format!("{}/{}", partition.folder(), encoded.name(&unique_id()));
+    Ok(EncodedFile { path, partition, encoded })
 }
 
-/// Encodes and writes lines in the order of rollup files; returns nothing where there are none.
-///
-/// # Errors
-/// Fails where the lines do not fit into Parquet, or the disk does.
-pub(super) fn write_lines<'a>(
-    event_type: &str,
-    category: Option<&str>,
-    date: Date,
-    lines: impl IntoIterator<Item = AggregateLine<'a>>,
-    bulk: &BulkWriter<'_>,
-) -> Result<Option<NewFile>, RollupError> {
-    encode(event_type, category, date, lines)?.map(|file| file.write(bulk)).transpose()
+/// Returns the categories of rows in an order by category, and where the rows of each are.
+fn categories_of<'a>(aggregates: &'a AggregateRows, order: &[u32]) -> Vec<(Option<&'a str>, Range<usize>)> {
+    let set_of = |at: usize| aggregates.rows[order[at] as usize].path_set;
+    let mut categories: Vec<(Option<&str>, Range<usize>)> = Vec::new();
+    let mut last_set = None;
+    for at in 0..order.len() {
+        let set = Some(set_of(at));
+        if set != last_set {
+            last_set = set;
+            let category = category_of_set(aggregates.path_sets.name(set_of(at)));
+            if categories.last().is_none_or(|(last, _)| *last != category) {
+                categories.push((category, at..at));
+            }
+        }
+        if let Some((_, rows)) = categories.last_mut() {
+            rows.end = at + 1;
+        }
+    }
+    categories
 }
 
 /// Returns rows as the lines of a file.
-pub(super) fn lines_of<'a>(
+fn lines_of<'a>(
     aggregates: &'a AggregateRows,
     rows: impl Iterator<Item = AggregateRow> + 'a,
 ) -> impl Iterator<Item = AggregateLine<'a>> + 'a {

@@ -14,7 +14,7 @@ const URL_KEPT: AsciiSet =
 
 /// Returns the Hive folder of a partition's value: `category=DRUG GM`.
 ///
-/// Letters, digits, spaces and `_-.,&()+` are kept, and all else is written as `%XX`, so that no value
+/// Letters, digits, spaces and `_-.,&()+~` are kept, and all else is written as `%XX`, so that no value
 /// leads outside of the table. A very long value is truncated and ends in its hash: the value itself
 /// is in the table's log.
 pub fn folder_name(column: &str, value: Option<&str>) -> String {
@@ -22,7 +22,7 @@ pub fn folder_name(column: &str, value: Option<&str>) -> String {
     let mut escaped = String::with_capacity(value.len());
     for c in value.chars() {
         // A value that equals Hive's name for none must not share its folder.
-        let is_plain = c.is_alphanumeric() || " _-.,&()+".contains(c);
+        let is_plain = c.is_alphanumeric() || " _-.,&()+~".contains(c);
         if is_plain && !(escaped.is_empty() && value == HIVE_NULL) {
             escaped.push(c);
         } else {

@@ -70,7 +70,7 @@ fn a_table_of_another_maker_is_left_alone() {
     world.write(log, &commit);
     world.write("log.csv", GOOD);
     expect![[r#"
-        stderr: error: WORLD/other has the lake format 0, and this program reads and writes format 4 only
+        stderr: error: WORLD/other has the lake format 0, and this program reads and writes format 5 only
         stderr: hint: upgrade the lake with `topsell lake upgrade`; make a backup first to be able to go back
         exit code 1
     "#]]
@@ -99,13 +99,13 @@ fn a_damaged_lake_is_reported_as_such() {
     let rank = || world.run("rank").whole().replace(name.rsplit('/').next().unwrap_or(name), "….parquet");
     std::fs::write(&path, &good[..good.len() / 2]).expect("it can be changed");
     expect![[r#"
-        stderr: error: WORLD/data/lake/events/event_type=purchase/category=__HIVE_DEFAULT_PARTITION__/date=2017-01-14/hour=10/….parquet is damaged: its bytes do not have the checksum with which they were written
+        stderr: error: WORLD/data/lake/events/event_type=purchase/category_group=__HIVE_DEFAULT_PARTITION__/date=2017-01-14/….parquet is damaged: its bytes do not have the checksum with which they were written
         stderr: hint: `topsell lake verify` lists all damaged files, and `topsell lake repair` does what can be done about them
         exit code 3
     "#]].assert_eq(&rank());
     std::fs::remove_file(&path).expect("it can be removed");
     expect![[r#"
-        stderr: error: WORLD/data/lake/events/event_type=purchase/category=__HIVE_DEFAULT_PARTITION__/date=2017-01-14/hour=10/….parquet: No such file or directory (os error 2)
+        stderr: error: WORLD/data/lake/events/event_type=purchase/category_group=__HIVE_DEFAULT_PARTITION__/date=2017-01-14/….parquet: No such file or directory (os error 2)
         stderr: hint: a file that the lake references is missing; restore it from a backup
         exit code 3
     "#]].assert_eq(&rank());

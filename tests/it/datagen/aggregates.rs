@@ -38,13 +38,14 @@ fn files(world: &World, lake: &str) -> Vec<(String, Vec<u8>)> {
         let bytes = std::fs::read(world.path(&folder).join(&name)).expect("a file can be read");
         (name.rsplit_once('/').map(|(partition, _)| partition.to_owned()).expect("it has a folder"), bytes)
     });
-    files.collect()
+    let mut files: Vec<_> = files.collect();
+    files.sort();
+    files
 }
 
 fn rows(partition: &str, bytes: &[u8]) -> Vec<Row> {
     let part =
         |name: &str| partition.split('/').find_map(|part| part.strip_prefix(name)).expect("it is there");
-    let category = part("category=");
     let day = match part("date=") {
         "2024-01-01" => 0,
         "2024-01-02" => 1,
@@ -61,7 +62,7 @@ fn rows(partition: &str, bytes: &[u8]) -> Vec<Row> {
             let paths = column("categories").as_list::<i32>().value(at);
             let paths = paths.as_string::<i32>().iter().map(|path| path.expect("a path is there").to_owned());
             rows.push(Row {
-                category: category.to_owned(),
+                category: column("category").as_string::<i32>().value(at).to_owned(),
                 hour: 24 * day + column("hour").as_primitive::<Int32Type>().value(at),
                 item_id: column("item_id").as_string::<i32>().value(at).to_owned(),
                 paths: paths.collect(),
@@ -107,7 +108,8 @@ fn synthetic_aggregates_rank_as_they_add_up() {
     let written = files(&world, "one");
     assert_eq!(written.len(), 14);
     assert_eq!(written, files(&world, "two"), "threads change no byte");
-    let rows: Vec<Row> = written.iter().flat_map(|(partition, bytes)| rows(partition, bytes)).collect();
+    let mut rows: Vec<Row> = written.iter().flat_map(|(partition, bytes)| rows(partition, bytes)).collect();
+    rows.sort_by(|a, b| a.category.cmp(&b.category));
 
     let mut copies: BTreeMap<(&str, i32), Vec<&Row>> = BTreeMap::new();
     let mut prices: BTreeMap<&str, i128> = BTreeMap::new();

@@ -24,16 +24,19 @@ use crate::world::{NOW, World};
 /// Commits have such names, and so have no checkpoints.
 const COMMITS: &str = "events/_delta_log/000000000000000";
 const LIMITS: StepLimits = StepLimits { files: 8, rows: u64::MAX };
-/// The hours of the lake, and the steps of their compaction: four hours with two files each in a step.
-const HOURS: usize = 24;
-const STEPS: usize = HOURS / 4;
+/// The days of the lake, and the steps of their compaction: four days with two files each in a step.
+const DAYS: usize = 24;
+const STEPS: usize = DAYS / 4;
 
-/// Returns a lake with two files for each of some hours, and two rollup files of their day.
+/// Returns a lake with two files for each of some days.
 fn shop() -> World {
     let world = World::new();
     for minute in [10, 20] {
-        let line = |hour| format!("2017-01-13T{hour:02}:{minute}:00Z,item{hour},1\n");
-        let lines: String = (0..HOURS).map(line).collect();
+        let date = |day: usize| {
+            if day < 11 { format!("2016-12-{}", 21 + day) } else { format!("2017-01-{:02}", day - 10) }
+        };
+        let line = |day| format!("{}T12:{minute}:00Z,item{day},1\n", date(day));
+        let lines: String = (0..DAYS).map(line).collect();
         world.write("log.csv", format!("ts,item_id,quantity\n{lines}"));
         for command in ["-q ingest log.csv", "-q rank"] {
             let said = world.run(command);
@@ -64,7 +67,7 @@ fn version(lake: &Lake) -> u64 {
     lake.events().newest().expect("the log can be read").number()
 }
 
-/// Returns how many rows there are, and the numbers of files of the hours.
+/// Returns how many rows there are, and the numbers of files of the days.
 fn rows_and_files(lake: &Lake) -> (u64, usize) {
     let files = lake.events().newest().and_then(|newest| newest.files()).expect("the log can be read");
     (files.iter().map(|file| file.rows).sum(), files.len())
@@ -134,20 +137,20 @@ impl Drop for Stream {
 fn what_is_ingested_while_a_step_of_a_compaction_is_written_does_not_make_it_begin_again() {
     let world = Arc::new(shop());
     let (ingesting, numbers) = (Arc::clone(&world), AtomicU64::new(0));
-    let commits_of_others = Overtaking::before_each("hour=", move || {
+    let commits_of_others = Overtaking::before_each("events/event_type", move || {
         let number = numbers.fetch_add(1, Ordering::SeqCst);
-        // Of an hour that is being compacted.
+        // Of a day that is being compacted.
         let line = format!("{{\"ts\":\"2017-01-13T12:40:00Z\",\"item_id\":\"late{number}\"}}\n");
         let said = ingesting.run_with(&["-q", "ingest", "--format", "ndjson", "-"], line.as_bytes());
         assert_eq!(said.code, Some(0), "{}", said.whole());
     });
     let before = version(&lake(&world, None));
     let compacted = compact(&lake(&world, Some(&commits_of_others)));
-    assert_eq!((compacted.event_hours, compacted.event_files), (HOURS as u64, 2 * HOURS as u64));
-    assert_eq!(commits_of_others.times(), HOURS, "each file was written once");
+    assert_eq!((compacted.events_to, compacted.event_files), (DAYS as u64, 2 * DAYS as u64));
+    assert_eq!(commits_of_others.times(), DAYS, "each file was written once");
     let after = lake(&world, None);
-    assert_eq!(version(&after) - before, (HOURS + STEPS) as u64);
-    assert_eq!(rows_and_files(&after), (3 * HOURS as u64, 2 * HOURS));
+    assert_eq!(version(&after) - before, (DAYS + STEPS) as u64);
+    assert_eq!(rows_and_files(&after), (3 * DAYS as u64, 2 * DAYS));
     assert_eq!(world.run("lake verify").code, Some(0));
 }
 
@@ -158,7 +161,7 @@ fn a_stream_that_commits_each_line_and_a_compaction_both_go_on() {
     let world = Arc::new(shop());
     let streaming = Stream::start(&world);
     let (asked, seen) = (Arc::clone(&world), AtomicU64::new(0));
-    let advancing = Overtaking::before_each("hour=", move || {
+    let advancing = Overtaking::before_each("events/event_type", move || {
         let lake = lake(&asked, None);
         wait_until("the stream commits", || version(&lake) > seen.load(Ordering::SeqCst) + 1);
         seen.store(version(&lake), Ordering::SeqCst);
@@ -167,15 +170,15 @@ fn a_stream_that_commits_each_line_and_a_compaction_both_go_on() {
     let store = Store::open_through(&world.path("data/lake"), |disk| attempts.on(advancing.on(disk)));
     let compacting = Lake::open(store.expect("the lake can be named")).expect("the lake can be opened");
     let compacted = compact(&compacting);
-    assert_eq!((compacted.event_hours, attempts.times()), (HOURS as u64, STEPS), "{compacted:?}");
+    assert_eq!((compacted.events_to, attempts.times()), (DAYS as u64, STEPS), "{compacted:?}");
     let lines = streaming.stop();
-    assert_eq!(rows_and_files(&lake(&world, None)).0, 2 * HOURS as u64 + lines);
+    assert_eq!(rows_and_files(&lake(&world, None)).0, 2 * DAYS as u64 + lines);
     assert_eq!(world.run("lake verify").code, Some(0));
 }
 
-/// Hours expire in one commit, however many are made by others.
+/// Days expire in one commit, however many are made by others.
 #[test]
-fn hours_expire_beside_a_stream_in_few_attempts() {
+fn days_expire_beside_a_stream_in_few_attempts() {
     let world = shop();
     let streaming = Stream::start(&world);
     let attempts = Overtaking::before_each(COMMITS, || {});
@@ -184,7 +187,7 @@ fn hours_expire_beside_a_stream_in_few_attempts() {
     wait_until("the stream commits", || version(&expiring) > first + 10);
     let oldest = Timestamp::parse("2017-01-14T00:00:00Z").expect("a good moment").hour();
     let expired = expiring.expire_before(oldest, now().micros() / 1_000).expect("nothing fails");
-    assert_eq!((expired.hours.len(), expired.rows, attempts.times()), (HOURS, 2 * HOURS as u64, 1));
+    assert_eq!((expired.hours.len(), expired.rows, attempts.times()), (DAYS, 2 * DAYS as u64, 1));
     let lines = streaming.stop();
     assert_eq!(rows_and_files(&lake(&world, None)).0, lines);
 }
@@ -200,13 +203,13 @@ fn a_step_is_committed_again_and_not_written_again_where_others_commit_first() {
             commit_out_of_turn(&path);
         }
     });
-    let written = Overtaking::before_each("hour=", || {});
+    let written = Overtaking::before_each("events/event_type", || {});
     let store = Store::open_through(&world.path("data/lake"), |disk| written.on(overtaken.on(disk)));
     let compacting = Lake::open(store.expect("the lake can be named")).expect("the lake can be opened");
     let compacted = compact(&compacting);
-    assert_eq!(compacted.event_hours, HOURS as u64);
-    assert_eq!((written.times(), overtaken.times()), (HOURS, STEPS + TIMES as usize));
-    assert_eq!(rows_and_files(&lake(&world, None)), (2 * HOURS as u64, HOURS));
+    assert_eq!(compacted.events_to, DAYS as u64);
+    assert_eq!((written.times(), overtaken.times()), (DAYS, STEPS + TIMES as usize));
+    assert_eq!(rows_and_files(&lake(&world, None)), (2 * DAYS as u64, DAYS));
 }
 
 /// A rollup would begin again if aggregates were compacted before it commits.
@@ -256,7 +259,7 @@ fn a_rollup_commits_at_its_first_attempt_and_a_compaction_waits_for_it() {
 fn while_a_lake_is_compacted_everything_runs_but_what_removes_files() {
     let world = Arc::new(shop());
     let beside = Arc::clone(&world);
-    let between = Overtaking::before("hour=", move || {
+    let between = Overtaking::before("events/event_type", move || {
         beside.write("late.csv", "ts,item_id,quantity\n2017-01-13T12:30:00Z,late,5\n");
         for (command, code) in [
             ("ingest late.csv", 0),
@@ -276,7 +279,7 @@ fn while_a_lake_is_compacted_everything_runs_but_what_removes_files() {
     let compacted = compact(&compacting);
     assert!(between.has_happened());
     // The rollup has written the day as one file.
-    assert_eq!((compacted.event_hours, compacted.rollup_days), (HOURS as u64, 0), "{compacted:?}");
+    assert_eq!((compacted.events_to, compacted.rollups_to), (DAYS as u64, 0), "{compacted:?}");
     assert_eq!(world.run("lake verify").code, Some(0));
     let sold = world.sold();
     assert!(sold.contains("\nlate,5,1,"), "{sold}");
@@ -293,7 +296,7 @@ fn what_the_steps_before_a_failure_have_done_stays() {
     assert!(error.contains("this disk fails on purpose"), "{error}");
     drop(compacting);
     let (rows, files) = rows_and_files(&lake(&world, None));
-    assert_eq!((rows, files), (2 * HOURS as u64, 2 * HOURS - 8), "two steps of four hours are done");
+    assert_eq!((rows, files), (2 * DAYS as u64, 2 * DAYS - 8), "two steps of four days are done");
     let plain = lake(&world, None);
     let plan = maintenance::compact(&plain, now(), LIMITS, DryRun::Yes, &Progress::default());
     let plan = plan.expect("nothing fails").plan;
@@ -302,6 +305,6 @@ fn what_the_steps_before_a_failure_have_done_stays() {
         [1, 2, 3, 4, 5].map(|step| of_events(&format!("step {step}: compact events"))),
         [4, 4, 4, 4, 0]
     );
-    assert_eq!(compact(&plain).event_hours, HOURS as u64 - 8);
-    assert_eq!(rows_and_files(&plain), (2 * HOURS as u64, HOURS));
+    assert_eq!(compact(&plain).events_to, DAYS as u64 - 8);
+    assert_eq!(rows_and_files(&plain), (2 * DAYS as u64, DAYS));
 }

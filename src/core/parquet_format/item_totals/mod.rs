@@ -17,7 +17,7 @@
 //! its rank in exactly one row. In a category whose window was extended, `units` and `score` are of the
 //! longer window. Units in older files are whole numbers of INT64.
 //!
-//! No row group has two top-level categories, and the statistics of `top_category` and `item_id` show
+//! Small top-level categories share a row group, and the statistics of `top_category` and `item_id` show
 //! which row group has what, so that an item or a category is read without the rest.
 
 mod columns;

@@ -15,6 +15,7 @@ fn file(groups: &[(Option<&str>, std::ops::Range<i64>)]) -> (Bytes, Vec<ItemTota
     for (top, numbers) in groups {
         let ids: Vec<String> = numbers.clone().map(|number| format!("item {number:03}")).collect();
         let mut group = ItemTotalsGroup::default();
+        group.begin(*top, &CATEGORIES);
         for (number, item_id) in numbers.clone().zip(&ids) {
             let days = [0, 1, 2, 3, 4, 5, 6].map(|day| number * 1_000 - day % 3 * 700);
             let days: DayUnits = days.map(Units::from_ten_thousandths);
@@ -44,7 +45,7 @@ fn file(groups: &[(Option<&str>, std::ops::Range<i64>)]) -> (Bytes, Vec<ItemTota
                 ranks: ranks.iter().map(|&(of, rank)| (CATEGORIES[of as usize].to_owned(), rank)).collect(),
             });
         }
-        let encoded = group.encode(*top, &CATEGORIES).expect("it can be encoded");
+        let encoded = group.encode().expect("it can be encoded");
         bytes.extend(encoder.add(encoded).expect("it can be added"));
     }
     let (end, footer_at) = encoder.finish().expect("it can be finished");

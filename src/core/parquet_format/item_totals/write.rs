@@ -18,7 +18,8 @@ use crate::parquet_format::item_totals::columns::{
 use crate::parquet_format::parquet_file::footer_at;
 use crate::parquet_format::units_column::{FewUnits, UNITS_SUM};
 
-/// The most rows of a row group: a lookup reads the ids of one in each top-level category.
+/// The most rows of a row group: a lookup reads the ids of one in each top-level category, or in several small
+/// ones.
 pub const ITEM_TOTALS_PER_GROUP: usize = 1 << 15;
 const COMPRESS_FROM_BYTES: usize = 1 << 10;
 
@@ -54,9 +55,15 @@ pub struct ItemTotalsLine<'a, 'b> {
     pub shop_rank: Option<i64>,
 }
 
-/// Some rows of one top-level category, in their order.
+/// Some rows of one top-level category, or of several that follow each other, in their order.
 #[derive(Default)]
 pub struct ItemTotalsGroup<'a> {
+    /// None where the rows count shop-wide only.
+    tops: Vec<&'a str>,
+    top_codes: Vec<u32>,
+    /// The names of all categories by number, and the number of the first of the current top-level category.
+    names: Vec<&'a str>,
+    first_name: u32,
     items: Vec<&'a str>,
     /// In ten-thousandths, like the other units.
     days: [Vec<i64>; DAYS],
@@ -71,9 +78,18 @@ pub struct ItemTotalsGroup<'a> {
 }
 
 impl<'a> ItemTotalsGroup<'a> {
-    /// Adds a row, with its ranks in categories by number.
+    /// Begins a top-level category, or the rows that count shop-wide only for `None`, which are in a group of
+    /// their own; `names` are those of its categories by number.
+    pub fn begin(&mut self, top: Option<&'a str>, names: &[&'a str]) {
+        self.tops.extend(top);
+        self.first_name = self.names.len() as u32;
+        self.names.extend(names);
+    }
+
+    /// Adds a row of the top-level category that was begun last, with its ranks in categories by number.
     pub fn push(&mut self, line: &ItemTotalsLine<'a, '_>, ranks: impl Iterator<Item = (u32, i64)>) {
         self.items.push(line.item_id);
+        self.top_codes.push((self.tops.len() as u32).saturating_sub(1));
         self.days.iter_mut().zip(line.days).for_each(|(column, day)| column.push(day.ten_thousandths()));
         // They were checked to fit when they were added up.
         self.weeks.push(line.days.iter().fold(0, |week, day| day.ten_thousandths().saturating_add(week)));
@@ -83,7 +99,7 @@ impl<'a> ItemTotalsGroup<'a> {
         self.shop_ranks.extend(line.shop_rank);
         let before = self.categories.len();
         for (category, rank) in ranks {
-            self.categories.push(category);
+            self.categories.push(self.first_name + category);
             self.ranks.push(rank);
         }
         self.lengths.push((self.categories.len() - before) as u32);
@@ -99,11 +115,11 @@ impl<'a> ItemTotalsGroup<'a> {
         self.items.is_empty()
     }
 
-    /// Returns its column chunks, given the names of the categories.
+    /// Returns its column chunks.
     ///
     /// # Errors
     /// Fails where the rows do not fit into Parquet.
-    pub fn encode(&self, top: Option<&str>, names: &[&str]) -> Result<EncodedGroup, ColumnsError> {
+    pub fn encode(&self) -> Result<EncodedGroup, ColumnsError> {
         let rows = self.len();
         let full = |values| Chunk { shape: Shape::Full, values };
         let numbers = [&self.weeks, &self.units];
@@ -117,18 +133,21 @@ impl<'a> ItemTotalsGroup<'a> {
             .collect();
         let units = few.iter().zip(&wide);
         let units = units.map(|(few, wide)| few.as_ref().map_or(Values::Wide(wide), FewUnits::wide_values));
-        let codes = vec![0; rows];
-        let of_top = match top {
-            None => Values::None,
-            Some(top) => Values::Codes { codes: &codes, of: Dictionary::Texts(vec![Cow::Borrowed(top)]) },
+        let texts = |of: &[&'a str]| Dictionary::Texts(of.iter().map(|&name| Cow::Borrowed(name)).collect());
+        let of_top = match self.tops.is_empty() {
+            true => Values::None,
+            false => Values::Codes { codes: &self.top_codes, of: texts(&self.tops) },
         };
-        let names: Vec<Cow<'_, str>> = names.iter().map(|&name| Cow::Borrowed(name)).collect();
-        let mut chunks = vec![full(of_top), full(Values::InOrder(self.items.clone()))];
+        let items = match self.tops.len() {
+            0 | 1 => Values::InOrder(self.items.clone()),
+            _ => Values::InRuns(self.items.clone()),
+        };
+        let mut chunks = vec![full(of_top), full(items)];
         chunks.extend(units.map(full));
         chunks.push(full(Values::Doubles(&self.scores)));
         let shape = Shape::Optional(&self.has_shop_rank);
         chunks.push(Chunk { shape, values: Values::Deltas(&self.shop_ranks) });
-        let of = Dictionary::Texts(names);
+        let of = texts(&self.names);
         chunks.push(Chunk {
             shape: Shape::Lists(&self.lengths),
             values: Values::Codes { codes: &self.categories, of },

@@ -20,8 +20,8 @@ use crate::rankings::pointer::{Footer, Pointer, SCHEMA};
 use crate::rankings::publish::{Published, labels};
 use crate::storage::{Scratch, Store, StoreError, Stream};
 
-/// Top-level categories whose rows are encoded before they are written.
-const CATEGORIES_AT_A_TIME: usize = 8;
+/// Row groups, or sequences of them of large top-level categories, that are encoded before they are written.
+const GROUPS_AT_A_TIME: usize = 8;
 
 /// Item totals that are being collected.
 pub struct ItemTotalsWriter {
@@ -171,15 +171,17 @@ fn write(
         }
         Ok::<(), SnapshotError>(())
     };
-    let encode = |(sorted, in_shop): &(&Sorted<'_>, &Vec<u32>)| {
-        let packed = read_parts(&scratch, sorted.parts)?;
-        let rows = CategoryRows::of(&packed, rounds);
-        encode(&rows, sorted, in_shop).map_err(failed)
+    let encode = |tops: &&[(&Sorted<'_>, &Vec<u32>)]| {
+        let packed = tops.iter().map(|(sorted, _)| read_parts(&scratch, sorted.parts));
+        let packed = packed.collect::<Result<Vec<_>, StoreError>>()?;
+        let rows: Vec<CategoryRows<'_>> = packed.iter().map(|of| CategoryRows::of(of, rounds)).collect();
+        encode(&rows, tops).map_err(failed)
     };
     let tops: Vec<(&Sorted<'_>, &Vec<u32>)> = tops.iter().zip(in_shop).collect();
+    let groups = row_groups(&tops);
     let mut encoded_before = Vec::new();
-    // Encodes the next categories while those encoded before are written.
-    for some in tops.chunks(CATEGORIES_AT_A_TIME) {
+    // Encodes the next row groups while those encoded before are written.
+    for some in groups.chunks(GROUPS_AT_A_TIME) {
         let (encoded, written) = rayon::join(
             || some.par_iter().map(encode).collect::<Result<Vec<_>, SnapshotError>>(),
             || write(std::mem::take(&mut encoded_before)),
@@ -200,31 +202,58 @@ fn write(
 /// A row group, and how many rows it has.
 type Encoded = (EncodedGroup, u64);
 
-/// Returns the row groups of one top-level category.
-fn encode(rows: &CategoryRows<'_>, of: &Sorted<'_>, in_shop: &[u32]) -> Result<Vec<Encoded>, ColumnsError> {
-    let top = of.parts.first().and_then(|part| part.top.as_deref());
-    let (ranks, begins) = rows.ranks(&of.order);
+/// One top-level category, and the ranks of its rows in the shop.
+type Top<'a> = (&'a Sorted<'a>, &'a Vec<u32>);
+
+/// Returns the top-level categories that share a row group; a large one has several of its own.
+fn row_groups<'a, 'b>(tops: &'b [Top<'a>]) -> Vec<&'b [Top<'a>]> {
+    let (mut groups, mut start, mut rows) = (Vec::new(), 0, 0);
+    for (at, (sorted, _)) in tops.iter().enumerate() {
+        let is_apart = at > start && (tops[start].0.top().is_none() || sorted.top().is_none());
+        if at > start && (is_apart || rows + sorted.order.len() > ITEM_TOTALS_PER_GROUP) {
+            groups.push(&tops[start..at]);
+            (start, rows) = (at, 0);
+        }
+        rows += sorted.order.len();
+    }
+    groups.extend(Some(&tops[start..]).filter(|last| !last.is_empty()));
+    groups
+}
+
+/// Returns the row groups of some top-level categories.
+fn encode(rows: &[CategoryRows<'_>], tops: &[Top<'_>]) -> Result<Vec<Encoded>, ColumnsError> {
     let mut encoded = Vec::new();
     let mut group = ItemTotalsGroup::default();
-    for (at, row) in rows.rows.iter().enumerate() {
-        let of_row = ranks[begins[at]..begins[at + 1]].iter().map(|&rank| i64::from(rank));
-        let line = ItemTotalsLine {
-            item_id: row.item_id,
-            days: &row.days.units(),
-            units: row.units,
-            score: row.score,
-            shop_rank: Some(i64::from(in_shop[at])).filter(|&rank| rank > 0),
-        };
-        group.push(&line, rows.sets[row.set as usize].iter().copied().zip(of_row));
-        if group.len() == ITEM_TOTALS_PER_GROUP {
-            encoded.push((group.encode(top, &rows.categories)?, group.len() as u64));
-            group = ItemTotalsGroup::default();
+    for (rows, (sorted, in_shop)) in rows.iter().zip(tops) {
+        let (ranks, begins) = rows.ranks(&sorted.order);
+        group.begin(sorted.top(), &rows.categories);
+        for (at, row) in rows.rows.iter().enumerate() {
+            let of_row = ranks[begins[at]..begins[at + 1]].iter().map(|&rank| i64::from(rank));
+            let line = ItemTotalsLine {
+                item_id: row.item_id,
+                days: &row.days.units(),
+                units: row.units,
+                score: row.score,
+                shop_rank: Some(i64::from(in_shop[at])).filter(|&rank| rank > 0),
+            };
+            if group.len() == ITEM_TOTALS_PER_GROUP {
+                encoded.push((group.encode()?, group.len() as u64));
+                group = ItemTotalsGroup::default();
+                group.begin(sorted.top(), &rows.categories);
+            }
+            group.push(&line, rows.sets[row.set as usize].iter().copied().zip(of_row));
         }
     }
     if !group.is_empty() {
-        encoded.push((group.encode(top, &rows.categories)?, group.len() as u64));
+        encoded.push((group.encode()?, group.len() as u64));
     }
     Ok(encoded)
+}
+
+impl Sorted<'_> {
+    fn top(&self) -> Option<&str> {
+        self.parts.first().and_then(|part| part.top.as_deref())
+    }
 }
 
 /// The file being written.

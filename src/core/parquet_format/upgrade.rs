@@ -1,11 +1,12 @@
-//! Rewrites files of older lakes, in which units are whole numbers, with decimals.
+//! Rewrites files of older lakes: with decimals where units are whole numbers, and with the category and the hour
+//! of each row where these were in the partition.
 //!
 //! Invariant: the rows, their order and all other columns stay as they were.
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray, Decimal128Array, RecordBatch};
-use arrow::datatypes::{Decimal128Type, Field, Int64Type, Schema};
+use arrow::array::{ArrayRef, AsArray, Decimal128Array, Int32Array, RecordBatch, StringArray};
+use arrow::datatypes::{Decimal128Type, Field, FieldRef, Int64Type, Schema};
 use bytes::Bytes;
 
 use crate::model::{Date, Hour, Interner, Units};
@@ -15,6 +16,7 @@ use crate::parquet_format::aggregates::{AggregateLine, encode_aggregates};
 use crate::parquet_format::dictionary::DictionaryInterner;
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::event_rewrite::{encoded_events, rows_of};
+use crate::parquet_format::events::{CATEGORY, COLUMNS, HOUR};
 use crate::parquet_format::parquet_file::Encoded;
 use crate::parquet_format::pick_rows::all_rows;
 use crate::parquet_format::units_column::UNITS;
@@ -53,11 +55,55 @@ fn with_decimals(batch: &RecordBatch) -> Result<RecordBatch, ColumnsError> {
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
+/// Returns an `events` file with columns of the hour of the day and the category that all its rows have.
+///
+/// # Errors
+/// Fails where the bytes are not such a file.
+pub fn with_hour_and_category(
+    bytes: &Bytes,
+    hour: i32,
+    category: Option<&str>,
+) -> Result<Encoded, ColumnsError> {
+    let with_both = |batch: &RecordBatch| {
+        let rows = batch.num_rows();
+        if batch.column_by_name(HOUR).is_some() {
+            return Ok(batch.clone());
+        }
+        let mut fields: Vec<FieldRef> = batch.schema().fields().iter().cloned().collect();
+        let mut columns = batch.columns().to_vec();
+        let mut insert = |at: usize, name: &str, values: ArrayRef| {
+            fields.insert(at, Arc::new(Field::new(name, values.data_type().clone(), true)));
+            columns.insert(at, values);
+        };
+        let place = |name: &str| COLUMNS.iter().position(|column| *column == name);
+        let [of_hour, of_category] =
+            [HOUR, CATEGORY].map(|name| place(name).ok_or(ColumnsError::Column(HOUR)));
+        insert(of_hour?, HOUR, Arc::new(Int32Array::from(vec![hour; rows])));
+        insert(of_category?, CATEGORY, Arc::new(StringArray::from(vec![category; rows])));
+        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+    };
+    let batches: Result<Vec<RecordBatch>, ColumnsError> = rows_of(bytes)?.iter().map(with_both).collect();
+    let batches = batches?;
+    encoded_events(&batches, &all_rows(&batches))
+}
+
+/// Returns a file of aggregates with the category of each row, which its paths tell.
+///
+/// # Errors
+/// Fails where the bytes are not such a file.
+pub fn with_categories(bytes: &Bytes) -> Result<Encoded, ColumnsError> {
+    rewritten(bytes)
+}
+
 /// Returns a file of aggregates with units as decimals.
 ///
 /// # Errors
 /// Fails where the bytes are not such a file.
 pub fn with_decimal_units(bytes: &Bytes) -> Result<Encoded, ColumnsError> {
+    rewritten(bytes)
+}
+
+fn rewritten(bytes: &Bytes) -> Result<Encoded, ColumnsError> {
     let (mut items, mut path_sets, mut rows) = (Interner::default(), Interner::default(), Vec::new());
     let (mut interner, mut block) = (DictionaryInterner::default(), AggregateBlock::default());
     // Only the hour of the day is kept.
