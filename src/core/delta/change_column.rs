@@ -50,7 +50,7 @@ impl Version<'_> {
     ) -> Result<Outcome, TableError> {
         let schema = with_type(&self.snapshot.schema(), &column.to_delta());
         let metadata = self.metadata_with(&schema, None)?;
-        self.replace_files(store, ("CHANGE COLUMN", json!({"column": column.0})), metadata, files, now_ms)
+        self.replace_files(store, ("CHANGE COLUMN", json!({"column": column.0})), &metadata, files, now_ms)
     }
 
     /// Commits other columns and another partitioning, with a replacement for each of the table's files.
@@ -79,7 +79,7 @@ impl Version<'_> {
         &self,
         store: &Store,
         (operation, parameters): (&str, Value),
-        metadata: Value,
+        metadata: &Value,
         files: &[Replacement],
         now_ms: i64,
     ) -> Result<Outcome, TableError> {

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::distributed::error::DistributedError;
-use crate::model::EventTypes;
+use crate::model::{EventTypes, Hour};
 use crate::rank::{PlannedRules, Round, Rules, ScanRequest};
 use crate::rollup::{PlannedFile, PlannedPart, Rollups, Selection, Split};
 use crate::storage::{Store, checksum};
 
-const FORMAT: &str = "topsell ranking plan 1";
+const FORMAT: &str = "topsell ranking plan 2";
 
 /// The plan of a round, a JSON object.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Plan {
     event_types: Vec<String>,
     subtract: Vec<String>,
     splits_files: bool,
+    /// The number of the oldest hour of any aggregate of the event types, counted from 1970; none where there are
+    /// none.
+    oldest_hour: Option<i32>,
     round: Round,
     pub(super) parts: Vec<PlannedPart>,
     pub(super) files: Vec<PlannedFile>,
@@ -35,7 +38,8 @@ pub fn plan(
     event_types: &EventTypes,
     split: Split,
 ) -> Result<Plan, DistributedError> {
-    let version = Rollups::open_or_create(store)?.scan_version(None)?.1;
+    let rollups = Rollups::open_or_create(store)?;
+    let (scan, version) = rollups.scan_version(None)?;
     let plan = Plan {
         format: FORMAT.to_owned(),
         rollups_version: version,
@@ -43,6 +47,7 @@ pub fn plan(
         event_types: event_types.counted.clone(),
         subtract: event_types.subtracted.clone(),
         splits_files: split == Split::Files,
+        oldest_hour: scan.oldest_hour(event_types).map(Hour::number),
         round: Round::first(rules),
         parts: Vec::new(),
         files: Vec::new(),
@@ -99,6 +104,11 @@ impl Plan {
     /// Returns the rules.
     pub fn rules(&self) -> &Rules {
         &self.rules.0
+    }
+
+    /// Returns the oldest hour of any aggregate of the event types.
+    pub(super) fn oldest_hour(&self) -> Option<Hour> {
+        self.oldest_hour.map(Hour::new)
     }
 
     /// Returns the event types.

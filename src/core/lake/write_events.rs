@@ -3,7 +3,7 @@
 //! Invariant: the hours of a file follow each other in the batch, so that its first and its last hour tell which
 //! have changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 use rayon::prelude::*;
@@ -12,7 +12,7 @@ use crate::delta::NewFile;
 use crate::lake::error::LakeError;
 use crate::lake::events_table::EVENTS;
 use crate::lake::partition::{DayPartition, run_of};
-use crate::model::{CategoryGroup, Date, Events, Hour, Places, ROWS_OF_OWN_FILES};
+use crate::model::{CategoryGroup, Events, Hour, Places, ROWS_OF_OWN_FILES};
 use crate::parquet_format::{EventCopy, EventEncoder};
 use crate::storage::{BulkWriter, unique_id};
 
@@ -112,27 +112,42 @@ fn planned_files(
     places: &Places<'_>,
     cells: &[(Cell, usize)],
 ) -> Vec<(DayPartition, Vec<usize>)> {
-    let mut rows: HashMap<(u32, Date, Option<u32>), usize> = HashMap::new();
-    let mut hours: BTreeMap<(u32, Date), BTreeSet<Hour>> = BTreeMap::new();
-    for (Cell { event_type, category, hour }, copies) in cells {
-        *rows.entry((*event_type, hour.date(), *category)).or_default() += copies;
-        hours.entry((*event_type, hour.date())).or_default().insert(*hour);
+    let day_of = |cell: usize| (cells[cell].0.event_type, cells[cell].0.hour.date());
+    let name_of = |cell: usize| cells[cell].0.category.map(|code| places.categories().name(code));
+    let ranks = places.categories().ranks();
+    // None is before all others.
+    let rank_of = |cell: usize| cells[cell].0.category.map(|code| ranks[code as usize]);
+    let mut order: Vec<usize> = (0..cells.len()).collect();
+    order.sort_unstable_by_key(|&cell| (day_of(cell), rank_of(cell)));
+    // By cell, a number of its group, and of the run of hours that it is in.
+    let mut places_of: Vec<(u32, usize)> = vec![(0, 0); cells.len()];
+    let mut groups: Vec<CategoryGroup> = Vec::new();
+    let mut numbers: HashMap<CategoryGroup, u32> = HashMap::new();
+    for of_day in order.chunk_by(|a, b| day_of(*a) == day_of(*b)) {
+        let hours: BTreeSet<Hour> = of_day.iter().map(|&cell| cells[cell].0.hour).collect();
+        for of_category in of_day.chunk_by(|a, b| rank_of(*a) == rank_of(*b)) {
+            let copies = of_category.iter().map(|&cell| cells[cell].1).sum();
+            let group = CategoryGroup::of(name_of(of_category[0]), copies);
+            let number = *numbers.entry(group).or_insert_with_key(|group| {
+                groups.push(group.clone());
+                groups.len() as u32 - 1
+            });
+            for &cell in of_category {
+                places_of[cell] = (number, run_of(&hours, cells[cell].0.hour));
+            }
+        }
     }
-    let name_of = |category: Option<u32>| category.map(|code| places.categories().name(code));
-    // Cells by partition, and then by runs of hours of the day that have events.
-    let mut runs: BTreeMap<(DayPartition, usize), Vec<usize>> = BTreeMap::new();
-    for (number, (Cell { event_type, category, hour }, _)) in cells.iter().enumerate() {
-        let date = hour.date();
-        let group = CategoryGroup::of(name_of(*category), rows[&(*event_type, date, *category)]);
-        let name = events.event_types[*event_type as usize].clone();
-        let run = run_of(&hours[&(*event_type, date)], *hour);
-        runs.entry((DayPartition { event_type: name, date, group }, run)).or_default().push(number);
-    }
+    order.sort_unstable_by_key(|&cell| (day_of(cell), places_of[cell], cells[cell].0.hour));
     let mut files = Vec::new();
-    for ((partition, _), mut of_run) in runs {
-        of_run.sort_by_key(|&cell| cells[cell].0.hour);
+    for of_run in order.chunk_by(|a, b| (day_of(*a), places_of[*a]) == (day_of(*b), places_of[*b])) {
+        let (event_type, date) = day_of(of_run[0]);
+        let partition = DayPartition {
+            event_type: events.event_types[event_type as usize].clone(),
+            date,
+            group: groups[places_of[of_run[0]].0 as usize].clone(),
+        };
         for mut of_file in cut(of_run, cells) {
-            of_file.sort_by_key(|&cell| (name_of(cells[cell].0.category), cells[cell].0.hour));
+            of_file.sort_unstable_by_key(|&cell| (rank_of(cell), cells[cell].0.hour));
             files.push((partition.clone(), of_file));
         }
     }
@@ -140,7 +155,7 @@ fn planned_files(
 }
 
 /// Cuts cells in the order of their hours behind each hour with which there are enough copies for a file.
-fn cut(cells_by_hour: Vec<usize>, cells: &[(Cell, usize)]) -> Vec<Vec<usize>> {
+fn cut(cells_by_hour: &[usize], cells: &[(Cell, usize)]) -> Vec<Vec<usize>> {
     let mut files: Vec<Vec<usize>> = Vec::new();
     let mut copies = ROWS_OF_OWN_FILES;
     for of_hour in cells_by_hour.chunk_by(|a, b| cells[*a].0.hour == cells[*b].0.hour) {

@@ -327,6 +327,7 @@ fn ranking_of(
         Some(_) => RankingBuilder::with_item_totals(rules.clone()),
         None => RankingBuilder::new(rules.clone()),
     };
+    builder = builder.with_oldest_hour(scan.oldest_hour(event_types));
     while let Some(request) = builder.next_scan() {
         let wants = |path: &str| request.wants_path(path);
         let wants = (!request.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));

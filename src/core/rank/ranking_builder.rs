@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
-use crate::model::{AggregateOverflow, Window};
+use crate::model::{AggregateOverflow, Hour, Window};
 use crate::rank::multi_category::{MultiCategoryItem, contains_hash, hash_of};
 use crate::rank::partial_ranking::PartialRanking;
 use crate::rank::ranking::{CategoryRanking, RankedItem, Ranking};
@@ -23,6 +23,8 @@ use crate::rank::top_items::TopItems;
 pub struct RankingBuilder {
     rules: Rules,
     pub(super) window: Window,
+    /// The oldest hour of any aggregate; none where that is not known.
+    oldest_hour: Option<Hour>,
     /// The categories whose ranking is final.
     pub(super) rankings: BTreeMap<Option<String>, CategoryRanking>,
     /// The shop over the current window, while multi-category items are missing.
@@ -69,6 +71,7 @@ impl RankingBuilder {
         RankingBuilder {
             window: rules.window,
             rules,
+            oldest_hour: None,
             rankings: BTreeMap::new(),
             shop: None,
             is_done: false,
@@ -82,6 +85,13 @@ impl RankingBuilder {
     /// Returns a builder that also returns the totals of all eligible items.
     pub fn with_item_totals(rules: Rules) -> RankingBuilder {
         RankingBuilder { wants_item_totals: true, ..RankingBuilder::new(rules) }
+    }
+
+    /// Sets the oldest hour that any aggregate is of. Longer windows than one that begins there have nothing more,
+    /// and need not be read.
+    #[must_use]
+    pub fn with_oldest_hour(self, oldest_hour: Option<Hour>) -> RankingBuilder {
+        RankingBuilder { oldest_hour, ..self }
     }
 
     /// Returns which aggregates are needed next; `None` where the ranking is done.
@@ -156,7 +166,19 @@ impl RankingBuilder {
     }
 
     fn is_last_round(&self) -> bool {
-        self.window.hours() >= self.rules.max_lookback_hours || self.rules.min_items == 0
+        self.window.hours() >= self.rules.max_lookback_hours
+            || self.rules.min_items == 0
+            || self.oldest_hour.is_some_and(|oldest| self.window.oldest() <= oldest)
+    }
+
+    /// Returns the window by which a category with so few eligible items is ranked in the last round: if a longer
+    /// one was not read because it has nothing more, that one.
+    fn last_window(&self, eligible_items: u64) -> Window {
+        let hours = self.window.hours().max(self.rules.max_lookback_hours);
+        match eligible_items < self.rules.min_items {
+            true => Window::ending(self.window.as_of(), hours),
+            false => self.window,
+        }
     }
 
     /// Keeps a category's ranking over the current window if it is final, and returns whether it is.
@@ -173,7 +195,7 @@ impl RankingBuilder {
         });
         let ranking = CategoryRanking {
             category: category.clone(),
-            window: self.window,
+            window: self.last_window(eligible_items),
             eligible_items,
             aggregate,
             items: items.collect(),
@@ -191,7 +213,7 @@ mod tests {
     use proptest::collection::vec;
 
     use super::*;
-    use crate::model::{Aggregate, DayUnits, Decay, Hour, HourAggregate, Interner, Units, Week, Zone};
+    use crate::model::{Aggregate, DayUnits, Decay, HourAggregate, Interner, Units, Week, Zone};
     use crate::rank::partial_file::{PartFile, PartResult};
     use crate::rank::partial_items::PartialItems;
     use crate::rank::partial_ranking::PartialRanker;
@@ -231,7 +253,12 @@ mod tests {
 
     /// Ranks in parts that each have some items of one top-level category.
     fn ranked_in_parts(sales: &[Sale], rules: &Rules, shares: u8) -> Ranking {
-        let mut builder = RankingBuilder::new(rules.clone());
+        ranked_from(sales, rules, shares, None)
+    }
+
+    /// Ranks in the same way, with the oldest hour, if it is given.
+    fn ranked_from(sales: &[Sale], rules: &Rules, shares: u8, oldest: Option<Hour>) -> Ranking {
+        let mut builder = RankingBuilder::new(rules.clone()).with_oldest_hour(oldest);
         while let Some(request) = builder.next_scan() {
             let mut parts = Vec::new();
             for (top, share) in (0..3).flat_map(|top| (0..shares).map(move |share| (top, share))) {
@@ -403,6 +430,9 @@ mod tests {
             let rules = Rules { min_items, decay, max_lookback_hours, measure, ..rules(limit) };
             let whole = ranked_in_parts(&sales, &rules, 1);
             proptest::prop_assert_eq!(&ranked_in_parts(&sales, &rules, 3), &whole);
+            // Windows that have nothing more need not be read.
+            let oldest = sales.iter().map(|sale| Hour::new(80 + sale.4)).min();
+            proptest::prop_assert_eq!(&ranked_from(&sales, &rules, 1, oldest), &whole);
             proptest::prop_assert_eq!(&ranked_by_sums(&sales, &rules, &part_of, &order), &whole);
         }
     }

@@ -6,6 +6,7 @@ use crate::model::ItemKey;
 const KEYS_PER_BLOCK: usize = 8;
 
 /// The key of the next item of each file.
+#[derive(Default)]
 pub(super) struct NextKeys {
     keys: Vec<ItemKey>,
     /// The smallest of each block of keys.
@@ -13,11 +14,12 @@ pub(super) struct NextKeys {
 }
 
 impl NextKeys {
-    /// Returns the given keys; none is after a file's last item.
-    pub fn of(keys: impl Iterator<Item = Option<ItemKey>>) -> NextKeys {
-        let keys: Vec<ItemKey> = keys.map(|key| key.unwrap_or(ItemKey::BEHIND_ALL)).collect();
-        let smallest = keys.chunks(KEYS_PER_BLOCK).map(smallest_of).collect();
-        NextKeys { keys, smallest }
+    /// Sets all keys; none is after a file's last item.
+    pub fn set_all(&mut self, keys: impl Iterator<Item = Option<ItemKey>>) {
+        self.keys.clear();
+        self.keys.extend(keys.map(|key| key.unwrap_or(ItemKey::BEHIND_ALL)));
+        self.smallest.clear();
+        self.smallest.extend(self.keys.chunks(KEYS_PER_BLOCK).map(smallest_of));
     }
 
     /// Returns the smallest key, and sets which files have it; none where all are after the last.
@@ -57,7 +59,8 @@ mod tests {
         let id = |item: usize| format!("i{item:03}");
         let mut next = files.clone();
         let key = |item: usize| (item < 200).then(|| ItemKey::of(&id(item)));
-        let mut next_keys = NextKeys::of(next.iter().map(|&item| key(item)));
+        let mut next_keys = NextKeys::default();
+        next_keys.set_all(next.iter().map(|&item| key(item)));
         let mut having = Vec::new();
         for item in 1..200 {
             assert_eq!(next_keys.smallest(&mut having), key(item));
@@ -69,6 +72,6 @@ mod tests {
             }
         }
         assert!(next_keys.smallest(&mut having).is_none() && having.is_empty());
-        assert!(NextKeys::of(std::iter::empty()).smallest(&mut having).is_none());
+        assert!(NextKeys::default().smallest(&mut having).is_none());
     }
 }

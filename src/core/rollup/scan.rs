@@ -12,7 +12,9 @@ use rayon::prelude::*;
 
 use crate::delta::NamedFile;
 use crate::lake::FilePartition;
-use crate::model::{CategoryGroup, Counting, Hour, HourAggregate, Interner, PathSetCategories, Shard};
+use crate::model::{
+    CategoryGroup, Counting, EventTypes, Hour, HourAggregate, Interner, PathSetCategories, Shard,
+};
 use crate::parquet_format::{
     AggregateLabels, CategoryFilter, ColumnsError, ItemRange, WantsItem, aggregate_labels, first_items,
 };
@@ -97,6 +99,13 @@ impl Rollups {
 }
 
 impl Scan<'_> {
+    /// Returns the oldest hour that any file of some event types may have; none where there is no such file.
+    pub fn oldest_hour(&self, event_types: &EventTypes) -> Option<Hour> {
+        let partitions = self.files.iter().map(|scanned| &scanned.partition);
+        let of_types = partitions.filter(|of| event_types.counting(&of.day.event_type).is_some());
+        of_types.map(FilePartition::first).min()
+    }
+
     /// Returns the selected aggregates in parts. Where `wants` is given, files are left out that list their
     /// paths and have none that it wants.
     ///
@@ -197,7 +206,7 @@ fn rows_of(files: &[&ScannedFile]) -> u64 {
 }
 
 /// Returns the category of a file that has only this one.
-fn own_category<'a>(scanned: &'a ScannedFile) -> Option<&'a str> {
+fn own_category(scanned: &ScannedFile) -> Option<&str> {
     match &scanned.partition.day.group {
         CategoryGroup::Own(category) => Some(category),
         CategoryGroup::Uncategorized | CategoryGroup::Shared(_) => None,
@@ -245,48 +254,28 @@ impl ScanPart<'_> {
     ) -> Result<(), E> {
         let mut path_sets = PathSetCategories::default();
         let mut cursors = self.open(wants, &mut path_sets)?;
+        let subtracts: Vec<bool> = self.files.iter().map(|scanned| self.subtracts(scanned)).collect();
+        let mut merge = Merge::default();
         while let Some(category) = first_category(&cursors, &path_sets) {
-            self.for_each_of_category(category, &mut cursors, &mut path_sets, take)?;
+            merge.name = path_sets.category(category).map(str::to_owned);
+            merge.next_keys.set_all(cursors.iter().map(|cursor| cursor.key_in(category)));
+            while merge.find_next(&cursors) {
+                for &at in &merge.having {
+                    let (cursor, taken) = (&mut cursors[at], merge.rows.len());
+                    let failed = |source| self.failed(at, source);
+                    cursor.take_item(&mut path_sets, &mut merge.rows).map_err(failed)?;
+                    if subtracts[at] {
+                        subtract(&mut merge.rows[taken..]);
+                    }
+                    merge.next_keys.set(at, cursor.key_in(category));
+                }
+                if !merge.rows.is_empty() {
+                    take(merge.item(&path_sets))?;
+                    merge.rows.clear();
+                }
+            }
         }
         progress.advance(Stage::Rank, self.rows);
-        Ok(())
-    }
-
-    fn for_each_of_category<E: From<RollupError>>(
-        &self,
-        category: u32,
-        cursors: &mut [Cursor],
-        path_sets: &mut PathSetCategories,
-        take: &mut dyn FnMut(ItemAggregates<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let subtracts: Vec<bool> = self.files.iter().map(|scanned| self.subtracts(scanned)).collect();
-        let mut next_keys = NextKeys::of(cursors.iter().map(|cursor| cursor.key_in(category)));
-        let (mut rows, mut item_id, mut having) = (Vec::new(), String::new(), Vec::new());
-        let name = path_sets.category(category).map(str::to_owned);
-        while let Some(key) = next_keys.smallest(&mut having) {
-            if !key.is_whole() {
-                // The ids have the same prefix: the smallest of them comes next.
-                let smallest = having.iter().filter_map(|&at| cursors[at].item_id()).min().map(str::to_owned);
-                having.retain(|&at| cursors[at].item_id() == smallest.as_deref());
-            }
-            for (nth, &at) in having.iter().enumerate() {
-                let cursor = &mut cursors[at];
-                if nth == 0 {
-                    cursor.item_id().unwrap_or_default().clone_into(&mut item_id);
-                }
-                let taken = rows.len();
-                cursor.take_item(path_sets, &mut rows).map_err(|source| self.failed(at, source))?;
-                if subtracts[at] {
-                    subtract(&mut rows[taken..]);
-                }
-                next_keys.set(at, cursor.key_in(category));
-            }
-            if !rows.is_empty() {
-                let (category, path_sets) = (name.as_deref(), &path_sets.sets);
-                take(ItemAggregates { category, item_id: &item_id, rows: &rows, path_sets })?;
-                rows.clear();
-            }
-        }
         Ok(())
     }
 
@@ -330,6 +319,39 @@ impl ScanPart<'_> {
 fn subtract(rows: &mut [HourAggregate]) {
     for row in rows {
         row.aggregate = Counting::Subtracted.applied_to(row.aggregate);
+    }
+}
+
+/// A merge of files by the items of a category; kept from one category to the next for its allocations.
+#[derive(Default)]
+struct Merge {
+    /// The category.
+    name: Option<String>,
+    next_keys: NextKeys,
+    /// The files that have the next item.
+    having: Vec<usize>,
+    item_id: String,
+    rows: Vec<HourAggregate>,
+}
+
+impl Merge {
+    /// Finds the next item of the category, and returns whether there is one.
+    fn find_next(&mut self, cursors: &[Cursor]) -> bool {
+        let Some(key) = self.next_keys.smallest(&mut self.having) else { return false };
+        let item_of = |at: usize| cursors[at].item_id().unwrap_or_default();
+        if !key.is_whole() {
+            // The ids have the same prefix: the smallest of them comes next.
+            let smallest = self.having.iter().map(|&at| item_of(at)).min().unwrap_or_default();
+            self.having.retain(|&at| item_of(at) == smallest);
+        }
+        self.item_id.clear();
+        self.item_id.push_str(self.having.first().map_or("", |&at| item_of(at)));
+        true
+    }
+
+    fn item<'a>(&'a self, path_sets: &'a PathSetCategories) -> ItemAggregates<'a> {
+        let (category, path_sets) = (self.name.as_deref(), &path_sets.sets);
+        ItemAggregates { category, item_id: &self.item_id, rows: &self.rows, path_sets }
     }
 }
 

@@ -96,7 +96,7 @@ impl<'a> Verification<'a> {
         };
         let day = dedup(self.lake, plan)?;
         let shards: Vec<Shard> = day.shards().into_iter().collect();
-        let compared: Result<Vec<(u64, Vec<Option<String>>)>, RollupError> = shards
+        let compared = shards
             .into_par_iter()
             .map(|shard| {
                 let (aggregates, _) = aggregate_shard(self.lake, &day, shard, progress)?;
@@ -106,8 +106,7 @@ impl<'a> Verification<'a> {
                 }
                 Ok(differing_categories(&stored, &aggregates))
             })
-            .collect();
-        let compared = compared?;
+            .collect::<Result<Vec<_>, RollupError>>()?;
         let count = compared.iter().map(|(categories, _)| categories).sum();
         let differing = compared.into_iter().flat_map(|(_, differing)| differing);
         let day_of =

@@ -55,12 +55,13 @@ pub(super) fn encode_day(
     }
     let encode = |(group, ranges): (CategoryGroup, Vec<Range<usize>>)| {
         let partition = DayPartition { event_type: event_type.to_owned(), date, group };
-        let whole = [0..order.len()];
-        match ranges == whole {
-            true => encode(lines_of(aggregates, aggregates.in_order(order)), |_| partition),
-            false => {
-                let order: Vec<u32> =
-                    ranges.into_iter().flat_map(|rows| order[rows].iter().copied()).collect();
+        match &ranges[..] {
+            [only] if only.len() == order.len() => {
+                encode(lines_of(aggregates, aggregates.in_order(order)), |_| partition)
+            }
+            _ => {
+                let rows = |range: Range<usize>| order[range].iter().copied();
+                let order: Vec<u32> = ranges.into_iter().flat_map(rows).collect();
                 encode(lines_of(aggregates, aggregates.in_order(&order)), |_| partition)
             }
         }
