@@ -69,7 +69,7 @@ impl Version<'_> {
         self.replace_files(
             store,
             ("REPLACE COLUMNS", json!({"partitionBy": json!(partitions).to_string()})),
-            metadata,
+            &metadata,
             files,
             now_ms,
         )
