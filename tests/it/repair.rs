@@ -334,3 +334,25 @@ fn the_file_of_the_format_is_written_again_where_the_table_tells_it() {
     assert_eq!(world.run("lake verify").code, Some(0));
     assert_eq!(world.run("show").code, Some(0));
 }
+
+/// Nothing follows the newest commit by which it could be missed, but the aggregates have seen it.
+#[test]
+fn a_newest_commit_that_is_gone_is_missed_and_what_was_in_it_can_be_ingested_again() {
+    let world = small_lake();
+    let before = world.run("show --format csv").stdout;
+    fs::remove_file(world.path("data/lake/events/_delta_log/00000000000000000001.json"))
+        .expect("it is there");
+    let found = world.run("lake verify");
+    assert_eq!(found.code, Some(3), "{}", found.whole());
+    assert!(found.stderr.contains("00000000000000000001.json is missing"), "{}", found.whole());
+    let said = world.run("lake repair --yes");
+    assert_eq!(said.code, Some(3), "{}", said.whole());
+    assert!(said.stderr.contains("version 1 of the table `events`"), "{}", said.whole());
+    assert!(said.stderr.ends_with("no problems left\n"), "{}", said.whole());
+    assert_eq!(world.run("lake verify").code, Some(0));
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    assert_eq!(event_rows(&world), 3);
+    assert_eq!(world.run("rank --min-items 1").code, Some(0));
+    assert_eq!(world.run("show --format csv").stdout, before);
+    assert_eq!(world.run("lake verify").code, Some(0));
+}

@@ -86,9 +86,13 @@ impl LogCheck {
         self.intact_checkpoints().max()
     }
 
-    /// Returns the newest version, whether or not it can be read.
+    /// Returns the newest version, whether or not it can be read or is there.
     pub(super) fn newest(&self) -> Option<u64> {
-        self.commits.last().copied().max(self.base())
+        let missed = self.problems.iter().filter_map(|problem| match problem.file {
+            LogFile::Commit(version) => Some(version),
+            LogFile::Checkpoint(_) | LogFile::LastCheckpoint => None,
+        });
+        self.commits.last().copied().max(self.base()).max(missed.max())
     }
 
     fn intact_checkpoints(&self) -> impl Iterator<Item = u64> {
@@ -205,7 +209,7 @@ impl LogReader<'_> {
         format!("{}/_last_checkpoint", self.folder())
     }
 
-    fn checksums(&self) -> String {
+    pub(super) fn checksums(&self) -> String {
         format!("{}/{CHECKSUMS}", self.name())
     }
 }
@@ -245,6 +249,8 @@ mod tests {
         check(&[0, 1, 2, 3], &[2], &[Commit(3)], &without(&[3]));
         check(&[0, 1, 2, 4], &[2], &[Commit(3)], &without(&[3]));
         check(&[0, 1, 2, 3], &[], &[Commit(1)], &without(&[1]));
+        check(&[0, 1, 2], &[], &[Commit(3)], &without(&[3]));
+        check(&[0, 1, 2], &[2], &[Commit(3)], &without(&[3]));
         check(&[0, 1, 2, 3], &[], &[Commit(0)], &LogPlan::Lost);
         // Without its checkpoint, the damaged commit is needed.
         check(&[0, 1, 2, 3], &[2], &[Commit(1), Checkpoint(2)], &without(&[1]));

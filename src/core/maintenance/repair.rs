@@ -62,10 +62,10 @@ pub fn repair_logs(
             RepairAction::Log(LakeTable::Rollups, _) => {
                 repaired.repair_log(store, &rollup::log(store), reason, now)?;
             }
-            RepairAction::RebuildEventsLog(_) => {
+            RepairAction::RebuildEventsLog(planned) => {
                 let log = lake::events_log(store);
                 // Read again, now that nobody commits.
-                let check = log.check_all()?;
+                let check = log.check_all(planned.last().copied())?;
                 if let LogPlan::Without(lost) = check.plan_repair() {
                     lake::rebuild_events_log(store, writers, &check, &lost)?;
                     repaired.lost_others.extend(lost.iter().map(|version| format!(
@@ -183,7 +183,7 @@ impl Repaired {
         now: Timestamp,
     ) -> Result<(), RollupError> {
         // Read again, now that nobody commits.
-        let check = log.check_all()?;
+        let check = log.check_all(None)?;
         let LogPlan::Repairs(repairs) = check.plan_repair() else { return Ok(()) };
         for (file, moved_to) in log.repair(&check, &repairs).map_err(LakeError::from)? {
             self.set_aside += 1;
