@@ -160,6 +160,11 @@ fn file_of(world: &World, part: &str) -> String {
     format!("data/lake/{path}")
 }
 
+fn ranking_of(world: &World, day: &str) -> String {
+    let pointer = file_of(world, &format!("rankings/{day}"));
+    format!("{}.parquet", pointer.trim_end_matches(".json").trim_end_matches(".parquet"))
+}
+
 /// Spells out file names, which differ each time.
 fn plain(text: &str) -> String {
     let is_unique =
@@ -333,6 +338,34 @@ fn the_file_of_the_format_is_written_again_where_the_table_tells_it() {
     assert_eq!(said.code, Some(0), "{}", said.whole());
     assert_eq!(world.run("lake verify").code, Some(0));
     assert_eq!(world.run("show").code, Some(0));
+}
+
+/// A ranking is written before anything names it, and a run may be killed in between.
+#[test]
+fn a_ranking_that_was_never_published_does_not_become_the_newest() {
+    let world = small_lake();
+    let published = world.run("show --format csv").stdout;
+    let pointer = fs::read(world.path("data/lake/rankings/current.json")).expect("it is there");
+    assert_eq!(world.run("rank --min-items 1 --as-of 2017-01-13T11:00:00Z --limit 1").code, Some(0));
+    assert_eq!(world.run("rank --min-items 1 --now 2017-01-17T00:00:00Z --limit 1").code, Some(0));
+    let newest = ranking_of(&world, "2017-01-17");
+    let beside = newest.replace(".parquet", ".json");
+    fs::remove_file(world.path(&beside)).expect("it has a pointer");
+    let repaired = || {
+        let said = world.run("lake repair --yes");
+        assert_eq!(said.code, Some(3), "{}", said.whole());
+        assert!(said.stderr.contains("the newest intact ranking"), "{}", said.whole());
+        world.run("show --format csv").stdout
+    };
+    fs::remove_file(world.path("data/lake/rankings/current.json")).expect("it is there");
+    assert_eq!(repaired(), published);
+    assert!(world.path(&newest).exists());
+    // One that the damaged pointer still names was published.
+    let name = newest.rsplit('/').next().expect("it has a name");
+    world.write("data/lake/rankings/current.json", format!("{{\"file\":\"{name}\"}}"));
+    assert_ne!(repaired(), published);
+    fs::write(world.path("data/lake/rankings/current.json"), pointer).expect("it can be written");
+    assert_eq!(world.run("show --format csv").stdout, published);
 }
 
 /// Nothing follows the newest commit by which it could be missed, but the aggregates have seen it.

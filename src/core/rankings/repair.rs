@@ -101,14 +101,24 @@ pub fn repair_published(
     }
 }
 
-/// Points to the newest intact ranking.
+/// Points to the newest intact ranking, of those that were published.
 fn repair_current(store: &Store) -> Result<PublishedRepair, StoreError> {
-    let mut rankings: Vec<RetainedRanking> =
-        ranking_files(store)?.iter().filter_map(RetainedRanking::of).collect();
+    let json = store.get(POINTER).ok();
+    let was = json.as_ref().and_then(|json| parse_pointer(json, POINTER).ok());
+    let text = json.map(|json| String::from_utf8_lossy(&json).into_owned()).unwrap_or_default();
+    // A ranking that no pointer names may be of a run that was killed before it was published.
+    let is_published = |ranking: &RetainedRanking| {
+        let name = ranking.path().rsplit('/').next().unwrap_or_default();
+        store.is_there(&pointer_beside(ranking.path())) || text.contains(name)
+    };
+    let files = ranking_files(store)?;
+    let rankings = files.iter().filter_map(RetainedRanking::of);
+    let mut rankings: Vec<(bool, RetainedRanking)> =
+        rankings.map(|ranking| (is_published(&ranking), ranking)).collect();
     rankings.sort_unstable();
-    for ranking in rankings.into_iter().rev() {
+    // Those of older versions have no pointer, so that they come last.
+    for (_, ranking) in rankings.into_iter().rev() {
         let Some(mut pointer) = pointer_to(store, ranking.path())? else { continue };
-        let was = store.get(POINTER).ok().and_then(|json| parse_pointer(&json, POINTER).ok());
         store.put(POINTER, pointer.json().into())?;
         return Ok(match was {
             Some(was) if was.path() == ranking.path() => PublishedRepair::Rewritten,
