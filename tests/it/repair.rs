@@ -340,6 +340,28 @@ fn the_file_of_the_format_is_written_again_where_the_table_tells_it() {
     assert_eq!(world.run("show").code, Some(0));
 }
 
+/// A run that was killed after it moved files left nobody a word of what was moved.
+#[test]
+fn nothing_is_quarantined_that_cannot_be_listed() {
+    let world = small_lake();
+    let mut chance = 3;
+    harm(&world, "data/lake/rollups/_delta_log/00000000000000000000.json", Harm::OtherBytes, &mut chance);
+    fs::create_dir_all(world.path("data/lake/quarantine/list.ndjson")).expect("a folder can be made");
+    let files = || world.files("data/lake").into_iter().filter(|path| !path.ends_with(".lock"));
+    let before: Vec<String> = files().collect();
+    let said = world.run("-q lake repair --yes");
+    assert_eq!(said.code, Some(1), "{}", said.whole());
+    let left: Vec<String> = files().filter(|path| !path.starts_with("runs/")).collect();
+    for path in before.iter().filter(|path| !path.starts_with("runs/")) {
+        assert!(left.contains(path), "{path} is gone: {}", said.whole());
+    }
+    fs::remove_dir(world.path("data/lake/quarantine/list.ndjson")).expect("it is empty");
+    assert_eq!(world.run("lake repair --yes").code, Some(0));
+    let list = fs::read_to_string(world.path("data/lake/quarantine/list.ndjson")).expect("it is there");
+    assert_eq!(list.lines().count(), 1, "{list}");
+    assert!(list.contains("\"file\":\"rollups\"") && list.contains("quarantine/rollups"), "{list}");
+}
+
 /// A ranking is written before anything names it, and a run may be killed in between.
 #[test]
 fn a_ranking_that_was_never_published_does_not_become_the_newest() {

@@ -29,6 +29,9 @@ pub enum LogRepair {
     History(u64),
 }
 
+/// Is told the path of a file that is about to go, and its path in the quarantine.
+pub type Note<'a> = dyn FnMut(&str, &str) -> Result<(), StoreError> + 'a;
+
 /// How a log can be repaired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogPlan {
@@ -133,47 +136,50 @@ impl LogReader<'_> {
         Ok(restored.map(|restored| (path.clone(), restored)))
     }
 
-    /// Applies repairs, and returns the files that were set aside, each with its path in the quarantine.
+    /// Applies repairs. Before a file is gone, `note` is told its path and that in the quarantine.
     ///
     /// No other process may commit to the table.
     ///
     /// # Errors
-    /// Fails where the disk does.
+    /// Fails where the disk or `note` does.
     pub fn repair(
         &self,
         check: &LogCheck,
         repairs: &[LogRepair],
-    ) -> Result<Vec<(String, String)>, TableError> {
-        let mut moved = Vec::new();
+        note: &mut Note<'_>,
+    ) -> Result<(), TableError> {
         for repair in repairs {
             match *repair {
                 LogRepair::LastCheckpoint => {
                     let path = self.last_checkpoint();
-                    moved.extend(self.store().link_to_quarantine(&path)?.map(|to| (path, to)));
+                    if let Some(to) = self.store().link_to_quarantine(&path)? {
+                        note(&path, &to)?;
+                    }
                     self.write_last_checkpoint(check.base())?;
                 }
                 LogRepair::Checkpoint(version) => {
-                    self.set_aside(&self.checkpoint(version), &mut moved)?;
+                    self.set_aside(&self.checkpoint(version), note)?;
                     self.remove_checksums(version)?;
                 }
                 LogRepair::History(until) => {
                     let checkpoints = check.intact_checkpoints().filter(|version| *version < until);
                     for version in checkpoints.collect::<Vec<_>>() {
-                        self.set_aside(&self.checkpoint(version), &mut moved)?;
+                        self.set_aside(&self.checkpoint(version), note)?;
                         self.remove_checksums(version)?;
                     }
                     for version in check.commits.iter().filter(|version| **version <= until) {
-                        self.set_aside(&self.path(*version), &mut moved)?;
+                        self.set_aside(&self.path(*version), note)?;
                     }
                 }
             }
         }
-        Ok(moved)
+        Ok(())
     }
 
-    fn set_aside(&self, path: &str, moved: &mut Vec<(String, String)>) -> Result<(), StoreError> {
-        moved.extend(self.store().quarantine(path)?.map(|to| (path.to_owned(), to)));
-        Ok(())
+    fn set_aside(&self, path: &str, note: &mut Note<'_>) -> Result<(), StoreError> {
+        let Some(to) = self.store().link_to_quarantine(path)? else { return Ok(()) };
+        note(path, &to)?;
+        self.store().delete(path)
     }
 
     /// Removes the checksums of a checkpoint, which would say that another one of that version is damaged.

@@ -119,14 +119,15 @@ pub fn repair_files(
             }
             RepairAction::RebuildRollups => {
                 let file = "rollups".to_owned();
-                let moved_to = store.quarantine_folder(&file)?;
-                repaired.set_aside += 1;
-                let reason = reason.clone();
-                note_quarantined(
-                    store,
-                    now,
-                    &Quarantined { file, moved_to, reason, ..Quarantined::default() },
-                )?;
+                let note = |to: &str| {
+                    let (file, moved_to, reason) = (file.clone(), Some(to.to_owned()), reason.clone());
+                    note_quarantined(
+                        store,
+                        now,
+                        &Quarantined { file, moved_to, reason, ..Quarantined::default() },
+                    )
+                };
+                repaired.set_aside += u64::from(store.quarantine_folder(&file, note)?.is_some());
                 let lake = Lake::open(store.clone())?;
                 let summary = rollup::rollup(&lake, Scope::Changed, Replaces::DamagedOnly, now_ms, progress)?;
                 repaired.hours += summary.hours;
@@ -185,12 +186,12 @@ impl Repaired {
         // Read again, now that nobody commits.
         let check = log.check_all(None)?;
         let LogPlan::Repairs(repairs) = check.plan_repair() else { return Ok(()) };
-        for (file, moved_to) in log.repair(&check, &repairs).map_err(LakeError::from)? {
+        let note = &mut |file: &str, moved_to: &str| {
             self.set_aside += 1;
-            let (moved_to, reason) = (Some(moved_to), reason.to_owned());
-            note_quarantined(store, now, &Quarantined { file, moved_to, reason, ..Quarantined::default() })?;
-        }
-        Ok(())
+            let (file, moved_to, reason) = (file.to_owned(), Some(moved_to.to_owned()), reason.to_owned());
+            note_quarantined(store, now, &Quarantined { file, moved_to, reason, ..Quarantined::default() })
+        };
+        Ok(log.repair(&check, &repairs, note).map_err(LakeError::from)?)
     }
 
     fn add_published(&mut self, file: &PublishedFile, done: &PublishedRepair) {
