@@ -15,7 +15,7 @@ use crate::model::Timestamp;
 use crate::progress::Progress;
 use crate::rankings::{self, PublishedFile, PublishedRepair};
 use crate::rollup::{self, Replaces, RollupError, Rollups, Scope};
-use crate::storage::Store;
+use crate::storage::{Store, StoreError};
 
 /// What a repair did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +56,9 @@ pub fn repair_logs(
 ) -> Result<(), RollupError> {
     for (action, reason) in &plan.actions {
         match action {
+            RepairAction::Restore { path, bytes } if action.is_of_log() => {
+                repaired.restore(store, path, bytes)?;
+            }
             RepairAction::Log(LakeTable::Events, _) => {
                 repaired.repair_log(store, &lake::events_log(store), reason, now)?;
             }
@@ -107,9 +110,8 @@ pub fn repair_files(
     let mut days = BTreeSet::new();
     for (action, reason) in &plan.actions {
         match action {
-            RepairAction::Restore { path, bytes } => {
-                store.put(path, bytes.clone().into())?;
-                repaired.restored += 1;
+            RepairAction::Restore { path, bytes } if !action.is_of_log() => {
+                repaired.restore(store, path, bytes)?;
             }
             RepairAction::RemoveEvents(files) => {
                 let paths = files.iter().map(|lost| lost.path_in_table().to_owned()).collect();
@@ -133,7 +135,8 @@ pub fn repair_files(
                 repaired.hours += summary.hours;
             }
             RepairAction::RebuildDay(event_type, date) => drop(days.insert((event_type.clone(), *date))),
-            RepairAction::Log(..)
+            RepairAction::Restore { .. }
+            | RepairAction::Log(..)
             | RepairAction::RebuildEventsLog(_)
             | RepairAction::Inputs(_)
             | RepairAction::Published(_) => {}
@@ -194,6 +197,20 @@ impl Repaired {
         Ok(log.repair(&check, &repairs, note).map_err(LakeError::from)?)
     }
 
+    /// Writes what a file had when it was written, unless the file was changed since the plan was made: one bit is
+    /// all that may differ.
+    fn restore(&mut self, store: &Store, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let is_as_planned = match store.get(path) {
+            Err(error) if error.is_not_found() => false,
+            now => differing_bits(&now?, bytes) == Some(1),
+        };
+        if is_as_planned {
+            store.put(path, bytes.to_vec().into())?;
+            self.restored += 1;
+        }
+        Ok(())
+    }
+
     fn add_published(&mut self, file: &PublishedFile, done: &PublishedRepair) {
         match (done, file) {
             (PublishedRepair::Rewritten, _) => self.rewritten += 1,
@@ -212,5 +229,39 @@ impl Repaired {
             }
             (PublishedRepair::SetAside, _) => self.set_aside += 1,
         }
+    }
+}
+
+/// Returns in how many bits two files differ; none where they are of different sizes.
+fn differing_bits(one: &[u8], other: &[u8]) -> Option<u32> {
+    let bits = || one.iter().zip(other).map(|(one, other)| (one ^ other).count_ones()).sum();
+    (one.len() == other.len()).then(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::temporary;
+
+    /// A plan is shown first, and whoever is asked may take an hour to say yes.
+    #[test]
+    fn a_file_that_changed_since_the_plan_was_made_is_not_restored() {
+        let (store, _folder) = temporary();
+        let path = "events/_delta_log/_last_checkpoint";
+        let check = |now: Option<&[u8]>, expected: u64| {
+            now.map_or_else(|| store.delete(path), |now| store.put(path, now.to_vec().into()))
+                .expect("it can be written");
+            let mut repaired = Repaired::default();
+            repaired.restore(&store, path, b"{\"version\":5}").expect("the disk works");
+            assert_eq!(repaired.restored, expected, "{now:?}");
+            if expected == 0 {
+                assert_eq!(store.get(path).ok().as_deref(), now, "it stays as it is");
+            }
+        };
+        check(Some(b"{\"version\":4}"), 1);
+        check(Some(b"{\"version\":5}"), 0);
+        check(Some(b"{\"version\":6}"), 0);
+        check(Some(b"{\"version\":15}"), 0);
+        check(None, 0);
     }
 }
