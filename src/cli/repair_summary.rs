@@ -90,12 +90,13 @@ fn write_repaired(repaired: &Repaired, verified: &Verified, out: &mut dyn Write)
              batch"
         )?;
     }
-    let Repaired { set_aside, restored, rewritten, hours, lost, .. } = repaired;
+    let Repaired { set_aside, missing, restored, rewritten, hours, lost, .. } = repaired;
     let counts = [
         (*restored, counted(*restored, "file restored", "files restored")),
         (*rewritten, counted(*rewritten, "file rewritten", "files rewritten")),
         (*hours, format!("{} recomputed", counted(*hours, "hour", "hours"))),
         (*set_aside, counted(*set_aside, "file quarantined", "files quarantined")),
+        (*missing, format!("{} removed from the table", counted(*missing, "missing file", "missing files"))),
     ];
     let done: Vec<String> =
         counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();

@@ -362,6 +362,18 @@ fn nothing_is_quarantined_that_cannot_be_listed() {
     assert!(list.contains("\"file\":\"rollups\"") && list.contains("quarantine/rollups"), "{list}");
 }
 
+#[test]
+fn a_missing_file_of_events_is_not_counted_as_quarantined() {
+    let world = small_lake();
+    let mut chance = 3;
+    harm(&world, &file_of(&world, "events/event_type=purchase/category=Food"), Harm::Removed, &mut chance);
+    let said = world.run("lake repair --yes");
+    let expected = "repair: 1 hour recomputed, 1 missing file removed from the table; 2 rows of events LOST; no problems \
+                    left";
+    assert_eq!(said.stderr.lines().last(), Some(expected), "{}", said.whole());
+    assert_eq!(said.code, Some(3));
+}
+
 /// A ranking is written before anything names it, and a run may be killed in between.
 #[test]
 fn a_ranking_that_was_never_published_does_not_become_the_newest() {

@@ -20,8 +20,10 @@ use crate::storage::{Store, StoreError};
 /// What a repair did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repaired {
-    /// Files that were moved into the quarantine, or were missing.
+    /// Files and folders that were moved into the quarantine.
     pub set_aside: u64,
+    /// Missing files of events that were removed from the table.
+    pub missing: u64,
     /// Files that have again what they had when they were written.
     pub restored: u64,
     /// Files that were written again.
@@ -115,8 +117,9 @@ pub fn repair_files(
             }
             RepairAction::RemoveEvents(files) => {
                 let paths = files.iter().map(|lost| lost.path_in_table().to_owned()).collect();
-                let lost = Lake::open(store.clone())?.remove_damaged(&paths, reason, now)?;
-                repaired.set_aside += lost.len() as u64;
+                let (lost, moved) = Lake::open(store.clone())?.remove_damaged(&paths, reason, now)?;
+                repaired.set_aside += moved;
+                repaired.missing += lost.len() as u64 - moved;
                 repaired.lost.extend(lost);
             }
             RepairAction::RebuildRollups => {
@@ -223,11 +226,11 @@ impl Repaired {
                 self.rewritten += 1;
                 self.lost_others.push("no ranking is published; run `topsell rank`".to_owned());
             }
-            (PublishedRepair::SetAside, PublishedFile::Ranking(path)) => {
-                self.set_aside += 1;
+            (PublishedRepair::SetAside(moved), PublishedFile::Ranking(path)) => {
+                self.set_aside += moved;
                 self.lost_others.push(format!("{path}: that ranking cannot be computed again as it was"));
             }
-            (PublishedRepair::SetAside, _) => self.set_aside += 1,
+            (PublishedRepair::SetAside(moved), _) => self.set_aside += moved,
         }
     }
 }
