@@ -362,6 +362,28 @@ fn nothing_is_quarantined_that_cannot_be_listed() {
     assert!(list.contains("\"file\":\"rollups\"") && list.contains("quarantine/rollups"), "{list}");
 }
 
+/// A later step that failed hid what an earlier one had lost.
+#[test]
+fn what_was_lost_is_said_even_where_a_later_step_fails() {
+    let world = small_lake();
+    let mut chance = 3;
+    harm(&world, &file_of(&world, "events/event_type=purchase/category=Food"), Harm::OtherBytes, &mut chance);
+    harm(&world, &ranking_of(&world, "2017-01-15"), Harm::OtherBytes, &mut chance);
+    // The ranking cannot be quarantined.
+    fs::create_dir_all(world.path("data/lake/quarantine")).expect("a folder can be made");
+    world.write("data/lake/quarantine/rankings", "in the way");
+    let said = world.run("lake repair --yes");
+    assert_eq!(said.code, Some(3), "{}", said.whole());
+    let lines: Vec<&str> = said.stderr.lines().collect();
+    assert!(lines.iter().any(|line| line.starts_with("lost: events/")), "{}", said.whole());
+    let summary = lines.iter().position(|line| line.starts_with("repair: ")).expect("there is a summary");
+    assert!(lines[summary].contains("2 rows of events LOST; stopped by an error"), "{}", said.whole());
+    assert!(lines[summary + 1].starts_with("error: "), "{}", said.whole());
+    fs::remove_file(world.path("data/lake/quarantine/rankings")).expect("it is there");
+    assert_eq!(world.run("lake repair --yes").code, Some(3));
+    assert_eq!(world.run("lake verify").code, Some(0));
+}
+
 #[test]
 fn a_missing_file_of_events_is_not_counted_as_quarantined() {
     let world = small_lake();

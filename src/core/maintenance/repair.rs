@@ -39,6 +39,12 @@ pub struct Repaired {
 }
 
 impl Repaired {
+    /// Returns whether anything was changed.
+    pub fn has_changes(&self) -> bool {
+        let counts = [self.set_aside, self.missing, self.restored, self.rewritten, self.hours];
+        counts.iter().any(|count| *count > 0) || !self.lost.is_empty() || !self.lost_others.is_empty()
+    }
+
     /// Returns whether something was lost that the lake had.
     pub fn has_losses(&self) -> bool {
         !self.lost.is_empty() || !self.lost_others.is_empty() || !self.impossible.is_empty()
