@@ -129,6 +129,22 @@ fn reading_leaves_no_trace_unless_it_is_asked_to() {
 }
 
 #[test]
+fn records_are_in_the_folder_of_their_day() {
+    let world = shop();
+    world.run_in(&[("TOPSELL_NOW", "2017-01-20T00:00:00Z")], "rollup");
+    let files = world.files("data/lake/runs");
+    let days: Vec<&str> = files.iter().filter_map(|name| Some(name.split_once('/')?.0)).collect();
+    assert_eq!(days, ["2017-01-15", "2017-01-15", "2017-01-20"], "{files:?}");
+    // Those of an older version have no folder.
+    let flat = files[0].split_once('/').expect("it is in a folder").1;
+    let (from, to) = (format!("data/lake/runs/{}", files[0]), format!("data/lake/runs/{flat}"));
+    std::fs::rename(world.path(&from), world.path(&to)).expect("it can be moved");
+    assert_eq!(listed(&world, "--now 2017-01-20T12:00:00Z").len(), 3);
+    let id = flat.strip_suffix(".json").expect("it is JSON");
+    assert_eq!(world.run(&format!("runs show {id}")).code, Some(0));
+}
+
+#[test]
 fn what_fails_says_so_in_its_record_and_what_finds_no_lake_leaves_none() {
     let world = shop();
     world.write("data/lake/rankings/current.json", "{}");
