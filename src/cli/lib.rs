@@ -19,6 +19,7 @@ mod option_table;
 mod output;
 mod progress_bars;
 mod read_args;
+mod record_args;
 mod repair_summary;
 mod run_observer;
 mod run_recorder;

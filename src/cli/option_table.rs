@@ -84,6 +84,8 @@ const OPTIONS: &[Row] = &[
     ("presets", None, "", "List the presets"),
     ("quiet", Some('q'), "", "Print errors only"),
     ("quoting", None, "STYLE", "What encloses fields"),
+    ("record", None, "", "Keep a run record"),
+    ("record-reads", None, "SHARE", "Share of the runs"),
     ("retention", None, "DURATION", "Delete events and aggregates"),
     ("search", None, "TEXT", "Search items"),
     ("share", None, "1/N", "Check one of N shares"),

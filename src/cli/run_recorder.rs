@@ -6,6 +6,7 @@ use std::env;
 use std::sync::Arc;
 
 use crate::failure::{Exit, Failure};
+use crate::record_args::RecordShare;
 use crate::run_observer::RunObserver;
 use crate::settings::Settings;
 use topsell_core::lake::Lake;
@@ -43,18 +44,53 @@ pub fn record(
     mode: RecordMode,
     work: impl FnOnce(Option<Arc<dyn Listener>>) -> Result<Exit, Failure>,
 ) -> Result<Exit, Failure> {
-    let Some(recorder) = RunRecorder::begun(settings, command, mode) else { return work(None) };
+    record_in(settings, command, mode, trace_around(), work)
+}
+
+/// Does the work of a command that only reads, and leaves its run record if it is one of the share to be recorded.
+///
+/// # Errors
+/// Fails as the work does.
+pub fn record_read(
+    settings: &Settings,
+    command: &'static str,
+    share: RecordShare,
+    work: impl FnOnce() -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let trace = trace_around();
+    match share.has(&trace) {
+        true => record_in(settings, command, RecordMode::AtEnd, trace, |_| work()),
+        false => work(),
+    }
+}
+
+fn trace_around() -> TraceContext {
+    TraceContext::of(env::var(TRACEPARENT).ok().as_deref())
+}
+
+fn record_in(
+    settings: &Settings,
+    command: &'static str,
+    mode: RecordMode,
+    trace: TraceContext,
+    work: impl FnOnce(Option<Arc<dyn Listener>>) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let Some(recorder) = RunRecorder::begun(settings, command, mode, trace) else { return work(None) };
     let outcome = work(Some(recorder.observer.clone()));
     recorder.end(settings, &outcome);
     outcome
 }
 
 impl RunRecorder {
-    fn begun(settings: &Settings, command: &'static str, mode: RecordMode) -> Option<RunRecorder> {
+    fn begun(
+        settings: &Settings,
+        command: &'static str,
+        mode: RecordMode,
+        trace: TraceContext,
+    ) -> Option<RunRecorder> {
         // What is wrong with the folder is told by whoever works in it.
         let store = settings.store().ok()?;
-        let TraceContext { trace_id, span_id, parent_span_id } =
-            TraceContext::of(env::var(TRACEPARENT).ok().as_deref());
+        let TraceContext { trace_id, span_id, parent_span_id } = trace;
         let observer = Arc::new(RunObserver::of(settings.now, &span_id));
         let record = RunRecord {
             schema: RUN_SCHEMA,

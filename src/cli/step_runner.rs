@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crate::failure::{Exit, Failure};
 use crate::settings::Settings;
 use crate::stdin::{self, Opening};
-use crate::{metrics, progress_bars, run_recorder, summary, terminal};
+use crate::{metrics, progress_bars, repair_summary, run_recorder, summary, terminal};
 use run_recorder::RecordMode;
 use topsell_core::ingest::StdinStream;
 use topsell_core::lake::DryRun;
+use topsell_core::maintenance::RepairOutcome;
 use topsell_core::pipeline::{self, Caller, Done, Step};
 use topsell_core::progress::{Listener, Progress};
 use topsell_core::storage::LockTimeout;
@@ -48,7 +49,12 @@ pub fn run_with_exit(
         drop(progress);
         settings.say(|out| summary::write(&done, settings.verbosity, out))?;
         settings.answer(|out| summary::answer(&done, terminal::options(None, settings.color), out))?;
-        Ok(exit_of(&done))
+        match done {
+            Done::Repaired(RepairOutcome::Stopped(repaired, error)) => {
+                Err(repair_summary::failure_of(&repaired, error))
+            }
+            done => Ok(exit_of(&done)),
+        }
     })
 }
 

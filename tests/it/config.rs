@@ -70,6 +70,7 @@ fn what_nobody_set_is_built_in() {
         stdout: keep_rankings  35d        built in
         stdout: keep_weekly    53w        built in
         stdout: keep_runs      90d        built in
+        stdout: record_reads   0          built in
         stdout: format                    not set
         stdout: 
         stdout: WORLD/data/lake/topsell.toml: not found

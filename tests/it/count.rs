@@ -106,6 +106,15 @@ fn the_help_shows_how_to_ask() {
         stdout:       --csv-safe
         stdout:           In CSV, put ' before texts that a spreadsheet would take for formulas
         stdout: 
+        stdout:       --record
+        stdout:           Keep a run record of this run
+        stdout: 
+        stdout:       --record-reads <SHARE>
+        stdout:           Share of the runs of show, count and report that leave a run record: 0 (none), 1 (all) or
+        stdout:           1/N, by the id of the trace
+        stdout:           
+        stdout:           [default: 0]
+        stdout: 
         stdout:   -h, --help
         stdout:           Print help (see a summary with '-h')
         stdout: 

@@ -363,7 +363,7 @@ fn a_prune_gives_up_where_a_batch_is_being_written_for_long_and_the_next_does_th
     expect![[r#"
         stderr: prune: all hours are kept; neither --retention nor topsell.toml limits them
         stderr: prune: 0 unreferenced files and 0 old rankings removed, 0 B; event files were being written and are left for the next run
-        stderr: prune: 0 run records archived, 2 old archives removed
+        stderr: prune: 0 run records archived, 1 old archive removed
         exit code 0
     "#]].assert_eq(&world.run(&prune).whole());
     assert!(world.path("data/lake/events/litter.parquet").exists());

@@ -161,6 +161,11 @@ fn file_of(world: &World, part: &str) -> String {
     format!("data/lake/{path}")
 }
 
+fn ranking_of(world: &World, day: &str) -> String {
+    let pointer = file_of(world, &format!("rankings/{day}"));
+    format!("{}.parquet", pointer.trim_end_matches(".json").trim_end_matches(".parquet"))
+}
+
 /// Spells out file names, which differ each time.
 fn plain(text: &str) -> String {
     let is_unique =
@@ -339,4 +344,110 @@ fn the_file_of_the_format_is_written_again_where_the_table_tells_it() {
     assert_eq!(said.code, Some(0), "{}", said.whole());
     assert_eq!(world.run("lake verify").code, Some(0));
     assert_eq!(world.run("show").code, Some(0));
+}
+
+/// A run that was killed after it moved files left nobody a word of what was moved.
+#[test]
+fn nothing_is_quarantined_that_cannot_be_listed() {
+    let world = small_lake();
+    let mut chance = 3;
+    harm(&world, "data/lake/rollups/_delta_log/00000000000000000000.json", Harm::OtherBytes, &mut chance);
+    fs::create_dir_all(world.path("data/lake/quarantine/list.ndjson")).expect("a folder can be made");
+    let files = || world.files("data/lake").into_iter().filter(|path| !path.ends_with(".lock"));
+    let before: Vec<String> = files().collect();
+    let said = world.run("-q lake repair --yes");
+    assert_eq!(said.code, Some(1), "{}", said.whole());
+    let left: Vec<String> = files().filter(|path| !path.starts_with("runs/")).collect();
+    for path in before.iter().filter(|path| !path.starts_with("runs/")) {
+        assert!(left.contains(path), "{path} is gone: {}", said.whole());
+    }
+    fs::remove_dir(world.path("data/lake/quarantine/list.ndjson")).expect("it is empty");
+    assert_eq!(world.run("lake repair --yes").code, Some(0));
+    let list = fs::read_to_string(world.path("data/lake/quarantine/list.ndjson")).expect("it is there");
+    assert_eq!(list.lines().count(), 1, "{list}");
+    assert!(list.contains("\"file\":\"rollups\"") && list.contains("quarantine/rollups"), "{list}");
+}
+
+/// A later step that failed hid what an earlier one had lost.
+#[test]
+fn what_was_lost_is_said_even_where_a_later_step_fails() {
+    let world = small_lake();
+    let mut chance = 3;
+    harm(&world, &file_of(&world, "events/event_type=purchase/category=Food"), Harm::OtherBytes, &mut chance);
+    harm(&world, &ranking_of(&world, "2017-01-15"), Harm::OtherBytes, &mut chance);
+    // The ranking cannot be quarantined.
+    fs::create_dir_all(world.path("data/lake/quarantine")).expect("a folder can be made");
+    world.write("data/lake/quarantine/rankings", "in the way");
+    let said = world.run("lake repair --yes");
+    assert_eq!(said.code, Some(3), "{}", said.whole());
+    let lines: Vec<&str> = said.stderr.lines().collect();
+    assert!(lines.iter().any(|line| line.starts_with("lost: events/")), "{}", said.whole());
+    let summary = lines.iter().position(|line| line.starts_with("repair: ")).expect("there is a summary");
+    assert!(lines[summary].contains("2 rows of events LOST; stopped by an error"), "{}", said.whole());
+    assert!(lines[summary + 1].starts_with("error: "), "{}", said.whole());
+    fs::remove_file(world.path("data/lake/quarantine/rankings")).expect("it is there");
+    assert_eq!(world.run("lake repair --yes").code, Some(3));
+    assert_eq!(world.run("lake verify").code, Some(0));
+}
+
+#[test]
+fn a_missing_file_of_events_is_not_counted_as_quarantined() {
+    let world = small_lake();
+    let mut chance = 3;
+    harm(&world, &file_of(&world, "events/event_type=purchase/category=Food"), Harm::Removed, &mut chance);
+    let said = world.run("lake repair --yes");
+    let expected = "repair: 1 hour recomputed, 1 missing file removed from the table; 2 rows of events LOST; no problems \
+                    left";
+    assert_eq!(said.stderr.lines().last(), Some(expected), "{}", said.whole());
+    assert_eq!(said.code, Some(3));
+}
+
+/// A ranking is written before anything names it, and a run may be killed in between.
+#[test]
+fn a_ranking_that_was_never_published_does_not_become_the_newest() {
+    let world = small_lake();
+    let published = world.run("show --format csv").stdout;
+    let pointer = fs::read(world.path("data/lake/rankings/current.json")).expect("it is there");
+    assert_eq!(world.run("rank --min-items 1 --as-of 2017-01-13T11:00:00Z --limit 1").code, Some(0));
+    assert_eq!(world.run("rank --min-items 1 --now 2017-01-17T00:00:00Z --limit 1").code, Some(0));
+    let newest = ranking_of(&world, "2017-01-17");
+    let beside = newest.replace(".parquet", ".json");
+    fs::remove_file(world.path(&beside)).expect("it has a pointer");
+    let repaired = || {
+        let said = world.run("lake repair --yes");
+        assert_eq!(said.code, Some(3), "{}", said.whole());
+        assert!(said.stderr.contains("the newest intact ranking"), "{}", said.whole());
+        world.run("show --format csv").stdout
+    };
+    fs::remove_file(world.path("data/lake/rankings/current.json")).expect("it is there");
+    assert_eq!(repaired(), published);
+    assert!(world.path(&newest).exists());
+    // One that the damaged pointer still names was published.
+    let name = newest.rsplit('/').next().expect("it has a name");
+    world.write("data/lake/rankings/current.json", format!("{{\"file\":\"{name}\"}}"));
+    assert_ne!(repaired(), published);
+    fs::write(world.path("data/lake/rankings/current.json"), pointer).expect("it can be written");
+    assert_eq!(world.run("show --format csv").stdout, published);
+}
+
+/// Nothing follows the newest commit by which it could be missed, but the aggregates have seen it.
+#[test]
+fn a_newest_commit_that_is_gone_is_missed_and_what_was_in_it_can_be_ingested_again() {
+    let world = small_lake();
+    let before = world.run("show --format csv").stdout;
+    fs::remove_file(world.path("data/lake/events/_delta_log/00000000000000000001.json"))
+        .expect("it is there");
+    let found = world.run("lake verify");
+    assert_eq!(found.code, Some(3), "{}", found.whole());
+    assert!(found.stderr.contains("00000000000000000001.json is missing"), "{}", found.whole());
+    let said = world.run("lake repair --yes");
+    assert_eq!(said.code, Some(3), "{}", said.whole());
+    assert!(said.stderr.contains("version 1 of the table `events`"), "{}", said.whole());
+    assert!(said.stderr.ends_with("no problems left\n"), "{}", said.whole());
+    assert_eq!(world.run("lake verify").code, Some(0));
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    assert_eq!(event_rows(&world), 3);
+    assert_eq!(world.run("rank --min-items 1").code, Some(0));
+    assert_eq!(world.run("show --format csv").stdout, before);
+    assert_eq!(world.run("lake verify").code, Some(0));
 }

@@ -55,9 +55,9 @@ fn every_command_leaves_a_record_of_what_it_was_asked_and_did() {
         "lake prune --dry-run",
         "lake verify",
         "lake stats",
-        "show",
-        "count a",
-        "report -o page.html",
+        "show --record",
+        "count a --record",
+        "report -o page.html --record",
     ] {
         assert_eq!(world.run(command).code, Some(0), "{command}");
     }
@@ -94,11 +94,61 @@ fn every_command_leaves_a_record_of_what_it_was_asked_and_did() {
     assert_eq!(show["before"], show["after"]);
 }
 
+/// A page that called `count` ten times a second left 864,000 files a day.
+#[test]
+fn reading_leaves_no_trace_unless_it_is_asked_to() {
+    let world = shop();
+    let before = world.files_of_lake();
+    let runs = world.files("data/lake/runs");
+    for command in ["show", "count a", "report -o page.html", "show nowhere"] {
+        assert!(matches!(world.run(command).code, Some(0 | 5)), "{command}");
+    }
+    assert_eq!((world.files_of_lake(), world.files("data/lake/runs")), (before, runs), "nothing was written");
+    let recorded = |variables: &[(&str, &str)], command: &str| {
+        let count = || world.records("runs").iter().filter(|run| run["command"] == "show").count();
+        let before = count();
+        let said = world.run_in(variables, command);
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+        count() - before
+    };
+    let trace = |number: u32| format!("00-{number:032x}-{PARENT}-01");
+    let (seventh, eighth) = (trace(7), trace(8));
+    let seventh: &[(&str, &str)] = &[("TRACEPARENT", &seventh)];
+    assert_eq!(recorded(&[], "show --record"), 1);
+    assert_eq!(recorded(&[], "show --record-reads 1"), 1);
+    assert_eq!(recorded(seventh, "show --record-reads 1/7"), 1);
+    assert_eq!(recorded(&[("TRACEPARENT", &eighth)], "show --record-reads 1/7"), 0);
+    world.write("data/lake/topsell.toml", "record_reads = \"1/7\"\n");
+    assert_eq!(recorded(seventh, "show"), 1);
+    assert_eq!(recorded(&[("TRACEPARENT", &eighth)], "show"), 0);
+    assert_eq!(recorded(&[("TRACEPARENT", &eighth)], "show --record"), 1, "whatever is set");
+    assert_eq!(recorded(&[("TOPSELL_RECORD_READS", "0"), seventh[0]], "show"), 0);
+    let wrong = world.run("show --record-reads 2/3");
+    assert_eq!(wrong.code, Some(2), "{}", wrong.whole());
+    assert!(wrong.stderr.contains("1/100"), "{}", wrong.whole());
+}
+
+#[test]
+fn records_are_in_the_folder_of_their_day() {
+    let world = shop();
+    world.run_in(&[("TOPSELL_NOW", "2017-01-20T00:00:00Z")], "rollup");
+    let files = world.files("data/lake/runs");
+    let days: Vec<&str> = files.iter().filter_map(|name| Some(name.split_once('/')?.0)).collect();
+    assert_eq!(days, ["2017-01-15", "2017-01-15", "2017-01-20"], "{files:?}");
+    // Those of an older version have no folder.
+    let flat = files[0].split_once('/').expect("it is in a folder").1;
+    let (from, to) = (format!("data/lake/runs/{}", files[0]), format!("data/lake/runs/{flat}"));
+    std::fs::rename(world.path(&from), world.path(&to)).expect("it can be moved");
+    assert_eq!(listed(&world, "--now 2017-01-20T12:00:00Z").len(), 3);
+    let id = flat.strip_suffix(".json").expect("it is JSON");
+    assert_eq!(world.run(&format!("runs show {id}")).code, Some(0));
+}
+
 #[test]
 fn what_fails_says_so_in_its_record_and_what_finds_no_lake_leaves_none() {
     let world = shop();
     world.write("data/lake/rankings/current.json", "{}");
-    assert_eq!(world.run("show").code, Some(3));
+    assert_eq!(world.run("show --record").code, Some(3));
     assert_eq!(world.run("ingest nowhere.csv").code, Some(1));
     let [show, ingest] = [record(&world, "show"), world.records("runs").remove(2)];
     assert_eq!((&show["outcome"], &show["exit_code"]), (&json!("failed"), &json!(3)));
@@ -107,9 +157,9 @@ fn what_fails_says_so_in_its_record_and_what_finds_no_lake_leaves_none() {
     assert_eq!(failed.len(), 2, "{failed:?} {ingest}");
     // That there is no such item is an answer.
     assert_eq!(world.run("rank --min-items 1").code, Some(0));
-    assert_eq!(world.run("show --item nope").code, Some(5));
+    assert_eq!(world.run("show --item nope --record").code, Some(5));
     assert_eq!(listed(&world, "--failed").len(), 2);
-    assert_eq!(world.run("--lake none show").code, Some(1));
+    assert_eq!(world.run("--lake none show --record").code, Some(1));
     assert_eq!(world.run("--lake none rank").code, Some(1));
     assert_eq!(world.run("--lake none runs").code, Some(1));
     assert_eq!(world.files("none"), [""; 0]);
@@ -119,10 +169,10 @@ fn what_fails_says_so_in_its_record_and_what_finds_no_lake_leaves_none() {
 fn who_may_not_write_may_look_all_the_same() {
     let world = shop();
     std::fs::remove_dir_all(world.path("data/lake/runs")).expect("it is there");
-    assert_eq!(world.run("show").code, Some(0));
+    assert_eq!(world.run("show --record").code, Some(0));
     assert!(!world.path("data/lake/runs").exists(), "who only looks makes no folder");
     world.write("data/lake/runs", "in the way");
-    let said = world.run("show");
+    let said = world.run("show --record");
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
     let said = world.run("rank --min-items 1");
     assert_eq!(said.code, Some(0), "{}", said.whole());

@@ -114,6 +114,15 @@ fn the_help_shows_how_to_ask() {
         stdout:       --width <COLUMNS>
         stdout:           Maximum width of a table, 0 for no limit [default: width of the terminal]
         stdout: 
+        stdout:       --record
+        stdout:           Keep a run record of this run
+        stdout: 
+        stdout:       --record-reads <SHARE>
+        stdout:           Share of the runs of show, count and report that leave a run record: 0 (none), 1 (all) or
+        stdout:           1/N, by the id of the trace
+        stdout:           
+        stdout:           [default: 0]
+        stdout: 
         stdout:   -h, --help
         stdout:           Print help (see a summary with '-h')
         stdout: 

@@ -66,7 +66,8 @@ fn each_file_is_in_the_share_of_one_day() {
     let all = read.pop().expect("all of it was verified");
     let of_shares: u64 = read.iter().sum();
     assert!(of_shares < all * 3, "logs are checked each time, and the rest once: {read:?} of {all}");
-    assert!(read.iter().all(|share| share * 2 < all), "a share costs less: {read:?} of {all}");
+    // Which files are in a share is up to their names, which are random.
+    assert!(read.iter().all(|share| share * 3 < all * 2), "a share costs less: {read:?} of {all}");
     let said = world.run("lake verify --share 30");
     assert_eq!(
         said.whole(),

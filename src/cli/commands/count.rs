@@ -8,7 +8,8 @@ use clap::{Args as ClapArgs, ValueEnum};
 use crate::failure::{Exit, Failure};
 use crate::moments::moment;
 use crate::output::{OutputArgs, Target};
-use crate::run_recorder::{self, RecordMode};
+use crate::record_args::RecordArgs;
+use crate::run_recorder;
 use crate::settings::Settings;
 use topsell_core::counts;
 use topsell_core::counts::{By, CountQuery};
@@ -66,6 +67,8 @@ pub struct Count {
     category: Option<String>,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    record: RecordArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -96,6 +99,7 @@ impl Count {
     /// Names the option that is wrong and what to write instead.
     pub fn check(&self, settings: &Settings) -> Result<Question, Failure> {
         let typed = self;
+        typed.record.share()?;
         let zone = Zone::named(&typed.tz).map_err(|e| Failure::usage(format!("--tz: {e}")))?;
         let (hours, notes) = hours_of(typed, settings.now, &zone)?;
         let category = typed
@@ -166,7 +170,7 @@ const MAX_HOURS: u32 = 100 * 366 * 24;
 pub fn run(settings: &Settings, typed: &Count) -> Result<Exit, Failure> {
     let question = typed.check(settings)?;
     settings.use_threads()?;
-    run_recorder::record(settings, "count", RecordMode::AtEnd, |_| answer(settings, &question))
+    run_recorder::record_read(settings, "count", typed.record.share()?, || answer(settings, &question))
 }
 
 fn answer(settings: &Settings, question: &Question) -> Result<Exit, Failure> {

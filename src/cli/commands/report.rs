@@ -8,7 +8,8 @@ use clap::Args as ClapArgs;
 use crate::failure::{Exit, Failure, unless_reader_left};
 use crate::metrics;
 use crate::moments::{Moment, TIME_HELP, moment};
-use crate::run_recorder::{self, RecordMode};
+use crate::record_args::RecordArgs;
+use crate::run_recorder;
 use crate::settings::Settings;
 use topsell_core::lake;
 use topsell_core::lake::Lake;
@@ -42,6 +43,8 @@ pub struct Report {
     /// Title of the page
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
+    #[command(flatten)]
+    record: RecordArgs,
 }
 
 /// A page to write.
@@ -58,7 +61,8 @@ impl Report {
     /// # Errors
     /// Names the option that is wrong and what to write instead.
     pub fn check(&self, now: Timestamp) -> Result<Wanted, Failure> {
-        let Report { output, at, title } = self;
+        let Report { output, at, title, record } = self;
+        record.share()?;
         let at = at.as_deref().map(|text| moment("--at", text, now, &Zone::utc())).transpose()?;
         Ok(Wanted { output: output.clone(), at, title: title.clone() })
     }
@@ -72,7 +76,8 @@ pub fn run(settings: &Settings, typed: &Report) -> Result<Exit, Failure> {
     let wanted = typed.check(settings.now)?;
     settings.note_moments(wanted.at.iter().filter_map(|at| at.note.clone()));
     settings.use_threads()?;
-    let done = run_recorder::record(settings, "report", RecordMode::AtEnd, |_| write(settings, &wanted));
+    let done =
+        run_recorder::record_read(settings, "report", typed.record.share()?, || write(settings, &wanted));
     metrics::write(settings);
     done
 }

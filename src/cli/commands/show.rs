@@ -5,7 +5,8 @@ use clap::Args as ClapArgs;
 use crate::failure::{Exit, Failure};
 use crate::moments::{Moment, TIME_HELP, moment};
 use crate::output::{OutputArgs, Target};
-use crate::run_recorder::{self, RecordMode};
+use crate::record_args::RecordArgs;
+use crate::run_recorder;
 use crate::settings::Settings;
 use topsell_core::lake::Lake;
 use topsell_core::model::{Zone, check_path};
@@ -77,6 +78,8 @@ pub struct Show {
     /// Maximum width of a table, 0 for no limit [default: width of the terminal]
     #[arg(long, value_name = "COLUMNS")]
     pub width: Option<usize>,
+    #[command(flatten)]
+    pub record: RecordArgs,
 }
 
 /// What to show, and how.
@@ -93,6 +96,7 @@ impl Show {
     /// # Errors
     /// Names the option that is wrong and what to write instead.
     pub fn check(&self, settings: &Settings) -> Result<Showing, Failure> {
+        self.record.share()?;
         let target = self.output.target(self.width, settings.color)?;
         let moment = |option: &str, text: &str| moment(option, text, settings.now, &Zone::utc());
         let at = self.at.as_deref().map(|text| moment("--at", text)).transpose()?;
@@ -145,7 +149,7 @@ fn view(typed: &Show, diff: &[Moment]) -> Result<View, Failure> {
 pub fn run(settings: &Settings, typed: &Show) -> Result<Exit, Failure> {
     let showing = typed.check(settings)?;
     settings.note_moments(showing.notes.iter().cloned());
-    run_recorder::record(settings, "show", RecordMode::AtEnd, |_| answer(settings, &showing))
+    run_recorder::record_read(settings, "show", typed.record.share()?, || answer(settings, &showing))
 }
 
 fn answer(settings: &Settings, Showing { question, target, .. }: &Showing) -> Result<Exit, Failure> {

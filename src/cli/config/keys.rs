@@ -1,6 +1,7 @@
 //! Everything that can be set once, in one table.
 
 use crate::config::nearest::nearest;
+use crate::record_args::check_share;
 use crate::size::parse_bytes;
 use topsell_core::model::{Decay, DecayError, parse_hours, parse_seconds};
 
@@ -45,6 +46,8 @@ pub enum Kind {
     Number(u64, u64),
     /// A number above 0.
     Rate,
+    /// None, all, or one of so many.
+    Share,
     Flag,
     OneOf(&'static [&'static str]),
     /// A path, in a file counted from the file's folder.
@@ -103,6 +106,7 @@ pub const KEYS: &[Key] = &[
     key("keep_rankings", Kind::Seconds, &["lake prune"]),
     key("keep_weekly", Kind::Seconds, &["lake prune"]),
     key("keep_runs", Kind::Seconds, &["lake prune"]),
+    Key { yields_to: &["record"], ..key("record_reads", Kind::Share, &["show", "count", "report"]) },
     Key {
         said_in: Layers::NO_LAKE,
         // The extension of a file decides its format.
@@ -167,6 +171,7 @@ impl Kind {
                 Ok(rate) => Decay::rate_per_hour(rate).map(drop).map_err(|e| format!("`{text}` {e}")),
                 Err(_) => Err(format!("`{text}` {}", DecayError::NotPositive)),
             },
+            Kind::Share => check_share(text),
             Kind::Flag if ["true", "false"].contains(&text) => Ok(()),
             Kind::Flag => Err(format!("`{text}` is not true or false")),
             Kind::OneOf(names) if names.contains(&text) => Ok(()),

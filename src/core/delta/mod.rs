@@ -32,7 +32,7 @@ pub use files::{LiveFile, NamedFile, Partition};
 pub use log_checksums::LogFile;
 pub use log_reader::{FilesSince, LogReader, TableState};
 pub use rebuild_log::write_checkpoint_without;
-pub use repair_log::{LogPlan, LogRepair};
+pub use repair_log::{LogPlan, LogRepair, Note};
 pub use rewrite::{MAX_TRIES, Rewrite, Rewriter, StepLimits};
 pub use schema::{Column, ColumnType, TableSchema};
 pub use table::{PinnedVersion, Table, Version};

@@ -29,6 +29,9 @@ pub enum LogRepair {
     History(u64),
 }
 
+/// Is told the path of a file that is about to go, and its path in the quarantine.
+pub type Note<'a> = dyn FnMut(&str, &str) -> Result<(), StoreError> + 'a;
+
 /// How a log can be repaired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogPlan {
@@ -86,9 +89,13 @@ impl LogCheck {
         self.intact_checkpoints().max()
     }
 
-    /// Returns the newest version, whether or not it can be read.
+    /// Returns the newest version, whether or not it can be read or is there.
     pub(super) fn newest(&self) -> Option<u64> {
-        self.commits.last().copied().max(self.base())
+        let missed = self.problems.iter().filter_map(|problem| match problem.file {
+            LogFile::Commit(version) => Some(version),
+            LogFile::Checkpoint(_) | LogFile::LastCheckpoint => None,
+        });
+        self.commits.last().copied().max(self.base()).max(missed.max())
     }
 
     fn intact_checkpoints(&self) -> impl Iterator<Item = u64> {
@@ -129,47 +136,50 @@ impl LogReader<'_> {
         Ok(restored.map(|restored| (path.clone(), restored)))
     }
 
-    /// Applies repairs, and returns the files that were set aside, each with its path in the quarantine.
+    /// Applies repairs. Before a file is gone, `note` is told its path and that in the quarantine.
     ///
     /// No other process may commit to the table.
     ///
     /// # Errors
-    /// Fails where the disk does.
+    /// Fails where the disk or `note` does.
     pub fn repair(
         &self,
         check: &LogCheck,
         repairs: &[LogRepair],
-    ) -> Result<Vec<(String, String)>, TableError> {
-        let mut moved = Vec::new();
+        note: &mut Note<'_>,
+    ) -> Result<(), TableError> {
         for repair in repairs {
             match *repair {
                 LogRepair::LastCheckpoint => {
                     let path = self.last_checkpoint();
-                    moved.extend(self.store().link_to_quarantine(&path)?.map(|to| (path, to)));
+                    if let Some(to) = self.store().link_to_quarantine(&path)? {
+                        note(&path, &to)?;
+                    }
                     self.write_last_checkpoint(check.base())?;
                 }
                 LogRepair::Checkpoint(version) => {
-                    self.set_aside(&self.checkpoint(version), &mut moved)?;
+                    self.set_aside(&self.checkpoint(version), note)?;
                     self.remove_checksums(version)?;
                 }
                 LogRepair::History(until) => {
                     let checkpoints = check.intact_checkpoints().filter(|version| *version < until);
                     for version in checkpoints.collect::<Vec<_>>() {
-                        self.set_aside(&self.checkpoint(version), &mut moved)?;
+                        self.set_aside(&self.checkpoint(version), note)?;
                         self.remove_checksums(version)?;
                     }
                     for version in check.commits.iter().filter(|version| **version <= until) {
-                        self.set_aside(&self.path(*version), &mut moved)?;
+                        self.set_aside(&self.path(*version), note)?;
                     }
                 }
             }
         }
-        Ok(moved)
+        Ok(())
     }
 
-    fn set_aside(&self, path: &str, moved: &mut Vec<(String, String)>) -> Result<(), StoreError> {
-        moved.extend(self.store().quarantine(path)?.map(|to| (path.to_owned(), to)));
-        Ok(())
+    fn set_aside(&self, path: &str, note: &mut Note<'_>) -> Result<(), StoreError> {
+        let Some(to) = self.store().link_to_quarantine(path)? else { return Ok(()) };
+        note(path, &to)?;
+        self.store().delete(path)
     }
 
     /// Removes the checksums of a checkpoint, which would say that another one of that version is damaged.
@@ -205,7 +215,7 @@ impl LogReader<'_> {
         format!("{}/_last_checkpoint", self.folder())
     }
 
-    fn checksums(&self) -> String {
+    pub(super) fn checksums(&self) -> String {
         format!("{}/{CHECKSUMS}", self.name())
     }
 }
@@ -245,6 +255,8 @@ mod tests {
         check(&[0, 1, 2, 3], &[2], &[Commit(3)], &without(&[3]));
         check(&[0, 1, 2, 4], &[2], &[Commit(3)], &without(&[3]));
         check(&[0, 1, 2, 3], &[], &[Commit(1)], &without(&[1]));
+        check(&[0, 1, 2], &[], &[Commit(3)], &without(&[3]));
+        check(&[0, 1, 2], &[2], &[Commit(3)], &without(&[3]));
         check(&[0, 1, 2, 3], &[], &[Commit(0)], &LogPlan::Lost);
         // Without its checkpoint, the damaged commit is needed.
         check(&[0, 1, 2, 3], &[2], &[Commit(1), Checkpoint(2)], &without(&[1]));

@@ -15,7 +15,7 @@ use delta_kernel::engine::arrow_data::ArrowEngineData;
 use crate::delta::error::TableError;
 use crate::delta::log_checksums::{CHECKSUMS, version_of_checksum};
 use crate::delta::table::Table;
-use crate::storage::{FileAges, Store, StoreError, StoredFile, is_unfinished, url_decoded};
+use crate::storage::{FileAges, FileRetention, Store, StoreError, StoredFile, is_unfinished, url_decoded};
 
 const LOG: &str = "_delta_log";
 /// How long a checkpoint is kept after the next one is written, for those who are reading it.
@@ -42,12 +42,15 @@ pub struct VacuumRule {
 }
 
 impl VacuumRule {
+    /// Returns how long files are kept that are of no table.
+    pub fn files(&self) -> FileRetention {
+        let VacuumRule { keep_ms, now_ms, trusts_clock, .. } = *self;
+        FileRetention { keep_ms, now_ms, trusts_clock }
+    }
+
     /// Returns the ages of files, given the times of commits, the newest first.
     pub fn ages(&self, times_ms: impl IntoIterator<Item = i64>) -> FileAges {
-        match self.trusts_clock {
-            true => FileAges::by_clock(self.now_ms),
-            false => FileAges::at(self.now_ms, self.keep_ms, times_ms),
-        }
+        FileAges::of_retention(self.files(), times_ms)
     }
 }
 

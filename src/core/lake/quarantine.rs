@@ -4,8 +4,8 @@
 //! quarantine/list.ndjson     a line for each damaged or missing file
 //! ```
 //!
-//! Invariant: a file is in the list before it is gone from its own folder; one that is set aside twice, since the
-//! first run was killed, is in it twice.
+//! Invariant: a file is in the list, also after a power failure, before it is gone from its own folder; one that is
+//! set aside twice, since the first run was killed, is in it twice.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ pub struct QuarantineStats {
     pub event_rows: u64,
 }
 
-/// Adds a file to the list of what was set aside.
+/// Adds a file to the list of what was set aside; it is in the list after a power failure, too.
 ///
 /// # Errors
 /// Fails where the disk does.
@@ -56,7 +56,7 @@ pub fn note_quarantined(store: &Store, now: Timestamp, file: &Quarantined) -> Re
     // Texts and numbers alone cannot fail to be JSON.
     let mut line = serde_json::to_vec(&line).expect("it is plain texts and numbers");
     line.push(b'\n');
-    store.append(&format!("{QUARANTINE}/{LIST}"), &line)
+    store.append_durably(&format!("{QUARANTINE}/{LIST}"), &line)
 }
 
 /// Returns what is in the quarantine.

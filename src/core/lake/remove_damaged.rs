@@ -57,7 +57,7 @@ impl Lake {
     }
 
     /// Moves files of events into the quarantine, and removes them from the table in one commit; returns those
-    /// that were removed.
+    /// that were removed, and how many of them were moved: the others were missing.
     ///
     /// # Errors
     /// Fails where the disk does; the table then stays as it was.
@@ -66,10 +66,12 @@ impl Lake {
         paths: &BTreeSet<String>,
         reason: &str,
         now: Timestamp,
-    ) -> Result<Vec<LostEvents>, LakeError> {
+    ) -> Result<(Vec<LostEvents>, u64), LakeError> {
         let lost = self.describe_events(paths)?;
+        let mut moved = 0;
         for of in &lost {
             let moved_to = self.store.link_to_quarantine(&of.file)?;
+            moved += u64::from(moved_to.is_some());
             let note = Quarantined {
                 file: of.file.clone(),
                 moved_to,
@@ -92,9 +94,10 @@ impl Lake {
             let commit = Commit { removes, metrics, now_ms: now.micros() / 1_000, ..Commit::default() };
             if is_empty || matches!(newest.commit(&commit)?, Outcome::Committed(_)) {
                 for of in &lost {
-                    self.store.delete(&of.file)?;
+                    // What is left now is vacuumed later: no version names it.
+                    let _ = self.store.delete(&of.file);
                 }
-                return Ok(lost);
+                return Ok((lost, moved));
             }
         }
         Err(TableError::Contended { table: EVENTS.to_owned(), tries: MAX_TRIES }.into())

@@ -10,6 +10,7 @@ mod prune_check;
 mod repair;
 mod repair_plan;
 mod repair_rounds;
+mod seen_version;
 mod stats;
 mod verify;
 mod verify_scope;

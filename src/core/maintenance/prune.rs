@@ -150,8 +150,7 @@ impl Prune<'_> {
         let (mut rankings, count) =
             rankings::expired_rankings(lake.store(), &retention.rankings, rule.now_ms, rule.trusts_clock)?;
         // Item totals are large, and only the newest are read.
-        let kept_since_ms = retention.versions_since.micros() / 1_000;
-        rankings.extend(rankings::expired_item_totals(lake.store(), kept_since_ms)?);
+        rankings.extend(rankings::expired_item_totals(lake.store(), rule.files())?);
         let rejects = lake.expired_rejects(pruned.oldest)?;
         if *dry_run == DryRun::No {
             lake.store().remove(rankings.iter().chain(&rejects))?;

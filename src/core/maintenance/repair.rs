@@ -15,13 +15,15 @@ use crate::model::Timestamp;
 use crate::progress::Progress;
 use crate::rankings::{self, PublishedFile, PublishedRepair};
 use crate::rollup::{self, Replaces, RollupError, Rollups, Scope};
-use crate::storage::Store;
+use crate::storage::{Store, StoreError};
 
 /// What a repair did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repaired {
-    /// Files that were moved into the quarantine, or were missing.
+    /// Files and folders that were moved into the quarantine.
     pub set_aside: u64,
+    /// Missing files of events that were removed from the table.
+    pub missing: u64,
     /// Files that have again what they had when they were written.
     pub restored: u64,
     /// Files that were written again.
@@ -37,6 +39,12 @@ pub struct Repaired {
 }
 
 impl Repaired {
+    /// Returns whether anything was changed.
+    pub fn has_changes(&self) -> bool {
+        let counts = [self.set_aside, self.missing, self.restored, self.rewritten, self.hours];
+        counts.iter().any(|count| *count > 0) || !self.lost.is_empty() || !self.lost_others.is_empty()
+    }
+
     /// Returns whether something was lost that the lake had.
     pub fn has_losses(&self) -> bool {
         !self.lost.is_empty() || !self.lost_others.is_empty() || !self.impossible.is_empty()
@@ -56,16 +64,19 @@ pub fn repair_logs(
 ) -> Result<(), RollupError> {
     for (action, reason) in &plan.actions {
         match action {
+            RepairAction::Restore { path, bytes } if action.is_of_log() => {
+                repaired.restore(store, path, bytes)?;
+            }
             RepairAction::Log(LakeTable::Events, _) => {
                 repaired.repair_log(store, &lake::events_log(store), reason, now)?;
             }
             RepairAction::Log(LakeTable::Rollups, _) => {
                 repaired.repair_log(store, &rollup::log(store), reason, now)?;
             }
-            RepairAction::RebuildEventsLog(_) => {
+            RepairAction::RebuildEventsLog(planned) => {
                 let log = lake::events_log(store);
                 // Read again, now that nobody commits.
-                let check = log.check_all()?;
+                let check = log.check_all(planned.last().copied())?;
                 if let LogPlan::Without(lost) = check.plan_repair() {
                     lake::rebuild_events_log(store, writers, &check, &lost)?;
                     repaired.lost_others.extend(lost.iter().map(|version| format!(
@@ -107,32 +118,34 @@ pub fn repair_files(
     let mut days = BTreeSet::new();
     for (action, reason) in &plan.actions {
         match action {
-            RepairAction::Restore { path, bytes } => {
-                store.put(path, bytes.clone().into())?;
-                repaired.restored += 1;
+            RepairAction::Restore { path, bytes } if !action.is_of_log() => {
+                repaired.restore(store, path, bytes)?;
             }
             RepairAction::RemoveEvents(files) => {
                 let paths = files.iter().map(|lost| lost.path_in_table().to_owned()).collect();
-                let lost = Lake::open(store.clone())?.remove_damaged(&paths, reason, now)?;
-                repaired.set_aside += lost.len() as u64;
+                let (lost, moved) = Lake::open(store.clone())?.remove_damaged(&paths, reason, now)?;
+                repaired.set_aside += moved;
+                repaired.missing += lost.len() as u64 - moved;
                 repaired.lost.extend(lost);
             }
             RepairAction::RebuildRollups => {
                 let file = "rollups".to_owned();
-                let moved_to = store.quarantine_folder(&file)?;
-                repaired.set_aside += 1;
-                let reason = reason.clone();
-                note_quarantined(
-                    store,
-                    now,
-                    &Quarantined { file, moved_to, reason, ..Quarantined::default() },
-                )?;
+                let note = |to: &str| {
+                    let (file, moved_to, reason) = (file.clone(), Some(to.to_owned()), reason.clone());
+                    note_quarantined(
+                        store,
+                        now,
+                        &Quarantined { file, moved_to, reason, ..Quarantined::default() },
+                    )
+                };
+                repaired.set_aside += u64::from(store.quarantine_folder(&file, note)?.is_some());
                 let lake = Lake::open(store.clone())?;
                 let summary = rollup::rollup(&lake, Scope::Changed, Replaces::DamagedOnly, now_ms, progress)?;
                 repaired.hours += summary.hours;
             }
             RepairAction::RebuildDay(event_type, date) => drop(days.insert((event_type.clone(), *date))),
-            RepairAction::Log(..)
+            RepairAction::Restore { .. }
+            | RepairAction::Log(..)
             | RepairAction::RebuildEventsLog(_)
             | RepairAction::Inputs(_)
             | RepairAction::Published(_) => {}
@@ -183,12 +196,26 @@ impl Repaired {
         now: Timestamp,
     ) -> Result<(), RollupError> {
         // Read again, now that nobody commits.
-        let check = log.check_all()?;
+        let check = log.check_all(None)?;
         let LogPlan::Repairs(repairs) = check.plan_repair() else { return Ok(()) };
-        for (file, moved_to) in log.repair(&check, &repairs).map_err(LakeError::from)? {
+        let note = &mut |file: &str, moved_to: &str| {
             self.set_aside += 1;
-            let (moved_to, reason) = (Some(moved_to), reason.to_owned());
-            note_quarantined(store, now, &Quarantined { file, moved_to, reason, ..Quarantined::default() })?;
+            let (file, moved_to, reason) = (file.to_owned(), Some(moved_to.to_owned()), reason.to_owned());
+            note_quarantined(store, now, &Quarantined { file, moved_to, reason, ..Quarantined::default() })
+        };
+        Ok(log.repair(&check, &repairs, note).map_err(LakeError::from)?)
+    }
+
+    /// Writes what a file had when it was written, unless the file was changed since the plan was made: one bit is
+    /// all that may differ.
+    fn restore(&mut self, store: &Store, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let is_as_planned = match store.get(path) {
+            Err(error) if error.is_not_found() => false,
+            now => differing_bits(&now?, bytes) == Some(1),
+        };
+        if is_as_planned {
+            store.put(path, bytes.to_vec().into())?;
+            self.restored += 1;
         }
         Ok(())
     }
@@ -205,11 +232,45 @@ impl Repaired {
                 self.rewritten += 1;
                 self.lost_others.push("no ranking is published; run `topsell rank`".to_owned());
             }
-            (PublishedRepair::SetAside, PublishedFile::Ranking(path)) => {
-                self.set_aside += 1;
+            (PublishedRepair::SetAside(moved), PublishedFile::Ranking(path)) => {
+                self.set_aside += moved;
                 self.lost_others.push(format!("{path}: that ranking cannot be computed again as it was"));
             }
-            (PublishedRepair::SetAside, _) => self.set_aside += 1,
+            (PublishedRepair::SetAside(moved), _) => self.set_aside += moved,
         }
+    }
+}
+
+/// Returns in how many bits two files differ; none where they are of different sizes.
+fn differing_bits(one: &[u8], other: &[u8]) -> Option<u32> {
+    let bits = || one.iter().zip(other).map(|(one, other)| (one ^ other).count_ones()).sum();
+    (one.len() == other.len()).then(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::temporary;
+
+    /// A plan is shown first, and whoever is asked may take an hour to say yes.
+    #[test]
+    fn a_file_that_changed_since_the_plan_was_made_is_not_restored() {
+        let (store, _folder) = temporary();
+        let path = "events/_delta_log/_last_checkpoint";
+        let check = |now: Option<&[u8]>, expected: u64| {
+            now.map_or_else(|| store.delete(path), |now| store.put(path, now.to_vec().into()))
+                .expect("it can be written");
+            let mut repaired = Repaired::default();
+            repaired.restore(&store, path, b"{\"version\":5}").expect("the disk works");
+            assert_eq!(repaired.restored, expected, "{now:?}");
+            if expected == 0 {
+                assert_eq!(store.get(path).ok().as_deref(), now, "it stays as it is");
+            }
+        };
+        check(Some(b"{\"version\":4}"), 1);
+        check(Some(b"{\"version\":5}"), 0);
+        check(Some(b"{\"version\":6}"), 0);
+        check(Some(b"{\"version\":15}"), 0);
+        check(None, 0);
     }
 }

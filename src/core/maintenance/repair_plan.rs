@@ -50,6 +50,11 @@ pub struct RepairPlan {
 const MANY_FILES: u64 = 10;
 
 impl RepairAction {
+    /// Returns whether it restores a file of a table's log, which a commit may replace.
+    pub(super) fn is_of_log(&self) -> bool {
+        matches!(self, RepairAction::Restore { path, .. } if path.contains("/_delta_log/"))
+    }
+
     /// Returns whether it changes what the tables have.
     fn is_of_tables(&self) -> bool {
         match self {
@@ -127,10 +132,11 @@ impl RepairPlan {
     /// Returns whether a part of it needs that no batch is being written.
     pub fn needs_writers(&self) -> bool {
         let needs = |action: &RepairAction| {
-            matches!(
+            let is_other = matches!(
                 action,
                 RepairAction::Log(..) | RepairAction::RebuildEventsLog(_) | RepairAction::Inputs(_)
-            )
+            );
+            is_other || action.is_of_log()
         };
         self.actions.iter().any(|(action, _)| needs(action))
     }

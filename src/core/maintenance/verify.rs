@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use crate::delta::{LiveFile, LogPlan, LogReader, TableError};
+use crate::delta::{LiveFile, LogCheck, LogPlan, TableError};
 use crate::lake::{self, FilePartition, Lake, LakeError};
 use crate::maintenance::gaps::{Gap, gaps};
 use crate::maintenance::problem::{FileState, LakeTable, Problem, ProblemKind, TableFile};
+use crate::maintenance::seen_version::seen_by_rollups;
 use crate::maintenance::verify_scope::{StopRequest, VerifyScope};
 use crate::model::{Date, Hour};
 use crate::parquet_format::EventColumns;
@@ -78,8 +79,10 @@ pub fn verify(
 ) -> Result<Verified, RollupError> {
     let mut found = Verified { scope, ..Verified::default() };
     progress.begin(Stage::VerifyRankings, None);
-    found.check_log(LakeTable::Events, &lake::events_log(store))?;
-    found.check_log(LakeTable::Rollups, &crate::rollup::log(store))?;
+    let log_of_rollups = crate::rollup::log(store).check_all(None)?;
+    let seen = seen_by_rollups(store, &log_of_rollups);
+    found.add_log(LakeTable::Events, lake::events_log(store).check_all(seen)?);
+    found.add_log(LakeTable::Rollups, log_of_rollups);
     found.problems.extend(lake::check_inputs(store)?.into_iter().map(|(path, error)| {
         let is_damaged = matches!(error, LakeError::DamagedInputs { .. });
         let kind = if is_damaged { ProblemKind::Inputs(path) } else { ProblemKind::OutOfReach };
@@ -155,8 +158,7 @@ fn rollups_of(store: &Store) -> Result<Option<(Rollups, Vec<LiveFile>)>, RollupE
 }
 
 impl Verified {
-    fn check_log(&mut self, table: LakeTable, log: &LogReader<'_>) -> Result<(), RollupError> {
-        let checked = log.check_all()?;
+    fn add_log(&mut self, table: LakeTable, checked: LogCheck) {
         self.log_files += checked.files;
         self.without_checksum += checked.without_checksum;
         self.log_plans.push((table, checked.plan_repair()));
@@ -165,7 +167,6 @@ impl Verified {
             let text = problem.text.clone();
             Problem { kind: ProblemKind::Log(table, problem), text }
         }));
-        Ok(())
     }
 
     /// Returns what was opened; where that is damaged, none, and the damage is a problem.

@@ -120,7 +120,7 @@ pub enum Done {
     Compacted { compacted: Compacted, dry_run: DryRun },
     Pruned { pruned: Pruned, dry_run: DryRun },
     Verified(Verified),
-    Repaired(RepairOutcome),
+    Repaired(RepairOutcome<StepError>),
     Counted(Stats),
 }
 

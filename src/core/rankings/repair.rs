@@ -22,8 +22,8 @@ pub enum PublishedRepair {
     PointsTo(String),
     /// There is no intact ranking to point to.
     NoRanking,
-    /// It was set aside.
-    SetAside,
+    /// It was set aside, as so many files.
+    SetAside(u64),
 }
 
 /// Returns the path of a published file, and what it had when it was written; none where more than one bit of it is
@@ -72,10 +72,7 @@ pub fn repair_published(
     match file {
         PublishedFile::Ranking(path) => {
             // What names the newest ranking is repaired next, and until then says what is missing.
-            for path in [&pointer_beside(path), path] {
-                set_aside(store, path, reason, now)?;
-            }
-            Ok(PublishedRepair::SetAside)
+            set_aside(store, &[&pointer_beside(path), path], reason, now)
         }
         PublishedFile::PointerBeside(path) => {
             let beside = pointer_beside(path);
@@ -85,30 +82,32 @@ pub fn repair_published(
                     Ok(PublishedRepair::Rewritten)
                 }
                 // The ranking is damaged, too.
-                None => {
-                    set_aside(store, &beside, reason, now)?;
-                    Ok(PublishedRepair::SetAside)
-                }
+                None => set_aside(store, &[&beside], reason, now),
             }
         }
         PublishedFile::Current => repair_current(store),
-        PublishedFile::ItemTotals(path) => {
-            for path in [TOTALS_POINTER, path] {
-                set_aside(store, path, reason, now)?;
-            }
-            Ok(PublishedRepair::SetAside)
-        }
+        PublishedFile::ItemTotals(path) => set_aside(store, &[TOTALS_POINTER, path], reason, now),
     }
 }
 
-/// Points to the newest intact ranking.
+/// Points to the newest intact ranking, of those that were published.
 fn repair_current(store: &Store) -> Result<PublishedRepair, StoreError> {
-    let mut rankings: Vec<RetainedRanking> =
-        ranking_files(store)?.iter().filter_map(RetainedRanking::of).collect();
+    let json = store.get(POINTER).ok();
+    let was = json.as_ref().and_then(|json| parse_pointer(json, POINTER).ok());
+    let text = json.map(|json| String::from_utf8_lossy(&json).into_owned()).unwrap_or_default();
+    // A ranking that no pointer names may be of a run that was killed before it was published.
+    let is_published = |ranking: &RetainedRanking| {
+        let name = ranking.path().rsplit('/').next().unwrap_or_default();
+        store.is_there(&pointer_beside(ranking.path())) || text.contains(name)
+    };
+    let files = ranking_files(store)?;
+    let rankings = files.iter().filter_map(RetainedRanking::of);
+    let mut rankings: Vec<(bool, RetainedRanking)> =
+        rankings.map(|ranking| (is_published(&ranking), ranking)).collect();
     rankings.sort_unstable();
-    for ranking in rankings.into_iter().rev() {
+    // Those of older versions have no pointer, so that they come last.
+    for (_, ranking) in rankings.into_iter().rev() {
         let Some(mut pointer) = pointer_to(store, ranking.path())? else { continue };
-        let was = store.get(POINTER).ok().and_then(|json| parse_pointer(&json, POINTER).ok());
         store.put(POINTER, pointer.json().into())?;
         return Ok(match was {
             Some(was) if was.path() == ranking.path() => PublishedRepair::Rewritten,
@@ -144,10 +143,21 @@ fn pointer_of(path: &str, bytes: &Bytes) -> Option<Pointer> {
     })
 }
 
-fn set_aside(store: &Store, path: &str, reason: &str, now: Timestamp) -> Result<(), StoreError> {
-    let Some(moved_to) = store.link_to_quarantine(path)? else { return Ok(()) };
-    let (file, reason) = (path.to_owned(), reason.to_owned());
-    let note = Quarantined { file, moved_to: Some(moved_to), reason, ..Quarantined::default() };
-    note_quarantined(store, now, &note)?;
-    store.delete(path)
+/// Moves files into the quarantine, in this order; those that are missing are left out.
+fn set_aside(
+    store: &Store,
+    paths: &[&str],
+    reason: &str,
+    now: Timestamp,
+) -> Result<PublishedRepair, StoreError> {
+    let mut moved = 0;
+    for path in paths {
+        let Some(moved_to) = store.link_to_quarantine(path)? else { continue };
+        let (file, reason) = ((*path).to_owned(), reason.to_owned());
+        let note = Quarantined { file, moved_to: Some(moved_to), reason, ..Quarantined::default() };
+        note_quarantined(store, now, &note)?;
+        store.delete(path)?;
+        moved += 1;
+    }
+    Ok(PublishedRepair::SetAside(moved))
 }

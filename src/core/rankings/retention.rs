@@ -7,7 +7,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::model::Timestamp;
 use crate::rankings::pointer::{FOLDER, POINTER, parse_pointer, pointer_beside};
 use crate::rankings::retained::{RetainedRanking, ranking_files};
-use crate::storage::{FileAges, Store, StoreError, StoredFile, is_unfinished};
+use crate::storage::{FileAges, FileRetention, Store, StoreError, StoredFile, is_unfinished};
 
 /// Which rankings are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +53,7 @@ pub fn expired_rankings(
     let mut expired: Vec<StoredFile> = ranking_files(store)?;
     let mut times_ms: Vec<i64> = expired.iter().map(|file| file.modified_ms).collect();
     times_ms.sort_unstable_by_key(|&time_ms| Reverse(time_ms));
-    let ages =
-        if trusts_clock { FileAges::by_clock(now_ms) } else { FileAges::at(now_ms, keep_ms, times_ms) };
+    let ages = FileAges::of_retention(FileRetention { keep_ms, now_ms, trusts_clock }, times_ms);
     expired.retain(|file| {
         file.path != newest && ages.of(file.modified_ms) > keep_ms && !is_last_of_week(&file.path)
     });

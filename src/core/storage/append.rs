@@ -18,6 +18,26 @@ impl Store {
     /// # Errors
     /// Names the file.
     pub fn append(&self, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let file = self.appended(path, bytes)?;
+        if cfg!(not(target_os = "linux")) {
+            file.sync_all().map_err(|e| StoreError::io(self.location_of(path), e))?;
+        }
+        Ok(())
+    }
+
+    /// Does the same, and the bytes survive a power failure once it returns.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn append_durably(&self, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let file = self.appended(path, bytes)?;
+        let at = self.root.join(path);
+        let folder = at.parent().unwrap_or(&at);
+        let synced = file.sync_all().and_then(|()| File::open(folder)?.sync_all());
+        synced.map_err(|e| StoreError::io(self.location_of(path), e))
+    }
+
+    fn appended(&self, path: &str, bytes: &[u8]) -> Result<File, StoreError> {
         let at = self.root.join(path);
         let failed = |e| StoreError::io(self.location_of(path), e);
         let open = || open_to_append(&at);
@@ -29,11 +49,8 @@ impl Store {
             file => file.map_err(failed)?,
         };
         file.write_all(bytes).map_err(failed)?;
-        if cfg!(not(target_os = "linux")) {
-            file.sync_all().map_err(failed)?;
-        }
         self.io_counters.wrote(bytes.len());
-        Ok(())
+        Ok(file)
     }
 }
 

@@ -7,6 +7,15 @@
 /// Whoever asks for files to be kept for a shorter time than this takes the clock as it is.
 const MIN_KEEP_MS: i64 = 2 * 3_600_000;
 
+/// How long files are kept, and by which clock.
+#[derive(Clone, Copy, Debug)]
+pub struct FileRetention {
+    pub keep_ms: i64,
+    pub now_ms: i64,
+    /// Whether the clock is known to be right.
+    pub trusts_clock: bool,
+}
+
 /// Ages of files, in milliseconds.
 pub struct FileAges {
     now_ms: i64,
@@ -16,15 +25,22 @@ pub struct FileAges {
 }
 
 impl FileAges {
+    /// Returns the ages at a moment, by a clock that is known to be right or, where it is not, by the times of files,
+    /// too; see [`FileAges::at`].
+    pub fn of_retention(retention: FileRetention, times_ms: impl IntoIterator<Item = i64>) -> FileAges {
+        let FileRetention { keep_ms, now_ms, trusts_clock } = retention;
+        if trusts_clock { FileAges::by_clock(now_ms) } else { FileAges::at(now_ms, keep_ms, times_ms) }
+    }
+
     /// Returns the ages at a moment. `times_ms` are those of files that are written one after the other, the
     /// newest first; what is kept for `keep_ms` needs more than one interval to become older than that.
-    pub fn at(now_ms: i64, keep_ms: i64, times_ms: impl IntoIterator<Item = i64>) -> FileAges {
+    fn at(now_ms: i64, keep_ms: i64, times_ms: impl IntoIterator<Item = i64>) -> FileAges {
         let limit_ms = if keep_ms < MIN_KEEP_MS { i64::MAX } else { keep_ms / 2 };
         FileAges::with_limit(now_ms, limit_ms, times_ms)
     }
 
     /// Returns the ages by a clock that is known to be right.
-    pub fn by_clock(now_ms: i64) -> FileAges {
+    fn by_clock(now_ms: i64) -> FileAges {
         FileAges::with_limit(now_ms, i64::MAX, [])
     }
 

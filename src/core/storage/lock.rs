@@ -162,7 +162,7 @@ impl Store {
         let shared = self.opened(&format!("{name}.lock"))?;
         let failed = |e: std::io::Error| StoreError::io(self.location_of(name), e);
         for lock in [&gate, &shared] {
-            let what = || "waiting for a prune, which removes files".to_owned();
+            let what = || "waiting for a prune, a repair or an upgrade of the lake".to_owned();
             let is_shared = || is_taken(lock.try_lock_shared());
             self.wait_until(what, is_shared, || lock.lock_shared()).map_err(failed)?;
         }

@@ -41,7 +41,7 @@ pub use checked_parts::CheckedParts;
 pub use checksum::{ChecksumBuilder, NamedChecksums, checksum, checksum_of};
 pub use directory::Directory;
 pub use error::{StoreError, is_full_disk};
-pub use file_ages::FileAges;
+pub use file_ages::{FileAges, FileRetention};
 pub use flipped_bit::flipped_back;
 pub use listing::{StoredFile, is_unfinished};
 pub use lock::{Lock, LockError, LockTimeout, SharedLock};

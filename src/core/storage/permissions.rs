@@ -13,9 +13,9 @@
 //! Invariant: permissions are only ever taken away from what existed before, and what cannot be changed, since another
 //! user owns it, is left as it is.
 
-use std::fs::{DirBuilder, Metadata, Permissions};
-use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::fs::{DirBuilder, File, Metadata, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path as FsPath;
 
 use bytes::Bytes;
@@ -76,6 +76,16 @@ impl Store {
         Ok(mode)
     }
 
+    /// Creates a folder where it is missing, for the same accounts as the folder that it is in: whoever can add files
+    /// there can add files here.
+    ///
+    /// # Errors
+    /// Names the folder, also where its name is that of a link or a file.
+    pub fn make_folder_like_parent(&self, folder: &str) -> Result<(), StoreError> {
+        let at = self.root.join(folder);
+        make_like_parent(&at).map_err(|e| StoreError::io(self.location_of(folder), e))
+    }
+
     /// Takes from a file the permissions that the root does not give.
     pub fn restrict_to_root(&self, path: &str) {
         restrict(&self.root.join(path), self.mode_of_root());
@@ -84,6 +94,29 @@ impl Store {
     fn mode_of_root(&self) -> u32 {
         std::fs::metadata(&self.root).map_or(ALL, |meta| mode_of(&meta))
     }
+}
+
+fn make_like_parent(at: &FsPath) -> io::Result<()> {
+    match std::fs::symlink_metadata(at) {
+        Ok(meta) if meta.is_dir() => return Ok(()),
+        Ok(_) => return Err(io::Error::other("is not a folder; remove it")),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let parent = at.parent().unwrap_or(at);
+    std::fs::create_dir_all(parent)?;
+    match DirBuilder::new().create(at) {
+        // By another run, just now.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+        made => made?,
+    }
+    let (meta, of_parent) = (std::fs::metadata(at)?, std::fs::metadata(parent)?);
+    if meta.gid() != of_parent.gid() {
+        // Only to a group of this account; what others cannot write then they could not write before.
+        let _ = chown(at, None, Some(of_parent.gid()));
+    }
+    std::fs::set_permissions(at, of_parent.permissions())?;
+    File::open(parent)?.sync_all()
 }
 
 fn mode_of(meta: &Metadata) -> u32 {
@@ -105,6 +138,24 @@ mod tests {
 
     fn mode(path: &FsPath) -> u32 {
         mode_of(&std::fs::metadata(path).expect("it is there")) & 0o7777
+    }
+
+    #[test]
+    fn a_folder_is_for_the_accounts_of_the_one_that_it_is_in() {
+        let (store, folder) = crate::storage::temporary();
+        for of_parent in [0o2770, 0o1777, 0o700] {
+            let _ = std::fs::remove_dir_all(folder.path().join("runs"));
+            std::fs::create_dir(folder.path().join("runs")).expect("it can be made");
+            let permissions = Permissions::from_mode(of_parent);
+            std::fs::set_permissions(folder.path().join("runs"), permissions).expect("it is ours");
+            for _ in 0..2 {
+                store.make_folder_like_parent("runs/today").expect("it can be made");
+                assert_eq!(mode(&folder.path().join("runs/today")), of_parent);
+            }
+        }
+        std::os::unix::fs::symlink("today", folder.path().join("runs/link")).expect("a link can be made");
+        store.make_folder_like_parent("runs/link").expect_err("somebody else's folder may be behind it");
+        store.make_folder_like_parent("new/today").expect("it can be made");
     }
 
     #[test]

@@ -57,11 +57,16 @@ impl Store {
         Ok(linked)
     }
 
-    /// Moves a folder into the quarantine, and returns its path there; none where the folder is missing.
+    /// Moves a folder into the quarantine, and returns its path there; none where the folder is missing. Before it
+    /// is moved, `note` is told where to.
     ///
     /// # Errors
-    /// Names the folder.
-    pub fn quarantine_folder(&self, folder: &str) -> Result<Option<String>, StoreError> {
+    /// Names the folder, or fails as `note` does; then it is not moved.
+    pub fn quarantine_folder(
+        &self,
+        folder: &str,
+        note: impl FnOnce(&str) -> Result<(), StoreError>,
+    ) -> Result<Option<String>, StoreError> {
         self.make_quarantine()?;
         if !self.has_folder(folder) {
             return Ok(None);
@@ -72,6 +77,7 @@ impl Store {
             if self.root.join(&to).exists() {
                 continue;
             }
+            note(&to)?;
             std::fs::rename(self.root.join(folder), self.root.join(&to)).map_err(failed)?;
             for changed in [self.root.clone(), self.root.join(QUARANTINE)] {
                 std::fs::File::open(changed).and_then(|folder| folder.sync_all()).map_err(failed)?;
@@ -121,10 +127,23 @@ mod tests {
         let (store, _folder) = temporary();
         for expected in ["quarantine/table", "quarantine/table.2"] {
             store.put("table/log/0", "x".into()).expect("it can be written");
-            let moved = store.quarantine_folder("table").expect("it can be moved");
-            assert_eq!(moved.as_deref(), Some(expected));
+            let full =
+                |_: &str| Err(StoreError::io("list".to_owned(), std::io::ErrorKind::StorageFull.into()));
+            store.quarantine_folder("table", full).expect_err("it cannot be noted");
+            assert!(
+                store.has_folder("table") && !store.has_folder(expected),
+                "nothing moves that is not noted"
+            );
+            let noted = std::cell::Cell::new(None);
+            let note = |to: &str| {
+                noted.set(Some(to.to_owned()));
+                Ok(())
+            };
+            let moved = store.quarantine_folder("table", note).expect("it can be moved");
+            assert_eq!((moved.as_deref(), noted.take().as_deref()), (Some(expected), Some(expected)));
             assert!(!store.has_folder("table") && store.is_there(&format!("{expected}/log/0")));
         }
-        assert_eq!(store.quarantine_folder("table").expect("there is nothing to do"), None);
+        let moved = store.quarantine_folder("table", |_| Ok(())).expect("there is nothing to do");
+        assert_eq!(moved, None);
     }
 }

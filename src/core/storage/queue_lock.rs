@@ -62,9 +62,10 @@ mod queue {
         let mut end = 0;
         while let Some(locked) = found(file, libc::F_WRLCK, end, CHOICE)? {
             // Of no given order: after each, the search goes on behind it.
-            end = locked.l_start + locked.l_len;
+            end = locked.end;
         }
-        fcntl(file, FcntlArg::F_OFD_SETLK(&lock(libc::F_WRLCK, end, 1)))?;
+        // Nobody else locks it: who joins waits for the choice, and who waits locks what is before.
+        set(file, libc::F_WRLCK, end, 1)?;
         set(file, libc::F_UNLCK, CHOICE, 1)?;
         Ok(Place(end))
     }
@@ -82,32 +83,59 @@ mod queue {
 
         /// Returns how many are before, as far as this can be seen.
         pub fn before(self, file: &File) -> usize {
-            let (mut from, mut count) = (0, 0);
-            while from < self.0
-                && let Ok(Some(locked)) = found(file, libc::F_RDLCK, from, self.0)
-            {
-                from = locked.l_start + locked.l_len;
-                count += 1;
+            // Of no given order: after each, what is on both of its sides is searched.
+            let (mut ranges, mut count) = (vec![(0, self.0)], 0);
+            while let Some((from, until)) = ranges.pop() {
+                if from < until
+                    && let Ok(Some(locked)) = found(file, libc::F_RDLCK, from, until)
+                {
+                    count += 1;
+                    ranges.extend([(from, locked.start), (locked.end, until)]);
+                }
             }
             count
         }
     }
 
+    /// Bytes that somebody else has locked, from `start` and before `end`.
+    struct Locked {
+        start: i64,
+        end: i64,
+    }
+
     /// Locks or unlocks bytes, and waits for them.
     fn set(file: &File, kind: libc::c_int, from: i64, bytes: i64) -> io::Result<()> {
+        uninterrupted(|| fcntl(file, FcntlArg::F_OFD_SETLKW(&lock(kind, from, bytes))))
+    }
+
+    /// Returns a lock of somebody else that keeps one of this kind from bytes up to `until`.
+    fn found(file: &File, kind: libc::c_int, from: i64, until: i64) -> io::Result<Option<Locked>> {
+        let mut asked = lock(kind, from, until - from);
+        uninterrupted(|| {
+            // What was asked for is replaced by the answer.
+            asked = lock(kind, from, until - from);
+            fcntl(file, FcntlArg::F_OFD_GETLK(&mut asked))
+        })?;
+        // A lock without a length has no end.
+        let end = if asked.l_len == 0 { i64::MAX } else { asked.l_start + asked.l_len };
+        let locked = Locked { start: asked.l_start, end };
+        Ok((libc::c_int::from(asked.l_type) != libc::F_UNLCK).then_some(locked))
+    }
+
+    /// Asks again where a signal came first.
+    fn uninterrupted(mut ask: impl FnMut() -> nix::Result<libc::c_int>) -> io::Result<()> {
         loop {
-            match fcntl(file, FcntlArg::F_OFD_SETLKW(&lock(kind, from, bytes))) {
+            match ask() {
                 Err(nix::errno::Errno::EINTR) => {}
-                set => return Ok(set.map(drop)?),
+                asked => return Ok(asked.map(drop)?),
             }
         }
     }
 
-    /// Returns a lock of somebody else that keeps one of this kind from bytes up to `until`.
-    fn found(file: &File, kind: libc::c_int, from: i64, until: i64) -> io::Result<Option<flock>> {
-        let mut asked = lock(kind, from, until - from);
-        fcntl(file, FcntlArg::F_OFD_GETLK(&mut asked))?;
-        Ok((libc::c_int::from(asked.l_type) != libc::F_UNLCK).then_some(asked))
+    /// Locks a byte, whoever is before it.
+    #[cfg(test)]
+    pub fn lock_byte(file: &File, byte: i64) -> io::Result<Place> {
+        set(file, libc::F_WRLCK, byte, 1).map(|()| Place(byte))
     }
 
     fn lock(kind: libc::c_int, l_start: i64, l_len: i64) -> flock {
@@ -184,6 +212,24 @@ mod tests {
         assert_eq!(order.iter().collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
         let length = folder.path().join("table.queue.lock").metadata().expect("it is there").len();
         assert_eq!(length, 0, "it needs no room");
+    }
+
+    /// The operating system lists locks of several owners in no given order.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn whoever_is_before_counts_once_in_whatever_order_bytes_were_locked() {
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]] {
+            let (store, _folder) = crate::storage::temporary();
+            let open = || store.opened("table.queue.lock").expect("it can be made");
+            let others = order.map(|byte| {
+                let file = open();
+                queue::lock_byte(&file, byte).expect("nobody else has it");
+                file
+            });
+            let file = open();
+            let place = queue::join(&file).expect("it can be joined");
+            assert_eq!(place.before(&file), others.len(), "{order:?}");
+        }
     }
 
     /// The next turn begins again at the first byte, so that places are never used up.

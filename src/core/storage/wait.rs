@@ -38,6 +38,12 @@ impl Store {
         if let KnownListener(Some(listener)) = &self.wait_listener {
             listener(&what());
         }
-        block()
+        loop {
+            match block() {
+                // By a signal that is handled elsewhere.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                over => return over,
+            }
+        }
     }
 }

@@ -1,21 +1,12 @@
-//! Archives the records of past days in one Parquet file per day, and deletes them after the retention.
-//!
-//! Invariant: a record is durable in the day's file before its own file is deleted; while it is in both, it
-//! counts once.
+//! Decides which records are archived and which are deleted, and does it day by day.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::run_history::archive_day::day_of_archive;
 use crate::run_history::last_runs::LastRuns;
-use crate::run_history::record::{Outcome, RunRecord};
-use crate::run_history::run_id::moment_of;
-use crate::run_history::run_state::RunState;
-use crate::run_history::run_store::{FOLDER, RunStore, RunsError, path_of};
+use crate::run_history::run_store::{FOLDER, RunStore, RunsError, day_of};
 use topsell_core::model::{Date, Timestamp};
-use topsell_core::parquet_format::{decode_run_records, encode_run_records};
 use topsell_core::storage::StoreError;
-
-/// The prefix of a day's folder.
-const DAY: &str = "date=";
 
 /// Which records to archive and which to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,49 +58,6 @@ impl RunStore {
         Ok(kept)
     }
 
-    /// Returns an archived record, if there is one.
-    pub(super) fn read_archived(&self, id: &str) -> Result<Option<RunRecord>, RunsError> {
-        let Some(moment) = moment_of(id) else { return Ok(None) };
-        let folder = folder_of(moment.hour().date());
-        if !self.store.has_folder(&format!("{FOLDER}/{folder}")) {
-            return Ok(None);
-        }
-        let (records, _) = self.read_day(&folder)?;
-        Ok(records.into_iter().find(|record| record.id == id))
-    }
-
-    /// Returns the records in a day's folder, and errors of its files.
-    pub(super) fn read_day(&self, folder: &str) -> Result<(Vec<RunRecord>, Vec<RunsError>), RunsError> {
-        // A file that disappears while it is read was merged into another, which exists by then.
-        const MAX_TRIES: u32 = 5;
-        for _ in 0..MAX_TRIES {
-            let (mut records, mut problems, mut is_moving) = (Vec::new(), Vec::new(), false);
-            for path in self.files_of(folder)? {
-                let file = self.store.location_of(&path);
-                match self.store.get(&path) {
-                    Err(error) if error.is_not_found() => is_moving = true,
-                    Err(error) => problems.push(error.into()),
-                    Ok(bytes) => match decode_run_records::<RunRecord>(bytes) {
-                        Ok(read) => records.extend(read.into_iter().map(normalized)),
-                        Err(source) => problems.push(RunsError::Columns { file, source }),
-                    },
-                }
-            }
-            if !is_moving {
-                return Ok((records, problems));
-            }
-        }
-        Ok((Vec::new(), Vec::new()))
-    }
-
-    /// Returns the Parquet files of a day's folder.
-    fn files_of(&self, folder: &str) -> Result<Vec<String>, RunsError> {
-        let mut names = self.store.names(&format!("{FOLDER}/{folder}"))?;
-        names.retain(|name| name.ends_with(".parquet"));
-        names.sort_unstable();
-        Ok(names.into_iter().map(|name| format!("{FOLDER}/{folder}/{name}")).collect())
-    }
-
     /// Returns the ids of the records to archive, by day.
     fn due_days(&self, retention: &RunRetention) -> Result<BTreeMap<Date, Vec<String>>, StoreError> {
         let archive_before = retention.archive_before.hour().date();
@@ -121,7 +69,7 @@ impl RunStore {
             Err(_) => BTreeSet::new(),
         };
         for id in self.ids()? {
-            let Some(day) = moment_of(&id).map(|moment| moment.hour().date()) else { continue };
+            let Some(day) = day_of(&id) else { continue };
             if day < archive_before && day >= retention.delete_before.hour().date() && !last.contains(&id) {
                 days.entry(day).or_default().push(id);
             }
@@ -129,57 +77,18 @@ impl RunStore {
         Ok(days)
     }
 
-    /// Merges records of a day into its file; returns how many.
-    fn archive_day(&self, day: Date, ids: &[String]) -> Result<u64, RunsError> {
-        let folder = folder_of(day);
-        let before = self.files_of(&folder)?;
-        let (records, problems) = self.read_day(&folder)?;
-        if let Some(problem) = problems.into_iter().next() {
-            // A damaged file may still be repaired, so it is not replaced.
-            return Err(problem);
-        }
-        let mut all: BTreeMap<String, RunRecord> =
-            records.into_iter().map(|record| (record.id.clone(), record)).collect();
-        let mut going = Vec::new();
-        for id in ids {
-            // A file that is not a record is left until it is deleted as too old.
-            let Ok(Some(record)) = self.read_file(&path_of(id)) else { continue };
-            if is_over(&record) && record.id == *id && has_moments(&record) {
-                all.insert(id.clone(), record);
-                going.push(path_of(id));
-            }
-        }
-        if going.is_empty() {
-            return Ok(0);
-        }
-        let records: Vec<RunRecord> = all.into_values().collect();
-        let at = format!("{FOLDER}/{folder}");
-        let encoded = encode_run_records(&records);
-        let bytes = encoded.map_err(|source| RunsError::Columns { file: at.clone(), source })?;
-        // Named by its content, so that the same records give the same file.
-        let path = format!("{at}/{}.parquet", &blake3::hash(&bytes).to_hex()[..16]);
-        // Others cannot read what they could not read before.
-        match going.iter().chain(&before).any(|path| self.store.is_private(path)) {
-            true => self.store.put_for_group(&path, &bytes, None)?,
-            false => self.store.put(&path, bytes)?,
-        }
-        self.store.restrict_to_root(&path);
-        for old in going.iter().chain(before.iter().filter(|before| **before != path)) {
-            self.store.delete(old)?;
-        }
-        Ok(going.len() as u64)
-    }
-
     /// Returns what is older than the retention: folders of days, and files named like a run.
     fn expired(&self, retention: &RunRetention) -> Result<Vec<String>, StoreError> {
         let since = retention.delete_before.hour().date();
         let mut old = BTreeSet::new();
         for name in self.store.names(FOLDER)? {
-            let moment = name.strip_suffix(".json").and_then(moment_of);
-            if day_of(&name).or(moment.map(|moment| moment.hour().date())).is_some_and(|day| day < since) {
+            let of_record = name.strip_suffix(".json").and_then(day_of);
+            if day_of_archive(&name).or(of_record).is_some_and(|day| day < since) {
                 old.insert(format!("{FOLDER}/{name}"));
             }
         }
+        let of_days = self.folders()?.into_iter();
+        old.extend(of_days.filter(|(day, _)| day.is_some_and(|day| day < since)).map(|(_, folder)| folder));
         Ok(old.into_iter().collect())
     }
 
@@ -191,58 +100,15 @@ impl RunStore {
     }
 }
 
-/// Returns the day of a folder, if it is one of archived runs.
-pub(super) fn day_of(name: &str) -> Option<Date> {
-    Date::parse(name.strip_prefix(DAY)?)
-}
-
-fn folder_of(day: Date) -> String {
-    format!("{DAY}{day}")
-}
-
-/// Returns whether a record is final.
-fn is_over(record: &RunRecord) -> bool {
-    match record.state() {
-        RunState::Ended(outcome) => outcome != Outcome::Started,
-        // The job's next run records how it ended.
-        RunState::NeverEnded => record.due.is_none(),
-        RunState::Running | RunState::PerhapsRunning => false,
-    }
-}
-
-/// Returns whether all timestamps of a record are in our format, since the archive stores no other.
-fn has_moments(record: &RunRecord) -> bool {
-    let of_spans = record.spans.iter().flat_map(|span| [Some(&span.started), span.ended.as_ref()]);
-    let due = record.due.as_ref().and_then(|due| due.at.as_ref());
-    let mut all = [Some(&record.started), record.ended.as_ref(), due].into_iter().chain(of_spans).flatten();
-    all.all(|text| Timestamp::parse(text).is_ok_and(|moment| moment.to_string() == *text))
-}
-
-/// Returns a record with its timestamps in our format.
-fn normalized(mut record: RunRecord) -> RunRecord {
-    let normalize = |text: &mut String| {
-        if let Ok(moment) = Timestamp::parse(text) {
-            *text = moment.to_string();
-        }
-    };
-    normalize(&mut record.started);
-    record.ended.iter_mut().for_each(normalize);
-    record.due.iter_mut().filter_map(|due| due.at.as_mut()).for_each(normalize);
-    for span in &mut record.spans {
-        normalize(&mut span.started);
-        span.ended.iter_mut().for_each(normalize);
-    }
-    record
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
     use crate::process::Identity;
-    use crate::run_history::record::{Due, Span, Versions};
+    use crate::run_history::record::{Due, Outcome, RunRecord, Span, Versions};
     use crate::run_history::run_id::{due_run_id, new_run_id};
+    use crate::run_history::run_store::path_of;
     use topsell_core::storage::temporary;
 
     fn moment(text: &str) -> Timestamp {
@@ -388,10 +254,58 @@ mod tests {
         assert_eq!((kept.archived, kept.deleted.len()), (1, 3), "{kept:?}");
         let mut left = store.names("runs").expect("it is there");
         left.sort_unstable();
+        assert_eq!(left, ["2026-11-20", "20261120T050000Z-torn.json", "date=2026-11-20"]);
+        let mut left = store.names("runs/2026-11-20").expect("it is there");
+        left.sort_unstable();
         let ids = [&running.id, &unsaid.id, &odd.id, &last.id].map(|id| format!("{id}.json"));
-        let [running, unsaid, odd, last] = ids.each_ref().map(String::as_str);
-        assert_eq!(left, [running, unsaid, odd, "20261120T050000Z-torn.json", last, "date=2026-11-20"]);
+        assert_eq!(left, ids);
         let listing = run_store.list(None, None).expect("the folder can be listed");
         assert_eq!((listing.records.len(), listing.problems.len()), (5, 1));
+    }
+
+    /// Older versions had all records in one folder, which took minutes to list after some weeks.
+    #[test]
+    fn records_of_older_versions_are_read_where_they_are_and_archived_with_the_others() {
+        let (store, _folder) = temporary();
+        let run_store = RunStore::open(&store);
+        let (older, newer) = (full("2026-11-20T10:00:00Z"), plain("2026-11-20T11:00:00Z"));
+        let flat = format!("runs/{}.json", older.id);
+        store.put(&flat, older.json().into()).expect("the disk works");
+        run_store.finish(&newer).expect("the disk works");
+        assert!(store.is_there(&format!("runs/2026-11-20/{}.json", newer.id)), "in the folder of its day");
+        let all = || run_store.list(None, None).expect("the folder can be listed").records;
+        assert_eq!(all(), [older.clone(), newer.clone()]);
+        assert!(run_store.contains(&older.id) && !run_store.claim(&older).expect("the disk works"));
+        // Its own version goes on to write to it.
+        run_store.finish(&older).expect("the disk works");
+        assert!(store.is_there(&flat) && all().len() == 2);
+        run_store.finish(&plain("2026-11-22T11:00:00Z")).expect("the disk works");
+        let kept = run_store.apply_retention(&retention("2026-11-22T12:00:00Z")).expect("the disk works");
+        assert_eq!((kept.archived, kept.problems.len()), (1, 0), "the last run of the job stays");
+        assert_eq!(all().len(), 3);
+        assert!(!store.has_folder("runs/2026-11-20"), "an empty folder goes");
+    }
+
+    /// A page that asks ten times a second leaves 864,000 records a day, which did not fit into memory.
+    #[test]
+    fn a_day_is_archived_in_pieces_and_its_late_records_join_the_last_one() {
+        let (store, _folder) = temporary();
+        let run_store = RunStore::open(&store);
+        let at = |second: i64| moment("2026-11-20T00:00:00Z").plus_seconds(second).to_string();
+        for second in 0..5_000 {
+            run_store.save(&plain(&at(second))).expect("the disk works");
+        }
+        let retention = retention("2026-11-22T12:00:00Z");
+        let archive = || run_store.apply_retention(&retention).expect("the disk works").archived;
+        let files = || store.files("runs/date=2026-11-20").expect("it can be listed").len();
+        assert_eq!((archive(), files()), (4_999, 2), "the last run stays");
+        for second in 5_000..5_003 {
+            run_store.save(&plain(&at(second))).expect("the disk works");
+            assert_eq!((archive(), files()), (1, 2));
+        }
+        let listing = run_store.list(None, None).expect("the folder can be listed");
+        assert_eq!((listing.records.len(), listing.problems.len()), (5_003, 0));
+        let first = &listing.records[0];
+        assert_eq!(run_store.read(&first.id).expect("it can be read").as_ref(), Some(first));
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::run_history::archive::day_of;
+use crate::run_history::archive_day::day_of_archive;
 use crate::run_history::record::RunRecord;
 use crate::run_history::run_id::moment_of;
 use crate::run_history::run_store::{FOLDER, RunStore, RunsError};
-use topsell_core::model::Timestamp;
+use topsell_core::model::{Date, Timestamp};
 
 /// The records of a time range.
 #[derive(Debug, Default)]
@@ -31,26 +31,29 @@ impl RunStore {
         };
         let mut problems = Vec::new();
         let mut single = Vec::new();
-        for name in self.store.names(FOLDER)? {
-            let Some(id) = name.strip_suffix(".json") else { continue };
-            let path = format!("{FOLDER}/{name}");
-            match moment_of(id) {
-                Some(moment) if is_wanted(moment) => single.push(path),
-                Some(_) => {}
-                None => problems.push(RunsError::Unreadable {
-                    file: self.store.location_of(&path),
-                    reason: "its name does not start with a timestamp".to_owned(),
-                }),
+        let is_of_it = |day: Date| {
+            since.is_none_or(|since| since.hour().date() <= day)
+                && until.is_none_or(|until| day <= until.hour().date())
+        };
+        for (_, folder) in self.folders()?.iter().filter(|(day, _)| day.is_none_or(is_of_it)) {
+            for name in self.store.names(folder)? {
+                let Some(id) = name.strip_suffix(".json") else { continue };
+                let path = format!("{folder}/{name}");
+                match moment_of(id) {
+                    Some(moment) if is_wanted(moment) => single.push(path),
+                    Some(_) => {}
+                    None => problems.push(RunsError::Unreadable {
+                        file: self.store.location_of(&path),
+                        reason: "its name does not start with a timestamp".to_owned(),
+                    }),
+                }
             }
         }
         let read: Vec<_> = single.par_iter().filter_map(|path| self.read_file(path).transpose()).collect();
         let mut found = BTreeMap::new();
         // After the single files: records archived in between are found here.
         for name in self.store.names(FOLDER)? {
-            let Some(day) = day_of(&name) else { continue };
-            let is_of_it = since.is_none_or(|since| since.hour().date() <= day)
-                && until.is_none_or(|until| day <= until.hour().date());
-            if is_of_it {
+            if day_of_archive(&name).is_some_and(is_of_it) {
                 let (records, bad) = self.read_day(&name)?;
                 problems.extend(bad);
                 found.extend(records.into_iter().map(|record| (record.id.clone(), record)));

@@ -3,13 +3,15 @@
 //! Invariant: every run that has started has a record, also if its process died.
 //!
 //! ```text
-//! runs/20261122T180000.123456Z-rank-1f0c….json     a command, or a step of a job
-//! runs/20261122T180000Z-hourly.json                a due run of a job: creating the file claims the run
-//! runs/20261122T180000Z-hourly.2.json              its second attempt, after its process died
-//! runs/date=2026-11-20/….parquet                   all archived runs of a day
+//! runs/2026-11-22/20261122T180000.123456Z-rank-1f0c….json     a command, or a step of a job
+//! runs/2026-11-22/20261122T180000Z-hourly.json                a due run of a job: creating the file claims the run
+//! runs/2026-11-22/20261122T180000Z-hourly.2.json              its second attempt, after its process died
+//! runs/20261122T180000Z-hourly.json                           one of an older version
+//! runs/date=2026-11-20/….parquet                              archived runs of a day
 //! ```
 
 mod archive;
+mod archive_day;
 mod export;
 mod last_runs;
 mod list;

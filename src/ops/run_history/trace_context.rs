@@ -35,6 +35,15 @@ impl TraceContext {
     }
 }
 
+impl TraceContext {
+    /// Returns a number that is the same for all runs of the trace, from the part of its id that is random.
+    pub fn random_number(&self) -> u64 {
+        // The last seven bytes, <https://www.w3.org/TR/trace-context-2/#random-trace-id-flag>.
+        let digits = self.trace_id.get(18..).unwrap_or_default();
+        u64::from_str_radix(digits, 16).unwrap_or(0)
+    }
+}
+
 /// Returns the `traceparent` for a program that is started within a span.
 pub fn traceparent(trace_id: &str, span_id: &str) -> String {
     // The last digit is the sampled flag.

@@ -115,7 +115,7 @@ fn the_name_of_a_due_run_is_its_claim() {
         assert_eq!(said.code, Some(0), "{}", said.whole());
     }
     assert_eq!(only(&world)["id"], "20170115T000000Z-hourly");
-    assert_eq!(world.files("data/lake/runs"), ["20170115T000000Z-hourly.json"]);
+    assert_eq!(world.files("data/lake/runs"), ["2017-01-15/20170115T000000Z-hourly.json"]);
 }
 
 /// Returns whether a process handles SIGTERM, by the mask of caught signals in `proc_pid_status(5)`.

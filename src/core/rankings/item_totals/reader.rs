@@ -1,11 +1,13 @@
 //! Published item totals, read for one item or one category.
 
+use std::cmp::Reverse;
+
 use crate::parquet_format::{ColumnsError, ItemTotalsFile, ItemTotalsRow};
 use crate::rankings::error::SnapshotError;
 use crate::rankings::item_totals::files::{FOLDER, POINTER, hash_of};
 use crate::rankings::metadata::RankingMetadata;
 use crate::rankings::pointer::{Pointer, parse_pointer};
-use crate::storage::{CheckedParts, Store, StoreError, StoredFile, is_unfinished};
+use crate::storage::{CheckedParts, FileAges, FileRetention, Store, StoreError, StoredFile, is_unfinished};
 
 /// Published item totals, open for reading.
 pub struct ItemTotals {
@@ -125,21 +127,25 @@ fn path_if_damaged(error: &SnapshotError, path: &str) -> Option<String> {
     (!is_out_of_reach).then(|| path.to_owned())
 }
 
-/// Returns the item totals published before a moment, never the newest, and unfinished files of runs
-/// that were killed.
+/// Returns the item totals that are kept no longer, never the newest, and unfinished files of runs that were killed.
+/// How old they are is told by the times of all of them, unless the clock is known to be right.
 ///
 /// No other run may publish at the same time.
 ///
 /// # Errors
 /// Fails where the disk does.
-pub fn expired_item_totals(store: &Store, kept_since_ms: i64) -> Result<Vec<StoredFile>, StoreError> {
+pub fn expired_item_totals(store: &Store, retention: FileRetention) -> Result<Vec<StoredFile>, StoreError> {
     // If the pointer cannot be read, any of them may be the newest.
     let newest = pointer(store).ok().flatten().map(|pointer| format!("{FOLDER}/{}", pointer.file));
+    let mut files = store.files(FOLDER)?;
+    let is_published = |file: &&StoredFile| file.path.ends_with(".parquet");
+    let mut times_ms: Vec<i64> = files.iter().filter(is_published).map(|file| file.modified_ms).collect();
+    times_ms.sort_unstable_by_key(|&time_ms| Reverse(time_ms));
+    let ages = FileAges::of_retention(retention, times_ms);
     let is_old = |file: &StoredFile| {
         let is_other = newest.as_ref().is_some_and(|newest| *newest != file.path);
-        is_other && file.path.ends_with(".parquet") && file.modified_ms < kept_since_ms
+        is_other && is_published(&file) && ages.of(file.modified_ms) > retention.keep_ms
     };
-    let mut files = store.files(FOLDER)?;
     files.retain(|file| is_old(file) || is_unfinished(&file.path));
     files.sort_unstable();
     Ok(files)
@@ -149,5 +155,53 @@ fn pointer(store: &Store) -> Result<Option<Pointer>, SnapshotError> {
     match store.get(POINTER) {
         Err(error) if error.is_not_found() => Ok(None),
         json => parse_pointer(&json?, POINTER).map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::rankings::pointer::SCHEMA;
+    use crate::storage::temporary;
+
+    const DAY_MS: i64 = 86_400_000;
+
+    /// A clock that is years ahead removed the totals that had just been replaced, and may still be read.
+    #[test]
+    fn one_jump_of_the_clock_removes_no_item_totals() {
+        let (store, folder) = temporary();
+        for day in 8..=20 {
+            let path = format!("{FOLDER}/{day:02}.parquet");
+            store.put(&path, "totals".into()).expect("it can be written");
+            let file = File::options().write(true).open(folder.path().join(path));
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(day * 86_400);
+            file.and_then(|file| file.set_modified(time)).expect("its time can be set");
+        }
+        let mut pointer = Pointer {
+            schema: SCHEMA,
+            file: "20.parquet".to_owned(),
+            blake3: String::new(),
+            size_bytes: 6,
+            rows: 1,
+            as_of: "1970-01-21T00:00:00Z".to_owned(),
+            footer: None,
+            checksum: None,
+        };
+        store.put(POINTER, pointer.json().into()).expect("it can be written");
+        let check = |day: i64, trusts_clock: bool, last: u32| {
+            let retention = FileRetention { keep_ms: 7 * DAY_MS, now_ms: day * DAY_MS, trusts_clock };
+            let expired = expired_item_totals(&store, retention).expect("the folder can be listed");
+            let paths: Vec<String> = expired.into_iter().map(|file| file.path).collect();
+            let expected: Vec<String> = (8..=last).map(|day| format!("{FOLDER}/{day:02}.parquet")).collect();
+            assert_eq!(paths, expected, "{day} {trusts_clock}");
+        };
+        check(21, false, 13);
+        check(21, true, 13);
+        // Those of the last days are still there.
+        check(4_000, false, 16);
+        check(4_000, true, 19);
     }
 }
