@@ -498,8 +498,8 @@ fn what_changed_since_the_last_rollup_is_no_difference() {
     // Layout is no change.
     assert_eq!(world.run("lake compact").code, Some(0));
     expect![[r#"
-        stderr: rollup: 6 hours aggregated from 3 events, 3 rows written, 1 duplicate event ignored, 1 event id with differing contents counted once
-        stderr: rollup: 6 hours compared with the stored aggregates; no differences
+        stderr: rollup: 4 hours aggregated from 3 events, 3 rows written, 1 duplicate event ignored, 1 event id with differing contents counted once
+        stderr: rollup: 4 hours compared with the stored aggregates; no differences
         exit code 0
     "#]].assert_eq(&world.run("rollup --all").whole());
 }
