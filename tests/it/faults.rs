@@ -312,7 +312,7 @@ pub fn seen(lake: &Path) -> Seen {
     let span = Hour::new(0)..now().hour().plus(24);
     let event_types = purchases();
     let selection = Selection { event_types: &event_types, hours: span };
-    let scan = rollups.scan().expect("the log can be read");
+    let mut scan = rollups.scan().expect("the log can be read");
     let mut aggregates = BTreeMap::new();
     for part in scan.parts(&selection, None).expect("the aggregates can be found") {
         let read = part.for_each_item(&Progress::default(), None, &mut |item| {

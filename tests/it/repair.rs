@@ -373,7 +373,12 @@ fn nothing_is_quarantined_that_cannot_be_listed() {
 fn what_was_lost_is_said_even_where_a_later_step_fails() {
     let world = small_lake();
     let mut chance = 3;
-    harm(&world, &file_of(&world, "events/event_type=purchase/category_group=~09"), Harm::OtherBytes, &mut chance);
+    harm(
+        &world,
+        &file_of(&world, "events/event_type=purchase/category_group=~09"),
+        Harm::OtherBytes,
+        &mut chance,
+    );
     harm(&world, &ranking_of(&world, "2017-01-15"), Harm::OtherBytes, &mut chance);
     // The ranking cannot be quarantined.
     fs::create_dir_all(world.path("data/lake/quarantine")).expect("a folder can be made");
@@ -394,7 +399,12 @@ fn what_was_lost_is_said_even_where_a_later_step_fails() {
 fn a_missing_file_of_events_is_not_counted_as_quarantined() {
     let world = small_lake();
     let mut chance = 3;
-    harm(&world, &file_of(&world, "events/event_type=purchase/category_group=~09"), Harm::Removed, &mut chance);
+    harm(
+        &world,
+        &file_of(&world, "events/event_type=purchase/category_group=~09"),
+        Harm::Removed,
+        &mut chance,
+    );
     let said = world.run("lake repair --yes");
     let expected = "repair: 1 hour recomputed, 1 missing file removed from the table; 2 rows of events LOST; no problems \
                     left";

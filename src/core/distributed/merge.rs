@@ -35,7 +35,7 @@ pub fn merge(
         Some((file, bytes)) => RankingBuilder::resume(rules, plan.round(), checksum, bytes)
             .map_err(|error| DistributedError::State { file: file.to_owned(), what: error.to_string() })?,
     };
-    builder = builder.with_oldest_hour(plan.oldest_hour());
+    builder.set_oldest_hour(plan.oldest_hour());
     let mut has_part = vec![false; plan.parts.len()];
     let mut parts: Vec<PartialRanking> = Vec::new();
     let mut sums: BTreeMap<Option<u8>, PartialItems> = BTreeMap::new();

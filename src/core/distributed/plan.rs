@@ -38,8 +38,7 @@ pub fn plan(
     event_types: &EventTypes,
     split: Split,
 ) -> Result<Plan, DistributedError> {
-    let rollups = Rollups::open_or_create(store)?;
-    let (scan, version) = rollups.scan_version(None)?;
+    let version = Rollups::open_or_create(store)?.scan_version(None)?.1;
     let plan = Plan {
         format: FORMAT.to_owned(),
         rollups_version: version,
@@ -47,7 +46,7 @@ pub fn plan(
         event_types: event_types.counted.clone(),
         subtract: event_types.subtracted.clone(),
         splits_files: split == Split::Files,
-        oldest_hour: scan.oldest_hour(event_types).map(Hour::number),
+        oldest_hour: None,
         round: Round::first(rules),
         parts: Vec::new(),
         files: Vec::new(),
@@ -129,14 +128,15 @@ impl Plan {
     /// Returns the plan with the parts of its round.
     fn with_parts(self, store: &Store) -> Result<Plan, DistributedError> {
         let rollups = Rollups::open_or_create(store)?;
-        let (scan, _) = rollups.scan_version(Some(self.rollups_version))?;
+        let (mut scan, _) = rollups.scan_version(Some(self.rollups_version))?;
         let (request, event_types) = (self.request(), self.event_types());
         let wants = |path: &str| request.wants_path(path);
         let wants = (!request.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));
         let selection = Selection { event_types: &event_types, hours: request.hours.clone() };
         let split = if self.splits_files { Split::Files } else { Split::Items };
         let (files, parts) = scan.planned(&selection, wants, split)?;
-        Ok(Plan { parts, files, ..self })
+        let oldest_hour = scan.oldest_hour(&event_types).map(Hour::number);
+        Ok(Plan { parts, files, oldest_hour, ..self })
     }
 }
 

@@ -322,12 +322,11 @@ fn ranking_of(
     progress: &Progress,
 ) -> Result<FinishedRanking, StepError> {
     let rollups = Rollups::open_or_create(store)?;
-    let scan = rollups.scan()?;
+    let mut scan = rollups.scan()?;
     let mut builder = match draft {
         Some(_) => RankingBuilder::with_item_totals(rules.clone()),
         None => RankingBuilder::new(rules.clone()),
     };
-    builder = builder.with_oldest_hour(scan.oldest_hour(event_types));
     while let Some(request) = builder.next_scan() {
         let wants = |path: &str| request.wants_path(path);
         let wants = (!request.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));
@@ -335,7 +334,10 @@ fn ranking_of(
         progress.begin(Stage::Rank, Some(parts.iter().map(ScanPart::rows).sum()));
         let partial: Result<Vec<PartialRanking>, StepError> =
             parts.par_iter().map(|part| ranked_part(part, &request, draft, progress)).collect();
-        builder.add(&request, partial?).map_err(SnapshotError::from)?;
+        let partial = partial?;
+        drop(parts);
+        builder.set_oldest_hour(scan.oldest_hour(event_types));
+        builder.add(&request, partial).map_err(SnapshotError::from)?;
         progress.end(Stage::Rank);
     }
     Ok(builder.finish())

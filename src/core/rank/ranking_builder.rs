@@ -89,9 +89,8 @@ impl RankingBuilder {
 
     /// Sets the oldest hour that any aggregate is of. Longer windows than one that begins there have nothing more,
     /// and need not be read.
-    #[must_use]
-    pub fn with_oldest_hour(self, oldest_hour: Option<Hour>) -> RankingBuilder {
-        RankingBuilder { oldest_hour, ..self }
+    pub fn set_oldest_hour(&mut self, oldest_hour: Option<Hour>) {
+        self.oldest_hour = oldest_hour;
     }
 
     /// Returns which aggregates are needed next; `None` where the ranking is done.
@@ -258,7 +257,8 @@ mod tests {
 
     /// Ranks in the same way, with the oldest hour, if it is given.
     fn ranked_from(sales: &[Sale], rules: &Rules, shares: u8, oldest: Option<Hour>) -> Ranking {
-        let mut builder = RankingBuilder::new(rules.clone()).with_oldest_hour(oldest);
+        let mut builder = RankingBuilder::new(rules.clone());
+        builder.set_oldest_hour(oldest);
         while let Some(request) = builder.next_scan() {
             let mut parts = Vec::new();
             for (top, share) in (0..3).flat_map(|top| (0..shares).map(move |share| (top, share))) {

@@ -17,7 +17,7 @@
 //! | `write` | encodes and writes the files |
 //! | `cursor`, `diff` | compare recomputed aggregates with the stored ones |
 //! | `update` | all of these in order, then one commit: `topsell rollup` |
-//! | `k_way_merge`, `scan` | read a range of hours item by item, for a ranking |
+//! | `k_way_merge`, `scan_part`, `scan` | read a range of hours item by item, for a ranking |
 //! | `planned_scan` | the parts of such a read as values for other processes |
 //! | `point_lookup`, `live_counts` | read some items as of this moment, for counts |
 //! | `verify` | recompute everything and compare, for `topsell lake verify` |
@@ -72,6 +72,10 @@ mod diff;
 mod update;
 
 mod k_way_merge;
+mod scanned_file;
+
+mod scan_part;
+
 mod scan;
 
 mod planned_scan;
@@ -90,7 +94,8 @@ pub use live_counts::{ItemQuery, LiveCounts, live_counts};
 pub use load::{Load, LoadedDay, load};
 pub use plan::{PlannedCategory, PlannedRollup, Reason, Scope, dry_run};
 pub use planned_scan::{PlannedFile, PlannedPart, Split};
-pub use scan::{ItemAggregates, Scan, ScanPart};
+pub use scan::Scan;
+pub use scan_part::{ItemAggregates, ScanPart};
 pub use table::{Rollups, Selection, log, version};
 pub use update::{Diff, Replaces, Summary, rebuild, rollup};
 pub use verify::{DifferingDay, Verification};

@@ -6,8 +6,8 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::delta::{LiveFile, NamedFile, Version};
-use crate::lake::{FilePartition, Lake, columns_to_aggregate, events_log};
+use crate::delta::{LiveFile, NamedFile, Partition, Version};
+use crate::lake::{DayPartition, FilePartition, Lake, columns_to_aggregate, events_log};
 use crate::model::{Date, Hour};
 use crate::parquet_format::EventColumns;
 use crate::rollup::changes::{Changes, DayKey};
@@ -270,7 +270,16 @@ fn day_plans(
             days.entry(key.clone()).or_insert_with(|| extent.new_day(&key)).hours.insert(*hour);
         }
     }
-    for file in events.files()? {
+    let planned: BTreeSet<DayKey> = days.keys().cloned().collect();
+    // Of days that are not part of the plan, the statistics of files need not be read.
+    let wants = |partition: &Partition| match (extent, DayPartition::of(partition)) {
+        (Extent::Changed(..), Some(DayPartition { event_type, date, .. })) => {
+            planned.contains(&(event_type, date))
+        }
+        // A malformed partition is an error, too.
+        (Extent::Changed(..), None) | (Extent::All(..), _) => true,
+    };
+    for file in events.files_of(&wants)? {
         let partition =
             FilePartition::of(&file).ok_or_else(|| RollupError::BadPartition { file: file.path.clone() })?;
         let key = (partition.day.event_type.clone(), partition.day.date);
@@ -280,7 +289,7 @@ fn day_plans(
         }
         day.events.push(EventFile { partition, file: file.into() });
     }
-    for file in rollups.map(Version::files).transpose()?.into_iter().flatten() {
+    for file in rollups.map(|rollups| rollups.files_of(&wants)).transpose()?.into_iter().flatten() {
         let partition = partition_of(&file)?;
         let key = (partition.day.event_type.clone(), partition.day.date);
         if let Some(day) = extent.day(&mut days, key) {

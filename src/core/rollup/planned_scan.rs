@@ -7,7 +7,9 @@ use crate::lake::{DayPartition, FilePartition};
 use crate::model::{CategoryGroup, Date};
 use crate::parquet_format::{CategoryFilter, ItemRange};
 use crate::rollup::error::RollupError;
-use crate::rollup::scan::{Scan, ScanPart, ScannedFile};
+use crate::rollup::scan::Scan;
+use crate::rollup::scan_part::ScanPart;
+use crate::rollup::scanned_file::ScannedFile;
 use crate::rollup::table::Selection;
 use crate::storage::Store;
 
@@ -67,7 +69,7 @@ impl Scan<'_> {
     /// # Errors
     /// Names the file that is missing or damaged.
     pub fn planned(
-        &self,
+        &mut self,
         selection: &Selection<'_>,
         wants: Option<&(dyn Fn(&str) -> bool + Sync)>,
         split: Split,
@@ -102,14 +104,14 @@ impl Scan<'_> {
     /// Names a file whose partition is invalid.
     pub fn of_planned<'a>(store: &'a Store, files: &[PlannedFile]) -> Result<Scan<'a>, RollupError> {
         let files = files.iter().map(PlannedFile::scanned).collect::<Result<_, _>>()?;
-        Ok(Scan { store, files })
+        Ok(Scan::of_files(store, files))
     }
 
     /// Returns a part of a plan; none where it names a file that the plan does not have.
     pub fn planned_part<'a>(&'a self, part: &PlannedPart, selection: &Selection<'a>) -> Option<ScanPart<'a>> {
         let files = part.files.iter().map(|number| self.files.get(*number));
         Some(ScanPart {
-            scan: self,
+            store: self.store,
             files: files.collect::<Option<_>>()?,
             range: ItemRange {
                 categories: part.categories.clone(),

@@ -4,24 +4,19 @@
 //! while they are read, so that memory holds a few pages of each file of a part and the rows of one item,
 //! however many aggregates there are.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use crate::delta::NamedFile;
-use crate::lake::FilePartition;
-use crate::model::{
-    CategoryGroup, Counting, EventTypes, Hour, HourAggregate, Interner, PathSetCategories, Shard,
-};
-use crate::parquet_format::{
-    AggregateLabels, CategoryFilter, ColumnsError, ItemRange, WantsItem, aggregate_labels, first_items,
-};
-use crate::progress::{Progress, Stage};
-use crate::rollup::cursor::Cursor;
+use crate::delta::{NamedFile, Partition, Version};
+use crate::lake::DayPartition;
+use crate::model::{CategoryGroup, Date, EventTypes, Hour, Shard};
+use crate::parquet_format::{AggregateLabels, CategoryFilter, ItemRange, aggregate_labels, first_items};
 use crate::rollup::error::RollupError;
-use crate::rollup::k_way_merge::NextKeys;
+use crate::rollup::scan_part::ScanPart;
+use crate::rollup::scanned_file::ScannedFile;
 use crate::rollup::table::{Rollups, Selection, bytes_of, partition_of, path_of};
 use crate::storage::{CheckedParts, Store};
 
@@ -35,42 +30,13 @@ const TAIL_BYTES: u64 = 1 << 16;
 /// The rollups of one version, whatever is committed meanwhile.
 pub struct Scan<'a> {
     pub(super) store: &'a Store,
+    /// None where all files were given.
+    version: Option<Version<'a>>,
+    /// Those of days from here on, as far as they were needed.
     pub(super) files: Vec<ScannedFile>,
-}
-
-pub(super) struct ScannedFile {
-    pub partition: FilePartition,
-    pub file: NamedFile,
-    /// The paths in it, once they were read; none where the file does not list them.
-    paths: OnceLock<Option<Vec<String>>>,
-}
-
-impl ScannedFile {
-    pub fn new(partition: FilePartition, file: NamedFile) -> ScannedFile {
-        ScannedFile { partition, file, paths: OnceLock::new() }
-    }
-}
-
-/// Some items of the categories of a shard.
-pub struct ScanPart<'a> {
-    pub(super) scan: &'a Scan<'a>,
-    /// In the order of their days.
-    pub(super) files: Vec<&'a ScannedFile>,
-    pub(super) range: ItemRange,
-    /// Its share of its files' rows.
-    pub(super) rows: u64,
-    pub(super) selection: Selection<'a>,
-}
-
-/// One item's aggregates in a top-level category.
-pub struct ItemAggregates<'a> {
-    /// None where it has none.
-    pub category: Option<&'a str>,
-    pub item_id: &'a str,
-    /// In no order; the same hour may come several times.
-    pub rows: &'a [HourAggregate],
-    /// The sets of paths, each written as its paths joined by `|`.
-    pub path_sets: &'a Interner,
+    since: Option<Date>,
+    /// The oldest day of each event type, in all files.
+    oldest: BTreeMap<String, Date>,
 }
 
 impl Rollups {
@@ -91,19 +57,52 @@ impl Rollups {
             Some(number) => self.table.at_version(number)?,
             None => self.table.newest()?,
         };
-        let files = version.files()?.into_iter();
-        let files =
-            files.map(|file| partition_of(&file).map(|partition| ScannedFile::new(partition, file.into())));
-        Ok((Scan { store: &self.store, files: files.collect::<Result<_, _>>()? }, version.number()))
+        let number = version.number();
+        let scan = Scan {
+            store: &self.store,
+            version: Some(version),
+            files: Vec::new(),
+            since: None,
+            oldest: BTreeMap::new(),
+        };
+        Ok((scan, number))
     }
 }
 
 impl Scan<'_> {
-    /// Returns the oldest hour that any file of some event types may have; none where there is no such file.
+    /// Returns a scan of given files.
+    pub(super) fn of_files<'a>(store: &'a Store, files: Vec<ScannedFile>) -> Scan<'a> {
+        Scan { store, version: None, files, since: None, oldest: BTreeMap::new() }
+    }
+
+    /// Returns the first hour of the oldest day with aggregates of some event types, once parts were asked for; none
+    /// where there are none.
     pub fn oldest_hour(&self, event_types: &EventTypes) -> Option<Hour> {
-        let partitions = self.files.iter().map(|scanned| &scanned.partition);
-        let of_types = partitions.filter(|of| event_types.counting(&of.day.event_type).is_some());
-        of_types.map(FilePartition::first).min()
+        let of_types = self.oldest.iter().filter(|(of, _)| event_types.counting(of).is_some());
+        of_types.map(|(_, date)| Hour::of(*date, 0)).min()
+    }
+
+    /// Reads which files there are of days from one on, those before the days that were read before.
+    fn load(&mut self, since: Date) -> Result<(), RollupError> {
+        let until = self.since;
+        let Some(version) = self.version.as_ref().filter(|_| until.is_none_or(|until| since < until)) else {
+            return Ok(());
+        };
+        let oldest = RefCell::new(std::mem::take(&mut self.oldest));
+        let wants = |values: &Partition| {
+            // A malformed partition is an error.
+            let Some(DayPartition { event_type, date, .. }) = DayPartition::of(values) else { return true };
+            let mut oldest = oldest.borrow_mut();
+            let first = oldest.entry(event_type).or_insert(date);
+            *first = date.min(*first);
+            date >= since && until.is_none_or(|until| date < until)
+        };
+        for file in version.files_of(&wants)? {
+            self.files.push(ScannedFile::new(partition_of(&file)?, file.into()));
+        }
+        self.oldest = oldest.into_inner();
+        self.since = Some(since);
+        Ok(())
     }
 
     /// Returns the selected aggregates in parts. Where `wants` is given, files are left out that list their
@@ -112,6 +111,15 @@ impl Scan<'_> {
     /// # Errors
     /// Names the file that is missing or damaged.
     pub fn parts<'a>(
+        &'a mut self,
+        selection: &Selection<'a>,
+        wants: Option<&(dyn Fn(&str) -> bool + Sync)>,
+    ) -> Result<Vec<ScanPart<'a>>, RollupError> {
+        self.load(selection.hours.start.date())?;
+        self.loaded_parts(selection, wants)
+    }
+
+    fn loaded_parts<'a>(
         &'a self,
         selection: &Selection<'a>,
         wants: Option<&(dyn Fn(&str) -> bool + Sync)>,
@@ -147,7 +155,7 @@ impl Scan<'_> {
                 let rows = rows / ranges.len() as u64;
                 for range in ranges {
                     let (files, selection) = (files.clone(), selection.clone());
-                    parts.push(ScanPart { scan: self, files, range, rows, selection });
+                    parts.push(ScanPart { store: self.store, files, range, rows, selection });
                 }
             }
         }
@@ -238,124 +246,4 @@ fn split_large(files: Vec<&ScannedFile>, rows_per_part: u64) -> Vec<(CategoryFil
         split.push((CategoryFilter::Except(large.keys().map(|&name| name.to_owned()).collect()), others));
     }
     split
-}
-
-impl ScanPart<'_> {
-    /// Calls `take` with the aggregates of each item, or of each that is wanted, in the order of categories and
-    /// ids.
-    ///
-    /// # Errors
-    /// Names the file that is missing or damaged, or fails as `take` does.
-    pub fn for_each_item<E: From<RollupError>>(
-        &self,
-        progress: &Progress,
-        wants: Option<WantsItem<'_>>,
-        take: &mut dyn FnMut(ItemAggregates<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut path_sets = PathSetCategories::default();
-        let mut cursors = self.open(wants, &mut path_sets)?;
-        let subtracts: Vec<bool> = self.files.iter().map(|scanned| self.subtracts(scanned)).collect();
-        let mut merge = Merge::default();
-        while let Some(category) = first_category(&cursors, &path_sets) {
-            merge.name = path_sets.category(category).map(str::to_owned);
-            merge.next_keys.set_all(cursors.iter().map(|cursor| cursor.key_in(category)));
-            while merge.find_next(&cursors) {
-                for &at in &merge.having {
-                    let (cursor, taken) = (&mut cursors[at], merge.rows.len());
-                    let failed = |source| self.failed(at, source);
-                    cursor.take_item(&mut path_sets, &mut merge.rows).map_err(failed)?;
-                    if subtracts[at] {
-                        subtract(&mut merge.rows[taken..]);
-                    }
-                    merge.next_keys.set(at, cursor.key_in(category));
-                }
-                if !merge.rows.is_empty() {
-                    take(merge.item(&path_sets))?;
-                    merge.rows.clear();
-                }
-            }
-        }
-        progress.advance(Stage::Rank, self.rows);
-        Ok(())
-    }
-
-    fn subtracts(&self, scanned: &ScannedFile) -> bool {
-        let counting = self.selection.event_types.counting(&scanned.partition.day.event_type);
-        counting == Some(Counting::Subtracted)
-    }
-
-    /// Returns the shard of its categories.
-    pub fn shard(&self) -> Shard {
-        self.files.first().map_or(Shard::of(None), |scanned| scanned.partition.day.group.shard())
-    }
-
-    /// Returns about how many rows it has.
-    pub fn rows(&self) -> u64 {
-        self.rows
-    }
-
-    fn open(
-        &self,
-        wants: Option<WantsItem<'_>>,
-        path_sets: &mut PathSetCategories,
-    ) -> Result<Vec<Cursor>, RollupError> {
-        let open = |(at, ScannedFile { partition, file, .. }): (usize, &&ScannedFile)| {
-            let wanted = |hour| {
-                Some(Hour::of(partition.day.date, hour)).filter(|hour| self.selection.hours.contains(hour))
-            };
-            let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().and_then(wanted));
-            let bytes = bytes_of(self.scan.store, file)?;
-            Cursor::open(bytes, &self.range, wants, hours, path_sets)
-                .map_err(|source| self.failed(at, source))
-        };
-        self.files.iter().enumerate().map(open).collect()
-    }
-
-    fn failed(&self, at: usize, source: ColumnsError) -> RollupError {
-        RollupError::Columns { file: path_of(&self.files[at].file), source }
-    }
-}
-
-fn subtract(rows: &mut [HourAggregate]) {
-    for row in rows {
-        row.aggregate = Counting::Subtracted.applied_to(row.aggregate);
-    }
-}
-
-/// A merge of files by the items of a category; kept from one category to the next for its allocations.
-#[derive(Default)]
-struct Merge {
-    /// The category.
-    name: Option<String>,
-    next_keys: NextKeys,
-    /// The files that have the next item.
-    having: Vec<usize>,
-    item_id: String,
-    rows: Vec<HourAggregate>,
-}
-
-impl Merge {
-    /// Finds the next item of the category, and returns whether there is one.
-    fn find_next(&mut self, cursors: &[Cursor]) -> bool {
-        let Some(key) = self.next_keys.smallest(&mut self.having) else { return false };
-        let item_of = |at: usize| cursors[at].item_id().unwrap_or_default();
-        if !key.is_whole() {
-            // The ids have the same prefix: the smallest of them comes next.
-            let smallest = self.having.iter().map(|&at| item_of(at)).min().unwrap_or_default();
-            self.having.retain(|&at| item_of(at) == smallest);
-        }
-        self.item_id.clear();
-        self.item_id.push_str(self.having.first().map_or("", |&at| item_of(at)));
-        true
-    }
-
-    fn item<'a>(&'a self, path_sets: &'a PathSetCategories) -> ItemAggregates<'a> {
-        let (category, path_sets) = (self.name.as_deref(), &path_sets.sets);
-        ItemAggregates { category, item_id: &self.item_id, rows: &self.rows, path_sets }
-    }
-}
-
-/// Returns the first category that comes next in some files.
-fn first_category(cursors: &[Cursor], path_sets: &PathSetCategories) -> Option<u32> {
-    cursors.iter().filter_map(Cursor::category).min_by_key(|number| path_sets.category(*number))
 }
