@@ -23,8 +23,9 @@ use crate::storage::url_encoded;
 
 /// Commits after which a checkpoint is written, so that opening a table stays fast.
 const COMMITS_PER_CHECKPOINT: u64 = 50;
-/// Added files after which one is written too, since a commit may have thousands.
-const FILES_PER_CHECKPOINT: usize = 65_536;
+/// Added files after which one is written too, since a commit may have thousands: each time a table is opened, the
+/// commits since the checkpoint are read several times.
+const FILES_PER_CHECKPOINT: usize = 8_192;
 
 /// A file to add: it is written and synced, and no commit names it yet.
 #[derive(Clone, Debug)]

@@ -196,6 +196,9 @@ impl Hour {
 }
 
 impl Date {
+    /// Before every other date.
+    pub const MIN: Date = Date(i32::MIN);
+
     /// Returns the day so many days after 1970-01-01.
     pub fn new(days_since_epoch: i32) -> Date {
         Date(days_since_epoch)

@@ -82,9 +82,11 @@ impl Scan<'_> {
         of_types.map(|(_, date)| Hour::of(*date, 0)).min()
     }
 
-    /// Reads which files there are of days from one on, those before the days that were read before.
+    /// Reads which files there are of days from one on; when earlier ones are asked for later, of all days.
     fn load(&mut self, since: Date) -> Result<(), RollupError> {
         let until = self.since;
+        // Each time, the whole log is read.
+        let since = if until.is_some_and(|until| since < until) { Date::MIN } else { since };
         let Some(version) = self.version.as_ref().filter(|_| until.is_none_or(|until| since < until)) else {
             return Ok(());
         };
