@@ -26,7 +26,7 @@ pub struct FileAges {
 
 impl FileAges {
     /// Returns the ages at a moment, by a clock that is known to be right or, where it is not, by the times of files,
-    /// too; see [`FileAges::at`].
+    /// too; see `FileAges::at`.
     pub fn of_retention(retention: FileRetention, times_ms: impl IntoIterator<Item = i64>) -> FileAges {
         let FileRetention { keep_ms, now_ms, trusts_clock } = retention;
         if trusts_clock { FileAges::by_clock(now_ms) } else { FileAges::at(now_ms, keep_ms, times_ms) }
