@@ -230,3 +230,30 @@ fn what_is_no_result_of_the_plan_is_refused_with_the_reason() {
         exit code 2
     "#]].assert_eq(&world.run("rank partial wide.json --part 0 -o wide.part").whole());
 }
+
+/// Results had the limit of files that people write.
+#[test]
+fn a_result_may_be_larger_than_a_file_that_people_write() {
+    let world = World::new();
+    let mut csv = "ts,item_id,category\n".to_owned();
+    for item in 0..60_000 {
+        let _ = writeln!(
+            csv,
+            "2017-01-14T{:02}:30:00Z,an-item-with-a-long-id-{item},Food/leaf-{}",
+            item % 24,
+            item % 90
+        );
+    }
+    world.write("log.csv", csv);
+    done(world.run("ingest log.csv"));
+    let options = "--as-of 2017-01-15 --limit 3";
+    let rounds = rank_in_parts(&world, options, "files", &mut Chance(9));
+    let (in_parts, size) = (
+        world.snapshot("data/lake"),
+        std::fs::metadata(world.path("round0.json.0")).expect("it is there").len(),
+    );
+    assert!(size > 4 << 20, "{size} bytes");
+    assert_eq!(rounds, 1);
+    done(world.run(&format!("rank {options}")));
+    assert_eq!(world.snapshot("data/lake").1, in_parts.1);
+}

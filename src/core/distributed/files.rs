@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::rank::{Ranking, Rules};
 use crate::rollup::Split;
 use crate::storage::Store;
-use crate::storage::local_files::{read, write_atomically};
+use crate::storage::local_files::{read_any, write_atomically};
 
 /// The files of a merge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub fn merge_files(store: &Store, files: &MergeFiles) -> Result<MergedFiles, Dis
                 file: path.display().to_string(),
                 what: e.to_string(),
             };
-            Some((path.display().to_string(), read(&path).map_err(missing)?))
+            Some((path.display().to_string(), read_any(&path).map_err(missing)?))
         }
     };
     let state = state.as_ref().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
@@ -116,7 +116,7 @@ fn state_of(plan: &Path) -> PathBuf {
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>, DistributedError> {
-    read(path).map_err(|source| failed(path, source))
+    read_any(path).map_err(|source| failed(path, source))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), DistributedError> {

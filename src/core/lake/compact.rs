@@ -19,8 +19,8 @@ use crate::parquet_format::{MergedEvents, merge_events};
 use crate::storage::{BulkWriter, unique_id};
 
 /// A file with so many rows stays as it is. It bounds the memory of a compaction, since the rows of the files
-/// that are merged are held; and of a day of which late events arrive, only these are rewritten.
-const LARGE_ROWS: u64 = 1 << 20;
+/// that are merged are held; and what a late event costs, whose hour is read from all files that have it.
+const LARGE_ROWS: u64 = 1 << 18;
 
 /// Files of one day and group of categories that are merged.
 pub struct DayMerge {

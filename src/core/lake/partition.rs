@@ -82,17 +82,22 @@ impl FilePartition {
             let hour = values["hour"].as_i64().and_then(|hour| i32::try_from(hour).ok());
             hour.filter(|hour| (0..24).contains(hour)).unwrap_or(default)
         };
+        // Statistics of another program may be in no order.
         let hours = (hour(&file.min_values, 0), hour(&file.max_values, 23));
+        let hours = if hours.0 <= hours.1 { hours } else { (0, 23) };
         Some(FilePartition::new(DayPartition::of(&file.partition)?, hours))
     }
 
     /// Returns the name of the only category that a file has, as far as the log's column statistics tell, or else
-    /// that of its group.
+    /// says that it has several of a group.
     pub fn category_name(&self, file: &NamedFile) -> String {
         let least = file.min_values["category"].as_str();
         match least.filter(|least| file.max_values["category"].as_str() == Some(*least)) {
             Some(category) => category.to_owned(),
-            None => self.day.group.to_string(),
+            None => match &self.day.group {
+                CategoryGroup::Shared(_) => format!("small categories ({})", self.day.group),
+                group => group.to_string(),
+            },
         }
     }
 

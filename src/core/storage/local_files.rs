@@ -61,6 +61,16 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
+/// Returns the whole content of a file that a program writes, of any size.
+///
+/// # Errors
+/// As the operating system does.
+pub fn read_any(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Returns the whole content of a text file that people write.
 ///
 /// # Errors
