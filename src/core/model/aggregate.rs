@@ -217,7 +217,7 @@ impl AggregateRows {
     }
 
     /// Returns the rank of each set's category among those of all sets.
-    fn categories(&self) -> Vec<u32> {
+    pub fn categories(&self) -> Vec<u32> {
         let mut names = Interner::default();
         let numbers: Vec<u32> =
             self.path_sets.iter().map(|set| names.code(category_of_set(set).unwrap_or_default())).collect();

@@ -86,21 +86,14 @@ pub(super) fn encode<'a>(
 
 /// Returns the categories of rows in an order by category, and where the rows of each are.
 fn categories_of<'a>(aggregates: &'a AggregateRows, order: &[u32]) -> Vec<(Option<&'a str>, Range<usize>)> {
-    let set_of = |at: usize| aggregates.rows[order[at] as usize].path_set;
-    let mut categories: Vec<(Option<&str>, Range<usize>)> = Vec::new();
-    let mut last_set = None;
-    for at in 0..order.len() {
-        let set = Some(set_of(at));
-        if set != last_set {
-            last_set = set;
-            let category = category_of_set(aggregates.path_sets.name(set_of(at)));
-            if categories.last().is_none_or(|(last, _)| *last != category) {
-                categories.push((category, at..at));
-            }
-        }
-        if let Some((_, rows)) = categories.last_mut() {
-            rows.end = at + 1;
-        }
+    let of_sets = aggregates.categories();
+    let category_of = |at: &u32| of_sets[aggregates.rows[*at as usize].path_set as usize];
+    let mut categories = Vec::new();
+    let mut start = 0;
+    for rows in order.chunk_by(|a, b| category_of(a) == category_of(b)) {
+        let set = aggregates.path_sets.name(aggregates.rows[rows[0] as usize].path_set);
+        categories.push((category_of_set(set), start..start + rows.len()));
+        start += rows.len();
     }
     categories
 }
