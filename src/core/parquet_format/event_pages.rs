@@ -235,6 +235,7 @@ impl Chunk {
     fn hours(&self) -> Option<Vec<u8>> {
         let (bytes, count) = self.dictionary.as_ref()?;
         let dictionary = plain_small_numbers(bytes, *count)?;
+        let dictionary = dictionary.into_iter().map(hour_of_day).collect::<Option<Vec<u8>>>()?;
         let mut keys = Vec::with_capacity(self.rows);
         for page in &self.data {
             let mut bytes = self.of_flat(page, keys.len())?;
@@ -243,7 +244,11 @@ impl Chunk {
             page.take_keys(bytes, page.count, &mut keys)?;
         }
         (keys.len() == self.rows).then_some(())?;
-        keys.into_iter().map(|key| hour_of_day(*dictionary.get(key as usize)?)).collect()
+        let mut hours = Vec::with_capacity(keys.len());
+        for key in keys {
+            hours.push(*dictionary.get(key as usize)?);
+        }
+        Some(hours)
     }
 
     /// Returns the rows' flags; `None` where there is a null.
