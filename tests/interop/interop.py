@@ -26,12 +26,13 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 PARTITIONS = {
-    "events": ["event_type", "category", "date", "hour"],
-    "rollups": ["event_type", "category", "date"],
+    "events": ["event_type", "category_group", "date"],
+    "rollups": ["event_type", "category_group", "date"],
 }
 TYPES = {
     "events": {
         "event_type": "string",
+        "category_group": "string",
         "category": "string",
         "date": "date",
         "hour": "integer",
@@ -48,6 +49,7 @@ TYPES = {
     },
     "rollups": {
         "event_type": "string",
+        "category_group": "string",
         "category": "string",
         "date": "date",
         "hour": "integer",
