@@ -78,13 +78,16 @@ def rankings(ours, theirs):
 
 
 def partitions(folder):
-    """Per category, date and hour: rows, paths, quantity and amount."""
-    types = "{'category': VARCHAR, 'date': DATE, 'hour': INTEGER}"
+    """Per category, date and hour: rows, paths, quantity and amount. Of a lake, category and hour are columns;
+    the peers partition by them."""
+    is_lake = any(Path(folder).glob("category_group=*"))
+    files = "category_group=*/date=*" if is_lake else "category=*/date=*/hour=*"
+    types = "{'date': DATE}" if is_lake else "{'category': VARCHAR, 'date': DATE, 'hour': INTEGER}"
     return (
         duckdb.connect()
         .execute(f"""
         SELECT category, date, "hour", count(*), sum(len(categories)), sum(quantity), sum(amount)::DECIMAL(38, 4)
-        FROM read_parquet('{folder}/category=*/date=*/hour=*/*.parquet',
+        FROM read_parquet('{folder}/{files}/*.parquet',
             hive_partitioning = true, hive_types = {types})
         GROUP BY ALL ORDER BY ALL""")
         .fetchall()
