@@ -166,6 +166,11 @@ fn ranking_of(world: &World, day: &str) -> String {
     format!("{}.parquet", pointer.trim_end_matches(".json").trim_end_matches(".parquet"))
 }
 
+/// Damages the events of the category Food.
+fn harm_events(world: &World, manner: Harm, chance: &mut u64) {
+    harm(world, &file_of(world, "events/event_type=purchase/category_group=~09"), manner, chance);
+}
+
 /// Spells out file names, which differ each time.
 fn plain(text: &str) -> String {
     let is_unique =
@@ -183,12 +188,7 @@ fn lost_events_are_named_and_come_back_with_the_log() {
     let world = small_lake();
     let before = world.run("show --format csv").stdout;
     let mut chance = 3;
-    harm(
-        &world,
-        &file_of(&world, "events/event_type=purchase/category_group=~09"),
-        Harm::OtherBytes,
-        &mut chance,
-    );
+    harm_events(&world, Harm::OtherBytes, &mut chance);
     let snapshot = world.files_of_lake();
     expect![[r#"
         stdout: quarantine events/event_type=purchase/category_group=~09/date=2017-01-13/….parquet: 2 rows of purchase, Food, 2017-01-13T10:00:00Z, batch ……
@@ -373,12 +373,7 @@ fn nothing_is_quarantined_that_cannot_be_listed() {
 fn what_was_lost_is_said_even_where_a_later_step_fails() {
     let world = small_lake();
     let mut chance = 3;
-    harm(
-        &world,
-        &file_of(&world, "events/event_type=purchase/category_group=~09"),
-        Harm::OtherBytes,
-        &mut chance,
-    );
+    harm_events(&world, Harm::OtherBytes, &mut chance);
     harm(&world, &ranking_of(&world, "2017-01-15"), Harm::OtherBytes, &mut chance);
     // The ranking cannot be quarantined.
     fs::create_dir_all(world.path("data/lake/quarantine")).expect("a folder can be made");
@@ -399,12 +394,7 @@ fn what_was_lost_is_said_even_where_a_later_step_fails() {
 fn a_missing_file_of_events_is_not_counted_as_quarantined() {
     let world = small_lake();
     let mut chance = 3;
-    harm(
-        &world,
-        &file_of(&world, "events/event_type=purchase/category_group=~09"),
-        Harm::Removed,
-        &mut chance,
-    );
+    harm_events(&world, Harm::Removed, &mut chance);
     let said = world.run("lake repair --yes");
     let expected = "repair: 1 hour recomputed, 1 missing file removed from the table; 2 rows of events LOST; no problems \
                     left";

@@ -6,27 +6,30 @@
 //! Invariant: each of the two tables is changed by one commit, which changes no row.
 
 use bytes::Bytes;
-use rayon::prelude::*;
 use serde_json::Value;
 
-use crate::delta::{LiveFile, Outcome, Replacement, Table, TableError, TableSchema};
+use crate::delta::{LiveFile, NamedFile, Replacement, Table, TableSchema};
 use crate::lake::error::LakeError;
 use crate::lake::events_table::{EVENTS, EVENTS_UNTIL_4, SCHEMA};
-use crate::lake::partition::DayPartition;
+use crate::lake::partition::{CATEGORY_GROUP, DayPartition};
+use crate::lake::rewrite_files::{NewPlace, replace_files};
 use crate::lake::rollups_table::{ROLLUPS, ROLLUPS_SCHEMA, ROLLUPS_UNTIL_4};
 use crate::model::{CategoryGroup, Date};
-use crate::parquet_format::{ColumnsError, Encoded, with_categories, with_hour_and_category};
-use crate::storage::{Store, unique_id};
+use crate::parquet_format::{ColumnsError, Encoded, rewrite_aggregates, with_hour_and_category};
+use crate::storage::Store;
 
 /// Rewrites the files of both tables; a table that was changed before stays as it is.
 ///
 /// # Errors
 /// Names a file that is damaged; fails where the disk does, or another process commits at the same time.
 pub(super) fn group_categories(store: &Store, now_ms: i64) -> Result<(), LakeError> {
-    let with_hour = |bytes: &Bytes, file: &OldFile| with_hour_and_category(bytes, file.hour, file.category());
-    change(store, EVENTS, EVENTS_UNTIL_4, SCHEMA, &with_hour, now_ms)?;
-    let with_category = |bytes: &Bytes, _: &OldFile| with_categories(bytes);
-    change(store, ROLLUPS, ROLLUPS_UNTIL_4, ROLLUPS_SCHEMA, &with_category, now_ms)
+    let of_events = |bytes: &Bytes, file: &NamedFile| match OldFile::of(file) {
+        Some(old) => with_hour_and_category(bytes, old.hour, old.category()),
+        None => Err(ColumnsError::Column(CATEGORY_GROUP)),
+    };
+    change(store, EVENTS, [EVENTS_UNTIL_4, SCHEMA], &of_events, now_ms)?;
+    let of_rollups = |bytes: &Bytes, _: &NamedFile| rewrite_aggregates(bytes);
+    change(store, ROLLUPS, [ROLLUPS_UNTIL_4, ROLLUPS_SCHEMA], &of_rollups, now_ms)
 }
 
 /// Returns whether a table has the columns of format 5.
@@ -44,7 +47,7 @@ struct OldFile {
 }
 
 impl OldFile {
-    fn of(file: &LiveFile) -> Option<OldFile> {
+    fn of(file: &NamedFile) -> Option<OldFile> {
         let text = |name: &str| file.partition.get(name)?.as_deref();
         Some(OldFile {
             event_type: text("event_type")?.to_owned(),
@@ -69,9 +72,8 @@ impl OldFile {
 fn change(
     store: &Store,
     name: &str,
-    old: TableSchema,
-    new: TableSchema,
-    rewritten: &(dyn Fn(&Bytes, &OldFile) -> Result<Encoded, ColumnsError> + Sync),
+    [old, new]: [TableSchema; 2],
+    rewritten: &(dyn Fn(&Bytes, &NamedFile) -> Result<Encoded, ColumnsError> + Sync),
     now_ms: i64,
 ) -> Result<(), LakeError> {
     if is_grouped(store, name, new) {
@@ -79,39 +81,15 @@ fn change(
     }
     let Some(table) = Table::open(store, name, old)? else { return Ok(()) };
     let newest = table.newest()?;
-    let bulk = store.bulk_writer(name)?;
-    let replace = |of: LiveFile| {
-        let file = format!("{name}/{}", of.path);
-        let old = OldFile::of(&of).ok_or_else(|| LakeError::BadPartition { file: of.path.clone() })?;
-        let encoded = rewritten(&store.get_checked(&file)?, &old)
-            .map_err(|source| LakeError::Columns { file: file.clone(), source })?;
-        if encoded.rows != of.rows {
-            return Err(LakeError::LostRows { file });
-        }
+    let place_of = |of: &LiveFile| {
+        let old = OldFile::of(of).ok_or_else(|| LakeError::BadPartition { file: of.path.clone() })?;
+        let constants = old.constants(of.partition.contains_key("hour"));
         let group = CategoryGroup::of(old.category(), usize::try_from(of.rows).unwrap_or(usize::MAX));
-        let partition = DayPartition { event_type: old.event_type.clone(), date: old.date, group };
-        let path = format!("{}/{}", partition.folder(), encoded.name(&unique_id()));
-        bulk.put(&format!("{name}/{path}"), encoded.bytes.clone())?;
-        Ok(Replacement {
-            path,
-            size_bytes: encoded.bytes.len() as u64,
-            partition: partition.values(),
-            constants: old.constants(of.partition.contains_key("hour")),
-            of,
-        })
+        let partition = DayPartition { event_type: old.event_type, date: old.date, group };
+        Ok(NewPlace { folder: partition.folder(), partition: partition.values(), constants })
     };
-    let files: Result<Vec<Replacement>, LakeError> = newest.files()?.into_par_iter().map(replace).collect();
-    let files = files?;
-    let written = bulk.finish()?;
-    let outcome = newest.change_schema(store, new, &files, now_ms);
-    if newest.may_name_files(&outcome) {
-        written.keep();
-    }
-    match outcome? {
-        Outcome::Committed(_) => match Table::open(store, name, new)? {
-            Some(table) => Ok(table.checkpoint()?),
-            None => Ok(()),
-        },
-        Outcome::Conflict => Err(TableError::Contended { table: name.to_owned(), tries: 1 }.into()),
-    }
+    let commit = |files: &[Replacement]| newest.change_schema(store, new, files, now_ms);
+    replace_files(store, name, &newest, &place_of, rewritten, &commit)?;
+    // Opened again: its columns are others now.
+    Table::open(store, name, new)?.map_or(Ok(()), |table| Ok(table.checkpoint()?))
 }

@@ -13,7 +13,7 @@ use crate::delta::{CommitKind, LiveFile, NewFile, Rewrite, Rewriter, StepLimits}
 use crate::lake::error::LakeError;
 use crate::lake::events_table::EVENTS;
 use crate::lake::open::Lake;
-use crate::lake::partition::{DayPartition, FilePartition, run_of};
+use crate::lake::partition::{DayPartition, FilePartition, category_name_of, run_of};
 use crate::model::{Date, Hour, Timestamp};
 use crate::parquet_format::{MergedEvents, merge_events};
 use crate::storage::{BulkWriter, unique_id};
@@ -26,7 +26,7 @@ const LARGE_ROWS: u64 = 1 << 18;
 pub struct DayMerge {
     /// The day, and the hours of all files.
     pub partition: FilePartition,
-    /// The name of their only category, or else that of the group.
+    /// The name of their only category, or else of the shard.
     pub category: String,
     files: Vec<LiveFile>,
 }
@@ -36,12 +36,7 @@ impl DayMerge {
         let hours = || files.iter().map(|(partition, _)| partition.hours_of_day());
         let first = hours().map(|(first, _)| first).min()?;
         let last = hours().map(|(_, last)| last).max()?;
-        let names: BTreeSet<String> =
-            files.iter().map(|(partition, file)| partition.category_name(file)).collect();
-        let category = match names.len() {
-            1 => names.into_iter().next()?,
-            _ => day.group.to_string(),
-        };
+        let category = category_name_of(&files);
         let files = files.into_iter().map(|(_, file)| file).collect();
         Some(DayMerge { partition: FilePartition::new(day, (first, last)), category, files })
     }

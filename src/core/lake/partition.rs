@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::delta::{NamedFile, Partition};
+use crate::delta::{LiveFile, NamedFile, Partition};
 use crate::model::{CategoryGroup, Date, Hour, Timestamp};
 use crate::storage::folder_name;
 
@@ -89,15 +89,12 @@ impl FilePartition {
     }
 
     /// Returns the name of the only category that a file has, as far as the log's column statistics tell, or else
-    /// says that it has several of a group.
+    /// says of which shard it has some.
     pub fn category_name(&self, file: &NamedFile) -> String {
         let least = file.min_values["category"].as_str();
         match least.filter(|least| file.max_values["category"].as_str() == Some(*least)) {
             Some(category) => category.to_owned(),
-            None => match &self.day.group {
-                CategoryGroup::Shared(_) => format!("small categories ({})", self.day.group),
-                group => group.to_string(),
-            },
+            None => self.day.group.to_string(),
         }
     }
 
@@ -130,6 +127,17 @@ impl FilePartition {
     /// Returns whether the file may have rows of some hours.
     pub fn overlaps(&self, hours: &Range<Hour>) -> bool {
         self.first() < hours.end && hours.start <= self.last()
+    }
+}
+
+/// Returns the name of the only category that some files of a shard have, or else says which shard it is.
+pub fn category_name_of(files: &[(FilePartition, LiveFile)]) -> String {
+    let names = files.iter().map(|(partition, file)| partition.category_name(file));
+    let names: BTreeSet<String> = names.collect();
+    let shard = files.first().map(|(partition, _)| partition.day.group.shard());
+    match (names.len(), shard) {
+        (2.., Some(shard)) => shard.to_string(),
+        _ => names.into_iter().next().unwrap_or_default(),
     }
 }
 

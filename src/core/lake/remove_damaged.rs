@@ -19,7 +19,7 @@ pub struct LostEvents {
     /// Path below the lake.
     pub file: String,
     pub partition: FilePartition,
-    /// The name of its only category, or else of its group.
+    /// The name of its only category, or else of its shard.
     pub category: String,
     /// How many rows the table's log says that it has.
     pub rows: u64,

@@ -24,7 +24,7 @@ pub struct Stats {
     pub reserve_bytes: u64,
     /// First and last hour with events, RFC 3339.
     pub span: Option<(String, String)>,
-    /// Event rows by top-level category, or by the group that small ones share, the most first; `None` is events
+    /// Event rows by top-level category, or by the shard of small ones that share files, the most first; `None` is events
     /// without a category.
     pub largest: Vec<(Option<String>, u64)>,
     /// Damaged files that were set aside.

@@ -21,8 +21,9 @@ use crate::parquet_format::parquet_file::{BLOCKS, CREATED_BY, Encoded};
 use crate::storage::BlockChecksumsBuilder;
 
 /// Returns an Arrow schema of columns, and the Parquet schema.
-pub(super) fn schema_of<const N: usize>(columns: [(&str, DataType); N]) -> (Schema, TypePtr) {
-    let schema = Schema::new(columns.map(|(name, of)| Field::new(name, of, true)).to_vec());
+pub(super) fn schema_of<'a>(columns: impl IntoIterator<Item = (&'a str, DataType)>) -> (Schema, TypePtr) {
+    let fields: Vec<Field> = columns.into_iter().map(|(name, of)| Field::new(name, of, true)).collect();
+    let schema = Schema::new(fields);
     let converted = ArrowSchemaConverter::new().convert(&schema).expect("every type has one in Parquet");
     (schema, converted.root_schema_ptr())
 }

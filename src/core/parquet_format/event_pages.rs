@@ -176,8 +176,8 @@ impl Chunk {
         Some(read)
     }
 
-    /// Returns the rows' texts; `None` where there is a null.
-    fn texts(&self) -> Option<DictionaryTexts> {
+    /// Returns the rows' keys into the dictionary; `None` where there is a null.
+    fn keys(&self) -> Option<Vec<i32>> {
         let mut keys = Vec::with_capacity(self.rows);
         for page in &self.data {
             let mut bytes = self.of_flat(page, keys.len())?;
@@ -185,8 +185,12 @@ impl Chunk {
             is_run_of(1, page.count, levels, 1).then_some(())?;
             page.take_keys(bytes, page.count, &mut keys)?;
         }
-        (keys.len() == self.rows).then_some(())?;
-        DictionaryTexts::of(keys, self.dictionary_of_texts()?)
+        (keys.len() == self.rows).then_some(keys)
+    }
+
+    /// Returns the rows' texts; `None` where there is a null.
+    fn texts(&self) -> Option<DictionaryTexts> {
+        DictionaryTexts::of(self.keys()?, self.dictionary_of_texts()?)
     }
 
     /// Returns the rows' lists of texts; `None` where there is a null.
@@ -236,14 +240,7 @@ impl Chunk {
         let (bytes, count) = self.dictionary.as_ref()?;
         let dictionary = plain_small_numbers(bytes, *count)?;
         let dictionary = dictionary.into_iter().map(hour_of_day).collect::<Option<Vec<u8>>>()?;
-        let mut keys = Vec::with_capacity(self.rows);
-        for page in &self.data {
-            let mut bytes = self.of_flat(page, keys.len())?;
-            let levels = take_sized(&mut bytes)?;
-            is_run_of(1, page.count, levels, 1).then_some(())?;
-            page.take_keys(bytes, page.count, &mut keys)?;
-        }
-        (keys.len() == self.rows).then_some(())?;
+        let keys = self.keys()?;
         let mut hours = Vec::with_capacity(keys.len());
         for key in keys {
             hours.push(*dictionary.get(key as usize)?);

@@ -83,36 +83,8 @@ pub struct EventEncoder<'a> {
 pub(super) static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| schema_of(columns()));
 
 /// The columns of a file with versions, and their Parquet schema.
-static SCHEMA_WITH_VERSIONS: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
-    let [
-        hour,
-        ts,
-        event_id,
-        item_id,
-        category,
-        categories,
-        quantity,
-        amount,
-        is_primary,
-        all_categories,
-        batch,
-    ] = columns();
-    let version = (VERSION, DataType::Int64);
-    schema_of([
-        hour,
-        ts,
-        event_id,
-        item_id,
-        category,
-        categories,
-        quantity,
-        amount,
-        is_primary,
-        all_categories,
-        batch,
-        version,
-    ])
-});
+static SCHEMA_WITH_VERSIONS: LazyLock<(Schema, TypePtr)> =
+    LazyLock::new(|| schema_of(columns().into_iter().chain([(VERSION, DataType::Int64)])));
 
 fn columns() -> [(&'static str, DataType); 11] {
     [

@@ -68,4 +68,4 @@ pub use ranking::{
     encode_ranking,
 };
 pub use run_records::{decode_run_records, encode_run_records};
-pub use upgrade::{with_categories, with_decimal_quantities, with_decimal_units, with_hour_and_category};
+pub use upgrade::{rewrite_aggregates, with_decimal_quantities, with_hour_and_category};

@@ -87,23 +87,12 @@ pub fn with_hour_and_category(
     encoded_events(&batches, &all_rows(&batches))
 }
 
-/// Returns a file of aggregates with the category of each row, which its paths tell.
+/// Returns a file of aggregates as it is written now: with units as decimals, and with the category of each row, which
+/// its paths tell.
 ///
 /// # Errors
 /// Fails where the bytes are not such a file.
-pub fn with_categories(bytes: &Bytes) -> Result<Encoded, ColumnsError> {
-    rewritten(bytes)
-}
-
-/// Returns a file of aggregates with units as decimals.
-///
-/// # Errors
-/// Fails where the bytes are not such a file.
-pub fn with_decimal_units(bytes: &Bytes) -> Result<Encoded, ColumnsError> {
-    rewritten(bytes)
-}
-
-fn rewritten(bytes: &Bytes) -> Result<Encoded, ColumnsError> {
+pub fn rewrite_aggregates(bytes: &Bytes) -> Result<Encoded, ColumnsError> {
     let (mut items, mut path_sets, mut rows) = (Interner::default(), Interner::default(), Vec::new());
     let (mut interner, mut block) = (DictionaryInterner::default(), AggregateBlock::default());
     // Only the hour of the day is kept.

@@ -6,7 +6,7 @@
 //! # Where the time goes
 //!
 //! A ranking is bound by reading the aggregates and by writing the best. Of the CPU time of ranking 1.5 million
-//! aggregates in 112 files and 1,051 categories, 18 % reads pages, nearly half of it decompression; 9 % merges the
+//! aggregates in 112 files and 1,251 categories, 18 % reads pages, nearly half of it decompression; 9 % merges the
 //! files by item; 16 % scores the items and keeps the best of each category; 17 % encodes the ranking, and 8 %
 //! reads it back to check it.
 //!

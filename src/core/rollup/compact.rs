@@ -5,12 +5,12 @@
 //!
 //! Invariant: no aggregate changes. A run that ends between two steps has lost nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
 use crate::delta::{CommitKind, LiveFile, Rewrite, Rewriter, StepLimits};
-use crate::lake::{DayPartition, FilePartition, ROLLUPS};
+use crate::lake::{DayPartition, FilePartition, ROLLUPS, category_name_of};
 use crate::model::{AggregateRows, CategoryGroup, Date, Shard, Timestamp};
 use crate::rollup::error::RollupError;
 use crate::rollup::table::{Rollups, partition_of};
@@ -23,13 +23,13 @@ type ShardDay = (String, Shard, Date);
 /// Files of one day and shard that are merged.
 pub struct DayMerge {
     day: ShardDay,
-    /// The name of their only category, or else that of the group of the first file.
+    /// The name of their only category, or else of the shard.
     category: String,
     files: Vec<LiveFile>,
 }
 
 impl DayMerge {
-    /// Returns the event type, the name of the category or of the group, and the date.
+    /// Returns the event type, the name of the category or of the shard, and the date.
     pub fn day(&self) -> (&str, &str, Date) {
         (&self.day.0, &self.category, self.day.2)
     }
@@ -40,12 +40,7 @@ impl DayMerge {
             *groups.entry(&partition.day.group).or_default() += 1;
         }
         groups.values().any(|files| *files > 1).then_some(())?;
-        let names: BTreeSet<String> =
-            files.iter().map(|(partition, file)| partition.category_name(file)).collect();
-        let category = match names.len() {
-            1 => names.into_iter().next()?,
-            _ => groups.keys().last()?.to_string(),
-        };
+        let category = category_name_of(&files);
         Some(DayMerge { day, category, files: files.into_iter().map(|(_, file)| file).collect() })
     }
 

@@ -17,7 +17,7 @@
 //! | `write` | encodes and writes the files |
 //! | `cursor`, `diff` | compare recomputed aggregates with the stored ones |
 //! | `update` | all of these in order, then one commit: `topsell rollup` |
-//! | `k_way_merge`, `scan_part`, `scan` | read a range of hours item by item, for a ranking |
+//! | `k_way_merge`, `scanned_file`, `scan_part`, `scan` | read a range of hours item by item, for a ranking |
 //! | `planned_scan` | the parts of such a read as values for other processes |
 //! | `point_lookup`, `live_counts` | read some items as of this moment, for counts |
 //! | `verify` | recompute everything and compare, for `topsell lake verify` |

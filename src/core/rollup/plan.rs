@@ -311,11 +311,11 @@ pub struct PlannedRollup {
     pub categories: Vec<PlannedCategory>,
 }
 
-/// A day of one event type, and of a top-level category or a group of them, of which hours would be recomputed.
+/// A day of one event type, and of a top-level category or a shard of them, of which hours would be recomputed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedCategory {
     pub event_type: String,
-    /// The name of the category, or of the group.
+    /// The name of the category, or of the shard.
     pub category: String,
     pub date: Date,
     /// The hours that have events, or may have stored aggregates.
