@@ -1,7 +1,7 @@
 //! What the first lines of a CSV or TSV input tell: where its header is, and the delimiter.
 //!
 //! In front of the header may be lines that the options skip, then a line `sep=;` as spreadsheets write it,
-//! then blank lines.
+//! then lines without any text, as exports of sales platforms begin.
 
 use std::io::Read;
 
@@ -50,7 +50,7 @@ fn header_start(bytes: &[u8], skip_lines: u64) -> HeaderStart {
     while let Some(length) = memchr::memchr(b'\n', &bytes[start.at..]).map(|at| at + 1) {
         let line = without_line_end(&bytes[start.at..start.at + length]);
         let named = named_delimiter(line);
-        if skipped >= skip_lines && named.is_none() && !line.trim_ascii().is_empty() {
+        if skipped >= skip_lines && named.is_none() && has_text(line) {
             break;
         }
         start.delimiter = start.delimiter.or(named);
@@ -61,6 +61,11 @@ fn header_start(bytes: &[u8], skip_lines: u64) -> HeaderStart {
         start.at = bytes.len();
     }
     if start.at == bom { HeaderStart { at: 0, ..start } } else { start }
+}
+
+/// Returns whether a line has more than delimiters, quotes and spaces.
+fn has_text(line: &[u8]) -> bool {
+    line.iter().any(|byte| !byte.is_ascii_whitespace() && *byte != b'"' && !DELIMITERS.contains(byte))
 }
 
 /// Returns the delimiter of a line `sep=;`.
@@ -172,6 +177,7 @@ mod tests {
         check("Report \"\n\nts;item_id\n", "2", (b';', 10));
         check("Report\nsep=;\nts;item_id\n", "1", (b';', 13));
         check("\n\nts;item_id\n", "0", (b';', 2));
+        check(",,\n\"\",\nts,item_id\n", "0", (b',', 7));
         check("a\nb\n", "5", (b',', 4));
     }
 }
