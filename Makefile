@@ -120,7 +120,7 @@ bench: $(VENV)/bench
 
 bench-full: $(VENV)/bench
 	$(CARGO) build --release --locked
-	$(VENV)/bin/python tests/bench/bench.py $(BENCH) --sections XS S flat M XL
+	$(VENV)/bin/python tests/bench/bench.py $(BENCH) --sections XS S flat flat30k flat200k age M XL
 
 # Copies the tables and pictures of the last benchmark run into the documentation.
 bench-readme: $(VENV)/bench

@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use crate::settings::Verbosity;
+use topsell_core::lake::LakeScope;
 use topsell_core::lake::{DryRun, Expired};
-use topsell_core::maintenance::{Compacted, Pruned, Verified, VerifyScope};
+use topsell_core::maintenance::{Compacted, Pruned, Verified};
 use topsell_core::model::{Hour, escape_control};
 use topsell_core::rollup::{Diff, PlannedCategory, PlannedRollup, Summary};
 use topsell_ops::run_history::RetentionReport;
@@ -270,7 +271,7 @@ pub fn write_verified(verified: &Verified, out: &mut dyn Write) -> io::Result<()
 }
 
 /// Returns the options that limit a verification.
-fn limits(scope: VerifyScope) -> String {
+fn limits(scope: LakeScope) -> String {
     let options = [scope.since.map(|_| "--since"), scope.share.map(|_| "--share")];
     options.into_iter().flatten().collect::<Vec<_>>().join(" and ")
 }

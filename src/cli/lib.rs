@@ -11,6 +11,7 @@ mod completion;
 mod config;
 mod failure;
 mod job_words;
+mod lake_scope;
 mod lake_summary;
 mod metrics;
 mod moments;

@@ -2,6 +2,7 @@
 
 use crate::workload::WorkloadError;
 use topsell_core::lake::LakeError;
+use topsell_core::pipeline::StepError;
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::{LockError, StoreError};
 
@@ -18,4 +19,6 @@ pub enum DatagenError {
     Lock(#[from] LockError),
     #[error(transparent)]
     Rollup(#[from] RollupError),
+    #[error(transparent)]
+    Step(#[from] StepError),
 }

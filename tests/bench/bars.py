@@ -61,9 +61,10 @@ def against(what, ours, task, kind, must, aim):
 def of_rankings(name, section):
     raw, rollups = section["tasks"]["rank_raw"], section["tasks"]["rank_rollups"]
     first, again = raw["topsell"], rollups["topsell"]
-    yield from against(f"{name}: first ranking, from raw events", first, raw, "cpu", 1, 1 / 2)
+    for kind in ("cpu", "wall"):
+        yield from against(f"{name}: first ranking, from raw events", first, raw, kind, 0.75, 0.5)
     yield from against(f"{name}: ranking again; peers on raw", again, raw, "cpu", 1 / 5, 1 / 20)
-    yield from against(f"{name}: ranking again; others on hourly aggregates", again, rollups, "cpu", 1 / 2, 1 / 5)
+    yield from against(f"{name}: ranking again; others on hourly aggregates", again, rollups, "cpu", 0.45, 0.25)
     hour, full = section["one_more_hour"]["cpu"], section["steps"]["rank"]["cpu"]
     yield Bar(
         f"{name}: one more hour, to a full ranking of the aggregates, CPU",
@@ -92,7 +93,7 @@ def of_rankings(name, section):
                 1.5,
             )
     sizes = section["sizes"]
-    for part, must, aim in (("rollup", 5, 2), ("snapshot", 16, 10)):
+    for part, must, aim in (("rollup", 7, 5), ("snapshot", 22, 16)):
         bytes_, rows = sizes[f"{part}_bytes"], sizes[f"{part}_rows"]
         yield Bar(
             f"{name}: size of a row of the {part}",
@@ -113,7 +114,7 @@ def of_rankings(name, section):
             "",
             one / two,
             "×",
-            1.7,
+            1.75,
             1.9,
             True,
         )
@@ -125,11 +126,50 @@ def of_ingest(name, section, must, aim):
         yield from against(f"{name}: ingest of CSV", task["topsell"], task, kind, must, aim)
 
 
+def of_ages(ages):
+    """A lake of three years, to one of a week."""
+    for step, taken in ages.items():
+        week, years = taken["a week"], taken["three years"]
+        for kind, word, shown in (("cpu", "CPU", milliseconds), ("peak_bytes", "memory", size)):
+            yield Bar(
+                f"age: {step}, {word}",
+                shown(years[kind]),
+                shown(week[kind]),
+                years[kind] / week[kind],
+                "×",
+                1.2,
+                1.05,
+            )
+
+
+def of_categories(name, section, small, must):
+    """Many categories without levels, to the fifty top-level ones of S."""
+    for step in section["steps"]:
+        many, few = (cost_of(step, one) for one in (section, small))
+        yield Bar(f"{name} to S: {step}, CPU", seconds(many), seconds(few), many / few, "×", must, 1.25)
+    for command in ("show", "count"):
+        many, few = (one[command]["median_ms"] for one in (section, small))
+        yield Bar(f"{name} to S: {command}", f"{many:.1f} ms", f"{few:.1f} ms", many / few, "×", must, 1.25)
+    peak = max(taken["peak_bytes"] for taken in section["steps"].values())
+    yield Bar(f"{name}: memory, most of any step", size(peak), "", peak / MIB, " MiB", 512, 256)
+
+
+def cost_of(step, section):
+    return section["steps"][step]["cpu"]
+
+
+def milliseconds(value):
+    return f"{value * 1000:.0f} ms" if value < 1 else seconds(value)
+
+
 def bars(sections):
     """All that what was measured allows."""
     small, large = sections.get("S"), sections.get("M")
     if small:
         yield from of_ingest("S", small, 1 / 2, 1 / 4)
+        ndjson = small["tasks"]["ingest_ndjson"]
+        for kind in ("cpu", "wall"):
+            yield from against("S: ingest of NDJSON", ndjson["topsell"], ndjson, kind, 0.5, 0.3)
         yield from of_rankings("S", small)
     if large:
         yield from of_rankings("M", large)
@@ -143,10 +183,15 @@ def bars(sections):
             "",
             taken["wall"],
             " s",
-            120,
-            30,
+            25,
+            15,
         )
-        yield Bar("XL: its memory", size(taken["peak_bytes"]), "", taken["peak_bytes"] / GIB, " GiB", 8, 4)
+        yield Bar("XL: its memory", size(taken["peak_bytes"]), "", taken["peak_bytes"] / GIB, " GiB", 0.6, 0.6)
+    if "age" in sections:
+        yield from of_ages(sections["age"]["ages"])
+    for name, must in (("flat30k", 1.5), ("flat200k", 2.5)):
+        if small and name in sections:
+            yield from of_categories(name, sections[name], small, must)
     peaks = [
         (section["steps"]["ingest"]["peak_bytes"], name)
         for name, section in sections.items()
@@ -163,6 +208,16 @@ def bars(sections):
             f"memory, ingest of any size (most at {name})", size(peak), "", peak / MIB, " MiB", 512, 256
         )
     if small and large:
+        few, many = (cost(section, "ingest") / section["workload"]["purchases"] for section in (small, large))
+        yield Bar(
+            "S to M: ingest, CPU a purchase",
+            f"{many * 1e9:.0f} ns",
+            f"{few * 1e9:.0f} ns",
+            many / few,
+            "×",
+            1.15,
+            1.05,
+        )
         for step in ("ingest", "first ranking", "rank again"):
             few, many = (cost(section, step) for section in (small, large))
             yield Bar(f"S to M: {step}, CPU", seconds(many), seconds(few), many / few, "×", 12, 10)

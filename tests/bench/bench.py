@@ -1,11 +1,13 @@
 """Measures topsell and four other engines on the same purchases, in turn.
 
-    python tests/bench/bench.py FOLDER [--sections XS S flat M XL] [--runs 5]
+    python tests/bench/bench.py FOLDER [--sections XS S flat flat30k flat200k age M XL] [--runs 5]
 
 FOLDER is where the purchases, the lakes and the results are written: results.json, results.md and the
 pictures. Nothing else is touched; publish.py copies results into the documentation.
-Sections, each with its own workload: XS and S (one and ten million purchases), flat (24,000
-partitions), M (a hundred million), XL (the hourly aggregates of 5.4 billion). Sections that were not
+Sections, each with its own workload: XS and S (one and ten million purchases), flat (a thousand
+categories, 24 hours), flat30k and flat200k (ten million purchases in as many categories without
+levels), age (a lake of a week and one of three years), M (a hundred million purchases), XL (the
+hourly aggregates of 5.4 billion). Sections that were not
 asked for keep the figures that results.json has of them. Needs Linux, for S 10 GB of disk and for all 60.
 
 The peers' results are held against topsell's before any time is taken. A peer measures its own
@@ -47,6 +49,11 @@ def versions(binary):
     return {"topsell": own, **{name: importlib.metadata.version(name) for name in PEERS}}
 
 
+def described(name, bench):
+    workload = bench.workloads.get(name)
+    return f"{name}: {workload.purchases:,} purchases" if workload else name
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -64,7 +71,7 @@ def main():
     kept = folder / "results.json"
     results = json.loads(kept.read_text()) if kept.exists() else {"sections": {}}
     for name in options.sections:
-        say(f"{name}: {bench.workloads[name].purchases:,} purchases")
+        say(described(name, bench))
         try:
             measured = SECTIONS[name](bench)
         finally:

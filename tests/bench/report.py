@@ -163,6 +163,25 @@ def item_totals(sections):
             )
 
 
+AGES = """\
+What commands cost on a lake of a week and on one of three years with the same sales an hour, CPU seconds and
+peak memory:\
+"""
+
+
+def old_and_new(sections):
+    """What each step costs by the age of the lake."""
+    if "age" not in sections:
+        return
+    names = list(sections["age"]["sizes"])
+    rows = [
+        [step, *(f"{taken[name]['cpu']:.3f} s, {size(taken[name]['peak_bytes'])}" for name in names)]
+        for step, taken in sections["age"]["ages"].items()
+    ]
+    yield AGES
+    yield table(["", *names], rows)
+
+
 GROWTH = "CPU seconds and peak memory of each step, and the size of the files afterwards:"
 
 
@@ -178,6 +197,7 @@ def for_docs(results):
         NOTES,
         *shown(sections),
         *item_totals(sections),
+        *old_and_new(sections),
         GROWTH,
         growth_table(sections),
     ]
@@ -200,6 +220,7 @@ def markdown(results):
         NOTES,
         *shown(sections),
         *item_totals(sections),
+        *old_and_new(sections),
     ]
     if any("steps" in section for section in sections.values()):
         parts += [

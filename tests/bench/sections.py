@@ -6,6 +6,7 @@ from pathlib import Path
 import compare
 import measure
 import workload as made
+from age import age
 from measure import in_turn, run_peer, say
 from topsell import HOUR_BEFORE, Topsell, all_but_newest
 
@@ -262,4 +263,27 @@ def ours_alone(bench, ours, logs):
     }
 
 
-SECTIONS = {"XS": small, "S": middle, "flat": flat, "M": large, "XL": hourly_aggregates}
+def categories(name):
+    """Returns the section of a shop of S's size whose many categories have no levels."""
+
+    def section(bench):
+        workload, folder = bench.at(name)
+        logs = made.logs(bench.binary, workload, folder)
+        ours = bench.ours(folder)
+        measured = steps(bench, ours, logs)
+        show, count = ours.show(SHOW_RUNS), ours.count(SHOW_RUNS)
+        return {"workload": described(workload, logs), **measured, "show": show, "count": count}
+
+    return section
+
+
+SECTIONS = {
+    "XS": small,
+    "S": middle,
+    "flat": flat,
+    "flat30k": categories("flat30k"),
+    "flat200k": categories("flat200k"),
+    "age": age,
+    "M": large,
+    "XL": hourly_aggregates,
+}

@@ -39,6 +39,9 @@ def workloads(scale):
         sized("S", 10, 1_000),
         sized("M", 100, 10_000),
         sized("flat", 10, 1_000, tops=1_000, hours=24),
+        # Categories without levels, at the size of S.
+        sized("flat30k", 10, 30_000, tops=30_000),
+        sized("flat200k", 10, 200_000, tops=200_000),
         # Written as hourly aggregates, 540 purchases to an item.
         sized("XL", 5_400, 10_000, share=540),
     ]
@@ -115,6 +118,26 @@ def aggregates(binary, workload, folder):
         say(f"  makes the hourly aggregates of {workload.purchases:,} purchases")
         datagen(binary, workload, "--aggregates", out)
 
+    return once(out, asdict(workload), make)
+
+
+# Purchases an hour of the lakes by age: a small shop, so that the number of files and hours decides.
+AGED_PURCHASES_PER_HOUR = 15
+
+
+def old_lake(binary, folder, hours):
+    """A lake of that many hours, compacted, and its logs."""
+    out = folder / f"old-{hours}"
+    workload = Workload("age", AGED_PURCHASES_PER_HOUR * hours, 20_000, 1_000, 50, hours)
+
+    def make():
+        say(f"  makes a lake of {hours:,} hours")
+        arguments = ["--purchases", workload.purchases, "--items", workload.items]
+        arguments += ["--leaves", workload.leaves, "--tops", workload.tops, "--lake-age", f"{hours}h", out]
+        subprocess.run([binary, "--quiet", "datagen", *map(str, arguments)], check=True)
+
+    # The lake is written to by what is measured, so that it is made anew for each run of the benchmark.
+    shutil.rmtree(out, ignore_errors=True)
     return once(out, asdict(workload), make)
 
 

@@ -236,7 +236,7 @@ fn what_cannot_be_set_is_refused_with_file_line_and_what_to_write() {
         data/lake/topsell.toml:2: unknown setting `zzzzzzzzz`
         hint: list the settings with `topsell config`
         data/lake/topsell.toml:1: window: `90m`: m may be minutes or months; write min for minutes, and months in days, such as 30d
-        data/lake/topsell.toml:1: window: `150` is not a duration; pass a whole number and a unit (s, min, h, d, w), such as 150h or 7d
+        data/lake/topsell.toml:1: window: `150` is not a duration; pass a whole number and a unit (s, min, h, d, w, y), such as 150h or 7d
         data/lake/topsell.toml:1: limit: `0` is not an integer from 1 to 4294967295
         data/lake/topsell.toml:1: limit: `1.5` is not an integer from 1 to 4294967295
         data/lake/topsell.toml:1: limit: `-1` is not an integer from 1 to 4294967295

@@ -310,9 +310,9 @@ fn what_makes_no_sense_is_said_and_hours_are_whole() {
             "#]],
         ),
         (
-            "count apple --last 50y",
+            "count apple --last 50a",
             expect![[r#"
-                stderr: error: --last: `50y` is not a duration; pass a whole number and a unit (s, min, h, d, w), such as 150h or 7d
+                stderr: error: --last: `50a` is not a duration; pass a whole number and a unit (s, min, h, d, w, y), such as 150h or 7d
                 exit code 2
             "#]],
         ),
@@ -598,7 +598,7 @@ fn an_item_is_told_by_category_and_from_its_first_sale_to_its_last() {
     let types = EventTypes::of(vec!["purchase".to_owned()], Vec::new());
     let hour = |text: &str| Timestamp::parse(text).expect("a good moment").hour();
     let hours = hour("2017-01-01T00:00:00Z")..hour("2017-01-15T00:00:00Z");
-    let counted = CountQuery { event_types: &types, hours, category: None };
+    let counted = CountQuery { event_types: &types, hours, category: None, uncommitted: &[] };
     let in_gifts = CountQuery { category: Some("Gifts"), ..counted.clone() };
     for summed in [false, true] {
         if summed {

@@ -69,7 +69,7 @@ fn a_rollup_that_fails_anywhere_leaves_the_lake_before_or_after() {
 #[test]
 fn a_rollup_from_the_ground_that_fails_anywhere_leaves_the_lake_before_or_after() {
     every_failure_leaves_before_or_after(
-        &|_| Step::Rollup { scope: Scope::All, replaces: Replaces::DamagedOnly, dry_run: DryRun::No },
+        &|_| Step::Rollup { scope: Scope::all(), replaces: Replaces::DamagedOnly, dry_run: DryRun::No },
         &[],
     );
 }

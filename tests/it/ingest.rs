@@ -496,7 +496,7 @@ fn events_too_far_in_the_future_are_rejected() {
     "#]]
     .assert_eq(&world.run("ingest --max-skew 2h later.csv").whole());
     expect![[r#"
-        stderr: error: --max-skew: `soon` is not a duration; pass a whole number and a unit (s, min, h, d, w), such as 10s or 1h
+        stderr: error: --max-skew: `soon` is not a duration; pass a whole number and a unit (s, min, h, d, w, y), such as 10s or 1h
         exit code 2
     "#]].assert_eq(&world.run("ingest --max-skew soon later.csv").whole());
 }

@@ -190,7 +190,7 @@ fn the_help_tells_every_default() {
         stdout: 
         stdout: TIME is a date (2017-01-10, the start of that day in --tz), RFC 3339 (2017-01-07T13:05:00Z),
         stdout: an epoch number, `now`, `today`, `yesterday`, or a duration before now (7d).
-        stdout: DURATION is a number and a unit: s, min, h, d, w; the window is whole hours.
+        stdout: DURATION is a number and a unit: s, min, h, d, w, y; the window is whole hours.
         exit code 0
     "#]]
     .assert_eq(&World::new().run("rank --help").whole());
@@ -362,7 +362,7 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         exit code 2
         stderr: error: --window: `0h` is zero; pass at least 1h
         exit code 2
-        stderr: error: --window: `150` is not a duration; pass a whole number and a unit (s, min, h, d, w), such as 150h or 7d
+        stderr: error: --window: `150` is not a duration; pass a whole number and a unit (s, min, h, d, w, y), such as 150h or 7d
         exit code 2
         stderr: error: --half-life: `90m`: m may be minutes or months; write min for minutes, and months in days, such as 30d
         exit code 2
@@ -370,7 +370,7 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         exit code 2
         stderr: error: --half-life: the longer of --window and --max-lookback has 65692 half-lives, and the maximum is 65536; pass a slower decay or a shorter --max-lookback
         exit code 2
-        stderr: error: --max-lookback: `forever` is not a duration; pass a whole number and a unit (s, min, h, d, w), such as 150h or 7d
+        stderr: error: --max-lookback: `forever` is not a duration; pass a whole number and a unit (s, min, h, d, w, y), such as 150h or 7d
         exit code 2
         stderr: error: --decay: 0.0 is not a number greater than 0; pass --no-decay for no decay
         exit code 2

@@ -20,9 +20,12 @@ fn day(date: &str, hours: u32, events_per_hour: u32) -> String {
 fn the_help_says_when_to_recompute_everything() {
     expect![[r#"
         stdout: Examples:
-        stdout:   topsell rollup            aggregate the hours that changed since the last rollup
-        stdout:   topsell rollup --all      recompute all aggregates from raw events and report differences
-        stdout:   topsell rollup --dry-run  print which hours would be aggregated again, and why
+        stdout:   topsell rollup               aggregate the hours that changed since the last rollup
+        stdout:   topsell rollup --all         recompute all aggregates from raw events and report differences
+        stdout:   topsell rollup --since 7d    the same for the last 7 days only
+        stdout:   topsell rollup --since 7d --share 1/30
+        stdout:                                also for a thirtieth of the older days, other ones each day
+        stdout:   topsell rollup --dry-run     print which hours would be aggregated again, and why
         stdout: 
         stdout: Aggregate new events by item and hour
         stdout: 
@@ -34,6 +37,14 @@ fn the_help_says_when_to_recompute_everything() {
         stdout: Options:
         stdout:       --all
         stdout:           Recompute all hours from raw events, not only those that changed
+        stdout: 
+        stdout:       --since <TIME>
+        stdout:           Recompute all hours since a time from raw events, besides those that changed: 7d for the
+        stdout:           last seven days, a date, or a date and time; days start at midnight UTC
+        stdout: 
+        stdout:       --share <1/N>
+        stdout:           Recompute one of N shares of the days from raw events, another one each day, besides what
+        stdout:           changed and what is --since a time: in N days, all of them
         stdout: 
         stdout:       --yes
         stdout:           Proceed even if aggregates differ from their events although these did not change, and
@@ -72,6 +83,9 @@ fn the_help_says_when_to_recompute_everything() {
         stdout:       --metrics-file <FILE>
         stdout:           Write metrics of the lake and its last runs to FILE, for the textfile collector of the
         stdout:           Prometheus node_exporter
+        stdout: 
+        stdout: TIME is a date (2017-01-10, the start of that day in UTC), RFC 3339 (2017-01-07T13:05:00Z),
+        stdout: an epoch number, `now`, `today`, `yesterday`, or a duration before now (7d).
         exit code 0
     "#]].assert_eq(&World::new().run("rollup --help").whole());
 }
@@ -138,8 +152,8 @@ fn a_dry_run_lists_which_hours_would_be_recomputed_and_why() {
     assert_eq!(world.run("rollup --dry-run").whole(), planned, "nothing has changed");
     world.run("rollup");
     expect![[r#"
-        stdout: recompute purchase, Food, 2017-01-12: hours 0-5; 13 event rows in 2 files; everything is recomputed
-        stdout: recompute purchase, Food, 2017-01-13: hours 0-1; 4 event rows in 1 file; everything is recomputed
+        stdout: recompute purchase, Food, 2017-01-12: hours 0-5; 13 event rows in 2 files; all of the day is recomputed
+        stdout: recompute purchase, Food, 2017-01-13: hours 0-1; 4 event rows in 1 file; all of the day is recomputed
         stderr: rollup: would recompute 8 hours
         exit code 0
     "#]].assert_eq(&world.run("rollup --all --dry-run").whole());
@@ -473,6 +487,59 @@ fn another_commit_of_the_version_that_was_aggregated_is_aggregated() {
     world.run("ingest d.csv");
     let said = world.run("rollup --dry-run");
     assert!(said.stdout.contains("events were added"), "{}", said.whole());
+}
+
+#[test]
+fn each_day_is_recomputed_once_in_as_many_days_as_there_are_shares() {
+    let world = World::new();
+    for date in 3..13 {
+        world.write(&format!("{date}.csv"), day(&format!("2017-01-{date:02}"), 2, 3));
+        assert_eq!(world.run(&format!("ingest {date}.csv")).code, Some(0));
+    }
+    assert_eq!(world.run("rollup").code, Some(0));
+    let files = world.files("data/lake/rollups");
+    let of_day = |name: &&String| name.contains("date=2017-01-06") && name.ends_with(".parquet");
+    let damaged = files.iter().find(of_day).expect("the day has aggregates");
+    world.write(&format!("data/lake/rollups/{damaged}"), "no Parquet");
+    let (mut compared, mut found) = (0, 0);
+    for day in 1..5 {
+        let said = world.run(&format!("rollup --share 1/4 --now 2017-02-0{day}T03:30:00Z"));
+        found += u64::from(said.code == Some(3) && said.stderr.contains(damaged));
+        assert!(said.code == Some(0) || said.code == Some(3), "{}", said.whole());
+        let hours = said.stderr.split("rollup: ").filter_map(|line| line.split_once(" hours compared"));
+        compared += hours.filter_map(|(hours, _)| hours.parse::<u64>().ok()).sum::<u64>();
+    }
+    assert_eq!((compared, found), (20, 1), "each of ten days of two hours once, the damaged one too");
+    assert_eq!(world.run("lake verify").code, Some(0), "and it was replaced");
+}
+
+#[test]
+fn a_part_is_recomputed_and_so_is_what_changed() {
+    let world = World::new();
+    for date in 10..13 {
+        world.write(&format!("{date}.csv"), day(&format!("2017-01-{date}"), 2, 3));
+        assert_eq!(world.run(&format!("ingest {date}.csv")).code, Some(0));
+    }
+    assert_eq!(world.run("rollup").code, Some(0));
+    world.write("late.csv", day("2017-01-10", 1, 1));
+    assert_eq!(world.run("ingest late.csv").code, Some(0));
+    expect![[r#"
+        stderr: note: since 2017-01-12T00:00:00Z
+        stderr: rollup: 3 hours aggregated from 9 events, 6 rows written, 1 duplicate event ignored
+        stderr: rollup: 2 hours compared with the stored aggregates; no differences
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("rollup --since 2017-01-12").whole());
+    expect![[r#"
+        stderr: note: since 2017-01-13T00:00:00Z
+        stderr: rollup: up to date
+        exit code 0
+    "#]]
+    .assert_eq(&world.run("rollup --since 2017-01-13").whole());
+    let said = world.run("rollup --since 7d --all");
+    assert_eq!(said.code, Some(2), "{}", said.whole());
+    let said = world.run("rollup --yes");
+    assert_eq!(said.code, Some(2), "{}", said.whole());
 }
 
 #[test]

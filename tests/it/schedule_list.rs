@@ -125,7 +125,7 @@ fn all_well_is_said_and_all_that_is_wrong_is_named() {
         stderr: warning: tab:2: @reboot is not supported; start `x` together with the scheduler
         stderr: error: jobs/bad.toml:1:12: invalid schedule `30 25 * * *`: invalid hour `25`: expected 0 to 23
         stderr: error: jobs/bad.toml:2:10: step `rank --windw 3h`: unexpected argument '--windw' found; tip: a similar argument exists: '--window'
-        stderr: error: jobs/bad.toml:2:29: step `rank --window 3x`: --window: `3x` is not a duration; pass a whole number and a unit (s, min, h, d, w), such as 150h or 7d
+        stderr: error: jobs/bad.toml:2:29: step `rank --window 3x`: --window: `3x` is not a duration; pass a whole number and a unit (s, min, h, d, w, y), such as 150h or 7d
         stderr: error: jobs/bad.toml:2:49: step `schedule`: `schedule` never ends, so it cannot be a step
         stderr: error: jobs/bad.toml:2:61: step `rank --help`: prints help or a version, which is not a step
         stderr: error: jobs/bad.toml:2:76: step `lake`: 'lake' requires a subcommand but one was not provided; [subcommands: compact, prune, verify, repair, upgrade, stats]

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use expect_test::expect;
 
-use topsell_core::maintenance::{StopRequest, Verified, VerifyScope};
+use topsell_core::lake::LakeScope;
+use topsell_core::maintenance::{StopRequest, Verified};
 use topsell_core::model::Timestamp;
 use topsell_core::pipeline::{self, Caller, Done, Step};
 use topsell_core::progress::Progress;
@@ -121,7 +122,7 @@ fn what_is_older_than_a_time_is_left_out_and_counted() {
 
 fn verify(world: &World, since: Option<&str>, stop: &StopRequest) -> Verified {
     let at = |text: &str| Timestamp::parse(text).expect("it is a time");
-    let scope = VerifyScope { since: since.map(|since| at(since).hour()), share: None };
+    let scope = LakeScope { since: since.map(|since| at(since).hour()), share: None };
     let now = at("2017-01-15T00:00:00Z");
     let caller = Caller { name: "test".to_owned(), lock_timeout: LockTimeout::NoWait, now, stdin: None };
     let store = Store::open(&world.path("data/lake")).expect("a lake can be named");

@@ -184,6 +184,7 @@ fn answer(settings: &Settings, question: &Question) -> Result<Exit, Failure> {
         event_types: &question.event_types,
         hours: question.hours.clone(),
         category: question.category.as_deref(),
+        uncommitted: &[],
     };
     asked.extend(items.iter().map(String::as_str));
     let mut found = counts::by_hour(&store, &counted, &asked).map_err(StepError::Rollup)?;

@@ -7,6 +7,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use crate::failure::{Exit, Failure};
 use crate::settings::Settings;
 use topsell_core::lake::Lake;
+use topsell_core::model::parse_hours;
 use topsell_core::pipeline::StepError;
 use topsell_core::rollup;
 use topsell_core::storage::Store;
@@ -19,6 +20,7 @@ use topsell_datagen::{DatagenError, LogOptions, Workload};
 #[command(before_help = "\
 Examples:
   topsell datagen --purchases 10000000 --items 1000000 --leaves 1000 --tops 50 logs/
+  topsell datagen --lake-age 3y --purchases 400000 --items 20000 --leaves 1000 --tops 50 old/
   topsell datagen --aggregates --purchases 5400000000 --items 10000000 --leaves 10000 --tops 50 lake/
 ")]
 pub struct Datagen {
@@ -50,6 +52,9 @@ pub struct Datagen {
     /// events
     #[arg(long, conflicts_with_all = ["format", "event_ids"])]
     aggregates: bool,
+    /// Write logs of this age and a compacted lake of them, into logs/ and lake/ below DIR; DURATION instead of --hours
+    #[arg(long, value_name = "DURATION", conflicts_with_all = ["hours", "format", "event_ids", "aggregates"])]
+    lake_age: Option<String>,
     /// Folder for the logs, where files of the same name are replaced, or for the new lake
     #[arg(value_name = "DIR")]
     folder: PathBuf,
@@ -68,7 +73,14 @@ enum Format {
 pub fn run(settings: &Settings, typed: &Datagen) -> Result<Exit, Failure> {
     settings.use_threads()?;
     let Datagen { purchases, items, leaves, tops, hours, seed, event_ids, .. } = *typed;
-    let workload = Workload { purchases, items, leaves, tops, hours, seed };
+    let age = typed.lake_age.as_deref().map(parse_hours).transpose();
+    let age = age.map_err(|e| Failure::usage(format!("--lake-age: {e}")))?;
+    let workload = Workload { purchases, items, leaves, tops, hours: age.unwrap_or(hours), seed };
+    if age.is_some() {
+        let written = topsell_datagen::write_old_lake(&typed.folder, &workload)?;
+        settings.note(&format!("datagen: a lake of {} purchases in {} files", written.lines, written.files));
+        return Ok(Exit::Success);
+    }
     let store = Store::open(&typed.folder).map_err(DatagenError::from)?;
     if typed.aggregates {
         workload.check().map_err(DatagenError::from)?;
@@ -96,6 +108,7 @@ impl From<DatagenError> for Failure {
             DatagenError::Lake(error) => error.into(),
             DatagenError::Lock(error) => StepError::Lock(error).into(),
             DatagenError::Rollup(error) => StepError::Rollup(error).into(),
+            DatagenError::Step(error) => error.into(),
         }
     }
 }

@@ -11,16 +11,17 @@ use signal_hook::low_level::emulate_default_handler;
 
 use crate::commands::{lake_repair, lake_upgrade};
 use crate::failure::{Exit, Failure};
+use crate::lake_scope::lake_scope;
 use crate::lake_summary;
-use crate::moments::{TIME_HELP, moment};
+use crate::moments::TIME_HELP;
 use crate::output::{OutputArgs, Target};
 use crate::settings::{Settings, Verbosity};
 use crate::step_runner;
 use crate::summary;
 use crate::terminal;
 use topsell_core::lake::{self, DryRun, LakeError};
-use topsell_core::maintenance::{Retention, Share, StopRequest, VerifyScope};
-use topsell_core::model::{Timestamp, Zone, parse_hours, parse_seconds};
+use topsell_core::maintenance::{Retention, StopRequest};
+use topsell_core::model::{Timestamp, parse_hours, parse_seconds};
 use topsell_core::pipeline::{self, Caller, Done, Step, StepError};
 use topsell_core::progress::{Progress, Stage};
 use topsell_core::rankings::RankingRetention;
@@ -122,7 +123,8 @@ Examples:
         /// names the TIME to continue from
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
-        /// Check one of N shares of the files and days, another one each day: in N days, all of them
+        /// Check one of N shares of the files and days, another one each day, besides what is --since a time: in N days, all of
+        /// them
         #[arg(long, value_name = "1/N")]
         share: Option<String>,
     },
@@ -245,7 +247,7 @@ impl Lake {
                 }
             }
             LakeCommand::Verify { since, share } => {
-                let (scope, note) = verify_scope(since.as_deref(), share.as_deref(), now)?;
+                let (scope, note) = lake_scope(since.as_deref(), share.as_deref(), now)?;
                 let step = Step::Verify { scope, stop: StopRequest::default() };
                 Maintenance { note, ..of(step, false) }
             }
@@ -261,19 +263,6 @@ impl Lake {
         };
         Ok(Checked::Maintenance(maintenance))
     }
-}
-
-/// Returns how much to verify, and what to note about the options.
-fn verify_scope(
-    since: Option<&str>,
-    share: Option<&str>,
-    now: Timestamp,
-) -> Result<(VerifyScope, Option<String>), Failure> {
-    let since = since.map(|text| moment("--since", text, now, &Zone::utc())).transpose()?;
-    let share = share.map(|text| Share::parse(text, now)).transpose();
-    let share = share.map_err(|e| Failure::usage(format!("--share: {e}")))?;
-    let scope = VerifyScope { since: since.as_ref().map(|since| since.at.hour()), share };
-    Ok((scope, since.and_then(|since| since.note)))
 }
 
 /// How long a step may take to end after a signal: a disk may not answer.

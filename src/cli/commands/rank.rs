@@ -32,7 +32,7 @@ hour, 1/2 after each half-life. --no-decay weights every hour equally.
 
 TIME is a date (2017-01-10, the start of that day in --tz), RFC 3339 (2017-01-07T13:05:00Z),
 an epoch number, `now`, `today`, `yesterday`, or a duration before now (7d).
-DURATION is a number and a unit: s, min, h, d, w; the window is whole hours.
+DURATION is a number and a unit: s, min, h, d, w, y; the window is whole hours.
 ")]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Rank {

@@ -1,8 +1,10 @@
 //! `topsell rollup`: brings the hourly aggregates up to date with the events.
 
-use clap::Args as ClapArgs;
+use clap::{ArgGroup, Args as ClapArgs};
 
 use crate::failure::{Exit, Failure};
+use crate::lake_scope::lake_scope;
+use crate::moments::TIME_HELP;
 use crate::settings::Settings;
 use crate::step_runner;
 use topsell_core::lake::DryRun;
@@ -15,19 +17,30 @@ use topsell_core::storage::LockTimeout;
 /// Only hours whose events changed are aggregated again. `topsell rank` does this first, so running it
 /// separately is rarely needed.
 #[derive(ClapArgs, Debug)]
-#[command(before_help = "\
+#[command(group = ArgGroup::new("recomputed").args(["all", "since", "share"]).multiple(true), after_help = TIME_HELP, before_help = "\
 Examples:
-  topsell rollup            aggregate the hours that changed since the last rollup
-  topsell rollup --all      recompute all aggregates from raw events and report differences
-  topsell rollup --dry-run  print which hours would be aggregated again, and why
+  topsell rollup               aggregate the hours that changed since the last rollup
+  topsell rollup --all         recompute all aggregates from raw events and report differences
+  topsell rollup --since 7d    the same for the last 7 days only
+  topsell rollup --since 7d --share 1/30
+                               also for a thirtieth of the older days, other ones each day
+  topsell rollup --dry-run     print which hours would be aggregated again, and why
 ")]
 pub struct Rollup {
     /// Recompute all hours from raw events, not only those that changed
     #[arg(long)]
     pub all: bool,
+    /// Recompute all hours since a time from raw events, besides those that changed: 7d for the last seven days, a date, or a
+    /// date and time; days start at midnight UTC
+    #[arg(long, value_name = "TIME", conflicts_with = "all")]
+    pub since: Option<String>,
+    /// Recompute one of N shares of the days from raw events, another one each day, besides what changed and what is --since a
+    /// time: in N days, all of them
+    #[arg(long, value_name = "1/N", conflicts_with = "all")]
+    pub share: Option<String>,
     /// Proceed even if aggregates differ from their events although these did not change, and replace them;
     /// without it, that is an error
-    #[arg(long, requires = "all")]
+    #[arg(long, requires = "recomputed")]
     pub yes: bool,
     /// Print the plan and change nothing
     #[arg(long)]
@@ -42,7 +55,9 @@ pub struct Rollup {
 /// # Errors
 /// Fails as the step does.
 pub fn run(settings: &Settings, typed: &Rollup) -> Result<Exit, Failure> {
-    let scope = if typed.all { Scope::All } else { Scope::Changed };
+    let (part, note) = lake_scope(typed.since.as_deref(), typed.share.as_deref(), settings.now)?;
+    settings.note_moments(note);
+    let scope = if typed.all || !part.is_all() { Scope::Recomputed(part) } else { Scope::Changed };
     let replaces = if typed.yes { Replaces::Differing } else { Replaces::DamagedOnly };
     let lock_timeout = LockTimeout::from_wait(typed.wait);
     step_runner::run(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::lake::UncommittedBatch;
 use crate::model::{Aggregate, AggregateOverflow, AggregateRows, EventTypes, Hour, levels_of};
 use crate::rollup::{ItemQuery, RollupError, Selection, live_counts};
 use crate::storage::Store;
@@ -18,6 +19,8 @@ pub struct CountQuery<'a> {
     pub hours: Range<Hour>,
     /// Only sales in this category or below it.
     pub category: Option<&'a str>,
+    /// Batches that are durable and not in the lake yet; they count, too.
+    pub uncommitted: &'a [UncommittedBatch],
 }
 
 impl<'a> CountQuery<'a> {
@@ -41,7 +44,9 @@ pub fn by_hour<'a>(
     items: &[&'a str],
 ) -> Result<BTreeMap<&'a str, ByHour>, RollupError> {
     let items = sorted(items);
-    let rows = live_counts(store, &query.selection(), |counts| counts.aggregates(&query.of_items(&items)))?;
+    let rows = live_counts(store, &query.selection(), query.uncommitted, |counts| {
+        counts.aggregates(&query.of_items(&items))
+    })?;
     let counts: Vec<bool> = rows.path_sets.iter().map(|paths| query.is_below(paths)).collect();
     let mut of_items: Vec<ByHour> = vec![ByHour::new(); rows.items.len()];
     for row in &rows.rows {
@@ -71,7 +76,9 @@ pub fn by_category(
     query: &CountQuery<'_>,
     item: &str,
 ) -> Result<BTreeMap<Option<String>, ByHour>, RollupError> {
-    let rows = live_counts(store, &query.selection(), |counts| counts.aggregates(&query.of_items(&[item])))?;
+    let rows = live_counts(store, &query.selection(), query.uncommitted, |counts| {
+        counts.aggregates(&query.of_items(&[item]))
+    })?;
     let mut of_categories: BTreeMap<Option<String>, ByHour> = BTreeMap::new();
     for row in &rows.rows {
         let paths = rows.path_sets.name(row.path_set).split('|').filter(|path| !path.is_empty());
@@ -99,7 +106,7 @@ pub fn first_and_last(
     query: &CountQuery<'_>,
     item: &str,
 ) -> Result<Option<(Hour, Hour)>, RollupError> {
-    live_counts(store, &query.selection(), |counts| {
+    live_counts(store, &query.selection(), query.uncommitted, |counts| {
         let items = [item];
         let sold_on = |date| -> Result<Option<(Hour, Hour)>, RollupError> {
             let day = Hour::of(date, 0).max(query.hours.start)..Hour::of(date, 24).min(query.hours.end);

@@ -19,7 +19,7 @@ use crate::storage::url_decoded;
 pub type Partition = BTreeMap<String, Option<String>>;
 
 /// A data file, as a table's log describes it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct NamedFile {
     /// Path below the table's folder.
     pub path: String,

@@ -7,7 +7,7 @@
 //! Invariant: a log that this program could not have written is not interpreted here; whoever opens
 //! the table decides about it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray, StructArray};
 use arrow::datatypes::{Int32Type, Int64Type};
@@ -191,6 +191,22 @@ impl<'a> LogReader<'a> {
             true => Ok(FilesSince::Appended { until, files }),
             false => Ok(FilesSince::Unknown),
         }
+    }
+
+    /// Returns the application ids that the commits after one version, up to another, have recorded; none where one of
+    /// these commits is no longer there.
+    ///
+    /// # Errors
+    /// Fails where the disk does, or a commit is damaged.
+    pub fn recorded_since(&self, after: u64, until: u64) -> Result<Option<HashSet<String>>, StoreError> {
+        let mut recorded = HashSet::new();
+        for version in after + 1..=until {
+            let Some(commit) = self.commit(version)? else { return Ok(None) };
+            let actions =
+                commit.text.lines().filter_map(|line| serde_json::from_str::<Action<'_>>(line).ok());
+            recorded.extend(actions.filter_map(|action| action.txn).map(|of| of.app_id));
+        }
+        Ok(Some(recorded))
     }
 
     /// Returns the version of the last checkpoint, or else the first.

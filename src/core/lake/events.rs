@@ -50,6 +50,23 @@ pub fn read_events_of(
     }
 }
 
+/// Passes the rows of a file's bytes to `take`; with `items`, only where the file may have some of them.
+///
+/// # Errors
+/// Names the file that is damaged.
+pub fn read_events_in(
+    bytes: &Bytes,
+    path: &str,
+    columns: EventColumns,
+    items: Option<&[&str]>,
+    take: &mut dyn FnMut(&EventBatch),
+) -> Result<(), LakeError> {
+    match items.is_none_or(|items| may_have_items(bytes, items)) {
+        true => decode(path, bytes.clone(), columns, take),
+        false => Ok(()),
+    }
+}
+
 /// Returns the log of the `events` table in a store.
 pub fn events_log(store: &Store) -> LogReader<'_> {
     LogReader::new(store, EVENTS)

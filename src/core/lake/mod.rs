@@ -1,10 +1,10 @@
-//! The lake: the `events` table by category and hour, and the rejects beside it.
+//! The lake: the `events` table by group of categories and day, and the rejects beside it.
 //!
 //! Invariant: a batch is in the `events` table as a whole and once, or not at all.
 //!
 //! ```text
 //! format.json
-//! events/event_type=purchase/category=GROCERY/date=2017-01-07/hour=13/….parquet
+//! events/event_type=purchase/category_group=GROCERY/date=2017-01-07/….parquet
 //! inputs/….txt
 //! rejects/<batch>.ndjson
 //! report.html
@@ -40,9 +40,11 @@ mod replace;
 mod reserve;
 mod rewrite_files;
 mod rollups_table;
+mod scope;
 mod settings;
 mod staged_files;
 mod transaction_cache;
+mod uncommitted;
 mod vacuum;
 mod write_events;
 mod writers_lock;
@@ -52,7 +54,7 @@ pub use batch_size::BatchSize;
 pub use compact::{Compaction, DayMerge, MergedFiles};
 pub use dry_run::DryRun;
 pub use error::LakeError;
-pub use events::{columns_to_aggregate, events_log, read_events_of, version};
+pub use events::{columns_to_aggregate, events_log, read_events_in, read_events_of, version};
 pub use expire::Expired;
 pub use file_part::FilePart;
 pub use format::{
@@ -70,6 +72,8 @@ pub use rejects::Reject;
 pub use remove_damaged::LostEvents;
 pub use repair_inputs::repair_inputs;
 pub use rollups_table::{ROLLUPS, ROLLUPS_SCHEMA};
+pub use scope::{BAD_SHARE, LakeScope, Share};
 pub use settings::LakeSettings;
 pub use staged_files::StagedFiles;
+pub use uncommitted::UncommittedBatch;
 pub use writers_lock::{WritersLock, lock_maintenance, lock_writers};

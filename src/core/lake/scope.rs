@@ -1,15 +1,13 @@
-//! How much of a lake is verified.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+//! How much of a lake is verified, or aggregated again.
 
 use crate::model::{Date, Hour, Timestamp};
 use crate::storage::checksum;
 
-/// How much of a lake is verified: all of it by default.
+/// How much of a lake is verified, or aggregated again: all of it by default; with both limits, what is since a time
+/// and a share of what is older.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct VerifyScope {
-    /// The first hour whose events, aggregates and rankings are verified.
+pub struct LakeScope {
+    /// The first hour whose events, aggregates and rankings are in it.
     pub since: Option<Hour>,
     pub share: Option<Share>,
 }
@@ -44,48 +42,52 @@ impl Share {
     }
 }
 
-impl VerifyScope {
-    /// Returns whether everything is verified.
+impl LakeScope {
+    /// Returns whether everything is in it.
     pub fn is_all(self) -> bool {
-        self == VerifyScope::default()
+        self == LakeScope::default()
     }
 
-    /// Returns whether a file of an hour or a day is verified, by its path and the end of that time.
+    /// Returns whether a file of an hour or a day is in it, by its path and the end of that time.
     pub fn has_file(self, path: &str, end: Hour) -> bool {
-        self.is_since(end) && self.share.is_none_or(|share| share.has(path))
+        self.has(end, path)
     }
 
-    /// Returns whether the aggregates of an event type and day are compared.
+    /// Returns whether the aggregates of an event type and day are in it.
     pub fn has_day(self, event_type: &str, date: Date) -> bool {
-        self.is_since(Hour::of(date, 24))
-            && self.share.is_none_or(|share| share.has(&format!("{event_type}/{date}")))
+        self.has(Hour::of(date, 24), &format!("{event_type}/{date}"))
     }
 
-    /// Returns whether a time that ends then is verified.
+    fn has(self, end: Hour, name: &str) -> bool {
+        match self.share {
+            None => self.is_since(end),
+            Some(share) => share.has(name) || (self.since.is_some() && self.is_since(end)),
+        }
+    }
+
+    /// Returns whether a time that ends then is in it.
     pub fn is_since(self, end: Hour) -> bool {
         self.since.is_none_or(|since| end > since)
-    }
-}
-
-/// A request to stop, that another thread makes.
-#[derive(Clone, Debug, Default)]
-pub struct StopRequest(pub Arc<AtomicBool>);
-
-impl StopRequest {
-    /// Makes it.
-    pub fn make(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Returns whether it was made.
-    pub fn is_made(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn with_both_limits_it_is_what_is_since_a_time_and_a_share_of_the_rest() {
+        let now = Timestamp::from_micros(400 * 86_400_000_000).expect("a time");
+        let share = Share::parse("1/30", now).ok();
+        let since = Some(Hour::of(Date::new(100), 0));
+        let of = |since, share| {
+            (0..200).map(move |day| LakeScope { since, share }.has_day("view", Date::new(day)))
+        };
+        let alone = of(None, share).zip(of(since, None)).map(|(share, since)| share || since);
+        assert_eq!(of(since, share).collect::<Vec<_>>(), alone.collect::<Vec<_>>());
+        let days = of(since, share).filter(|is_in| *is_in).count();
+        assert!((101..150).contains(&days), "{days}");
+    }
 
     #[test]
     fn each_name_is_in_the_share_of_one_day_of_as_many_as_there_are_shares() {

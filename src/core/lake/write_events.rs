@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
@@ -23,6 +24,18 @@ pub(super) fn write_events(
     batch_id: &str,
     events: &Events,
 ) -> Result<Vec<NewFile>, LakeError> {
+    encode_events(batch_id, events, &|file, bytes| {
+        bulk.put(&format!("{EVENTS}/{}", file.path), bytes)?;
+        Ok(file)
+    })
+}
+
+/// Encodes the files of a batch's events, and passes each with its bytes to `take`, on all threads.
+pub(super) fn encode_events<T: Send>(
+    batch_id: &str,
+    events: &Events,
+    take: &(dyn Fn(NewFile, Bytes) -> Result<T, LakeError> + Sync),
+) -> Result<Vec<T>, LakeError> {
     let places = Places::of(&events.path_sets);
     let files = Files::of(events, &places);
     let batch_name = unique_id();
@@ -34,8 +47,8 @@ pub(super) fn write_events(
             .encode(files.copies(number))
             .map_err(|source| LakeError::Columns { file: format!("{folder}/{unique}"), source })?;
         let path = format!("{folder}/{}", encoded.name(&unique));
-        bulk.put(&format!("{EVENTS}/{path}"), encoded.bytes.clone())?;
-        Ok(NewFile::of(path, partition.values(), encoded))
+        let bytes = encoded.bytes.clone();
+        take(NewFile::of(path, partition.values(), encoded), bytes)
     };
     let partitions = files.partitions.par_iter().enumerate();
     partitions.map_init(|| EventEncoder::of(events, &places, batch_id), write).collect()

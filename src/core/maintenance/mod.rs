@@ -12,8 +12,8 @@ mod repair_plan;
 mod repair_rounds;
 mod seen_version;
 mod stats;
+mod stop_request;
 mod verify;
-mod verify_scope;
 
 pub use compact::{Compacted, compact};
 pub use gaps::Gap;
@@ -23,5 +23,5 @@ pub use repair::Repaired;
 pub use repair_plan::{RepairAction, RepairPlan};
 pub use repair_rounds::{Confirm, RepairOutcome, repair};
 pub use stats::{Stats, TableStats, stats};
+pub use stop_request::StopRequest;
 pub use verify::{Verified, verify};
-pub use verify_scope::{BAD_SHARE, Share, StopRequest, VerifyScope};

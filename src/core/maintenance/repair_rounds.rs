@@ -3,11 +3,12 @@
 
 use std::mem::take;
 
+use crate::lake::LakeScope;
 use crate::lake::{self, DryRun};
 use crate::maintenance::repair::{Repaired, repair_files, repair_logs, repair_published};
 use crate::maintenance::repair_plan::RepairPlan;
+use crate::maintenance::stop_request::StopRequest;
 use crate::maintenance::verify::{Verified, verify};
-use crate::maintenance::verify_scope::{StopRequest, VerifyScope};
 use crate::model::Timestamp;
 use crate::progress::Progress;
 use crate::rollup::RollupError;
@@ -63,7 +64,7 @@ fn repair_in_rounds<E: From<RollupError> + From<LockError>>(
 ) -> Result<RepairOutcome<E>, E> {
     let mut round = 0;
     loop {
-        let verified = verify(store, VerifyScope::default(), &StopRequest::default(), progress)?;
+        let verified = verify(store, LakeScope::default(), &StopRequest::default(), progress)?;
         let plan = RepairPlan::of(store, &verified)?;
         if dry_run == DryRun::Yes {
             return Ok(RepairOutcome::Planned(verified, plan));

@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use crate::delta::{LiveFile, LogCheck, LogPlan, TableError};
+use crate::lake::LakeScope;
 use crate::lake::{self, FilePartition, Lake, LakeError};
 use crate::maintenance::gaps::{Gap, gaps};
 use crate::maintenance::problem::{FileState, LakeTable, Problem, ProblemKind, TableFile};
 use crate::maintenance::seen_version::seen_by_rollups;
-use crate::maintenance::verify_scope::{StopRequest, VerifyScope};
+use crate::maintenance::stop_request::StopRequest;
 use crate::model::{Date, Hour};
 use crate::parquet_format::EventColumns;
 use crate::progress::{Progress, Stage};
@@ -26,7 +27,7 @@ use crate::storage::{NamedChecksums, Store};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
     /// How much was to be verified.
-    pub scope: VerifyScope,
+    pub scope: LakeScope,
     /// Files that were checked.
     pub event_files: u64,
     pub rollup_files: u64,
@@ -73,7 +74,7 @@ struct Day {
 /// missing or cannot be read are reported as problems.
 pub fn verify(
     store: &Store,
-    scope: VerifyScope,
+    scope: LakeScope,
     stop: &StopRequest,
     progress: &Progress,
 ) -> Result<Verified, RollupError> {

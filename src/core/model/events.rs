@@ -70,6 +70,46 @@ impl Events {
         self.amount.push(event.amount.map_or(NO_AMOUNT, Amount::ten_thousandths));
     }
 
+    /// Appends the events of another batch, in their order.
+    pub fn append(&mut self, other: &Events) {
+        let path_sets: Vec<u32> = (0..other.path_sets.len() as u32)
+            .map(|code| self.path_sets.code(&other.path_sets.set(code)))
+            .collect();
+        let event_types: Vec<u32> = other.event_types.iter().map(|of| self.code_of_type(of)).collect();
+        for row in 0..other.len() {
+            let event = other.event(row);
+            self.push(&Event {
+                path_set: path_sets[event.path_set as usize],
+                event_type: event_types[event.event_type as usize],
+                ..event
+            });
+        }
+    }
+
+    /// Returns the index of an event type, new or known.
+    pub fn code_of_type(&mut self, event_type: &str) -> u32 {
+        let known = self.event_types.iter().position(|of| of == event_type);
+        let code = known.unwrap_or_else(|| {
+            self.event_types.push(event_type.to_owned());
+            self.event_types.len() - 1
+        });
+        u32::try_from(code).expect("there are fewer event types than events")
+    }
+
+    /// Returns one event.
+    pub fn event(&self, row: usize) -> Event<'_> {
+        Event {
+            ts: self.ts(row),
+            event_id: self.event_id(row),
+            item_id: self.items.name(self.item(row)),
+            path_set: self.path_set(row),
+            event_type: self.event_type(row),
+            quantity: self.quantity(row),
+            amount: self.amount(row).and_then(|amount| Amount::from_ten_thousandths(amount.into())),
+            version: self.version(row),
+        }
+    }
+
     /// Returns when an event was.
     pub fn ts(&self, row: usize) -> Timestamp {
         self.ts[row]

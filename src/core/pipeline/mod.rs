@@ -12,9 +12,9 @@ use crate::ingest::{self, ParseOptions, StdinStream};
 use crate::input_format::Mapping;
 use crate::item_catalog::{CatalogError, CatalogFile, ItemCatalog, ItemNames};
 use crate::lake;
-use crate::lake::{DryRun, Lake, LakeError};
+use crate::lake::{DryRun, Lake, LakeError, LakeScope};
 use crate::maintenance::{
-    self, Compacted, Confirm, Pruned, RepairOutcome, Retention, Stats, StopRequest, Verified, VerifyScope,
+    self, Compacted, Confirm, Pruned, RepairOutcome, Retention, Stats, StopRequest, Verified,
 };
 use crate::model::{EventTypes, Hour, Timestamp, format_duration};
 use crate::parquet_format::WantsItem;
@@ -77,7 +77,7 @@ pub enum Step {
         dry_run: DryRun,
     },
     Verify {
-        scope: VerifyScope,
+        scope: LakeScope,
         /// Ends the verification before the next day.
         stop: StopRequest,
     },

@@ -80,9 +80,9 @@ impl Aggregator {
     ) -> Result<(), RollupError> {
         let begins = self.rows.len();
         self.counted.clear();
-        for EventFile { file, .. } in files {
+        for of in files {
             let mut outcome = Ok(());
-            lake.read_events(file, columns_to_aggregate(file), &mut |batch| {
+            of.read(lake, columns_to_aggregate(&of.file), &mut |batch| {
                 if outcome.is_ok() {
                     outcome = self.add_batch(batch, day);
                 }

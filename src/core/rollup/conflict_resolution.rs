@@ -251,14 +251,14 @@ fn for_each_primary_row(
     hasher: &EventHasher,
     take: &(dyn Fn(&EventBatch, usize, EventKey) + Sync),
 ) -> Result<(), RollupError> {
-    files.par_iter().try_for_each(|EventFile { file, .. }| {
-        Ok(lake.read_events(file, EventColumns::All, &mut |batch| {
+    files.par_iter().try_for_each(|of| {
+        of.read(lake, EventColumns::All, &mut |batch| {
             for row in (0..batch.rows()).filter(|&row| batch.is_primary(row)) {
                 if let Some(key) = hasher.key_of(batch, row) {
                     take(batch, row, key);
                 }
             }
-        })?)
+        })
     })
 }
 
@@ -340,7 +340,11 @@ mod tests {
         let files = lake.events().newest().expect("the log can be read").files().expect("so can its files");
         let files: Vec<EventFile> = files
             .into_iter()
-            .map(|file| EventFile { partition: FilePartition::of(&file).expect("a day"), file: file.into() })
+            .map(|file| EventFile {
+                partition: FilePartition::of(&file).expect("a day"),
+                file: file.into(),
+                bytes: None,
+            })
             .collect();
         let hours = BTreeSet::from([Hour::of(Date::parse("2017-01-14").expect("a date"), 7)]);
         let hasher = EventHasher::default();

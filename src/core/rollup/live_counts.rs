@@ -4,7 +4,8 @@
 //!
 //! Where files were only added since the last rollup and none of their events has an id, their rows
 //! are added to the stored aggregates. Where some have ids, or files were removed, the hours that a
-//! rollup would recompute are aggregated as it would.
+//! rollup would recompute are aggregated as it would. Batches that are not committed yet are added like the files of
+//! the newest commit.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -12,9 +13,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::delta::{FilesSince, LogReader, NamedFile, Partition, Version};
-use crate::lake::{FilePartition, Lake, LakeError, ROLLUPS, events_log, read_events_of};
+use crate::lake::{
+    FilePartition, Lake, LakeError, ROLLUPS, UncommittedBatch, events_log, read_events_in, read_events_of,
+};
 use crate::model::{AggregateRow, AggregateRows, Counting, Date, Hour, Shard, category_of_set};
-use crate::parquet_format::{DictionaryInterner, EventBatch};
+use crate::parquet_format::{DictionaryInterner, EventBatch, EventColumns};
 use crate::progress::Progress;
 use crate::rollup::aggregate::aggregate_shard;
 use crate::rollup::dedup::{DedupedDay, dedup};
@@ -71,12 +74,13 @@ enum LogReading {
 pub fn live_counts<T>(
     store: &Store,
     selection: &Selection<'_>,
+    uncommitted: &[UncommittedBatch],
     read: impl Fn(&LiveCounts) -> Result<T, RollupError>,
 ) -> Result<T, RollupError> {
     let mut tried = None;
     let mut reading = LogReading::Newest;
     for _ in 0..MAX_TRIES {
-        let counts = LiveCounts::of(store, selection, reading)?;
+        let counts = LiveCounts::of(store, selection, uncommitted, reading)?;
         match read(&counts) {
             Err(error)
                 if is_not_found(&error)
@@ -90,7 +94,7 @@ pub fn live_counts<T>(
             outcome => return outcome,
         }
     }
-    read(&LiveCounts::of(store, selection, LogReading::Full)?)
+    read(&LiveCounts::of(store, selection, uncommitted, LogReading::Full)?)
 }
 
 fn is_not_found(error: &RollupError) -> bool {
@@ -101,7 +105,12 @@ fn is_not_found(error: &RollupError) -> bool {
 }
 
 impl LiveCounts {
-    fn of(store: &Store, selection: &Selection<'_>, reading: LogReading) -> Result<LiveCounts, RollupError> {
+    fn of(
+        store: &Store,
+        selection: &Selection<'_>,
+        uncommitted: &[UncommittedBatch],
+        reading: LogReading,
+    ) -> Result<LiveCounts, RollupError> {
         let days = selection.hours.start.date()..=selection.hours.end.plus(-1).date();
         let wants = |partition: &Partition| {
             let text = |name: &str| partition.get(name).and_then(Option::as_deref);
@@ -111,7 +120,7 @@ impl LiveCounts {
         };
         // The rollups are read before the events, so that they never cover events that are not read.
         if reading == LogReading::Newest
-            && let Some(counts) = LiveCounts::of_newest_commits(store, &wants)?
+            && let Some(counts) = LiveCounts::of_newest_commits(store, uncommitted, &wants)?
         {
             return Ok(counts);
         }
@@ -120,7 +129,7 @@ impl LiveCounts {
         let files = newest.as_ref().map(|newest| newest.files_of(&wants)).transpose()?;
         let stored = with_partitions(files.into_iter().flatten().map(NamedFile::from))?;
         let lake = Lake::open(store.clone())?;
-        let mut plan = plan(&lake, newest.as_ref(), Scope::Changed, &BTreeSet::new())?;
+        let mut plan = plan_with(&lake, newest.as_ref(), uncommitted)?;
         plan.days.retain(|day| {
             days.contains(&day.date) && selection.event_types.counting(&day.event_type).is_some()
         });
@@ -133,6 +142,7 @@ impl LiveCounts {
     /// that files were added since the last rollup, or an event of theirs has an id.
     fn of_newest_commits(
         store: &Store,
+        uncommitted: &[UncommittedBatch],
         wants: &dyn Fn(&Partition) -> bool,
     ) -> Result<Option<LiveCounts>, RollupError> {
         let Some(rollups) = LogReader::new(store, ROLLUPS).newest(wants)? else { return Ok(None) };
@@ -150,12 +160,17 @@ impl LiveCounts {
         let mut added = Vec::with_capacity(files.len());
         for file in files {
             let Some(partition) = FilePartition::of(&file) else { return Ok(None) };
-            let of = EventFile { partition, file };
+            let of = EventFile { partition, file, bytes: None };
             if of.has_ids() {
                 return Ok(None);
             }
             added.push(of);
         }
+        let uncommitted = EventFile::of_uncommitted(&still_uncommitted(store, uncommitted, until)?)?;
+        if uncommitted.iter().any(EventFile::has_ids) {
+            return Ok(None);
+        }
+        added.extend(uncommitted);
         let (stored, versions) = (with_partitions(rollups.files.into_iter())?, (Some(rollups.number), until));
         Ok(Some(LiveCounts { store: store.clone(), stored, pending: Pending::Files(added), versions }))
     }
@@ -218,6 +233,46 @@ impl LiveCounts {
     }
 }
 
+/// Returns the batches that the newest version of the events does not have; each is committed before it is given up
+/// by whoever holds it, so that it is counted once.
+fn still_uncommitted<'a>(
+    store: &Store,
+    uncommitted: &'a [UncommittedBatch],
+    until: u64,
+) -> Result<Vec<&'a UncommittedBatch>, RollupError> {
+    let Some(since) = uncommitted.iter().map(|batch| batch.since).min() else { return Ok(Vec::new()) };
+    let log = events_log(store);
+    let is_recorded: Box<dyn Fn(&str) -> bool> = match log.recorded_since(since, until)? {
+        Some(recorded) => Box::new(move |id| recorded.contains(id)),
+        None => {
+            let lake = Lake::open(store.clone())?;
+            let ids = uncommitted.iter().map(|batch| batch.id.clone()).collect();
+            let known = lake.known_batches(ids)?;
+            Box::new(move |id| known.iter().any(|known| known == id))
+        }
+    };
+    Ok(uncommitted.iter().filter(|batch| !is_recorded(&batch.id)).collect())
+}
+
+/// Returns the plan of a rollup of the events and of what is not committed yet.
+fn plan_with(
+    lake: &Lake,
+    rollups: Option<&Version<'_>>,
+    uncommitted: &[UncommittedBatch],
+) -> Result<Plan, RollupError> {
+    let none = BTreeSet::new();
+    let mut version = lake.events().newest()?.number();
+    loop {
+        let files = EventFile::of_uncommitted(&still_uncommitted(lake.store(), uncommitted, version)?)?;
+        let plan = plan(lake, rollups, Scope::Changed, &none, &files)?;
+        // What was committed meanwhile may have been one of the batches.
+        if uncommitted.is_empty() || plan.covers == version {
+            return Ok(plan);
+        }
+        version = plan.covers;
+    }
+}
+
 fn with_partitions(
     files: impl Iterator<Item = NamedFile>,
 ) -> Result<Vec<(FilePartition, NamedFile)>, RollupError> {
@@ -232,7 +287,7 @@ fn aggregate_file(
 ) -> Result<AggregateRows, RollupError> {
     let (mut found, mut interner) = (AggregateRows::default(), DictionaryInterner::default());
     let hours = query.hours_of(of.partition.day.date, |_| true);
-    read_events_of(store, &of.file, query.items, &mut |batch: &EventBatch| {
+    let mut take = |batch: &EventBatch| {
         let mut path_sets = Vec::with_capacity(batch.rows());
         batch.path_sets(&mut interner, &mut found.path_sets, &mut path_sets);
         for (row, path_set) in path_sets.into_iter().enumerate() {
@@ -245,7 +300,14 @@ fn aggregate_file(
                 found.rows.push(AggregateRow { item, path_set, hour, is_primary, aggregate });
             }
         }
-    })?;
+    };
+    match &of.bytes {
+        None => read_events_of(store, &of.file, query.items, &mut take)?,
+        Some(bytes) => {
+            let (columns, items) = (EventColumns::WithoutIds, Some(query.items));
+            read_events_in(bytes, &of.file.path, columns, items, &mut take)?;
+        }
+    }
     Ok(found)
 }
 

@@ -65,7 +65,7 @@ pub fn load<C: Sync>(
     let rollups = Rollups::open_or_create(lake.store())?;
     let _turn = rollups.table.wait_for_turn()?;
     let newest = rollups.table.newest()?;
-    let plan = plan(lake, Some(&newest), Scope::All, &BTreeSet::new())?;
+    let plan = plan(lake, Some(&newest), Scope::all(), &BTreeSet::new(), &[])?;
     if !plan.days.is_empty() {
         return Err(RollupError::NotEmpty);
     }

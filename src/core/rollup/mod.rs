@@ -47,6 +47,7 @@
 // Floating-point sums depend on their order.
 #![cfg_attr(not(test), deny(clippy::float_arithmetic))]
 
+mod dry_run;
 mod error;
 mod table;
 
@@ -85,10 +86,11 @@ mod compact;
 mod load;
 
 pub use compact::{AggregateCompaction, DayMerge};
+pub use dry_run::{PlannedCategory, PlannedRollup, dry_run};
 pub use error::RollupError;
 pub use live_counts::{ItemQuery, LiveCounts, live_counts};
 pub use load::{Load, LoadedDay, load};
-pub use plan::{PlannedCategory, PlannedRollup, Reason, Scope, dry_run};
+pub use plan::{Reason, Scope};
 pub use planned_scan::{PlannedFile, PlannedPart, Split};
 pub use scan::Scan;
 pub use scan_part::{ItemAggregates, ScanPart};

@@ -6,21 +6,33 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use bytes::Bytes;
+
 use crate::delta::{LiveFile, NamedFile, Partition, Version};
-use crate::lake::{DayPartition, FilePartition, Lake, columns_to_aggregate, events_log};
+use crate::lake::{
+    DayPartition, FilePartition, Lake, LakeScope, UncommittedBatch, columns_to_aggregate, events_log,
+    read_events_in,
+};
 use crate::model::{Date, Hour};
-use crate::parquet_format::EventColumns;
+use crate::parquet_format::{EventBatch, EventColumns};
 use crate::rollup::changes::{Changes, DayKey};
 use crate::rollup::error::RollupError;
-use crate::rollup::table::{Rollups, partition_of};
+use crate::rollup::table::partition_of;
 
 /// How much to recompute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// The hours whose events changed since the last rollup.
     Changed,
-    /// Every hour, from raw events.
-    All,
+    /// These, and all hours of a part of the lake, from raw events.
+    Recomputed(LakeScope),
+}
+
+impl Scope {
+    /// Returns the scope of a whole lake, from raw events.
+    pub fn all() -> Scope {
+        Scope::Recomputed(LakeScope::default())
+    }
 }
 
 /// Why hours are recomputed.
@@ -37,7 +49,7 @@ pub enum Reason {
     /// What changed since the last rollup is not known: the log does not reach back so far, or is not the one
     /// that was aggregated, because a copy was restored.
     UnknownChanges,
-    /// Everything is to be recomputed.
+    /// The day is in the part of the lake that is to be recomputed.
     Requested,
     /// A file of the day's aggregates is damaged, or they are not what the events add up to.
     Damaged,
@@ -51,7 +63,7 @@ impl fmt::Display for Reason {
             Reason::NeverAggregated => "never aggregated before",
             Reason::OlderRules => "aggregated by an older version of topsell",
             Reason::UnknownChanges => "the log does not say what changed",
-            Reason::Requested => "everything is recomputed",
+            Reason::Requested => "all of the day is recomputed",
             Reason::Damaged => "the stored aggregates are damaged",
         })
     }
@@ -88,9 +100,35 @@ pub(super) struct DayPlan {
 pub(super) struct EventFile {
     pub partition: FilePartition,
     pub file: NamedFile,
+    /// Its bytes, where it is not in the table yet.
+    pub bytes: Option<Bytes>,
 }
 
 impl EventFile {
+    /// Returns the files of batches that are not in the table yet.
+    pub fn of_uncommitted(batches: &[&UncommittedBatch]) -> Result<Vec<EventFile>, RollupError> {
+        let files = batches.iter().flat_map(|batch| &batch.files);
+        let of = |(file, bytes): &(NamedFile, Bytes)| {
+            let partition = FilePartition::of(file)
+                .ok_or_else(|| RollupError::BadPartition { file: file.path.clone() })?;
+            Ok(EventFile { partition, file: file.clone(), bytes: Some(bytes.clone()) })
+        };
+        files.map(of).collect()
+    }
+
+    /// Passes all rows of the file to `take`, in batches.
+    pub fn read(
+        &self,
+        lake: &Lake,
+        columns: EventColumns,
+        take: &mut dyn FnMut(&EventBatch),
+    ) -> Result<(), RollupError> {
+        match &self.bytes {
+            Some(bytes) => Ok(read_events_in(bytes, &self.file.path, columns, None, take)?),
+            None => Ok(lake.read_events(&self.file, columns, take)?),
+        }
+    }
+
     /// Returns whether the file may have events of some hours.
     pub fn may_contain_any(&self, hours: &BTreeSet<Hour>) -> bool {
         hours.range(self.partition.first()..=self.partition.last()).next().is_some()
@@ -138,7 +176,7 @@ impl Plan {
 }
 
 /// Decides what to recompute, and all of the days whose aggregates are `damaged`; `rollups` is the newest version
-/// of the table, where there is one.
+/// of the table, where there is one. Files that are `uncommitted` are planned like those of the table.
 ///
 /// # Errors
 /// Fails where a table's log cannot be read.
@@ -147,6 +185,7 @@ pub(super) fn plan(
     rollups: Option<&Version<'_>>,
     scope: Scope,
     damaged: &BTreeSet<DayKey>,
+    uncommitted: &[EventFile],
 ) -> Result<Plan, RollupError> {
     let events = lake.events().newest()?;
     let covers = events.number();
@@ -167,7 +206,12 @@ pub(super) fn plan(
     };
     let identity = newest.map(|identity| (commit_app_id, identity));
     let transactions = [(app_id, covers.cast_signed())].into_iter().chain(identity).collect();
-    if scope == Scope::Changed && covered == Some(covers) && is_same && damaged.is_empty() {
+    if scope == Scope::Changed
+        && covered == Some(covers)
+        && is_same
+        && damaged.is_empty()
+        && uncommitted.is_empty()
+    {
         return Ok(Plan { covers, transactions, days: Vec::new(), is_up_to_date: true });
     }
     let changes = match covered {
@@ -175,19 +219,24 @@ pub(super) fn plan(
         _ => None,
     };
     let extent = match (scope, changes) {
-        (Scope::Changed, Some(changes)) => Extent::Changed(changes, damaged),
-        (Scope::Changed, None) if covered.is_none() => {
+        (Scope::Changed, Some(changes)) => Extent::Changed { changes, damaged, requested: None },
+        (Scope::Recomputed(scope), Some(changes)) if !scope.is_all() => {
+            Extent::Changed { changes, damaged, requested: Some(scope) }
+        }
+        (_, None) if covered.is_none() && !is_whole(scope) => {
             let mut is_older = false;
             for app_id in older_app_ids(events.table_id()) {
                 is_older |= recorded(&app_id)?.flatten().is_some();
             }
             Extent::All(if is_older { Reason::OlderRules } else { Reason::NeverAggregated }, None)
         }
-        (Scope::Changed, None) => Extent::All(Reason::UnknownChanges, None),
-        (Scope::All, changes) => Extent::All(Reason::Requested, changes),
+        (_, None) if !is_whole(scope) => Extent::All(Reason::UnknownChanges, None),
+        (_, changes) => Extent::All(Reason::Requested, changes),
     };
-    let days = day_plans(&events, rollups, &extent)?;
-    Ok(Plan { covers, transactions, days, is_up_to_date: false })
+    let days = day_plans(&events, rollups, extent, uncommitted)?;
+    // Of a part of the lake, there may be no day.
+    let is_up_to_date = days.is_empty() && covered == Some(covers) && is_same;
+    Ok(Plan { covers, transactions, days, is_up_to_date })
 }
 
 /// Returns the application id under which the rollups record the version of `events` they cover.
@@ -208,22 +257,40 @@ fn older_app_ids(events_id: &str) -> [String; 2] {
     [format!("rollup:{events_id}"), format!("rollup:2:{events_id}")]
 }
 
+/// Returns whether everything is to be recomputed.
+fn is_whole(scope: Scope) -> bool {
+    matches!(scope, Scope::Recomputed(scope) if scope.is_all())
+}
+
 /// Which days a plan has.
 enum Extent<'a> {
-    /// Those with changed hours, and those with damaged aggregates.
-    Changed(Changes, &'a BTreeSet<DayKey>),
+    /// Those with changed hours, those with damaged aggregates, and those of a part of the lake that was asked for.
+    Changed { changes: Changes, damaged: &'a BTreeSet<DayKey>, requested: Option<LakeScope> },
     /// All days that either table has; and what changed since the last rollup, where that is known.
     All(Reason, Option<Changes>),
 }
 
 impl Extent<'_> {
+    /// Adds the hours of files that are not in the table yet.
+    fn add(&mut self, uncommitted: &[EventFile]) {
+        let Extent::Changed { changes, .. } = self else { return };
+        let hours = |of: &EventFile| {
+            let event_type = of.partition.day.event_type.clone();
+            of.partition.hours().map(move |hour| (event_type.clone(), hour)).collect::<Vec<_>>()
+        };
+        changes.hours.extend(uncommitted.iter().flat_map(hours));
+    }
+
     fn new_day(&self, key: &DayKey) -> DayPlan {
         let (reason, changed_since) = match self {
-            Extent::Changed(_, damaged) if damaged.contains(key) => (Reason::Damaged, None),
-            Extent::Changed(changes, _) if changes.days_with_removals.contains(key) => {
+            Extent::Changed { damaged, .. } if damaged.contains(key) => (Reason::Damaged, None),
+            Extent::Changed { changes, .. } if self.is_requested(key) => {
+                (Reason::Requested, changes.hours_of(key))
+            }
+            Extent::Changed { changes, .. } if changes.days_with_removals.contains(key) => {
                 (Reason::EventsRemoved, None)
             }
-            Extent::Changed(..) => (Reason::EventsAdded, None),
+            Extent::Changed { .. } => (Reason::EventsAdded, None),
             Extent::All(reason, changes) => {
                 (*reason, changes.as_ref().and_then(|changes| changes.hours_of(key)))
             }
@@ -239,28 +306,41 @@ impl Extent<'_> {
         }
     }
 
+    /// Returns whether all of a day is to be recomputed, whether or not its events changed.
+    fn is_requested(&self, (event_type, date): &DayKey) -> bool {
+        match self {
+            Extent::Changed { requested, .. } => {
+                requested.is_some_and(|scope| scope.has_day(event_type, *date))
+            }
+            Extent::All(..) => true,
+        }
+    }
+
     /// Returns the plan of a day; none where the day is not part of the plan.
     fn day<'a>(&self, days: &'a mut BTreeMap<DayKey, DayPlan>, key: DayKey) -> Option<&'a mut DayPlan> {
-        match self {
-            Extent::Changed(..) => days.get_mut(&key),
-            Extent::All(..) => Some(match days.entry(key) {
-                Entry::Occupied(day) => day.into_mut(),
-                Entry::Vacant(vacant) => {
-                    let day = self.new_day(vacant.key());
-                    vacant.insert(day)
-                }
-            }),
+        if !self.is_requested(&key) {
+            return days.get_mut(&key);
         }
+        Some(match days.entry(key) {
+            Entry::Occupied(day) => day.into_mut(),
+            Entry::Vacant(vacant) => {
+                let day = self.new_day(vacant.key());
+                vacant.insert(day)
+            }
+        })
     }
 }
 
 fn day_plans(
     events: &Version<'_>,
     rollups: Option<&Version<'_>>,
-    extent: &Extent<'_>,
+    mut extent: Extent<'_>,
+    uncommitted: &[EventFile],
 ) -> Result<Vec<DayPlan>, RollupError> {
+    extent.add(uncommitted);
+    let extent = &extent;
     let mut days: BTreeMap<DayKey, DayPlan> = BTreeMap::new();
-    if let Extent::Changed(changes, damaged) = extent {
+    if let Extent::Changed { changes, damaged, .. } = extent {
         days.extend(damaged.iter().map(|key| (key.clone(), extent.new_day(key))));
         for key in &changes.days_with_removals {
             days.entry(key.clone()).or_insert_with(|| extent.new_day(key));
@@ -272,12 +352,13 @@ fn day_plans(
     }
     let planned: BTreeSet<DayKey> = days.keys().cloned().collect();
     // Of days that are not part of the plan, the statistics of files need not be read.
-    let wants = |partition: &Partition| match (extent, DayPartition::of(partition)) {
-        (Extent::Changed(..), Some(DayPartition { event_type, date, .. })) => {
-            planned.contains(&(event_type, date))
+    let wants = |partition: &Partition| match DayPartition::of(partition) {
+        Some(DayPartition { event_type, date, .. }) => {
+            let key = (event_type, date);
+            extent.is_requested(&key) || planned.contains(&key)
         }
         // A malformed partition is an error, too.
-        (Extent::Changed(..), None) | (Extent::All(..), _) => true,
+        None => true,
     };
     for file in events.files_of(&wants)? {
         let partition =
@@ -287,7 +368,13 @@ fn day_plans(
         if day.reason != Reason::EventsAdded {
             day.hours.extend(partition.hours());
         }
-        day.events.push(EventFile { partition, file: file.into() });
+        day.events.push(EventFile { partition, file: file.into(), bytes: None });
+    }
+    for file in uncommitted {
+        let key = (file.partition.day.event_type.clone(), file.partition.day.date);
+        let Some(day) = extent.day(&mut days, key) else { continue };
+        day.hours.extend(file.partition.hours());
+        day.events.push(file.clone());
     }
     for file in rollups.map(|rollups| rollups.files_of(&wants)).transpose()?.into_iter().flatten() {
         let partition = partition_of(&file)?;
@@ -301,71 +388,4 @@ fn day_plans(
         }
     }
     Ok(days.into_values().collect())
-}
-
-/// What a rollup would recompute.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PlannedRollup {
-    /// How many hours of an event type would be recomputed.
-    pub hours: u64,
-    pub categories: Vec<PlannedCategory>,
-}
-
-/// A day of one event type, and of a top-level category or a shard of them, of which hours would be recomputed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlannedCategory {
-    pub event_type: String,
-    /// The name of the category, or of the shard.
-    pub category: String,
-    pub date: Date,
-    /// The hours that have events, or may have stored aggregates.
-    pub hours: BTreeSet<Hour>,
-    /// How many event rows would be read, and from how many files.
-    pub rows: u64,
-    pub files: u64,
-    pub reason: Reason,
-}
-
-/// Returns what a rollup would recompute; writes nothing and takes no lock.
-///
-/// Other hours of a day may be recomputed too, where they share an event id of differing contents
-/// with these; that is known only when the ids are read.
-///
-/// # Errors
-/// Fails where a table's log cannot be read.
-pub fn dry_run(lake: &Lake, scope: Scope) -> Result<PlannedRollup, RollupError> {
-    let rollups = Rollups::open(lake.store())?;
-    let newest = rollups.as_ref().map(|rollups| rollups.table.newest()).transpose()?;
-    let plan = plan(lake, newest.as_ref(), scope, &BTreeSet::new())?;
-    Ok(PlannedRollup { hours: plan.hours(), categories: plan.days.iter().flat_map(categories_of).collect() })
-}
-
-/// Returns the categories that have events, or may have stored aggregates, in a day's planned hours.
-fn categories_of(day: &DayPlan) -> Vec<PlannedCategory> {
-    let mut categories: BTreeMap<String, PlannedCategory> = BTreeMap::new();
-    let planned = |category: &String| PlannedCategory {
-        event_type: day.event_type.clone(),
-        category: category.clone(),
-        date: day.date,
-        hours: BTreeSet::new(),
-        rows: 0,
-        files: 0,
-        reason: day.reason,
-    };
-    for of in day.events.iter().filter(|of| of.may_contain_any(&day.hours)) {
-        let category = of.partition.category_name(&of.file);
-        let planned = categories.entry(category.clone()).or_insert_with(|| planned(&category));
-        planned.hours.extend(of.partition.hours().filter(|hour| day.hours.contains(hour)));
-        planned.rows += of.file.rows;
-        planned.files += 1;
-    }
-    for (partition, file) in &day.stored {
-        let is_wanted = |hour: &Hour| day.is_full() || day.hours.contains(hour);
-        let hours: Vec<Hour> = partition.hours().filter(is_wanted).collect();
-        if !hours.is_empty() {
-            let category = partition.category_name(file);
-            categories.entry(category.clone()).or_insert_with(|| planned(&category)).hours.extend(hours);
-        }
-    }
-    categories.into_values().collect()
 }

@@ -116,7 +116,7 @@ fn update(
     let _turn = rollups.table.wait_for_turn()?;
     for _ in 0..MAX_TRIES {
         let newest = rollups.table.newest()?;
-        let plan = plan(lake, Some(&newest), scope, damaged)?;
+        let plan = plan(lake, Some(&newest), scope, damaged, &[])?;
         if plan.is_up_to_date {
             progress.end(Stage::Rollup);
             return Ok(Summary::default());

@@ -52,11 +52,11 @@ impl<'a> Verification<'a> {
         let newest = rollups.as_ref().map(|rollups| rollups.table.newest()).transpose()?;
         let none = BTreeSet::new();
         let all = match &newest {
-            Some(newest) => plan(lake, Some(newest), Scope::All, &none)?.days,
+            Some(newest) => plan(lake, Some(newest), Scope::all(), &none, &[])?.days,
             None => Vec::new(),
         };
         // After the other plan, so that a batch that was committed in between is one of the changes.
-        let changed = plan(lake, newest.as_ref(), Scope::Changed, &none)?.days;
+        let changed = plan(lake, newest.as_ref(), Scope::Changed, &none, &[])?.days;
         let key = |day: &DayPlan| (day.event_type.clone(), day.date);
         Ok(Verification {
             lake,

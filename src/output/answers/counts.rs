@@ -100,7 +100,7 @@ impl<'a> Counts<'a> {
     }
 
     fn title(&self) -> String {
-        let CountQuery { event_types, hours, category } = self.counted;
+        let CountQuery { event_types, hours, category, .. } = self.counted;
         let of =
             self.only_item().map(|item_id| format!(" of {}", escape_control(item_id))).unwrap_or_default();
         let place = category.map_or("the whole shop".to_owned(), escape_control);
@@ -120,7 +120,7 @@ impl<'a> Counts<'a> {
     }
 
     fn envelope(&self) -> Vec<(&'static str, Value)> {
-        let CountQuery { event_types, hours, category } = self.counted;
+        let CountQuery { event_types, hours, category, .. } = self.counted;
         let mut envelope = vec![
             ("hours_from", hours.start.start().into()),
             ("hours_to", hours.end.start().into()),

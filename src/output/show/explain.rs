@@ -66,8 +66,12 @@ pub(super) fn explain(
     };
     let published = rows.iter().find(|row| row.item_id == item_id).map(|row| row.score);
     let window = window_of(first);
-    let counted =
-        CountQuery { event_types: &facts.event_types, hours: window.oldest()..window.as_of(), category };
+    let counted = CountQuery {
+        event_types: &facts.event_types,
+        hours: window.oldest()..window.as_of(),
+        category,
+        uncommitted: &[],
+    };
     let sold = by_hour(store, &counted, &[item_id])?.remove(item_id).unwrap_or_default();
     let weights = Weights::of(window, facts.decay);
     let weighed = weighed(&sold, &weights, facts.by, item_id)?;

@@ -143,7 +143,7 @@ fn sales(store: &Store, facts: &RankingMetadata, item_id: &str) -> Result<Option
     // No log reaches farther back than the year 1.
     let first = Timestamp::parse("0001-01-01T00:00:00Z").unwrap_or(facts.as_of).hour();
     let hours = first..facts.as_of.hour();
-    let counted = CountQuery { event_types: &facts.event_types, hours, category: None };
+    let counted = CountQuery { event_types: &facts.event_types, hours, category: None, uncommitted: &[] };
     match first_and_last(store, &counted, item_id) {
         Err(RollupError::Lake(LakeError::Missing { .. })) => Ok(None),
         sales => Ok(sales?),

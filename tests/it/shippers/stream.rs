@@ -220,7 +220,7 @@ fn the_commit_interval_is_checked() {
         exit code 2
         stderr: error: --commit-every `0` is not a number of lines; pass at least 1
         exit code 2
-        stderr: error: --commit-every: `often` is not a duration; pass a whole number and a unit (s, min, h, d, w), such as 10s or 1h
+        stderr: error: --commit-every: `often` is not a duration; pass a whole number and a unit (s, min, h, d, w, y), such as 10s or 1h
         exit code 2
         stderr: error: --commit-every `20s` is repeated; pass at most one interval and one number of lines
         exit code 2
