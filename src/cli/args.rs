@@ -18,6 +18,7 @@ use crate::commands::rollup::Rollup;
 use crate::commands::run::Run;
 use crate::commands::runs::Runs;
 use crate::commands::schedule::Schedule;
+use crate::commands::serve::Serve;
 use crate::commands::show::Show;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::settings::{GlobalArgs, Settings};
@@ -58,6 +59,7 @@ pub enum Command {
     Show(Show),
     Count(Count),
     Report(Report),
+    Serve(Serve),
     Run(Run),
     Schedule(Schedule),
     Health(Health),
@@ -75,7 +77,7 @@ pub enum Command {
 /// The commands of the overview, by what they are for.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Load and rank", &["ingest", "rollup", "rank"]),
-    ("Query", &["show", "count", "report"]),
+    ("Query", &["show", "count", "report", "serve"]),
     ("Run and monitor jobs", &["run", "schedule", "runs", "health"]),
     ("Maintain", &["lake"]),
     ("Configure", &["config", "completions", "man", "help"]),
@@ -126,6 +128,7 @@ impl Command {
             Command::Show(typed) => typed.check(settings).map(drop),
             Command::Count(typed) => typed.check(settings).map(drop),
             Command::Report(typed) => typed.check(settings.now).map(drop),
+            Command::Serve(typed) => typed.check().map(drop),
             Command::Health(typed) => typed.check(settings).map(drop),
             Command::Lake(typed) => typed.check(settings.now, settings.verbosity).map(drop),
             Command::Runs(typed) => typed.check(settings).map(drop),

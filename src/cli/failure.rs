@@ -93,6 +93,11 @@ impl Failure {
         Failure { exit: Exit::Busy, cause: anyhow::anyhow!(what), hint: None }
     }
 
+    /// A file of the lake is damaged.
+    pub fn damaged(what: String) -> Failure {
+        Failure { exit: Exit::DataCorruption, cause: anyhow::anyhow!(what), hint: None }
+    }
+
     /// Adds what to do about it.
     pub fn with_hint(self, hint: String) -> Failure {
         Failure { hint: Some(hint), ..self }

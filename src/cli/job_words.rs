@@ -7,8 +7,8 @@ use crate::args::{self, Args, Command};
 use crate::failure::Exit;
 use crate::settings::Settings;
 
-/// The command that cannot be a step, since it does not end.
-const ENDLESS: &str = "schedule";
+/// The commands that cannot be a step, since they do not end.
+const ENDLESS: [&str; 2] = ["schedule", "serve"];
 
 /// Checks the arguments of a `topsell` command.
 ///
@@ -24,8 +24,9 @@ pub fn check(words: &[String]) -> Result<(), String> {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "the subcommand is missing".to_owned(),
         _ => said(&error.render().to_string()),
     })?;
-    if words.iter().any(|word| word == ENDLESS) && matches!(args.command, Command::Schedule(_)) {
-        return Err("`schedule` never ends, so it cannot be a step".to_owned());
+    let endless = words.iter().find(|word| ENDLESS.contains(&word.as_str()));
+    if let Some(name) = endless.filter(|_| matches!(args.command, Command::Schedule(_) | Command::Serve(_))) {
+        return Err(format!("`{name}` never ends, so it cannot be a step"));
     }
     let Args { command, global } = args;
     match Settings::of(global).and_then(|settings| command.check(&settings)) {

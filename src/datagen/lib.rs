@@ -26,6 +26,6 @@ mod workload;
 
 pub use aggregates::write_aggregates;
 pub use error::DatagenError;
-pub use logs::{LogFormat, LogOptions, WrittenLogs, write_logs};
+pub use logs::{LogFormat, LogOptions, LogSpan, WrittenLogs, write_logs};
 pub use old_lake::write_old_lake;
 pub use workload::{Workload, WorkloadError};

@@ -1,4 +1,4 @@
-//! Purchase logs: one file per hour, with its lines in time order.
+//! Purchase logs: one file per hour or day, with its lines in time order.
 
 use std::ops::Range;
 
@@ -38,10 +38,18 @@ pub enum LogFormat {
     Ndjson,
 }
 
+/// Which purchases a log has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogSpan {
+    Hour,
+    Day,
+}
+
 /// Options of logs.
 #[derive(Clone, Copy, Debug)]
 pub struct LogOptions {
     pub format: LogFormat,
+    pub span: LogSpan,
     /// Whether each purchase has an id: 16 hexadecimal digits, unique, in no order.
     pub event_ids: bool,
 }
@@ -54,7 +62,7 @@ pub struct WrittenLogs {
     pub size_bytes: u64,
 }
 
-/// Writes a workload's purchases as logs into the store's folder, and replaces logs of the same hours.
+/// Writes a workload's purchases as logs into the store's folder, and replaces logs of the same time.
 ///
 /// # Errors
 /// Fails where the workload is invalid or a file cannot be written.
@@ -68,12 +76,18 @@ pub fn write_logs(
     let bulk = store.bulk_writer("")?;
     let shop = Shop::of(workload);
     let popularity = Popularity::of(workload.items);
-    let hours = purchases_by_hour(workload.purchases, workload.hours).into_par_iter();
-    let sizes: Result<Vec<u64>, StoreError> = hours
-        .map(|(hour, numbers)| {
-            let mut file = bulk.stream(&file_name(hour, options.format))?;
-            let lines = LogLines::of(&shop, &popularity, workload.seed, hour, options);
-            let size_bytes = lines.write(numbers, &mut file)?;
+    let hours = purchases_by_hour(workload.purchases, workload.hours);
+    let files: Vec<_> =
+        hours.chunk_by(|a, b| options.span == LogSpan::Day && a.0.date() == b.0.date()).collect();
+    let sizes: Result<Vec<u64>, StoreError> = files
+        .par_iter()
+        .map(|hours| {
+            let mut file = bulk.stream(&file_name(hours[0].0, options))?;
+            let mut size_bytes = 0;
+            for (at, (hour, numbers)) in hours.iter().enumerate() {
+                let lines = LogLines::of(&shop, &popularity, workload.seed, *hour, options);
+                size_bytes += lines.write(at == 0, numbers.clone(), &mut file)?;
+            }
             file.finish()?;
             Ok(size_bytes)
         })
@@ -87,13 +101,16 @@ pub fn write_logs(
     })
 }
 
-/// Returns the name of an hour's file: `purchases-2024-01-01T00.csv`.
-fn file_name(hour: Hour, format: LogFormat) -> String {
-    let extension = match format {
+/// Returns the name of the file of an hour, `purchases-2024-01-01T00.csv`, or of its day.
+fn file_name(hour: Hour, options: LogOptions) -> String {
+    let extension = match options.format {
         LogFormat::Csv => "csv",
         LogFormat::Ndjson => "ndjson",
     };
-    format!("purchases-{}T{:02}.{extension}", hour.date(), hour.of_day())
+    match options.span {
+        LogSpan::Hour => format!("purchases-{}T{:02}.{extension}", hour.date(), hour.of_day()),
+        LogSpan::Day => format!("purchases-{}.{extension}", hour.date()),
+    }
 }
 
 /// The lines of one hour.
@@ -128,14 +145,19 @@ impl<'a> LogLines<'a> {
     }
 
     /// Writes the purchases of a range of numbers, and returns their size in bytes.
-    fn write(mut self, numbers: Range<u64>, file: &mut Stream<'_>) -> Result<u64, StoreError> {
+    fn write(
+        mut self,
+        is_first: bool,
+        numbers: Range<u64>,
+        file: &mut Stream<'_>,
+    ) -> Result<u64, StoreError> {
         let mut size_bytes = 0;
         let mut per_second = vec![0_u64; SECONDS];
         for _ in numbers.clone() {
             per_second[self.random.below(SECONDS as u64).0 as usize] += 1;
         }
         self.text = Vec::with_capacity(PIECE_BYTES + LINE_BYTES);
-        if self.options.format == LogFormat::Csv {
+        if is_first && self.options.format == LogFormat::Csv {
             let header = if self.options.event_ids { HEADER_WITH_IDS } else { HEADER };
             self.text.extend_from_slice(header);
         }

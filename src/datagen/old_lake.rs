@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::DatagenError;
 use crate::hours::hours;
-use crate::logs::{LogFormat, LogOptions, WrittenLogs, write_logs};
+use crate::logs::{LogFormat, LogOptions, LogSpan, WrittenLogs, write_logs};
 use crate::workload::Workload;
 use topsell_core::ingest::{self, FIELDS, StreamOptions};
 use topsell_core::input_format::Mapping;
@@ -25,7 +25,7 @@ use topsell_core::storage::{LockTimeout, Store};
 pub fn write_old_lake(folder: &Path, workload: &Workload) -> Result<WrittenLogs, DatagenError> {
     workload.check()?;
     let logs = folder.join("logs");
-    let options = LogOptions { format: LogFormat::Csv, event_ids: true };
+    let options = LogOptions { format: LogFormat::Csv, span: LogSpan::Day, event_ids: true };
     let written = write_logs(&Store::open(&logs)?, workload, options)?;
     let lake = Store::open(&folder.join("lake"))?;
     let last = hours(workload.hours).last().expect("a workload has an hour");

@@ -48,6 +48,7 @@ fn the_help_shows_how_to_ask() {
         stdout:   topsell count 1082185 --last 24h --by hour        the last 24 hours, hour by hour
         stdout:   topsell count 1082185 --last 7d --by day --tz Europe/Berlin
         stdout:   topsell count 1082185 --from 2017-01-01 --to 2017-01-08
+        stdout:   topsell count 1082185 --last 24h --at 2017-01-08T13:05:00Z
         stdout:   topsell count -c GROCERY --format csv - < items.txt
         stdout: 
         stdout: Count the sales of items, up to now
@@ -69,6 +70,9 @@ fn the_help_shows_how_to_ask() {
         stdout: 
         stdout:       --to <TIME>
         stdout:           End of the time range, exclusive [default: the end of the current hour]
+        stdout: 
+        stdout:       --at <TIME>
+        stdout:           Use TIME as the current time: count the hours up to then
         stdout: 
         stdout:       --by <GROUP>
         stdout:           Group by

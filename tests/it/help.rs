@@ -125,6 +125,7 @@ fn the_overview_lists_commands_in_groups() {
           show         Show best sellers, items and categories of the published ranking
           count        Count the sales of items, up to now
           report       Write a published ranking as an HTML page
+          serve        Serve counts and rankings over HTTP, and take in events
 
         Run and monitor jobs:
           run          Run a job now, regardless of its schedule

@@ -51,6 +51,7 @@ mod sample;
 mod scale;
 mod schedule_list;
 mod scheduler;
+mod serve;
 mod shippers;
 mod show;
 mod signals;

@@ -1,21 +1,18 @@
 //! `topsell count`: what single items sold, up to this moment.
 
 use std::io::{self, Read};
-use std::ops::Range;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::failure::{Exit, Failure};
-use crate::moments::moment;
 use crate::output::{OutputArgs, Target};
 use crate::record_args::RecordArgs;
 use crate::run_recorder;
 use crate::settings::Settings;
-use topsell_core::counts;
-use topsell_core::counts::{By, CountQuery};
-use topsell_core::model::{EventTypes, Hour, PURCHASE, Timestamp, Window, Zone, check_path, parse_hours};
+use topsell_core::counts::By;
+use topsell_core::model::PURCHASE;
 use topsell_core::pipeline::StepError;
-use topsell_output::answers::Counts;
+use topsell_output::answers::{CountOptions, CountQuestion};
 
 /// Count the sales of items, up to now
 ///
@@ -27,6 +24,7 @@ Examples:
   topsell count 1082185 --last 24h --by hour        the last 24 hours, hour by hour
   topsell count 1082185 --last 7d --by day --tz Europe/Berlin
   topsell count 1082185 --from 2017-01-01 --to 2017-01-08
+  topsell count 1082185 --last 24h --at 2017-01-08T13:05:00Z
   topsell count -c GROCERY --format csv - < items.txt
 ")]
 #[command(after_help = "\
@@ -50,6 +48,9 @@ pub struct Count {
     /// End of the time range, exclusive [default: the end of the current hour]
     #[arg(long, value_name = "TIME", requires = "from")]
     to: Option<String>,
+    /// Use TIME as the current time: count the hours up to then
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
     /// Group by
     #[arg(long, value_enum, value_name = "GROUP")]
     by: Option<CountBy>,
@@ -78,18 +79,11 @@ enum CountBy {
     Weekday,
 }
 
-/// What is to be counted.
-pub struct Question {
-    items: Vec<String>,
+/// What is to be counted, and where the answer goes.
+pub struct Counting {
+    question: CountQuestion,
     reads_more: bool,
-    event_types: EventTypes,
-    hours: Range<Hour>,
-    category: Option<String>,
-    by: Option<By>,
-    zone: Zone,
     target: Target,
-    /// What to say about the time range, where it was not typed as full hours.
-    notes: Vec<String>,
 }
 
 impl Count {
@@ -97,104 +91,61 @@ impl Count {
     ///
     /// # Errors
     /// Names the option that is wrong and what to write instead.
-    pub fn check(&self, settings: &Settings) -> Result<Question, Failure> {
+    pub fn check(&self, settings: &Settings) -> Result<Counting, Failure> {
         let typed = self;
         typed.record.share()?;
-        let zone = Zone::named(&typed.tz).map_err(|e| Failure::usage(format!("--tz: {e}")))?;
-        let (hours, notes) = hours_of(typed, settings.now, &zone)?;
-        let category = typed
-            .category
-            .as_deref()
-            .map(|path| check_path(path).map_err(|e| Failure::usage(format!("--category `{path}` {e}"))));
-        let event_types = EventTypes::of(typed.event_types.clone(), typed.subtract.clone());
-        let mut items = typed.items.clone();
-        let asked = items.len();
-        items.retain(|item| item != "-");
-        Ok(Question {
-            reads_more: items.len() < asked,
+        let asked = typed.items.len();
+        let items: Vec<String> = typed.items.iter().filter(|item| *item != "-").cloned().collect();
+        let reads_more = items.len() < asked;
+        let options = CountOptions {
+            prefix: "--",
             items,
-            event_types,
-            hours,
-            category: category.transpose()?,
-            by: typed.by.map(|by| match by {
-                CountBy::Hour => By::Hour,
-                CountBy::Day => By::Day,
-                CountBy::Weekday => By::Weekday,
-            }),
-            zone,
-            target: typed.output.target(None, settings.color)?,
-            notes,
-        })
-    }
-}
-
-/// Returns the hours of the time range, and what to note about them.
-fn hours_of(typed: &Count, now: Timestamp, zone: &Zone) -> Result<(Range<Hour>, Vec<String>), Failure> {
-    let moment = |name: &str, text: &str| moment(name, text, now, zone);
-    let after_now = now.hour().plus(1);
-    let Some(from) = &typed.from else {
-        let last = typed.last.as_deref().unwrap_or("24h");
-        let hours = parse_hours(last).map_err(|e| Failure::usage(format!("--last: {e}")))?;
-        let oldest = Window::ending(after_now, hours).oldest();
-        return match Timestamp::from_micros(oldest.start().micros()) {
-            Ok(_) => Ok((oldest..after_now, Vec::new())),
-            Err(_) => Err(Failure::usage("--last: the time range begins before the year 1".to_owned())),
+            last: typed.last.clone(),
+            from: typed.from.clone(),
+            to: typed.to.clone(),
+            at: typed.at.clone(),
+            by: typed.by.map(By::from),
+            zone: typed.tz.clone(),
+            event_types: typed.event_types.clone(),
+            subtract: typed.subtract.clone(),
+            category: typed.category.clone(),
         };
-    };
-    let from = moment("--from", from)?;
-    let to = typed.to.as_deref().map(|to| moment("--to", to)).transpose()?;
-    let typed = [Some(&from), to.as_ref()].into_iter().flatten();
-    let notes: Vec<String> = typed.filter_map(|moment| moment.note.clone()).collect();
-    let (from, to) = (from.at, to.map(|moment| moment.at));
-    let hours = from.hour()..to.map_or(after_now, Timestamp::rounded_up);
-    if hours.is_empty() {
-        let to = to.unwrap_or(now);
-        return Err(Failure::usage(format!("--from {from} is not before --to {to}")));
+        let question = CountQuestion::of(options, settings.now).map_err(|e| Failure::usage(e.to_string()))?;
+        Ok(Counting { question, reads_more, target: typed.output.target(None, settings.color)? })
     }
-    if hours.end.number().abs_diff(hours.start.number()) > MAX_HOURS {
-        return Err(Failure::usage("--from and --to are more than 100 years apart".to_owned()));
-    }
-    let is_rounded = hours.start.start() != from || to.is_some_and(|to| hours.end.start() != to);
-    let rounded =
-        || format!("note: counted in whole hours, from {} to {}", hours.start.start(), hours.end.start());
-    let notes = if is_rounded { vec![rounded()] } else { notes };
-    Ok((hours, notes))
 }
 
-const MAX_HOURS: u32 = 100 * 366 * 24;
+impl From<CountBy> for By {
+    fn from(by: CountBy) -> By {
+        match by {
+            CountBy::Hour => By::Hour,
+            CountBy::Day => By::Day,
+            CountBy::Weekday => By::Weekday,
+        }
+    }
+}
 
 /// Counts what was asked for, and says it.
 ///
 /// # Errors
 /// Fails where the lake cannot be read, or standard input can be neither.
 pub fn run(settings: &Settings, typed: &Count) -> Result<Exit, Failure> {
-    let question = typed.check(settings)?;
+    let counting = typed.check(settings)?;
     settings.use_threads()?;
-    run_recorder::record_read(settings, "count", typed.record.share()?, || answer(settings, &question))
+    run_recorder::record_read(settings, "count", typed.record.share()?, || answer(settings, counting))
 }
 
-fn answer(settings: &Settings, question: &Question) -> Result<Exit, Failure> {
-    let mut items = question.items.clone();
-    if question.reads_more {
-        items.extend(items_of(io::stdin().lock())?);
+fn answer(settings: &Settings, counting: Counting) -> Result<Exit, Failure> {
+    let Counting { mut question, reads_more, target } = counting;
+    if reads_more {
+        question.items.extend(items_of(io::stdin().lock())?);
     }
-    let mut asked: Vec<&str> = Vec::with_capacity(items.len());
     let store = settings.store()?;
-    let counted = CountQuery {
-        event_types: &question.event_types,
-        hours: question.hours.clone(),
-        category: question.category.as_deref(),
-        uncommitted: &[],
-    };
-    asked.extend(items.iter().map(String::as_str));
-    let mut found = counts::by_hour(&store, &counted, &asked).map_err(StepError::Rollup)?;
-    // Who is asked for twice is told of once, where first asked for.
-    let found: Vec<_> =
-        asked.into_iter().filter_map(|item| found.remove(item).map(|by_hour| (item, by_hour))).collect();
-    settings.note_moments(question.notes.iter().cloned());
-    let counts =
-        Counts { counted: &counted, items: &found, by: question.by, zone: &question.zone, now: settings.now };
-    question.target.write(counts.answer().map_err(StepError::Rollup)?)?;
+    let answered = question.answer(&store, &[], |answer| {
+        settings.note_moments(question.notes.iter().cloned());
+        target.write(answer)
+    });
+    answered.map_err(StepError::Rollup)??;
     Ok(Exit::Success)
 }
 

@@ -11,7 +11,7 @@ use topsell_core::model::parse_hours;
 use topsell_core::pipeline::StepError;
 use topsell_core::rollup;
 use topsell_core::storage::Store;
-use topsell_datagen::{DatagenError, LogOptions, Workload};
+use topsell_datagen::{DatagenError, LogOptions, LogSpan, Workload};
 
 /// Generate purchases of a large shop, one file per hour, or their hourly aggregates
 ///
@@ -94,7 +94,11 @@ pub fn run(settings: &Settings, typed: &Datagen) -> Result<Exit, Failure> {
         Format::Csv => topsell_datagen::LogFormat::Csv,
         Format::Ndjson => topsell_datagen::LogFormat::Ndjson,
     };
-    let written = topsell_datagen::write_logs(&store, &workload, LogOptions { format, event_ids })?;
+    let written = topsell_datagen::write_logs(
+        &store,
+        &workload,
+        LogOptions { format, span: LogSpan::Hour, event_ids },
+    )?;
     let topsell_datagen::WrittenLogs { files, lines, size_bytes } = written;
     settings.note(&format!("datagen: {lines} purchases, {size_bytes} bytes in {files} files"));
     Ok(Exit::Success)

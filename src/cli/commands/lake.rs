@@ -123,7 +123,7 @@ Examples:
         /// names the TIME to continue from
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
-        /// Check one of N shares of the files and days, another one each day, besides what is --since a time: in N days, all of
+        /// One of N shares of the files and days, another one each day, besides what is --since a time: in N days, all of
         /// them
         #[arg(long, value_name = "1/N")]
         share: Option<String>,

@@ -21,4 +21,5 @@ pub mod rollup;
 pub mod run;
 pub mod runs;
 pub mod schedule;
+pub mod serve;
 pub mod show;

@@ -30,12 +30,12 @@ pub struct Rollup {
     /// Recompute all hours from raw events, not only those that changed
     #[arg(long)]
     pub all: bool,
-    /// Recompute all hours since a time from raw events, besides those that changed: 7d for the last seven days, a date, or a
-    /// date and time; days start at midnight UTC
+    /// Only days of TIME or later, and what changed since the last rollup; all of their hours are recomputed
+    /// from raw events
     #[arg(long, value_name = "TIME", conflicts_with = "all")]
     pub since: Option<String>,
-    /// Recompute one of N shares of the days from raw events, another one each day, besides what changed and what is --since a
-    /// time: in N days, all of them
+    /// One of N shares of the days, another one each day, besides what is --since a time: in N days, all of
+    /// them are recomputed from raw events
     #[arg(long, value_name = "1/N", conflicts_with = "all")]
     pub share: Option<String>,
     /// Proceed even if aggregates differ from their events although these did not change, and replace them;

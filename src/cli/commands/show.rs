@@ -3,15 +3,14 @@
 use clap::Args as ClapArgs;
 
 use crate::failure::{Exit, Failure};
-use crate::moments::{Moment, TIME_HELP, moment};
+use crate::moments::TIME_HELP;
 use crate::output::{OutputArgs, Target};
 use crate::record_args::RecordArgs;
 use crate::run_recorder;
 use crate::settings::Settings;
 use topsell_core::lake::Lake;
-use topsell_core::model::{Zone, check_path};
 use topsell_core::rankings::SnapshotError;
-use topsell_output::show::{self, Order, Question, Selection, ShowError, View};
+use topsell_output::show::{self, Question, ShowError, ShowOptions};
 
 /// Show best sellers, items and categories of the published ranking
 ///
@@ -98,48 +97,33 @@ impl Show {
     pub fn check(&self, settings: &Settings) -> Result<Showing, Failure> {
         self.record.share()?;
         let target = self.output.target(self.width, settings.color)?;
-        let moment = |option: &str, text: &str| moment(option, text, settings.now, &Zone::utc());
-        let at = self.at.as_deref().map(|text| moment("--at", text)).transpose()?;
-        let diff: Vec<Moment> =
-            self.diff.iter().map(|text| moment("--diff", text)).collect::<Result<_, _>>()?;
-        let notes = at.iter().chain(&diff).filter_map(|moment| moment.note.clone()).collect();
-        let at = at.map(|moment| moment.at);
-        let limit = self.limit.unwrap_or(usize::MAX);
-        let question = Question { view: view(self, &diff)?, at, limit, now: settings.now };
+        let typed_path = self.path.as_deref();
+        let options = ShowOptions {
+            prefix: "--",
+            category: self.category.clone().or_else(|| self.path.clone()),
+            limit: self.limit,
+            at: self.at.clone(),
+            movers: self.movers,
+            new: self.new,
+            dropped: self.dropped,
+            categories: self.categories,
+            tree: self.tree,
+            item: self.item.clone(),
+            explain: self.explain,
+            history: self.history.clone(),
+            diff: self.diff.clone(),
+            search: self.search.clone(),
+        };
+        let (question, notes) = options.question(settings.now).map_err(|e| {
+            let message = e.to_string();
+            // The path may have been typed without the option.
+            Failure::usage(match typed_path {
+                Some(_) => message.replacen("--category", "CATEGORY", 1),
+                None => message,
+            })
+        })?;
         Ok(Showing { question, target, notes })
     }
-}
-
-fn view(typed: &Show, diff: &[Moment]) -> Result<View, Failure> {
-    if typed.categories {
-        return Ok(View::Categories(if typed.tree { Order::Tree } else { Order::Paths }));
-    }
-    if let Some(text) = &typed.search {
-        return Ok(View::Search(text.clone()));
-    }
-    let category = typed.category.as_deref().map(|path| checked("--category", path));
-    let category = category.or_else(|| typed.path.as_deref().map(|path| checked("CATEGORY", path)));
-    let category = category.transpose()?;
-    if let Some(item_id) = typed.item.clone() {
-        if category.is_some() && !typed.explain {
-            let what = "--item shows all categories of the item; omit the category, or pass --explain";
-            return Err(Failure::usage(what.to_owned()));
-        }
-        return Ok(View::Item { item_id, explained: typed.explain.then_some(category) });
-    }
-    if let Some(item_id) = typed.history.clone() {
-        return Ok(View::History { category, item_id });
-    }
-    if let [before, after] = diff {
-        return Ok(View::Diff { category, between: [before.at, after.at] });
-    }
-    let selection = match (typed.movers, typed.new, typed.dropped) {
-        (true, ..) => Selection::Movers,
-        (_, true, _) => Selection::New,
-        (.., true) => Selection::Dropped,
-        _ => Selection::All,
-    };
-    Ok(View::BestSellers { category, selection })
 }
 
 /// Prints the answer.
@@ -154,7 +138,7 @@ pub fn run(settings: &Settings, typed: &Show) -> Result<Exit, Failure> {
 
 fn answer(settings: &Settings, Showing { question, target, .. }: &Showing) -> Result<Exit, Failure> {
     let store = settings.store()?;
-    let answer = match show::answer(&store, question) {
+    let answer = match show::answer(&store, &[], question) {
         // Without a lake there is more to do than to rank.
         Err(ShowError::Snapshot(SnapshotError::None)) => {
             Lake::open(store)?;
@@ -164,8 +148,4 @@ fn answer(settings: &Settings, Showing { question, target, .. }: &Showing) -> Re
     };
     target.write(answer)?;
     Ok(Exit::Success)
-}
-
-fn checked(option: &str, path: &str) -> Result<String, Failure> {
-    check_path(path).map_err(|e| Failure::usage(format!("{option} `{path}` {e}")))
 }

@@ -81,12 +81,15 @@ pub const KEYS: &[Key] = &[
     Key { said_in: Layers::NO_LAKE, ..key("color", Kind::OneOf(&["auto", "always", "never"]), &[]) },
     // A machine's: what others write into a lake is not to name a file to write outside.
     Key { said_in: Layers::NO_LAKE, ..key("metrics_file", Kind::Path, &[]) },
-    Key { part_of: Some(Choice::Catalog), ..key("catalog", Kind::Path, &["ingest", "rank", "rank merge"]) },
     Key {
         part_of: Some(Choice::Catalog),
-        ..key("catalog_map", Kind::Texts, &["ingest", "rank", "rank merge"])
+        ..key("catalog", Kind::Path, &["ingest", "rank", "rank merge", "serve"])
     },
-    key("max_skew", Kind::Seconds, &["ingest"]),
+    Key {
+        part_of: Some(Choice::Catalog),
+        ..key("catalog_map", Kind::Texts, &["ingest", "rank", "rank merge", "serve"])
+    },
+    key("max_skew", Kind::Seconds, &["ingest", "serve"]),
     key("max_rejects", Kind::Size, &["ingest"]),
     key("window", Kind::Hours, &["rank", "rank plan"]),
     Key { part_of: Some(Choice::Fading), ..key("half_life", Kind::HalfLife, &["rank", "rank plan"]) },
@@ -94,9 +97,9 @@ pub const KEYS: &[Key] = &[
     Key { part_of: Some(Choice::Fading), ..key("no_decay", Kind::Flag, &["rank", "rank plan"]) },
     key("limit", Kind::Number(1, u32::MAX as u64), &["rank", "rank plan"]),
     key("measure", Kind::OneOf(&["units", "purchases", "amount"]), &["rank", "rank plan"]),
-    key("event_types", Kind::Texts, &["rank", "rank plan", "count"]),
-    key("subtract", Kind::Texts, &["rank", "rank plan", "count"]),
-    key("tz", Kind::Text, &["rank", "rank plan", "count"]),
+    key("event_types", Kind::Texts, &["rank", "rank plan", "count", "serve"]),
+    key("subtract", Kind::Texts, &["rank", "rank plan", "count", "serve"]),
+    key("tz", Kind::Text, &["rank", "rank plan", "count", "serve"]),
     key("min_items", Kind::Number(0, u64::MAX), &["rank", "rank plan"]),
     key("max_lookback", Kind::Hours, &["rank", "rank plan"]),
     key("max_lag", Kind::Seconds, &["rank", "rank plan"]),

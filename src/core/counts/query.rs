@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::lake::UncommittedBatch;
 use crate::model::{Aggregate, AggregateOverflow, AggregateRows, EventTypes, Hour, levels_of};
@@ -20,7 +21,7 @@ pub struct CountQuery<'a> {
     /// Only sales in this category or below it.
     pub category: Option<&'a str>,
     /// Batches that are durable and not in the lake yet; they count, too.
-    pub uncommitted: &'a [UncommittedBatch],
+    pub uncommitted: &'a [Arc<UncommittedBatch>],
 }
 
 impl<'a> CountQuery<'a> {

@@ -1,6 +1,7 @@
 //! Input formats: files and streams that other programs have written, opened, and which of their columns
 //! is which field.
 
+mod body;
 mod column_names;
 mod container_log;
 mod content_kind;
@@ -32,6 +33,7 @@ mod text_encoding;
 mod toml_line;
 mod zip_member;
 
+pub use body::open_body;
 pub use container_log::{ContainerLogLine, container_log_line};
 pub use csv_dialect::{CsvDialect, Quotes};
 pub use csv_fields::{FieldSplitter, SplitError, without_line_end};

@@ -25,7 +25,9 @@ use crate::lake::category_groups::{group_categories, is_grouped};
 use crate::lake::decimal_units::make_units_decimal;
 use crate::lake::error::LakeError;
 use crate::lake::events_table::{EVENTS, EVENTS_UNTIL_4, SCHEMA, VERSION};
-use crate::lake::layout::{COMPACTION_LOCK, FORMAT_FILE, MAINTENANCE_LOCK, MAINTENANCE_LOCK_0, WRITERS};
+use crate::lake::layout::{
+    COMPACTION_LOCK, FORMAT_FILE, MAINTENANCE_LOCK, MAINTENANCE_LOCK_0, SERVER_LOCK, WRITERS,
+};
 use crate::storage::{Lock, LockError, LockTimeout, SharedLock, Store};
 
 /// The format of lakes that this program creates, and the only one that it reads and writes.
@@ -85,6 +87,7 @@ pub struct UpgradePlan {
 
 /// Keeps every other command from writing to a lake; released when dropped.
 pub struct UpgradeLocks {
+    _server: Lock,
     _maintenance: (Lock, Lock, Option<Lock>),
     _writers: (SharedLock, SharedLock),
 }
@@ -135,13 +138,15 @@ pub fn lock_for_upgrade(
     holder: &str,
     lock_timeout: LockTimeout,
 ) -> Result<UpgradeLocks, LockError> {
+    // A server writes the format that it was started with.
+    let server = store.lock(SERVER_LOCK, holder, lock_timeout)?;
     let compaction = store.lock(COMPACTION_LOCK, holder, lock_timeout)?;
     let current = store.lock(MAINTENANCE_LOCK, holder, lock_timeout)?;
     let has_old = store.is_there(MAINTENANCE_LOCK_0);
     let old = has_old.then(|| store.lock(MAINTENANCE_LOCK_0, holder, lock_timeout)).transpose()?;
     let writers = store.lock_exclusive(WRITERS)?;
     let writers = writers.ok_or_else(|| LockError::Held { holder: "an ingest".to_owned() })?;
-    Ok(UpgradeLocks { _maintenance: (compaction, current, old), _writers: writers })
+    Ok(UpgradeLocks { _server: server, _maintenance: (compaction, current, old), _writers: writers })
 }
 
 /// Decides which steps a lake needs.

@@ -19,6 +19,10 @@ pub(super) const MAINTENANCE_LOCK: &str = "maintenance.lock";
 pub(super) const COMPACTION_LOCK: &str = "compaction.lock";
 /// [`MAINTENANCE_LOCK`] in format 0.
 pub(super) const MAINTENANCE_LOCK_0: &str = "upkeep.lock";
+/// Held by a server, as long as it runs.
+pub const SERVER_LOCK: &str = "serve.lock";
+/// The folder of the log of a server: what it has acknowledged and the lake does not have yet.
+pub const SERVER_LOG: &str = "log";
 /// Held, shared, while files are written that no commit names yet; exclusively by a vacuum.
 pub(super) const WRITERS: &str = "writers";
 
@@ -26,7 +30,7 @@ pub(super) const WRITERS: &str = "writers";
 pub(super) const RESERVE: &str = "reserve";
 
 /// All names that may be there before a lake is.
-const KNOWN: [&str; 18] = [
+const KNOWN: [&str; 20] = [
     "events",
     INPUTS,
     "rollups",
@@ -41,6 +45,8 @@ const KNOWN: [&str; 18] = [
     MAINTENANCE_LOCK,
     MAINTENANCE_LOCK_0,
     COMPACTION_LOCK,
+    SERVER_LOCK,
+    SERVER_LOG,
     "events.queue.lock",
     "rollups.queue.lock",
     "writers.door.lock",

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -74,7 +75,7 @@ enum LogReading {
 pub fn live_counts<T>(
     store: &Store,
     selection: &Selection<'_>,
-    uncommitted: &[UncommittedBatch],
+    uncommitted: &[Arc<UncommittedBatch>],
     read: impl Fn(&LiveCounts) -> Result<T, RollupError>,
 ) -> Result<T, RollupError> {
     let mut tried = None;
@@ -108,7 +109,7 @@ impl LiveCounts {
     fn of(
         store: &Store,
         selection: &Selection<'_>,
-        uncommitted: &[UncommittedBatch],
+        uncommitted: &[Arc<UncommittedBatch>],
         reading: LogReading,
     ) -> Result<LiveCounts, RollupError> {
         let days = selection.hours.start.date()..=selection.hours.end.plus(-1).date();
@@ -142,7 +143,7 @@ impl LiveCounts {
     /// that files were added since the last rollup, or an event of theirs has an id.
     fn of_newest_commits(
         store: &Store,
-        uncommitted: &[UncommittedBatch],
+        uncommitted: &[Arc<UncommittedBatch>],
         wants: &dyn Fn(&Partition) -> bool,
     ) -> Result<Option<LiveCounts>, RollupError> {
         let Some(rollups) = LogReader::new(store, ROLLUPS).newest(wants)? else { return Ok(None) };
@@ -237,7 +238,7 @@ impl LiveCounts {
 /// by whoever holds it, so that it is counted once.
 fn still_uncommitted<'a>(
     store: &Store,
-    uncommitted: &'a [UncommittedBatch],
+    uncommitted: &'a [Arc<UncommittedBatch>],
     until: u64,
 ) -> Result<Vec<&'a UncommittedBatch>, RollupError> {
     let Some(since) = uncommitted.iter().map(|batch| batch.since).min() else { return Ok(Vec::new()) };
@@ -251,14 +252,14 @@ fn still_uncommitted<'a>(
             Box::new(move |id| known.iter().any(|known| known == id))
         }
     };
-    Ok(uncommitted.iter().filter(|batch| !is_recorded(&batch.id)).collect())
+    Ok(uncommitted.iter().map(Arc::as_ref).filter(|batch| !is_recorded(&batch.id)).collect())
 }
 
 /// Returns the plan of a rollup of the events and of what is not committed yet.
 fn plan_with(
     lake: &Lake,
     rollups: Option<&Version<'_>>,
-    uncommitted: &[UncommittedBatch],
+    uncommitted: &[Arc<UncommittedBatch>],
 ) -> Result<Plan, RollupError> {
     let none = BTreeSet::new();
     let mut version = lake.events().newest()?.number();

@@ -14,7 +14,8 @@ pub struct Counts<'a> {
     pub items: &'a [(&'a str, ByHour)],
     pub by: Option<By>,
     pub zone: &'a Zone,
-    pub now: Timestamp,
+    /// The moment that is asked about: the hour that it is in is still filling.
+    pub at: Timestamp,
 }
 
 const ITEM: Column = Column::new("item_id", ColumnType::Text);
@@ -136,7 +137,7 @@ impl<'a> Counts<'a> {
     }
 
     fn is_filling(&self) -> bool {
-        self.counted.hours.end.start() > self.now
+        self.counted.hours.end.start() > self.at
     }
 
     fn row(&self, item_id: &str, bucket: Option<&Bucket>, aggregate: &Aggregate) -> Vec<Value> {
@@ -144,7 +145,7 @@ impl<'a> Counts<'a> {
         let until = bucket.map_or(self.counted.hours.end, |bucket| bucket.until);
         let mut row = vec![item_id.into()];
         row.extend(bucket.into_iter().flat_map(|bucket| [(&bucket.label).into(), bucket.hours.into()]));
-        let is_filling = until.start() > self.now;
+        let is_filling = until.start() > self.at;
         row.extend([hours.start.start().into(), hours.end.start().into(), is_filling.into()]);
         row.extend(numbers(aggregate));
         row

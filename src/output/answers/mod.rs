@@ -2,12 +2,14 @@
 //!
 //! Invariant: nothing here writes; an answer is values, and a format decides how they look.
 
+mod count_question;
 mod counts;
 mod due_runs;
 mod explanation;
 mod health;
 mod lake_stats;
 
+pub use count_question::{CountOptions, CountQuestion};
 pub use counts::Counts;
 pub use due_runs::DueRuns;
 pub use explanation::explanation;

@@ -20,6 +20,8 @@ pub struct Answer<'a> {
     pub tables: Vec<Table<'a>>,
     /// The fields of the JSON object after those of the tables.
     pub envelope_end: Vec<(&'static str, Value)>,
+    /// What depends on the moment of asking, which no file and no body of a response has: its headers.
+    pub headers: Vec<(&'static str, String)>,
     /// Lines that a terminal shows at the end.
     pub closing: Vec<String>,
     pub json: JsonLayout,

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use crate::formats::{Answer, Column, ColumnType, JsonField, Table, TableColumn, Value};
 use crate::show::error::{ShowError, unknown_category};
 use crate::show::movement::{dropped, movement};
-use crate::show::notes::{age_seconds, as_of, covered, decay, hours};
+use crate::show::notes::{as_of, covered, decay, headers, hours};
 use crate::show::question::{Question, Selection};
 use crate::terminal::{Cell, Style};
 use crate::text::{grouped, quoted};
@@ -84,7 +84,8 @@ pub(super) fn best_sellers(
     Ok(Answer {
         title: title(trends, category, selection),
         notes: notes(trends, trend.places.first().map(|place| &place.row), question),
-        envelope: envelope(trends, &trend, others.as_ref(), question),
+        headers: headers(facts, trends.is_stale(question.now), question),
+        envelope: envelope(trends, &trend, others.as_ref()),
         tables: vec![Table {
             footer: others.map(|others| others.row(&trend)).into_iter().collect(),
             ..Table::new("items", &COLUMNS, rows).showing(shown(selection))
@@ -148,12 +149,7 @@ fn notes(trends: &Trends, row: Option<&RankedRow<'_>>, question: &Question) -> V
     notes
 }
 
-fn envelope(
-    trends: &Trends,
-    trend: &Trend,
-    others: Option<&Others>,
-    question: &Question,
-) -> Vec<(&'static str, Value)> {
+fn envelope(trends: &Trends, trend: &Trend, others: Option<&Others>) -> Vec<(&'static str, Value)> {
     let facts = trends.current().metadata();
     let row = trend.places.first().map(|place| &place.row);
     let moment = |of: fn(&RankedRow<'_>) -> topsell_core::model::Timestamp| {
@@ -167,8 +163,6 @@ fn envelope(
         ("half_life_hours", facts.half_life_hours.map_or(Value::None, Value::Number)),
         ("window_hours", row.map(hours).into()),
         ("by", facts.by.name().into()),
-        ("age_seconds", age_seconds(facts, question.now).into()),
-        ("is_stale", trends.is_stale(question.now).map_or(Value::None, Value::Flag)),
         ("previous_as_of", trends.previous().map_or(Value::None, |before| before.metadata().as_of.into())),
         ("time_zone", facts.days.as_ref().map(|days| days.zone.as_str()).into()),
         ("days_from", facts.days.as_ref().map_or(Value::None, |days| Value::Moments(days.starts.clone()))),

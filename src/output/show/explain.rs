@@ -1,10 +1,13 @@
 //! A score, hour by hour: what was sold, its weight, and the running sum, all of them integers.
 
+use std::sync::Arc;
+
 use crate::formats::{Column, ColumnType, Table, TableColumn, Value};
 use crate::show::error::{ShowError, unknown_category};
 use crate::terminal::{Cell, Style};
 use crate::text::quoted;
 use topsell_core::counts::{ByHour, CountQuery, by_hour};
+use topsell_core::lake::UncommittedBatch;
 use topsell_core::model::{Aggregate, AggregateOverflow, Hour, Window};
 use topsell_core::parquet_format::RankedRow;
 use topsell_core::rank::{MAX_MEASURE, Measure, Score, Weights};
@@ -54,7 +57,7 @@ pub(super) struct Explained {
 /// Explains an item's score in a category, in the whole shop for `None`; nothing is said of a
 /// category in which nothing ranks.
 pub(super) fn explain(
-    store: &Store,
+    (store, uncommitted): (&Store, &[Arc<UncommittedBatch>]),
     trends: &Trends,
     item_id: &str,
     category: Option<&str>,
@@ -70,7 +73,7 @@ pub(super) fn explain(
         event_types: &facts.event_types,
         hours: window.oldest()..window.as_of(),
         category,
-        uncommitted: &[],
+        uncommitted,
     };
     let sold = by_hour(store, &counted, &[item_id])?.remove(item_id).unwrap_or_default();
     let weights = Weights::of(window, facts.decay);

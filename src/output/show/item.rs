@@ -1,18 +1,19 @@
 //! One item: its ranks, the items ranked above and below it, and its units by day.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::formats::{Answer, Column, ColumnType, JsonField, Table, TableColumn, Value};
 use crate::show::error::{ShowError, unknown_item};
 use crate::show::explain::explain;
 use crate::show::movement::movement;
-use crate::show::notes::{age_seconds, as_of, decay};
+use crate::show::notes::{as_of, decay, headers};
 use crate::show::question::Question;
 use crate::show::unlisted::{Unlisted, unlisted, unlisted_values};
 use crate::terminal::{Cell, Style};
 use crate::text::quoted;
 use topsell_core::counts::{CountQuery, first_and_last};
-use topsell_core::lake::LakeError;
+use topsell_core::lake::{LakeError, UncommittedBatch};
 use topsell_core::model::{DayUnits, Hour, Timestamp, Units, Zone};
 use topsell_core::parquet_format::RankedRow;
 use topsell_core::rankings::RankingMetadata;
@@ -69,7 +70,7 @@ const DAYS_SHOWN: [TableColumn; 3] = [
 /// Answers with an item's ranks in the shop and in each of its categories, after the hours of its
 /// score in one of them, if that is asked for.
 pub(super) fn item(
-    store: &Store,
+    (store, uncommitted): (&Store, &[Arc<UncommittedBatch>]),
     trends: &Trends,
     item_id: &str,
     explained: Option<Option<&str>>,
@@ -77,7 +78,8 @@ pub(super) fn item(
 ) -> Result<Answer<'static>, ShowError> {
     let snapshot = trends.current();
     let rows = snapshot.rows_of(&|id, _| id == item_id)?;
-    let explained = explained.map(|category| explain(store, trends, item_id, category)).transpose()?;
+    let explained =
+        explained.map(|category| explain((store, uncommitted), trends, item_id, category)).transpose()?;
     let is_sold = explained.as_ref().is_some_and(|explained| explained.is_sold);
     let unlisted = unlisted(store, trends, item_id)?;
     if rows.is_empty() && unlisted.is_empty() && !is_sold {
@@ -98,7 +100,7 @@ pub(super) fn item(
     let facts = snapshot.metadata();
     // Where all are of the same time, the notes have it already.
     let older = unlisted.values().map(|place| place.as_of).find(|as_of| *as_of != facts.as_of);
-    let sales = sales(store, facts, item_id)?;
+    let sales = sales((store, uncommitted), facts, item_id)?;
     let zone = facts.days.as_ref().map(|days| days.zone.as_str());
     let mut notes = vec![as_of(facts, question), decay(facts)];
     if let Some((first, last)) = sales {
@@ -115,7 +117,6 @@ pub(super) fn item(
         ("as_of", facts.as_of.into()),
         ("half_life_hours", facts.half_life_hours.map_or(Value::None, Value::Number)),
         ("by", facts.by.name().into()),
-        ("age_seconds", age_seconds(facts, question.now).into()),
         ("time_zone", zone.into()),
         ("first_sale_hour", hour(|(first, _)| first)),
         ("last_sale_hour", hour(|(_, last)| last)),
@@ -134,16 +135,21 @@ pub(super) fn item(
     tables.push(Table::new("places", &COLUMNS, places).titled("Ranks".to_owned()).showing(SHOWN));
     tables.extend(days(trends, &rows, &unlisted));
     let title = [Some(item_id), name].into_iter().flatten().map(quoted).collect::<Vec<_>>().join("  ");
-    Ok(Answer { title, notes, envelope, tables, ..Answer::default() })
+    let headers = headers(facts, trends.is_stale(question.now), question);
+    Ok(Answer { title, notes, headers, envelope, tables, ..Answer::default() })
 }
 
 /// Returns the hours of the first and the last sale that a ranking could know of; nothing where
 /// only rankings are at hand.
-fn sales(store: &Store, facts: &RankingMetadata, item_id: &str) -> Result<Option<(Hour, Hour)>, ShowError> {
+fn sales(
+    (store, uncommitted): (&Store, &[Arc<UncommittedBatch>]),
+    facts: &RankingMetadata,
+    item_id: &str,
+) -> Result<Option<(Hour, Hour)>, ShowError> {
     // No log reaches farther back than the year 1.
     let first = Timestamp::parse("0001-01-01T00:00:00Z").unwrap_or(facts.as_of).hour();
     let hours = first..facts.as_of.hour();
-    let counted = CountQuery { event_types: &facts.event_types, hours, category: None, uncommitted: &[] };
+    let counted = CountQuery { event_types: &facts.event_types, hours, category: None, uncommitted };
     match first_and_last(store, &counted, item_id) {
         Err(RollupError::Lake(LakeError::Missing { .. })) => Ok(None),
         sales => Ok(sales?),

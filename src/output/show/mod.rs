@@ -12,6 +12,7 @@ mod history;
 mod item;
 mod movement;
 mod notes;
+mod options;
 mod question;
 mod search;
 mod suggestions;
@@ -19,5 +20,6 @@ mod unlisted;
 mod view;
 
 pub use error::ShowError;
+pub use options::ShowOptions;
 pub use question::{Order, Question, Selection, View};
 pub use view::answer;

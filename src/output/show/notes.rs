@@ -18,9 +18,20 @@ pub(super) fn as_of(facts: &RankingMetadata, question: &Question) -> Cell {
 }
 
 /// Returns how long ago a ranking's window ended; nothing where it has not ended yet.
-pub(super) fn age_seconds(facts: &RankingMetadata, now: Timestamp) -> Option<i64> {
+fn age_seconds(facts: &RankingMetadata, now: Timestamp) -> Option<i64> {
     let micros = now.micros().saturating_sub(facts.as_of.micros());
     Some(micros / 1_000_000).filter(|seconds| *seconds >= 0)
+}
+
+/// Returns how old a ranking is, and whether it should have been replaced by now, for the headers of a response.
+pub(super) fn headers(
+    facts: &RankingMetadata,
+    is_stale: Option<bool>,
+    question: &Question,
+) -> Vec<(&'static str, String)> {
+    let age = age_seconds(facts, question.now).map(|seconds| ("topsell-ranking-age", seconds.to_string()));
+    let stale = is_stale.map(|is_stale| ("topsell-ranking-stale", is_stale.to_string()));
+    age.into_iter().chain(stale).collect()
 }
 
 /// Returns which hours a category's ranking covers.

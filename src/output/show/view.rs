@@ -1,5 +1,7 @@
 //! From a question to the view that answers it.
 
+use std::sync::Arc;
+
 use crate::formats::Answer;
 use crate::show::best_sellers::best_sellers;
 use crate::show::categories::categories;
@@ -9,17 +11,22 @@ use crate::show::history::history;
 use crate::show::item::item;
 use crate::show::question::{Question, View};
 use crate::show::search::search;
+use topsell_core::lake::UncommittedBatch;
 use topsell_core::model::Timestamp;
 use topsell_core::rankings::{Snapshot, SnapshotError, retained_rankings};
 use topsell_core::storage::Store;
 use topsell_core::trends::Trends;
 
-/// Answers a question.
+/// Answers a question; what is not in the lake yet counts in an item's sales.
 ///
 /// # Errors
 /// Fails where a ranking cannot be read, or there is nothing of what was asked for; then it names
 /// what there is instead.
-pub fn answer(store: &Store, question: &Question) -> Result<Answer<'static>, ShowError> {
+pub fn answer(
+    store: &Store,
+    uncommitted: &[Arc<UncommittedBatch>],
+    question: &Question,
+) -> Result<Answer<'static>, ShowError> {
     let snapshot = opened(store, question.at)?;
     match &question.view {
         View::BestSellers { category, selection } => {
@@ -28,7 +35,7 @@ pub fn answer(store: &Store, question: &Question) -> Result<Answer<'static>, Sho
         View::Categories(order) => categories(&snapshot, *order, question),
         View::Item { item_id, explained } => {
             let explained = explained.as_ref().map(Option::as_deref);
-            item(store, &Trends::of(store, snapshot)?, item_id, explained, question)
+            item((store, uncommitted), &Trends::of(store, snapshot)?, item_id, explained, question)
         }
         View::Diff { category, between } => {
             let [before, after] = [opened(store, Some(between[0]))?, opened(store, Some(between[1]))?];

@@ -15,6 +15,11 @@ pub struct TerminalOptions {
     pub colors: Colors,
 }
 
+impl TerminalOptions {
+    /// No terminal at all.
+    pub const PLAIN: TerminalOptions = TerminalOptions { width: None, colors: Colors::Never };
+}
+
 /// Whether to use colors and bold type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colors {

@@ -2,10 +2,12 @@
 //!
 //! Invariant: what comes from outside does nothing to a terminal.
 
+mod bad_option;
 mod numbers;
 mod sparkline;
 mod width;
 
+pub use bad_option::BadOption;
 pub use numbers::{age, counted, duration, grouped, size, to_the_second};
 pub use sparkline::sparkline;
 pub use width::{cut, isolated, quoted, width};

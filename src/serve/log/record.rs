@@ -20,6 +20,7 @@
 use twox_hash::XxHash3_64;
 
 use crate::log::position::{Position, Site};
+use crate::log::segment_id::SegmentId;
 
 /// The bytes before the payload.
 pub(super) const HEADER_BYTES: usize = 48;
@@ -39,6 +40,8 @@ pub struct Record<'a> {
     pub sequence: u64,
     /// The time that it was appended with: microseconds since 1970 in UTC.
     pub time_micros: i64,
+    /// The segment that it is in.
+    pub segment: &'a SegmentId,
     /// What was appended.
     pub payload: &'a [u8],
 }

@@ -8,12 +8,14 @@ use crate::log::disk::Disk;
 use crate::log::error::{Damage, Follows, LogError};
 use crate::log::record::{ALIGNMENT, Record, encoded_bytes, unverified, verified, verified_header};
 use crate::log::segment_header::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::log::segment_id::SegmentId;
 use crate::log::segment_name::{SegmentFile, SegmentName};
 
 /// The records of a segment.
 #[derive(Debug)]
 pub struct Segment {
     name: SegmentName,
+    id: SegmentId,
     follows: Follows,
     bytes: Vec<u8>,
     end: usize,
@@ -58,12 +60,25 @@ impl Segment {
             None => check_torn(&bytes, end, seed, next)?,
         }
         let name = file.name.clone();
-        Ok(Segment { name, follows: header.follows, bytes, end, last: next - 1, last_group_at })
+        Ok(Segment {
+            name,
+            id: header.id(),
+            follows: header.follows,
+            bytes,
+            end,
+            last: next - 1,
+            last_group_at,
+        })
     }
 
     /// Returns the name.
     pub fn name(&self) -> &SegmentName {
         &self.name
+    }
+
+    /// Returns the identity.
+    pub fn id(&self) -> &SegmentId {
+        &self.id
     }
 
     /// Returns the records in their order.
@@ -128,7 +143,7 @@ impl<'a> Iterator for Records<'a> {
     type Item = Record<'a>;
 
     fn next(&mut self) -> Option<Record<'a>> {
-        let Segment { name, bytes, end, .. } = self.segment;
+        let Segment { name, id, bytes, end, .. } = self.segment;
         if self.at >= *end {
             return None;
         }
@@ -139,6 +154,7 @@ impl<'a> Iterator for Records<'a> {
             incarnation: name.incarnation,
             sequence: header.sequence,
             time_micros: header.time_micros,
+            segment: id,
             payload,
         })
     }

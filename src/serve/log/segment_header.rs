@@ -27,6 +27,7 @@
 use twox_hash::XxHash3_64;
 
 use crate::log::error::Follows;
+use crate::log::segment_id::SegmentId;
 use crate::log::segment_name::SegmentName;
 
 /// The size of the header, where the records begin.
@@ -83,10 +84,22 @@ impl SegmentHeader {
 
     /// Returns the seed of the records' checksums.
     pub(super) fn seed(&self) -> u64 {
+        XxHash3_64::oneshot_with_seed(self.salt, &self.name_bytes())
+    }
+
+    /// Returns the identity, from which the seed cannot be told.
+    pub(super) fn id(&self) -> SegmentId {
+        let SegmentName { site, incarnation, first } = self.name.clone();
+        let fingerprint =
+            XxHash3_64::oneshot_with_seed(!self.salt, &[&self.name_bytes()[..], b"id"].concat());
+        SegmentId { site, incarnation, first, fingerprint }
+    }
+
+    fn name_bytes(&self) -> Vec<u8> {
         let mut bound = Vec::with_capacity(96);
         bound.extend_from_slice(&self.name.incarnation.to_le_bytes());
         bound.extend_from_slice(&self.name.first.to_le_bytes());
         bound.extend_from_slice(self.name.site.as_str().as_bytes());
-        XxHash3_64::oneshot_with_seed(self.salt, &bound)
+        bound
     }
 }

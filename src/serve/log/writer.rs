@@ -18,6 +18,7 @@ use crate::log::record::{RecordHeader, encode, encoded_bytes};
 use crate::log::recovery::{Found, INCARNATION};
 use crate::log::seal::seal;
 use crate::log::segment_header::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::log::segment_id::SegmentId;
 use crate::log::segment_name::{SealedSegment, SegmentName};
 
 /// The list of sealed segments, the oldest first. The writer adds to it, deletion takes from it.
@@ -49,6 +50,7 @@ pub(super) struct Writer {
 /// The segment that is being written.
 struct Active {
     name: SegmentName,
+    id: SegmentId,
     path: PathBuf,
     file: Box<dyn DiskFile>,
     seed: u64,
@@ -95,6 +97,11 @@ impl Writer {
 
     pub(super) fn sealed(&self) -> SealedList {
         Arc::clone(&self.sealed)
+    }
+
+    /// Returns the segment that was written to last, unless it is sealed.
+    pub(super) fn segment(&self) -> Option<&SegmentId> {
+        self.active.as_ref().map(|active| &active.id)
     }
 
     /// Makes the first of some records durable, as many as there is space for in one segment and at least one,
@@ -180,7 +187,16 @@ impl Writer {
         })?;
         self.disk.sync_dir(&self.dir).map_err(|error| LogError::failed(&self.dir, error))?;
         let end = SEGMENT_HEADER_BYTES as u64;
-        Ok(Active { name, path, file, seed: header.seed(), opened_at_micros: now_micros, capacity, end })
+        Ok(Active {
+            id: header.id(),
+            name,
+            path,
+            file,
+            seed: header.seed(),
+            opened_at_micros: now_micros,
+            capacity,
+            end,
+        })
     }
 
     fn save_incarnation(&mut self) -> Result<(), LogError> {

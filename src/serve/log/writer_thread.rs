@@ -77,12 +77,13 @@ fn write_group<R>(
         }
     };
     let written = usize::try_from(group.end - group.start).expect("it was in memory");
+    let segment = writer.segment().expect("a group was just written to it");
     let applied: Vec<Appended<R>> = batch
         .iter()
         .zip(group)
         .map(|(one, sequence)| {
             let (time_micros, payload) = (one.time_micros, one.payload.as_slice());
-            let record = Record { site, incarnation, sequence, time_micros, payload };
+            let record = Record { site, incarnation, sequence, time_micros, segment, payload };
             Appended { position: record.position(), applied: apply(record) }
         })
         .collect();

@@ -1,0 +1,229 @@
+//! `topsell serve`: the server's settings, its clock, its signals, and its log on stderr.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::catalog_args::{Catalog, catalog_file, mapping};
+use crate::failure::{Exit, Failure};
+use crate::read_args::ReadArgs;
+use crate::settings::{Settings, Verbosity};
+use topsell_core::ingest;
+use topsell_core::model::{PURCHASE, Timestamp, Zone, escape_control, parse_seconds};
+use topsell_core::storage::local_files::read_to_string;
+use topsell_ops::process::machine_name;
+use topsell_serve::ServeError;
+use topsell_serve::config::{
+    Clock, CountDefaults, InputConfig, Limits, LogLevel, LogLine, ServerConfig, Tokens,
+};
+use topsell_serve::log::Site;
+
+/// The name of the only site.
+const SITE: &str = "main";
+
+/// Serve counts and rankings over HTTP, and take in events
+///
+/// An event that is answered with 200 is on disk, and in every later answer. POST /v1/events takes what `ingest` takes;
+/// GET /v1/count and GET /v1/show answer as `count` and `show` do. A lake has one server; other commands run beside it.
+#[derive(ClapArgs, Debug)]
+#[command(before_help = "\
+Examples:
+  topsell serve                                       listen on 127.0.0.1:7600
+  topsell serve --listen 0.0.0.0:7600 --token-file tokens.txt
+  curl -H 'Content-Type: application/json' -d '{\"ts\":1484390000,\"item_id\":\"1082185\"}' \\
+      http://127.0.0.1:7600/v1/events
+  curl 'http://127.0.0.1:7600/v1/count?item=1082185&last=24h'
+")]
+pub struct Serve {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7600")]
+    pub listen: String,
+    /// File with a line `read TOKEN` or `write TOKEN` for each token that requests may have; required unless the address
+    /// is of this machine only
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// On SIGTERM, how long requests may take to finish before their connections are closed
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    pub shutdown_timeout: String,
+    /// Column that holds a field, or a TOML file of such pairs, or preset:NAME; can be repeated
+    #[arg(long = "map", value_name = "FIELD=COLUMN|FILE|preset:NAME")]
+    pub map: Vec<String>,
+    #[command(flatten)]
+    pub catalog: Catalog,
+    /// Reject events later than this after the current time
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    pub max_skew: String,
+    /// Event types to include in counts that name none; can be repeated
+    #[arg(long = "event-type", value_name = "TYPE", default_value = PURCHASE)]
+    pub event_types: Vec<String>,
+    /// Event types whose units and amounts are subtracted, such as refund,cancel; can be repeated
+    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
+    pub subtract: Vec<String>,
+    /// Time zone for day boundaries
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub tz: String,
+    #[command(flatten)]
+    pub read: ReadArgs,
+}
+
+/// What the options say.
+pub struct Checked {
+    listen: SocketAddr,
+    tokens: Option<Tokens>,
+    limits: Limits,
+    input: InputConfig,
+    counts: CountDefaults,
+}
+
+impl Serve {
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// Names the option that is wrong and what to write instead.
+    pub fn check(&self) -> Result<Checked, Failure> {
+        let typed = self;
+        let listen: SocketAddr = typed.listen.parse().map_err(|_| {
+            let what = "is not an address and a port, such as 127.0.0.1:7600 or [::1]:7600";
+            Failure::usage(format!("--listen `{}` {what}", typed.listen))
+        })?;
+        let tokens = typed.token_file.as_ref().map(tokens).transpose()?;
+        if tokens.is_none() && !listen.ip().is_loopback() {
+            let what = "is reachable from other machines; pass --token-file, or listen on 127.0.0.1";
+            return Err(Failure::usage(format!("--listen {listen} {what}")));
+        }
+        let seconds = |option: &str, text: &str| {
+            parse_seconds(text).map_err(|e| Failure::usage(format!("{option}: {e}")))
+        };
+        let shutdown_time = Duration::from_secs(seconds("--shutdown-timeout", &typed.shutdown_timeout)?);
+        let mut mapping = mapping("--map", ingest::FIELDS, &typed.map)?;
+        typed.read.apply(&mut mapping)?;
+        Zone::named(&typed.tz).map_err(|e| Failure::usage(format!("--tz: {e}")))?;
+        Ok(Checked {
+            listen,
+            tokens,
+            limits: Limits { shutdown_time, ..Limits::default() },
+            input: InputConfig {
+                mapping,
+                catalog: catalog_file(&typed.catalog)?,
+                max_skew_seconds: seconds("--max-skew", &typed.max_skew)?.cast_signed(),
+            },
+            counts: CountDefaults {
+                event_types: typed.event_types.clone(),
+                subtract: typed.subtract.clone(),
+                zone: typed.tz.clone(),
+            },
+        })
+    }
+}
+
+fn tokens(file: &PathBuf) -> Result<Tokens, Failure> {
+    let name = file.display();
+    let text = read_to_string(file).map_err(|e| Failure::runtime(format!("--token-file {name}: {e}")))?;
+    Tokens::parse(&text).map_err(|e| Failure::usage(format!("--token-file {name}: {e}")))
+}
+
+/// Runs the server until it is stopped.
+///
+/// # Errors
+/// Fails where another server works on the lake, its log is damaged, or the address cannot be listened on.
+pub fn run(settings: &Settings, typed: &Serve) -> Result<Exit, Failure> {
+    let Checked { listen, tokens, limits, input, counts } = typed.check()?;
+    settings.use_threads()?;
+    let store = settings.store()?;
+    let name = format!("serve (process {}, host {}, since {})", process::id(), machine_name(), settings.now);
+    let config = ServerConfig {
+        store,
+        listen,
+        site: Site::new(SITE).expect("it is the name of a site"),
+        clock: clock(settings),
+        log_line: log_line(settings),
+        name,
+        tokens,
+        input,
+        counts,
+        limits,
+        log: topsell_serve::log::Options::default(),
+    };
+    let log_line = Arc::clone(&config.log_line);
+    let stop = stop_on_signals()?;
+    let summary = topsell_serve::serve(config, &stop, |address| {
+        log_line(LogLevel::Info, &format!("listening on http://{address}"));
+    })?;
+    log_line(LogLevel::Info, &format!("stopped after {} events", summary.accepted));
+    if summary.uncommitted > 0 {
+        let text = format!(
+            "{} events are in the log and not in the lake yet; the next start moves them",
+            summary.uncommitted
+        );
+        log_line(LogLevel::Warning, &text);
+    }
+    Ok(Exit::Success)
+}
+
+/// Returns a clock that never fails: where the machine's does, it shows what it showed last.
+fn clock(settings: &Settings) -> Clock {
+    let (clock, last) = (settings.clock, Mutex::new(settings.now));
+    Arc::new(move || -> Timestamp {
+        let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *last = clock.now().unwrap_or(*last);
+        *last
+    })
+}
+
+fn log_line(settings: &Settings) -> LogLine {
+    let verbosity = settings.verbosity;
+    let clock = clock(settings);
+    Arc::new(move |level, text| {
+        let level = match level {
+            LogLevel::Info if verbosity == Verbosity::Quiet => return,
+            LogLevel::Info => "info",
+            LogLevel::Warning => "warning",
+            LogLevel::Error => "error",
+        };
+        // Without stderr there is nowhere to log to.
+        let _ = writeln!(io::stderr(), "{} {level} serve: {}", clock(), escape_control(text));
+    })
+}
+
+/// Returns what gets a message on the first SIGINT or SIGTERM; the second one ends the process.
+fn stop_on_signals() -> Result<Receiver<()>, Failure> {
+    let signals = Signals::new([SIGINT, SIGTERM]);
+    let mut signals = signals.map_err(|e| Failure::runtime(format!("cannot handle signals: {e}")))?;
+    let (send, receive) = channel();
+    thread::spawn(move || {
+        for (number, signal) in signals.forever().enumerate() {
+            if number > 0 {
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+            let _ = send.send(());
+        }
+    });
+    Ok(receive)
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Failure {
+        use topsell_core::storage::LockError;
+        use topsell_serve::log::LogError;
+        match error {
+            ServeError::Lock(LockError::Held { .. }) | ServeError::Log(LogError::Locked { .. }) => {
+                Failure::busy(error.to_string())
+                    .with_hint("a lake has one server; stop the other one".to_owned())
+            }
+            ServeError::Log(LogError::Damaged { .. }) | ServeError::UnknownRecord { .. } => {
+                Failure::damaged(error.to_string())
+            }
+            ServeError::Lake(error) => error.into(),
+            error => Failure::runtime(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What a server is told when it starts.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::log::{Options as LogOptions, Site};
+use topsell_core::input_format::Mapping;
+use topsell_core::item_catalog::CatalogFile;
+use topsell_core::model::Timestamp;
+use topsell_core::storage::Store;
+
+mod tokens;
+
+pub use tokens::{Access, TokenError, Tokens};
+
+/// Tells the time; only the door of the program reads the machine's clock.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Takes the lines that the server logs.
+pub type LogLine = Arc<dyn Fn(LogLevel, &str) + Send + Sync>;
+
+/// How urgent a logged line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    Info,
+    Warning,
+    Error,
+}
+
+/// The settings of a server.
+pub struct ServerConfig {
+    pub store: Store,
+    pub listen: SocketAddr,
+    pub site: Site,
+    pub clock: Clock,
+    pub log_line: LogLine,
+    /// The name of the server in the message that another one holds the lock.
+    pub name: String,
+    /// None where everybody who reaches the address may do everything.
+    pub tokens: Option<Tokens>,
+    pub input: InputConfig,
+    pub counts: CountDefaults,
+    pub limits: Limits,
+    pub log: LogOptions,
+}
+
+/// How the bodies of requests become events.
+pub struct InputConfig {
+    pub mapping: Mapping,
+    pub catalog: Option<CatalogFile>,
+    /// How many seconds the time of an event may be ahead.
+    pub max_skew_seconds: i64,
+}
+
+/// What counts have where a request says nothing else.
+#[derive(Clone, Debug)]
+pub struct CountDefaults {
+    pub event_types: Vec<String>,
+    pub subtract: Vec<String>,
+    pub zone: String,
+}
+
+/// The limits of requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The size of a body, as it arrives and decompressed.
+    pub body_bytes: usize,
+    /// How long a body may take to arrive.
+    pub body_time: Duration,
+    /// How long the head of a request may take to arrive, from the connection or the request before.
+    pub head_time: Duration,
+    pub connections: usize,
+    /// How many requests may wait for a worker; further ones are refused.
+    pub waiting_requests: usize,
+    pub workers: usize,
+    /// The items of one count.
+    pub items: usize,
+    /// How long requests may go on after the server was asked to stop.
+    pub shutdown_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            body_bytes: 16 << 20,
+            body_time: Duration::from_secs(30),
+            head_time: Duration::from_secs(10),
+            connections: 16_384,
+            waiting_requests: 1_024,
+            workers: 4,
+            items: 1_000,
+            shutdown_time: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Connections: accepted on a thread for each CPU, served until the client or the server ends them.
+//!
+//! Invariant: a client that sends nothing, or slowly, holds a connection and no more, and not for ever.
+
+use std::io;
+use std::net::TcpListener as StdListener;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use crate::http::state::State;
+
+/// How long nothing is accepted after an error such as too many open files.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The threads that serve connections.
+pub struct Serving {
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Serving {
+    /// Has requests finish, and ends all connections within the time of the limits.
+    pub fn stop(self) {
+        let _ = self.stop.send(true);
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Serves the connections of a listener.
+///
+/// # Errors
+/// Fails where a thread cannot be started.
+pub fn serve_connections(
+    listener: &StdListener,
+    threads: usize,
+    router: &Router,
+    state: &Arc<State>,
+) -> io::Result<Serving> {
+    listener.set_nonblocking(true)?;
+    let (stop, stopped) = watch::channel(false);
+    let connections = Arc::new(Semaphore::new(state.limits.connections));
+    let mut serving = Serving { stop, threads: Vec::with_capacity(threads) };
+    for number in 0..threads.max(1) {
+        let listener = listener.try_clone()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let acceptor = Acceptor {
+            router: router.clone(),
+            state: Arc::clone(state),
+            connections: Arc::clone(&connections),
+            stopped: stopped.clone(),
+        };
+        let name = format!("http-{number}");
+        let thread =
+            thread::Builder::new().name(name).spawn(move || runtime.block_on(acceptor.run(listener)))?;
+        serving.threads.push(thread);
+    }
+    Ok(serving)
+}
+
+/// Accepts connections on one thread.
+struct Acceptor {
+    router: Router,
+    state: Arc<State>,
+    connections: Arc<Semaphore>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Acceptor {
+    async fn run(mut self, listener: StdListener) {
+        let Ok(listener) = TcpListener::from_std(listener) else { return };
+        // Each connection holds a clone: when all are dropped, all have ended.
+        let (open, mut all_ended) = tokio::sync::mpsc::channel::<()>(1);
+        loop {
+            let Ok(permit) = Arc::clone(&self.connections).acquire_owned().await else { break };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = self.stopped.wait_for(|is_stopped| *is_stopped) => break,
+            };
+            let Ok((stream, _)) = accepted else {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
+            let (router, state, stopped) =
+                (self.router.clone(), Arc::clone(&self.state), self.stopped.clone());
+            let open = open.clone();
+            tokio::spawn(async move {
+                state.requests.connections.fetch_add(1, Ordering::Relaxed);
+                serve(stream, router, &state, stopped).await;
+                state.requests.connections.fetch_sub(1, Ordering::Relaxed);
+                drop((permit, open));
+            });
+        }
+        drop((listener, open));
+        // What takes longer is cut off with the runtime.
+        let _ = tokio::time::timeout(self.state.limits.shutdown_time, all_ended.recv()).await;
+    }
+}
+
+async fn serve(stream: TcpStream, router: Router, state: &State, mut stopped: watch::Receiver<bool>) {
+    // Small answers must not wait for the acknowledgement of the one before.
+    let _ = stream.set_nodelay(true);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(state.limits.head_time)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    tokio::pin!(connection);
+    tokio::select! {
+        // A client may break off at any moment.
+        _ = connection.as_mut() => return,
+        _ = stopped.wait_for(|is_stopped| *is_stopped) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}

@@ -1,0 +1,101 @@
+//! `/v1/count`: what `topsell count` prints as JSON, with the events that are not in the lake yet.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Response, StatusCode};
+use bytes::Bytes;
+
+use crate::http::answers::{error, tagged, unavailable};
+use crate::http::parameters::Parameters;
+use crate::http::state::State;
+use topsell_core::counts::By;
+use topsell_core::rollup::RollupError;
+use topsell_output::answers::{CountOptions, CountQuestion};
+use topsell_output::formats::Format;
+use topsell_output::terminal::TerminalOptions;
+
+const KNOWN: &[&str] =
+    &["item", "last", "from", "to", "at", "by", "tz", "event_type", "subtract", "category"];
+
+/// Answers the request; the body of a POST has an item on each line.
+pub async fn count(
+    state: Arc<State>,
+    method: Method,
+    query: Option<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let question = options_of(&state, query.as_deref(), &body, method == Method::POST);
+    let question =
+        question.and_then(|options| CountQuestion::of(options, (state.clock)()).map_err(|e| e.to_string()));
+    let question = match question {
+        Ok(question) => question,
+        Err(what) => return error(StatusCode::BAD_REQUEST, &what),
+    };
+    let worker_state = Arc::clone(&state);
+    match state.workers.run(move || answer(&worker_state, &question)).await {
+        Ok(Some(Ok(body))) => tagged(&headers, body, "no-cache", &[]),
+        Ok(Some(Err(e))) => error(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()),
+        Ok(None) => unavailable("the server is reading its log"),
+        Err(_) => unavailable("too many requests are waiting"),
+    }
+}
+
+/// Returns the bytes of the answer; none while the log is being read.
+fn answer(state: &State, question: &CountQuestion) -> Option<Result<Vec<u8>, RollupError>> {
+    let live = state.live.get()?;
+    // Before the lake is read, so that what is moved there meanwhile is found in either.
+    let uncommitted = match live.uncommitted.batches() {
+        Ok(uncommitted) => uncommitted,
+        Err(error) => return Some(Err(error.into())),
+    };
+    Some(question.answer(&state.store, &uncommitted, |answer| {
+        let mut bytes = Vec::new();
+        answer.write(Format::Json, TerminalOptions::PLAIN, &mut bytes).expect("memory can be written to");
+        bytes
+    }))
+}
+
+fn options_of(
+    state: &State,
+    query: Option<&str>,
+    body: &[u8],
+    is_post: bool,
+) -> Result<CountOptions, String> {
+    let parameters = Parameters::of(query, KNOWN)?;
+    let mut items = parameters.all("item");
+    if is_post {
+        let text = str::from_utf8(body).map_err(|_| "the body is not UTF-8".to_owned())?;
+        items.extend(text.lines().filter(|line| !line.is_empty()).map(str::to_owned));
+    } else if items.is_empty() {
+        return Err("the parameter `item` is missing; pass it once for each item".to_owned());
+    }
+    let max = state.limits.items;
+    if items.len() > max {
+        return Err(format!("{} items in one request; at most {max}", items.len()));
+    }
+    let or_default =
+        |given: Vec<String>, default: &[String]| if given.is_empty() { default.to_vec() } else { given };
+    let subtract = parameters.all("subtract");
+    let subtract = subtract.iter().flat_map(|types| types.split(',')).map(str::to_owned).collect();
+    Ok(CountOptions {
+        prefix: "",
+        items,
+        last: parameters.one("last")?,
+        from: parameters.one("from")?,
+        to: parameters.one("to")?,
+        at: parameters.one("at")?,
+        by: parameters.one("by")?.map(|name| by(&name)).transpose()?,
+        zone: parameters.one("tz")?.unwrap_or_else(|| state.counts.zone.clone()),
+        event_types: or_default(parameters.all("event_type"), &state.counts.event_types),
+        subtract: or_default(subtract, &state.counts.subtract),
+        category: parameters.one("category")?,
+    })
+}
+
+fn by(name: &str) -> Result<By, String> {
+    let all = [By::Hour, By::Day, By::Weekday];
+    let found = all.into_iter().find(|by| by.name() == name);
+    found.ok_or_else(|| format!("by=`{name}` is not hour, day or weekday"))
+}

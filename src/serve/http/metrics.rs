@@ -1,0 +1,74 @@
+//! `/metrics`: numbers of the server in the text format of Prometheus.
+//!
+//! The format is that of <https://prometheus.io/docs/instrumenting/exposition_formats/>.
+
+use std::fmt::Write;
+use std::sync::atomic::Ordering;
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+
+use crate::http::answers::respond;
+use crate::http::request_counts::PATHS;
+use crate::http::state::State;
+
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// Answers the request.
+pub fn metrics(state: &State) -> Response<Body> {
+    respond(StatusCode::OK, CONTENT_TYPE, text(state))
+}
+
+fn text(state: &State) -> String {
+    let mut text = Text(String::new());
+    text.family("topsell_server_ready", "gauge", "Whether the server has read its log and answers.");
+    text.sample("topsell_server_ready", "", u64::from(state.is_ready()));
+    text.family("topsell_server_connections", "gauge", "Open connections.");
+    text.sample("topsell_server_connections", "", state.requests.connections.load(Ordering::Relaxed));
+    text.family("topsell_server_requests_total", "counter", "Requests by path and class of status.");
+    for (path, counts) in PATHS.iter().chain([&"other"]).zip(state.requests.by_class()) {
+        for (class, count) in counts.into_iter().enumerate() {
+            let labels = format!("{{path=\"{path}\",status=\"{}xx\"}}", class + 2);
+            text.sample("topsell_server_requests_total", &labels, count);
+        }
+    }
+    text.family("topsell_server_waiting_requests", "gauge", "Requests that wait for a worker.");
+    text.sample("topsell_server_waiting_requests", "", state.workers.waiting() as u64);
+    let Some(live) = state.live.get() else { return text.0 };
+    let totals = &live.receiver.totals;
+    text.family("topsell_server_events_accepted_total", "counter", "Events that were acknowledged.");
+    text.sample("topsell_server_events_accepted_total", "", totals.accepted.load(Ordering::Relaxed));
+    text.family("topsell_server_events_rejected_total", "counter", "Lines that were no events.");
+    text.sample("topsell_server_events_rejected_total", "", totals.rejected.load(Ordering::Relaxed));
+    let committed = live.committer.status();
+    text.family(
+        "topsell_server_events_committed_total",
+        "counter",
+        "Events that were moved from the log to the lake.",
+    );
+    text.sample("topsell_server_events_committed_total", "", committed.events);
+    text.family(
+        "topsell_server_uncommitted_events",
+        "gauge",
+        "Events of the log that are not in the lake yet.",
+    );
+    text.sample("topsell_server_uncommitted_events", "", live.uncommitted.events() as u64);
+    text.family(
+        "topsell_server_commit_failing",
+        "gauge",
+        "Whether the last attempt to move events to the lake failed.",
+    );
+    text.sample("topsell_server_commit_failing", "", u64::from(committed.is_failing));
+    text.0
+}
+
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("a text can grow");
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: u64) {
+        writeln!(self.0, "{name}{labels} {value}").expect("a text can grow");
+    }
+}

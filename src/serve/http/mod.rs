@@ -1,0 +1,23 @@
+//! The server's HTTP interface: who may ask, how much at once, and the answers of each path.
+//!
+//! Invariant: no request waits behind more others than the limits say, and nothing of the engine runs on the threads
+//! that serve connections.
+
+mod answers;
+mod cloud_events;
+mod connections;
+mod count;
+mod events;
+mod metrics;
+mod parameters;
+mod request_counts;
+mod router;
+mod show;
+mod state;
+mod status;
+mod workers;
+
+pub use connections::{Serving, serve_connections};
+pub use router::router;
+pub use state::{Live, State};
+pub use workers::Workers;

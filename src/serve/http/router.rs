@@ -1,0 +1,141 @@
+//! Which handler answers which path, after the checks that all requests share: token, size and time of the body.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State as Shared};
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Method, Response, StatusCode};
+use axum::routing::{any, get, post};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+
+use crate::config::Access;
+use crate::http::answers::{error, error_with_hint};
+use crate::http::count::count;
+use crate::http::events::receive_events;
+use crate::http::metrics::metrics;
+use crate::http::show::show;
+use crate::http::state::State;
+use crate::http::status::{health, ready, status};
+
+/// How many times the limit of a body is read before the connection is given up.
+const DRAINED: usize = 8;
+
+/// Returns the router of all paths.
+pub fn router(state: Arc<State>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || health()))
+        .route("/readyz", get(async |Shared(state): Shared<Arc<State>>| ready(&state)))
+        .route(
+            "/metrics",
+            get(async |Shared(state): Shared<Arc<State>>, request: Request| {
+                permitted(&state, Access::Read, &request).map_or_else(|refused| refused, |()| metrics(&state))
+            }),
+        )
+        .route(
+            "/v1/status",
+            get(async |Shared(state): Shared<Arc<State>>, request: Request| {
+                permitted(&state, Access::Read, &request).map_or_else(|refused| refused, |()| status(&state))
+            }),
+        )
+        .route("/v1/events", post(post_events))
+        .route("/v1/count", get(any_count).post(any_count))
+        .route("/v1/show", get(get_show))
+        .fallback(any(async || error(StatusCode::NOT_FOUND, "there is no such path")))
+        .method_not_allowed_fallback(async || {
+            error(StatusCode::METHOD_NOT_ALLOWED, "the path has no such method")
+        })
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), counted))
+        .with_state(state)
+}
+
+async fn counted(
+    Shared(state): Shared<Arc<State>>,
+    request: Request,
+    next: axum::middleware::Next,
+) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    state.requests.add(&path, response.status());
+    response
+}
+
+async fn post_events(Shared(state): Shared<Arc<State>>, request: Request) -> Response<Body> {
+    if let Err(refused) = permitted(&state, Access::Write, &request) {
+        return refused;
+    }
+    let headers = request.headers().clone();
+    match body_of(&state, request).await {
+        Ok(body) => receive_events(state, headers, body).await,
+        Err(refused) => refused,
+    }
+}
+
+async fn any_count(Shared(state): Shared<Arc<State>>, request: Request) -> Response<Body> {
+    if let Err(refused) = permitted(&state, Access::Read, &request) {
+        return refused;
+    }
+    let (method, headers) = (request.method().clone(), request.headers().clone());
+    let query = request.uri().query().map(str::to_owned);
+    let body = match method {
+        Method::POST => body_of(&state, request).await,
+        _ => Ok(Bytes::new()),
+    };
+    match body {
+        Ok(body) => count(state, method, query, headers, body).await,
+        Err(refused) => refused,
+    }
+}
+
+async fn get_show(Shared(state): Shared<Arc<State>>, request: Request) -> Response<Body> {
+    if let Err(refused) = permitted(&state, Access::Read, &request) {
+        return refused;
+    }
+    let (query, headers) = (request.uri().query().map(str::to_owned), request.headers().clone());
+    show(state, query, headers).await
+}
+
+/// Checks the token of a request.
+fn permitted(state: &State, access: Access, request: &Request) -> Result<(), Response<Body>> {
+    let Some(tokens) = &state.tokens else { return Ok(()) };
+    let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if tokens.permit(access, authorization) {
+        return Ok(());
+    }
+    let mut response = error(StatusCode::UNAUTHORIZED, "the request has no token that permits it");
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    Err(response)
+}
+
+/// Reads the body of a request, which must not be too large or too slow.
+async fn body_of(state: &State, request: Request) -> Result<Bytes, Response<Body>> {
+    let limits = &state.limits;
+    let body = tokio::time::timeout(limits.body_time, read(request.into_body(), limits.body_bytes)).await;
+    match body {
+        Ok(Ok(Some(body))) => Ok(body),
+        Ok(Ok(None)) => {
+            let what = format!("the body is larger than {} bytes", limits.body_bytes);
+            Err(error_with_hint(StatusCode::PAYLOAD_TOO_LARGE, &what, "send it in parts"))
+        }
+        Ok(Err(_)) => Err(error(StatusCode::BAD_REQUEST, "the body ended early")),
+        Err(_) => Err(error(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
+    }
+}
+
+/// Reads a body; none where it is too large. What is too much is read, too, up to a multiple of the limit: a connection
+/// that is closed with unread bytes may lose the answer.
+async fn read(mut body: Body, max_bytes: usize) -> Result<Option<Bytes>, axum::Error> {
+    let (mut bytes, mut size_bytes) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        size_bytes += data.len();
+        if size_bytes <= max_bytes {
+            bytes.extend_from_slice(&data);
+        } else if size_bytes > DRAINED * max_bytes {
+            break;
+        }
+    }
+    Ok((size_bytes <= max_bytes).then(|| bytes.into()))
+}

@@ -1,0 +1,38 @@
+//! What the handlers of all paths share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::config::{Clock, CountDefaults, Limits, Tokens};
+use crate::http::request_counts::RequestCounts;
+use crate::http::workers::Workers;
+use crate::live::{Committer, Receiver, Uncommitted};
+use topsell_core::storage::Store;
+
+/// The server as requests see it.
+pub struct State {
+    pub store: Store,
+    pub clock: Clock,
+    pub tokens: Option<Tokens>,
+    pub limits: Limits,
+    pub counts: CountDefaults,
+    pub workers: Workers,
+    pub requests: RequestCounts,
+    /// None until the log has been read.
+    pub live: std::sync::OnceLock<Live>,
+    pub is_stopping: AtomicBool,
+}
+
+/// What there is once the log has been read.
+pub struct Live {
+    pub receiver: Receiver,
+    pub uncommitted: Arc<Uncommitted>,
+    pub committer: Arc<Committer>,
+}
+
+impl State {
+    /// Returns whether requests are answered.
+    pub fn is_ready(&self) -> bool {
+        self.live.get().is_some() && !self.is_stopping.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,63 @@
+//! `/healthz`, `/readyz` and `/v1/status`: whether the server runs, answers, and keeps up.
+
+use std::sync::atomic::Ordering;
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use serde::Serialize;
+
+use crate::http::answers::{json, respond, unavailable};
+use crate::http::state::State;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+#[derive(Serialize)]
+struct Status {
+    schema: u32,
+    ready: bool,
+    stopping: bool,
+    /// Acknowledged since the start.
+    accepted_events: u64,
+    rejected: u64,
+    /// In the log, and not in the lake yet.
+    uncommitted_events: usize,
+    committed_segments: u64,
+    committed_events: u64,
+    commit_failing: bool,
+    waiting_requests: usize,
+    connections: u64,
+}
+
+/// Answers that the process runs.
+pub fn health() -> Response<Body> {
+    respond(StatusCode::OK, TEXT, "ok\n")
+}
+
+/// Answers whether other requests are answered.
+pub fn ready(state: &State) -> Response<Body> {
+    match state.is_ready() {
+        true => respond(StatusCode::OK, TEXT, "ok\n"),
+        false => unavailable("the server is reading its log, or stopping"),
+    }
+}
+
+/// Answers what the server does.
+pub fn status(state: &State) -> Response<Body> {
+    let live = state.live.get();
+    let totals = live.map(|live| &live.receiver.totals);
+    let committed = live.map(|live| live.committer.status());
+    let status = Status {
+        schema: 1,
+        ready: state.is_ready(),
+        stopping: state.is_stopping.load(Ordering::Relaxed),
+        accepted_events: totals.map_or(0, |totals| totals.accepted.load(Ordering::Relaxed)),
+        rejected: totals.map_or(0, |totals| totals.rejected.load(Ordering::Relaxed)),
+        uncommitted_events: live.map_or(0, |live| live.uncommitted.events()),
+        committed_segments: committed.map_or(0, |of| of.segments),
+        committed_events: committed.map_or(0, |of| of.events),
+        commit_failing: committed.is_some_and(|of| of.is_failing),
+        waiting_requests: state.workers.waiting(),
+        connections: state.requests.connections.load(Ordering::Relaxed),
+    };
+    json(StatusCode::OK, &status)
+}

@@ -1,0 +1,167 @@
+//! Commits sealed segments to the lake, each as one batch under its own id, and deletes them after that.
+//!
+//! Invariant: a segment is deleted only when its batch is in the lake; a batch that is there already is not added again.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::config::{Clock, LogLevel, LogLine};
+use crate::live::uncommitted::{SegmentBatch, Uncommitted};
+use crate::log::{EventLog, LogError, SealedSegment};
+use topsell_core::lake::{BatchSize, DuplicatePolicy, Lake, LakeError};
+use topsell_core::model::Timestamp;
+
+/// What a failed attempt waits before the next one, in seconds: twice as long each time, up to this.
+const MAX_WAIT_SECONDS: u64 = 60;
+
+/// Moves segments of the log to the lake.
+pub struct Committer {
+    log: Arc<EventLog<()>>,
+    lake: Arc<Lake>,
+    uncommitted: Arc<Uncommitted>,
+    clock: Clock,
+    log_line: LogLine,
+    retry: Mutex<Retry>,
+    segments: AtomicU64,
+    events: AtomicU64,
+    is_failing: AtomicBool,
+}
+
+/// When to try again after a failure.
+#[derive(Default)]
+struct Retry {
+    failures: u32,
+    not_before: Option<Timestamp>,
+}
+
+/// What has been committed since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitterStatus {
+    pub segments: u64,
+    pub events: u64,
+    /// Whether the last attempt failed.
+    pub is_failing: bool,
+}
+
+/// Why a segment is not in the lake yet.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+impl Committer {
+    /// Returns a committer.
+    pub fn of(
+        log: Arc<EventLog<()>>,
+        lake: Arc<Lake>,
+        uncommitted: Arc<Uncommitted>,
+        clock: Clock,
+        log_line: LogLine,
+    ) -> Committer {
+        Committer {
+            log,
+            lake,
+            uncommitted,
+            clock,
+            log_line,
+            retry: Mutex::default(),
+            segments: AtomicU64::new(0),
+            events: AtomicU64::new(0),
+            is_failing: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns what has been committed since the start.
+    pub fn status(&self) -> CommitterStatus {
+        CommitterStatus {
+            segments: self.segments.load(Ordering::Relaxed),
+            events: self.events.load(Ordering::Relaxed),
+            is_failing: self.is_failing.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Forgets and deletes what a server that crashed had committed and not deleted.
+    ///
+    /// # Errors
+    /// Fails where the lake's log cannot be read, or a segment not be deleted.
+    pub fn remove_committed(&self) -> Result<(), CommitError> {
+        let known = self.lake.known_batches(self.uncommitted.batch_ids())?;
+        for sealed in self.log.sealed() {
+            let batch = self.uncommitted.batch_of(&sealed);
+            // Only the oldest can be deleted, and they are committed in their order.
+            if batch.is_some_and(|batch| !known.contains(&batch.id)) {
+                break;
+            }
+            self.delete(&sealed)?;
+        }
+        Ok(())
+    }
+
+    /// Seals the segment that is being written where it is old or large enough, and commits those that are sealed.
+    pub fn tick(&self) {
+        let now = (self.clock)();
+        let is_too_early = {
+            let retry = self.retry.lock().expect("nothing panics while it holds the time");
+            retry.not_before.is_some_and(|not_before| now < not_before)
+        };
+        if !is_too_early {
+            self.attempt(now, |log| log.tick(now.micros()).map(drop));
+        }
+    }
+
+    /// Seals the segment that is being written, and commits all.
+    pub fn commit_all(&self) {
+        self.attempt((self.clock)(), |log| log.roll().map(drop));
+    }
+
+    fn attempt(&self, now: Timestamp, seal: impl FnOnce(&EventLog<()>) -> Result<(), LogError>) {
+        let sealed = seal(&self.log).map_err(CommitError::from);
+        let outcome = sealed.and_then(|()| self.commit_sealed(now));
+        self.is_failing.store(outcome.is_err(), Ordering::Relaxed);
+        let mut retry = self.retry.lock().expect("nothing panics while it holds the time");
+        let Err(error) = outcome else {
+            *retry = Retry::default();
+            return;
+        };
+        let wait = MAX_WAIT_SECONDS.min(1 << retry.failures.min(16));
+        retry.failures += 1;
+        retry.not_before = Some(now.plus_seconds(wait.cast_signed()));
+        drop(retry);
+        let text = format!("cannot move events of the log to the lake: {error}; trying again in {wait} s");
+        (self.log_line)(LogLevel::Error, &text);
+    }
+
+    fn commit_sealed(&self, now: Timestamp) -> Result<(), CommitError> {
+        for sealed in self.log.sealed() {
+            if let Some(batch) = self.uncommitted.batch_of(&sealed) {
+                commit_batch(&self.lake, &batch, now)?;
+                self.segments.fetch_add(1, Ordering::Relaxed);
+                self.events.fetch_add(batch.events.len() as u64, Ordering::Relaxed);
+            }
+            self.delete(&sealed)?;
+        }
+        Ok(())
+    }
+
+    fn delete(&self, sealed: &SealedSegment) -> Result<(), LogError> {
+        self.uncommitted.remove(sealed);
+        match self.log.delete(&sealed.name) {
+            // A consumer still needs it; it is deleted with a later one.
+            Err(LogError::Retained { .. } | LogError::NotOldest { .. }) => Ok(()),
+            deleted => deleted,
+        }
+    }
+}
+
+/// Commits a batch to the lake, unless it is there.
+pub(super) fn commit_batch(lake: &Lake, batch: &SegmentBatch, now: Timestamp) -> Result<(), LakeError> {
+    let transaction = lake.append(DuplicatePolicy::Skip)?;
+    let mut staged = transaction.stage();
+    staged.set_currency(batch.currency);
+    let events = batch.events.len() as u64;
+    transaction.write(&mut staged, &batch.id, &batch.events, &[], BatchSize { events, lines: events })?;
+    transaction.commit(vec![staged], now.micros() / 1_000).map(drop)
+}

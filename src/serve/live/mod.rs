@@ -1,0 +1,14 @@
+//! What the server knows that the lake does not yet: events that are durable in the log, and how they get to the lake.
+//!
+//! Invariant: an event of the log is in exactly one of the two for every answer: in the segments here, or in the version
+//! of the lake that the answer is read from.
+
+mod catalog;
+mod committer;
+mod receiver;
+mod uncommitted;
+
+pub use catalog::ReloadedCatalog;
+pub use committer::{CommitError, Committer, CommitterStatus};
+pub use receiver::{ReceiveError, Received, ReceivedReject, Receiver, Receiving, Totals};
+pub use uncommitted::{SegmentBatch, Uncommitted};

@@ -1,0 +1,152 @@
+//! The server: reads its log, listens, moves events to the lake, and stops when asked.
+
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver as Channel, RecvTimeoutError};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use crate::config::{LogLevel, ServerConfig};
+use crate::error::ServeError;
+use crate::http::{Live, State, Workers, router, serve_connections};
+use crate::live::{Committer, Receiver, ReloadedCatalog, Uncommitted};
+use crate::log::{EventLog, Position, Record};
+use topsell_core::ingest::decode_record;
+use topsell_core::lake::{self, Lake, SERVER_LOCK, SERVER_LOG};
+use topsell_core::storage::{LockTimeout, Store};
+
+/// How often sealed segments are looked for.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What a server has done when it stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerSummary {
+    pub accepted: u64,
+    /// Events that stay in the log, because the lake did not take them.
+    pub uncommitted: u64,
+}
+
+/// Runs a server until a message comes on the channel, or its other end is gone; `listening` is called with the address
+/// once it listens.
+///
+/// # Errors
+/// Fails where another server works on the lake, the log is damaged, or the address cannot be listened on.
+pub fn serve(
+    config: ServerConfig,
+    stop: &Channel<()>,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<ServerSummary, ServeError> {
+    let store = config.store.clone();
+    let lake = Arc::new(Lake::open_or_create(store.clone(), None)?);
+    let _lock = store.lock(SERVER_LOCK, &config.name, LockTimeout::NoWait)?;
+    let address = config.listen;
+    let failed = |source| ServeError::Listen { address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    let limits = config.limits;
+    let state = Arc::new(State {
+        store: store.clone(),
+        clock: Arc::clone(&config.clock),
+        tokens: config.tokens.clone(),
+        limits,
+        counts: config.counts.clone(),
+        workers: Workers::start(limits.workers, limits.waiting_requests).map_err(ServeError::Thread)?,
+        requests: Default::default(),
+        live: OnceLock::new(),
+        is_stopping: AtomicBool::new(false),
+    });
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let serving = serve_connections(&listener, threads, &router(Arc::clone(&state)), &state);
+    let serving = serving.map_err(ServeError::Thread)?;
+    listening(listener.local_addr().map_err(failed)?);
+    drop(listener);
+    let outcome = run(config, &store, lake, &state, stop);
+    state.is_stopping.store(true, Ordering::Relaxed);
+    serving.stop();
+    if let Some(live) = state.live.get() {
+        // What was acknowledged last.
+        live.committer.commit_all();
+    }
+    outcome.map(|()| summary(&state))
+}
+
+/// Reads the log, and moves events to the lake until the server is asked to stop.
+fn run(
+    config: ServerConfig,
+    store: &Store,
+    lake: Arc<Lake>,
+    state: &State,
+    stop: &Channel<()>,
+) -> Result<(), ServeError> {
+    let now = (config.clock)();
+    let catalog = config.input.catalog.clone().map(|file| ReloadedCatalog::open(file, now)).transpose()?;
+    let uncommitted = Arc::new(Uncommitted::default());
+    let log = open_log(&config, store, &uncommitted)?;
+    let committer = Arc::new(Committer::of(
+        Arc::clone(&log),
+        Arc::clone(&lake),
+        Arc::clone(&uncommitted),
+        Arc::clone(&config.clock),
+        Arc::clone(&config.log_line),
+    ));
+    committer.remove_committed()?;
+    let receiver =
+        Receiver::of(log, lake, config.input, catalog, config.clock, Arc::clone(&config.log_line))?;
+    let live = Live { receiver, uncommitted, committer: Arc::clone(&committer) };
+    if state.live.set(live).is_err() {
+        unreachable!("a server is started once");
+    }
+    (config.log_line)(LogLevel::Info, "ready");
+    while stop.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+        committer.tick();
+    }
+    Ok(())
+}
+
+/// Opens the log, and adds what it has to what the lake does not have.
+fn open_log(
+    config: &ServerConfig,
+    store: &Store,
+    uncommitted: &Arc<Uncommitted>,
+) -> Result<Arc<EventLog<()>>, ServeError> {
+    let folder = store.temporary_folder().join(SERVER_LOG);
+    let unknown: Arc<Mutex<Option<Position>>> = Arc::default();
+    let apply = {
+        let (uncommitted, unknown, store) = (Arc::clone(uncommitted), Arc::clone(&unknown), store.clone());
+        move |record: Record<'_>| match decode_record(record.payload) {
+            Some((events, currency)) => {
+                let since = || lake::version(&store).unwrap_or_default();
+                uncommitted.add(record.segment, events, currency, since);
+            }
+            None => {
+                if let Ok(mut unknown) = unknown.lock() {
+                    unknown.get_or_insert_with(|| record.position());
+                }
+            }
+        }
+    };
+    let (log, recovered) = EventLog::open(&folder, config.site.clone(), config.log, apply)?;
+    if let Ok(Some(position)) = unknown.lock().map(|of| of.clone()) {
+        return Err(ServeError::UnknownRecord { position: position.to_string() });
+    }
+    if recovered.records > 0 {
+        let text = format!("read {} records of the log, {} events", recovered.records, uncommitted.events());
+        (config.log_line)(LogLevel::Info, &text);
+    }
+    if let Some(cut) = recovered.cut {
+        let (path, bytes, offset) = (cut.path.display(), cut.bytes, cut.offset);
+        let text =
+            format!("{path}: cut {bytes} bytes at {offset}, the rest of a write that nobody was told of");
+        (config.log_line)(LogLevel::Warning, &text);
+    }
+    Ok(Arc::new(log))
+}
+
+fn summary(state: &State) -> ServerSummary {
+    let live = state.live.get();
+    ServerSummary {
+        accepted: live.map_or(0, |live| live.receiver.totals.accepted.load(Ordering::Relaxed)),
+        uncommitted: live.map_or(0, |live| live.uncommitted.events() as u64),
+    }
+}

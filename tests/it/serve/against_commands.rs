@@ -1,0 +1,114 @@
+//! The answers of a server that takes in events, while other commands change the lake beside it, are at all times those of
+//! `topsell count` on a lake that has everything.
+
+use std::fmt::Write as _;
+
+use crate::processes::next_random;
+use crate::serve::server::{Server, said};
+use crate::world::World;
+
+/// How often the answers are compared: `TOPSELL_SERVE_MOMENTS`, or this.
+const MOMENTS: u64 = 12;
+const ITEMS: u64 = 6;
+
+/// Returns an event: some have an id that others have too, some a version, some are returns, views, or of another day.
+fn event(chance: &mut u64) -> String {
+    let mut draw = |below: u64| next_random(chance) % below;
+    let (day, hour, item) = (13 + draw(2), draw(24), draw(ITEMS));
+    let mut event =
+        format!("{{\"ts\":\"2017-01-{day}T{hour:02}:{:02}:00Z\",\"item_id\":\"i{item}\"", draw(60));
+    if draw(3) > 0 {
+        write!(event, ",\"event_id\":\"e{}\"", draw(40)).expect("a text can grow");
+    }
+    match draw(3) {
+        // A file in which no line has a key that is mapped is refused.
+        0 => write!(event, ",\"version\":{}", draw(5)),
+        _ => write!(event, ",\"version\":null"),
+    }
+    .expect("a text can grow");
+    let quantity = [1, 1, 2, 3, -1][draw(5) as usize];
+    let categories = ["Food/Fruit", "Food", "Toys", "Food/Fruit|Toys", ""][draw(5) as usize];
+    let event_type = ["purchase", "purchase", "purchase", "view", "refund"][draw(5) as usize];
+    write!(
+        event,
+        ",\"quantity\":{quantity},\"amount\":{}.50,\"category\":\"{categories}\",\"event_type\":\"{event_type}\"}}\n",
+        draw(9)
+    )
+    .expect("a text can grow");
+    event
+}
+
+#[test]
+fn at_random_moments_they_are_the_same_bytes() {
+    let moments =
+        std::env::var("TOPSELL_SERVE_MOMENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(MOMENTS);
+    let (world, all) = (World::new(), World::new());
+    let mut chance = 7;
+    let words = ["--map", "version=version"];
+    let mut server = Server::start(&world, &words);
+    let (mut batch, mut forced) = (0, String::new());
+    let take = |world: &World, body: &str, force: &str, id: &str| {
+        world.write("batch.ndjson", body);
+        let said = world.run(&format!("ingest --map version=version {force} --batch-id {id} batch.ndjson"));
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+    };
+    for moment in 0..moments {
+        for _ in 0..4 {
+            batch += 1;
+            let body: String = (0..=next_random(&mut chance) % 12).map(|_| event(&mut chance)).collect();
+            match next_random(&mut chance) % 8 {
+                // By a file, into both.
+                0 => {
+                    [&world, &all].into_iter().for_each(|world| take(world, &body, "", &format!("b{batch}")))
+                }
+                // A file whose content replaces what it had.
+                1 => {
+                    [&world, &all].into_iter().for_each(|world| take(world, &body, "--force", "forced"));
+                    forced.clone_from(&body);
+                }
+                _ => {
+                    let answer = server.post_json(&body);
+                    assert_eq!(answer.status, 200, "{}", answer.body);
+                    take(&all, &body, "", &format!("b{batch}"));
+                }
+            }
+        }
+        let beside = ["", "rollup", "rank --min-items 0", "lake compact", "lake prune", ""];
+        let beside = beside[next_random(&mut chance) as usize % beside.len()];
+        if !beside.is_empty() {
+            let said = world.run(beside);
+            assert!(matches!(said.code, Some(0 | 7)), "{}", said.whole());
+        }
+        match next_random(&mut chance) % 5 {
+            0 => {
+                server.kill();
+                server = Server::start(&world, &words);
+            }
+            1 => {
+                assert!(server.stop().success(), "{}", said(&world));
+                server = Server::start(&world, &words);
+            }
+            _ => {}
+        }
+        let item = next_random(&mut chance) % ITEMS;
+        for (query, options) in [
+            (format!("item=i{item}&item=i0&last=48h&by=hour"), format!("i{item} i0 --last 48h --by hour")),
+            (format!("item=i{item}&last=48h&category=Food"), format!("i{item} --last 48h -c Food")),
+            (
+                format!("item=i{item}&event_type=view&event_type=purchase&subtract=refund&from=2017-01-13"),
+                format!(
+                    "i{item} --event-type view --event-type purchase --subtract refund --from 2017-01-13"
+                ),
+            ),
+        ] {
+            let answer = server.get(&format!("/v1/count?{query}"));
+            let expected = all.run(&format!("count --json {options}"));
+            assert_eq!(answer.body, expected.stdout, "moment {moment}, after `{beside}`: {query}");
+        }
+    }
+    assert!(server.stop().success(), "{}", said(&world));
+    let options = "i0 i1 i2 i3 i4 i5 --from 2017-01-01 --by hour";
+    let [ours, theirs] = [&world, &all].map(|world| world.run(&format!("count --json {options}")).stdout);
+    assert_eq!(ours, theirs, "and the lake has everything after the stop");
+    assert_eq!(world.run("lake verify").code, Some(0));
+}
