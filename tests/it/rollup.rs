@@ -39,12 +39,12 @@ fn the_help_says_when_to_recompute_everything() {
         stdout:           Recompute all hours from raw events, not only those that changed
         stdout: 
         stdout:       --since <TIME>
-        stdout:           Recompute all hours since a time from raw events, besides those that changed: 7d for the
-        stdout:           last seven days, a date, or a date and time; days start at midnight UTC
+        stdout:           Only days of TIME or later, and what changed since the last rollup; all of their hours are
+        stdout:           recomputed from raw events
         stdout: 
         stdout:       --share <1/N>
-        stdout:           Recompute one of N shares of the days from raw events, another one each day, besides what
-        stdout:           changed and what is --since a time: in N days, all of them
+        stdout:           One of N shares of the days, another one each day, besides what is --since a time: in N
+        stdout:           days, all of them are recomputed from raw events
         stdout: 
         stdout:       --yes
         stdout:           Proceed even if aggregates differ from their events although these did not change, and

@@ -50,7 +50,9 @@ fn at_random_moments_they_are_the_same_bytes() {
     let take = |world: &World, body: &str, force: &str, id: &str| {
         world.write("batch.ndjson", body);
         let said = world.run(&format!("ingest --map version=version {force} --batch-id {id} batch.ndjson"));
-        assert_eq!(said.code, Some(0), "{}", said.whole());
+        // Ids with other contents are a warning.
+        assert!(matches!(said.code, Some(0 | 4)), "{}", said.whole());
+        assert!(said.stderr.contains(" + 0 rejected"), "{}", said.whole());
     };
     for moment in 0..moments {
         for _ in 0..4 {

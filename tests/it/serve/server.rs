@@ -88,7 +88,8 @@ impl Server {
         self.try_ask(bytes).expect("the server answers")
     }
 
-    fn try_ask(&self, bytes: &[u8]) -> Option<Answer> {
+    /// Returns the answer; none where the connection was closed without one.
+    pub fn try_ask(&self, bytes: &[u8]) -> Option<Answer> {
         let mut stream = self.connect()?;
         stream.write_all(bytes).ok()?;
         let mut answer = Vec::new();
