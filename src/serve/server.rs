@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use crate::config::{LogLevel, ServerConfig};
+use crate::config::{LogLevel, LogLine, ServerConfig};
 use crate::error::ServeError;
 use crate::http::{Live, State, Workers, router, serve_connections};
-use crate::live::{Committer, Receiver, ReloadedCatalog, Uncommitted};
+use crate::live::{Committer, Receiver, Recent, ReloadedCatalog, Uncommitted};
 use crate::log::{EventLog, Position, Record};
 use topsell_core::ingest::decode_record;
 use topsell_core::lake::{self, Lake, SERVER_LOCK, SERVER_LOG};
@@ -82,7 +82,13 @@ fn run(
     let now = (config.clock)();
     let catalog = config.input.catalog.clone().map(|file| ReloadedCatalog::open(file, now)).transpose()?;
     let uncommitted = Arc::new(Uncommitted::default());
-    let log = open_log(&config, store, &uncommitted)?;
+    let recent = Arc::new(Recent::of(
+        store.clone(),
+        Arc::clone(&uncommitted),
+        Arc::clone(&config.clock),
+        Arc::clone(&config.log_line),
+    ));
+    let log = open_log(&config, store, &uncommitted, &recent)?;
     let committer = Arc::new(Committer::of(
         Arc::clone(&log),
         Arc::clone(&lake),
@@ -91,17 +97,46 @@ fn run(
         Arc::clone(&config.log_line),
     ));
     committer.remove_committed()?;
-    let receiver =
-        Receiver::of(log, lake, config.input, catalog, config.clock, Arc::clone(&config.log_line))?;
-    let live = Live { receiver, uncommitted, committer: Arc::clone(&committer) };
+    let receiver = Receiver::of(
+        log,
+        lake,
+        config.input,
+        catalog,
+        config.clock,
+        Arc::clone(&config.log_line),
+        Arc::clone(&recent),
+    )?;
+    let live = Live { receiver, uncommitted, committer: Arc::clone(&committer), recent: Arc::clone(&recent) };
     if state.live.set(live).is_err() {
         unreachable!("a server is started once");
     }
     (config.log_line)(LogLevel::Info, "ready");
-    while stop.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-        committer.tick();
-    }
+    let is_stopped = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| keep_recent(&recent, &config.log_line, &is_stopped));
+        while stop.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+            committer.tick();
+        }
+        is_stopped.store(true, Ordering::Relaxed);
+    });
     Ok(())
+}
+
+/// Keeps the counts of recent hours up to date with what others do to the lake.
+fn keep_recent(recent: &Recent, log_line: &LogLine, is_stopped: &AtomicBool) {
+    let mut last_failure = String::new();
+    while !is_stopped.load(Ordering::Relaxed) {
+        match recent.tick().and_then(|()| recent.load()) {
+            Ok(()) => last_failure.clear(),
+            // Answers are read from the lake meanwhile, and say what is wrong with it.
+            Err(error) if error.to_string() != last_failure => {
+                last_failure = error.to_string();
+                log_line(LogLevel::Error, &format!("cannot read the counts of recent hours: {last_failure}"));
+            }
+            Err(_) => {}
+        }
+        thread::sleep(TICK);
+    }
 }
 
 /// Opens the log, and adds what it has to what the lake does not have.
@@ -109,15 +144,19 @@ fn open_log(
     config: &ServerConfig,
     store: &Store,
     uncommitted: &Arc<Uncommitted>,
+    recent: &Arc<Recent>,
 ) -> Result<Arc<EventLog<()>>, ServeError> {
     let folder = store.temporary_folder().join(SERVER_LOG);
     let unknown: Arc<Mutex<Option<Position>>> = Arc::default();
     let apply = {
-        let (uncommitted, unknown, store) = (Arc::clone(uncommitted), Arc::clone(&unknown), store.clone());
+        let (uncommitted, recent) = (Arc::clone(uncommitted), Arc::clone(recent));
+        let (unknown, store) = (Arc::clone(&unknown), store.clone());
         move |record: Record<'_>| match decode_record(record.payload) {
             Some((events, currency)) => {
                 let since = || lake::version(&store).unwrap_or_default();
-                uncommitted.add(record.segment, events, currency, since);
+                let events = Arc::new(events);
+                let number = uncommitted.add(record.segment, Arc::clone(&events), currency, since);
+                recent.add(number, &events);
             }
             None => {
                 if let Ok(mut unknown) = unknown.lock() {

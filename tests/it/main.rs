@@ -41,6 +41,7 @@ mod protocol;
 mod prune;
 mod rank;
 mod rank_parts;
+mod recent_hours;
 mod rejects;
 mod repair;
 mod report;

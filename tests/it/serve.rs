@@ -317,6 +317,32 @@ fn a_catalog_that_changes_is_read_again() {
     assert!(server.get("/v1/count?item=apple&category=Food").body.contains("\"units\":1"));
 }
 
+#[test]
+fn recent_hours_are_counted_in_memory_and_every_event_at_once() {
+    let world = World::new();
+    world.write("log.csv", "ts,item_id,category,quantity\n2017-01-14T20:00:00Z,apple,Food,10\n");
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    let server = Server::start(&world, &[]);
+    let status = |field: &str| -> serde_json::Value {
+        let status: serde_json::Value =
+            serde_json::from_str(&server.get("/v1/status").body).expect("the status is JSON");
+        status[field].clone()
+    };
+    wait_until("the lake is read", || status("recent_in_memory") == true);
+    for number in 1..=50 {
+        // Some with an id, which comes again, and one in five of them with other contents.
+        let id = format!("{{\"event_id\":\"e{}\",\"ts\"", number / 2);
+        let event = event(21, if number % 5 == 0 { "pear" } else { "apple" }, 1).replace("{\"ts\"", &id);
+        assert_eq!(server.post_json(&event).status, 200);
+        let last = server.get("/v1/count?item=apple&item=pear&last=24h").body;
+        let whole = server.get("/v1/count?item=apple&item=pear&from=2017-01-01").body;
+        let items = |body: &str| body.split("\"items\"").nth(1).map(str::to_owned);
+        assert_eq!(items(&last), items(&whole), "after {number}, in memory and in the lake");
+    }
+    assert!(status("counts_from_memory").as_u64() >= Some(50), "{}", status("counts_from_memory"));
+    assert_eq!(status("recent_in_memory"), true);
+}
+
 /// Returns the units of an item by the hour, without the server.
 fn counted(lake: &Path, world: &World, item: &str) -> String {
     printed(world, &format!("--lake {} count {item} --by hour", lake.display()))
@@ -334,12 +360,12 @@ fn what_other_commands_do_beside_it_shows_at_once() {
     };
     world.write("log.csv", "ts,item_id,category,quantity\n2017-01-14T20:00:00Z,apple,Food,10\n");
     assert_eq!(world.run("ingest --batch-id till log.csv").code, Some(0));
-    assert_eq!(units(), 11);
+    wait_until("it shows", || units() == 11);
     assert_eq!(world.run("rollup").code, Some(0));
     assert_eq!(units(), 11);
     world.write("log.csv", "ts,item_id,category,quantity\n2017-01-14T20:00:00Z,apple,Food,100\n");
     assert_eq!(world.run("ingest --force --batch-id till log.csv").code, Some(0));
-    assert_eq!(units(), 101);
+    wait_until("it shows", || units() == 101);
     assert_eq!(world.run("lake compact").code, Some(0));
     assert_eq!(world.run("rank --min-items 0").code, Some(0));
     assert_eq!(units(), 101);

@@ -184,6 +184,34 @@ impl<'a> LogReader<'a> {
         Ok(Some(recorded))
     }
 
+    /// Returns whether any of the commits after one version, up to another, changes rows, other than by the batches that
+    /// `is_known` tells by their application ids; also where one of them is no longer there.
+    ///
+    /// # Errors
+    /// Fails where the disk does, or a commit is damaged.
+    pub fn changes_rows_since(
+        &self,
+        after: u64,
+        until: u64,
+        is_known: &dyn Fn(&str) -> bool,
+    ) -> Result<bool, StoreError> {
+        for version in after + 1..=until {
+            let Some(commit) = self.commit(version)? else { return Ok(true) };
+            let (mut changes, mut knows) = (false, false);
+            for line in commit.text.lines() {
+                let Ok(action) = serde_json::from_str::<Action<'_>>(line) else { return Ok(true) };
+                let adds = action.add.is_some_and(|add| add.data_change);
+                let removes = action.remove.is_some_and(|remove| remove.data_change);
+                changes |= adds || removes || action.metadata.is_some() || action.protocol.is_some();
+                knows |= action.txn.is_some_and(|of| is_known(&of.app_id));
+            }
+            if changes && !knows {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Returns the version of the last checkpoint, or else the first.
     fn beginning(
         &self,

@@ -20,9 +20,22 @@ impl Lake {
         columns: EventColumns,
         take: &mut dyn FnMut(&EventBatch),
     ) -> Result<(), LakeError> {
-        let path = format!("{EVENTS}/{}", file.path);
-        decode(&path, self.store().get_checked(&path)?, columns, take)
+        read_all_events(self.store(), file, columns, take)
     }
+}
+
+/// Passes all rows of a file to `take`, in batches; does not open the lake.
+///
+/// # Errors
+/// Names the file that is missing or damaged.
+pub fn read_all_events(
+    store: &Store,
+    file: &NamedFile,
+    columns: EventColumns,
+    take: &mut dyn FnMut(&EventBatch),
+) -> Result<(), LakeError> {
+    let path = format!("{EVENTS}/{}", file.path);
+    decode(&path, store.get_checked(&path)?, columns, take)
 }
 
 /// Returns the number of the `events` table's newest version, from the names of its commits; none where

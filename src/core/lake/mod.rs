@@ -54,7 +54,9 @@ pub use batch_size::BatchSize;
 pub use compact::{Compaction, DayMerge, MergedFiles};
 pub use dry_run::DryRun;
 pub use error::LakeError;
-pub use events::{columns_to_aggregate, events_log, read_events_in, read_events_of, version};
+pub use events::{
+    columns_to_aggregate, events_log, read_all_events, read_events_in, read_events_of, version,
+};
 pub use expire::Expired;
 pub use file_part::FilePart;
 pub use format::{

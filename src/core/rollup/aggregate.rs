@@ -13,7 +13,7 @@ use crate::parquet_format::{DictionaryInterner, EventBatch};
 use crate::progress::{Progress, Stage};
 use crate::rollup::dedup::{CountedEvents, DedupedDay};
 use crate::rollup::error::RollupError;
-use crate::rollup::plan::EventFile;
+use crate::rollup::event_file::EventFile;
 
 /// How many of a shard's events count. Only primary copies are counted here, so that the tallies of
 /// all shards add up to those of the whole shop.

@@ -21,8 +21,8 @@ use crate::lake::Lake;
 use crate::model::{Date, Hour, Units};
 use crate::parquet_format::{EventBatch, EventColumns};
 use crate::rollup::error::RollupError;
+use crate::rollup::event_file::EventFile;
 use crate::rollup::event_hash::{Content, EventHasher, EventKey, Version, version_of};
-use crate::rollup::plan::EventFile;
 
 /// How much is held in memory at a time.
 #[derive(Clone, Copy, Debug)]

@@ -13,8 +13,9 @@ use crate::model::{Hour, Shard};
 use crate::parquet_format::EventBatch;
 use crate::rollup::conflict_resolution::{Conflicts, Limits, resolve_conflicts};
 use crate::rollup::error::RollupError;
+use crate::rollup::event_file::EventFile;
 use crate::rollup::event_hash::{EventHasher, EventKey};
-use crate::rollup::plan::{DayPlan, EventFile};
+use crate::rollup::plan::DayPlan;
 
 /// A planned day with the conflicts of its events resolved.
 pub(super) struct DedupedDay<'a> {

@@ -15,7 +15,7 @@ pub enum RollupError {
     Overflow(#[from] AggregateOverflow),
     #[error("{file} {source}")]
     Columns { file: String, source: ColumnsError },
-    #[error("{file} is not in a partition event_type=…/category=…/date=…")]
+    #[error("{file} is not in a partition event_type=…/category_group=…/date=…")]
     BadPartition { file: String },
     #[error("the lake already holds events or aggregates; name a new folder")]
     NotEmpty,

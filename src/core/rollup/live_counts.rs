@@ -23,9 +23,11 @@ use crate::progress::Progress;
 use crate::rollup::aggregate::aggregate_shard;
 use crate::rollup::dedup::{DedupedDay, dedup};
 use crate::rollup::error::RollupError;
-use crate::rollup::plan::{DayPlan, EventFile, Plan, Scope, app_id, commit_app_id, plan};
+use crate::rollup::event_file::EventFile;
+use crate::rollup::plan::{DayPlan, Plan, app_id, commit_app_id};
 use crate::rollup::point_lookup::lookup;
 use crate::rollup::table::{Rollups, Selection, partition_of};
+use crate::rollup::uncommitted::{plan_with, still_uncommitted};
 use crate::storage::Store;
 
 /// How often the tables are read again when files were vacuumed meanwhile.
@@ -41,6 +43,13 @@ pub struct ItemQuery<'a> {
     pub top_level: Option<&'a str>,
 }
 
+/// The versions of the tables that an answer was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadVersions {
+    pub events: u64,
+    pub rollups: Option<u64>,
+}
+
 /// The aggregates as of one moment.
 pub struct LiveCounts {
     store: Store,
@@ -51,7 +60,7 @@ pub struct LiveCounts {
 }
 
 /// What the stored aggregates do not cover yet.
-enum Pending {
+pub(super) enum Pending {
     /// Files whose rows are added to them.
     Files(Vec<EventFile>),
     /// Hours that have to be recomputed.
@@ -176,6 +185,23 @@ impl LiveCounts {
         Ok(Some(LiveCounts { store: store.clone(), stored, pending: Pending::Files(added), versions }))
     }
 
+    pub(super) fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    pub(super) fn stored(&self) -> &[(FilePartition, NamedFile)] {
+        &self.stored
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Returns the versions of both tables.
+    pub fn versions(&self) -> ReadVersions {
+        ReadVersions { rollups: self.versions.0, events: self.versions.1 }
+    }
+
     /// Returns the days that may have aggregates.
     pub fn days(&self) -> BTreeSet<Date> {
         let stored = self.stored.iter().map(|(partition, _)| partition.day.date);
@@ -231,46 +257,6 @@ impl LiveCounts {
             found.rows.retain(|row| are_wanted[row.path_set as usize]);
         }
         Ok(found)
-    }
-}
-
-/// Returns the batches that the newest version of the events does not have; each is committed before it is given up
-/// by whoever holds it, so that it is counted once.
-fn still_uncommitted<'a>(
-    store: &Store,
-    uncommitted: &'a [Arc<UncommittedBatch>],
-    until: u64,
-) -> Result<Vec<&'a UncommittedBatch>, RollupError> {
-    let Some(since) = uncommitted.iter().map(|batch| batch.since).min() else { return Ok(Vec::new()) };
-    let log = events_log(store);
-    let is_recorded: Box<dyn Fn(&str) -> bool> = match log.recorded_since(since, until)? {
-        Some(recorded) => Box::new(move |id| recorded.contains(id)),
-        None => {
-            let lake = Lake::open(store.clone())?;
-            let ids = uncommitted.iter().map(|batch| batch.id.clone()).collect();
-            let known = lake.known_batches(ids)?;
-            Box::new(move |id| known.iter().any(|known| known == id))
-        }
-    };
-    Ok(uncommitted.iter().map(Arc::as_ref).filter(|batch| !is_recorded(&batch.id)).collect())
-}
-
-/// Returns the plan of a rollup of the events and of what is not committed yet.
-fn plan_with(
-    lake: &Lake,
-    rollups: Option<&Version<'_>>,
-    uncommitted: &[Arc<UncommittedBatch>],
-) -> Result<Plan, RollupError> {
-    let none = BTreeSet::new();
-    let mut version = lake.events().newest()?.number();
-    loop {
-        let files = EventFile::of_uncommitted(&still_uncommitted(lake.store(), uncommitted, version)?)?;
-        let plan = plan(lake, rollups, Scope::Changed, &none, &files)?;
-        // What was committed meanwhile may have been one of the batches.
-        if uncommitted.is_empty() || plan.covers == version {
-            return Ok(plan);
-        }
-        version = plan.covers;
     }
 }
 

@@ -52,6 +52,8 @@ mod error;
 mod table;
 
 mod changes;
+mod event_file;
+
 mod plan;
 
 mod event_hash;
@@ -77,8 +79,13 @@ mod scan;
 
 mod planned_scan;
 
+mod uncommitted;
+
 mod live_counts;
 mod point_lookup;
+
+mod all_counts;
+mod recent_hours;
 
 mod verify;
 
@@ -88,10 +95,11 @@ mod load;
 pub use compact::{AggregateCompaction, DayMerge};
 pub use dry_run::{PlannedCategory, PlannedRollup, dry_run};
 pub use error::RollupError;
-pub use live_counts::{ItemQuery, LiveCounts, live_counts};
+pub use live_counts::{ItemQuery, LiveCounts, ReadVersions, live_counts};
 pub use load::{Load, LoadedDay, load};
 pub use plan::{Reason, Scope};
 pub use planned_scan::{PlannedFile, PlannedPart, Split};
+pub use recent_hours::RecentHours;
 pub use scan::Scan;
 pub use scan_part::{ItemAggregates, ScanPart};
 pub use table::{Rollups, Selection, log, version};

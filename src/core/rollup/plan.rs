@@ -6,17 +6,12 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use bytes::Bytes;
-
-use crate::delta::{LiveFile, NamedFile, Partition, Version};
-use crate::lake::{
-    DayPartition, FilePartition, Lake, LakeScope, UncommittedBatch, columns_to_aggregate, events_log,
-    read_events_in,
-};
+use crate::delta::{LiveFile, Partition, Version};
+use crate::lake::{DayPartition, FilePartition, Lake, LakeScope, events_log};
 use crate::model::{Date, Hour};
-use crate::parquet_format::{EventBatch, EventColumns};
 use crate::rollup::changes::{Changes, DayKey};
 use crate::rollup::error::RollupError;
+use crate::rollup::event_file::EventFile;
 use crate::rollup::table::partition_of;
 
 /// How much to recompute.
@@ -93,62 +88,6 @@ pub(super) struct DayPlan {
     /// The hours whose events changed since the stored aggregates were computed; those of all other
     /// hours must come out unchanged. None where that is not known, or not asked.
     pub changed_since: Option<BTreeSet<Hour>>,
-}
-
-/// A file of the `events` table.
-#[derive(Clone)]
-pub(super) struct EventFile {
-    pub partition: FilePartition,
-    pub file: NamedFile,
-    /// Its bytes, where it is not in the table yet.
-    pub bytes: Option<Bytes>,
-}
-
-impl EventFile {
-    /// Returns the files of batches that are not in the table yet.
-    pub fn of_uncommitted(batches: &[&UncommittedBatch]) -> Result<Vec<EventFile>, RollupError> {
-        let files = batches.iter().flat_map(|batch| &batch.files);
-        let of = |(file, bytes): &(NamedFile, Bytes)| {
-            let partition = FilePartition::of(file)
-                .ok_or_else(|| RollupError::BadPartition { file: file.path.clone() })?;
-            Ok(EventFile { partition, file: file.clone(), bytes: Some(bytes.clone()) })
-        };
-        files.map(of).collect()
-    }
-
-    /// Passes all rows of the file to `take`, in batches.
-    pub fn read(
-        &self,
-        lake: &Lake,
-        columns: EventColumns,
-        take: &mut dyn FnMut(&EventBatch),
-    ) -> Result<(), RollupError> {
-        match &self.bytes {
-            Some(bytes) => Ok(read_events_in(bytes, &self.file.path, columns, None, take)?),
-            None => Ok(lake.read_events(&self.file, columns, take)?),
-        }
-    }
-
-    /// Returns whether the file may have events of some hours.
-    pub fn may_contain_any(&self, hours: &BTreeSet<Hour>) -> bool {
-        hours.range(self.partition.first()..=self.partition.last()).next().is_some()
-    }
-
-    /// Returns whether any event of the file has an id, as far as the log knows.
-    pub fn has_ids(&self) -> bool {
-        columns_to_aggregate(&self.file) == EventColumns::All
-    }
-
-    /// Returns whether an id may be in both files, by their ranges in the log's column statistics.
-    pub fn may_share_ids_with(&self, other: &EventFile) -> bool {
-        let first = |of: &EventFile| of.file.min_values["event_id"].as_str().map(str::to_owned);
-        let last = |of: &EventFile| of.file.max_values["event_id"].as_str().map(str::to_owned);
-        let ends_before = |a: &EventFile, b: &EventFile| match (last(a), first(b)) {
-            (Some(last), Some(first)) => last < first,
-            _ => false,
-        };
-        other.has_ids() && !ends_before(self, other) && !ends_before(other, self)
-    }
 }
 
 impl DayPlan {

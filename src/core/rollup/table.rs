@@ -128,15 +128,24 @@ impl Rollups {
     /// # Errors
     /// Names the file that is missing or damaged.
     pub(super) fn read_file(&self, file: &NamedFile, into: &mut AggregateRows) -> Result<(), RollupError> {
-        let date = partition_of(file)?.day.date;
-        let bytes = self.bytes_of(file)?;
-        decode(bytes, date, into).map_err(|source| RollupError::Columns { file: path_of(file), source })
+        read_file(&self.store, file, into)
     }
 
     /// Returns a file's bytes.
     pub(super) fn bytes_of(&self, file: &NamedFile) -> Result<Bytes, RollupError> {
         bytes_of(&self.store, file)
     }
+}
+
+/// Appends all rows of a file.
+pub(super) fn read_file(
+    store: &Store,
+    file: &NamedFile,
+    into: &mut AggregateRows,
+) -> Result<(), RollupError> {
+    let date = partition_of(file)?.day.date;
+    let bytes = bytes_of(store, file)?;
+    decode(bytes, date, into).map_err(|source| RollupError::Columns { file: path_of(file), source })
 }
 
 /// Returns a file's bytes.

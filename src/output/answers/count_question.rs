@@ -87,18 +87,36 @@ impl CountQuestion {
         uncommitted: &[Arc<UncommittedBatch>],
         take: impl FnOnce(Answer<'_>) -> T,
     ) -> Result<T, RollupError> {
-        let counted = CountQuery {
-            event_types: &self.event_types,
-            hours: self.hours.clone(),
-            category: self.category.as_deref(),
-            uncommitted,
-        };
+        let counted = CountQuery { uncommitted, ..self.query() };
         let asked: Vec<&str> = self.items.iter().map(String::as_str).collect();
         let mut found = counts::by_hour(store, &counted, &asked)?;
         // Who is asked for twice is told of once, where first asked for.
         let found: Vec<(&str, ByHour)> =
             asked.into_iter().filter_map(|item| found.remove(item).map(|by_hour| (item, by_hour))).collect();
-        let counts = Counts { counted: &counted, items: &found, by: self.by, zone: &self.zone, at: self.at };
+        self.answer_of(&found, take)
+    }
+
+    /// Returns what is to be counted in the lake alone.
+    pub fn query(&self) -> CountQuery<'_> {
+        CountQuery {
+            event_types: &self.event_types,
+            hours: self.hours.clone(),
+            category: self.category.as_deref(),
+            uncommitted: &[],
+        }
+    }
+
+    /// Passes the answer to `take`, given what each item has sold.
+    ///
+    /// # Errors
+    /// Names the item whose numbers do not fit.
+    pub fn answer_of<T>(
+        &self,
+        found: &[(&str, ByHour)],
+        take: impl FnOnce(Answer<'_>) -> T,
+    ) -> Result<T, RollupError> {
+        let counted = self.query();
+        let counts = Counts { counted: &counted, items: found, by: self.by, zone: &self.zone, at: self.at };
         Ok(take(counts.answer()?))
     }
 }

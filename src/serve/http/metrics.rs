@@ -58,6 +58,19 @@ fn text(state: &State) -> String {
         "Whether the last attempt to move events to the lake failed.",
     );
     text.sample("topsell_server_commit_failing", "", u64::from(committed.is_failing));
+    let (answered, is_warm) = live.recent.status();
+    text.family(
+        "topsell_server_counts_from_memory_total",
+        "counter",
+        "Counts that were answered without reading the lake.",
+    );
+    text.sample("topsell_server_counts_from_memory_total", "", answered);
+    text.family(
+        "topsell_server_recent_in_memory",
+        "gauge",
+        "Whether the counts of recent hours are in memory.",
+    );
+    text.sample("topsell_server_recent_in_memory", "", u64::from(is_warm));
     text.0
 }
 

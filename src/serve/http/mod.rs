@@ -1,7 +1,7 @@
 //! The server's HTTP interface: who may ask, how much at once, and the answers of each path.
 //!
-//! Invariant: no request waits behind more others than the limits say, and nothing of the engine runs on the threads
-//! that serve connections.
+//! Invariant: no request waits behind more others than the limits say, and nothing that reads or writes the
+//! lake runs on the threads that serve connections.
 
 mod answers;
 mod cloud_events;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::config::{Clock, CountDefaults, Limits, Tokens};
 use crate::http::request_counts::RequestCounts;
 use crate::http::workers::Workers;
-use crate::live::{Committer, Receiver, Uncommitted};
+use crate::live::{Committer, Receiver, Recent, Uncommitted};
 use topsell_core::storage::Store;
 
 /// The server as requests see it.
@@ -28,6 +28,7 @@ pub struct Live {
     pub receiver: Receiver,
     pub uncommitted: Arc<Uncommitted>,
     pub committer: Arc<Committer>,
+    pub recent: Arc<Recent>,
 }
 
 impl State {

@@ -24,6 +24,9 @@ struct Status {
     committed_segments: u64,
     committed_events: u64,
     commit_failing: bool,
+    /// Answered from the recent hours in memory, and whether they can be now.
+    counts_from_memory: u64,
+    recent_in_memory: bool,
     waiting_requests: usize,
     connections: u64,
 }
@@ -56,6 +59,8 @@ pub fn status(state: &State) -> Response<Body> {
         committed_segments: committed.map_or(0, |of| of.segments),
         committed_events: committed.map_or(0, |of| of.events),
         commit_failing: committed.is_some_and(|of| of.is_failing),
+        counts_from_memory: live.map_or(0, |live| live.recent.status().0),
+        recent_in_memory: live.is_some_and(|live| live.recent.status().1),
         waiting_requests: state.workers.waiting(),
         connections: state.requests.connections.load(Ordering::Relaxed),
     };

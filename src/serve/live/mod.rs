@@ -6,9 +6,11 @@
 mod catalog;
 mod committer;
 mod receiver;
+mod recent;
 mod uncommitted;
 
 pub use catalog::ReloadedCatalog;
 pub use committer::{CommitError, Committer, CommitterStatus};
 pub use receiver::{ReceiveError, Received, ReceivedReject, Receiver, Receiving, Totals};
+pub use recent::{Recent, RecentQuery};
 pub use uncommitted::{SegmentBatch, Uncommitted};

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::config::{Clock, InputConfig, LogLevel, LogLine};
 use crate::live::catalog::ReloadedCatalog;
 use crate::live::committer::commit_batch;
+use crate::live::recent::Recent;
 use crate::live::uncommitted::SegmentBatch;
 use crate::log::{Appended, EventLog, LogError, Ticket};
 use topsell_core::ingest::{
@@ -95,6 +96,7 @@ pub struct Receiver {
     log_line: LogLine,
     /// The currency of the lake's amounts.
     currency: Mutex<Option<Currency>>,
+    recent: Arc<Recent>,
 }
 
 impl Receiver {
@@ -109,9 +111,20 @@ impl Receiver {
         catalog: Option<ReloadedCatalog>,
         clock: Clock,
         log_line: LogLine,
+        recent: Arc<Recent>,
     ) -> Result<Receiver, LakeError> {
         let currency = Mutex::new(lake.currency()?);
-        Ok(Receiver { totals: Totals::default(), log, lake, input, catalog, clock, log_line, currency })
+        Ok(Receiver {
+            totals: Totals::default(),
+            log,
+            lake,
+            input,
+            catalog,
+            clock,
+            log_line,
+            currency,
+            recent,
+        })
     }
 
     /// Parses a body and hands what is accepted to the log.
@@ -185,6 +198,7 @@ impl Receiver {
         events.append(&parsed.events);
         let committed =
             commit_batch(&self.lake, &SegmentBatch { id: id.clone(), events, currency: Some(currency) }, now);
+        self.recent.forget();
         match committed {
             Err(LakeError::OtherCurrency { lake, .. }) => *known = Some(lake),
             _ => *known = Some(currency),

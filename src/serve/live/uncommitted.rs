@@ -6,6 +6,7 @@
 //! Invariant: records are added in the order of the log, after they are durable; a segment is removed after its batch was
 //! committed.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::log::{SealedSegment, SegmentId};
@@ -15,9 +16,18 @@ use topsell_core::model::{Currency, Events};
 /// The segments, the oldest first.
 #[derive(Default)]
 pub struct Uncommitted {
-    segments: Mutex<Vec<Segment>>,
+    segments: Mutex<Segments>,
     /// Held while pieces are encoded, so that no two answers encode the same.
     encoding: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Segments {
+    all: Vec<Segment>,
+    /// How many records were added since the start.
+    added: u64,
+    /// The ids of batches that this server has committed.
+    own: HashSet<String>,
 }
 
 struct Segment {
@@ -44,46 +54,58 @@ pub struct SegmentBatch {
     pub currency: Option<Currency>,
 }
 
+/// What the ids of all batches of servers begin with.
+pub const BATCH_PREFIX: &str = "log/";
+
 /// Returns the id of a segment's batch in the lake.
 pub fn batch_id(segment: &SegmentId) -> String {
-    format!("log/{segment}")
+    format!("{BATCH_PREFIX}{segment}")
 }
 
 impl Uncommitted {
-    /// Adds a record of a segment; `since` is asked for a version of the lake's events where the segment is new.
+    /// Adds a record of a segment, and returns its number, from 1; `since` is asked for a version of the lake's events
+    /// where the segment is new.
     pub fn add(
         &self,
         segment: &SegmentId,
-        events: Events,
+        events: Arc<Events>,
         currency: Option<Currency>,
         since: impl FnOnce() -> u64,
-    ) {
+    ) -> u64 {
         let mut segments = self.lock();
-        if segments.last().is_none_or(|last| last.id != *segment) {
+        if segments.all.last().is_none_or(|last| last.id != *segment) {
             let since = since();
             let (records, pieces) = (Vec::new(), Vec::new());
-            segments.push(Segment { id: segment.clone(), since, currency: None, records, pieces });
+            segments.all.push(Segment { id: segment.clone(), since, currency: None, records, pieces });
+            segments.own.insert(batch_id(segment));
         }
-        let last = segments.last_mut().expect("one was just added");
+        let last = segments.all.last_mut().expect("one was just added");
         last.currency = last.currency.or(currency);
-        last.records.push(Arc::new(events));
+        last.records.push(events);
+        segments.added += 1;
+        segments.added
+    }
+
+    /// Returns whether a batch of the lake was a segment here.
+    pub fn is_own(&self, batch_id: &str) -> bool {
+        self.lock().own.contains(batch_id)
     }
 
     /// Returns the number of events.
     pub fn events(&self) -> usize {
-        self.lock().iter().flat_map(|segment| &segment.records).map(|events| events.len()).sum()
+        self.lock().all.iter().flat_map(|segment| &segment.records).map(|events| events.len()).sum()
     }
 
     /// Returns the ids of the batches that the segments will be.
     pub fn batch_ids(&self) -> Vec<String> {
-        self.lock().iter().map(|segment| batch_id(&segment.id)).collect()
+        self.lock().all.iter().map(|segment| batch_id(&segment.id)).collect()
     }
 
     /// Returns the batch of a sealed segment; none where it is not known, as one without records.
     pub fn batch_of(&self, sealed: &SealedSegment) -> Option<SegmentBatch> {
         let (id, currency, records) = {
             let segments = self.lock();
-            let segment = segments.iter().find(|segment| is_of(segment, sealed))?;
+            let segment = segments.all.iter().find(|segment| is_of(segment, sealed))?;
             (batch_id(&segment.id), segment.currency, segment.records.clone())
         };
         Some(SegmentBatch { id, events: together(&records), currency })
@@ -91,7 +113,7 @@ impl Uncommitted {
 
     /// Forgets a sealed segment, whose batch is in the lake.
     pub fn remove(&self, sealed: &SealedSegment) {
-        self.lock().retain(|segment| !is_of(segment, sealed));
+        self.lock().all.retain(|segment| !is_of(segment, sealed));
     }
 
     /// Returns all events as batches to count with.
@@ -99,22 +121,33 @@ impl Uncommitted {
     /// # Errors
     /// Fails where an event cannot be encoded.
     pub fn batches(&self) -> Result<Vec<Arc<UncommittedBatch>>, LakeError> {
+        self.batches_and_number().map(|(batches, _)| batches)
+    }
+
+    /// Returns the same, and the number of the last record that is among them.
+    ///
+    /// # Errors
+    /// Fails where an event cannot be encoded.
+    pub fn batches_and_number(&self) -> Result<(Vec<Arc<UncommittedBatch>>, u64), LakeError> {
         let _encoding = self.encoding.lock().expect("encoding does not panic");
         // All of one moment: a segment that is removed later is in the lake before the lake is read.
-        let plans: Vec<EncodingPlan> = self.lock().iter().map(EncodingPlan::of).collect();
+        let (plans, number): (Vec<EncodingPlan>, u64) = {
+            let segments = self.lock();
+            (segments.all.iter().map(EncodingPlan::of).collect(), segments.added)
+        };
         let mut batches = Vec::new();
         for plan in plans {
             let (segment, is_new) = (plan.segment.clone(), !plan.records.is_empty());
             let pieces = plan.pieces()?;
             batches.extend(pieces.iter().map(|piece| Arc::clone(&piece.batch)));
-            if is_new && let Some(known) = self.lock().iter_mut().find(|known| known.id == segment) {
+            if is_new && let Some(known) = self.lock().all.iter_mut().find(|known| known.id == segment) {
                 known.pieces = pieces;
             }
         }
-        Ok(batches)
+        Ok((batches, number))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Segment>> {
+    fn lock(&self) -> MutexGuard<'_, Segments> {
         self.segments.lock().expect("nothing panics while it holds the segments")
     }
 }

@@ -1,0 +1,80 @@
+//! A file of events: one of the table, or of a batch that is not committed yet.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::delta::NamedFile;
+use crate::lake::{
+    FilePartition, Lake, UncommittedBatch, columns_to_aggregate, read_all_events, read_events_in,
+};
+use crate::model::Hour;
+use crate::parquet_format::{EventBatch, EventColumns};
+use crate::rollup::error::RollupError;
+use crate::storage::Store;
+
+/// A file of the `events` table.
+#[derive(Clone)]
+pub(super) struct EventFile {
+    pub partition: FilePartition,
+    pub file: NamedFile,
+    /// Its bytes, where it is not in the table yet.
+    pub bytes: Option<Bytes>,
+}
+
+impl EventFile {
+    /// Returns the files of batches that are not in the table yet.
+    pub fn of_uncommitted(batches: &[&UncommittedBatch]) -> Result<Vec<EventFile>, RollupError> {
+        let files = batches.iter().flat_map(|batch| &batch.files);
+        let of = |(file, bytes): &(NamedFile, Bytes)| {
+            let partition = FilePartition::of(file)
+                .ok_or_else(|| RollupError::BadPartition { file: file.path.clone() })?;
+            Ok(EventFile { partition, file: file.clone(), bytes: Some(bytes.clone()) })
+        };
+        files.map(of).collect()
+    }
+
+    /// Passes all rows of the file in a store to `take`, in batches.
+    pub fn read_from(
+        &self,
+        store: &Store,
+        columns: EventColumns,
+        take: &mut dyn FnMut(&EventBatch),
+    ) -> Result<(), RollupError> {
+        match &self.bytes {
+            Some(bytes) => Ok(read_events_in(bytes, &self.file.path, columns, None, take)?),
+            None => Ok(read_all_events(store, &self.file, columns, take)?),
+        }
+    }
+
+    /// Passes all rows of the file to `take`, in batches.
+    pub fn read(
+        &self,
+        lake: &Lake,
+        columns: EventColumns,
+        take: &mut dyn FnMut(&EventBatch),
+    ) -> Result<(), RollupError> {
+        self.read_from(lake.store(), columns, take)
+    }
+
+    /// Returns whether the file may have events of some hours.
+    pub fn may_contain_any(&self, hours: &BTreeSet<Hour>) -> bool {
+        hours.range(self.partition.first()..=self.partition.last()).next().is_some()
+    }
+
+    /// Returns whether any event of the file has an id, as far as the log knows.
+    pub fn has_ids(&self) -> bool {
+        columns_to_aggregate(&self.file) == EventColumns::All
+    }
+
+    /// Returns whether an id may be in both files, by their ranges in the log's column statistics.
+    pub fn may_share_ids_with(&self, other: &EventFile) -> bool {
+        let first = |of: &EventFile| of.file.min_values["event_id"].as_str().map(str::to_owned);
+        let last = |of: &EventFile| of.file.max_values["event_id"].as_str().map(str::to_owned);
+        let ends_before = |a: &EventFile, b: &EventFile| match (last(a), first(b)) {
+            (Some(last), Some(first)) => last < first,
+            _ => false,
+        };
+        other.has_ids() && !ends_before(self, other) && !ends_before(other, self)
+    }
+}

@@ -1,0 +1,165 @@
+//! Counts of the recent hours in memory, for the server's answers.
+//!
+//! They are read from the lake at the start, and again after every change of it that is not this server's own. Until that
+//! is done, and for whatever they do not know, answers are read from the lake.
+//!
+//! Invariant: an event is in them before it is acknowledged, once; a change of the lake by others is noticed by the next
+//! look at it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use crate::config::{Clock, LogLevel, LogLine};
+use crate::live::uncommitted::{BATCH_PREFIX, Uncommitted};
+use topsell_core::lake;
+use topsell_core::model::{Aggregate, EventTypes, Events, Hour};
+use topsell_core::rollup::{self, ReadVersions, RecentHours, RollupError};
+use topsell_core::storage::Store;
+
+/// How many hours are kept besides the current one.
+const HOURS: i32 = 25;
+
+/// The counts, or what they are waiting for.
+pub struct Recent {
+    store: Store,
+    uncommitted: Arc<Uncommitted>,
+    clock: Clock,
+    log_line: LogLine,
+    state: RwLock<State>,
+    /// Held by whoever reads the lake.
+    loading: Mutex<()>,
+    answered: AtomicU64,
+    is_warm: AtomicBool,
+}
+
+enum State {
+    /// Nothing is known; nobody reads the lake.
+    Cold,
+    /// The lake is being read; meanwhile events are kept, each with its number.
+    Loading(Vec<(u64, Arc<Events>)>),
+    Warm {
+        recent: RecentHours,
+        versions: ReadVersions,
+        /// The number of the last event that was read with the lake.
+        upto: u64,
+    },
+}
+
+/// What is to be counted: event types, hours and items, in the order of the answers.
+pub type RecentQuery<'a> = (&'a EventTypes, &'a Range<Hour>, &'a [&'a str]);
+
+impl Recent {
+    /// Returns counts that are not read yet.
+    pub fn of(store: Store, uncommitted: Arc<Uncommitted>, clock: Clock, log_line: LogLine) -> Recent {
+        Recent {
+            store,
+            uncommitted,
+            clock,
+            log_line,
+            state: RwLock::new(State::Cold),
+            loading: Mutex::new(()),
+            answered: AtomicU64::new(0),
+            is_warm: AtomicBool::new(false),
+        }
+    }
+
+    /// Adds the events of a record by its number; called in the order of the log.
+    pub fn add(&self, number: u64, events: &Arc<Events>) {
+        match &mut *self.state.write().expect("adding does not panic") {
+            State::Cold => {}
+            State::Loading(queue) => queue.push((number, Arc::clone(events))),
+            State::Warm { recent, upto, .. } if number > *upto => recent.add(events),
+            State::Warm { .. } => {}
+        }
+    }
+
+    /// Returns what items have sold; none where only the lake tells.
+    pub fn by_hour(
+        &self,
+        (event_types, hours, items): RecentQuery<'_>,
+    ) -> Option<Vec<BTreeMap<Hour, Aggregate>>> {
+        let state = self.state.read().expect("counting does not panic");
+        let State::Warm { recent, .. } = &*state else { return None };
+        let found = recent.by_hour(event_types, hours, items)?;
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        Some(found)
+    }
+
+    /// Returns how many questions were answered from memory, and whether they can be now.
+    pub fn status(&self) -> (u64, bool) {
+        (self.answered.load(Ordering::Relaxed), self.is_warm.load(Ordering::Relaxed))
+    }
+
+    /// Looks whether others have changed the lake, and forgets old hours.
+    ///
+    /// # Errors
+    /// Fails where the lake's logs cannot be read.
+    pub fn tick(&self) -> Result<(), RollupError> {
+        let known = match &*self.state.read().expect("counting does not panic") {
+            State::Warm { versions, .. } => *versions,
+            _ => return Ok(()),
+        };
+        let events = lake::version(&self.store).unwrap_or_default();
+        let mut is_stale = rollup::version(&self.store) != known.rollups || events < known.events;
+        if !is_stale && events > known.events {
+            let is_own = |id: &str| id.starts_with(BATCH_PREFIX) && self.uncommitted.is_own(id);
+            is_stale = lake::events_log(&self.store).changes_rows_since(known.events, events, &is_own)?;
+        }
+        let oldest = self.oldest();
+        let mut state = self.state.write().expect("forgetting does not panic");
+        if is_stale {
+            *state = State::Cold;
+            self.is_warm.store(false, Ordering::Relaxed);
+        } else if let State::Warm { recent, versions, .. } = &mut *state {
+            versions.events = events;
+            recent.forget_before(oldest);
+            recent.forget_step();
+        }
+        Ok(())
+    }
+
+    /// Leaves all answers to the lake until it has been read again: this server has changed it.
+    pub fn forget(&self) {
+        *self.state.write().expect("forgetting does not panic") = State::Cold;
+        self.is_warm.store(false, Ordering::Relaxed);
+    }
+
+    /// Reads the lake where nothing is known.
+    ///
+    /// # Errors
+    /// Names the file that is missing or damaged.
+    pub fn load(&self) -> Result<(), RollupError> {
+        let _loading = self.loading.lock().expect("reading does not panic");
+        {
+            let mut state = self.state.write().expect("adding does not panic");
+            if !matches!(*state, State::Cold) {
+                return Ok(());
+            }
+            *state = State::Loading(Vec::new());
+        }
+        let outcome = self.read();
+        let mut state = self.state.write().expect("adding does not panic");
+        let State::Loading(queue) = std::mem::replace(&mut *state, State::Cold) else { return Ok(()) };
+        let Some((mut recent, versions, upto)) = outcome? else { return Ok(()) };
+        queue.iter().filter(|(number, _)| *number > upto).for_each(|(_, events)| recent.add(events));
+        let (items, ids) = recent.size();
+        *state = State::Warm { recent, versions, upto };
+        drop(state);
+        self.is_warm.store(true, Ordering::Relaxed);
+        (self.log_line)(LogLevel::Info, &format!("read the counts of {items} items, {ids} event ids"));
+        Ok(())
+    }
+
+    fn read(&self) -> Result<Option<(RecentHours, ReadVersions, u64)>, RollupError> {
+        // The events first: what is moved to the lake meanwhile is then found in either.
+        let (batches, upto) = self.uncommitted.batches_and_number()?;
+        let loaded = RecentHours::load(&self.store, self.oldest(), &batches)?;
+        Ok(loaded.map(|(recent, versions)| (recent, versions, upto)))
+    }
+
+    fn oldest(&self) -> Hour {
+        (self.clock)().hour().plus(-HOURS)
+    }
+}
