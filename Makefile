@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 DEMO_LAKE := data/lake
 BENCH := data/bench
+SERVE_BENCH := data/serve-bench
 INTEROP := data/interop
 JOURNEY := data/journey
 CALENDAR := data/calendar
@@ -36,7 +37,7 @@ PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
 BUILD := build
 endif
 
-.PHONY: demo check build install uninstall size bench bench-full bench-readme docs micro lateness instructions soak interop calendar figures journey postgres power browser traces units metrics dist dist-check deny clean
+.PHONY: demo check build install uninstall size bench bench-full bench-readme serve-bench docs micro lateness instructions soak interop calendar figures journey postgres power browser traces units metrics dist dist-check deny clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -125,6 +126,12 @@ bench-full: $(VENV)/bench
 # Copies the tables and pictures of the last benchmark run into the documentation.
 bench-readme: $(VENV)/bench
 	$(VENV)/bin/python tests/bench/publish.py $(BENCH)/results.json docs/src/project/benchmarks.md docs/src/images
+
+# Measures the server beside Redis; installs wrk and Redis with apt-get where they are missing.
+serve-bench:
+	$(CARGO) build --release --locked
+	command -v wrk redis-server redis-benchmark > /dev/null || apt-get install -y wrk redis-server redis-tools
+	$(PYTHON) tests/bench/serve.py $(SERVE_BENCH)
 
 # Builds the documentation into target/book.
 docs: target/tools/bin/mdbook

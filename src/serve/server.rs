@@ -154,9 +154,8 @@ fn open_log(
         move |record: Record<'_>| match decode_record(record.payload) {
             Some((events, currency)) => {
                 let since = || lake::version(&store).unwrap_or_default();
-                let events = Arc::new(events);
-                let number = uncommitted.add(record.segment, Arc::clone(&events), currency, since);
-                recent.add(number, &events);
+                let number = uncommitted.add(record.segment, &events, currency, since);
+                recent.add(number, events);
             }
             None => {
                 if let Ok(mut unknown) = unknown.lock() {

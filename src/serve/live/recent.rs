@@ -38,7 +38,7 @@ enum State {
     /// Nothing is known; nobody reads the lake.
     Cold,
     /// The lake is being read; meanwhile events are kept, each with its number.
-    Loading(Vec<(u64, Arc<Events>)>),
+    Loading(Vec<(u64, Events)>),
     Warm {
         recent: RecentHours,
         versions: ReadVersions,
@@ -66,11 +66,11 @@ impl Recent {
     }
 
     /// Adds the events of a record by its number; called in the order of the log.
-    pub fn add(&self, number: u64, events: &Arc<Events>) {
+    pub fn add(&self, number: u64, events: Events) {
         match &mut *self.state.write().expect("adding does not panic") {
             State::Cold => {}
-            State::Loading(queue) => queue.push((number, Arc::clone(events))),
-            State::Warm { recent, upto, .. } if number > *upto => recent.add(events),
+            State::Loading(queue) => queue.push((number, events)),
+            State::Warm { recent, upto, .. } if number > *upto => recent.add(&events),
             State::Warm { .. } => {}
         }
     }

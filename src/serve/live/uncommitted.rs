@@ -1,7 +1,7 @@
 //! The events of the log's segments that are not in the lake yet, in the form in which counts take them.
 //!
-//! A segment's records are encoded in pieces: those that came since the last answer are a new piece, and a piece that is
-//! not much smaller than the one before it is merged with that, so that there are few and none is encoded often.
+//! A segment's events are in parts, the last of which grows until an answer needs them encoded. A part that is not much
+//! smaller than the one before it is then merged with that, so that there are few and none is encoded often.
 //!
 //! Invariant: records are added in the order of the log, after they are durable; a segment is removed after its batch was
 //! committed.
@@ -35,16 +35,16 @@ struct Segment {
     /// A version of the lake's events without the segment.
     since: u64,
     currency: Option<Currency>,
-    records: Vec<Arc<Events>>,
-    pieces: Vec<Piece>,
+    parts: Vec<Part>,
+    /// The newest events, in no part yet.
+    newest: Events,
 }
 
-/// Records that are encoded together.
+/// Events that are encoded together, once they are.
 #[derive(Clone)]
-struct Piece {
-    records: usize,
-    events: usize,
-    batch: Arc<UncommittedBatch>,
+struct Part {
+    events: Arc<Events>,
+    batch: Option<Arc<UncommittedBatch>>,
 }
 
 /// The events of a segment, as its batch.
@@ -68,20 +68,20 @@ impl Uncommitted {
     pub fn add(
         &self,
         segment: &SegmentId,
-        events: Arc<Events>,
+        events: &Events,
         currency: Option<Currency>,
         since: impl FnOnce() -> u64,
     ) -> u64 {
         let mut segments = self.lock();
         if segments.all.last().is_none_or(|last| last.id != *segment) {
             let since = since();
-            let (records, pieces) = (Vec::new(), Vec::new());
-            segments.all.push(Segment { id: segment.clone(), since, currency: None, records, pieces });
+            let (parts, newest) = (Vec::new(), Events::default());
+            segments.all.push(Segment { id: segment.clone(), since, currency: None, parts, newest });
             segments.own.insert(batch_id(segment));
         }
         let last = segments.all.last_mut().expect("one was just added");
         last.currency = last.currency.or(currency);
-        last.records.push(events);
+        last.newest.append(events);
         segments.added += 1;
         segments.added
     }
@@ -93,7 +93,7 @@ impl Uncommitted {
 
     /// Returns the number of events.
     pub fn events(&self) -> usize {
-        self.lock().all.iter().flat_map(|segment| &segment.records).map(|events| events.len()).sum()
+        self.lock().all.iter().map(Segment::events).sum()
     }
 
     /// Returns the ids of the batches that the segments will be.
@@ -103,12 +103,13 @@ impl Uncommitted {
 
     /// Returns the batch of a sealed segment; none where it is not known, as one without records.
     pub fn batch_of(&self, sealed: &SealedSegment) -> Option<SegmentBatch> {
-        let (id, currency, records) = {
-            let segments = self.lock();
-            let segment = segments.all.iter().find(|segment| is_of(segment, sealed))?;
-            (batch_id(&segment.id), segment.currency, segment.records.clone())
+        let (id, currency, parts) = {
+            let mut segments = self.lock();
+            let segment = segments.all.iter_mut().find(|segment| is_of(segment, sealed))?;
+            segment.close_part();
+            (batch_id(&segment.id), segment.currency, segment.parts.clone())
         };
-        Some(SegmentBatch { id, events: together(&records), currency })
+        Some(SegmentBatch { id, events: together(&parts), currency })
     }
 
     /// Forgets a sealed segment, whose batch is in the lake.
@@ -132,16 +133,19 @@ impl Uncommitted {
         let _encoding = self.encoding.lock().expect("encoding does not panic");
         // All of one moment: a segment that is removed later is in the lake before the lake is read.
         let (plans, number): (Vec<EncodingPlan>, u64) = {
-            let segments = self.lock();
-            (segments.all.iter().map(EncodingPlan::of).collect(), segments.added)
+            let mut segments = self.lock();
+            (segments.all.iter_mut().map(EncodingPlan::of).collect(), segments.added)
         };
         let mut batches = Vec::new();
         for plan in plans {
-            let (segment, is_new) = (plan.segment.clone(), !plan.records.is_empty());
-            let pieces = plan.pieces()?;
-            batches.extend(pieces.iter().map(|piece| Arc::clone(&piece.batch)));
-            if is_new && let Some(known) = self.lock().all.iter_mut().find(|known| known.id == segment) {
-                known.pieces = pieces;
+            let (segment, kept, merged) = (plan.segment.clone(), plan.kept.len(), plan.merged.len());
+            let parts = plan.parts()?;
+            batches.extend(parts.iter().filter_map(|part| part.batch.clone()));
+            if merged > 0
+                && let Some(known) = self.lock().all.iter_mut().find(|known| known.id == segment)
+            {
+                // Parts are closed by nobody else meanwhile but by the commit, whose own are behind these.
+                known.parts.splice(kept..kept + merged, parts.into_iter().skip(kept));
             }
         }
         Ok((batches, number))
@@ -152,36 +156,51 @@ impl Uncommitted {
     }
 }
 
-/// Which pieces of a segment stay, and the records of the next one.
+impl Segment {
+    fn events(&self) -> usize {
+        self.parts.iter().map(|part| part.events.len()).sum::<usize>() + self.newest.len()
+    }
+
+    /// Makes a part of the newest events.
+    fn close_part(&mut self) {
+        if !self.newest.is_empty() {
+            let events = Arc::new(std::mem::take(&mut self.newest));
+            self.parts.push(Part { events, batch: None });
+        }
+    }
+}
+
+/// Which parts of a segment stay, and those that become one.
 struct EncodingPlan {
     segment: SegmentId,
     since: u64,
-    kept: Vec<Piece>,
-    records: Vec<Arc<Events>>,
+    kept: Vec<Part>,
+    merged: Vec<Part>,
 }
 
 impl EncodingPlan {
-    fn of(segment: &Segment) -> EncodingPlan {
-        let mut kept = segment.pieces.clone();
-        let encoded = |pieces: &[Piece]| pieces.iter().map(|piece| piece.records).sum::<usize>();
-        let mut events: usize = segment.records[encoded(&kept)..].iter().map(|events| events.len()).sum();
-        while events > 0
-            && let Some(last) = kept.pop_if(|last| last.events <= 2 * events)
+    fn of(segment: &mut Segment) -> EncodingPlan {
+        segment.close_part();
+        let mut kept = segment.parts.clone();
+        let mut merged = Vec::new();
+        let mut events = 0;
+        while let Some(last) =
+            kept.pop_if(|last| last.batch.is_none() || (events > 0 && last.events.len() <= 2 * events))
         {
-            events += last.events;
+            events += last.events.len();
+            merged.insert(0, last);
         }
-        let records = segment.records[encoded(&kept)..].to_vec();
-        EncodingPlan { segment: segment.id.clone(), since: segment.since, kept, records }
+        EncodingPlan { segment: segment.id.clone(), since: segment.since, kept, merged }
     }
 
-    fn pieces(self) -> Result<Vec<Piece>, LakeError> {
-        let mut pieces = self.kept;
-        if !self.records.is_empty() {
-            let events = together(&self.records);
+    fn parts(self) -> Result<Vec<Part>, LakeError> {
+        let mut parts = self.kept;
+        if !self.merged.is_empty() {
+            let events = together(&self.merged);
             let batch = UncommittedBatch::encode(&batch_id(&self.segment), self.since, &events)?;
-            pieces.push(Piece { records: self.records.len(), events: events.len(), batch: Arc::new(batch) });
+            parts.push(Part { events: Arc::new(events), batch: Some(Arc::new(batch)) });
         }
-        Ok(pieces)
+        Ok(parts)
     }
 }
 
@@ -190,8 +209,8 @@ fn is_of(segment: &Segment, sealed: &SealedSegment) -> bool {
         == (&sealed.name.site, sealed.name.incarnation, sealed.name.first)
 }
 
-fn together(records: &[Arc<Events>]) -> Events {
+fn together(parts: &[Part]) -> Events {
     let mut events = Events::default();
-    records.iter().for_each(|record| events.append(record));
+    parts.iter().for_each(|part| events.append(&part.events));
     events
 }
