@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver as Channel, RecvTimeoutError};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -10,13 +11,15 @@ use std::time::Duration;
 
 use crate::config::{LogLevel, LogLine, ServerConfig};
 use crate::error::ServeError;
-use crate::http::{Live, State, Workers, router, serve_connections};
+use crate::http::{BodyRoom, Live, State, Workers, router, serve_connections};
 use crate::live::{Committer, Receiver, Recent, ReloadedCatalog, Uncommitted};
 use crate::log::{EventLog, Position, Record};
 use topsell_core::ingest::decode_record;
 use topsell_core::lake::{self, Lake, SERVER_LOCK, SERVER_LOG};
 use topsell_core::storage::{LockTimeout, Store};
 
+/// How many times as long is waited after a failure.
+const PAUSES_AFTER_FAILURE: u32 = 25;
 /// How often sealed segments are looked for.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -45,13 +48,16 @@ pub fn serve(
     let failed = |source| ServeError::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     let limits = config.limits;
+    let workers = |count| Workers::start(count, limits.waiting_requests).map_err(ServeError::Thread);
     let state = Arc::new(State {
         store: store.clone(),
         clock: Arc::clone(&config.clock),
         tokens: config.tokens.clone(),
         limits,
         counts: config.counts.clone(),
-        workers: Workers::start(limits.workers, limits.waiting_requests).map_err(ServeError::Thread)?,
+        readers: workers(limits.workers)?,
+        receivers: workers(limits.workers)?,
+        body_room: Arc::new(BodyRoom::of(limits.all_bodies_bytes)),
         requests: Default::default(),
         live: OnceLock::new(),
         is_stopping: AtomicBool::new(false),
@@ -64,6 +70,9 @@ pub fn serve(
     let outcome = run(config, &store, lake, &state, stop);
     state.is_stopping.store(true, Ordering::Relaxed);
     serving.stop();
+    // What was begun is finished, and nothing comes after the log is sealed.
+    state.receivers.stop();
+    state.readers.stop();
     if let Some(live) = state.live.get() {
         // What was acknowledged last.
         live.committer.commit_all();
@@ -104,7 +113,7 @@ fn run(
         catalog,
         config.clock,
         Arc::clone(&config.log_line),
-        Arc::clone(&recent),
+        (Arc::clone(&recent), Arc::clone(&uncommitted)),
     )?;
     let live = Live { receiver, uncommitted, committer: Arc::clone(&committer), recent: Arc::clone(&recent) };
     if state.live.set(live).is_err() {
@@ -117,6 +126,7 @@ fn run(
         while stop.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
             committer.tick();
         }
+        state.is_stopping.store(true, Ordering::Relaxed);
         is_stopped.store(true, Ordering::Relaxed);
     });
     Ok(())
@@ -126,7 +136,16 @@ fn run(
 fn keep_recent(recent: &Recent, log_line: &LogLine, is_stopped: &AtomicBool) {
     let mut last_failure = String::new();
     while !is_stopped.load(Ordering::Relaxed) {
-        match recent.tick().and_then(|()| recent.load()) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| recent.tick().and_then(|()| recent.load())));
+        let Ok(outcome) = outcome else {
+            recent.forget();
+            log_line(
+                LogLevel::Error,
+                "reading the counts of recent hours panicked; they are read from the lake",
+            );
+            return;
+        };
+        match outcome {
             Ok(()) => last_failure.clear(),
             // Answers are read from the lake meanwhile, and say what is wrong with it.
             Err(error) if error.to_string() != last_failure => {
@@ -135,7 +154,13 @@ fn keep_recent(recent: &Recent, log_line: &LogLine, is_stopped: &AtomicBool) {
             }
             Err(_) => {}
         }
-        thread::sleep(TICK);
+        // What failed is not tried again at once: it may have read much before it did.
+        let pauses = if last_failure.is_empty() { 1 } else { PAUSES_AFTER_FAILURE };
+        for _ in 0..pauses {
+            if !is_stopped.load(Ordering::Relaxed) {
+                thread::sleep(TICK);
+            }
+        }
     }
 }
 

@@ -113,7 +113,7 @@ fn they_are_those_of_the_lake_or_left_to_it() {
         let hours = Hour::new(25)..Hour::new(41);
         let views = EventTypes::of(vec!["view".to_owned()], vec![]);
         let before = recent.by_hour(&views, &hours, &["a"]);
-        recent.forget_before(Hour::new(25));
+        drop(recent.forget_before(Hour::new(25)));
         while recent.forget_step() {}
         assert_eq!(recent.by_hour(&views, &hours, &["a"]), before, "round {round}");
         assert_eq!(recent.by_hour(&views, &(from..Hour::new(41)), &["a"]), None);

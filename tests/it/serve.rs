@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use expect_test::expect;
 
@@ -119,6 +120,12 @@ fn a_question_that_cannot_be_answered_is_refused_with_a_reason() {
         400,
         "{\"schema\":1,\"error\":\"from 2017-01-14T00:00:00Z is not before to 2017-01-13T00:00:00Z\"}",
     );
+    check(server.get("/v1/count?item=a&to=2017-01-13"), 400, "{\"schema\":1,\"error\":\"to needs from\"}");
+    check(
+        server.get("/v1/count?item=a&from=1990-01-01&to=2050-01-01&by=hour"),
+        400,
+        "{\"schema\":1,\"error\":\"525960 numbers in one answer; at most 100000\"}",
+    );
     check(server.get("/v1/nothing"), 404, "{\"schema\":1,\"error\":\"there is no such path\"}");
     check(server.get("/v1/events"), 405, "{\"schema\":1,\"error\":\"the path has no such method\"}");
     check(
@@ -130,7 +137,7 @@ fn a_question_that_cannot_be_answered_is_refused_with_a_reason() {
     check(
         server.get(many.trim_end_matches('&')),
         400,
-        "{\"schema\":1,\"error\":\"1001 items in one request; at most 1000\"}",
+        "{\"schema\":1,\"error\":\"too many items in one request; at most 1000\"}",
     );
     let all = server.post(
         "/v1/count?last=1h",
@@ -170,6 +177,10 @@ fn bodies_come_in_many_forms() {
     // The same event again, in a batch with another one.
     let batch = format!("[{cloud},{}]", cloud.replace("\"1\",\"source\"", "\"2\",\"source\""));
     check("Content-Type: application/cloudevents-batch+json\r\n", batch.as_bytes());
+    check(
+        "Content-Type: application/cloudevents-batch+json\r\nContent-Encoding: gzip\r\n",
+        &gzip(batch.as_bytes()),
+    );
     let count = server.get("/v1/count?item=mug").body;
     assert!(count.contains("\"purchases\":11,\"units\":22"), "{count}");
     assert!(server.stop().success(), "{}", said(&world));
@@ -310,11 +321,78 @@ fn a_damaged_log_is_named_and_a_torn_end_is_cut() {
 fn a_catalog_that_changes_is_read_again() {
     let world = World::new();
     world.write("items.csv", "item_id,category\napple,Food\n");
-    // On the machine's clock, since the catalog is looked at once a second.
-    let server = Server::start(&world, &["--catalog", "items.csv", "--now", "2017-01-15T00:00:00Z"]);
+    let server = Server::start_in_time(&world, &["--catalog", "items.csv"]);
     let bare = "{\"ts\":\"2017-01-14T20:00:00Z\",\"item_id\":\"apple\"}";
+    let units = |category: &str| {
+        let body = server
+            .get(&format!("/v1/count?item=apple&from=2017-01-14&to=2017-01-15&category={category}"))
+            .body;
+        body.split("\"units\":").nth(1).and_then(|rest| rest.split(',').next().map(str::to_owned))
+    };
     assert_eq!(server.post_json(bare).status, 200);
-    assert!(server.get("/v1/count?item=apple&category=Food").body.contains("\"units\":1"));
+    assert_eq!((units("Food").as_deref(), units("Fresh").as_deref()), (Some("1"), Some("0")));
+    world.write("items.csv", "item_id,category\napple,Fresh/Fruit\n");
+    wait_until("the catalog is read again", || {
+        assert_eq!(server.post_json(bare).status, 200);
+        units("Fresh").as_deref() == Some("1")
+    });
+    // One that cannot be read does not replace it.
+    world.write("items.csv", "no,catalog\n1,2\n");
+    wait_until("it is said", || {
+        assert_eq!(server.post_json(bare).status, 200);
+        said(&world).contains("the catalog that was read before stays in use")
+    });
+}
+
+/// Four clients read each of their events back as soon as it is acknowledged, while the server moves segments to the lake
+/// all the time and other commands change it.
+#[test]
+fn whoever_is_told_that_an_event_is_accepted_finds_it_whatever_happens_beside() {
+    let world = World::new();
+    let mut server = Server::start(&world, &["--segment-age", "0s"]);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(|| {
+            for number in 0.. {
+                if is_over.load(Ordering::Relaxed) {
+                    break;
+                }
+                world.write("file.csv", format!("ts,item_id\n2017-01-14T20:00:00Z,file{number}\n"));
+                for command in ["ingest file.csv", "rollup", "lake compact"] {
+                    let said = world.run(command);
+                    assert_eq!(said.code, Some(0), "{}", said.whole());
+                }
+            }
+        });
+        let clients: Vec<_> = (0..4)
+            .map(|client| {
+                let server = &server;
+                scope.spawn(move || {
+                    for number in 0..40 {
+                        let item = format!("c{client}n{number}");
+                        // Each item is sold twice, with ids, and the first sale is sent twice.
+                        let sale = event(21, &item, 1).replace("{\"ts\"", "{\"event_id\":\"one\",\"ts\"");
+                        for (body, units) in [(&sale, 1), (&sale, 1), (&event(20, &item, 2), 3)] {
+                            assert_eq!(server.post_json(body).status, 200);
+                            let found = server.get(&format!("/v1/count?item={item}")).body;
+                            assert!(found.contains(&format!("\"units\":{units},")), "{units} of {found}");
+                        }
+                    }
+                })
+            })
+            .collect();
+        clients.into_iter().for_each(|client| client.join().expect("no panic"));
+        is_over.store(true, Ordering::Relaxed);
+        beside.join().expect("no panic");
+    });
+    let status: serde_json::Value =
+        serde_json::from_str(&server.get("/v1/status").body).expect("the status is JSON");
+    assert!(status["committed_segments"].as_u64() > Some(2), "{status}");
+    assert!(server.stop().success(), "{}", said(&world));
+    let items: Vec<String> =
+        (0..4).flat_map(|client| (0..40).map(move |number| format!("c{client}n{number}"))).collect();
+    let counts = printed(&world, &format!("count {}", items.join(" ")));
+    assert_eq!(counts.matches("\"units\":3,").count(), 160, "{counts}");
 }
 
 #[test]

@@ -20,13 +20,15 @@ use crate::settings::{Settings, Verbosity};
 use topsell_core::ingest;
 use topsell_core::model::{PURCHASE, Timestamp, Zone, escape_control, parse_seconds};
 use topsell_core::storage::local_files::read_to_string;
-use topsell_ops::process::machine_name;
+use topsell_ops::process::{machine_name, raise_open_files};
 use topsell_serve::ServeError;
 use topsell_serve::config::{
     Clock, CountDefaults, InputConfig, Limits, LogLevel, LogLine, ServerConfig, Tokens,
 };
-use topsell_serve::log::Site;
+use topsell_serve::log::{Options as LogOptions, Site};
 
+/// How many files are kept for the lake and its log.
+const FILES_OF_LAKE: u64 = 512;
 /// The name of the only site.
 const SITE: &str = "main";
 
@@ -71,6 +73,9 @@ pub struct Serve {
     /// Time zone for day boundaries
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub tz: String,
+    /// How old a segment of the log may be before it is moved to the lake; for tests
+    #[arg(long, value_name = "DURATION", default_value = "60s", hide = true)]
+    pub segment_age: String,
     #[command(flatten)]
     pub read: ReadArgs,
 }
@@ -125,6 +130,27 @@ impl Serve {
     }
 }
 
+impl Serve {
+    fn segment_age_micros(&self) -> Result<u64, Failure> {
+        let seconds = parse_seconds(&self.segment_age);
+        let seconds = seconds.map_err(|e| Failure::usage(format!("--segment-age: {e}")))?;
+        Ok(seconds.saturating_mul(1_000_000))
+    }
+}
+
+/// Leaves enough of the files that the process may have open to the lake and its log.
+fn limit_connections(config: &mut ServerConfig) -> Result<(), Failure> {
+    let files =
+        raise_open_files().map_err(|e| Failure::runtime(format!("cannot ask for open files: {e}")))?;
+    let connections = usize::try_from(files.saturating_sub(FILES_OF_LAKE)).unwrap_or(usize::MAX).max(1);
+    if connections < config.limits.connections {
+        let text = format!("{files} open files are allowed, so that there can be {connections} connections");
+        (config.log_line)(LogLevel::Warning, &text);
+        config.limits.connections = connections;
+    }
+    Ok(())
+}
+
 fn tokens(file: &PathBuf) -> Result<Tokens, Failure> {
     let name = file.display();
     let text = read_to_string(file).map_err(|e| Failure::runtime(format!("--token-file {name}: {e}")))?;
@@ -151,8 +177,10 @@ pub fn run(settings: &Settings, typed: &Serve) -> Result<Exit, Failure> {
         input,
         counts,
         limits,
-        log: topsell_serve::log::Options::default(),
+        log: LogOptions { segment_age_micros: typed.segment_age_micros()?, ..LogOptions::default() },
     };
+    let mut config = config;
+    limit_connections(&mut config)?;
     let log_line = Arc::clone(&config.log_line);
     let stop = stop_on_signals()?;
     let summary = topsell_serve::serve(config, &stop, |address| {

@@ -81,8 +81,13 @@ impl Lake {
         }
         if let Some(state) = events_log(&self.store).newest(&|_| false)? {
             ids.retain(|id| size_of(state.transaction(id)).is_some());
+            return Ok(ids);
         }
-        Ok(ids)
+        // A log of an unexpected form is read by the Delta kernel.
+        let newest = self.events.newest()?;
+        let found = ids.iter().map(|id| self.transactions.transaction(&newest, id));
+        let found: Vec<Option<i64>> = found.collect::<Result<_, _>>()?;
+        Ok(ids.into_iter().zip(found).filter(|(_, of)| size_of(*of).is_some()).map(|(id, _)| id).collect())
     }
 
     /// Returns the number of batches that were ingested since the lake was created.

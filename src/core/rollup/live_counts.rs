@@ -176,7 +176,8 @@ impl LiveCounts {
             }
             added.push(of);
         }
-        let uncommitted = EventFile::of_uncommitted(&still_uncommitted(store, uncommitted, until)?)?;
+        let Some(uncommitted) = still_uncommitted(store, uncommitted, until)? else { return Ok(None) };
+        let uncommitted = EventFile::of_uncommitted(&uncommitted)?;
         if uncommitted.iter().any(EventFile::has_ids) {
             return Ok(None);
         }

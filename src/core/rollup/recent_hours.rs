@@ -41,7 +41,7 @@ struct OfType {
     name: String,
     /// By item.
     cells: Vec<Vec<Cell>>,
-    ids: BTreeMap<Date, HashMap<EventKey, KnownEvent>>,
+    ids: IdsByDate,
 }
 
 /// What an item's events of one hour and sign add up to.
@@ -50,6 +50,8 @@ struct Cell {
     hour: Hour,
     aggregate: Aggregate,
 }
+
+type IdsByDate = BTreeMap<Date, HashMap<EventKey, KnownEvent>>;
 
 /// An event that has an id.
 #[derive(Clone, Copy)]
@@ -166,16 +168,18 @@ impl RecentHours {
         items.iter().map(of_item).collect()
     }
 
-    /// Leaves hours before `from` to the lake; [`RecentHours::forget_step`] frees their memory.
-    pub fn forget_before(&mut self, from: Hour) {
+    /// Leaves hours before `from` to the lake, and returns the ids of their days, whose memory is freed with them; [`RecentHours::forget_step`] frees their memory.
+    pub fn forget_before(&mut self, from: Hour) -> impl Send + use<> {
         if from <= self.from {
-            return;
+            return Vec::new();
         }
         self.from = from;
-        for of in &mut self.event_types {
-            of.ids.retain(|date, _| *date >= from.date());
-        }
         self.forgetting = Some(0);
+        let of_types = self.event_types.iter_mut().map(|of| {
+            let kept = of.ids.split_off(&from.date());
+            std::mem::replace(&mut of.ids, kept)
+        });
+        of_types.collect::<Vec<IdsByDate>>()
     }
 
     /// Frees the memory of old hours of some items; returns whether there are more.

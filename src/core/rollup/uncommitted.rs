@@ -10,25 +10,17 @@ use crate::rollup::event_file::EventFile;
 use crate::rollup::plan::{Plan, Scope, plan};
 use crate::storage::Store;
 
-/// Returns the batches that the newest version of the events does not have; each is committed before it is given up
-/// by whoever holds it, so that it is counted once.
+/// Returns the batches that a version of the events does not have; none where the commits do not say so. Each is
+/// committed before it is given up by whoever holds it, so that it is counted once.
 pub(super) fn still_uncommitted<'a>(
     store: &Store,
     uncommitted: &'a [Arc<UncommittedBatch>],
     until: u64,
-) -> Result<Vec<&'a UncommittedBatch>, RollupError> {
-    let Some(since) = uncommitted.iter().map(|batch| batch.since).min() else { return Ok(Vec::new()) };
-    let log = events_log(store);
-    let is_recorded: Box<dyn Fn(&str) -> bool> = match log.recorded_since(since, until)? {
-        Some(recorded) => Box::new(move |id| recorded.contains(id)),
-        None => {
-            let lake = Lake::open(store.clone())?;
-            let ids = uncommitted.iter().map(|batch| batch.id.clone()).collect();
-            let known = lake.known_batches(ids)?;
-            Box::new(move |id| known.iter().any(|known| known == id))
-        }
-    };
-    Ok(uncommitted.iter().map(Arc::as_ref).filter(|batch| !is_recorded(&batch.id)).collect())
+) -> Result<Option<Vec<&'a UncommittedBatch>>, RollupError> {
+    let Some(since) = uncommitted.iter().map(|batch| batch.since).min() else { return Ok(Some(Vec::new())) };
+    let Some(recorded) = events_log(store).recorded_since(since, until)? else { return Ok(None) };
+    let batches = uncommitted.iter().map(Arc::as_ref);
+    Ok(Some(batches.filter(|batch| !recorded.contains(&batch.id)).collect()))
 }
 
 /// Returns the plan of a rollup of the events and of what is not committed yet.
@@ -38,14 +30,24 @@ pub(super) fn plan_with(
     uncommitted: &[Arc<UncommittedBatch>],
 ) -> Result<Plan, RollupError> {
     let none = BTreeSet::new();
-    let mut version = lake.events().newest()?.number();
     loop {
-        let files = EventFile::of_uncommitted(&still_uncommitted(lake.store(), uncommitted, version)?)?;
-        let plan = plan(lake, rollups, Scope::Changed, &none, &files)?;
+        let newest = lake.events().newest()?;
+        let batches = match still_uncommitted(lake.store(), uncommitted, newest.number())? {
+            Some(batches) => batches,
+            None => {
+                let mut batches = Vec::new();
+                for batch in uncommitted {
+                    if newest.transaction(&batch.id)?.is_none() {
+                        batches.push(batch.as_ref());
+                    }
+                }
+                batches
+            }
+        };
+        let plan = plan(lake, rollups, Scope::Changed, &none, &EventFile::of_uncommitted(&batches)?)?;
         // What was committed meanwhile may have been one of the batches.
-        if uncommitted.is_empty() || plan.covers == version {
+        if uncommitted.is_empty() || plan.covers == newest.number() {
             return Ok(plan);
         }
-        version = plan.covers;
     }
 }

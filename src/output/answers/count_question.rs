@@ -96,6 +96,18 @@ impl CountQuestion {
         self.answer_of(&found, take)
     }
 
+    /// Returns how many numbers of rows an answer has at most: one for each item, or for each of its buckets.
+    pub fn rows(&self) -> u64 {
+        let hours = u64::from(self.hours.end.number().abs_diff(self.hours.start.number()));
+        let buckets = match self.by {
+            None => 1,
+            Some(By::Hour) => hours,
+            Some(By::Day) => hours / 24 + 2,
+            Some(By::Weekday) => 7,
+        };
+        buckets.saturating_mul(self.items.len() as u64)
+    }
+
     /// Returns what is to be counted in the lake alone.
     pub fn query(&self) -> CountQuery<'_> {
         CountQuery {
@@ -143,6 +155,12 @@ impl CountOptions {
     fn hours(&self, at: Timestamp, zone: &Zone, notes: &mut Vec<String>) -> Result<Range<Hour>, BadOption> {
         let prefix = self.prefix;
         let after = at.hour().plus(1);
+        if self.from.is_none() && self.to.is_some() {
+            return Err(BadOption::new(format!("{prefix}to needs {prefix}from")));
+        }
+        if self.from.is_some() && self.last.is_some() {
+            return Err(BadOption::new(format!("{prefix}last and {prefix}from cannot be used together")));
+        }
         let Some(from) = &self.from else {
             let hours = parse_hours(self.last.as_deref().unwrap_or(LAST));
             let hours = hours.map_err(|e| BadOption::new(format!("{prefix}last: {e}")))?;

@@ -66,6 +66,8 @@ pub struct CountDefaults {
 pub struct Limits {
     /// The size of a body, as it arrives and decompressed.
     pub body_bytes: usize,
+    /// The size of all bodies that are held at the same time.
+    pub all_bodies_bytes: usize,
     /// How long a body may take to arrive.
     pub body_time: Duration,
     /// How long the head of a request may take to arrive, from the connection or the request before.
@@ -73,9 +75,12 @@ pub struct Limits {
     pub connections: usize,
     /// How many requests may wait for a worker; further ones are refused.
     pub waiting_requests: usize,
+    /// Threads that read the lake, and as many that parse events.
     pub workers: usize,
     /// The items of one count.
     pub items: usize,
+    /// The numbers of rows of one count: items by hours, days or weekdays.
+    pub rows: u64,
     /// How long requests may go on after the server was asked to stop.
     pub shutdown_time: Duration,
 }
@@ -84,12 +89,14 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             body_bytes: 16 << 20,
+            all_bodies_bytes: 256 << 20,
             body_time: Duration::from_secs(30),
             head_time: Duration::from_secs(10),
             connections: 16_384,
-            waiting_requests: 1_024,
+            waiting_requests: 256,
             workers: 4,
             items: 1_000,
+            rows: 100_000,
             shutdown_time: Duration::from_secs(10),
         }
     }

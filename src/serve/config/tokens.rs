@@ -66,7 +66,12 @@ impl Tokens {
     /// Returns whether the value of an `Authorization` header permits something; a token to write permits reading,
     /// too.
     pub fn permit(&self, access: Access, authorization: Option<&str>) -> bool {
-        let Some(token) = authorization.and_then(|value| value.strip_prefix("Bearer ")) else { return false };
+        let Some((scheme, token)) = authorization.and_then(|value| value.split_once(' ')) else {
+            return false;
+        };
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return false;
+        }
         let readers = self.read.iter().filter(|_| access == Access::Read);
         // All of them are compared, so that the time does not tell which one nearly was it.
         self.write.iter().chain(readers).fold(false, |found, known| found | is_same(known, token.trim()))

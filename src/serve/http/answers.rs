@@ -5,6 +5,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
+use crate::http::workers::NotDone;
 use topsell_core::storage::checksum;
 
 const JSON: &str = "application/json";
@@ -48,6 +49,16 @@ pub fn unavailable(what: &str) -> Response<Body> {
     let mut response = error(StatusCode::SERVICE_UNAVAILABLE, what);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
+}
+
+/// Returns why a job was not done.
+pub fn not_done(why: NotDone) -> Response<Body> {
+    match why {
+        NotDone::Refused => unavailable("too many requests are waiting"),
+        NotDone::Panicked => {
+            error(StatusCode::INTERNAL_SERVER_ERROR, "the request failed; the log of the server says why")
+        }
+    }
 }
 
 /// Returns an answer, or that it is the one that the client has.

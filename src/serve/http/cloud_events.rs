@@ -10,95 +10,102 @@
 //!
 //! The format is that of <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
 
-/// A body that has no `CloudEvents`.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the body is not {expected} in JSON: {reason}")]
-pub struct NoCloudEvents {
-    expected: &'static str,
-    reason: String,
-}
+use serde_json::value::{RawValue, to_raw_value};
 
-/// Returns a body of `CloudEvents` as NDJSON, one line for each.
+use topsell_core::ingest::RequestError;
+use topsell_core::input_format::{Format, Source, SourceError, TextOptions, open_body, read_error};
+
+/// A JSON object whose values are kept as they were written, with all their digits.
+type Fields = BTreeMap<String, Box<RawValue>>;
+
+/// Returns the events of a body, one or an array of them, as NDJSON: a line for each. What is no `CloudEvent` is left as it
+/// is, to be rejected by its line.
 ///
 /// # Errors
-/// Says why the body is not what its content type says.
-pub fn as_ndjson(body: &[u8], is_batch: bool) -> Result<Vec<u8>, NoCloudEvents> {
-    let expected = if is_batch { "a batch of CloudEvents" } else { "a CloudEvent" };
-    let refuse = |reason: String| NoCloudEvents { expected, reason };
-    let events: Vec<Map<String, Value>> = match is_batch {
-        true => serde_json::from_slice(body).map_err(|e| refuse(e.to_string()))?,
-        false => vec![serde_json::from_slice(body).map_err(|e| refuse(e.to_string()))?],
-    };
-    let mut lines = Vec::new();
-    for event in events {
-        let record = record(event).map_err(refuse)?;
-        serde_json::to_writer(&mut lines, &record).expect("a value is JSON");
+/// Says why the body cannot be read.
+pub fn as_ndjson(body: &[u8], max_bytes: u64) -> Result<Vec<u8>, RequestError> {
+    let source = open_body(body, Some(Format::Ndjson), TextOptions::default())?;
+    let Source::Text { reader, .. } = source else { return Err(SourceError::UnknownFormat.into()) };
+    let mut reader = BufReader::new(reader.take(max_bytes + 1));
+    let (mut lines, mut line, mut size_bytes) = (Vec::new(), Vec::new(), 0);
+    while reader.read_until(b'\n', &mut line).map_err(read_error)? > 0 {
+        size_bytes += line.len() as u64;
+        if size_bytes > max_bytes {
+            return Err(RequestError::TooLarge { max_bytes });
+        }
+        match serde_json::from_slice(&line).ok().and_then(record) {
+            Some(record) => serde_json::to_writer(&mut lines, &record).expect("fields are JSON"),
+            None => lines.extend_from_slice(line.trim_ascii_end()),
+        }
         lines.push(b'\n');
+        line.clear();
     }
     Ok(lines)
 }
 
-fn record(mut event: Map<String, Value>) -> Result<Map<String, Value>, String> {
-    if event.get("specversion").and_then(Value::as_str) != Some("1.0") {
-        return Err("`specversion` is not \"1.0\"".to_owned());
-    }
-    let mut record = match event.remove("data") {
-        Some(Value::Object(data)) => data,
-        None | Some(Value::Null) => Map::new(),
-        Some(_) => return Err("`data` is not an object".to_owned()),
-    };
-    let mut text = |name: &str| match event.remove(name) {
-        Some(Value::String(text)) => Ok(Some(text)),
-        None => Ok(None),
-        Some(_) => Err(format!("`{name}` is not a text")),
-    };
+/// Returns the fields of an event; none where it is no `CloudEvent`.
+fn record(mut event: Fields) -> Option<Fields> {
+    let mut text = |name: &str| -> Option<String> { serde_json::from_str(event.remove(name)?.get()).ok() };
+    (text("specversion")? == "1.0").then_some(())?;
     let (source, id) = (text("source")?, text("id")?);
-    let (Some(source), Some(id)) = (source, id) else {
-        return Err("`source` or `id` is missing".to_owned());
+    let attributes = [("type", "event_type"), ("subject", "item_id"), ("time", "ts")];
+    let attributes: Vec<_> = attributes.into_iter().map(|(name, field)| (field, text(name))).collect();
+    let mut record: Fields = match event.remove("data") {
+        None => Fields::new(),
+        Some(data) => serde_json::from_str::<Option<Fields>>(data.get()).ok()?.unwrap_or_default(),
     };
-    record.insert("event_id".to_owned(), Value::String(format!("{source}#{id}")));
-    for (attribute, field) in [("type", "event_type"), ("subject", "item_id"), ("time", "ts")] {
-        if let Some(value) = text(attribute)? {
-            record.insert(field.to_owned(), Value::String(value));
+    let mut set = |field: &str, value: &str| {
+        let value = to_raw_value(value).expect("a text is JSON");
+        record.insert(field.to_owned(), value);
+    };
+    set("event_id", &format!("{source}#{id}"));
+    for (field, value) in attributes {
+        if let Some(value) = value {
+            set(field, &value);
         }
     }
-    Ok(record)
+    Some(record)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn attributes_become_fields_and_data_adds_others() {
-        let body = br#"{"specversion":"1.0","id":"17","source":"/shop","type":"view","subject":"mug",
-            "time":"2017-01-14T10:00:00Z","datacontenttype":"application/json","data":{"quantity":2,"item_id":"no"}}"#;
-        let lines = as_ndjson(body, false).expect("it is one");
-        let record: Value = serde_json::from_slice(&lines).expect("a line is JSON");
-        assert_eq!(
-            record,
-            serde_json::json!({"event_id":"/shop#17","event_type":"view","item_id":"mug","quantity":2,
-                "ts":"2017-01-14T10:00:00Z"})
-        );
-        let batch = [b"[", &body[..], b",", &body[..], b"]"].concat();
-        assert_eq!(as_ndjson(&batch, true).expect("they are two"), [&lines[..], &lines[..]].concat());
+    use serde_json::Value;
+
+    const EVENT: &str = r#"{"specversion":"1.0","id":"17","source":"/shop","type":"view","subject":"mug",
+        "time":"2017-01-14T10:00:00Z","datacontenttype":"application/json",
+        "data":{"quantity":2,"amount":12345678901234.5678,"item_id":"no"}}"#;
+
+    fn lines(body: &str) -> Vec<String> {
+        let lines = as_ndjson(body.as_bytes(), 1 << 20).expect("it can be read");
+        String::from_utf8(lines).expect("JSON is text").lines().map(str::to_owned).collect()
     }
 
     #[test]
-    fn what_is_no_cloud_event_is_refused() {
+    fn attributes_become_fields_and_data_adds_others() {
+        let expected = r#"{"amount":12345678901234.5678,"event_id":"/shop#17","event_type":"view","item_id":"mug","quantity":2,"ts":"2017-01-14T10:00:00Z"}"#;
+        assert_eq!(lines(EVENT), [expected]);
+        assert_eq!(lines(&format!("[{EVENT},{EVENT}]")), [expected, expected]);
+    }
+
+    #[test]
+    fn what_is_no_cloud_event_is_left_to_be_rejected() {
         for body in [
-            "",
-            "[]",
             "{}",
             r#"{"specversion":"0.3","id":"1","source":"s"}"#,
             r#"{"specversion":"1.0","source":"s"}"#,
             r#"{"specversion":"1.0","id":1,"source":"s"}"#,
             r#"{"specversion":"1.0","id":"1","source":"s","data":"text"}"#,
         ] {
-            assert!(as_ndjson(body.as_bytes(), false).is_err(), "{body}");
+            let both = lines(&format!("[{body},{EVENT}]"));
+            assert_eq!(both.len(), 2, "{body}");
+            let parsed = |text: &str| serde_json::from_str::<Value>(text).expect("it is JSON");
+            assert_eq!(parsed(&both[0]), parsed(body));
         }
-        assert_eq!(as_ndjson(b"[]", true), Ok(Vec::new()));
+        assert!(as_ndjson(EVENT.as_bytes(), 10).is_err(), "it is too large");
     }
 }

@@ -18,6 +18,8 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::http::state::State;
 
+/// The size of the head of a request.
+const MAX_HEAD_BYTES: usize = 64 << 10;
 /// How long nothing is accepted after an error such as too many open files.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -82,7 +84,11 @@ impl Acceptor {
         // Each connection holds a clone: when all are dropped, all have ended.
         let (open, mut all_ended) = tokio::sync::mpsc::channel::<()>(1);
         loop {
-            let Ok(permit) = Arc::clone(&self.connections).acquire_owned().await else { break };
+            let permit = tokio::select! {
+                permit = Arc::clone(&self.connections).acquire_owned() => permit,
+                _ = self.stopped.wait_for(|is_stopped| *is_stopped) => break,
+            };
+            let Ok(permit) = permit else { break };
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 _ = self.stopped.wait_for(|is_stopped| *is_stopped) => break,
@@ -114,6 +120,7 @@ async fn serve(stream: TcpStream, router: Router, state: &State, mut stopped: wa
         .timer(TokioTimer::new())
         .header_read_timeout(state.limits.head_time)
         .pipeline_flush(true)
+        .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
     tokio::select! {

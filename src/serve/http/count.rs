@@ -4,10 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::http::header::IF_NONE_MATCH;
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use bytes::Bytes;
 
-use crate::http::answers::{error, tagged, unavailable};
+use crate::http::answers::{error, not_done, tagged, unavailable};
 use crate::http::parameters::Parameters;
 use crate::http::state::State;
 use crate::live::Recent;
@@ -25,13 +26,21 @@ pub async fn count(
     state: Arc<State>,
     method: Method,
     query: Option<String>,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
+    if method == Method::POST {
+        // Only what is read is cached.
+        headers.remove(IF_NONE_MATCH);
+    }
     let question = options_of(&state, query.as_deref(), &body, method == Method::POST);
     let question =
         question.and_then(|options| CountQuestion::of(options, (state.clock)()).map_err(|e| e.to_string()));
     let question = match question {
+        Ok(question) if question.rows() > state.limits.rows => {
+            let (rows, max) = (question.rows(), state.limits.rows);
+            return error(StatusCode::BAD_REQUEST, &format!("{rows} numbers in one answer; at most {max}"));
+        }
         Ok(question) => question,
         Err(what) => return error(StatusCode::BAD_REQUEST, &what),
     };
@@ -43,11 +52,11 @@ pub async fn count(
         };
     }
     let worker_state = Arc::clone(&state);
-    match state.workers.run(move || answer(&worker_state, &question)).await {
+    match state.readers.run(move || answer(&worker_state, &question)).await {
         Ok(Some(Ok(body))) => tagged(&headers, body, "no-cache", &[]),
         Ok(Some(Err(e))) => error(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()),
         Ok(None) => unavailable("the server is reading its log"),
-        Err(_) => unavailable("too many requests are waiting"),
+        Err(why) => not_done(why),
     }
 }
 
@@ -91,13 +100,14 @@ fn options_of(
     let mut items = parameters.all("item");
     if is_post {
         let text = str::from_utf8(body).map_err(|_| "the body is not UTF-8".to_owned())?;
-        items.extend(text.lines().filter(|line| !line.is_empty()).map(str::to_owned));
+        let lines = text.lines().filter(|line| !line.is_empty());
+        items.extend(lines.take(state.limits.items + 1).map(str::to_owned));
     } else if items.is_empty() {
         return Err("the parameter `item` is missing; pass it once for each item".to_owned());
     }
     let max = state.limits.items;
     if items.len() > max {
-        return Err(format!("{} items in one request; at most {max}", items.len()));
+        return Err(format!("too many items in one request; at most {max}"));
     }
     let or_default =
         |given: Vec<String>, default: &[String]| if given.is_empty() { default.to_vec() } else { given };

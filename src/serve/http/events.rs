@@ -7,7 +7,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, Response, StatusCode};
 use bytes::Bytes;
 
-use crate::http::answers::{error, error_with_hint, json, unavailable};
+use crate::http::answers::{error, error_with_hint, json, not_done, unavailable};
 use crate::http::cloud_events::as_ndjson;
 use crate::http::state::State;
 use crate::live::{ReceiveError, Received};
@@ -23,7 +23,7 @@ const CONTENT_TYPES: &str = "application/x-ndjson, application/json, text/csv, t
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BodyFormat {
     Records(Format),
-    CloudEvents { is_batch: bool },
+    CloudEvents,
 }
 
 /// Answers the request.
@@ -43,17 +43,17 @@ pub async fn receive_events(state: Arc<State>, headers: HeaderMap, body: Bytes) 
             BodyFormat::Records(format) => {
                 live.receiver.receive(&body, Some(format), max_bytes).map_err(of_error)
             }
-            BodyFormat::CloudEvents { is_batch } => match as_ndjson(&body, is_batch) {
-                Ok(lines) => live.receiver.receive(&lines, Some(Format::Ndjson), max_bytes).map_err(of_error),
-                Err(e) => Err(error(StatusCode::BAD_REQUEST, &e.to_string())),
-            },
+            BodyFormat::CloudEvents => as_ndjson(&body, max_bytes)
+                .map_err(ReceiveError::from)
+                .and_then(|lines| live.receiver.receive(&lines, Some(Format::Ndjson), max_bytes))
+                .map_err(of_error),
         })
     };
-    let receiving = match state.workers.run(job).await {
+    let receiving = match state.receivers.run(job).await {
         Ok(Some(Ok(receiving))) => receiving,
         Ok(Some(Err(refused))) => return refused,
         Ok(None) => return unavailable("the server is reading its log"),
-        Err(_) => return unavailable("too many requests are waiting"),
+        Err(why) => return not_done(why),
     };
     let Some(live) = state.live.get() else { return unavailable("the server is reading its log") };
     match receiving.durable(&live.receiver.totals).await {
@@ -88,8 +88,7 @@ fn body_format(headers: &HeaderMap) -> Result<BodyFormat, Response<Body>> {
         }
         "text/csv" => BodyFormat::Records(Format::Csv),
         "text/tab-separated-values" => BodyFormat::Records(Format::Tsv),
-        "application/cloudevents+json" => BodyFormat::CloudEvents { is_batch: false },
-        "application/cloudevents-batch+json" => BodyFormat::CloudEvents { is_batch: true },
+        "application/cloudevents+json" | "application/cloudevents-batch+json" => BodyFormat::CloudEvents,
         _ => {
             let what = format!("Content-Type `{content_type}` is not supported");
             return unsupported(what, &format!("use one of {CONTENT_TYPES}"));
@@ -110,7 +109,8 @@ fn of_error(e: ReceiveError) -> Response<Body> {
         ReceiveError::Log(LogError::TooLarge { .. }) => {
             error_with_hint(StatusCode::PAYLOAD_TOO_LARGE, &what, "send it in parts")
         }
-        ReceiveError::Log(_) => unavailable(&what),
+        ReceiveError::Log(_) | ReceiveError::TooManyUncommitted { .. } => unavailable(&what),
+        ReceiveError::Unknown(_) => error(StatusCode::INTERNAL_SERVER_ERROR, &what),
         ReceiveError::Lake(LakeError::OtherCurrency { .. }) => error(StatusCode::UNPROCESSABLE_ENTITY, &what),
         ReceiveError::Lake(_) => unavailable(&what),
     }
@@ -140,11 +140,7 @@ mod tests {
         check(Some("Application/X-NDJSON; charset=utf-8"), Some("gzip"), ndjson.clone());
         check(Some("application/json"), Some("zstd"), ndjson);
         check(Some("text/csv"), Some("identity"), Ok(BodyFormat::Records(Format::Csv)));
-        check(
-            Some("application/cloudevents-batch+json"),
-            None,
-            Ok(BodyFormat::CloudEvents { is_batch: true }),
-        );
+        check(Some("application/cloudevents-batch+json"), None, Ok(BodyFormat::CloudEvents));
         check(Some("application/json"), Some("br"), Err(415));
         check(Some("text/plain"), None, Err(415));
         check(None, None, Err(415));

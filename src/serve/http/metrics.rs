@@ -32,7 +32,11 @@ fn text(state: &State) -> String {
         }
     }
     text.family("topsell_server_waiting_requests", "gauge", "Requests that wait for a worker.");
-    text.sample("topsell_server_waiting_requests", "", state.workers.waiting() as u64);
+    text.sample(
+        "topsell_server_waiting_requests",
+        "",
+        (state.readers.waiting() + state.receivers.waiting()) as u64,
+    );
     let Some(live) = state.live.get() else { return text.0 };
     let totals = &live.receiver.totals;
     text.family("topsell_server_events_accepted_total", "counter", "Events that were acknowledged.");

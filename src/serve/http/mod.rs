@@ -4,6 +4,7 @@
 //! lake runs on the threads that serve connections.
 
 mod answers;
+mod body_room;
 mod cloud_events;
 mod connections;
 mod count;
@@ -17,7 +18,8 @@ mod state;
 mod status;
 mod workers;
 
+pub use body_room::BodyRoom;
 pub use connections::{Serving, serve_connections};
 pub use router::router;
 pub use state::{Live, State};
-pub use workers::Workers;
+pub use workers::{NotDone, Workers};

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 
 use crate::config::Access;
-use crate::http::answers::{error, error_with_hint};
+use crate::http::answers::{error, error_with_hint, unavailable};
+use crate::http::body_room::HeldRoom;
 use crate::http::count::count;
 use crate::http::events::receive_events;
 use crate::http::metrics::metrics;
@@ -68,7 +69,7 @@ async fn post_events(Shared(state): Shared<Arc<State>>, request: Request) -> Res
     }
     let headers = request.headers().clone();
     match body_of(&state, request).await {
-        Ok(body) => receive_events(state, headers, body).await,
+        Ok((body, _room)) => receive_events(state, headers, body).await,
         Err(refused) => refused,
     }
 }
@@ -81,10 +82,10 @@ async fn any_count(Shared(state): Shared<Arc<State>>, request: Request) -> Respo
     let query = request.uri().query().map(str::to_owned);
     let body = match method {
         Method::POST => body_of(&state, request).await,
-        _ => Ok(Bytes::new()),
+        _ => Ok((Bytes::new(), state.body_room.hold())),
     };
     match body {
-        Ok(body) => count(state, method, query, headers, body).await,
+        Ok((body, _room)) => count(state, method, query, headers, body).await,
         Err(refused) => refused,
     }
 }
@@ -110,28 +111,39 @@ fn permitted(state: &State, access: Access, request: &Request) -> Result<(), Res
 }
 
 /// Reads the body of a request, which must not be too large or too slow.
-async fn body_of(state: &State, request: Request) -> Result<Bytes, Response<Body>> {
+async fn body_of(state: &State, request: Request) -> Result<(Bytes, HeldRoom), Response<Body>> {
     let limits = &state.limits;
-    let body = tokio::time::timeout(limits.body_time, read(request.into_body(), limits.body_bytes)).await;
-    match body {
-        Ok(Ok(Some(body))) => Ok(body),
+    let mut room = state.body_room.hold();
+    let body = read(request.into_body(), limits.body_bytes, &mut room);
+    match tokio::time::timeout(limits.body_time, body).await {
+        Ok(Ok(Some(body))) => Ok((body, room)),
+        Ok(Err(ReadError::NoRoom)) => Err(unavailable("the bodies of all requests are too large together")),
         Ok(Ok(None)) => {
             let what = format!("the body is larger than {} bytes", limits.body_bytes);
             Err(error_with_hint(StatusCode::PAYLOAD_TOO_LARGE, &what, "send it in parts"))
         }
-        Ok(Err(_)) => Err(error(StatusCode::BAD_REQUEST, "the body ended early")),
+        Ok(Err(ReadError::Broken)) => Err(error(StatusCode::BAD_REQUEST, "the body ended early")),
         Err(_) => Err(error(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
     }
 }
 
+/// Why a body was not read.
+enum ReadError {
+    Broken,
+    NoRoom,
+}
+
 /// Reads a body; none where it is too large. What is too much is read, too, up to a multiple of the limit: a connection
 /// that is closed with unread bytes may lose the answer.
-async fn read(mut body: Body, max_bytes: usize) -> Result<Option<Bytes>, axum::Error> {
+async fn read(mut body: Body, max_bytes: usize, room: &mut HeldRoom) -> Result<Option<Bytes>, ReadError> {
     let (mut bytes, mut size_bytes) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| ReadError::Broken)?.into_data() else { continue };
         size_bytes += data.len();
         if size_bytes <= max_bytes {
+            if !room.grow(data.len()) {
+                return Err(ReadError::NoRoom);
+            }
             bytes.extend_from_slice(&data);
         } else if size_bytes > DRAINED * max_bytes {
             break;

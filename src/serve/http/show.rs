@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode};
 
-use crate::http::answers::{error, error_with_hint, tagged, unavailable};
+use crate::http::answers::{error, error_with_hint, not_done, tagged, unavailable};
 use crate::http::parameters::Parameters;
 use crate::http::state::State;
 use topsell_core::rankings::SnapshotError;
@@ -28,8 +28,8 @@ const KNOWN: &[&str] = &[
     "diff",
     "search",
 ];
-/// A ranking stays for an hour; a cache may answer from the old one while it asks for the new one.
-const CACHE_CONTROL: &str = "max-age=10, stale-while-revalidate=60";
+/// A cache may answer from the old one while it asks for the new one.
+const CACHE_CONTROL: &str = "max-age=1, stale-while-revalidate=10";
 
 /// An answer, and the headers of what depends on the moment of asking.
 type Shown = (Vec<u8>, Vec<(&'static str, String)>);
@@ -43,11 +43,11 @@ pub async fn show(state: Arc<State>, query: Option<String>, headers: HeaderMap) 
         Err(what) => return error(StatusCode::BAD_REQUEST, &what),
     };
     let worker_state = Arc::clone(&state);
-    match state.workers.run(move || answer(&worker_state, &question)).await {
+    match state.readers.run(move || answer(&worker_state, &question)).await {
         Ok(Some(Ok((body, more)))) => tagged(&headers, body, CACHE_CONTROL, &more),
         Ok(Some(Err(e))) => of_error(&e),
         Ok(None) => unavailable("the server is reading its log"),
-        Err(_) => unavailable("too many requests are waiting"),
+        Err(why) => not_done(why),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::{Clock, CountDefaults, Limits, Tokens};
+use crate::http::body_room::BodyRoom;
 use crate::http::request_counts::RequestCounts;
 use crate::http::workers::Workers;
 use crate::live::{Committer, Receiver, Recent, Uncommitted};
@@ -16,7 +17,11 @@ pub struct State {
     pub tokens: Option<Tokens>,
     pub limits: Limits,
     pub counts: CountDefaults,
-    pub workers: Workers,
+    /// Read the lake.
+    pub readers: Workers,
+    /// Parse events, so that these never wait for who reads the lake.
+    pub receivers: Workers,
+    pub body_room: Arc<BodyRoom>,
     pub requests: RequestCounts,
     /// None until the log has been read.
     pub live: std::sync::OnceLock<Live>,

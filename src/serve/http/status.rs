@@ -61,7 +61,7 @@ pub fn status(state: &State) -> Response<Body> {
         commit_failing: committed.is_some_and(|of| of.is_failing),
         counts_from_memory: live.map_or(0, |live| live.recent.status().0),
         recent_in_memory: live.is_some_and(|live| live.recent.status().1),
-        waiting_requests: state.workers.waiting(),
+        waiting_requests: state.readers.waiting() + state.receivers.waiting(),
         connections: state.requests.connections.load(Ordering::Relaxed),
     };
     json(StatusCode::OK, &status)

@@ -4,17 +4,23 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+
+/// How long a job waits before it is refused where more than a few wait.
+const MAX_WAIT: Duration = Duration::from_millis(50);
+/// So many are no sign of overload.
+const FEW: usize = 16;
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Worker threads and the jobs that wait for them.
 pub struct Workers {
     queue: Arc<Queue>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 struct Queue {
@@ -29,9 +35,14 @@ struct QueueState {
     is_closed: bool,
 }
 
-/// Too many jobs wait, or the server stops.
+/// Why a job was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused;
+pub enum NotDone {
+    /// Too many jobs wait, or the server stops.
+    Refused,
+    /// It panicked.
+    Panicked,
+}
 
 impl Workers {
     /// Starts workers.
@@ -46,37 +57,51 @@ impl Workers {
             let name = format!("worker-{number}");
             threads.push(thread::Builder::new().name(name).spawn(move || queue.work())?);
         }
-        Ok(Workers { queue, threads })
+        Ok(Workers { queue, threads: Mutex::new(threads) })
     }
 
-    /// Has a worker do something, and returns the outcome.
+    /// Has a worker do something, and returns the outcome. One that waits for long among many is not done at all.
     ///
     /// # Errors
     /// Fails where too many jobs wait, or the job panicked.
     pub async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Refused> {
+    ) -> Result<T, NotDone> {
+        let (start, mut started) = oneshot::channel();
         let (send, receive) = oneshot::channel();
         self.queue.push(Box::new(move || {
-            // Who asked may have gone.
-            let _ = send.send(job());
+            // Who asked may have gone, or been refused.
+            if start.send(()).is_ok() {
+                let _ = send.send(job());
+            }
         }))?;
-        receive.await.map_err(|_| Refused)
+        loop {
+            match tokio::time::timeout(MAX_WAIT, &mut started).await {
+                Ok(Ok(())) => return receive.await.map_err(|_| NotDone::Panicked),
+                Ok(Err(_)) => return Err(NotDone::Refused),
+                Err(_) if self.waiting() > FEW => return Err(NotDone::Refused),
+                Err(_) => {}
+            }
+        }
     }
 
     /// Returns how many jobs wait.
     pub fn waiting(&self) -> usize {
-        self.queue.state.lock().map_or(0, |state| state.jobs.len())
+        self.queue.lock().jobs.len()
     }
 
-    /// Does the jobs that wait, and ends the workers.
-    pub fn stop(&mut self) {
-        if let Ok(mut state) = self.queue.state.lock() {
+    /// Refuses the jobs that wait, finishes those that were begun, and ends the workers.
+    pub fn stop(&self) {
+        let waiting = {
+            let mut state = self.queue.lock();
             state.is_closed = true;
-        }
+            std::mem::take(&mut state.jobs)
+        };
+        drop(waiting);
         self.queue.wakes.notify_all();
-        for thread in self.threads.drain(..) {
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads.into_iter().filter(|thread| thread.thread().id() != thread::current().id()) {
             let _ = thread.join();
         }
     }
@@ -89,10 +114,14 @@ impl Drop for Workers {
 }
 
 impl Queue {
-    fn push(&self, job: Job) -> Result<(), Refused> {
-        let mut state = self.state.lock().map_err(|_| Refused)?;
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, job: Job) -> Result<(), NotDone> {
+        let mut state = self.lock();
         if state.is_closed || state.jobs.len() >= self.max_waiting {
-            return Err(Refused);
+            return Err(NotDone::Refused);
         }
         state.jobs.push_back(job);
         drop(state);
@@ -103,7 +132,7 @@ impl Queue {
     fn work(&self) {
         loop {
             let job = {
-                let Ok(mut state) = self.state.lock() else { return };
+                let mut state = self.lock();
                 loop {
                     if let Some(job) = state.jobs.pop_front() {
                         break job;
@@ -111,10 +140,7 @@ impl Queue {
                     if state.is_closed {
                         return;
                     }
-                    state = match self.wakes.wait(state) {
-                        Ok(state) => state,
-                        Err(_) => return,
-                    };
+                    state = self.wakes.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
             };
             // A job that panics must not take the worker with it; whoever asked is told that it failed.
@@ -130,7 +156,11 @@ mod tests {
     use std::sync::mpsc;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime")
+            .block_on(future)
     }
 
     #[test]
@@ -156,12 +186,15 @@ mod tests {
         while workers.waiting() < 2 {
             thread::yield_now();
         }
-        assert_eq!(block_on(workers.run(|| 4)), Err(Refused));
+        assert_eq!(block_on(workers.run(|| 4)), Err(NotDone::Refused));
         release.send(()).expect("the job waits");
         assert_eq!(first.join().expect("no panic"), Ok(1));
         let done: Vec<_> = waiting.into_iter().map(|thread| thread.join().expect("no panic")).collect();
         assert_eq!(done, [Ok(2), Ok(3)]);
-        assert_eq!(block_on(workers.run(|| -> u32 { panic!("this panic is meant to be") })), Err(Refused));
+        assert_eq!(
+            block_on(workers.run(|| -> u32 { panic!("this panic is meant to be") })),
+            Err(NotDone::Panicked)
+        );
         assert_eq!(block_on(workers.run(|| 5)), Ok(5), "and the worker goes on");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a catalog that cannot be read does not replace the one that could.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use topsell_core::item_catalog::{CatalogError, CatalogFile, ItemCatalog};
@@ -41,7 +41,7 @@ impl ReloadedCatalog {
 
     /// Returns the catalog, and why a changed file could not be read, once for each change.
     pub fn at(&self, now: Timestamp) -> (Arc<ItemCatalog>, Option<CatalogError>) {
-        let mut known = self.known.lock().expect("reading a catalog does not panic");
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if now.seconds_since(known.looked_at) < MAX_AGE_SECONDS {
             return (Arc::clone(&known.catalog), None);
         }

@@ -3,7 +3,7 @@
 //! Invariant: a segment is deleted only when its batch is in the lake; a batch that is there already is not added again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{Clock, LogLevel, LogLine};
 use crate::live::uncommitted::{SegmentBatch, Uncommitted};
@@ -90,9 +90,8 @@ impl Committer {
     pub fn remove_committed(&self) -> Result<(), CommitError> {
         let known = self.lake.known_batches(self.uncommitted.batch_ids())?;
         for sealed in self.log.sealed() {
-            let batch = self.uncommitted.batch_of(&sealed);
             // Only the oldest can be deleted, and they are committed in their order.
-            if batch.is_some_and(|batch| !known.contains(&batch.id)) {
+            if self.uncommitted.id_of(&sealed).is_some_and(|id| !known.contains(&id)) {
                 break;
             }
             self.delete(&sealed)?;
@@ -104,8 +103,10 @@ impl Committer {
     pub fn tick(&self) {
         let now = (self.clock)();
         let is_too_early = {
-            let retry = self.retry.lock().expect("nothing panics while it holds the time");
-            retry.not_before.is_some_and(|not_before| now < not_before)
+            let retry = self.retry.lock().unwrap_or_else(PoisonError::into_inner);
+            // A clock that was set back does not count.
+            let is_near = |not_before: &Timestamp| not_before.seconds_since(now) <= MAX_WAIT_SECONDS;
+            retry.not_before.filter(is_near).is_some_and(|not_before| now < not_before)
         };
         if !is_too_early {
             self.attempt(now, |log| log.tick(now.micros()).map(drop));
@@ -121,7 +122,7 @@ impl Committer {
         let sealed = seal(&self.log).map_err(CommitError::from);
         let outcome = sealed.and_then(|()| self.commit_sealed(now));
         self.is_failing.store(outcome.is_err(), Ordering::Relaxed);
-        let mut retry = self.retry.lock().expect("nothing panics while it holds the time");
+        let mut retry = self.retry.lock().unwrap_or_else(PoisonError::into_inner);
         let Err(error) = outcome else {
             *retry = Retry::default();
             return;

@@ -3,7 +3,7 @@
 //! Invariant: whoever is told of accepted events finds them in every later answer, also after a crash.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::config::{Clock, InputConfig, LogLevel, LogLine};
 use crate::live::catalog::ReloadedCatalog;
 use crate::live::committer::commit_batch;
 use crate::live::recent::Recent;
-use crate::live::uncommitted::SegmentBatch;
+use crate::live::uncommitted::{BATCH_PREFIX, SegmentBatch, Uncommitted};
 use crate::log::{Appended, EventLog, LogError, Ticket};
 use topsell_core::ingest::{
     Options, ParseOptions, ParsedRequest, RequestError, StreamOptions, encode_record, parse_request,
@@ -21,6 +21,8 @@ use topsell_core::lake::{DryRun, DuplicatePolicy, Lake, LakeError, Reject};
 use topsell_core::model::{Currency, Events, Timestamp};
 use topsell_core::storage::unique_id;
 
+/// How many events may be in the log and not in the lake; they are in memory.
+const MAX_UNCOMMITTED_EVENTS: usize = 5_000_000;
 /// How many bytes of rejected lines an answer lists.
 const MAX_REJECT_BYTES: u64 = 1 << 20;
 
@@ -71,8 +73,14 @@ fn is_zero(number: &u64) -> bool {
 pub enum ReceiveError {
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// The log did not take the events.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The log took the events, and did not say that they are durable.
+    #[error("the events may have been accepted: {0}")]
+    Unknown(LogError),
+    #[error("{events} events wait to be moved to the lake; none is accepted before that")]
+    TooManyUncommitted { events: usize },
     #[error(transparent)]
     Lake(#[from] LakeError),
 }
@@ -95,12 +103,15 @@ pub struct Receiver {
     clock: Clock,
     log_line: LogLine,
     /// The currency of the lake's amounts.
-    currency: Mutex<Option<Currency>>,
+    currency: RwLock<Option<Currency>>,
+    /// Held by whoever commits the first events with a currency.
+    beginning: Mutex<()>,
     recent: Arc<Recent>,
+    uncommitted: Arc<Uncommitted>,
 }
 
 impl Receiver {
-    /// Returns a receiver of events for a lake.
+    /// Returns a receiver of events for a lake; both counts are told of what goes around the log.
     ///
     /// # Errors
     /// Fails where the lake's log cannot be read.
@@ -111,9 +122,9 @@ impl Receiver {
         catalog: Option<ReloadedCatalog>,
         clock: Clock,
         log_line: LogLine,
-        recent: Arc<Recent>,
+        (recent, uncommitted): (Arc<Recent>, Arc<Uncommitted>),
     ) -> Result<Receiver, LakeError> {
-        let currency = Mutex::new(lake.currency()?);
+        let (currency, beginning) = (RwLock::new(lake.currency()?), Mutex::new(()));
         Ok(Receiver {
             totals: Totals::default(),
             log,
@@ -123,7 +134,9 @@ impl Receiver {
             clock,
             log_line,
             currency,
+            beginning,
             recent,
+            uncommitted,
         })
     }
 
@@ -139,6 +152,10 @@ impl Receiver {
     ) -> Result<Receiving, ReceiveError> {
         let now = (self.clock)();
         self.totals.requests.fetch_add(1, Ordering::Relaxed);
+        let events = self.uncommitted.events();
+        if events > MAX_UNCOMMITTED_EVENTS {
+            return Err(ReceiveError::TooManyUncommitted { events });
+        }
         let parsed = self.parse(body, format, max_bytes, now)?;
         let mut receiving = Receiving { received: Received::default(), ticket: None };
         if !parsed.events.is_empty() {
@@ -192,23 +209,28 @@ impl Receiver {
         currency: Currency,
         now: Timestamp,
     ) -> Result<String, ReceiveError> {
-        let mut known = self.currency.lock().expect("a commit does not panic");
-        let id = format!("log/{}", unique_id());
+        let _beginning = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = format!("{BATCH_PREFIX}{}", unique_id());
         let mut events = Events::default();
         events.append(&parsed.events);
-        let committed =
-            commit_batch(&self.lake, &SegmentBatch { id: id.clone(), events, currency: Some(currency) }, now);
+        let batch = SegmentBatch { id: id.clone(), events, currency: Some(currency) };
+        let committed = commit_batch(&self.lake, &batch, now);
         self.recent.forget();
-        match committed {
-            Err(LakeError::OtherCurrency { lake, .. }) => *known = Some(lake),
-            _ => *known = Some(currency),
+        // After any other failure the lake may have none, and what the log then acknowledges could never be moved.
+        let known = match &committed {
+            Ok(()) => Some(currency),
+            Err(LakeError::OtherCurrency { lake, .. }) => Some(*lake),
+            Err(_) => None,
+        };
+        if known.is_some() {
+            *self.currency.write().unwrap_or_else(PoisonError::into_inner) = known;
         }
         committed?;
         Ok(id)
     }
 
     fn currency(&self) -> Option<Currency> {
-        *self.currency.lock().expect("a commit does not panic")
+        *self.currency.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -220,7 +242,7 @@ impl Receiving {
     pub async fn durable(self, totals: &Totals) -> Result<Received, ReceiveError> {
         let Receiving { mut received, ticket } = self;
         if let Some(ticket) = ticket {
-            received.position = Some(ticket.await?.position.to_string());
+            received.position = Some(ticket.await.map_err(ReceiveError::Unknown)?.position.to_string());
         }
         totals.accepted.fetch_add(received.accepted, Ordering::Relaxed);
         totals.rejected.fetch_add(received.rejected, Ordering::Relaxed);

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::{Clock, LogLevel, LogLine};
 use crate::live::uncommitted::{BATCH_PREFIX, Uncommitted};
@@ -67,7 +67,7 @@ impl Recent {
 
     /// Adds the events of a record by its number; called in the order of the log.
     pub fn add(&self, number: u64, events: Events) {
-        match &mut *self.state.write().expect("adding does not panic") {
+        match &mut *self.state.write().unwrap_or_else(PoisonError::into_inner) {
             State::Cold => {}
             State::Loading(queue) => queue.push((number, events)),
             State::Warm { recent, upto, .. } if number > *upto => recent.add(&events),
@@ -80,7 +80,7 @@ impl Recent {
         &self,
         (event_types, hours, items): RecentQuery<'_>,
     ) -> Option<Vec<BTreeMap<Hour, Aggregate>>> {
-        let state = self.state.read().expect("counting does not panic");
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let State::Warm { recent, .. } = &*state else { return None };
         let found = recent.by_hour(event_types, hours, items)?;
         self.answered.fetch_add(1, Ordering::Relaxed);
@@ -97,7 +97,7 @@ impl Recent {
     /// # Errors
     /// Fails where the lake's logs cannot be read.
     pub fn tick(&self) -> Result<(), RollupError> {
-        let known = match &*self.state.read().expect("counting does not panic") {
+        let known = match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
             State::Warm { versions, .. } => *versions,
             _ => return Ok(()),
         };
@@ -108,22 +108,30 @@ impl Recent {
             is_stale = lake::events_log(&self.store).changes_rows_since(known.events, events, &is_own)?;
         }
         let oldest = self.oldest();
-        let mut state = self.state.write().expect("forgetting does not panic");
         if is_stale {
-            *state = State::Cold;
-            self.is_warm.store(false, Ordering::Relaxed);
-        } else if let State::Warm { recent, versions, .. } = &mut *state {
+            self.forget();
+            return Ok(());
+        }
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let State::Warm { recent, versions, .. } = &mut *state {
             versions.events = events;
-            recent.forget_before(oldest);
+            let forgotten = recent.forget_before(oldest);
             recent.forget_step();
+            drop(state);
+            // What is freed may be large; nobody waits for it.
+            drop(forgotten);
         }
         Ok(())
     }
 
     /// Leaves all answers to the lake until it has been read again: this server has changed it.
     pub fn forget(&self) {
-        *self.state.write().expect("forgetting does not panic") = State::Cold;
         self.is_warm.store(false, Ordering::Relaxed);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let forgotten = std::mem::replace(&mut *state, State::Cold);
+        drop(state);
+        // What is freed may be large; nobody waits for it.
+        drop(forgotten);
     }
 
     /// Reads the lake where nothing is known.
@@ -131,16 +139,16 @@ impl Recent {
     /// # Errors
     /// Names the file that is missing or damaged.
     pub fn load(&self) -> Result<(), RollupError> {
-        let _loading = self.loading.lock().expect("reading does not panic");
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         {
-            let mut state = self.state.write().expect("adding does not panic");
+            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
             if !matches!(*state, State::Cold) {
                 return Ok(());
             }
             *state = State::Loading(Vec::new());
         }
         let outcome = self.read();
-        let mut state = self.state.write().expect("adding does not panic");
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let State::Loading(queue) = std::mem::replace(&mut *state, State::Cold) else { return Ok(()) };
         let Some((mut recent, versions, upto)) = outcome? else { return Ok(()) };
         queue.iter().filter(|(number, _)| *number > upto).for_each(|(_, events)| recent.add(events));

@@ -7,7 +7,8 @@
 //! committed.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::log::{SealedSegment, SegmentId};
 use topsell_core::lake::{LakeError, UncommittedBatch};
@@ -17,6 +18,8 @@ use topsell_core::model::{Currency, Events};
 #[derive(Default)]
 pub struct Uncommitted {
     segments: Mutex<Segments>,
+    /// The number of events of all segments.
+    events: AtomicUsize,
     /// Held while pieces are encoded, so that no two answers encode the same.
     encoding: Mutex<()>,
 }
@@ -82,6 +85,7 @@ impl Uncommitted {
         let last = segments.all.last_mut().expect("one was just added");
         last.currency = last.currency.or(currency);
         last.newest.append(events);
+        self.events.fetch_add(events.len(), Ordering::Relaxed);
         segments.added += 1;
         segments.added
     }
@@ -93,12 +97,17 @@ impl Uncommitted {
 
     /// Returns the number of events.
     pub fn events(&self) -> usize {
-        self.lock().all.iter().map(Segment::events).sum()
+        self.events.load(Ordering::Relaxed)
     }
 
     /// Returns the ids of the batches that the segments will be.
     pub fn batch_ids(&self) -> Vec<String> {
         self.lock().all.iter().map(|segment| batch_id(&segment.id)).collect()
+    }
+
+    /// Returns the id of a sealed segment's batch; none where it is not known, as one without records.
+    pub fn id_of(&self, sealed: &SealedSegment) -> Option<String> {
+        self.lock().all.iter().find(|segment| is_of(segment, sealed)).map(|segment| batch_id(&segment.id))
     }
 
     /// Returns the batch of a sealed segment; none where it is not known, as one without records.
@@ -114,7 +123,11 @@ impl Uncommitted {
 
     /// Forgets a sealed segment, whose batch is in the lake.
     pub fn remove(&self, sealed: &SealedSegment) {
-        self.lock().all.retain(|segment| !is_of(segment, sealed));
+        let mut segments = self.lock();
+        if let Some(at) = segments.all.iter().position(|segment| is_of(segment, sealed)) {
+            let removed = segments.all.remove(at);
+            self.events.fetch_sub(removed.events(), Ordering::Relaxed);
+        }
     }
 
     /// Returns all events as batches to count with.
@@ -130,7 +143,7 @@ impl Uncommitted {
     /// # Errors
     /// Fails where an event cannot be encoded.
     pub fn batches_and_number(&self) -> Result<(Vec<Arc<UncommittedBatch>>, u64), LakeError> {
-        let _encoding = self.encoding.lock().expect("encoding does not panic");
+        let _encoding = self.encoding.lock().unwrap_or_else(PoisonError::into_inner);
         // All of one moment: a segment that is removed later is in the lake before the lake is read.
         let (plans, number): (Vec<EncodingPlan>, u64) = {
             let mut segments = self.lock();
@@ -152,7 +165,7 @@ impl Uncommitted {
     }
 
     fn lock(&self) -> MutexGuard<'_, Segments> {
-        self.segments.lock().expect("nothing panics while it holds the segments")
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

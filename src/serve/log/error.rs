@@ -6,6 +6,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use crate::log::position::Position;
 use crate::log::segment_name::SegmentName;
 
@@ -115,10 +117,15 @@ impl LogError {
         LogError::Failed { path: path.into(), source: Arc::new(source) }
     }
 
-    /// Returns the error of a step that left the log as it was: retriable where the disk is full.
+    /// Returns the error of a step that left the log as it was: retriable where the disk is full, or too many files are
+    /// open.
     pub(super) fn full_or_failed(path: impl Into<PathBuf>, source: io::Error) -> LogError {
         let (path, source) = (path.into(), Arc::new(source));
-        if is_full(&source) { LogError::Full { path, source } } else { LogError::Failed { path, source } }
+        if is_full(&source) || has_too_many_files(&source) {
+            LogError::Full { path, source }
+        } else {
+            LogError::Failed { path, source }
+        }
     }
 }
 
@@ -218,6 +225,11 @@ impl std::fmt::Display for Follows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.incarnation, self.sequence)
     }
+}
+
+/// Returns whether this process, or the machine, has too many files open.
+fn has_too_many_files(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].iter().any(|of| error.raw_os_error() == Some(of.raw_os_error()))
 }
 
 /// Returns whether the disk, or this account's share of it, is full.

@@ -19,9 +19,9 @@ fn what_was_acknowledged_is_counted_once() {
     let mut chance = 5;
     let (mut acknowledged, mut sent) = (Vec::new(), Vec::new());
     for round in 0..kills {
-        let mut server = Server::start(&world, &[]);
+        let mut server = Server::start(&world, &["--segment-age", if round % 2 == 0 { "0s" } else { "60s" }]);
         let stops = AtomicBool::new(false);
-        let after = Duration::from_millis(5 + next_random(&mut chance) % 200);
+        let after = Duration::from_millis(5 + next_random(&mut chance) % 600);
         let told = thread::scope(|scope| {
             let clients: Vec<_> = (0..CLIENTS)
                 .map(|client| {
@@ -87,6 +87,7 @@ fn send(server: &Server, name: &str, stops: &AtomicBool) -> (Vec<String>, Vec<St
 
 fn check(body: &str, items: &[String], acknowledged: &[String]) {
     let counts: serde_json::Value = serde_json::from_str(body).expect("counts are JSON");
+    assert_eq!(counts["items"].as_array().map(Vec::len), Some(items.len()));
     for (item, count) in items.iter().zip(counts["items"].as_array().expect("there are items")) {
         assert_eq!(count["item_id"], item.as_str());
         let units = count["units"].as_u64().expect("units are whole");

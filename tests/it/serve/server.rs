@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -38,10 +38,24 @@ impl Server {
         server
     }
 
+    /// Starts a server on the machine's own clock, and waits until it is ready.
+    pub fn start_in_time(world: &World, words: &[&str]) -> Server {
+        let mut command = world.command(&[&["serve", "--listen", "127.0.0.1:0"], words].concat());
+        command.env_remove("TOPSELL_NOW");
+        let server = Server::of(world, command);
+        wait_until("the server is ready", || {
+            server.try_get("/readyz").is_some_and(|answer| answer.status == 200)
+        });
+        server
+    }
+
     /// Starts a server, and waits until it listens.
     pub fn listening(world: &World, words: &[&str]) -> Server {
+        Server::of(world, world.command(&[&["serve", "--listen", "127.0.0.1:0"], words].concat()))
+    }
+
+    fn of(world: &World, mut command: Command) -> Server {
         world.write(LOG, "");
-        let mut command = world.command(&[&["serve", "--listen", "127.0.0.1:0"], words].concat());
         let stderr = File::options().append(true).open(world.path(LOG)).expect("the log is there");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let child = command.spawn().expect("the program under test can be started");
