@@ -30,7 +30,7 @@ TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 JOBDIR ?= $(PREFIX)/share/topsell/jobs
 JOBS := hourly.toml nightly.toml
 UNITS := topsell-hourly.service topsell-hourly.timer topsell-nightly.service topsell-nightly.timer \
-	topsell-schedule.service topsell-spool.path topsell-spool.service topsell-spool.timer
+	topsell-schedule.service topsell-serve.service topsell-spool.path topsell-spool.service topsell-spool.timer
 AS_INSTALLED = sed 's|@BINDIR@|$(BINDIR)|; s|@JOBDIR@|$(JOBDIR)|' jobs/systemd/$$unit
 ifndef PROGRAM
 PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
@@ -271,4 +271,4 @@ $(VENV)/%: tests/%/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(DEMO_LAKE) $(BENCH) $(INTEROP) $(CALENDAR) $(JOURNEY) $(BROWSER) $(TRACES) $(CHECKED_UNITS) $(METRICS) $(POWER) $(DIST) $(VENV) tests/browser/node_modules
+	rm -rf $(DEMO_LAKE) $(BENCH) $(SERVE_BENCH) $(INTEROP) $(CALENDAR) $(JOURNEY) $(BROWSER) $(TRACES) $(CHECKED_UNITS) $(METRICS) $(POWER) $(DIST) $(VENV) tests/browser/node_modules

@@ -130,6 +130,7 @@ fn what_is_installed_is_what_is_uninstalled() {
         "bin/topsell",
         "lib/systemd/system/topsell-hourly.timer",
         "lib/systemd/system/topsell-schedule.service",
+        "lib/systemd/system/topsell-serve.service",
         "lib/systemd/system/topsell-spool.path",
         "lib/sysusers.d/topsell.conf",
         "lib/tmpfiles.d/topsell.conf",
