@@ -293,6 +293,29 @@ fn requests_that_are_too_large_or_break_off_leave_nothing_behind() {
     assert_eq!(status["ready"], true);
 }
 
+/// A commit that this program does not write made the server take all batches for committed, and delete its log.
+#[test]
+fn what_is_in_the_log_alone_stays_there_whatever_others_commit() {
+    let world = World::new();
+    let mut server = Server::start(&world, &[]);
+    assert_eq!(server.post_json(&event(20, "apple", 1)).status, 200);
+    server.kill();
+    let log = "data/lake/events/_delta_log";
+    let first = std::fs::read_to_string(world.path(&format!("{log}/{:020}.json", 0)))
+        .expect("there is a first commit");
+    let metadata = first.lines().find(|line| line.contains("metaData")).expect("it creates the table");
+    world.write(
+        &format!("{log}/{:020}.json", 1),
+        format!("{{\"commitInfo\":{{\"timestamp\":1}}}}\n{metadata}\n"),
+    );
+    let mut server = Server::start(&world, &[]);
+    for query in ["item=apple", "item=apple&last=48h"] {
+        assert!(server.get(&format!("/v1/count?{query}")).body.contains("\"units\":1,"), "{query}");
+    }
+    assert!(server.stop().success(), "{}", said(&world));
+    assert!(printed(&world, "count apple").contains("\"units\":1,"), "{}", said(&world));
+}
+
 #[test]
 fn a_damaged_log_is_named_and_a_torn_end_is_cut() {
     let world = World::new();

@@ -18,6 +18,8 @@ use topsell_core::model::{Aggregate, EventTypes, Events, Hour};
 use topsell_core::rollup::{self, ReadVersions, RecentHours, RollupError};
 use topsell_core::storage::Store;
 
+/// How many ids of events are kept, about 100 bytes each; where there are more, all answers read the lake.
+const MAX_IDS: usize = 10_000_000;
 /// How many hours are kept besides the current one.
 const HOURS: i32 = 25;
 
@@ -37,6 +39,8 @@ pub struct Recent {
 enum State {
     /// Nothing is known; nobody reads the lake.
     Cold,
+    /// There is too much of it; the server reads the lake until it is started again.
+    TooLarge,
     /// The lake is being read; meanwhile events are kept, each with its number.
     Loading(Vec<(u64, Events)>),
     Warm {
@@ -68,7 +72,7 @@ impl Recent {
     /// Adds the events of a record by its number; called in the order of the log.
     pub fn add(&self, number: u64, events: Events) {
         match &mut *self.state.write().unwrap_or_else(PoisonError::into_inner) {
-            State::Cold => {}
+            State::Cold | State::TooLarge => {}
             State::Loading(queue) => queue.push((number, events)),
             State::Warm { recent, upto, .. } if number > *upto => recent.add(&events),
             State::Warm { .. } => {}
@@ -117,7 +121,11 @@ impl Recent {
             versions.events = events;
             let forgotten = recent.forget_before(oldest);
             recent.forget_step();
+            let (_, ids) = recent.size();
             drop(state);
+            if ids > MAX_IDS {
+                self.give_up(ids);
+            }
             // What is freed may be large; nobody waits for it.
             drop(forgotten);
         }
@@ -128,6 +136,9 @@ impl Recent {
     pub fn forget(&self) {
         self.is_warm.store(false, Ordering::Relaxed);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::TooLarge) {
+            return;
+        }
         let forgotten = std::mem::replace(&mut *state, State::Cold);
         drop(state);
         // What is freed may be large; nobody waits for it.
@@ -153,11 +164,27 @@ impl Recent {
         let Some((mut recent, versions, upto)) = outcome? else { return Ok(()) };
         queue.iter().filter(|(number, _)| *number > upto).for_each(|(_, events)| recent.add(events));
         let (items, ids) = recent.size();
+        if ids > MAX_IDS {
+            drop(state);
+            self.give_up(ids);
+            return Ok(());
+        }
         *state = State::Warm { recent, versions, upto };
         drop(state);
         self.is_warm.store(true, Ordering::Relaxed);
         (self.log_line)(LogLevel::Info, &format!("read the counts of {items} items, {ids} event ids"));
         Ok(())
+    }
+
+    fn give_up(&self, ids: usize) {
+        self.is_warm.store(false, Ordering::Relaxed);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let given_up = std::mem::replace(&mut *state, State::TooLarge);
+        drop(state);
+        drop(given_up);
+        let text =
+            format!("{ids} event ids of two days are more than {MAX_IDS}; counts read the lake from now on");
+        (self.log_line)(LogLevel::Warning, &text);
     }
 
     fn read(&self) -> Result<Option<(RecentHours, ReadVersions, u64)>, RollupError> {

@@ -51,6 +51,32 @@ fn a_sealed_segment_gives_its_records() {
 }
 
 #[test]
+fn a_segment_has_one_identity_which_no_other_log_gives_again() {
+    let identities = |disk: &SimulatedDisk| {
+        let (log, _, _) = open(disk).expect("the log opens");
+        let sealed = log.sealed();
+        let read = |segment| log.read(segment).expect("it is intact");
+        let ids = sealed.iter().map(|segment| read(segment).id().clone());
+        let of_records = sealed
+            .iter()
+            .flat_map(|segment| read(segment).records().map(|one| one.segment.clone()).collect::<Vec<_>>());
+        assert_eq!(of_records.collect::<Vec<_>>(), ids.clone().collect::<Vec<_>>(), "a record each");
+        ids.collect::<Vec<_>>()
+    };
+    let disks = [SimulatedDisk::new(1), SimulatedDisk::new(1)];
+    for disk in &disks {
+        let (log, _, _) = open(disk).expect("an empty log opens");
+        for text in [b"one", b"two"] {
+            append(&log, 10, text).expect("the disk works");
+            log.roll().expect("the disk works");
+        }
+    }
+    let [first, second] = disks.map(|disk| identities(&disk));
+    assert_eq!(first.iter().map(|id| id.first).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(first.iter().zip(&second).filter(|(a, b)| a == b).count(), 0, "{first:?} {second:?}");
+}
+
+#[test]
 fn a_segment_is_kept_until_every_consumer_has_passed_it() {
     let disk = SimulatedDisk::new(1);
     let (log, _, _) = open(&disk).expect("an empty log opens");
