@@ -72,7 +72,7 @@ class AgedLake:
             "show": lambda: self.run("show", "--category", self.category),
             "count 24 hours": lambda: self.run("count", self.item),
             "count everything": lambda: self.run("count", self.item, "--from", "2024-01-01"),
-            "health": lambda: self.run("health", "--max-age", "99999d"),
+            "health": lambda: self.run("health", "--max-age", "90y"),
             "compact": lambda: self.run("lake", "compact"),
             "prune": lambda: self.run("lake", "prune"),
             "nightly job": self.nightly,
