@@ -72,8 +72,10 @@ class Topsell:
         `kept` is a copy of the lake as it was an hour before.
         """
         self.set_aside(self.lake)
-        # Links suffice: no file of a lake is ever written to again.
+        # Links suffice: no file of a lake is ever written to again, but for locks, which must not be links.
         subprocess.run(["cp", "--recursive", "--link", kept, self.lake], check=True)
+        for lock in self.lake.rglob("*.lock"):
+            lock.unlink()
         self.must("ingest", newest(logs))
         return self.rank()
 

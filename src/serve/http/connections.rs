@@ -1,6 +1,6 @@
 //! Connections: accepted on a thread for each CPU, served until the client or the server ends them.
 //!
-//! Invariant: a client that sends nothing, or slowly, holds a connection and no more, and not for ever.
+//! Invariant: a client that sends nothing, or slowly, holds a connection and no more.
 
 use std::io;
 use std::net::TcpListener as StdListener;
