@@ -29,7 +29,7 @@ fn events(chance: &mut u64, count: u64, ids: u64) -> Events {
         let event_type = events.code_of_type(TYPES[draw(3) as usize]);
         let event_id = format!("e{id}");
         events.push(&Event {
-            ts: Timestamp::from_micros(i64::from(hour) * 3_600_000_000 + 60_000_000 * draw(3) as i64)
+            ts: Timestamp::from_micros(i64::from(hour) * 3_600_000_000 + 60_000_000 * draw(3).cast_signed())
                 .expect("a time"),
             event_id: (draw(3) > 0).then_some(event_id.as_str()),
             item_id: ITEMS[item],

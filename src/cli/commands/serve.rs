@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -100,7 +100,7 @@ impl Serve {
             let what = "is not an address and a port, such as 127.0.0.1:7600 or [::1]:7600";
             Failure::usage(format!("--listen `{}` {what}", typed.listen))
         })?;
-        let tokens = typed.token_file.as_ref().map(tokens).transpose()?;
+        let tokens = typed.token_file.as_deref().map(tokens).transpose()?;
         if tokens.is_none() && !listen.ip().is_loopback() {
             let what = "is reachable from other machines; pass --token-file, or listen on 127.0.0.1";
             return Err(Failure::usage(format!("--listen {listen} {what}")));
@@ -151,7 +151,7 @@ fn limit_connections(config: &mut ServerConfig) -> Result<(), Failure> {
     Ok(())
 }
 
-fn tokens(file: &PathBuf) -> Result<Tokens, Failure> {
+fn tokens(file: &Path) -> Result<Tokens, Failure> {
     let name = file.display();
     let text = read_to_string(file).map_err(|e| Failure::runtime(format!("--token-file {name}: {e}")))?;
     Tokens::parse(&text).map_err(|e| Failure::usage(format!("--token-file {name}: {e}")))

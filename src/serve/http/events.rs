@@ -30,7 +30,7 @@ enum BodyFormat {
 pub async fn receive_events(state: Arc<State>, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let format = match body_format(&headers) {
         Ok(format) => format,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     if body.is_empty() {
         return error(StatusCode::BAD_REQUEST, "the body is empty");
@@ -41,12 +41,12 @@ pub async fn receive_events(state: Arc<State>, headers: HeaderMap, body: Bytes) 
         let live = worker_state.live.get()?;
         Some(match format {
             BodyFormat::Records(format) => {
-                live.receiver.receive(&body, Some(format), max_bytes).map_err(of_error)
+                live.receiver.receive(&body, Some(format), max_bytes).map_err(|e| of_error(&e))
             }
             BodyFormat::CloudEvents => as_ndjson(&body, max_bytes)
                 .map_err(ReceiveError::from)
                 .and_then(|lines| live.receiver.receive(&lines, Some(Format::Ndjson), max_bytes))
-                .map_err(of_error),
+                .map_err(|e| of_error(&e)),
         })
     };
     let receiving = match state.receivers.run(job).await {
@@ -58,7 +58,7 @@ pub async fn receive_events(state: Arc<State>, headers: HeaderMap, body: Bytes) 
     let Some(live) = state.live.get() else { return unavailable("the server is reading its log") };
     match receiving.durable(&live.receiver.totals).await {
         Ok(received) => json(status_of(&received), &received),
-        Err(e) => of_error(e),
+        Err(e) => of_error(&e),
     }
 }
 
@@ -70,10 +70,11 @@ fn status_of(received: &Received) -> StatusCode {
 }
 
 /// Returns how the body is read, by the headers; compression shows in the body itself.
-fn body_format(headers: &HeaderMap) -> Result<BodyFormat, Response<Body>> {
+fn body_format(headers: &HeaderMap) -> Result<BodyFormat, Box<Response<Body>>> {
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    let unsupported =
-        |what: String, hint: &str| Err(error_with_hint(StatusCode::UNSUPPORTED_MEDIA_TYPE, &what, hint));
+    let unsupported = |what: String, hint: &str| {
+        Err(Box::new(error_with_hint(StatusCode::UNSUPPORTED_MEDIA_TYPE, &what, hint)))
+    };
     let encoding = text(CONTENT_ENCODING).unwrap_or("identity").trim().to_ascii_lowercase();
     if !["identity", "gzip", "x-gzip", "zstd"].contains(&encoding.as_str()) {
         return unsupported(format!("Content-Encoding `{encoding}` is not supported"), "use gzip or zstd");
@@ -96,7 +97,7 @@ fn body_format(headers: &HeaderMap) -> Result<BodyFormat, Response<Body>> {
     })
 }
 
-fn of_error(e: ReceiveError) -> Response<Body> {
+fn of_error(e: &ReceiveError) -> Response<Body> {
     let what = e.to_string();
     match e {
         ReceiveError::Request(RequestError::TooLarge { .. }) => {
@@ -136,8 +137,8 @@ mod tests {
     #[test]
     fn the_content_type_says_how_a_body_is_read() {
         let ndjson = Ok(BodyFormat::Records(Format::Ndjson));
-        check(Some("application/json"), None, ndjson.clone());
-        check(Some("Application/X-NDJSON; charset=utf-8"), Some("gzip"), ndjson.clone());
+        check(Some("application/json"), None, ndjson);
+        check(Some("Application/X-NDJSON; charset=utf-8"), Some("gzip"), ndjson);
         check(Some("application/json"), Some("zstd"), ndjson);
         check(Some("text/csv"), Some("identity"), Ok(BodyFormat::Records(Format::Csv)));
         check(Some("application/cloudevents-batch+json"), None, Ok(BodyFormat::CloudEvents));

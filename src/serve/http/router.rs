@@ -32,13 +32,14 @@ pub fn router(state: Arc<State>) -> Router {
         .route(
             "/metrics",
             get(async |Shared(state): Shared<Arc<State>>, request: Request| {
-                permitted(&state, Access::Read, &request).map_or_else(|refused| refused, |()| metrics(&state))
+                permitted(&state, Access::Read, &request)
+                    .map_or_else(|refused| *refused, |()| metrics(&state))
             }),
         )
         .route(
             "/v1/status",
             get(async |Shared(state): Shared<Arc<State>>, request: Request| {
-                permitted(&state, Access::Read, &request).map_or_else(|refused| refused, |()| status(&state))
+                permitted(&state, Access::Read, &request).map_or_else(|refused| *refused, |()| status(&state))
             }),
         )
         .route("/v1/events", post(post_events))
@@ -65,7 +66,7 @@ async fn counted(
 
 async fn post_events(Shared(state): Shared<Arc<State>>, request: Request) -> Response<Body> {
     if let Err(refused) = permitted(&state, Access::Write, &request) {
-        return refused;
+        return *refused;
     }
     let headers = request.headers().clone();
     match body_of(&state, request).await {
@@ -76,7 +77,7 @@ async fn post_events(Shared(state): Shared<Arc<State>>, request: Request) -> Res
 
 async fn any_count(Shared(state): Shared<Arc<State>>, request: Request) -> Response<Body> {
     if let Err(refused) = permitted(&state, Access::Read, &request) {
-        return refused;
+        return *refused;
     }
     let (method, headers) = (request.method().clone(), request.headers().clone());
     let query = request.uri().query().map(str::to_owned);
@@ -92,14 +93,14 @@ async fn any_count(Shared(state): Shared<Arc<State>>, request: Request) -> Respo
 
 async fn get_show(Shared(state): Shared<Arc<State>>, request: Request) -> Response<Body> {
     if let Err(refused) = permitted(&state, Access::Read, &request) {
-        return refused;
+        return *refused;
     }
     let (query, headers) = (request.uri().query().map(str::to_owned), request.headers().clone());
     show(state, query, headers).await
 }
 
 /// Checks the token of a request.
-fn permitted(state: &State, access: Access, request: &Request) -> Result<(), Response<Body>> {
+fn permitted(state: &State, access: Access, request: &Request) -> Result<(), Box<Response<Body>>> {
     let Some(tokens) = &state.tokens else { return Ok(()) };
     let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     if tokens.permit(access, authorization) {
@@ -107,7 +108,7 @@ fn permitted(state: &State, access: Access, request: &Request) -> Result<(), Res
     }
     let mut response = error(StatusCode::UNAUTHORIZED, "the request has no token that permits it");
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    Err(response)
+    Err(Box::new(response))
 }
 
 /// Reads the body of a request, which must not be too large or too slow.

@@ -30,9 +30,9 @@ fn event(chance: &mut u64) -> String {
     let quantity = [1, 1, 2, 3, -1][draw(5) as usize];
     let categories = ["Food/Fruit", "Food", "Toys", "Food/Fruit|Toys", ""][draw(5) as usize];
     let event_type = ["purchase", "purchase", "purchase", "view", "refund"][draw(5) as usize];
-    write!(
+    writeln!(
         event,
-        ",\"quantity\":{quantity},\"amount\":{}.50,\"category\":\"{categories}\",\"event_type\":\"{event_type}\"}}\n",
+        ",\"quantity\":{quantity},\"amount\":{}.50,\"category\":\"{categories}\",\"event_type\":\"{event_type}\"}}",
         draw(9)
     )
     .expect("a text can grow");
@@ -62,7 +62,7 @@ fn at_random_moments_they_are_the_same_bytes() {
             match next_random(&mut chance) % 8 {
                 // By a file, into both.
                 0 => {
-                    [&world, &all].into_iter().for_each(|world| take(world, &body, "", &format!("b{batch}")))
+                    [&world, &all].into_iter().for_each(|world| take(world, &body, "", &format!("b{batch}")));
                 }
                 // A file whose content replaces what it had.
                 1 => {

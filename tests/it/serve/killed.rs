@@ -45,7 +45,7 @@ fn what_was_acknowledged_is_counted_once() {
             sent.extend(all);
         }
         // Between the kills, what was sealed moves to the lake, or not.
-        if next_random(&mut chance) % 2 == 0 {
+        if next_random(&mut chance).is_multiple_of(2) {
             let said = world.run("rollup");
             assert_eq!(said.code, Some(0), "{}", said.whole());
         }
