@@ -44,6 +44,7 @@ fn the_help_of_the_program() {
         stdout:   show         Show best sellers, items and categories of the published ranking
         stdout:   count        Count the sales of items, up to now
         stdout:   report       Write a published ranking as an HTML page
+        stdout:   serve        Serve counts and rankings over HTTP, and take in events
         stdout: 
         stdout: Run and monitor jobs:
         stdout:   run          Run a job now, regardless of its schedule

@@ -38,9 +38,11 @@ pub fn as_ndjson(body: &[u8], max_bytes: u64) -> Result<Vec<u8>, RequestError> {
         }
         match serde_json::from_slice(&line).ok().and_then(record) {
             Some(record) => serde_json::to_writer(&mut lines, &record).expect("fields are JSON"),
-            None => lines.extend_from_slice(line.trim_ascii_end()),
+            None => lines.extend_from_slice(line.trim_ascii()),
         }
-        lines.push(b'\n');
+        if lines.last().is_some_and(|last| *last != b'\n') {
+            lines.push(b'\n');
+        }
         line.clear();
     }
     Ok(lines)
