@@ -33,8 +33,9 @@ pub fn next_random(state: &mut u64) -> u64 {
     *state >> 33
 }
 
+/// Returns whether a condition holds within a limited time.
 #[expect(clippy::disallowed_methods, reason = "real processes take real time")]
-fn holds_within(limit: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+pub fn holds_within(limit: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     let began = Instant::now();
     loop {
         if is_so() {

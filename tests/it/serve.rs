@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use expect_test::expect;
 
 use crate::faults::copy;
 use crate::ingest::formats::{gzip, zstd};
-use crate::processes::wait_until;
+use crate::processes::{holds_within, wait_until};
 use crate::world::World;
 use server::{Server, request, said};
 
@@ -442,6 +443,37 @@ fn recent_hours_are_counted_in_memory_and_every_event_at_once() {
     }
     assert!(status("counts_from_memory").as_u64() >= Some(50), "{}", status("counts_from_memory"));
     assert_eq!(status("recent_in_memory"), true);
+}
+
+/// A server whose counts were read again after every rollup read the lake most of the time.
+#[test]
+fn a_rollup_is_no_reason_to_read_the_recent_hours_again_unless_it_repairs() {
+    let world = World::new();
+    world.write("log.csv", "ts,item_id,category,quantity\n2017-01-14T20:00:00Z,apple,Food,10\n");
+    for command in ["ingest log.csv", "rollup"] {
+        assert_eq!(world.run(command).code, Some(0));
+    }
+    let server = Server::start(&world, &["--segment-age", "0s"]);
+    let reads = || said(&world).matches("read the counts of").count();
+    wait_until("the lake is read", || reads() == 1);
+    for number in 0..3 {
+        assert_eq!(server.post_json(&event(20, "pear", 1)).status, 200);
+        for command in ["rollup", "lake compact"] {
+            assert_eq!(world.run(command).code, Some(0));
+        }
+        // Longer than it takes to notice.
+        assert!(!holds_within(Duration::from_millis(500), || reads() > 1), "{}", said(&world));
+        let found = server.get("/v1/count?item=pear").body;
+        assert!(found.contains(&format!("\"units\":{},", number + 1)), "{found}");
+    }
+    assert_eq!(reads(), 1, "{}", said(&world));
+    let files = world.files("data/lake/rollups");
+    let damaged = files.iter().rfind(|name| name.ends_with(".parquet") && name.starts_with("event_type"));
+    world.write(&format!("data/lake/rollups/{}", damaged.expect("there are aggregates")), "no Parquet");
+    let repaired = world.run("rollup --all");
+    assert_eq!(repaired.code, Some(3), "{}", repaired.whole());
+    wait_until("the lake is read again", || reads() == 2);
+    assert!(server.get("/v1/count?item=pear").body.contains("\"units\":3,"));
 }
 
 /// Returns the units of an item by the hour, without the server.

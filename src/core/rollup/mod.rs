@@ -103,5 +103,5 @@ pub use recent_hours::RecentHours;
 pub use scan::Scan;
 pub use scan_part::{ItemAggregates, ScanPart};
 pub use table::{Rollups, Selection, log, version};
-pub use update::{Diff, Replaces, Summary, rebuild, rollup};
+pub use update::{Diff, REPLACED, Replaces, Summary, rebuild, rollup};
 pub use verify::{DifferingDay, Verification};

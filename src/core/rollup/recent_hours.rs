@@ -196,6 +196,11 @@ impl RecentHours {
         self.forgetting.is_some()
     }
 
+    /// Returns whether there are items that are left to the lake.
+    pub fn leaves_items(&self) -> bool {
+        !self.disputed.is_empty()
+    }
+
     /// Returns how many items there are, and ids of events.
     pub fn size(&self) -> (usize, usize) {
         let ids = self.event_types.iter().flat_map(|of| of.ids.values());

@@ -25,6 +25,10 @@ use crate::storage::{BulkWriter, WrittenFiles};
 /// aggregates that no other day is processed meanwhile.
 const ROWS_OF_A_LARGE_DAY: u64 = 1_000_000;
 
+/// The application id that a commit records where it replaces aggregates that were not what their events add up to; by any
+/// other, no count changes.
+pub const REPLACED: &str = "topsell:replaced";
+
 /// What a rollup did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -275,6 +279,7 @@ fn recompute_shard(
 
 /// Returns the commit that replaces the recomputed files, and what to report of it.
 fn commit_of(plan: &Plan, days: Vec<DayOutcome>, now_ms: i64) -> (Commit, Summary) {
+    let is_repair = plan.days.iter().any(|day| day.reason == Reason::Damaged);
     let mut summary = Summary::default();
     let mut commit = Commit { transactions: plan.transactions.clone(), now_ms, ..Commit::default() };
     for day in days {
@@ -301,6 +306,12 @@ fn commit_of(plan: &Plan, days: Vec<DayOutcome>, now_ms: i64) -> (Commit, Summar
             commit.adds.extend(shard.adds);
             commit.removes.extend(shard.removes);
         }
+    }
+    let differs = |diff: &Diff| {
+        !(diff.differing.is_empty() && diff.differing_in_damaged.is_empty() && diff.damaged_files.is_empty())
+    };
+    if is_repair || summary.diff.as_ref().is_some_and(differs) {
+        commit.transactions.push((REPLACED.to_owned(), now_ms));
     }
     summary.files_added = commit.adds.len() as u64;
     summary.files_removed = commit.removes.len() as u64;

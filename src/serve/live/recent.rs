@@ -101,12 +101,13 @@ impl Recent {
     /// # Errors
     /// Fails where the lake's logs cannot be read.
     pub fn tick(&self) -> Result<(), RollupError> {
-        let known = match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Warm { versions, .. } => *versions,
+        let (known, leaves_items) = match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Warm { versions, recent, .. } => (*versions, recent.leaves_items()),
             _ => return Ok(()),
         };
         let events = lake::version(&self.store).unwrap_or_default();
-        let mut is_stale = rollup::version(&self.store) != known.rollups || events < known.events;
+        let rollups = rollup::version(&self.store);
+        let mut is_stale = events < known.events || self.is_replaced(known.rollups, rollups, leaves_items)?;
         if !is_stale && events > known.events {
             let is_own = |id: &str| id.starts_with(BATCH_PREFIX) && self.uncommitted.is_own(id);
             is_stale = lake::events_log(&self.store).changes_rows_since(known.events, events, &is_own)?;
@@ -118,7 +119,7 @@ impl Recent {
         }
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if let State::Warm { recent, versions, .. } = &mut *state {
-            versions.events = events;
+            *versions = ReadVersions { events, rollups };
             let forgotten = recent.forget_before(oldest);
             recent.forget_step();
             let (_, ids) = recent.size();
@@ -130,6 +131,24 @@ impl Recent {
             drop(forgotten);
         }
         Ok(())
+    }
+
+    /// Returns whether the aggregates must be read again: a rollup of the same events changes no count, but it decides
+    /// about items that were left to the lake.
+    fn is_replaced(
+        &self,
+        known: Option<u64>,
+        newest: Option<u64>,
+        leaves_items: bool,
+    ) -> Result<bool, RollupError> {
+        match (known, newest) {
+            (known, newest) if known == newest => Ok(false),
+            (Some(known), Some(newest)) if known < newest && !leaves_items => {
+                let recorded = rollup::log(&self.store).recorded_since(known, newest)?;
+                Ok(recorded.is_none_or(|recorded| recorded.contains(rollup::REPLACED)))
+            }
+            _ => Ok(true),
+        }
     }
 
     /// Leaves all answers to the lake until it has been read again: this server has changed it.

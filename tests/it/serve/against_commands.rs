@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::processes::next_random;
+use crate::processes::{holds_within, next_random};
 use crate::serve::server::{Server, said};
 use crate::world::World;
 
@@ -111,21 +111,15 @@ fn at_random_moments_they_are_the_same_bytes() {
         ] {
             let expected = all.run(&format!("count --json {options}")).stdout;
             let mut answer = String::new();
-            // What others change shows within a second; what was posted is in the first answer, which another test says.
-            for _ in 0..20 {
+            // What others change shows within a second, on a machine that is not busy.
+            holds_within(Duration::from_secs(10), || {
                 answer = server.get(&format!("/v1/count?{query}")).body;
-                if answer == expected {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(50));
-            }
+                answer == expected
+            });
             assert_eq!(answer, expected, "moment {moment}, after `{beside}`: {query}");
         }
     }
-    let status: serde_json::Value =
-        serde_json::from_str(&server.get("/v1/status").body).expect("the status is JSON");
     assert!(server.stop().success(), "{}", said(&world));
-    assert!(status["recent_in_memory"].is_boolean(), "{status}");
     let options = "i0 i1 i2 i3 i4 i5 --from 2017-01-01 --by hour";
     let [ours, theirs] = [&world, &all].map(|world| world.run(&format!("count --json {options}")).stdout);
     assert_eq!(ours, theirs, "and the lake has everything after the stop");

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::processes::next_random;
+use crate::processes::{holds_within, next_random};
 use crate::serve::server::Server;
 use crate::world::World;
 
@@ -29,7 +29,7 @@ fn what_was_acknowledged_is_counted_once() {
                     scope.spawn(move || send(server, &format!("r{round}c{client}"), stops))
                 })
                 .collect();
-            thread::sleep(after);
+            holds_within(after, || false);
             // While they send; the clients find out by themselves.
             nix::sys::signal::kill(
                 nix::unistd::Pid::from_raw(server.id().cast_signed()),
