@@ -156,6 +156,40 @@ fn a_question_that_cannot_be_answered_is_refused_with_a_reason() {
 }
 
 #[test]
+fn the_description_of_the_interface_is_what_the_server_answers() {
+    let world = World::new();
+    let server = Server::start(&world, &[]);
+    let document: serde_json::Value =
+        serde_json::from_str(&server.get("/v1/openapi.json").body).expect("the description is JSON");
+    assert_eq!(document["openapi"], "3.1.0");
+    let paths = document["paths"].as_object().expect("there are paths");
+    // Those that the metrics tell apart, which are all.
+    let metrics = server.get("/metrics").body;
+    for path in paths.keys() {
+        assert!(metrics.contains(&format!("path=\"{path}\"")), "{path}");
+    }
+    assert_eq!(metrics.matches("status=\"2xx\"").count(), paths.len() + 1, "and `other`");
+    for (path, methods) in paths {
+        for (method, operation) in methods.as_object().expect("a path has methods") {
+            let method = method.to_ascii_uppercase();
+            let answer = server.ask(&request(&method, path, "", b""));
+            let is_there = !answer.body.contains("there is no such path") && answer.status != 405;
+            assert!(is_there, "{method} {path}: {}", answer.body);
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let target = format!("{path}?{}=1", parameter["name"].as_str().expect("it has a name"));
+                let answer = server.ask(&request(&method, &target, "", b""));
+                assert!(!answer.body.contains("unknown parameter"), "{method} {target}: {}", answer.body);
+            }
+        }
+    }
+    let bodies = document["paths"]["/v1/events"]["post"]["requestBody"]["content"].as_object();
+    for media_type in bodies.expect("there are bodies").keys() {
+        let answer = server.post("/v1/events", &format!("Content-Type: {media_type}\r\n"), b"x");
+        assert_ne!(answer.status, 415, "{media_type}");
+    }
+}
+
+#[test]
 fn bodies_come_in_many_forms() {
     let world = World::new();
     let mut server = Server::start(&world, &[]);

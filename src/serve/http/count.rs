@@ -9,7 +9,8 @@ use axum::http::{HeaderMap, Method, Response, StatusCode};
 use bytes::Bytes;
 
 use crate::http::answers::{error, not_done, tagged, unavailable};
-use crate::http::parameters::Parameters;
+use crate::http::parameters::ParameterKind::{Text, Texts};
+use crate::http::parameters::{Parameter, Parameters};
 use crate::http::state::State;
 use crate::live::Recent;
 use topsell_core::counts::{By, ByHour};
@@ -18,8 +19,19 @@ use topsell_output::answers::{CountOptions, CountQuestion};
 use topsell_output::formats::{Answer, Format};
 use topsell_output::terminal::TerminalOptions;
 
-const KNOWN: &[&str] =
-    &["item", "last", "from", "to", "at", "by", "tz", "event_type", "subtract", "category"];
+/// The parameters, which are the options of `topsell count`.
+pub const COUNT_PARAMETERS: &[Parameter] = &[
+    Parameter::new("item", Texts, "An item; once for each"),
+    Parameter::new("last", Text, "The last hours, including the current one: 24h, 7d; without from"),
+    Parameter::new("from", Text, "Start of the time range"),
+    Parameter::new("to", Text, "End of the time range, exclusive"),
+    Parameter::new("at", Text, "The moment to take for now"),
+    Parameter::new("by", Text, "hour, day or weekday"),
+    Parameter::new("tz", Text, "Time zone for day boundaries"),
+    Parameter::new("event_type", Texts, "Event types to include"),
+    Parameter::new("subtract", Texts, "Event types whose units and amounts are subtracted"),
+    Parameter::new("category", Text, "Only what was sold in this category or below it"),
+];
 
 /// Answers the request; the body of a POST has an item on each line.
 pub async fn count(
@@ -96,7 +108,7 @@ fn options_of(
     body: &[u8],
     is_post: bool,
 ) -> Result<CountOptions, String> {
-    let parameters = Parameters::of(query, KNOWN)?;
+    let parameters = Parameters::of(query, COUNT_PARAMETERS)?;
     let mut items = parameters.all("item");
     if is_post {
         let text = str::from_utf8(body).map_err(|_| "the body is not UTF-8".to_owned())?;

@@ -16,8 +16,15 @@ use topsell_core::ingest::RequestError;
 use topsell_core::input_format::Format;
 use topsell_core::lake::LakeError;
 
-const CONTENT_TYPES: &str = "application/x-ndjson, application/json, text/csv, text/tab-separated-values, application/cloudevents+json, \
-     application/cloudevents-batch+json";
+/// The media types of bodies.
+pub const MEDIA_TYPES: [&str; 6] = [
+    "application/x-ndjson",
+    "application/json",
+    "text/csv",
+    "text/tab-separated-values",
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+];
 
 /// How a body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +87,10 @@ fn body_format(headers: &HeaderMap) -> Result<BodyFormat, Box<Response<Body>>> {
         return unsupported(format!("Content-Encoding `{encoding}` is not supported"), "use gzip or zstd");
     }
     let Some(content_type) = text(CONTENT_TYPE) else {
-        return unsupported("Content-Type is missing".to_owned(), &format!("use one of {CONTENT_TYPES}"));
+        return unsupported(
+            "Content-Type is missing".to_owned(),
+            &format!("use one of {}", MEDIA_TYPES.join(", ")),
+        );
     };
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     Ok(match media_type.as_str() {
@@ -92,7 +102,7 @@ fn body_format(headers: &HeaderMap) -> Result<BodyFormat, Box<Response<Body>>> {
         "application/cloudevents+json" | "application/cloudevents-batch+json" => BodyFormat::CloudEvents,
         _ => {
             let what = format!("Content-Type `{content_type}` is not supported");
-            return unsupported(what, &format!("use one of {CONTENT_TYPES}"));
+            return unsupported(what, &format!("use one of {}", MEDIA_TYPES.join(", ")));
         }
     })
 }

@@ -10,6 +10,7 @@ mod connections;
 mod count;
 mod events;
 mod metrics;
+mod openapi;
 mod parameters;
 mod request_counts;
 mod router;

@@ -5,6 +5,31 @@
 
 use url::form_urlencoded;
 
+/// A parameter of a path.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    pub name: &'static str,
+    pub kind: ParameterKind,
+    /// What it means, for the description of the interface.
+    pub about: &'static str,
+}
+
+/// How often a parameter may be there, and what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterKind {
+    Text,
+    Texts,
+    Number,
+    Flag,
+}
+
+impl Parameter {
+    /// Returns a parameter.
+    pub const fn new(name: &'static str, kind: ParameterKind, about: &'static str) -> Parameter {
+        Parameter { name, kind, about }
+    }
+}
+
 /// The parameters of a query string.
 #[derive(Debug)]
 pub struct Parameters(Vec<(String, String)>);
@@ -14,12 +39,13 @@ impl Parameters {
     ///
     /// # Errors
     /// Names the parameter that is not known, and those that are.
-    pub fn of(query: Option<&str>, known: &[&str]) -> Result<Parameters, String> {
+    pub fn of(query: Option<&str>, known: &[Parameter]) -> Result<Parameters, String> {
         let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned();
         let pairs: Vec<(String, String)> =
             pairs.map(|(name, value)| (name.replace('-', "_"), value)).collect();
-        match pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            Some((name, _)) => Err(format!("unknown parameter `{name}`; known are {}", known.join(", "))),
+        let names: Vec<&str> = known.iter().map(|of| of.name).collect();
+        match pairs.iter().find(|(name, _)| !names.contains(&name.as_str())) {
+            Some((name, _)) => Err(format!("unknown parameter `{name}`; known are {}", names.join(", "))),
             None => Ok(Parameters(pairs)),
         }
     }
@@ -60,8 +86,9 @@ mod tests {
 
     #[test]
     fn what_is_not_known_or_comes_twice_is_refused() {
-        let known = &["item", "last", "by", "event_type"];
-        let of = |query| Parameters::of(Some(query), known);
+        let known = ["item", "last", "by", "event_type"];
+        let known = known.map(|name| Parameter::new(name, ParameterKind::Text, ""));
+        let of = |query| Parameters::of(Some(query), &known);
         let parameters = of("item=a%20b&item=c%2B&last=24h&event-type=view").expect("all are known");
         assert_eq!(parameters.all("item"), ["a b", "c+"]);
         assert_eq!(parameters.one("last"), Ok(Some("24h".to_owned())));

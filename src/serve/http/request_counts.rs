@@ -5,8 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::http::StatusCode;
 
 /// The paths that are told apart; all others are one.
-pub const PATHS: [&str; 7] =
-    ["/v1/events", "/v1/count", "/v1/show", "/v1/status", "/healthz", "/readyz", "/metrics"];
+pub const PATHS: [&str; 8] = [
+    "/v1/events",
+    "/v1/count",
+    "/v1/show",
+    "/v1/status",
+    "/v1/openapi.json",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+];
 const CLASSES: usize = 4;
 
 /// How requests ended, by path and class of status: 2xx, 3xx, 4xx, 5xx.

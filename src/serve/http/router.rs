@@ -17,6 +17,7 @@ use crate::http::body_room::HeldRoom;
 use crate::http::count::count;
 use crate::http::events::receive_events;
 use crate::http::metrics::metrics;
+use crate::http::openapi::openapi;
 use crate::http::show::show;
 use crate::http::state::State;
 use crate::http::status::{health, ready, status};
@@ -42,6 +43,7 @@ pub fn router(state: Arc<State>) -> Router {
                 permitted(&state, Access::Read, &request).map_or_else(|refused| *refused, |()| status(&state))
             }),
         )
+        .route("/v1/openapi.json", get(async || openapi()))
         .route("/v1/events", post(post_events))
         .route("/v1/count", get(any_count).post(any_count))
         .route("/v1/show", get(get_show))

@@ -6,27 +6,29 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode};
 
 use crate::http::answers::{error, error_with_hint, not_done, tagged, unavailable};
-use crate::http::parameters::Parameters;
+use crate::http::parameters::ParameterKind::{Flag, Number, Text, Texts};
+use crate::http::parameters::{Parameter, Parameters};
 use crate::http::state::State;
 use topsell_core::rankings::SnapshotError;
 use topsell_output::formats::Format;
 use topsell_output::show::{self, Question, ShowError, ShowOptions};
 use topsell_output::terminal::TerminalOptions;
 
-const KNOWN: &[&str] = &[
-    "category",
-    "limit",
-    "at",
-    "movers",
-    "new",
-    "dropped",
-    "categories",
-    "tree",
-    "item",
-    "explain",
-    "history",
-    "diff",
-    "search",
+/// The parameters, which are the options of `topsell show`.
+pub const SHOW_PARAMETERS: &[Parameter] = &[
+    Parameter::new("category", Text, "Category path; the whole shop without it"),
+    Parameter::new("limit", Number, "Maximum number of rows"),
+    Parameter::new("at", Text, "The newest ranking as of this time or earlier"),
+    Parameter::new("movers", Flag, "Only items whose rank changed"),
+    Parameter::new("new", Flag, "Only items that were not in the previous ranking"),
+    Parameter::new("dropped", Flag, "Only items that are not in the ranking any more"),
+    Parameter::new("categories", Flag, "The categories instead of items"),
+    Parameter::new("tree", Flag, "The categories as a tree"),
+    Parameter::new("item", Text, "An item's ranks in all of its categories"),
+    Parameter::new("explain", Flag, "The hours of the item's score"),
+    Parameter::new("history", Text, "An item's rank in all rankings that are kept"),
+    Parameter::new("diff", Texts, "Two moments: the changes from one ranking to another"),
+    Parameter::new("search", Text, "Items that have these words in their name or id"),
 ];
 /// A cache may answer from the old one while it asks for the new one.
 const CACHE_CONTROL: &str = "max-age=1, stale-while-revalidate=10";
@@ -66,7 +68,7 @@ fn answer(state: &State, question: &Question) -> Option<Result<Shown, ShowError>
 }
 
 fn options_of(query: Option<&str>) -> Result<ShowOptions, String> {
-    let parameters = Parameters::of(query, KNOWN)?;
+    let parameters = Parameters::of(query, SHOW_PARAMETERS)?;
     let limit = parameters
         .one("limit")?
         .map(|text| text.parse::<usize>().map_err(|_| format!("limit=`{text}` is not a number of rows")));
