@@ -67,7 +67,7 @@ class AgedLake:
         return {
             "ingest one purchase": self.ingest_one,
             "rollup": lambda: self.run("rollup"),
-            "rank, without looking back": self.rank_anew,
+            "rank, without look-back": self.rank_window_only,
             "rank": lambda: self.run("rank"),
             "show": lambda: self.run("show", "--category", self.category),
             "count 24 hours": lambda: self.run("count", self.item),
@@ -78,7 +78,7 @@ class AgedLake:
             "nightly job": self.nightly,
         }
 
-    def rank_anew(self):
+    def rank_window_only(self):
         return self.run("rank", "--min-items", "0")
 
 

@@ -136,7 +136,7 @@ def old_lake(binary, folder, hours):
         arguments += ["--leaves", workload.leaves, "--tops", workload.tops, "--lake-age", f"{hours}h", out]
         subprocess.run([binary, "--quiet", "datagen", *map(str, arguments)], check=True)
 
-    # The lake is written to by what is measured, so that it is made anew for each run of the benchmark.
+    # The lake is written to by what is measured, so that it is created again for each run of the benchmark.
     shutil.rmtree(out, ignore_errors=True)
     return once(out, asdict(workload), make)
 

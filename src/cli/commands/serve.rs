@@ -21,6 +21,7 @@ use topsell_core::ingest;
 use topsell_core::model::{PURCHASE, Timestamp, Zone, escape_control, parse_seconds};
 use topsell_core::storage::local_files::read_to_string;
 use topsell_ops::process::{machine_name, raise_open_files};
+use topsell_output::text::counted;
 use topsell_serve::ServeError;
 use topsell_serve::config::{
     Clock, CountDefaults, InputConfig, Limits, LogLevel, LogLine, ServerConfig, Tokens,
@@ -186,7 +187,7 @@ pub fn run(settings: &Settings, typed: &Serve) -> Result<Exit, Failure> {
     let summary = topsell_serve::serve(config, &stop, |address| {
         log_line(LogLevel::Info, &format!("listening on http://{address}"));
     })?;
-    log_line(LogLevel::Info, &format!("stopped after {} events", summary.accepted));
+    log_line(LogLevel::Info, &format!("stopped after {}", counted(summary.accepted, "event", "events")));
     if summary.uncommitted > 0 {
         let text = format!(
             "{} events are in the log and not in the lake yet; the next start moves them",

@@ -62,7 +62,7 @@ fn text(state: &State) -> String {
         "Whether the last attempt to move events to the lake failed.",
     );
     text.sample("topsell_server_commit_failing", "", u64::from(committed.is_failing));
-    let (answered, is_warm) = live.recent.status();
+    let (answered, is_loaded) = live.recent.status();
     text.family(
         "topsell_server_counts_from_memory_total",
         "counter",
@@ -74,7 +74,7 @@ fn text(state: &State) -> String {
         "gauge",
         "Whether the counts of recent hours are in memory.",
     );
-    text.sample("topsell_server_recent_in_memory", "", u64::from(is_warm));
+    text.sample("topsell_server_recent_in_memory", "", u64::from(is_loaded));
     text.0
 }
 

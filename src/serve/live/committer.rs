@@ -109,30 +109,40 @@ impl Committer {
             retry.not_before.filter(is_near).is_some_and(|not_before| now < not_before)
         };
         if !is_too_early {
-            self.attempt(now, |log| log.tick(now.micros()).map(drop));
+            let Err((error, wait)) = self.attempt(now, |log| log.tick(now.micros()).map(drop)) else {
+                return;
+            };
+            let text =
+                format!("cannot move events of the log to the lake: {error}; trying again in {wait} s");
+            (self.log_line)(LogLevel::Error, &text);
         }
     }
 
-    /// Seals the segment that is being written, and commits all.
+    /// Seals the segment that is being written, and commits all; once, before the server stops.
     pub fn commit_all(&self) {
-        self.attempt((self.clock)(), |log| log.roll().map(drop));
+        let Err((error, _)) = self.attempt((self.clock)(), |log| log.roll().map(drop)) else { return };
+        let text = format!("cannot move events of the log to the lake: {error}");
+        (self.log_line)(LogLevel::Error, &text);
     }
 
-    fn attempt(&self, now: Timestamp, seal: impl FnOnce(&EventLog<()>) -> Result<(), LogError>) {
+    /// Fails with the error and the seconds to wait before the next attempt.
+    fn attempt(
+        &self,
+        now: Timestamp,
+        seal: impl FnOnce(&EventLog<()>) -> Result<(), LogError>,
+    ) -> Result<(), (CommitError, u64)> {
         let sealed = seal(&self.log).map_err(CommitError::from);
         let outcome = sealed.and_then(|()| self.commit_sealed(now));
         self.is_failing.store(outcome.is_err(), Ordering::Relaxed);
         let mut retry = self.retry.lock().unwrap_or_else(PoisonError::into_inner);
         let Err(error) = outcome else {
             *retry = Retry::default();
-            return;
+            return Ok(());
         };
         let wait = MAX_WAIT_SECONDS.min(1 << retry.failures.min(16));
         retry.failures += 1;
         retry.not_before = Some(now.plus_seconds(wait.cast_signed()));
-        drop(retry);
-        let text = format!("cannot move events of the log to the lake: {error}; trying again in {wait} s");
-        (self.log_line)(LogLevel::Error, &text);
+        Err((error, wait))
     }
 
     fn commit_sealed(&self, now: Timestamp) -> Result<(), CommitError> {

@@ -85,12 +85,11 @@ pub enum ReceiveError {
     Lake(#[from] LakeError),
 }
 
-/// Numbers of all requests since the start.
+/// Numbers of lines of all requests since the start.
 #[derive(Debug, Default)]
 pub struct Totals {
     pub accepted: AtomicU64,
     pub rejected: AtomicU64,
-    pub requests: AtomicU64,
 }
 
 /// What receives events.
@@ -151,15 +150,16 @@ impl Receiver {
         max_bytes: u64,
     ) -> Result<Receiving, ReceiveError> {
         let now = (self.clock)();
-        self.totals.requests.fetch_add(1, Ordering::Relaxed);
         let events = self.uncommitted.events();
         if events > MAX_UNCOMMITTED_EVENTS {
             return Err(ReceiveError::TooManyUncommitted { events });
         }
-        let parsed = self.parse(body, format, max_bytes, now)?;
+        // Looked up once: events of another currency than the one they were checked with must not get into the log.
+        let currency_of_lake = self.currency();
+        let parsed = self.parse(body, format, max_bytes, currency_of_lake, now)?;
         let mut receiving = Receiving { received: Received::default(), ticket: None };
         if !parsed.events.is_empty() {
-            match (parsed.currency, self.currency()) {
+            match (parsed.currency, currency_of_lake) {
                 (Some(currency), None) => {
                     receiving.received.position = Some(self.begin_currency(&parsed, currency, now)?);
                 }
@@ -178,6 +178,7 @@ impl Receiver {
         body: &[u8],
         format: Option<Format>,
         max_bytes: u64,
+        currency_of_lake: Option<Currency>,
         now: Timestamp,
     ) -> Result<ParsedRequest, ReceiveError> {
         let catalog = self.catalog.as_ref().map(|catalog| {
@@ -197,7 +198,7 @@ impl Receiver {
             stream: StreamOptions::default(),
         };
         let parse_options = ParseOptions { mapping: &self.input.mapping, catalog: catalog.as_deref() };
-        let of_lake = (self.lake.settings()?, self.currency());
+        let of_lake = (self.lake.settings()?, currency_of_lake);
         Ok(parse_request(body, format, max_bytes, of_lake, &options, parse_options)?)
     }
 

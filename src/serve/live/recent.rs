@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::{Clock, LogLevel, LogLine};
@@ -33,17 +33,16 @@ pub struct Recent {
     /// Held by whoever reads the lake.
     loading: Mutex<()>,
     answered: AtomicU64,
-    is_warm: AtomicBool,
 }
 
 enum State {
     /// Nothing is known; nobody reads the lake.
-    Cold,
+    Unloaded,
     /// There is too much of it; the server reads the lake until it is started again.
     TooLarge,
     /// The lake is being read; meanwhile events are kept, each with its number.
     Loading(Vec<(u64, Events)>),
-    Warm {
+    Loaded {
         recent: RecentHours,
         versions: ReadVersions,
         /// The number of the last event that was read with the lake.
@@ -62,20 +61,19 @@ impl Recent {
             uncommitted,
             clock,
             log_line,
-            state: RwLock::new(State::Cold),
+            state: RwLock::new(State::Unloaded),
             loading: Mutex::new(()),
             answered: AtomicU64::new(0),
-            is_warm: AtomicBool::new(false),
         }
     }
 
     /// Adds the events of a record by its number; called in the order of the log.
     pub fn add(&self, number: u64, events: Events) {
         match &mut *self.state.write().unwrap_or_else(PoisonError::into_inner) {
-            State::Cold | State::TooLarge => {}
+            State::Unloaded | State::TooLarge => {}
             State::Loading(queue) => queue.push((number, events)),
-            State::Warm { recent, upto, .. } if number > *upto => recent.add(&events),
-            State::Warm { .. } => {}
+            State::Loaded { recent, upto, .. } if number > *upto => recent.add(&events),
+            State::Loaded { .. } => {}
         }
     }
 
@@ -85,7 +83,7 @@ impl Recent {
         (event_types, hours, items): RecentQuery<'_>,
     ) -> Option<Vec<BTreeMap<Hour, Aggregate>>> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let State::Warm { recent, .. } = &*state else { return None };
+        let State::Loaded { recent, .. } = &*state else { return None };
         let found = recent.by_hour(event_types, hours, items)?;
         self.answered.fetch_add(1, Ordering::Relaxed);
         Some(found)
@@ -93,7 +91,8 @@ impl Recent {
 
     /// Returns how many questions were answered from memory, and whether they can be now.
     pub fn status(&self) -> (u64, bool) {
-        (self.answered.load(Ordering::Relaxed), self.is_warm.load(Ordering::Relaxed))
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        (self.answered.load(Ordering::Relaxed), matches!(*state, State::Loaded { .. }))
     }
 
     /// Looks whether others have changed the lake, and forgets old hours.
@@ -102,7 +101,7 @@ impl Recent {
     /// Fails where the lake's logs cannot be read.
     pub fn tick(&self) -> Result<(), RollupError> {
         let (known, leaves_items) = match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Warm { versions, recent, .. } => (*versions, recent.leaves_items()),
+            State::Loaded { versions, recent, .. } => (*versions, recent.leaves_items()),
             _ => return Ok(()),
         };
         let events = lake::version(&self.store).unwrap_or_default();
@@ -118,7 +117,7 @@ impl Recent {
             return Ok(());
         }
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if let State::Warm { recent, versions, .. } = &mut *state {
+        if let State::Loaded { recent, versions, .. } = &mut *state {
             *versions = ReadVersions { events, rollups };
             let forgotten = recent.forget_before(oldest);
             recent.forget_step();
@@ -153,12 +152,11 @@ impl Recent {
 
     /// Leaves all answers to the lake until it has been read again: this server has changed it.
     pub fn forget(&self) {
-        self.is_warm.store(false, Ordering::Relaxed);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, State::TooLarge) {
             return;
         }
-        let forgotten = std::mem::replace(&mut *state, State::Cold);
+        let forgotten = std::mem::replace(&mut *state, State::Unloaded);
         drop(state);
         // What is freed may be large; nobody waits for it.
         drop(forgotten);
@@ -172,14 +170,14 @@ impl Recent {
         let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         {
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-            if !matches!(*state, State::Cold) {
+            if !matches!(*state, State::Unloaded) {
                 return Ok(());
             }
             *state = State::Loading(Vec::new());
         }
         let outcome = self.read();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let State::Loading(queue) = std::mem::replace(&mut *state, State::Cold) else { return Ok(()) };
+        let State::Loading(queue) = std::mem::replace(&mut *state, State::Unloaded) else { return Ok(()) };
         let Some((mut recent, versions, upto)) = outcome? else { return Ok(()) };
         queue.iter().filter(|(number, _)| *number > upto).for_each(|(_, events)| recent.add(events));
         let (items, ids) = recent.size();
@@ -188,15 +186,13 @@ impl Recent {
             self.give_up(ids);
             return Ok(());
         }
-        *state = State::Warm { recent, versions, upto };
+        *state = State::Loaded { recent, versions, upto };
         drop(state);
-        self.is_warm.store(true, Ordering::Relaxed);
         (self.log_line)(LogLevel::Info, &format!("read the counts of {items} items, {ids} event ids"));
         Ok(())
     }
 
     fn give_up(&self, ids: usize) {
-        self.is_warm.store(false, Ordering::Relaxed);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let given_up = std::mem::replace(&mut *state, State::TooLarge);
         drop(state);

@@ -1,4 +1,4 @@
-//! What tells a segment from all others, also from one of the same name in a log that was lost or made anew.
+//! What tells a segment from all others, also from one of the same name in a log that was lost or created again.
 
 use std::fmt;
 
