@@ -15,6 +15,7 @@ use crate::world::World;
 use server::{Server, request, said};
 
 mod against_commands;
+mod currencies;
 mod killed;
 pub mod server;
 
