@@ -252,18 +252,15 @@ fn recompute_shard(
     }
     let order = aggregates.order();
     let files = encode_day(&plan.event_type, plan.date, &aggregates, &order)?;
-    let are_stored = || are_same_files(rollups, &stored_files, &files);
-    if plan.reason == Reason::Damaged && are_stored() {
-        // Another shard of the day is damaged.
+    if are_same_files(rollups, &stored_files, &files) {
         return Ok(ShardOutcome::unchanged(tally));
     }
     let (differing, is_readable) = match changed {
-        // The same rows have the same bytes, so that mostly the stored files need not be decoded.
-        Some(changed) if !are_stored() => {
+        Some(changed) => {
             let recomputed = Ordered { aggregates: &aggregates, order: &order };
             diff(rollups, plan.date, &stored_files, &recomputed, changed)
         }
-        _ => (DifferingRows::new(), true),
+        None => (DifferingRows::new(), true),
     };
     let damaged = match is_readable {
         true => Vec::new(),
