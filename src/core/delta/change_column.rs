@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 
 use crate::delta::commit::Outcome;
 use crate::delta::error::TableError;
-use crate::delta::files::{LiveFile, Partition};
+use crate::delta::files::LiveFile;
 use crate::delta::log_checksums::{LogFile, with_checksum};
+use crate::delta::partition_values::Partition;
 use crate::delta::schema::{Column, TableSchema};
 use crate::delta::table::{ENGINE_INFO, Version};
 use crate::storage::{Store, checksum, url_encoded};

@@ -6,10 +6,11 @@ use arrow::array::{Array, AsArray, RecordBatch, StringArray, StructArray};
 use delta_kernel::KernelError;
 use delta_kernel::commit_range::{CommitRange, DeltaAction};
 use delta_kernel::engine::arrow_data::ArrowEngineData;
-use serde_json::Value;
 
 use crate::delta::error::TableError;
-use crate::delta::files::{Partition, boolean_column, map_entries};
+use crate::delta::file_stats::FileStats;
+use crate::delta::files::boolean_column;
+use crate::delta::partition_values::{Partition, map_entries};
 use crate::delta::table::Table;
 
 /// A partition, and the least and the greatest value of a column in a file of it, where the log has them.
@@ -91,6 +92,6 @@ fn collect(batch: &RecordBatch, action: &str, touch: &mut dyn FnMut(Partition, O
 
 /// Returns the least and the greatest value of a column in statistics.
 fn range_of(stats: &str, column: &str) -> Option<(i64, i64)> {
-    let stats: Value = serde_json::from_str(stats).ok()?;
-    stats["minValues"][column].as_i64().zip(stats["maxValues"][column].as_i64())
+    let (least, most) = FileStats::parse(stats)?.0.range(column);
+    least.as_i64().zip(most.as_i64())
 }

@@ -16,7 +16,9 @@ use delta_kernel::engine::arrow_data::ArrowEngineData;
 use delta_kernel::transaction::{CommitResult, CommittedTransaction, UpdateTableOperation};
 
 use crate::delta::error::TableError;
-use crate::delta::files::{LiveFile, Partition};
+use crate::delta::files::LiveFile;
+use crate::delta::log_reader::LogReader;
+use crate::delta::partition_values::Partition;
 use crate::delta::table::{ENGINE_INFO, Table, Version};
 use crate::parquet_format::{ColumnStats, Encoded};
 use crate::storage::url_encoded;
@@ -25,7 +27,10 @@ use crate::storage::url_encoded;
 const COMMITS_PER_CHECKPOINT: u64 = 50;
 /// Added files after which one is written too, since a commit may have thousands: each time a table is opened, the
 /// commits since the checkpoint are read several times.
-const FILES_PER_CHECKPOINT: usize = 8_192;
+const FILES_PER_CHECKPOINT: u64 = 1_024;
+/// A share of the files of the last checkpoint after which one is written: the work for all checkpoints of a table
+/// that grows is a multiple of that for the last.
+const SHARE_PER_CHECKPOINT: u64 = 8;
 
 /// A file to add: it is written and synced, and no commit names it yet.
 #[derive(Clone, Debug)]
@@ -119,7 +124,7 @@ impl Version<'_> {
         }
         match transaction.commit(engine).map_err(|e| table.failed(e))? {
             CommitResult::Committed(committed) => {
-                table.after(&committed, commit.adds.len());
+                table.after(&committed, commit.adds.len() as u64);
                 Ok(Outcome::Committed(committed.commit_version()))
             }
             CommitResult::Conflicted(_) => Ok(Outcome::Conflict),
@@ -142,12 +147,12 @@ impl Version<'_> {
 
 impl Table {
     /// Remembers the new version, and writes a checkpoint where the log has grown long.
-    fn after(&self, committed: &CommittedTransaction, files: usize) {
+    fn after(&self, committed: &CommittedTransaction, files: u64) {
         let files_since_checkpoint = self.files_since_checkpoint.fetch_add(files, Ordering::Relaxed) + files;
         let Some(snapshot) = committed.post_commit_snapshot() else { return };
         let mut snapshot = Arc::clone(snapshot);
         let commits = committed.post_commit_stats().commits_since_checkpoint;
-        if commits >= COMMITS_PER_CHECKPOINT || files_since_checkpoint >= FILES_PER_CHECKPOINT {
+        if commits >= COMMITS_PER_CHECKPOINT || self.are_many(files_since_checkpoint) {
             // The commit is valid without its checkpoint; the next one tries again.
             if let Ok((_, checkpointed)) = snapshot.checkpoint(self.engine.as_ref(), None) {
                 snapshot = checkpointed;
@@ -155,6 +160,14 @@ impl Table {
             }
         }
         self.remember(snapshot);
+    }
+
+    /// Returns whether so many files are worth a checkpoint.
+    fn are_many(&self, files: u64) -> bool {
+        files >= FILES_PER_CHECKPOINT && {
+            let last = LogReader::new(&self.store, &self.name).hint().ok().flatten();
+            files >= last.and_then(|of| of.files).unwrap_or_default() / SHARE_PER_CHECKPOINT
+        }
     }
 }
 

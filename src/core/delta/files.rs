@@ -1,22 +1,23 @@
 //! The files of a table's version.
 
-use std::collections::BTreeMap;
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, AsArray, BooleanArray, Int64Array, MapArray, RecordBatch, StringArray, StructArray,
-};
+use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, StructArray};
 use arrow::datatypes::Int64Type;
 use delta_kernel::engine::arrow_data::ArrowEngineData;
-use serde_json::Value;
+use delta_kernel::expressions::{Expression, Predicate, Scalar};
+use delta_kernel::scan::{ScanBuilder, StatsOptions};
 
 use crate::delta::error::TableError;
+use crate::delta::file_stats::FileStats;
+use crate::delta::partition_values::{DATE, Partition, map_entries};
 use crate::delta::table::{Table, Version};
+use crate::model::Date;
 use crate::storage::url_decoded;
 
-/// A partition's values by column; `None` where the rows have no value.
-pub type Partition = BTreeMap<String, Option<String>>;
+/// Takes rows of the log about files, and which of them are selected.
+type TakeRows<'a> = dyn FnMut(&Arc<RecordBatch>, &[bool]) -> Result<(), TableError> + 'a;
 
 /// A data file, as a table's log describes it.
 #[derive(Clone, Debug)]
@@ -26,10 +27,7 @@ pub struct NamedFile {
     pub size_bytes: u64,
     pub partition: Partition,
     pub rows: u64,
-    /// Statistics of the log by column: nulls, the smallest and the largest value.
-    pub null_counts: Value,
-    pub min_values: Value,
-    pub max_values: Value,
+    pub stats: FileStats,
 }
 
 /// A file of the table's newest version.
@@ -68,18 +66,67 @@ impl Version<'_> {
     /// # Errors
     /// Fails where the log cannot be read.
     pub fn files_of(&self, wants: &dyn Fn(&Partition) -> bool) -> Result<Vec<LiveFile>, TableError> {
-        let failed = |e| self.table.failed(e);
-        let scan = Arc::clone(&self.snapshot).scan_builder().build().map_err(failed)?;
+        self.scan(None, wants)
+    }
+
+    /// Returns the files of the wanted partitions of some days, sorted by path, and those without a day. What the
+    /// log says of other days is mostly not read.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be read.
+    pub fn files_of_days(
+        &self,
+        days: &RangeInclusive<Date>,
+        wants: &dyn Fn(&Partition) -> bool,
+    ) -> Result<Vec<LiveFile>, TableError> {
+        let day = |day: &Date| Expression::literal(Scalar::Date(day.number()));
+        let date = || Expression::column([DATE]);
+        let is_within = Predicate::and(date().ge(day(days.start())), date().le(day(days.end())));
+        self.scan(Some(Predicate::or(is_within, date().is_null())), wants)
+    }
+
+    /// Returns the paths of all files of this version below the table's folder, in no order.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be read.
+    pub fn paths(&self) -> Result<Vec<String>, TableError> {
+        let damaged = || self.table.damaged("its files have an unexpected form");
         let mut files = Vec::new();
+        let scan = Arc::clone(&self.snapshot).scan_builder().with_stats(StatsOptions::none());
+        self.each_batch(scan, &mut |batch, selected| {
+            let paths: &StringArray =
+                batch.column_by_name("path").and_then(|of| of.as_string_opt()).ok_or_else(damaged)?;
+            let selected = selected.iter().enumerate().filter(|(_, is_selected)| **is_selected);
+            files.extend(selected.map(|(row, _)| url_decoded(paths.value(row))));
+            Ok(())
+        })?;
+        Ok(files)
+    }
+
+    fn scan(
+        &self,
+        predicate: Option<Predicate>,
+        wants: &dyn Fn(&Partition) -> bool,
+    ) -> Result<Vec<LiveFile>, TableError> {
+        let scan = Arc::clone(&self.snapshot).scan_builder().with_predicate(predicate.map(Arc::new));
+        let mut files = Vec::new();
+        self.each_batch(scan, &mut |batch, selected| self.table.collect(batch, selected, wants, &mut files))?;
+        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
+    /// Passes each batch of a scan to `take`, with the rows that are selected.
+    fn each_batch(&self, scan: ScanBuilder, take: &mut TakeRows<'_>) -> Result<(), TableError> {
+        let failed = |e| self.table.failed(e);
+        let scan = scan.build().map_err(failed)?;
         for scanned in scan.scan_metadata(self.table.engine.as_ref()).map_err(failed)? {
             let (data, mut selected) = scanned.map_err(failed)?.scan_files.into_parts();
             let data = ArrowEngineData::try_from_engine_data(data).map_err(failed)?;
             let batch = Arc::new(data.record_batch().clone());
             selected.resize(batch.num_rows(), true);
-            self.table.collect(&batch, &selected, wants, &mut files)?;
+            take(&batch, &selected)?;
         }
-        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok(files)
+        Ok(())
     }
 }
 
@@ -91,24 +138,18 @@ impl NamedFile {
             size_bytes,
             partition: Partition::new(),
             rows,
-            null_counts: Value::Null,
-            min_values: Value::Null,
-            max_values: Value::Null,
+            stats: FileStats::default(),
         }
     }
 
     /// Returns a file from the log's description, where paths are URL-encoded.
-    pub(super) fn of(path: &str, size_bytes: u64, partition: Partition, mut stats: Value) -> NamedFile {
-        let mut of_columns = |name: &str| stats.get_mut(name).map(Value::take).unwrap_or_default();
-        NamedFile {
-            path: url_decoded(path),
-            size_bytes,
-            partition,
-            null_counts: of_columns("nullCount"),
-            min_values: of_columns("minValues"),
-            max_values: of_columns("maxValues"),
-            rows: stats["numRecords"].as_u64().unwrap_or(0),
-        }
+    pub(super) fn of(
+        path: &str,
+        size_bytes: u64,
+        partition: Partition,
+        (stats, rows): (FileStats, u64),
+    ) -> NamedFile {
+        NamedFile { path: url_decoded(path), size_bytes, partition, rows, stats }
     }
 }
 
@@ -133,9 +174,9 @@ impl Table {
             if !wants(&partition) {
                 continue;
             }
-            let stats: Value = match stats.is_valid(row) {
-                true => serde_json::from_str(stats.value(row)).map_err(|_| damaged())?,
-                false => Value::Null,
+            let stats = match stats.is_valid(row) {
+                true => FileStats::parse(stats.value(row)).ok_or_else(damaged)?,
+                false => Default::default(),
             };
             let size_bytes = size.value(row).max(0).unsigned_abs();
             let file = NamedFile::of(path.value(row), size_bytes, partition, stats);
@@ -143,15 +184,6 @@ impl Table {
         }
         Ok(())
     }
-}
-
-/// Returns the texts of one map value.
-pub(super) fn map_entries(maps: &MapArray, row: usize) -> Option<Partition> {
-    let entries = maps.value(row);
-    let keys: &StringArray = entries.column(0).as_string_opt()?;
-    let values: &StringArray = entries.column(1).as_string_opt()?;
-    let value_at = |at: usize| values.is_valid(at).then(|| values.value(at).to_owned());
-    Some((0..entries.len()).map(|at| (keys.value(at).to_owned(), value_at(at))).collect())
 }
 
 /// Returns the boolean column of that name, if it is one.

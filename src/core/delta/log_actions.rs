@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::delta::files::{NamedFile, Partition};
+use crate::delta::file_stats::FileStats;
+use crate::delta::files::NamedFile;
+use crate::delta::partition_values::Partition;
 use crate::delta::schema::{READER_VERSION, WRITER_VERSION};
 
 /// One line of a commit.
@@ -86,8 +87,8 @@ impl Add<'_> {
             return Some(None);
         }
         let stats = match self.stats {
-            Some(text) => serde_json::from_str(&serde_json::from_str::<String>(text.get()).ok()?).ok()?,
-            None => Value::Null,
+            Some(text) => FileStats::parse(&serde_json::from_str::<String>(text.get()).ok()?)?,
+            None => Default::default(),
         };
         Some(Some(NamedFile::of(&self.path, self.size, self.partition_values, stats)))
     }

@@ -7,21 +7,27 @@
 //! Invariant: a log that this program could not have written is not interpreted here; whoever opens
 //! the table decides about it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 
-use crate::delta::files::{NamedFile, Partition};
+use crate::delta::checkpoint_rows::PARSED_DATE;
+use crate::delta::files::NamedFile;
 use crate::delta::log_actions::Action;
 use crate::delta::log_checksums::{CHECKSUMS, check, checkpoint_name, version_of_checksum};
+use crate::delta::partition_values::Partition;
 use crate::delta::table_state::TableState;
-use crate::parquet_format::decode_nested;
+use crate::model::Date;
+use crate::parquet_format::{RowGroup, decode_nested};
 use crate::storage::{Store, StoreError, StoredFile, checksum};
 
 /// The log of one table.
 pub struct LogReader<'a> {
     store: &'a Store,
     name: &'a str,
+    /// The days whose files are wanted; all for none.
+    days: Option<RangeInclusive<Date>>,
 }
 
 /// The files that were added since a version.
@@ -49,6 +55,9 @@ const CHECKPOINT_COLUMNS: [&str; 8] = [
 pub(super) struct Hint {
     pub version: u64,
     pub parts: Option<u64>,
+    /// How many files the table has at that version, where that is told.
+    #[serde(rename = "numOfAddFiles")]
+    pub files: Option<u64>,
 }
 
 /// A commit that was read.
@@ -62,7 +71,17 @@ struct CommitText {
 impl<'a> LogReader<'a> {
     /// Returns the log of the table in the store's folder `name`, which need not be there.
     pub fn new(store: &'a Store, name: &'a str) -> LogReader<'a> {
-        LogReader { store, name }
+        LogReader { store, name, days: None }
+    }
+
+    /// Returns the same log for a reader who wants no files of other days: these need not be decoded.
+    pub fn of_days(self, days: RangeInclusive<Date>) -> LogReader<'a> {
+        LogReader { days: Some(days), ..self }
+    }
+
+    /// Returns the same log for a reader who wants no files.
+    pub fn without_files(self) -> LogReader<'a> {
+        self.of_days(Date::MAX..=Date::MIN)
     }
 
     /// Returns the newest version, with the files of the wanted partitions; none where there is no
@@ -184,6 +203,25 @@ impl<'a> LogReader<'a> {
         Ok(Some(recorded))
     }
 
+    /// Returns the partitions of all files that the commits after one version, up to another, have added, also where
+    /// these only store the same rows elsewhere; none where one of these commits is no longer there.
+    ///
+    /// # Errors
+    /// Fails where the disk does, or a commit is damaged.
+    pub fn written_since(&self, after: u64, until: u64) -> Result<Option<BTreeSet<Partition>>, StoreError> {
+        let mut written = BTreeSet::new();
+        for version in after + 1..=until {
+            let Some(commit) = self.commit(version)? else { return Ok(None) };
+            for line in commit.text.lines() {
+                let Ok(action) = serde_json::from_str::<Action<'_>>(line) else { return Ok(None) };
+                if let Some(add) = action.add {
+                    written.insert(add.partition_values);
+                }
+            }
+        }
+        Ok(Some(written))
+    }
+
     /// Returns whether any of the commits after one version, up to another, changes rows, other than by the batches that
     /// `is_known` tells by their application ids; also where one of them is no longer there.
     ///
@@ -233,13 +271,24 @@ impl<'a> LogReader<'a> {
         };
         self.check_checkpoint(hint.version, &bytes)?;
         let mut state = TableState { number: hint.version, ..TableState::default() };
-        let Ok(batches) = decode_nested(bytes, columns) else { return Ok(None) };
+        let wants_group = |group: &RowGroup<'_>| self.wants_group(group);
+        let Ok(batches) = decode_nested(bytes, columns, &wants_group) else { return Ok(None) };
         for batch in batches {
             if batch.ok().and_then(|batch| state.apply_checkpoint(&batch, wants)).is_none() {
                 return Ok(None);
             }
         }
         Ok(Some(state).filter(|state| !state.table_id.is_empty()))
+    }
+
+    /// Returns whether a row group of a checkpoint may have anything that is read here.
+    fn wants_group(&self, group: &RowGroup<'_>) -> bool {
+        let may_be_of_days = || match (&self.days, group.dates(PARSED_DATE)) {
+            (Some(days), Some((first, last))) => first <= *days.end() && *days.start() <= last,
+            _ => true,
+        };
+        let others = ["txn.appId", "metaData.id", "protocol.minReaderVersion"];
+        others.iter().any(|column| group.may_have(column)) || group.may_have("add.path") && may_be_of_days()
     }
 
     pub(super) fn hint(&self) -> Result<Option<Hint>, StoreError> {

@@ -203,7 +203,7 @@ impl LogReader<'_> {
             table: self.name().to_owned(),
             what: format!("{}: {error}", self.checkpoint(version)),
         };
-        for batch in decode_nested(bytes, &["add.path"]).map_err(|error| unreadable(&error))? {
+        for batch in decode_nested(bytes, &["add.path"], &|_| true).map_err(|error| unreadable(&error))? {
             actions += batch.map_err(|error| unreadable(&error))?.num_rows();
         }
         let hint = format!("{{\"version\":{version},\"size\":{actions},\"sizeInBytes\":{file_bytes}}}");

@@ -76,6 +76,7 @@ impl<'a> Rewriter<'a> {
 
     /// Commits those of some rewrites whose files are all still there, in turn with others who commit. Returns
     /// which of them were committed; the new files of the others are removed, if they were `written` for this.
+    /// What is to be `recorded` of applications is, where all of them were committed.
     ///
     /// # Errors
     /// Fails where the log cannot be read or written; then nothing was replaced, and the new files are removed.
@@ -84,6 +85,7 @@ impl<'a> Rewriter<'a> {
         kind: CommitKind,
         rewrites: &[Rewrite],
         written: Option<WrittenFiles>,
+        recorded: &[(String, i64)],
         now_ms: i64,
     ) -> Result<Vec<bool>, TableError> {
         // What others have committed meanwhile is mostly read before the turn, which is short then.
@@ -95,7 +97,10 @@ impl<'a> Rewriter<'a> {
             let is_there =
                 |rewrite: &Rewrite| rewrite.removes.iter().all(|file| !self.gone.contains(&file.path));
             let standing: Vec<bool> = rewrites.iter().map(is_there).collect();
-            let commit = commit_of(kind, rewrites, &standing, now_ms);
+            let mut commit = commit_of(kind, rewrites, &standing, now_ms);
+            if standing.iter().all(|stands| *stands) {
+                commit.transactions = recorded.to_vec();
+            }
             if commit.removes.is_empty() {
                 return Ok(standing);
             }
@@ -114,6 +119,22 @@ impl<'a> Rewriter<'a> {
             let is_used = |path: &str| used.contains(&path[below..]);
             written.into_iter().for_each(|written| written.keep_those(&is_used));
             return Ok(standing);
+        }
+        Err(TableError::Contended { table: self.table.name.clone(), tries: MAX_TRIES })
+    }
+
+    /// Commits application ids and their versions, and nothing else, in turn with others who commit.
+    ///
+    /// # Errors
+    /// Fails where the log cannot be read or written.
+    pub fn record(&self, transactions: &[(String, i64)], now_ms: i64) -> Result<(), TableError> {
+        let _turn = self.table.wait_for_turn()?;
+        let transactions = transactions.to_vec();
+        let commit = Commit { kind: CommitKind::Optimize, transactions, now_ms, ..Commit::default() };
+        for _ in 0..MAX_TRIES {
+            if let Outcome::Committed(_) = self.table.newest()?.commit(&commit)? {
+                return Ok(());
+            }
         }
         Err(TableError::Contended { table: self.table.name.clone(), tries: MAX_TRIES })
     }

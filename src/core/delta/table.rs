@@ -1,7 +1,7 @@
 //! Opens and creates Delta tables, and reads their newest version.
 
 use std::num::NonZero;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use delta_kernel::committer::FileSystemCommitter;
@@ -17,6 +17,7 @@ use url::Url;
 
 use crate::delta::checked_disk::CheckedDisk;
 use crate::delta::error::TableError;
+use crate::delta::kernel_engine::KernelEngine;
 use crate::delta::schema::{Column, TableSchema};
 use crate::storage::{Store, StoreError, Turn};
 
@@ -37,7 +38,7 @@ pub struct Table {
     /// The newest version that was read, so that the next read of the log begins there.
     seen: Mutex<Option<SnapshotRef>>,
     /// Files that this process committed since it wrote a checkpoint.
-    pub(super) files_since_checkpoint: AtomicUsize,
+    pub(super) files_since_checkpoint: AtomicU64,
 }
 
 /// The version of the newest checkpoint, as a table's log has it.
@@ -193,10 +194,12 @@ impl Table {
 
     fn at(store: &Store, name: &str, schema: TableSchema) -> Result<Table, TableError> {
         let executor = Arc::new(TokioMultiThreadExecutor::new(store.runtime()?));
-        let engine = DefaultEngineBuilder::new(CheckedDisk::of(store.durable_disk()))
-            .with_task_executor(executor)
+        let disk = CheckedDisk::of(store.durable_disk());
+        let engine = DefaultEngineBuilder::new(Arc::clone(&disk))
+            .with_task_executor(Arc::clone(&executor))
             .with_buffer_size(FILES_AT_ONCE)
             .build();
+        let engine = KernelEngine::of(Arc::new(engine), disk, executor, schema.partitions);
         Ok(Table {
             name: name.to_owned(),
             url: store.folder_url(name)?,
@@ -204,7 +207,7 @@ impl Table {
             store: store.clone(),
             schema,
             seen: Mutex::new(None),
-            files_since_checkpoint: AtomicUsize::new(0),
+            files_since_checkpoint: AtomicU64::new(0),
         })
     }
 

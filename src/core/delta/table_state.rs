@@ -6,10 +6,11 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray, StructArray};
 use arrow::datatypes::{Int32Type, Int64Type};
-use serde_json::Value;
 
-use crate::delta::files::{NamedFile, Partition, map_entries};
+use crate::delta::file_stats::FileStats;
+use crate::delta::files::NamedFile;
 use crate::delta::log_actions::{Action, Transaction};
+use crate::delta::partition_values::{Partition, map_entries};
 use crate::delta::schema::{READER_VERSION, WRITER_VERSION};
 use crate::storage::url_decoded;
 
@@ -116,8 +117,7 @@ impl TableState {
                 if wants(&partition) {
                     let size_bytes = size.value(row).max(0).unsigned_abs();
                     let stats = stats.filter(|stats| stats.is_valid(row)).map(|stats| stats.value(row));
-                    let stats = stats.and_then(|stats| serde_json::from_str(stats).ok());
-                    let stats = stats.unwrap_or(Value::Null);
+                    let stats = stats.and_then(FileStats::parse).unwrap_or_default();
                     self.files.push(NamedFile::of(path.value(row), size_bytes, partition, stats));
                 }
             }

@@ -6,7 +6,7 @@
 //! newest keep their checkpoints; those in between only save reading, and are large where the log
 //! has many transactions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use arrow::array::{Array, AsArray, StringArray};
 use delta_kernel::commit_range::{CommitRange, DeltaAction};
@@ -95,13 +95,14 @@ impl Table {
         let first_since = commits.iter().find(|(_, time_ms)| is_kept(**time_ms)).map(|(version, _)| *version);
         // The version before it was the newest at that moment.
         let oldest = first_since.map_or(newest.number(), |first| first.saturating_sub(1));
-        let mut named: BTreeSet<String> = newest.files()?.iter().map(|file| file.path.clone()).collect();
+        let mut named: HashSet<String> = newest.paths()?.into_iter().collect();
         named.extend(self.removed(oldest, newest.number())?);
-        let mut data = store.files(&self.name)?;
-        data.retain(|file| {
-            let below = &file.path[self.name.len() + 1..];
-            is_ours(below) && !named.contains(below) && !is_kept(file.modified_ms)
-        });
+        let is_unnamed = |path: &str| {
+            let below = &path[self.name.len() + 1..];
+            is_ours(below) && !named.contains(below)
+        };
+        let mut data = store.files_where(&self.name, &is_unnamed)?;
+        data.retain(|file| !is_kept(file.modified_ms));
         let checkpoints = log.iter().filter_map(|file| Some((checkpoint_of(&file.path)?, file.modified_ms)));
         let checkpoints: BTreeMap<u64, i64> = checkpoints.collect();
         let first = checkpoints.keys().copied().filter(|at| *at <= oldest).max();

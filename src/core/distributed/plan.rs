@@ -135,7 +135,7 @@ impl Plan {
         let selection = Selection { event_types: &event_types, hours: request.hours.clone() };
         let split = if self.splits_files { Split::Files } else { Split::Items };
         let (files, parts) = scan.planned(&selection, wants, split)?;
-        let oldest_hour = scan.oldest_hour(&event_types).map(Hour::number);
+        let oldest_hour = scan.oldest_hour(&event_types)?.map(Hour::number);
         Ok(Plan { parts, files, oldest_hour, ..self })
     }
 }

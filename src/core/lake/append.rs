@@ -79,7 +79,7 @@ impl Lake {
         if ids.is_empty() {
             return Ok(ids);
         }
-        if let Some(state) = events_log(&self.store).newest(&|_| false)? {
+        if let Some(state) = events_log(&self.store).without_files().newest(&|_| false)? {
             ids.retain(|id| size_of(state.transaction(id)).is_some());
             return Ok(ids);
         }

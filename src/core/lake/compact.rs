@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use crate::delta::{CommitKind, LiveFile, NewFile, Rewrite, Rewriter, StepLimits};
+use crate::delta::{CommitKind, LiveFile, NewFile, Rewrite, Rewriter, StepLimits, Version};
+use crate::lake::compaction_record::CompactionDays;
 use crate::lake::error::LakeError;
 use crate::lake::events_table::EVENTS;
 use crate::lake::open::Lake;
@@ -50,6 +51,9 @@ impl DayMerge {
 /// A compaction of the `events` table.
 pub struct Compaction<'a> {
     lake: &'a Lake,
+    days: CompactionDays,
+    /// How many files were looked at.
+    files: usize,
     rewriter: Rewriter<'a>,
     steps: Vec<Vec<DayMerge>>,
 }
@@ -73,14 +77,26 @@ impl Lake {
         limits: StepLimits,
     ) -> Result<Compaction<'_>, LakeError> {
         let newest = self.events.newest()?;
+        let days = CompactionDays::of(&self.store, EVENTS, &newest, closed)?;
+        self.plan_compaction_of(&newest, days, closed, limits)
+    }
+
+    fn plan_compaction_of<'a>(
+        &'a self,
+        newest: &Version<'a>,
+        days: CompactionDays,
+        closed: Timestamp,
+        limits: StepLimits,
+    ) -> Result<Compaction<'a>, LakeError> {
         let (mut files, mut hours) = (Vec::new(), BTreeMap::<(String, Date), BTreeSet<Hour>>::new());
-        for file in newest.files()? {
+        for file in newest.files_of_days(&days.range(), &|of| days.has(of))? {
             let bad = || LakeError::BadPartition { file: file.path.clone() };
             let partition = FilePartition::of(&file).ok_or_else(bad)?;
             let day = (partition.day.event_type.clone(), partition.day.date);
             hours.entry(day).or_default().extend(partition.hours());
             files.push((partition, file));
         }
+        let looked_at = files.len();
         let mut together: BTreeMap<_, Vec<(FilePartition, LiveFile)>> = BTreeMap::new();
         for (partition, file) in files.into_iter().filter(|(_, file)| file.rows < LARGE_ROWS) {
             // Over an hour without events, nothing is merged: the hours of files tell which have some.
@@ -96,7 +112,7 @@ impl Lake {
             merged_together(files).into_iter().filter_map(move |files| DayMerge::of(day.clone(), files))
         });
         let steps = limits.steps(merges.collect(), |merge| &merge.files);
-        Ok(Compaction { lake: self, rewriter: Rewriter::of(&newest), steps })
+        Ok(Compaction { lake: self, days, files: looked_at, rewriter: Rewriter::of(newest), steps })
     }
 }
 
@@ -118,20 +134,29 @@ impl<'a> Compaction<'a> {
     /// # Errors
     /// Fails where the disk does; what the steps before have done stays.
     pub fn run(mut self, now_ms: i64, done: &dyn Fn(u64)) -> Result<MergedFiles, LakeError> {
-        let mut merged = MergedFiles::default();
-        for step in std::mem::take(&mut self.steps) {
-            self.run_step(&step, now_ms, &mut merged)?;
+        let (mut merged, mut is_complete) = (MergedFiles::default(), true);
+        let mut steps = std::mem::take(&mut self.steps).into_iter().peekable();
+        if steps.peek().is_none() {
+            self.days.record_nothing_to_do(&self.rewriter, self.files, now_ms)?;
+        }
+        while let Some(step) = steps.next() {
+            let is_last = is_complete && steps.peek().is_none();
+            let recorded = is_last.then(|| self.days.recorded());
+            let recorded = recorded.as_ref().map_or(&[][..], |of| &of[..]);
+            is_complete &= self.run_step(&step, recorded, now_ms, &mut merged)?;
             done(step.iter().map(DayMerge::files).sum());
         }
         Ok(merged)
     }
 
+    /// Does a step, and returns whether nothing of it was left as it was.
     fn run_step(
         &mut self,
         step: &[DayMerge],
+        recorded: &[(String, i64)],
         now_ms: i64,
         merged: &mut MergedFiles,
-    ) -> Result<(), LakeError> {
+    ) -> Result<bool, LakeError> {
         let bulk = self.lake.store.bulk_writer(EVENTS)?;
         let name = unique_id();
         let rewrite = |(number, merge): (usize, &DayMerge)| {
@@ -141,12 +166,12 @@ impl<'a> Compaction<'a> {
         let rewrites: Result<Vec<Rewrite>, LakeError> = step.par_iter().enumerate().map(rewrite).collect();
         let rewrites = rewrites?;
         let written = Some(bulk.finish()?);
-        let are_done = self.rewriter.commit(CommitKind::Optimize, &rewrites, written, now_ms)?;
-        for (rewrite, _) in rewrites.iter().zip(are_done).filter(|(_, is_done)| *is_done) {
+        let are_done = self.rewriter.commit(CommitKind::Optimize, &rewrites, written, recorded, now_ms)?;
+        for (rewrite, _) in rewrites.iter().zip(&are_done).filter(|(_, is_done)| **is_done) {
             merged.files += rewrite.removes.len() as u64;
             merged.written += rewrite.adds.len() as u64;
         }
-        Ok(())
+        Ok(are_done.into_iter().all(|is_done| is_done))
     }
 }
 
@@ -195,4 +220,50 @@ fn merged_together(mut files: Vec<(FilePartition, LiveFile)>) -> Vec<Vec<(FilePa
     }
     groups.retain(|group| group.len() > 1);
     groups
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::lake::test_events::add_sales;
+    use crate::storage::temporary;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        /// What came late, however late, and what was merged before is found by a compaction that looks only at the
+        /// days that changed: it plans what one plans that looks at all.
+        #[test]
+        fn the_days_that_changed_are_all_that_need_be_looked_at(
+            rounds in vec((vec((0..200_i32, 1..3_usize), 0..5), 0..40_i32, any::<bool>()), 1..8),
+        ) {
+            let (store, _folder) = temporary();
+            let lake = Lake::open_or_create(store, None).expect("a lake can be made");
+            let mut now = 200;
+            for (events, hours, is_run) in rounds {
+                for (ago, files) in events {
+                    for _ in 0..files {
+                        add_sales(&lake, Hour::new(now - ago), &[(1, "item", 1)]);
+                    }
+                }
+                now += hours;
+                let closed = Hour::new(now).start();
+                let newest = lake.events().newest().expect("the log can be read");
+                let all = CompactionDays::all(newest.number(), closed);
+                let all = lake.plan_compaction_of(&newest, all, closed, StepLimits::default());
+                let planned = lake.plan_compaction(closed, StepLimits::default()).expect("the log can be read");
+                let paths = |of: &Compaction<'_>| -> Vec<Vec<String>> {
+                    let merges = of.steps.iter().flatten();
+                    merges.map(|merge| merge.files.iter().map(|file| file.path.clone()).collect()).collect()
+                };
+                prop_assert_eq!(paths(&planned), paths(&all.expect("the log can be read")));
+                if is_run {
+                    planned.run(0, &|_| {}).expect("the disk writes");
+                }
+            }
+        }
+    }
 }

@@ -101,7 +101,7 @@ fn decode(
 /// Returns the columns of a file that its aggregation needs: fewer where no event has an id, by the
 /// log's statistics.
 pub fn columns_to_aggregate(file: &NamedFile) -> EventColumns {
-    match file.null_counts["event_id"].as_u64() == Some(file.rows) {
+    match file.stats.nulls("event_id") == Some(file.rows) {
         true => EventColumns::WithoutIds,
         false => EventColumns::All,
     }

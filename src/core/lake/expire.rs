@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::delta::{CommitKind, LiveFile, Rewrite, Rewriter, Version};
+use crate::delta::{CommitKind, LiveFile, Partition, Rewrite, Rewriter, Version};
 use crate::lake::error::LakeError;
 use crate::lake::open::Lake;
-use crate::lake::partition::FilePartition;
-use crate::model::Hour;
+use crate::lake::partition::{DayPartition, FilePartition};
+use crate::model::{Date, Hour};
 
 /// How often hours are looked for again where files of them came or went meanwhile. Those that are added later
 /// are for the next run.
@@ -53,7 +53,7 @@ impl Lake {
             };
             let removals: Vec<Rewrite> = files.iter().map(removal).collect();
             let mut rewriter = Rewriter::of(&newest);
-            let are_gone = rewriter.commit(CommitKind::Write, &removals, None, now_ms)?;
+            let are_gone = rewriter.commit(CommitKind::Write, &removals, None, &[], now_ms)?;
             for ((partition, file), _) in files.iter().zip(are_gone).filter(|(_, is_gone)| *is_gone) {
                 expired.add(partition, file);
             }
@@ -75,13 +75,12 @@ impl Expired {
 
 /// Returns the files of days that end before `oldest`.
 fn before(newest: &Version<'_>, oldest: Hour) -> Result<Vec<(FilePartition, LiveFile)>, LakeError> {
-    let mut files = Vec::new();
-    for file in newest.files()? {
-        let bad = || LakeError::BadPartition { file: file.path.clone() };
-        let partition = FilePartition::of(&file).ok_or_else(bad)?;
-        if partition.day.date < oldest.date() {
-            files.push((partition, file));
-        }
-    }
-    Ok(files)
+    let days = Date::MIN..=Date::new(oldest.date().number() - 1);
+    // A malformed partition is an error.
+    let is_before = |of: &Partition| DayPartition::of(of).is_none_or(|day| days.contains(&day.date));
+    let with_partition = |file: LiveFile| match FilePartition::of(&file) {
+        Some(partition) => Ok((partition, file)),
+        None => Err(LakeError::BadPartition { file: file.path.clone() }),
+    };
+    newest.files_of_days(&days, &is_before)?.into_iter().map(with_partition).collect()
 }

@@ -110,10 +110,10 @@ impl Lake {
     ) -> Result<Vec<LiveFile>, LakeError> {
         let Some((first, last)) = tail.hours else { return Ok(Vec::new()) };
         let is_within = |hour: Hour| first <= hour && hour <= last;
-        let is_of_days = |partition: &Partition| {
-            DayPartition::of(partition).is_none_or(|day| (first.date()..=last.date()).contains(&day.date))
-        };
-        let mut files = newest.files_of(&is_of_days)?;
+        let days = first.date()..=last.date();
+        let is_of_days =
+            |partition: &Partition| DayPartition::of(partition).is_none_or(|day| days.contains(&day.date));
+        let mut files = newest.files_of_days(&days, &is_of_days)?;
         files.retain(|file| FilePartition::of(file).is_none_or(|of| of.hours().any(is_within)));
         Ok(files)
     }

@@ -16,6 +16,7 @@ mod batch_content;
 mod batch_size;
 mod category_groups;
 mod compact;
+mod compaction_record;
 mod decimal_units;
 mod dry_run;
 mod error;
@@ -43,6 +44,8 @@ mod rollups_table;
 mod scope;
 mod settings;
 mod staged_files;
+#[cfg(test)]
+pub mod test_events;
 mod transaction_cache;
 mod uncommitted;
 mod vacuum;
@@ -52,6 +55,7 @@ mod writers_lock;
 pub use append::{AppendTransaction, CommitOutcome, DuplicatePolicy};
 pub use batch_size::BatchSize;
 pub use compact::{Compaction, DayMerge, MergedFiles};
+pub use compaction_record::CompactionDays;
 pub use dry_run::DryRun;
 pub use error::LakeError;
 pub use events::{

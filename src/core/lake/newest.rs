@@ -20,7 +20,8 @@ pub fn newest_hour(store: &Store, event_types: &[String], before: Hour) -> Resul
     // Mostly a few of the newest files suffice, and the others need not be decoded.
     for since in [Some(recent), None] {
         let wants = |values: &Partition| is_of(values, event_types, before, since);
-        let Some(state) = events_log(store).newest_with_statistics(&wants)? else { break };
+        let days = since.unwrap_or(Date::MIN)..=before.date();
+        let Some(state) = events_log(store).of_days(days).newest_with_statistics(&wants)? else { break };
         let newest = newest_of(state.files.iter(), before);
         if newest.is_some() || since.is_none() {
             return Ok(newest);

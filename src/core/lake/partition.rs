@@ -78,12 +78,13 @@ impl FilePartition {
 
     /// Reads a file's partition values, and the range of hours in the log's column statistics.
     pub fn of(file: &NamedFile) -> Option<FilePartition> {
-        let hour = |values: &Value, default: i32| {
-            let hour = values["hour"].as_i64().and_then(|hour| i32::try_from(hour).ok());
+        let hour = |value: &Value, default: i32| {
+            let hour = value.as_i64().and_then(|hour| i32::try_from(hour).ok());
             hour.filter(|hour| (0..24).contains(hour)).unwrap_or(default)
         };
         // Statistics of another program may be in no order.
-        let hours = (hour(&file.min_values, 0), hour(&file.max_values, 23));
+        let (least, most) = file.stats.range("hour");
+        let hours = (hour(&least, 0), hour(&most, 23));
         let hours = if hours.0 <= hours.1 { hours } else { (0, 23) };
         Some(FilePartition::new(DayPartition::of(&file.partition)?, hours))
     }
@@ -91,8 +92,8 @@ impl FilePartition {
     /// Returns the name of the only category that a file has, as far as the log's column statistics tell, or else
     /// says of which shard it has some.
     pub fn category_name(&self, file: &NamedFile) -> String {
-        let least = file.min_values["category"].as_str();
-        match least.filter(|least| file.max_values["category"].as_str() == Some(*least)) {
+        let (least, most) = file.stats.range("category");
+        match least.as_str().filter(|least| most.as_str() == Some(*least)) {
             Some(category) => category.to_owned(),
             None => self.day.group.to_string(),
         }

@@ -53,7 +53,7 @@ impl Lake {
                 exclusive => exclusive,
             },
         };
-        let log = events_log(&self.store).newest(&|_| false)?;
+        let log = events_log(&self.store).without_files().newest(&|_| false)?;
         let size = |id: &str| log.as_ref()?.transaction(id).and_then(BatchSize::of_version);
         let is_in_log = |id: &str| size(id).is_some();
         let rule = Rule { oldest, now_seconds: now.micros() / 1_000_000, is_in_log: &is_in_log };

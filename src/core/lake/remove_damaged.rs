@@ -113,8 +113,8 @@ fn live(newest: &Version<'_>, paths: &BTreeSet<String>) -> Result<Vec<LiveFile>,
 fn describe(file: &LiveFile) -> Result<LostEvents, LakeError> {
     let bad = || LakeError::BadPartition { file: file.path.clone() };
     // The log has the first characters of the least and the greatest, with another one after the greatest.
-    let ends = [&file.min_values, &file.max_values].map(|values| values["batch"].as_str());
-    let batch = ends[0].filter(|least| ends[1].is_some_and(|most| most.starts_with(least)));
+    let (least, most) = file.stats.range("batch");
+    let batch = least.as_str().filter(|least| most.as_str().is_some_and(|most| most.starts_with(least)));
     let partition = FilePartition::of(file).ok_or_else(bad)?;
     Ok(LostEvents {
         file: format!("{EVENTS}/{}", file.path),

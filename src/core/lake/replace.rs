@@ -44,9 +44,9 @@ impl<'a> Remainders<'a> {
 
     /// Returns whether a file may hold rows of the batches, by the log's statistics.
     fn may_be_in(&self, file: &LiveFile) -> bool {
-        let least = file.min_values["batch"].as_str();
-        let most = file.max_values["batch"].as_str();
-        least.is_none_or(|least| least <= self.last) && most.is_none_or(|most| self.first <= most)
+        let (least, most) = file.stats.range("batch");
+        least.as_str().is_none_or(|least| least <= self.last)
+            && most.as_str().is_none_or(|most| self.first <= most)
     }
 }
 

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use crate::delta::{NamedFile, NewFile};
+use crate::delta::{FileStats, NamedFile, NewFile};
 use crate::lake::error::LakeError;
 use crate::lake::write_events::encode_events;
 use crate::model::Events;
@@ -43,8 +43,10 @@ fn named(file: &NewFile) -> NamedFile {
         size_bytes: file.size_bytes,
         partition: file.partition.clone(),
         rows: file.rows,
-        null_counts: Value::Object(nulls),
-        min_values: bound(hours.map(|(least, _)| least)),
-        max_values: bound(hours.map(|(_, most)| most)),
+        stats: FileStats::of(
+            &Value::Object(nulls),
+            &bound(hours.map(|(least, _)| least)),
+            &bound(hours.map(|(_, most)| most)),
+        ),
     }
 }

@@ -12,6 +12,17 @@ const MAX_IDLE_MICROS: i64 = 7 * 86_400_000_000;
 /// # Errors
 /// [`LakeError::ClockAhead`], [`LakeError::MostWouldExpire`], or the table cannot be read.
 pub(super) fn check(lake: &Lake, oldest: Option<Hour>, now: Timestamp) -> Result<(), LakeError> {
+    let commits = lake.commit_times()?;
+    let is_recent = |commit: &Timestamp| now.micros() - commit.micros() <= MAX_IDLE_MICROS;
+    // A pause in what is committed is nothing unusual; events that expire need a better witness.
+    let newest_commit = match oldest {
+        Some(_) => newest_believed(&commits, now),
+        None => commits.first().copied(),
+    };
+    // Most often nothing expires, and the files of all days need not be looked at.
+    if newest_commit.is_some_and(|commit| is_recent(&commit)) && !has_any_before(lake, oldest)? {
+        return Ok(());
+    }
     let newest = lake.events().newest()?;
     let (mut newest_event, mut rows, mut expiring) = (None, 0, 0);
     for file in newest.files()? {
@@ -23,14 +34,8 @@ pub(super) fn check(lake: &Lake, oldest: Option<Hour>, now: Timestamp) -> Result
             expiring += file.rows;
         }
     }
-    let commits = lake.commit_times()?;
-    // A pause in what is committed is nothing unusual; events that expire need a better witness.
-    let newest_commit = match oldest {
-        Some(_) => newest_believed(&commits, now),
-        None => commits.first().copied(),
-    };
     if let Some(newest) = newest_event.max(newest_commit)
-        && now.micros() - newest.micros() > MAX_IDLE_MICROS
+        && !is_recent(&newest)
     {
         return Err(LakeError::ClockAhead { now, newest });
     }
@@ -40,6 +45,11 @@ pub(super) fn check(lake: &Lake, oldest: Option<Hour>, now: Timestamp) -> Result
         }
         _ => Ok(()),
     }
+}
+
+/// Returns whether there are events of hours before `oldest`.
+fn has_any_before(lake: &Lake, oldest: Option<Hour>) -> Result<bool, LakeError> {
+    oldest.map_or(Ok(false), |oldest| Ok(!lake.plan_expire(oldest)?.hours.is_empty()))
 }
 
 /// Returns the time of the newest commit that says what the time is, of commits with the newest first. The clock

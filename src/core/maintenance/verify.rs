@@ -123,7 +123,7 @@ pub fn verify(
         }
     }
     let comparison = lake.as_ref().filter(|_| found.unopened.is_empty());
-    let comparison = comparison.map(|(lake, _)| Verification::of(lake)).transpose()?;
+    let comparison = comparison.map(|(lake, _)| Verification::of(lake, scope)).transpose()?;
     for (event_type, date) in comparison.iter().flat_map(Verification::days) {
         if scope.has_day(event_type, *date) {
             days.entry(*date).or_default().compared.insert(event_type.clone());

@@ -198,6 +198,8 @@ impl Hour {
 impl Date {
     /// Before every other date.
     pub const MIN: Date = Date(i32::MIN);
+    /// After every other date.
+    pub const MAX: Date = Date(i32::MAX);
 
     /// Returns the day so many days after 1970-01-01.
     pub fn new(days_since_epoch: i32) -> Date {

@@ -27,6 +27,7 @@ mod external_parquet;
 mod fields;
 mod file_slice;
 mod item_totals;
+mod nested;
 mod page_decompressor;
 mod page_values;
 mod pages;
@@ -60,8 +61,9 @@ pub use external_parquet::{
 pub use item_totals::{
     ITEM_TOTALS_PER_GROUP, ItemTotalsEncoder, ItemTotalsFile, ItemTotalsGroup, ItemTotalsLine, ItemTotalsRow,
 };
+pub use nested::{RowGroup, decode_nested, encode_row_groups};
 pub use panic_guard::is_guarded;
-pub use parquet_file::{Encoded, decode_nested};
+pub use parquet_file::Encoded;
 pub use plain_table::{PlainColumn, encode_table};
 pub use ranking::{
     CategorySummary, EncodedRanking, LargestDecimals, ROWS_PER_GROUP, RankedRow, RankingFile, RowDetails,

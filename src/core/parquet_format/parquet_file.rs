@@ -115,21 +115,6 @@ pub(super) fn decode(
     })
 }
 
-/// Returns the batches of any Parquet file with those of the named columns and nested fields that it has.
-///
-/// # Errors
-/// Fails, or an item does, where the bytes are not a Parquet file.
-pub fn decode_nested(
-    bytes: Bytes,
-    columns: &[&str],
-) -> Result<impl Iterator<Item = Result<RecordBatch, ColumnsError>>, ColumnsError> {
-    guarded(|| {
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, plain_options())?;
-        let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-        Ok(GuardedBatches::of(builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build()?))
-    })
-}
-
 /// Returns a file's batches with the named columns, some of them dictionary-encoded, of the wanted row
 /// groups, or of some of their rows.
 pub(super) fn decode_with_dictionaries(

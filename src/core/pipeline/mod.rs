@@ -336,7 +336,9 @@ fn ranking_of(
             parts.par_iter().map(|part| ranked_part(part, &request, draft, progress)).collect();
         let partial = partial?;
         drop(parts);
-        builder.set_oldest_hour(scan.oldest_hour(event_types));
+        if builder.may_look_back() {
+            builder.set_oldest_hour(scan.oldest_hour(event_types)?);
+        }
         builder.add(&request, partial).map_err(SnapshotError::from)?;
         progress.end(Stage::Rank);
     }

@@ -93,6 +93,12 @@ impl RankingBuilder {
         self.oldest_hour = oldest_hour;
     }
 
+    /// Returns whether a longer window may be read next, unless [`RankingBuilder::set_oldest_hour`] tells that there is
+    /// nothing more.
+    pub fn may_look_back(&self) -> bool {
+        self.window.hours() < self.rules.max_lookback_hours && self.rules.min_items > 0
+    }
+
     /// Returns which aggregates are needed next; `None` where the ranking is done.
     pub fn next_scan(&self) -> Option<ScanRequest> {
         let request = self.next_round().map(|round| ScanRequest::of(&self.rules, &round));
@@ -165,9 +171,7 @@ impl RankingBuilder {
     }
 
     fn is_last_round(&self) -> bool {
-        self.window.hours() >= self.rules.max_lookback_hours
-            || self.rules.min_items == 0
-            || self.oldest_hour.is_some_and(|oldest| self.window.oldest() <= oldest)
+        !self.may_look_back() || self.oldest_hour.is_some_and(|oldest| self.window.oldest() <= oldest)
     }
 
     /// Returns the window by which a category with so few eligible items is ranked in the last round: if a longer

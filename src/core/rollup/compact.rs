@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::delta::{CommitKind, LiveFile, Rewrite, Rewriter, StepLimits};
-use crate::lake::{DayPartition, FilePartition, ROLLUPS, category_name_of};
+use crate::lake::{CompactionDays, DayPartition, FilePartition, ROLLUPS, category_name_of};
 use crate::model::{AggregateRows, CategoryGroup, Date, Shard, Timestamp};
 use crate::rollup::error::RollupError;
 use crate::rollup::table::{Rollups, partition_of};
@@ -53,6 +53,9 @@ impl DayMerge {
 /// A compaction of the `rollups` table.
 pub struct AggregateCompaction<'a> {
     rollups: &'a Rollups,
+    days: CompactionDays,
+    /// How many files were looked at.
+    files: usize,
     rewriter: Rewriter<'a>,
     steps: Vec<Vec<DayMerge>>,
 }
@@ -69,7 +72,10 @@ impl Rollups {
     ) -> Result<AggregateCompaction<'_>, RollupError> {
         let newest = self.table.newest()?;
         let mut days: BTreeMap<ShardDay, Vec<(FilePartition, LiveFile)>> = BTreeMap::new();
-        for file in newest.files()? {
+        let mut files = 0;
+        let looked_at = CompactionDays::of(&self.store, ROLLUPS, &newest, until)?;
+        for file in newest.files_of_days(&looked_at.range(), &|of| looked_at.has(of))? {
+            files += 1;
             let partition = partition_of(&file)?;
             let DayPartition { event_type, date, group } = &partition.day;
             if partition.day.end() <= until {
@@ -79,7 +85,13 @@ impl Rollups {
         }
         let merges = days.into_iter().filter_map(|(day, files)| DayMerge::of(day, files)).collect();
         let steps = limits.steps(merges, |merge| &merge.files);
-        Ok(AggregateCompaction { rollups: self, rewriter: Rewriter::of(&newest), steps })
+        Ok(AggregateCompaction {
+            rollups: self,
+            days: looked_at,
+            files,
+            rewriter: Rewriter::of(&newest),
+            steps,
+        })
     }
 }
 
@@ -101,14 +113,23 @@ impl AggregateCompaction<'_> {
     /// # Errors
     /// Fails where the disk does; what the steps before have done stays.
     pub fn run(mut self, now_ms: i64, done: &dyn Fn(u64)) -> Result<(u64, u64), RollupError> {
-        let (mut files, mut written_files) = (0, 0);
-        for step in std::mem::take(&mut self.steps) {
+        let (mut files, mut written_files, mut is_complete) = (0, 0, true);
+        let mut steps = std::mem::take(&mut self.steps).into_iter().peekable();
+        if steps.peek().is_none() {
+            self.days.record_nothing_to_do(&self.rewriter, self.files, now_ms)?;
+        }
+        while let Some(step) = steps.next() {
+            let is_last = is_complete && steps.peek().is_none();
+            let recorded = is_last.then(|| self.days.recorded());
+            let recorded = recorded.as_ref().map_or(&[][..], |of| &of[..]);
             let bulk = self.rollups.store.bulk_writer(ROLLUPS)?;
             let rewrites: Result<Vec<Rewrite>, RollupError> =
                 step.par_iter().map(|merge| self.rollups.merge(merge, &bulk)).collect();
             let rewrites = rewrites?;
             let written = Some(bulk.finish()?);
-            let are_done = self.rewriter.commit(CommitKind::Optimize, &rewrites, written, now_ms)?;
+            let are_done =
+                self.rewriter.commit(CommitKind::Optimize, &rewrites, written, recorded, now_ms)?;
+            is_complete &= are_done.iter().all(|is_done| *is_done);
             for (rewrite, _) in rewrites.iter().zip(are_done).filter(|(_, is_done)| *is_done) {
                 files += rewrite.removes.len() as u64;
                 written_files += rewrite.adds.len() as u64;

@@ -287,44 +287,10 @@ impl<T> ShardedMap<T> {
 mod tests {
     use super::*;
 
-    use crate::delta::{Commit, NewFile};
-    use crate::lake::{DayPartition, FilePartition};
-    use crate::model::{CategoryGroup, Event, Events, Places, RawCategories, Timestamp};
-    use crate::parquet_format::{EventCopy, EventEncoder};
+    use crate::lake::FilePartition;
+    use crate::lake::test_events::add_sales;
+    use crate::model::Timestamp;
     use crate::storage::temporary;
-
-    /// Adds a file of sales in one hour of a day, by id, item and quantity.
-    fn add(lake: &Lake, hour: i32, sales: &[(u32, &str, i32)]) {
-        let date = Date::parse("2017-01-14").expect("a date");
-        let mut events = Events::default();
-        events.path_sets.read(&RawCategories::Text("Food")).expect("it is a path");
-        for (id, item_id, quantity) in sales {
-            let ts = Hour::of(date, hour).start();
-            let event_id = &*format!("id{id}");
-            let event_id = Some(event_id);
-            let event = Event {
-                ts,
-                event_id,
-                item_id,
-                path_set: 0,
-                event_type: 0,
-                quantity: (*quantity).into(),
-                amount: None,
-                version: None,
-            };
-            events.push(&event);
-        }
-        let copies: Vec<EventCopy> = (0..).take(sales.len()).map(|row| EventCopy { row, place: 0 }).collect();
-        let places = Places::of(&events.path_sets);
-        let encoded = EventEncoder::of(&events, &places, "batch").encode(&copies).expect("rows fit");
-        let group = CategoryGroup::of(Some("Food"), sales.len());
-        let partition = DayPartition { event_type: "purchase".to_owned(), date, group };
-        let path = format!("{}/{hour}.parquet", partition.folder());
-        lake.store().put(&format!("events/{path}"), encoded.bytes.clone()).expect("the disk writes");
-        let adds = vec![NewFile::of(path, partition.values(), encoded)];
-        let newest = lake.events().newest().expect("the log can be read");
-        newest.commit(&Commit { adds, ..Commit::default() }).expect("the log can be written");
-    }
 
     #[test]
     fn the_number_of_passes_and_reads_does_not_matter() {
@@ -335,8 +301,9 @@ mod tests {
         let of_item = |sales: &[(u32, i32)]| sales.iter().map(|of| (of.0, "item", of.1)).collect::<Vec<_>>();
         let mut sales = of_item(&[(0, 2), (0, 1), (1, 5), (1, 6), (2, 1), (3, 1), (4, 1), (8, 1)]);
         sales.extend([(8, "other", 2), (8, "item", -1), (1, "item", -2), (1, "item", -3)]);
-        add(&lake, 7, &sales);
-        add(&lake, 9, &of_item(&[(2, 2), (3, 2), (4, 1), (5, 1), (9, 1), (9, 1)]));
+        let day = Date::parse("2017-01-14").expect("a date");
+        add_sales(&lake, Hour::of(day, 7), &sales);
+        add_sales(&lake, Hour::of(day, 9), &of_item(&[(2, 2), (3, 2), (4, 1), (5, 1), (9, 1), (9, 1)]));
         let files = lake.events().newest().expect("the log can be read").files().expect("so can its files");
         let files: Vec<EventFile> = files
             .into_iter()
@@ -346,7 +313,7 @@ mod tests {
                 bytes: None,
             })
             .collect();
-        let hours = BTreeSet::from([Hour::of(Date::parse("2017-01-14").expect("a date"), 7)]);
+        let hours = BTreeSet::from([Hour::of(day, 7)]);
         let hasher = EventHasher::default();
         let (seven, nine) = (1 << 7, 1 << 9);
         let won = |id: u32, quantity: i32, hours: u32| {

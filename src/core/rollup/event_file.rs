@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::delta::NamedFile;
 use crate::lake::{
@@ -69,12 +70,11 @@ impl EventFile {
 
     /// Returns whether an id may be in both files, by their ranges in the log's column statistics.
     pub fn may_share_ids_with(&self, other: &EventFile) -> bool {
-        let first = |of: &EventFile| of.file.min_values["event_id"].as_str().map(str::to_owned);
-        let last = |of: &EventFile| of.file.max_values["event_id"].as_str().map(str::to_owned);
-        let ends_before = |a: &EventFile, b: &EventFile| match (last(a), first(b)) {
+        let [ours, theirs] = [self, other].map(|of| of.file.stats.range("event_id"));
+        let is_before = |last: &Value, first: &Value| match (last.as_str(), first.as_str()) {
             (Some(last), Some(first)) => last < first,
             _ => false,
         };
-        other.has_ids() && !ends_before(self, other) && !ends_before(other, self)
+        other.has_ids() && !is_before(&ours.1, &theirs.0) && !is_before(&theirs.1, &ours.0)
     }
 }

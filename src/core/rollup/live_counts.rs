@@ -8,7 +8,7 @@
 //! the newest commit.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -130,13 +130,13 @@ impl LiveCounts {
         };
         // The rollups are read before the events, so that they never cover events that are not read.
         if reading == LogReading::Newest
-            && let Some(counts) = LiveCounts::of_newest_commits(store, uncommitted, &wants)?
+            && let Some(counts) = LiveCounts::of_newest_commits(store, uncommitted, &days, &wants)?
         {
             return Ok(counts);
         }
         let rollups = Rollups::open(store)?;
         let newest = rollups.as_ref().map(|rollups| rollups.table.newest()).transpose()?;
-        let files = newest.as_ref().map(|newest| newest.files_of(&wants)).transpose()?;
+        let files = newest.as_ref().map(|newest| newest.files_of_days(&days, &wants)).transpose()?;
         let stored = with_partitions(files.into_iter().flatten().map(NamedFile::from))?;
         let lake = Lake::open(store.clone())?;
         let mut plan = plan_with(&lake, newest.as_ref(), uncommitted)?;
@@ -153,9 +153,11 @@ impl LiveCounts {
     fn of_newest_commits(
         store: &Store,
         uncommitted: &[Arc<UncommittedBatch>],
+        days: &RangeInclusive<Date>,
         wants: &dyn Fn(&Partition) -> bool,
     ) -> Result<Option<LiveCounts>, RollupError> {
-        let Some(rollups) = LogReader::new(store, ROLLUPS).newest(wants)? else { return Ok(None) };
+        let log = LogReader::new(store, ROLLUPS).of_days(days.clone());
+        let Some(rollups) = log.newest(wants)? else { return Ok(None) };
         let events = events_log(store);
         let Some(id) = events.table_id()? else { return Ok(None) };
         let covered = rollups.transaction(&app_id(&id)).and_then(|version| u64::try_from(version).ok());

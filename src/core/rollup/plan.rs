@@ -5,6 +5,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use crate::delta::{LiveFile, Partition, Version};
 use crate::lake::{DayPartition, FilePartition, Lake, LakeScope, events_log};
@@ -255,6 +256,18 @@ impl Extent<'_> {
         }
     }
 
+    /// Returns the days from the first to the last of a plan, given those known so far; none where any day of a table
+    /// may be part of it.
+    fn days(&self, planned: &BTreeSet<DayKey>) -> Option<RangeInclusive<Date>> {
+        let days = || planned.iter().map(|(_, date)| *date).filter(|_| self.is_of_planned_days());
+        Some(days().min()?..=days().max()?)
+    }
+
+    /// Returns whether no day becomes part of the plan by what is stored of it.
+    fn is_of_planned_days(&self) -> bool {
+        matches!(self, Extent::Changed { requested: None, .. })
+    }
+
     /// Returns the plan of a day; none where the day is not part of the plan.
     fn day<'a>(&self, days: &'a mut BTreeMap<DayKey, DayPlan>, key: DayKey) -> Option<&'a mut DayPlan> {
         if !self.is_requested(&key) {
@@ -290,6 +303,9 @@ fn day_plans(
         }
     }
     let planned: BTreeSet<DayKey> = days.keys().cloned().collect();
+    if planned.is_empty() && extent.is_of_planned_days() {
+        return Ok(Vec::new());
+    }
     // Of days that are not part of the plan, the statistics of files need not be read.
     let wants = |partition: &Partition| match DayPartition::of(partition) {
         Some(DayPartition { event_type, date, .. }) => {
@@ -299,7 +315,11 @@ fn day_plans(
         // A malformed partition is an error, too.
         None => true,
     };
-    for file in events.files_of(&wants)? {
+    let files_of = |version: &Version<'_>| match extent.days(&planned) {
+        Some(days) => version.files_of_days(&days, &wants),
+        None => version.files_of(&wants),
+    };
+    for file in files_of(events)? {
         let partition =
             FilePartition::of(&file).ok_or_else(|| RollupError::BadPartition { file: file.path.clone() })?;
         let key = (partition.day.event_type.clone(), partition.day.date);
@@ -315,7 +335,7 @@ fn day_plans(
         day.hours.extend(file.partition.hours());
         day.events.push(file.clone());
     }
-    for file in rollups.map(|rollups| rollups.files_of(&wants)).transpose()?.into_iter().flatten() {
+    for file in rollups.map(files_of).transpose()?.into_iter().flatten() {
         let partition = partition_of(&file)?;
         let key = (partition.day.event_type.clone(), partition.day.date);
         if let Some(day) = extent.day(&mut days, key) {

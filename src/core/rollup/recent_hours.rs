@@ -73,12 +73,15 @@ impl RecentHours {
     ) -> Result<Option<(RecentHours, ReadVersions)>, RollupError> {
         let lake = Lake::open(store.clone())?;
         let newest = lake.events().newest()?;
+        // No event is of a year so far ahead.
+        let last = Hour::new(LAST_HOUR);
+        let days = from.date()..=last.date();
         let is_recent = |partition: &Partition| {
             let date = partition.get("date").and_then(Option::as_deref).and_then(Date::parse);
             date.is_none_or(|date| date >= from.date())
         };
         let mut files = Vec::new();
-        for file in newest.files_of(&is_recent)? {
+        for file in newest.files_of_days(&days, &is_recent)? {
             let bad = || RollupError::BadPartition { file: file.path.clone() };
             let partition = FilePartition::of(&file).ok_or_else(bad)?;
             files.push(EventFile { partition, file: file.into(), bytes: None });
@@ -86,10 +89,9 @@ impl RecentHours {
         files.extend(EventFile::of_uncommitted(&uncommitted.iter().map(Arc::as_ref).collect::<Vec<_>>())?);
         let mut names: BTreeSet<String> =
             files.iter().map(|of| of.partition.day.event_type.clone()).collect();
-        names.extend(LiveCounts::event_types_of(store, &is_recent)?);
+        names.extend(LiveCounts::event_types_of(store, &days, &is_recent)?);
         let event_types = EventTypes::of(names.into_iter().collect(), Vec::new());
-        // No event is of a year so far ahead.
-        let selection = Selection { event_types: &event_types, hours: from..Hour::new(LAST_HOUR) };
+        let selection = Selection { event_types: &event_types, hours: from..last };
         let (mut recent, versions) = live_counts(store, &selection, uncommitted, |counts| {
             let mut recent = RecentHours::none_from(from);
             counts.for_each_row(&selection, &mut |event_type, item, hour, aggregate| {

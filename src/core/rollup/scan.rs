@@ -35,8 +35,8 @@ pub struct Scan<'a> {
     /// Those of days from here on, as far as they were needed.
     pub(super) files: Vec<ScannedFile>,
     since: Option<Date>,
-    /// The oldest day of each event type, in all files.
-    oldest: BTreeMap<String, Date>,
+    /// The oldest day of each event type, in all files; none until it was asked for.
+    oldest: Option<BTreeMap<String, Date>>,
 }
 
 impl Rollups {
@@ -58,13 +58,8 @@ impl Rollups {
             None => self.table.newest()?,
         };
         let number = version.number();
-        let scan = Scan {
-            store: &self.store,
-            version: Some(version),
-            files: Vec::new(),
-            since: None,
-            oldest: BTreeMap::new(),
-        };
+        let scan =
+            Scan { store: &self.store, version: Some(version), files: Vec::new(), since: None, oldest: None };
         Ok((scan, number))
     }
 }
@@ -72,37 +67,51 @@ impl Rollups {
 impl Scan<'_> {
     /// Returns a scan of given files.
     pub(super) fn of_files<'a>(store: &'a Store, files: Vec<ScannedFile>) -> Scan<'a> {
-        Scan { store, version: None, files, since: None, oldest: BTreeMap::new() }
+        Scan { store, version: None, files, since: None, oldest: None }
     }
 
-    /// Returns the first hour of the oldest day with aggregates of some event types, once parts were asked for; none
-    /// where there are none.
-    pub fn oldest_hour(&self, event_types: &EventTypes) -> Option<Hour> {
-        let of_types = self.oldest.iter().filter(|(of, _)| event_types.counting(of).is_some());
-        of_types.map(|(_, date)| Hour::of(*date, 0)).min()
+    /// Returns the first hour of the oldest day with aggregates of some event types; none where there are none. It is
+    /// read from what the log has of all days.
+    ///
+    /// # Errors
+    /// Fails where the table's log cannot be read.
+    pub fn oldest_hour(&mut self, event_types: &EventTypes) -> Result<Option<Hour>, RollupError> {
+        if self.oldest.is_none() {
+            self.oldest = Some(self.read_oldest()?);
+        }
+        let of_types = self.oldest.iter().flatten().filter(|(of, _)| event_types.counting(of).is_some());
+        Ok(of_types.map(|(_, date)| Hour::of(*date, 0)).min())
+    }
+
+    fn read_oldest(&self) -> Result<BTreeMap<String, Date>, RollupError> {
+        let oldest = RefCell::new(BTreeMap::new());
+        let note = |values: &Partition| {
+            if let Some(DayPartition { event_type, date, .. }) = DayPartition::of(values) {
+                let mut oldest = oldest.borrow_mut();
+                let first = oldest.entry(event_type).or_insert(date);
+                *first = date.min(*first);
+            }
+            false
+        };
+        if let Some(version) = &self.version {
+            version.files_of(&note)?;
+        }
+        Ok(oldest.into_inner())
     }
 
     /// Reads which files there are of days from one on; when earlier ones are asked for later, of all days.
     fn load(&mut self, since: Date) -> Result<(), RollupError> {
         let until = self.since;
-        // Each time, the whole log is read.
         let since = if until.is_some_and(|until| since < until) { Date::MIN } else { since };
         let Some(version) = self.version.as_ref().filter(|_| until.is_none_or(|until| since < until)) else {
             return Ok(());
         };
-        let oldest = RefCell::new(std::mem::take(&mut self.oldest));
-        let wants = |values: &Partition| {
-            // A malformed partition is an error.
-            let Some(DayPartition { event_type, date, .. }) = DayPartition::of(values) else { return true };
-            let mut oldest = oldest.borrow_mut();
-            let first = oldest.entry(event_type).or_insert(date);
-            *first = date.min(*first);
-            date >= since && until.is_none_or(|until| date < until)
-        };
-        for file in version.files_of(&wants)? {
+        let days = since..=until.map_or(Date::MAX, |until| Date::new(until.number() - 1));
+        // A malformed partition is an error.
+        let wants = |values: &Partition| DayPartition::of(values).is_none_or(|day| days.contains(&day.date));
+        for file in version.files_of_days(&days, &wants)? {
             self.files.push(ScannedFile::new(partition_of(&file)?, file.into()));
         }
-        self.oldest = oldest.into_inner();
         self.since = Some(since);
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use rayon::prelude::*;
 
-use crate::lake::Lake;
+use crate::lake::{Lake, LakeScope};
 use crate::model::{AggregateRow, AggregateRows, Date, Shard, category_of_set};
 use crate::progress::Progress;
 use crate::rollup::aggregate::aggregate_shard;
@@ -43,16 +43,16 @@ impl fmt::Display for DifferingDay {
 }
 
 impl<'a> Verification<'a> {
-    /// Decides which days can be compared.
+    /// Decides which days of a part of a lake can be compared; more may be than those.
     ///
     /// # Errors
     /// Fails where a table's log cannot be read.
-    pub fn of(lake: &'a Lake) -> Result<Verification<'a>, RollupError> {
+    pub fn of(lake: &'a Lake, scope: LakeScope) -> Result<Verification<'a>, RollupError> {
         let rollups = Rollups::open(lake.store())?;
         let newest = rollups.as_ref().map(|rollups| rollups.table.newest()).transpose()?;
         let none = BTreeSet::new();
         let all = match &newest {
-            Some(newest) => plan(lake, Some(newest), Scope::all(), &none, &[])?.days,
+            Some(newest) => plan(lake, Some(newest), Scope::Recomputed(scope), &none, &[])?.days,
             None => Vec::new(),
         };
         // After the other plan, so that a batch that was committed in between is one of the changes.

@@ -48,6 +48,18 @@ impl Store {
     /// # Errors
     /// Names the folder.
     pub fn files(&self, folder: &str) -> Result<Vec<StoredFile>, StoreError> {
+        self.files_where(folder, &|_| true)
+    }
+
+    /// Returns the same of the files with wanted paths. Of others, the size and the time are not asked for.
+    ///
+    /// # Errors
+    /// As [`Store::files`].
+    pub fn files_where(
+        &self,
+        folder: &str,
+        wants: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<StoredFile>, StoreError> {
         let mut found = Vec::new();
         let mut open = vec![folder.to_owned()];
         while let Some(folder) = open.pop() {
@@ -64,7 +76,7 @@ impl Store {
                 let kind = entry.file_type().map_err(failed)?;
                 if kind.is_dir() {
                     open.push(path);
-                } else if kind.is_file() {
+                } else if kind.is_file() && wants(&path) {
                     match entry.metadata() {
                         Ok(meta) => found.push(StoredFile::of(path, &meta)),
                         // Its writer has just renamed or removed it.
