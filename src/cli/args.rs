@@ -20,6 +20,7 @@ use crate::commands::runs::Runs;
 use crate::commands::schedule::Schedule;
 use crate::commands::serve::Serve;
 use crate::commands::show::Show;
+use crate::commands::top::Top;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::settings::{GlobalArgs, Settings};
 
@@ -58,6 +59,7 @@ pub enum Command {
     Rank(Rank),
     Show(Show),
     Count(Count),
+    Top(Top),
     Report(Report),
     Serve(Serve),
     Run(Run),
@@ -77,7 +79,7 @@ pub enum Command {
 /// The commands of the overview, by what they are for.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Load and rank", &["ingest", "rollup", "rank"]),
-    ("Query", &["show", "count", "report", "serve"]),
+    ("Query", &["show", "count", "top", "report", "serve"]),
     ("Run and monitor jobs", &["run", "schedule", "runs", "health"]),
     ("Maintain", &["lake"]),
     ("Configure", &["config", "completions", "man", "help"]),
@@ -127,6 +129,7 @@ impl Command {
             Command::Rank(typed) => typed.check(settings.now).map(drop),
             Command::Show(typed) => typed.check(settings).map(drop),
             Command::Count(typed) => typed.check(settings).map(drop),
+            Command::Top(typed) => typed.check(settings).map(drop),
             Command::Report(typed) => typed.check(settings.now).map(drop),
             Command::Serve(typed) => typed.check().map(drop),
             Command::Health(typed) => typed.check(settings).map(drop),

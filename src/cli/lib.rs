@@ -120,6 +120,7 @@ fn run(settings: &Settings, command: Command, config: &Config) -> Result<Exit, F
         Command::Rank(typed) => commands::rank::run(settings, &typed),
         Command::Show(typed) => commands::show::run(settings, &typed),
         Command::Count(typed) => commands::count::run(settings, &typed),
+        Command::Top(typed) => commands::top::run(settings, &typed),
         Command::Report(typed) => commands::report::run(settings, &typed),
         Command::Serve(typed) => commands::serve::run(settings, &typed),
         Command::Run(typed) => commands::run::run(settings, &typed, &job_words::check),

@@ -69,7 +69,7 @@ const OPTIONS: &[Row] = &[
     ("max-lookback", None, "DURATION", "Maximum length of an extended window"),
     ("max-rejects", None, "SIZE", "Keep at most this much of the rejected lines"),
     ("max-skew", None, "DURATION", "Reject events later"),
-    ("measure", None, "MEASURE", "What the score adds up"),
+    ("measure", None, "MEASURE", "What "),
     ("metrics-file", None, "FILE", "Write metrics"),
     ("min-age", None, "DURATION", "With --spool"),
     ("min-free", None, "SIZE", "Minimum of free space"),

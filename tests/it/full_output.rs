@@ -31,12 +31,13 @@ const ANSWERS: [&str; 21] = [
     "ingest --dry-run next.csv",
     "rollup --all --dry-run",
 ];
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "ingest",
     "rollup",
     "rank",
     "show",
     "count",
+    "top",
     "report",
     "run",
     "schedule",

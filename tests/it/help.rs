@@ -14,6 +14,7 @@ fn help_begins_with_examples_that_the_program_understands() {
         "rank",
         "show",
         "count",
+        "top",
         "schedule",
         "lake",
         "lake compact",
@@ -124,6 +125,7 @@ fn the_overview_lists_commands_in_groups() {
         Query:
           show         Show best sellers, items and categories of the published ranking
           count        Count the sales of items, up to now
+          top          List the items that sold most, up to now
           report       Write a published ranking as an HTML page
           serve        Serve counts and rankings over HTTP, and take in events
 

@@ -58,5 +58,6 @@ mod show;
 mod signals;
 mod supply_chain;
 mod together;
+mod top;
 mod verify;
 mod world;

@@ -57,6 +57,7 @@ fn every_command_leaves_a_record_of_what_it_was_asked_and_did() {
         "lake stats",
         "show --record",
         "count a --record",
+        "top --record",
         "report -o page.html --record",
     ] {
         assert_eq!(world.run(command).code, Some(0), "{command}");
@@ -71,6 +72,7 @@ fn every_command_leaves_a_record_of_what_it_was_asked_and_did() {
         ("stats", &[]),
         ("show", &[]),
         ("count", &[]),
+        ("top", &[]),
         ("report", &[]),
     ] {
         let record = record(&world, command);

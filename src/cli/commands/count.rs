@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use topsell_core::counts::By;
 use topsell_core::model::PURCHASE;
 use topsell_core::pipeline::StepError;
-use topsell_output::answers::{CountOptions, CountQuestion};
+use topsell_output::answers::{CountOptions, CountQuestion, TimeRangeOptions};
 
 /// Count the sales of items, up to now
 ///
@@ -97,15 +97,18 @@ impl Count {
         let asked = typed.items.len();
         let items: Vec<String> = typed.items.iter().filter(|item| *item != "-").cloned().collect();
         let reads_more = items.len() < asked;
-        let options = CountOptions {
+        let range = TimeRangeOptions {
             prefix: "--",
-            items,
             last: typed.last.clone(),
             from: typed.from.clone(),
             to: typed.to.clone(),
             at: typed.at.clone(),
-            by: typed.by.map(By::from),
             zone: typed.tz.clone(),
+        };
+        let options = CountOptions {
+            items,
+            range,
+            by: typed.by.map(By::from),
             event_types: typed.event_types.clone(),
             subtract: typed.subtract.clone(),
             category: typed.category.clone(),
@@ -142,7 +145,7 @@ fn answer(settings: &Settings, counting: Counting) -> Result<Exit, Failure> {
     }
     let store = settings.store()?;
     let answered = question.answer(&store, &[], |answer| {
-        settings.note_moments(question.notes.iter().cloned());
+        settings.note_moments(question.notes().iter().cloned());
         target.write(answer)
     });
     answered.map_err(StepError::Rollup)??;

@@ -23,3 +23,4 @@ pub mod runs;
 pub mod schedule;
 pub mod serve;
 pub mod show;
+pub mod top;

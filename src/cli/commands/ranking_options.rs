@@ -65,6 +65,16 @@ pub enum MeasureArg {
     Amount,
 }
 
+impl From<MeasureArg> for Measure {
+    fn from(measure: MeasureArg) -> Measure {
+        match measure {
+            MeasureArg::Units => Measure::Units,
+            MeasureArg::Purchases => Measure::Purchases,
+            MeasureArg::Amount => Measure::Amount,
+        }
+    }
+}
+
 /// Options that were checked, and what to note about them.
 pub struct Checked {
     pub rules: Rules,
@@ -113,11 +123,7 @@ impl RankingOptions {
         Ok(Rules {
             window: Window::ending(as_of.rounded_up(), window_hours),
             decay,
-            measure: match self.measure {
-                MeasureArg::Units => Measure::Units,
-                MeasureArg::Purchases => Measure::Purchases,
-                MeasureArg::Amount => Measure::Amount,
-            },
+            measure: self.measure.into(),
             limit: self.limit as usize,
             min_items: self.min_items,
             max_lookback_hours,

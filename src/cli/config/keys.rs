@@ -97,9 +97,9 @@ pub const KEYS: &[Key] = &[
     Key { part_of: Some(Choice::Fading), ..key("no_decay", Kind::Flag, &["rank", "rank plan"]) },
     key("limit", Kind::Number(1, u32::MAX as u64), &["rank", "rank plan"]),
     key("measure", Kind::OneOf(&["units", "purchases", "amount"]), &["rank", "rank plan"]),
-    key("event_types", Kind::Texts, &["rank", "rank plan", "count", "serve"]),
-    key("subtract", Kind::Texts, &["rank", "rank plan", "count", "serve"]),
-    key("tz", Kind::Text, &["rank", "rank plan", "count", "serve"]),
+    key("event_types", Kind::Texts, &["rank", "rank plan", "count", "top", "serve"]),
+    key("subtract", Kind::Texts, &["rank", "rank plan", "count", "top", "serve"]),
+    key("tz", Kind::Text, &["rank", "rank plan", "count", "top", "serve"]),
     key("min_items", Kind::Number(0, u64::MAX), &["rank", "rank plan"]),
     key("max_lookback", Kind::Hours, &["rank", "rank plan"]),
     key("max_lag", Kind::Seconds, &["rank", "rank plan"]),
@@ -109,7 +109,7 @@ pub const KEYS: &[Key] = &[
     key("keep_rankings", Kind::Seconds, &["lake prune"]),
     key("keep_weekly", Kind::Seconds, &["lake prune"]),
     key("keep_runs", Kind::Seconds, &["lake prune"]),
-    Key { yields_to: &["record"], ..key("record_reads", Kind::Share, &["show", "count", "report"]) },
+    Key { yields_to: &["record"], ..key("record_reads", Kind::Share, &["show", "count", "top", "report"]) },
     Key {
         said_in: Layers::NO_LAKE,
         // The extension of a file decides its format.
@@ -117,7 +117,7 @@ pub const KEYS: &[Key] = &[
         ..key(
             "format",
             Kind::OneOf(&["table", "json", "csv", "ndjson"]),
-            &["show", "count", "runs", "runs stats"],
+            &["show", "count", "top", "runs", "runs stats"],
         )
     },
 ];

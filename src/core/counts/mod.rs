@@ -5,6 +5,8 @@
 
 mod buckets;
 mod query;
+mod top;
 
 pub use buckets::{Bucket, Buckets, By};
 pub use query::{ByHour, CountQuery, by_category, by_hour, first_and_last};
+pub use top::{TopQuery, top};

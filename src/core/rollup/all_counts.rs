@@ -3,21 +3,25 @@
 //! Invariant: they are those that [`LiveCounts::aggregates`] returns for each item.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use crate::delta::{LogReader, Partition};
-use crate::lake::{ROLLUPS, events_log};
-use crate::model::{Aggregate, AggregateRows, Hour};
-use crate::parquet_format::{EventBatch, EventColumns};
+use crate::lake::{FilePartition, ROLLUPS, events_log};
+use crate::model::{Aggregate, AggregateRow, AggregateRows, Date, Hour, Shard, category_of_set};
+use crate::parquet_format::{DictionaryInterner, EventBatch, EventColumns};
 use crate::progress::Progress;
 use crate::rollup::aggregate::aggregate_shard;
 use crate::rollup::dedup::{DedupedDay, dedup};
 use crate::rollup::error::RollupError;
+use crate::rollup::event_file::EventFile;
 use crate::rollup::live_counts::{LiveCounts, Pending};
 use crate::rollup::table::{Selection, read_file};
 use crate::storage::Store;
 
 /// Takes the event type, item and hour of a row, and what it adds.
 type TakeRow<'a> = dyn FnMut(&str, &str, Hour, Aggregate) + 'a;
+/// Takes the event type of some rows, the rows, and which of them are wanted.
+type TakePart<'a> = dyn FnMut(&str, &AggregateRows, &dyn Fn(&AggregateRow) -> bool) + 'a;
 
 impl LiveCounts {
     /// Returns the event types of the files in some partitions of either table.
@@ -26,11 +30,13 @@ impl LiveCounts {
     /// Fails where the disk does.
     pub(super) fn event_types_of(
         store: &Store,
+        days: &RangeInclusive<Date>,
         wants: &dyn Fn(&Partition) -> bool,
     ) -> Result<BTreeSet<String>, RollupError> {
         let mut event_types = BTreeSet::new();
         for log in [LogReader::new(store, ROLLUPS), events_log(store)] {
-            let files = log.newest(wants)?.map(|newest| newest.files).unwrap_or_default();
+            let files =
+                log.of_days(days.clone()).newest(wants)?.map(|newest| newest.files).unwrap_or_default();
             let of = |partition: &Partition| partition.get("event_type").cloned().flatten();
             event_types.extend(files.iter().filter_map(|file| of(&file.partition)));
         }
@@ -46,41 +52,75 @@ impl LiveCounts {
         selection: &Selection<'_>,
         take: &mut TakeRow<'_>,
     ) -> Result<(), RollupError> {
+        self.for_each_part(selection, None, &mut |event_type, rows, wants| {
+            for row in rows.rows.iter().filter(|row| row.is_primary && wants(row)) {
+                take(event_type, rows.items.name(row.item), row.hour, row.aggregate);
+            }
+        })
+    }
+
+    /// Returns all aggregates of the selected hours, as they count; only those of one top-level category where it is
+    /// given. Several rows may be of the same item, hour, set of paths and kind: they add.
+    ///
+    /// # Errors
+    /// Names the file that is missing or damaged.
+    pub fn all_aggregates(
+        &self,
+        selection: &Selection<'_>,
+        top_level: Option<&str>,
+    ) -> Result<AggregateRows, RollupError> {
+        let mut all = AggregateRows::default();
+        self.for_each_part(selection, top_level, &mut |event_type, rows, wants| {
+            let Some(counting) = selection.event_types.counting(event_type) else { return };
+            let is_wanted = |set: &str| top_level.is_none() || category_of_set(set) == top_level;
+            let are_wanted: Vec<bool> = rows.path_sets.iter().map(is_wanted).collect();
+            let before = all.rows.len();
+            all.append_where(rows, |row| are_wanted[row.path_set as usize] && wants(row));
+            for row in &mut all.rows[before..] {
+                row.aggregate = counting.applied_to(row.aggregate);
+            }
+        })?;
+        Ok(all)
+    }
+
+    /// Passes the rows of each file and each recomputed shard to `take`, and which of them are wanted.
+    fn for_each_part(
+        &self,
+        selection: &Selection<'_>,
+        top_level: Option<&str>,
+        take: &mut TakePart<'_>,
+    ) -> Result<(), RollupError> {
         let days: Vec<DedupedDay<'_>> = match self.pending() {
             Pending::Files(_) => Vec::new(),
             Pending::Hours(hours) => {
                 hours.1.days.iter().map(|day| dedup(&hours.0, day)).collect::<Result<_, _>>()?
             }
         };
-        for (partition, file) in self.stored().iter().filter(|(partition, _)| selection.overlaps(partition)) {
+        let may_have = |of: &FilePartition| {
+            selection.overlaps(of) && (top_level.is_none() || of.day.group.may_have(top_level))
+        };
+        let is_selected = |row: &AggregateRow| selection.hours.contains(&row.hour);
+        for (partition, file) in self.stored().iter().filter(|(partition, _)| may_have(partition)) {
             let mut rows = AggregateRows::default();
             read_file(self.store(), file, &mut rows)?;
             let (event_type, date) = (&partition.day.event_type, partition.day.date);
             let day = days.iter().find(|of| of.day.event_type == *event_type && of.day.date == date);
-            let is_valid = |hour: &Hour| !day.is_some_and(|of| of.hours.contains(hour));
-            take_rows(&rows, event_type, &|hour| selection.hours.contains(hour) && is_valid(hour), take);
+            let is_valid = |row: &AggregateRow| !day.is_some_and(|of| of.hours.contains(&row.hour));
+            take(event_type, &rows, &|row| is_selected(row) && is_valid(row));
         }
         match self.pending() {
             Pending::Files(files) => {
-                for of in files.iter().filter(|of| selection.overlaps(&of.partition)) {
-                    let (event_type, date) = (&of.partition.day.event_type, of.partition.day.date);
-                    of.read_from(self.store(), EventColumns::WithoutIds, &mut |batch: &EventBatch| {
-                        for row in (0..batch.rows()).filter(|&row| batch.is_primary(row)) {
-                            let hour = i32::try_from(batch.hour_of_day(row)).expect("a day has 24 hours");
-                            let hour = Hour::of(date, hour);
-                            if selection.hours.contains(&hour) {
-                                take(event_type, batch.item_id(row), hour, batch.aggregate(row));
-                            }
-                        }
-                    })?;
+                for of in files.iter().filter(|of| may_have(&of.partition)) {
+                    let rows = rows_of(self.store(), of)?;
+                    take(&of.partition.day.event_type, &rows, &is_selected);
                 }
             }
             Pending::Hours(hours) => {
+                let is_wanted = |shard: &Shard| top_level.is_none() || Shard::of(top_level) == *shard;
                 for day in &days {
-                    for shard in day.shards() {
+                    for shard in day.shards().into_iter().filter(is_wanted) {
                         let (rows, _) = aggregate_shard(&hours.0, day, shard, &Progress::ignored())?;
-                        let is_wanted = |hour: &Hour| selection.hours.contains(hour);
-                        take_rows(&rows, &day.day.event_type, &is_wanted, take);
+                        take(&day.day.event_type, &rows, &is_selected);
                     }
                 }
             }
@@ -89,13 +129,24 @@ impl LiveCounts {
     }
 }
 
-fn take_rows(
-    rows: &AggregateRows,
-    event_type: &str,
-    is_wanted: &dyn Fn(&Hour) -> bool,
-    take: &mut TakeRow<'_>,
-) {
-    for row in rows.rows.iter().filter(|row| row.is_primary && is_wanted(&row.hour)) {
-        take(event_type, rows.items.name(row.item), row.hour, row.aggregate);
-    }
+/// Returns a row for each event of a file none of whose events has an id.
+fn rows_of(store: &Store, of: &EventFile) -> Result<AggregateRows, RollupError> {
+    let (mut rows, mut interner) = (AggregateRows::default(), DictionaryInterner::default());
+    of.read_from(store, EventColumns::WithoutIds, &mut |batch: &EventBatch| {
+        let mut path_sets = Vec::with_capacity(batch.rows());
+        batch.path_sets(&mut interner, &mut rows.path_sets, &mut path_sets);
+        for (row, path_set) in path_sets.into_iter().enumerate() {
+            let hour = i32::try_from(batch.hour_of_day(row)).expect("a day has 24 hours");
+            let item = rows.items.code(batch.item_id(row));
+            let (hour, is_primary) = (Hour::of(of.partition.day.date, hour), batch.is_primary(row));
+            rows.rows.push(AggregateRow {
+                item,
+                path_set,
+                hour,
+                is_primary,
+                aggregate: batch.aggregate(row),
+            });
+        }
+    })?;
+    Ok(rows)
 }

@@ -11,5 +11,5 @@
 mod share;
 mod trend;
 
-pub use share::{WHOLE, shares};
+pub use share::{WHOLE, shares, shares_of};
 pub use trend::{Movement, Trend, TrendEntry, Trends};

@@ -2,6 +2,9 @@
 
 use std::cmp::Reverse;
 
+use crate::model::Aggregate;
+use crate::rank::Measure;
+
 /// A whole, in hundredths of a percent.
 pub const WHOLE: u32 = 10_000;
 
@@ -32,6 +35,25 @@ pub fn shares(parts: &[i128]) -> Option<Vec<u32>> {
         shares[at] += 1;
     }
     Some(shares)
+}
+
+/// Returns the share that each of some aggregates has of a whole, and that of the rest of it; together exactly
+/// [`WHOLE`]. None where the whole is nothing, or less than its parts.
+pub fn shares_of(
+    parts: impl Iterator<Item = Aggregate>,
+    whole: Aggregate,
+    measure: Measure,
+) -> Option<(Vec<u32>, u32)> {
+    let of = |aggregate: Aggregate| match measure {
+        Measure::Amount => aggregate.amount,
+        Measure::Purchases => i128::from(aggregate.purchases),
+        Measure::Units => i128::from(aggregate.units.ten_thousandths()),
+    };
+    let mut parts: Vec<i128> = parts.map(of).collect();
+    parts.push(of(whole).checked_sub(parts.iter().sum())?);
+    let mut shares = shares(&parts)?;
+    let others = shares.pop()?;
+    Some((shares, others))
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use std::iter::Peekable;
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::model::{Aggregate, Timestamp};
+use crate::model::Timestamp;
 use crate::parquet_format::RankedRow;
 use crate::rank::Measure;
 use crate::rankings::{Categories, RetainedRanking, Snapshot, SnapshotError, retained_rankings};
 use crate::storage::Store;
-use crate::trends::share::shares;
+use crate::trends::share::shares_of;
 
 /// How many weeks back rankings are searched.
 const WEEKS: i64 = 52;
@@ -145,18 +145,8 @@ impl Trend {
     ///
     /// A share is of what the score adds up.
     pub fn shares(&self, first: usize, by: Measure) -> Option<(Vec<u32>, u32)> {
-        let of = |aggregate: Aggregate| match by {
-            Measure::Amount => aggregate.amount,
-            Measure::Purchases => i128::from(aggregate.purchases),
-            Measure::Units => i128::from(aggregate.units.ten_thousandths()),
-        };
-        let whole = of(self.places.first()?.row.details?.eligible);
-        let mut parts: Vec<i128> =
-            self.places.iter().take(first).map(|place| of(place.row.aggregate)).collect();
-        parts.push(whole.checked_sub(parts.iter().sum())?);
-        let mut shares = shares(&parts)?;
-        let others = shares.pop()?;
-        Some((shares, others))
+        let whole = self.places.first()?.row.details?.eligible;
+        shares_of(self.places.iter().take(first).map(|place| place.row.aggregate), whole, by)
     }
 }
 
@@ -237,7 +227,7 @@ fn trend(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DayUnits, Decay, EventTypes, Hour, Week, Window, Zone};
+    use crate::model::{Aggregate, DayUnits, Decay, EventTypes, Hour, Week, Window, Zone};
     use crate::parquet_format::RowDetails;
     use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
     use crate::rankings::publish;

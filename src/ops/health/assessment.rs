@@ -5,7 +5,7 @@ use crate::run_history::{Outcome, RunKey, RunRecord, RunState};
 use topsell_core::model::{Timestamp, escape_control, format_duration};
 
 /// Read-only commands, whose failures do not count.
-const READ_ONLY: [&str; 6] = ["show", "count", "stats", "report", "schedule", "health"];
+const READ_ONLY: [&str; 7] = ["show", "count", "top", "stats", "report", "schedule", "health"];
 
 /// The limits of a healthy lake; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use crate::formats::{Answer, Column, ColumnType, Table, TableColumn, Value};
 use topsell_core::counts::{Bucket, Buckets, By, ByHour, CountQuery};
-use topsell_core::model::{Aggregate, AggregateOverflow, PURCHASE, Timestamp, Units, Zone, escape_control};
+use topsell_core::model::{
+    Aggregate, AggregateOverflow, EventTypes, PURCHASE, Timestamp, Units, Zone, escape_control,
+};
 use topsell_core::rollup::RollupError;
 
 /// What has been counted, and how to group it.
@@ -107,13 +109,7 @@ impl<'a> Counts<'a> {
         let place = category.map_or("the whole shop".to_owned(), escape_control);
         let (from, to) = (self.zone.shown(hours.start), self.zone.shown(hours.end));
         let mut title = format!("Counts{of} in {place}, {from} to {to}");
-        if event_types.counted != [PURCHASE] {
-            title.push_str(&format!(", counting {}", escape_control(&event_types.counted.join(", "))));
-        }
-        if !event_types.subtracted.is_empty() {
-            let subtracted = event_types.subtracted.join(", ");
-            title.push_str(&format!(", subtracting {}", escape_control(&subtracted)));
-        }
+        title.push_str(&counted_types(event_types));
         if self.is_filling() {
             title.push_str(", the last hour still filling");
         }
@@ -165,6 +161,18 @@ impl<'a> Counts<'a> {
         }
         Value::Object(fields)
     }
+}
+
+/// Returns what a title says of the event types, where they are others than purchases.
+pub(super) fn counted_types(event_types: &EventTypes) -> String {
+    let mut text = String::new();
+    if event_types.counted != [PURCHASE] {
+        text.push_str(&format!(", counting {}", escape_control(&event_types.counted.join(", "))));
+    }
+    if !event_types.subtracted.is_empty() {
+        text.push_str(&format!(", subtracting {}", escape_control(&event_types.subtracted.join(", "))));
+    }
+    text
 }
 
 fn named(aggregate: &Aggregate) -> impl Iterator<Item = (&'static str, Value)> {

@@ -1,4 +1,4 @@
-//! The answers of commands that need no room of their own: counts, due runs, health, lake stats.
+//! The answers of commands that need no room of their own: counts, top items, due runs, health, lake stats.
 //!
 //! Invariant: nothing here writes; an answer is values, and a format decides how they look.
 
@@ -8,6 +8,9 @@ mod due_runs;
 mod explanation;
 mod health;
 mod lake_stats;
+mod time_range;
+mod top;
+mod top_question;
 
 pub use count_question::{CountOptions, CountQuestion};
 pub use counts::Counts;
@@ -15,3 +18,5 @@ pub use due_runs::DueRuns;
 pub use explanation::explanation;
 pub use health::health;
 pub use lake_stats::lake_stats;
+pub use time_range::TimeRangeOptions;
+pub use top_question::{TOP_LIMIT, TopOptions, TopQuestion};

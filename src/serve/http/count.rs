@@ -15,7 +15,7 @@ use crate::http::state::State;
 use crate::live::Recent;
 use topsell_core::counts::{By, ByHour};
 use topsell_core::rollup::RollupError;
-use topsell_output::answers::{CountOptions, CountQuestion};
+use topsell_output::answers::{CountOptions, CountQuestion, TimeRangeOptions};
 use topsell_output::formats::{Answer, Format};
 use topsell_output::terminal::TerminalOptions;
 
@@ -83,7 +83,8 @@ fn answer(state: &State, question: &CountQuestion) -> Option<Result<Vec<u8>, Rol
     Some(question.answer(&state.store, &uncommitted, json))
 }
 
-fn json(answer: Answer<'_>) -> Vec<u8> {
+/// Returns an answer as the commands print it with `--json`.
+pub(super) fn json(answer: Answer<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     answer.write(Format::Json, TerminalOptions::PLAIN, &mut bytes).expect("memory can be written to");
     bytes
@@ -121,23 +122,40 @@ fn options_of(
     if items.len() > max {
         return Err(format!("too many items in one request; at most {max}"));
     }
-    let or_default =
-        |given: Vec<String>, default: &[String]| if given.is_empty() { default.to_vec() } else { given };
-    let subtract = parameters.all("subtract");
-    let subtract = subtract.iter().flat_map(|types| types.split(',')).map(str::to_owned).collect();
     Ok(CountOptions {
-        prefix: "",
         items,
+        range: range_of(state, &parameters)?,
+        by: parameters.one("by")?.map(|name| by(&name)).transpose()?,
+        event_types: event_types_of(state, &parameters),
+        subtract: subtract_of(state, &parameters),
+        category: parameters.one("category")?,
+    })
+}
+
+/// Returns the time range that parameters ask for.
+pub(super) fn range_of(state: &State, parameters: &Parameters) -> Result<TimeRangeOptions, String> {
+    Ok(TimeRangeOptions {
+        prefix: "",
         last: parameters.one("last")?,
         from: parameters.one("from")?,
         to: parameters.one("to")?,
         at: parameters.one("at")?,
-        by: parameters.one("by")?.map(|name| by(&name)).transpose()?,
         zone: parameters.one("tz")?.unwrap_or_else(|| state.counts.zone.clone()),
-        event_types: or_default(parameters.all("event_type"), &state.counts.event_types),
-        subtract: or_default(subtract, &state.counts.subtract),
-        category: parameters.one("category")?,
     })
+}
+
+/// Returns the event types that are counted.
+pub(super) fn event_types_of(state: &State, parameters: &Parameters) -> Vec<String> {
+    Some(parameters.all("event_type"))
+        .filter(|of| !of.is_empty())
+        .unwrap_or_else(|| state.counts.event_types.clone())
+}
+
+/// Returns the event types that are subtracted.
+pub(super) fn subtract_of(state: &State, parameters: &Parameters) -> Vec<String> {
+    let given = parameters.all("subtract");
+    let given = given.iter().flat_map(|types| types.split(',')).map(str::to_owned).collect();
+    Some(given).filter(|of: &Vec<String>| !of.is_empty()).unwrap_or_else(|| state.counts.subtract.clone())
 }
 
 fn by(name: &str) -> Result<By, String> {

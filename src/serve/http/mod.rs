@@ -17,6 +17,7 @@ mod router;
 mod show;
 mod state;
 mod status;
+mod top;
 mod workers;
 
 pub use body_room::BodyRoom;

@@ -11,6 +11,7 @@ use crate::http::count::COUNT_PARAMETERS;
 use crate::http::events::MEDIA_TYPES;
 use crate::http::parameters::{Parameter, ParameterKind};
 use crate::http::show::SHOW_PARAMETERS;
+use crate::http::top::TOP_PARAMETERS;
 
 /// Answers the request.
 pub fn openapi() -> Response<Body> {
@@ -26,6 +27,7 @@ fn document() -> Value {
             "/v1/events": { "post": post_events() },
             "/v1/count": { "get": count(None), "post": count(Some("An item on each line")) },
             "/v1/show": { "get": show() },
+            "/v1/top": { "get": top() },
             "/v1/status": { "get": get("What the server does", &of_json("Numbers since the start")) },
             "/v1/openapi.json": { "get": get("This document", &of_json("OpenAPI 3.1")) },
             "/metrics": { "get": get("Numbers for Prometheus", &of_text("The text format of Prometheus")) },
@@ -72,6 +74,19 @@ fn show() -> Value {
         "parameters": parameters(SHOW_PARAMETERS),
         "responses": {
             "200": of_json("What `topsell show --json` prints"),
+            "304": { "description": "It is the answer that If-None-Match names" },
+            "default": error(),
+        },
+    })
+}
+
+fn top() -> Value {
+    json!({
+        "summary": "List what sold most",
+        "security": security(),
+        "parameters": parameters(TOP_PARAMETERS),
+        "responses": {
+            "200": of_json("What `topsell top --json` prints"),
             "304": { "description": "It is the answer that If-None-Match names" },
             "default": error(),
         },

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::http::StatusCode;
 
 /// The paths that are told apart; all others are one.
-pub const PATHS: [&str; 8] = [
+pub const PATHS: [&str; 9] = [
     "/v1/events",
     "/v1/count",
     "/v1/show",
+    "/v1/top",
     "/v1/status",
     "/v1/openapi.json",
     "/healthz",

@@ -21,6 +21,7 @@ use crate::http::openapi::openapi;
 use crate::http::show::show;
 use crate::http::state::State;
 use crate::http::status::{health, ready, status};
+use crate::http::top::top;
 
 /// How many times the limit of a body is read before the connection is given up.
 const DRAINED: usize = 8;
@@ -47,6 +48,7 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/v1/events", post(post_events))
         .route("/v1/count", get(any_count).post(any_count))
         .route("/v1/show", get(get_show))
+        .route("/v1/top", get(get_top))
         .fallback(any(async || error(StatusCode::NOT_FOUND, "there is no such path")))
         .method_not_allowed_fallback(async || {
             error(StatusCode::METHOD_NOT_ALLOWED, "the path has no such method")
@@ -99,6 +101,14 @@ async fn get_show(Shared(state): Shared<Arc<State>>, request: Request) -> Respon
     }
     let (query, headers) = (request.uri().query().map(str::to_owned), request.headers().clone());
     show(state, query, headers).await
+}
+
+async fn get_top(Shared(state): Shared<Arc<State>>, request: Request) -> Response<Body> {
+    if let Err(refused) = permitted(&state, Access::Read, &request) {
+        return *refused;
+    }
+    let (query, headers) = (request.uri().query().map(str::to_owned), request.headers().clone());
+    top(state, query, headers).await
 }
 
 /// Checks the token of a request.

@@ -1,5 +1,5 @@
 //! The answers of a server that takes in events, while other commands change the lake beside it, are at all times those of
-//! `topsell count` on a lake that has everything.
+//! `topsell count` and `topsell top` on a lake that has everything.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -94,26 +94,39 @@ fn at_random_moments_they_are_the_same_bytes() {
             _ => {}
         }
         let item = next_random(&mut chance) % ITEMS;
-        for (query, options) in [
-            (format!("item=i{item}&item=i0&last=48h&by=hour"), format!("i{item} i0 --last 48h --by hour")),
-            (format!("item=i{item}&item=i1"), format!("i{item} i1")),
+        for (query, command) in [
             (
-                format!("item=i{item}&last=12h&event_type=view&subtract=refund&by=hour"),
-                format!("i{item} --last 12h --event-type view --subtract refund --by hour"),
+                format!("count?item=i{item}&item=i0&last=48h&by=hour"),
+                format!("count i{item} i0 --last 48h --by hour"),
             ),
-            (format!("item=i{item}&last=48h&category=Food"), format!("i{item} --last 48h -c Food")),
+            (format!("count?item=i{item}&item=i1"), format!("count i{item} i1")),
             (
-                format!("item=i{item}&event_type=view&event_type=purchase&subtract=refund&from=2017-01-13"),
+                format!("count?item=i{item}&last=12h&event_type=view&subtract=refund&by=hour"),
+                format!("count i{item} --last 12h --event-type view --subtract refund --by hour"),
+            ),
+            (
+                format!("count?item=i{item}&last=48h&category=Food"),
+                format!("count i{item} --last 48h -c Food"),
+            ),
+            (
                 format!(
-                    "i{item} --event-type view --event-type purchase --subtract refund --from 2017-01-13"
+                    "count?item=i{item}&event_type=view&event_type=purchase&subtract=refund&from=2017-01-13"
+                ),
+                format!(
+                    "count i{item} --event-type view --event-type purchase --subtract refund --from 2017-01-13"
                 ),
             ),
+            ("top?last=30h&limit=3".to_owned(), "top --last 30h -n 3".to_owned()),
+            (
+                "top?last=48h&category=Food/Fruit&subtract=refund&measure=amount".to_owned(),
+                "top --last 48h -c Food/Fruit --subtract refund --measure amount".to_owned(),
+            ),
         ] {
-            let expected = all.run(&format!("count --json {options}")).stdout;
+            let expected = all.run(&format!("{command} --json")).stdout;
             let mut answer = String::new();
             // What others change shows within a second, on a machine that is not busy.
             holds_within(Duration::from_secs(10), || {
-                answer = server.get(&format!("/v1/count?{query}")).body;
+                answer = server.get(&format!("/v1/{query}")).body;
                 answer == expected
             });
             assert_eq!(answer, expected, "moment {moment}, after `{beside}`: {query}");

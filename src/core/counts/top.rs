@@ -1,0 +1,95 @@
+//! What sold most in some hours, as of this moment, in the shop or a category.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::lake::UncommittedBatch;
+use crate::model::{
+    AggregateOverflow, AggregateRow, AggregateRows, Decay, EventTypes, Hour, HourAggregate, Week, Window,
+    Zone, levels_of,
+};
+use crate::rank::{CategoryRanking, Measure, PartialRanker, Ranking, RankingBuilder, Rules, ScanRequest};
+use crate::rollup::{RollupError, Selection, live_counts};
+use crate::storage::Store;
+
+/// Which sales to add up, and how many items to list.
+#[derive(Clone, Debug)]
+pub struct TopQuery<'a> {
+    pub event_types: &'a EventTypes,
+    /// First hour, and the hour after the last.
+    pub hours: Range<Hour>,
+    /// What items are ordered by.
+    pub measure: Measure,
+    /// How many items are listed at most.
+    pub limit: usize,
+    /// Only sales in this category or below it.
+    pub category: Option<&'a str>,
+    /// Batches that are durable and not in the lake yet; they count, too.
+    pub uncommitted: &'a [Arc<UncommittedBatch>],
+}
+
+/// Returns the items that sold most, best first, of equals that with the lower id; none where nothing was sold.
+///
+/// It is the ranking of these hours without decay, as it would be after a rollup: items whose returns outweigh their
+/// sales are not in it.
+///
+/// # Errors
+/// Names the file that is missing or damaged, or the item whose aggregates do not fit.
+pub fn top(store: &Store, query: &TopQuery<'_>) -> Result<Option<CategoryRanking>, RollupError> {
+    let selection = Selection { event_types: query.event_types, hours: query.hours.clone() };
+    let top_level = query.category.and_then(|path| levels_of(path).next());
+    let rows = live_counts(store, &selection, query.uncommitted, |counts| {
+        counts.all_aggregates(&selection, top_level)
+    })?;
+    let ranking = ranking_of(&rows, query)?;
+    Ok(ranking.categories.into_iter().find(|of| of.category.as_deref() == query.category))
+}
+
+fn ranking_of(rows: &AggregateRows, query: &TopQuery<'_>) -> Result<Ranking, AggregateOverflow> {
+    let Range { start, end } = &query.hours;
+    let mut builder = RankingBuilder::new(Rules {
+        window: Window::ending(*end, end.number().abs_diff(start.number())),
+        decay: Decay::None,
+        measure: query.measure,
+        limit: query.limit,
+        min_items: 0,
+        max_lookback_hours: 0,
+        week: Week::ending(*end, Zone::utc()),
+    });
+    let (order, categories) = (rows.order(), rows.categories());
+    let item_of = |at: &u32| {
+        let row = &rows.rows[*at as usize];
+        (categories[row.path_set as usize], row.item)
+    };
+    while let Some(request) = builder.next_scan() {
+        let mut ranker = PartialRanker::new(&request);
+        let mut of_item = Vec::new();
+        for item in order.chunk_by(|a, b| item_of(a) == item_of(b)) {
+            of_item.clear();
+            of_item.extend(rows.in_order(item).map(hour_aggregate));
+            add(&mut ranker, &request, rows, item_of(&item[0]).1, &of_item)?;
+        }
+        builder.add(&request, vec![ranker.finish()])?;
+    }
+    Ok(builder.finish().ranking)
+}
+
+/// Adds the rows of an item in a category.
+fn add(
+    ranker: &mut PartialRanker<'_>,
+    request: &ScanRequest,
+    rows: &AggregateRows,
+    item: u32,
+    of_item: &[HourAggregate],
+) -> Result<(), AggregateOverflow> {
+    let item_id = rows.items.name(item);
+    match request.wants_item(item_id) {
+        true => ranker.add_item(item_id, of_item, &rows.path_sets),
+        false => Ok(()),
+    }
+}
+
+fn hour_aggregate(row: AggregateRow) -> HourAggregate {
+    let AggregateRow { hour, path_set, is_primary, aggregate, .. } = row;
+    HourAggregate { hour, path_set, is_primary, aggregate }
+}
