@@ -403,6 +403,42 @@ fn a_catalog_that_changes_is_read_again() {
     });
 }
 
+#[test]
+fn a_request_with_a_key_counts_once_however_often_it_is_sent() {
+    let world = World::new();
+    let mut server = Server::start(&world, &[]);
+    let send = |server: &Server, key: &str, body: &str| {
+        let headers = format!("Content-Type: application/x-ndjson\r\nIdempotency-Key: {key}\r\n");
+        server.post("/v1/events", &headers, body.as_bytes()).status
+    };
+    let units = |server: &Server| {
+        server
+            .get("/v1/count?item=apple")
+            .body
+            .split("\"units\":")
+            .nth(1)
+            .map(|rest| rest.split(',').next().unwrap_or_default().to_owned())
+    };
+    // Two of the events say the same, and are two.
+    let body = event(20, "apple", 1) + &event(20, "apple", 1) + &event(21, "apple", 3);
+    for _ in 0..3 {
+        assert_eq!(send(&server, "\"order-17\"", &body), 200);
+        assert_eq!(units(&server).as_deref(), Some("5"));
+    }
+    assert!(server.stop().success(), "{}", said(&world));
+    let mut server = Server::start(&world, &[]);
+    // A line that was rejected changes no id of the others.
+    assert_eq!(send(&server, "order-17", &("{\"ts\":1,\"item_id\":\"x\"}\n".to_owned() + &body)), 200);
+    assert_eq!(units(&server).as_deref(), Some("5"), "also after it is in the lake");
+    assert_eq!(send(&server, "order-18", &body), 200);
+    assert_eq!(units(&server).as_deref(), Some("10"), "another request");
+    for bad in ["", "a b", "é", &"x".repeat(129)] {
+        assert_eq!(send(&server, bad, &body), 400, "{bad}");
+    }
+    assert!(server.stop().success(), "{}", said(&world));
+    assert!(printed(&world, "count apple").contains("\"units\":10,"));
+}
+
 /// Four clients read each of their events back as soon as it is acknowledged, while the server moves segments to the lake
 /// all the time and other commands change it.
 #[test]

@@ -39,6 +39,10 @@ pub async fn receive_events(state: Arc<State>, headers: HeaderMap, body: Bytes) 
         Ok(format) => format,
         Err(refused) => return *refused,
     };
+    let key = match key_of(&headers) {
+        Ok(key) => key,
+        Err(what) => return error(StatusCode::BAD_REQUEST, what),
+    };
     if body.is_empty() {
         return error(StatusCode::BAD_REQUEST, "the body is empty");
     }
@@ -47,12 +51,15 @@ pub async fn receive_events(state: Arc<State>, headers: HeaderMap, body: Bytes) 
     let job = move || {
         let live = worker_state.live.get()?;
         Some(match format {
-            BodyFormat::Records(format) => {
-                live.receiver.receive(&body, Some(format), max_bytes).map_err(|e| of_error(&e))
-            }
+            BodyFormat::Records(format) => live
+                .receiver
+                .receive(&body, Some(format), max_bytes, key.as_deref())
+                .map_err(|e| of_error(&e)),
             BodyFormat::CloudEvents => as_ndjson(&body, max_bytes)
                 .map_err(ReceiveError::from)
-                .and_then(|lines| live.receiver.receive(&lines, Some(Format::Ndjson), max_bytes))
+                .and_then(|lines| {
+                    live.receiver.receive(&lines, Some(Format::Ndjson), max_bytes, key.as_deref())
+                })
                 .map_err(|e| of_error(&e)),
         })
     };
@@ -73,6 +80,22 @@ fn status_of(received: &Received) -> StatusCode {
     match received.accepted == 0 && received.rejected > 0 {
         true => StatusCode::UNPROCESSABLE_ENTITY,
         false => StatusCode::OK,
+    }
+}
+
+/// Returns the key by which a client that sends a request again says so, without the quotes around it.
+///
+/// The header is that of <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
+fn key_of(headers: &HeaderMap) -> Result<Option<String>, &'static str> {
+    const BAD_KEY: &str = "Idempotency-Key is not one text of 1 to 128 visible ASCII characters";
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().map_err(|_| BAD_KEY)?.trim();
+    let key = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let is_good = (1..=128).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    match is_good && values.next().is_none() {
+        true => Ok(Some(key.to_owned())),
+        false => Err(BAD_KEY),
     }
 }
 

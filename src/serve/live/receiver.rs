@@ -15,6 +15,7 @@ use crate::live::uncommitted::{BATCH_PREFIX, SegmentBatch, Uncommitted};
 use crate::log::{Appended, EventLog, LogError, Ticket};
 use topsell_core::ingest::{
     Options, ParseOptions, ParsedRequest, RequestError, StreamOptions, encode_record, parse_request,
+    with_request_ids,
 };
 use topsell_core::input_format::Format;
 use topsell_core::lake::{DryRun, DuplicatePolicy, Lake, LakeError, Reject};
@@ -139,7 +140,8 @@ impl Receiver {
         })
     }
 
-    /// Parses a body and hands what is accepted to the log.
+    /// Parses a body and hands what is accepted to the log; with a key, its events get ids by which they count once,
+    /// however often it is sent.
     ///
     /// # Errors
     /// Says why nothing of it was accepted.
@@ -148,6 +150,7 @@ impl Receiver {
         body: &[u8],
         format: Option<Format>,
         max_bytes: u64,
+        key: Option<&str>,
     ) -> Result<Receiving, ReceiveError> {
         let now = (self.clock)();
         let events = self.uncommitted.events();
@@ -156,7 +159,10 @@ impl Receiver {
         }
         // Looked up once: events of another currency than the one they were checked with must not get into the log.
         let currency_of_lake = self.currency();
-        let parsed = self.parse(body, format, max_bytes, currency_of_lake, now)?;
+        let mut parsed = self.parse(body, format, max_bytes, currency_of_lake, now)?;
+        if let Some(key) = key {
+            parsed.events = with_request_ids(std::mem::take(&mut parsed.events), key);
+        }
         let mut receiving = Receiving { received: Received::default(), ticket: None };
         if !parsed.events.is_empty() {
             match (parsed.currency, currency_of_lake) {
