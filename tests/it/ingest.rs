@@ -43,6 +43,7 @@ fn the_help_of_the_program() {
         stdout: Query:
         stdout:   show         Show best sellers, items and categories of the published ranking
         stdout:   count        Count the sales of items, up to now
+        stdout:   top          List the items that sold most, up to now
         stdout:   report       Write a published ranking as an HTML page
         stdout:   serve        Serve counts and rankings over HTTP, and take in events
         stdout: 
