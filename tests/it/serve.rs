@@ -128,6 +128,12 @@ fn a_question_that_cannot_be_answered_is_refused_with_a_reason() {
         400,
         "{\"schema\":1,\"error\":\"525960 numbers in one answer; at most 100000\"}",
     );
+    check(
+        server.get("/v1/top?last=36d"),
+        400,
+        "{\"schema\":1,\"error\":\"864 hours in one list; at most 840, `topsell top` lists longer ones\"}",
+    );
+    check(server.get("/v1/top?limit=0"), 400, "{\"schema\":1,\"error\":\"limit must be at least 1\"}");
     check(server.get("/v1/nothing"), 404, "{\"schema\":1,\"error\":\"there is no such path\"}");
     check(server.get("/v1/events"), 405, "{\"schema\":1,\"error\":\"the path has no such method\"}");
     check(

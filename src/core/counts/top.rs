@@ -39,7 +39,7 @@ pub fn top(store: &Store, query: &TopQuery<'_>) -> Result<Option<CategoryRanking
     let selection = Selection { event_types: query.event_types, hours: query.hours.clone() };
     let top_level = query.category.and_then(|path| levels_of(path).next());
     let rows = live_counts(store, &selection, query.uncommitted, |counts| {
-        counts.all_aggregates(&selection, top_level)
+        counts.summed_over_hours(&selection, top_level)
     })?;
     let ranking = ranking_of(&rows, query)?;
     Ok(ranking.categories.into_iter().find(|of| of.category.as_deref() == query.category))

@@ -42,15 +42,16 @@ enum Kind {
 /// A row: what it is about, by what it is sorted, and its batch and number in it.
 type Place<'a> = ((Kind, &'a str, &'a str), (usize, usize));
 
-/// Returns all rows of a checkpoint, each batch of which is to be a row group, and adds the typed values of the
-/// `partitions`.
+/// Passes all rows of a checkpoint to `take`, each batch of which is to be a row group, and adds the typed values of
+/// the `partitions`.
 ///
 /// # Errors
-/// Fails where the batches have not the same columns.
+/// Fails where the batches have not the same columns, or `take` does.
 pub(super) fn in_row_groups(
     batches: Vec<RecordBatch>,
     partitions: &[Column],
-) -> Result<Vec<RecordBatch>, ColumnsError> {
+    take: &mut dyn FnMut(&RecordBatch) -> Result<(), ColumnsError>,
+) -> Result<(), ColumnsError> {
     // Values that cannot be parsed must not be told to be missing: then none are told.
     let parsed: Option<Vec<RecordBatch>> =
         batches.iter().map(|batch| with_parsed_partitions(batch, partitions)).collect();
@@ -62,15 +63,14 @@ pub(super) fn in_row_groups(
     }
     places.sort_unstable();
     let batches: Vec<&RecordBatch> = batches.iter().collect();
-    let mut groups = Vec::new();
     for of_kind in places.chunk_by(|a, b| a.0.0 == b.0.0) {
         let is_of_files = of_kind[0].0.0 == Kind::File;
         for group in of_kind.chunks(if is_of_files { FILES_PER_GROUP } else { OTHERS_PER_GROUP }) {
             let rows: Vec<(usize, usize)> = group.iter().map(|(_, row)| *row).collect();
-            groups.push(interleave_record_batch(&batches, &rows)?);
+            take(&interleave_record_batch(&batches, &rows)?)?;
         }
     }
-    Ok(groups)
+    Ok(())
 }
 
 /// The columns of a batch by which its rows are sorted; none that it has not.

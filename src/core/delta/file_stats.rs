@@ -29,8 +29,9 @@ impl FileStats {
     /// Returns statistics and the number of rows that they tell, 0 where they do not; none where the text is none of
     /// statistics.
     pub(super) fn parse(text: &str) -> Option<(FileStats, u64)> {
-        let parts: Parts<'_> = serde_json::from_str(text).ok()?;
-        Some((FileStats(Some(text.into())), parts.num_records.as_u64().unwrap_or(0)))
+        let parts: Option<Parts<'_>> = serde_json::from_str(text).ok()?;
+        let rows = parts.and_then(|parts| parts.num_records.as_u64());
+        Some((FileStats(Some(text.into())), rows.unwrap_or(0)))
     }
 
     /// Returns statistics from the numbers of nulls by column, and the least and the greatest values.
@@ -127,6 +128,8 @@ mod tests {
         let (empty, rows) = FileStats::parse("{}").expect("these are statistics");
         assert_eq!((rows, empty.nulls("a"), empty.range("a")), (0, None, Default::default()));
         assert_eq!(FileStats::default().range("a"), Default::default());
+        let (none, rows) = FileStats::parse("null").expect("another program may write that");
+        assert_eq!((rows, none.nulls("a"), none.range("a")), (0, None, Default::default()));
         assert!(FileStats::parse("{").is_none());
     }
 }

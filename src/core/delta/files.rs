@@ -69,8 +69,8 @@ impl Version<'_> {
         self.scan(None, wants)
     }
 
-    /// Returns the files of the wanted partitions of some days, sorted by path, and those without a day. What the
-    /// log says of other days is mostly not read.
+    /// Returns the files of the wanted partitions, sorted by path, for a reader who wants no files of other days than
+    /// some, which mostly are not decoded; `wants` must reject them, too. Files without a day are passed to it.
     ///
     /// # Errors
     /// Fails where the log cannot be read.

@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::delta::checkpoint_rows::{LONG_COLUMNS, in_row_groups};
 use crate::delta::schema::Column;
-use crate::parquet_format::encode_row_groups;
+use crate::parquet_format::RowGroupEncoder;
 
 /// The engine of a table.
 pub(super) struct KernelEngine {
@@ -84,8 +84,10 @@ impl ParquetHandler for CheckpointWriter {
         let batches: KernelResult<Vec<RecordBatch>> =
             data.map(|data| Ok(RecordBatch::from(*ArrowEngineData::try_from_engine_data(data?)?))).collect();
         let unwritable = |error: &dyn std::fmt::Display| KernelError::generic(error.to_string());
-        let groups = in_row_groups(batches?, self.partitions).map_err(|error| unwritable(&error))?;
-        let bytes = encode_row_groups(&groups, &LONG_COLUMNS).map_err(|error| unwritable(&error))?;
+        let mut encoder = RowGroupEncoder::new(&LONG_COLUMNS);
+        in_row_groups(batches?, self.partitions, &mut |group| encoder.push(group))
+            .map_err(|error| unwritable(&error))?;
+        let bytes = encoder.finish().map_err(|error| unwritable(&error))?;
         let (size, disk) = (bytes.len() as u64, Arc::clone(&self.disk));
         let at = Path::from_url_path(location.path()).map_err(|error| unwritable(&error))?;
         self.executor.block_on(async move { disk.put(&at, bytes.into()).await })?;

@@ -74,12 +74,13 @@ impl<'a> LogReader<'a> {
         LogReader { store, name, days: None }
     }
 
-    /// Returns the same log for a reader who wants no files of other days: these need not be decoded.
+    /// Returns the same log for a reader who wants no files of other days, which mostly are not decoded; what wants
+    /// partitions must reject them, too.
     pub fn of_days(self, days: RangeInclusive<Date>) -> LogReader<'a> {
         LogReader { days: Some(days), ..self }
     }
 
-    /// Returns the same log for a reader who wants no files.
+    /// Returns the same log for a reader who wants no files, and whose partitions are none.
     pub fn without_files(self) -> LogReader<'a> {
         self.of_days(Date::MAX..=Date::MIN)
     }

@@ -17,7 +17,7 @@ pub fn with_request_ids(mut events: Events, key: &str) -> Events {
     let mut seen: HashMap<u64, u64> = HashMap::new();
     for row in 0..events.len() {
         let event = events.event(row);
-        // Its categories are left out: a catalog that was read again may give others.
+        // Its categories are left out: a catalog that was read again may give others, and it must still count once.
         let content = format!(
             "{} {} {} {:?} {:?} {}",
             event.ts.micros(),

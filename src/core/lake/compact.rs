@@ -52,7 +52,7 @@ impl DayMerge {
 pub struct Compaction<'a> {
     lake: &'a Lake,
     days: CompactionDays,
-    /// How many files were looked at.
+    /// How many files of days that have ended were looked at.
     files: usize,
     rewriter: Rewriter<'a>,
     steps: Vec<Vec<DayMerge>>,
@@ -96,7 +96,8 @@ impl Lake {
             hours.entry(day).or_default().extend(partition.hours());
             files.push((partition, file));
         }
-        let looked_at = files.len();
+        let is_ended = |(partition, _): &&(FilePartition, LiveFile)| days.has_ended(partition.day.date);
+        let looked_at = files.iter().filter(is_ended).count();
         let mut together: BTreeMap<_, Vec<(FilePartition, LiveFile)>> = BTreeMap::new();
         for (partition, file) in files.into_iter().filter(|(_, file)| file.rows < LARGE_ROWS) {
             // Over an hour without events, nothing is merged: the hours of files tell which have some.

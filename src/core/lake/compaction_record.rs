@@ -19,7 +19,9 @@ const VERSION: &str = "topsell:compacted:1";
 const UNTIL: &str = "topsell:compacted-until";
 /// Commits after which a compaction that had nothing to do is recorded, too: those since the record are read.
 const MAX_COMMITS: u64 = 100;
-/// Files that a compaction may look at each time without anything to do.
+/// Commits that are read to find the days that changed; where there are more, looking at all days takes less.
+const MAX_COMMITS_READ: u64 = 2_000;
+/// Files of days that have ended that a compaction may look at each time without anything to do.
 const MAX_FILES: usize = 1_000;
 
 /// The days that a compaction looks at, and what it will record.
@@ -53,7 +55,8 @@ impl CompactionDays {
         let version = newest.number();
         let recorded = |app_id: &str| newest.transaction(app_id);
         let last = recorded(VERSION)?.and_then(|last| u64::try_from(last).ok());
-        let Some((last, ms)) = last.filter(|last| *last <= version).zip(recorded(UNTIL)?) else {
+        let is_near = |last: &u64| version.checked_sub(*last).is_some_and(|since| since <= MAX_COMMITS_READ);
+        let Some((last, ms)) = last.filter(is_near).zip(recorded(UNTIL)?) else {
             return Ok(CompactionDays::all(version, until));
         };
         let written = LogReader::new(store, table).written_since(last, version)?;
@@ -79,6 +82,11 @@ impl CompactionDays {
         first..=Date::MAX
     }
 
+    /// Returns whether a day has ended: once that is recorded, it is not looked at again.
+    pub fn has_ended(&self, day: Date) -> bool {
+        day < self.until.hour().date()
+    }
+
     /// Returns whether files of a partition are looked at; a malformed one is an error.
     pub fn has(&self, partition: &Partition) -> bool {
         let Some(days) = &self.days else { return true };
@@ -92,7 +100,8 @@ impl CompactionDays {
         [(VERSION.to_owned(), self.version.cast_signed()), (UNTIL.to_owned(), until_ms)]
     }
 
-    /// Records that there was nothing to compact, if looking at so many files again would cost more than that.
+    /// Records that there was nothing to compact, if the next compaction would look at many commits, or at so many
+    /// `files` of days that have ended.
     ///
     /// # Errors
     /// Fails where the log cannot be written.

@@ -47,7 +47,7 @@ pub(super) fn check(lake: &Lake, oldest: Option<Hour>, now: Timestamp) -> Result
     }
 }
 
-/// Returns whether there are events of hours before `oldest`.
+/// Returns whether there are events of days that end before `oldest`.
 fn has_any_before(lake: &Lake, oldest: Option<Hour>) -> Result<bool, LakeError> {
     oldest.map_or(Ok(false), |oldest| Ok(!lake.plan_expire(oldest)?.hours.is_empty()))
 }

@@ -61,7 +61,7 @@ pub use external_parquet::{
 pub use item_totals::{
     ITEM_TOTALS_PER_GROUP, ItemTotalsEncoder, ItemTotalsFile, ItemTotalsGroup, ItemTotalsLine, ItemTotalsRow,
 };
-pub use nested::{RowGroup, decode_nested, encode_row_groups};
+pub use nested::{RowGroup, RowGroupEncoder, decode_nested};
 pub use panic_guard::is_guarded;
 pub use parquet_file::Encoded;
 pub use plain_table::{PlainColumn, encode_table};

@@ -45,37 +45,58 @@ impl RowGroup<'_> {
     }
 }
 
-/// Returns the file that has each of some batches, which have the same columns, as a row group. The `long` columns,
-/// given by their paths, are compressed well; to begin to read such a column takes as long as to read a few hundred
-/// values.
-///
-/// # Errors
-/// Fails where there are none, or they do not fit into Parquet.
-pub fn encode_row_groups(batches: &[RecordBatch], long: &[&str]) -> Result<Bytes, ColumnsError> {
-    let unwritable = |e: ParquetError| ColumnsError::Unwritable(e.to_string());
-    let mut writer: Option<ArrowWriter<Vec<u8>>> = None;
-    for batch in batches {
-        let writer = match &mut writer {
-            Some(writer) => writer,
-            none => {
-                let mut properties = WriterProperties::builder()
-                    .set_writer_version(WriterVersion::PARQUET_1_0)
-                    .set_compression(Compression::SNAPPY)
-                    .set_statistics_enabled(EnabledStatistics::Chunk)
-                    .set_created_by(CREATED_BY.to_owned());
-                for column in long {
-                    let zstd = Compression::ZSTD(ZstdLevel::default());
-                    properties = properties.set_column_compression(ColumnPath::from(path_of(column)), zstd);
-                }
-                let options = ArrowWriterOptions::new().with_properties(properties.build());
-                let new = ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options);
-                none.insert(new.map_err(unwritable)?)
-            }
-        };
-        writer.write(batch).and_then(|()| writer.flush()).map_err(unwritable)?;
+/// Encodes a file group by group.
+pub struct RowGroupEncoder<'a> {
+    long: &'a [&'a str],
+    /// None before the first group.
+    writer: Option<ArrowWriter<Vec<u8>>>,
+}
+
+impl<'a> RowGroupEncoder<'a> {
+    /// Returns an encoder without groups. The `long` columns, given by their paths, are compressed well; to begin to
+    /// read such a column takes as long as to read a few hundred values.
+    pub fn new(long: &'a [&'a str]) -> RowGroupEncoder<'a> {
+        RowGroupEncoder { long, writer: None }
     }
-    let writer = writer.ok_or_else(|| ColumnsError::Unwritable("it has no rows".to_owned()))?;
-    Ok(writer.into_inner().map_err(unwritable)?.into())
+
+    /// Adds a batch as a row group; all have the same columns.
+    ///
+    /// # Errors
+    /// Fails where it does not fit into Parquet.
+    pub fn push(&mut self, group: &RecordBatch) -> Result<(), ColumnsError> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => none.insert(writer_of(group, self.long)?),
+        };
+        writer.write(group).and_then(|()| writer.flush()).map_err(|e| unwritable(&e))
+    }
+
+    /// Returns the file.
+    ///
+    /// # Errors
+    /// Fails where it has no groups.
+    pub fn finish(self) -> Result<Bytes, ColumnsError> {
+        let writer = self.writer.ok_or_else(|| ColumnsError::Unwritable("it has no rows".to_owned()))?;
+        Ok(writer.into_inner().map_err(|e| unwritable(&e))?.into())
+    }
+}
+
+fn writer_of(group: &RecordBatch, long: &[&str]) -> Result<ArrowWriter<Vec<u8>>, ColumnsError> {
+    let mut properties = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_compression(Compression::SNAPPY)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_created_by(CREATED_BY.to_owned());
+    for column in long {
+        let zstd = Compression::ZSTD(ZstdLevel::default());
+        properties = properties.set_column_compression(ColumnPath::from(path_of(column)), zstd);
+    }
+    let options = ArrowWriterOptions::new().with_properties(properties.build());
+    ArrowWriter::try_new_with_options(Vec::new(), group.schema(), options).map_err(|e| unwritable(&e))
+}
+
+fn unwritable(error: &ParquetError) -> ColumnsError {
+    ColumnsError::Unwritable(error.to_string())
 }
 
 fn path_of(column: &str) -> Vec<String> {

@@ -5,9 +5,13 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
+use hashbrown::HashMap;
+
 use crate::delta::{LogReader, Partition};
 use crate::lake::{FilePartition, ROLLUPS, events_log};
-use crate::model::{Aggregate, AggregateRow, AggregateRows, Date, Hour, Shard, category_of_set};
+use crate::model::{
+    Aggregate, AggregateOverflow, AggregateRow, AggregateRows, Date, Hour, Shard, Signs, category_of_set,
+};
 use crate::parquet_format::{DictionaryInterner, EventBatch, EventColumns};
 use crate::progress::Progress;
 use crate::rollup::aggregate::aggregate_shard;
@@ -59,28 +63,49 @@ impl LiveCounts {
         })
     }
 
-    /// Returns all aggregates of the selected hours, as they count; only those of one top-level category where it is
-    /// given. Several rows may be of the same item, hour, set of paths and kind: they add.
+    /// Returns what each item has in the selected hours, as it counts, all of it under the last hour; only of one
+    /// top-level category where it is given. So memory holds a row or two of each item, however many hours there are.
     ///
     /// # Errors
-    /// Names the file that is missing or damaged.
-    pub fn all_aggregates(
+    /// Names the file that is missing or damaged, or the item whose aggregates do not fit.
+    pub fn summed_over_hours(
         &self,
         selection: &Selection<'_>,
         top_level: Option<&str>,
     ) -> Result<AggregateRows, RollupError> {
+        let hour = selection.hours.end.plus(-1);
         let mut all = AggregateRows::default();
+        let mut places: HashMap<(u32, u32, bool, Signs), usize> = HashMap::new();
+        let mut overflow = None;
         self.for_each_part(selection, top_level, &mut |event_type, rows, wants| {
             let Some(counting) = selection.event_types.counting(event_type) else { return };
             let is_wanted = |set: &str| top_level.is_none() || category_of_set(set) == top_level;
             let are_wanted: Vec<bool> = rows.path_sets.iter().map(is_wanted).collect();
-            let before = all.rows.len();
-            all.append_where(rows, |row| are_wanted[row.path_set as usize] && wants(row));
-            for row in &mut all.rows[before..] {
-                row.aggregate = counting.applied_to(row.aggregate);
+            let mut part = AggregateRows::default();
+            part.append_where(rows, |row| are_wanted[row.path_set as usize] && wants(row));
+            let (items, sets) = (all.items.codes_of(&part.items), all.path_sets.codes_of(&part.path_sets));
+            for row in &part.rows {
+                let (item, path_set) = (items[row.item as usize], sets[row.path_set as usize]);
+                let aggregate = counting.applied_to(row.aggregate);
+                let place = places.entry((item, path_set, row.is_primary, aggregate.signs()));
+                let at = *place.or_insert_with(|| {
+                    let aggregate = Aggregate::default();
+                    all.rows.push(AggregateRow {
+                        item,
+                        path_set,
+                        hour,
+                        is_primary: row.is_primary,
+                        aggregate,
+                    });
+                    all.rows.len() - 1
+                });
+                match all.rows[at].aggregate.plus(aggregate) {
+                    Some(sum) => all.rows[at].aggregate = sum,
+                    None => overflow = Some(AggregateOverflow::of(all.items.name(item))),
+                }
             }
         })?;
-        Ok(all)
+        overflow.map_or(Ok(all), |overflow| Err(overflow.into()))
     }
 
     /// Passes the rows of each file and each recomputed shard to `take`, and which of them are wanted.

@@ -54,7 +54,7 @@ impl DayMerge {
 pub struct AggregateCompaction<'a> {
     rollups: &'a Rollups,
     days: CompactionDays,
-    /// How many files were looked at.
+    /// How many files of days that have ended were looked at.
     files: usize,
     rewriter: Rewriter<'a>,
     steps: Vec<Vec<DayMerge>>,
@@ -75,9 +75,9 @@ impl Rollups {
         let mut files = 0;
         let looked_at = CompactionDays::of(&self.store, ROLLUPS, &newest, until)?;
         for file in newest.files_of_days(&looked_at.range(), &|of| looked_at.has(of))? {
-            files += 1;
             let partition = partition_of(&file)?;
             let DayPartition { event_type, date, group } = &partition.day;
+            files += usize::from(looked_at.has_ended(*date));
             if partition.day.end() <= until {
                 let day = (event_type.clone(), group.shard(), *date);
                 days.entry(day).or_default().push((partition, file));

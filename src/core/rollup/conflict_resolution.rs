@@ -21,7 +21,7 @@ use crate::lake::Lake;
 use crate::model::{Date, Hour, Units};
 use crate::parquet_format::{EventBatch, EventColumns};
 use crate::rollup::error::RollupError;
-use crate::rollup::event_file::EventFile;
+use crate::rollup::event_file::{EventFile, IdRange};
 use crate::rollup::event_hash::{Content, EventHasher, EventKey, Version, version_of};
 
 /// How much is held in memory at a time.
@@ -171,7 +171,10 @@ pub(super) fn resolve_conflicts(
 ) -> Result<Conflicts, RollupError> {
     let of_hours: Vec<&EventFile> =
         files.iter().filter(|file| file.has_ids() && file.may_contain_any(hours)).collect();
-    let shares_ids = |file: &&EventFile| of_hours.iter().any(|of| of.may_share_ids_with(file));
+    // Read once: a day may have many files, each of which is compared with each.
+    let ranges: Vec<IdRange> = of_hours.iter().filter_map(|file| file.id_range()).collect();
+    let shares_ids =
+        |file: &&EventFile| file.id_range().is_some_and(|range| ranges.iter().any(|of| of.overlaps(&range)));
     let all: Vec<&EventFile> = files.iter().filter(shares_ids).collect();
     let passes = of_hours.iter().map(|file| file.file.rows).sum::<u64>() / limits.events_per_pass + 1;
     let mut found = Conflicts::default();

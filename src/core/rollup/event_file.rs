@@ -68,13 +68,28 @@ impl EventFile {
         columns_to_aggregate(&self.file) == EventColumns::All
     }
 
-    /// Returns whether an id may be in both files, by their ranges in the log's column statistics.
-    pub fn may_share_ids_with(&self, other: &EventFile) -> bool {
-        let [ours, theirs] = [self, other].map(|of| of.file.stats.range("event_id"));
-        let is_before = |last: &Value, first: &Value| match (last.as_str(), first.as_str()) {
-            (Some(last), Some(first)) => last < first,
-            _ => false,
+    /// Returns the range of the ids in the file; none where no event has one.
+    pub fn id_range(&self) -> Option<IdRange> {
+        self.has_ids().then(|| {
+            let (least, most) = self.file.stats.range("event_id");
+            let text = |of: &Value| of.as_str().map(str::to_owned);
+            IdRange { least: text(&least), most: text(&most) }
+        })
+    }
+}
+
+/// The least and the greatest id of a file, by the log's column statistics; none where these do not tell.
+pub(super) struct IdRange {
+    least: Option<String>,
+    most: Option<String>,
+}
+
+impl IdRange {
+    /// Returns whether an id may be in both.
+    pub fn overlaps(&self, other: &IdRange) -> bool {
+        let is_before = |last: &Option<String>, first: &Option<String>| {
+            last.as_ref().zip(first.as_ref()).is_some_and(|(last, first)| last < first)
         };
-        other.has_ids() && !is_before(&ours.1, &theirs.0) && !is_before(&theirs.1, &ours.0)
+        !is_before(&self.most, &other.least) && !is_before(&other.most, &self.least)
     }
 }

@@ -90,6 +90,11 @@ impl TopQuestion {
         &self.range.notes
     }
 
+    /// Returns how many hours are added up.
+    pub fn hours(&self) -> u32 {
+        self.range.hours.end.number().abs_diff(self.range.hours.start.number())
+    }
+
     /// Returns how many items are listed at most.
     pub fn limit(&self) -> usize {
         self.limit

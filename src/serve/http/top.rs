@@ -27,6 +27,8 @@ pub const TOP_PARAMETERS: &[Parameter] = &[
     Parameter::new("subtract", Texts, "Event types whose units and amounts are subtracted"),
 ];
 
+/// The most hours of a list: all their aggregates are read while others wait.
+const MAX_HOURS: u32 = 35 * 24;
 /// The header with the moment at which a list was made.
 const COMPUTED_AT: &str = "topsell-computed-at";
 
@@ -40,6 +42,12 @@ pub async fn top(state: Arc<State>, query: Option<String>, headers: HeaderMap) -
         Ok(question) if question.limit() as u64 > state.limits.rows => {
             let (rows, max) = (question.limit(), state.limits.rows);
             return error(StatusCode::BAD_REQUEST, &format!("{rows} items in one answer; at most {max}"));
+        }
+        Ok(question) if question.hours() > MAX_HOURS => {
+            let hours = question.hours();
+            let what =
+                format!("{hours} hours in one list; at most {MAX_HOURS}, `topsell top` lists longer ones");
+            return error(StatusCode::BAD_REQUEST, &what);
         }
         Ok(question) => question,
         Err(what) => return error(StatusCode::BAD_REQUEST, &what),
