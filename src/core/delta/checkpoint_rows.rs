@@ -32,15 +32,15 @@ const OTHERS_PER_GROUP: usize = 8_192;
 
 /// What a row of a checkpoint is about, in their order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum ActionKind {
     Table,
     Transaction,
     Removed,
     File,
 }
 
-/// A row: what it is about, by what it is sorted, and its batch and number in it.
-type Place<'a> = ((Kind, &'a str, &'a str), (usize, usize));
+/// What a row is sorted by, its kind first, and its position: the number of its batch, and its number there.
+type SortedRow<'a> = ((ActionKind, &'a str, &'a str), (usize, usize));
 
 /// Passes all rows of a checkpoint to `take`, each batch of which is to be a row group, and adds the typed values of
 /// the `partitions`.
@@ -52,22 +52,22 @@ pub(super) fn in_row_groups(
     partitions: &[Column],
     take: &mut dyn FnMut(&RecordBatch) -> Result<(), ColumnsError>,
 ) -> Result<(), ColumnsError> {
-    // Values that cannot be parsed must not be told to be missing: then none are told.
+    // Where a value cannot be parsed, none are recorded: a missing one would say that the file has no such value.
     let parsed: Option<Vec<RecordBatch>> =
         batches.iter().map(|batch| with_parsed_partitions(batch, partitions)).collect();
     let batches = parsed.unwrap_or(batches);
-    let mut places: Vec<Place<'_>> = Vec::new();
+    let mut rows: Vec<SortedRow<'_>> = Vec::new();
     for (number, batch) in batches.iter().enumerate() {
         let keys = Keys::of(batch);
-        places.extend((0..batch.num_rows()).map(|row| (keys.key(row), (number, row))));
+        rows.extend((0..batch.num_rows()).map(|row| (keys.key(row), (number, row))));
     }
-    places.sort_unstable();
+    rows.sort_unstable();
     let batches: Vec<&RecordBatch> = batches.iter().collect();
-    for of_kind in places.chunk_by(|a, b| a.0.0 == b.0.0) {
-        let is_of_files = of_kind[0].0.0 == Kind::File;
+    for of_kind in rows.chunk_by(|a, b| a.0.0 == b.0.0) {
+        let is_of_files = of_kind[0].0.0 == ActionKind::File;
         for group in of_kind.chunks(if is_of_files { FILES_PER_GROUP } else { OTHERS_PER_GROUP }) {
-            let rows: Vec<(usize, usize)> = group.iter().map(|(_, row)| *row).collect();
-            take(&interleave_record_batch(&batches, &rows)?)?;
+            let positions: Vec<(usize, usize)> = group.iter().map(|(_, position)| *position).collect();
+            take(&interleave_record_batch(&batches, &positions)?)?;
         }
     }
     Ok(())
@@ -92,18 +92,18 @@ impl<'a> Keys<'a> {
         Keys { transactions: of("txn", "appId"), removed: of("remove", "path"), files, partitions }
     }
 
-    fn key(&self, row: usize) -> (Kind, &'a str, &'a str) {
+    fn key(&self, row: usize) -> (ActionKind, &'a str, &'a str) {
         let name = |of: Option<(&'a StructArray, &'a StringArray)>| {
             of.filter(|(action, _)| action.is_valid(row)).map(|(_, names)| names.value(row))
         };
         if let Some(path) = name(self.files) {
-            (Kind::File, self.partitions.and_then(|of| date_of(of, row)).unwrap_or_default(), path)
+            (ActionKind::File, self.partitions.and_then(|of| date_of(of, row)).unwrap_or_default(), path)
         } else if let Some(path) = name(self.removed) {
-            (Kind::Removed, "", path)
+            (ActionKind::Removed, "", path)
         } else if let Some(app_id) = name(self.transactions) {
-            (Kind::Transaction, "", app_id)
+            (ActionKind::Transaction, "", app_id)
         } else {
-            (Kind::Table, "", "")
+            (ActionKind::Table, "", "")
         }
     }
 }

@@ -30,8 +30,8 @@ impl RowGroup<'_> {
         nulls.is_none_or(|nulls| i64::try_from(nulls) != Ok(self.0.num_rows()))
     }
 
-    /// Returns the least and the greatest value of a column of dates that has one in each row; none where the footer
-    /// does not tell.
+    /// Returns the least and the greatest value of a column of dates that has one in each row; none where they are
+    /// not recorded.
     pub fn dates(&self, column: &str) -> Option<(Date, Date)> {
         let statistics = self.statistics(column)?;
         let Statistics::Int32(range) = statistics else { return None };
