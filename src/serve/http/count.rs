@@ -8,16 +8,14 @@ use axum::http::header::IF_NONE_MATCH;
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use bytes::Bytes;
 
-use crate::http::answers::{error, not_done, tagged, unavailable};
+use crate::http::answers::{error, tagged};
+use crate::http::lake_answers::{from_lake, json};
 use crate::http::parameters::ParameterKind::{Text, Texts};
 use crate::http::parameters::{Parameter, Parameters};
 use crate::http::state::State;
 use crate::live::Recent;
 use topsell_core::counts::{By, ByHour};
-use topsell_core::rollup::RollupError;
 use topsell_output::answers::{CountOptions, CountQuestion, TimeRangeOptions};
-use topsell_output::formats::{Answer, Format};
-use topsell_output::terminal::TerminalOptions;
 
 /// The parameters, which are the options of `topsell count`.
 pub const COUNT_PARAMETERS: &[Parameter] = &[
@@ -63,31 +61,7 @@ pub async fn count(
             Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()),
         };
     }
-    let worker_state = Arc::clone(&state);
-    match state.readers.run(move || answer(&worker_state, &question)).await {
-        Ok(Some(Ok(body))) => tagged(&headers, body, "no-cache", &[]),
-        Ok(Some(Err(e))) => error(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()),
-        Ok(None) => unavailable("the server is reading its log"),
-        Err(why) => not_done(why),
-    }
-}
-
-/// Returns the bytes of the answer; none while the log is being read.
-fn answer(state: &State, question: &CountQuestion) -> Option<Result<Vec<u8>, RollupError>> {
-    let live = state.live.get()?;
-    // Before the lake is read, so that what is moved there meanwhile is found in either.
-    let uncommitted = match live.uncommitted.batches() {
-        Ok(uncommitted) => uncommitted,
-        Err(error) => return Some(Err(error.into())),
-    };
-    Some(question.answer(&state.store, &uncommitted, json))
-}
-
-/// Returns an answer as the commands print it with `--json`.
-pub(super) fn json(answer: Answer<'_>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    answer.write(Format::Json, TerminalOptions::PLAIN, &mut bytes).expect("memory can be written to");
-    bytes
+    from_lake(state, &headers, &[], move |store, uncommitted| question.answer(store, uncommitted, json)).await
 }
 
 /// Returns what each item has sold, once for an item that is asked for twice; none where only the lake tells.

@@ -9,6 +9,7 @@ mod cloud_events;
 mod connections;
 mod count;
 mod events;
+mod lake_answers;
 mod metrics;
 mod openapi;
 mod parameters;

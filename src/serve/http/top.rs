@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode};
 
-use crate::http::answers::{error, not_done, tagged, unavailable};
-use crate::http::count::{event_types_of, json, range_of, subtract_of};
+use crate::http::answers::error;
+use crate::http::count::{event_types_of, range_of, subtract_of};
+use crate::http::lake_answers::{from_lake, json};
 use crate::http::parameters::ParameterKind::{Number, Text, Texts};
 use crate::http::parameters::{Parameter, Parameters};
 use crate::http::state::State;
-use topsell_core::rollup::RollupError;
 use topsell_output::answers::{TopOptions, TopQuestion};
 
 /// The parameters, which are the options of `topsell top`.
@@ -52,24 +52,9 @@ pub async fn top(state: Arc<State>, query: Option<String>, headers: HeaderMap) -
         Ok(question) => question,
         Err(what) => return error(StatusCode::BAD_REQUEST, &what),
     };
-    let worker_state = Arc::clone(&state);
-    match state.readers.run(move || answer(&worker_state, &question)).await {
-        Ok(Some(Ok(body))) => tagged(&headers, body, "no-cache", &[(COMPUTED_AT, now.to_string())]),
-        Ok(Some(Err(e))) => error(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()),
-        Ok(None) => unavailable("the server is reading its log"),
-        Err(why) => not_done(why),
-    }
-}
-
-/// Returns the bytes of the answer; none while the log is being read.
-fn answer(state: &State, question: &TopQuestion) -> Option<Result<Vec<u8>, RollupError>> {
-    let live = state.live.get()?;
-    // Before the lake is read, so that what is moved there meanwhile is found in either.
-    let uncommitted = match live.uncommitted.batches() {
-        Ok(uncommitted) => uncommitted,
-        Err(error) => return Some(Err(error.into())),
-    };
-    Some(question.answer(&state.store, &uncommitted, json))
+    let headers_of_answer = [(COMPUTED_AT, now.to_string())];
+    let read = move |store: &_, uncommitted: &[_]| question.answer(store, uncommitted, json);
+    from_lake(state, &headers, &headers_of_answer, read).await
 }
 
 fn options_of(state: &State, query: Option<&str>) -> Result<TopOptions, String> {
