@@ -59,6 +59,7 @@ pub fn serve(
         receivers: workers(limits.workers)?,
         body_room: Arc::new(BodyRoom::of(limits.all_bodies_bytes)),
         requests: Default::default(),
+        ranking_cache: Default::default(),
         live: OnceLock::new(),
         is_stopping: AtomicBool::new(false),
     });

@@ -10,7 +10,7 @@ use crate::run_recorder;
 use crate::settings::Settings;
 use topsell_core::lake::Lake;
 use topsell_core::rankings::SnapshotError;
-use topsell_output::show::{self, Question, ShowError, ShowOptions};
+use topsell_output::show::{self, Question, ShowError, ShowOptions, Sources};
 
 /// Show best sellers, items and categories of the published ranking
 ///
@@ -138,7 +138,7 @@ pub fn run(settings: &Settings, typed: &Show) -> Result<Exit, Failure> {
 
 fn answer(settings: &Settings, Showing { question, target, .. }: &Showing) -> Result<Exit, Failure> {
     let store = settings.store()?;
-    let answer = match show::answer(&store, &[], question) {
+    let answer = match show::answer(&Sources { store: &store, uncommitted: &[], held: None }, question) {
         // Without a lake there is more to do than to rank.
         Err(ShowError::Snapshot(SnapshotError::None)) => {
             Lake::open(store)?;

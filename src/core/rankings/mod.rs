@@ -19,6 +19,7 @@
 // Floating-point sums depend on their order.
 #![cfg_attr(not(test), deny(clippy::float_arithmetic))]
 
+mod cache;
 mod check;
 mod error;
 mod item_totals;
@@ -34,6 +35,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
+pub use cache::RankingCache;
 pub use check::{PublishedCheck, PublishedFile, check_published};
 pub use error::SnapshotError;
 pub use item_totals::{ItemTotals, ItemTotalsWriter, PublishedItemTotals, expired_item_totals};

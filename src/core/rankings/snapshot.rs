@@ -3,6 +3,7 @@
 //! Invariant: no row is returned that was not checked against a hash that the pointer vouches for.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -16,16 +17,18 @@ use crate::rankings::pointer::{
 use crate::rankings::retained::{RetainedRanking, has_hash_of, retained_rankings};
 use crate::storage::Store;
 
-/// A published ranking, open for reading.
+/// A published ranking, open for reading; a clone of it shares its bytes.
+#[derive(Clone)]
 pub struct Snapshot {
     /// Path below the lake.
     pub(super) path: String,
-    pub(super) file: RankingFile,
+    pub(super) file: Arc<RankingFile>,
     pub(super) rows: Rows,
     metadata: RankingMetadata,
 }
 
 /// Where the rows are.
+#[derive(Clone)]
 pub(super) enum Rows {
     /// In memory, checked with the whole file.
     Whole(Bytes),
@@ -258,7 +261,7 @@ impl Pointer {
         }
         let metadata = RankingMetadata::of(&self.as_of, &|name| file.label(name))
             .map_err(|what| damaged_file(self, what))?;
-        Ok(Snapshot { path: self.path(), file, rows, metadata })
+        Ok(Snapshot { path: self.path(), file: Arc::new(file), rows, metadata })
     }
 }
 

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use crate::model::{Aggregate, Decay, EventTypes, Timestamp, Units, Week, Window, Zone};
 use crate::parquet_format::{ROWS_PER_GROUP, RankedRow};
 use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
+use crate::rankings::cache::RankingCache;
 use crate::rankings::check::check_published;
 use crate::rankings::error::SnapshotError;
 use crate::rankings::pointer::POINTER;
@@ -124,6 +125,33 @@ proptest! {
         prop_assert_eq!(summaries, whole.category_summaries().expect("it can be read"));
         prop_assert_eq!(problems(&store), 0);
     }
+}
+
+#[test]
+fn a_ranking_cache_stays_until_a_newer_one_was_checked() {
+    let (store, _folder) = temporary();
+    let held = RankingCache::default();
+    assert!(matches!(held.current(&store), Err(SnapshotError::None)));
+    let first = published(&store, &ranking(&[10, 10], 100));
+    let shown = |held: &RankingCache| {
+        let snapshot = held.current(&store).expect("one is held");
+        (snapshot.path.clone(), snapshot.category(None).expect("it is in memory").len())
+    };
+    assert_eq!(shown(&held), (first.path.clone(), 10));
+    // What is held was checked; nothing is read again.
+    harm(&store, 5);
+    assert_eq!((shown(&held), held.failures()), ((first.path.clone(), 10), (0, false)));
+    let second = published(&store, &ranking(&[20, 10], 100));
+    harm(&store, 5);
+    for _ in 0..3 {
+        assert_eq!((shown(&held), held.failures()), ((first.path.clone(), 10), (1, true)));
+    }
+    assert!(is_damaged(&RankingCache::default().current(&store)));
+    let third = published(&store, &ranking(&[30, 10], 100));
+    assert_eq!((shown(&held), held.failures()), ((third.path.clone(), 30), (1, false)));
+    assert_ne!(second.path, third.path);
+    store.delete(POINTER).expect("it can be removed");
+    assert!(matches!(held.current(&store), Err(SnapshotError::None)));
 }
 
 #[test]

@@ -22,4 +22,4 @@ mod view;
 pub use error::ShowError;
 pub use options::ShowOptions;
 pub use question::{Order, Question, Selection, View};
-pub use view::answer;
+pub use view::{Sources, answer};

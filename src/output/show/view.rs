@@ -13,21 +13,49 @@ use crate::show::question::{Question, View};
 use crate::show::search::search;
 use topsell_core::lake::UncommittedBatch;
 use topsell_core::model::Timestamp;
-use topsell_core::rankings::{Snapshot, SnapshotError, retained_rankings};
+use topsell_core::rankings::{RankingCache, Snapshot, SnapshotError, retained_rankings};
 use topsell_core::storage::Store;
 use topsell_core::trends::Trends;
 
-/// Answers a question; what is not in the lake yet counts in an item's sales.
+/// Where answers come from.
+pub struct Sources<'a> {
+    pub store: &'a Store,
+    /// What is not in the lake yet, which counts in an item's sales.
+    pub uncommitted: &'a [Arc<UncommittedBatch>],
+    /// The newest ranking in memory; without it, the parts that are needed are read from the lake.
+    pub held: Option<&'a RankingCache>,
+}
+
+impl Sources<'_> {
+    fn current(&self) -> Result<Snapshot, SnapshotError> {
+        match self.held {
+            Some(held) => held.current(self.store),
+            None => Snapshot::current(self.store),
+        }
+    }
+
+    fn opened(&self, at: Option<Timestamp>) -> Result<Snapshot, ShowError> {
+        let Some(moment) = at else { return Ok(self.current()?) };
+        match Snapshot::at(self.store, moment) {
+            Err(SnapshotError::None) => {
+                // Without any ranking there is more to do than to name another time.
+                self.current()?;
+                let oldest = retained_rankings(self.store)?.first().map(|kept| kept.as_of);
+                Err(ShowError::NoneAt { moment, oldest })
+            }
+            snapshot => Ok(snapshot?),
+        }
+    }
+}
+
+/// Answers a question.
 ///
 /// # Errors
 /// Fails where a ranking cannot be read, or there is nothing of what was asked for; then it names
 /// what there is instead.
-pub fn answer(
-    store: &Store,
-    uncommitted: &[Arc<UncommittedBatch>],
-    question: &Question,
-) -> Result<Answer<'static>, ShowError> {
-    let snapshot = opened(store, question.at)?;
+pub fn answer(sources: &Sources<'_>, question: &Question) -> Result<Answer<'static>, ShowError> {
+    let (store, uncommitted) = (sources.store, sources.uncommitted);
+    let snapshot = sources.opened(question.at)?;
     match &question.view {
         View::BestSellers { category, selection } => {
             best_sellers(&Trends::of(store, snapshot)?, category.as_deref(), *selection, question)
@@ -38,25 +66,12 @@ pub fn answer(
             item((store, uncommitted), &Trends::of(store, snapshot)?, item_id, explained, question)
         }
         View::Diff { category, between } => {
-            let [before, after] = [opened(store, Some(between[0]))?, opened(store, Some(between[1]))?];
+            let [before, after] = [sources.opened(Some(between[0]))?, sources.opened(Some(between[1]))?];
             diff(&before, &after, category.as_deref(), question)
         }
         View::History { category, item_id } => {
             history(store, &snapshot, item_id, category.as_deref(), question)
         }
         View::Search(text) => search(&snapshot, text, question),
-    }
-}
-
-fn opened(store: &Store, at: Option<Timestamp>) -> Result<Snapshot, ShowError> {
-    let Some(moment) = at else { return Ok(Snapshot::current(store)?) };
-    match Snapshot::at(store, moment) {
-        Err(SnapshotError::None) => {
-            // Without any ranking there is more to do than to name another time.
-            Snapshot::current(store)?;
-            let oldest = retained_rankings(store)?.first().map(|kept| kept.as_of);
-            Err(ShowError::NoneAt { moment, oldest })
-        }
-        snapshot => Ok(snapshot?),
     }
 }

@@ -37,6 +37,13 @@ fn text(state: &State) -> String {
         "",
         (state.readers.waiting() + state.receivers.waiting()) as u64,
     );
+    let (damaged, _) = state.ranking_cache.failures();
+    text.family(
+        "topsell_server_rankings_damaged_total",
+        "counter",
+        "Published rankings that could not be read; the one before was shown instead.",
+    );
+    text.sample("topsell_server_rankings_damaged_total", "", damaged);
     let Some(live) = state.live.get() else { return text.0 };
     let totals = &live.receiver.totals;
     text.family("topsell_server_events_accepted_total", "counter", "Events that were acknowledged.");

@@ -11,7 +11,7 @@ use crate::http::parameters::{Parameter, Parameters};
 use crate::http::state::State;
 use topsell_core::rankings::SnapshotError;
 use topsell_output::formats::Format;
-use topsell_output::show::{self, Question, ShowError, ShowOptions};
+use topsell_output::show::{self, Question, ShowError, ShowOptions, Sources};
 use topsell_output::terminal::TerminalOptions;
 
 /// The parameters, which are the options of `topsell show`.
@@ -59,7 +59,9 @@ fn answer(state: &State, question: &Question) -> Option<Result<Shown, ShowError>
         Ok(uncommitted) => uncommitted,
         Err(error) => return Some(Err(ShowError::Rollup(error.into()))),
     };
-    Some(show::answer(&state.store, &uncommitted, question).map(|mut answer| {
+    let sources =
+        Sources { store: &state.store, uncommitted: &uncommitted, held: Some(&state.ranking_cache) };
+    Some(show::answer(&sources, question).map(|mut answer| {
         let headers = std::mem::take(&mut answer.headers);
         let mut bytes = Vec::new();
         answer.write(Format::Json, TerminalOptions::PLAIN, &mut bytes).expect("memory can be written to");

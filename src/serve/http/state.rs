@@ -8,6 +8,7 @@ use crate::http::body_room::BodyRoom;
 use crate::http::request_counts::RequestCounts;
 use crate::http::workers::Workers;
 use crate::live::{Committer, Receiver, Recent, Uncommitted};
+use topsell_core::rankings::RankingCache;
 use topsell_core::storage::Store;
 
 /// The server as requests see it.
@@ -23,6 +24,7 @@ pub struct State {
     pub receivers: Workers,
     pub body_room: Arc<BodyRoom>,
     pub requests: RequestCounts,
+    pub ranking_cache: RankingCache,
     /// None until the log has been read.
     pub live: std::sync::OnceLock<Live>,
     pub is_stopping: AtomicBool,

@@ -15,7 +15,7 @@ const ORDINARY: &str = "\
     checksum checksums confirm differing label labels lost problem replaces decimal largest replacement sum example explanation mark outlier profile quoting read account action answer append argument ask assessment bad bit chart delivery dropped encode \
     container object numbered preset proposal fluent liveness \
     pinned running schema stamp verified block bound bucket builder bulk by byte \
-    age caller cell change channel check chunk clock color column command compact compaction compare config context copy \
+    age cache caller cell change channel check chunk clock color column command compact compaction compare config context copy \
     delta detail dictionary diff directory distributed done draft drop edge encoder end entry escaped error exit external file filter finish \
     footer freshness group handle head heading host identity importance instance interner json keep key kind \
     known last layout level limit line link list listener listing live load map message metadata mode model moment multi \
