@@ -1,8 +1,12 @@
 //! A point lookup: the rows of some items out of a rollup file, by reading a few of its pages.
 
+use bytes::Bytes;
+
 use crate::delta::NamedFile;
 use crate::model::{AggregateRows, Hour};
-use crate::parquet_format::{AggregateBlock, AggregateFile, ColumnsError, DictionaryInterner};
+use crate::parquet_format::{
+    AggregateBlock, AggregateFile, ColumnsError, DictionaryInterner, ItemRange, decode_aggregates,
+};
 use crate::rollup::error::RollupError;
 use crate::rollup::table::path_of;
 use crate::storage::{CheckedParts, Store};
@@ -22,6 +26,9 @@ pub(super) fn lookup(
 ) -> Result<AggregateRows, RollupError> {
     let path = path_of(file);
     let failed = |source: ColumnsError| RollupError::Columns { file: path.clone(), source };
+    if file.size_bytes <= TAIL_BYTES[0] {
+        return whole(store.get_checked(&path)?, items, hours).map_err(failed);
+    }
     let (aggregates, parts) = open(store, &path, file.size_bytes)?;
     let mut found = AggregateRows::default();
     let (mut interner, mut block) = (DictionaryInterner::default(), AggregateBlock::default());
@@ -36,6 +43,24 @@ pub(super) fn lookup(
             batch.read(&mut interner, &mut found.path_sets, &mut block);
             for of_item in &block.items {
                 let item = found.items.code(batch.item_id(of_item.row));
+                found.rows.extend(batch.rows_of(of_item, &block, hours).map(|row| row.of_item(item)));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the rows of some items of a file that is so small that reading it as a whole takes less than finding pages.
+fn whole(bytes: Bytes, items: &[&str], hours: &[Option<Hour>; 24]) -> Result<AggregateRows, ColumnsError> {
+    let mut found = AggregateRows::default();
+    let (mut interner, mut block) = (DictionaryInterner::default(), AggregateBlock::default());
+    for batch in decode_aggregates(bytes, &ItemRange::default(), None)? {
+        let batch = batch?;
+        batch.read(&mut interner, &mut found.path_sets, &mut block);
+        for of_item in &block.items {
+            let item_id = batch.item_id(of_item.row);
+            if items.binary_search(&item_id).is_ok() {
+                let item = found.items.code(item_id);
                 found.rows.extend(batch.rows_of(of_item, &block, hours).map(|row| row.of_item(item)));
             }
         }
