@@ -25,8 +25,8 @@ use crate::storage::url_encoded;
 
 /// Commits after which a checkpoint is written, so that opening a table stays fast.
 const COMMITS_PER_CHECKPOINT: u64 = 50;
-/// Added files after which one is written too, since a commit may have thousands: each time a table is opened, the
-/// commits since the checkpoint are read several times.
+/// Added and removed files after which one is written too, since a commit may have thousands: each time a table is
+/// opened, the commits since the checkpoint are read several times.
 const FILES_PER_CHECKPOINT: u64 = 1_024;
 /// A share of the files of the last checkpoint after which one is written: the work for all checkpoints of a table
 /// that grows is a multiple of that for the last.
@@ -124,7 +124,7 @@ impl Version<'_> {
         }
         match transaction.commit(engine).map_err(|e| table.failed(e))? {
             CommitResult::Committed(committed) => {
-                table.after(&committed, commit.adds.len() as u64);
+                table.after(&committed, (commit.adds.len() + commit.removes.len()) as u64);
                 Ok(Outcome::Committed(committed.commit_version()))
             }
             CommitResult::Conflicted(_) => Ok(Outcome::Conflict),
