@@ -28,5 +28,6 @@ for day in 13:monday 14:tuesday; do
     run 12:00 ingest "${day##*:}.csv" || [ $? = 4 ]
     run 12:01 rollup
     run 12:02 rank --window 48h --half-life 24h --min-items 1 --all-items
+    run 12:03 lake compact
 done
 rm -r "$work"

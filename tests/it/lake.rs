@@ -97,19 +97,19 @@ fn merging_changes_no_ranking_and_is_planned_before_it_is_done() {
     let live = world.run("lake stats").stdout;
     let planned = world.run("lake compact --dry-run");
     expect![[r#"
-        stdout: compact events of purchase, Food, 2017-01-12T00:00:00Z to 2017-01-12T08:00:00Z: 6 files
-        stdout: compact events of purchase, Toys, 2017-01-12T00:00:00Z to 2017-01-12T08:00:00Z: 6 files
-        stdout: compact events of purchase, Food, 2017-01-13T00:00:00Z to 2017-01-13T08:00:00Z: 6 files
-        stdout: compact events of purchase, Toys, 2017-01-13T00:00:00Z to 2017-01-13T08:00:00Z: 6 files
-        stdout: compact events of purchase, Food, 2017-01-14T00:00:00Z to 2017-01-14T08:00:00Z: 6 files
-        stdout: compact events of purchase, Toys, 2017-01-14T00:00:00Z to 2017-01-14T08:00:00Z: 6 files
-        stderr: compact: would rewrite 36 event files as 6, 0 rollup files as 0
+        stdout: compact events of purchase, categories of all shards, 2017-01-12T00:00:00Z to 2017-01-12T08:00:00Z: 12 files
+        stdout: compact events of purchase, categories of all shards, 2017-01-13T00:00:00Z to 2017-01-13T08:00:00Z: 12 files
+        stdout: compact events of purchase, categories of all shards, 2017-01-14T00:00:00Z to 2017-01-14T08:00:00Z: 12 files
+        stdout: compact aggregates of purchase, categories of all shards, 2017-01-12: 2 files
+        stdout: compact aggregates of purchase, categories of all shards, 2017-01-13: 2 files
+        stdout: compact aggregates of purchase, categories of all shards, 2017-01-14: 2 files
+        stderr: compact: would rewrite 36 event files as 3, 6 rollup files as 3
         exit code 0
     "#]]
     .assert_eq(&planned.whole());
     assert_eq!(world.run("lake stats").stdout, live, "a dry run changes nothing");
     expect![[r#"
-        stderr: compact: 36 event files rewritten as 6, 0 rollup files as 0
+        stderr: compact: 36 event files rewritten as 3, 6 rollup files as 3
         exit code 0
     "#]]
     .assert_eq(&world.run("lake compact").whole());

@@ -7,6 +7,7 @@ use crate::distributed::plan::Plan;
 use crate::rank::{
     PartFile, PartFileError, PartResult, PartialItems, PartialRanking, Ranking, RankingBuilder,
 };
+use crate::rollup::PlannedShard;
 use crate::storage::Store;
 
 /// What merging gives.
@@ -38,7 +39,7 @@ pub fn merge(
     builder.set_oldest_hour(plan.oldest_hour());
     let mut has_part = vec![false; plan.parts.len()];
     let mut parts: Vec<PartialRanking> = Vec::new();
-    let mut sums: BTreeMap<Option<u8>, PartialItems> = BTreeMap::new();
+    let mut sums: BTreeMap<PlannedShard, PartialItems> = BTreeMap::new();
     for result in results {
         let (file, bytes) = result?;
         let failed = |source| DistributedError::File { file: file.clone(), source };

@@ -14,7 +14,7 @@ use crate::lake::events_table::{EVENTS, EVENTS_UNTIL_4, SCHEMA};
 use crate::lake::partition::{CATEGORY_GROUP, DayPartition};
 use crate::lake::rewrite_files::{NewPlace, replace_files};
 use crate::lake::rollups_table::{ROLLUPS, ROLLUPS_SCHEMA, ROLLUPS_UNTIL_4};
-use crate::model::{CategoryGroup, Date};
+use crate::model::{CategoryGroup, Date, Sharing};
 use crate::parquet_format::{ColumnsError, Encoded, rewrite_aggregates, with_hour_and_category};
 use crate::storage::Store;
 
@@ -84,7 +84,8 @@ fn change(
     let place_of = |of: &LiveFile| {
         let old = OldFile::of(of).ok_or_else(|| LakeError::BadPartition { file: of.path.clone() })?;
         let constants = old.constants(of.partition.contains_key("hour"));
-        let group = CategoryGroup::of(old.category(), usize::try_from(of.rows).unwrap_or(usize::MAX));
+        let rows = usize::try_from(of.rows).unwrap_or(usize::MAX);
+        let group = CategoryGroup::of(old.category(), rows, Sharing::ByShard);
         let partition = DayPartition { event_type: old.event_type, date: old.date, group };
         Ok(NewPlace { folder: partition.folder(), partition: partition.values(), constants })
     };

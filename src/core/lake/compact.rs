@@ -13,9 +13,10 @@ use crate::delta::{CommitKind, LiveFile, NewFile, Rewrite, Rewriter, StepLimits,
 use crate::lake::compaction_record::CompactionDays;
 use crate::lake::error::LakeError;
 use crate::lake::events_table::EVENTS;
+use crate::lake::file_sharing::FileSharing;
 use crate::lake::open::Lake;
 use crate::lake::partition::{DayPartition, FilePartition, category_name_of, run_of};
-use crate::model::{Date, Hour, Timestamp};
+use crate::model::{Date, Hour, Sharing, Timestamp};
 use crate::parquet_format::{MergedEvents, merge_events};
 use crate::storage::{BulkWriter, unique_id};
 
@@ -29,17 +30,19 @@ pub struct DayMerge {
     pub partition: FilePartition,
     /// The name of their only category, or else of the shard.
     pub category: String,
+    /// Which files its small categories share.
+    sharing: Sharing,
     files: Vec<LiveFile>,
 }
 
 impl DayMerge {
-    fn of(day: DayPartition, files: Vec<(FilePartition, LiveFile)>) -> Option<DayMerge> {
+    fn of(day: DayPartition, sharing: Sharing, files: Vec<(FilePartition, LiveFile)>) -> Option<DayMerge> {
         let hours = || files.iter().map(|(partition, _)| partition.hours_of_day());
         let first = hours().map(|(first, _)| first).min()?;
         let last = hours().map(|(_, last)| last).max()?;
         let category = category_name_of(&files);
         let files = files.into_iter().map(|(_, file)| file).collect();
-        Some(DayMerge { partition: FilePartition::new(day, (first, last)), category, files })
+        Some(DayMerge { partition: FilePartition::new(day, (first, last)), category, sharing, files })
     }
 
     /// Returns how many files are merged.
@@ -98,6 +101,11 @@ impl Lake {
         }
         let is_ended = |(partition, _): &&(FilePartition, LiveFile)| days.has_ended(partition.day.date);
         let looked_at = files.iter().filter(is_ended).count();
+        let mut file_sharing = FileSharing::default();
+        // Those that go on may still become large.
+        for (partition, file) in files.iter().filter(|(partition, _)| partition.day.end() <= closed) {
+            file_sharing.add(partition, file.rows);
+        }
         let mut together: BTreeMap<_, Vec<(FilePartition, LiveFile)>> = BTreeMap::new();
         for (partition, file) in files.into_iter().filter(|(_, file)| file.rows < LARGE_ROWS) {
             // Over an hour without events, nothing is merged: the hours of files tell which have some.
@@ -106,11 +114,17 @@ impl Lake {
             let has_ended = partition.day.end() <= closed;
             if has_ended || partition.last().plus(1).start() <= closed {
                 let hour = (!has_ended).then_some(partition.hours_of_day().1);
-                together.entry((partition.day.clone(), run, hour)).or_default().push((partition, file));
+                let (group, sharing) = match has_ended {
+                    true => (file_sharing.merged_group(&partition), file_sharing.sharing(&partition)),
+                    false => (partition.day.group.clone(), Sharing::ByShard),
+                };
+                let day = DayPartition { group, ..partition.day.clone() };
+                together.entry((day, run, hour, sharing)).or_default().push((partition, file));
             }
         }
-        let merges = together.into_iter().flat_map(|((day, ..), files)| {
-            merged_together(files).into_iter().filter_map(move |files| DayMerge::of(day.clone(), files))
+        let merges = together.into_iter().flat_map(|((day, _, _, sharing), files)| {
+            let merged = merged_together(files).into_iter();
+            merged.filter_map(move |files| DayMerge::of(day.clone(), sharing, files))
         });
         let steps = limits.steps(merges.collect(), |merge| &merge.files);
         Ok(Compaction { lake: self, days, files: looked_at, rewriter: Rewriter::of(newest), steps })
@@ -187,7 +201,7 @@ impl Lake {
         let day = &merge.partition.day;
         let failed = |source| LakeError::Columns { file: format!("{}/{unique}", day.folder()), source };
         let whole = merge.files.iter().map(|file| self.store.get_checked(&format!("{EVENTS}/{}", file.path)));
-        let merged = merge_events(whole.collect::<Result<_, _>>()?).map_err(failed)?;
+        let merged = merge_events(whole.collect::<Result<_, _>>()?, merge.sharing).map_err(failed)?;
         if merged.iter().map(|of| of.encoded.rows).sum::<u64>()
             != merge.files.iter().map(|file| file.rows).sum::<u64>()
         {

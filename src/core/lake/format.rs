@@ -1,7 +1,7 @@
 //! The version of a lake's format, and the steps that upgrade a lake from an older one.
 //!
 //! ```text
-//! <lake>/format.json     {"format":5}
+//! <lake>/format.json     {"format":6}
 //! ```
 //!
 //! | format | what changed |
@@ -12,6 +12,7 @@
 //! | 3 | `events` has the column `version`; in `rollups`, sales and returns have rows of their own |
 //! | 4 | quantities and units are decimals of four places; before, they were integers |
 //! | 5 | both tables are partitioned by group of categories; before, by category, and events by hour |
+//! | 6 | of days with few rows, all categories share files, those of the group `~` |
 //!
 //! Invariant: a lake's version is written before its first table is created, and after the last step
 //! of an upgrade. So an interrupted upgrade leaves the older version and is completed by another
@@ -31,7 +32,7 @@ use crate::lake::layout::{
 use crate::storage::{Lock, LockError, LockTimeout, SharedLock, Store};
 
 /// The format of lakes that this program creates, and the only one that it reads and writes.
-pub const CURRENT_FORMAT: u32 = 5;
+pub const CURRENT_FORMAT: u32 = 6;
 /// Folders of which a lake has at least the first, whatever its format.
 const TABLE_LOGS: [&str; 2] = ["events/_delta_log", "rollups/_delta_log"];
 
@@ -63,6 +64,12 @@ const STEPS: [UpgradeStep; CURRENT_FORMAT as usize] = [
         summary: "let small categories share files, by rewriting all files of events and rollups; `lake compact` merges \
                   them",
         apply: group_categories,
+    },
+    UpgradeStep {
+        from: 5,
+        summary: "let all categories share the files of days with few rows; `lake compact` merges them",
+        // An older program does not know the group of such files.
+        apply: |_, _| Ok(()),
     },
 ];
 

@@ -24,6 +24,7 @@ mod events;
 mod events_table;
 mod expire;
 mod file_part;
+mod file_sharing;
 mod format;
 mod known_inputs;
 mod layout;
@@ -63,6 +64,7 @@ pub use events::{
 };
 pub use expire::Expired;
 pub use file_part::FilePart;
+pub use file_sharing::FileSharing;
 pub use format::{
     CURRENT_FORMAT, UpgradeLocks, UpgradePlan, UpgradeStep, apply_upgrade, check_format, lock_for_upgrade,
     plan_upgrade, restore_format,

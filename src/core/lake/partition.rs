@@ -4,6 +4,7 @@
 //! ```text
 //! event_type=purchase/category_group=GROCERY/date=2017-01-07/….parquet
 //! event_type=purchase/category_group=~07/date=2017-01-07/….parquet
+//! event_type=purchase/category_group=~/date=2016-12-25/….parquet
 //! ```
 
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::delta::{LiveFile, NamedFile, Partition};
-use crate::model::{CategoryGroup, Date, Hour, Timestamp};
+use crate::model::{CategoryGroup, Date, Hour, Shard, Timestamp};
 use crate::storage::folder_name;
 
 /// The column that names the group of categories.
@@ -131,11 +132,13 @@ impl FilePartition {
     }
 }
 
-/// Returns the name of the only category that some files of a shard have, or else says which shard it is.
+/// Returns the name of the only category that some files have which are merged, or else says which shard it is.
 pub fn category_name_of(files: &[(FilePartition, LiveFile)]) -> String {
     let names = files.iter().map(|(partition, file)| partition.category_name(file));
     let names: BTreeSet<String> = names.collect();
-    let shard = files.first().map(|(partition, _)| partition.day.group.shard());
+    let mut shards = files.iter().map(|(partition, _)| partition.day.group.shard());
+    let shard =
+        shards.next().map(|first| if shards.all(|shard| shard == first) { first } else { Shard::All });
     match (names.len(), shard) {
         (2.., Some(shard)) => shard.to_string(),
         _ => names.into_iter().next().unwrap_or_default(),

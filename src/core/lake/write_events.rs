@@ -13,7 +13,7 @@ use crate::delta::NewFile;
 use crate::lake::error::LakeError;
 use crate::lake::events_table::EVENTS;
 use crate::lake::partition::{DayPartition, run_of};
-use crate::model::{CategoryGroup, Events, Hour, Places, ROWS_OF_OWN_FILES};
+use crate::model::{CategoryGroup, Events, Hour, Places, ROWS_OF_OWN_FILES, Sharing};
 use crate::parquet_format::{EventCopy, EventEncoder};
 use crate::storage::{BulkWriter, unique_id};
 
@@ -140,7 +140,7 @@ fn planned_files(
         let hours: BTreeSet<Hour> = of_day.iter().map(|&cell| cells[cell].0.hour).collect();
         for of_category in of_day.chunk_by(|a, b| rank_of(*a) == rank_of(*b)) {
             let copies = of_category.iter().map(|&cell| cells[cell].1).sum();
-            let group = CategoryGroup::of(name_of(of_category[0]), copies);
+            let group = CategoryGroup::of(name_of(of_category[0]), copies, Sharing::ByShard);
             let number = *numbers.entry(group).or_insert_with_key(|group| {
                 groups.push(group.clone());
                 groups.len() as u32 - 1

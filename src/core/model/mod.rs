@@ -35,7 +35,7 @@ pub use aggregate::{
 };
 pub use amount::Amount;
 pub use category::{CategoryError, PathSet, check_path, encode_levels, levels_of};
-pub use category_group::{CategoryGroup, ROWS_OF_OWN_FILES, Shard, category_of_set};
+pub use category_group::{CategoryGroup, ROWS_OF_OWN_FILES, ROWS_OF_SHARDS, Shard, Sharing, category_of_set};
 pub use currency::Currency;
 pub use days::Days;
 pub use decay::{Decay, DecayError, MAX_OCTAVES, Weight};

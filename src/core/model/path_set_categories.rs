@@ -27,6 +27,11 @@ impl PathSetCategories {
         self.of_sets[set as usize]
     }
 
+    /// Returns how many categories have a number.
+    pub fn categories(&self) -> u32 {
+        self.categories.len() as u32
+    }
+
     /// Returns the name of a category; none for that of the set without paths.
     pub fn category(&self, number: u32) -> Option<&str> {
         Some(self.categories.name(number)).filter(|name| !name.is_empty())

@@ -10,6 +10,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection, RowSe
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use serde::{Deserialize, Serialize};
 
+use crate::model::Shard;
 use crate::parquet_format::aggregate_batch::AggregateBatch;
 use crate::parquet_format::aggregate_pages::AggregatePages;
 use crate::parquet_format::aggregates::{CATEGORY, COLUMNS, ITEM_ID, PATHS};
@@ -23,6 +24,8 @@ use crate::storage::BlockChecksums;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ItemRange {
     pub categories: CategoryFilter,
+    /// The shard of the categories; none where the file has no others.
+    pub shard: Option<Shard>,
     pub from: Option<String>,
     pub until: Option<String>,
 }
@@ -51,6 +54,7 @@ impl ItemRange {
             (CategoryFilter::All | CategoryFilter::Except(_), _) => true,
         };
         is_wanted
+            && self.shard.is_none_or(|shard| shard.has(category))
             && self.from.as_ref().is_none_or(|from| from.as_str() <= item_id)
             && self.until.as_ref().is_none_or(|until| item_id < until.as_str())
     }

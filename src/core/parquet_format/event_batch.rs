@@ -188,6 +188,7 @@ mod tests {
     use arrow::datatypes::DataType;
     use proptest::prop_assert_eq;
 
+    use crate::model::Sharing;
     use crate::parquet_format::chunked_file::{ChunkedFile, schema_of};
     use crate::parquet_format::chunks::{Chunk, Shape, Values};
     use crate::parquet_format::event_pages::footer;
@@ -262,7 +263,7 @@ mod tests {
     #[test]
     fn other_files_are_left_to_the_library() {
         let (file, _) = encoded(&some_sales());
-        let merged = merge_events(vec![file.bytes.clone()]).expect("it can be rewritten");
+        let merged = merge_events(vec![file.bytes.clone()], Sharing::ByShard).expect("it can be rewritten");
         let merged = merged.into_iter().map(|merged| merged.encoded).next().expect("there are rows");
         // The library's own pages may or may not be readable here, but must not be read differently.
         let by_library = |bytes: &Bytes| {

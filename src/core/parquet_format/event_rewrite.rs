@@ -7,7 +7,7 @@ use arrow::array::{Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
 use bytes::Bytes;
 
-use crate::model::CategoryGroup;
+use crate::model::{CategoryGroup, Sharing};
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::events::{
     BATCH, CATEGORY, COLUMNS, DICTIONARIES, HOUR, PLAIN, ROWS_PER_GROUP, VERSION,
@@ -22,19 +22,20 @@ pub struct MergedEvents {
     pub encoded: Encoded,
 }
 
-/// Returns the rows of several files of a day in as few files as there are groups of categories, each sorted by
-/// category, item, time and event id.
+/// Returns the rows of several files of a day in as few files as there are groups of categories, given which share
+/// one, each sorted by category, item, time and event id.
 ///
 /// # Errors
 /// Fails where the bytes are not such files.
-pub fn merge_events(files: Vec<Bytes>) -> Result<Vec<MergedEvents>, ColumnsError> {
+pub fn merge_events(files: Vec<Bytes>, sharing: Sharing) -> Result<Vec<MergedEvents>, ColumnsError> {
     let mut batches = Vec::new();
     for file in files {
         batches.extend(rows_of(&file)?);
     }
     let mut groups: BTreeMap<CategoryGroup, Vec<RowOf>> = BTreeMap::new();
     for (category, rows) in by_category(&batches)? {
-        groups.entry(CategoryGroup::of(category.as_deref(), rows.len())).or_default().extend(rows);
+        let group = CategoryGroup::of(category.as_deref(), rows.len(), sharing);
+        groups.entry(group).or_default().extend(rows);
     }
     let merged = groups
         .into_iter()
@@ -145,7 +146,7 @@ mod tests {
     #[test]
     fn however_many_items_there_are_all_are_in_the_dictionary_of_a_merged_file() {
         let (file, _) = encoded(&many_sales());
-        let merged = merge_events(vec![file.bytes]).expect("it can be rewritten");
+        let merged = merge_events(vec![file.bytes], Sharing::ByShard).expect("it can be rewritten");
         let groups: Vec<String> = merged.iter().map(|of| of.group.to_string()).collect();
         assert_eq!(groups, ["(no category)", "A"]);
         has_all_items_in_a_dictionary(&groups_of(&merged[1].encoded.bytes)[0]);

@@ -35,7 +35,7 @@ pub(super) fn aggregate_shard(
     shard: Shard,
     progress: &Progress,
 ) -> Result<(AggregateRows, Tally), RollupError> {
-    let mut aggregator = Aggregator::of(day);
+    let mut aggregator = Aggregator::of(day, shard);
     for files in day.event_files(shard) {
         aggregator.add_files(lake, &files, day)?;
         progress.advance(Stage::Rollup, files.iter().map(|of| of.file.rows).sum());
@@ -45,8 +45,10 @@ pub(super) fn aggregate_shard(
 }
 
 /// Aggregates the events of a shard, those of files with the same hours together.
-#[derive(Default)]
 struct Aggregator {
+    shard: Shard,
+    /// By number, whether a category is of the shard.
+    are_of_shard: Vec<bool>,
     /// By hour of day, the hours that are wanted.
     hours: [Option<Hour>; 24],
     items: Interner,
@@ -64,12 +66,25 @@ struct Aggregator {
 }
 
 impl Aggregator {
-    fn of(day: &DedupedDay<'_>) -> Aggregator {
-        let mut aggregator = Aggregator::default();
+    fn of(day: &DedupedDay<'_>, shard: Shard) -> Aggregator {
+        let mut hours = [None; 24];
         for hour in &day.hours {
-            aggregator.hours[hour.of_day() as usize] = Some(*hour);
+            hours[hour.of_day() as usize] = Some(*hour);
         }
-        aggregator
+        Aggregator {
+            shard,
+            are_of_shard: Vec::new(),
+            hours,
+            items: Interner::default(),
+            path_sets: PathSetCategories::default(),
+            rows: Vec::new(),
+            tally: Tally::default(),
+            item_codes: DictionaryInterner::default(),
+            path_set_codes: DictionaryInterner::default(),
+            first_rows: std::array::from_fn(|_| Vec::new()),
+            other_rows: HashMap::new(),
+            counted: CountedEvents::default(),
+        }
     }
 
     fn add_files(
@@ -82,9 +97,10 @@ impl Aggregator {
         self.counted.clear();
         for of in files {
             let mut outcome = Ok(());
+            let has_others = self.shard.is_part_of(of.partition.day.group.shard());
             of.read(lake, columns_to_aggregate(&of.file), &mut |batch| {
                 if outcome.is_ok() {
-                    outcome = self.add_batch(batch, day);
+                    outcome = self.add_batch(batch, day, has_others);
                 }
             })?;
             outcome?;
@@ -96,15 +112,28 @@ impl Aggregator {
         Ok(())
     }
 
-    fn add_batch(&mut self, batch: &EventBatch, day: &DedupedDay<'_>) -> Result<(), AggregateOverflow> {
+    fn add_batch(
+        &mut self,
+        batch: &EventBatch,
+        day: &DedupedDay<'_>,
+        has_others: bool,
+    ) -> Result<(), AggregateOverflow> {
         let (mut items, mut path_sets) = (Vec::new(), Vec::new());
         batch.items(&mut self.item_codes, &mut self.items, &mut items);
         batch.path_sets(&mut self.path_set_codes, &mut self.path_sets.sets, &mut path_sets);
         self.path_sets.categorize();
+        self.are_of_shard.extend(
+            (self.are_of_shard.len() as u32..self.path_sets.categories())
+                .map(|number| self.shard.has(self.path_sets.category(number))),
+        );
         for (row, (item, path_set)) in items.into_iter().zip(path_sets).enumerate() {
             let Some(hour) = self.hours[batch.hour_of_day(row)] else { continue };
             let is_primary = batch.is_primary(row);
-            if !self.counted.counts(batch, row, day, self.path_sets.category_of(path_set)) {
+            let category = self.path_sets.category_of(path_set);
+            if has_others && !self.are_of_shard[category as usize] {
+                continue;
+            }
+            if !self.counted.counts(batch, row, day, category) {
                 self.tally.repeated += u64::from(is_primary);
                 continue;
             }

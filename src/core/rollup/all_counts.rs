@@ -141,7 +141,7 @@ impl LiveCounts {
                 }
             }
             Pending::Hours(hours) => {
-                let is_wanted = |shard: &Shard| top_level.is_none() || Shard::of(top_level) == *shard;
+                let is_wanted = |shard: &Shard| top_level.is_none() || shard.has(top_level);
                 for day in &days {
                     for shard in day.shards().into_iter().filter(is_wanted) {
                         let (rows, _) = aggregate_shard(&hours.0, day, shard, &Progress::ignored())?;

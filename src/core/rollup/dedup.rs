@@ -17,6 +17,10 @@ use crate::rollup::event_file::EventFile;
 use crate::rollup::event_hash::{EventHasher, EventKey};
 use crate::rollup::plan::DayPlan;
 
+/// A day with fewer rows of events may be aggregated as a whole. In one with more, each shard reads the files that all
+/// share, which are small, so that memory holds the aggregates of a shard.
+const ROWS_OF_ALL_SHARDS: u64 = if cfg!(test) { 60 } else { 1 << 20 };
+
 /// A planned day with the conflicts of its events resolved.
 pub(super) struct DedupedDay<'a> {
     pub day: &'a DayPlan,
@@ -71,18 +75,20 @@ impl DedupedDay<'_> {
         self.conflicts.counts()
     }
 
-    /// Returns the shards that have events or aggregates in the hours.
+    /// Returns the shards that have events or aggregates in the hours, each of which can be recomputed by itself.
     pub fn shards(&self) -> BTreeSet<Shard> {
         let events = self.day.events.iter().filter(|of| of.may_contain_any(&self.hours));
         let events = events.map(|of| of.partition.day.group.shard());
         let stored = self.day.stored.iter().filter(|(partition, _)| self.may_be_replaced(partition));
-        events.chain(stored.map(|(partition, _)| partition.day.group.shard())).collect()
+        let shards = events.chain(stored.map(|(partition, _)| partition.day.group.shard()));
+        Shard::apart(shards, self.day.rows() < ROWS_OF_ALL_SHARDS)
     }
 
     /// Returns the files of a shard's events, those together that may have the same hour.
     pub fn event_files(&self, shard: Shard) -> Vec<Vec<&EventFile>> {
-        let is_read =
-            |of: &&EventFile| of.may_contain_any(&self.hours) && of.partition.day.group.shard() == shard;
+        let is_read = |of: &&EventFile| {
+            of.may_contain_any(&self.hours) && of.partition.day.group.shard().overlaps(shard)
+        };
         let mut files: Vec<&EventFile> = self.day.events.iter().filter(is_read).collect();
         files.sort_by_key(|of| of.partition.hours_of_day());
         let mut together: Vec<Vec<&EventFile>> = Vec::new();
@@ -102,7 +108,7 @@ impl DedupedDay<'_> {
     /// recomputed.
     pub fn stored_files(&self, shard: Shard) -> Vec<LiveFile> {
         let is_of = |(partition, _): &&(FilePartition, LiveFile)| {
-            partition.day.group.shard() == shard && self.may_be_replaced(partition)
+            partition.day.group.shard().overlaps(shard) && self.may_be_replaced(partition)
         };
         self.day.stored.iter().filter(is_of).map(|(_, file)| file.clone()).collect()
     }

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::delta::LiveFile;
 use crate::model::{
-    AggregateRow, AggregateRows, Date, Hour, HourAggregate, Interner, PathSetCategories, Signs,
+    AggregateRow, AggregateRows, Date, Hour, HourAggregate, Interner, PathSetCategories, Shard, Signs,
     category_of_set,
 };
 use crate::parquet_format::ItemRange;
 use crate::rollup::cursor::Cursor;
 use crate::rollup::error::RollupError;
-use crate::rollup::table::{Rollups, partition_of, path_of};
+use crate::rollup::table::{Rollups, is_part_of_any, partition_of, path_of};
 use crate::rollup::write::EncodedFile;
 
 /// Numbers of rows that differ from the stored ones, by hour.
@@ -47,11 +47,12 @@ pub(super) fn are_same_files(rollups: &Rollups, stored: &[LiveFile], recomputed:
 pub(super) fn diff(
     rollups: &Rollups,
     date: Date,
+    shard: Shard,
     stored_files: &[LiveFile],
     recomputed: &Ordered<'_>,
     changed: &BTreeSet<Hour>,
 ) -> (DifferingRows, bool) {
-    let stored = StoredRows::open(rollups, date, stored_files);
+    let stored = StoredRows::open(rollups, date, shard, stored_files);
     let differing = stored.and_then(|stored| diff_items(stored, recomputed));
     let is_readable = differing.is_ok();
     let mut differing = differing.unwrap_or_else(|_| all_differ(stored_files, recomputed));
@@ -78,6 +79,9 @@ fn diff_items(mut stored: StoredRows, recomputed: &Ordered<'_>) -> Result<Differ
         let (category, item_id) = (category.map(str::to_owned), item_id.to_owned());
         let place = (category.as_deref(), item_id.as_str());
         stored.take(place, &mut stored_rows)?;
+        if stored.shard.is_some_and(|shard| !shard.has(place.0)) {
+            continue;
+        }
         let first = at;
         while place_at(at) == Some(place) {
             at += 1;
@@ -138,10 +142,17 @@ struct StoredRows {
     /// Each file's path, and a cursor in it.
     cursors: Vec<(String, Cursor)>,
     path_sets: PathSetCategories,
+    /// The shard that is compared, where the files have other categories, too.
+    shard: Option<Shard>,
 }
 
 impl StoredRows {
-    fn open(rollups: &Rollups, date: Date, files: &[LiveFile]) -> Result<StoredRows, RollupError> {
+    fn open(
+        rollups: &Rollups,
+        date: Date,
+        shard: Shard,
+        files: &[LiveFile],
+    ) -> Result<StoredRows, RollupError> {
         let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(|hour| Hour::of(date, hour)));
         let mut path_sets = PathSetCategories::default();
         let open = |file: &LiveFile| {
@@ -153,7 +164,8 @@ impl StoredRows {
             }
         };
         let cursors = files.iter().map(open).collect::<Result<_, _>>()?;
-        Ok(StoredRows { cursors, path_sets })
+        let shard = is_part_of_any(files, shard)?.then_some(shard);
+        Ok(StoredRows { cursors, path_sets, shard })
     }
 
     /// Returns the category and the id of the next item.

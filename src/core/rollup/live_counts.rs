@@ -17,7 +17,7 @@ use crate::delta::{FilesSince, LogReader, NamedFile, Partition, Version};
 use crate::lake::{
     FilePartition, Lake, LakeError, ROLLUPS, UncommittedBatch, events_log, read_events_in, read_events_of,
 };
-use crate::model::{AggregateRow, AggregateRows, Counting, Date, Hour, Shard, category_of_set};
+use crate::model::{AggregateRow, AggregateRows, Counting, Date, Hour, category_of_set};
 use crate::parquet_format::{DictionaryInterner, EventBatch, EventColumns};
 use crate::progress::Progress;
 use crate::rollup::aggregate::aggregate_shard;
@@ -309,7 +309,7 @@ fn append_recomputed(
     found: &mut AggregateRows,
 ) -> Result<(), RollupError> {
     for shard in day.shards() {
-        if query.top_level.is_some() && Shard::of(query.top_level) != shard {
+        if query.top_level.is_some() && !shard.has(query.top_level) {
             continue;
         }
         let (aggregates, _) = aggregate_shard(lake, day, shard, &Progress::ignored())?;

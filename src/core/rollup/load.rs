@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::delta::{Commit, NewFile, Outcome};
 use crate::lake::{DayPartition, Lake, ROLLUPS};
-use crate::model::{CategoryGroup, Date};
+use crate::model::{CategoryGroup, Date, Sharing};
 use crate::parquet_format::AggregateLine;
 use crate::rollup::error::RollupError;
 use crate::rollup::plan::{Scope, plan};
@@ -43,7 +43,8 @@ impl Load<'_> {
             return Ok(LoadedDay(None));
         }
         let partition_of = |rows: u64| {
-            let group = CategoryGroup::of(Some(category), usize::try_from(rows).unwrap_or(usize::MAX));
+            let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+            let group = CategoryGroup::of(Some(category), rows, Sharing::ByShard);
             DayPartition { event_type: self.event_type.to_owned(), date, group }
         };
         encode(lines, partition_of)?.write(self.bulk).map(|file| LoadedDay(Some(file)))

@@ -98,7 +98,7 @@ pub use error::RollupError;
 pub use live_counts::{ItemQuery, LiveCounts, ReadVersions, live_counts};
 pub use load::{Load, LoadedDay, load};
 pub use plan::{Reason, Scope};
-pub use planned_scan::{PlannedFile, PlannedPart, Split};
+pub use planned_scan::{PlannedFile, PlannedPart, PlannedShard, Split};
 pub use recent_hours::RecentHours;
 pub use scan::Scan;
 pub use scan_part::{ItemAggregates, ScanPart};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::delta::NamedFile;
 use crate::lake::{DayPartition, FilePartition};
-use crate::model::{CategoryGroup, Date};
+use crate::model::{CategoryGroup, Date, Shard};
 use crate::parquet_format::{CategoryFilter, ItemRange};
 use crate::rollup::error::RollupError;
 use crate::rollup::scan::Scan;
@@ -31,8 +31,8 @@ pub struct PlannedFile {
 /// A part of a scan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedPart {
-    /// The number of the shard of its categories; none where its items have none.
-    pub shard: Option<u8>,
+    /// The shard of its categories.
+    pub shard: PlannedShard,
     /// Which of these categories it has.
     #[serde(default, skip_serializing_if = "is_all")]
     categories: CategoryFilter,
@@ -47,6 +47,43 @@ pub struct PlannedPart {
     pub rows: u64,
     /// The files, by their numbers in the plan.
     pub files: Vec<usize>,
+}
+
+/// A shard as its number, `"all"`, or null for that without categories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Option<ShardName>", into = "Option<ShardName>")]
+pub struct PlannedShard(pub Shard);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum ShardName {
+    Number(u8),
+    Name(String),
+}
+
+const ALL: &str = "all";
+
+impl From<PlannedShard> for Option<ShardName> {
+    fn from(PlannedShard(shard): PlannedShard) -> Option<ShardName> {
+        match shard {
+            Shard::Uncategorized => None,
+            Shard::Numbered(number) => Some(ShardName::Number(number)),
+            Shard::All => Some(ShardName::Name(ALL.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<Option<ShardName>> for PlannedShard {
+    type Error = &'static str;
+
+    fn try_from(name: Option<ShardName>) -> Result<PlannedShard, &'static str> {
+        let shard = match name {
+            None => Some(Shard::Uncategorized),
+            Some(ShardName::Number(number)) => Shard::numbered().nth(number.into()),
+            Some(ShardName::Name(name)) => (name == ALL).then_some(Shard::All),
+        };
+        shard.map(PlannedShard).ok_or("a shard is the number of one, `all` or null")
+    }
 }
 
 fn is_all(categories: &CategoryFilter) -> bool {
@@ -84,7 +121,7 @@ impl Scan<'_> {
             Split::Items => parts
                 .iter()
                 .map(|part| PlannedPart {
-                    shard: part.shard().number(),
+                    shard: PlannedShard(part.shard),
                     categories: part.range.categories.clone(),
                     splits_items: false,
                     from: part.range.from.clone(),
@@ -93,7 +130,13 @@ impl Scan<'_> {
                     files: part.files.iter().map(|file| number(&file.file.path)).collect(),
                 })
                 .collect(),
-            Split::Files => (0..).zip(&files).map(|(number, file)| file.as_part(number)).collect(),
+            Split::Files => {
+                let shards = files.iter().map(PlannedFile::shard).collect::<Result<Vec<_>, _>>()?;
+                let apart = Shard::apart(shards.iter().copied(), true);
+                let shard_of = |of: Shard| if apart.contains(&of) { of } else { Shard::All };
+                let files = (0..).zip(files.iter().zip(shards));
+                files.map(|(number, (file, shard))| file.as_part(number, shard_of(shard))).collect()
+            }
         };
         Ok((files, planned))
     }
@@ -117,7 +160,9 @@ impl Scan<'_> {
                 categories: part.categories.clone(),
                 from: part.from.clone(),
                 until: part.until.clone(),
+                shard: None,
             },
+            shard: part.shard.0,
             rows: part.rows,
             selection: selection.clone(),
         })
@@ -150,16 +195,38 @@ impl PlannedFile {
         Ok(ScannedFile::new(partition, named))
     }
 
-    fn as_part(&self, number: usize) -> PlannedPart {
-        let group = CategoryGroup::parse(self.category_group.as_deref());
+    fn shard(&self) -> Result<Shard, RollupError> {
+        Ok(self.scanned()?.partition.day.group.shard())
+    }
+
+    fn as_part(&self, number: usize, shard: Shard) -> PlannedPart {
         PlannedPart {
-            shard: group.and_then(|group| group.shard().number()),
+            shard: PlannedShard(shard),
             categories: CategoryFilter::All,
             splits_items: true,
             from: None,
             until: None,
             rows: self.rows,
             files: vec![number],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_read_as_it_was_written() {
+        for (shard, text) in
+            [(Shard::Uncategorized, "null"), (Shard::Numbered(15), "15"), (Shard::All, "\"all\"")]
+        {
+            let planned = PlannedShard(shard);
+            assert_eq!(serde_json::to_string(&planned).expect("it can be written"), text);
+            assert_eq!(serde_json::from_str::<PlannedShard>(text).expect("it was written so"), planned);
+        }
+        for text in ["16", "\"other\"", "-1", "[]"] {
+            assert!(serde_json::from_str::<PlannedShard>(text).is_err(), "{text}");
         }
     }
 }

@@ -146,17 +146,12 @@ impl Scan<'_> {
             let with_paths: Result<Vec<Option<&ScannedFile>>, RollupError> = with_paths.collect();
             files = with_paths?.into_iter().flatten().collect();
         }
-        let mut by_shard: BTreeMap<Shard, Vec<&ScannedFile>> = BTreeMap::new();
-        for scanned in files {
-            by_shard.entry(scanned.partition.day.group.shard()).or_default().push(scanned);
-        }
-        let rows: u64 = by_shard.values().map(|files| rows_of(files)).sum();
-        let rows_per_part = ROWS_PER_PART.max(rows / SHARES);
+        let rows_per_part = ROWS_PER_PART.max(rows_of(&files) / SHARES);
         let mut parts = Vec::new();
-        for mut files in by_shard.into_values() {
+        for (shard, mut files) in by_shard(files) {
             files.sort_by_key(|scanned| scanned.partition.day.date);
             for (categories, files) in split_large(files, rows_per_part) {
-                let rows = rows_of(&files);
+                let rows = rows_of_shard(&files, shard);
                 let ranges = match &categories {
                     CategoryFilter::Only(_) => {
                         self.ranges(&files, &categories, rows.div_ceil(rows_per_part))?
@@ -166,7 +161,7 @@ impl Scan<'_> {
                 let rows = rows / ranges.len() as u64;
                 for range in ranges {
                     let (files, selection) = (files.clone(), selection.clone());
-                    parts.push(ScanPart { store: self.store, files, range, rows, selection });
+                    parts.push(ScanPart { store: self.store, files, range, shard, rows, selection });
                 }
             }
         }
@@ -215,20 +210,45 @@ impl Scan<'_> {
         cuts.dedup();
         let ends = cuts.iter().cloned().map(Some).chain([None]);
         let starts = std::iter::once(None).chain(cuts.iter().cloned().map(Some));
-        let range = |(from, until)| ItemRange { categories: categories.clone(), from, until };
+        let range = |(from, until)| ItemRange { categories: categories.clone(), from, until, shard: None };
         Ok(starts.zip(ends).map(range).collect())
     }
+}
+
+/// Returns the files of each shard. Files of all shards are read for each of them, unless their rows would then be most
+/// of what is read.
+fn by_shard(files: Vec<&ScannedFile>) -> BTreeMap<Shard, Vec<&ScannedFile>> {
+    let shard_of = |scanned: &ScannedFile| scanned.partition.day.group.shard();
+    let of_all: Vec<&ScannedFile> =
+        files.iter().copied().filter(|scanned| shard_of(scanned) == Shard::All).collect();
+    let has_one_for_all = rows_of(&of_all) * SHARES >= rows_of(&files);
+    let of_shard = |shard: Shard| {
+        let is_of = |scanned: &&ScannedFile| shard_of(scanned).overlaps(shard);
+        (shard, files.iter().copied().filter(is_of).collect())
+    };
+    let shards = files.iter().copied().map(shard_of);
+    Shard::apart(shards, has_one_for_all).into_iter().map(of_shard).collect()
 }
 
 fn rows_of(files: &[&ScannedFile]) -> u64 {
     files.iter().map(|scanned| scanned.file.rows).sum()
 }
 
+/// Returns about how many rows some files have of a shard's categories.
+fn rows_of_shard(files: &[&ScannedFile], shard: Shard) -> u64 {
+    let share = Shard::numbered().count() as u64;
+    let of_file = |scanned: &&ScannedFile| match (scanned.partition.day.group.shard(), shard) {
+        (Shard::All, Shard::Numbered(_)) => scanned.file.rows / share,
+        _ => scanned.file.rows,
+    };
+    files.iter().map(of_file).sum()
+}
+
 /// Returns the category of a file that has only this one.
 fn own_category(scanned: &ScannedFile) -> Option<&str> {
     match &scanned.partition.day.group {
         CategoryGroup::Own(category) => Some(category),
-        CategoryGroup::Uncategorized | CategoryGroup::Shared(_) => None,
+        CategoryGroup::Uncategorized | CategoryGroup::Shared(_) | CategoryGroup::SharedByAll => None,
     }
 }
 

@@ -19,6 +19,8 @@ pub struct ScanPart<'a> {
     /// In the order of their days.
     pub(super) files: Vec<&'a ScannedFile>,
     pub(super) range: ItemRange,
+    /// The shard of its categories; files of all shards have others, too.
+    pub(super) shard: Shard,
     /// Its share of its files' rows.
     pub(super) rows: u64,
     pub(super) selection: Selection<'a>,
@@ -79,11 +81,6 @@ impl ScanPart<'_> {
         counting == Some(Counting::Subtracted)
     }
 
-    /// Returns the shard of its categories.
-    pub fn shard(&self) -> Shard {
-        self.files.first().map_or(Shard::of(None), |scanned| scanned.partition.day.group.shard())
-    }
-
     /// Returns about how many rows it has.
     pub fn rows(&self) -> u64 {
         self.rows
@@ -100,8 +97,10 @@ impl ScanPart<'_> {
             };
             let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().and_then(wanted));
             let bytes = bytes_of(self.store, file)?;
-            Cursor::open(bytes, &self.range, wants, hours, path_sets)
-                .map_err(|source| self.failed(at, source))
+            let is_part = self.shard.is_part_of(partition.day.group.shard());
+            let shard = is_part.then_some(self.shard);
+            let range = ItemRange { shard, ..self.range.clone() };
+            Cursor::open(bytes, &range, wants, hours, path_sets).map_err(|source| self.failed(at, source))
         };
         self.files.iter().enumerate().map(open).collect()
     }

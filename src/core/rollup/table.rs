@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::delta::{LiveFile, LogReader, NamedFile, Table, VacuumPlan, VacuumRule};
 use crate::lake::{DryRun, FilePartition, ROLLUPS, ROLLUPS_SCHEMA};
-use crate::model::{AggregateRows, Date, EventTypes, Hour};
+use crate::model::{AggregateRows, Date, EventTypes, Hour, Shard, category_of_set};
 use crate::parquet_format::{AggregateBlock, ColumnsError, DictionaryInterner, ItemRange, decode_aggregates};
 use crate::rollup::error::RollupError;
 use crate::storage::Store;
@@ -45,6 +45,19 @@ impl Selection<'_> {
 /// [`RollupError::BadPartition`] where a value is missing or malformed.
 pub(super) fn partition_of(file: &NamedFile) -> Result<FilePartition, RollupError> {
     FilePartition::of(file).ok_or_else(|| RollupError::BadPartition { file: path_of(file) })
+}
+
+/// Returns whether some files have categories of other shards, too.
+///
+/// # Errors
+/// As [`partition_of`].
+pub(super) fn is_part_of_any(files: &[LiveFile], shard: Shard) -> Result<bool, RollupError> {
+    for file in files {
+        if shard.is_part_of(partition_of(file)?.day.group.shard()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Returns the version number of the table, by the names of its commits; none where there is no table.
@@ -129,6 +142,23 @@ impl Rollups {
     /// Names the file that is missing or damaged.
     pub(super) fn read_file(&self, file: &NamedFile, into: &mut AggregateRows) -> Result<(), RollupError> {
         read_file(&self.store, file, into)
+    }
+
+    /// Returns all rows that some files have of a shard.
+    ///
+    /// # Errors
+    /// Names the file that is missing or damaged.
+    pub(super) fn read_shard(&self, files: &[LiveFile], shard: Shard) -> Result<AggregateRows, RollupError> {
+        let mut rows = AggregateRows::default();
+        for file in files {
+            self.read_file(file, &mut rows)?;
+        }
+        if is_part_of_any(files, shard)? {
+            let is_of = |set: &str| shard.has(category_of_set(set));
+            let are_of: Vec<bool> = rows.path_sets.iter().map(is_of).collect();
+            rows.rows.retain(|row| are_of[row.path_set as usize]);
+        }
+        Ok(rows)
     }
 
     /// Returns a file's bytes.

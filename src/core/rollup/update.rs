@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::HashSet;
 use rayon::prelude::*;
 
 use crate::delta::{Commit, LiveFile, MAX_TRIES, NewFile, Outcome, TableError};
@@ -17,7 +18,7 @@ use crate::rollup::dedup::{DedupedDay, affected_hours, dedup};
 use crate::rollup::diff::{DifferingRows, Ordered, are_same_files, diff};
 use crate::rollup::error::RollupError;
 use crate::rollup::plan::{DayPlan, Plan, Reason, Scope, plan};
-use crate::rollup::table::{Rollups, path_of};
+use crate::rollup::table::{Rollups, is_part_of_any, path_of};
 use crate::rollup::write::encode_day;
 use crate::storage::{BulkWriter, WrittenFiles};
 
@@ -239,26 +240,24 @@ fn recompute_shard(
     let stored_files = day.stored_files(shard);
     let plan = day.day;
     if !plan.is_full() {
-        let mut stored = AggregateRows::default();
-        for file in &stored_files {
-            rollups.read_file(file, &mut stored)?;
-        }
+        let stored = rollups.read_shard(&stored_files, shard)?;
         let mut of_hours = AggregateRows::default();
         of_hours.append_where(&stored, |row| day.hours.contains(&row.hour));
-        if of_hours.is_same_as(&aggregates) {
+        // A file that others replace, too, must not take the shard's rows away.
+        if of_hours.is_same_as(&aggregates) && !is_part_of_any(&stored_files, shard)? {
             return Ok(ShardOutcome::unchanged(tally));
         }
         aggregates.append_where(&stored, |row| !day.hours.contains(&row.hour));
     }
     let order = aggregates.order();
-    let files = encode_day(&plan.event_type, plan.date, &aggregates, &order)?;
+    let files = encode_day(&plan.event_type, plan.date, shard, &aggregates, &order)?;
     if are_same_files(rollups, &stored_files, &files) {
         return Ok(ShardOutcome::unchanged(tally));
     }
     let (differing, is_readable) = match changed {
         Some(changed) => {
             let recomputed = Ordered { aggregates: &aggregates, order: &order };
-            diff(rollups, plan.date, &stored_files, &recomputed, changed)
+            diff(rollups, plan.date, shard, &stored_files, &recomputed, changed)
         }
         None => (DifferingRows::new(), true),
     };
@@ -303,6 +302,13 @@ fn commit_of(plan: &Plan, days: Vec<DayOutcome>, now_ms: i64) -> (Commit, Summar
             commit.adds.extend(shard.adds);
             commit.removes.extend(shard.removes);
         }
+    }
+    // Shards that share a file replace it together.
+    let mut removed = HashSet::new();
+    commit.removes.retain(|file| removed.insert(file.path.clone()));
+    if let Some(diff) = &mut summary.diff {
+        diff.damaged_files.sort();
+        diff.damaged_files.dedup();
     }
     let differs = |diff: &Diff| {
         !(diff.differing.is_empty() && diff.differing_in_damaged.is_empty() && diff.damaged_files.is_empty())

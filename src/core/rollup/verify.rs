@@ -100,10 +100,7 @@ impl<'a> Verification<'a> {
             .into_par_iter()
             .map(|shard| {
                 let (aggregates, _) = aggregate_shard(self.lake, &day, shard, progress)?;
-                let mut stored = AggregateRows::default();
-                for file in day.stored_files(shard) {
-                    rollups.read_file(&file, &mut stored)?;
-                }
+                let stored = rollups.read_shard(&day.stored_files(shard), shard)?;
                 Ok(differing_categories(&stored, &aggregates))
             })
             .collect::<Result<Vec<_>, RollupError>>()?;

@@ -10,7 +10,10 @@ use bytes::Bytes;
 
 use crate::delta::NewFile;
 use crate::lake::{DayPartition, ROLLUPS};
-use crate::model::{AggregateRow, AggregateRows, CategoryGroup, Date, category_of_set};
+use crate::model::{
+    AggregateRow, AggregateRows, CategoryGroup, Date, ROWS_OF_OWN_FILES, ROWS_OF_SHARDS, Shard, Sharing,
+    category_of_set,
+};
 use crate::parquet_format::{AggregateLine, Encoded, encode_aggregates};
 use crate::rollup::error::RollupError;
 use crate::storage::{BulkWriter, unique_id};
@@ -38,20 +41,25 @@ impl EncodedFile {
     }
 }
 
-/// Encodes the rows of a day, given their order: a file for each category with many rows, and one for all others
-/// of a shard.
+/// Encodes the rows of a shard's day, given their order: a file for each category with many rows, and one for all
+/// others of the shard. Those of all shards share one only if there are few.
 ///
 /// # Errors
 /// Fails where the rows do not fit into Parquet.
 pub(super) fn encode_day(
     event_type: &str,
     date: Date,
+    shard: Shard,
     aggregates: &AggregateRows,
     order: &[u32],
 ) -> Result<Vec<EncodedFile>, RollupError> {
+    let categories = categories_of(aggregates, order);
+    let shared = categories.iter().map(|(_, rows)| rows.len()).filter(|rows| *rows < ROWS_OF_OWN_FILES);
+    let is_small = (shared.sum::<usize>() as u64) < ROWS_OF_SHARDS;
+    let sharing = if shard == Shard::All && is_small { Sharing::ByAll } else { Sharing::ByShard };
     let mut groups: BTreeMap<CategoryGroup, Vec<Range<usize>>> = BTreeMap::new();
-    for (category, rows) in categories_of(aggregates, order) {
-        groups.entry(CategoryGroup::of(category, rows.len())).or_default().push(rows);
+    for (category, rows) in categories {
+        groups.entry(CategoryGroup::of(category, rows.len(), sharing)).or_default().push(rows);
     }
     let encode = |(group, ranges): (CategoryGroup, Vec<Range<usize>>)| {
         let partition = DayPartition { event_type: event_type.to_owned(), date, group };

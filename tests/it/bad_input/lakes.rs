@@ -70,7 +70,7 @@ fn a_table_of_another_maker_is_left_alone() {
     world.write(log, &commit);
     world.write("log.csv", GOOD);
     expect![[r#"
-        stderr: error: WORLD/other has the lake format 0, and this program reads and writes format 5 only
+        stderr: error: WORLD/other has the lake format 0, and this program reads and writes format 6 only
         stderr: hint: upgrade the lake with `topsell lake upgrade`; make a backup first to be able to go back
         exit code 1
     "#]]
