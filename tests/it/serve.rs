@@ -547,6 +547,48 @@ fn recent_hours_are_counted_in_memory_and_every_event_at_once() {
     assert_eq!(status("recent_in_memory"), true);
 }
 
+#[test]
+fn the_last_minutes_are_counted_in_memory_unless_only_the_lake_tells() {
+    let world = World::new();
+    let log = "ts,item_id,event_id\n2017-01-14T23:40:00Z,apple,known\n2017-01-14T23:41:00Z,apple,\n\
+               2017-01-14T22:10:00Z,apple,\n";
+    world.write("log.csv", log);
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    let server = Server::start(&world, &[]);
+    let from_memory = || -> Option<u64> {
+        let status: serde_json::Value = serde_json::from_str(&server.get("/v1/status").body).ok()?;
+        status["counts_from_memory"].as_u64().filter(|_| status["recent_in_memory"] == true)
+    };
+    wait_until("the lake is read", || from_memory().is_some());
+    let check = |events: u64, is_from_memory: bool| {
+        let before = from_memory().expect("it stays in memory");
+        let last = server.get("/v1/count?item=apple&last=45min&stat=count").body;
+        assert_eq!(from_memory(), Some(before + u64::from(is_from_memory)), "after {events}");
+        let exact = "from=2017-01-14T23:15:59.999999Z&to=2017-01-15T00:01:00Z&exact_times=true&stat=count";
+        let exact = server.get(&format!("/v1/count?item=apple&{exact}")).body;
+        assert_eq!(from_memory(), Some(before + u64::from(is_from_memory)), "microseconds are in the lake");
+        for body in [last, exact] {
+            assert!(body.contains(&format!("\"events\":{events}}}")), "{events} of {body}");
+        }
+    };
+    let post = |minute: u64, id: u64| {
+        let event =
+            format!("{{\"ts\":\"2017-01-14T23:{minute}:30Z\",\"item_id\":\"apple\",\"event_id\":\"e{id}\"}}");
+        assert_eq!(server.post_json(&event).status, 200);
+    };
+    check(2, true);
+    for number in 1..=20 {
+        // Each id comes twice, with the same content.
+        post(20 + number / 2, number / 2);
+        check(3 + number / 2, true);
+    }
+    // Before the minutes that are asked for, and another version of an event of theirs.
+    post(10, 99);
+    check(13, true);
+    post(10, 5);
+    check(12, false);
+}
+
 /// A server whose counts were read again after every rollup read the lake most of the time.
 #[test]
 fn a_rollup_is_no_reason_to_read_the_recent_hours_again_unless_it_repairs() {

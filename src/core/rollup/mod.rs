@@ -87,6 +87,9 @@ mod point_lookup;
 
 mod all_counts;
 mod partial_hours;
+
+mod recent_minutes;
+
 mod recent_hours;
 
 mod verify;

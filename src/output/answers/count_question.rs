@@ -2,6 +2,7 @@
 //!
 //! Invariant: both are read by the same rules, so that the same options get the same answer.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::answers::counts::Counts;
@@ -107,6 +108,11 @@ impl CountQuestion {
     /// Returns whether all of it are whole hours.
     pub fn has_whole_hours(&self) -> bool {
         counts::has_whole_hours(&self.range.times)
+    }
+
+    /// Returns the time range.
+    pub fn times(&self) -> &Range<Timestamp> {
+        &self.range.times
     }
 
     /// Returns what is to be counted in the lake alone, in all hours that the time range touches.

@@ -73,13 +73,16 @@ pub async fn count(
 /// Returns what each item has sold, once for an item that is asked for twice; none where only the lake tells.
 fn from_memory<'a>(recent: &Recent, question: &'a CountQuestion) -> Option<Vec<(&'a str, ByHour)>> {
     let query = question.query();
-    if query.category.is_some() || !question.has_whole_hours() {
+    if query.category.is_some() {
         return None;
     }
     let mut seen = HashSet::new();
     let items: Vec<&str> =
         question.items.iter().map(String::as_str).filter(|item| seen.insert(*item)).collect();
-    let found = recent.by_hour((query.event_types, &query.hours, &items))?;
+    let found = match question.has_whole_hours() {
+        true => recent.by_hour((query.event_types, &query.hours, &items))?,
+        false => recent.by_minutes(query.event_types, question.times(), &items)?,
+    };
     Some(items.into_iter().zip(found).collect())
 }
 
