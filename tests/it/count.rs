@@ -709,7 +709,11 @@ fn counts_only_grow_while_sales_come_in() {
             let now = units(world, "count a --now 2017-01-14T23:30:00Z");
             assert_eq!(now % UNITS_A_FILE, 0, "a part of a batch is counted: {now}");
             assert!(now >= last, "{last} were sold, and then {now}");
-            last = now;
+            // All of them, and parts of the first and the last hour from events.
+            let exact = "--exact-times --from 2017-01-14T00:00:00.5Z --to 2017-01-14T22:59:59.999999Z";
+            last = units(world, &format!("count a {exact}"));
+            assert_eq!(last % UNITS_A_FILE, 0, "a part of a batch is counted: {last}");
+            assert!(last >= now, "{now} were sold, and then {last}");
         }
     });
     assert_eq!(units(&world, "count a --now 2017-01-14T23:30:00Z"), FILES * UNITS_A_FILE);

@@ -108,6 +108,7 @@ pub fn live_counts<T>(
 fn is_not_found(error: &RollupError) -> bool {
     match error {
         RollupError::Store(error) | RollupError::Lake(LakeError::Store(error)) => error.is_not_found(),
+        RollupError::VersionGone { .. } => true,
         _ => false,
     }
 }

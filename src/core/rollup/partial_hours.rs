@@ -97,8 +97,13 @@ impl LiveCounts {
             return Ok(newest.files);
         }
         let lake = Lake::open(self.store().clone())?;
-        let files = lake.events().at_version(version)?.files_of_days(&day, wants)?;
-        Ok(files.into_iter().map(NamedFile::from).collect())
+        let files = lake.events().at_version(version).and_then(|version| version.files_of_days(&day, wants));
+        match files {
+            Ok(files) => Ok(files.into_iter().map(NamedFile::from).collect()),
+            // Its commits may have been removed since; whoever reads begins again.
+            Err(_) if lake.events().newest()?.number() > version => Err(RollupError::VersionGone { version }),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
