@@ -49,6 +49,9 @@ fn the_help_shows_how_to_ask() {
         stdout:   topsell count 1082185 --last 7d --by day --tz Europe/Berlin
         stdout:   topsell count 1082185 --from 2017-01-01 --to 2017-01-08
         stdout:   topsell count 1082185 --last 24h --at 2017-01-08T13:05:00Z
+        stdout:   topsell count 1082185 --last 10min                the last ten minutes
+        stdout:   topsell count 1082185 --from 2017-01-08T13:05:00.25Z --to 2017-01-08T14:10:00Z --exact-times
+        stdout:   topsell count 1082185 --event-type view --stat count
         stdout:   topsell count -c GROCERY --format csv - < items.txt
         stdout: 
         stdout: Count the sales of items, up to now
@@ -63,7 +66,7 @@ fn the_help_shows_how_to_ask() {
         stdout: 
         stdout: Options:
         stdout:       --last <DURATION>
-        stdout:           Count the last hours, including the current one [default: 24h, without --from]
+        stdout:           Count the last hours or minutes, including the current one [default: 24h, without --from]
         stdout: 
         stdout:       --from <TIME>
         stdout:           Start of the time range
@@ -73,6 +76,9 @@ fn the_help_shows_how_to_ask() {
         stdout: 
         stdout:       --at <TIME>
         stdout:           Use TIME as the current time: count the hours up to then
+        stdout: 
+        stdout:       --exact-times
+        stdout:           Count to the microsecond, instead of whole hours or minutes
         stdout: 
         stdout:       --by <GROUP>
         stdout:           Group by
@@ -94,6 +100,14 @@ fn the_help_shows_how_to_ask() {
         stdout: 
         stdout:   -c, --category <PATH>
         stdout:           Category path; counts only sales in this category or below it
+        stdout: 
+        stdout:       --stat <STATISTIC>
+        stdout:           Show only these statistics of the quantities; can be repeated
+        stdout: 
+        stdout:           Possible values:
+        stdout:           - count: Number of events
+        stdout:           - sum:   Sum of the quantities
+        stdout:           - mean:  Sum divided by count
         stdout: 
         stdout:   -o, --output <FILE>
         stdout:           Write the answer to FILE, atomically, instead of standard output; the extension decides
@@ -148,8 +162,10 @@ fn the_help_shows_how_to_ask() {
         stdout:           Prometheus node_exporter
         stdout: 
         stdout: Counts whole UTC hours: --last 24h is the current hour and the 23 before it; --from is rounded
-        stdout: down and --to up to a full hour. An hour belongs to the day in which it begins. Items without
-        stdout: sales count 0.
+        stdout: down and --to up to a full hour. --last 10min counts whole minutes: the current minute and the 9
+        stdout: before it. With --exact-times, an event counts if its time is at --from or later and before --to
+        stdout: (default: now), to the microsecond; --last 10min are then the ten minutes before now. An hour
+        stdout: belongs to the day in which it begins. Items without sales count 0.
         stdout: 
         stdout: TIME is a date (2017-01-10, the start of that day in --tz), RFC 3339 (2017-01-07T13:05:00Z),
         stdout: an epoch number, `now`, `today`, `yesterday`, or a duration before now (7d).
@@ -316,7 +332,7 @@ fn what_makes_no_sense_is_said_and_hours_are_whole() {
         (
             "count apple --last 50a",
             expect![[r#"
-                stderr: error: --last: `50a` is not a duration; pass a whole number and a unit (s, min, h, d, w, y), such as 150h or 7d
+                stderr: error: --last: `50a` is not a duration; pass a whole number and a unit (s, min, h, d, w, y), such as 24h, 7d or 10min
                 exit code 2
             "#]],
         ),
@@ -693,7 +709,11 @@ fn counts_only_grow_while_sales_come_in() {
             let now = units(world, "count a --now 2017-01-14T23:30:00Z");
             assert_eq!(now % UNITS_A_FILE, 0, "a part of a batch is counted: {now}");
             assert!(now >= last, "{last} were sold, and then {now}");
-            last = now;
+            // All of them, and parts of the first and the last hour from events.
+            let exact = "--exact-times --from 2017-01-14T00:00:00.5Z --to 2017-01-14T22:59:59.999999Z";
+            last = units(world, &format!("count a {exact}"));
+            assert_eq!(last % UNITS_A_FILE, 0, "a part of a batch is counted: {last}");
+            assert!(last >= now, "{now} were sold, and then {last}");
         }
     });
     assert_eq!(units(&world, "count a --now 2017-01-14T23:30:00Z"), FILES * UNITS_A_FILE);

@@ -12,6 +12,7 @@ mod currency;
 mod datagen;
 mod docs;
 mod dry_run;
+mod exact_times;
 mod faults;
 mod flips;
 mod formats;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use topsell_core::counts::{CountQuery, by_hour};
+use topsell_core::counts::{CountQuery, by_exact_times, by_hour};
 use topsell_core::lake::{BatchSize, DuplicatePolicy, Lake, UncommittedBatch};
 use topsell_core::model::{Amount, Event, EventTypes, Events, Hour, PathSet, Timestamp, Units};
 use topsell_core::progress::Progress;
@@ -55,6 +55,7 @@ fn commit(lake: &Lake, id: &str, events: &Events) {
 fn they_are_those_of_the_lake_or_left_to_it() {
     let mut chance = 9;
     let (mut answered, mut left) = (0, 0);
+    let (mut in_minutes, mut minutes_left) = (0, 0);
     for round in 0..ROUNDS {
         let world = World::new();
         let store = Store::open(&world.path("lake")).expect("a folder can be named");
@@ -71,12 +72,19 @@ fn they_are_those_of_the_lake_or_left_to_it() {
                 .expect("the disk works");
         }
         commit(&lake, "second", &some(20));
+        let third = some(20);
         let uncommitted =
-            Arc::new(UncommittedBatch::encode("third", 0, &some(20)).expect("events can be encoded"));
+            Arc::new(UncommittedBatch::encode("third", 0, &third).expect("events can be encoded"));
         let from = Hour::new(15);
-        let loaded = RecentHours::load(&store, from, &[Arc::clone(&uncommitted)]).expect("the disk works");
+        // Committed meanwhile, and still held, in one of four rounds.
+        let is_committed = round % 4 == 3;
+        if is_committed {
+            commit(&lake, "third", &third);
+        }
+        let times = (from, Hour::new(32).start());
+        let loaded = RecentHours::load(&store, times, &[Arc::clone(&uncommitted)]).expect("the disk works");
         let (mut recent, versions) = loaded.expect("nothing changes meanwhile");
-        assert_eq!(versions.events, 2, "round {round}");
+        assert_eq!(versions.events, 2 + u64::from(is_committed), "round {round}");
         let mut added = Events::default();
         for _ in 0..4 {
             let more = some(6);
@@ -88,6 +96,25 @@ fn they_are_those_of_the_lake_or_left_to_it() {
             for (types, subtracted) in [(&["purchase"][..], &[][..]), (&["purchase", "view"], &["refund"])] {
                 let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
                 let event_types = EventTypes::of(texts(types), texts(subtracted));
+                for (start, minutes) in [(Hour::new(33), 1), (Hour::new(32), 2), (Hour::new(35), 110)] {
+                    let times = start.start()..start.start().plus_seconds(60 * minutes);
+                    let query = CountQuery {
+                        event_types: &event_types,
+                        hours: start..times.end.rounded_up(),
+                        category: None,
+                        uncommitted: &all,
+                    };
+                    let expected =
+                        by_exact_times(&store, &query, &times, &ITEMS).expect("the lake can be read");
+                    for item in ITEMS {
+                        let Some(found) = recent.by_minutes(&event_types, &times, &[item]) else {
+                            minutes_left += 1;
+                            continue;
+                        };
+                        in_minutes += found[0].values().map(|of| of.purchases).sum::<i64>();
+                        assert_eq!(found[0], expected[item], "round {round}: {item} {types:?} {times:?}");
+                    }
+                }
                 for hours in [from..Hour::new(41), Hour::new(20)..Hour::new(30)] {
                     for item in ITEMS {
                         let found = recent.by_hour(&event_types, &hours, &[item]);
@@ -117,6 +144,20 @@ fn they_are_those_of_the_lake_or_left_to_it() {
         while recent.forget_step() {}
         assert_eq!(recent.by_hour(&views, &hours, &["a"]), before, "round {round}");
         assert_eq!(recent.by_hour(&views, &(from..Hour::new(41)), &["a"]), None);
+        // Minutes that are older, or parts of minutes, are left to the lake.
+        let start = Hour::new(32).start();
+        let minutes = |from: i64, to: i64| start.plus_seconds(from)..start.plus_seconds(to);
+        assert_eq!(recent.by_minutes(&views, &minutes(-60, 60), &["never"]), None);
+        assert_eq!(recent.by_minutes(&views, &minutes(0, 61), &["never"]), None);
+        assert!(recent.by_minutes(&views, &minutes(0, 60), &["never"]).is_some());
+        let before = recent.by_minutes(&views, &minutes(3_600, 9_000), &["a"]);
+        (0..64).for_each(|_| recent.forget_minutes_before(start.plus_seconds(3_600)));
+        assert_eq!(recent.by_minutes(&views, &minutes(3_600, 9_000), &["a"]), before, "round {round}");
+        assert_eq!(recent.by_minutes(&views, &minutes(3_540, 9_000), &["never"]), None);
     }
     assert!(answered > 1_000 && left > 100, "{answered} answered, {left} left to the lake");
+    assert!(
+        in_minutes > 500 && minutes_left > 100,
+        "{in_minutes} in minutes, {minutes_left} left to the lake"
+    );
 }

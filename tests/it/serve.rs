@@ -78,14 +78,21 @@ fn the_parameters_are_the_options_of_the_command() {
         "item=apple&by=weekday&from=2017-01-01&to=2017-01-15&category=Food",
         "item=apple&item=pear&from=2017-01-14T20:10:00Z&at=2017-01-14T21:00:00Z",
         "item=apple&last=24h&at=1d",
+        "item=apple&last=10min&at=2017-01-14T20:35:00Z",
+        "item=apple&item=pear&last=300min&by=hour",
+        "item=apple&last=2h&exact_times=true&at=2017-01-14T22:30:00.000001Z",
+        "item=apple&from=2017-01-14T20:30:00Z&to=2017-01-14T22:30:00Z&exact_times",
+        "item=apple&from=2017-01-14T20:00:00Z&to=2017-01-14T23:00:00Z&exact_times=&stat=sum",
+        "item=apple&last=24h&stat=count,mean&event_type=view&stat=sum",
     ];
     let answers = queries.map(|query| server.get(&format!("/v1/count?{query}")));
     assert!(server.stop().success(), "{}", said(&world));
     for (query, answer) in queries.iter().zip(answers) {
         assert_eq!(answer.status, 200, "{query}: {}", answer.body);
         let words = query.split('&').fold(String::new(), |mut words, pair| {
-            let (name, value) = pair.split_once('=').expect("it has a value");
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match name {
+                "exact_times" => words.push_str(" --exact-times"),
                 "item" => write!(words, " {value}").expect("a text can grow"),
                 _ => write!(words, " --{} {value}", name.replace('_', "-")).expect("a text can grow"),
             }
@@ -105,7 +112,7 @@ fn a_question_that_cannot_be_answered_is_refused_with_a_reason() {
     check(
         server.get("/v1/count?item=a&lst=24h"),
         400,
-        "{\"schema\":1,\"error\":\"unknown parameter `lst`; known are item, last, from, to, at, by, tz, event_type, subtract, category\"}",
+        "{\"schema\":1,\"error\":\"unknown parameter `lst`; known are item, last, from, to, at, exact_times, by, tz, event_type, subtract, category, stat\"}",
     );
     check(
         server.get("/v1/count"),
@@ -113,9 +120,19 @@ fn a_question_that_cannot_be_answered_is_refused_with_a_reason() {
         "{\"schema\":1,\"error\":\"the parameter `item` is missing; pass it once for each item\"}",
     );
     check(
-        server.get("/v1/count?item=a&last=90min"),
+        server.get("/v1/count?item=a&last=90s"),
         400,
-        "{\"schema\":1,\"error\":\"last: `90min` is not a whole number of hours, and sales are aggregated by the hour; write 1h or 2h\"}",
+        "{\"schema\":1,\"error\":\"last: `90s` is not a whole number of minutes; write 1min or 2min\"}",
+    );
+    check(
+        server.get("/v1/count?item=a&stat=count,max"),
+        400,
+        "{\"schema\":1,\"error\":\"stat=`max` is not count, sum or mean\"}",
+    );
+    check(
+        server.get("/v1/count?item=a&exact_times=maybe"),
+        400,
+        "{\"schema\":1,\"error\":\"exact_times=`maybe` is neither true nor false\"}",
     );
     check(
         server.get("/v1/count?item=a&from=2017-01-14&to=2017-01-13"),
@@ -528,6 +545,48 @@ fn recent_hours_are_counted_in_memory_and_every_event_at_once() {
     }
     assert!(status("counts_from_memory").as_u64() >= Some(50), "{}", status("counts_from_memory"));
     assert_eq!(status("recent_in_memory"), true);
+}
+
+#[test]
+fn the_last_minutes_are_counted_in_memory_unless_only_the_lake_tells() {
+    let world = World::new();
+    let log = "ts,item_id,event_id\n2017-01-14T23:40:00Z,apple,known\n2017-01-14T23:41:00Z,apple,\n\
+               2017-01-14T22:10:00Z,apple,\n";
+    world.write("log.csv", log);
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    let server = Server::start(&world, &[]);
+    let from_memory = || -> Option<u64> {
+        let status: serde_json::Value = serde_json::from_str(&server.get("/v1/status").body).ok()?;
+        status["counts_from_memory"].as_u64().filter(|_| status["recent_in_memory"] == true)
+    };
+    wait_until("the lake is read", || from_memory().is_some());
+    let check = |events: u64, is_from_memory: bool| {
+        let before = from_memory().expect("it stays in memory");
+        let last = server.get("/v1/count?item=apple&last=45min&stat=count").body;
+        assert_eq!(from_memory(), Some(before + u64::from(is_from_memory)), "after {events}");
+        let exact = "from=2017-01-14T23:15:59.999999Z&to=2017-01-15T00:01:00Z&exact_times=true&stat=count";
+        let exact = server.get(&format!("/v1/count?item=apple&{exact}")).body;
+        assert_eq!(from_memory(), Some(before + u64::from(is_from_memory)), "microseconds are in the lake");
+        for body in [last, exact] {
+            assert!(body.contains(&format!("\"events\":{events}}}")), "{events} of {body}");
+        }
+    };
+    let post = |minute: u64, id: u64| {
+        let event =
+            format!("{{\"ts\":\"2017-01-14T23:{minute}:30Z\",\"item_id\":\"apple\",\"event_id\":\"e{id}\"}}");
+        assert_eq!(server.post_json(&event).status, 200);
+    };
+    check(2, true);
+    for number in 1..=20 {
+        // Each id comes twice, with the same content.
+        post(20 + number / 2, number / 2);
+        check(3 + number / 2, true);
+    }
+    // Before the minutes that are asked for, and another version of an event of theirs.
+    post(10, 99);
+    check(13, true);
+    post(10, 5);
+    check(12, false);
 }
 
 /// A server whose counts were read again after every rollup read the lake most of the time.

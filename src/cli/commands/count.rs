@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use topsell_core::counts::By;
 use topsell_core::model::PURCHASE;
 use topsell_core::pipeline::StepError;
-use topsell_output::answers::{CountOptions, CountQuestion, TimeRangeOptions};
+use topsell_output::answers::{CountOptions, CountQuestion, Statistic, TimeRangeOptions};
 
 /// Count the sales of items, up to now
 ///
@@ -25,12 +25,17 @@ Examples:
   topsell count 1082185 --last 7d --by day --tz Europe/Berlin
   topsell count 1082185 --from 2017-01-01 --to 2017-01-08
   topsell count 1082185 --last 24h --at 2017-01-08T13:05:00Z
+  topsell count 1082185 --last 10min                the last ten minutes
+  topsell count 1082185 --from 2017-01-08T13:05:00.25Z --to 2017-01-08T14:10:00Z --exact-times
+  topsell count 1082185 --event-type view --stat count
   topsell count -c GROCERY --format csv - < items.txt
 ")]
 #[command(after_help = "\
 Counts whole UTC hours: --last 24h is the current hour and the 23 before it; --from is rounded
-down and --to up to a full hour. An hour belongs to the day in which it begins. Items without
-sales count 0.
+down and --to up to a full hour. --last 10min counts whole minutes: the current minute and the 9
+before it. With --exact-times, an event counts if its time is at --from or later and before --to
+(default: now), to the microsecond; --last 10min are then the ten minutes before now. An hour
+belongs to the day in which it begins. Items without sales count 0.
 
 TIME is a date (2017-01-10, the start of that day in --tz), RFC 3339 (2017-01-07T13:05:00Z),
 an epoch number, `now`, `today`, `yesterday`, or a duration before now (7d).
@@ -39,7 +44,7 @@ pub struct Count {
     /// Items to count, or - to read them from standard input, one per line
     #[arg(required = true, value_name = "ITEM|-")]
     items: Vec<String>,
-    /// Count the last hours, including the current one [default: 24h, without --from]
+    /// Count the last hours or minutes, including the current one [default: 24h, without --from]
     #[arg(long, value_name = "DURATION", conflicts_with = "from")]
     last: Option<String>,
     /// Start of the time range
@@ -51,6 +56,9 @@ pub struct Count {
     /// Use TIME as the current time: count the hours up to then
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
+    /// Count to the microsecond, instead of whole hours or minutes
+    #[arg(long)]
+    exact_times: bool,
     /// Group by
     #[arg(long, value_enum, value_name = "GROUP")]
     by: Option<CountBy>,
@@ -66,6 +74,9 @@ pub struct Count {
     /// Category path; counts only sales in this category or below it
     #[arg(short, long, value_name = "PATH")]
     category: Option<String>,
+    /// Show only these statistics of the quantities; can be repeated
+    #[arg(long, value_enum, value_name = "STATISTIC", value_delimiter = ',')]
+    stat: Vec<CountStatistic>,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -77,6 +88,16 @@ enum CountBy {
     Hour,
     Day,
     Weekday,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CountStatistic {
+    /// Number of events
+    Count,
+    /// Sum of the quantities
+    Sum,
+    /// Sum divided by count
+    Mean,
 }
 
 /// What is to be counted, and where the answer goes.
@@ -108,7 +129,9 @@ impl Count {
         let options = CountOptions {
             items,
             range,
+            exact_times: typed.exact_times,
             by: typed.by.map(By::from),
+            statistics: typed.stat.iter().copied().map(Statistic::from).collect(),
             event_types: typed.event_types.clone(),
             subtract: typed.subtract.clone(),
             category: typed.category.clone(),
@@ -124,6 +147,16 @@ impl From<CountBy> for By {
             CountBy::Hour => By::Hour,
             CountBy::Day => By::Day,
             CountBy::Weekday => By::Weekday,
+        }
+    }
+}
+
+impl From<CountStatistic> for Statistic {
+    fn from(statistic: CountStatistic) -> Statistic {
+        match statistic {
+            CountStatistic::Count => Statistic::Count,
+            CountStatistic::Sum => Statistic::Sum,
+            CountStatistic::Mean => Statistic::Mean,
         }
     }
 }

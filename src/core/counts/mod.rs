@@ -4,9 +4,11 @@
 //! rollup.
 
 mod buckets;
+mod exact_times;
 mod query;
 mod top;
 
 pub use buckets::{Bucket, Buckets, By};
+pub use exact_times::{by_exact_times, has_whole_hours};
 pub use query::{ByHour, CountQuery, by_category, by_hour, first_and_last};
 pub use top::{TopQuery, top};

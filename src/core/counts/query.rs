@@ -25,11 +25,11 @@ pub struct CountQuery<'a> {
 }
 
 impl<'a> CountQuery<'a> {
-    fn selection(&self) -> Selection<'a> {
+    pub(super) fn selection(&self) -> Selection<'a> {
         Selection { event_types: self.event_types, hours: self.hours.clone() }
     }
 
-    fn of_items(&self, items: &'a [&'a str]) -> ItemQuery<'a> {
+    pub(super) fn of_items(&self, items: &'a [&'a str]) -> ItemQuery<'a> {
         let top_level = self.category.and_then(|path| levels_of(path).next());
         ItemQuery { items, selection: self.selection(), top_level }
     }
@@ -48,6 +48,15 @@ pub fn by_hour<'a>(
     let rows = live_counts(store, &query.selection(), query.uncommitted, |counts| {
         counts.aggregates(&query.of_items(&items))
     })?;
+    by_item(query, &rows, items)
+}
+
+/// Returns what each of some items has by hour, given all rows of a query.
+pub(super) fn by_item<'a>(
+    query: &CountQuery<'_>,
+    rows: &AggregateRows,
+    items: Vec<&'a str>,
+) -> Result<BTreeMap<&'a str, ByHour>, RollupError> {
     let counts: Vec<bool> = rows.path_sets.iter().map(|paths| query.is_below(paths)).collect();
     let mut of_items: Vec<ByHour> = vec![ByHour::new(); rows.items.len()];
     for row in &rows.rows {
@@ -57,7 +66,7 @@ pub fn by_hour<'a>(
             Some(_) => counts[row.path_set as usize],
         };
         if is_counted {
-            add(&mut of_items[row.item as usize], row.hour, row.aggregate, &rows, row.item)?;
+            add(&mut of_items[row.item as usize], row.hour, row.aggregate, rows, row.item)?;
         }
     }
     let found = items.into_iter().map(|item| {
@@ -150,7 +159,7 @@ fn is_below(path: &str, category: &str) -> bool {
     path.strip_prefix(category).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn sorted<'a>(items: &[&'a str]) -> Vec<&'a str> {
+pub(super) fn sorted<'a>(items: &[&'a str]) -> Vec<&'a str> {
     let mut items = items.to_vec();
     items.sort_unstable();
     items.dedup();

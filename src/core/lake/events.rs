@@ -44,21 +44,22 @@ pub fn version(store: &Store) -> Option<u64> {
     LogReader::new(store, EVENTS).number()
 }
 
-/// Passes the rows of a file, without event ids, to `take`, if the file may have some of the items; does
-/// not open the lake.
+/// Passes the rows of a file to `take`, if the file may have some of the items, which are sorted; does not open the
+/// lake.
 ///
 /// # Errors
 /// Names the file that is missing or damaged.
 pub fn read_events_of(
     store: &Store,
     file: &NamedFile,
+    columns: EventColumns,
     items: &[&str],
     take: &mut dyn FnMut(&EventBatch),
 ) -> Result<(), LakeError> {
     let path = format!("{EVENTS}/{}", file.path);
     let bytes = store.get_checked(&path)?;
     match may_have_items(&bytes, items) {
-        true => decode(&path, bytes, EventColumns::WithoutIds, take),
+        true => decode(&path, bytes, columns, take),
         false => Ok(()),
     }
 }

@@ -51,7 +51,7 @@ pub use null_markers::NullMarkers;
 pub use path_set_categories::PathSetCategories;
 pub use path_sets::{PathSets, RawCategories, Separators};
 pub use places::{Place, Places};
-pub use span::{SpanError, format_duration, parse_hours, parse_seconds};
+pub use span::{BucketSpan, SpanError, format_duration, parse_bucket_span, parse_hours, parse_seconds};
 pub use time_format::TimeFormat;
 pub use timestamp::{Date, Hour, TimeZone, Timestamp, TimestampError, local_timestamp, zone_named};
 pub use units::{Units, UnitsSum};

@@ -1,5 +1,12 @@
 //! Lengths of time as a person types them: `150h`, `7d`, `90 min`, `1d12h`.
 
+/// A length of time in buckets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BucketSpan {
+    Hours(u32),
+    Minutes(u32),
+}
+
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpanError {
@@ -9,13 +16,16 @@ pub enum SpanError {
     Ambiguous(String),
     #[error("`{0}` is not a whole number of hours, and sales are aggregated by the hour; write {1}h or {2}h")]
     NotWholeHours(String, u64, u64),
-    #[error("`{0}` is zero; pass at least 1h")]
-    Zero(String),
+    #[error("`{0}` is not a whole number of minutes; write {1}min or {2}min")]
+    NotWholeMinutes(String, u64, u64),
+    #[error("`{0}` is zero; pass at least {1}")]
+    Zero(String, &'static str),
     #[error("`{0}` is longer than 100 years")]
     TooLong(String),
 }
 
 const SECONDS_PER_HOUR: u64 = 3_600;
+const SECONDS_PER_MINUTE: u64 = 60;
 const MAX_HOURS: u64 = 100 * 366 * 24;
 
 /// What a unit is called, and its seconds.
@@ -38,7 +48,7 @@ pub fn parse_hours(text: &str) -> Result<u32, SpanError> {
     let seconds = seconds_of(text, "150h or 7d")?;
     let hours = seconds / SECONDS_PER_HOUR;
     if seconds == 0 {
-        Err(SpanError::Zero(text.to_owned()))
+        Err(SpanError::Zero(text.to_owned(), "1h"))
     } else if seconds % SECONDS_PER_HOUR != 0 {
         Err(SpanError::NotWholeHours(text.to_owned(), hours.max(1), hours + 1))
     } else if hours > MAX_HOURS {
@@ -61,8 +71,35 @@ pub fn parse_seconds(text: &str) -> Result<u64, SpanError> {
     }
 }
 
-/// Adds up the parts of a text such as `1d12h`, each of a smaller unit than the one before it.
+/// Reads a positive number of hours, or of minutes where the text names minutes or seconds: `24h`, `7d`, `10min`,
+/// `1h30min`. `60min` are sixty minutes, and `1h` is one hour.
+///
+/// # Errors
+/// Names the text and says what to write instead.
+pub fn parse_bucket_span(text: &str) -> Result<BucketSpan, SpanError> {
+    let (seconds, unit) = parts_of(text, "24h, 7d or 10min")?;
+    if unit >= SECONDS_PER_HOUR {
+        return parse_hours(text).map(BucketSpan::Hours);
+    }
+    let minutes = seconds / SECONDS_PER_MINUTE;
+    if seconds == 0 {
+        Err(SpanError::Zero(text.to_owned(), "1min"))
+    } else if seconds % SECONDS_PER_MINUTE != 0 {
+        Err(SpanError::NotWholeMinutes(text.to_owned(), minutes.max(1), minutes.max(1) + 1))
+    } else if seconds > MAX_HOURS * SECONDS_PER_HOUR {
+        Err(SpanError::TooLong(text.to_owned()))
+    } else {
+        Ok(BucketSpan::Minutes(u32::try_from(minutes).expect("a hundred years of minutes fit")))
+    }
+}
+
 fn seconds_of(text: &str, such_as: &'static str) -> Result<u64, SpanError> {
+    parts_of(text, such_as).map(|(seconds, _)| seconds)
+}
+
+/// Adds up the parts of a text such as `1d12h`, each of a smaller unit than the one before it; returns the seconds, and
+/// those of the smallest unit.
+fn parts_of(text: &str, such_as: &'static str) -> Result<(u64, u64), SpanError> {
     let unreadable = || SpanError::Unreadable(text.to_owned(), such_as);
     let mut rest = text.trim();
     let mut total = 0_u64;
@@ -80,7 +117,7 @@ fn seconds_of(text: &str, such_as: &'static str) -> Result<u64, SpanError> {
         last_unit = *per_unit;
         rest = after.trim_start();
     }
-    Ok(total)
+    Ok((total, last_unit))
 }
 
 /// Returns a length of time as a person says it, in its two largest units: `35 min`, `4 d 19 h`.
@@ -112,7 +149,7 @@ mod tests {
         assert_eq!(parse_hours("7d"), Ok(168));
         assert_eq!(parse_hours("120min"), Ok(2));
         assert_eq!(parse_hours("90min"), Err(SpanError::NotWholeHours("90min".into(), 1, 2)));
-        assert_eq!(parse_hours("0h"), Err(SpanError::Zero("0h".into())));
+        assert_eq!(parse_hours("0h"), Err(SpanError::Zero("0h".into(), "1h")));
         for text in ["", " ", "h", "150", "-1h", "1.5h", "99999999999999999999h", "é", "1h é", "h1"] {
             assert!(matches!(parse_hours(text), Err(SpanError::Unreadable(..))), "{text}");
         }
@@ -151,6 +188,26 @@ mod tests {
         ] {
             assert_eq!(format_duration(seconds), said);
         }
+    }
+
+    #[test]
+    fn the_smallest_unit_says_whether_buckets_are_hours_or_minutes() {
+        for (text, expected) in [
+            ("24h", BucketSpan::Hours(24)),
+            ("1d", BucketSpan::Hours(24)),
+            ("1h", BucketSpan::Hours(1)),
+            ("60min", BucketSpan::Minutes(60)),
+            ("1h30min", BucketSpan::Minutes(90)),
+            ("120s", BucketSpan::Minutes(2)),
+        ] {
+            assert_eq!(parse_bucket_span(text), Ok(expected), "{text}");
+        }
+        assert_eq!(parse_bucket_span("90s"), Err(SpanError::NotWholeMinutes("90s".into(), 1, 2)));
+        assert_eq!(parse_bucket_span("5s"), Err(SpanError::NotWholeMinutes("5s".into(), 1, 2)));
+        assert_eq!(parse_bucket_span("0min"), Err(SpanError::Zero("0min".into(), "1min")));
+        assert_eq!(parse_bucket_span("0h"), Err(SpanError::Zero("0h".into(), "1h")));
+        assert!(matches!(parse_bucket_span("53000000min"), Err(SpanError::TooLong(_))));
+        assert!(matches!(parse_bucket_span("10"), Err(SpanError::Unreadable(..))));
     }
 
     #[test]

@@ -81,6 +81,14 @@ impl Zone {
         }
     }
 
+    /// Returns a moment, RFC 3339 as a clock there has it, with as many decimals as it needs.
+    pub fn shown_moment(&self, moment: Timestamp) -> String {
+        match self.zoned(moment).filter(|zoned| !zoned.offset().is_zero()) {
+            Some(zoned) => zoned.strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string(),
+            None => moment.to_string(),
+        }
+    }
+
     /// Returns the first hour that begins on a local day, or after it where none does.
     pub fn first_hour(&self, day: civil::Date) -> Option<Hour> {
         let midnight = day.to_zoned(self.zone.clone()).ok()?;
@@ -186,6 +194,19 @@ mod tests {
         assert_eq!(week.day_of(Hour::new(-17_259_888)), Some(5));
         let week = Week::ending(Hour::new(i32::MAX), Zone::utc());
         assert_eq!((week.day_of(Hour::new(0)), week.day_of(Hour::new(i32::MAX - 1))), (None, Some(6)));
+    }
+
+    #[test]
+    fn moments_are_shown_with_the_decimals_that_they_need() {
+        for (text, zone, expected) in [
+            ("2017-01-14T12:00:00.25Z", "Europe/Berlin", "2017-01-14T13:00:00.25+01:00"),
+            ("2017-01-14T12:00:00Z", "Europe/Berlin", "2017-01-14T13:00:00+01:00"),
+            ("2017-01-14T12:00:00.000001Z", "UTC", "2017-01-14T12:00:00.000001Z"),
+            ("2017-01-14T12:00:00Z", "Europe/London", "2017-01-14T12:00:00Z"),
+        ] {
+            let moment = Timestamp::parse(text).expect("a good moment");
+            assert_eq!(Zone::named(zone).expect("a good zone").shown_moment(moment), expected);
+        }
     }
 
     #[test]

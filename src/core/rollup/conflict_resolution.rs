@@ -45,9 +45,9 @@ const SHARDS: usize = 64;
 /// A version that is kept longer than its row.
 type OwnedVersion = (i64, Units, i128, Box<str>);
 
-/// The versions of a conflicting event that have been read.
+/// The versions of an event that have been read.
 #[derive(Default)]
-struct Candidates {
+pub(super) struct Candidates {
     /// The smallest version so far of those with the greatest number, and whether others have that number
     /// too.
     smallest: Option<OwnedVersion>,
@@ -57,7 +57,7 @@ struct Candidates {
 }
 
 impl Candidates {
-    fn add(&mut self, batch: &EventBatch, row: usize) {
+    pub(super) fn add(&mut self, batch: &EventBatch, row: usize) {
         self.hours.insert(batch.hour_of_day(row));
         let mut scratch = String::new();
         let (version, number) = (version_of(batch, row, &mut scratch), batch.version(row));
@@ -73,7 +73,8 @@ impl Candidates {
         }
     }
 
-    fn smallest(&self) -> Option<Version<'_>> {
+    /// Returns the version that counts; none where none was read.
+    pub(super) fn smallest(&self) -> Option<Version<'_>> {
         let (ts_micros, quantity, amount, paths) = self.smallest.as_ref()?;
         Some((*ts_micros, *quantity, *amount, paths))
     }
@@ -266,22 +267,22 @@ fn for_each_primary_row(
 }
 
 /// A map by event that several threads fill.
-struct ShardedMap<T> {
+pub(super) struct ShardedMap<T> {
     shards: Vec<Mutex<HashMap<EventKey, T>>>,
 }
 
 impl<T> ShardedMap<T> {
-    fn new() -> ShardedMap<T> {
+    pub(super) fn new() -> ShardedMap<T> {
         ShardedMap { shards: (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect() }
     }
 
     /// Returns the shard that has an event, locked.
-    fn shard_of(&self, key: EventKey) -> MutexGuard<'_, HashMap<EventKey, T>> {
+    pub(super) fn shard_of(&self, key: EventKey) -> MutexGuard<'_, HashMap<EventKey, T>> {
         // A panic of another thread ends the run; until then its shard can still be used.
         self.shards[key as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn into_iter(self) -> impl Iterator<Item = (EventKey, T)> {
+    pub(super) fn into_iter(self) -> impl Iterator<Item = (EventKey, T)> {
         self.shards.into_iter().flat_map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }

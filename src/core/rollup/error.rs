@@ -25,6 +25,8 @@ pub enum RollupError {
         first_hours(differing)
     )]
     Differing { differing: BTreeMap<(Hour, String), u64> },
+    #[error("version {version} of the table `events` was removed while it was read; try again")]
+    VersionGone { version: u64 },
     #[error(transparent)]
     Lake(#[from] LakeError),
     #[error(transparent)]

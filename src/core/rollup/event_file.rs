@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::delta::NamedFile;
 use crate::lake::{
     FilePartition, Lake, UncommittedBatch, columns_to_aggregate, read_all_events, read_events_in,
+    read_events_of,
 };
 use crate::model::Hour;
 use crate::parquet_format::{EventBatch, EventColumns};
@@ -58,6 +59,21 @@ impl EventFile {
         self.read_from(lake.store(), columns, take)
     }
 
+    /// Passes the rows of the file in a store to `take`, in batches, if it may have some of the items, which are
+    /// sorted; the rows may be those of other items, too.
+    pub fn read_items(
+        &self,
+        store: &Store,
+        columns: EventColumns,
+        items: &[&str],
+        take: &mut dyn FnMut(&EventBatch),
+    ) -> Result<(), RollupError> {
+        match &self.bytes {
+            Some(bytes) => Ok(read_events_in(bytes, &self.file.path, columns, Some(items), take)?),
+            None => Ok(read_events_of(store, &self.file, columns, items, take)?),
+        }
+    }
+
     /// Returns whether the file may have events of some hours.
     pub fn may_contain_any(&self, hours: &BTreeSet<Hour>) -> bool {
         hours.range(self.partition.first()..=self.partition.last()).next().is_some()
@@ -85,6 +101,11 @@ pub(super) struct IdRange {
 }
 
 impl IdRange {
+    /// Returns the range from one id to another.
+    pub fn between(least: String, most: String) -> IdRange {
+        IdRange { least: Some(least), most: Some(most) }
+    }
+
     /// Returns whether an id may be in both.
     pub fn overlaps(&self, other: &IdRange) -> bool {
         let is_before = |last: &Option<String>, first: &Option<String>| {

@@ -14,9 +14,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::delta::{FilesSince, LogReader, NamedFile, Partition, Version};
-use crate::lake::{
-    FilePartition, Lake, LakeError, ROLLUPS, UncommittedBatch, events_log, read_events_in, read_events_of,
-};
+use crate::lake::{FilePartition, Lake, LakeError, ROLLUPS, UncommittedBatch, events_log};
 use crate::model::{AggregateRow, AggregateRows, Counting, Date, Hour, category_of_set};
 use crate::parquet_format::{DictionaryInterner, EventBatch, EventColumns};
 use crate::progress::Progress;
@@ -110,6 +108,7 @@ pub fn live_counts<T>(
 fn is_not_found(error: &RollupError) -> bool {
     match error {
         RollupError::Store(error) | RollupError::Lake(LakeError::Store(error)) => error.is_not_found(),
+        RollupError::VersionGone { .. } => true,
         _ => false,
     }
 }
@@ -291,13 +290,7 @@ fn aggregate_file(
             }
         }
     };
-    match &of.bytes {
-        None => read_events_of(store, &of.file, query.items, &mut take)?,
-        Some(bytes) => {
-            let (columns, items) = (EventColumns::WithoutIds, Some(query.items));
-            read_events_in(bytes, &of.file.path, columns, items, &mut take)?;
-        }
-    }
+    of.read_items(store, EventColumns::WithoutIds, query.items, &mut take)?;
     Ok(found)
 }
 
@@ -332,7 +325,7 @@ fn append_recomputed(
 
 impl ItemQuery<'_> {
     /// Returns the rows of an event type as they count.
-    fn counted(&self, mut rows: AggregateRows, event_type: &str) -> AggregateRows {
+    pub(super) fn counted(&self, mut rows: AggregateRows, event_type: &str) -> AggregateRows {
         if let Some(Counting::Subtracted) = self.selection.event_types.counting(event_type) {
             for row in &mut rows.rows {
                 row.aggregate = Counting::Subtracted.applied_to(row.aggregate);

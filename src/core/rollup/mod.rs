@@ -20,6 +20,7 @@
 //! | `k_way_merge`, `scanned_file`, `scan_part`, `scan` | read a range of hours item by item, for a ranking |
 //! | `planned_scan` | the parts of such a read as values for other processes |
 //! | `point_lookup`, `live_counts` | read some items as of this moment, for counts |
+//! | `partial_hours` | read some items in parts of hours, from events |
 //! | `verify` | recompute everything and compare, for `topsell lake verify` |
 //! | `compact`, `load` | rewrite small files as one; write aggregates without events |
 //!
@@ -85,6 +86,10 @@ mod live_counts;
 mod point_lookup;
 
 mod all_counts;
+mod partial_hours;
+
+mod recent_minutes;
+
 mod recent_hours;
 
 mod verify;

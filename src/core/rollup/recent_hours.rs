@@ -4,19 +4,25 @@
 //! with other contents is decided by rules that need all versions, so that its item is left to the lake from then on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
+use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 
 use crate::delta::Partition;
 use crate::lake::{FilePartition, Lake, UncommittedBatch};
-use crate::model::{Aggregate, Counting, Date, Event, EventTypes, Events, Hour, Interner, PathSets};
+use crate::model::{
+    Aggregate, Counting, Date, Event, EventTypes, Events, Hour, Interner, PathSets, Timestamp,
+};
 use crate::parquet_format::{EventBatch, EventColumns};
 use crate::rollup::error::RollupError;
 use crate::rollup::event_file::EventFile;
 use crate::rollup::event_hash::{Content, EventHasher, EventKey, version_of};
 use crate::rollup::live_counts::{LiveCounts, ReadVersions, live_counts};
+use crate::rollup::recent_minutes::RecentMinutes;
 use crate::rollup::table::Selection;
+use crate::rollup::uncommitted::uncommitted_at;
 use crate::storage::Store;
 
 /// After every event: the end of the year 9999.
@@ -32,6 +38,7 @@ pub struct RecentHours {
     hasher: EventHasher,
     /// Items of which an event came with other contents.
     disputed: HashSet<u32>,
+    minutes: RecentMinutes,
     /// The next item to forget old hours of; none where all are forgotten.
     forgetting: Option<usize>,
 }
@@ -62,13 +69,14 @@ struct KnownEvent {
 }
 
 impl RecentHours {
-    /// Reads the hours from `from` on, and what is not committed yet; none where the lake changed meanwhile.
+    /// Reads the hours from `from` on and the minutes from `minutes_from` on, and what is not committed yet; none where
+    /// the lake changed meanwhile.
     ///
     /// # Errors
     /// Names the file that is missing or damaged.
     pub fn load(
         store: &Store,
-        from: Hour,
+        (from, minutes_from): (Hour, Timestamp),
         uncommitted: &[Arc<UncommittedBatch>],
     ) -> Result<Option<(RecentHours, ReadVersions)>, RollupError> {
         let lake = Lake::open(store.clone())?;
@@ -86,14 +94,14 @@ impl RecentHours {
             let partition = FilePartition::of(&file).ok_or_else(bad)?;
             files.push(EventFile { partition, file: file.into(), bytes: None });
         }
-        files.extend(EventFile::of_uncommitted(&uncommitted.iter().map(Arc::as_ref).collect::<Vec<_>>())?);
+        files.extend(EventFile::of_uncommitted(&uncommitted_at(store, &newest, uncommitted)?)?);
         let mut names: BTreeSet<String> =
             files.iter().map(|of| of.partition.day.event_type.clone()).collect();
         names.extend(LiveCounts::event_types_of(store, &days, &is_recent)?);
         let event_types = EventTypes::of(names.into_iter().collect(), Vec::new());
         let selection = Selection { event_types: &event_types, hours: from..last };
         let (mut recent, versions) = live_counts(store, &selection, uncommitted, |counts| {
-            let mut recent = RecentHours::none_from(from);
+            let mut recent = RecentHours::none_from(from, minutes_from);
             counts.for_each_row(&selection, &mut |event_type, item, hour, aggregate| {
                 let (event_type, item) = (recent.code_of_type(event_type), recent.items.code(item));
                 recent.add_cell(event_type, item, hour, aggregate);
@@ -103,19 +111,22 @@ impl RecentHours {
         if versions.events != newest.number() {
             return Ok(None);
         }
-        for of in files.iter().filter(|of| of.has_ids()) {
-            recent.add_ids(&lake, of)?;
+        for of in &files {
+            if of.has_ids() || of.partition.hours().any(|hour| recent.minutes.has_part_of(hour)) {
+                recent.add_ids_and_minutes(&lake, of)?;
+            }
         }
         Ok(Some((recent, versions)))
     }
 
-    fn none_from(from: Hour) -> RecentHours {
+    fn none_from(from: Hour, minutes_from: Timestamp) -> RecentHours {
         RecentHours {
             from,
             items: Interner::default(),
             event_types: Vec::new(),
             hasher: EventHasher::default(),
             disputed: HashSet::new(),
+            minutes: RecentMinutes::none_from(minutes_from),
             forgetting: None,
         }
     }
@@ -132,7 +143,9 @@ impl RecentHours {
             let event_type = event_types[event.event_type as usize];
             let item = self.items.code(event.item_id);
             if self.is_new(event_type, item, &event, &events.path_sets) && hour >= self.from {
-                self.add_cell(event_type, item, hour, Aggregate::of(event.quantity, event.amount));
+                let aggregate = Aggregate::of(event.quantity, event.amount);
+                self.add_cell(event_type, item, hour, aggregate);
+                self.minutes.add(event_type, item, event.ts.micros(), aggregate);
             }
         }
     }
@@ -168,6 +181,38 @@ impl RecentHours {
             Some(by_hour)
         };
         items.iter().map(of_item).collect()
+    }
+
+    /// Returns what each of some items has sold in a time range of whole minutes, in their order; none where only the
+    /// lake tells.
+    pub fn by_minutes(
+        &self,
+        event_types: &EventTypes,
+        times: &Range<Timestamp>,
+        items: &[&str],
+    ) -> Option<Vec<BTreeMap<Hour, Aggregate>>> {
+        if !self.minutes.has(times) {
+            return None;
+        }
+        let of_item = |item: &&str| {
+            let mut by_hour = BTreeMap::new();
+            let Some(item) = self.items.find(item) else { return Some(by_hour) };
+            if self.disputed.contains(&item) || self.minutes.leaves(item) {
+                return None;
+            }
+            for (event_type, of) in self.event_types.iter().enumerate() {
+                if let Some(counting) = event_types.counting(&of.name) {
+                    self.minutes.add_to(&mut by_hour, (event_type, counting), item, times)?;
+                }
+            }
+            Some(by_hour)
+        };
+        items.iter().map(of_item).collect()
+    }
+
+    /// Leaves minutes before a moment to the lake, and frees the memory of some of them.
+    pub fn forget_minutes_before(&mut self, from: Timestamp) {
+        self.minutes.forget_before(from);
     }
 
     /// Leaves hours before `from` to the lake, and returns the ids of their days, whose memory is freed with them; [`RecentHours::forget_step`] frees their memory.
@@ -256,19 +301,37 @@ impl RecentHours {
         false
     }
 
-    /// Adds the ids of a file's events.
-    fn add_ids(&mut self, lake: &Lake, of: &EventFile) -> Result<(), RollupError> {
+    /// Adds the ids of a file's events, and the events of the recent minutes.
+    fn add_ids_and_minutes(&mut self, lake: &Lake, of: &EventFile) -> Result<(), RollupError> {
         let event_type = self.code_of_type(&of.partition.day.event_type);
-        let (hasher, ids) = (&self.hasher, &mut self.event_types[event_type].ids);
-        let of_day = ids.entry(of.partition.day.date).or_default();
+        let RecentHours { hasher, items, minutes, event_types, .. } = self;
+        let of_day = event_types[event_type].ids.entry(of.partition.day.date).or_default();
         of.read(lake, EventColumns::All, &mut |batch: &EventBatch| {
             let mut scratch = String::new();
             for row in (0..batch.rows()).filter(|&row| batch.is_primary(row)) {
-                let Some(key) = hasher.key_of(batch, row) else { continue };
-                let content = hasher.content(version_of(batch, row, &mut scratch));
-                let new = KnownEvent { content, is_disputed: false };
-                let known = of_day.entry(key).or_insert(new);
-                known.is_disputed |= known.content != content;
+                let is_new = match hasher.key_of(batch, row) {
+                    None => true,
+                    Some(key) => {
+                        let content = hasher.content(version_of(batch, row, &mut scratch));
+                        match of_day.entry(key) {
+                            Entry::Vacant(vacant) => {
+                                vacant.insert(KnownEvent { content, is_disputed: false });
+                                true
+                            }
+                            Entry::Occupied(known) if known.get().content == content => false,
+                            Entry::Occupied(mut known) => {
+                                known.get_mut().is_disputed = true;
+                                // Which version counts, and in which minute, only the lake tells.
+                                minutes.leave(items.code(batch.item_id(row)));
+                                false
+                            }
+                        }
+                    }
+                };
+                if is_new && minutes.has_moment(batch.ts_micros(row)) {
+                    let item = items.code(batch.item_id(row));
+                    minutes.add(event_type, item, batch.ts_micros(row), batch.aggregate(row));
+                }
             }
         })
     }

@@ -23,6 +23,24 @@ pub(super) fn still_uncommitted<'a>(
     Ok(Some(batches.filter(|batch| !recorded.contains(&batch.id)).collect()))
 }
 
+/// Returns the batches that a version of the events does not have.
+pub(super) fn uncommitted_at<'a>(
+    store: &Store,
+    version: &Version<'_>,
+    uncommitted: &'a [Arc<UncommittedBatch>],
+) -> Result<Vec<&'a UncommittedBatch>, RollupError> {
+    if let Some(batches) = still_uncommitted(store, uncommitted, version.number())? {
+        return Ok(batches);
+    }
+    let mut batches = Vec::new();
+    for batch in uncommitted {
+        if version.transaction(&batch.id)?.is_none() {
+            batches.push(batch.as_ref());
+        }
+    }
+    Ok(batches)
+}
+
 /// Returns the plan of a rollup of the events and of what is not committed yet.
 pub(super) fn plan_with(
     lake: &Lake,
@@ -32,18 +50,7 @@ pub(super) fn plan_with(
     let none = BTreeSet::new();
     loop {
         let newest = lake.events().newest()?;
-        let batches = match still_uncommitted(lake.store(), uncommitted, newest.number())? {
-            Some(batches) => batches,
-            None => {
-                let mut batches = Vec::new();
-                for batch in uncommitted {
-                    if newest.transaction(&batch.id)?.is_none() {
-                        batches.push(batch.as_ref());
-                    }
-                }
-                batches
-            }
-        };
+        let batches = uncommitted_at(lake.store(), &newest, uncommitted)?;
         let plan = plan(lake, rollups, Scope::Changed, &none, &EventFile::of_uncommitted(&batches)?)?;
         // What was committed meanwhile may have been one of the batches.
         if uncommitted.is_empty() || plan.covers == newest.number() {

@@ -2,10 +2,12 @@
 //!
 //! Invariant: both are read by the same rules, so that the same options get the same answer.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::answers::counts::Counts;
-use crate::answers::time_range::{TimeRange, TimeRangeOptions, category_of};
+use crate::answers::statistics::Statistic;
+use crate::answers::time_range::{Precision, TimeRange, TimeRangeOptions, category_of};
 use crate::formats::Answer;
 use crate::text::BadOption;
 use topsell_core::counts::{self, By, ByHour, CountQuery};
@@ -19,7 +21,11 @@ use topsell_core::storage::Store;
 pub struct CountOptions {
     pub items: Vec<String>,
     pub range: TimeRangeOptions,
+    /// Whether to count to the microsecond.
+    pub exact_times: bool,
     pub by: Option<By>,
+    /// Only these, instead of the numbers of sales.
+    pub statistics: Vec<Statistic>,
     pub event_types: Vec<String>,
     pub subtract: Vec<String>,
     pub category: Option<String>,
@@ -33,6 +39,7 @@ pub struct CountQuestion {
     range: TimeRange,
     category: Option<String>,
     by: Option<By>,
+    statistics: Vec<Statistic>,
 }
 
 impl CountQuestion {
@@ -42,13 +49,20 @@ impl CountQuestion {
     /// Names the option that is wrong and what to write instead.
     pub fn of(options: CountOptions, now: Timestamp) -> Result<CountQuestion, BadOption> {
         let prefix = options.range.prefix;
-        let range = options.range.read(now)?;
+        let range = options.range.read_times(now, options.exact_times)?;
+        let mut statistics = options.statistics;
+        for at in (1..statistics.len()).rev() {
+            if statistics[..at].contains(&statistics[at]) {
+                statistics.remove(at);
+            }
+        }
         Ok(CountQuestion {
             category: options.category.as_deref().map(|path| category_of(prefix, path)).transpose()?,
             event_types: EventTypes::of(options.event_types, options.subtract),
             items: options.items,
             range,
             by: options.by,
+            statistics,
         })
     }
 
@@ -69,7 +83,10 @@ impl CountQuestion {
     ) -> Result<T, RollupError> {
         let counted = CountQuery { uncommitted, ..self.query() };
         let asked: Vec<&str> = self.items.iter().map(String::as_str).collect();
-        let mut found = counts::by_hour(store, &counted, &asked)?;
+        let mut found = match self.range.precision {
+            Precision::Hours => counts::by_hour(store, &counted, &asked)?,
+            _ => counts::by_exact_times(store, &counted, &self.range.times, &asked)?,
+        };
         // Who is asked for twice is told of once, where first asked for.
         let found: Vec<(&str, ByHour)> =
             asked.into_iter().filter_map(|item| found.remove(item).map(|by_hour| (item, by_hour))).collect();
@@ -88,7 +105,17 @@ impl CountQuestion {
         buckets.saturating_mul(self.items.len() as u64)
     }
 
-    /// Returns what is to be counted in the lake alone.
+    /// Returns whether all of it are whole hours.
+    pub fn has_whole_hours(&self) -> bool {
+        counts::has_whole_hours(&self.range.times)
+    }
+
+    /// Returns the time range.
+    pub fn times(&self) -> &Range<Timestamp> {
+        &self.range.times
+    }
+
+    /// Returns what is to be counted in the lake alone, in all hours that the time range touches.
     pub fn query(&self) -> CountQuery<'_> {
         CountQuery {
             event_types: &self.event_types,
@@ -108,8 +135,8 @@ impl CountQuestion {
         take: impl FnOnce(Answer<'_>) -> T,
     ) -> Result<T, RollupError> {
         let counted = self.query();
-        let TimeRange { zone, at, .. } = &self.range;
-        let counts = Counts { counted: &counted, items: found, by: self.by, zone, at: *at };
+        let (range, statistics) = (&self.range, &self.statistics[..]);
+        let counts = Counts { counted: &counted, range, items: found, by: self.by, statistics };
         Ok(take(counts.answer()?))
     }
 }

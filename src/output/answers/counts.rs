@@ -2,30 +2,28 @@
 
 use std::rc::Rc;
 
+use crate::answers::statistics::{Statistic, average};
+use crate::answers::time_range::{Precision, TimeRange};
 use crate::formats::{Answer, Column, ColumnType, Table, TableColumn, Value};
 use topsell_core::counts::{Bucket, Buckets, By, ByHour, CountQuery};
-use topsell_core::model::{
-    Aggregate, AggregateOverflow, EventTypes, PURCHASE, Timestamp, Units, Zone, escape_control,
-};
+use topsell_core::model::{Aggregate, AggregateOverflow, EventTypes, PURCHASE, escape_control};
 use topsell_core::rollup::RollupError;
 
 /// What has been counted, and how to group it.
-pub struct Counts<'a> {
+pub(super) struct Counts<'a> {
     pub counted: &'a CountQuery<'a>,
+    pub range: &'a TimeRange,
     /// In the order in which they were asked for.
     pub items: &'a [(&'a str, ByHour)],
     pub by: Option<By>,
-    pub zone: &'a Zone,
-    /// The moment that is asked about: the hour that it is in is still filling.
-    pub at: Timestamp,
+    /// Only these, instead of the numbers of sales.
+    pub statistics: &'a [Statistic],
 }
 
 const ITEM: Column = Column::new("item_id", ColumnType::Text);
-const SPAN: [Column; 3] = [
-    Column::new("hours_from", ColumnType::Moment),
-    Column::new("hours_to", ColumnType::Moment),
-    Column::new("is_filling", ColumnType::Flag),
-];
+const IS_FILLING: Column = Column::new("is_filling", ColumnType::Flag);
+/// The names of the ends of a time range of whole hours, and of any other.
+const ENDS: [[&str; 2]; 2] = [["hours_from", "hours_to"], ["from", "to"]];
 const NUMBERS: [Column; 4] = [
     Column::new("purchases", ColumnType::Integer),
     Column::new("units", ColumnType::Units),
@@ -45,7 +43,8 @@ impl<'a> Counts<'a> {
     /// # Errors
     /// Names an item whose numbers do not fit.
     pub fn answer(&'a self) -> Result<Answer<'a>, RollupError> {
-        let buckets = self.by.map(|by| Rc::new(Buckets::of(self.counted.hours.clone(), by, self.zone)));
+        let zone = &self.range.zone;
+        let buckets = self.by.map(|by| Rc::new(Buckets::of(self.range.hours.clone(), by, zone)));
         // What was checked here needs no check while rows are written.
         for (item_id, by_hour) in self.items {
             let aggregates = buckets.as_ref().map_or(Some(Vec::new()), |buckets| buckets.aggregates(by_hour));
@@ -74,11 +73,21 @@ impl<'a> Counts<'a> {
     }
 
     fn columns(&self) -> Vec<Column> {
-        let bucket = self
-            .by
-            .map(|by| [Column::new(by.name(), ColumnType::Text), Column::new("hours", ColumnType::Integer)]);
-        let bucket = bucket.as_ref().map_or(&[][..], <[Column; 2]>::as_slice);
-        [&[ITEM][..], bucket, &SPAN, &NUMBERS].concat()
+        let mut columns = vec![ITEM];
+        columns.extend(self.by.map(|by| Column::new(by.name(), ColumnType::Text)));
+        columns
+            .extend(self.by.filter(|_| self.has_hours()).map(|_| Column::new("hours", ColumnType::Integer)));
+        columns.extend(self.ends().map(|name| Column::new(name, ColumnType::Moment)));
+        columns.push(IS_FILLING);
+        columns.extend(self.number_columns());
+        columns
+    }
+
+    fn number_columns(&self) -> Vec<Column> {
+        match self.statistics {
+            [] => NUMBERS.to_vec(),
+            statistics => statistics.iter().map(|statistic| statistic.column()).collect(),
+        }
     }
 
     fn shown(&self) -> Vec<TableColumn> {
@@ -88,10 +97,13 @@ impl<'a> Counts<'a> {
             shown.push(TableColumn::essential("item_id", "item"));
         }
         shown.extend(self.by.map(|by| TableColumn::essential(by.name(), by.name())));
-        if matches!(self.by, Some(By::Day | By::Weekday)) {
+        if self.has_hours() && matches!(self.by, Some(By::Day | By::Weekday)) {
             shown.push(TableColumn::minor("hours", "hours", 5));
         }
-        shown.extend(NUMBERS_SHOWN);
+        match self.statistics {
+            [] => shown.extend(NUMBERS_SHOWN),
+            statistics => shown.extend(statistics.iter().map(|statistic| statistic.shown())),
+        }
         shown
     }
 
@@ -103,63 +115,93 @@ impl<'a> Counts<'a> {
     }
 
     fn title(&self) -> String {
-        let CountQuery { event_types, hours, category, .. } = self.counted;
+        let CountQuery { event_types, category, .. } = self.counted;
         let of =
             self.only_item().map(|item_id| format!(" of {}", escape_control(item_id))).unwrap_or_default();
         let place = category.map_or("the whole shop".to_owned(), escape_control);
-        let (from, to) = (self.zone.shown(hours.start), self.zone.shown(hours.end));
-        let mut title = format!("Counts{of} in {place}, {from} to {to}");
-        title.push_str(&counted_types(event_types));
-        if self.is_filling() {
-            title.push_str(", the last hour still filling");
-        }
-        title
+        let (from, to) = self.range.shown();
+        let types = counted_types(event_types);
+        format!("Counts{of} in {place}, {from} to {to}{types}{}", self.range.filling())
     }
 
     fn envelope(&self) -> Vec<(&'static str, Value)> {
-        let CountQuery { event_types, hours, category, .. } = self.counted;
+        let CountQuery { event_types, category, .. } = self.counted;
+        let [from, to] = self.ends();
         let mut envelope = vec![
-            ("hours_from", hours.start.start().into()),
-            ("hours_to", hours.end.start().into()),
-            ("is_filling", self.is_filling().into()),
+            (from, self.range.times.start.into()),
+            (to, self.range.times.end.into()),
+            ("is_filling", self.range.is_filling().into()),
             ("event_types", Value::Texts(event_types.counted.clone())),
             ("category", (*category).into()),
         ];
         if !event_types.subtracted.is_empty() {
             envelope.push(("subtract", Value::Texts(event_types.subtracted.clone())));
         }
-        envelope.extend(self.by.map(|_| ("time_zone", self.zone.name().into())));
+        envelope.extend(self.by.map(|_| ("time_zone", self.range.zone.name().into())));
         envelope
     }
 
-    fn is_filling(&self) -> bool {
-        self.counted.hours.end.start() > self.at
+    /// Returns whether all hours are whole.
+    fn has_hours(&self) -> bool {
+        self.range.precision == Precision::Hours
+    }
+
+    fn ends(&self) -> [&'static str; 2] {
+        ENDS[usize::from(!self.has_hours())]
     }
 
     fn row(&self, item_id: &str, bucket: Option<&Bucket>, aggregate: &Aggregate) -> Vec<Value> {
-        let hours = bucket.map_or(&self.counted.hours, |bucket| &bucket.span);
-        let until = bucket.map_or(self.counted.hours.end, |bucket| bucket.until);
         let mut row = vec![item_id.into()];
-        row.extend(bucket.into_iter().flat_map(|bucket| [(&bucket.label).into(), bucket.hours.into()]));
-        let is_filling = until.start() > self.at;
-        row.extend([hours.start.start().into(), hours.end.start().into(), is_filling.into()]);
-        row.extend(numbers(aggregate));
+        row.extend(bucket.map(|bucket| (&bucket.label).into()));
+        row.extend(bucket.filter(|_| self.has_hours()).map(|bucket| bucket.hours.into()));
+        row.extend(self.ends_of(bucket));
+        let until = bucket.map_or(self.range.times.end, |bucket| bucket.until.start());
+        row.push((until.min(self.range.times.end) > self.range.at).into());
+        row.extend(self.numbers(aggregate));
         row
+    }
+
+    /// Returns the time range of a bucket, or of all.
+    fn ends_of(&self, bucket: Option<&Bucket>) -> [Value; 2] {
+        let times = &self.range.times;
+        let (start, end) = match bucket {
+            None => (times.start, times.end),
+            Some(Bucket { span, .. }) => {
+                (span.start.start().max(times.start), span.end.start().min(times.end))
+            }
+        };
+        [start.into(), end.into()]
     }
 
     /// Returns an item as JSON has it: its numbers, then those of its buckets.
     fn nested(&self, item_id: &str, by_hour: &ByHour, buckets: Option<&Buckets>) -> Value {
         let mut fields = vec![("item_id", item_id.into())];
-        fields.extend(named(&total(by_hour).unwrap_or_default()));
+        fields.extend(self.named(&total(by_hour).unwrap_or_default()));
         if let Some((buckets, by)) = buckets.zip(self.by) {
             let aggregates = buckets.aggregates(by_hour).unwrap_or_default();
             let of_buckets = buckets.all.iter().zip(aggregates).map(|(bucket, aggregate)| {
-                let place = [(by.name(), (&bucket.label).into()), ("hours", bucket.hours.into())];
-                Value::Object(place.into_iter().chain(named(&aggregate)).collect())
+                let mut fields = vec![(by.name(), (&bucket.label).into())];
+                match self.has_hours() {
+                    true => fields.push(("hours", bucket.hours.into())),
+                    false => fields.extend(self.ends().into_iter().zip(self.ends_of(Some(bucket)))),
+                }
+                fields.extend(self.named(&aggregate));
+                Value::Object(fields)
             });
             fields.push(("by", Value::Array(of_buckets.collect())));
         }
         Value::Object(fields)
+    }
+
+    fn named(&self, aggregate: &Aggregate) -> impl Iterator<Item = (&'static str, Value)> {
+        self.number_columns().into_iter().map(|column| column.name).zip(self.numbers(aggregate))
+    }
+
+    fn numbers(&self, aggregate: &Aggregate) -> Vec<Value> {
+        match self.statistics {
+            [] => numbers(aggregate).into(),
+            statistics => statistics.iter().map(|statistic| statistic.of(aggregate)).collect(),
+        }
     }
 }
 
@@ -175,10 +217,6 @@ pub(super) fn counted_types(event_types: &EventTypes) -> String {
     text
 }
 
-fn named(aggregate: &Aggregate) -> impl Iterator<Item = (&'static str, Value)> {
-    NUMBERS.iter().map(|column| column.name).zip(numbers(aggregate))
-}
-
 fn numbers(aggregate: &Aggregate) -> [Value; 4] {
     let amount = Value::Amount(aggregate.amount);
     [
@@ -189,44 +227,6 @@ fn numbers(aggregate: &Aggregate) -> [Value; 4] {
     ]
 }
 
-/// Returns the amount per unit, halves rounded away from zero; none where there are no units.
-fn average(aggregate: &Aggregate) -> Option<i128> {
-    // Both are in ten-thousandths, and so is the average.
-    const ONE: i128 = Units::ONE.ten_thousandths() as i128;
-    let units = i128::from(aggregate.units.ten_thousandths());
-    let (whole, rest) = (aggregate.amount.checked_div(units)?, aggregate.amount.checked_rem(units)? * ONE);
-    let (places, rest) = (rest / units, rest % units);
-    let is_half = rest.unsigned_abs() * 2 >= units.unsigned_abs();
-    let away = if (aggregate.amount < 0) == (units < 0) { 1 } else { -1 };
-    whole.checked_mul(ONE)?.checked_add(places + if is_half { away } else { 0 })
-}
-
 fn total(by_hour: &ByHour) -> Option<Aggregate> {
     by_hour.values().try_fold(Aggregate::default(), |total, aggregate| total.plus(*aggregate))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_average_is_rounded_away_from_zero_and_there_is_none_of_nothing() {
-        let check = |amount, units: i32, expected: Option<i128>| {
-            let units = units.into();
-            let got = average(&Aggregate { purchases: 1, units, amount });
-            assert_eq!(got, expected, "{amount} by {units}");
-        };
-        check(10_000, 3, Some(3_333));
-        check(20_000, 3, Some(6_667));
-        check(1, 2, Some(1));
-        check(-1, 2, Some(-1));
-        check(1, -2, Some(-1));
-        check(-1, -2, Some(1));
-        check(1, 3, Some(0));
-        check(10_000, 0, None);
-        check(i128::MAX, 1, Some(i128::MAX));
-        let half = Aggregate { purchases: 1, units: Units::from_ten_thousandths(5_000), amount: 10_001 };
-        assert_eq!(average(&half), Some(20_002), "by half a unit");
-        assert_eq!(average(&Aggregate { amount: i128::MAX, ..half }), None, "by half a unit");
-    }
 }

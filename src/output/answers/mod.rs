@@ -8,15 +8,16 @@ mod due_runs;
 mod explanation;
 mod health;
 mod lake_stats;
+mod statistics;
 mod time_range;
 mod top;
 mod top_question;
 
 pub use count_question::{CountOptions, CountQuestion};
-pub use counts::Counts;
 pub use due_runs::DueRuns;
 pub use explanation::explanation;
 pub use health::health;
 pub use lake_stats::lake_stats;
+pub use statistics::Statistic;
 pub use time_range::TimeRangeOptions;
 pub use top_question::{TOP_LIMIT, TopOptions, TopQuestion};

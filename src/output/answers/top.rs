@@ -90,12 +90,10 @@ pub(super) fn top_items(
 
 fn title(query: &TopQuery<'_>, range: &TimeRange) -> String {
     let place = query.category.map_or("the whole shop".to_owned(), quoted);
-    let (from, to) = (range.zone.shown(range.hours.start), range.zone.shown(range.hours.end));
+    let (from, to) = range.shown();
     let mut title = format!("Top items of {place} by {}, {from} to {to}", query.measure.name());
     title.push_str(&counted_types(query.event_types));
-    if range.is_filling() {
-        title.push_str(", the last hour still filling");
-    }
+    title.push_str(range.filling());
     title
 }
 

@@ -10,25 +10,31 @@ use bytes::Bytes;
 
 use crate::http::answers::{error, tagged};
 use crate::http::lake_answers::{from_lake, json};
-use crate::http::parameters::ParameterKind::{Text, Texts};
+use crate::http::parameters::ParameterKind::{Flag, Text, Texts};
 use crate::http::parameters::{Parameter, Parameters};
 use crate::http::state::State;
 use crate::live::Recent;
 use topsell_core::counts::{By, ByHour};
-use topsell_output::answers::{CountOptions, CountQuestion, TimeRangeOptions};
+use topsell_output::answers::{CountOptions, CountQuestion, Statistic, TimeRangeOptions};
 
 /// The parameters, which are the options of `topsell count`.
 pub const COUNT_PARAMETERS: &[Parameter] = &[
     Parameter::new("item", Texts, "An item; once for each"),
-    Parameter::new("last", Text, "The last hours, including the current one: 24h, 7d; without from"),
+    Parameter::new(
+        "last",
+        Text,
+        "The last hours or minutes, including the current one: 24h, 7d, 10min; without from",
+    ),
     Parameter::new("from", Text, "Start of the time range"),
     Parameter::new("to", Text, "End of the time range, exclusive"),
     Parameter::new("at", Text, "The moment to take for now"),
+    Parameter::new("exact_times", Flag, "Count to the microsecond, instead of whole hours or minutes"),
     Parameter::new("by", Text, "hour, day or weekday"),
     Parameter::new("tz", Text, "Time zone for day boundaries"),
     Parameter::new("event_type", Texts, "Event types to include"),
     Parameter::new("subtract", Texts, "Event types whose units and amounts are subtracted"),
     Parameter::new("category", Text, "Only what was sold in this category or below it"),
+    Parameter::new("stat", Texts, "Only these statistics of the quantities: count, sum, mean"),
 ];
 
 /// Answers the request; the body of a POST has an item on each line.
@@ -73,7 +79,10 @@ fn from_memory<'a>(recent: &Recent, question: &'a CountQuestion) -> Option<Vec<(
     let mut seen = HashSet::new();
     let items: Vec<&str> =
         question.items.iter().map(String::as_str).filter(|item| seen.insert(*item)).collect();
-    let found = recent.by_hour((query.event_types, &query.hours, &items))?;
+    let found = match question.has_whole_hours() {
+        true => recent.by_hour((query.event_types, &query.hours, &items))?,
+        false => recent.by_minutes(query.event_types, question.times(), &items)?,
+    };
     Some(items.into_iter().zip(found).collect())
 }
 
@@ -99,6 +108,8 @@ fn options_of(
     Ok(CountOptions {
         items,
         range: range_of(state, &parameters)?,
+        exact_times: parameters.flag("exact_times")?,
+        statistics: statistics_of(&parameters)?,
         by: parameters.one("by")?.map(|name| by(&name)).transpose()?,
         event_types: event_types_of(state, &parameters),
         subtract: subtract_of(state, &parameters),
@@ -130,6 +141,16 @@ pub(super) fn subtract_of(state: &State, parameters: &Parameters) -> Vec<String>
     let given = parameters.all("subtract");
     let given = given.iter().flat_map(|types| types.split(',')).map(str::to_owned).collect();
     Some(given).filter(|of: &Vec<String>| !of.is_empty()).unwrap_or_else(|| state.counts.subtract.clone())
+}
+
+/// Returns the statistics that are shown alone.
+fn statistics_of(parameters: &Parameters) -> Result<Vec<Statistic>, String> {
+    let given = parameters.all("stat");
+    let statistic = |name: &str| {
+        let bad = || format!("stat=`{name}` is not count, sum or mean");
+        Statistic::named(name).ok_or_else(bad)
+    };
+    given.iter().flat_map(|names| names.split(',')).map(statistic).collect()
 }
 
 fn by(name: &str) -> Result<By, String> {

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use crate::config::{Clock, LogLevel, LogLine};
 use crate::live::uncommitted::{BATCH_PREFIX, Uncommitted};
 use topsell_core::lake;
-use topsell_core::model::{Aggregate, EventTypes, Events, Hour};
+use topsell_core::model::{Aggregate, EventTypes, Events, Hour, Timestamp};
 use topsell_core::rollup::{self, ReadVersions, RecentHours, RollupError};
 use topsell_core::storage::Store;
 
@@ -22,6 +22,8 @@ use topsell_core::storage::Store;
 const MAX_IDS: usize = 10_000_000;
 /// How many hours are kept besides the current one.
 const HOURS: i32 = 25;
+/// How many minutes are kept besides the current one: an hour of them may be asked for.
+const MINUTES: i64 = 60;
 
 /// The counts, or what they are waiting for.
 pub struct Recent {
@@ -89,6 +91,20 @@ impl Recent {
         Some(found)
     }
 
+    /// Returns what items have sold in a time range that is not of whole hours; none where only the lake tells.
+    pub fn by_minutes(
+        &self,
+        event_types: &EventTypes,
+        times: &Range<Timestamp>,
+        items: &[&str],
+    ) -> Option<Vec<BTreeMap<Hour, Aggregate>>> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let State::Loaded { recent, .. } = &*state else { return None };
+        let found = recent.by_minutes(event_types, times, items)?;
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        Some(found)
+    }
+
     /// Returns how many questions were answered from memory, and whether they can be now.
     pub fn status(&self) -> (u64, bool) {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
@@ -121,6 +137,7 @@ impl Recent {
             *versions = ReadVersions { events, rollups };
             let forgotten = recent.forget_before(oldest);
             recent.forget_step();
+            recent.forget_minutes_before(self.oldest_minute());
             let (_, ids) = recent.size();
             drop(state);
             if ids > MAX_IDS {
@@ -205,11 +222,15 @@ impl Recent {
     fn read(&self) -> Result<Option<(RecentHours, ReadVersions, u64)>, RollupError> {
         // The events first: what is moved to the lake meanwhile is then found in either.
         let (batches, upto) = self.uncommitted.batches_and_number()?;
-        let loaded = RecentHours::load(&self.store, self.oldest(), &batches)?;
+        let loaded = RecentHours::load(&self.store, (self.oldest(), self.oldest_minute()), &batches)?;
         Ok(loaded.map(|(recent, versions)| (recent, versions, upto)))
     }
 
     fn oldest(&self) -> Hour {
         (self.clock)().hour().plus(-HOURS)
+    }
+
+    fn oldest_minute(&self) -> Timestamp {
+        (self.clock)().plus_seconds(-60 * MINUTES)
     }
 }

@@ -16,8 +16,7 @@ const ITEMS: u64 = 6;
 fn event(chance: &mut u64) -> String {
     let mut draw = |below: u64| next_random(chance) % below;
     let (day, hour, item) = (13 + draw(2), draw(24), draw(ITEMS));
-    let mut event =
-        format!("{{\"ts\":\"2017-01-{day}T{hour:02}:{:02}:00Z\",\"item_id\":\"i{item}\"", draw(60));
+    let mut event = format!("{{\"ts\":\"2017-01-{day}T{}Z\",\"item_id\":\"i{item}\"", clock(hour, &mut draw));
     if draw(3) > 0 {
         write!(event, ",\"event_id\":\"e{}\"", draw(40)).expect("a text can grow");
     }
@@ -37,6 +36,12 @@ fn event(chance: &mut u64) -> String {
     )
     .expect("a text can grow");
     event
+}
+
+/// Returns a time of an hour, of which many are the same.
+fn clock(hour: u64, draw: &mut impl FnMut(u64) -> u64) -> String {
+    let micros = [0, 500_000, 999_999][draw(3) as usize];
+    format!("{hour:02}:{:02}:{:02}.{micros:06}", draw(6) * 10, draw(2) * 59)
 }
 
 #[test]
@@ -94,7 +99,23 @@ fn at_random_moments_they_are_the_same_bytes() {
             _ => {}
         }
         let item = next_random(&mut chance) % ITEMS;
+        let mut draw = |below: u64| next_random(&mut chance) % below;
+        let (hour, hours) = (draw(24), draw(20));
+        let from = format!("2017-01-13T{}Z", clock(hour, &mut draw));
+        let to = format!("2017-01-14T{}Z", clock(4 + hours, &mut draw));
         for (query, command) in [
+            (
+                format!("count?item=i{item}&item=i0&exact_times&from={from}&to={to}&by=hour"),
+                format!("count i{item} i0 --exact-times --from {from} --to {to} --by hour"),
+            ),
+            (
+                format!("count?item=i{item}&last=30h&at={to}&exact_times=true&category=Toys&subtract=refund"),
+                format!("count i{item} --last 30h --at {to} --exact-times -c Toys --subtract refund"),
+            ),
+            (
+                format!("count?item=i{item}&last=90min&at={to}&stat=count&stat=mean"),
+                format!("count i{item} --last 90min --at {to} --stat count,mean"),
+            ),
             (
                 format!("count?item=i{item}&item=i0&last=48h&by=hour"),
                 format!("count i{item} i0 --last 48h --by hour"),
