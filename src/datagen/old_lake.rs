@@ -8,13 +8,14 @@ use crate::error::DatagenError;
 use crate::hours::hours;
 use crate::logs::{LogFormat, LogOptions, LogSpan, WrittenLogs, write_logs};
 use crate::workload::Workload;
+use topsell_core::delta::{VacuumRule, VacuumScope};
 use topsell_core::ingest::{self, FIELDS, StreamOptions};
 use topsell_core::input_format::Mapping;
-use topsell_core::lake::{DryRun, DuplicatePolicy};
+use topsell_core::lake::{DryRun, DuplicatePolicy, Lake};
 use topsell_core::model::Timestamp;
 use topsell_core::pipeline::{self, Caller, Step};
 use topsell_core::progress::Progress;
-use topsell_core::rollup::{Replaces, Scope};
+use topsell_core::rollup::{Replaces, Rollups, Scope};
 use topsell_core::storage::{LockTimeout, Store};
 
 /// Writes a workload's logs into `logs` below a folder, and a lake of them into `lake`: events and aggregates, compacted
@@ -38,7 +39,19 @@ pub fn write_old_lake(folder: &Path, workload: &Workload) -> Result<WrittenLogs,
     for step in steps(&logs, caller.now) {
         pipeline::run(&step, &lake, &caller, &Progress::ignored())?;
     }
+    remove_replaced(&lake)?;
     Ok(written)
+}
+
+/// Removes the files that were merged: on a lake that has grown old they are gone.
+fn remove_replaced(store: &Store) -> Result<(), DatagenError> {
+    // Whichever clock gave the files their times, all of them are older.
+    let in_the_future = Timestamp::parse("2500-01-01T00:00:00Z").expect("it is a time");
+    let now_ms = in_the_future.micros() / 1_000;
+    let rule = VacuumRule { keep_ms: 0, now_ms, trusts_clock: true, scope: VacuumScope::DataAndLog };
+    Lake::open(store.clone())?.vacuum(&rule, DryRun::No)?;
+    Rollups::open_or_create(store)?.vacuum(&rule, DryRun::No)?;
+    Ok(())
 }
 
 fn steps(logs: &Path, now: Timestamp) -> [Step; 3] {

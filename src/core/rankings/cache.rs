@@ -43,10 +43,10 @@ impl RankingCache {
             return Err(SnapshotError::None);
         };
         let is_known = held.ranking.as_ref().is_some_and(|(known, _)| *known == pointer);
-        if is_known || held.damaged.as_ref() == Some(&pointer) {
-            if let Some(snapshot) = held.before() {
-                return Ok(snapshot);
-            }
+        if (is_known || held.damaged.as_ref() == Some(&pointer))
+            && let Some(snapshot) = held.before()
+        {
+            return Ok(snapshot);
         }
         match Snapshot::checked(store) {
             Ok(snapshot) => {

@@ -179,11 +179,13 @@ mod tests {
     /// Units by category and item.
     type Units = BTreeMap<(String, String), i64>;
 
+    /// Category, hour, and of each sale the item and the quantity.
+    type SalesFile = (usize, i32, Vec<(u32, i32)>);
+
     /// What happens between two looks at a lake.
     #[derive(Clone, Debug)]
     struct Events {
-        /// Category, hour, and for each sale its item and quantity.
-        files: Vec<(usize, i32, Vec<(u32, i32)>)>,
+        files: Vec<SalesFile>,
         /// The file of the round, if any, that comes a second time.
         repeated: usize,
         is_compacted: (bool, bool),

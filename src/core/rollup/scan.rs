@@ -148,7 +148,7 @@ impl Scan<'_> {
         }
         let rows_per_part = ROWS_PER_PART.max(rows_of(&files) / SHARES);
         let mut parts = Vec::new();
-        for (shard, mut files) in by_shard(files) {
+        for (shard, mut files) in by_shard(&files) {
             files.sort_by_key(|scanned| scanned.partition.day.date);
             for (categories, files) in split_large(files, rows_per_part) {
                 let rows = rows_of_shard(&files, shard);
@@ -217,11 +217,11 @@ impl Scan<'_> {
 
 /// Returns the files of each shard. Files of all shards are read for each of them, unless their rows would then be most
 /// of what is read.
-fn by_shard(files: Vec<&ScannedFile>) -> BTreeMap<Shard, Vec<&ScannedFile>> {
+fn by_shard<'a>(files: &[&'a ScannedFile]) -> BTreeMap<Shard, Vec<&'a ScannedFile>> {
     let shard_of = |scanned: &ScannedFile| scanned.partition.day.group.shard();
     let of_all: Vec<&ScannedFile> =
         files.iter().copied().filter(|scanned| shard_of(scanned) == Shard::All).collect();
-    let has_one_for_all = rows_of(&of_all) * SHARES >= rows_of(&files);
+    let has_one_for_all = rows_of(&of_all) * SHARES >= rows_of(files);
     let of_shard = |shard: Shard| {
         let is_of = |scanned: &&ScannedFile| shard_of(scanned).overlaps(shard);
         (shard, files.iter().copied().filter(is_of).collect())
