@@ -89,8 +89,9 @@ fn a_connection_that_does_not_speak_tls_is_closed() {
         let _ = stream.read_to_end(&mut answer);
         assert!(!answer.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&answer));
     }
-    let metrics = curl(&server, &world, "shop.pem", "/metrics", &[]).expect("the server answers");
-    assert!(metrics.contains("\ntopsell_server_tls_handshakes_failed_total 3\n"), "{metrics}");
+    let metrics = || curl(&server, &world, "shop.pem", "/metrics", &[]).expect("the server answers");
+    wait_until("they are counted", || metrics().contains("\ntopsell_server_tls_handshakes_failed_total 3\n"));
+    let metrics = metrics();
     let expiry = metrics.split("\ntopsell_server_certificate_expiry_timestamp_seconds ").nth(1);
     let expiry: u64 = expiry.and_then(|rest| rest.lines().next()?.parse().ok()).expect("it is a number");
     let year = 365 * 86_400;
