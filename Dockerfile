@@ -1,6 +1,8 @@
 # A static program, run by nobody in particular, in an image that has nothing else:
 #   docker build -t topsell .
 #   docker run --rm -v topsell-lake:/lake -v "$PWD/logs:/logs:ro" topsell ingest /logs
+#   docker run -d --name topsell -p 127.0.0.1:7600:7600 -v topsell-lake:/lake -v "$PWD/tokens.txt:/tokens.txt:ro" \
+#       topsell serve --listen 0.0.0.0:7600 --token-file /tokens.txt
 # A folder of the host's in the place of the volume must belong to 65532.
 
 # Alpine's Rust links to musl, statically.
@@ -23,4 +25,6 @@ USER 65532:65532
 ENV TOPSELL_LAKE=/lake
 VOLUME /lake
 WORKDIR /lake
+# Of the server.
+EXPOSE 7600
 ENTRYPOINT ["/topsell"]

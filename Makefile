@@ -14,6 +14,7 @@ BROWSER := data/browser
 TRACES := data/traces
 CHECKED_UNITS := data/units
 METRICS := data/metrics
+NGINX := data/nginx
 POWER := data/power
 DIST := data/dist
 JOURNEY_END := 2018-01-01T05:00:00Z
@@ -37,7 +38,7 @@ PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
 BUILD := build
 endif
 
-.PHONY: demo check build install uninstall size bench bench-full bench-readme serve-bench docs micro lateness instructions soak interop calendar figures journey postgres power browser traces units metrics dist dist-check deny clean
+.PHONY: demo check build install uninstall size bench bench-full bench-readme serve-bench docs micro lateness instructions soak interop calendar figures journey postgres power browser traces units nginx metrics dist dist-check deny clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -209,12 +210,14 @@ journey: $(JOURNEY)/transactions.parquet $(VENV)/journey
 	$(VENV)/bin/python tests/journey/journey.py $(JOURNEY) --as-of $(JOURNEY_END)
 
 # Looks at pages of `report` in Chromium: of the sample, of 10,000 categories of 100 items, and of
-# names that are meant to break a page. The pictures of the documentation: PICTURES=docs/src/images.
+# names that are meant to break a page; and at the live page of a server, while events come in and while it
+# is away. The pictures of the documentation: PICTURES=docs/src/images.
 browser: tests/browser/node_modules/.package-lock.json
 	command -v chromium || command -v google-chrome || apt-get install --yes chromium
 	$(CARGO) build --release --locked
 	node tests/browser/pages.mjs "$(TOPSELL)" $(BROWSER)
 	node tests/browser/check.mjs $(BROWSER) $(or $(PICTURES),$(BROWSER)/pictures)
+	node tests/browser/live.mjs "$(PROGRAM)" $(BROWSER)/live $(or $(PICTURES),$(BROWSER)/pictures)
 
 # Has exported traces read by those whom they are for; TRACE_PROCESSOR=--trace-processor=PATH has Perfetto's
 # own reader load them, too.
@@ -238,8 +241,15 @@ units: $(BUILD) $(VENV)/units
 	sed 's|^ExecStart=.*|ExecStart=/nowhere/topsell|; s|^Type=.*|Type=none|' $(CHECKED_UNITS)/topsell-hourly.service > $(CHECKED_UNITS)/broken.service
 	! systemd-analyze verify --man=no $(CHECKED_UNITS)/broken.service
 	sed -n 's/^OnCalendar=//p' jobs/systemd/*.timer | while read -r times; do systemd-analyze calendar --iterations=3 "$$times" || exit 1; done
-	$(VENV)/bin/kubernetes-validate --strict jobs/kubernetes/cronjob.yaml
+	$(VENV)/bin/kubernetes-validate --strict jobs/kubernetes/*.yaml
 	"$(PROGRAM)" schedule --check --jobs jobs --crontab jobs/crontab
+
+# A server behind nginx as jobs/nginx sets it up, on the loopback interface; may install nginx and openssl with
+# apt-get.
+nginx: $(BUILD)
+	command -v nginx || apt-get install --yes --no-install-recommends nginx-light
+	command -v openssl || apt-get install --yes openssl
+	timeout 300 $(PYTHON) tests/nginx/behind_nginx.py "$(PROGRAM)" $(NGINX)
 
 # Licences, sources and known vulnerabilities of the crates of others; needs the network, and builds cargo-deny once.
 deny: target/tools/bin/cargo-deny
@@ -271,4 +281,4 @@ $(VENV)/%: tests/%/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(DEMO_LAKE) $(BENCH) $(SERVE_BENCH) $(INTEROP) $(CALENDAR) $(JOURNEY) $(BROWSER) $(TRACES) $(CHECKED_UNITS) $(METRICS) $(POWER) $(DIST) $(VENV) tests/browser/node_modules
+	rm -rf $(DEMO_LAKE) $(BENCH) $(SERVE_BENCH) $(INTEROP) $(CALENDAR) $(JOURNEY) $(BROWSER) $(TRACES) $(CHECKED_UNITS) $(METRICS) $(NGINX) $(POWER) $(DIST) $(VENV) tests/browser/node_modules

@@ -90,7 +90,7 @@ impl RunRecorder {
     ) -> Option<RunRecorder> {
         // What is wrong with the folder is told by whoever works in it.
         let store = settings.store().ok()?;
-        let TraceContext { trace_id, span_id, parent_span_id } = trace;
+        let TraceContext { trace_id, span_id, parent_span_id, .. } = trace;
         let observer = Arc::new(RunObserver::of(settings.now, &span_id));
         let record = RunRecord {
             schema: RUN_SCHEMA,

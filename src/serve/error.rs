@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use crate::live::CommitError;
 use crate::log::LogError;
+use crate::tls::TlsError;
 use topsell_core::item_catalog::CatalogError;
 use topsell_core::lake::LakeError;
 use topsell_core::storage::{LockError, StoreError};
@@ -30,6 +31,8 @@ pub enum ServeError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("cannot listen on {address}: {source}")]
     Listen { address: SocketAddr, source: io::Error },
     #[error("cannot start a thread: {0}")]

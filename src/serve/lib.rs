@@ -6,12 +6,15 @@
 //! |---|---|---|
 //! | [`log`] | the acknowledged events that are not yet in the lake, on the local disk | know what an event is, read the clock |
 //! | [`config`] | what a server is told when it starts | read it from anywhere |
+//! | [`tls`] | the certificate of the server | know about connections |
 //! | [`live`] | events on their way from a request to the log and to the lake | know about HTTP |
 //! | [`http`] | connections, requests and responses | read or write the lake on the threads of connections |
 
 pub mod log;
 
 pub mod config;
+
+pub mod tls;
 
 pub mod live;
 

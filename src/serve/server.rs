@@ -14,6 +14,7 @@ use crate::error::ServeError;
 use crate::http::{BodyRoom, Live, State, Workers, router, serve_connections};
 use crate::live::{Committer, Receiver, Recent, ReloadedCatalog, Uncommitted};
 use crate::log::{EventLog, Position, Record};
+use crate::tls::ReloadedCertificate;
 use topsell_core::ingest::decode_record;
 use topsell_core::lake::{self, Lake, SERVER_LOCK, SERVER_LOG};
 use topsell_core::storage::{LockTimeout, Store};
@@ -44,6 +45,7 @@ pub fn serve(
     let store = config.store.clone();
     let lake = Arc::new(Lake::open_or_create(store.clone(), None)?);
     let _lock = store.lock(SERVER_LOCK, &config.name, LockTimeout::NoWait)?;
+    let tls = config.tls.clone().map(ReloadedCertificate::open).transpose()?;
     let address = config.listen;
     let failed = |source| ServeError::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
@@ -53,6 +55,8 @@ pub fn serve(
         store: store.clone(),
         clock: Arc::clone(&config.clock),
         tokens: config.tokens.clone(),
+        tls,
+        access_log: config.access_log.clone(),
         limits,
         counts: config.counts.clone(),
         readers: workers(limits.workers)?,
@@ -64,6 +68,7 @@ pub fn serve(
         is_stopping: AtomicBool::new(false),
     });
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    refresh_certificate(&state, &config.log_line);
     let serving = serve_connections(&listener, threads, &router(Arc::clone(&state)), &state);
     let serving = serving.map_err(ServeError::Thread)?;
     listening(listener.local_addr().map_err(failed)?);
@@ -126,11 +131,20 @@ fn run(
         scope.spawn(|| keep_recent(&recent, &config.log_line, &is_stopped));
         while stop.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
             committer.tick();
+            refresh_certificate(state, &config.log_line);
         }
         state.is_stopping.store(true, Ordering::Relaxed);
         is_stopped.store(true, Ordering::Relaxed);
     });
     Ok(())
+}
+
+/// Takes a new certificate where its files have one.
+fn refresh_certificate(state: &State, log_line: &LogLine) {
+    let Some(tls) = &state.tls else { return };
+    for (level, text) in tls.refresh((state.clock)()) {
+        log_line(level, &text);
+    }
 }
 
 /// Keeps the counts of recent hours up to date with what others do to the lake.

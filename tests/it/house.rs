@@ -10,7 +10,7 @@ const LODGERS: &[(&str, &[&str])] = &[
     ("anyhow", &["cli"]),
     ("arrow", &["core/delta", "core/parquet_format"]),
     ("async_trait", &["core/delta"]),
-    ("base64", &["output/report"]),
+    ("base64", &["output/report", "serve/http"]),
     (
         "blake3",
         &[
@@ -98,6 +98,7 @@ const LODGERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("rustix", &["core/storage", "ops/process", "serve/log"]),
+    ("rustls", &["serve/tls"]),
     (
         "serde",
         &[
@@ -115,6 +116,7 @@ const LODGERS: &[(&str, &[&str])] = &[
             "ops/scheduler",
             "output/formats",
             "output/report",
+            "serve/config",
             "serve/http",
             "serve/live",
         ],
@@ -136,9 +138,11 @@ const LODGERS: &[(&str, &[&str])] = &[
             "output/formats",
             "output/report",
             "output/runs",
+            "serve/config",
             "serve/http",
         ],
     ),
+    ("sha2", &["serve/http"]),
     ("shlex", &["ops/job_spec", "output/answers", "output/runs"]),
     ("signal_hook", &["cli"]),
     ("siphasher", &["core/rollup"]),
@@ -175,9 +179,11 @@ const LODGERS: &[(&str, &[&str])] = &[
             "serve/http",
             "serve/live",
             "serve/log",
+            "serve/tls",
         ],
     ),
     ("tokio", &["core/storage", "serve/http"]),
+    ("tokio_rustls", &["serve/http"]),
     ("toml", &["cli", "core/input_format", "core/lake", "ops/job_spec"]),
     ("unicode_segmentation", &["output/text"]),
     ("unicode_width", &["output/text"]),

@@ -18,6 +18,8 @@ mod against_commands;
 mod currencies;
 mod killed;
 pub mod server;
+mod tls;
+mod traces;
 
 fn event(hour: u32, item: &str, quantity: i32) -> String {
     format!(

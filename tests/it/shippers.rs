@@ -2,6 +2,7 @@
 
 mod fluent_bit;
 mod fluentd;
+mod http;
 mod rsyslog;
 pub mod spool;
 mod stream;

@@ -22,5 +22,6 @@ pub mod run;
 pub mod runs;
 pub mod schedule;
 pub mod serve;
+mod serve_log;
 pub mod show;
 pub mod top;

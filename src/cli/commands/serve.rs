@@ -1,6 +1,5 @@
 //! `topsell serve`: the server's settings, its clock, its signals, and its log on stderr.
 
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -14,17 +13,18 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::catalog_args::{Catalog, catalog_file, mapping};
+use crate::commands::serve_log::{AccessLogArg, LogFormatArg, ServerLog};
 use crate::failure::{Exit, Failure};
 use crate::read_args::ReadArgs;
-use crate::settings::{Settings, Verbosity};
+use crate::settings::Settings;
 use topsell_core::ingest;
-use topsell_core::model::{PURCHASE, Timestamp, Zone, escape_control, parse_seconds};
+use topsell_core::model::{PURCHASE, Timestamp, Zone, parse_seconds};
 use topsell_core::storage::local_files::read_to_string;
 use topsell_ops::process::{machine_name, raise_open_files};
 use topsell_output::text::counted;
 use topsell_serve::ServeError;
 use topsell_serve::config::{
-    Clock, CountDefaults, InputConfig, Limits, LogLevel, LogLine, ServerConfig, Tokens,
+    Clock, CountDefaults, InputConfig, Limits, LogLevel, ServerConfig, TlsFiles, Tokens,
 };
 use topsell_serve::log::{Options as LogOptions, Site};
 
@@ -54,6 +54,19 @@ pub struct Serve {
     /// is of this machine only
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Certificate in PEM form, with those between it and its root: connections are then encrypted by TLS; read again when
+    /// it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, in PEM form
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// How lines of the log are written, on stderr
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormatArg,
+    /// Which requests are logged, each with its status, its duration and its trace
+    #[arg(long, value_name = "WHICH", value_enum, default_value = "none")]
+    pub access_log: AccessLogArg,
     /// On SIGTERM, how long requests may take to finish before their connections are closed
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     pub shutdown_timeout: String,
@@ -85,6 +98,7 @@ pub struct Serve {
 pub struct Checked {
     listen: SocketAddr,
     tokens: Option<Tokens>,
+    tls: Option<TlsFiles>,
     limits: Limits,
     input: InputConfig,
     counts: CountDefaults,
@@ -116,6 +130,7 @@ impl Serve {
         Ok(Checked {
             listen,
             tokens,
+            tls: typed.tls_cert.clone().zip(typed.tls_key.clone()).map(tls_files),
             limits: Limits { shutdown_time, ..Limits::default() },
             input: InputConfig {
                 mapping,
@@ -152,6 +167,10 @@ fn limit_connections(config: &mut ServerConfig) -> Result<(), Failure> {
     Ok(())
 }
 
+fn tls_files((certificate, key): (PathBuf, PathBuf)) -> TlsFiles {
+    TlsFiles { certificate, key }
+}
+
 fn tokens(file: &Path) -> Result<Tokens, Failure> {
     let name = file.display();
     let text = read_to_string(file).map_err(|e| Failure::runtime(format!("--token-file {name}: {e}")))?;
@@ -163,18 +182,22 @@ fn tokens(file: &Path) -> Result<Tokens, Failure> {
 /// # Errors
 /// Fails where another server works on the lake, its log is damaged, or the address cannot be listened on.
 pub fn run(settings: &Settings, typed: &Serve) -> Result<Exit, Failure> {
-    let Checked { listen, tokens, limits, input, counts } = typed.check()?;
+    let Checked { listen, tokens, tls, limits, input, counts } = typed.check()?;
     settings.use_threads()?;
     let store = settings.store()?;
+    let clock = clock(settings);
+    let log = ServerLog::start(settings.verbosity, typed.log_format, Arc::clone(&clock));
     let name = format!("serve (process {}, host {}, since {})", process::id(), machine_name(), settings.now);
     let config = ServerConfig {
         store,
         listen,
         site: Site::new(SITE).expect("it is the name of a site"),
-        clock: clock(settings),
-        log_line: log_line(settings),
+        clock,
+        log_line: log.log_line(),
+        access_log: log.access_log(typed.access_log),
         name,
         tokens,
+        tls,
         input,
         counts,
         limits,
@@ -183,9 +206,10 @@ pub fn run(settings: &Settings, typed: &Serve) -> Result<Exit, Failure> {
     let mut config = config;
     limit_connections(&mut config)?;
     let log_line = Arc::clone(&config.log_line);
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     let stop = stop_on_signals()?;
     let summary = topsell_serve::serve(config, &stop, |address| {
-        log_line(LogLevel::Info, &format!("listening on http://{address}"));
+        log_line(LogLevel::Info, &format!("listening on {scheme}://{address}"));
     })?;
     log_line(LogLevel::Info, &format!("stopped after {}", counted(summary.accepted, "event", "events")));
     if summary.uncommitted > 0 {
@@ -195,6 +219,7 @@ pub fn run(settings: &Settings, typed: &Serve) -> Result<Exit, Failure> {
         );
         log_line(LogLevel::Warning, &text);
     }
+    log.stop();
     Ok(Exit::Success)
 }
 
@@ -205,21 +230,6 @@ fn clock(settings: &Settings) -> Clock {
         let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *last = clock.now().unwrap_or(*last);
         *last
-    })
-}
-
-fn log_line(settings: &Settings) -> LogLine {
-    let verbosity = settings.verbosity;
-    let clock = clock(settings);
-    Arc::new(move |level, text| {
-        let level = match level {
-            LogLevel::Info if verbosity == Verbosity::Quiet => return,
-            LogLevel::Info => "info",
-            LogLevel::Warning => "warning",
-            LogLevel::Error => "error",
-        };
-        // Without stderr there is nowhere to log to.
-        let _ = writeln!(io::stderr(), "{} {level} serve: {}", clock(), escape_control(text));
     })
 }
 
@@ -243,6 +253,7 @@ impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Failure {
         use topsell_core::storage::LockError;
         use topsell_serve::log::LogError;
+        use topsell_serve::tls::TlsError;
         match error {
             ServeError::Lock(LockError::Held { .. }) | ServeError::Log(LogError::Locked { .. }) => {
                 Failure::busy(error.to_string())
@@ -252,6 +263,13 @@ impl From<ServeError> for Failure {
                 Failure::damaged(error.to_string())
             }
             ServeError::Lake(error) => error.into(),
+            ServeError::Tls(error) => {
+                let named = format!("--tls-cert, --tls-key: {error}");
+                match error {
+                    TlsError::Unreadable { .. } => Failure::runtime(named),
+                    _ => Failure::usage(named),
+                }
+            }
             error => Failure::runtime(error.to_string()),
         }
     }

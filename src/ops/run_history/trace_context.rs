@@ -6,6 +6,9 @@ use uuid::Uuid;
 /// The environment variable that passes it on.
 pub const TRACEPARENT: &str = "TRACEPARENT";
 
+/// The flag that says that a trace is recorded.
+const SAMPLED: u8 = 1;
+
 /// The trace that a run belongs to, and the run's own span.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceContext {
@@ -15,6 +18,8 @@ pub struct TraceContext {
     pub span_id: String,
     /// The span of the process that started the run.
     pub parent_span_id: Option<String>,
+    /// Whether the caller records the trace, or, in a new trace, whether this program does.
+    pub is_sampled: bool,
 }
 
 impl TraceContext {
@@ -22,14 +27,15 @@ impl TraceContext {
     pub fn of(traceparent: Option<&str>) -> TraceContext {
         let span_id = new_span_id();
         match traceparent.and_then(parse) {
-            Some((trace_id, parent)) => TraceContext {
+            Some((trace_id, parent, flags)) => TraceContext {
                 trace_id: trace_id.to_owned(),
                 span_id,
                 parent_span_id: Some(parent.to_owned()),
+                is_sampled: u8::from_str_radix(flags, 16).is_ok_and(|flags| flags & SAMPLED != 0),
             },
             None => {
                 let trace_id = Uuid::now_v7().simple().to_string();
-                TraceContext { trace_id, span_id, parent_span_id: None }
+                TraceContext { trace_id, span_id, parent_span_id: None, is_sampled: true }
             }
         }
     }
@@ -41,6 +47,13 @@ impl TraceContext {
         // The last seven bytes, <https://www.w3.org/TR/trace-context-2/#random-trace-id-flag>.
         let digits = self.trace_id.get(18..).unwrap_or_default();
         u64::from_str_radix(digits, 16).unwrap_or(0)
+    }
+
+    /// Returns the `traceresponse` for who has sent the `traceparent`,
+    /// <https://w3c.github.io/trace-context/#traceresponse-header>.
+    pub fn traceresponse(&self) -> String {
+        let flags = u8::from(self.is_sampled) * SAMPLED;
+        format!("00-{}-{}-{flags:02x}", self.trace_id, self.span_id)
     }
 }
 
@@ -56,8 +69,8 @@ pub fn new_span_id() -> String {
     format!("{random:016x}")
 }
 
-/// Returns the trace id and the parent span id.
-fn parse(text: &str) -> Option<(&str, &str)> {
+/// Returns the trace id, the parent span id, and the flags.
+fn parse(text: &str) -> Option<(&str, &str, &str)> {
     let text = text.trim();
     let [version, trace_id, parent, flags] = *text.split('-').take(4).collect::<Vec<_>>() else {
         return None;
@@ -69,7 +82,7 @@ fn parse(text: &str) -> Option<(&str, &str)> {
     let is_whole = is_hex(version, 2) && is_id(trace_id, 32) && is_id(parent, 16) && is_hex(flags, 2);
     // Later versions may append fields.
     let ends_well = version != "00" || text.len() == "00-".len() + 33 + 17 + 2;
-    (is_whole && version != "ff" && ends_well).then_some((trace_id, parent))
+    (is_whole && version != "ff" && ends_well).then_some((trace_id, parent, flags))
 }
 
 #[cfg(test)]
@@ -92,6 +105,19 @@ mod tests {
         check(format!("cc-{TRACE}-{PARENT}-01"));
         check(format!("cc-{TRACE}-{PARENT}-01-what-the-future-will-be-like"));
         check(traceparent(TRACE, PARENT));
+    }
+
+    #[test]
+    fn an_answer_names_the_trace_the_span_and_the_flag() {
+        let check = |flags: &str, expected: &str| {
+            let context = TraceContext::of(Some(&format!("00-{TRACE}-{PARENT}-{flags}")));
+            assert_eq!(context.traceresponse(), format!("00-{TRACE}-{}-{expected}", context.span_id));
+        };
+        check("00", "00");
+        check("01", "01");
+        // Flags that are not known are not passed on.
+        check("03", "01");
+        check("fe", "00");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a server is told when it starts.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,23 +11,14 @@ use topsell_core::item_catalog::CatalogFile;
 use topsell_core::model::Timestamp;
 use topsell_core::storage::Store;
 
+mod log_lines;
 mod tokens;
 
+pub use log_lines::{AccessLog, AccessRecord, LogFormat, LogLevel, LogLine, access_line, message_line};
 pub use tokens::{Access, TokenError, Tokens};
 
 /// Tells the time; only the door of the program reads the machine's clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-
-/// Takes the lines that the server logs.
-pub type LogLine = Arc<dyn Fn(LogLevel, &str) + Send + Sync>;
-
-/// How urgent a logged line is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogLevel {
-    Info,
-    Warning,
-    Error,
-}
 
 /// The settings of a server.
 pub struct ServerConfig {
@@ -35,14 +27,26 @@ pub struct ServerConfig {
     pub site: Site,
     pub clock: Clock,
     pub log_line: LogLine,
+    /// None where requests are not logged.
+    pub access_log: Option<AccessLog>,
     /// The name of the server in the message that another one holds the lock.
     pub name: String,
     /// None where everybody who reaches the address may do everything.
     pub tokens: Option<Tokens>,
+    /// None where connections are not encrypted.
+    pub tls: Option<TlsFiles>,
     pub input: InputConfig,
     pub counts: CountDefaults,
     pub limits: Limits,
     pub log: LogOptions,
+}
+
+/// The files of a certificate and its key, in PEM form.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The server's own certificate, and those between it and the one that clients know.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
 }
 
 /// How the bodies of requests become events.

@@ -3,6 +3,7 @@
 //! Invariant: a client that sends nothing, or slowly, holds a connection and no more.
 
 use std::io;
+use std::net::SocketAddr;
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,13 +11,20 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::http::state::State;
+use crate::http::trace::Client;
 
 /// The size of the head of a request.
 const MAX_HEAD_BYTES: usize = 64 << 10;
@@ -59,6 +67,7 @@ pub fn serve_connections(
         let acceptor = Acceptor {
             router: router.clone(),
             state: Arc::clone(state),
+            tls: state.tls.as_ref().map(|tls| TlsAcceptor::from(tls.config())),
             connections: Arc::clone(&connections),
             stopped: stopped.clone(),
         };
@@ -74,6 +83,7 @@ pub fn serve_connections(
 struct Acceptor {
     router: Router,
     state: Arc<State>,
+    tls: Option<TlsAcceptor>,
     connections: Arc<Semaphore>,
     stopped: watch::Receiver<bool>,
 }
@@ -93,16 +103,16 @@ impl Acceptor {
                 accepted = listener.accept() => accepted,
                 _ = self.stopped.wait_for(|is_stopped| *is_stopped) => break,
             };
-            let Ok((stream, _)) = accepted else {
+            let Ok((stream, client)) = accepted else {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
             let (router, state, stopped) =
                 (self.router.clone(), Arc::clone(&self.state), self.stopped.clone());
-            let open = open.clone();
+            let (open, tls) = (open.clone(), self.tls.clone());
             tokio::spawn(async move {
                 state.requests.connections.fetch_add(1, Ordering::Relaxed);
-                serve(stream, router, &state, stopped).await;
+                accept((stream, client), tls, router, &state, stopped).await;
                 state.requests.connections.fetch_sub(1, Ordering::Relaxed);
                 drop((permit, open));
             });
@@ -113,15 +123,57 @@ impl Acceptor {
     }
 }
 
-async fn serve(stream: TcpStream, router: Router, state: &State, mut stopped: watch::Receiver<bool>) {
+async fn accept(
+    (stream, client): (TcpStream, SocketAddr),
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    state: &State,
+    mut stopped: watch::Receiver<bool>,
+) {
     // Small answers must not wait for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
+    let client = state.access_log.as_ref().map(|_| Client(client));
+    let Some(tls) = tls else { return serve(stream, client, router, state, stopped).await };
+    let shaken = tokio::select! {
+        shaken = handshake(&tls, stream, state) => shaken,
+        _ = stopped.wait_for(|is_stopped| *is_stopped) => return,
+    };
+    match shaken {
+        Some(stream) => serve(stream, client, router, state, stopped).await,
+        None => {
+            state.requests.failed_handshakes.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Returns the encrypted connection; none where the client does not speak TLS, or takes too long.
+async fn handshake(tls: &TlsAcceptor, stream: TcpStream, state: &State) -> Option<TlsStream<TcpStream>> {
+    let shaken = tokio::time::timeout(state.limits.head_time, tls.accept(stream)).await;
+    shaken.ok().and_then(Result::ok)
+}
+
+async fn serve<S>(
+    stream: S,
+    client: Option<Client>,
+    router: Router,
+    state: &State,
+    mut stopped: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if let Some(client) = client {
+            request.extensions_mut().insert(client);
+        }
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(state.limits.head_time)
         .pipeline_flush(true)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
         // A client may break off at any moment.

@@ -24,6 +24,14 @@ fn text(state: &State) -> String {
     text.sample("topsell_server_ready", "", u64::from(state.is_ready()));
     text.family("topsell_server_connections", "gauge", "Open connections.");
     text.sample("topsell_server_connections", "", state.requests.connections.load(Ordering::Relaxed));
+    if let Some(tls) = &state.tls {
+        let name = "topsell_server_certificate_expiry_timestamp_seconds";
+        text.family(name, "gauge", "When the certificate expires, in seconds since 1970.");
+        text.sample(name, "", tls.not_after());
+        let name = "topsell_server_tls_handshakes_failed_total";
+        text.family(name, "counter", "Connections that were closed since they did not come to speak TLS.");
+        text.sample(name, "", state.requests.failed_handshakes.load(Ordering::Relaxed));
+    }
     text.family("topsell_server_requests_total", "counter", "Requests by path and class of status.");
     for (path, counts) in PATHS.iter().chain([&"other"]).zip(state.requests.by_class()) {
         for (class, count) in counts.into_iter().enumerate() {
@@ -63,6 +71,9 @@ fn text(state: &State) -> String {
         "Events of the log that are not in the lake yet.",
     );
     text.sample("topsell_server_uncommitted_events", "", live.uncommitted.events() as u64);
+    let name = "topsell_server_lag_seconds";
+    text.family(name, "gauge", "For how long the oldest event has been waiting that is not in the lake.");
+    text.sample(name, "", live.committer.lag_seconds((state.clock)()));
     text.family(
         "topsell_server_commit_failing",
         "gauge",

@@ -12,6 +12,7 @@ mod events;
 mod lake_answers;
 mod metrics;
 mod openapi;
+mod page;
 mod parameters;
 mod request_counts;
 mod router;
@@ -19,6 +20,7 @@ mod show;
 mod state;
 mod status;
 mod top;
+mod trace;
 mod workers;
 
 pub use body_room::BodyRoom;

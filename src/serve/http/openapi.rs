@@ -24,6 +24,7 @@ fn document() -> Value {
         "info": { "title": "topsell", "version": env!("CARGO_PKG_VERSION") },
         "components": { "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } } },
         "paths": {
+            "/": { "get": get("A page that shows the shop live", &of_html()) },
             "/v1/events": { "post": post_events() },
             "/v1/count": { "get": count(None), "post": count(Some("An item on each line")) },
             "/v1/show": { "get": show() },
@@ -126,6 +127,10 @@ fn of_json(description: &str) -> Value {
 
 fn of_text(description: &str) -> Value {
     json!({ "description": description, "content": { "text/plain": {} } })
+}
+
+fn of_html() -> Value {
+    json!({ "description": "The page", "content": { "text/html": {} } })
 }
 
 fn error() -> Value {

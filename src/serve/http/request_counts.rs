@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::http::StatusCode;
 
 /// The paths that are told apart; all others are one.
-pub const PATHS: [&str; 9] = [
+pub const PATHS: [&str; 10] = [
+    "/",
     "/v1/events",
     "/v1/count",
     "/v1/show",
@@ -23,6 +24,8 @@ const CLASSES: usize = 4;
 pub struct RequestCounts {
     counts: [[AtomicU64; CLASSES]; PATHS.len() + 1],
     pub connections: AtomicU64,
+    /// Connections that were closed since they did not come to speak TLS.
+    pub failed_handshakes: AtomicU64,
 }
 
 impl RequestCounts {

@@ -18,10 +18,12 @@ use crate::http::count::count;
 use crate::http::events::receive_events;
 use crate::http::metrics::metrics;
 use crate::http::openapi::openapi;
+use crate::http::page::page;
 use crate::http::show::show;
 use crate::http::state::State;
 use crate::http::status::{health, ready, status};
 use crate::http::top::top;
+use crate::http::trace::Traced;
 
 /// How many times the limit of a body is read before the connection is given up.
 const DRAINED: usize = 8;
@@ -29,6 +31,7 @@ const DRAINED: usize = 8;
 /// Returns the router of all paths.
 pub fn router(state: Arc<State>) -> Router {
     Router::new()
+        .route("/", get(async || page()))
         .route("/healthz", get(async || health()))
         .route("/readyz", get(async |Shared(state): Shared<Arc<State>>| ready(&state)))
         .route(
@@ -63,8 +66,12 @@ async fn counted(
     next: axum::middleware::Next,
 ) -> Response<Body> {
     let path = request.uri().path().to_owned();
-    let response = next.run(request).await;
+    let traced = Traced::of(&state, &request);
+    let mut response = next.run(request).await;
     state.requests.add(&path, response.status());
+    if let Some(traced) = traced {
+        traced.end(&state, &mut response);
+    }
     response
 }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::config::{Clock, CountDefaults, Limits, Tokens};
+use crate::config::{AccessLog, Clock, CountDefaults, Limits, Tokens};
 use crate::http::body_room::BodyRoom;
 use crate::http::request_counts::RequestCounts;
 use crate::http::workers::Workers;
 use crate::live::{Committer, Receiver, Recent, Uncommitted};
+use crate::tls::ReloadedCertificate;
 use topsell_core::rankings::RankingCache;
 use topsell_core::storage::Store;
 
@@ -16,6 +17,9 @@ pub struct State {
     pub store: Store,
     pub clock: Clock,
     pub tokens: Option<Tokens>,
+    /// None where connections are not encrypted.
+    pub tls: Option<ReloadedCertificate>,
+    pub access_log: Option<AccessLog>,
     pub limits: Limits,
     pub counts: CountDefaults,
     /// Read the lake.

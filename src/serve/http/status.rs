@@ -21,6 +21,8 @@ struct Status {
     rejected: u64,
     /// In the log, and not in the lake yet.
     uncommitted_events: usize,
+    /// For how long the oldest of these has been waiting.
+    lag_seconds: u64,
     committed_segments: u64,
     committed_events: u64,
     commit_failing: bool,
@@ -56,6 +58,7 @@ pub fn status(state: &State) -> Response<Body> {
         accepted_events: totals.map_or(0, |totals| totals.accepted.load(Ordering::Relaxed)),
         rejected: totals.map_or(0, |totals| totals.rejected.load(Ordering::Relaxed)),
         uncommitted_events: live.map_or(0, |live| live.uncommitted.events()),
+        lag_seconds: live.map_or(0, |live| live.committer.lag_seconds((state.clock)())),
         committed_segments: committed.map_or(0, |of| of.segments),
         committed_events: committed.map_or(0, |of| of.events),
         commit_failing: committed.is_some_and(|of| of.is_failing),

@@ -22,6 +22,8 @@ pub struct Committer {
     clock: Clock,
     log_line: LogLine,
     retry: Mutex<Retry>,
+    /// The segments that are not in the lake, the oldest first, and when each was first seen here.
+    waiting: Mutex<Vec<(String, Timestamp)>>,
     segments: AtomicU64,
     events: AtomicU64,
     is_failing: AtomicBool,
@@ -68,6 +70,7 @@ impl Committer {
             clock,
             log_line,
             retry: Mutex::default(),
+            waiting: Mutex::default(),
             segments: AtomicU64::new(0),
             events: AtomicU64::new(0),
             is_failing: AtomicBool::new(false),
@@ -81,6 +84,20 @@ impl Committer {
             events: self.events.load(Ordering::Relaxed),
             is_failing: self.is_failing.load(Ordering::Relaxed),
         }
+    }
+
+    /// Returns for how many seconds the oldest event has been waiting that is not in the lake; after a start, since then.
+    pub fn lag_seconds(&self, now: Timestamp) -> u64 {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.first().map_or(0, |(_, since)| now.seconds_since(*since))
+    }
+
+    /// Notes which segments wait.
+    fn note_waiting(&self, now: Timestamp) {
+        let ids = self.uncommitted.batch_ids();
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = |id: &String| waiting.iter().find(|(of, _)| of == id).map_or(now, |(_, since)| *since);
+        *waiting = ids.into_iter().map(|id| (since(&id), id)).map(|(since, id)| (id, since)).collect();
     }
 
     /// Forgets and deletes what a server that crashed had committed and not deleted.
@@ -102,6 +119,7 @@ impl Committer {
     /// Seals the segment that is being written where it is old or large enough, and commits those that are sealed.
     pub fn tick(&self) {
         let now = (self.clock)();
+        self.note_waiting(now);
         let is_too_early = {
             let retry = self.retry.lock().unwrap_or_else(PoisonError::into_inner);
             // A clock that was set back does not count.
@@ -153,6 +171,7 @@ impl Committer {
                 self.events.fetch_add(batch.events.len() as u64, Ordering::Relaxed);
             }
             self.delete(&sealed)?;
+            self.note_waiting(now);
         }
         Ok(())
     }

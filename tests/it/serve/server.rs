@@ -62,7 +62,9 @@ impl Server {
         let mut server = Server { child, address: String::new() };
         wait_until("the server listens", || {
             let said = said(world);
-            let address = said.split("listening on http://").nth(1).and_then(|rest| rest.lines().next());
+            let address = said.split("listening on ").nth(1).and_then(|rest| rest.split("://").nth(1));
+            // In the log's JSON a quotation mark follows.
+            let address = address.and_then(|rest| rest.split(['\n', '"']).next());
             server.address = address.unwrap_or_default().to_owned();
             let ended = server.child.try_wait().is_ok_and(|ended| ended.is_some());
             assert!(!ended, "the server ended: {said}");
