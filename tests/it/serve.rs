@@ -17,6 +17,7 @@ use server::{Server, request, said};
 mod against_commands;
 mod currencies;
 mod killed;
+mod lists;
 pub mod server;
 
 fn event(hour: u32, item: &str, quantity: i32) -> String {

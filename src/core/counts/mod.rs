@@ -4,9 +4,13 @@
 //! rollup.
 
 mod buckets;
+mod decayed;
 mod query;
+mod rising;
 mod top;
 
 pub use buckets::{Bucket, Buckets, By};
+pub use decayed::{DecayedQuery, decayed_top, longest_window};
 pub use query::{ByHour, CountQuery, by_category, by_hour, first_and_last};
+pub use rising::{BEFORE, Rise, Rising, RisingItem, RisingQuery, hours_before, rising};
 pub use top::{TopQuery, top};

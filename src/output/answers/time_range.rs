@@ -62,6 +62,12 @@ impl TimeRangeOptions {
         Ok(TimeRange { hours, at, zone, notes })
     }
 
+    /// Returns the name of an option by which hours are given.
+    pub(super) fn hours_option(&self) -> Option<&'static str> {
+        let options = [("last", &self.last), ("from", &self.from), ("to", &self.to)];
+        options.into_iter().find(|(_, given)| given.is_some()).map(|(name, _)| name)
+    }
+
     /// Reads a moment, and notes what a relative one means.
     fn moment(
         &self,

@@ -1,6 +1,6 @@
 //! Connections: accepted on a thread for each CPU, served until the client or the server ends them.
 //!
-//! Invariant: a client that sends nothing, or slowly, holds a connection and no more.
+//! Invariant: a client that sends nothing, or slowly, holds a connection and no more; one that reads nothing loses it.
 
 use std::io;
 use std::net::TcpListener as StdListener;
@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::http::state::State;
+use crate::http::write_timeout::WriteTimeout;
 
 /// The size of the head of a request.
 const MAX_HEAD_BYTES: usize = 64 << 10;
@@ -116,6 +117,7 @@ impl Acceptor {
 async fn serve(stream: TcpStream, router: Router, state: &State, mut stopped: watch::Receiver<bool>) {
     // Small answers must not wait for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
+    let stream = WriteTimeout::new(stream, state.limits.write_time);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(state.limits.head_time)
@@ -129,4 +131,104 @@ async fn serve(stream: TcpStream, router: Router, state: &State, mut stopped: wa
         _ = stopped.wait_for(|is_stopped| *is_stopped) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::convert::Infallible;
+    use std::io::Write;
+    use std::pin::Pin;
+    use std::sync::{OnceLock, mpsc};
+    use std::task::{Context, Poll};
+
+    use axum::body::{Body, HttpBody};
+    use axum::routing::get;
+    use bytes::Bytes;
+    use hyper::body::Frame;
+
+    use crate::config::{CountDefaults, Limits};
+    use crate::http::body_room::BodyRoom;
+    use crate::http::list_cache::ListCache;
+    use crate::http::list_streams::ListStreams;
+    use crate::http::workers::Workers;
+    use topsell_core::model::{Date, Hour};
+    use topsell_core::storage::Store;
+
+    /// A body without an end, which tells when it is dropped.
+    struct Endless(mpsc::Sender<()>);
+
+    impl HttpBody for Endless {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 1 << 16])))))
+        }
+    }
+
+    impl Drop for Endless {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+
+    fn state(folder: &std::path::Path, limits: Limits) -> Arc<State> {
+        Arc::new(State {
+            store: Store::open(folder).expect("it is a folder"),
+            clock: Arc::new(|| Hour::of(Date::new(17_000), 0).start()),
+            tokens: None,
+            limits,
+            counts: CountDefaults {
+                event_types: Vec::new(),
+                subtract: Vec::new(),
+                zone: "UTC".to_owned(),
+                decay: Default::default(),
+            },
+            readers: Workers::start(1, 1).expect("a thread"),
+            receivers: Workers::start(1, 1).expect("a thread"),
+            body_room: Arc::new(BodyRoom::of(1)),
+            requests: Default::default(),
+            lists: ListCache::of(1, 1),
+            streams: Arc::new(ListStreams::of(1, 1)),
+            live: OnceLock::new(),
+            is_stopping: false.into(),
+        })
+    }
+
+    #[test]
+    fn a_client_that_reads_nothing_loses_its_connection() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let limits = Limits { write_time: Duration::from_millis(200), ..Limits::default() };
+        let state = state(folder.path(), limits);
+        let (send, dropped) = mpsc::channel();
+        let router = Router::new().route("/", get(async move || Body::new(Endless(send.clone()))));
+        let listener = StdListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it has an address");
+        let serving = serve_connections(&listener, 1, &router, &state).expect("a thread");
+        let mut client = std::net::TcpStream::connect(address).expect("it listens");
+        client.write_all(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n").expect("it reads");
+        dropped
+            .recv_timeout(Duration::from_secs(60))
+            .expect("the connection ends, though the client holds it");
+        serving.stop();
+        drop(client);
+    }
+
+    #[test]
+    fn so_many_streams_there_may_be_until_all_end() {
+        let streams = ListStreams::of(2, 1);
+        let first = streams.permit().expect("there is room");
+        let second = streams.permit().expect("there is room");
+        assert_eq!((streams.permit().is_none(), streams.open()), (true, 2));
+        drop(first);
+        assert!(streams.permit().is_some(), "there is room again");
+        streams.end();
+        assert!(streams.permit().is_none());
+        drop(second);
+    }
 }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::{Clock, CountDefaults, Limits, Tokens};
 use crate::http::body_room::BodyRoom;
+use crate::http::list_cache::ListCache;
+use crate::http::list_streams::ListStreams;
 use crate::http::request_counts::RequestCounts;
 use crate::http::workers::Workers;
 use crate::live::{Committer, Receiver, Recent, Uncommitted};
@@ -23,6 +25,8 @@ pub struct State {
     pub receivers: Workers,
     pub body_room: Arc<BodyRoom>,
     pub requests: RequestCounts,
+    pub lists: ListCache,
+    pub streams: Arc<ListStreams>,
     /// None until the log has been read.
     pub live: std::sync::OnceLock<Live>,
     pub is_stopping: AtomicBool,
