@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::lake::UncommittedBatch;
 use crate::model::{EventTypes, Hour, Window};
-use crate::rank::{CategoryRanking, ItemSums, RankingBuilder, Rules};
-use crate::rollup::{AllCounts, Categories, LiveCounts, RollupError, Selection, live_counts};
+use crate::rank::{CategoryRanking, ItemScores, RankingBuilder, Rules};
+use crate::rollup::{Categories, LiveAggregates, LiveCounts, RollupError, Selection, live_counts};
 use crate::storage::Store;
 
 /// What to rank, and how.
@@ -66,7 +66,7 @@ fn ranked(
     hours: &Range<Hour>,
     are_longest: bool,
 ) -> Result<Ranked, RollupError> {
-    let all = AllCounts::of(counts)?;
+    let all = LiveAggregates::of(counts)?;
     let mut builder = RankingBuilder::new(query.rules.clone());
     while let Some(request) = builder.next_scan() {
         if request.hours.start < hours.start {
@@ -76,7 +76,7 @@ fn ranked(
         let mut parts = Vec::new();
         for categories in shares(query.category) {
             // Of one share at a time: the sums of all items need much memory.
-            let mut sums = ItemSums::of(&request);
+            let mut sums = ItemScores::of(&request);
             all.for_each_counted(&selection, categories, &mut |rows| Ok(sums.add(rows)?))?;
             parts.push(sums.rank()?);
         }

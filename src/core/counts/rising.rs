@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::lake::UncommittedBatch;
 use crate::model::{Aggregate, AggregateOverflow, EventTypes, Hour, Interner};
 use crate::rank::Measure;
-use crate::rollup::{AllCounts, Categories, RollupError, Selection, live_counts};
+use crate::rollup::{Categories, LiveAggregates, RollupError, Selection, live_counts};
 use crate::storage::Store;
 
 /// How many times as long as the hours is the time before them that they are compared with.
@@ -129,7 +129,7 @@ pub fn rising(store: &Store, query: &RisingQuery<'_>) -> Result<Rising, RollupEr
     let categories = query.category.map_or(Categories::All, Categories::Below);
     let counted = live_counts(store, &selection, query.uncommitted, |counts| {
         let mut counted = Counted::default();
-        AllCounts::of(counts)?.for_each_counted(&selection, categories, &mut |rows| {
+        LiveAggregates::of(counts)?.for_each_counted(&selection, categories, &mut |rows| {
             let codes = counted.items.codes_of(&rows.items);
             counted.sums.resize(counted.items.len(), Sums::default());
             // In a category, copies in others do not count; in the shop, one copy of each does.

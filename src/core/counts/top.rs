@@ -9,7 +9,7 @@ use crate::model::{
     Zone,
 };
 use crate::rank::{CategoryRanking, Measure, PartialRanker, Ranking, RankingBuilder, Rules, ScanRequest};
-use crate::rollup::{AllCounts, Categories, RollupError, Selection, live_counts};
+use crate::rollup::{Categories, LiveAggregates, RollupError, Selection, live_counts};
 use crate::storage::Store;
 
 /// Which sales to add up, and how many items to list.
@@ -39,7 +39,7 @@ pub fn top(store: &Store, query: &TopQuery<'_>) -> Result<Option<CategoryRanking
     let selection = Selection { event_types: query.event_types, hours: query.hours.clone() };
     let categories = query.category.map_or(Categories::All, Categories::Below);
     let rows = live_counts(store, &selection, query.uncommitted, |counts| {
-        AllCounts::of(counts)?.summed_over_hours(&selection, categories)
+        LiveAggregates::of(counts)?.summed_over_hours(&selection, categories)
     })?;
     let ranking = ranking_of(&rows, query)?;
     Ok(ranking.categories.into_iter().find(|of| of.category.as_deref() == query.category))

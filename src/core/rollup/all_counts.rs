@@ -20,6 +20,7 @@ use crate::rollup::dedup::{DedupedDay, dedup};
 use crate::rollup::error::RollupError;
 use crate::rollup::event_file::EventFile;
 use crate::rollup::live_counts::{LiveCounts, Pending};
+use crate::rollup::scan::paths_in;
 use crate::rollup::table::{Selection, read_file};
 use crate::storage::Store;
 
@@ -66,12 +67,12 @@ impl LiveCounts {
 
     /// Passes the rows of each file and each recomputed shard to `take`, and which of them are wanted.
     fn for_each_part(&self, selection: &Selection<'_>, take: &mut TakePart<'_>) -> Result<(), RollupError> {
-        AllCounts::of(self)?.for_each_part(selection, Categories::All, take)
+        LiveAggregates::of(self)?.for_each_part(selection, Categories::All, take)
     }
 }
 
 /// All aggregates as of one moment, which may be read in several passes.
-pub struct AllCounts<'a> {
+pub struct LiveAggregates<'a> {
     counts: &'a LiveCounts,
     /// Which events of pending days count.
     days: Vec<DedupedDay<'a>>,
@@ -120,19 +121,19 @@ impl Categories<'_> {
     }
 }
 
-impl<'a> AllCounts<'a> {
+impl<'a> LiveAggregates<'a> {
     /// Deduplicates the events that the stored aggregates do not cover.
     ///
     /// # Errors
     /// Names the file that is missing or damaged.
-    pub fn of(counts: &'a LiveCounts) -> Result<AllCounts<'a>, RollupError> {
+    pub fn of(counts: &'a LiveCounts) -> Result<LiveAggregates<'a>, RollupError> {
         let days = match counts.pending() {
             Pending::Files(_) => Vec::new(),
             Pending::Hours(hours) => {
                 hours.1.days.iter().map(|day| dedup(&hours.0, day)).collect::<Result<_, _>>()?
             }
         };
-        Ok(AllCounts { counts, days })
+        Ok(LiveAggregates { counts, days })
     }
 
     /// Returns what each item has in the selected hours, as it counts, all of it under the last hour. So memory holds a
@@ -200,10 +201,16 @@ impl<'a> AllCounts<'a> {
         categories: Categories<'_>,
         take: &mut TakePart<'_>,
     ) -> Result<(), RollupError> {
-        let AllCounts { counts, days } = self;
+        let LiveAggregates { counts, days } = self;
         let may_have = |of: &FilePartition| selection.overlaps(of) && categories.may_be_in(&of.day.group);
         let is_selected = |row: &AggregateRow| selection.hours.contains(&row.hour);
         for (partition, file) in counts.stored().iter().filter(|(partition, _)| may_have(partition)) {
+            if let Categories::Below(_) = categories
+                && let Some(paths) = paths_in(counts.store(), file)?
+                && !paths.iter().any(|path| categories.has(path))
+            {
+                continue;
+            }
             let mut rows = AggregateRows::default();
             read_file(counts.store(), file, &mut rows)?;
             let (event_type, date) = (&partition.day.event_type, partition.day.date);

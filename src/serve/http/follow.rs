@@ -20,7 +20,7 @@ const CONTENT_TYPE: &str = "text/event-stream";
 const LAST_EVENT_ID: &str = "last-event-id";
 /// How often is looked whether there are new events.
 const LOOK: Duration = Duration::from_millis(100);
-/// How many looks there are between two computations of a list.
+/// How many looks there are in a second.
 const LOOKS: u32 = 10;
 
 /// Answers with a stream of the list that some options ask for, now by `question`.
@@ -55,29 +55,35 @@ pub async fn follow(
     response
 }
 
-/// Computes a list when something has changed, at most once a second, until nobody follows it.
+/// Has a list computed when there are new events, at most once a second, and otherwise asked for every second: others may
+/// have changed the lake, or the hour has turned. Ends when nobody follows it.
 async fn look_after(state: Arc<State>, topic: Topic, options: TopOptions) {
-    let mut last = None;
-    let mut looks = LOOKS;
+    let mut known = None;
+    let (mut since_change, mut since_asked) = (LOOKS, LOOKS);
     let mut ends = state.streams.ends();
     while !topic.is_left() {
+        let records = state.live.get().map(|live| live.uncommitted.records());
+        let is_new = records != known;
+        if (is_new && since_change >= LOOKS) || since_asked >= LOOKS {
+            since_change = if is_new { 0 } else { since_change };
+            (known, since_asked) = (records, 0);
+            tell(&state, &topic, &options).await;
+        }
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => looks += 1,
+            () = tokio::time::sleep(LOOK) => {}
             _ = ends.wait_for(|ends| *ends) => return,
         }
-        // The options were read before, and only the hours change. A clock that is beyond the calendar's end is no reason
-        // to end the stream.
-        let Ok(question) = TopQuestion::of(options.clone(), (state.clock)()) else { continue };
-        let records = state.live.get().map(|live| live.uncommitted.records());
-        let now = Some((question.key(), records));
-        // After the last look, what others have done to the lake is asked for, too.
-        if looks >= LOOKS && (now != last || looks >= 2 * LOOKS) {
-            (last, looks) = (now, 0);
-            // A server that is busy, or a lake that cannot be read, leaves the list as it was.
-            if let Ok(list) = list(&state, &question).await {
-                topic.tell(change_of(&list));
-            }
-        }
+        since_change += 1;
+        since_asked += 1;
+    }
+}
+
+/// Tells all streams what the list is now. A server that is busy, or a lake that cannot be read, leaves it as it was.
+async fn tell(state: &Arc<State>, topic: &Topic, options: &TopOptions) {
+    // The options were read before: only the hours change.
+    let Ok(question) = TopQuestion::of(options.clone(), (state.clock)()) else { return };
+    if let Ok(list) = list(state, &question).await {
+        topic.tell(change_of(&list));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The lists of `/v1/top`: from the cache where nothing has changed, or computed by a worker.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use topsell_core::lake;
 use topsell_core::rollup::{self, RollupError};
 use topsell_output::answers::TopQuestion;
 
-/// How long a request waits for other decayed lists.
+/// How long after it came a request still waits for other decayed lists.
 const DECAYED_WAIT: Duration = Duration::from_secs(1);
 
 /// Returns the answer to a question, with every event that was acknowledged before.
@@ -24,6 +25,7 @@ const DECAYED_WAIT: Duration = Duration::from_secs(1);
 /// Returns the response that says why there is none.
 pub async fn list(state: &Arc<State>, question: &TopQuestion) -> Result<Arc<List>, Box<Response<Body>>> {
     let lists = &state.lists;
+    let mut too_long = pin!(tokio::time::sleep(DECAYED_WAIT));
     let slot = lists.slot(question.key());
     let Some(mut turn) = lists.turn(&slot).await else {
         return Err(Box::new(unavailable("too many requests wait for lists")));
@@ -33,9 +35,12 @@ pub async fn list(state: &Arc<State>, question: &TopQuestion) -> Result<Arc<List
         return Ok(list);
     }
     let _permit = match question.is_decayed() {
-        true => match tokio::time::timeout(DECAYED_WAIT, lists.decayed.acquire()).await {
-            Ok(Ok(permit)) => Some(permit),
-            _ => return Err(Box::new(unavailable("other decayed lists are being computed"))),
+        true => tokio::select! {
+            biased;
+            permit = lists.decayed.acquire() => permit.ok(),
+            () = too_long.as_mut() => {
+                return Err(Box::new(unavailable("other decayed lists are being computed")));
+            }
         },
         false => None,
     };

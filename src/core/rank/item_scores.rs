@@ -14,7 +14,7 @@ use crate::rank::partial_ranking::{PartialRanker, PartialRanking};
 use crate::rank::scan_request::ScanRequest;
 
 /// Sums of the items of some top-level categories.
-pub struct ItemSums<'a> {
+pub struct ItemScores<'a> {
     request: &'a ScanRequest,
     items: Interner,
     path_sets: Interner,
@@ -24,10 +24,10 @@ pub struct ItemSums<'a> {
     sums: Vec<(u32, SumRow)>,
 }
 
-impl<'a> ItemSums<'a> {
+impl<'a> ItemScores<'a> {
     /// Returns sums that have no rows yet.
-    pub fn of(request: &'a ScanRequest) -> ItemSums<'a> {
-        ItemSums {
+    pub fn of(request: &'a ScanRequest) -> ItemScores<'a> {
+        ItemScores {
             request,
             items: Interner::default(),
             path_sets: Interner::default(),
@@ -71,7 +71,7 @@ impl<'a> ItemSums<'a> {
     /// # Errors
     /// Names the item where an aggregate exceeds its range.
     pub fn rank(self) -> Result<PartialRanking, AggregateOverflow> {
-        let ItemSums { request, items, path_sets, mut sums, .. } = self;
+        let ItemScores { request, items, path_sets, mut sums, .. } = self;
         let (categories, of_items) = (category_ranks(&path_sets), items.ranks());
         let key = |(item, row): &(u32, SumRow)| {
             (categories[row.path_set() as usize], of_items[*item as usize], row.path_set(), row.is_primary())
