@@ -304,7 +304,7 @@ fn lists_by_score_and_by_rise_say_what_they_are() {
         stdout: ,2,apple,5,0.0000,5,1,0.0000
         exit code 0
     "#]]
-        .assert_eq(&world.run(&format!("top --rising --last 4h --min 5 {at} --format csv")).whole());
+    .assert_eq(&world.run(&format!("top --rising --last 4h --min 5 {at} --format csv")).whole());
     for wrong in [
         "top --decay --last 3h",
         "top --decay --rising",

@@ -10,17 +10,22 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::http::state::State;
-use crate::http::write_timeout::WriteTimeout;
+use crate::http::write_timeout::{WriteTimeout, WritesWait};
 
 /// The size of the head of a request.
 const MAX_HEAD_BYTES: usize = 64 << 10;
+/// The path that answers with streams.
+const STREAMED: &str = "/v1/top";
 /// How long nothing is accepted after an error such as too many open files.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -114,16 +119,37 @@ impl Acceptor {
     }
 }
 
+/// The router, for the requests of one connection.
+struct OfConnection {
+    router: TowerToHyperService<Router>,
+    waits: WritesWait,
+}
+
+impl Service<Request<Incoming>> for OfConnection {
+    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        // For streams; all others are asked for by the thousand.
+        if request.uri().path() == STREAMED {
+            request.extensions_mut().insert(self.waits.clone());
+        }
+        self.router.call(request)
+    }
+}
+
 async fn serve(stream: TcpStream, router: Router, state: &State, mut stopped: watch::Receiver<bool>) {
     // Small answers must not wait for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
-    let stream = WriteTimeout::new(stream, state.limits.write_time);
+    let (stream, waits) = WriteTimeout::new(stream, state.limits.write_time);
+    let service = OfConnection { router: TowerToHyperService::new(router), waits };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(state.limits.head_time)
         .pipeline_flush(true)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
         // A client may break off at any moment.
@@ -156,30 +182,34 @@ mod tests {
     use topsell_core::model::{Date, Hour};
     use topsell_core::storage::Store;
 
-    /// A body without an end, which tells when it is dropped.
-    struct Endless(mpsc::Sender<()>);
+    /// A body of much data and without an end, which tells when it is dropped.
+    struct Large(bool, mpsc::Sender<()>);
 
-    impl HttpBody for Endless {
+    impl HttpBody for Large {
         type Data = Bytes;
         type Error = Infallible;
 
         fn poll_frame(
-            self: Pin<&mut Self>,
+            mut self: Pin<&mut Self>,
             _: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 1 << 16])))))
+            match std::mem::replace(&mut self.0, true) {
+                false => Poll::Ready(Some(Ok(Frame::data(vec![b'x'; 64 << 20].into())))),
+                true => Poll::Pending,
+            }
         }
     }
 
-    impl Drop for Endless {
+    impl Drop for Large {
         fn drop(&mut self) {
-            let _ = self.0.send(());
+            let _ = self.1.send(());
         }
     }
 
-    fn state(folder: &std::path::Path, limits: Limits) -> Arc<State> {
+    fn state(limits: Limits) -> Arc<State> {
         Arc::new(State {
-            store: Store::open(folder).expect("it is a folder"),
+            // Nothing reads it.
+            store: Store::open(&std::env::temp_dir()).expect("it is a folder"),
             clock: Arc::new(|| Hour::of(Date::new(17_000), 0).start()),
             tokens: None,
             limits,
@@ -202,19 +232,26 @@ mod tests {
 
     #[test]
     fn a_client_that_reads_nothing_loses_its_connection() {
-        let folder = tempfile::tempdir().expect("a folder");
         let limits = Limits { write_time: Duration::from_millis(200), ..Limits::default() };
-        let state = state(folder.path(), limits);
+        let state = state(limits);
         let (send, dropped) = mpsc::channel();
-        let router = Router::new().route("/", get(async move || Body::new(Endless(send.clone()))));
+        let (send_waits, waits) = mpsc::channel();
+        let handler = async move |request: axum::extract::Request| {
+            let waits = request.extensions().get::<WritesWait>().cloned();
+            send_waits.send(waits.expect("it is a path of streams")).expect("somebody listens");
+            Body::new(Large(false, send.clone()))
+        };
+        let router = Router::new().route(STREAMED, get(handler));
         let listener = StdListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it has an address");
         let serving = serve_connections(&listener, 1, &router, &state).expect("a thread");
         let mut client = std::net::TcpStream::connect(address).expect("it listens");
-        client.write_all(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n").expect("it reads");
+        client.write_all(b"GET /v1/top HTTP/1.1\r\nHost: shop\r\n\r\n").expect("it reads");
         dropped
             .recv_timeout(Duration::from_secs(60))
             .expect("the connection ends, though the client holds it");
+        let WritesWait(waits) = waits.recv().expect("it was asked");
+        assert!(*waits.borrow(), "and whoever gave the data was told that it waits");
         serving.stop();
         drop(client);
     }

@@ -2,8 +2,8 @@
 //!
 //! The format is that of <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
 //!
-//! Invariant: an event is taken when the connection can send it, and is then the newest; so a client that reads slowly
-//! misses what was in between, and holds one event.
+//! Invariant: an event is taken when all before it is written, and is then the newest; so a client that reads slowly misses
+//! what was in between, and holds the memory of one event.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -18,6 +18,8 @@ use bytes::Bytes;
 use hyper::body::Frame;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Sleep;
+
+use crate::http::write_timeout::WritesWait;
 
 /// How soon a client asks again after its connection has ended, in milliseconds.
 const RETRY_MILLISECONDS: u32 = 2_000;
@@ -40,6 +42,7 @@ struct Following {
     /// The id of the value that the client has.
     known: Option<String>,
     quiet_time: Duration,
+    writes_wait: watch::Receiver<bool>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -62,15 +65,16 @@ impl Change {
 
 impl EventStream {
     /// Returns a body that begins with the value, unless the client knows it by its id, and ends when `ends` becomes true.
-    /// After `quiet_time` without an event there is a comment. The permit is held as long as there is the body.
+    /// After `quiet_time` without an event there is a comment. While the connection waits there is nothing. The permit is
+    /// held as long as there is the body.
     pub fn of(
-        changes: watch::Receiver<Change>,
-        ends: watch::Receiver<bool>,
+        (changes, ends): (watch::Receiver<Change>, watch::Receiver<bool>),
         known: Option<String>,
         quiet_time: Duration,
+        WritesWait(writes_wait): WritesWait,
         permit: OwnedSemaphorePermit,
     ) -> EventStream {
-        let following = Following { changes, ends, known, quiet_time, _permit: permit };
+        let following = Following { changes, ends, known, quiet_time, writes_wait, _permit: permit };
         EventStream { next: Some(Box::pin(following.next(None))) }
     }
 }
@@ -84,20 +88,26 @@ impl Following {
                 _ = self.ends.wait_for(|ends| *ends) => return None,
             }
         }
+        let mut is_quiet = false;
         loop {
+            tokio::select! {
+                // A connection that is gone ends its body.
+                _ = self.writes_wait.wait_for(|waits| !*waits) => {}
+                _ = self.ends.wait_for(|ends| *ends) => return None,
+            }
             let change = self.changes.borrow_and_update().clone();
             if self.known.as_deref() != Some(&*change.id) {
                 self.known = Some(change.id.to_string());
                 return Some((change.event, self));
             }
-            let is_quiet = tokio::select! {
+            if is_quiet {
+                return Some((Bytes::from_static(COMMENT.as_bytes()), self));
+            }
+            is_quiet = tokio::select! {
                 changed = self.changes.changed() => changed.map(|()| false).ok()?,
                 _ = self.ends.wait_for(|ends| *ends) => return None,
                 () = tokio::time::sleep(self.quiet_time) => true,
             };
-            if is_quiet {
-                return Some((Bytes::from_static(COMMENT.as_bytes()), self));
-            }
         }
     }
 }
@@ -151,7 +161,13 @@ mod tests {
             let (send, changes) = watch::channel(Change::of("a", "1"));
             let (end, ends) = watch::channel(false);
             let quiet_time = Duration::from_millis(20);
-            let mut body = EventStream::of(changes, ends, Some("a".to_owned()), quiet_time, permit);
+            let (waits, writes_wait) = watch::channel(true);
+            let known = Some("a".to_owned());
+            let mut body =
+                EventStream::of((changes, ends), known, quiet_time, WritesWait(writes_wait), permit);
+            let early = tokio::time::timeout(10 * quiet_time, frames(&mut body, 1)).await;
+            assert!(early.is_err(), "while the connection waits there is nothing");
+            waits.send_replace(false);
             assert_eq!(frames(&mut body, 1).await, [COMMENT], "the client has it");
             for (id, value) in [("b", "2"), ("c", "3")] {
                 send.send_replace(Change::of(id, value));

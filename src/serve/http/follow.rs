@@ -13,6 +13,7 @@ use crate::http::list_cache::List;
 use crate::http::list_streams::{Followed, Topic};
 use crate::http::lists::list;
 use crate::http::state::State;
+use crate::http::write_timeout::WritesWait;
 use topsell_output::answers::{TopOptions, TopQuestion};
 
 const CONTENT_TYPE: &str = "text/event-stream";
@@ -29,6 +30,7 @@ pub async fn follow(
     options: TopOptions,
     question: &TopQuestion,
     headers: &HeaderMap,
+    writes_wait: WritesWait,
 ) -> Response<Body> {
     let Some(permit) = state.streams.permit() else { return unavailable("there are too many streams") };
     // Whatever is wrong is told by a status, not by a stream without events.
@@ -46,7 +48,7 @@ pub async fn follow(
     };
     let known = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (ends, quiet_time) = (state.streams.ends(), state.limits.quiet_time);
-    let body = EventStream::of(changes, ends, known, quiet_time, permit);
+    let body = EventStream::of((changes, ends), known, quiet_time, writes_wait, permit);
     let mut response = respond(StatusCode::OK, CONTENT_TYPE, Body::new(body));
     let into = response.headers_mut();
     into.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

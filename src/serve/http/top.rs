@@ -12,6 +12,7 @@ use crate::http::lists::list;
 use crate::http::parameters::ParameterKind::{Flag, Number, Text, Texts};
 use crate::http::parameters::{Parameter, Parameters};
 use crate::http::state::State;
+use crate::http::write_timeout::WritesWait;
 use topsell_output::answers::{DecayOptions, RISING_MIN, TopKind, TopOptions, TopQuestion};
 
 /// The parameters, which are the options of `topsell top`.
@@ -48,7 +49,12 @@ const MAX_LONGEST_HOURS: u32 = 366 * 24;
 const COMPUTED_AT: &str = "topsell-computed-at";
 
 /// Answers the request.
-pub async fn top(state: Arc<State>, query: Option<String>, headers: HeaderMap) -> Response<Body> {
+pub async fn top(
+    state: Arc<State>,
+    query: Option<String>,
+    headers: HeaderMap,
+    writes_wait: Option<WritesWait>,
+) -> Response<Body> {
     let asked = options_of(&state, query.as_deref()).and_then(|(options, is_stream)| {
         let question =
             TopQuestion::of(options.clone(), (state.clock)()).map_err(|error| error.to_string())?;
@@ -57,7 +63,10 @@ pub async fn top(state: Arc<State>, query: Option<String>, headers: HeaderMap) -
     });
     match asked {
         Err(what) => error(StatusCode::BAD_REQUEST, &what),
-        Ok((options, question, true)) => follow(state, options, &question, &headers).await,
+        Ok((options, question, true)) => match writes_wait {
+            Some(writes_wait) => follow(state, options, &question, &headers, writes_wait).await,
+            None => error(StatusCode::BAD_REQUEST, "the connection cannot have a stream"),
+        },
         Ok((_, question, false)) => match list(&state, &question).await {
             Ok(list) => {
                 let more = [(COMPUTED_AT, list.computed_at.to_string())];

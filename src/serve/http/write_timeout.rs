@@ -1,4 +1,7 @@
-//! A connection that is given up where the other end takes nothing for too long.
+//! A connection that is given up where the other end takes nothing for too long, and that tells when it waits.
+//!
+//! With `pipeline_flush`, hyper asks a body for more while what it gave before is not written, without a limit: a body that
+//! goes on for long must ask whether the connection waits.
 //!
 //! Invariant: a write that waits does not wait for longer than the limit.
 
@@ -9,7 +12,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 use tokio::time::Sleep;
+
+/// Whether the connection of a request waits for the other end to take what was written.
+#[derive(Clone, Debug)]
+pub struct WritesWait(pub watch::Receiver<bool>);
 
 /// A stream whose writes may wait for so long.
 pub struct WriteTimeout<S> {
@@ -17,21 +25,28 @@ pub struct WriteTimeout<S> {
     time: Duration,
     /// Ends the write that is waiting.
     timer: Option<Pin<Box<Sleep>>>,
+    waits: watch::Sender<bool>,
 }
 
 impl<S> WriteTimeout<S> {
-    /// Returns a stream whose writes may wait for some time.
-    pub fn new(stream: S, time: Duration) -> WriteTimeout<S> {
-        WriteTimeout { stream, time, timer: None }
+    /// Returns a stream whose writes may wait for some time, and what tells whether one does.
+    pub fn new(stream: S, time: Duration) -> (WriteTimeout<S>, WritesWait) {
+        let (waits, receiver) = watch::channel(false);
+        (WriteTimeout { stream, time, timer: None, waits }, WritesWait(receiver))
     }
 
     fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.timer = None;
+            if self.timer.take().is_some() {
+                self.waits.send_replace(false);
+            }
             return written;
         }
-        let time = self.time;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
+        let WriteTimeout { time, timer, waits, .. } = self;
+        let timer = timer.get_or_insert_with(|| {
+            waits.send_replace(true);
+            Box::pin(tokio::time::sleep(*time))
+        });
         ready!(timer.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }

@@ -275,7 +275,7 @@ fn a_list_that_cannot_be_is_refused_with_a_reason() {
         ("decay&rising", "rising and decay cannot be used together"),
         ("decay&last=3h", "decay and last cannot be used together; pass window"),
         ("decay=fast", "decay=`fast` is not a number"),
-        ("decay=-1", "decay: -1.0 must be positive"),
+        ("decay=-1", "decay: -1.0 is not a number greater than 0"),
         ("half_life=3h", "half_life, window, min_items and max_lookback need decay"),
         ("min=3", "min needs rising"),
         ("rising&last=5d", "960 hours in one list; at most 840, `topsell top` lists longer ones"),
