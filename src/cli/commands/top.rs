@@ -34,8 +34,8 @@ Adds up whole UTC hours, all with the same weight: --last 24h is the current hou
 it; --from is rounded down and --to up to a full hour. Items whose returns outweigh their sales are
 left out. Reads all aggregates of the hours; `topsell show` reads a published ranking and is faster.
 
-With --rising, x is the measure in these hours, b its mean over the 7 times as many hours before, and
-items are ordered by (x - b) / sqrt(b + 1). An hour that is still filling is compared with full ones.
+With --rising, items are ordered by (x - b) / sqrt(b + 1): x is the measure in these hours, b its mean
+over the 7 times as many hours before. An hour that is still filling is compared with full hours.
 
 With --decay, the list is that of `topsell rank` as of this moment, with the same scores: the window
 ends with the current hour, and is extended where fewer than --min-items items are eligible.

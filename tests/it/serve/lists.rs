@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -31,6 +31,7 @@ struct Event {
 impl Stream {
     fn open(server: &Server, query: &str, headers: &str) -> Stream {
         let mut stream = server.connect().expect("the server listens");
+        stream.set_read_timeout(Some(SOON)).expect("a timeout can be set");
         let request = format!("GET /v1/top?{query} HTTP/1.1\r\nHost: shop\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).expect("the server reads");
         let mut opened = Stream { lines: BufReader::new(stream), head: String::new() };
@@ -101,10 +102,8 @@ fn a_stream_shows_each_purchase_within_a_second_and_is_the_list() {
     };
     check(&stream.next().expect("the list of now"));
     for quantity in 1..4 {
-        let asked = Instant::now();
         assert_eq!(server.post_json(&event("pear", quantity)).status, 200);
         check(&stream.next().expect("it changes"));
-        assert!(asked.elapsed() < SOON, "after {:?}", asked.elapsed());
     }
     // What others do to the lake shows, too.
     world.write("log.csv", "ts,item_id,category,quantity\n2017-01-14T20:00:00Z,ball,Toys,10\n");
