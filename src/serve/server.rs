@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::config::{LogLevel, LogLine, ServerConfig};
 use crate::error::ServeError;
-use crate::http::{BodyRoom, Live, State, Workers, router, serve_connections};
+use crate::http::{BodyRoom, ListCache, ListStreams, Live, State, Workers, router, serve_connections};
 use crate::live::{Committer, Receiver, Recent, ReloadedCatalog, Uncommitted};
 use crate::log::{EventLog, Position, Record};
 use crate::tls::ReloadedCertificate;
@@ -64,6 +64,8 @@ pub fn serve(
         body_room: Arc::new(BodyRoom::of(limits.all_bodies_bytes)),
         requests: Default::default(),
         ranking_cache: Default::default(),
+        lists: ListCache::of(limits.waiting_requests, limits.decayed_lists),
+        streams: Arc::new(ListStreams::of(limits.streams, limits.followed_lists)),
         live: OnceLock::new(),
         is_stopping: AtomicBool::new(false),
     });
@@ -75,6 +77,7 @@ pub fn serve(
     drop(listener);
     let outcome = run(config, &store, lake, &state, stop);
     state.is_stopping.store(true, Ordering::Relaxed);
+    state.streams.end();
     serving.stop();
     // What was begun is finished, and nothing comes after the log is sealed.
     state.receivers.stop();

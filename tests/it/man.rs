@@ -45,7 +45,8 @@ fn every_command_has_a_page() {
     let root = page(&world, "topsell.1");
     assert!(
         root.contains(".SH FILES\n")
-            && root.contains("\\fBTOPSELL_WINDOW\\fR\nAs \\-\\-window of rank and rank plan."),
+            && root
+                .contains("\\fBTOPSELL_WINDOW\\fR\nAs \\-\\-window of rank and rank plan and top and serve."),
         "{root}"
     );
     let rank = page(&world, "topsell-rank.1");

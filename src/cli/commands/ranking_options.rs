@@ -1,22 +1,21 @@
 //! The options that say how to rank, of `rank` and `rank plan`.
 
-use std::fmt::Display;
-
 use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::failure::Failure;
 use crate::moments::moment;
-use topsell_core::model::{
-    Decay, EventTypes, MAX_OCTAVES, PURCHASE, Timestamp, Week, Window, Zone, parse_hours, parse_seconds,
-};
+use topsell_core::model::{Decay, EventTypes, PURCHASE, Timestamp, Zone, parse_seconds};
 use topsell_core::pipeline::Freshness;
 use topsell_core::rank::{Measure, Rules};
+use topsell_output::answers::{
+    RANKING_HALF_LIFE, RANKING_MAX_LOOKBACK, RANKING_MIN_ITEMS, RANKING_WINDOW, RankingRules, half_life,
+};
 
 /// How to rank.
 #[derive(ClapArgs, Debug)]
 pub struct RankingOptions {
     /// Length of the time window
-    #[arg(long, value_name = "DURATION", default_value = "150h")]
+    #[arg(long, value_name = "DURATION", default_value = RANKING_WINDOW)]
     pub window: String,
     /// End of the time window, rounded up to a full hour [default: now]
     #[arg(long, value_name = "TIME")]
@@ -25,7 +24,7 @@ pub struct RankingOptions {
     #[arg(long, value_enum, default_value = "units")]
     pub measure: MeasureArg,
     /// Age at which an event has half the weight of a new one
-    #[arg(long, value_name = "DURATION", default_value = "48h", conflicts_with_all = ["decay", "no_decay"])]
+    #[arg(long, value_name = "DURATION", default_value = RANKING_HALF_LIFE, conflicts_with_all = ["decay", "no_decay"])]
     pub half_life: String,
     /// Decay rate per hour, instead of a half-life: the weight is e^(-RATE × hours)
     #[arg(long, value_name = "RATE", conflicts_with = "no_decay", allow_negative_numbers = true)]
@@ -43,10 +42,10 @@ pub struct RankingOptions {
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     pub subtract: Vec<String>,
     /// Extend the window of categories with fewer eligible items than this; 0 to never extend it
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = RANKING_MIN_ITEMS)]
     pub min_items: u64,
     /// Maximum length of an extended window
-    #[arg(long, value_name = "DURATION", default_value = "365d")]
+    #[arg(long, value_name = "DURATION", default_value = RANKING_MAX_LOOKBACK)]
     pub max_lookback: String,
     /// Maximum age of the newest hour of events at the end of the window; if they are older, publish
     /// nothing and exit with 7 [default: no limit]
@@ -100,35 +99,18 @@ impl RankingOptions {
     }
 
     fn rules(&self, as_of: Timestamp, zone: Zone) -> Result<Rules, Failure> {
-        let window_hours = hours("--window", &self.window)?;
-        let decay = self.weights()?;
-        let max_lookback_hours = hours("--max-lookback", &self.max_lookback)?;
-        let longest = Window::ending(as_of.rounded_up(), window_hours.max(max_lookback_hours));
-        let furthest = longest.oldest();
-        if Timestamp::from_micros(furthest.start().micros()).is_err() {
-            return Err(Failure::usage("--as-of: the window begins before the year 1".to_owned()));
-        }
-        let half_lives = decay.octaves_between(furthest, longest.newest());
-        if half_lives > MAX_OCTAVES {
-            let option = if self.decay.is_some() { "--decay" } else { "--half-life" };
-            let what = format!(
-                "{option}: the longer of --window and --max-lookback has {half_lives} half-lives, and the maximum is \
-                 {MAX_OCTAVES}; pass a slower decay or a shorter --max-lookback"
-            );
-            return Err(Failure::usage(what));
-        }
-        if self.limit == 0 {
-            return Err(Failure::usage("--limit: must be at least 1".to_owned()));
-        }
-        Ok(Rules {
-            window: Window::ending(as_of.rounded_up(), window_hours),
-            decay,
+        let rules = RankingRules {
+            prefix: "--",
+            moment: "as-of",
+            window: &self.window,
+            decay: self.weights()?,
+            decay_option: if self.decay.is_some() { "decay" } else { "half-life" },
             measure: self.measure.into(),
             limit: self.limit as usize,
             min_items: self.min_items,
-            max_lookback_hours,
-            week: Week::ending(as_of.rounded_up(), zone),
-        })
+            max_lookback: &self.max_lookback,
+        };
+        rules.read(as_of, zone).map_err(|e| Failure::usage(e.to_string()))
     }
 
     fn weights(&self) -> Result<Decay, Failure> {
@@ -137,16 +119,7 @@ impl RankingOptions {
             (Some(rate), _) => Decay::rate_per_hour(rate).map_err(|e| {
                 Failure::usage(format!("--decay: {rate:?} {e}; pass --no-decay for no decay"))
             })?,
-            (None, _) => {
-                let failed = |e: &dyn Display| Failure::usage(format!("--half-life: {e}"));
-                let seconds = parse_seconds(&self.half_life).map_err(|e| failed(&e))?;
-                let zero = format!("`{}` is zero; pass at least 1s", self.half_life);
-                Decay::half_life_seconds(seconds).map_err(|_| failed(&zero))?
-            }
+            (None, _) => half_life("--", &self.half_life).map_err(|e| Failure::usage(e.to_string()))?,
         })
     }
-}
-
-fn hours(option: &str, text: &str) -> Result<u32, Failure> {
-    parse_hours(text).map_err(|e| Failure::usage(format!("{option}: {e}")))
 }

@@ -21,6 +21,9 @@ use topsell_core::ingest;
 use topsell_core::model::{PURCHASE, Timestamp, Zone, parse_seconds};
 use topsell_core::storage::local_files::read_to_string;
 use topsell_ops::process::{machine_name, raise_open_files};
+use topsell_output::answers::{
+    DecayOptions, RANKING_HALF_LIFE, RANKING_MAX_LOOKBACK, RANKING_MIN_ITEMS, RANKING_WINDOW,
+};
 use topsell_output::text::counted;
 use topsell_serve::ServeError;
 use topsell_serve::config::{
@@ -84,6 +87,18 @@ pub struct Serve {
     /// Event types whose units and amounts are subtracted, such as refund,cancel; can be repeated
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     pub subtract: Vec<String>,
+    /// Length of the time window of decayed lists that name none
+    #[arg(long, value_name = "DURATION", default_value = RANKING_WINDOW)]
+    pub window: String,
+    /// Age at which an event has half the weight of a new one, in decayed lists that name none
+    #[arg(long, value_name = "DURATION", default_value = RANKING_HALF_LIFE)]
+    pub half_life: String,
+    /// Extend the window of decayed lists where fewer items than this are eligible; 0 to never extend it
+    #[arg(long, value_name = "N", default_value_t = RANKING_MIN_ITEMS)]
+    pub min_items: u64,
+    /// Maximum length of an extended window
+    #[arg(long, value_name = "DURATION", default_value = RANKING_MAX_LOOKBACK)]
+    pub max_lookback: String,
     /// Time zone for day boundaries
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub tz: String,
@@ -127,6 +142,14 @@ impl Serve {
         let mut mapping = mapping("--map", ingest::FIELDS, &typed.map)?;
         typed.read.apply(&mut mapping)?;
         Zone::named(&typed.tz).map_err(|e| Failure::usage(format!("--tz: {e}")))?;
+        let decay = DecayOptions {
+            window: typed.window.clone(),
+            half_life: typed.half_life.clone(),
+            rate: None,
+            min_items: typed.min_items,
+            max_lookback: typed.max_lookback.clone(),
+        };
+        decay.check("--").map_err(|e| Failure::usage(e.to_string()))?;
         Ok(Checked {
             listen,
             tokens,
@@ -141,6 +164,7 @@ impl Serve {
                 event_types: typed.event_types.clone(),
                 subtract: typed.subtract.clone(),
                 zone: typed.tz.clone(),
+                decay,
             },
         })
     }

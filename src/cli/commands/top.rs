@@ -11,7 +11,10 @@ use crate::settings::Settings;
 use topsell_core::model::PURCHASE;
 use topsell_core::pipeline::StepError;
 use topsell_core::rank::Measure;
-use topsell_output::answers::{TOP_LIMIT, TimeRangeOptions, TopOptions, TopQuestion};
+use topsell_output::answers::{
+    DecayOptions, RANKING_HALF_LIFE, RANKING_MAX_LOOKBACK, RANKING_MIN_ITEMS, RANKING_WINDOW, RISING_MIN,
+    TOP_LIMIT, TimeRangeOptions, TopKind, TopOptions, TopQuestion,
+};
 
 /// List the items that sold most, up to now
 ///
@@ -23,21 +26,29 @@ Examples:
   topsell top -c GROCERY/CHEESE --last 3h           a category, the last three hours
   topsell top --event-type view --last 1h -n 20     what is looked at in this hour
   topsell top --measure amount --from 2017-01-01 --to 2017-01-08
+  topsell top --rising --last 3h                    what sells more than in the 21 hours before
+  topsell top --decay                               what `topsell rank` would publish now
 ")]
 #[command(after_help = "\
 Adds up whole UTC hours, all with the same weight: --last 24h is the current hour and the 23 before
 it; --from is rounded down and --to up to a full hour. Items whose returns outweigh their sales are
 left out. Reads all aggregates of the hours; `topsell show` reads a published ranking and is faster.
 
+With --rising, items are ordered by (x - b) / sqrt(b + 1): x is the measure in these hours, b its mean
+over the 7 times as many hours before. An hour that is still filling is compared with full hours.
+
+With --decay, the list is that of `topsell rank` as of this moment, with the same scores: the window
+ends with the current hour, and is extended where fewer than --min-items items are eligible.
+
 TIME is a date (2017-01-10, the start of that day in --tz), RFC 3339 (2017-01-07T13:05:00Z),
 an epoch number, `now`, `today`, `yesterday`, or a duration before now (7d).
 ")]
 pub struct Top {
     /// Count the last hours, including the current one [default: 24h, without --from]
-    #[arg(long, value_name = "DURATION", conflicts_with = "from")]
+    #[arg(long, value_name = "DURATION", conflicts_with_all = ["from", "decayed"])]
     last: Option<String>,
     /// Start of the time range
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", conflicts_with = "decayed")]
     from: Option<String>,
     /// End of the time range, exclusive [default: the end of the current hour]
     #[arg(long, value_name = "TIME", requires = "from")]
@@ -54,6 +65,28 @@ pub struct Top {
     /// What items are ordered by
     #[arg(long, value_enum, value_name = "MEASURE", default_value = "units")]
     measure: MeasureArg,
+    /// Order by how much more was sold than in the time before
+    #[arg(long, conflicts_with = "decayed")]
+    rising: bool,
+    /// With --rising, leave out items with less of the measure
+    #[arg(long, value_name = "N", default_value_t = RISING_MIN, requires = "rising")]
+    min: u32,
+    // Not `decay`, which would be the setting of `rank`.
+    /// Decay rate per hour of a list by score, as `topsell rank` makes it; without RATE, by --half-life
+    #[arg(id = "decayed", long = "decay", value_name = "RATE", num_args = 0..=1, allow_negative_numbers = true)]
+    decayed: Option<Option<f64>>,
+    /// Age at which an event has half the weight of a new one, with --decay
+    #[arg(long, value_name = "DURATION", default_value = RANKING_HALF_LIFE, requires = "decayed")]
+    half_life: String,
+    /// Length of the time window, with --decay
+    #[arg(long, value_name = "DURATION", default_value = RANKING_WINDOW, requires = "decayed")]
+    window: String,
+    /// Extend the window, with --decay, where fewer items than this are eligible; 0 to never extend it
+    #[arg(long, value_name = "N", default_value_t = RANKING_MIN_ITEMS, requires = "decayed")]
+    min_items: u64,
+    /// Maximum length of an extended window, with --decay
+    #[arg(long, value_name = "DURATION", default_value = RANKING_MAX_LOOKBACK, requires = "decayed")]
+    max_lookback: String,
     /// Time zone for day boundaries
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     tz: String,
@@ -97,9 +130,24 @@ impl Top {
             category: self.category.clone(),
             measure: Some(Measure::from(self.measure).name().to_owned()),
             limit: Some(self.limit),
+            kind: self.kind(),
         };
         let question = TopQuestion::of(options, settings.now).map_err(|e| Failure::usage(e.to_string()))?;
         Ok(Listing { question, target: self.output.target(None, settings.color)? })
+    }
+
+    fn kind(&self) -> TopKind {
+        match self.decayed {
+            Some(rate) => TopKind::Decayed(DecayOptions {
+                window: self.window.clone(),
+                half_life: self.half_life.clone(),
+                rate,
+                min_items: self.min_items,
+                max_lookback: self.max_lookback.clone(),
+            }),
+            None if self.rising => TopKind::Rising { min: self.min },
+            None => TopKind::Sum,
+        }
     }
 }
 

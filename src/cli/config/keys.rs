@@ -91,8 +91,11 @@ pub const KEYS: &[Key] = &[
     },
     key("max_skew", Kind::Seconds, &["ingest", "serve"]),
     key("max_rejects", Kind::Size, &["ingest"]),
-    key("window", Kind::Hours, &["rank", "rank plan"]),
-    Key { part_of: Some(Choice::Fading), ..key("half_life", Kind::HalfLife, &["rank", "rank plan"]) },
+    key("window", Kind::Hours, &["rank", "rank plan", "top", "serve"]),
+    Key {
+        part_of: Some(Choice::Fading),
+        ..key("half_life", Kind::HalfLife, &["rank", "rank plan", "top", "serve"])
+    },
     Key { part_of: Some(Choice::Fading), ..key("decay", Kind::Rate, &["rank", "rank plan"]) },
     Key { part_of: Some(Choice::Fading), ..key("no_decay", Kind::Flag, &["rank", "rank plan"]) },
     key("limit", Kind::Number(1, u32::MAX as u64), &["rank", "rank plan"]),
@@ -100,8 +103,8 @@ pub const KEYS: &[Key] = &[
     key("event_types", Kind::Texts, &["rank", "rank plan", "count", "top", "serve"]),
     key("subtract", Kind::Texts, &["rank", "rank plan", "count", "top", "serve"]),
     key("tz", Kind::Text, &["rank", "rank plan", "count", "top", "serve"]),
-    key("min_items", Kind::Number(0, u64::MAX), &["rank", "rank plan"]),
-    key("max_lookback", Kind::Hours, &["rank", "rank plan"]),
+    key("min_items", Kind::Number(0, u64::MAX), &["rank", "rank plan", "top", "serve"]),
+    key("max_lookback", Kind::Hours, &["rank", "rank plan", "top", "serve"]),
     key("max_lag", Kind::Seconds, &["rank", "rank plan"]),
     // A lake's own: what one sender's environment said would have others' events dropped.
     Key { said_in: Layers::LAKE, ..key("retention", Kind::Hours, &["lake prune"]) },

@@ -4,11 +4,15 @@
 //! rollup.
 
 mod buckets;
+mod decayed;
 mod exact_times;
 mod query;
+mod rising;
 mod top;
 
 pub use buckets::{Bucket, Buckets, By};
+pub use decayed::{DecayedQuery, decayed_top, longest_window};
 pub use exact_times::{by_exact_times, has_whole_hours};
 pub use query::{ByHour, CountQuery, by_category, by_hour, first_and_last};
+pub use rising::{BEFORE, Rise, Rising, RisingItem, RisingQuery, hours_before, rising};
 pub use top::{TopQuery, top};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::lake::UncommittedBatch;
 use crate::model::{
     AggregateOverflow, AggregateRow, AggregateRows, Decay, EventTypes, Hour, HourAggregate, Week, Window,
-    Zone, levels_of,
+    Zone,
 };
 use crate::rank::{CategoryRanking, Measure, PartialRanker, Ranking, RankingBuilder, Rules, ScanRequest};
-use crate::rollup::{RollupError, Selection, live_counts};
+use crate::rollup::{Categories, LiveAggregates, RollupError, Selection, live_counts};
 use crate::storage::Store;
 
 /// Which sales to add up, and how many items to list.
@@ -37,9 +37,9 @@ pub struct TopQuery<'a> {
 /// Names the file that is missing or damaged, or the item whose aggregates do not fit.
 pub fn top(store: &Store, query: &TopQuery<'_>) -> Result<Option<CategoryRanking>, RollupError> {
     let selection = Selection { event_types: query.event_types, hours: query.hours.clone() };
-    let top_level = query.category.and_then(|path| levels_of(path).next());
+    let categories = query.category.map_or(Categories::All, Categories::Below);
     let rows = live_counts(store, &selection, query.uncommitted, |counts| {
-        counts.summed_over_hours(&selection, top_level)
+        LiveAggregates::of(counts)?.summed_over_hours(&selection, categories)
     })?;
     let ranking = ranking_of(&rows, query)?;
     Ok(ranking.categories.into_iter().find(|of| of.category.as_deref() == query.category))

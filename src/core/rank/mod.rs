@@ -24,6 +24,7 @@
 mod binary;
 mod category_tree;
 mod item_rows;
+mod item_scores;
 mod item_totals;
 mod multi_category;
 mod overflow;
@@ -44,6 +45,7 @@ mod top_items;
 mod top_k;
 mod weights;
 
+pub use item_scores::ItemScores;
 pub use item_totals::{PackedDays, PackedItemTotals, PackedItemTotalsRow, ScoreBytes};
 pub use multi_category::MultiCategoryItem;
 pub use overflow::MAX_MEASURE;

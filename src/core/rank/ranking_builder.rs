@@ -99,6 +99,11 @@ impl RankingBuilder {
         self.window.hours() < self.rules.max_lookback_hours && self.rules.min_items > 0
     }
 
+    /// Returns whether the ranking of a category, of the shop for `None`, is what it will be.
+    pub fn is_final(&self, category: Option<&str>) -> bool {
+        self.is_done || self.rankings.contains_key(&category.map(str::to_owned))
+    }
+
     /// Returns which aggregates are needed next; `None` where the ranking is done.
     pub fn next_scan(&self) -> Option<ScanRequest> {
         let request = self.next_round().map(|round| ScanRequest::of(&self.rules, &round));

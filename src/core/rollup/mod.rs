@@ -97,6 +97,7 @@ mod verify;
 mod compact;
 mod load;
 
+pub use all_counts::{Categories, LiveAggregates};
 pub use compact::{AggregateCompaction, DayMerge};
 pub use dry_run::{PlannedCategory, PlannedRollup, dry_run};
 pub use error::RollupError;

@@ -173,21 +173,9 @@ impl Scan<'_> {
     fn paths_of<'a>(&self, scanned: &'a ScannedFile) -> Result<Option<&'a [String]>, RollupError> {
         if scanned.paths.get().is_none() {
             // Another reader of the same file may have set the same.
-            let _ = scanned.paths.set(self.read_paths(&scanned.file)?);
+            let _ = scanned.paths.set(paths_in(self.store, &scanned.file)?);
         }
         Ok(scanned.paths.get().and_then(Option::as_deref))
-    }
-
-    /// Reads which paths a file has; none where it does not list them, or its footer is a long one.
-    fn read_paths(&self, file: &NamedFile) -> Result<Option<Vec<String>>, RollupError> {
-        let (store, path) = (self.store, path_of(file));
-        let tail = store.get_tail(&path, TAIL_BYTES)?;
-        let labels = aggregate_labels(&tail, file.size_bytes)
-            .map_err(|source| RollupError::Columns { file: path.clone(), source })?;
-        let Some(AggregateLabels { paths, blocks }) = labels else { return Ok(None) };
-        // A list that is damaged would leave the file out.
-        let checked = CheckedParts::open(store, &path, file.size_bytes, tail, blocks)?;
-        Ok(paths.filter(|_| checked.is_some()))
     }
 
     /// Splits a category's items into ranges of about as many rows, by the items of its largest file.
@@ -228,6 +216,18 @@ fn by_shard<'a>(files: &[&'a ScannedFile]) -> BTreeMap<Shard, Vec<&'a ScannedFil
     };
     let shards = files.iter().copied().map(shard_of);
     Shard::apart(shards, has_one_for_all).into_iter().map(of_shard).collect()
+}
+
+/// Reads which paths a file has; none where it does not list them, or its footer is a long one.
+pub(super) fn paths_in(store: &Store, file: &NamedFile) -> Result<Option<Vec<String>>, RollupError> {
+    let path = path_of(file);
+    let tail = store.get_tail(&path, TAIL_BYTES)?;
+    let labels = aggregate_labels(&tail, file.size_bytes)
+        .map_err(|source| RollupError::Columns { file: path.clone(), source })?;
+    let Some(AggregateLabels { paths, blocks }) = labels else { return Ok(None) };
+    // A list that is damaged would leave the file out.
+    let checked = CheckedParts::open(store, &path, file.size_bytes, tail, blocks)?;
+    Ok(paths.filter(|_| checked.is_some()))
 }
 
 fn rows_of(files: &[&ScannedFile]) -> u64 {

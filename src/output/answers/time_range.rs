@@ -47,7 +47,8 @@ pub(super) struct TimeRange {
 }
 
 impl TimeRange {
-    fn of_hours(hours: Range<Hour>, at: Timestamp, zone: Zone, notes: Vec<String>) -> TimeRange {
+    /// Returns a range of whole hours.
+    pub(super) fn of_hours(hours: Range<Hour>, at: Timestamp, zone: Zone, notes: Vec<String>) -> TimeRange {
         let times = hours.start.start()..hours.end.start();
         TimeRange { hours, times, precision: Precision::Hours, at, zone, notes }
     }
@@ -192,6 +193,12 @@ impl TimeRangeOptions {
             return Err(BadOption::new(format!("{prefix}from and {prefix}to are more than 100 years apart")));
         }
         Ok(())
+    }
+
+    /// Returns the name of an option by which hours are given.
+    pub(super) fn hours_option(&self) -> Option<&'static str> {
+        let options = [("last", &self.last), ("from", &self.from), ("to", &self.to)];
+        options.into_iter().find(|(_, given)| given.is_some()).map(|(name, _)| name)
     }
 
     /// Reads a moment, and notes what a relative one means.

@@ -10,6 +10,7 @@ use topsell_core::input_format::Mapping;
 use topsell_core::item_catalog::CatalogFile;
 use topsell_core::model::Timestamp;
 use topsell_core::storage::Store;
+use topsell_output::answers::DecayOptions;
 
 mod log_lines;
 mod tokens;
@@ -57,12 +58,14 @@ pub struct InputConfig {
     pub max_skew_seconds: i64,
 }
 
-/// What counts have where a request says nothing else.
+/// What counts and lists have where a request says nothing else.
 #[derive(Clone, Debug)]
 pub struct CountDefaults {
     pub event_types: Vec<String>,
     pub subtract: Vec<String>,
     pub zone: String,
+    /// Of lists by score.
+    pub decay: DecayOptions,
 }
 
 /// The limits of requests.
@@ -76,7 +79,16 @@ pub struct Limits {
     pub body_time: Duration,
     /// How long the head of a request may take to arrive, from the connection or the request before.
     pub head_time: Duration,
+    /// How long a client may take nothing of what is written to it.
+    pub write_time: Duration,
     pub connections: usize,
+    /// How many streams of events there may be, and of how many different lists.
+    pub streams: usize,
+    pub followed_lists: usize,
+    /// After how long without an event a stream says that it is there.
+    pub quiet_time: Duration,
+    /// How many lists by score are computed at a time.
+    pub decayed_lists: usize,
     /// How many requests may wait for a worker; further ones are refused.
     pub waiting_requests: usize,
     /// Threads that read the lake, and as many that parse events.
@@ -96,7 +108,12 @@ impl Default for Limits {
             all_bodies_bytes: 256 << 20,
             body_time: Duration::from_secs(30),
             head_time: Duration::from_secs(10),
+            write_time: Duration::from_secs(30),
             connections: 16_384,
+            streams: 1_024,
+            followed_lists: 64,
+            quiet_time: Duration::from_secs(15),
+            decayed_lists: 1,
             waiting_requests: 256,
             workers: 4,
             items: 1_000,

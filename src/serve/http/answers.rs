@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::http::workers::NotDone;
@@ -61,14 +62,20 @@ pub fn not_done(why: NotDone) -> Response<Body> {
     }
 }
 
+/// Returns what tells a body from others.
+pub fn tag_of(body: &[u8]) -> String {
+    format!("{:016x}", checksum(body))
+}
+
 /// Returns an answer, or that it is the one that the client has.
 pub fn tagged(
     request: &HeaderMap,
-    body: Vec<u8>,
+    body: impl Into<Bytes>,
     cache_control: &'static str,
     headers: &[(&'static str, String)],
 ) -> Response<Body> {
-    let tag = format!("\"{:016x}\"", checksum(&body));
+    let body = body.into();
+    let tag = format!("\"{}\"", tag_of(&body));
     let known = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let is_known = known.flat_map(|value| value.split(',')).any(|value| {
         let value = value.trim();

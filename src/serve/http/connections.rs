@@ -1,6 +1,6 @@
 //! Connections: accepted on a thread for each CPU, served until the client or the server ends them.
 //!
-//! Invariant: a client that sends nothing, or slowly, holds a connection and no more.
+//! Invariant: a client that sends nothing, or slowly, holds a connection and no more; one that reads nothing loses it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,9 +25,12 @@ use tokio_rustls::server::TlsStream;
 
 use crate::http::state::State;
 use crate::http::trace::Client;
+use crate::http::write_timeout::{WriteTimeout, WritesWait};
 
 /// The size of the head of a request.
 const MAX_HEAD_BYTES: usize = 64 << 10;
+/// The path that answers with streams.
+const STREAMED: &str = "/v1/top";
 /// How long nothing is accepted after an error such as too many open files.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -152,6 +155,31 @@ async fn handshake(tls: &TlsAcceptor, stream: TcpStream, state: &State) -> Optio
     shaken.ok().and_then(Result::ok)
 }
 
+/// The router, for the requests of one connection.
+struct OfConnection {
+    router: TowerToHyperService<Router>,
+    /// Who asks, where requests are logged.
+    client: Option<Client>,
+    waits: WritesWait,
+}
+
+impl Service<Request<Incoming>> for OfConnection {
+    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        if let Some(client) = self.client {
+            request.extensions_mut().insert(client);
+        }
+        // For streams; all others are asked for by the thousand.
+        if request.uri().path() == STREAMED {
+            request.extensions_mut().insert(self.waits.clone());
+        }
+        self.router.call(request)
+    }
+}
+
 async fn serve<S>(
     stream: S,
     client: Option<Client>,
@@ -161,13 +189,8 @@ async fn serve<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        if let Some(client) = client {
-            request.extensions_mut().insert(client);
-        }
-        router.call(request)
-    });
+    let (stream, waits) = WriteTimeout::new(stream, state.limits.write_time);
+    let service = OfConnection { router: TowerToHyperService::new(router), client, waits };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(state.limits.head_time)
@@ -181,4 +204,118 @@ async fn serve<S>(
         _ = stopped.wait_for(|is_stopped| *is_stopped) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::convert::Infallible;
+    use std::io::Write;
+    use std::pin::Pin;
+    use std::sync::{OnceLock, mpsc};
+    use std::task::{Context, Poll};
+
+    use axum::body::{Body, HttpBody};
+    use axum::routing::get;
+    use bytes::Bytes;
+    use hyper::body::Frame;
+
+    use crate::config::{CountDefaults, Limits};
+    use crate::http::body_room::BodyRoom;
+    use crate::http::list_cache::ListCache;
+    use crate::http::list_streams::ListStreams;
+    use crate::http::workers::Workers;
+    use topsell_core::model::{Date, Hour};
+    use topsell_core::storage::Store;
+
+    /// A body of much data and without an end, which tells when it is dropped.
+    struct Large(bool, mpsc::Sender<()>);
+
+    impl HttpBody for Large {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            match std::mem::replace(&mut self.0, true) {
+                false => Poll::Ready(Some(Ok(Frame::data(vec![b'x'; 64 << 20].into())))),
+                true => Poll::Pending,
+            }
+        }
+    }
+
+    impl Drop for Large {
+        fn drop(&mut self) {
+            let _ = self.1.send(());
+        }
+    }
+
+    fn state(limits: Limits) -> Arc<State> {
+        Arc::new(State {
+            // Nothing reads it.
+            store: Store::open(&std::env::temp_dir()).expect("it is a folder"),
+            clock: Arc::new(|| Hour::of(Date::new(17_000), 0).start()),
+            tokens: None,
+            limits,
+            counts: CountDefaults {
+                event_types: Vec::new(),
+                subtract: Vec::new(),
+                zone: "UTC".to_owned(),
+                decay: Default::default(),
+            },
+            readers: Workers::start(1, 1).expect("a thread"),
+            receivers: Workers::start(1, 1).expect("a thread"),
+            body_room: Arc::new(BodyRoom::of(1)),
+            requests: Default::default(),
+            access_log: None,
+            tls: None,
+            ranking_cache: Default::default(),
+            lists: ListCache::of(1, 1),
+            streams: Arc::new(ListStreams::of(1, 1)),
+            live: OnceLock::new(),
+            is_stopping: false.into(),
+        })
+    }
+
+    #[test]
+    fn a_client_that_reads_nothing_loses_its_connection() {
+        let limits = Limits { write_time: Duration::from_millis(200), ..Limits::default() };
+        let state = state(limits);
+        let (send, dropped) = mpsc::channel();
+        let (send_waits, waits) = mpsc::channel();
+        let handler = async move |request: axum::extract::Request| {
+            let waits = request.extensions().get::<WritesWait>().cloned();
+            send_waits.send(waits.expect("it is a path of streams")).expect("somebody listens");
+            Body::new(Large(false, send.clone()))
+        };
+        let router = Router::new().route(STREAMED, get(handler));
+        let listener = StdListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it has an address");
+        let serving = serve_connections(&listener, 1, &router, &state).expect("a thread");
+        let mut client = std::net::TcpStream::connect(address).expect("it listens");
+        client.write_all(b"GET /v1/top HTTP/1.1\r\nHost: shop\r\n\r\n").expect("it reads");
+        dropped
+            .recv_timeout(Duration::from_secs(60))
+            .expect("the connection ends, though the client holds it");
+        let WritesWait(waits) = waits.recv().expect("it was asked");
+        assert!(*waits.borrow(), "and whoever gave the data was told that it waits");
+        serving.stop();
+        drop(client);
+    }
+
+    #[test]
+    fn so_many_streams_there_may_be_until_all_end() {
+        let streams = ListStreams::of(2, 1);
+        let first = streams.permit().expect("there is room");
+        let second = streams.permit().expect("there is room");
+        assert_eq!((streams.permit().is_none(), streams.open()), (true, 2));
+        drop(first);
+        assert!(streams.permit().is_some(), "there is room again");
+        streams.end();
+        assert!(streams.permit().is_none());
+        drop(second);
+    }
 }

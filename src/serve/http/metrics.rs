@@ -52,6 +52,16 @@ fn text(state: &State) -> String {
         "Published rankings that could not be read; the one before was shown instead.",
     );
     text.sample("topsell_server_rankings_damaged_total", "", damaged);
+    text.family("topsell_server_lists_computed_total", "counter", "Lists of /v1/top that were computed.");
+    text.sample("topsell_server_lists_computed_total", "", state.lists.computed.load(Ordering::Relaxed));
+    text.family(
+        "topsell_server_lists_shared_total",
+        "counter",
+        "Lists of /v1/top that were computed before, or for another request.",
+    );
+    text.sample("topsell_server_lists_shared_total", "", state.lists.shared.load(Ordering::Relaxed));
+    text.family("topsell_server_streams", "gauge", "Open streams of lists.");
+    text.sample("topsell_server_streams", "", state.streams.open() as u64);
     let Some(live) = state.live.get() else { return text.0 };
     let totals = &live.receiver.totals;
     text.family("topsell_server_events_accepted_total", "counter", "Events that were acknowledged.");

@@ -87,8 +87,12 @@ fn top() -> Value {
         "security": security(),
         "parameters": parameters(TOP_PARAMETERS),
         "responses": {
-            "200": of_json("What `topsell top --json` prints"),
+            "200": {
+                "description": "What `topsell top --json` prints; with stream, an event for each change of it",
+                "content": { "application/json": {}, "text/event-stream": {} },
+            },
             "304": { "description": "It is the answer that If-None-Match names" },
+            "503": of_json("Too many requests or streams; try again after Retry-After seconds"),
             "default": error(),
         },
     })

@@ -24,6 +24,7 @@ use crate::http::state::State;
 use crate::http::status::{health, ready, status};
 use crate::http::top::top;
 use crate::http::trace::Traced;
+use crate::http::write_timeout::WritesWait;
 
 /// How many times the limit of a body is read before the connection is given up.
 const DRAINED: usize = 8;
@@ -115,7 +116,8 @@ async fn get_top(Shared(state): Shared<Arc<State>>, request: Request) -> Respons
         return *refused;
     }
     let (query, headers) = (request.uri().query().map(str::to_owned), request.headers().clone());
-    top(state, query, headers).await
+    let writes_wait = request.extensions().get::<WritesWait>().cloned();
+    top(state, query, headers, writes_wait).await
 }
 
 /// Checks the token of a request.

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::{AccessLog, Clock, CountDefaults, Limits, Tokens};
 use crate::http::body_room::BodyRoom;
+use crate::http::list_cache::ListCache;
+use crate::http::list_streams::ListStreams;
 use crate::http::request_counts::RequestCounts;
 use crate::http::workers::Workers;
 use crate::live::{Committer, Receiver, Recent, Uncommitted};
@@ -29,6 +31,8 @@ pub struct State {
     pub body_room: Arc<BodyRoom>,
     pub requests: RequestCounts,
     pub ranking_cache: RankingCache,
+    pub lists: ListCache,
+    pub streams: Arc<ListStreams>,
     /// None until the log has been read.
     pub live: std::sync::OnceLock<Live>,
     pub is_stopping: AtomicBool,

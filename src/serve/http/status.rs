@@ -29,6 +29,10 @@ struct Status {
     /// Answered from the recent hours in memory, and whether they can be now.
     counts_from_memory: u64,
     recent_in_memory: bool,
+    /// Lists that were computed, and that were not because nothing had changed or another request had it computed.
+    lists_computed: u64,
+    lists_shared: u64,
+    streams: usize,
     waiting_requests: usize,
     connections: u64,
 }
@@ -64,6 +68,9 @@ pub fn status(state: &State) -> Response<Body> {
         commit_failing: committed.is_some_and(|of| of.is_failing),
         counts_from_memory: live.map_or(0, |live| live.recent.status().0),
         recent_in_memory: live.is_some_and(|live| live.recent.status().1),
+        lists_computed: state.lists.computed.load(Ordering::Relaxed),
+        lists_shared: state.lists.shared.load(Ordering::Relaxed),
+        streams: state.streams.open(),
         waiting_requests: state.readers.waiting() + state.receivers.waiting(),
         connections: state.requests.connections.load(Ordering::Relaxed),
     };

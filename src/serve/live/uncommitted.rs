@@ -100,6 +100,11 @@ impl Uncommitted {
         self.events.load(Ordering::Relaxed)
     }
 
+    /// Returns how many records were added since the start.
+    pub fn records(&self) -> u64 {
+        self.lock().added
+    }
+
     /// Returns the ids of the batches that the segments will be.
     pub fn batch_ids(&self) -> Vec<String> {
         self.lock().all.iter().map(|segment| batch_id(&segment.id)).collect()

@@ -139,6 +139,11 @@ fn at_random_moments_they_are_the_same_bytes() {
             ),
             ("top?last=30h&limit=3".to_owned(), "top --last 30h -n 3".to_owned()),
             (
+                "top?decay&window=20h&min_items=4&limit=3&category=Food".to_owned(),
+                "top --decay --window 20h --min-items 4 -n 3 -c Food".to_owned(),
+            ),
+            ("top?rising&last=5h&min=1".to_owned(), "top --rising --last 5h --min 1".to_owned()),
+            (
                 "top?last=48h&category=Food/Fruit&subtract=refund&measure=amount".to_owned(),
                 "top --last 48h -c Food/Fruit --subtract refund --measure amount".to_owned(),
             ),
