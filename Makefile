@@ -162,6 +162,8 @@ soak:
 	TOPSELL_KILL_ROUNDS=2000 PROPTEST_CASES=500 $(CARGO) test --locked --test it -- kill:: oracle::
 	TOPSELL_FUZZ_CASES=2000 $(CARGO) test --locked --test it -- --nocapture arbitrary::
 	TOPSELL_SCHEDULE_ROUNDS=200 $(CARGO) test --locked --test it -- --nocapture scheduler::group::
+	TOPSELL_SERVE_KILLS=200 TOPSELL_SERVE_MOMENTS=1000 TOPSELL_EXACT_ROUNDS=200 \
+		$(CARGO) test --locked --test it -- --nocapture serve::killed:: serve::against_commands:: exact_times::
 
 # Reads both tables with readers that are not ours and compares the aggregates: of the demo's lake, and of
 # one with a hundred and more commits behind it, merged and pruned. So is the demo's ranking read.
