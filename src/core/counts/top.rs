@@ -36,7 +36,8 @@ impl TopQuery<'_> {
     }
 }
 
-/// Returns the items that sold most, best first, of equals that with the lower id; none where nothing was sold.
+/// Returns the items that sold most, best first, of equals those with more units, then those with the lower id;
+/// none where nothing was sold.
 ///
 /// It is the ranking of this time range without decay, as it would be after a rollup: items whose returns outweigh their
 /// sales are not in it.

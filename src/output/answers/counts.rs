@@ -178,7 +178,7 @@ impl<'a> Counts<'a> {
                 match self.has_hours() {
                     true => fields.push(("hours", bucket.hours.into())),
                     false => {
-                        fields.extend(self.range.end_names().into_iter().zip(self.ends_of(Some(bucket))))
+                        fields.extend(self.range.end_names().into_iter().zip(self.ends_of(Some(bucket))));
                     }
                 }
                 fields.extend(self.named(&aggregate));

@@ -287,3 +287,29 @@ fn check_rising(prefix: &str, range: &TimeRange) -> Result<(), BadOption> {
         |_| BadOption::new(format!("{prefix}rising: the time before begins before the year 1"));
     first.map(drop).map_err(begins_early)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_minutes_is_another_after_its_minute() {
+        let key = |last: &str, now: &str| {
+            let range = TimeRangeOptions {
+                last: Some(last.to_owned()),
+                zone: "UTC".to_owned(),
+                ..Default::default()
+            };
+            let options = TopOptions { range, ..TopOptions::default() };
+            let now = Timestamp::parse(&format!("2017-01-14T{now}Z")).expect("a moment");
+            TopQuestion::of(options, now).expect("it can be asked").key()
+        };
+        for last in ["1min", "10min", "60min"] {
+            assert_eq!(key(last, "12:05:00"), key(last, "12:05:59.999999"), "{last}");
+            assert_ne!(key(last, "12:05:59.999999"), key(last, "12:06:00"), "{last}");
+        }
+        assert_eq!(key("1h", "12:05:00"), key("1h", "12:59:59.999999"));
+        // Of the same time, but its ends have other names.
+        assert_ne!(key("60min", "12:59:00"), key("1h", "12:59:00"));
+    }
+}
