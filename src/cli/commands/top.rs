@@ -32,11 +32,11 @@ Examples:
 ")]
 #[command(after_help = "\
 Adds up whole UTC hours, all with the same weight: --last 24h is the current hour and the 23 before
-it; --from is rounded down and --to up to a full hour. --last 10min adds up whole minutes: the current
-minute and the 9 before it. With --exact-times, an event counts if its time is at --from or later and
-before --to (default: now), to the microsecond. Items whose returns outweigh their sales are left out.
-Reads all aggregates of the hours, and for minutes and exact times the events of the hours at both
-ends; `topsell show` reads a published ranking and is faster.
+it; --from is rounded down and --to up to a full hour. --last 10min adds up whole minutes: the
+current minute and the 9 before it. With --exact-times, an event counts if its time is at --from or
+later and before --to (default: now), to the microsecond. Items whose returns outweigh their sales
+are left out. Reads all aggregates of the hours, and for minutes and exact times the events of the
+hours at both ends; `topsell show` reads a published ranking and is faster.
 
 With --rising, items are ordered by (x - b) / sqrt(b + 1): x is the measure in these hours, b its mean
 over the 7 times as many hours before. An hour that is still filling is compared with full hours.
