@@ -18,17 +18,23 @@ use topsell_core::storage::Store;
 use crate::processes::next_random;
 use crate::world::World;
 
-/// How many lakes are tried: `TOPSELL_EXACT_ROUNDS`, or this.
+/// How many lakes are tried where `TOPSELL_EXACT_ROUNDS` does not say.
 const ROUNDS: u64 = 16;
-const ITEMS: [&str; 4] = ["a", "b", "c", "never"];
+pub const ITEMS: [&str; 4] = ["a", "b", "c", "never"];
 const TYPES: [&str; 3] = ["purchase", "view", "refund"];
-const CATEGORIES: [Option<&str>; 4] = [None, Some("Food"), Some("Food/Fruit"), Some("Toys")];
+pub const CATEGORIES: [Option<&str>; 4] = [None, Some("Food"), Some("Food/Fruit"), Some("Toys")];
 const HOUR_MICROS: u64 = 3_600_000_000;
 /// 1970-01-01T20:00:00Z: the hours after it are of two days.
 const FIRST: u64 = 20 * HOUR_MICROS;
 
+/// Returns how many lakes are tried.
+pub fn rounds() -> u64 {
+    let rounds = std::env::var("TOPSELL_EXACT_ROUNDS").ok().and_then(|text| text.parse().ok());
+    rounds.unwrap_or(ROUNDS)
+}
+
 /// Returns a moment of eight hours; many are the first or the last of an hour.
-fn moment(chance: &mut u64) -> Timestamp {
+pub fn moment(chance: &mut u64) -> Timestamp {
     let hour = FIRST + next_random(chance) % 8 * HOUR_MICROS;
     let micros = match next_random(chance) % 4 {
         0 => hour,
@@ -66,7 +72,7 @@ fn some_events(chance: &mut u64, most: u64) -> Events {
 }
 
 /// An event as brute force has it: type, item, then how versions are ordered and what counts.
-struct Known {
+pub struct Known {
     event_type: String,
     item: String,
     id: Option<String>,
@@ -95,7 +101,7 @@ fn known_of(events: &Events) -> impl Iterator<Item = Known> {
 
 /// Returns the events that count: of those with an id the one of its UTC day with the greatest version, and of equal ones
 /// the smallest content.
-fn counted(all: &[Known]) -> Vec<&Known> {
+pub fn counted(all: &[Known]) -> Vec<&Known> {
     let mut counted = Vec::new();
     let mut by_identity: BTreeMap<_, &Known> = BTreeMap::new();
     for event in all {
@@ -122,7 +128,7 @@ fn is_below(paths: &str, category: Option<&str>) -> bool {
 }
 
 /// Returns what is to be counted of an item, by hour.
-fn expected(events: &[&Known], query: &CountQuery<'_>, times: &Range<Timestamp>, item: &str) -> ByHour {
+pub fn expected(events: &[&Known], query: &CountQuery<'_>, times: &Range<Timestamp>, item: &str) -> ByHour {
     let mut by_hour = ByHour::new();
     for event in events.iter().filter(|event| event.item == item) {
         let (ts, units, amount, paths) = &event.content;
@@ -145,42 +151,53 @@ fn commit(lake: &Lake, id: &str, events: &Events) {
     transaction.commit(vec![staged], 0).expect("the disk works");
 }
 
+/// Commits some batches to a lake, aggregates some and merges some, and returns all their events.
+pub fn some_batches(world: &World, lake: &Lake, chance: &mut u64) -> Vec<Known> {
+    let mut all = Vec::new();
+    for batch in 0..1 + next_random(chance) % 4 {
+        let events = some_events(chance, 40);
+        all.extend(known_of(&events));
+        commit(lake, &format!("b{batch}"), &events);
+        match next_random(chance) % 4 {
+            0 => drop(
+                rollup(lake, Scope::Changed, Replaces::DamagedOnly, 0, &Progress::ignored())
+                    .expect("the disk works"),
+            ),
+            1 => assert_eq!(world.run("lake compact").code, Some(0)),
+            _ => {}
+        }
+    }
+    all
+}
+
+/// Returns some batches that are not in a lake yet, and adds their events to all.
+pub fn some_uncommitted(lake: &Lake, chance: &mut u64, all: &mut Vec<Known>) -> Vec<Arc<UncommittedBatch>> {
+    let version = lake.events().newest().expect("the disk works").number();
+    let mut uncommitted = Vec::new();
+    for batch in 0..next_random(chance) % 3 {
+        let events = some_events(chance, 15);
+        all.extend(known_of(&events));
+        let id = format!("u{batch}");
+        // One of them was committed meanwhile, and is still held.
+        if batch == 1 {
+            commit(lake, &id, &events);
+        }
+        let batch = UncommittedBatch::encode(&id, version, &events).expect("events can be encoded");
+        uncommitted.push(Arc::new(batch));
+    }
+    uncommitted
+}
+
 #[test]
 fn counts_between_any_two_moments_are_those_of_brute_force() {
-    let rounds = std::env::var("TOPSELL_EXACT_ROUNDS").ok().and_then(|text| text.parse().ok());
     let mut chance = 5;
     let mut sold = 0;
-    for round in 0..rounds.unwrap_or(ROUNDS) {
+    for round in 0..rounds() {
         let world = World::new();
         let store = Store::open(&world.path("data/lake")).expect("a folder can be named");
         let lake = Lake::open_or_create(store.clone(), None).expect("the disk works");
-        let mut all = Vec::new();
-        for batch in 0..1 + next_random(&mut chance) % 4 {
-            let events = some_events(&mut chance, 40);
-            all.extend(known_of(&events));
-            commit(&lake, &format!("b{batch}"), &events);
-            match next_random(&mut chance) % 4 {
-                0 => drop(
-                    rollup(&lake, Scope::Changed, Replaces::DamagedOnly, 0, &Progress::ignored())
-                        .expect("the disk works"),
-                ),
-                1 => assert_eq!(world.run("lake compact").code, Some(0)),
-                _ => {}
-            }
-        }
-        let version = lake.events().newest().expect("the disk works").number();
-        let mut uncommitted = Vec::new();
-        for batch in 0..next_random(&mut chance) % 3 {
-            let events = some_events(&mut chance, 15);
-            all.extend(known_of(&events));
-            let id = format!("u{batch}");
-            // One of them was committed meanwhile, and is still held.
-            if batch == 1 {
-                commit(&lake, &id, &events);
-            }
-            let batch = UncommittedBatch::encode(&id, version, &events).expect("events can be encoded");
-            uncommitted.push(Arc::new(batch));
-        }
+        let mut all = some_batches(&world, &lake, &mut chance);
+        let uncommitted = some_uncommitted(&lake, &mut chance, &mut all);
         let events = counted(&all);
         for _ in 0..12 {
             let mut ends = [moment(&mut chance), moment(&mut chance), moment(&mut chance)];

@@ -60,5 +60,6 @@ mod signals;
 mod supply_chain;
 mod together;
 mod top;
+mod top_times;
 mod verify;
 mod world;

@@ -358,7 +358,7 @@ fn it_lists_what_sold_most_up_to_now_and_tells_of_all_others() {
         stdout: {"schema":1,"hours_from":"2017-01-14T00:00:00Z","hours_to":"2017-01-15T00:00:00Z","is_filling":true,"event_types":["purchase"],"category":"Garden","measure":"units","eligible_items":0,"total":{"units":0,"purchases":0,"amount":"0.0000"},"others":null,"items":[]}
         exit code 0
     "#]].assert_eq(&world.run(&format!("top -c Garden {at} --json")).whole());
-    for wrong in ["top --last 90min", "top -n 0", "top --to 2017-01-14", "top -c /x", "top --measure score"] {
+    for wrong in ["top --last 90s", "top -n 0", "top --to 2017-01-14", "top -c /x", "top --measure score"] {
         assert_eq!(world.run(wrong).code, Some(2), "{wrong}");
     }
 }

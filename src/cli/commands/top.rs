@@ -25,14 +25,18 @@ Examples:
   topsell top                                       the last 24 hours, the whole shop
   topsell top -c GROCERY/CHEESE --last 3h           a category, the last three hours
   topsell top --event-type view --last 1h -n 20     what is looked at in this hour
+  topsell top --last 10min                          the last ten minutes
   topsell top --measure amount --from 2017-01-01 --to 2017-01-08
   topsell top --rising --last 3h                    what sells more than in the 21 hours before
   topsell top --decay                               what `topsell rank` would publish now
 ")]
 #[command(after_help = "\
 Adds up whole UTC hours, all with the same weight: --last 24h is the current hour and the 23 before
-it; --from is rounded down and --to up to a full hour. Items whose returns outweigh their sales are
-left out. Reads all aggregates of the hours; `topsell show` reads a published ranking and is faster.
+it; --from is rounded down and --to up to a full hour. --last 10min adds up whole minutes: the
+current minute and the 9 before it. With --exact-times, an event counts if its time is at --from or
+later and before --to (default: now), to the microsecond. Items whose returns outweigh their sales
+are left out. Reads all aggregates of the hours, and for minutes and exact times the events of the
+hours at both ends; `topsell show` reads a published ranking and is faster.
 
 With --rising, items are ordered by (x - b) / sqrt(b + 1): x is the measure in these hours, b its mean
 over the 7 times as many hours before. An hour that is still filling is compared with full hours.
@@ -44,7 +48,7 @@ TIME is a date (2017-01-10, the start of that day in --tz), RFC 3339 (2017-01-07
 an epoch number, `now`, `today`, `yesterday`, or a duration before now (7d).
 ")]
 pub struct Top {
-    /// Count the last hours, including the current one [default: 24h, without --from]
+    /// Count the last hours or minutes, including the current one [default: 24h, without --from]
     #[arg(long, value_name = "DURATION", conflicts_with_all = ["from", "decayed"])]
     last: Option<String>,
     /// Start of the time range
@@ -56,6 +60,9 @@ pub struct Top {
     /// Use TIME as the current time: list what sold up to then
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
+    /// Count to the microsecond, instead of whole hours or minutes
+    #[arg(long, conflicts_with_all = ["rising", "decayed"])]
+    exact_times: bool,
     /// Category path; lists only sales in this category or below it
     #[arg(short, long, value_name = "PATH")]
     category: Option<String>,
@@ -125,6 +132,7 @@ impl Top {
         };
         let options = TopOptions {
             range,
+            exact_times: self.exact_times,
             event_types: self.event_types.clone(),
             subtract: self.subtract.clone(),
             category: self.category.clone(),

@@ -43,7 +43,7 @@ pub fn has_whole_hours(times: &Range<Timestamp>) -> bool {
 }
 
 /// Returns the whole hours of a time range, and the parts of hours before and after them.
-fn split(times: &Range<Timestamp>) -> (Range<Hour>, Vec<Range<Timestamp>>) {
+pub(super) fn split(times: &Range<Timestamp>) -> (Range<Hour>, Vec<Range<Timestamp>>) {
     let whole = times.start.rounded_up()..times.end.hour();
     if whole.start > whole.end {
         // It is within one hour.

@@ -1,12 +1,13 @@
-//! What sold most in some hours, as of this moment, in the shop or a category.
+//! What sold most between two moments, as of this moment, in the shop or a category.
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::counts::exact_times::split;
 use crate::lake::UncommittedBatch;
 use crate::model::{
-    AggregateOverflow, AggregateRow, AggregateRows, Decay, EventTypes, Hour, HourAggregate, Week, Window,
-    Zone,
+    AggregateOverflow, AggregateRow, AggregateRows, Decay, EventTypes, Hour, HourAggregate, Timestamp, Week,
+    Window, Zone,
 };
 use crate::rank::{CategoryRanking, Measure, PartialRanker, Ranking, RankingBuilder, Rules, ScanRequest};
 use crate::rollup::{Categories, LiveAggregates, RollupError, Selection, live_counts};
@@ -16,8 +17,8 @@ use crate::storage::Store;
 #[derive(Clone, Debug)]
 pub struct TopQuery<'a> {
     pub event_types: &'a EventTypes,
-    /// First hour, and the hour after the last.
-    pub hours: Range<Hour>,
+    /// From one moment to before another.
+    pub times: Range<Timestamp>,
     /// What items are ordered by.
     pub measure: Measure,
     /// How many items are listed at most.
@@ -28,33 +29,49 @@ pub struct TopQuery<'a> {
     pub uncommitted: &'a [Arc<UncommittedBatch>],
 }
 
-/// Returns the items that sold most, best first, of equals that with the lower id; none where nothing was sold.
+impl TopQuery<'_> {
+    /// Returns all hours that the time range touches.
+    fn hours(&self) -> Range<Hour> {
+        self.times.start.hour()..self.times.end.rounded_up()
+    }
+}
+
+/// Returns the items that sold most, best first, of equals those with more units, then those with the lower id;
+/// none where nothing was sold.
 ///
-/// It is the ranking of these hours without decay, as it would be after a rollup: items whose returns outweigh their
+/// It is the ranking of this time range without decay, as it would be after a rollup: items whose returns outweigh their
 /// sales are not in it.
 ///
 /// # Errors
 /// Names the file that is missing or damaged, or the item whose aggregates do not fit.
 pub fn top(store: &Store, query: &TopQuery<'_>) -> Result<Option<CategoryRanking>, RollupError> {
-    let selection = Selection { event_types: query.event_types, hours: query.hours.clone() };
+    let event_types = query.event_types;
+    let selection = Selection { event_types, hours: query.hours() };
+    let (whole, parts) = split(&query.times);
+    let whole = Selection { event_types, hours: whole };
     let categories = query.category.map_or(Categories::All, Categories::Below);
     let rows = live_counts(store, &selection, query.uncommitted, |counts| {
-        LiveAggregates::of(counts)?.summed_over_hours(&selection, categories)
+        let mut rows = match whole.hours.is_empty() {
+            true => AggregateRows::default(),
+            false => LiveAggregates::of(counts)?.summed_over_hours(&whole, categories)?,
+        };
+        rows.append(&counts.all_partial_hours(event_types, categories, &parts)?);
+        Ok(rows)
     })?;
     let ranking = ranking_of(&rows, query)?;
     Ok(ranking.categories.into_iter().find(|of| of.category.as_deref() == query.category))
 }
 
 fn ranking_of(rows: &AggregateRows, query: &TopQuery<'_>) -> Result<Ranking, AggregateOverflow> {
-    let Range { start, end } = &query.hours;
+    let Range { start, end } = query.hours();
     let mut builder = RankingBuilder::new(Rules {
-        window: Window::ending(*end, end.number().abs_diff(start.number())),
+        window: Window::ending(end, end.number().abs_diff(start.number())),
         decay: Decay::None,
         measure: query.measure,
         limit: query.limit,
         min_items: 0,
         max_lookback_hours: 0,
-        week: Week::ending(*end, Zone::utc()),
+        week: Week::ending(end, Zone::utc()),
     });
     let (order, categories) = (rows.order(), rows.categories());
     let item_of = |at: &u32| {

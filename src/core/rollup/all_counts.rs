@@ -106,7 +106,7 @@ impl Categories<'_> {
     }
 
     /// Returns whether a set of paths is of these categories.
-    fn has(self, set: &str) -> bool {
+    pub(super) fn has(self, set: &str) -> bool {
         match self {
             Categories::All => true,
             Categories::Shard(shard) => shard.has(category_of_set(set)),

@@ -20,7 +20,8 @@
 //! | `k_way_merge`, `scanned_file`, `scan_part`, `scan` | read a range of hours item by item, for a ranking |
 //! | `planned_scan` | the parts of such a read as values for other processes |
 //! | `point_lookup`, `live_counts` | read some items as of this moment, for counts |
-//! | `partial_hours` | read some items in parts of hours, from events |
+//! | `all_counts` | read all items as of this moment, for lists |
+//! | `partial_hours` | read some items, or all, in parts of hours, from events |
 //! | `verify` | recompute everything and compare, for `topsell lake verify` |
 //! | `compact`, `load` | rewrite small files as one; write aggregates without events |
 //!

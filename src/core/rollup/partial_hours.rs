@@ -1,4 +1,4 @@
-//! Aggregates of some items in parts of hours as of one moment, from events.
+//! Aggregates of some items, or of all, in parts of hours as of one moment, from events.
 //!
 //! Invariant: an event counts as a rollup counts it, once of its UTC day by the version that counts, if the time of
 //! this version is in one of the parts.
@@ -6,12 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use hashbrown::HashMap;
 use rayon::prelude::*;
 
 use crate::delta::{NamedFile, Partition};
 use crate::lake::{DayPartition, FilePartition, Lake, events_log};
-use crate::model::{Aggregate, AggregateRow, AggregateRows, Date, Hour, Timestamp};
+use crate::model::{
+    Aggregate, AggregateRow, AggregateRows, Date, EventTypes, Hour, Signs, Timestamp, levels_of,
+};
 use crate::parquet_format::{EventBatch, EventColumns};
+use crate::rollup::all_counts::Categories;
 use crate::rollup::changes::DayKey;
 use crate::rollup::conflict_resolution::{Candidates, ShardedMap};
 use crate::rollup::error::RollupError;
@@ -20,12 +24,22 @@ use crate::rollup::event_hash::{EventHasher, EventKey};
 use crate::rollup::live_counts::{ItemQuery, LiveCounts, Pending};
 use crate::storage::Store;
 
+/// Which events are read.
+struct PartsQuery<'a> {
+    /// Only those of these items, sorted, each once; those of all for none.
+    items: Option<&'a [&'a str]>,
+    event_types: &'a EventTypes,
+    /// Only those in this top-level category.
+    top_level: Option<&'a str>,
+    /// Each within an hour of those that the counts are of.
+    parts: &'a [Range<Timestamp>],
+}
+
 impl LiveCounts {
     /// Returns the aggregates of some items in some parts of hours, each within an hour of those that these counts are
     /// of; the hours of the query are not looked at.
     ///
-    /// The same item, hour and set of paths may come several times: aggregates add. A row of an event with an id has
-    /// all its paths, and there is no other row of it.
+    /// The same item, hour and set of paths may come several times: aggregates add.
     ///
     /// # Errors
     /// Names the file that is missing or damaged.
@@ -34,27 +48,64 @@ impl LiveCounts {
         query: &ItemQuery<'_>,
         parts: &[Range<Timestamp>],
     ) -> Result<AggregateRows, RollupError> {
+        if query.items.is_empty() {
+            return Ok(AggregateRows::default());
+        }
+        let ItemQuery { items, selection, top_level } = query;
+        let query = PartsQuery {
+            items: Some(items),
+            event_types: selection.event_types,
+            top_level: *top_level,
+            parts,
+        };
+        self.rows_of_parts(&query, &|_| true)
+    }
+
+    /// Returns the aggregates of all items of some categories in some parts of hours, as they count; otherwise as
+    /// [`LiveCounts::partial_hours`].
+    ///
+    /// # Errors
+    /// Names the file that is missing or damaged.
+    pub fn all_partial_hours(
+        &self,
+        event_types: &EventTypes,
+        categories: Categories<'_>,
+        parts: &[Range<Timestamp>],
+    ) -> Result<AggregateRows, RollupError> {
+        let top_level = match categories {
+            Categories::Below(path) => levels_of(path).next(),
+            Categories::All | Categories::Shard(_) => None,
+        };
+        let query = PartsQuery { items: None, event_types, top_level, parts };
+        self.rows_of_parts(&query, &|set| categories.has(set))
+    }
+
+    /// Returns the rows of the wanted sets of paths, as they count.
+    fn rows_of_parts(
+        &self,
+        query: &PartsQuery<'_>,
+        wants: &dyn Fn(&str) -> bool,
+    ) -> Result<AggregateRows, RollupError> {
         let mut found = AggregateRows::default();
-        if query.items.is_empty() || parts.is_empty() {
+        if query.parts.is_empty() {
             return Ok(found);
         }
         let hasher = EventHasher::default();
-        for ((event_type, _), files) in self.event_files(query, parts)? {
-            let day = PartialDay { store: self.store(), query, parts, hasher: &hasher };
-            found.append(&query.counted(day.rows(&files)?, &event_type));
+        for ((event_type, _), files) in self.event_files(query)? {
+            let Some(counting) = query.event_types.counting(&event_type) else { continue };
+            let mut rows = PartialDay { store: self.store(), query, hasher: &hasher }.rows(&files)?;
+            rows.rows.iter_mut().for_each(|row| row.aggregate = counting.applied_to(row.aggregate));
+            let are_wanted: Vec<bool> = rows.path_sets.iter().map(wants).collect();
+            found.append_where(&rows, |row| are_wanted[row.path_set as usize]);
         }
         Ok(found)
     }
 
     /// Returns all files of the events of the days that parts are of, in the version that these counts are of, and of
     /// what was uncommitted then.
-    fn event_files(
-        &self,
-        query: &ItemQuery<'_>,
-        parts: &[Range<Timestamp>],
-    ) -> Result<BTreeMap<DayKey, Vec<EventFile>>, RollupError> {
-        let dates: BTreeSet<Date> = parts.iter().map(|part| part.start.hour().date()).collect();
-        let is_counted = |event_type: &str| query.selection.event_types.counting(event_type).is_some();
+    fn event_files(&self, query: &PartsQuery<'_>) -> Result<BTreeMap<DayKey, Vec<EventFile>>, RollupError> {
+        let dates: BTreeSet<Date> = query.parts.iter().map(|part| part.start.hour().date()).collect();
+        let is_counted = |event_type: &str| query.event_types.counting(event_type).is_some();
         let mut days: BTreeMap<DayKey, Vec<EventFile>> = BTreeMap::new();
         let mut add = |of: EventFile| {
             let key = (of.partition.day.event_type.clone(), of.partition.day.date);
@@ -110,26 +161,54 @@ impl LiveCounts {
 /// The parts of hours of an event type and day.
 struct PartialDay<'a> {
     store: &'a Store,
-    query: &'a ItemQuery<'a>,
-    parts: &'a [Range<Timestamp>],
+    query: &'a PartsQuery<'a>,
     hasher: &'a EventHasher,
+}
+
+/// Rows of which those that add up are one: memory holds a few of each item, however many events there are.
+#[derive(Default)]
+struct SummedRows {
+    rows: AggregateRows,
+    places: HashMap<(u32, u32, Hour, bool, Signs), usize>,
 }
 
 /// What a file has in the parts.
 #[derive(Default)]
 struct FoundInFile {
     /// Events without ids.
-    rows: AggregateRows,
-    /// Events with ids, and the numbers of their items in the query.
-    events: Vec<(EventKey, usize)>,
+    summed: SummedRows,
+    /// Events with ids, and the numbers of their items.
+    events: Vec<(EventKey, u32)>,
     /// The least and the greatest of the ids.
     ids: Option<(String, String)>,
+}
+
+impl SummedRows {
+    fn add(&mut self, new: AggregateRow) {
+        let AggregateRow { item, path_set, hour, is_primary, aggregate } = new;
+        let rows = &mut self.rows.rows;
+        let place = self.places.entry((item, path_set, hour, is_primary, aggregate.signs()));
+        let at = *place.or_insert(rows.len());
+        match rows.get_mut(at).and_then(|known| Some((known.aggregate.plus(aggregate)?, known))) {
+            Some((sum, known)) => known.aggregate = sum,
+            // What does not fit in one row is an error when all are added.
+            None => rows.push(new),
+        }
+    }
+
+    /// Adds an event, a row for each of its top-level categories.
+    fn add_event(&mut self, item: u32, hour: Hour, aggregate: Aggregate, paths: &str) {
+        for (nth, set) in sets_by_category(paths).iter().enumerate() {
+            let path_set = self.rows.path_sets.code(set);
+            self.add(AggregateRow { item, path_set, hour, is_primary: nth == 0, aggregate });
+        }
+    }
 }
 
 impl PartialDay<'_> {
     /// Returns the rows of the day, given all files of its events.
     fn rows(&self, files: &[EventFile]) -> Result<AggregateRows, RollupError> {
-        let hours: BTreeSet<Hour> = self.parts.iter().map(|part| part.start.hour()).collect();
+        let hours: BTreeSet<Hour> = self.query.parts.iter().map(|part| part.start.hour()).collect();
         let may_count = |of: &EventFile| {
             // A version that counts may be in no file of the category itself.
             let has_category =
@@ -138,12 +217,19 @@ impl PartialDay<'_> {
         };
         let found = files.par_iter().filter(|of| may_count(of)).map(|of| self.found_in(of));
         let found: Vec<FoundInFile> = found.collect::<Result<_, _>>()?;
-        let mut rows = AggregateRows::default();
-        let versions: ShardedMap<(usize, Candidates)> = ShardedMap::new();
+        let mut summed = SummedRows::default();
+        let versions: ShardedMap<(u32, Candidates)> = ShardedMap::new();
         let mut ids: Option<(String, String)> = None;
         for of_file in found {
-            rows.append(&of_file.rows);
+            let AggregateRows { items, path_sets, rows } = &of_file.summed.rows;
+            let (items, sets) =
+                (summed.rows.items.codes_of(items), summed.rows.path_sets.codes_of(path_sets));
+            for row in rows {
+                let (item, path_set) = (items[row.item as usize], sets[row.path_set as usize]);
+                summed.add(AggregateRow { item, path_set, ..*row });
+            }
             for (key, item) in of_file.events {
+                let item = items[item as usize];
                 versions.shard_of(key).entry(key).or_insert_with(|| (item, Candidates::default()));
             }
             if let Some((least, most)) = of_file.ids {
@@ -157,34 +243,34 @@ impl PartialDay<'_> {
         for (_, (item, versions)) in versions.into_iter() {
             let Some((ts_micros, units, amount, paths)) = versions.smallest() else { continue };
             if let Some(hour) = self.hour_of(ts_micros) {
-                let item = rows.items.code(self.query.items[item]);
-                let (path_set, aggregate) =
-                    (rows.path_sets.code(paths), Aggregate { purchases: 1, units, amount });
-                rows.rows.push(AggregateRow { item, path_set, hour, is_primary: true, aggregate });
+                summed.add_event(item, hour, Aggregate { purchases: 1, units, amount }, paths);
             }
         }
-        Ok(rows)
+        Ok(summed.rows)
     }
 
     fn found_in(&self, of: &EventFile) -> Result<FoundInFile, RollupError> {
         let mut found = FoundInFile::default();
         let mut scratch = String::new();
-        of.read_items(self.store, EventColumns::All, self.query.items, &mut |batch| {
+        self.read(of, &mut |batch| {
             for row in 0..batch.rows() {
                 let Some(hour) = self.hour_of(batch.ts_micros(row)) else { continue };
-                let Some(item) = self.item_of(batch, row) else { continue };
+                if !self.wants_item_of(batch, row) {
+                    continue;
+                }
                 let is_primary = batch.is_primary(row);
+                let rows = &mut found.summed.rows;
                 match self.hasher.key_of(batch, row).zip(batch.event_id(row)) {
                     Some((key, id)) if is_primary => {
-                        found.events.push((key, item));
+                        found.events.push((key, rows.items.code(batch.item_id(row))));
                         add_id(&mut found.ids, id);
                     }
                     Some(_) => {}
                     None => {
-                        let item = found.rows.items.code(self.query.items[item]);
-                        let path_set = found.rows.path_sets.code(batch.all_paths(row, &mut scratch));
+                        let item = rows.items.code(batch.item_id(row));
+                        let path_set = rows.path_sets.code(batch.all_paths(row, &mut scratch));
                         let aggregate = batch.aggregate(row);
-                        found.rows.rows.push(AggregateRow { item, path_set, hour, is_primary, aggregate });
+                        found.summed.add(AggregateRow { item, path_set, hour, is_primary, aggregate });
                     }
                 }
             }
@@ -197,13 +283,13 @@ impl PartialDay<'_> {
         &self,
         files: &[EventFile],
         ids: &IdRange,
-        versions: &ShardedMap<(usize, Candidates)>,
+        versions: &ShardedMap<(u32, Candidates)>,
     ) -> Result<(), RollupError> {
         let may_have = |of: &&EventFile| of.id_range().is_some_and(|range| range.overlaps(ids));
         files.par_iter().filter(may_have).try_for_each(|of| {
-            of.read_items(self.store, EventColumns::All, self.query.items, &mut |batch| {
+            self.read(of, &mut |batch| {
                 for row in (0..batch.rows()).filter(|&row| batch.is_primary(row)) {
-                    if self.item_of(batch, row).is_some()
+                    if self.wants_item_of(batch, row)
                         && let Some(key) = self.hasher.key_of(batch, row)
                         && let Some((_, known)) = versions.shard_of(key).get_mut(&key)
                     {
@@ -214,17 +300,40 @@ impl PartialDay<'_> {
         })
     }
 
-    /// Returns the number of a row's item in the query; none where it is none of its items.
-    fn item_of(&self, batch: &EventBatch, row: usize) -> Option<usize> {
-        self.query.items.binary_search(&batch.item_id(row)).ok()
+    /// Passes the rows of a file that may be of the wanted items to `take`.
+    fn read(&self, of: &EventFile, take: &mut dyn FnMut(&EventBatch)) -> Result<(), RollupError> {
+        match self.query.items {
+            Some(items) => of.read_items(self.store, EventColumns::All, items, take),
+            None => of.read_from(self.store, EventColumns::All, take),
+        }
+    }
+
+    fn wants_item_of(&self, batch: &EventBatch, row: usize) -> bool {
+        self.query.items.is_none_or(|items| items.binary_search(&batch.item_id(row)).is_ok())
     }
 
     /// Returns the hour of a moment that is in one of the parts.
     fn hour_of(&self, ts_micros: i64) -> Option<Hour> {
         let has =
             |part: &&Range<Timestamp>| part.start.micros() <= ts_micros && ts_micros < part.end.micros();
-        self.parts.iter().find(has).map(|part| part.start.hour())
+        self.query.parts.iter().find(has).map(|part| part.start.hour())
     }
+}
+
+/// Returns the paths of each top-level category of an event, joined by `|`: the empty text, where it has no path.
+fn sets_by_category(paths: &str) -> Vec<String> {
+    let mut sets: Vec<(&str, String)> = Vec::new();
+    for path in paths.split('|') {
+        let category = levels_of(path).next().unwrap_or(path);
+        match sets.iter_mut().find(|(of, _)| *of == category) {
+            Some((_, set)) => {
+                set.push('|');
+                set.push_str(path);
+            }
+            None => sets.push((category, path.to_owned())),
+        }
+    }
+    sets.into_iter().map(|(_, set)| set).collect()
 }
 
 /// Extends a range of ids to an id.
@@ -234,5 +343,19 @@ fn add_id(ids: &mut Option<(String, String)>, id: &str) {
         Some((least, _)) if id < least.as_str() => id.clone_into(least),
         Some((_, most)) if id > most.as_str() => id.clone_into(most),
         Some(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_paths_of_an_event_are_parted_by_their_first_level() {
+        let check = |paths: &str, expected: &[&str]| assert_eq!(sets_by_category(paths), expected, "{paths}");
+        check("", &[""]);
+        check("A/x", &["A/x"]);
+        // In byte order, another category is between two paths of one.
+        check("A|A B/x|A/y|B", &["A|A/y", "A B/x", "B"]);
     }
 }

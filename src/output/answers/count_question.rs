@@ -49,7 +49,7 @@ impl CountQuestion {
     /// Names the option that is wrong and what to write instead.
     pub fn of(options: CountOptions, now: Timestamp) -> Result<CountQuestion, BadOption> {
         let prefix = options.range.prefix;
-        let range = options.range.read_times(now, options.exact_times)?;
+        let range = options.range.read(now, options.exact_times)?;
         let mut statistics = options.statistics;
         for at in (1..statistics.len()).rev() {
             if statistics[..at].contains(&statistics[at]) {

@@ -22,8 +22,6 @@ pub(super) struct Counts<'a> {
 
 const ITEM: Column = Column::new("item_id", ColumnType::Text);
 const IS_FILLING: Column = Column::new("is_filling", ColumnType::Flag);
-/// The names of the ends of a time range of whole hours, and of any other.
-const ENDS: [[&str; 2]; 2] = [["hours_from", "hours_to"], ["from", "to"]];
 const NUMBERS: [Column; 4] = [
     Column::new("purchases", ColumnType::Integer),
     Column::new("units", ColumnType::Units),
@@ -77,7 +75,7 @@ impl<'a> Counts<'a> {
         columns.extend(self.by.map(|by| Column::new(by.name(), ColumnType::Text)));
         columns
             .extend(self.by.filter(|_| self.has_hours()).map(|_| Column::new("hours", ColumnType::Integer)));
-        columns.extend(self.ends().map(|name| Column::new(name, ColumnType::Moment)));
+        columns.extend(self.range.end_names().map(|name| Column::new(name, ColumnType::Moment)));
         columns.push(IS_FILLING);
         columns.extend(self.number_columns());
         columns
@@ -126,7 +124,7 @@ impl<'a> Counts<'a> {
 
     fn envelope(&self) -> Vec<(&'static str, Value)> {
         let CountQuery { event_types, category, .. } = self.counted;
-        let [from, to] = self.ends();
+        let [from, to] = self.range.end_names();
         let mut envelope = vec![
             (from, self.range.times.start.into()),
             (to, self.range.times.end.into()),
@@ -144,10 +142,6 @@ impl<'a> Counts<'a> {
     /// Returns whether all hours are whole.
     fn has_hours(&self) -> bool {
         self.range.precision == Precision::Hours
-    }
-
-    fn ends(&self) -> [&'static str; 2] {
-        ENDS[usize::from(!self.has_hours())]
     }
 
     fn row(&self, item_id: &str, bucket: Option<&Bucket>, aggregate: &Aggregate) -> Vec<Value> {
@@ -183,7 +177,9 @@ impl<'a> Counts<'a> {
                 let mut fields = vec![(by.name(), (&bucket.label).into())];
                 match self.has_hours() {
                     true => fields.push(("hours", bucket.hours.into())),
-                    false => fields.extend(self.ends().into_iter().zip(self.ends_of(Some(bucket)))),
+                    false => {
+                        fields.extend(self.range.end_names().into_iter().zip(self.ends_of(Some(bucket))));
+                    }
                 }
                 fields.extend(self.named(&aggregate));
                 Value::Object(fields)

@@ -55,7 +55,7 @@ pub(super) fn rising_items(
     let note =
         format!("against the mean of {BEFORE} times as long before, at least {min} {}", query.measure.name());
     Answer {
-        title: title(&of_what, query.measure, &range.hours, query.event_types, range),
+        title: title(&of_what, query.measure, range.shown(), query.event_types, range),
         notes: vec![Cell::of(&note).styled(Style::Dim)],
         envelope,
         tables: vec![Table::new("items", &COLUMNS, rows.collect::<Vec<_>>()).showing(SHOWN)],

@@ -68,6 +68,14 @@ impl TimeRange {
         }
     }
 
+    /// Returns the names of the fields that have its ends.
+    pub fn end_names(&self) -> [&'static str; 2] {
+        match self.precision {
+            Precision::Hours => ["hours_from", "hours_to"],
+            Precision::Minutes | Precision::Exact => ["from", "to"],
+        }
+    }
+
     /// Returns its ends, as a clock of its zone has them.
     pub fn shown(&self) -> (String, String) {
         (self.zone.shown_moment(self.times.start), self.zone.shown_moment(self.times.end))
@@ -83,22 +91,12 @@ pub(super) fn category_of(prefix: &str, path: &str) -> Result<String, BadOption>
 }
 
 impl TimeRangeOptions {
-    /// Reads a time range of whole hours that is asked for at `now`.
-    ///
-    /// # Errors
-    /// Names the option that is wrong and what to write instead.
-    pub(super) fn read(&self, now: Timestamp) -> Result<TimeRange, BadOption> {
-        let (at, zone, mut notes) = self.asked_at(now)?;
-        let hours = self.hours(at, &zone, &mut notes)?;
-        Ok(TimeRange::of_hours(hours, at, zone, notes))
-    }
-
     /// Reads a time range that is asked for at `now`: of whole hours, of whole minutes where `last` names such, or to
     /// the microsecond where `is_exact`.
     ///
     /// # Errors
     /// Names the option that is wrong and what to write instead.
-    pub(super) fn read_times(&self, now: Timestamp, is_exact: bool) -> Result<TimeRange, BadOption> {
+    pub(super) fn read(&self, now: Timestamp, is_exact: bool) -> Result<TimeRange, BadOption> {
         let (at, zone, mut notes) = self.asked_at(now)?;
         let (times, precision) = if is_exact {
             (self.exact_times(at, &zone, &mut notes)?, Precision::Exact)

@@ -1,14 +1,12 @@
 //! What sold most as an answer: a row for each item, and what all others have sold; by sums, or by decayed scores.
 
-use std::ops::Range;
-
 use crate::answers::counts::counted_types;
 use crate::answers::time_range::TimeRange;
 use crate::formats::{Answer, Column, ColumnType, JsonField, Table, TableColumn, Value};
 use crate::terminal::{Cell, Style};
 use crate::text::quoted;
 use topsell_core::counts::{DecayedQuery, TopQuery, longest_window};
-use topsell_core::model::{Aggregate, EventTypes, Hour};
+use topsell_core::model::{Aggregate, EventTypes};
 use topsell_core::rank::{CategoryRanking, Measure, RankedItem};
 use topsell_core::trends::shares_of;
 
@@ -58,15 +56,16 @@ pub(super) fn top_items(
     found: Option<&CategoryRanking>,
 ) -> Answer<'static> {
     let listed = Listed::of(query.category, query.measure, found);
+    let [from, to] = range.end_names();
     let mut envelope = vec![
-        ("hours_from", range.hours.start.start().into()),
-        ("hours_to", range.hours.end.start().into()),
+        (from, range.times.start.into()),
+        (to, range.times.end.into()),
         ("is_filling", range.is_filling().into()),
     ];
     envelope.extend(chosen(query.event_types, query.category, query.measure));
     envelope.extend(listed.fields());
     let of_what = format!("Top items of {}", place(query.category));
-    let title = title(&of_what, query.measure, &range.hours, query.event_types, range);
+    let title = title(&of_what, query.measure, range.shown(), query.event_types, range);
     let table = listed.table(&COLUMNS, SHOWN);
     Answer { title, envelope, tables: vec![table], ..Answer::default() }
 }
@@ -96,7 +95,8 @@ pub(super) fn decayed_items(
     envelope.extend(chosen(event_types, category, rules.measure));
     envelope.extend(listed.fields());
     let of_what = format!("Top items of {}, decayed,", place(category));
-    let title = title(&of_what, rules.measure, &(window.oldest()..window.as_of()), event_types, range);
+    let ends = (range.zone.shown(window.oldest()), range.zone.shown(window.as_of()));
+    let title = title(&of_what, rules.measure, ends, event_types, range);
     let mut notes = vec![Cell::of(&format!("half-life {} h", half_life.unwrap_or_default()))];
     if window != rules.window {
         let (items, hours) = (rules.min_items, rules.window.hours());
@@ -181,11 +181,10 @@ pub(super) fn place(category: Option<&str>) -> String {
 pub(super) fn title(
     of_what: &str,
     measure: Measure,
-    hours: &Range<Hour>,
+    (from, to): (String, String),
     event_types: &EventTypes,
     range: &TimeRange,
 ) -> String {
-    let (from, to) = (range.zone.shown(hours.start), range.zone.shown(hours.end));
     let mut title = format!("{of_what} by {}, {from} to {to}", measure.name());
     title.push_str(&counted_types(event_types));
     title.push_str(range.filling());

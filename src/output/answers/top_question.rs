@@ -8,7 +8,7 @@ use crate::answers::ranking_rules::{
     RANKING_HALF_LIFE, RANKING_MAX_LOOKBACK, RANKING_MIN_ITEMS, RANKING_WINDOW, RankingRules, half_life,
 };
 use crate::answers::rising::rising_items;
-use crate::answers::time_range::{TimeRange, TimeRangeOptions, category_of};
+use crate::answers::time_range::{Precision, TimeRange, TimeRangeOptions, category_of};
 use crate::answers::top::{decayed_items, top_items};
 use crate::formats::Answer;
 use crate::text::BadOption;
@@ -32,6 +32,8 @@ const MAX_RISING_HOURS: u32 = 100 * 366 * 24;
 #[derive(Clone, Debug, Default)]
 pub struct TopOptions {
     pub range: TimeRangeOptions,
+    /// Whether the time range is to the microsecond.
+    pub exact_times: bool,
     pub event_types: Vec<String>,
     pub subtract: Vec<String>,
     pub category: Option<String>,
@@ -146,7 +148,7 @@ impl TopQuestion {
         if limit == 0 {
             return Err(BadOption::new(format!("{prefix}limit must be at least 1")));
         }
-        let mut range = options.range.read(now)?;
+        let mut range = options.range.read(now, options.exact_times)?;
         let list = match &options.kind {
             TopKind::Sum => List::Sum,
             TopKind::Rising { min } => {
@@ -157,6 +159,11 @@ impl TopQuestion {
                 if let Some(other) = options.range.hours_option() {
                     let what = format!("{prefix}decay and {prefix}{other} cannot be used together");
                     return Err(BadOption::new(format!("{what}; pass {prefix}window")));
+                }
+                if options.exact_times {
+                    return Err(BadOption::new(format!(
+                        "{prefix}decay is of whole hours, not of exact times"
+                    )));
                 }
                 let rules = decay.rules(prefix, (measure, limit), &range)?;
                 let hours = rules.window.oldest()..rules.window.as_of();
@@ -188,7 +195,8 @@ impl TopQuestion {
         let (hours, measure, limit) = (self.range.hours.clone(), self.measure, self.limit);
         match &self.list {
             List::Sum => {
-                let query = TopQuery { event_types, hours, measure, limit, category, uncommitted };
+                let times = self.range.times.clone();
+                let query = TopQuery { event_types, times, measure, limit, category, uncommitted };
                 let found = top(store, &query)?;
                 Ok(take(top_items(&query, &self.range, found.as_ref())))
             }
@@ -254,13 +262,20 @@ impl TopQuestion {
                 format!("decayed {window:?} {decay:?} {min_items} {max_lookback_hours}")
             }
         };
-        let (from, to) = (range.hours.start.number(), range.hours.end.number());
-        let is_filling = range.is_filling();
-        format!("{from}..{to} {is_filling} {event_types:?} {category:?} {measure:?} {limit} {list}")
+        let (from, to) = (range.times.start.micros(), range.times.end.micros());
+        let (precision, is_filling) = (range.precision, range.is_filling());
+        format!(
+            "{from}..{to} {precision:?} {is_filling} {event_types:?} {category:?} {measure:?} {limit} {list}"
+        )
     }
 }
 
 fn check_rising(prefix: &str, range: &TimeRange) -> Result<(), BadOption> {
+    if range.precision != Precision::Hours {
+        return Err(BadOption::new(format!(
+            "{prefix}rising compares whole hours, not minutes or exact times; pass {prefix}last in hours, such as 1h"
+        )));
+    }
     let before = hours_before(&range.hours);
     if before.start.number().abs_diff(range.hours.end.number()) > MAX_RISING_HOURS {
         return Err(BadOption::new(format!(
@@ -271,4 +286,30 @@ fn check_rising(prefix: &str, range: &TimeRange) -> Result<(), BadOption> {
     let begins_early =
         |_| BadOption::new(format!("{prefix}rising: the time before begins before the year 1"));
     first.map(drop).map_err(begins_early)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_minutes_is_another_after_its_minute() {
+        let key = |last: &str, now: &str| {
+            let range = TimeRangeOptions {
+                last: Some(last.to_owned()),
+                zone: "UTC".to_owned(),
+                ..Default::default()
+            };
+            let options = TopOptions { range, ..TopOptions::default() };
+            let now = Timestamp::parse(&format!("2017-01-14T{now}Z")).expect("a moment");
+            TopQuestion::of(options, now).expect("it can be asked").key()
+        };
+        for last in ["1min", "10min", "60min"] {
+            assert_eq!(key(last, "12:05:00"), key(last, "12:05:59.999999"), "{last}");
+            assert_ne!(key(last, "12:05:59.999999"), key(last, "12:06:00"), "{last}");
+        }
+        assert_eq!(key("1h", "12:05:00"), key("1h", "12:59:59.999999"));
+        // Of the same time, but its ends have other names.
+        assert_ne!(key("60min", "12:59:00"), key("1h", "12:59:00"));
+    }
 }

@@ -58,7 +58,7 @@ pub async fn follow(
 }
 
 /// Has a list computed when there are new events, at most once a second, and otherwise asked for every second: others may
-/// have changed the lake, or the hour has turned. Ends when nobody follows it.
+/// have changed the lake, or the hour or minute has turned. Ends when nobody follows it.
 async fn look_after(state: Arc<State>, topic: Topic, options: TopOptions) {
     let mut known = None;
     let (mut since_change, mut since_asked) = (LOOKS, LOOKS);
@@ -82,7 +82,7 @@ async fn look_after(state: Arc<State>, topic: Topic, options: TopOptions) {
 
 /// Tells all streams what the list is now. A server that is busy, or a lake that cannot be read, leaves it as it was.
 async fn tell(state: &Arc<State>, topic: &Topic, options: &TopOptions) {
-    // The options were read before: only the hours change.
+    // The options were read before: only the time range changes.
     let Ok(question) = TopQuestion::of(options.clone(), (state.clock)()) else { return };
     if let Ok(list) = list(state, &question).await {
         topic.tell(change_of(&list));

@@ -83,7 +83,7 @@ fn show() -> Value {
 
 fn top() -> Value {
     json!({
-        "summary": "List what sold most",
+        "summary": "List what sold most in some hours or minutes, the last of them still filling, or between two moments",
         "security": security(),
         "parameters": parameters(TOP_PARAMETERS),
         "responses": {

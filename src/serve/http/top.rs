@@ -17,10 +17,15 @@ use topsell_output::answers::{DecayOptions, RISING_MIN, TopKind, TopOptions, Top
 
 /// The parameters, which are the options of `topsell top`.
 pub const TOP_PARAMETERS: &[Parameter] = &[
-    Parameter::new("last", Text, "The last hours, including the current one: 24h, 7d; without from"),
+    Parameter::new(
+        "last",
+        Text,
+        "The last hours or minutes, including the current one: 24h, 7d, 10min; without from",
+    ),
     Parameter::new("from", Text, "Start of the time range"),
     Parameter::new("to", Text, "End of the time range, exclusive"),
     Parameter::new("at", Text, "The moment to take for now"),
+    Parameter::new("exact_times", Flag, "Count to the microsecond, instead of whole hours or minutes"),
     Parameter::new("category", Text, "Only what was sold in this category or below it"),
     Parameter::new("limit", Number, "How many items at most"),
     Parameter::new("measure", Text, "What items are ordered by: units, purchases or amount"),
@@ -102,6 +107,7 @@ fn options_of(state: &State, query: Option<&str>) -> Result<(TopOptions, bool), 
     let parameters = Parameters::of(query, TOP_PARAMETERS)?;
     let options = TopOptions {
         range: range_of(state, &parameters)?,
+        exact_times: parameters.flag("exact_times")?,
         event_types: event_types_of(state, &parameters),
         subtract: subtract_of(state, &parameters),
         category: parameters.one("category")?,
@@ -109,7 +115,12 @@ fn options_of(state: &State, query: Option<&str>) -> Result<(TopOptions, bool), 
         limit: number(&parameters, "limit")?,
         kind: kind_of(state, &parameters)?,
     };
-    Ok((options, parameters.flag("stream")?))
+    let is_stream = parameters.flag("stream")?;
+    if is_stream && options.exact_times {
+        // Up to now, it would be another list at each moment.
+        return Err("stream and exact_times cannot be used together".to_owned());
+    }
+    Ok((options, is_stream))
 }
 
 fn kind_of(state: &State, parameters: &Parameters) -> Result<TopKind, String> {

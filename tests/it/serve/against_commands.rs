@@ -142,6 +142,18 @@ fn at_random_moments_they_are_the_same_bytes() {
                 "top?decay&window=20h&min_items=4&limit=3&category=Food".to_owned(),
                 "top --decay --window 20h --min-items 4 -n 3 -c Food".to_owned(),
             ),
+            (
+                format!("top?last=90min&at={to}&limit=3&subtract=refund"),
+                format!("top --last 90min --at {to} -n 3 --subtract refund"),
+            ),
+            (
+                format!("top?last=40min&at={to}&category=Food&measure=purchases"),
+                format!("top --last 40min --at {to} -c Food --measure purchases"),
+            ),
+            (
+                format!("top?exact_times&from={from}&to={to}&category=Food/Fruit&measure=amount"),
+                format!("top --exact-times --from {from} --to {to} -c Food/Fruit --measure amount"),
+            ),
             ("top?rising&last=5h&min=1".to_owned(), "top --rising --last 5h --min 1".to_owned()),
             (
                 "top?last=48h&category=Food/Fruit&subtract=refund&measure=amount".to_owned(),

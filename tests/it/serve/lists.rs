@@ -280,6 +280,10 @@ fn a_list_that_cannot_be_is_refused_with_a_reason() {
         ("rising&last=5d", "960 hours in one list; at most 840, `topsell top` lists longer ones"),
         ("decay&window=36d", "864 hours in one list; at most 840, `topsell top` lists longer ones"),
         ("decay&max_lookback=2y", "a window is extended to 8784 hours at most, and not to 17520"),
+        ("rising&last=10min", "rising compares whole hours, not minutes or exact times"),
+        ("decay&exact_times", "decay is of whole hours, not of exact times"),
+        ("exact_times&stream", "stream and exact_times cannot be used together"),
+        ("last=90s", "last: `90s` is not a whole number of minutes"),
         ("stream=maybe", "stream=`maybe` is neither true nor false"),
         ("decay&window=90min&stream", "window: `90min` is not a whole number of hours"),
     ] {
