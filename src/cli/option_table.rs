@@ -8,6 +8,7 @@ use crate::args::command;
 type Row = (&'static str, Option<char>, &'static str, &'static str);
 
 const OPTIONS: &[Row] = &[
+    ("access-log", None, "WHICH", "Which requests are logged"),
     ("ack", None, "SENDER", "Acknowledge"),
     ("all", None, "", "Recompute all hours"),
     ("all-items", None, "", "Also publish the item totals"),
@@ -63,6 +64,7 @@ const OPTIONS: &[Row] = &[
     ("level-separator", None, "TEXT", "Separator of the levels"),
     ("limit", Some('n'), "N", "Maximum number of"),
     ("list", None, "", "List the upcoming runs"),
+    ("log-format", None, "FORMAT", "How lines of the log are written"),
     ("map", None, "FIELD=COLUMN|FILE|preset:NAME", "Column that holds a field"),
     ("max-age", None, "DURATION", "Maximum age of the published ranking"),
     ("max-failed", None, "N", "Maximum number of"),
@@ -102,6 +104,8 @@ const OPTIONS: &[Row] = &[
     ("stat", None, "STATISTIC", "Show only these statistics"),
     ("subtract", None, "TYPE", "Event types whose units and amounts are subtracted"),
     ("threads", None, "N", "Number of threads"),
+    ("tls-cert", None, "FILE", "Certificate"),
+    ("tls-key", None, "FILE", "Private key"),
     ("token-file", None, "FILE", "File with a line"),
     ("title", None, "TEXT", "Title of the page"),
     ("to", None, "TIME", "End of the time range"),
