@@ -143,7 +143,8 @@ pub fn expected(events: &[&Known], query: &CountQuery<'_>, times: &Range<Timesta
     by_hour
 }
 
-fn commit(lake: &Lake, id: &str, events: &Events) {
+/// Commits events as a batch.
+pub fn commit(lake: &Lake, id: &str, events: &Events) {
     let transaction = lake.append(DuplicatePolicy::Skip).expect("the disk works");
     let mut staged = transaction.stage();
     let size = BatchSize { events: events.len() as u64, lines: events.len() as u64 };

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use topsell_core::counts::{CountQuery, by_exact_times, by_hour};
-use topsell_core::lake::{BatchSize, DuplicatePolicy, Lake, UncommittedBatch};
+use topsell_core::lake::{Lake, UncommittedBatch};
 use topsell_core::model::{Amount, Event, EventTypes, Events, Hour, PathSet, Timestamp, Units};
 use topsell_core::progress::Progress;
 use topsell_core::rollup::{RecentHours, Replaces, Scope, rollup};
 use topsell_core::storage::Store;
 
+use crate::exact_times::commit;
 use crate::processes::next_random;
 use crate::world::World;
 
@@ -41,14 +42,6 @@ fn events(chance: &mut u64, count: u64, ids: u64) -> Events {
         });
     }
     events
-}
-
-fn commit(lake: &Lake, id: &str, events: &Events) {
-    let transaction = lake.append(DuplicatePolicy::Skip).expect("the disk works");
-    let mut staged = transaction.stage();
-    let size = BatchSize { events: events.len() as u64, lines: events.len() as u64 };
-    transaction.write(&mut staged, id, events, &[], size).expect("the disk works");
-    transaction.commit(vec![staged], 0).expect("the disk works");
 }
 
 #[test]

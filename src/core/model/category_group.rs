@@ -161,6 +161,18 @@ impl Shard {
         }
     }
 
+    /// Returns the shards of some files, given with their rows, each of which can be read by itself. Files of all shards
+    /// are read for each of them, unless their rows would then be most of what is read.
+    pub fn to_read(files: impl Iterator<Item = (Shard, u64)>) -> BTreeSet<Shard> {
+        let (mut shards, mut of_all, mut all) = (BTreeSet::new(), 0, 0);
+        for (shard, rows) in files {
+            shards.insert(shard);
+            all += rows;
+            of_all += if shard == Shard::All { rows } else { 0 };
+        }
+        Shard::apart(shards.into_iter(), of_all * u64::from(SHARDS) >= all)
+    }
+
     /// Returns the shards of some files, no two of which have a category in common: where a file has categories of all,
     /// this is the only one, or else all with a number are returned, of each of which that file may have some.
     pub fn apart(shards: impl Iterator<Item = Shard>, has_one_for_all: bool) -> BTreeSet<Shard> {

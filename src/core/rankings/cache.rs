@@ -2,14 +2,18 @@
 //!
 //! Invariant: what is held was checked as a whole, and stays until a newer ranking was checked, too.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use crate::model::Timestamp;
 use crate::rankings::error::SnapshotError;
 use crate::rankings::pointer::POINTER;
 use crate::rankings::snapshot::Snapshot;
 use crate::storage::Store;
+
+/// After so long, a ranking that could not be read is read again: a full disk, or a repair, changes no pointer.
+const RETRY_AFTER_MICROS: u64 = 1_000_000;
 
 /// The newest published ranking that could be read.
 #[derive(Default)]
@@ -19,19 +23,20 @@ pub struct RankingCache(Mutex<Held>);
 struct Held {
     /// With the pointer that named it.
     ranking: Option<(Bytes, Snapshot)>,
-    /// The pointer of a newer one that cannot be read.
-    damaged: Option<Bytes>,
+    /// The pointer of a newer one that could not be read, and when that was tried.
+    unreadable: Option<(Bytes, Timestamp)>,
     /// How many rankings could not be read.
     failures: u64,
 }
 
 impl RankingCache {
-    /// Returns the newest ranking. Another one is read and checked as a whole where the pointer has changed; where that
-    /// fails, the one that was held before is returned.
+    /// Returns the newest ranking at a moment. Another one is read and checked as a whole where the pointer has changed; where that
+    /// fails, the one that was held before is returned. Where none is held, the newest is returned unchecked, so that what
+    /// is not damaged in it can be read.
     ///
     /// # Errors
     /// As [`Snapshot::current`], where none is held.
-    pub fn current(&self, store: &Store) -> Result<Snapshot, SnapshotError> {
+    pub fn current(&self, store: &Store, now: Timestamp) -> Result<Snapshot, SnapshotError> {
         let pointer = match store.get(POINTER) {
             Err(error) if error.is_not_found() => None,
             Err(error) => return self.lock().before().ok_or_else(|| error.into()),
@@ -43,32 +48,31 @@ impl RankingCache {
             return Err(SnapshotError::None);
         };
         let is_known = held.ranking.as_ref().is_some_and(|(known, _)| *known == pointer);
-        if (is_known || held.damaged.as_ref() == Some(&pointer))
-            && let Some(snapshot) = held.before()
-        {
-            return Ok(snapshot);
-        }
-        match Snapshot::checked(store) {
-            Ok(snapshot) => {
-                held.ranking = Some((pointer, snapshot.clone()));
-                held.damaged = None;
-                Ok(snapshot)
-            }
-            Err(error) => {
-                held.failures += 1;
-                held.damaged = Some(pointer);
-                held.before().ok_or(error)
+        let failed = held.unreadable.as_ref().filter(|(known, _)| *known == pointer).map(|(_, at)| *at);
+        if !is_known && failed.is_none_or(|at| now.micros().abs_diff(at.micros()) >= RETRY_AFTER_MICROS) {
+            match Snapshot::checked(store) {
+                Ok(snapshot) => {
+                    held.ranking = Some((pointer, snapshot));
+                    held.unreadable = None;
+                }
+                Err(_) => {
+                    held.failures += u64::from(failed.is_none());
+                    held.unreadable = Some((pointer, now));
+                }
             }
         }
+        let before = held.before();
+        drop(held);
+        before.map_or_else(|| Snapshot::current(store), Ok)
     }
 
     /// Returns how many rankings could not be read, and whether the newest is one of them.
     pub fn failures(&self) -> (u64, bool) {
         let held = self.lock();
-        (held.failures, held.damaged.is_some())
+        (held.failures, held.unreadable.is_some())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

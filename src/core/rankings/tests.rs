@@ -128,13 +128,15 @@ proptest! {
 }
 
 #[test]
-fn a_ranking_cache_stays_until_a_newer_one_was_checked() {
+fn a_cached_ranking_stays_until_a_newer_one_was_checked() {
     let (store, _folder) = temporary();
     let held = RankingCache::default();
-    assert!(matches!(held.current(&store), Err(SnapshotError::None)));
+    let now = Timestamp::from_micros(0).expect("a moment");
+    let later = Timestamp::from_micros(1_000_000).expect("a moment");
+    assert!(matches!(held.current(&store, now), Err(SnapshotError::None)));
     let first = published(&store, &ranking(&[10, 10], 100));
     let shown = |held: &RankingCache| {
-        let snapshot = held.current(&store).expect("one is held");
+        let snapshot = held.current(&store, now).expect("one is held");
         (snapshot.path.clone(), snapshot.category(None).expect("it is in memory").len())
     };
     assert_eq!(shown(&held), (first.path.clone(), 10));
@@ -146,12 +148,21 @@ fn a_ranking_cache_stays_until_a_newer_one_was_checked() {
     for _ in 0..3 {
         assert_eq!((shown(&held), held.failures()), ((first.path.clone(), 10), (1, true)));
     }
-    assert!(is_damaged(&RankingCache::default().current(&store)));
+    // Without one before, what is whole in it is shown, and the damage is said by what is not.
+    let other = RankingCache::default();
+    for _ in 0..3 {
+        assert!(is_damaged(&other.current(&store, now).and_then(|snapshot| snapshot.category(None))));
+        assert_eq!(other.failures(), (1, true));
+    }
+    // What was repaired since is found, though the pointer is the same.
+    harm(&store, 5);
+    let repaired = held.current(&store, later).expect("it is whole");
+    assert_eq!((repaired.path, held.failures()), (second.path.clone(), (1, false)));
     let third = published(&store, &ranking(&[30, 10], 100));
     assert_eq!((shown(&held), held.failures()), ((third.path.clone(), 30), (1, false)));
     assert_ne!(second.path, third.path);
     store.delete(POINTER).expect("it can be removed");
-    assert!(matches!(held.current(&store), Err(SnapshotError::None)));
+    assert!(matches!(held.current(&store, now), Err(SnapshotError::None)));
 }
 
 #[test]

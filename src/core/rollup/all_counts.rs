@@ -138,14 +138,7 @@ impl<'a> LiveAggregates<'a> {
             Pending::Hours(_) => self.days.iter().flat_map(|day| &day.day.events).collect(),
         };
         let added = added.into_iter().map(|of| (of.partition.day.group.shard(), of.file.rows));
-        let files: Vec<(Shard, u64)> = stored.chain(added).collect();
-        let rows = |is_wanted: &dyn Fn(Shard) -> bool| -> u64 {
-            files.iter().filter(|(shard, _)| is_wanted(*shard)).map(|(_, rows)| rows).sum()
-        };
-        // Files of all shards would be read for each of them.
-        let (of_all, shards) = (rows(&|shard| shard == Shard::All), Shard::numbered().count() as u64);
-        let apart = Shard::apart(files.iter().map(|(shard, _)| *shard), of_all * shards >= rows(&|_| true));
-        apart.into_iter().map(Categories::Shard).collect()
+        Shard::to_read(stored.chain(added)).into_iter().map(Categories::Shard).collect()
     }
 
     /// Returns what each item has in the selected hours, as it counts, all of it under the last hour. So memory holds a

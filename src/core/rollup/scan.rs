@@ -203,19 +203,15 @@ impl Scan<'_> {
     }
 }
 
-/// Returns the files of each shard. Files of all shards are read for each of them, unless their rows would then be most
-/// of what is read.
+/// Returns the files of each shard that is read.
 fn by_shard<'a>(files: &[&'a ScannedFile]) -> BTreeMap<Shard, Vec<&'a ScannedFile>> {
     let shard_of = |scanned: &ScannedFile| scanned.partition.day.group.shard();
-    let of_all: Vec<&ScannedFile> =
-        files.iter().copied().filter(|scanned| shard_of(scanned) == Shard::All).collect();
-    let has_one_for_all = rows_of(&of_all) * SHARES >= rows_of(files);
     let of_shard = |shard: Shard| {
         let is_of = |scanned: &&ScannedFile| shard_of(scanned).overlaps(shard);
         (shard, files.iter().copied().filter(is_of).collect())
     };
-    let shards = files.iter().copied().map(shard_of);
-    Shard::apart(shards, has_one_for_all).into_iter().map(of_shard).collect()
+    let shards = files.iter().map(|scanned| (shard_of(scanned), scanned.file.rows));
+    Shard::to_read(shards).into_iter().map(of_shard).collect()
 }
 
 /// Reads which paths a file has; none where it does not list them, or its footer is a long one.

@@ -22,14 +22,15 @@ pub struct Sources<'a> {
     pub store: &'a Store,
     /// What is not in the lake yet, which counts in an item's sales.
     pub uncommitted: &'a [Arc<UncommittedBatch>],
-    /// The newest ranking in memory; without it, the parts that are needed are read from the lake.
-    pub held: Option<&'a RankingCache>,
+    /// The newest ranking in memory, and the moment of asking; without it, the parts that are needed are read from the
+    /// lake.
+    pub held: Option<(&'a RankingCache, Timestamp)>,
 }
 
 impl Sources<'_> {
     fn current(&self) -> Result<Snapshot, SnapshotError> {
         match self.held {
-            Some(held) => held.current(self.store),
+            Some((held, now)) => held.current(self.store, now),
             None => Snapshot::current(self.store),
         }
     }

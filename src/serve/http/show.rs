@@ -59,8 +59,8 @@ fn answer(state: &State, question: &Question) -> Option<Result<Shown, ShowError>
         Ok(uncommitted) => uncommitted,
         Err(error) => return Some(Err(ShowError::Rollup(error.into()))),
     };
-    let sources =
-        Sources { store: &state.store, uncommitted: &uncommitted, held: Some(&state.ranking_cache) };
+    let held = Some((&state.ranking_cache, (state.clock)()));
+    let sources = Sources { store: &state.store, uncommitted: &uncommitted, held };
     Some(show::answer(&sources, question).map(|mut answer| {
         let headers = std::mem::take(&mut answer.headers);
         let mut bytes = Vec::new();

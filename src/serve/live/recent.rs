@@ -84,9 +84,14 @@ impl Recent {
         &self,
         (event_types, hours, items): RecentQuery<'_>,
     ) -> Option<Vec<BTreeMap<Hour, Aggregate>>> {
+        self.ask(|recent| recent.by_hour(event_types, hours, items))
+    }
+
+    /// Asks what is in memory, and counts the answer.
+    fn ask<T>(&self, question: impl FnOnce(&RecentHours) -> Option<T>) -> Option<T> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let State::Loaded { recent, .. } = &*state else { return None };
-        let found = recent.by_hour(event_types, hours, items)?;
+        let found = question(recent)?;
         self.answered.fetch_add(1, Ordering::Relaxed);
         Some(found)
     }
@@ -98,11 +103,7 @@ impl Recent {
         times: &Range<Timestamp>,
         items: &[&str],
     ) -> Option<Vec<BTreeMap<Hour, Aggregate>>> {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let State::Loaded { recent, .. } = &*state else { return None };
-        let found = recent.by_minutes(event_types, times, items)?;
-        self.answered.fetch_add(1, Ordering::Relaxed);
-        Some(found)
+        self.ask(|recent| recent.by_minutes(event_types, times, items))
     }
 
     /// Returns how many questions were answered from memory, and whether they can be now.
