@@ -10,6 +10,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::RangeInclusive;
 
+use bytes::Bytes;
 use serde::Deserialize;
 
 use crate::delta::checkpoint_rows::PARSED_DATE;
@@ -49,6 +50,9 @@ const CHECKPOINT_COLUMNS: [&str; 8] = [
     "metaData.id",
     "protocol",
 ];
+
+/// Columns of the actions that every checkpoint has once.
+const METADATA_COLUMNS: [&str; 2] = ["metaData.id", "protocol.minReaderVersion"];
 
 /// The file `_last_checkpoint`.
 #[derive(Deserialize)]
@@ -140,7 +144,15 @@ impl<'a> LogReader<'a> {
                 commit.text.lines().filter_map(|line| serde_json::from_str::<Action<'_>>(line).ok());
             return Ok(actions.filter_map(|action| action.metadata).map(|of| of.id).next());
         }
-        Ok(self.beginning(&|_| false, &CHECKPOINT_COLUMNS)?.map(|state| state.table_id))
+        let Some(hint) = self.hint()? else { return Ok(None) };
+        let Some(bytes) = self.checkpoint_of(&hint)? else { return Ok(None) };
+        let mut state = TableState::default();
+        let wants_group = |group: &RowGroup<'_>| METADATA_COLUMNS.iter().any(|column| group.may_have(column));
+        let Ok(batches) = decode_nested(bytes, &["metaData.id", "protocol"], &wants_group) else {
+            return Ok(None);
+        };
+        let read: Option<()> = batches.into_iter().try_for_each(|batch| state.apply_metadata(&batch.ok()?));
+        Ok(read.map(|()| state.table_id).filter(|id| !id.is_empty()))
     }
 
     /// Returns a number that another commit of the same version does not have; none where the commit is not
@@ -263,14 +275,7 @@ impl<'a> LogReader<'a> {
             let noted: Option<()> = commit.text.lines().try_for_each(|line| state.apply_first(line));
             return Ok(noted.map(|()| state).filter(|state| !state.table_id.is_empty()));
         };
-        if hint.parts.is_some() {
-            return Ok(None);
-        }
-        let bytes = match self.store.get(&self.checkpoint(hint.version)) {
-            Err(error) if error.is_not_found() => return Ok(None),
-            bytes => bytes?,
-        };
-        self.check_checkpoint(hint.version, &bytes)?;
+        let Some(bytes) = self.checkpoint_of(&hint)? else { return Ok(None) };
         let mut state = TableState { number: hint.version, ..TableState::default() };
         let wants_group = |group: &RowGroup<'_>| self.wants_group(group);
         let Ok(batches) = decode_nested(bytes, columns, &wants_group) else { return Ok(None) };
@@ -282,14 +287,27 @@ impl<'a> LogReader<'a> {
         Ok(Some(state).filter(|state| !state.table_id.is_empty()))
     }
 
+    /// Returns a checkpoint's bytes; none where it is in several parts, or no longer there.
+    fn checkpoint_of(&self, hint: &Hint) -> Result<Option<Bytes>, StoreError> {
+        if hint.parts.is_some() {
+            return Ok(None);
+        }
+        let bytes = match self.store.get(&self.checkpoint(hint.version)) {
+            Err(error) if error.is_not_found() => return Ok(None),
+            bytes => bytes?,
+        };
+        self.check_checkpoint(hint.version, &bytes)?;
+        Ok(Some(bytes))
+    }
+
     /// Returns whether a row group of a checkpoint may have anything that is read here.
     fn wants_group(&self, group: &RowGroup<'_>) -> bool {
         let may_be_of_days = || match (&self.days, group.dates(PARSED_DATE)) {
             (Some(days), Some((first, last))) => first <= *days.end() && *days.start() <= last,
             _ => true,
         };
-        let others = ["txn.appId", "metaData.id", "protocol.minReaderVersion"];
-        others.iter().any(|column| group.may_have(column)) || group.may_have("add.path") && may_be_of_days()
+        let has_others = METADATA_COLUMNS.iter().chain(&["txn.appId"]).any(|column| group.may_have(column));
+        has_others || group.may_have("add.path") && may_be_of_days()
     }
 
     pub(super) fn hint(&self) -> Result<Option<Hint>, StoreError> {

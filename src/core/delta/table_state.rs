@@ -72,17 +72,10 @@ impl TableState {
         Some(())
     }
 
-    /// Applies rows of a checkpoint; none where they have an unexpected form.
-    pub(super) fn apply_checkpoint(
-        &mut self,
-        batch: &RecordBatch,
-        wants: &dyn Fn(&Partition) -> bool,
-    ) -> Option<()> {
-        let of = |name: &str| batch.column_by_name(name)?.as_struct_opt();
-        fn text<'a>(of: &'a StructArray, name: &str) -> Option<&'a StringArray> {
-            of.column_by_name(name)?.as_string_opt()
-        }
-        let (add, txn, metadata, protocol) = (of("add")?, of("txn")?, of("metaData")?, of("protocol")?);
+    /// Takes the table's id from some rows of a checkpoint; none where the table needs what is not read here, or the rows
+    /// have an unexpected form.
+    pub(super) fn apply_metadata(&mut self, batch: &RecordBatch) -> Option<()> {
+        let (metadata, protocol) = (struct_of(batch, "metaData")?, struct_of(batch, "protocol")?);
         let is_ours = |name: &str, version: i32| {
             let versions = protocol.column_by_name(name)?.as_primitive_opt::<Int32Type>()?;
             let rows = (0..batch.num_rows()).filter(|&row| protocol.is_valid(row));
@@ -96,6 +89,20 @@ impl TableState {
             let rows = (0..batch.num_rows()).filter(|&row| protocol.is_valid(row));
             rows.clone().all(|row| features.value_length(row) == 0).then_some(())?;
         }
+        for row in (0..batch.num_rows()).filter(|&row| metadata.is_valid(row)) {
+            text(metadata, "id")?.value(row).clone_into(&mut self.table_id);
+        }
+        Some(())
+    }
+
+    /// Applies rows of a checkpoint; none where they have an unexpected form.
+    pub(super) fn apply_checkpoint(
+        &mut self,
+        batch: &RecordBatch,
+        wants: &dyn Fn(&Partition) -> bool,
+    ) -> Option<()> {
+        self.apply_metadata(batch)?;
+        let (add, txn) = (struct_of(batch, "add")?, struct_of(batch, "txn")?);
         let (path, size) = (text(add, "path")?, add.column_by_name("size")?.as_primitive_opt::<Int64Type>()?);
         let partitions = add.column_by_name("partitionValues")?.as_map_opt()?;
         let stats = text(add, "stats");
@@ -103,9 +110,6 @@ impl TableState {
         let (app_id, version) =
             (text(txn, "appId")?, txn.column_by_name("version")?.as_primitive_opt::<Int64Type>()?);
         for row in 0..batch.num_rows() {
-            if metadata.is_valid(row) {
-                text(metadata, "id")?.value(row).clone_into(&mut self.table_id);
-            }
             if txn.is_valid(row) {
                 self.transactions.insert(app_id.value(row).to_owned(), version.value(row));
             }
@@ -124,4 +128,12 @@ impl TableState {
         }
         Some(())
     }
+}
+
+fn struct_of<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a StructArray> {
+    batch.column_by_name(name)?.as_struct_opt()
+}
+
+fn text<'a>(of: &'a StructArray, name: &str) -> Option<&'a StringArray> {
+    of.column_by_name(name)?.as_string_opt()
 }
