@@ -122,19 +122,28 @@ fn hour_ranges(hours: impl Iterator<Item = i32>) -> String {
 /// # Errors
 /// Fails where the output does.
 pub fn write_compacted(compacted: &Compacted, dry_run: DryRun, out: &mut dyn Write) -> io::Result<()> {
-    let Compacted { events_to, event_files, rollups_to, rollup_files, .. } = compacted;
+    let Compacted { events_to, event_files, rollups_to, rollup_files, months, .. } = compacted;
+    let counted_months = counted(*months, "month", "months");
+    let copied = match (months, dry_run) {
+        (0, _) => String::new(),
+        (_, DryRun::Yes) => format!("; would copy the aggregates of {counted_months} into one file each"),
+        (_, DryRun::No) => format!("; the aggregates of {counted_months} copied into one file each"),
+    };
     if event_files + rollup_files == 0 {
-        return writeln!(out, "compact: nothing to compact");
+        return writeln!(out, "compact: nothing to compact{copied}");
     }
     let event_files = counted(*event_files, "event file", "event files");
     let rollup_files = counted(*rollup_files, "rollup file", "rollup files");
     match dry_run {
         DryRun::Yes => writeln!(
             out,
-            "compact: would rewrite {event_files} as {events_to}, {rollup_files} as {rollups_to}"
+            "compact: would rewrite {event_files} as {events_to}, {rollup_files} as {rollups_to}{copied}"
         ),
         DryRun::No => {
-            writeln!(out, "compact: {event_files} rewritten as {events_to}, {rollup_files} as {rollups_to}")
+            writeln!(
+                out,
+                "compact: {event_files} rewritten as {events_to}, {rollup_files} as {rollups_to}{copied}"
+            )
         }
     }
 }
@@ -233,6 +242,9 @@ pub fn write_verified(verified: &Verified, out: &mut dyn Write) -> io::Result<()
     let days = counted(verified.days_recomputed, "category day", "category days");
     let log = counted(verified.log_files, "log file", "log files");
     write!(out, "verify: {events}, {rollups}, {log}, {rankings}, aggregates of {days} recomputed")?;
+    if verified.months > 0 {
+        write!(out, ", {} of months compared", counted(verified.months, "copy", "copies"))?;
+    }
     for table in &verified.unopened {
         write!(out, "; the files of `{table}` were not checked, because its log is damaged")?;
     }

@@ -203,7 +203,7 @@ impl<'a> Iterator for Rows<'a> {
                 let (purchases, units) = self.sales_by_hour[hour];
                 let price = i128::from(copy.item.price_cents) * TEN_THOUSANDTHS_PER_CENT;
                 return Some(AggregateLine {
-                    hour_of_day: i32::try_from(hour).expect("a day has 24 hours"),
+                    hour: i32::try_from(hour).expect("a day has 24 hours"),
                     item_id: copy.item.id(),
                     paths: &copy.paths,
                     is_primary: copy.is_primary,

@@ -171,7 +171,7 @@ fn lines<'a>(
     sorted: &'a [AggregateRow],
 ) -> impl Iterator<Item = AggregateLine<'a>> {
     sorted.iter().map(|row| AggregateLine {
-        hour_of_day: row.hour.of_day(),
+        hour: row.hour.of_day(),
         item_id: aggregates.items.name(row.item),
         paths: aggregates.path_sets.name(row.path_set),
         is_primary: row.is_primary,
@@ -293,7 +293,7 @@ fn read_aggregates(bencher: Bencher) {
     let aggregates = aggregates();
     let sorted: Vec<AggregateRow> = aggregates.sorted().collect();
     let bytes = encode_aggregates(lines(&aggregates, &sorted)).expect("the rows fit into Parquet").bytes;
-    let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(|hour| Hour::of(date(), hour)));
+    let hours: Vec<Option<Hour>> = (0..24).map(|hour| Some(Hour::of(date(), hour))).collect();
     bencher.counter(ItemsCount::new(sorted.len())).bench(|| {
         let mut rows = Vec::new();
         let (mut coder, mut path_sets, mut block) =

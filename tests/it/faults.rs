@@ -17,7 +17,7 @@ use topsell_core::progress::Progress;
 use topsell_core::rank::{Measure, Rules};
 use topsell_core::rankings::RankingRetention;
 use topsell_core::rankings::Snapshot;
-use topsell_core::rollup::{Replaces, RollupError, Rollups, Scope, Selection};
+use topsell_core::rollup::{Replaces, RollupError, Rollups, Scope, Selection, WantedRows};
 
 use topsell_core::storage::{LockTimeout, Store};
 
@@ -332,7 +332,7 @@ pub fn seen(lake: &Path) -> Seen {
     let mut scan = rollups.scan().expect("the log can be read");
     let mut aggregates = BTreeMap::new();
     for part in scan.parts(&selection, None).expect("the aggregates can be found") {
-        let read = part.for_each_item(&Progress::default(), None, &mut |item| {
+        let read = part.for_each_item(&Progress::default(), WantedRows::default(), &mut |item| {
             for row in item.rows {
                 let paths = item.path_sets.name(row.path_set).to_owned();
                 let key = (item.item_id.to_owned(), paths, row.hour.number(), row.is_primary);

@@ -34,6 +34,7 @@ mod long_stream;
 mod man;
 mod mapping;
 mod memory;
+mod months;
 mod nightly;
 mod oracle;
 mod output;

@@ -85,7 +85,7 @@ fn ranked(
             parts.push(sums.rank()?);
         }
         if are_longest && builder.may_look_back() {
-            let oldest = counts.days().first().map(|day| Hour::of(*day, 0));
+            let oldest = counts.spans().first().map(|span| span.start);
             builder.set_oldest_hour(Some(oldest.unwrap_or(hours.end)));
         }
         builder.add(&request, parts)?;

@@ -1,5 +1,6 @@
 //! What single items have sold: the query, and its answers by item and by category.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -118,9 +119,9 @@ pub fn first_and_last(
 ) -> Result<Option<(Hour, Hour)>, RollupError> {
     live_counts(store, &query.selection(), query.uncommitted, |counts| {
         let items = [item];
-        let sold_on = |date| -> Result<Option<(Hour, Hour)>, RollupError> {
-            let day = Hour::of(date, 0).max(query.hours.start)..Hour::of(date, 24).min(query.hours.end);
-            let of_day = CountQuery { hours: day, ..query.clone() };
+        let sold_in = |span: &Range<Hour>| -> Result<Option<(Hour, Hour)>, RollupError> {
+            let hours = span.start.max(query.hours.start)..span.end.min(query.hours.end);
+            let of_day = CountQuery { hours, ..query.clone() };
             let rows = counts.aggregates(&of_day.of_items(&items))?;
             let hours = rows.rows.iter().filter(|row| {
                 let is_in = query.category.is_none() || query.is_below(rows.path_sets.name(row.path_set));
@@ -129,18 +130,19 @@ pub fn first_and_last(
             let hours = hours.map(|row| row.hour);
             Ok(hours.clone().min().zip(hours.max()))
         };
-        let days = counts.days();
+        let mut spans = counts.spans();
         let mut first = None;
-        for &date in &days {
-            first = sold_on(date)?;
+        for span in &spans {
+            first = sold_in(span)?;
             if first.is_some() {
                 break;
             }
         }
         let Some((first, mut last)) = first else { return Ok(None) };
-        for &date in days.iter().rev() {
-            if let Some((_, of_day)) = sold_on(date)? {
-                last = of_day;
+        spans.sort_by_key(|span| Reverse(span.end));
+        for span in &spans {
+            if let Some((_, of_span)) = sold_in(span)? {
+                last = of_span;
                 break;
             }
         }

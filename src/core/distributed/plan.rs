@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::distributed::error::DistributedError;
 use crate::model::{EventTypes, Hour};
 use crate::rank::{PlannedRules, Round, Rules, ScanRequest};
-use crate::rollup::{PlannedFile, PlannedPart, Rollups, Selection, Split};
+use crate::rollup::{PlannedFile, PlannedPart, Rollups, Selection, Split, WantsPath};
 use crate::storage::{Store, checksum};
 
 const FORMAT: &str = "topsell ranking plan 2";
@@ -131,7 +131,7 @@ impl Plan {
         let (mut scan, _) = rollups.scan_version(Some(self.rollups_version))?;
         let (request, event_types) = (self.request(), self.event_types());
         let wants = |path: &str| request.wants_path(path);
-        let wants = (!request.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));
+        let wants = (!request.wants_every_path()).then_some(&wants as WantsPath<'_>);
         let selection = Selection { event_types: &event_types, hours: request.hours.clone() };
         let split = if self.splits_files { Split::Files } else { Split::Items };
         let (files, parts) = scan.planned(&selection, wants, split)?;

@@ -14,13 +14,15 @@ use crate::storage::Store;
 
 /// The application id of the version that was compacted. It names the rules of compaction; where these change, all
 /// days are looked at.
-const VERSION: &str = "topsell:compacted:2";
+const VERSION: &str = "topsell:compacted:3";
 /// The application id of the moment, in milliseconds since 1970.
 const UNTIL: &str = "topsell:compacted-until";
 /// Commits after which a compaction that had nothing to do is recorded, too: those since the record are read.
 const MAX_COMMITS: u64 = 100;
 /// Commits that are read to find the days that changed; where there are more, looking at all days takes less.
 const MAX_COMMITS_READ: u64 = 2_000;
+/// A month that ended so many days before a compaction is looked at once more, in case the last one was killed.
+const DAYS_OF_A_MONTH: i32 = 31;
 /// Files of days that have ended that a compaction may look at each time without anything to do.
 const MAX_FILES: usize = 1_000;
 
@@ -79,6 +81,21 @@ impl CompactionDays {
         let first = self.days.as_ref().map_or(Date::MIN, |days| {
             days.written.first().map_or(days.since, |first| days.since.min(*first))
         });
+        first..=Date::MAX
+    }
+
+    /// Returns whether one of the days is in a month, or the month has ended not long before the first of them.
+    pub fn has_month(&self, month: &RangeInclusive<Date>) -> bool {
+        self.days.as_ref().is_none_or(|days| {
+            let is_recent = month.end().number() >= days.since.number().saturating_sub(DAYS_OF_A_MONTH);
+            is_recent || days.written.range(month.clone()).next().is_some()
+        })
+    }
+
+    /// Returns the range that all days of these months are in.
+    pub fn range_of_months(&self) -> RangeInclusive<Date> {
+        let first = *self.range().start();
+        let first = Date::new(first.number().saturating_sub(2 * DAYS_OF_A_MONTH));
         first..=Date::MAX
     }
 

@@ -121,6 +121,13 @@ impl FilePartition {
         (self.first_hour..=self.last_hour).map(move |hour| Hour::of(date, hour))
     }
 
+    /// Returns the hours of its day that are wanted, by hour of day; of a file of several days, those after its date,
+    /// too.
+    pub fn hours_by_number(&self, is_wanted: impl Fn(&Hour) -> bool) -> Vec<Option<Hour>> {
+        let hours = (0..24.max(self.last_hour + 1)).map(|hour| Hour::of(self.day.date, hour));
+        hours.map(|hour| Some(hour).filter(&is_wanted)).collect()
+    }
+
     /// Returns whether the file may have rows of an hour.
     pub fn may_contain(&self, hour: Hour) -> bool {
         self.first() <= hour && hour <= self.last()

@@ -17,6 +17,8 @@ pub struct Compacted {
     /// The same of rollup files.
     pub rollup_files: u64,
     pub rollups_to: u64,
+    /// Copies of whole months that were written.
+    pub months: u64,
 }
 
 /// Rewrites the files of past days, and the event files of past hours of today, as one file for each group of
@@ -56,13 +58,22 @@ pub fn compact(
     (compacted.rollup_files, compacted.rollups_to) = days.size();
     progress.begin(Stage::CompactAggregates, Some(compacted.rollup_files));
     match dry_run {
-        DryRun::Yes => compacted.plan.extend(lines_of_steps("aggregates", days.steps(), |merge| {
-            let (event_type, category, date) = merge.day();
-            (format!("{event_type}, {category}, {date}"), merge.files())
-        })),
+        DryRun::Yes => {
+            compacted.plan.extend(lines_of_steps("aggregates", days.steps(), |merge| {
+                let (event_type, category, date) = merge.day();
+                (format!("{event_type}, {category}, {date}"), merge.files())
+            }));
+            let months = days.months()?;
+            compacted.months = months.len() as u64;
+            compacted.plan.extend(months.into_iter().map(|(event_type, first)| {
+                format!("copy the aggregates of {event_type}, the month from {first}, into one file")
+            }));
+        }
         DryRun::No => {
             let advance = |files| progress.advance(Stage::CompactAggregates, files);
-            (compacted.rollup_files, compacted.rollups_to) = days.run(now_ms, &advance)?;
+            let done = days.run(now_ms, &advance)?;
+            (compacted.rollup_files, compacted.rollups_to) = (done.files, done.written);
+            compacted.months = done.months;
         }
     }
     progress.end(Stage::CompactAggregates);

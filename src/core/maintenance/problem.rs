@@ -57,6 +57,8 @@ pub enum ProblemKind {
     Day,
     /// The aggregates of an event type and day are not what its events add up to.
     Differing(String, Date),
+    /// A copy of a month's aggregates is not what its days have, or cannot be read; by its path below the lake.
+    Month(String),
     /// What is known of ingested files, by the path of the file below the lake.
     Inputs(String),
     Published(PublishedFile),

@@ -148,6 +148,7 @@ pub fn repair_files(
             | RepairAction::Log(..)
             | RepairAction::RebuildEventsLog(_)
             | RepairAction::Inputs(_)
+            | RepairAction::Month(_)
             | RepairAction::Published(_) => {}
         }
     }
@@ -155,6 +156,13 @@ pub fn repair_files(
     if !days.is_empty() || has_removed && Rollups::open(store)?.is_some() {
         let lake = Lake::open(store.clone())?;
         repaired.hours += rollup::rebuild(&lake, &days, now_ms, progress)?.hours;
+    }
+    for (action, _) in &plan.actions {
+        if let RepairAction::Month(path) = action
+            && let Some(rollups) = Rollups::open(store)?
+        {
+            repaired.rewritten += u64::from(rollups.rewrite_copy(path)?);
+        }
     }
     Ok(())
 }

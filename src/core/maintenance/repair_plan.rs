@@ -34,6 +34,8 @@ pub enum RepairAction {
     RemoveEvents(Vec<LostEvents>),
     /// The aggregates of an event type and day are computed again.
     RebuildDay(String, Date),
+    /// A copy of a month's aggregates is written again.
+    Month(String),
     Published(PublishedFile),
 }
 
@@ -64,7 +66,7 @@ impl RepairAction {
             | RepairAction::RebuildRollups
             | RepairAction::RemoveEvents(_)
             | RepairAction::RebuildDay(..) => true,
-            RepairAction::Inputs(_) | RepairAction::Published(_) => false,
+            RepairAction::Inputs(_) | RepairAction::Month(_) | RepairAction::Published(_) => false,
         }
     }
 }
@@ -81,6 +83,9 @@ impl RepairPlan {
             match &problem.kind {
                 ProblemKind::Inputs(path) => {
                     plan.actions.push((RepairAction::Inputs(path.clone()), problem.text.clone()));
+                }
+                ProblemKind::Month(path) => {
+                    plan.actions.push((RepairAction::Month(path.clone()), problem.text.clone()));
                 }
                 ProblemKind::OutOfReach => plan.impossible.push(out_of_reach(&problem.text)),
                 _ => {}
@@ -213,6 +218,7 @@ impl RepairPlan {
                 | ProblemKind::Table(_)
                 | ProblemKind::OutOfReach
                 | ProblemKind::Day
+                | ProblemKind::Month(_)
                 | ProblemKind::Inputs(_)
                 | ProblemKind::Published(_) => {}
             }
@@ -260,6 +266,7 @@ fn restored(store: &Store, wrong: &ProblemKind) -> Result<Option<(String, Vec<u8
         | ProblemKind::Table(_)
         | ProblemKind::OutOfReach
         | ProblemKind::Day
+        | ProblemKind::Month(_)
         | ProblemKind::Differing(..)
         | ProblemKind::Inputs(_) => Ok(None),
     }
@@ -312,6 +319,7 @@ impl fmt::Display for RepairAction {
             RepairAction::RebuildDay(event_type, date) => {
                 write!(f, "recompute the aggregates of {event_type}, {date} from events")
             }
+            RepairAction::Month(path) => write!(f, "write {path} again, from the files of its days"),
             RepairAction::Published(PublishedFile::Ranking(path)) => {
                 write!(
                     f,

@@ -31,6 +31,8 @@ pub struct Verified {
     /// Files that were checked.
     pub event_files: u64,
     pub rollup_files: u64,
+    /// Copies of whole months, which were compared with the files of their days.
+    pub months: u64,
     /// Files of both tables that were not, since they are not in the scope.
     pub files_left: u64,
     /// Published rankings, the newest and older ones.
@@ -135,6 +137,9 @@ pub fn verify(
         comparison: comparison.as_ref(),
     };
     found.check_days(&checked, &days, stop, progress)?;
+    if let Some((rollups, files)) = rollups.as_ref().filter(|_| found.stopped_at.is_none()) {
+        found.check_months(rollups, files)?;
+    }
     Ok(found)
 }
 
@@ -273,6 +278,33 @@ impl Verified {
                     self.days_damaged += 1;
                     self.problems.push(Problem { kind: ProblemKind::Day, text: error.to_string() });
                 }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Verified {
+    fn check_months(&mut self, rollups: &Rollups, files: &[LiveFile]) -> Result<(), RollupError> {
+        let scope = self.scope;
+        let copies = rollups.copies(files)?;
+        for copy in copies.iter().filter(|copy| scope.has_file(&copy.path(), copy.end())) {
+            self.months += 1;
+            let path = copy.path();
+            let problem = match rollups.rows_of_days(copy) {
+                // Mostly it is a problem already.
+                Err(error) => Problem { kind: ProblemKind::Day, text: error.to_string() },
+                Ok(days) => match rollups.rows_of_copy(copy) {
+                    Ok(rows) if rows.is_same_as(&days) => continue,
+                    Ok(_) => {
+                        let text = format!("{path}: not what the files of its days have");
+                        Problem { kind: ProblemKind::Month(path), text }
+                    }
+                    Err(error) => Problem { kind: ProblemKind::Month(path), text: error.to_string() },
+                },
+            };
+            if self.problems.iter().all(|known| known.text != problem.text) {
+                self.problems.push(problem);
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Moments in microseconds, and the hour buckets and dates they fall in; all UTC.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use jiff::civil;
 pub use jiff::tz::TimeZone;
@@ -216,6 +217,14 @@ impl Date {
     /// Returns whole days since 1970-01-01.
     pub fn number(self) -> i32 {
         self.0
+    }
+
+    /// Returns the first and the last day of its month; none beyond the years 1 to 9998.
+    pub fn month(self) -> Option<RangeInclusive<Date>> {
+        let day = jiff::Timestamp::from_second(i64::from(self.0) * 86_400).ok()?;
+        let day = day.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let first = self.0 - i32::from(day.day()) + 1;
+        Some(Date(first)..=Date(first + i32::from(day.days_in_month()) - 1))
     }
 }
 

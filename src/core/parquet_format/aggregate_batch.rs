@@ -35,7 +35,7 @@ impl AggregateBatch {
         columns.ok_or(ColumnsError::Column("hour"))
     }
 
-    /// Returns rows by their columns, which are of the same length; `None` where an hour is not one of a day.
+    /// Returns rows by their columns, which are of the same length; `None` where an hour is negative.
     pub(super) fn of_columns(
         hour: Vec<i32>,
         item_id: StringArray,
@@ -45,8 +45,17 @@ impl AggregateBatch {
         units: Vec<Units>,
         amount: Vec<i128>,
     ) -> Option<AggregateBatch> {
-        let are_hours = hour.iter().all(|hour| (0..24).contains(hour));
+        let are_hours = hour.iter().all(|hour| *hour >= 0);
         are_hours.then(|| AggregateBatch { hour, item_id, categories, is_primary, purchases, units, amount })
+    }
+
+    /// Returns the rows, if their hours are among the first so many of the file's day.
+    ///
+    /// # Errors
+    /// [`ColumnsError::Column`] where one is not.
+    pub fn within(self, hours: usize) -> Result<AggregateBatch, ColumnsError> {
+        let are_within = self.hour.iter().all(|hour| (*hour as usize) < hours);
+        if are_within { Ok(self) } else { Err(ColumnsError::Column("hour")) }
     }
 
     /// Returns how many rows there are.
@@ -80,16 +89,16 @@ impl AggregateBatch {
         }
     }
 
-    /// Returns one item's rows of the wanted hours, which are given by hour of day.
+    /// Returns one item's rows of the wanted hours, which are given by hour of day; rows must be within them.
     #[inline]
     pub fn rows_of<'a>(
         &'a self,
         item: &BlockItem,
         block: &'a AggregateBlock,
-        hours: &'a [Option<Hour>; 24],
+        hours: &'a [Option<Hour>],
     ) -> impl Iterator<Item = HourAggregate> + 'a {
         (item.row..item.end).filter_map(move |row| {
-            let hour = hours[self.hour[row] as usize]?;
+            let hour = hours.get(self.hour[row] as usize).copied().flatten()?;
             let aggregate = Aggregate {
                 purchases: self.purchases[row],
                 units: self.units[row],
@@ -150,6 +159,12 @@ impl AggregateBlock {
     #[inline]
     pub fn category(&self, item: usize) -> Option<u32> {
         self.categories.get(item).copied()
+    }
+
+    /// Returns the sets of paths of an item's rows.
+    #[inline]
+    pub fn sets_of(&self, item: usize) -> &[u32] {
+        &self.sets[self.items[item].row..self.items[item].end]
     }
 
     /// Keeps the items that are wanted, by their place.

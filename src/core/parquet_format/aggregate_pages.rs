@@ -305,7 +305,7 @@ mod tests {
         };
         let lines: Vec<_> = rows.iter().map(line).collect();
         let lines = lines.iter().map(|(hour_of_day, item_id, paths, is_primary, aggregate)| AggregateLine {
-            hour_of_day: *hour_of_day,
+            hour: *hour_of_day,
             item_id,
             paths,
             is_primary: *is_primary,
@@ -319,7 +319,7 @@ mod tests {
         let (mut interner, mut sets, mut rows) =
             (DictionaryInterner::default(), Interner::default(), Vec::new());
         let mut block = AggregateBlock::default();
-        let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(Hour::new));
+        let hours: Vec<Option<Hour>> = (0..24).map(|hour| Some(Hour::new(hour))).collect();
         for batch in batches {
             batch.read(&mut interner, &mut sets, &mut block);
             for item in &block.items {

@@ -2,7 +2,7 @@
 //!
 //! | column | Parquet type |
 //! |---|---|
-//! | `hour` | INT32, 0 to 23 of the partition's date |
+//! | `hour` | INT32, 0 to 23 of the partition's date; in a file of a month, 0 to 743 of its first day |
 //! | `item_id` | BYTE_ARRAY, STRING |
 //! | `category` | BYTE_ARRAY, STRING: the top-level category, or null |
 //! | `categories` | LIST of STRING: the paths below this top-level category |
@@ -27,7 +27,7 @@ use parquet::schema::types::TypePtr;
 use crate::model::{Aggregate, category_of_set};
 use crate::parquet_format::chunked_file::{ChunkedFile, schema_of, text_lists};
 use crate::parquet_format::chunks::{Chunk, Dictionary, Index, Shape, Values};
-use crate::parquet_format::encodings::few_distinct;
+use crate::parquet_format::encodings::{distinct, few_distinct};
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::parquet_file::Encoded;
 use crate::parquet_format::units_column::{FewUnits, UNITS_SUM};
@@ -37,8 +37,11 @@ const ROWS_PER_GROUP: usize = 1 << 17;
 /// Small pages, so that one item is read without the rest of its row group. Pages of ids have as many rows
 /// as a batch of a full scan, which smaller ones would slow down.
 const INDEX: Index = Index { rows_to_search: 1 << 12, rows_per_page: 1 << 14 };
+const INDEX_OF_MONTH: Index = Index { rows_to_search: 1 << 11, rows_per_page: 1 << 11 };
 /// Aggregates are kept for long and read as a whole, so that even small chunks are worth compressing.
 const COMPRESS_FROM_BYTES: usize = 2 << 10;
+/// A file of a month has no more hours than that.
+const HOURS_OF_A_MONTH: usize = 31 * 24;
 pub(super) const ITEM_ID: &str = "item_id";
 pub(super) const CATEGORY: &str = "category";
 /// The columns that are read: the paths tell the category, too.
@@ -50,8 +53,8 @@ pub(super) const PATHS: &str = "topsell.paths";
 /// One row of an aggregate file.
 #[derive(Clone, Copy, Debug)]
 pub struct AggregateLine<'a> {
-    /// 0 to 23.
-    pub hour_of_day: i32,
+    /// 0 to 23; in a file of a month, 0 to 743.
+    pub hour: i32,
     pub item_id: &'a str,
     /// Joined by `|`.
     pub paths: &'a str,
@@ -80,9 +83,24 @@ pub(super) static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
 pub fn encode_aggregates<'a>(
     lines: impl IntoIterator<Item = AggregateLine<'a>>,
 ) -> Result<Encoded, ColumnsError> {
+    encode_indexed(lines, INDEX)
+}
+
+/// Returns the file of the rows of a month, in their order: with small pages, since an item is looked up in many months.
+///
+/// # Errors
+/// As [`encode_aggregates`].
+pub fn encode_month<'a>(lines: impl IntoIterator<Item = AggregateLine<'a>>) -> Result<Encoded, ColumnsError> {
+    encode_indexed(lines, INDEX_OF_MONTH)
+}
+
+fn encode_indexed<'a>(
+    lines: impl IntoIterator<Item = AggregateLine<'a>>,
+    index: Index,
+) -> Result<Encoded, ColumnsError> {
     let (schema, root) = &*SCHEMA;
     let mut file =
-        ChunkedFile::of(Arc::clone(root), COMPRESS_FROM_BYTES)?.indexed(INDEX).with_block_checksums();
+        ChunkedFile::of(Arc::clone(root), COMPRESS_FROM_BYTES)?.indexed(index).with_block_checksums();
     let mut lines = lines.into_iter();
     let (mut paths, mut group) = (PathSets::default(), Group::of(lines.size_hint().0));
     while let Some(line) = lines.next() {
@@ -186,7 +204,7 @@ impl<'a> Group<'a> {
     }
 
     fn push(&mut self, line: &AggregateLine<'a>, paths: &mut PathSets<'a>) {
-        self.hours.push(i64::from(line.hour_of_day));
+        self.hours.push(i64::from(line.hour));
         self.items.push(line.item_id);
         let (paths, category) = paths.paths_of(line.paths);
         if let Some(category) = category {
@@ -212,7 +230,7 @@ impl<'a> Group<'a> {
             _ => Vec::new(),
         };
         let categories = self.categories.iter().map(|&category| Cow::Borrowed(category)).collect();
-        let hours = few_distinct(&self.hours).unwrap_or_default();
+        let hours = distinct(&self.hours, HOURS_OF_A_MONTH).unwrap_or_default();
         let of_hours: Vec<i32> = hours.1.iter().filter_map(|&hour| i32::try_from(hour).ok()).collect();
         let names = paths.names.iter().map(|&name| Cow::Borrowed(name)).collect();
         let (purchases, units) = (few_distinct(&self.purchases), FewUnits::of(&self.units));

@@ -19,10 +19,15 @@ pub(super) fn width_of(most: u64) -> u32 {
 
 /// Returns numbers as dictionary codes and their distinct values, if these are few.
 pub(super) fn few_distinct(numbers: &[i64]) -> Option<(Vec<u32>, Vec<i64>)> {
+    distinct(numbers, FEW)
+}
+
+/// Returns numbers as dictionary codes and their distinct values, if there are no more of these.
+pub(super) fn distinct(numbers: &[i64], most: usize) -> Option<(Vec<u32>, Vec<i64>)> {
     const UNSEEN: u16 = u16::MAX;
     let mut known: Vec<i64> = Vec::new();
     // Most numbers are small, and found without a search.
-    let mut of_small = [UNSEEN; 256];
+    let mut of_small = [UNSEEN; 1 << 10];
     let mut codes = Vec::with_capacity(numbers.len());
     for &number in numbers {
         let code = match usize::try_from(number).ok().and_then(|small| of_small.get_mut(small)) {
@@ -40,7 +45,7 @@ pub(super) fn few_distinct(numbers: &[i64]) -> Option<(Vec<u32>, Vec<i64>)> {
                 at as u16
             }
         };
-        if known.len() > FEW {
+        if known.len() > most {
             return None;
         }
         codes.push(u32::from(code));

@@ -45,7 +45,7 @@ pub use aggregate_file::{AggregateFile, ItemPages};
 pub use aggregate_reader::{
     AggregateLabels, CategoryFilter, ItemRange, WantsItem, aggregate_labels, decode_aggregates, first_items,
 };
-pub use aggregates::{AggregateLine, encode_aggregates};
+pub use aggregates::{AggregateLine, encode_aggregates, encode_month};
 pub use chunked_file::EncodedGroup;
 pub use column_stats::ColumnStats;
 pub use dictionary::DictionaryInterner;

@@ -97,9 +97,9 @@ pub fn rewrite_aggregates(bytes: &Bytes) -> Result<Encoded, ColumnsError> {
     let (mut interner, mut block) = (DictionaryInterner::default(), AggregateBlock::default());
     // Only the hour of the day is kept.
     let epoch = Date::parse("1970-01-01").ok_or(ColumnsError::Column("hour"))?;
-    let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(|hour| Hour::of(epoch, hour)));
+    let hours: Vec<Option<Hour>> = (0..24).map(|hour| Some(Hour::of(epoch, hour))).collect();
     for batch in decode_aggregates(bytes.clone(), &ItemRange::default(), None)? {
-        let batch = batch?;
+        let batch = batch?.within(hours.len())?;
         batch.read(&mut interner, &mut path_sets, &mut block);
         for of_item in &block.items {
             let item = items.code(batch.item_id(of_item.row));
@@ -107,7 +107,7 @@ pub fn rewrite_aggregates(bytes: &Bytes) -> Result<Encoded, ColumnsError> {
         }
     }
     encode_aggregates(rows.iter().map(|row| AggregateLine {
-        hour_of_day: row.hour.of_day(),
+        hour: row.hour.of_day(),
         item_id: items.name(row.item),
         paths: path_sets.name(row.path_set),
         is_primary: row.is_primary,

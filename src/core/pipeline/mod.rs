@@ -2,29 +2,30 @@
 //!
 //! Invariant: no logic of its own; it calls the rooms in their order.
 
+mod compute_ranking;
+mod error;
+
 use std::path::PathBuf;
 
-use rayon::prelude::*;
-
 use crate::delta::StepLimits;
-use crate::distributed::{self, DistributedError, MergeFiles, MergedFiles, Plan};
+use crate::distributed::{self, MergeFiles, MergedFiles, Plan};
 use crate::ingest::{self, ParseOptions, StdinStream};
 use crate::input_format::Mapping;
-use crate::item_catalog::{CatalogError, CatalogFile, ItemCatalog, ItemNames};
+use crate::item_catalog::{CatalogFile, ItemCatalog, ItemNames};
 use crate::lake;
 use crate::lake::{DryRun, Lake, LakeError, LakeScope};
 use crate::maintenance::{
     self, Compacted, Confirm, Pruned, RepairOutcome, Retention, Stats, StopRequest, Verified,
 };
-use crate::model::{EventTypes, Hour, Timestamp, format_duration};
-use crate::parquet_format::WantsItem;
+use crate::model::{EventTypes, Timestamp};
+use crate::pipeline::compute_ranking::ranking_of;
 use crate::progress::{Count, Progress, Stage};
-use crate::rank::{
-    FinishedRanking, PartialRanker, PartialRanking, Ranking, RankingBuilder, Rules, ScanRequest,
-};
-use crate::rankings::{self, ItemTotalsWriter, Published, PublishedItemTotals, SnapshotError};
-use crate::rollup::{self, PlannedRollup, Replaces, RollupError, Rollups, ScanPart, Scope, Selection, Split};
-use crate::storage::{LockError, LockTimeout, Store};
+use crate::rank::{FinishedRanking, Ranking, Rules};
+use crate::rankings::{self, ItemTotalsWriter, Published, PublishedItemTotals};
+use crate::rollup::{self, PlannedRollup, Replaces, Scope, Split};
+use crate::storage::{LockTimeout, Store};
+
+pub use error::{Freshness, StepError};
 
 /// A step to run on a lake.
 pub enum Step {
@@ -89,15 +90,6 @@ pub enum Step {
     Stats,
 }
 
-/// How recent the sales must be for a ranking to be published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Freshness {
-    /// The end of the ranking's window.
-    pub until: Timestamp,
-    /// How long before that moment the newest hour of sales may end.
-    pub max_lag_seconds: u64,
-}
-
 /// Who runs a step, and when.
 pub struct Caller {
     /// The name of the caller in the message that a lock is held.
@@ -122,26 +114,6 @@ pub enum Done {
     Verified(Verified),
     Repaired(RepairOutcome<StepError>),
     Counted(Stats),
-}
-
-/// Why a step failed.
-#[derive(Debug, thiserror::Error)]
-pub enum StepError {
-    #[error(transparent)]
-    Catalog(#[from] CatalogError),
-    #[error(transparent)]
-    Lake(#[from] LakeError),
-    #[error(transparent)]
-    Rollup(#[from] RollupError),
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
-    #[error(transparent)]
-    Distributed(#[from] DistributedError),
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The newest sales are too old.
-    #[error("{}", stale_text(.newest.as_ref(), .freshness))]
-    Stale { newest: Option<Hour>, freshness: Freshness },
 }
 
 /// Runs one step on the lake in a store.
@@ -268,28 +240,6 @@ fn recomputed(store: &Store, path: &str, progress: &Progress) -> Option<bool> {
     rankings::restore(store, path, &finished.ranking, &rules, &event_types).ok()
 }
 
-impl Freshness {
-    fn check(self, newest: Option<Hour>) -> Result<(), StepError> {
-        let lag = newest.map(|hour| self.until.seconds_since(hour.plus(1).start()));
-        match lag {
-            Some(lag) if lag <= self.max_lag_seconds => Ok(()),
-            _ => Err(StepError::Stale { newest, freshness: self }),
-        }
-    }
-}
-
-fn stale_text(newest: Option<&Hour>, freshness: &Freshness) -> String {
-    let until = freshness.until;
-    let Some(end) = newest.map(|hour| hour.plus(1).start()) else {
-        return format!("there are no sales before {until}, so there is nothing to publish");
-    };
-    let lag = format_duration(until.seconds_since(end));
-    let allowed = format_duration(freshness.max_lag_seconds);
-    format!(
-        "the newest hour of sales ended {end}, {lag} before {until}, and the limit is {allowed} (--max-lag)"
-    )
-}
-
 fn rank(
     store: &Store,
     rules: &Rules,
@@ -311,66 +261,6 @@ fn rank(
         progress.count(Count::ItemTotalsRows, totals.rows);
     }
     Ok((published, totals))
-}
-
-/// Computes a ranking, and with a draft the item totals.
-fn ranking_of(
-    store: &Store,
-    rules: &Rules,
-    event_types: &EventTypes,
-    draft: Option<&ItemTotalsWriter>,
-    progress: &Progress,
-) -> Result<FinishedRanking, StepError> {
-    let rollups = Rollups::open_or_create(store)?;
-    let mut scan = rollups.scan()?;
-    let mut builder = match draft {
-        Some(_) => RankingBuilder::with_item_totals(rules.clone()),
-        None => RankingBuilder::new(rules.clone()),
-    };
-    while let Some(request) = builder.next_scan() {
-        let wants = |path: &str| request.wants_path(path);
-        let wants = (!request.wants_every_path()).then_some(&wants as &(dyn Fn(&str) -> bool + Sync));
-        let parts = scan.parts(&Selection { event_types, hours: request.hours.clone() }, wants)?;
-        progress.begin(Stage::Rank, Some(parts.iter().map(ScanPart::rows).sum()));
-        let partial: Result<Vec<PartialRanking>, StepError> =
-            parts.par_iter().map(|part| ranked_part(part, &request, draft, progress)).collect();
-        let partial = partial?;
-        drop(parts);
-        if builder.may_look_back() {
-            builder.set_oldest_hour(scan.oldest_hour(event_types)?);
-        }
-        builder.add(&request, partial).map_err(SnapshotError::from)?;
-        progress.end(Stage::Rank);
-    }
-    Ok(builder.finish())
-}
-
-/// Ranks the items of a part, and adds the totals of each of its top-level categories to a draft.
-fn ranked_part(
-    part: &ScanPart<'_>,
-    request: &ScanRequest,
-    draft: Option<&ItemTotalsWriter>,
-    progress: &Progress,
-) -> Result<PartialRanking, StepError> {
-    let wants_item = |item_id: &str| request.wants_item(item_id);
-    let wants_item = (!request.wants_every_item()).then_some(&wants_item as WantsItem<'_>);
-    let mut ranker = PartialRanker::new(request);
-    let mut category: Option<String> = None;
-    part.for_each_item(progress, wants_item, &mut |item| {
-        if let Some(draft) = draft.filter(|_| item.category != category.as_deref()) {
-            if let Some(totals) = ranker.take_item_totals() {
-                draft.add(category.as_deref(), request.round(), totals)?;
-            }
-            category = item.category.map(str::to_owned);
-        }
-        Ok::<(), StepError>(
-            ranker.add_item(item.item_id, item.rows, item.path_sets).map_err(RollupError::from)?,
-        )
-    })?;
-    if let Some((draft, totals)) = draft.zip(ranker.take_item_totals()) {
-        draft.add(category.as_deref(), request.round(), totals)?;
-    }
-    Ok(ranker.finish())
 }
 
 fn count_published(published: &Published, progress: &Progress) {

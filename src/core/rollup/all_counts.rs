@@ -21,7 +21,7 @@ use crate::rollup::error::RollupError;
 use crate::rollup::event_file::EventFile;
 use crate::rollup::live_counts::{LiveCounts, Pending};
 use crate::rollup::scan::paths_in;
-use crate::rollup::table::{Selection, read_file};
+use crate::rollup::table::{Selection, read_file_of};
 use crate::storage::Store;
 
 /// Takes the event type, item and hour of a row, and what it adds.
@@ -217,7 +217,7 @@ impl<'a> LiveAggregates<'a> {
                 continue;
             }
             let mut rows = AggregateRows::default();
-            read_file(counts.store(), file, &mut rows)?;
+            read_file_of(counts.store(), partition, file, &mut rows)?;
             let (event_type, date) = (&partition.day.event_type, partition.day.date);
             let day = days.iter().find(|of| of.day.event_type == *event_type && of.day.date == date);
             let is_valid = |row: &AggregateRow| !day.is_some_and(|of| of.hours.contains(&row.hour));

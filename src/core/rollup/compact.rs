@@ -52,10 +52,21 @@ impl DayMerge {
     }
 }
 
+/// What a compaction of the `rollups` table did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CompactedDays {
+    /// How many files were merged, and into how many.
+    pub files: u64,
+    pub written: u64,
+    /// How many copies of whole months were written.
+    pub months: u64,
+}
+
 /// A compaction of the `rollups` table.
 pub struct AggregateCompaction<'a> {
     rollups: &'a Rollups,
     days: CompactionDays,
+    until: Timestamp,
     /// How many files of days that have ended were looked at.
     files: usize,
     rewriter: Rewriter<'a>,
@@ -94,6 +105,7 @@ impl Rollups {
         Ok(AggregateCompaction {
             rollups: self,
             days: looked_at,
+            until,
             files,
             rewriter: Rewriter::of(&newest),
             steps,
@@ -107,18 +119,26 @@ impl AggregateCompaction<'_> {
         &self.steps
     }
 
+    /// Returns the event types and the first days of the months that will be copied into one file each.
+    ///
+    /// # Errors
+    /// Fails where the table's log cannot be read, or the disk fails.
+    pub fn months(&self) -> Result<Vec<(String, Date)>, RollupError> {
+        self.rollups.months_to_write(&self.days, self.until)
+    }
+
     /// Returns how many files are to be merged, and into how many if no category gets files of its own.
     pub fn size(&self) -> (u64, u64) {
         let merges = || self.steps.iter().flatten();
         (merges().map(DayMerge::files).sum(), merges().count() as u64)
     }
 
-    /// Does all steps; calls `done` with the number of files after each. Returns how many files were merged, and
-    /// into how many; those that a rollup has replaced meanwhile are left as they are.
+    /// Does all steps, and calls `done` with the number of files after each; then writes copies of months. Files that
+    /// a rollup has replaced meanwhile are left as they are.
     ///
     /// # Errors
     /// Fails where the disk does; what the steps before have done stays.
-    pub fn run(mut self, now_ms: i64, done: &dyn Fn(u64)) -> Result<(u64, u64), RollupError> {
+    pub fn run(mut self, now_ms: i64, done: &dyn Fn(u64)) -> Result<CompactedDays, RollupError> {
         let (mut files, mut written_files, mut is_complete) = (0, 0, true);
         let mut steps = std::mem::take(&mut self.steps).into_iter().peekable();
         if steps.peek().is_none() {
@@ -142,7 +162,8 @@ impl AggregateCompaction<'_> {
             }
             done(step.iter().map(DayMerge::files).sum());
         }
-        Ok((files, written_files))
+        let months = self.rollups.write_months(&self.days, self.until)?;
+        Ok(CompactedDays { files, written: written_files, months })
     }
 }
 
@@ -171,7 +192,7 @@ mod tests {
     use crate::progress::Progress;
     use crate::rollup::table::Selection;
     use crate::rollup::verify::Verification;
-    use crate::rollup::{Replaces, Scope, rollup};
+    use crate::rollup::{Replaces, Scope, WantedRows, rollup};
     use crate::storage::temporary;
 
     const CATEGORIES: [&str; 6] = ["Food", "Books", "Toys", "Garden", "Shoes", "Wine"];
@@ -211,7 +232,7 @@ mod tests {
         let mut scan = rollups.scan().expect("it can be read");
         let mut units = Units::new();
         for part in scan.parts(&selection, None).expect("it can be read") {
-            part.for_each_item::<RollupError>(&Progress::ignored(), None, &mut |of| {
+            part.for_each_item::<RollupError>(&Progress::ignored(), WantedRows::default(), &mut |of| {
                 let sum = of.rows.iter().map(|row| row.aggregate.units.to_string().parse::<f64>());
                 let sum: f64 = sum.map(|units| units.expect("it is a number")).sum();
                 let place = (of.category.unwrap_or_default().to_owned(), of.item_id.to_owned());

@@ -4,10 +4,11 @@
 
 use bytes::Bytes;
 
-use crate::model::{Hour, HourAggregate, ItemKey, PathSetCategories};
+use crate::model::{Hour, HourAggregate, ItemKey};
 use crate::parquet_format::{
     AggregateBatch, AggregateBlock, ColumnsError, DictionaryInterner, ItemRange, WantsItem, decode_aggregates,
 };
+use crate::rollup::scanned_sets::ScannedSets;
 
 /// A position in a file: at an item of a category, or after the last.
 pub(super) struct Cursor {
@@ -18,7 +19,7 @@ pub(super) struct Cursor {
     item: usize,
     range: ItemRange,
     /// By hour of day, the hours that are wanted.
-    hours: [Option<Hour>; 24],
+    hours: Vec<Option<Hour>>,
     paths: DictionaryInterner,
 }
 
@@ -31,8 +32,8 @@ impl Cursor {
         bytes: Bytes,
         range: &ItemRange,
         wants: Option<WantsItem<'_>>,
-        hours: [Option<Hour>; 24],
-        path_sets: &mut PathSetCategories,
+        hours: Vec<Option<Hour>>,
+        sets: &mut ScannedSets<'_>,
     ) -> Result<Cursor, ColumnsError> {
         let mut cursor = Cursor {
             batches: Box::new(decode_aggregates(bytes, range, wants)?),
@@ -43,7 +44,7 @@ impl Cursor {
             hours,
             paths: DictionaryInterner::default(),
         };
-        cursor.next_batch(path_sets)?;
+        cursor.next_batch(sets)?;
         Ok(cursor)
     }
 
@@ -72,7 +73,7 @@ impl Cursor {
     /// Fails where the file is damaged, or not sorted.
     pub fn take_item(
         &mut self,
-        path_sets: &mut PathSetCategories,
+        sets: &mut ScannedSets<'_>,
         into: &mut Vec<HourAggregate>,
     ) -> Result<(), ColumnsError> {
         while let Some((batch, item)) = self.batch.as_ref().zip(self.block.items.get(self.item)) {
@@ -84,11 +85,12 @@ impl Cursor {
             }
             // The item may continue in the next batch.
             let (passed, category) = (batch.item_id(item.row).to_owned(), self.category());
-            self.next_batch(path_sets)?;
+            self.next_batch(sets)?;
             match (self.category(), self.item_id()) {
                 (next, Some(item_id)) if next == category && item_id == passed => {}
                 (next, Some(item_id)) => {
-                    let name = |number: Option<u32>| number.and_then(|number| path_sets.category(number));
+                    let name =
+                        |number: Option<u32>| number.and_then(|number| sets.path_sets.category(number));
                     let is_sorted = (name(category), passed.as_str()) < (name(next), item_id);
                     return if is_sorted { Ok(()) } else { Err(ColumnsError::Unsorted) };
                 }
@@ -99,18 +101,25 @@ impl Cursor {
     }
 
     /// Reads on until there are items of the range.
-    fn next_batch(&mut self, path_sets: &mut PathSetCategories) -> Result<(), ColumnsError> {
+    fn next_batch(&mut self, sets: &mut ScannedSets<'_>) -> Result<(), ColumnsError> {
         self.item = 0;
         loop {
             self.block = AggregateBlock::default();
             self.batch =
                 self.batches.find(|batch| batch.as_ref().map_or(true, |of| of.rows() > 0)).transpose()?;
+            self.batch = self.batch.take().map(|batch| batch.within(self.hours.len())).transpose()?;
             let Some(batch) = &self.batch else { return Ok(()) };
-            batch.read_by_category(&mut self.paths, path_sets, &mut self.block)?;
+            batch.read_by_category(&mut self.paths, &mut sets.path_sets, &mut self.block)?;
+            if let Some(are_wanted) = sets.are_wanted() {
+                self.block.retain(|block, at| block.sets_of(at).iter().any(|set| are_wanted[*set as usize]));
+                if self.block.items.is_empty() {
+                    continue;
+                }
+            }
             if self.range.is_full() {
                 return Ok(());
             }
-            let range = &self.range;
+            let (range, path_sets) = (&self.range, &sets.path_sets);
             let place = |block: &AggregateBlock, at: usize| {
                 let category = block.category(at).and_then(|number| path_sets.category(number));
                 (category, batch.item_id(block.items[at].row))

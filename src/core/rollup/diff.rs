@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::delta::LiveFile;
 use crate::model::{
-    AggregateRow, AggregateRows, Date, Hour, HourAggregate, Interner, PathSetCategories, Shard, Signs,
-    category_of_set,
+    AggregateRow, AggregateRows, Date, Hour, HourAggregate, Interner, Shard, Signs, category_of_set,
 };
 use crate::parquet_format::ItemRange;
 use crate::rollup::cursor::Cursor;
 use crate::rollup::error::RollupError;
+use crate::rollup::scanned_sets::ScannedSets;
 use crate::rollup::table::{Rollups, is_part_of_any, partition_of, path_of};
 use crate::rollup::write::EncodedFile;
 
@@ -87,7 +87,7 @@ fn diff_items(mut stored: StoredRows, recomputed: &Ordered<'_>) -> Result<Differ
             at += 1;
         }
         let new = order[first..at].iter().map(|&row| aggregates.rows[row as usize]);
-        diff_rows(new, aggregates, &stored_rows, &stored.path_sets.sets, &mut differing);
+        diff_rows(new, aggregates, &stored_rows, &stored.sets.path_sets.sets, &mut differing);
     }
 }
 
@@ -141,7 +141,7 @@ fn all_differ(stored_files: &[LiveFile], recomputed: &Ordered<'_>) -> DifferingR
 struct StoredRows {
     /// Each file's path, and a cursor in it.
     cursors: Vec<(String, Cursor)>,
-    path_sets: PathSetCategories,
+    sets: ScannedSets<'static>,
     /// The shard that is compared, where the files have other categories, too.
     shard: Option<Shard>,
 }
@@ -153,19 +153,19 @@ impl StoredRows {
         shard: Shard,
         files: &[LiveFile],
     ) -> Result<StoredRows, RollupError> {
-        let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(|hour| Hour::of(date, hour)));
-        let mut path_sets = PathSetCategories::default();
+        let hours: Vec<Option<Hour>> = (0..24).map(|hour| Some(Hour::of(date, hour))).collect();
+        let mut sets = ScannedSets::default();
         let open = |file: &LiveFile| {
             let bytes = rollups.bytes_of(file)?;
             let path = path_of(file);
-            match Cursor::open(bytes, &ItemRange::default(), None, hours, &mut path_sets) {
+            match Cursor::open(bytes, &ItemRange::default(), None, hours.clone(), &mut sets) {
                 Ok(cursor) => Ok((path, cursor)),
                 Err(source) => Err(RollupError::Columns { file: path, source }),
             }
         };
         let cursors = files.iter().map(open).collect::<Result<_, _>>()?;
         let shard = is_part_of_any(files, shard)?.then_some(shard);
-        Ok(StoredRows { cursors, path_sets, shard })
+        Ok(StoredRows { cursors, sets, shard })
     }
 
     /// Returns the category and the id of the next item.
@@ -174,7 +174,7 @@ impl StoredRows {
     }
 
     fn place_of<'a>(&'a self, cursor: &'a Cursor) -> Option<(Option<&'a str>, &'a str)> {
-        let category = cursor.category().and_then(|number| self.path_sets.category(number));
+        let category = cursor.category().and_then(|number| self.sets.path_sets.category(number));
         Some((category, cursor.item_id()?))
     }
 
@@ -188,12 +188,12 @@ impl StoredRows {
         for at in 0..self.cursors.len() {
             if self.place_of(&self.cursors[at].1) == Some(place) {
                 let (file, cursor) = &mut self.cursors[at];
-                let taken = cursor.take_item(&mut self.path_sets, into);
+                let taken = cursor.take_item(&mut self.sets, into);
                 taken.map_err(|source| RollupError::Columns { file: file.clone(), source })?;
             }
         }
         if self.cursors.len() > 1 {
-            let paths = &self.path_sets.sets;
+            let paths = &self.sets.path_sets.sets;
             into.sort_by(|a, b| {
                 let key = |row: &HourAggregate| (row.is_primary, row.hour, row.aggregate.signs());
                 paths.name(a.path_set).cmp(paths.name(b.path_set)).then_with(|| key(a).cmp(&key(b)))

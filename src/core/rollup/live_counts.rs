@@ -22,6 +22,7 @@ use crate::rollup::aggregate::aggregate_shard;
 use crate::rollup::dedup::{DedupedDay, dedup};
 use crate::rollup::error::RollupError;
 use crate::rollup::event_file::EventFile;
+use crate::rollup::months::{PartitionedFile, with_copies};
 use crate::rollup::plan::{DayPlan, Plan, app_id, commit_app_id};
 use crate::rollup::point_lookup::lookup;
 use crate::rollup::table::{Rollups, Selection, partition_of};
@@ -51,7 +52,8 @@ pub struct ReadVersions {
 /// The aggregates as of one moment.
 pub struct LiveCounts {
     store: Store,
-    stored: Vec<(FilePartition, NamedFile)>,
+    /// Files of the table, and copies of whole months in the place of theirs.
+    stored: Vec<PartitionedFile>,
     pending: Pending,
     /// The versions of both tables.
     versions: (Option<u64>, u64),
@@ -142,6 +144,12 @@ impl LiveCounts {
         plan.days.retain(|day| {
             days.contains(&day.date) && selection.event_types.counting(&day.event_type).is_some()
         });
+        let is_recomputed = |event_type: &str, month: &RangeInclusive<Date>| {
+            plan.days.iter().any(|day| day.event_type == event_type && month.contains(&day.date))
+        };
+        let stored = with_copies(store, stored, &|event_type, month| {
+            is_within(month, &days) && !is_recomputed(event_type, month)
+        })?;
         let versions = (newest.as_ref().map(Version::number), plan.covers);
         let pending = Pending::Hours(Box::new((lake, plan)));
         Ok(LiveCounts { store: store.clone(), stored, pending, versions })
@@ -183,7 +191,9 @@ impl LiveCounts {
             return Ok(None);
         }
         added.extend(uncommitted);
-        let (stored, versions) = (with_partitions(rollups.files.into_iter())?, (Some(rollups.number), until));
+        let stored = with_partitions(rollups.files.into_iter())?;
+        let stored = with_copies(store, stored, &|_, month| is_within(month, days))?;
+        let versions = (Some(rollups.number), until);
         Ok(Some(LiveCounts { store: store.clone(), stored, pending: Pending::Files(added), versions }))
     }
 
@@ -191,7 +201,7 @@ impl LiveCounts {
         &self.pending
     }
 
-    pub(super) fn stored(&self) -> &[(FilePartition, NamedFile)] {
+    pub(super) fn stored(&self) -> &[PartitionedFile] {
         &self.stored
     }
 
@@ -204,13 +214,20 @@ impl LiveCounts {
         ReadVersions { rollups: self.versions.0, events: self.versions.1 }
     }
 
-    /// Returns the days that may have aggregates.
-    pub fn days(&self) -> BTreeSet<Date> {
-        let stored = self.stored.iter().map(|(partition, _)| partition.day.date);
+    /// Returns the spans of hours that are read together, a day or a month each: no other hour has aggregates. They
+    /// are sorted by their first hours, and may overlap.
+    pub fn spans(&self) -> Vec<Range<Hour>> {
+        let of_day = |date: Date| (Hour::of(date, 0), Hour::of(date, 24));
+        let of_file = |of: &FilePartition| match of.last().date() == of.day.date {
+            true => of_day(of.day.date),
+            false => (Hour::of(of.first().date(), 0), Hour::of(of.last().date(), 24)),
+        };
+        let mut spans: BTreeSet<(Hour, Hour)> = self.stored.iter().map(|(of, _)| of_file(of)).collect();
         match &self.pending {
-            Pending::Files(files) => stored.chain(files.iter().map(|of| of.partition.day.date)).collect(),
-            Pending::Hours(hours) => stored.chain(hours.1.days.iter().map(|day| day.date)).collect(),
+            Pending::Files(files) => spans.extend(files.iter().map(|of| of_day(of.partition.day.date))),
+            Pending::Hours(hours) => spans.extend(hours.1.days.iter().map(|day| of_day(day.date))),
         }
+        spans.into_iter().map(|(first, end)| first..end).collect()
     }
 
     /// Returns the aggregates of some items in some of the selected hours.
@@ -237,8 +254,7 @@ impl LiveCounts {
             };
             let day = recomputed.iter().find(is_of_day);
             let is_valid = |hour: &Hour| !day.is_some_and(|of| of.hours.contains(hour));
-            let found =
-                lookup(&self.store, file, query.items, &query.hours_of(partition.day.date, is_valid))?;
+            let found = lookup(&self.store, file, query.items, &query.hours_of(partition, is_valid))?;
             Ok(query.counted(found, &partition.day.event_type))
         });
         let added = added.par_iter().filter(|of| query.overlaps(&of.partition)).map(|of| {
@@ -262,9 +278,12 @@ impl LiveCounts {
     }
 }
 
-fn with_partitions(
-    files: impl Iterator<Item = NamedFile>,
-) -> Result<Vec<(FilePartition, NamedFile)>, RollupError> {
+/// Returns whether all days of a month are among those that are read.
+fn is_within(month: &RangeInclusive<Date>, days: &RangeInclusive<Date>) -> bool {
+    days.contains(month.start()) && days.contains(month.end())
+}
+
+fn with_partitions(files: impl Iterator<Item = NamedFile>) -> Result<Vec<PartitionedFile>, RollupError> {
     files.map(|file| Ok((partition_of(&file)?, file))).collect()
 }
 
@@ -275,7 +294,7 @@ fn aggregate_file(
     query: &ItemQuery<'_>,
 ) -> Result<AggregateRows, RollupError> {
     let (mut found, mut interner) = (AggregateRows::default(), DictionaryInterner::default());
-    let hours = query.hours_of(of.partition.day.date, |_| true);
+    let hours = query.hours_of(&of.partition, |_| true);
     let mut take = |batch: &EventBatch| {
         let mut path_sets = Vec::with_capacity(batch.rows());
         batch.path_sets(&mut interner, &mut found.path_sets, &mut path_sets);
@@ -347,11 +366,8 @@ impl ItemQuery<'_> {
             && self.selection.event_types.counting(&day.event_type).is_some()
     }
 
-    /// Returns the wanted hours of a day, by hour of day.
-    fn hours_of(&self, date: Date, is_valid: impl Fn(&Hour) -> bool) -> [Option<Hour>; 24] {
-        std::array::from_fn(|hour| {
-            let hour = i32::try_from(hour).ok().map(|hour| Hour::of(date, hour));
-            hour.filter(|hour| self.selection.hours.contains(hour) && is_valid(hour))
-        })
+    /// Returns the wanted hours of a file, by hour of day.
+    fn hours_of(&self, partition: &FilePartition, is_valid: impl Fn(&Hour) -> bool) -> Vec<Option<Hour>> {
+        partition.hours_by_number(|hour| self.selection.hours.contains(hour) && is_valid(hour))
     }
 }

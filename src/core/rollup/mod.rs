@@ -8,6 +8,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `table` | the table: its schema, its files, the partition and hours of each |
+//! | `months` | copies of whole months, which are read in the place of their files |
 //! | `changes` | which hours and days changed since the last rollup |
 //! | `plan` | decides which hours to recompute, from the tables' logs |
 //! | `event_hash` | the hashes by which events are compared |
@@ -15,7 +16,7 @@
 //! | `dedup` | which hours are affected by that, and which event rows count |
 //! | `aggregate` | reads a category's events and aggregates those that count |
 //! | `write` | encodes and writes the files |
-//! | `cursor`, `diff` | compare recomputed aggregates with the stored ones |
+//! | `scanned_sets`, `cursor`, `diff` | compare recomputed aggregates with the stored ones |
 //! | `update` | all of these in order, then one commit: `topsell rollup` |
 //! | `k_way_merge`, `scanned_file`, `scan_part`, `scan` | read a range of hours item by item, for a ranking |
 //! | `planned_scan` | the parts of such a read as values for other processes |
@@ -23,6 +24,7 @@
 //! | `all_counts` | read all items as of this moment, for lists |
 //! | `partial_hours` | read some items, or all, in parts of hours, from events |
 //! | `verify` | recompute everything and compare, for `topsell lake verify` |
+//! | `write_months` | write, check and remove the copies of months |
 //! | `compact`, `load` | rewrite small files as one; write aggregates without events |
 //!
 //! # Performance
@@ -56,6 +58,8 @@ mod table;
 mod changes;
 mod event_file;
 
+mod months;
+
 mod plan;
 
 mod event_hash;
@@ -66,6 +70,8 @@ mod dedup;
 mod aggregate;
 
 mod write;
+
+mod scanned_sets;
 
 mod cursor;
 mod diff;
@@ -95,11 +101,13 @@ mod recent_hours;
 
 mod verify;
 
+mod write_months;
+
 mod compact;
 mod load;
 
 pub use all_counts::{Categories, LiveAggregates};
-pub use compact::{AggregateCompaction, DayMerge};
+pub use compact::{AggregateCompaction, CompactedDays, DayMerge};
 pub use dry_run::{PlannedCategory, PlannedRollup, dry_run};
 pub use error::RollupError;
 pub use live_counts::{ItemQuery, LiveCounts, ReadVersions, live_counts};
@@ -108,7 +116,9 @@ pub use plan::{Reason, Scope};
 pub use planned_scan::{PlannedFile, PlannedPart, PlannedShard, Split};
 pub use recent_hours::RecentHours;
 pub use scan::Scan;
-pub use scan_part::{ItemAggregates, ScanPart};
+pub use scan_part::{ItemAggregates, ScanPart, WantedRows};
+pub use scanned_sets::WantsPath;
 pub use table::{Rollups, Selection, log, version};
 pub use update::{Diff, REPLACED, Replaces, Summary, rebuild, rollup};
 pub use verify::{DifferingDay, Verification};
+pub use write_months::MonthCopy;

@@ -10,6 +10,7 @@ use crate::rollup::error::RollupError;
 use crate::rollup::scan::Scan;
 use crate::rollup::scan_part::ScanPart;
 use crate::rollup::scanned_file::ScannedFile;
+use crate::rollup::scanned_sets::WantsPath;
 use crate::rollup::table::Selection;
 use crate::storage::Store;
 
@@ -108,9 +109,11 @@ impl Scan<'_> {
     pub fn planned(
         &mut self,
         selection: &Selection<'_>,
-        wants: Option<&(dyn Fn(&str) -> bool + Sync)>,
+        wants: Option<WantsPath<'_>>,
         split: Split,
     ) -> Result<(Vec<PlannedFile>, Vec<PlannedPart>), RollupError> {
+        // A plan names files that are kept for as long as their version is.
+        self.reads_copies = false;
         let parts = self.parts(selection, wants)?;
         let mut files: Vec<PlannedFile> =
             parts.iter().flat_map(|part| part.files.iter().map(|file| PlannedFile::of(file))).collect();

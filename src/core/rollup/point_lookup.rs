@@ -14,7 +14,7 @@ use crate::storage::{CheckedParts, Store};
 /// How far from its end a file's footer and page index mostly begin, and those of a very large file.
 const TAIL_BYTES: [u64; 2] = [1 << 15, 1 << 20];
 
-/// Returns the rows of some items, which are sorted, in the wanted hours of a file's day.
+/// Returns the rows of some items, which are sorted, in the wanted hours of a file, which are given by hour of day.
 ///
 /// # Errors
 /// Names the file that is missing or damaged.
@@ -22,7 +22,7 @@ pub(super) fn lookup(
     store: &Store,
     file: &NamedFile,
     items: &[&str],
-    hours: &[Option<Hour>; 24],
+    hours: &[Option<Hour>],
 ) -> Result<AggregateRows, RollupError> {
     let path = path_of(file);
     let failed = |source: ColumnsError| RollupError::Columns { file: path.clone(), source };
@@ -39,7 +39,7 @@ pub(super) fn lookup(
         }
         let bytes = parts.bytes(aggregates.range_of(&pages))?;
         for batch in aggregates.read(&pages, bytes, rows).map_err(failed)? {
-            let batch = batch.map_err(failed)?;
+            let batch = batch.and_then(|batch| batch.within(hours.len())).map_err(failed)?;
             batch.read(&mut interner, &mut found.path_sets, &mut block);
             for of_item in &block.items {
                 let item = found.items.code(batch.item_id(of_item.row));
@@ -51,11 +51,11 @@ pub(super) fn lookup(
 }
 
 /// Returns the rows of some items of a file that is so small that reading it as a whole takes less than finding pages.
-fn whole(bytes: Bytes, items: &[&str], hours: &[Option<Hour>; 24]) -> Result<AggregateRows, ColumnsError> {
+fn whole(bytes: Bytes, items: &[&str], hours: &[Option<Hour>]) -> Result<AggregateRows, ColumnsError> {
     let mut found = AggregateRows::default();
     let (mut interner, mut block) = (DictionaryInterner::default(), AggregateBlock::default());
     for batch in decode_aggregates(bytes, &ItemRange::default(), None)? {
-        let batch = batch?;
+        let batch = batch?.within(hours.len())?;
         batch.read(&mut interner, &mut found.path_sets, &mut block);
         for of_item in &block.items {
             let item_id = batch.item_id(of_item.row);

@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use rayon::prelude::*;
 
@@ -15,8 +16,10 @@ use crate::lake::DayPartition;
 use crate::model::{CategoryGroup, Date, EventTypes, Hour, Shard};
 use crate::parquet_format::{AggregateLabels, CategoryFilter, ItemRange, aggregate_labels, first_items};
 use crate::rollup::error::RollupError;
+use crate::rollup::months::with_copies;
 use crate::rollup::scan_part::ScanPart;
 use crate::rollup::scanned_file::ScannedFile;
+use crate::rollup::scanned_sets::WantsPath;
 use crate::rollup::table::{Rollups, Selection, bytes_of, partition_of, path_of};
 use crate::storage::{CheckedParts, Store};
 
@@ -35,6 +38,8 @@ pub struct Scan<'a> {
     /// Those of days from here on, as far as they were needed.
     pub(super) files: Vec<ScannedFile>,
     since: Option<Date>,
+    /// Whether copies of whole months are read in the place of their files.
+    pub(super) reads_copies: bool,
     /// The oldest day of each event type, in all files; none until it was asked for.
     oldest: Option<BTreeMap<String, Date>>,
 }
@@ -59,7 +64,7 @@ impl Rollups {
         };
         let number = version.number();
         let scan =
-            Scan { store: &self.store, version: Some(version), files: Vec::new(), since: None, oldest: None };
+            Scan { version: Some(version), reads_copies: true, ..Scan::of_files(&self.store, Vec::new()) };
         Ok((scan, number))
     }
 }
@@ -67,7 +72,7 @@ impl Rollups {
 impl Scan<'_> {
     /// Returns a scan of given files.
     pub(super) fn of_files<'a>(store: &'a Store, files: Vec<ScannedFile>) -> Scan<'a> {
-        Scan { store, version: None, files, since: None, oldest: None }
+        Scan { store, version: None, files, since: None, reads_copies: false, oldest: None }
     }
 
     /// Returns the first hour of the oldest day with aggregates of some event types; none where there are none. It is
@@ -113,6 +118,13 @@ impl Scan<'_> {
             self.files.push(ScannedFile::new(partition_of(&file)?, file.into()));
         }
         self.since = Some(since);
+        if self.reads_copies {
+            let files = std::mem::take(&mut self.files).into_iter().map(|of| (of.partition, of.file));
+            let is_whole = |_: &str, month: &RangeInclusive<Date>| since <= *month.start();
+            let files = with_copies(self.store, files.collect(), &is_whole)?;
+            self.files =
+                files.into_iter().map(|(partition, file)| ScannedFile::new(partition, file)).collect();
+        }
         Ok(())
     }
 
@@ -124,7 +136,7 @@ impl Scan<'_> {
     pub fn parts<'a>(
         &'a mut self,
         selection: &Selection<'a>,
-        wants: Option<&(dyn Fn(&str) -> bool + Sync)>,
+        wants: Option<WantsPath<'_>>,
     ) -> Result<Vec<ScanPart<'a>>, RollupError> {
         self.load(selection.hours.start.date())?;
         self.loaded_parts(selection, wants)
@@ -133,7 +145,7 @@ impl Scan<'_> {
     fn loaded_parts<'a>(
         &'a self,
         selection: &Selection<'a>,
-        wants: Option<&(dyn Fn(&str) -> bool + Sync)>,
+        wants: Option<WantsPath<'_>>,
     ) -> Result<Vec<ScanPart<'a>>, RollupError> {
         let mut files: Vec<&ScannedFile> =
             self.files.iter().filter(|scanned| selection.overlaps(&scanned.partition)).collect();

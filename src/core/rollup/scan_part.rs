@@ -3,13 +3,14 @@
 //! Invariant: items come in the order of their categories and ids. Memory holds a few pages of each file and the rows
 //! of one item.
 
-use crate::model::{Counting, Hour, HourAggregate, Interner, PathSetCategories, Shard};
+use crate::model::{Counting, HourAggregate, Interner, PathSetCategories, Shard};
 use crate::parquet_format::{ColumnsError, ItemRange, WantsItem};
 use crate::progress::{Progress, Stage};
 use crate::rollup::cursor::Cursor;
 use crate::rollup::error::RollupError;
 use crate::rollup::k_way_merge::NextKeys;
 use crate::rollup::scanned_file::ScannedFile;
+use crate::rollup::scanned_sets::{ScannedSets, WantsPath};
 use crate::rollup::table::{Selection, bytes_of, path_of};
 use crate::storage::Store;
 
@@ -26,6 +27,15 @@ pub struct ScanPart<'a> {
     pub(super) selection: Selection<'a>,
 }
 
+/// Which rows of a file are wanted.
+#[derive(Clone, Copy, Default)]
+pub struct WantedRows<'a> {
+    /// All items for none.
+    pub item: Option<WantsItem<'a>>,
+    /// All paths for none; an item's other rows may come, too.
+    pub path: Option<WantsPath<'a>>,
+}
+
 /// One item's aggregates in a top-level category.
 pub struct ItemAggregates<'a> {
     /// None where it has none.
@@ -38,36 +48,36 @@ pub struct ItemAggregates<'a> {
 }
 
 impl ScanPart<'_> {
-    /// Calls `take` with the aggregates of each item, or of each that is wanted, in the order of categories and
-    /// ids.
+    /// Calls `take` with the aggregates of each item, or of each that has some that are wanted, in the order of
+    /// categories and ids.
     ///
     /// # Errors
     /// Names the file that is missing or damaged, or fails as `take` does.
     pub fn for_each_item<E: From<RollupError>>(
         &self,
         progress: &Progress,
-        wants: Option<WantsItem<'_>>,
+        wants: WantedRows<'_>,
         take: &mut dyn FnMut(ItemAggregates<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut path_sets = PathSetCategories::default();
-        let mut cursors = self.open(wants, &mut path_sets)?;
+        let mut sets = ScannedSets::wanting(wants.path);
+        let mut cursors = self.open(wants.item, &mut sets)?;
         let subtracts: Vec<bool> = self.files.iter().map(|scanned| self.subtracts(scanned)).collect();
         let mut merge = Merge::default();
-        while let Some(category) = first_category(&cursors, &path_sets) {
-            merge.name = path_sets.category(category).map(str::to_owned);
+        while let Some(category) = first_category(&cursors, &sets.path_sets) {
+            merge.name = sets.path_sets.category(category).map(str::to_owned);
             merge.next_keys.set_all(cursors.iter().map(|cursor| cursor.key_in(category)));
             while merge.find_next(&cursors) {
                 for &at in &merge.having {
                     let (cursor, taken) = (&mut cursors[at], merge.rows.len());
                     let failed = |source| self.failed(at, source);
-                    cursor.take_item(&mut path_sets, &mut merge.rows).map_err(failed)?;
+                    cursor.take_item(&mut sets, &mut merge.rows).map_err(failed)?;
                     if subtracts[at] {
                         subtract(&mut merge.rows[taken..]);
                     }
                     merge.next_keys.set(at, cursor.key_in(category));
                 }
                 if !merge.rows.is_empty() {
-                    take(merge.item(&path_sets))?;
+                    take(merge.item(&sets.path_sets))?;
                     merge.rows.clear();
                 }
             }
@@ -89,18 +99,15 @@ impl ScanPart<'_> {
     fn open(
         &self,
         wants: Option<WantsItem<'_>>,
-        path_sets: &mut PathSetCategories,
+        sets: &mut ScannedSets<'_>,
     ) -> Result<Vec<Cursor>, RollupError> {
         let open = |(at, ScannedFile { partition, file, .. }): (usize, &&ScannedFile)| {
-            let wanted = |hour| {
-                Some(Hour::of(partition.day.date, hour)).filter(|hour| self.selection.hours.contains(hour))
-            };
-            let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().and_then(wanted));
+            let hours = partition.hours_by_number(|hour| self.selection.hours.contains(hour));
             let bytes = bytes_of(self.store, file)?;
             let is_part = self.shard.is_part_of(partition.day.group.shard());
             let shard = is_part.then_some(self.shard);
             let range = ItemRange { shard, ..self.range.clone() };
-            Cursor::open(bytes, &range, wants, hours, path_sets).map_err(|source| self.failed(at, source))
+            Cursor::open(bytes, &range, wants, hours, sets).map_err(|source| self.failed(at, source))
         };
         self.files.iter().enumerate().map(open).collect()
     }

@@ -108,7 +108,8 @@ impl Rollups {
     /// # Errors
     /// Fails where the disk does; only unreferenced files are removed.
     pub fn vacuum(&self, rule: &VacuumRule, dry_run: DryRun) -> Result<VacuumPlan, RollupError> {
-        let vacuum = self.table.plan_vacuum(&self.store, rule)?;
+        let mut vacuum = self.table.plan_vacuum(&self.store, rule)?;
+        vacuum.data.extend(self.outdated_months(rule)?);
         if dry_run == DryRun::No {
             vacuum.remove(&self.store)?;
         }
@@ -173,9 +174,19 @@ pub(super) fn read_file(
     file: &NamedFile,
     into: &mut AggregateRows,
 ) -> Result<(), RollupError> {
-    let date = partition_of(file)?.day.date;
+    read_file_of(store, &partition_of(file)?, file, into)
+}
+
+/// Appends all rows of a file, given its partition.
+pub(super) fn read_file_of(
+    store: &Store,
+    partition: &FilePartition,
+    file: &NamedFile,
+    into: &mut AggregateRows,
+) -> Result<(), RollupError> {
     let bytes = bytes_of(store, file)?;
-    decode(bytes, date, into).map_err(|source| RollupError::Columns { file: path_of(file), source })
+    decode(bytes, &partition.hours_by_number(|_| true), into)
+        .map_err(|source| RollupError::Columns { file: path_of(file), source })
 }
 
 /// Returns a file's bytes.
@@ -183,15 +194,14 @@ pub(super) fn bytes_of(store: &Store, file: &NamedFile) -> Result<Bytes, RollupE
     Ok(store.get_checked(&path_of(file))?)
 }
 
-fn decode(bytes: Bytes, date: Date, into: &mut AggregateRows) -> Result<(), ColumnsError> {
-    let hours = std::array::from_fn(|hour| i32::try_from(hour).ok().map(|hour| Hour::of(date, hour)));
+fn decode(bytes: Bytes, hours: &[Option<Hour>], into: &mut AggregateRows) -> Result<(), ColumnsError> {
     let (mut interner, mut block) = (DictionaryInterner::default(), AggregateBlock::default());
     for batch in decode_aggregates(bytes, &ItemRange::default(), None)? {
-        let batch = batch?;
+        let batch = batch?.within(hours.len())?;
         batch.read(&mut interner, &mut into.path_sets, &mut block);
         for of_item in &block.items {
             let item = into.items.code(batch.item_id(of_item.row));
-            into.rows.extend(batch.rows_of(of_item, &block, &hours).map(|row| row.of_item(item)));
+            into.rows.extend(batch.rows_of(of_item, &block, hours).map(|row| row.of_item(item)));
         }
     }
     Ok(())

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use crate::delta::NewFile;
 use crate::lake::{DayPartition, ROLLUPS};
 use crate::model::{
-    AggregateRow, AggregateRows, CategoryGroup, Date, ROWS_OF_OWN_FILES, ROWS_OF_SHARDS, Shard, Sharing,
-    category_of_set,
+    AggregateRow, AggregateRows, CategoryGroup, Date, Hour, ROWS_OF_OWN_FILES, ROWS_OF_SHARDS, Shard,
+    Sharing, category_of_set,
 };
 use crate::parquet_format::{AggregateLine, Encoded, encode_aggregates};
 use crate::rollup::error::RollupError;
@@ -65,12 +65,12 @@ pub(super) fn encode_day(
         let partition = DayPartition { event_type: event_type.to_owned(), date, group };
         match &ranges[..] {
             [only] if only.len() == order.len() => {
-                encode(lines_of(aggregates, aggregates.in_order(order)), |_| partition)
+                encode(lines_of(aggregates, aggregates.in_order(order), Hour::of_day), |_| partition)
             }
             _ => {
                 let rows = |range: Range<usize>| order[range].iter().copied();
                 let order: Vec<u32> = ranges.into_iter().flat_map(rows).collect();
-                encode(lines_of(aggregates, aggregates.in_order(&order)), |_| partition)
+                encode(lines_of(aggregates, aggregates.in_order(&order), Hour::of_day), |_| partition)
             }
         }
     };
@@ -106,13 +106,14 @@ fn categories_of<'a>(aggregates: &'a AggregateRows, order: &[u32]) -> Vec<(Optio
     categories
 }
 
-/// Returns rows as the lines of a file.
-fn lines_of<'a>(
+/// Returns rows as the lines of a file, with the numbers that their hours have in it.
+pub(super) fn lines_of<'a>(
     aggregates: &'a AggregateRows,
     rows: impl Iterator<Item = AggregateRow> + 'a,
+    number: impl Fn(Hour) -> i32 + 'a,
 ) -> impl Iterator<Item = AggregateLine<'a>> + 'a {
-    rows.map(|row| AggregateLine {
-        hour_of_day: row.hour.of_day(),
+    rows.map(move |row| AggregateLine {
+        hour: number(row.hour),
         item_id: aggregates.items.name(row.item),
         paths: aggregates.path_sets.name(row.path_set),
         is_primary: row.is_primary,
