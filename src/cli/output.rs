@@ -119,6 +119,30 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Returns whether an answer may be written in parts.
+    pub fn takes_parts(&self) -> bool {
+        self.file.is_none() && self.format.is_rows()
+    }
+
+    /// Writes the rows of an answer that continues another one, if answers may be written in parts. Returns whether
+    /// anybody still reads them.
+    ///
+    /// # Errors
+    /// Fails where standard output fails.
+    pub fn write_part(&self, answer: Answer<'_>, is_first: bool) -> Result<bool, Failure> {
+        let mut out = BufWriter::new(io::stdout().lock());
+        let written = match is_first {
+            true => answer.write(self.format, self.terminal, &mut out),
+            false => answer.write_more(self.format, &mut out),
+        };
+        match written.and_then(|()| out.flush()) {
+            Ok(()) => Ok(true),
+            Err(error) => unless_reader_left(error).map(|()| false),
+        }
+    }
+}
+
 impl From<FormatArg> for Format {
     fn from(typed: FormatArg) -> Format {
         match typed {

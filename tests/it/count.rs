@@ -307,6 +307,34 @@ fn many_items_come_by_standard_input_and_odd_ones_do_no_harm() {
 }
 
 #[test]
+fn more_items_than_are_counted_together_are_one_answer() {
+    let world = shop();
+    let mut items: Vec<String> = (0..25_000).map(|number| format!("item{number}")).collect();
+    items[10_001] = "apple".to_owned();
+    let stdin = items.join("\n");
+    let ask = |format: &str| {
+        let arguments = format!("count first - --last 26h --format {format}");
+        let said = world.run_with(&arguments.split(' ').collect::<Vec<_>>(), stdin.as_bytes());
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        said.stdout
+    };
+    let (csv, ndjson) = (ask("csv"), ask("ndjson"));
+    let whole: Value = serde_json::from_str(&ask("json")).expect("it is JSON");
+    let whole = whole["items"].as_array().expect("it has items");
+    assert_eq!(csv.lines().count(), items.len() + 2);
+    let rows = csv.lines().skip(1).zip(ndjson.lines());
+    for ((csv, ndjson), item) in rows.zip(whole) {
+        let row: Value = serde_json::from_str(ndjson).expect("it is JSON");
+        let id = item["item_id"].as_str().expect("it is a text");
+        assert!(row["item_id"] == item["item_id"] && row["units"] == item["units"], "{row} {item}");
+        assert!(
+            csv.starts_with(&format!("{id},")) && csv.contains(&format!(",{},", item["units"])),
+            "{csv} {item}"
+        );
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_said_and_hours_are_whole() {
     let world = shop();
     for (arguments, expected) in [

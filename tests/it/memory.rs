@@ -452,3 +452,25 @@ fn what_is_no_parquet_is_not_unpacked_to_the_disk() {
         assert!(said.stderr.contains("is not a readable Parquet file"), "{}", said.whole());
     }
 }
+
+/// In a format with a row for each item, the items of standard input are counted some thousands at a time.
+#[test]
+fn items_without_an_end_are_counted_in_little_memory() {
+    let world = World::new();
+    world.write("sales.csv", "ts,item_id,quantity\n2017-01-14T12:00:00Z,apple,3\n");
+    assert_eq!(world.run("ingest sales.csv").code, Some(0));
+    let items: String = (0..1_000).map(|number| format!("{number:01000}\n")).collect::<String>() + "apple\n";
+    let count = |format: &str| {
+        let call = format!("count - --from 2017-01-14 --to 2017-01-15 --format {format}");
+        run_within(192 << 10, &world, &call, items.as_bytes(), 300)
+    };
+    let said = count("csv");
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let rows = said.stdout.lines().filter(|line| line.starts_with("apple,")).count();
+    // Each is counted once among the 10,000 that are counted together.
+    assert_eq!((rows, said.stdout.lines().count()), (31, 1 + 30 * 1_001 + 300));
+    assert_eq!(said.stdout.lines().filter(|line| line.starts_with("item_id,")).count(), 1);
+    assert!(said.stdout.lines().filter(|line| line.starts_with("apple,")).all(|line| line.contains(",1,3,")));
+    // As one answer they do not fit.
+    assert_ne!(count("json").code, Some(0));
+}

@@ -1,6 +1,6 @@
 //! `topsell count`: what single items sold, up to this moment.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader};
 
 use clap::{Args as ClapArgs, ValueEnum};
 
@@ -13,6 +13,9 @@ use topsell_core::counts::By;
 use topsell_core::model::PURCHASE;
 use topsell_core::pipeline::StepError;
 use topsell_output::answers::{CountOptions, CountQuestion, Statistic, TimeRangeOptions};
+
+/// Items of standard input that are counted together, where the format of the answer has a row for each.
+const ITEMS_AT_A_TIME: usize = 10_000;
 
 /// Count the sales of items, up to now
 ///
@@ -173,32 +176,55 @@ pub fn run(settings: &Settings, typed: &Count) -> Result<Exit, Failure> {
 
 fn answer(settings: &Settings, counting: Counting) -> Result<Exit, Failure> {
     let Counting { mut question, reads_more, target } = counting;
-    if reads_more {
-        question.items.extend(items_of(io::stdin().lock())?);
-    }
+    let mut lines = ItemLines { input: BufReader::new(io::stdin()), number: 0 };
     let store = settings.store()?;
-    let answered = question.answer(&store, &[], |answer| {
-        settings.note_moments(question.notes().iter().cloned());
-        target.write(answer)
-    });
-    answered.map_err(StepError::Rollup)??;
+    settings.note_moments(question.notes().iter().cloned());
+    if !reads_more || !target.takes_parts() {
+        if reads_more {
+            lines.read(usize::MAX, &mut question.items)?;
+        }
+        let answered = question.answer(&store, &[], |answer| target.write(answer));
+        answered.map_err(StepError::Rollup)??;
+        return Ok(Exit::Success);
+    }
+    let (mut is_first, mut is_read) = (true, true);
+    while is_read && (lines.read(ITEMS_AT_A_TIME, &mut question.items)? || is_first) {
+        let answered = question.answer(&store, &[], |answer| target.write_part(answer, is_first));
+        is_read = answered.map_err(StepError::Rollup)??;
+        is_first = false;
+        question.items.clear();
+    }
     Ok(Exit::Success)
 }
 
-/// Reads item ids, one a line.
-fn items_of(mut input: impl Read) -> Result<Vec<String>, Failure> {
-    let mut bytes = Vec::new();
-    let failed = |error: io::Error| Failure::runtime(format!("standard input: {error}"));
-    input.read_to_end(&mut bytes).map_err(failed)?;
-    let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let mut items = Vec::new();
-    for (number, line) in (1..).zip(lines) {
-        let item = str::from_utf8(line);
-        let item =
-            item.map_err(|_| Failure::runtime(format!("standard input, line {number}: is no UTF-8 text")))?;
-        if !item.is_empty() {
-            items.push(item.to_owned());
+/// Standard input, with an item id on each line.
+struct ItemLines<R> {
+    input: R,
+    /// How many lines have been read.
+    number: u64,
+}
+
+impl<R: BufRead> ItemLines<R> {
+    /// Appends the ids of the next lines, up to a number of ids, and returns whether there are any.
+    fn read(&mut self, most: usize, into: &mut Vec<String>) -> Result<bool, Failure> {
+        let before = into.len();
+        let mut line = Vec::new();
+        while into.len() - before < most {
+            line.clear();
+            let read = self.input.read_until(b'\n', &mut line);
+            if read.map_err(|error| Failure::runtime(format!("standard input: {error}")))? == 0 {
+                break;
+            }
+            self.number += 1;
+            let item = line.strip_suffix(b"\n").unwrap_or(&line);
+            let item = str::from_utf8(item.strip_suffix(b"\r").unwrap_or(item));
+            let item = item.map_err(|_| {
+                Failure::runtime(format!("standard input, line {}: is no UTF-8 text", self.number))
+            })?;
+            if !item.is_empty() {
+                into.push(item.to_owned());
+            }
         }
+        Ok(into.len() > before)
     }
-    Ok(items)
 }

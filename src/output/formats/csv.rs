@@ -9,14 +9,20 @@ use crate::formats::value::Value;
 /// <https://owasp.org/www-community/attacks/CSV_Injection>.
 const OF_FORMULAS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
-/// Writes a table; `text` is the text of a value.
-pub(super) fn write_csv(
+/// Writes the names of a table's columns.
+pub(super) fn write_names(table: &Table<'_>, out: &mut impl Write) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(table.columns.iter().map(|column| column.name))?;
+    csv.flush()
+}
+
+/// Writes the rows of a table; `text` is the text of a value.
+pub(super) fn write_rows(
     table: Table<'_>,
     text: impl Fn(&Value) -> String,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(table.columns.iter().map(|column| column.name))?;
     for row in table.rows {
         csv.write_record(row.iter().map(&text))?;
     }

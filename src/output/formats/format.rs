@@ -51,6 +51,11 @@ impl Format {
         }
     }
 
+    /// Returns whether an answer is nothing but its rows, one after another, so that more may follow.
+    pub fn is_rows(self) -> bool {
+        matches!(self, Format::Csv | Format::SafeCsv | Format::Ndjson)
+    }
+
     fn of_file(file: &Path) -> Option<Format> {
         match file.extension().map(OsStr::to_ascii_lowercase)?.to_str()? {
             "parquet" => Some(Format::Parquet),

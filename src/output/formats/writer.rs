@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::formats::answer::{Answer, Table};
-use crate::formats::csv::{guarded, write_csv};
+use crate::formats::csv::{guarded, write_names, write_rows};
 use crate::formats::format::Format;
 use crate::formats::json::{write_json, write_ndjson};
 use crate::formats::parquet::write_parquet;
@@ -29,10 +29,32 @@ impl Answer<'_> {
                 let table = self.first_table();
                 write_ndjson(table, &self.json, out)
             }
-            Format::Csv => write_csv(self.first_table(), Value::text, out),
-            Format::SafeCsv => write_csv(self.first_table(), guarded, out),
+            Format::Csv | Format::SafeCsv => {
+                let table = self.first_table();
+                write_names(&table, out)?;
+                write_csv_rows(table, format, out)
+            }
             Format::Parquet => write_parquet(self.first_table(), out),
         }
+    }
+
+    /// Writes the rows of an answer that continues another one, in a format that [`Format::is_rows`].
+    ///
+    /// # Errors
+    /// Fails where the output does.
+    pub fn write_more(mut self, format: Format, out: &mut impl Write) -> io::Result<()> {
+        let table = self.first_table();
+        match format {
+            Format::Ndjson => write_ndjson(table, &self.json, out),
+            _ => write_csv_rows(table, format, out),
+        }
+    }
+}
+
+fn write_csv_rows(table: Table<'_>, format: Format, out: &mut impl Write) -> io::Result<()> {
+    match format {
+        Format::SafeCsv => write_rows(table, guarded, out),
+        _ => write_rows(table, Value::text, out),
     }
 }
 
