@@ -1,5 +1,6 @@
 //! Everything that is promised, in one test binary: a file per command, a file per promise.
 
+mod age;
 mod bad_input;
 mod batches;
 mod catalog;
