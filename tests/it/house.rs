@@ -147,7 +147,7 @@ const LODGERS: &[(&str, &[&str])] = &[
     ("signal_hook", &["cli"]),
     ("siphasher", &["core/rollup"]),
     ("strsim", &["cli", "ops/cron", "ops/job_spec", "output/show"]),
-    ("tempfile", &["core/storage", "serve/log"]),
+    ("tempfile", &["core/storage", "serve/live", "serve/log"]),
     ("twox_hash", &["core/storage", "serve/log"]),
     ("terminal_size", &["cli"]),
     (

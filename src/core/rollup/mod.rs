@@ -106,7 +106,7 @@ pub use live_counts::{ItemQuery, LiveCounts, ReadVersions, live_counts};
 pub use load::{Load, LoadedDay, load};
 pub use plan::{Reason, Scope};
 pub use planned_scan::{PlannedFile, PlannedPart, PlannedShard, Split};
-pub use recent_hours::RecentHours;
+pub use recent_hours::{Counts, RecentHours};
 pub use scan::Scan;
 pub use scan_part::{ItemAggregates, ScanPart};
 pub use table::{Rollups, Selection, log, version};

@@ -5,12 +5,17 @@
 
 mod catalog;
 mod committer;
+mod live_lists;
 mod receiver;
 mod recent;
 mod uncommitted;
 
+#[cfg(test)]
+mod tests;
+
 pub use catalog::ReloadedCatalog;
 pub use committer::{CommitError, Committer, CommitterStatus};
+pub use live_lists::{ListAnswer, ListKind, ListQuestion, LiveLists};
 pub use receiver::{ReceiveError, Received, ReceivedReject, Receiver, Receiving, Totals};
 pub use recent::{Recent, RecentQuery};
 pub use uncommitted::{SegmentBatch, Uncommitted};
