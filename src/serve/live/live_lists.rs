@@ -33,6 +33,9 @@ const FEW_RECORDS: usize = 64;
 /// How many items the shop's list keeps where it was not asked for before.
 const SHOP_KEPT: usize = 64;
 
+/// A category, none for the shop, and how many items its list keeps.
+type KeptCategory = (Option<String>, usize);
+
 /// The lists.
 pub struct LiveLists {
     store: Store,
@@ -122,6 +125,8 @@ impl Board {
             return Ok(());
         }
         let places = Places::of(&record.events.path_sets);
+        // Few sets of paths have many events.
+        let mut texts: Vec<Option<String>> = Vec::new();
         for (row, counts) in record.counts.iter().enumerate() {
             let event = record.events.event(row);
             let name = &record.events.event_types[event.event_type as usize];
@@ -129,11 +134,14 @@ impl Board {
                 continue;
             };
             let aggregate = counting.applied_to(Aggregate::of(event.quantity, event.amount));
-            for place in places.of_set(event.path_set).map(|number| places.place(number)) {
-                let paths: Vec<&str> =
-                    places.paths(place).iter().map(|path| places.path_names().name(*path)).collect();
-                let of = (place.is_primary, event.ts.hour());
-                self.ranking.add(event.item_id, &paths.join("|"), of, aggregate)?;
+            for number in places.of_set(event.path_set) {
+                let place = places.place(number);
+                texts.resize(texts.len().max(number as usize + 1), None);
+                let text = texts[number as usize].get_or_insert_with(|| {
+                    let names = places.paths(place).iter().map(|path| places.path_names().name(*path));
+                    names.collect::<Vec<&str>>().join("|")
+                });
+                self.ranking.add(event.item_id, text, (place.is_primary, event.ts.hour()), aggregate)?;
             }
         }
         Ok(())
@@ -342,7 +350,7 @@ impl LiveLists {
     }
 
     /// Has records kept while a list is read; returns how often it was thrown away, and which categories it has.
-    fn begin_reading(&self, kind: &ListKind) -> Option<(u64, Vec<(Option<String>, usize)>)> {
+    fn begin_reading(&self, kind: &ListKind) -> Option<(u64, Vec<KeptCategory>)> {
         let mut state = self.lock();
         let list = state.lists.iter_mut().find(|list| list.kind == *kind)?;
         list.queue = Some(Vec::new());
@@ -353,12 +361,7 @@ impl LiveLists {
         Some((list.thrown_away, lists))
     }
 
-    fn board(
-        &self,
-        kind: &ListKind,
-        as_of: Hour,
-        lists: &[(Option<String>, usize)],
-    ) -> Result<Board, RollupError> {
+    fn board(&self, kind: &ListKind, as_of: Hour, lists: &[KeptCategory]) -> Result<Board, RollupError> {
         let (uncommitted, upto) = self.uncommitted.batches_and_number()?;
         let ListKind { event_types, hours, decay, measure } = kind;
         let rules = LiveRules { window: Window::ending(as_of, *hours), decay: *decay, measure: *measure };
