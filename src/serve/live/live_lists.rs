@@ -11,12 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::{Clock, LogLevel, LogLine};
+use crate::live::live_board::{Board, CountedRecord, ListKind};
 use crate::live::uncommitted::Uncommitted;
 use topsell_core::counts::{KeepsFiles, LiveRankingQuery, live_ranking};
-use topsell_core::model::{
-    Aggregate, AggregateOverflow, Decay, EventTypes, Events, Hour, Places, Timestamp, Window,
-};
-use topsell_core::rank::{CategoryRanking, LiveRanking, LiveRules, Measure};
+use topsell_core::model::{Decay, Events, Hour, Timestamp, Window};
+use topsell_core::rank::{CategoryRanking, LiveRules};
 use topsell_core::rollup::{Counts, RollupError};
 use topsell_core::storage::Store;
 
@@ -48,15 +47,6 @@ pub struct LiveLists {
     /// Whether there are no lists.
     is_idle: AtomicBool,
     answered: AtomicU64,
-}
-
-/// What a list is of, in every hour.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListKind {
-    pub event_types: EventTypes,
-    pub hours: u32,
-    pub decay: Decay,
-    pub measure: Measure,
 }
 
 /// What is asked of a list.
@@ -99,53 +89,6 @@ struct KeptList {
     queue: Option<Vec<Arc<CountedRecord>>>,
     /// Why it could not be read.
     failure: Option<String>,
-}
-
-/// A list within one window.
-struct Board {
-    /// The number of the last record that was read with the lake.
-    upto: u64,
-    ranking: LiveRanking,
-}
-
-/// The events of a record of the log, and which of them count.
-struct CountedRecord {
-    number: u64,
-    events: Events,
-    counts: Vec<Counts>,
-}
-
-impl Board {
-    fn as_of(&self) -> Hour {
-        self.ranking.rules().window.as_of()
-    }
-
-    fn add(&mut self, kind: &ListKind, record: &CountedRecord) -> Result<(), AggregateOverflow> {
-        if record.number <= self.upto {
-            return Ok(());
-        }
-        let places = Places::of(&record.events.path_sets);
-        // Few sets of paths have many events.
-        let mut texts: Vec<Option<String>> = Vec::new();
-        for (row, counts) in record.counts.iter().enumerate() {
-            let event = record.events.event(row);
-            let name = &record.events.event_types[event.event_type as usize];
-            let Some(counting) = kind.event_types.counting(name).filter(|_| *counts == Counts::Yes) else {
-                continue;
-            };
-            let aggregate = counting.applied_to(Aggregate::of(event.quantity, event.amount));
-            for number in places.of_set(event.path_set) {
-                let place = places.place(number);
-                texts.resize(texts.len().max(number as usize + 1), None);
-                let text = texts[number as usize].get_or_insert_with(|| {
-                    let names = places.paths(place).iter().map(|path| places.path_names().name(*path));
-                    names.collect::<Vec<&str>>().join("|")
-                });
-                self.ranking.add(event.item_id, text, (place.is_primary, event.ts.hour()), aggregate)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 impl KeptList {
@@ -256,7 +199,7 @@ impl LiveLists {
         let now = (self.clock)();
         let is_by_score = question.kind == self.by_score;
         let as_of = question.window.as_of();
-        let is_current = as_of == current(now);
+        let is_current = as_of == current(&question.kind, now);
         if !is_by_score && (question.kind.decay != Decay::None || question.window.hours() > MAX_HOURS) {
             return ListAnswer::NotKept;
         }
@@ -300,7 +243,7 @@ impl LiveLists {
             let is_asked = list.kind == self.by_score || now.seconds_since(list.last_asked) < KEPT_SECONDS;
             let (kept, old) = std::mem::take(&mut list.boards)
                 .into_iter()
-                .partition(|board| is_asked && board.as_of() >= current(now));
+                .partition(|board| is_asked && board.as_of() >= current(&list.kind, now));
             list.boards = kept;
             forgotten.push(old);
             is_asked
@@ -389,17 +332,21 @@ impl LiveLists {
     }
 }
 
-/// Returns the end of the hour that is filling.
-fn current(now: Timestamp) -> Hour {
-    now.hour().plus(1)
+/// Returns the end of the newest hour of a list; one by score ends with a full hour, as a ranking does.
+fn current(kind: &ListKind, now: Timestamp) -> Hour {
+    match kind.decay {
+        Decay::None => now.hour().plus(1),
+        Decay::OctavesPerHour(_) => now.rounded_up(),
+    }
 }
 
 /// Returns a list that is needed now or soon, and is not there; one that is needed now before others.
 fn wanted(lists: &[KeptList], now: Timestamp) -> Option<(ListKind, Hour)> {
-    let soon = current(now.plus_seconds(AHEAD_SECONDS));
-    let missing = |as_of: Hour| {
-        let list = lists.iter().find(|list| list.boards.iter().all(|board| board.as_of() != as_of))?;
-        Some((list.kind.clone(), as_of))
+    let missing_at = |moment: Timestamp| {
+        let missing =
+            |list: &&KeptList| list.boards.iter().all(|board| board.as_of() != current(&list.kind, moment));
+        let list = lists.iter().find(missing)?;
+        Some((list.kind.clone(), current(&list.kind, moment)))
     };
-    missing(current(now)).or_else(|| missing(soon))
+    missing_at(now).or_else(|| missing_at(now.plus_seconds(AHEAD_SECONDS)))
 }
