@@ -9,6 +9,7 @@ use crate::tls::TlsError;
 use topsell_core::item_catalog::CatalogError;
 use topsell_core::lake::LakeError;
 use topsell_core::storage::{LockError, StoreError};
+use topsell_output::text::BadOption;
 
 /// The server cannot start, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,9 @@ pub enum ServeError {
     Tls(#[from] TlsError),
     #[error("cannot listen on {address}: {source}")]
     Listen { address: SocketAddr, source: io::Error },
+    /// What lists have where a request says nothing else cannot be used.
+    #[error(transparent)]
+    Defaults(BadOption),
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }

@@ -9,18 +9,24 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use crate::config::{LogLevel, LogLine, ServerConfig};
+use crate::config::{CountDefaults, LogLevel, LogLine, ServerConfig};
 use crate::error::ServeError;
 use crate::http::{BodyRoom, ListCache, ListStreams, Live, State, Workers, router, serve_connections};
-use crate::live::{Committer, Receiver, Recent, ReloadedCatalog, Uncommitted};
+use crate::live::{Committer, ListKind, LiveLists, Receiver, Recent, ReloadedCatalog, Uncommitted};
 use crate::log::{EventLog, Position, Record};
 use crate::tls::ReloadedCertificate;
+use topsell_core::counts::has_live_ranking_files;
 use topsell_core::ingest::decode_record;
 use topsell_core::lake::{self, Lake, SERVER_LOCK, SERVER_LOG};
+use topsell_core::model::Timestamp;
+use topsell_core::rank::LiveRules;
 use topsell_core::storage::{LockTimeout, Store};
+use topsell_output::answers::{TimeRangeOptions, TopKind, TopOptions, TopQuestion};
 
 /// How many times as long is waited after a failure.
 const PAUSES_AFTER_FAILURE: u32 = 25;
+/// How often is looked whether a list has to be read.
+const LISTS_TICK: Duration = Duration::from_millis(50);
 /// How often sealed segments are looked for.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -100,9 +106,20 @@ fn run(
     let now = (config.clock)();
     let catalog = config.input.catalog.clone().map(|file| ReloadedCatalog::open(file, now)).transpose()?;
     let uncommitted = Arc::new(Uncommitted::default());
+    let lists = Arc::new(LiveLists::of(
+        store.clone(),
+        Arc::clone(&uncommitted),
+        Arc::clone(&config.clock),
+        Arc::clone(&config.log_line),
+        list_by_score(&config.counts, now)?,
+    ));
+    if has_live_ranking_files(store) {
+        lists.begin_by_score();
+    }
     let recent = Arc::new(Recent::of(
         store.clone(),
         Arc::clone(&uncommitted),
+        Arc::clone(&lists),
         Arc::clone(&config.clock),
         Arc::clone(&config.log_line),
     ));
@@ -124,7 +141,13 @@ fn run(
         Arc::clone(&config.log_line),
         (Arc::clone(&recent), Arc::clone(&uncommitted)),
     )?;
-    let live = Live { receiver, uncommitted, committer: Arc::clone(&committer), recent: Arc::clone(&recent) };
+    let live = Live {
+        receiver,
+        uncommitted,
+        committer: Arc::clone(&committer),
+        recent: Arc::clone(&recent),
+        lists: Arc::clone(&lists),
+    };
     if state.live.set(live).is_err() {
         unreachable!("a server is started once");
     }
@@ -132,6 +155,7 @@ fn run(
     let is_stopped = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| keep_recent(&recent, &config.log_line, &is_stopped));
+        scope.spawn(|| keep_lists(&lists, &config.log_line, &is_stopped));
         while stop.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
             committer.tick();
             refresh_certificate(state, &config.log_line);
@@ -180,6 +204,34 @@ fn keep_recent(recent: &Recent, log_line: &LogLine, is_stopped: &AtomicBool) {
             }
         }
     }
+}
+
+/// Keeps the lists in memory for as long as they are asked for.
+fn keep_lists(lists: &LiveLists, log_line: &LogLine, is_stopped: &AtomicBool) {
+    while !is_stopped.load(Ordering::Relaxed) {
+        if catch_unwind(AssertUnwindSafe(|| lists.tick())).is_err() {
+            lists.leave_to_lake();
+            log_line(LogLevel::Error, "reading a list into memory panicked; lists are read from the lake");
+            return;
+        }
+        thread::sleep(LISTS_TICK);
+    }
+}
+
+/// Returns the list by score that is asked for where a request says nothing else.
+fn list_by_score(defaults: &CountDefaults, now: Timestamp) -> Result<ListKind, ServeError> {
+    let range = TimeRangeOptions { zone: defaults.zone.clone(), ..TimeRangeOptions::default() };
+    let options = TopOptions {
+        range,
+        event_types: defaults.event_types.clone(),
+        subtract: defaults.subtract.clone(),
+        kind: TopKind::Decayed(defaults.decay.clone()),
+        ..TopOptions::default()
+    };
+    let question = TopQuestion::of(options, now).map_err(ServeError::Defaults)?;
+    let rules = question.live_rules().expect("a list by score has rules");
+    let LiveRules { window, decay, measure } = rules;
+    Ok(ListKind { event_types: question.event_types().clone(), hours: window.hours(), decay, measure })
 }
 
 /// Opens the log, and adds what it has to what the lake does not have.

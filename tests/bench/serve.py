@@ -1,6 +1,6 @@
-"""Measures the server beside Redis: counts in memory, pages of counts, and durable events.
+"""Measures the server beside Redis: counts in memory, pages of counts, durable events, and lists that are kept.
 
-    python tests/bench/serve.py FOLDER [--binary FILE] [--seconds 10]
+    python tests/bench/serve.py FOLDER [--binary FILE] [--seconds 10] [--purchases 2000000]
 
 Needs wrk, redis-server and redis-benchmark (Debian: wrk, redis-server, redis-tools). Everything runs on the
 same CPUs, the load generators too. Redis keeps a counter for each item and hour: a count of 24 hours is an
@@ -32,6 +32,23 @@ request = function()
   local item = "item" .. number % 1000
   local event = '{"ts":"2024-01-07T05:29:00Z","event_id":"%s","item_id":"%s","quantity":1,"amount":2.50}'
   return wrk.format(nil, "/v1/events", nil, event:format(id, item))
+end
+"""
+# A hundred events in one request, of as many types as TYPES has.
+BATCH = """\
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/x-ndjson"
+local number, types = 0, {TYPES}
+local paths = {"T1/L1", "T1/L2", "T2/L3/M1", "T3/L4|T4/L5"}
+request = function()
+  local lines = {}
+  for line = 1, 100 do
+    number = number + 1
+    lines[line] = string.format(
+      '{"ts":"2024-01-07T05:29:00Z","event_id":"%d-%d","item_id":"item%d","category":"%s","event_type":"%s","quantity":1}',
+      math.random(1e15), number, number % 20000, paths[number % 4 + 1], types[number % #types + 1])
+  end
+  return wrk.format(nil, "/v1/events", nil, table.concat(lines, "\\n"))
 end
 """
 
@@ -98,10 +115,40 @@ def row(what, process, load, per_request=1):
     return [what, f"{rate:,.0f}", f"{median:.2f} ms", f"{most:.2f} ms", f"{micros:.1f} µs"]
 
 
-def topsell(binary, folder, seconds):
+def batches(folder, types):
+    script = folder / f"batch-{len(types)}.lua"
+    script.write_text(BATCH.replace("{TYPES}", "{" + ", ".join(f'"{name}"' for name in types) + "}"))
+    return script
+
+
+def lists(server, url, folder, seconds, wait_for_lists):
+    """Lists before and after they are in memory, and what it costs every purchase to keep them."""
+    purchases = batches(folder, ["purchase"])
+    rows = [
+        row("topsell: a purchase in batches of 100, no lists; CPU per event", server,
+            lambda: wrk(url, seconds, 8, purchases), 100),
+        row("topsell: the three types in batches of 100; CPU per event", server,
+            lambda: wrk(url, seconds, 8, batches(folder, ["view", "like", "purchase"])), 100),
+    ]
+    wait_for_lists()
+    # Of every category, so that all lists are kept.
+    for path in ["", "T1", "T1/L1", "T1/L2", "T2", "T2/L3", "T2/L3/M1", "T3", "T3/L4", "T4", "T4/L5"]:
+        urllib.request.urlopen(f"{url}/v1/top?last=24h&limit=10" + (f"&category={path}" if path else "")).read()
+    rows += [
+        row("topsell: list of the shop, 24 hours, kept", server,
+            lambda: wrk(f"{url}/v1/top?last=24h&limit=10", seconds, 16)),
+        row("topsell: list of a category, 24 hours, kept", server,
+            lambda: wrk(f"{url}/v1/top?last=24h&limit=10&category=T1/L1", seconds, 16)),
+        row("topsell: a purchase in batches of 100, lists kept; CPU per event", server,
+            lambda: wrk(url, seconds, 8, purchases), 100),
+    ]
+    return rows
+
+
+def topsell(binary, folder, seconds, purchases):
     logs, lake = folder / "logs", folder / "lake"
     shutil.rmtree(lake, ignore_errors=True)
-    words = ["--purchases", PURCHASES, "--items", ITEMS, "--leaves", 1000, "--tops", 50, logs]
+    words = ["--purchases", purchases, "--items", ITEMS, "--leaves", 1000, "--tops", 50, logs]
     run = lambda *words: subprocess.run([binary, "--quiet", *map(str, words)], check=True)  # noqa: E731
     run("datagen", *words)
     run("--now", NOW, "--lake", lake, "ingest", logs)
@@ -122,8 +169,20 @@ def topsell(binary, folder, seconds):
             lambda: wrk(f"{url}/v1/count?item={items[0]}&last=24h", seconds, 16)),
         row("topsell: a page of 20 counts; CPU per item", server,
             lambda: wrk(f"{url}/v1/count?{page}&last=24h", seconds, 16), 20),
+        row("topsell: an item's whole life", server,
+            lambda: wrk(f"{url}/v1/count?item={items[0]}&from=2021-01-01", seconds, 16)),
         row("topsell: one event with an id, synced", server, lambda: wrk(url, seconds, 64, script)),
     ]
+
+    def wait_for_lists():
+        deadline = time.monotonic() + 120
+        while status()["lists_in_memory"] == 0:
+            if time.monotonic() > deadline:
+                raise SystemExit("no list is kept in memory")
+            urllib.request.urlopen(f"{url}/v1/top?last=24h&limit=10").read()
+            time.sleep(0.1)
+
+    rows += lists(server, url, folder, seconds, wait_for_lists)
     memory, uncommitted = server.memory_bytes(), status()["uncommitted_events"]
     server.stop()
     return rows, f"topsell held {memory / 2**20:.0f} MiB, {uncommitted:,} of its events not in the lake yet."
@@ -139,6 +198,8 @@ def redis(folder, seconds):
         row("redis: GET of one key", server, lambda: redis_benchmark(port, 16, requests, "GET", keys[0])),
         row("redis: MGET of 24 hours of one item", server,
             lambda: redis_benchmark(port, 16, requests // 2, "MGET", *keys)),
+        row("redis: INCR, synced, 100 at a time; CPU per event", server,
+            lambda: redis_benchmark(port, 8, requests, "-P", 100, "INCR", keys[0])),
         row("redis: INCR, synced", server, lambda: redis_benchmark(port, 64, requests, "INCR", keys[0])),
     ]
     server.stop()
@@ -150,6 +211,7 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--binary", type=Path, help="instead of the release build of this folder")
     parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--purchases", type=int, default=PURCHASES)
     options = parser.parse_args()
     missing = [name for name in ("wrk", "redis-server", "redis-benchmark") if not shutil.which(name)]
     if missing:
@@ -157,7 +219,7 @@ def main():
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     binary = (options.binary or built_binary()).resolve()
-    rows, memory = topsell(binary, folder, options.seconds)
+    rows, memory = topsell(binary, folder, options.seconds, options.purchases)
     rows += redis(folder, options.seconds)
     head = ["", "requests/s", "median", "99 %", "server CPU per request"]
     print(f"{table(head, rows)}\n\n{memory}")

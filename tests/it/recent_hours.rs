@@ -81,7 +81,7 @@ fn they_are_those_of_the_lake_or_left_to_it() {
         let mut added = Events::default();
         for _ in 0..4 {
             let more = some(6);
-            recent.add(&more);
+            recent.add(&more, &mut |_, _| {});
             added.append(&more);
             let last =
                 Arc::new(UncommittedBatch::encode("fourth", 2, &added).expect("events can be encoded"));

@@ -17,6 +17,7 @@ use server::{Server, request, said};
 mod against_commands;
 mod currencies;
 mod killed;
+mod limits;
 mod lists;
 pub mod server;
 mod tls;

@@ -23,6 +23,8 @@ pub(super) const MAINTENANCE_LOCK_0: &str = "upkeep.lock";
 pub const SERVER_LOCK: &str = "serve.lock";
 /// The folder of the log of a server: what it has acknowledged and the lake does not have yet.
 pub const SERVER_LOG: &str = "log";
+/// What items add up to on past days, for a server's lists by score: it is read again where it is missing.
+pub const ITEM_SCORES: &str = "scores";
 /// Held, shared, while files are written that no commit names yet; exclusively by a vacuum.
 pub(super) const WRITERS: &str = "writers";
 
@@ -30,7 +32,7 @@ pub(super) const WRITERS: &str = "writers";
 pub(super) const RESERVE: &str = "reserve";
 
 /// All names that may be there before a lake is.
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 21] = [
     "events",
     INPUTS,
     "rollups",
@@ -47,6 +49,7 @@ const KNOWN: [&str; 20] = [
     COMPACTION_LOCK,
     SERVER_LOCK,
     SERVER_LOG,
+    ITEM_SCORES,
     "events.queue.lock",
     "rollups.queue.lock",
     "writers.door.lock",

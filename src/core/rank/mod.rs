@@ -26,6 +26,9 @@ mod category_tree;
 mod item_rows;
 mod item_scores;
 mod item_totals;
+mod live_file;
+mod live_ranking;
+mod live_top;
 mod multi_category;
 mod overflow;
 mod partial_file;
@@ -47,6 +50,7 @@ mod weights;
 
 pub use item_scores::ItemScores;
 pub use item_totals::{PackedDays, PackedItemTotals, PackedItemTotalsRow, ScoreBytes};
+pub use live_ranking::{LiveRanking, LiveRules};
 pub use multi_category::MultiCategoryItem;
 pub use overflow::MAX_MEASURE;
 pub use partial_file::{PartFile, PartFileError, PartResult};

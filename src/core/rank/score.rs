@@ -53,6 +53,30 @@ impl Score {
         self.combine(other, true);
     }
 
+    /// Adds a score of some of the hours, in units that are 2^`exponents` times as large: that of a window whose oldest
+    /// hour is later. It is no wider than this one.
+    pub fn add_in_units_of_earlier(&mut self, later: &Score, exponents: u32) {
+        match (self, later) {
+            (Score::Narrow(sum), Score::Narrow(later)) => {
+                *sum = sum.wrapping_add(later.wrapping_shl(exponents));
+            }
+            (Score::Wide(limbs), later) => {
+                let later = later.limbs();
+                for (at, limb) in (0..).zip(&later) {
+                    // Only the highest has a sign.
+                    let number = match at as usize + 1 == later.len() {
+                        true => i128::from(limb.cast_signed()),
+                        false => i128::from(*limb),
+                    };
+                    add_shifted(limbs, number, exponents + at * LIMB_BITS);
+                }
+            }
+            (Score::Narrow(_), Score::Wide(_)) => {
+                debug_assert!(false, "a score of some hours is no wider than that of all");
+            }
+        }
+    }
+
     /// Returns whether it is greater than zero.
     #[inline]
     pub fn is_positive(&self) -> bool {

@@ -1,4 +1,4 @@
-//! The best K items of each of many categories, from a stream of items in the order of their ids.
+//! The best K items of each of many categories, from a stream of items.
 //!
 //! Most items are not among the best, and one comparison with a category's threshold shows it. The
 //! id and the aggregate of any other item are kept once, however many categories it is among the
@@ -31,8 +31,8 @@ struct Candidate {
 /// The best items of one category.
 #[derive(Clone, Default)]
 pub(super) struct TopK {
-    /// Score and units of the worst of the best; a later item must be better.
-    threshold: Option<(Score, Units)>,
+    /// The worst of the best; another item must be better.
+    threshold: Option<Place>,
     best: Vec<Place>,
     eligible_items: u64,
     /// The aggregate of all eligible items.
@@ -99,15 +99,19 @@ impl CandidatePool {
     }
 
     fn item(&self, number: u32) -> TopItem {
+        let Candidate { scored, days, .. } = &self.candidates[number as usize];
+        TopItem { item_id: self.id(number).to_owned(), scored: scored.clone(), days: *days }
+    }
+
+    fn id(&self, number: u32) -> &str {
         let number = number as usize;
         let start = number.checked_sub(1).map_or(0, |before| self.candidates[before].end);
-        let Candidate { end, scored, days } = &self.candidates[number];
-        TopItem { item_id: self.ids[start..*end].to_owned(), scored: scored.clone(), days: *days }
+        &self.ids[start..self.candidates[number].end]
     }
 }
 
 impl TopK {
-    /// Adds an item, whose id is greater than those of all items added before.
+    /// Adds an item. The items of one top-level category come in the order of their ids, those of the shop do not.
     #[inline]
     pub fn add<R: AddsUp>(
         &mut self,
@@ -119,37 +123,41 @@ impl TopK {
         self.eligible_items += 1;
         self.aggregate = self.aggregate.plus(item.scored.aggregate).ok_or(Overflow::Aggregate)?;
         let (score, units) = (&item.scored.score, item.scored.aggregate.units);
-        let is_worse = |(worst, of_worst): &(Score, Units)| (score, units) <= (worst, *of_worst);
+        let is_worse = |worst: &Place| match (score, units).cmp(&(&worst.score, worst.units)) {
+            Ordering::Equal => item.item_id >= pool.id(worst.candidate),
+            order => order.is_lt(),
+        };
         if limit == 0 || self.threshold.as_ref().is_some_and(is_worse) {
             return Ok(());
         }
         let candidate = item.number_in(pool, week)?;
         self.best.push(Place { score: item.scored.score.clone(), units, candidate });
         if self.best.len() > limit.saturating_mul(2) {
-            self.prune(limit);
+            self.prune(pool, limit);
         }
         Ok(())
     }
 
     /// Returns the best items, the number of eligible ones, and their aggregate.
     pub fn finish(mut self, pool: &CandidatePool, limit: usize) -> TopItems {
-        self.prune(limit);
+        self.prune(pool, limit);
         let best = self.best.iter().map(|place| pool.item(place.candidate));
         TopItems::new(best.collect(), self.eligible_items, self.aggregate)
     }
 
-    fn prune(&mut self, limit: usize) {
+    fn prune(&mut self, pool: &CandidatePool, limit: usize) {
         if self.best.len() <= limit {
             return;
         }
+        let best_first = |a: &Place, b: &Place| best_first(a, b, pool);
         let (_, worst, _) = self.best.select_nth_unstable_by(limit - 1, best_first);
-        self.threshold = Some((worst.score.clone(), worst.units));
+        self.threshold = Some(worst.clone());
         self.best.truncate(limit);
     }
 }
 
-/// Score down, units down; of equals, the item that was added first has the smaller id.
-fn best_first(a: &Place, b: &Place) -> Ordering {
-    let score = b.score.cmp(&a.score);
-    score.then(b.units.cmp(&a.units)).then(a.candidate.cmp(&b.candidate))
+/// Score down, units down, then the smaller id.
+fn best_first(a: &Place, b: &Place, pool: &CandidatePool) -> Ordering {
+    let order = b.score.cmp(&a.score).then(b.units.cmp(&a.units));
+    order.then_with(|| pool.id(a.candidate).cmp(pool.id(b.candidate)))
 }

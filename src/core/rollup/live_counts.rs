@@ -230,6 +230,19 @@ impl LiveCounts {
         spans.into_iter().map(|(first, end)| first..end).collect()
     }
 
+    /// Returns the names of the stored files of a day, sorted, where nothing else counts on it; none where there are
+    /// events that they do not cover.
+    pub fn only_stored_files(&self, date: Date) -> Option<Vec<&str>> {
+        let is_pending = match &self.pending {
+            Pending::Files(files) => files.iter().any(|of| of.partition.day.date == date),
+            Pending::Hours(hours) => hours.1.days.iter().any(|day| day.date == date),
+        };
+        let of_day = self.stored.iter().filter(|(partition, _)| partition.day.date == date);
+        let mut files: Vec<&str> = of_day.map(|(_, file)| file.path.as_str()).collect();
+        files.sort_unstable();
+        (!is_pending).then_some(files)
+    }
+
     /// Returns the aggregates of some items in some of the selected hours.
     ///
     /// The same item, hour and set of paths may come several times: aggregates add.

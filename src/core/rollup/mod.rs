@@ -114,7 +114,7 @@ pub use live_counts::{ItemQuery, LiveCounts, ReadVersions, live_counts};
 pub use load::{Load, LoadedDay, load};
 pub use plan::{Reason, Scope};
 pub use planned_scan::{PlannedFile, PlannedPart, PlannedShard, Split};
-pub use recent_hours::RecentHours;
+pub use recent_hours::{Counts, RecentHours};
 pub use scan::Scan;
 pub use scan_part::{ItemAggregates, ScanPart, WantedRows};
 pub use scanned_sets::WantsPath;

@@ -58,6 +58,16 @@ struct Cell {
     aggregate: Aggregate,
 }
 
+/// Whether an event counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    Yes,
+    /// It is one that is counted already.
+    No,
+    /// Only the lake tells.
+    Unknown,
+}
+
 type IdsByDate = BTreeMap<Date, HashMap<EventKey, KnownEvent>>;
 
 /// An event that has an id.
@@ -131,18 +141,21 @@ impl RecentHours {
         }
     }
 
-    /// Adds events, each as soon as it is known.
-    pub fn add(&mut self, events: &Events) {
+    /// Adds events, each as soon as it is known, and tells `counts` of each whether it counts.
+    pub fn add(&mut self, events: &Events, counts: &mut dyn FnMut(usize, Counts)) {
         let event_types: Vec<usize> = events.event_types.iter().map(|name| self.code_of_type(name)).collect();
         for row in 0..events.len() {
             let event = events.event(row);
             let hour = event.ts.hour();
             if hour.date() < self.from.date() {
+                counts(row, if event.event_id.is_none() { Counts::Yes } else { Counts::Unknown });
                 continue;
             }
             let event_type = event_types[event.event_type as usize];
             let item = self.items.code(event.item_id);
-            if self.is_new(event_type, item, &event, &events.path_sets) && hour >= self.from {
+            let event_counts = self.event_counts(event_type, item, &event, &events.path_sets);
+            counts(row, event_counts);
+            if event_counts == Counts::Yes && hour >= self.from {
                 let aggregate = Aggregate::of(event.quantity, event.amount);
                 self.add_cell(event_type, item, hour, aggregate);
                 self.minutes.add(event_type, item, event.ts.micros(), aggregate);
@@ -283,9 +296,15 @@ impl RecentHours {
         }
     }
 
-    /// Returns whether an event is none that is known already.
-    fn is_new(&mut self, event_type: usize, item: u32, event: &Event<'_>, path_sets: &PathSets) -> bool {
-        let Some(event_id) = event.event_id else { return true };
+    /// Returns whether an event counts: it is none that is known already.
+    fn event_counts(
+        &mut self,
+        event_type: usize,
+        item: u32,
+        event: &Event<'_>,
+        path_sets: &PathSets,
+    ) -> Counts {
+        let Some(event_id) = event.event_id else { return Counts::Yes };
         let key = self.hasher.key(event_id, event.item_id, event.quantity.is_negative());
         let paths = path_sets.set(event.path_set).paths().join("|");
         let Aggregate { units, amount, .. } = Aggregate::of(event.quantity, event.amount);
@@ -293,12 +312,13 @@ impl RecentHours {
         let of_day = self.event_types[event_type].ids.entry(event.ts.hour().date()).or_default();
         let Some(known) = of_day.get(&key) else {
             of_day.insert(key, KnownEvent { content, is_disputed: false });
-            return true;
+            return Counts::Yes;
         };
-        if known.content != content || known.is_disputed {
-            self.disputed.insert(item);
+        if known.content == content && !known.is_disputed {
+            return Counts::No;
         }
-        false
+        self.disputed.insert(item);
+        Counts::Unknown
     }
 
     /// Adds the ids of a file's events, and the events of the recent minutes.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: both are read by the same rules, so that the same options get the same answer.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::answers::ranking_rules::{
@@ -16,8 +17,8 @@ use topsell_core::counts::{
     DecayedQuery, RisingQuery, TopQuery, decayed_top, hours_before, longest_window, rising, top,
 };
 use topsell_core::lake::UncommittedBatch;
-use topsell_core::model::{Date, Decay, EventTypes, Hour, Timestamp, Zone};
-use topsell_core::rank::{Measure, Rules};
+use topsell_core::model::{Date, Decay, EventTypes, Hour, Timestamp, Window, Zone};
+use topsell_core::rank::{CategoryRanking, LiveRules, Measure, Rules};
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::Store;
 
@@ -212,6 +213,53 @@ impl TopQuestion {
                 let found = decayed_top(store, &query)?;
                 Ok(take(decayed_items(&query, &self.range, found.as_ref())))
             }
+        }
+    }
+
+    /// Returns by what rules the items of a list of whole hours are scored that may be kept in memory; none for others.
+    pub fn live_rules(&self) -> Option<LiveRules> {
+        let Range { start, end } = &self.range.hours;
+        let measure = self.measure;
+        match &self.list {
+            List::Sum if self.range.precision == Precision::Hours => {
+                let window = Window::ending(*end, end.number().abs_diff(start.number()));
+                Some(LiveRules { window, decay: Decay::None, measure })
+            }
+            List::Decayed(rules) => Some(LiveRules { window: rules.window, decay: rules.decay, measure }),
+            List::Sum | List::Rising { .. } => None,
+        }
+    }
+
+    /// Returns the event types that are counted.
+    pub fn event_types(&self) -> &EventTypes {
+        &self.event_types
+    }
+
+    /// Returns the category; none for the shop.
+    pub fn category(&self) -> Option<&str> {
+        self.category.as_deref()
+    }
+
+    /// Passes the answer to `take` where the ranking by [`TopQuestion::live_rules`] is all of it; none where the window
+    /// has to be extended.
+    pub fn answer_by<T>(&self, found: &CategoryRanking, take: impl FnOnce(Answer<'_>) -> T) -> Option<T> {
+        let (event_types, category) = (&self.event_types, self.category());
+        let (measure, limit) = (self.measure, self.limit);
+        let found_any = Some(found).filter(|found| found.eligible_items > 0);
+        match &self.list {
+            List::Sum => {
+                let times = self.range.times.clone();
+                let query = TopQuery { event_types, times, measure, limit, category, uncommitted: &[] };
+                Some(take(top_items(&query, &self.range, found_any)))
+            }
+            List::Decayed(rules) => {
+                if found.eligible_items < rules.min_items && longest_window(rules) != rules.window {
+                    return None;
+                }
+                let query = DecayedQuery { rules, event_types, category, uncommitted: &[] };
+                Some(take(decayed_items(&query, &self.range, found_any)))
+            }
+            List::Rising { .. } => None,
         }
     }
 

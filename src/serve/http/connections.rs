@@ -2,15 +2,22 @@
 //!
 //! Invariant: a client that sends nothing, or slowly, holds a connection and no more; one that reads nothing loses it.
 
+use std::convert::Infallible;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::net::TcpListener as StdListener;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Response};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -23,14 +30,17 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::http::answers::unavailable;
 use crate::http::state::State;
 use crate::http::trace::Client;
-use crate::http::write_timeout::{WriteTimeout, WritesWait};
+use crate::http::write_timeout::{GivenBytes, WriteTimeout, WritesWait};
 
 /// The size of the head of a request.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 /// The path that answers with streams.
 const STREAMED: &str = "/v1/top";
+/// How many bytes of answers a connection holds that are not written, besides those of one more answer.
+const MAX_GIVEN_BYTES: u64 = 4 << 20;
 /// How long nothing is accepted after an error such as too many open files.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -155,18 +165,44 @@ async fn handshake(tls: &TlsAcceptor, stream: TcpStream, state: &State) -> Optio
     shaken.ok().and_then(Result::ok)
 }
 
+type RouterAnswer = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+/// A router's answer in the making; none where the connection holds too much that is not written.
+struct Answering {
+    inner: Option<Pin<Box<RouterAnswer>>>,
+    given: GivenBytes,
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = match &mut self.inner {
+            Some(inner) => ready!(inner.as_mut().poll(context))?,
+            None => {
+                let mut refused = unavailable("too many answers wait on this connection");
+                refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                refused
+            }
+        };
+        self.given.add(response.body().size_hint().lower());
+        Poll::Ready(Ok(response))
+    }
+}
+
 /// The router, for the requests of one connection.
 struct OfConnection {
     router: TowerToHyperService<Router>,
     /// Who asks, where requests are logged.
     client: Option<Client>,
     waits: WritesWait,
+    given: GivenBytes,
 }
 
 impl Service<Request<Incoming>> for OfConnection {
-    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
-    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
-    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answering;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         if let Some(client) = self.client {
@@ -176,7 +212,8 @@ impl Service<Request<Incoming>> for OfConnection {
         if request.uri().path() == STREAMED {
             request.extensions_mut().insert(self.waits.clone());
         }
-        self.router.call(request)
+        let has_room = self.given.count() < MAX_GIVEN_BYTES;
+        Answering { inner: has_room.then(|| Box::pin(self.router.call(request))), given: self.given.clone() }
     }
 }
 
@@ -190,7 +227,8 @@ async fn serve<S>(
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (stream, waits) = WriteTimeout::new(stream, state.limits.write_time);
-    let service = OfConnection { router: TowerToHyperService::new(router), client, waits };
+    let given = stream.given();
+    let service = OfConnection { router: TowerToHyperService::new(router), client, waits, given };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(state.limits.head_time)
@@ -210,13 +248,10 @@ async fn serve<S>(
 mod tests {
     use super::*;
 
-    use std::convert::Infallible;
-    use std::io::Write;
-    use std::pin::Pin;
+    use std::io::{Read, Write};
+    use std::sync::atomic::AtomicU64;
     use std::sync::{OnceLock, mpsc};
-    use std::task::{Context, Poll};
 
-    use axum::body::{Body, HttpBody};
     use axum::routing::get;
     use bytes::Bytes;
     use hyper::body::Frame;
@@ -304,6 +339,65 @@ mod tests {
         assert!(*waits.borrow(), "and whoever gave the data was told that it waits");
         serving.stop();
         drop(client);
+    }
+
+    /// Answers as many bytes as a path says, and counts the requests.
+    fn serving(limits: Limits, answer_bytes: usize) -> (Serving, SocketAddr, Arc<AtomicU64>) {
+        let asked = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&asked);
+        let handler = async move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            vec![b'x'; answer_bytes]
+        };
+        let router = Router::new().route("/x", get(handler));
+        let listener = StdListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it has an address");
+        (serve_connections(&listener, 1, &router, &state(limits)).expect("a thread"), address, asked)
+    }
+
+    /// hyper answers all requests that it has read before it writes anything, and would keep on reading.
+    #[test]
+    fn a_client_that_asks_for_much_at_once_costs_little_memory() {
+        const ANSWER_BYTES: usize = 256 << 10;
+        let limits = Limits { write_time: Duration::from_secs(60), ..Limits::default() };
+        let (serving, address, asked) = serving(limits, ANSWER_BYTES);
+        let mut client = std::net::TcpStream::connect(address).expect("it listens");
+        let mut sender = client.try_clone().expect("it can be shared");
+        let sending = thread::spawn(move || {
+            // It fails where the server does not read all of them.
+            sender.write_all(&b"GET /x HTTP/1.1\r\nHost: shop\r\n\r\n".repeat(100_000))
+        });
+        client.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout can be set");
+        let mut part = vec![0; 1 << 20];
+        // The connection ends by a reset, since requests were not read; what is on its way may be lost by that.
+        while let Ok(1..) = client.read(&mut part) {}
+        let known = asked.load(Ordering::Relaxed);
+        assert!((1..200).contains(&known), "{known} of 100,000 requests were answered");
+        drop(client);
+        assert!(sending.join().expect("no panic").is_err(), "not all requests were read");
+        serving.stop();
+    }
+
+    #[test]
+    fn small_answers_to_many_requests_at_once_all_come() {
+        const REQUESTS: usize = 20_000;
+        let (serving, address, asked) = serving(Limits::default(), 100);
+        let mut client = std::net::TcpStream::connect(address).expect("it listens");
+        let mut sender = client.try_clone().expect("it can be shared");
+        let sending = thread::spawn(move || {
+            let all = b"GET /x HTTP/1.1\r\nHost: shop\r\n\r\n".repeat(REQUESTS - 1);
+            sender.write_all(&all).expect("it reads");
+            sender
+                .write_all(b"GET /x HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
+                .expect("it reads");
+        });
+        let mut answers = Vec::new();
+        client.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout can be set");
+        client.read_to_end(&mut answers).expect("all answers come");
+        sending.join().expect("no panic");
+        let ok = answers.windows(15).filter(|part| *part == b"HTTP/1.1 200 OK").count();
+        assert_eq!((ok, asked.load(Ordering::Relaxed)), (REQUESTS, REQUESTS as u64));
+        serving.stop();
     }
 
     #[test]

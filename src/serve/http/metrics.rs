@@ -90,6 +90,15 @@ fn text(state: &State) -> String {
         "Whether the last attempt to move events to the lake failed.",
     );
     text.sample("topsell_server_commit_failing", "", u64::from(committed.is_failing));
+    let (from_memory, in_memory) = live.lists.status();
+    text.family(
+        "topsell_server_lists_from_memory_total",
+        "counter",
+        "Lists of /v1/top that were answered from those in memory.",
+    );
+    text.sample("topsell_server_lists_from_memory_total", "", from_memory);
+    text.family("topsell_server_lists_in_memory", "gauge", "Lists in memory, each of all categories.");
+    text.sample("topsell_server_lists_in_memory", "", in_memory as u64);
     let (answered, is_loaded) = live.recent.status();
     text.family(
         "topsell_server_counts_from_memory_total",

@@ -9,7 +9,7 @@ use crate::http::list_cache::ListCache;
 use crate::http::list_streams::ListStreams;
 use crate::http::request_counts::RequestCounts;
 use crate::http::workers::Workers;
-use crate::live::{Committer, Receiver, Recent, Uncommitted};
+use crate::live::{Committer, LiveLists, Receiver, Recent, Uncommitted};
 use crate::tls::ReloadedCertificate;
 use topsell_core::rankings::RankingCache;
 use topsell_core::storage::Store;
@@ -44,6 +44,7 @@ pub struct Live {
     pub uncommitted: Arc<Uncommitted>,
     pub committer: Arc<Committer>,
     pub recent: Arc<Recent>,
+    pub lists: Arc<LiveLists>,
 }
 
 impl State {

@@ -32,6 +32,9 @@ struct Status {
     /// Lists that were computed, and that were not because nothing had changed or another request had it computed.
     lists_computed: u64,
     lists_shared: u64,
+    /// Lists that were answered from those that are kept in memory, and how many are kept, each of all categories.
+    lists_from_memory: u64,
+    lists_in_memory: usize,
     streams: usize,
     waiting_requests: usize,
     connections: u64,
@@ -55,6 +58,7 @@ pub fn status(state: &State) -> Response<Body> {
     let live = state.live.get();
     let totals = live.map(|live| &live.receiver.totals);
     let committed = live.map(|live| live.committer.status());
+    let lists = live.map(|live| live.lists.status()).unwrap_or_default();
     let status = Status {
         schema: 1,
         ready: state.is_ready(),
@@ -70,6 +74,8 @@ pub fn status(state: &State) -> Response<Body> {
         recent_in_memory: live.is_some_and(|live| live.recent.status().1),
         lists_computed: state.lists.computed.load(Ordering::Relaxed),
         lists_shared: state.lists.shared.load(Ordering::Relaxed),
+        lists_from_memory: lists.0,
+        lists_in_memory: lists.1,
         streams: state.streams.open(),
         waiting_requests: state.readers.waiting() + state.receivers.waiting(),
         connections: state.requests.connections.load(Ordering::Relaxed),

@@ -5,12 +5,19 @@
 
 mod catalog;
 mod committer;
+mod live_board;
+mod live_lists;
 mod receiver;
 mod recent;
 mod uncommitted;
 
+#[cfg(test)]
+mod tests;
+
 pub use catalog::ReloadedCatalog;
 pub use committer::{CommitError, Committer, CommitterStatus};
+pub use live_board::ListKind;
+pub use live_lists::{ListAnswer, ListQuestion, LiveLists};
 pub use receiver::{ReceiveError, Received, ReceivedReject, Receiver, Receiving, Totals};
 pub use recent::{Recent, RecentQuery};
 pub use uncommitted::{SegmentBatch, Uncommitted};

@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::{Clock, LogLevel, LogLine};
+use crate::live::live_lists::LiveLists;
 use crate::live::uncommitted::{BATCH_PREFIX, Uncommitted};
 use topsell_core::lake;
 use topsell_core::model::{Aggregate, EventTypes, Events, Hour, Timestamp};
-use topsell_core::rollup::{self, ReadVersions, RecentHours, RollupError};
+use topsell_core::rollup::{self, Counts, ReadVersions, RecentHours, RollupError};
 use topsell_core::storage::Store;
 
 /// How many ids of events are kept, about 100 bytes each; where there are more, all answers read the lake.
@@ -29,6 +30,8 @@ const MINUTES: i64 = 60;
 pub struct Recent {
     store: Store,
     uncommitted: Arc<Uncommitted>,
+    /// Are told of every event while it is known which events count.
+    lists: Arc<LiveLists>,
     clock: Clock,
     log_line: LogLine,
     state: RwLock<State>,
@@ -57,10 +60,17 @@ pub type RecentQuery<'a> = (&'a EventTypes, &'a Range<Hour>, &'a [&'a str]);
 
 impl Recent {
     /// Returns counts that are not read yet.
-    pub fn of(store: Store, uncommitted: Arc<Uncommitted>, clock: Clock, log_line: LogLine) -> Recent {
+    pub fn of(
+        store: Store,
+        uncommitted: Arc<Uncommitted>,
+        lists: Arc<LiveLists>,
+        clock: Clock,
+        log_line: LogLine,
+    ) -> Recent {
         Recent {
             store,
             uncommitted,
+            lists,
             clock,
             log_line,
             state: RwLock::new(State::Unloaded),
@@ -74,7 +84,18 @@ impl Recent {
         match &mut *self.state.write().unwrap_or_else(PoisonError::into_inner) {
             State::Unloaded | State::TooLarge => {}
             State::Loading(queue) => queue.push((number, events)),
-            State::Loaded { recent, upto, .. } if number > *upto => recent.add(&events),
+            State::Loaded { recent, upto, .. } if number > *upto => {
+                let (mut counts, is_idle) = (Vec::new(), self.lists.is_idle());
+                let mut count = |_, of: Counts| {
+                    if !is_idle {
+                        counts.push(of);
+                    }
+                };
+                recent.add(&events, &mut count);
+                if !is_idle {
+                    self.lists.add(number, events, counts);
+                }
+            }
             State::Loaded { .. } => {}
         }
     }
@@ -175,6 +196,7 @@ impl Recent {
             return;
         }
         let forgotten = std::mem::replace(&mut *state, State::Unloaded);
+        self.lists.forget();
         drop(state);
         // What is freed may be large; nobody waits for it.
         drop(forgotten);
@@ -196,8 +218,15 @@ impl Recent {
         let outcome = self.read();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let State::Loading(queue) = std::mem::replace(&mut *state, State::Unloaded) else { return Ok(()) };
+        if outcome.is_err() {
+            // What is asked now is told what is wrong with the lake.
+            self.lists.leave_to_lake();
+        }
         let Some((mut recent, versions, upto)) = outcome? else { return Ok(()) };
-        queue.iter().filter(|(number, _)| *number > upto).for_each(|(_, events)| recent.add(events));
+        queue.iter().filter(|(number, _)| *number > upto).for_each(|(_, events)| {
+            // The lists are read from the lake and the log after this.
+            recent.add(events, &mut |_, _| {});
+        });
         let (items, ids) = recent.size();
         if ids > MAX_IDS {
             drop(state);
@@ -205,6 +234,7 @@ impl Recent {
             return Ok(());
         }
         *state = State::Loaded { recent, versions, upto };
+        self.lists.begin();
         drop(state);
         (self.log_line)(LogLevel::Info, &format!("read the counts of {items} items, {ids} event ids"));
         Ok(())
@@ -213,6 +243,7 @@ impl Recent {
     fn give_up(&self, ids: usize) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let given_up = std::mem::replace(&mut *state, State::TooLarge);
+        self.lists.leave_to_lake();
         drop(state);
         drop(given_up);
         let text =

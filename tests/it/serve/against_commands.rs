@@ -154,6 +154,8 @@ fn at_random_moments_they_are_the_same_bytes() {
                 format!("top?exact_times&from={from}&to={to}&category=Food/Fruit&measure=amount"),
                 format!("top --exact-times --from {from} --to {to} -c Food/Fruit --measure amount"),
             ),
+            ("top?last=24h&category=Food&limit=4".to_owned(), "top --last 24h -c Food -n 4".to_owned()),
+            ("top?decay&min_items=0&limit=4".to_owned(), "top --decay --min-items 0 -n 4".to_owned()),
             ("top?rising&last=5h&min=1".to_owned(), "top --rising --last 5h --min 1".to_owned()),
             (
                 "top?last=48h&category=Food/Fruit&subtract=refund&measure=amount".to_owned(),

@@ -141,9 +141,11 @@ fn many_streams_of_a_list_cost_one_computation_a_change() {
     let world = World::new();
     let mut server = Server::start(&world, &[]);
     assert_eq!(server.post_json(&event("apple", 1)).status, 200);
-    let mut streams: Vec<Stream> = (0..200).map(|_| Stream::open(&server, "limit=7&stream", "")).collect();
+    let mut streams: Vec<Stream> =
+        (0..200).map(|_| Stream::open(&server, "last=300min&limit=7&stream", "")).collect();
     // These never read.
-    let silent: Vec<Stream> = (0..20).map(|_| Stream::open(&server, "limit=7&stream", "")).collect();
+    let silent: Vec<Stream> =
+        (0..20).map(|_| Stream::open(&server, "last=300min&limit=7&stream", "")).collect();
     for stream in &mut streams {
         assert!(stream.next().expect("the list").data.contains("\"item_id\":\"apple\",\"units\":1,"));
     }
@@ -196,7 +198,9 @@ fn equal_questions_between_two_events_cost_one_computation() {
         let asking: Vec<_> = (0..20)
             .map(|_| {
                 let server = Arc::clone(&server);
-                thread::spawn(move || (0..5).map(|_| server.get("/v1/top?last=24h").body).collect::<Vec<_>>())
+                thread::spawn(move || {
+                    (0..5).map(|_| server.get("/v1/top?last=300min").body).collect::<Vec<_>>()
+                })
             })
             .collect();
         for thread in asking {
@@ -210,7 +214,7 @@ fn equal_questions_between_two_events_cost_one_computation() {
     // What other commands do is a change, too.
     world.write("log.csv", "ts,item_id,category,quantity\n2017-01-14T20:00:00Z,apple,Food,10\n");
     assert_eq!(world.run("ingest log.csv").code, Some(0));
-    assert!(server.get("/v1/top?last=24h").body.contains("\"item_id\":\"apple\",\"units\":13,"));
+    assert!(server.get("/v1/top?last=300min").body.contains("\"item_id\":\"apple\",\"units\":13,"));
     let metrics = server.get("/metrics").body;
     assert!(metrics.contains("\ntopsell_server_lists_computed_total 4\n"), "{metrics}");
 }
@@ -296,4 +300,81 @@ fn a_list_that_cannot_be_is_refused_with_a_reason() {
     let head = server.ask(&request("HEAD", "/v1/top?stream", "", b""));
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     wait_until("nobody follows it", || status(&server, "streams") == 0);
+}
+
+/// What is kept in memory is what the command prints, of the shop and of every category, also after a start.
+#[test]
+fn lists_in_memory_are_those_of_the_command() {
+    let world = World::new();
+    world.write("data/lake/topsell.toml", "half_life = \"12h\"\nmin_items = 1\n");
+    let log = "ts,item_id,category,quantity\n2017-01-11T08:00:00Z,ball,Toys,4\n\
+               2017-01-12T09:00:00Z,plum,Food/Fruit,7\n2017-01-14T10:00:00Z,plum,Food/Fruit,2\n";
+    world.write("log.csv", log);
+    assert_eq!(world.run("ingest log.csv").code, Some(0));
+    assert_eq!(world.run("rollup").code, Some(0));
+    let mut server = Server::start(&world, &[]);
+    let questions = [
+        ("limit=3", "top -n 3"),
+        ("limit=3&category=Food", "top -n 3 -c Food"),
+        ("limit=3&category=Food/Fruit", "top -n 3 -c Food/Fruit"),
+        ("limit=3&category=Books", "top -n 3 -c Books"),
+        ("decay", "top --decay"),
+        ("decay&category=Toys&limit=2", "top --decay -c Toys -n 2"),
+    ];
+    let event_of = |number: u32| event(["apple", "plum", "ball"][number as usize % 3], 1 + number);
+    for round in 0..6 {
+        assert_eq!(server.post_json(&event_of(round)).status, 200);
+        if round == 3 {
+            assert!(server.stop().success(), "{}", said(&world));
+            assert!(!world.files("data/lake/scores").is_empty(), "past days are kept");
+            server = Server::start(&world, &[]);
+        }
+        let from_memory = || status(&server, "lists_from_memory");
+        wait_until("both lists are in memory", || {
+            server.get("/v1/top?decay");
+            server.get("/v1/top");
+            status(&server, "lists_in_memory") == 2
+        });
+        let before = from_memory();
+        let answers = questions.map(|(query, _)| server.get(&format!("/v1/top?{query}")));
+        assert_eq!(from_memory(), before + questions.len() as u64);
+        // A copy of the lake that has everything.
+        let copy = World::new();
+        crate::faults::copy(&world.path("data"), &copy.path("data"));
+        let mut other = Server::start(&copy, &[]);
+        assert!(other.stop().success(), "{}", said(&copy));
+        for ((query, words), answer) in questions.iter().zip(answers) {
+            assert_eq!(answer.status, 200, "{query}: {}", answer.body);
+            assert_eq!(copy.run(&format!("{words} --json")).stdout, answer.body, "{query}");
+        }
+    }
+}
+
+/// A list of minutes changes without any event, when its oldest minute ends.
+#[test]
+fn a_stream_of_a_minute_ends_with_it() {
+    let world = World::new();
+    let server = Server::start_in_time(&world, &[]);
+    // Events without a time are of the moment at which they come.
+    let mut stream = Stream::open(&server, "last=1min&limit=1&stream", "");
+    assert!(stream.next().expect("the list of now").data.contains("\"items\":[]"));
+    stream.lines.get_ref().set_read_timeout(Some(Duration::from_secs(130))).expect("a timeout can be set");
+    let now = |body: &str| {
+        body.split("\"computed_at\":\"").nth(1).and_then(|rest| rest.get(..19).map(str::to_owned))
+    };
+    let probe = server.get("/v1/top?last=1min").header("topsell-computed-at").map(str::to_owned);
+    let ts = probe.expect("it says when");
+    assert_eq!(server.post_json(&format!("{{\"ts\":\"{ts}\",\"item_id\":\"apple\"}}")).status, 200);
+    let mut is_shown = false;
+    loop {
+        let change = stream.next().expect("the stream goes on");
+        let has_item = change.data.contains("\"item_id\":\"apple\"");
+        if is_shown && !has_item {
+            let minute = now(&change.data).expect("it says when");
+            assert_ne!(&minute[..16], &ts.to_uppercase()[..16], "the minute of the event has ended");
+            return;
+        }
+        // The minute may have turned just after the event came.
+        is_shown |= has_item || !change.data.contains(&ts.to_uppercase()[..16]);
+    }
 }
