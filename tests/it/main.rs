@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod batches;
+mod bucket;
 mod catalog;
 mod colors;
 mod completions;
