@@ -38,7 +38,7 @@ PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
 BUILD := build
 endif
 
-.PHONY: demo check build install uninstall size bench bench-full bench-readme serve-bench docs micro lateness instructions soak interop calendar figures journey postgres power browser traces units nginx metrics dist dist-check deny clean
+.PHONY: demo check build install uninstall size bench bench-full bench-readme serve-bench docs micro lateness instructions soak interop calendar figures journey postgres power browser traces units nginx bucket metrics dist dist-check deny clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -190,6 +190,12 @@ figures: demo $(VENV)/interop
 postgres: $(BUILD)
 	ls /usr/lib/postgresql/*/bin/pg_ctl || apt-get install --yes postgresql
 	timeout 300 $(PYTHON) tests/postgres/order_lines.py "$(PROGRAM)"
+
+# The core flow on a bucket of SeaweedFS, which is started on free ports and stopped at the end: the same answers
+# and files as in a folder, also after processes were killed while they wrote; deltalake and Polars read the tables.
+bucket: $(BUILD) $(VENV)/bucket
+	timeout 1800 $(VENV)/bin/python tests/bucket/with_seaweedfs.py \
+		$(VENV)/bin/python tests/bucket/flow.py "$(PROGRAM)"
 
 # Power failures at many moments of all commands that write, on ext4, XFS and Btrfs; CUTS= of each. Needs
 # root, loop devices and FUSE.

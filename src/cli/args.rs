@@ -8,6 +8,7 @@ use crate::commands::completions::Completions;
 use crate::commands::config::Show as Config;
 use crate::commands::count::Count;
 use crate::commands::datagen::Datagen;
+use crate::commands::doctor::Doctor;
 use crate::commands::health::Health;
 use crate::commands::ingest::Ingest;
 use crate::commands::lake::Lake;
@@ -66,6 +67,7 @@ pub enum Command {
     Schedule(Schedule),
     Health(Health),
     Lake(Lake),
+    Doctor(Doctor),
     Runs(Runs),
     Config(Config),
     Completions(Completions),
@@ -81,7 +83,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Load and rank", &["ingest", "rollup", "rank"]),
     ("Query", &["show", "count", "top", "report", "serve"]),
     ("Run and monitor jobs", &["run", "schedule", "runs", "health"]),
-    ("Maintain", &["lake"]),
+    ("Maintain", &["lake", "doctor"]),
     ("Configure", &["config", "completions", "man", "help"]),
 ];
 
@@ -141,6 +143,7 @@ impl Command {
             | Command::Config(_)
             | Command::Completions(_)
             | Command::Man(_)
+            | Command::Doctor(_)
             | Command::CompleteCategories(_)
             | Command::Datagen(_) => Ok(()),
         }

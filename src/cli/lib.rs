@@ -130,6 +130,7 @@ fn run(settings: &Settings, command: Command, config: &Config) -> Result<Exit, F
         Command::Runs(typed) => commands::runs::run(settings, &typed),
         Command::Config(typed) => commands::config::run(&typed, config, &args::command(), settings.color),
         Command::Completions(typed) => commands::completions::run(&typed, &args::command()),
+        Command::Doctor(typed) => commands::doctor::run(settings, &typed),
         Command::Man(typed) => commands::man::run(settings, &typed, args::command()),
         Command::CompleteCategories(typed) => commands::complete_categories::run(settings, &typed),
         Command::Datagen(typed) => commands::datagen::run(settings, &typed),

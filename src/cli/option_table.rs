@@ -58,7 +58,7 @@ const OPTIONS: &[Row] = &[
     ("keep-runs", None, "DURATION", "Keep run records"),
     ("keep-versions", None, "DURATION", "Keep the files"),
     ("keep-weekly", None, "DURATION", "Of older rankings"),
-    ("lake", None, "DIR", "Lake directory"),
+    ("lake", None, "DIR", "Lake directory, or s3://BUCKET/PREFIX"),
     ("last", None, "DURATION", "Count the last hours"),
     ("listen", None, "ADDRESS", "Address and port"),
     ("level-separator", None, "TEXT", "Separator of the levels"),

@@ -33,7 +33,7 @@ pub enum Verbosity {
 #[derive(ClapArgs, Debug)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
-    /// Lake directory
+    /// Lake directory, or s3://BUCKET/PREFIX
     #[arg(long, global = true, value_name = "DIR", default_value = "data/lake")]
     pub lake: PathBuf,
     /// Number of threads [default: number of CPUs]

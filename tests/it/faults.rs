@@ -252,6 +252,13 @@ pub struct Seen {
     ranking: Vec<String>,
 }
 
+impl Seen {
+    /// Returns the number of rows of the `events` table.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+}
+
 /// What is to be done before a step that fails.
 type Prepare<'a> = &'a dyn Fn(&World) -> Vec<Step>;
 
@@ -298,7 +305,8 @@ fn every_failure_leaves_before_or_after(
     (before, after)
 }
 
-fn world() -> World {
+/// Returns a folder with some logs.
+pub fn world() -> World {
     let world = World::new();
     world.write("first.csv", FIRST);
     world.write("second.csv", SECOND);
@@ -315,17 +323,26 @@ pub fn never() -> Faults {
 pub fn attempt(world: &World, lake: &str, step: &Step, faults: &Faults) -> Result<(), String> {
     let store =
         Store::open_through(&world.path(lake), |disk| faults.before(disk)).map_err(|e| e.to_string())?;
+    take_step(&store, step)
+}
+
+/// Takes a step on the lake in a store.
+pub fn take_step(store: &Store, step: &Step) -> Result<(), String> {
     let caller =
         Caller { name: "a test".to_owned(), lock_timeout: LockTimeout::NoWait, now: now(), stdin: None };
-    pipeline::run(step, &store, &caller, &Progress::default()).map(|_| ()).map_err(|e| e.to_string())
+    pipeline::run(step, store, &caller, &Progress::default()).map(|_| ()).map_err(|e| e.to_string())
 }
 
 /// Returns what a reader of a lake sees now.
 pub fn seen(lake: &Path) -> Seen {
-    let store = Store::open(lake).expect("the lake's folder can be named");
+    seen_in(&Store::open(lake).expect("the lake's folder can be named"))
+}
+
+/// Returns what a reader of the lake in a store sees now.
+pub fn seen_in(store: &Store) -> Seen {
     let open = Lake::open(store.clone()).expect("the lake can be opened");
     let events = open.events().newest().and_then(|newest| newest.files()).expect("the log can be read");
-    let rollups = Rollups::open_or_create(&store).expect("the rollups can be opened");
+    let rollups = Rollups::open_or_create(store).expect("the rollups can be opened");
     let span = Hour::new(0)..now().hour().plus(24);
     let event_types = purchases();
     let selection = Selection { event_types: &event_types, hours: span };
@@ -346,7 +363,7 @@ pub fn seen(lake: &Path) -> Seen {
         });
         read.expect("the aggregates can be read");
     }
-    let snapshot = Snapshot::current(&store).map(|snapshot| snapshot.category(None));
+    let snapshot = Snapshot::current(store).map(|snapshot| snapshot.category(None));
     let ranking = snapshot.ok().map(|rows| rows.expect("the snapshot can be read")).unwrap_or_default();
     Seen {
         events: events.iter().map(|file| file.rows).sum(),

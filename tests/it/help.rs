@@ -137,6 +137,7 @@ fn the_overview_lists_commands_in_groups() {
 
         Maintain:
           lake         Maintain the lake: compact, prune, verify, repair, show statistics
+          doctor       Check what the store of a lake in a bucket must promise
 
         Configure:
           config       Show the settings, their values and origins
@@ -145,7 +146,7 @@ fn the_overview_lists_commands_in_groups() {
           help         Print this message or the help of a command
 
         Global options:
-              --lake <DIR>           Lake directory [default: data/lake]
+              --lake <DIR>           Lake directory, or s3://BUCKET/PREFIX [default: data/lake]
               --threads <N>          Number of threads [default: number of CPUs]
           -q, --quiet                Print errors only
           -v, --verbose              Print more details

@@ -55,6 +55,7 @@ fn the_help_of_the_program() {
         stdout: 
         stdout: Maintain:
         stdout:   lake         Maintain the lake: compact, prune, verify, repair, show statistics
+        stdout:   doctor       Check what the store of a lake in a bucket must promise
         stdout: 
         stdout: Configure:
         stdout:   config       Show the settings, their values and origins
@@ -63,7 +64,7 @@ fn the_help_of_the_program() {
         stdout:   help         Print this message or the help of a command
         stdout: 
         stdout: Global options:
-        stdout:       --lake <DIR>           Lake directory [default: data/lake]
+        stdout:       --lake <DIR>           Lake directory, or s3://BUCKET/PREFIX [default: data/lake]
         stdout:       --threads <N>          Number of threads [default: number of CPUs]
         stdout:   -q, --quiet                Print errors only
         stdout:   -v, --verbose              Print more details
@@ -115,11 +116,13 @@ fn the_help_describes_a_log() {
         stdout: 
         stdout: Arguments:
         stdout:   [FILE|DIR|-]...
-        stdout:           Files or directories to load, or - for standard input
+        stdout:           Files or directories to load, objects or prefixes of a bucket (s3://BUCKET/PREFIX), or -
+        stdout:           for standard input
         stdout: 
         stdout: Options:
         stdout:       --spool <DIR>
-        stdout:           Load the finished files directly in DIR, and move each to DIR/done or DIR/failed
+        stdout:           Load the finished files directly in DIR, and move each to DIR/done or DIR/failed; with
+        stdout:           s3://BUCKET/PREFIX, load the objects that are new, which stay
         stdout: 
         stdout:       --min-age <DURATION>
         stdout:           With --spool, ignore files modified less than this ago [default: 10s]
@@ -249,7 +252,7 @@ fn the_help_describes_a_log() {
         stdout: 
         stdout: Global options:
         stdout:       --lake <DIR>
-        stdout:           Lake directory
+        stdout:           Lake directory, or s3://BUCKET/PREFIX
         stdout:           
         stdout:           [default: data/lake]
         stdout: 

@@ -3,6 +3,7 @@
 mod age;
 mod bad_input;
 mod batches;
+mod bucket;
 mod catalog;
 mod colors;
 mod completions;

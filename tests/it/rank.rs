@@ -162,7 +162,7 @@ fn the_help_tells_every_default() {
         stdout: 
         stdout: Global options:
         stdout:       --lake <DIR>
-        stdout:           Lake directory
+        stdout:           Lake directory, or s3://BUCKET/PREFIX
         stdout:           
         stdout:           [default: data/lake]
         stdout: 

@@ -61,7 +61,7 @@ fn the_help_says_when_to_recompute_everything() {
         stdout: 
         stdout: Global options:
         stdout:       --lake <DIR>
-        stdout:           Lake directory
+        stdout:           Lake directory, or s3://BUCKET/PREFIX
         stdout:           
         stdout:           [default: data/lake]
         stdout: 

@@ -128,7 +128,7 @@ fn the_help_shows_how_to_ask() {
         stdout: 
         stdout: Global options:
         stdout:       --lake <DIR>
-        stdout:           Lake directory
+        stdout:           Lake directory, or s3://BUCKET/PREFIX
         stdout:           
         stdout:           [default: data/lake]
         stdout: 

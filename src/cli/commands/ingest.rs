@@ -19,8 +19,8 @@ use topsell_core::input_format::{Format, PRESETS};
 use topsell_core::lake::{DryRun, DuplicatePolicy};
 use topsell_core::model::{Timestamp, parse_seconds};
 use topsell_core::pipeline::{Done, Step};
-use topsell_core::storage::LockTimeout;
 use topsell_core::storage::local_files::write_atomically;
+use topsell_core::storage::{Location, LockTimeout};
 
 /// The smallest slice: a few long lines must fit.
 const MIN_SLICE_BYTES: u64 = 64 << 10;
@@ -69,10 +69,11 @@ Invalid lines are stored with the reason in rejects/ of the lake, and the exit c
 `date` can replace ts, as can the time of a Fluent Bit line: `tag: [1483794300.25, {\"item_id\":\"7\"}]`.
 ")]
 pub struct Ingest {
-    /// Files or directories to load, or - for standard input
+    /// Files or directories to load, objects or prefixes of a bucket (s3://BUCKET/PREFIX), or - for standard input
     #[arg(required_unless_present_any = ["spool", "presets"], value_name = "FILE|DIR|-")]
     pub inputs: Vec<PathBuf>,
-    /// Load the finished files directly in DIR, and move each to DIR/done or DIR/failed
+    /// Load the finished files directly in DIR, and move each to DIR/done or DIR/failed; with s3://BUCKET/PREFIX, load
+    /// the objects that are new, which stay
     #[arg(long, value_name = "DIR", conflicts_with = "inputs")]
     pub spool: Option<PathBuf>,
     /// With --spool, ignore files modified less than this ago [default: 10s]
@@ -240,6 +241,10 @@ fn plan(typed: &Ingest, format: Option<Format>, now: Timestamp) -> Result<Plan, 
     let plan = match (&typed.spool, &typed.min_age) {
         (Some(folder), min_age) => {
             let min_age = seconds("--min-age", min_age.as_deref().unwrap_or(MIN_AGE))?;
+            if folder.to_str().is_some_and(Location::is_url) {
+                let before = now.plus_seconds(-min_age.cast_signed());
+                return Ok(ingest::plan_objects(folder, format, Some(before)));
+            }
             ingest::plan_spool(folder, format, now, min_age)
         }
         (None, Some(_)) => {

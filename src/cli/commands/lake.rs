@@ -1,15 +1,11 @@
 //! `topsell lake`: maintenance of the lake.
 
-use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
+use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
 
-use crate::commands::{lake_repair, lake_upgrade};
+use crate::commands::lake_stop::stop_on_signals;
+use crate::commands::{lake_copy, lake_repair, lake_upgrade};
 use crate::failure::{Exit, Failure};
 use crate::lake_scope::lake_scope;
 use crate::lake_summary;
@@ -42,6 +38,7 @@ Examples:
   topsell lake repair --dry-run                     list what would be done about it
   topsell lake stats                                count files, rows, hours and categories
   topsell lake upgrade                              upgrade the lake to the format of this version
+  topsell lake copy data/lake s3://shop/backup      copy a lake to a bucket
 ")]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Lake {
@@ -167,6 +164,24 @@ Examples:
         #[arg(long)]
         wait: bool,
     },
+    /// Copy a lake to another folder or bucket; the lake may be written to meanwhile
+    ///
+    /// For backup, restore and moving. FROM and TO are folders or s3://BUCKET/PREFIX. Each file is read back after it is
+    /// written; the copy is a lake when its last file is there. A copy that was interrupted continues, and an older copy
+    /// of the same lake is brought up to date. Nobody may write to TO meanwhile. The log of a server is not copied.
+    #[command(before_help = "\
+Examples:
+  topsell lake copy data/lake s3://shop/backup       back up a lake
+  topsell lake copy s3://shop/backup restored        restore it
+")]
+    Copy {
+        /// The lake to copy
+        #[arg(value_name = "FROM")]
+        from: PathBuf,
+        /// Where to copy it: a new or empty folder or prefix, or an older copy of the lake
+        #[arg(value_name = "TO")]
+        to: PathBuf,
+    },
     /// Show statistics: files, rows, hours and categories
     #[command(before_help = "\
 Examples:
@@ -182,6 +197,7 @@ Examples:
 pub enum Checked {
     Maintenance(Maintenance),
     Upgrade { dry_run: DryRun, lock_timeout: LockTimeout },
+    Copy,
 }
 
 /// A checked step of maintenance.
@@ -256,6 +272,7 @@ impl Lake {
                 of(Step::Repair { dry_run: DryRun::from(*dry_run), confirm }, *wait)
             }
             LakeCommand::Stats { .. } => of(Step::Stats, false),
+            LakeCommand::Copy { .. } => return Ok(Checked::Copy),
             LakeCommand::Upgrade { dry_run, wait } => {
                 let lock_timeout = LockTimeout::from_wait(*wait);
                 return Ok(Checked::Upgrade { dry_run: DryRun::from(*dry_run), lock_timeout });
@@ -265,41 +282,21 @@ impl Lake {
     }
 }
 
-/// How long a step may take to end after a signal: a disk may not answer.
-const TIME_TO_STOP: Duration = Duration::from_secs(3);
-
-/// Asks the step to stop on the first SIGINT or SIGTERM, so that it says how far it came. The second one ends the
-/// process, and so does a step that does not stop in time.
-fn stop_on_signals(stop: &StopRequest) -> Result<(), Failure> {
-    let signals = Signals::new([SIGINT, SIGTERM]);
-    let mut signals = signals.map_err(|e| Failure::runtime(format!("cannot handle signals: {e}")))?;
-    let stop = StopRequest(Arc::clone(&stop.0));
-    thread::spawn(move || {
-        let mut all = signals.forever();
-        let Some(first) = all.next() else { return };
-        stop.make();
-        thread::spawn(move || {
-            thread::sleep(TIME_TO_STOP);
-            let _ = emulate_default_handler(first);
-        });
-        if let Some(second) = all.next() {
-            let _ = emulate_default_handler(second);
-        }
-    });
-    Ok(())
-}
-
 /// Runs the maintenance.
 ///
 /// # Errors
 /// Fails as the step does.
 pub fn run(settings: &Settings, typed: &Lake) -> Result<Exit, Failure> {
+    if let LakeCommand::Copy { from, to } = &typed.command {
+        return lake_copy::run(settings, from, to);
+    }
     let Maintenance { step, lock_timeout, runs, note } =
         match typed.check(settings.now, settings.verbosity)? {
             Checked::Maintenance(maintenance) => maintenance,
             Checked::Upgrade { dry_run, lock_timeout } => {
                 return lake_upgrade::run(settings, dry_run, lock_timeout);
             }
+            Checked::Copy => return Ok(Exit::Success),
         };
     if let LakeCommand::Stats { output } = &typed.command {
         let target = output.target(None, settings.color)?;

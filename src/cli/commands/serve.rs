@@ -209,6 +209,10 @@ pub fn run(settings: &Settings, typed: &Serve) -> Result<Exit, Failure> {
     let Checked { listen, tokens, tls, limits, input, counts } = typed.check()?;
     settings.use_threads()?;
     let store = settings.store()?;
+    if store.is_bucket() {
+        let what = "a server's lake must be in a folder of a local disk, as its log is";
+        return Err(Failure::usage(format!("--lake {}: {what}", store.location())));
+    }
     let clock = clock(settings);
     let log = ServerLog::start(settings.verbosity, typed.log_format, Arc::clone(&clock));
     let name = format!("serve (process {}, host {}, since {})", process::id(), machine_name(), settings.now);

@@ -9,6 +9,7 @@ use crate::config::keys::{self, KEYS, Key, Kind, Layers};
 use crate::config::layer::{Layer, Origin, Value, bad};
 use crate::config::nearest::nearest;
 use crate::failure::Failure;
+use topsell_core::storage::Location;
 
 /// Reads a file's text.
 ///
@@ -57,8 +58,10 @@ pub fn read(text: &[u8], file: &Path, whose: Layers) -> Result<Layer, Failure> {
         let texts = texts(key, value.get_ref()).map_err(|what| bad(&origin, key, &what))?;
         let from = file.parent().filter(|_| key.kind == Kind::Path);
         let texts = texts.into_iter().map(|text| match from {
-            // An absolute path stays as it is.
-            Some(folder) if !text.is_empty() => folder.join(text).into_os_string(),
+            // An absolute path stays as it is, and so does the URL of a bucket.
+            Some(folder) if !text.is_empty() && !Location::is_url(&text) => {
+                folder.join(text).into_os_string()
+            }
             _ => OsString::from(text),
         });
         layer.set(key, Value { texts: texts.collect(), origin })?;

@@ -127,7 +127,10 @@ impl Version<'_> {
                 table.after(&committed, (commit.adds.len() + commit.removes.len()) as u64);
                 Ok(Outcome::Committed(committed.commit_version()))
             }
-            CommitResult::Conflicted(_) => Ok(Outcome::Conflict),
+            CommitResult::Conflicted(_) => {
+                table.store.back_off();
+                Ok(Outcome::Conflict)
+            }
             CommitResult::Retryable(retryable) => Err(table.failed(retryable.error)),
         }
     }

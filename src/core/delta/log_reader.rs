@@ -118,8 +118,10 @@ impl<'a> LogReader<'a> {
         let begins = state.number;
         let mut files: HashMap<String, NamedFile> =
             std::mem::take(&mut state.files).into_iter().map(|file| (file.path.clone(), file)).collect();
-        let mut last = None;
-        while let Some(commit) = self.commit(state.number + 1)? {
+        let (mut last, listed) = (None, self.last_listed(begins)?);
+        while listed.is_none_or(|last| state.number < last)
+            && let Some(commit) = self.commit(state.number + 1)?
+        {
             state.number += 1;
             if last.zip(commit.previous).is_some_and(|(last, previous)| last != previous) {
                 return Ok(None);
@@ -131,7 +133,12 @@ impl<'a> LogReader<'a> {
         }
         state.files = files.into_values().collect();
         state.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok(Some(state).filter(|state| self.is_still_there(begins) && self.is_newest(state.number)))
+        // In a listing, a part of the log that was vacuumed meanwhile is a gap.
+        let is_whole = match listed {
+            Some(last) => state.number == last,
+            None => self.is_still_there(begins) && self.is_newest(state.number),
+        };
+        Ok(Some(state).filter(|_| is_whole))
     }
 
     /// Returns the table's id; none where its log has an unexpected form.
@@ -172,6 +179,9 @@ impl<'a> LogReader<'a> {
             Some(hint) => hint.version,
             None => self.store.is_there(&self.path(0)).then_some(0)?,
         };
+        if let Some(last) = self.last_listed(begins).ok()? {
+            return Some(last);
+        }
         // Commits are numbered without a gap, and there are few since the last checkpoint.
         Some((begins..).find(|number| !self.store.is_there(&self.path(number + 1))).unwrap_or(begins))
     }
@@ -186,7 +196,10 @@ impl<'a> LogReader<'a> {
         wants: &dyn Fn(&Partition) -> bool,
     ) -> Result<FilesSince, StoreError> {
         let (mut until, mut files) = (after, Vec::new());
-        while let Some(commit) = self.commit(until + 1)? {
+        let listed = self.last_listed(after)?;
+        while listed.is_none_or(|last| until < last)
+            && let Some(commit) = self.commit(until + 1)?
+        {
             until += 1;
             if commit.text.lines().any(|line| apply_added(line, wants, &mut files).is_none()) {
                 return Ok(FilesSince::Unknown);
@@ -194,7 +207,11 @@ impl<'a> LogReader<'a> {
         }
         // Commits are numbered without a gap, and go in the order of their numbers: where the known
         // one is still there, so are those after it, up to the newest.
-        match self.store.is_there(&self.path(after)) && self.is_newest(until) {
+        let is_whole = match listed {
+            Some(last) => until == last,
+            None => self.store.is_there(&self.path(after)) && self.is_newest(until),
+        };
+        match is_whole {
             true => Ok(FilesSince::Appended { until, files }),
             false => Ok(FilesSince::Unknown),
         }

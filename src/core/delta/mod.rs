@@ -18,6 +18,7 @@ mod files;
 mod kernel_engine;
 mod log_actions;
 mod log_checksums;
+mod log_listing;
 mod log_reader;
 mod partition_values;
 mod rebuild_log;

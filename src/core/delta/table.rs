@@ -136,6 +136,19 @@ impl Table {
         Ok(Version { table: self, snapshot: self.latest()? })
     }
 
+    /// Returns the newest version that this process knows, for those who look again before they commit: in a bucket,
+    /// whether there is a newer one is a request.
+    ///
+    /// # Errors
+    /// As [`Table::newest`].
+    pub fn newest_known(&self) -> Result<Version<'_>, TableError> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match seen.filter(|_| self.store.is_bucket()) {
+            Some(snapshot) => Ok(Version { table: self, snapshot }),
+            None => self.newest(),
+        }
+    }
+
     /// Waits for a turn among all who commit to the table. Who commits without one may have to begin again,
     /// any number of times.
     ///
@@ -247,6 +260,16 @@ impl Table {
     /// Returns whether no version follows one that was read. To list the log takes the longer the more commits
     /// it has: a stream that is committed line by line has many, and asks three times for each.
     fn is_newest(&self, version: u64) -> bool {
+        let folder = format!("{}/{LOG}", self.name);
+        // Of a version that was vacuumed, what is in the listing is another one.
+        match self.store.objects_after(&folder, &format!("{version:020}")) {
+            Ok(None) => {}
+            Ok(Some(objects)) => {
+                let commits = objects.iter().filter(|file| file.path.ends_with(".json"));
+                return commits.map(|file| &file.path).eq([&self.path_of_commit(version)]);
+            }
+            Err(_) => return false,
+        }
         let is_there = |version: u64| self.store.is_there(&self.path_of_commit(version));
         if is_there(version + 1) || !is_there(version) {
             return false;

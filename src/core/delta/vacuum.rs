@@ -20,6 +20,9 @@ use crate::storage::{FileAges, FileRetention, Store, StoreError, StoredFile, is_
 const LOG: &str = "_delta_log";
 /// How long a checkpoint is kept after the next one is written, for those who are reading it.
 const READ_WITHIN_MS: i64 = 3_600_000;
+/// How long files are kept at least that no version names, where no lock tells whether they are being written: in a
+/// bucket.
+const MIN_KEEP_UNLOCKED_MS: i64 = 86_400_000;
 
 /// Which files a vacuum may remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,13 @@ pub struct VacuumRule {
 }
 
 impl VacuumRule {
+    /// Returns the rule for the files of a store: in a bucket, nothing goes that was written in the last day.
+    #[must_use]
+    pub fn of_store(self, store: &Store) -> VacuumRule {
+        let least = if store.is_bucket() { MIN_KEEP_UNLOCKED_MS } else { 0 };
+        VacuumRule { keep_ms: self.keep_ms.max(least), ..self }
+    }
+
     /// Returns how long files are kept that are of no table.
     pub fn files(&self) -> FileRetention {
         let VacuumRule { keep_ms, now_ms, trusts_clock, .. } = *self;
@@ -85,7 +95,8 @@ impl Table {
     /// # Errors
     /// Fails where the log cannot be read or the folder listed.
     pub fn plan_vacuum(&self, store: &Store, rule: &VacuumRule) -> Result<VacuumPlan, TableError> {
-        let VacuumRule { keep_ms, now_ms, scope, .. } = *rule;
+        let rule = rule.of_store(store);
+        let VacuumRule { keep_ms, now_ms, scope, .. } = rule;
         let log = store.files(&format!("{}/{LOG}", self.name))?;
         let newest = self.newest()?;
         let commits = log.iter().filter_map(|file| Some((commit_of(&file.path)?, file.modified_ms)));

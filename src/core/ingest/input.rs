@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::ingest::log_object::LogObject;
 use crate::ingest::stdin_stream::StdinStream;
 use crate::input_format::{
     Format, Source, SourceError, TextOptions, open_file, open_stream, without_rotation,
@@ -26,6 +27,8 @@ pub struct Input {
     pub size_bytes: Option<u64>,
     /// Where a spool file is.
     spooled: Option<Spooled>,
+    /// Where a log in a bucket is.
+    object: Option<LogObject>,
 }
 
 /// A file of a spool folder.
@@ -47,7 +50,7 @@ struct FileStamp {
 impl Input {
     /// Returns standard input.
     pub(super) fn stdin(format: Option<Format>) -> Input {
-        Input { name: "-".into(), path: None, format, size_bytes: None, spooled: None }
+        Input { name: "-".into(), path: None, format, size_bytes: None, spooled: None, object: None }
     }
 
     /// Returns a file.
@@ -58,6 +61,19 @@ impl Input {
             format,
             size_bytes: meta.is_file().then_some(meta.len()),
             spooled: None,
+            object: None,
+        }
+    }
+
+    /// Returns a log in a bucket.
+    pub(super) fn object(url: &Path, format: Option<Format>, size_bytes: u64, object: LogObject) -> Input {
+        Input {
+            name: url.display().to_string(),
+            path: Some(url.to_owned()),
+            format,
+            size_bytes: Some(size_bytes),
+            spooled: None,
+            object: Some(object),
         }
     }
 
@@ -76,6 +92,7 @@ impl Input {
             format,
             size_bytes: meta.map(Metadata::len),
             spooled: Some(Spooled { folder: Arc::clone(folder), name: name.to_owned(), stamp }),
+            object: None,
         }
     }
 
@@ -87,6 +104,9 @@ impl Input {
     /// Returns the keys of a file that may grow: of its name without what a rotation appends, and of its
     /// number on its file system; none of anything else.
     pub(super) fn keys(&self) -> Vec<InputKey> {
+        if let Some(object) = &self.object {
+            return object.keys();
+        }
         let Some(path) = self.path() else { return Vec::new() };
         let found = match &self.spooled {
             None => local_files::canonicalize(path).and_then(|real| Ok((real, local_files::metadata(path)?))),
@@ -100,6 +120,11 @@ impl Input {
         }
         let (device, inode) = local_files::inode(&meta);
         vec![InputKey::of_name(&without_rotation(&real)), InputKey::of_inode(device, inode)]
+    }
+
+    /// Returns the key of this version of a log in a bucket.
+    pub(super) fn version_key(&self) -> Option<InputKey> {
+        self.object.as_ref().map(LogObject::version_key)
     }
 
     /// Returns whether a spool file has changed since it was found.
@@ -123,6 +148,9 @@ impl Input {
     /// # Errors
     /// As the operating system does; of a spool folder, only a regular file is opened.
     pub(super) fn open_file(&self) -> io::Result<File> {
+        if let Some(object) = &self.object {
+            return object.open();
+        }
         match (&self.spooled, &self.path) {
             (Some(Spooled { folder, name, .. }), _) => folder.open_file(name),
             (None, Some(path)) => local_files::open(path),

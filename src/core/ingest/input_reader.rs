@@ -94,6 +94,10 @@ impl InputReader<'_> {
 
     /// Reads the input, sends its batches, and returns the hash of its content.
     fn read_new(&self) -> Result<String, Stop> {
+        if let Some((id, size)) = self.known_version()? {
+            self.already_ingested(&id, size, false)?;
+            return Ok(id);
+        }
         let source = self.open()?;
         if self.options.dry_run == DryRun::No {
             return self.read_source(source);

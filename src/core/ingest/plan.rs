@@ -14,7 +14,8 @@ use crate::storage::local_files;
 /// The maximum length of a batch id.
 const MAX_BATCH_ID_BYTES: usize = 512;
 /// Why a file in a folder is skipped that might be a log.
-const UNKNOWN_FORMAT: &str = "its format cannot be inferred from its name or content; pass --format";
+pub(super) const UNKNOWN_FORMAT: &str =
+    "its format cannot be inferred from its name or content; pass --format";
 
 /// A batch id that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,22 +41,18 @@ pub struct Plan {
     pub spool: Option<Spool>,
 }
 
-/// Plans the given inputs: files, the logs of folders in name order, `-` for standard input.
-pub fn plan(paths: &[PathBuf], format: Option<Format>) -> Plan {
-    let mut plan = Plan::default();
-    for path in paths {
+impl Plan {
+    /// Adds a file, the logs of a folder in name order, or `-` for standard input.
+    pub(super) fn add(&mut self, path: &Path, format: Option<Format>) {
         if path.as_os_str() == "-" {
-            plan.inputs.push(Input::stdin(format));
+            self.inputs.push(Input::stdin(format));
         } else if local_files::is_folder(path) {
-            plan.add_folder(path, format, &[]);
+            self.add_folder(path, format, &[]);
         } else {
-            plan.add_file(path, format);
+            self.add_file(path, format);
         }
     }
-    plan
-}
 
-impl Plan {
     /// Returns the size of all inputs, where all of them have one.
     pub fn size_bytes(&self) -> Option<u64> {
         self.inputs.iter().map(|input| input.size_bytes).sum()

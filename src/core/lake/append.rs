@@ -173,6 +173,7 @@ impl<'a> AppendTransaction<'a> {
         for staged in &mut batches {
             staged.note_parts()?;
         }
+        lake.write_noted_inputs()?;
         if batches.iter().any(|staged| !staged.adds.is_empty() || !staged.parts.is_empty()) {
             // Each batch keeps its own files or removes them.
             bulk.finish()?.keep();

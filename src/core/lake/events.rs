@@ -24,6 +24,11 @@ impl Lake {
     }
 }
 
+/// Returns the path of a file of the `events` table below the lake.
+pub fn events_path(file: &NamedFile) -> String {
+    format!("{EVENTS}/{}", file.path)
+}
+
 /// Passes all rows of a file to `take`, in batches; does not open the lake.
 ///
 /// # Errors
@@ -34,7 +39,7 @@ pub fn read_all_events(
     columns: EventColumns,
     take: &mut dyn FnMut(&EventBatch),
 ) -> Result<(), LakeError> {
-    let path = format!("{EVENTS}/{}", file.path);
+    let path = events_path(file);
     decode(&path, store.get_checked(&path)?, columns, take)
 }
 
@@ -56,7 +61,7 @@ pub fn read_events_of(
     items: &[&str],
     take: &mut dyn FnMut(&EventBatch),
 ) -> Result<(), LakeError> {
-    let path = format!("{EVENTS}/{}", file.path);
+    let path = events_path(file);
     let bytes = store.get_checked(&path)?;
     match may_have_items(&bytes, items) {
         true => decode(&path, bytes, columns, take),

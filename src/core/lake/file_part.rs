@@ -68,7 +68,7 @@ impl Lake {
             ..part.end.clone()
         };
         let keys: Vec<InputKey> = part.keys.iter().chain(&part.end.start).cloned().collect();
-        self.note_input(&keys, &known)?;
+        self.note_input_later(&keys, &known)?;
         Ok(is_elsewhere)
     }
 
@@ -92,6 +92,7 @@ impl Lake {
 
     /// Returns whether another run has ingested some of the part's lines since the file was read.
     pub(super) fn is_superseded(&self, newest: &Version<'_>, part: &FilePart) -> Result<bool, LakeError> {
+        self.inputs.refresh(&self.store, newest.number())?;
         for known in self.known_inputs(&part.keys)? {
             let is_inside = known.bytes > part.from && known.bytes <= part.end.bytes;
             let is_new = known.id != part.end.id && !part.seen.contains(&known.id);

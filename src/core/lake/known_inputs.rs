@@ -18,6 +18,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use bytes::Bytes;
+
 use crate::lake::batch_size::BatchSize;
 use crate::lake::error::LakeError;
 use crate::lake::layout::INPUTS;
@@ -69,6 +71,11 @@ impl InputKey {
         InputKey::of("inode", &[device.to_le_bytes(), inode.to_le_bytes()].concat())
     }
 
+    /// Returns the key of a version of an object in a bucket.
+    pub fn of_version(url: &Path, version: &str) -> InputKey {
+        InputKey::of("version", &[url.as_os_str().as_encoded_bytes(), b"\n", version.as_bytes()].concat())
+    }
+
     /// Returns the key of a file's beginning.
     pub fn of_start(bytes: &[u8]) -> InputKey {
         InputKey::of("start", bytes)
@@ -92,7 +99,11 @@ impl Lake {
     pub fn known_inputs(&self, keys: &[InputKey]) -> Result<Vec<KnownInput>, LakeError> {
         let mut known = Vec::new();
         for key in keys {
-            match self.store.get(&key.file()) {
+            let bytes = match self.store.is_bucket() {
+                true => self.inputs.read(&self.store, &key.file()).map(Bytes::from),
+                false => self.store.get(&key.file()),
+            };
+            match bytes {
                 Ok(bytes) => {
                     if let Some(number) = damaged_line(&bytes) {
                         return Err(LakeError::DamagedInputs { file: key.file(), number });
@@ -111,9 +122,29 @@ impl Lake {
     /// # Errors
     /// Fails where the disk does.
     pub fn note_input(&self, keys: &[InputKey], known: &KnownInput) -> Result<(), LakeError> {
+        self.note_input_later(keys, known)?;
+        self.write_noted_inputs()
+    }
+
+    /// Appends an entry under some keys; in a bucket, when all that were noted are written.
+    pub(super) fn note_input_later(&self, keys: &[InputKey], known: &KnownInput) -> Result<(), LakeError> {
         for key in keys {
             // The first newline ends a line that a power failure has left incomplete.
-            self.store.append(&key.file(), format!("\n{}\n", line_of(key, known)).as_bytes())?;
+            let line = format!("\n{}\n", line_of(key, known));
+            match self.store.is_bucket() {
+                true => self.inputs.note(key.file(), &line),
+                false => self.store.append(&key.file(), line.as_bytes())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the entries that were noted, where the lake is in a bucket.
+    pub(super) fn write_noted_inputs(&self) -> Result<(), LakeError> {
+        if self.inputs.has_noted() {
+            // Before the entries: whoever commits later may have noted others since.
+            let newest = self.events.newest()?.number();
+            self.inputs.write(&self.store, newest)?;
         }
         Ok(())
     }

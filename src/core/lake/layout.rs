@@ -1,7 +1,7 @@
 //! The names of what is in a lake's folder.
 
 use crate::lake::error::LakeError;
-use crate::storage::{Store, is_unfinished};
+use crate::storage::{PROBES, Store, is_unfinished};
 
 /// The lake's report.
 pub const PAGE: &str = "report.html";
@@ -32,8 +32,9 @@ pub(super) const WRITERS: &str = "writers";
 pub(super) const RESERVE: &str = "reserve";
 
 /// All names that may be there before a lake is.
-const KNOWN: [&str; 21] = [
+const KNOWN: [&str; 22] = [
     "events",
+    PROBES,
     INPUTS,
     "rollups",
     "rankings",
@@ -61,7 +62,9 @@ pub(super) fn is_foreign(store: &Store) -> Result<bool, LakeError> {
     let is_known = |name: &str| {
         // Another process may be writing one of them.
         let finished = name.rsplit_once('#').filter(|_| is_unfinished(name)).map(|(finished, _)| finished);
-        KNOWN.contains(&finished.unwrap_or(name))
+        let name = finished.unwrap_or(name);
+        // Beside a lock of a bucket is the object that tells the time.
+        KNOWN.contains(&name.strip_suffix(".clock").unwrap_or(name))
     };
     Ok(store.root_names()?.iter().any(|name| !is_known(name)))
 }

@@ -15,6 +15,7 @@ impl Lake {
     /// # Errors
     /// Fails where a folder cannot be listed.
     pub(super) fn left_over(&self, rule: &VacuumRule) -> Result<Vec<StoredFile>, LakeError> {
+        let rule = rule.of_store(&self.store);
         let commits = self.commit_times()?;
         let ages = rule.ages(commits.iter().map(|time| time.micros() / 1_000));
         let mut left = Vec::new();

@@ -26,6 +26,7 @@ mod expire;
 mod file_part;
 mod file_sharing;
 mod format;
+mod inputs_cache;
 mod known_inputs;
 mod layout;
 mod left_over;
@@ -60,7 +61,7 @@ pub use compaction_record::CompactionDays;
 pub use dry_run::DryRun;
 pub use error::LakeError;
 pub use events::{
-    columns_to_aggregate, events_log, read_all_events, read_events_in, read_events_of, version,
+    columns_to_aggregate, events_log, events_path, read_all_events, read_events_in, read_events_of, version,
 };
 pub use expire::Expired;
 pub use file_part::FilePart;

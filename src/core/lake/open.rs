@@ -1,9 +1,13 @@
 //! Opens and creates lakes.
 
+use std::collections::HashSet;
+use std::sync::OnceLock;
+
 use crate::delta::Table;
 use crate::lake::error::LakeError;
 use crate::lake::events_table::{EVENTS, SCHEMA};
 use crate::lake::format::{check_format, create_format};
+use crate::lake::inputs_cache::InputsCache;
 use crate::lake::layout::{COMPACTION_LOCK, MAINTENANCE_LOCK, is_foreign};
 use crate::lake::transaction_cache::TransactionCache;
 use crate::lake::writers_lock::lock_maintenance;
@@ -20,6 +24,9 @@ pub struct Lake {
     pub(super) events: Table,
     slice_bytes: u64,
     pub(super) transactions: TransactionCache,
+    pub(super) inputs: InputsCache,
+    /// The files of rejects of a bucket when this process looked.
+    pub(super) rejects: OnceLock<HashSet<String>>,
 }
 
 impl Lake {
@@ -117,6 +124,7 @@ impl Lake {
             }
             None => DEFAULT_SLICE_BYTES,
         };
-        Ok(Lake { store, events, slice_bytes, transactions: TransactionCache::default() })
+        let (transactions, inputs) = (TransactionCache::default(), InputsCache::default());
+        Ok(Lake { store, events, slice_bytes, transactions, inputs, rejects: OnceLock::new() })
     }
 }

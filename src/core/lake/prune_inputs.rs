@@ -70,10 +70,7 @@ impl Lake {
             if dropped_here == 0 || dry_run == DryRun::Yes {
                 continue;
             }
-            match kept.is_empty() {
-                true => self.store.delete(&path)?,
-                false => self.store.put(&path, kept.into())?,
-            }
+            self.store.replace(&path, &bytes, kept.into())?;
         }
         Ok(Some(dropped))
     }

@@ -7,7 +7,7 @@ use crate::lake::error::LakeError;
 use crate::lake::layout::REJECTS;
 use crate::lake::open::Lake;
 use crate::model::Hour;
-use crate::storage::{Store, StoredFile};
+use crate::storage::StoredFile;
 
 /// A line that is not an event, or an input that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -67,10 +67,20 @@ pub(super) fn rejects_path(batch_id: &str, part: usize) -> String {
     if part == 0 { format!("{REJECTS}/{name}.ndjson") } else { format!("{REJECTS}/{name}.{part}.ndjson") }
 }
 
-/// Returns the existing files of a batch's rejects, from a part on.
-pub(super) fn rejects_of(store: &Store, batch_id: &str, from: usize) -> Vec<String> {
-    let parts = (from..).map(|part| rejects_path(batch_id, part));
-    parts.take_while(|path| store.is_there(path)).collect()
+impl Lake {
+    /// Returns the existing files of a batch's rejects, from a part on; in a bucket, those that were there when this
+    /// process looked first, since looking for each would be a request a batch.
+    pub(super) fn rejects_of(&self, batch_id: &str, from: usize) -> Vec<String> {
+        let parts = (from..).map(|part| rejects_path(batch_id, part));
+        if !self.store.is_bucket() {
+            return parts.take_while(|path| self.store.is_there(path)).collect();
+        }
+        let listed = self.rejects.get_or_init(|| {
+            let files = self.store.files(REJECTS).unwrap_or_default();
+            files.into_iter().map(|file| file.path).collect()
+        });
+        parts.take_while(|path| listed.contains(path)).collect()
+    }
 }
 
 fn rejects_name(batch_id: &str) -> String {

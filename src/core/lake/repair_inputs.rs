@@ -23,11 +23,9 @@ pub fn repair_inputs(
     let moved_to = store.link_to_quarantine(path)?;
     let (file, reason) = (path.to_owned(), reason.to_owned());
     note_quarantined(store, now, &Quarantined { file, moved_to, reason, ..Quarantined::default() })?;
-    let (kept, dropped) = intact_lines(&store.get(path)?);
-    match kept.is_empty() {
-        true => store.delete(path)?,
-        false => store.put(path, kept.into())?,
-    }
+    let bytes = store.get(path)?;
+    let (kept, dropped) = intact_lines(&bytes);
+    store.replace(path, &bytes, kept.into())?;
     Ok(dropped)
 }
 

@@ -13,6 +13,9 @@ const MIN_FREE: u64 = 8;
 impl Lake {
     /// Makes the reserve, unless it is there or room is scarce. A disk that cannot do this has none.
     pub fn make_reserve(&self) {
+        if self.store.is_bucket() {
+            return;
+        }
         let is_scarce = self.store.free_bytes().is_ok_and(|free| free < MIN_FREE * RESERVE_BYTES);
         if !is_scarce && self.reserve_bytes() == 0 {
             // One without bytes is of a run that was killed. What is asked for is done without a reserve.

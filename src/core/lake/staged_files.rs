@@ -14,7 +14,7 @@ use crate::lake::file_part::FilePart;
 use crate::lake::known_inputs::KnownInput;
 use crate::lake::layout::REJECTS;
 use crate::lake::open::Lake;
-use crate::lake::rejects::{Reject, reject_lines, rejects_of, rejects_path};
+use crate::lake::rejects::{Reject, reject_lines, rejects_path};
 use crate::model::Currency;
 use crate::storage::unique_id;
 
@@ -165,7 +165,7 @@ impl<'a> StagedFiles<'a> {
     }
 
     fn remove_rejects(&self, id: &str, kept: usize) {
-        let stale = rejects_of(&self.lake.store, id, kept);
+        let stale = self.lake.rejects_of(id, kept);
         // The last one first, so that a crash in between leaves no gap that would hide the others.
         stale.iter().rev().for_each(|path| drop(self.lake.store.delete(path)));
     }

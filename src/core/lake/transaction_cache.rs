@@ -54,10 +54,10 @@ impl TransactionCache {
         }
     }
 
-    /// Returns what a table's newest log has for an id, and remembers it for
+    /// Returns what a table's newest log has for an id, as far as this process knows it, and remembers it for
     /// [`TransactionCache::transaction`].
     pub(super) fn ask(&self, table: &Table, id: &str) -> Result<Option<i64>, TableError> {
-        let newest = table.newest()?;
+        let newest = table.newest_known()?;
         let (found, at) = match self.look_up(id, newest.number()) {
             LookUp::Found { found, at } => (Some(found), at),
             LookUp::In { pinned, at } => match table.at_pinned(&pinned).transaction(id) {

@@ -3,6 +3,7 @@
 //! Invariant: a ranking of the hours that are kept is the same before and after.
 
 mod compact;
+mod copy;
 mod gaps;
 mod problem;
 mod prune;
@@ -16,6 +17,7 @@ mod stop_request;
 mod verify;
 
 pub use compact::{Compacted, compact};
+pub use copy::{CopyError, LakeCopy, copy_lake};
 pub use gaps::Gap;
 pub use problem::{FileState, LakeTable, Problem, ProblemKind, TableFile};
 pub use prune::{Pruned, Retention, prune};

@@ -60,7 +60,7 @@ pub fn publish(
     drop(encoded);
     check_written(store, &pointer, &groups)?;
     let json = pointer.json();
-    store.put(POINTER, json.clone().into())?;
+    store.put_pointer(POINTER, json.clone().into())?;
     // Last: a ranking that has this one was published, so that a pointer that is missing then was lost.
     store.put(&pointer_beside(&file), json.into())?;
     Ok(Published {

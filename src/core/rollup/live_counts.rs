@@ -24,8 +24,8 @@ use crate::rollup::error::RollupError;
 use crate::rollup::event_file::EventFile;
 use crate::rollup::months::{PartitionedFile, with_copies};
 use crate::rollup::plan::{DayPlan, Plan, app_id, commit_app_id};
-use crate::rollup::point_lookup::lookup;
-use crate::rollup::table::{Rollups, Selection, partition_of};
+use crate::rollup::point_lookup::{is_read_whole, lookup};
+use crate::rollup::table::{Rollups, Selection, partition_of, path_of};
 use crate::rollup::uncommitted::{plan_with, still_uncommitted};
 use crate::storage::Store;
 
@@ -260,6 +260,9 @@ impl LiveCounts {
                 (days.map(|day| dedup(&hours.0, day)).collect::<Result<_, _>>()?, &[])
             }
         };
+        let whole = self.stored.iter().filter(|(partition, _)| query.overlaps(partition));
+        let whole = whole.map(|(_, file)| file).filter(|file| is_read_whole(&self.store, file));
+        self.store.read_ahead(whole.map(|file| (path_of(file), file.size_bytes)));
         let stored = self.stored.par_iter().filter(|(partition, _)| query.overlaps(partition));
         let stored = stored.map(|(partition, file)| {
             let is_of_day = |of: &&DedupedDay<'_>| {

@@ -14,6 +14,14 @@ use crate::storage::{CheckedParts, Store};
 /// How far from its end a file's footer and page index mostly begin, and those of a very large file.
 const TAIL_BYTES: [u64; 2] = [1 << 15, 1 << 20];
 
+/// As much of an object of a bucket takes less time to read than a second request.
+const WHOLE_OBJECT_BYTES: u64 = 1 << 20;
+
+/// Returns whether a file is read as a whole.
+pub(super) fn is_read_whole(store: &Store, file: &NamedFile) -> bool {
+    file.size_bytes <= if store.is_bucket() { WHOLE_OBJECT_BYTES } else { TAIL_BYTES[0] }
+}
+
 /// Returns the rows of some items, which are sorted, in the wanted hours of a file, which are given by hour of day.
 ///
 /// # Errors
@@ -26,7 +34,7 @@ pub(super) fn lookup(
 ) -> Result<AggregateRows, RollupError> {
     let path = path_of(file);
     let failed = |source: ColumnsError| RollupError::Columns { file: path.clone(), source };
-    if file.size_bytes <= TAIL_BYTES[0] {
+    if is_read_whole(store, file) {
         return whole(store.get_checked(&path)?, items, hours).map_err(failed);
     }
     let (aggregates, parts) = open(store, &path, file.size_bytes)?;

@@ -158,6 +158,7 @@ impl Scan<'_> {
             let with_paths: Result<Vec<Option<&ScannedFile>>, RollupError> = with_paths.collect();
             files = with_paths?.into_iter().flatten().collect();
         }
+        self.store.read_ahead(files.iter().map(|scanned| (path_of(&scanned.file), scanned.file.size_bytes)));
         let rows_per_part = ROWS_PER_PART.max(rows_of(&files) / SHARES);
         let mut parts = Vec::new();
         for (shard, mut files) in by_shard(&files) {

@@ -9,7 +9,7 @@ use hashbrown::HashSet;
 use rayon::prelude::*;
 
 use crate::delta::{Commit, LiveFile, MAX_TRIES, NewFile, Outcome, TableError};
-use crate::lake::{Lake, ROLLUPS};
+use crate::lake::{Lake, ROLLUPS, events_path};
 use crate::model::{AggregateRows, Date, Hour, Shard};
 use crate::progress::{Count, Progress, Stage};
 use crate::rollup::aggregate::{Tally, aggregate_shard};
@@ -183,6 +183,8 @@ fn recompute(
     progress: &Progress,
 ) -> Result<(Vec<DayOutcome>, WrittenFiles), RollupError> {
     let bulk = rollups.store.bulk_writer(ROLLUPS)?;
+    let events = plan.days.iter().flat_map(|day| &day.events);
+    rollups.store.read_ahead(events.map(|of| (events_path(&of.file), of.file.size_bytes)));
     let (large, small): (Vec<&DayPlan>, Vec<&DayPlan>) =
         plan.days.iter().partition(|day| day.rows() > ROWS_OF_A_LARGE_DAY);
     let recompute = |day: &&DayPlan| recompute_day(lake, rollups, day, &bulk, progress);

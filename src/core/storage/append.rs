@@ -7,18 +7,24 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
+use crate::storage::bucket::Bucket;
 use crate::storage::error::StoreError;
-use crate::storage::store::Store;
+use crate::storage::store::{Root, Store};
 
 impl Store {
-    /// Appends bytes to a file in one write, and creates it where it is missing. They survive this
+    /// Appends bytes to a file in one write, and creates it where it is missing; an object of a bucket is replaced by a
+    /// longer one. They survive this
     /// process; in a power failure they may be lost, all or a part of them, until a
     /// [`BulkWriter`](crate::storage::BulkWriter) of the store is finished.
     ///
     /// # Errors
     /// Names the file.
     pub fn append(&self, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let file = self.appended(path, bytes)?;
+        let root = match &self.root {
+            Root::Folder(root) => root,
+            Root::Bucket(bucket) => return append_to_object(bucket, path, bytes),
+        };
+        let file = self.appended(&root.join(path), path, bytes)?;
         if cfg!(not(target_os = "linux")) {
             file.sync_all().map_err(|e| StoreError::io(self.location_of(path), e))?;
         }
@@ -30,17 +36,20 @@ impl Store {
     /// # Errors
     /// Names the file.
     pub fn append_durably(&self, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let file = self.appended(path, bytes)?;
-        let at = self.root.join(path);
+        let root = match &self.root {
+            Root::Folder(root) => root,
+            Root::Bucket(bucket) => return append_to_object(bucket, path, bytes),
+        };
+        let at = root.join(path);
+        let file = self.appended(&at, path, bytes)?;
         let folder = at.parent().unwrap_or(&at);
         let synced = file.sync_all().and_then(|()| File::open(folder)?.sync_all());
         synced.map_err(|e| StoreError::io(self.location_of(path), e))
     }
 
-    fn appended(&self, path: &str, bytes: &[u8]) -> Result<File, StoreError> {
-        let at = self.root.join(path);
+    fn appended(&self, at: &Path, path: &str, bytes: &[u8]) -> Result<File, StoreError> {
         let failed = |e| StoreError::io(self.location_of(path), e);
-        let open = || open_to_append(&at);
+        let open = || open_to_append(at);
         let mut file = match open() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 at.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
@@ -52,6 +61,11 @@ impl Store {
         self.io_counters.wrote(bytes.len());
         Ok(file)
     }
+}
+
+fn append_to_object(bucket: &Bucket, path: &str, more: &[u8]) -> Result<(), StoreError> {
+    let longer = |before: Option<&[u8]>| Some([before.unwrap_or_default(), more].concat());
+    bucket.update(path, &longer).map(drop)
 }
 
 /// Opens a file to append to, not the target of a link that somebody put in its place, nor a named pipe.

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 /// A file could not be written, read or listed.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,10 @@ impl StoreError {
         StoreError { path: path.to_owned(), source: source.into() }
     }
 
+    pub(super) fn shared(path: &str, source: Arc<object_store::Error>) -> StoreError {
+        StoreError { path: path.to_owned(), source: Box::new(source) }
+    }
+
     pub(super) fn io(path: String, source: io::Error) -> StoreError {
         StoreError { path, source: source.into() }
     }
@@ -26,6 +31,26 @@ impl StoreError {
             source: "contains a URL escape such as `%20`, which the Delta library decodes; rename the folder"
                 .into(),
         }
+    }
+
+    pub(super) fn unknown_scheme(url: &str) -> StoreError {
+        StoreError {
+            path: url.to_owned(),
+            source: "is a URL of an unknown scheme; write `s3://bucket/prefix`, or the path of a folder"
+                .into(),
+        }
+    }
+
+    pub(super) fn bad_bucket(url: &str) -> StoreError {
+        StoreError {
+            path: url.to_owned(),
+            source: "does not have the name of a bucket; write `s3://bucket/prefix`".into(),
+        }
+    }
+
+    pub(super) fn lost_lock(path: String) -> StoreError {
+        let what = "was not written: another run has taken over the lock of the lake; run the command again";
+        StoreError { path, source: what.into() }
     }
 
     pub(super) fn bad_path(path: &str) -> StoreError {
@@ -53,7 +78,18 @@ impl StoreError {
     pub fn is_out_of_reach(&self) -> bool {
         let first: &(dyn Error + 'static) = self.source.as_ref();
         let mut causes = std::iter::successors(Some(first), |&cause| cause.source());
-        !self.is_damaged() && !self.is_not_found() && causes.any(<dyn Error>::is::<io::Error>)
+        let is_of_reach = |cause: &(dyn Error + 'static)| {
+            let of_bucket = matches!(
+                cause.downcast_ref(),
+                Some(
+                    object_store::Error::Generic { store: "S3", .. }
+                        | object_store::Error::PermissionDenied { .. }
+                        | object_store::Error::Unauthenticated { .. }
+                )
+            );
+            of_bucket || cause.is::<io::Error>()
+        };
+        !self.is_damaged() && !self.is_not_found() && causes.any(is_of_reach)
     }
 
     /// Returns whether the file does not exist.

@@ -6,11 +6,14 @@ use std::io;
 use std::path::Path as FsPath;
 use std::time::UNIX_EPOCH;
 
-use object_store::path::PathPart;
-use object_store::{Error, ObjectStoreExt};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::{Path, PathPart};
+use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt};
 
+use crate::storage::bucket::Bucket;
 use crate::storage::error::StoreError;
-use crate::storage::store::{Store, wait_for};
+use crate::storage::store::{Root, Store};
 
 /// A file in a listing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +30,11 @@ impl StoredFile {
         let since = meta.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         let modified_ms = since.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(0);
         StoredFile { path, size_bytes: meta.len(), modified_ms }
+    }
+
+    /// Returns an object, by the clock of its store.
+    fn of_object(path: String, meta: &ObjectMeta) -> StoredFile {
+        StoredFile { path, size_bytes: meta.size, modified_ms: meta.last_modified.timestamp_millis() }
     }
 }
 
@@ -60,11 +68,15 @@ impl Store {
         folder: &str,
         wants: &dyn Fn(&str) -> bool,
     ) -> Result<Vec<StoredFile>, StoreError> {
+        let root = match &self.root {
+            Root::Folder(root) => root,
+            Root::Bucket(bucket) => return objects_where(bucket, folder, wants),
+        };
         let mut found = Vec::new();
         let mut open = vec![folder.to_owned()];
         while let Some(folder) = open.pop() {
             let failed = |e: io::Error| StoreError::io(self.location_of(&folder), e);
-            let entries = match std::fs::read_dir(self.root.join(&folder)) {
+            let entries = match std::fs::read_dir(root.join(&folder)) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 entries => entries.map_err(failed)?,
             };
@@ -89,6 +101,17 @@ impl Store {
         Ok(found)
     }
 
+    /// Returns the files directly in a folder of a bucket whose names are after another one, with one request; none where
+    /// the store is a folder, in which looking for single files is faster.
+    ///
+    /// # Errors
+    /// Names the folder.
+    pub fn objects_after(&self, folder: &str, name: &str) -> Result<Option<Vec<StoredFile>>, StoreError> {
+        let Root::Bucket(bucket) = &self.root else { return Ok(None) };
+        let (at, after) = (bucket.key(folder)?, bucket.key(&format!("{folder}/{name}"))?);
+        collected(bucket, folder, bucket.disk.list_with_offset(Some(&at), &after), &|_| true).map(Some)
+    }
+
     /// Returns the names of the files and folders directly in a folder, as far as they are UTF-8;
     /// none where the folder is not there.
     ///
@@ -96,7 +119,11 @@ impl Store {
     /// Names the folder.
     pub fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
         let failed = |e: io::Error| StoreError::io(self.location_of(folder), e);
-        let entries = match std::fs::read_dir(self.root.join(folder)) {
+        let root = match &self.root {
+            Root::Folder(root) => root,
+            Root::Bucket(bucket) => return names_in(bucket, folder),
+        };
+        let entries = match std::fs::read_dir(root.join(folder)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(failed)?,
         };
@@ -111,7 +138,11 @@ impl Store {
     /// Fails where the root is not a folder, or cannot be read.
     pub fn root_names(&self) -> Result<Vec<String>, StoreError> {
         let failed = |e: io::Error| StoreError::io(self.location(), e);
-        let entries = match std::fs::read_dir(&self.root) {
+        let root = match &self.root {
+            Root::Folder(root) => root,
+            Root::Bucket(bucket) => return names_in(bucket, ""),
+        };
+        let entries = match std::fs::read_dir(root) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(failed)?,
         };
@@ -119,13 +150,13 @@ impl Store {
         names.collect::<Result<_, _>>().map_err(failed)
     }
 
-    /// Renames a file, replacing one of the new name.
+    /// Renames a file, replacing one of the new name; in a bucket it is copied, and then removed.
     ///
     /// # Errors
     /// Names the file, which keeps its old name.
     pub fn rename(&self, from: &str, to: &str) -> Result<(), StoreError> {
         let (at, new) = (self.absolute(from)?, self.absolute(to)?);
-        let renamed = wait_for(self.durable.rename(&at, &new));
+        let renamed = self.wait(self.durable.rename(&at, &new));
         renamed.map_err(|e| StoreError::new(&self.location_of(from), e))
     }
 
@@ -135,10 +166,36 @@ impl Store {
     /// Names the file.
     pub fn delete(&self, path: &str) -> Result<(), StoreError> {
         let at = self.absolute(path)?;
-        match wait_for(self.durable.delete(&at)) {
+        self.forget(&at);
+        match self.wait(self.durable.delete(&at)) {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(StoreError::new(&self.location_of(path), error)),
         }
+    }
+
+    /// Removes files; those that are not there do no harm. In a bucket, many go with one request.
+    ///
+    /// # Errors
+    /// Names the folder or the file.
+    pub(super) fn delete_all<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Result<(), StoreError> {
+        let Root::Bucket(bucket) = &self.root else {
+            let mut outcome = Ok(());
+            for path in paths {
+                outcome = outcome.and(self.delete(path));
+            }
+            return outcome;
+        };
+        let keys: Vec<Path> = paths.map(|path| bucket.key(path)).collect::<Result<_, StoreError>>()?;
+        keys.iter().for_each(|key| bucket.read_ahead.forget(key));
+        let removed = bucket.disk.delete_stream(futures::stream::iter(keys).map(Ok).boxed());
+        let outcomes: Vec<_> = bucket.wait(removed.collect());
+        for outcome in outcomes {
+            match outcome {
+                Ok(_) | Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(bucket.failed("", error)),
+            }
+        }
+        Ok(())
     }
 
     /// Removes files and the folders that become empty; nobody may be writing there.
@@ -146,11 +203,14 @@ impl Store {
     /// # Errors
     /// Names the file that cannot be removed.
     pub fn remove<'a>(&self, files: impl Iterator<Item = &'a StoredFile>) -> Result<(), StoreError> {
+        let Root::Folder(root) = &self.root else {
+            return self.delete_all(files.map(|file| file.path.as_str()));
+        };
         let mut folders = BTreeSet::new();
         for file in files {
             if is_unfinished(&file.path) {
                 // The object store hides such files.
-                let removed = std::fs::remove_file(self.root.join(&file.path));
+                let removed = std::fs::remove_file(root.join(&file.path));
                 match removed {
                     Err(e) if e.kind() != io::ErrorKind::NotFound => {
                         return Err(StoreError::io(self.location_of(&file.path), e));
@@ -165,8 +225,46 @@ impl Store {
         for folder in folders {
             // Up to the first that is not empty.
             let up = folder.ancestors().filter(|up| up.components().count() > 1);
-            up.map_while(|up| std::fs::remove_dir(self.root.join(up)).ok()).for_each(drop);
+            up.map_while(|up| std::fs::remove_dir(root.join(up)).ok()).for_each(drop);
         }
         Ok(())
     }
+}
+
+/// Returns the objects below a folder of a bucket, at any depth.
+fn objects_where(
+    bucket: &Bucket,
+    folder: &str,
+    wants: &dyn Fn(&str) -> bool,
+) -> Result<Vec<StoredFile>, StoreError> {
+    let at = bucket.key(folder)?;
+    collected(bucket, folder, bucket.disk.list(Some(&at)), wants)
+}
+
+fn collected(
+    bucket: &Bucket,
+    folder: &str,
+    mut objects: BoxStream<'static, Result<ObjectMeta, Error>>,
+    wants: &dyn Fn(&str) -> bool,
+) -> Result<Vec<StoredFile>, StoreError> {
+    let found = bucket.wait(async {
+        let mut found = Vec::new();
+        while let Some(meta) = objects.try_next().await? {
+            if let Some(path) = bucket.path_of(&meta.location).filter(|path| wants(path)) {
+                found.push(StoredFile::of_object(path.to_owned(), &meta));
+            }
+        }
+        Ok(found)
+    });
+    found.map_err(|error| bucket.failed(folder, error))
+}
+
+/// Returns the names of the objects and folders directly in a folder of a bucket.
+fn names_in(bucket: &Bucket, folder: &str) -> Result<Vec<String>, StoreError> {
+    let at = bucket.key(folder)?;
+    let listed = bucket.wait(bucket.disk.list_with_delimiter(Some(&at)));
+    let listed = listed.map_err(|error| bucket.failed(folder, error))?;
+    let objects = listed.objects.into_iter().map(|meta| meta.location);
+    let keys = listed.common_prefixes.into_iter().chain(objects);
+    Ok(keys.filter_map(|key| key.filename().map(str::to_owned)).collect())
 }

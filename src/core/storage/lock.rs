@@ -1,5 +1,6 @@
 //! Locks between processes, released when they are dropped or their process ends: exclusive ones, and
-//! ones that are shared until somebody needs them exclusively.
+//! ones that are shared until somebody needs them exclusively. In a bucket, exclusive ones are leases, and shared ones
+//! do not exist: files that no commit names are removed by age alone.
 //!
 //! Invariant: only who can write to the folder of a lock can take it. Whoever can open a file for reading
 //! can lock it, so that a lock's file is readable for nobody else.
@@ -8,26 +9,38 @@ use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use crate::storage::bucket::Bucket;
 use crate::storage::error::StoreError;
-use crate::storage::store::Store;
+use crate::storage::lease::{Asked, Lease};
+use crate::storage::store::{Root, Store};
 
 /// How often an exclusive lock is tried while others share it: for ten seconds, since whoever comes
 /// meanwhile waits too.
 const MAX_TRIES: u32 = 200;
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
+/// How often a lease is asked for while it lasts that another process has, and how many times before it is said.
+const TRIES_PER_LEASE: u32 = 40;
+const QUIET_TRIES: u32 = 6;
 /// The permissions of a lock's file before its folder is looked at.
 const OWNER_MODE: u32 = 0o600;
 
 /// An exclusive lock; dropping it releases it.
 #[derive(Debug)]
 pub struct Lock {
-    file: File,
+    held: Held,
     path: String,
+}
+
+#[derive(Debug)]
+enum Held {
+    File(File),
+    Lease(Lease),
 }
 
 /// How long to wait for a lock that another process holds.
@@ -62,7 +75,11 @@ impl Store {
     /// [`LockError::Held`], with the holder, where another process holds it and the caller does not
     /// wait.
     pub fn lock(&self, name: &str, holder: &str, lock_timeout: LockTimeout) -> Result<Lock, LockError> {
-        let mut lock = self.lock_as_left(name, lock_timeout)?;
+        let root = match &self.root {
+            Root::Folder(root) => root,
+            Root::Bucket(bucket) => return self.take_lease(bucket, name, Some(holder), lock_timeout),
+        };
+        let mut lock = self.lock_file(&root.join(name), lock_timeout)?;
         match lock.note(holder) {
             // The lock needs no room, and its holder may be about to make some.
             Err(error) if !error.is_full() => Err(error.into()),
@@ -75,10 +92,16 @@ impl Store {
     /// # Errors
     /// As [`Store::lock`].
     pub fn lock_as_left(&self, name: &str, lock_timeout: LockTimeout) -> Result<Lock, LockError> {
-        let path = self.root.join(name);
+        match &self.root {
+            Root::Folder(root) => self.lock_file(&root.join(name), lock_timeout),
+            Root::Bucket(bucket) => self.take_lease(bucket, name, None, lock_timeout),
+        }
+    }
+
+    fn lock_file(&self, path: &Path, lock_timeout: LockTimeout) -> Result<Lock, LockError> {
         let failed = |e: std::io::Error| StoreError::io(path.display().to_string(), e);
         // Not truncated: that would remove the holder's note.
-        let mut file = self.opened(name)?;
+        let mut file = open_lock_file(path).map_err(failed)?;
         match (file.try_lock(), lock_timeout) {
             (Ok(()), _) => {}
             (Err(TryLockError::WouldBlock), LockTimeout::Unlimited) => {
@@ -93,7 +116,32 @@ impl Store {
             }
             (Err(TryLockError::Error(error)), _) => return Err(failed(error).into()),
         }
-        Ok(Lock { file, path: path.display().to_string() })
+        Ok(Lock { held: Held::File(file), path: path.display().to_string() })
+    }
+
+    fn take_lease(
+        &self,
+        bucket: &Arc<Bucket>,
+        name: &str,
+        holder: Option<&str>,
+        lock_timeout: LockTimeout,
+    ) -> Result<Lock, LockError> {
+        for tries in 0_u32.. {
+            let holder = match Lease::ask(bucket, name, holder)? {
+                Asked::Given(lease) => {
+                    return Ok(Lock { held: Held::Lease(lease), path: bucket.location_of(name) });
+                }
+                Asked::Held(holder) => holder,
+            };
+            if lock_timeout == LockTimeout::NoWait {
+                return Err(LockError::Held { holder: named(&holder).to_owned() });
+            }
+            if tries == QUIET_TRIES {
+                self.tell_waiting(&format!("waiting: the lake is locked by {}", named(&holder)));
+            }
+            std::thread::sleep(bucket.times.lease / TRIES_PER_LEASE);
+        }
+        Err(LockError::Held { holder: named("").to_owned() })
     }
 }
 
@@ -103,7 +151,10 @@ impl Lock {
     /// # Errors
     /// Names the file.
     pub fn last_note(&mut self) -> Result<String, StoreError> {
-        read_note(&mut self.file).map_err(|e| StoreError::io(self.path.clone(), e))
+        match &mut self.held {
+            Held::File(file) => read_note(file).map_err(|e| StoreError::io(self.path.clone(), e)),
+            Held::Lease(lease) => Ok(lease.note()),
+        }
     }
 
     /// Writes a note of one line, for those who find the lock held and for the next holder.
@@ -111,15 +162,28 @@ impl Lock {
     /// # Errors
     /// Names the file.
     pub fn note(&mut self, line: &str) -> Result<(), StoreError> {
-        let line = format!("{line}\n");
-        let mut write = || -> std::io::Result<()> {
-            // Overwritten, then truncated: whoever reads meanwhile sees one whole line first.
-            self.file.rewind()?;
-            self.file.write_all(line.as_bytes())?;
-            self.file.set_len(line.len() as u64)
-        };
-        write().map_err(|e| StoreError::io(self.path.clone(), e))
+        match &mut self.held {
+            Held::File(file) => write_note(file, line).map_err(|e| StoreError::io(self.path.clone(), e)),
+            Held::Lease(lease) => lease.set_note(line),
+        }
     }
+
+    /// Returns how often the lock was taken, this time included, where it is one of a bucket: whoever has a smaller
+    /// number has lost it.
+    pub fn epoch(&self) -> Option<u64> {
+        match &self.held {
+            Held::File(_) => None,
+            Held::Lease(lease) => Some(lease.epoch()),
+        }
+    }
+}
+
+fn write_note(file: &mut File, line: &str) -> io::Result<()> {
+    let line = format!("{line}\n");
+    // Overwritten, then truncated: whoever reads meanwhile sees one whole line first.
+    file.rewind()?;
+    file.write_all(line.as_bytes())?;
+    file.set_len(line.len() as u64)
 }
 
 /// Returns whether a lock was taken.
@@ -147,7 +211,8 @@ fn read_note(file: &mut File) -> std::io::Result<String> {
 /// A lock that may be shared; dropping it releases it.
 #[derive(Debug)]
 pub struct SharedLock {
-    _file: File,
+    /// None in a bucket.
+    _file: Option<File>,
 }
 
 impl Store {
@@ -156,6 +221,9 @@ impl Store {
     /// # Errors
     /// Fails where the lock's file cannot be opened.
     pub fn lock_shared(&self, name: &str) -> Result<SharedLock, StoreError> {
+        if self.is_bucket() {
+            return Ok(SharedLock { _file: None });
+        }
         // A second lock is taken first, which whoever waits for exclusive access holds: otherwise new
         // sharers could make it wait for ever.
         let gate = self.opened(&format!("{name}.door.lock"))?;
@@ -166,7 +234,7 @@ impl Store {
             let is_shared = || is_taken(lock.try_lock_shared());
             self.wait_until(what, is_shared, || lock.lock_shared()).map_err(failed)?;
         }
-        Ok(SharedLock { _file: shared })
+        Ok(SharedLock { _file: Some(shared) })
     }
 
     /// Takes a shared lock exclusively, and waits for some seconds until nobody shares it any more; none
@@ -175,6 +243,9 @@ impl Store {
     /// # Errors
     /// Fails where the lock's file cannot be opened.
     pub fn lock_exclusive(&self, name: &str) -> Result<Option<(SharedLock, SharedLock)>, StoreError> {
+        if self.is_bucket() {
+            return Ok(Some((SharedLock { _file: None }, SharedLock { _file: None })));
+        }
         let gate = self.opened(&format!("{name}.door.lock"))?;
         let shared = self.opened(&format!("{name}.lock"))?;
         let failed = |e: std::io::Error| StoreError::io(self.location_of(name), e);
@@ -191,12 +262,16 @@ impl Store {
                 }
             }
         }
-        Ok(Some((SharedLock { _file: gate }, SharedLock { _file: shared })))
+        Ok(Some((SharedLock { _file: Some(gate) }, SharedLock { _file: Some(shared) })))
     }
 
     /// Opens the file of a lock, which is created where it is missing.
     pub(super) fn opened(&self, name: &str) -> Result<File, StoreError> {
-        let path = self.root.join(name);
+        let root = match &self.root {
+            Root::Folder(root) => root,
+            Root::Bucket(bucket) => return Err(bucket.unsupported(name, "a bucket has no files to lock")),
+        };
+        let path = root.join(name);
         open_lock_file(&path).map_err(|e| StoreError::io(path.display().to_string(), e))
     }
 }

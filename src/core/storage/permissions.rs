@@ -10,6 +10,8 @@
 //! The permissions of the root widen the others: where its group may write, as after `chmod 2770`, all of the
 //! group write rejects too.
 //!
+//! Who may read and write a bucket is for its policies.
+//!
 //! Invariant: permissions are only ever taken away from what existed before, and what cannot be changed, since another
 //! user owns it, is left as it is.
 
@@ -21,7 +23,7 @@ use std::path::Path as FsPath;
 use bytes::Bytes;
 
 use crate::storage::error::StoreError;
-use crate::storage::store::Store;
+use crate::storage::store::{Root, Store};
 
 /// The permissions of a new root, before the process's umask.
 const ROOT_MODE: u32 = 0o750;
@@ -37,12 +39,13 @@ impl Store {
     /// Names the folder.
     pub fn make_root(&self) -> Result<(), StoreError> {
         let failed = |e| StoreError::io(self.location(), e);
-        if self.root.is_dir() {
+        let Root::Folder(root) = &self.root else { return Ok(()) };
+        if root.is_dir() {
             return Ok(());
         }
-        self.root.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
+        root.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
         // Not created and then changed: the system gives it setgid and the group of its parent.
-        match DirBuilder::new().mode(ROOT_MODE).create(&self.root) {
+        match DirBuilder::new().mode(ROOT_MODE).create(root) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
             made => made.map_err(failed),
         }
@@ -55,15 +58,18 @@ impl Store {
     pub fn put_private(&self, folder: &str, path: &str, bytes: Bytes) -> Result<(), StoreError> {
         let mode = self.make_private_folder(folder)?;
         self.put(path, bytes)?;
-        restrict(&self.root.join(path), mode & 0o666);
+        if let Root::Folder(root) = &self.root {
+            restrict(&root.join(path), mode & 0o666);
+        }
         Ok(())
     }
 
     /// Creates a folder that only the owner of the lake may read, where it is missing, and returns its
     /// permissions.
     pub(super) fn make_private_folder(&self, folder: &str) -> Result<u32, StoreError> {
-        let mode = if self.mode_of_root() & GROUP_WRITES == 0 { 0o700 } else { 0o770 };
-        let at = self.root.join(folder);
+        let Root::Folder(root) = &self.root else { return Ok(ALL) };
+        let mode = if mode_of_folder(root) & GROUP_WRITES == 0 { 0o700 } else { 0o770 };
+        let at = root.join(folder);
         match DirBuilder::new().mode(mode).create(&at) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => restrict(&at, mode),
             // Whatever the umask: where the group may write, each of its users has rejects.
@@ -82,18 +88,21 @@ impl Store {
     /// # Errors
     /// Names the folder, also where its name is that of a link or a file.
     pub fn make_folder_like_parent(&self, folder: &str) -> Result<(), StoreError> {
-        let at = self.root.join(folder);
+        let Root::Folder(root) = &self.root else { return Ok(()) };
+        let at = root.join(folder);
         make_like_parent(&at).map_err(|e| StoreError::io(self.location_of(folder), e))
     }
 
     /// Takes from a file the permissions that the root does not give.
     pub fn restrict_to_root(&self, path: &str) {
-        restrict(&self.root.join(path), self.mode_of_root());
+        if let Root::Folder(root) = &self.root {
+            restrict(&root.join(path), mode_of_folder(root));
+        }
     }
+}
 
-    fn mode_of_root(&self) -> u32 {
-        std::fs::metadata(&self.root).map_or(ALL, |meta| mode_of(&meta))
-    }
+fn mode_of_folder(folder: &FsPath) -> u32 {
+    std::fs::metadata(folder).map_or(ALL, |meta| mode_of(&meta))
 }
 
 fn make_like_parent(at: &FsPath) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, fchown};
 use std::path::Path;
 
 use crate::storage::error::StoreError;
-use crate::storage::store::Store;
+use crate::storage::store::{Root, Store};
 
 /// Read permission for others.
 const OTHERS_READ: u32 = 0o004;
@@ -18,7 +18,9 @@ impl Store {
     /// # Errors
     /// Names the file; an older one then stays as it was.
     pub fn put_for_group(&self, path: &str, bytes: &[u8], group: Option<u32>) -> Result<(), StoreError> {
-        let at = self.root.join(path);
+        // Who may read a bucket is for its policies.
+        let Root::Folder(root) = &self.root else { return self.put(path, bytes.to_vec().into()) };
+        let at = root.join(path);
         write_private(&at, bytes, group).map_err(|e| StoreError::io(self.location_of(path), e))?;
         self.io_counters.wrote(bytes.len());
         Ok(())
@@ -26,7 +28,8 @@ impl Store {
 
     /// Returns whether a file is there that others cannot read.
     pub fn is_private(&self, path: &str) -> bool {
-        let meta = std::fs::symlink_metadata(self.root.join(path));
+        let Root::Folder(root) = &self.root else { return false };
+        let meta = std::fs::symlink_metadata(root.join(path));
         meta.is_ok_and(|meta| meta.permissions().mode() & OTHERS_READ == 0)
     }
 }

@@ -7,10 +7,11 @@
 //!
 //! Invariant: a file is in the quarantine before it is gone from its own folder.
 
+use object_store::path::Path;
 use object_store::{Error, ObjectStoreExt as _};
 
 use crate::storage::error::StoreError;
-use crate::storage::store::{Store, wait_for};
+use crate::storage::store::{Root, Store};
 
 /// The folder of damaged files that were set aside.
 pub const QUARANTINE: &str = "quarantine";
@@ -34,7 +35,7 @@ impl Store {
         let at = self.absolute(path)?;
         for number in 1_u64.. {
             let to = place(path, number);
-            let linked = wait_for(self.durable.copy_if_not_exists(&at, &self.absolute(&to)?));
+            let linked = self.copied_to_new(&at, &self.absolute(&to)?);
             match linked {
                 Ok(()) => return Ok(Some(to)),
                 Err(Error::NotFound { .. }) => return Ok(None),
@@ -71,20 +72,57 @@ impl Store {
         if !self.has_folder(folder) {
             return Ok(None);
         }
-        let failed = |e| StoreError::io(self.location_of(folder), e);
         for number in 1_u64.. {
             let to = place(folder, number);
-            if self.root.join(&to).exists() {
+            if self.is_taken(&to)? {
                 continue;
             }
             note(&to)?;
-            std::fs::rename(self.root.join(folder), self.root.join(&to)).map_err(failed)?;
-            for changed in [self.root.clone(), self.root.join(QUARANTINE)] {
-                std::fs::File::open(changed).and_then(|folder| folder.sync_all()).map_err(failed)?;
-            }
+            self.move_folder(folder, &to)?;
             return Ok(Some(to));
         }
         Ok(None)
+    }
+
+    fn is_taken(&self, path: &str) -> Result<bool, StoreError> {
+        match &self.root {
+            Root::Folder(root) => Ok(root.join(path).exists()),
+            Root::Bucket(_) => self.holds_any(path),
+        }
+    }
+
+    fn move_folder(&self, folder: &str, to: &str) -> Result<(), StoreError> {
+        let Root::Folder(root) = &self.root else {
+            let files = self.files(folder)?;
+            for file in &files {
+                let new = format!("{to}{}", &file.path[folder.len()..]);
+                let copied = self.wait(self.durable.copy(&self.absolute(&file.path)?, &self.absolute(&new)?));
+                copied.map_err(|error| StoreError::new(&self.location_of(&file.path), error))?;
+            }
+            return self.delete_all(files.iter().map(|file| file.path.as_str()));
+        };
+        let moved = || -> std::io::Result<()> {
+            std::fs::rename(root.join(folder), root.join(to))?;
+            for changed in [root.clone(), root.join(QUARANTINE)] {
+                std::fs::File::open(changed)?.sync_all()?;
+            }
+            Ok(())
+        };
+        moved().map_err(|e| StoreError::io(self.location_of(folder), e))
+    }
+
+    /// Copies a file to a new name. In a bucket there is no such request: maintenance, which has its lock, is alone.
+    fn copied_to_new(&self, at: &Path, to: &Path) -> Result<(), Error> {
+        match &self.root {
+            Root::Folder(_) => self.wait(self.durable.copy_if_not_exists(at, to)),
+            Root::Bucket(_) => self.wait(async {
+                match self.durable.head(to).await {
+                    Err(Error::NotFound { .. }) => self.durable.copy(at, to).await,
+                    Ok(_) => Err(Error::AlreadyExists { path: to.to_string(), source: "it is there".into() }),
+                    Err(error) => Err(error),
+                }
+            }),
+        }
     }
 
     fn is_same(&self, one: &str, other: &str) -> bool {

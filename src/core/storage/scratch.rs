@@ -9,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use crate::storage::error::StoreError;
 use crate::storage::store::Store;
 
-/// An unnamed temporary file on the lake's disk, removed when it is dropped.
+/// An unnamed temporary file on the lake's disk, or in the system's folder for them where the lake is in a bucket;
+/// removed when it is dropped.
 pub struct Scratch {
     file: File,
     /// Where it is, for error messages.
@@ -23,8 +24,9 @@ impl Store {
     /// # Errors
     /// Fails where the disk does.
     pub fn scratch(&self) -> Result<Scratch, StoreError> {
-        let folder = self.location();
-        let file = tempfile::tempfile_in(&self.root).map_err(|e| StoreError::io(folder.clone(), e))?;
+        let at = self.temporary_folder();
+        let folder = at.display().to_string();
+        let file = tempfile::tempfile_in(at).map_err(|e| StoreError::io(folder.clone(), e))?;
         Ok(Scratch { file, folder, end: Mutex::new(0) })
     }
 }

@@ -1,13 +1,13 @@
-//! A store: the files below one root, today a folder of a local disk.
+//! A store: the files below one root, a folder of a local disk or a prefix in a bucket.
 //!
-//! Every file is read and written through one `object_store`, including what the Delta kernel reads
+//! A folder needs neither threads nor a network to be opened and read. Every file is read and written through one `object_store`, including what the Delta kernel reads
 //! and writes, so that a test that makes this store fail makes the program's disk fail.
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::{Component, Path as FsPath, PathBuf};
+use std::path::{Path as FsPath, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -18,15 +18,16 @@ use object_store::{DynObjectStore, GetOptions, GetRange, GetResultPayload, Objec
 use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
+use crate::storage::bucket::{Bucket, BucketTimes};
 use crate::storage::error::StoreError;
 use crate::storage::io_counters::IoCounters;
-use crate::storage::path::url_decoded;
+use crate::storage::location::{BucketName, Location};
 use crate::storage::wait_listener::KnownListener;
 
 /// The files below one root, each of them written as a whole.
 #[derive(Clone)]
 pub struct Store {
-    pub(super) root: PathBuf,
+    pub(super) root: Root,
     /// Syncs each file before it gets its name.
     pub(super) durable: Arc<DynObjectStore>,
     /// Leaves syncing to `BulkWriter::finish`.
@@ -37,13 +38,52 @@ pub struct Store {
     pub(super) wait_listener: KnownListener,
 }
 
+/// What is above all files of a store.
+#[derive(Clone)]
+pub(super) enum Root {
+    Folder(PathBuf),
+    Bucket(Arc<Bucket>),
+}
+
 impl Store {
-    /// Opens a folder, which need not exist yet.
+    /// Opens a folder, which need not exist yet, or `s3://bucket/prefix`.
     ///
     /// # Errors
-    /// Fails where the path cannot be made absolute.
+    /// Fails where the path cannot be made absolute or the URL is none of a bucket, and where the environment does not
+    /// say how to reach it.
     pub fn open(root: &FsPath) -> Result<Store, StoreError> {
-        Store::open_through(root, |disk| disk)
+        match Location::parse(root)? {
+            Location::Folder(_) => Store::open_through(root, |disk| disk),
+            Location::Bucket(name) => Ok(Store::of_bucket(Bucket::connect(name)?)),
+        }
+    }
+
+    /// Opens a bucket that is in some object store, such as one in memory.
+    ///
+    /// # Errors
+    /// Fails where no thread can be started.
+    pub fn in_bucket(
+        name: BucketName,
+        store: Arc<DynObjectStore>,
+        times: BucketTimes,
+    ) -> Result<Store, StoreError> {
+        Ok(Store::of_bucket(Bucket::of(name, store, times)?))
+    }
+
+    fn of_bucket(bucket: Bucket) -> Store {
+        let disk = Arc::clone(&bucket.disk);
+        Store::of(Root::Bucket(Arc::new(bucket)), Arc::clone(&disk), disk)
+    }
+
+    fn of(root: Root, durable: Arc<DynObjectStore>, quick: Arc<DynObjectStore>) -> Store {
+        Store {
+            root,
+            durable,
+            quick,
+            runtime: Arc::default(),
+            io_counters: Arc::default(),
+            wait_listener: KnownListener::default(),
+        }
     }
 
     /// Opens a folder through a wrapper around the disk, such as one that fails on purpose.
@@ -54,46 +94,52 @@ impl Store {
         root: &FsPath,
         wrap: impl Fn(Arc<DynObjectStore>) -> Arc<DynObjectStore>,
     ) -> Result<Store, StoreError> {
-        let failed = |e: std::io::Error| StoreError::io(root.display().to_string(), e);
-        let root = without_parents(&std::path::absolute(root).map_err(failed)?);
-        // The Delta library decodes the URLs of listed files twice.
-        let text = root.to_string_lossy();
-        if url_decoded(&text) != text {
-            return Err(StoreError::percent(&root.display().to_string()));
-        }
-        Ok(Store {
-            durable: wrap(Arc::new(LocalFileSystem::new().with_fsync(true))),
-            quick: wrap(Arc::new(LocalFileSystem::new().with_fsync(false))),
-            root,
-            runtime: Arc::default(),
-            io_counters: Arc::default(),
-            wait_listener: KnownListener::default(),
-        })
+        let Location::Folder(folder) = Location::parse(root)? else {
+            return Err(StoreError::bad_path(&root.display().to_string()));
+        };
+        let durable = wrap(Arc::new(LocalFileSystem::new().with_fsync(true)));
+        let quick = wrap(Arc::new(LocalFileSystem::new().with_fsync(false)));
+        Ok(Store::of(Root::Folder(folder), durable, quick))
+    }
+
+    /// Returns whether the files are in a bucket, where each has its price in requests and none is ever appended to.
+    pub fn is_bucket(&self) -> bool {
+        matches!(self.root, Root::Bucket(_))
     }
 
     /// Returns where the store is, for messages and for the `--lake` option of another process.
     pub fn location(&self) -> String {
-        self.root.display().to_string()
+        match &self.root {
+            Root::Folder(root) => root.display().to_string(),
+            Root::Bucket(bucket) => bucket.name.to_string(),
+        }
     }
 
-    /// Returns the root, for temporary files on the same disk.
+    /// Returns a local folder for temporary files: the root itself, or that of the system, `TMPDIR`, of a bucket.
     pub fn temporary_folder(&self) -> &FsPath {
-        &self.root
+        match &self.root {
+            Root::Folder(root) => root,
+            Root::Bucket(bucket) => &bucket.temporary_folder,
+        }
     }
 
     /// Returns how much this account can still write to the disk of the root, or of where it would be made.
     ///
     /// # Errors
-    /// As the operating system does.
+    /// As the operating system does; a bucket has no such number.
     pub fn free_bytes(&self) -> io::Result<u64> {
-        let there = self.root.ancestors().find(|folder| folder.exists()).unwrap_or(&self.root);
+        let Root::Folder(root) = &self.root else { return Err(io::ErrorKind::Unsupported.into()) };
+        let there = root.ancestors().find(|folder| folder.exists()).unwrap_or(root);
         let disk = rustix::fs::statvfs(there)?;
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     /// Returns where a file is, for messages.
     pub fn location_of(&self, path: &str) -> String {
-        self.root.join(path).display().to_string()
+        match &self.root {
+            Root::Folder(root) => root.join(path).display().to_string(),
+            Root::Bucket(bucket) => bucket.location_of(path),
+        }
     }
 
     /// Returns the root's folder `name` as a URL that ends in a slash.
@@ -101,7 +147,12 @@ impl Store {
     /// # Errors
     /// Fails where the root cannot be written as a URL.
     pub fn folder_url(&self, name: &str) -> Result<Url, StoreError> {
-        Url::from_directory_path(self.root.join(name)).map_err(|()| StoreError::bad_path(name))
+        match &self.root {
+            Root::Folder(root) => {
+                Url::from_directory_path(root.join(name)).map_err(|()| StoreError::bad_path(name))
+            }
+            Root::Bucket(bucket) => bucket.folder_url(name),
+        }
     }
 
     /// Returns the disk that syncs what it writes, for the Delta kernel.
@@ -114,6 +165,9 @@ impl Store {
     /// # Errors
     /// Fails where no thread can be started.
     pub fn runtime(&self) -> Result<Handle, StoreError> {
+        if let Root::Bucket(bucket) = &self.root {
+            return Ok(bucket.handle().clone());
+        }
         if let Some(runtime) = self.runtime.get() {
             return Ok(runtime.handle().clone());
         }
@@ -132,17 +186,25 @@ impl Store {
 
     /// Returns whether a file is there; false where the disk does not answer.
     pub fn is_there(&self, path: &str) -> bool {
-        self.root.join(path).exists()
+        match &self.root {
+            Root::Folder(root) => root.join(path).exists(),
+            Root::Bucket(bucket) => matches!(bucket.head(path), Ok(Some(_))),
+        }
     }
 
-    /// Returns whether a file is surely not there; false where the disk does not answer.
+    /// Returns whether a file is surely not there, and will not be; false where the disk does not answer, and of a
+    /// bucket, where a write whose answer was lost may still be under way.
     pub fn is_missing(&self, path: &str) -> bool {
-        matches!(self.root.join(path).try_exists(), Ok(false))
+        let Root::Folder(root) = &self.root else { return false };
+        matches!(root.join(path).try_exists(), Ok(false))
     }
 
     /// Returns whether a folder is there; false where the disk does not answer.
     pub fn has_folder(&self, folder: &str) -> bool {
-        self.root.join(folder).is_dir()
+        match &self.root {
+            Root::Folder(root) => root.join(folder).is_dir(),
+            Root::Bucket(_) => self.holds_any(folder).unwrap_or(false),
+        }
     }
 
     /// Creates a folder and those above it, for writers that need it to exist.
@@ -150,8 +212,9 @@ impl Store {
     /// # Errors
     /// Names the folder.
     pub fn make_folder(&self, folder: &str) -> Result<(), StoreError> {
-        std::fs::create_dir_all(self.root.join(folder))
-            .map_err(|e| StoreError::io(self.location_of(folder), e))
+        // A bucket has the folders of its keys.
+        let Root::Folder(root) = &self.root else { return Ok(()) };
+        std::fs::create_dir_all(root.join(folder)).map_err(|e| StoreError::io(self.location_of(folder), e))
     }
 
     /// Writes one file atomically, replacing an older one of that name, and syncs it.
@@ -196,7 +259,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let at = self.absolute(path)?;
         let length = bytes.len();
-        match wait_for(disk.put_opts(&at, bytes.into(), PutMode::Create.into())) {
+        match self.wait(disk.put_opts(&at, bytes.into(), PutMode::Create.into())) {
             Ok(_) => {
                 self.io_counters.wrote(length);
                 Ok(true)
@@ -212,6 +275,14 @@ impl Store {
     /// Names the file; [`StoreError::is_not_found`] returns whether it does not exist.
     pub fn get(&self, path: &str) -> Result<Bytes, StoreError> {
         self.get_ranged(path, None)
+    }
+
+    /// Says which files will be read as a whole, with their sizes, so that those of a bucket are read many at once. They
+    /// never change.
+    pub fn read_ahead(&self, files: impl Iterator<Item = (String, u64)>) {
+        if let Root::Bucket(bucket) = &self.root {
+            bucket.read_ahead.begin(files.filter_map(|(path, size)| Some((bucket.key(&path).ok()?, size))));
+        }
     }
 
     /// Returns the last bytes of a file, or all of it where it is shorter.
@@ -232,14 +303,23 @@ impl Store {
 
     fn get_ranged(&self, path: &str, range: Option<GetRange>) -> Result<Bytes, StoreError> {
         let at = self.absolute(path)?;
+        if let Root::Bucket(bucket) = &self.root
+            && let Some(bytes) = bucket.read_ahead.take(&at)
+        {
+            let range = range.map_or(Ok(0..bytes.len() as u64), |range| range.as_range(bytes.len() as u64));
+            let range = range.map_err(|e| StoreError::io(self.location_of(path), io::Error::other(e)))?;
+            let [from, until] = [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
+            self.io_counters.read(until - from);
+            return Ok(bytes.slice(from..until));
+        }
         let failed = |error| StoreError::new(&self.location_of(path), error);
         let options = GetOptions { range, ..GetOptions::default() };
-        let found = wait_for(self.durable.get_opts(&at, options)).map_err(failed)?;
+        let found = self.wait(self.durable.get_opts(&at, options)).map_err(failed)?;
         let bytes = match found.payload {
             GetResultPayload::File(file, _) => read_part(&file, found.range)
                 .map_err(|error| StoreError::io(self.location_of(path), error))?
                 .into(),
-            GetResultPayload::Stream(_) => wait_for(found.bytes()).map_err(failed)?,
+            GetResultPayload::Stream(_) => self.wait(found.bytes()).map_err(failed)?,
         };
         self.io_counters.read(bytes.len());
         Ok(bytes)
@@ -251,7 +331,7 @@ impl Store {
     /// Names the folder.
     pub fn holds_any(&self, folder: &str) -> Result<bool, StoreError> {
         let at = self.absolute(folder)?;
-        let first = wait_for(self.durable.list(Some(&at)).try_next());
+        let first = self.wait(self.durable.list(Some(&at)).try_next());
         Ok(first.map_err(|e| StoreError::new(&self.location_of(folder), e))?.is_some())
     }
 
@@ -262,15 +342,36 @@ impl Store {
         bytes: Bytes,
     ) -> Result<(), StoreError> {
         let at = self.absolute(path)?;
+        self.forget(&at);
         let length = bytes.len();
-        wait_for(disk.put(&at, bytes.into())).map_err(|e| StoreError::new(&self.location_of(path), e))?;
+        self.wait(disk.put(&at, bytes.into())).map_err(|e| StoreError::new(&self.location_of(path), e))?;
         self.io_counters.wrote(length);
         Ok(())
     }
 
+    /// Forgets what was read ahead of a file that is written or removed.
+    pub(super) fn forget(&self, at: &Path) {
+        if let Root::Bucket(bucket) = &self.root {
+            bucket.read_ahead.forget(at);
+        }
+    }
+
     pub(super) fn absolute(&self, path: &str) -> Result<Path, StoreError> {
-        let root = Path::from_absolute_path(&self.root).map_err(|_| StoreError::bad_path(path))?;
+        let root = match &self.root {
+            Root::Folder(root) => root,
+            Root::Bucket(bucket) => return bucket.key(path),
+        };
+        let root = Path::from_absolute_path(root).map_err(|_| StoreError::bad_path(path))?;
         Path::parse(format!("{root}/{path}")).map_err(|_| StoreError::bad_path(path))
+    }
+
+    /// Waits for the disk on the calling thread. A local disk works without a runtime, which would switch threads for
+    /// each file.
+    pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        match &self.root {
+            Root::Folder(_) => futures::executor::block_on(work),
+            Root::Bucket(bucket) => bucket.wait(work),
+        }
     }
 
     /// Returns how many bytes of files were read since the store was opened. The tables' logs, which
@@ -285,31 +386,10 @@ impl Store {
     }
 }
 
-/// Returns a path without `..`, which the libraries' own paths cannot hold; links before it are
-/// resolved.
-fn without_parents(path: &FsPath) -> PathBuf {
-    let mut resolved = PathBuf::new();
-    for component in path.components() {
-        if component == Component::ParentDir {
-            resolved = resolved.canonicalize().unwrap_or(resolved);
-            resolved.pop();
-        } else {
-            resolved.push(component);
-        }
-    }
-    resolved
-}
-
 /// Reads a part of an open file: without the library, whose buffers are cleared first.
 fn read_part(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
     let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, range.start)?;
     Ok(bytes)
-}
-
-/// Waits for the disk on the calling thread, where a local disk works without a runtime; a runtime would
-/// switch threads for each file.
-pub(super) fn wait_for<T>(work: impl Future<Output = T>) -> T {
-    futures::executor::block_on(work)
 }

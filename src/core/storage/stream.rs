@@ -4,6 +4,7 @@ use bytes::Bytes;
 use object_store::{MultipartUpload, ObjectStoreExt};
 use tokio::runtime::Handle;
 
+use crate::storage::bucket_disk::PART_BYTES;
 use crate::storage::bulk_writer::BulkWriter;
 use crate::storage::error::StoreError;
 use crate::storage::store::Store;
@@ -14,6 +15,11 @@ pub struct Stream<'a> {
     path: String,
     upload: Box<dyn MultipartUpload>,
     runtime: Handle,
+    /// The smallest part that is written: buckets refuse small ones, other than the last.
+    part_bytes: usize,
+    /// What is less than a part.
+    open: Vec<u8>,
+    is_finished: bool,
 }
 
 impl BulkWriter<'_> {
@@ -28,7 +34,9 @@ impl BulkWriter<'_> {
         let runtime = store.runtime()?;
         let upload = runtime.block_on(self.disk().put_multipart(&at));
         let upload = upload.map_err(|e| StoreError::new(&store.location_of(path), e))?;
-        Ok(Stream { store, path: path.to_owned(), upload, runtime })
+        let part_bytes = if store.is_bucket() { PART_BYTES } else { 0 };
+        let (path, open) = (path.to_owned(), Vec::new());
+        Ok(Stream { store, path, upload, runtime, part_bytes, open, is_finished: false })
     }
 }
 
@@ -39,7 +47,20 @@ impl Stream<'_> {
     /// Names the file.
     pub fn append(&mut self, piece: Bytes) -> Result<(), StoreError> {
         self.store.io_counters.wrote(piece.len());
-        let written = self.runtime.block_on(self.upload.put_part(piece.into()));
+        if self.part_bytes == 0 {
+            return self.put_part(piece);
+        }
+        self.open.extend_from_slice(&piece);
+        while self.open.len() >= self.part_bytes {
+            let rest = self.open.split_off(self.part_bytes);
+            let part = std::mem::replace(&mut self.open, rest);
+            self.put_part(part.into())?;
+        }
+        Ok(())
+    }
+
+    fn put_part(&mut self, part: Bytes) -> Result<(), StoreError> {
+        let written = self.runtime.block_on(self.upload.put_part(part.into()));
         written.map_err(|e| StoreError::new(&self.store.location_of(&self.path), e))
     }
 
@@ -48,8 +69,22 @@ impl Stream<'_> {
     /// # Errors
     /// Names the file; an older one then stays as it was.
     pub fn finish(mut self) -> Result<(), StoreError> {
+        if !self.open.is_empty() {
+            let last = std::mem::take(&mut self.open);
+            self.put_part(last.into())?;
+        }
         let named = self.runtime.block_on(self.upload.complete());
+        self.is_finished = named.is_ok();
         named.map(drop).map_err(|e| StoreError::new(&self.store.location_of(&self.path), e))
+    }
+}
+
+impl Drop for Stream<'_> {
+    fn drop(&mut self) {
+        // On a disk this is done by the upload itself.
+        if !self.is_finished && self.store.is_bucket() {
+            let _ = self.runtime.block_on(self.upload.abort());
+        }
     }
 }
 

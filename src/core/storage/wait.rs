@@ -22,6 +22,13 @@ impl Store {
         self
     }
 
+    /// Says what is waited for.
+    pub(super) fn tell_waiting(&self, what: &str) {
+        if let KnownListener(Some(listener)) = &self.wait_listener {
+            listener(what);
+        }
+    }
+
     /// Waits until `is_over`; after some seconds says so, and waits by `block`.
     pub(super) fn wait_until(
         &self,
@@ -35,9 +42,7 @@ impl Store {
             }
             thread::sleep(if tries < QUICK_TRIES { QUICK_INTERVAL } else { INTERVAL });
         }
-        if let KnownListener(Some(listener)) = &self.wait_listener {
-            listener(&what());
-        }
+        self.tell_waiting(&what());
         loop {
             match block() {
                 // By a signal that is handled elsewhere.

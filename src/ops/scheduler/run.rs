@@ -81,6 +81,7 @@ pub fn run_job(runner: &Runner, message: &StartMessage) -> Result<RunResult, Run
         (runner.log)(&format!("run {} never ended: {}", reaped.id, reaped.message.unwrap_or_default()));
     }
     lock.note(&LockHolder::of(&job_run.record).note())?;
+    job_run.epoch = lock.epoch();
     // Waiting may have taken a while.
     job_run.begin();
     // If many runs are due at once, each starts before any of them continues.
@@ -106,6 +107,8 @@ struct JobRun<'a> {
     is_due: bool,
     tail: Tail,
     began: Duration,
+    /// That of the job's lock, in a bucket.
+    epoch: Option<u64>,
 }
 
 impl<'a> JobRun<'a> {
@@ -136,6 +139,7 @@ impl<'a> JobRun<'a> {
             is_due: due.is_some(),
             tail: Tail::default(),
             began: Duration::ZERO,
+            epoch: None,
         };
         job_run.begin();
         job_run
@@ -229,7 +233,7 @@ impl<'a> JobRun<'a> {
         let started = runner.clock.elapsed();
         let span = self.record.spans.last().map(|span| span.span_id.clone()).unwrap_or_default();
         let trace = traceparent(&self.record.trace_id, &span);
-        let command = command_of(&runner.program, self.job, step, &trace);
+        let command = command_of(&runner.program, self.job, step, &trace, self.epoch);
         let limits = Limits { until, kill_after: seconds_of(self.job.policy.kill_after_seconds) };
         let output = self.output();
         let end = attempt(&command, output, &limits, runner.events, &runner.clock, |running| {

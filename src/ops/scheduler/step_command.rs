@@ -10,6 +10,9 @@ use crate::run_history::TRACEPARENT;
 
 /// The variable that passes the lake to a step.
 const LAKE: &str = "TOPSELL_LAKE";
+/// The variable that passes the epoch of the job's lock to a step, where the lake is in a bucket: a step with effects
+/// outside the lake can refuse to act for a run that another one has overtaken.
+const EPOCH: &str = "TOPSELL_LOCK_EPOCH";
 /// What cron sets for commands of a user.
 const OWNERS_PATH: &str = "/usr/bin:/bin";
 const OWNERS_SHELL: &str = "/bin/sh";
@@ -26,8 +29,14 @@ pub struct Program {
     pub environment: BTreeMap<String, String>,
 }
 
-/// Returns the command of a step.
-pub(super) fn command_of(program: &Program, job: &Job, step: &JobStep, traceparent: &str) -> Command {
+/// Returns the command of a step; `epoch` is that of the job's lock.
+pub(super) fn command_of(
+    program: &Program,
+    job: &Job,
+    step: &JobStep,
+    traceparent: &str,
+    epoch: Option<u64>,
+) -> Command {
     let mut environment: BTreeMap<String, OsString> = BTreeMap::new();
     let mut set = |name: &str, value: OsString| drop(environment.insert(name.to_owned(), value));
     if let Some(owner) = &job.owner {
@@ -43,6 +52,9 @@ pub(super) fn command_of(program: &Program, job: &Job, step: &JobStep, tracepare
         ["LOGNAME", "USER"].iter().for_each(|name| set(name, owner.name.clone().into()));
     }
     set(TRACEPARENT, traceparent.into());
+    if let Some(epoch) = epoch {
+        set(EPOCH, epoch.to_string().into());
+    }
     let (program, arguments) = match &step.action {
         StepAction::Topsell(words) => {
             program.environment.iter().for_each(|(name, value)| set(name, value.into()));

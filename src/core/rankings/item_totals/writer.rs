@@ -115,7 +115,7 @@ impl ItemTotalsWriter {
         let footer = Some(footer);
         let mut pointer =
             Pointer { schema: SCHEMA, file, blake3, size_bytes, rows, as_of, footer, checksum: None };
-        store.put(POINTER, pointer.json().into())?;
+        store.put_pointer(POINTER, pointer.json().into())?;
         Ok(PublishedItemTotals { file: path, size_bytes, rows })
     }
 }
