@@ -3,7 +3,7 @@
 //! A file has what the items add up to in some hours of a day, and is named by these hours, by how items are scored and by
 //! the files of aggregates that it was read from. So it is the same as what would be read again, or it is not found.
 //!
-//! Invariant: a ranking is the one that [`decayed_top`](crate::counts::decayed_top) and [`top`](crate::counts::top) answer
+//! Invariant: a ranking is the one that [`decayed_top`](crate::counts::decayed_top) and [`top`](crate::counts::top()) answer
 //! with.
 
 use std::collections::BTreeSet;
