@@ -27,6 +27,8 @@ pub(super) const ENGINE_INFO: &str = concat!("topsell/", env!("CARGO_PKG_VERSION
 
 /// The number of files of the log that are read at once: each takes 3 MB, and a checkpoint reads fifty.
 const FILES_AT_ONCE: NonZero<usize> = NonZero::new(2).expect("two is not zero");
+/// The same of a log in a bucket, where waiting for them one after another takes long.
+const OBJECTS_AT_ONCE: NonZero<usize> = NonZero::new(16).expect("sixteen is not zero");
 
 /// One Delta table.
 pub struct Table {
@@ -210,7 +212,7 @@ impl Table {
         let disk = CheckedDisk::of(store.durable_disk());
         let engine = DefaultEngineBuilder::new(Arc::clone(&disk))
             .with_task_executor(Arc::clone(&executor))
-            .with_buffer_size(FILES_AT_ONCE)
+            .with_buffer_size(if store.is_bucket() { OBJECTS_AT_ONCE } else { FILES_AT_ONCE })
             .build();
         let engine = KernelEngine::of(Arc::new(engine), disk, executor, schema.partitions);
         Ok(Table {
