@@ -1,6 +1,7 @@
 //! A lake in a bucket is the lake of a folder, whatever its requests meet; the bucket is one in memory.
 
 mod objects;
+mod staged;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,16 +23,16 @@ use crate::faults::{ingest_step, rank_step, seen_in, take_step, world};
 use crate::world::World;
 use objects::{Failing, Objects};
 
-const FAILURES: [Failing; 4] = [Failing::Before, Failing::After, Failing::Twice, Failing::Conflict];
+pub const FAILURES: [Failing; 4] = [Failing::Before, Failing::After, Failing::Twice, Failing::Conflict];
 
 /// Returns a lake's store that is reached on a way to objects.
-fn store_of(objects: &Arc<Objects>, lease: Duration) -> Store {
+pub fn store_of(objects: &Arc<Objects>, lease: Duration) -> Store {
     let name = BucketName { bucket: "shop".to_owned(), prefix: "lakes/one".to_owned() };
     let times = BucketTimes { lease, retry: Duration::from_millis(2) };
     Store::in_bucket(name, Arc::<Objects>::clone(objects), times).expect("threads can be started")
 }
 
-fn plain(store: &Arc<InMemory>) -> Store {
+pub fn plain(store: &Arc<InMemory>) -> Store {
     store_of(&Objects::of(store), Duration::from_secs(60))
 }
 

@@ -48,8 +48,8 @@ const CHECKPOINT_COLUMNS: [&str; 8] = [
 ];
 
 /// A commit that was read.
-struct CommitText {
-    text: String,
+pub(super) struct CommitText {
+    pub text: String,
     checksum: u64,
     /// Of the commit before it, where it has that.
     previous: Option<u64>,
@@ -289,7 +289,7 @@ impl<'a> LogReader<'a> {
         self.hint().is_ok_and(|hint| hint.is_none_or(|hint| hint.version <= number))
     }
 
-    fn commit(&self, version: u64) -> Result<Option<CommitText>, StoreError> {
+    pub(super) fn commit(&self, version: u64) -> Result<Option<CommitText>, StoreError> {
         let path = self.path(version);
         let bytes = match self.store.get(&path) {
             Err(error) if error.is_not_found() => return Ok(None),

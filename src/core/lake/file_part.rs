@@ -91,12 +91,17 @@ impl Lake {
     }
 
     /// Returns whether another run has ingested some of the part's lines since the file was read.
-    pub(super) fn is_superseded(&self, newest: &Version<'_>, part: &FilePart) -> Result<bool, LakeError> {
-        self.inputs.refresh(&self.store, newest.number())?;
+    pub(super) fn is_superseded(
+        &self,
+        version: u64,
+        part: &FilePart,
+        is_ingested: &dyn Fn(&str) -> Result<bool, LakeError>,
+    ) -> Result<bool, LakeError> {
+        self.inputs.refresh(&self.store, version)?;
         for known in self.known_inputs(&part.keys)? {
             let is_inside = known.bytes > part.from && known.bytes <= part.end.bytes;
             let is_new = known.id != part.end.id && !part.seen.contains(&known.id);
-            if is_inside && is_new && newest.transaction(&known.id)?.is_some() {
+            if is_inside && is_new && is_ingested(&known.id)? {
                 return Ok(true);
             }
         }

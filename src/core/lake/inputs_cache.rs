@@ -6,7 +6,7 @@
 //! Invariant: what is kept of an object was in it after this process wrote it, or when it was read; where the table has
 //! commits that were not there before the last write or look, what has changed since is read again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -72,6 +72,19 @@ impl InputsCache {
         Ok(())
     }
 
+    /// Reads what some objects have now, also where no commit has been made since they were read; `version` is the newest
+    /// one of the table.
+    pub fn read_again(&self, store: &Store, version: u64, paths: BTreeSet<String>) -> Result<(), StoreError> {
+        self.state().version = None;
+        self.refresh(store, version)?;
+        let mut state = self.state();
+        let is_unread = |path: &String| !state.objects.contains_key(path) && state.is_listed(path);
+        let paths = paths.into_iter().filter(is_unread).collect();
+        let read = store.get_objects(paths)?;
+        state.objects.extend(read.into_iter().map(|(path, bytes)| (path, bytes.into())));
+        Ok(())
+    }
+
     /// Forgets the objects that others have appended to, unless a version is the one before the last write: each of them
     /// has another size in a listing.
     pub fn refresh(&self, store: &Store, version: u64) -> Result<(), StoreError> {
@@ -94,6 +107,10 @@ impl InputsCache {
 }
 
 impl State {
+    fn is_listed(&self, path: &str) -> bool {
+        self.there.as_ref().is_some_and(|there| there.contains(path))
+    }
+
     fn is_there(&mut self, store: &Store, path: &str) -> Result<bool, StoreError> {
         if self.there.is_none() {
             let listed = store.files(INPUTS)?;

@@ -19,6 +19,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::lake::batch_size::BatchSize;
 use crate::lake::error::LakeError;
@@ -36,7 +37,8 @@ const END_BYTES: usize = 17;
 const NONE: &str = "-";
 
 /// What entries are found by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct InputKey(String);
 
 /// An entry: a beginning of a file that was to be ingested.
@@ -86,7 +88,7 @@ impl InputKey {
         InputKey(hash.to_hex()[..KEY_DIGITS].to_owned())
     }
 
-    fn file(&self) -> String {
+    pub(super) fn file(&self) -> String {
         format!("{INPUTS}/{}.txt", &self.0[..FILE_DIGITS])
     }
 }

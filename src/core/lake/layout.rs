@@ -28,11 +28,14 @@ pub const ITEM_SCORES: &str = "scores";
 /// Held, shared, while files are written that no commit names yet; exclusively by a vacuum.
 pub(super) const WRITERS: &str = "writers";
 
+/// Batches of a bucket whose files are written and which wait for the next commit.
+pub(super) const STAGED: &str = "staged";
+
 /// Room that a prune gives up on a full disk.
 pub(super) const RESERVE: &str = "reserve";
 
 /// All names that may be there before a lake is.
-const KNOWN: [&str; 22] = [
+const KNOWN: [&str; 23] = [
     "events",
     PROBES,
     INPUTS,
@@ -42,6 +45,7 @@ const KNOWN: [&str; 22] = [
     RESERVE,
     "runs",
     "schedule",
+    STAGED,
     PAGE,
     SETTINGS_FILE,
     FORMAT_FILE,

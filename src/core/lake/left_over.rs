@@ -2,12 +2,13 @@
 
 use crate::delta::VacuumRule;
 use crate::lake::error::LakeError;
-use crate::lake::layout::{INPUTS, REJECTS};
+use crate::lake::layout::{INPUTS, REJECTS, STAGED};
+use crate::lake::manifest::is_manifest;
 use crate::lake::open::Lake;
 use crate::storage::{StoredFile, is_unfinished};
 
 /// The folders that nobody else looks after: those of rankings and tables are looked after where these are pruned.
-const FOLDERS: [&str; 3] = [REJECTS, INPUTS, "runs"];
+const FOLDERS: [&str; 4] = [REJECTS, INPUTS, "runs", STAGED];
 
 impl Lake {
     /// Returns files that were never finished and are older than what is kept; nobody may be writing batches.
@@ -30,9 +31,9 @@ impl Lake {
     }
 }
 
-/// Returns whether a file has a temporary name: of one that is being written, or of rejects that were to replace
-/// others.
+/// Returns whether a file has a temporary name: of one that is being written, of rejects that were to replace others,
+/// or of a manifest.
 fn is_left_over(path: &str) -> bool {
     let is_replacement = path.starts_with(REJECTS) && !path.ends_with(".ndjson");
-    is_unfinished(path) || is_replacement
+    is_unfinished(path) || is_replacement || is_manifest(path)
 }

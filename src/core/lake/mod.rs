@@ -17,6 +17,7 @@ mod batch_size;
 mod category_groups;
 mod compact;
 mod compaction_record;
+mod decide;
 mod decimal_units;
 mod dry_run;
 mod error;
@@ -30,6 +31,7 @@ mod inputs_cache;
 mod known_inputs;
 mod layout;
 mod left_over;
+mod manifest;
 mod newest;
 mod open;
 mod partition;
@@ -45,6 +47,7 @@ mod rewrite_files;
 mod rollups_table;
 mod scope;
 mod settings;
+mod staged_commit;
 mod staged_files;
 #[cfg(test)]
 pub mod test_events;
@@ -54,10 +57,11 @@ mod vacuum;
 mod write_events;
 mod writers_lock;
 
-pub use append::{AppendTransaction, CommitOutcome, DuplicatePolicy};
+pub use append::AppendTransaction;
 pub use batch_size::BatchSize;
 pub use compact::{Compaction, DayMerge, MergedFiles};
 pub use compaction_record::CompactionDays;
+pub use decide::{CommitOutcome, DuplicatePolicy};
 pub use dry_run::DryRun;
 pub use error::LakeError;
 pub use events::{

@@ -106,6 +106,11 @@ impl TransactionCache {
         }
     }
 
+    /// Forgets what was found for an id, which is looked up elsewhere.
+    pub(super) fn forget(&self, id: &str) {
+        self.state().asked.remove(id);
+    }
+
     /// Announces that a version is about to be committed here.
     pub(super) fn expect(&self, version: u64) {
         self.state().expected = Some(version);

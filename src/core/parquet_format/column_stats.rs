@@ -70,7 +70,7 @@ impl ColumnStats {
 }
 
 /// One bound of a range.
-enum End {
+pub(super) enum End {
     Number(i128),
     Flag(bool),
     Text(String),
@@ -79,7 +79,7 @@ enum End {
 
 impl End {
     /// Returns the bound as an array of one; `None` for a column of lists.
-    fn array(self, of: &DataType) -> Option<ArrayRef> {
+    pub fn array(self, of: &DataType) -> Option<ArrayRef> {
         let wide = match self {
             End::Number(number) => Some(number),
             _ => None,

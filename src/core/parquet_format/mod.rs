@@ -37,6 +37,7 @@ mod pick_rows;
 mod plain_table;
 mod ranking;
 mod run_records;
+mod stored_stats;
 mod units_column;
 mod upgrade;
 
@@ -70,4 +71,5 @@ pub use ranking::{
     encode_ranking,
 };
 pub use run_records::{decode_run_records, encode_run_records};
+pub use stored_stats::StoredStats;
 pub use upgrade::{rewrite_aggregates, with_decimal_quantities, with_hour_and_category};

@@ -45,6 +45,15 @@ pub(super) enum Asked {
     Held(String),
 }
 
+/// What becomes of a lease that its holder has neither released nor written in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overdue {
+    /// It is taken over; to know the time of the store takes two more requests.
+    TakeOver,
+    /// It stays its holder's.
+    Leave,
+}
+
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Body {
     holder: String,
@@ -72,14 +81,22 @@ struct State {
 }
 
 impl Lease {
-    /// Asks for a lease. Its note is `holder`; or else it stays that of the last holder.
-    pub fn ask(bucket: &Arc<Bucket>, path: &str, holder: Option<&str>) -> Result<Asked, StoreError> {
+    /// Asks for a lease. Its note is `holder`; or else it stays that of the last holder. One that was not released may
+    /// be over; who asks often does not ask for that each time.
+    pub fn ask(
+        bucket: &Arc<Bucket>,
+        path: &str,
+        holder: Option<&str>,
+        overdue: Overdue,
+        lasts: Duration,
+    ) -> Result<Asked, StoreError> {
         let found = bucket.get(path)?;
         let (before, mode) = match found {
             None => (Body::default(), PutMode::Create),
             Some((meta, bytes)) => {
                 let body = body_of(&bytes);
-                if !body.is_released && !is_over(bucket, path, &body, &meta)? {
+                let is_over = || Ok(overdue == Overdue::TakeOver && is_over(bucket, path, &body, &meta)?);
+                if !body.is_released && !is_over()? {
                     return Ok(Asked::Held(body.holder));
                 }
                 (body, PutMode::Update(version_of(&meta)))
@@ -89,19 +106,19 @@ impl Lease {
             holder: holder.map_or(before.holder, str::to_owned),
             id: unique_id(),
             epoch: before.epoch + 1,
-            lease_ms: u64::try_from(bucket.times.lease.as_millis()).unwrap_or(u64::MAX),
+            lease_ms: u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX),
             nonce: unique_id(),
             is_released: false,
         };
         match put(bucket, path, &body, mode)? {
-            Some(version) => Ok(Asked::Given(Lease::begin(bucket, path, body, version))),
+            Some(version) => Ok(Asked::Given(Lease::begin(bucket, path, body, version, lasts))),
             None => Ok(Asked::Held(
                 bucket.get(path)?.map(|(_, bytes)| body_of(&bytes).holder).unwrap_or_default(),
             )),
         }
     }
 
-    fn begin(bucket: &Arc<Bucket>, path: &str, body: Body, version: UpdateVersion) -> Lease {
+    fn begin(bucket: &Arc<Bucket>, path: &str, body: Body, version: UpdateVersion, lasts: Duration) -> Lease {
         let state = State { body, version, is_lost: false, is_over: false };
         let shared = Arc::new(Shared {
             bucket: Arc::clone(bucket),
@@ -111,7 +128,7 @@ impl Lease {
         });
         let noted: Weak<Shared> = Arc::downgrade(&shared);
         bucket.note_lease(noted);
-        let interval = bucket.times.lease / BEATS;
+        let interval = lasts / BEATS;
         let beating = Arc::clone(&shared);
         let heartbeat = std::thread::Builder::new().name("topsell-lease".to_owned());
         // Without a thread the lease ends before its holder does; the log of a table decides then.

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use crate::storage::bucket::Bucket;
 use crate::storage::error::StoreError;
-use crate::storage::lease::{Asked, Lease};
+use crate::storage::lease::{Asked, Lease, Overdue};
 use crate::storage::store::{Root, Store};
 
 /// How often an exclusive lock is tried while others share it: for ten seconds, since whoever comes
@@ -27,6 +27,8 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 /// How often a lease is asked for while it lasts that another process has, and how many times before it is said.
 const TRIES_PER_LEASE: u32 = 40;
 const QUIET_TRIES: u32 = 6;
+/// A lease that is had for a moment lasts for this part of the time of others.
+const SHORT: u32 = 4;
 /// The permissions of a lock's file before its folder is looked at.
 const OWNER_MODE: u32 = 0o600;
 
@@ -98,6 +100,18 @@ impl Store {
         }
     }
 
+    /// Takes a lease of a bucket for a moment, where nobody has it; it is over soon after its holder is gone. None where somebody has, and in a folder.
+    ///
+    /// # Errors
+    /// Fails where the store does.
+    pub fn lease(&self, name: &str, holder: &str, overdue: Overdue) -> Result<Option<Lock>, StoreError> {
+        let Root::Bucket(bucket) = &self.root else { return Ok(None) };
+        Ok(match Lease::ask(bucket, name, Some(holder), overdue, bucket.times.lease / SHORT)? {
+            Asked::Given(lease) => Some(Lock { held: Held::Lease(lease), path: bucket.location_of(name) }),
+            Asked::Held(_) => None,
+        })
+    }
+
     fn lock_file(&self, path: &Path, lock_timeout: LockTimeout) -> Result<Lock, LockError> {
         let failed = |e: std::io::Error| StoreError::io(path.display().to_string(), e);
         // Not truncated: that would remove the holder's note.
@@ -127,7 +141,7 @@ impl Store {
         lock_timeout: LockTimeout,
     ) -> Result<Lock, LockError> {
         for tries in 0_u32.. {
-            let holder = match Lease::ask(bucket, name, holder)? {
+            let holder = match Lease::ask(bucket, name, holder, Overdue::TakeOver, bucket.times.lease)? {
                 Asked::Given(lease) => {
                     return Ok(Lock { held: Held::Lease(lease), path: bucket.location_of(name) });
                 }

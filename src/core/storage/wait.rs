@@ -23,7 +23,7 @@ impl Store {
     }
 
     /// Says what is waited for.
-    pub(super) fn tell_waiting(&self, what: &str) {
+    pub fn tell_waiting(&self, what: &str) {
         if let KnownListener(Some(listener)) = &self.wait_listener {
             listener(what);
         }

@@ -38,6 +38,10 @@ pub struct Objects {
     failing: Failing,
     requests: AtomicU64,
     writes: AtomicU64,
+    /// Commits of tables that others were faster with.
+    lost: AtomicU64,
+    /// After so many requests none arrives any more.
+    dies_after: u64,
     /// Whether no request arrives any more.
     is_cut_off: AtomicBool,
     /// Whether all writes are done, whatever they ask for.
@@ -53,6 +57,8 @@ impl Objects {
             failing,
             requests: AtomicU64::new(0),
             writes: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            dies_after: u64::MAX,
             is_cut_off: AtomicBool::new(false),
             is_unconditional: false,
         })
@@ -68,6 +74,17 @@ impl Objects {
     /// Returns a way on which none fails.
     pub fn of(store: &Arc<InMemory>) -> Arc<Objects> {
         Objects::failing(store, 0, Failing::Before)
+    }
+
+    /// Returns the way of a client that is killed after some requests.
+    pub fn dying(store: &Arc<InMemory>, dies_after: u64) -> Arc<Objects> {
+        let objects = Arc::into_inner(Objects::of(store)).expect("nobody else has them");
+        Arc::new(Objects { dies_after, ..objects })
+    }
+
+    /// Returns how many commits of tables were lost to others.
+    pub fn lost_races(&self) -> u64 {
+        self.lost.load(Ordering::SeqCst)
     }
 
     /// Lets no request arrive any more, or again.
@@ -86,6 +103,10 @@ impl Objects {
             return Err(failure());
         }
         let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
+        if number > self.dies_after {
+            self.cut_off(true);
+            return Err(failure());
+        }
         Ok(self.every > 0 && number.is_multiple_of(self.every))
     }
 
@@ -113,7 +134,14 @@ impl ObjectStore for Objects {
             true => PutOptions { mode: PutMode::Overwrite, ..options },
             false => options,
         };
-        let put = || self.store.put_opts(at, payload.clone(), options.clone());
+        let put = || async {
+            let outcome = self.store.put_opts(at, payload.clone(), options.clone()).await;
+            let is_commit = at.as_ref().contains("/_delta_log/0");
+            if is_commit && matches!(outcome, Err(Error::AlreadyExists { .. })) {
+                self.lost.fetch_add(1, Ordering::SeqCst);
+            }
+            outcome
+        };
         match (is_to_fail, self.failing) {
             (false, _) => put().await,
             (true, Failing::Before) => Err(failure()),
