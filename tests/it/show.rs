@@ -199,7 +199,7 @@ fn lines_for_programs_hold_what_the_table_holds() {
     "#]]
     .assert_eq(&world.run("show --format csv").whole());
     expect![[r#"
-        stdout: {"category":null,"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000","movement":null,"previous_rank":null,"share_percent":33.33,"weeks":1,"units_by_day":[0,0,0,0,0,0,3],"units_week":3}
+        stdout: {"category":null,"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000","movement":null,"previous_rank":null,"share_percent":33.34,"weeks":1,"units_by_day":[0,0,0,0,0,0,3],"units_week":3}
         stdout: {"category":null,"rank":2,"item_id":"bread, \"dark\"","score":2.0,"units":2,"purchases":1,"amount":"4.0000","movement":null,"previous_rank":null,"share_percent":22.22,"weeks":1,"units_by_day":[0,0,0,0,0,0,2],"units_week":2}
         exit code 0
     "#]].assert_eq(&world.run("show --format ndjson --limit 2").whole());
@@ -219,7 +219,7 @@ fn lines_for_programs_hold_what_the_table_holds() {
 fn json_has_exactly_the_promised_keys() {
     let world = shop();
     expect![[r#"
-        stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"by":"units","previous_as_of":null,"time_zone":"UTC","days_from":["2017-01-08T00:00:00Z","2017-01-09T00:00:00Z","2017-01-10T00:00:00Z","2017-01-11T00:00:00Z","2017-01-12T00:00:00Z","2017-01-13T00:00:00Z","2017-01-14T00:00:00Z"],"eligible_items":5,"total":{"units":9,"purchases":6,"amount":"19.4900"},"others":{"items":4,"units":6,"purchases":5,"amount":"17.9900","share_percent":66.67},"items":[{"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000","movement":null,"previous_rank":null,"share_percent":33.33,"weeks":1,"units_by_day":[0,0,0,0,0,0,3],"units_week":3}]}
+        stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"by":"units","previous_as_of":null,"time_zone":"UTC","days_from":["2017-01-08T00:00:00Z","2017-01-09T00:00:00Z","2017-01-10T00:00:00Z","2017-01-11T00:00:00Z","2017-01-12T00:00:00Z","2017-01-13T00:00:00Z","2017-01-14T00:00:00Z"],"eligible_items":5,"total":{"units":9,"purchases":6,"amount":"19.4900"},"others":{"items":4,"units":6,"purchases":5,"amount":"17.9900","share_percent":66.66},"items":[{"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000","movement":null,"previous_rank":null,"share_percent":33.34,"weeks":1,"units_by_day":[0,0,0,0,0,0,3],"units_week":3}]}
         exit code 0
     "#]].assert_eq(&world.run("show --limit 1").whole());
     expect![[r#"

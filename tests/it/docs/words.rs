@@ -13,7 +13,7 @@ const CRATES: [&str; 3] = ["core", "ops", "output"];
 /// Words of programming, and of English where they are part of a term.
 const ORDINARY: &str = "\
     checksum checksums confirm differing label labels lost problem replaces decimal largest replacement sum example explanation mark outlier profile quoting read account action answer append argument ask assessment bad bit chart delivery dropped encode \
-    month container object numbered preset proposal fluent liveness \
+    month overdue container object numbered preset proposal fluent liveness \
     pinned running schema stamp verified block bound bucket builder bulk by byte \
     age cache caller cell change channel check chunk clock color column command compact compaction compare config context copy \
     delta detail dictionary diff directory distributed done draft drop edge encoder end entry escaped error exit external file filter finish \
