@@ -47,23 +47,43 @@ fn hand_over(machine: &mut Machine) -> Option<Server> {
     Some(server)
 }
 
+/// Goes on with the same server where that can, or after a restart.
+fn go_on(machine: &mut Machine, server: Option<Server>, restart: Option<Restart>) -> Server {
+    machine.mend();
+    match (server, restart) {
+        // A log that has failed needs a restart.
+        (Some(server), None) if server.log.roll().is_ok() => {
+            machine.check_counts(&server);
+            server
+        }
+        (server, restart) => machine.restart(server, restart.unwrap_or(SimulatedDisk::kill)),
+    }
+}
+
 #[test]
 fn whichever_operation_of_the_log_fails_each_event_counts_once() {
-    let told = [Fault::Error(EIO), Fault::Error(ENOSPC), Fault::Untold(EIO), Fault::Untold(ENOSPC)];
-    for fault in told.into_iter().chain([Fault::PowerOff]) {
-        let check = |operation: u32, restart: Restart| {
-            let mut machine = machine(u64::from(operation), Manner::Undone);
-            machine.log_disk.fail_at(operation, fault);
-            let server = hand_over(&mut machine);
-            let was_reached = !machine.log_disk.clear_fault();
-            let server = machine.restart(server, restart);
-            machine.check_end(server);
-            was_reached
-        };
-        let operations = (1..).take_while(|&operation| check(operation, SimulatedDisk::power_cut)).count();
-        assert!(operations > 50, "{operations} operations");
-        if fault != Fault::PowerOff {
-            (1..).take_while(|&operation| check(operation, SimulatedDisk::kill)).for_each(drop);
+    let (kill, power_cut): (Restart, Restart) = (SimulatedDisk::kill, SimulatedDisk::power_cut);
+    let everything = [None, Some(kill), Some(power_cut)];
+    for (fault, restarts) in [
+        (Fault::Error(EIO), &everything[..]),
+        (Fault::Untold(EIO), &everything),
+        // Only the same server tells them from others.
+        (Fault::Error(ENOSPC), &[None]),
+        (Fault::Untold(ENOSPC), &[None]),
+        (Fault::PowerOff, &[Some(power_cut)]),
+    ] {
+        for &restart in restarts {
+            let check = |operation: u32| {
+                let mut machine = machine(u64::from(operation), Manner::Undone);
+                machine.log_disk.fail_at(operation, fault);
+                let server = hand_over(&mut machine);
+                let was_reached = !machine.log_disk.clear_fault();
+                let server = go_on(&mut machine, server, restart);
+                machine.check_end(server);
+                was_reached
+            };
+            let operations = (1..).take_while(|&operation| check(operation)).count();
+            assert!(operations > 50, "{operations} operations");
         }
     }
 }
@@ -71,25 +91,17 @@ fn whichever_operation_of_the_log_fails_each_event_counts_once() {
 #[test]
 fn whichever_operation_of_the_lake_fails_each_event_counts_once() {
     for manner in [Manner::Undone, Manner::DoneUntold] {
-        let check = |operation: i64, restart: Option<Restart>| {
-            let mut machine = machine(operation.cast_unsigned(), manner);
-            machine.lake_faults.left.store(operation, Ordering::SeqCst);
-            let server = hand_over(&mut machine);
-            let was_reached = machine.lake_faults.have_struck();
-            machine.mend();
-            let server = match (server, restart) {
-                // The same server tries again.
-                (Some(server), None) => {
-                    machine.check_counts(&server);
-                    server
-                }
-                (server, restart) => machine.restart(server, restart.unwrap_or(SimulatedDisk::kill)),
-            };
-            machine.check_end(server);
-            was_reached
-        };
         for restart in [None, Some(SimulatedDisk::kill as Restart), Some(SimulatedDisk::power_cut)] {
-            let operations = (0..).take_while(|&operation| check(operation, restart)).count();
+            let check = |operation: i64| {
+                let mut machine = machine(operation.cast_unsigned(), manner);
+                machine.lake_faults.left.store(operation, Ordering::SeqCst);
+                let server = hand_over(&mut machine);
+                let was_reached = machine.lake_faults.have_struck();
+                let server = go_on(&mut machine, server, restart);
+                machine.check_end(server);
+                was_reached
+            };
+            let operations = (0..).take_while(|&operation| check(operation)).count();
             assert!(operations > 20, "{operations} operations");
         }
     }
