@@ -164,6 +164,7 @@ soak:
 	TOPSELL_SCHEDULE_ROUNDS=200 $(CARGO) test --locked --test it -- --nocapture scheduler::group::
 	TOPSELL_SERVE_KILLS=200 TOPSELL_SERVE_MOMENTS=1000 TOPSELL_EXACT_ROUNDS=200 \
 		$(CARGO) test --locked --test it -- --nocapture serve::killed:: serve::against_commands:: exact_times::
+	TOPSELL_HAND_OVER_CASES=2000 $(CARGO) test --locked -p topsell-serve --lib -- --nocapture hand_over
 	TOPSELL_SERVE_HOURS=8760 $(CARGO) test --locked -p topsell-serve --lib -- --nocapture while_hours_pass
 
 # Reads both tables with readers that are not ours and compares the aggregates: of the demo's lake, and of

@@ -128,7 +128,7 @@ fn all_well_is_said_and_all_that_is_wrong_is_named() {
         stderr: error: jobs/bad.toml:2:29: step `rank --window 3x`: --window: `3x` is not a duration; pass a whole number and a unit (s, min, h, d, w, y), such as 150h or 7d
         stderr: error: jobs/bad.toml:2:49: step `schedule`: `schedule` never ends, so it cannot be a step
         stderr: error: jobs/bad.toml:2:61: step `rank --help`: prints help or a version, which is not a step
-        stderr: error: jobs/bad.toml:2:76: step `lake`: 'lake' requires a subcommand but one was not provided; [subcommands: compact, prune, verify, repair, upgrade, stats]
+        stderr: error: jobs/bad.toml:2:76: step `lake`: 'lake' requires a subcommand but one was not provided; [subcommands: compact, prune, copy, verify, repair, upgrade, stats]
         stderr: error: jobs/broken.toml:1:12: invalid TOML: string values must be quoted, expected literal string
         stderr: error: jobs/latin.toml:2:1: not valid UTF-8
         stderr: error: jobs/twin.toml:1: job `hand` is already defined at jobs/hand.toml:1; rename one of them

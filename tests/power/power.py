@@ -7,7 +7,8 @@ Of each of ext4, XFS and Btrfs, CUTS moments are tried (default 40). What the di
 of what was written since, at random: everything, nothing, some writes, or some sectors. Required is:
 
 - the file system can be mounted, and the lake has no damage;
-- an acknowledged batch is complete, and any other batch is complete or absent;
+- an acknowledged batch is complete, and any other batch is complete or absent, also one that a server took in,
+  whose log is moved to the lake first;
 - the current ranking is the newest that was reported as published, or a newer one;
 - ingesting everything again gives each purchase once, and the same best sellers as without a failure.
 
@@ -25,6 +26,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 
 from recorded_disk import Disk, Record, loop_device, wait_until_detached
 
@@ -38,6 +40,9 @@ SIZE = 384 << 20
 LIMIT = 120
 ROUNDS = 12
 MESSAGES = 4
+SERVED = 4
+# So long that the server moves what it has acknowledged to the lake between some of the requests.
+REQUEST_PAUSE = 0.15
 ROWS = 25
 FIRST_HOUR = 6
 FILE_SYSTEMS = {
@@ -70,8 +75,9 @@ def lines_of(batch, hour):
 
 
 def batches_of(round_):
-    """The batches of a round: a file, and messages of a stream."""
-    return [f"file{round_}"], [f"message{round_}-{k}" for k in range(MESSAGES)]
+    """The batches of a round: a file, messages of a stream, and requests to a server."""
+    messages = [f"message{round_}-{k}" for k in range(MESSAGES)]
+    return [f"file{round_}"], messages, [f"served{round_}-{k}" for k in range(SERVED)]
 
 
 def ingest_file(lake, batch, hour, folder):
@@ -99,15 +105,66 @@ def ingest_stream(lake, batches, hour, acknowledged):
     process.wait(timeout=LIMIT)
 
 
+class Server:
+    """A server of a lake, ready to answer, which moves events from its log to the lake at once."""
+
+    def __init__(self, lake, hour):
+        now = f"2017-01-14T{hour:02}:00:00Z"
+        command = [TOPSELL, "--lake", lake, "--now", now, "serve", "--listen", "127.0.0.1:0", "--segment-age", "0s"]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        said = []
+        for line in self.process.stderr:
+            said.append(line)
+            if "listening on " in line:
+                self.address = "http://" + line.split("://")[1].split()[0]
+            if line.rstrip().endswith("ready"):
+                return
+        raise Lost(f"the server does not start: {''.join(said).strip()}")
+
+    def post(self, batch, hour):
+        body = "".join(lines_of(batch, hour)).encode()
+        request = urllib.request.Request(f"{self.address}/v1/events", body, {"Content-Type": "application/x-ndjson"})
+        with urllib.request.urlopen(request, timeout=LIMIT) as answer:
+            if json.load(answer)["accepted"] != ROWS:
+                raise Lost(f"the server has not accepted {batch}")
+
+    def stop(self):
+        """Stops the server, which moves its whole log to the lake before it ends."""
+        self.process.terminate()
+        said = self.process.communicate(timeout=LIMIT)[1]
+        if self.process.returncode != 0:
+            raise Lost(f"the server ended with exit code {self.process.returncode}: {said.strip()}")
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate(timeout=LIMIT)
+
+
+def serve(lake, batches, hour, acknowledged, ends):
+    """Sends one request for each batch, and calls `acknowledged` when its answer has come."""
+    server = Server(lake, hour + 1)
+    try:
+        for batch in batches:
+            server.post(batch, hour)
+            acknowledged(batch)
+            time.sleep(REQUEST_PAUSE)
+        ends(server)
+    finally:
+        server.kill()
+
+
 def write_lake(lake, folder, acknowledged):
     """Runs all commands that write; `acknowledged(kind, what)` is called when one is done."""
     for round_ in range(ROUNDS):
         hour = FIRST_HOUR + round_
-        files, messages = batches_of(round_)
+        files, messages, served = batches_of(round_)
         for batch in files:
             ingest_file(lake, batch, hour, folder)
             acknowledged("batch", batch)
         ingest_stream(lake, messages, hour, lambda batch: acknowledged("batch", batch))
+        # The server of the next round begins with the log of one that was killed.
+        ends = Server.stop if round_ % 2 else Server.kill
+        serve(lake, served, hour, lambda batch: acknowledged("batch", batch), ends)
         if round_ % 3 == 1:
             run(lake, hour + 1, "rollup")
         run(lake, hour + 1, "rank", *(["--all-items"] if round_ % 2 else []))
@@ -120,7 +177,7 @@ def write_lake(lake, folder, acknowledged):
 def units(lake):
     """Returns the units of each item, after a ranking of everything."""
     try:
-        run(lake, 23, "rank", "--window", "24h", "--no-decay")
+        run(lake, 23, "rank", "--window", "24h", "--no-decay", "--limit", "1000")
     except Lost as loss:
         # Nothing was ingested yet.
         if "no item is eligible" in str(loss):
@@ -146,6 +203,7 @@ def check(lake, folder, acknowledged, expected):
         as_of = current(lake)["as_of"]
         if as_of < rankings[-1]:
             raise Lost(f"the current ranking is of {as_of}, and one of {rankings[-1]} was published")
+    Server(lake, 22).stop()
     run(lake, 22, "lake", "verify")
     for batch, count in units(lake).items():
         if count != ROWS:
@@ -160,8 +218,8 @@ def check(lake, folder, acknowledged, expected):
 
 def write_again(lake, folder):
     for round_ in range(ROUNDS):
-        files, messages = batches_of(round_)
-        for batch in [*files, *messages]:
+        files, messages, served = batches_of(round_)
+        for batch in [*files, *messages, *served]:
             path = folder / f"{batch}.ndjson"
             path.write_text("".join(lines_of(batch, FIRST_HOUR + round_)))
     run(lake, 22, "ingest", *sorted(folder.glob("*.ndjson")))

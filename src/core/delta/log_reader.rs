@@ -10,18 +10,14 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::RangeInclusive;
 
-use bytes::Bytes;
-use serde::Deserialize;
-
-use crate::delta::checkpoint_rows::PARSED_DATE;
 use crate::delta::files::NamedFile;
 use crate::delta::log_actions::Action;
-use crate::delta::log_checksums::{CHECKSUMS, check, checkpoint_name, version_of_checksum};
+use crate::delta::log_checksums::check;
 use crate::delta::partition_values::Partition;
 use crate::delta::table_state::TableState;
 use crate::model::Date;
 use crate::parquet_format::{RowGroup, decode_nested};
-use crate::storage::{Store, StoreError, StoredFile, checksum};
+use crate::storage::{Store, StoreError, checksum};
 
 /// The log of one table.
 pub struct LogReader<'a> {
@@ -50,19 +46,6 @@ const CHECKPOINT_COLUMNS: [&str; 8] = [
     "metaData.id",
     "protocol",
 ];
-
-/// Columns of the actions that every checkpoint has once.
-const METADATA_COLUMNS: [&str; 2] = ["metaData.id", "protocol.minReaderVersion"];
-
-/// The file `_last_checkpoint`.
-#[derive(Deserialize)]
-pub(super) struct Hint {
-    pub version: u64,
-    pub parts: Option<u64>,
-    /// How many files the table has at that version, where that is told.
-    #[serde(rename = "numOfAddFiles")]
-    pub files: Option<u64>,
-}
 
 /// A commit that was read.
 pub(super) struct CommitText {
@@ -151,15 +134,7 @@ impl<'a> LogReader<'a> {
                 commit.text.lines().filter_map(|line| serde_json::from_str::<Action<'_>>(line).ok());
             return Ok(actions.filter_map(|action| action.metadata).map(|of| of.id).next());
         }
-        let Some(hint) = self.hint()? else { return Ok(None) };
-        let Some(bytes) = self.checkpoint_of(&hint)? else { return Ok(None) };
-        let mut state = TableState::default();
-        let wants_group = |group: &RowGroup<'_>| METADATA_COLUMNS.iter().any(|column| group.may_have(column));
-        let Ok(batches) = decode_nested(bytes, &["metaData.id", "protocol"], &wants_group) else {
-            return Ok(None);
-        };
-        let read: Option<()> = batches.into_iter().try_for_each(|batch| state.apply_metadata(&batch.ok()?));
-        Ok(read.map(|()| state.table_id).filter(|id| !id.is_empty()))
+        self.table_id_of_checkpoint()
     }
 
     /// Returns a number that another commit of the same version does not have; none where the commit is not
@@ -304,41 +279,6 @@ impl<'a> LogReader<'a> {
         Ok(Some(state).filter(|state| !state.table_id.is_empty()))
     }
 
-    /// Returns a checkpoint's bytes; none where it is in several parts, or no longer there.
-    fn checkpoint_of(&self, hint: &Hint) -> Result<Option<Bytes>, StoreError> {
-        if hint.parts.is_some() {
-            return Ok(None);
-        }
-        let bytes = match self.store.get(&self.checkpoint(hint.version)) {
-            Err(error) if error.is_not_found() => return Ok(None),
-            bytes => bytes?,
-        };
-        self.check_checkpoint(hint.version, &bytes)?;
-        Ok(Some(bytes))
-    }
-
-    /// Returns whether a row group of a checkpoint may have anything that is read here.
-    fn wants_group(&self, group: &RowGroup<'_>) -> bool {
-        let may_be_of_days = || match (&self.days, group.dates(PARSED_DATE)) {
-            (Some(days), Some((first, last))) => first <= *days.end() && *days.start() <= last,
-            _ => true,
-        };
-        let has_others = METADATA_COLUMNS.iter().chain(&["txn.appId"]).any(|column| group.may_have(column));
-        has_others || group.may_have("add.path") && may_be_of_days()
-    }
-
-    pub(super) fn hint(&self) -> Result<Option<Hint>, StoreError> {
-        let path = format!("{}/_delta_log/_last_checkpoint", self.name);
-        match self.store.get(&path) {
-            Ok(bytes) => {
-                check(&path, &bytes).map_err(|_| self.store.damaged(&path))?;
-                Ok(serde_json::from_slice(&bytes).ok())
-            }
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Returns whether the checkpoint or commit that a read began with is still there.
     fn is_still_there(&self, begins: u64) -> bool {
         [self.checkpoint(begins), self.path(begins)].iter().any(|path| self.store.is_there(path))
@@ -365,18 +305,8 @@ impl<'a> LogReader<'a> {
         }))
     }
 
-    /// Returns whether a checkpoint has a checksum; fails where it has another than its own.
-    pub(super) fn check_checkpoint(&self, version: u64, bytes: &[u8]) -> Result<bool, StoreError> {
-        let folder = format!("{}/{CHECKSUMS}", self.name);
-        if self.store.is_there(&format!("{folder}/{}", checkpoint_name(version, checksum(bytes)))) {
-            return Ok(true);
-        }
-        let has_another =
-            |file: &StoredFile| file.path.rsplit('/').next().and_then(version_of_checksum) == Some(version);
-        match self.store.files(&folder)?.iter().any(has_another) {
-            true => Err(self.store.damaged(&self.checkpoint(version))),
-            false => Ok(false),
-        }
+    pub(super) fn days(&self) -> Option<&RangeInclusive<Date>> {
+        self.days.as_ref()
     }
 
     pub(super) fn store(&self) -> &Store {

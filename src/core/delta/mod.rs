@@ -16,6 +16,7 @@ mod error;
 mod file_stats;
 mod files;
 mod kernel_engine;
+mod last_checkpoint;
 mod log_actions;
 mod log_checksums;
 mod log_listing;

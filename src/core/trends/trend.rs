@@ -143,10 +143,13 @@ impl Trend {
     /// and that of all its other items; together exactly [`WHOLE`](crate::trends::WHOLE). `None` where the
     /// ranking has no total of the category.
     ///
-    /// A share is of what the score adds up.
+    /// A share is of what the score adds up, and the same however many items are asked for.
     pub fn shares(&self, first: usize, by: Measure) -> Option<(Vec<u32>, u32)> {
         let whole = self.places.first()?.row.details?.eligible;
-        shares_of(self.places.iter().take(first).map(|place| place.row.aggregate), whole, by)
+        let all = shares_of(self.places.iter().map(|place| place.row.aggregate), whole, by);
+        let (mut shares, others) = all?;
+        let more: u32 = shares.drain(first.min(shares.len())..).sum();
+        Some((shares, others + more))
     }
 }
 
@@ -359,6 +362,16 @@ mod tests {
         assert_eq!(trend.shares(1, Measure::Units), Some((vec![2_250], 7_750)));
         assert_eq!(trend.shares(3, Measure::Purchases), Some((vec![1_111, 1_111, 1_111], 6_667)));
         assert_eq!(trend.shares(3, Measure::Amount), None);
+        // Of rounding, an item has the same part however many are asked for.
+        let mut equal = trend.clone();
+        equal.places.push(equal.places[2].clone());
+        for place in &mut equal.places {
+            place.row.aggregate.purchases = 1;
+            let details = place.row.details.as_mut().expect("it has a total");
+            details.eligible.purchases = 6;
+        }
+        assert_eq!(equal.shares(4, Measure::Purchases), Some((vec![1_667, 1_667, 1_667, 1_666], 3_333)));
+        assert_eq!(equal.shares(3, Measure::Purchases), Some((vec![1_667, 1_667, 1_667], 4_999)));
         let mut without_details = trend;
         without_details.places[0].row.details = None::<RowDetails>;
         assert_eq!(without_details.shares(3, Measure::Units), None);

@@ -76,7 +76,7 @@ mod writer;
 mod writer_thread;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 pub use error::{Damage, Follows, LogError};
 pub use event_log::{EventLog, Options};

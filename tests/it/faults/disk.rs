@@ -19,7 +19,8 @@ use object_store::{
 /// has still done.
 #[derive(Clone, Debug)]
 pub struct Faults {
-    left: Arc<AtomicI64>,
+    /// Those that work from now on; none where it is negative.
+    pub left: Arc<AtomicI64>,
     listed: Arc<AtomicI64>,
     manner: Manner,
 }

@@ -183,6 +183,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let fault = prop_oneof![
         Just(Fault::Error(EIO)),
         Just(Fault::Error(ENOSPC)),
+        Just(Fault::Untold(EIO)),
+        Just(Fault::Untold(ENOSPC)),
         Just(Fault::PowerOff),
         Just(Fault::PowerOff)
     ];

@@ -84,7 +84,8 @@ fn check(operation: u32, fault: Fault, restart: impl Fn(&SimulatedDisk) -> Simul
 
 #[test]
 fn whichever_operation_fails_nothing_acknowledged_is_lost() {
-    for fault in [Fault::Error(EIO), Fault::Error(ENOSPC), Fault::PowerOff] {
+    let told = [Fault::Error(EIO), Fault::Error(ENOSPC), Fault::Untold(EIO), Fault::Untold(ENOSPC)];
+    for fault in told.into_iter().chain([Fault::PowerOff]) {
         let power_cut = SimulatedDisk::power_cut;
         let operations = (1..).take_while(|&operation| check(operation, fault, power_cut)).count();
         assert!(operations > 40, "{operations} operations");

@@ -5,7 +5,7 @@ mod damage;
 mod faults;
 mod groups;
 mod segments;
-mod simulated_disk;
+pub mod simulated_disk;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use crate::log::error::LogError;
 use crate::log::event_log::{EventLog, Options};
 use crate::log::position::{Position, Site};
+use crate::log::record::Record;
 use crate::log::recovery::Recovered;
 use crate::log::tests::simulated_disk::SimulatedDisk;
 
@@ -60,6 +61,19 @@ fn open_with(disk: &SimulatedDisk, options: Options) -> Result<Opened, LogError>
             list.len()
         })?;
     Ok((log, recovered, seen))
+}
+
+/// Opens a log of several small segments, for the tests of who uses it.
+pub fn open_log<R: Send + 'static>(
+    disk: &SimulatedDisk,
+    apply: impl FnMut(Record<'_>) -> R + Send + 'static,
+) -> Result<EventLog<R>, LogError> {
+    EventLog::open_on(Arc::new(disk.clone()), folder(), site(), SMALL, apply).map(|(log, _)| log)
+}
+
+/// Returns the names of the files of that log.
+pub fn files_of_log(disk: &SimulatedDisk) -> Vec<String> {
+    disk.names(folder())
 }
 
 /// Appends a record and waits until it is durable; returns its position.

@@ -118,13 +118,13 @@ impl SimulatedDisk {
         self.world.0.lock().expect("no test panics here")
     }
 
-    /// Begins an operation: returns the error that it ends with, if it is the one that fails.
-    fn begin(&self) -> io::Result<(MutexGuard<'_, World>, Option<io::Error>)> {
+    /// Begins an operation: returns how it ends, if it is the one that fails.
+    fn begin(&self) -> io::Result<(MutexGuard<'_, World>, Option<Failure>)> {
         let mut world = self.world();
         if world.is_off || world.process != self.process {
             return Err(io::Error::from_raw_os_error(EIO));
         }
-        let error = match &mut world.fault {
+        let failure = match &mut world.fault {
             None => None,
             Some((left, _)) if *left > 1 => {
                 *left -= 1;
@@ -134,35 +134,53 @@ impl SimulatedDisk {
                 let fault = *fault;
                 world.fault = None;
                 world.is_off = fault == Fault::PowerOff;
-                let code = if let Fault::Error(code) = fault { code } else { EIO };
-                Some(io::Error::from_raw_os_error(code))
+                let (code, is_done) = match fault {
+                    Fault::Error(code) => (code, false),
+                    Fault::Untold(code) => (code, true),
+                    Fault::PowerOff => (EIO, false),
+                };
+                Some(Failure { error: io::Error::from_raw_os_error(code), is_done })
             }
         };
-        Ok((world, error))
+        Ok((world, failure))
     }
 
-    /// Does an operation that changes names: one that fails has no effect, unless the power went off.
+    /// Does an operation that changes names: one that fails has no effect, unless that is its manner or the power went
+    /// off.
     fn change(&self, change: impl FnOnce(&mut World) -> io::Result<Change>) -> io::Result<()> {
-        let (mut world, error) = self.begin()?;
-        if error.is_none() || (world.is_off && world.coin()) {
+        let (mut world, failure) = self.begin()?;
+        if is_done(failure.as_ref()) || (world.is_off && world.coin()) {
             let change = change(&mut world)?;
             change.apply(&mut world.cached);
             world.changes.push(change);
         }
-        error.map_or(Ok(()), Err)
+        end(failure)
     }
+}
+
+/// How an operation fails.
+struct Failure {
+    error: io::Error,
+    /// Whether it is done nevertheless.
+    is_done: bool,
+}
+
+fn is_done(failure: Option<&Failure>) -> bool {
+    failure.is_none_or(|failure| failure.is_done)
+}
+
+fn end(failure: Option<Failure>) -> io::Result<()> {
+    failure.map_or(Ok(()), |failure| Err(failure.error))
 }
 
 impl Disk for SimulatedDisk {
     fn create_dir(&self, _dir: &Path) -> io::Result<()> {
-        self.begin()?.1.map_or(Ok(()), Err)
+        end(self.begin()?.1)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
-        let (mut world, error) = self.begin()?;
-        if let Some(error) = error {
-            return Err(error);
-        }
+        let (mut world, failure) = self.begin()?;
+        end(failure)?;
         if !world.locked.insert(path.to_owned()) {
             return Ok(None);
         }
@@ -170,14 +188,16 @@ impl Disk for SimulatedDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let (world, error) = self.begin()?;
-        error.map_or_else(|| Ok(world.names(dir)), Err)
+        let (world, failure) = self.begin()?;
+        end(failure)?;
+        Ok(world.names(dir))
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let (world, error) = self.begin()?;
+        let (world, failure) = self.begin()?;
         let file = world.cached.get(path).ok_or(io::ErrorKind::NotFound)?;
-        error.map_or_else(|| Ok(world.files[*file].cached.clone()), Err)
+        end(failure)?;
+        Ok(world.files[*file].cached.clone())
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
@@ -190,9 +210,10 @@ impl Disk for SimulatedDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let (world, error) = self.begin()?;
+        let (world, failure) = self.begin()?;
         let file = *world.cached.get(path).ok_or(io::ErrorKind::NotFound)?;
-        error.map_or_else(|| Ok(Box::new(SimulatedFile { disk: self.clone(), file }) as _), Err)
+        end(failure)?;
+        Ok(Box::new(SimulatedFile { disk: self.clone(), file }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -210,19 +231,18 @@ impl Disk for SimulatedDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let (mut world, error) = self.begin()?;
-        if let Some(error) = error {
-            return Err(error);
-        }
-        let changes = std::mem::take(&mut world.changes);
-        for change in changes {
-            if change.is_in(dir) {
-                change.apply(&mut world.durable);
-            } else {
-                world.changes.push(change);
+        let (mut world, failure) = self.begin()?;
+        if is_done(failure.as_ref()) {
+            let changes = std::mem::take(&mut world.changes);
+            for change in changes {
+                if change.is_in(dir) {
+                    change.apply(&mut world.durable);
+                } else {
+                    world.changes.push(change);
+                }
             }
         }
-        Ok(())
+        end(failure)
     }
 }
 
@@ -251,22 +271,21 @@ impl DiskFile for SimulatedFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let (mut world, error) = self.disk.begin()?;
-        let written = match error {
-            None => bytes.len(),
-            Some(_) => usize::try_from(world.below(bytes.len() as u64 + 1)).expect("small"),
+        let (mut world, failure) = self.disk.begin()?;
+        let written = match is_done(failure.as_ref()) {
+            true => bytes.len(),
+            false => usize::try_from(world.below(bytes.len() as u64 + 1)).expect("small"),
         };
         world.files[self.file].write(&bytes[..written], usize::try_from(offset).expect("small"));
-        error.map_or(Ok(()), Err)
+        end(failure)
     }
 
     fn truncate(&self, bytes: u64) -> io::Result<()> {
-        let (mut world, error) = self.disk.begin()?;
-        if let Some(error) = error {
-            return Err(error);
+        let (mut world, failure) = self.disk.begin()?;
+        if is_done(failure.as_ref()) {
+            world.files[self.file].cached.resize(usize::try_from(bytes).expect("small"), 0);
         }
-        world.files[self.file].cached.resize(usize::try_from(bytes).expect("small"), 0);
-        Ok(())
+        end(failure)
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -283,13 +302,13 @@ impl DiskFile for SimulatedFile {
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        let (mut world, error) = self.disk.begin()?;
-        match error {
-            None => world.sync(self.file),
+        let (mut world, failure) = self.disk.begin()?;
+        match is_done(failure.as_ref()) {
+            true => world.sync(self.file),
             // With the power off, what survives is decided when it comes back.
-            Some(_) if world.is_off => {}
-            Some(_) => world.fail_sync(self.file),
+            false if world.is_off => {}
+            false => world.fail_sync(self.file),
         }
-        error.map_or(Ok(()), Err)
+        end(failure)
     }
 }

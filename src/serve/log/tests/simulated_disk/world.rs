@@ -10,6 +10,8 @@ const SECTOR: usize = 512;
 pub enum Fault {
     /// It fails, possibly half done; those after it work.
     Error(i32),
+    /// It is done and told as failed; those after it work.
+    Untold(i32),
     /// It and all after it fail, until the machine is started again.
     PowerOff,
 }
