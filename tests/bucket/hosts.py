@@ -3,8 +3,8 @@
     hosts.py TOPSELL [FILES [FILES_EACH_RUN]]
 
 To be run by with_seaweedfs.py, and by slow_proxy.py for the time that requests take and the commits that are lost. Of
-eight hosts each runs one `ingest` after another, of FILES_EACH_RUN files; one of them is killed now and then, and its
-files are ingested again at the end. Every event must be there once.
+eight hosts each runs one `ingest` after another, of FILES_EACH_RUN files. KILLS of the runs of each host are killed, and
+all files are ingested again at the end. Every event must be there once.
 """
 
 import os

@@ -3,7 +3,8 @@
     slow_proxy.py MILLISECONDS COMMAND [ARGUMENT...]
 
 Stands between the command and the store of AWS_ENDPOINT_URL. Prints the number of requests of each method to stderr,
-and how many commits of tables were made and how many were refused because another one was first.
+and how many commits of tables were made and how many were refused because another one was first. Fails where, of each
+commit, more were refused than MAX_LOST_RACES.
 """
 
 import asyncio
@@ -83,6 +84,8 @@ async def main():
     seconds = time.monotonic() - begun
     print(f"{sum(counts.values())} requests {dict(counts)}, {seconds:.2f} s", file=sys.stderr)
     print(f"{commits[False]} commits, {commits[True]} lost races", file=sys.stderr)
+    if commits[True] > float(os.environ.get("MAX_LOST_RACES", "inf")) * max(commits[False], 1):
+        sys.exit("slow_proxy.py: too many lost races")
     sys.exit(code)
 
 
