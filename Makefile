@@ -197,6 +197,11 @@ postgres: $(BUILD)
 bucket: $(BUILD) $(VENV)/bucket
 	timeout 1800 $(VENV)/bin/python tests/bucket/with_seaweedfs.py \
 		$(VENV)/bin/python tests/bucket/flow.py "$(PROGRAM)"
+	for each in 1 25; do \
+		MAX_LOST_RACES=0.1 KILLS=2 timeout 600 $(VENV)/bin/python tests/bucket/with_seaweedfs.py \
+			$(VENV)/bin/python tests/bucket/slow_proxy.py 30 \
+			$(VENV)/bin/python tests/bucket/hosts.py "$(PROGRAM)" $$((80 + 20 * each)) $$each || exit 1; \
+	done
 
 # Power failures at many moments of all commands that write, on ext4, XFS and Btrfs; CUTS= of each. Needs
 # root, loop devices and FUSE.

@@ -154,6 +154,24 @@ def run_job(bucket, work):
         fail(f"a job's steps: {(work / 'epochs').read_text()}")
 
 
+def encrypt(folder, program, prefix):
+    """Asks the store for encryption: with its own key it does what it is asked for, and it has no key management."""
+    variable = "AWS_SERVER_SIDE_ENCRYPTION"
+    try:
+        os.environ[variable] = "AES256"
+        bucket = Program(program, folder.folder, f"{prefix}/encrypted")
+        for log in ("log-0.csv", "log-1.csv"):
+            bucket.run("ingest", log)
+        compare(folder, bucket, "count", "i1", "--last", "72h", "--by", "hour", "--format", "csv")
+        os.environ[variable] = "aws:kms"
+        line = Program(program, folder.folder, f"{prefix}/managed").words(["ingest", "log-0.csv"])
+        said = subprocess.run(line, cwd=folder.folder, env=env(), capture_output=True, text=True)
+        if said.returncode == 0:
+            fail("the store was not asked for an encryption by managed keys, which it does not have")
+    finally:
+        del os.environ[variable]
+
+
 def main():
     program = os.path.abspath(sys.argv[1])
     name = os.environ["TOPSELL_TEST_BUCKET"]
@@ -170,6 +188,7 @@ def main():
             write_log(work / f"log-{number}.csv", rows, number)
             compare(folder, bucket, "ingest", f"log-{number}.csv")
             compare(folder, bucket, "ingest", f"log-{number}.csv")
+        encrypt(folder, program, prefix)
         rank = ["rank", "--window", "72h", "--min-items", "1", "--as-of", NOW, "--all-items"]
         for lake in (folder, bucket):
             lake.run(*rank)

@@ -2,12 +2,15 @@
 
     slow_proxy.py MILLISECONDS COMMAND [ARGUMENT...]
 
-Stands between the command and the store of AWS_ENDPOINT_URL. Prints the number of requests of each method to stderr.
+Stands between the command and the store of AWS_ENDPOINT_URL. Prints the number of requests of each method to stderr,
+and how many commits of tables were made and how many were refused because another one was first. Fails where, of each
+commit, more were refused than MAX_LOST_RACES.
 """
 
 import asyncio
 import collections
 import os
+import re
 import sys
 import time
 import urllib.parse
@@ -43,7 +46,7 @@ async def relay_body(reader, writer, headers):
 async def main():
     delay, command = float(sys.argv[1]) / 1_000, sys.argv[2:]
     store = urllib.parse.urlparse(os.environ["AWS_ENDPOINT_URL"])
-    counts = collections.Counter()
+    counts, commits = collections.Counter(), collections.Counter()
 
     async def serve(reader, writer):
         up_reader = up_writer = None
@@ -60,6 +63,8 @@ async def main():
                 up_writer.write(head)
                 await relay_body(reader, up_writer, headers)
                 answer, (_, status, *_), headers = await read_head(up_reader)
+                if method == "PUT" and re.search(r"_delta_log/\d{20}\.json", path):
+                    commits[status in ("409", "412")] += 1
                 writer.write(answer)
                 has_body = method != "HEAD" and status not in ("204", "304")
                 await relay_body(up_reader, writer, headers if has_body else {})
@@ -78,6 +83,9 @@ async def main():
     code = await process.wait()
     seconds = time.monotonic() - begun
     print(f"{sum(counts.values())} requests {dict(counts)}, {seconds:.2f} s", file=sys.stderr)
+    print(f"{commits[False]} commits, {commits[True]} lost races", file=sys.stderr)
+    if commits[True] > float(os.environ.get("MAX_LOST_RACES", "inf")) * max(commits[False], 1):
+        sys.exit("slow_proxy.py: too many lost races")
     sys.exit(code)
 
 

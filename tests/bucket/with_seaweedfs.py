@@ -59,8 +59,10 @@ def start(folder):
         "-master.telemetry=false", "-s3.port.iceberg=0",
     ]
     log = open(folder / "log", "wb")
+    # With a key of its own it encrypts what it is asked to.
+    env = {**os.environ, "WEED_S3_SSE_KEY": SECRET}
     # Told to stop where this program dies, whatever kills it.
-    server = subprocess.Popen([program(), "server", *options], stdout=log, stderr=log, start_new_session=True)
+    server = subprocess.Popen([program(), "server", *options], stdout=log, stderr=log, env=env, start_new_session=True)
     return server, s3
 
 

@@ -1,7 +1,8 @@
 //! Manifests: what staged batches add to the table, written by who has staged them and read by who commits them.
 //!
 //! ```text
-//! staged/<id>.json    {"format":1,"sets":[{"files":[{"path":"event_type=…/….parquet",…}],"batches":{"<id>":{…}},…}]}
+//! staged/<id>.json    <checksum of what follows>
+//!                     {"format":1,"sets":[{"files":[{"path":"event_type=…/….parquet",…}],"batches":{"<id>":{…}},…}]}
 //! ```
 //!
 //! Invariant: a manifest is written after its files and the entries of its inputs, and never changes. What is read from
@@ -21,7 +22,7 @@ use crate::lake::open::Lake;
 use crate::lake::staged_files::{BatchCounts, StagedFiles};
 use crate::model::Currency;
 use crate::parquet_format::StoredStats;
-use crate::storage::unique_id;
+use crate::storage::{checksum, unique_id};
 
 const FORMAT: u32 = 1;
 
@@ -102,14 +103,20 @@ pub(super) fn is_manifest(path: &str) -> bool {
 /// Returns the content of a manifest; none where something of it cannot be written as one.
 pub(super) fn manifest_of(together: &[StagedFiles<'_>]) -> Option<Vec<u8>> {
     let sets = together.iter().map(StoredSet::of).collect::<Option<_>>()?;
-    serde_json::to_vec(&StoredManifest { format: FORMAT, sets }).ok()
+    let json = serde_json::to_vec(&StoredManifest { format: FORMAT, sets }).ok()?;
+    Some([checksum_line(&json).as_bytes(), &json].concat())
+}
+
+fn checksum_line(json: &[u8]) -> String {
+    format!("{:016x}\n", checksum(json))
 }
 
 impl<'a> Manifest<'a> {
-    /// Returns what a manifest has; none of another form, which its writer commits.
+    /// Returns what a manifest has; none of one that is damaged or of another form, which its writer commits.
     pub fn parse(lake: &'a Lake, path: String, bytes: &[u8]) -> Option<Manifest<'a>> {
-        let stored: StoredManifest = serde_json::from_slice(bytes).ok()?;
-        if stored.format != FORMAT {
+        let (line, json) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n')? + 1);
+        let stored: StoredManifest = serde_json::from_slice(json).ok()?;
+        if stored.format != FORMAT || line != checksum_line(json).as_bytes() {
             return None;
         }
         let sets = stored.sets.into_iter().map(|set| set.staged(lake)).collect::<Option<_>>()?;

@@ -23,7 +23,7 @@ use crate::lake::manifest::{Manifest, Others, is_manifest, manifest_of, new_mani
 use crate::lake::open::Lake;
 use crate::lake::replace::Remainders;
 use crate::lake::staged_files::StagedFiles;
-use crate::storage::{Lock, Overdue, StoredFile};
+use crate::storage::{Lock, StoreError, StoredFile};
 
 /// In the folder of the manifests, so that the same listing tells the time of the bucket's store.
 const LEASE: &str = "staged/events.lock";
@@ -54,7 +54,7 @@ impl Lake {
         together: &mut [StagedFiles<'_>],
         now_ms: i64,
     ) -> Result<Vec<CommitOutcome>, LakeError> {
-        if let Some(lease) = self.store.lease(LEASE, HOLDER, Overdue::Leave)? {
+        if let Some(lease) = self.store.lease(LEASE, HOLDER)? {
             return self.commit_with_others(&lease, None, together, now_ms);
         }
         let Some(mut own) = self.stage(together)? else {
@@ -71,9 +71,7 @@ impl Lake {
                 // Somebody has removed it by hand.
                 own = OwnManifest { since: own.since, ..self.stage(together)?.unwrap_or(own) };
             }
-            let overdue =
-                if asked.is_multiple_of(ASKS_PER_LOOK) { Overdue::TakeOver } else { Overdue::Leave };
-            if let Some(lease) = self.store.lease(LEASE, HOLDER, overdue)? {
+            if let Some(lease) = self.ask_for_commit(asked)? {
                 return self.commit_with_others(&lease, Some(&own), together, now_ms);
             }
             if asked == QUIET_ASKS {
@@ -87,14 +85,20 @@ impl Lake {
     /// too long.
     pub(super) fn wait_for_lease(&self) -> Result<Option<Lock>, LakeError> {
         for asked in 1..=MAX_ASKS {
-            let overdue =
-                if asked.is_multiple_of(ASKS_PER_LOOK) { Overdue::TakeOver } else { Overdue::Leave };
-            match self.store.lease(LEASE, HOLDER, overdue)? {
+            match self.ask_for_commit(asked)? {
                 None if self.store.is_bucket() => self.store.back_off(),
                 lease => return Ok(lease),
             }
         }
         Ok(None)
+    }
+
+    /// Asks for the lease once more.
+    fn ask_for_commit(&self, asked: u32) -> Result<Option<Lock>, StoreError> {
+        match asked.is_multiple_of(ASKS_PER_LOOK) {
+            true => self.store.take_over_lease(LEASE, HOLDER),
+            false => self.store.lease(LEASE, HOLDER),
+        }
     }
 
     /// Decides the batches of others after one's own.

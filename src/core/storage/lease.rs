@@ -47,7 +47,7 @@ pub(super) enum Asked {
 
 /// What becomes of a lease that its holder has neither released nor written in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overdue {
+pub(super) enum Overdue {
     /// It is taken over; to know the time of the store takes two more requests.
     TakeOver,
     /// It stays its holder's.

@@ -100,13 +100,27 @@ impl Store {
         }
     }
 
-    /// Takes a lease of a bucket for a moment, where nobody has it; it is over soon after its holder is gone. None where somebody has, and in a folder.
+    /// Takes a lease of a bucket for a moment, where nobody has it; it is over soon after its holder is gone. None in a
+    /// folder.
     ///
     /// # Errors
     /// Fails where the store does.
-    pub fn lease(&self, name: &str, holder: &str, overdue: Overdue) -> Result<Option<Lock>, StoreError> {
+    pub fn lease(&self, name: &str, holder: &str) -> Result<Option<Lock>, StoreError> {
+        self.ask_for_lease(name, holder, Overdue::Leave)
+    }
+
+    /// Does the same, also where the holder is gone, which takes two more requests.
+    ///
+    /// # Errors
+    /// Fails where the store does.
+    pub fn take_over_lease(&self, name: &str, holder: &str) -> Result<Option<Lock>, StoreError> {
+        self.ask_for_lease(name, holder, Overdue::TakeOver)
+    }
+
+    fn ask_for_lease(&self, name: &str, holder: &str, overdue: Overdue) -> Result<Option<Lock>, StoreError> {
         let Root::Bucket(bucket) = &self.root else { return Ok(None) };
-        Ok(match Lease::ask(bucket, name, Some(holder), overdue, bucket.times.lease / SHORT)? {
+        let lasts = bucket.times.lease / SHORT;
+        Ok(match Lease::ask(bucket, name, Some(holder), overdue, lasts)? {
             Asked::Given(lease) => Some(Lock { held: Held::Lease(lease), path: bucket.location_of(name) }),
             Asked::Held(_) => None,
         })

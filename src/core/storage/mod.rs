@@ -54,7 +54,6 @@ pub use directory::Directory;
 pub use error::{StoreError, is_full_disk};
 pub use file_ages::{FileAges, FileRetention};
 pub use flipped_bit::flipped_back;
-pub use lease::Overdue;
 pub use listing::{StoredFile, is_unfinished};
 pub use location::{BucketName, Location};
 pub use lock::{Lock, LockError, LockTimeout, SharedLock};

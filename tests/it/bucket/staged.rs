@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use object_store::memory::InMemory;
 
-use topsell_core::storage::{Overdue, Store};
+use topsell_core::storage::Store;
 
 use crate::bucket::objects::{Failing, Objects};
 use crate::bucket::{FAILURES, plain, store_of};
@@ -103,7 +103,7 @@ fn kill_after_each_request(is_held: bool) {
         let store = lake(&world);
         let bucket = plain(&store);
         let dying = Objects::dying(&store, requests);
-        let take = || bucket.lease(LEASE, "somebody", Overdue::Leave).expect("nothing fails");
+        let take = || bucket.lease(LEASE, "somebody").expect("nothing fails");
         let held = is_held.then(|| take().expect("nobody has it"));
         let is_killed = take_step(&store_of(&dying, SHORT), &steps[0]).is_err();
         assert!(is_killed || !is_held, "who waits for the lease has it or is killed");
