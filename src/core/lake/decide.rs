@@ -87,6 +87,8 @@ pub(super) struct CommitDraft {
     removes: Vec<LiveFile>,
     /// The batches that it appends.
     batches: Vec<(String, BatchCounts)>,
+    /// How many of these are of earlier writers than the one whose batches are decided.
+    of_others: usize,
     /// How many of them were not ingested before.
     new_batches: u64,
     currency: Option<Currency>,
@@ -98,8 +100,15 @@ impl CommitDraft {
         self.batches.is_empty()
     }
 
-    fn has(&self, id: &str) -> bool {
-        self.batches.iter().any(|(of, _)| of == id)
+    /// Notes that the batches of another writer are decided next.
+    pub fn begin_writer(&mut self) {
+        self.of_others = self.batches.len();
+    }
+
+    /// Returns whether it has a batch of another writer. One writer reads each file once, and may have several whose
+    /// names are alike.
+    fn has_of_others(&self, id: &str) -> bool {
+        self.batches[..self.of_others].iter().any(|(of, _)| of == id)
     }
 
     /// Returns the size of a batch in this commit.
@@ -153,7 +162,7 @@ impl Lake {
                 return Ok(CommitOutcome::AlreadyIngested { size: size.minus(before), elsewhere });
             }
             for part in staged.parts.values() {
-                let is_ingested = |id: &str| Ok(draft.has(id) || view.transaction(id)?.is_some());
+                let is_ingested = |id: &str| Ok(draft.has_of_others(id) || view.transaction(id)?.is_some());
                 if self.is_superseded(newest.number(), part, &is_ingested)? {
                     return Ok(CommitOutcome::Superseded);
                 }

@@ -106,6 +106,7 @@ impl Lake {
         others.settled.clear();
         for Manifest { path, sets } in &others.manifests {
             let mut remainders = Remainders::of(self, &[]);
+            draft.begin_writer();
             let decided = sets.iter().try_for_each(|staged| {
                 self.decide(view, DuplicatePolicy::Skip, staged, &mut remainders, draft).map(drop)
             });
