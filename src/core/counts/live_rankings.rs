@@ -135,3 +135,57 @@ fn remove_others(store: &Store, files: &BTreeSet<String>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delta::StepLimits;
+    use crate::lake::Lake;
+    use crate::lake::test_events::add_sales;
+    use crate::model::Decay;
+    use crate::progress::Progress;
+    use crate::rank::Measure;
+    use crate::rollup::{Replaces, Rollups, Scope, rollup};
+    use crate::storage::temporary;
+
+    /// Hours from 1970-01-01 on: January is over, and is read from its copy once there is one.
+    const NOW: i32 = 32 * 24;
+
+    #[test]
+    fn sums_of_a_day_that_changed_are_not_taken_from_their_file() {
+        let (store, _folder) = temporary();
+        let lake = Lake::open_or_create(store.clone(), None).expect("a lake can be made");
+        let event_types = EventTypes::of(vec!["purchase".to_owned()], Vec::new());
+        let window = Window::ending(Hour::new(NOW), NOW.unsigned_abs());
+        let rules = LiveRules { window, decay: Decay::None, measure: Measure::Units };
+        let settle = || {
+            let progress = Progress::ignored();
+            rollup(&lake, Scope::Changed, Replaces::DamagedOnly, 0, &progress).expect("it is done");
+            let rollups = Rollups::open_or_create(&store).expect("it can be read");
+            let compaction = rollups.plan_compaction(Hour::new(NOW).start(), StepLimits::default());
+            compaction.expect("it can be read").run(0, &|_| {}).expect("it is done").months
+        };
+        let sums = |keeps_files| {
+            let query = LiveRankingQuery { rules, event_types: &event_types, uncommitted: &[], keeps_files };
+            let mut ranking = live_ranking(&store, &query).expect("it can be read");
+            ranking.keep(&[(None, 9)]).expect("they fit");
+            let found = ranking.ranking(None, 9).expect("they fit");
+            found
+                .items
+                .into_iter()
+                .map(|item| format!("{} {}", item.item_id, item.aggregate.units))
+                .collect::<Vec<_>>()
+        };
+        for day in 0..31 {
+            add_sales(&lake, Hour::new(day * 24 + 5), &[(day.unsigned_abs(), "early", 1)]);
+        }
+        assert_eq!(settle(), 1, "a copy of January");
+        assert_eq!(sums(KeepsFiles::Yes), ["early 31"]);
+        assert_eq!(store.names(ITEM_SCORES).expect("they can be listed").len(), 31);
+        // While no server runs.
+        add_sales(&lake, Hour::new(200), &[(99, "late", 40)]);
+        assert_eq!(settle(), 1, "another copy");
+        assert_eq!(sums(KeepsFiles::Yes), sums(KeepsFiles::No));
+        assert_eq!(sums(KeepsFiles::Yes), ["late 40", "early 31"]);
+    }
+}

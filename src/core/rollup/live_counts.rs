@@ -230,14 +230,15 @@ impl LiveCounts {
         spans.into_iter().map(|(first, end)| first..end).collect()
     }
 
-    /// Returns the names of the stored files of a day, sorted, where nothing else counts on it; none where there are
-    /// events that they do not cover.
+    /// Returns the names of the stored files that have a day, sorted, where nothing else counts on it; none where there
+    /// are events that they do not cover. A copy of a month is one of them, whose name changes with each of its days.
     pub fn only_stored_files(&self, date: Date) -> Option<Vec<&str>> {
         let is_pending = match &self.pending {
             Pending::Files(files) => files.iter().any(|of| of.partition.day.date == date),
             Pending::Hours(hours) => hours.1.days.iter().any(|day| day.date == date),
         };
-        let of_day = self.stored.iter().filter(|(partition, _)| partition.day.date == date);
+        let hours = Hour::of(date, 0)..Hour::of(date, 24);
+        let of_day = self.stored.iter().filter(|(partition, _)| partition.overlaps(&hours));
         let mut files: Vec<&str> = of_day.map(|(_, file)| file.path.as_str()).collect();
         files.sort_unstable();
         (!is_pending).then_some(files)
