@@ -108,3 +108,26 @@ fn a_damaged_copy_is_found_and_written_again() {
     world.ok("lake verify");
     assert_eq!(world.ok(COUNT), counted);
 }
+
+#[test]
+fn a_shop_with_one_category_and_one_without_any_have_copies_too() {
+    for category in ["Food", ""] {
+        let world = World::new();
+        let mut log = String::from("ts,item_id,category,quantity,amount\n");
+        for day in 1..=31 {
+            log.push_str(&format!("2017-01-{day:02}T08:15:00Z,A,{category},2,1.50\n"));
+        }
+        world.write("log.csv", log);
+        world.ok("ingest log.csv --now 2017-02-02T00:00:00Z");
+        let counted = world.ok(COUNT);
+        world.ok("rollup --now 2017-02-02T00:00:00Z");
+        world.ok("lake compact --now 2017-02-02T00:00:00Z");
+        let copies = world.copies();
+        assert_eq!(copies.len(), 1, "{category}: {copies:?}");
+        assert_eq!(world.ok(COUNT), counted);
+        assert!(counted.contains("\"units\":62"), "{counted}");
+        assert!(world.ok("lake verify").contains("1 copy of months compared"));
+        world.ok("lake prune --keep-versions 0s --yes --now 2030-01-01T00:00:00Z");
+        assert_eq!(world.copies(), copies);
+    }
+}

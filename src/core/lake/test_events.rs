@@ -12,7 +12,7 @@ pub fn add_sales(lake: &Lake, hour: Hour, sales: &[(u32, &str, i32)]) {
     add_sales_of(lake, "Food", hour, sales);
 }
 
-/// Adds a file of sales of one category in an hour, by id, item and quantity.
+/// Adds a file of sales of one category, or of none for an empty text, in an hour, by id, item and quantity.
 pub fn add_sales_of(lake: &Lake, category: &str, hour: Hour, sales: &[(u32, &str, i32)]) {
     let mut events = Events::default();
     events.path_sets.read(&RawCategories::Text(category)).expect("it is a path");
@@ -33,7 +33,8 @@ pub fn add_sales_of(lake: &Lake, category: &str, hour: Hour, sales: &[(u32, &str
     let copies: Vec<EventCopy> = (0..).take(sales.len()).map(|row| EventCopy { row, place: 0 }).collect();
     let places = Places::of(&events.path_sets);
     let encoded = EventEncoder::of(&events, &places, "batch").encode(&copies).expect("rows fit");
-    let group = CategoryGroup::of(levels_of(category).next(), sales.len(), Sharing::ByShard);
+    let top_level = levels_of(category).next().filter(|level| !level.is_empty());
+    let group = CategoryGroup::of(top_level, sales.len(), Sharing::ByShard);
     let partition = DayPartition { event_type: "purchase".to_owned(), date: hour.date(), group };
     let path = format!("{}/{}", partition.folder(), encoded.name(&unique_id()));
     lake.store().put(&format!("events/{path}"), encoded.bytes.clone()).expect("the disk writes");

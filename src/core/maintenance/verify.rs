@@ -282,9 +282,7 @@ impl Verified {
         }
         Ok(())
     }
-}
 
-impl Verified {
     fn check_months(&mut self, rollups: &Rollups, files: &[LiveFile]) -> Result<(), RollupError> {
         let scope = self.scope;
         let copies = rollups.copies(files)?;
@@ -292,7 +290,7 @@ impl Verified {
             self.months += 1;
             let path = copy.path();
             let problem = match rollups.rows_of_days(copy) {
-                // Mostly it is a problem already.
+                // Where the file is in the scope, it is a problem already.
                 Err(error) => Problem { kind: ProblemKind::Day, text: error.to_string() },
                 Ok(days) => match rollups.rows_of_copy(copy) {
                     Ok(rows) if rows.is_same_as(&days) => continue,

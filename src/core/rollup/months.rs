@@ -10,17 +10,17 @@
 //! Invariant: the name of a copy has a hash of the names of the files that it was made from, and it is read only where
 //! the month has these files and no others. So one that is missing or outdated changes no answer.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 
 use crate::delta::{FileStats, NamedFile};
-use crate::lake::{DayPartition, FilePartition, ROLLUPS};
+use crate::lake::{CATEGORY_GROUP, DayPartition, FilePartition, FileSharing, ROLLUPS};
 use crate::model::{CategoryGroup, Date, Hour};
 use crate::rollup::error::RollupError;
 use crate::storage::{Store, StoredFile, checksum_of, folder_name};
 
-/// The folder of the copies in that of the table. By its first character, other programs know that it is none of a
-/// partition.
+/// The folder of the copies in that of the table. Programs that look for partitions skip folders whose names begin so.
 const MONTHS: &str = "_months";
 /// A copy is held in memory while it is written.
 const MAX_ROWS: u64 = 1 << 20;
@@ -28,10 +28,11 @@ const MAX_ROWS: u64 = 1 << 20;
 /// A file and its partition.
 pub(super) type PartitionedFile = (FilePartition, NamedFile);
 
-/// The files of a month of one event type.
+/// The files of a month of one event type: those of categories, or those of what has none.
 pub(super) struct Month {
     pub event_type: String,
     pub days: RangeInclusive<Date>,
+    is_uncategorized: bool,
     pub files: Vec<PartitionedFile>,
 }
 
@@ -43,16 +44,18 @@ pub(super) struct ByMonth {
 
 impl ByMonth {
     pub fn of(files: impl IntoIterator<Item = PartitionedFile>) -> ByMonth {
-        let mut months: BTreeMap<(String, Date), Month> = BTreeMap::new();
+        let mut months: BTreeMap<(String, Date, bool), Month> = BTreeMap::new();
         let mut others = Vec::new();
         for file in files {
-            let DayPartition { event_type, date, .. } = &file.0.day;
+            let DayPartition { event_type, date, group } = &file.0.day;
+            let is_uncategorized = *group == CategoryGroup::Uncategorized;
             let Some(days) = date.month() else {
                 others.push(file);
                 continue;
             };
-            let month = months.entry((event_type.clone(), *days.start()));
-            let new = || Month { event_type: event_type.clone(), days, files: Vec::new() };
+            let month = months.entry((event_type.clone(), *days.start(), is_uncategorized));
+            let event_type = event_type.clone();
+            let new = || Month { event_type, days, is_uncategorized, files: Vec::new() };
             month.or_insert_with(new).files.push(file);
         }
         ByMonth { months: months.into_values().collect(), others }
@@ -60,11 +63,25 @@ impl ByMonth {
 }
 
 impl Month {
-    /// Returns whether a copy saves anything, and all of the files are small.
+    /// Returns whether a copy saves anything, and all of the days are small: whether or not their files are merged yet.
     pub fn may_have_copy(&self) -> bool {
-        let are_small = self.files.iter().all(|(of, _)| of.day.group == CategoryGroup::SharedByAll);
+        let mut sharing = FileSharing::default();
+        self.files.iter().for_each(|(of, file)| sharing.add(of, file.rows));
+        let group = self.group();
+        let is_small = |of: &FilePartition| sharing.merged_group(of) == group;
         let rows = self.files.iter().map(|(_, file)| file.rows);
-        are_small && self.files.len() > 1 && rows.sum::<u64>() <= MAX_ROWS
+        let first = self.files.first().map(|(of, _)| of.day.date);
+        self.files.iter().any(|(of, _)| Some(of.day.date) != first)
+            && self.files.iter().all(|(of, _)| is_small(of))
+            && rows.sum::<u64>() <= MAX_ROWS
+    }
+
+    /// Returns the group of its copy.
+    fn group(&self) -> CategoryGroup {
+        match self.is_uncategorized {
+            true => CategoryGroup::Uncategorized,
+            false => CategoryGroup::SharedByAll,
+        }
     }
 
     /// Returns what the name of its copy begins with.
@@ -73,27 +90,25 @@ impl Month {
     }
 
     /// Returns the partition of its copy, which has the hours of all of its files.
-    pub fn partition(&self) -> FilePartition {
-        let group = CategoryGroup::SharedByAll;
-        let date = *self.days.start();
+    fn partition(&self) -> FilePartition {
+        let (group, date) = (self.group(), *self.days.start());
         let number = |hour: Option<Hour>| hour.map_or(0, |hour| hour.number() - Hour::of(date, 0).number());
         let first = number(self.files.iter().map(|(of, _)| of.first()).min());
         let last = number(self.files.iter().map(|(of, _)| of.last()).max());
         FilePartition::new(DayPartition { event_type: self.event_type.clone(), date, group }, (first, last))
     }
 
-    /// Returns its copy, if it is among some.
-    pub fn copy_among(&self, copies: &Copies) -> Option<PartitionedFile> {
-        let copy = copies.0.get(&self.copy_name())?;
+    /// Returns its copy, given the file.
+    fn copy_in(&self, file: &StoredFile) -> PartitionedFile {
         let partition = self.partition();
         let file = NamedFile {
-            path: copy.path[ROLLUPS.len() + 1..].to_owned(),
-            size_bytes: copy.size_bytes,
+            path: file.path[ROLLUPS.len() + 1..].to_owned(),
+            size_bytes: file.size_bytes,
             partition: partition.day.values(),
             rows: self.files.iter().map(|(_, file)| file.rows).sum(),
             stats: FileStats::default(),
         };
-        Some((partition, file))
+        (partition, file)
     }
 }
 
@@ -106,17 +121,30 @@ fn copy_name<'a>(first: Date, paths: impl Iterator<Item = &'a str>) -> String {
     format!("{month}-{hash:016x}")
 }
 
-/// The copies of an event type, by what their names begin with.
-pub(super) struct Copies(HashMap<String, StoredFile>);
+/// The copies of a lake, by what their names begin with, listed when the first of an event type is asked for.
+pub(super) struct Copies<'a> {
+    store: &'a Store,
+    of_types: BTreeMap<String, HashMap<String, StoredFile>>,
+}
 
-impl Copies {
-    /// Lists the copies of an event type.
+impl<'a> Copies<'a> {
+    pub fn of(store: &'a Store) -> Copies<'a> {
+        Copies { store, of_types: BTreeMap::new() }
+    }
+
+    /// Returns the copy of a month; none where it has none, or one of other files.
     ///
     /// # Errors
     /// Fails where the disk does.
-    pub fn of(store: &Store, event_type: &str) -> Result<Copies, RollupError> {
-        let files = store.files(&folder_of(event_type))?;
-        Ok(Copies(files.into_iter().filter_map(|file| Some((name_of(&file.path)?, file))).collect()))
+    pub fn of_month(&mut self, month: &Month) -> Result<Option<PartitionedFile>, RollupError> {
+        let of_type = match self.of_types.entry(month.event_type.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let files = self.store.files(&folder_of(&month.event_type))?.into_iter();
+                unknown.insert(files.filter_map(|file| Some((name_of(&file.path)?, file))).collect())
+            }
+        };
+        Ok(of_type.get(&month.copy_name()).map(|copy| month.copy_in(copy)))
     }
 }
 
@@ -150,15 +178,10 @@ pub(super) fn with_copies(
     is_whole: &dyn Fn(&str, &RangeInclusive<Date>) -> bool,
 ) -> Result<Vec<PartitionedFile>, RollupError> {
     let ByMonth { months, others: mut replaced } = ByMonth::of(files);
-    let mut copies: BTreeMap<String, Copies> = BTreeMap::new();
+    let mut copies = Copies::of(store);
     for month in months {
         let copy = match month.may_have_copy() && is_whole(&month.event_type, &month.days) {
-            true => {
-                if !copies.contains_key(&month.event_type) {
-                    copies.insert(month.event_type.clone(), Copies::of(store, &month.event_type)?);
-                }
-                copies.get(&month.event_type).and_then(|copies| month.copy_among(copies))
-            }
+            true => copies.of_month(&month)?,
             false => None,
         };
         match copy {
@@ -178,19 +201,24 @@ pub(super) fn outdated_copies(store: &Store, live: &[String]) -> Result<Vec<Stor
     if copies.is_empty() {
         return Ok(copies);
     }
-    let mut months: HashMap<(&str, Date), Vec<&str>> = HashMap::new();
+    let uncategorized = folder_name(CATEGORY_GROUP, None);
+    let mut months: HashMap<(&str, Date, bool), Vec<&str>> = HashMap::new();
     for path in live {
         let folder = path.split('/').next().unwrap_or_default();
         let date = path.split('/').find_map(|folder| Date::parse(folder.strip_prefix("date=")?));
         if let Some(days) = date.and_then(Date::month) {
-            months.entry((folder, *days.start())).or_default().push(path);
+            let is_uncategorized = path.split('/').nth(1) == Some(&uncategorized);
+            months.entry((folder, *days.start(), is_uncategorized)).or_default().push(path);
         }
     }
     copies.retain(|copy| {
         let folder = copy.path.rsplit('/').nth(1).unwrap_or_default();
         let (Some(name), Some(days)) = (name_of(&copy.path), month_of(&copy.path)) else { return true };
-        let of_month = months.get(&(folder, *days.start())).into_iter().flatten().copied();
-        copy_name(*days.start(), of_month) != name
+        let is_of = |is_uncategorized| {
+            let paths = months.get(&(folder, *days.start(), is_uncategorized)).into_iter().flatten();
+            copy_name(*days.start(), paths.copied()) == name
+        };
+        !is_of(false) && !is_of(true)
     });
     Ok(copies)
 }
