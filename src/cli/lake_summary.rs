@@ -245,6 +245,10 @@ pub fn write_verified(verified: &Verified, out: &mut dyn Write) -> io::Result<()
     if verified.months > 0 {
         write!(out, ", {} of months compared", counted(verified.months, "copy", "copies"))?;
     }
+    if verified.path_indexes > 0 {
+        let indexes = counted(verified.path_indexes, "index of paths", "indexes of paths");
+        write!(out, ", {indexes} compared")?;
+    }
     for table in &verified.unopened {
         write!(out, "; the files of `{table}` were not checked, because its log is damaged")?;
     }

@@ -1,5 +1,5 @@
-//! Copies of whole months: made by a compaction, compared by `lake verify`, written again by `lake repair`, removed by
-//! `lake prune`, and read in the place of the files of their days.
+//! Copies of whole months and indexes of paths: made by a compaction, compared by `lake verify`, written again after
+//! `lake repair`, removed by `lake prune`, and read in the place of the files of their days.
 
 use std::fs;
 
@@ -36,8 +36,25 @@ impl World {
     }
 
     fn copies(&self) -> Vec<String> {
-        let files = self.files("data/lake/rollups/_months").into_iter();
-        files.map(|file| format!("data/lake/rollups/_months/{file}")).collect()
+        self.files_in("data/lake/rollups/_months")
+    }
+
+    fn indexes(&self) -> Vec<String> {
+        self.files_in("data/lake/rollups/_paths")
+    }
+
+    fn files_in(&self, folder: &str) -> Vec<String> {
+        self.files(folder).into_iter().map(|file| format!("{folder}/{file}")).collect()
+    }
+
+    /// Inverts some bytes in the middle of a file, and returns what it was.
+    fn damage(&self, path: &str) -> Vec<u8> {
+        let whole = fs::read(self.path(path)).expect("it can be read");
+        let mut damaged = whole.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle..middle + 40].iter_mut().for_each(|byte| *byte = !*byte);
+        fs::write(self.path(path), damaged).expect("it can be written");
+        whole
     }
 }
 
@@ -94,11 +111,7 @@ fn a_damaged_copy_is_found_and_written_again() {
     let world = world();
     let (counted, copies) = (world.ok(COUNT), world.copies());
     let path = world.path(&copies[1]);
-    let whole = fs::read(&path).expect("it can be read");
-    let mut damaged = whole.clone();
-    let middle = damaged.len() / 2;
-    damaged[middle..middle + 40].iter_mut().for_each(|byte| *byte = !*byte);
-    fs::write(&path, damaged).expect("it can be written");
+    let whole = world.damage(&copies[1]);
     let found = world.run("lake verify");
     let name = copies[1].rsplit('/').next().expect("it has a name");
     assert!(found.code != Some(0) && found.whole().contains(name), "{}", found.whole());
@@ -130,4 +143,54 @@ fn a_shop_with_one_category_and_one_without_any_have_copies_too() {
         world.ok("lake prune --keep-versions 0s --yes --now 2030-01-01T00:00:00Z");
         assert_eq!(world.copies(), copies);
     }
+}
+
+impl World {
+    /// Ranks with a window that all categories must extend, and returns their lists.
+    fn ranked(&self) -> String {
+        self.ok(
+            "rank --window 2d --min-items 2 --max-lookback 90d --as-of 2017-03-21 --now 2017-03-21T00:00:00Z",
+        );
+        let show = |category: &str| self.ok(&format!("show --category {category} --format csv"));
+        show("Toys") + &show("Food/Bread")
+    }
+}
+
+/// The month that has not ended has an index. It follows what is written; where it is damaged or missing, the ranking
+/// is the same, `lake verify` says so, and after a repair the next compaction writes it again.
+#[test]
+fn a_month_that_has_not_ended_has_an_index_of_paths() {
+    let world = world();
+    let ranked = world.ranked();
+    let indexes = world.indexes();
+    assert_eq!(indexes.len(), 1, "{indexes:?}");
+    assert!(indexes[0].contains("/event_type=purchase/2017-03-"), "{indexes:?}");
+    assert!(world.ok("lake verify").contains(", 1 index of paths compared"));
+    let whole = world.damage(&indexes[0]);
+    assert_eq!(world.ranked(), ranked);
+    let found = world.run("lake verify");
+    assert_ne!(found.code, Some(0), "{}", found.whole());
+    assert!(found.whole().contains(&indexes[0]["data/lake/".len()..]), "{}", found.whole());
+    let repaired = world.run("lake repair --yes");
+    assert!(repaired.whole().contains("the next compaction writes it again"), "{}", repaired.whole());
+    assert_eq!(world.indexes(), Vec::<String>::new());
+    assert_eq!(world.ranked(), ranked);
+    world.ok("lake verify");
+    // A late event of that month, and another category.
+    world.write("late.csv", "ts,item_id,category,quantity,amount\n2017-03-09T01:00:00Z,C,Toys,5,1.00\n");
+    world.ok("ingest late.csv --now 2017-03-21T00:00:00Z");
+    world.ok("rollup --now 2017-03-21T00:00:00Z");
+    world.ok("lake compact --now 2017-03-21T00:00:00Z");
+    let rewritten = world.indexes();
+    assert!(rewritten.len() == 1 && rewritten != indexes, "{rewritten:?}");
+    assert!(fs::read(world.path(&rewritten[0])).expect("it can be read") != whole);
+    let late = world.ranked();
+    assert!(late != ranked && late.contains(",C,"), "{late}");
+    // Nothing is written where nothing changed.
+    world.ok("lake compact --now 2017-03-21T00:30:00Z");
+    assert_eq!(world.indexes(), rewritten);
+    // Once the month has ended, its copy is read.
+    world.ok("lake compact --now 2017-04-01T02:00:00Z");
+    assert_eq!(world.indexes(), Vec::<String>::new());
+    assert_eq!(world.ranked(), late);
 }

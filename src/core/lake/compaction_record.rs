@@ -14,7 +14,7 @@ use crate::storage::Store;
 
 /// The application id of the version that was compacted. It names the rules of compaction; where these change, all
 /// days are looked at.
-const VERSION: &str = "topsell:compacted:3";
+const VERSION: &str = "topsell:compacted:4";
 /// The application id of the moment, in milliseconds since 1970.
 const UNTIL: &str = "topsell:compacted-until";
 /// Commits after which a compaction that had nothing to do is recorded, too: those since the record are read.

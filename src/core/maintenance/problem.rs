@@ -59,6 +59,8 @@ pub enum ProblemKind {
     Differing(String, Date),
     /// A copy of a month's aggregates is not what its days have, or cannot be read; by its path below the lake.
     Month(String),
+    /// An index of paths is not what its days have, or cannot be read; by its path below the lake.
+    PathIndex(String),
     /// What is known of ingested files, by the path of the file below the lake.
     Inputs(String),
     Published(PublishedFile),

@@ -149,6 +149,7 @@ pub fn repair_files(
             | RepairAction::RebuildEventsLog(_)
             | RepairAction::Inputs(_)
             | RepairAction::Month(_)
+            | RepairAction::PathIndex(_)
             | RepairAction::Published(_) => {}
         }
     }
@@ -162,6 +163,10 @@ pub fn repair_files(
             && let Some(rollups) = Rollups::open(store)?
         {
             repaired.rewritten += u64::from(rollups.rewrite_copy(path)?);
+        }
+        if let RepairAction::PathIndex(path) = action {
+            store.delete(path)?;
+            repaired.rewritten += 1;
         }
     }
     Ok(())

@@ -36,6 +36,8 @@ pub enum RepairAction {
     RebuildDay(String, Date),
     /// A copy of a month's aggregates is written again.
     Month(String),
+    /// An index of paths is removed.
+    PathIndex(String),
     Published(PublishedFile),
 }
 
@@ -66,7 +68,10 @@ impl RepairAction {
             | RepairAction::RebuildRollups
             | RepairAction::RemoveEvents(_)
             | RepairAction::RebuildDay(..) => true,
-            RepairAction::Inputs(_) | RepairAction::Month(_) | RepairAction::Published(_) => false,
+            RepairAction::Inputs(_)
+            | RepairAction::Month(_)
+            | RepairAction::PathIndex(_)
+            | RepairAction::Published(_) => false,
         }
     }
 }
@@ -86,6 +91,9 @@ impl RepairPlan {
                 }
                 ProblemKind::Month(path) => {
                     plan.actions.push((RepairAction::Month(path.clone()), problem.text.clone()));
+                }
+                ProblemKind::PathIndex(path) => {
+                    plan.actions.push((RepairAction::PathIndex(path.clone()), problem.text.clone()));
                 }
                 ProblemKind::OutOfReach => plan.impossible.push(out_of_reach(&problem.text)),
                 _ => {}
@@ -219,6 +227,7 @@ impl RepairPlan {
                 | ProblemKind::OutOfReach
                 | ProblemKind::Day
                 | ProblemKind::Month(_)
+                | ProblemKind::PathIndex(_)
                 | ProblemKind::Inputs(_)
                 | ProblemKind::Published(_) => {}
             }
@@ -267,6 +276,7 @@ fn restored(store: &Store, wrong: &ProblemKind) -> Result<Option<(String, Vec<u8
         | ProblemKind::OutOfReach
         | ProblemKind::Day
         | ProblemKind::Month(_)
+        | ProblemKind::PathIndex(_)
         | ProblemKind::Differing(..)
         | ProblemKind::Inputs(_) => Ok(None),
     }
@@ -320,6 +330,9 @@ impl fmt::Display for RepairAction {
                 write!(f, "recompute the aggregates of {event_type}, {date} from events")
             }
             RepairAction::Month(path) => write!(f, "write {path} again, from the files of its days"),
+            RepairAction::PathIndex(path) => {
+                write!(f, "remove {path}: the next compaction writes it again")
+            }
             RepairAction::Published(PublishedFile::Ranking(path)) => {
                 write!(
                     f,

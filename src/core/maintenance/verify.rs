@@ -33,6 +33,8 @@ pub struct Verified {
     pub rollup_files: u64,
     /// Copies of whole months, which were compared with the files of their days.
     pub months: u64,
+    /// Indexes of paths, which were compared with the files of their days.
+    pub path_indexes: u64,
     /// Files of both tables that were not, since they are not in the scope.
     pub files_left: u64,
     /// Published rankings, the newest and older ones.
@@ -139,6 +141,7 @@ pub fn verify(
     found.check_days(&checked, &days, stop, progress)?;
     if let Some((rollups, files)) = rollups.as_ref().filter(|_| found.stopped_at.is_none()) {
         found.check_months(rollups, files)?;
+        found.check_path_indexes(rollups, files)?;
     }
     Ok(found)
 }
@@ -301,11 +304,43 @@ impl Verified {
                     Err(error) => Problem { kind: ProblemKind::Month(path), text: error.to_string() },
                 },
             };
-            if self.problems.iter().all(|known| known.text != problem.text) {
-                self.problems.push(problem);
+            self.add_new(problem);
+        }
+        Ok(())
+    }
+
+    fn check_path_indexes(&mut self, rollups: &Rollups, files: &[LiveFile]) -> Result<(), RollupError> {
+        let scope = self.scope;
+        let indexes = rollups.path_indexes(files)?;
+        for index in indexes.iter().filter(|index| scope.has_file(index.path(), index.end())) {
+            self.path_indexes += 1;
+            let path = index.path().to_owned();
+            let read = match rollups.read_path_index(index) {
+                Ok(read) => read,
+                Err(error) => {
+                    let text = error.to_string();
+                    self.add_new(Problem { kind: ProblemKind::PathIndex(path), text });
+                    continue;
+                }
+            };
+            match rollups.has_right_paths(index, &read) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let text = format!("{path}: not the paths that the files of its days have");
+                    self.add_new(Problem { kind: ProblemKind::PathIndex(path), text });
+                }
+                // Where the file is in the scope, it is a problem already.
+                Err(error) => self.add_new(Problem { kind: ProblemKind::Day, text: error.to_string() }),
             }
         }
         Ok(())
+    }
+
+    /// Adds a problem that is not known yet.
+    fn add_new(&mut self, problem: Problem) {
+        if self.problems.iter().all(|known| known.text != problem.text) {
+            self.problems.push(problem);
+        }
     }
 }
 

@@ -33,6 +33,7 @@ mod page_values;
 mod pages;
 mod panic_guard;
 mod parquet_file;
+mod path_days;
 mod pick_rows;
 mod plain_table;
 mod ranking;
@@ -65,6 +66,7 @@ pub use item_totals::{
 pub use nested::{RowGroup, RowGroupEncoder, decode_nested};
 pub use panic_guard::is_guarded;
 pub use parquet_file::Encoded;
+pub use path_days::PathDays;
 pub use plain_table::{PlainColumn, encode_table};
 pub use ranking::{
     CategorySummary, EncodedRanking, LargestDecimals, ROWS_PER_GROUP, RankedRow, RankingFile, RowDetails,

@@ -133,8 +133,8 @@ impl AggregateCompaction<'_> {
         (merges().map(DayMerge::files).sum(), merges().count() as u64)
     }
 
-    /// Does all steps, and calls `done` with the number of files after each; then writes copies of months. Files that
-    /// a rollup has replaced meanwhile are left as they are.
+    /// Does all steps, and calls `done` with the number of files after each; then writes copies of months and
+    /// indexes of paths. Files that a rollup has replaced meanwhile are left as they are.
     ///
     /// # Errors
     /// Fails where the disk does; what the steps before have done stays.
@@ -163,6 +163,7 @@ impl AggregateCompaction<'_> {
             done(step.iter().map(DayMerge::files).sum());
         }
         let months = self.rollups.write_months(&self.days, self.until)?;
+        self.rollups.write_path_indexes(&self.days, self.until)?;
         Ok(CompactedDays { files, written: written_files, months })
     }
 }

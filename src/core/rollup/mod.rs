@@ -8,6 +8,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `table` | the table: its schema, its files, the partition and hours of each |
+//! | `names_hash` | by which what was made from some files is known to be of them |
 //! | `months` | copies of whole months, which are read in the place of their files |
 //! | `changes` | which hours and days changed since the last rollup |
 //! | `plan` | decides which hours to recompute, from the tables' logs |
@@ -18,13 +19,14 @@
 //! | `write` | encodes and writes the files |
 //! | `scanned_sets`, `cursor`, `diff` | compare recomputed aggregates with the stored ones |
 //! | `update` | all of these in order, then one commit: `topsell rollup` |
+//! | `path_index` | which days have which paths, so that other files are not opened |
 //! | `k_way_merge`, `scanned_file`, `scan_part`, `scan` | read a range of hours item by item, for a ranking |
 //! | `planned_scan` | the parts of such a read as values for other processes |
 //! | `point_lookup`, `live_counts` | read some items as of this moment, for counts |
 //! | `all_counts` | read all items as of this moment, for lists |
 //! | `partial_hours` | read some items, or all, in parts of hours, from events |
 //! | `verify` | recompute everything and compare, for `topsell lake verify` |
-//! | `write_months` | write, check and remove the copies of months |
+//! | `write_months`, `write_path_index` | write, check and remove the copies of months and the indexes of paths |
 //! | `compact`, `load` | rewrite small files as one; write aggregates without events |
 //!
 //! # Performance
@@ -59,6 +61,7 @@ mod changes;
 mod event_file;
 
 mod months;
+mod names_hash;
 
 mod plan;
 
@@ -83,6 +86,8 @@ mod scanned_file;
 
 mod scan_part;
 
+mod path_index;
+
 mod scan;
 
 mod planned_scan;
@@ -103,6 +108,8 @@ mod verify;
 
 mod write_months;
 
+mod write_path_index;
+
 mod compact;
 mod load;
 
@@ -122,3 +129,4 @@ pub use table::{Rollups, Selection, log, version};
 pub use update::{Diff, REPLACED, Replaces, Summary, rebuild, rollup};
 pub use verify::{DifferingDay, Verification};
 pub use write_months::MonthCopy;
+pub use write_path_index::PathIndexFile;

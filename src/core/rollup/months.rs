@@ -18,7 +18,8 @@ use crate::delta::{FileStats, NamedFile};
 use crate::lake::{CATEGORY_GROUP, DayPartition, FilePartition, FileSharing, ROLLUPS};
 use crate::model::{CategoryGroup, Date, Hour};
 use crate::rollup::error::RollupError;
-use crate::storage::{Store, StoredFile, checksum_of, folder_name};
+use crate::rollup::names_hash::names_hash;
+use crate::storage::{Store, StoredFile, folder_name};
 
 /// The folder of the copies in that of the table. Programs that look for partitions skip folders whose names begin so.
 const MONTHS: &str = "_months";
@@ -113,12 +114,9 @@ impl Month {
 }
 
 fn copy_name<'a>(first: Date, paths: impl Iterator<Item = &'a str>) -> String {
-    let mut paths: Vec<&str> = paths.collect();
-    paths.sort_unstable();
-    let hash = checksum_of(&[paths.join("\n").as_bytes()]);
     let date = first.to_string();
     let month = date.rsplit_once('-').map_or(date.as_str(), |(month, _)| month);
-    format!("{month}-{hash:016x}")
+    format!("{month}-{:016x}", names_hash(paths))
 }
 
 /// The copies of a lake, by what their names begin with, listed when the first of an event type is asked for.

@@ -17,6 +17,7 @@ use crate::model::{CategoryGroup, Date, EventTypes, Hour, Shard};
 use crate::parquet_format::{AggregateLabels, CategoryFilter, ItemRange, aggregate_labels, first_items};
 use crate::rollup::error::RollupError;
 use crate::rollup::months::with_copies;
+use crate::rollup::path_index::{PathIndexes, may_have_paths};
 use crate::rollup::scan_part::ScanPart;
 use crate::rollup::scanned_file::ScannedFile;
 use crate::rollup::scanned_sets::WantsPath;
@@ -42,6 +43,7 @@ pub struct Scan<'a> {
     pub(super) reads_copies: bool,
     /// The oldest day of each event type, in all files; none until it was asked for.
     oldest: Option<BTreeMap<String, Date>>,
+    indexes: PathIndexes,
 }
 
 impl Rollups {
@@ -72,7 +74,15 @@ impl Rollups {
 impl Scan<'_> {
     /// Returns a scan of given files.
     pub(super) fn of_files<'a>(store: &'a Store, files: Vec<ScannedFile>) -> Scan<'a> {
-        Scan { store, version: None, files, since: None, reads_copies: false, oldest: None }
+        Scan {
+            store,
+            version: None,
+            files,
+            since: None,
+            reads_copies: false,
+            oldest: None,
+            indexes: PathIndexes::default(),
+        }
     }
 
     /// Returns the first hour of the oldest day with aggregates of some event types; none where there are none. It is
@@ -139,29 +149,34 @@ impl Scan<'_> {
         wants: Option<WantsPath<'_>>,
     ) -> Result<Vec<ScanPart<'a>>, RollupError> {
         self.load(selection.hours.start.date())?;
-        self.loaded_parts(selection, wants)
+        let is_selected = |scanned: &ScannedFile| selection.overlaps(&scanned.partition);
+        let Some(wants) = wants else {
+            let files: Vec<&ScannedFile> = self.files.iter().filter(|of| is_selected(of)).collect();
+            return self.parts_of(selection, &files);
+        };
+        let may_have = may_have_paths(self.store, &mut self.indexes, &self.files, &is_selected, wants)?;
+        let selected = self.files.par_iter().zip(may_have).filter(|(scanned, _)| is_selected(scanned));
+        let wanted = selected.map(|(scanned, may_have)| {
+            let may_have = match may_have {
+                Some(may_have) => may_have,
+                None => self.paths_of(scanned)?.is_none_or(|paths| paths.iter().any(|path| wants(path))),
+            };
+            Ok(may_have.then_some(scanned))
+        });
+        let wanted: Result<Vec<Option<&ScannedFile>>, RollupError> = wanted.collect();
+        let files: Vec<&ScannedFile> = wanted?.into_iter().flatten().collect();
+        self.parts_of(selection, &files)
     }
 
-    fn loaded_parts<'a>(
+    fn parts_of<'a>(
         &'a self,
         selection: &Selection<'a>,
-        wants: Option<WantsPath<'_>>,
+        files: &[&'a ScannedFile],
     ) -> Result<Vec<ScanPart<'a>>, RollupError> {
-        let mut files: Vec<&ScannedFile> =
-            self.files.iter().filter(|scanned| selection.overlaps(&scanned.partition)).collect();
-        if let Some(wants) = wants {
-            let with_paths = files.into_par_iter().map(|scanned| {
-                let paths = self.paths_of(scanned)?;
-                let is_wanted = paths.is_none_or(|paths| paths.iter().any(|path| wants(path)));
-                Ok(is_wanted.then_some(scanned))
-            });
-            let with_paths: Result<Vec<Option<&ScannedFile>>, RollupError> = with_paths.collect();
-            files = with_paths?.into_iter().flatten().collect();
-        }
         self.store.read_ahead(files.iter().map(|scanned| (path_of(&scanned.file), scanned.file.size_bytes)));
-        let rows_per_part = ROWS_PER_PART.max(rows_of(&files) / SHARES);
+        let rows_per_part = ROWS_PER_PART.max(rows_of(files) / SHARES);
         let mut parts = Vec::new();
-        for (shard, mut files) in by_shard(&files) {
+        for (shard, mut files) in by_shard(files) {
             files.sort_by_key(|scanned| scanned.partition.day.date);
             for (categories, files) in split_large(files, rows_per_part) {
                 let rows = rows_of_shard(&files, shard);

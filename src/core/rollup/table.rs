@@ -110,6 +110,7 @@ impl Rollups {
     pub fn vacuum(&self, rule: &VacuumRule, dry_run: DryRun) -> Result<VacuumPlan, RollupError> {
         let mut vacuum = self.table.plan_vacuum(&self.store, rule)?;
         vacuum.data.extend(self.outdated_months(rule)?);
+        vacuum.data.extend(self.outdated_indexes(rule)?);
         if dry_run == DryRun::No {
             vacuum.remove(&self.store)?;
         }

@@ -141,15 +141,24 @@ impl Rollups {
         if !self.store.has_folder(&all_copies()) {
             return Ok(Vec::new());
         }
-        let mut outdated = outdated_copies(&self.store, &self.table.newest()?.paths()?)?;
-        if !outdated.is_empty() {
+        let outdated = outdated_copies(&self.store, &self.table.newest()?.paths()?)?;
+        self.old_enough(rule, outdated)
+    }
+
+    /// Returns those of some files that a vacuum may remove.
+    pub(super) fn old_enough(
+        &self,
+        rule: &VacuumRule,
+        mut files: Vec<StoredFile>,
+    ) -> Result<Vec<StoredFile>, RollupError> {
+        if !files.is_empty() {
             let log = self.store.files(&format!("{ROLLUPS}/_delta_log"))?;
             let mut times: Vec<i64> = log.iter().map(|file| file.modified_ms).collect();
             times.sort_unstable_by(|a, b| b.cmp(a));
             let ages = rule.ages(times);
-            outdated.retain(|copy| ages.of(copy.modified_ms) > rule.keep_ms);
+            files.retain(|file| ages.of(file.modified_ms) > rule.keep_ms);
         }
-        Ok(outdated)
+        Ok(files)
     }
 
     fn write_month(&self, month: &Month) -> Result<(), RollupError> {

@@ -17,7 +17,7 @@ const ORDINARY: &str = "\
     pinned running schema stamp verified block bound bucket builder bulk by byte \
     age cache caller cell change channel check chunk clock color column command compact compaction compare config context copy \
     delta detail dictionary diff directory distributed done draft drop edge encoder end entry escaped error exit external file filter finish \
-    footer freshness group handle head heading host identity importance instance interner json keep key kind \
+    footer freshness group handle head heading host identity importance index instance interner json keep key kind \
     known last layout level limit line link list listener listing live load map message metadata mode model moment multi \
     merge merged name new node not note option order outcome output overflow owner pack page parquet parse part partial \
     pattern pin pipeline place plain plan planned policy process program proposal publish query question queue range ranker raw \
