@@ -127,19 +127,20 @@ def of_ingest(name, section, must, aim):
 
 
 def of_ages(ages):
-    """A lake of three years, to one of a week."""
+    """A lake of three years, to one of a week; what looks back a year, to one of a year, too."""
     for step, taken in ages.items():
-        week, years = taken["a week"], taken["three years"]
-        for kind, word, shown in (("cpu", "CPU", milliseconds), ("peak_bytes", "memory", size)):
-            yield Bar(
-                f"age: {step}, {word}",
-                shown(years[kind]),
-                shown(week[kind]),
-                years[kind] / week[kind],
-                "×",
-                1.2,
-                1.05,
-            )
+        years = taken["three years"]
+        for younger in ["a week", *(["a year"] if step == "rank" else [])]:
+            for kind, word, shown in (("cpu", "CPU", milliseconds), ("peak_bytes", "memory", size)):
+                yield Bar(
+                    f"age: {step}, {word}, to {younger}",
+                    shown(years[kind]),
+                    shown(taken[younger][kind]),
+                    years[kind] / taken[younger][kind],
+                    "×",
+                    1.2,
+                    1.05,
+                )
 
 
 def of_categories(name, section, small, must):

@@ -191,7 +191,12 @@ fn a_trace_that_is_handed_on_is_gone_on_with_and_shown_as_one() {
     let span = outer["spans"][0]["span_id"].as_str().expect("it has a stage");
     let handed = format!("00-{TRACE}-{span}-01");
     assert_eq!(world.run_in(&[("TRACEPARENT", &handed)], "lake verify").code, Some(0));
-    assert_eq!(world.run_in(&[("TRACEPARENT", "00-nonsense-01")], "lake compact").code, Some(0));
+    let latest = world.run("runs show latest --json").stdout;
+    assert!(latest.contains(outer["id"].as_str().expect("it has an id")), "not a part of it: {latest}");
+    let later = "lake compact --now 2017-01-15T01:00:00Z";
+    assert_eq!(world.run_in(&[("TRACEPARENT", "00-nonsense-01")], later).code, Some(0));
+    let latest = world.run("runs show latest --json").stdout;
+    assert!(latest.contains("\"command\": \"compact\""), "{latest}");
     let compact = record(&world, "compact");
     assert!(compact["trace_id"] != TRACE && compact["parent_span_id"].is_null(), "{compact}");
 

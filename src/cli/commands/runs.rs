@@ -1,5 +1,6 @@
 //! `topsell runs`: the run history.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,8 @@ const COUNTED: &str = "30d";
 const LIMIT: usize = 50;
 /// How long before and after a run other runs of its trace are searched for.
 const AROUND_SECONDS: i64 = 7 * 86_400;
+/// Names the run that started last in the place of its id.
+const LATEST: &str = "latest";
 /// How many runs are named if an id is ambiguous.
 const NAMED: usize = 5;
 
@@ -35,7 +38,7 @@ Examples:
   topsell runs                                  list the runs of the last 7 days
   topsell runs --failed --since yesterday       list the runs that failed since yesterday
   topsell runs --job nightly --format csv
-  topsell runs show e271aa3a                    show a run's messages, exit code and timing
+  topsell runs show latest                      show a run's messages, exit code and timing
   topsell runs stats --by stage --since 90d     show durations and failure rates
   topsell runs export e271aa3a --format otlp | curl -H 'Content-Type: application/json' \\
       --data-binary @- http://localhost:4318/v1/traces
@@ -68,11 +71,12 @@ enum RunsCommand {
     /// Show one run: command line, outcome, messages, time spent in each stage
     #[command(before_help = "\
 Examples:
+  topsell runs show latest
   topsell runs show e271aa3a
   topsell runs show 20261122T020000Z-nightly
 ")]
     Show {
-        /// Id of the run, or a unique part of it
+        /// Id of the run, or a unique part of it; latest is the newest run
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
@@ -104,7 +108,7 @@ Examples:
   topsell runs export e271aa3a --format chrome -o trace.json    for ui.perfetto.dev
 ")]
     Export {
-        /// Id of the run, or a unique part of it
+        /// Id of the run, or a unique part of it; latest is the newest run
         #[arg(value_name = "ID")]
         id: String,
         /// Format of the trace: OpenTelemetry JSON, or Chrome trace events for Perfetto
@@ -276,6 +280,26 @@ fn records(
     Ok(records)
 }
 
+/// Returns the run that started last; not a step of it, which has a record of its own.
+fn latest(settings: &Settings, run_store: &RunStore) -> Result<RunRecord, Failure> {
+    let nothing = || {
+        let hint = "ingest, rollup, rank and jobs record their runs; show and count do with --record";
+        Failure::not_found("no run is recorded".to_owned()).with_hint(hint.to_owned())
+    };
+    let recent = settings.now.plus_seconds(-AROUND_SECONDS);
+    for since in [Some(recent), None] {
+        let mut records = records(settings, run_store, since, None)?;
+        let own = records.iter().map(|record| &record.span_id);
+        let of_stages = records.iter().flat_map(|record| record.spans.iter().map(|span| &span.span_id));
+        let ids: HashSet<String> = own.chain(of_stages).cloned().collect();
+        records.retain(|record| record.parent_span_id.as_ref().is_none_or(|parent| !ids.contains(parent)));
+        if let Some(latest) = records.pop() {
+            return Ok(latest);
+        }
+    }
+    Err(nothing())
+}
+
 /// Returns the run that is meant, and all runs of its trace, it among them.
 fn found(
     settings: &Settings,
@@ -285,9 +309,13 @@ fn found(
     let nothing =
         |what: String| Failure::not_found(what).with_hint("list the runs with `topsell runs`".to_owned());
     let failed = |e: run_history::RunsError| Failure::runtime(e.to_string());
-    let whole = run_store.read(id).map_err(failed);
+    let whole = match id {
+        LATEST => latest(settings, run_store).map(Some),
+        _ => run_store.read(id).map_err(failed),
+    };
     let record = match whole {
         Ok(Some(record)) => record,
+        Err(failure) if id == LATEST => return Err(failure),
         // It may be a part of an id.
         Ok(None) | Err(_) => {
             let mut matching = records(settings, run_store, None, None)?;
