@@ -41,6 +41,7 @@ const OPTIONS: &[Row] = &[
     ("encoding", None, "NAME", "Character encoding"),
     ("event-type", None, "TYPE", "Event types to include"),
     ("exact-times", None, "", "Count to the microsecond"),
+    ("excel", None, "", "CSV for Excel"),
     ("explain", None, "", "With --item"),
     ("failed", None, "", "Only runs that failed"),
     ("fill", None, "COLUMN", "Column that the lines of an order share"),

@@ -22,6 +22,9 @@ pub enum FormatArg {
     Json,
     Csv,
     Ndjson,
+    #[value(alias = "md")]
+    Markdown,
+    Html,
     Parquet,
 }
 
@@ -29,7 +32,7 @@ pub enum FormatArg {
 #[derive(ClapArgs, Debug, Default)]
 pub struct OutputArgs {
     /// Write the answer to FILE, atomically, instead of standard output; the extension decides the
-    /// format: .parquet, .csv, .json, .ndjson or .txt
+    /// format: .parquet, .csv, .json, .ndjson, .md, .html or .txt
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Format of the answer [default: table on a terminal, otherwise json]
@@ -41,6 +44,9 @@ pub struct OutputArgs {
     /// In CSV, put ' before texts that a spreadsheet would take for formulas
     #[arg(long)]
     csv_safe: bool,
+    /// CSV for Excel: as --csv-safe, with a byte order mark, by which it is read as UTF-8
+    #[arg(long, conflicts_with_all = ["csv_safe", "json"])]
+    excel: bool,
 }
 
 /// The options of an answer that is a text for people, or one JSON object.
@@ -73,7 +79,14 @@ impl OutputArgs {
     /// # Errors
     /// Refuses a file whose extension is of no format, and Parquet on a terminal.
     pub fn target(&self, width: Option<usize>, color: ColorChoice) -> Result<Target, Failure> {
-        let mut target = target(asked(self.json, self.format), self.output.clone(), width, color)?;
+        let asked = asked(self.json, self.format).or(self.excel.then_some(Format::Csv));
+        let mut target = target(asked, self.output.clone(), width, color)?;
+        if self.excel {
+            if target.format != Format::Csv {
+                return Err(Failure::usage("--excel applies to --format csv only".to_owned()));
+            }
+            target.format = Format::ExcelCsv;
+        }
         match (self.csv_safe, target.format) {
             (false, _) => {}
             (true, Format::Csv) => target.format = Format::SafeCsv,
@@ -150,6 +163,8 @@ impl From<FormatArg> for Format {
             FormatArg::Json => Format::Json,
             FormatArg::Csv => Format::Csv,
             FormatArg::Ndjson => Format::Ndjson,
+            FormatArg::Markdown => Format::Markdown,
+            FormatArg::Html => Format::Html,
             FormatArg::Parquet => Format::Parquet,
         }
     }

@@ -14,6 +14,10 @@ pub enum Format {
     Csv,
     /// CSV whose texts a spreadsheet does not take for formulas.
     SafeCsv,
+    /// The same with a byte order mark, by which Excel reads it as UTF-8.
+    ExcelCsv,
+    Markdown,
+    Html,
     Parquet,
 }
 
@@ -21,7 +25,7 @@ pub enum Format {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
     #[error(
-        "cannot infer the format from the file extension of {}; pass --format table, json, ndjson, csv or parquet",
+        "cannot infer the format from the file extension of {}; pass --format table, json, ndjson, csv, markdown, html or parquet",
         .0.display()
     )]
     UnknownExtension(PathBuf),
@@ -53,7 +57,7 @@ impl Format {
 
     /// Returns whether an answer is nothing but its rows, one after another, so that more may follow.
     pub fn is_rows(self) -> bool {
-        matches!(self, Format::Csv | Format::SafeCsv | Format::Ndjson)
+        matches!(self, Format::Csv | Format::SafeCsv | Format::ExcelCsv | Format::Ndjson)
     }
 
     fn of_file(file: &Path) -> Option<Format> {
@@ -63,6 +67,8 @@ impl Format {
             "json" => Some(Format::Json),
             "ndjson" | "jsonl" => Some(Format::Ndjson),
             "txt" => Some(Format::Table),
+            "md" => Some(Format::Markdown),
+            "html" | "htm" => Some(Format::Html),
             _ => None,
         }
     }
@@ -82,6 +88,8 @@ mod tests {
         check(None, None, false, Ok(Format::Json));
         check(None, Some("a.b/x.NDJSON"), true, Ok(Format::Ndjson));
         check(None, Some("x.txt"), false, Ok(Format::Table));
+        check(None, Some("x.md"), true, Ok(Format::Markdown));
+        check(None, Some("x.htm"), false, Ok(Format::Html));
         check(Some(Format::Csv), Some("x.parquet"), false, Ok(Format::Csv));
         check(Some(Format::Parquet), None, false, Ok(Format::Parquet));
         check(Some(Format::Parquet), None, true, Err(FormatError::ParquetOnTerminal));

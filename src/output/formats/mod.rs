@@ -1,4 +1,4 @@
-//! Answers and the formats they are written in: a table on a terminal, JSON, NDJSON, CSV, Parquet.
+//! Answers and the formats they are written in: a table on a terminal, Markdown, HTML, JSON, NDJSON, CSV, Parquet.
 //!
 //! A command builds an [`Answer`] out of typed values; one writer for each format does the rest.
 //!
@@ -7,6 +7,7 @@
 
 mod answer;
 mod csv;
+mod document;
 mod format;
 mod json;
 mod parquet;

@@ -46,11 +46,19 @@ pub(super) fn write_page(
 }
 
 fn write_rows(table: Table<'_>, terminal: TerminalOptions, out: &mut impl Write) -> io::Result<()> {
+    match shown_rows(table) {
+        None => writeln!(out, "none"),
+        Some((headings, lines)) => write_table(&headings, &lines, terminal, out),
+    }
+}
+
+/// Returns the headings and the rows of a table as people read them; none where it has no rows.
+pub(super) fn shown_rows(table: Table<'_>) -> Option<(Vec<Heading>, Vec<Vec<Cell>>)> {
     let types: Vec<(&str, ColumnType)> =
         table.columns.iter().map(|column| (column.name, column.of)).collect();
     let rows: Vec<Vec<Value>> = table.rows.chain(table.footer).collect();
     if rows.is_empty() {
-        return writeln!(out, "none");
+        return None;
     }
     let mut headings = Vec::new();
     let mut lines: Vec<Vec<Cell>> = rows.iter().map(|_| Vec::new()).collect();
@@ -70,7 +78,7 @@ fn write_rows(table: Table<'_>, terminal: TerminalOptions, out: &mut impl Write)
             });
         }
     }
-    write_table(&headings, &lines, terminal, out)
+    Some((headings, lines))
 }
 
 fn heading(shown: &TableColumn, of: ColumnType) -> Heading {

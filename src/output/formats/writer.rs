@@ -4,12 +4,15 @@ use std::io::{self, Write};
 
 use crate::formats::answer::{Answer, Table};
 use crate::formats::csv::{guarded, write_names, write_rows};
+use crate::formats::document::{write_html, write_markdown};
 use crate::formats::format::Format;
 use crate::formats::json::{write_json, write_ndjson};
 use crate::formats::parquet::write_parquet;
 use crate::formats::table::write_page;
 use crate::formats::value::Value;
 use crate::terminal::TerminalOptions;
+
+const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 impl Answer<'_> {
     /// Writes the answer; the terminal's options are for tables.
@@ -29,8 +32,13 @@ impl Answer<'_> {
                 let table = self.first_table();
                 write_ndjson(table, &self.json, out)
             }
-            Format::Csv | Format::SafeCsv => {
+            Format::Markdown => write_markdown(self, out),
+            Format::Html => write_html(self, out),
+            Format::Csv | Format::SafeCsv | Format::ExcelCsv => {
                 let table = self.first_table();
+                if format == Format::ExcelCsv {
+                    out.write_all(BYTE_ORDER_MARK.as_bytes())?;
+                }
                 write_names(&table, out)?;
                 write_csv_rows(table, format, out)
             }
@@ -53,7 +61,7 @@ impl Answer<'_> {
 
 fn write_csv_rows(table: Table<'_>, format: Format, out: &mut impl Write) -> io::Result<()> {
     match format {
-        Format::SafeCsv => write_rows(table, guarded, out),
+        Format::SafeCsv | Format::ExcelCsv => write_rows(table, guarded, out),
         _ => write_rows(table, Value::text, out),
     }
 }

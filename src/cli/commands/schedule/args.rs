@@ -33,6 +33,7 @@ after; when a time occurs twice, the run starts the first time; jobs of every ho
     mut_arg("format", |arg| arg.requires("list")),
     mut_arg("json", |arg| arg.requires("list")),
     mut_arg("csv_safe", |arg| arg.requires("list")),
+    mut_arg("excel", |arg| arg.requires("list")),
 )]
 pub struct Schedule {
     /// Directory of job files [default: jobs, without --crontab]
