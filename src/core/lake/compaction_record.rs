@@ -76,6 +76,11 @@ impl CompactionDays {
         CompactionDays { days: None, version, until, is_due: false }
     }
 
+    /// Returns whether all days are looked at.
+    pub fn is_all(&self) -> bool {
+        self.days.is_none()
+    }
+
     /// Returns the range that all of the days are in.
     pub fn range(&self) -> RangeInclusive<Date> {
         let first = self.days.as_ref().map_or(Date::MIN, |days| {

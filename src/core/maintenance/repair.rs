@@ -164,8 +164,10 @@ pub fn repair_files(
         {
             repaired.rewritten += u64::from(rollups.rewrite_copy(path)?);
         }
-        if let RepairAction::PathIndex(path) = action {
-            store.delete(path)?;
+        if let RepairAction::PathIndex(path) = action
+            && let Some(rollups) = Rollups::open(store)?
+        {
+            rollups.rewrite_path_index(path)?;
             repaired.rewritten += 1;
         }
     }

@@ -36,7 +36,7 @@ pub enum RepairAction {
     RebuildDay(String, Date),
     /// A copy of a month's aggregates is written again.
     Month(String),
-    /// An index of paths is removed.
+    /// An index of paths is written again.
     PathIndex(String),
     Published(PublishedFile),
 }
@@ -329,9 +329,8 @@ impl fmt::Display for RepairAction {
             RepairAction::RebuildDay(event_type, date) => {
                 write!(f, "recompute the aggregates of {event_type}, {date} from events")
             }
-            RepairAction::Month(path) => write!(f, "write {path} again, from the files of its days"),
-            RepairAction::PathIndex(path) => {
-                write!(f, "remove {path}: the next compaction writes it again")
+            RepairAction::Month(path) | RepairAction::PathIndex(path) => {
+                write!(f, "write {path} again, from the files of its days")
             }
             RepairAction::Published(PublishedFile::Ranking(path)) => {
                 write!(

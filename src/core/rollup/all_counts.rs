@@ -20,7 +20,7 @@ use crate::rollup::dedup::{DedupedDay, dedup};
 use crate::rollup::error::RollupError;
 use crate::rollup::event_file::EventFile;
 use crate::rollup::live_counts::{LiveCounts, Pending};
-use crate::rollup::scan::paths_in;
+use crate::rollup::scan::{TAIL_BYTES, paths_in};
 use crate::rollup::table::{Selection, read_file_of};
 use crate::storage::Store;
 
@@ -211,7 +211,7 @@ impl<'a> LiveAggregates<'a> {
         let is_selected = |row: &AggregateRow| selection.hours.contains(&row.hour);
         for (partition, file) in counts.stored().iter().filter(|(partition, _)| may_have(partition)) {
             if let Categories::Below(_) = categories
-                && let Some(paths) = paths_in(counts.store(), file)?
+                && let Some(paths) = paths_in(counts.store(), file, TAIL_BYTES)?
                 && !paths.iter().any(|path| categories.has(path))
             {
                 continue;

@@ -141,11 +141,9 @@ impl AggregateCompaction<'_> {
     pub fn run(mut self, now_ms: i64, done: &dyn Fn(u64)) -> Result<CompactedDays, RollupError> {
         let (mut files, mut written_files, mut is_complete) = (0, 0, true);
         let mut steps = std::mem::take(&mut self.steps).into_iter().peekable();
-        if steps.peek().is_none() {
-            self.days.record_nothing_to_do(&self.rewriter, self.files, now_ms)?;
-        }
+        let had_steps = steps.peek().is_some();
         while let Some(step) = steps.next() {
-            let is_last = is_complete && steps.peek().is_none();
+            let is_last = is_complete && steps.peek().is_none() && !self.days.is_all();
             let recorded = is_last.then(|| self.days.recorded());
             let recorded = recorded.as_ref().map_or(&[][..], |of| &of[..]);
             let bulk = self.rollups.store.bulk_writer(ROLLUPS)?;
@@ -164,6 +162,12 @@ impl AggregateCompaction<'_> {
         }
         let months = self.rollups.write_months(&self.days, self.until)?;
         self.rollups.write_path_indexes(&self.days, self.until)?;
+        if !had_steps {
+            self.days.record_nothing_to_do(&self.rewriter, self.files, now_ms)?;
+        } else if is_complete && self.days.is_all() {
+            // Months that are not looked at again have their files by now.
+            self.rewriter.record(&self.days.recorded(), now_ms)?;
+        }
         Ok(CompactedDays { files, written: written_files, months })
     }
 }

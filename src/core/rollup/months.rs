@@ -221,6 +221,7 @@ pub(super) fn outdated_copies(store: &Store, live: &[String]) -> Result<Vec<Stor
     Ok(copies)
 }
 
-fn month_of(path: &str) -> Option<RangeInclusive<Date>> {
+/// Returns the days of the month that the name of a file begins with.
+pub(super) fn month_of(path: &str) -> Option<RangeInclusive<Date>> {
     Date::parse(&format!("{}-01", path.rsplit('/').next()?.get(..7)?))?.month()
 }

@@ -2,15 +2,16 @@
 //! back opens only the files that have a category.
 //!
 //! ```text
-//! rollups/_paths/event_type=purchase/2024-01-….parquet
+//! rollups/_paths/event_type=purchase/2024-01-….paths-….parquet
 //! ```
+//!
+//! Files of what has no category have no paths and are in no index.
 //!
 //! Invariant: an index has the hash of the names of each day's files, and is asked only about days that have these
 //! files and no others. So one that is missing, outdated or damaged changes no answer.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
-use std::ops::RangeInclusive;
+use std::collections::{BTreeMap, HashMap, hash_map};
 
 use bytes::Bytes;
 
@@ -18,6 +19,7 @@ use crate::lake::{FilePartition, ROLLUPS};
 use crate::model::{CategoryGroup, Date, Shard, category_of_set};
 use crate::parquet_format::PathDays;
 use crate::rollup::error::RollupError;
+use crate::rollup::months::month_of;
 use crate::rollup::names_hash::names_hash;
 use crate::rollup::scanned_file::ScannedFile;
 use crate::rollup::scanned_sets::WantsPath;
@@ -40,15 +42,12 @@ pub(super) fn folder_of(event_type: &str) -> String {
     format!("{}/{}", all_indexes(), folder_name("event_type", Some(event_type)))
 }
 
-/// Returns what the name of the index of a month begins with.
-pub(super) fn name_of(first: Date) -> String {
+/// Returns the unique part of the name of the index of a month: with a hash of the names of the files that it knows.
+pub(super) fn unique_name<'a>(first: Date, paths: impl Iterator<Item = &'a str>) -> String {
     let date = first.to_string();
-    date.rsplit_once('-').map_or(date.as_str(), |(month, _)| month).to_owned()
-}
-
-/// Returns the days of the month of an index.
-pub(super) fn month_of(path: &str) -> Option<RangeInclusive<Date>> {
-    Date::parse(&format!("{}-01", path.rsplit('/').next()?.get(..7)?))?.month()
+    let month = date.rsplit_once('-').map_or(date.as_str(), |(month, _)| month);
+    // A hash alone would be taken for a checksum.
+    format!("{month}-{:016x}.paths", names_hash(paths))
 }
 
 /// The indexes of a lake, listed when the first of an event type is asked for.
@@ -90,8 +89,33 @@ impl PathIndexes {
     ) -> Result<Option<PathDays>, RollupError> {
         let Some(newest) = self.of_month(store, event_type, first)?.last().cloned() else { return Ok(None) };
         let read = self.read.entry(newest.path);
-        let bytes = read.or_insert_with_key(|path| store.get_checked(path).ok());
+        let bytes = match read {
+            hash_map::Entry::Occupied(known) => known.into_mut(),
+            hash_map::Entry::Vacant(unknown) => {
+                let bytes = match store.get_checked(unknown.key()) {
+                    Ok(bytes) => Some(bytes),
+                    Err(error) if error.is_not_found() || error.is_damaged() => None,
+                    Err(error) => return Err(error.into()),
+                };
+                unknown.insert(bytes)
+            }
+        };
         Ok(bytes.clone().and_then(|bytes| PathDays::decode(bytes).ok()))
+    }
+
+    /// Begins to read the newest indexes of some months.
+    fn read_ahead<'a>(
+        &mut self,
+        store: &Store,
+        months: impl Iterator<Item = (&'a str, Date)>,
+    ) -> Result<(), RollupError> {
+        let mut ahead = Vec::new();
+        for (event_type, first) in months {
+            ahead.extend(self.of_month(store, event_type, first)?.last().cloned());
+        }
+        ahead.retain(|index| !self.read.contains_key(&index.path));
+        store.read_ahead(ahead.into_iter().map(|index| (index.path, index.size_bytes)));
+        Ok(())
     }
 }
 
@@ -151,7 +175,7 @@ impl WantedDays {
     }
 }
 
-/// Returns, for each of all files of some days, whether it may have wanted paths; none where no index tells it.
+/// Returns, for each of all files of some days, whether it may have wanted paths; none where its own list is to be read.
 ///
 /// # Errors
 /// Fails where the disk does.
@@ -162,28 +186,28 @@ pub(super) fn may_have_paths(
     is_selected: &dyn Fn(&ScannedFile) -> bool,
     wants: WantsPath<'_>,
 ) -> Result<Vec<Option<bool>>, RollupError> {
+    let mut may_have = vec![None; files.len()];
     let mut months: BTreeMap<(&str, Date), BTreeMap<Date, Vec<usize>>> = BTreeMap::new();
     for (number, scanned) in files.iter().enumerate() {
         let day = &scanned.partition.day;
-        if let Some(month) = day.date.month() {
+        if day.group == CategoryGroup::Uncategorized {
+            may_have[number] = Some(false);
+        } else if let Some(month) = day.date.month() {
             let of_month = months.entry((day.event_type.as_str(), *month.start())).or_default();
             of_month.entry(day.date).or_default().push(number);
         }
     }
-    let mut may_have = vec![None; files.len()];
+    let is_asked = |number: &&usize| is_selected(&files[**number]) && files[**number].paths.get().is_none();
+    months.retain(|_, days| days.values().flatten().filter(is_asked).count() >= FEWEST_FILES);
+    indexes.read_ahead(store, months.keys().copied())?;
     for ((event_type, first), days) in months {
-        let is_asked =
-            |number: &&usize| is_selected(&files[**number]) && files[**number].paths.get().is_none();
-        if days.values().flatten().filter(is_asked).count() < FEWEST_FILES {
-            continue;
-        }
         let Some(index) = indexes.newest(store, event_type, first)? else { continue };
         let wanted = WantedDays::of(index, first, wants);
         for (date, numbers) in days {
             if wanted.knows(date, numbers.iter().map(|number| files[*number].file.path.as_str())) {
-                numbers.iter().for_each(|number| {
-                    may_have[*number] = Some(wanted.may_have(&files[*number].partition));
-                });
+                for number in numbers {
+                    may_have[number] = Some(wanted.may_have(&files[number].partition));
+                }
             }
         }
     }

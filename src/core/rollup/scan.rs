@@ -29,7 +29,7 @@ const ROWS_PER_PART: u64 = 4_000_000;
 /// ... each with at least one such share of all rows, since each part reads its files' bytes again.
 const SHARES: u64 = 16;
 /// How far from its end a file's footer mostly begins.
-const TAIL_BYTES: u64 = 1 << 16;
+pub(super) const TAIL_BYTES: u64 = 1 << 16;
 
 /// The rollups of one version, whatever is committed meanwhile.
 pub struct Scan<'a> {
@@ -201,7 +201,7 @@ impl Scan<'_> {
     fn paths_of<'a>(&self, scanned: &'a ScannedFile) -> Result<Option<&'a [String]>, RollupError> {
         if scanned.paths.get().is_none() {
             // Another reader of the same file may have set the same.
-            let _ = scanned.paths.set(paths_in(self.store, &scanned.file)?);
+            let _ = scanned.paths.set(paths_in(self.store, &scanned.file, TAIL_BYTES)?);
         }
         Ok(scanned.paths.get().and_then(Option::as_deref))
     }
@@ -242,10 +242,14 @@ fn by_shard<'a>(files: &[&'a ScannedFile]) -> BTreeMap<Shard, Vec<&'a ScannedFil
     Shard::to_read(shards).into_iter().map(of_shard).collect()
 }
 
-/// Reads which paths a file has; none where it does not list them, or its footer is a long one.
-pub(super) fn paths_in(store: &Store, file: &NamedFile) -> Result<Option<Vec<String>>, RollupError> {
+/// Reads which paths a file has, from its last bytes; none where it does not list them, or its footer is longer.
+pub(super) fn paths_in(
+    store: &Store,
+    file: &NamedFile,
+    tail_bytes: u64,
+) -> Result<Option<Vec<String>>, RollupError> {
     let path = path_of(file);
-    let tail = store.get_tail(&path, TAIL_BYTES)?;
+    let tail = store.get_tail(&path, tail_bytes)?;
     let labels = aggregate_labels(&tail, file.size_bytes)
         .map_err(|source| RollupError::Columns { file: path.clone(), source })?;
     let Some(AggregateLabels { paths, blocks }) = labels else { return Ok(None) };

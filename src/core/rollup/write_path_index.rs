@@ -9,15 +9,18 @@ use rayon::prelude::*;
 
 use crate::delta::{LiveFile, NamedFile, Partition, VacuumRule};
 use crate::lake::{CompactionDays, DayPartition, FilePartition};
-use crate::model::{AggregateRows, Date, Hour, Timestamp};
+use crate::model::{AggregateRows, CategoryGroup, Date, Hour, Timestamp};
 use crate::parquet_format::PathDays;
 use crate::rollup::error::RollupError;
-use crate::rollup::months::{ByMonth, Month};
+use crate::rollup::months::{ByMonth, Month, month_of};
 use crate::rollup::names_hash::names_hash;
-use crate::rollup::path_index::{FEWEST_FILES, PathIndexes, all_indexes, folder_of, month_of, name_of};
+use crate::rollup::path_index::{FEWEST_FILES, PathIndexes, all_indexes, folder_of, unique_name};
 use crate::rollup::scan::paths_in;
 use crate::rollup::table::{Rollups, partition_of, read_file_of};
 use crate::storage::StoredFile;
+
+/// How far from its end a file's footer begins at most, with very many paths; else the whole file is read.
+const TAIL_BYTES: u64 = 4 << 20;
 
 /// The files of some days of a month.
 type FilesByDay = BTreeMap<Date, Vec<(FilePartition, NamedFile)>>;
@@ -47,34 +50,35 @@ impl PathIndexFile {
 
 impl Rollups {
     /// Writes the indexes of the months that a compaction has looked at: of all days that ended before `until`, unless
-    /// they have few files, or the month has a copy. Returns how many were written.
+    /// they have few files, or the month has a copy. Days with a file that is damaged or missing are left out.
     ///
     /// # Errors
-    /// Fails where the disk does, or a file is damaged; the indexes that are written stay.
+    /// Fails where the disk does; the indexes that are written stay.
     pub(super) fn write_path_indexes(
         &self,
         looked_at: &CompactionDays,
         until: Timestamp,
-    ) -> Result<u64, RollupError> {
+    ) -> Result<(), RollupError> {
         let is_wanted = |partition: &Partition| {
             let day = DayPartition::of(partition).filter(|day| day.end() <= until);
             day.and_then(|day| day.date.month()).is_some_and(|month| looked_at.has_month(&month))
         };
         let files = self.table.newest()?.files_of_days(&looked_at.range_of_months(), &is_wanted)?;
-        let (mut indexes, mut written) = (PathIndexes::default(), 0);
+        let mut indexes = PathIndexes::default();
         for ((event_type, first), days) in by_month(&files)? {
             let listed = indexes.of_month(&self.store, &event_type, first)?.to_vec();
-            let known = indexes.newest(&self.store, &event_type, first)?;
+            let files = || days.values().flatten();
             let mut path = None;
-            let files = days.values().map(Vec::len).sum::<usize>();
-            if files >= FEWEST_FILES && !has_copy(first, &days, until) {
-                let hashes = hashes_of(first, &days);
-                let is_known = known.as_ref().is_some_and(|known| known.files == hashes);
-                path = match listed.last().filter(|_| is_known) {
+            if files().count() >= FEWEST_FILES && !has_copy(first, &days, until) {
+                let folder = folder_of(&event_type);
+                let name = unique_name(first, files().map(|(_, file)| file.path.as_str()));
+                let is_of_same = |index: &&StoredFile| index.path.starts_with(&format!("{folder}/{name}"));
+                path = match listed.last().filter(is_of_same) {
                     Some(newest) => Some(newest.path.clone()),
                     None => {
-                        written += 1;
-                        Some(self.write_index(&event_type, first, &days, known.unwrap_or_default())?)
+                        let known = indexes.newest(&self.store, &event_type, first)?.unwrap_or_default();
+                        let read = self.path_days(first, &days, known)?.0;
+                        Some(self.write_index(&folder, &name, &read)?)
                     }
                 };
             }
@@ -82,50 +86,78 @@ impl Rollups {
                 self.store.delete(&outdated.path)?;
             }
         }
-        Ok(written)
+        Ok(())
     }
 
-    /// Writes the index of a month, and returns its path; days that are known are not read.
-    fn write_index(
-        &self,
-        event_type: &str,
-        first: Date,
-        days: &FilesByDay,
-        known: PathDays,
-    ) -> Result<String, RollupError> {
-        let folder = folder_of(event_type);
-        let encoded = self.path_days(first, days, known)?.encode();
-        let encoded =
-            encoded.map_err(|source| RollupError::Columns { file: format!("a file of {folder}"), source })?;
-        let path = format!("{folder}/{}", encoded.name(&name_of(first)));
+    /// Writes an index, and returns its path.
+    fn write_index(&self, folder: &str, name: &str, index: &PathDays) -> Result<String, RollupError> {
+        let encoded = index
+            .encode()
+            .map_err(|source| RollupError::Columns { file: format!("a file of {folder}"), source })?;
+        let path = format!("{folder}/{}", encoded.name(name));
         self.store.put(&path, encoded.bytes)?;
         Ok(path)
     }
 
-    /// Returns on which days there are which paths.
-    fn path_days(&self, first: Date, days: &FilesByDay, known: PathDays) -> Result<PathDays, RollupError> {
-        let files = hashes_of(first, days);
+    /// Writes the index of the month of a damaged or wrong one again, as of all of its files.
+    ///
+    /// # Errors
+    /// Fails where the disk does.
+    pub fn rewrite_path_index(&self, path: &str) -> Result<(), RollupError> {
+        let indexes = self.path_indexes(&self.files()?.1)?;
+        self.store.delete(path)?;
+        if let Some(PathIndexFile { first, days, .. }) = indexes.iter().find(|index| index.path == path) {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let paths = days.values().flatten().map(|(_, file)| file.path.as_str());
+            let read = self.path_days(*first, days, PathDays::default())?.0;
+            self.write_index(folder, &unique_name(*first, paths), &read)?;
+        }
+        Ok(())
+    }
+
+    /// Returns on which days there are which paths, without days that cannot be read; and the first error of these.
+    ///
+    /// # Errors
+    /// Fails where the disk does.
+    fn path_days(
+        &self,
+        first: Date,
+        days: &FilesByDay,
+        known: PathDays,
+    ) -> Result<(PathDays, Option<RollupError>), RollupError> {
+        let mut files = hashes_of(first, days);
         let is_known = |number: &u32| known.files.get(number) == files.get(number);
         let kept = mask_of(files.keys().copied().filter(is_known));
-        let unknown = days.iter().map(|(date, files)| (number_in(first, *date), files));
-        let unknown: Vec<(u32, &(FilePartition, NamedFile))> = unknown
-            .filter(|(number, _)| kept & 1 << number == 0)
-            .flat_map(|(number, files)| files.iter().map(move |file| (number, file)))
-            .collect();
-        let of_files = unknown.into_par_iter().map(|(number, file)| Ok((number, self.all_paths_in(file)?)));
-        let of_files: Vec<(u32, Vec<String>)> = of_files.collect::<Result<_, RollupError>>()?;
-        let mut paths = on_days(known.paths, kept);
-        for (number, of_file) in of_files {
-            of_file.into_iter().for_each(|path| *paths.entry(path).or_default() |= 1 << number);
+        let (mut paths, mut failed) = (on_days(known.paths, kept), None);
+        // Day by day, since each of its files may have most of its paths.
+        for (date, of_day) in days {
+            let number = number_in(first, *date);
+            if kept & 1 << number != 0 {
+                continue;
+            }
+            let of_files: Result<Vec<Vec<String>>, RollupError> =
+                of_day.par_iter().map(|file| self.all_paths_in(file)).collect();
+            match of_files {
+                Ok(of_files) => {
+                    for path in of_files.into_iter().flatten() {
+                        *paths.entry(path).or_default() |= 1 << number;
+                    }
+                }
+                Err(RollupError::Store(error)) if error.is_out_of_reach() => return Err(error.into()),
+                Err(error) => {
+                    files.remove(&number);
+                    failed.get_or_insert(error);
+                }
+            }
         }
-        Ok(PathDays { files, paths })
+        Ok((PathDays { files, paths }, failed))
     }
 
     fn all_paths_in(
         &self,
         (partition, file): &(FilePartition, NamedFile),
     ) -> Result<Vec<String>, RollupError> {
-        if let Some(paths) = paths_in(&self.store, file)? {
+        if let Some(paths) = paths_in(&self.store, file, TAIL_BYTES)? {
             return Ok(paths);
         }
         let mut rows = AggregateRows::default();
@@ -168,7 +200,10 @@ impl Rollups {
         days.retain(|date, files| hash_in_index(date) == Some(hash_of(files)));
         let files = hashes_of(index.first, &days);
         let paths = on_days(read.paths.clone(), mask_of(files.keys().copied()));
-        Ok(self.path_days(index.first, &days, PathDays::default())? == PathDays { files, paths })
+        match self.path_days(index.first, &days, PathDays::default())? {
+            (_, Some(error)) => Err(error),
+            (there, None) => Ok(there == PathDays { files, paths }),
+        }
     }
 
     /// Returns the indexes of months of which the table has no file, and that are old enough to be removed.
@@ -198,12 +233,15 @@ impl Rollups {
     }
 }
 
-/// Returns files by month and day.
+/// Returns the files of categories by month and day.
 fn by_month(files: &[LiveFile]) -> Result<FilesByMonth, RollupError> {
     let mut months = FilesByMonth::new();
     for file in files {
         let partition = partition_of(file)?;
-        let DayPartition { event_type, date, .. } = &partition.day;
+        let DayPartition { event_type, date, group } = &partition.day;
+        if *group == CategoryGroup::Uncategorized {
+            continue;
+        }
         if let Some(month) = date.month() {
             let days = months.entry((event_type.clone(), *month.start())).or_default();
             days.entry(*date).or_default().push((partition, file.clone().into()));
@@ -253,7 +291,7 @@ mod tests {
     use crate::delta::StepLimits;
     use crate::lake::Lake;
     use crate::lake::test_events::add_sales_of;
-    use crate::model::EventTypes;
+    use crate::model::{EventTypes, ROWS_OF_OWN_FILES};
     use crate::progress::Progress;
     use crate::rollup::scan_part::WantedRows;
     use crate::rollup::table::Selection;
@@ -272,7 +310,7 @@ mod tests {
         #[test]
         fn no_day_with_a_wanted_path_is_left_out(
             rounds in vec(
-                (vec((0..5_usize, 0..HOURS, 1..4_i32), 1..14), any::<bool>(), any::<bool>()),
+                (vec((0..5_usize, 0..HOURS, 1..4_i32, prop::bool::weighted(0.2)), 1..14), any::<bool>(), any::<bool>()),
                 1..6,
             ),
             from in 0..HOURS,
@@ -283,10 +321,16 @@ mod tests {
             let types = EventTypes::of(vec!["purchase".to_owned()], Vec::new());
             let (mut id, mut sold) = (0, 0);
             for (added, is_compacted, is_recomputed) in rounds {
-                for (path, hour, quantity) in added {
-                    id += 1;
-                    add_sales_of(&lake, PATHS[path], Hour::new(hour), &[(id, "item", quantity)]);
-                    sold += if path == wanted && hour >= from { i64::from(quantity) } else { 0 };
+                for (path, hour, quantity, is_large) in added {
+                    // So many that the category has a file of its own.
+                    let sales = if is_large { ROWS_OF_OWN_FILES } else { 1 };
+                    let items: Vec<String> = (0..sales).map(|item| format!("item{item}")).collect();
+                    let sales: Vec<(u32, &str, i32)> =
+                        (id..).zip(&items).map(|(id, item)| (id, item.as_str(), quantity)).collect();
+                    add_sales_of(&lake, PATHS[path], Hour::new(hour), &sales);
+                    id += sales.len() as u32;
+                    let is_wanted = path == wanted && hour >= from;
+                    sold += if is_wanted { sales.iter().map(|sale| i64::from(sale.2)).sum() } else { 0 };
                 }
                 let scope = if is_recomputed { Scope::all() } else { Scope::Changed };
                 rollup(&lake, scope, Replaces::DamagedOnly, 0, &Progress::ignored()).expect("it is done");
@@ -327,6 +371,14 @@ mod tests {
             let path = if day % 10 == 3 { "Toys" } else { "Food" };
             add_sales_of(&lake, path, Hour::new(24 * day), &[(day.cast_unsigned(), "item", 1)]);
         }
+        // Of what has no category there is a copy, of all else there is none, since one category has its own file.
+        for day in [1, 3, 8] {
+            add_sales_of(&lake, "", Hour::new(24 * day), &[(100 + day.cast_unsigned(), "item", 1)]);
+        }
+        let items: Vec<String> = (0..ROWS_OF_OWN_FILES).map(|item| format!("item{item}")).collect();
+        let large: Vec<(u32, &str, i32)> =
+            (200..).zip(&items).map(|(id, item)| (id, item.as_str(), 1)).collect();
+        add_sales_of(&lake, "Books", Hour::new(24 * 5), &large);
         rollup(&lake, Scope::Changed, Replaces::DamagedOnly, 0, &Progress::ignored()).expect("it is done");
         let rollups = Rollups::open_or_create(&store).expect("it can be read");
         let types = EventTypes::of(vec!["purchase".to_owned()], Vec::new());
@@ -340,10 +392,11 @@ mod tests {
             (files, store.bytes_read() - before)
         };
         let (without_index, tails) = bytes_read();
-        let plan = rollups.plan_compaction(Hour::new(24 * 20).start(), StepLimits::default());
+        let plan = rollups.plan_compaction(Hour::new(24 * 40).start(), StepLimits::default());
         plan.expect("it can be read").run(0, &|_| {}).expect("it is done");
         let (with_index, of_index) = bytes_read();
         assert_eq!(without_index, [Date::new(3), Date::new(13)]);
+        assert_eq!(store.files("rollups/_months").expect("it can be listed").len(), 1);
         assert_eq!(with_index, without_index);
         assert!(of_index * 3 < tails, "{tails} bytes without an index, {of_index} with one");
     }

@@ -174,7 +174,8 @@ mod tests {
             none
 
             1 more
-        "#]].assert_eq(&written(|answer, out| write_markdown(answer, out)));
+        "#]]
+        .assert_eq(&written(|answer, out| write_markdown(answer, out)));
     }
 
     #[test]
@@ -196,7 +197,8 @@ mod tests {
             <h2>Others</h2>
             <p>none</p>
             <p>1 more</p>
-        "#]].assert_eq(&written(|answer, out| write_html(answer, out)));
+        "#]]
+        .assert_eq(&written(|answer, out| write_html(answer, out)));
     }
 
     #[test]
