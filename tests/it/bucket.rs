@@ -1,6 +1,7 @@
 //! A lake in a bucket is the lake of a folder, whatever its requests meet; the bucket is one in memory.
 
 mod objects;
+mod serve;
 mod staged;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use topsell_core::rollup::{Replaces, Scope};
 use topsell_core::storage::{BucketName, BucketTimes, Lock, LockError, LockTimeout, Store};
 
 use crate::faults::{ingest_step, rank_step, seen_in, take_step, world};
+use crate::processes::wait_until;
 use crate::world::World;
 use objects::{Failing, Objects};
 
@@ -257,6 +259,45 @@ fn a_pointer_is_not_moved_back_by_a_holder_that_has_lost_its_lock() {
     let error = gone.put_pointer(POINTER, "older".into()).expect_err("its lock is lost").to_string();
     assert!(error.contains("another run has taken over"), "{error}");
     assert_eq!(next.get(POINTER).expect("it is there"), "newer");
+}
+
+/// A holder is stopped before each of its requests, another one takes its lock over and moves the pointer, and the first
+/// one goes on.
+#[test]
+fn a_pointer_is_not_moved_back_wherever_its_holder_was_stopped() {
+    const POINTER: &str = "rankings/current.json";
+    let lease = Duration::from_millis(300);
+    let stopped_after = |requests: u64| {
+        let store = Arc::new(InMemory::new());
+        let objects = Objects::of(&store);
+        let gone = store_of(&objects, lease);
+        gone.put_pointer(POINTER, "first".into()).expect("nobody has the lock");
+        let lost = take(&gone, "gone").expect("nobody has it");
+        objects.stop_after(requests);
+        std::thread::scope(|scope| {
+            let put = scope.spawn(|| gone.put_pointer(POINTER, "older".into()));
+            wait_until("it is stopped, or done", || objects.is_stopped() || put.is_finished());
+            let is_done = put.is_finished();
+            let next = store_of(&Objects::of(&store), lease);
+            let taken = next.lock("maintenance.lock", "next", LockTimeout::Unlimited).expect("it is over");
+            assert!(taken.epoch() > lost.epoch());
+            next.put_pointer(POINTER, "newer".into()).expect("it has its lock");
+            objects.go_on();
+            let put = put.join().expect("it does not panic");
+            assert_eq!(
+                next.get(POINTER).expect("it is there"),
+                "newer",
+                "after {requests} requests, {put:?}"
+            );
+            assert!(is_done || put.is_err(), "after {requests} requests: its lock is lost");
+            is_done
+        })
+    };
+    let are_done: Vec<bool> = std::thread::scope(|scope| {
+        let stops: Vec<_> = (0..8).map(|requests| scope.spawn(move || stopped_after(requests))).collect();
+        stops.into_iter().map(|stop| stop.join().expect("all is well")).collect()
+    });
+    assert!(!are_done[2] && are_done.contains(&true), "it was stopped near the pointer: {are_done:?}");
 }
 
 #[test]

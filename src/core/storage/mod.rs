@@ -40,6 +40,7 @@ mod reserve;
 mod scratch;
 mod store;
 mod stream;
+mod unfinished_uploads;
 mod unique_id;
 mod uploads;
 mod wait;
@@ -65,6 +66,7 @@ pub use queue_lock::Turn;
 pub use scratch::Scratch;
 pub use store::Store;
 pub use stream::Stream;
+pub use unfinished_uploads::UnfinishedUploads;
 pub use unique_id::unique_id;
 pub use wait_listener::WaitListener;
 
