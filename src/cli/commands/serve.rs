@@ -67,9 +67,9 @@ pub struct Serve {
     /// Private key of the certificate, in PEM form
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Folder of the accepted events that are not in the lake yet, on a local disk; default: log/ of the lake; required for
+    /// Directory of accepted events that are not in the lake yet, on a local disk; default: log/ of the lake; required for
     /// a lake in a bucket
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
     /// How lines of the log are written, on stderr
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
@@ -188,8 +188,7 @@ impl Serve {
             }
             Some(folder) => Ok(folder.clone()),
             None if store.is_bucket() => {
-                let what =
-                    "a server of a lake in a bucket has its log on a local disk; pass --log-dir FOLDER";
+                let what = "a server of a lake in a bucket has its log on a local disk; pass --log-dir DIR";
                 Err(Failure::usage(format!("--lake {}: {what}", store.location())))
             }
             None => Ok(store.temporary_folder().join(SERVER_LOG)),

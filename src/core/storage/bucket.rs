@@ -24,7 +24,7 @@ use crate::storage::bucket_disk::BucketDisk;
 use crate::storage::error::StoreError;
 use crate::storage::location::BucketName;
 use crate::storage::read_ahead::ReadAhead;
-use crate::storage::unfinished_uploads::{KeptClient, UploadLister};
+use crate::storage::upload_lister::{KeptClient, UploadLister};
 
 /// How long one request may take. What is large is sent in parts.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);

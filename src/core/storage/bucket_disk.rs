@@ -4,7 +4,8 @@
 //! library that did not get one: then the store says that the object is there, or is another one, and it is the
 //! writer's own. So whoever hears anything but success reads the object back and compares its bytes.
 //!
-//! Commits of tables never change, and several parts of a command read them: they are kept.
+//! Commits of tables never change, and several parts of a command read them: they are kept. So is the version of the
+//! lake's format, which each part of a command checks.
 //!
 //! Invariant: such a write succeeds where the object has its bytes; it says [`Error::AlreadyExists`] or
 //! [`Error::Precondition`] where somebody else's object is there, and only then; any other error means that it is not
@@ -36,12 +37,16 @@ const MAX_TRIES: u32 = 6;
 const MAX_KEPT_BYTES: usize = 32 << 20;
 /// The folder of the commits of a table.
 const LOG: &str = "_delta_log";
+/// The file with the version of the lake's format.
+const FORMAT: &str = "format.json";
+
+type Kept = HashMap<Path, (ObjectMeta, Bytes)>;
 
 /// An object store that is written to with care.
 #[derive(Debug)]
 pub(super) struct BucketDisk {
     store: Arc<DynObjectStore>,
-    kept: Mutex<HashMap<Path, (ObjectMeta, Bytes)>>,
+    kept: Arc<Mutex<Kept>>,
     /// How long is waited between the first two tries of a write.
     retry_interval: Duration,
 }
@@ -57,7 +62,7 @@ enum Found {
 
 impl BucketDisk {
     pub fn of(store: Arc<DynObjectStore>, retry_interval: Duration) -> BucketDisk {
-        BucketDisk { store, kept: Mutex::default(), retry_interval }
+        BucketDisk { store, kept: Arc::default(), retry_interval }
     }
 
     async fn put_conditionally(
@@ -108,7 +113,7 @@ impl BucketDisk {
         Ok(if is_own { Found::Own(put_result(e_tag, version)) } else { Found::Others })
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<Path, (ObjectMeta, Bytes)>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -202,7 +207,7 @@ impl ObjectStore for BucketDisk {
     }
 
     async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
-        if !is_commit(at) || options.range.is_some() {
+        if !(is_commit(at) || at.filename() == Some(FORMAT)) || options.range.is_some() {
             return self.store.get_opts(at, options).await;
         }
         if let Some((meta, bytes)) = self.kept().get(at).cloned() {
@@ -224,8 +229,13 @@ impl ObjectStore for BucketDisk {
     }
 
     fn delete_stream(&self, at: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.kept().clear();
-        self.store.delete_stream(at)
+        let kept = Arc::clone(&self.kept);
+        let forgotten = at.inspect(move |at| {
+            if let Ok(at) = at {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).remove(at);
+            }
+        });
+        self.store.delete_stream(forgotten.boxed())
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

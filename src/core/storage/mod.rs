@@ -42,6 +42,7 @@ mod store;
 mod stream;
 mod unfinished_uploads;
 mod unique_id;
+mod upload_lister;
 mod uploads;
 mod wait;
 mod wait_listener;
