@@ -13,10 +13,13 @@ const MIN_AGE_SECONDS: i64 = 86_400;
 /// # Errors
 /// Fails where the store does not list them.
 pub fn described(store: &Store, now: Timestamp) -> Result<Option<String>, StoreError> {
-    let Some(found) = store.unfinished_uploads(now.plus_seconds(-MIN_AGE_SECONDS))? else { return Ok(None) };
-    let UnfinishedUploads { count, are_more, oldest: Some(oldest) } = found else { return Ok(None) };
+    let Some(UnfinishedUploads { begun, are_more }) = store.unfinished_uploads()? else { return Ok(None) };
+    let before = now.plus_seconds(-MIN_AGE_SECONDS);
+    let begun = begun.iter().filter_map(|text| Timestamp::parse(text).ok());
+    let old: Vec<Timestamp> = begun.filter(|begun| *begun < before).collect();
+    let Some(oldest) = old.iter().min() else { return Ok(None) };
     let at_least = if are_more { "at least " } else { "" };
-    let uploads = counted(count as u64, "upload", "uploads");
+    let uploads = counted(old.len() as u64, "upload", "uploads");
     let bucket = store.bucket_name().unwrap_or_default();
     Ok(Some(format!(
         "{at_least}{uploads} of large files, the oldest begun at {oldest}, never completed: no listing has \

@@ -12,9 +12,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use object_store::memory::InMemory;
 
+use topsell_core::counts::{CountQuery, by_hour};
 use topsell_core::delta::{VacuumRule, VacuumScope};
 use topsell_core::lake::{DryRun, Lake};
 use topsell_core::maintenance::copy_lake;
+use topsell_core::model::{EventTypes, Timestamp};
 use topsell_core::pipeline::Step;
 use topsell_core::rankings::Snapshot;
 use topsell_core::rollup::{Replaces, Scope};
@@ -490,6 +492,17 @@ fn requests_follow_what_is_written_and_what_is_read() {
 
     let rank = requests_of(&store, &rank_step());
     assert!(rank <= aggregates + commits + 35, "{rank}: {aggregates} {commits}");
+
+    let objects = Objects::of(&store);
+    let event_types = EventTypes::of(vec!["purchase".to_owned()], Vec::new());
+    let begin = Timestamp::parse("2017-01-13T00:00:00Z").expect("a good moment").hour();
+    let hours = begin..begin.plus(24);
+    let query = CountQuery { event_types: &event_types, hours, category: None, uncommitted: &[] };
+    let counts = by_hour(&store_of(&objects, Duration::from_secs(60)), &query, &["i1"]);
+    assert_eq!(counts.expect("it can be read")["i1"].len(), 24);
+    let files = plain(&store).files("rollups").expect("it can be listed");
+    let of_day = files.iter().filter(|file| file.path.contains("date=2017-01-13")).count() as u64;
+    assert!(objects.requests().0 <= of_day + 9, "{of_day} files:\n{}", objects.told());
 
     let objects = Objects::of(&store);
     let snapshot = Snapshot::current(&store_of(&objects, Duration::from_secs(60))).expect("it is there");

@@ -165,7 +165,12 @@ impl<'a> LogReader<'a> {
         if last.is_some() {
             return Ok(last);
         }
-        if hint.is_none() && !self.store.has_file(&self.path(0))? {
+        let first = self.path(0);
+        let has_first = || match self.store.is_bucket() {
+            true => self.store.has_object(&first),
+            false => Ok(self.store.is_there(&first)),
+        };
+        if hint.is_none() && !has_first()? {
             return Ok(None);
         }
         if listed.is_some() {

@@ -192,17 +192,6 @@ impl Store {
         }
     }
 
-    /// Returns the same, and fails where a bucket does not answer.
-    ///
-    /// # Errors
-    /// Names the object.
-    pub fn has_file(&self, path: &str) -> Result<bool, StoreError> {
-        match &self.root {
-            Root::Folder(_) => Ok(self.is_there(path)),
-            Root::Bucket(bucket) => Ok(bucket.head(path)?.is_some()),
-        }
-    }
-
     /// Returns whether a file is surely not there, and will not be; false where the disk does not answer, and of a
     /// bucket, where a write whose answer was lost may still be under way.
     pub fn is_missing(&self, path: &str) -> bool {

@@ -3,32 +3,30 @@
 //!
 //! Invariant: reads only; a rule of the bucket removes them.
 
-use crate::model::Timestamp;
 use crate::storage::error::StoreError;
 use crate::storage::location::BucketName;
 use crate::storage::store::{Root, Store};
 use crate::storage::upload_lister::element;
 
-/// Uploads that were begun before a moment.
+/// Uploads that were begun and are not completed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnfinishedUploads {
-    /// At most those of the store's first answer, a thousand.
-    pub count: usize,
+    /// When each of them was begun, as the store says it: at most those of its first answer, a thousand.
+    pub begun: Vec<String>,
     pub are_more: bool,
-    pub oldest: Option<Timestamp>,
 }
 
 impl Store {
-    /// Returns the uploads below the lake's prefix that were begun before a moment and never completed; none where the
-    /// store has no such uploads, as a folder.
+    /// Returns the uploads below the lake's prefix that are not completed; none where the store has no such uploads, as a
+    /// folder.
     ///
     /// # Errors
     /// Fails where the store does not list them, as where it is not allowed to.
-    pub fn unfinished_uploads(&self, before: Timestamp) -> Result<Option<UnfinishedUploads>, StoreError> {
+    pub fn unfinished_uploads(&self) -> Result<Option<UnfinishedUploads>, StoreError> {
         let Root::Bucket(bucket) = &self.root else { return Ok(None) };
         let Some(lister) = &bucket.upload_lister else { return Ok(None) };
         let answer = bucket.wait(lister.answer(&prefix_of(&bucket.name)));
-        Ok(Some(uploads_of(&answer.map_err(|error| bucket.failed("", error))?, before)))
+        Ok(Some(uploads_of(&answer.map_err(|error| bucket.failed("", error))?)))
     }
 
     /// Returns the name of the bucket; none of a folder.
@@ -46,18 +44,12 @@ fn prefix_of(name: &BucketName) -> String {
 }
 
 /// Returns the uploads of the store's answer.
-fn uploads_of(answer: &str, before: Timestamp) -> UnfinishedUploads {
-    let begun = |upload: &str| Timestamp::parse(element(upload, "Initiated")?).ok();
-    let old: Vec<Timestamp> = answer
-        .split("<Upload>")
-        .skip(1)
-        .filter_map(|rest| begun(rest.split("</Upload>").next()?))
-        .filter(|begun| *begun < before)
-        .collect();
+fn uploads_of(answer: &str) -> UnfinishedUploads {
+    let begun = |upload: &str| element(upload, "Initiated").map(str::to_owned);
+    let uploads = answer.split("<Upload>").skip(1);
     UnfinishedUploads {
-        count: old.len(),
+        begun: uploads.filter_map(|rest| begun(rest.split("</Upload>").next()?)).collect(),
         are_more: element(answer, "IsTruncated") == Some("true"),
-        oldest: old.into_iter().min(),
     }
 }
 
@@ -66,20 +58,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uploads_of_now_are_not_named() {
+    fn an_answer_says_when_each_was_begun_and_whether_there_are_more() {
         let upload = |begun: &str| {
             format!("<Upload><Key>lake/a</Key><UploadId>1</UploadId><Initiated>{begun}</Initiated></Upload>")
         };
         let answer = format!(
-            "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated>{}{}{}</ListMultipartUploadsResult>",
+            "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated>{}{}</ListMultipartUploadsResult>",
             upload("2026-11-28T10:00:00.000Z"),
             upload("2026-11-27T09:30:00.000Z"),
-            upload("2026-11-30T09:30:00.000Z"),
         );
-        let moment = |text| Timestamp::parse(text).expect("a good moment");
-        let expected =
-            UnfinishedUploads { count: 2, are_more: true, oldest: Some(moment("2026-11-27T09:30:00Z")) };
-        assert_eq!(uploads_of(&answer, moment("2026-11-29T00:00:00Z")), expected);
-        assert_eq!(uploads_of("<a/>", moment("2026-11-29T00:00:00Z")), UnfinishedUploads::default());
+        let begun = ["2026-11-28T10:00:00.000Z", "2026-11-27T09:30:00.000Z"].map(str::to_owned).to_vec();
+        assert_eq!(uploads_of(&answer), UnfinishedUploads { begun, are_more: true });
+        assert_eq!(uploads_of("<a/>"), UnfinishedUploads::default());
     }
 }
