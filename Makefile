@@ -193,8 +193,11 @@ postgres: $(BUILD)
 	timeout 300 $(PYTHON) tests/postgres/order_lines.py "$(PROGRAM)"
 
 # The core flow on a bucket of SeaweedFS, which is started on free ports and stopped at the end: the same answers
-# and files as in a folder, also after processes were killed while they wrote; deltalake and Polars read the tables.
+# and files as in a folder, also after processes were killed while they wrote; deltalake, Polars, DuckDB and chDB
+# read the tables. Before that, two race for a thousand commits in a bucket in memory.
+# After it, three schedulers that share nothing but a bucket are killed and stopped, KILLS= times or 20.
 bucket: $(BUILD) $(VENV)/bucket
+	TOPSELL_RACES=1000 timeout 900 $(CARGO) test --locked --test it -- bucket::staged::two_who_race
 	timeout 1800 $(VENV)/bin/python tests/bucket/with_seaweedfs.py \
 		$(VENV)/bin/python tests/bucket/flow.py "$(PROGRAM)"
 	for each in 1 25; do \
@@ -202,6 +205,8 @@ bucket: $(BUILD) $(VENV)/bucket
 			$(VENV)/bin/python tests/bucket/slow_proxy.py 30 \
 			$(VENV)/bin/python tests/bucket/hosts.py "$(PROGRAM)" $$((80 + 20 * each)) $$each || exit 1; \
 	done
+	timeout 7200 $(VENV)/bin/python tests/bucket/with_seaweedfs.py \
+		$(VENV)/bin/python tests/bucket/schedulers.py "$(PROGRAM)" $(or $(KILLS),20)
 
 # Power failures at many moments of all commands that write, on ext4, XFS and Btrfs; CUTS= of each. Needs
 # root, loop devices and FUSE.

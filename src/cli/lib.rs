@@ -31,6 +31,7 @@ mod stdin;
 mod step_runner;
 mod summary;
 mod terminal;
+mod unfinished_uploads;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -65,6 +65,7 @@ const OPTIONS: &[Row] = &[
     ("level-separator", None, "TEXT", "Separator of the levels"),
     ("limit", Some('n'), "N", "Maximum number of"),
     ("list", None, "", "List the upcoming runs"),
+    ("log-dir", None, "DIR", "Directory of accepted events"),
     ("log-format", None, "FORMAT", "How lines of the log are written"),
     ("map", None, "FIELD=COLUMN|FILE|preset:NAME", "Column that holds a field"),
     ("max-age", None, "DURATION", "Maximum age of the published ranking"),

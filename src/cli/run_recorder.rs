@@ -4,6 +4,7 @@
 
 use std::env;
 use std::sync::Arc;
+use std::thread;
 
 use crate::failure::{Exit, Failure};
 use crate::record_args::RecordShare;
@@ -14,7 +15,7 @@ use topsell_core::progress::Listener;
 use topsell_core::storage::Store;
 use topsell_ops::process::{Identity, machine_name, peak_memory_bytes};
 use topsell_ops::run_history::{
-    Outcome, RUN_SCHEMA, RunRecord, RunStore, TRACEPARENT, TraceContext, new_run_id, versions,
+    Outcome, RUN_SCHEMA, RunRecord, RunStore, TRACEPARENT, TraceContext, Versions, new_run_id, versions,
 };
 
 /// The record of a run under way.
@@ -23,6 +24,8 @@ pub struct RunRecorder {
     mode: RecordMode,
     record: RunRecord,
     observer: Arc<RunObserver>,
+    /// Whether there were records when it began; where there were, there are.
+    had_records: bool,
 }
 
 /// How a run is recorded.
@@ -106,12 +109,14 @@ impl RunRecorder {
             parent_span_id,
             ..RunRecord::default()
         };
-        let mut recorder = RunRecorder { store, mode, record, observer };
-        if mode == RecordMode::FromStart && recorder.has_records() {
+        let mut recorder = RunRecorder { store, mode, record, observer, had_records: false };
+        let before = if mode == RecordMode::FromStart { recorder.look() } else { None };
+        if let Some(before) = before {
+            recorder.had_records = true;
             recorder.record.set_process(Identity::own());
-            recorder.record.before = versions(&recorder.store);
+            recorder.record.before = before;
             // Where this fails, so will the record of its end, and that is told.
-            let _ = RunStore::open(&recorder.store).save(&recorder.record);
+            let _ = RunStore::open_for_new_run(&recorder.store).save(&recorder.record);
         }
         Some(recorder)
     }
@@ -120,7 +125,7 @@ impl RunRecorder {
         // A run that found no lake leaves none behind, and nothing in what is somebody else's; who only looks
         // makes not even a folder, which would then be the wrong one's.
         let may_be_first = || self.mode == RecordMode::FromStart && Lake::open(self.store.clone()).is_ok();
-        if !self.has_records() && !may_be_first() {
+        if !self.had_records && !self.has_records() && !may_be_first() {
             return;
         }
         let record = &mut self.record;
@@ -147,7 +152,7 @@ impl RunRecorder {
         record.written_bytes = Some(self.store.bytes_written());
         record.peak_memory_bytes = peak_memory_bytes();
         record.output_tail = settings.messages();
-        let run_store = RunStore::open(&self.store);
+        let run_store = RunStore::open_for_new_run(&self.store);
         match self.mode {
             // Whoever may not write may look all the same.
             RecordMode::AtEnd => drop(run_store.save(record)),
@@ -157,6 +162,19 @@ impl RunRecorder {
                 }
             }
         }
+    }
+
+    /// Returns what there is before the run, where runs have been recorded here before.
+    fn look(&self) -> Option<Versions> {
+        if !self.store.is_bucket() {
+            return self.has_records().then(|| versions(&self.store));
+        }
+        // In a bucket, each is a request, or several one after another.
+        thread::scope(|scope| {
+            let before = scope.spawn(|| versions(&self.store));
+            let has_records = self.has_records();
+            before.join().ok().filter(|_| has_records)
+        })
     }
 
     /// Tells whether runs have been recorded here before.

@@ -17,14 +17,15 @@ use crate::log::{EventLog, Position, Record};
 use crate::tls::ReloadedCertificate;
 use topsell_core::counts::has_live_ranking_files;
 use topsell_core::ingest::decode_record;
-use topsell_core::lake::{self, Lake, SERVER_LOCK, SERVER_LOG};
+use topsell_core::lake::{self, Lake, SERVER_LOCK};
 use topsell_core::model::Timestamp;
 use topsell_core::rank::LiveRules;
+use topsell_core::rollup::RollupError;
 use topsell_core::storage::{LockTimeout, Store};
 use topsell_output::answers::{TimeRangeOptions, TopKind, TopOptions, TopQuestion};
 
-/// How many times as long is waited after a failure.
-const PAUSES_AFTER_FAILURE: u32 = 25;
+/// How long is waited after a failure.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// How often is looked whether a list has to be read.
 const LISTS_TICK: Duration = Duration::from_millis(50);
 /// How often sealed segments are looked for.
@@ -50,7 +51,7 @@ pub fn serve(
 ) -> Result<ServerSummary, ServeError> {
     let store = config.store.clone();
     let lake = Arc::new(Lake::open_or_create(store.clone(), None)?);
-    let _lock = store.lock(SERVER_LOCK, &config.name, LockTimeout::NoWait)?;
+    let _lock = store.lock(SERVER_LOCK, &config.name, LockTimeout::WhileOverdue)?;
     let tls = config.tls.clone().map(ReloadedCertificate::open).transpose()?;
     let address = config.listen;
     let failed = |source| ServeError::Listen { address, source };
@@ -123,7 +124,7 @@ fn run(
         Arc::clone(&config.clock),
         Arc::clone(&config.log_line),
     ));
-    let log = open_log(&config, store, &uncommitted, &recent)?;
+    let log = open_log(&config, &lake, &uncommitted, &recent)?;
     let committer = Arc::new(Committer::of(
         Arc::clone(&log),
         Arc::clone(&lake),
@@ -151,10 +152,11 @@ fn run(
     if state.live.set(live).is_err() {
         unreachable!("a server is started once");
     }
+    let poll_interval = config.poll_interval;
     (config.log_line)(LogLevel::Info, "ready");
     let is_stopped = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| keep_recent(&recent, &config.log_line, &is_stopped));
+        scope.spawn(|| keep_recent((&recent, state), poll_interval, &config.log_line, &is_stopped));
         scope.spawn(|| keep_lists(&lists, &config.log_line, &is_stopped));
         while stop.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
             committer.tick();
@@ -175,10 +177,20 @@ fn refresh_certificate(state: &State, log_line: &LogLine) {
 }
 
 /// Keeps the counts of recent hours up to date with what others do to the lake.
-fn keep_recent(recent: &Recent, log_line: &LogLine, is_stopped: &AtomicBool) {
+fn keep_recent(
+    (recent, state): (&Recent, &State),
+    poll_interval: Duration,
+    log_line: &LogLine,
+    is_stopped: &AtomicBool,
+) {
     let mut last_failure = String::new();
     while !is_stopped.load(Ordering::Relaxed) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| recent.tick().and_then(|()| recent.load())));
+        let look = || {
+            recent.tick()?;
+            recent.load()?;
+            state.live.get().map_or(Ok(()), |live| live.receiver.read_settings().map_err(RollupError::from))
+        };
+        let outcome = catch_unwind(AssertUnwindSafe(look));
         let Ok(outcome) = outcome else {
             recent.forget();
             log_line(
@@ -197,10 +209,12 @@ fn keep_recent(recent: &Recent, log_line: &LogLine, is_stopped: &AtomicBool) {
             Err(_) => {}
         }
         // What failed is not tried again at once: it may have read much before it did.
-        let pauses = if last_failure.is_empty() { 1 } else { PAUSES_AFTER_FAILURE };
-        for _ in 0..pauses {
+        let pause =
+            if last_failure.is_empty() { poll_interval } else { poll_interval.max(PAUSE_AFTER_FAILURE) };
+        let step = pause.min(TICK);
+        for _ in 0..pause.as_millis() / step.as_millis().max(1) {
             if !is_stopped.load(Ordering::Relaxed) {
-                thread::sleep(TICK);
+                thread::sleep(step);
             }
         }
     }
@@ -237,18 +251,17 @@ fn list_by_score(defaults: &CountDefaults, now: Timestamp) -> Result<ListKind, S
 /// Opens the log, and adds what it has to what the lake does not have.
 fn open_log(
     config: &ServerConfig,
-    store: &Store,
+    lake: &Arc<Lake>,
     uncommitted: &Arc<Uncommitted>,
     recent: &Arc<Recent>,
 ) -> Result<Arc<EventLog<()>>, ServeError> {
-    let folder = store.temporary_folder().join(SERVER_LOG);
     let unknown: Arc<Mutex<Option<Position>>> = Arc::default();
     let apply = {
         let (uncommitted, recent) = (Arc::clone(uncommitted), Arc::clone(recent));
-        let (unknown, store) = (Arc::clone(&unknown), store.clone());
+        let (unknown, lake) = (Arc::clone(&unknown), Arc::clone(lake));
         move |record: Record<'_>| match decode_record(record.payload) {
             Some((events, currency)) => {
-                let since = || lake::version(&store).unwrap_or_default();
+                let since = || version_before(&lake);
                 let number = uncommitted.add(record.segment, &events, currency, since);
                 recent.add(number, events);
             }
@@ -259,7 +272,7 @@ fn open_log(
             }
         }
     };
-    let (log, recovered) = EventLog::open(&folder, config.site.clone(), config.log, apply)?;
+    let (log, recovered) = EventLog::open(&config.log_dir, config.site.clone(), config.log, apply)?;
     if let Ok(Some(position)) = unknown.lock().map(|of| of.clone()) {
         return Err(ServeError::UnknownRecord { position: position.to_string() });
     }
@@ -274,6 +287,14 @@ fn open_log(
         (config.log_line)(LogLevel::Warning, &text);
     }
     Ok(Arc::new(log))
+}
+
+/// Returns a version of the lake's events before now. A bucket is not asked: the log does not wait for it.
+fn version_before(lake: &Lake) -> u64 {
+    match lake.store().is_bucket() {
+        true => lake.events().newest_known().map_or(0, |version| version.number()),
+        false => lake::version(lake.store()).unwrap_or_default(),
+    }
 }
 
 fn summary(state: &State) -> ServerSummary {

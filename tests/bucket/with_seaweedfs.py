@@ -56,7 +56,7 @@ def start(folder):
         f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3",
         f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}",
         f"-s3.config={config}", "-s3.iam=false", "-master.volumeSizeLimitMB=64", "-volume.max=0",
-        "-master.telemetry=false", "-s3.port.iceberg=0",
+        "-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
     ]
     log = open(folder / "log", "wb")
     # With a key of its own it encrypts what it is asked to.

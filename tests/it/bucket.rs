@@ -1,6 +1,7 @@
 //! A lake in a bucket is the lake of a folder, whatever its requests meet; the bucket is one in memory.
 
 mod objects;
+mod serve;
 mod staged;
 
 use std::collections::BTreeMap;
@@ -11,15 +12,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use object_store::memory::InMemory;
 
+use topsell_core::counts::{CountQuery, by_hour};
 use topsell_core::delta::{VacuumRule, VacuumScope};
 use topsell_core::lake::{DryRun, Lake};
 use topsell_core::maintenance::copy_lake;
+use topsell_core::model::{EventTypes, Timestamp};
 use topsell_core::pipeline::Step;
 use topsell_core::rankings::Snapshot;
 use topsell_core::rollup::{Replaces, Scope};
 use topsell_core::storage::{BucketName, BucketTimes, Lock, LockError, LockTimeout, Store};
 
 use crate::faults::{ingest_step, rank_step, seen_in, take_step, world};
+use crate::processes::wait_until;
 use crate::world::World;
 use objects::{Failing, Objects};
 
@@ -259,6 +263,46 @@ fn a_pointer_is_not_moved_back_by_a_holder_that_has_lost_its_lock() {
     assert_eq!(next.get(POINTER).expect("it is there"), "newer");
 }
 
+/// A holder is stopped before each of its requests, another one takes its lock over and moves the pointer, and the first
+/// one goes on.
+#[test]
+fn a_pointer_is_not_moved_back_wherever_its_holder_was_stopped() {
+    const POINTER: &str = "rankings/current.json";
+    let lease = Duration::from_millis(300);
+    let stopped_after = |requests: u64| {
+        let store = Arc::new(InMemory::new());
+        let objects = Objects::of(&store);
+        let gone = store_of(&objects, lease);
+        gone.put_pointer(POINTER, "first".into()).expect("nobody has the lock");
+        let lost = take(&gone, "gone").expect("nobody has it");
+        let epoch = lost.epoch();
+        objects.stop_after(requests);
+        std::thread::scope(|scope| {
+            let put = scope.spawn(|| gone.put_pointer(POINTER, "older".into()));
+            wait_until("it is stopped, or done", || objects.is_stopped() || put.is_finished());
+            let is_done = put.is_finished();
+            let next = store_of(&Objects::of(&store), lease);
+            let taken = next.lock("maintenance.lock", "next", LockTimeout::Unlimited).expect("it is over");
+            next.put_pointer(POINTER, "newer".into()).expect("it has its lock");
+            objects.go_on();
+            assert!(taken.epoch() > epoch);
+            let put = put.join().expect("it does not panic");
+            assert_eq!(
+                next.get(POINTER).expect("it is there"),
+                "newer",
+                "after {requests} requests, {put:?}"
+            );
+            assert!(is_done || put.is_err(), "after {requests} requests: its lock is lost");
+            is_done
+        })
+    };
+    let are_done: Vec<bool> = std::thread::scope(|scope| {
+        let stops: Vec<_> = (0..8).map(|requests| scope.spawn(move || stopped_after(requests))).collect();
+        stops.into_iter().map(|stop| stop.join().expect("all is well")).collect()
+    });
+    assert!(!are_done[2] && are_done.contains(&true), "it was stopped near the pointer: {are_done:?}");
+}
+
 #[test]
 fn a_prune_of_a_bucket_removes_nothing_that_was_written_in_the_last_day() {
     let world = world();
@@ -450,7 +494,18 @@ fn requests_follow_what_is_written_and_what_is_read() {
     assert!(rank <= aggregates + commits + 35, "{rank}: {aggregates} {commits}");
 
     let objects = Objects::of(&store);
+    let event_types = EventTypes::of(vec!["purchase".to_owned()], Vec::new());
+    let begin = Timestamp::parse("2017-01-13T00:00:00Z").expect("a good moment").hour();
+    let hours = begin..begin.plus(24);
+    let query = CountQuery { event_types: &event_types, hours, category: None, uncommitted: &[] };
+    let counts = by_hour(&store_of(&objects, Duration::from_secs(60)), &query, &["i1"]);
+    assert_eq!(counts.expect("it can be read")["i1"].len(), 24);
+    let files = plain(&store).files("rollups").expect("it can be listed");
+    let of_day = files.iter().filter(|file| file.path.contains("date=2017-01-13")).count() as u64;
+    assert!(objects.requests().0 <= of_day + 9, "{of_day} files:\n{}", objects.told());
+
+    let objects = Objects::of(&store);
     let snapshot = Snapshot::current(&store_of(&objects, Duration::from_secs(60))).expect("it is there");
     snapshot.category(None).expect("it can be read");
-    assert!(objects.requests().0 <= 4, "{:?}", objects.requests());
+    assert!(objects.requests().0 <= 4, "{}", objects.told());
 }

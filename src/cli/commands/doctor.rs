@@ -4,13 +4,14 @@ use clap::Args as ClapArgs;
 
 use crate::failure::{Exit, Failure};
 use crate::settings::Settings;
+use crate::unfinished_uploads;
 use topsell_core::lake::LakeError;
 
 /// Check what the store of a lake in a bucket must promise
 ///
 /// Writes objects into the folder `doctor` below the prefix, and removes them. Run it before any data goes into a
 /// bucket: a store that does not create an object atomically would lose batches. Exits with 1 if something is
-/// missing.
+/// missing. Names uploads of large files that were begun more than a day ago and never completed.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
@@ -35,6 +36,7 @@ pub fn run(settings: &Settings, _typed: &Doctor) -> Result<Exit, Failure> {
             Some(problem) => writeln!(out, "missing: {}: {problem}", check.what),
         })
     })?;
+    unfinished_uploads::note(settings, &store);
     match checks.iter().filter(|check| check.problem.is_some()).count() {
         0 => Ok(Exit::Success),
         _ => Err(Failure::runtime(format!("{} does not do what a lake needs", store.location()))),

@@ -15,6 +15,7 @@ use crate::settings::{Settings, Verbosity};
 use crate::step_runner;
 use crate::summary;
 use crate::terminal;
+use crate::unfinished_uploads;
 use topsell_core::lake::{self, DryRun, LakeError};
 use topsell_core::maintenance::{Retention, StopRequest};
 use topsell_core::model::{Timestamp, parse_hours, parse_seconds};
@@ -354,6 +355,7 @@ fn prune(
             summary::write(&done, settings.verbosity, out)?;
             lake_summary::write_kept_runs(&kept, dry_run, out)
         })?;
+        unfinished_uploads::note(settings, &store);
         settings.answer(|out| {
             summary::answer(&done, terminal::options(None, settings.color), out)?;
             if dry_run == DryRun::Yes { lake_summary::write_kept_runs_plan(&kept, out) } else { Ok(()) }

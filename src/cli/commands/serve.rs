@@ -18,7 +18,9 @@ use crate::failure::{Exit, Failure};
 use crate::read_args::ReadArgs;
 use crate::settings::Settings;
 use topsell_core::ingest;
+use topsell_core::lake::SERVER_LOG;
 use topsell_core::model::{PURCHASE, Timestamp, Zone, parse_seconds};
+use topsell_core::storage::Store;
 use topsell_core::storage::local_files::read_to_string;
 use topsell_ops::process::{machine_name, raise_open_files};
 use topsell_output::answers::{
@@ -27,7 +29,8 @@ use topsell_output::answers::{
 use topsell_output::text::counted;
 use topsell_serve::ServeError;
 use topsell_serve::config::{
-    Clock, CountDefaults, InputConfig, Limits, LogLevel, ServerConfig, TlsFiles, Tokens,
+    Clock, CountDefaults, InputConfig, Limits, LogLevel, MAX_UNCOMMITTED_EVENTS, ServerConfig, TlsFiles,
+    Tokens, poll_interval,
 };
 use topsell_serve::log::{Options as LogOptions, Site};
 
@@ -64,6 +67,10 @@ pub struct Serve {
     /// Private key of the certificate, in PEM form
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// Directory of accepted events that are not in the lake yet, on a local disk; default: log/ of the lake; required for
+    /// a lake in a bucket
+    #[arg(long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
     /// How lines of the log are written, on stderr
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormatArg,
@@ -159,6 +166,7 @@ impl Serve {
                 mapping,
                 catalog: catalog_file(&typed.catalog)?,
                 max_skew_seconds: seconds("--max-skew", &typed.max_skew)?.cast_signed(),
+                max_uncommitted_events: MAX_UNCOMMITTED_EVENTS,
             },
             counts: CountDefaults {
                 event_types: typed.event_types.clone(),
@@ -171,6 +179,22 @@ impl Serve {
 }
 
 impl Serve {
+    /// Returns the folder of the log.
+    fn log_folder(&self, store: &Store) -> Result<PathBuf, Failure> {
+        match &self.log_dir {
+            Some(folder) if folder.to_string_lossy().contains("://") => {
+                let what = "must be a folder of a local disk: an event is on it before it is acknowledged";
+                Err(Failure::usage(format!("--log-dir {}: {what}", folder.display())))
+            }
+            Some(folder) => Ok(folder.clone()),
+            None if store.is_bucket() => {
+                let what = "a server of a lake in a bucket has its log on a local disk; pass --log-dir DIR";
+                Err(Failure::usage(format!("--lake {}: {what}", store.location())))
+            }
+            None => Ok(store.temporary_folder().join(SERVER_LOG)),
+        }
+    }
+
     fn segment_age_micros(&self) -> Result<u64, Failure> {
         let seconds = parse_seconds(&self.segment_age);
         let seconds = seconds.map_err(|e| Failure::usage(format!("--segment-age: {e}")))?;
@@ -209,15 +233,14 @@ pub fn run(settings: &Settings, typed: &Serve) -> Result<Exit, Failure> {
     let Checked { listen, tokens, tls, limits, input, counts } = typed.check()?;
     settings.use_threads()?;
     let store = settings.store()?;
-    if store.is_bucket() {
-        let what = "a server's lake must be in a folder of a local disk, as its log is";
-        return Err(Failure::usage(format!("--lake {}: {what}", store.location())));
-    }
+    let log_dir = typed.log_folder(&store)?;
     let clock = clock(settings);
     let log = ServerLog::start(settings.verbosity, typed.log_format, Arc::clone(&clock));
     let name = format!("serve (process {}, host {}, since {})", process::id(), machine_name(), settings.now);
     let config = ServerConfig {
+        poll_interval: poll_interval(&store),
         store,
+        log_dir,
         listen,
         site: Site::new(SITE).expect("it is the name of a site"),
         clock,

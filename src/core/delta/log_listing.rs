@@ -28,16 +28,18 @@ impl LogReader<'_> {
     /// Returns the last of the commits after a version, or the version itself, where the store lists them with one
     /// request; these commits are read ahead. None where the store looks for each of them.
     pub(super) fn last_listed(&self, version: u64) -> Result<Option<u64>, StoreError> {
-        let Some(objects) = self.store().objects_after(&self.folder(), &format!("{version:020}.json"))?
-        else {
-            return Ok(None);
-        };
+        let Some(commits) = self.commits_after(version)? else { return Ok(None) };
+        self.store().read_ahead(commits.iter().map(|(_, file)| (file.path.clone(), file.size_bytes)));
+        Ok(Some(commits.iter().map(|(commit, _)| *commit).max().unwrap_or(version)))
+    }
+
+    /// Returns the commits after a version, where the store lists them with one request.
+    pub(super) fn commits_after(&self, version: u64) -> Result<Option<Vec<(u64, StoredFile)>>, StoreError> {
+        let listed = self.store().objects_after(&self.folder(), &format!("{version:020}.json"))?;
         let commit_of = |file: &StoredFile| match LogFile::of(file.path.rsplit('/').next()?)? {
             LogFile::Commit(version) => Some(version),
             LogFile::Checkpoint(_) | LogFile::LastCheckpoint => None,
         };
-        let commits = || objects.iter().filter_map(|file| Some((commit_of(file)?, file)));
-        self.store().read_ahead(commits().map(|(_, file)| (file.path.clone(), file.size_bytes)));
-        Ok(Some(commits().map(|(commit, _)| commit).max().unwrap_or(version)))
+        Ok(listed.map(|files| files.into_iter().filter_map(|file| Some((commit_of(&file)?, file))).collect()))
     }
 }

@@ -150,15 +150,34 @@ impl<'a> LogReader<'a> {
     /// Returns the number of the newest version, from the names of commits alone; none where there is no
     /// table.
     pub fn number(&self) -> Option<u64> {
-        let begins = match self.hint().ok()? {
-            Some(hint) => hint.version,
-            None => self.store.is_there(&self.path(0)).then_some(0)?,
+        self.known_number().ok().flatten()
+    }
+
+    /// Returns the same, and tells a table that is not there from a bucket that does not answer.
+    ///
+    /// # Errors
+    /// Fails where the disk does.
+    pub fn known_number(&self) -> Result<Option<u64>, StoreError> {
+        let hint = self.hint()?.map(|hint| hint.version);
+        let begins = hint.unwrap_or(0);
+        let listed = self.commits_after(begins)?;
+        let last = listed.as_ref().and_then(|commits| commits.iter().map(|(commit, _)| *commit).max());
+        if last.is_some() {
+            return Ok(last);
+        }
+        let first = self.path(0);
+        let has_first = || match self.store.is_bucket() {
+            true => self.store.has_object(&first),
+            false => Ok(self.store.is_there(&first)),
         };
-        if let Some(last) = self.last_listed(begins).ok()? {
-            return Some(last);
+        if hint.is_none() && !has_first()? {
+            return Ok(None);
+        }
+        if listed.is_some() {
+            return Ok(Some(begins));
         }
         // Commits are numbered without a gap, and there are few since the last checkpoint.
-        Some((begins..).find(|number| !self.store.is_there(&self.path(number + 1))).unwrap_or(begins))
+        Ok((begins..).find(|number| !self.store.is_there(&self.path(number + 1))))
     }
 
     /// Returns the files of the wanted partitions that were added after a version.

@@ -101,12 +101,16 @@ impl Table {
     /// Fails where the log cannot be read, or the table is incompatible: its columns are not those of
     /// `schema`, or it needs more of the Delta protocol.
     pub fn open(store: &Store, name: &str, schema: TableSchema) -> Result<Option<Table>, TableError> {
-        if !store.holds_any(&format!("{name}/{LOG}"))? {
+        let is_there = || store.holds_any(&format!("{name}/{LOG}"));
+        // In a bucket, this is one more request, and mostly there is a table.
+        if !store.is_bucket() && !is_there()? {
             return Ok(None);
         }
         let table = Table::at(store, name, schema)?;
-        table.latest()?;
-        Ok(Some(table))
+        match table.latest() {
+            Err(_) if store.is_bucket() && !is_there()? => Ok(None),
+            latest => latest.map(|_| Some(table)),
+        }
     }
 
     /// Opens the table, or creates it with the given properties where there is none.
@@ -122,6 +126,19 @@ impl Table {
         if let Some(table) = Table::open(store, name, schema)? {
             return Ok(table);
         }
+        Table::create_or_open(store, name, schema, properties)
+    }
+
+    /// Does the same where there probably is none.
+    ///
+    /// # Errors
+    /// As [`Table::open_or_create`].
+    pub fn create_or_open(
+        store: &Store,
+        name: &str,
+        schema: TableSchema,
+        properties: &[(&str, String)],
+    ) -> Result<Table, TableError> {
         store.make_folder(name)?;
         let table = Table::at(store, name, schema)?;
         table.create(properties)?;

@@ -132,7 +132,7 @@ pub fn ingest(
     progress: &Progress,
 ) -> Result<Summary, LakeError> {
     let writer = Writer::start(lake, plan, options, parse_options.catalog.is_some(), progress);
-    let settings = lake.map_or(Ok(LakeSettings::default()), Lake::settings)?;
+    let settings = lake.map_or(Ok(LakeSettings::default()), Lake::prepare_ingest)?;
     let explanations = RefCell::default();
     let reject_room = RejectRoom::of_run(options.max_reject_bytes);
     let currency = Cell::new(lake.map_or(Ok(None), Lake::currency)?);

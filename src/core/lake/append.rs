@@ -200,7 +200,11 @@ impl Lake {
         for _ in 0..MAX_TRIES {
             // Decided by the version that the commit is based on: if another writer commits the same
             // batch in between, this commit fails, and each batch is decided again.
-            let newest = self.events.newest()?;
+            // In a bucket, whether there is a newer one is a request, and may just have been asked.
+            let newest = match std::mem::take(&mut others.knows_newest) {
+                true => self.events.newest_known()?,
+                false => self.events.newest()?,
+            };
             others.are_expected |= others.known.is_some_and(|known| known != newest.number());
             let view = if others.are_expected { LogView::of_all_ids(self, &newest)? } else { None };
             if others.are_expected && view.is_none() {

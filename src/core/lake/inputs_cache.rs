@@ -101,6 +101,11 @@ impl InputsCache {
         Ok(())
     }
 
+    /// Looks which objects are there, unless this process has looked.
+    pub fn list(&self, store: &Store) -> Result<(), StoreError> {
+        self.state().is_there(store, "").map(drop)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -25,6 +25,7 @@ use crate::lake::batch_size::BatchSize;
 use crate::lake::error::LakeError;
 use crate::lake::layout::INPUTS;
 use crate::lake::open::Lake;
+use crate::lake::settings::LakeSettings;
 use crate::model::Hour;
 use crate::storage::{Store, checksum};
 
@@ -142,11 +143,29 @@ impl Lake {
     }
 
     /// Writes the entries that were noted, where the lake is in a bucket.
+    /// Reads what an ingest needs of the lake before its first batch: the settings, and of a bucket, at once, what is
+    /// listed later.
+    ///
+    /// # Errors
+    /// As [`Lake::settings`], and where the store cannot be listed.
+    pub fn prepare_ingest(&self) -> Result<LakeSettings, LakeError> {
+        if !self.store.is_bucket() {
+            return self.settings();
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.listed_rejects());
+            let inputs = scope.spawn(|| self.inputs.list(&self.store));
+            let settings = self.settings();
+            inputs.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            settings
+        })
+    }
+
     pub(super) fn write_noted_inputs(&self) -> Result<(), LakeError> {
         if self.inputs.has_noted() {
             // Before the entries: whoever commits later may have noted others since.
-            let newest = self.events.newest()?.number();
-            self.inputs.write(&self.store, newest)?;
+            let before = self.events.newest_known()?.number();
+            self.inputs.write(&self.store, before)?;
         }
         Ok(())
     }

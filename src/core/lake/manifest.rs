@@ -34,6 +34,8 @@ pub(super) struct Others<'a> {
     pub are_expected: bool,
     /// The newest version that this process knew before; of a newer one, too.
     pub known: Option<u64>,
+    /// Whether the newest version that this process knows was just looked for.
+    pub knows_newest: bool,
     /// The paths of the manifests that no commit has to take any more, once this one is made.
     pub settled: Vec<String>,
 }

@@ -64,7 +64,7 @@ impl Lake {
                     (SLICE_BYTES, bytes.to_string()),
                     ("delta.setTransactionRetentionDuration", "interval 365 days".to_owned()),
                 ];
-                let table = Table::open_or_create(&store, EVENTS, SCHEMA, &properties)?;
+                let table = Table::create_or_open(&store, EVENTS, SCHEMA, &properties)?;
                 Lake::of(store, table)?
             }
         };
@@ -117,7 +117,7 @@ impl Lake {
     }
 
     fn of(store: Store, events: Table) -> Result<Lake, LakeError> {
-        let slice_bytes = match events.newest()?.property(SLICE_BYTES) {
+        let slice_bytes = match events.newest_known()?.property(SLICE_BYTES) {
             Some(text) => {
                 let bad = |_| LakeError::BadSetting { name: SLICE_BYTES, value: text.to_owned() };
                 text.parse().map_err(bad)?

@@ -1,5 +1,7 @@
 //! Lines that were not events: JSON beside the tables.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -75,11 +77,16 @@ impl Lake {
         if !self.store.is_bucket() {
             return parts.take_while(|path| self.store.is_there(path)).collect();
         }
-        let listed = self.rejects.get_or_init(|| {
+        let listed = self.listed_rejects();
+        parts.take_while(|path| listed.contains(path)).collect()
+    }
+
+    /// Returns the files of rejects of a bucket that were there when this process looked first.
+    pub(super) fn listed_rejects(&self) -> &HashSet<String> {
+        self.rejects.get_or_init(|| {
             let files = self.store.files(REJECTS).unwrap_or_default();
             files.into_iter().map(|file| file.path).collect()
-        });
-        parts.take_while(|path| listed.contains(path)).collect()
+        })
     }
 }
 

@@ -138,7 +138,15 @@ impl Lake {
         now_ms: i64,
     ) -> Result<Vec<CommitOutcome>, LakeError> {
         let known = self.events.newest_known()?.number();
-        let mut others = self.others(own)?;
+        // Each is a request, and neither depends on the other: a manifest whose batches get into the log in between is
+        // decided by a version that the commit then is in conflict with.
+        let (newest, others) = std::thread::scope(|scope| {
+            let newest = scope.spawn(|| self.events.newest().map(drop));
+            let others = self.others(own);
+            (newest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), others)
+        });
+        newest?;
+        let mut others = Others { knows_newest: true, ..others? };
         if !others.manifests.is_empty() {
             // Another run may have read the same file, and noted that, since this one has looked.
             let inputs = others.manifests.iter().flat_map(Manifest::inputs).collect();

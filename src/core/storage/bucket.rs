@@ -24,6 +24,7 @@ use crate::storage::bucket_disk::BucketDisk;
 use crate::storage::error::StoreError;
 use crate::storage::location::BucketName;
 use crate::storage::read_ahead::ReadAhead;
+use crate::storage::upload_lister::{KeptClient, UploadLister};
 
 /// How long one request may take. What is large is sent in parts.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -62,6 +63,8 @@ pub(super) struct Bucket {
     /// A local folder, that of the system.
     pub temporary_folder: PathBuf,
     pub read_ahead: ReadAhead,
+    /// None where the objects are not those of an S3-compatible store.
+    pub upload_lister: Option<UploadLister>,
     /// Those that were taken; the ones that are released are gone.
     leases: Mutex<Vec<Weak<dyn HeldLease>>>,
     runtime: Runtime,
@@ -78,8 +81,11 @@ impl Bucket {
         if builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::Timeout)).is_none() {
             builder = builder.with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), timeout);
         }
-        let store = builder.build().map_err(failed)?;
-        Bucket::of(name, Arc::new(store), BucketTimes::default())
+        let kept = KeptClient::default();
+        let store = builder.with_http_connector(kept.clone()).build().map_err(failed)?;
+        let upload_lister = kept.lister(&store);
+        let bucket = Bucket::of(name, Arc::new(store), BucketTimes::default())?;
+        Ok(Bucket { upload_lister, ..bucket })
     }
 
     /// Returns a bucket in any object store.
@@ -102,6 +108,7 @@ impl Bucket {
             times,
             temporary_folder: std::env::temp_dir(),
             read_ahead,
+            upload_lister: None,
             leases: Mutex::default(),
             runtime,
         })

@@ -4,7 +4,8 @@
 //! library that did not get one: then the store says that the object is there, or is another one, and it is the
 //! writer's own. So whoever hears anything but success reads the object back and compares its bytes.
 //!
-//! Commits of tables never change, and several parts of a command read them: they are kept.
+//! Commits and checkpoints of tables never change, and several parts of a command read them: they are kept. So is the version of the
+//! lake's format, which each part of a command checks.
 //!
 //! Invariant: such a write succeeds where the object has its bytes; it says [`Error::AlreadyExists`] or
 //! [`Error::Precondition`] where somebody else's object is there, and only then; any other error means that it is not
@@ -22,9 +23,9 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use object_store::path::Path;
 use object_store::{
-    Attributes, CopyOptions, DynObjectStore, Error, Extensions, GetOptions, GetResult, GetResultPayload,
-    ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    Attributes, CopyOptions, DynObjectStore, Error, Extensions, GetOptions, GetRange, GetResult,
+    GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 
 /// Objects above this size are sent in parts of this size.
@@ -32,16 +33,21 @@ pub(super) const PART_BYTES: usize = 16 << 20;
 /// How often a conditional write is tried whose outcome is not known.
 const MAX_TRIES: u32 = 6;
 
-/// The bytes of commits that are kept.
+/// The bytes of what is kept.
 const MAX_KEPT_BYTES: usize = 32 << 20;
 /// The folder of the commits of a table.
 const LOG: &str = "_delta_log";
+const CHECKPOINT: &str = ".checkpoint.parquet";
+/// The file with the version of the lake's format.
+const FORMAT: &str = "format.json";
+
+type Kept = HashMap<Path, (ObjectMeta, Bytes)>;
 
 /// An object store that is written to with care.
 #[derive(Debug)]
 pub(super) struct BucketDisk {
     store: Arc<DynObjectStore>,
-    kept: Mutex<HashMap<Path, (ObjectMeta, Bytes)>>,
+    kept: Arc<Mutex<Kept>>,
     /// How long is waited between the first two tries of a write.
     retry_interval: Duration,
 }
@@ -57,7 +63,7 @@ enum Found {
 
 impl BucketDisk {
     pub fn of(store: Arc<DynObjectStore>, retry_interval: Duration) -> BucketDisk {
-        BucketDisk { store, kept: Mutex::default(), retry_interval }
+        BucketDisk { store, kept: Arc::default(), retry_interval }
     }
 
     async fn put_conditionally(
@@ -108,11 +114,14 @@ impl BucketDisk {
         Ok(if is_own { Found::Own(put_result(e_tag, version)) } else { Found::Others })
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<Path, (ObjectMeta, Bytes)>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keep(&self, meta: &ObjectMeta, bytes: &Bytes) {
+        if bytes.len() > MAX_KEPT_BYTES / 2 {
+            return;
+        }
         let mut kept = self.kept();
         let all: usize = kept.values().map(|(_, bytes)| bytes.len()).sum();
         if all + bytes.len() > MAX_KEPT_BYTES {
@@ -145,11 +154,27 @@ fn is_commit(at: &Path) -> bool {
         && parts.next() == Some(LOG)
 }
 
-fn result_of(meta: ObjectMeta, bytes: Bytes) -> GetResult {
-    let range = 0..bytes.len() as u64;
+fn index(at: u64) -> usize {
+    usize::try_from(at).unwrap_or(usize::MAX)
+}
+
+fn are_within(ranges: &[Range<u64>], bytes: &Bytes) -> bool {
+    ranges.iter().all(|range| range.start <= range.end && index(range.end) <= bytes.len())
+}
+
+/// Returns whether an object is kept once it was read as a whole.
+fn is_kept(at: &Path) -> bool {
+    is_commit(at) || at.filename().is_some_and(|name| name == FORMAT || name.ends_with(CHECKPOINT))
+}
+
+fn result_of(meta: ObjectMeta, bytes: &Bytes, range: Option<&GetRange>) -> Result<GetResult> {
+    let length = bytes.len() as u64;
+    let range = range.map_or(Ok(0..length), |range| range.as_range(length));
+    let range = range.map_err(|e| Error::Generic { store: "S3", source: Box::new(e) })?;
+    let bytes = bytes.slice(index(range.start)..index(range.end));
     let payload = GetResultPayload::Stream(stream::once(async { Ok(bytes) }).boxed());
     let (attributes, extensions) = (Attributes::default(), Extensions::default());
-    GetResult { payload, meta, range, attributes, extensions }
+    Ok(GetResult { payload, meta, range, attributes, extensions })
 }
 
 fn put_result(e_tag: Option<String>, version: Option<String>) -> PutResult {
@@ -202,30 +227,39 @@ impl ObjectStore for BucketDisk {
     }
 
     async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
-        if !is_commit(at) || options.range.is_some() {
+        if !is_kept(at) {
             return self.store.get_opts(at, options).await;
         }
         if let Some((meta, bytes)) = self.kept().get(at).cloned() {
-            return Ok(result_of(meta, bytes));
+            return result_of(meta, &bytes, options.range.as_ref());
         }
-        let is_head = options.head;
+        let is_whole = !options.head && options.range.is_none();
         let found = self.store.get_opts(at, options).await?;
-        if is_head {
+        if !is_whole {
             return Ok(found);
         }
         let meta = found.meta.clone();
         let bytes = found.bytes().await?;
         self.keep(&meta, &bytes);
-        Ok(result_of(meta, bytes))
+        result_of(meta, &bytes, None)
     }
 
     async fn get_ranges(&self, at: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        if let Some((_, bytes)) = self.kept().get(at).filter(|(_, bytes)| are_within(ranges, bytes)) {
+            let part = |range: &Range<u64>| bytes.slice(index(range.start)..index(range.end));
+            return Ok(ranges.iter().map(part).collect());
+        }
         self.store.get_ranges(at, ranges).await
     }
 
     fn delete_stream(&self, at: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.kept().clear();
-        self.store.delete_stream(at)
+        let kept = Arc::clone(&self.kept);
+        let forgotten = at.inspect(move |at| {
+            if let Ok(at) = at {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).remove(at);
+            }
+        });
+        self.store.delete_stream(forgotten.boxed())
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

@@ -50,6 +50,8 @@ enum Held {
 pub enum LockTimeout {
     /// Fail at once.
     NoWait,
+    /// Fail at once; in a bucket, wait for as long as a lease lasts whose holder is gone.
+    WhileOverdue,
     /// Wait until the lock is released.
     Unlimited,
 }
@@ -137,7 +139,7 @@ impl Store {
                 let what = || format!("waiting: the lake is locked by {}", named(&holder));
                 self.wait_until(what, || is_taken(file.try_lock()), || file.lock()).map_err(failed)?;
             }
-            (Err(TryLockError::WouldBlock), LockTimeout::NoWait) => {
+            (Err(TryLockError::WouldBlock), LockTimeout::NoWait | LockTimeout::WhileOverdue) => {
                 // The holder may not have written its note yet.
                 let holder = read_note(&mut file).unwrap_or_default();
                 return Err(LockError::Held { holder: named(&holder).to_owned() });
@@ -161,7 +163,12 @@ impl Store {
                 }
                 Asked::Held(holder) => holder,
             };
-            if lock_timeout == LockTimeout::NoWait {
+            let is_over = match lock_timeout {
+                LockTimeout::NoWait => true,
+                LockTimeout::WhileOverdue => tries >= 3 * TRIES_PER_LEASE,
+                LockTimeout::Unlimited => false,
+            };
+            if is_over {
                 return Err(LockError::Held { holder: named(&holder).to_owned() });
             }
             if tries == QUIET_TRIES {

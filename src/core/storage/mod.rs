@@ -40,7 +40,9 @@ mod reserve;
 mod scratch;
 mod store;
 mod stream;
+mod unfinished_uploads;
 mod unique_id;
+mod upload_lister;
 mod uploads;
 mod wait;
 mod wait_listener;
@@ -65,6 +67,7 @@ pub use queue_lock::Turn;
 pub use scratch::Scratch;
 pub use store::Store;
 pub use stream::Stream;
+pub use unfinished_uploads::UnfinishedUploads;
 pub use unique_id::unique_id;
 pub use wait_listener::WaitListener;
 

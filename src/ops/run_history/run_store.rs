@@ -15,6 +15,8 @@ pub(super) const FOLDER: &str = "runs";
 /// The run history of a lake.
 pub struct RunStore {
     pub(super) store: Store,
+    /// Whether its records are of runs that this version began.
+    is_of_new_runs: bool,
 }
 
 /// Why a record could not be written or read.
@@ -31,7 +33,12 @@ pub enum RunsError {
 impl RunStore {
     /// Opens the run history of a lake; nothing is created before the first record is written.
     pub fn open(store: &Store) -> RunStore {
-        RunStore { store: store.clone() }
+        RunStore { store: store.clone(), is_of_new_runs: false }
+    }
+
+    /// Opens it for the record of a run of this process: it is nowhere else than where this version has it.
+    pub fn open_for_new_run(store: &Store) -> RunStore {
+        RunStore { is_of_new_runs: true, ..RunStore::open(store) }
     }
 
     /// Writes the record of an active run; it survives the process, but not necessarily the host.
@@ -112,7 +119,7 @@ impl RunStore {
     /// Returns the path of a record that is not archived: where it is, or where it would be.
     pub(super) fn place_of(&self, id: &str) -> String {
         let older = older_path_of(id);
-        if self.store.is_there(&older) { older } else { path_of(id) }
+        if !self.is_of_new_runs && self.store.is_there(&older) { older } else { path_of(id) }
     }
 
     /// Returns the path to write a record to, in a folder that is there.

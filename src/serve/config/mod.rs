@@ -18,12 +18,23 @@ mod tokens;
 pub use log_lines::{AccessLog, AccessRecord, LogFormat, LogLevel, LogLine, access_line, message_line};
 pub use tokens::{Access, TokenError, Tokens};
 
+/// How often is looked whether others have changed the lake of a folder.
+const FOLDER_POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// Each look at a bucket costs five requests.
+const BUCKET_POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// How many events may be in the log and not in the lake, where nothing else is said.
+pub const MAX_UNCOMMITTED_EVENTS: usize = 5_000_000;
+
 /// Tells the time; only the door of the program reads the machine's clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The settings of a server.
 pub struct ServerConfig {
     pub store: Store,
+    /// The folder of the log, on a local disk.
+    pub log_dir: PathBuf,
+    /// How often is looked whether others have changed the lake.
+    pub poll_interval: Duration,
     pub listen: SocketAddr,
     pub site: Site,
     pub clock: Clock,
@@ -42,6 +53,11 @@ pub struct ServerConfig {
     pub log: LogOptions,
 }
 
+/// Returns how often is looked whether others have changed the lake in a store.
+pub fn poll_interval(store: &Store) -> Duration {
+    if store.is_bucket() { BUCKET_POLL_INTERVAL } else { FOLDER_POLL_INTERVAL }
+}
+
 /// The files of a certificate and its key, in PEM form.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
@@ -56,6 +72,8 @@ pub struct InputConfig {
     pub catalog: Option<CatalogFile>,
     /// How many seconds the time of an event may be ahead.
     pub max_skew_seconds: i64,
+    /// How many events may be in the log and not in the lake; they are in memory. Beyond that none is accepted.
+    pub max_uncommitted_events: usize,
 }
 
 /// What counts and lists have where a request says nothing else.

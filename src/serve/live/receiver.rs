@@ -18,12 +18,10 @@ use topsell_core::ingest::{
     with_request_ids,
 };
 use topsell_core::input_format::Format;
-use topsell_core::lake::{DryRun, DuplicatePolicy, Lake, LakeError, Reject};
+use topsell_core::lake::{DryRun, DuplicatePolicy, Lake, LakeError, LakeSettings, Reject};
 use topsell_core::model::{Currency, Events, Timestamp};
 use topsell_core::storage::unique_id;
 
-/// How many events may be in the log and not in the lake; they are in memory.
-const MAX_UNCOMMITTED_EVENTS: usize = 5_000_000;
 /// How many bytes of rejected lines an answer lists.
 const MAX_REJECT_BYTES: u64 = 1 << 20;
 
@@ -102,6 +100,8 @@ pub struct Receiver {
     catalog: Option<ReloadedCatalog>,
     clock: Clock,
     log_line: LogLine,
+    /// The settings of a lake in a bucket, as they were when it was looked at.
+    settings: RwLock<LakeSettings>,
     /// The currency of the lake's amounts.
     currency: RwLock<Option<Currency>>,
     /// Held by whoever commits the first events with a currency.
@@ -125,6 +125,7 @@ impl Receiver {
         (recent, uncommitted): (Arc<Recent>, Arc<Uncommitted>),
     ) -> Result<Receiver, LakeError> {
         let (currency, beginning) = (RwLock::new(lake.currency()?), Mutex::new(()));
+        let settings = RwLock::new(lake.settings()?);
         Ok(Receiver {
             totals: Totals::default(),
             log,
@@ -133,6 +134,7 @@ impl Receiver {
             catalog,
             clock,
             log_line,
+            settings,
             currency,
             beginning,
             recent,
@@ -154,7 +156,7 @@ impl Receiver {
     ) -> Result<Receiving, ReceiveError> {
         let now = (self.clock)();
         let events = self.uncommitted.events();
-        if events > MAX_UNCOMMITTED_EVENTS {
+        if events > self.input.max_uncommitted_events {
             return Err(ReceiveError::TooManyUncommitted { events });
         }
         // Looked up once: events of another currency than the one they were checked with must not get into the log.
@@ -204,8 +206,26 @@ impl Receiver {
             stream: StreamOptions::default(),
         };
         let parse_options = ParseOptions { mapping: &self.input.mapping, catalog: catalog.as_deref() };
-        let of_lake = (self.lake.settings()?, currency_of_lake);
+        let of_lake = (self.settings()?, currency_of_lake);
         Ok(parse_request(body, format, max_bytes, of_lake, &options, parse_options)?)
+    }
+
+    /// Reads the settings of a lake in a bucket again: events are accepted while it cannot be reached.
+    ///
+    /// # Errors
+    /// Fails where they cannot be read; those that were read before stay.
+    pub fn read_settings(&self) -> Result<(), LakeError> {
+        if self.lake.store().is_bucket() {
+            *self.settings.write().unwrap_or_else(PoisonError::into_inner) = self.lake.settings()?;
+        }
+        Ok(())
+    }
+
+    fn settings(&self) -> Result<LakeSettings, LakeError> {
+        match self.lake.store().is_bucket() {
+            true => Ok(*self.settings.read().unwrap_or_else(PoisonError::into_inner)),
+            false => self.lake.settings(),
+        }
     }
 
     /// Commits the first events with a currency to the lake: another writer may be first to name another one, and what

@@ -142,8 +142,7 @@ impl Recent {
             State::Loaded { versions, recent, .. } => (*versions, recent.leaves_items()),
             _ => return Ok(()),
         };
-        let events = lake::version(&self.store).unwrap_or_default();
-        let rollups = rollup::version(&self.store);
+        let (events, rollups) = self.versions()?;
         let mut is_stale = events < known.events || self.is_replaced(known.rollups, rollups, leaves_items)?;
         if !is_stale && events > known.events {
             let is_own = |id: &str| id.starts_with(BATCH_PREFIX) && self.uncommitted.is_own(id);
@@ -169,6 +168,16 @@ impl Recent {
             drop(forgotten);
         }
         Ok(())
+    }
+
+    /// Returns the newest versions of the two tables. Of a folder that does not answer nothing is known any more; a bucket
+    /// may be out of reach for a while, during which what was read of it stays.
+    fn versions(&self) -> Result<(u64, Option<u64>), RollupError> {
+        let (events, rollups) = match self.store.is_bucket() {
+            true => (lake::events_log(&self.store).known_number()?, rollup::log(&self.store).known_number()?),
+            false => (lake::version(&self.store), rollup::version(&self.store)),
+        };
+        Ok((events.unwrap_or_default(), rollups))
     }
 
     /// Returns whether the aggregates must be read again: a rollup of the same events changes no count, but it decides

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -37,6 +37,8 @@ pub struct Objects {
     every: u64,
     failing: Failing,
     requests: AtomicU64,
+    /// What was asked for, in the order of the requests.
+    told: Mutex<Vec<String>>,
     writes: AtomicU64,
     /// Commits of tables that others were faster with.
     lost: AtomicU64,
@@ -44,6 +46,11 @@ pub struct Objects {
     dies_after: u64,
     /// Whether no request arrives any more.
     is_cut_off: AtomicBool,
+    /// Requests after so many wait, as those of a process that was stopped do.
+    stops_after: AtomicU64,
+    /// How many wait.
+    waiting: Mutex<u64>,
+    goes_on: Condvar,
     /// Whether all writes are done, whatever they ask for.
     is_unconditional: bool,
 }
@@ -56,10 +63,14 @@ impl Objects {
             every,
             failing,
             requests: AtomicU64::new(0),
+            told: Mutex::default(),
             writes: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             dies_after: u64::MAX,
             is_cut_off: AtomicBool::new(false),
+            stops_after: AtomicU64::new(u64::MAX),
+            waiting: Mutex::default(),
+            goes_on: Condvar::new(),
             is_unconditional: false,
         })
     }
@@ -92,17 +103,48 @@ impl Objects {
         self.is_cut_off.store(is_cut_off, Ordering::SeqCst);
     }
 
+    /// Lets requests after some more wait until it goes on.
+    pub fn stop_after(&self, requests: u64) {
+        self.stops_after.store(self.requests().0 + requests, Ordering::SeqCst);
+    }
+
+    /// Returns whether a request waits.
+    pub fn is_stopped(&self) -> bool {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) > 0
+    }
+
+    pub fn go_on(&self) {
+        let _waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.stops_after.store(u64::MAX, Ordering::SeqCst);
+        self.goes_on.notify_all();
+    }
+
+    fn wait_while_stopped(&self, number: u64) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiting += 1;
+        let is_stopped = |_: &mut u64| number > self.stops_after.load(Ordering::SeqCst);
+        waiting = self.goes_on.wait_while(waiting, is_stopped).unwrap_or_else(PoisonError::into_inner);
+        *waiting -= 1;
+    }
+
     /// Returns the number of requests so far, and how many of them were writes.
     pub fn requests(&self) -> (u64, u64) {
         (self.requests.load(Ordering::SeqCst), self.writes.load(Ordering::SeqCst))
     }
 
+    /// Returns what was asked for, a line for each request.
+    pub fn told(&self) -> String {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+    }
+
     /// Counts a request; returns whether it is to fail.
-    fn is_to_fail(&self) -> Result<bool> {
+    fn is_to_fail(&self, what: &str, at: &dyn fmt::Display) -> Result<bool> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{what} {at}"));
         if self.is_cut_off.load(Ordering::SeqCst) {
             return Err(failure());
         }
         let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
+        self.wait_while_stopped(number);
         if number > self.dies_after {
             self.cut_off(true);
             return Err(failure());
@@ -110,9 +152,17 @@ impl Objects {
         Ok(self.every > 0 && number.is_multiple_of(self.every))
     }
 
-    fn check(&self) -> Result<()> {
-        if self.is_to_fail()? { Err(failure()) } else { Ok(()) }
+    fn check(&self, what: &str, at: &dyn fmt::Display) -> Result<()> {
+        if self.is_to_fail(what, at)? { Err(failure()) } else { Ok(()) }
     }
+}
+
+fn get_name(options: &GetOptions) -> &'static str {
+    if options.head { "HEAD" } else { "GET" }
+}
+
+fn prefix_text(prefix: Option<&Path>) -> String {
+    prefix.map(Path::to_string).unwrap_or_default()
 }
 
 fn failure() -> Error {
@@ -128,7 +178,7 @@ impl fmt::Display for Objects {
 #[async_trait]
 impl ObjectStore for Objects {
     async fn put_opts(&self, at: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let is_to_fail = self.is_to_fail()?;
+        let is_to_fail = self.is_to_fail("PUT", at)?;
         self.writes.fetch_add(1, Ordering::SeqCst);
         let options = match self.is_unconditional {
             true => PutOptions { mode: PutMode::Overwrite, ..options },
@@ -165,30 +215,30 @@ impl ObjectStore for Objects {
         at: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.check()?;
+        self.check("POST", at)?;
         self.writes.fetch_add(1, Ordering::SeqCst);
         self.store.put_multipart_opts(at, options).await
     }
 
     async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
-        self.check()?;
+        self.check(get_name(&options), at)?;
         self.store.get_opts(at, options).await
     }
 
     async fn get_ranges(&self, at: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.check()?;
+        self.check("GET", at)?;
         self.store.get_ranges(at, ranges).await
     }
 
     fn delete_stream(&self, at: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        match self.check() {
+        match self.check("DELETE", &"many") {
             Ok(()) => self.store.delete_stream(at),
             Err(error) => stream::once(async { Err(error) }).boxed(),
         }
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        match self.check() {
+        match self.check("LIST", &prefix_text(prefix)) {
             Ok(()) => self.store.list(prefix),
             Err(error) => stream::once(async { Err(error) }).boxed(),
         }
@@ -199,19 +249,19 @@ impl ObjectStore for Objects {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        match self.check() {
+        match self.check("LIST", &prefix_text(prefix)) {
             Ok(()) => self.store.list_with_offset(prefix, offset),
             Err(error) => stream::once(async { Err(error) }).boxed(),
         }
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.check()?;
+        self.check("LIST", &prefix_text(prefix))?;
         self.store.list_with_delimiter(prefix).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.check()?;
+        self.check("COPY", to)?;
         self.writes.fetch_add(1, Ordering::SeqCst);
         self.store.copy_opts(from, to, options).await
     }

@@ -1,7 +1,7 @@
 //! Many ingest into a bucket at once: one of them commits the batches of all, whoever of them is killed.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use object_store::memory::InMemory;
@@ -16,6 +16,9 @@ use crate::world::World;
 const LEASE: &str = "staged/events.lock";
 /// A lease of a commit is over after a quarter of this.
 const SHORT: Duration = Duration::from_millis(800);
+
+/// How often two race for a commit.
+const RACES: u64 = 20;
 
 /// Returns a lake with three events.
 fn lake(world: &World) -> Arc<InMemory> {
@@ -80,6 +83,48 @@ fn of_many_who_ingest_at_once_hardly_any_loses_a_race() {
     assert!(commits < (WRITERS * EACH) as u64, "some commits have the batches of several: {commits}");
     assert!(lost * 10 <= commits, "{lost} lost races, {commits} commits");
     assert_eq!(count(&bucket, "staged", ".json"), 0);
+}
+
+/// Two commit at once again and again, and the lease that keeps them apart is removed all the time: `TOPSELL_RACES` times,
+/// or a few.
+#[test]
+fn two_who_race_for_each_commit_lose_no_batch() {
+    let races = std::env::var("TOPSELL_RACES").ok().and_then(|text| text.parse().ok()).unwrap_or(RACES);
+    let world = world();
+    let store = lake(&world);
+    let (start, lost, are_done) = (Barrier::new(2), AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..2)
+            .map(|writer| {
+                let (world, store, start, lost) = (&world, &store, &start, &lost);
+                scope.spawn(move || {
+                    let mut failure = None;
+                    for race in 0..races {
+                        let step = ingest_step(world, &write_log(world, &format!("{writer}-{race}")));
+                        let objects = Objects::of(store);
+                        let bucket = store_of(&objects, SHORT);
+                        start.wait();
+                        // The other one would wait for ever if this one ended.
+                        failure = failure.or(take_step(&bucket, &step).err());
+                        lost.fetch_add(objects.lost_races(), Ordering::SeqCst);
+                    }
+                    failure
+                })
+            })
+            .collect();
+        let (store, are_done) = (&store, &are_done);
+        scope.spawn(move || {
+            let bucket = plain(store);
+            while !are_done.load(Ordering::SeqCst) {
+                bucket.delete(LEASE).expect("it can be removed");
+            }
+        });
+        let failures: Vec<_> = writers.into_iter().map(|writer| writer.join().ok()).collect();
+        are_done.store(true, Ordering::SeqCst);
+        assert_eq!(failures, [Some(None), Some(None)]);
+    });
+    assert_eq!(seen_in(&plain(&store)).events(), 3 + 2 * 2 * races);
+    assert!(lost.into_inner() > 0, "some commits met another one");
 }
 
 #[test]

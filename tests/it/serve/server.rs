@@ -106,17 +106,11 @@ impl Server {
 
     /// Returns the answer; none where the connection was closed without one.
     pub fn try_ask(&self, bytes: &[u8]) -> Option<Answer> {
-        let mut stream = self.connect()?;
-        stream.write_all(bytes).ok()?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).ok()?;
-        Answer::parse(&answer)
+        try_ask(&self.address, bytes)
     }
 
     pub fn connect(&self) -> Option<TcpStream> {
-        let stream = TcpStream::connect(&self.address).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout can be set");
-        Some(stream)
+        connect(&self.address)
     }
 
     pub fn kill(&mut self) {
@@ -146,6 +140,21 @@ impl Drop for Server {
             self.kill();
         }
     }
+}
+
+/// Sends some bytes to an address and returns the answer; none where the connection was closed without one.
+pub fn try_ask(address: &str, bytes: &[u8]) -> Option<Answer> {
+    let mut stream = connect(address)?;
+    stream.write_all(bytes).ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    Answer::parse(&answer)
+}
+
+fn connect(address: &str) -> Option<TcpStream> {
+    let stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout can be set");
+    Some(stream)
 }
 
 /// Returns what a world's server has logged.
