@@ -278,7 +278,8 @@ deny: target/tools/bin/cargo-deny
 target/tools/bin/cargo-deny:
 	$(CARGO) install --locked --root target/tools cargo-deny
 
-# The metrics that the sample and a nightly job leave, read by Prometheus's own library, and by promtool.
+# The metrics that the sample and a nightly job leave, and those of a server, read by Prometheus's own library and by
+# promtool.
 metrics: $(BUILD) $(VENV)/metrics
 	command -v promtool || apt-get install --yes --no-install-recommends prometheus
 	rm -rf $(METRICS)
@@ -286,6 +287,8 @@ metrics: $(BUILD) $(VENV)/metrics
 	"$(PROGRAM)" --lake $(METRICS)/lake --now 2017-01-15T00:00:00Z --metrics-file $(METRICS)/topsell.prom run jobs/nightly.toml
 	$(VENV)/bin/python tests/metrics/metrics.py $(METRICS)/topsell.prom
 	promtool check metrics < $(METRICS)/topsell.prom
+	$(PYTHON) tests/metrics/server.py "$(PROGRAM)" $(METRICS)/lake > $(METRICS)/server.prom
+	promtool check metrics < $(METRICS)/server.prom
 
 # A wheel is a zip.
 $(JOURNEY)/transactions.parquet: | $(VENV)/journey

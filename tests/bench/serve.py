@@ -1,4 +1,5 @@
-"""Measures the server beside Redis: counts in memory, pages of counts, durable events, and lists that are kept.
+"""Measures the server beside Redis: counts in memory, pages of counts, durable events, lists that are kept, and an
+item's counts of three years.
 
     python tests/bench/serve.py FOLDER [--binary FILE] [--seconds 10] [--purchases 2000000]
 
@@ -8,6 +9,8 @@ MGET of 24 keys; an event is an INCR, synced each time (appendfsync always).
 """
 
 import argparse
+import csv
+import datetime
 import json
 import re
 import shutil
@@ -51,6 +54,18 @@ request = function()
   return wrk.format(nil, "/v1/events", nil, table.concat(lines, "\\n"))
 end
 """
+
+
+# An item's counts after another's.
+LIFE = """\
+local number, paths = 0, {PATHS}
+request = function()
+  number = number % #paths + 1
+  return wrk.format("GET", paths[number])
+end
+"""
+FIRST = datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)
+LIFE_HOURS = 3 * 365 * 24
 
 
 class Process:
@@ -188,6 +203,34 @@ def topsell(binary, folder, seconds, purchases):
     return rows, f"topsell held {memory / 2**20:.0f} MiB, {uncommitted:,} of its events not in the lake yet."
 
 
+def whole_life(binary, folder, seconds):
+    """Counts of all hours of a lake of three years, each of another of its best sellers."""
+    old = folder / "three-years"
+    shutil.rmtree(old, ignore_errors=True)
+    words = ["--purchases", 15 * LIFE_HOURS, "--items", 20_000, "--leaves", 1_000, "--tops", 50]
+    words = [*words, "--lake-age", f"{LIFE_HOURS}h", old]
+    subprocess.run([binary, "--quiet", "datagen", *map(str, words)], check=True)
+    lake = old / "lake"
+    end = (FIRST + datetime.timedelta(hours=LIFE_HOURS)).isoformat().replace("+00:00", "Z")
+    run = lambda *words: subprocess.check_output(  # noqa: E731
+        [binary, "--quiet", "--now", end, "--lake", lake, *map(str, words)], text=True
+    )
+    run("rank")
+    run("lake", "compact")
+    items = [row["item_id"] for row in csv.DictReader(run("show", "-n", 100, "--format", "csv").splitlines())]
+    script = folder / "life.lua"
+    paths = ", ".join(f'"/v1/count?item={item}&from={FIRST:%Y-%m-%d}"' for item in items)
+    script.write_text(LIFE.replace("{PATHS}", "{" + paths + "}"))
+    port = free_port()
+    words = [binary, "--now", end, "--lake", lake, "serve", "--listen", f"127.0.0.1:{port}"]
+    server, url = Process(words, port), f"http://127.0.0.1:{port}"
+    while not json.load(urllib.request.urlopen(f"{url}/v1/status"))["recent_in_memory"]:
+        time.sleep(0.1)
+    rows = [row("topsell: an item's whole life of three years", server, lambda: wrk(url, seconds, 1, script))]
+    server.stop()
+    return rows
+
+
 def redis(folder, seconds):
     port = free_port()
     words = ["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--dir", folder]
@@ -220,6 +263,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     binary = (options.binary or built_binary()).resolve()
     rows, memory = topsell(binary, folder, options.seconds, options.purchases)
+    rows += whole_life(binary, folder, options.seconds)
     rows += redis(folder, options.seconds)
     head = ["", "requests/s", "median", "99 %", "server CPU per request"]
     print(f"{table(head, rows)}\n\n{memory}")
