@@ -111,18 +111,21 @@ fn the_help_shows_how_to_ask() {
         stdout: 
         stdout:   -o, --output <FILE>
         stdout:           Write the answer to FILE, atomically, instead of standard output; the extension decides
-        stdout:           the format: .parquet, .csv, .json, .ndjson or .txt
+        stdout:           the format: .parquet, .csv, .json, .ndjson, .md, .html or .txt
         stdout: 
         stdout:       --format <FORMAT>
         stdout:           Format of the answer [default: table on a terminal, otherwise json]
         stdout:           
-        stdout:           [possible values: table, json, csv, ndjson, parquet]
+        stdout:           [possible values: table, json, csv, ndjson, markdown, html, parquet]
         stdout: 
         stdout:       --json
         stdout:           Short for --format json
         stdout: 
         stdout:       --csv-safe
         stdout:           In CSV, put ' before texts that a spreadsheet would take for formulas
+        stdout: 
+        stdout:       --excel
+        stdout:           CSV for Excel: as --csv-safe, with a byte order mark, by which it is read as UTF-8
         stdout: 
         stdout:       --record
         stdout:           Keep a run record of this run

@@ -81,7 +81,7 @@ fn slips_are_answered_with_what_was_probably_meant() {
         stderr: For more information, try '--help'.
         exit code 2
         stderr: error: invalid value 'jsn' for '--format <FORMAT>'
-        stderr:   [possible values: table, json, csv, ndjson, parquet]
+        stderr:   [possible values: table, json, csv, ndjson, markdown, html, parquet]
         stderr: 
         stderr:   tip: a similar value exists: 'json'
         stderr: 

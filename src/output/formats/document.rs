@@ -175,7 +175,7 @@ mod tests {
 
             1 more
         "#]]
-        .assert_eq(&written(|answer, out| write_markdown(answer, out)));
+        .assert_eq(&written(write_markdown));
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
             <p>none</p>
             <p>1 more</p>
         "#]]
-        .assert_eq(&written(|answer, out| write_html(answer, out)));
+        .assert_eq(&written(write_html));
     }
 
     #[test]

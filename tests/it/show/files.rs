@@ -32,7 +32,7 @@ fn every_form_is_written_whole_into_a_file_whose_name_tells_it() {
         "a form that is said needs no name"
     );
     expect![[r#"
-        stderr: error: cannot infer the format from the file extension of list.xlsx; pass --format table, json, ndjson, csv or parquet
+        stderr: error: cannot infer the format from the file extension of list.xlsx; pass --format table, json, ndjson, csv, markdown, html or parquet
         exit code 2
     "#]]
     .assert_eq(&world.run("show -o list.xlsx").whole());
