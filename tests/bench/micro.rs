@@ -17,8 +17,8 @@ use topsell_core::input_format::Mapping;
 use topsell_core::lake::DryRun;
 use topsell_core::lake::DuplicatePolicy;
 use topsell_core::model::{
-    Aggregate, AggregateRow, AggregateRows, Amount, Date, Decay, Event, Events, Hour, HourAggregate,
-    Interner, Places, RawCategories, Timestamp, Week, Window, Zone,
+    Aggregate, AggregateRow, AggregateRows, Amount, Date, Decay, Event, EventTypes, Events, Hour,
+    HourAggregate, Interner, Places, RawCategories, Timestamp, Week, Window, Zone,
 };
 use topsell_core::parquet_format::AggregateBlock;
 use topsell_core::parquet_format::AggregateLine;
@@ -31,6 +31,9 @@ use topsell_core::parquet_format::decode_aggregates;
 use topsell_core::parquet_format::decode_events;
 use topsell_core::parquet_format::encode_aggregates;
 use topsell_core::progress::Progress;
+use topsell_core::rank::HourState;
+use topsell_core::rank::LiveRanking;
+use topsell_core::rank::LiveRules;
 use topsell_core::rank::Measure;
 use topsell_core::rank::PartialRanker;
 use topsell_core::rank::RankingBuilder;
@@ -345,6 +348,132 @@ fn tally_items(bencher: Bencher) {
         }
         builder.finish()
     });
+}
+
+/// Of a server's lists in memory.
+const LIST_KINDS: [&str; 2] = ["24 hours", "decayed"];
+/// How many items each list keeps.
+const KEPT: usize = 64;
+/// As a server takes them in.
+const EVENTS_PER_REQUEST: usize = 100;
+
+/// A large shop whose lists of all categories are in memory.
+struct LargeShop {
+    items: u64,
+    leaves: u64,
+}
+
+impl LargeShop {
+    /// Returns a million items in 33,000 categories; a hundredth of that where it is only shown that it works.
+    fn of_arguments() -> LargeShop {
+        let part = if std::env::args().any(|word| word == "--bench") { 1 } else { 100 };
+        LargeShop { items: 1_000_000 / part, leaves: 30_000 / part }
+    }
+
+    fn paths(&self, item: u64) -> String {
+        let leaf = mixed(item) % self.leaves;
+        format!("Shop {}/Aisle {}/Leaf {leaf}", leaf % 30, leaf % 2_970)
+    }
+
+    /// Returns the hours of the item's sales; every fourth item sells in the oldest.
+    fn add_sales(&self, ranking: &mut LiveRanking) {
+        let window = ranking.rules().window;
+        let one = Aggregate::of(1.into(), None);
+        for item in 0..self.items {
+            let (id, paths) = (item_id(item), self.paths(item));
+            let last = (mixed(item) >> 20) as u32 % window.hours();
+            for hour in [Some(last), item.is_multiple_of(4).then_some(0)].into_iter().flatten() {
+                let hour = window.oldest().plus(hour.cast_signed());
+                ranking.add(&id, &paths, (true, hour), one).expect("small sums fit");
+            }
+        }
+    }
+
+    fn rules(kind: &str) -> LiveRules {
+        let (hours, decay) = match kind {
+            "decayed" => (150, Decay::half_life_seconds(48 * 3_600).expect("a half-life")),
+            _ => (24, Decay::None),
+        };
+        LiveRules { window: Window::ending(Hour::new(FIRST_HOUR), hours), decay, measure: Measure::Units }
+    }
+
+    fn lists(&self, kind: &str) -> LiveRanking {
+        let mut ranking = LiveRanking::new(LargeShop::rules(kind));
+        self.add_sales(&mut ranking);
+        let mut categories = std::collections::BTreeSet::from([None]);
+        for item in 0..self.items {
+            let paths = self.paths(item);
+            let ends = paths.match_indices('/').map(|(at, _)| at).chain([paths.len()]);
+            categories.extend(ends.map(|end| Some(paths[..end].to_owned())));
+        }
+        let lists: Vec<(Option<String>, usize)> = categories.into_iter().map(|of| (of, KEPT)).collect();
+        ranking.keep(&lists).expect("small sums fit");
+        ranking
+    }
+
+    /// Returns the purchases of a request; how often an item sells goes by one divided by its number.
+    fn request(&self, number: u64) -> Events {
+        let mut events = Events::default();
+        for event in 0..EVENTS_PER_REQUEST as u64 {
+            let bits = mixed(SEED + number * EVENTS_PER_REQUEST as u64 + event);
+            let item = (self.items as f64).powf((bits >> 11) as f64 / (1_u64 << 53) as f64) as u64;
+            let path_set = events.path_sets.read(&RawCategories::Text(&self.paths(item)));
+            events.push(&Event {
+                ts: Hour::new(FIRST_HOUR - 1).start(),
+                event_id: None,
+                version: None,
+                item_id: &item_id(item),
+                path_set: path_set.expect("these are paths"),
+                event_type: 0,
+                quantity: 1.into(),
+                amount: Amount::from_ten_thousandths(25_000),
+            });
+        }
+        events.event_types.push("purchase".to_owned());
+        events
+    }
+}
+
+/// What a purchase costs the lists in memory of all categories, besides counting it.
+#[divan::bench(args = LIST_KINDS)]
+fn keep_lists(bencher: Bencher<'_, '_>, kind: &str) {
+    let shop = LargeShop::of_arguments();
+    let mut ranking = shop.lists(kind);
+    let event_types = EventTypes::of(vec!["purchase".to_owned()], Vec::new());
+    let mut number = 0;
+    let next = || {
+        number += 1;
+        shop.request(number)
+    };
+    bencher.counter(ItemsCount::new(EVENTS_PER_REQUEST)).with_inputs(next).bench_local_refs(|events| {
+        ranking.add_events(events, &event_types, |_| true).expect("small sums fit");
+    });
+}
+
+/// What the turn of an hour costs them, besides reading two hours.
+#[divan::bench(args = LIST_KINDS, sample_count = 5)]
+fn turn_lists(bencher: Bencher<'_, '_>, kind: &str) {
+    let shop = LargeShop::of_arguments();
+    let ranking = std::cell::RefCell::new(shop.lists(kind));
+    let hours = || {
+        let rules = ranking.borrow().rules();
+        let of_hour = |end: Hour| LiveRanking::new(LiveRules { window: Window::ending(end, 1), ..rules });
+        let mut leaving = of_hour(rules.window.oldest().plus(1));
+        let one = Aggregate::of(1.into(), None);
+        for item in (0..shop.items).step_by(4) {
+            let (id, paths) = (item_id(item), shop.paths(item));
+            leaving.add(&id, &paths, (true, rules.window.oldest()), one).expect("small sums fit");
+        }
+        (leaving, of_hour(rules.window.as_of().plus(1)))
+    };
+    bencher.counter(ItemsCount::new(shop.items)).with_inputs(hours).bench_local_values(
+        |(leaving, entering)| {
+            let mut ranking = ranking.borrow_mut();
+            ranking.begin_next(leaving, entering);
+            while ranking.step_next(4_096) == HourState::Begun {}
+            ranking.turn().expect("it is ready")
+        },
+    );
 }
 
 /// The time that follows another, for a scheduler of many jobs.

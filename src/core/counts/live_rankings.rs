@@ -56,6 +56,38 @@ pub fn live_ranking(store: &Store, query: &LiveRankingQuery<'_>) -> Result<LiveR
     Ok(ranking)
 }
 
+/// Writes the files of whole past days that are missing, so that a ranking is soon read after a start.
+///
+/// # Errors
+/// As [`live_ranking`].
+pub fn write_live_ranking_files(store: &Store, query: &LiveRankingQuery<'_>) -> Result<(), RollupError> {
+    let window = query.rules.window;
+    let selection = Selection { event_types: query.event_types, hours: window.oldest()..window.as_of() };
+    let files = live_counts(store, &selection, query.uncommitted, |counts| {
+        let (mut files, mut all) = (BTreeSet::new(), None);
+        for hours in days_of(window).filter(|hours| hours.hours() == HOURS_PER_DAY.unsigned_abs()) {
+            let rules = LiveRules { window: hours, ..query.rules };
+            let Some(key) = key_of(query, &rules, counts, hours.oldest().date()) else { continue };
+            let file = file_of(key);
+            if !store.is_there(&file) {
+                let all = match &all {
+                    Some(all) => all,
+                    None => all.insert(LiveAggregates::of(counts)?),
+                };
+                let mut of_day = LiveRanking::new(rules);
+                let selection =
+                    Selection { event_types: query.event_types, hours: hours.oldest()..hours.as_of() };
+                all.for_each_counted(&selection, Categories::All, &mut |rows| Ok(of_day.add_rows(rows)?))?;
+                store.put(&file, of_day.to_bytes(key).into())?;
+            }
+            files.insert(file);
+        }
+        Ok(files)
+    })?;
+    remove_others(store, &files);
+    Ok(())
+}
+
 /// Returns whether there are files, so that a ranking is soon read.
 pub fn has_live_ranking_files(store: &Store) -> bool {
     store.holds_any(ITEM_SCORES).unwrap_or(false)
@@ -94,7 +126,7 @@ fn add_hours_of_day(
         read(ranking)?;
         return Ok(None);
     };
-    let file = format!("{ITEM_SCORES}/{key:016x}.scores");
+    let file = file_of(key);
     let known = store.get(&file).ok().and_then(|bytes| LiveRanking::of_bytes(&bytes, key, rules).ok());
     let of_day = match known {
         Some(known) => known,
@@ -108,6 +140,10 @@ fn add_hours_of_day(
     };
     ranking.add_hours(&of_day)?;
     Ok(Some(file))
+}
+
+fn file_of(key: u64) -> String {
+    format!("{ITEM_SCORES}/{key:016x}.scores")
 }
 
 /// Returns the checksum of all that the sums of a day depend on; none where the stored aggregates are not all of it.

@@ -14,7 +14,9 @@ mod top;
 pub use buckets::{Bucket, Buckets, By};
 pub use decayed::{DecayedQuery, decayed_top, longest_window};
 pub use exact_times::{by_exact_times, has_whole_hours};
-pub use live_rankings::{KeepsFiles, LiveRankingQuery, has_live_ranking_files, live_ranking};
+pub use live_rankings::{
+    KeepsFiles, LiveRankingQuery, has_live_ranking_files, live_ranking, write_live_ranking_files,
+};
 pub use query::{ByHour, CountQuery, by_category, by_hour, first_and_last};
 pub use rising::{BEFORE, Rise, Rising, RisingItem, RisingQuery, hours_before, rising};
-pub use top::{TopQuery, top};
+pub use top::{TopQuery, top, top_of_rows};

@@ -58,7 +58,18 @@ pub fn top(store: &Store, query: &TopQuery<'_>) -> Result<Option<CategoryRanking
         rows.append(&counts.all_partial_hours(event_types, categories, &parts)?);
         Ok(rows)
     })?;
-    let ranking = ranking_of(&rows, query)?;
+    Ok(top_of_rows(&rows, query)?)
+}
+
+/// Returns the list of [`top`], given all rows of its category and time range, in any order.
+///
+/// # Errors
+/// Names the item whose aggregates do not fit.
+pub fn top_of_rows(
+    rows: &AggregateRows,
+    query: &TopQuery<'_>,
+) -> Result<Option<CategoryRanking>, AggregateOverflow> {
+    let ranking = ranking_of(rows, query)?;
     Ok(ranking.categories.into_iter().find(|of| of.category.as_deref() == query.category))
 }
 

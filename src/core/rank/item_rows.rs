@@ -48,6 +48,13 @@ impl Sum {
         self.aggregate = self.aggregate.plus(other.aggregate).ok_or(Overflow::Aggregate)?;
         Ok(())
     }
+
+    /// Subtracts a sum of some of the rows.
+    pub fn subtract(&mut self, other: &Sum) {
+        self.score.subtract(&other.score);
+        self.absolute = self.absolute.saturating_sub(other.absolute);
+        self.aggregate = self.aggregate.minus(other.aggregate);
+    }
 }
 
 impl ItemRow for HourAggregate {

@@ -13,7 +13,9 @@
 
 use crate::rank::binary::{Reader, Writer};
 use crate::rank::item_rows::Sum;
-use crate::rank::live_ranking::{LiveRanking, LiveRow, LiveRules};
+use crate::rank::live_ranking::LiveRanking;
+use crate::rank::live_rows::LiveRow;
+use crate::rank::live_window::LiveRules;
 use crate::rank::partial_file::{PartFileError, sealed, unsealed};
 use crate::rank::scoring::Scoring;
 
@@ -24,16 +26,17 @@ impl LiveRanking {
     pub fn to_bytes(&self, key: u64) -> Vec<u8> {
         let mut out = Writer(MAGIC.to_vec());
         out.fixed(key);
-        out.count(self.sets.texts.len());
-        self.sets.texts.iter().for_each(|set| out.text(set));
-        out.count(self.items.len());
-        self.items.iter().for_each(|item| out.text(item));
-        out.count(self.rows.len());
-        for LiveRow { item, path_set, is_primary, sum, .. } in &self.rows {
+        let rows = &self.sums.rows;
+        out.count(rows.sets.texts.len());
+        rows.sets.texts.iter().for_each(|set| out.text(set));
+        out.count(rows.items.len());
+        rows.items.iter().for_each(|item| out.text(item));
+        out.count(rows.len());
+        for (at, LiveRow { item, path_set, is_primary, .. }) in rows.iter().enumerate() {
             out.number((*item).into());
             out.number((*path_set).into());
             out.number((*is_primary).into());
-            out.sum(sum);
+            out.sum(&self.sums.window.sum(at));
         }
         sealed(out)
     }
@@ -59,7 +62,7 @@ impl LiveRanking {
                 let set = sets.get(usize::try_from(reader.number()?).ok()?)?;
                 let is_primary = reader.number()? == 1;
                 let sum: Sum = reader.sum()?;
-                ranking.set(item, set, is_primary, sum);
+                ranking.sums.set(item, set, is_primary, sum);
             }
             reader.is_at_end().then_some(ranking)
         };

@@ -1,25 +1,21 @@
 //! A ranking in memory that is kept up to date row by row: what each item adds up to, and the best of each category that
-//! was asked for.
+//! was asked for; and, before an hour ends, that of the next one.
 //!
 //! Invariant: the list of a category is the one that a ranking by the same rows has.
 
-use hashbrown::HashMap;
-
 use crate::model::{
-    Aggregate, AggregateOverflow, AggregateRows, DayUnits, Decay, Hour, HourAggregate, Interner, Window,
-    levels_of,
+    Aggregate, AggregateOverflow, AggregateRows, Counting, DayUnits, EventTypes, Events, Hour, HourAggregate,
+    Places,
 };
-use crate::rank::item_rows::Sum;
+use crate::rank::live_rows::SHOP;
+use crate::rank::live_sums::LiveSums;
 use crate::rank::live_top::LiveTop;
+use crate::rank::live_window::{InLists, LiveRules, LiveWindow};
+use crate::rank::next_hour::NextHour;
 use crate::rank::overflow::Overflow;
 use crate::rank::ranking::{CategoryRanking, RankedItem};
-use crate::rank::rules::Measure;
-use crate::rank::scoring::{Scored, Scoring};
+use crate::rank::scoring::Scored;
 
-/// The number of the shop among the categories; its path is the empty text.
-const SHOP: u32 = 0;
-/// After the last row of an item.
-const NONE: u32 = u32::MAX;
 /// A list keeps so many times as many items as it has, so that it is seldom built again.
 const MARGIN: usize = 4;
 /// A list keeps at least so many items.
@@ -27,103 +23,41 @@ const MIN_KEPT: usize = 32;
 /// Longer lists are built each time.
 const MAX_KEPT_LIMIT: usize = 1_000;
 
-/// How items are scored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LiveRules {
-    pub window: Window,
-    pub decay: Decay,
-    pub measure: Measure,
-}
-
 /// What the items add up to within a window.
 pub struct LiveRanking {
-    rules: LiveRules,
-    scoring: Scoring,
-    pub(super) items: Interner,
-    /// The first row of each item.
-    first_rows: Vec<u32>,
-    pub(super) rows: Vec<LiveRow>,
-    pub(super) sets: Sets,
-    /// The lists of categories that were asked for.
-    lists: HashMap<u32, LiveTop>,
+    pub(super) sums: LiveSums,
+    next: Option<Box<NextHour>>,
 }
 
-/// What an item has with one set of paths.
-pub(super) struct LiveRow {
-    pub item: u32,
-    pub path_set: u32,
-    pub is_primary: bool,
-    /// The next row of the same item.
-    next: u32,
-    pub sum: Sum,
+/// How far the next hour is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HourState {
+    /// It takes more steps.
+    Begun,
+    Ready,
+    /// It must be read anew.
+    Unusable,
 }
 
-/// The sets of paths, and the categories that they are in.
-pub(super) struct Sets {
-    pub texts: Interner,
-    categories: Interner,
-    /// By set, ascending.
-    categories_of: Vec<Vec<u32>>,
-    /// By set.
-    rows_of: Vec<Vec<u32>>,
-    /// By category.
-    sets_of: Vec<Vec<u32>>,
-}
-
-impl Sets {
-    fn none() -> Sets {
-        let mut categories = Interner::default();
-        categories.code("");
-        let (categories_of, rows_of, sets_of) = (Vec::new(), Vec::new(), vec![Vec::new()]);
-        Sets { texts: Interner::default(), categories, categories_of, rows_of, sets_of }
-    }
-
-    fn code(&mut self, text: &str) -> u32 {
-        let set = self.texts.code(text);
-        if set as usize == self.categories_of.len() {
-            let paths = text.split('|').filter(|path| !path.is_empty());
-            let mut of_set: Vec<u32> =
-                paths.flat_map(levels_of).map(|path| self.categories.code(path)).collect();
-            of_set.sort_unstable();
-            of_set.dedup();
-            self.sets_of.resize(self.categories.len(), Vec::new());
-            of_set.iter().for_each(|category| self.sets_of[*category as usize].push(set));
-            self.categories_of.push(of_set);
-            self.rows_of.push(Vec::new());
-        }
-        set
-    }
-
-    fn has(&self, category: u32, row: &LiveRow) -> bool {
-        match category {
-            SHOP => row.is_primary,
-            _ => self.categories_of[row.path_set as usize].binary_search(&category).is_ok(),
-        }
-    }
+/// A window that is past: large, so that whoever gets it frees it where nobody waits.
+pub struct DroppedWindow {
+    _window: LiveWindow,
 }
 
 impl LiveRanking {
     /// Returns a ranking of no rows.
     pub fn new(rules: LiveRules) -> LiveRanking {
-        LiveRanking {
-            rules,
-            scoring: Scoring::new(rules.window, rules.decay, rules.measure),
-            items: Interner::default(),
-            first_rows: Vec::new(),
-            rows: Vec::new(),
-            sets: Sets::none(),
-            lists: HashMap::new(),
-        }
+        LiveRanking { sums: LiveSums::new(rules), next: None }
     }
 
     /// Returns how items are scored.
     pub fn rules(&self) -> LiveRules {
-        self.rules
+        self.sums.window.rules
     }
 
     /// Returns how many items it has.
     pub fn items(&self) -> usize {
-        self.items.len()
+        self.sums.rows.items.len()
     }
 
     /// Adds rows of any hours, in any order; those outside of the window count nothing.
@@ -132,11 +66,13 @@ impl LiveRanking {
     /// Names the item where an aggregate exceeds its range.
     pub fn add_rows(&mut self, rows: &AggregateRows) -> Result<(), AggregateOverflow> {
         let mut items: Vec<Option<u32>> = vec![None; rows.items.len()];
-        let sets: Vec<u32> = rows.path_sets.iter().map(|set| self.sets.code(set)).collect();
-        let window = self.rules.window;
-        for row in rows.rows.iter().filter(|row| window.contains(row.hour)) {
+        let sets: Vec<u32> = rows.path_sets.iter().map(|set| self.sums.rows.sets.code(set)).collect();
+        for row in &rows.rows {
+            if !self.has(row.hour) {
+                continue;
+            }
             let name = rows.items.name(row.item);
-            let item = *items[row.item as usize].get_or_insert_with(|| self.items.code(name));
+            let item = *items[row.item as usize].get_or_insert_with(|| self.sums.rows.items.code(name));
             let of = HourAggregate {
                 hour: row.hour,
                 path_set: sets[row.path_set as usize],
@@ -144,6 +80,44 @@ impl LiveRanking {
                 aggregate: row.aggregate,
             };
             self.add_row(item, &of).map_err(|e| e.of(name))?;
+        }
+        Ok(())
+    }
+
+    /// Adds the events that count.
+    ///
+    /// # Errors
+    /// Names the item where an aggregate exceeds its range.
+    pub fn add_events(
+        &mut self,
+        events: &Events,
+        event_types: &EventTypes,
+        counts: impl Fn(usize) -> bool,
+    ) -> Result<(), AggregateOverflow> {
+        let counting: Vec<Option<Counting>> =
+            events.event_types.iter().map(|name| event_types.counting(name)).collect();
+        let places = Places::of(&events.path_sets);
+        // Few sets of paths have many events.
+        let mut sets: Vec<Option<u32>> = Vec::new();
+        for row in (0..events.len()).filter(|row| counts(*row)) {
+            let event = events.event(row);
+            let Some(counting) = counting[event.event_type as usize] else { continue };
+            let hour = event.ts.hour();
+            if !self.has(hour) {
+                continue;
+            }
+            let aggregate = counting.applied_to(Aggregate::of(event.quantity, event.amount));
+            let item = self.sums.rows.items.code(event.item_id);
+            for number in places.of_set(event.path_set) {
+                let place = places.place(number);
+                sets.resize(sets.len().max(number as usize + 1), None);
+                let path_set = *sets[number as usize].get_or_insert_with(|| {
+                    let names = places.paths(place).iter().map(|path| places.path_names().name(*path));
+                    self.sums.rows.sets.code(&names.collect::<Vec<&str>>().join("|"))
+                });
+                let of = HourAggregate { hour, path_set, is_primary: place.is_primary, aggregate };
+                self.add_row(item, &of).map_err(|e| e.of(event.item_id))?;
+            }
         }
         Ok(())
     }
@@ -159,10 +133,10 @@ impl LiveRanking {
         (is_primary, hour): (bool, Hour),
         aggregate: Aggregate,
     ) -> Result<(), AggregateOverflow> {
-        if !self.rules.window.contains(hour) {
+        if !self.has(hour) {
             return Ok(());
         }
-        let (item, path_set) = (self.items.code(item_id), self.sets.code(paths));
+        let (item, path_set) = (self.sums.rows.items.code(item_id), self.sums.rows.sets.code(paths));
         self.add_row(item, &HourAggregate { hour, path_set, is_primary, aggregate })
             .map_err(|e| e.of(item_id))
     }
@@ -172,19 +146,7 @@ impl LiveRanking {
     /// # Errors
     /// Names the item where an aggregate exceeds its range.
     pub fn add_hours(&mut self, hours: &LiveRanking) -> Result<(), AggregateOverflow> {
-        let (oldest, first) = (self.rules.window.oldest(), hours.rules.window.oldest());
-        let exponents = u32::try_from(self.rules.decay.octaves_between(oldest, first)).unwrap_or(0);
-        let sets: Vec<u32> = hours.sets.texts.iter().map(|set| self.sets.code(set)).collect();
-        for row in &hours.rows {
-            let name = hours.items.name(row.item);
-            let (item, path_set) = (self.items.code(name), sets[row.path_set as usize]);
-            let at = self.place(item, path_set, row.is_primary);
-            let mut sum = self.scoring.zero();
-            sum.score.add_in_units_of_earlier(&row.sum.score, exponents);
-            (sum.absolute, sum.aggregate) = (row.sum.absolute, row.sum.aggregate);
-            self.change(at, |_, known| known.add(&sum)).map_err(|e| e.of(name))?;
-        }
-        Ok(())
+        self.sums.add_hours(&hours.sums)
     }
 
     /// Has the lists of some categories, which may be unknown, kept from now on.
@@ -193,9 +155,9 @@ impl LiveRanking {
     /// Names the item where an aggregate exceeds its range.
     pub fn keep(&mut self, lists: &[(Option<String>, usize)]) -> Result<(), AggregateOverflow> {
         for (category, kept) in lists {
-            if let Some(number) = self.sets.categories.find(category.as_deref().unwrap_or_default()) {
-                let list = self.built(number, *kept)?;
-                self.lists.insert(number, list);
+            if let Some(number) = self.category(category.as_deref()) {
+                let list = self.sums.window.built(&self.sums.rows, number, *kept)?;
+                self.sums.window.keep(number, list);
             }
         }
         Ok(())
@@ -205,15 +167,16 @@ impl LiveRanking {
     pub fn kept(&self) -> Vec<(Option<String>, usize)> {
         let name = |number: u32| match number {
             SHOP => None,
-            number => Some(self.sets.categories.name(number).to_owned()),
+            number => Some(self.sums.rows.sets.categories.name(number).to_owned()),
         };
-        self.lists.iter().map(|(number, list)| (name(*number), list.kept())).collect()
+        self.sums.window.kept().map(|(number, kept)| (name(number), kept)).collect()
     }
 
     /// Returns whether the ranking of a category needs no list to be built.
     pub fn has_list(&self, category: Option<&str>, limit: usize) -> bool {
-        let number = self.sets.categories.find(category.unwrap_or_default());
-        number.is_none_or(|number| self.lists.get(&number).is_some_and(|list| list.best(limit).is_some()))
+        let number = self.category(category);
+        number
+            .is_none_or(|number| self.sums.window.list(number).is_some_and(|list| list.best(limit).is_some()))
     }
 
     /// Returns the ranking of a category, of the shop for none, with the best of its items; without the days of each.
@@ -227,162 +190,95 @@ impl LiveRanking {
     ) -> Result<CategoryRanking, AggregateOverflow> {
         let mut ranking = CategoryRanking {
             category: category.map(str::to_owned),
-            window: self.rules.window,
+            window: self.rules().window,
             eligible_items: 0,
             aggregate: Aggregate::default(),
             items: Vec::new(),
         };
-        let Some(number) = self.sets.categories.find(category.unwrap_or_default()) else {
-            return Ok(ranking);
-        };
+        let Some(number) = self.category(category) else { return Ok(ranking) };
         let best_of = |list: &LiveTop| list.best(limit).map(Iterator::collect::<Vec<u32>>);
-        let known = self.lists.get(&number).and_then(|list| Some((best_of(list)?, list)));
+        let known = self.sums.window.list(number).and_then(|list| Some((best_of(list)?, list)));
         let best = match known {
             Some((best, list)) => {
                 (ranking.eligible_items, ranking.aggregate) = (list.eligible_items, list.aggregate);
                 best
             }
             None => {
-                let list = self.built(number, limit.saturating_mul(MARGIN).max(MIN_KEPT))?;
+                let kept = limit.saturating_mul(MARGIN).max(MIN_KEPT);
+                let list = self.sums.window.built(&self.sums.rows, number, kept)?;
                 let best = best_of(&list).unwrap_or_default();
                 (ranking.eligible_items, ranking.aggregate) = (list.eligible_items, list.aggregate);
                 if limit <= MAX_KEPT_LIMIT {
-                    self.lists.insert(number, list);
+                    self.sums.window.keep(number, list);
                 }
                 best
             }
         };
         for item in best {
-            let item_id = self.items.name(item).to_owned();
-            let scored = self.scored(item, number).map_err(|e| e.of(&item_id))?;
+            let item_id = self.sums.rows.items.name(item).to_owned();
+            let scored =
+                self.sums.window.scored(&self.sums.rows, item, number).map_err(|e| e.of(&item_id))?;
             if let Some(Scored { score, aggregate }) = scored {
-                let (score, days) = (self.scoring.printed(&score), DayUnits::default());
+                let (score, days) = (self.sums.window.scoring.printed(&score), DayUnits::default());
                 ranking.items.push(RankedItem { item_id, score, aggregate, days });
             }
         }
         Ok(ranking)
     }
 
-    /// Sets what an item has with a set of paths, while there are no lists.
-    pub(super) fn set(&mut self, item_id: &str, paths: &str, is_primary: bool, sum: Sum) {
-        let (item, path_set) = (self.items.code(item_id), self.sets.code(paths));
-        let at = self.place(item, path_set, is_primary);
-        self.rows[at].sum = sum;
+    /// Begins with the window of the next hour, given what the hour that leaves it and the one that comes have by now.
+    pub fn begin_next(&mut self, leaving: LiveRanking, entering: LiveRanking) {
+        self.next = Some(Box::new(NextHour::begin(self.rules(), leaving.sums, entering.sums)));
     }
 
+    /// Works on the window of the next hour, on at most so many rows.
+    pub fn step_next(&mut self, most: usize) -> HourState {
+        let Some(next) = &mut self.next else { return HourState::Unusable };
+        if next.step(&mut self.sums.rows, &self.sums.window, most).is_err() || next.is_sparse(&self.sums.rows)
+        {
+            self.next = None;
+            return HourState::Unusable;
+        }
+        if next.is_done() { HourState::Ready } else { HourState::Begun }
+    }
+
+    /// Returns whether the window that ends at an hour is ready to be the next one.
+    pub fn has_next(&self, as_of: Hour) -> bool {
+        self.next.as_ref().is_some_and(|next| next.is_done() && next.window.rules.window.as_of() == as_of)
+    }
+
+    /// Turns to the next window, and returns the one before.
+    pub fn turn(&mut self) -> Option<DroppedWindow> {
+        let next = self.next.take_if(|next| next.is_done())?;
+        Some(DroppedWindow { _window: std::mem::replace(&mut self.sums.window, next.window) })
+    }
+
+    fn category(&self, category: Option<&str>) -> Option<u32> {
+        self.sums.rows.sets.categories.find(category.unwrap_or_default())
+    }
+
+    /// Returns whether an hour is in the window, or in the next one.
+    #[inline]
+    fn has(&self, hour: Hour) -> bool {
+        let is_next = || self.next.as_ref().is_some_and(|next| next.window.rules.window.contains(hour));
+        self.rules().window.contains(hour) || is_next()
+    }
+
+    #[inline]
     fn add_row(&mut self, item: u32, row: &HourAggregate) -> Result<(), Overflow> {
-        let at = self.place(item, row.path_set, row.is_primary);
-        self.change(at, |scoring, sum| scoring.add(row, sum))
-    }
-
-    /// Returns the row of an item with a set of paths, which is new where there is none.
-    fn place(&mut self, item: u32, path_set: u32, is_primary: bool) -> usize {
-        if item as usize == self.first_rows.len() {
-            self.first_rows.push(NONE);
+        let at = self.sums.rows.place(item, row.path_set, row.is_primary);
+        if self.rules().window.contains(row.hour) {
+            self.sums
+                .window
+                .change(&self.sums.rows, at, InLists::Yes, |scoring, sum| scoring.add(row, sum))?;
         }
-        let first = self.first_rows[item as usize];
-        let mut at = first;
-        while at != NONE {
-            let row = &self.rows[at as usize];
-            if (row.path_set, row.is_primary) == (path_set, is_primary) {
-                return at as usize;
-            }
-            at = row.next;
-        }
-        let new = u32::try_from(self.rows.len()).expect("fewer than 2^32 rows fit in memory");
-        self.rows.push(LiveRow { item, path_set, is_primary, next: first, sum: self.scoring.zero() });
-        self.first_rows[item as usize] = new;
-        self.sets.rows_of[path_set as usize].push(new);
-        new as usize
-    }
-
-    /// Changes a row, and the lists that it is in.
-    fn change(
-        &mut self,
-        at: usize,
-        change: impl FnOnce(&Scoring, &mut Sum) -> Result<(), Overflow>,
-    ) -> Result<(), Overflow> {
-        let LiveRow { item, path_set, is_primary, .. } = self.rows[at];
-        if self.lists.is_empty() {
-            return change(&self.scoring, &mut self.rows[at].sum);
-        }
-        let of_set = &self.sets.categories_of[path_set as usize];
-        let shop = is_primary.then_some(SHOP);
-        let kept: Vec<u32> =
-            shop.into_iter().chain(of_set.iter().copied()).filter(|of| self.lists.contains_key(of)).collect();
-        let before = self.scored_in_each(item, &kept)?;
-        change(&self.scoring, &mut self.rows[at].sum)?;
-        let after = self.scored_in_each(item, &kept)?;
-        for (at, category) in kept.iter().enumerate() {
-            if let Some(list) = self.lists.get_mut(category) {
-                // A single one is that of all categories.
-                let of = |scored: &[Option<Scored>]| scored.get(at).or(scored.first()).cloned().flatten();
-                list.change(item, (of(&before).as_ref(), of(&after).as_ref()), &self.items)?;
-            }
+        if let Some(next) = &mut self.next
+            && next.add(&self.sums.rows, (at, row.hour), row.aggregate).is_err()
+        {
+            // It is read anew, and says what does not fit.
+            self.next = None;
         }
         Ok(())
-    }
-
-    /// Returns an item's scores in some categories that it has a row in; one for all of them where it has one row.
-    fn scored_in_each(&self, item: u32, categories: &[u32]) -> Result<Vec<Option<Scored>>, Overflow> {
-        let first = &self.rows[self.first_rows[item as usize] as usize];
-        match first.next {
-            NONE if categories.is_empty() => Ok(Vec::new()),
-            NONE => Ok(vec![self.scoring.scored(first.sum.clone())?]),
-            _ => categories.iter().map(|category| self.scored(item, *category)).collect(),
-        }
-    }
-
-    /// Returns an item's score in a category; none where it is not eligible.
-    fn scored(&self, item: u32, category: u32) -> Result<Option<Scored>, Overflow> {
-        let mut sum = self.scoring.zero();
-        let mut at = self.first_rows[item as usize];
-        while at != NONE {
-            let row = &self.rows[at as usize];
-            if self.sets.has(category, row) {
-                sum.add(&row.sum)?;
-            }
-            at = row.next;
-        }
-        self.scoring.scored(sum)
-    }
-
-    /// Returns whether a row is the first of its item in a category.
-    fn is_first(&self, at: u32, category: u32) -> bool {
-        let mut of_item = self.first_rows[self.rows[at as usize].item as usize];
-        while of_item != at {
-            let row = &self.rows[of_item as usize];
-            if self.sets.has(category, row) {
-                return false;
-            }
-            of_item = row.next;
-        }
-        true
-    }
-
-    /// Builds the list of a category from all its items.
-    fn built(&self, category: u32, kept: usize) -> Result<LiveTop, AggregateOverflow> {
-        let mut list = LiveTop::of(kept);
-        let mut push = |at: u32| {
-            let row = &self.rows[at as usize];
-            if !self.sets.has(category, row) || !self.is_first(at, category) {
-                return Ok(());
-            }
-            let named = |e: Overflow| e.of(self.items.name(row.item));
-            match self.scored(row.item, category).map_err(named)? {
-                Some(scored) => list.push(row.item, &scored, &self.items).map_err(named),
-                None => Ok(()),
-            }
-        };
-        match category {
-            SHOP => (0..self.rows.len()).try_for_each(|at| push(at as u32))?,
-            _ => {
-                let sets = self.sets.sets_of[category as usize].iter();
-                sets.flat_map(|set| &self.sets.rows_of[*set as usize]).try_for_each(|at| push(*at))?;
-            }
-        }
-        list.finish(&self.items);
-        Ok(list)
     }
 }
 
@@ -391,10 +287,10 @@ mod tests {
     use proptest::collection::vec;
 
     use super::*;
-    use crate::model::{AggregateRow, Units, Week, Zone};
+    use crate::model::{AggregateRow, Decay, Units, Week, Window, Zone};
     use crate::rank::item_scores::ItemScores;
     use crate::rank::ranking_builder::RankingBuilder;
-    use crate::rank::rules::Rules;
+    use crate::rank::rules::{Measure, Rules};
 
     /// Item, where it is filed, hour, units in quarters.
     type Sale = (u8, u8, i32, i64);
@@ -479,6 +375,47 @@ mod tests {
             }
             check(&mut live, &sales, limit);
             check(&mut live, &sales, 100);
+        }
+
+        #[test]
+        fn the_next_hour_is_the_one_that_is_read_anew(
+            before in vec(sale(), 0..120),
+            during in vec(sale(), 0..120),
+            (octaves, asked, most, each) in (proptest::bool::ANY, proptest::bool::ANY, 1..9_usize, 1..5_usize),
+        ) {
+            let mut live = LiveRanking::new(rules(octaves));
+            live.add_rows(&rows(&before)).expect("small aggregates fit");
+            if asked {
+                check(&mut live, &before, 4);
+            }
+            let of_hour = |end: i32| {
+                let mut hour =
+                    LiveRanking::new(LiveRules { window: Window::ending(Hour::new(end), 1), ..rules(octaves) });
+                hour.add_rows(&rows(&before)).expect("small aggregates fit");
+                hour
+            };
+            // Sales of hour -1 are of the hour that comes.
+            live.begin_next(of_hour(END - HOURS.cast_signed() + 1), of_hour(END + 1));
+            let mut sales = before.clone();
+            for sale in &during {
+                // Some of them while the next hour is made, some after.
+                live.add_rows(&rows(&[*sale])).expect("small aggregates fit");
+                sales.push(*sale);
+                if sales.len() % each == 0 && live.step_next(most) == HourState::Unusable {
+                    return Ok(());
+                }
+            }
+            check(&mut live, &sales, 4);
+            loop {
+                match live.step_next(most) {
+                    HourState::Unusable => return Ok(()),
+                    HourState::Ready => break,
+                    HourState::Begun => {}
+                }
+            }
+            proptest::prop_assert!(live.has_next(Hour::new(END + 1)));
+            proptest::prop_assert!(live.turn().is_some());
+            check(&mut live, &sales, 4);
         }
 
         #[test]

@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use crate::model::{Aggregate, Interner, Units};
+use crate::model::{Aggregate, Interner, ItemKey, Units};
 use crate::rank::overflow::Overflow;
 use crate::rank::score::Score;
 use crate::rank::scoring::Scored;
@@ -30,19 +30,47 @@ pub(super) struct LiveTop {
 #[derive(Clone, Debug)]
 struct Place {
     score: Score,
+    /// Most items of one score are told apart by it, without their names.
+    key: ItemKey,
     units: Units,
     item: u32,
 }
 
+/// An eligible item as lists have it: the same in all of them, if it has one score.
+pub(super) struct Listed {
+    place: Place,
+    aggregate: Aggregate,
+}
+
+impl Listed {
+    pub fn of(item: u32, scored: &Scored, items: &Interner) -> Listed {
+        Listed { place: Place::of(item, scored, items), aggregate: scored.aggregate }
+    }
+
+    /// Returns it with another score.
+    pub fn with(&self, scored: Scored) -> Listed {
+        let Scored { score, aggregate } = scored;
+        Listed { place: Place { score, units: aggregate.units, ..self.place }, aggregate }
+    }
+}
+
 impl Place {
-    fn of(item: u32, scored: &Scored) -> Place {
-        Place { score: scored.score.clone(), units: scored.aggregate.units, item }
+    fn of(item: u32, scored: &Scored, items: &Interner) -> Place {
+        let key = ItemKey::of(items.name(item));
+        Place { score: scored.score.clone(), key, units: scored.aggregate.units, item }
     }
 
     /// A better item is less, as in a ranking.
     fn order(&self, other: &Place, items: &Interner) -> Ordering {
-        let by_score = other.score.cmp(&self.score).then_with(|| other.units.cmp(&self.units));
-        by_score.then_with(|| items.name(self.item).cmp(items.name(other.item)))
+        self.order_by_score(&other.score, other.units).then_with(|| match self.key.cmp(&other.key) {
+            Ordering::Equal if self.item != other.item => items.name(self.item).cmp(items.name(other.item)),
+            by_key => by_key,
+        })
+    }
+
+    /// Returns the order by all but the name.
+    fn order_by_score(&self, score: &Score, units: Units) -> Ordering {
+        score.cmp(&self.score).then_with(|| units.cmp(&self.units))
     }
 }
 
@@ -61,7 +89,11 @@ impl LiveTop {
     pub fn push(&mut self, item: u32, scored: &Scored, items: &Interner) -> Result<(), Overflow> {
         self.eligible_items += 1;
         self.aggregate = self.aggregate.plus(scored.aggregate).ok_or(Overflow::Aggregate)?;
-        let place = Place::of(item, scored);
+        let by_score = |floor: &Place| floor.order_by_score(&scored.score, scored.aggregate.units);
+        if self.floor.as_ref().is_some_and(|floor| by_score(floor).is_lt()) {
+            return Ok(());
+        }
+        let place = Place::of(item, scored, items);
         if !self.is_above_floor(&place, items) {
             return Ok(());
         }
@@ -80,32 +112,44 @@ impl LiveTop {
         self.best.sort_unstable_by(|a, b| a.order(b, items));
     }
 
-    /// Changes an item; none is an item that is not eligible.
+    /// Changes an item; none where it is not eligible.
     pub fn change(
         &mut self,
-        item: u32,
-        (before, after): (Option<&Scored>, Option<&Scored>),
+        (before, after): (Option<&Listed>, Option<&Listed>),
         items: &Interner,
     ) -> Result<(), Overflow> {
         if let Some(before) = before {
             self.eligible_items -= 1;
             self.aggregate = self.aggregate.minus(before.aggregate);
-            let place = Place::of(item, before);
-            if let Ok(at) = self.best.binary_search_by(|of| of.order(&place, items)) {
-                self.best.remove(at);
+        }
+        if let Some(after) = after {
+            self.eligible_items += 1;
+            self.aggregate = self.aggregate.plus(after.aggregate).ok_or(Overflow::Aggregate)?;
+        }
+        // Of most changes this is all: neither is among the best.
+        let is_best = |of: &&Listed| self.is_above_floor(&of.place, items);
+        let (before, after) = (before.filter(is_best), after.filter(is_best));
+        let at = |of: &Place| self.best.partition_point(|other| other.order(of, items).is_lt());
+        let known = |(at, item): &(usize, u32)| self.best.get(*at).is_some_and(|of| of.item == *item);
+        let from = before.map(|of| (at(&of.place), of.place.item)).filter(known);
+        match (from, after.map(|of| (at(&of.place), of.place.clone()))) {
+            // Its new place is among others, so that those between move.
+            (Some((from, _)), Some((to, after))) if to <= from => {
+                self.best[to..=from].rotate_right(1);
+                self.best[to] = after;
             }
-        }
-        let Some(after) = after else { return Ok(()) };
-        self.eligible_items += 1;
-        self.aggregate = self.aggregate.plus(after.aggregate).ok_or(Overflow::Aggregate)?;
-        let place = Place::of(item, after);
-        if !self.is_above_floor(&place, items) {
-            return Ok(());
-        }
-        let at = self.best.partition_point(|of| of.order(&place, items).is_lt());
-        self.best.insert(at, place);
-        if self.best.len() > self.kept {
-            self.floor = self.best.pop();
+            (Some((from, _)), Some((to, after))) => {
+                self.best[from..to].rotate_left(1);
+                self.best[to - 1] = after;
+            }
+            (Some((from, _)), None) => drop(self.best.remove(from)),
+            (None, Some((to, after))) => {
+                self.best.insert(to, after);
+                if self.best.len() > self.kept {
+                    self.floor = self.best.pop();
+                }
+            }
+            (None, None) => {}
         }
         Ok(())
     }

@@ -90,6 +90,9 @@ impl Score {
     /// whose oldest hour is later. Exact where the score has none of the hours between.
     #[must_use]
     pub fn in_units_of_later(&self, exponents: u32) -> Score {
+        if let Score::Narrow(sum) = self {
+            return Score::Narrow(sum >> exponents.min(i128::BITS - 1));
+        }
         let limbs = self.limbs();
         let sign = if is_negative(&limbs) { u64::MAX } else { 0 };
         let (skipped, bits) = ((exponents / LIMB_BITS) as usize, exponents % LIMB_BITS);

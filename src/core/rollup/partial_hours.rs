@@ -321,7 +321,7 @@ impl PartialDay<'_> {
 }
 
 /// Returns the paths of each top-level category of an event, joined by `|`: the empty text, where it has no path.
-fn sets_by_category(paths: &str) -> Vec<String> {
+pub(super) fn sets_by_category(paths: &str) -> Vec<String> {
     let mut sets: Vec<(&str, String)> = Vec::new();
     for path in paths.split('|') {
         let category = levels_of(path).next().unwrap_or(path);

@@ -13,14 +13,15 @@ use hashbrown::{HashMap, HashSet};
 use crate::delta::Partition;
 use crate::lake::{FilePartition, Lake, UncommittedBatch};
 use crate::model::{
-    Aggregate, Counting, Date, Event, EventTypes, Events, Hour, Interner, PathSets, Timestamp,
+    Aggregate, AggregateRows, Counting, Date, Event, EventTypes, Events, Hour, Interner, PathSets, Timestamp,
 };
 use crate::parquet_format::{EventBatch, EventColumns};
+use crate::rollup::all_counts::Categories;
 use crate::rollup::error::RollupError;
 use crate::rollup::event_file::EventFile;
 use crate::rollup::event_hash::{Content, EventHasher, EventKey, version_of};
 use crate::rollup::live_counts::{LiveCounts, ReadVersions, live_counts};
-use crate::rollup::recent_minutes::RecentMinutes;
+use crate::rollup::recent_minutes::{Moment, RecentMinutes};
 use crate::rollup::table::Selection;
 use crate::rollup::uncommitted::uncommitted_at;
 use crate::storage::Store;
@@ -144,6 +145,8 @@ impl RecentHours {
     /// Adds events, each as soon as it is known, and tells `counts` of each whether it counts.
     pub fn add(&mut self, events: &Events, counts: &mut dyn FnMut(usize, Counts)) {
         let event_types: Vec<usize> = events.event_types.iter().map(|name| self.code_of_type(name)).collect();
+        // Few sets of paths have many events.
+        let mut paths: Vec<Option<String>> = vec![None; events.path_sets.len()];
         for row in 0..events.len() {
             let event = events.event(row);
             let hour = event.ts.hour();
@@ -158,7 +161,12 @@ impl RecentHours {
             if event_counts == Counts::Yes && hour >= self.from {
                 let aggregate = Aggregate::of(event.quantity, event.amount);
                 self.add_cell(event_type, item, hour, aggregate);
-                self.minutes.add(event_type, item, event.ts.micros(), aggregate);
+                if self.minutes.has_moment(event.ts.micros()) {
+                    let paths = paths[event.path_set as usize]
+                        .get_or_insert_with(|| events.path_sets.set(event.path_set).paths().join("|"));
+                    let moment = Moment { ts_micros: event.ts.micros(), paths, is_primary: true };
+                    self.minutes.add(event_type, item, moment, aggregate);
+                }
             }
         }
     }
@@ -221,6 +229,21 @@ impl RecentHours {
             Some(by_hour)
         };
         items.iter().map(of_item).collect()
+    }
+
+    /// Returns the rows of all items of some categories in a time range of whole minutes; none where only the lake tells.
+    pub fn all_by_minutes(
+        &self,
+        event_types: &EventTypes,
+        times: &Range<Timestamp>,
+        categories: Categories<'_>,
+    ) -> Option<AggregateRows> {
+        if !self.minutes.has(times) || !self.disputed.is_empty() {
+            return None;
+        }
+        let counting: Vec<Option<Counting>> =
+            self.event_types.iter().map(|of| event_types.counting(&of.name)).collect();
+        self.minutes.rows(&counting, &self.items, times, categories)
     }
 
     /// Leaves minutes before a moment to the lake, and frees the memory of some of them.
@@ -328,9 +351,11 @@ impl RecentHours {
         let of_day = event_types[event_type].ids.entry(of.partition.day.date).or_default();
         of.read(lake, EventColumns::All, &mut |batch: &EventBatch| {
             let mut scratch = String::new();
-            for row in (0..batch.rows()).filter(|&row| batch.is_primary(row)) {
+            for row in 0..batch.rows() {
                 let is_new = match hasher.key_of(batch, row) {
                     None => true,
+                    // The first copy has all paths.
+                    Some(_) if !batch.is_primary(row) => false,
                     Some(key) => {
                         let content = hasher.content(version_of(batch, row, &mut scratch));
                         match of_day.entry(key) {
@@ -350,7 +375,9 @@ impl RecentHours {
                 };
                 if is_new && minutes.has_moment(batch.ts_micros(row)) {
                     let item = items.code(batch.item_id(row));
-                    minutes.add(event_type, item, batch.ts_micros(row), batch.aggregate(row));
+                    let (ts_micros, is_primary) = (batch.ts_micros(row), batch.is_primary(row));
+                    let moment = Moment { ts_micros, paths: batch.all_paths(row, &mut scratch), is_primary };
+                    minutes.add(event_type, item, moment, batch.aggregate(row));
                 }
             }
         })

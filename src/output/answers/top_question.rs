@@ -14,10 +14,12 @@ use crate::answers::top::{decayed_items, top_items};
 use crate::formats::Answer;
 use crate::text::BadOption;
 use topsell_core::counts::{
-    DecayedQuery, RisingQuery, TopQuery, decayed_top, hours_before, longest_window, rising, top,
+    DecayedQuery, RisingQuery, TopQuery, decayed_top, hours_before, longest_window, rising, top, top_of_rows,
 };
 use topsell_core::lake::UncommittedBatch;
-use topsell_core::model::{Date, Decay, EventTypes, Hour, Timestamp, Window, Zone};
+use topsell_core::model::{
+    AggregateOverflow, AggregateRows, Date, Decay, EventTypes, Hour, Timestamp, Window, Zone,
+};
 use topsell_core::rank::{CategoryRanking, LiveRules, Measure, Rules};
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::Store;
@@ -261,6 +263,28 @@ impl TopQuestion {
             }
             List::Rising { .. } => None,
         }
+    }
+
+    /// Returns the time range of a list that is not of whole hours; none for others.
+    pub fn minutes(&self) -> Option<&Range<Timestamp>> {
+        let has_minutes = matches!(self.list, List::Sum) && self.range.precision != Precision::Hours;
+        has_minutes.then_some(&self.range.times)
+    }
+
+    /// Passes the answer to `take`, given all rows of the category in [`TopQuestion::minutes`].
+    ///
+    /// # Errors
+    /// Names the item whose numbers do not fit.
+    pub fn answer_by_rows<T>(
+        &self,
+        rows: &AggregateRows,
+        take: impl FnOnce(Answer<'_>) -> T,
+    ) -> Result<T, AggregateOverflow> {
+        let (event_types, category, times) = (&self.event_types, self.category(), self.range.times.clone());
+        let (measure, limit) = (self.measure, self.limit);
+        let query = TopQuery { event_types, times, measure, limit, category, uncommitted: &[] };
+        let found = top_of_rows(rows, &query)?;
+        Ok(take(top_items(&query, &self.range, found.as_ref())))
     }
 
     /// Returns what to say about the time range, where it was not given as full hours.

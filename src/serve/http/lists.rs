@@ -140,6 +140,13 @@ fn computed(
     }
     state.lists.computed.fetch_add(1, Ordering::Relaxed);
     let computed_at = (state.clock)();
+    if let Some(times) = question.minutes()
+        && let Some(rows) = live.recent.all_by_minutes(question.event_types(), times, question.category())
+        && let Ok(body) = question.answer_by_rows(&rows, json)
+    {
+        let list = List { body: body.into(), computed_at };
+        return Some(Ok(Computed { list: Arc::new(list), state: of, began }));
+    }
     // Before the lake is read, so that what is moved there meanwhile is found in either.
     let uncommitted = live.uncommitted.batches().map_err(RollupError::from);
     let body = uncommitted.and_then(|uncommitted| question.answer(&state.store, &uncommitted, json));

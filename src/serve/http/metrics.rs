@@ -10,9 +10,13 @@ use axum::http::{Response, StatusCode};
 
 use crate::http::answers::respond;
 use crate::http::request_counts::PATHS;
-use crate::http::state::State;
+use crate::http::state::{Live, State};
+use topsell_core::model::Timestamp;
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// What the name of each metric begins with.
+const PREFIX: &str = "topsell_server_";
+
 /// Answers the request.
 pub fn metrics(state: &State) -> Response<Body> {
     respond(StatusCode::OK, CONTENT_TYPE, text(state))
@@ -20,109 +24,85 @@ pub fn metrics(state: &State) -> Response<Body> {
 
 fn text(state: &State) -> String {
     let mut text = Text(String::new());
-    text.family("topsell_server_ready", "gauge", "Whether the server has read its log and answers.");
-    text.sample("topsell_server_ready", "", u64::from(state.is_ready()));
-    text.family("topsell_server_connections", "gauge", "Open connections.");
-    text.sample("topsell_server_connections", "", state.requests.connections.load(Ordering::Relaxed));
+    text.gauge("ready", "Whether the server has read its log and answers.", state.is_ready());
+    text.gauge("connections", "Open connections.", state.requests.connections.load(Ordering::Relaxed));
     if let Some(tls) = &state.tls {
-        let name = "topsell_server_certificate_expiry_timestamp_seconds";
-        text.family(name, "gauge", "When the certificate expires, in seconds since 1970.");
-        text.sample(name, "", tls.not_after());
-        let name = "topsell_server_tls_handshakes_failed_total";
-        text.family(name, "counter", "Connections that were closed since they did not come to speak TLS.");
-        text.sample(name, "", state.requests.failed_handshakes.load(Ordering::Relaxed));
+        let help = "When the certificate expires, in seconds since 1970.";
+        text.gauge("certificate_expiry_timestamp_seconds", help, tls.not_after());
+        let help = "Connections that were closed since they did not come to speak TLS.";
+        let failed = state.requests.failed_handshakes.load(Ordering::Relaxed);
+        text.counter("tls_handshakes_failed_total", help, failed);
     }
-    text.family("topsell_server_requests_total", "counter", "Requests by path and class of status.");
+    text.family("requests_total", "counter", "Requests by path and class of status.");
     for (path, counts) in PATHS.iter().chain([&"other"]).zip(state.requests.by_class()) {
         for (class, count) in counts.into_iter().enumerate() {
             let labels = format!("{{path=\"{path}\",status=\"{}xx\"}}", class + 2);
-            text.sample("topsell_server_requests_total", &labels, count);
+            text.sample("requests_total", &labels, count);
         }
     }
-    text.family("topsell_server_waiting_requests", "gauge", "Requests that wait for a worker.");
-    text.sample(
-        "topsell_server_waiting_requests",
-        "",
-        (state.readers.waiting() + state.receivers.waiting()) as u64,
-    );
-    let (damaged, _) = state.ranking_cache.failures();
-    text.family(
-        "topsell_server_rankings_damaged_total",
-        "counter",
-        "Published rankings that could not be read; the one before was shown instead.",
-    );
-    text.sample("topsell_server_rankings_damaged_total", "", damaged);
-    text.family("topsell_server_lists_computed_total", "counter", "Lists of /v1/top that were computed.");
-    text.sample("topsell_server_lists_computed_total", "", state.lists.computed.load(Ordering::Relaxed));
-    text.family(
-        "topsell_server_lists_shared_total",
-        "counter",
-        "Lists of /v1/top that were computed before, or for another request.",
-    );
-    text.sample("topsell_server_lists_shared_total", "", state.lists.shared.load(Ordering::Relaxed));
-    text.family("topsell_server_streams", "gauge", "Open streams of lists.");
-    text.sample("topsell_server_streams", "", state.streams.open() as u64);
-    let Some(live) = state.live.get() else { return text.0 };
-    let totals = &live.receiver.totals;
-    text.family("topsell_server_events_accepted_total", "counter", "Events that were acknowledged.");
-    text.sample("topsell_server_events_accepted_total", "", totals.accepted.load(Ordering::Relaxed));
-    text.family("topsell_server_events_rejected_total", "counter", "Lines that were no events.");
-    text.sample("topsell_server_events_rejected_total", "", totals.rejected.load(Ordering::Relaxed));
-    let committed = live.committer.status();
-    text.family(
-        "topsell_server_events_committed_total",
-        "counter",
-        "Events that were moved from the log to the lake.",
-    );
-    text.sample("topsell_server_events_committed_total", "", committed.events);
-    text.family(
-        "topsell_server_uncommitted_events",
-        "gauge",
-        "Events of the log that are not in the lake yet.",
-    );
-    text.sample("topsell_server_uncommitted_events", "", live.uncommitted.events() as u64);
-    let name = "topsell_server_lag_seconds";
-    text.family(name, "gauge", "For how long the oldest event has been waiting that is not in the lake.");
-    text.sample(name, "", live.committer.lag_seconds((state.clock)()));
-    text.family(
-        "topsell_server_commit_failing",
-        "gauge",
-        "Whether the last attempt to move events to the lake failed.",
-    );
-    text.sample("topsell_server_commit_failing", "", u64::from(committed.is_failing));
-    let (from_memory, in_memory) = live.lists.status();
-    text.family(
-        "topsell_server_lists_from_memory_total",
-        "counter",
-        "Lists of /v1/top that were answered from those in memory.",
-    );
-    text.sample("topsell_server_lists_from_memory_total", "", from_memory);
-    text.family("topsell_server_lists_in_memory", "gauge", "Lists in memory, each of all categories.");
-    text.sample("topsell_server_lists_in_memory", "", in_memory as u64);
-    let (answered, is_loaded) = live.recent.status();
-    text.family(
-        "topsell_server_counts_from_memory_total",
-        "counter",
-        "Counts that were answered without reading the lake.",
-    );
-    text.sample("topsell_server_counts_from_memory_total", "", answered);
-    text.family(
-        "topsell_server_recent_in_memory",
-        "gauge",
-        "Whether the counts of recent hours are in memory.",
-    );
-    text.sample("topsell_server_recent_in_memory", "", u64::from(is_loaded));
+    let waiting = state.readers.waiting() + state.receivers.waiting();
+    text.gauge("waiting_requests", "Requests that wait for a worker.", waiting as u64);
+    let help = "Published rankings that could not be read; the one before was shown instead.";
+    text.counter("rankings_damaged_total", help, state.ranking_cache.failures().0);
+    let (computed, shared) = (&state.lists.computed, &state.lists.shared);
+    let help = "Lists of /v1/top that were computed.";
+    text.counter("lists_computed_total", help, computed.load(Ordering::Relaxed));
+    let help = "Lists of /v1/top that were computed before, or for another request.";
+    text.counter("lists_shared_total", help, shared.load(Ordering::Relaxed));
+    text.gauge("streams", "Open streams of lists.", state.streams.open() as u64);
+    if let Some(live) = state.live.get() {
+        text.live(live, (state.clock)());
+    }
     text.0
 }
 
 struct Text(String);
 
 impl Text {
+    /// Adds what is known after the log was read.
+    fn live(&mut self, live: &Live, now: Timestamp) {
+        let totals = &live.receiver.totals;
+        let help = "Events that were acknowledged.";
+        self.counter("events_accepted_total", help, totals.accepted.load(Ordering::Relaxed));
+        let help = "Lines that were no events.";
+        self.counter("events_rejected_total", help, totals.rejected.load(Ordering::Relaxed));
+        let committed = live.committer.status();
+        let help = "Events that were moved from the log to the lake.";
+        self.counter("events_committed_total", help, committed.events);
+        let help = "Events of the log that are not in the lake yet.";
+        self.gauge("uncommitted_events", help, live.uncommitted.events() as u64);
+        let help = "For how long the oldest event has been waiting that is not in the lake.";
+        self.gauge("lag_seconds", help, live.committer.lag_seconds(now));
+        let help = "Whether the last attempt to move events to the lake failed.";
+        self.gauge("commit_failing", help, committed.is_failing);
+        let (from_memory, in_memory) = live.lists.status();
+        let help = "Lists of /v1/top that were answered from those in memory.";
+        self.counter("lists_from_memory_total", help, from_memory);
+        let help = "Lists in memory, each of all categories.";
+        self.gauge("lists_in_memory", help, in_memory as u64);
+        let (answered, is_loaded) = live.recent.status();
+        let help = "Counts that were answered without reading the lake.";
+        self.counter("counts_from_memory_total", help, answered);
+        let help = "Whether the counts of recent hours are in memory.";
+        self.gauge("recent_in_memory", help, is_loaded);
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl Into<u64>) {
+        self.family(name, "gauge", help);
+        self.sample(name, "", value.into());
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.family(name, "counter", help);
+        self.sample(name, "", value);
+    }
+
     fn family(&mut self, name: &str, kind: &str, help: &str) {
-        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("a text can grow");
+        writeln!(self.0, "# HELP {PREFIX}{name} {help}\n# TYPE {PREFIX}{name} {kind}")
+            .expect("a text can grow");
     }
 
     fn sample(&mut self, name: &str, labels: &str, value: u64) {
-        writeln!(self.0, "{name}{labels} {value}").expect("a text can grow");
+        writeln!(self.0, "{PREFIX}{name}{labels} {value}").expect("a text can grow");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: it has each record of the log once: those that were read with the lake, and those that are added after.
 
-use topsell_core::model::{Aggregate, AggregateOverflow, Decay, EventTypes, Events, Hour, Places};
+use topsell_core::model::{AggregateOverflow, Decay, EventTypes, Events, Hour};
 use topsell_core::rank::{LiveRanking, Measure};
 use topsell_core::rollup::Counts;
 
@@ -43,26 +43,7 @@ impl Board {
         if record.number <= self.upto {
             return Ok(());
         }
-        let places = Places::of(&record.events.path_sets);
-        // Few sets of paths have many events.
-        let mut texts: Vec<Option<String>> = Vec::new();
-        for (row, counts) in record.counts.iter().enumerate() {
-            let event = record.events.event(row);
-            let name = &record.events.event_types[event.event_type as usize];
-            let Some(counting) = kind.event_types.counting(name).filter(|_| *counts == Counts::Yes) else {
-                continue;
-            };
-            let aggregate = counting.applied_to(Aggregate::of(event.quantity, event.amount));
-            for number in places.of_set(event.path_set) {
-                let place = places.place(number);
-                texts.resize(texts.len().max(number as usize + 1), None);
-                let text = texts[number as usize].get_or_insert_with(|| {
-                    let names = places.paths(place).iter().map(|path| places.path_names().name(*path));
-                    names.collect::<Vec<&str>>().join("|")
-                });
-                self.ranking.add(event.item_id, text, (place.is_primary, event.ts.hour()), aggregate)?;
-            }
-        }
-        Ok(())
+        let counts = |row: usize| record.counts.get(row) == Some(&Counts::Yes);
+        self.ranking.add_events(&record.events, &kind.event_types, counts)
     }
 }

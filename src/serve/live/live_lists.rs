@@ -1,8 +1,8 @@
 //! Lists in memory that every purchase changes at once: of whole hours, and the list by score.
 //!
 //! The first question after a list has it kept from then on, for as long as it is asked for. It is read from the lake in
-//! the background; before an hour ends, so is that of the next hour, so that nobody waits when the hour turns. Until a
-//! list is read, and for whatever is not kept, answers are computed from the lake.
+//! the background; before an hour ends, that of the next hour is made from it, in steps, so that nobody waits when the
+//! hour turns. Until a list is read, and for whatever is not kept, answers are computed from the lake.
 //!
 //! Invariant: a kept list is the one that the lake and the log have: an event is in it before it is acknowledged. Where an
 //! event came of which only the lake tells whether it counts, or others have changed the lake, it is read again.
@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::{Clock, LogLevel, LogLine};
+use crate::live::kept_list::KeptList;
+use crate::live::list_reader::{KeptCategory, ListReader};
 use crate::live::live_board::{Board, CountedRecord, ListKind};
 use crate::live::uncommitted::Uncommitted;
-use topsell_core::counts::{KeepsFiles, LiveRankingQuery, live_ranking};
 use topsell_core::model::{Decay, Events, Hour, Timestamp, Window};
-use topsell_core::rank::{CategoryRanking, LiveRules};
+use topsell_core::rank::{CategoryRanking, DroppedWindow, HourState};
 use topsell_core::rollup::{Counts, RollupError};
 use topsell_core::storage::Store;
 
@@ -25,24 +26,20 @@ const MAX_LISTS: usize = 4;
 const MAX_HOURS: u32 = 25;
 /// How many seconds after the last question a list is kept.
 const KEPT_SECONDS: u64 = 3_600;
-/// How many seconds before the hour ends the lists of the next one are read.
+/// How many seconds before the hour ends the lists of the next one are made.
 const AHEAD_SECONDS: i64 = 600;
+/// Of so many rows the next hour is made in one step, some milliseconds in which events and requests wait.
+const ROWS_PER_STEP: usize = 4_096;
 /// So many records are added while others wait.
 const FEW_RECORDS: usize = 64;
 /// How many items the shop's list keeps where it was not asked for before.
 const SHOP_KEPT: usize = 64;
 
-/// A category, none for the shop, and how many items its list keeps.
-type KeptCategory = (Option<String>, usize);
-
 /// The lists.
 pub struct LiveLists {
-    store: Store,
-    uncommitted: Arc<Uncommitted>,
+    reader: ListReader,
     clock: Clock,
     log_line: LogLine,
-    /// The list by score that is read before it is asked for, and whose sums are kept in files.
-    by_score: ListKind,
     state: Mutex<State>,
     /// Whether there are no lists.
     is_idle: AtomicBool,
@@ -77,54 +74,8 @@ struct State {
     is_fed: bool,
     /// Whether it is not known if that will ever be; then nobody waits for it.
     is_left_to_lake: bool,
-}
-
-struct KeptList {
-    kind: ListKind,
-    last_asked: Timestamp,
-    boards: Vec<Board>,
-    /// Of each board that was thrown away; one that was read before that is not used.
-    thrown_away: u64,
-    /// The records since the reading of a board began.
-    queue: Option<Vec<Arc<CountedRecord>>>,
-    /// Why it could not be read.
-    failure: Option<String>,
-}
-
-impl KeptList {
-    fn of(kind: ListKind, now: Timestamp) -> KeptList {
-        let (boards, thrown_away, queue, failure) = (Vec::new(), 0, None, None);
-        KeptList { kind, last_asked: now, boards, thrown_away, queue, failure }
-    }
-
-    /// Leaves all answers to the lake until it has been read again.
-    fn throw_away(&mut self) -> Vec<Board> {
-        self.thrown_away += 1;
-        std::mem::take(&mut self.boards)
-    }
-
-    fn add(&mut self, record: &Arc<CountedRecord>) {
-        // Only those that a window has can change it.
-        let is_unknown = record.counts.contains(&Counts::Unknown);
-        let (now, hours) = (self.boards.iter().map(Board::as_of).max(), self.kind.hours);
-        let may_be_in = |row: usize| {
-            now.is_none_or(|end| {
-                record.events.ts(row).hour().number() >= end.number() - 1 - hours.cast_signed()
-            })
-        };
-        let unknown = (0..record.counts.len()).filter(|row| record.counts[*row] == Counts::Unknown);
-        if is_unknown && unknown.into_iter().any(may_be_in) {
-            drop(self.throw_away());
-        }
-        if let Some(queue) = &mut self.queue {
-            queue.push(Arc::clone(record));
-        }
-        let KeptList { boards, kind, .. } = self;
-        if boards.iter_mut().any(|board| board.add(kind, record).is_err()) {
-            // The lake says which number does not fit.
-            drop(self.throw_away());
-        }
-    }
+    /// What is freed when nobody waits.
+    past: Vec<DroppedWindow>,
 }
 
 impl LiveLists {
@@ -137,11 +88,9 @@ impl LiveLists {
         by_score: ListKind,
     ) -> LiveLists {
         LiveLists {
-            store,
-            uncommitted,
+            reader: ListReader { store, uncommitted, by_score },
             clock,
             log_line,
-            by_score,
             state: Mutex::default(),
             is_idle: AtomicBool::new(true),
             answered: AtomicU64::new(0),
@@ -150,7 +99,7 @@ impl LiveLists {
 
     /// Has the list by score read without a question, as where an earlier server has kept its sums.
     pub fn begin_by_score(&self) {
-        let list = KeptList::of(self.by_score.clone(), (self.clock)());
+        let list = KeptList::of(self.reader.by_score.clone(), (self.clock)());
         self.lock().lists.push(list);
         self.is_idle.store(false, Ordering::Relaxed);
     }
@@ -197,7 +146,7 @@ impl LiveLists {
     /// Answers a question, and has its list kept from now on; builds the list of its category only where it may.
     pub fn answer(&self, question: &ListQuestion, may_build: bool) -> ListAnswer {
         let now = (self.clock)();
-        let is_by_score = question.kind == self.by_score;
+        let is_by_score = question.kind == self.reader.by_score;
         let as_of = question.window.as_of();
         let is_current = as_of == current(&question.kind, now);
         if !is_by_score && (question.kind.decay != Decay::None || question.window.hours() > MAX_HOURS) {
@@ -208,17 +157,22 @@ impl LiveLists {
             let waits = is_by_score && is_current && !state.is_left_to_lake;
             return if waits { ListAnswer::Warming } else { ListAnswer::NotKept };
         }
-        let Some(list) = state.lists.iter_mut().find(|list| list.kind == question.kind) else {
-            if !is_current || (!is_by_score && state.lists.len() >= MAX_LISTS) {
+        let State { lists, past, .. } = &mut *state;
+        let Some(list) = lists.iter_mut().find(|list| list.kind == question.kind) else {
+            if !is_current || (!is_by_score && lists.len() >= MAX_LISTS) {
                 return ListAnswer::NotKept;
             }
-            state.lists.push(KeptList::of(question.kind.clone(), now));
+            lists.push(KeptList::of(question.kind.clone(), now));
             self.is_idle.store(false, Ordering::Relaxed);
             return if is_by_score { ListAnswer::Warming } else { ListAnswer::NotKept };
         };
         list.last_asked = list.last_asked.max(now);
         let category = question.category.as_deref();
-        let Some(board) = list.boards.iter_mut().find(|board| board.as_of() == as_of) else {
+        let board = match is_current {
+            true => list.board_of(as_of, past),
+            false => list.boards.iter_mut().find(|board| board.as_of() == as_of),
+        };
+        let Some(board) = board else {
             let waits = is_by_score && is_current && list.failure.is_none();
             return if waits { ListAnswer::Warming } else { ListAnswer::NotKept };
         };
@@ -239,8 +193,12 @@ impl LiveLists {
         let now = (self.clock)();
         let mut state = self.lock();
         let mut forgotten = Vec::new();
-        state.lists.retain_mut(|list| {
-            let is_asked = list.kind == self.by_score || now.seconds_since(list.last_asked) < KEPT_SECONDS;
+        let State { lists, past, .. } = &mut *state;
+        lists.retain_mut(|list| {
+            // Nobody may have asked since the hour turned.
+            list.board_of(current(&list.kind, now), past);
+            let is_asked =
+                list.kind == self.reader.by_score || now.seconds_since(list.last_asked) < KEPT_SECONDS;
             let (kept, old) = std::mem::take(&mut list.boards)
                 .into_iter()
                 .partition(|board| is_asked && board.as_of() >= current(&list.kind, now));
@@ -248,28 +206,79 @@ impl LiveLists {
             forgotten.push(old);
             is_asked
         });
+        let past = std::mem::take(past);
         self.is_idle.store(state.lists.is_empty(), Ordering::Relaxed);
         let wanted = state.is_fed.then(|| wanted(&state.lists, now)).flatten();
         drop(state);
-        drop(forgotten);
-        if let Some((kind, as_of)) = wanted
-            && let Err(error) = self.read(&kind, as_of)
-        {
+        drop((forgotten, past));
+        let outcome = match wanted {
+            Some((kind, as_of, Source::Lake)) => self.read(&kind, as_of).map_err(|error| (kind, error)),
+            Some((kind, as_of, Source::HourBefore)) => {
+                self.make_next(&kind, as_of).map_err(|error| (kind, error))
+            }
+            None => Ok(()),
+        };
+        if let Err((kind, error)) = outcome {
             self.note_failure(&kind, &error);
         }
+    }
+
+    /// Makes the list of the next hour from that of this one, of which it needs the first hour and what comes after the last.
+    fn make_next(&self, kind: &ListKind, as_of: Hour) -> Result<(), RollupError> {
+        let Some((thrown_away, _)) = self.begin_reading(kind) else { return Ok(()) };
+        let (before, oldest) = (as_of.plus(-1), Window::ending(as_of.plus(-1), kind.hours).oldest());
+        let outcome = self
+            .reader
+            .hour(kind, oldest.plus(1))
+            .and_then(|left| Ok((left, self.reader.hour(kind, as_of)?)));
+        let (mut leaving, mut entering) = outcome?;
+        let read_anew = |list: &mut KeptList| (list.queue, list.is_read_anew) = (None, Some(as_of));
+        loop {
+            let mut state = self.lock();
+            let Some(list) = state.lists.iter_mut().find(|list| list.kind == *kind) else { return Ok(()) };
+            let queue = list.queue.replace(Vec::new()).unwrap_or_default();
+            if list.thrown_away != thrown_away || list.boards.iter().all(|board| board.as_of() != before) {
+                list.queue = None;
+                return Ok(());
+            }
+            let is_last = queue.len() <= FEW_RECORDS;
+            let state = is_last.then_some(state);
+            for record in &queue {
+                leaving.add(kind, record)?;
+                entering.add(kind, record)?;
+            }
+            if let Some(mut state) = state {
+                if let Some(list) = state.lists.iter_mut().find(|list| list.kind == *kind) {
+                    list.queue = None;
+                    let board = list.boards.iter_mut().find(|board| board.as_of() == before);
+                    if let Some(board) = board {
+                        board.ranking.begin_next(leaving.ranking, entering.ranking);
+                    }
+                }
+                break;
+            }
+        }
+        let step = |list: &mut KeptList| {
+            let board = list.boards.iter_mut().find(|board| board.as_of() == before)?;
+            Some(board.ranking.step_next(ROWS_PER_STEP))
+        };
+        while let Some(reached) = self.with_list(kind, step).flatten() {
+            match reached {
+                HourState::Begun => {}
+                HourState::Ready => return self.reader.write_files(kind, before),
+                HourState::Unusable => {
+                    self.with_list(kind, read_anew);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Reads a list from the lake.
     fn read(&self, kind: &ListKind, as_of: Hour) -> Result<(), RollupError> {
         let Some((thrown_away, lists)) = self.begin_reading(kind) else { return Ok(()) };
-        let outcome = self.board(kind, as_of, &lists);
-        let mut board = match outcome {
-            Ok(board) => board,
-            Err(error) => {
-                self.with_list(kind, |list| list.queue = None);
-                return Err(error);
-            }
-        };
+        let mut board = self.reader.board(kind, as_of, &lists)?;
         loop {
             let mut state = self.lock();
             let Some(list) = state.lists.iter_mut().find(|list| list.kind == *kind) else { return Ok(()) };
@@ -304,20 +313,13 @@ impl LiveLists {
         Some((list.thrown_away, lists))
     }
 
-    fn board(&self, kind: &ListKind, as_of: Hour, lists: &[KeptCategory]) -> Result<Board, RollupError> {
-        let (uncommitted, upto) = self.uncommitted.batches_and_number()?;
-        let ListKind { event_types, hours, decay, measure } = kind;
-        let rules = LiveRules { window: Window::ending(as_of, *hours), decay: *decay, measure: *measure };
-        let keeps_files = if *kind == self.by_score { KeepsFiles::Yes } else { KeepsFiles::No };
-        let query = LiveRankingQuery { rules, event_types, uncommitted: &uncommitted, keeps_files };
-        let mut ranking = live_ranking(&self.store, &query)?;
-        ranking.keep(lists)?;
-        Ok(Board { upto, ranking })
-    }
-
     fn note_failure(&self, kind: &ListKind, error: &RollupError) {
         let text = error.to_string();
-        let is_new = self.with_list(kind, |list| list.failure.replace(text.clone()).as_ref() != Some(&text));
+        let note = |list: &mut KeptList| {
+            list.queue = None;
+            list.failure.replace(text.clone()).as_ref() != Some(&text)
+        };
+        let is_new = self.with_list(kind, note);
         if is_new == Some(true) {
             (self.log_line)(LogLevel::Error, &format!("cannot read a list into memory: {text}"));
         }
@@ -340,13 +342,25 @@ fn current(kind: &ListKind, now: Timestamp) -> Hour {
     }
 }
 
+/// What a list is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Lake,
+    HourBefore,
+}
+
 /// Returns a list that is needed now or soon, and is not there; one that is needed now before others.
-fn wanted(lists: &[KeptList], now: Timestamp) -> Option<(ListKind, Hour)> {
+fn wanted(lists: &[KeptList], now: Timestamp) -> Option<(ListKind, Hour, Source)> {
     let missing_at = |moment: Timestamp| {
-        let missing =
-            |list: &&KeptList| list.boards.iter().all(|board| board.as_of() != current(&list.kind, moment));
+        let missing = |list: &&KeptList| {
+            let as_of = current(&list.kind, moment);
+            list.boards.iter().all(|board| board.as_of() != as_of && !board.ranking.has_next(as_of))
+        };
         let list = lists.iter().find(missing)?;
-        Some((list.kind.clone(), current(&list.kind, moment)))
+        let as_of = current(&list.kind, moment);
+        let has_before = list.boards.iter().any(|board| board.as_of() == as_of.plus(-1));
+        let is_made = has_before && list.is_read_anew != Some(as_of);
+        Some((list.kind.clone(), as_of, if is_made { Source::HourBefore } else { Source::Lake }))
     };
     missing_at(now).or_else(|| missing_at(now.plus_seconds(AHEAD_SECONDS)))
 }

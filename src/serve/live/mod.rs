@@ -5,6 +5,8 @@
 
 mod catalog;
 mod committer;
+mod kept_list;
+mod list_reader;
 mod live_board;
 mod live_lists;
 mod receiver;

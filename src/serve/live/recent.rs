@@ -15,8 +15,8 @@ use crate::config::{Clock, LogLevel, LogLine};
 use crate::live::live_lists::LiveLists;
 use crate::live::uncommitted::{BATCH_PREFIX, Uncommitted};
 use topsell_core::lake;
-use topsell_core::model::{Aggregate, EventTypes, Events, Hour, Timestamp};
-use topsell_core::rollup::{self, Counts, ReadVersions, RecentHours, RollupError};
+use topsell_core::model::{Aggregate, AggregateRows, EventTypes, Events, Hour, Timestamp};
+use topsell_core::rollup::{self, Categories, Counts, ReadVersions, RecentHours, RollupError};
 use topsell_core::storage::Store;
 
 /// How many ids of events are kept, about 100 bytes each; where there are more, all answers read the lake.
@@ -125,6 +125,18 @@ impl Recent {
         items: &[&str],
     ) -> Option<Vec<BTreeMap<Hour, Aggregate>>> {
         self.ask(|recent| recent.by_minutes(event_types, times, items))
+    }
+
+    /// Returns the rows of all items of a category, of all for none, in a time range of whole minutes; none where only
+    /// the lake tells.
+    pub fn all_by_minutes(
+        &self,
+        event_types: &EventTypes,
+        times: &Range<Timestamp>,
+        category: Option<&str>,
+    ) -> Option<AggregateRows> {
+        let categories = category.map_or(Categories::All, Categories::Below);
+        self.ask(|recent| recent.all_by_minutes(event_types, times, categories))
     }
 
     /// Returns how many questions were answered from memory, and whether they can be now.

@@ -1,5 +1,5 @@
 //! The answers of a server that takes in events, while other commands change the lake beside it, are at all times those of
-//! `topsell count` and `topsell top` on a lake that has everything.
+//! `topsell count` and `topsell top` on a lake that has everything, and those of `topsell show` on the same lake.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -44,6 +44,16 @@ fn clock(hour: u64, draw: &mut impl FnMut(u64) -> u64) -> String {
     format!("{hour:02}:{:02}:{:02}.{micros:06}", draw(6) * 10, draw(2) * 59)
 }
 
+/// What others change shows within a second, on a machine that is not busy.
+fn check(server: &Server, query: &str, expected: &str, moment: &str) {
+    let mut answer = String::new();
+    holds_within(Duration::from_secs(10), || {
+        answer = server.get(&format!("/v1/{query}")).body;
+        answer == expected
+    });
+    assert_eq!(answer, expected, "moment {moment}: {query}");
+}
+
 #[test]
 fn at_random_moments_they_are_the_same_bytes() {
     let moments =
@@ -60,6 +70,7 @@ fn at_random_moments_they_are_the_same_bytes() {
         assert!(matches!(said.code, Some(0 | 4)), "{}", said.whole());
         assert!(said.stderr.contains(" + 0 rejected"), "{}", said.whole());
     };
+    let mut is_ranked = false;
     for moment in 0..moments {
         for _ in 0..4 {
             batch += 1;
@@ -86,6 +97,7 @@ fn at_random_moments_they_are_the_same_bytes() {
         if !beside.is_empty() {
             let said = world.run(beside);
             assert!(matches!(said.code, Some(0 | 7)), "{}", said.whole());
+            is_ranked |= beside.starts_with("rank") && said.code == Some(0);
         }
         match next_random(&mut chance) % 5 {
             0 => {
@@ -162,14 +174,23 @@ fn at_random_moments_they_are_the_same_bytes() {
                 "top --last 48h -c Food/Fruit --subtract refund --measure amount".to_owned(),
             ),
         ] {
-            let expected = all.run(&format!("{command} --json")).stdout;
-            let mut answer = String::new();
-            // What others change shows within a second, on a machine that is not busy.
-            holds_within(Duration::from_secs(10), || {
-                answer = server.get(&format!("/v1/{query}")).body;
-                answer == expected
-            });
-            assert_eq!(answer, expected, "moment {moment}, after `{beside}`: {query}");
+            check(
+                &server,
+                &query,
+                &all.run(&format!("{command} --json")).stdout,
+                &format!("{moment} {beside}"),
+            );
+        }
+        for (query, command) in [
+            ("show?limit=3", "show -n 3"),
+            ("show?category=Food&limit=2", "show Food -n 2"),
+            ("show?categories", "show --categories"),
+        ] {
+            // Before the first ranking, and of a category that none has sold, there is only an error.
+            let said = world.run(&format!("{command} --json"));
+            if is_ranked && said.code == Some(0) {
+                check(&server, query, &said.stdout, &format!("{moment} {beside}"));
+            }
         }
     }
     assert!(server.stop().success(), "{}", said(&world));

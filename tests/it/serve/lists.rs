@@ -350,6 +350,70 @@ fn lists_in_memory_are_those_of_the_command() {
     }
 }
 
+#[test]
+fn lists_of_minutes_are_answered_from_memory_unless_only_the_lake_tells() {
+    let (world, all) = (World::new(), World::new());
+    let log = "ts,item_id,event_id,category,quantity\n2017-01-14T23:40:00Z,apple,known,Food/Fruit,2\n\
+               2017-01-14T23:41:00Z,pear,,Food/Fruit|Gifts,3\n2017-01-14T22:10:00Z,apple,,Food,9\n";
+    for world in [&world, &all] {
+        world.write("log.csv", log);
+        assert_eq!(world.run("ingest log.csv").code, Some(0));
+    }
+    let server = Server::start(&world, &[]);
+    let from_memory = || -> Option<u64> {
+        let status: Value = serde_json::from_str(&server.get("/v1/status").body).ok()?;
+        status["counts_from_memory"].as_u64().filter(|_| status["recent_in_memory"] == true)
+    };
+    wait_until("the lake is read", || from_memory().is_some());
+    let check = |is_from_memory: bool| {
+        for (query, command) in [
+            ("last=45min", "--last 45min"),
+            ("last=10min&category=Food", "--last 10min -c Food"),
+            ("last=60min&category=Gifts&measure=purchases", "--last 60min -c Gifts --measure purchases"),
+            (
+                "last=30min&category=Food/Fruit&subtract=refund",
+                "--last 30min -c Food/Fruit --subtract refund",
+            ),
+            ("last=20min&event_type=view&limit=2", "--last 20min --event-type view -n 2"),
+            ("last=30min&category=Absent", "--last 30min -c Absent"),
+        ] {
+            let before = from_memory();
+            assert_eq!(
+                server.get(&format!("/v1/top?{query}")).body,
+                all.run(&format!("top {command} --json")).stdout,
+                "{query}"
+            );
+            assert_eq!(from_memory() > before, is_from_memory, "{query}");
+        }
+    };
+    check(true);
+    let mut number = 0;
+    let mut post = |minute: u64, rest: &str| {
+        number += 1;
+        let event = format!("{{\"ts\":\"2017-01-14T23:{minute}:30Z\",{rest}}}\n");
+        assert_eq!(server.post_json(&event).status, 200);
+        all.write("event.ndjson", &event);
+        let said = all.run(&format!("ingest --batch-id b{number} event.ndjson"));
+        assert!(matches!(said.code, Some(0 | 4)), "{}", said.whole());
+    };
+    for item in ["apple", "pear", "fig"] {
+        for (minute, rest) in [
+            (16, "\"category\":\"Food\",\"quantity\":4"),
+            (42, "\"category\":\"Food/Fruit\",\"event_id\":\"a\",\"amount\":2.50"),
+            (42, "\"category\":\"Food/Fruit\",\"event_id\":\"a\",\"amount\":2.50"),
+            (45, "\"category\":\"Gifts|Food\",\"quantity\":-1"),
+            (55, "\"event_type\":\"view\",\"quantity\":7"),
+            (56, "\"category\":\"Food/Fruit\",\"event_type\":\"refund\",\"quantity\":2"),
+        ] {
+            post(minute, &format!("\"item_id\":\"{item}\",{rest}"));
+        }
+        check(true);
+    }
+    // Another version of an event of these minutes.
+    post(50, "\"item_id\":\"apple\",\"category\":\"Food\",\"event_id\":\"known\"");
+    check(false);
+}
+
 /// A list of minutes changes without any event, when its oldest minute ends.
 #[test]
 fn a_stream_of_a_minute_ends_with_it() {
