@@ -82,7 +82,7 @@ fn a_forced_batch_replaces_its_earlier_version() {
     .assert_eq(&world.sold());
     assert_eq!(world.files("data/lake/rejects"), ["day.ndjson"]);
     expect![[r#"
-        stderr: verify: 2 event files, 1 rollup file, 9 log files, 1 ranking, aggregates of 3 category days recomputed; no problems found
+        stderr: verify: 2 event files, 1 rollup file, 10 log files, 1 ranking, aggregates of 3 category days recomputed; no problems found
         exit code 0
     "#]]
     .assert_eq(&world.run("lake verify").whole());
