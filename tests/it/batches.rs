@@ -98,7 +98,7 @@ fn a_forced_batch_replaces_its_earlier_version() {
     .assert_eq(&world.sold());
     assert_eq!(world.files("data/lake/rejects"), [""; 0]);
     expect![[r#"
-        stderr: verify: 3 event files, 1 rollup file, 11 log files, 2 rankings, aggregates of 2 category days recomputed; no problems found
+        stderr: verify: 3 event files, 1 rollup file, 12 log files, 2 rankings, aggregates of 2 category days recomputed; no problems found
         exit code 0
     "#]]
     .assert_eq(&world.run("lake verify").whole());
