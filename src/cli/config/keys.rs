@@ -119,7 +119,7 @@ pub const KEYS: &[Key] = &[
         yields_to: &["output", "json"],
         ..key(
             "format",
-            Kind::OneOf(&["table", "json", "csv", "ndjson"]),
+            Kind::OneOf(&["table", "json", "csv", "ndjson", "markdown", "html"]),
             &["show", "count", "top", "runs", "runs stats"],
         )
     },
