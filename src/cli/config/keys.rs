@@ -115,8 +115,8 @@ pub const KEYS: &[Key] = &[
     Key { yields_to: &["record"], ..key("record_reads", Kind::Share, &["show", "count", "top", "report"]) },
     Key {
         said_in: Layers::NO_LAKE,
-        // The extension of a file decides its format.
-        yields_to: &["output", "json"],
+        // The extension of a file decides its format, and `--excel` is one of CSV.
+        yields_to: &["output", "json", "excel"],
         ..key(
             "format",
             Kind::OneOf(&["table", "json", "csv", "ndjson", "markdown", "html"]),

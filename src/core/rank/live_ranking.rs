@@ -35,7 +35,7 @@ pub enum HourState {
     /// It takes more steps.
     Begun,
     Ready,
-    /// It must be read anew.
+    /// It must be read from the lake.
     Unusable,
 }
 
@@ -275,7 +275,7 @@ impl LiveRanking {
         if let Some(next) = &mut self.next
             && next.add(&self.sums.rows, (at, row.hour), row.aggregate).is_err()
         {
-            // It is read anew, and says what does not fit.
+            // It is read from the lake, and the error names the item.
             self.next = None;
         }
         Ok(())
@@ -378,7 +378,7 @@ mod tests {
         }
 
         #[test]
-        fn the_next_hour_is_the_one_that_is_read_anew(
+        fn the_next_hour_is_that_of_a_ranking(
             before in vec(sale(), 0..120),
             during in vec(sale(), 0..120),
             (octaves, asked, most, each) in (proptest::bool::ANY, proptest::bool::ANY, 1..9_usize, 1..5_usize),

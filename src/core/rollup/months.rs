@@ -18,7 +18,7 @@ use crate::delta::{FileStats, NamedFile};
 use crate::lake::{CATEGORY_GROUP, DayPartition, FilePartition, FileSharing, ROLLUPS};
 use crate::model::{CategoryGroup, Date, Hour};
 use crate::rollup::error::RollupError;
-use crate::rollup::names_hash::names_hash;
+use crate::rollup::names_hash::name_of_month;
 use crate::storage::{Store, StoredFile, folder_name};
 
 /// The folder of the copies in that of the table. Programs that look for partitions skip folders whose names begin so.
@@ -87,7 +87,7 @@ impl Month {
 
     /// Returns what the name of its copy begins with.
     pub fn copy_name(&self) -> String {
-        copy_name(*self.days.start(), self.files.iter().map(|(_, file)| file.path.as_str()))
+        name_of_month(*self.days.start(), self.files.iter().map(|(_, file)| file.path.as_str()))
     }
 
     /// Returns the partition of its copy, which has the hours of all of its files.
@@ -111,12 +111,6 @@ impl Month {
         };
         (partition, file)
     }
-}
-
-fn copy_name<'a>(first: Date, paths: impl Iterator<Item = &'a str>) -> String {
-    let date = first.to_string();
-    let month = date.rsplit_once('-').map_or(date.as_str(), |(month, _)| month);
-    format!("{month}-{:016x}", names_hash(paths))
 }
 
 /// The copies of a lake, by what their names begin with, listed when the first of an event type is asked for.
@@ -214,7 +208,7 @@ pub(super) fn outdated_copies(store: &Store, live: &[String]) -> Result<Vec<Stor
         let (Some(name), Some(days)) = (name_of(&copy.path), month_of(&copy.path)) else { return true };
         let is_of = |is_uncategorized| {
             let paths = months.get(&(folder, *days.start(), is_uncategorized)).into_iter().flatten();
-            copy_name(*days.start(), paths.copied()) == name
+            name_of_month(*days.start(), paths.copied()) == name
         };
         !is_of(false) && !is_of(true)
     });

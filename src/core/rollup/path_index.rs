@@ -20,7 +20,7 @@ use crate::model::{CategoryGroup, Date, Shard, category_of_set};
 use crate::parquet_format::PathDays;
 use crate::rollup::error::RollupError;
 use crate::rollup::months::month_of;
-use crate::rollup::names_hash::names_hash;
+use crate::rollup::names_hash::{name_of_month, names_hash};
 use crate::rollup::scanned_file::ScannedFile;
 use crate::rollup::scanned_sets::WantsPath;
 use crate::storage::{Store, StoredFile, folder_name};
@@ -44,10 +44,8 @@ pub(super) fn folder_of(event_type: &str) -> String {
 
 /// Returns the unique part of the name of the index of a month: with a hash of the names of the files that it knows.
 pub(super) fn unique_name<'a>(first: Date, paths: impl Iterator<Item = &'a str>) -> String {
-    let date = first.to_string();
-    let month = date.rsplit_once('-').map_or(date.as_str(), |(month, _)| month);
-    // A hash alone would be taken for a checksum.
-    format!("{month}-{:016x}.paths", names_hash(paths))
+    // A hash at the end would be taken for a checksum.
+    format!("{}.paths", name_of_month(first, paths))
 }
 
 /// The indexes of a lake, listed when the first of an event type is asked for.

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use crate::formats::answer::Answer;
 use crate::formats::table::shown_rows;
 use crate::terminal::{Cell, Heading, Side};
+use crate::text::escape_html;
 use topsell_core::model::escape_control;
 
 /// What Markdown takes for markup within a line.
@@ -38,13 +39,13 @@ pub(super) fn write_markdown(answer: Answer<'_>, out: &mut impl Write) -> io::Re
 pub(super) fn write_html(answer: Answer<'_>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "<!doctype html>\n<meta charset=\"utf-8\">")?;
     if !answer.title.is_empty() {
-        let title = html(&escape_control(&answer.title));
+        let title = escape_html(&escape_control(&answer.title));
         writeln!(out, "<title>{title}</title>\n<h1>{title}</h1>")?;
     }
-    paragraphs(&answer).iter().try_for_each(|text| writeln!(out, "<p>{}</p>", html(text)))?;
+    paragraphs(&answer).iter().try_for_each(|text| writeln!(out, "<p>{}</p>", escape_html(text)))?;
     for table in answer.tables.into_iter().filter(|table| !table.shown.is_empty()) {
         if !table.title.is_empty() {
-            writeln!(out, "<h2>{}</h2>", html(&table.title))?;
+            writeln!(out, "<h2>{}</h2>", escape_html(&table.title))?;
         }
         match shown_rows(table) {
             None => writeln!(out, "<p>none</p>")?,
@@ -52,7 +53,9 @@ pub(super) fn write_html(answer: Answer<'_>, out: &mut impl Write) -> io::Result
         }
     }
     let closing = answer.closing.iter();
-    closing.map(|line| escape_control(line)).try_for_each(|line| writeln!(out, "<p>{}</p>", html(&line)))
+    closing
+        .map(|line| escape_control(line))
+        .try_for_each(|line| writeln!(out, "<p>{}</p>", escape_html(&line)))
 }
 
 /// Returns what stands before the tables: the notes on a line, and the properties.
@@ -88,13 +91,13 @@ fn write_html_table(headings: &[Heading], rows: &[Vec<Cell>], out: &mut impl Wri
     };
     write!(out, "<table>\n<thead><tr>")?;
     for heading in headings {
-        write!(out, "<th{}>{}</th>", right(heading), html(heading.text))?;
+        write!(out, "<th{}>{}</th>", right(heading), escape_html(heading.text))?;
     }
     writeln!(out, "</tr></thead>\n<tbody>")?;
     for row in rows {
         write!(out, "<tr>")?;
         for (heading, cell) in headings.iter().zip(row) {
-            write!(out, "<td{}>{}</td>", right(heading), with_indent(&cell.text, html))?;
+            write!(out, "<td{}>{}</td>", right(heading), with_indent(&cell.text, escape_html))?;
         }
         writeln!(out, "</tr>")?;
     }
@@ -116,11 +119,6 @@ fn markdown(text: &str) -> String {
         escaped.push(letter);
     }
     escaped
-}
-
-/// Returns a text for the content of an HTML element.
-fn html(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -203,6 +201,6 @@ mod tests {
 
     #[test]
     fn spaces_before_a_text_are_kept() {
-        assert_eq!(with_indent("  a b", html), "&nbsp;&nbsp;a b");
+        assert_eq!(with_indent("  a b", escape_html), "&nbsp;&nbsp;a b");
     }
 }

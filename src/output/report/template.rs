@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::text::escape_html;
+
 /// The page, in which `@NAME@` stands for what differs from one to the next.
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
@@ -39,7 +41,7 @@ pub(super) fn page(content: &Content<'_>) -> String {
         match word {
             "NONCE" => page.push_str(&nonce),
             "VERSION" => page.push_str(env!("CARGO_PKG_VERSION")),
-            "TITLE" => page.push_str(&escaped(content.title)),
+            "TITLE" => page.push_str(&escape_html(content.title)),
             "STYLE" => page.push_str(STYLE),
             "SCRIPT" => SCRIPT.iter().for_each(|text| page.push_str(text)),
             "FACTS" => page.push_str(&content.facts.replace('<', "\\u003c")),
@@ -69,11 +71,6 @@ fn nonce(content: &Content<'_>) -> String {
     let mut word = hasher.finalize().to_hex().to_string();
     word.truncate(NONCE_DIGITS);
     word
-}
-
-/// Returns a text as markup spells it.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -14,26 +14,26 @@ pub(super) struct KeptList {
     pub kind: ListKind,
     pub last_asked: Timestamp,
     pub boards: Vec<Board>,
-    /// Of each board that was thrown away; one that was read before that is not used.
-    pub thrown_away: u64,
+    /// Of each board that was discarded; one that was read before that is not used.
+    pub discarded: u64,
     /// The records since the reading of a board began.
     pub queue: Option<Vec<Arc<CountedRecord>>>,
     /// Why it could not be read.
     pub failure: Option<String>,
-    /// The end of an hour that was not made from the one before, and is read.
-    pub is_read_anew: Option<Hour>,
+    /// The end of the hour whose list cannot be made from that of the hour before, so that it is read from the lake.
+    pub read_from_lake: Option<Hour>,
 }
 
 impl KeptList {
     /// Returns a list that is not read yet.
     pub fn of(kind: ListKind, now: Timestamp) -> KeptList {
-        let (boards, thrown_away, queue, failure, is_read_anew) = (Vec::new(), 0, None, None, None);
-        KeptList { kind, last_asked: now, boards, thrown_away, queue, failure, is_read_anew }
+        let (boards, discarded, queue, failure, read_from_lake) = (Vec::new(), 0, None, None, None);
+        KeptList { kind, last_asked: now, boards, discarded, queue, failure, read_from_lake }
     }
 
     /// Leaves all answers to the lake until it has been read again.
-    pub fn throw_away(&mut self) -> Vec<Board> {
-        self.thrown_away += 1;
+    pub fn discard(&mut self) -> Vec<Board> {
+        self.discarded += 1;
         std::mem::take(&mut self.boards)
     }
 
@@ -57,7 +57,7 @@ impl KeptList {
         };
         let unknown = (0..record.counts.len()).filter(|row| record.counts[*row] == Counts::Unknown);
         if is_unknown && unknown.into_iter().any(may_be_in) {
-            drop(self.throw_away());
+            drop(self.discard());
         }
         if let Some(queue) = &mut self.queue {
             queue.push(Arc::clone(record));
@@ -65,7 +65,7 @@ impl KeptList {
         let KeptList { boards, kind, .. } = self;
         if boards.iter_mut().any(|board| board.add(kind, record).is_err()) {
             // The lake says which number does not fit.
-            drop(self.throw_away());
+            drop(self.discard());
         }
     }
 }

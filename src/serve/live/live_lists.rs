@@ -126,7 +126,7 @@ impl LiveLists {
     pub fn forget(&self) {
         let mut state = self.lock();
         state.is_fed = false;
-        let forgotten: Vec<Board> = state.lists.iter_mut().flat_map(KeptList::throw_away).collect();
+        let forgotten: Vec<Board> = state.lists.iter_mut().flat_map(KeptList::discard).collect();
         drop(state);
         // What is freed may be large; nobody waits for it.
         drop(forgotten);
@@ -225,19 +225,19 @@ impl LiveLists {
 
     /// Makes the list of the next hour from that of this one, of which it needs the first hour and what comes after the last.
     fn make_next(&self, kind: &ListKind, as_of: Hour) -> Result<(), RollupError> {
-        let Some((thrown_away, _)) = self.begin_reading(kind) else { return Ok(()) };
+        let Some((discarded, _)) = self.begin_reading(kind) else { return Ok(()) };
         let (before, oldest) = (as_of.plus(-1), Window::ending(as_of.plus(-1), kind.hours).oldest());
         let outcome = self
             .reader
             .hour(kind, oldest.plus(1))
             .and_then(|left| Ok((left, self.reader.hour(kind, as_of)?)));
         let (mut leaving, mut entering) = outcome?;
-        let read_anew = |list: &mut KeptList| (list.queue, list.is_read_anew) = (None, Some(as_of));
+        let read_from_lake = |list: &mut KeptList| (list.queue, list.read_from_lake) = (None, Some(as_of));
         loop {
             let mut state = self.lock();
             let Some(list) = state.lists.iter_mut().find(|list| list.kind == *kind) else { return Ok(()) };
             let queue = list.queue.replace(Vec::new()).unwrap_or_default();
-            if list.thrown_away != thrown_away || list.boards.iter().all(|board| board.as_of() != before) {
+            if list.discarded != discarded || list.boards.iter().all(|board| board.as_of() != before) {
                 list.queue = None;
                 return Ok(());
             }
@@ -267,7 +267,7 @@ impl LiveLists {
                 HourState::Begun => {}
                 HourState::Ready => return self.reader.write_files(kind, before),
                 HourState::Unusable => {
-                    self.with_list(kind, read_anew);
+                    self.with_list(kind, read_from_lake);
                     return Ok(());
                 }
             }
@@ -277,12 +277,12 @@ impl LiveLists {
 
     /// Reads a list from the lake.
     fn read(&self, kind: &ListKind, as_of: Hour) -> Result<(), RollupError> {
-        let Some((thrown_away, lists)) = self.begin_reading(kind) else { return Ok(()) };
+        let Some((discarded, lists)) = self.begin_reading(kind) else { return Ok(()) };
         let mut board = self.reader.board(kind, as_of, &lists)?;
         loop {
             let mut state = self.lock();
             let Some(list) = state.lists.iter_mut().find(|list| list.kind == *kind) else { return Ok(()) };
-            if list.thrown_away != thrown_away {
+            if list.discarded != discarded {
                 list.queue = None;
                 return Ok(());
             }
@@ -301,7 +301,7 @@ impl LiveLists {
         }
     }
 
-    /// Has records kept while a list is read; returns how often it was thrown away, and which categories it has.
+    /// Has records kept while a list is read; returns how often it was discarded, and which categories it has.
     fn begin_reading(&self, kind: &ListKind) -> Option<(u64, Vec<KeptCategory>)> {
         let mut state = self.lock();
         let list = state.lists.iter_mut().find(|list| list.kind == *kind)?;
@@ -310,7 +310,7 @@ impl LiveLists {
         if lists.iter().all(|(category, _)| category.is_some()) {
             lists.push((None, SHOP_KEPT));
         }
-        Some((list.thrown_away, lists))
+        Some((list.discarded, lists))
     }
 
     fn note_failure(&self, kind: &ListKind, error: &RollupError) {
@@ -359,7 +359,7 @@ fn wanted(lists: &[KeptList], now: Timestamp) -> Option<(ListKind, Hour, Source)
         let list = lists.iter().find(missing)?;
         let as_of = current(&list.kind, moment);
         let has_before = list.boards.iter().any(|board| board.as_of() == as_of.plus(-1));
-        let is_made = has_before && list.is_read_anew != Some(as_of);
+        let is_made = has_before && list.read_from_lake != Some(as_of);
         Some((list.kind.clone(), as_of, if is_made { Source::HourBefore } else { Source::Lake }))
     };
     missing_at(now).or_else(|| missing_at(now.plus_seconds(AHEAD_SECONDS)))

@@ -47,7 +47,13 @@ struct Start<'a> {
     clock: &'a Arc<AtomicI64>,
 }
 
-impl Start<'_> {
+impl<'a> Start<'a> {
+    /// Returns how a server is started that seals its segments at once.
+    fn of(world: &'a World, objects: &'a Arc<Objects>, clock: &'a Arc<AtomicI64>) -> Start<'a> {
+        let (log, segment_age_micros, max_uncommitted_events) = ("log", AT_ONCE, 1_000);
+        Start { world, objects, log, segment_age_micros, max_uncommitted_events, clock }
+    }
+
     fn config(&self) -> ServerConfig {
         let clock = Arc::clone(self.clock);
         ServerConfig {
@@ -180,14 +186,7 @@ fn what_a_killed_server_had_acknowledged_counts_once() {
         let objects = Objects::of(&store);
         let log = format!("log{round}");
         let segment_age_micros = if round == 1 { NEVER } else { AT_ONCE };
-        let start = Start {
-            world: &world,
-            objects: &objects,
-            log: &log,
-            segment_age_micros,
-            max_uncommitted_events: 1_000,
-            clock: &clock,
-        };
+        let start = Start { log: &log, segment_age_micros, ..Start::of(&world, &objects, &clock) };
         let server = start.server();
         for _ in 0..5 {
             expected += 1;
@@ -200,14 +199,7 @@ fn what_a_killed_server_had_acknowledged_counts_once() {
         killed.push((objects, server));
     }
     let objects = Objects::of(&store);
-    let start = Start {
-        world: &world,
-        objects: &objects,
-        log: "log3",
-        segment_age_micros: AT_ONCE,
-        max_uncommitted_events: 1_000,
-        clock: &clock,
-    };
+    let start = Start { log: "log3", ..Start::of(&world, &objects, &clock) };
     let server = start.server();
     server.wait_until_committed();
     assert_eq!(seen_in(&plain(&store)).events(), expected);
@@ -228,14 +220,7 @@ fn events_are_accepted_while_the_bucket_is_out_of_reach_until_the_log_is_full() 
     const LIMIT: usize = 45;
     let (world, store) = (World::new(), Arc::new(InMemory::new()));
     let (objects, clock) = (Objects::of(&store), clock());
-    let start = Start {
-        world: &world,
-        objects: &objects,
-        log: "log",
-        segment_age_micros: AT_ONCE,
-        max_uncommitted_events: LIMIT,
-        clock: &clock,
-    };
+    let start = Start { max_uncommitted_events: LIMIT, ..Start::of(&world, &objects, &clock) };
     let server = start.server();
     assert_eq!(server.post(&event(20, "apple", 1)).status, 200);
     server.wait_until_committed();
@@ -267,14 +252,7 @@ fn a_server_that_waits_asks_the_bucket_a_few_things_at_each_look() {
     const LOOKS: u32 = 20;
     let (world, store) = (World::new(), Arc::new(InMemory::new()));
     let (objects, clock) = (Objects::of(&store), clock());
-    let start = Start {
-        world: &world,
-        objects: &objects,
-        log: "log",
-        segment_age_micros: AT_ONCE,
-        max_uncommitted_events: 1_000,
-        clock: &clock,
-    };
+    let start = Start::of(&world, &objects, &clock);
     let server = start.server();
     assert_eq!(server.post(&event(20, "apple", 1)).status, 200);
     server.wait_until_committed();

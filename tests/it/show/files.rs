@@ -19,7 +19,8 @@ fn read(world: &World, name: &str) -> RecordBatch {
 #[test]
 fn every_form_is_written_whole_into_a_file_whose_name_tells_it() {
     let world = shop();
-    for (name, format) in [("a.csv", "csv"), ("a.json", "json"), ("A.NDJSON", "ndjson"), ("a.txt", "table")] {
+    let named = [("a.csv", "csv"), ("a.json", "json"), ("A.NDJSON", "ndjson"), ("a.txt", "table")];
+    for (name, format) in named.into_iter().chain([("a.md", "markdown"), ("a.html", "html")]) {
         world.write(name, "an older and much longer file".repeat(1_000));
         let said = world.run(&format!("show -o {name}"));
         assert_eq!((said.whole().as_str(), said.code), ("exit code 0\n", Some(0)), "{name}");
@@ -36,6 +37,12 @@ fn every_form_is_written_whole_into_a_file_whose_name_tells_it() {
         exit code 2
     "#]]
     .assert_eq(&world.run("show -o list.xlsx").whole());
+    // Whatever format is set, and beside no other that is typed.
+    let safe = world.run("show --format csv --csv-safe").stdout;
+    for variables in [&[][..], &[("TOPSELL_FORMAT", "table")][..]] {
+        assert_eq!(world.run_in(variables, "show --excel").stdout, format!("\u{feff}{safe}"));
+    }
+    assert_eq!(world.run("show --excel --format table").code, Some(2));
     let nowhere = world.run("show -o nowhere/list.csv");
     assert!(
         nowhere.stderr.starts_with("error: nowhere/list.csv: No such file or directory"),
