@@ -11,6 +11,7 @@ use crate::commands::datagen::Datagen;
 use crate::commands::doctor::Doctor;
 use crate::commands::health::Health;
 use crate::commands::ingest::Ingest;
+use crate::commands::init::Init;
 use crate::commands::lake::Lake;
 use crate::commands::man::Man;
 use crate::commands::rank::Rank;
@@ -55,6 +56,7 @@ pub struct Args {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    Init(Init),
     Ingest(Ingest),
     Rollup(Rollup),
     Rank(Rank),
@@ -80,7 +82,7 @@ pub enum Command {
 
 /// The commands of the overview, by what they are for.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Load and rank", &["ingest", "rollup", "rank"]),
+    ("Load and rank", &["init", "ingest", "rollup", "rank"]),
     ("Query", &["show", "count", "top", "report", "serve"]),
     ("Run and monitor jobs", &["run", "schedule", "runs", "health"]),
     ("Maintain", &["lake", "doctor"]),
@@ -127,6 +129,7 @@ impl Command {
     /// Names the option that is wrong and what to write instead.
     pub fn check(&self, settings: &Settings) -> Result<(), Failure> {
         match self {
+            Command::Init(typed) => typed.check(),
             Command::Ingest(typed) => typed.check(settings.now).map(drop),
             Command::Rank(typed) => typed.check(settings.now).map(drop),
             Command::Show(typed) => typed.check(settings).map(drop),

@@ -17,6 +17,7 @@ use topsell_core::rank::PartFileError;
 use topsell_core::rankings::SnapshotError;
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::LockError;
+use topsell_output::answers::CountError;
 use topsell_output::show::ShowError;
 
 pub const EXIT_CODES: &str = "\
@@ -193,6 +194,7 @@ impl From<StepError> for Failure {
                 };
                 Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
             }
+            StepError::Output { .. } => Failure { exit: Exit::RuntimeError, hint: None, cause: error.into() },
             StepError::Stale { .. } => Failure {
                 exit: Exit::Stale,
                 hint: Some(
@@ -294,6 +296,18 @@ impl From<SnapshotError> for Failure {
     }
 }
 
+impl From<CountError> for Failure {
+    fn from(error: CountError) -> Failure {
+        match error {
+            CountError::Rollup(error) => StepError::Rollup(error).into(),
+            CountError::UnknownCategory { .. } => {
+                let hint = "list the categories with `topsell show --categories`".to_owned();
+                Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
+            }
+        }
+    }
+}
+
 impl From<ShowError> for Failure {
     fn from(error: ShowError) -> Failure {
         match error {
@@ -305,6 +319,10 @@ impl From<ShowError> for Failure {
             }
             ShowError::UnknownItem { ref suggestions, .. } => {
                 let hint = meant(suggestions, "search for it with `topsell show --search TEXT`");
+                Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
+            }
+            ShowError::UnknownName { ref names, .. } => {
+                let hint = format!("the names with a ranking are {}", names.join(", "));
                 Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
             }
             ShowError::NoneAt { oldest, .. } => {

@@ -19,6 +19,7 @@ mod moments;
 mod option_table;
 mod output;
 mod progress_bars;
+mod ranking_summary;
 mod read_args;
 mod record_args;
 mod repair_summary;
@@ -131,6 +132,7 @@ fn run(settings: &Settings, command: Command, config: &Config) -> Result<Exit, F
         Command::Runs(typed) => commands::runs::run(settings, &typed),
         Command::Config(typed) => commands::config::run(&typed, config, &args::command(), settings.color),
         Command::Completions(typed) => commands::completions::run(&typed, &args::command()),
+        Command::Init(typed) => commands::init::run(settings, &typed),
         Command::Doctor(typed) => commands::doctor::run(settings, &typed),
         Command::Man(typed) => commands::man::run(settings, &typed, args::command()),
         Command::CompleteCategories(typed) => commands::complete_categories::run(settings, &typed),

@@ -118,13 +118,14 @@ fn the_overview_lists_commands_in_groups() {
         Usage: topsell [OPTIONS] <COMMAND>
 
         Load and rank:
+          init         Make a lake and its settings file
           ingest       Load purchase logs into the lake
           rollup       Aggregate new events by item and hour
           rank         Rank the items of every category and publish the ranking
 
         Query:
           show         Show best sellers, items and categories of the published ranking
-          count        Count the sales of items, up to now
+          count        Count the sales of items, of a category or of the shop, up to now
           top          List the items that sold most, up to now
           report       Write a published ranking as an HTML page
           serve        Serve counts and rankings over HTTP, and take in events

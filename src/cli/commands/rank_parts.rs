@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 use crate::catalog_args::{Catalog, catalog_file};
+use crate::commands::publish_options::PublishOptions;
 use crate::commands::ranking_options::{Checked, RankingOptions};
 use crate::failure::{Exit, Failure};
 use crate::settings::Settings;
@@ -100,6 +101,8 @@ pub struct RankMerge {
     output: PathBuf,
     #[command(flatten)]
     catalog: Catalog,
+    #[command(flatten)]
+    publish: PublishOptions,
     /// Wait while another run holds the lock, instead of exiting with 6
     #[arg(long)]
     wait: bool,
@@ -114,7 +117,10 @@ impl RankPart {
         match self {
             RankPart::Plan(typed) => typed.ranking.check(now).map(drop),
             RankPart::Partial(_) => Ok(()),
-            RankPart::Merge(typed) => catalog_file(&typed.catalog).map(drop),
+            RankPart::Merge(typed) => {
+                typed.publish.publication()?;
+                catalog_file(&typed.catalog).map(drop)
+            }
         }
     }
 }
@@ -163,6 +169,7 @@ fn partial(settings: &Settings, typed: &RankPartial) -> Result<Exit, Failure> {
 fn merge(settings: &Settings, typed: &RankMerge) -> Result<Exit, Failure> {
     let RankMerge { plan, results, output, .. } = typed;
     let files = MergeFiles { plan: plan.clone(), results: results.clone(), next: output.clone() };
-    let step = Step::MergeRanking { files, catalog: catalog_file(&typed.catalog)? };
+    let publication = typed.publish.publication()?;
+    let step = Step::MergeRanking { files, catalog: catalog_file(&typed.catalog)?, publication };
     step_runner::run(settings, &step, LockTimeout::from_wait(typed.wait), None)
 }

@@ -89,6 +89,7 @@ pub const KEYS: &[Key] = &[
         part_of: Some(Choice::Catalog),
         ..key("catalog_map", Kind::Texts, &["ingest", "rank", "rank merge", "serve"])
     },
+    key("currency", Kind::Text, &["ingest", "serve"]),
     key("max_skew", Kind::Seconds, &["ingest", "serve"]),
     key("max_rejects", Kind::Size, &["ingest"]),
     key("window", Kind::Hours, &["rank", "rank plan", "top", "serve"]),

@@ -5,7 +5,7 @@
 mod compute_ranking;
 mod error;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::delta::StepLimits;
 use crate::distributed::{self, MergeFiles, MergedFiles, Plan};
@@ -21,8 +21,11 @@ use crate::model::{EventTypes, Timestamp};
 use crate::pipeline::compute_ranking::ranking_of;
 use crate::progress::{Count, Progress, Stage};
 use crate::rank::{FinishedRanking, Ranking, Rules};
-use crate::rankings::{self, ItemTotalsWriter, Published, PublishedItemTotals};
-use crate::rollup::{self, PlannedRollup, Replaces, Scope, Split};
+use crate::rankings::{
+    self, ItemTotalsWriter, Preview, Publication, Published, PublishedItemTotals, SnapshotError,
+};
+use crate::rollup::{self, PlannedRollup, Replaces, Rollups, Scope, Split};
+use crate::storage::local_files::write_atomically;
 use crate::storage::{LockTimeout, Store};
 
 pub use error::{Freshness, StepError};
@@ -48,7 +51,7 @@ pub enum Step {
         replaces: Replaces,
         dry_run: DryRun,
     },
-    /// Ranks and publishes; the catalog has the names of the ranked items.
+    /// Ranks; the catalog has the names of the ranked items.
     Rank {
         rules: Rules,
         event_types: EventTypes,
@@ -56,6 +59,7 @@ pub enum Step {
         /// Whether to publish item totals too.
         tail: bool,
         freshness: Option<Freshness>,
+        output: RankOutput,
     },
     /// Writes the plan of a ranking in several processes.
     PlanRanking {
@@ -69,6 +73,7 @@ pub enum Step {
     MergeRanking {
         files: MergeFiles,
         catalog: Option<CatalogFile>,
+        publication: Publication,
     },
     Compact {
         dry_run: DryRun,
@@ -90,6 +95,15 @@ pub enum Step {
     Stats,
 }
 
+/// What becomes of a ranking.
+pub enum RankOutput {
+    Publish(Publication),
+    /// It is only said what would be published; new events are not rolled up either.
+    DryRun(Publication),
+    /// A Parquet file outside of the lake.
+    File(PathBuf),
+}
+
 /// Who runs a step, and when.
 pub struct Caller {
     /// The name of the caller in the message that a lock is held.
@@ -107,6 +121,8 @@ pub enum Done {
     RolledUp(rollup::Summary),
     RollupPlanned(PlannedRollup),
     Ranked { rolled_up: rollup::Summary, published: Published, totals: Option<PublishedItemTotals> },
+    RankingWritten { rolled_up: rollup::Summary, file: PathBuf, size_bytes: u64, rows: u64 },
+    RankingPreviewed { planned: PlannedRollup, preview: Preview },
     RankingPlanned { rolled_up: Option<rollup::Summary>, plan: Plan, file: PathBuf },
     RankingMerged { published: Published },
     Compacted { compacted: Compacted, dry_run: DryRun },
@@ -160,7 +176,19 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
             Ok(Done::RolledUp(rollup::rollup(&lake, *scope, *replaces, now_ms, progress)?))
         }
-        Step::Rank { rules, event_types, catalog, tail, freshness } => {
+        Step::Rank { rules, event_types, output: RankOutput::DryRun(publication), freshness, .. } => {
+            let planned = rollup::dry_run(&Lake::open(store.clone())?, Scope::Changed)?;
+            if let Some(freshness) = freshness {
+                freshness.check(lake::newest_hour(store, &event_types.counted, rules.window.as_of())?)?;
+            }
+            let ranking = match Rollups::open(store)? {
+                Some(_) => ranking_of(store, rules, event_types, None, progress)?.ranking,
+                None => Ranking::default(),
+            };
+            let preview = rankings::preview(store, &ranking, rules, event_types, publication)?;
+            Ok(Done::RankingPreviewed { planned, preview })
+        }
+        Step::Rank { rules, event_types, catalog, tail, freshness, output } => {
             let lake = Lake::open(store.clone())?;
             let names = catalog.as_ref().map(ItemNames::open).transpose()?;
             let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
@@ -168,7 +196,15 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             if let Some(freshness) = freshness {
                 freshness.check(lake::newest_hour(store, &event_types.counted, rules.window.as_of())?)?;
             }
-            let (published, totals) = rank(store, rules, event_types, names, *tail, progress)?;
+            let publication = match output {
+                RankOutput::File(file) => {
+                    let ranking = ranking_of(store, rules, event_types, None, progress)?.ranking;
+                    let (rows, size_bytes) = write(file, &ranking, names, rules, event_types)?;
+                    return Ok(Done::RankingWritten { rolled_up, file: file.clone(), size_bytes, rows });
+                }
+                RankOutput::Publish(publication) | RankOutput::DryRun(publication) => publication,
+            };
+            let (published, totals) = rank(store, (rules, event_types), names, *tail, publication, progress)?;
             Ok(Done::Ranked { rolled_up, published, totals })
         }
         Step::PlanRanking { rules, event_types, split, freshness, output } => {
@@ -181,14 +217,14 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             let plan = distributed::write_plan(store, rules, event_types, *split, output)?;
             Ok(Done::RankingPlanned { rolled_up: Some(rolled_up), plan, file: output.clone() })
         }
-        Step::MergeRanking { files, catalog } => {
+        Step::MergeRanking { files, catalog, publication } => {
             let lake = Lake::open(store.clone())?;
             let names = catalog.as_ref().map(ItemNames::open).transpose()?;
             let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
             Ok(match distributed::merge_files(store, files)? {
                 MergedFiles::Done { ranking, rules, event_types } => {
                     progress.begin(Stage::Publish, None);
-                    let published = publish(store, ranking, names, &rules, &event_types)?;
+                    let published = publish(store, ranking, names, &rules, &event_types, publication)?;
                     progress.end(Stage::Publish);
                     count_published(&published, progress);
                     Done::RankingMerged { published }
@@ -242,10 +278,10 @@ fn recomputed(store: &Store, path: &str, progress: &Progress) -> Option<bool> {
 
 fn rank(
     store: &Store,
-    rules: &Rules,
-    event_types: &EventTypes,
+    (rules, event_types): (&Rules, &EventTypes),
     names: Option<ItemNames>,
     tail: bool,
+    publication: &Publication,
     progress: &Progress,
 ) -> Result<(Published, Option<PublishedItemTotals>), StepError> {
     let draft = if tail { Some(ItemTotalsWriter::begin(store)?) } else { None };
@@ -253,7 +289,9 @@ fn rank(
     progress.begin(Stage::Publish, None);
     let FinishedRanking { ranking, rounds } = finished;
     // Given away, so that the best items are dropped before all others are sorted.
-    let published = publish(store, ranking, names, rules, event_types)?;
+    let published = publish(store, ranking, names, rules, event_types, publication)?;
+    // They are of the ranking that is shown.
+    let draft = draft.filter(|_| published.unmoved.is_none());
     let totals = draft.map(|draft| draft.publish(&rounds, rules, event_types, &published)).transpose()?;
     progress.end(Stage::Publish);
     count_published(&published, progress);
@@ -281,7 +319,27 @@ fn publish(
     names: Option<ItemNames>,
     rules: &Rules,
     event_types: &EventTypes,
+    publication: &Publication,
 ) -> Result<Published, StepError> {
     let names = names.map(|names| names.names_of(ranking.items())).transpose()?;
-    Ok(rankings::publish(store, &ranking, names.as_ref(), rules, event_types)?)
+    Ok(rankings::publish(store, &ranking, names.as_ref(), rules, event_types, publication)?)
+}
+
+/// Writes a ranking into a file outside of the lake; returns its rows and bytes.
+fn write(
+    file: &Path,
+    ranking: &Ranking,
+    names: Option<ItemNames>,
+    rules: &Rules,
+    event_types: &EventTypes,
+) -> Result<(u64, u64), StepError> {
+    let rows = ranking.items().count() as u64;
+    if rows == 0 {
+        return Err(SnapshotError::Empty.into());
+    }
+    let names = names.map(|names| names.names_of(ranking.items())).transpose()?;
+    let encoded = rankings::encode(ranking, names.as_ref(), rules, event_types)?;
+    write_atomically(file, &encoded.bytes)
+        .map_err(|source| StepError::Output { file: file.to_owned(), source })?;
+    Ok((rows, encoded.bytes.len() as u64))
 }

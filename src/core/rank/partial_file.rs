@@ -1,7 +1,7 @@
 //! The file of what one part of a ranking found.
 //!
 //! ```text
-//! topsell partial ranking 1\n
+//! topsell partial ranking 2\n
 //! plan        8 bytes, the checksum of the plan that the part is of
 //! part        number
 //! kind        number: 0 for items that are whole, 1 for sums of items
@@ -11,27 +11,27 @@
 //!
 //! | kind | what follows |
 //! |---|---|
-//! | 0 | the number of categories; each with its path (text) and its top list; the shop's top list; the number of hashes of items with a copy that counts shop-wide, and these, 8 bytes each, whose lowest bit says whether the item is eligible; the number of collected items, each with its id (text), sum and days; the aggregate that was counted before for these |
-//! | 1 | the number of items; each with its id (text) and the number of its sets of paths; each of these with its paths (text, joined by `\|`), 1 or 0 for whether it counts shop-wide, sum and days |
+//! | 0 | the number of categories; each with its path (text) and its top list; the shop's top list; the number of hashes of items with a copy that counts shop-wide, and these, 8 bytes each, whose lowest bit says whether the item is eligible; the number of collected items, each with its id (text), sum and what is reported of it; the aggregate that was counted before for these |
+//! | 1 | the number of items; each with its id (text) and the number of its sets of paths; each of these with its paths (text, joined by `\|`), 1 or 0 for whether it counts shop-wide, sum and what is reported of it |
 //!
-//! A top list is the number of eligible items, their aggregate, the number of the best, and these: id (text),
-//! score, aggregate, days. A sum is a score, a number (the measures without their signs) and an aggregate.
+//! A top list is the number of eligible items, their aggregate, that of all other items, the number of the
+//! best, and these: id (text), score, aggregate, what is reported of it. A sum is a score, a number (the measures without their signs) and an aggregate.
 //! Eight bytes are a number with the lowest byte first; the others are in [`crate::rank::binary`].
 
 use std::collections::BTreeMap;
 
-use crate::model::DayUnits;
 use crate::rank::binary::{Reader, Writer};
 use crate::rank::item_rows::Sum;
 use crate::rank::partial_items::{PartialItems, SumsByPaths};
 use crate::rank::partial_ranking::PartialRanking;
 use crate::rank::partial_shop::{CollectedItem, PartialShop};
+use crate::rank::reported::Reported;
 use crate::rank::scan_request::ScanRequest;
 use crate::rank::scoring::Scored;
 use crate::rank::top_items::{TopItem, TopItems};
 use crate::storage::checksum;
 
-const MAGIC: &[u8] = b"topsell partial ranking 1\n";
+const MAGIC: &[u8] = b"topsell partial ranking 2\n";
 const CHECKSUM_BYTES: usize = 8;
 
 /// What one part found.
@@ -134,7 +134,7 @@ fn put_ranking(ranking: &PartialRanking, out: &mut Writer) {
     for (item_id, item) in collected.iter().collect::<BTreeMap<_, _>>() {
         out.text(item_id);
         out.sum(&item.sum);
-        out.days(&item.days);
+        out.reported(&item.reported);
     }
     out.aggregate(counted_before);
 }
@@ -145,7 +145,7 @@ fn take_ranking(reader: &mut Reader<'_>) -> Option<PartialRanking> {
     let hashes = reader.all(Reader::fixed)?;
     let collected = reader.all(|reader| {
         let item_id = reader.text()?.to_owned();
-        Some((item_id, CollectedItem { sum: reader.sum()?, days: reader.days()? }))
+        Some((item_id, CollectedItem { sum: reader.sum()?, reported: reader.reported()? }))
     })?;
     let counted_before = reader.aggregate()?;
     let shop = PartialShop { top, hashes, collected: collected.into_iter().collect(), counted_before };
@@ -157,11 +157,11 @@ fn put_sums(sums: &PartialItems, out: &mut Writer) {
     for (item_id, by_paths) in &sums.items {
         out.text(item_id);
         out.count(by_paths.len());
-        for ((paths, is_primary), (sum, days)) in by_paths {
+        for ((paths, is_primary), (sum, reported)) in by_paths {
             out.text(paths);
             out.number((*is_primary).into());
             out.sum(sum);
-            out.days(days);
+            out.reported(reported);
         }
     }
 }
@@ -171,7 +171,7 @@ fn take_sums(reader: &mut Reader<'_>) -> Option<PartialItems> {
         let item_id = reader.text()?.to_owned();
         let by_paths = reader.all(|reader| {
             let paths = (reader.text()?.to_owned(), reader.number()? == 1);
-            let of_paths: (Sum, DayUnits) = (reader.sum()?, reader.days()?);
+            let of_paths: (Sum, Reported) = (reader.sum()?, reader.reported()?);
             Some((paths, of_paths))
         })?;
         Some((item_id, by_paths.into_iter().collect::<SumsByPaths>()))
@@ -183,24 +183,26 @@ fn take_sums(reader: &mut Reader<'_>) -> Option<PartialItems> {
 pub(super) fn put_top(top: &TopItems, out: &mut Writer) {
     out.number(top.eligible_items);
     out.aggregate(&top.aggregate);
+    out.aggregate(&top.ineligible);
     let mut items: Vec<&TopItem> = top.items().collect();
     items.sort_unstable();
     out.count(items.len());
-    for TopItem { item_id, scored, days } in items {
+    for TopItem { item_id, scored, reported } in items {
         out.text(item_id);
         out.score(&scored.score);
         out.aggregate(&scored.aggregate);
-        out.days(days);
+        out.reported(reported);
     }
 }
 
 /// Takes a top list.
 pub(super) fn take_top(reader: &mut Reader<'_>) -> Option<TopItems> {
     let (eligible_items, aggregate) = (reader.number()?, reader.aggregate()?);
+    let ineligible = reader.aggregate()?;
     let items = reader.all(|reader| {
         let item_id = reader.text()?.to_owned();
         let scored = Scored { score: reader.score()?, aggregate: reader.aggregate()? };
-        Some(TopItem { item_id, scored, days: reader.days()? })
+        Some(TopItem { item_id, scored, reported: reader.reported()? })
     })?;
-    Some(TopItems::new(items, eligible_items, aggregate))
+    Some(TopItems::new(items, eligible_items, aggregate).with_ineligible(ineligible))
 }
