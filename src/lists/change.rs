@@ -124,6 +124,36 @@ impl Change {
         Ok(self)
     }
 
+    /// Returns the change as a client sends it; of a map, each addition has a value.
+    pub fn body(&self) -> Vec<u8> {
+        let is_map = self.add.iter().any(|of| of.value.is_some());
+        let mut body = serde_json::Map::new();
+        let added = match is_map {
+            true => {
+                let value = |of: &Addition| {
+                    let json = of.value.as_deref().unwrap_or("null");
+                    (of.key.clone(), serde_json::from_str(json).unwrap_or(serde_json::Value::Null))
+                };
+                serde_json::Value::Object(self.add.iter().map(value).collect())
+            }
+            false => self.add.iter().map(|of| serde_json::Value::from(of.key.as_str())).collect(),
+        };
+        body.insert(if self.replace { "replace" } else { "add" }.to_owned(), added);
+        if !self.remove.is_empty() {
+            body.insert("remove".to_owned(), self.remove.clone().into());
+        }
+        if let Some(id) = &self.id {
+            body.insert("id".to_owned(), id.as_str().into());
+        }
+        if let Some(seconds) = self.ttl_seconds {
+            body.insert("ttl".to_owned(), format!("{seconds}s").into());
+        }
+        if self.add.is_empty() && !self.replace {
+            body.remove("add");
+        }
+        serde_json::Value::Object(body).to_string().into_bytes()
+    }
+
     /// Returns what tells the change from others of the same id.
     pub fn content(&self) -> u64 {
         let json = serde_json::to_vec(&Change { id: None, ..self.clone() });

@@ -4,10 +4,11 @@
 //! leads from the version of a client to the newest in one of two forms: JSON, or hash prefixes in few bits. A client holds
 //! a [`HeldList`] and calls [`follow`].
 //!
-//! Invariant: no clock is read here; nothing but storage touches the disk, and nothing the network.
+//! Invariant: no clock is read here, nothing but storage touches the disk, and nothing but [`ListClient`] the network.
 
 mod base_file;
 mod change;
+mod client;
 mod error;
 mod held_list;
 mod history;
@@ -31,6 +32,7 @@ mod version;
 mod tests;
 
 pub use change::{Addition, Change};
+pub use client::{ClientError, ListClient};
 pub use error::ListError;
 pub use held_list::{FollowError, Followed, HeldList, Refusal, follow, retry_seconds};
 pub use json_form::{Answer, json_head};
@@ -41,7 +43,8 @@ pub use name::{FOLDER, ListName, RANKING_PREFIX};
 pub use open_list::OpenList;
 pub use prefix_form::{HeldPrefixes, PREFIX_MEDIA_TYPE, PrefixAnswer, prefix_head};
 pub use signature::{
-    SignatureError, Signed, SignedText, SigningKey, VerifyingKey, hex, new_key_files, parse_time, time_text,
+    SignatureError, Signed, SignedText, SigningKey, VerifyingKey, hex, new_key_files, parse_time, sha256_hex,
+    time_text,
 };
 pub use snapshot::{Delta, HistoryRow, Snapshot};
 pub use state::{ListSettings, ListState, Outcome};

@@ -14,8 +14,8 @@ use crate::error::ListError;
 use crate::list_files::{ListFiles, ReadList};
 use crate::log_line::Group;
 use crate::snapshot::Snapshot;
-use crate::state::{ListState, Outcome};
-use crate::version::random_number;
+use crate::state::{ListSettings, ListState, Outcome};
+use crate::version::{Version, random_number};
 use topsell_core::storage::StoreError;
 
 /// A log that is larger than this and than a part of the base is replaced by a new base.
@@ -104,20 +104,30 @@ impl OpenList {
         }
     }
 
+    /// Returns what the list was told when it was created.
+    pub fn settings(&self) -> ListSettings {
+        self.lock().state.settings
+    }
+
+    /// Returns whether a change of an id is remembered.
+    pub fn has_change(&self, id: &str) -> bool {
+        self.lock().state.ids.get(id).is_some()
+    }
+
     /// Returns the newest published version.
     pub fn published(&self) -> Arc<Snapshot> {
         Arc::clone(&self.published.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Applies a change, and returns what it did once it is durable.
+    /// Applies a change, and returns what it did and the version that has it, once it is durable.
     ///
     /// # Errors
     /// [`ListError::OtherChange`] where its id is that of another one; [`ListError::NotDurable`] where it could not be
     /// written, or too many wait.
-    pub fn change(&self, change: Change, now: i64) -> Result<Outcome, ListError> {
+    pub fn change(&self, change: Change, now: i64) -> Result<(Outcome, Version), ListError> {
         let mut inner = self.lock();
         if let Some(known) = known(&inner.state, &change)? {
-            return Ok(known);
+            return Ok((known, inner.state.version_of(known.sequence)));
         }
         self.recover(&mut inner)?;
         if inner.waiting.len() >= MAX_WAITING {
@@ -131,7 +141,8 @@ impl OpenList {
         }
         loop {
             if let Some(done) = inner.done.remove(&ticket) {
-                return done.map_err(|what| ListError::NotDurable { what });
+                let outcome = done.map_err(|what| ListError::NotDurable { what })?;
+                return Ok((outcome, inner.state.version_of(outcome.sequence)));
             }
             inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }

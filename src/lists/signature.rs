@@ -22,6 +22,7 @@ use std::fmt;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
 
 use crate::name::ListName;
 use topsell_core::model::Timestamp;
@@ -103,6 +104,11 @@ pub fn time_text(micros: i64) -> String {
 /// Returns the microseconds since 1970 of a time as answers have it.
 pub fn parse_time(text: &str) -> Option<i64> {
     Timestamp::parse(text).ok().map(Timestamp::micros)
+}
+
+/// Returns the SHA-256 of an entry in hexadecimal digits.
+pub fn sha256_hex(entry: &str) -> String {
+    hex(&<[u8; 32]>::from(Sha256::digest(entry.as_bytes())))
 }
 
 /// Returns bytes as hexadecimal digits.

@@ -9,7 +9,7 @@ use crate::kind::ListKind;
 use crate::lines::{Effect, Lines};
 use crate::name::ListName;
 use crate::prefix_index::PrefixIndex;
-use crate::state::{Epoch, ListSettings, ListState, knows};
+use crate::state::{Epoch, ListSettings, ListState, epoch_of, knows};
 use crate::version::Version;
 
 /// A published version of a list.
@@ -94,8 +94,8 @@ impl Snapshot {
         let mut delta = Delta::default();
         let mut changes: Vec<(&str, &KeyChange)> =
             self.history.after(since.sequence).map(|(change, key)| (key, change)).collect();
-        // Stable: of each key, in the order of its changes.
-        changes.sort_by(|one, other| one.0.cmp(other.0));
+        // Stable: of each key, in the order of its changes. By prefixes first, which are numbers.
+        changes.sort_by(|one, other| (one.1.prefix, one.0).cmp(&(other.1.prefix, other.0)));
         for changes in changes.chunk_by(|one, other| one.0 == other.0) {
             let of = ChangedKey::of(changes);
             match (of.was_there, of.is_there) {
@@ -108,6 +108,8 @@ impl Snapshot {
                 _ => {}
             }
         }
+        delta.removed.sort_unstable();
+        delta.added.sort_unstable();
         delta
     }
 
@@ -136,9 +138,7 @@ impl Snapshot {
     }
 
     fn version_of(&self, sequence: u64) -> Version {
-        let has = |epoch: &&Epoch| (epoch.first..=epoch.last).contains(&sequence);
-        let epoch = self.epochs.iter().find(has).map_or(0, |epoch| epoch.epoch);
-        Version { incarnation: self.version.incarnation, epoch, sequence }
+        Version { incarnation: self.version.incarnation, epoch: epoch_of(&self.epochs, sequence), sequence }
     }
 }
 

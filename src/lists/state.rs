@@ -121,6 +121,11 @@ impl ListState {
         Version { incarnation: self.incarnation, epoch, sequence: self.sequence }
     }
 
+    /// Returns the version that a sequence was made in.
+    pub fn version_of(&self, sequence: u64) -> Version {
+        Version { epoch: epoch_of(&self.epochs, sequence), incarnation: self.incarnation, sequence }
+    }
+
     /// Returns whether a delta leads from a version to the newest: it is of this incarnation, kept, not newer, and was the
     /// list's in its epoch.
     pub fn knows(&self, version: &Version) -> bool {
@@ -251,6 +256,12 @@ impl ListState {
 pub fn knows(epochs: &[Epoch], version: &Version) -> bool {
     let has = |of: &Epoch| of.epoch == version.epoch && (of.first..=of.last).contains(&version.sequence);
     epochs.iter().any(has)
+}
+
+/// Returns the epoch in which a sequence was made; 0 where that is not known any more.
+pub fn epoch_of(epochs: &[Epoch], sequence: u64) -> u64 {
+    let has = |of: &&Epoch| (of.first..=of.last).contains(&sequence);
+    epochs.iter().find(has).map_or(0, |of| of.epoch)
 }
 
 /// Returns a number of seconds in microseconds.
