@@ -360,7 +360,8 @@ fn what_was_acknowledged_is_in_the_list_after_kills() {
 fn the_shell_client_of_the_book_follows_a_list() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/src/guides/lists.md");
     let page = std::fs::read_to_string(page).expect("the book has it");
-    let script = page.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("it has a script");
+    let script =
+        page.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("it has a script");
     assert!(script.lines().count() <= 20, "twenty lines");
     let world = World::new();
     world.write("follow-list", script);
@@ -375,7 +376,12 @@ fn the_shell_client_of_the_book_follows_a_list() {
     };
     let text = || std::fs::read_to_string(world.path("blocked.txt")).expect("it was fetched");
     let first = follow();
-    assert_eq!((first.code, text().as_str()), (Some(0), "a.example\nb.example\nc.example\n"), "{}", first.whole());
+    assert_eq!(
+        (first.code, text().as_str()),
+        (Some(0), "a.example\nb.example\nc.example\n"),
+        "{}",
+        first.whole()
+    );
     let wait: u64 = first.stdout.trim().parse().expect("a number of seconds");
     assert!((1_620..=1_980).contains(&wait), "{wait}");
     post(&server, "blocked", r#"{"add":["0.example"],"remove":["b.example","c.example"]}"#);
