@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use object_store::memory::InMemory;
 
@@ -10,7 +11,9 @@ use crate::change::Change;
 use crate::kind::ListKind;
 use crate::lists::{Lists, read_list};
 use crate::tests::world::disk::{Faults, Manner};
-use crate::tests::world::{SECOND, START, change, list_of, name, never, open, settings, store};
+use crate::tests::world::{
+    SECOND, START, change, list_of, name, never, open, settings, store, store_with_lease,
+};
 use topsell_core::storage::LockTimeout;
 
 /// What a client was told, and what it was not told of.
@@ -90,7 +93,7 @@ fn an_opening_that_fails_can_be_done_again() {
             make_changes(&lists, &never());
             drop(lists);
             let faults = Faults::after(operations, manner);
-            let failing = store(&objects, &faults);
+            let failing = store_with_lease(&objects, &faults, Duration::from_millis(300));
             let opened = Lists::open(&failing, "a test", LockTimeout::Unlimited, START);
             let have_struck = faults.have_struck();
             faults.left.store(i64::MAX, Ordering::SeqCst);
