@@ -13,6 +13,7 @@ use crate::commands::health::Health;
 use crate::commands::ingest::Ingest;
 use crate::commands::init::Init;
 use crate::commands::lake::Lake;
+use crate::commands::list::List;
 use crate::commands::man::Man;
 use crate::commands::rank::Rank;
 use crate::commands::report::Report;
@@ -65,6 +66,7 @@ pub enum Command {
     Top(Top),
     Report(Report),
     Serve(Serve),
+    List(List),
     Run(Run),
     Schedule(Schedule),
     Health(Health),
@@ -84,6 +86,7 @@ pub enum Command {
 const GROUPS: &[(&str, &[&str])] = &[
     ("Load and rank", &["init", "ingest", "rollup", "rank"]),
     ("Query", &["show", "count", "top", "report", "serve"]),
+    ("Lists", &["list"]),
     ("Run and monitor jobs", &["run", "schedule", "runs", "health"]),
     ("Maintain", &["lake", "doctor"]),
     ("Configure", &["config", "completions", "man", "help"]),
@@ -140,6 +143,7 @@ impl Command {
             Command::Health(typed) => typed.check(settings).map(drop),
             Command::Lake(typed) => typed.check(settings.now, settings.verbosity).map(drop),
             Command::Runs(typed) => typed.check(settings).map(drop),
+            Command::List(typed) => typed.check(settings).map(drop),
             Command::Rollup(_)
             | Command::Run(_)
             | Command::Schedule(_)

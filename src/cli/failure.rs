@@ -17,6 +17,7 @@ use topsell_core::rank::PartFileError;
 use topsell_core::rankings::SnapshotError;
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::LockError;
+use topsell_lists::ListError;
 use topsell_output::answers::CountError;
 use topsell_output::show::ShowError;
 
@@ -107,6 +108,11 @@ impl Failure {
     /// What was asked for is not there.
     pub fn not_found(what: String) -> Failure {
         Failure { exit: Exit::NotFound, cause: anyhow::anyhow!(what), hint: None }
+    }
+
+    /// Returns whether another run holds the lock.
+    pub fn is_busy(&self) -> bool {
+        self.exit == Exit::Busy
     }
 
     /// Prints the error and its hint on stderr, and returns the exit code.
@@ -333,6 +339,27 @@ impl From<ShowError> for Failure {
                 Failure { exit: Exit::NotFound, hint: None, cause: error.into() }
             }
         }
+    }
+}
+
+impl From<ListError> for Failure {
+    fn from(error: ListError) -> Failure {
+        let (exit, hint) = match &error {
+            ListError::Name { .. } | ListError::Entry { .. } | ListError::Change { .. } => {
+                (Exit::UsageError, None)
+            }
+            ListError::None { .. } => (Exit::NotFound, Some("create it with `topsell list create`")),
+            ListError::Lock(LockError::Held { .. }) => (
+                Exit::Busy,
+                Some(
+                    "a server changes the lists of its lake: pass the address of the list instead of its name, such as http://127.0.0.1:7600/v1/lists/blocked",
+                ),
+            ),
+            ListError::Store(error) if error.is_full() => (Exit::RuntimeError, Some(OF_FULL_DISK)),
+            error if error.is_damage() => (Exit::DataCorruption, Some("restore the list from a backup")),
+            _ => (Exit::RuntimeError, None),
+        };
+        Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
     }
 }
 

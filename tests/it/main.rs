@@ -32,6 +32,7 @@ mod jobs;
 mod json;
 mod kill;
 mod lake;
+mod list;
 mod long_stream;
 mod man;
 mod mapping;

@@ -45,7 +45,7 @@ pub use check::{PublishedCheck, PublishedFile, check_published};
 pub use error::SnapshotError;
 pub use item_totals::{ItemTotals, ItemTotalsWriter, PublishedItemTotals, expired_item_totals};
 pub use metadata::{DaysMetadata, RankingMetadata};
-pub use name::{BadRankingName, RankingName, ranking_names};
+pub use name::{BadRankingName, RankingName, ranking_names, shown_file};
 pub use pointer::current_file;
 pub use publication::{Promote, Publication, Unmoved};
 pub use publish::{Preview, Published, encode, preview, publish};

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::rankings::pointer::POINTER;
+use crate::rankings::pointer::{POINTER, read_pointer};
 use crate::storage::{Store, StoreError};
 
 const FOLDER: &str = "rankings/names";
@@ -80,6 +80,11 @@ pub fn ranking_names(store: &Store) -> Result<Vec<RankingName>, StoreError> {
         names.insert(0, RankingName::default());
     }
     Ok(names)
+}
+
+/// Returns the name of the file of the ranking that a name shows; `None` where it has no pointer, or a damaged one.
+pub fn shown_file(store: &Store, name: &RankingName) -> Option<String> {
+    read_pointer(store, &name.pointer()).ok().map(|pointer| pointer.file)
 }
 
 #[cfg(test)]

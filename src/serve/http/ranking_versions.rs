@@ -1,0 +1,132 @@
+//! Versions of the lists of published rankings: a version for each ranking that a name shows.
+//!
+//! The list `ranking/<name>` has a key for each category, `/` for the whole shop, and as its value what
+//! `GET /v1/show?name=…&category=…` answers.
+//!
+//! Invariant: a version has the values of one ranking.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use crate::config::{LogLevel, LogLine};
+use crate::http::state::State;
+use topsell_core::model::Timestamp;
+use topsell_core::rankings::{RankingName, ranking_names, shown_file};
+use topsell_lists::{Addition, Change, ListError, ListKind, ListName, ListSettings, OpenList};
+use topsell_output::formats::Format;
+use topsell_output::show::{self, ShowError, ShowOptions, Sources};
+use topsell_output::terminal::TerminalOptions;
+
+/// Names in a bucket, each listing of which is a request, are looked for once in so many times.
+const LOOKS_PER_LISTING: u32 = 12;
+/// The key of the whole shop; no path of a category begins with a slash.
+const WHOLE_SHOP: &str = "/";
+const SETTINGS: ListSettings =
+    ListSettings { kind: ListKind::Map, publish_every_ms: 0, keep_seconds: 7 * 86_400, poll_seconds: 60 };
+
+/// Why there is no version of a ranking.
+#[derive(Debug, thiserror::Error)]
+enum VersionError {
+    #[error(transparent)]
+    Show(#[from] ShowError),
+    #[error(transparent)]
+    List(#[from] ListError),
+}
+
+/// Follows which rankings are published.
+#[derive(Default)]
+pub struct RankingVersions {
+    names: Vec<RankingName>,
+    looks: u32,
+    /// The file that the newest version of each name was made of.
+    known: HashMap<RankingName, String>,
+    last_failure: String,
+}
+
+impl RankingVersions {
+    /// Makes a version where a name shows another ranking than before.
+    pub fn look(&mut self, state: &State, log_line: &LogLine) {
+        if state.is_stopping.load(Ordering::Relaxed) {
+            return;
+        }
+        if self.looks % LOOKS_PER_LISTING == 0 || !state.store.is_bucket() {
+            // Where it cannot be listed, the names are as they were.
+            self.names = ranking_names(&state.store).unwrap_or_else(|_| std::mem::take(&mut self.names));
+        }
+        self.looks = self.looks.wrapping_add(1);
+        let mut failure = String::new();
+        for name in self.names.clone() {
+            let Some(file) = shown_file(&state.store, &name) else { continue };
+            if self.known.get(&name) == Some(&file) {
+                continue;
+            }
+            match make(state, &name, &file) {
+                Ok(()) => drop(self.known.insert(name, file)),
+                Err(error) => failure = format!("no version of the ranking `{name}` was made: {error}"),
+            }
+        }
+        if !failure.is_empty() && failure != self.last_failure {
+            log_line(LogLevel::Error, &failure);
+        }
+        self.last_failure = failure;
+    }
+}
+
+fn make(state: &State, ranking: &RankingName, file: &str) -> Result<(), VersionError> {
+    let (name, now) = (ListName::of_ranking(ranking.as_str())?, (state.clock)());
+    let list = match state.versioned.open_list(&name) {
+        Err(ListError::None { .. }) => {
+            state.versioned.create(name.clone(), SETTINGS, now)?;
+            state.versioned.open_list(&name)?
+        }
+        list => list?,
+    };
+    if !list.has_change(file) {
+        change(state, &list, (ranking, file), now)?;
+    }
+    state.versioned.publish_now(&name, &list, now);
+    Ok(())
+}
+
+fn change(
+    state: &State,
+    list: &OpenList,
+    (name, file): (&RankingName, &str),
+    now: Timestamp,
+) -> Result<(), VersionError> {
+    let ranking = state.ranking_cache.current(&state.store, name, now).map_err(ShowError::from)?;
+    let categories = ranking.category_summaries().map_err(ShowError::from)?;
+    let mut change = Change { id: Some(file.to_owned()), replace: true, ..Change::default() };
+    for summary in categories {
+        let key = summary.category.as_deref().unwrap_or(WHOLE_SHOP).to_owned();
+        // It would be no line of the list's text.
+        if key.chars().any(char::is_control) {
+            continue;
+        }
+        let value = Some(value(state, name, summary.category, now)?);
+        change.add.push(Addition { key, value });
+    }
+    match list.change(change.clone(), now.micros()) {
+        // Another version of the program has made other values of it.
+        Err(ListError::OtherChange { .. }) => list.change(Change { id: None, ..change }, now.micros())?,
+        done => done?,
+    };
+    Ok(())
+}
+
+/// Returns what is shown of a category, one line of JSON.
+fn value(
+    state: &State,
+    name: &RankingName,
+    category: Option<String>,
+    now: Timestamp,
+) -> Result<String, ShowError> {
+    let name = Some(name.to_string());
+    let options = ShowOptions { category, name, ..ShowOptions::default() };
+    let (question, _) = options.question(now).expect("a category is a question");
+    let sources = Sources { store: &state.store, uncommitted: &[], held: Some((&state.ranking_cache, now)) };
+    let answer = show::answer(&sources, &question)?;
+    let mut json = Vec::new();
+    answer.write(Format::Json, TerminalOptions::PLAIN, &mut json).expect("memory can be written to");
+    Ok(String::from_utf8_lossy(&json).trim_end().to_owned())
+}
