@@ -50,6 +50,8 @@ demo:
 
 # Formatting, lints with warnings as errors, documentation, all tests.
 check:
+	@for program in curl openssl redis-server redis-cli; do command -v $$program > /dev/null \
+		|| { echo "the tests need $$program: apt-get install curl openssl redis-server redis-tools" >&2; exit 1; }; done
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items

@@ -13,6 +13,7 @@ use crate::commands::health::Health;
 use crate::commands::ingest::Ingest;
 use crate::commands::lake::Lake;
 use crate::commands::man::Man;
+use crate::commands::publish::Publish;
 use crate::commands::rank::Rank;
 use crate::commands::report::Report;
 use crate::commands::rollup::Rollup;
@@ -62,6 +63,7 @@ pub enum Command {
     Count(Count),
     Top(Top),
     Report(Report),
+    Publish(Publish),
     Serve(Serve),
     Run(Run),
     Schedule(Schedule),
@@ -82,6 +84,7 @@ pub enum Command {
 const GROUPS: &[(&str, &[&str])] = &[
     ("Load and rank", &["ingest", "rollup", "rank"]),
     ("Query", &["show", "count", "top", "report", "serve"]),
+    ("Hand out", &["publish"]),
     ("Run and monitor jobs", &["run", "schedule", "runs", "health"]),
     ("Maintain", &["lake", "doctor"]),
     ("Configure", &["config", "completions", "man", "help"]),
@@ -134,6 +137,7 @@ impl Command {
             Command::Top(typed) => typed.check(settings).map(drop),
             Command::Report(typed) => typed.check(settings.now).map(drop),
             Command::Serve(typed) => typed.check().map(drop),
+            Command::Publish(typed) => typed.check().map(drop),
             Command::Health(typed) => typed.check(settings).map(drop),
             Command::Lake(typed) => typed.check(settings.now, settings.verbosity).map(drop),
             Command::Runs(typed) => typed.check(settings).map(drop),

@@ -43,6 +43,7 @@ mod output;
 mod processes;
 mod protocol;
 mod prune;
+mod publish;
 mod rank;
 mod rank_parts;
 mod recent_hours;

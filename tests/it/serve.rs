@@ -20,7 +20,7 @@ mod killed;
 mod limits;
 mod lists;
 pub mod server;
-mod tls;
+pub mod tls;
 mod traces;
 
 fn event(hour: u32, item: &str, quantity: i32) -> String {

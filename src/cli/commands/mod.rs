@@ -16,6 +16,7 @@ mod lake_repair;
 mod lake_stop;
 mod lake_upgrade;
 pub mod man;
+pub mod publish;
 pub mod rank;
 pub mod rank_parts;
 pub mod ranking_options;
