@@ -12,6 +12,7 @@ use crate::commands::doctor::Doctor;
 use crate::commands::health::Health;
 use crate::commands::ingest::Ingest;
 use crate::commands::lake::Lake;
+use crate::commands::list::List;
 use crate::commands::man::Man;
 use crate::commands::publish::Publish;
 use crate::commands::rank::Rank;
@@ -65,6 +66,7 @@ pub enum Command {
     Report(Report),
     Publish(Publish),
     Serve(Serve),
+    List(List),
     Run(Run),
     Schedule(Schedule),
     Health(Health),
@@ -84,7 +86,7 @@ pub enum Command {
 const GROUPS: &[(&str, &[&str])] = &[
     ("Load and rank", &["ingest", "rollup", "rank"]),
     ("Query", &["show", "count", "top", "report", "serve"]),
-    ("Hand out", &["publish"]),
+    ("Hand out", &["publish", "list"]),
     ("Run and monitor jobs", &["run", "schedule", "runs", "health"]),
     ("Maintain", &["lake", "doctor"]),
     ("Configure", &["config", "completions", "man", "help"]),
@@ -141,6 +143,7 @@ impl Command {
             Command::Health(typed) => typed.check(settings).map(drop),
             Command::Lake(typed) => typed.check(settings.now, settings.verbosity).map(drop),
             Command::Runs(typed) => typed.check(settings).map(drop),
+            Command::List(typed) => typed.check(settings).map(drop),
             Command::Rollup(_)
             | Command::Run(_)
             | Command::Schedule(_)

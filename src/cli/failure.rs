@@ -17,6 +17,7 @@ use topsell_core::rank::PartFileError;
 use topsell_core::rankings::SnapshotError;
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::LockError;
+use topsell_lists::ListError;
 use topsell_output::show::ShowError;
 use topsell_publish::PublishError;
 
@@ -342,6 +343,27 @@ impl From<ShowError> for Failure {
                 Failure { exit: Exit::NotFound, hint: None, cause: error.into() }
             }
         }
+    }
+}
+
+impl From<ListError> for Failure {
+    fn from(error: ListError) -> Failure {
+        let (exit, hint) = match &error {
+            ListError::Name { .. } | ListError::Entry { .. } | ListError::Change { .. } => {
+                (Exit::UsageError, None)
+            }
+            ListError::None { .. } => (Exit::NotFound, Some("create it with `topsell list create`")),
+            ListError::Lock(LockError::Held { .. }) => (
+                Exit::Busy,
+                Some(
+                    "a server changes the lists of its lake: pass the address of the list instead of its name, such as http://127.0.0.1:7600/v1/lists/blocked",
+                ),
+            ),
+            ListError::Store(error) if error.is_full() => (Exit::RuntimeError, Some(OF_FULL_DISK)),
+            error if error.is_damage() => (Exit::DataCorruption, Some("restore the list from a backup")),
+            _ => (Exit::RuntimeError, None),
+        };
+        Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
     }
 }
 

@@ -125,6 +125,7 @@ fn run(settings: &Settings, command: Command, config: &Config) -> Result<Exit, F
         Command::Report(typed) => commands::report::run(settings, &typed),
         Command::Publish(typed) => commands::publish::run(settings, &typed),
         Command::Serve(typed) => commands::serve::run(settings, &typed),
+        Command::List(typed) => commands::list::run(settings, &typed),
         Command::Run(typed) => commands::run::run(settings, &typed, &job_words::check),
         Command::Schedule(typed) => commands::schedule::run(settings, &typed, &job_words::check),
         Command::Health(typed) => commands::health::run(settings, &typed),

@@ -9,6 +9,7 @@ use crate::tls::TlsError;
 use topsell_core::item_catalog::CatalogError;
 use topsell_core::lake::LakeError;
 use topsell_core::storage::{LockError, StoreError};
+use topsell_lists::ListError;
 use topsell_output::text::BadOption;
 
 /// The server cannot start, or cannot go on.
@@ -32,6 +33,8 @@ pub enum ServeError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    List(#[from] ListError),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error("cannot listen on {address}: {source}")]

@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use crate::config::{CountDefaults, LogLevel, LogLine, ServerConfig};
 use crate::error::ServeError;
-use crate::http::{BodyRoom, ListCache, ListStreams, Live, State, Workers, router, serve_connections};
+use crate::http::{
+    BodyRoom, ListCache, ListStreams, Live, PublishedLists, RankingVersions, State, Workers, router,
+    serve_connections,
+};
 use crate::live::{Committer, ListKind, LiveLists, Receiver, Recent, ReloadedCatalog, Uncommitted};
 use crate::log::{EventLog, Position, Record};
 use crate::tls::ReloadedCertificate;
@@ -45,13 +48,17 @@ pub struct ServerSummary {
 /// # Errors
 /// Fails where another server works on the lake, the log is damaged, or the address cannot be listened on.
 pub fn serve(
-    config: ServerConfig,
+    mut config: ServerConfig,
     stop: &Channel<()>,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<ServerSummary, ServeError> {
     let store = config.store.clone();
     let lake = Arc::new(Lake::open_or_create(store.clone(), None)?);
     let _lock = store.lock(SERVER_LOCK, &config.name, LockTimeout::WhileOverdue)?;
+    let now = (config.clock)();
+    let signing = config.list_signing.take();
+    let waits = config.limits.list_waits;
+    let versioned = PublishedLists::open(&store, &config.name, (signing, waits), now, &config.log_line)?;
     let tls = config.tls.clone().map(ReloadedCertificate::open).transpose()?;
     let address = config.listen;
     let failed = |source| ServeError::Listen { address, source };
@@ -73,6 +80,7 @@ pub fn serve(
         ranking_cache: Default::default(),
         lists: ListCache::of(limits.waiting_requests, limits.decayed_lists),
         streams: Arc::new(ListStreams::of(limits.streams, limits.followed_lists)),
+        versioned,
         live: OnceLock::new(),
         is_stopping: AtomicBool::new(false),
     });
@@ -158,6 +166,8 @@ fn run(
     thread::scope(|scope| {
         scope.spawn(|| keep_recent((&recent, state), poll_interval, &config.log_line, &is_stopped));
         scope.spawn(|| keep_lists(&lists, &config.log_line, &is_stopped));
+        scope.spawn(|| keep_versions(state, &config.log_line, &is_stopped));
+        scope.spawn(|| keep_ranking_versions(state, poll_interval, &config.log_line, &is_stopped));
         while stop.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
             committer.tick();
             refresh_certificate(state, &config.log_line);
@@ -229,6 +239,40 @@ fn keep_lists(lists: &LiveLists, log_line: &LogLine, is_stopped: &AtomicBool) {
             return;
         }
         thread::sleep(LISTS_TICK);
+    }
+}
+
+/// Publishes what has changed in versioned lists.
+fn keep_versions(state: &State, log_line: &LogLine, is_stopped: &AtomicBool) {
+    while !is_stopped.load(Ordering::Relaxed) {
+        let tick = || state.versioned.tick((state.clock)(), log_line);
+        if catch_unwind(AssertUnwindSafe(tick)).is_err() {
+            log_line(LogLevel::Error, "publishing versioned lists panicked; it is tried again");
+            thread::sleep(PAUSE_AFTER_FAILURE);
+        }
+        thread::sleep(LISTS_TICK);
+    }
+}
+
+/// Makes a version of the list of the ranking where another one was published.
+fn keep_ranking_versions(
+    state: &State,
+    poll_interval: Duration,
+    log_line: &LogLine,
+    is_stopped: &AtomicBool,
+) {
+    let mut versions = RankingVersions::default();
+    let mut waited = poll_interval;
+    while !is_stopped.load(Ordering::Relaxed) {
+        if waited >= poll_interval {
+            waited = Duration::ZERO;
+            if catch_unwind(AssertUnwindSafe(|| versions.look(state, log_line))).is_err() {
+                log_line(LogLevel::Error, "making a version of the ranking panicked; no more are made");
+                return;
+            }
+        }
+        thread::sleep(LISTS_TICK);
+        waited += LISTS_TICK;
     }
 }
 

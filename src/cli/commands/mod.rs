@@ -15,6 +15,8 @@ mod lake_copy;
 mod lake_repair;
 mod lake_stop;
 mod lake_upgrade;
+pub mod list;
+mod list_fetch;
 pub mod man;
 pub mod publish;
 pub mod rank;

@@ -22,6 +22,7 @@ use topsell_core::lake::SERVER_LOG;
 use topsell_core::model::{PURCHASE, Timestamp, Zone, parse_seconds};
 use topsell_core::storage::Store;
 use topsell_core::storage::local_files::read_to_string;
+use topsell_lists::SigningKey;
 use topsell_ops::process::{machine_name, raise_open_files};
 use topsell_output::answers::{
     DecayOptions, RANKING_HALF_LIFE, RANKING_MAX_LOOKBACK, RANKING_MIN_ITEMS, RANKING_WINDOW,
@@ -29,8 +30,8 @@ use topsell_output::answers::{
 use topsell_output::text::counted;
 use topsell_serve::ServeError;
 use topsell_serve::config::{
-    Clock, CountDefaults, InputConfig, Limits, LogLevel, MAX_UNCOMMITTED_EVENTS, ServerConfig, TlsFiles,
-    Tokens, poll_interval,
+    Clock, CountDefaults, InputConfig, Limits, ListSigning, LogLevel, MAX_UNCOMMITTED_EVENTS, ServerConfig,
+    TlsFiles, Tokens, poll_interval,
 };
 use topsell_serve::log::{Options as LogOptions, Site};
 
@@ -71,6 +72,12 @@ pub struct Serve {
     /// a lake in a bucket
     #[arg(long, value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
+    /// Secret key in the format of minisign, without a password, by which versions of lists are signed
+    #[arg(long, value_name = "FILE")]
+    pub list_key: Option<PathBuf>,
+    /// How long a client may take a signed version of a list for the newest one
+    #[arg(long, value_name = "DURATION", default_value = "24h")]
+    pub list_valid: String,
     /// How lines of the log are written, on stderr
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormatArg,
@@ -124,6 +131,7 @@ pub struct Checked {
     limits: Limits,
     input: InputConfig,
     counts: CountDefaults,
+    list_signing: Option<ListSigning>,
 }
 
 impl Serve {
@@ -157,7 +165,10 @@ impl Serve {
             max_lookback: typed.max_lookback.clone(),
         };
         decay.check("--").map_err(|e| Failure::usage(e.to_string()))?;
+        let valid_seconds = seconds("--list-valid", &typed.list_valid)?;
+        let list_key = typed.list_key.as_deref().map(list_key).transpose()?;
         Ok(Checked {
+            list_signing: list_key.map(|key| ListSigning { key, valid_seconds }),
             listen,
             tokens,
             tls: typed.tls_cert.clone().zip(typed.tls_key.clone()).map(tls_files),
@@ -225,12 +236,18 @@ fn tokens(file: &Path) -> Result<Tokens, Failure> {
     Tokens::parse(&text).map_err(|e| Failure::usage(format!("--token-file {name}: {e}")))
 }
 
+fn list_key(file: &Path) -> Result<SigningKey, Failure> {
+    let name = file.display();
+    let text = read_to_string(file).map_err(|e| Failure::runtime(format!("--list-key {name}: {e}")))?;
+    SigningKey::parse(&text).map_err(|e| Failure::usage(format!("--list-key {name}: {e}")))
+}
+
 /// Runs the server until it is stopped.
 ///
 /// # Errors
 /// Fails where another server works on the lake, its log is damaged, or the address cannot be listened on.
 pub fn run(settings: &Settings, typed: &Serve) -> Result<Exit, Failure> {
-    let Checked { listen, tokens, tls, limits, input, counts } = typed.check()?;
+    let Checked { listen, tokens, tls, limits, input, counts, list_signing } = typed.check()?;
     settings.use_threads()?;
     let store = settings.store()?;
     let log_dir = typed.log_folder(&store)?;
@@ -252,6 +269,7 @@ pub fn run(settings: &Settings, typed: &Serve) -> Result<Exit, Failure> {
         input,
         counts,
         limits,
+        list_signing,
         log: LogOptions { segment_age_micros: typed.segment_age_micros()?, ..LogOptions::default() },
     };
     let mut config = config;
@@ -314,6 +332,7 @@ impl From<ServeError> for Failure {
                 Failure::damaged(error.to_string())
             }
             ServeError::Lake(error) => error.into(),
+            ServeError::List(error) => error.into(),
             ServeError::Tls(error) => {
                 let named = format!("--tls-cert, --tls-key: {error}");
                 match error {

@@ -23,6 +23,10 @@ pub(super) const MAINTENANCE_LOCK_0: &str = "upkeep.lock";
 pub const SERVER_LOCK: &str = "serve.lock";
 /// The folder of the log of a server: what it has acknowledged and the lake does not have yet.
 pub const SERVER_LOG: &str = "log";
+/// Held by who changes versioned lists.
+pub const LISTS_LOCK: &str = "lists.lock";
+/// The folder of versioned lists.
+const LISTS: &str = "lists";
 /// What items add up to on past days, for a server's lists by score: it is read again where it is missing.
 pub const ITEM_SCORES: &str = "scores";
 /// Held, shared, while files are written that no commit names yet; exclusively by a vacuum.
@@ -35,7 +39,7 @@ pub(super) const STAGED: &str = "staged";
 pub(super) const RESERVE: &str = "reserve";
 
 /// All names that may be there before a lake is.
-const KNOWN: [&str; 23] = [
+const KNOWN: [&str; 25] = [
     "events",
     PROBES,
     INPUTS,
@@ -43,6 +47,8 @@ const KNOWN: [&str; 23] = [
     "rankings",
     REJECTS,
     RESERVE,
+    LISTS,
+    LISTS_LOCK,
     "runs",
     "schedule",
     STAGED,

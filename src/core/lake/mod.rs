@@ -75,7 +75,7 @@ pub use format::{
     plan_upgrade, restore_format,
 };
 pub use known_inputs::{InputKey, KnownInput, check_inputs};
-pub use layout::{ITEM_SCORES, PAGE, SERVER_LOCK, SERVER_LOG, SETTINGS_FILE};
+pub use layout::{ITEM_SCORES, LISTS_LOCK, PAGE, SERVER_LOCK, SERVER_LOG, SETTINGS_FILE};
 pub use newest::newest_hour;
 pub use open::{DEFAULT_SLICE_BYTES, Lake};
 pub use partition::{CATEGORY_GROUP, DayPartition, FilePartition, category_name_of};

@@ -10,6 +10,7 @@ use topsell_core::input_format::Mapping;
 use topsell_core::item_catalog::CatalogFile;
 use topsell_core::model::Timestamp;
 use topsell_core::storage::Store;
+use topsell_lists::SigningKey;
 use topsell_output::answers::DecayOptions;
 
 mod log_lines;
@@ -50,12 +51,22 @@ pub struct ServerConfig {
     pub input: InputConfig,
     pub counts: CountDefaults,
     pub limits: Limits,
+    /// None where versions of lists are not signed.
+    pub list_signing: Option<ListSigning>,
     pub log: LogOptions,
 }
 
 /// Returns how often is looked whether others have changed the lake in a store.
 pub fn poll_interval(store: &Store) -> Duration {
     if store.is_bucket() { BUCKET_POLL_INTERVAL } else { FOLDER_POLL_INTERVAL }
+}
+
+/// How versions of lists are signed.
+#[derive(Debug)]
+pub struct ListSigning {
+    pub key: SigningKey,
+    /// For how long a client may take a version for the newest one.
+    pub valid_seconds: u64,
 }
 
 /// The files of a certificate and its key, in PEM form.
@@ -103,6 +114,8 @@ pub struct Limits {
     /// How many streams of events there may be, and of how many different lists.
     pub streams: usize,
     pub followed_lists: usize,
+    /// How many clients may wait for a version of a list.
+    pub list_waits: usize,
     /// After how long without an event a stream says that it is there.
     pub quiet_time: Duration,
     /// How many lists by score are computed at a time.
@@ -130,6 +143,7 @@ impl Default for Limits {
             connections: 16_384,
             streams: 1_024,
             followed_lists: 64,
+            list_waits: 8_192,
             quiet_time: Duration::from_secs(15),
             decayed_lists: 1,
             waiting_requests: 256,

@@ -256,10 +256,11 @@ mod tests {
     use bytes::Bytes;
     use hyper::body::Frame;
 
-    use crate::config::{CountDefaults, Limits};
+    use crate::config::{CountDefaults, Limits, LogLine};
     use crate::http::body_room::BodyRoom;
     use crate::http::list_cache::ListCache;
     use crate::http::list_streams::ListStreams;
+    use crate::http::published_lists::PublishedLists;
     use crate::http::workers::Workers;
     use topsell_core::model::{Date, Hour};
     use topsell_core::storage::Store;
@@ -310,9 +311,17 @@ mod tests {
             ranking_cache: Default::default(),
             lists: ListCache::of(1, 1),
             streams: Arc::new(ListStreams::of(1, 1)),
+            versioned: no_lists(),
             live: OnceLock::new(),
             is_stopping: false.into(),
         })
+    }
+
+    fn no_lists() -> PublishedLists {
+        let (store, _folder) = topsell_core::storage::temporary();
+        let log_line: LogLine = Arc::new(|_, _| {});
+        let now = Hour::of(Date::new(17_000), 0).start();
+        PublishedLists::open(&store, "a test", (None, 1), now, &log_line).expect("there are none")
     }
 
     #[test]

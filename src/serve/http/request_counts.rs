@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::http::StatusCode;
 
 /// The paths that are told apart; all others are one.
-pub const PATHS: [&str; 10] = [
+pub const PATHS: [&str; 11] = [
     "/",
     "/v1/events",
     "/v1/count",
     "/v1/show",
     "/v1/top",
+    "/v1/lists",
     "/v1/status",
     "/v1/openapi.json",
     "/healthz",
@@ -31,6 +32,8 @@ pub struct RequestCounts {
 impl RequestCounts {
     /// Counts a response.
     pub fn add(&self, path: &str, status: StatusCode) {
+        // One of all lists: what is asked for is chosen by clients.
+        let path = if path.starts_with("/v1/lists/") { "/v1/lists" } else { path };
         let path = PATHS.iter().position(|known| *known == path).unwrap_or(PATHS.len());
         let class = usize::from(status.as_u16() / 100).clamp(2, 5) - 2;
         self.counts[path][class].fetch_add(1, Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State as Shared};
+use axum::extract::{Path, Request, State as Shared};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, Response, StatusCode};
 use axum::routing::{any, get, post};
@@ -24,6 +24,7 @@ use crate::http::state::State;
 use crate::http::status::{health, ready, status};
 use crate::http::top::top;
 use crate::http::trace::Traced;
+use crate::http::versioned_lists::{all_lists, change_list, create_list, read_list};
 use crate::http::write_timeout::WritesWait;
 
 /// How many times the limit of a body is read before the connection is given up.
@@ -53,6 +54,8 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/v1/count", get(any_count).post(any_count))
         .route("/v1/show", get(get_show))
         .route("/v1/top", get(get_top))
+        .route("/v1/lists", get(get_lists))
+        .route("/v1/lists/{*name}", get(get_list).post(post_list).put(put_list))
         .fallback(any(async || error(StatusCode::NOT_FOUND, "there is no such path")))
         .method_not_allowed_fallback(async || {
             error(StatusCode::METHOD_NOT_ALLOWED, "the path has no such method")
@@ -118,6 +121,50 @@ async fn get_top(Shared(state): Shared<Arc<State>>, request: Request) -> Respons
     let (query, headers) = (request.uri().query().map(str::to_owned), request.headers().clone());
     let writes_wait = request.extensions().get::<WritesWait>().cloned();
     top(state, query, headers, writes_wait).await
+}
+
+async fn get_lists(Shared(state): Shared<Arc<State>>, request: Request) -> Response<Body> {
+    permitted(&state, Access::Read, &request).map_or_else(|refused| *refused, |()| all_lists(&state))
+}
+
+async fn get_list(
+    Shared(state): Shared<Arc<State>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response<Body> {
+    if let Err(refused) = permitted(&state, Access::Read, &request) {
+        return *refused;
+    }
+    let (query, headers) = (request.uri().query().map(str::to_owned), request.headers().clone());
+    read_list(state, name, query, headers).await
+}
+
+async fn post_list(
+    Shared(state): Shared<Arc<State>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response<Body> {
+    if let Err(refused) = permitted(&state, Access::Write, &request) {
+        return *refused;
+    }
+    match body_of(&state, request).await {
+        Ok((body, _room)) => change_list(state, name, body).await,
+        Err(refused) => refused,
+    }
+}
+
+async fn put_list(
+    Shared(state): Shared<Arc<State>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response<Body> {
+    if let Err(refused) = permitted(&state, Access::Write, &request) {
+        return *refused;
+    }
+    match body_of(&state, request).await {
+        Ok((body, _room)) => create_list(state, name, body).await,
+        Err(refused) => refused,
+    }
 }
 
 /// Checks the token of a request.

@@ -7,6 +7,7 @@ use crate::config::{AccessLog, Clock, CountDefaults, Limits, Tokens};
 use crate::http::body_room::BodyRoom;
 use crate::http::list_cache::ListCache;
 use crate::http::list_streams::ListStreams;
+use crate::http::published_lists::PublishedLists;
 use crate::http::request_counts::RequestCounts;
 use crate::http::workers::Workers;
 use crate::live::{Committer, LiveLists, Receiver, Recent, Uncommitted};
@@ -33,6 +34,7 @@ pub struct State {
     pub ranking_cache: RankingCache,
     pub lists: ListCache,
     pub streams: Arc<ListStreams>,
+    pub versioned: PublishedLists,
     /// None until the log has been read.
     pub live: std::sync::OnceLock<Live>,
     pub is_stopping: AtomicBool,

@@ -1,0 +1,7 @@
+//! Tests of several files together.
+
+mod deltas;
+mod durability;
+mod faults;
+mod histories;
+mod world;
