@@ -14,6 +14,7 @@ BROWSER := data/browser
 TRACES := data/traces
 CHECKED_UNITS := data/units
 METRICS := data/metrics
+LISTS := data/lists
 NGINX := data/nginx
 POWER := data/power
 DIST := data/dist
@@ -38,7 +39,7 @@ PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
 BUILD := build
 endif
 
-.PHONY: demo check build install uninstall size bench bench-full bench-readme serve-bench docs micro lateness instructions soak interop calendar figures journey postgres power browser traces units nginx bucket metrics dist dist-check deny clean
+.PHONY: demo check build install uninstall size bench bench-full bench-readme serve-bench docs micro lateness instructions soak interop calendar figures journey postgres power browser traces units lists nginx bucket metrics dist dist-check deny clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -50,8 +51,8 @@ demo:
 
 # Formatting, lints with warnings as errors, documentation, all tests.
 check:
-	@for program in curl openssl redis-server redis-cli; do command -v $$program > /dev/null \
-		|| { echo "the tests need $$program: apt-get install curl openssl redis-server redis-tools" >&2; exit 1; }; done
+	@for program in curl jq openssl redis-server redis-cli; do command -v $$program > /dev/null \
+		|| { echo "the tests need $$program: apt-get install curl jq openssl redis-server redis-tools" >&2; exit 1; }; done
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
@@ -265,6 +266,14 @@ units: $(BUILD) $(VENV)/units
 	sed -n 's/^OnCalendar=//p' jobs/systemd/*.timer | while read -r times; do systemd-analyze calendar --iterations=3 "$$times" || exit 1; done
 	$(VENV)/bin/kubernetes-validate --strict jobs/kubernetes/*.yaml
 	"$(PROGRAM)" schedule --check --jobs jobs --crontab jobs/crontab
+
+# Has curl, minisign, dnsmasq and rspamd follow a list of a server, then measures it beside nginx and kinto, on the
+# loopback interface; may install all of these with apt-get and pip.
+lists: $(BUILD)
+	for each in dnsmasq minisign rspamd wrk nginx jq; do command -v $$each; done | wc -l | grep -qx 6 || apt-get install --yes --no-install-recommends dnsmasq-base minisign rspamd wrk nginx-light jq
+	test -x $(LISTS)/venv/bin/kinto || { $(PYTHON) -m venv $(LISTS)/venv && $(LISTS)/venv/bin/pip install --quiet kinto; }
+	timeout 900 $(PYTHON) tests/lists/real_clients.py "$(PROGRAM)" $(LISTS)/clients
+	timeout 900 $(PYTHON) tests/lists/bars.py "$(PROGRAM)" $(LISTS)/bars $(LISTS)/venv
 
 # A server behind nginx as jobs/nginx sets it up, on the loopback interface; may install nginx and openssl with
 # apt-get.

@@ -110,6 +110,11 @@ impl Failure {
         Failure { exit: Exit::NotFound, cause: anyhow::anyhow!(what), hint: None }
     }
 
+    /// Returns whether another run holds the lock.
+    pub fn is_busy(&self) -> bool {
+        self.exit == Exit::Busy
+    }
+
     /// Prints the error and its hint on stderr, and returns the exit code.
     pub fn report(&self, color: ColorChoice) -> ExitCode {
         let mut stderr = io::stderr().lock();

@@ -110,8 +110,7 @@ impl History {
         self.parts.range(from..).map(in_part).sum()
     }
 
-    /// Forgets the changes before a moment, and as many more as are too many together: a delta of more changes than
-    /// the list has entries is no smaller than the list. Returns whether there were any.
+    /// Forgets the changes before a moment, and as many more as are too many together. Returns whether there were any.
     pub fn purge(&mut self, before: i64, max_changes: usize) -> bool {
         let floor = self.floor;
         let expired = self.after(self.floor).take_while(|(change, _)| change.time < before);

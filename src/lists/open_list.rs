@@ -59,7 +59,8 @@ impl OpenList {
     /// # Errors
     /// As [`ListFiles::read`].
     pub fn open(files: ListFiles, now: i64) -> Result<(OpenList, usize), ListError> {
-        let read = files.read()?;
+        let mut read = files.read()?;
+        read.state.purge(now);
         let cut = read.torn_bytes;
         let list = OpenList::of(files, read, now);
         if cut > 0 {
@@ -242,6 +243,8 @@ impl OpenList {
     fn compact_now(&self, mut inner: MutexGuard<'_, Inner>) -> Result<(), ListError> {
         inner.is_compacting = true;
         inner.number += 1;
+        let newest = inner.state.time;
+        inner.state.purge(newest);
         let (number, state) = (inner.number, inner.state.clone());
         let log_bytes_before = std::mem::take(&mut inner.log_bytes);
         drop(inner);

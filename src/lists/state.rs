@@ -17,6 +17,8 @@ use crate::version::Version;
 const MAX_IDS: usize = 100_000;
 /// Ids are remembered for as long as versions, but at least so long, in microseconds.
 const KEEP_IDS: i64 = 86_400_000_000;
+/// No more changes are kept than a half of the entries: a delta of more is hardly smaller than the list.
+const ENTRIES_PER_CHANGE: usize = 2;
 /// So many changes are kept whatever the number of entries.
 const MIN_CHANGES: usize = 100_000;
 const MICROS: i64 = 1_000_000;
@@ -244,7 +246,8 @@ impl ListState {
     pub fn purge(&mut self, now: i64) -> bool {
         let keep = micros(self.settings.keep_seconds);
         let entries = usize::try_from(self.lines.len()).unwrap_or(usize::MAX);
-        let is_purged = self.history.purge(now.saturating_sub(keep), entries.max(MIN_CHANGES));
+        let is_purged =
+            self.history.purge(now.saturating_sub(keep), (entries / ENTRIES_PER_CHANGE).max(MIN_CHANGES));
         let floor = self.history.floor();
         self.epochs.retain(|epoch| epoch.last >= floor);
         self.ids.purge(now.saturating_sub(keep.max(KEEP_IDS)));

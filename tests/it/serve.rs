@@ -22,6 +22,7 @@ mod lists;
 pub mod server;
 pub mod tls;
 mod traces;
+mod versioned_lists;
 
 fn event(hour: u32, item: &str, quantity: i32) -> String {
     format!(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Subcommand};
 
 use crate::commands::lake_stop::stop_on_signals;
-use crate::commands::{lake_copy, lake_repair, lake_upgrade};
+use crate::commands::{lake_copy, lake_repair, lake_upgrade, list_change};
 use crate::failure::{Exit, Failure};
 use crate::lake_scope::lake_scope;
 use crate::lake_summary;
@@ -313,7 +313,13 @@ pub fn run(settings: &Settings, typed: &Lake) -> Result<Exit, Failure> {
         stop_on_signals(stop)?;
     }
     match runs {
-        Some((keep_runs, dry_run)) => prune(settings, &step, lock_timeout, &keep_runs, dry_run),
+        Some((keep_runs, dry_run)) => {
+            let exit = prune(settings, &step, lock_timeout, &keep_runs, dry_run)?;
+            if dry_run == DryRun::No {
+                list_change::prune(settings)?;
+            }
+            Ok(exit)
+        }
         None => step_runner::run(settings, &step, lock_timeout, None),
     }
 }

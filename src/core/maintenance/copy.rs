@@ -59,6 +59,10 @@ pub enum CopyError {
     Store(#[from] StoreError),
 }
 
+/// The folder of versioned lists, and how often it is listed while others replace files in it.
+const LISTS: &str = "lists";
+const MAX_LISTINGS: u32 = 20;
+
 /// The log of a table as it was at a moment, and the files of the newest version.
 struct PinnedLog {
     files: Vec<StoredFile>,
@@ -99,6 +103,7 @@ pub fn copy_lake(from: &Store, to: &Store) -> Result<LakeCopy, CopyError> {
         return Err(CopyError::Removed { file: from.location_of(missing) });
     }
     copy.files(&files, &|path| named.contains(&path.to_owned()))?;
+    copy.lists()?;
     for path in ROOT_FILES {
         copy.small(path)?;
     }
@@ -163,6 +168,22 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
+    /// Copies the versioned lists, each with all files that it has at a moment: while they are copied, others may replace
+    /// older ones.
+    fn lists(&mut self) -> Result<(), CopyError> {
+        for _ in 0..MAX_LISTINGS {
+            let files = self.from.files_where(LISTS, &|path| !is_unfinished(path))?;
+            self.files(&files, &|_| false)?;
+            let still = self.from.files_where(LISTS, &|path| !is_unfinished(path))?;
+            let paths =
+                |files: &[StoredFile]| files.iter().map(|file| file.path.clone()).collect::<HashSet<_>>();
+            if paths(&files) == paths(&still) {
+                return Ok(());
+            }
+        }
+        Err(CopyError::Removed { file: self.from.location_of(LISTS) })
+    }
+
     /// Copies files that are not there yet.
     fn files(&mut self, files: &[StoredFile], is_named: &dyn Fn(&str) -> bool) -> Result<(), CopyError> {
         let is_there = |file: &&StoredFile| {

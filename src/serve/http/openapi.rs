@@ -12,6 +12,8 @@ use crate::http::events::MEDIA_TYPES;
 use crate::http::parameters::{Parameter, ParameterKind};
 use crate::http::show::SHOW_PARAMETERS;
 use crate::http::top::TOP_PARAMETERS;
+use crate::http::versioned_lists::LIST_PARAMETERS;
+use topsell_lists::PREFIX_MEDIA_TYPE;
 
 /// Answers the request.
 pub fn openapi() -> Response<Body> {
@@ -29,6 +31,8 @@ fn document() -> Value {
             "/v1/count": { "get": count(None), "post": count(Some("An item on each line")) },
             "/v1/show": { "get": show() },
             "/v1/top": { "get": top() },
+            "/v1/lists": { "get": get("The versioned lists that there are", &of_json("Their newest versions")) },
+            "/v1/lists/{name}": { "get": list(), "post": post_list(), "put": put_list() },
             "/v1/status": { "get": get("What the server does", &of_json("Numbers since the start")) },
             "/v1/openapi.json": { "get": get("This document", &of_json("OpenAPI 3.1")) },
             "/metrics": { "get": get("Numbers for Prometheus", &of_text("The text format of Prometheus")) },
@@ -93,6 +97,50 @@ fn top() -> Value {
             },
             "304": { "description": "It is the answer that If-None-Match names" },
             "503": of_json("Too many requests or streams; try again after Retry-After seconds"),
+            "default": error(),
+        },
+    })
+}
+
+fn list() -> Value {
+    json!({
+        "summary": "What leads from the version of a list that a client holds to the newest; NAME.txt and NAME.hosts are the whole list as text",
+        "security": security(),
+        "parameters": parameters(LIST_PARAMETERS),
+        "responses": {
+            "200": {
+                "description": "What has changed, or the whole list",
+                "content": { "application/json": {}, (PREFIX_MEDIA_TYPE): {}, "text/plain": {} },
+            },
+            "304": { "description": "Of the text: it is the one that If-None-Match names" },
+            "404": of_json("There is no such list"),
+            "default": error(),
+        },
+    })
+}
+
+fn post_list() -> Value {
+    json!({
+        "summary": "Change a list; 200 says that the change is durable",
+        "security": security(),
+        "requestBody": { "required": true, "content": { "application/json": {} } },
+        "responses": {
+            "200": of_json("What the change did, and the version that has it"),
+            "409": of_json("The id is that of another change, or the list is that of a ranking"),
+            "422": of_json("An entry is none of the kind of the list"),
+            "default": error(),
+        },
+    })
+}
+
+fn put_list() -> Value {
+    json!({
+        "summary": "Create a list",
+        "security": security(),
+        "requestBody": { "required": true, "content": { "application/json": {} } },
+        "responses": {
+            "201": of_json("It was created"),
+            "409": of_json("There is one of that name"),
             "default": error(),
         },
     })
