@@ -108,11 +108,11 @@ impl Mirrors {
     pub fn write(&self, is_end: bool) -> Result<(), StoreError> {
         let now = self.now();
         for mirror in self.all() {
-            if let Some(held) = mirror.to_write(now, is_end) {
-                if let Err(error) = mirror_files::write(&self.store, &held) {
-                    lock(&mirror.state).is_unwritten = true;
-                    return Err(error);
-                }
+            if let Some(held) = mirror.to_write(now, is_end)
+                && let Err(error) = mirror_files::write(&self.store, &held)
+            {
+                lock(&mirror.state).is_unwritten = true;
+                return Err(error);
             }
         }
         let mut written = lock(&self.synced_written);
