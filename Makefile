@@ -51,6 +51,8 @@ demo:
 
 # Formatting, lints with warnings as errors, documentation, all tests.
 check:
+	@for program in curl jq openssl redis-server redis-cli; do command -v $$program > /dev/null \
+		|| { echo "the tests need $$program: apt-get install curl jq openssl redis-server redis-tools" >&2; exit 1; }; done
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items

@@ -15,6 +15,7 @@ use crate::commands::init::Init;
 use crate::commands::lake::Lake;
 use crate::commands::list::List;
 use crate::commands::man::Man;
+use crate::commands::publish::Publish;
 use crate::commands::rank::Rank;
 use crate::commands::report::Report;
 use crate::commands::rollup::Rollup;
@@ -65,6 +66,7 @@ pub enum Command {
     Count(Count),
     Top(Top),
     Report(Report),
+    Publish(Publish),
     Serve(Serve),
     List(List),
     Run(Run),
@@ -86,7 +88,7 @@ pub enum Command {
 const GROUPS: &[(&str, &[&str])] = &[
     ("Load and rank", &["init", "ingest", "rollup", "rank"]),
     ("Query", &["show", "count", "top", "report", "serve"]),
-    ("Lists", &["list"]),
+    ("Hand out", &["publish", "list"]),
     ("Run and monitor jobs", &["run", "schedule", "runs", "health"]),
     ("Maintain", &["lake", "doctor"]),
     ("Configure", &["config", "completions", "man", "help"]),
@@ -140,6 +142,7 @@ impl Command {
             Command::Top(typed) => typed.check(settings).map(drop),
             Command::Report(typed) => typed.check(settings.now).map(drop),
             Command::Serve(typed) => typed.check().map(drop),
+            Command::Publish(typed) => typed.check().map(drop),
             Command::Health(typed) => typed.check(settings).map(drop),
             Command::Lake(typed) => typed.check(settings.now, settings.verbosity).map(drop),
             Command::Runs(typed) => typed.check(settings).map(drop),

@@ -10,7 +10,7 @@ use crate::color::is_bright;
 use topsell_core::delta::TableError;
 use topsell_core::distributed::DistributedError;
 use topsell_core::lake::LakeError;
-use topsell_core::model::{escape_control, escape_lines};
+use topsell_core::model::{escape_control, escape_lines, hide_secrets};
 use topsell_core::parquet_format::ColumnsError;
 use topsell_core::pipeline::StepError;
 use topsell_core::rank::PartFileError;
@@ -20,6 +20,7 @@ use topsell_core::storage::LockError;
 use topsell_lists::ListError;
 use topsell_output::answers::CountError;
 use topsell_output::show::ShowError;
+use topsell_publish::PublishError;
 
 pub const EXIT_CODES: &str = "\
 Exit codes:
@@ -134,7 +135,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Each error already includes its cause.
-        write!(f, "{}", self.cause)
+        write!(f, "{}", hide_secrets(&self.cause.to_string()))
     }
 }
 
@@ -311,6 +312,32 @@ impl From<CountError> for Failure {
                 Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
             }
         }
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Failure {
+        let error = match error {
+            PublishError::Snapshot(error) => return error.into(),
+            error => error,
+        };
+        let (exit, hint) = match &error {
+            PublishError::Store(error) => (Exit::RuntimeError, error.is_full().then_some(OF_FULL_DISK)),
+            PublishError::Snapshot(_) | PublishError::Failed { .. } => (Exit::RuntimeError, None),
+            PublishError::Denied { .. } => (
+                Exit::RuntimeError,
+                Some("pass the password with --password-file FILE; the user is part of the URL"),
+            ),
+            PublishError::OtherProgram { .. } => {
+                (Exit::UsageError, Some("nothing was written; choose another --prefix, or another folder"))
+            }
+            PublishError::Newer { .. } => {
+                (Exit::Stale, Some("nothing was written; to replace it all the same, pass --allow-older"))
+            }
+            PublishError::Busy { .. } => (Exit::Busy, Some("run it again when the other run has ended")),
+            PublishError::Differs { .. } => (Exit::RuntimeError, Some("write everything again with --full")),
+        };
+        Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
     }
 }
 

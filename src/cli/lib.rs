@@ -40,7 +40,7 @@ use std::{env, panic};
 
 use clap::{ColorChoice, FromArgMatches};
 
-use topsell_core::model::escape_lines;
+use topsell_core::model::{escape_lines, hide_secrets};
 use topsell_core::parquet_format::is_guarded;
 
 use args::{Args, Command};
@@ -97,7 +97,7 @@ fn parse() -> Result<(Args, Config), ExitCode> {
 fn print_clap_message(error: &clap::Error, color: ColorChoice) -> ExitCode {
     let message = error.render();
     // What was typed may be the name of a file that somebody else has chosen.
-    let plain = escape_lines(&message.to_string());
+    let plain = hide_secrets(&escape_lines(&message.to_string()));
     let is_safe = plain == message.to_string();
     let write = |out: &mut dyn Write, is_bright: bool| match is_bright && is_safe {
         true => write!(out, "{}", message.ansi()),
@@ -124,6 +124,7 @@ fn run(settings: &Settings, command: Command, config: &Config) -> Result<Exit, F
         Command::Count(typed) => commands::count::run(settings, &typed),
         Command::Top(typed) => commands::top::run(settings, &typed),
         Command::Report(typed) => commands::report::run(settings, &typed),
+        Command::Publish(typed) => commands::publish::run(settings, &typed),
         Command::Serve(typed) => commands::serve::run(settings, &typed),
         Command::List(typed) => commands::list::run(settings, &typed),
         Command::Run(typed) => commands::run::run(settings, &typed, &job_words::check),

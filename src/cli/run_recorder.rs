@@ -11,6 +11,7 @@ use crate::record_args::RecordShare;
 use crate::run_observer::RunObserver;
 use crate::settings::Settings;
 use topsell_core::lake::Lake;
+use topsell_core::model::hide_secrets;
 use topsell_core::progress::Listener;
 use topsell_core::storage::Store;
 use topsell_ops::process::{Identity, machine_name, peak_memory_bytes};
@@ -99,7 +100,7 @@ impl RunRecorder {
             schema: RUN_SCHEMA,
             id: new_run_id(settings.now, command),
             command: command.to_owned(),
-            asked: env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
+            asked: env::args_os().skip(1).map(|word| hide_secrets(&word.to_string_lossy())).collect(),
             started: settings.now.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             machine: machine_name(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, Method, RequestBuilder, Response};
+use serde::Deserialize;
 use tokio::runtime::Runtime;
 use url::Url;
 
@@ -28,6 +29,17 @@ pub struct ListClient {
     url: Url,
     name: ListName,
     token: Option<String>,
+}
+
+/// What a server answers where it is asked for all of its lists.
+#[derive(Deserialize)]
+struct AllLists {
+    lists: Vec<ListRow>,
+}
+
+#[derive(Deserialize)]
+struct ListRow {
+    list: String,
 }
 
 /// A server did not answer as it should.
@@ -87,6 +99,21 @@ impl ListClient {
         }
         let request = self.client.request(Method::GET, url).header(ACCEPT, JSON);
         self.runtime.block_on(self.answer(request, Duration::from_secs(wait_seconds) + SILENT_TIME))
+    }
+
+    /// Returns the names of all lists of the server.
+    ///
+    /// # Errors
+    /// Says what failed.
+    pub fn names(&self) -> Result<Vec<ListName>, ClientError> {
+        let mut url = self.url.clone();
+        let before = url.path().split_once(PATH).map_or("", |(before, _)| before).to_owned();
+        url.set_path(&format!("{before}{}", PATH.trim_end_matches('/')));
+        let request = self.client.request(Method::GET, url).header(ACCEPT, JSON);
+        let answer = self.runtime.block_on(self.answer(request, SILENT_TIME))?;
+        let all: AllLists = serde_json::from_slice(&answer).map_err(|e| self.failed(&e))?;
+        // Of a newer server, a name may be none here.
+        Ok(all.lists.iter().filter_map(|row| ListName::parse(&row.list).ok()).collect())
     }
 
     /// Sends a body that changes the list, or creates it.

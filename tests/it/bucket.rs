@@ -1,6 +1,6 @@
 //! A lake in a bucket is the lake of a folder, whatever its requests meet; the bucket is one in memory.
 
-mod objects;
+pub mod objects;
 mod serve;
 mod staged;
 

@@ -20,7 +20,7 @@ mod killed;
 mod limits;
 mod lists;
 pub mod server;
-mod tls;
+pub mod tls;
 mod traces;
 mod versioned_lists;
 

@@ -16,7 +16,7 @@ use crate::commands::schedule::jobs::{CheckWords, found};
 use crate::failure::{Exit, Failure};
 use crate::metrics;
 use crate::settings::{Settings, Verbosity};
-use topsell_core::model::{Timestamp, escape_control};
+use topsell_core::model::{Timestamp, escape_control, hide_secrets};
 use topsell_ops::job_spec::{Job, JobError, Sources, read_job};
 use topsell_ops::process::Identity;
 use topsell_ops::run_history::{Outcome, RunRecord, TRACEPARENT, TraceContext};
@@ -63,7 +63,7 @@ pub fn run(settings: &Settings, typed: &Run, check_words: CheckWords<'_>) -> Res
     let identity = Identity::own();
     let trace = TraceContext::of(env::var(TRACEPARENT).ok().as_deref());
     let program = program(settings, store.location().into())?;
-    let asked = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let asked = env::args_os().skip(1).map(|word| hide_secrets(&word.to_string_lossy())).collect();
     let (start, last) = (monotonic_now(), Cell::new(settings.now));
     let wall = || wall(settings.clock, &last);
     let elapsed = || start.elapsed();

@@ -13,6 +13,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::catalog_args::{Catalog, catalog_file, mapping};
+use crate::commands::serve_edge::{self, EdgeArgs};
 use crate::commands::serve_log::{AccessLogArg, LogFormatArg, ServerLog};
 use crate::failure::{Exit, Failure};
 use crate::read_args::ReadArgs;
@@ -28,12 +29,13 @@ use topsell_output::answers::{
     DecayOptions, RANKING_HALF_LIFE, RANKING_MAX_LOOKBACK, RANKING_MIN_ITEMS, RANKING_WINDOW,
 };
 use topsell_output::text::counted;
-use topsell_serve::ServeError;
 use topsell_serve::config::{
-    Clock, CountDefaults, InputConfig, Limits, ListSigning, LogLevel, MAX_UNCOMMITTED_EVENTS, ServerConfig,
-    TlsFiles, Tokens, poll_interval,
+    Clock, CountDefaults, InputConfig, Limits, ListSigning, LogLevel, LogLine, MAX_UNCOMMITTED_EVENTS,
+    ServerConfig, TlsFiles, Tokens, poll_interval,
 };
+use topsell_serve::edge::EdgeConfig;
 use topsell_serve::log::{Options as LogOptions, Site};
+use topsell_serve::{EdgeServerConfig, ServeError};
 
 /// How many files are kept for the lake and its log.
 const FILES_OF_LAKE: u64 = 512;
@@ -120,6 +122,8 @@ pub struct Serve {
     #[arg(long, value_name = "DURATION", default_value = "60s", hide = true)]
     pub segment_age: String,
     #[command(flatten)]
+    pub edge: EdgeArgs,
+    #[command(flatten)]
     pub read: ReadArgs,
 }
 
@@ -132,6 +136,8 @@ pub struct Checked {
     input: InputConfig,
     counts: CountDefaults,
     list_signing: Option<ListSigning>,
+    /// Whom to follow, instead of serving a lake.
+    edge: Option<EdgeConfig>,
 }
 
 impl Serve {
@@ -168,6 +174,7 @@ impl Serve {
         let valid_seconds = seconds("--list-valid", &typed.list_valid)?;
         let list_key = typed.list_key.as_deref().map(list_key).transpose()?;
         Ok(Checked {
+            edge: typed.edge.check()?,
             list_signing: list_key.map(|key| ListSigning { key, valid_seconds }),
             listen,
             tokens,
@@ -214,14 +221,14 @@ impl Serve {
 }
 
 /// Leaves enough of the files that the process may have open to the lake and its log.
-fn limit_connections(config: &mut ServerConfig) -> Result<(), Failure> {
+fn limit_connections(limits: &mut Limits, log_line: &LogLine) -> Result<(), Failure> {
     let files =
         raise_open_files().map_err(|e| Failure::runtime(format!("cannot ask for open files: {e}")))?;
     let connections = usize::try_from(files.saturating_sub(FILES_OF_LAKE)).unwrap_or(usize::MAX).max(1);
-    if connections < config.limits.connections {
+    if connections < limits.connections {
         let text = format!("{files} open files are allowed, so that there can be {connections} connections");
-        (config.log_line)(LogLevel::Warning, &text);
-        config.limits.connections = connections;
+        log_line(LogLevel::Warning, &text);
+        limits.connections = connections;
     }
     Ok(())
 }
@@ -247,8 +254,12 @@ fn list_key(file: &Path) -> Result<SigningKey, Failure> {
 /// # Errors
 /// Fails where another server works on the lake, its log is damaged, or the address cannot be listened on.
 pub fn run(settings: &Settings, typed: &Serve) -> Result<Exit, Failure> {
-    let Checked { listen, tokens, tls, limits, input, counts, list_signing } = typed.check()?;
+    let mut checked = typed.check()?;
     settings.use_threads()?;
+    if let Some(edge) = checked.edge.take() {
+        return run_edge(settings, typed, checked, edge);
+    }
+    let Checked { listen, tokens, tls, limits, input, counts, list_signing, .. } = checked;
     let store = settings.store()?;
     let log_dir = typed.log_folder(&store)?;
     let clock = clock(settings);
@@ -273,7 +284,7 @@ pub fn run(settings: &Settings, typed: &Serve) -> Result<Exit, Failure> {
         log: LogOptions { segment_age_micros: typed.segment_age_micros()?, ..LogOptions::default() },
     };
     let mut config = config;
-    limit_connections(&mut config)?;
+    limit_connections(&mut config.limits, &config.log_line)?;
     let log_line = Arc::clone(&config.log_line);
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let stop = stop_on_signals()?;
@@ -288,6 +299,31 @@ pub fn run(settings: &Settings, typed: &Serve) -> Result<Exit, Failure> {
         );
         log_line(LogLevel::Warning, &text);
     }
+    log.stop();
+    Ok(Exit::Success)
+}
+
+/// Runs a server that follows another one until it is stopped.
+fn run_edge(settings: &Settings, typed: &Serve, checked: Checked, edge: EdgeConfig) -> Result<Exit, Failure> {
+    let clock = clock(settings);
+    let log = ServerLog::start(settings.verbosity, typed.log_format, Arc::clone(&clock));
+    let log_line = log.log_line();
+    let mut limits = checked.limits;
+    limit_connections(&mut limits, &log_line)?;
+    let config = EdgeServerConfig {
+        store: typed.edge.store()?,
+        listen: checked.listen,
+        clock,
+        log_line,
+        access_log: log.access_log(typed.access_log),
+        name: format!("serve (process {}, host {}, since {})", process::id(), machine_name(), settings.now),
+        tokens: checked.tokens,
+        tls: checked.tls,
+        counts: checked.counts,
+        limits,
+        edge,
+    };
+    serve_edge::run(config, &stop_on_signals()?)?;
     log.stop();
     Ok(Exit::Success)
 }

@@ -109,6 +109,11 @@ impl Snapshot {
         Ok(rows)
     }
 
+    /// Returns the name of the file, which has the end of the window and the hash of the content in it.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+
     /// Returns how the ranking was made.
     pub fn metadata(&self) -> &RankingMetadata {
         &self.metadata

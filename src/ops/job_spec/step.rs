@@ -4,6 +4,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::job_spec::job::{JobStep, StepAction};
 use crate::job_spec::toml_reader::{CommandCheck, TomlReader, TomlValue};
+use topsell_core::model::hide_secrets;
 
 const KEYS: &[&str] = &["run", "exec", "name", "success_exit_codes", "stdin"];
 /// The command that has subcommands.
@@ -89,7 +90,8 @@ fn run(reader: &mut TomlReader<'_>, value: &TomlValue<'_>, check: CommandCheck<'
     match checked {
         Ok(words) => Some(StepAction::Topsell(words)),
         Err(what) => {
-            reader.error(value.span(), format!("step `{text}`: {what}"));
+            // It may name a target with its password.
+            reader.error(value.span(), hide_secrets(&format!("step `{text}`: {what}")));
             None
         }
     }

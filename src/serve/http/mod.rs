@@ -8,6 +8,7 @@ mod body_room;
 mod cloud_events;
 mod connections;
 mod count;
+mod edge;
 mod event_stream;
 mod events;
 mod follow;
@@ -35,6 +36,7 @@ mod write_timeout;
 
 pub use body_room::BodyRoom;
 pub use connections::{Serving, serve_connections};
+pub use edge::edge_router;
 pub use list_cache::ListCache;
 pub use list_streams::ListStreams;
 pub use published_lists::PublishedLists;

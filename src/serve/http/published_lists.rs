@@ -13,7 +13,8 @@ use crate::config::{ListSigning, LogLevel, LogLine};
 use topsell_core::model::Timestamp;
 use topsell_core::storage::{LockTimeout, Store, checksum};
 use topsell_lists::{
-    ListError, ListName, ListSettings, Lists, OpenList, Signed, SignedText, Snapshot, Version, hex, time_text,
+    ListError, ListName, ListSettings, ListState, Lists, OpenList, Signed, SignedText, Snapshot, Version,
+    hex, time_text,
 };
 
 /// How many bytes of answers are kept of a version.
@@ -120,9 +121,9 @@ impl PublishedLists {
     ///
     /// # Errors
     /// As [`Lists::create`].
-    pub fn create(&self, name: ListName, settings: ListSettings, now: Timestamp) -> Result<(), ListError> {
+    pub fn create(&self, name: &ListName, settings: ListSettings, now: Timestamp) -> Result<(), ListError> {
         let list = self.lists.create(name.clone(), settings, now.micros())?;
-        self.publish(&name, list.published(), now.micros());
+        self.publish(name, list.published(), now.micros());
         Ok(())
     }
 
@@ -157,8 +158,19 @@ impl PublishedLists {
         u32::try_from((settings.poll_seconds - span / 2 + jitter).max(1)).unwrap_or(u32::MAX)
     }
 
+    /// Publishes a version that another server has made, and has signed where it is.
+    pub fn publish_mirrored(&self, list: &ListState, time: i64, signed: Option<Signed>) {
+        let before = self.lock().get(&list.name).map(|newest| Arc::clone(&newest.borrow().snapshot));
+        let snapshot = Arc::new(Snapshot::of(list, time, before.as_ref()));
+        self.insert(&list.name, Published::with(snapshot, signed, time));
+    }
+
     fn publish(&self, name: &ListName, snapshot: Arc<Snapshot>, now: i64) {
-        let published = Arc::new(Published::of(snapshot, self.signing.as_ref(), now));
+        self.insert(name, Published::of(snapshot, self.signing.as_ref(), now));
+    }
+
+    fn insert(&self, name: &ListName, published: Published) {
+        let published = Arc::new(published);
         let mut newest = self.lock();
         match newest.get(name) {
             Some(sender) => drop(sender.send_replace(published)),
@@ -195,6 +207,17 @@ impl PublishedLists {
 }
 
 impl Published {
+    fn with(snapshot: Arc<Snapshot>, signed: Option<Signed>, signed_at: i64) -> Published {
+        Published {
+            snapshot,
+            signed,
+            signed_at,
+            prefixes: OnceLock::new(),
+            answers: Mutex::default(),
+            answer_bytes: AtomicUsize::new(0),
+        }
+    }
+
     fn of(snapshot: Arc<Snapshot>, signing: Option<&ListSigning>, now: i64) -> Published {
         let signed = signing.map(|signing| sign(&snapshot, signing, "text", &snapshot.sha256, now));
         let prefixes = OnceLock::new();

@@ -76,7 +76,7 @@ fn make(state: &State, ranking: &RankingName, file: &str) -> Result<(), VersionE
     let (name, now) = (ListName::of_ranking(ranking.as_str())?, (state.clock)());
     let list = match state.versioned.open_list(&name) {
         Err(ListError::None { .. }) => {
-            state.versioned.create(name.clone(), SETTINGS, now)?;
+            state.versioned.create(&name, SETTINGS, now)?;
             state.versioned.open_list(&name)?
         }
         list => list?,

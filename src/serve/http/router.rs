@@ -64,7 +64,7 @@ pub fn router(state: Arc<State>) -> Router {
         .with_state(state)
 }
 
-async fn counted(
+pub async fn counted(
     Shared(state): Shared<Arc<State>>,
     request: Request,
     next: axum::middleware::Next,
@@ -168,7 +168,7 @@ async fn put_list(
 }
 
 /// Checks the token of a request.
-fn permitted(state: &State, access: Access, request: &Request) -> Result<(), Box<Response<Body>>> {
+pub fn permitted(state: &State, access: Access, request: &Request) -> Result<(), Box<Response<Body>>> {
     let Some(tokens) = &state.tokens else { return Ok(()) };
     let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     if tokens.permit(access, authorization) {
@@ -180,7 +180,7 @@ fn permitted(state: &State, access: Access, request: &Request) -> Result<(), Box
 }
 
 /// Reads the body of a request, which must not be too large or too slow.
-async fn body_of(state: &State, request: Request) -> Result<(Bytes, HeldRoom), Response<Body>> {
+pub async fn body_of(state: &State, request: Request) -> Result<(Bytes, HeldRoom), Response<Body>> {
     let limits = &state.limits;
     let mut room = state.body_room.hold();
     let body = read(request.into_body(), limits.body_bytes, &mut room);

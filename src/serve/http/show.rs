@@ -35,7 +35,7 @@ pub const SHOW_PARAMETERS: &[Parameter] = &[
     Parameter::new("search", Text, "Items that have these words in their name or id"),
 ];
 /// A cache may answer from the old one while it asks for the new one.
-const CACHE_CONTROL: &str = "max-age=1, stale-while-revalidate=10";
+pub const CACHE_CONTROL: &str = "max-age=1, stale-while-revalidate=10";
 
 /// An answer, and the headers of what depends on the moment of asking.
 type Shown = (Vec<u8>, Vec<(&'static str, String)>);

@@ -40,13 +40,18 @@ impl Server {
 
     /// Starts a server on the machine's own clock, and waits until it is ready.
     pub fn start_in_time(world: &World, words: &[&str]) -> Server {
-        let mut command = world.command(&[&["serve", "--listen", "127.0.0.1:0"], words].concat());
-        command.env_remove("TOPSELL_NOW");
-        let server = Server::of(world, command);
+        let server = Server::listening_in_time(world, words);
         wait_until("the server is ready", || {
             server.try_get("/readyz").is_some_and(|answer| answer.status == 200)
         });
         server
+    }
+
+    /// Starts a server on the machine's own clock, and waits until it listens.
+    pub fn listening_in_time(world: &World, words: &[&str]) -> Server {
+        let mut command = world.command(&[&["serve", "--listen", "127.0.0.1:0"], words].concat());
+        command.env_remove("TOPSELL_NOW");
+        Server::of(world, command)
     }
 
     /// Starts a server, and waits until it listens.

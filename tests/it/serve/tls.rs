@@ -14,7 +14,7 @@ use crate::world::World;
 const FILES: [&str; 4] = ["--tls-cert", "shop.pem", "--tls-key", "shop.key"];
 
 /// Makes a certificate for 127.0.0.1 that signs itself, valid for a year from now.
-fn make_certificate(world: &World, name: &str) {
+pub fn make_certificate(world: &World, name: &str) {
     let [key, certificate] = ["key", "pem"].map(|ending| world.path(&format!("{name}.{ending}")));
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])

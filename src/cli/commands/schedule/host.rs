@@ -13,7 +13,7 @@ use crate::commands::schedule::args::Schedule;
 use crate::commands::schedule::jobs::CheckWords;
 use crate::failure::{Exit, Failure};
 use crate::settings::{Settings, Verbosity};
-use topsell_core::model::{escape_control, parse_seconds};
+use topsell_core::model::{escape_control, hide_secrets, parse_seconds};
 use topsell_core::storage::Store;
 use topsell_ops::job_spec::Sources;
 use topsell_ops::process::{Identity, peak_memory_bytes};
@@ -108,7 +108,7 @@ fn begin_record(settings: &Settings, store: &Store) -> Result<RunRecord, Failure
         schema: RUN_SCHEMA,
         id: new_run_id(settings.now, "schedule"),
         command: "schedule".to_owned(),
-        asked: env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
+        asked: env::args_os().skip(1).map(|word| hide_secrets(&word.to_string_lossy())).collect(),
         started: settings.now.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         trace_id: trace.trace_id,
