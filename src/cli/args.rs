@@ -3,6 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory, Parser, Subcommand};
 
+use crate::commands::cluster::Cluster;
 use crate::commands::complete_categories::CompleteCategories;
 use crate::commands::completions::Completions;
 use crate::commands::config::Show as Config;
@@ -23,15 +24,13 @@ use crate::commands::serve::Serve;
 use crate::commands::show::Show;
 use crate::commands::top::Top;
 use crate::failure::{EXIT_CODES, Failure};
+use crate::program::PROGRAM;
 use crate::settings::{GlobalArgs, Settings};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
     .literal(AnsiColor::Cyan.on_default());
-
-/// The version, and where it is known the commit and its date.
-const LONG_VERSION: &str = env!("TOPSELL_LONG_VERSION");
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,7 +43,7 @@ Examples:
 
 /// Turns purchase logs into best-seller rankings
 #[derive(Parser, Debug)]
-#[command(name = "topsell", version, long_version = LONG_VERSION, styles = STYLES)]
+#[command(name = "topsell", version, long_version = PROGRAM, styles = STYLES)]
 #[command(before_help = EXAMPLES, after_help = EXIT_CODES, arg_required_else_help = true)]
 pub struct Args {
     #[command(subcommand)]
@@ -65,6 +64,7 @@ pub enum Command {
     Serve(Serve),
     Run(Run),
     Schedule(Schedule),
+    Cluster(Cluster),
     Health(Health),
     Lake(Lake),
     Doctor(Doctor),
@@ -80,7 +80,7 @@ pub enum Command {
 
 /// The commands of the overview, by what they are for.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Load and rank", &["ingest", "rollup", "rank"]),
+    ("Load and rank", &["ingest", "rollup", "rank", "cluster"]),
     ("Query", &["show", "count", "top", "report", "serve"]),
     ("Run and monitor jobs", &["run", "schedule", "runs", "health"]),
     ("Maintain", &["lake", "doctor"]),
@@ -129,6 +129,7 @@ impl Command {
         match self {
             Command::Ingest(typed) => typed.check(settings.now).map(drop),
             Command::Rank(typed) => typed.check(settings.now).map(drop),
+            Command::Cluster(typed) => typed.check(settings.now).map(drop),
             Command::Show(typed) => typed.check(settings).map(drop),
             Command::Count(typed) => typed.check(settings).map(drop),
             Command::Top(typed) => typed.check(settings).map(drop),

@@ -170,9 +170,20 @@ impl From<StepError> for Failure {
             StepError::Distributed(DistributedError::Rollup(error)) => StepError::Rollup(error).into(),
             StepError::Distributed(error) => {
                 let (exit, hint) = match &error {
-                    DistributedError::File { source: PartFileError::Damaged, .. } => {
-                        (Exit::DataCorruption, Some("compute the part again with `topsell rank partial`"))
-                    }
+                    DistributedError::File {
+                        source: PartFileError::Damaged | PartFileError::OtherProgram(_),
+                        ..
+                    } => (Exit::DataCorruption, Some("compute the part again with `topsell rank partial`")),
+                    DistributedError::OtherProgram { .. } => (
+                        Exit::UsageError,
+                        Some("run the same version on all hosts, or plan again with `topsell rank plan`"),
+                    ),
+                    DistributedError::NoPlan { .. } => (
+                        Exit::UsageError,
+                        Some(
+                            "its ranking was published, or `lake prune` has removed it; plan again with `topsell rank plan`",
+                        ),
+                    ),
                     DistributedError::File { source: PartFileError::OtherPlan, .. } => {
                         (Exit::UsageError, Some("pass the results of this plan"))
                     }

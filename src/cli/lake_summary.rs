@@ -176,6 +176,10 @@ pub fn write_pruned(pruned: &Pruned, dry_run: DryRun, out: &mut dyn Write) -> io
         let entries = counted(pruned.inputs, "old entry", "old entries");
         writeln!(out, "prune: {entries} of ingested files {}", self::removed(dry_run))?;
     }
+    if pruned.scratch > 0 {
+        let scratch = counted(pruned.scratch, "old plan or result", "old plans and results");
+        writeln!(out, "prune: {scratch} of several processes {}", self::removed(dry_run))?;
+    }
     if pruned.rejects > 0 {
         let rejects = counted(pruned.rejects, "old file of rejects", "old files of rejects");
         writeln!(out, "prune: {rejects} {}", self::removed(dry_run))?;

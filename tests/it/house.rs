@@ -32,6 +32,7 @@ const LODGERS: &[(&str, &[&str])] = &[
         &[
             "cli",
             "core/delta",
+            "core/distributed",
             "core/lake",
             "core/maintenance",
             "core/parquet_format",
@@ -169,6 +170,7 @@ const LODGERS: &[(&str, &[&str])] = &[
             "core/rank",
             "core/rankings",
             "core/rollup",
+            "cluster",
             "core/storage",
             "datagen",
             "ops/cron",

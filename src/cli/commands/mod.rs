@@ -2,6 +2,7 @@
 //!
 //! Invariant: checks are pure; a command uses no other command's state and never the enum of commands.
 
+pub mod cluster;
 pub mod complete_categories;
 pub mod completions;
 pub mod config;

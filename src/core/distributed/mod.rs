@@ -10,8 +10,12 @@ mod error;
 mod files;
 mod merge;
 mod partial;
+mod place;
 mod plan;
 
 pub use error::DistributedError;
-pub use files::{MergeFiles, MergedFiles, merge_files, read_plan, write_partial, write_plan};
-pub use plan::Plan;
+pub use files::{
+    MergeFiles, MergedFiles, WrittenPart, for_each_item_totals, merge_files, read_plan, remove_files,
+    write_partial, write_plan,
+};
+pub use plan::{Plan, PlanOptions};

@@ -8,7 +8,7 @@ mod error;
 use std::path::PathBuf;
 
 use crate::delta::StepLimits;
-use crate::distributed::{self, MergeFiles, MergedFiles, Plan};
+use crate::distributed::{self, MergeFiles, MergedFiles, Plan, PlanOptions};
 use crate::ingest::{self, ParseOptions, StdinStream};
 use crate::input_format::Mapping;
 use crate::item_catalog::{CatalogFile, ItemCatalog, ItemNames};
@@ -22,7 +22,7 @@ use crate::pipeline::compute_ranking::ranking_of;
 use crate::progress::{Count, Progress, Stage};
 use crate::rank::{FinishedRanking, Ranking, Rules};
 use crate::rankings::{self, ItemTotalsWriter, Published, PublishedItemTotals};
-use crate::rollup::{self, PlannedRollup, Replaces, Scope, Split};
+use crate::rollup::{self, PlannedRollup, Replaces, Scope};
 use crate::storage::{LockTimeout, Store};
 
 pub use error::{Freshness, StepError};
@@ -61,9 +61,10 @@ pub enum Step {
     PlanRanking {
         rules: Rules,
         event_types: EventTypes,
-        split: Split,
+        options: PlanOptions,
         freshness: Option<Freshness>,
-        output: PathBuf,
+        /// None for the lake, where all hosts have it.
+        output: Option<PathBuf>,
     },
     /// Merges the results of a plan's parts, and publishes the ranking or writes another plan.
     MergeRanking {
@@ -107,8 +108,8 @@ pub enum Done {
     RolledUp(rollup::Summary),
     RollupPlanned(PlannedRollup),
     Ranked { rolled_up: rollup::Summary, published: Published, totals: Option<PublishedItemTotals> },
-    RankingPlanned { rolled_up: Option<rollup::Summary>, plan: Plan, file: PathBuf },
-    RankingMerged { published: Published },
+    RankingPlanned { rolled_up: Option<rollup::Summary>, plan: Plan, file: PathBuf, is_in_lake: bool },
+    RankingMerged { published: Published, totals: Option<PublishedItemTotals> },
     Compacted { compacted: Compacted, dry_run: DryRun },
     Pruned { pruned: Pruned, dry_run: DryRun },
     Verified(Verified),
@@ -171,30 +172,33 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             let (published, totals) = rank(store, rules, event_types, names, *tail, progress)?;
             Ok(Done::Ranked { rolled_up, published, totals })
         }
-        Step::PlanRanking { rules, event_types, split, freshness, output } => {
+        Step::PlanRanking { rules, event_types, options, freshness, output } => {
             let lake = Lake::open(store.clone())?;
             let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
             let rolled_up = rollup::rollup(&lake, Scope::Changed, Replaces::DamagedOnly, now_ms, progress)?;
             if let Some(freshness) = freshness {
                 freshness.check(lake::newest_hour(store, &event_types.counted, rules.window.as_of())?)?;
             }
-            let plan = distributed::write_plan(store, rules, event_types, *split, output)?;
-            Ok(Done::RankingPlanned { rolled_up: Some(rolled_up), plan, file: output.clone() })
+            let (plan, file) =
+                distributed::write_plan(store, rules, event_types, options, output.as_deref())?;
+            let is_in_lake = output.is_none();
+            Ok(Done::RankingPlanned { rolled_up: Some(rolled_up), plan, file, is_in_lake })
         }
         Step::MergeRanking { files, catalog } => {
             let lake = Lake::open(store.clone())?;
             let names = catalog.as_ref().map(ItemNames::open).transpose()?;
             let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
             Ok(match distributed::merge_files(store, files)? {
-                MergedFiles::Done { ranking, rules, event_types } => {
-                    progress.begin(Stage::Publish, None);
-                    let published = publish(store, ranking, names, &rules, &event_types)?;
-                    progress.end(Stage::Publish);
-                    count_published(&published, progress);
-                    Done::RankingMerged { published }
+                MergedFiles::Done { finished, plan } => {
+                    let (published, totals) = publish_merged(store, finished, names, &plan, files, progress)?;
+                    if files.next.is_none() {
+                        distributed::remove_files(store, &files.plan);
+                    }
+                    Done::RankingMerged { published, totals }
                 }
-                MergedFiles::Next(plan) => {
-                    Done::RankingPlanned { rolled_up: None, plan: *plan, file: files.next.clone() }
+                MergedFiles::Next { plan, file } => {
+                    let is_in_lake = files.next.is_none();
+                    Done::RankingPlanned { rolled_up: None, plan: *plan, file, is_in_lake }
                 }
             })
         }
@@ -255,6 +259,36 @@ fn rank(
     // Given away, so that the best items are dropped before all others are sorted.
     let published = publish(store, ranking, names, rules, event_types)?;
     let totals = draft.map(|draft| draft.publish(&rounds, rules, event_types, &published)).transpose()?;
+    progress.end(Stage::Publish);
+    count_published(&published, progress);
+    if let Some(totals) = &totals {
+        progress.count(Count::ItemTotalsRows, totals.rows);
+    }
+    Ok((published, totals))
+}
+
+/// Publishes a ranking whose parts were merged, and the item totals that its parts have left in the lake.
+fn publish_merged(
+    store: &Store,
+    finished: FinishedRanking,
+    names: Option<ItemNames>,
+    plan: &Plan,
+    files: &MergeFiles,
+    progress: &Progress,
+) -> Result<(Published, Option<PublishedItemTotals>), StepError> {
+    let (rules, event_types) = (plan.rules(), plan.event_types());
+    let FinishedRanking { ranking, rounds } = finished;
+    progress.begin(Stage::Publish, None);
+    let mut draft = None;
+    if plan.wants_item_totals() {
+        // Before anything is published: one of them may be missing.
+        let writer = draft.insert(ItemTotalsWriter::begin(store)?);
+        distributed::for_each_item_totals(store, plan, &files.plan, &mut |top, round, totals| {
+            writer.add(top, round, totals).map_err(StepError::from)
+        })?;
+    }
+    let published = publish(store, ranking, names, rules, &event_types)?;
+    let totals = draft.map(|draft| draft.publish(&rounds, rules, &event_types, &published)).transpose()?;
     progress.end(Stage::Publish);
     count_published(&published, progress);
     if let Some(totals) = &totals {

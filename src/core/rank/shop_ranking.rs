@@ -24,9 +24,9 @@ pub(super) struct ShopRanking {
     /// The multi-category items whose rows are still to be collected.
     pub pending: Option<PendingItems>,
     /// The eligible multi-category items, where item totals are wanted.
-    multi_category_items: Vec<MultiCategoryItem>,
+    pub multi_category_items: Vec<MultiCategoryItem>,
     /// The hashes of all multi-category items, where item totals are wanted.
-    multi_category_hashes: Vec<u64>,
+    pub multi_category_hashes: Vec<u64>,
 }
 
 impl ShopRanking {
