@@ -318,3 +318,81 @@ fn plans_that_nobody_goes_on_with_are_pruned() {
     );
     assert_eq!(world.files("data/lake/scratch"), [""; 0]);
 }
+
+/// Sales of another month, of which nothing is aggregated yet.
+fn add_sales(world: &World) {
+    let mut csv = "ts,item_id,category,quantity,event_id\n".to_owned();
+    for number in 0..900 {
+        let (day, item) = (1 + number % 13, number % 70);
+        let quantity = if number % 50 == 0 { -1 } else { 1 + number % 3 };
+        // Some events come twice, and some of these with another quantity.
+        let id = number - if number % 30 == 1 { 1 } else { 0 };
+        csv.push_str(&format!(
+            "2017-01-{day:02}T{:02}:10:00Z,i{item},Food/{},{quantity},e{id}\n",
+            id % 24,
+            item % 3
+        ));
+    }
+    world.write("february.csv", csv);
+    done(world.run("ingest february.csv"));
+}
+
+#[test]
+fn a_rollup_by_processes_gives_the_aggregates_of_one_process() {
+    let (alone, world) = (World::new(), World::new());
+    for world in [&alone, &world] {
+        shop(world, &mut Chance(31));
+        add_sales(world);
+    }
+    let by_one = alone.run("rollup");
+    let by_many = world.run("cluster local --workers 3 rollup --parts 9");
+    let rollup = |said: &str| said.lines().find(|line| line.starts_with("rollup: ")).map(str::to_owned);
+    assert!(
+        rollup(&by_one.stderr).is_some_and(|line| line.contains("aggregated from")),
+        "{}",
+        by_one.whole()
+    );
+    assert_eq!(rollup(&by_many.stderr), rollup(&by_one.stderr), "{}", by_many.whole());
+    assert!(
+        by_many.stderr.contains(" 9 parts, ") || by_many.stderr.contains(" 10 parts, "),
+        "{}",
+        by_many.whole()
+    );
+    let options = "--as-of 2017-01-15 --window 400h --min-items 0";
+    let expected = by_one_process(&alone, options);
+    assert!(by_one_process(&world, options) == expected);
+    let again = world.run("cluster local rollup");
+    assert_eq!((again.code, again.stderr.as_str()), (Some(0), "plan: the aggregates are up to date\n"));
+    // All of them, recomputed from raw events, are what they were.
+    let all = world.run("cluster local --workers 2 rollup --all --parts 5");
+    assert_eq!(all.code, Some(0), "{}", all.whole());
+    assert!(by_one_process(&world, options) == expected);
+    assert_eq!(world.files("data/lake/scratch"), [""; 0]);
+    let verified = world.run("lake verify");
+    assert_eq!(verified.code, Some(0), "{}", verified.whole());
+}
+
+#[test]
+fn a_rollup_whose_table_has_changed_meanwhile_commits_nothing() {
+    let world = World::new();
+    shop(&world, &mut Chance(32));
+    add_sales(&world);
+    let (plan, parts) = planned(&done(world.run("rollup plan --parts 3")));
+    for part in 0..parts {
+        done(world.run(&format!("rollup partial {plan} --part {part}")));
+    }
+    let found = world.run(&format!("rollup partial {plan} --part 0")).whole();
+    assert!(found.contains("found in the lake"), "{found}");
+    let result = world.path("data/lake").join(format!("{plan}.1.part"));
+    let whole = std::fs::read(&result).expect("it was written");
+    std::fs::write(&result, &whole[..whole.len() - 9]).expect("it can be written");
+    let damaged = world.run(&format!("rollup commit {plan}"));
+    assert_eq!(damaged.code, Some(3), "{}", damaged.whole());
+    assert!(damaged.stderr.contains(&format!("{plan}.1.part: its bytes do not have")), "{}", damaged.whole());
+    std::fs::write(&result, whole).expect("it can be written");
+    done(world.run("rollup"));
+    let refused = world.run(&format!("rollup commit {plan}"));
+    assert_eq!(refused.code, Some(6), "{}", refused.whole());
+    assert!(refused.stderr.contains("has changed since this rollup was planned"), "{}", refused.whole());
+    assert!(refused.stderr.contains("plan again with `topsell rollup plan`"), "{}", refused.whole());
+}
