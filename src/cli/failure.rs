@@ -169,6 +169,7 @@ impl From<StepError> for Failure {
                         Exit::DataCorruption
                     }
                     RollupError::BadPartition { .. } | RollupError::Differing { .. } => Exit::DataCorruption,
+                    RollupError::ChangedMeanwhile => Exit::Busy,
                     _ => Exit::RuntimeError,
                 },
                 hint: hint_of_rollup(&error).map(str::to_owned),
@@ -178,9 +179,20 @@ impl From<StepError> for Failure {
             StepError::Distributed(DistributedError::Rollup(error)) => StepError::Rollup(error).into(),
             StepError::Distributed(error) => {
                 let (exit, hint) = match &error {
-                    DistributedError::File { source: PartFileError::Damaged, .. } => {
-                        (Exit::DataCorruption, Some("compute the part again with `topsell rank partial`"))
-                    }
+                    DistributedError::File {
+                        source: PartFileError::Damaged | PartFileError::OtherProgram(_),
+                        ..
+                    } => (Exit::DataCorruption, Some("compute the part again with `topsell rank partial`")),
+                    DistributedError::OtherProgram { .. } => (
+                        Exit::UsageError,
+                        Some("run the same version on all hosts, or plan again with `topsell rank plan`"),
+                    ),
+                    DistributedError::NoPlan { .. } => (
+                        Exit::UsageError,
+                        Some(
+                            "its ranking was published, or `lake prune` has removed it; plan again with `topsell rank plan`",
+                        ),
+                    ),
                     DistributedError::File { source: PartFileError::OtherPlan, .. } => {
                         (Exit::UsageError, Some("pass the results of this plan"))
                     }
@@ -411,6 +423,7 @@ const OF_FULL_DISK: &str = "`topsell lake prune` makes room, also where no byte 
 
 fn hint_of_rollup(error: &RollupError) -> Option<&'static str> {
     match error {
+        RollupError::ChangedMeanwhile => Some("nothing was committed; plan again with `topsell rollup plan`"),
         RollupError::Differing { .. } => Some(
             "nothing was replaced; check the files with `topsell lake verify`, and if the events are right, pass --yes",
         ),

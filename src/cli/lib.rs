@@ -18,6 +18,7 @@ mod moments;
 #[cfg(test)]
 mod option_table;
 mod output;
+mod program;
 mod progress_bars;
 mod ranking_summary;
 mod read_args;
@@ -129,6 +130,7 @@ fn run(settings: &Settings, command: Command, config: &Config) -> Result<Exit, F
         Command::List(typed) => commands::list::run(settings, &typed),
         Command::Run(typed) => commands::run::run(settings, &typed, &job_words::check),
         Command::Schedule(typed) => commands::schedule::run(settings, &typed, &job_words::check),
+        Command::Cluster(typed) => commands::cluster::run(settings, &typed),
         Command::Health(typed) => commands::health::run(settings, &typed),
         Command::Lake(typed) => commands::lake::run(settings, &typed),
         Command::Runs(typed) => commands::runs::run(settings, &typed),

@@ -75,13 +75,14 @@ pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Resu
         Done::Repaired(outcome) => repair_summary::write(outcome, out),
         // An answer, not a summary.
         Done::Counted(_) => Ok(()),
-        Done::RankingPlanned { rolled_up, plan, file } => {
+        Done::RollupPartsPlanned(planned) => lake_summary::write_rollup_parts(planned.as_ref(), out),
+        Done::RankingPlanned { rolled_up, plan, file, .. } => {
             if let Some(rolled_up) = rolled_up {
                 lake_summary::write_rollup(rolled_up, verbosity, out)?;
             }
             ranking_summary::write_plan(plan, file, out)
         }
-        Done::RankingMerged { published } => ranking_summary::write(published, None, out),
+        Done::RankingMerged { published, totals } => ranking_summary::write(published, totals.as_ref(), out),
         Done::RankingPreviewed { planned, preview } => {
             lake_summary::write_planned_rollup(planned, out)?;
             ranking_summary::write_preview(preview, out)
@@ -369,7 +370,11 @@ pub fn answer(done: &Done, terminal: TerminalOptions, out: &mut dyn Write) -> io
             })
         }
         Done::RollupPlanned(planned) => lake_summary::write_rollup_plan(planned, out),
+        Done::RollupPartsPlanned(Some((plan, file))) => writeln!(out, "{}\t{}", file.display(), plan.parts()),
         // A merge tells by its output whether there is another round.
+        Done::RankingPlanned { plan, file, is_in_lake: true, .. } => {
+            writeln!(out, "{}\t{}", file.display(), plan.parts())
+        }
         Done::RankingPlanned { rolled_up: None, file, .. } => {
             writeln!(out, "{}", escape_control(&file.display().to_string()))
         }

@@ -34,6 +34,7 @@ const LODGERS: &[(&str, &[&str])] = &[
         &[
             "cli",
             "core/delta",
+            "core/distributed",
             "core/lake",
             "core/maintenance",
             "core/parquet_format",
@@ -180,6 +181,7 @@ const LODGERS: &[(&str, &[&str])] = &[
             "core/rank",
             "core/rankings",
             "core/rollup",
+            "cluster",
             "core/storage",
             "datagen",
             "lists",

@@ -2,6 +2,7 @@
 //!
 //! Invariant: checks are pure; a command uses no other command's state and never the enum of commands.
 
+pub mod cluster;
 pub mod complete_categories;
 pub mod completions;
 pub mod config;
@@ -28,6 +29,8 @@ pub mod rank_parts;
 pub mod ranking_options;
 pub mod report;
 pub mod rollup;
+pub mod rollup_parts;
+pub mod rollup_scope;
 pub mod run;
 pub mod runs;
 pub mod schedule;

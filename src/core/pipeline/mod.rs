@@ -4,11 +4,12 @@
 
 mod compute_ranking;
 mod error;
+mod publish_ranking;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::delta::StepLimits;
-use crate::distributed::{self, MergeFiles, MergedFiles, Plan};
+use crate::distributed::{self, MergeFiles, MergedFiles, Plan, PlanOptions, RollupPlan};
 use crate::ingest::{self, ParseOptions, StdinStream};
 use crate::input_format::Mapping;
 use crate::item_catalog::{CatalogFile, ItemCatalog, ItemNames};
@@ -19,13 +20,11 @@ use crate::maintenance::{
 };
 use crate::model::{EventTypes, Timestamp};
 use crate::pipeline::compute_ranking::ranking_of;
-use crate::progress::{Count, Progress, Stage};
-use crate::rank::{FinishedRanking, Ranking, Rules};
-use crate::rankings::{
-    self, ItemTotalsWriter, Preview, Publication, Published, PublishedItemTotals, SnapshotError,
-};
-use crate::rollup::{self, PlannedRollup, Replaces, Rollups, Scope, Split};
-use crate::storage::local_files::write_atomically;
+use crate::pipeline::publish_ranking::{publish_merged, rank, recomputed, write};
+use crate::progress::Progress;
+use crate::rank::{Ranking, Rules};
+use crate::rankings::{self, Preview, Publication, Published, PublishedItemTotals};
+use crate::rollup::{self, PlannedRollup, Replaces, Rollups, Scope};
 use crate::storage::{LockTimeout, Store};
 
 pub use error::{Freshness, StepError};
@@ -51,6 +50,19 @@ pub enum Step {
         replaces: Replaces,
         dry_run: DryRun,
     },
+    /// Writes the plan of a rollup in several processes into the lake.
+    PlanRollup {
+        scope: Scope,
+        replaces: Replaces,
+        program: String,
+        /// About how many parts there are; none for as many as are of a fitting size.
+        parts: Option<u64>,
+    },
+    /// Commits the results of a plan's parts.
+    CommitRollup {
+        plan: PathBuf,
+        program: String,
+    },
     /// Ranks; the catalog has the names of the ranked items.
     Rank {
         rules: Rules,
@@ -65,9 +77,10 @@ pub enum Step {
     PlanRanking {
         rules: Rules,
         event_types: EventTypes,
-        split: Split,
+        options: PlanOptions,
         freshness: Option<Freshness>,
-        output: PathBuf,
+        /// None for the lake, where all hosts have it.
+        output: Option<PathBuf>,
     },
     /// Merges the results of a plan's parts, and publishes the ranking or writes another plan.
     MergeRanking {
@@ -117,16 +130,47 @@ pub struct Caller {
 
 /// The outcome of a step.
 pub enum Done {
-    Ingested { summary: ingest::Summary, dry_run: DryRun },
+    Ingested {
+        summary: ingest::Summary,
+        dry_run: DryRun,
+    },
     RolledUp(rollup::Summary),
     RollupPlanned(PlannedRollup),
-    Ranked { rolled_up: rollup::Summary, published: Published, totals: Option<PublishedItemTotals> },
-    RankingWritten { rolled_up: rollup::Summary, file: PathBuf, size_bytes: u64, rows: u64 },
-    RankingPreviewed { planned: PlannedRollup, preview: Preview },
-    RankingPlanned { rolled_up: Option<rollup::Summary>, plan: Plan, file: PathBuf },
-    RankingMerged { published: Published },
-    Compacted { compacted: Compacted, dry_run: DryRun },
-    Pruned { pruned: Pruned, dry_run: DryRun },
+    /// None where the rollups are up to date.
+    RollupPartsPlanned(Option<(RollupPlan, PathBuf)>),
+    Ranked {
+        rolled_up: rollup::Summary,
+        published: Published,
+        totals: Option<PublishedItemTotals>,
+    },
+    RankingWritten {
+        rolled_up: rollup::Summary,
+        file: PathBuf,
+        size_bytes: u64,
+        rows: u64,
+    },
+    RankingPreviewed {
+        planned: PlannedRollup,
+        preview: Preview,
+    },
+    RankingPlanned {
+        rolled_up: Option<rollup::Summary>,
+        plan: Plan,
+        file: PathBuf,
+        is_in_lake: bool,
+    },
+    RankingMerged {
+        published: Published,
+        totals: Option<PublishedItemTotals>,
+    },
+    Compacted {
+        compacted: Compacted,
+        dry_run: DryRun,
+    },
+    Pruned {
+        pruned: Pruned,
+        dry_run: DryRun,
+    },
     Verified(Verified),
     Repaired(RepairOutcome<StepError>),
     Counted(Stats),
@@ -176,6 +220,17 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
             Ok(Done::RolledUp(rollup::rollup(&lake, *scope, *replaces, now_ms, progress)?))
         }
+        Step::PlanRollup { scope, replaces, program, parts } => {
+            let lake = Lake::open(store.clone())?;
+            let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
+            let planned = distributed::write_rollup_plan(&lake, *scope, *replaces, program, *parts)?;
+            Ok(Done::RollupPartsPlanned(planned))
+        }
+        Step::CommitRollup { plan, program } => {
+            let lake = Lake::open(store.clone())?;
+            let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
+            Ok(Done::RolledUp(distributed::commit_rollup(&lake, plan, program, now_ms, progress)?))
+        }
         Step::Rank { rules, event_types, output: RankOutput::DryRun(publication), freshness, .. } => {
             let planned = rollup::dry_run(&Lake::open(store.clone())?, Scope::Changed)?;
             if let Some(freshness) = freshness {
@@ -207,30 +262,34 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             let (published, totals) = rank(store, (rules, event_types), names, *tail, publication, progress)?;
             Ok(Done::Ranked { rolled_up, published, totals })
         }
-        Step::PlanRanking { rules, event_types, split, freshness, output } => {
+        Step::PlanRanking { rules, event_types, options, freshness, output } => {
             let lake = Lake::open(store.clone())?;
             let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
             let rolled_up = rollup::rollup(&lake, Scope::Changed, Replaces::DamagedOnly, now_ms, progress)?;
             if let Some(freshness) = freshness {
                 freshness.check(lake::newest_hour(store, &event_types.counted, rules.window.as_of())?)?;
             }
-            let plan = distributed::write_plan(store, rules, event_types, *split, output)?;
-            Ok(Done::RankingPlanned { rolled_up: Some(rolled_up), plan, file: output.clone() })
+            let (plan, file) =
+                distributed::write_plan(store, rules, event_types, options, output.as_deref())?;
+            let is_in_lake = output.is_none();
+            Ok(Done::RankingPlanned { rolled_up: Some(rolled_up), plan, file, is_in_lake })
         }
         Step::MergeRanking { files, catalog, publication } => {
             let lake = Lake::open(store.clone())?;
             let names = catalog.as_ref().map(ItemNames::open).transpose()?;
             let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
             Ok(match distributed::merge_files(store, files)? {
-                MergedFiles::Done { ranking, rules, event_types } => {
-                    progress.begin(Stage::Publish, None);
-                    let published = publish(store, ranking, names, &rules, &event_types, publication)?;
-                    progress.end(Stage::Publish);
-                    count_published(&published, progress);
-                    Done::RankingMerged { published }
+                MergedFiles::Done { finished, plan } => {
+                    let (published, totals) =
+                        publish_merged(store, (finished, &plan), names, (files, publication), progress)?;
+                    if files.next.is_none() {
+                        distributed::remove_files(store, &files.plan);
+                    }
+                    Done::RankingMerged { published, totals }
                 }
-                MergedFiles::Next(plan) => {
-                    Done::RankingPlanned { rolled_up: None, plan: *plan, file: files.next.clone() }
+                MergedFiles::Next { plan, file } => {
+                    let is_in_lake = files.next.is_none();
+                    Done::RankingPlanned { rolled_up: None, plan: *plan, file, is_in_lake }
                 }
             })
         }
@@ -266,80 +325,4 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
         }
         Step::Stats => Ok(Done::Counted(maintenance::stats(&Lake::open(store.clone())?)?)),
     }
-}
-
-/// Computes a damaged ranking again, and returns whether that gave the same bytes; none where it cannot be computed
-/// now, as on a full disk.
-fn recomputed(store: &Store, path: &str, progress: &Progress) -> Option<bool> {
-    let Some((rules, event_types)) = rankings::rules_of(store, path) else { return Some(false) };
-    let finished = ranking_of(store, &rules, &event_types, None, progress).ok()?;
-    rankings::restore(store, path, &finished.ranking, &rules, &event_types).ok()
-}
-
-fn rank(
-    store: &Store,
-    (rules, event_types): (&Rules, &EventTypes),
-    names: Option<ItemNames>,
-    tail: bool,
-    publication: &Publication,
-    progress: &Progress,
-) -> Result<(Published, Option<PublishedItemTotals>), StepError> {
-    let draft = if tail { Some(ItemTotalsWriter::begin(store)?) } else { None };
-    let finished = ranking_of(store, rules, event_types, draft.as_ref(), progress)?;
-    progress.begin(Stage::Publish, None);
-    let FinishedRanking { ranking, rounds } = finished;
-    // Given away, so that the best items are dropped before all others are sorted.
-    let published = publish(store, ranking, names, rules, event_types, publication)?;
-    // They are of the ranking that is shown.
-    let draft = draft.filter(|_| published.unmoved.is_none());
-    let totals = draft.map(|draft| draft.publish(&rounds, rules, event_types, &published)).transpose()?;
-    progress.end(Stage::Publish);
-    count_published(&published, progress);
-    if let Some(totals) = &totals {
-        progress.count(Count::ItemTotalsRows, totals.rows);
-    }
-    Ok((published, totals))
-}
-
-fn count_published(published: &Published, progress: &Progress) {
-    progress.count(Count::CategoriesRanked, published.categories);
-    progress.count(Count::RowsRanked, published.rows);
-    if let Some(named) = published.named {
-        progress.count(Count::RowsNamed, named);
-    }
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the ranking is large, and freed before item totals are sorted"
-)]
-fn publish(
-    store: &Store,
-    ranking: Ranking,
-    names: Option<ItemNames>,
-    rules: &Rules,
-    event_types: &EventTypes,
-    publication: &Publication,
-) -> Result<Published, StepError> {
-    let names = names.map(|names| names.names_of(ranking.items())).transpose()?;
-    Ok(rankings::publish(store, &ranking, names.as_ref(), rules, event_types, publication)?)
-}
-
-/// Writes a ranking into a file outside of the lake; returns its rows and bytes.
-fn write(
-    file: &Path,
-    ranking: &Ranking,
-    names: Option<ItemNames>,
-    rules: &Rules,
-    event_types: &EventTypes,
-) -> Result<(u64, u64), StepError> {
-    let rows = ranking.items().count() as u64;
-    if rows == 0 {
-        return Err(SnapshotError::Empty.into());
-    }
-    let names = names.map(|names| names.names_of(ranking.items())).transpose()?;
-    let encoded = rankings::encode(ranking, names.as_ref(), rules, event_types)?;
-    write_atomically(file, &encoded.bytes)
-        .map_err(|source| StepError::Output { file: file.to_owned(), source })?;
-    Ok((rows, encoded.bytes.len() as u64))
 }

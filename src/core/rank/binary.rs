@@ -36,6 +36,11 @@ impl Writer {
         self.0.extend_from_slice(text.as_bytes());
     }
 
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.count(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+
     pub fn units(&mut self, units: Units) {
         put_zigzag(units.ten_thousandths(), &mut self.0);
     }
@@ -101,6 +106,11 @@ impl<'a> Reader<'a> {
     pub fn text(&mut self) -> Option<&'a str> {
         let length = self.count()?;
         std::str::from_utf8(self.left.split_off(..length)?).ok()
+    }
+
+    pub fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = self.count()?;
+        self.left.split_off(..length)
     }
 
     pub fn units(&mut self) -> Option<Units> {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! topsell partial ranking 2\n
+//! program     text, the version of the program
 //! plan        8 bytes, the checksum of the plan that the part is of
 //! part        number
 //! kind        number: 0 for items that are whole, 1 for sums of items
@@ -42,16 +43,23 @@ pub enum PartResult {
     Sums(PartialItems),
 }
 
+/// What the results of a plan's parts say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanKey {
+    /// The version of the program that computes the parts: another one may score or encode in another way.
+    pub program: String,
+    pub checksum: u64,
+}
+
 /// A result, and what it is of.
 pub struct PartFile {
-    /// The checksum of the plan.
-    pub plan: u64,
+    pub plan: PlanKey,
     pub part: usize,
     pub result: PartResult,
 }
 
 /// Why bytes are no result of a part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PartFileError {
     #[error("not written by `rank partial` or `rank merge`, or by an incompatible version of topsell")]
     Unknown,
@@ -59,13 +67,15 @@ pub enum PartFileError {
     Damaged,
     #[error("it belongs to another plan")]
     OtherPlan,
+    #[error("it was computed by topsell {0}, not by the version of the plan")]
+    OtherProgram(String),
 }
 
 impl PartFile {
     /// Returns the bytes of the file: the same for the same result.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer(MAGIC.to_vec());
-        out.fixed(self.plan);
+        self.plan.put(&mut out);
         out.count(self.part);
         match &self.result {
             PartResult::Ranking(ranking) => {
@@ -80,17 +90,15 @@ impl PartFile {
         sealed(out)
     }
 
-    /// Reads the bytes of a file of a plan with this checksum.
+    /// Reads the bytes of a file of this plan.
     ///
     /// # Errors
     /// Says why they are no result of a part of this plan.
-    pub fn of_bytes(bytes: &[u8], plan: u64, request: &ScanRequest) -> Result<PartFile, PartFileError> {
+    pub fn of_bytes(bytes: &[u8], plan: &PlanKey, request: &ScanRequest) -> Result<PartFile, PartFileError> {
         let body = unsealed(bytes, MAGIC)?;
         let zero = request.scoring.zero().score;
         let mut reader = Reader::new(body, &zero);
-        if reader.fixed() != Some(plan) {
-            return Err(PartFileError::OtherPlan);
-        }
+        plan.take(&mut reader)?;
         let mut read = || {
             let part = usize::try_from(reader.number()?).ok()?;
             let result = match reader.number()? {
@@ -98,9 +106,25 @@ impl PartFile {
                 1 => PartResult::Sums(take_sums(&mut reader)?),
                 _ => return None,
             };
-            reader.is_at_end().then_some(PartFile { plan, part, result })
+            reader.is_at_end().then_some(PartFile { plan: plan.clone(), part, result })
         };
         read().ok_or(PartFileError::Unknown)
+    }
+}
+
+impl PlanKey {
+    pub(super) fn put(&self, out: &mut Writer) {
+        out.text(&self.program);
+        out.fixed(self.checksum);
+    }
+
+    /// Takes a key, which must be this one.
+    pub(super) fn take(&self, reader: &mut Reader<'_>) -> Result<(), PartFileError> {
+        let program = reader.text().ok_or(PartFileError::Unknown)?;
+        if program != self.program {
+            return Err(PartFileError::OtherProgram(program.to_owned()));
+        }
+        if reader.fixed() == Some(self.checksum) { Ok(()) } else { Err(PartFileError::OtherPlan) }
     }
 }
 

@@ -33,11 +33,11 @@ pub struct RankingBuilder {
     /// The shop over the current window, while multi-category items are missing.
     pub(super) shop: Option<ShopRanking>,
     is_done: bool,
-    wants_item_totals: bool,
+    pub(super) wants_item_totals: bool,
     pub(super) round: u32,
     /// The round that each category's ranking is from; the shop is the empty path.
-    rounds: HashMap<String, u32>,
-    multi_category: (Vec<u64>, Vec<MultiCategoryItem>),
+    pub(super) rounds: HashMap<String, u32>,
+    pub(super) multi_category: (Vec<u64>, Vec<MultiCategoryItem>),
 }
 
 /// A ranking, and what item totals must know of how it was made.
@@ -245,7 +245,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Aggregate, DayUnits, Decay, HourAggregate, Interner, Units, Week, Zone};
-    use crate::rank::partial_file::{PartFile, PartResult};
+    use crate::rank::partial_file::{PartFile, PartResult, PlanKey};
     use crate::rank::partial_items::PartialItems;
     use crate::rank::partial_ranking::PartialRanker;
     use crate::rank::rules::Measure;
@@ -265,6 +265,22 @@ mod tests {
             max_lookback_hours: HOURS,
             week: Week::ending(Hour::new(100), Zone::utc()),
         }
+    }
+
+    fn key() -> PlanKey {
+        PlanKey { program: "1.2.3".to_owned(), checksum: 7 }
+    }
+
+    #[test]
+    fn a_result_of_another_version_of_the_program_is_refused() {
+        let rules = rules(3);
+        let request = ScanRequest::of(&rules, &Round::first(&rules));
+        let result = PartResult::Sums(PartialItems::default());
+        let of_other = PlanKey { program: "1.2.4".to_owned(), ..key() };
+        let bytes = PartFile { plan: of_other, part: 0, result }.to_bytes();
+        let refused = PartFile::of_bytes(&bytes, &key(), &request).err().map(|error| error.to_string());
+        let expected = "it was computed by topsell 1.2.4, not by the version of the plan";
+        assert_eq!(refused.as_deref(), Some(expected));
     }
 
     fn row((_, top, leaf, is_primary, hour, units): Sale, path_sets: &mut Interner) -> HourAggregate {
@@ -331,21 +347,21 @@ mod tests {
                     }
                 }
                 let result = PartResult::Sums(sums);
-                files.push((top, PartFile { plan: 7, part: part.into(), result }.to_bytes()));
+                files.push((top, PartFile { plan: key(), part: part.into(), result }.to_bytes()));
             }
             files.sort_by_key(|(_, bytes)| {
                 order.iter().fold(0_u32, |sum, by| sum ^ (u32::from(*by) * bytes.len() as u32))
             });
             let mut tops: BTreeMap<u8, PartialItems> = BTreeMap::new();
             for (top, bytes) in files {
-                let file = PartFile::of_bytes(&bytes, 7, &request).expect("it is a result");
+                let file = PartFile::of_bytes(&bytes, &key(), &request).expect("it is a result");
                 let PartResult::Sums(sums) = file.result else { panic!("it has sums") };
                 tops.entry(top).or_default().merge(sums).expect("small aggregates fit");
             }
             let ranked = |sums: PartialItems| {
                 let result = PartResult::Ranking(sums.rank(&request).expect("small aggregates fit"));
-                let bytes = PartFile { plan: 7, part: 0, result }.to_bytes();
-                match PartFile::of_bytes(&bytes, 7, &request).expect("it is a result").result {
+                let bytes = PartFile { plan: key(), part: 0, result }.to_bytes();
+                match PartFile::of_bytes(&bytes, &key(), &request).expect("it is a result").result {
                     PartResult::Ranking(ranking) => ranking,
                     PartResult::Sums(_) => panic!("it has a ranking"),
                 }

@@ -49,6 +49,12 @@ impl ScanRequest {
         }
     }
 
+    /// Returns the same request, with item totals or without.
+    #[must_use]
+    pub fn with_item_totals(self, wants_item_totals: bool) -> ScanRequest {
+        ScanRequest { wants_item_totals, ..self }
+    }
+
     /// Returns the round of look-back; collecting multi-category items belongs to the round before.
     pub fn round(&self) -> u32 {
         self.round

@@ -26,9 +26,9 @@ pub(super) struct ShopRanking {
     /// What all items of the window add up to, eligible or not.
     pub total: Aggregate,
     /// The eligible multi-category items, where item totals are wanted.
-    multi_category_items: Vec<MultiCategoryItem>,
+    pub multi_category_items: Vec<MultiCategoryItem>,
     /// The hashes of all multi-category items, where item totals are wanted.
-    multi_category_hashes: Vec<u64>,
+    pub multi_category_hashes: Vec<u64>,
 }
 
 impl ShopRanking {

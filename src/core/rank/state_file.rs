@@ -10,6 +10,9 @@
 //! number of categories that are not final and have sales in the rules' window; each: its path, or the shop, as
 //!     above; the aggregate of all its items over that window
 //! 1 and the top list of the shop, as far as it is known, or 0
+//! 0 without item totals, or 1 and: number of categories; each: its path (text, empty for the shop), the round
+//!     that its ranking is from; number of hashes of items in several top-level categories, and these, 8 bytes
+//!     each; number of such items that are eligible; each: id (text), score, aggregate, printed score, days
 //! checksum    8 bytes, the XXH3 of everything before
 //! ```
 //!
@@ -17,14 +20,18 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
+
 use crate::model::Window;
 use crate::rank::binary::{Reader, Writer};
+use crate::rank::multi_category::MultiCategoryItem;
 use crate::rank::partial_file::{PartFileError, put_top, sealed, take_top, unsealed};
 use crate::rank::ranking::{CategoryRanking, NextItem, RankedItem};
 use crate::rank::ranking_builder::RankingBuilder;
 use crate::rank::round::Round;
 use crate::rank::rules::Rules;
 use crate::rank::scan_request::ScanRequest;
+use crate::rank::scoring::Scored;
 use crate::rank::shop_ranking::ShopRanking;
 
 const MAGIC: &[u8] = b"topsell ranking state 2\n";
@@ -47,6 +54,10 @@ impl RankingBuilder {
         out.number(self.shop.is_some().into());
         if let Some(shop) = &self.shop {
             put_top(&shop.top, &mut out);
+        }
+        out.number(self.wants_item_totals.into());
+        if self.wants_item_totals {
+            self.put_of_item_totals(&mut out);
         }
         sealed(out)
     }
@@ -80,10 +91,14 @@ impl RankingBuilder {
                 0 => None,
                 _ => Some(take_top(&mut reader)?),
             };
-            let rankings = rankings.into_iter().collect::<BTreeMap<_, _>>();
-            reader.is_at_end().then_some((rankings, window_aggregates, shop))
+            let of_totals = match reader.number()? {
+                0 => None,
+                _ => Some(take_of_item_totals(&mut reader)?),
+            };
+            let rankings: BTreeMap<_, _> = rankings.into_iter().collect();
+            reader.is_at_end().then_some((rankings, window_aggregates, shop, of_totals))
         };
-        let (rankings, window_aggregates, shop) = read().ok_or(PartFileError::Unknown)?;
+        let (rankings, window_aggregates, shop, of_totals) = read().ok_or(PartFileError::Unknown)?;
         if shop.is_some() != round.multi_category.is_some() {
             return Err(PartFileError::Unknown);
         }
@@ -97,6 +112,14 @@ impl RankingBuilder {
             (shop.top, shop.pending) = (top, round.multi_category.clone());
             shop
         });
+        if let Some(OfItemTotals { rounds, multi_category }) = of_totals {
+            builder.wants_item_totals = true;
+            builder.rounds = rounds;
+            match &mut builder.shop {
+                Some(shop) => (shop.multi_category_hashes, shop.multi_category_items) = multi_category,
+                None => builder.multi_category = multi_category,
+            }
+        }
         Ok(builder)
     }
 }
@@ -115,6 +138,54 @@ fn take_path(reader: &mut Reader<'_>) -> Option<Option<String>> {
         0 => None,
         _ => Some(reader.text()?.to_owned()),
     })
+}
+
+/// What item totals must know of the rounds before.
+struct OfItemTotals {
+    rounds: HashMap<String, u32>,
+    multi_category: (Vec<u64>, Vec<MultiCategoryItem>),
+}
+
+impl RankingBuilder {
+    fn put_of_item_totals(&self, out: &mut Writer) {
+        let rounds: BTreeMap<&String, &u32> = self.rounds.iter().collect();
+        out.count(rounds.len());
+        for (category, round) in rounds {
+            out.text(category);
+            out.number((*round).into());
+        }
+        let (hashes, items) = match &self.shop {
+            Some(shop) => (&shop.multi_category_hashes, &shop.multi_category_items),
+            None => (&self.multi_category.0, &self.multi_category.1),
+        };
+        out.count(hashes.len());
+        hashes.iter().for_each(|hash| out.fixed(*hash));
+        let mut items: Vec<&MultiCategoryItem> = items.iter().collect();
+        items.sort_unstable_by(|a, b| a.item_id.cmp(&b.item_id));
+        out.count(items.len());
+        for MultiCategoryItem { item_id, scored, printed, reported } in items {
+            out.text(item_id);
+            out.score(&scored.score);
+            out.aggregate(&scored.aggregate);
+            out.fixed(printed.to_bits());
+            out.reported(reported);
+        }
+    }
+}
+
+fn take_of_item_totals(reader: &mut Reader<'_>) -> Option<OfItemTotals> {
+    let rounds = reader.all(|reader| {
+        let category = reader.text()?.to_owned();
+        Some((category, u32::try_from(reader.number()?).ok()?))
+    })?;
+    let hashes = reader.all(Reader::fixed)?;
+    let items = reader.all(|reader| {
+        let item_id = reader.text()?.to_owned();
+        let scored = Scored { score: reader.score()?, aggregate: reader.aggregate()? };
+        let printed = f64::from_bits(reader.fixed()?);
+        Some(MultiCategoryItem { item_id, scored, printed, reported: reader.reported()? })
+    })?;
+    Some(OfItemTotals { rounds: rounds.into_iter().collect(), multi_category: (hashes, items) })
 }
 
 fn put_category(ranking: &CategoryRanking, out: &mut Writer) {
