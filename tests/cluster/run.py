@@ -4,7 +4,7 @@
 
 Runs beside a store (tests/bucket/with_seaweedfs.py), whose bucket holds the lakes. The bytes that are published must be
 those of one process: by `cluster local`, by one and two workers of Spark, with workers and the driver killed in mid-stage.
-PURCHASES is the size of the lake that is ranked (default 20,000,000), EVENTS that of the logs that are loaded
+PURCHASES is the size of the lake that is ranked (default 100,000,000, as M of the benchmarks), EVENTS that of the logs that are loaded
 (default 1,000,000).
 """
 
@@ -22,7 +22,7 @@ import bucket
 from decayed_sql import TOP
 from standalone import Standalone, descendants, kill_all, stages
 
-PURCHASES = int(os.environ.get("PURCHASES", "20000000"))
+PURCHASES = int(os.environ.get("PURCHASES", "100000000"))
 EVENTS = int(os.environ.get("EVENTS", "1000000"))
 # Of small lakes, starting processes is most of the work.
 MAX_CPU_RATIO = float(os.environ.get("MAX_CPU_RATIO", "1.4"))
@@ -112,7 +112,7 @@ def wait_for_share(process, ui, share):
     """Waits until a share of the tasks of the running stage is done; false where the job has ended before."""
     while process.poll() is None:
         for stage in stages(ui):
-            if stage["status"] == "ACTIVE" and stage["numTasks"] >= 20:
+            if stage["status"] == "ACTIVE" and stage["numTasks"] >= 10:
                 if stage["numCompleteTasks"] >= stage["numTasks"] * share / 100:
                     return True
         time.sleep(0.02)
@@ -178,7 +178,7 @@ def main():
     files = ["--py-files", str(pathlib.Path(package).absolute()), str(pathlib.Path(entry).absolute())]
     results = {"purchases": PURCHASES}
     made = folder / "made"
-    size = ["--purchases", str(PURCHASES), "--items", str(PURCHASES // 100), "--leaves", "1000", "--tops", "50"]
+    size = ["--purchases", str(PURCHASES), "--items", str(PURCHASES // 10), "--leaves", "10000", "--tops", "50"]
     subprocess.run([program, "datagen", "--aggregates", *size, str(made)], check=True, capture_output=True)
     lake = Lake(program, "lake")
     lake.run("lake", "copy", str(made), lake.url)

@@ -1,6 +1,6 @@
 //! A ranking by processes that share the lake has the bytes of one that was made by one process, whoever is killed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Stdio};
 
 use expect_test::expect;
@@ -80,6 +80,13 @@ fn processes_that_share_the_lake_publish_the_bytes_of_one_process() {
         done(world.run(&format!("cluster local --workers 7 rank {options}")));
         assert!(published(&world) == by_one, "{options}");
         assert_eq!(world.files("data/lake/scratch"), [""; 0], "what was published leaves nothing");
+        let runs = world.records("runs");
+        let traces = |command: &str| -> BTreeSet<String> {
+            let of_command = runs.iter().filter(|run| run["command"] == command);
+            of_command.map(|run| run["trace_id"].to_string()).collect()
+        };
+        assert_eq!(traces("cluster local").len(), 1);
+        assert_eq!(traces("rank partial"), traces("cluster local"), "one trace of all processes");
         forget_published(&world);
         let parts = 1 + chance.below(40);
         let printed = done(world.run(&format!("rank plan {options} --parts {parts}")));

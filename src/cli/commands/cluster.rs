@@ -8,6 +8,7 @@ use std::{env, process};
 use clap::{Args as ClapArgs, Subcommand};
 
 use crate::catalog_args::{Catalog, catalog_file};
+use crate::commands::publish_options::PublishOptions;
 use crate::commands::ranking_options::{Checked, RankingOptions};
 use crate::commands::rollup_scope::{RollupScope, recomputed};
 use crate::failure::{Exit, Failure};
@@ -95,6 +96,8 @@ struct LocalRank {
     parts: Option<u64>,
     #[command(flatten)]
     catalog: Catalog,
+    #[command(flatten)]
+    publish: PublishOptions,
     /// Wait while another run holds the lock, instead of exiting with 6
     #[arg(long)]
     wait: bool,
@@ -174,6 +177,7 @@ impl Driver<'_> {
         let Checked { rules, event_types, freshness, note } = typed.ranking.check(self.settings.now)?;
         self.settings.note_moments(note);
         let catalog = catalog_file(&typed.catalog)?;
+        let publication = typed.publish.publication_of(typed.all_items)?;
         let options = PlanOptions {
             program: PROGRAM.to_owned(),
             split: Split::Items,
@@ -185,7 +189,8 @@ impl Driver<'_> {
         while let Done::RankingPlanned { plan, file, .. } = &done {
             let (program, results) = (PROGRAM.to_owned(), Vec::new());
             let files = MergeFiles { program, plan: file.clone(), results, next: None };
-            let merge = Step::MergeRanking { files, catalog: catalog.clone() };
+            let publication = publication.clone();
+            let merge = Step::MergeRanking { files, catalog: catalog.clone(), publication };
             done = self.compute(["rank", "partial"], &file.clone(), plan.parts(), &merge)?;
         }
         Ok(summary::exit_of(&done))

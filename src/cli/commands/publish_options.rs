@@ -19,6 +19,18 @@ pub struct PublishOptions {
 }
 
 impl PublishOptions {
+    /// Checks the options of a ranking that may have item totals, which only the default name has.
+    ///
+    /// # Errors
+    /// Says what a name may have.
+    pub fn publication_of(&self, all_items: bool) -> Result<Publication, Failure> {
+        let publication = self.publication()?;
+        match all_items && !publication.name.is_default() {
+            true => Err(Failure::usage("--all-items and --name cannot be used together".to_owned())),
+            false => Ok(publication),
+        }
+    }
+
     /// Checks the options.
     ///
     /// # Errors

@@ -84,10 +84,7 @@ impl Rank {
     fn step(&self, now: Timestamp) -> Result<(Step, Option<String>), Failure> {
         let Checked { rules, event_types, freshness, note } = self.ranking.check(now)?;
         let catalog = catalog_file(&self.catalog)?;
-        let publication = self.publish.publication()?;
-        if self.all_items && !publication.name.is_default() {
-            return Err(Failure::usage("--all-items and --name cannot be used together".to_owned()));
-        }
+        let publication = self.publish.publication_of(self.all_items)?;
         let output = match (&self.output, self.dry_run) {
             (Some(file), _) => RankOutput::File(parquet_file(file)?),
             (None, true) => RankOutput::DryRun(publication),

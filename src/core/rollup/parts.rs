@@ -97,10 +97,9 @@ pub fn plan_parts(
     scope: Scope,
     parts: Option<u64>,
 ) -> Result<Option<PlannedParts>, RollupError> {
-    let newest = Rollups::open_or_create(lake.store())?.table.newest()?.number();
     let rollups = Rollups::open_or_create(lake.store())?;
-    let version = rollups.table.at_version(newest)?;
-    let plan = plan(lake, Some(&version), scope, &BTreeSet::new(), &[])?;
+    let newest = rollups.table.newest()?;
+    let plan = plan(lake, Some(&newest), scope, &BTreeSet::new(), &[])?;
     if plan.is_up_to_date {
         return Ok(None);
     }
@@ -111,7 +110,7 @@ pub fn plan_parts(
     };
     Ok(Some(PlannedParts {
         events_version: plan.covers,
-        rollups_version: newest,
+        rollups_version: newest.number(),
         transactions: plan.transactions,
         parts: packed(&days, rows_per_part),
         days,

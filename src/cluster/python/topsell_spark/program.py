@@ -4,14 +4,14 @@ The wheel has it. Where the package was not installed but came as an archive (`-
 written into a temporary folder once per host and version.
 """
 
-import hashlib
 import os
 import pathlib
-import pkgutil
 import resource
+import shutil
 import subprocess
 import tempfile
 import time
+import zipfile
 
 #: A usage error, which another try would have, too.
 USAGE_ERROR = 2
@@ -35,27 +35,28 @@ def path():
     beside = pathlib.Path(__file__).parent / "bin" / "topsell"
     if beside.is_file() and os.access(beside, os.X_OK):
         return str(beside)
-    try:
-        binary = pkgutil.get_data(__package__, "bin/topsell")
-    except OSError:
-        binary = None
-    if binary is None:
+    archive = getattr(globals().get("__loader__"), "archive", None)
+    if archive is None:
         raise FileNotFoundError("this package has no topsell binary; set TOPSELL_PROGRAM to the path of one")
-    return str(_written(binary))
+    return str(_unpacked(archive))
 
 
-def _written(binary):
-    folder = pathlib.Path(tempfile.gettempdir()) / f"topsell-spark-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o022:
-        raise PermissionError(f"{folder} belongs to somebody else")
-    program = folder / f"topsell-{hashlib.sha256(binary).hexdigest()[:16]}"
-    if not program.exists():
-        # Other tasks of the same host may be writing it, too: each has a file of its own, and the last rename wins.
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as out:
-            out.write(binary)
-        os.chmod(out.name, 0o755)
-        os.rename(out.name, program)
+def _unpacked(archive):
+    with zipfile.ZipFile(archive) as files:
+        # By its checksum in the archive's directory, so that it is read once a host, not for each task.
+        entry = files.getinfo(f"{__package__}/bin/topsell")
+        folder = pathlib.Path(tempfile.gettempdir()) / f"topsell-spark-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o022:
+            raise PermissionError(f"{folder} belongs to somebody else")
+        program = folder / f"topsell-{entry.CRC:08x}-{entry.file_size}"
+        if not program.exists():
+            # Other tasks of the same host may be writing it, too: each has a file of its own, and the last rename wins.
+            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as out:
+                with files.open(entry) as packed:
+                    shutil.copyfileobj(packed, out)
+            os.chmod(out.name, 0o755)
+            os.rename(out.name, program)
     return program
 
 
