@@ -65,7 +65,7 @@ impl Snapshot {
     /// Makes the prefixes now where those of an earlier version were asked for.
     pub fn make_prefixes_if_wanted(&self) {
         if self.prefixes.was_made() {
-            self.sorted_prefixes();
+            self.prefixes.make_levels(&self.sorted_prefixes(), self.changes());
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! Invariant: prefixes that are read for one version stay as they are; they are made at most once for a version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::history::{ChangedKey, History, KeyChange, prefix_of};
@@ -22,6 +22,9 @@ pub(crate) struct PrefixIndex {
     last: Arc<Mutex<Option<Made>>>,
     sorted: OnceLock<Arc<Vec<u32>>>,
     levels: Mutex<BTreeMap<usize, Arc<Level>>>,
+    /// Which levels were asked for, and which of those of the version before.
+    asked: Mutex<BTreeSet<usize>>,
+    asked_before: BTreeSet<usize>,
     /// Which part of the text has an entry with a prefix.
     parts: OnceLock<Vec<(u32, u32)>>,
 }
@@ -65,7 +68,8 @@ struct LevelKey {
 impl PrefixIndex {
     /// Returns the index of the next version, which is made from this one where it is made.
     pub fn next(&self) -> PrefixIndex {
-        PrefixIndex { last: Arc::clone(&self.last), ..PrefixIndex::default() }
+        let asked_before = self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        PrefixIndex { last: Arc::clone(&self.last), asked_before, ..PrefixIndex::default() }
     }
 
     /// Returns whether the prefixes are there.
@@ -92,6 +96,14 @@ impl PrefixIndex {
             sorted
         });
         Arc::clone(made)
+    }
+
+    /// Makes the levels that were asked for of the version before, so that nobody waits for them.
+    pub fn make_levels(&self, sorted: &[u32], history: &History) {
+        for wanted in &self.asked_before {
+            let level = Arc::new(Level::of(sorted, history, wanted * SMALLEST_LEVEL));
+            self.levels.lock().unwrap_or_else(PoisonError::into_inner).insert(*wanted, level);
+        }
     }
 
     /// Returns what leads to the version from another one.
@@ -121,6 +133,7 @@ impl PrefixIndex {
     /// Returns the smallest level that has all changes after a sequence.
     fn level(&self, sorted: &[u32], history: &History, since: u64) -> Arc<Level> {
         let wanted = history.count_after(since).max(1).div_ceil(SMALLEST_LEVEL).next_power_of_two();
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(wanted);
         let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
         let level = levels
             .entry(wanted)

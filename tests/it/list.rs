@@ -15,20 +15,20 @@ fn done(world: &World, words: &str) -> String {
 fn a_list_is_created_changed_and_shown() {
     let world = World::new();
     expect![[r#"
-        stderr| list: created blocked, host
-        exit 0
+        stderr: list: created blocked, host
+        exit code 0
     "#]]
     .assert_eq(&world.run("list create blocked --kind host").whole());
     expect![[r#"
-        stderr| list: 2 added, 0 removed, 0 unchanged
-        exit 0
+        stderr: list: 2 added, 0 removed, 0 unchanged
+        exit code 0
     "#]]
     .assert_eq(&world.run("list add blocked Bad.example. other.example").whole());
     let said =
         world.run_with(&["list", "add", "blocked", "-"], b"# from somebody\nbad.example\n\nthird.example\n");
     expect![[r#"
-        stderr| list: 1 added, 0 removed, 1 unchanged
-        exit 0
+        stderr: list: 1 added, 0 removed, 1 unchanged
+        exit code 0
     "#]]
     .assert_eq(&said.whole());
     assert_eq!(done(&world, "list show blocked"), "bad.example\nother.example\nthird.example\n");
@@ -43,8 +43,8 @@ fn a_list_is_created_changed_and_shown() {
     let lists = done(&world, "list show --format csv");
     assert!(lists.starts_with("list,kind,entries,version,changed\nblocked,host,2,"), "{lists}");
     expect![[r#"
-        stderr| verify: 1 list, 0 damaged
-        exit 0
+        stderr: verify: 1 list, 0 damaged
+        exit code 0
     "#]]
     .assert_eq(&world.run("list verify").whole());
 }
@@ -59,13 +59,13 @@ fn a_map_has_keys_with_values() {
     assert_eq!(done(&world, "list show notices"), "Books\t{\"text\":\"Sale\"}\nToys\t1\n");
     let said = world.run_with(&["list", "add", "notices", "Toys\t2", "Books\t{\"text\":\"Sale\"}"], b"");
     expect![[r#"
-        stderr| list: 0 added, 0 removed, 1 updated, 1 unchanged
-        exit 0
+        stderr: list: 0 added, 0 removed, 1 updated, 1 unchanged
+        exit code 0
     "#]]
     .assert_eq(&said.whole());
     expect![[r#"
-        stderr| error: the change adds keys without values to a map
-        exit 2
+        stderr: error: the change adds keys without values to a map
+        exit code 2
     "#]]
     .assert_eq(&world.run("list add notices Toys").whole());
 }
@@ -79,8 +79,8 @@ fn a_change_with_an_id_is_made_once_and_one_with_a_time_ends() {
     done(&world, "-q list add blocked a --id c-1");
     assert_eq!(done(&world, "list show blocked"), "");
     expect![[r#"
-        stderr| error: the id `c-1` is that of another change; use a new id for each change
-        exit 1
+        stderr: error: the id `c-1` is that of another change; use a new id for each change
+        exit code 1
     "#]]
     .assert_eq(&world.run("list add blocked b --id c-1").whole());
     done(&world, "-q list add blocked b --ttl 10min");
@@ -97,7 +97,7 @@ fn what_is_wrong_is_named() {
     };
     check("list create Blocked", 2, "`Blocked` is not the name of a list");
     check("list create blocked --keep soon", 2, "--keep: ");
-    check("list show blocked", 4, "there is no list `blocked`");
+    check("list show blocked", 5, "there is no list `blocked`");
     done(&world, "-q list create blocked --kind host");
     check("list create blocked", 1, "there is already a list `blocked`");
     check("list add blocked http://a", 2, "`http://a` is not the name of a host");
