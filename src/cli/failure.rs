@@ -19,7 +19,6 @@ use topsell_core::rollup::RollupError;
 use topsell_core::storage::LockError;
 use topsell_lists::ListError;
 use topsell_output::show::ShowError;
-use topsell_publish::PublishError;
 
 pub const EXIT_CODES: &str = "\
 Exit codes:
@@ -301,32 +300,6 @@ impl From<SnapshotError> for Failure {
     }
 }
 
-impl From<PublishError> for Failure {
-    fn from(error: PublishError) -> Failure {
-        let error = match error {
-            PublishError::Snapshot(error) => return error.into(),
-            error => error,
-        };
-        let (exit, hint) = match &error {
-            PublishError::Store(error) => (Exit::RuntimeError, error.is_full().then_some(OF_FULL_DISK)),
-            PublishError::Snapshot(_) | PublishError::Failed { .. } => (Exit::RuntimeError, None),
-            PublishError::Denied { .. } => (
-                Exit::RuntimeError,
-                Some("pass the password with --password-file FILE; the user is part of the URL"),
-            ),
-            PublishError::OtherProgram { .. } => {
-                (Exit::UsageError, Some("nothing was written; choose another --prefix, or another folder"))
-            }
-            PublishError::Newer { .. } => {
-                (Exit::Stale, Some("nothing was written; to replace it all the same, pass --allow-older"))
-            }
-            PublishError::Busy { .. } => (Exit::Busy, Some("run it again when the other run has ended")),
-            PublishError::Differs { .. } => (Exit::RuntimeError, Some("write everything again with --full")),
-        };
-        Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
-    }
-}
-
 impl From<ShowError> for Failure {
     fn from(error: ShowError) -> Failure {
         match error {
@@ -388,7 +361,7 @@ fn meant(nearest: &[String], otherwise: &str) -> String {
 const OF_DAMAGE: &str = "`topsell lake verify` lists all damaged files, and `topsell lake repair` does what can be done about them";
 
 /// What to do about a full disk.
-const OF_FULL_DISK: &str = "`topsell lake prune` makes room, also where no byte is free: `--keep-versions 1h` removes \
+pub const OF_FULL_DISK: &str = "`topsell lake prune` makes room, also where no byte is free: `--keep-versions 1h` removes \
                             superseded files, `--retention` old events";
 
 fn hint_of_rollup(error: &RollupError) -> Option<&'static str> {
